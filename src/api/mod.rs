@@ -1,0 +1,60 @@
+//! The custom resources of `ark.heptio.com/v1` and nothing else: what people write, what the server answers.
+//!
+//! Velero's field names are kept wherever the meaning is the same. Each `…Spec::validate` finds by itself everything
+//! that the API server would refuse, all at once, because the engine also runs where no custom resource is installed.
+
+mod backup;
+mod definitions;
+mod duration;
+mod filter;
+mod hooks;
+mod invalid;
+mod labels;
+mod location;
+mod mapping;
+mod modifiers;
+mod requests;
+mod restore;
+mod schedule;
+mod schema;
+mod timestamp;
+
+pub use backup::{
+    Backup, BackupPhase, BackupProgress, BackupSpec, BackupStatus, ClusterReference, HookCounts, StoredObject,
+};
+pub use definitions::{DefinitionYaml, crd_yaml, crds};
+pub use duration::{Duration, InvalidDuration};
+pub use filter::{CompiledSelection, Filter, label_requirements};
+pub use hooks::{BackupHook, BackupHooks, ExecHook, HookAction, HookErrorMode};
+pub use invalid::InvalidSpec;
+pub use labels::{
+    BACKUP_NAME_LABEL, EXCLUDE_LABEL, FOREIGN_FORMAT_LABEL, RESTORE_NAME_LABEL, SCHEDULE_NAME_LABEL,
+    STORAGE_LOCATION_LABEL, VELERO_EXCLUDE_LABEL, label_value,
+};
+pub use location::{
+    AccessMode, BackupStorageLocation, BackupStorageLocationSpec, BackupStorageLocationStatus,
+    LocationCapabilities, LocationConfig, LocationCounts, LocationPhase, Provider, SecretKey,
+};
+pub use modifiers::{
+    MergePatch, ModifierConditions, PatchOperation, PathMatch, ResourceModifier, ResourcePatch,
+};
+pub use requests::{
+    DeleteBackupRequest, DeleteBackupRequestSpec, DeleteBackupRequestStatus, DeletePhase, DownloadKind,
+    DownloadPhase, DownloadRequest, DownloadRequestSpec, DownloadRequestStatus, DownloadTarget,
+    ServerStatusPhase, ServerStatusRequest, ServerStatusRequestSpec, ServerStatusRequestStatus,
+};
+pub use restore::{
+    ExistingResourcePolicy, InvalidPolicy, Restore, RestorePhase, RestoreProgress, RestoreSpec,
+    RestoreStatus, StatusFilter,
+};
+pub use schedule::{ConcurrencyPolicy, Retention, Schedule, SchedulePhase, ScheduleSpec, ScheduleStatus};
+pub use timestamp::Timestamp;
+
+/// The group of every kind here.
+pub const GROUP: &str = "ark.heptio.com";
+
+/// The version of every kind here.
+pub const VERSION: &str = "v1";
+
+/// The namespace that the server runs in unless told otherwise.
+pub const DEFAULT_NAMESPACE: &str = "heptio-ark";

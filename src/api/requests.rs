@@ -1,0 +1,187 @@
+//! DeleteBackupRequest, DownloadRequest, ServerStatusRequest: one act each, recorded in status. As in Velero.
+
+#![expect(clippy::duplicated_attributes, reason = "each print column has a type of its own")]
+
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Timestamp;
+
+/// Asks for a Backup to be deleted, with its objects in the bucket.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
+#[kube(
+    group = "ark.heptio.com",
+    version = "v1",
+    kind = "DeleteBackupRequest",
+    namespaced,
+    status = "DeleteBackupRequestStatus",
+    derive = "PartialEq",
+    shortname = "dbr",
+    category = "ark",
+    doc = "Asks for a backup to be deleted, with its objects in the bucket.",
+    printcolumn(name = "Backup", type_ = "string", json_path = ".spec.backupName"),
+    printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct DeleteBackupRequestSpec {
+    /// The Backup to delete.
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = Rule::new("self == oldSelf").message("backupName cannot be changed; create another request"))]
+    pub backup_name: String,
+}
+
+/// What became of a DeleteBackupRequest.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DeleteBackupRequestStatus {
+    /// How far it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<DeletePhase>,
+    /// What went wrong; nothing when the Backup is gone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<String>,
+    /// When it was done; the request goes an hour later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub processed_timestamp: Option<Timestamp>,
+}
+
+/// How far a DeleteBackupRequest is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum DeletePhase {
+    /// Not begun.
+    #[default]
+    New,
+    /// Begun.
+    InProgress,
+    /// Done, well or not.
+    Processed,
+}
+
+/// Asks for an address at which one part of a Backup or Restore can be had.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
+#[kube(
+    group = "ark.heptio.com",
+    version = "v1",
+    kind = "DownloadRequest",
+    namespaced,
+    status = "DownloadRequestStatus",
+    derive = "PartialEq",
+    shortname = "dlr",
+    category = "ark",
+    doc = "Asks for an address at which one part of a backup or restore can be downloaded.",
+    printcolumn(name = "Kind", type_ = "string", json_path = ".spec.target.kind"),
+    printcolumn(name = "Name", type_ = "string", json_path = ".spec.target.name"),
+    printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct DownloadRequestSpec {
+    /// What to download.
+    #[x_kube(validation = Rule::new("self == oldSelf").message("target cannot be changed; create another request"))]
+    pub target: DownloadTarget,
+}
+
+/// What to download.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DownloadTarget {
+    /// Which part.
+    pub kind: DownloadKind,
+    /// Of which Backup or Restore.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+}
+
+/// A part of a Backup or Restore.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum DownloadKind {
+    /// A Backup's log.
+    BackupLog,
+    /// A Backup's tarball.
+    BackupContents,
+    /// A Backup's index: what is in it.
+    BackupResourceList,
+    /// A Backup's warnings and errors.
+    BackupResults,
+    /// A Backup's volumes.
+    BackupVolumeInfos,
+    /// A Restore's log.
+    RestoreLog,
+    /// A Restore's index: what was done to each item.
+    RestoreResourceList,
+    /// A Restore's warnings and errors.
+    RestoreResults,
+}
+
+/// What became of a DownloadRequest.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DownloadRequestStatus {
+    /// How far it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<DownloadPhase>,
+    /// Where the part can be had.
+    #[serde(default, rename = "downloadURL", skip_serializing_if = "Option::is_none")]
+    pub download_url: Option<String>,
+    /// Until when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expiration: Option<Timestamp>,
+    /// Why it cannot be had.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// How far a DownloadRequest is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum DownloadPhase {
+    /// Not looked at yet.
+    #[default]
+    New,
+    /// Answered, with an address or with the reason why there is none.
+    Processed,
+}
+
+/// Asks the server who it is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
+#[kube(
+    group = "ark.heptio.com",
+    version = "v1",
+    kind = "ServerStatusRequest",
+    namespaced,
+    status = "ServerStatusRequestStatus",
+    derive = "PartialEq",
+    shortname = "ssr",
+    category = "ark",
+    doc = "Asks the server for its version.",
+    printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
+    printcolumn(name = "Version", type_ = "string", json_path = ".status.serverVersion"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+pub struct ServerStatusRequestSpec {}
+
+/// The server's answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ServerStatusRequestStatus {
+    /// Whether it has answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<ServerStatusPhase>,
+    /// When it answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub processed_timestamp: Option<Timestamp>,
+    /// Its version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_version: Option<String>,
+}
+
+/// Whether the server has answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum ServerStatusPhase {
+    /// Not yet.
+    #[default]
+    New,
+    /// It has.
+    Processed,
+}

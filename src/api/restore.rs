@@ -1,0 +1,361 @@
+//! Restore: from which backup, which items, how changed; and what became of it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::mapping::{check_mapping, check_namespace_mapping};
+use super::{CompiledSelection, Filter, InvalidSpec, ResourceModifier, Timestamp, schema};
+
+/// From which backup, which items, and how they are changed on the way.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
+#[kube(
+    group = "ark.heptio.com",
+    version = "v1",
+    kind = "Restore",
+    namespaced,
+    status = "RestoreStatus",
+    derive = "PartialEq",
+    shortname = "rst",
+    category = "ark",
+    doc = "Brings the objects of a backup back, there or in another cluster.",
+    printcolumn(name = "Backup", type_ = "string", json_path = ".spec.backupName"),
+    printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
+    printcolumn(name = "Errors", type_ = "integer", json_path = ".status.errors"),
+    printcolumn(name = "Warnings", type_ = "integer", json_path = ".status.warnings"),
+    printcolumn(name = "Items", type_ = "integer", json_path = ".status.progress.itemsRestored"),
+    printcolumn(name = "Schedule", type_ = "string", json_path = ".spec.scheduleName", priority = 1),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    validation = Rule::new("!has(oldSelf.status) || !has(oldSelf.status.phase) || oldSelf.status.phase == 'New' || self.spec == oldSelf.spec")
+        .message("spec cannot be changed once the restore has begun; create another Restore")
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("has(self.backupName) != has(self.scheduleName)")
+        .message("exactly one of backupName and scheduleName must be set"),
+    validation = Rule::new("!has(self.before) || has(self.scheduleName)")
+        .message("before goes only with scheduleName"),
+)]
+pub struct RestoreSpec {
+    /// The Backup to restore from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub backup_name: Option<String>,
+    /// Instead: the Schedule whose newest Completed Backup to restore from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub schedule_name: Option<String>,
+    /// With scheduleName: only Backups begun before this time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Timestamp>,
+    /// Which items of the backup; namespaces by their names in the backup.
+    #[serde(flatten)]
+    pub filter: Filter,
+    /// Namespaces to restore under another name: from the name in the backup to the one in the cluster.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "schema::namespace_mapping")]
+    pub namespace_mapping: BTreeMap<String, String>,
+    /// What to do about an item that is there already; None when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "policy_schema")]
+    pub existing_resource_policy: Option<ExistingResourcePolicy>,
+    /// Whether to bring volumes back: where there is data for them when left out.
+    #[serde(default, rename = "restorePVs", skip_serializing_if = "Option::is_none")]
+    pub restore_pvs: Option<bool>,
+    /// Kinds whose status comes back too; none when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restore_status: Option<StatusFilter>,
+    /// Whether Services keep their node ports; false when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preserve_node_ports: Option<bool>,
+    /// Changes to items on their way back, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 128))]
+    pub resource_modifiers: Vec<ResourceModifier>,
+    /// Storage classes to replace: from the old name to the new.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "schema::mapping")]
+    pub storage_class_mapping: BTreeMap<String, String>,
+    /// Container images to replace: from the beginning of the old name to that of the new.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "schema::mapping")]
+    pub image_mapping: BTreeMap<String, String>,
+    /// Commands to run in restored pods; kept as given, a later version gives them a shape.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    #[schemars(schema_with = "schema::any_object")]
+    pub hooks: Map<String, Value>,
+    /// Workloads to scale down for the time of the restore; kept as given, a later version gives them a shape.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    #[schemars(schema_with = "schema::any_object")]
+    pub scale: Map<String, Value>,
+    /// Jobs to run again afterwards; kept as given, a later version gives them a shape.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::any_objects")]
+    pub rerun_jobs: Vec<Map<String, Value>>,
+    /// Refuse when a target namespace holds anything that the restore would collide with; false when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub require_empty: Option<bool>,
+}
+
+/// What to do about an item that is there already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ExistingResourcePolicy {
+    /// Leave it; a warning when it differs.
+    #[default]
+    #[serde(alias = "none")]
+    None,
+    /// Make it as it was in the backup, by server-side apply.
+    #[serde(alias = "update")]
+    Update,
+    /// Delete it, wait until it is gone, create it.
+    #[serde(alias = "recreate")]
+    Recreate,
+}
+
+impl fmt::Display for ExistingResourcePolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f) // the variants are named as the API server spells them
+    }
+}
+
+impl FromStr for ExistingResourcePolicy {
+    type Err = InvalidPolicy;
+    fn from_str(text: &str) -> Result<Self, InvalidPolicy> {
+        match text.to_ascii_lowercase().as_str() {
+            "none" => Ok(Self::None),
+            "update" => Ok(Self::Update),
+            "recreate" => Ok(Self::Recreate),
+            _ => Err(InvalidPolicy(text.to_owned())),
+        }
+    }
+}
+
+/// A text that is no [`ExistingResourcePolicy`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no policy for existing resources: use None, Update or Recreate")]
+pub struct InvalidPolicy(String);
+
+/// Velero writes the policy in lower case, so both are taken.
+fn policy_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({"type": "string", "enum": ["None", "Update", "Recreate", "none", "update", "recreate"]})
+}
+
+/// Kinds whose status comes back too.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StatusFilter {
+    /// Kinds to include; nothing means none here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 512), inner(length(min = 1, max = 253)))]
+    pub included_resources: Vec<String>,
+    /// Kinds to leave out all the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 512), inner(length(min = 1, max = 253)))]
+    pub excluded_resources: Vec<String>,
+}
+
+/// What became of a Restore.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RestoreStatus {
+    /// How far it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<RestorePhase>,
+    /// The Backup that is restored, when the specification names a Schedule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup_name: Option<String>,
+    /// When its work began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_timestamp: Option<Timestamp>,
+    /// When its work ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub completion_timestamp: Option<Timestamp>,
+    /// How many items so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<RestoreProgress>,
+    /// Items that were created.
+    #[serde(default)]
+    pub created: u64,
+    /// Items that were there and were changed.
+    #[serde(default)]
+    pub updated: u64,
+    /// Items that were left out, or were there and left alone.
+    #[serde(default)]
+    pub skipped: u64,
+    /// Number of warnings.
+    #[serde(default)]
+    pub warnings: u64,
+    /// Number of errors.
+    #[serde(default)]
+    pub errors: u64,
+    /// Why it failed as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure_reason: Option<String>,
+    /// What was wrong with its specification.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub validation_errors: Vec<String>,
+    /// Which attempt this is, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u32>,
+    /// Who is doing it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holder: Option<String>,
+    /// Details by condition.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
+}
+
+/// How far a Restore is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum RestorePhase {
+    /// Not begun.
+    #[default]
+    New,
+    /// Begun.
+    InProgress,
+    /// Done, with everything that was asked for.
+    Completed,
+    /// Done, with errors on single items or kinds.
+    PartiallyFailed,
+    /// Ended by an error.
+    Failed,
+    /// Never begun: the specification is wrong.
+    FailedValidation,
+}
+
+impl RestorePhase {
+    /// Whether the work has ended, well or not.
+    pub fn is_final(self) -> bool {
+        !matches!(self, Self::New | Self::InProgress)
+    }
+}
+
+impl fmt::Display for RestorePhase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f) // the variants are named as the API server spells them
+    }
+}
+
+/// How many items so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RestoreProgress {
+    /// Items to restore.
+    #[serde(default)]
+    pub total_items: u64,
+    /// Items dealt with.
+    #[serde(default)]
+    pub items_restored: u64,
+}
+
+impl RestoreSpec {
+    /// Which items of the backup, compiled; or everything that is wrong with the selection.
+    pub fn selection(&self) -> Result<CompiledSelection, Vec<InvalidSpec>> {
+        self.filter.compile()
+    }
+
+    /// Everything that is wrong with the specification; empty when it is sound.
+    pub fn validate(&self) -> Vec<InvalidSpec> {
+        let mut wrong = self.validate_source();
+        wrong.extend(self.filter.compile().err().unwrap_or_default());
+        wrong.extend(check_namespace_mapping(&self.namespace_mapping));
+        wrong.extend(check_mapping("storageClassMapping", &self.storage_class_mapping));
+        wrong.extend(check_mapping("imageMapping", &self.image_mapping));
+        for (at, modifier) in self.resource_modifiers.iter().enumerate() {
+            wrong.extend(modifier.validate(&format!("resourceModifiers[{at}]")));
+        }
+        wrong
+    }
+
+    fn validate_source(&self) -> Vec<InvalidSpec> {
+        let given = |name: &Option<String>| name.as_deref().is_some_and(|name| !name.is_empty());
+        let mut wrong = Vec::new();
+        match (given(&self.backup_name), given(&self.schedule_name)) {
+            (true, true) => {
+                wrong.push(InvalidSpec::new(
+                    "backupName",
+                    "cannot be set together with scheduleName; keep one of them",
+                ));
+            }
+            (false, false) => {
+                wrong.push(InvalidSpec::new(
+                    "backupName",
+                    "is needed, or scheduleName for that Schedule's newest Backup",
+                ));
+            }
+            _ => {}
+        }
+        if self.before.is_some() && !given(&self.schedule_name) {
+            wrong.push(InvalidSpec::new("before", "goes only with scheduleName"));
+        }
+        wrong
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(spec: Value) -> Vec<String> {
+        let spec: RestoreSpec = serde_json::from_value(spec).unwrap();
+        spec.validate().into_iter().map(|error| error.field).collect()
+    }
+
+    #[test]
+    fn a_restore_has_exactly_one_source() {
+        assert!(fields(serde_json::json!({"backupName": "a"})).is_empty());
+        assert!(
+            fields(serde_json::json!({"scheduleName": "a", "before": "2026-11-21T03:00:00Z"})).is_empty()
+        );
+        assert_eq!(fields(serde_json::json!({})), ["backupName"]);
+        assert_eq!(fields(serde_json::json!({"backupName": "a", "scheduleName": "b"})), ["backupName"]);
+        assert_eq!(
+            fields(serde_json::json!({"backupName": "a", "before": "2026-11-21T03:00:00Z"})),
+            ["before"]
+        );
+    }
+
+    #[test]
+    fn mistakes_in_every_part_are_found_in_one_pass() {
+        let found = fields(serde_json::json!({
+            "excludedResources": ["*"],
+            "namespaceMapping": {"prod": "Stage"},
+            "storageClassMapping": {"old": ""},
+            "imageMapping": {"": "x"},
+            "resourceModifiers": [{"conditions": {"groupResource": "pods"}}],
+        }));
+        assert_eq!(
+            found,
+            [
+                "backupName",
+                "excludedResources",
+                "namespaceMapping[prod]",
+                "storageClassMapping",
+                "imageMapping",
+                "resourceModifiers[0]"
+            ]
+        );
+    }
+
+    #[test]
+    fn veleros_spelling_of_the_policy_is_taken() {
+        let spec: RestoreSpec = serde_json::from_value(
+            serde_json::json!({"backupName": "a", "existingResourcePolicy": "update"}),
+        )
+        .unwrap();
+        assert_eq!(spec.existing_resource_policy, Some(ExistingResourcePolicy::Update));
+        for policy in
+            [ExistingResourcePolicy::None, ExistingResourcePolicy::Update, ExistingResourcePolicy::Recreate]
+        {
+            assert_eq!(policy.to_string().parse(), Ok(policy));
+            assert_eq!(serde_json::to_value(policy).unwrap(), policy.to_string());
+        }
+        assert!("replace".parse::<ExistingResourcePolicy>().unwrap_err().to_string().contains("`replace`"));
+    }
+}

@@ -1,0 +1,118 @@
+//! Schedule: backups made by the clock, and how long they are kept. The shape only; acting on it is the server's.
+
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{BackupSpec, Duration, Timestamp};
+
+/// When to make which backups, and how long to keep them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
+#[kube(
+    group = "ark.heptio.com",
+    version = "v1",
+    kind = "Schedule",
+    namespaced,
+    status = "ScheduleStatus",
+    derive = "PartialEq",
+    shortname = "sched",
+    category = "ark",
+    doc = "Makes backups by the clock and removes old ones.",
+    printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
+    printcolumn(name = "Schedule", type_ = "string", json_path = ".spec.schedule"),
+    printcolumn(name = "Paused", type_ = "boolean", json_path = ".spec.paused"),
+    printcolumn(name = "LastBackup", type_ = "date", json_path = ".status.lastBackup"),
+    printcolumn(name = "Location", type_ = "string", json_path = ".spec.template.storageLocation", priority = 1),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    validation = Rule::new("size(self.metadata.name) <= 238")
+        .message("metadata.name must have at most 238 characters, so that `-<YYYYMMDDhhmmss>` can follow it")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct ScheduleSpec {
+    /// When: five cron fields (minute, hour, day of month, month, day of week), or `@daily` and the like, or
+    /// `@every 6h`; in UTC, or in another time zone when `CRON_TZ=Europe/Berlin` stands before it.
+    #[schemars(length(min = 1, max = 256))]
+    #[x_kube(validation = Rule::new("self.matches('^((CRON_TZ|TZ)=[^ ]+ +)?(@(yearly|annually|monthly|weekly|daily|midnight|hourly)|@every +[0-9a-z. ]*[1-9][0-9a-z. ]*|[^ @]+( +[^ @]+){4}) *$')")
+        .message("schedule must be five cron fields, `@daily` and the like, or `@every <duration>`"))]
+    pub schedule: String,
+    /// The specification of each Backup.
+    pub template: BackupSpec,
+    /// Makes no backups while true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<bool>,
+    /// Waits for the first tick instead of making a backup at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skip_immediately: Option<bool>,
+    /// Whether Backups go when the Schedule goes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub use_owner_references: Option<bool>,
+    /// What to do when a tick comes while a backup of this Schedule runs; Forbid when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency_policy: Option<ConcurrencyPolicy>,
+    /// Which Backups to remove before their ttl ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<Retention>,
+}
+
+/// What to do when a tick comes while a backup of the Schedule runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ConcurrencyPolicy {
+    /// Skip the tick.
+    #[default]
+    Forbid,
+    /// Make another backup beside it.
+    Allow,
+}
+
+/// Which Backups to remove; never the only successful one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("has(self.maxAge) || has(self.maxCount)")
+        .message("retention needs maxAge or maxCount"),
+    validation = Rule::new("!has(self.minCount) || !has(self.maxCount) || self.minCount <= self.maxCount")
+        .message("retention: minCount cannot be more than maxCount"),
+)]
+pub struct Retention {
+    /// Older ones are removed, once minCount newer ones have succeeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_age: Option<Duration>,
+    /// So many newer successes there must be before age counts; 1 when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 10000))]
+    pub min_count: Option<u32>,
+    /// Only so many are kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 10000))]
+    pub max_count: Option<u32>,
+}
+
+/// What a Schedule has done.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ScheduleStatus {
+    /// Whether it makes backups.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<SchedulePhase>,
+    /// The tick of the last backup that was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_backup: Option<Timestamp>,
+    /// The last tick that was skipped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_skipped: Option<Timestamp>,
+    /// What is wrong with its specification.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub validation_errors: Vec<String>,
+}
+
+/// Whether a Schedule makes backups.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum SchedulePhase {
+    /// Not looked at yet.
+    #[default]
+    New,
+    /// It does.
+    Enabled,
+    /// The specification is wrong.
+    FailedValidation,
+}

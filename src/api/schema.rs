@@ -1,0 +1,132 @@
+//! Schemas that the derive cannot say: bounded selectors, maps and free-form values, and the last pass over all. Pure.
+//!
+//! Bounds are there so that the API server can tell the cost of each CEL rule, and refuse what would not fit etcd.
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
+};
+use schemars::{Schema, SchemaGenerator, json_schema};
+use serde_json::Value;
+
+/// Longest label key: a prefix of 253, a slash, a name of 63.
+const MAX_LABEL_KEY: usize = 317;
+/// Requirements a selector may hold; more could not be typed.
+const MAX_REQUIREMENTS: usize = 64;
+/// Values a requirement may list.
+const MAX_VALUES: usize = 128;
+/// Selectors that may be or-ed; each is one more test for every item.
+const MAX_SELECTORS: usize = 64;
+/// Pairs a mapping may hold.
+const MAX_PAIRS: usize = 512;
+
+fn selector() -> Value {
+    let key = serde_json::json!({"type": "string", "minLength": 1, "maxLength": MAX_LABEL_KEY});
+    let value = serde_json::json!({"type": "string", "maxLength": 63});
+    serde_json::json!({
+        "type": "object",
+        "properties": {
+            "matchLabels": {
+                "description": "Labels that must have exactly these values.",
+                "type": "object",
+                "maxProperties": MAX_REQUIREMENTS,
+                "additionalProperties": value,
+            },
+            "matchExpressions": {
+                "description": "Requirements that must all hold, beside matchLabels.",
+                "type": "array",
+                "maxItems": MAX_REQUIREMENTS,
+                "items": {
+                    "type": "object",
+                    "required": ["key", "operator"],
+                    "properties": {
+                        "key": key,
+                        "operator": {"type": "string", "enum": ["In", "NotIn", "Exists", "DoesNotExist"]},
+                        "values": {"type": "array", "maxItems": MAX_VALUES, "items": value},
+                    },
+                    "x-kubernetes-validations": [{
+                        "rule": "(self.operator in ['In', 'NotIn']) == (has(self.values) && size(self.values) > 0)",
+                        "message": "matchExpressions: In and NotIn need at least one of values, Exists and DoesNotExist take none",
+                    }],
+                },
+            },
+        },
+    })
+}
+
+fn schema(value: Value) -> Schema {
+    Schema::try_from(value).unwrap_or_default()
+}
+
+/// A label selector with bounds.
+pub(super) fn label_selector(_: &mut SchemaGenerator) -> Schema {
+    schema(selector())
+}
+
+/// A list of label selectors of which any may hold.
+pub(super) fn label_selectors(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "array", "maxItems": MAX_SELECTORS, "items": selector()})
+}
+
+/// A map from one non-empty name to another.
+pub(super) fn mapping(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "maxProperties": MAX_PAIRS,
+        "additionalProperties": {"type": "string", "minLength": 1, "maxLength": 512},
+    })
+}
+
+/// A map from namespace to namespace.
+pub(super) fn namespace_mapping(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "maxProperties": MAX_PAIRS,
+        "additionalProperties": {"type": "string", "minLength": 1, "maxLength": 63},
+        "x-kubernetes-validations": [{
+            "rule": "self.all(name, name.matches('^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$') && self[name].matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$'))",
+            "message": "namespaceMapping must map names of namespaces to names of namespaces: lower-case letters, digits and `-`",
+        }],
+    })
+}
+
+/// Any JSON value, null too.
+pub(super) fn any_value(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"x-kubernetes-preserve-unknown-fields": true, "nullable": true})
+}
+
+/// An object of unknown shape.
+pub(super) fn any_object(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "object", "x-kubernetes-preserve-unknown-fields": true})
+}
+
+/// A list of objects of unknown shape.
+pub(super) fn any_objects(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "maxItems": 1024,
+        "items": {"type": "object", "x-kubernetes-preserve-unknown-fields": true},
+    })
+}
+
+/// Brings a derived schema to what the API server expects: null means absent (it is pruned), and integers are signed.
+pub(super) fn tidy(schema: &mut JSONSchemaProps) {
+    if schema.type_.is_some() {
+        schema.nullable = None;
+    }
+    if let Some(format) = &mut schema.format {
+        match format.as_str() {
+            "uint64" => "int64".clone_into(format),
+            "uint32" => "int32".clone_into(format),
+            _ => {}
+        }
+    }
+    for property in schema.properties.iter_mut().flat_map(|properties| properties.values_mut()) {
+        tidy(property);
+    }
+    if let Some(JSONSchemaPropsOrArray::Schema(items)) = &mut schema.items {
+        tidy(items);
+    }
+    if let Some(JSONSchemaPropsOrBool::Schema(values)) = &mut schema.additional_properties {
+        tidy(values);
+    }
+}

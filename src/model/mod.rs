@@ -1,0 +1,20 @@
+//! The vocabulary, without I/O: names of items, compiled selections, restore order, outcomes, progress.
+//!
+//! Everything here is pure and imports nothing of this crate, so that every other module may use it.
+
+mod item;
+mod names;
+mod outcome;
+mod priority;
+mod progress;
+mod selection;
+
+pub use item::{ItemKey, Kind};
+pub use names::{BackupName, InvalidName, RestoreName};
+pub use outcome::{Category, Finding, MAX_FINDINGS, Results, Severity, SkipReason, Tally, causes};
+pub use priority::{PriorityClass, restore_order};
+pub use progress::{Progress, ProgressSnapshot};
+pub use selection::{
+    InvalidSelection, KindTerms, LabelOperator, LabelQuery, LabelRequirement, LabelSet, NamePatterns,
+    term_means,
+};

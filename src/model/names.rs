@@ -1,0 +1,99 @@
+//! Names that people give: checked once, then carried as types. Pure.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// Longest name that the API server and every bucket accept.
+const MAX_NAME: usize = 253;
+
+/// A name that is not a DNS-1123 subdomain.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{name}` is not a valid name: use at most 253 lower-case letters, digits, `-` and `.`, beginning and ending with a letter or digit"
+)]
+pub struct InvalidName {
+    /// The name as it was given.
+    pub name: String,
+}
+
+fn check(name: &str) -> Result<(), InvalidName> {
+    let label = |part: &str| {
+        !part.is_empty()
+            && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+            && !part.starts_with('-')
+            && !part.ends_with('-')
+    };
+    if name.len() <= MAX_NAME && name.split('.').all(label) {
+        Ok(())
+    } else {
+        Err(InvalidName { name: name.chars().take(MAX_NAME + 1).collect() })
+    }
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $type:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $type(String);
+
+        impl $type {
+            /// The name as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $type {
+            type Err = InvalidName;
+            fn from_str(name: &str) -> Result<Self, InvalidName> {
+                check(name).map(|()| Self(name.to_owned()))
+            }
+        }
+
+        impl TryFrom<String> for $type {
+            type Error = InvalidName;
+            fn try_from(name: String) -> Result<Self, InvalidName> {
+                check(&name).map(|()| Self(name))
+            }
+        }
+
+        impl From<$type> for String {
+            fn from(name: $type) -> Self {
+                name.0
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+name!(
+    /// The name of a Backup; safe as a bucket key and as a file name.
+    BackupName
+);
+name!(
+    /// The name of a Restore; safe as a bucket key and as a file name.
+    RestoreName
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_dns_subdomains() {
+        for good in ["a", "nightly-20261121", "a.b-c.9"] {
+            assert_eq!(good.parse::<BackupName>().map(String::from), Ok(good.to_owned()));
+        }
+        for bad in ["", "A", "a_b", "../x", "a/b", ".a", "a.", "-a", "a-", "a..b", &"a".repeat(254)] {
+            assert!(bad.parse::<RestoreName>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! What became of items: findings (data, never errors that end a run), counts, reasons for leaving out. Pure.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{ItemKey, Kind};
+
+/// Findings kept in full; beyond them only the count grows, so that memory stays flat in a disaster.
+pub const MAX_FINDINGS: usize = 10_000;
+
+/// Whether a finding makes the run PartiallyFailed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Severity {
+    /// Worth knowing; the run is still complete.
+    Warning,
+    /// An item or kind is missing from the result.
+    Error,
+}
+
+/// Why something went wrong: a closed list, so that it can label a metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Category {
+    /// The credentials do not allow it.
+    Forbidden,
+    /// It is not there.
+    NotFound,
+    /// Something of that name is there already and differs.
+    Conflict,
+    /// The API server found the object invalid.
+    Invalid,
+    /// An admission webhook or policy refused it.
+    Refused,
+    /// Larger than the API server or etcd takes.
+    TooLarge,
+    /// No answer within the deadline.
+    Timeout,
+    /// The API server or an aggregated one cannot be reached or answers with a server error.
+    Unavailable,
+    /// The revision of the cut was compacted, or the kind cannot be cut.
+    OutsideCut,
+    /// The archive does not hold what it should.
+    Corrupt,
+    /// Waited on, and never became ready.
+    NotReady,
+    /// Nothing that the specification names matches.
+    Unmatched,
+    /// Anything else; the message says what.
+    Other,
+}
+
+impl fmt::Display for Category {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Forbidden => "forbidden",
+            Self::NotFound => "not-found",
+            Self::Conflict => "conflict",
+            Self::Invalid => "invalid",
+            Self::Refused => "refused",
+            Self::TooLarge => "too-large",
+            Self::Timeout => "timeout",
+            Self::Unavailable => "unavailable",
+            Self::OutsideCut => "outside-cut",
+            Self::Corrupt => "corrupt",
+            Self::NotReady => "not-ready",
+            Self::Unmatched => "unmatched",
+            Self::Other => "other",
+        })
+    }
+}
+
+/// One thing that went wrong, on what, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// Warning or error.
+    pub severity: Severity,
+    /// Why, from the closed list.
+    pub category: Category,
+    /// The kind it is about, when it is about a whole kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<Kind>,
+    /// The item it is about, when it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<ItemKey>,
+    /// One sentence for a person: what was being done, why it failed, what to do.
+    pub message: String,
+}
+
+impl Finding {
+    /// A warning about the run as a whole; narrow it with [`Finding::on_kind`] or [`Finding::on_item`].
+    pub fn warning(category: Category, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, category, kind: None, item: None, message: message.into() }
+    }
+
+    /// An error about the run as a whole; narrow it with [`Finding::on_kind`] or [`Finding::on_item`].
+    pub fn error(category: Category, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Error, category, kind: None, item: None, message: message.into() }
+    }
+
+    /// Says which kind it is about.
+    #[must_use]
+    pub fn on_kind(mut self, kind: Kind) -> Self {
+        self.kind = Some(kind);
+        self
+    }
+
+    /// Says which item it is about.
+    #[must_use]
+    pub fn on_item(mut self, item: ItemKey) -> Self {
+        self.item = Some(item);
+        self
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.item, &self.kind) {
+            (Some(item), _) => write!(f, "{item}: {}", self.message),
+            (None, Some(kind)) => write!(f, "{kind}: {}", self.message),
+            (None, None) => f.write_str(&self.message),
+        }
+    }
+}
+
+/// An error and its causes in one sentence: `reading x: permission denied`.
+pub fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        // Transparent wrappers and libraries that repeat their cause would say it twice.
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}
+
+/// All findings of one run; stored as `results.json.zst`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Results {
+    /// Number of warnings, kept or not.
+    pub warnings: u64,
+    /// Number of errors, kept or not.
+    pub errors: u64,
+    /// The first [`MAX_FINDINGS`] of them.
+    pub findings: Vec<Finding>,
+    /// What was left out, and why: reason, kind, number.
+    #[serde(default)]
+    pub skipped: Tally,
+}
+
+impl Results {
+    /// Counts a finding and keeps it while there is room.
+    pub fn add(&mut self, finding: Finding) {
+        match finding.severity {
+            Severity::Warning => self.warnings += 1,
+            Severity::Error => self.errors += 1,
+        }
+        if self.findings.len() < MAX_FINDINGS {
+            self.findings.push(finding);
+        }
+    }
+}
+
+/// Why an item was left out on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SkipReason {
+    /// A kind that is never taken or never restored (events, nodes, leases, …).
+    DefaultExclusion,
+    /// Labelled `ark.heptio.com/exclude-from-backup=true` (or Velero's), or in a namespace that is.
+    ExcludeLabel,
+    /// Has a deletionTimestamp.
+    BeingDeleted,
+    /// Its controller makes it again.
+    ControllerMakesIt,
+    /// A mirror pod: the kubelet makes it again.
+    MirrorPod,
+    /// Made by the control plane in every cluster (service-account token, `kube-root-ca.crt`, APIService).
+    ControlPlaneMakesIt,
+    /// Cluster-scoped, and nothing that was taken needs it.
+    NotRelated,
+    /// A finished Pod or Job.
+    Finished,
+    /// It is there already and equal.
+    Unchanged,
+    /// It is there already and differs; the policy is None.
+    Exists,
+}
+
+impl SkipReason {
+    /// The reason in words, as `describe` prints it.
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::DefaultExclusion => "left out by default",
+            Self::ExcludeLabel => "labelled to be left out",
+            Self::BeingDeleted => "being deleted",
+            Self::ControllerMakesIt => "its controller makes it again",
+            Self::MirrorPod => "mirror pod",
+            Self::ControlPlaneMakesIt => "the control plane makes it",
+            Self::NotRelated => "nothing that was taken needs it",
+            Self::Finished => "finished",
+            Self::Unchanged => "there already and equal",
+            Self::Exists => "there already and different",
+        }
+    }
+}
+
+/// How many items were left out, by reason and kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Tally(BTreeMap<SkipReason, BTreeMap<Kind, u64>>);
+
+impl Tally {
+    /// Counts one item.
+    pub fn add(&mut self, reason: SkipReason, kind: &Kind) {
+        self.add_many(reason, kind, 1);
+    }
+
+    /// Counts so many items of a kind.
+    pub fn add_many(&mut self, reason: SkipReason, kind: &Kind, items: u64) {
+        let kinds = self.0.entry(reason).or_default();
+        match kinds.get_mut(kind) {
+            Some(count) => *count += items,
+            None => {
+                kinds.insert(kind.clone(), items);
+            }
+        }
+    }
+
+    /// Reason, kind and number, in a stable order.
+    pub fn iter(&self) -> impl Iterator<Item = (SkipReason, &Kind, u64)> {
+        self.0.iter().flat_map(|(reason, kinds)| kinds.iter().map(move |(kind, n)| (*reason, kind, *n)))
+    }
+
+    /// All items left out.
+    pub fn total(&self) -> u64 {
+        self.iter().map(|(_, _, count)| count).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn findings_beyond_the_bound_are_counted_and_not_kept() {
+        let mut results = Results::default();
+        for _ in 0..=MAX_FINDINGS {
+            results.add(Finding::error(Category::Other, "no"));
+        }
+        assert_eq!(results.errors, MAX_FINDINGS as u64 + 1);
+        assert_eq!(results.findings.len(), MAX_FINDINGS);
+    }
+}

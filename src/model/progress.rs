@@ -1,0 +1,60 @@
+//! How far a run is: counters that the run moves and anyone may read.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Shared by the run (writes) and whoever shows it (reads, as often as it likes).
+#[derive(Debug, Default)]
+pub struct Progress {
+    stage: Mutex<String>,
+    total: AtomicU64,
+    done: AtomicU64,
+    bytes: AtomicU64,
+}
+
+/// The counters at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProgressSnapshot {
+    /// What is being done, in words: `listing pods`.
+    pub stage: String,
+    /// Items known so far; grows while kinds are listed.
+    pub total: u64,
+    /// Items finished.
+    pub done: u64,
+    /// Bytes of item bodies handled.
+    pub bytes: u64,
+}
+
+impl Progress {
+    /// Says what is being done now.
+    pub fn stage(&self, stage: impl Into<String>) {
+        let mut current = self.stage.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        *current = stage.into();
+    }
+
+    /// More items are known.
+    pub fn expect(&self, items: u64) {
+        self.total.fetch_add(items, Ordering::Relaxed);
+    }
+
+    /// One more item is finished.
+    pub fn advance(&self, bytes: u64) {
+        self.done.fetch_add(1, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes were moved that are no item by themselves.
+    pub fn transfer(&self, bytes: u64) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// The counters now.
+    pub fn snapshot(&self) -> ProgressSnapshot {
+        ProgressSnapshot {
+            stage: self.stage.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone(),
+            total: self.total.load(Ordering::Relaxed),
+            done: self.done.load(Ordering::Relaxed),
+            bytes: self.bytes.load(Ordering::Relaxed),
+        }
+    }
+}
