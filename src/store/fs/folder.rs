@@ -1,0 +1,363 @@
+//! The blocking work on a folder of objects: paths, durable writes, listing, deleting.
+//!
+//! It assumes that no one plays with symbolic links while it runs; links that are there are refused.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File, Metadata};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use chrono::{DateTime, Utc};
+use tempfile::NamedTempFile;
+
+use super::TEMPORARY;
+use crate::store::{Action, Listing, ObjectInfo, ObjectKey, PutMode, StoreError};
+
+/// Tries to begin a file while others remove the folder that it goes into, which they do when it looks empty.
+const BEGIN_ATTEMPTS: usize = 10;
+/// An unfinished file of that age belongs to a process that is gone.
+const ABANDONED: Duration = Duration::from_secs(24 * 3600);
+
+/// The root folder, without symbolic links in its own path.
+#[derive(Clone, Debug)]
+pub(super) struct Folder {
+    root: PathBuf,
+}
+
+impl Folder {
+    pub(super) fn open(action: &Action, path: &Path, create: bool) -> Result<Self, StoreError> {
+        if create {
+            fs::create_dir_all(path).map_err(|error| explain(action, path, error))?;
+        }
+        let root = path.canonicalize().map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => missing(action, path),
+            _ => explain(action, path, error),
+        })?;
+        if root.is_dir() {
+            Ok(Self { root })
+        } else {
+            Err(obstructed(action, &root, "which is not a folder,"))
+        }
+    }
+
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// A temporary file beside the object's place, and that place. Missing folders are made.
+    pub(super) fn begin(
+        &self,
+        action: &Action,
+        key: &ObjectKey,
+    ) -> Result<(NamedTempFile, PathBuf), StoreError> {
+        let path = self.root.join(key.as_str());
+        let mut attempt = 1;
+        loop {
+            let parent = self.make_folders(action, key);
+            let begun = parent.and_then(|parent| {
+                let file = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(&parent);
+                file.map_err(|error| self.explain(action, &parent, error))
+            });
+            match begun {
+                Err(StoreError::NotFound { .. }) if attempt < BEGIN_ATTEMPTS => attempt += 1,
+                begun => return Ok((begun?, path)),
+            }
+        }
+    }
+
+    fn make_folders(&self, action: &Action, key: &ObjectKey) -> Result<PathBuf, StoreError> {
+        let (mut folder, mut rest) = (self.root.clone(), key.as_str());
+        while let Some((segment, deeper)) = rest.split_once('/') {
+            let parent = folder.clone();
+            folder.push(segment);
+            rest = deeper;
+            match fs::create_dir(&folder) {
+                Ok(()) => sync_folder(action, &parent)?,
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    self.check_folder(action, &folder)?;
+                }
+                Err(error) => return Err(self.explain(action, &folder, error)),
+            }
+        }
+        Ok(folder)
+    }
+
+    /// Refuses symbolic links and files in the way.
+    fn check_folder(&self, action: &Action, folder: &Path) -> Result<(), StoreError> {
+        let found = fs::symlink_metadata(folder).map_err(|error| self.explain(action, folder, error))?;
+        if found.is_dir() { Ok(()) } else { Err(obstructed(action, folder, kind(&found))) }
+    }
+
+    /// Makes a written file the object, durably.
+    pub(super) fn publish(
+        &self,
+        action: &Action,
+        file: NamedTempFile,
+        path: &Path,
+        mode: PutMode,
+    ) -> Result<(), StoreError> {
+        file.as_file().sync_all().map_err(|error| self.explain(action, path, error))?;
+        let renamed = match mode {
+            PutMode::Create => file.persist_noclobber(path),
+            PutMode::Overwrite => file.persist(path),
+        };
+        renamed.map_err(|error| match error.error.kind() {
+            io::ErrorKind::AlreadyExists if path.is_file() => {
+                StoreError::AlreadyExists { action: action.clone() }
+            }
+            io::ErrorKind::AlreadyExists => obstructed(action, path, "which is no object,"),
+            _ => self.explain(action, path, error.error),
+        })?;
+        path.parent().map_or(Ok(()), |folder| sync_folder(action, folder))
+    }
+
+    /// The path of an object that is there, and what is known of it.
+    fn find(&self, action: &Action, key: &ObjectKey) -> Result<(PathBuf, Metadata), StoreError> {
+        let mut path = self.root.clone();
+        let mut segments = key.as_str().split('/').peekable();
+        while let Some(segment) = segments.next() {
+            path.push(segment);
+            let found = fs::symlink_metadata(&path).map_err(|error| self.explain(action, &path, error))?;
+            if segments.peek().is_none() && found.is_file() {
+                return Ok((path, found));
+            }
+            if found.is_symlink() {
+                return Err(obstructed(action, &path, kind(&found)));
+            }
+            if !found.is_dir() {
+                break;
+            }
+        }
+        Err(StoreError::NotFound { action: action.clone() })
+    }
+
+    pub(super) fn look(&self, action: &Action, key: &ObjectKey) -> Result<(u64, DateTime<Utc>), StoreError> {
+        self.find(action, key).map(|(_, found)| (found.len(), modified(&found)))
+    }
+
+    pub(super) fn read(&self, action: &Action, key: &ObjectKey) -> Result<(File, u64), StoreError> {
+        let (path, _) = self.find(action, key)?;
+        let open = || {
+            let file = File::open(&path)?;
+            let size = file.metadata()?.len();
+            Ok((file, size))
+        };
+        open().map_err(|error| self.explain(action, &path, error))
+    }
+
+    pub(super) fn delete(&self, action: &Action, keys: &[ObjectKey]) -> Result<(), StoreError> {
+        let mut touched = BTreeSet::new();
+        for key in keys {
+            let path = match self.find(action, key) {
+                Ok((path, _)) => path,
+                Err(error) if error.is_not_found() => continue,
+                Err(error) => return Err(error),
+            };
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(self.explain(action, &path, error));
+                }
+                _ => touched.extend(path.parent().map(Path::to_owned)),
+            }
+        }
+        // Deepest first, as an emptied folder may empty its parent.
+        touched.iter().rev().try_for_each(|folder| self.tidy(action, folder))
+    }
+
+    /// Syncs a folder after deletions and removes it, and those above, when nothing is left in them.
+    fn tidy(&self, action: &Action, folder: &Path) -> Result<(), StoreError> {
+        for folder in folder.ancestors().take_while(|folder| *folder != self.root) {
+            remove_abandoned(folder);
+            match fs::remove_dir(folder) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(_) => return sync_folder(action, folder),
+            }
+        }
+        sync_folder(action, &self.root)
+    }
+
+    /// One page: the first `limit` entries behind `after` in order of keys. Holds no more than that.
+    pub(super) fn list(
+        &self,
+        action: &Action,
+        prefix: &str,
+        delimiter: bool,
+        after: &str,
+        limit: usize,
+    ) -> Result<Listing, StoreError> {
+        let mut walk = Walk { folder: self, action, prefix, delimiter, after, limit, found: BTreeMap::new() };
+        let base = prefix.rsplit_once('/').map_or("", |(base, _)| base);
+        if base.is_empty() {
+            self.check_root(action)?;
+        }
+        walk.enter(&self.root.join(base), base)?;
+        let mut found = walk.found;
+        let mut listing = Listing::default();
+        if found.len() > limit {
+            found.pop_last();
+            listing.next = found.last_key_value().map(|(last, _)| last.clone());
+        }
+        for (name, entry) in found {
+            match (entry, ObjectKey::new(name.as_str())) {
+                (None, _) => listing.prefixes.push(name),
+                (Some((size, modified)), Ok(key)) => listing.objects.push(ObjectInfo { key, size, modified }),
+                (_, Err(error)) => tracing::debug!(%error, "left out of a listing"),
+            }
+        }
+        Ok(listing)
+    }
+
+    fn check_root(&self, action: &Action) -> Result<(), StoreError> {
+        if self.root.is_dir() { Ok(()) } else { Err(missing(action, &self.root)) }
+    }
+
+    /// What went wrong with an object of this folder.
+    pub(super) fn explain(&self, action: &Action, path: &Path, error: io::Error) -> StoreError {
+        match self.check_root(action) {
+            Ok(()) => explain(action, path, error),
+            Err(missing) if error.kind() == io::ErrorKind::NotFound => missing,
+            Err(_) => explain(action, path, error),
+        }
+    }
+
+    pub(super) fn explain_key(&self, action: &Action, key: &ObjectKey, error: io::Error) -> StoreError {
+        self.explain(action, &self.root.join(key.as_str()), error)
+    }
+}
+
+/// A walk below one folder that keeps the first entries of a page.
+struct Walk<'a> {
+    folder: &'a Folder,
+    action: &'a Action,
+    prefix: &'a str,
+    delimiter: bool,
+    after: &'a str,
+    limit: usize,
+    /// Objects with size and time, folded prefixes without.
+    found: BTreeMap<String, Option<(u64, DateTime<Utc>)>>,
+}
+
+impl Walk<'_> {
+    /// Adds what lies in a folder; `key` is the folder's own, empty for the root.
+    fn enter(&mut self, folder: &Path, key: &str) -> Result<(), StoreError> {
+        for (name, entry) in
+            read_folder(folder).map_err(|error| self.folder.explain(self.action, folder, error))?
+        {
+            let slash = if key.is_empty() { "" } else { "/" };
+            let key = format!("{key}{slash}{name}");
+            let Ok(found) = entry.metadata() else { continue };
+            if found.is_dir() {
+                let inside = format!("{key}/");
+                if self.folds(&inside) {
+                    if self.wants(&inside) && holds_object(&entry.path()) {
+                        self.keep(inside, None);
+                    }
+                } else if inside.starts_with(self.prefix) || self.prefix.starts_with(&inside) {
+                    self.enter(&entry.path(), &key)?;
+                }
+            } else if found.is_file() && self.wants(&key) {
+                self.keep(key, Some((found.len(), modified(&found))));
+            }
+        }
+        Ok(())
+    }
+
+    fn folds(&self, inside: &str) -> bool {
+        self.delimiter && inside.starts_with(self.prefix)
+    }
+
+    fn wants(&self, key: &str) -> bool {
+        key.starts_with(self.prefix) && key > self.after
+    }
+
+    /// One more than the page is kept, to know whether another page follows.
+    fn keep(&mut self, key: String, entry: Option<(u64, DateTime<Utc>)>) {
+        self.found.insert(key, entry);
+        if self.found.len() > self.limit + 1 {
+            self.found.pop_last();
+        }
+    }
+}
+
+/// What may be an object or a folder of some: text names, nothing unfinished. An absent folder holds nothing.
+fn read_folder(folder: &Path) -> io::Result<Vec<(String, fs::DirEntry)>> {
+    let entries = match fs::symlink_metadata(folder).and_then(|found| match found.is_dir() {
+        true => fs::read_dir(folder).map(Some),
+        false => Ok(None),
+    }) {
+        Ok(Some(entries)) => entries,
+        Ok(None) => return Ok(Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let named = entries.filter_map(|entry| match entry {
+        Ok(entry) => {
+            let name = entry.file_name().into_string().ok()?;
+            (!name.starts_with(TEMPORARY)).then_some(Ok((name, entry)))
+        }
+        Err(error) => Some(Err(error)),
+    });
+    named.collect()
+}
+
+fn holds_object(folder: &Path) -> bool {
+    let entries = read_folder(folder).unwrap_or_default();
+    entries.iter().any(|(_, entry)| match entry.file_type() {
+        Ok(found) if found.is_dir() => holds_object(&entry.path()),
+        Ok(found) => found.is_file(),
+        Err(_) => false,
+    })
+}
+
+fn remove_abandoned(folder: &Path) {
+    let abandoned = |entry: &fs::DirEntry| {
+        let age =
+            entry.metadata().and_then(|found| found.modified()).ok().and_then(|time| time.elapsed().ok());
+        entry.file_name().to_string_lossy().starts_with(TEMPORARY) && age.is_some_and(|age| age > ABANDONED)
+    };
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten().filter(abandoned) {
+        let _ = fs::remove_file(entry.path());
+    }
+}
+
+fn sync_folder(action: &Action, folder: &Path) -> Result<(), StoreError> {
+    match File::open(folder).and_then(|folder| folder.sync_all()) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(explain(action, folder, error)),
+        _ => Ok(()),
+    }
+}
+
+fn modified(found: &Metadata) -> DateTime<Utc> {
+    found.modified().unwrap_or(SystemTime::UNIX_EPOCH).into()
+}
+
+fn kind(found: &Metadata) -> &'static str {
+    if found.is_symlink() { "which is a symbolic link," } else { "which is not a folder," }
+}
+
+fn missing(action: &Action, path: &Path) -> StoreError {
+    StoreError::BucketMissing { action: action.clone(), missing: format!("folder {}", path.display()) }
+}
+
+fn obstructed(action: &Action, path: &Path, kind: &str) -> StoreError {
+    StoreError::Obstructed { action: action.clone(), obstacle: format!("{}, {kind}", path.display()) }
+}
+
+fn explain(action: &Action, path: &Path, error: io::Error) -> StoreError {
+    use io::ErrorKind as Kind;
+    let action = action.clone();
+    match error.kind() {
+        Kind::NotFound => StoreError::NotFound { action },
+        Kind::PermissionDenied => {
+            let hint = format!("this user may not; check the owner and mode of {}", path.display());
+            StoreError::Forbidden { action, hint, source: Some(error.into()) }
+        }
+        Kind::StorageFull | Kind::QuotaExceeded => StoreError::Full { action, source: error.into() },
+        Kind::ReadOnlyFilesystem => StoreError::ReadOnly { action, source: error.into() },
+        Kind::NotADirectory => obstructed(&action, path, "or a file above it,"),
+        Kind::IsADirectory | Kind::DirectoryNotEmpty => obstructed(&action, path, "which is a folder,"),
+        _ => StoreError::Other { action, source: error.into() },
+    }
+}

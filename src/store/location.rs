@@ -1,0 +1,298 @@
+//! Where a store is, as a URL: parsing and printing. Pure; opening it is [`super::open`].
+//!
+//! `s3://bucket/prefix?endpoint=…&region=…` or `file:///dir`. No credential may stand in a URL: they come from the
+//! usual AWS chain or from a named profile file.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use url::Url;
+
+use super::ObjectKey;
+
+/// What an S3 URL may say after `?`.
+const S3_PARAMETERS: &[&str] = &[
+    "endpoint",
+    "region",
+    "forcePathStyle",
+    "serverSideEncryption",
+    "kmsKeyId",
+    "caCert",
+    "profile",
+    "credentialsFile",
+    "createBucket",
+];
+
+/// What a file URL may say after `?`.
+const FILE_PARAMETERS: &[&str] = &["createBucket"];
+
+/// A text that is not the URL of a location. The text itself is not repeated: it may hold a credential.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a usable location: {problem}")]
+pub struct InvalidLocation {
+    /// What is wrong, and how it should be.
+    pub problem: String,
+}
+
+/// Where a store is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Location {
+    /// A bucket of an S3 service.
+    S3(S3Location),
+    /// A folder of this machine.
+    Directory(DirectoryLocation),
+}
+
+/// A bucket of an S3 service and how to reach it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct S3Location {
+    /// The bucket.
+    pub bucket: String,
+    /// What all keys begin with, without slashes at either end; empty for the whole bucket.
+    pub prefix: String,
+    /// The service, when it is not AWS: an http or https URL.
+    pub endpoint: Option<String>,
+    /// The region; by default that of the environment or profile, then `us-east-1`.
+    pub region: Option<String>,
+    /// The bucket in the path instead of the host name; by default exactly when there is an endpoint.
+    pub force_path_style: Option<bool>,
+    /// Encryption at rest by the service.
+    pub encryption: Encryption,
+    /// A file of PEM certificates that are trusted for the endpoint, instead of those of the system.
+    pub ca_cert: Option<PathBuf>,
+    /// The profile of the AWS configuration files.
+    pub profile: Option<String>,
+    /// A file in the AWS credentials format, instead of `~/.aws/credentials`.
+    pub credentials_file: Option<PathBuf>,
+    /// Whether opening creates the bucket.
+    pub create_bucket: bool,
+}
+
+/// Encryption at rest by the service.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Encryption {
+    /// As the bucket is configured.
+    #[default]
+    BucketDefault,
+    /// SSE-S3: with keys that the service keeps.
+    ServiceKey,
+    /// SSE-KMS: with this key, or with the account's default one.
+    Kms(Option<String>),
+}
+
+/// A folder of this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DirectoryLocation {
+    /// The folder, absolute.
+    pub path: PathBuf,
+    /// Whether opening creates it.
+    pub create_bucket: bool,
+}
+
+impl Location {
+    /// Reads a URL. All parameters are known ones, at most once each; no user or password; no fragment.
+    pub fn from_url(text: &str) -> Result<Self, InvalidLocation> {
+        let text = text.trim();
+        let scheme = text.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
+        match scheme.as_deref() {
+            Some("s3") => parse_s3(&parse(text)?).map(Self::S3),
+            Some("file") => parse_directory(text).map(Self::Directory),
+            Some(_) => {
+                invalid("the scheme is neither `s3` nor `file`; write s3://bucket/prefix or file:///folder")
+            }
+            None => invalid(
+                "it is not a URL; write s3://bucket/prefix, or file:/// and the absolute path for a folder of this machine",
+            ),
+        }
+    }
+}
+
+impl FromStr for Location {
+    type Err = InvalidLocation;
+    fn from_str(text: &str) -> Result<Self, InvalidLocation> {
+        Self::from_url(text)
+    }
+}
+
+fn invalid<T>(problem: impl Into<String>) -> Result<T, InvalidLocation> {
+    Err(InvalidLocation { problem: problem.into() })
+}
+
+fn parse(text: &str) -> Result<Url, InvalidLocation> {
+    let path = text.split(['?', '#']).next().unwrap_or_default().to_ascii_lowercase().replace("%2e", ".");
+    if path.split('/').any(|segment| segment == ".." || segment == ".") {
+        return invalid("`.` and `..` are not allowed in its path");
+    }
+    let url = Url::parse(text).or_else(|error| invalid(format!("it is not a URL ({error})")))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return invalid(
+            "it holds a user or password; credentials come from the environment, a profile or credentialsFile=FILE",
+        );
+    }
+    if url.port().is_some() {
+        return invalid("the bucket is followed by a port; the service goes into endpoint=http://host:port");
+    }
+    if url.fragment().is_some() {
+        return invalid("it holds a `#`; write %23 if that is meant");
+    }
+    Ok(url)
+}
+
+/// The parameters as `(name, value)`, each known and given once.
+fn parameters(url: &Url, known: &[&str]) -> Result<Vec<(String, String)>, InvalidLocation> {
+    let mut found: Vec<(String, String)> = Vec::new();
+    for (name, value) in url.query_pairs() {
+        if !known.contains(&name.as_ref()) {
+            return invalid(format!("unknown parameter `{name}`; known are {}", known.join(", ")));
+        }
+        if found.iter().any(|(earlier, _)| *earlier == name) {
+            return invalid(format!("parameter `{name}` is given twice"));
+        }
+        if value.is_empty() {
+            return invalid(format!("parameter `{name}` is empty"));
+        }
+        found.push((name.into_owned(), value.into_owned()));
+    }
+    Ok(found)
+}
+
+fn parse_s3(url: &Url) -> Result<S3Location, InvalidLocation> {
+    let bucket = url.host_str().unwrap_or_default().to_owned();
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    if !(3..=255).contains(&bucket.len()) || !bucket.bytes().all(fits) {
+        return invalid(format!("`{bucket}` is not the name of a bucket; write s3://bucket/prefix"));
+    }
+    let prefix = decode(url.path().trim_matches('/'))?;
+    if !prefix.is_empty() {
+        ObjectKey::new(prefix.as_str()).or_else(|error| invalid(format!("prefix {error}")))?;
+    }
+    let mut location = S3Location { bucket, prefix, ..S3Location::default() };
+    let (mut encryption, mut kms_key) = (None, None);
+    for (name, value) in parameters(url, S3_PARAMETERS)? {
+        match name.as_str() {
+            "endpoint" => location.endpoint = Some(parse_endpoint(&value)?),
+            "region" => location.region = Some(value),
+            "forcePathStyle" => location.force_path_style = Some(parse_switch(&name, &value)?),
+            "serverSideEncryption" => encryption = Some(value),
+            "kmsKeyId" => kms_key = Some(value),
+            "caCert" => location.ca_cert = Some(value.into()),
+            "profile" => location.profile = Some(value),
+            "credentialsFile" => location.credentials_file = Some(value.into()),
+            _ => location.create_bucket = parse_switch(&name, &value)?,
+        }
+    }
+    location.encryption = match (encryption.as_deref(), kms_key) {
+        (None, None) => Encryption::BucketDefault,
+        (Some("AES256"), None) => Encryption::ServiceKey,
+        (Some("aws:kms") | None, key) => Encryption::Kms(key),
+        (Some("AES256"), Some(_)) => {
+            return invalid("kmsKeyId goes with serverSideEncryption=aws:kms, not AES256");
+        }
+        (Some(_), _) => return invalid("serverSideEncryption is either AES256 or aws:kms"),
+    };
+    Ok(location)
+}
+
+fn parse_directory(text: &str) -> Result<DirectoryLocation, InvalidLocation> {
+    if !text.get("file://".len()..).is_some_and(|path| path.starts_with('/')) {
+        return invalid(
+            "the folder is not absolute; write file:/// (three slashes) and the path from the root",
+        );
+    }
+    let url = parse(text)?;
+    let mut create_bucket = false;
+    for (name, value) in parameters(&url, FILE_PARAMETERS)? {
+        create_bucket = parse_switch(&name, &value)?;
+    }
+    let path = decode(url.path())?;
+    if path.trim_matches('/').is_empty() {
+        return invalid("it names no folder; write file:///folder");
+    }
+    Ok(DirectoryLocation { path: path.into(), create_bucket })
+}
+
+fn parse_endpoint(text: &str) -> Result<String, InvalidLocation> {
+    let problem = "endpoint is not a URL such as https://host:port, without user, path or parameters";
+    let Ok(url) = Url::parse(text) else { return invalid(problem) };
+    let bare =
+        url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.path() == "/";
+    if !matches!(url.scheme(), "http" | "https") || !bare || url.fragment().is_some() {
+        return invalid(problem);
+    }
+    Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+fn parse_switch(name: &str, value: &str) -> Result<bool, InvalidLocation> {
+    match value {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => invalid(format!("{name} is either true or false")),
+    }
+}
+
+/// Undoes percent-encoding; the result is text without control characters.
+fn decode(text: &str) -> Result<String, InvalidLocation> {
+    // A query string's `+` is a space, a path's is not: it is encoded first so that it comes back as itself.
+    let query = format!("p={}", text.replace('+', "%2B").replace('&', "%26"));
+    let decoded = url::form_urlencoded::parse(query.as_bytes()).next().map(|(_, value)| value.into_owned());
+    let decoded = decoded.unwrap_or_default();
+    if decoded.contains(char::REPLACEMENT_CHARACTER) || decoded.chars().any(char::is_control) {
+        return invalid("its path holds bytes that are not text");
+    }
+    Ok(decoded)
+}
+
+impl fmt::Display for Location {
+    /// The URL that [`Location::from_url`] reads back. It cannot hold a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::S3(location) => location.fmt(f),
+            Self::Directory(DirectoryLocation { path, create_bucket }) => {
+                let encoded = encode(&path.to_string_lossy());
+                write!(f, "file://{encoded}{}", if *create_bucket { "?createBucket=true" } else { "" })
+            }
+        }
+    }
+}
+
+impl fmt::Display for S3Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { bucket, prefix, endpoint, region, force_path_style, encryption, .. } = self;
+        let Self { ca_cert, profile, credentials_file, create_bucket, .. } = self;
+        let slash = if prefix.is_empty() { "" } else { "/" };
+        write!(f, "s3://{bucket}{slash}{}", encode(prefix))?;
+        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.to_string_lossy().into_owned());
+        let (encryption, kms_key) = match encryption {
+            Encryption::BucketDefault => (None, None),
+            Encryption::ServiceKey => (Some("AES256".to_owned()), None),
+            Encryption::Kms(key) => (Some("aws:kms".to_owned()), key.clone()),
+        };
+        let given = [
+            ("endpoint", endpoint.clone()),
+            ("region", region.clone()),
+            ("forcePathStyle", force_path_style.map(|force| force.to_string())),
+            ("serverSideEncryption", encryption),
+            ("kmsKeyId", kms_key),
+            ("caCert", path(ca_cert)),
+            ("profile", profile.clone()),
+            ("credentialsFile", path(credentials_file)),
+            ("createBucket", create_bucket.then(|| "true".to_owned())),
+        ];
+        let given = given.into_iter().filter_map(|(name, value)| value.map(|value| (name, value)));
+        for (number, (name, value)) in given.enumerate() {
+            let mark = if number == 0 { '?' } else { '&' };
+            write!(f, "{mark}{name}={}", encode(&value))?;
+        }
+        Ok(())
+    }
+}
+
+/// Encodes what would mean something in a URL; slashes and colons stay readable.
+fn encode(text: &str) -> String {
+    let encoded: String = url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
+    encoded.replace('+', "%20").replace("%2F", "/").replace("%3A", ":")
+}
+
+#[cfg(test)]
+mod tests;

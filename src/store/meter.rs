@@ -1,0 +1,181 @@
+//! A wrapper that counts what a store does: acts by outcome, bytes in and out.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::StreamExt as _;
+
+use super::{ByteStream, Listing, ObjectInfo, ObjectKey, Operation, PutMode, Store, StoreError, Upload};
+use crate::model::Category;
+
+/// How an act ended; a metric label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Outcome {
+    /// It was done.
+    Success,
+    /// It failed, and why.
+    Failure(Category),
+}
+
+/// Counts since the meter was made.
+#[derive(Debug, Default)]
+struct Counts {
+    acts: Mutex<BTreeMap<(Operation, Outcome), u64>>,
+    read: AtomicU64,
+    written: AtomicU64,
+}
+
+impl Counts {
+    fn count<T>(&self, operation: Operation, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        let outcome = match &result {
+            Ok(_) => Outcome::Success,
+            Err(error) => Outcome::Failure(error.category()),
+        };
+        let mut acts = self.acts.lock().unwrap_or_else(PoisonError::into_inner);
+        *acts.entry((operation, outcome)).or_default() += 1;
+        result
+    }
+
+    fn add_written(&self, bytes: u64) {
+        self.written.fetch_add(bytes, Ordering::Relaxed);
+    }
+}
+
+/// A store whose acts are counted. Clones share the counts.
+#[derive(Clone, Debug)]
+pub struct Meter {
+    store: Arc<dyn Store>,
+    counts: Arc<Counts>,
+}
+
+impl Meter {
+    /// Counts what is done through it from now on.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store, counts: Arc::default() }
+    }
+
+    /// How often each act ended how.
+    pub fn acts(&self) -> BTreeMap<(Operation, Outcome), u64> {
+        self.counts.acts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Bytes of bodies that were read.
+    pub fn bytes_read(&self) -> u64 {
+        self.counts.read.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of bodies that were written.
+    pub fn bytes_written(&self) -> u64 {
+        self.counts.written.load(Ordering::Relaxed)
+    }
+}
+
+#[async_trait]
+impl Store for Meter {
+    fn describe(&self) -> String {
+        self.store.describe()
+    }
+
+    async fn put(&self, key: &ObjectKey, body: Bytes, mode: PutMode) -> Result<(), StoreError> {
+        let size = body.len() as u64;
+        self.counts.count(Operation::Put, self.store.put(key, body, mode).await)?;
+        self.counts.add_written(size);
+        Ok(())
+    }
+
+    async fn upload(&self, key: &ObjectKey) -> Result<Box<dyn Upload>, StoreError> {
+        let upload = self.counts.count(Operation::UploadStart, self.store.upload(key).await)?;
+        Ok(Box::new(MeteredUpload { upload, counts: Arc::clone(&self.counts) }))
+    }
+
+    async fn get(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<ByteStream, StoreError> {
+        let body = self.counts.count(Operation::Get, self.store.get(key, range).await)?;
+        let counts = Arc::clone(&self.counts);
+        let counted = body.map(move |chunk| match chunk {
+            Ok(chunk) => {
+                counts.read.fetch_add(chunk.len() as u64, Ordering::Relaxed);
+                Ok(chunk)
+            }
+            failed => counts.count(Operation::Get, failed),
+        });
+        Ok(counted.boxed())
+    }
+
+    async fn head(&self, key: &ObjectKey) -> Result<ObjectInfo, StoreError> {
+        self.counts.count(Operation::Head, self.store.head(key).await)
+    }
+
+    async fn list(&self, prefix: &str, delimiter: bool, page: Option<String>) -> Result<Listing, StoreError> {
+        self.counts.count(Operation::List, self.store.list(prefix, delimiter, page).await)
+    }
+
+    async fn delete(&self, keys: &[ObjectKey]) -> Result<(), StoreError> {
+        self.counts.count(Operation::Delete, self.store.delete(keys).await)
+    }
+
+    async fn presign(&self, key: &ObjectKey, valid: Duration) -> Result<Option<String>, StoreError> {
+        self.counts.count(Operation::Presign, self.store.presign(key, valid).await)
+    }
+
+    async fn conditional_writes(&self) -> Result<bool, StoreError> {
+        self.store.conditional_writes().await
+    }
+}
+
+struct MeteredUpload {
+    upload: Box<dyn Upload>,
+    counts: Arc<Counts>,
+}
+
+#[async_trait]
+impl Upload for MeteredUpload {
+    async fn write(&mut self, chunk: Bytes) -> Result<(), StoreError> {
+        let size = chunk.len() as u64;
+        self.counts.count(Operation::UploadWrite, self.upload.write(chunk).await)?;
+        self.counts.add_written(size);
+        Ok(())
+    }
+
+    async fn finish(self: Box<Self>) -> Result<(), StoreError> {
+        self.counts.count(Operation::UploadFinish, self.upload.finish().await)
+    }
+
+    async fn abort(self: Box<Self>) {
+        self.upload.abort().await;
+        let _ = self.counts.count(Operation::UploadAbort, Ok(()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::conformance::tests::folder_store;
+    use super::*;
+    use crate::store::read_all;
+
+    #[tokio::test]
+    async fn acts_are_counted_by_outcome_and_bodies_by_size() {
+        let (_folder, store) = folder_store().await;
+        let meter = Meter::new(store);
+        let key = ObjectKey::new("a").unwrap();
+        meter.put(&key, Bytes::from_static(b"12345"), PutMode::Create).await.unwrap();
+        meter.put(&key, Bytes::from_static(b"12345"), PutMode::Create).await.unwrap_err();
+        let mut upload = meter.upload(&key).await.unwrap();
+        upload.write(Bytes::from_static(b"1234567")).await.unwrap();
+        upload.finish().await.unwrap();
+        read_all(&meter, &key, 7).await.unwrap();
+        meter.head(&ObjectKey::new("b").unwrap()).await.unwrap_err();
+        let acts = meter.acts();
+        let of = |operation, outcome| acts.get(&(operation, outcome)).copied();
+        assert_eq!(of(Operation::Put, Outcome::Success), Some(1));
+        assert_eq!(of(Operation::Put, Outcome::Failure(Category::Conflict)), Some(1));
+        assert_eq!(of(Operation::UploadWrite, Outcome::Success), Some(1));
+        assert_eq!(of(Operation::UploadFinish, Outcome::Success), Some(1));
+        assert_eq!(of(Operation::Head, Outcome::Failure(Category::NotFound)), Some(1));
+        assert_eq!((meter.bytes_read(), meter.bytes_written()), (7, 12));
+    }
+}

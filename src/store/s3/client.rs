@@ -1,0 +1,180 @@
+//! The client of an S3 service: transport, credentials, region, deadlines.
+//!
+//! TLS is rustls on ring. Each body that is sent carries a CRC32C that the service verifies, as a plain header: bodies
+//! are in memory, and trailers are what services other than AWS often refuse. For a service that refuses the header
+//! too there is the SDK's own switch, `AWS_REQUEST_CHECKSUM_CALCULATION=when_required`.
+
+use std::path::Path;
+use std::time::Duration;
+
+use aws_config::BehaviorVersion;
+use aws_config::environment::EnvironmentVariableRegionProvider;
+use aws_config::meta::region::RegionProviderChain;
+use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
+use aws_config::provider_config::ProviderConfig;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::{Region, RequestChecksumCalculation, ResponseChecksumValidation, SharedHttpClient};
+use aws_sdk_s3::types::ChecksumAlgorithm;
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use aws_smithy_http_client::{Builder, Connector};
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+
+use crate::store::location::S3Location;
+use crate::store::{Action, Operation, StoreError};
+
+/// A service that cannot be connected to by then is taken to be down; TLS over a slow link takes a second or two.
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// One try: a part of 5 MiB at 90 KB/s.
+pub(super) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
+/// All tries of one request, with the pauses between them.
+pub(super) const OPERATION_TIMEOUT: Duration = Duration::from_secs(150);
+/// Tries of one request: outlasts a failover of a few seconds without hiding an outage.
+pub(super) const ATTEMPTS: u32 = 4;
+/// The region of services that have none.
+const DEFAULT_REGION: &str = "us-east-1";
+
+/// A client, and what its requests have in common.
+pub(super) struct Connection {
+    /// The client.
+    pub(super) client: Client,
+    /// The region that it signs for.
+    pub(super) region: String,
+    /// The checksum of bodies; none when the environment says so.
+    pub(super) checksum: Option<ChecksumAlgorithm>,
+}
+
+/// Builds the client. It speaks to no S3 service yet; without an endpoint the region may be asked of the machine's
+/// metadata service.
+pub(super) async fn connect(location: &S3Location, action: &Action) -> Result<Connection, StoreError> {
+    if let Some(file) = &location.credentials_file {
+        read_setting(file, "credentialsFile", action).await?;
+    }
+    let trusted = match &location.ca_cert {
+        Some(file) => Some(check_certificates(read_setting(file, "caCert", action).await?, file, action)?),
+        None => None,
+    };
+    let files = profile_files(location);
+    let region = region(location, &files).await;
+    let system = transport(TrustStore::default(), action)?;
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(system.clone())
+        .region(Region::new(region.clone()))
+        .profile_files(files.clone())
+        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
+        .timeout_config(timeouts())
+        .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
+    if location.profile.is_some() || location.credentials_file.is_some() {
+        // What the location names wins over what the environment happens to hold.
+        let surroundings =
+            ProviderConfig::default().with_http_client(system).with_region(Some(Region::new(region.clone())));
+        let mut profile =
+            ProfileFileCredentialsProvider::builder().configure(&surroundings).profile_files(files);
+        if let Some(name) = &location.profile {
+            profile = profile.profile_name(name);
+        }
+        loader = loader.credentials_provider(profile.build());
+    }
+    let shared = loader.load().await;
+    let mut config = aws_sdk_s3::config::Builder::from(&shared)
+        .force_path_style(location.force_path_style.unwrap_or(location.endpoint.is_some()));
+    config.set_endpoint_url(location.endpoint.clone().or_else(|| shared.endpoint_url().map(str::to_owned)));
+    if let Some(certificates) = trusted {
+        config =
+            config.http_client(transport(TrustStore::empty().with_pem_certificate(certificates), action)?);
+    }
+    let checksum = match shared.request_checksum_calculation() {
+        Some(RequestChecksumCalculation::WhenRequired) => None,
+        _ => Some(ChecksumAlgorithm::Crc32C),
+    };
+    Ok(Connection { client: Client::from_conf(config.build()), region, checksum })
+}
+
+fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+        .operation_timeout(OPERATION_TIMEOUT)
+        .build()
+}
+
+fn profile_files(location: &S3Location) -> EnvConfigFiles {
+    match &location.credentials_file {
+        None => EnvConfigFiles::default(),
+        Some(file) => EnvConfigFiles::builder()
+            .include_default_config_file(true)
+            .with_file(EnvConfigFileKind::Credentials, file)
+            .build(),
+    }
+}
+
+async fn region(location: &S3Location, files: &EnvConfigFiles) -> String {
+    if let Some(region) = &location.region {
+        return region.clone();
+    }
+    let mut profile = ProfileFileRegionProvider::builder().profile_files(files.clone());
+    if let Some(name) = &location.profile {
+        profile = profile.profile_name(name);
+    }
+    let mut chain =
+        RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new()).or_else(profile.build());
+    if location.endpoint.is_none() {
+        // Only AWS machines know one; asking elsewhere costs seconds.
+        chain = chain.or_default_provider();
+    }
+    chain.region().await.map_or_else(|| DEFAULT_REGION.to_owned(), |region| region.to_string())
+}
+
+/// An HTTP client that trusts these authorities and takes proxies from the environment.
+fn transport(trust: TrustStore, action: &Action) -> Result<SharedHttpClient, StoreError> {
+    let context =
+        TlsContext::builder().with_trust_store(trust).build().map_err(|error| StoreError::Setting {
+            action: action.clone(),
+            problem: "TLS cannot be set up".into(),
+            source: Some(error.into()),
+        })?;
+    let proxies = ProxyConfig::from_env();
+    Ok(Builder::new().build_with_connector_fn(move |settings, components| {
+        let mut builder = Connector::builder().proxy_config(proxies.clone());
+        builder.set_connector_settings(settings.cloned());
+        builder.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
+        builder.tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(context.clone()).build()
+    }))
+}
+
+async fn read_setting(file: &Path, setting: &str, action: &Action) -> Result<Vec<u8>, StoreError> {
+    tokio::fs::read(file).await.map_err(|error| StoreError::Setting {
+        action: action.clone(),
+        problem: format!("the file {} of {setting} cannot be read", file.display()),
+        source: Some(error.into()),
+    })
+}
+
+/// The transport would panic on a certificate that it cannot use, so each is tried first.
+fn check_certificates(pem: Vec<u8>, file: &Path, action: &Action) -> Result<Vec<u8>, StoreError> {
+    let refuse = |source| StoreError::Setting {
+        action: action.clone(),
+        problem: format!(
+            "the file {} of caCert does not hold PEM certificates that can be used",
+            file.display()
+        ),
+        source,
+    };
+    let mut authorities = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
+        let certificate = certificate.map_err(|error| refuse(Some(error.to_string().into())))?;
+        authorities.add(certificate).map_err(|error| refuse(Some(error.into())))?;
+    }
+    if authorities.is_empty() { Err(refuse(None)) } else { Ok(pem) }
+}
+
+/// The beginning of every message about opening.
+pub(super) fn opening(location: &S3Location) -> Action {
+    Action { operation: Operation::Open, target: super::describe(location) }
+}

@@ -1,0 +1,144 @@
+//! Writing an object only if it is not there: `If-None-Match: *`, and what to do where that does not work.
+//!
+//! Some services refuse the condition, some ignore it silently, so the first create of a process finds out: it looks
+//! first, writes, and writes the same once more, which a service that honours the condition refuses.
+
+use std::time::Duration;
+
+use aws_sdk_s3::config::retry::RetryConfig;
+use bytes::Bytes;
+use futures::TryStreamExt as _;
+
+use super::client::ATTEMPTS;
+use super::error::status;
+use super::{Service, body};
+use crate::store::{ObjectKey, Operation, StoreError};
+
+/// The pause before the second try; it doubles from try to try.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+
+/// How one conditional write ended, when it did not fail.
+enum Written {
+    /// The object is ours.
+    Done,
+    /// The service does not know the condition.
+    NotSupported,
+}
+
+impl Service {
+    /// Creates an object; [`StoreError::AlreadyExists`] when it is there.
+    pub(super) async fn create(&self, key: &ObjectKey, whole: Bytes) -> Result<(), StoreError> {
+        match self.conditional.get() {
+            Some(true) => match self.put_if_absent(key, &whole).await? {
+                Written::Done => Ok(()),
+                Written::NotSupported => self.look_and_put(key, whole).await,
+            },
+            Some(false) => self.look_and_put(key, whole).await,
+            None => {
+                self.refuse_existing(key).await?;
+                match self.put_if_absent(key, &whole).await? {
+                    Written::Done => self.learn(key, &whole).await,
+                    Written::NotSupported => {
+                        let _ = self.conditional.set(false);
+                        self.look_and_put(key, whole).await
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether creates are atomic; tries it out when no create has yet.
+    pub(super) async fn conditional_writes(&self) -> Result<bool, StoreError> {
+        if self.conditional.get().is_none() {
+            let key = ObjectKey::new(format!("ark-probe-{}", uuid::Uuid::new_v4()))?;
+            let created = self.create(&key, Bytes::from_static(b"probe\n")).await;
+            let request = self.client.delete_object().bucket(&self.place.bucket).key(self.full_key(&key));
+            let removed = request.send().await.map_err(|error| self.explain(Operation::Delete, &key, &error));
+            created?;
+            removed?;
+        }
+        Ok(self.conditional.get().copied().unwrap_or(false))
+    }
+
+    /// Writes once more what was just created. A failure to find out is no failure to create.
+    async fn learn(&self, key: &ObjectKey, whole: &Bytes) -> Result<(), StoreError> {
+        match self.try_once(key, whole).await {
+            Ok(_) => {
+                tracing::warn!(store = %self.name, "the service ignores conditional writes: names are claimed by looking first");
+                let _ = self.conditional.set(false);
+            }
+            Err(StoreError::AlreadyExists { .. }) => {
+                let _ = self.conditional.set(true);
+            }
+            Err(error) => tracing::debug!(%error, "whether conditional writes work is not known yet"),
+        }
+        Ok(())
+    }
+
+    async fn refuse_existing(&self, key: &ObjectKey) -> Result<(), StoreError> {
+        match self.head(key).await {
+            Ok(_) => Err(StoreError::AlreadyExists { action: self.action(Operation::Put, key) }),
+            Err(error) if error.is_not_found() => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn look_and_put(&self, key: &ObjectKey, whole: Bytes) -> Result<(), StoreError> {
+        self.refuse_existing(key).await?;
+        self.put(Operation::Put, key, whole).await
+    }
+
+    /// Tries a few times. After a lost answer "it exists" may speak of our own object: its content tells.
+    async fn put_if_absent(&self, key: &ObjectKey, whole: &Bytes) -> Result<Written, StoreError> {
+        let (mut attempt, mut pause) = (1, FIRST_PAUSE);
+        loop {
+            match self.try_once(key, whole).await {
+                Err(StoreError::AlreadyExists { .. }) if attempt > 1 && self.holds(key, whole).await? => {
+                    return Ok(Written::Done);
+                }
+                Err(error) if error.is_retryable() && attempt < ATTEMPTS => {
+                    tracing::debug!(%error, attempt, "trying again");
+                    tokio::time::sleep(pause).await;
+                    (attempt, pause) = (attempt + 1, pause * 2);
+                }
+                ended => return ended,
+            }
+        }
+    }
+
+    async fn try_once(&self, key: &ObjectKey, whole: &Bytes) -> Result<Written, StoreError> {
+        let (encryption, kms_key) = self.encryption();
+        let once = aws_sdk_s3::config::Builder::new().retry_config(RetryConfig::disabled());
+        let answer = self
+            .client
+            .put_object()
+            .bucket(&self.place.bucket)
+            .key(self.full_key(key))
+            .if_none_match("*")
+            .set_checksum_algorithm(self.checksum.clone())
+            .set_server_side_encryption(encryption)
+            .set_ssekms_key_id(kms_key)
+            .body(body(whole.clone()))
+            .customize()
+            .config_override(once)
+            .send()
+            .await;
+        match answer {
+            Ok(_) => Ok(Written::Done),
+            Err(error) if status(&error) == Some(501) => Ok(Written::NotSupported),
+            Err(error) => Err(self.explain(Operation::Put, key, &error)),
+        }
+    }
+
+    async fn holds(&self, key: &ObjectKey, whole: &Bytes) -> Result<bool, StoreError> {
+        let mut rest = whole.clone();
+        let mut found = self.get(key, None).await?;
+        while let Some(chunk) = found.try_next().await? {
+            if !rest.starts_with(&chunk) {
+                return Ok(false);
+            }
+            let _ = rest.split_to(chunk.len());
+        }
+        Ok(rest.is_empty())
+    }
+}

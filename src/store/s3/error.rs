@@ -1,0 +1,170 @@
+//! From what the SDK and the service say to what a person can act on. Pure.
+
+use std::error::Error;
+use std::time::Duration;
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_s3::config::http::HttpResponse;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+
+use super::client::{ATTEMPT_TIMEOUT, OPERATION_TIMEOUT};
+use crate::store::{Action, StoreError};
+
+/// What the translation needs to know of the location; no secrets.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    /// The bucket.
+    pub(super) bucket: String,
+    /// Where the service is, in words.
+    pub(super) endpoint: String,
+    /// The region that requests are signed for.
+    pub(super) region: String,
+    /// Where credentials were looked for, in words.
+    pub(super) credentials: String,
+}
+
+/// What the service answered.
+#[derive(Debug, thiserror::Error)]
+#[error("the service answered {status} {code}: {message}{}", request.as_deref().map(|id| format!(" (request {id})")).unwrap_or_default())]
+struct Answer {
+    status: u16,
+    code: String,
+    message: String,
+    request: Option<String>,
+}
+
+/// Why no answer came: the innermost cause, which is the one that tells something.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct RootCause(String);
+
+/// Translates an error of the SDK.
+pub(super) fn explain<E>(place: &Place, action: Action, error: &SdkError<E, HttpResponse>) -> StoreError
+where
+    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+{
+    if let Some(source) = find_credentials_error(error) {
+        return explain_credentials(place, action, source);
+    }
+    match error {
+        SdkError::ServiceError(service) => {
+            let answer = Answer {
+                status: service.raw().status().as_u16(),
+                code: service.err().code().unwrap_or_default().to_owned(),
+                message: service.err().message().unwrap_or("no explanation").to_owned(),
+                request: service.raw().headers().get("x-amz-request-id").map(str::to_owned),
+            };
+            let region = service.raw().headers().get("x-amz-bucket-region").map(str::to_owned);
+            explain_answer(place, action, answer, region)
+        }
+        SdkError::TimeoutError(_) => StoreError::Timeout { action, limit: elapsed(error) },
+        SdkError::DispatchFailure(failure) if failure.is_user() => {
+            StoreError::Other { action, source: root_cause(error) }
+        }
+        SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => {
+            StoreError::Unreachable { action, endpoint: place.endpoint.clone(), source: root_cause(error) }
+        }
+        _ => StoreError::Other { action, source: root_cause(error) },
+    }
+}
+
+/// The status of an answer, when there was one: HEAD answers have nothing else.
+pub(super) fn status<E>(error: &SdkError<E, HttpResponse>) -> Option<u16> {
+    error.raw_response().map(|response| response.status().as_u16())
+}
+
+fn explain_answer(place: &Place, action: Action, answer: Answer, region: Option<String>) -> StoreError {
+    let Place { bucket, region: used, .. } = place;
+    match (answer.code.as_str(), answer.status) {
+        ("NoSuchBucket", _) => StoreError::BucketMissing { action, missing: format!("bucket `{bucket}`") },
+        ("NoSuchKey" | "NotFound", _) | ("", 404) => StoreError::NotFound { action },
+        ("PreconditionFailed" | "ConditionalRequestConflict", _) | ("", 412) => {
+            StoreError::AlreadyExists { action }
+        }
+        ("PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException", _)
+        | (_, 301 | 307) => {
+            let expected = region.or_else(|| expected_region(&answer.message).map(str::to_owned));
+            let remedy = match expected {
+                Some(region) => format!("set region={region}"),
+                None => "set region= and, outside AWS, endpoint= to those of the bucket".into(),
+            };
+            StoreError::WrongRegion { action, used: used.clone(), remedy }
+        }
+        (
+            "XMinioStorageFull" | "QuotaExceeded" | "XMinioAdminBucketQuotaExceeded" | "InsufficientCapacity",
+            _,
+        )
+        | (_, 507) => StoreError::Full { action, source: answer.into() },
+        ("EntityTooLarge", _) => StoreError::TooLarge { action, limit: 5 << 30 },
+        (code, _) if code.starts_with("KMS") || code.starts_with("XMinioKMS") => StoreError::Setting {
+            action,
+            problem: "the KMS key cannot be used; check kmsKeyId and what the credentials may do with it"
+                .into(),
+            source: Some(answer.into()),
+        },
+        ("InvalidAccessKeyId", _) => {
+            let hint = "the service does not know the access key; check the credentials, and that the endpoint is the right one";
+            forbid(place, action, hint, answer)
+        }
+        ("SignatureDoesNotMatch", _) => {
+            forbid(place, action, "the secret key does not fit the access key; check the credentials", answer)
+        }
+        ("ExpiredToken" | "TokenRefreshRequired" | "InvalidToken", _) => {
+            forbid(place, action, "the credentials have expired or are invalid; renew them", answer)
+        }
+        ("RequestTimeTooSkewed", _) => {
+            let hint = "the clocks of this machine and of the service differ; set this one";
+            StoreError::Forbidden { action, hint: hint.into(), source: Some(answer.into()) }
+        }
+        (_, 401 | 403) => {
+            let hint = "the credentials are not allowed to do this; what Ark needs is s3:ListBucket, s3:GetObject, s3:PutObject, s3:DeleteObject and s3:AbortMultipartUpload";
+            forbid(place, action, hint, answer)
+        }
+        (_, 429 | 500 | 502..=504) => StoreError::Unavailable { action, source: answer.into() },
+        _ => StoreError::Other { action, source: answer.into() },
+    }
+}
+
+fn forbid(place: &Place, action: Action, hint: &str, answer: Answer) -> StoreError {
+    let hint = format!("{hint} (they come from {})", place.credentials);
+    StoreError::Forbidden { action, hint, source: Some(answer.into()) }
+}
+
+fn explain_credentials(place: &Place, action: Action, error: &CredentialsError) -> StoreError {
+    let looked = &place.credentials;
+    let hint = match error {
+        CredentialsError::CredentialsNotLoaded(_) => format!("no credentials were found; looked in {looked}"),
+        CredentialsError::ProviderTimedOut(_) => format!("credentials did not come in time from {looked}"),
+        CredentialsError::InvalidConfiguration(_) => {
+            format!("the credentials are not well configured; looked in {looked}")
+        }
+        _ => format!("the credentials could not be loaded; looked in {looked}"),
+    };
+    StoreError::Forbidden { action, hint, source: Some(root_cause(error)) }
+}
+
+fn find_credentials_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a CredentialsError> {
+    causes(error).find_map(|cause| cause.downcast_ref())
+}
+
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error| error.source())
+}
+
+fn root_cause(error: &(dyn Error + 'static)) -> crate::store::Cause {
+    RootCause(causes(error).last().map(ToString::to_string).unwrap_or_default()).into()
+}
+
+/// Which of the two deadlines passed; only the text of the SDK's error says.
+fn elapsed(error: &(dyn Error + 'static)) -> Duration {
+    if causes(error).any(|cause| cause.to_string().contains("attempt timeout")) {
+        ATTEMPT_TIMEOUT
+    } else {
+        OPERATION_TIMEOUT
+    }
+}
+
+/// `…; the region 'us-east-1' is wrong; expecting 'eu-west-1'`.
+fn expected_region(message: &str) -> Option<&str> {
+    message.split_once("expecting '")?.1.split('\'').next().filter(|region| !region.is_empty())
+}

@@ -1,0 +1,345 @@
+//! A bucket of an S3 service: `client` connects, `upload` streams, `error` translates.
+//!
+//! The SDK tries again what can be tried again; `create` does so itself, because there the answer to a second try
+//! means something else.
+
+mod client;
+mod create;
+mod error;
+mod upload;
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::http::HttpResponse;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::presigning::PresigningConfig;
+use aws_sdk_s3::primitives::{ByteStream as Body, DateTime as Timestamp};
+use aws_sdk_s3::types::{
+    BucketLocationConstraint, ChecksumAlgorithm, CreateBucketConfiguration, Object, ServerSideEncryption,
+};
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use tokio::sync::OnceCell;
+
+use self::error::Place;
+use super::key::check_prefix;
+use super::location::{Encryption, S3Location};
+use super::{
+    Action, ByteStream, Listing, ObjectInfo, ObjectKey, Operation, PutMode, Store, StoreError, Upload,
+    exactly,
+};
+
+/// Objects on one page of a listing: the most that S3 gives.
+const PAGE: i32 = 1000;
+/// Objects deleted at the same time. They are deleted singly: the bulk request needs digests that services disagree on.
+const DELETES: usize = 8;
+
+/// A bucket of an S3 service.
+#[derive(Clone)]
+pub struct S3Store {
+    service: Arc<Service>,
+    page_size: i32,
+}
+
+/// What requests share.
+struct Service {
+    client: Client,
+    checksum: Option<ChecksumAlgorithm>,
+    prefix: String,
+    name: String,
+    encryption: Encryption,
+    place: Place,
+    /// Whether the service honours conditional writes, once it is known.
+    conditional: OnceCell<bool>,
+}
+
+impl S3Store {
+    /// Connects to the location, and creates the bucket when it says so.
+    pub async fn open(location: &S3Location) -> Result<Self, StoreError> {
+        let action = client::opening(location);
+        let client::Connection { client, region, checksum } = client::connect(location, &action).await?;
+        let prefix = if location.prefix.is_empty() { String::new() } else { format!("{}/", location.prefix) };
+        let endpoint = location.endpoint.clone().unwrap_or_else(|| format!("Amazon S3 in {region}"));
+        let place = Place {
+            bucket: location.bucket.clone(),
+            endpoint,
+            region,
+            credentials: credentials_source(location),
+        };
+        let service = Service {
+            client,
+            checksum,
+            prefix,
+            name: describe(location),
+            encryption: location.encryption.clone(),
+            place,
+            conditional: OnceCell::new(),
+        };
+        if location.create_bucket {
+            service.create_bucket(action).await?;
+        }
+        Ok(Self { service: Arc::new(service), page_size: PAGE })
+    }
+
+    /// The same with shorter pages, so that paging is tested with few objects.
+    #[must_use]
+    pub fn with_page_size(mut self, objects: u16) -> Self {
+        self.page_size = i32::from(objects.max(1)).min(PAGE);
+        self
+    }
+}
+
+/// `s3://bucket/prefix`, with the endpoint when there is one.
+fn describe(location: &S3Location) -> String {
+    let slash = if location.prefix.is_empty() { "" } else { "/" };
+    let place = format!("s3://{}{slash}{}", location.bucket, location.prefix);
+    match &location.endpoint {
+        Some(endpoint) => format!("{place} at {endpoint}"),
+        None => place,
+    }
+}
+
+fn credentials_source(location: &S3Location) -> String {
+    let profile = location.profile.as_deref().unwrap_or("default");
+    match (&location.credentials_file, &location.profile) {
+        (Some(file), _) => format!("profile `{profile}` of {} and of ~/.aws/config", file.display()),
+        (None, Some(_)) => format!("profile `{profile}` of ~/.aws/credentials and ~/.aws/config"),
+        (None, None) => {
+            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, the profile of AWS_PROFILE in ~/.aws, web \
+                         identity, and the container's or machine's metadata service"
+                .into()
+        }
+    }
+}
+
+/// A body that is in memory, so that its checksum is a header and it can be sent again.
+fn body(bytes: Bytes) -> Body {
+    Body::from(bytes)
+}
+
+impl Service {
+    fn full_key(&self, key: &ObjectKey) -> String {
+        format!("{}{key}", self.prefix)
+    }
+
+    fn action(&self, operation: Operation, key: &ObjectKey) -> Action {
+        Action { operation, target: format!("s3://{}/{}{key}", self.place.bucket, self.prefix) }
+    }
+
+    fn explain<E>(
+        &self,
+        operation: Operation,
+        key: &ObjectKey,
+        error: &SdkError<E, HttpResponse>,
+    ) -> StoreError
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        error::explain(&self.place, self.action(operation, key), error)
+    }
+
+    fn encryption(&self) -> (Option<ServerSideEncryption>, Option<String>) {
+        match &self.encryption {
+            Encryption::BucketDefault => (None, None),
+            Encryption::ServiceKey => (Some(ServerSideEncryption::Aes256), None),
+            Encryption::Kms(key) => (Some(ServerSideEncryption::AwsKms), key.clone()),
+        }
+    }
+
+    async fn create_bucket(&self, action: Action) -> Result<(), StoreError> {
+        let Place { bucket, region, .. } = &self.place;
+        match self.client.head_bucket().bucket(bucket).send().await {
+            Ok(_) => return Ok(()),
+            Err(error) if error::status(&error) == Some(404) => {}
+            Err(error) => return Err(error::explain(&self.place, action, &error)),
+        }
+        // us-east-1 is the one region that must not be named.
+        let elsewhere = (region != "us-east-1").then(|| {
+            let region = BucketLocationConstraint::from(region.as_str());
+            CreateBucketConfiguration::builder().location_constraint(region).build()
+        });
+        let created = self
+            .client
+            .create_bucket()
+            .bucket(bucket)
+            .set_create_bucket_configuration(elsewhere)
+            .send()
+            .await;
+        match created {
+            Ok(_) => Ok(()),
+            // Another process was faster; whose it is shows at the first use.
+            Err(error) if matches!(error.code(), Some("BucketAlreadyOwnedByYou" | "BucketAlreadyExists")) => {
+                Ok(())
+            }
+            Err(error) => Err(error::explain(&self.place, action, &error)),
+        }
+    }
+
+    async fn put(&self, operation: Operation, key: &ObjectKey, whole: Bytes) -> Result<(), StoreError> {
+        let (encryption, kms_key) = self.encryption();
+        self.client
+            .put_object()
+            .bucket(&self.place.bucket)
+            .key(self.full_key(key))
+            .set_checksum_algorithm(self.checksum.clone())
+            .set_server_side_encryption(encryption)
+            .set_ssekms_key_id(kms_key)
+            .body(body(whole))
+            .send()
+            .await
+            .map(|_| ())
+            .map_err(|error| self.explain(operation, key, &error))
+    }
+
+    async fn head(&self, key: &ObjectKey) -> Result<ObjectInfo, StoreError> {
+        let request = self.client.head_object().bucket(&self.place.bucket).key(self.full_key(key));
+        let head = request.send().await.map_err(|error| self.explain(Operation::Head, key, &error))?;
+        let size = head.content_length().and_then(|size| u64::try_from(size).ok()).unwrap_or_default();
+        Ok(ObjectInfo { key: key.clone(), size, modified: time(head.last_modified()) })
+    }
+
+    async fn get(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<ByteStream, StoreError> {
+        let action = self.action(Operation::Get, key);
+        let asked = range.as_ref().map(|range| range.end.saturating_sub(range.start));
+        if asked == Some(0) {
+            return Ok(stream::empty().boxed());
+        }
+        let header = range.as_ref().map(|range| format!("bytes={}-{}", range.start, range.end - 1));
+        let request = self.client.get_object().bucket(&self.place.bucket).key(self.full_key(key));
+        let answer = match request.set_range(header).send().await {
+            Ok(answer) => answer,
+            Err(error) if asked.is_some() && error::status(&error) == Some(416) => {
+                let expected = asked.unwrap_or_default();
+                return Err(StoreError::Truncated { action, received: 0, expected, source: None });
+            }
+            Err(error) => return Err(self.explain(Operation::Get, key, &error)),
+        };
+        let begins = range.as_ref().map(|range| format!("bytes {}-", range.start));
+        let fits =
+            begins.is_none_or(|begin| answer.content_range().is_some_and(|given| given.starts_with(&begin)));
+        if !fits {
+            let source = "the service ignored the range that was asked for".into();
+            return Err(StoreError::Other { action, source });
+        }
+        let length = answer.content_length().and_then(|size| u64::try_from(size).ok());
+        let chunks = stream::try_unfold(answer.body, |mut body| async move {
+            Ok::<_, super::Cause>(body.try_next().await?.map(|chunk| (chunk, body)))
+        });
+        Ok(exactly(action, asked.or(length), chunks))
+    }
+}
+
+fn time(modified: Option<&Timestamp>) -> DateTime<Utc> {
+    modified
+        .and_then(|time| DateTime::from_timestamp(time.secs(), time.subsec_nanos()))
+        .unwrap_or(DateTime::UNIX_EPOCH)
+}
+
+impl fmt::Debug for S3Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("S3Store").field(&self.service.name).finish()
+    }
+}
+
+#[async_trait]
+impl Store for S3Store {
+    fn describe(&self) -> String {
+        self.service.name.clone()
+    }
+
+    async fn put(&self, key: &ObjectKey, body: Bytes, mode: PutMode) -> Result<(), StoreError> {
+        match mode {
+            PutMode::Create => self.service.create(key, body).await,
+            PutMode::Overwrite => self.service.put(Operation::Put, key, body).await,
+        }
+    }
+
+    async fn upload(&self, key: &ObjectKey) -> Result<Box<dyn Upload>, StoreError> {
+        Ok(Box::new(upload::S3Upload::new(Arc::clone(&self.service), key.clone())))
+    }
+
+    async fn get(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<ByteStream, StoreError> {
+        self.service.get(key, range).await
+    }
+
+    async fn head(&self, key: &ObjectKey) -> Result<ObjectInfo, StoreError> {
+        self.service.head(key).await
+    }
+
+    async fn list(&self, prefix: &str, delimiter: bool, page: Option<String>) -> Result<Listing, StoreError> {
+        check_prefix(prefix)?;
+        let service = &self.service;
+        let answer = service
+            .client
+            .list_objects_v2()
+            .bucket(&service.place.bucket)
+            .prefix(format!("{}{prefix}", service.prefix))
+            .set_delimiter(delimiter.then(|| "/".to_owned()))
+            .max_keys(self.page_size)
+            .set_continuation_token(page)
+            .send()
+            .await
+            .map_err(|error| {
+                let target = format!("s3://{}/{}{prefix}", service.place.bucket, service.prefix);
+                error::explain(&service.place, Action { operation: Operation::List, target }, &error)
+            })?;
+        let relative = |key: &str| key.strip_prefix(&service.prefix).map(str::to_owned);
+        let info = |object: &Object| {
+            let key = ObjectKey::new(relative(object.key()?)?)
+                .inspect_err(|error| tracing::debug!(%error, "left out of a listing"));
+            let size = object.size().and_then(|size| u64::try_from(size).ok()).unwrap_or_default();
+            Some(ObjectInfo { key: key.ok()?, size, modified: time(object.last_modified()) })
+        };
+        Ok(Listing {
+            objects: answer.contents().iter().filter_map(info).collect(),
+            prefixes: answer.common_prefixes().iter().filter_map(|found| relative(found.prefix()?)).collect(),
+            next: answer.next_continuation_token().map(str::to_owned),
+        })
+    }
+
+    async fn delete(&self, keys: &[ObjectKey]) -> Result<(), StoreError> {
+        let service = &self.service;
+        stream::iter(keys.to_vec())
+            .map(|key| async move {
+                let request = service.client.delete_object().bucket(&service.place.bucket);
+                match request.key(service.full_key(&key)).send().await {
+                    Ok(_) => Ok(()),
+                    Err(error) => match service.explain(Operation::Delete, &key, &error) {
+                        StoreError::NotFound { .. } => Ok(()),
+                        error => Err(error),
+                    },
+                }
+            })
+            .buffer_unordered(DELETES)
+            .try_collect()
+            .await
+    }
+
+    async fn presign(&self, key: &ObjectKey, valid: Duration) -> Result<Option<String>, StoreError> {
+        let service = &self.service;
+        let config = PresigningConfig::expires_in(valid).map_err(|error| StoreError::Setting {
+            action: service.action(Operation::Presign, key),
+            problem: format!("a URL cannot be valid for {}", humantime::format_duration(valid)),
+            source: Some(error.into()),
+        })?;
+        let request = service.client.get_object().bucket(&service.place.bucket).key(service.full_key(key));
+        let signed = request
+            .presigned(config)
+            .await
+            .map_err(|error| service.explain(Operation::Presign, key, &error))?;
+        Ok(Some(signed.uri().to_owned()))
+    }
+
+    async fn conditional_writes(&self) -> Result<bool, StoreError> {
+        self.service.conditional_writes().await
+    }
+}
+
+#[cfg(test)]
+mod tests;

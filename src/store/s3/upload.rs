@@ -1,0 +1,236 @@
+//! One object sent in parts: at most two of them are in memory, one filling and one on its way.
+
+use std::mem::take;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use aws_sdk_s3::error::ProvideErrorMetadata as _;
+use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
+use bytes::{Bytes, BytesMut};
+use tokio::task::JoinHandle;
+
+use super::{Service, body};
+use crate::store::{ObjectKey, Operation, StoreError, Upload};
+
+/// Size of every part but the last: the least that S3 takes, for two of these are in the memory of a backup.
+pub(super) const PART: usize = 5 << 20;
+/// Parts that S3 takes of one object.
+const MAX_PARTS: usize = 10_000;
+
+/// A part that has arrived, and its memory for the next one but one.
+type Landed = (CompletedPart, Bytes);
+
+/// An object on its way. Up to one part it stays here and becomes a single PUT at the end.
+pub(super) struct S3Upload {
+    service: Arc<Service>,
+    key: ObjectKey,
+    buffer: BytesMut,
+    spare: BytesMut,
+    sent: u64,
+    id: Option<String>,
+    parts: Vec<CompletedPart>,
+    flight: Option<JoinHandle<Result<Landed, StoreError>>>,
+}
+
+impl S3Upload {
+    pub(super) fn new(service: Arc<Service>, key: ObjectKey) -> Self {
+        Self {
+            service,
+            key,
+            buffer: BytesMut::new(),
+            spare: BytesMut::new(),
+            sent: 0,
+            id: None,
+            parts: Vec::new(),
+            flight: None,
+        }
+    }
+
+    async fn start(&mut self) -> Result<String, StoreError> {
+        if let Some(id) = &self.id {
+            return Ok(id.clone());
+        }
+        let service = &self.service;
+        let (encryption, kms_key) = service.encryption();
+        let started = service
+            .client
+            .create_multipart_upload()
+            .bucket(&service.place.bucket)
+            .key(service.full_key(&self.key))
+            .set_checksum_algorithm(service.checksum.clone())
+            .set_server_side_encryption(encryption)
+            .set_ssekms_key_id(kms_key)
+            .send()
+            .await
+            .map_err(|error| service.explain(Operation::UploadStart, &self.key, &error))?;
+        let id = started.upload_id().unwrap_or_default().to_owned();
+        self.id = Some(id.clone());
+        Ok(id)
+    }
+
+    /// Waits for the part on its way and sends the filled one off.
+    async fn send_part(&mut self) -> Result<(), StoreError> {
+        let id = self.start().await?;
+        self.land().await?;
+        let number = self.parts.len() + 1;
+        if number > MAX_PARTS {
+            let limit = (PART * MAX_PARTS) as u64;
+            return Err(StoreError::TooLarge {
+                action: self.service.action(Operation::UploadWrite, &self.key),
+                limit,
+            });
+        }
+        let part = take(&mut self.buffer).freeze();
+        self.sent += part.len() as u64;
+        self.buffer = take(&mut self.spare);
+        let (service, key) = (Arc::clone(&self.service), self.key.clone());
+        self.flight = Some(tokio::spawn(send(service, key, id, number as i32, part)));
+        Ok(())
+    }
+
+    async fn land(&mut self) -> Result<(), StoreError> {
+        let Some(flight) = &mut self.flight else { return Ok(()) };
+        let landed = flight.await;
+        self.flight = None;
+        let action = || self.service.action(Operation::UploadWrite, &self.key);
+        let landed = landed.map_err(|error| StoreError::Other { action: action(), source: error.into() })?;
+        let (completed, part) = landed?;
+        self.parts.push(completed);
+        // The same two pieces of memory serve all parts: given back, they would not be found again as large ones.
+        if let Ok(mut spare) = part.try_into_mut() {
+            spare.clear();
+            self.spare = spare;
+        }
+        Ok(())
+    }
+
+    /// Sends what is still here, and makes one object of all parts.
+    async fn send_rest(&mut self, id: &str) -> Result<(), StoreError> {
+        if !self.buffer.is_empty() {
+            self.send_part().await?;
+        }
+        self.land().await?;
+        self.complete(id).await
+    }
+
+    async fn complete(&mut self, id: &str) -> Result<(), StoreError> {
+        let service = &self.service;
+        let parts = CompletedMultipartUpload::builder().set_parts(Some(take(&mut self.parts))).build();
+        let completed = service
+            .client
+            .complete_multipart_upload()
+            .bucket(&service.place.bucket)
+            .key(service.full_key(&self.key))
+            .upload_id(id)
+            .multipart_upload(parts)
+            .send()
+            .await;
+        match completed {
+            Ok(_) => Ok(()),
+            // The answer to an earlier try may have been lost after it was done: then the object is there.
+            Err(error) if error.code() == Some("NoSuchUpload") => match service.head(&self.key).await {
+                Ok(info) if info.size == self.sent => Ok(()),
+                _ => Err(service.explain(Operation::UploadFinish, &self.key, &error)),
+            },
+            Err(error) => Err(service.explain(Operation::UploadFinish, &self.key, &error)),
+        }
+    }
+}
+
+async fn send(
+    service: Arc<Service>,
+    key: ObjectKey,
+    id: String,
+    number: i32,
+    part: Bytes,
+) -> Result<Landed, StoreError> {
+    let sent = service
+        .client
+        .upload_part()
+        .bucket(&service.place.bucket)
+        .key(service.full_key(&key))
+        .upload_id(id)
+        .part_number(number)
+        .set_checksum_algorithm(service.checksum.clone())
+        .body(body(part.clone()))
+        .send()
+        .await
+        .map_err(|error| service.explain(Operation::UploadWrite, &key, &error))?;
+    // A service that knows no checksums answers without one; then none is asked for at completion.
+    let completed = CompletedPart::builder()
+        .part_number(number)
+        .set_e_tag(sent.e_tag)
+        .set_checksum_crc32_c(sent.checksum_crc32_c)
+        .build();
+    Ok((completed, part))
+}
+
+async fn cancel(
+    service: Arc<Service>,
+    key: ObjectKey,
+    id: String,
+    flight: Option<JoinHandle<Result<Landed, StoreError>>>,
+) {
+    if let Some(flight) = flight {
+        // A part that arrives after the abort would stay there, and be paid for, unseen.
+        flight.abort();
+        let _ = flight.await;
+    }
+    let aborted = service
+        .client
+        .abort_multipart_upload()
+        .bucket(&service.place.bucket)
+        .key(service.full_key(&key))
+        .upload_id(id)
+        .send()
+        .await;
+    if let Err(error) = aborted {
+        let error = service.explain(Operation::UploadAbort, &key, &error);
+        tracing::warn!(%error, "parts of an unfinished upload stay in the bucket; a lifecycle rule can remove them");
+    }
+}
+
+#[async_trait]
+impl Upload for S3Upload {
+    async fn write(&mut self, mut chunk: Bytes) -> Result<(), StoreError> {
+        while !chunk.is_empty() {
+            if self.buffer.capacity() < PART {
+                self.buffer = BytesMut::with_capacity(PART);
+            }
+            let room = PART - self.buffer.len();
+            self.buffer.extend_from_slice(&chunk.split_to(room.min(chunk.len())));
+            if self.buffer.len() == PART {
+                self.send_part().await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn finish(mut self: Box<Self>) -> Result<(), StoreError> {
+        let Some(id) = self.id.clone() else {
+            let whole = take(&mut self.buffer).freeze();
+            return self.service.put(Operation::UploadFinish, &self.key, whole).await;
+        };
+        let finished = self.send_rest(&id).await;
+        if finished.is_err() {
+            self.abort().await;
+        } else {
+            self.id = None;
+        }
+        finished
+    }
+
+    async fn abort(mut self: Box<Self>) {
+        if let Some(id) = self.id.take() {
+            cancel(Arc::clone(&self.service), self.key.clone(), id, self.flight.take()).await;
+        }
+    }
+}
+
+impl Drop for S3Upload {
+    fn drop(&mut self) {
+        if let (Some(id), Ok(runtime)) = (self.id.take(), tokio::runtime::Handle::try_current()) {
+            runtime.spawn(cancel(Arc::clone(&self.service), self.key.clone(), id, self.flight.take()));
+        }
+    }
+}
