@@ -1,0 +1,130 @@
+//! What a line of the index must be, given the lines before it. Pure.
+
+use std::collections::HashSet;
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::{FORMAT, IndexFrame, IndexHeader, IndexItem, IndexLine};
+use crate::archive::entry::{EntryName, Layout, parse_path};
+use crate::archive::error::{ArchiveError, Place};
+use crate::archive::limits::{MAX_BODY, MAX_ENTRIES, MAX_FRAME};
+
+/// A tar header stands before each body.
+const HEADER: u64 = 512;
+
+/// Paths seen so far, as hashes: eight bytes each, whatever their length.
+#[derive(Debug, Default)]
+pub(in crate::archive) struct Seen(HashSet<u64>);
+
+impl Seen {
+    /// Refuses a path that was there before.
+    pub(in crate::archive) fn add(&mut self, path: &str, place: Place) -> Result<(), ArchiveError> {
+        if self.0.len() >= MAX_ENTRIES {
+            let why = format!("an archive holds at most {MAX_ENTRIES} entries");
+            return Err(ArchiveError::Invalid { place, why });
+        }
+        if !self.0.insert(xxh3_64(path.as_bytes())) {
+            return Err(ArchiveError::Duplicate { place, path: path.to_owned() });
+        }
+        Ok(())
+    }
+}
+
+/// What the next line is measured against.
+#[derive(Debug, Default)]
+pub(super) struct Order {
+    header: bool,
+    /// The frame whose items are read, and where it begins.
+    frame: u32,
+    at: u64,
+    /// Where the last item of the frame ends; 0 before the first.
+    end: u64,
+    seen: Seen,
+}
+
+impl Order {
+    /// Takes the next line.
+    pub(super) fn check(&mut self, line: &IndexLine, place: Place) -> Result<(), ArchiveError> {
+        let checked = match line {
+            IndexLine::Header(header) => self.check_header(header),
+            _ if !self.header => Err("the header is missing before it".to_owned()),
+            IndexLine::Item(item) => {
+                let name = parse_path(&item.path).map_err(|source| ArchiveError::Path { place, source })?;
+                self.seen.add(&item.path, place)?;
+                match name {
+                    EntryName::Item { layout: Layout::Version2, .. } => self.check_item(item),
+                    _ => Err(format!("`{}` is no item of format {FORMAT}", item.path)),
+                }
+            }
+            IndexLine::Frame(frame) => self.check_frame(frame),
+        };
+        checked.map_err(|why| ArchiveError::Invalid { place, why })
+    }
+
+    /// Whether the index may end here.
+    pub(super) fn check_end(&self, place: Place) -> Result<(), ArchiveError> {
+        let missing = match (self.header, self.end == 0, self.frame) {
+            (false, _, _) => "the header is missing".to_owned(),
+            (_, false, frame) => format!("the line of frame {frame} is missing behind its items"),
+            (_, _, 0) => "it names no frame".to_owned(),
+            _ => return Ok(()),
+        };
+        Err(ArchiveError::Truncated { place, missing })
+    }
+
+    fn check_header(&mut self, header: &IndexHeader) -> Result<(), String> {
+        if self.header {
+            return Err("there is a second header".to_owned());
+        }
+        if header.format != FORMAT {
+            let format: String = header.format.chars().take(20).collect();
+            return Err(format!("format `{format}` is not known; a newer version of Ark may read it"));
+        }
+        self.header = true;
+        Ok(())
+    }
+
+    fn check_item(&mut self, item: &IndexItem) -> Result<(), String> {
+        let IndexItem { frame, offset, size, .. } = item;
+        if *frame != self.frame {
+            return Err(format!("its item lies in frame {frame}, but frame {} is not complete", self.frame));
+        }
+        if *size > MAX_BODY as u64 {
+            return Err(format!(
+                "its item claims {size} bytes, more than the {MAX_BODY} that an entry may have"
+            ));
+        }
+        if *offset < self.end.saturating_add(HEADER) {
+            return Err(format!("its item begins at byte {offset}, within the one before"));
+        }
+        self.end = offset.saturating_add(*size);
+        Ok(())
+    }
+
+    fn check_frame(&mut self, line: &IndexFrame) -> Result<(), String> {
+        let IndexFrame { frame, at, len, raw, sha256 } = line;
+        if *frame != self.frame || *at != self.at {
+            return Err(format!(
+                "frame {} at byte {} should follow, but it is frame {frame} at byte {at}",
+                self.frame, self.at
+            ));
+        }
+        // zstd makes nothing larger than a few bytes per block beyond what it was given.
+        let most = MAX_FRAME as u64;
+        if *len == 0 || *len > most + most / 128 || *raw > most {
+            return Err(format!(
+                "frame {frame} claims {len} bytes, {raw} after decompression; {most} are the most"
+            ));
+        }
+        if self.end > *raw {
+            return Err(format!("an item ends at byte {} of frame {frame}, which has {raw}", self.end));
+        }
+        if sha256.len() != 64 || !sha256.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+            return Err("its SHA-256 does not have 64 hexadecimal digits".to_owned());
+        }
+        self.at = at.checked_add(*len).ok_or("the tarball would have more bytes than there are numbers")?;
+        self.frame = frame.checked_add(1).ok_or("there are more frames than there are numbers")?;
+        self.end = 0;
+        Ok(())
+    }
+}
