@@ -1,0 +1,192 @@
+//! Adopting a lone tarball: it becomes a backup of the bucket again, with an index made anew.
+//!
+//! The file is read to its end before the name is claimed, so that a damaged one changes nothing. Next on the way:
+//! `lone`, which reads it.
+
+use std::path::{Path, PathBuf};
+
+use bytes::{Bytes, BytesMut};
+use tokio::io::AsyncReadExt as _;
+use tokio::sync::mpsc;
+
+use crate::api::{Backup, BackupPhase, BackupProgress, ClusterReference, StoredObject, Timestamp};
+use crate::archive::IndexHeader;
+use crate::model::{BackupName, Category, Finding, Results};
+
+use super::documents::{FORMAT, encode_compressed};
+use super::lone::{self, DescribeItem, Lone};
+use super::{Attempt, Bucket, BucketError, Claim, Part};
+
+/// Marks a Backup that was adopted, with the time.
+pub const ADOPTED: &str = "ark.heptio.com/adopted";
+
+/// Read from the file at once: a part of an upload takes eight of them.
+const CHUNK: usize = 1 << 20;
+
+/// Pieces of the index that wait for the store, each some hundred kilobytes at most.
+const PIECES: usize = 4;
+
+/// What is to be adopted, and as what.
+#[derive(Clone, Debug)]
+pub struct Adoption {
+    /// The tarball, on this machine.
+    pub path: PathBuf,
+    /// The name in the bucket; the Backup's own when left out.
+    pub name: Option<BackupName>,
+    /// The process that does it, for the claim.
+    pub holder: String,
+    /// Finds in a body what the index says of it.
+    pub describe: DescribeItem,
+}
+
+impl Bucket {
+    /// Puts a lone tarball of format 2 into the bucket, as a complete backup; it returns its document. What went wrong
+    /// when it was made is unknown: a warning in its results says so.
+    ///
+    /// # Errors
+    /// What is wrong with the file, before anything is written; [`BucketError::NameTaken`]; or when the store fails, and
+    /// then what was written is removed again as far as possible.
+    pub async fn adopt(&self, adoption: &Adoption) -> Result<Backup, BucketError> {
+        let Adoption { path, name, holder, describe } = adoption;
+        let lone = {
+            let (path, describe) = (path.clone(), *describe);
+            blocking(&adoption.path, move || lone::inspect(&path, describe)).await?
+        };
+        let name = match name {
+            Some(name) => name.clone(),
+            None => lone
+                .backup
+                .metadata
+                .name
+                .as_deref()
+                .unwrap_or_default()
+                .parse()
+                .map_err(|source| BucketError::AdoptedName { path: path.clone(), source })?,
+        };
+        let uid = lone.backup.metadata.uid.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
+        let claim = Claim::new(uid, cluster_of(&lone).uid, holder);
+        let attempt = self.claim_backup(&name, &claim).await?;
+        match write(&attempt, adoption, lone, &name).await {
+            Ok(backup) => Ok(backup),
+            Err(error) => {
+                if let Err(left) = attempt.discard().await {
+                    tracing::warn!(backup = %name, error = %left, "what was written could not be removed");
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+async fn write(
+    attempt: &Attempt,
+    adoption: &Adoption,
+    lone: Lone,
+    name: &BackupName,
+) -> Result<Backup, BucketError> {
+    let mut results = Results::default();
+    results.add(Finding::warning(
+        Category::Other,
+        "this backup was adopted from its tarball; what went wrong when it was made is not known",
+    ));
+    let log = serde_json::json!({
+        "time": Timestamp::now(), "level": "info", "message": "adopted; the log of the backup itself is not known"
+    });
+    let compressed = |part: Result<Bytes, std::io::Error>| {
+        part.map_err(|error| BucketError::Unwritable {
+            key: attempt.keys().to_string(),
+            problem: error.to_string(),
+        })
+    };
+    let objects = vec![
+        upload_tarball(attempt, &adoption.path).await?,
+        upload_index(attempt, adoption, &lone).await?,
+        attempt.put(Part::Results, compressed(encode_compressed(&results))?).await?,
+        attempt.put(Part::Log, compressed(encode_compressed(&log))?).await?,
+    ];
+    let backup = document(attempt, lone, name, objects, results.warnings);
+    attempt.commit(&backup).await?;
+    Ok(backup)
+}
+
+async fn upload_tarball(attempt: &Attempt, path: &Path) -> Result<StoredObject, BucketError> {
+    let unreadable = |source| BucketError::File { path: path.to_owned(), source };
+    let mut file = tokio::fs::File::open(path).await.map_err(unreadable)?;
+    let mut upload = attempt.upload(Part::Tarball).await?;
+    loop {
+        let mut chunk = BytesMut::with_capacity(CHUNK);
+        if file.read_buf(&mut chunk).await.map_err(unreadable)? == 0 {
+            return upload.finish().await;
+        }
+        upload.write(chunk.freeze()).await?;
+    }
+}
+
+async fn upload_index(
+    attempt: &Attempt,
+    adoption: &Adoption,
+    lone: &Lone,
+) -> Result<StoredObject, BucketError> {
+    let status = lone.backup.status.as_ref();
+    let header = IndexHeader {
+        format: FORMAT.to_string(),
+        revision: status.and_then(|status| status.revision.clone()),
+        cluster: cluster_of(lone).uid,
+        kinds: lone.kinds.clone(),
+    };
+    let mut upload = attempt.upload(Part::Index).await?;
+    let (sender, mut pieces) = mpsc::channel::<Bytes>(PIECES);
+    let (path, describe) = (adoption.path.clone(), adoption.describe);
+    let reading = blocking(&adoption.path, move || {
+        lone::rebuild_index(&path, &header, describe, |piece| sender.blocking_send(piece).is_ok())
+    });
+    let writing = async {
+        while let Some(piece) = pieces.recv().await {
+            upload.write(piece).await?;
+        }
+        Ok::<_, BucketError>(upload)
+    };
+    let ((), upload) = tokio::try_join!(reading, writing)?;
+    upload.finish().await
+}
+
+fn document(
+    attempt: &Attempt,
+    lone: Lone,
+    name: &BackupName,
+    objects: Vec<StoredObject>,
+    warnings: u64,
+) -> Backup {
+    let cluster = cluster_of(&lone);
+    let Lone { mut backup, kinds: _, items, bytes } = lone;
+    let now = Timestamp::now();
+    backup.metadata.name = Some(name.to_string());
+    backup.metadata.annotations.get_or_insert_default().insert(ADOPTED.to_owned(), now.to_string());
+    let status = backup.status.get_or_insert_default();
+    status.phase = Some(BackupPhase::Completed);
+    status.format_version = Some(FORMAT.to_string());
+    status.completion_timestamp = Some(now);
+    status.cluster = Some(cluster);
+    status.progress = Some(BackupProgress { total_items: items, items_backed_up: items, bytes });
+    (status.warnings, status.errors) = (warnings, 0);
+    status.attempt = Some(attempt.number());
+    // It expired by a clock that ran when it was made; who adopts it wants to keep it.
+    status.expiration = None;
+    status.objects = objects;
+    backup
+}
+
+fn cluster_of(lone: &Lone) -> ClusterReference {
+    let status = lone.backup.status.as_ref();
+    status
+        .and_then(|status| status.cluster.clone())
+        .unwrap_or_else(|| ClusterReference { uid: "unknown".to_owned(), version: "unknown".to_owned() })
+}
+
+async fn blocking<T: Send + 'static>(
+    path: &Path,
+    work: impl FnOnce() -> Result<T, BucketError> + Send + 'static,
+) -> Result<T, BucketError> {
+    let ended = |_| BucketError::Worker { key: path.display().to_string() };
+    tokio::task::spawn_blocking(work).await.map_err(ended)?
+}

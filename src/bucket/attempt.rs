@@ -1,0 +1,196 @@
+//! One attempt at a run, from claim to commit or clean-up: the only way to write the keys of a run.
+//!
+//! ```text
+//! claim -> upload and put the parts, renewing the claim -> commit (the document, put if absent) -> the claim goes
+//!                                                       \-> discard (the parts, then the claim)
+//! ```
+//! Killed anywhere, it leaves either a complete run or a claim with parts, which the next attempt takes over.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use chrono::Utc;
+
+use crate::api::StoredObject;
+use crate::store::{ObjectKey, PutMode, read_all};
+
+use super::documents::{Claim, MAX_DOCUMENT};
+use super::error::Taker;
+use super::layout::{Part, RunKeys};
+use super::record::RunDocument;
+use super::survey::ClaimState;
+use super::upload::{HashingUpload, describe_bytes};
+use super::{Bucket, BucketError};
+
+/// How often the commit is sent when no answer comes: whether it arrived decides whether the run exists.
+const COMMIT_TRIES: u32 = 4;
+
+/// Pause before the commit is sent again; the store's own retries have been spent by then.
+const COMMIT_PAUSE: Duration = Duration::from_secs(2);
+
+/// A claimed name. Renew it every [`super::HEARTBEAT_EVERY`]; end it with [`Attempt::commit`] or
+/// [`Attempt::discard`].
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    bucket: Bucket,
+    keys: RunKeys,
+    claim: Claim,
+}
+
+impl Attempt {
+    pub(super) fn new(bucket: Bucket, keys: RunKeys, claim: Claim) -> Self {
+        Self { bucket, keys, claim }
+    }
+
+    /// Which attempt this is, from 1.
+    pub fn number(&self) -> u32 {
+        self.claim.attempt
+    }
+
+    /// The keys that it may write.
+    pub fn keys(&self) -> &RunKeys {
+        &self.keys
+    }
+
+    /// Says that the holder is alive.
+    ///
+    /// # Errors
+    /// [`BucketError::ClaimLost`] when another has the claim by now: stop writing at once.
+    pub async fn renew(&self) -> Result<(), BucketError> {
+        self.confirm().await?;
+        let claim = Claim { heartbeat: Utc::now(), ..self.claim.clone() };
+        self.bucket.write_claim(self.keys.claim(), &claim).await
+    }
+
+    /// Begins to write a part of unknown size, hashing it on the way.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn upload(&self, part: Part) -> Result<HashingUpload, BucketError> {
+        let key = self.key(part)?.clone();
+        let upload = self.bucket.store.upload(&key).await?;
+        Ok(HashingUpload::new(key, upload))
+    }
+
+    /// Writes a small part in one piece.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn put(&self, part: Part, body: Bytes) -> Result<StoredObject, BucketError> {
+        let key = self.key(part)?;
+        let stored = describe_bytes(key, &body);
+        self.bucket.store.put(key, body, PutMode::Overwrite).await?;
+        Ok(stored)
+    }
+
+    /// Writes the document, which makes the run exist, and lets go of the claim.
+    ///
+    /// # Errors
+    /// When the document is not one that can be read back, when the claim was lost, or when the store fails. After an
+    /// error call [`Attempt::discard`], which removes nothing if the document arrived in spite of it.
+    pub async fn commit<D: RunDocument>(&self, document: &D) -> Result<(), BucketError> {
+        let body = self.encode_document(document)?;
+        self.confirm().await?;
+        self.put_document(body).await?;
+        // The run is complete, come what may: a claim that stays behind means nothing and is swept by the next one
+        // that wants the name.
+        if let Err(error) = self.bucket.store.delete(std::slice::from_ref(self.keys.claim())).await {
+            tracing::warn!(run = %self.keys, %error, "the claim could not be removed after the commit; it does no harm");
+        }
+        Ok(())
+    }
+
+    /// Removes what was written, the claim last; it returns the number of parts.
+    ///
+    /// Parts of an unfinished upload are the store's business and never visible. Parts of this name are ours only while
+    /// the claim is: after another has taken it over, or committed, the same keys hold the other's bytes, and they stay.
+    ///
+    /// # Errors
+    /// [`BucketError::ClaimLost`] and [`BucketError::CommittedAfterAll`] when nothing may be removed, or when the store
+    /// fails; the next attempt then cleans up.
+    pub async fn discard(&self) -> Result<u64, BucketError> {
+        if self.bucket.survey(&self.keys).await?.committed {
+            return Err(BucketError::CommittedAfterAll {
+                kind: self.keys.kind(),
+                name: self.keys.name().to_owned(),
+                location: self.bucket.store.describe(),
+            });
+        }
+        self.confirm().await?;
+        let parts = self.bucket.delete_parts(&self.keys).await?;
+        self.bucket.store.delete(std::slice::from_ref(self.keys.claim())).await?;
+        Ok(parts)
+    }
+
+    /// Makes sure that the claim is still ours.
+    async fn confirm(&self) -> Result<(), BucketError> {
+        let now = match self.bucket.read_claim(self.keys.claim()).await? {
+            ClaimState::Held(held) if held.is_same_attempt(&self.claim) => return Ok(()),
+            ClaimState::Held(held) => format!(
+                "attempt {} of cluster {} (holder {}) has it",
+                held.attempt, held.cluster_uid, held.holder
+            ),
+            ClaimState::Absent => "it is gone".to_owned(),
+            ClaimState::Unreadable(_) => "it cannot be read".to_owned(),
+        };
+        Err(BucketError::ClaimLost {
+            kind: self.keys.kind(),
+            name: self.keys.name().to_owned(),
+            location: self.bucket.store.describe(),
+            now,
+        })
+    }
+
+    /// A lost answer leaves open whether the document is there, so that it is sent again: then "exists already" with
+    /// our own bytes is success. With other bytes, another run has the name, and with it every key that we wrote.
+    async fn put_document(&self, body: Bytes) -> Result<(), BucketError> {
+        let (store, key) = (&self.bucket.store, self.keys.document());
+        let mut tries = 1;
+        loop {
+            match store.put(key, body.clone(), PutMode::Create).await {
+                Ok(()) => return Ok(()),
+                Err(error) if error.is_already_exists() => {
+                    return if read_all(&**store, key, MAX_DOCUMENT).await? == body {
+                        Ok(())
+                    } else {
+                        let cluster = self.bucket.committed_cluster(&self.keys).await;
+                        Err(self.bucket.name_taken(&self.keys, Taker::Committed { cluster }))
+                    };
+                }
+                Err(error) if error.is_retryable() && tries < COMMIT_TRIES => {
+                    tries += 1;
+                    tokio::time::sleep(COMMIT_PAUSE).await;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn encode_document<D: RunDocument>(&self, document: &D) -> Result<Bytes, BucketError> {
+        let unwritable =
+            |problem: String| BucketError::Unwritable { key: self.keys.document().to_string(), problem };
+        if let Some(problem) = document.objection(&self.keys) {
+            return Err(unwritable(problem));
+        }
+        let body = serde_json::to_vec_pretty(document).map_err(|error| unwritable(error.to_string()))?;
+        if body.len() as u64 > MAX_DOCUMENT {
+            return Err(unwritable(format!("it is larger than {MAX_DOCUMENT} bytes")));
+        }
+        Ok(body.into())
+    }
+
+    fn key(&self, part: Part) -> Result<&ObjectKey, BucketError> {
+        Ok(match part {
+            Part::Tarball => self.keys.tarball(),
+            Part::Index => self.keys.index(),
+            Part::Results => self.keys.results(),
+            Part::Log => self.keys.log(),
+            Part::Claim | Part::Takeover | Part::Document | Part::Volumes | Part::Dump => {
+                return Err(BucketError::Unwritable {
+                    key: self.keys.to_string(),
+                    problem: format!("{part:?} is not a part that a run writes by itself"),
+                });
+            }
+        })
+    }
+}

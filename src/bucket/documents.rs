@@ -1,0 +1,203 @@
+//! The small documents of a bucket: shapes, limits, encoding. Pure, but for a claim's look at processes.
+//!
+//! What is read from a bucket is bounded before it is parsed and checked before it is believed.
+
+use std::io::{BufRead, BufReader, Cursor, Read};
+
+use bytes::Bytes;
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::process::Process;
+
+/// The format that is written, and the newest that is read.
+pub const FORMAT: u64 = 2;
+
+/// A claim counts as dead this long after its last heartbeat: longer than any outage that its holder survives.
+pub const DEAD_AFTER_HOURS: i64 = 24;
+
+/// How often a holder renews its claim: rare enough to cost nothing, often enough to outlive a day of failures.
+pub const HEARTBEAT_EVERY: std::time::Duration = std::time::Duration::from_secs(300);
+
+/// Largest claim or location document in bytes; honest ones take a few hundred.
+pub(super) const MAX_CLAIM: u64 = 64 << 10;
+
+/// Largest Backup or Restore document in bytes: what etcd takes for an object, roughly.
+pub const MAX_DOCUMENT: u64 = 1 << 20;
+
+/// Largest compressed document (results, log) in bytes; a run's log is cut at 4 MiB.
+pub(super) const MAX_COMPRESSED: u64 = 32 << 20;
+
+/// Largest results in bytes once decompressed: ten thousand findings of some kilobytes.
+const MAX_RESULTS: u64 = 64 << 20;
+
+/// Most text of a log in bytes: 4 MiB compressed hold less than this unless they were made to blow up.
+const MAX_LOG_TEXT: u64 = 1 << 30;
+
+/// Largest zstd window, as a power of two: our writer uses less, a hostile one could ask for gigabytes.
+const MAX_WINDOW_LOG: u32 = 23;
+
+/// Fast and small enough for documents of some kilobytes.
+const LEVEL: i32 = 3;
+
+/// The identity of a location, put there by its first writer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LocationDocument {
+    /// A UUID that no other location has.
+    pub id: String,
+    /// The newest format of what is in it.
+    pub format: u64,
+    /// When its first writer came.
+    pub created_at: DateTime<Utc>,
+}
+
+/// Who is making a backup or restore.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Claim {
+    /// The uid of the Backup or Restore that is being made; the same uid takes its own claim over.
+    pub backup_uid: String,
+    /// The uid of the cluster it is made in.
+    pub cluster_uid: String,
+    /// The process, for people: pod or host and process id.
+    pub holder: String,
+    /// The process, for the next one on the same machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<Process>,
+    /// Which attempt this is, from 1.
+    pub attempt: u32,
+    /// When this attempt began.
+    pub claimed_at: DateTime<Utc>,
+    /// When its holder last said that it was alive.
+    pub heartbeat: DateTime<Utc>,
+    /// The run is being removed; anyone may finish that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub removing: bool,
+}
+
+impl Claim {
+    /// The claim of a first attempt that begins now.
+    pub fn new(
+        backup_uid: impl Into<String>,
+        cluster_uid: impl Into<String>,
+        holder: impl Into<String>,
+    ) -> Self {
+        let now = Utc::now();
+        Self {
+            backup_uid: backup_uid.into(),
+            cluster_uid: cluster_uid.into(),
+            holder: holder.into(),
+            process: Process::current(),
+            attempt: 1,
+            claimed_at: now,
+            heartbeat: now,
+            removing: false,
+        }
+    }
+
+    /// Whether its holder has been silent for so long that others may clean up after it, or ran on this machine and has
+    /// ended.
+    pub fn is_dead(&self, now: DateTime<Utc>) -> bool {
+        is_dead(self.heartbeat, now) || self.process.as_ref().is_some_and(Process::has_ended)
+    }
+
+    /// Whether it is the same attempt of the same run by the same process.
+    pub fn is_same_attempt(&self, other: &Self) -> bool {
+        self.is_same_run(other) && self.holder == other.holder && self.attempt == other.attempt
+    }
+
+    /// Whether it is an attempt of the same run.
+    pub fn is_same_run(&self, other: &Self) -> bool {
+        self.backup_uid == other.backup_uid
+            && self.cluster_uid == other.cluster_uid
+            && self.removing == other.removing
+    }
+}
+
+/// Whether something that was last alive at `since` is dead.
+pub(super) fn is_dead(since: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    now.signed_duration_since(since) > TimeDelta::hours(DEAD_AFTER_HOURS)
+}
+
+/// JSON in one zstd frame, as results are stored.
+pub fn encode_compressed<T: Serialize>(document: &T) -> std::io::Result<Bytes> {
+    let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), LEVEL)?;
+    encoder.include_checksum(true)?;
+    serde_json::to_writer(&mut encoder, document)?;
+    encoder.finish().map(Bytes::from)
+}
+
+/// Reads what [`encode_compressed`] made; the error says what does not fit.
+pub fn decode_compressed<T: DeserializeOwned>(compressed: &[u8]) -> Result<T, String> {
+    let mut text = Vec::new();
+    decompressor(compressed)
+        .and_then(|reader| reader.take(MAX_RESULTS + 1).read_to_end(&mut text))
+        .map_err(|error| format!("it is not a whole zstd stream ({error})"))?;
+    if text.len() as u64 > MAX_RESULTS {
+        return Err(format!("it holds more than {MAX_RESULTS} bytes once decompressed"));
+    }
+    serde_json::from_slice(&text).map_err(|error| error.to_string())
+}
+
+/// The text of a compressed log, decompressed as it is read.
+pub(super) fn open_log(compressed: Bytes) -> std::io::Result<Box<dyn BufRead + Send>> {
+    let reader = decompressor(Cursor::new(compressed))?;
+    Ok(Box::new(BufReader::new(reader.take(MAX_LOG_TEXT))))
+}
+
+fn decompressor<R: Read>(
+    compressed: R,
+) -> std::io::Result<zstd::stream::read::Decoder<'static, BufReader<R>>> {
+    let mut decoder = zstd::stream::read::Decoder::new(compressed)?;
+    decoder.window_log_max(MAX_WINDOW_LOG)?;
+    Ok(decoder)
+}
+
+/// Lower-case hexadecimal digits.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    bytes
+        .iter()
+        .flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]])
+        .map(char::from)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Category, Finding, Results};
+
+    #[test]
+    fn results_survive_the_bucket_and_a_cut_is_told() {
+        let mut results = Results::default();
+        results.add(Finding::error(Category::Forbidden, "no"));
+        let bytes = encode_compressed(&results).unwrap();
+        assert_eq!(decode_compressed::<Results>(&bytes), Ok(results));
+        for end in 0..bytes.len() {
+            assert!(decode_compressed::<Results>(&bytes[..end]).is_err(), "{end}");
+        }
+    }
+
+    #[test]
+    fn a_document_that_blows_up_is_refused() {
+        let bomb = zstd::bulk::compress(&vec![b' '; usize::try_from(MAX_RESULTS).unwrap() + 2], 1).unwrap();
+        assert!(decode_compressed::<Results>(&bomb).is_err());
+    }
+
+    #[test]
+    fn a_claim_dies_a_day_after_its_last_heartbeat() {
+        let claim = Claim::new("uid", "cluster", "host/1");
+        assert!(!claim.is_dead(claim.heartbeat + TimeDelta::hours(DEAD_AFTER_HOURS)));
+        assert!(claim.is_dead(claim.heartbeat + TimeDelta::hours(DEAD_AFTER_HOURS) + TimeDelta::seconds(1)));
+        let text = serde_json::to_string(&claim).unwrap();
+        assert!(text.contains("backupUid") && !text.contains("removing"));
+    }
+
+    #[test]
+    fn hexadecimal_digits_are_two_a_byte() {
+        assert_eq!(hex(&[0, 10, 255]), "000aff");
+    }
+}

@@ -1,0 +1,288 @@
+//! What can go wrong with a bucket's contents, in words for the person on call. Pure.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::archive::ArchiveError;
+use crate::model::{Category, InvalidName};
+use crate::store::{InvalidKey, StoreError};
+
+use super::documents::{Claim, DEAD_AFTER_HOURS};
+use super::layout::{RunKind, Writer};
+
+/// Who has a name already.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Taker {
+    /// A run that is being made, or was until it died.
+    Claim(Box<Claim>),
+    /// A claim that cannot be read.
+    UnreadableClaim,
+    /// A complete run; with the cluster it came from, where its document says so.
+    Committed {
+        /// The uid of the cluster.
+        cluster: Option<String>,
+    },
+    /// A backup that another program wrote.
+    Foreign(Writer),
+}
+
+impl fmt::Display for Taker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Claim(claim) => write!(
+                f,
+                "cluster {} (holder {}) has been making it since {} and last said so at {}; use another name, or, \
+                 if that run has died, delete its claim.json from the bucket and try again (by itself the name gets \
+                 free {DEAD_AFTER_HOURS} h after it last said so)",
+                claim.cluster_uid,
+                claim.holder,
+                claim.claimed_at.format("%Y-%m-%d %H:%M:%S UTC"),
+                claim.heartbeat.format("%Y-%m-%d %H:%M:%S UTC"),
+            ),
+            Self::UnreadableClaim => write!(
+                f,
+                "its claim cannot be read; use another name, or the same one once the claim is \
+                 {DEAD_AFTER_HOURS} h old"
+            ),
+            Self::Committed { cluster: Some(cluster) } => {
+                write!(
+                    f,
+                    "a complete one, made in cluster {cluster}, is there; use another name, or delete it first"
+                )
+            }
+            Self::Committed { cluster: None } => {
+                f.write_str("a complete one is there; use another name, or delete it first")
+            }
+            Self::Foreign(writer) => write!(f, "one that {writer} wrote is there; use another name"),
+        }
+    }
+}
+
+/// Why an act on a bucket failed.
+#[derive(Debug, thiserror::Error)]
+pub enum BucketError {
+    /// The store failed; its message says at what.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A name or document gave a text that cannot name an object.
+    #[error(transparent)]
+    InvalidKey(#[from] InvalidKey),
+    /// There is no such backup or restore.
+    #[error("there is no {kind} `{name}` in {location}; `ark bucket list` shows what is there")]
+    NotFound {
+        /// Backup or restore.
+        kind: RunKind,
+        /// The name that was asked for.
+        name: String,
+        /// Where it was looked for.
+        location: String,
+    },
+    /// It is not complete (yet).
+    #[error("the {kind} `{name}` in {location} is not complete: {state}")]
+    Incomplete {
+        /// Backup or restore.
+        kind: RunKind,
+        /// Its name.
+        name: String,
+        /// Where it is.
+        location: String,
+        /// Who is making it, or that it was left behind.
+        state: String,
+    },
+    /// It was written by a program whose format is recognised and not read.
+    #[error(
+        "the backup `{name}` in {location} was written by {writer}; this version of Ark lists such backups and cannot open them"
+    )]
+    Foreign {
+        /// Its name.
+        name: String,
+        /// Where it is.
+        location: String,
+        /// Who wrote it.
+        writer: Writer,
+    },
+    /// The name is in use.
+    #[error("the {kind} name `{name}` is taken in {location}: {by}")]
+    NameTaken {
+        /// Backup or restore.
+        kind: RunKind,
+        /// The name.
+        name: String,
+        /// Where.
+        location: String,
+        /// By whom, and what to do.
+        by: Taker,
+    },
+    /// Our claim is no longer ours: another process took the name over.
+    #[error(
+        "the claim on {kind} `{name}` in {location} was lost: {now}; nothing of it was removed, as it may be another's by now; start it again"
+    )]
+    ClaimLost {
+        /// Backup or restore.
+        kind: RunKind,
+        /// The name.
+        name: String,
+        /// Where.
+        location: String,
+        /// What the claim says now.
+        now: String,
+    },
+    /// A failed run turned out to be committed, so that its parts must stay.
+    #[error("the {kind} `{name}` in {location} is complete after all; nothing of it was removed")]
+    CommittedAfterAll {
+        /// Backup or restore.
+        kind: RunKind,
+        /// The name.
+        name: String,
+        /// Where.
+        location: String,
+    },
+    /// An object does not hold what it should.
+    #[error("{key} in {location} is damaged{}: {problem}", at(*.offset))]
+    Corrupt {
+        /// The object.
+        key: String,
+        /// Where it is.
+        location: String,
+        /// The byte offset in it, where known.
+        offset: Option<u64>,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A tarball, frame or index does not hold what it should.
+    #[error("{key} in {location} is damaged{}", at(*.offset))]
+    Archive {
+        /// The object or file.
+        key: String,
+        /// Where it is.
+        location: String,
+        /// The byte offset of the frame, where known.
+        offset: Option<u64>,
+        /// What is wrong, and where.
+        #[source]
+        source: Box<ArchiveError>,
+    },
+    /// A document is JSON of another shape.
+    #[error("{key} in {location} is not the document that it should be")]
+    Document {
+        /// The object or file.
+        key: String,
+        /// Where it is.
+        location: String,
+        /// What does not fit.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A newer Ark wrote it.
+    #[error(
+        "{key} in {location} has format {found}, and this version of Ark reads up to {known}; use a newer Ark"
+    )]
+    NewerFormat {
+        /// The object.
+        key: String,
+        /// Where it is.
+        location: String,
+        /// Its format.
+        found: u64,
+        /// The newest format that is read.
+        known: u64,
+    },
+    /// A document of ours cannot be written.
+    #[error("cannot write the document {key}: {problem}")]
+    Unwritable {
+        /// The object.
+        key: String,
+        /// Why not.
+        problem: String,
+    },
+    /// A local tarball that is to be adopted cannot be read.
+    #[error("cannot read the tarball {}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A local tarball that is to be adopted is not whole.
+    #[error("cannot adopt {}: it is damaged", path.display())]
+    DamagedFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        #[source]
+        source: Box<ArchiveError>,
+    },
+    /// A local tarball that is to be adopted lacks what a backup needs.
+    #[error("cannot adopt {}: {problem}", path.display())]
+    NotAdoptable {
+        /// The file.
+        path: PathBuf,
+        /// What is missing or wrong, and what to do.
+        problem: String,
+    },
+    /// The tarball's own name cannot be used in a bucket.
+    #[error("cannot adopt {}; give it another name", path.display())]
+    AdoptedName {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with the name.
+        #[source]
+        source: InvalidName,
+    },
+    /// A background thread of this process ended early.
+    #[error("a worker thread ended while reading {key}; this is a fault of Ark, or memory ran out")]
+    Worker {
+        /// What it was reading.
+        key: String,
+    },
+}
+
+fn at(offset: Option<u64>) -> String {
+    offset.map_or_else(String::new, |offset| format!(" at byte {offset}"))
+}
+
+impl BucketError {
+    /// The category, for metrics and results.
+    pub fn category(&self) -> Category {
+        match self {
+            Self::Store(source) => source.category(),
+            Self::InvalidKey(_)
+            | Self::Unwritable { .. }
+            | Self::NotAdoptable { .. }
+            | Self::AdoptedName { .. } => Category::Invalid,
+            Self::NotFound { .. } | Self::File { .. } => Category::NotFound,
+            Self::Incomplete { .. } => Category::NotReady,
+            Self::NameTaken { .. } | Self::ClaimLost { .. } | Self::CommittedAfterAll { .. } => {
+                Category::Conflict
+            }
+            Self::Corrupt { .. } | Self::Document { .. } => Category::Corrupt,
+            Self::Archive { source, .. } | Self::DamagedFile { source, .. } => source.category(),
+            Self::Foreign { .. } | Self::NewerFormat { .. } | Self::Worker { .. } => Category::Other,
+        }
+    }
+
+    /// Whether what was asked for is not there, which is exit code 4.
+    pub fn is_not_found(&self) -> bool {
+        match self {
+            Self::NotFound { .. } => true,
+            Self::Store(source) => source.is_not_found(),
+            _ => false,
+        }
+    }
+
+    /// Whether the bucket as a whole cannot be used, which is exit code 6.
+    pub fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Store(source) if source.is_store_unusable())
+    }
+
+    /// Whether the name is in use, so that another one would do.
+    pub fn is_name_taken(&self) -> bool {
+        matches!(self, Self::NameTaken { .. })
+    }
+
+    /// Whether the same act may succeed when it is tried again later.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Store(source) if source.is_retryable())
+    }
+}

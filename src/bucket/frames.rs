@@ -1,0 +1,214 @@
+//! Reading of a tarball only the frames that are wanted: neighbours in one request, the next requests ahead of need.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::{Bytes, BytesMut};
+use futures::TryStreamExt as _;
+use futures::stream::{self, BoxStream, StreamExt as _};
+
+use crate::archive::{self, Frame, IndexFrame};
+
+use super::BucketError;
+use super::read::StoredBackup;
+
+/// Bytes that are read and thrown away rather than asked around: a request costs about as much as these.
+const MAX_GAP: u64 = 64 << 10;
+
+/// Most bytes of one request that holds several frames: enough to make its latency small, small enough to hold some.
+const MAX_REQUEST: u64 = 4 << 20;
+
+/// Requests that run ahead of the one whose frames are in use.
+const AHEAD: usize = 2;
+
+/// Largest frame in the bucket, in bytes: a frame is at most 64 MiB decompressed, and zstd adds next to nothing.
+const MAX_FRAME: u64 = 65 << 20;
+
+/// A frame's number, and the frame or what is wrong with it.
+pub type Opened = (u32, Result<Frame, BucketError>);
+
+/// Frames of a tarball, read in order.
+pub struct FrameReader {
+    frames: BoxStream<'static, Result<Opened, BucketError>>,
+    fetched: Arc<AtomicU64>,
+}
+
+impl std::fmt::Debug for FrameReader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FrameReader").field("fetched", &self.fetched()).finish_non_exhaustive()
+    }
+}
+
+impl FrameReader {
+    /// The next frame with its number; none after the last. A damaged frame is an error inside, and the next can still
+    /// be had.
+    ///
+    /// # Errors
+    /// When the store fails, or the tarball ends too early: there is no point in going on.
+    pub async fn next(&mut self) -> Result<Option<Opened>, BucketError> {
+        self.frames.next().await.transpose()
+    }
+
+    /// Bytes of the tarball that were fetched so far.
+    pub fn fetched(&self) -> u64 {
+        self.fetched.load(Ordering::Relaxed)
+    }
+}
+
+impl StoredBackup {
+    /// Reads frames of the tarball, in the order in which their lines are given, which should be that of the index.
+    ///
+    /// # Errors
+    /// When a line claims what no honest index does; nothing is fetched before the first [`FrameReader::next`].
+    pub fn frames(&self, wanted: Vec<IndexFrame>) -> Result<FrameReader, BucketError> {
+        let key = self.keys.tarball();
+        let end = self.object(key).map(|tarball| tarball.size);
+        for line in &wanted {
+            if let Some(problem) = objection(line, end) {
+                return Err(self.corrupt(self.keys.index(), None, problem));
+            }
+        }
+        let fetched = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&fetched);
+        let (fetcher, opener) = (self.clone(), self.clone());
+        let frames = stream::iter(coalesce(wanted))
+            .map(move |request| fetch(fetcher.clone(), request, Arc::clone(&counter)))
+            .buffered(AHEAD)
+            .map_ok(|pieces| stream::iter(pieces.into_iter().map(Ok)))
+            .try_flatten()
+            .and_then(move |(line, bytes)| open(opener.clone(), line, bytes))
+            .boxed();
+        Ok(FrameReader { frames, fetched })
+    }
+}
+
+/// Frames that are fetched together.
+#[derive(Debug, PartialEq)]
+struct Request {
+    range: Range<u64>,
+    lines: Vec<IndexFrame>,
+}
+
+pub(super) fn objection(line: &IndexFrame, end: Option<u64>) -> Option<String> {
+    let number = line.frame;
+    match line.at.checked_add(line.len) {
+        _ if line.len > MAX_FRAME => {
+            Some(format!("frame {number} claims {} bytes, more than any frame has", line.len))
+        }
+        None => Some(format!("frame {number} claims to lie at byte {}, beyond any file", line.at)),
+        Some(to) => end.filter(|end| to > *end).map(|end| {
+            format!("frame {number} claims bytes {} to {to} of a tarball of {end} bytes", line.at)
+        }),
+    }
+}
+
+/// Neighbours go into one request; what lies between them is fetched and thrown away when it is little.
+fn coalesce(wanted: Vec<IndexFrame>) -> Vec<Request> {
+    let mut requests: Vec<Request> = Vec::new();
+    for line in wanted {
+        let (from, to) = (line.at, line.at.saturating_add(line.len));
+        match requests.last_mut() {
+            Some(last)
+                if from >= last.range.end
+                    && from - last.range.end <= MAX_GAP
+                    && to - last.range.start <= MAX_REQUEST =>
+            {
+                last.range.end = to;
+                last.lines.push(line);
+            }
+            _ => requests.push(Request { range: from..to, lines: vec![line] }),
+        }
+    }
+    requests
+}
+
+async fn fetch(
+    backup: StoredBackup,
+    request: Request,
+    fetched: Arc<AtomicU64>,
+) -> Result<Vec<(IndexFrame, Bytes)>, BucketError> {
+    let Request { range, lines } = request;
+    let mut body = backup.bucket.store.get(backup.keys.tarball(), Some(range.clone())).await?;
+    let length = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
+    let mut bytes = BytesMut::new();
+    while let Some(chunk) = body.try_next().await? {
+        fetched.fetch_add(chunk.len() as u64, Ordering::Relaxed);
+        if bytes.is_empty() {
+            bytes.reserve(length);
+        }
+        bytes.extend_from_slice(&chunk);
+        if bytes.len() > length {
+            return Err(backup.corrupt(
+                backup.keys.tarball(),
+                Some(range.end),
+                "more bytes came than were asked for",
+            ));
+        }
+    }
+    let bytes = bytes.freeze();
+    let mut pieces = Vec::with_capacity(lines.len());
+    for line in lines {
+        // Both fit: the range is at most a frame or a request long.
+        let from = usize::try_from(line.at - range.start).unwrap_or(usize::MAX);
+        let piece = usize::try_from(line.len)
+            .ok()
+            .and_then(|len| from.checked_add(len))
+            .filter(|to| *to <= bytes.len())
+            .map(|to| bytes.slice(from..to));
+        let Some(piece) = piece else {
+            return Err(backup.corrupt(backup.keys.tarball(), Some(line.at), "it ends inside a frame"));
+        };
+        pieces.push((line, piece));
+    }
+    Ok(pieces)
+}
+
+/// Decompresses and checks a frame where it does not hold up the network.
+async fn open(backup: StoredBackup, line: IndexFrame, bytes: Bytes) -> Result<Opened, BucketError> {
+    let (number, at) = (line.frame, line.at);
+    let opened = tokio::task::spawn_blocking(move || archive::open_frame(&line, &bytes)).await;
+    match opened {
+        Ok(Ok(frame)) => Ok((number, Ok(frame))),
+        Ok(Err(source)) => Ok((number, Err(backup.damaged(backup.keys.tarball(), Some(at), source)))),
+        Err(_) => Err(BucketError::Worker { key: backup.keys.tarball().to_string() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(frame: u32, at: u64, len: u64) -> IndexFrame {
+        IndexFrame { frame, at, len, raw: 1, sha256: String::new() }
+    }
+
+    #[test]
+    fn neighbours_are_fetched_together_up_to_a_bound() {
+        let near = MAX_GAP;
+        let requests = coalesce(vec![
+            line(0, 0, 100),
+            line(1, 100, 100),
+            line(2, 200 + near, 100),
+            line(3, 301 + near * 2, 100),
+            line(4, 401 + near * 2, MAX_REQUEST),
+        ]);
+        let shape: Vec<_> = requests.iter().map(|r| (r.range.clone(), r.lines.len())).collect();
+        assert_eq!(
+            shape,
+            [
+                (0..300 + near, 3),
+                (301 + near * 2..401 + near * 2, 1),
+                (401 + near * 2..401 + near * 2 + MAX_REQUEST, 1)
+            ]
+        );
+    }
+
+    #[test]
+    fn a_frame_that_claims_too_much_is_told_before_anything_is_fetched() {
+        assert!(objection(&line(0, 0, 1 << 40), None).is_some());
+        assert!(objection(&line(0, u64::MAX, 1), None).is_some());
+        assert!(objection(&line(0, 10, 11), Some(20)).is_some());
+        assert_eq!(objection(&line(0, 10, 10), Some(20)), None);
+    }
+}

@@ -1,0 +1,82 @@
+//! Reading the index of a backup as a stream: nothing holds all of it.
+
+use std::collections::VecDeque;
+
+use futures::TryStreamExt as _;
+use futures::stream::{self, BoxStream, StreamExt as _};
+
+use crate::archive::{ArchiveError, IndexDecoder, IndexLine};
+use crate::store::{ByteStream, ObjectKey};
+
+use super::BucketError;
+use super::integrity::Check;
+use super::read::StoredBackup;
+
+impl StoredBackup {
+    /// The lines of the index, in order: a header, then the items of each frame and behind them the frame. The last
+    /// element is an error when size or hash are not what the document says.
+    ///
+    /// # Errors
+    /// When the index is not there or the store fails; what is wrong with a line is an element of the stream.
+    pub async fn index(&self) -> Result<BoxStream<'static, Result<IndexLine, BucketError>>, BucketError> {
+        let key = self.keys.index();
+        let body = self.bucket.store.get(key, None).await?;
+        let lines = Lines {
+            backup: self.clone(),
+            key: key.clone(),
+            body,
+            decoder: Some(IndexDecoder::new().map_err(|source| self.damaged(key, None, source))?),
+            check: Check::new(self.object(key)),
+            ready: VecDeque::new(),
+        };
+        Ok(stream::try_unfold(
+            lines,
+            |mut lines| async move { Ok(lines.next().await?.map(|line| (line, lines))) },
+        )
+        .boxed())
+    }
+
+    pub(super) fn damaged(&self, key: &ObjectKey, offset: Option<u64>, source: ArchiveError) -> BucketError {
+        let (key, location) = (key.to_string(), self.bucket.store.describe());
+        BucketError::Archive { key, location, offset, source: Box::new(source) }
+    }
+}
+
+struct Lines {
+    backup: StoredBackup,
+    key: ObjectKey,
+    body: ByteStream,
+    decoder: Option<IndexDecoder>,
+    check: Check,
+    ready: VecDeque<IndexLine>,
+}
+
+impl Lines {
+    async fn next(&mut self) -> Result<Option<IndexLine>, BucketError> {
+        loop {
+            if let Some(line) = self.ready.pop_front() {
+                return Ok(Some(line));
+            }
+            let Some(decoder) = &mut self.decoder else { return Ok(None) };
+            match self.body.try_next().await? {
+                Some(chunk) => {
+                    self.check.add(&chunk);
+                    let lines = decoder.feed(&chunk);
+                    self.ready.extend(lines.map_err(|source| self.backup.damaged(&self.key, None, source))?);
+                }
+                None => self.finish()?,
+            }
+        }
+    }
+
+    /// The document's view comes first: when it finds the object changed, what the decoder makes of it is secondary.
+    fn finish(&mut self) -> Result<(), BucketError> {
+        if let Some(problem) = self.check.objection() {
+            return Err(self.backup.corrupt(&self.key, None, problem));
+        }
+        if let Some(decoder) = self.decoder.take() {
+            decoder.finish().map_err(|source| self.backup.damaged(&self.key, None, source))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,111 @@
+//! Objects that are hashed while they pass by, and compared with what the document says of them.
+
+use bytes::{Bytes, BytesMut};
+use futures::TryStreamExt as _;
+use sha2::{Digest as _, Sha256};
+
+use crate::api::StoredObject;
+use crate::store::{Action, ByteStream, Operation, StoreError};
+
+use super::documents::hex;
+
+/// Told the number of bytes that were read since the last time.
+pub type OnBytes<'a> = &'a (dyn Fn(u64) + Send + Sync);
+
+/// Compares an object that passes by with what the document says of it.
+pub(super) struct Check {
+    expected: Option<StoredObject>,
+    size: u64,
+    hash: Sha256,
+}
+
+impl Check {
+    pub fn new(expected: Option<&StoredObject>) -> Self {
+        Self { expected: expected.cloned(), size: 0, hash: Sha256::new() }
+    }
+
+    pub fn add(&mut self, chunk: &Bytes) {
+        self.size += chunk.len() as u64;
+        self.hash.update(chunk);
+    }
+
+    /// What differs, at the end of the object.
+    pub fn objection(&self) -> Option<String> {
+        let expected = self.expected.as_ref()?;
+        if self.size != expected.size {
+            return Some(format!("it has {} bytes, and the document says {}", self.size, expected.size));
+        }
+        (hex(&self.hash.clone().finalize()) != expected.sha256.to_ascii_lowercase())
+            .then(|| "its SHA-256 differs from the document's".to_owned())
+    }
+}
+
+/// An object as it passes by, hashed on the way.
+pub(super) struct Body {
+    stream: ByteStream,
+    buffer: BytesMut,
+    /// Bytes that were handed out.
+    pub position: u64,
+    /// Bytes that came.
+    pub read: u64,
+    pub check: Check,
+}
+
+impl Body {
+    pub fn new(stream: ByteStream, expected: Option<&StoredObject>) -> Self {
+        Self { stream, buffer: BytesMut::new(), position: 0, read: 0, check: Check::new(expected) }
+    }
+
+    /// More bytes into the buffer; false at the end.
+    async fn fill(&mut self, on_bytes: OnBytes<'_>) -> Result<bool, StoreError> {
+        let Some(chunk) = self.stream.try_next().await? else { return Ok(false) };
+        self.check.add(&chunk);
+        self.read += chunk.len() as u64;
+        on_bytes(chunk.len() as u64);
+        self.buffer.extend_from_slice(&chunk);
+        Ok(true)
+    }
+
+    /// Exactly `length` bytes, which the caller has bounded.
+    pub async fn take(&mut self, length: u64, on_bytes: OnBytes<'_>) -> Result<Bytes, StoreError> {
+        let wanted = usize::try_from(length).unwrap_or(usize::MAX);
+        while self.buffer.len() < wanted {
+            if !self.fill(on_bytes).await? {
+                return Err(self.ended(self.position + length));
+            }
+        }
+        self.position += length;
+        Ok(self.buffer.split_to(wanted).freeze())
+    }
+
+    /// Passes over `length` bytes.
+    pub async fn skip(&mut self, length: u64, on_bytes: OnBytes<'_>) -> Result<(), StoreError> {
+        let mut left = length;
+        while left > 0 {
+            if self.buffer.is_empty() && !self.fill(on_bytes).await? {
+                return Err(self.ended(self.position + left));
+            }
+            let here = usize::try_from(left).unwrap_or(usize::MAX).min(self.buffer.len());
+            drop(self.buffer.split_to(here));
+            self.position += here as u64;
+            left -= here as u64;
+        }
+        Ok(())
+    }
+
+    /// Reads to the end.
+    pub async fn drain(&mut self, on_bytes: OnBytes<'_>) -> Result<(), StoreError> {
+        loop {
+            self.position += self.buffer.len() as u64;
+            self.buffer.clear();
+            if !self.fill(on_bytes).await? {
+                return Ok(());
+            }
+        }
+    }
+
+    fn ended(&self, expected: u64) -> StoreError {
+        let action = Action { operation: Operation::Get, target: "the tarball".to_owned() };
+        StoreError::Truncated { action, received: self.read, expected, source: None }
+    }
+}

@@ -1,0 +1,291 @@
+//! Every key of a location, and what a listed key means (format 2, and the layouts that came before). Pure.
+//!
+//! The keys of a run follow from its name alone, so that a claim on the name is a claim on all of them.
+
+use std::fmt;
+
+use crate::model::{BackupName, RestoreName};
+use crate::store::{InvalidKey, ObjectKey};
+
+/// The identity of the location.
+pub const LOCATION: &str = "ark-location.json";
+
+/// Below it, what must be undone if its holder dies.
+pub const OBLIGATIONS: &str = "obligations/";
+
+/// What a set of keys belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum RunKind {
+    /// A backup, below `backups/`.
+    Backup,
+    /// A restore, below `restores/`.
+    Restore,
+}
+
+impl RunKind {
+    /// The folder of all runs of the kind, ending in `/`.
+    pub fn folder(self) -> &'static str {
+        match self {
+            Self::Backup => "backups/",
+            Self::Restore => "restores/",
+        }
+    }
+
+    /// The name of the document whose presence means that the run is complete.
+    fn document(self) -> &'static str {
+        match self {
+            Self::Backup => "ark-backup.json",
+            Self::Restore => "ark-restore.json",
+        }
+    }
+}
+
+impl fmt::Display for RunKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Backup => "backup",
+            Self::Restore => "restore",
+        })
+    }
+}
+
+/// One of the objects of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Part {
+    /// Who is making it.
+    Claim,
+    /// Held for the moment in which a dead claim changes hands.
+    Takeover,
+    /// The items; only of backups.
+    Tarball,
+    /// One line an item.
+    Index,
+    /// Warnings and errors.
+    Results,
+    /// The run's log.
+    Log,
+    /// Volume snapshots and volume data; only of backups.
+    Volumes,
+    /// Database dumps or their manifest; only of backups.
+    Dump,
+    /// The commit.
+    Document,
+}
+
+/// The keys of one run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunKeys {
+    kind: RunKind,
+    name: String,
+    folder: String,
+    claim: ObjectKey,
+    takeover: ObjectKey,
+    tarball: ObjectKey,
+    index: ObjectKey,
+    results: ObjectKey,
+    log: ObjectKey,
+    document: ObjectKey,
+}
+
+impl RunKeys {
+    /// The keys of a backup.
+    pub fn backup(name: &BackupName) -> Result<Self, InvalidKey> {
+        Self::new(RunKind::Backup, name.as_str())
+    }
+
+    /// The keys of a restore.
+    pub fn restore(name: &RestoreName) -> Result<Self, InvalidKey> {
+        Self::new(RunKind::Restore, name.as_str())
+    }
+
+    fn new(kind: RunKind, name: &str) -> Result<Self, InvalidKey> {
+        let folder = format!("{}{name}/", kind.folder());
+        let key = |file: &str| ObjectKey::new(format!("{folder}{file}"));
+        Ok(Self {
+            kind,
+            name: name.to_owned(),
+            claim: key("claim.json")?,
+            takeover: key("takeover.json")?,
+            tarball: key(&format!("{name}.tar.zst"))?,
+            index: key("index.ndjson.zst")?,
+            results: key("results.json.zst")?,
+            log: key("logs.ndjson.zst")?,
+            document: key(kind.document())?,
+            folder,
+        })
+    }
+
+    /// Backup or restore.
+    pub fn kind(&self) -> RunKind {
+        self.kind
+    }
+
+    /// The name of the run.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What all keys of the run begin with, ending in `/`.
+    pub fn folder(&self) -> &str {
+        &self.folder
+    }
+
+    /// Who is making it.
+    pub fn claim(&self) -> &ObjectKey {
+        &self.claim
+    }
+
+    /// Held for the moment in which a dead claim changes hands.
+    pub fn takeover(&self) -> &ObjectKey {
+        &self.takeover
+    }
+
+    /// The items of a backup; a restore has none.
+    pub fn tarball(&self) -> &ObjectKey {
+        &self.tarball
+    }
+
+    /// One line an item.
+    pub fn index(&self) -> &ObjectKey {
+        &self.index
+    }
+
+    /// Warnings and errors.
+    pub fn results(&self) -> &ObjectKey {
+        &self.results
+    }
+
+    /// The run's log.
+    pub fn log(&self) -> &ObjectKey {
+        &self.log
+    }
+
+    /// The commit: the run exists when this does.
+    pub fn document(&self) -> &ObjectKey {
+        &self.document
+    }
+
+    /// Whether the key is a claim or the taking over of one, which go last.
+    pub fn is_claim(&self, key: &ObjectKey) -> bool {
+        *key == self.claim || *key == self.takeover
+    }
+}
+
+impl fmt::Display for RunKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} `{}`", self.kind, self.name)
+    }
+}
+
+/// Who wrote a backup that is not in our format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Writer {
+    /// Ark 0.3 to 0.9: folders at the top of the location.
+    Ark03,
+    /// Ark 0.10 and 0.11.
+    Ark010,
+    /// Velero.
+    Velero,
+}
+
+impl fmt::Display for Writer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ark03 => "Ark 0.3 to 0.9",
+            Self::Ark010 => "Ark 0.10 or 0.11",
+            Self::Velero => "Velero",
+        })
+    }
+}
+
+/// What a file inside the folder of a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileMeaning {
+    /// A part of a run in our format. [`Part::Document`] of a backup is also what Ark 0.10 wrote: only a `.tar.gz`
+    /// beside it tells them apart.
+    Ours(Part),
+    /// The document of a Velero backup.
+    VeleroDocument,
+    /// A tarball compressed with gzip, as all earlier writers made it.
+    GzipTarball,
+    /// Anything else.
+    Unknown,
+}
+
+/// What a key that was listed below the folder of its kind means: the name of its run, as it stands there (which need
+/// not be a valid one), and the file.
+pub fn parse_key(kind: RunKind, key: &str) -> Option<(&str, FileMeaning)> {
+    let (name, file) = key.strip_prefix(kind.folder())?.split_once('/')?;
+    Some((name, parse_file(kind, name, file)))
+}
+
+/// What a file in the folder `name` means, wherever that folder is.
+pub fn parse_file(kind: RunKind, name: &str, file: &str) -> FileMeaning {
+    let backup = kind == RunKind::Backup;
+    let part = match file {
+        "claim.json" => Part::Claim,
+        "takeover.json" => Part::Takeover,
+        "index.ndjson.zst" => Part::Index,
+        "results.json.zst" => Part::Results,
+        "logs.ndjson.zst" => Part::Log,
+        "volumes.json.zst" if backup => Part::Volumes,
+        "dumps.json.zst" if backup => Part::Dump,
+        _ if backup && file.starts_with("dumps/") => Part::Dump,
+        _ if file == kind.document() => Part::Document,
+        _ if !backup => return FileMeaning::Unknown,
+        "velero-backup.json" => return FileMeaning::VeleroDocument,
+        _ => match file.strip_prefix(name) {
+            Some(".tar.zst") => Part::Tarball,
+            Some(".tar.gz") => return FileMeaning::GzipTarball,
+            _ => return FileMeaning::Unknown,
+        },
+    };
+    FileMeaning::Ours(part)
+}
+
+/// Whether a folder at the top of a location belongs to our format or to Velero's own housekeeping, so that it cannot
+/// be a backup of Ark 0.3 to 0.9.
+pub fn is_reserved_folder(folder: &str) -> bool {
+    let velero = ["restic/", "kopia/", "metadata/", "plugins/"];
+    [RunKind::Backup.folder(), RunKind::Restore.folder(), OBLIGATIONS].contains(&folder)
+        || velero.contains(&folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_of_a_run_is_read_back_as_what_it_is() {
+        let keys = RunKeys::backup(&"nightly.1".parse().unwrap()).unwrap();
+        for (key, part) in [
+            (keys.claim(), Part::Claim),
+            (keys.takeover(), Part::Takeover),
+            (keys.tarball(), Part::Tarball),
+            (keys.index(), Part::Index),
+            (keys.results(), Part::Results),
+            (keys.log(), Part::Log),
+            (keys.document(), Part::Document),
+        ] {
+            assert!(key.as_str().starts_with(keys.folder()));
+            let meaning = parse_key(RunKind::Backup, key.as_str());
+            assert_eq!(meaning, Some(("nightly.1", FileMeaning::Ours(part))), "{key}");
+        }
+        assert_eq!(keys.tarball().as_str(), "backups/nightly.1/nightly.1.tar.zst");
+        let restore = RunKeys::restore(&"back".parse().unwrap()).unwrap();
+        assert_eq!(restore.document().as_str(), "restores/back/ark-restore.json");
+    }
+
+    #[test]
+    fn what_others_wrote_and_what_nobody_wrote_is_told_apart() {
+        let meaning = |key| parse_key(RunKind::Backup, key);
+        assert_eq!(meaning("backups/a/velero-backup.json"), Some(("a", FileMeaning::VeleroDocument)));
+        assert_eq!(meaning("backups/a/a.tar.gz"), Some(("a", FileMeaning::GzipTarball)));
+        assert_eq!(meaning("backups/a/b.tar.zst"), Some(("a", FileMeaning::Unknown)));
+        assert_eq!(meaning("backups/a/dumps/ns/d/m.zst"), Some(("a", FileMeaning::Ours(Part::Dump))));
+        assert_eq!(meaning("backups/a/ark-restore.json"), Some(("a", FileMeaning::Unknown)));
+        assert_eq!(meaning("backups/README"), None);
+        assert_eq!(meaning("restores/a/claim.json"), None);
+        assert!(is_reserved_folder("kopia/") && !is_reserved_folder("nightly/"));
+    }
+}

@@ -1,0 +1,224 @@
+//! A lone tarball, read from the first byte to the last: what it is, and its index made again. Blocking.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fs::File;
+use std::path::Path;
+
+use bytes::Bytes;
+use serde::Deserialize;
+
+use crate::api::Backup;
+use crate::archive::{
+    self, ArchiveError, EntryName, Frame, FrameReader, IndexEncoder, IndexFrame, IndexHeader, IndexItem,
+    IndexLine, IndexedKind, Layout,
+};
+use crate::model::{ItemKey, Kind, LabelSet};
+
+use super::BucketError;
+use super::documents::{FORMAT, MAX_DOCUMENT};
+
+/// What the index says of an item beyond its place. Whoever makes backups knows how to find it in a body.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ItemFacts {
+    /// `metadata.uid`.
+    pub uid: String,
+    /// `metadata.resourceVersion`.
+    pub resource_version: String,
+    /// Hash of the body without volatile fields.
+    pub hash: u64,
+    /// `metadata.labels`.
+    pub labels: LabelSet,
+    /// Uid of the owner whose `controller` is true.
+    pub owner: Option<String>,
+    /// The rollout's revision, of a ReplicaSet or ControllerRevision.
+    pub rollout: Option<u64>,
+}
+
+/// Finds the facts of an item in its body; the error says why it cannot.
+pub type DescribeItem = fn(&ItemKey, &[u8]) -> Result<ItemFacts, String>;
+
+/// What a lone tarball is.
+#[derive(Debug)]
+pub(super) struct Lone {
+    /// The Backup as it was at the cut.
+    pub backup: Backup,
+    /// The kinds that it holds.
+    pub kinds: Vec<IndexedKind>,
+    /// Number of items.
+    pub items: u64,
+    /// Bytes of their bodies.
+    pub bytes: u64,
+}
+
+/// Reads everything once and finds out whether it can be adopted, before anything is written anywhere.
+pub(super) fn inspect(path: &Path, describe: DescribeItem) -> Result<Lone, BucketError> {
+    let (mut backup, mut version) = (None, None);
+    let mut kinds = BTreeMap::new();
+    let (mut items, mut bytes) = (0, 0);
+    let mut seen = HashSet::new();
+    walk(path, |_, frame| {
+        for entry in frame.entries() {
+            let body = frame.body(entry);
+            if !seen.insert(xxhash_rust::xxh3::xxh3_64(entry.path.as_bytes())) {
+                return Err(refuse(path, format!("`{}` is in it twice", entry.path.escape_debug())));
+            }
+            match name_entry(path, &entry.path)? {
+                EntryName::MetadataVersion => version = Some(body),
+                EntryName::MetadataBackup => backup = Some(read_backup(path, &body)?),
+                EntryName::Item { key, .. } => {
+                    archive::check_body(&key, &body).map_err(|source| damaged(path, source))?;
+                    describe_item(path, &key, &body, describe)?;
+                    learn_kind(path, &mut kinds, &key, &body)?;
+                    items += 1;
+                    bytes += body.len() as u64;
+                }
+                EntryName::PreferredVersionCopy => return Err(foreign(path)),
+            }
+        }
+        Ok(())
+    })?;
+    check_version(path, version.as_ref())?;
+    let Some(backup) = backup else {
+        return Err(refuse(
+            path,
+            "it has no metadata/backup.json; only backups of Ark in format 2 can be adopted",
+        ));
+    };
+    Ok(Lone { backup, kinds: kinds.into_values().collect(), items, bytes })
+}
+
+/// Makes the index, handing out compressed pieces of it; `emit` says whether to go on.
+pub(super) fn rebuild_index(
+    path: &Path,
+    header: &IndexHeader,
+    describe: DescribeItem,
+    mut emit: impl FnMut(Bytes) -> bool,
+) -> Result<(), BucketError> {
+    let broken = |source| damaged(path, source);
+    let mut encoder = IndexEncoder::new(header).map_err(broken)?;
+    let mut wanted = true;
+    walk(path, |line, frame| {
+        for entry in frame.entries() {
+            let EntryName::Item { key, .. } = name_entry(path, &entry.path)? else { continue };
+            let facts = describe_item(path, &key, &frame.body(entry), describe)?;
+            let ItemFacts { uid, resource_version, hash, labels, owner, rollout } = facts;
+            let item = IndexItem {
+                path: entry.path.clone(),
+                frame: line.frame,
+                offset: entry.offset,
+                size: entry.size,
+                uid,
+                resource_version,
+                hash,
+                labels,
+                owner,
+                rollout,
+            };
+            encoder.line(&IndexLine::Item(item)).map_err(broken)?;
+        }
+        encoder.line(&IndexLine::Frame(line)).map_err(broken)?;
+        let piece = encoder.take();
+        wanted = wanted && (piece.is_empty() || emit(piece));
+        Ok(())
+    })?;
+    let last = encoder.finish().map_err(broken)?;
+    if wanted {
+        emit(last);
+    }
+    Ok(())
+}
+
+fn walk(
+    path: &Path,
+    mut visit: impl FnMut(IndexFrame, &Frame) -> Result<(), BucketError>,
+) -> Result<(), BucketError> {
+    let file = File::open(path).map_err(|source| BucketError::File { path: path.to_owned(), source })?;
+    let mut frames = FrameReader::new(file).map_err(|source| damaged(path, source))?;
+    while let Some((line, frame)) = frames.next_frame().map_err(|source| damaged(path, source))? {
+        visit(line, &frame)?;
+    }
+    Ok(())
+}
+
+fn name_entry(path: &Path, entry: &str) -> Result<EntryName, BucketError> {
+    match archive::parse_path(entry) {
+        Ok(EntryName::Item { layout: Layout::Ark03, .. }) => Err(foreign(path)),
+        Ok(name) => Ok(name),
+        Err(error) => Err(refuse(path, error.to_string())),
+    }
+}
+
+fn read_backup(path: &Path, body: &[u8]) -> Result<Backup, BucketError> {
+    if body.len() as u64 > MAX_DOCUMENT {
+        return Err(refuse(path, format!("its metadata/backup.json is larger than {MAX_DOCUMENT} bytes")));
+    }
+    serde_json::from_slice(body)
+        .map_err(|error| refuse(path, format!("its metadata/backup.json is not a Backup ({error})")))
+}
+
+fn check_version(path: &Path, version: Option<&Bytes>) -> Result<(), BucketError> {
+    let text = version.map(|version| String::from_utf8_lossy(version)).unwrap_or_default();
+    let major = text.trim().split('.').next().unwrap_or_default();
+    if major.parse() == Ok(FORMAT) {
+        return Ok(());
+    }
+    let found = if text.is_empty() {
+        "no format".to_owned()
+    } else {
+        format!("format `{}`", text.trim().escape_debug())
+    };
+    Err(refuse(path, format!("it says {found} in metadata/version, and only format {FORMAT} can be adopted")))
+}
+
+fn describe_item(
+    path: &Path,
+    key: &ItemKey,
+    body: &[u8],
+    describe: DescribeItem,
+) -> Result<ItemFacts, BucketError> {
+    describe(key, body).map_err(|problem| refuse(path, format!("{key} cannot be read: {problem}")))
+}
+
+/// What of a body says what kind it is of.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct TypeMeta {
+    api_version: String,
+    kind: String,
+}
+
+/// The first item of a kind tells what discovery said once; short names are lost.
+fn learn_kind(
+    path: &Path,
+    kinds: &mut BTreeMap<Kind, IndexedKind>,
+    key: &ItemKey,
+    body: &[u8],
+) -> Result<(), BucketError> {
+    if kinds.contains_key(&key.kind) {
+        return Ok(());
+    }
+    let TypeMeta { api_version, kind } = serde_json::from_slice(body)
+        .map_err(|error| refuse(path, format!("{key} does not say its apiVersion and kind ({error})")))?;
+    let learnt = IndexedKind {
+        kind: key.kind.clone(),
+        version: api_version,
+        singular: kind.to_lowercase(),
+        name: kind,
+        short_names: Vec::new(),
+        namespaced: key.namespace.is_some(),
+    };
+    kinds.insert(key.kind.clone(), learnt);
+    Ok(())
+}
+
+fn foreign(path: &Path) -> BucketError {
+    refuse(path, "an earlier Ark or Velero wrote it, and only backups of Ark in format 2 can be adopted")
+}
+
+pub(super) fn refuse(path: &Path, problem: impl Into<String>) -> BucketError {
+    BucketError::NotAdoptable { path: path.to_owned(), problem: problem.into() }
+}
+
+fn damaged(path: &Path, source: ArchiveError) -> BucketError {
+    BucketError::DamagedFile { path: path.to_owned(), source: Box::new(source) }
+}

@@ -1,0 +1,200 @@
+//! Reading a complete run: its document first, then what it vouches for.
+//!
+//! Nothing is believed: sizes are bounded before allocating, names compared, hashes too.
+
+use std::io::BufRead;
+
+use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
+
+use crate::api::{Backup, Restore, StoredObject};
+use crate::model::{BackupName, RestoreName, Results};
+use crate::store::{ObjectKey, read_all};
+
+use super::documents::{self, FORMAT, MAX_COMPRESSED, MAX_DOCUMENT, hex};
+use super::layout::{RunKeys, RunKind};
+use super::record::RunDocument;
+use super::survey::ClaimState;
+use super::{Bucket, BucketError};
+
+/// A complete run, opened: its document has been read and agrees with its name.
+#[derive(Clone, Debug)]
+pub struct StoredRun<D> {
+    pub(super) bucket: Bucket,
+    pub(super) keys: RunKeys,
+    document: D,
+}
+
+/// A complete backup, opened.
+pub type StoredBackup = StoredRun<Backup>;
+
+/// A complete restore, opened.
+pub type StoredRestore = StoredRun<Restore>;
+
+impl Bucket {
+    /// Opens a complete backup by reading its document.
+    ///
+    /// # Errors
+    /// [`BucketError::NotFound`], [`BucketError::Incomplete`], [`BucketError::Foreign`], what is wrong with the document,
+    /// or when the store fails.
+    pub async fn open_backup(&self, name: &BackupName) -> Result<StoredBackup, BucketError> {
+        self.open_run(RunKeys::backup(name)?).await
+    }
+
+    /// Opens a complete restore by reading its document.
+    ///
+    /// # Errors
+    /// As [`Bucket::open_backup`].
+    pub async fn open_restore(&self, name: &RestoreName) -> Result<StoredRestore, BucketError> {
+        self.open_run(RunKeys::restore(name)?).await
+    }
+
+    /// The document of a complete backup.
+    ///
+    /// # Errors
+    /// As [`Bucket::open_backup`].
+    pub async fn read_backup(&self, name: &BackupName) -> Result<Backup, BucketError> {
+        Ok(self.open_backup(name).await?.document)
+    }
+
+    /// The document of a complete restore.
+    ///
+    /// # Errors
+    /// As [`Bucket::open_backup`].
+    pub async fn read_restore(&self, name: &RestoreName) -> Result<Restore, BucketError> {
+        Ok(self.open_restore(name).await?.document)
+    }
+
+    pub(super) async fn open_run<D: RunDocument>(&self, keys: RunKeys) -> Result<StoredRun<D>, BucketError> {
+        let (key, location) = (keys.document().to_string(), self.store.describe());
+        let bytes = match read_all(&*self.store, keys.document(), MAX_DOCUMENT).await {
+            Ok(bytes) => bytes,
+            Err(error) if error.is_not_found() => return Err(self.explain_absence(&keys).await?),
+            Err(error) => return Err(error.into()),
+        };
+        let document: D = match serde_json::from_slice(&bytes) {
+            Ok(document) => document,
+            Err(source) => {
+                // Ark 0.10 had the same key for a document of another shape.
+                if let Some(writer) = self.foreign_writer(&keys).await? {
+                    return Err(BucketError::Foreign { name: keys.name().to_owned(), location, writer });
+                }
+                return Err(BucketError::Document { key, location, source });
+            }
+        };
+        if let Some(found) = document.newer_format() {
+            return Err(BucketError::NewerFormat { key, location, found, known: FORMAT });
+        }
+        if let Some(problem) = document.objection(&keys) {
+            return Err(BucketError::Corrupt { key, location, offset: None, problem });
+        }
+        if document.format().is_none()
+            && let Some(writer) = self.foreign_writer(&keys).await?
+        {
+            return Err(BucketError::Foreign { name: keys.name().to_owned(), location, writer });
+        }
+        Ok(StoredRun { bucket: self.clone(), keys, document })
+    }
+
+    /// The cluster that a complete run came from, as far as it can be found out.
+    pub(super) async fn committed_cluster(&self, keys: &RunKeys) -> Option<String> {
+        let cluster = |cluster: Option<&str>| cluster.map(|uid| uid.escape_debug().to_string());
+        match keys.kind() {
+            RunKind::Backup => cluster(self.open_run::<Backup>(keys.clone()).await.ok()?.document.cluster()),
+            RunKind::Restore => {
+                cluster(self.open_run::<Restore>(keys.clone()).await.ok()?.document.cluster())
+            }
+        }
+    }
+
+    async fn foreign_writer(&self, keys: &RunKeys) -> Result<Option<super::Writer>, BucketError> {
+        let survey = self.survey(keys).await?;
+        Ok(survey.foreign.filter(|_| survey.parts == 0))
+    }
+
+    async fn explain_absence(&self, keys: &RunKeys) -> Result<BucketError, BucketError> {
+        let survey = self.survey(keys).await?;
+        let (name, location) = (keys.name().to_owned(), self.store.describe());
+        if let Some(writer) = survey.foreign {
+            return Ok(BucketError::Foreign { name, location, writer });
+        }
+        let state = match self.read_claim(keys.claim()).await? {
+            ClaimState::Held(claim) if claim.removing => "it is being removed".to_owned(),
+            ClaimState::Held(claim) => format!(
+                "cluster {} (holder {}) has been making it since {} and last said so at {}",
+                claim.cluster_uid, claim.holder, claim.claimed_at, claim.heartbeat
+            ),
+            _ if survey.is_empty() => return Ok(self.not_found(keys)),
+            _ => "a run that died left it behind".to_owned(),
+        };
+        Ok(BucketError::Incomplete { kind: keys.kind(), name, location, state })
+    }
+}
+
+impl<D: RunDocument> StoredRun<D> {
+    /// The document.
+    pub fn document(&self) -> &D {
+        &self.document
+    }
+
+    /// The document, on its own.
+    pub fn into_document(self) -> D {
+        self.document
+    }
+
+    /// The keys of the run.
+    pub fn keys(&self) -> &RunKeys {
+        &self.keys
+    }
+
+    /// What the document says of an object; none when it does not list it.
+    pub fn object(&self, key: &ObjectKey) -> Option<&StoredObject> {
+        self.document.objects().iter().find(|object| object.key == key.as_str())
+    }
+
+    /// Warnings and errors of the run.
+    ///
+    /// # Errors
+    /// When they are not there, damaged, or the store fails.
+    pub async fn results(&self) -> Result<Results, BucketError> {
+        let key = self.keys.results();
+        let bytes = self.read_part(key).await?;
+        documents::decode_compressed(&bytes).map_err(|problem| self.corrupt(key, None, problem))
+    }
+
+    /// The log of the run, NDJSON, decompressed as it is read.
+    ///
+    /// # Errors
+    /// When it is not there, damaged, or the store fails; damage inside shows while reading.
+    pub async fn log(&self) -> Result<Box<dyn BufRead + Send>, BucketError> {
+        let key = self.keys.log();
+        let bytes = self.read_part(key).await?;
+        documents::open_log(bytes).map_err(|error| self.corrupt(key, None, error.to_string()))
+    }
+
+    /// Reads a small object and compares it with what the document says of it.
+    async fn read_part(&self, key: &ObjectKey) -> Result<Bytes, BucketError> {
+        let bytes = read_all(&*self.bucket.store, key, MAX_COMPRESSED).await?;
+        if let Some(expected) = self.object(key) {
+            let size = bytes.len() as u64;
+            if size != expected.size {
+                let problem = format!("it has {size} bytes, and the document says {}", expected.size);
+                return Err(self.corrupt(key, None, problem));
+            }
+            if hex(&Sha256::digest(&bytes)) != expected.sha256.to_ascii_lowercase() {
+                return Err(self.corrupt(key, None, "its SHA-256 differs from the document's"));
+            }
+        }
+        Ok(bytes)
+    }
+
+    pub(super) fn corrupt(
+        &self,
+        key: &ObjectKey,
+        offset: Option<u64>,
+        problem: impl Into<String>,
+    ) -> BucketError {
+        let (key, location) = (key.to_string(), self.bucket.store.describe());
+        BucketError::Corrupt { key, location, offset, problem: problem.into() }
+    }
+}

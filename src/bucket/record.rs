@@ -1,0 +1,118 @@
+//! What a Backup and a Restore have in common as documents of a bucket: the commit of a run. Pure.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::api::{Backup, BackupPhase, Restore, RestorePhase, StoredObject};
+
+use super::documents::FORMAT;
+use super::layout::{RunKeys, RunKind};
+
+/// The document whose presence means that a run is complete.
+pub trait RunDocument: Serialize + DeserializeOwned + Send + Sync {
+    /// Of which kind of run.
+    const KIND: RunKind;
+
+    /// `metadata.name`.
+    fn name(&self) -> Option<&str>;
+
+    /// Whether its phase is one that a run ends in after work has begun.
+    fn is_final(&self) -> bool;
+
+    /// Whether there must be items; a run that failed as a whole may have none.
+    fn has_items(&self) -> bool;
+
+    /// The format of the run's bytes, where the document says so.
+    fn format(&self) -> Option<&str>;
+
+    /// The uid of the cluster in which the run was made, where the document says so.
+    fn cluster(&self) -> Option<&str>;
+
+    /// What the run consists of, the document aside.
+    fn objects(&self) -> &[StoredObject];
+
+    /// Why this cannot be the document at `keys`, whether it is written or was read.
+    fn objection(&self, keys: &RunKeys) -> Option<String> {
+        if Self::KIND != keys.kind() {
+            return Some(format!("it is the document of a {} and not of a {}", Self::KIND, keys.kind()));
+        }
+        if self.name() != Some(keys.name()) {
+            let name = self.name().unwrap_or_default().escape_debug();
+            return Some(format!("it names `{name}` and not `{}`", keys.name()));
+        }
+        if !self.is_final() {
+            return Some("its phase is not one in which a run ends".to_owned());
+        }
+        self.objects()
+            .iter()
+            .find(|object| !object.key.starts_with(keys.folder()))
+            .map(|object| format!("it names an object elsewhere: `{}`", object.key.escape_debug()))
+    }
+
+    /// The format, when it is newer than what is read; a text that is no number counts as newest.
+    fn newer_format(&self) -> Option<u64> {
+        let major = self.format()?.split('.').next().unwrap_or_default();
+        let format = major.parse().unwrap_or(u64::MAX);
+        (format > FORMAT).then_some(format)
+    }
+}
+
+impl RunDocument for Backup {
+    const KIND: RunKind = RunKind::Backup;
+
+    fn name(&self) -> Option<&str> {
+        self.metadata.name.as_deref()
+    }
+
+    fn is_final(&self) -> bool {
+        self.status.as_ref().and_then(|status| status.phase).is_some_and(|phase| {
+            matches!(phase, BackupPhase::Completed | BackupPhase::PartiallyFailed | BackupPhase::Failed)
+        })
+    }
+
+    fn has_items(&self) -> bool {
+        self.status.as_ref().and_then(|status| status.phase) != Some(BackupPhase::Failed)
+    }
+
+    fn format(&self) -> Option<&str> {
+        self.status.as_ref()?.format_version.as_deref()
+    }
+
+    fn cluster(&self) -> Option<&str> {
+        Some(&self.status.as_ref()?.cluster.as_ref()?.uid)
+    }
+
+    fn objects(&self) -> &[StoredObject] {
+        self.status.as_ref().map_or(&[], |status| &status.objects)
+    }
+}
+
+impl RunDocument for Restore {
+    const KIND: RunKind = RunKind::Restore;
+
+    fn name(&self) -> Option<&str> {
+        self.metadata.name.as_deref()
+    }
+
+    fn is_final(&self) -> bool {
+        self.status.as_ref().and_then(|status| status.phase).is_some_and(|phase| {
+            matches!(phase, RestorePhase::Completed | RestorePhase::PartiallyFailed | RestorePhase::Failed)
+        })
+    }
+
+    fn has_items(&self) -> bool {
+        false
+    }
+
+    fn format(&self) -> Option<&str> {
+        None
+    }
+
+    fn cluster(&self) -> Option<&str> {
+        None
+    }
+
+    fn objects(&self) -> &[StoredObject] {
+        &[]
+    }
+}

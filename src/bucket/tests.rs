@@ -1,0 +1,70 @@
+//! The life of a run in a bucket, with every way to die on the way.
+
+mod adopting;
+mod claims;
+mod crashes;
+mod listing;
+mod memory;
+mod on_disk;
+mod reading;
+mod sample;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::TryStreamExt as _;
+
+use crate::api::{Backup, BackupPhase, BackupSpec, BackupStatus, ClusterReference};
+use crate::model::{BackupName, Results};
+
+use super::{Attempt, Bucket, BucketError, Claim, Part, RunEntry, documents};
+use memory::MemoryStore;
+
+fn bucket() -> (Arc<MemoryStore>, Bucket) {
+    let store = Arc::new(MemoryStore::default());
+    (Arc::clone(&store), Bucket::new(store))
+}
+
+fn name() -> BackupName {
+    "nightly".parse().unwrap()
+}
+
+fn claim(uid: &str) -> Claim {
+    Claim::new(uid, "cluster-a", format!("host/{uid}"))
+}
+
+fn document(name: &str, objects: Vec<super::StoredObject>) -> Backup {
+    let mut backup = Backup::new(name, BackupSpec::default());
+    backup.status = Some(BackupStatus {
+        phase: Some(BackupPhase::Completed),
+        format_version: Some("2".into()),
+        cluster: Some(ClusterReference { uid: "cluster-a".into(), version: "v1.35.0".into() }),
+        objects,
+        ..BackupStatus::default()
+    });
+    backup
+}
+
+/// Writes the parts of a run whose tarball and index are not looked into.
+async fn write_parts(attempt: &Attempt) -> Result<Vec<super::StoredObject>, BucketError> {
+    let mut tarball = attempt.upload(Part::Tarball).await?;
+    tarball.write(Bytes::from_static(b"items")).await?;
+    let results = documents::encode_compressed(&Results::default()).unwrap();
+    Ok(vec![
+        tarball.finish().await?,
+        attempt.put(Part::Index, Bytes::from_static(b"index")).await?,
+        attempt.put(Part::Results, results).await?,
+        attempt.put(Part::Log, Bytes::from_static(b"log")).await?,
+    ])
+}
+
+async fn make(bucket: &Bucket, claim: &Claim) -> Result<u32, BucketError> {
+    let attempt = bucket.claim_backup(&name(), claim).await?;
+    let objects = write_parts(&attempt).await?;
+    attempt.commit(&document("nightly", objects)).await?;
+    Ok(attempt.number())
+}
+
+async fn list(bucket: &Bucket) -> Vec<RunEntry> {
+    bucket.list_backups().try_collect().await.unwrap()
+}

@@ -1,0 +1,84 @@
+//! What a listing makes of everything that can lie in a bucket.
+
+use super::*;
+use crate::bucket::{RunState, Writer};
+
+fn put(store: &MemoryStore, keys: &[&str]) {
+    for key in keys {
+        store.insert(key, "{}");
+    }
+}
+
+#[tokio::test]
+async fn ours_and_foreign_and_garbage_are_told_apart_page_by_page() {
+    let (store, bucket) = bucket();
+    make(&bucket, &claim("run")).await.unwrap();
+    put(
+        &store,
+        &[
+            "README",
+            "backups/loose",
+            "backups/Bad Name/ark-backup.json",
+            "backups/ark10/ark-backup.json",
+            "backups/ark10/ark10.tar.gz",
+            "backups/junk/a/b/c",
+            "backups/nightly-2/index.ndjson.zst",
+            "backups/vel/vel.tar.gz",
+            "backups/vel/velero-backup.json",
+            "backups/vel/vel-logs.gz",
+            "kopia/ns/x",
+            "old/ark-backup.json",
+            "old/old.tar.gz",
+            "other/file",
+        ],
+    );
+    let entries = list(&bucket).await;
+    let states: Vec<(&str, &RunState)> =
+        entries.iter().map(|entry| (entry.name.as_str(), &entry.state)).collect();
+    assert_eq!(
+        states,
+        [
+            ("Bad Name", &RunState::Unrecognised),
+            ("ark10", &RunState::Foreign(Writer::Ark010)),
+            ("junk", &RunState::Unrecognised),
+            ("nightly-2", &RunState::Partial(None)),
+            ("nightly", &RunState::Complete),
+            ("vel", &RunState::Foreign(Writer::Velero)),
+            ("old", &RunState::Foreign(Writer::Ark03)),
+        ]
+    );
+    assert_eq!(entries[4].objects, 5);
+    assert!(entries[4].size > 10);
+    assert!(bucket.list_restores().try_collect::<Vec<_>>().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_run_in_progress_and_one_that_nobody_knows_are_told_when_they_are_opened() {
+    let (store, bucket) = bucket();
+    let error = bucket.open_backup(&name()).await.unwrap_err();
+    assert!(error.is_not_found() && error.to_string().contains("`ark bucket list`"), "{error}");
+    let attempt = bucket.claim_backup(&name(), &claim("run")).await.unwrap();
+    let error = bucket.open_backup(&name()).await.unwrap_err();
+    assert!(error.to_string().contains("cluster-a (holder host/run) has been making it"), "{error}");
+    drop(attempt);
+    store.insert("backups/nightly/ark-backup.json", "[1,2]");
+    let error = bucket.open_backup(&name()).await.unwrap_err();
+    assert!(error.to_string().starts_with("backups/nightly/ark-backup.json in memory"), "{error}");
+}
+
+#[tokio::test]
+async fn a_document_is_bounded_and_must_agree_with_its_name() {
+    let (store, bucket) = bucket();
+    let key = "backups/nightly/ark-backup.json";
+    let mut newer = document("nightly", Vec::new());
+    newer.status.as_mut().unwrap().format_version = Some("3.1".into());
+    for (wrong, told) in [
+        (serde_json::to_vec(&document("weekly", Vec::new())).unwrap(), "names `weekly` and not `nightly`"),
+        (serde_json::to_vec(&newer).unwrap(), "use a newer Ark"),
+        (vec![b' '; (1 << 20) + 1], "larger than 1048576 bytes"),
+    ] {
+        store.insert(key, wrong);
+        let error = bucket.open_backup(&name()).await.unwrap_err();
+        assert!(error.to_string().contains(told), "{error}");
+    }
+}

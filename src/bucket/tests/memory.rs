@@ -1,0 +1,259 @@
+//! A store in memory that can die at a chosen act, before it is done or before its answer arrives.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use chrono::{DateTime, Utc};
+use futures::stream::{self, StreamExt as _};
+
+use crate::store::{
+    Action, ByteStream, Listing, ObjectInfo, ObjectKey, Operation, PutMode, Store, StoreError, Upload,
+};
+
+/// Small, so that every listing has several pages.
+const PAGE: usize = 3;
+
+/// When the store dies.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Death {
+    /// The act does not happen, and nothing works from then on.
+    Before,
+    /// The act happens, and nothing works from then on, its answer included.
+    After,
+    /// The act happens and its answer is lost; what comes later works.
+    LostAnswer,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    objects: BTreeMap<String, (Bytes, DateTime<Utc>)>,
+    fuse: Option<(usize, Death)>,
+    dead: bool,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct MemoryStore {
+    state: Arc<Mutex<State>>,
+}
+
+fn action(operation: Operation, target: &str) -> Action {
+    Action { operation, target: target.to_owned() }
+}
+
+impl MemoryStore {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    /// Lets the act that comes after `acts` others die; reading is no act.
+    pub fn die_at(&self, acts: usize, death: Death) {
+        self.state().fuse = Some((acts, death));
+    }
+
+    /// Another process comes along.
+    pub fn revive(&self) {
+        let mut state = self.state();
+        state.fuse = None;
+        state.dead = false;
+    }
+
+    pub fn is_dead(&self) -> bool {
+        self.state().dead
+    }
+
+    pub fn keys(&self) -> Vec<String> {
+        self.state().objects.keys().cloned().collect()
+    }
+
+    pub fn insert(&self, key: &str, body: impl Into<Bytes>) {
+        self.state().objects.insert(key.to_owned(), (body.into(), Utc::now()));
+    }
+
+    pub fn remove(&self, key: &str) {
+        self.state().objects.remove(key);
+    }
+
+    pub fn body(&self, key: &str) -> Bytes {
+        self.state().objects[key].0.clone()
+    }
+
+    fn alive(&self, operation: Operation, target: &str) -> Result<(), StoreError> {
+        if self.state().dead {
+            return Err(StoreError::Other { action: action(operation, target), source: "dead".into() });
+        }
+        Ok(())
+    }
+
+    fn act<T>(
+        &self,
+        operation: Operation,
+        target: &str,
+        act: impl FnOnce(&mut State) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.alive(operation, target)?;
+        let mut state = self.state();
+        let death = match &mut state.fuse {
+            Some((0, death)) => Some(*death),
+            Some((left, _)) => {
+                *left -= 1;
+                None
+            }
+            None => None,
+        };
+        let died = || StoreError::Other { action: action(operation, target), source: "died".into() };
+        match death {
+            None => act(&mut state),
+            Some(Death::Before) => {
+                state.dead = true;
+                Err(died())
+            }
+            Some(Death::After) => {
+                act(&mut state)?;
+                state.dead = true;
+                Err(died())
+            }
+            Some(Death::LostAnswer) => {
+                state.fuse = None;
+                act(&mut state)?;
+                Err(StoreError::Timeout { action: action(operation, target), limit: Duration::from_secs(1) })
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    fn describe(&self) -> String {
+        "memory".into()
+    }
+
+    async fn put(&self, key: &ObjectKey, body: Bytes, mode: PutMode) -> Result<(), StoreError> {
+        // So that tasks of a race meet between any two acts.
+        tokio::task::yield_now().await;
+        self.act(Operation::Put, key.as_str(), |state| {
+            if mode == PutMode::Create && state.objects.contains_key(key.as_str()) {
+                return Err(StoreError::AlreadyExists { action: action(Operation::Put, key.as_str()) });
+            }
+            state.objects.insert(key.to_string(), (body, Utc::now()));
+            Ok(())
+        })
+    }
+
+    async fn upload(&self, key: &ObjectKey) -> Result<Box<dyn Upload>, StoreError> {
+        self.alive(Operation::UploadStart, key.as_str())?;
+        Ok(Box::new(MemoryUpload { store: self.clone(), key: key.to_string(), bytes: BytesMut::new() }))
+    }
+
+    async fn get(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<ByteStream, StoreError> {
+        tokio::task::yield_now().await;
+        self.alive(Operation::Get, key.as_str())?;
+        let action = action(Operation::Get, key.as_str());
+        let Some((body, _)) = self.state().objects.get(key.as_str()).cloned() else {
+            return Err(StoreError::NotFound { action });
+        };
+        let body = match range {
+            Some(range) if range.end > body.len() as u64 => {
+                let (received, expected) = (body.len() as u64, range.end);
+                return Err(StoreError::Truncated { action, received, expected, source: None });
+            }
+            Some(range) => body.slice(range.start as usize..range.end as usize),
+            None => body,
+        };
+        let chunks: Vec<Result<Bytes, StoreError>> =
+            body.chunks(1000).map(|chunk| Ok(Bytes::copy_from_slice(chunk))).collect();
+        Ok(stream::iter(chunks).boxed())
+    }
+
+    async fn head(&self, key: &ObjectKey) -> Result<ObjectInfo, StoreError> {
+        self.alive(Operation::Head, key.as_str())?;
+        match self.state().objects.get(key.as_str()) {
+            Some((body, modified)) => {
+                Ok(ObjectInfo { key: key.clone(), size: body.len() as u64, modified: *modified })
+            }
+            None => Err(StoreError::NotFound { action: action(Operation::Head, key.as_str()) }),
+        }
+    }
+
+    async fn list(&self, prefix: &str, delimiter: bool, page: Option<String>) -> Result<Listing, StoreError> {
+        tokio::task::yield_now().await;
+        self.alive(Operation::List, prefix)?;
+        let mut listing = Listing::default();
+        let state = self.state();
+        let after = page.unwrap_or_default();
+        for (key, (body, modified)) in &state.objects {
+            let Some(rest) = key.strip_prefix(prefix) else { continue };
+            if *key <= after || (!after.is_empty() && after.ends_with('/') && key.starts_with(&after)) {
+                continue;
+            }
+            let folded = rest.find('/').filter(|_| delimiter).map(|at| &key[..prefix.len() + at + 1]);
+            if folded.is_some() && listing.prefixes.last().map(String::as_str) == folded {
+                continue;
+            }
+            if listing.objects.len() + listing.prefixes.len() == PAGE {
+                return Ok(listing);
+            }
+            match folded {
+                Some(folder) => {
+                    listing.prefixes.push(folder.to_owned());
+                    listing.next = Some(folder.to_owned());
+                }
+                None => {
+                    let (size, modified) = (body.len() as u64, *modified);
+                    listing.objects.push(ObjectInfo { key: ObjectKey::new(key.clone())?, size, modified });
+                    listing.next = Some(key.clone());
+                }
+            }
+        }
+        listing.next = None;
+        Ok(listing)
+    }
+
+    async fn delete(&self, keys: &[ObjectKey]) -> Result<(), StoreError> {
+        tokio::task::yield_now().await;
+        // One act a key: a crash may come in the middle.
+        for key in keys {
+            self.act(Operation::Delete, key.as_str(), |state| {
+                state.objects.remove(key.as_str());
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
+    async fn presign(&self, _: &ObjectKey, _: Duration) -> Result<Option<String>, StoreError> {
+        Ok(None)
+    }
+
+    async fn conditional_writes(&self) -> Result<bool, StoreError> {
+        Ok(true)
+    }
+}
+
+struct MemoryUpload {
+    store: MemoryStore,
+    key: String,
+    bytes: BytesMut,
+}
+
+#[async_trait]
+impl Upload for MemoryUpload {
+    async fn write(&mut self, chunk: Bytes) -> Result<(), StoreError> {
+        self.store.alive(Operation::UploadWrite, &self.key)?;
+        self.bytes.extend_from_slice(&chunk);
+        Ok(())
+    }
+
+    async fn finish(self: Box<Self>) -> Result<(), StoreError> {
+        let Self { store, key, bytes } = *self;
+        store.act(Operation::UploadFinish, &key, |state| {
+            state.objects.insert(key.clone(), (bytes.freeze(), Utc::now()));
+            Ok(())
+        })
+    }
+
+    async fn abort(self: Box<Self>) {}
+}

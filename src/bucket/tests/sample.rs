@@ -1,0 +1,127 @@
+//! A real backup of made-up items: written as a run writes it.
+
+use serde_json::json;
+
+use super::*;
+use crate::archive::{
+    IndexEncoder, IndexFrame, IndexHeader, IndexItem, IndexLine, ItemEntry, Packer, RawFrame,
+};
+use crate::bucket::{HashingUpload, ItemFacts, StoredBackup};
+use crate::model::{ItemKey, Kind};
+
+pub const NAMESPACES: usize = 50;
+pub const ITEMS_EACH: usize = 8;
+
+/// Text that does not compress, so that sizes in the tarball are like those of many more items.
+fn noise(seed: u64, length: usize) -> String {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        char::from(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"[(state % 64) as usize])
+    };
+    (0..length).map(|_| next()).collect()
+}
+
+struct Writing {
+    tarball: HashingUpload,
+    index: IndexEncoder,
+}
+
+impl Writing {
+    async fn frame(&mut self, frame: RawFrame) {
+        let sealed = frame.compress(1).unwrap();
+        self.index.frame(&sealed, self.tarball.position()).unwrap();
+        self.tarball.write(sealed.bytes).await.unwrap();
+    }
+}
+
+/// Fifty namespaces of ConfigMaps, 80 KB each.
+pub async fn write(bucket: &Bucket, name: &str, version: Option<&str>) -> StoredBackup {
+    let parsed: BackupName = name.parse().unwrap();
+    let attempt = bucket.claim_backup(&parsed, &claim("run")).await.unwrap();
+    let header = IndexHeader {
+        format: "2".into(),
+        revision: Some("42".into()),
+        cluster: "cluster-a".into(),
+        kinds: vec![],
+    };
+    let mut writing = Writing {
+        tarball: attempt.upload(Part::Tarball).await.unwrap(),
+        index: IndexEncoder::new(&header).unwrap(),
+    };
+    let mut packer = Packer::new(0);
+    if let Some(version) = version {
+        packer.metadata("metadata/version", version.as_bytes()).unwrap();
+        let mut at_cut = document(name, Vec::new());
+        at_cut.status.as_mut().unwrap().phase = Some(BackupPhase::InProgress);
+        packer.metadata("metadata/backup.json", &serde_json::to_vec(&at_cut).unwrap()).unwrap();
+    }
+    let kind = Kind::parse("configmaps");
+    for namespace in 0..NAMESPACES {
+        for item in 0..ITEMS_EACH {
+            let (namespace, item_name) = (format!("ns-{namespace:02}"), format!("item:{item}.x"));
+            let uid = format!("{namespace}-{item}");
+            let body = json!({
+                "apiVersion": "v1", "kind": "ConfigMap",
+                "metadata": {"name": item_name, "namespace": namespace, "uid": uid, "resourceVersion": "7"},
+                "data": {"noise": noise((namespace.len() * 7919 + item) as u64 + xxh(&uid), 10_000)},
+            })
+            .to_string();
+            let entry = ItemEntry {
+                kind: &kind,
+                namespace: Some(&namespace),
+                name: &item_name,
+                body: &[body.as_bytes()],
+                uid: &uid,
+                resource_version: "7",
+                hash: xxh(&body),
+                labels: None,
+                owner: None,
+                rollout: None,
+            };
+            if let Some(frame) = packer.push(&entry).unwrap() {
+                writing.frame(frame).await;
+            }
+        }
+    }
+    for frame in packer.finish() {
+        writing.frame(frame).await;
+    }
+    let Writing { tarball, index } = writing;
+    let objects = vec![
+        tarball.finish().await.unwrap(),
+        attempt.put(Part::Index, index.finish().unwrap()).await.unwrap(),
+        attempt.put(Part::Results, documents::encode_compressed(&Results::default()).unwrap()).await.unwrap(),
+    ];
+    attempt.commit(&document(name, objects)).await.unwrap();
+    bucket.open_backup(&parsed).await.unwrap()
+}
+
+fn xxh(text: &str) -> u64 {
+    xxhash_rust::xxh3::xxh3_64(text.as_bytes())
+}
+
+/// What the index says of these items.
+pub fn describe(_: &ItemKey, body: &[u8]) -> Result<ItemFacts, String> {
+    let object: serde_json::Value = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
+    let (uid, resource_version) = (text("uid"), text("resourceVersion"));
+    let hash = xxhash_rust::xxh3::xxh3_64(body);
+    Ok(ItemFacts { uid, resource_version, hash, ..ItemFacts::default() })
+}
+
+/// The index, taken apart.
+pub async fn index(backup: &StoredBackup) -> (Vec<IndexItem>, Vec<IndexFrame>) {
+    let lines: Vec<IndexLine> = backup.index().await.unwrap().try_collect().await.unwrap();
+    let (mut items, mut frames) = (Vec::new(), Vec::new());
+    for line in lines {
+        match line {
+            IndexLine::Header(header) => assert_eq!(header.cluster, "cluster-a"),
+            IndexLine::Item(item) => items.push(item),
+            IndexLine::Frame(frame) => frames.push(frame),
+        }
+    }
+    (items, frames)
+}

@@ -1,0 +1,68 @@
+//! Writing an object while hashing it, so that the document can vouch for it.
+
+use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
+
+use crate::api::StoredObject;
+use crate::store::{ObjectKey, Upload};
+
+use super::BucketError;
+
+use super::documents::hex;
+
+/// An object being written. Nothing is visible before [`HashingUpload::finish`]; dropped, it leaves nothing.
+pub struct HashingUpload {
+    key: ObjectKey,
+    upload: Box<dyn Upload>,
+    size: u64,
+    hash: Sha256,
+}
+
+impl std::fmt::Debug for HashingUpload {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HashingUpload")
+            .field("key", &self.key)
+            .field("size", &self.size)
+            .finish_non_exhaustive()
+    }
+}
+
+impl HashingUpload {
+    pub(super) fn new(key: ObjectKey, upload: Box<dyn Upload>) -> Self {
+        Self { key, upload, size: 0, hash: Sha256::new() }
+    }
+
+    /// Bytes written so far: the offset at which the next chunk lies.
+    pub fn position(&self) -> u64 {
+        self.size
+    }
+
+    /// Adds bytes. It waits while the store is slower than the writer.
+    ///
+    /// # Errors
+    /// When the store fails; then abort.
+    pub async fn write(&mut self, chunk: Bytes) -> Result<(), BucketError> {
+        self.hash.update(&chunk);
+        self.size += chunk.len() as u64;
+        Ok(self.upload.write(chunk).await?)
+    }
+
+    /// Makes the object visible, whole, and says what was written.
+    ///
+    /// # Errors
+    /// When the store fails; nothing is visible then.
+    pub async fn finish(self) -> Result<StoredObject, BucketError> {
+        self.upload.finish().await?;
+        Ok(StoredObject { key: self.key.to_string(), size: self.size, sha256: hex(&self.hash.finalize()) })
+    }
+
+    /// Gives up and removes what was sent.
+    pub async fn abort(self) {
+        self.upload.abort().await;
+    }
+}
+
+/// What a document says of an object that is written in one piece.
+pub(super) fn describe_bytes(key: &ObjectKey, body: &[u8]) -> StoredObject {
+    StoredObject { key: key.to_string(), size: body.len() as u64, sha256: hex(&Sha256::digest(body)) }
+}

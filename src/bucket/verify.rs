@@ -1,0 +1,309 @@
+//! Verifying a backup: every object against the document, every frame and item against the index, in one pass.
+//!
+//! What is wrong is data: each problem names key and offset, and the search goes on behind it.
+
+use std::collections::HashSet;
+use std::fmt;
+
+use futures::stream::StreamExt as _;
+
+use crate::archive::{self, Frame, IndexFrame, IndexItem, IndexLine};
+use crate::model::{BackupName, Category, causes};
+use crate::store::{ObjectKey, StoreError};
+
+use super::frames::objection;
+use super::integrity::{Body, OnBytes};
+use super::read::StoredBackup;
+use super::{Bucket, BucketError, RunDocument as _, RunKeys};
+
+/// Problems kept in full; a tarball of noise would fill the memory otherwise.
+const MAX_PROBLEMS: usize = 1000;
+
+/// What verifying found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct VerifyReport {
+    /// Objects that were read, the document included.
+    pub objects: u64,
+    /// Frames of the tarball that were opened.
+    pub frames: u64,
+    /// Items that were compared with the index.
+    pub items: u64,
+    /// Bytes that were read.
+    pub bytes: u64,
+    /// What is wrong, up to 1000 problems.
+    pub problems: Vec<Problem>,
+    /// Number of problems beyond these.
+    pub more_problems: u64,
+}
+
+/// One thing that is wrong with an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The object.
+    pub key: String,
+    /// The byte offset in it, where known.
+    pub offset: Option<u64>,
+    /// What is wrong.
+    pub message: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.offset {
+            // Most errors name their object themselves.
+            None if self.message.starts_with(&self.key) => f.write_str(&self.message),
+            Some(offset) => write!(f, "{} at byte {offset}: {}", self.key, self.message),
+            None => write!(f, "{}: {}", self.key, self.message),
+        }
+    }
+}
+
+impl VerifyReport {
+    /// Whether nothing is wrong.
+    pub fn is_sound(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    fn add(&mut self, key: &ObjectKey, offset: Option<u64>, message: impl Into<String>) {
+        if self.problems.len() < MAX_PROBLEMS {
+            self.problems.push(Problem { key: key.to_string(), offset, message: message.into() });
+        } else {
+            self.more_problems += 1;
+        }
+    }
+}
+
+impl Bucket {
+    /// Reads everything of a complete backup once and compares it. Memory grows by some bytes an item only.
+    ///
+    /// # Errors
+    /// When there is no such complete backup, or when the store cannot be read; damage is in the report.
+    pub async fn verify(
+        &self,
+        name: &BackupName,
+        on_bytes: OnBytes<'_>,
+    ) -> Result<VerifyReport, BucketError> {
+        let mut report = VerifyReport { objects: 1, ..VerifyReport::default() };
+        let backup = match self.open_backup(name).await {
+            Ok(backup) => backup,
+            Err(error) if error.category() == Category::Corrupt => {
+                let keys = RunKeys::backup(name)?;
+                report.add(keys.document(), None, causes(&error));
+                return Ok(report);
+            }
+            Err(error) => return Err(error),
+        };
+        let mut walk = Walk { backup, report, on_bytes, items: Vec::new() };
+        walk.check_siblings().await?;
+        walk.check_items().await?;
+        Ok(walk.report)
+    }
+}
+
+struct Walk<'a> {
+    backup: StoredBackup,
+    report: VerifyReport,
+    on_bytes: OnBytes<'a>,
+    items: Vec<IndexItem>,
+}
+
+impl Walk<'_> {
+    /// Everything that the document lists, tarball and index aside.
+    async fn check_siblings(&mut self) -> Result<(), BucketError> {
+        let objects = self.backup.document().objects().to_vec();
+        for object in objects {
+            let key = ObjectKey::new(object.key)?;
+            if key == *self.backup.keys.tarball() || key == *self.backup.keys.index() {
+                continue;
+            }
+            let Some(mut body) = self.open(&key).await? else { continue };
+            let read = body.drain(self.on_bytes).await;
+            self.close(&key, &body, read)?;
+            if key == *self.backup.keys.results()
+                && let Err(error) = self.backup.results().await
+                && error.category() == Category::Corrupt
+            {
+                self.report.add(&key, None, causes(&error));
+            }
+        }
+        Ok(())
+    }
+
+    /// The index leads; the tarball follows it frame by frame, as both are in the same order.
+    async fn check_items(&mut self) -> Result<(), BucketError> {
+        let (index, tarball) = (self.backup.keys.index().clone(), self.backup.keys.tarball().clone());
+        if !self.backup.document().has_items() && self.backup.object(&tarball).is_none() {
+            return Ok(());
+        }
+        for key in [&index, &tarball] {
+            if self.backup.object(key).is_none() {
+                self.report.add(self.backup.keys.document(), None, format!("it does not list {key}"));
+            }
+        }
+        let mut body = self.open(&tarball).await?;
+        let mut readable = Ok(());
+        match self.backup.index().await {
+            Ok(mut lines) => {
+                self.report.objects += 1;
+                while let Some(line) = lines.next().await {
+                    match line {
+                        Ok(IndexLine::Header(_)) => {}
+                        Ok(IndexLine::Item(item)) => self.items.push(item),
+                        Ok(IndexLine::Frame(line)) => {
+                            if let (Some(body), Ok(())) = (&mut body, &readable) {
+                                readable = self.check_frame(body, line).await?;
+                            }
+                            self.items.clear();
+                        }
+                        Err(error) => self.damage(&index, error)?,
+                    }
+                }
+            }
+            Err(error) => self.damage(&index, error)?,
+        }
+        if !self.items.is_empty() {
+            self.report.add(&index, None, "items at its end belong to no frame");
+        }
+        if let Some(mut body) = body {
+            if readable.is_ok() {
+                let from = body.position;
+                readable = body.drain(self.on_bytes).await;
+                if readable.is_ok() && body.position > from && self.report.is_sound() {
+                    let stray = body.position - from;
+                    self.report.add(&tarball, Some(from), format!("{stray} bytes belong to no frame"));
+                }
+            }
+            self.close(&tarball, &body, readable)?;
+        }
+        Ok(())
+    }
+
+    /// Opens one frame and compares the items of the index that should be in it. The inner result is the body's.
+    async fn check_frame(
+        &mut self,
+        body: &mut Body,
+        line: IndexFrame,
+    ) -> Result<Result<(), StoreError>, BucketError> {
+        let tarball = self.backup.keys.tarball().clone();
+        if let Some(problem) = objection(&line, None) {
+            self.report.add(self.backup.keys.index(), None, problem);
+            return Ok(Ok(()));
+        }
+        if line.at != body.position {
+            let problem = format!("frame {} should begin at byte {}", line.frame, body.position);
+            self.report.add(&tarball, Some(line.at), problem);
+            if line.at < body.position {
+                return Ok(Ok(()));
+            }
+            if let Err(error) = body.skip(line.at - body.position, self.on_bytes).await {
+                return Ok(Err(error));
+            }
+        }
+        let bytes = match body.take(line.len, self.on_bytes).await {
+            Ok(bytes) => bytes,
+            Err(error) => return Ok(Err(error)),
+        };
+        let (at, items) = (line.at, std::mem::take(&mut self.items));
+        let checked = tokio::task::spawn_blocking(move || check_items(&line, &items, &bytes))
+            .await
+            .map_err(|_| BucketError::Worker { key: tarball.to_string() })?;
+        self.report.frames += 1;
+        self.report.items += checked.items;
+        for problem in checked.problems {
+            self.report.add(&tarball, Some(at), problem);
+        }
+        Ok(Ok(()))
+    }
+
+    async fn open(&mut self, key: &ObjectKey) -> Result<Option<Body>, BucketError> {
+        match self.backup.bucket.store.get(key, None).await {
+            Ok(stream) => {
+                self.report.objects += 1;
+                Ok(Some(Body::new(stream, self.backup.object(key))))
+            }
+            Err(error) if error.is_not_found() => {
+                self.report.add(key, None, "it is not there");
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Adds what is wrong with a body as a whole, once it was read.
+    fn close(
+        &mut self,
+        key: &ObjectKey,
+        body: &Body,
+        read: Result<(), StoreError>,
+    ) -> Result<(), BucketError> {
+        self.report.bytes += body.read;
+        match read {
+            Ok(()) => {
+                if let Some(problem) = body.check.objection() {
+                    self.report.add(key, None, problem);
+                }
+            }
+            Err(StoreError::Truncated { .. }) => {
+                self.report.add(key, Some(body.read), "it ends too early");
+                if let Some(problem) = body.check.objection() {
+                    self.report.add(key, None, problem);
+                }
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    fn damage(&mut self, key: &ObjectKey, error: BucketError) -> Result<(), BucketError> {
+        if error.is_not_found() {
+            self.report.add(key, None, "it is not there");
+            return Ok(());
+        }
+        if error.category() != Category::Corrupt {
+            return Err(error);
+        }
+        self.report.add(key, None, causes(&error));
+        Ok(())
+    }
+}
+
+struct Checked {
+    items: u64,
+    problems: Vec<String>,
+}
+
+fn check_items(line: &IndexFrame, items: &[IndexItem], bytes: &[u8]) -> Checked {
+    let mut checked = Checked { items: 0, problems: Vec::new() };
+    let frame = match archive::open_frame(line, bytes) {
+        Ok(frame) => frame,
+        Err(error) => {
+            checked.problems.push(causes(&error));
+            return checked;
+        }
+    };
+    checked.problems.extend(strays(&frame, items));
+    for item in items {
+        checked.items += 1;
+        let problem = match frame.item(item) {
+            Ok(body) => match item.key() {
+                Ok(key) => archive::check_body(&key, &body).err().map(|error| causes(&error)),
+                Err(error) => Some(causes(&error)),
+            },
+            Err(error) => Some(causes(&error)),
+        };
+        if let Some(problem) = problem {
+            checked.problems.push(format!("`{}`: {problem}", item.path.escape_debug()));
+        }
+    }
+    checked
+}
+
+/// Entries that the index does not know: what no selection finds and no restore brings back.
+fn strays(frame: &Frame, items: &[IndexItem]) -> impl Iterator<Item = String> {
+    let known: HashSet<&str> = items.iter().map(|item| item.path.as_str()).collect();
+    frame
+        .entries()
+        .iter()
+        .filter(move |entry| !entry.path.starts_with("metadata/") && !known.contains(entry.path.as_str()))
+        .map(|entry| format!("`{}` is not in the index", entry.path.escape_debug()))
+}
