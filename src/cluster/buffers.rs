@@ -1,0 +1,80 @@
+//! The memory of pages, used again for later ones. What [`super::page`] gives back, [`super::request`] takes.
+//!
+//! Pages of some MiB that are allocated and freed on several threads cost a backup more memory than it holds at any time,
+//! because an allocator seldom finds the freed ones again, and more time than reading them, because the system clears them.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::{Bytes, BytesMut};
+
+/// Buffers that are kept: as many as pages are under way at once.
+const MOST: usize = 4;
+/// Below, allocating costs nothing.
+const SMALLEST: usize = 64 << 10;
+/// Above, it was an exception.
+const LARGEST: usize = 4 << 20;
+
+/// Buffers that nobody uses. Clones share them.
+#[derive(Clone, Default)]
+pub(super) struct Buffers(Arc<Mutex<Vec<BytesMut>>>);
+
+impl fmt::Debug for Buffers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Buffers").finish_non_exhaustive()
+    }
+}
+
+impl Buffers {
+    /// An empty buffer with room for `expected` bytes.
+    pub fn take(&self, expected: usize) -> BytesMut {
+        let kept = if expected < SMALLEST { None } else { self.lock().pop() };
+        let mut buffer = kept.unwrap_or_default();
+        buffer.reserve(expected);
+        buffer
+    }
+
+    /// Keeps the memory of a body, unless somebody else still reads it.
+    pub fn give_back(&self, body: Bytes) {
+        let Ok(mut buffer) = body.try_into_mut() else { return };
+        buffer.clear();
+        let mut kept = self.lock();
+        if kept.len() < MOST && (SMALLEST..=LARGEST).contains(&buffer.capacity()) {
+            kept.push(buffer);
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<BytesMut>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_memory_of_a_page_serves_the_next_one_when_nobody_reads_it_any_more() {
+        let buffers = Buffers::default();
+        let mut first = buffers.take(SMALLEST);
+        first.extend_from_slice(&[1; SMALLEST]);
+        let (place, page) = (first.as_ptr(), first.freeze());
+        let reader = page.clone();
+        buffers.give_back(reader);
+        assert_ne!(buffers.take(SMALLEST).as_ptr(), place, "somebody still reads it");
+        buffers.give_back(page);
+        let again = buffers.take(SMALLEST);
+        assert_eq!((again.as_ptr(), again.len()), (place, 0));
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded() {
+        let buffers = Buffers::default();
+        for _ in 0..=MOST {
+            buffers.give_back(BytesMut::zeroed(SMALLEST).freeze());
+        }
+        buffers.give_back(BytesMut::zeroed(100).freeze());
+        buffers.give_back(BytesMut::zeroed(LARGEST + 1).freeze());
+        assert_eq!(buffers.lock().len(), MOST);
+    }
+}

@@ -1,0 +1,172 @@
+//! From a kubeconfig, or a pod's service account, to a [`Cluster`].
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::Config;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use serde::Deserialize;
+
+use super::ClusterError;
+use super::buffers::Buffers;
+use super::request::{Call, Doing, Patience};
+
+/// A host that is there answers at once; one that is not is given up before a person is.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Which cluster.
+#[derive(Clone, Debug, Default)]
+pub struct ConnectOptions {
+    /// The kubeconfig; None: KUBECONFIG, then the home directory's, then the pod's service account.
+    pub kubeconfig: Option<PathBuf>,
+    /// The context of the kubeconfig; None: its current one.
+    pub context: Option<String>,
+}
+
+/// Who the cluster is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClusterIdentity {
+    /// The uid of the namespace kube-system, which lives as long as the cluster.
+    pub uid: String,
+    /// The API server's version: `v1.35.4`.
+    pub version: String,
+}
+
+/// A connection to an API server; cheap to clone, connections are shared.
+#[derive(Clone)]
+pub struct Cluster {
+    pub(super) client: kube::Client,
+    pub(super) server: Arc<str>,
+    pub(super) buffers: Buffers,
+}
+
+impl fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cluster").field("server", &self.server).finish_non_exhaustive()
+    }
+}
+
+impl Cluster {
+    /// Reads the configuration and prepares the client; nothing is sent before the first call.
+    pub async fn connect(options: &ConnectOptions) -> Result<Self, ClusterError> {
+        let mut config = configure(options).await?;
+        config.connect_timeout = Some(CONNECT_TIMEOUT);
+        // No read timeout: pooled connections idle. Every call has its own deadline, and counts its own tries.
+        config.read_timeout = None;
+        config.default_retry = false;
+        let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
+        let client = kube::Client::try_from(config)
+            .map_err(|error| ClusterError::Prepare { server: server.clone(), cause: innermost(&error) })?;
+        Ok(Self::from_client(client, &server))
+    }
+
+    /// Wraps a client that is there already, best without retries of its own; `server` is only for messages.
+    pub fn from_client(client: kube::Client, server: &str) -> Self {
+        Self { client, server: server.into(), buffers: Buffers::default() }
+    }
+
+    /// The API server's URL.
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// Who the cluster is; also the first proof that it can be reached, and soon.
+    pub async fn identity(&self) -> Result<ClusterIdentity, ClusterError> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Version {
+            git_version: String,
+        }
+        #[derive(Deserialize)]
+        struct Namespace {
+            metadata: Metadata,
+        }
+        #[derive(Deserialize)]
+        struct Metadata {
+            uid: String,
+        }
+        let doing = Doing { verb: "read", what: "the version", namespace: None, name: None };
+        let version: Version =
+            self.read(&Call { patience: Patience::PROMPT, ..Call::get("/version", doing) }).await?;
+        let doing = Doing { verb: "get", what: "namespaces", namespace: None, name: Some("kube-system") };
+        let namespace: Namespace = self.read(&Call::get("/api/v1/namespaces/kube-system", doing)).await?;
+        Ok(ClusterIdentity { uid: namespace.metadata.uid, version: version.git_version })
+    }
+
+    /// Calls and reads the answer as a document.
+    pub(super) async fn read<T: for<'de> Deserialize<'de>>(
+        &self,
+        call: &Call<'_>,
+    ) -> Result<T, ClusterError> {
+        let body = self.call(call).await?;
+        serde_json::from_slice(&body)
+            .map_err(|error| ClusterError::Answer { doing: call.doing.to_string(), cause: error.to_string() })
+    }
+}
+
+async fn configure(options: &ConnectOptions) -> Result<Config, ClusterError> {
+    let (path, kubeconfig) = match &options.kubeconfig {
+        Some(path) => (path.clone(), read(path)?),
+        None => match find()? {
+            Some(found) => found,
+            None => return within_pod(),
+        },
+    };
+    check_context(&kubeconfig, options.context.as_deref(), &path)?;
+    let chosen = KubeConfigOptions { context: options.context.clone(), ..KubeConfigOptions::default() };
+    Config::from_custom_kubeconfig(kubeconfig, &chosen)
+        .await
+        .map_err(|error| ClusterError::Kubeconfig { path, cause: error.to_string() })
+}
+
+/// The kubeconfig that everybody else would use; None when there is none.
+fn find() -> Result<Option<(PathBuf, Kubeconfig)>, ClusterError> {
+    let unusable = |path: &Path, cause: String| ClusterError::Kubeconfig { path: path.to_owned(), cause };
+    let named = std::env::var_os("KUBECONFIG").map(PathBuf::from).unwrap_or_default();
+    if let Some(kubeconfig) = Kubeconfig::from_env().map_err(|error| unusable(&named, error.to_string()))? {
+        return Ok(Some((named, kubeconfig)));
+    }
+    match home_kubeconfig().filter(|path| path.exists()) {
+        Some(path) => read(&path).map(|kubeconfig| Some((path, kubeconfig))),
+        None => Ok(None),
+    }
+}
+
+fn home_kubeconfig() -> Option<PathBuf> {
+    std::env::home_dir().map(|home| home.join(".kube").join("config"))
+}
+
+fn read(path: &Path) -> Result<Kubeconfig, ClusterError> {
+    Kubeconfig::read_from(path)
+        .map_err(|error| ClusterError::Kubeconfig { path: path.to_owned(), cause: innermost(&error) })
+}
+
+fn within_pod() -> Result<Config, ClusterError> {
+    Config::incluster().map_err(|_| {
+        let home =
+            home_kubeconfig().map(|path| format!("and no file {}", path.display())).unwrap_or_default();
+        ClusterError::NoKubeconfig { looked: format!("KUBECONFIG is not set {home}") }
+    })
+}
+
+fn check_context(kubeconfig: &Kubeconfig, asked: Option<&str>, path: &Path) -> Result<(), ClusterError> {
+    let context = asked.or(kubeconfig.current_context.as_deref()).filter(|context| !context.is_empty());
+    if kubeconfig.contexts.iter().any(|known| Some(&*known.name) == context) {
+        return Ok(());
+    }
+    let known = kubeconfig.contexts.iter().map(|context| context.name.clone()).collect();
+    Err(ClusterError::UnknownContext { context: context.map(str::to_owned), known, path: path.to_owned() })
+}
+
+/// The cause at the end of a chain whose links repeat each other.
+fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    std::iter::successors(Some(error), |error| error.source())
+        .last()
+        .map_or_else(String::new, ToString::to_string)
+}
+
+#[cfg(test)]
+#[path = "connect/tests.rs"]
+mod tests;

@@ -1,0 +1,34 @@
+//! How many items of a kind there are, without listing them.
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use super::request::{Call, Doing};
+use super::{Cluster, ClusterError, KindInfo};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct FirstPage {
+    metadata: Metadata,
+    items: Vec<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Metadata {
+    #[serde(default)]
+    remaining_item_count: u64,
+}
+
+impl Cluster {
+    /// Asks for one item of a kind and for how many more there are.
+    ///
+    /// # Errors
+    /// When the kind cannot be listed.
+    pub async fn count(&self, kind: &KindInfo) -> Result<u64, ClusterError> {
+        let path = format!("{}?limit=1", kind.path(None, None));
+        let doing = Doing { verb: "count", what: kind.kind.as_str(), namespace: None, name: None };
+        let FirstPage { metadata, items } = self.read(&Call::get(&path, doing)).await?;
+        Ok(items.len() as u64 + metadata.remaining_item_count)
+    }
+}

@@ -1,0 +1,324 @@
+//! Lists as pages of raw bytes, at the cut where the server can.
+//!
+//! A list that cannot be had at the cut is had at another revision and says so ([`Lister::drifted`]); it is never silently
+//! another one, and never silently without its end. Where the items are in a page is found in [`super::page`].
+
+use std::collections::HashSet;
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use url::form_urlencoded::Serializer;
+
+use super::request::{Call, Doing};
+use super::{ApiFailure, Cluster, ClusterError, KindInfo, Page};
+
+/// Items asked for before their size is known.
+const FIRST_LIMIT: usize = 100;
+/// What a page should weigh: large enough that round trips do not count, small enough to hold several.
+const PAGE_AIM: usize = 1 << 20;
+/// Bounds of what is asked for by size; 500 is what kubectl asks for.
+const LIMITS: std::ops::RangeInclusive<usize> = 20..=2000;
+/// Room for the first page: as for any other, so that the same memory serves all; what is not filled costs nothing.
+const FIRST_EXPECTED: usize = PAGE_AIM + PAGE_AIM / 8;
+/// A page above this is given up and asked for again in smaller parts, for the sake of memory.
+const PAGE_MOST: usize = 16 << 20;
+/// One item alone may weigh this; etcd's own limit is 1.5 MiB by default.
+const ITEM_MOST: usize = 64 << 20;
+/// For one page; the API server itself gives up after 60 s.
+const PAGE_DEADLINE: Duration = Duration::from_secs(65);
+/// How often a page that takes too long or weighs too much is asked for again, each time a quarter of it.
+const MAX_SHRINKS: u32 = 5;
+/// How often a list may go on at a later revision; revisions live five minutes by default.
+const MAX_RESUMES: u32 = 10;
+/// Pages without an item that promise another one.
+const MAX_EMPTY_PAGES: u32 = 100;
+
+/// What to list.
+#[derive(Clone, Copy, Debug)]
+pub struct ListQuery<'a> {
+    /// The kind.
+    pub kind: &'a KindInfo,
+    /// One namespace; None: all, or a cluster-scoped kind.
+    pub namespace: Option<&'a str>,
+    /// A label selector, as the API writes it.
+    pub labels: Option<&'a str>,
+    /// The revision to list at; None: the most recent one.
+    pub cut: Option<&'a str>,
+}
+
+/// Why a list is not the cluster at the cut.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Drift {
+    /// The revision of the cut was compacted before the list began: the most recent revision was listed.
+    Compacted,
+    /// The revision was compacted while the list ran: its rest is of a later revision.
+    Expired,
+    /// The server of this kind cannot list at a revision: the most recent one was listed.
+    Unsupported {
+        /// What it said.
+        why: String,
+    },
+    /// The server answered with another revision than the one asked for.
+    OtherRevision {
+        /// The revision of the answer; may be empty.
+        revision: String,
+    },
+}
+
+impl fmt::Display for Drift {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Compacted => f.write_str(
+                "the cut's revision was compacted before the list began; the most recent revision was listed",
+            ),
+            Self::Expired => f.write_str(
+                "the revision was compacted while the list ran; the rest of the list is of a later revision",
+            ),
+            Self::Unsupported { why } => {
+                write!(f, "its server cannot list at a revision ({why}); the most recent revision was listed")
+            }
+            Self::OtherRevision { revision } if revision.is_empty() => {
+                f.write_str("its server has no revisions")
+            }
+            Self::OtherRevision { revision } => write!(f, "its server answered at revision {revision}"),
+        }
+    }
+}
+
+/// Where a list is.
+#[derive(Clone, Debug)]
+enum Position {
+    /// At its beginning, at the cut if there is one.
+    Start,
+    /// At its beginning, at the most recent revision whatever the cut.
+    Recent,
+    /// In the middle.
+    Token(String),
+    /// Behind its last page.
+    End,
+}
+
+/// One list under way.
+#[derive(Debug)]
+pub struct Lister {
+    cluster: Cluster,
+    kind: String,
+    namespace: Option<String>,
+    path: String,
+    labels: Option<String>,
+    cut: Option<String>,
+    position: Position,
+    limit: usize,
+    /// Bytes of the page before.
+    expected: usize,
+    revision: Option<String>,
+    /// The place of the last item seen.
+    last: Option<String>,
+    /// The list began anew: what was seen already is still to be left out.
+    skipping: bool,
+    tokens: HashSet<String>,
+    empty_pages: u32,
+    shrinks: u32,
+    resumes: u32,
+    drift: Option<Drift>,
+}
+
+impl Cluster {
+    /// The cluster's revision now: every write before this call is at or before it.
+    pub async fn current_revision(&self) -> Result<String, ClusterError> {
+        let doing = Doing { verb: "read", what: "the current revision", namespace: None, name: None };
+        // Without a resourceVersion the answer is as recent as etcd; every cluster has namespaces.
+        let body = self.call(&Call::get("/api/v1/namespaces?limit=1", doing)).await?;
+        let wrong = |cause: String| ClusterError::Answer { doing: doing.to_string(), cause };
+        let (page, _) = Page::read(body).map_err(|error| wrong(error.to_string()))?;
+        if page.revision.is_empty() {
+            return Err(wrong("it has no metadata.resourceVersion".to_owned()));
+        }
+        Ok(page.revision.clone())
+    }
+
+    /// Begins a list; nothing is sent before the first [`Lister::next`].
+    pub fn lister(&self, query: ListQuery<'_>) -> Lister {
+        let ListQuery { kind, namespace, labels, cut } = query;
+        Lister {
+            cluster: self.clone(),
+            kind: kind.kind.to_string(),
+            namespace: namespace.map(str::to_owned),
+            path: kind.path(namespace, None),
+            labels: labels.map(str::to_owned),
+            cut: cut.map(str::to_owned),
+            position: Position::Start,
+            limit: FIRST_LIMIT,
+            expected: FIRST_EXPECTED,
+            revision: None,
+            last: None,
+            skipping: false,
+            tokens: HashSet::new(),
+            empty_pages: 0,
+            shrinks: 0,
+            resumes: 0,
+            drift: None,
+        }
+    }
+}
+
+impl Lister {
+    /// The next page, which may be without items; None when the list is at its end.
+    pub async fn next(&mut self) -> Result<Option<Page>, ClusterError> {
+        while !matches!(self.position, Position::End) {
+            match self.fetch().await {
+                Ok(body) => return self.accept(body).map(Some),
+                Err(error) => self.recover(error)?,
+            }
+        }
+        Ok(None)
+    }
+
+    /// Why what was listed is not the cluster at the cut, as far as is known.
+    pub fn drifted(&self) -> Option<&Drift> {
+        self.drift.as_ref()
+    }
+
+    async fn fetch(&self) -> Result<Bytes, ClusterError> {
+        let path = self.request_path();
+        let call = Call {
+            deadline: PAGE_DEADLINE,
+            expected: self.expected + self.expected / 8,
+            most: if self.limit > 1 { PAGE_MOST } else { ITEM_MOST },
+            ..Call::get(&path, self.doing())
+        };
+        self.cluster.call(&call).await
+    }
+
+    fn request_path(&self) -> String {
+        let path = format!("{}?", self.path);
+        let start = path.len();
+        let mut query = Serializer::for_suffix(path, start);
+        query.append_pair("limit", &self.limit.to_string());
+        if let Some(labels) = &self.labels {
+            query.append_pair("labelSelector", labels);
+        }
+        match (&self.position, &self.cut) {
+            (Position::Start, Some(cut)) => {
+                query.append_pair("resourceVersion", cut).append_pair("resourceVersionMatch", "Exact");
+            }
+            (Position::Token(token), _) => {
+                query.append_pair("continue", token);
+            }
+            _ => {}
+        }
+        query.finish()
+    }
+
+    fn doing(&self) -> Doing<'_> {
+        Doing { verb: "list", what: &self.kind, namespace: self.namespace.as_deref(), name: None }
+    }
+
+    /// Reads a page and moves on behind it.
+    fn accept(&mut self, body: Bytes) -> Result<Page, ClusterError> {
+        let doing = self.doing().to_string();
+        let wrong = |error: serde_json::Error| ClusterError::Answer {
+            doing: doing.clone(),
+            cause: error.to_string(),
+        };
+        let (mut page, token) = Page::read(body).map_err(wrong)?;
+        page.recycle_into(&self.cluster.buffers);
+        self.check_revision(&page.revision);
+        self.expected = page.size();
+        if let Some(mean) = page.size().checked_div(page.items.len()) {
+            self.limit = (PAGE_AIM / mean.max(1)).clamp(*LIMITS.start(), *LIMITS.end());
+        }
+        let found = page.items.len();
+        let last = found.checked_sub(1).map(|index| page.place(index)).transpose().map_err(wrong)?;
+        if let (true, Some(seen)) = (self.skipping, &self.last) {
+            page.skip_to(seen).map_err(wrong)?;
+            self.skipping = page.items.is_empty();
+        }
+        if !self.skipping {
+            self.last = last.or(self.last.take());
+        }
+        self.position = self.follow(token, found)?;
+        Ok(page)
+    }
+
+    fn check_revision(&mut self, revision: &str) {
+        let wanted = match (&self.position, &self.cut) {
+            (Position::Start, Some(cut)) => Some(cut),
+            _ => self.revision.as_ref(),
+        };
+        if wanted.is_some_and(|wanted| wanted != revision) {
+            self.drift.get_or_insert(Drift::OtherRevision { revision: revision.to_owned() });
+        }
+        self.revision = Some(revision.to_owned());
+    }
+
+    /// The position behind a page; a list that promises ever more is an error.
+    fn follow(&mut self, token: Option<String>, found: usize) -> Result<Position, ClusterError> {
+        let Some(token) = token else { return Ok(Position::End) };
+        let endless = |cause: String| Err(ClusterError::Endless { doing: self.doing().to_string(), cause });
+        if self.tokens.contains(&token) {
+            return endless("the server gave the same continue token twice".to_owned());
+        }
+        if found == 0 && self.empty_pages >= MAX_EMPTY_PAGES {
+            return endless(format!("the server sent {MAX_EMPTY_PAGES} pages without an item"));
+        }
+        self.empty_pages += u32::from(found == 0);
+        self.tokens.insert(token.clone());
+        Ok(Position::Token(token))
+    }
+
+    /// Makes another way to go on, or gives the error back.
+    fn recover(&mut self, error: ClusterError) -> Result<(), ClusterError> {
+        match error {
+            ClusterError::Timeout { .. } | ClusterError::Oversized { .. }
+                if self.limit > 1 && self.shrinks < MAX_SHRINKS =>
+            {
+                self.shrinks += 1;
+                self.limit = (self.limit / 4).max(1);
+                Ok(())
+            }
+            ClusterError::Api(failure) => match self.position {
+                Position::Start if self.cut.is_some() => self.leave_cut(failure),
+                Position::Token(_) if failure.code == 410 => self.resume(failure),
+                _ => Err(failure.into()),
+            },
+            error => Err(error),
+        }
+    }
+
+    /// The first page cannot be had at the cut: takes the most recent revision.
+    fn leave_cut(&mut self, failure: Box<ApiFailure>) -> Result<(), ClusterError> {
+        self.drift = Some(match failure.code {
+            410 => Drift::Compacted,
+            400 | 422 | 501 => Drift::Unsupported { why: failure.message },
+            _ if failure.is_ahead_of_server() => Drift::Unsupported { why: failure.message },
+            _ => return Err(failure.into()),
+        });
+        self.position = Position::Recent;
+        Ok(())
+    }
+
+    /// The revision went away in the middle: goes on at a later one, with the server's help or from the beginning.
+    fn resume(&mut self, failure: Box<ApiFailure>) -> Result<(), ClusterError> {
+        if self.resumes >= MAX_RESUMES {
+            return Err(failure.into());
+        }
+        self.resumes += 1;
+        self.drift.get_or_insert(Drift::Expired);
+        self.revision = None;
+        match failure.continue_token {
+            Some(token) => self.position = Position::Token(token),
+            None => {
+                self.position = Position::Recent;
+                self.skipping = self.last.is_some();
+                self.tokens.clear();
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[path = "list/tests.rs"]
+mod tests;

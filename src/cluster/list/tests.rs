@@ -1,0 +1,185 @@
+//! Paging, drift and ends of lists, against a scripted API server.
+
+use super::super::script::{Answer, answer, failure, kind, script, serve, uris};
+use super::*;
+
+/// A page of items `shop/<name>`.
+fn page(revision: &str, token: &str, names: &[&str]) -> Answer {
+    let items: Vec<_> = names
+        .iter()
+        .map(|name| format!(r#"{{"metadata":{{"namespace":"shop","name":"{name}"}}}}"#))
+        .collect();
+    let items = items.join(",");
+    answer(
+        200,
+        format!(
+            r#"{{"metadata":{{"resourceVersion":"{revision}","continue":"{token}"}},"items":[{items}]}}"#
+        ),
+    )
+}
+
+fn gone(more: &str) -> Answer {
+    failure(410, "Expired", "too old", more)
+}
+
+/// Lists at revision 7 to the end: names, drift.
+async fn list(cluster: &Cluster) -> Result<(Vec<String>, Option<Drift>), ClusterError> {
+    let kind = kind("widgets.example.com");
+    let mut lister = cluster.lister(ListQuery { kind: &kind, namespace: None, labels: None, cut: Some("7") });
+    let mut names = Vec::new();
+    while let Some(page) = lister.next().await? {
+        for index in 0..page.items.len() {
+            names.push(page.place(index).unwrap());
+        }
+    }
+    Ok((names, lister.drifted().cloned()))
+}
+
+#[tokio::test]
+async fn a_list_follows_its_pages_at_the_cut() {
+    let (cluster, requests) = script(vec![page("7", "t/1", &["a", "b"]), page("7", "", &["c"])]);
+    assert_eq!(
+        list(&cluster).await.unwrap(),
+        (vec!["shop/a".into(), "shop/b".into(), "shop/c".into()], None)
+    );
+    let path = "/apis/example.com/v1/widgets";
+    let first = format!("{path}?limit=100&resourceVersion=7&resourceVersionMatch=Exact");
+    assert_eq!(uris(&requests), [first, format!("{path}?limit=2000&continue=t%2F1")]);
+}
+
+#[tokio::test]
+async fn a_namespace_and_labels_are_asked_for() {
+    let (cluster, requests) = script(vec![page("9", "", &[])]);
+    let kind = kind("pods");
+    let query =
+        ListQuery { kind: &kind, namespace: Some("shop"), labels: Some("app in (a,b),!old"), cut: None };
+    let mut lister = cluster.lister(query);
+    assert!(lister.next().await.unwrap().is_some_and(|page| page.items.is_empty()));
+    assert!(lister.next().await.unwrap().is_none());
+    let asked = "/api/v1/namespaces/shop/pods?limit=100&labelSelector=app+in+%28a%2Cb%29%2C%21old";
+    assert_eq!(uris(&requests), [asked]);
+    assert_eq!(lister.drifted(), None, "without a cut there is nothing to drift from");
+}
+
+#[tokio::test]
+async fn pages_are_asked_for_by_the_size_of_the_items_seen() {
+    let large = "x".repeat(20_000);
+    let (cluster, requests) = script(vec![page("7", "t", &[&large, &large]), page("7", "", &[])]);
+    list(&cluster).await.unwrap();
+    assert!(uris(&requests)[1].contains("limit=52&"), "{:?}", uris(&requests));
+}
+
+#[tokio::test]
+async fn a_compacted_cut_gives_the_most_recent_revision_and_says_so() {
+    let (cluster, requests) = script(vec![gone(""), page("9", "t", &["a"]), page("9", "", &["b"])]);
+    assert_eq!(
+        list(&cluster).await.unwrap(),
+        (vec!["shop/a".into(), "shop/b".into()], Some(Drift::Compacted))
+    );
+    assert!(!uris(&requests)[1].contains("resourceVersion"));
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_an_exact_revision_is_listed_plainly() {
+    for code in [400, 422, 501] {
+        let (cluster, _) =
+            script(vec![failure(code, "Invalid", "forbidden: Exact", ""), page("3", "", &["a"])]);
+        let (names, drift) = list(&cluster).await.unwrap();
+        assert_eq!(names, ["shop/a"]);
+        assert_eq!(drift, Some(Drift::Unsupported { why: "forbidden: Exact".into() }));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_whose_revisions_are_behind_the_cut_is_listed_plainly() {
+    let cause = r#""details":{"causes":[{"reason":"ResourceVersionTooLarge"}],"retryAfterSeconds":1}"#;
+    let behind = || failure(504, "Timeout", "Too large resource version: 7, current: 3", cause);
+    let (cluster, _) = script(vec![behind(), behind(), behind(), page("3", "", &["a"])]);
+    let (names, drift) = list(&cluster).await.unwrap();
+    assert_eq!(names, ["shop/a"]);
+    assert!(matches!(drift, Some(Drift::Unsupported { .. })), "{drift:?}");
+}
+
+#[tokio::test]
+async fn another_revision_than_the_cut_is_drift() {
+    let (cluster, _) = script(vec![page("8", "", &["a"])]);
+    assert_eq!(list(&cluster).await.unwrap().1, Some(Drift::OtherRevision { revision: "8".into() }));
+    let (cluster, _) = script(vec![page("7", "t", &["a"]), page("8", "", &["b"])]);
+    assert_eq!(list(&cluster).await.unwrap().1, Some(Drift::OtherRevision { revision: "8".into() }));
+}
+
+#[tokio::test]
+async fn an_expired_token_goes_on_with_the_one_that_the_server_offers() {
+    let offer = gone(r#""metadata":{"continue":"later"}"#);
+    let (cluster, requests) =
+        script(vec![page("7", "t", &["a"]), offer, page("9", "u", &["b"]), page("9", "", &["c"])]);
+    let (names, drift) = list(&cluster).await.unwrap();
+    assert_eq!((names.len(), drift), (3, Some(Drift::Expired)));
+    assert!(uris(&requests)[2].ends_with("continue=later"));
+}
+
+#[tokio::test]
+async fn an_expired_token_without_an_offer_lists_anew_and_takes_nothing_twice() {
+    let (cluster, requests) = script(vec![
+        page("7", "t", &["b", "d"]),
+        gone(""),
+        page("9", "u", &["a", "b"]),
+        page("9", "v", &["c", "d", "e"]),
+        page("9", "", &["f"]),
+    ]);
+    let (names, drift) = list(&cluster).await.unwrap();
+    assert_eq!(names, ["shop/b", "shop/d", "shop/e", "shop/f"]);
+    assert_eq!(drift, Some(Drift::Expired));
+    assert!(uris(&requests)[2].ends_with("widgets?limit=2000"), "{:?}", uris(&requests));
+}
+
+#[tokio::test]
+async fn a_list_that_keeps_expiring_is_an_error() {
+    let (cluster, requests) =
+        serve(
+            |count, _| {
+                if count == 0 { page("7", "t", &["a"]) } else { gone(r#""metadata":{"continue":"t"}"#) }
+            },
+        );
+    assert_eq!(list(&cluster).await.unwrap_err().api().map(|failure| failure.code), Some(410));
+    assert_eq!(requests.lock().unwrap().len(), 12);
+}
+
+#[tokio::test]
+async fn the_same_token_twice_is_an_error_instead_of_an_endless_list() {
+    let (cluster, _) = serve(|_, _| page("7", "t", &["a"]));
+    assert!(matches!(list(&cluster).await, Err(ClusterError::Endless { .. })));
+}
+
+#[tokio::test]
+async fn ever_more_empty_pages_are_an_error_instead_of_an_endless_list() {
+    let (cluster, _) = serve(|count, _| page("7", &format!("t{count}"), &[]));
+    assert!(matches!(list(&cluster).await, Err(ClusterError::Endless { .. })));
+}
+
+#[tokio::test]
+async fn a_page_too_large_for_memory_is_asked_for_again_in_part() {
+    let (cluster, requests) =
+        serve(
+            |count, _| {
+                if count == 0 { answer(200, " ".repeat(PAGE_MOST + 1)) } else { page("7", "", &["a"]) }
+            },
+        );
+    assert_eq!(list(&cluster).await.unwrap().0, ["shop/a"]);
+    assert!(uris(&requests)[1].contains("limit=25&"));
+}
+
+#[tokio::test]
+async fn a_forbidden_kind_fails_at_once() {
+    let (cluster, requests) = script(vec![failure(403, "Forbidden", "User cannot list", "")]);
+    let text = list(&cluster).await.unwrap_err().to_string();
+    assert_eq!(text, "cannot list widgets.example.com: User cannot list (403 Forbidden)");
+    assert_eq!(requests.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn the_current_revision_is_the_one_of_a_plain_list() {
+    let (cluster, _) = script(vec![page("42", "t", &["a"]), answer(200, r#"{"items":[]}"#)]);
+    assert_eq!(cluster.current_revision().await.unwrap(), "42");
+    assert!(cluster.current_revision().await.is_err());
+}

@@ -1,0 +1,25 @@
+//! All API-server traffic: connecting, the catalog of kinds, raw lists at a cut, writes, waits.
+//!
+//! Bodies are raw JSON bytes both ways; items are not parsed into trees here. On the way: [`Cluster::connect`],
+//! [`Cluster::catalog`], [`Cluster::current_revision`] and [`Cluster::lister`] for a backup; [`Cluster::create`] and its
+//! neighbours, and the waits, for a restore. Every call has a deadline and a bounded number of tries.
+
+mod apply;
+mod buffers;
+mod catalog;
+mod connect;
+mod count;
+mod discovery;
+mod error;
+mod list;
+mod page;
+mod request;
+#[cfg(test)]
+mod script;
+mod wait;
+
+pub use catalog::{Catalog, GroupFailure, KindInfo};
+pub use connect::{Cluster, ClusterIdentity, ConnectOptions};
+pub use error::{ApiFailure, ClusterError};
+pub use list::{Drift, ListQuery, Lister};
+pub use page::Page;

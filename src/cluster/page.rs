@@ -1,0 +1,182 @@
+//! One page of a list: the body as it came, and where its items are. Pure.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::buffers::Buffers;
+
+/// One page of a list.
+///
+/// Items of kinds that the API server itself serves come without `apiVersion` and `kind`.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// The body of the answer.
+    body: Bytes,
+    /// Where the memory of the body goes back to.
+    home: Option<Buffers>,
+    /// Where the items are in the body; each is one JSON object from `{` to `}`.
+    pub items: Vec<Range<usize>>,
+    /// The revision that the server says this list is of.
+    pub revision: String,
+    /// Whether another page follows.
+    pub remaining: bool,
+}
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(default)]
+    metadata: ListMetadata,
+    /// Go writes an empty list as null; without the field it is no list.
+    #[serde(borrow, deserialize_with = "Option::deserialize")]
+    items: Option<Vec<&'a RawValue>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct ListMetadata {
+    resource_version: String,
+    r#continue: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    metadata: ItemName,
+}
+
+#[derive(Deserialize)]
+struct ItemName {
+    name: String,
+    namespace: Option<String>,
+}
+
+impl Page {
+    /// Finds the items; returns the page and the token of the next one.
+    pub(super) fn read(body: Bytes) -> Result<(Self, Option<String>), serde_json::Error> {
+        let Envelope { metadata, items: raw } = serde_json::from_slice(&body)?;
+        let start = body.as_ptr() as usize;
+        let mut items = Vec::new();
+        for item in raw.unwrap_or_default() {
+            let item = item.get();
+            if !item.starts_with('{') {
+                return Err(serde::de::Error::custom("an item of the list is no object"));
+            }
+            let at = item.as_ptr() as usize - start;
+            items.push(at..at + item.len());
+        }
+        let token = metadata.r#continue.filter(|token| !token.is_empty());
+        let page =
+            Self { body, home: None, items, revision: metadata.resource_version, remaining: token.is_some() };
+        Ok((page, token))
+    }
+
+    /// Bytes of the body.
+    pub(super) fn size(&self) -> usize {
+        self.body.len()
+    }
+
+    /// Gives the memory of the body back when the page is dropped.
+    pub(super) fn recycle_into(&mut self, buffers: &Buffers) {
+        self.home = Some(buffers.clone());
+    }
+
+    /// The bytes of one item.
+    pub fn item(&self, index: usize) -> &[u8] {
+        self.items.get(index).and_then(|range| self.body.get(range.clone())).unwrap_or_default()
+    }
+
+    /// The bytes of each item, in order.
+    pub fn bodies(&self) -> impl Iterator<Item = &[u8]> {
+        (0..self.items.len()).map(|index| self.item(index))
+    }
+
+    /// One item that shares the page's allocation, which lives as long as the item.
+    pub fn share(&self, index: usize) -> Bytes {
+        self.items.get(index).map_or_else(Bytes::new, |range| self.body.slice(range.clone()))
+    }
+
+    /// Where an item is in etcd's order: `namespace/name`, or the name alone.
+    pub(super) fn place(&self, index: usize) -> Result<String, serde_json::Error> {
+        let Named { metadata } = serde_json::from_slice(self.item(index))?;
+        Ok(match metadata.namespace {
+            Some(namespace) => format!("{namespace}/{}", metadata.name),
+            None => metadata.name,
+        })
+    }
+
+    /// Leaves out the items up to and including a place; a list in etcd's order has them in front.
+    pub(super) fn skip_to(&mut self, last: &str) -> Result<(), serde_json::Error> {
+        let mut skipped = 0;
+        while skipped < self.items.len() && self.place(skipped)?.as_str() <= last {
+            skipped += 1;
+        }
+        self.items.drain(..skipped);
+        Ok(())
+    }
+}
+
+impl Drop for Page {
+    fn drop(&mut self) {
+        if let Some(home) = self.home.take() {
+            home.give_back(std::mem::take(&mut self.body));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(body: &str) -> Result<(Page, Option<String>), serde_json::Error> {
+        Page::read(Bytes::copy_from_slice(body.as_bytes()))
+    }
+
+    #[test]
+    fn items_are_slices_of_the_body_exactly() {
+        let body = r#"{"kind":"PodList","metadata":{"resourceVersion":"7","continue":"t"},
+            "items":[ {"a":"}]\"{"} ,{"metadata":{"name":"b"}, "x":[{}]}]}"#;
+        let (page, token) = page(body).unwrap();
+        assert_eq!(page.item(0), br#"{"a":"}]\"{"}"#);
+        assert_eq!(page.item(1), br#"{"metadata":{"name":"b"}, "x":[{}]}"#);
+        assert_eq!(page.share(1).as_ptr(), page.item(1).as_ptr());
+        assert_eq!((page.item(2), &*page.revision, page.remaining), (&b""[..], "7", true));
+        assert_eq!(token.as_deref(), Some("t"));
+    }
+
+    #[test]
+    fn an_empty_list_is_written_as_null_or_as_empty() {
+        for items in ["null", "[]"] {
+            let (page, token) =
+                page(&format!(r#"{{"metadata":{{"continue":""}},"items":{items}}}"#)).unwrap();
+            assert!(page.items.is_empty() && !page.remaining && token.is_none());
+        }
+    }
+
+    #[test]
+    fn what_is_no_list_of_objects_is_refused() {
+        for body in [
+            r#"{"kind":"Pod","metadata":{}}"#,
+            r#"{"items":["x"]}"#,
+            r#"{"items":[{}]"#,
+            "<html>",
+            "[]",
+            "\u{0}",
+        ] {
+            assert!(page(body).is_err(), "{body}");
+        }
+    }
+
+    #[test]
+    fn items_up_to_a_place_are_skipped_in_the_order_of_etcd() {
+        let item = |namespace: &str| format!(r#"{{"metadata":{{"name":"x","namespace":"{namespace}"}}}}"#);
+        // `a-b/x` is before `a/x`: a hyphen is before a slash.
+        let body = format!(r#"{{"items":[{},{},{}]}}"#, item("a-b"), item("a"), item("b"));
+        let (mut page, _) = page(&body).unwrap();
+        page.skip_to("a-b/x").unwrap();
+        assert_eq!(page.items.len(), 2);
+        page.skip_to("a/x").unwrap();
+        assert_eq!(page.place(0).unwrap(), "b/x");
+    }
+}

@@ -1,0 +1,127 @@
+//! The log of one run: one JSON object a line, compressed as it is written, stored beside what the run made.
+
+use std::io::Write;
+use std::sync::{Mutex, PoisonError};
+
+use bytes::Bytes;
+use chrono::{SecondsFormat, Utc};
+use serde::Serialize;
+
+use crate::model::{Finding, Severity};
+
+/// Compressed bytes kept at most; what comes later is only traced, so that a disaster does not fill the memory.
+const MAX_LOG: usize = 4 << 20;
+
+/// Fastest useful level: a log is written while items wait.
+const LEVEL: i32 = 1;
+
+/// Lines for the bucket's `logs.ndjson.zst`; each is traced as well, with the run's name on it.
+#[derive(Debug)]
+pub struct RunLog {
+    run: String,
+    lines: Mutex<Lines>,
+}
+
+struct Lines {
+    encoder: zstd::stream::write::Encoder<'static, Vec<u8>>,
+    full: bool,
+}
+
+impl std::fmt::Debug for Lines {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Lines").field("full", &self.full).finish_non_exhaustive()
+    }
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    time: String,
+    level: &'a str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    finding: Option<&'a Finding>,
+}
+
+impl RunLog {
+    /// An empty log of the run called `run` (`backup nightly`).
+    ///
+    /// # Errors
+    /// When the compressor cannot be set up, which only a lack of memory explains.
+    pub fn new(run: impl Into<String>) -> std::io::Result<Self> {
+        let encoder = zstd::stream::write::Encoder::new(Vec::new(), LEVEL)?;
+        Ok(Self { run: run.into(), lines: Mutex::new(Lines { encoder, full: false }) })
+    }
+
+    /// A step of the run.
+    pub fn info(&self, message: &str) {
+        tracing::info!(run = self.run, "{message}");
+        self.write(&Line { time: now(), level: "info", message, finding: None });
+    }
+
+    /// Something that went wrong with an item, a kind or the run.
+    pub fn finding(&self, finding: &Finding) {
+        let message = finding.to_string();
+        let level = match finding.severity {
+            Severity::Warning => {
+                tracing::warn!(run = self.run, category = %finding.category, "{message}");
+                "warning"
+            }
+            Severity::Error => {
+                tracing::error!(run = self.run, category = %finding.category, "{message}");
+                "error"
+            }
+        };
+        self.write(&Line { time: now(), level, message: &message, finding: Some(finding) });
+    }
+
+    /// The lines so far as one zstd frame of NDJSON; later lines are only traced.
+    ///
+    /// # Errors
+    /// When the compressor fails, which only a lack of memory explains.
+    pub fn finish(&self) -> std::io::Result<Bytes> {
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.full = true;
+        let fresh = zstd::stream::write::Encoder::new(Vec::new(), LEVEL)?;
+        std::mem::replace(&mut lines.encoder, fresh).finish().map(Bytes::from)
+    }
+
+    fn write(&self, line: &Line<'_>) {
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        if lines.full {
+            return;
+        }
+        let Ok(mut text) = serde_json::to_vec(line) else { return };
+        text.push(b'\n');
+        // Writing into memory does not fail; were it to, the line has been traced already.
+        if lines.encoder.write_all(&text).is_err() || lines.encoder.get_ref().len() > MAX_LOG {
+            lines.full = true;
+        }
+    }
+}
+
+fn now() -> String {
+    Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Category, Kind};
+
+    #[test]
+    fn a_log_reads_back_line_by_line() {
+        let log = RunLog::new("backup a").unwrap();
+        log.info("listing");
+        log.finding(&Finding::error(Category::Forbidden, "no").on_kind(Kind::parse("pods")));
+        let text = zstd::decode_all(&*log.finish().unwrap()).unwrap();
+        let lines: Vec<serde_json::Value> = text
+            .split(|b| *b == b'\n')
+            .filter(|l| !l.is_empty())
+            .map(|l| serde_json::from_slice(l).unwrap())
+            .collect();
+        assert_eq!(lines.len(), 2);
+        assert_eq!(lines[0]["message"], "listing");
+        assert_eq!(lines[1]["finding"]["category"], "forbidden");
+        assert_eq!(lines[1]["level"], "error");
+    }
+}
