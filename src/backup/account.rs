@@ -1,0 +1,135 @@
+//! What a run tells of itself: counters as it goes, findings, what was left out, and the log that is stored.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use super::error::BackupError;
+use super::item::ItemView;
+use super::plan::Plan;
+use super::view::View;
+use crate::archive::ArchiveError;
+use crate::cluster::{Cluster, ClusterError, Drift, KindInfo};
+use crate::model::{BackupName, Category, Finding, ItemKey, Kind, Progress, Results, SkipReason, causes};
+use crate::telemetry::RunLog;
+
+/// Unreadable items of one kind that are told one by one; beyond, the server talks nonsense and once is enough.
+const UNREADABLE_TOLD: u64 = 10;
+
+/// The account of one backup.
+pub struct Account<'a> {
+    progress: &'a Progress,
+    /// The log, stored when the backup is sealed.
+    pub log: RunLog,
+    /// Findings and what was left out.
+    pub results: Results,
+    /// Kinds that are not, or not wholly, at the cut.
+    pub outside_cut: BTreeSet<Kind>,
+    /// Items taken.
+    pub items: u64,
+    /// Bytes of their bodies.
+    pub bytes: u64,
+    unreadable: u64,
+}
+
+impl<'a> Account<'a> {
+    /// An empty account of the backup.
+    pub fn open(name: &BackupName, progress: &'a Progress) -> Result<Self, BackupError> {
+        Ok(Self {
+            progress,
+            log: RunLog::new(format!("backup {name}")).map_err(BackupError::Compressing)?,
+            results: Results::default(),
+            outside_cut: BTreeSet::new(),
+            items: 0,
+            bytes: 0,
+            unreadable: 0,
+        })
+    }
+
+    /// Says what is being done now.
+    pub fn stage(&self, stage: impl Into<String> + fmt::Display) {
+        self.log.info(&stage.to_string());
+        self.progress.stage(stage);
+    }
+
+    /// Takes over what planning found.
+    pub fn open_with(&mut self, view: &View<'_>) {
+        let View { plan, cut, .. } = view;
+        self.log.info(&format!("taking {} kinds at revision {}", plan.kinds.len(), cut.revision));
+        for finding in plan.findings.iter().chain(&cut.findings) {
+            self.find(finding.clone());
+        }
+    }
+
+    /// Keeps and logs a finding.
+    pub fn find(&mut self, finding: Finding) {
+        self.log.finding(&finding);
+        self.results.add(finding);
+    }
+
+    /// So many more items were listed.
+    pub fn expect(&self, items: usize) {
+        self.progress.expect(items as u64);
+    }
+
+    /// An item is in the tarball.
+    pub fn taken(&mut self, bytes: usize) {
+        self.items += 1;
+        self.bytes += bytes as u64;
+        self.progress.advance(bytes as u64);
+    }
+
+    /// An item is selected and left out.
+    pub fn skipped(&mut self, reason: SkipReason, info: &KindInfo) {
+        self.results.skipped.add(reason, &info.kind);
+        self.progress.advance(0);
+    }
+
+    /// An item was listed and is not selected.
+    pub fn not_selected(&self) {
+        self.progress.advance(0);
+    }
+
+    /// What the server sent as an item is no object.
+    pub fn unreadable(&mut self, info: &KindInfo, error: &serde_json::Error) {
+        self.unreadable += 1;
+        if self.unreadable <= UNREADABLE_TOLD {
+            let message = format!(
+                "an item of the API server's list is no Kubernetes object and was left out: {error}; look at the server behind {}",
+                info.api_version()
+            );
+            self.find(Finding::error(Category::Corrupt, message).on_kind(info.kind.clone()));
+        }
+    }
+
+    /// The archive does not take an item.
+    pub fn unstorable(&mut self, info: &KindInfo, item: &ItemView<'_>, error: &ArchiveError) {
+        let namespace = item.namespace.as_deref().map(str::to_owned);
+        let key = ItemKey { kind: info.kind.clone(), namespace, name: item.name.clone().into_owned() };
+        self.find(Finding::error(error.category(), format!("left out: {}", causes(error))).on_item(key));
+    }
+
+    /// A kind's listing broke off.
+    pub fn kind_failed(&mut self, info: &KindInfo, error: &ClusterError) {
+        let message =
+            format!("listing broke off, so that items of it are missing in this backup: {}", causes(error));
+        self.find(Finding::error(error.category(), message).on_kind(info.kind.clone()));
+    }
+
+    /// A kind is not, or not wholly, at the cut.
+    pub fn drifted(&mut self, info: &KindInfo, drift: &Drift) {
+        self.outside_cut.insert(info.kind.clone());
+        let message = format!("its items are not at the backup's instant: {drift}");
+        self.find(Finding::warning(Category::OutsideCut, message).on_kind(info.kind.clone()));
+    }
+
+    /// Counts the items of kinds that are left out as a whole. A count that cannot be had is no fault of the backup.
+    pub async fn count_left_out(&mut self, cluster: &Cluster, plan: &Plan) {
+        for (info, reason) in &plan.left_out {
+            match cluster.count(info).await {
+                Ok(0) => {}
+                Ok(items) => self.results.skipped.add_many(*reason, &info.kind, items),
+                Err(error) => self.log.info(&format!("{} were not counted: {}", info.kind, causes(&error))),
+            }
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! What the index says of an item beyond its place, read from its body: for whoever makes an index anew. Pure.
+
+use super::item::ItemView;
+use crate::bucket::ItemFacts;
+use crate::model::{ItemKey, Kind};
+
+/// Reads the facts of an item.
+///
+/// # Errors
+/// When the body is no Kubernetes object.
+pub fn facts(key: &ItemKey, body: &[u8]) -> Result<ItemFacts, String> {
+    let item = ItemView::read(body).map_err(|error| error.to_string())?;
+    Ok(ItemFacts {
+        uid: item.uid.clone().into_owned(),
+        resource_version: item.resource_version.clone().into_owned(),
+        hash: item.hash,
+        labels: item.label_set(),
+        owner: item.controller.as_ref().map(|owner| owner.uid.clone().into_owned()),
+        rollout: rollout(&key.kind, &item),
+    })
+}
+
+/// The revision in the history of a rollout, of the kinds that are such a history.
+pub fn rollout(kind: &Kind, item: &ItemView<'_>) -> Option<u64> {
+    match kind.as_str() {
+        "replicasets.apps" => item.annotation("deployment.kubernetes.io/revision")?.parse().ok(),
+        "controllerrevisions.apps" => item.revision,
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_index_made_anew_says_what_the_first_one_said() {
+        let body = br#"{"kind":"ReplicaSet","metadata":{"name":"a","namespace":"n","uid":"u","resourceVersion":"7","labels":{"app":"web"},
+            "annotations":{"deployment.kubernetes.io/revision":"3"},"ownerReferences":[{"uid":"d","controller":true}]}}"#;
+        let key = ItemKey::namespaced(Kind::parse("replicasets.apps"), "n", "a");
+        let facts = facts(&key, body).unwrap();
+        assert_eq!((&*facts.uid, &*facts.resource_version, facts.rollout), ("u", "7", Some(3)));
+        assert_eq!(facts.owner.as_deref(), Some("d"));
+        assert_eq!(facts.labels["app"], "web");
+        assert_eq!(facts.hash, ItemView::read(body).unwrap().hash);
+        assert!(super::facts(&key, b"[]").is_err());
+    }
+}

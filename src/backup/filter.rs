@@ -1,0 +1,284 @@
+//! Take an item or leave it, and why. Pure: plan, facts about namespaces and the survey in, a verdict out.
+//!
+//! Next on the way: `pack`.
+
+use std::collections::{BTreeMap, HashSet};
+
+use super::item::ItemView;
+use super::plan::{ClusterScope, DEFINITIONS, NAMESPACES};
+use super::survey::Survey;
+use crate::api::{CompiledSelection, EXCLUDE_LABEL, VELERO_EXCLUDE_LABEL};
+use crate::cluster::KindInfo;
+use crate::model::{ItemKey, SkipReason};
+
+/// What becomes of an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is in the backup.
+    Take,
+    /// It is selected and left out all the same, which is counted.
+    Skip(SkipReason),
+    /// The selection does not reach it.
+    NotSelected,
+}
+
+/// The namespaces of the cluster at the cut, and those whose contents are left out.
+#[derive(Clone, Debug, Default)]
+pub struct Namespaces {
+    /// Every namespace there is.
+    pub names: HashSet<String>,
+    /// Those left out with their contents: labelled so, or being deleted.
+    pub left_out: BTreeMap<String, SkipReason>,
+}
+
+/// All that a verdict rests on.
+#[derive(Debug)]
+pub struct Filter<'a> {
+    /// What the specification selects.
+    pub selection: &'a CompiledSelection,
+    /// Which cluster-scoped items are wanted.
+    pub cluster_scope: ClusterScope,
+    /// The namespaces at the cut.
+    pub namespaces: &'a Namespaces,
+    /// What the first look found; None when the plan needs none.
+    pub survey: Option<&'a Survey>,
+}
+
+impl Filter<'_> {
+    /// Judges an item of a kind.
+    pub fn judge(&self, info: &KindInfo, item: &ItemView<'_>) -> Verdict {
+        let selected = match item.namespace.as_deref() {
+            Some(namespace) => self.selection.namespaces.takes(namespace) && self.matches_labels(item),
+            None if info.kind.as_str() == NAMESPACES => self.selects_namespace(item),
+            None => self.selects_cluster_item(info, item),
+        };
+        match selected {
+            true => self.skip_reason(info, item).map_or(Verdict::Take, Verdict::Skip),
+            false if self.is_unrelated(info, item) => Verdict::Skip(SkipReason::NotRelated),
+            false => Verdict::NotSelected,
+        }
+    }
+
+    fn matches_labels(&self, item: &ItemView<'_>) -> bool {
+        self.selection.labels.is_everything() || self.selection.labels.matches(&item.label_set())
+    }
+
+    /// A namespace comes when it is selected itself, or when anything in it is.
+    fn selects_namespace(&self, item: &ItemView<'_>) -> bool {
+        if !self.selection.namespaces.takes(&item.name) {
+            return false;
+        }
+        let Some(survey) = self.survey else { return true };
+        (survey.namespaces_named && self.matches_labels(item)) || survey.namespaces.contains(&*item.name)
+    }
+
+    fn selects_cluster_item(&self, info: &KindInfo, item: &ItemView<'_>) -> bool {
+        let needed = || {
+            self.survey.is_some_and(|survey| {
+                survey.needed.contains(&ItemKey::cluster(info.kind.clone(), item.name.clone()))
+            })
+        };
+        match self.cluster_scope {
+            ClusterScope::All => {
+                let comes_along_only = info.kind.as_str() == DEFINITIONS
+                    && self.survey.is_some_and(|survey| !survey.definitions_named);
+                (!comes_along_only && self.matches_labels(item)) || needed()
+            }
+            ClusterScope::Related => needed(),
+            ClusterScope::None => false,
+        }
+    }
+
+    /// A cluster-scoped item that was looked at because related ones are wanted, and is not one.
+    fn is_unrelated(&self, info: &KindInfo, item: &ItemView<'_>) -> bool {
+        self.cluster_scope == ClusterScope::Related
+            && item.namespace.is_none()
+            && info.kind.as_str() != NAMESPACES
+    }
+
+    fn skip_reason(&self, info: &KindInfo, item: &ItemView<'_>) -> Option<SkipReason> {
+        let home =
+            if info.kind.as_str() == NAMESPACES { Some(&*item.name) } else { item.namespace.as_deref() };
+        if let Some(reason) = home.and_then(|namespace| self.namespaces.left_out.get(namespace)) {
+            return Some(*reason);
+        }
+        exclusion(item).or_else(|| made_again(info, item))
+    }
+}
+
+/// What a label or a deletion under way says about any item.
+pub fn exclusion(item: &ItemView<'_>) -> Option<SkipReason> {
+    let labelled = |key| item.label(key).is_some_and(|value| value == "true");
+    if labelled(EXCLUDE_LABEL) || labelled(VELERO_EXCLUDE_LABEL) {
+        Some(SkipReason::ExcludeLabel)
+    } else if item.deleting {
+        Some(SkipReason::BeingDeleted)
+    } else {
+        None
+    }
+}
+
+/// What somebody else makes again without being asked.
+fn made_again(info: &KindInfo, item: &ItemView<'_>) -> Option<SkipReason> {
+    match info.kind.as_str() {
+        "pods" => item.annotation("kubernetes.io/config.mirror").map(|_| SkipReason::MirrorPod),
+        "configmaps" => (item.name == "kube-root-ca.crt").then_some(SkipReason::ControlPlaneMakesIt),
+        "secrets" => is_generated_token(item).then_some(SkipReason::ControlPlaneMakesIt),
+        "endpointslices.discovery.k8s.io" => {
+            let by_controller = item
+                .label("endpointslice.kubernetes.io/managed-by")
+                .is_some_and(|manager| manager.ends_with(".k8s.io"));
+            (by_controller || item.controller.is_some()).then_some(SkipReason::ControllerMakesIt)
+        }
+        "endpoints" => {
+            let by_controller = item.label("endpoints.kubernetes.io/managed-by").is_some()
+                || item.annotation("endpoints.kubernetes.io/last-change-trigger-time").is_some();
+            by_controller.then_some(SkipReason::ControllerMakesIt)
+        }
+        _ => None,
+    }
+}
+
+/// A token that the control plane made for a service account, before Kubernetes 1.24: called `<account>-token-<5 characters>`.
+/// One that a person made has a name of its own and is kept.
+fn is_generated_token(item: &ItemView<'_>) -> bool {
+    if item.secret_type.as_deref() != Some("kubernetes.io/service-account-token") {
+        return false;
+    }
+    let Some(account) = item.annotation("kubernetes.io/service-account.name") else { return false };
+    let suffix = item.name.strip_prefix(&*account).and_then(|rest| rest.strip_prefix("-token-"));
+    suffix.is_some_and(|suffix| suffix.len() == 5 && suffix.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::Filter as Fields;
+    use crate::model::Kind;
+
+    fn info(kind: &str, namespaced: bool) -> KindInfo {
+        KindInfo {
+            kind: Kind::parse(kind),
+            version: "v1".into(),
+            name: String::new(),
+            singular: String::new(),
+            short_names: Vec::new(),
+            namespaced,
+            verbs: Vec::new(),
+            other_versions: Vec::new(),
+        }
+    }
+
+    fn judge(kind: &str, item: &serde_json::Value) -> Verdict {
+        let selection = Fields::default().compile().unwrap();
+        let mut namespaces = Namespaces::default();
+        namespaces.left_out.insert("leaving".into(), SkipReason::ExcludeLabel);
+        let filter = Filter {
+            selection: &selection,
+            cluster_scope: ClusterScope::All,
+            namespaces: &namespaces,
+            survey: None,
+        };
+        let text = item.to_string();
+        let item = ItemView::read(text.as_bytes()).unwrap();
+        filter.judge(&info(kind, item.namespace.is_some()), &item)
+    }
+
+    fn item(metadata: serde_json::Value) -> serde_json::Value {
+        serde_json::json!({"metadata": metadata})
+    }
+
+    #[test]
+    fn what_others_make_again_is_left_out_with_its_reason() {
+        use serde_json::json;
+        let cases = [
+            (
+                "pods",
+                item(
+                    json!({"name": "a", "namespace": "n", "annotations": {"kubernetes.io/config.mirror": "x"}}),
+                ),
+                SkipReason::MirrorPod,
+            ),
+            (
+                "configmaps",
+                item(json!({"name": "kube-root-ca.crt", "namespace": "n"})),
+                SkipReason::ControlPlaneMakesIt,
+            ),
+            (
+                "pods",
+                item(json!({"name": "a", "namespace": "n", "deletionTimestamp": "2026-01-01T00:00:00Z"})),
+                SkipReason::BeingDeleted,
+            ),
+            (
+                "pods",
+                item(
+                    json!({"name": "a", "namespace": "n", "labels": {"velero.io/exclude-from-backup": "true"}}),
+                ),
+                SkipReason::ExcludeLabel,
+            ),
+            ("pods", item(json!({"name": "a", "namespace": "leaving"})), SkipReason::ExcludeLabel),
+            ("namespaces", item(json!({"name": "leaving"})), SkipReason::ExcludeLabel),
+            (
+                "endpointslices.discovery.k8s.io",
+                item(
+                    json!({"name": "a", "namespace": "n", "labels": {"endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io"}}),
+                ),
+                SkipReason::ControllerMakesIt,
+            ),
+            (
+                "secrets",
+                json!({"type": "kubernetes.io/service-account-token", "metadata": {"name": "web-token-abcde", "namespace": "n", "annotations": {"kubernetes.io/service-account.name": "web"}}}),
+                SkipReason::ControlPlaneMakesIt,
+            ),
+        ];
+        for (kind, item, reason) in cases {
+            assert_eq!(judge(kind, &item), Verdict::Skip(reason), "{kind} {item}");
+        }
+    }
+
+    #[test]
+    fn what_only_looks_like_it_is_taken() {
+        use serde_json::json;
+        let cases = [
+            (
+                "secrets",
+                json!({"type": "kubernetes.io/service-account-token", "metadata": {"name": "deploy-token", "namespace": "n", "annotations": {"kubernetes.io/service-account.name": "web"}}}),
+            ),
+            ("endpointslices.discovery.k8s.io", item(json!({"name": "manual", "namespace": "n"}))),
+            (
+                "pods",
+                item(
+                    json!({"name": "a", "namespace": "n", "labels": {"ark.heptio.com/exclude-from-backup": "false"}}),
+                ),
+            ),
+            ("configmaps", item(json!({"name": "a", "namespace": "n"}))),
+        ];
+        for (kind, item) in cases {
+            assert_eq!(judge(kind, &item), Verdict::Take, "{kind} {item}");
+        }
+    }
+
+    #[test]
+    fn with_some_namespaces_only_needed_cluster_items_come_along() {
+        let selection =
+            Fields { included_namespaces: vec!["n".into()], ..Fields::default() }.compile().unwrap();
+        let namespaces = Namespaces::default();
+        let mut survey = Survey::default();
+        survey.needed.insert(ItemKey::cluster(Kind::parse("persistentvolumes"), "mine"));
+        survey.namespaces.insert("n".into());
+        let filter = Filter {
+            selection: &selection,
+            cluster_scope: ClusterScope::Related,
+            namespaces: &namespaces,
+            survey: Some(&survey),
+        };
+        let judge = |kind: &str, name: &str| {
+            let text = item(serde_json::json!({"name": name})).to_string();
+            filter.judge(&info(kind, false), &ItemView::read(text.as_bytes()).unwrap())
+        };
+        assert_eq!(judge("persistentvolumes", "mine"), Verdict::Take);
+        assert_eq!(judge("persistentvolumes", "other"), Verdict::Skip(SkipReason::NotRelated));
+        assert_eq!(judge("namespaces", "n"), Verdict::Take);
+        assert_eq!(judge("namespaces", "m"), Verdict::NotSelected);
+    }
+}

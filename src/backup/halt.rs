@@ -1,0 +1,100 @@
+//! The end of a run before its time, without an act in the bucket whose outcome nobody knows.
+//!
+//! A write that is dropped on its way may still arrive: after the parts were removed, or as a commit of what is no longer
+//! there. So a run is never dropped: it looks between its acts whether it is to end, and only what reads is cut short.
+
+use std::future::Future;
+use std::pin::pin;
+
+use tokio::sync::watch;
+
+use super::error::BackupError;
+
+/// Whether a run is to end.
+pub struct Halt(watch::Receiver<bool>);
+
+impl Halt {
+    /// [`BackupError::Halted`] when the run is to end.
+    pub fn check(&self) -> Result<(), BackupError> {
+        if *self.0.borrow() { Err(BackupError::Halted) } else { Ok(()) }
+    }
+
+    /// What `reading` yields, or [`BackupError::Halted`] as soon as the run is to end. It must not write.
+    pub async fn or<T>(&mut self, reading: impl Future<Output = T>) -> Result<T, BackupError> {
+        tokio::select! {
+            biased;
+            () = raised(&mut self.0) => Err(BackupError::Halted),
+            read = reading => Ok(read),
+        }
+    }
+}
+
+async fn raised(halt: &mut watch::Receiver<bool>) {
+    if halt.wait_for(|raised| *raised).await.is_err() {
+        // Nobody is left who could end the run.
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Runs to the end, or until `ended` says why to end earlier; a run that is complete by then is complete.
+pub async fn unless<T, R>(
+    ended: impl Future<Output = BackupError>,
+    run: impl FnOnce(Halt) -> R,
+) -> Result<T, BackupError>
+where
+    R: Future<Output = Result<T, BackupError>>,
+{
+    let (halt, receiver) = watch::channel(false);
+    let mut run = pin!(run(Halt(receiver)));
+    let why = tokio::select! {
+        biased;
+        why = ended => why,
+        done = &mut run => return done,
+    };
+    halt.send_replace(true);
+    run.await.map_err(|_| why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stopped() -> BackupError {
+        BackupError::Stopped { name: "nightly".parse().unwrap() }
+    }
+
+    #[tokio::test]
+    async fn a_run_that_is_stopped_ends_its_write_and_begins_no_other() {
+        let (mut written, mut begun) = (0, 0);
+        let (started, write_started) = tokio::sync::oneshot::channel();
+        let ended = async {
+            write_started.await.unwrap();
+            stopped()
+        };
+        let run = async |halt: Halt| {
+            started.send(()).unwrap();
+            begun += 1;
+            tokio::task::yield_now().await;
+            written += 1;
+            halt.check()?;
+            begun += 1;
+            Ok(())
+        };
+        let end = unless(ended, run).await;
+        assert!(matches!(end, Err(BackupError::Stopped { .. })), "{end:?}");
+        assert_eq!((begun, written), (1, 1));
+    }
+
+    #[tokio::test]
+    async fn reading_is_cut_short_and_a_run_that_is_complete_stays_so() {
+        let end = unless::<(), _>(async { stopped() }, async |mut halt| {
+            halt.or(std::future::pending::<()>()).await
+        });
+        assert!(matches!(end.await, Err(BackupError::Stopped { .. })));
+        let end = unless(async { stopped() }, async |_| {
+            tokio::task::yield_now().await;
+            Ok(7)
+        });
+        assert_eq!(end.await.unwrap(), 7);
+    }
+}

@@ -1,0 +1,287 @@
+//! One item as it lies in its page: a borrowed view of the few fields that decisions need, and its hash. Pure.
+//!
+//! Nothing is parsed into a tree. One pass over the object's JSON yields the fields of [`ItemView`] and the hash of
+//! everything that is not volatile; the bytes themselves travel on untouched. Next on the way: `filter`.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::api::{BACKUP_NAME_LABEL, RESTORE_NAME_LABEL};
+use crate::model::LabelSet;
+
+/// The fields of one object that decide whether it is taken, borrowed from its page.
+#[derive(Debug, Default)]
+pub struct ItemView<'a> {
+    /// Whether the object names its apiVersion and kind itself; items of a LIST of built-in kinds do not.
+    pub typed: bool,
+    /// `metadata.name`.
+    pub name: Cow<'a, str>,
+    /// `metadata.namespace`.
+    pub namespace: Option<Cow<'a, str>>,
+    /// `metadata.uid`.
+    pub uid: Cow<'a, str>,
+    /// `metadata.resourceVersion`.
+    pub resource_version: Cow<'a, str>,
+    /// `metadata.labels` as JSON text.
+    pub labels: Option<&'a str>,
+    /// `metadata.annotations` as JSON text.
+    pub annotations: Option<&'a str>,
+    /// The owner whose `controller` is true.
+    pub controller: Option<Owner<'a>>,
+    /// Whether `metadata.deletionTimestamp` is set.
+    pub deleting: bool,
+    /// `type` of a Secret.
+    pub secret_type: Option<Cow<'a, str>>,
+    /// `revision` of a ControllerRevision.
+    pub revision: Option<u64>,
+    /// Hash (xxh3, 64 bits) of the object without `status`, `metadata.managedFields` and what the server sets on each write.
+    pub hash: u64,
+}
+
+/// One entry of `metadata.ownerReferences`.
+#[derive(Debug, Default, Deserialize)]
+pub struct Owner<'a> {
+    /// The owner's uid.
+    #[serde(borrow, default)]
+    pub uid: Cow<'a, str>,
+    #[serde(default)]
+    controller: bool,
+}
+
+impl<'a> ItemView<'a> {
+    /// Reads an object.
+    ///
+    /// # Errors
+    /// When the text is not a JSON object with a `metadata` object in it.
+    pub fn read(body: &'a [u8]) -> Result<Self, serde_json::Error> {
+        let mut view = Self::default();
+        let mut hash = Xxh3::new();
+        let mut json = serde_json::Deserializer::from_slice(body);
+        Fields { view: &mut view, hash: &mut hash, level: Level::Object }.deserialize(&mut json)?;
+        json.end()?;
+        view.hash = hash.digest();
+        Ok(view)
+    }
+
+    /// The labels as a map; empty when there are none or they are no map of strings.
+    pub fn label_set(&self) -> LabelSet {
+        self.labels.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+    }
+
+    /// The value of an annotation.
+    pub fn annotation(&self, key: &str) -> Option<String> {
+        value_of(self.annotations, key)
+    }
+
+    /// The value of a label.
+    pub fn label(&self, key: &str) -> Option<String> {
+        value_of(self.labels, key)
+    }
+}
+
+/// Most items do not have the key at all: only when its text occurs is the map parsed.
+fn value_of(map: Option<&str>, key: &str) -> Option<String> {
+    let text = map.filter(|text| text.contains(key))?;
+    serde_json::from_str::<LabelSet>(text).ok()?.remove(key)
+}
+
+/// Text borrowed from the page unless it holds an escape; plain `Cow` would always copy.
+#[derive(Default, Deserialize)]
+#[serde(transparent)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+#[derive(Clone, Copy, PartialEq)]
+enum Level {
+    Object,
+    Metadata,
+}
+
+struct Fields<'v, 'a> {
+    view: &'v mut ItemView<'a>,
+    hash: &'v mut Xxh3,
+    level: Level,
+}
+
+impl<'a> DeserializeSeed<'a> for Fields<'_, 'a> {
+    type Value = ();
+    fn deserialize<D: Deserializer<'a>>(self, json: D) -> Result<(), D::Error> {
+        json.deserialize_map(self)
+    }
+}
+
+impl<'a> Visitor<'a> for Fields<'_, 'a> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.level {
+            Level::Object => "a Kubernetes object",
+            Level::Metadata => "the metadata of a Kubernetes object",
+        })
+    }
+
+    fn visit_map<M: MapAccess<'a>>(mut self, mut map: M) -> Result<(), M::Error> {
+        let mut has_metadata = false;
+        while let Some(key) = map.next_key::<Text<'a>>()?.map(|key| key.0) {
+            match (self.level, &*key) {
+                (Level::Object, "metadata") => {
+                    has_metadata = true;
+                    map.next_value_seed(Fields {
+                        view: &mut *self.view,
+                        hash: &mut *self.hash,
+                        level: Level::Metadata,
+                    })?;
+                }
+                (Level::Object, _) => self.object_field(&key, &mut map)?,
+                (Level::Metadata, _) => self.metadata_field(&key, &mut map)?,
+            }
+        }
+        if self.level == Level::Object && !has_metadata {
+            return Err(serde::de::Error::missing_field("metadata"));
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Fields<'_, 'a> {
+    fn object_field<M: MapAccess<'a>>(&mut self, key: &str, map: &mut M) -> Result<(), M::Error> {
+        match key {
+            "kind" => {
+                self.view.typed = true;
+                map.next_value::<IgnoredAny>()?;
+            }
+            "apiVersion" | "status" => {
+                map.next_value::<IgnoredAny>()?;
+            }
+            "type" => {
+                let raw = self.hashed(key, map)?;
+                self.view.secret_type = serde_json::from_str::<Text<'a>>(raw).ok().map(|text| text.0);
+            }
+            "revision" => {
+                let raw = self.hashed(key, map)?;
+                self.view.revision = serde_json::from_str(raw).ok();
+            }
+            _ => {
+                self.hashed(key, map)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn metadata_field<M: MapAccess<'a>>(&mut self, key: &str, map: &mut M) -> Result<(), M::Error> {
+        match key {
+            "name" => self.view.name = map.next_value::<Text<'a>>()?.0,
+            "namespace" => self.view.namespace = map.next_value::<Option<Text<'a>>>()?.map(|text| text.0),
+            "uid" => self.view.uid = map.next_value::<Text<'a>>()?.0,
+            "resourceVersion" => self.view.resource_version = map.next_value::<Text<'a>>()?.0,
+            "labels" => {
+                let raw: &'a RawValue = map.next_value()?;
+                self.view.labels = Some(raw.get());
+                match without_our_marks(raw.get()) {
+                    Some(labels) if labels.is_empty() => {}
+                    Some(labels) => self.add(key, &serde_json::json!(labels).to_string()),
+                    None => self.add(key, raw.get()),
+                }
+            }
+            "annotations" => self.view.annotations = Some(self.hashed(key, map)?),
+            "deletionTimestamp" => self.view.deleting = map.next_value::<Option<IgnoredAny>>()?.is_some(),
+            "ownerReferences" => {
+                // Not hashed: owners get new uids in another life, and that alone is no difference.
+                let owners: Vec<Owner<'a>> = map.next_value()?;
+                self.view.controller = owners.into_iter().find(|owner| owner.controller);
+            }
+            "managedFields"
+            | "generation"
+            | "creationTimestamp"
+            | "selfLink"
+            | "deletionGracePeriodSeconds" => {
+                map.next_value::<IgnoredAny>()?;
+            }
+            _ => {
+                self.hashed(key, map)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn hashed<M: MapAccess<'a>>(&mut self, key: &str, map: &mut M) -> Result<&'a str, M::Error> {
+        let raw: &'a RawValue = map.next_value()?;
+        self.add(key, raw.get());
+        Ok(raw.get())
+    }
+
+    fn add(&mut self, key: &str, value: &str) {
+        for text in [key, value] {
+            self.hash.update(text.as_bytes());
+            self.hash.update(&[0]);
+        }
+    }
+}
+
+/// The labels without those that a restore puts on what it creates: that something was restored is no difference. None
+/// when there are none of them, which is nearly always.
+fn without_our_marks(labels: &str) -> Option<LabelSet> {
+    if !labels.contains(RESTORE_NAME_LABEL) {
+        return None;
+    }
+    let mut labels: LabelSet = serde_json::from_str(labels).ok()?;
+    labels.remove(RESTORE_NAME_LABEL);
+    labels.remove(BACKUP_NAME_LABEL);
+    Some(labels)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POD: &str = r#"{"metadata":{"name":"a","namespace":"n","uid":"u1","resourceVersion":"7","labels":{"app":"é"},
+        "ownerReferences":[{"uid":"x"},{"uid":"rs","controller":true}],"managedFields":[{"manager":"m"}]},"spec":{"x":1},"status":{"phase":"Running"}}"#;
+
+    #[test]
+    fn a_view_borrows_what_decisions_need() {
+        let view = ItemView::read(POD.as_bytes()).unwrap();
+        assert_eq!((&*view.name, view.namespace.as_deref(), &*view.uid), ("a", Some("n"), "u1"));
+        assert_eq!(view.controller.as_ref().map(|owner| &*owner.uid), Some("rs"));
+        assert_eq!(view.label("app").as_deref(), Some("é"));
+        assert!(!view.typed && !view.deleting);
+    }
+
+    #[test]
+    fn the_hash_sees_what_a_person_changed_and_not_what_the_server_did() {
+        let hash = |text: &str| ItemView::read(text.as_bytes()).unwrap().hash;
+        let volatile = POD
+            .replace("\"7\"", "\"8\"")
+            .replace("Running", "Failed")
+            .replace("\"m\"", "\"k\"")
+            .replace("u1", "u2");
+        assert_eq!(hash(POD), hash(&volatile));
+        assert_ne!(hash(POD), hash(&POD.replace("\"x\":1", "\"x\":2")));
+        assert_ne!(hash(POD), hash(&POD.replace("\"app\"", "\"apq\"")));
+    }
+
+    #[test]
+    fn that_an_item_was_restored_is_no_difference() {
+        let hash = |labels: &str| {
+            let text = format!(r#"{{"metadata":{{"name":"a"{labels}}}}}"#);
+            ItemView::read(text.as_bytes()).unwrap().hash
+        };
+        let marks = r#""ark.heptio.com/backup-name":"b","ark.heptio.com/restore-name":"r""#;
+        assert_eq!(hash(""), hash(&format!(r#","labels":{{{marks}}}"#)));
+        assert_eq!(
+            hash(r#","labels":{"app":"web"}"#),
+            hash(&format!(r#","labels":{{"app":"web",{marks}}}"#))
+        );
+        assert_ne!(hash(r#","labels":{"app":"web"}"#), hash(&format!(r#","labels":{{"app":"db",{marks}}}"#)));
+    }
+
+    #[test]
+    fn what_is_no_object_is_refused() {
+        for bad in ["[]", "1", "{}", r#"{"metadata":3}"#, r#"{"metadata":{}} x"#, ""] {
+            assert!(ItemView::read(bad.as_bytes()).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! One backup of one cluster at one instant. This file is the pipeline; it reads top to bottom as the backup happens.
+//!
+//! `view` = `plan` (which kinds), `cut` (at which revision), `survey` (what comes along, when only a part is wanted) →
+//! `collect` (pages of raw bytes) → `item`, `filter` (take or leave) → `pack` (frames, index, upload) → `seal` (documents, commit).
+
+mod account;
+mod collect;
+mod cut;
+mod error;
+mod facts;
+mod filter;
+mod halt;
+mod item;
+mod live;
+mod pack;
+mod plan;
+mod seal;
+mod survey;
+mod view;
+
+use std::future::Future;
+
+pub use error::BackupError;
+pub use facts::facts;
+pub use item::{ItemView, Owner};
+pub use live::live_items;
+
+use account::Account;
+use collect::{Event, Listing};
+use filter::{Filter, Verdict};
+use halt::Halt;
+use pack::Packing;
+use view::View;
+
+use crate::api::{Backup, BackupSpec, CompiledSelection};
+use crate::bucket::{Attempt, Bucket, Claim, HEARTBEAT_EVERY};
+use crate::cluster::{Cluster, ClusterIdentity, Page};
+use crate::model::{BackupName, Progress, Results};
+
+/// What to back up, under which name, on whose behalf.
+#[derive(Clone, Debug)]
+pub struct BackupRequest {
+    /// The name, unique in the bucket.
+    pub name: BackupName,
+    /// What to take.
+    pub spec: BackupSpec,
+    /// The uid of the Backup; the same for every attempt at it.
+    pub uid: String,
+    /// Who runs it, for whoever finds the claim: host and process.
+    pub holder: String,
+    /// Which cluster it is.
+    pub cluster: ClusterIdentity,
+}
+
+/// A backup that is in the bucket, with its phase Completed or PartiallyFailed.
+#[derive(Clone, Debug)]
+pub struct BackupOutcome {
+    /// The document as it was committed.
+    pub backup: Backup,
+    /// What went wrong with items, and what was left out.
+    pub results: Results,
+}
+
+/// Makes a backup and commits it.
+///
+/// The bucket shows nothing but a claim until the commit, its last write. `stop` ends the run early.
+///
+/// # Errors
+/// When the name is taken, the specification is wrong, the run is stopped, or cluster or bucket fail as a whole; the parts
+/// written so far are removed then. A kind or an item that cannot be taken is a finding in the outcome.
+pub async fn run(
+    cluster: &Cluster,
+    bucket: &Bucket,
+    request: &BackupRequest,
+    progress: &Progress,
+    stop: impl Future<Output = ()>,
+) -> Result<BackupOutcome, BackupError> {
+    let wrong = request.spec.validate();
+    if !wrong.is_empty() {
+        return Err(BackupError::Specification(wrong));
+    }
+    let selection = request.spec.selection().map_err(BackupError::Specification)?;
+    let claim = Claim::new(&request.uid, &request.cluster.uid, &request.holder);
+    let attempt = bucket.claim_backup(&request.name, &claim).await?;
+    let ended = async {
+        tokio::select! {
+            lost = keep_claim(&attempt) => lost,
+            () = stop => BackupError::Stopped { name: request.name.clone() },
+        }
+    };
+    let made = halt::unless(ended, |halt| make(cluster, &attempt, request, &selection, progress, halt)).await;
+    match made {
+        Ok(made) => Ok(made),
+        Err(error) => Err(discard(&attempt, error).await),
+    }
+}
+
+async fn make(
+    cluster: &Cluster,
+    attempt: &Attempt,
+    request: &BackupRequest,
+    selection: &CompiledSelection,
+    progress: &Progress,
+    mut halt: Halt,
+) -> Result<BackupOutcome, BackupError> {
+    let mut account = Account::open(&request.name, progress)?;
+    let view = halt.or(View::open(cluster, selection, |stage| account.stage(stage))).await??;
+    account.open_with(&view);
+    let mut packing = seal::begin(attempt, request, &view).await?;
+    if let Err(error) = take(cluster, &view, &mut packing, &mut account, &mut halt).await {
+        packing.abort().await;
+        return Err(error);
+    }
+    account.stage("sealing the backup");
+    seal::commit(attempt, request, &view.cut, packing, account, &halt).await
+}
+
+/// Takes all items of all kinds, in restore order.
+async fn take(
+    cluster: &Cluster,
+    view: &View<'_>,
+    packing: &mut Packing,
+    account: &mut Account<'_>,
+    halt: &mut Halt,
+) -> Result<(), BackupError> {
+    let filter = view.filter();
+    let mut collection = view.collect(cluster);
+    while let Some(mut listing) = collection.next() {
+        account.stage(format!("listing {}", listing.info.kind));
+        while let Some(event) = halt.or(listing.next()).await? {
+            match event {
+                Event::Page(page) => take_page(&listing, &page, &filter, packing, account).await?,
+                Event::Drift(drift) => account.drifted(&listing.info, &drift),
+                Event::Failed(source) if source.concerns_every_call() => {
+                    return Err(BackupError::Cluster { doing: "listing what the cluster holds", source });
+                }
+                Event::Failed(error) => account.kind_failed(&listing.info, &error),
+            }
+        }
+    }
+    halt.or(account.count_left_out(cluster, &view.plan)).await
+}
+
+async fn take_page(
+    listing: &Listing,
+    page: &Page,
+    filter: &Filter<'_>,
+    packing: &mut Packing,
+    account: &mut Account<'_>,
+) -> Result<(), BackupError> {
+    account.expect(page.items.len());
+    for body in page.bodies() {
+        let item = match ItemView::read(body) {
+            Ok(item) => item,
+            Err(error) => {
+                account.unreadable(&listing.info, &error);
+                continue;
+            }
+        };
+        match filter.judge(&listing.info, &item) {
+            Verdict::Take => match packing.push(&listing.info, &item, body).await {
+                Ok(()) => account.taken(body.len()),
+                Err(BackupError::Unstorable(error)) => account.unstorable(&listing.info, &item, &error),
+                Err(error) => return Err(error),
+            },
+            Verdict::Skip(reason) => account.skipped(reason, &listing.info),
+            Verdict::NotSelected => account.not_selected(),
+        }
+    }
+    Ok(())
+}
+
+/// Renews the claim until the run ends; comes back only when the claim is lost.
+async fn keep_claim(attempt: &Attempt) -> BackupError {
+    loop {
+        tokio::time::sleep(HEARTBEAT_EVERY).await;
+        if let Err(error) = attempt.renew().await {
+            return error.into();
+        }
+    }
+}
+
+/// Removes what was written; what could not be removed is told with the error that ended the run.
+async fn discard(attempt: &Attempt, error: BackupError) -> BackupError {
+    match attempt.discard().await {
+        Ok(_) => error,
+        Err(left) => BackupError::Left { error: Box::new(error), left },
+    }
+}

@@ -1,0 +1,139 @@
+//! Which kinds a plan takes, in which order, and what it says of the others.
+
+use super::*;
+use crate::api::Filter;
+use crate::cluster::GroupFailure;
+use crate::model::Severity;
+
+fn kind(name: &str, namespaced: bool) -> KindInfo {
+    let kind = Kind::parse(name);
+    KindInfo {
+        version: "v1".into(),
+        name: kind.resource().trim_end_matches('s').to_owned(),
+        singular: String::new(),
+        short_names: Vec::new(),
+        namespaced,
+        verbs: ["create", "get", "list"].map(String::from).to_vec(),
+        other_versions: Vec::new(),
+        kind,
+    }
+}
+
+fn catalog() -> Catalog {
+    let mut review = kind("tokenreviews.authentication.k8s.io", false);
+    review.verbs = vec!["create".into()];
+    let mut metrics = kind("pods.metrics.k8s.io", true);
+    metrics.verbs = vec!["get".into(), "list".into()];
+    let kinds = vec![
+        kind("pods", true),
+        kind("events", true),
+        kind("nodes", false),
+        kind("namespaces", false),
+        kind("persistentvolumes", false),
+        kind("deployments.apps", true),
+        kind("deployments.extensions", true),
+        kind("events.events.k8s.io", true),
+        kind("backups.ark.heptio.com", true),
+        kind("customresourcedefinitions.apiextensions.k8s.io", false),
+        kind("widgets.example.com", true),
+        review,
+        metrics,
+    ];
+    Catalog { kinds, failures: Vec::new() }
+}
+
+fn planned(filter: Filter) -> Plan {
+    plan(&catalog(), &filter.compile().unwrap())
+}
+
+fn names(plan: &Plan) -> Vec<&str> {
+    plan.kinds.iter().map(|info| info.kind.as_str()).collect()
+}
+
+fn texts(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|text| (*text).to_owned()).collect()
+}
+
+#[test]
+fn everything_is_what_can_be_listed_and_created_once_and_in_restore_order() {
+    let plan = planned(Filter::default());
+    assert_eq!(
+        names(&plan),
+        [
+            "customresourcedefinitions.apiextensions.k8s.io",
+            "namespaces",
+            "persistentvolumes",
+            "widgets.example.com",
+            "deployments.apps",
+            "pods",
+        ]
+    );
+    let left_out: Vec<&str> = plan.left_out.iter().map(|(info, _)| info.kind.as_str()).collect();
+    assert_eq!(left_out, ["events", "nodes", "backups.ark.heptio.com"]);
+    assert_eq!(plan.cluster_scope, ClusterScope::All);
+    assert!(!plan.needs_survey && plan.findings.is_empty());
+}
+
+#[test]
+fn an_older_group_is_listed_where_it_is_the_only_one() {
+    let mut catalog = catalog();
+    catalog.kinds.retain(|info| info.kind.as_str() != "deployments.apps");
+    let plan = plan(&catalog, &Filter::default().compile().unwrap());
+    assert!(names(&plan).contains(&"deployments.extensions"));
+}
+
+#[test]
+fn a_kind_that_is_named_is_taken_though_it_is_left_out_by_default_but_never_our_own() {
+    let plan = planned(Filter {
+        included_resources: texts(&["events", "nodes", "backups.ark.heptio.com"]),
+        ..Filter::default()
+    });
+    assert_eq!(
+        names(&plan),
+        ["customresourcedefinitions.apiextensions.k8s.io", "namespaces", "events", "nodes"]
+    );
+    assert!(plan.needs_survey);
+}
+
+#[test]
+fn some_namespaces_take_related_cluster_items_and_few_are_asked_one_by_one() {
+    let plan = planned(Filter { included_namespaces: texts(&["a", "b"]), ..Filter::default() });
+    assert_eq!(plan.cluster_scope, ClusterScope::Related);
+    assert!(plan.needs_survey);
+    assert_eq!(plan.namespaces, Some(texts(&["a", "b"])));
+    let plan = planned(Filter { included_namespaces: texts(&["a*"]), ..Filter::default() });
+    assert_eq!(plan.namespaces, None);
+}
+
+#[test]
+fn without_cluster_items_only_the_namespaces_remain() {
+    let plan = planned(Filter { include_cluster_resources: Some(false), ..Filter::default() });
+    assert_eq!(names(&plan), ["namespaces", "widgets.example.com", "deployments.apps", "pods"]);
+}
+
+#[test]
+fn an_unknown_kind_is_an_error_where_it_is_wanted_and_a_warning_where_it_is_not() {
+    let plan = planned(Filter {
+        included_resources: texts(&["pods", "gadgets"]),
+        excluded_resources: texts(&["gizmos"]),
+        ..Filter::default()
+    });
+    let found: Vec<(Severity, bool)> = plan
+        .findings
+        .iter()
+        .map(|finding| {
+            (finding.severity, finding.message.contains("gadgets") || finding.message.contains("gizmos"))
+        })
+        .collect();
+    assert_eq!(found, [(Severity::Error, true), (Severity::Warning, true)]);
+}
+
+#[test]
+fn a_group_that_does_not_answer_is_told_and_the_rest_goes_on() {
+    let mut catalog = catalog();
+    catalog.failures.push(GroupFailure { group_version: "metrics.k8s.io/v1".into(), message: "503".into() });
+    let plan = plan(&catalog, &Filter::default().compile().unwrap());
+    assert_eq!(plan.findings.len(), 1);
+    assert!(plan.findings[0].message.contains("metrics.k8s.io/v1"));
+    assert!(!plan.kinds.is_empty());
+}
