@@ -1,0 +1,131 @@
+//! What a run tells of itself: counters as it goes, findings, what became of each item, and the log that is stored.
+
+use std::io::Write as _;
+
+use bytes::Bytes;
+
+use super::error::RestoreError;
+use super::inventory::EntryId;
+use super::outcome::{Act, Action};
+use crate::model::{Finding, ItemKey, Progress, RestoreName, Results};
+use crate::telemetry::RunLog;
+
+/// Fastest useful level: the lines are written while items wait.
+const LEVEL: i32 = 1;
+
+/// What became of one item.
+#[derive(Debug)]
+pub struct Done {
+    /// Its place in the inventory; None for a namespace that the backup does not hold.
+    pub entry: Option<EntryId>,
+    /// The line that is kept of it.
+    pub act: Act,
+    /// What a person should know.
+    pub findings: Vec<Finding>,
+    /// Bytes of its body.
+    pub bytes: u64,
+}
+
+impl Done {
+    /// An item and its action, without findings.
+    pub fn new(entry: EntryId, item: ItemKey, action: Action, bytes: u64) -> Self {
+        Self {
+            entry: Some(entry),
+            act: Act { item, target: None, action, reason: None },
+            findings: Vec::new(),
+            bytes,
+        }
+    }
+
+    /// It could not be restored.
+    pub fn failed(entry: EntryId, item: ItemKey, finding: Finding, bytes: u64) -> Self {
+        let mut done = Self::new(entry, item, Action::Fail, bytes);
+        done.act.reason = Some(finding.message.clone());
+        done.findings.push(finding);
+        done
+    }
+}
+
+/// The account of one restore.
+pub struct Account<'a> {
+    progress: &'a Progress,
+    /// The log, stored when the restore is closed.
+    pub log: RunLog,
+    /// Findings and what was left out.
+    pub results: Results,
+    /// The backup that is restored, once it is known.
+    pub backup: Option<String>,
+    /// Items that were created.
+    pub created: u64,
+    /// Items that were changed, or deleted and created.
+    pub updated: u64,
+    /// Items of the plan.
+    pub total: u64,
+    /// Items dealt with.
+    pub done: u64,
+    acts: zstd::stream::write::Encoder<'static, Vec<u8>>,
+}
+
+impl<'a> Account<'a> {
+    /// An empty account of the restore.
+    pub fn open(name: &RestoreName, progress: &'a Progress) -> Result<Self, RestoreError> {
+        let acts = zstd::stream::write::Encoder::new(Vec::new(), LEVEL).map_err(RestoreError::Compressing)?;
+        Ok(Self {
+            progress,
+            log: RunLog::new(format!("restore {name}")).map_err(RestoreError::Compressing)?,
+            results: Results::default(),
+            backup: None,
+            created: 0,
+            updated: 0,
+            total: 0,
+            done: 0,
+            acts,
+        })
+    }
+
+    /// Says what is being done now.
+    pub fn stage(&self, stage: impl Into<String>) {
+        let stage = stage.into();
+        self.log.info(&stage);
+        self.progress.stage(stage);
+    }
+
+    /// So many items are planned.
+    pub fn expect(&mut self, items: usize) {
+        self.total += items as u64;
+        self.progress.expect(items as u64);
+    }
+
+    /// Keeps and logs a finding.
+    pub fn find(&mut self, finding: Finding) {
+        self.log.finding(&finding);
+        self.results.add(finding);
+    }
+
+    /// An item is dealt with.
+    pub fn record(&mut self, done: Done) -> Result<(), RestoreError> {
+        let Done { entry: _, act, findings, bytes } = done;
+        match act.action {
+            Action::Create => self.created += 1,
+            Action::Update | Action::Recreate => self.updated += 1,
+            Action::Skip(reason) => self.results.skipped.add(reason, &act.item.kind),
+            Action::Fail => {}
+        }
+        self.done += 1;
+        self.progress.advance(bytes);
+        for finding in findings {
+            self.find(finding);
+        }
+        let mut line = serde_json::to_vec(&act).map_err(|error| RestoreError::Compressing(error.into()))?;
+        line.push(b'\n');
+        self.acts.write_all(&line).map_err(RestoreError::Compressing)
+    }
+
+    /// What became of each item, as one zstd frame of NDJSON.
+    pub fn take_acts(&mut self) -> Result<Bytes, RestoreError> {
+        let fresh =
+            zstd::stream::write::Encoder::new(Vec::new(), LEVEL).map_err(RestoreError::Compressing)?;
+        let acts = std::mem::replace(&mut self.acts, fresh);
+        acts.finish().map(Bytes::from).map_err(RestoreError::Compressing)
+    }
+}

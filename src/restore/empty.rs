@@ -1,0 +1,66 @@
+//! `requireEmpty`: whether a target namespace holds anything that the restore would collide with. Touches nothing.
+
+use std::collections::{BTreeMap, HashSet};
+
+use serde::Deserialize;
+
+use super::error::RestoreError;
+use super::kinds::Served;
+use super::work::Work;
+use crate::cluster::ListQuery;
+
+/// Collisions that are named; the first few tell where to look.
+const NAMED: usize = 10;
+
+/// What the control plane puts into every namespace by itself.
+const IN_EVERY_NAMESPACE: [(&str, &str); 2] =
+    [("serviceaccounts", "default"), ("configmaps", "kube-root-ca.crt")];
+
+#[derive(Deserialize)]
+struct Named {
+    metadata: Metadata,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    name: String,
+}
+
+impl Work<'_> {
+    /// Compares the names that are planned with those that are there, kind by kind.
+    ///
+    /// # Errors
+    /// [`RestoreError::NotEmpty`] when any is there already; or when the cluster cannot be asked.
+    pub async fn require_empty(&self) -> Result<(), RestoreError> {
+        let inventory = &self.source.inventory;
+        let mut planned: BTreeMap<(u16, &str), HashSet<&str>> = BTreeMap::new();
+        for id in self.plan.entries() {
+            let entry = inventory.entry(id);
+            let kind = inventory.kind(entry).as_str();
+            let Some(namespace) = inventory.namespace(entry) else { continue };
+            if !IN_EVERY_NAMESPACE.contains(&(kind, &*entry.name)) {
+                let target = self.rewriter.namespace(namespace);
+                planned.entry((entry.kind, target)).or_default().insert(&entry.name);
+            }
+        }
+        let (mut count, mut first) = (0, Vec::new());
+        for ((kind, namespace), names) in planned {
+            let Served::Yes { info, .. } = self.kinds.at(kind) else { continue };
+            let query = ListQuery { kind: info, namespace: Some(namespace), labels: None, cut: None };
+            let mut lister = self.cluster.lister(query);
+            let doing = "looking whether the target namespaces are empty";
+            while let Some(page) = lister.next().await.map_err(RestoreError::cluster(doing))? {
+                for name in page.bodies().filter_map(|body| serde_json::from_slice::<Named>(body).ok()) {
+                    let name = name.metadata.name;
+                    if names.contains(&*name) {
+                        count += 1;
+                        if first.len() < NAMED {
+                            first.push(format!("{} {namespace}/{name}", info.kind));
+                        }
+                    }
+                }
+            }
+        }
+        if count == 0 { Ok(()) } else { Err(RestoreError::NotEmpty { count, first }) }
+    }
+}

@@ -1,0 +1,162 @@
+//! What the index holds of the items that may be restored, kept small: names once, no labels, no paths. Pure.
+//!
+//! Next on the way: `plan`.
+
+use std::collections::HashMap;
+
+use super::owners::OldUid;
+use super::select::{NAMESPACES, Selection, Standing};
+use crate::archive::{IndexFrame, IndexItem, IndexedKind, PathError, item_path};
+use crate::model::{ItemKey, Kind};
+
+/// One item of the index that is selected, or may come along.
+#[derive(Debug)]
+pub struct Entry {
+    /// Place of its kind in [`Inventory::kinds`].
+    pub kind: u16,
+    /// Place of its namespace in [`Inventory::namespaces`].
+    pub namespace: Option<u32>,
+    /// `metadata.name`.
+    pub name: Box<str>,
+    /// Number of its frame.
+    pub frame: u32,
+    /// Where the body begins in the frame.
+    pub offset: u64,
+    /// Bytes of the body.
+    pub size: u64,
+    /// Its uid when it was backed up.
+    pub uid: Option<OldUid>,
+    /// The uid of its controller.
+    pub owner: Option<OldUid>,
+    /// The revision of a ReplicaSet or ControllerRevision.
+    pub rollout: Option<u64>,
+    /// Whether it is selected, or only if another one needs it.
+    pub standing: Standing,
+}
+
+/// Place of an entry in [`Inventory::entries`].
+pub type EntryId = u32;
+
+/// All that planning needs of the index.
+#[derive(Debug, Default)]
+pub struct Inventory {
+    /// Every kind of the backup.
+    pub kinds: Vec<IndexedKind>,
+    /// Every namespace of the backup, selected or not.
+    pub namespaces: Vec<Box<str>>,
+    /// The items that may be restored, in the tarball's order.
+    pub entries: Vec<Entry>,
+    /// The frames, by number.
+    pub frames: HashMap<u32, IndexFrame>,
+    namespace_ids: HashMap<Box<str>, u32>,
+    kind_ids: HashMap<Kind, u16>,
+}
+
+impl Inventory {
+    /// An inventory of nothing, knowing the kinds of the index's header.
+    pub fn new(kinds: Vec<IndexedKind>) -> Self {
+        let kind_ids = kinds.iter().zip(0..).map(|(info, id)| (info.kind.clone(), id)).collect();
+        Self { kinds, kind_ids, ..Self::default() }
+    }
+
+    /// Keeps an item when the selection reaches it.
+    ///
+    /// # Errors
+    /// When its path names no item.
+    pub fn add(&mut self, item: &IndexItem, selection: &Selection<'_>) -> Result<(), PathError> {
+        let key = item.key()?;
+        let kind = self.kind_id(&key);
+        let namespace = key.namespace.as_deref().map(|name| self.namespace_id(name));
+        if key.kind.as_str() == NAMESPACES {
+            self.namespace_id(&key.name); // an empty one is known, too
+        }
+        if let Some(standing) = selection.judge(&self.kinds[usize::from(kind)], &key, &item.labels) {
+            self.entries.push(Entry {
+                kind,
+                namespace,
+                name: key.name.into(),
+                frame: item.frame,
+                offset: item.offset,
+                size: item.size,
+                uid: OldUid::read(&item.uid),
+                owner: item.owner.as_deref().and_then(OldUid::read),
+                rollout: item.rollout,
+                standing,
+            });
+        }
+        Ok(())
+    }
+
+    /// Keeps a frame.
+    pub fn add_frame(&mut self, frame: IndexFrame) {
+        self.frames.insert(frame.frame, frame);
+    }
+
+    /// The kind of an entry.
+    pub fn kind(&self, entry: &Entry) -> &Kind {
+        &self.kinds[usize::from(entry.kind)].kind
+    }
+
+    /// The namespace of an entry.
+    pub fn namespace(&self, entry: &Entry) -> Option<&str> {
+        entry.namespace.and_then(|id| self.namespaces.get(id as usize)).map(|name| &**name)
+    }
+
+    /// The entry's name in the backup.
+    pub fn key(&self, entry: &Entry) -> ItemKey {
+        ItemKey {
+            kind: self.kind(entry).clone(),
+            namespace: self.namespace(entry).map(str::to_owned),
+            name: entry.name.to_string(),
+        }
+    }
+
+    /// The entry as its frame wants it, to be found there.
+    pub fn place(&self, entry: &Entry) -> IndexItem {
+        IndexItem {
+            path: item_path(&self.key(entry)),
+            frame: entry.frame,
+            offset: entry.offset,
+            size: entry.size,
+            uid: String::new(),
+            resource_version: String::new(),
+            hash: 0,
+            labels: Default::default(),
+            owner: None,
+            rollout: None,
+        }
+    }
+
+    /// The entry at a place.
+    pub fn entry(&self, id: EntryId) -> &Entry {
+        &self.entries[id as usize]
+    }
+
+    fn namespace_id(&mut self, name: &str) -> u32 {
+        if let Some(id) = self.namespace_ids.get(name) {
+            return *id;
+        }
+        let id = u32::try_from(self.namespaces.len()).unwrap_or(u32::MAX);
+        self.namespaces.push(name.into());
+        self.namespace_ids.insert(name.into(), id);
+        id
+    }
+
+    /// A kind that the header forgot is known by its plural alone.
+    fn kind_id(&mut self, key: &ItemKey) -> u16 {
+        if let Some(id) = self.kind_ids.get(&key.kind) {
+            return *id;
+        }
+        let id = u16::try_from(self.kinds.len()).unwrap_or(u16::MAX);
+        self.kinds.push(IndexedKind {
+            kind: key.kind.clone(),
+            version: String::new(),
+            name: String::new(),
+            singular: String::new(),
+            short_names: Vec::new(),
+            namespaced: key.namespace.is_some(),
+        });
+        self.kind_ids.insert(key.kind.clone(), id);
+        id
+    }
+}

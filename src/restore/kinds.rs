@@ -1,0 +1,149 @@
+//! How the cluster serves each kind of the backup: at which version, or why not at all. Pure.
+
+use std::collections::HashMap;
+
+use super::inventory::{Entry, Inventory};
+use crate::archive::IndexedKind;
+use crate::cluster::{Catalog, KindInfo};
+use crate::model::Category;
+
+/// How one kind is served.
+#[derive(Clone, Debug)]
+pub enum Served {
+    /// Its items can be created.
+    Yes {
+        /// At the version of the bodies where the cluster has that, else at its preferred one.
+        info: Box<KindInfo>,
+        /// Whether the bodies must say another apiVersion than they do.
+        converted: bool,
+    },
+    /// They cannot.
+    No {
+        /// Why, from the closed list.
+        category: Category,
+        /// Why, in words.
+        why: String,
+    },
+}
+
+/// How every kind of an inventory is served, by its place there.
+#[derive(Clone, Debug, Default)]
+pub struct Kinds(Vec<Served>);
+
+impl Kinds {
+    /// Looks every kind up. `broken`: names of definitions that did not come, each with why.
+    pub fn resolve(
+        inventory: &Inventory,
+        catalog: &Catalog,
+        broken: &HashMap<String, (Category, String)>,
+    ) -> Self {
+        let kinds = inventory.kinds.iter().map(|kind| match broken.get(kind.kind.as_str()) {
+            Some((category, why)) => Served::No { category: *category, why: why.clone() },
+            None => serve(kind, catalog),
+        });
+        Self(kinds.collect())
+    }
+
+    /// How the kind of an entry is served.
+    pub fn of(&self, entry: &Entry) -> &Served {
+        self.at(entry.kind)
+    }
+
+    /// How the kind at a place of the inventory is served.
+    pub fn at(&self, kind: u16) -> &Served {
+        &self.0[usize::from(kind)]
+    }
+}
+
+fn serve(kind: &IndexedKind, catalog: &Catalog) -> Served {
+    let Some(info) = catalog.find(&kind.kind) else {
+        let why = match catalog
+            .failures
+            .iter()
+            .find(|failure| group_of(&failure.group_version) == kind.kind.group())
+        {
+            Some(failure) => {
+                format!("the cluster does not say whether it serves {}: {}", kind.kind, failure.message)
+            }
+            None => format!(
+                "the cluster does not serve {}; install what defines it, or restore its CustomResourceDefinition too",
+                kind.kind
+            ),
+        };
+        return Served::No { category: Category::NotFound, why };
+    };
+    if !info.can("create") {
+        let why = format!("the cluster does not let {} be created", kind.kind);
+        return Served::No { category: Category::Other, why };
+    }
+    let stored = kind.version.rsplit('/').next().unwrap_or_default();
+    let (mut info, preferred) = (Box::new(info.clone()), info.version.clone());
+    if stored.is_empty() || stored == preferred {
+        return Served::Yes { info, converted: false };
+    }
+    let converted = !info.other_versions.iter().any(|version| version == stored);
+    if !converted {
+        info.version = stored.to_owned();
+    }
+    Served::Yes { info, converted }
+}
+
+fn group_of(group_version: &str) -> &str {
+    group_version.split_once('/').map_or("", |(group, _)| group)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::GroupFailure;
+    use crate::model::Kind;
+
+    fn catalog() -> Catalog {
+        let info = |kind: &str, verbs: &[&str]| KindInfo {
+            kind: Kind::parse(kind),
+            version: "v2".into(),
+            name: "Thing".into(),
+            singular: "thing".into(),
+            short_names: vec![],
+            namespaced: true,
+            verbs: verbs.iter().map(|verb| (*verb).to_owned()).collect(),
+            other_versions: vec!["v1".into()],
+        };
+        Catalog {
+            kinds: vec![info("things.example.com", &["create"]), info("metrics.example.com", &["list"])],
+            failures: vec![GroupFailure { group_version: "sick.io/v1".into(), message: "503".into() }],
+        }
+    }
+
+    fn served(kind: &str, version: &str) -> String {
+        let kind = IndexedKind {
+            kind: Kind::parse(kind),
+            version: version.into(),
+            name: String::new(),
+            singular: String::new(),
+            short_names: vec![],
+            namespaced: true,
+        };
+        match serve(&kind, &catalog()) {
+            Served::Yes { info, converted } => format!("{} {converted}", info.api_version()),
+            Served::No { why, .. } => why,
+        }
+    }
+
+    #[test]
+    fn items_go_in_at_the_version_they_were_stored_at_where_that_is_served() {
+        assert_eq!(served("things.example.com", "example.com/v1"), "example.com/v1 false");
+        assert_eq!(served("things.example.com", "example.com/v2"), "example.com/v2 false");
+        assert_eq!(served("things.example.com", "example.com/v1beta1"), "example.com/v2 true");
+        assert_eq!(served("things.example.com", ""), "example.com/v2 false");
+    }
+
+    #[test]
+    fn a_kind_that_cannot_be_created_says_why() {
+        assert!(served("metrics.example.com", "example.com/v2").contains("does not let"));
+        assert!(
+            served("gadgets.example.com", "example.com/v2").contains("does not serve gadgets.example.com")
+        );
+        assert!(served("x.sick.io", "sick.io/v1").contains("503"));
+    }
+}

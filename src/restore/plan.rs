@@ -1,0 +1,174 @@
+//! What is to be done, in which order: from the inventory and what its items need to steps. Pure.
+//!
+//! The plan leaves out what a controller makes again. It knows only the index; what an item's body says (finished, made
+//! by the control plane) is found when the body is read. Next on the way: `ready`, `apply`.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::inventory::{Entry, EntryId, Inventory};
+use super::owners::OldUid;
+use super::rewrite::never_restored;
+use super::select::{DEFINITIONS, NAMESPACES, Standing};
+use crate::model::{ItemKey, Kind, PriorityClass, SkipReason};
+
+/// Items that may be restored side by side, when all of the steps before are done.
+#[derive(Debug, Default)]
+pub struct Step {
+    /// Places in the inventory, in the tarball's order.
+    pub entries: Vec<EntryId>,
+}
+
+/// What a restore will do, before anything is done.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// The CustomResourceDefinitions.
+    pub definitions: Vec<EntryId>,
+    /// The namespaces that come from the backup, or are only needed: by their name in the cluster.
+    pub namespaces: BTreeMap<String, Option<EntryId>>,
+    /// All other items, by priority class.
+    pub steps: Vec<Step>,
+    /// What is selected and left out, and why.
+    pub skipped: Vec<(EntryId, SkipReason)>,
+}
+
+impl Plan {
+    /// Every item that is to be restored, in order.
+    pub fn entries(&self) -> impl Iterator<Item = EntryId> {
+        let namespaces = self.namespaces.values().flatten();
+        let others = self.steps.iter().flat_map(|step| &step.entries);
+        self.definitions.iter().chain(namespaces).chain(others).copied()
+    }
+}
+
+/// Makes the plan. `needed`: cluster-scoped items that the selected ones name; `map`: from a namespace of the backup to the
+/// one in the cluster.
+pub fn plan<'a>(
+    inventory: &'a Inventory,
+    needed: &HashSet<ItemKey>,
+    map: impl Fn(&'a str) -> &'a str,
+) -> Plan {
+    let controllers = Controllers::of(inventory);
+    let mut plan = Plan::default();
+    let mut steps: BTreeMap<PriorityClass, Step> = BTreeMap::new();
+    let mut homes: HashMap<&str, EntryId> = HashMap::new();
+    let comes = coming(inventory, needed, &controllers);
+    for (entry, id) in inventory.entries.iter().zip(0..) {
+        let kind = inventory.kind(entry);
+        match comes[id as usize] {
+            Coming::No => {}
+            Coming::Skipped(reason) => plan.skipped.push((id, reason)),
+            Coming::Yes if kind.as_str() == DEFINITIONS => plan.definitions.push(id),
+            Coming::Yes if kind.as_str() == NAMESPACES => {
+                plan.namespaces.entry(map(&entry.name).to_owned()).or_insert(Some(id));
+            }
+            Coming::Yes => {
+                steps.entry(PriorityClass::of(kind)).or_default().entries.push(id);
+            }
+        }
+        if kind.as_str() == NAMESPACES {
+            homes.insert(&entry.name, id);
+        }
+    }
+    for id in steps.values().flat_map(|step| &step.entries) {
+        if let Some(namespace) = inventory.namespace(inventory.entry(*id)) {
+            let target = map(namespace);
+            if !plan.namespaces.contains_key(target) {
+                plan.namespaces.insert(target.to_owned(), homes.get(namespace).copied());
+            }
+        }
+    }
+    plan.steps = steps.into_values().collect();
+    plan
+}
+
+/// Selected items whose bodies may name cluster-scoped ones: all but those left out.
+pub fn taken(inventory: &Inventory) -> impl Iterator<Item = (EntryId, &Entry)> {
+    let controllers = Controllers::of(inventory);
+    inventory.entries.iter().zip(0..).filter_map(move |(entry, id)| {
+        let taken = entry.standing == Standing::Selected && skip(inventory, entry, &controllers).is_none();
+        taken.then_some((id, entry))
+    })
+}
+
+#[derive(Clone, Copy)]
+enum Coming {
+    Yes,
+    No,
+    Skipped(SkipReason),
+}
+
+/// What becomes of each entry; definitions follow from the kinds of the rest.
+fn coming(inventory: &Inventory, needed: &HashSet<ItemKey>, controllers: &Controllers<'_>) -> Vec<Coming> {
+    let decide = |entry: &Entry| match skip(inventory, entry, controllers) {
+        None if entry.standing == Standing::Selected || needed.contains(&inventory.key(entry)) => Coming::Yes,
+        Some(reason) if entry.standing == Standing::Selected => Coming::Skipped(reason),
+        _ => Coming::No,
+    };
+    let mut comes: Vec<Coming> = inventory.entries.iter().map(decide).collect();
+    let kinds: HashSet<&str> = (inventory.entries.iter().zip(&comes))
+        .filter(|(_, coming)| matches!(coming, Coming::Yes))
+        .map(|(entry, _)| inventory.kind(entry).as_str())
+        .collect();
+    for (entry, coming) in inventory.entries.iter().zip(&mut comes) {
+        if matches!(coming, Coming::No) && inventory.kind(entry).as_str() == DEFINITIONS {
+            *coming = if kinds.contains(&*entry.name) { Coming::Yes } else { Coming::No };
+        }
+    }
+    comes
+}
+
+fn skip(inventory: &Inventory, entry: &Entry, controllers: &Controllers<'_>) -> Option<SkipReason> {
+    let kind = inventory.kind(entry);
+    never_restored(kind, &serde_json::Value::Null)
+        .or_else(|| controllers.make(kind, entry).then_some(SkipReason::ControllerMakesIt))
+}
+
+/// Who controls what among the selected items.
+struct Controllers<'a> {
+    kinds: HashMap<OldUid, &'a Kind>,
+    /// The newest rollout of each owner, by the kind of what is rolled out.
+    newest: HashMap<(OldUid, u16), u64>,
+}
+
+impl<'a> Controllers<'a> {
+    fn of(inventory: &'a Inventory) -> Self {
+        let selected = || inventory.entries.iter().filter(|entry| entry.standing == Standing::Selected);
+        let kinds = selected().filter_map(|entry| Some((entry.uid?, inventory.kind(entry)))).collect();
+        let mut newest: HashMap<(OldUid, u16), u64> = HashMap::new();
+        for entry in selected() {
+            if let Some(owner) = entry.owner {
+                let newest = newest.entry((owner, entry.kind)).or_default();
+                *newest = (*newest).max(entry.rollout.unwrap_or_default());
+            }
+        }
+        Self { kinds, newest }
+    }
+
+    /// Whether the item's controller comes back and makes the item, too.
+    fn make(&self, kind: &Kind, entry: &Entry) -> bool {
+        let Some(owner) = entry.owner else { return false };
+        let Some(controller) = self.kinds.get(&owner) else { return false };
+        let newest =
+            || self.newest.get(&(owner, entry.kind)).copied() == Some(entry.rollout.unwrap_or_default());
+        match (kind.as_str(), controller.as_str()) {
+            (
+                "pods",
+                "replicasets.apps"
+                | "statefulsets.apps"
+                | "daemonsets.apps"
+                | "jobs.batch"
+                | "replicationcontrollers",
+            )
+            | ("jobs.batch", "cronjobs.batch")
+            | ("endpointslices.discovery.k8s.io", "services" | "endpoints") => true,
+            // The current one is met as it is made; the old ones are the history that `rollout undo` needs. All
+            // ControllerRevisions come back: the controller takes an equal one for its own, and its number orders the rest.
+            ("replicasets.apps", "deployments.apps") => newest(),
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "plan/tests.rs"]
+mod tests;

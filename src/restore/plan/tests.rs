@@ -1,0 +1,191 @@
+//! Plans of small inventories.
+
+use super::*;
+use crate::api::{CompiledSelection, Filter};
+use crate::archive::{IndexItem, IndexedKind, item_path};
+use crate::model::LabelSet;
+use crate::restore::select::Selection;
+
+const KINDS: &[(&str, bool)] = &[
+    (DEFINITIONS, false),
+    (NAMESPACES, false),
+    ("nodes", false),
+    ("storageclasses.storage.k8s.io", false),
+    ("configmaps", true),
+    ("cronjobs.batch", true),
+    ("controllerrevisions.apps", true),
+    ("deployments.apps", true),
+    ("endpointslices.discovery.k8s.io", true),
+    ("jobs.batch", true),
+    ("pods", true),
+    ("replicasets.apps", true),
+    ("services", true),
+    ("statefulsets.apps", true),
+    ("widgets.example.com", true),
+];
+
+fn terms(filter: &str) -> CompiledSelection {
+    serde_json::from_str::<Filter>(filter).unwrap().compile().unwrap()
+}
+
+/// Lines: `kind namespace/name uid owner rollout`, the last three optional.
+fn inventory(filter: &str, lines: &[&str]) -> Inventory {
+    let kinds = KINDS.iter().map(|(kind, namespaced)| IndexedKind {
+        kind: Kind::parse(kind),
+        version: "v1".into(),
+        name: String::new(),
+        singular: String::new(),
+        short_names: Vec::new(),
+        namespaced: *namespaced,
+    });
+    let mut inventory = Inventory::new(kinds.collect());
+    let (terms, mut words);
+    terms = self::terms(filter);
+    let selection = Selection::new(&terms);
+    for (line, place) in lines.iter().zip(0..) {
+        words = line.split(' ');
+        let kind = Kind::parse(words.next().unwrap());
+        let name = words.next().unwrap();
+        let key = match name.split_once('/') {
+            Some((namespace, name)) => ItemKey::namespaced(kind, namespace, name),
+            None => ItemKey::cluster(kind, name),
+        };
+        let item = IndexItem {
+            path: item_path(&key),
+            frame: place / 3,
+            offset: u64::from(place % 3),
+            size: 1,
+            uid: words.next().unwrap_or_default().to_owned(),
+            resource_version: String::new(),
+            hash: 0,
+            labels: LabelSet::new(),
+            owner: words.next().map(str::to_owned),
+            rollout: words.next().map(|text| text.parse().unwrap()),
+        };
+        inventory.add(&item, &selection).unwrap();
+    }
+    inventory
+}
+
+/// The plan as text: `+` restored, `-` left out.
+fn told(filter: &str, lines: &[&str], needed: &[ItemKey]) -> Vec<String> {
+    let inventory = inventory(filter, lines);
+    let needed = needed.iter().cloned().collect();
+    let plan = plan(&inventory, &needed, |name| if name == "prod" { "stage" } else { name });
+    let name = |id: EntryId| inventory.key(inventory.entry(id)).to_string();
+    let mut told: Vec<String> = plan.definitions.iter().map(|id| format!("+{}", name(*id))).collect();
+    told.extend(plan.namespaces.iter().map(|(target, home)| match home {
+        Some(id) => format!("+{} as {target}", name(*id)),
+        None => format!("+namespace {target}, bare"),
+    }));
+    told.extend(plan.steps.iter().flat_map(|step| &step.entries).map(|id| format!("+{}", name(*id))));
+    told.extend(plan.skipped.iter().map(|(id, reason)| format!("-{}: {reason:?}", name(*id))));
+    told
+}
+
+#[test]
+fn what_a_controller_makes_again_is_left_out_and_history_comes_back() {
+    let lines = [
+        "deployments.apps a/web d",
+        "replicasets.apps a/web-1 r1 d 1",
+        "replicasets.apps a/web-2 r2 d 2",
+        "pods a/web-2-x p1 r2",
+        "pods a/bare p2",
+        "pods a/orphan p3 gone",
+        "pods a/custom p4 w",
+        "widgets.example.com a/w w",
+        "statefulsets.apps a/db s",
+        "controllerrevisions.apps a/db-1 c1 s 1",
+        "controllerrevisions.apps a/db-2 c2 s 2",
+        "cronjobs.batch a/tick t",
+        "jobs.batch a/tick-1 j t",
+        "jobs.batch a/once o",
+        "services a/web v",
+        "endpointslices.discovery.k8s.io a/web-e e v",
+    ];
+    assert_eq!(
+        told("{}", &lines, &[]),
+        [
+            "+namespace a, bare",
+            "+widgets.example.com a/w",
+            "+services a/web",
+            "+deployments.apps a/web",
+            "+statefulsets.apps a/db",
+            "+cronjobs.batch a/tick",
+            "+replicasets.apps a/web-1",
+            "+controllerrevisions.apps a/db-1",
+            "+controllerrevisions.apps a/db-2",
+            "+jobs.batch a/once",
+            "+pods a/bare",
+            "+pods a/orphan",
+            "+pods a/custom",
+            "-replicasets.apps a/web-2: ControllerMakesIt",
+            "-pods a/web-2-x: ControllerMakesIt",
+            "-jobs.batch a/tick-1: ControllerMakesIt",
+            "-endpointslices.discovery.k8s.io a/web-e: ControllerMakesIt",
+        ]
+    );
+}
+
+#[test]
+fn without_its_controller_an_item_comes_back_by_itself() {
+    let lines = ["deployments.apps a/web d", "replicasets.apps a/web-2 r2 d 2", "pods a/web-2-x p1 r2"];
+    assert_eq!(
+        told(r#"{"includedResources":["pods"]}"#, &lines, &[]),
+        ["+namespace a, bare", "+pods a/web-2-x"]
+    );
+}
+
+#[test]
+fn a_part_brings_its_namespace_its_definition_and_what_it_names() {
+    let lines = [
+        "customresourcedefinitions.apiextensions.k8s.io gadgets.example.com",
+        "customresourcedefinitions.apiextensions.k8s.io widgets.example.com",
+        "namespaces a",
+        "namespaces prod",
+        "storageclasses.storage.k8s.io fast",
+        "storageclasses.storage.k8s.io slow",
+        "configmaps a/x",
+        "configmaps prod/x",
+        "widgets.example.com prod/w",
+    ];
+    let fast = ItemKey::cluster(Kind::parse("storageclasses.storage.k8s.io"), "fast");
+    assert_eq!(
+        told(r#"{"includedNamespaces":["prod"]}"#, &lines, std::slice::from_ref(&fast)),
+        [
+            "+customresourcedefinitions.apiextensions.k8s.io widgets.example.com",
+            "+namespaces prod as stage",
+            "+storageclasses.storage.k8s.io fast",
+            "+configmaps prod/x",
+            "+widgets.example.com prod/w",
+        ]
+    );
+    // A selection of a kind brings the namespaces along that hold some.
+    assert_eq!(
+        told(r#"{"includedResources":["widgets.example.com"]}"#, &lines, &[]),
+        [
+            "+customresourcedefinitions.apiextensions.k8s.io widgets.example.com",
+            "+namespaces prod as stage",
+            "+widgets.example.com prod/w",
+        ]
+    );
+}
+
+#[test]
+fn kinds_that_are_never_restored_are_told() {
+    assert_eq!(told("{}", &["nodes n1"], &[]), ["-nodes n1: DefaultExclusion"]);
+}
+
+#[test]
+fn a_namespace_that_nothing_is_in_comes_back_when_it_is_selected() {
+    assert_eq!(told("{}", &["namespaces prod"], &[]), ["+namespaces prod as stage"]);
+    assert!(told(r#"{"includedResources":["pods"]}"#, &["namespaces prod"], &[]).is_empty());
+}
+
+#[test]
+fn every_entry_stands_once_in_restore_order() {
+    let lines = ["namespaces a", "configmaps a/x", "pods a/p"];
+    let inventory = inventory("{}", &lines);
+    let plan = plan(&inventory, &HashSet::new(), |name| name);
+    assert_eq!(plan.entries().collect::<Vec<_>>(), [0, 1, 2]);
+}

@@ -1,0 +1,144 @@
+//! What a restore would do to each item, found by looking only: `--dry-run`.
+
+use std::collections::HashSet;
+
+use bytes::Bytes;
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+
+use super::account::{Account, Done};
+use super::error::RestoreError;
+use super::existing::Verdict;
+use super::inventory::EntryId;
+use super::kinds::Served;
+use super::outcome::{Act, Action};
+use super::prepare::{Owning, Prepared, Ready};
+use super::ready::namespace_kind;
+use super::select::NAMESPACES;
+use super::work::Work;
+use crate::model::{Category, Finding, ItemKey, Kind, SkipReason, causes};
+
+/// Namespaces and kinds that a restore would make itself: nothing in them can be there yet.
+struct Missing {
+    namespaces: HashSet<String>,
+    kinds: HashSet<u16>,
+}
+
+impl Work<'_> {
+    /// The act for each item, in restore order; findings go to the account.
+    pub async fn preview(&self, account: &mut Account<'_>) -> Result<Vec<Act>, RestoreError> {
+        account.stage("comparing with the cluster");
+        let missing = self.missing().await?;
+        let mut acts = Vec::new();
+        for (name, home) in &self.plan.namespaces {
+            if home.is_none() && missing.namespaces.contains(name) {
+                let item = ItemKey::cluster(Kind::parse(NAMESPACES), name.as_str());
+                acts.push(Act { item, target: None, action: Action::Create, reason: None });
+            }
+        }
+        let planned: Vec<EntryId> = self.plan.entries().collect();
+        for batch in planned.chunk_by(|one, next| one <= next) {
+            let bodies = self.source.bodies(batch)?;
+            let looks = bodies.map_ok(|(id, body)| self.look_ahead(id, body, &missing));
+            let mut looks = looks.try_buffered(self.parallel);
+            while let Some(done) = looks.try_next().await? {
+                acts.push(done.act.clone());
+                account.record(done)?;
+            }
+        }
+        for (id, reason) in &self.plan.skipped {
+            let item = self.source.inventory.key(self.source.inventory.entry(*id));
+            acts.push(Act { item, target: None, action: Action::Skip(*reason), reason: None });
+        }
+        Ok(acts)
+    }
+
+    async fn missing(&self) -> Result<Missing, RestoreError> {
+        let kind = &namespace_kind();
+        let looks = self.plan.namespaces.keys().map(|name| async move {
+            self.cluster.get(kind, None, name).await.map(|found| found.is_none().then(|| name.clone()))
+        });
+        let namespaces = stream::iter(looks.collect::<Vec<_>>()).buffer_unordered(self.parallel);
+        let namespaces = namespaces.try_filter_map(async |name| Ok(name)).try_collect();
+        let inventory = &self.source.inventory;
+        let defined: HashSet<&str> =
+            self.plan.definitions.iter().map(|id| &*inventory.entry(*id).name).collect();
+        let kinds = (inventory.kinds.iter().zip(0..)).filter(|(kind, id)| {
+            defined.contains(kind.kind.as_str()) && matches!(self.kinds.at(*id), Served::No { .. })
+        });
+        Ok(Missing {
+            namespaces: namespaces
+                .await
+                .map_err(RestoreError::cluster("looking at the target namespaces"))?,
+            kinds: kinds.map(|(_, id)| id).collect(),
+        })
+    }
+
+    async fn look_ahead(
+        &self,
+        id: EntryId,
+        body: Result<Bytes, Finding>,
+        missing: &Missing,
+    ) -> Result<Done, RestoreError> {
+        let entry = self.source.inventory.entry(id);
+        let item = self.source.inventory.key(entry);
+        if missing.kinds.contains(&entry.kind) {
+            return Ok(Done::new(id, item, Action::Create, entry.size));
+        }
+        Ok(match body.and_then(|body| self.prepare(id, &body, Owning::Keep)) {
+            Ok(Prepared::Skip(reason, why)) => {
+                let mut done = Done::new(id, item, Action::Skip(reason), entry.size);
+                done.act.reason = why;
+                done
+            }
+            Ok(Prepared::Ready(ready)) => self.foresee(&ready, missing).await?,
+            // Nothing waits for an owner when references are kept as they are.
+            Ok(Prepared::Later) => Done::new(id, item, Action::Create, entry.size),
+            Err(finding) => Done::failed(id, item, finding, entry.size),
+        })
+    }
+
+    async fn foresee(&self, ready: &Ready<'_>, missing: &Missing) -> Result<Done, RestoreError> {
+        let home = match ready.target.kind.as_str() {
+            NAMESPACES => Some(&ready.target.name),
+            _ => ready.target.namespace.as_ref(),
+        };
+        let live = match home {
+            Some(namespace) if missing.namespaces.contains(namespace) => Ok(None),
+            _ => self.look(ready).await,
+        };
+        let mut done = Done::new(ready.entry, ready.item.clone(), Action::Create, ready.bytes);
+        match live {
+            Ok(None) => {}
+            Ok(Some(live)) if live.deleting => {
+                done.act.reason = Some("the present one is being deleted".into());
+            }
+            Ok(Some(live)) => {
+                let verdict = self.judge(ready, &live);
+                done.act.action = match verdict {
+                    Verdict::Unchanged => Action::Skip(SkipReason::Unchanged),
+                    Verdict::Leave | Verdict::Protect => Action::Skip(SkipReason::Exists),
+                    Verdict::Update => Action::Update,
+                    Verdict::Recreate => Action::Recreate,
+                };
+                if verdict != Verdict::Unchanged {
+                    done.act.reason = Some(format!("differs in {}", live.difference.describe()));
+                }
+                let warning = verdict.warning(&live.difference);
+                done.findings.extend(warning.map(|text| ready.warning(Category::Conflict, text)));
+            }
+            Err(error) if error.is_about_the_connection() => {
+                return Err(RestoreError::Cluster { doing: "comparing with the cluster", source: error });
+            }
+            Err(error) => {
+                let finding = ready.error(error.category(), causes(&error));
+                done = Done::failed(ready.entry, ready.item.clone(), finding, ready.bytes);
+            }
+        }
+        if matches!(done.act.action, Action::Create | Action::Update | Action::Recreate) {
+            let warnings = ready.warnings.iter().map(|warning| ready.warning(Category::Other, warning));
+            done.findings.extend(warnings);
+        }
+        done.act.target = (ready.target != ready.item).then(|| ready.target.clone());
+        Ok(done)
+    }
+}

@@ -1,0 +1,101 @@
+//! The end of a restore in the bucket: what became of each item, results, log, and last the document.
+
+use bytes::Bytes;
+
+use super::RestoreRequest;
+use super::account::Account;
+use super::error::RestoreError;
+use super::outcome::RestoreOutcome;
+use crate::api::{Restore, RestorePhase, RestoreProgress, RestoreStatus, Timestamp};
+use crate::bucket::documents::encode_compressed;
+use crate::bucket::{Attempt, Part};
+use crate::model::causes;
+
+/// Records a run that came to its end, or that ended before it and had touched the cluster; of any other the claim goes.
+pub async fn close(
+    attempt: &Attempt,
+    request: &RestoreRequest,
+    mut account: Account<'_>,
+    began: Timestamp,
+    end: Result<(), RestoreError>,
+) -> Result<RestoreOutcome, RestoreError> {
+    let (created, updated) = (account.created, account.updated);
+    match end {
+        Ok(()) => {
+            let phase = if account.results.errors == 0 {
+                RestorePhase::Completed
+            } else {
+                RestorePhase::PartiallyFailed
+            };
+            let restore = document(attempt, request, &account, began, phase, None);
+            commit(attempt, &mut account, &restore).await?;
+            Ok(RestoreOutcome { restore, results: account.results })
+        }
+        Err(error) if created + updated == 0 => match attempt.discard().await {
+            Ok(_) => Err(error),
+            Err(left) => Err(RestoreError::Left { error: Box::new(error), left }),
+        },
+        Err(error) => {
+            let why = Some(causes(&error));
+            let restore = document(attempt, request, &account, began, RestorePhase::Failed, why);
+            match commit(attempt, &mut account, &restore).await {
+                Ok(()) => {
+                    let (name, source) = (request.name.clone(), Box::new(error));
+                    Err(RestoreError::Unfinished { name, created, updated, source })
+                }
+                Err(RestoreError::Bucket(left)) => Err(RestoreError::Left { error: Box::new(error), left }),
+                Err(_) => Err(error),
+            }
+        }
+    }
+}
+
+async fn commit(attempt: &Attempt, account: &mut Account<'_>, restore: &Restore) -> Result<(), RestoreError> {
+    account.log.info(&format!(
+        "created {}, updated {}, left {} items out or alone; {} warnings, {} errors",
+        account.created,
+        account.updated,
+        account.results.skipped.total(),
+        account.results.warnings,
+        account.results.errors
+    ));
+    let parts: [(Part, Bytes); 3] = [
+        (Part::Index, account.take_acts()?),
+        (Part::Results, encode_compressed(&account.results).map_err(RestoreError::Compressing)?),
+        (Part::Log, account.log.finish().map_err(RestoreError::Compressing)?),
+    ];
+    for (part, body) in parts {
+        attempt.put(part, body).await?;
+    }
+    Ok(attempt.commit(restore).await?)
+}
+
+fn document(
+    attempt: &Attempt,
+    request: &RestoreRequest,
+    account: &Account<'_>,
+    began: Timestamp,
+    phase: RestorePhase,
+    failure_reason: Option<String>,
+) -> Restore {
+    let mut restore = Restore::new(request.name.as_str(), request.spec.clone());
+    restore.metadata.uid = Some(request.uid.clone());
+    restore.status = Some(RestoreStatus {
+        phase: Some(phase),
+        backup_name: account.backup.clone(),
+        start_timestamp: Some(began),
+        completion_timestamp: Some(Timestamp::now()),
+        progress: Some(RestoreProgress { total_items: account.total, items_restored: account.done }),
+        created: account.created,
+        updated: account.updated,
+        skipped: account.results.skipped.total(),
+        warnings: account.results.warnings,
+        errors: account.results.errors,
+        failure_reason,
+        validation_errors: Vec::new(),
+        attempt: Some(attempt.number()),
+        holder: Some(request.holder.clone()),
+        conditions: Vec::new(),
+    });
+    restore
+}

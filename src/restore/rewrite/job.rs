@@ -1,0 +1,60 @@
+//! A Job loses the selector and the labels that the API server made from its old uid. Pure.
+
+use serde_json::Value;
+
+use super::shape;
+use crate::model::Kind;
+
+/// Labels whose value is the Job's uid; the server sets them anew and refuses others.
+const CONTROLLER_UID: [&str; 2] = ["controller-uid", "batch.kubernetes.io/controller-uid"];
+
+/// Takes the controller's uid off selector and labels; a Job with a selector of its own keeps everything.
+pub(super) fn rewrite(kind: &Kind, item: &mut Value) {
+    let manual = shape::at(item, &["spec", "manualSelector"]).and_then(Value::as_bool) == Some(true);
+    if kind.as_str() != "jobs.batch" || manual {
+        return;
+    }
+    shape::remove_keys(item, &["spec", "selector", "matchLabels"], &CONTROLLER_UID);
+    if shape::at(item, &["spec", "selector"])
+        .and_then(Value::as_object)
+        .is_some_and(serde_json::Map::is_empty)
+    {
+        shape::remove_keys(item, &["spec"], &["selector"]);
+    }
+    shape::remove_keys(item, &["spec", "template", "metadata", "labels"], &CONTROLLER_UID);
+    shape::remove_keys(item, &["metadata", "labels"], &CONTROLLER_UID);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn job(manual: bool) -> Value {
+        let labels = json!({"app": "report", "batch.kubernetes.io/controller-uid": "u", "controller-uid": "u", "job-name": "report"});
+        json!({"metadata": {"name": "report", "labels": labels}, "spec": {"manualSelector": manual,
+            "selector": {"matchLabels": {"batch.kubernetes.io/controller-uid": "u"}}, "template": {"metadata": {"labels": labels}, "spec": {}}}})
+    }
+
+    #[test]
+    fn the_old_uid_goes_from_selector_and_labels() {
+        let mut item = job(false);
+        rewrite(&Kind::parse("jobs.batch"), &mut item);
+        let labels = json!({"app": "report", "job-name": "report"});
+        assert_eq!(
+            item,
+            json!({"metadata": {"name": "report", "labels": labels}, "spec": {"manualSelector": false,
+                "template": {"metadata": {"labels": labels}, "spec": {}}}})
+        );
+    }
+
+    #[test]
+    fn a_selector_of_its_own_and_other_kinds_are_left_alone() {
+        let mut manual = job(true);
+        rewrite(&Kind::parse("jobs.batch"), &mut manual);
+        assert_eq!(manual, job(true));
+        let mut other = job(false);
+        rewrite(&Kind::parse("jobs.example.com"), &mut other);
+        assert_eq!(other, job(false));
+    }
+}

@@ -1,0 +1,212 @@
+//! From an item as it was backed up to the item as it is to be created: pure functions, one concern a file.
+//!
+//! [`Rewriter::rewrite`] is the list of them in order. It assumes nothing of the item's shape: what is not shaped as the
+//! API server shapes it is left alone, and an unknown kind passes with only its metadata changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::model::{Category, ItemKey, Kind};
+use namespaces::NamespaceMap;
+
+mod definition;
+mod image;
+mod job;
+mod labels;
+mod modifiers;
+mod namespaces;
+mod owners;
+mod pod;
+mod secret;
+mod service;
+mod service_account;
+mod shape;
+mod skip;
+mod storage_class;
+mod strip;
+mod volume;
+
+pub use modifiers::{CompiledModifiers, InvalidModifier};
+pub use owners::Owner;
+pub use skip::never_restored;
+pub use volume::volume_comes_back;
+
+/// The annotation in which kubectl keeps what it last applied.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// What a restore asks to be changed.
+#[derive(Clone, Debug, Default)]
+pub struct RewriteOptions {
+    /// The Restore's name, for the label.
+    pub restore_name: String,
+    /// The Backup's name, for the label.
+    pub backup_name: String,
+    /// From the namespace in the backup to the one in the cluster; applied all at once.
+    pub namespace_mapping: BTreeMap<String, String>,
+    /// From the old storage class to the new.
+    pub storage_classes: BTreeMap<String, String>,
+    /// From the beginning of the old image name to that of the new.
+    pub images: BTreeMap<String, String>,
+    /// The person's own rules, applied last.
+    pub modifiers: CompiledModifiers,
+    /// Whether Services keep every node port.
+    pub preserve_node_ports: bool,
+    /// Names of the PersistentVolumes that will be there, restored or not; a claim on another one gets a new volume.
+    pub returning_volumes: BTreeSet<String>,
+}
+
+/// Rewrites items for one restore.
+#[derive(Clone, Debug)]
+pub struct Rewriter {
+    options: RewriteOptions,
+    namespaces: NamespaceMap,
+}
+
+/// An item as it is to be created.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rewritten {
+    /// The object.
+    pub body: Value,
+    /// Where to create it; None when it is cluster-scoped.
+    pub namespace: Option<String>,
+    /// Its name; another one than in the backup only for a Namespace.
+    pub name: String,
+    /// The status as it was, for the kinds whose status comes back.
+    pub status: Option<Value>,
+    /// What a person should know.
+    pub warnings: Vec<String>,
+}
+
+/// Why an item cannot be rewritten.
+#[derive(Debug, thiserror::Error)]
+pub enum RewriteError {
+    /// The item is no object of that name.
+    #[error(
+        "cannot restore {key}: the backup holds an object that is not {key} ({why}); check the backup with `ark backup verify`"
+    )]
+    NotTheItem {
+        /// The item that was expected.
+        key: ItemKey,
+        /// What differs.
+        why: String,
+    },
+    /// A patch does not fit the item.
+    #[error(
+        "cannot restore {key}: resource modifier {rule} does not fit it; narrow the rule's conditions or mend its path"
+    )]
+    Modifier {
+        /// The item.
+        key: ItemKey,
+        /// The rule's number, from 1.
+        rule: usize,
+        /// Which operation failed, where, and why.
+        #[source]
+        source: json_patch::PatchError,
+    },
+    /// A rule would make the item into another one.
+    #[error(
+        "cannot restore {key}: resource modifier {rule} changes {path}, by which the item is known; use namespaceMapping for namespaces, and leave kind and name as they are"
+    )]
+    Identity {
+        /// The item.
+        key: ItemKey,
+        /// The rule's number, from 1.
+        rule: usize,
+        /// The field that it changes.
+        path: &'static str,
+    },
+}
+
+impl RewriteError {
+    /// For metrics and results.
+    pub fn category(&self) -> Category {
+        match self {
+            Self::NotTheItem { .. } => Category::Corrupt,
+            Self::Modifier { .. } | Self::Identity { .. } => Category::Invalid,
+        }
+    }
+}
+
+impl Rewriter {
+    /// Makes ready for one restore.
+    pub fn new(options: RewriteOptions) -> Self {
+        let namespaces = NamespaceMap::new(&options.namespace_mapping);
+        Self { options, namespaces }
+    }
+
+    /// The name in the cluster of a namespace in the backup.
+    pub fn namespace<'a>(&'a self, in_backup: &'a str) -> &'a str {
+        self.namespaces.map(in_backup)
+    }
+
+    /// Rewrites one item. `key` is its name in the backup; `owners` tells what became of the owner with an old uid.
+    ///
+    /// # Errors
+    /// When the item is not what `key` says, or a resource modifier does not fit it.
+    pub fn rewrite(
+        &self,
+        kind: &Kind,
+        key: &ItemKey,
+        mut item: Value,
+        owners: &dyn Fn(&str) -> Owner,
+    ) -> Result<Rewritten, RewriteError> {
+        check_identity(key, &item)?;
+        let options = &self.options;
+        let mut warnings = Vec::new();
+        let status = strip::take_status(&mut item);
+
+        service::rewrite(kind, &mut item, options.preserve_node_ports);
+        strip::rewrite(&mut item);
+        owners::rewrite(&mut item, owners);
+        definition::rewrite(kind, &mut item);
+        job::rewrite(kind, &mut item);
+        pod::rewrite(kind, &mut item);
+        secret::rewrite(kind, &mut item);
+        service_account::rewrite(kind, &mut item);
+        volume::rewrite(kind, &mut item, &options.returning_volumes, &mut warnings);
+        storage_class::rewrite(kind, &mut item, &options.storage_classes);
+        image::rewrite(kind, &mut item, &options.images);
+        namespaces::rewrite(kind, &mut item, &self.namespaces, &mut warnings);
+        options.modifiers.apply(kind, key, &mut item)?;
+        strip::rewrite(&mut item); // a modifier may have put back what the API server refuses
+        labels::rewrite(&mut item, &options.restore_name, &options.backup_name);
+
+        let (namespace, name) = self.target(kind, key);
+        Ok(Rewritten { body: item, namespace, name, status, warnings })
+    }
+
+    /// A namespace that the backup does not hold and its items need; `name` is that in the cluster.
+    pub fn bare_namespace(&self, name: &str) -> Value {
+        let mut item =
+            serde_json::json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+        labels::rewrite(&mut item, &self.options.restore_name, &self.options.backup_name);
+        item
+    }
+
+    fn target(&self, kind: &Kind, key: &ItemKey) -> (Option<String>, String) {
+        let namespace = key.namespace.as_deref().map(|namespace| self.namespace(namespace).to_owned());
+        let name = if kind.as_str() == "namespaces" { self.namespace(&key.name) } else { &key.name };
+        (namespace, name.to_owned())
+    }
+}
+
+/// The body must be the object that its path in the archive promises, or the restore would create something else.
+fn check_identity(key: &ItemKey, item: &Value) -> Result<(), RewriteError> {
+    let wrong = |why: String| Err(RewriteError::NotTheItem { key: key.clone(), why });
+    if shape::at(item, &["metadata"]).is_none_or(|metadata| !metadata.is_object()) {
+        return wrong("it has no metadata".to_owned());
+    }
+    let (name, namespace) =
+        (shape::text(item, &["metadata", "name"]), shape::text(item, &["metadata", "namespace"]));
+    if name != Some(&key.name) {
+        return wrong(format!("its name is `{}`", name.unwrap_or_default()));
+    }
+    if namespace != key.namespace.as_deref() {
+        return wrong(format!("its namespace is `{}`", namespace.unwrap_or_default()));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,81 @@
+//! Namespaces are mapped, all at once, in every place of a known kind that names one. Pure.
+//!
+//! The mapping is a simultaneous substitution: with `{a: b, b: c}` what was in `a` is in `b` and never in `c`, because
+//! every place is visited once. Known places are the table in [`places`], role-binding subjects, rules about namespaces
+//! by name, secret references in parameters, and any label selector on `kubernetes.io/metadata.name`, wherever it
+//! stands. Free text (host names in arguments, URLs) and unknown fields of custom resources are not guessed at: a
+//! resource modifier changes those.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::{LAST_APPLIED, shape};
+use crate::model::Kind;
+
+mod places;
+mod selectors;
+mod subjects;
+
+/// From the name in the backup to the name in the cluster.
+#[derive(Clone, Debug, Default)]
+pub(super) struct NamespaceMap(BTreeMap<String, String>);
+
+impl NamespaceMap {
+    /// Keeps the pairs that change something.
+    pub(super) fn new(pairs: &BTreeMap<String, String>) -> Self {
+        let differ = |(from, to): &(&String, &String)| from != to;
+        Self(pairs.iter().filter(differ).map(|(from, to)| (from.clone(), to.clone())).collect())
+    }
+
+    /// The name in the cluster.
+    pub(super) fn map<'a>(&'a self, name: &'a str) -> &'a str {
+        self.0.get(name).map_or(name, String::as_str)
+    }
+
+    /// Maps a place that holds a namespace's name; anything else is left alone.
+    fn replace(&self, place: &mut Value) {
+        if let Some(new) = place.as_str().and_then(|old| self.0.get(old)) {
+            *place = Value::String(new.clone());
+        }
+    }
+}
+
+/// Maps the item and the configuration that kubectl last applied, so that a later `kubectl apply` finds its own.
+pub(super) fn rewrite(kind: &Kind, item: &mut Value, map: &NamespaceMap, warnings: &mut Vec<String>) {
+    if map.0.is_empty() {
+        return;
+    }
+    rewrite_object(kind, item, map);
+    let Some(annotation) = shape::at_mut(item, &["metadata", "annotations", LAST_APPLIED]) else { return };
+    let Some(text) = annotation.as_str() else { return };
+    let Ok(mut applied) = serde_json::from_str::<Value>(text) else {
+        warnings.push(format!(
+            "its annotation {LAST_APPLIED} is not JSON, so that the namespaces in it were not mapped"
+        ));
+        return;
+    };
+    let before = applied.clone();
+    rewrite_object(kind, &mut applied, map);
+    if applied != before {
+        // kubectl ends the text with a line feed.
+        *annotation = Value::String(format!("{applied}\n"));
+    }
+}
+
+fn rewrite_object(kind: &Kind, item: &mut Value, map: &NamespaceMap) {
+    let mut replace = |place: &mut Value| map.replace(place);
+    shape::each(item, "metadata.namespace", &mut replace);
+    if kind.as_str() == "namespaces" {
+        shape::each(item, "metadata.name", &mut replace);
+        if let Some(label) = shape::at_mut(item, &["metadata", "labels", selectors::NAME_LABEL]) {
+            replace(label);
+        }
+    }
+    places::rewrite(kind, item, map);
+    subjects::rewrite(kind, item, map);
+    selectors::rewrite(item, map);
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,142 @@
+//! The table of places that name a namespace, kind by kind. Pure.
+
+use serde_json::Value;
+
+use super::NamespaceMap;
+use crate::model::Kind;
+use crate::restore::rewrite::{pod, shape};
+
+/// Places by kind; `[]` stands for each element.
+fn places(kind: &Kind) -> &'static [&'static str] {
+    match kind.as_str() {
+        "serviceaccounts" => &["secrets[].namespace"],
+        "persistentvolumeclaims" => &["spec.dataSourceRef.namespace"],
+        "persistentvolumes" => &[
+            "spec.claimRef.namespace",
+            "spec.azureFile.secretNamespace",
+            "spec.cephfs.secretRef.namespace",
+            "spec.csi.controllerExpandSecretRef.namespace",
+            "spec.csi.controllerPublishSecretRef.namespace",
+            "spec.csi.nodeExpandSecretRef.namespace",
+            "spec.csi.nodePublishSecretRef.namespace",
+            "spec.csi.nodeStageSecretRef.namespace",
+            "spec.flexVolume.secretRef.namespace",
+            "spec.glusterfs.endpointsNamespace",
+            "spec.iscsi.secretRef.namespace",
+            "spec.rbd.secretRef.namespace",
+            "spec.scaleIO.secretRef.namespace",
+            "spec.storageos.secretRef.namespace",
+        ],
+        "volumesnapshotcontents.snapshot.storage.k8s.io" => &["spec.volumeSnapshotRef.namespace"],
+        "volumegroupsnapshotcontents.groupsnapshot.storage.k8s.io" => {
+            &["spec.volumeGroupSnapshotRef.namespace"]
+        }
+        "endpoints" => &[
+            "subsets[].addresses[].targetRef.namespace",
+            "subsets[].notReadyAddresses[].targetRef.namespace",
+        ],
+        "endpointslices.discovery.k8s.io" => &["endpoints[].targetRef.namespace"],
+        "statefulsets.apps" => &["spec.volumeClaimTemplates[].metadata.namespace"],
+        "validatingwebhookconfigurations.admissionregistration.k8s.io"
+        | "mutatingwebhookconfigurations.admissionregistration.k8s.io" => {
+            &["webhooks[].clientConfig.service.namespace"]
+        }
+        "validatingadmissionpolicybindings.admissionregistration.k8s.io"
+        | "mutatingadmissionpolicybindings.admissionregistration.k8s.io" => &["spec.paramRef.namespace"],
+        "customresourcedefinitions.apiextensions.k8s.io" => {
+            &["spec.conversion.webhook.clientConfig.service.namespace"]
+        }
+        "apiservices.apiregistration.k8s.io" => &["spec.service.namespace"],
+        "ingressclasses.networking.k8s.io" => &["spec.parameters.namespace"],
+        "ipaddresses.networking.k8s.io" => &["spec.parentRef.namespace"],
+        "flowschemas.flowcontrol.apiserver.k8s.io" => &["spec.rules[].resourceRules[].namespaces"],
+        "gatewayclasses.gateway.networking.k8s.io" => &["spec.parametersRef.namespace"],
+        "gateways.gateway.networking.k8s.io" => &[
+            "spec.listeners[].tls.certificateRefs[].namespace",
+            "spec.listeners[].tls.frontendValidation.caCertificateRefs[].namespace",
+        ],
+        "httproutes.gateway.networking.k8s.io"
+        | "grpcroutes.gateway.networking.k8s.io"
+        | "tlsroutes.gateway.networking.k8s.io"
+        | "tcproutes.gateway.networking.k8s.io"
+        | "udproutes.gateway.networking.k8s.io" => &[
+            "spec.parentRefs[].namespace",
+            "spec.rules[].backendRefs[].namespace",
+            "spec.rules[].filters[].requestMirror.backendRef.namespace",
+            "spec.rules[].backendRefs[].filters[].requestMirror.backendRef.namespace",
+        ],
+        "referencegrants.gateway.networking.k8s.io" => &["spec.from[].namespace"],
+        _ => &[],
+    }
+}
+
+/// Places in a pod's specification, in pods and in every kind with a pod template.
+const POD_PLACES: [&str; 4] = [
+    "affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[].namespaces",
+    "affinity.podAffinity.preferredDuringSchedulingIgnoredDuringExecution[].podAffinityTerm.namespaces",
+    "affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[].namespaces",
+    "affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution[].podAffinityTerm.namespaces",
+];
+
+/// How the parameter of a class of volumes that names a secret's namespace ends (`csi.storage.k8s.io/…-secret-namespace`).
+const SECRET_PARAMETER: &str = "secret-namespace";
+
+/// Annotations of a volume that name a secret's namespace.
+const SECRET_ANNOTATIONS: [&str; 2] = [
+    "volume.kubernetes.io/provisioner-deletion-secret-namespace",
+    "volume.kubernetes.io/controller-expand-secret-namespace",
+];
+
+/// Maps every place of the tables.
+pub(super) fn rewrite(kind: &Kind, item: &mut Value, map: &NamespaceMap) {
+    for place in places(kind) {
+        shape::each(item, place, &mut |found| replace_each(found, map));
+    }
+    if let Some(path) = pod::spec_path(kind) {
+        if let Some(spec) = shape::at_mut(item, path) {
+            for place in POD_PLACES {
+                shape::each(spec, place, &mut |found| replace_each(found, map));
+            }
+        }
+        rewrite_template_metadata(kind, item, path, map);
+    }
+    match kind.as_str() {
+        "storageclasses.storage.k8s.io"
+        | "volumesnapshotclasses.snapshot.storage.k8s.io"
+        | "volumegroupsnapshotclasses.groupsnapshot.storage.k8s.io" => {
+            for (name, value) in shape::object_mut(item, &["parameters"]).into_iter().flatten() {
+                if name.ends_with(SECRET_PARAMETER) {
+                    map.replace(value);
+                }
+            }
+        }
+        "persistentvolumes" => {
+            for annotation in SECRET_ANNOTATIONS {
+                if let Some(place) = shape::at_mut(item, &["metadata", "annotations", annotation]) {
+                    map.replace(place);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// A template's own metadata may repeat the namespace; that of a Pod is the item's and mapped already.
+fn rewrite_template_metadata(kind: &Kind, item: &mut Value, spec_path: &[&str], map: &NamespaceMap) {
+    if kind.as_str() == "pods" {
+        return;
+    }
+    if let Some((_, template)) = spec_path.split_last()
+        && let Some(template) = shape::at_mut(item, template)
+    {
+        shape::each(template, "metadata.namespace", &mut |place| map.replace(place));
+    }
+}
+
+/// A place is one name or a list of names.
+fn replace_each(place: &mut Value, map: &NamespaceMap) {
+    match place {
+        Value::Array(names) => names.iter_mut().for_each(|name| map.replace(name)),
+        name => map.replace(name),
+    }
+}

@@ -1,0 +1,178 @@
+//! Which items of the index are meant: by namespace, kind and label; and what of the cluster may come along. Pure.
+
+use crate::api::CompiledSelection;
+use crate::archive::IndexedKind;
+use crate::model::{Category, Finding, ItemKey, LabelSet, term_means};
+
+/// The definitions' own kind.
+pub const DEFINITIONS: &str = "customresourcedefinitions.apiextensions.k8s.io";
+
+/// The namespaces' own kind.
+pub const NAMESPACES: &str = "namespaces";
+
+/// How an item stands to the restore.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It is meant itself.
+    Selected,
+    /// It comes when an item that is meant needs it: a namespace what is in it, a definition its resources, and so on.
+    IfNeeded,
+}
+
+/// Which cluster-scoped items come back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClusterScope {
+    /// All of them.
+    All,
+    /// Those that the restored items need.
+    Related,
+    /// None, the namespaces of restored items aside.
+    None,
+}
+
+/// The selection, beside an index.
+#[derive(Clone, Debug)]
+pub struct Selection<'a> {
+    terms: &'a CompiledSelection,
+    /// Which cluster-scoped items are wanted.
+    pub cluster: ClusterScope,
+}
+
+impl<'a> Selection<'a> {
+    /// Says which cluster-scoped items the terms ask for.
+    pub fn new(terms: &'a CompiledSelection) -> Self {
+        let cluster = match terms.cluster_resources {
+            Some(true) => ClusterScope::All,
+            Some(false) => ClusterScope::None,
+            None if terms.namespaces.is_everything() => ClusterScope::All,
+            None => ClusterScope::Related,
+        };
+        Self { terms, cluster }
+    }
+
+    /// How an item stands to the restore; None when the selection does not reach it.
+    pub fn judge(&self, info: &IndexedKind, key: &ItemKey, labels: &LabelSet) -> Option<Standing> {
+        let CompiledSelection { namespaces, kinds, labels: query, .. } = self.terms;
+        let takes = kinds.takes(&info.kind, info.aliases()) && query.matches(labels);
+        let standing = |taken: bool| if taken { Standing::Selected } else { Standing::IfNeeded };
+        if let Some(namespace) = &key.namespace {
+            return (namespaces.takes(namespace) && takes).then_some(Standing::Selected);
+        }
+        if info.kind.as_str() == NAMESPACES {
+            return namespaces.takes(&key.name).then(|| standing(takes));
+        }
+        if kinds.excludes(&info.kind, info.aliases()) {
+            return None;
+        }
+        match self.cluster {
+            // A selection of kinds or labels reaches definitions by their resources unless it names them.
+            ClusterScope::All => Some(standing(takes)),
+            ClusterScope::Related => Some(Standing::IfNeeded),
+            ClusterScope::None => None,
+        }
+    }
+
+    /// What the selection names and the backup does not have: an error for a name that is spelled out, as nothing of it comes
+    /// back; a warning for a pattern and for what is excluded.
+    pub fn unmatched(&self, kinds: &[IndexedKind], namespaces: &[Box<str>]) -> Vec<Finding> {
+        const ADVICE: &str = "`ark backup contents` lists what there is";
+        let mut findings = Vec::new();
+        for (name, literal) in self.terms.namespaces.unmatched(namespaces.iter().map(|name| &**name)) {
+            findings.push(if literal {
+                let message = format!("the backup has no namespace `{name}`; {ADVICE}");
+                Finding::error(Category::Unmatched, message)
+            } else {
+                let message = format!("no namespace of the backup matches `{name}`");
+                Finding::warning(Category::Unmatched, message)
+            });
+        }
+        let unknown = |term: &&String| {
+            *term != "*" && !kinds.iter().any(|info| term_means(term, &info.kind, info.aliases()))
+        };
+        let (included, excluded) = self.terms.kinds.terms();
+        findings.extend(included.iter().filter(unknown).map(|term| {
+            Finding::error(Category::Unmatched, format!("the backup has no kind called `{term}`; {ADVICE}"))
+        }));
+        findings.extend(excluded.iter().filter(unknown).map(|term| {
+            let message =
+                format!("the backup has no kind called `{term}`, so that excluding it means nothing");
+            Finding::warning(Category::Unmatched, message)
+        }));
+        findings
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::Filter;
+    use crate::model::Kind;
+
+    fn judge(filter: serde_json::Value, kind: &str, namespace: Option<&str>, name: &str) -> Option<Standing> {
+        let terms = serde_json::from_value::<Filter>(filter).unwrap().compile().unwrap();
+        let info = kind_info(kind, namespace.is_some());
+        let key = ItemKey {
+            kind: info.kind.clone(),
+            namespace: namespace.map(str::to_owned),
+            name: name.to_owned(),
+        };
+        let labels = LabelSet::from([("app".to_owned(), "web".to_owned())]);
+        Selection::new(&terms).judge(&info, &key, &labels)
+    }
+
+    fn kind_info(kind: &str, namespaced: bool) -> IndexedKind {
+        IndexedKind {
+            kind: Kind::parse(kind),
+            version: "v1".into(),
+            name: String::new(),
+            singular: String::new(),
+            short_names: Vec::new(),
+            namespaced,
+        }
+    }
+
+    #[test]
+    fn namespaces_kinds_and_labels_narrow_and_cluster_items_wait_until_needed() {
+        use Standing::{IfNeeded, Selected};
+        let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        let (all, one) = (json("{}"), json(r#"{"includedNamespaces":["a*"]}"#));
+        let kinds = json(r#"{"includedResources":["secrets"]}"#);
+        let label = json(r#"{"labelSelector":{"matchLabels":{"app":"db"}}}"#);
+        let none = json(r#"{"includeClusterResources":false}"#);
+        let without = json(r#"{"includedNamespaces":["a"],"excludedResources":["storageclasses"]}"#);
+        let class = "storageclasses.storage.k8s.io";
+        for (filter, kind, namespace, name, expected) in [
+            (&all, "secrets", Some("a"), "x", Some(Selected)),
+            (&all, class, None, "x", Some(Selected)),
+            (&one, "secrets", Some("a1"), "x", Some(Selected)),
+            (&one, "secrets", Some("b"), "x", None),
+            (&one, class, None, "x", Some(IfNeeded)),
+            (&one, NAMESPACES, None, "a1", Some(Selected)),
+            (&one, NAMESPACES, None, "b", None),
+            (&kinds, "pods", Some("a"), "x", None),
+            (&kinds, NAMESPACES, None, "a", Some(IfNeeded)),
+            (&kinds, DEFINITIONS, None, "x", Some(IfNeeded)),
+            (&label, "secrets", Some("a"), "x", None),
+            (&none, class, None, "x", None),
+            (&none, NAMESPACES, None, "a", Some(Selected)),
+            (&without, class, None, "x", None),
+        ] {
+            assert_eq!(
+                judge(filter.clone(), kind, namespace, name),
+                expected,
+                "{filter} {kind} {namespace:?} {name}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_name_that_nothing_has_is_told() {
+        let filter = r#"{"includedNamespaces":["shop","x*"],"includedResources":["pods","gadgets"]}"#;
+        let terms = serde_json::from_str::<Filter>(filter).unwrap().compile().unwrap();
+        let findings =
+            Selection::new(&terms).unmatched(&[kind_info("pods", true)], &["shop".into(), "prod".into()]);
+        let told: Vec<String> = findings.iter().map(ToString::to_string).collect();
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(told[0].contains("`x*`") && told[1].contains("`gadgets`"), "{told:?}");
+    }
+}
