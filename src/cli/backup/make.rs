@@ -1,0 +1,120 @@
+//! `ark backup run`: the engine, here and now.
+
+use std::time::Instant;
+
+use chrono::Utc;
+use clap::Args;
+use indicatif::{HumanBytes, HumanDuration};
+use uuid::Uuid;
+
+use crate::api::{self, BackupSpec};
+use crate::backup::{self, BackupOutcome, BackupRequest};
+use crate::cli::failure::{Done, Failure};
+use crate::cli::location::LocationArgs;
+use crate::cli::output::{Format, Output, count, findings};
+use crate::cli::selection::{SelectionArgs, refused};
+use crate::cli::{Global, signal};
+use crate::model::{BackupName, Progress};
+
+const EXAMPLE: &str = "\
+Examples:
+  # The whole cluster into a folder; the time becomes the name
+  ark backup run --location file:///backups
+  # Two namespaces into S3, without their secrets
+  ark backup run shop-1 --location 's3://backups/prod?region=eu-central-1' \\
+    --include-namespaces shop,shop-db --exclude-resources secrets
+
+Ctrl-C ends the run and removes what it had written. A name that exists in the bucket is never overwritten.";
+
+/// Back up a cluster from this machine; nothing needs to be installed in it.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLE)]
+pub struct RunCommand {
+    /// The name of the backup; it must be new in the bucket [default: the time in UTC as yyyymmddhhmmss]
+    name: Option<BackupName>,
+    #[command(flatten)]
+    location: LocationArgs,
+    #[command(flatten)]
+    selection: SelectionArgs,
+    /// How long to keep the backup: 30d, 720h [default: for ever]
+    #[arg(long, value_name = "DURATION")]
+    ttl: Option<api::Duration>,
+}
+
+/// Makes the backup.
+pub async fn run(global: &Global, command: &RunCommand, output: &Output) -> Result<Done, Failure> {
+    let name = match &command.name {
+        Some(name) => name.clone(),
+        None => default_name()?,
+    };
+    let spec =
+        BackupSpec { filter: command.selection.filter()?, ttl: command.ttl.clone(), ..BackupSpec::default() };
+    // What is wrong with the command line is told before anything is touched.
+    let wrong = spec.validate();
+    if !wrong.is_empty() {
+        return Err(refused(&wrong));
+    }
+    command.location.check()?;
+    let cluster = global.cluster().await?;
+    let request = BackupRequest {
+        name,
+        spec,
+        uid: Uuid::new_v4().to_string(),
+        holder: crate::cli::holder(),
+        cluster: cluster.identity().await?,
+    };
+    let bucket = command.location.bucket().await?;
+    bucket.establish_identity().await?;
+    let began = Instant::now();
+    let progress = Progress::default();
+    let stop = signal::stopped(output, "removing what is half-written from the bucket");
+    let work = backup::run(&cluster, &bucket, &request, &progress, stop);
+    let outcome = output.follow(&progress, work).await?;
+    report(&outcome, began, output)
+}
+
+fn default_name() -> Result<BackupName, Failure> {
+    Utc::now()
+        .format("%Y%m%d%H%M%S")
+        .to_string()
+        .parse()
+        .map_err(|error| Failure::failed("naming the backup", &error))
+}
+
+fn report(outcome: &BackupOutcome, began: Instant, output: &Output) -> Result<Done, Failure> {
+    let BackupOutcome { backup, results } = outcome;
+    let name = backup.metadata.name.as_deref().unwrap_or_default();
+    let status = backup.status.clone().unwrap_or_default();
+    findings(output, results);
+    match output.format() {
+        Format::Json | Format::Yaml => output.document(backup)?,
+        Format::Name => output.line(name)?,
+        Format::Table | Format::Wide => {
+            let progress = status.progress.unwrap_or_default();
+            let stored = status.objects.iter().map(|object| object.size).sum::<u64>();
+            output.line(format!(
+                "backup {name}: {}, {} ({}, {} stored) at revision {} in {}, {} left out, {}, {}",
+                status.phase.unwrap_or_default(),
+                count(progress.items_backed_up, "item"),
+                HumanBytes(progress.bytes),
+                HumanBytes(stored),
+                status.revision.unwrap_or_default(),
+                elapsed(began),
+                results.skipped.total(),
+                count(results.warnings, "warning"),
+                count(results.errors, "error"),
+            ))?;
+        }
+    }
+    Ok(Done::unless(results.errors > 0))
+}
+
+/// Seconds with a digit below a minute, words above.
+pub fn elapsed(began: Instant) -> String {
+    let elapsed = began.elapsed();
+    if elapsed.as_secs() < 60 {
+        format!("{:.1}s", elapsed.as_secs_f64())
+    } else {
+        HumanDuration(elapsed).to_string()
+    }
+}

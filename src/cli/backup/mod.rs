@@ -1,0 +1,45 @@
+//! `ark backup`: one function a verb.
+
+mod describe;
+mod look;
+mod make;
+
+use clap::Subcommand;
+pub use make::elapsed;
+
+use super::Global;
+use super::diff::{self, DiffCommand};
+use super::failure::{Done, Failure};
+use super::output::Output;
+
+/// Make backups, look into them, check them.
+#[derive(Debug, Subcommand)]
+pub enum BackupCommand {
+    /// Back up a cluster from this machine; nothing needs to be installed in it
+    Run(make::RunCommand),
+    /// List the items in a backup; reads its index, not the backup itself
+    Contents(look::ContentsCommand),
+    /// Show when and how a backup was made, what was left out, what went wrong
+    Describe(describe::DescribeCommand),
+    /// Print the log of a backup
+    Logs(look::LogsCommand),
+    /// Compare a backup with another one, or with the live cluster
+    Diff(DiffCommand),
+    /// Read a whole backup and check it against its hashes
+    Verify(look::VerifyCommand),
+    /// Save a backup as a .tar.zst file
+    Download(look::DownloadCommand),
+}
+
+/// Runs the verb.
+pub async fn run(global: &Global, command: &BackupCommand, output: &Output) -> Result<Done, Failure> {
+    match command {
+        BackupCommand::Run(command) => make::run(global, command, output).await,
+        BackupCommand::Contents(command) => look::contents(command, output).await,
+        BackupCommand::Describe(command) => describe::describe(command, output).await,
+        BackupCommand::Logs(command) => look::logs(command, output).await,
+        BackupCommand::Diff(command) => diff::diff(global, command, output).await,
+        BackupCommand::Verify(command) => look::verify(command, output).await,
+        BackupCommand::Download(command) => look::download(command, output).await,
+    }
+}

@@ -1,0 +1,27 @@
+//! `ark completion`.
+
+use clap::{Args, CommandFactory};
+use clap_complete::Shell;
+
+use super::Cli;
+use super::failure::{Done, Failure};
+use super::output::Output;
+
+/// Print a completion script for a shell.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  # bash, for all users\n  ark completion bash > /etc/bash_completion.d/ark\n  # zsh, in this shell\n  source <(ark completion zsh)"
+)]
+pub struct CompletionCommand {
+    /// The shell
+    #[arg(value_enum)]
+    shell: Shell,
+}
+
+/// Prints the script.
+pub fn run(command: &CompletionCommand, output: &Output) -> Result<Done, Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(command.shell, &mut Cli::command(), "ark", &mut script);
+    output.bytes(&script)?;
+    Ok(Done::Complete)
+}

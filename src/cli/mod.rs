@@ -1,0 +1,151 @@
+//! The person's door: what can be typed, and which function answers.
+//!
+//! One file a noun, one function a verb. `output` alone prints; `failure` alone knows exit codes.
+
+mod backup;
+mod bucket;
+mod completion;
+mod crd;
+mod diff;
+mod failure;
+mod location;
+mod output;
+mod reference;
+mod restore;
+mod selection;
+mod signal;
+mod version;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::cluster::{Cluster, ConnectOptions};
+use failure::{Done, Failure};
+use output::{Color, Format, Output};
+pub use reference::reference;
+
+/// Cluster and bucket are the slow ones; on a machine of many processors more threads would only hold memory.
+const THREADS: usize = 4;
+
+const EXAMPLE: &str = "\
+Examples:
+  # Back up the cluster of the current kubeconfig context into a folder
+  ark backup run nightly --location file:///backups
+  # See what is there
+  ark bucket list --location file:///backups
+  # Bring one namespace back under another name; with --dry-run: only print what would be done
+  ark restore run --location file:///backups --from-backup nightly \\
+    --include-namespaces shop --namespace-mappings shop:shop-copy
+
+Exit codes:
+  0  done
+  1  failed
+  2  wrong usage
+  3  done, but some items failed
+  4  not found
+  5  the cluster cannot be reached
+  6  the bucket cannot be reached";
+
+/// Backs up a Kubernetes cluster into a bucket and brings it back, there or in another cluster.
+#[derive(Debug, Parser)]
+#[command(name = "ark", version, about, after_help = EXAMPLE, max_term_width = 120)]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options that every command takes.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// The kubeconfig file [default: $KUBECONFIG, else ~/.kube/config, else the pod's service account]
+    #[arg(long, global = true, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+    /// The context in the kubeconfig [default: its current context]
+    #[arg(long, global = true, value_name = "NAME")]
+    context: Option<String>,
+    /// The output format
+    #[arg(short, long, global = true, value_enum, default_value = "table", value_name = "FORMAT")]
+    output: Format,
+    /// Print no progress and no notes, only the answer, warnings and errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Print the log of the run to stderr; -vv also prints every request
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+    /// When to colour messages
+    #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN")]
+    color: Color,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make backups, look into them, check them
+    #[command(subcommand)]
+    Backup(backup::BackupCommand),
+    /// Restore from a backup
+    #[command(subcommand)]
+    Restore(restore::RestoreCommand),
+    /// List, check and add to what is in a bucket; needs no cluster
+    #[command(subcommand)]
+    Bucket(bucket::BucketCommand),
+    /// Print Ark's custom resource definitions
+    Crd(crd::CrdCommand),
+    /// Print a completion script for a shell
+    Completion(completion::CompletionCommand),
+    /// Print the version of Ark and of the backup format it writes
+    Version,
+}
+
+impl Global {
+    /// Connects to the cluster that the options name.
+    async fn cluster(&self) -> Result<Cluster, Failure> {
+        let options = ConnectOptions { kubeconfig: self.kubeconfig.clone(), context: self.context.clone() };
+        Ok(Cluster::connect(&options).await?)
+    }
+}
+
+/// Parses the command line, runs the verb, and answers with its exit code.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return output::usage(&error),
+    };
+    let output = Output::new(cli.global.output, cli.global.quiet, cli.global.verbose, cli.global.color);
+    let done = runtime()
+        .map_err(|source| Failure::failed("starting the program", &source))
+        .and_then(|runtime| runtime.block_on(run(&cli, &output)));
+    match done {
+        Ok(done) => done.code(),
+        Err(failure) => output.failure(&failure),
+    }
+}
+
+/// The threads: as many as there are processors, up to [`THREADS`].
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    tokio::runtime::Builder::new_multi_thread().worker_threads(processors.min(THREADS)).enable_all().build()
+}
+
+/// Who runs a command, for whoever finds its claim in the bucket: host and process.
+fn holder() -> String {
+    let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
+    let host = host.trim();
+    format!("{}/{}", if host.is_empty() { "unknown" } else { host }, std::process::id())
+}
+
+async fn run(cli: &Cli, output: &Output) -> Result<Done, Failure> {
+    let Cli { global, command } = cli;
+    match command {
+        Command::Backup(command) => backup::run(global, command, output).await,
+        Command::Restore(command) => restore::run(global, command, output).await,
+        Command::Bucket(command) => bucket::run(command, output).await,
+        Command::Crd(command) => crd::run(command, output),
+        Command::Completion(command) => completion::run(command, output),
+        Command::Version => version::run(output),
+    }
+}

@@ -1,0 +1,169 @@
+//! The only place that prints: answers to stdout; notes, progress and failures to stderr.
+
+mod progress;
+mod table;
+
+use std::fmt;
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+
+use clap::ValueEnum;
+use serde::Serialize;
+use tracing_subscriber::filter::LevelFilter;
+
+use super::failure::Failure;
+pub use table::Table;
+
+/// How an answer is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Columns for people.
+    Table,
+    /// More columns.
+    Wide,
+    /// JSON.
+    Json,
+    /// YAML.
+    Yaml,
+    /// Names only, one a line.
+    Name,
+}
+
+/// When messages are coloured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Where a command says what it has to say.
+#[derive(Debug)]
+pub struct Output {
+    format: Format,
+    quiet: bool,
+    color: bool,
+    terminal: bool,
+}
+
+const RED: &str = "\x1b[31m";
+const YELLOW: &str = "\x1b[33m";
+const PLAIN: &str = "\x1b[0m";
+
+impl Output {
+    /// As the options say; with `verbose` the log of the run goes to stderr.
+    pub fn new(format: Format, quiet: bool, verbose: u8, color: Color) -> Self {
+        let terminal = io::stderr().is_terminal();
+        let color = match color {
+            Color::Auto => terminal && std::env::var_os("NO_COLOR").is_none(),
+            Color::Always => true,
+            Color::Never => false,
+        };
+        let level = match verbose {
+            0 => LevelFilter::OFF,
+            1 => LevelFilter::INFO,
+            _ => LevelFilter::DEBUG,
+        };
+        // A second call in one process finds the first one's subscriber in place, which serves as well.
+        let _ = tracing_subscriber::fmt()
+            .with_max_level(level)
+            .with_target(verbose > 1)
+            .with_ansi(color)
+            .with_writer(io::stderr)
+            .try_init();
+        Self { format, quiet, color, terminal: terminal && verbose == 0 }
+    }
+
+    /// The format that was asked for.
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// One line of an answer.
+    pub fn line(&self, line: impl fmt::Display) -> Result<(), Failure> {
+        self.bytes(format!("{line}\n").as_bytes())
+    }
+
+    /// Bytes of an answer as they are.
+    pub fn bytes(&self, bytes: &[u8]) -> Result<(), Failure> {
+        match io::stdout().lock().write_all(bytes) {
+            // Whoever read on has seen enough (`ark … | head`).
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
+            written => written.map_err(|error| Failure::failed("writing the answer to stdout", &error)),
+        }
+    }
+
+    /// A document as JSON or, in any other format, as YAML.
+    pub fn document(&self, document: &impl Serialize) -> Result<(), Failure> {
+        if self.format == Format::Json {
+            let text = serde_json::to_string_pretty(document);
+            return self.line(text.map_err(|error| Failure::failed("writing the answer as JSON", &error))?);
+        }
+        let text = serde_saphyr::to_string(document);
+        self.bytes(text.map_err(|error| Failure::failed("writing the answer as YAML", &error))?.as_bytes())
+    }
+
+    /// A word on what happens, for people; not with `--quiet`.
+    pub fn note(&self, note: impl fmt::Display) {
+        if !self.quiet {
+            self.stderr(&format!("{note}\n"));
+        }
+    }
+
+    /// Something that is not as it should be, though the command goes on.
+    pub fn warning(&self, warning: impl fmt::Display) {
+        self.stderr(&format!("{}: {warning}\n", self.paint(YELLOW, "warning")));
+    }
+
+    /// An item that failed, though the command goes on.
+    pub fn error(&self, error: impl fmt::Display) {
+        self.stderr(&format!("{}: {error}\n", self.paint(RED, "error")));
+    }
+
+    /// Why the command failed; answers with the exit code.
+    pub fn failure(&self, failure: &Failure) -> ExitCode {
+        self.stderr(&format!("{}: {}\n", self.paint(RED, "ark"), failure.message()));
+        failure.code()
+    }
+
+    fn paint(&self, color: &str, text: &str) -> String {
+        if self.color { format!("{color}{text}{PLAIN}") } else { text.to_owned() }
+    }
+
+    fn stderr(&self, text: &str) {
+        // Nobody is left to tell when stderr is gone.
+        let _ = io::stderr().lock().write_all(text.as_bytes());
+    }
+}
+
+/// Prints what clap has to say: help and version to stdout with code 0, wrong usage to stderr with code 2.
+pub fn usage(error: &clap::Error) -> ExitCode {
+    let _ = error.print();
+    ExitCode::from(if error.use_stderr() { 2 } else { 0 })
+}
+
+/// A number and what it counts: `1 error`, `2 errors`.
+pub fn count(number: u64, noun: &str) -> String {
+    let s = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{s}")
+}
+
+/// Shows what went wrong with items, up to a screenful.
+pub fn findings(output: &Output, results: &crate::model::Results) {
+    const SHOWN: usize = 20;
+    for finding in results.findings.iter().take(SHOWN) {
+        match finding.severity {
+            crate::model::Severity::Warning => output.warning(finding),
+            crate::model::Severity::Error => output.error(finding),
+        }
+    }
+    let more = (results.warnings + results.errors).saturating_sub(SHOWN as u64);
+    if more > 0 {
+        output.note(format!(
+            "… and {more} more warnings and errors; they are kept in the bucket, and -v prints all of them"
+        ));
+    }
+}

@@ -1,0 +1,80 @@
+//! Long work shows how far it is: a bar on a terminal, plain lines elsewhere.
+
+use std::future::Future;
+use std::time::Duration;
+
+use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use super::Output;
+use crate::model::{Progress, ProgressSnapshot};
+
+/// How often a terminal is redrawn.
+const REDRAW: Duration = Duration::from_millis(100);
+
+/// How often a line is written where no terminal is: often enough for a log that somebody follows.
+const LINE: Duration = Duration::from_secs(5);
+
+enum Shown {
+    Nothing,
+    Bar(ProgressBar),
+    Lines { last: Instant },
+}
+
+impl Output {
+    /// Shows `progress` until `work` is done, and answers with what it yields.
+    pub async fn follow<T>(&self, progress: &Progress, work: impl Future<Output = T>) -> T {
+        let mut shown = self.begin();
+        let mut ticks = interval(REDRAW);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        tokio::pin!(work);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut work => {
+                    if let Shown::Bar(bar) = shown {
+                        bar.finish_and_clear();
+                    }
+                    return done;
+                }
+                _ = ticks.tick() => self.show(&mut shown, &progress.snapshot()),
+            }
+        }
+    }
+
+    fn begin(&self) -> Shown {
+        if self.quiet {
+            Shown::Nothing
+        } else if self.terminal {
+            let style = ProgressStyle::with_template("{spinner} {msg} {wide_bar} {pos}/{len} {elapsed}");
+            let bar = ProgressBar::new(0);
+            Shown::Bar(style.map_or(bar.clone(), |style| bar.with_style(style)))
+        } else {
+            Shown::Lines { last: Instant::now() }
+        }
+    }
+
+    fn show(&self, shown: &mut Shown, now: &ProgressSnapshot) {
+        match shown {
+            Shown::Nothing => {}
+            Shown::Bar(bar) => {
+                bar.set_length(now.total);
+                bar.set_position(now.done);
+                bar.set_message(now.stage.clone());
+                bar.tick();
+            }
+            Shown::Lines { last } => {
+                if last.elapsed() >= LINE {
+                    *last = Instant::now();
+                    self.note(format!(
+                        "{}: {} of {} items, {}",
+                        now.stage,
+                        now.done,
+                        now.total,
+                        HumanBytes(now.bytes)
+                    ));
+                }
+            }
+        }
+    }
+}
