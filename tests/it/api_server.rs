@@ -1,0 +1,199 @@
+//! A scripted API server on the loopback device: three kinds, a few objects, and answers that a test may forbid. It is
+//! enough of a cluster to make a backup of.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+use std::thread::spawn;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::ark;
+
+const REVISION: &str = "1000";
+
+/// What the server knows.
+#[derive(Default)]
+struct Content {
+    objects: BTreeMap<&'static str, Vec<Value>>,
+    forbidden: BTreeSet<&'static str>,
+    /// Kinds whose revisions are others' than the cluster's, as those of an aggregated API are.
+    elsewhere: BTreeSet<&'static str>,
+}
+
+/// The server; it answers as long as the test's process lives.
+pub struct ApiServer {
+    address: SocketAddr,
+    folder: TempDir,
+    content: Arc<Mutex<Content>>,
+}
+
+impl ApiServer {
+    /// A cluster with the namespaces `default`, `kube-system` and `shop`, two settings and a secret in the latter.
+    pub fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let address = listener.local_addr().expect("it is bound");
+        let content = Arc::<Mutex<Content>>::default();
+        let shared = Arc::clone(&content);
+        spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let content = Arc::clone(&shared);
+                spawn(move || serve(stream, &content));
+            }
+        });
+        let server = Self { address, folder: tempfile::tempdir().expect("a folder"), content };
+        for name in ["default", "kube-system", "shop"] {
+            server.put("namespaces", None, name, json!({"spec": {"finalizers": ["kubernetes"]}}));
+        }
+        server.put("configmaps", Some("shop"), "settings", json!({"data": {"greeting": "Grüß Gott"}}));
+        server.put("configmaps", Some("shop"), "prices", json!({"data": {"apple": "1.20"}}));
+        server.put("secrets", Some("shop"), "login", json!({"data": {"password": "c2VjcmV0"}}));
+        server
+    }
+
+    /// Adds or replaces an object.
+    pub fn put(&self, plural: &'static str, namespace: Option<&str>, name: &str, fields: Value) {
+        let mut object = fields;
+        object["metadata"] = json!({
+            "name": name, "uid": format!("00000000-0000-0000-0000-{:0>12}", name.len()), "resourceVersion": "7",
+            "labels": {"app": name},
+        });
+        if let Some(namespace) = namespace {
+            object["metadata"]["namespace"] = namespace.into();
+        }
+        self.remove(plural, name);
+        self.content.lock().expect("no test panics here").objects.entry(plural).or_default().push(object);
+    }
+
+    /// Removes an object.
+    pub fn remove(&self, plural: &'static str, name: &str) {
+        let mut content = self.content.lock().expect("no test panics here");
+        content.objects.entry(plural).or_default().retain(|object| object["metadata"]["name"] != name);
+    }
+
+    /// From now on, this kind may not be listed.
+    pub fn forbid(&self, plural: &'static str) {
+        self.content.lock().expect("no test panics here").forbidden.insert(plural);
+    }
+
+    /// From now on, this kind is kept elsewhere and knows nothing of the cluster's revisions.
+    pub fn keep_elsewhere(&self, plural: &'static str) {
+        self.content.lock().expect("no test panics here").elsewhere.insert(plural);
+    }
+
+    /// The command `ark ARGUMENTS…` with this cluster as its own.
+    pub fn ark<A: AsRef<std::ffi::OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
+        let mut command = ark(arguments);
+        command.env("KUBECONFIG", self.kubeconfig());
+        command
+    }
+
+    fn kubeconfig(&self) -> PathBuf {
+        let path = self.folder.path().join("kubeconfig");
+        std::fs::write(&path, kubeconfig(self.address)).expect("a kubeconfig can be written");
+        path
+    }
+}
+
+/// A kubeconfig whose current context `here` leads to an address without TLS.
+pub fn kubeconfig(address: SocketAddr) -> String {
+    json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "here",
+        "clusters": [{"name": "here", "cluster": {"server": format!("http://{address}")}}],
+        "users": [{"name": "me", "user": {}}],
+        "contexts": [{"name": "here", "context": {"cluster": "here", "user": "me"}}],
+    })
+    .to_string()
+}
+
+/// An address at which nobody listens.
+pub fn nobody() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port is free")
+}
+
+/// Answers the requests of one connection, one after the other.
+fn serve(mut stream: TcpStream, content: &Mutex<Content>) {
+    let mut received = Vec::new();
+    let mut chunk = [0; 4096];
+    while let Ok(size @ 1..) = stream.read(&mut chunk) {
+        received.extend_from_slice(&chunk[..size]);
+        let Some(end) = received.windows(4).position(|window| window == b"\r\n\r\n") else { continue };
+        let head = String::from_utf8_lossy(&received[..end]).into_owned();
+        received.clear();
+        let target = head.split(' ').nth(1).unwrap_or_default();
+        let (code, body) = answer(target, &content.lock().expect("no test panics here"));
+        let body = body.to_string();
+        let length = body.len();
+        let text = format!(
+            "HTTP/1.1 {code} x\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+        );
+        if stream.write_all(text.as_bytes()).is_err() {
+            return;
+        }
+    }
+}
+
+fn answer(target: &str, content: &Content) -> (u16, Value) {
+    let path = target.split('?').next().unwrap_or_default();
+    match path {
+        "/version" => return (200, json!({"gitVersion": "v1.35.4"})),
+        "/api" => return (200, json!({"kind": "APIVersions", "versions": ["v1"]})),
+        "/apis" => return (200, json!({"kind": "APIGroupList", "groups": []})),
+        "/api/v1" => return (200, resources()),
+        _ => {}
+    }
+    let parts: Vec<&str> = path.trim_start_matches("/api/v1/").split('/').collect();
+    match *parts {
+        ["namespaces", name] => get(content, "namespaces", name),
+        ["namespaces", namespace, plural] => list(content, plural, Some(namespace)),
+        [plural] => list(content, plural, None),
+        _ => status(404, "NotFound", "the server could not find the requested resource"),
+    }
+}
+
+fn resources() -> Value {
+    let resource = |name: &str, kind: &str, short: &str, namespaced: bool| {
+        json!({
+            "name": name, "singularName": kind.to_lowercase(), "kind": kind, "namespaced": namespaced,
+            "shortNames": [short],
+            "verbs": ["create", "delete", "get", "list", "patch", "update", "watch"],
+        })
+    };
+    json!({"kind": "APIResourceList", "groupVersion": "v1", "resources": [
+        resource("namespaces", "Namespace", "ns", false),
+        resource("configmaps", "ConfigMap", "cm", true),
+        resource("secrets", "Secret", "sec", true),
+    ]})
+}
+
+fn get(content: &Content, plural: &str, name: &str) -> (u16, Value) {
+    let objects = content.objects.get(plural).map(Vec::as_slice).unwrap_or_default();
+    match objects.iter().find(|object| object["metadata"]["name"] == name) {
+        Some(object) => (200, object.clone()),
+        None => status(404, "NotFound", &format!("{plural} \"{name}\" not found")),
+    }
+}
+
+fn list(content: &Content, plural: &str, namespace: Option<&str>) -> (u16, Value) {
+    if content.forbidden.contains(plural) {
+        let message = format!("{plural} is forbidden: User \"me\" cannot list resource \"{plural}\"");
+        return status(403, "Forbidden", &message);
+    }
+    let objects = content.objects.get(plural).map(Vec::as_slice).unwrap_or_default();
+    let inside =
+        |object: &&Value| namespace.is_none_or(|namespace| object["metadata"]["namespace"] == namespace);
+    let revision = if content.elsewhere.contains(plural) { "5" } else { REVISION };
+    let items: Vec<&Value> = objects.iter().filter(inside).collect();
+    (
+        200,
+        json!({"kind": "List", "apiVersion": "v1", "metadata": {"resourceVersion": revision}, "items": items}),
+    )
+}
+
+fn status(code: u16, reason: &str, message: &str) -> (u16, Value) {
+    (code, json!({"kind": "Status", "status": "Failure", "reason": reason, "message": message, "code": code}))
+}

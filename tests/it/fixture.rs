@@ -1,0 +1,44 @@
+//! A folder with the backup `monday` of a scripted cluster, made by the program itself.
+
+use std::path::PathBuf;
+
+use tempfile::{TempDir, tempdir};
+
+use crate::api_server::ApiServer;
+use crate::support::{Run, run};
+
+/// A folder with the backup `monday` of a scripted cluster.
+pub struct Fixture {
+    /// The cluster.
+    pub cluster: ApiServer,
+    /// The folder.
+    pub folder: TempDir,
+    /// The folder as a location.
+    pub location: String,
+}
+
+impl Fixture {
+    /// Makes both.
+    pub fn new() -> Self {
+        let folder = tempdir().expect("a folder");
+        let location = format!("file://{}", folder.path().display());
+        let fixture = Self { cluster: ApiServer::start(), folder, location };
+        fixture.run(&["backup", "run", "monday"]).expect_code(0);
+        fixture
+    }
+
+    /// The command `ark ARGUMENTS… --location LOCATION`.
+    pub fn command(&self, arguments: &[&str]) -> std::process::Command {
+        self.cluster.ark(arguments.iter().copied().chain(["--location", &self.location]))
+    }
+
+    /// Runs it.
+    pub fn run(&self, arguments: &[&str]) -> Run {
+        run(&mut self.command(arguments))
+    }
+
+    /// A file of the backup.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join("backups/monday").join(name)
+    }
+}

@@ -1,0 +1,108 @@
+//! Making backups of a scripted cluster: what is said, and which exit code tells it.
+
+use std::fs;
+
+use crate::fixture::Fixture;
+
+#[test]
+fn a_backup_tells_what_it_took_in_every_format() {
+    let fixture = Fixture::new();
+    says!(fixture.command(&["backup", "run", "a"]), @r"
+        exit 0
+        --- stdout
+        backup a: Completed, 6 items ([size] , [size] stored) at revision 1000 in [duration], 0 left out, 0 warnings, 0 errors
+        --- stderr
+    ");
+    says!(fixture.command(&["backup", "run", "b", "-o", "name"]), @r"
+        exit 0
+        --- stdout
+        b
+        --- stderr
+    ");
+    let answer = fixture.run(&["backup", "run", "c", "-o", "json"]).expect_code(0);
+    let document: serde_json::Value = serde_json::from_str(&answer.stdout).expect("one JSON document");
+    assert_eq!(document["status"]["phase"], "Completed");
+    assert_eq!(document["status"]["progress"]["itemsBackedUp"], 6);
+}
+
+#[test]
+fn a_name_that_is_taken_is_code_1_and_the_backup_stays_as_it_is() {
+    let fixture = Fixture::new();
+    let before = fs::read(fixture.file("ark-backup.json")).expect("the document");
+    says!(fixture.command(&["backup", "run", "monday"]), @r"
+        exit 1
+        --- stdout
+        --- stderr
+        ark: the backup name `monday` is taken in file://[folder]: a complete one, made in cluster [uuid], is there; use another name, or delete it first
+    ");
+    assert_eq!(fs::read(fixture.file("ark-backup.json")).expect("the document"), before);
+}
+
+#[test]
+fn a_kind_that_may_not_be_listed_is_code_3_and_the_rest_is_there() {
+    let fixture = Fixture::new();
+    fixture.cluster.forbid("secrets");
+    says!(fixture.command(&["backup", "run", "partial"]), @r#"
+        exit 3
+        --- stdout
+        backup partial: PartiallyFailed, 5 items ([size] , [size] stored) at revision 1000 in [duration], 0 left out, 0 warnings, 1 error
+        --- stderr
+        error: secrets: listing broke off, so that items of it are missing in this backup: cannot list secrets: secrets is forbidden: User "me" cannot list resource "secrets" (403 Forbidden)
+    "#);
+    says!(fixture.command(&["backup", "contents", "partial", "-o", "name"]), @r"
+        exit 0
+        --- stdout
+        namespaces default
+        namespaces kube-system
+        namespaces shop
+        configmaps shop/settings
+        configmaps shop/prices
+        --- stderr
+    ");
+    says!(fixture.command(&["backup", "diff", "monday", "--live"]), @r#"
+        exit 3
+        --- stdout
+        --- stderr
+        error: secrets: not compared: cannot list secrets: secrets is forbidden: User "me" cannot list resource "secrets" (403 Forbidden)
+        0 added, 0 removed, 0 changed, 5 equal
+    "#);
+}
+
+#[test]
+fn a_namespace_that_is_named_and_not_there_is_code_3_a_pattern_only_a_warning() {
+    let fixture = Fixture::new();
+    says!(fixture.command(&["backup", "run", "a", "--include-namespaces", "shop,shpo"]), @r"
+        exit 3
+        --- stdout
+        backup a: PartiallyFailed, 4 items ([size] , [size] stored) at revision 1000 in [duration], 0 left out, 0 warnings, 1 error
+        --- stderr
+        error: there is no namespace `shpo` in this cluster, so that nothing of it is in this backup; `kubectl get namespaces` lists the names
+    ");
+    says!(fixture.command(&["backup", "run", "b", "--include-namespaces", "shop,x-*"]), @r"
+        exit 0
+        --- stdout
+        backup b: Completed, 4 items ([size] , [size] stored) at revision 1000 in [duration], 0 left out, 1 warning, 0 errors
+        --- stderr
+        warning: no namespace matches `x-*`
+    ");
+    says!(fixture.command(&["backup", "run", "c", "--include-resources", "configmaps,cofnigmaps"]), @r"
+        exit 3
+        --- stdout
+        backup c: PartiallyFailed, 3 items ([size] , [size] stored) at revision 1000 in [duration], 0 left out, 0 warnings, 1 error
+        --- stderr
+        error: no kind is called `cofnigmaps` in this cluster, so that nothing of it is in this backup; `kubectl api-resources` lists the names
+    ");
+}
+
+#[test]
+fn a_kind_that_cannot_be_read_at_the_cut_is_a_warning_and_stands_in_the_document() {
+    let fixture = Fixture::new();
+    fixture.cluster.keep_elsewhere("secrets");
+    let made = fixture.run(&["backup", "run", "mixed", "-o", "json"]).expect_code(0);
+    assert!(made.stderr.contains("warning: secrets: "), "{}", made.stderr);
+    let document: serde_json::Value = serde_json::from_str(&made.stdout).expect("one JSON document");
+    assert_eq!(document["status"]["kindsOutsideCut"], serde_json::json!(["secrets"]));
+    assert_eq!(document["status"]["warnings"], 1);
+    let contents = fixture.run(&["backup", "contents", "mixed", "-o", "name"]).expect_code(0);
+    assert!(contents.stdout.contains("secrets shop/login"), "{}", contents.stdout);
+}

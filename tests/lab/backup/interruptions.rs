@@ -1,0 +1,238 @@
+//! Runs that are stopped, killed, or cut off from cluster or bucket on their way: what is left, and what is said.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
+use serde_json::json;
+
+use super::back_up;
+use crate::process::{Run, Running, run};
+use crate::support::{Cluster, Lab, Proxy, TestNamespace, eventually, fact, interrupt, kill};
+
+/// For every 16 KiB: a megabyte takes a third of a second, so that a run of 12 MB is caught on its way.
+const SLOW: Duration = Duration::from_millis(5);
+
+/// More than one part of a multipart upload, as secrets of a megabyte that does not compress.
+async fn fill(cluster: &Cluster, namespace: &str) {
+    let mut state = 88_172_645_463_325_252_u64;
+    for number in 0..16 {
+        let mut next = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state.to_le_bytes()
+        };
+        let noise: Vec<u8> = (0..90_000).flat_map(|_| next()).collect();
+        let object = json!({"metadata": {"name": format!("noise-{number:02}")}, "data": {"noise": k8s_openapi::ByteString(noise)}});
+        cluster.create(&format!("/api/v1/namespaces/{namespace}/secrets"), &object).await;
+    }
+}
+
+/// The S3 server of the lab as a test asks it, past Ark.
+struct S3 {
+    client: aws_sdk_s3::Client,
+    bucket: String,
+}
+
+impl S3 {
+    fn new(lab: &Lab, bucket: &str) -> Self {
+        let credentials =
+            Credentials::new(fact("AWS_ACCESS_KEY_ID"), fact("AWS_SECRET_ACCESS_KEY"), None, None, "lab");
+        let config = aws_sdk_s3::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .endpoint_url(&lab.s3)
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .credentials_provider(credentials)
+            .force_path_style(true)
+            .build();
+        let bucket = bucket.trim_start_matches("s3://").split('?').next().expect("a name").to_owned();
+        Self { client: aws_sdk_s3::Client::from_conf(config), bucket }
+    }
+
+    /// Multipart uploads of a key that are neither complete nor aborted.
+    async fn uploads(&self, key: &str) -> usize {
+        let listed = self.client.list_multipart_uploads().bucket(&self.bucket).prefix(key).send().await;
+        listed.expect("listable").uploads().len()
+    }
+
+    async fn keys(&self, prefix: &str) -> Vec<String> {
+        let listed = self.client.list_objects_v2().bucket(&self.bucket).prefix(prefix).send().await;
+        let listed = listed.expect("listable");
+        listed.contents().iter().filter_map(|object| object.key().map(str::to_owned)).collect()
+    }
+}
+
+/// A run whose tarball is on its way to S3 through a slow network.
+struct Uploading {
+    proxy: Proxy,
+    s3: S3,
+    bucket: String,
+    running: Running,
+    _namespace: TestNamespace,
+}
+
+const TARBALL: &str = "backups/nightly/nightly.tar.zst";
+
+impl Uploading {
+    async fn start(lab: &Lab) -> Self {
+        let namespace = TestNamespace::create(&lab.a, "uploading").await;
+        fill(&lab.a, &namespace.name).await;
+        let bucket = lab.bucket();
+        run(&mut lab.a.ark(["bucket", "list", "--location", &bucket])).expect_code(0);
+        let proxy = Proxy::to(lab.s3.trim_start_matches("http://")).await;
+        proxy.slow_down(SLOW);
+        let through = bucket.replace(&lab.s3, &format!("http://{}", proxy.address()));
+        let arguments =
+            ["backup", "run", "nightly", "--location", &through, "--include-namespaces", &namespace.name];
+        let running = Running::start(&mut lab.a.ark(arguments));
+        let s3 = S3::new(lab, &bucket);
+        eventually("a multipart upload", async || (s3.uploads(TARBALL).await > 0).then_some(())).await;
+        Self { proxy, s3, bucket, running, _namespace: namespace }
+    }
+}
+
+async fn ended(running: Running) -> Run {
+    tokio::task::spawn_blocking(|| running.wait()).await.expect("it ends")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn ctrl_c_leaves_no_upload_on_s3_that_someone_pays_for() {
+    let lab = Lab::get().await;
+    let uploading = Uploading::start(&lab).await;
+    interrupt(&uploading.running);
+    let stopped = ended(uploading.running).await.expect_code(1);
+    assert!(stopped.stderr.contains("was stopped before it was complete"), "{}", stopped.stderr);
+    assert!(!stopped.stderr.contains("could not be removed"), "{}", stopped.stderr);
+    assert_eq!(uploading.s3.uploads(TARBALL).await, 0);
+    assert_eq!(uploading.s3.keys("backups/").await, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn a_bucket_that_is_cut_off_mid_upload_is_code_6_and_shows_no_backup() {
+    let lab = Lab::get().await;
+    let uploading = Uploading::start(&lab).await;
+    uploading.proxy.cut();
+    let failed = ended(uploading.running).await.expect_code(6);
+    assert!(failed.stderr.contains("/backups/nightly/"), "{}", failed.stderr);
+    assert!(failed.stderr.contains(": cannot reach"), "{}", failed.stderr);
+    assert!(failed.stderr.contains("could not be removed"), "{}", failed.stderr);
+    assert!(failed.stderr.contains("Unfinished in `ark bucket list`"), "{}", failed.stderr);
+    let keys = uploading.s3.keys("backups/").await;
+    assert!(keys.contains(&"backups/nightly/claim.json".to_owned()), "{keys:?}");
+    assert!(!keys.iter().any(|key| key == TARBALL || key.ends_with("ark-backup.json")), "{keys:?}");
+    let bucket = &uploading.bucket;
+    let listed = run(&mut lab.a.ark(["bucket", "list", "--location", bucket])).expect_code(0);
+    assert!(listed.stdout.contains("Unfinished"), "{}", listed.stdout);
+    run(&mut lab.a.ark(["backup", "verify", "nightly", "--location", bucket])).expect_code(1);
+    // Its process has ended, here, so that nobody waits a day for the name.
+    back_up(&lab.a, bucket, "nightly", &["--include-namespaces", "kube-public"], 0);
+    run(&mut lab.a.ark(["backup", "verify", "nightly", "--location", bucket])).expect_code(0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn a_bucket_that_is_away_for_a_moment_does_not_end_the_backup() {
+    let lab = Lab::get().await;
+    let uploading = Uploading::start(&lab).await;
+    uploading.proxy.cut();
+    uploading.proxy.mend();
+    ended(uploading.running).await.expect_code(0);
+    run(&mut lab.a.ark(["backup", "verify", "nightly", "--location", &uploading.bucket])).expect_code(0);
+    assert_eq!(uploading.s3.uploads(TARBALL).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn an_api_server_that_dies_on_the_way_is_code_5_and_leaves_nothing() {
+    let lab = Lab::get().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let bucket = format!("file://{}", folder.path().display());
+    let made = folder.path().join("backups/nightly");
+    let config = kube::config::Kubeconfig::read_from(&lab.a.kubeconfig).expect("readable");
+    let server = config.clusters[0].cluster.as_ref().and_then(|cluster| cluster.server.clone());
+    let server = server.expect("an address");
+    let proxy = Proxy::to(server.trim_start_matches("https://")).await;
+    let text = std::fs::read_to_string(&lab.a.kubeconfig).expect("readable");
+    let kubeconfig = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(kubeconfig.path(), text.replace(&server, &format!("https://{}", proxy.address())))
+        .expect("writable");
+    // Every request waits, so that the claim is seen long before the end.
+    proxy.slow_down(Duration::from_millis(50));
+    let kubeconfig = kubeconfig.path().to_str().expect("text");
+    let arguments = ["backup", "run", "nightly", "--location", &bucket, "--kubeconfig", kubeconfig];
+    let running = Running::start(&mut lab.a.ark(arguments));
+    eventually("the claim", async || made.join("claim.json").exists().then_some(())).await;
+    proxy.cut();
+    let failed = ended(running).await.expect_code(5);
+    assert!(failed.stderr.contains("cannot reach the API server"), "{}", failed.stderr);
+    assert!(!made.exists() || files_below(&made).is_empty(), "{:?}", files_below(&made));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn the_name_of_a_run_that_was_killed_is_free_at_once_on_the_same_machine() {
+    let lab = Lab::get().await;
+    let uploading = Uploading::start(&lab).await;
+    // So slow that it is still on its way when the other one has been refused.
+    uploading.proxy.slow_down(SLOW * 20);
+    let bucket = &uploading.bucket;
+    let flags = ["--include-namespaces", "kube-public"];
+    let refused = back_up(&lab.a, bucket, "nightly", &flags, 1);
+    let pid = format!("/{})", uploading.running.id());
+    assert!(refused.stderr.contains(&pid), "while it lives, it has the name: {}", refused.stderr);
+    kill(&uploading.running);
+    assert_eq!(ended(uploading.running).await.code, None);
+    let left = uploading.s3.keys("backups/").await;
+    assert!(left.iter().any(|key| key.ends_with("/claim.json")), "{left:?}");
+    assert!(!left.iter().any(|key| key.ends_with("/ark-backup.json")), "{left:?}");
+    back_up(&lab.a, bucket, "nightly", &flags, 0);
+    run(&mut lab.a.ark(["backup", "verify", "nightly", "--location", bucket])).expect_code(0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn a_bucket_that_does_not_exist_is_code_6_and_says_how_to_make_it() {
+    let lab = Lab::get().await;
+    let bucket = lab.bucket().replace("&createBucket=true", "");
+    let failed = back_up(&lab.a, &bucket, "nightly", &[], 6);
+    assert!(failed.stderr.contains("does not exist; create it"), "{}", failed.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn a_folder_that_is_full_or_read_only_is_code_6_and_keeps_nothing() {
+    let lab = Lab::get().await;
+    let namespace = TestNamespace::create(&lab.a, "full").await;
+    fill(&lab.a, &namespace.name).await;
+    for (options, said) in [("size=1m", "the store is full"), ("ro", "the store is read-only")] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let bucket = format!("file://{}", folder.path().display());
+        let arguments =
+            ["backup", "run", "nightly", "--location", &bucket, "--include-namespaces", &namespace.name];
+        let ark = lab.a.ark(arguments);
+        // A file system of its own, which goes with the process; what is left on it is printed.
+        let script = r#"mount -t tmpfs -o "$1" none "$0" || exit 99; folder=$0; shift; "$@"; code=$?; find "$folder" -type f; exit $code"#;
+        let mut command = Command::new("unshare");
+        command.args(["--map-root-user", "--mount", "sh", "-c", script]);
+        command.arg(folder.path()).arg(options).arg(ark.get_program()).args(ark.get_args());
+        for (name, value) in ark.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        let failed = run(&mut command).expect_code(6);
+        assert!(failed.stderr.contains(said), "{}", failed.stderr);
+        assert!(!failed.stdout.contains("/backups/"), "{}", failed.stdout);
+    }
+}
+
+fn files_below(folder: &Path) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect()
+}

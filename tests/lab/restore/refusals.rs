@@ -1,0 +1,207 @@
+//! Items that the cluster does not take, and runs that are stopped: nothing else is lost.
+
+use serde_json::{Value, json};
+
+use super::scope::{connect_when_served, definition};
+use super::{count, data, destroy, read, restore, restored};
+use crate::backup::{back_up, config_map, kubeconfig_with_token};
+use crate::process::{Running, run};
+use crate::support::{Lab, TestNamespace, eventually, interrupt, unique};
+
+const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+const ADMISSION: &str = "/apis/admissionregistration.k8s.io/v1";
+
+#[tokio::test]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn a_definition_that_is_never_established_takes_only_its_resources_with_it() {
+    let lab = Lab::alone().await;
+    let bucket = lab.bucket();
+    let namespace = TestNamespace::create(&lab.a, "never").await;
+    let group = format!("{}.example.com", unique("g"));
+    lab.a.create(DEFINITIONS, &definition(&group)).await;
+    connect_when_served(&lab.a, &group).await;
+    let gadgets = format!("/apis/{group}/v1/namespaces/{}/gadgets", namespace.name);
+    let object = json!({"apiVersion": format!("{group}/v1"), "kind": "Gadget", "metadata": {"name": "one"}});
+    lab.a.create(&gadgets, &object).await;
+    config_map(&lab.a, &namespace.name, "other", &json!({"k": "v"})).await;
+    back_up(&lab.a, &bucket, "never", &["--include-namespaces", &namespace.name], 0);
+    destroy(&lab.a, &namespace.name).await;
+    let path = format!("{DEFINITIONS}/gadgets.{group}");
+    lab.a.delete(&path).await;
+    eventually("the definition is gone", async || lab.a.read(&path).await.is_none().then_some(())).await;
+    // Another definition has the Kind's name, so that this one is never accepted.
+    let mut rival = definition(&group);
+    rival["metadata"]["name"] = json!(format!("gizmos.{group}"));
+    rival["spec"]["names"] = json!({"plural": "gizmos", "singular": "gizmo", "kind": "Gadget"});
+    lab.a.create(DEFINITIONS, &rival).await;
+    connect_when_served(&lab.a, &group).await;
+
+    let run = restore(&lab.a, &bucket, "never", &[], 3);
+    assert!(run.stderr.contains("Established"), "{}", run.stderr);
+    let item = format!("gadgets.{group} {}/one: its definition is not served", namespace.name);
+    assert!(run.stderr.contains(&item), "{}", run.stderr);
+    assert_eq!(data(&lab.a, &namespace.name, "other").await, Some(json!({"k": "v"})));
+    lab.a.delete(&path).await;
+    lab.a.delete(&format!("{DEFINITIONS}/gizmos.{group}")).await;
+}
+
+#[tokio::test]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn what_admission_refuses_is_told_and_the_rest_comes_back() {
+    let lab = Lab::get().await;
+    let bucket = lab.bucket();
+    let namespace = TestNamespace::create(&lab.a, "refuse").await;
+    for name in ["good", "bad"] {
+        config_map(&lab.a, &namespace.name, name, &json!({"k": "v"})).await;
+    }
+    back_up(&lab.a, &bucket, "refuse", &["--include-namespaces", &namespace.name], 0);
+    let path = |name: &str| format!("/api/v1/namespaces/{}/configmaps/{name}", namespace.name);
+    for name in ["good", "bad"] {
+        lab.a.delete(&path(name)).await;
+    }
+    let policy = unique("refuse");
+    let rules = json!([{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["configmaps"]}]);
+    let home = json!({"matchLabels": {"kubernetes.io/metadata.name": namespace.name}});
+    let validations =
+        json!([{"expression": "!object.metadata.name.startsWith('bad')", "message": "no bad names here"}]);
+    let spec = json!({"failurePolicy": "Fail", "matchConstraints": {"namespaceSelector": home, "resourceRules": rules}, "validations": validations});
+    lab.a
+        .create(
+            &format!("{ADMISSION}/validatingadmissionpolicies"),
+            &json!({"metadata": {"name": policy}, "spec": spec}),
+        )
+        .await;
+    let binding =
+        json!({"metadata": {"name": policy}, "spec": {"policyName": policy, "validationActions": ["Deny"]}});
+    lab.a.create(&format!("{ADMISSION}/validatingadmissionpolicybindings"), &binding).await;
+    let probe = |number: usize| json!({"metadata": {"name": format!("bad-probe-{number}"), "namespace": namespace.name}});
+    let mut number = 0;
+    eventually("the policy is in force", async || {
+        number += 1;
+        let maps = kube::Api::<k8s_openapi::api::core::v1::ConfigMap>::namespaced(
+            lab.a.client.clone(),
+            &namespace.name,
+        );
+        let map = serde_json::from_value(probe(number)).expect("a ConfigMap");
+        maps.create(&kube::api::PostParams::default(), &map).await.err().map(|_| ())
+    })
+    .await;
+
+    let run = restore(&lab.a, &bucket, "refuse", &[], 3);
+    assert!(run.stderr.contains("no bad names here"), "{}", run.stderr);
+    let listed: Value =
+        serde_json::from_str(&restore(&lab.a, &bucket, "refuse", &["-o", "json"], 3).stdout).expect("JSON");
+    assert_eq!(listed["status"]["errors"], 1, "{listed}");
+    assert_eq!(data(&lab.a, &namespace.name, "good").await, Some(json!({"k": "v"})));
+    assert_eq!(data(&lab.a, &namespace.name, "bad").await, None);
+    lab.a.delete(&format!("{ADMISSION}/validatingadmissionpolicybindings/{policy}")).await;
+    lab.a.delete(&format!("{ADMISSION}/validatingadmissionpolicies/{policy}")).await;
+}
+
+#[tokio::test]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn a_kind_that_the_cluster_does_not_serve_fails_alone() {
+    let lab = Lab::alone().await;
+    let bucket = lab.bucket();
+    let namespace = TestNamespace::create(&lab.a, "unserved").await;
+    let group = format!("{}.example.com", unique("g"));
+    lab.a.create(DEFINITIONS, &definition(&group)).await;
+    connect_when_served(&lab.a, &group).await;
+    let object = json!({"apiVersion": format!("{group}/v1"), "kind": "Gadget", "metadata": {"name": "one"}});
+    lab.a.create(&format!("/apis/{group}/v1/namespaces/{}/gadgets", namespace.name), &object).await;
+    config_map(&lab.a, &namespace.name, "other", &json!({"k": "v"})).await;
+    back_up(&lab.a, &bucket, "unserved", &["--include-namespaces", &namespace.name], 0);
+    lab.a.delete(&format!("{DEFINITIONS}/gadgets.{group}")).await;
+    let target = TestNamespace::reserve(&lab.b, "unserved");
+    let mapping = format!("{}:{}", namespace.name, target.name);
+    let flags = ["--namespace-mappings", &mapping, "--exclude-resources", "customresourcedefinitions"];
+    let run = restore(&lab.b, &bucket, "unserved", &flags, 3);
+    assert!(run.stderr.contains(&format!("the cluster does not serve gadgets.{group}")), "{}", run.stderr);
+    assert_eq!(data(&lab.b, &target.name, "other").await, Some(json!({"k": "v"})));
+}
+
+#[tokio::test]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn a_namespace_that_is_going_away_is_waited_for() {
+    let lab = Lab::get().await;
+    let bucket = lab.bucket();
+    let namespace = TestNamespace::create(&lab.a, "going").await;
+    config_map(&lab.a, &namespace.name, "settings", &json!({"k": "v"})).await;
+    back_up(&lab.a, &bucket, "going", &["--include-namespaces", &namespace.name], 0);
+    lab.a.delete(&format!("/api/v1/namespaces/{}", namespace.name)).await;
+    restore(&lab.a, &bucket, "going", &[], 0);
+    assert_eq!(data(&lab.a, &namespace.name, "settings").await, Some(json!({"k": "v"})));
+}
+
+#[tokio::test]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn a_stopped_restore_is_recorded_and_another_goes_on() {
+    const ITEMS: usize = 300;
+    let lab = Lab::get().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let bucket = format!("file://{}", folder.path().display());
+    let namespace = TestNamespace::create(&lab.a, "stop").await;
+    for number in 0..ITEMS {
+        config_map(&lab.a, &namespace.name, &format!("m{number:03}"), &json!({"k": "v"})).await;
+    }
+    back_up(&lab.a, &bucket, "stop", &["--include-namespaces", &namespace.name], 0);
+    destroy(&lab.a, &namespace.name).await;
+    let arguments =
+        ["restore", "run", "halfway", "--location", &bucket, "--from-backup", "stop", "--parallel", "1"];
+    let running = Running::start(&mut lab.a.ark(arguments));
+    eventually("the first item is there", async || data(&lab.a, &namespace.name, "m000").await).await;
+    interrupt(&running);
+    let stopped = running.wait().expect_code(1);
+    assert!(stopped.stderr.contains("another restore goes on where this one stopped"), "{}", stopped.stderr);
+    let text =
+        std::fs::read_to_string(folder.path().join("restores/halfway/ark-restore.json")).expect("recorded");
+    let record: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(record["status"]["phase"], "Failed", "{record}");
+    let created = count(&record["status"], "created");
+    assert!(created > 0 && created < ITEMS as u64, "{record}");
+
+    let status = restored(&lab.a, &bucket, "stop", &[], 0);
+    assert_eq!(status["phase"], "Completed");
+    assert!(count(&status, "created") < ITEMS as u64, "{status}");
+    assert!(read(&lab.a, &namespace.name, "configmaps", &format!("m{:03}", ITEMS - 1)).await.is_some());
+    // A name is used once.
+    let again = run(&mut lab.a.ark(arguments)).expect_code(1);
+    assert!(again.stderr.contains("halfway"), "{}", again.stderr);
+}
+
+#[tokio::test]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn what_the_credentials_do_not_allow_fails_alone() {
+    let lab = Lab::get().await;
+    let bucket = lab.bucket();
+    let namespace = TestNamespace::create(&lab.a, "denied").await;
+    let name = &*namespace.name;
+    config_map(&lab.a, name, "allowed", &json!({"k": "v"})).await;
+    let secrets = format!("/api/v1/namespaces/{name}/secrets");
+    lab.a.create(&secrets, &json!({"metadata": {"name": "denied"}})).await;
+    back_up(&lab.a, &bucket, "denied", &["--include-namespaces", name], 0);
+    lab.a.delete(&format!("/api/v1/namespaces/{name}/configmaps/allowed")).await;
+    lab.a.delete(&format!("{secrets}/denied")).await;
+    let (roles, role) = ("/apis/rbac.authorization.k8s.io/v1", unique("writer"));
+    let rules =
+        json!([{"apiGroups": [""], "resources": ["configmaps", "namespaces"], "verbs": ["get", "create"]}]);
+    lab.a
+        .create(&format!("{roles}/clusterroles"), &json!({"metadata": {"name": role}, "rules": rules}))
+        .await;
+    let reference = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role});
+    let subject = json!({"kind": "ServiceAccount", "name": "default", "namespace": name});
+    let binding = json!({"metadata": {"name": role}, "roleRef": reference, "subjects": [subject]});
+    lab.a.create(&format!("{roles}/clusterrolebindings"), &binding).await;
+    let path = format!("/api/v1/namespaces/{name}/serviceaccounts/default/token");
+    let token = lab.a.create(&path, &json!({"spec": {"expirationSeconds": 3600}})).await;
+    let kubeconfig = kubeconfig_with_token(&lab.a, token["status"]["token"].as_str().expect("a token"));
+    let kubeconfig = kubeconfig.path().to_str().expect("text");
+
+    let flags = ["--include-resources", "configmaps,secrets", "--kubeconfig", kubeconfig];
+    let run = restore(&lab.a, &bucket, "denied", &flags, 3);
+    let line = run.stderr.lines().find(|line| line.contains(&format!("secrets {name}/denied")));
+    assert!(line.is_some_and(|line| line.contains("forbidden")), "{}", run.stderr);
+    assert_eq!(data(&lab.a, name, "allowed").await, Some(json!({"k": "v"})));
+    lab.a.delete(&format!("{roles}/clusterrolebindings/{role}")).await;
+    lab.a.delete(&format!("{roles}/clusterroles/{role}")).await;
+}

@@ -1,0 +1,84 @@
+//! The lab itself: both clusters keep what they are given, controllers act, the helpers do what they say.
+
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
+use kube::api::{Api, ListParams, ObjectMeta, PostParams, VersionMatch};
+
+use crate::process::{Running, run};
+use crate::support::{Cluster, Lab, TestNamespace, eventually, interrupt, unique};
+
+async fn keep_and_read_back(cluster: &Cluster) -> String {
+    let namespace = TestNamespace::create(cluster, "smoke").await;
+    let maps = Api::<ConfigMap>::namespaced(cluster.client.clone(), &namespace.name);
+    let data = [("greeting".to_owned(), "grüß dich".to_owned())].into();
+    let metadata = ObjectMeta { name: Some("kept".to_owned()), ..ObjectMeta::default() };
+    let map = ConfigMap { metadata, data: Some(data), ..ConfigMap::default() };
+    maps.create(&PostParams::default(), &map).await.expect("a ConfigMap can be created");
+    let read = maps.get("kept").await.expect("a ConfigMap can be read");
+    assert_eq!(read.data, map.data);
+    drop(namespace);
+    eventually("the namespace controller empties the namespace", async || {
+        maps.list(&ListParams::default()).await.expect("listable").items.is_empty().then_some(())
+    })
+    .await;
+    cluster.client.apiserver_version().await.expect("the server tells its version").git_version
+}
+
+#[tokio::test]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn both_clusters_keep_what_they_are_given_and_take_a_namespace_down() {
+    let lab = Lab::get().await;
+    for cluster in [&lab.a, &lab.b] {
+        assert!(keep_and_read_back(cluster).await.starts_with("v1."));
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn the_two_clusters_are_not_the_same() {
+    let lab = Lab::get().await;
+    let uid = async |cluster: &Cluster| {
+        let all = Api::<Namespace>::all(cluster.client.clone());
+        all.get("kube-system").await.expect("kube-system is there").metadata.uid
+    };
+    assert_ne!(uid(&lab.a).await, uid(&lab.b).await);
+}
+
+#[tokio::test]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn a_compacted_revision_can_no_longer_be_listed() {
+    let lab = Lab::alone().await;
+    for cluster in [&lab.a, &lab.b] {
+        let maps = Api::<ConfigMap>::all(cluster.client.clone());
+        let early = maps.list(&ListParams::default()).await.expect("listable").metadata.resource_version;
+        let at =
+            ListParams::default().at(&early.expect("a list has a revision")).matching(VersionMatch::Exact);
+        maps.list(&at).await.expect("the revision is still there");
+        let _moves_on = TestNamespace::create(cluster, "smoke").await;
+        cluster.compact();
+        let refusal = eventually("the revision is gone", async || maps.list(&at).await.err()).await;
+        assert!(matches!(&refusal, kube::Error::Api(status) if status.code == 410), "{refusal}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn buckets_and_names_are_unique_and_their_locations_are_understood() {
+    let lab = Lab::get().await;
+    let (one, other) = (lab.bucket(), lab.bucket());
+    assert_ne!(one, other);
+    assert_ne!(unique("x"), unique("x"));
+    ark::store::Location::from_url(&one).expect("the location is understood");
+    let reserved = TestNamespace::reserve(&lab.b, "never-created");
+    assert!(reserved.name.starts_with("never-created-"));
+}
+
+#[tokio::test]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn the_binary_runs_against_the_lab() {
+    let lab = Lab::get().await;
+    run(&mut lab.a.ark(["version"])).expect_code(0);
+    let mut sleeper = std::process::Command::new("sleep");
+    let running = Running::start(sleeper.arg("100"));
+    interrupt(&running);
+    assert_eq!(running.wait().code, None, "SIGINT ends what does not handle it");
+}

@@ -1,0 +1,170 @@
+//! What every test of the lab needs: the lab itself, a namespace and a bucket of its own, and patience with a deadline.
+
+mod namespace;
+mod objects;
+mod proxy;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, id};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use k8s_openapi::ByteString;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+use serde_json::{Value, json};
+use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use crate::process::{self, Running};
+pub use namespace::TestNamespace;
+pub use proxy::Proxy;
+
+/// What is waited for in the lab comes within seconds; a slow machine gets some more.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+/// How often a condition is looked at.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Who disturbs nobody shares the lab; who does has it alone.
+static ORDER: RwLock<()> = RwLock::const_new(());
+
+enum Turn {
+    Shared { _guard: RwLockReadGuard<'static, ()> },
+    Alone { _guard: RwLockWriteGuard<'static, ()> },
+}
+
+/// Two real clusters and a real S3 server.
+pub struct Lab {
+    /// The cluster that is backed up.
+    pub a: Cluster,
+    /// The other one; its API server answers lists of the past from etcd, as all did before 1.34, not from its cache.
+    pub b: Cluster,
+    /// Where MinIO listens.
+    pub s3: String,
+    _turn: Turn,
+}
+
+/// One cluster of the lab.
+pub struct Cluster {
+    /// For `--kubeconfig` and `KUBECONFIG`.
+    pub kubeconfig: PathBuf,
+    /// Administrator's client, of the runtime of this test.
+    pub client: Client,
+    etcd: String,
+}
+
+impl Lab {
+    /// The lab, together with the other tests.
+    pub async fn get() -> Self {
+        Self::open(Turn::Shared { _guard: ORDER.read().await }).await
+    }
+
+    /// The lab while no other test uses it.
+    pub async fn alone() -> Self {
+        Self::open(Turn::Alone { _guard: ORDER.write().await }).await
+    }
+
+    async fn open(turn: Turn) -> Self {
+        Self {
+            a: Cluster::open("A").await,
+            b: Cluster::open("B").await,
+            s3: fact("ARK_LAB_S3_ENDPOINT"),
+            _turn: turn,
+        }
+    }
+
+    /// The URL of a bucket that no other test uses; it is created when it is first opened.
+    pub fn bucket(&self) -> String {
+        let query = "region=us-east-1&forcePathStyle=true&createBucket=true";
+        format!("s3://{}?endpoint={}&{query}", unique("bucket"), self.s3)
+    }
+}
+
+impl Cluster {
+    async fn open(letter: &str) -> Self {
+        let kubeconfig = PathBuf::from(fact(&format!("ARK_LAB_KUBECONFIG_{letter}")));
+        let client = connect(&kubeconfig).await;
+        Self { kubeconfig, client, etcd: fact(&format!("ARK_LAB_ETCD_{letter}")) }
+    }
+
+    /// `ark ARGUMENTS…` against this cluster, with the credentials of the lab's S3 server.
+    pub fn ark<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> Command {
+        let mut command = process::ark(arguments);
+        command.env("KUBECONFIG", &self.kubeconfig);
+        for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"] {
+            command.env(name, fact(name));
+        }
+        command
+    }
+
+    /// Makes etcd forget all revisions before its current one. B refuses them at once; A has them in its cache, learns of
+    /// this by the note that API servers leave for each other, and refuses them within 15 s: [`eventually`].
+    pub fn compact(&self) {
+        let revision = self.ask_etcd("range", &json!({ "key": base64("\0") }))["header"]["revision"].clone();
+        let note = base64(revision.as_str().expect("etcd tells its revision"));
+        self.ask_etcd("put", &json!({ "key": base64("compact_rev_key"), "value": note }));
+        self.ask_etcd("compaction", &json!({ "revision": revision, "physical": true }));
+    }
+
+    fn ask_etcd(&self, path: &str, body: &Value) -> Value {
+        let url = format!("{}/v3/kv/{path}", self.etcd);
+        let answer =
+            Command::new("curl").args(["-sSf", "--max-time", "20", "-d", &body.to_string(), &url]).output();
+        let answer = answer.expect("curl can be started");
+        assert!(answer.status.success(), "{url}: {}", String::from_utf8_lossy(&answer.stderr));
+        serde_json::from_slice(&answer.stdout).expect("etcd answers JSON")
+    }
+}
+
+async fn connect(kubeconfig: &Path) -> Client {
+    let file =
+        Kubeconfig::read_from(kubeconfig).unwrap_or_else(|error| panic!("{}: {error}", kubeconfig.display()));
+    let config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await;
+    Client::try_from(config.expect("the lab's kubeconfig is complete"))
+        .expect("the lab's certificates are good")
+}
+
+/// As etcd's JSON gateway wants keys and values.
+fn base64(text: &str) -> Value {
+    json!(ByteString(text.as_bytes().to_vec()))
+}
+
+/// One fact of the lab, which `hack/test.sh` puts into the environment.
+pub fn fact(name: &str) -> String {
+    std::env::var(name)
+        .unwrap_or_else(|_| panic!("{name} is not set: this test needs the lab, run hack/test.sh"))
+}
+
+/// A name for a namespace or bucket that nobody has used.
+pub fn unique(purpose: &str) -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let nanoseconds = chrono::Utc::now().timestamp_nanos_opt().unwrap_or_default() % 1_000_000_000;
+    format!("{purpose}-{}-{}-{nanoseconds:x}", id(), COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Waits until `look` finds something, and fails with `what` was waited for after [`PATIENCE`].
+pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "{what}: not within {PATIENCE:?}");
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Ctrl-C.
+pub fn interrupt(running: &Running) {
+    signal("INT", running);
+}
+
+/// The end without a word, as out of memory has it.
+pub fn kill(running: &Running) {
+    signal("KILL", running);
+}
+
+fn signal(name: &str, running: &Running) {
+    let id = running.id().to_string();
+    let sent = Command::new("sh").args(["-c", "kill -\"$0\" \"$1\"", name, &id]).status();
+    assert!(sent.expect("sh can be started").success(), "the process has ended before it got the signal");
+}

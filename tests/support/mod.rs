@@ -1,0 +1,106 @@
+//! Runs the `ark` binary as a person does and keeps all that it said. Shared by `tests/it` and `tests/lab`.
+
+use std::io::Read;
+use std::process::{Child, Command, Stdio};
+use std::thread::{JoinHandle, sleep, spawn};
+use std::time::{Duration, Instant};
+
+/// No command of the tests takes as long; one that does hangs.
+const LONGEST: Duration = Duration::from_secs(180);
+/// How often a child is asked whether it has ended.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// A finished run: exit code and both streams.
+#[derive(Debug)]
+pub struct Run {
+    /// The exit code; none when a signal ended it.
+    pub code: Option<i32>,
+    /// All of standard output.
+    pub stdout: String,
+    /// All of standard error.
+    pub stderr: String,
+}
+
+impl Run {
+    /// Code and streams as one text, for a snapshot.
+    pub fn transcript(&self) -> String {
+        let code = self.code.map_or("signal".to_owned(), |code| code.to_string());
+        format!("exit {code}\n--- stdout\n{}--- stderr\n{}", self.stdout, self.stderr)
+    }
+
+    /// Itself, having ended with this code; otherwise the test fails and shows what was said.
+    #[track_caller]
+    pub fn expect_code(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{}", self.transcript());
+        self
+    }
+}
+
+/// The command `ark ARGUMENTS…`, without the caller's cluster, credentials and terminal settings. Tests add what they mean to.
+pub fn ark<A: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = A>) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ark"));
+    command.args(arguments).stdin(Stdio::null()).env("COLUMNS", "100").env("HOME", "/nonexistent");
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if ["ARK_", "AWS_", "KUBE", "RUST_LOG", "NO_COLOR"].iter().any(|prefix| text.starts_with(prefix)) {
+            command.env_remove(&name);
+        }
+    }
+    command
+}
+
+/// Runs to the end.
+#[track_caller]
+pub fn run(command: &mut Command) -> Run {
+    Running::start(command).wait()
+}
+
+/// A command under way.
+pub struct Running {
+    child: Child,
+    stdout: JoinHandle<String>,
+    stderr: JoinHandle<String>,
+}
+
+impl Running {
+    /// Starts it and collects what it says.
+    pub fn start(command: &mut Command) -> Self {
+        let mut child =
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("ark can be started");
+        let stdout = collect(child.stdout.take().expect("standard output is piped"));
+        let stderr = collect(child.stderr.take().expect("standard error is piped"));
+        Self { child, stdout, stderr }
+    }
+
+    /// Its process id, to send signals to.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for its end; a command that hangs is killed and fails the test.
+    #[track_caller]
+    pub fn wait(mut self) -> Run {
+        let deadline = Instant::now() + LONGEST;
+        let status = loop {
+            match self.child.try_wait().expect("a child can be waited for") {
+                Some(status) => break status,
+                None if Instant::now() > deadline => {
+                    self.child.kill().expect("a child can be killed");
+                    panic!("ark did not end within {LONGEST:?}");
+                }
+                None => sleep(PAUSE),
+            }
+        };
+        let [stdout, stderr] =
+            [self.stdout, self.stderr].map(|stream| stream.join().expect("the stream is read"));
+        Run { code: status.code(), stdout, stderr }
+    }
+}
+
+fn collect(mut stream: impl Read + Send + 'static) -> JoinHandle<String> {
+    spawn(move || {
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).expect("a pipe can be read");
+        String::from_utf8(bytes).expect("ark speaks UTF-8")
+    })
+}
