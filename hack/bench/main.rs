@@ -1,0 +1,67 @@
+//! The bench: what Ark costs beside a bare client that does the same on the same cluster, as ratios of one run.
+//!
+//! `hack/bench/run` starts it. `backup` compares with a paged LIST, `restore` with bare creates, `bytes` counts what is read
+//! of a tarball; `objects` makes the load, `client` is the bare client, `program` runs `ark` as a person would and watches
+//! its memory, `lab` brings clusters up, `report` prints. Without `--bench` (as in `cargo test --all-targets`) it does nothing.
+
+mod backup;
+mod bytes;
+mod client;
+mod lab;
+mod objects;
+mod program;
+mod report;
+mod restore;
+mod setting;
+
+use std::process::ExitCode;
+
+use report::{Report, say};
+use setting::{Setting, Stage};
+
+/// What could not be run, in words.
+type Outcome<T> = Result<T, String>;
+
+fn main() -> ExitCode {
+    if !std::env::args().any(|argument| argument == "--bench") {
+        return ExitCode::SUCCESS;
+    }
+    let done = Setting::read().and_then(|setting| {
+        let runtime = tokio::runtime::Runtime::new().map_err(|error| format!("starting: {error}"))?;
+        runtime.block_on(run(&setting))
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            say(&format!("could not go on: {problem}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Backups of a cluster as it grows, then, of the smaller one, restores and the bytes of a small one.
+async fn run(setting: &Setting) -> Outcome<()> {
+    let mut report = Report::default();
+    let source = lab::Lab::up("bench-a", true)?;
+    let location = source.location()?;
+    let backups = backup::Backups::prepare(setting, &source, &location).await?;
+    if setting.does(Stage::Backup) {
+        backups.empty(&mut report).await?;
+    }
+    let original = backups.load_and_keep(setting.objects).await?;
+    if setting.does(Stage::Bytes) {
+        bytes::measure(&original, &mut report).await?;
+    }
+    if setting.does(Stage::Backup) {
+        let few = backups.measure(setting.objects, &mut report).await?;
+        if setting.more > setting.objects {
+            backups.load(setting.more).await?;
+            let many = backups.measure(setting.more, &mut report).await?;
+            report.memory_growth(few, many);
+        }
+    }
+    if setting.does(Stage::Restore) {
+        restore::measure(setting, &original, &mut report).await?;
+    }
+    report.print().map_err(|error| format!("printing the table: {error}"))
+}

@@ -1,0 +1,74 @@
+//! The command line of the bench.
+
+use std::env::args;
+
+use crate::Outcome;
+
+/// What can be left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Time and memory of backups.
+    Backup,
+    /// Bytes read for one namespace.
+    Bytes,
+    /// The rate of a restore.
+    Restore,
+}
+
+/// How much to do.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    /// Objects of the cluster that is backed up and restored.
+    pub objects: usize,
+    /// Objects of the larger cluster that memory is compared at.
+    pub more: usize,
+    /// How often floor and Ark alternate.
+    pub rounds: usize,
+    /// How often floor and Ark restore, each into a cluster of its own.
+    pub restores: usize,
+    stages: Vec<Stage>,
+}
+
+const USAGE: &str =
+    "usage: run [--objects N] [--more N] [--rounds N] [--restores N] [--only backup,bytes,restore]";
+
+impl Setting {
+    /// Reads the arguments.
+    pub fn read() -> Outcome<Self> {
+        let mut setting = Self {
+            objects: 10_000,
+            more: 50_000,
+            rounds: 7,
+            restores: 3,
+            stages: vec![Stage::Backup, Stage::Bytes, Stage::Restore],
+        };
+        let mut arguments = args().skip(1).filter(|argument| argument != "--bench");
+        while let Some(flag) = arguments.next() {
+            let value = arguments.next().ok_or(USAGE)?;
+            let number = || value.parse().map_err(|_| format!("`{value}` is no number; {USAGE}"));
+            match &*flag {
+                "--objects" => setting.objects = number()?,
+                "--more" => setting.more = number()?,
+                "--rounds" => setting.rounds = number()?.max(1),
+                "--restores" => setting.restores = number()?.max(1),
+                "--only" => setting.stages = value.split(',').map(stage).collect::<Outcome<_>>()?,
+                _ => return Err(format!("unknown argument `{flag}`; {USAGE}")),
+            }
+        }
+        Ok(setting)
+    }
+
+    /// Whether this stage is wanted.
+    pub fn does(&self, stage: Stage) -> bool {
+        self.stages.contains(&stage)
+    }
+}
+
+fn stage(name: &str) -> Outcome<Stage> {
+    match name {
+        "backup" => Ok(Stage::Backup),
+        "bytes" => Ok(Stage::Bytes),
+        "restore" => Ok(Stage::Restore),
+        _ => Err(format!("unknown stage `{name}`; {USAGE}")),
+    }
+}
