@@ -17,8 +17,11 @@ use super::{ApiFailure, Cluster, ClusterError, KindInfo, Page};
 const FIRST_LIMIT: usize = 100;
 /// What a page should weigh: large enough that round trips do not count, small enough to hold several.
 const PAGE_AIM: usize = 1 << 20;
-/// Bounds of what is asked for by size; 500 is what kubectl asks for.
-const LIMITS: std::ops::RangeInclusive<usize> = 20..=2000;
+/// Bounds of what is asked for by size: kubectl asks for 500, and as many of the largest items fit into [`PAGE_MOST`] as the
+/// lower one says.
+const LIMITS: std::ops::RangeInclusive<usize> = 8..=2000;
+/// After a page that was given up, the next ones grow by this much at most: large items seldom come alone.
+const GROWTH: usize = 4;
 /// Room for the first page: as for any other, so that the same memory serves all; what is not filled costs nothing.
 const FIRST_EXPECTED: usize = PAGE_AIM + PAGE_AIM / 8;
 /// A page above this is given up and asked for again in smaller parts, for the sake of memory.
@@ -27,8 +30,9 @@ const PAGE_MOST: usize = 16 << 20;
 const ITEM_MOST: usize = 64 << 20;
 /// For one page; the API server itself gives up after 60 s.
 const PAGE_DEADLINE: Duration = Duration::from_secs(65);
-/// How often a page that takes too long or weighs too much is asked for again, each time a quarter of it.
-const MAX_SHRINKS: u32 = 5;
+/// How often one page that takes too long or weighs too much is asked for again, each time a quarter of it: from the largest
+/// to a single item.
+const MAX_SHRINKS: u32 = 6;
 /// How often a list may go on at a later revision; revisions live five minutes by default.
 const MAX_RESUMES: u32 = 10;
 /// Pages without an item that promise another one.
@@ -119,7 +123,10 @@ pub struct Lister {
     skipping: bool,
     tokens: HashSet<String>,
     empty_pages: u32,
+    /// Of the page that is being asked for.
     shrinks: u32,
+    /// A page was given up before.
+    careful: bool,
     resumes: u32,
     drift: Option<Drift>,
 }
@@ -157,6 +164,7 @@ impl Cluster {
             tokens: HashSet::new(),
             empty_pages: 0,
             shrinks: 0,
+            careful: false,
             resumes: 0,
             drift: None,
         }
@@ -227,8 +235,10 @@ impl Lister {
         self.check_revision(&page.revision);
         self.expected = page.size();
         if let Some(mean) = page.size().checked_div(page.items.len()) {
-            self.limit = (PAGE_AIM / mean.max(1)).clamp(*LIMITS.start(), *LIMITS.end());
+            let most = if self.careful { self.limit * GROWTH } else { *LIMITS.end() };
+            self.limit = (PAGE_AIM / mean.max(1)).clamp(*LIMITS.start(), *LIMITS.end()).min(most);
         }
+        self.shrinks = 0;
         let found = page.items.len();
         let last = found.checked_sub(1).map(|index| page.place(index)).transpose().map_err(wrong)?;
         if let (true, Some(seen)) = (self.skipping, &self.last) {
@@ -275,6 +285,7 @@ impl Lister {
                 if self.limit > 1 && self.shrinks < MAX_SHRINKS =>
             {
                 self.shrinks += 1;
+                self.careful = true;
                 self.limit = (self.limit / 4).max(1);
                 Ok(())
             }

@@ -183,3 +183,25 @@ async fn the_current_revision_is_the_one_of_a_plain_list() {
     assert_eq!(cluster.current_revision().await.unwrap(), "42");
     assert!(cluster.current_revision().await.is_err());
 }
+
+#[tokio::test]
+async fn large_items_one_after_the_other_are_all_listed() {
+    const LARGE: usize = 20;
+    let at = |uri: &str, name: &str| {
+        let value = uri.split_once(&format!("{name}=")).map(|(_, rest)| rest.split('&').next().unwrap());
+        value.and_then(|value| value.parse::<usize>().ok())
+    };
+    // Every fourth item leaves no room for another one in its page.
+    let (cluster, requests) = serve(move |_, asked| {
+        let (start, limit) = (at(&asked.uri, "continue").unwrap_or(0), at(&asked.uri, "limit").unwrap());
+        let end = (start + limit).min(4 * LARGE);
+        if limit > 1 && (start..end).any(|item| item % 4 == 0) {
+            return answer(200, " ".repeat(PAGE_MOST + 1));
+        }
+        let names: Vec<_> = (start..end).map(|item| format!("{item:03}")).collect();
+        let token = if end == 4 * LARGE { String::new() } else { end.to_string() };
+        page("7", &token, &names.iter().map(String::as_str).collect::<Vec<_>>())
+    });
+    assert_eq!(list(&cluster).await.unwrap().0.len(), 4 * LARGE);
+    assert!(requests.lock().unwrap().len() < 12 * LARGE, "{}", requests.lock().unwrap().len());
+}
