@@ -2,7 +2,7 @@
 //!
 //! The modules are declared in the order in which a request travels:
 //!
-//! 1. [`cli`] is the person's door: each verb is one function.
+//! 1. [`cli`] is the person's door: each verb is one function; [`controller`] is the cluster's: each kind is one file.
 //! 2. [`backup`] and [`restore`] are the engine: one `run` each, a plan first, then the acts.
 //! 3. [`archive`] turns items into bytes and back; it knows neither cluster nor bucket.
 //! 4. [`bucket`] says what the bytes in a bucket mean; [`store`] is where bytes live.
@@ -12,6 +12,8 @@
 //! Who may import whom is a table in `docs/architecture.md`, checked by `tests/architecture.rs`.
 
 pub mod cli;
+
+pub mod controller;
 
 pub mod backup;
 pub mod restore;

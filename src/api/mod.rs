@@ -12,6 +12,7 @@ mod invalid;
 mod labels;
 mod location;
 mod mapping;
+mod marks;
 mod modifiers;
 mod requests;
 mod restore;
@@ -35,6 +36,7 @@ pub use location::{
     AccessMode, BackupStorageLocation, BackupStorageLocationSpec, BackupStorageLocationStatus,
     LocationCapabilities, LocationConfig, LocationCounts, LocationPhase, Provider, SecretKey,
 };
+pub use marks::{STORED, SYNCED_FROM, is_stored, stored};
 pub use modifiers::{
     MergePatch, ModifierConditions, PatchOperation, PathMatch, ResourceModifier, ResourcePatch,
 };

@@ -13,6 +13,7 @@ mod output;
 mod reference;
 mod restore;
 mod selection;
+mod server;
 mod signal;
 mod version;
 
@@ -93,6 +94,8 @@ enum Command {
     /// List, check and add to what is in a bucket; needs no cluster
     #[command(subcommand)]
     Bucket(bucket::BucketCommand),
+    /// Run the server in a cluster
+    Server(server::ServerCommand),
     /// Print Ark's custom resource definitions
     Crd(crd::CrdCommand),
     /// Print a completion script for a shell
@@ -144,6 +147,7 @@ async fn run(cli: &Cli, output: &Output) -> Result<Done, Failure> {
         Command::Backup(command) => backup::run(global, command, output).await,
         Command::Restore(command) => restore::run(global, command, output).await,
         Command::Bucket(command) => bucket::run(command, output).await,
+        Command::Server(command) => server::run(global, command, output).await,
         Command::Crd(command) => crd::run(command, output),
         Command::Completion(command) => completion::run(command, output),
         Command::Version => version::run(output),

@@ -67,6 +67,11 @@ impl Cluster {
         Self { client, server: server.into(), buffers: Buffers::default() }
     }
 
+    /// The client underneath, for custom resources; whoever uses it says what it was doing when it fails.
+    pub fn client(&self) -> kube::Client {
+        self.client.clone()
+    }
+
     /// The API server's URL.
     pub fn server(&self) -> &str {
         &self.server

@@ -1,0 +1,28 @@
+//! Annotations and conditions that Ark puts on its own objects; labels are in `labels`. Pure.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+/// Annotation of a Backup or Restore that came out of a bucket; its value is the id of the location. Such an object is never
+/// run, whatever its phase says.
+pub const SYNCED_FROM: &str = "ark.heptio.com/synced-from";
+
+/// Type of the condition that says whether a Backup's or Restore's document is in the bucket: only then may the absence of
+/// that document mean that it was removed.
+pub const STORED: &str = "Stored";
+
+/// The condition [`STORED`], true: `message` says where.
+pub fn stored(message: String, now: Time) -> Condition {
+    Condition {
+        type_: STORED.to_owned(),
+        status: "True".to_owned(),
+        reason: "Committed".to_owned(),
+        message,
+        last_transition_time: now,
+        observed_generation: None,
+    }
+}
+
+/// Whether the conditions say that the document is in the bucket.
+pub fn is_stored(conditions: &[Condition]) -> bool {
+    conditions.iter().any(|condition| condition.type_ == STORED && condition.status == "True")
+}

@@ -1,0 +1,95 @@
+//! `ark server`: from flags to settings, and to [`crate::controller::run`].
+
+use std::net::SocketAddr;
+
+use clap::Args;
+use tokio_util::sync::CancellationToken;
+
+use super::failure::{Done, Failure};
+use super::output::Output;
+use super::{Global, holder};
+use crate::api::{DEFAULT_NAMESPACE, Duration};
+use crate::controller::{Settings, run as serve};
+
+const EXAMPLE: &str = "\
+Examples:
+  # Run it from here against the cluster of the current context, as it runs in a pod
+  ark server --namespace heptio-ark";
+
+/// Run the server: the controllers that make backups, restore them, and keep cluster and bucket in step.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLE)]
+pub struct ServerCommand {
+    /// The namespace of Ark's own objects
+    #[arg(long, default_value = DEFAULT_NAMESPACE)]
+    namespace: String,
+    /// Make no backups and remove none; sync and restore
+    #[arg(long)]
+    restore_only: bool,
+    /// How many backups run at the same time
+    #[arg(long, value_name = "NUMBER", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=64))]
+    concurrent_backups: u64,
+    /// How many restores run at the same time
+    #[arg(long, value_name = "NUMBER", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=64))]
+    concurrent_restores: u64,
+    /// How often the bucket is compared with the cluster, unless the location says otherwise
+    #[arg(long, value_name = "DURATION", default_value = "1m")]
+    sync_period: Duration,
+    /// How often expired backups are looked for
+    #[arg(long, value_name = "DURATION", default_value = "1h")]
+    gc_period: Duration,
+    /// How long a backup is kept that does not say
+    #[arg(long, value_name = "DURATION", default_value = "720h")]
+    default_ttl: Duration,
+    /// The location of backups that name none, if no location says that it is the default
+    #[arg(long, value_name = "LOCATION", default_value = "default")]
+    default_location: String,
+    /// Where health, metrics and downloads are served
+    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:8085")]
+    listen: SocketAddr,
+}
+
+/// Runs until a signal ends it.
+pub async fn run(global: &Global, command: &ServerCommand, output: &Output) -> Result<Done, Failure> {
+    let ServerCommand {
+        namespace,
+        restore_only,
+        concurrent_backups,
+        concurrent_restores,
+        sync_period,
+        gc_period,
+        default_ttl,
+        default_location,
+        listen,
+    } = command;
+    let length = |flag: &str, duration: &Duration| {
+        duration.length().map_err(|error| Failure::usage(format!("--{flag}: {error}")))
+    };
+    let number = |number: u64| usize::try_from(number).unwrap_or(1);
+    let settings = Settings {
+        namespace: namespace.clone(),
+        restore_only: *restore_only,
+        concurrent_backups: number(*concurrent_backups),
+        concurrent_restores: number(*concurrent_restores),
+        sync_period: length("sync-period", sync_period)?,
+        gc_period: length("gc-period", gc_period)?,
+        default_ttl: length("default-ttl", default_ttl)?,
+        default_location: default_location.clone(),
+        listen: *listen,
+        holder: holder(),
+    };
+    let cluster = global.cluster().await?;
+    let stop = CancellationToken::new();
+    let signal = async {
+        super::signal::stopped(output, "ending; what runs is left to the next server").await;
+        stop.cancel();
+        std::future::pending().await
+    };
+    tokio::select! {
+        ended = serve(cluster, settings, stop.clone()) => {
+            ended.map_err(|error| Failure::failed("running the server", &error))?;
+            Ok(Done::Complete)
+        }
+        () = signal => Ok(Done::Complete),
+    }
+}

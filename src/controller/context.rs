@@ -1,0 +1,42 @@
+//! What every controller has in hand.
+
+use std::sync::Arc;
+
+use kube::{Api, Client, Resource};
+use tokio_util::sync::CancellationToken;
+
+use super::locations::Locations;
+use super::settings::Settings;
+use super::stores::Stores;
+use crate::cluster::{Cluster, ClusterIdentity};
+
+/// What every controller has in hand. Shared by all.
+pub struct Context {
+    /// The engine's way to the API server.
+    pub cluster: Cluster,
+    /// Which cluster it is.
+    pub identity: ClusterIdentity,
+    /// What the server was asked to do.
+    pub settings: Settings,
+    /// What the cluster has.
+    pub stores: Stores,
+    /// The locations, opened.
+    pub locations: Arc<Locations>,
+    /// Says that the server ends, or leads no more: nothing new begins, and what runs stops.
+    pub stop: CancellationToken,
+}
+
+impl Context {
+    /// The client of the API server, for custom resources.
+    pub fn client(&self) -> Client {
+        self.cluster.client()
+    }
+
+    /// One kind of custom resource, in the server's namespace.
+    pub fn api<K>(&self) -> Api<K>
+    where
+        K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
+    {
+        Api::namespaced(self.client(), &self.settings.namespace)
+    }
+}

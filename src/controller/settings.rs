@@ -1,0 +1,29 @@
+//! What the server was asked to do: the flags of `ark server`, read.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// How the server behaves.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The namespace of Ark's own objects.
+    pub namespace: String,
+    /// Makes no backups and removes none; syncs and restores.
+    pub restore_only: bool,
+    /// Backups that run at once.
+    pub concurrent_backups: usize,
+    /// Restores that run at once.
+    pub concurrent_restores: usize,
+    /// Between two looks into a location that says nothing else.
+    pub sync_period: Duration,
+    /// Between two looks for expired backups.
+    pub gc_period: Duration,
+    /// How long a Backup is kept that says nothing else.
+    pub default_ttl: Duration,
+    /// The location of Backups that name none, where no location says that it is the default.
+    pub default_location: String,
+    /// Where health, metrics and downloads are served.
+    pub listen: SocketAddr,
+    /// Who this server is, for leases, claims and statuses: pod or host, and process.
+    pub holder: String,
+}
