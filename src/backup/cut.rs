@@ -6,10 +6,9 @@ use super::collect::{Collection, Event, Query};
 use super::error::BackupError;
 use super::filter::{Namespaces, exclusion};
 use super::item::ItemView;
-use super::plan::NAMESPACES;
 use crate::api::CompiledSelection;
 use crate::cluster::{Catalog, Cluster};
-use crate::model::{Category, Finding, Kind};
+use crate::model::{Category, Finding, Kind, NAMESPACES};
 
 /// The instant of a backup.
 pub struct Cut {

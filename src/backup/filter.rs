@@ -5,11 +5,10 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::item::ItemView;
-use super::plan::{ClusterScope, DEFINITIONS, NAMESPACES};
 use super::survey::Survey;
 use crate::api::{CompiledSelection, EXCLUDE_LABEL, VELERO_EXCLUDE_LABEL};
 use crate::cluster::KindInfo;
-use crate::model::{ItemKey, SkipReason};
+use crate::model::{ClusterScope, DEFINITIONS, ItemKey, NAMESPACES, SkipReason};
 
 /// What becomes of an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,13 +68,14 @@ impl Filter<'_> {
             return false;
         }
         let Some(survey) = self.survey else { return true };
-        (survey.namespaces_named && self.matches_labels(item)) || survey.namespaces.contains(&*item.name)
+        (survey.namespaces_named && self.matches_labels(item))
+            || survey.accounts.namespaces.contains(&*item.name)
     }
 
     fn selects_cluster_item(&self, info: &KindInfo, item: &ItemView<'_>) -> bool {
         let needed = || {
             self.survey.is_some_and(|survey| {
-                survey.needed.contains(&ItemKey::cluster(info.kind.clone(), item.name.clone()))
+                survey.needs.found.contains(&ItemKey::cluster(info.kind.clone(), item.name.clone()))
             })
         };
         match self.cluster_scope {
@@ -264,8 +264,8 @@ mod tests {
             Fields { included_namespaces: vec!["n".into()], ..Fields::default() }.compile().unwrap();
         let namespaces = Namespaces::default();
         let mut survey = Survey::default();
-        survey.needed.insert(ItemKey::cluster(Kind::parse("persistentvolumes"), "mine"));
-        survey.namespaces.insert("n".into());
+        survey.needs.found.insert(ItemKey::cluster(Kind::parse("persistentvolumes"), "mine"));
+        survey.accounts.namespaces.insert("n".into());
         let filter = Filter {
             selection: &selection,
             cluster_scope: ClusterScope::Related,

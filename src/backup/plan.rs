@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 
 use crate::api::CompiledSelection;
 use crate::cluster::{Catalog, KindInfo};
-use crate::model::{Category, Finding, Kind, SkipReason, restore_order, term_means};
+use crate::model::{
+    Category, ClusterScope, DEFINITIONS, Finding, Kind, NAMESPACES, SkipReason, restore_order, term_means,
+};
 
 /// Kinds that say how the cluster is, not what it should be; taken only when they are named.
 const LEFT_OUT: &[&str] = &[
@@ -32,23 +34,6 @@ const COHABITING: &[(&str, &[&str])] = &[
     ("replicasets", &["apps", "extensions"]),
 ];
 
-/// The custom resource definitions' own kind.
-pub const DEFINITIONS: &str = "customresourcedefinitions.apiextensions.k8s.io";
-
-/// The namespaces' own kind.
-pub const NAMESPACES: &str = "namespaces";
-
-/// Which cluster-scoped items are taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ClusterScope {
-    /// All of them.
-    All,
-    /// Those that the taken items need.
-    Related,
-    /// None, the taken namespaces aside.
-    None,
-}
-
 /// What a backup will list, before anything is listed.
 #[derive(Debug)]
 pub struct Plan {
@@ -71,12 +56,7 @@ const NAMESPACES_ONE_BY_ONE: usize = 8;
 
 /// Makes the plan.
 pub fn plan(catalog: &Catalog, selection: &CompiledSelection) -> Plan {
-    let cluster_scope = match selection.cluster_resources {
-        Some(true) => ClusterScope::All,
-        Some(false) => ClusterScope::None,
-        None if selection.namespaces.is_everything() => ClusterScope::All,
-        None => ClusterScope::Related,
-    };
+    let cluster_scope = ClusterScope::of(selection.cluster_resources, selection.namespaces.is_everything());
     let mut kinds = Vec::new();
     let mut left_out = Vec::new();
     for kind in listable(catalog) {

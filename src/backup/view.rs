@@ -9,10 +9,11 @@ use super::cut::{self, Cut};
 use super::error::BackupError;
 use super::filter::Filter;
 use super::item::ItemView;
-use super::plan::{self, DEFINITIONS, Plan};
-use super::survey::{self, CLUSTER_BINDINGS, Survey};
+use super::plan::{self, Plan};
+use super::survey::{self, Survey};
 use crate::api::CompiledSelection;
 use crate::cluster::{Cluster, KindInfo};
+use crate::model::{CLUSTER_BINDINGS, DEFINITIONS};
 
 /// What is selected of a cluster at one instant.
 pub struct View<'a> {

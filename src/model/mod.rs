@@ -4,6 +4,7 @@
 
 mod item;
 mod names;
+mod needs;
 mod outcome;
 mod priority;
 mod progress;
@@ -11,6 +12,7 @@ mod selection;
 
 pub use item::{ItemKey, Kind};
 pub use names::{BackupName, InvalidName, RestoreName};
+pub use needs::{Accounts, CLUSTER_BINDINGS, ClusterScope, DEFINITIONS, NAMESPACES, Needs, VOLUMES, refers};
 pub use outcome::{Category, Finding, MAX_FINDINGS, Results, Severity, SkipReason, Tally, causes};
 pub use priority::{PriorityClass, restore_order};
 pub use progress::{Progress, ProgressSnapshot};

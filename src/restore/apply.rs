@@ -17,10 +17,9 @@ use super::inventory::EntryId;
 use super::outcome::Action;
 use super::prepare::{Owning, Prepared, Ready};
 use super::rewrite::Owner;
-use super::select::NAMESPACES;
 use super::work::{Work, uid_of};
 use crate::cluster::ClusterError;
-use crate::model::{Category, Finding, ItemKey, SkipReason, causes};
+use crate::model::{Category, Finding, ItemKey, NAMESPACES, SkipReason, causes};
 
 /// The field manager of what is applied.
 const MANAGER: &str = "ark";

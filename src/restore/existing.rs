@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use super::compare::Difference;
-use super::select::{DEFINITIONS, NAMESPACES, Standing};
+use super::select::Standing;
 use crate::api::ExistingResourcePolicy as Policy;
-use crate::model::ItemKey;
+use crate::model::{DEFINITIONS, ItemKey, NAMESPACES};
 
 /// What to do about an item that is there already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,9 +5,9 @@
 use std::collections::HashMap;
 
 use super::owners::OldUid;
-use super::select::{NAMESPACES, Selection, Standing};
+use super::select::{Selection, Standing};
 use crate::archive::{IndexFrame, IndexItem, IndexedKind, PathError, item_path};
-use crate::model::{ItemKey, Kind};
+use crate::model::{ItemKey, Kind, NAMESPACES};
 
 /// One item of the index that is selected, or may come along.
 #[derive(Debug)]

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::inventory::{Entry, EntryId, Inventory};
 use super::owners::OldUid;
 use super::rewrite::never_restored;
-use super::select::{DEFINITIONS, NAMESPACES, Standing};
-use crate::model::{ItemKey, Kind, PriorityClass, SkipReason};
+use super::select::Standing;
+use crate::model::{DEFINITIONS, ItemKey, Kind, NAMESPACES, PriorityClass, SkipReason};
 
 /// Items that may be restored side by side, when all of the steps before are done.
 #[derive(Debug, Default)]

@@ -6,11 +6,10 @@ use serde_json::Value;
 
 use super::inventory::EntryId;
 use super::kinds::Served;
-use super::needs::VOLUMES;
 use super::rewrite::{Owner, never_restored};
 use super::work::Work;
 use crate::cluster::KindInfo;
-use crate::model::{Category, Finding, ItemKey, SkipReason, causes};
+use crate::model::{Category, Finding, ItemKey, SkipReason, VOLUMES, causes};
 
 /// An object that can be created as it is.
 #[derive(Debug)]

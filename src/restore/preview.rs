@@ -13,9 +13,8 @@ use super::kinds::Served;
 use super::outcome::{Act, Action};
 use super::prepare::{Owning, Prepared, Ready};
 use super::ready::namespace_kind;
-use super::select::NAMESPACES;
 use super::work::Work;
-use crate::model::{Category, Finding, ItemKey, Kind, SkipReason, causes};
+use crate::model::{Category, Finding, ItemKey, Kind, NAMESPACES, SkipReason, causes};
 
 /// Namespaces and kinds that a restore would make itself: nothing in them can be there yet.
 struct Missing {

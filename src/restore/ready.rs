@@ -12,10 +12,9 @@ use super::error::RestoreError;
 use super::inventory::EntryId;
 use super::outcome::{Act, Action};
 use super::prepare::Owning;
-use super::select::NAMESPACES;
 use super::work::Work;
 use crate::cluster::{ClusterError, KindInfo};
-use crate::model::{Category, Finding, ItemKey, Kind, SkipReason, causes};
+use crate::model::{Category, Finding, ItemKey, Kind, NAMESPACES, SkipReason, causes};
 
 /// How long a definition may take to be served; some 20 ms are usual, and Velero waits as long.
 const ESTABLISHED_WITHIN: Duration = Duration::from_secs(60);

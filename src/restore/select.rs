@@ -2,13 +2,7 @@
 
 use crate::api::CompiledSelection;
 use crate::archive::IndexedKind;
-use crate::model::{Category, Finding, ItemKey, LabelSet, term_means};
-
-/// The definitions' own kind.
-pub const DEFINITIONS: &str = "customresourcedefinitions.apiextensions.k8s.io";
-
-/// The namespaces' own kind.
-pub const NAMESPACES: &str = "namespaces";
+use crate::model::{Category, ClusterScope, Finding, ItemKey, LabelSet, NAMESPACES, term_means};
 
 /// How an item stands to the restore.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,17 +11,6 @@ pub enum Standing {
     Selected,
     /// It comes when an item that is meant needs it: a namespace what is in it, a definition its resources, and so on.
     IfNeeded,
-}
-
-/// Which cluster-scoped items come back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ClusterScope {
-    /// All of them.
-    All,
-    /// Those that the restored items need.
-    Related,
-    /// None, the namespaces of restored items aside.
-    None,
 }
 
 /// The selection, beside an index.
@@ -41,13 +24,7 @@ pub struct Selection<'a> {
 impl<'a> Selection<'a> {
     /// Says which cluster-scoped items the terms ask for.
     pub fn new(terms: &'a CompiledSelection) -> Self {
-        let cluster = match terms.cluster_resources {
-            Some(true) => ClusterScope::All,
-            Some(false) => ClusterScope::None,
-            None if terms.namespaces.is_everything() => ClusterScope::All,
-            None => ClusterScope::Related,
-        };
-        Self { terms, cluster }
+        Self { terms, cluster: ClusterScope::of(terms.cluster_resources, terms.namespaces.is_everything()) }
     }
 
     /// How an item stands to the restore; None when the selection does not reach it.
@@ -106,7 +83,7 @@ impl<'a> Selection<'a> {
 mod tests {
     use super::*;
     use crate::api::Filter;
-    use crate::model::Kind;
+    use crate::model::{DEFINITIONS, Kind};
 
     fn judge(filter: serde_json::Value, kind: &str, namespace: Option<&str>, name: &str) -> Option<Standing> {
         let terms = serde_json::from_value::<Filter>(filter).unwrap().compile().unwrap();

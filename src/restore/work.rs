@@ -11,18 +11,20 @@ use super::account::Account;
 use super::error::RestoreError;
 use super::inventory::EntryId;
 use super::kinds::{Kinds, Served};
-use super::needs::{Accounts, CLUSTER_BINDINGS, Needs, VOLUMES, refers};
 use super::owners::Owners;
 use super::plan::{Plan, plan, taken};
 use super::rewrite::{CompiledModifiers, RewriteOptions, Rewriter};
-use super::select::{ClusterScope, Selection, Standing};
+use super::select::{Selection, Standing};
 use super::source::Source;
 use super::volumes::{LiveVolume, Volumes, decide};
 use super::{DEFAULT_PARALLEL, RestoreRequest};
 use crate::api::{CompiledSelection, ExistingResourcePolicy, InvalidSpec, RestoreSpec};
 use crate::bucket::Bucket;
 use crate::cluster::{Catalog, Cluster, KindInfo, ListQuery};
-use crate::model::{Category, Finding, ItemKey, Kind, KindTerms};
+use crate::model::{
+    Accounts, CLUSTER_BINDINGS, Category, ClusterScope, Finding, ItemKey, Kind, KindTerms, Needs, VOLUMES,
+    refers,
+};
 
 /// The claims' own kind.
 const CLAIMS: &str = "persistentvolumeclaims";

@@ -1,19 +1,48 @@
-//! Which cluster-scoped items the selected ones name: volumes, classes, roles and their bindings. Pure.
+//! Which cluster-scoped items the taken ones name: volumes, classes, roles and their bindings. Pure.
 //!
-//! Asked only when a part of the cluster is restored; definitions and namespaces follow from the plan itself.
+//! A backup asks when only a part of the cluster is taken, a restore when only a part of a backup comes back; both go by the
+//! same names.
 
 use std::collections::HashSet;
 
 use serde::Deserialize;
-use serde_json::Value;
 
-use crate::model::{ItemKey, Kind};
+use super::item::{ItemKey, Kind};
 
-/// The kind that binds service accounts to cluster roles.
+/// The kind that defines kinds.
+pub const DEFINITIONS: &str = "customresourcedefinitions.apiextensions.k8s.io";
+
+/// The kind that other items live in.
+pub const NAMESPACES: &str = "namespaces";
+
+/// The kind that binds service accounts to cluster roles; looked at last, when the accounts are known.
 pub const CLUSTER_BINDINGS: &str = "clusterrolebindings.rbac.authorization.k8s.io";
 
 /// The volumes' own kind.
 pub const VOLUMES: &str = "persistentvolumes";
+
+/// Which cluster-scoped items are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClusterScope {
+    /// All that the other terms select.
+    All,
+    /// Those that the items in namespaces need.
+    Related,
+    /// None, namespaces aside.
+    None,
+}
+
+impl ClusterScope {
+    /// As `includeClusterResources` says; where it says nothing, all belong to all namespaces.
+    pub fn of(include: Option<bool>, all_namespaces: bool) -> Self {
+        match include {
+            Some(true) => Self::All,
+            Some(false) => Self::None,
+            None if all_namespaces => Self::All,
+            None => Self::Related,
+        }
+    }
+}
 
 /// Kinds in namespaces whose items name cluster-scoped ones.
 const REFERRING: &[&str] = &[
@@ -36,14 +65,14 @@ pub fn refers(kind: &Kind) -> bool {
 }
 
 /// Cluster-scoped items that are needed, gathered body by body.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Needs {
     /// What was found so far.
     pub found: HashSet<ItemKey>,
 }
 
-/// Who cluster role bindings may speak of: the service accounts and namespaces that are restored.
-#[derive(Debug, Default)]
+/// Who cluster role bindings may speak of: the service accounts and namespaces that are taken.
+#[derive(Clone, Debug, Default)]
 pub struct Accounts {
     /// Namespace and name.
     pub accounts: HashSet<(String, String)>,
@@ -52,14 +81,14 @@ pub struct Accounts {
 }
 
 impl Needs {
-    /// Looks at the body of a selected item, or of a volume that is needed. One of unknown shape names nothing.
+    /// Looks at the body of a taken item, or of a volume that is needed. One of unknown shape names nothing.
     pub fn look(&mut self, body: &[u8]) {
         if let Ok(object) = serde_json::from_slice::<Referring>(body) {
             self.refer(object);
         }
     }
 
-    /// Looks at a cluster role binding: needed when it speaks of a restored account, and its role with it.
+    /// Looks at a cluster role binding: needed when it speaks of a taken account, and its role with it.
     pub fn look_at_binding(&mut self, name: &str, body: &[u8], accounts: &Accounts) {
         let Ok(binding) = serde_json::from_slice::<Referring>(body) else { return };
         let about_them = binding.subjects.iter().flatten().any(|subject| match &*subject.kind {
@@ -92,36 +121,69 @@ impl Needs {
         let content = status.and_then(|status| status.bound_volume_snapshot_content_name);
         self.need("volumesnapshotcontents.snapshot.storage.k8s.io", content);
         if let Some(spec) = spec {
-            self.refer_spec(&spec);
+            self.refer_spec(spec);
         }
     }
 
     /// The names may stand in the spec itself, in the template of a pod, of a job or of a claim.
-    fn refer_spec(&mut self, spec: &Value) {
-        let text = |key: &str| spec.get(key).and_then(Value::as_str).map(str::to_owned);
-        self.need(VOLUMES, text("volumeName"));
-        self.need("storageclasses.storage.k8s.io", text("storageClassName"));
-        self.need("volumeattributesclasses.storage.k8s.io", text("volumeAttributesClassName"));
-        self.need("priorityclasses.scheduling.k8s.io", text("priorityClassName"));
-        self.need("runtimeclasses.node.k8s.io", text("runtimeClassName"));
-        self.need("ingressclasses.networking.k8s.io", text("ingressClassName"));
-        self.need("volumesnapshotclasses.snapshot.storage.k8s.io", text("volumeSnapshotClassName"));
-        let claims = spec.get("volumeClaimTemplates").and_then(Value::as_array).into_iter().flatten();
-        let templates = [spec.get("template"), spec.get("jobTemplate")].into_iter().flatten();
-        for inner in claims.chain(templates).filter_map(|template| template.get("spec")) {
-            self.refer_spec(inner);
+    fn refer_spec(&mut self, spec: Spec) {
+        let Spec {
+            volume_name,
+            storage_class_name,
+            volume_attributes_class_name,
+            priority_class_name,
+            runtime_class_name,
+            ingress_class_name,
+            volume_snapshot_class_name,
+            template,
+            job_template,
+            volume_claim_templates,
+        } = spec;
+        self.need(VOLUMES, volume_name);
+        self.need("storageclasses.storage.k8s.io", storage_class_name);
+        self.need("volumeattributesclasses.storage.k8s.io", volume_attributes_class_name);
+        self.need("priorityclasses.scheduling.k8s.io", priority_class_name);
+        self.need("runtimeclasses.node.k8s.io", runtime_class_name);
+        self.need("ingressclasses.networking.k8s.io", ingress_class_name);
+        self.need("volumesnapshotclasses.snapshot.storage.k8s.io", volume_snapshot_class_name);
+        let claims = volume_claim_templates.into_iter().flatten();
+        for inner in claims.chain(template).chain(job_template.map(|job| *job)) {
+            if let Some(spec) = inner.spec {
+                self.refer_spec(*spec);
+            }
         }
     }
 }
 
-/// The referring fields of all kinds; each kind fills its own.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Referring {
-    spec: Option<Value>,
+    spec: Option<Spec>,
     status: Option<Status>,
     role_ref: Option<RoleRef>,
     subjects: Option<Vec<Subject>>,
+}
+
+/// The referring fields of all kinds in [`REFERRING`]; each kind fills its own.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Spec {
+    volume_name: Option<String>,
+    storage_class_name: Option<String>,
+    volume_attributes_class_name: Option<String>,
+    priority_class_name: Option<String>,
+    runtime_class_name: Option<String>,
+    ingress_class_name: Option<String>,
+    volume_snapshot_class_name: Option<String>,
+    template: Option<Nested>,
+    job_template: Option<Box<Nested>>,
+    volume_claim_templates: Option<Vec<Nested>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Nested {
+    spec: Option<Box<Spec>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -176,6 +238,10 @@ mod tests {
                 json!({"roleRef": {"kind": "ClusterRole", "name": "view"}}),
                 vec!["clusterroles.rbac.authorization.k8s.io view"],
             ),
+            (
+                json!({"spec": {"volumeAttributesClassName": "gold", "volumeClaimTemplates": null}}),
+                vec!["volumeattributesclasses.storage.k8s.io gold"],
+            ),
             (json!({"roleRef": {"kind": "Role", "name": "local"}}), vec![]),
             (json!({"spec": 3}), vec![]),
         ] {
@@ -186,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cluster_binding_comes_when_it_speaks_of_a_restored_account() {
+    fn a_cluster_binding_comes_when_it_speaks_of_a_taken_account() {
         let accounts = Accounts {
             accounts: HashSet::from([("shop".to_owned(), "web".to_owned())]),
             namespaces: HashSet::from(["shop".to_owned()]),
