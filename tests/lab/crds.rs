@@ -6,46 +6,12 @@ mod samples;
 
 use std::collections::BTreeSet;
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
+use kube::api::{Api, DynamicObject, PostParams};
 use kube::core::ApiResource;
 use serde_json::{Value, json};
 
-use crate::support::{Cluster, Lab, TestNamespace, eventually};
+use crate::support::{Cluster, Lab, TestNamespace};
 use refusals::{CHANGES, Change, REFUSALS, Refusal};
-
-/// Installs every definition and waits until its kind is served.
-async fn install(cluster: &Cluster) {
-    let definitions = Api::<CustomResourceDefinition>::all(cluster.client.clone());
-    for definition in ark::api::crds() {
-        let name = definition.metadata.name.clone().expect("a definition has a name");
-        let text = ark::api::crd_yaml(&definition).expect("a definition can be written");
-        let read: CustomResourceDefinition = serde_saphyr::from_str(&text).expect("its YAML can be read");
-        assert_eq!(read, definition, "{name} as YAML is another than in memory");
-        definitions
-            .patch(&name, &PatchParams::apply("ark-test").force(), &Patch::Apply(&read))
-            .await
-            .unwrap_or_else(|error| panic!("{name} is refused: {error}"));
-        eventually(&format!("{name} is Established"), async || {
-            let status = definitions.get(&name).await.expect("readable").status?;
-            let conditions = status.conditions.into_iter().flatten();
-            conditions.into_iter().find(|each| each.type_ == "Established" && each.status == "True")
-        })
-        .await;
-    }
-}
-
-async fn remove(cluster: &Cluster) {
-    let definitions = Api::<CustomResourceDefinition>::all(cluster.client.clone());
-    for definition in ark::api::crds() {
-        let name = definition.metadata.name.expect("a definition has a name");
-        definitions.delete(&name, &DeleteParams::default()).await.expect("a definition can be removed");
-        eventually(&format!("{name} is gone"), async || {
-            definitions.get_opt(&name).await.expect("readable").is_none().then_some(())
-        })
-        .await;
-    }
-}
 
 fn objects(cluster: &Cluster, namespace: &TestNamespace, kind: &str) -> Api<DynamicObject> {
     let definition = ark::api::crds().into_iter().find(|definition| definition.spec.names.kind == kind);
@@ -121,7 +87,7 @@ async fn refuse_change(cluster: &Cluster, namespace: &TestNamespace, at: usize, 
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn definitions_install_keep_every_field_and_refuse_what_each_rule_says() {
     let lab = Lab::alone().await;
-    install(&lab.b).await;
+    lab.b.install_definitions().await;
     let namespace = TestNamespace::create(&lab.b, "crds").await;
     samples::keep_everything(&lab.b, &namespace).await;
 
@@ -139,5 +105,4 @@ async fn definitions_install_keep_every_field_and_refuse_what_each_rule_says() {
     let untried: Vec<_> =
         messages.iter().filter(|message| !refused.iter().any(|text| text.contains(*message))).collect();
     assert!(untried.is_empty(), "rules that no case here breaks: {untried:#?}");
-    remove(&lab.b).await;
 }

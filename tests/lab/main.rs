@@ -14,5 +14,6 @@ mod on_node;
 #[path = "../support/mod.rs"]
 mod process;
 mod restore;
+mod server;
 mod smoke;
 mod support;

@@ -1,5 +1,6 @@
 //! What every test of the lab needs: the lab itself, a namespace and a bucket of its own, and patience with a deadline.
 
+mod definitions;
 mod namespace;
 mod objects;
 mod proxy;
@@ -142,13 +143,18 @@ pub fn unique(purpose: &str) -> String {
 }
 
 /// Waits until `look` finds something, and fails with `what` was waited for after [`PATIENCE`].
-pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
+pub async fn eventually<T>(what: &str, look: impl AsyncFnMut() -> Option<T>) -> T {
+    within(PATIENCE, what, look).await
+}
+
+/// As [`eventually`], for what takes longer than others, or is promised sooner.
+pub async fn within<T>(patience: Duration, what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + patience;
     loop {
         if let Some(found) = look().await {
             return found;
         }
-        assert!(Instant::now() < deadline, "{what}: not within {PATIENCE:?}");
+        assert!(Instant::now() < deadline, "{what}: not within {patience:?}");
         tokio::time::sleep(PAUSE).await;
     }
 }

@@ -1,0 +1,1 @@
+//! Two servers in one namespace: one acts, the other takes its place.

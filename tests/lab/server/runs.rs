@@ -1,0 +1,1 @@
+//! Backups and Restores as objects: admitted, run, recorded, taken up again.

@@ -1,0 +1,1 @@
+//! The bucket as the source of truth, whatever is in it.

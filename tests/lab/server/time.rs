@@ -1,0 +1,1 @@
+//! Schedules, expiry and deletion.
