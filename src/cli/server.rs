@@ -26,6 +26,12 @@ pub struct ServerCommand {
     /// Make no backups and remove none; sync and restore
     #[arg(long)]
     restore_only: bool,
+    /// Make no backups by the clock; schedules lie still
+    #[arg(long)]
+    disable_schedules: bool,
+    /// Refuse every restore, so that the server needs no right to write into the cluster
+    #[arg(long, conflicts_with = "restore_only")]
+    disable_restores: bool,
     /// How many backups run at the same time
     #[arg(long, value_name = "NUMBER", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=64))]
     concurrent_backups: u64,
@@ -54,6 +60,8 @@ pub async fn run(global: &Global, command: &ServerCommand, output: &Output) -> R
     let ServerCommand {
         namespace,
         restore_only,
+        disable_schedules,
+        disable_restores,
         concurrent_backups,
         concurrent_restores,
         sync_period,
@@ -69,6 +77,8 @@ pub async fn run(global: &Global, command: &ServerCommand, output: &Output) -> R
     let settings = Settings {
         namespace: namespace.clone(),
         restore_only: *restore_only,
+        disable_schedules: *disable_schedules,
+        disable_restores: *disable_restores,
         concurrent_backups: number(*concurrent_backups),
         concurrent_restores: number(*concurrent_restores),
         sync_period: length("sync-period", sync_period)?,

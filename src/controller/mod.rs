@@ -70,8 +70,14 @@ async fn act(context: Arc<Context>, feeds: Feeds) {
         );
     };
     let owning = async {
-        if !context.settings.restore_only {
-            tokio::join!(schedule::run(c(), schedules), gc::run(c()));
+        let Settings { restore_only, disable_schedules, .. } = context.settings;
+        if !restore_only {
+            let by_the_clock = async {
+                if !disable_schedules {
+                    schedule::run(c(), schedules).await;
+                }
+            };
+            tokio::join!(by_the_clock, gc::run(c()));
         }
     };
     tokio::join!(always, owning);

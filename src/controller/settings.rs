@@ -10,6 +10,10 @@ pub struct Settings {
     pub namespace: String,
     /// Makes no backups and removes none; syncs and restores.
     pub restore_only: bool,
+    /// Makes no backups by the clock; Schedules lie still.
+    pub disable_schedules: bool,
+    /// Writes nothing into the cluster: every Restore fails validation, so that the server may do with a role that only reads.
+    pub disable_restores: bool,
     /// Backups that run at once.
     pub concurrent_backups: usize,
     /// Restores that run at once.
