@@ -26,7 +26,8 @@ recipe() {
     etcd) module=etcd package=go.etcd.io/etcd/server/v3 ;;
     etcdctl) module=etcd package=go.etcd.io/etcd/etcdctl/v3 ;;
     minio) module=minio package=github.com/minio/minio ;;
-    *) fail "no such server: $1 (there are etcd, etcdctl, kube-apiserver, kube-controller-manager, kube-scheduler, kubelet, minio)" ;;
+    helm) module=helm package=helm.sh/helm/v4/cmd/helm ;;
+    *) fail "no such program: $1 (there are etcd, etcdctl, kube-apiserver, kube-controller-manager, kube-scheduler, kubelet, minio, helm)" ;;
   esac
   local pins
   pins=$({ cat "$lab/modules/$module/go.mod" "$lab/modules/$module/go.sum"; echo "$flags"; } | sha256sum | cut -c1-12)
