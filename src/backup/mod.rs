@@ -18,6 +18,7 @@ mod seal;
 mod survey;
 mod view;
 
+use std::collections::BTreeMap;
 use std::future::Future;
 
 pub use error::BackupError;
@@ -33,7 +34,7 @@ use pack::Packing;
 use view::View;
 
 use crate::api::{Backup, BackupSpec, CompiledSelection};
-use crate::bucket::{Attempt, Bucket, Claim, HEARTBEAT_EVERY};
+use crate::bucket::{Attempt, Bucket, Claim};
 use crate::cluster::{Cluster, ClusterIdentity, Page};
 use crate::model::{BackupName, Progress, Results};
 
@@ -44,12 +45,16 @@ pub struct BackupRequest {
     pub name: BackupName,
     /// What to take.
     pub spec: BackupSpec,
+    /// The labels of the Backup, which its document keeps.
+    pub labels: BTreeMap<String, String>,
     /// The uid of the Backup; the same for every attempt at it.
     pub uid: String,
     /// Who runs it, for whoever finds the claim: host and process.
     pub holder: String,
     /// Which cluster it is.
     pub cluster: ClusterIdentity,
+    /// Which attempt this is, from 1, as far as is known besides the bucket.
+    pub attempt: u32,
 }
 
 /// A backup that is in the bucket, with its phase Completed or PartiallyFailed.
@@ -84,7 +89,7 @@ pub async fn run(
     let attempt = bucket.claim_backup(&request.name, &claim).await?;
     let ended = async {
         tokio::select! {
-            lost = keep_claim(&attempt) => lost,
+            lost = attempt.keep() => lost.into(),
             () = stop => BackupError::Stopped { name: request.name.clone() },
         }
     };
@@ -168,16 +173,6 @@ async fn take_page(
         }
     }
     Ok(())
-}
-
-/// Renews the claim until the run ends; comes back only when the claim is lost.
-async fn keep_claim(attempt: &Attempt) -> BackupError {
-    loop {
-        tokio::time::sleep(HEARTBEAT_EVERY).await;
-        if let Err(error) = attempt.renew().await {
-            return error.into();
-        }
-    }
 }
 
 /// Removes what was written; what could not be removed is told with the error that ended the run.

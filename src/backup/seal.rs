@@ -87,6 +87,7 @@ async fn put(attempt: &Attempt, part: Part, body: Bytes) -> Result<StoredObject,
 fn document(request: &BackupRequest, status: BackupStatus) -> Backup {
     let mut backup = Backup::new(request.name.as_str(), request.spec.clone());
     backup.metadata.uid = Some(request.uid.clone());
+    backup.metadata.labels = Some(request.labels.clone()).filter(|labels| !labels.is_empty());
     backup.status = Some(status);
     backup
 }
@@ -97,7 +98,7 @@ fn status_at(attempt: &Attempt, request: &BackupRequest, cut: &Cut) -> BackupSta
         format_version: Some(FORMAT.to_string()),
         start_timestamp: Some(Timestamp::from(cut.time)),
         revision: Some(cut.revision.clone()),
-        attempt: Some(attempt.number()),
+        attempt: Some(attempt.number().max(request.attempt)),
         holder: Some(request.holder.clone()),
         cluster: Some(ClusterReference {
             uid: request.cluster.uid.clone(),

@@ -14,7 +14,7 @@ use chrono::Utc;
 use crate::api::StoredObject;
 use crate::store::{ObjectKey, PutMode, read_all};
 
-use super::documents::{Claim, MAX_DOCUMENT};
+use super::documents::{Claim, HEARTBEAT_EVERY, MAX_DOCUMENT};
 use super::error::Taker;
 use super::layout::{Part, RunKeys};
 use super::record::RunDocument;
@@ -28,7 +28,7 @@ const COMMIT_TRIES: u32 = 4;
 /// Pause before the commit is sent again; the store's own retries have been spent by then.
 const COMMIT_PAUSE: Duration = Duration::from_secs(2);
 
-/// A claimed name. Renew it every [`super::HEARTBEAT_EVERY`]; end it with [`Attempt::commit`] or
+/// A claimed name. Keep it with [`Attempt::keep`]; end it with [`Attempt::commit`] or
 /// [`Attempt::discard`].
 #[derive(Clone, Debug)]
 pub struct Attempt {
@@ -60,6 +60,23 @@ impl Attempt {
         self.confirm().await?;
         let claim = Claim { heartbeat: Utc::now(), ..self.claim.clone() };
         self.bucket.write_claim(self.keys.claim(), &claim).await
+    }
+
+    /// Renews the claim every [`HEARTBEAT_EVERY`]; it comes back only when the claim is lost.
+    ///
+    /// A store that does not answer does not end the run: others respect a claim for a day after its last heartbeat, and
+    /// no commit is made without another look at it.
+    pub async fn keep(&self) -> BucketError {
+        loop {
+            tokio::time::sleep(HEARTBEAT_EVERY).await;
+            match self.renew().await {
+                Ok(()) => {}
+                Err(error) if error.is_retryable() => {
+                    tracing::warn!(run = %self.keys, %error, "the claim could not be renewed; it is tried again");
+                }
+                Err(error) => return error,
+            }
+        }
     }
 
     /// Begins to write a part of unknown size, hashing it on the way.

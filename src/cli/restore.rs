@@ -204,9 +204,13 @@ async fn make(global: &Global, command: &RunCommand, output: &Output) -> Result<
     let request = RestoreRequest {
         name,
         spec,
+        backup: None,
+        labels: BTreeMap::new(),
         uid: Uuid::new_v4().to_string(),
         holder: super::holder(),
         cluster: cluster.identity().await?,
+        attempt: 1,
+        record: true,
         parallel: usize::try_from(command.parallel).unwrap_or(DEFAULT_PARALLEL),
     };
     let bucket = command.location.bucket().await?;

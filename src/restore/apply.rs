@@ -4,6 +4,7 @@
 //! would double the requests. Its answer "exists already" comes after validation and admission, so that an item which
 //! is deleted to be created again can be created.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,7 +13,7 @@ use serde_json::Value;
 use super::account::Done;
 use super::compare::{Difference, compare};
 use super::error::RestoreError;
-use super::existing::{Verdict, decide, is_default_account, merge_account};
+use super::existing::{Verdict, decide, go_on, is_default_account, merge_account};
 use super::inventory::EntryId;
 use super::outcome::Action;
 use super::prepare::{Owning, Prepared, Ready};
@@ -47,6 +48,8 @@ pub struct Live {
     pub uid: Option<String>,
     /// Whether it is being deleted.
     pub deleting: bool,
+    /// Whether an earlier attempt of this restore made it.
+    pub restored: bool,
     /// How it differs from the item to be made.
     pub difference: Difference,
     /// The item to be made, where what is there has a say in it.
@@ -155,6 +158,10 @@ impl Work<'_> {
         let verdict = self.judge(ready, live);
         let differs = || Some(format!("differs in {}", live.difference.describe()));
         Ok(match verdict {
+            Verdict::Restored => {
+                let why = "an earlier attempt of this restore made it";
+                Met::Done(Action::Create, Some(why.to_owned()), Vec::new())
+            }
             Verdict::Unchanged => Met::Done(Action::Skip(SkipReason::Unchanged), None, Vec::new()),
             Verdict::Leave | Verdict::Protect => {
                 let warnings =
@@ -199,10 +206,11 @@ impl Work<'_> {
             let live: Value = serde_json::from_slice(&body).unwrap_or_default();
             let text =
                 |key: &str| live.get("metadata").and_then(|data| data.get(key)).and_then(Value::as_str);
+            let restored = self.earlier.as_ref().is_some_and(|earlier| earlier.made(&labels(&live)));
             let (uid, deleting) = (text("uid").map(str::to_owned), text("deletionTimestamp").is_some());
             let merged = is_default_account(target).then(|| merge_account(&ready.body, &live));
             let difference = self.compare(target, merged.as_ref().unwrap_or(&ready.body), live);
-            Live { uid, deleting, difference, merged }
+            Live { uid, deleting, restored, difference, merged }
         }))
     }
 
@@ -217,7 +225,8 @@ impl Work<'_> {
     /// What the policy says about an item that is there.
     pub fn judge(&self, ready: &Ready<'_>, live: &Live) -> Verdict {
         let standing = self.source.inventory.entry(ready.entry).standing;
-        decide(&ready.target, standing, &live.difference, self.policy)
+        let verdict = decide(&ready.target, standing, &live.difference, self.policy);
+        if live.restored { go_on(verdict) } else { verdict }
     }
 
     fn arrived(&self, ready: &Ready<'_>, uid: Option<&str>) {
@@ -240,4 +249,10 @@ impl Work<'_> {
         let message = format!("it was restored, but not its status: {}", causes(&error));
         Some(ready.error(error.category(), message))
     }
+}
+
+fn labels(object: &Value) -> BTreeMap<String, String> {
+    let labels = object.get("metadata").and_then(|metadata| metadata.get("labels")?.as_object());
+    let text = |(label, value): (&String, &Value)| Some((label.clone(), value.as_str()?.to_owned()));
+    labels.into_iter().flatten().filter_map(text).collect()
 }

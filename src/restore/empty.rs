@@ -24,6 +24,8 @@ struct Named {
 #[derive(Deserialize)]
 struct Metadata {
     name: String,
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
 }
 
 impl Work<'_> {
@@ -51,8 +53,9 @@ impl Work<'_> {
             let doing = "looking whether the target namespaces are empty";
             while let Some(page) = lister.next().await.map_err(RestoreError::cluster(doing))? {
                 for name in page.bodies().filter_map(|body| serde_json::from_slice::<Named>(body).ok()) {
-                    let name = name.metadata.name;
-                    if names.contains(&*name) {
+                    let Metadata { name, labels } = name.metadata;
+                    let restored = self.earlier.as_ref().is_some_and(|earlier| earlier.made(&labels));
+                    if names.contains(&*name) && !restored {
                         count += 1;
                         if first.len() < NAMED {
                             first.push(format!("{} {namespace}/{name}", info.kind));

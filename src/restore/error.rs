@@ -68,6 +68,19 @@ pub enum RestoreError {
         /// Why it ended.
         source: Box<RestoreError>,
     },
+    /// As [`RestoreError::Unfinished`], of a run that the bucket does not record.
+    #[error(
+        "{}; {created} items had been created and {updated} updated, which stay: another restore goes on where this one stopped",
+        causes(source)
+    )]
+    Unrecorded {
+        /// Items created by then.
+        created: u64,
+        /// Items updated by then.
+        updated: u64,
+        /// Why it ended.
+        source: Box<RestoreError>,
+    },
     /// The report could not be compressed.
     #[error("compressing the report of the restore")]
     Compressing(#[source] std::io::Error),
@@ -95,7 +108,7 @@ impl RestoreError {
     pub fn root(&self) -> &Self {
         match self {
             Self::Left { error, .. } => error.root(),
-            Self::Unfinished { source, .. } => source.root(),
+            Self::Unfinished { source, .. } | Self::Unrecorded { source, .. } => source.root(),
             error => error,
         }
     }

@@ -1,10 +1,12 @@
 //! An item that is there already: what the policy says about it. Pure.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::compare::Difference;
 use super::select::Standing;
-use crate::api::ExistingResourcePolicy as Policy;
+use crate::api::{BACKUP_NAME_LABEL, ExistingResourcePolicy as Policy, RESTORE_NAME_LABEL, label_value};
 use crate::model::{DEFINITIONS, ItemKey, NAMESPACES};
 
 /// What to do about an item that is there already.
@@ -20,6 +22,28 @@ pub enum Verdict {
     Update,
     /// It is deleted and created.
     Recreate,
+    /// An earlier attempt of this restore made it.
+    Restored,
+}
+
+/// What a restore that goes on after an interruption has made before, told by the labels that it puts on everything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Earlier {
+    restore: String,
+    backup: String,
+}
+
+impl Earlier {
+    /// What earlier attempts of `restore` made of the items of `backup`.
+    pub fn new(restore: &str, backup: &str) -> Self {
+        Self { restore: label_value(restore), backup: label_value(backup) }
+    }
+
+    /// Whether what has these labels is of that.
+    pub fn made(&self, labels: &BTreeMap<String, String>) -> bool {
+        labels.get(RESTORE_NAME_LABEL) == Some(&self.restore)
+            && labels.get(BACKUP_NAME_LABEL) == Some(&self.backup)
+    }
 }
 
 /// Decides. `standing`: whether the item is selected itself; a namespace that only is needed may be as it likes.
@@ -47,6 +71,12 @@ pub fn decide(item: &ItemKey, standing: Standing, difference: &Difference, polic
         (Policy::Recreate, "persistentvolumeclaims" | "persistentvolumes") => Verdict::Protect,
         (Policy::Recreate, _) => Verdict::Recreate,
     }
+}
+
+/// The verdict about what an earlier attempt of this restore made: it is restored, whatever has become of it since. Only an
+/// update is made again, which does no harm and may have been cut short.
+pub fn go_on(verdict: Verdict) -> Verdict {
+    if verdict == Verdict::Update { verdict } else { Verdict::Restored }
 }
 
 /// Whether it is the account that the controller makes in every namespace, mostly before we do.
@@ -83,7 +113,7 @@ impl Verdict {
             Self::Protect => Some(format!(
                 "it is in the cluster already, differs in {paths}, and was left as it is, because deleting it may delete its data; existingResourcePolicy Update changes it in place"
             )),
-            Self::Unchanged | Self::Update | Self::Recreate => None,
+            Self::Unchanged | Self::Update | Self::Recreate | Self::Restored => None,
         }
     }
 }
@@ -122,6 +152,23 @@ mod tests {
         assert_eq!(decide(&home, Standing::IfNeeded, &changed, Policy::None), Verdict::Unchanged);
         let account = ItemKey::namespaced(Kind::parse("serviceaccounts"), "a", "web");
         assert_eq!(decide(&account, Standing::Selected, &changed, Policy::None), Verdict::Leave);
+    }
+
+    #[test]
+    fn what_an_earlier_attempt_made_is_neither_told_nor_made_twice() {
+        let earlier = Earlier::new("r", &"b".repeat(80));
+        let labels = |restore: &str, backup: &str| {
+            let pairs = [(RESTORE_NAME_LABEL, restore), (BACKUP_NAME_LABEL, backup)];
+            pairs.map(|(label, value)| (label.to_owned(), label_value(value))).into()
+        };
+        assert!(earlier.made(&labels("r", &"b".repeat(80))));
+        assert!(!earlier.made(&labels("r", "another")) && !earlier.made(&labels("s", &"b".repeat(80))));
+        assert!(!earlier.made(&BTreeMap::new()));
+        for verdict in [Verdict::Unchanged, Verdict::Leave, Verdict::Protect, Verdict::Recreate] {
+            assert_eq!(go_on(verdict), Verdict::Restored);
+        }
+        assert_eq!(go_on(Verdict::Update), Verdict::Update);
+        assert_eq!(Verdict::Restored.warning(&Difference::default()), None);
     }
 
     #[test]

@@ -26,6 +26,7 @@ mod source;
 mod volumes;
 mod work;
 
+use std::collections::BTreeMap;
 use std::future::Future;
 
 pub use error::RestoreError;
@@ -36,9 +37,9 @@ use prepare::Owning;
 use work::Work;
 
 use crate::api::{RestoreSpec, Timestamp};
-use crate::bucket::{Attempt, Bucket, Claim, HEARTBEAT_EVERY};
+use crate::bucket::{Attempt, Bucket, BucketError, Claim};
 use crate::cluster::{Cluster, ClusterIdentity};
-use crate::model::{Progress, RestoreName};
+use crate::model::{BackupName, Progress, RestoreName};
 
 /// Creates that are under way at once, unless asked otherwise.
 pub const DEFAULT_PARALLEL: usize = 32;
@@ -50,17 +51,26 @@ pub struct RestoreRequest {
     pub name: RestoreName,
     /// From which backup, which items, how changed.
     pub spec: RestoreSpec,
+    /// The backup, where it has been chosen already; else the specification says which, and a Schedule's newest is looked for.
+    pub backup: Option<BackupName>,
+    /// The labels of the Restore, which its document keeps.
+    pub labels: BTreeMap<String, String>,
     /// The uid of the Restore; the same for every attempt at it.
     pub uid: String,
     /// Who runs it, for whoever finds the claim: host and process.
     pub holder: String,
     /// Which cluster it goes into.
     pub cluster: ClusterIdentity,
+    /// Which attempt this is, from 1. From the second on, what carries this restore's labels was made by an earlier one and
+    /// counts as restored.
+    pub attempt: u32,
+    /// Whether the bucket keeps a record of it; false for a location that must not be written to.
+    pub record: bool,
     /// Creates that are under way at once; [`DEFAULT_PARALLEL`].
     pub parallel: usize,
 }
 
-/// Restores a backup and records what was done.
+/// Restores a backup and records what was done, unless the request says not to.
 ///
 /// `stop` ends the run early; what was restored by then stays.
 ///
@@ -76,15 +86,19 @@ pub async fn run(
 ) -> Result<RestoreOutcome, RestoreError> {
     work::check(&request.spec)?;
     let began = Timestamp::now();
-    let claim = Claim::new(&request.uid, &request.cluster.uid, &request.holder);
-    let attempt = bucket.claim_restore(&request.name, &claim).await?;
+    let attempt = if request.record {
+        let claim = Claim::new(&request.uid, &request.cluster.uid, &request.holder);
+        Some(bucket.claim_restore(&request.name, &claim).await?)
+    } else {
+        None
+    };
     let mut account = Account::open(&request.name, progress)?;
     let end = tokio::select! {
         end = restore(cluster, bucket, request, &mut account) => end,
-        lost = keep_claim(&attempt) => Err(lost),
+        lost = keep(attempt.as_ref()) => Err(lost.into()),
         () = stop => Err(RestoreError::Stopped { name: request.name.clone() }),
     };
-    report::close(&attempt, request, account, began, end).await
+    report::close(attempt.as_ref(), request, account, began, end).await
 }
 
 /// Says what [`run`] would do, and touches nothing: not the cluster, not the bucket.
@@ -156,12 +170,10 @@ async fn restore_owned(
     }
 }
 
-/// Renews the claim until the run ends; comes back only when the claim is lost.
-async fn keep_claim(attempt: &Attempt) -> RestoreError {
-    loop {
-        tokio::time::sleep(HEARTBEAT_EVERY).await;
-        if let Err(error) = attempt.renew().await {
-            return error.into();
-        }
+/// A run that is not recorded has no claim that it could lose.
+async fn keep(attempt: Option<&Attempt>) -> BucketError {
+    match attempt {
+        Some(attempt) => attempt.keep().await,
+        None => std::future::pending().await,
     }
 }

@@ -118,6 +118,7 @@ impl Work<'_> {
                     Verdict::Leave | Verdict::Protect => Action::Skip(SkipReason::Exists),
                     Verdict::Update => Action::Update,
                     Verdict::Recreate => Action::Recreate,
+                    Verdict::Restored => Action::Create,
                 };
                 if verdict != Verdict::Unchanged {
                     done.act.reason = Some(format!("differs in {}", live.difference.describe()));

@@ -12,8 +12,9 @@ use crate::bucket::{Attempt, Part};
 use crate::model::causes;
 
 /// Records a run that came to its end, or that ended before it and had touched the cluster; of any other the claim goes.
+/// Without an attempt nothing is written, and the outcome is all there is.
 pub async fn close(
-    attempt: &Attempt,
+    attempt: Option<&Attempt>,
     request: &RestoreRequest,
     mut account: Account<'_>,
     began: Timestamp,
@@ -28,16 +29,24 @@ pub async fn close(
                 RestorePhase::PartiallyFailed
             };
             let restore = document(attempt, request, &account, began, phase, None);
-            commit(attempt, &mut account, &restore).await?;
+            if let Some(attempt) = attempt {
+                commit(attempt, &mut account, &restore).await?;
+            }
             Ok(RestoreOutcome { restore, results: account.results })
         }
-        Err(error) if created + updated == 0 => match attempt.discard().await {
-            Ok(_) => Err(error),
-            Err(left) => Err(RestoreError::Left { error: Box::new(error), left }),
+        Err(error) if created + updated == 0 => match attempt {
+            None => Err(error),
+            Some(attempt) => match attempt.discard().await {
+                Ok(_) => Err(error),
+                Err(left) => Err(RestoreError::Left { error: Box::new(error), left }),
+            },
         },
         Err(error) => {
+            let Some(attempt) = attempt else {
+                return Err(RestoreError::Unrecorded { created, updated, source: Box::new(error) });
+            };
             let why = Some(causes(&error));
-            let restore = document(attempt, request, &account, began, RestorePhase::Failed, why);
+            let restore = document(Some(attempt), request, &account, began, RestorePhase::Failed, why);
             match commit(attempt, &mut account, &restore).await {
                 Ok(()) => {
                     let (name, source) = (request.name.clone(), Box::new(error));
@@ -71,7 +80,7 @@ async fn commit(attempt: &Attempt, account: &mut Account<'_>, restore: &Restore)
 }
 
 fn document(
-    attempt: &Attempt,
+    attempt: Option<&Attempt>,
     request: &RestoreRequest,
     account: &Account<'_>,
     began: Timestamp,
@@ -80,6 +89,7 @@ fn document(
 ) -> Restore {
     let mut restore = Restore::new(request.name.as_str(), request.spec.clone());
     restore.metadata.uid = Some(request.uid.clone());
+    restore.metadata.labels = Some(request.labels.clone()).filter(|labels| !labels.is_empty());
     restore.status = Some(RestoreStatus {
         phase: Some(phase),
         backup_name: account.backup.clone(),
@@ -93,7 +103,7 @@ fn document(
         errors: account.results.errors,
         failure_reason,
         validation_errors: Vec::new(),
-        attempt: Some(attempt.number()),
+        attempt: Some(attempt.map_or(1, Attempt::number).max(request.attempt)),
         holder: Some(request.holder.clone()),
         conditions: Vec::new(),
     });

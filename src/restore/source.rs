@@ -8,6 +8,7 @@ use std::str::FromStr as _;
 use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 
+use super::RestoreRequest;
 use super::error::RestoreError;
 use super::inventory::{EntryId, Inventory};
 use super::select::Selection;
@@ -37,17 +38,19 @@ impl Source {
     /// When there is no such backup, or its documents cannot be read.
     pub async fn open(
         bucket: &Bucket,
-        spec: &RestoreSpec,
+        request: &RestoreRequest,
         selection: &Selection<'_>,
     ) -> Result<Self, RestoreError> {
-        let name = match (&spec.backup_name, &spec.schedule_name) {
-            (Some(name), _) => BackupName::from_str(name).map_err(|error| {
+        let spec = &request.spec;
+        let name = match (&request.backup, &spec.backup_name, &spec.schedule_name) {
+            (Some(name), _, _) => name.clone(),
+            (None, Some(name), _) => BackupName::from_str(name).map_err(|error| {
                 RestoreError::Specification(vec![InvalidSpec {
                     field: "backupName".to_owned(),
                     why: error.to_string(),
                 }])
             })?,
-            (None, schedule) => newest(bucket, spec, schedule.as_deref().unwrap_or_default()).await?,
+            (None, None, schedule) => newest(bucket, spec, schedule.as_deref().unwrap_or_default()).await?,
         };
         let stored = bucket.open_backup(&name).await?;
         let tarball = stored.keys().tarball().to_string();

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::account::Account;
 use super::error::RestoreError;
+use super::existing::Earlier;
 use super::inventory::EntryId;
 use super::kinds::{Kinds, Served};
 use super::owners::Owners;
@@ -54,6 +55,8 @@ pub struct Work<'a> {
     pub broken_namespaces: HashMap<String, (Category, String)>,
     /// Creates that are under way at once.
     pub parallel: usize,
+    /// What an earlier attempt made; none in a first one.
+    pub earlier: Option<Earlier>,
     status_kinds: Vec<bool>,
 }
 
@@ -98,7 +101,7 @@ impl<'a> Work<'a> {
         let Terms { selection, modifiers } = Terms::compile(spec)?;
         let selection = Selection::new(&selection);
         account.stage("reading the index of the backup");
-        let source = Source::open(bucket, spec, &selection).await?;
+        let source = Source::open(bucket, request, &selection).await?;
         account.backup = Some(source.name.to_string());
         let options = options(request, &source, modifiers);
         let map = Rewriter::new(options.clone());
@@ -124,6 +127,7 @@ impl<'a> Work<'a> {
             policy: spec.existing_resource_policy.unwrap_or_default(),
             broken_namespaces: HashMap::new(),
             parallel: if request.parallel == 0 { DEFAULT_PARALLEL } else { request.parallel },
+            earlier: (request.attempt > 1).then(|| Earlier::new(request.name.as_str(), source.name.as_str())),
             status_kinds: status_kinds(spec, &source),
             plan,
             source,

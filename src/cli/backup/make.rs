@@ -1,5 +1,6 @@
 //! `ark backup run`: the engine, here and now.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use chrono::Utc;
@@ -59,9 +60,11 @@ pub async fn run(global: &Global, command: &RunCommand, output: &Output) -> Resu
     let request = BackupRequest {
         name,
         spec,
+        labels: BTreeMap::new(),
         uid: Uuid::new_v4().to_string(),
         holder: crate::cli::holder(),
         cluster: cluster.identity().await?,
+        attempt: 1,
     };
     let bucket = command.location.bucket().await?;
     bucket.establish_identity().await?;

@@ -5,8 +5,10 @@ mod changes;
 mod history;
 mod policies;
 mod refusals;
+mod resumed;
 mod scope;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ark::bucket::Bucket;
@@ -186,9 +188,13 @@ async fn one_namespace_of_fifty_reads_a_tenth_of_the_tarball_at_most() {
         name: unique("metered").parse().expect("a name"),
         spec: serde_json::from_value(json!({"backupName": "fifty", "includedNamespaces": [one]}))
             .expect("a spec"),
+        backup: None,
+        labels: BTreeMap::new(),
         uid: unique("uid"),
         holder: "test".to_owned(),
         cluster: cluster.identity().await.expect("it has one"),
+        attempt: 1,
+        record: true,
         parallel: 8,
     };
     let counted = Bucket::new(Arc::clone(&meter) as Arc<dyn Store>);
