@@ -1,6 +1,8 @@
-//! BackupStorageLocation: a bucket or directory that holds backups, and how it fares.
+//! BackupStorageLocation: a bucket or directory that holds backups, and how it fares; `validate` checks it.
 
 #![expect(clippy::duplicated_attributes, reason = "each print column has a type of its own")]
+
+mod validate;
 
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;

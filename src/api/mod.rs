@@ -4,6 +4,7 @@
 //! that the API server would refuse, all at once, because the engine also runs where no custom resource is installed.
 
 mod backup;
+mod cron;
 mod definitions;
 mod duration;
 mod filter;
@@ -23,6 +24,7 @@ mod timestamp;
 pub use backup::{
     Backup, BackupPhase, BackupProgress, BackupSpec, BackupStatus, ClusterReference, HookCounts, StoredObject,
 };
+pub use cron::{Cron, InvalidCron};
 pub use definitions::{DefinitionYaml, crd_yaml, crds};
 pub use duration::{Duration, InvalidDuration};
 pub use filter::{CompiledSelection, Filter, label_requirements};

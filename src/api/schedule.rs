@@ -1,10 +1,13 @@
-//! Schedule: backups made by the clock, and how long they are kept. The shape only; acting on it is the server's.
+//! Schedule: backups made by the clock, and how long they are kept. Shape and checks only; acting on it is the server's.
 
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BackupSpec, Duration, Timestamp};
+use super::{BackupSpec, Cron, Duration, InvalidSpec, Timestamp};
+
+/// More Backups of one Schedule than this are not kept by count.
+const MAX_KEPT: u32 = 10_000;
 
 /// When to make which backups, and how long to keep them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
@@ -115,4 +118,104 @@ pub enum SchedulePhase {
     Enabled,
     /// The specification is wrong.
     FailedValidation,
+}
+
+impl ScheduleSpec {
+    /// Everything that is wrong with the specification; empty when it is sound.
+    pub fn validate(&self) -> Vec<InvalidSpec> {
+        let Self {
+            schedule,
+            template,
+            paused: _,
+            skip_immediately: _,
+            use_owner_references: _,
+            concurrency_policy: _,
+            retention,
+        } = self;
+        let mut wrong = Vec::new();
+        if let Err(error) = schedule.parse::<Cron>() {
+            wrong.push(InvalidSpec::new("schedule", error));
+        }
+        let in_template = |InvalidSpec { field, why }| InvalidSpec::new(format!("template.{field}"), why);
+        wrong.extend(template.validate().into_iter().map(in_template));
+        wrong.extend(retention.iter().flat_map(Retention::validate));
+        wrong
+    }
+}
+
+impl Retention {
+    /// Newer successes that there must be before age counts.
+    pub fn least(&self) -> u32 {
+        self.min_count.unwrap_or(1)
+    }
+
+    fn validate(&self) -> Vec<InvalidSpec> {
+        let Self { max_age, min_count, max_count } = self;
+        let mut wrong = Vec::new();
+        if max_age.is_none() && max_count.is_none() {
+            wrong.push(InvalidSpec::new(
+                "retention",
+                "needs maxAge or maxCount; leave it out to keep all until their ttl ends",
+            ));
+        }
+        if let Some(Err(error)) = max_age.as_ref().map(Duration::length) {
+            wrong.push(InvalidSpec::new("retention.maxAge", error));
+        }
+        for (field, count) in [("minCount", min_count), ("maxCount", max_count)] {
+            if count.is_some_and(|count| !(1..=MAX_KEPT).contains(&count)) {
+                wrong.push(InvalidSpec::new(
+                    format!("retention.{field}"),
+                    format!("must be between 1 and {MAX_KEPT}"),
+                ));
+            }
+        }
+        if let (Some(least), Some(most)) = (min_count, max_count)
+            && least > most
+        {
+            wrong.push(InvalidSpec::new("retention.minCount", "cannot be more than maxCount"));
+        }
+        wrong
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn wrong(spec: serde_json::Value) -> Vec<String> {
+        let spec: ScheduleSpec = serde_json::from_value(spec).unwrap();
+        spec.validate().into_iter().map(|error| error.field).collect()
+    }
+
+    #[test]
+    fn a_sound_schedule_has_nothing_wrong() {
+        let retention = json!({"maxAge": "30d", "minCount": 2, "maxCount": 2});
+        assert!(wrong(json!({"schedule": "CRON_TZ=Europe/Berlin 0 3 * * 1-5", "template": {}, "retention": retention})).is_empty());
+        assert!(wrong(json!({"schedule": "@every 6h", "template": {"ttl": "30d"}})).is_empty());
+    }
+
+    #[test]
+    fn every_mistake_of_a_schedule_is_found_in_one_pass() {
+        let found = wrong(json!({
+            "schedule": "every day", "template": {"excludedResources": ["*"], "ttl": "0s"},
+            "retention": {"maxAge": "soon", "minCount": 3, "maxCount": 2},
+        }));
+        let expected = [
+            "schedule",
+            "template.excludedResources",
+            "template.ttl",
+            "retention.maxAge",
+            "retention.minCount",
+        ];
+        assert_eq!(found, expected);
+        assert_eq!(
+            wrong(json!({"schedule": "@daily", "template": {}, "retention": {"minCount": 1}})),
+            ["retention"]
+        );
+        assert_eq!(
+            wrong(json!({"schedule": "@daily", "template": {}, "retention": {"maxCount": 0}})),
+            ["retention.maxCount"]
+        );
+    }
 }
