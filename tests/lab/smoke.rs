@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::api::{Api, ListParams, ObjectMeta, PostParams, VersionMatch};
 
 use crate::process::{Running, run};
-use crate::support::{Cluster, Lab, TestNamespace, eventually, interrupt, unique};
+use crate::support::{Act, Asked, Cluster, Interceptor, Lab, TestNamespace, eventually, interrupt, unique};
 
 async fn keep_and_read_back(cluster: &Cluster) -> String {
     let namespace = TestNamespace::create(cluster, "smoke").await;
@@ -81,4 +81,32 @@ async fn the_binary_runs_against_the_lab() {
     let running = Running::start(sleeper.arg("100"));
     interrupt(&running);
     assert_eq!(running.wait().code, None, "SIGINT ends what does not handle it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn what_goes_through_interceptors_arrives_and_is_seen_and_may_be_answered_instead() {
+    let lab = Lab::get().await;
+    let namespace = TestNamespace::create(&lab.a, "between").await;
+    let (s3, api) = (Interceptor::of_s3(&lab).await, Interceptor::of_cluster(&lab.a).await);
+    let (bucket, kubeconfig) = (lab.bucket(), api.kubeconfig());
+    let (through, flags) =
+        (s3.through(&lab, &bucket), ["--include-namespaces", &namespace.name, "--kubeconfig"]);
+    let file = kubeconfig.path().to_str().expect("text");
+    let back_up = |name: &str, code: i32| {
+        let arguments =
+            ["backup", "run", name, "--location", &through].into_iter().chain(flags).chain([file]);
+        run(&mut lab.a.ark(arguments)).expect_code(code)
+    };
+    back_up("seen", 0);
+    run(&mut lab.a.ark(["backup", "verify", "seen", "--location", &bucket])).expect_code(0);
+    let is_commit = |asked: &Asked| asked.method == "PUT" && asked.path.ends_with("/ark-backup.json");
+    assert_eq!(s3.take_seen().iter().filter(|asked| is_commit(asked)).count(), 1);
+    assert!(api.take_seen().iter().any(|asked| asked.path == "/api/v1/namespaces/kube-system"));
+    s3.set(move |asked| if is_commit(asked) { Act::Answer(403) } else { Act::Pass });
+    let refused = back_up("refused", 6);
+    assert!(refused.stderr.contains("ark-backup.json"), "{}", refused.stderr);
+    s3.set(|asked| if asked.method == "GET" && asked.path.ends_with(".zst") { Act::Cut } else { Act::Pass });
+    let cut = run(&mut lab.a.ark(["backup", "logs", "seen", "--location", &through]));
+    assert_ne!(cut.code, Some(0), "half a log is none: {}", cut.transcript());
 }

@@ -1,6 +1,7 @@
 //! What every test of the lab needs: the lab itself, a namespace and a bucket of its own, and patience with a deadline.
 
 mod definitions;
+mod interceptor;
 mod namespace;
 mod objects;
 mod proxy;
@@ -17,6 +18,7 @@ use serde_json::{Value, json};
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::process::{self, Running};
+pub use interceptor::{Act, Asked, Interceptor};
 pub use namespace::TestNamespace;
 pub use proxy::Proxy;
 
