@@ -1,7 +1,12 @@
 //! Why a controller could not do its work, this time.
 
+use std::time::Duration;
+
 use crate::bucket::BucketError;
 use crate::cluster::ClusterError;
+
+/// One request to the API server: longer than it takes under load, shorter than a client's own patience, which is none.
+pub const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Why a controller could not do its work; it is tried again.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +28,12 @@ pub enum ControllerError {
         /// Why.
         #[source]
         source: kube::Error,
+    },
+    /// The API server did not answer in time.
+    #[error("cannot {doing}: the API server did not answer within {} s", DEADLINE.as_secs())]
+    Silent {
+        /// What was being done, on what.
+        doing: String,
     },
     /// The bucket refused or could not be reached.
     #[error("cannot {doing}")]
@@ -60,5 +71,31 @@ impl ControllerError {
     pub fn cluster(doing: impl Into<String>) -> impl FnOnce(ClusterError) -> Self {
         let doing = doing.into();
         move |source| Self::Cluster { doing, source }
+    }
+
+    /// Waits for a request through the client for custom resources, which has no deadline of its own.
+    pub async fn within<T>(
+        doing: impl Into<String>,
+        request: impl Future<Output = Result<T, kube::Error>>,
+    ) -> Result<T, Self> {
+        match tokio::time::timeout(DEADLINE, request).await {
+            Ok(answer) => answer.map_err(Self::kube(doing)),
+            Err(_) => Err(Self::Silent { doing: doing.into() }),
+        }
+    }
+
+    /// Whether the API server says that the object is not there.
+    pub fn is_not_found(&self) -> bool {
+        self.is_status(404)
+    }
+
+    /// Whether the API server says that the object has changed since it was read, or is there already.
+    pub fn is_conflict(&self) -> bool {
+        self.is_status(409)
+    }
+
+    /// Whether the API server refused with this code.
+    pub fn is_status(&self, code: u16) -> bool {
+        matches!(self, Self::Kube { source: kube::Error::Api(status), .. } if status.code == code)
     }
 }

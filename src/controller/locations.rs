@@ -1,19 +1,32 @@
 //! From a BackupStorageLocation to an opened [`Bucket`], with the credentials of its Secret.
 
-use std::sync::Arc;
+mod credentials;
+mod identity;
+mod place;
 
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use k8s_openapi::api::core::v1::Secret;
 use kube::runtime::reflector::Store;
+use kube::{Api, Client};
+
+pub use identity::objection_to_identity;
 
 use super::error::ControllerError;
-use crate::api::BackupStorageLocation;
+use super::settings::Settings;
+use crate::api::{AccessMode, BackupStorageLocation, BackupStorageLocationSpec, LocationPhase};
 use crate::bucket::Bucket;
+use crate::store::{self, Meter, Observer};
+use credentials::Credentials;
 
 /// A location, opened.
 #[derive(Clone, Debug)]
 pub struct OpenLocation {
     /// Its name in this cluster.
     pub name: String,
-    /// The identity that its BackupStorageLocation had when it was last validated.
+    /// The identity that its BackupStorageLocation had when it was last validated, and has still.
     pub id: String,
     /// Whether Ark may not write there.
     pub read_only: bool,
@@ -22,16 +35,51 @@ pub struct OpenLocation {
 }
 
 /// The locations of this cluster; each is opened once, and again when its specification or its Secret changes.
-#[derive(Debug)]
 pub struct Locations {
+    secrets: Api<Secret>,
     store: Store<BackupStorageLocation>,
     default: String,
+    opened: Mutex<HashMap<String, Opened>>,
+    observer: Observer,
+}
+
+/// A bucket that was opened, and what from.
+struct Opened {
+    origin: Origin,
+    bucket: Bucket,
+}
+
+/// What a bucket is opened from. Whenever any of it differs, it is opened anew.
+#[derive(PartialEq)]
+struct Origin {
+    uid: Option<String>,
+    spec: BackupStorageLocationSpec,
+    secret: Option<(String, String)>,
+}
+
+impl fmt::Debug for Locations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Locations").field("default", &self.default).finish_non_exhaustive()
+    }
 }
 
 impl Locations {
-    /// The locations that `store` has; `default` is meant where none is named and none says that it is the default.
-    pub fn new(store: Store<BackupStorageLocation>, default: &str) -> Self {
-        Self { store, default: default.to_owned() }
+    /// The locations that `store` has, their Secrets read through `client`; the default location of the settings is meant
+    /// where none is named and none says that it is the default.
+    pub fn new(client: &Client, settings: &Settings, store: Store<BackupStorageLocation>) -> Self {
+        Self {
+            secrets: Api::namespaced(client.clone(), &settings.namespace),
+            store,
+            default: settings.default_location.clone(),
+            opened: Mutex::default(),
+            observer: Arc::new(|_, _| {}),
+        }
+    }
+
+    /// `observer` is told of each request to a store from now on.
+    #[must_use]
+    pub fn observed(self, observer: Observer) -> Self {
+        Self { observer, ..self }
     }
 
     /// The location that is meant by a name, or by none.
@@ -40,20 +88,111 @@ impl Locations {
             |wanted: &str| self.store.find(|location| location.metadata.name.as_deref() == Some(wanted));
         match name {
             Some(name) => by_name(name),
-            None => self
-                .store
-                .find(|location| location.spec.default == Some(true))
-                .or_else(|| by_name(&self.default)),
+            None => default_of(&self.store.state()).or_else(|| by_name(&self.default)),
         }
     }
 
-    /// Opens a location that is Available, by its name, or the default one.
+    /// Opens a location that is Available, by its name, or the default one, and makes sure that it is still the one it was.
     ///
     /// # Errors
-    /// [`ControllerError::Location`] when there is none of the name, it is Unavailable, or its credentials cannot be had.
+    /// [`ControllerError::Location`] when there is none of the name, it is Unavailable, its credentials cannot be had, or
+    /// another bucket is there now; else when the API server or the bucket cannot be reached.
     pub async fn open(&self, name: Option<&str>) -> Result<OpenLocation, ControllerError> {
-        let _ = name;
-        let name = name.unwrap_or(&self.default).to_owned();
-        Err(ControllerError::Location { name, why: "opening locations is not written yet".to_owned() })
+        let wanted = || name.unwrap_or(&self.default).to_owned();
+        let refused = |name: String, why: String| ControllerError::Location { name, why };
+        let location = self.find(name).ok_or_else(|| {
+            refused(wanted(), "there is no BackupStorageLocation of that name; create it, or name another".into())
+        })?;
+        let name = location.metadata.name.clone().unwrap_or_default();
+        let id = usable_id(&location).map_err(|why| refused(name.clone(), why))?;
+        let bucket = self.connect(&location).await?;
+        let identity = bucket
+            .identity()
+            .await
+            .map_err(ControllerError::bucket(format!("read the identity of location `{name}`")))?;
+        if let Some(why) = objection_to_identity(&id, identity.as_ref()) {
+            return Err(refused(name, why));
+        }
+        let read_only = is_read_only(&location);
+        Ok(OpenLocation { name, id, read_only, bucket })
+    }
+
+    /// Opens a location whatever its state, as it is first validated.
+    ///
+    /// # Errors
+    /// As [`Locations::open`].
+    pub async fn connect(&self, location: &BackupStorageLocation) -> Result<Bucket, ControllerError> {
+        let name = location.metadata.name.clone().unwrap_or_default();
+        let credentials = match &location.spec.credential {
+            Some(key) => Some(Credentials::read(&self.secrets, &name, key).await?),
+            None => None,
+        };
+        let origin = Origin {
+            uid: location.metadata.uid.clone(),
+            spec: location.spec.clone(),
+            secret: credentials.as_ref().map(|credentials| credentials.version.clone()),
+        };
+        if let Some(bucket) = self.opened_from(&name, &origin) {
+            return Ok(bucket);
+        }
+        let place = place::of(location, credentials.map(|credentials| credentials.content))
+            .map_err(|error| ControllerError::Location { name: name.clone(), why: error.problem })?;
+        let store = store::open(&place)
+            .await
+            .map_err(|error| ControllerError::bucket(format!("open location `{name}`"))(error.into()))?;
+        let bucket = Bucket::new(Arc::new(Meter::observed(store, Arc::clone(&self.observer))));
+        self.keep(name, Opened { origin, bucket: bucket.clone() });
+        Ok(bucket)
+    }
+
+    fn opened_from(&self, name: &str, origin: &Origin) -> Option<Bucket> {
+        let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        opened.get(name).filter(|opened| opened.origin == *origin).map(|opened| opened.bucket.clone())
+    }
+
+    /// Keeps what was opened, and nothing of locations that are gone.
+    fn keep(&self, name: String, bucket: Opened) {
+        let present = self.store.state();
+        let is_present =
+            |name: &str| present.iter().any(|location| location.metadata.name.as_deref() == Some(name));
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        opened.retain(|name, _| is_present(name));
+        opened.insert(name, bucket);
     }
 }
+
+/// Whether nothing may be written to a location.
+pub fn is_read_only(location: &BackupStorageLocation) -> bool {
+    location.spec.access_mode == Some(AccessMode::ReadOnly)
+}
+
+/// The location that says it is the default; of several, the oldest.
+pub fn default_of(locations: &[Arc<BackupStorageLocation>]) -> Option<Arc<BackupStorageLocation>> {
+    let defaults = locations.iter().filter(|location| location.spec.default == Some(true));
+    defaults.min_by_key(|location| age(location)).cloned()
+}
+
+/// What orders locations from the oldest to the youngest, two of the same second by name.
+pub fn age(location: &BackupStorageLocation) -> impl Ord + use<> {
+    let created = location.metadata.creation_timestamp.as_ref().map(|time| time.0);
+    // One that was not created yet is younger than all.
+    (created.is_none(), created, location.metadata.name.clone().unwrap_or_default())
+}
+
+/// The identity of a location that can be used, or why it cannot.
+fn usable_id(location: &BackupStorageLocation) -> Result<String, String> {
+    let Some(status) = &location.status else {
+        return Err("it has not been validated yet; try again in a moment".to_owned());
+    };
+    match (status.phase, &status.id) {
+        (Some(LocationPhase::Available), Some(id)) => Ok(id.clone()),
+        (Some(LocationPhase::Unavailable), _) => {
+            let why = status.message.clone();
+            Err(why.unwrap_or_else(|| "it is Unavailable".to_owned()))
+        }
+        _ => Err("it has not been validated yet; try again in a moment".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -48,7 +48,7 @@ pub async fn run(
         .map_err(ControllerError::cluster("ask the API server which cluster it is"))?;
     let feeds = Feeds::of(&cluster.client(), &settings.namespace);
     let stores = feeds.stores();
-    let locations = Arc::new(Locations::new(stores.locations.clone(), &settings.default_location));
+    let locations = Arc::new(Locations::new(&cluster.client(), &settings, stores.locations.clone()));
     let context = Arc::new(Context { cluster, identity, settings, stores, locations, stop });
     act(context, feeds).await;
     Ok(())

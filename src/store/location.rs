@@ -3,11 +3,15 @@
 //! `s3://bucket/prefix?endpoint=…&region=…` or `file:///dir`. No credential may stand in a URL: they come from the
 //! usual AWS chain or from a named profile file.
 
+mod content;
+
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use url::Url;
+
+pub use content::Content;
 
 use super::ObjectKey;
 
@@ -59,12 +63,12 @@ pub struct S3Location {
     pub force_path_style: Option<bool>,
     /// Encryption at rest by the service.
     pub encryption: Encryption,
-    /// A file of PEM certificates that are trusted for the endpoint, instead of those of the system.
-    pub ca_cert: Option<PathBuf>,
+    /// PEM certificates that are trusted for the endpoint, instead of those of the system.
+    pub ca_cert: Option<Content>,
     /// The profile of the AWS configuration files.
     pub profile: Option<String>,
-    /// A file in the AWS credentials format, instead of `~/.aws/credentials`.
-    pub credentials_file: Option<PathBuf>,
+    /// Text in the format of an AWS credentials file, instead of `~/.aws/credentials`.
+    pub credentials: Option<Content>,
     /// Whether opening creates the bucket.
     pub create_bucket: bool,
 }
@@ -79,6 +83,21 @@ pub enum Encryption {
     ServiceKey,
     /// SSE-KMS: with this key, or with the account's default one.
     Kms(Option<String>),
+}
+
+impl Encryption {
+    /// What the settings `serverSideEncryption` and `kmsKeyId` mean together.
+    pub fn from_settings(algorithm: Option<&str>, kms_key: Option<String>) -> Result<Self, InvalidLocation> {
+        match (algorithm, kms_key) {
+            (None, None) => Ok(Self::BucketDefault),
+            (Some("AES256"), None) => Ok(Self::ServiceKey),
+            (Some("aws:kms") | None, key) => Ok(Self::Kms(key)),
+            (Some("AES256"), Some(_)) => {
+                invalid("kmsKeyId goes with serverSideEncryption aws:kms, not AES256")
+            }
+            (Some(_), _) => invalid("serverSideEncryption is either AES256 or aws:kms"),
+        }
+    }
 }
 
 /// A folder of this machine.
@@ -176,21 +195,13 @@ fn parse_s3(url: &Url) -> Result<S3Location, InvalidLocation> {
             "forcePathStyle" => location.force_path_style = Some(parse_switch(&name, &value)?),
             "serverSideEncryption" => encryption = Some(value),
             "kmsKeyId" => kms_key = Some(value),
-            "caCert" => location.ca_cert = Some(value.into()),
+            "caCert" => location.ca_cert = Some(Content::File(value.into())),
             "profile" => location.profile = Some(value),
-            "credentialsFile" => location.credentials_file = Some(value.into()),
+            "credentialsFile" => location.credentials = Some(Content::File(value.into())),
             _ => location.create_bucket = parse_switch(&name, &value)?,
         }
     }
-    location.encryption = match (encryption.as_deref(), kms_key) {
-        (None, None) => Encryption::BucketDefault,
-        (Some("AES256"), None) => Encryption::ServiceKey,
-        (Some("aws:kms") | None, key) => Encryption::Kms(key),
-        (Some("AES256"), Some(_)) => {
-            return invalid("kmsKeyId goes with serverSideEncryption=aws:kms, not AES256");
-        }
-        (Some(_), _) => return invalid("serverSideEncryption is either AES256 or aws:kms"),
-    };
+    location.encryption = Encryption::from_settings(encryption.as_deref(), kms_key)?;
     Ok(location)
 }
 
@@ -212,7 +223,8 @@ fn parse_directory(text: &str) -> Result<DirectoryLocation, InvalidLocation> {
     Ok(DirectoryLocation { path: path.into(), create_bucket })
 }
 
-fn parse_endpoint(text: &str) -> Result<String, InvalidLocation> {
+/// The address of an S3 service, as requests begin with it.
+pub fn parse_endpoint(text: &str) -> Result<String, InvalidLocation> {
     let problem = "endpoint is not a URL such as https://host:port, without user, path or parameters";
     let Ok(url) = Url::parse(text) else { return invalid(problem) };
     let bare =
@@ -244,7 +256,7 @@ fn decode(text: &str) -> Result<String, InvalidLocation> {
 }
 
 impl fmt::Display for Location {
-    /// The URL that [`Location::from_url`] reads back. It cannot hold a secret.
+    /// The URL that [`Location::from_url`] reads back, without what only memory holds. It cannot hold a secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::S3(location) => location.fmt(f),
@@ -259,10 +271,13 @@ impl fmt::Display for Location {
 impl fmt::Display for S3Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { bucket, prefix, endpoint, region, force_path_style, encryption, .. } = self;
-        let Self { ca_cert, profile, credentials_file, create_bucket, .. } = self;
+        let Self { ca_cert, profile, credentials, create_bucket, .. } = self;
         let slash = if prefix.is_empty() { "" } else { "/" };
         write!(f, "s3://{bucket}{slash}{}", encode(prefix))?;
-        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.to_string_lossy().into_owned());
+        let file = |content: &Option<Content>| match content {
+            Some(Content::File(path)) => Some(path.to_string_lossy().into_owned()),
+            Some(Content::Text { .. }) | None => None,
+        };
         let (encryption, kms_key) = match encryption {
             Encryption::BucketDefault => (None, None),
             Encryption::ServiceKey => (Some("AES256".to_owned()), None),
@@ -274,9 +289,9 @@ impl fmt::Display for S3Location {
             ("forcePathStyle", force_path_style.map(|force| force.to_string())),
             ("serverSideEncryption", encryption),
             ("kmsKeyId", kms_key),
-            ("caCert", path(ca_cert)),
+            ("caCert", file(ca_cert)),
             ("profile", profile.clone()),
-            ("credentialsFile", path(credentials_file)),
+            ("credentialsFile", file(credentials)),
             ("createBucket", create_bucket.then(|| "true".to_owned())),
         ];
         let given = given.into_iter().filter_map(|(name, value)| value.map(|value| (name, value)));

@@ -1,6 +1,7 @@
 //! A wrapper that counts what a store does: acts by outcome, bytes in and out.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,12 +23,28 @@ pub enum Outcome {
     Failure(Category),
 }
 
+/// Told of each act as it ends.
+pub type Observer = Arc<dyn Fn(Operation, Outcome) + Send + Sync>;
+
 /// Counts since the meter was made.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Counts {
+    observer: Option<Observer>,
     acts: Mutex<BTreeMap<(Operation, Outcome), u64>>,
     read: AtomicU64,
     written: AtomicU64,
+}
+
+impl fmt::Debug for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { observer: _, acts, read, written } = self;
+        let (read, written) = (read.load(Ordering::Relaxed), written.load(Ordering::Relaxed));
+        f.debug_struct("Counts")
+            .field("acts", acts)
+            .field("read", &read)
+            .field("written", &written)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Counts {
@@ -36,6 +53,9 @@ impl Counts {
             Ok(_) => Outcome::Success,
             Err(error) => Outcome::Failure(error.category()),
         };
+        if let Some(observer) = &self.observer {
+            observer(operation, outcome);
+        }
         let mut acts = self.acts.lock().unwrap_or_else(PoisonError::into_inner);
         *acts.entry((operation, outcome)).or_default() += 1;
         result
@@ -57,6 +77,11 @@ impl Meter {
     /// Counts what is done through it from now on.
     pub fn new(store: Arc<dyn Store>) -> Self {
         Self { store, counts: Arc::default() }
+    }
+
+    /// The same, and `observer` is told of each act besides.
+    pub fn observed(store: Arc<dyn Store>, observer: Observer) -> Self {
+        Self { store, counts: Arc::new(Counts { observer: Some(observer), ..Counts::default() }) }
     }
 
     /// How often each act ended how.
@@ -160,7 +185,12 @@ mod tests {
     #[tokio::test]
     async fn acts_are_counted_by_outcome_and_bodies_by_size() {
         let (_folder, store) = folder_store().await;
-        let meter = Meter::new(store);
+        let seen = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&seen);
+        let observer: Observer = Arc::new(move |_, _| {
+            counter.fetch_add(1, Ordering::Relaxed);
+        });
+        let meter = Meter::observed(store, observer);
         let key = ObjectKey::new("a").unwrap();
         meter.put(&key, Bytes::from_static(b"12345"), PutMode::Create).await.unwrap();
         meter.put(&key, Bytes::from_static(b"12345"), PutMode::Create).await.unwrap_err();
@@ -177,5 +207,6 @@ mod tests {
         assert_eq!(of(Operation::UploadFinish, Outcome::Success), Some(1));
         assert_eq!(of(Operation::Head, Outcome::Failure(Category::NotFound)), Some(1));
         assert_eq!((meter.bytes_read(), meter.bytes_written()), (7, 12));
+        assert_eq!(seen.load(Ordering::Relaxed), acts.values().sum::<u64>());
     }
 }

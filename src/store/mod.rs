@@ -31,8 +31,8 @@ pub use faults::{Fault, Faults};
 pub use fs::FileStore;
 pub use key::{InvalidKey, ObjectKey};
 pub use limit::Limit;
-pub use location::{InvalidLocation, Location};
-pub use meter::{Meter, Outcome};
+pub use location::{Content, InvalidLocation, Location};
+pub use meter::{Meter, Observer, Outcome};
 pub use s3::S3Store;
 
 /// The body of an object, as it arrives. It ends with an error when fewer bytes come than were promised.

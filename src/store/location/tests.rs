@@ -21,9 +21,9 @@ fn an_s3_url_says_everything() {
         region: Some("eu-central-1".into()),
         force_path_style: Some(false),
         encryption: Encryption::Kms(Some("alias/ark".into())),
-        ca_cert: Some("/etc/ca.pem".into()),
+        ca_cert: Some(Content::File("/etc/ca.pem".into())),
         profile: Some("ark".into()),
-        credentials_file: Some("/etc/credentials".into()),
+        credentials: Some(Content::File("/etc/credentials".into())),
         create_bucket: true,
     };
     assert_eq!(location, Location::S3(expected));

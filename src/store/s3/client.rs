@@ -4,7 +4,6 @@
 //! are in memory, and trailers are what services other than AWS often refuse. For a service that refuses the header
 //! too there is the SDK's own switch, `AWS_REQUEST_CHECKSUM_CALCULATION=when_required`.
 
-use std::path::Path;
 use std::time::Duration;
 
 use aws_config::BehaviorVersion;
@@ -26,7 +25,7 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
-use crate::store::location::S3Location;
+use crate::store::location::{Content, S3Location};
 use crate::store::{Action, Operation, StoreError};
 
 /// A service that cannot be connected to by then is taken to be down; TLS over a slow link takes a second or two.
@@ -53,11 +52,13 @@ pub(super) struct Connection {
 /// Builds the client. It speaks to no S3 service yet; without an endpoint the region may be asked of the machine's
 /// metadata service.
 pub(super) async fn connect(location: &S3Location, action: &Action) -> Result<Connection, StoreError> {
-    if let Some(file) = &location.credentials_file {
-        read_setting(file, "credentialsFile", action).await?;
+    if let Some(content) = &location.credentials {
+        read_setting(content, "credentials", action).await?;
     }
     let trusted = match &location.ca_cert {
-        Some(file) => Some(check_certificates(read_setting(file, "caCert", action).await?, file, action)?),
+        Some(content) => {
+            Some(check_certificates(read_setting(content, "caCert", action).await?, content, action)?)
+        }
         None => None,
     };
     let files = profile_files(location);
@@ -70,13 +71,13 @@ pub(super) async fn connect(location: &S3Location, action: &Action) -> Result<Co
         .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
         .timeout_config(timeouts())
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
-    if location.profile.is_some() || location.credentials_file.is_some() {
+    if location.profile.is_some() || location.credentials.is_some() {
         // What the location names wins over what the environment happens to hold.
         let surroundings =
             ProviderConfig::default().with_http_client(system).with_region(Some(Region::new(region.clone())));
         let mut profile =
             ProfileFileCredentialsProvider::builder().configure(&surroundings).profile_files(files);
-        if let Some(name) = &location.profile {
+        if let Some(name) = profile_name(location) {
             profile = profile.profile_name(name);
         }
         loader = loader.credentials_provider(profile.build());
@@ -105,13 +106,22 @@ fn timeouts() -> TimeoutConfig {
 }
 
 fn profile_files(location: &S3Location) -> EnvConfigFiles {
-    match &location.credentials_file {
+    match &location.credentials {
         None => EnvConfigFiles::default(),
-        Some(file) => EnvConfigFiles::builder()
+        Some(Content::File(file)) => EnvConfigFiles::builder()
             .include_default_config_file(true)
             .with_file(EnvConfigFileKind::Credentials, file)
             .build(),
+        Some(Content::Text { origin: _, text }) => {
+            EnvConfigFiles::builder().with_contents(EnvConfigFileKind::Credentials, text).build()
+        }
     }
+}
+
+/// The profile that is named; text in memory is complete by itself, so that `AWS_PROFILE` says nothing about it.
+fn profile_name(location: &S3Location) -> Option<&str> {
+    let in_memory = matches!(location.credentials, Some(Content::Text { .. }));
+    location.profile.as_deref().or(in_memory.then_some("default"))
 }
 
 async fn region(location: &S3Location, files: &EnvConfigFiles) -> String {
@@ -119,7 +129,7 @@ async fn region(location: &S3Location, files: &EnvConfigFiles) -> String {
         return region.clone();
     }
     let mut profile = ProfileFileRegionProvider::builder().profile_files(files.clone());
-    if let Some(name) = &location.profile {
+    if let Some(name) = profile_name(location) {
         profile = profile.profile_name(name);
     }
     let mut chain =
@@ -148,22 +158,22 @@ fn transport(trust: TrustStore, action: &Action) -> Result<SharedHttpClient, Sto
     }))
 }
 
-async fn read_setting(file: &Path, setting: &str, action: &Action) -> Result<Vec<u8>, StoreError> {
-    tokio::fs::read(file).await.map_err(|error| StoreError::Setting {
-        action: action.clone(),
-        problem: format!("the file {} of {setting} cannot be read", file.display()),
-        source: Some(error.into()),
-    })
+async fn read_setting(content: &Content, setting: &str, action: &Action) -> Result<Vec<u8>, StoreError> {
+    match content {
+        Content::Text { origin: _, text } => Ok(text.clone().into_bytes()),
+        Content::File(file) => tokio::fs::read(file).await.map_err(|error| StoreError::Setting {
+            action: action.clone(),
+            problem: format!("{content}, of {setting}, cannot be read"),
+            source: Some(error.into()),
+        }),
+    }
 }
 
 /// The transport would panic on a certificate that it cannot use, so each is tried first.
-fn check_certificates(pem: Vec<u8>, file: &Path, action: &Action) -> Result<Vec<u8>, StoreError> {
+fn check_certificates(pem: Vec<u8>, content: &Content, action: &Action) -> Result<Vec<u8>, StoreError> {
     let refuse = |source| StoreError::Setting {
         action: action.clone(),
-        problem: format!(
-            "the file {} of caCert does not hold PEM certificates that can be used",
-            file.display()
-        ),
+        problem: format!("{content}, of caCert, does not hold PEM certificates that can be used"),
         source,
     };
     let mut authorities = RootCertStore::empty();

@@ -29,7 +29,7 @@ use tokio::sync::OnceCell;
 
 use self::error::Place;
 use super::key::check_prefix;
-use super::location::{Encryption, S3Location};
+use super::location::{Content, Encryption, S3Location};
 use super::{
     Action, ByteStream, Listing, ObjectInfo, ObjectKey, Operation, PutMode, Store, StoreError, Upload,
     exactly,
@@ -107,8 +107,11 @@ fn describe(location: &S3Location) -> String {
 
 fn credentials_source(location: &S3Location) -> String {
     let profile = location.profile.as_deref().unwrap_or("default");
-    match (&location.credentials_file, &location.profile) {
-        (Some(file), _) => format!("profile `{profile}` of {} and of ~/.aws/config", file.display()),
+    match (&location.credentials, &location.profile) {
+        (Some(Content::File(file)), _) => {
+            format!("profile `{profile}` of {} and of ~/.aws/config", file.display())
+        }
+        (Some(text @ Content::Text { .. }), _) => format!("profile `{profile}` of {text}"),
         (None, Some(_)) => format!("profile `{profile}` of ~/.aws/credentials and ~/.aws/config"),
         (None, None) => {
             "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, the profile of AWS_PROFILE in ~/.aws, web \

@@ -8,6 +8,7 @@ use super::super::{Location, read_all};
 use super::*;
 
 mod certificates;
+mod credentials;
 mod lab;
 mod upload;
 

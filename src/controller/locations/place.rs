@@ -1,0 +1,45 @@
+//! From the specification of a BackupStorageLocation to the place of a store. Pure.
+
+use std::path::Path;
+
+use crate::api::{BackupStorageLocation, BackupStorageLocationSpec, LocationConfig, Provider};
+use crate::store::location::{DirectoryLocation, Encryption, S3Location, parse_endpoint};
+use crate::store::{Content, InvalidLocation, Location};
+
+use super::is_read_only;
+
+/// Where the location is. A bucket is created only for one that may be written and never had an identity: a bucket that
+/// vanished later is not replaced by an empty one.
+pub fn of(
+    location: &BackupStorageLocation,
+    credentials: Option<Content>,
+) -> Result<Location, InvalidLocation> {
+    let BackupStorageLocationSpec { provider, bucket, prefix, config, .. } = &location.spec;
+    let prefix = prefix.clone().unwrap_or_default();
+    if *provider == Provider::Fs {
+        let path = Path::new(bucket).join(prefix);
+        return Ok(Location::Directory(DirectoryLocation { path, create_bucket: false }));
+    }
+    let LocationConfig {
+        region,
+        endpoint,
+        force_path_style,
+        server_side_encryption,
+        kms_key_id,
+        ca_cert,
+        create_bucket,
+    } = config.clone().unwrap_or_default();
+    let known = location.status.as_ref().is_some_and(|status| status.id.is_some());
+    Ok(Location::S3(S3Location {
+        bucket: bucket.clone(),
+        prefix,
+        endpoint: endpoint.as_deref().map(parse_endpoint).transpose()?,
+        region,
+        force_path_style,
+        encryption: Encryption::from_settings(server_side_encryption.as_deref(), kms_key_id)?,
+        ca_cert: ca_cert.map(|text| Content::Text { origin: "the text".to_owned(), text }),
+        profile: None,
+        credentials,
+        create_bucket: create_bucket == Some(true) && !is_read_only(location) && !known,
+    }))
+}
