@@ -101,7 +101,10 @@ impl Locations {
         let wanted = || name.unwrap_or(&self.default).to_owned();
         let refused = |name: String, why: String| ControllerError::Location { name, why };
         let location = self.find(name).ok_or_else(|| {
-            refused(wanted(), "there is no BackupStorageLocation of that name; create it, or name another".into())
+            refused(
+                wanted(),
+                "there is no BackupStorageLocation of that name; create it, or name another".into(),
+            )
         })?;
         let name = location.metadata.name.clone().unwrap_or_default();
         let id = usable_id(&location).map_err(|why| refused(name.clone(), why))?;

@@ -25,7 +25,8 @@ impl Credentials {
         location: &str,
         key: &SecretKey,
     ) -> Result<Self, ControllerError> {
-        let doing = format!("read Secret `{}`, which location `{location}` takes its credentials from", key.name);
+        let doing =
+            format!("read Secret `{}`, which location `{location}` takes its credentials from", key.name);
         let secret = ControllerError::within(doing, secrets.get_opt(&key.name)).await?;
         Self::of(secret, key).map_err(|why| ControllerError::Location { name: location.to_owned(), why })
     }
@@ -33,10 +34,13 @@ impl Credentials {
     fn of(secret: Option<Secret>, key: &SecretKey) -> Result<Self, String> {
         let SecretKey { name, key } = key;
         let Some(secret) = secret else {
-            return Err(format!("there is no Secret `{name}` for its credentials; create it, with key `{key}`"));
+            return Err(format!(
+                "there is no Secret `{name}` for its credentials; create it, with key `{key}`"
+            ));
         };
         let bytes = secret.data.and_then(|mut data| data.remove(key));
-        let text = bytes.and_then(|bytes| String::from_utf8(bytes.0).ok()).filter(|text| !text.trim().is_empty());
+        let text =
+            bytes.and_then(|bytes| String::from_utf8(bytes.0).ok()).filter(|text| !text.trim().is_empty());
         let Some(text) = text else {
             return Err(format!(
                 "Secret `{name}` has no text under key `{key}`; put an AWS credentials file there ([default], \
@@ -72,7 +76,9 @@ mod tests {
     fn a_missing_secret_key_or_text_is_told_apart_by_name() {
         let problem = |secret| Credentials::of(secret, &cloud()).map(|_| ()).unwrap_err();
         assert!(problem(None).contains("no Secret `ark`"));
-        for data in [vec![], vec![("other", &b"x"[..])], vec![("cloud", &[0xff][..])], vec![("cloud", &b" "[..])]] {
+        for data in
+            [vec![], vec![("other", &b"x"[..])], vec![("cloud", &[0xff][..])], vec![("cloud", &b" "[..])]]
+        {
             let problem = problem(Some(secret(&data)));
             assert!(problem.contains("Secret `ark`") && problem.contains("key `cloud`"), "{problem}");
         }

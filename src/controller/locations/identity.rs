@@ -49,7 +49,10 @@ mod tests {
         let other = objection_to_identity("a", Some(&document("b"))).unwrap();
         assert!(other.contains("`b`") && other.contains("another bucket"), "{other}");
         let emptied = objection_to_identity("a", None).unwrap();
-        assert!(emptied.contains("emptied or replaced") && emptied.contains("nothing was deleted"), "{emptied}");
+        assert!(
+            emptied.contains("emptied or replaced") && emptied.contains("nothing was deleted"),
+            "{emptied}"
+        );
     }
 
     #[test]

@@ -13,7 +13,8 @@ fn location(spec: &Value, status: &Value) -> BackupStorageLocation {
 }
 
 fn s3(config: &Value, access: &str, status: &Value) -> store::location::S3Location {
-    let spec = json!({"provider": "s3", "bucket": "b", "prefix": "p/q", "config": config, "accessMode": access});
+    let spec =
+        json!({"provider": "s3", "bucket": "b", "prefix": "p/q", "config": config, "accessMode": access});
     let credentials = Content::Text { origin: "a Secret".to_owned(), text: "hunter2".to_owned() };
     match place::of(&location(&spec, status), Some(credentials)).unwrap() {
         Location::S3(place) => place,

@@ -31,8 +31,7 @@ async fn credentials_in_memory_sign_the_requests_whatever_the_environment_says()
 #[tokio::test]
 async fn text_that_holds_no_credentials_or_certificates_names_its_origin_and_not_itself() {
     let base = || parse("s3://bucket?endpoint=http://127.0.0.1:1&region=eu-north-1");
-    let location =
-        S3Location { credentials: Some(text("key `cloud` of Secret `ark`", "hunter2")), ..base() };
+    let location = S3Location { credentials: Some(text("key `cloud` of Secret `ark`", "hunter2")), ..base() };
     let store = S3Store::open(&location).await.unwrap();
     let error = read_all(&store, &key(), 100).await.unwrap_err();
     assert!(matches!(error, StoreError::Forbidden { .. }), "{error:?}");
