@@ -5,10 +5,12 @@ use std::sync::Arc;
 use kube::{Api, Client, Resource};
 use tokio_util::sync::CancellationToken;
 
+use super::events::Events;
 use super::locations::Locations;
 use super::settings::Settings;
 use super::stores::Stores;
 use crate::cluster::{Cluster, ClusterIdentity};
+use crate::telemetry::Metrics;
 
 /// What every controller has in hand. Shared by all.
 pub struct Context {
@@ -22,6 +24,10 @@ pub struct Context {
     pub stores: Stores,
     /// The locations, opened.
     pub locations: Arc<Locations>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Tells people of changes.
+    pub events: Events,
     /// Says that the server ends, or leads no more: nothing new begins, and what runs stops.
     pub stop: CancellationToken,
 }

@@ -10,6 +10,7 @@ mod context;
 mod delete;
 mod download;
 mod error;
+mod events;
 mod gc;
 mod location;
 mod locations;
@@ -28,10 +29,12 @@ pub use error::ControllerError;
 pub use settings::Settings;
 
 use context::Context;
+use events::Events;
 use locations::Locations;
 use stores::Feeds;
 
 use crate::cluster::Cluster;
+use crate::telemetry::Metrics;
 
 /// Runs the server until `stop` says that it should end; what it was doing then is left so that the next one goes on.
 ///
@@ -49,7 +52,10 @@ pub async fn run(
     let feeds = Feeds::of(&cluster.client(), &settings.namespace);
     let stores = feeds.stores();
     let locations = Arc::new(Locations::new(&cluster.client(), &settings, stores.locations.clone()));
-    let context = Arc::new(Context { cluster, identity, settings, stores, locations, stop });
+    let metrics = Arc::new(Metrics::new());
+    let events = Events::new(cluster.client(), &settings.holder);
+    let context =
+        Arc::new(Context { cluster, identity, settings, stores, locations, metrics, events, stop });
     act(context, feeds).await;
     Ok(())
 }

@@ -1,0 +1,78 @@
+//! Kubernetes Events on Ark's own objects: what `kubectl describe` shows of them, for an hour.
+
+use std::time::Duration;
+
+use kube::Resource;
+use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+use tokio::time::timeout;
+
+/// An Event is a courtesy: work does not wait longer for it.
+const DEADLINE: Duration = Duration::from_secs(5);
+/// The API server refuses longer notes.
+const LONGEST_NOTE: usize = 1024;
+/// What is reported to have acted.
+const CONTROLLER: &str = "ark";
+
+/// Tells of changes of Ark's objects. What cannot be told is only logged.
+#[derive(Clone)]
+pub struct Events {
+    recorder: Recorder,
+}
+
+impl Events {
+    /// Events that `holder`, this server, tells of.
+    pub fn new(client: kube::Client, holder: &str) -> Self {
+        let reporter = Reporter { controller: CONTROLLER.to_owned(), instance: Some(shortened(holder, 128)) };
+        Self { recorder: Recorder::new(client, reporter) }
+    }
+
+    /// Something went as it should; `reason` is one word in CamelCase, best the phase.
+    pub async fn changed<K: Resource<DynamicType = ()>>(&self, object: &K, reason: &str, note: &str) {
+        self.tell(object, EventType::Normal, reason, note).await;
+    }
+
+    /// Something went wrong, or needs somebody's attention.
+    pub async fn warned<K: Resource<DynamicType = ()>>(&self, object: &K, reason: &str, note: &str) {
+        self.tell(object, EventType::Warning, reason, note).await;
+    }
+
+    async fn tell<K: Resource<DynamicType = ()>>(&self, object: &K, type_: EventType, reason: &str, note: &str) {
+        let event = Event {
+            type_,
+            reason: reason.to_owned(),
+            note: Some(shortened(note, LONGEST_NOTE)),
+            action: reason.to_owned(),
+            secondary: None,
+        };
+        let regarding = object.object_ref(&());
+        let failed = match timeout(DEADLINE, self.recorder.publish(&event, &regarding)).await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => crate::model::causes(&error),
+            Err(_) => format!("no answer within {} s", DEADLINE.as_secs()),
+        };
+        let (kind, name) = (K::kind(&()), regarding.name.unwrap_or_default());
+        tracing::warn!(%kind, name, reason, note, "cannot record an Event: {failed}");
+    }
+}
+
+/// At most so many bytes of the text, cut between characters and marked as cut.
+fn shortened(text: &str, most: usize) -> String {
+    const MARK: &str = "…";
+    if text.len() <= most {
+        return text.to_owned();
+    }
+    let end = text.floor_char_boundary(most - MARK.len());
+    format!("{}{MARK}", &text[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_note_is_cut_between_characters() {
+        assert_eq!(shortened("short", 10), "short");
+        assert_eq!(shortened("aaaaéééé", 9), "aaaaé…");
+        assert!(shortened(&"é".repeat(1000), LONGEST_NOTE).len() <= LONGEST_NOTE);
+    }
+}
