@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::events::Events;
 use super::locations::Locations;
+use super::retry::Retries;
 use super::settings::Settings;
 use super::stores::Stores;
 use crate::cluster::{Cluster, ClusterIdentity};
@@ -26,6 +27,8 @@ pub struct Context {
     pub locations: Arc<Locations>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Who failed how often lately; for [`super::retry::error_policy`].
+    pub retries: Retries,
     /// Tells people of changes.
     pub events: Events,
     /// Says that the server ends, or leads no more: nothing new begins, and what runs stops.

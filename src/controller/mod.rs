@@ -15,6 +15,7 @@ mod gc;
 mod location;
 mod locations;
 mod restore;
+mod retry;
 mod schedule;
 mod settings;
 mod status;
@@ -31,6 +32,7 @@ pub use settings::Settings;
 use context::Context;
 use events::Events;
 use locations::Locations;
+use retry::Retries;
 use stores::Feeds;
 
 use crate::cluster::Cluster;
@@ -54,8 +56,9 @@ pub async fn run(
     let locations = Arc::new(Locations::new(&cluster.client(), &settings, stores.locations.clone()));
     let metrics = Arc::new(Metrics::new());
     let events = Events::new(cluster.client(), &settings.holder);
+    let retries = Retries::default();
     let context =
-        Arc::new(Context { cluster, identity, settings, stores, locations, metrics, events, stop });
+        Arc::new(Context { cluster, identity, settings, stores, locations, metrics, retries, events, stop });
     act(context, feeds).await;
     Ok(())
 }

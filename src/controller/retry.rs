@@ -1,0 +1,146 @@
+//! What happens when a controller fails on an object: it is logged and counted once, and tried again later and later.
+//! [`drive`] is the loop of a controller that looks at one kind only.
+
+use std::collections::HashMap;
+use std::fmt::Debug;
+use std::future::Future;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use kube::runtime::Controller;
+use kube::runtime::controller::{Action, Error};
+use kube::runtime::reflector::Lookup;
+use kube::{Resource, ResourceExt as _};
+use serde::de::DeserializeOwned;
+use tokio::time::Instant;
+
+use super::context::Context;
+use super::error::ControllerError;
+use super::stores::Feed;
+use crate::model::causes;
+
+/// After the first failure; doubles with every further one.
+const FIRST_DELAY: Duration = Duration::from_secs(1);
+/// What is broken for long is looked at so often: soon enough for a person who mends it and waits.
+const LONGEST_DELAY: Duration = Duration::from_secs(60);
+/// An object that did not fail for so long after it was due is sound again, and its next failure is its first.
+const FORGIVEN_AFTER: Duration = Duration::from_secs(120);
+
+/// The latest failure of an object.
+#[derive(Clone, Copy, Debug)]
+struct Failure {
+    delay: Duration,
+    at: Instant,
+}
+
+/// Who failed how often lately, by kind and name. Bounded: what is forgiven is forgotten.
+#[derive(Debug, Default)]
+pub struct Retries {
+    failures: Mutex<HashMap<(String, String), Failure>>,
+}
+
+impl Retries {
+    /// Notes a failure; answers how long to wait until the next try.
+    fn failed(&self, kind: &str, name: &str, now: Instant) -> Duration {
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        failures.retain(|_, failure| !is_forgiven(failure, now));
+        let key = (kind.to_owned(), name.to_owned());
+        let delay = next_delay(failures.get(&key).map(|failure| failure.delay));
+        failures.insert(key, Failure { delay, at: now });
+        delay
+    }
+}
+
+fn is_forgiven(failure: &Failure, now: Instant) -> bool {
+    now.duration_since(failure.at) > failure.delay + FORGIVEN_AFTER
+}
+
+fn next_delay(last: Option<Duration>) -> Duration {
+    last.map_or(FIRST_DELAY, |last| (last * 2).min(LONGEST_DELAY))
+}
+
+/// The error policy of every controller.
+pub fn error_policy<K>(object: Arc<K>, error: &ControllerError, context: Arc<Context>) -> Action
+where
+    K: Resource<DynamicType = ()>,
+{
+    let (kind, name) = (K::kind(&()), object.name_any());
+    let delay = context.retries.failed(&kind, &name, Instant::now());
+    context.metrics.reconcile_failed(&kind);
+    tracing::warn!(%kind, name, again_in = ?delay, "{}", causes(error));
+    Action::requeue(delay)
+}
+
+/// Reconciles every object of the feed when it changes, and again as `reconcile` says, until the server stops. Ends when
+/// the reconciliations that run then have ended.
+pub async fn drive<K, R, F>(context: Arc<Context>, feed: Feed<K>, reconcile: R)
+where
+    K: Resource<DynamicType = ()> + Lookup<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+    R: FnMut(Arc<K>, Arc<Context>) -> F,
+    F: Future<Output = Result<Action, ControllerError>> + Send + 'static,
+{
+    let Feed { changes, store } = feed;
+    let stop = context.stop.clone();
+    Controller::for_stream(changes, store)
+        .graceful_shutdown_on(stop.cancelled_owned())
+        .run(reconcile, error_policy, context)
+        .for_each(|reconciled| async move {
+            if let Err(error) = reconciled {
+                note(&<K as Resource>::kind(&()), &error);
+            }
+        })
+        .await;
+}
+
+/// What is not a failure of one object: that was logged by [`error_policy`].
+pub fn note<W: std::error::Error + 'static>(kind: &str, error: &Error<ControllerError, W>) {
+    match error {
+        // Deleted while it waited for its turn.
+        Error::ObjectNotFound(_) | Error::ReconcilerFailed(..) => {}
+        Error::QueueError(_) | Error::RunnerError(_) => {
+            tracing::warn!(kind, "cannot follow the changes of {kind} objects; trying on: {}", causes(error));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_tried_again_later_and_later_up_to_a_minute() {
+        let retries = Retries::default();
+        let mut now = Instant::now();
+        let delays: Vec<_> = (0..9)
+            .map(|_| {
+                let delay = retries.failed("Backup", "nightly", now);
+                now += delay;
+                delay.as_secs()
+            })
+            .collect();
+        assert_eq!(delays, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+    }
+
+    #[test]
+    fn each_object_fails_for_itself() {
+        let retries = Retries::default();
+        let now = Instant::now();
+        retries.failed("Backup", "a", now);
+        assert_eq!(retries.failed("Backup", "a", now), FIRST_DELAY * 2);
+        assert_eq!(retries.failed("Backup", "b", now), FIRST_DELAY);
+        assert_eq!(retries.failed("Restore", "a", now), FIRST_DELAY);
+    }
+
+    #[test]
+    fn an_object_that_was_sound_for_long_is_forgiven_and_forgotten() {
+        let retries = Retries::default();
+        let now = Instant::now();
+        retries.failed("Backup", "a", now);
+        retries.failed("Backup", "b", now);
+        let later = now + FORGIVEN_AFTER + FIRST_DELAY * 2;
+        assert_eq!(retries.failed("Backup", "a", later), FIRST_DELAY);
+        assert_eq!(retries.failures.lock().unwrap().len(), 1);
+    }
+}
