@@ -77,7 +77,14 @@ where
 /// the reconciliations that run then have ended.
 pub async fn drive<K, R, F>(context: Arc<Context>, feed: Feed<K>, reconcile: R)
 where
-    K: Resource<DynamicType = ()> + Lookup<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+    K: Resource<DynamicType = ()>
+        + Lookup<DynamicType = ()>
+        + Clone
+        + Debug
+        + DeserializeOwned
+        + Send
+        + Sync
+        + 'static,
     R: FnMut(Arc<K>, Arc<Context>) -> F,
     F: Future<Output = Result<Action, ControllerError>> + Send + 'static,
 {

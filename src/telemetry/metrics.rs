@@ -68,7 +68,8 @@ impl Metrics {
         let r = &mut registry;
         let backups = RunMetrics::register(r, &runs::BACKUP);
         let restores = RunMetrics::register(r, &runs::RESTORE);
-        let deletion_attempts = counters(r, "backup_deletion_attempt", "Backups that were asked to be deleted");
+        let deletion_attempts =
+            counters(r, "backup_deletion_attempt", "Backups that were asked to be deleted");
         let deletion_successes = counters(r, "backup_deletion_success", "Backups that were deleted");
         let deletion_failures = counters(r, "backup_deletion_failure", "Deletions of backups that failed");
         let sync_seconds =
@@ -79,14 +80,17 @@ impl Metrics {
             sync_seconds.clone(),
         );
         let sync_created = counters(r, "sync_created", "Objects created because a location has them");
-        let sync_deleted = counters(r, "sync_deleted", "Objects deleted because a location has them no longer");
-        let sync_errors = counters(r, "sync_errors", "Comparisons of a location with the cluster that failed");
+        let sync_deleted =
+            counters(r, "sync_deleted", "Objects deleted because a location has them no longer");
+        let sync_errors =
+            counters(r, "sync_errors", "Comparisons of a location with the cluster that failed");
         let gc_deleted = registered(r, "gc_deleted", "Expired backups that were asked to be deleted");
         let location_available = registered(r, "location_available", "Whether a location can be used");
         let reconcile_errors = counters(r, "reconcile_errors", "Tries of a controller that failed, by kind");
         let api_requests = counters(r, "api_requests", "Calls to the API server, by verb and code");
         let store_requests = counters(r, "store_requests", "Acts on buckets, by outcome");
-        let obligation_open = registered(r, "obligation_open", "What a backup or restore changed and has yet to undo");
+        let obligation_open =
+            registered(r, "obligation_open", "What a backup or restore changed and has yet to undo");
         let leader = registered(r, "leader", "Whether this server acts; the others stand by");
         Self {
             registry,

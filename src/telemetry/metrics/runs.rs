@@ -78,8 +78,11 @@ impl RunMetrics {
         let item_errors = latest(r, "items_errors", "Errors");
         let tarball_bytes = latest(r, "tarball_size_bytes", "Size of the tarball");
         let last_status = latest(r, "last_status", "Success (1) or not (0)");
-        let last_success =
-            registered(r, &name("last_successful_timestamp"), &format!("End of the latest {run} without errors, Unix seconds"));
+        let last_success = registered(
+            r,
+            &name("last_successful_timestamp"),
+            &format!("End of the latest {run} without errors, Unix seconds"),
+        );
         let seconds = Family::new_with_constructor((|| Histogram::new(RUN_SECONDS)) as fn() -> Histogram);
         r.register(name("duration_seconds"), format!("Time that {run}s took"), seconds.clone());
         Self {
