@@ -27,6 +27,16 @@ shell_scripts() { git ls-files -z hack .ci | xargs -0 grep -lE '^#!.*bash|^# she
 
 check_scripts() { shell_scripts | xargs shellcheck; }
 
+# Every file of values in config/chart/ci is taken, and nothing is installed without an image.
+check_chart() {
+  local values
+  for values in config/chart/ci/*.yaml; do
+    hack/helm lint --strict --quiet config/chart --values "$values" || return
+    hack/helm template ark config/chart --namespace heptio-ark --values "$values" >/dev/null || return
+  done
+  ! hack/helm template ark config/chart --namespace heptio-ark >/dev/null 2>&1 || { say "the chart does without image.repository"; return 1; }
+}
+
 # Built into the cache, outside the checkout; that it cannot be built is named and fails nothing.
 install_cargo_deny() {
   [ -x "$cache/bin/cargo-deny" ] && return
@@ -44,6 +54,9 @@ check "documentation" env RUSTDOCFLAGS=-Dwarnings cargo doc --quiet --no-deps
 check "architecture and generated files" cargo test --quiet --test architecture
 if have "shell scripts (shellcheck is missing; Debian: shellcheck)" command -v shellcheck; then
   check "shell scripts" check_scripts
+fi
+if have "Helm chart (helm could not be built: it needs Go and a way to the Go module proxy)" hack/helm version; then
+  check "Helm chart" check_chart
 fi
 if ! install_cargo_deny; then
   not_checked+=("dependencies (cargo-deny $cargo_deny could not be built)")

@@ -192,43 +192,48 @@ fn files_begin_with_a_header_stay_short_and_have_a_name() {
     expect_no_violations(check_form);
 }
 
-// Generated files: each test compares one committed file (crds/*, docs/cli.md) with what the code would write now.
+// Generated files: each test compares committed files (crds/*, docs/cli.md, those of the chart) with what the code would write now.
 // `ARK_UPDATE=1 cargo test --test architecture` writes them anew.
 
 #[test]
 fn the_committed_definitions_are_those_of_the_code() {
-    let folder = root().join("crds");
-    let mut expected = Vec::new();
+    for folder in ["crds", "config/chart/crds"] {
+        expect_definitions(&root().join(folder));
+    }
+}
+
+fn expect_definitions(folder: &Path) {
+    let mut wanted = Vec::new();
     for definition in ark::api::crds() {
-        let text = ark::api::crd_yaml(&definition).expect("a definition can be written");
-        expected.push((folder.join(format!("{}.yaml", definition.spec.names.plural)), text));
+        let path = folder.join(format!("{}.yaml", definition.spec.names.plural));
+        expect_generated(&path, &ark::api::crd_yaml(&definition).expect("a definition can be written"));
+        wanted.push(path);
     }
-    if std::env::var_os("ARK_UPDATE").is_some() {
-        for (path, text) in &expected {
-            fs::write(path, text).expect("crds/ can be written");
-        }
-    }
-    for (path, text) in &expected {
-        let stale = format!("{} is stale: ARK_UPDATE=1 cargo test --test architecture", path.display());
-        assert!(fs::read_to_string(path).is_ok_and(|committed| committed == *text), "{stale}");
-    }
-    let entries = fs::read_dir(&folder).expect("crds/ is there");
+    let entries = fs::read_dir(folder).expect("the folder is there");
     let mut present: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();
-    let mut wanted: Vec<_> = expected.into_iter().map(|(path, _)| path).collect();
     present.sort();
     wanted.sort();
-    assert_eq!(present, wanted, "crds/ holds what the code does not generate, or lacks what it does");
+    assert_eq!(present, wanted, "the folder holds what the code does not generate, or lacks what it does");
+}
+
+/// A committed file is what the code writes; with ARK_UPDATE it is written.
+fn expect_generated(path: &Path, text: &str) {
+    if std::env::var_os("ARK_UPDATE").is_some() {
+        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder can be made");
+        fs::write(path, text).expect("a generated file can be written");
+    }
+    let committed = fs::read_to_string(path).unwrap_or_default();
+    assert!(committed == text, "{} is stale: ARK_UPDATE=1 cargo test --test architecture", path.display());
+}
+
+#[test]
+fn the_rules_of_the_chart_are_those_of_the_code() {
+    expect_generated(&root().join("config/chart/templates/_rules.tpl"), &ark::cli::chart_rules());
 }
 
 #[test]
 fn the_committed_reference_is_the_help_of_the_program() {
-    let path = root().join("docs/cli.md");
-    let text = ark::cli::reference();
-    if std::env::var_os("ARK_UPDATE").is_some() {
-        fs::write(&path, &text).expect("docs/cli.md can be written");
-    }
-    let committed = fs::read_to_string(&path).unwrap_or_default();
-    assert!(committed == text, "docs/cli.md is stale: ARK_UPDATE=1 cargo test --test architecture");
+    expect_generated(&root().join("docs/cli.md"), &ark::cli::reference());
 }
 
 // The rules themselves.

@@ -8,6 +8,7 @@ mod completion;
 mod crd;
 mod diff;
 mod failure;
+mod install;
 mod location;
 mod output;
 mod reference;
@@ -24,6 +25,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::cluster::{Cluster, ConnectOptions};
 use failure::{Done, Failure};
+pub use install::chart_rules;
 use output::{Color, Format, Output};
 pub use reference::reference;
 
@@ -96,6 +98,8 @@ enum Command {
     Bucket(bucket::BucketCommand),
     /// Run the server in a cluster
     Server(server::ServerCommand),
+    /// Print the manifests that install the server in a cluster
+    Install(install::InstallCommand),
     /// Print Ark's custom resource definitions
     Crd(crd::CrdCommand),
     /// Print a completion script for a shell
@@ -148,6 +152,7 @@ async fn run(cli: &Cli, output: &Output) -> Result<Done, Failure> {
         Command::Restore(command) => restore::run(global, command, output).await,
         Command::Bucket(command) => bucket::run(command, output).await,
         Command::Server(command) => server::run(global, command, output).await,
+        Command::Install(command) => install::run(command, output),
         Command::Crd(command) => crd::run(command, output),
         Command::Completion(command) => completion::run(command, output),
         Command::Version => version::run(output),

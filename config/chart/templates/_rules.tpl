@@ -1,0 +1,67 @@
+{{- /* Generated from src/cli/install/rbac.rs: ARK_UPDATE=1 cargo test --test architecture */ -}}
+{{- define "ark.rules.backup" -}}
+# A backup holds every object of every kind, and which kinds there are is known only when it runs: custom
+# resources come and go. Secrets are among them, since an application without its Secrets does not come back.
+# Leaving kinds out is the Backup's business (excludedResources). RBAC cannot take subresources out of `*`.
+- apiGroups: ["*"]
+  resources: ["*"]
+  verbs: ["get", "list"]
+# Which kinds the cluster serves, and its version. Usually every account may; hardened clusters took it away.
+- nonResourceURLs: ["/api", "/api/*", "/apis", "/apis/*", "/version"]
+  verbs: ["get"]
+{{- end }}
+{{- define "ark.rules.restore" -}}
+# A restore makes whatever the backup holds, in namespaces that may not exist yet: so it takes a ClusterRole,
+# and `*` since kinds are known only when it runs (definitions and their custom resources come back in one
+# restore). `patch` is server-side apply for existingResourcePolicy Update and the status of restoreStatus,
+# `delete` is for Recreate. No `update`, no `deletecollection`, no `impersonate`.
+- apiGroups: ["*"]
+  resources: ["*"]
+  verbs: ["create", "patch", "delete"]
+# Owner references are pointed at the new owner. Where the admission plugin OwnerReferencesPermissionEnforcement
+# is on (OpenShift), one that blocks the owner's deletion takes the right to update the owner's finalizers.
+- apiGroups: ["*"]
+  resources: ["*/finalizers"]
+  verbs: ["update"]
+# A role that grants more than this one has (`watch`, `use`, `*`, paths) is refused without `escalate`, a
+# binding to it without `bind`; backups of any cluster hold such roles.
+- apiGroups: ["rbac.authorization.k8s.io"]
+  resources: ["clusterroles", "roles"]
+  verbs: ["bind", "escalate"]
+{{- end }}
+{{- define "ark.rules.server" -}}
+# The server follows its own kinds.
+- apiGroups: ["ark.heptio.com"]
+  resources: ["backups", "backupstoragelocations", "deletebackuprequests", "downloadrequests", "restores", "schedules", "serverstatusrequests"]
+  verbs: ["get", "list", "watch"]
+# Schedules make Backups, expired ones get a DeleteBackupRequest, and sync makes and removes what the bucket has
+# and has no longer; admission writes defaults and labels.
+- apiGroups: ["ark.heptio.com"]
+  resources: ["backups", "deletebackuprequests", "restores"]
+  verbs: ["create", "delete", "patch", "update"]
+# Requests go an hour after they were answered.
+- apiGroups: ["ark.heptio.com"]
+  resources: ["downloadrequests", "serverstatusrequests"]
+  verbs: ["delete"]
+# What became of each object stands in its status.
+- apiGroups: ["ark.heptio.com"]
+  resources: ["backups/status", "backupstoragelocations/status", "deletebackuprequests/status", "downloadrequests/status", "restores/status", "schedules/status", "serverstatusrequests/status"]
+  verbs: ["patch", "update"]
+# A Backup that names its Schedule as the owner (useOwnerReferences); see the rule on finalizers of the restore
+# role.
+- apiGroups: ["ark.heptio.com"]
+  resources: ["schedules/finalizers"]
+  verbs: ["update"]
+# The credentials of a BackupStorageLocation, read by name; never listed.
+- apiGroups: [""]
+  resources: ["secrets"]
+  verbs: ["get"]
+# Of several replicas one acts: the holder of the Lease ark-server.
+- apiGroups: ["coordination.k8s.io"]
+  resources: ["leases"]
+  verbs: ["create", "get", "patch", "update"]
+# Each change of a phase is told as an Event.
+- apiGroups: ["events.k8s.io"]
+  resources: ["events"]
+  verbs: ["create", "patch"]
+{{- end }}

@@ -1,0 +1,167 @@
+//! The first location and its credentials, as manifests. Pure, but for the files that are named.
+
+use std::path::Path;
+
+use k8s_openapi::ByteString;
+use serde_json::{Value, json};
+
+use super::super::failure::Failure;
+use crate::api::{
+    AccessMode, BackupStorageLocation, BackupStorageLocationSpec, LocationConfig, Provider, SecretKey,
+};
+use crate::store::Location;
+use crate::store::location::{Content, Encryption, S3Location};
+
+/// The key of the Secret; its value is an AWS credentials file.
+const KEY: &str = "cloud";
+/// More than any credentials file or bundle of certificates holds, and less than a Secret takes.
+const LARGEST: usize = 512 << 10;
+
+/// The location `name` in `namespace`, the default one.
+pub fn location(
+    url: &str,
+    (name, namespace): (&str, &str),
+    credential: Option<&str>,
+    read_only: bool,
+) -> Result<Value, Failure> {
+    let s3 = match Location::from_url(url)? {
+        Location::S3(s3) => s3,
+        Location::Directory(_) => {
+            return Err(Failure::usage(
+                "--location names a folder, which a pod does not have; name a bucket, or mount a volume with the Helm \
+                 chart (extraVolumes) and create a BackupStorageLocation with provider fs",
+            ));
+        }
+    };
+    let credential = credential.map(|secret| SecretKey { name: secret.to_owned(), key: KEY.to_owned() });
+    let mut location = BackupStorageLocation::new(name, specification(s3, credential, read_only)?);
+    location.metadata.namespace = Some(namespace.to_owned());
+    serde_json::to_value(location).map_err(|error| Failure::failed("writing the location as JSON", &error))
+}
+
+fn specification(
+    s3: S3Location,
+    credential: Option<SecretKey>,
+    read_only: bool,
+) -> Result<BackupStorageLocationSpec, Failure> {
+    let S3Location {
+        bucket,
+        prefix,
+        endpoint,
+        region,
+        force_path_style,
+        encryption,
+        ca_cert,
+        profile,
+        credentials,
+        create_bucket,
+    } = s3;
+    if profile.is_some() || credentials.is_some() {
+        return Err(Failure::usage(
+            "--location names a profile or a credentials file of this machine, which a pod does not have; use --credential-file",
+        ));
+    }
+    let (server_side_encryption, kms_key_id) = match encryption {
+        Encryption::BucketDefault => (None, None),
+        Encryption::ServiceKey => (Some("AES256".to_owned()), None),
+        Encryption::Kms(key) => (Some("aws:kms".to_owned()), key),
+    };
+    let config = LocationConfig {
+        region,
+        endpoint,
+        force_path_style,
+        server_side_encryption,
+        kms_key_id,
+        ca_cert: ca_cert.map(certificates).transpose()?,
+        create_bucket: create_bucket.then_some(true),
+    };
+    Ok(BackupStorageLocationSpec {
+        provider: Provider::S3,
+        bucket,
+        prefix: (!prefix.is_empty()).then_some(prefix),
+        config: (config != LocationConfig::default()).then_some(config),
+        credential,
+        access_mode: read_only.then_some(AccessMode::ReadOnly),
+        default: Some(true),
+        sync_period: None,
+        validation_period: None,
+    })
+}
+
+fn certificates(content: Content) -> Result<String, Failure> {
+    match content {
+        Content::Text { origin: _, text } => Ok(text),
+        Content::File(path) => String::from_utf8(read(&path)?).map_err(|_| {
+            Failure::usage(format!(
+                "{} holds no PEM certificates; caCert names a file of them",
+                path.display()
+            ))
+        }),
+    }
+}
+
+/// The Secret `name`, with what is in the file.
+pub fn credentials(file: &Path, (name, namespace): (&str, &str)) -> Result<Value, Failure> {
+    let content = read(file)?;
+    let complete = std::str::from_utf8(&content).is_ok_and(|text| {
+        ["aws_access_key_id", "aws_secret_access_key"].iter().all(|key| text.contains(key))
+    });
+    if !complete {
+        return Err(Failure::usage(format!(
+            "{} is no AWS credentials file: it needs a section [default] with aws_access_key_id and aws_secret_access_key",
+            file.display()
+        )));
+    }
+    Ok(json!({
+        "apiVersion": "v1", "kind": "Secret", "type": "Opaque",
+        "metadata": { "name": name, "namespace": namespace },
+        "data": { KEY: ByteString(content) },
+    }))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    let content = std::fs::read(path)
+        .map_err(|error| Failure::failed(&format!("reading {}", path.display()), &error))?;
+    if content.len() > LARGEST {
+        return Err(Failure::usage(format!("{} is too large to be the right file", path.display())));
+    }
+    Ok(content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLACE: (&str, &str) = ("default", "heptio-ark");
+
+    #[test]
+    fn a_url_becomes_a_location_that_says_no_more_than_the_url() {
+        let made = location("s3://bucket", PLACE, None, false).unwrap();
+        assert_eq!(made["spec"], json!({ "provider": "s3", "bucket": "bucket", "default": true }));
+        let url = "s3://bucket/a/b?region=eu-central-1&serverSideEncryption=aws:kms&kmsKeyId=k";
+        let spec = location(url, PLACE, Some("ark-credentials"), true).unwrap()["spec"].clone();
+        assert_eq!(
+            spec["config"],
+            json!({ "region": "eu-central-1", "serverSideEncryption": "aws:kms", "kmsKeyId": "k" })
+        );
+        assert_eq!(spec["credential"], json!({ "name": "ark-credentials", "key": "cloud" }));
+        assert_eq!((&spec["prefix"], &spec["accessMode"]), (&json!("a/b"), &json!("ReadOnly")));
+    }
+
+    #[test]
+    fn what_only_this_machine_has_is_refused() {
+        for url in ["file:///backups", "s3://bucket?profile=x", "s3://bucket?credentialsFile=/x"] {
+            assert!(location(url, PLACE, None, false).is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_holds_no_credentials_is_refused_without_being_repeated() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "[default]\naws_secret_access_key = hidden\n").unwrap();
+        let refused = credentials(file.path(), PLACE).unwrap_err();
+        assert!(!refused.message().contains("hidden"), "{}", refused.message());
+        std::fs::write(file.path(), "[default]\naws_access_key_id = a\naws_secret_access_key = b\n").unwrap();
+        assert_eq!(credentials(file.path(), PLACE).unwrap()["kind"], "Secret");
+    }
+}

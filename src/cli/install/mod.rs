@@ -1,0 +1,196 @@
+//! `ark install`: every manifest that the server needs, printed; nothing is applied.
+
+mod location;
+mod rbac;
+mod workload;
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::{Map, Value};
+
+use super::failure::{Done, Failure};
+use super::output::{Format, Output};
+use crate::api::{self, DEFAULT_NAMESPACE};
+pub use rbac::chart_rules;
+use workload::{Manifest, Workload};
+
+/// The Secret that `--credential-file` makes.
+const CREDENTIALS: &str = "ark-credentials";
+/// The location that `--location` makes; `ark server` means it, too, where none is named.
+const LOCATION: &str = "default";
+
+const EXAMPLE: &str = "\
+Examples:
+  # Look at everything first, then apply it. Once more when the kinds are served, for the location is one of them
+  ark install --image registry.example/ark:0.1.0 --location 's3://backups?region=eu-central-1' --credential-file aws.ini > ark.yaml
+  kubectl apply --server-side -f ark.yaml
+  # With the rights of a role of the cloud instead of a Secret
+  ark install --image registry.example/ark:0.1.0 --location 's3://backups?region=eu-central-1' \\
+    --service-account-annotations eks.amazonaws.com/role-arn=arn:aws:iam::123456789012:role/ark
+  # In the cluster that stands by for a disaster
+  ark install --image registry.example/ark:0.1.0 --location 's3://backups?region=eu-central-1' --restore-only";
+
+/// Print the manifests of the server: namespace, kinds, roles with their reasons, workload. Nothing is applied.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLE)]
+pub struct InstallCommand {
+    /// The namespace of the server and of its objects
+    #[arg(long, default_value = DEFAULT_NAMESPACE, value_parser = namespace)]
+    namespace: String,
+    /// The image of the server, where your cluster finds it (config/Dockerfile makes one)
+    #[arg(long, value_name = "IMAGE")]
+    image: String,
+    /// How many servers: one acts, the others stand by
+    #[arg(long, value_name = "NUMBER", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=9))]
+    replicas: u32,
+    /// Make no backups and remove none; sync and restore
+    #[arg(long)]
+    restore_only: bool,
+    /// Make no backups by the clock
+    #[arg(long)]
+    disable_schedules: bool,
+    /// Refuse every restore; the server gets no right to write into the cluster
+    #[arg(long, conflicts_with = "restore_only")]
+    disable_restores: bool,
+    /// The bucket, as a BackupStorageLocation `default`: s3://BUCKET/PREFIX?region=…&endpoint=…
+    #[arg(long, value_name = "URL")]
+    location: Option<String>,
+    /// The location is only read
+    #[arg(long, requires = "location")]
+    read_only: bool,
+    /// An AWS credentials file; what is in it is printed, as a Secret for the location
+    #[arg(long, value_name = "FILE", requires = "location", conflicts_with = "credential_secret")]
+    credential_file: Option<PathBuf>,
+    /// A Secret that is there already, with an AWS credentials file under the key `cloud`
+    #[arg(long, value_name = "NAME", requires = "location")]
+    credential_secret: Option<String>,
+    /// Annotations of the ServiceAccount: the cloud's role that it may take
+    #[arg(long, value_name = "KEY=VALUE", value_delimiter = ',', value_parser = annotation)]
+    service_account_annotations: Vec<(String, String)>,
+    /// Annotations of the pods
+    #[arg(long, value_name = "KEY=VALUE", value_delimiter = ',', value_parser = annotation)]
+    pod_annotations: Vec<(String, String)>,
+}
+
+fn annotation(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("write KEY=VALUE".to_owned()),
+    }
+}
+
+/// A DNS label: it becomes the name of an object and part of names and arguments.
+fn namespace(text: &str) -> Result<String, String> {
+    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if (1..=63).contains(&text.len())
+        && text.bytes().all(fits)
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+    {
+        return Ok(text.to_owned());
+    }
+    Err("a namespace has up to 63 of a-z, 0-9 and `-`, the first and last no `-`".to_owned())
+}
+
+/// Prints the manifests: YAML documents, a JSON list, or their names.
+pub fn run(command: &InstallCommand, output: &Output) -> Result<Done, Failure> {
+    let manifests = manifests(command)?;
+    if command.credential_file.is_some() {
+        output.warning("what is printed holds the credentials; keep it as you keep them");
+    }
+    match output.format() {
+        Format::Json => {
+            let items: Vec<Value> = manifests.into_iter().map(Manifest::whole).collect();
+            output.document(&serde_json::json!({ "apiVersion": "v1", "kind": "List", "items": items }))?;
+        }
+        Format::Name => {
+            for Manifest { object, role: _ } in &manifests {
+                let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+                output.line(format!(
+                    "{}/{}",
+                    text(&object["kind"]).to_lowercase(),
+                    text(&object["metadata"]["name"])
+                ))?;
+            }
+        }
+        Format::Table | Format::Wide | Format::Yaml => {
+            for manifest in &manifests {
+                output.bytes(format!("---\n{}", manifest.yaml()?).as_bytes())?;
+            }
+        }
+    }
+    Ok(Done::Complete)
+}
+
+/// All of them, in the order in which a cluster takes them.
+fn manifests(command: &InstallCommand) -> Result<Vec<Manifest>, Failure> {
+    let InstallCommand {
+        namespace,
+        image,
+        replicas,
+        restore_only,
+        disable_schedules,
+        disable_restores,
+        location: url,
+        read_only,
+        credential_file,
+        credential_secret,
+        service_account_annotations,
+        pod_annotations,
+    } = command;
+    let annotations = |pairs: &[(String, String)]| {
+        pairs.iter().map(|(key, value)| (key.clone(), Value::from(value.as_str()))).collect::<Map<_, _>>()
+    };
+    let workload = Workload {
+        namespace: namespace.clone(),
+        image: image.clone(),
+        replicas: *replicas,
+        restore_only: *restore_only,
+        disable_schedules: *disable_schedules,
+        disable_restores: *disable_restores,
+        service_account_annotations: annotations(service_account_annotations),
+        pod_annotations: annotations(pod_annotations),
+    };
+    let mut all = vec![workload.home()];
+    for definition in api::crds() {
+        let object = serde_json::to_value(definition);
+        all.push(object.map_err(|error| Failure::failed("writing a definition as JSON", &error))?.into());
+    }
+    all.extend(workload.access());
+    let mut secret = credential_secret.as_deref();
+    if let Some(file) = credential_file {
+        all.push(location::credentials(file, (CREDENTIALS, namespace))?.into());
+        secret = Some(CREDENTIALS);
+    }
+    if let Some(url) = url {
+        all.push(location::location(url, (LOCATION, namespace), secret, *read_only)?.into());
+    }
+    all.extend(workload.server());
+    Ok(all)
+}
+
+impl Manifest {
+    /// The object with the rules of its role.
+    fn whole(self) -> Value {
+        let Self { mut object, role } = self;
+        if let Some(role) = role {
+            object["rules"] = role.rules();
+        }
+        object
+    }
+
+    /// As YAML; rules below their reasons.
+    fn yaml(&self) -> Result<String, Failure> {
+        let Self { object, role } = self;
+        let text = serde_saphyr::to_string(object);
+        let text = text.map_err(|error| Failure::failed("writing a manifest as YAML", &error))?;
+        Ok(match role {
+            Some(role) => format!("# {}\n{text}rules:\n{}", role.purpose, role.yaml()),
+            None => text,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

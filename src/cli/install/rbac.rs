@@ -1,0 +1,247 @@
+//! What the server may do in a cluster: every rule with its reason, as data, and as YAML with the reasons as comments. Pure.
+
+/// One rule of a role.
+#[derive(Clone, Copy, Debug)]
+pub struct Rule {
+    /// Why the server needs it.
+    pub reason: &'static str,
+    /// The API groups; empty for a rule about paths.
+    pub groups: &'static [&'static str],
+    /// The resources in them; for a rule about paths, the paths.
+    pub resources: &'static [&'static str],
+    /// What may be done.
+    pub verbs: &'static [&'static str],
+}
+
+/// A role: its rules, and what it is for.
+#[derive(Clone, Copy, Debug)]
+pub struct Role {
+    /// Names it: `backup`, `restore`, `server`.
+    pub name: &'static str,
+    /// What it is for.
+    pub purpose: &'static str,
+    /// What it allows.
+    pub rules: &'static [Rule],
+}
+
+/// For the whole cluster, in every mode: a restore, too, looks before it writes.
+pub const BACKUP: Role = Role {
+    name: "backup",
+    purpose: "Reads the whole cluster. Who holds it reads every Secret: treat it, and the bucket, like an administrator's key.",
+    rules: &[
+        Rule {
+            reason: "A backup holds every object of every kind, and which kinds there are is known only when it runs: custom \
+                     resources come and go. Secrets are among them, since an application without its Secrets does not come back. \
+                     Leaving kinds out is the Backup's business (excludedResources). RBAC cannot take subresources out of `*`.",
+            groups: &["*"],
+            resources: &["*"],
+            verbs: &["get", "list"],
+        },
+        Rule {
+            reason: "Which kinds the cluster serves, and its version. Usually every account may; hardened clusters took it away.",
+            groups: &[],
+            resources: &["/api", "/api/*", "/apis", "/apis/*", "/version"],
+            verbs: &["get"],
+        },
+    ],
+};
+
+/// For the whole cluster, unless restores are disabled.
+pub const RESTORE: Role = Role {
+    name: "restore",
+    purpose: "Writes the whole cluster. Left out when restores are disabled (--disable-restores).",
+    rules: &[
+        Rule {
+            reason: "A restore makes whatever the backup holds, in namespaces that may not exist yet: so it takes a ClusterRole, and \
+                     `*` since kinds are known only when it runs (definitions and their custom resources come back in one restore). \
+                     `patch` is server-side apply for existingResourcePolicy Update and the status of restoreStatus, `delete` is for \
+                     Recreate. No `update`, no `deletecollection`, no `impersonate`.",
+            groups: &["*"],
+            resources: &["*"],
+            verbs: &["create", "patch", "delete"],
+        },
+        Rule {
+            reason: "Owner references are pointed at the new owner. Where the admission plugin OwnerReferencesPermissionEnforcement \
+                     is on (OpenShift), one that blocks the owner's deletion takes the right to update the owner's finalizers.",
+            groups: &["*"],
+            resources: &["*/finalizers"],
+            verbs: &["update"],
+        },
+        Rule {
+            reason: "A role that grants more than this one has (`watch`, `use`, `*`, paths) is refused without `escalate`, a binding \
+                     to it without `bind`; backups of any cluster hold such roles.",
+            groups: &["rbac.authorization.k8s.io"],
+            resources: &["clusterroles", "roles"],
+            verbs: &["bind", "escalate"],
+        },
+    ],
+};
+
+/// In the server's own namespace, in every mode.
+pub const SERVER: Role = Role {
+    name: "server",
+    purpose: "The server's own objects, in its own namespace only.",
+    rules: &[
+        Rule {
+            reason: "The server follows its own kinds.",
+            groups: &["ark.heptio.com"],
+            resources: &[
+                "backups",
+                "backupstoragelocations",
+                "deletebackuprequests",
+                "downloadrequests",
+                "restores",
+                "schedules",
+                "serverstatusrequests",
+            ],
+            verbs: &["get", "list", "watch"],
+        },
+        Rule {
+            reason: "Schedules make Backups, expired ones get a DeleteBackupRequest, and sync makes and removes what the bucket has \
+                     and has no longer; admission writes defaults and labels.",
+            groups: &["ark.heptio.com"],
+            resources: &["backups", "deletebackuprequests", "restores"],
+            verbs: &["create", "delete", "patch", "update"],
+        },
+        Rule {
+            reason: "Requests go an hour after they were answered.",
+            groups: &["ark.heptio.com"],
+            resources: &["downloadrequests", "serverstatusrequests"],
+            verbs: &["delete"],
+        },
+        Rule {
+            reason: "What became of each object stands in its status.",
+            groups: &["ark.heptio.com"],
+            resources: &[
+                "backups/status",
+                "backupstoragelocations/status",
+                "deletebackuprequests/status",
+                "downloadrequests/status",
+                "restores/status",
+                "schedules/status",
+                "serverstatusrequests/status",
+            ],
+            verbs: &["patch", "update"],
+        },
+        Rule {
+            reason: "A Backup that names its Schedule as the owner (useOwnerReferences); see the rule on finalizers of the restore role.",
+            groups: &["ark.heptio.com"],
+            resources: &["schedules/finalizers"],
+            verbs: &["update"],
+        },
+        Rule {
+            reason: "The credentials of a BackupStorageLocation, read by name; never listed.",
+            groups: &[""],
+            resources: &["secrets"],
+            verbs: &["get"],
+        },
+        Rule {
+            reason: "Of several replicas one acts: the holder of the Lease ark-server.",
+            groups: &["coordination.k8s.io"],
+            resources: &["leases"],
+            verbs: &["create", "get", "patch", "update"],
+        },
+        Rule {
+            reason: "Each change of a phase is told as an Event.",
+            groups: &["events.k8s.io"],
+            resources: &["events"],
+            verbs: &["create", "patch"],
+        },
+    ],
+};
+
+/// Columns of a comment.
+const WIDTH: usize = 110;
+
+impl Role {
+    /// The items of `rules:` as YAML, each below its reason.
+    pub fn yaml(&self) -> String {
+        let mut text = String::new();
+        for Rule { reason, groups, resources, verbs } in self.rules {
+            for line in wrapped(reason) {
+                text += &format!("# {line}\n");
+            }
+            if groups.is_empty() {
+                text += &format!("- nonResourceURLs: {}\n", list(resources));
+            } else {
+                text += &format!("- apiGroups: {}\n  resources: {}\n", list(groups), list(resources));
+            }
+            text += &format!("  verbs: {}\n", list(verbs));
+        }
+        text
+    }
+
+    /// The rules as the API has them.
+    pub fn rules(&self) -> serde_json::Value {
+        let rule = |Rule { reason: _, groups, resources, verbs }: &Rule| {
+            if groups.is_empty() {
+                serde_json::json!({ "nonResourceURLs": resources, "verbs": verbs })
+            } else {
+                serde_json::json!({ "apiGroups": groups, "resources": resources, "verbs": verbs })
+            }
+        };
+        self.rules.iter().map(rule).collect()
+    }
+}
+
+/// A list in YAML's short form.
+fn list(items: &[&str]) -> String {
+    let quoted: Vec<_> = items.iter().map(|item| format!("\"{item}\"")).collect();
+    format!("[{}]", quoted.join(", "))
+}
+
+/// Text in lines of at most [`WIDTH`] columns.
+fn wrapped(text: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.len() + word.len() < WIDTH => *line += &format!(" {word}"),
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+/// The rules as named templates of the Helm chart: `config/chart/templates/_rules.tpl`.
+pub fn chart_rules() -> String {
+    let mut text =
+        "{{- /* Generated from src/cli/install/rbac.rs: ARK_UPDATE=1 cargo test --test architecture */ -}}\n"
+            .to_owned();
+    for role in [BACKUP, RESTORE, SERVER] {
+        text += &format!("{{{{- define \"ark.rules.{}\" -}}}}\n{}{{{{- end }}}}\n", role.name, role.yaml());
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all() -> impl Iterator<Item = &'static Rule> {
+        [BACKUP, RESTORE, SERVER].into_iter().flat_map(|role| role.rules)
+    }
+
+    #[test]
+    fn no_rule_grants_every_verb() {
+        for rule in all() {
+            assert!(!rule.verbs.contains(&"*") && !rule.verbs.contains(&"deletecollection"), "{rule:?}");
+            assert!(rule.reason.len() > 20, "{rule:?}");
+        }
+    }
+
+    #[test]
+    fn the_role_for_backups_only_reads() {
+        let verbs = BACKUP.rules.iter().flat_map(|rule| rule.verbs);
+        assert!(verbs.into_iter().all(|verb| ["get", "list"].contains(verb)));
+    }
+
+    #[test]
+    fn the_rules_as_yaml_are_those_as_json() {
+        for role in [BACKUP, RESTORE, SERVER] {
+            let read: serde_json::Value = serde_saphyr::from_str(&role.yaml()).unwrap();
+            assert_eq!(read, role.rules());
+            let comments = role.yaml().lines().filter(|line| line.starts_with('#')).map(str::len).max();
+            assert!(comments.is_some_and(|longest| longest <= WIDTH + 2), "{comments:?}");
+        }
+    }
+}
