@@ -2,7 +2,7 @@
 
 use super::item::ItemView;
 use crate::bucket::ItemFacts;
-use crate::model::{ItemKey, Kind};
+use crate::model::{ItemKey, Kind, Origin as _};
 
 /// Reads the facts of an item.
 ///

@@ -8,7 +8,7 @@ use super::item::ItemView;
 use super::survey::Survey;
 use crate::api::{CompiledSelection, EXCLUDE_LABEL, VELERO_EXCLUDE_LABEL};
 use crate::cluster::KindInfo;
-use crate::model::{ClusterScope, DEFINITIONS, ItemKey, NAMESPACES, SkipReason};
+use crate::model::{ClusterScope, DEFINITIONS, ItemKey, NAMESPACES, Origin as _, SkipReason, made_again};
 
 /// What becomes of an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,7 +102,7 @@ impl Filter<'_> {
         if let Some(reason) = home.and_then(|namespace| self.namespaces.left_out.get(namespace)) {
             return Some(*reason);
         }
-        exclusion(item).or_else(|| made_again(info, item))
+        exclusion(item).or_else(|| made_again(&info.kind, item))
     }
 }
 
@@ -116,38 +116,6 @@ pub fn exclusion(item: &ItemView<'_>) -> Option<SkipReason> {
     } else {
         None
     }
-}
-
-/// What somebody else makes again without being asked.
-fn made_again(info: &KindInfo, item: &ItemView<'_>) -> Option<SkipReason> {
-    match info.kind.as_str() {
-        "pods" => item.annotation("kubernetes.io/config.mirror").map(|_| SkipReason::MirrorPod),
-        "configmaps" => (item.name == "kube-root-ca.crt").then_some(SkipReason::ControlPlaneMakesIt),
-        "secrets" => is_generated_token(item).then_some(SkipReason::ControlPlaneMakesIt),
-        "endpointslices.discovery.k8s.io" => {
-            let by_controller = item
-                .label("endpointslice.kubernetes.io/managed-by")
-                .is_some_and(|manager| manager.ends_with(".k8s.io"));
-            (by_controller || item.controller.is_some()).then_some(SkipReason::ControllerMakesIt)
-        }
-        "endpoints" => {
-            let by_controller = item.label("endpoints.kubernetes.io/managed-by").is_some()
-                || item.annotation("endpoints.kubernetes.io/last-change-trigger-time").is_some();
-            by_controller.then_some(SkipReason::ControllerMakesIt)
-        }
-        _ => None,
-    }
-}
-
-/// A token that the control plane made for a service account, before Kubernetes 1.24: called `<account>-token-<5 characters>`.
-/// One that a person made has a name of its own and is kept.
-fn is_generated_token(item: &ItemView<'_>) -> bool {
-    if item.secret_type.as_deref() != Some("kubernetes.io/service-account-token") {
-        return false;
-    }
-    let Some(account) = item.annotation("kubernetes.io/service-account.name") else { return false };
-    let suffix = item.name.strip_prefix(&*account).and_then(|rest| rest.strip_prefix("-token-"));
-    suffix.is_some_and(|suffix| suffix.len() == 5 && suffix.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
 #[cfg(test)]
@@ -227,7 +195,7 @@ mod tests {
             ),
             (
                 "secrets",
-                json!({"type": "kubernetes.io/service-account-token", "metadata": {"name": "web-token-abcde", "namespace": "n", "annotations": {"kubernetes.io/service-account.name": "web"}}}),
+                json!({"type": "kubernetes.io/service-account-token", "metadata": {"name": "web-token-x7k2p", "namespace": "n", "annotations": {"kubernetes.io/service-account.name": "web"}}}),
                 SkipReason::ControlPlaneMakesIt,
             ),
         ];

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::api::{BACKUP_NAME_LABEL, RESTORE_NAME_LABEL};
-use crate::model::LabelSet;
+use crate::model::{LabelSet, Origin};
 
 /// The fields of one object that decide whether it is taken, borrowed from its page.
 #[derive(Debug, Default)]
@@ -72,15 +72,27 @@ impl<'a> ItemView<'a> {
     pub fn label_set(&self) -> LabelSet {
         self.labels.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
     }
+}
 
-    /// The value of an annotation.
-    pub fn annotation(&self, key: &str) -> Option<String> {
-        value_of(self.annotations, key)
+impl Origin for ItemView<'_> {
+    fn name(&self) -> &str {
+        &self.name
     }
 
-    /// The value of a label.
-    pub fn label(&self, key: &str) -> Option<String> {
-        value_of(self.labels, key)
+    fn label(&self, key: &str) -> Option<Cow<'_, str>> {
+        value_of(self.labels, key).map(Cow::Owned)
+    }
+
+    fn annotation(&self, key: &str) -> Option<Cow<'_, str>> {
+        value_of(self.annotations, key).map(Cow::Owned)
+    }
+
+    fn secret_type(&self) -> Option<&str> {
+        self.secret_type.as_deref()
+    }
+
+    fn is_controlled(&self) -> bool {
+        self.controller.is_some()
     }
 }
 

@@ -7,18 +7,12 @@ use std::collections::BTreeMap;
 use crate::api::CompiledSelection;
 use crate::cluster::{Catalog, KindInfo};
 use crate::model::{
-    Category, ClusterScope, DEFINITIONS, Finding, Kind, NAMESPACES, SkipReason, restore_order, term_means,
+    Category, ClusterScope, DEFINITIONS, Finding, Kind, NAMESPACES, SkipReason, is_of_one_cluster,
+    restore_order, term_means,
 };
 
-/// Kinds that say how the cluster is, not what it should be; taken only when they are named.
-const LEFT_OUT: &[&str] = &[
-    "csinodes.storage.k8s.io",
-    "events",
-    "events.events.k8s.io",
-    "leases.coordination.k8s.io",
-    "nodes",
-    "volumeattachments.storage.k8s.io",
-];
+/// Who holds what at this moment; taken only when it is named, as what tells of one cluster.
+const LEASES: &str = "leases.coordination.k8s.io";
 
 /// Our own group: the bucket holds it better than a backup could.
 const OWN_GROUP: &str = "ark.heptio.com";
@@ -93,7 +87,9 @@ enum Verdict {
 fn judge(info: &KindInfo, selection: &CompiledSelection, scope: ClusterScope) -> Verdict {
     let named = selection.kinds.names(&info.kind, info.aliases());
     let taken = selection.kinds.takes(&info.kind, info.aliases());
-    if info.kind.group() == OWN_GROUP || (LEFT_OUT.contains(&info.kind.as_str()) && !named) {
+    if info.kind.group() == OWN_GROUP
+        || ((info.kind.as_str() == LEASES || is_of_one_cluster(&info.kind)) && !named)
+    {
         return if taken { Verdict::LeaveOut(SkipReason::DefaultExclusion) } else { Verdict::NotSelected };
     }
     // A namespace comes with what is in it and a definition with its resources, unless somebody excludes them.

@@ -31,6 +31,14 @@ impl RunKind {
         }
     }
 
+    /// The `kind` of its document.
+    pub fn resource(self) -> &'static str {
+        match self {
+            Self::Backup => "Backup",
+            Self::Restore => "Restore",
+        }
+    }
+
     /// The name of the document whose presence means that the run is complete.
     fn document(self) -> &'static str {
         match self {
@@ -96,6 +104,19 @@ impl RunKeys {
     /// The keys of a restore.
     pub fn restore(name: &RestoreName) -> Result<Self, InvalidKey> {
         Self::new(RunKind::Restore, name.as_str())
+    }
+
+    /// The keys of a run, if its name is one that Ark takes.
+    pub fn parse(kind: RunKind, name: &str) -> Option<Self> {
+        Self::is_name(kind, name).then(|| Self::new(kind, name).ok()).flatten()
+    }
+
+    /// Whether Ark takes the name for a run of that kind.
+    pub fn is_name(kind: RunKind, name: &str) -> bool {
+        match kind {
+            RunKind::Backup => name.parse::<BackupName>().is_ok(),
+            RunKind::Restore => name.parse::<RestoreName>().is_ok(),
+        }
     }
 
     fn new(kind: RunKind, name: &str) -> Result<Self, InvalidKey> {

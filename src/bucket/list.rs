@@ -1,15 +1,11 @@
 //! What is in a location: its backups and restores, complete, partial, foreign or unrecognised, page by page.
 
-use std::collections::VecDeque;
-
 use chrono::{DateTime, Utc};
-use futures::stream::{self, BoxStream, StreamExt as _};
-
-use crate::model::{BackupName, RestoreName};
-use crate::store::{ObjectInfo, ObjectKey};
+use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 
 use super::documents::Claim;
-use super::layout::{self, FileMeaning, RunKind, Writer};
+use super::layout::{self, RunKind, Writer};
+use super::listed::ListedRun;
 use super::survey::{ClaimState, Survey};
 use super::{Bucket, BucketError};
 
@@ -56,171 +52,66 @@ impl Bucket {
     /// All backups, page by page; memory does not grow with their number. Those of Ark 0.3 to 0.9, which lie at the
     /// top of the location, come last.
     pub fn list_backups(&self) -> BoxStream<'static, Result<RunEntry, BucketError>> {
-        let ours = Lister::new(self.clone(), RunKind::Backup).into_stream();
-        ours.chain(TopLister::new(self.clone()).into_stream()).boxed()
+        self.entries(RunKind::Backup).chain(self.list_old_backups()).boxed()
     }
 
     /// All restores, page by page; memory does not grow with their number.
     pub fn list_restores(&self) -> BoxStream<'static, Result<RunEntry, BucketError>> {
-        Lister::new(self.clone(), RunKind::Restore).into_stream()
-    }
-}
-
-/// The folder that is being read: the objects of one run are neighbours in a listing.
-struct Folder {
-    name: String,
-    survey: Survey,
-    objects: u64,
-    size: u64,
-    modified: DateTime<Utc>,
-}
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let survey = Survey::default();
-        Self { name: name.to_owned(), survey, objects: 0, size: 0, modified: DateTime::UNIX_EPOCH }
+        self.entries(RunKind::Restore)
     }
 
-    fn add(&mut self, object: &ObjectInfo, meaning: FileMeaning) {
-        self.survey.add(meaning);
-        self.objects += 1;
-        self.size += object.size;
-        self.modified = self.modified.max(object.modified);
-    }
-
-    fn into_entry(self, state: RunState) -> RunEntry {
-        let Self { name, survey: _, objects, size, modified } = self;
-        RunEntry { name: name.escape_debug().to_string(), state, objects, size, modified }
-    }
-}
-
-struct Lister {
-    bucket: Bucket,
-    kind: RunKind,
-    page: Option<String>,
-    exhausted: bool,
-    folder: Option<Folder>,
-    ready: VecDeque<Folder>,
-}
-
-impl Lister {
-    fn new(bucket: Bucket, kind: RunKind) -> Self {
-        Self { bucket, kind, page: None, exhausted: false, folder: None, ready: VecDeque::new() }
-    }
-
-    fn into_stream(self) -> BoxStream<'static, Result<RunEntry, BucketError>> {
-        stream::try_unfold(
-            self,
-            |mut lister| async move { Ok(lister.next().await?.map(|entry| (entry, lister))) },
-        )
-        .boxed()
-    }
-
-    async fn next(&mut self) -> Result<Option<RunEntry>, BucketError> {
-        loop {
-            if let Some(folder) = self.ready.pop_front() {
-                let state = self.state(&folder).await?;
-                return Ok(Some(folder.into_entry(state)));
+    fn entries(&self, kind: RunKind) -> BoxStream<'static, Result<RunEntry, BucketError>> {
+        let bucket = self.clone();
+        let entry = move |run: ListedRun| {
+            let bucket = bucket.clone();
+            async move {
+                let state = bucket.state(&run).await?;
+                Ok(run.into_entry(state))
             }
-            if self.exhausted {
-                return Ok(None);
-            }
-            self.read_page().await?;
-        }
-    }
-
-    async fn read_page(&mut self) -> Result<(), BucketError> {
-        let listing = self.bucket.store.list(self.kind.folder(), false, self.page.take()).await?;
-        for object in &listing.objects {
-            let Some((name, meaning)) = layout::parse_key(self.kind, object.key.as_str()) else { continue };
-            if self.folder.as_ref().is_none_or(|folder| folder.name != name) {
-                self.ready.extend(self.folder.replace(Folder::new(name)));
-            }
-            if let Some(folder) = &mut self.folder {
-                folder.add(object, meaning);
-            }
-        }
-        self.page = listing.next;
-        if self.page.is_none() {
-            self.exhausted = true;
-            self.ready.extend(self.folder.take());
-        }
-        Ok(())
-    }
-
-    async fn state(&self, folder: &Folder) -> Result<RunState, BucketError> {
-        let valid = match self.kind {
-            RunKind::Backup => folder.name.parse::<BackupName>().is_ok(),
-            RunKind::Restore => folder.name.parse::<RestoreName>().is_ok(),
         };
-        Ok(match folder.survey {
+        self.list_runs(kind).and_then(entry).boxed()
+    }
+
+    async fn state(&self, run: &ListedRun) -> Result<RunState, BucketError> {
+        let keys = run.keys();
+        Ok(match (run.survey, keys) {
             // A stray file beside parts of ours does not make a run another's.
-            Survey { foreign: Some(writer), parts: 0, .. } => RunState::Foreign(writer),
-            _ if !valid => RunState::Unrecognised,
-            Survey { committed: true, .. } => RunState::Complete,
-            Survey { claimed: true, .. } => {
-                let key = ObjectKey::new(format!("{}{}/claim.json", self.kind.folder(), folder.name))?;
-                match self.bucket.read_claim(&key).await? {
-                    ClaimState::Held(claim) => RunState::Partial(Some(claim)),
-                    ClaimState::Absent | ClaimState::Unreadable(_) => RunState::Partial(None),
-                }
-            }
-            Survey { parts: 1.., .. } => RunState::Partial(None),
+            (Survey { foreign: Some(writer), parts: 0, .. }, _) => RunState::Foreign(writer),
+            (_, None) => RunState::Unrecognised,
+            (Survey { committed: true, .. }, _) => RunState::Complete,
+            (Survey { claimed: true, .. }, Some(keys)) => match self.read_claim(keys.claim()).await? {
+                ClaimState::Held(claim) => RunState::Partial(Some(claim)),
+                ClaimState::Absent | ClaimState::Unreadable(_) => RunState::Partial(None),
+            },
+            (Survey { parts: 1.., .. }, _) => RunState::Partial(None),
             _ => RunState::Unrecognised,
         })
     }
-}
 
-/// Folders at the top of the location, where Ark 0.3 to 0.9 kept its backups.
-struct TopLister {
-    bucket: Bucket,
-    page: Option<String>,
-    exhausted: bool,
-    folders: VecDeque<String>,
-}
-
-impl TopLister {
-    fn new(bucket: Bucket) -> Self {
-        Self { bucket, page: None, exhausted: false, folders: VecDeque::new() }
-    }
-
-    fn into_stream(self) -> BoxStream<'static, Result<RunEntry, BucketError>> {
-        stream::try_unfold(
-            self,
-            |mut lister| async move { Ok(lister.next().await?.map(|entry| (entry, lister))) },
-        )
-        .boxed()
-    }
-
-    async fn next(&mut self) -> Result<Option<RunEntry>, BucketError> {
-        loop {
-            if let Some(folder) = self.folders.pop_front() {
-                if let Some(entry) = self.look_into(&folder).await? {
-                    return Ok(Some(entry));
-                }
-                continue;
-            }
-            if self.exhausted {
-                return Ok(None);
-            }
-            let listing = self.bucket.store.list("", true, self.page.take()).await?;
-            self.folders
-                .extend(listing.prefixes.into_iter().filter(|folder| !layout::is_reserved_folder(folder)));
-            self.page = listing.next;
-            self.exhausted = self.page.is_none();
-        }
+    /// The backups of Ark 0.3 to 0.9: folders at the top of the location.
+    fn list_old_backups(&self) -> BoxStream<'static, Result<RunEntry, BucketError>> {
+        let bucket = self.clone();
+        let look = move |folder: String| {
+            let bucket = bucket.clone();
+            async move { bucket.look_into(&folder).await }
+        };
+        let folders = self.pages("", true).map_ok(|page| {
+            let folders = page.prefixes.into_iter().filter(|folder| !layout::is_reserved_folder(folder));
+            stream::iter(folders.map(Ok))
+        });
+        folders.try_flatten().try_filter_map(look).boxed()
     }
 
     /// The first page tells: such a backup has three objects.
     async fn look_into(&self, prefix: &str) -> Result<Option<RunEntry>, BucketError> {
         let name = prefix.trim_end_matches('/');
-        let listing = self.bucket.store.list(prefix, true, None).await?;
-        let mut folder = Folder::new(name);
+        let listing = self.store.list(prefix, true, None).await?;
+        let mut run = ListedRun::new(RunKind::Backup, name);
         for object in &listing.objects {
             let file = object.key.as_str().strip_prefix(prefix).unwrap_or_default();
-            folder.add(object, layout::parse_file(RunKind::Backup, name, file));
+            run.add(object, layout::parse_file(RunKind::Backup, name, file));
         }
-        let is_backup = folder.survey.committed && folder.survey.foreign.is_some();
-        Ok(is_backup.then(|| folder.into_entry(RunState::Foreign(Writer::Ark03))))
+        let is_backup = run.survey.committed && run.survey.foreign.is_some();
+        Ok(is_backup.then(|| run.into_entry(RunState::Foreign(Writer::Ark03))))
     }
 }

@@ -17,6 +17,9 @@ use super::record::RunDocument;
 use super::survey::ClaimState;
 use super::{Bucket, BucketError};
 
+/// How much is shown of a kind that should not be there; ours are shorter.
+const LONGEST_KIND: usize = 64;
+
 /// A complete run, opened: its document has been read and agrees with its name.
 #[derive(Clone, Debug)]
 pub struct StoredRun<D> {
@@ -65,7 +68,11 @@ impl Bucket {
         Ok(self.open_restore(name).await?.document)
     }
 
-    pub(super) async fn open_run<D: RunDocument>(&self, keys: RunKeys) -> Result<StoredRun<D>, BucketError> {
+    /// Opens a complete run of either kind, as [`Bucket::open_backup`] does.
+    ///
+    /// # Errors
+    /// As [`Bucket::open_backup`].
+    pub async fn open_run<D: RunDocument>(&self, keys: RunKeys) -> Result<StoredRun<D>, BucketError> {
         let (key, location) = (keys.document().to_string(), self.store.describe());
         let bytes = match read_all(&*self.store, keys.document(), MAX_DOCUMENT).await {
             Ok(bytes) => bytes,
@@ -82,6 +89,10 @@ impl Bucket {
                 return Err(BucketError::Document { key, location, source });
             }
         };
+        if let Some(kind) = foreign_kind(&bytes, D::KIND) {
+            let problem = format!("it holds a {kind} and not a {}", D::KIND.resource());
+            return Err(BucketError::Corrupt { key, location, offset: None, problem });
+        }
         if let Some(found) = document.newer_format() {
             return Err(BucketError::NewerFormat { key, location, found, known: FORMAT });
         }
@@ -129,6 +140,17 @@ impl Bucket {
         };
         Ok(BucketError::Incomplete { kind: keys.kind(), name, location, state })
     }
+}
+
+/// The `kind` that a document says it is of, when that is not the one that it should be.
+fn foreign_kind(document: &[u8], expected: RunKind) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Header {
+        kind: Option<String>,
+    }
+    let header: Header = serde_json::from_slice(document).ok()?;
+    let kind = header.kind.filter(|kind| kind != expected.resource())?;
+    Some(kind.chars().take(LONGEST_KIND).collect::<String>().escape_debug().to_string())
 }
 
 impl<D: RunDocument> StoredRun<D> {

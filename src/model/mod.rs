@@ -3,6 +3,7 @@
 //! Everything here is pure and imports nothing of this crate, so that every other module may use it.
 
 mod item;
+mod made_again;
 mod names;
 mod needs;
 mod outcome;
@@ -11,6 +12,7 @@ mod progress;
 mod selection;
 
 pub use item::{ItemKey, Kind};
+pub use made_again::{Origin, TOKEN_TYPE, is_generated, is_of_one_cluster, made_again};
 pub use names::{BackupName, InvalidName, RestoreName};
 pub use needs::{Accounts, CLUSTER_BINDINGS, ClusterScope, DEFINITIONS, NAMESPACES, Needs, VOLUMES, refers};
 pub use outcome::{Category, Finding, MAX_FINDINGS, Results, Severity, SkipReason, Tally, causes};

@@ -1,7 +1,7 @@
 //! What a listing makes of everything that can lie in a bucket.
 
 use super::*;
-use crate::bucket::{RunState, Writer};
+use crate::bucket::{RunKind, RunState, Writer};
 
 fn put(store: &MemoryStore, keys: &[&str]) {
     for key in keys {
@@ -50,6 +50,53 @@ async fn ours_and_foreign_and_garbage_are_told_apart_page_by_page() {
     assert_eq!(entries[4].objects, 5);
     assert!(entries[4].size > 10);
     assert!(bucket.list_restores().try_collect::<Vec<_>>().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_listing_alone_tells_what_is_complete_and_whether_its_items_are_there() {
+    let (store, bucket) = bucket();
+    make(&bucket, &claim("run")).await.unwrap();
+    put(
+        &store,
+        &[
+            "backups/ark10/ark-backup.json",
+            "backups/ark10/ark10.tar.gz",
+            "backups/Bad/ark-backup.json",
+            "backups/begun/claim.json",
+            "backups/empty/ark-backup.json",
+            "restores/back/ark-restore.json",
+        ],
+    );
+    let runs: Vec<_> = bucket.list_runs(RunKind::Backup).try_collect().await.unwrap();
+    let told: Vec<_> = runs
+        .iter()
+        .map(|run| (run.name(), run.document().is_some(), run.has_tarball(), run.is_partial()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("Bad", false, false, false),
+            ("ark10", false, false, false),
+            ("begun", false, false, true),
+            ("empty", true, false, false),
+            ("nightly", true, true, false),
+        ]
+    );
+    assert_eq!(runs[3].document().unwrap().size, 2);
+    let restores: Vec<_> = bucket.list_runs(RunKind::Restore).try_collect().await.unwrap();
+    assert!(restores.len() == 1 && restores[0].document().is_some());
+    let keys = runs[4].keys().unwrap();
+    assert!(bucket.has(keys.tarball()).await.unwrap() && !bucket.has(keys.claim()).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_document_of_another_kind_is_not_taken_for_a_run() {
+    let (store, bucket) = bucket();
+    let mut other = serde_json::to_value(document("nightly", Vec::new())).unwrap();
+    other["kind"] = "Restore".into();
+    store.insert("backups/nightly/ark-backup.json", serde_json::to_vec(&other).unwrap());
+    let error = bucket.open_backup(&name()).await.unwrap_err().to_string();
+    assert!(error.ends_with("it holds a Restore and not a Backup"), "{error}");
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::shape;
-use crate::model::Kind;
+use crate::model::{Kind, is_generated};
 
 /// Where admission mounts the service account's token.
 const TOKEN_PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
@@ -66,8 +66,8 @@ pub(super) fn rewrite(kind: &Kind, item: &mut Value) {
 
 fn is_token_volume(volume: &Value, account: &str) -> bool {
     let Some(name) = shape::text(volume, &["name"]) else { return false };
-    let projected = volume.get("projected").is_some() && shape::is_generated(name, "kube-api-access-");
-    let secret = volume.get("secret").is_some() && shape::is_generated(name, &format!("{account}-token-"));
+    let projected = volume.get("projected").is_some() && is_generated(name, "kube-api-access-");
+    let secret = volume.get("secret").is_some() && is_generated(name, &format!("{account}-token-"));
     projected || secret
 }
 

@@ -3,10 +3,7 @@
 use serde_json::Value;
 
 use super::shape;
-use crate::model::Kind;
-
-/// The type of secrets that hold a service account's token.
-pub(super) const TOKEN_TYPE: &str = "kubernetes.io/service-account-token";
+use crate::model::{Kind, TOKEN_TYPE};
 
 /// What the control plane fills in: the account's uid, and the data.
 const ACCOUNT_UID: &str = "kubernetes.io/service-account.uid";

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::shape;
-use crate::model::Kind;
+use crate::model::{Kind, is_generated};
 
 /// Drops `<name>-token-xxxxx` from `secrets`.
 pub(super) fn rewrite(kind: &Kind, item: &mut Value) {
@@ -14,7 +14,7 @@ pub(super) fn rewrite(kind: &Kind, item: &mut Value) {
         return;
     };
     shape::retain(item, &["secrets"], |secret| {
-        !shape::text(secret, &["name"]).is_some_and(|name| shape::is_generated(name, &prefix))
+        !shape::text(secret, &["name"]).is_some_and(|name| is_generated(name, &prefix))
     });
 }
 

@@ -78,14 +78,6 @@ pub(super) fn each(value: &mut Value, path: &str, visit: &mut dyn FnMut(&mut Val
     }
 }
 
-/// Whether `name` is `prefix` and five characters as the API server makes them up.
-pub(super) fn is_generated(name: &str, prefix: &str) -> bool {
-    /// The API server's alphabet for generated names: no vowels, no 0, 1 and 3.
-    const ALPHABET: &str = "bcdfghjklmnpqrstvwxz2456789";
-    name.strip_prefix(prefix)
-        .is_some_and(|suffix| suffix.len() == 5 && suffix.chars().all(|letter| ALPHABET.contains(letter)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,13 +100,5 @@ mod tests {
         remove_keys(&mut item, &["annotations"], &["a"]);
         retain(&mut item, &["list"], |_| false);
         assert_eq!(item, json!({"annotations": {}}));
-    }
-
-    #[test]
-    fn generated_names_are_told_from_chosen_ones() {
-        assert!(is_generated("web-token-x7k2p", "web-token-"));
-        assert!(!is_generated("web-token-admin", "web-token-"));
-        assert!(!is_generated("web-token-x7k2pq", "web-token-"));
-        assert!(!is_generated("other-token-x7k2p", "web-token-"));
     }
 }

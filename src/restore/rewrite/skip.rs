@@ -2,11 +2,13 @@
 //!
 //! Whether an item's controller comes back in the same restore is not known here; the plan decides that.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
-use super::{secret, shape};
+use super::shape;
 use crate::api;
-use crate::model::{Kind, SkipReason};
+use crate::model::{Kind, Origin, SkipReason, is_of_one_cluster, made_again};
 
 /// Why the item, as it is in the backup, is never restored; None when it may be.
 pub fn never_restored(kind: &Kind, item: &Value) -> Option<SkipReason> {
@@ -14,29 +16,51 @@ pub fn never_restored(kind: &Kind, item: &Value) -> Option<SkipReason> {
         return Some(SkipReason::DefaultExclusion);
     }
     match kind.as_str() {
-        "pods" if annotation(item, "kubernetes.io/config.mirror").is_some() => Some(SkipReason::MirrorPod),
         "pods" if is_finished_pod(item) => Some(SkipReason::Finished),
         "jobs.batch" if is_finished_job(item) => Some(SkipReason::Finished),
         _ if is_made_by_control_plane(kind, item) => Some(SkipReason::ControlPlaneMakesIt),
-        _ if is_made_by_controller(kind, item) => Some(SkipReason::ControllerMakesIt),
-        _ => None,
+        _ => made_again(kind, &Stored(item)),
+    }
+}
+
+/// An item of a backup, parsed.
+struct Stored<'a>(&'a Value);
+
+impl Origin for Stored<'_> {
+    fn name(&self) -> &str {
+        shape::text(self.0, &["metadata", "name"]).unwrap_or_default()
+    }
+
+    fn label(&self, key: &str) -> Option<Cow<'_, str>> {
+        label(self.0, key).map(Cow::Borrowed)
+    }
+
+    fn annotation(&self, key: &str) -> Option<Cow<'_, str>> {
+        annotation(self.0, key).map(Cow::Borrowed)
+    }
+
+    fn secret_type(&self) -> Option<&str> {
+        shape::text(self.0, &["type"])
+    }
+
+    fn is_controlled(&self) -> bool {
+        shape::elements(self.0, &["metadata", "ownerReferences"])
+            .any(|owner| owner.get("controller").and_then(Value::as_bool) == Some(true))
     }
 }
 
 /// Kinds that tell of one cluster at one time, and the records of backup programs.
 fn is_excluded_kind(kind: &Kind) -> bool {
-    matches!(
-        kind.as_str(),
-        "nodes"
-            | "events"
-            | "events.events.k8s.io"
-            | "csinodes.storage.k8s.io"
-            | "volumeattachments.storage.k8s.io"
-            | "backups.velero.io"
-            | "restores.velero.io"
-            | "backuprepositories.velero.io"
-            | "resticrepositories.velero.io"
-    ) || kind.group() == api::GROUP
+    let of_velero = || {
+        matches!(
+            kind.as_str(),
+            "backups.velero.io"
+                | "restores.velero.io"
+                | "backuprepositories.velero.io"
+                | "resticrepositories.velero.io"
+        )
+    };
+    is_of_one_cluster(kind) || kind.group() == api::GROUP || of_velero()
 }
 
 fn is_finished_pod(item: &Value) -> bool {
@@ -56,11 +80,7 @@ fn is_made_by_control_plane(kind: &Kind, item: &Value) -> bool {
     let name = shape::text(item, &["metadata", "name"]).unwrap_or_default();
     let namespace = shape::text(item, &["metadata", "namespace"]).unwrap_or_default();
     match kind.as_str() {
-        "configmaps" => {
-            name == "kube-root-ca.crt"
-                || (namespace == "kube-system" && name == "extension-apiserver-authentication")
-        }
-        "secrets" => is_generated_token(item, name),
+        "configmaps" => namespace == "kube-system" && name == "extension-apiserver-authentication",
         "apiservices.apiregistration.k8s.io" => {
             label(item, "kube-aggregator.kubernetes.io/automanaged").is_some()
         }
@@ -77,23 +97,6 @@ fn is_made_by_control_plane(kind: &Kind, item: &Value) -> bool {
     }
 }
 
-/// A token that the control plane made for an account, of clusters before 1.24; one that a person asked for has another name.
-fn is_generated_token(item: &Value, name: &str) -> bool {
-    shape::text(item, &["type"]) == Some(secret::TOKEN_TYPE)
-        && annotation(item, "kubernetes.io/service-account.name")
-            .is_some_and(|account| shape::is_generated(name, &format!("{account}-token-")))
-}
-
-/// Endpoints that follow from a Service's selector.
-fn is_made_by_controller(kind: &Kind, item: &Value) -> bool {
-    match kind.as_str() {
-        "endpointslices.discovery.k8s.io" => label(item, "endpointslice.kubernetes.io/managed-by")
-            .is_some_and(|by| by.ends_with("-controller.k8s.io")),
-        "endpoints" => label(item, "endpoints.kubernetes.io/managed-by") == Some("endpoint-controller"),
-        _ => false,
-    }
-}
-
 fn label<'a>(item: &'a Value, key: &str) -> Option<&'a str> {
     shape::text(item, &["metadata", "labels", key])
 }
@@ -105,11 +108,12 @@ fn annotation<'a>(item: &'a Value, key: &str) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::TOKEN_TYPE;
     use serde_json::json;
 
     #[test]
     fn each_reason_is_found_and_its_neighbours_are_restored() {
-        let token = |name: &str| json!({"type": secret::TOKEN_TYPE, "metadata": {"name": name, "annotations": {"kubernetes.io/service-account.name": "web"}}});
+        let token = |name: &str| json!({"type": TOKEN_TYPE, "metadata": {"name": name, "annotations": {"kubernetes.io/service-account.name": "web"}}});
         let ended = |condition: &str, status: &str| json!({"status": {"conditions": [{"type": condition, "status": status}]}});
         let labelled = |key: &str, value: &str| json!({"metadata": {"name": "x", "labels": {key: value}}});
         for (kind, item, expected) in [

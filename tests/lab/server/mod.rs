@@ -3,11 +3,13 @@
 //! A test makes a [`Home`] (a namespace with Ark's kinds), gives it locations and objects, and starts a [`Server`] in it,
 //! or several, one after the other or side by side. A server ends with its test, and its log is printed if the test fails.
 
+mod crashes;
 mod daemon;
 mod door;
 mod home;
 mod leader;
 mod runs;
+mod stage;
 mod sync;
 mod time;
 

@@ -1,0 +1,151 @@
+//! What a listing alone says of the runs of a location: one pass over the keys, without a look into any object.
+
+use chrono::{DateTime, Utc};
+use futures::stream::{self, BoxStream, Stream, StreamExt as _, TryStreamExt as _};
+
+use crate::store::{Listing, ObjectInfo, ObjectKey};
+
+use super::layout::{self, FileMeaning, Part, RunKeys, RunKind};
+use super::list::{RunEntry, RunState};
+use super::survey::Survey;
+use super::{Bucket, BucketError};
+
+/// A run, as its keys tell of it.
+#[derive(Clone, Debug)]
+pub struct ListedRun {
+    kind: RunKind,
+    name: String,
+    pub(super) survey: Survey,
+    document: Option<Stamp>,
+    tarball: bool,
+    objects: u64,
+    size: u64,
+    modified: DateTime<Utc>,
+}
+
+/// What changes when a document is written anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Stamp {
+    /// Its bytes.
+    pub size: u64,
+    /// When it was written.
+    pub modified: DateTime<Utc>,
+}
+
+impl ListedRun {
+    pub(super) fn new(kind: RunKind, name: &str) -> Self {
+        Self {
+            kind,
+            name: name.to_owned(),
+            survey: Survey::default(),
+            document: None,
+            tarball: false,
+            objects: 0,
+            size: 0,
+            modified: DateTime::UNIX_EPOCH,
+        }
+    }
+
+    pub(super) fn add(&mut self, object: &ObjectInfo, meaning: FileMeaning) {
+        match meaning {
+            FileMeaning::Ours(Part::Document) => {
+                self.document = Some(Stamp { size: object.size, modified: object.modified });
+            }
+            FileMeaning::Ours(Part::Tarball) => self.tarball = true,
+            _ => {}
+        }
+        self.survey.add(meaning);
+        self.objects += 1;
+        self.size += object.size;
+        self.modified = self.modified.max(object.modified);
+    }
+
+    pub(super) fn into_entry(self, state: RunState) -> RunEntry {
+        let Self { kind: _, name, survey: _, document: _, tarball: _, objects, size, modified } = self;
+        RunEntry { name: name.escape_debug().to_string(), state, objects, size, modified }
+    }
+
+    /// Its name, as it stands in the keys; which need not be a valid one.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its keys, if its name is one that Ark takes.
+    pub fn keys(&self) -> Option<RunKeys> {
+        RunKeys::parse(self.kind, &self.name)
+    }
+
+    /// Its document, if it is complete and ours.
+    pub fn document(&self) -> Option<Stamp> {
+        let is_foreign = self.survey.foreign.is_some() && self.survey.parts == 0;
+        self.document.filter(|_| !is_foreign && RunKeys::is_name(self.kind, &self.name))
+    }
+
+    /// Whether its items are there; a restore has none.
+    pub fn has_tarball(&self) -> bool {
+        self.tarball
+    }
+
+    /// Whether it was begun by Ark and is not complete.
+    pub fn is_partial(&self) -> bool {
+        self.document.is_none() && (self.survey.claimed || self.survey.parts > 0)
+    }
+}
+
+impl Bucket {
+    /// All runs of a kind from their keys alone, page by page; memory does not grow with their number.
+    pub fn list_runs(&self, kind: RunKind) -> BoxStream<'static, Result<ListedRun, BucketError>> {
+        let mut open = None;
+        let end = stream::once(async { Ok(None) });
+        let pages = self.pages(kind.folder(), false).map_ok(Some).chain(end);
+        let runs = pages.map_ok(move |page| stream::iter(gather(kind, &mut open, page).into_iter().map(Ok)));
+        runs.try_flatten().boxed()
+    }
+
+    /// The pages of a listing, one after the other.
+    pub(super) fn pages(
+        &self,
+        prefix: &'static str,
+        delimiter: bool,
+    ) -> impl Stream<Item = Result<Listing, BucketError>> + Send + 'static {
+        let store = std::sync::Arc::clone(&self.store);
+        stream::try_unfold(Some(None), move |page| {
+            let store = std::sync::Arc::clone(&store);
+            async move {
+                let Some(page) = page else { return Ok(None) };
+                let mut listing = store.list(prefix, delimiter, page).await?;
+                let next = listing.next.take().map(Some);
+                Ok(Some((listing, next)))
+            }
+        })
+    }
+
+    /// Whether an object is there, looked up by its key and not in a listing.
+    ///
+    /// # Errors
+    /// When the store does not say so.
+    pub async fn has(&self, key: &ObjectKey) -> Result<bool, BucketError> {
+        match self.store.head(key).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_not_found() => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// The runs that a page completes; the last one stays open, because the objects of one run are neighbours across pages.
+/// No page is the end.
+fn gather(kind: RunKind, open: &mut Option<ListedRun>, page: Option<Listing>) -> Vec<ListedRun> {
+    let Some(page) = page else { return open.take().into_iter().collect() };
+    let mut whole = Vec::new();
+    for object in &page.objects {
+        let Some((name, meaning)) = layout::parse_key(kind, object.key.as_str()) else { continue };
+        if open.as_ref().is_none_or(|run| run.name != name) {
+            whole.extend(open.replace(ListedRun::new(kind, name)));
+        }
+        if let Some(run) = open {
+            run.add(object, meaning);
+        }
+    }
+    whole
+}

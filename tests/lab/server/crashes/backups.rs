@@ -1,0 +1,78 @@
+//! Killed while a Backup is made: the next server makes it under the same name, or finds that it is made.
+
+use serde_json::{Value, json};
+
+use super::super::stage::{Point, Side, Stage, api, s3};
+use super::super::{BACKUP, Home};
+use super::cases;
+use crate::backup::config_map;
+use crate::support::{Lab, TestNamespace};
+
+pub const POINTS: &[Point] = &[
+    api("Backup: specification completed", "PUT", "/backups/{}", ""),
+    api("Backup: status InProgress", "PUT", "/backups/{}/status", r#""phase":"InProgress""#),
+    s3("Backup: claim", "PUT", "/backups/{}/claim.json"),
+    s3("Backup: tarball", "PUT", "/backups/{}/{}.tar.zst"),
+    s3("Backup: index", "PUT", "/backups/{}/index.ndjson.zst"),
+    s3("Backup: results", "PUT", "/backups/{}/results.json.zst"),
+    s3("Backup: log", "PUT", "/backups/{}/logs.ndjson.zst"),
+    s3("Backup: document, the commit", "PUT", "/backups/{}/ark-backup.json"),
+    s3("Backup: claim let go", "DELETE", "/backups/{}/claim.json"),
+    api("Backup: status Completed", "PUT", "/backups/{}/status", r#""phase":"Completed""#),
+];
+
+/// The keys of a complete backup, and nothing else.
+pub fn complete(name: &str) -> Vec<String> {
+    ["ark-backup.json", "index.ndjson.zst", "logs.ndjson.zst", &format!("{name}.tar.zst"), "results.json.zst"]
+        .map(|file| format!("backups/{name}/{file}"))
+        .to_vec()
+}
+
+/// Creates a Backup of one namespace.
+pub async fn begin(home: &Home<'_>, name: &str, namespace: &str) {
+    home.create(BACKUP, name, json!({"includedNamespaces": [namespace]})).await;
+}
+
+/// The document in the bucket is this object's, and both say the same.
+pub fn agree(object: &Value, document: &Value) {
+    assert_eq!(document["metadata"]["uid"], object["metadata"]["uid"], "the document is another's");
+    for field in ["phase", "objects", "startTimestamp", "completionTimestamp", "attempt"] {
+        assert_eq!(document["status"][field], object["status"][field], "{field}: {object} {document}");
+    }
+}
+
+async fn check(stage: &Stage<'_>, name: &str, early: Option<Value>) {
+    let backup = stage.home.reach(BACKUP, name, "Completed").await;
+    let document = stage.object(&format!("backups/{name}/ark-backup.json")).await.expect("committed");
+    if let Some(early) = early {
+        assert_eq!(early, document, "what was committed before the crash was written again");
+    }
+    agree(&backup, &document);
+    let attempt = backup["status"]["attempt"].as_u64().expect("counted");
+    assert!((1..=2).contains(&attempt), "{backup}");
+    let stored = backup["status"]["conditions"].as_array().into_iter().flatten();
+    assert!(stored.clone().any(|each| each["type"] == "Stored" && each["status"] == "True"), "{backup}");
+    assert_eq!(stage.keys(&format!("backups/{name}/")).await, complete(name));
+    stage.verify(name).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn a_backup_is_made_once_wherever_the_server_is_killed() {
+    let lab = Lab::get().await;
+    let namespace = TestNamespace::create(&lab.a, "kept").await;
+    config_map(&lab.a, &namespace.name, "settings", &json!({"k": "v"})).await;
+    let mut stage = Stage::open(&lab, "crash-backup").await;
+    for (point, side, name) in cases(POINTS, "backup") {
+        println!("{side:?} `{}`: {name}", point.what);
+        stage.mine(point, side, &name);
+        begin(&stage.home, &name, &namespace.name).await;
+        stage.died(point, side).await;
+        let early = stage.object(&format!("backups/{name}/ark-backup.json")).await;
+        let late = ["Backup: claim let go", "Backup: status Completed"].contains(&point.what);
+        let committed = late || (point.what.ends_with("the commit") && side == Side::After);
+        assert_eq!(early.is_some(), committed, "the document exists from the commit on: {early:?}");
+        stage.man().await;
+        check(&stage, &name, early).await;
+    }
+}

@@ -1,0 +1,76 @@
+//! Killed while a Backup is deleted: the next server finishes, and nothing of it is left anywhere.
+
+use serde_json::json;
+
+use super::super::stage::{Point, Stage, api, s3};
+use super::super::{BACKUP, DELETION, RESTORE};
+use super::{backups, cases};
+use crate::backup::config_map;
+use crate::support::{Lab, TestNamespace};
+
+pub const POINTS: &[Point] = &[
+    api("Deletion: request InProgress", "PUT", "/deletebackuprequests/{}/status", r#""phase":"InProgress""#),
+    api("Deletion: Backup Deleting", "PUT", "/backups/{}/status", r#""phase":"Deleting""#),
+    s3("Deletion: claim on a Restore", "PUT", "/restores/{}/claim.json"),
+    s3("Deletion: document of a Restore", "DELETE", "/restores/{}/ark-restore.json"),
+    s3("Deletion: part of a Restore", "DELETE", "/restores/{}/logs.ndjson.zst"),
+    s3("Deletion: claim on a Restore let go", "DELETE", "/restores/{}/claim.json"),
+    api("Deletion: Restore", "DELETE", "/restores/{}", ""),
+    s3("Deletion: claim", "PUT", "/backups/{}/claim.json"),
+    s3("Deletion: document", "DELETE", "/backups/{}/ark-backup.json"),
+    s3("Deletion: tarball", "DELETE", "/backups/{}/{}.tar.zst"),
+    s3("Deletion: other part", "DELETE", "/backups/{}/logs.ndjson.zst"),
+    s3("Deletion: claim let go", "DELETE", "/backups/{}/claim.json"),
+    api("Deletion: Backup", "DELETE", "/backups/{}", ""),
+    api("Deletion: request Processed", "PUT", "/deletebackuprequests/{}/status", r#""phase":"Processed""#),
+];
+
+/// A Backup and a Restore from it for each case, of the same name.
+async fn make(stage: &Stage<'_>, namespace: &str) -> Vec<TestNamespace> {
+    let names: Vec<String> =
+        cases(POINTS, "delete").map(|(_, _, name)| name).chain(["bystander".to_owned()]).collect();
+    for name in &names {
+        backups::begin(&stage.home, name, namespace).await;
+    }
+    let mut copies = Vec::new();
+    for name in &names {
+        stage.home.reach(BACKUP, name, "Completed").await;
+        let copy = TestNamespace::reserve(&stage.lab.a, "deleted");
+        let spec = json!({"backupName": name, "namespaceMapping": {namespace: &copy.name}});
+        stage.home.create(RESTORE, name, spec).await;
+        copies.push(copy);
+    }
+    for name in &names {
+        stage.home.reach(RESTORE, name, "Completed").await;
+    }
+    copies
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn a_deletion_is_finished_wherever_the_server_is_killed() {
+    let lab = Lab::get().await;
+    let namespace = TestNamespace::create(&lab.a, "removed").await;
+    config_map(&lab.a, &namespace.name, "settings", &json!({"k": "v"})).await;
+    let mut stage = Stage::open(&lab, "crash-delete").await;
+    let _copies = make(&stage, &namespace.name).await;
+    for (point, side, name) in cases(POINTS, "delete") {
+        println!("{side:?} `{}`: {name}", point.what);
+        stage.mine(point, side, &name);
+        stage.home.create(DELETION, &name, json!({"backupName": name})).await;
+        stage.died(point, side).await;
+        stage.man().await;
+        let request = stage.home.reach(DELETION, &name, "Processed").await;
+        let errors = request["status"]["errors"].as_array().map_or(0, Vec::len);
+        assert_eq!(errors, 0, "{request}");
+        stage.home.gone(BACKUP, &name).await;
+        stage.home.gone(RESTORE, &name).await;
+        for kind in ["backups", "restores"] {
+            assert_eq!(stage.keys(&format!("{kind}/{name}/")).await, Vec::<String>::new());
+        }
+    }
+    assert_eq!(stage.home.phase(BACKUP, "bystander").await.as_deref(), Some("Completed"));
+    assert_eq!(stage.home.phase(RESTORE, "bystander").await.as_deref(), Some("Completed"));
+    assert_eq!(stage.keys("backups/").await, backups::complete("bystander"));
+    stage.verify("bystander").await;
+}

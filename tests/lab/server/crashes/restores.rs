@@ -1,0 +1,134 @@
+//! Killed while a Restore runs: the next server goes on, and nothing is there twice.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::super::stage::{Point, Stage, api, s3};
+use super::super::{BACKUP, RESTORE};
+use super::{backups, cases};
+use crate::backup::config_map;
+use crate::support::{Cluster, Lab, TestNamespace};
+
+pub const POINTS: &[Point] = &[
+    api("Restore: status InProgress", "PUT", "/restores/{}/status", r#""phase":"InProgress""#),
+    s3("Restore: claim", "PUT", "/restores/{}/claim.json"),
+    api("Restore: namespace", "POST", "/api/v1/namespaces", r#""ark.heptio.com/restore-name":"{}""#),
+    api(
+        "Restore: item that the cluster makes itself",
+        "PATCH",
+        "/serviceaccounts/default",
+        r#""ark.heptio.com/restore-name":"{}""#,
+    ),
+    api("Restore: item", "POST", "/configmaps", r#""ark.heptio.com/restore-name":"{}""#),
+    api("Restore: item with an owner", "POST", "/secrets", r#""ark.heptio.com/restore-name":"{}""#),
+    api(
+        "Restore: item that controllers act on",
+        "POST",
+        "/deployments",
+        r#""ark.heptio.com/restore-name":"{}""#,
+    ),
+    s3("Restore: index", "PUT", "/restores/{}/index.ndjson.zst"),
+    s3("Restore: results", "PUT", "/restores/{}/results.json.zst"),
+    s3("Restore: log", "PUT", "/restores/{}/logs.ndjson.zst"),
+    s3("Restore: document, the commit", "PUT", "/restores/{}/ark-restore.json"),
+    s3("Restore: claim let go", "DELETE", "/restores/{}/claim.json"),
+    api("Restore: status Completed", "PUT", "/restores/{}/status", r#""phase":"Completed""#),
+];
+
+const FILES: [&str; 4] = ["ark-restore.json", "index.ndjson.zst", "logs.ndjson.zst", "results.json.zst"];
+
+/// What the restores bring back: one of each class.
+async fn furnish(cluster: &Cluster, namespace: &str) {
+    config_map(cluster, namespace, "settings", &json!({"k": "v"})).await;
+    let home = format!("/api/v1/namespaces/{namespace}");
+    let owner = cluster.read(&format!("{home}/configmaps/settings")).await.expect("there");
+    let owner =
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "name": "settings", "uid": owner["metadata"]["uid"]});
+    let owned = json!({"metadata": {"name": "owned", "ownerReferences": [owner]}, "stringData": {"k": "v"}});
+    cluster.create(&format!("{home}/secrets"), &owned).await;
+    let service = json!({"metadata": {"name": "web"}, "spec": {"ports": [{"port": 80}]}});
+    cluster.create(&format!("{home}/services"), &service).await;
+    let deployment = json!({"metadata": {"name": "web"}, "spec": {"replicas": 0, "selector": {"matchLabels": {"app": "web"}},
+        "template": {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "main", "image": "web:1"}]}}}});
+    cluster.create(&format!("/apis/apps/v1/namespaces/{namespace}/deployments"), &deployment).await;
+    // Without a change of its own the account of the copy needs none either.
+    let path = format!("{home}/serviceaccounts/default");
+    let mut account = cluster.read(&path).await.expect("there");
+    account["imagePullSecrets"] = json!([{"name": "registry"}]);
+    cluster.replace(&path, &account).await;
+}
+
+/// The items of a namespace that a restore brought, with their uids.
+async fn uids(cluster: &Cluster, namespace: &str) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    let core = format!("/api/v1/namespaces/{namespace}");
+    let apps = format!("/apis/apps/v1/namespaces/{namespace}");
+    for path in [
+        core.clone(),
+        format!("{core}/configmaps/settings"),
+        format!("{core}/secrets/owned"),
+        format!("{core}/services/web"),
+        format!("{apps}/deployments/web"),
+    ] {
+        if let Some(object) = cluster.read(&path).await {
+            found.insert(path, object["metadata"]["uid"].as_str().expect("a uid").to_owned());
+        }
+    }
+    found
+}
+
+/// How many items were dealt with, and how many were brought; the same whether the run was interrupted or not.
+fn figures(status: &Value) -> (u64, u64, u64, u64) {
+    let number = |field: &Value| field.as_u64().unwrap_or_default();
+    let brought = number(&status["created"]) + number(&status["updated"]);
+    (
+        number(&status["progress"]["itemsRestored"]),
+        brought,
+        number(&status["warnings"]),
+        number(&status["errors"]),
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn a_restore_goes_on_and_duplicates_nothing_wherever_the_server_is_killed() {
+    let lab = Lab::get().await;
+    let namespace = TestNamespace::create(&lab.a, "original").await;
+    furnish(&lab.a, &namespace.name).await;
+    let mut stage = Stage::open(&lab, "crash-restore").await;
+    backups::begin(&stage.home, "source", &namespace.name).await;
+    stage.home.reach(BACKUP, "source", "Completed").await;
+    let begin = async |stage: &Stage<'_>, name: &str| {
+        let copy = TestNamespace::reserve(&lab.a, "copy");
+        let mapping = json!({&namespace.name: &copy.name});
+        stage.home.create(RESTORE, name, json!({"backupName": "source", "namespaceMapping": mapping})).await;
+        copy
+    };
+    let copy = begin(&stage, "undisturbed").await;
+    let whole = figures(&stage.home.reach(RESTORE, "undisturbed", "Completed").await["status"]);
+    assert_eq!(uids(&lab.a, &copy.name).await.len(), 5);
+    assert_eq!((whole.2, whole.3), (0, 0));
+
+    for (point, side, name) in cases(POINTS, "restore") {
+        println!("{side:?} `{}`: {name}", point.what);
+        stage.mine(point, side, &name);
+        let copy = begin(&stage, &name).await;
+        stage.died(point, side).await;
+        let document = format!("restores/{name}/ark-restore.json");
+        let (early, before) = (stage.object(&document).await, uids(&lab.a, &copy.name).await);
+        stage.man().await;
+        let restore = stage.home.reach(RESTORE, &name, "Completed").await;
+        assert_eq!(figures(&restore["status"]), whole, "{restore}");
+        let after = uids(&lab.a, &copy.name).await;
+        assert_eq!(after.len(), 5, "{after:?}");
+        for (path, uid) in &before {
+            assert_eq!(after.get(path), Some(uid), "{path} was made anew");
+        }
+        let committed = stage.object(&document).await.expect("committed");
+        assert!(early.is_none_or(|early| early == committed), "what was committed was written again");
+        assert_eq!(committed["metadata"]["uid"], restore["metadata"]["uid"]);
+        let keys: Vec<String> = FILES.iter().map(|file| format!("restores/{name}/{file}")).collect();
+        assert_eq!(stage.keys(&format!("restores/{name}/")).await, keys);
+    }
+}

@@ -1,0 +1,153 @@
+//! A server with an interceptor on either side, to be killed at a request of its own, and a bucket that can be looked into.
+
+use std::sync::Arc;
+
+use ark::store::{ObjectKey, Store, read_all};
+use serde_json::{Value, json};
+use tempfile::NamedTempFile;
+
+use super::{Home, LOCATION, Server, ServerOptions};
+use crate::process::run;
+use crate::restore::store;
+use crate::support::{Act, Interceptor, Lab, eventually};
+
+/// Larger than any document of the tests.
+const DOCUMENT: u64 = 1 << 20;
+
+/// Which of the two sides a request goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    S3,
+    Api,
+}
+
+/// Whether the server dies before its request arrives, or after it was answered and before it knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    Before,
+    After,
+}
+
+/// A write of the server: the first request of this method whose path ends so, and whose body holds that. `{}` is a name.
+#[derive(Clone, Copy, Debug)]
+pub struct Point {
+    /// In words, as `docs/crash.md` calls it.
+    pub what: &'static str,
+    pub door: Door,
+    pub method: &'static str,
+    pub path: &'static str,
+    pub holds: &'static str,
+}
+
+/// A write to the bucket.
+pub const fn s3(what: &'static str, method: &'static str, path: &'static str) -> Point {
+    Point { what, door: Door::S3, method, path, holds: "" }
+}
+
+/// A write to the API server.
+pub const fn api(what: &'static str, method: &'static str, path: &'static str, holds: &'static str) -> Point {
+    Point { what, door: Door::Api, method, path, holds }
+}
+
+/// A server, what it talks to, and its bucket.
+pub struct Stage<'a> {
+    pub lab: &'a Lab,
+    pub home: Home<'a>,
+    /// The bucket, past the interceptor.
+    pub bucket: String,
+    pub s3: Interceptor,
+    pub api: Interceptor,
+    pub server: Option<Server>,
+    pub store: Arc<dyn Store>,
+    kubeconfig: NamedTempFile,
+}
+
+impl<'a> Stage<'a> {
+    /// A home with one location, `default`, and a server that has found it good.
+    pub async fn open(lab: &'a Lab, purpose: &str) -> Self {
+        let mut stage = Self::unmanned(lab, purpose).await;
+        stage.man().await;
+        stage
+    }
+
+    /// The same, without the server.
+    pub async fn unmanned(lab: &'a Lab, purpose: &str) -> Self {
+        let home = Home::found(&lab.a, purpose).await;
+        let (s3, api) = (Interceptor::of_s3(lab).await, Interceptor::of_cluster(&lab.a).await);
+        let bucket = lab.bucket();
+        let store = store(&bucket).await;
+        home.location("default", &s3.through(lab, &bucket), json!({"default": true})).await;
+        let kubeconfig = api.kubeconfig();
+        Self { lab, home, bucket, s3, api, server: None, store, kubeconfig }
+    }
+
+    /// What every server here is started with.
+    pub fn options(&self) -> ServerOptions {
+        ServerOptions { kubeconfig: Some(self.kubeconfig.path().to_owned()), ..ServerOptions::default() }
+    }
+
+    /// Starts the next server, which nothing happens to, and waits until it has found the location good.
+    pub async fn man(&mut self) {
+        self.s3.clear();
+        self.api.clear();
+        self.server = None;
+        self.server = Some(self.home.start_again(self.options()).await);
+        self.home.reach(LOCATION, "default", "Available").await;
+    }
+
+    /// From now on, the server dies at `point`, where `name` stands for `{}`.
+    pub fn mine(&self, point: Point, side: Side, name: &str) {
+        let killer = self.server.as_ref().expect("a server runs").killer();
+        let deed: Arc<dyn Fn() + Send + Sync> = Arc::new(move || killer.kill());
+        let (path, holds) = (point.path.replace("{}", name), point.holds.replace("{}", name));
+        let door = if point.door == Door::S3 { &self.s3 } else { &self.api };
+        let mut struck = false;
+        door.set(move |asked| {
+            let here = asked.method == point.method && asked.path.trim_end_matches('/').ends_with(&path);
+            if struck || !here || !asked.body.to_string().contains(&holds) {
+                return Act::Pass;
+            }
+            struck = true;
+            match side {
+                Side::Before => Act::Before(Arc::clone(&deed)),
+                Side::After => Act::After(Arc::clone(&deed)),
+            }
+        });
+    }
+
+    /// Waits until the server has died at the point that was mined.
+    pub async fn died(&self, point: Point, side: Side) {
+        let what = format!("the server dies {side:?} `{}`", point.what);
+        let server = self.server.as_ref().expect("a server runs");
+        eventually(&what, async || server.ended()).await;
+    }
+
+    /// The keys of the bucket that begin so, in order.
+    pub async fn keys(&self, prefix: &str) -> Vec<String> {
+        let (mut keys, mut page) = (Vec::new(), None);
+        loop {
+            let listing = self.store.list(prefix, false, page).await.expect("listable");
+            keys.extend(listing.objects.into_iter().map(|object| object.key.to_string()));
+            page = listing.next;
+            if page.is_none() {
+                return keys;
+            }
+        }
+    }
+
+    /// An object of the bucket as JSON; none when it is not there.
+    pub async fn object(&self, key: &str) -> Option<Value> {
+        let key = ObjectKey::new(key).expect("a key");
+        match read_all(&*self.store, &key, DOCUMENT).await {
+            Ok(bytes) => Some(serde_json::from_slice(&bytes).expect("JSON")),
+            Err(error) if error.is_not_found() => None,
+            Err(error) => panic!("{key}: {error}"),
+        }
+    }
+
+    /// `ark backup verify` finds nothing wrong.
+    pub async fn verify(&self, backup: &str) {
+        let mut command = self.lab.a.ark(["backup", "verify", backup, "--location", &self.bucket]);
+        tokio::task::spawn_blocking(move || run(&mut command).expect_code(0)).await.expect("it runs");
+    }
+}
