@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::failure::{Done, Failure};
 use super::output::Output;
 use super::{Global, holder};
-use crate::api::{DEFAULT_NAMESPACE, Duration};
+use crate::api::Duration;
 use crate::controller::{Settings, run as serve};
 
 const EXAMPLE: &str = "\
@@ -20,9 +20,6 @@ Examples:
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLE)]
 pub struct ServerCommand {
-    /// The namespace of Ark's own objects
-    #[arg(long, default_value = DEFAULT_NAMESPACE)]
-    namespace: String,
     /// Make no backups and remove none; sync and restore
     #[arg(long)]
     restore_only: bool,
@@ -58,7 +55,6 @@ pub struct ServerCommand {
 /// Runs until a signal ends it.
 pub async fn run(global: &Global, command: &ServerCommand, output: &Output) -> Result<Done, Failure> {
     let ServerCommand {
-        namespace,
         restore_only,
         disable_schedules,
         disable_restores,
@@ -75,7 +71,7 @@ pub async fn run(global: &Global, command: &ServerCommand, output: &Output) -> R
     };
     let number = |number: u64| usize::try_from(number).unwrap_or(1);
     let settings = Settings {
-        namespace: namespace.clone(),
+        namespace: global.namespace.clone(),
         restore_only: *restore_only,
         disable_schedules: *disable_schedules,
         disable_restores: *disable_restores,

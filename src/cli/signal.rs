@@ -18,7 +18,8 @@ pub async fn stopped(output: &Output, then: &str) {
     });
 }
 
-async fn asked() {
+/// Waits for somebody to stop the program, once.
+pub async fn asked() {
     let terminate = async {
         match signal(SignalKind::terminate()) {
             Ok(mut signals) => {
