@@ -16,9 +16,7 @@ use serde_json::Value;
 
 use super::Global;
 use super::failure::Failure;
-use crate::api::{
-    Backup, BackupStorageLocation, DeleteBackupRequest, DownloadRequest, Restore, Schedule,
-};
+use crate::api::{Backup, BackupStorageLocation, DeleteBackupRequest, DownloadRequest, Restore, Schedule};
 pub use heartbeat::Heard;
 use refusal::Asked;
 

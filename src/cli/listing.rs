@@ -69,7 +69,8 @@ fn print<K: Listed>(objects: &[K], single: bool, output: &Output) -> Result<(), 
             let objects: Vec<K> = objects.iter().map(bare).collect();
             match objects.first() {
                 Some(object) if single => output.document(object),
-                _ => output.document(&serde_json::json!({"apiVersion": "v1", "kind": "List", "items": objects})),
+                _ => output
+                    .document(&serde_json::json!({"apiVersion": "v1", "kind": "List", "items": objects})),
             }
         }
         Format::Table => output.line(table(objects, K::NARROW)),

@@ -89,16 +89,8 @@ impl Listed for Schedule {
 }
 
 impl Listed for BackupStorageLocation {
-    const COLUMNS: &'static [&'static str] = &[
-        "phase",
-        "place",
-        "access",
-        "default",
-        "last synced (UTC)",
-        "backups",
-        "id",
-        "message",
-    ];
+    const COLUMNS: &'static [&'static str] =
+        &["phase", "place", "access", "default", "last synced (UTC)", "backups", "id", "message"];
     const NARROW: usize = 5;
 
     fn cells(&self) -> Vec<String> {

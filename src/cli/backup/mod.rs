@@ -21,7 +21,9 @@ pub enum BackupCommand {
     /// Back up a cluster from this machine; nothing needs to be installed in it
     Run(make::RunCommand),
     /// List backups
-    #[command(after_help = "Examples:\n  ark backup get\n  ark backup get -l ark.heptio.com/schedule-name=nightly -o name")]
+    #[command(
+        after_help = "Examples:\n  ark backup get\n  ark backup get -l ark.heptio.com/schedule-name=nightly -o name"
+    )]
     Get(GetArgs),
     /// List the items in a backup; reads its index, not the backup itself
     Contents(look::ContentsCommand),

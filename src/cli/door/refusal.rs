@@ -150,9 +150,6 @@ mod tests {
     #[test]
     fn any_other_no_is_repeated_with_its_reason() {
         let told = told(&said(422, "Invalid", "spec.ttl: Invalid value", None));
-        assert_eq!(
-            told,
-            "cannot create backup heptio-ark/nightly: spec.ttl: Invalid value (422 Invalid)"
-        );
+        assert_eq!(told, "cannot create backup heptio-ark/nightly: spec.ttl: Invalid value (422 Invalid)");
     }
 }

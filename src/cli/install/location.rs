@@ -57,7 +57,6 @@ pub fn credentials(file: &Path, (name, namespace): (&str, &str)) -> Result<Value
     }))
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;

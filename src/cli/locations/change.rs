@@ -58,7 +58,8 @@ pub async fn delete(global: &Global, command: &DeleteCommand, output: &Output) -
     command.chosen.check("deleting locations", output)?;
     let door = Door::open(global).await?;
     let locations: Vec<BackupStorageLocation> = command.chosen.choose(&door).await?;
-    let consequence = "; their backups can no longer be restored or deleted from here, and stay in the bucket";
+    let consequence =
+        "; their backups can no longer be restored or deleted from here, and stay in the bucket";
     if command.chosen.agreed("delete", &locations, consequence, output)? {
         for location in &locations {
             door.delete::<BackupStorageLocation>(&location.name_any()).await?;

@@ -2,9 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
-use crate::api::{
-    self, AccessMode, BackupStorageLocation, BackupStorageLocationSpec, Provider, SecretKey,
-};
+use crate::api::{self, AccessMode, BackupStorageLocation, BackupStorageLocationSpec, Provider, SecretKey};
 use crate::cli::Global;
 use crate::cli::door::Door;
 use crate::cli::failure::{Done, Failure};
@@ -69,16 +67,8 @@ pub async fn create(global: &Global, command: &CreateCommand, output: &Output) -
 }
 
 fn build(global: &Global, command: &CreateCommand) -> Result<BackupStorageLocation, Failure> {
-    let CreateCommand {
-        name,
-        url,
-        credential,
-        access_mode,
-        default,
-        sync_period,
-        validation_period,
-        make,
-    } = command;
+    let CreateCommand { name, url, credential, access_mode, default, sync_period, validation_period, make } =
+        command;
     let place = place(Location::from_url(url)?, "--url", "--credential SECRET:KEY")?;
     if place.provider == Provider::Fs && credential.is_some() {
         return Err(Failure::usage("--credential goes only with an s3:// URL"));

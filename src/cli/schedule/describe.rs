@@ -3,7 +3,7 @@
 use clap::Args;
 use kube::ResourceExt;
 
-use crate::api::{Backup, BackupPhase, Schedule, SCHEDULE_NAME_LABEL, label_value};
+use crate::api::{Backup, BackupPhase, SCHEDULE_NAME_LABEL, Schedule, label_value};
 use crate::cli::Global;
 use crate::cli::backup::selection_lines;
 use crate::cli::door::Door;
@@ -69,6 +69,9 @@ fn summary(schedule: &Schedule, output: &Output) -> Result<(), Failure> {
         let removed: Vec<String> = age.into_iter().chain(count).collect();
         output.line(format!("Removed early: {}", removed.join(", or ")))?;
     }
-    output.line(format!("Location:      {}", spec.template.storage_location.as_deref().unwrap_or("the default one")))?;
+    output.line(format!(
+        "Location:      {}",
+        spec.template.storage_location.as_deref().unwrap_or("the default one")
+    ))?;
     selection_lines(&spec.template.filter, 15, output)
 }
