@@ -53,8 +53,10 @@ pub async fn run(
         .map_err(ControllerError::cluster("ask the API server which cluster it is"))?;
     let feeds = Feeds::of(&cluster.client(), &settings.namespace);
     let stores = feeds.stores();
-    let locations = Arc::new(Locations::new(&cluster.client(), &settings, stores.locations.clone()));
     let metrics = Arc::new(Metrics::new());
+    let observer = locations::counting(&metrics);
+    let locations = Locations::new(&cluster.client(), &settings, stores.locations.clone(), observer);
+    let locations = Arc::new(locations);
     let events = Events::new(cluster.client(), &settings.holder);
     let retries = Retries::default();
     let context =
