@@ -8,9 +8,7 @@ use crate::api::{
     BackupStorageLocation, BackupStorageLocationSpec, BackupStorageLocationStatus, LocationCapabilities,
     LocationPhase, Timestamp,
 };
-use crate::controller::locations::{
-    age, default_of, is_read_only, objection_to_form, objection_to_identity,
-};
+use crate::controller::locations::{age, default_of, is_read_only, objection_to_form, objection_to_identity};
 
 /// Longest message; what a service answers may be longer.
 const LONGEST_MESSAGE: usize = 1000;
@@ -54,8 +52,9 @@ pub fn is_worth_writing(
     after: &BackupStorageLocationStatus,
     period: Duration,
 ) -> bool {
-    let without_time = |status: &BackupStorageLocationStatus| {
-        BackupStorageLocationStatus { last_validation_time: None, ..status.clone() }
+    let without_time = |status: &BackupStorageLocationStatus| BackupStorageLocationStatus {
+        last_validation_time: None,
+        ..status.clone()
     };
     if without_time(before) != without_time(after) {
         return true;
@@ -81,9 +80,11 @@ fn usable<'a>(facts: &Facts<'a>) -> Result<(String, &'a Seen), String> {
         }
     }
     let Some(identity) = &seen.identity else {
-        return Err("it holds no ark-location.json, and none is written into a ReadOnly location; check bucket and \
+        return Err(
+            "it holds no ark-location.json, and none is written into a ReadOnly location; check bucket and \
                     prefix, or let Ark write there once"
-            .to_owned());
+                .to_owned(),
+        );
     };
     if let Some(why) = objection_to_form(&identity.id) {
         return Err(why);
@@ -135,7 +136,8 @@ fn remarks(facts: &Facts<'_>, status: &BackupStorageLocationStatus) -> Option<St
         && let Some(default) = default_of(facts.all).and_then(|default| default.metadata.name.clone())
         && Some(&default) != facts.location.metadata.name.as_ref()
     {
-        remarks.push(format!("the older location `{default}` says that it is the default, too, and is the one"));
+        remarks
+            .push(format!("the older location `{default}` says that it is the default, too, and is the one"));
     }
     (!remarks.is_empty()).then(|| remarks.join("; "))
 }

@@ -41,7 +41,8 @@ impl Looks {
     fn is_write_due(&self, name: &str, bucket: &Bucket) -> bool {
         let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         written.get(name).is_none_or(|(store, at)| {
-            at.elapsed() >= WRITE_EVERY || !store.upgrade().is_some_and(|store| Arc::ptr_eq(&store, bucket.store()))
+            at.elapsed() >= WRITE_EVERY
+                || !store.upgrade().is_some_and(|store| Arc::ptr_eq(&store, bucket.store()))
         })
     }
 
@@ -69,7 +70,10 @@ pub async fn look(
     let known = location.status.as_ref().is_some_and(|status| status.id.is_some());
     match tokio::time::timeout(DEADLINE, ask(context, looks, location, known)).await {
         Ok(seen) => seen.map_err(|error| sentence(&error, known)),
-        Err(_) => Err(format!("it did not answer within {} s; check the service and the network", DEADLINE.as_secs())),
+        Err(_) => Err(format!(
+            "it did not answer within {} s; check the service and the network",
+            DEADLINE.as_secs()
+        )),
     }
 }
 
@@ -112,7 +116,10 @@ async fn try_to_write(bucket: &Bucket, cluster: &str) -> Result<bool, BucketErro
 fn sentence(error: &ControllerError, known: bool) -> String {
     match error {
         ControllerError::Location { name: _, why } => why.clone(),
-        ControllerError::Bucket { source: BucketError::Store(StoreError::BucketMissing { missing, .. }), .. } => {
+        ControllerError::Bucket {
+            source: BucketError::Store(StoreError::BucketMissing { missing, .. }),
+            ..
+        } => {
             if known {
                 format!("{missing} is gone; nothing was deleted because of it; bring it back")
             } else {

@@ -63,8 +63,13 @@ fn a_bucket_that_was_swapped_or_emptied_is_not_used_and_its_identity_not_taken()
 
 #[test]
 fn a_look_that_fails_keeps_what_is_known_and_says_why_in_short() {
-    let known = location("a", 1, &bucket("b"), &json!({"id": "one", "phase": "Available",
-        "capabilities": {"conditionalWrites": true}, "counts": {"backups": 7, "partial": 0}}));
+    let known = location(
+        "a",
+        1,
+        &bucket("b"),
+        &json!({"id": "one", "phase": "Available",
+        "capabilities": {"conditionalWrites": true}, "counts": {"backups": 7, "partial": 0}}),
+    );
     let status = status_of(&known, &Err("é".repeat(5000)), &[]);
     assert_eq!((status.phase, status.id.as_deref()), (Some(LocationPhase::Unavailable), Some("one")));
     assert_eq!(status.counts.unwrap().backups, 7);
