@@ -16,6 +16,7 @@ mod location;
 mod locations;
 mod restore;
 mod retry;
+mod runs;
 mod schedule;
 mod settings;
 mod status;
