@@ -8,7 +8,6 @@ mod memory;
 mod on_disk;
 mod reading;
 mod sample;
-mod sweeping;
 
 use std::sync::Arc;
 

@@ -4,37 +4,28 @@
 
 mod backup;
 mod bucket;
-mod chosen;
 mod completion;
 mod crd;
 mod diff;
-mod door;
 mod failure;
 mod install;
-mod listing;
 mod location;
-mod locations;
-mod making;
 mod output;
-mod pairs;
-mod place;
 mod reference;
 mod restore;
-mod rows;
-mod schedule;
 mod selection;
 mod server;
 mod signal;
-mod template;
 mod version;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::api::DEFAULT_NAMESPACE;
 use crate::cluster::{Cluster, ConnectOptions};
+use crate::telemetry::Metrics;
 use failure::{Done, Failure};
 pub use install::chart_rules;
 use output::{Color, Format, Output};
@@ -82,9 +73,6 @@ pub struct Global {
     /// The context in the kubeconfig [default: its current context]
     #[arg(long, global = true, value_name = "NAME")]
     context: Option<String>,
-    /// The namespace of Ark's own objects and its server
-    #[arg(short, long, global = true, value_name = "NAME", default_value = DEFAULT_NAMESPACE, value_parser = namespace)]
-    namespace: String,
     /// The output format
     #[arg(short, long, global = true, value_enum, default_value = "table", value_name = "FORMAT")]
     output: Format,
@@ -102,17 +90,11 @@ pub struct Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Make backups, look into them, check them
-    #[command(subcommand, alias = "backups")]
+    #[command(subcommand)]
     Backup(backup::BackupCommand),
     /// Restore from a backup
-    #[command(subcommand, alias = "restores")]
+    #[command(subcommand)]
     Restore(restore::RestoreCommand),
-    /// Make backups by the clock
-    #[command(subcommand, alias = "schedules")]
-    Schedule(schedule::ScheduleCommand),
-    /// Say where the server keeps backups
-    #[command(subcommand, aliases = ["locations", "backup-location", "bsl"])]
-    Location(locations::LocationCommand),
     /// List, check and add to what is in a bucket; needs no cluster
     #[command(subcommand)]
     Bucket(bucket::BucketCommand),
@@ -128,24 +110,19 @@ enum Command {
     Version,
 }
 
-/// A DNS label: it becomes the name of an object and part of names and arguments.
-fn namespace(text: &str) -> Result<String, String> {
-    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    if (1..=63).contains(&text.len())
-        && text.bytes().all(fits)
-        && !text.starts_with('-')
-        && !text.ends_with('-')
-    {
-        return Ok(text.to_owned());
-    }
-    Err("a namespace has up to 63 of a-z, 0-9 and `-`, the first and last no `-`".to_owned())
-}
-
 impl Global {
     /// Connects to the cluster that the options name.
     async fn cluster(&self) -> Result<Cluster, Failure> {
-        let options = ConnectOptions { kubeconfig: self.kubeconfig.clone(), context: self.context.clone() };
-        Ok(Cluster::connect(&options).await?)
+        Ok(Cluster::connect(&self.connection()).await?)
+    }
+
+    /// As [`Global::cluster`]; the calls are counted.
+    async fn counted_cluster(&self, metrics: Arc<Metrics>) -> Result<Cluster, Failure> {
+        Ok(Cluster::connect(&ConnectOptions { metrics: Some(metrics), ..self.connection() }).await?)
+    }
+
+    fn connection(&self) -> ConnectOptions {
+        ConnectOptions { kubeconfig: self.kubeconfig.clone(), context: self.context.clone(), metrics: None }
     }
 }
 
@@ -155,10 +132,15 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return output::usage(&error),
     };
-    let output = Output::new(cli.global.output, cli.global.quiet, cli.global.verbose, cli.global.color);
-    let done = runtime()
-        .map_err(|source| Failure::failed("starting the program", &source))
-        .and_then(|runtime| runtime.block_on(run(&cli, &output)));
+    let serves = matches!(cli.command, Command::Server(_));
+    let Global { output, quiet, verbose, color, .. } = cli.global;
+    let output = Output::new(output, quiet, verbose, color, serves);
+    let done = runtime().map_err(|source| Failure::failed("starting the program", &source)).and_then(|runtime| {
+        let done = runtime.block_on(run(&cli, &output));
+        // What still runs on a thread of its own is nobody's any more; a server that lost its lease must not wait for it.
+        runtime.shutdown_background();
+        done
+    });
     match done {
         Ok(done) => done.code(),
         Err(failure) => output.failure(&failure),
@@ -183,11 +165,9 @@ async fn run(cli: &Cli, output: &Output) -> Result<Done, Failure> {
     match command {
         Command::Backup(command) => backup::run(global, command, output).await,
         Command::Restore(command) => restore::run(global, command, output).await,
-        Command::Schedule(command) => schedule::run(global, command, output).await,
-        Command::Location(command) => locations::run(global, command, output).await,
         Command::Bucket(command) => bucket::run(command, output).await,
-        Command::Server(command) => server::run(global, command, output).await,
-        Command::Install(command) => install::run(global, command, output),
+        Command::Server(command) => server::run(global, command).await,
+        Command::Install(command) => install::run(command, output),
         Command::Crd(command) => crd::run(command, output),
         Command::Completion(command) => completion::run(command, output),
         Command::Version => version::run(output),

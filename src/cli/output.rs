@@ -1,5 +1,6 @@
 //! The only place that prints: answers to stdout; notes, progress and failures to stderr.
 
+mod log;
 mod progress;
 mod table;
 
@@ -9,7 +10,6 @@ use std::process::ExitCode;
 
 use clap::ValueEnum;
 use serde::Serialize;
-use tracing_subscriber::filter::LevelFilter;
 
 use super::failure::Failure;
 pub use table::Table;
@@ -54,26 +54,19 @@ const YELLOW: &str = "\x1b[33m";
 const PLAIN: &str = "\x1b[0m";
 
 impl Output {
-    /// As the options say; with `verbose` the log of the run goes to stderr.
-    pub fn new(format: Format, quiet: bool, verbose: u8, color: Color) -> Self {
+    /// As the options say; with `verbose` the log of the run goes to stderr, and always that of a server.
+    pub fn new(format: Format, quiet: bool, verbose: u8, color: Color, serves: bool) -> Self {
         let terminal = io::stderr().is_terminal();
         let color = match color {
             Color::Auto => terminal && std::env::var_os("NO_COLOR").is_none(),
             Color::Always => true,
             Color::Never => false,
         };
-        let level = match verbose {
-            0 => LevelFilter::OFF,
-            1 => LevelFilter::INFO,
-            _ => LevelFilter::DEBUG,
-        };
-        // A second call in one process finds the first one's subscriber in place, which serves as well.
-        let _ = tracing_subscriber::fmt()
-            .with_max_level(level)
-            .with_target(verbose > 1)
-            .with_ansi(color)
-            .with_writer(io::stderr)
-            .try_init();
+        if serves {
+            log::of_server(verbose, color, !terminal);
+        } else {
+            log::of_command(verbose, color);
+        }
         Self { format, quiet, color, terminal: terminal && verbose == 0 }
     }
 
@@ -121,20 +114,6 @@ impl Output {
     /// An item that failed, though the command goes on.
     pub fn error(&self, error: impl fmt::Display) {
         self.stderr(&format!("{}: {error}\n", self.paint(RED, "error")));
-    }
-
-    /// Whether somebody is there who can answer a question.
-    pub fn can_ask(&self) -> bool {
-        io::stdin().is_terminal() && io::stderr().is_terminal()
-    }
-
-    /// Asks a question that only `y` or `yes` agrees to.
-    pub fn ask(&self, question: impl fmt::Display) -> Result<bool, Failure> {
-        self.stderr(&format!("{question} [y/N] "));
-        let mut answer = String::new();
-        let read = io::stdin().read_line(&mut answer);
-        read.map_err(|error| Failure::failed("reading the answer from the terminal", &error))?;
-        Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
     }
 
     /// Why the command failed; answers with the exit code.

@@ -1,15 +1,17 @@
 //! `ark server`: from flags to settings, and to [`crate::controller::run`].
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
 use super::failure::{Done, Failure};
-use super::output::Output;
+use super::signal::asked;
 use super::{Global, holder};
-use crate::api::Duration;
-use crate::controller::{Settings, run as serve};
+use crate::api::{DEFAULT_NAMESPACE, Duration};
+use crate::controller::{ControllerError, Settings, run as serve};
+use crate::telemetry::Metrics;
 
 const EXAMPLE: &str = "\
 Examples:
@@ -20,6 +22,9 @@ Examples:
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLE)]
 pub struct ServerCommand {
+    /// The namespace of Ark's own objects
+    #[arg(long, default_value = DEFAULT_NAMESPACE)]
+    namespace: String,
     /// Make no backups and remove none; sync and restore
     #[arg(long)]
     restore_only: bool,
@@ -50,11 +55,15 @@ pub struct ServerCommand {
     /// Where health, metrics and downloads are served
     #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:8085")]
     listen: SocketAddr,
+    /// The pod that this is, through which downloads reach it
+    #[arg(long, env = "POD_NAME", hide = true, value_name = "NAME")]
+    pod: Option<String>,
 }
 
 /// Runs until a signal ends it.
-pub async fn run(global: &Global, command: &ServerCommand, output: &Output) -> Result<Done, Failure> {
+pub async fn run(global: &Global, command: &ServerCommand) -> Result<Done, Failure> {
     let ServerCommand {
+        namespace,
         restore_only,
         disable_schedules,
         disable_restores,
@@ -65,13 +74,14 @@ pub async fn run(global: &Global, command: &ServerCommand, output: &Output) -> R
         default_ttl,
         default_location,
         listen,
+        pod,
     } = command;
     let length = |flag: &str, duration: &Duration| {
         duration.length().map_err(|error| Failure::usage(format!("--{flag}: {error}")))
     };
     let number = |number: u64| usize::try_from(number).unwrap_or(1);
     let settings = Settings {
-        namespace: global.namespace.clone(),
+        namespace: namespace.clone(),
         restore_only: *restore_only,
         disable_schedules: *disable_schedules,
         disable_restores: *disable_restores,
@@ -82,20 +92,25 @@ pub async fn run(global: &Global, command: &ServerCommand, output: &Output) -> R
         default_ttl: length("default-ttl", default_ttl)?,
         default_location: default_location.clone(),
         listen: *listen,
-        holder: holder(),
+        pod: pod.clone().filter(|pod| !pod.is_empty()),
+        holder: pod.clone().filter(|pod| !pod.is_empty()).unwrap_or_else(holder),
     };
-    let cluster = global.cluster().await?;
+    let metrics = Arc::new(Metrics::new());
+    let cluster = global.counted_cluster(Arc::clone(&metrics)).await?;
     let stop = CancellationToken::new();
     let signal = async {
-        super::signal::stopped(output, "ending; what runs is left to the next server").await;
+        asked().await;
+        tracing::info!("ending; what runs is left to the next server");
         stop.cancel();
-        std::future::pending().await
+        asked().await;
+        tracing::warn!("asked to end once more: at once");
     };
     tokio::select! {
-        ended = serve(cluster, settings, stop.clone()) => {
-            ended.map_err(|error| Failure::failed("running the server", &error))?;
-            Ok(Done::Complete)
-        }
-        () = signal => Ok(Done::Complete),
+        ended = serve(cluster, settings, metrics, stop.clone()) => match ended {
+            Ok(()) => Ok(Done::Complete),
+            Err(ControllerError::Cluster { source, .. }) => Err(source.into()),
+            Err(error) => Err(Failure::failed("running the server", &error)),
+        },
+        () = signal => Err(Failure::because("ended at once; what ran is left to the next server")),
     }
 }

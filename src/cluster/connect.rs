@@ -6,12 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kube::Config;
+use kube::client::ClientBuilder;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use serde::Deserialize;
 
 use super::ClusterError;
 use super::buffers::Buffers;
+use super::counted::Counting;
 use super::request::{Call, Doing, Patience};
+use crate::telemetry::Metrics;
 
 /// A host that is there answers at once; one that is not is given up before a person is.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -23,6 +26,8 @@ pub struct ConnectOptions {
     pub kubeconfig: Option<PathBuf>,
     /// The context of the kubeconfig; None: its current one.
     pub context: Option<String>,
+    /// Where the calls are counted.
+    pub metrics: Option<Arc<Metrics>>,
 }
 
 /// Who the cluster is.
@@ -57,7 +62,8 @@ impl Cluster {
         config.read_timeout = None;
         config.default_retry = false;
         let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
-        let client = kube::Client::try_from(config)
+        let client = ClientBuilder::try_from(config)
+            .map(|builder| builder.with_layer(&Counting(options.metrics.clone())).build())
             .map_err(|error| ClusterError::Prepare { server: server.clone(), cause: innermost(&error) })?;
         Ok(Self::from_client(client, &server))
     }

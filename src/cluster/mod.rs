@@ -9,13 +9,14 @@ mod buffers;
 mod catalog;
 mod connect;
 mod count;
+mod counted;
 mod discovery;
 mod error;
 mod list;
 mod page;
 mod request;
 #[cfg(test)]
-mod script;
+pub(crate) mod script;
 mod wait;
 
 pub use catalog::{Catalog, GroupFailure, KindInfo};

@@ -6,6 +6,7 @@ use kube::{Api, Client, Resource};
 use tokio_util::sync::CancellationToken;
 
 use super::events::Events;
+use super::handouts::Handouts;
 use super::locations::Locations;
 use super::retry::Retries;
 use super::settings::Settings;
@@ -29,6 +30,8 @@ pub struct Context {
     pub metrics: Arc<Metrics>,
     /// Who failed how often lately; for [`super::retry::error_policy`].
     pub retries: Retries,
+    /// What the server itself hands out, for a moment.
+    pub handouts: Arc<Handouts>,
     /// Tells people of changes.
     pub events: Events,
     /// Says that the server ends, or leads no more: nothing new begins, and what runs stops.

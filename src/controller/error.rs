@@ -1,5 +1,6 @@
 //! Why a controller could not do its work, this time.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::bucket::BucketError;
@@ -34,6 +35,33 @@ pub enum ControllerError {
     Silent {
         /// What was being done, on what.
         doing: String,
+    },
+    /// Another server of the namespace acts now, or may soon; this one must not.
+    #[error("lost the lease `ark-server` and stopped acting: {why}; start again to stand by")]
+    LeaseLost {
+        /// Who has it, or why it could not be renewed.
+        why: String,
+    },
+    /// Health, metrics and downloads cannot be served.
+    #[error("cannot listen at {address}; choose another address with --listen")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The cluster does not know Ark's kinds.
+    #[error("the cluster lacks Ark's custom resource definitions ({missing}); install them: ark install | kubectl apply -f -")]
+    NoDefinitions {
+        /// Their plurals.
+        missing: String,
+    },
+    /// The server's namespace is not there.
+    #[error("there is no namespace `{namespace}`; install Ark there, ark install | kubectl apply -f -, or name another with --namespace")]
+    NoNamespace {
+        /// Its name.
+        namespace: String,
     },
     /// The bucket refused or could not be reached.
     #[error("cannot {doing}")]

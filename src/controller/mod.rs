@@ -3,28 +3,35 @@
 //! Each controller is one file and goes one way: load, decide (pure), act, record. `backup` and `restore` run the engine;
 //! `schedule` makes Backups; `location` says which buckets can be used; `sync` brings what a bucket has into the cluster and
 //! takes away what it has no longer; `gc` and `delete` remove what has expired; `download` and `status` answer requests.
-//! `stores` holds what the cluster has, `locations` opens buckets.
+//! `stores` holds what the cluster has, `locations` opens buckets. Only who holds the `lease` acts, for a `term`; `http` answers
+//! in any case.
 
 mod backup;
+mod beginning;
 mod context;
 mod delete;
 mod download;
 mod error;
 mod events;
+mod gauges;
 mod gc;
+mod handouts;
+mod http;
+mod lease;
 mod location;
 mod locations;
 mod restore;
 mod retry;
-mod runs;
 mod schedule;
 mod settings;
 mod status;
 mod stores;
 mod sync;
+mod term;
 
 use std::sync::Arc;
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub use error::ControllerError;
@@ -32,42 +39,77 @@ pub use settings::Settings;
 
 use context::Context;
 use events::Events;
+use handouts::Handouts;
+use http::{Door, Duty};
+use lease::Election;
 use locations::Locations;
 use retry::Retries;
 use stores::Feeds;
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, ClusterIdentity};
 use crate::telemetry::Metrics;
 
 /// Runs the server until `stop` says that it should end; what it was doing then is left so that the next one goes on.
 ///
 /// # Errors
-/// When the cluster cannot be reached at the beginning, lacks Ark's custom resource types, or another server took over.
+/// When its address cannot be had, the cluster cannot be reached at the beginning or lacks what the server needs, or the
+/// lease is lost: the process has to end, and may be started again at once.
 pub async fn run(
     cluster: Cluster,
     settings: Settings,
+    metrics: Arc<Metrics>,
     stop: CancellationToken,
 ) -> Result<(), ControllerError> {
-    let identity = cluster
-        .identity()
-        .await
-        .map_err(ControllerError::cluster("ask the API server which cluster it is"))?;
+    let handouts = Arc::new(Handouts::default());
+    let (duty, watched) = watch::channel(Duty::Starting);
+    let door = Door { duty: watched, metrics: Arc::clone(&metrics), handouts: Arc::clone(&handouts) };
+    let _open = http::open(settings.listen, door).await?;
+    let identity = beginning::look(&cluster, &settings.namespace).await?;
+    duty.send_replace(Duty::StandingBy);
+    let election = Election::new(cluster.client(), &settings.namespace, &settings.holder);
+    let Some(held) = election.win(&stop).await? else { return Ok(()) };
+    tracing::info!(holder = held.holder(), namespace = settings.namespace, cluster = identity.uid, "leading");
+    metrics.leader(true);
+    duty.send_replace(Duty::Filling);
+    let (context, feeds) = prepare(cluster, identity, settings, metrics, handouts, stop.child_token());
+    let ended = term::serve(held, &context.stop, act(Arc::clone(&context), feeds, &duty)).await;
+    context.metrics.leader(false);
+    ended
+}
+
+/// Puts together what the controllers work with. Nothing is sent yet.
+fn prepare(
+    cluster: Cluster,
+    identity: ClusterIdentity,
+    settings: Settings,
+    metrics: Arc<Metrics>,
+    handouts: Arc<Handouts>,
+    stop: CancellationToken,
+) -> (Arc<Context>, Feeds) {
     let feeds = Feeds::of(&cluster.client(), &settings.namespace);
     let stores = feeds.stores();
-    let metrics = Arc::new(Metrics::new());
-    let observer = locations::counting(&metrics);
-    let locations = Locations::new(&cluster.client(), &settings, stores.locations.clone(), observer);
-    let locations = Arc::new(locations);
+    let counted = Arc::clone(&metrics);
+    let locations = Locations::new(&cluster.client(), &settings, stores.locations.clone())
+        .observed(Arc::new(move |act, outcome| counted.store_request(act.label(), &outcome.to_string())));
+    let (locations, retries) = (Arc::new(locations), Retries::default());
     let events = Events::new(cluster.client(), &settings.holder);
-    let retries = Retries::default();
-    let context =
-        Arc::new(Context { cluster, identity, settings, stores, locations, metrics, retries, events, stop });
-    act(context, feeds).await;
-    Ok(())
+    let context = Context {
+        cluster,
+        identity,
+        settings,
+        stores,
+        locations,
+        metrics,
+        retries,
+        handouts,
+        events,
+        stop,
+    };
+    (Arc::new(context), feeds)
 }
 
 /// All controllers, side by side, until they have stopped.
-async fn act(context: Arc<Context>, feeds: Feeds) {
+async fn act(context: Arc<Context>, feeds: Feeds, duty: &watch::Sender<Duty>) {
     let Feeds { backups, restores, schedules, locations, deletions, downloads, statuses } = feeds;
     let c = || Arc::clone(&context);
     let always = async {
@@ -78,7 +120,7 @@ async fn act(context: Arc<Context>, feeds: Feeds) {
             delete::run(c(), deletions),
             download::run(c(), downloads),
             status::run(c(), statuses),
-            sync::run(c()),
+            once_filled(&context, sync::run(c())),
         );
     };
     let owning = async {
@@ -89,8 +131,19 @@ async fn act(context: Arc<Context>, feeds: Feeds) {
                     schedule::run(c(), schedules).await;
                 }
             };
-            tokio::join!(by_the_clock, gc::run(c()));
+            tokio::join!(by_the_clock, once_filled(&context, gc::run(c())));
         }
     };
-    tokio::join!(always, owning);
+    let filled = once_filled(&context, async {
+        duty.send_replace(Duty::Leading);
+        gauges::run(c()).await;
+    });
+    tokio::join!(always, owning, filled);
+}
+
+/// Works when the cluster is known as a whole: what a store does not have yet would pass for missing.
+async fn once_filled(context: &Context, work: impl Future<Output = ()>) {
+    if context.stores.filled().await {
+        work.await;
+    }
 }

@@ -73,9 +73,9 @@ where
     Action::requeue(delay)
 }
 
-/// Reconciles every object of the feed when it changes, and again as `reconcile` says, until the server stops. Ends when
-/// the reconciliations that run then have ended.
-pub async fn drive<K, R, F>(context: Arc<Context>, feed: Feed<K>, reconcile: R)
+/// Reconciles every object of the feed when it changes, and again as `reconcile` says, until the server stops; not before
+/// all stores are filled. Ends when the reconciliations that run then have ended.
+pub async fn drive<K, R, F>(context: Arc<Context>, feed: Feed<K>, mut reconcile: R)
 where
     K: Resource<DynamicType = ()>
         + Lookup<DynamicType = ()>
@@ -92,13 +92,26 @@ where
     let stop = context.stop.clone();
     Controller::for_stream(changes, store)
         .graceful_shutdown_on(stop.cancelled_owned())
-        .run(reconcile, error_policy, context)
+        .run(move |object, context| when_filled(Arc::clone(&context), reconcile(object, context)), error_policy, context)
         .for_each(|reconciled| async move {
             if let Err(error) = reconciled {
                 note(&<K as Resource>::kind(&()), &error);
             }
         })
         .await;
+}
+
+/// An object is looked at when the cluster is known as a whole: what a store does not have yet would pass for missing.
+async fn when_filled<F>(context: Arc<Context>, reconciled: F) -> Result<Action, ControllerError>
+where
+    F: Future<Output = Result<Action, ControllerError>>,
+{
+    tokio::select! {
+        biased;
+        filled = context.stores.filled() => if filled { return reconciled.await },
+        () = context.stop.cancelled() => {}
+    }
+    Ok(Action::await_change())
 }
 
 /// What is not a failure of one object: that was logged by [`error_policy`].

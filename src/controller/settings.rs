@@ -28,6 +28,8 @@ pub struct Settings {
     pub default_location: String,
     /// Where health, metrics and downloads are served.
     pub listen: SocketAddr,
+    /// The pod that this server is in; none when it runs elsewhere.
+    pub pod: Option<String>,
     /// Who this server is, for leases, claims and statuses: pod or host, and process.
     pub holder: String,
 }

@@ -1,12 +1,64 @@
-//! ServerStatusRequests: who the server is.
+//! ServerStatusRequests: the server's version, as a sign of life. The request goes after an hour.
 
 use std::sync::Arc;
 
+use chrono::Utc;
+use kube::ResourceExt as _;
+use kube::api::{DeleteParams, PostParams, Preconditions};
+use kube::runtime::controller::Action;
+
 use super::context::Context;
+use super::download::{Step, decide, gone, made_at};
+use super::error::ControllerError;
+use super::retry::drive;
 use super::stores::Feed;
-use crate::api::ServerStatusRequest;
+use crate::api::{ServerStatusPhase, ServerStatusRequest, ServerStatusRequestStatus, Timestamp};
 
 /// Reconciles until the server stops.
 pub async fn run(context: Arc<Context>, feed: Feed<ServerStatusRequest>) {
-    let _ = (context, feed);
+    drive(context, feed, reconcile).await;
+}
+
+async fn reconcile(
+    request: Arc<ServerStatusRequest>,
+    context: Arc<Context>,
+) -> Result<Action, ControllerError> {
+    let name = request.name_any();
+    let api = context.api::<ServerStatusRequest>();
+    let answered =
+        request.status.as_ref().is_some_and(|status| status.phase == Some(ServerStatusPhase::Processed));
+    match decide(answered, made_at(&*request), Utc::now()) {
+        Step::Answer => {
+            let answered = ServerStatusRequest { status: Some(answer()), ..(*request).clone() };
+            let doing = format!("answer the ServerStatusRequest `{name}`");
+            gone(ControllerError::within(doing, api.replace_status(&name, &PostParams::default(), &answered)).await)
+        }
+        Step::Wait(time) => Ok(Action::requeue(time)),
+        Step::Delete => {
+            let doing = format!("delete the ServerStatusRequest `{name}`");
+            let precondition = Preconditions { uid: request.uid(), resource_version: None };
+            let parameters = DeleteParams { preconditions: Some(precondition), ..DeleteParams::default() };
+            gone(ControllerError::within(doing, api.delete(&name, &parameters)).await)
+        }
+    }
+}
+
+fn answer() -> ServerStatusRequestStatus {
+    ServerStatusRequestStatus {
+        phase: Some(ServerStatusPhase::Processed),
+        processed_timestamp: Some(Timestamp::now()),
+        server_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_answer_has_the_version_and_is_final() {
+        let answer = answer();
+        assert_eq!(answer.phase, Some(ServerStatusPhase::Processed));
+        assert_eq!(answer.server_version.as_deref(), Some(env!("CARGO_PKG_VERSION")));
+    }
 }

@@ -41,6 +41,21 @@ pub struct Feeds {
     pub statuses: Feed<ServerStatusRequest>,
 }
 
+impl Stores {
+    /// Waits until each has been filled once; false when one never will be, because the server ends. Schedules are not
+    /// waited for: a server that makes no backups does not watch them.
+    pub async fn filled(&self) -> bool {
+        let Self { backups, restores, schedules: _, locations, deletions } = self;
+        let filled = tokio::join!(
+            backups.wait_until_ready(),
+            restores.wait_until_ready(),
+            locations.wait_until_ready(),
+            deletions.wait_until_ready(),
+        );
+        matches!(filled, (Ok(()), Ok(()), Ok(()), Ok(())))
+    }
+}
+
 impl Feeds {
     /// Prepares to watch one namespace; nothing is sent before a feed is read.
     pub fn of(client: &Client, namespace: &str) -> Self {

@@ -23,6 +23,15 @@ pub enum Outcome {
     Failure(Category),
 }
 
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Success => f.write_str("success"),
+            Self::Failure(category) => category.fmt(f),
+        }
+    }
+}
+
 /// Told of each act as it ends.
 pub type Observer = Arc<dyn Fn(Operation, Outcome) + Send + Sync>;
 

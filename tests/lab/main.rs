@@ -10,7 +10,6 @@ mod backup;
 mod bucket;
 mod cluster;
 mod crds;
-mod install;
 mod on_node;
 #[path = "../support/mod.rs"]
 mod process;

@@ -12,7 +12,7 @@ async fn connect(kubeconfig: &str, context: Option<&str>) -> Result<Cluster, Clu
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("config");
     std::fs::write(&path, kubeconfig).unwrap();
-    Cluster::connect(&ConnectOptions { kubeconfig: Some(path), context: context.map(str::to_owned) }).await
+    Cluster::connect(&ConnectOptions { kubeconfig: Some(path), context: context.map(str::to_owned), metrics: None }).await
 }
 
 #[tokio::test]
@@ -41,7 +41,7 @@ async fn a_context_that_is_not_there_is_told_with_those_that_are() {
 
 #[tokio::test]
 async fn a_kubeconfig_that_is_none_is_named_with_what_is_wrong() {
-    let missing = ConnectOptions { kubeconfig: Some("no/such/file".into()), context: None };
+    let missing = ConnectOptions { kubeconfig: Some("no/such/file".into()), ..ConnectOptions::default() };
     let text = Cluster::connect(&missing).await.unwrap_err().to_string();
     assert_eq!(text, "cannot use the kubeconfig no/such/file: No such file or directory (os error 2)");
     for broken in ["{", "clusters: 5"] {

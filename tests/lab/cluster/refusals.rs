@@ -16,7 +16,7 @@ async fn open_with(lab: &support::Cluster, change: impl FnOnce(&mut Value)) -> R
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("config");
     std::fs::write(&path, kubeconfig.to_string()).expect("writable");
-    Cluster::connect(&ConnectOptions { kubeconfig: Some(path), context: None }).await
+    Cluster::connect(&ConnectOptions { kubeconfig: Some(path), ..ConnectOptions::default() }).await
 }
 
 #[tokio::test]

@@ -6,11 +6,8 @@
 mod crashes;
 mod daemon;
 mod door;
-mod faults;
 mod home;
 mod leader;
-mod life;
-mod rounds;
 mod runs;
 mod stage;
 mod sync;

@@ -1,0 +1,57 @@
+//! Where log lines go: to stderr; of a command as text and only when asked for, of a server always, as JSON where nobody looks.
+
+use std::io;
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+
+/// The parts of a server that say more about themselves than about backups.
+const NOISY: &str = "aws_config=warn,aws_runtime=warn,aws_smithy_runtime=warn,h2=warn,hyper=warn,hyper_util=warn,rustls=warn,tower=warn";
+
+/// The log of one command, with `-v` or `-vv`.
+pub fn of_command(verbose: u8, color: bool) {
+    let level = match verbose {
+        0 => LevelFilter::OFF,
+        1 => LevelFilter::INFO,
+        _ => LevelFilter::DEBUG,
+    };
+    // A second call in one process finds the first one's subscriber in place, which serves as well.
+    let _ = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_target(verbose > 1)
+        .with_ansi(color)
+        .with_writer(io::stderr)
+        .try_init();
+}
+
+/// The log of the server: what RUST_LOG lets through, else what happens, with `-v` more and with `-vv` all.
+pub fn of_server(verbose: u8, color: bool, json: bool) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(directives(verbose)));
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(color).with_writer(io::stderr);
+    let _ = if json {
+        lines.json().flatten_event(true).with_span_list(false).try_init()
+    } else {
+        lines.try_init()
+    };
+}
+
+fn directives(verbose: u8) -> String {
+    match verbose {
+        0 => format!("info,{NOISY}"),
+        1 => format!("info,ark=debug,{NOISY}"),
+        _ => "debug".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_level_of_a_server_s_log_can_be_read() {
+        for verbose in 0..3 {
+            EnvFilter::builder().parse(directives(verbose)).unwrap();
+        }
+        assert!(directives(1).contains("ark=debug"));
+    }
+}

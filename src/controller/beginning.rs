@@ -1,0 +1,128 @@
+//! What a server needs before it does anything, and what a person is told who lacks it.
+
+use std::collections::BTreeSet;
+
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{Api, Client};
+
+use super::error::ControllerError;
+use crate::api::{GROUP, VERSION, crds};
+use crate::cluster::{Cluster, ClusterIdentity};
+
+/// Looks whether the cluster can be reached and has what the server needs; answers which cluster it is.
+///
+/// # Errors
+/// One that says what to do about it.
+pub async fn look(cluster: &Cluster, namespace: &str) -> Result<ClusterIdentity, ControllerError> {
+    let identity = cluster
+        .identity()
+        .await
+        .map_err(ControllerError::cluster("ask the API server which cluster it is"))?;
+    look_for_definitions(&cluster.client()).await?;
+    look_for_namespace(cluster.client(), namespace).await?;
+    Ok(identity)
+}
+
+async fn look_for_definitions(client: &Client) -> Result<(), ControllerError> {
+    let version = format!("{GROUP}/{VERSION}");
+    let doing = format!("ask the API server for the kinds of {version}");
+    let served = match ControllerError::within(doing, client.list_api_group_resources(&version)).await {
+        Ok(list) => list.resources.into_iter().map(|resource| resource.name).collect(),
+        Err(error) if error.is_not_found() => BTreeSet::new(),
+        Err(error) => return Err(error),
+    };
+    let needed = crds().into_iter().map(|definition| definition.spec.names.plural);
+    let missing: Vec<_> = needed.filter(|plural| !served.contains(plural)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(ControllerError::NoDefinitions { missing: missing.join(", ") })
+}
+
+async fn look_for_namespace(client: Client, namespace: &str) -> Result<(), ControllerError> {
+    let namespaces: Api<Namespace> = Api::all(client);
+    let doing = format!("look for the namespace `{namespace}`");
+    match ControllerError::within(doing, namespaces.get_metadata(namespace)).await {
+        // Who may not look at namespaces learns from the first request in this one.
+        Err(error) if error.is_status(403) => Ok(()),
+        Err(error) if error.is_not_found() => {
+            Err(ControllerError::NoNamespace { namespace: namespace.to_owned() })
+        }
+        looked => looked.map(drop),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::script::{Answer, answer, broken, failure, serve};
+
+    const IDENTITY: &str = r#"{"metadata": {"uid": "u-1"}}"#;
+
+    fn group(plurals: &[&str]) -> Answer {
+        let resources: Vec<_> = plurals
+            .iter()
+            .map(|name| format!(r#"{{"name":"{name}","singularName":"","namespaced":true,"kind":"X","verbs":[]}}"#))
+            .collect();
+        answer(
+            200,
+            format!(
+                r#"{{"kind":"APIResourceList","apiVersion":"v1","groupVersion":"ark.heptio.com/v1","resources":[{}]}}"#,
+                resources.join(",")
+            ),
+        )
+    }
+
+    /// What is found in a cluster with these kinds, and this answer to who asks for the namespace.
+    async fn found(kinds: fn() -> Answer, namespace: fn() -> Answer) -> Result<ClusterIdentity, ControllerError> {
+        let (cluster, _) = serve(move |_, asked| match asked.uri.as_str() {
+            "/version" => answer(200, r#"{"gitVersion":"v1.35.4"}"#),
+            "/api/v1/namespaces/kube-system" => answer(200, IDENTITY),
+            "/apis/ark.heptio.com/v1" => kinds(),
+            _ => namespace(),
+        });
+        look(&cluster, "heptio-ark").await
+    }
+
+    fn all() -> Answer {
+        let plurals: Vec<_> = crds().into_iter().map(|definition| definition.spec.names.plural).collect();
+        group(&plurals.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    fn namespace() -> Answer {
+        answer(
+            200,
+            r#"{"apiVersion":"meta.k8s.io/v1","kind":"PartialObjectMetadata","metadata":{"name":"heptio-ark"}}"#,
+        )
+    }
+
+    #[tokio::test]
+    async fn a_cluster_that_has_all_is_known_by_its_identity() {
+        assert_eq!(found(all, namespace).await.unwrap().uid, "u-1");
+        let forbidden = || failure(403, "Forbidden", "namespaces is forbidden", "");
+        assert!(found(all, forbidden).await.is_ok(), "a narrow role suffices");
+    }
+
+    #[tokio::test]
+    async fn missing_definitions_are_named_with_what_to_do() {
+        let absent = || failure(404, "NotFound", "the server could not find the requested resource", "");
+        let error = found(absent, namespace).await.unwrap_err().to_string();
+        assert!(error.contains("backups, ") && error.contains("ark install | kubectl apply -f -"), "{error}");
+        let error = found(|| group(&["backups"]), namespace).await.unwrap_err().to_string();
+        assert!(error.contains("restores") && !error.contains("(backups"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_missing_namespace_is_named_with_what_to_do() {
+        let absent = || failure(404, "NotFound", "namespaces not found", "");
+        let error = found(all, absent).await.unwrap_err().to_string();
+        assert!(error.contains("no namespace `heptio-ark`") && error.contains("--namespace"), "{error}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_api_server_that_is_not_there_is_told_at_once() {
+        let (cluster, _) = serve(|_, _| broken());
+        let error = look(&cluster, "heptio-ark").await.unwrap_err();
+        assert!(crate::model::causes(&error).contains("cannot reach the API server"), "{error}");
+    }
+}

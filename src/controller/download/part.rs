@@ -1,0 +1,169 @@
+//! Which object of which location a DownloadRequest is after. Pure but for the stores it looks into.
+
+use kube::ResourceExt as _;
+use kube::runtime::reflector::Store;
+
+use super::super::stores::Stores;
+use crate::api::{
+    Backup, BackupPhase, DownloadKind, DownloadTarget, Restore, RestorePhase, STORAGE_LOCATION_LABEL,
+};
+use crate::bucket::layout::{RunKeys, RunKind};
+use crate::store::ObjectKey;
+
+/// A part of a run.
+#[derive(Debug, PartialEq)]
+pub struct Part {
+    /// The location that has it; none: the default one.
+    pub location: Option<String>,
+    /// Its key there.
+    pub key: ObjectKey,
+}
+
+/// Finds the part, or says why there is none.
+pub fn locate(stores: &Stores, target: &DownloadTarget) -> Result<Part, String> {
+    let DownloadTarget { kind, name } = target;
+    let run = run_of(*kind);
+    let keys = RunKeys::parse(run, name).ok_or_else(|| format!("`{name}` is no name of a backup or restore"))?;
+    let key = match kind {
+        DownloadKind::BackupLog | DownloadKind::RestoreLog => keys.log(),
+        DownloadKind::BackupContents => keys.tarball(),
+        DownloadKind::BackupResourceList | DownloadKind::RestoreResourceList => keys.index(),
+        DownloadKind::BackupResults | DownloadKind::RestoreResults => keys.results(),
+        DownloadKind::BackupVolumeInfos => return Err("volumes have no document of their own".to_owned()),
+    };
+    let location = match run {
+        RunKind::Backup => location_of_backup(&stores.backups, name),
+        RunKind::Restore => location_of_restore(&stores.restores, name),
+    }?;
+    Ok(Part { location, key: key.clone() })
+}
+
+fn run_of(kind: DownloadKind) -> RunKind {
+    match kind {
+        DownloadKind::BackupLog
+        | DownloadKind::BackupContents
+        | DownloadKind::BackupResourceList
+        | DownloadKind::BackupResults
+        | DownloadKind::BackupVolumeInfos => RunKind::Backup,
+        DownloadKind::RestoreLog | DownloadKind::RestoreResourceList | DownloadKind::RestoreResults => {
+            RunKind::Restore
+        }
+    }
+}
+
+fn location_of_backup(store: &Store<Backup>, name: &str) -> Result<Option<String>, String> {
+    let backup = store.find(|backup| backup.metadata.name.as_deref() == Some(name));
+    let backup = backup.ok_or_else(|| format!("there is no Backup `{name}`"))?;
+    let phase = backup.status.as_ref().and_then(|status| status.phase);
+    match phase.unwrap_or_default() {
+        BackupPhase::New | BackupPhase::InProgress => Err(unfinished("Backup", name)),
+        BackupPhase::FailedValidation => Err(refused("Backup", name)),
+        _ => Ok(backup.spec.storage_location.clone().or_else(|| labelled(&*backup))),
+    }
+}
+
+fn location_of_restore(store: &Store<Restore>, name: &str) -> Result<Option<String>, String> {
+    let restore = store.find(|restore| restore.metadata.name.as_deref() == Some(name));
+    let restore = restore.ok_or_else(|| format!("there is no Restore `{name}`"))?;
+    let phase = restore.status.as_ref().and_then(|status| status.phase);
+    match phase.unwrap_or_default() {
+        RestorePhase::New | RestorePhase::InProgress => Err(unfinished("Restore", name)),
+        RestorePhase::FailedValidation => Err(refused("Restore", name)),
+        _ => Ok(labelled(&*restore)),
+    }
+}
+
+fn labelled(object: &impl kube::Resource) -> Option<String> {
+    object.labels().get(STORAGE_LOCATION_LABEL).cloned()
+}
+
+fn unfinished(kind: &str, name: &str) -> String {
+    format!("the {kind} `{name}` has not ended; its parts can be had when it has")
+}
+
+fn refused(kind: &str, name: &str) -> String {
+    format!("the {kind} `{name}` failed validation and was never run; its status says why")
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::runtime::reflector;
+    use kube::runtime::watcher::Event;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn backups(objects: &[Value]) -> Store<Backup> {
+        let (store, mut writer) = reflector::store();
+        for object in objects {
+            writer.apply_watcher_event(&Event::Apply(serde_json::from_value(object.clone()).unwrap()));
+        }
+        store
+    }
+
+    fn restores(objects: &[Value]) -> Store<Restore> {
+        let (store, mut writer) = reflector::store();
+        for object in objects {
+            writer.apply_watcher_event(&Event::Apply(serde_json::from_value(object.clone()).unwrap()));
+        }
+        store
+    }
+
+    fn stores() -> Stores {
+        let object = |kind: &str, name: &str, phase: &str, location: &str| {
+            json!({
+                "apiVersion": "ark.heptio.com/v1",
+                "kind": kind,
+                "metadata": {"name": name, "labels": {STORAGE_LOCATION_LABEL: location}},
+                "spec": {"backupName": "done"},
+                "status": {"phase": phase},
+            })
+        };
+        Stores {
+            backups: backups(&[
+                object("Backup", "done", "Completed", "west"),
+                object("Backup", "running", "InProgress", "west"),
+                object("Backup", "refused", "FailedValidation", "west"),
+            ]),
+            restores: restores(&[object("Restore", "back", "PartiallyFailed", "east")]),
+            schedules: reflector::store().0,
+            locations: reflector::store().0,
+            deletions: reflector::store().0,
+        }
+    }
+
+    fn find(kind: DownloadKind, name: &str) -> Result<(String, String), String> {
+        let part = locate(&stores(), &DownloadTarget { kind, name: name.to_owned() })?;
+        Ok((part.location.unwrap_or_default(), part.key.to_string()))
+    }
+
+    #[test]
+    fn each_part_has_its_key_in_the_location_of_its_run() {
+        for (kind, name, location, key) in [
+            (DownloadKind::BackupLog, "done", "west", "backups/done/logs.ndjson.zst"),
+            (DownloadKind::BackupContents, "done", "west", "backups/done/done.tar.zst"),
+            (DownloadKind::BackupResourceList, "done", "west", "backups/done/index.ndjson.zst"),
+            (DownloadKind::BackupResults, "done", "west", "backups/done/results.json.zst"),
+            (DownloadKind::RestoreLog, "back", "east", "restores/back/logs.ndjson.zst"),
+            (DownloadKind::RestoreResourceList, "back", "east", "restores/back/index.ndjson.zst"),
+            (DownloadKind::RestoreResults, "back", "east", "restores/back/results.json.zst"),
+        ] {
+            assert_eq!(find(kind, name), Ok((location.to_owned(), key.to_owned())));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_had_is_told_with_the_reason() {
+        for (kind, name, why) in [
+            (DownloadKind::BackupLog, "nothing", "there is no Backup"),
+            (DownloadKind::RestoreLog, "done", "there is no Restore"),
+            (DownloadKind::BackupLog, "../../secret", "no name of"),
+            (DownloadKind::BackupLog, "running", "has not ended"),
+            (DownloadKind::BackupLog, "refused", "failed validation"),
+            (DownloadKind::BackupVolumeInfos, "done", "no document of their own"),
+        ] {
+            let told = find(kind, name).unwrap_err();
+            assert!(told.contains(why), "{told}");
+        }
+    }
+}

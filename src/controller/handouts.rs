@@ -1,0 +1,100 @@
+//! What the server itself hands out when a store cannot make an address for it: a part of a bucket, once, for a while,
+//! to whoever has the token. Tokens are kept as their hash and never logged.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+use tokio::time::Instant;
+
+use crate::bucket::Bucket;
+use crate::store::ObjectKey;
+
+/// As long as a presigned address is good.
+pub const VALID_FOR: Duration = Duration::from_secs(600);
+/// More than this at once is no person's doing.
+const MOST: usize = 1024;
+/// Bytes of a token: 256 bits cannot be guessed.
+const TOKEN: usize = 32;
+
+/// A part of a bucket.
+#[derive(Clone, Debug)]
+pub struct Handout {
+    /// Where it is.
+    pub bucket: Bucket,
+    /// What it is.
+    pub key: ObjectKey,
+}
+
+type Hash = [u8; 32];
+
+/// What can be had, by the hash of its token.
+#[derive(Debug, Default)]
+pub struct Handouts {
+    open: Mutex<HashMap<Hash, (Handout, Instant)>>,
+}
+
+impl Handouts {
+    /// A token for it; none when there is no randomness to be had, or too much is handed out already.
+    pub fn offer(&self, handout: Handout, now: Instant) -> Option<String> {
+        let mut bytes = [0; TOKEN];
+        rustls::crypto::ring::default_provider().secure_random.fill(&mut bytes).ok()?;
+        let token: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.retain(|_, (_, end)| *end > now);
+        if open.len() >= MOST {
+            return None;
+        }
+        open.insert(hash(&token), (handout, now + VALID_FOR));
+        Some(token)
+    }
+
+    /// What the token is good for; it is good for nothing afterwards.
+    pub fn redeem(&self, token: &str, now: Instant) -> Option<Handout> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.remove(&hash(token)).filter(|(_, end)| *end > now).map(|(handout, _)| handout)
+    }
+}
+
+fn hash(token: &str) -> Hash {
+    Sha256::digest(token.as_bytes()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Location, open};
+
+    async fn handout(folder: &tempfile::TempDir) -> Handout {
+        let location = Location::from_url(&format!("file://{}", folder.path().display())).unwrap();
+        let bucket = Bucket::new(open(&location).await.unwrap());
+        Handout { bucket, key: ObjectKey::new("backups/a/logs.ndjson.zst").unwrap() }
+    }
+
+    #[tokio::test]
+    async fn a_token_is_good_once_and_for_ten_minutes() {
+        let folder = tempfile::tempdir().unwrap();
+        let (handouts, now) = (Handouts::default(), Instant::now());
+        let token = handouts.offer(handout(&folder).await, now).unwrap();
+        assert_eq!(token.len(), 2 * TOKEN);
+        assert!(handouts.redeem("", now).is_none() && handouts.redeem(&token[1..], now).is_none());
+        assert!(handouts.redeem(&token, now).is_some());
+        assert!(handouts.redeem(&token, now).is_none());
+        let late = handouts.offer(handout(&folder).await, now).unwrap();
+        assert_ne!(token, late);
+        assert!(handouts.redeem(&late, now + VALID_FOR).is_none());
+    }
+
+    #[tokio::test]
+    async fn no_more_is_handed_out_than_is_bounded_until_some_has_expired() {
+        let folder = tempfile::tempdir().unwrap();
+        let (handouts, now) = (Handouts::default(), Instant::now());
+        let handout = handout(&folder).await;
+        for _ in 0..MOST {
+            handouts.offer(handout.clone(), now).unwrap();
+        }
+        assert!(handouts.offer(handout.clone(), now).is_none());
+        assert!(handouts.offer(handout, now + VALID_FOR).is_some());
+    }
+}

@@ -1,0 +1,125 @@
+//! What the server answers over HTTP: whether it lives, whether it is ready, what it has counted, and downloads.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::error::ControllerError;
+use super::handouts::Handouts;
+use crate::model::causes;
+use crate::telemetry::{EXPOSITION_TYPE, Metrics};
+
+/// What the server is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Duty {
+    /// It looks whether the cluster has what it needs.
+    Starting,
+    /// Another server acts; this one takes over from it.
+    StandingBy,
+    /// It leads, and learns what the cluster has.
+    Filling,
+    /// It leads.
+    Leading,
+}
+
+impl Duty {
+    /// Whether it does what it is there for. Who stands by does: a rollout must not wait for the lease to change hands.
+    fn is_ready(self) -> bool {
+        matches!(self, Self::StandingBy | Self::Leading)
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::Starting => "starting\n",
+            Self::StandingBy => "standing by\n",
+            Self::Filling => "leading, and reading what the cluster has\n",
+            Self::Leading => "leading\n",
+        }
+    }
+}
+
+/// What the answers are taken from.
+pub struct Door {
+    /// What the server is about.
+    pub duty: watch::Receiver<Duty>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// What can be downloaded.
+    pub handouts: Arc<Handouts>,
+}
+
+/// Answers at the address until what is returned is dropped.
+///
+/// # Errors
+/// [`ControllerError::Listen`] when the address cannot be had.
+pub async fn open(address: SocketAddr, door: Door) -> Result<AbortOnDropHandle<()>, ControllerError> {
+    let unheard = |source| ControllerError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(unheard)?;
+    let bound = listener.local_addr().map_err(unheard)?;
+    tracing::info!(address = %bound, "listening for health, metrics and downloads");
+    let routes = routes(door);
+    Ok(AbortOnDropHandle::new(tokio::spawn(async move {
+        if let Err(error) = axum::serve(listener, routes).await {
+            tracing::error!(address = %bound, "health, metrics and downloads are served no longer: {error}");
+        }
+    })))
+}
+
+fn routes(door: Door) -> Router {
+    Router::new()
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .route("/download/{token}", get(download))
+        .with_state(Arc::new(door))
+}
+
+async fn ready(State(door): State<Arc<Door>>) -> Response {
+    let duty = *door.duty.borrow();
+    let code = if duty.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (code, duty.words()).into_response()
+}
+
+async fn metrics(State(door): State<Arc<Door>>) -> Response {
+    match door.metrics.exposition() {
+        Ok(text) => ([(CONTENT_TYPE, EXPOSITION_TYPE)], text).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
+    }
+}
+
+async fn download(State(door): State<Arc<Door>>, Path(token): Path<String>) -> Response {
+    let Some(handout) = door.handouts.redeem(&token, Instant::now()) else {
+        let why = "this address is not good, or no longer: each is good once, for ten minutes; ask for another\n";
+        return (StatusCode::NOT_FOUND, why).into_response();
+    };
+    let body = match handout.bucket.store().get(&handout.key, None).await {
+        Ok(body) => body,
+        Err(error) => {
+            tracing::warn!(key = %handout.key, "cannot hand out a part of a bucket: {}", causes(&error));
+            let code = if error.is_not_found() { StatusCode::NOT_FOUND } else { StatusCode::BAD_GATEWAY };
+            return (code, format!("{}\n", causes(&error))).into_response();
+        }
+    };
+    let file = handout.key.as_str().rsplit('/').next().unwrap_or_default().to_owned();
+    let head = [
+        (CONTENT_TYPE, "application/octet-stream".to_owned()),
+        (CONTENT_DISPOSITION, format!("attachment; filename=\"{file}\"")),
+        (CACHE_CONTROL, "no-store".to_owned()),
+    ];
+    (head, Body::from_stream(body)).into_response()
+}
+
+#[cfg(test)]
+#[path = "http/tests.rs"]
+mod tests;

@@ -1,0 +1,167 @@
+//! What a server that stands by concludes from the record of the Lease. Pure: the present moment is given.
+
+use std::time::Duration;
+
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use tokio::time::Instant;
+
+use super::VALID_FOR;
+
+/// A record that claims to be valid for longer than this is not believed: nobody could mend it.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// Whether the lease can be had.
+#[derive(Debug, PartialEq)]
+pub enum Standing {
+    /// Now.
+    Free,
+    /// Not before this moment, unless it is released.
+    Until {
+        /// Who has it.
+        holder: String,
+        /// When it ends, if it is not renewed.
+        end: Instant,
+    },
+}
+
+/// What was seen of the record last, and when it was first seen like that.
+#[derive(Debug, Default)]
+pub struct Sighting {
+    last: Option<(LeaseSpec, Instant)>,
+    new_holder: bool,
+}
+
+/// Who holds the lease, according to its record.
+pub fn holder(lease: &Lease) -> Option<&str> {
+    lease.spec.as_ref()?.holder_identity.as_deref().filter(|holder| !holder.is_empty())
+}
+
+impl Sighting {
+    /// Takes notice of the record as it was read before `now`. `me` may have it at once when it is mine: a request to take
+    /// it was lost on the way back.
+    pub fn standing(&mut self, record: Option<&Lease>, me: &str, now: Instant) -> Standing {
+        let spec = record.and_then(|record| record.spec.as_ref());
+        let Some((spec, holder)) = spec.zip(record.and_then(holder)) else {
+            return match record {
+                Some(_) => Standing::Free,
+                None => self.vanished(now),
+            };
+        };
+        let last_holder = self.last.as_ref().and_then(|(last, _)| last.holder_identity.as_deref());
+        self.new_holder = last_holder != Some(holder);
+        if !matches!(&self.last, Some((last, _)) if last == spec) {
+            self.last = Some((spec.clone(), now));
+        }
+        if holder == me {
+            return Standing::Free;
+        }
+        self.until(now)
+    }
+
+    /// Whether the holder is another than at the look before.
+    pub fn is_new_holder(&self) -> bool {
+        self.new_holder
+    }
+
+    /// Somebody deleted the record. A holder that was seen may not know it yet, and is given its time.
+    fn vanished(&mut self, now: Instant) -> Standing {
+        self.new_holder = false;
+        self.until(now)
+    }
+
+    fn until(&self, now: Instant) -> Standing {
+        let Some((spec, since)) = &self.last else { return Standing::Free };
+        let seconds = spec.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok());
+        let valid = Duration::from_secs(seconds.unwrap_or(0)).clamp(VALID_FOR, LONGEST);
+        let end = *since + valid;
+        if now >= end {
+            return Standing::Free;
+        }
+        Standing::Until { holder: spec.holder_identity.clone().unwrap_or_default(), end }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+    use k8s_openapi::jiff::Timestamp;
+
+    use super::*;
+
+    const S: Duration = Duration::from_secs(1);
+
+    fn record(holder: &str, renewed: i64) -> Lease {
+        let spec = LeaseSpec {
+            holder_identity: Some(holder.to_owned()),
+            lease_duration_seconds: Some(15),
+            renew_time: Some(MicroTime(Timestamp::from_second(renewed).unwrap())),
+            ..LeaseSpec::default()
+        };
+        Lease { spec: Some(spec), ..Lease::default() }
+    }
+
+    fn until(end: Instant) -> Standing {
+        Standing::Until { holder: "a".to_owned(), end }
+    }
+
+    #[test]
+    fn a_lease_that_is_not_there_or_released_is_free() {
+        let now = Instant::now();
+        assert_eq!(Sighting::default().standing(None, "b", now), Standing::Free);
+        assert_eq!(Sighting::default().standing(Some(&Lease::default()), "b", now), Standing::Free);
+        assert_eq!(Sighting::default().standing(Some(&record("", 0)), "b", now), Standing::Free);
+        let mut sighting = Sighting::default();
+        sighting.standing(Some(&record("a", 0)), "b", now);
+        assert_eq!(sighting.standing(Some(&record("", 0)), "b", now + S), Standing::Free);
+    }
+
+    #[test]
+    fn a_lease_ends_when_it_was_not_seen_to_change_for_its_time_whatever_the_clock_of_its_holder_says() {
+        for clock in [0, 4_000_000_000] {
+            let (now, mut sighting) = (Instant::now(), Sighting::default());
+            assert_eq!(sighting.standing(Some(&record("a", clock)), "b", now), until(now + VALID_FOR));
+            assert_eq!(sighting.standing(Some(&record("a", clock)), "b", now + S * 14), until(now + VALID_FOR));
+            assert_eq!(sighting.standing(Some(&record("a", clock)), "b", now + VALID_FOR), Standing::Free);
+        }
+    }
+
+    #[test]
+    fn a_renewal_counts_from_when_it_was_seen() {
+        let (now, mut sighting) = (Instant::now(), Sighting::default());
+        sighting.standing(Some(&record("a", 0)), "b", now);
+        let later = now + S * 14;
+        assert_eq!(sighting.standing(Some(&record("a", 3)), "b", later), until(later + VALID_FOR));
+    }
+
+    #[test]
+    fn a_deleted_record_leaves_its_holder_the_time_it_had() {
+        let (now, mut sighting) = (Instant::now(), Sighting::default());
+        sighting.standing(Some(&record("a", 0)), "b", now);
+        assert_eq!(sighting.standing(None, "b", now + S), until(now + VALID_FOR));
+        assert_eq!(sighting.standing(None, "b", now + VALID_FOR), Standing::Free);
+    }
+
+    #[test]
+    fn what_was_taken_without_an_answer_is_mine() {
+        assert_eq!(Sighting::default().standing(Some(&record("b", 0)), "b", Instant::now()), Standing::Free);
+    }
+
+    #[test]
+    fn a_record_that_claims_to_be_valid_for_ever_is_not_believed() {
+        let (now, mut sighting) = (Instant::now(), Sighting::default());
+        let mut endless = record("a", 0);
+        endless.spec.as_mut().unwrap().lease_duration_seconds = Some(i32::MAX);
+        assert_eq!(sighting.standing(Some(&endless), "b", now), until(now + LONGEST));
+    }
+
+    #[test]
+    fn a_change_of_holder_is_told_once() {
+        let (now, mut sighting) = (Instant::now(), Sighting::default());
+        sighting.standing(Some(&record("a", 0)), "b", now);
+        assert!(sighting.is_new_holder());
+        sighting.standing(Some(&record("a", 1)), "b", now);
+        assert!(!sighting.is_new_holder());
+        sighting.standing(Some(&record("c", 2)), "b", now);
+        assert!(sighting.is_new_holder());
+    }
+}

