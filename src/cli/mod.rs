@@ -135,12 +135,13 @@ pub fn main() -> ExitCode {
     let serves = matches!(cli.command, Command::Server(_));
     let Global { output, quiet, verbose, color, .. } = cli.global;
     let output = Output::new(output, quiet, verbose, color, serves);
-    let done = runtime().map_err(|source| Failure::failed("starting the program", &source)).and_then(|runtime| {
-        let done = runtime.block_on(run(&cli, &output));
-        // What still runs on a thread of its own is nobody's any more; a server that lost its lease must not wait for it.
-        runtime.shutdown_background();
-        done
-    });
+    let done =
+        runtime().map_err(|source| Failure::failed("starting the program", &source)).and_then(|runtime| {
+            let done = runtime.block_on(run(&cli, &output));
+            // What still runs on a thread of its own is nobody's any more; a server that lost its lease must not wait for it.
+            runtime.shutdown_background();
+            done
+        });
     match done {
         Ok(done) => done.code(),
         Err(failure) => output.failure(&failure),

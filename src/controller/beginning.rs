@@ -62,7 +62,9 @@ mod tests {
     fn group(plurals: &[&str]) -> Answer {
         let resources: Vec<_> = plurals
             .iter()
-            .map(|name| format!(r#"{{"name":"{name}","singularName":"","namespaced":true,"kind":"X","verbs":[]}}"#))
+            .map(|name| {
+                format!(r#"{{"name":"{name}","singularName":"","namespaced":true,"kind":"X","verbs":[]}}"#)
+            })
             .collect();
         answer(
             200,
@@ -74,7 +76,10 @@ mod tests {
     }
 
     /// What is found in a cluster with these kinds, and this answer to who asks for the namespace.
-    async fn found(kinds: fn() -> Answer, namespace: fn() -> Answer) -> Result<ClusterIdentity, ControllerError> {
+    async fn found(
+        kinds: fn() -> Answer,
+        namespace: fn() -> Answer,
+    ) -> Result<ClusterIdentity, ControllerError> {
         let (cluster, _) = serve(move |_, asked| match asked.uri.as_str() {
             "/version" => answer(200, r#"{"gitVersion":"v1.35.4"}"#),
             "/api/v1/namespaces/kube-system" => answer(200, IDENTITY),

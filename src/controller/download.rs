@@ -90,7 +90,11 @@ async fn answer(context: &Context, request: &DownloadRequest) -> DownloadRequest
     match address(context, request).await {
         Ok(url) => {
             let expiration = Utc::now() + TimeDelta::from_std(VALID_FOR).unwrap_or_default();
-            DownloadRequestStatus { download_url: Some(url), expiration: Some(expiration.into()), ..processed }
+            DownloadRequestStatus {
+                download_url: Some(url),
+                expiration: Some(expiration.into()),
+                ..processed
+            }
         }
         Err(why) => {
             tracing::info!(kind = "DownloadRequest", name = request.name_any(), "there is no address: {why}");
@@ -111,7 +115,10 @@ async fn address(context: &Context, request: &DownloadRequest) -> Result<String,
         return Ok(url);
     }
     let handout = Handout { bucket: open.bucket.clone(), key };
-    let token = context.handouts.offer(handout, Instant::now()).ok_or("too many downloads are open; try again later")?;
+    let token = context
+        .handouts
+        .offer(handout, Instant::now())
+        .ok_or("too many downloads are open; try again later")?;
     Ok(proxied(context, &token))
 }
 
@@ -135,7 +142,8 @@ async fn record(
     let answered = DownloadRequest { status: Some(status), ..request.clone() };
     let doing = format!("answer the DownloadRequest `{name}`");
     let api = context.api::<DownloadRequest>();
-    let written = ControllerError::within(doing, api.replace_status(&name, &PostParams::default(), &answered)).await;
+    let written =
+        ControllerError::within(doing, api.replace_status(&name, &PostParams::default(), &answered)).await;
     gone(written).map(drop)
 }
 

@@ -52,13 +52,17 @@ pub enum ControllerError {
         source: std::io::Error,
     },
     /// The cluster does not know Ark's kinds.
-    #[error("the cluster lacks Ark's custom resource definitions ({missing}); install them: ark install | kubectl apply -f -")]
+    #[error(
+        "the cluster lacks Ark's custom resource definitions ({missing}); install them: ark install | kubectl apply -f -"
+    )]
     NoDefinitions {
         /// Their plurals.
         missing: String,
     },
     /// The server's namespace is not there.
-    #[error("there is no namespace `{namespace}`; install Ark there, ark install | kubectl apply -f -, or name another with --namespace")]
+    #[error(
+        "there is no namespace `{namespace}`; install Ark there, ark install | kubectl apply -f -, or name another with --namespace"
+    )]
     NoNamespace {
         /// Its name.
         namespace: String,

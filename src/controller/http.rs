@@ -100,7 +100,8 @@ async fn metrics(State(door): State<Arc<Door>>) -> Response {
 
 async fn download(State(door): State<Arc<Door>>, Path(token): Path<String>) -> Response {
     let Some(handout) = door.handouts.redeem(&token, Instant::now()) else {
-        let why = "this address is not good, or no longer: each is good once, for ten minutes; ask for another\n";
+        let why =
+            "this address is not good, or no longer: each is good once, for ten minutes; ask for another\n";
         return (StatusCode::NOT_FOUND, why).into_response();
     };
     let body = match handout.bucket.store().get(&handout.key, None).await {

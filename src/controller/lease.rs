@@ -104,7 +104,9 @@ impl Election {
             record = loop {
                 match self.look().await {
                     Ok(record) => break record,
-                    Err(error) => tracing::warn!("cannot look at the lease `{NAME}`; trying on: {}", causes(&error)),
+                    Err(error) => {
+                        tracing::warn!("cannot look at the lease `{NAME}`; trying on: {}", causes(&error))
+                    }
                 }
                 tokio::select! {
                     () = stop.cancelled() => return Ok(None),
@@ -181,7 +183,9 @@ impl Held {
             Err(error) => return Err(Unrenewed::Failed(error)),
         }
         let record = self.election.look().await.map_err(Unrenewed::Failed)?;
-        if let Some(other) = record.as_ref().and_then(standing::holder).filter(|holder| *holder != self.election.me) {
+        if let Some(other) =
+            record.as_ref().and_then(standing::holder).filter(|holder| *holder != self.election.me)
+        {
             return Err(Unrenewed::Taken(other.to_owned()));
         }
         let record = self.election.write(record).await.map_err(Unrenewed::Failed)?;
@@ -194,7 +198,8 @@ impl Held {
         let spec = self.record.spec.get_or_insert_default();
         (spec.holder_identity, spec.renew_time, spec.acquire_time) = (None, None, None);
         let parameters = PostParams::default();
-        let released = request("release", self.election.leases.replace(NAME, &parameters, &self.record)).await;
+        let released =
+            request("release", self.election.leases.replace(NAME, &parameters, &self.record)).await;
         if let Err(error) = released {
             tracing::warn!(
                 "cannot release the lease `{NAME}`; another server takes over when it ends, in {} s: {}",

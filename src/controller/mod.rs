@@ -93,18 +93,8 @@ fn prepare(
         .observed(Arc::new(move |act, outcome| counted.store_request(act.label(), &outcome.to_string())));
     let (locations, retries) = (Arc::new(locations), Retries::default());
     let events = Events::new(cluster.client(), &settings.holder);
-    let context = Context {
-        cluster,
-        identity,
-        settings,
-        stores,
-        locations,
-        metrics,
-        retries,
-        handouts,
-        events,
-        stop,
-    };
+    let context =
+        Context { cluster, identity, settings, stores, locations, metrics, retries, handouts, events, stop };
     (Arc::new(context), feeds)
 }
 

@@ -92,7 +92,11 @@ where
     let stop = context.stop.clone();
     Controller::for_stream(changes, store)
         .graceful_shutdown_on(stop.cancelled_owned())
-        .run(move |object, context| when_filled(Arc::clone(&context), reconcile(object, context)), error_policy, context)
+        .run(
+            move |object, context| when_filled(Arc::clone(&context), reconcile(object, context)),
+            error_policy,
+            context,
+        )
         .for_each(|reconciled| async move {
             if let Err(error) = reconciled {
                 note(&<K as Resource>::kind(&()), &error);

@@ -31,7 +31,10 @@ async fn reconcile(
         Step::Answer => {
             let answered = ServerStatusRequest { status: Some(answer()), ..(*request).clone() };
             let doing = format!("answer the ServerStatusRequest `{name}`");
-            gone(ControllerError::within(doing, api.replace_status(&name, &PostParams::default(), &answered)).await)
+            gone(
+                ControllerError::within(doing, api.replace_status(&name, &PostParams::default(), &answered))
+                    .await,
+            )
         }
         Step::Wait(time) => Ok(Action::requeue(time)),
         Step::Delete => {

@@ -15,7 +15,8 @@ const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A cluster of the lab as Ark connects to it.
 async fn open(cluster: &support::Cluster) -> Cluster {
-    let options = ConnectOptions { kubeconfig: Some(cluster.kubeconfig.clone()), ..ConnectOptions::default() };
+    let options =
+        ConnectOptions { kubeconfig: Some(cluster.kubeconfig.clone()), ..ConnectOptions::default() };
     Cluster::connect(&options).await.expect("the lab's kubeconfig is good")
 }
 

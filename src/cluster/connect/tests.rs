@@ -12,7 +12,12 @@ async fn connect(kubeconfig: &str, context: Option<&str>) -> Result<Cluster, Clu
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("config");
     std::fs::write(&path, kubeconfig).unwrap();
-    Cluster::connect(&ConnectOptions { kubeconfig: Some(path), context: context.map(str::to_owned), metrics: None }).await
+    Cluster::connect(&ConnectOptions {
+        kubeconfig: Some(path),
+        context: context.map(str::to_owned),
+        metrics: None,
+    })
+    .await
 }
 
 #[tokio::test]

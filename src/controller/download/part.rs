@@ -23,7 +23,8 @@ pub struct Part {
 pub fn locate(stores: &Stores, target: &DownloadTarget) -> Result<Part, String> {
     let DownloadTarget { kind, name } = target;
     let run = run_of(*kind);
-    let keys = RunKeys::parse(run, name).ok_or_else(|| format!("`{name}` is no name of a backup or restore"))?;
+    let keys =
+        RunKeys::parse(run, name).ok_or_else(|| format!("`{name}` is no name of a backup or restore"))?;
     let key = match kind {
         DownloadKind::BackupLog | DownloadKind::RestoreLog => keys.log(),
         DownloadKind::BackupContents => keys.tarball(),

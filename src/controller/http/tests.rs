@@ -78,5 +78,8 @@ async fn an_address_that_is_taken_is_named_with_the_flag() {
     let door = Door { duty, metrics: Arc::new(Metrics::new()), handouts: Arc::default() };
     let error = open(address, door).await.unwrap_err();
     let text = causes(&error);
-    assert!(text.contains(&address.to_string()) && text.contains("--listen") && text.contains("in use"), "{text}");
+    assert!(
+        text.contains(&address.to_string()) && text.contains("--listen") && text.contains("in use"),
+        "{text}"
+    );
 }

@@ -120,7 +120,10 @@ mod tests {
         for clock in [0, 4_000_000_000] {
             let (now, mut sighting) = (Instant::now(), Sighting::default());
             assert_eq!(sighting.standing(Some(&record("a", clock)), "b", now), until(now + VALID_FOR));
-            assert_eq!(sighting.standing(Some(&record("a", clock)), "b", now + S * 14), until(now + VALID_FOR));
+            assert_eq!(
+                sighting.standing(Some(&record("a", clock)), "b", now + S * 14),
+                until(now + VALID_FOR)
+            );
             assert_eq!(sighting.standing(Some(&record("a", clock)), "b", now + VALID_FOR), Standing::Free);
         }
     }

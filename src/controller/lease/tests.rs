@@ -34,7 +34,8 @@ fn ask(record: &mut Record, body: &str) -> Answer {
     }
     let mut written: Value = serde_json::from_str(body).unwrap();
     let expected = written["metadata"]["resourceVersion"].clone();
-    let present = record.lease.as_ref().map_or(Value::Null, |lease| lease["metadata"]["resourceVersion"].clone());
+    let present =
+        record.lease.as_ref().map_or(Value::Null, |lease| lease["metadata"]["resourceVersion"].clone());
     if expected != present {
         return conflict();
     }
@@ -55,7 +56,12 @@ fn election(record: &Shared, holder: &str) -> Election {
 
 fn holder_of(record: &Shared) -> String {
     let record = record.lock().unwrap();
-    record.lease.as_ref().and_then(|lease| lease["spec"]["holderIdentity"].as_str()).unwrap_or_default().to_owned()
+    record
+        .lease
+        .as_ref()
+        .and_then(|lease| lease["spec"]["holderIdentity"].as_str())
+        .unwrap_or_default()
+        .to_owned()
 }
 
 async fn won(record: &Shared, holder: &str) -> Held {

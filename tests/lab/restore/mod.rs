@@ -65,7 +65,8 @@ pub async fn store(bucket: &str) -> Arc<dyn Store> {
 
 /// The cluster as the engine sees it.
 pub async fn connect(cluster: &Cluster) -> ark::cluster::Cluster {
-    let options = ConnectOptions { kubeconfig: Some(cluster.kubeconfig.clone()), ..ConnectOptions::default() };
+    let options =
+        ConnectOptions { kubeconfig: Some(cluster.kubeconfig.clone()), ..ConnectOptions::default() };
     ark::cluster::Cluster::connect(&options).await.expect("reachable")
 }
 
