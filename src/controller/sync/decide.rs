@@ -1,0 +1,201 @@
+//! What to do about a name, from what the bucket and the cluster have of it. Pure.
+
+use kube::ResourceExt as _;
+
+use super::mirrored::{Life, Mirrored};
+use crate::api::{STORAGE_LOCATION_LABEL, SYNCED_FROM, is_stored, label_value};
+
+/// The location that is compared.
+#[derive(Clone, Copy, Debug)]
+pub struct Here<'a> {
+    /// Its name in this cluster.
+    pub name: &'a str,
+    /// Its identity.
+    pub id: &'a str,
+}
+
+/// What the cluster has of a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Local {
+    /// The object's uid.
+    pub uid: String,
+    /// Where it is in its life.
+    pub life: Life,
+    /// The identity of the location it mirrors; none when it was made in this cluster.
+    pub mirrors: Option<String>,
+    /// Whether it names this location.
+    pub here: bool,
+    /// Whether its document was put into the bucket.
+    pub stored: bool,
+    /// Whether its items must be there.
+    pub needs_tarball: bool,
+    /// Whether it is being deleted.
+    pub leaving: bool,
+}
+
+impl Local {
+    /// What an object is to the location of this name.
+    pub fn of<K: Mirrored>(object: &K, location: &str) -> Self {
+        let label = object.labels().get(STORAGE_LOCATION_LABEL);
+        Self {
+            uid: object.uid().unwrap_or_default(),
+            life: object.life(),
+            mirrors: object.annotations().get(SYNCED_FROM).cloned(),
+            here: object.named_location() == Some(location) || label == Some(&label_value(location)),
+            stored: is_stored(object.conditions()),
+            needs_tarball: object.has_items(),
+            leaving: object.meta().deletion_timestamp.is_some(),
+        }
+    }
+}
+
+/// What the bucket has of a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Its document.
+    pub document: bool,
+    /// Its items.
+    pub tarball: bool,
+}
+
+/// What is done about a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// As it should be, or another's concern.
+    Leave,
+    /// The document is brought in.
+    Create,
+    /// The object is there without a status, because a server died between the two.
+    Complete,
+    /// The object goes, if a second look finds nothing in the bucket.
+    Remove,
+    /// The object mirrors what this location was before; it goes, and what is there now comes in its place.
+    Replace,
+    /// The name is taken by an object that is not this run; it is reported.
+    Taken(&'static str),
+}
+
+/// What is done about a name.
+pub fn decide(here: Here<'_>, found: Found, local: Option<&Local>) -> Step {
+    let Some(local) = local else {
+        return if found.document { Step::Create } else { Step::Leave };
+    };
+    if local.leaving || local.life == Life::Busy {
+        return Step::Leave;
+    }
+    let is_there = found.document && (found.tarball || !local.needs_tarball);
+    match &local.mirrors {
+        Some(id) => match (id == here.id, local.here) {
+            (true, true) if !is_there => Step::Remove,
+            (true, true) if local.life == Life::Unbegun => Step::Complete,
+            (true, true) => Step::Leave,
+            // Made again under another name or with another identity: what it was is known no longer.
+            (true, false) | (false, true) if found.document => Step::Replace,
+            (true, false) | (false, true) => Step::Remove,
+            (false, false) if found.document => Step::Taken("a synced object of another location has the name"),
+            (false, false) => Step::Leave,
+        },
+        None if local.here && local.stored => if is_there { Step::Leave } else { Step::Remove },
+        None if !found.document || local.life == Life::Unbegun && local.here => Step::Leave,
+        None if local.here => Step::Taken("an object of this cluster that is not in the bucket has the name"),
+        None => Step::Taken("an object of this cluster that belongs to another location has the name"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HERE: Here<'_> = Here { name: "here", id: "one" };
+    const WHOLE: Found = Found { document: true, tarball: true };
+    const BARE: Found = Found { document: true, tarball: false };
+    const NOTHING: Found = Found { document: false, tarball: false };
+
+    /// An object that mirrors this location and has ended.
+    fn synced() -> Local {
+        Local {
+            uid: "u".into(),
+            life: Life::Ended,
+            mirrors: Some("one".into()),
+            here: true,
+            stored: false,
+            needs_tarball: true,
+            leaving: false,
+        }
+    }
+
+    /// An object of this cluster, whose document was put into this location.
+    fn own() -> Local {
+        Local { mirrors: None, stored: true, ..synced() }
+    }
+
+    fn step(found: Found, local: &Local) -> Step {
+        decide(HERE, found, Some(local))
+    }
+
+    #[test]
+    fn what_the_bucket_has_and_the_cluster_has_not_is_created() {
+        assert_eq!(decide(HERE, WHOLE, None), Step::Create);
+        assert_eq!(decide(HERE, NOTHING, None), Step::Leave);
+    }
+
+    #[test]
+    fn what_both_have_is_left_and_a_missing_status_is_added() {
+        assert_eq!(step(WHOLE, &synced()), Step::Leave);
+        assert_eq!(step(WHOLE, &own()), Step::Leave);
+        assert_eq!(step(WHOLE, &Local { life: Life::Unbegun, ..synced() }), Step::Complete);
+    }
+
+    #[test]
+    fn what_the_bucket_has_no_longer_is_removed_whether_document_or_items_are_gone() {
+        for local in [synced(), own(), Local { life: Life::Unbegun, ..synced() }] {
+            assert_eq!(step(NOTHING, &local), Step::Remove, "{local:?}");
+            assert_eq!(step(BARE, &local), Step::Remove, "{local:?}");
+            let without_items = Local { needs_tarball: false, ..local };
+            assert_ne!(step(BARE, &without_items), Step::Remove, "{without_items:?}");
+        }
+    }
+
+    #[test]
+    fn what_never_reached_the_bucket_or_is_being_made_or_deleted_is_left_alone() {
+        let never = Local { stored: false, ..own() };
+        for local in [
+            never.clone(),
+            Local { life: Life::Unbegun, ..never.clone() },
+            Local { here: false, ..own() },
+            Local { life: Life::Busy, ..own() },
+            Local { life: Life::Busy, ..synced() },
+            Local { leaving: true, ..synced() },
+            Local { mirrors: Some("two".into()), here: false, ..synced() },
+        ] {
+            assert_eq!(step(NOTHING, &local), Step::Leave, "{local:?}");
+        }
+        // Its document is in the bucket before its status says so.
+        for life in [Life::Busy, Life::Unbegun] {
+            assert_eq!(step(WHOLE, &Local { life, ..never.clone() }), Step::Leave);
+        }
+    }
+
+    #[test]
+    fn a_name_that_another_object_has_is_reported_and_not_overwritten() {
+        for local in [
+            Local { mirrors: Some("two".into()), here: false, ..synced() },
+            Local { here: false, ..own() },
+            Local { here: false, life: Life::Unbegun, stored: false, ..own() },
+            Local { stored: false, ..own() },
+        ] {
+            assert!(matches!(step(WHOLE, &local), Step::Taken(_)), "{local:?}");
+        }
+    }
+
+    #[test]
+    fn what_mirrors_an_earlier_location_of_the_name_or_identity_gives_way() {
+        for local in [
+            Local { mirrors: Some("two".into()), ..synced() },
+            Local { here: false, ..synced() },
+        ] {
+            assert_eq!(step(WHOLE, &local), Step::Replace, "{local:?}");
+            assert_eq!(step(NOTHING, &local), Step::Remove, "{local:?}");
+        }
+    }
+}

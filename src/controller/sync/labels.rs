@@ -1,0 +1,82 @@
+//! Which labels of a document come into the cluster. Pure.
+
+use std::collections::BTreeMap;
+
+use crate::api::SCHEDULE_NAME_LABEL;
+
+/// The most that come; whoever labels backups uses a few.
+const MOST: usize = 64;
+/// What our own labels begin with; of those only [`SCHEDULE_NAME_LABEL`] comes, the others say something of this cluster.
+const OURS: &str = "ark.heptio.com/";
+/// Longest part of a label, and longest domain before it.
+const LONGEST_PART: usize = 63;
+const LONGEST_DOMAIN: usize = 253;
+
+/// The labels that come: valid ones, a bounded number; that of the Schedule before all others.
+pub fn admitted(mut labels: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let schedule = labels.remove_entry(SCHEDULE_NAME_LABEL);
+    let others = labels.into_iter().filter(|(key, _)| !key.starts_with(OURS));
+    schedule.into_iter().chain(others).filter(|(key, value)| is_label(key, value)).take(MOST).collect()
+}
+
+/// Whether the API server takes it.
+fn is_label(key: &str, value: &str) -> bool {
+    let (domain, name) = key.rsplit_once('/').map_or((None, key), |(domain, name)| (Some(domain), name));
+    domain.is_none_or(is_domain) && is_part(name) && (value.is_empty() || is_part(value))
+}
+
+fn is_part(text: &str) -> bool {
+    let edge = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    let bytes = text.as_bytes();
+    bytes.len() <= LONGEST_PART
+        && edge(bytes.first())
+        && edge(bytes.last())
+        && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte))
+}
+
+fn is_domain(text: &str) -> bool {
+    let label = |part: &str| {
+        let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        !part.is_empty() && part.bytes().all(inner) && !part.starts_with('-') && !part.ends_with('-')
+    };
+    text.len() <= LONGEST_DOMAIN && text.split('.').all(label)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn labels_that_the_api_server_takes_come_and_others_do_not() {
+        let good =
+            [("team", "a"), ("example.com/x_y.z", "A-1"), ("empty", ""), (SCHEDULE_NAME_LABEL, "nightly")];
+        assert_eq!(admitted(labels(&good)), labels(&good));
+        let long = "x".repeat(64);
+        let bad = [
+            ("", "a"),
+            ("-a", "a"),
+            ("a/b/c", "a"),
+            ("Example.com/a", "a"),
+            ("/a", "a"),
+            ("a", "b c"),
+            ("b", long.as_str()),
+            (long.as_str(), "a"),
+            ("ark.heptio.com/restore-name", "r"),
+        ];
+        assert_eq!(admitted(labels(&bad)), BTreeMap::new());
+    }
+
+    #[test]
+    fn a_flood_of_labels_is_cut_and_the_schedule_stays() {
+        let mut many: BTreeMap<String, String> =
+            (0..10_000).map(|number| (format!("a{number}"), "x".to_owned())).collect();
+        many.insert(SCHEDULE_NAME_LABEL.to_owned(), "nightly".to_owned());
+        let admitted = admitted(many);
+        assert_eq!(admitted.len(), MOST);
+        assert_eq!(admitted[SCHEDULE_NAME_LABEL], "nightly");
+    }
+}

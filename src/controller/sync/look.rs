@@ -1,0 +1,133 @@
+//! Compares the keys of a location with the objects of the cluster: one listing, and what is to be done about each name.
+
+use std::collections::HashMap;
+
+use futures::TryStreamExt as _;
+use kube::ResourceExt as _;
+
+use super::decide::{Found, Here, Local, Step, decide};
+use super::memory::{Fingerprint, Memory};
+use super::mirrored::Mirrored;
+use crate::bucket::{Bucket, BucketError, ListedRun, RunKeys};
+use crate::controller::stores::Stores;
+
+/// The most documents of a kind that one pass brings in; the next one follows at once. Bounds what a bucket of millions
+/// makes us hold: a name each.
+const MOST_WANTED: usize = 20_000;
+
+/// A document that is to be brought in.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// The name of the run.
+    pub name: String,
+    /// Whether its items are there.
+    pub tarball: bool,
+    /// The document as it was listed.
+    pub fingerprint: Fingerprint,
+    /// The uid of the object that is there already and lacks a status.
+    pub object: Option<String>,
+}
+
+/// An object that is to be removed.
+#[derive(Clone, Debug)]
+pub struct Doomed {
+    /// The keys that it mirrors.
+    pub keys: RunKeys,
+    /// The object.
+    pub local: Local,
+    /// Whether it goes whatever is in the bucket.
+    pub replaced: bool,
+}
+
+/// What is to be done about a location's runs of one kind.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// Documents that come.
+    pub wanted: Vec<Wanted>,
+    /// Objects that go.
+    pub doomed: Vec<Doomed>,
+    /// Names that another object has, and which.
+    pub taken: Vec<(String, &'static str)>,
+    /// Documents that were rejected before and are as they were.
+    pub rejected: Vec<Fingerprint>,
+    /// Complete runs.
+    pub complete: u64,
+    /// Runs that were begun and not finished.
+    pub partial: u64,
+    /// Whether there is more to bring than one pass may.
+    pub goes_on: bool,
+}
+
+/// Lists the runs of a kind, to the end, and compares. What the cluster has is taken before the listing begins: what comes
+/// into the bucket later cannot be missed in it.
+pub async fn look<K: Mirrored>(
+    bucket: &Bucket,
+    here: Here<'_>,
+    stores: &Stores,
+    memory: &Memory,
+) -> Result<Plan, BucketError> {
+    let objects = K::all(stores).state();
+    let mut locals: HashMap<String, Local> =
+        objects.iter().map(|object| (object.name_any(), Local::of(&**object, here.name))).collect();
+    drop(objects);
+    let mut plan = Plan::default();
+    let mut runs = bucket.list_runs(K::KIND);
+    while let Some(run) = runs.try_next().await? {
+        let local = locals.remove(run.name());
+        plan.add_found::<K>(&run, here, local, memory);
+    }
+    for (name, local) in locals {
+        plan.add_missing::<K>(&name, here, local);
+    }
+    Ok(plan)
+}
+
+impl Plan {
+    fn add_found<K: Mirrored>(
+        &mut self,
+        run: &ListedRun,
+        here: Here<'_>,
+        local: Option<Local>,
+        memory: &Memory,
+    ) {
+        let document = run.document();
+        self.complete += u64::from(document.is_some());
+        self.partial += u64::from(run.is_partial());
+        let found = Found { document: document.is_some(), tarball: run.has_tarball() };
+        let step = decide(here, found, local.as_ref());
+        match (step, document, local) {
+            (Step::Create | Step::Complete, Some(document), local) => {
+                let fingerprint = memory.fingerprint(K::KIND, run, document);
+                let (name, tarball) = (run.name().to_owned(), run.has_tarball());
+                self.want(Wanted { name, tarball, fingerprint, object: local.map(|local| local.uid) }, memory);
+            }
+            (Step::Remove | Step::Replace, _, Some(local)) => self.doom::<K>(run.name(), local, step),
+            (Step::Taken(why), ..) => self.taken.push((run.name().to_owned(), why)),
+            _ => {}
+        }
+    }
+
+    fn add_missing<K: Mirrored>(&mut self, name: &str, here: Here<'_>, local: Local) {
+        let nothing = Found { document: false, tarball: false };
+        let step = decide(here, nothing, Some(&local));
+        if step == Step::Remove {
+            self.doom::<K>(name, local, step);
+        }
+    }
+
+    fn want(&mut self, wanted: Wanted, memory: &Memory) {
+        if memory.is_rejected(wanted.fingerprint) {
+            self.rejected.push(wanted.fingerprint);
+        } else if self.wanted.len() < MOST_WANTED {
+            self.wanted.push(wanted);
+        } else {
+            self.goes_on = true;
+        }
+    }
+
+    fn doom<K: Mirrored>(&mut self, name: &str, local: Local, step: Step) {
+        if let Some(keys) = RunKeys::parse(K::KIND, name) {
+            self.doomed.push(Doomed { keys, local, replaced: step == Step::Replace });
+        }
+    }
+}

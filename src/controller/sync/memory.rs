@@ -1,0 +1,96 @@
+//! What is remembered of a location between passes, bounded: documents that were rejected, names that were reported.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasher as _, RandomState};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::api::LocationCounts;
+use crate::bucket::{ListedRun, RunKind, Stamp};
+
+/// The most that is remembered of either, at 8 bytes each and the table's slack: a few MiB. Beyond it a rejected document is
+/// read again in each pass.
+const MOST: usize = 200_000;
+/// Between two words in the status that a pass was made and nothing new was found.
+const TELL_EVERY: Duration = Duration::from_secs(10);
+
+/// What is remembered of a location. The hasher is keyed at random, so that a bucket cannot choose what is confused.
+#[derive(Default)]
+pub struct Memory {
+    hasher: RandomState,
+    rejected: HashSet<u64>,
+    reported: HashSet<u64>,
+    told: Option<(Instant, LocationCounts)>,
+}
+
+/// A document as it was when it was rejected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Fingerprint(u64);
+
+impl Memory {
+    /// A run's document, and whether its items are there.
+    pub fn fingerprint(&self, kind: RunKind, run: &ListedRun, document: Stamp) -> Fingerprint {
+        Fingerprint(self.hasher.hash_one((kind, run.name(), document, run.has_tarball())))
+    }
+
+    /// Whether it was rejected as it is.
+    pub fn is_rejected(&self, fingerprint: Fingerprint) -> bool {
+        self.rejected.contains(&fingerprint.0)
+    }
+
+    /// Replaces what was rejected: what is still there as it was, and what came new.
+    pub fn set_rejected(&mut self, rejected: impl Iterator<Item = Fingerprint>) {
+        self.rejected = rejected.map(|fingerprint| fingerprint.0).take(MOST).collect();
+    }
+
+    /// Whether it is reported for the first time that this name is taken.
+    pub fn is_news(&mut self, kind: RunKind, name: &str, why: &str) -> bool {
+        if self.reported.len() >= MOST {
+            self.reported.clear();
+        }
+        self.reported.insert(self.hasher.hash_one((kind, name, why)))
+    }
+
+    /// Whether the status should say that a pass was made that counted this.
+    pub fn is_worth_telling(&self, counts: &LocationCounts) -> bool {
+        self.told.as_ref().is_none_or(|(at, told)| told != counts || at.elapsed() >= TELL_EVERY)
+    }
+
+    /// The status says it.
+    pub fn told(&mut self, counts: LocationCounts) {
+        self.told = Some((Instant::now(), counts));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_reported_once_for_each_reason() {
+        let mut memory = Memory::default();
+        assert!(memory.is_news(RunKind::Backup, "a", "x"));
+        assert!(!memory.is_news(RunKind::Backup, "a", "x"));
+        assert!(memory.is_news(RunKind::Restore, "a", "x") && memory.is_news(RunKind::Backup, "a", "y"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_status_says_what_is_new_at_once_and_the_rest_now_and_then() {
+        let mut memory = Memory::default();
+        let counts = |backups| LocationCounts { backups, partial: 0 };
+        assert!(memory.is_worth_telling(&counts(1)));
+        memory.told(counts(1));
+        assert!(!memory.is_worth_telling(&counts(1)) && memory.is_worth_telling(&counts(2)));
+        tokio::time::advance(TELL_EVERY).await;
+        assert!(memory.is_worth_telling(&counts(1)));
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let mut memory = Memory::default();
+        memory.set_rejected((0..MOST as u64 + 10).map(Fingerprint));
+        assert_eq!(memory.rejected.len(), MOST);
+        assert!(memory.is_rejected(Fingerprint(0)) && !memory.is_rejected(Fingerprint(u64::MAX)));
+    }
+}

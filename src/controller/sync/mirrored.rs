@@ -1,0 +1,176 @@
+//! What Backups and Restores have in common as objects that mirror a document of a bucket. Pure.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
+use kube::runtime::reflector::Store;
+use kube::{Resource, ResourceExt as _};
+
+use super::labels;
+use crate::api::{
+    Backup, BackupPhase, Restore, RestorePhase, STORAGE_LOCATION_LABEL, STORED, SYNCED_FROM, label_value,
+};
+use crate::bucket::RunDocument;
+use crate::controller::locations::OpenLocation;
+use crate::controller::stores::Stores;
+
+/// Where an object is in its life, as far as it matters whether it may be removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// Not begun, or without a status.
+    Unbegun,
+    /// Being made or deleted.
+    Busy,
+    /// Nothing changes any more.
+    Ended,
+}
+
+/// An object that can mirror a document.
+pub trait Mirrored:
+    RunDocument + Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + Unpin + 'static
+{
+    /// Where all of the kind are.
+    fn all(stores: &Stores) -> &Store<Self>;
+
+    /// Where it is in its life.
+    fn life(&self) -> Life;
+
+    /// The location that its specification names.
+    fn named_location(&self) -> Option<&str>;
+
+    /// The conditions of its status.
+    fn conditions(&self) -> &[Condition];
+
+    /// Lets its specification name this location, and its status say nothing of where else it is stored.
+    fn settle(&mut self, location: &str);
+}
+
+impl Mirrored for Backup {
+    fn all(stores: &Stores) -> &Store<Self> {
+        &stores.backups
+    }
+
+    fn life(&self) -> Life {
+        match self.status.as_ref().and_then(|status| status.phase) {
+            None | Some(BackupPhase::New) => Life::Unbegun,
+            Some(BackupPhase::InProgress | BackupPhase::Deleting) => Life::Busy,
+            Some(
+                BackupPhase::Completed
+                | BackupPhase::PartiallyFailed
+                | BackupPhase::Failed
+                | BackupPhase::FailedValidation,
+            ) => Life::Ended,
+        }
+    }
+
+    fn named_location(&self) -> Option<&str> {
+        self.spec.storage_location.as_deref()
+    }
+
+    fn conditions(&self) -> &[Condition] {
+        self.status.as_ref().map_or(&[], |status| &status.conditions)
+    }
+
+    fn settle(&mut self, location: &str) {
+        self.spec.storage_location = Some(location.to_owned());
+        if let Some(status) = &mut self.status {
+            status.conditions.retain(|condition| condition.type_ != STORED);
+        }
+    }
+}
+
+impl Mirrored for Restore {
+    fn all(stores: &Stores) -> &Store<Self> {
+        &stores.restores
+    }
+
+    fn life(&self) -> Life {
+        match self.status.as_ref().and_then(|status| status.phase) {
+            None | Some(RestorePhase::New) => Life::Unbegun,
+            Some(RestorePhase::InProgress) => Life::Busy,
+            Some(
+                RestorePhase::Completed
+                | RestorePhase::PartiallyFailed
+                | RestorePhase::Failed
+                | RestorePhase::FailedValidation,
+            ) => Life::Ended,
+        }
+    }
+
+    fn named_location(&self) -> Option<&str> {
+        None
+    }
+
+    fn conditions(&self) -> &[Condition] {
+        self.status.as_ref().map_or(&[], |status| &status.conditions)
+    }
+
+    fn settle(&mut self, _: &str) {
+        if let Some(status) = &mut self.status {
+            status.conditions.retain(|condition| condition.type_ != STORED);
+        }
+    }
+}
+
+/// The object that mirrors a document. Of the document's metadata come the name and the labels that may; nothing that makes
+/// an object depend on another, hold on to it, or look like another's.
+pub fn mirror<K: Mirrored>(mut document: K, location: &OpenLocation, namespace: &str) -> K {
+    document.settle(&location.name);
+    let mut labels = labels::admitted(std::mem::take(document.labels_mut()));
+    labels.insert(STORAGE_LOCATION_LABEL.to_owned(), label_value(&location.name));
+    *document.meta_mut() = ObjectMeta {
+        name: document.meta().name.clone(),
+        namespace: Some(namespace.to_owned()),
+        labels: Some(labels),
+        annotations: Some(BTreeMap::from([(SYNCED_FROM.to_owned(), location.id.clone())])),
+        ..ObjectMeta::default()
+    };
+    document
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::bucket::Bucket;
+    use crate::store::{FileStore, location::DirectoryLocation};
+
+    #[tokio::test]
+    async fn of_a_document_only_what_belongs_there_comes_in() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = DirectoryLocation { path: folder.path().to_owned(), create_bucket: false };
+        let store = Arc::new(FileStore::open(&place).await.unwrap());
+        let location = OpenLocation {
+            name: "here".into(),
+            id: "one".into(),
+            read_only: false,
+            bucket: Bucket::new(store),
+        };
+        let document: Backup = serde_json::from_value(json!({
+            "metadata": {"name": "nightly", "namespace": "kube-system", "uid": "u", "resourceVersion": "7",
+                "labels": {"team": "a", "ark.heptio.com/storage-location": "there", "bad key": "x",
+                    "ark.heptio.com/schedule-name": "s"},
+                "annotations": {"evil": "yes", SYNCED_FROM: "another"}, "finalizers": ["never/ends"],
+                "ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": "p", "uid": "p"}]},
+            "spec": {"storageLocation": "there"},
+            "status": {"phase": "Completed", "conditions": [
+                {"type": "Stored", "status": "True", "reason": "r", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"},
+                {"type": "Other", "status": "True", "reason": "r", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"}]},
+        }))
+        .unwrap();
+        let mirrored = mirror(document, &location, "ark");
+        let expected = json!({
+            "name": "nightly", "namespace": "ark", "annotations": {SYNCED_FROM: "one"},
+            "labels": {"team": "a", "ark.heptio.com/storage-location": "here", "ark.heptio.com/schedule-name": "s"},
+        });
+        assert_eq!(serde_json::to_value(&mirrored.metadata).unwrap(), expected);
+        assert_eq!(mirrored.spec.storage_location.as_deref(), Some("here"));
+        let conditions = mirrored.status.unwrap().conditions;
+        assert_eq!(conditions.iter().map(|condition| condition.type_.as_str()).collect::<Vec<_>>(), ["Other"]);
+    }
+}

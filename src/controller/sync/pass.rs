@@ -1,0 +1,220 @@
+//! One pass over a location: identity, listing, identity again, and only then acts.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::stream::{self, StreamExt as _};
+use kube::api::{Patch, PatchParams};
+use serde_json::json;
+
+use super::create::{Brought, bring};
+use super::decide::Here;
+use super::look::{Plan, look};
+use super::memory::{Fingerprint, Memory};
+use super::mirrored::Mirrored;
+use super::remove::remove;
+use crate::api::{Backup, BackupStorageLocation, LocationCounts, Restore, Timestamp};
+use crate::bucket::RunKind;
+use crate::controller::context::Context;
+use crate::controller::error::ControllerError;
+use crate::controller::locations::{OpenLocation, objection_to_identity};
+
+/// Documents that are brought in at the same time: as many as keep an API server busy, each at most a MiB.
+const AT_ONCE: usize = 16;
+/// A listing of a million runs takes a quarter of this; one that takes longer does not end.
+const LISTING_DEADLINE: Duration = Duration::from_secs(30 * 60);
+/// After so many failures of single objects the rest is left to the next pass: it is the API server or the bucket that fails.
+const MOST_FAILURES: u64 = 20;
+/// How many single objects a pass logs of a kind of trouble; the number of the others is told.
+const MOST_LINES: u64 = 100;
+/// How many names an Event lists.
+const MOST_NAMES: usize = 10;
+
+/// What a pass did.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// Objects that were created or given their status.
+    pub created: u64,
+    /// Objects that were deleted.
+    pub deleted: u64,
+    /// Documents that were rejected.
+    rejected: Vec<Fingerprint>,
+    failures: u64,
+    first_failure: Option<ControllerError>,
+}
+
+impl Tally {
+    /// Notes what failed; the first is told as the reason.
+    pub fn failed(&mut self, error: ControllerError) {
+        self.failures += 1;
+        self.first_failure.get_or_insert(error);
+    }
+}
+
+/// Brings cluster and location in step; whether another pass should follow at once.
+///
+/// # Errors
+/// When the location or the API server fails, or the bucket is not the one that it was.
+pub async fn pass(
+    context: &Arc<Context>,
+    location: &Arc<BackupStorageLocation>,
+    memory: &mut Memory,
+) -> Result<bool, ControllerError> {
+    let name = location.metadata.name.as_deref().unwrap_or_default();
+    let open = context.locations.open(Some(name)).await?;
+    let (backups, restores) = list(context, &open, memory).await?;
+    is_same(&open).await?;
+    let counts = LocationCounts { backups: backups.complete, partial: backups.partial };
+    let goes_on = backups.goes_on || restores.goes_on;
+    let known: Vec<_> = backups.rejected.iter().chain(&restores.rejected).copied().collect();
+    report(context, location, memory, [(RunKind::Backup, &backups), (RunKind::Restore, &restores)]).await;
+    let mut tally = Tally::default();
+    let mut acted = act::<Backup>(context, &open, backups, &mut tally).await;
+    if acted.is_ok() {
+        acted = act::<Restore>(context, &open, restores, &mut tally).await;
+    }
+    memory.set_rejected(known.into_iter().chain(tally.rejected.iter().copied()));
+    context.metrics.sync_created(name, tally.created);
+    context.metrics.sync_deleted(name, tally.deleted);
+    let Tally { created, deleted, ref rejected, failures, .. } = tally;
+    if created > 0 || deleted > 0 || !rejected.is_empty() || failures > 0 {
+        let rejected = rejected.len();
+        tracing::info!(kind = "BackupStorageLocation", name, created, deleted, rejected, failures, "synced");
+    }
+    acted?;
+    if let Some(error) = tally.first_failure {
+        return Err(error);
+    }
+    tell(context, name, counts, memory).await?;
+    Ok(goes_on)
+}
+
+/// Lists both kinds side by side.
+async fn list(
+    context: &Context,
+    open: &OpenLocation,
+    memory: &Memory,
+) -> Result<(Plan, Plan), ControllerError> {
+    let here = Here { name: &open.name, id: &open.id };
+    let both = futures::future::try_join(
+        look::<Backup>(&open.bucket, here, &context.stores, memory),
+        look::<Restore>(&open.bucket, here, &context.stores, memory),
+    );
+    match tokio::time::timeout(LISTING_DEADLINE, both).await {
+        Ok(plans) => plans.map_err(ControllerError::bucket(format!("list location `{}`", open.name))),
+        Err(_) => Err(ControllerError::Location {
+            name: open.name.clone(),
+            why: format!("its listing did not end within {} min", LISTING_DEADLINE.as_secs() / 60),
+        }),
+    }
+}
+
+/// Makes sure that the bucket is still the one that was opened.
+///
+/// # Errors
+/// When it is not, or does not say.
+pub async fn is_same(open: &OpenLocation) -> Result<(), ControllerError> {
+    let OpenLocation { name, id, bucket, .. } = open;
+    let identity = bucket.identity().await;
+    let identity =
+        identity.map_err(ControllerError::bucket(format!("read the identity of location `{name}`")))?;
+    match objection_to_identity(id, identity.as_ref()) {
+        None => Ok(()),
+        Some(why) => Err(ControllerError::Location { name: name.clone(), why }),
+    }
+}
+
+async fn act<K: Mirrored>(
+    context: &Arc<Context>,
+    open: &OpenLocation,
+    plan: Plan,
+    tally: &mut Tally,
+) -> Result<(), ControllerError> {
+    let acts = stream::iter(plan.wanted).map(|wanted| {
+        let (context, open) = (Arc::clone(context), open.clone());
+        async move {
+            let brought = bring::<K>(&context, &open, &wanted).await;
+            (wanted, brought)
+        }
+    });
+    let mut acts = std::pin::pin!(acts.buffer_unordered(AT_ONCE));
+    while let Some((wanted, brought)) = acts.next().await {
+        let (kind, name) = (K::KIND.resource(), &wanted.name);
+        match brought {
+            Ok(Brought::Created | Brought::Completed) => {
+                tally.created += 1;
+                tracing::debug!(kind, name, location = open.name, "brought in from the bucket");
+            }
+            Ok(Brought::Overtaken) => {}
+            Ok(Brought::Rejected(why)) => {
+                context.metrics.sync_failed(&open.name);
+                tally.rejected.push(wanted.fingerprint);
+                if tally.rejected.len() as u64 <= MOST_LINES {
+                    tracing::warn!(kind, name, location = open.name, "rejected: {why}");
+                }
+            }
+            Err(error) => {
+                tally.failed(error);
+                if tally.failures >= MOST_FAILURES {
+                    return Ok(());
+                }
+            }
+        }
+    }
+    remove::<K>(context, open, plan.doomed, tally).await
+}
+
+/// Reports names that cannot be shown because they are taken: each once, in the log and in an Event.
+async fn report(
+    context: &Context,
+    location: &BackupStorageLocation,
+    memory: &mut Memory,
+    plans: [(RunKind, &Plan); 2],
+) {
+    let name = location.metadata.name.as_deref().unwrap_or_default();
+    let mut news = Vec::new();
+    for (kind, plan) in plans {
+        for (run, why) in &plan.taken {
+            if memory.is_news(kind, run, why) {
+                news.push(format!("{kind} `{run}`"));
+                if news.len() as u64 <= MOST_LINES {
+                    let kind = kind.resource();
+                    tracing::warn!(kind, name = run, location = name, "not shown: {why}");
+                }
+                context.metrics.sync_failed(name);
+            }
+        }
+    }
+    if news.is_empty() {
+        return;
+    }
+    let more = if news.len() > MOST_NAMES { ", …" } else { "" };
+    let named = news.iter().take(MOST_NAMES).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let number = news.len();
+    let note = format!(
+        "{number} of its backups and restores are not shown, because other objects of the cluster have the names: \
+         {named}{more}; delete those objects to see these"
+    );
+    context.events.warned(location, "NamesTaken", &note).await;
+}
+
+/// Says in the status when the location was compared and what is in it. The other fields are those of the `location`
+/// controller, so that this is a patch.
+async fn tell(
+    context: &Context,
+    name: &str,
+    counts: LocationCounts,
+    memory: &mut Memory,
+) -> Result<(), ControllerError> {
+    if !memory.is_worth_telling(&counts) {
+        return Ok(());
+    }
+    let patch = json!({"status": {"lastSyncedTime": Timestamp::now(), "counts": counts}});
+    let api = context.api::<BackupStorageLocation>();
+    let (parameters, patch) = (PatchParams::default(), Patch::Merge(&patch));
+    let write = api.patch_status(name, &parameters, &patch);
+    ControllerError::within(format!("write into the status of location `{name}` that it was synced"), write)
+        .await?;
+    memory.told(counts);
+    Ok(())
+}
