@@ -92,10 +92,18 @@ pub fn decide(here: Here<'_>, found: Found, local: Option<&Local>) -> Step {
             // Made again under another name or with another identity: what it was is known no longer.
             (true, false) | (false, true) if found.document => Step::Replace,
             (true, false) | (false, true) => Step::Remove,
-            (false, false) if found.document => Step::Taken("a synced object of another location has the name"),
+            (false, false) if found.document => {
+                Step::Taken("a synced object of another location has the name")
+            }
             (false, false) => Step::Leave,
         },
-        None if local.here && local.stored => if is_there { Step::Leave } else { Step::Remove },
+        None if local.here && local.stored => {
+            if is_there {
+                Step::Leave
+            } else {
+                Step::Remove
+            }
+        }
         None if !found.document || local.life == Life::Unbegun && local.here => Step::Leave,
         None if local.here => Step::Taken("an object of this cluster that is not in the bucket has the name"),
         None => Step::Taken("an object of this cluster that belongs to another location has the name"),
@@ -190,10 +198,7 @@ mod tests {
 
     #[test]
     fn what_mirrors_an_earlier_location_of_the_name_or_identity_gives_way() {
-        for local in [
-            Local { mirrors: Some("two".into()), ..synced() },
-            Local { here: false, ..synced() },
-        ] {
+        for local in [Local { mirrors: Some("two".into()), ..synced() }, Local { here: false, ..synced() }] {
             assert_eq!(step(WHOLE, &local), Step::Replace, "{local:?}");
             assert_eq!(step(NOTHING, &local), Step::Remove, "{local:?}");
         }

@@ -99,7 +99,10 @@ impl Plan {
             (Step::Create | Step::Complete, Some(document), local) => {
                 let fingerprint = memory.fingerprint(K::KIND, run, document);
                 let (name, tarball) = (run.name().to_owned(), run.has_tarball());
-                self.want(Wanted { name, tarball, fingerprint, object: local.map(|local| local.uid) }, memory);
+                self.want(
+                    Wanted { name, tarball, fingerprint, object: local.map(|local| local.uid) },
+                    memory,
+                );
             }
             (Step::Remove | Step::Replace, _, Some(local)) => self.doom::<K>(run.name(), local, step),
             (Step::Taken(why), ..) => self.taken.push((run.name().to_owned(), why)),

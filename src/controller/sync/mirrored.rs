@@ -171,6 +171,9 @@ mod tests {
         assert_eq!(serde_json::to_value(&mirrored.metadata).unwrap(), expected);
         assert_eq!(mirrored.spec.storage_location.as_deref(), Some("here"));
         let conditions = mirrored.status.unwrap().conditions;
-        assert_eq!(conditions.iter().map(|condition| condition.type_.as_str()).collect::<Vec<_>>(), ["Other"]);
+        assert_eq!(
+            conditions.iter().map(|condition| condition.type_.as_str()).collect::<Vec<_>>(),
+            ["Other"]
+        );
     }
 }
