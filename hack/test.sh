@@ -41,6 +41,8 @@ say "compiling"
 cargo test --all-targets --no-run 7>&-
 cargo test --quiet --all-targets -- --list --include-ignored on_node:: 2>/dev/null 7>&- | sed -n 's/: test$//p' >"$work/on_node"
 
+hack/lab/build helm 7>&- # tests install the chart
+
 leave_out=() reason=""
 if [ -n "${ARK_LAB_KUBECONFIG_A:-}" ]; then
   reason="the clusters are given, and whether pods run there is not known"

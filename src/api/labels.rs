@@ -8,6 +8,9 @@ pub const RESTORE_NAME_LABEL: &str = "ark.heptio.com/restore-name";
 /// On every restored object and on delete requests: the Backup it came from.
 pub const BACKUP_NAME_LABEL: &str = "ark.heptio.com/backup-name";
 
+/// On delete requests that the server makes: the uid of the Backup, so that a later one of the same name is left alone.
+pub const BACKUP_UID_LABEL: &str = "ark.heptio.com/backup-uid";
+
 /// On Backups that a Schedule made.
 pub const SCHEDULE_NAME_LABEL: &str = "ark.heptio.com/schedule-name";
 

@@ -1,10 +1,14 @@
 //! Annotations and conditions that Ark puts on its own objects; labels are in `labels`. Pure.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta, Time};
 
 /// Annotation of a Backup or Restore that came out of a bucket; its value is the id of the location. Such an object is never
 /// run, whatever its phase says.
 pub const SYNCED_FROM: &str = "ark.heptio.com/synced-from";
+
+/// Annotation of a DeleteBackupRequest that the server made because time had passed: when, by the server's clock. It is obeyed
+/// only where the API server's clock agrees.
+pub const REQUESTED_AT: &str = "ark.heptio.com/requested-at";
 
 /// Type of the condition that says whether a Backup's or Restore's document is in the bucket: only then may the absence of
 /// that document mean that it was removed.
@@ -20,6 +24,11 @@ pub fn stored(message: String, now: Time) -> Condition {
         last_transition_time: now,
         observed_generation: None,
     }
+}
+
+/// Whether an object's annotations say that it came out of a bucket, and of which location by its id.
+pub fn synced_from(metadata: &ObjectMeta) -> Option<&str> {
+    metadata.annotations.as_ref()?.get(SYNCED_FROM).map(String::as_str)
 }
 
 /// Whether the conditions say that the document is in the bucket.

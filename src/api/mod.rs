@@ -31,14 +31,14 @@ pub use filter::{CompiledSelection, Filter, label_requirements};
 pub use hooks::{BackupHook, BackupHooks, ExecHook, HookAction, HookErrorMode};
 pub use invalid::InvalidSpec;
 pub use labels::{
-    BACKUP_NAME_LABEL, EXCLUDE_LABEL, FOREIGN_FORMAT_LABEL, RESTORE_NAME_LABEL, SCHEDULE_NAME_LABEL,
-    STORAGE_LOCATION_LABEL, VELERO_EXCLUDE_LABEL, label_value,
+    BACKUP_NAME_LABEL, BACKUP_UID_LABEL, EXCLUDE_LABEL, FOREIGN_FORMAT_LABEL, RESTORE_NAME_LABEL,
+    SCHEDULE_NAME_LABEL, STORAGE_LOCATION_LABEL, VELERO_EXCLUDE_LABEL, label_value,
 };
 pub use location::{
     AccessMode, BackupStorageLocation, BackupStorageLocationSpec, BackupStorageLocationStatus,
     LocationCapabilities, LocationConfig, LocationCounts, LocationPhase, Provider, SecretKey,
 };
-pub use marks::{STORED, SYNCED_FROM, is_stored, stored};
+pub use marks::{REQUESTED_AT, STORED, SYNCED_FROM, is_stored, stored, synced_from};
 pub use modifiers::{
     MergePatch, ModifierConditions, PatchOperation, PathMatch, ResourceModifier, ResourcePatch,
 };

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -27,6 +28,13 @@ impl Timestamp {
 impl From<DateTime<Utc>> for Timestamp {
     fn from(time: DateTime<Utc>) -> Self {
         Self(time.trunc_subsecs(0))
+    }
+}
+
+impl From<&Time> for Timestamp {
+    /// What the API server says, `metadata.creationTimestamp` for one; a time that no clock shows is the earliest one.
+    fn from(time: &Time) -> Self {
+        Self(DateTime::from_timestamp(time.0.as_second(), 0).unwrap_or_default())
     }
 }
 

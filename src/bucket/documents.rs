@@ -100,7 +100,12 @@ impl Claim {
     /// Whether its holder has been silent for so long that others may clean up after it, or ran on this machine and has
     /// ended.
     pub fn is_dead(&self, now: DateTime<Utc>) -> bool {
-        is_dead(self.heartbeat, now) || self.process.as_ref().is_some_and(Process::has_ended)
+        is_dead(self.heartbeat, now) || self.has_ended()
+    }
+
+    /// Whether its holder ran on this machine and has ended, for certain.
+    pub fn has_ended(&self) -> bool {
+        self.process.as_ref().is_some_and(Process::has_ended)
     }
 
     /// Whether it is the same attempt of the same run by the same process.

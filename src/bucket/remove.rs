@@ -34,6 +34,42 @@ impl Bucket {
         self.remove(&RunKeys::restore(name)?, holder).await
     }
 
+    /// Removes what a dead run, or a removal that was interrupted, left of a backup. A complete one stays, and so does what
+    /// somebody is at work on; it returns the number of objects that it removed.
+    ///
+    /// # Errors
+    /// When the store fails; then run it again.
+    pub async fn sweep_backup(&self, name: &BackupName, holder: &str) -> Result<u64, BucketError> {
+        self.sweep(&RunKeys::backup(name)?, holder).await
+    }
+
+    /// Removes what is left of a restore's record, as [`Bucket::sweep_backup`] does of a backup.
+    ///
+    /// # Errors
+    /// As [`Bucket::sweep_backup`].
+    pub async fn sweep_restore(&self, name: &RestoreName, holder: &str) -> Result<u64, BucketError> {
+        self.sweep(&RunKeys::restore(name)?, holder).await
+    }
+
+    async fn sweep(&self, keys: &RunKeys, holder: &str) -> Result<u64, BucketError> {
+        let survey = self.survey(keys).await?;
+        if survey.committed || survey.foreign.is_some() || survey.is_empty() {
+            return Ok(0);
+        }
+        match self.claim_for_removal(keys, false, holder).await {
+            Ok(()) => {}
+            Err(error) if error.is_name_taken() => return Ok(0),
+            Err(error) => return Err(error),
+        }
+        // Its holder may have come back and committed before the claim was ours.
+        let committed = self.survey(keys).await?.committed;
+        if !committed {
+            self.delete_parts(keys).await?;
+        }
+        self.store.delete(std::slice::from_ref(keys.claim())).await?;
+        Ok(if committed { 0 } else { survey.parts })
+    }
+
     async fn remove(&self, keys: &RunKeys, holder: &str) -> Result<u64, BucketError> {
         let survey = self.survey(keys).await?;
         if let Some(writer) = survey.foreign {

@@ -8,6 +8,7 @@ mod memory;
 mod on_disk;
 mod reading;
 mod sample;
+mod sweeping;
 
 use std::sync::Arc;
 

@@ -67,6 +67,16 @@ impl Failure {
         Self { class: Class::Usage, message: message.into() }
     }
 
+    /// What was named is not there.
+    pub fn not_found(message: impl Into<String>) -> Self {
+        Self { class: Class::NotFound, message: message.into() }
+    }
+
+    /// Whether it is the cluster that cannot be reached, which may pass.
+    pub fn is_of_cluster(&self) -> bool {
+        self.class == Class::Cluster
+    }
+
     /// The sentence.
     pub fn message(&self) -> &str {
         &self.message

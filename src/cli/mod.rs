@@ -4,18 +4,28 @@
 
 mod backup;
 mod bucket;
+mod chosen;
 mod completion;
 mod crd;
 mod diff;
+mod door;
 mod failure;
 mod install;
+mod listing;
 mod location;
+mod locations;
+mod making;
 mod output;
+mod pairs;
+mod place;
 mod reference;
 mod restore;
+mod rows;
+mod schedule;
 mod selection;
 mod server;
 mod signal;
+mod template;
 mod version;
 
 use std::path::PathBuf;
@@ -24,6 +34,7 @@ use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::api::DEFAULT_NAMESPACE;
 use crate::cluster::{Cluster, ConnectOptions};
 use crate::telemetry::Metrics;
 use failure::{Done, Failure};
@@ -73,6 +84,9 @@ pub struct Global {
     /// The context in the kubeconfig [default: its current context]
     #[arg(long, global = true, value_name = "NAME")]
     context: Option<String>,
+    /// The namespace of Ark's own objects and its server
+    #[arg(short, long, global = true, value_name = "NAME", default_value = DEFAULT_NAMESPACE, value_parser = namespace)]
+    namespace: String,
     /// The output format
     #[arg(short, long, global = true, value_enum, default_value = "table", value_name = "FORMAT")]
     output: Format,
@@ -90,11 +104,17 @@ pub struct Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Make backups, look into them, check them
-    #[command(subcommand)]
+    #[command(subcommand, alias = "backups")]
     Backup(backup::BackupCommand),
     /// Restore from a backup
-    #[command(subcommand)]
+    #[command(subcommand, alias = "restores")]
     Restore(restore::RestoreCommand),
+    /// Make backups by the clock
+    #[command(subcommand, alias = "schedules")]
+    Schedule(schedule::ScheduleCommand),
+    /// Say where the server keeps backups
+    #[command(subcommand, aliases = ["locations", "backup-location", "bsl"])]
+    Location(locations::LocationCommand),
     /// List, check and add to what is in a bucket; needs no cluster
     #[command(subcommand)]
     Bucket(bucket::BucketCommand),
@@ -108,6 +128,19 @@ enum Command {
     Completion(completion::CompletionCommand),
     /// Print the version of Ark and of the backup format it writes
     Version,
+}
+
+/// A DNS label: it becomes the name of an object and part of names and arguments.
+fn namespace(text: &str) -> Result<String, String> {
+    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if (1..=63).contains(&text.len())
+        && text.bytes().all(fits)
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+    {
+        return Ok(text.to_owned());
+    }
+    Err("a namespace has up to 63 of a-z, 0-9 and `-`, the first and last no `-`".to_owned())
 }
 
 impl Global {
@@ -166,9 +199,11 @@ async fn run(cli: &Cli, output: &Output) -> Result<Done, Failure> {
     match command {
         Command::Backup(command) => backup::run(global, command, output).await,
         Command::Restore(command) => restore::run(global, command, output).await,
+        Command::Schedule(command) => schedule::run(global, command, output).await,
+        Command::Location(command) => locations::run(global, command, output).await,
         Command::Bucket(command) => bucket::run(command, output).await,
         Command::Server(command) => server::run(global, command).await,
-        Command::Install(command) => install::run(command, output),
+        Command::Install(command) => install::run(global, command, output),
         Command::Crd(command) => crd::run(command, output),
         Command::Completion(command) => completion::run(command, output),
         Command::Version => version::run(output),

@@ -116,6 +116,20 @@ impl Output {
         self.stderr(&format!("{}: {error}\n", self.paint(RED, "error")));
     }
 
+    /// Whether somebody is there who can answer a question.
+    pub fn can_ask(&self) -> bool {
+        io::stdin().is_terminal() && io::stderr().is_terminal()
+    }
+
+    /// Asks a question that only `y` or `yes` agrees to.
+    pub fn ask(&self, question: impl fmt::Display) -> Result<bool, Failure> {
+        self.stderr(&format!("{question} [y/N] "));
+        let mut answer = String::new();
+        let read = io::stdin().read_line(&mut answer);
+        read.map_err(|error| Failure::failed("reading the answer from the terminal", &error))?;
+        Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+    }
+
     /// Why the command failed; answers with the exit code.
     pub fn failure(&self, failure: &Failure) -> ExitCode {
         self.stderr(&format!("{}: {}\n", self.paint(RED, "ark"), failure.message()));

@@ -89,6 +89,11 @@ pub fn refused(wrong: &[InvalidSpec]) -> Failure {
     Failure::usage(wrong.iter().map(sentence).collect::<Vec<_>>().join("; "))
 }
 
+/// Makes sure that a selector for Ark's own objects, which the API server reads, can be meant.
+pub fn check_selector(text: &str) -> Result<(), Failure> {
+    parse(text).map(drop)
+}
+
 /// Reads `app=web,tier in (a,b),!old`.
 fn parse(text: &str) -> Result<LabelSelector, Failure> {
     if text.trim().is_empty() {

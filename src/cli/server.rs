@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::failure::{Done, Failure};
 use super::signal::asked;
 use super::{Global, holder};
-use crate::api::{DEFAULT_NAMESPACE, Duration};
+use crate::api::Duration;
 use crate::controller::{ControllerError, Settings, run as serve};
 use crate::telemetry::Metrics;
 
@@ -22,9 +22,6 @@ Examples:
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLE)]
 pub struct ServerCommand {
-    /// The namespace of Ark's own objects
-    #[arg(long, default_value = DEFAULT_NAMESPACE)]
-    namespace: String,
     /// Make no backups and remove none; sync and restore
     #[arg(long)]
     restore_only: bool,
@@ -63,7 +60,6 @@ pub struct ServerCommand {
 /// Runs until a signal ends it.
 pub async fn run(global: &Global, command: &ServerCommand) -> Result<Done, Failure> {
     let ServerCommand {
-        namespace,
         restore_only,
         disable_schedules,
         disable_restores,
@@ -81,7 +77,7 @@ pub async fn run(global: &Global, command: &ServerCommand) -> Result<Done, Failu
     };
     let number = |number: u64| usize::try_from(number).unwrap_or(1);
     let settings = Settings {
-        namespace: namespace.clone(),
+        namespace: global.namespace.clone(),
         restore_only: *restore_only,
         disable_schedules: *disable_schedules,
         disable_restores: *disable_restores,

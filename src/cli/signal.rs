@@ -18,7 +18,7 @@ pub async fn stopped(output: &Output, then: &str) {
     });
 }
 
-/// Waits for Ctrl-C or SIGTERM.
+/// Waits for somebody to stop the program, once.
 pub async fn asked() {
     let terminate = async {
         match signal(SignalKind::terminate()) {

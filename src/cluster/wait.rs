@@ -27,7 +27,7 @@ impl Cluster {
     pub async fn crd_established(&self, name: &str, deadline: Duration) -> Result<(), ClusterError> {
         let what = format!("the CustomResourceDefinition {name}");
         let path = format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}");
-        wait(&what, "Established", deadline, async || {
+        wait(&what, "Established", deadline, || async {
             let Some(crd) = self.look(&path, &what).await? else {
                 return Ok(Seen::NotYet("it is not there".to_owned()));
             };
@@ -51,7 +51,7 @@ impl Cluster {
     pub async fn namespace_active(&self, name: &str, deadline: Duration) -> Result<(), ClusterError> {
         let what = format!("the namespace {name}");
         let path = format!("/api/v1/namespaces/{name}");
-        wait(&what, "Active", deadline, async || {
+        wait(&what, "Active", deadline, || async {
             Ok(match self.look(&path, &what).await? {
                 Some(namespace) if namespace["status"]["phase"] == "Active" => Seen::Done,
                 Some(namespace) => Seen::NotYet(describe(&namespace)),
@@ -74,7 +74,7 @@ impl Cluster {
             None => format!("{} {name}", kind.kind),
         };
         let path = kind.path(namespace, Some(name));
-        wait(&what, "deleted", deadline, async || {
+        wait(&what, "deleted", deadline, || async {
             let object = self.look(&path, &what).await?;
             Ok(object.map_or(Seen::Done, |object| Seen::NotYet(describe(&object))))
         })
@@ -93,11 +93,11 @@ impl Cluster {
 }
 
 /// Looks until it is done or the deadline is over; a call that fails for good ends the wait.
-async fn wait(
+async fn wait<F: Future<Output = Result<Seen, ClusterError>>>(
     what: &str,
     state: &'static str,
     deadline: Duration,
-    look: impl AsyncFn() -> Result<Seen, ClusterError>,
+    look: impl Fn() -> F,
 ) -> Result<(), ClusterError> {
     let started = Instant::now();
     let mut pause = FIRST_PAUSE;

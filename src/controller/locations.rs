@@ -12,13 +12,14 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::runtime::reflector::Store;
 use kube::{Api, Client};
 
-pub use identity::objection_to_identity;
+pub use identity::{objection_to_form, objection_to_identity};
 
 use super::error::ControllerError;
 use super::settings::Settings;
 use crate::api::{AccessMode, BackupStorageLocation, BackupStorageLocationSpec, LocationPhase};
 use crate::bucket::Bucket;
-use crate::store::{self, Meter, Observer};
+use crate::store::{self, Meter, Observer, Outcome};
+use crate::telemetry::Metrics;
 use credentials::Credentials;
 
 /// A location, opened.
@@ -65,21 +66,20 @@ impl fmt::Debug for Locations {
 
 impl Locations {
     /// The locations that `store` has, their Secrets read through `client`; the default location of the settings is meant
-    /// where none is named and none says that it is the default.
-    pub fn new(client: &Client, settings: &Settings, store: Store<BackupStorageLocation>) -> Self {
+    /// where none is named and none says that it is the default. `observer` is told of each request to a bucket.
+    pub fn new(
+        client: &Client,
+        settings: &Settings,
+        store: Store<BackupStorageLocation>,
+        observer: Observer,
+    ) -> Self {
         Self {
             secrets: Api::namespaced(client.clone(), &settings.namespace),
             store,
             default: settings.default_location.clone(),
             opened: Mutex::default(),
-            observer: Arc::new(|_, _| {}),
+            observer,
         }
-    }
-
-    /// `observer` is told of each request to a store from now on.
-    #[must_use]
-    pub fn observed(self, observer: Observer) -> Self {
-        Self { observer, ..self }
     }
 
     /// The location that is meant by a name, or by none.
@@ -162,6 +162,15 @@ impl Locations {
         opened.retain(|name, _| is_present(name));
         opened.insert(name, bucket);
     }
+}
+
+/// Counts each request to a bucket as a metric.
+pub fn counting(metrics: &Arc<Metrics>) -> Observer {
+    let metrics = Arc::clone(metrics);
+    Arc::new(move |operation, outcome| match outcome {
+        Outcome::Success => metrics.store_request(operation.label(), "success"),
+        Outcome::Failure(category) => metrics.store_request(operation.label(), &category.to_string()),
+    })
 }
 
 /// Whether nothing may be written to a location.

@@ -22,6 +22,7 @@ mod location;
 mod locations;
 mod restore;
 mod retry;
+mod runs;
 mod schedule;
 mod settings;
 mod status;
@@ -88,9 +89,8 @@ fn prepare(
 ) -> (Arc<Context>, Feeds) {
     let feeds = Feeds::of(&cluster.client(), &settings.namespace);
     let stores = feeds.stores();
-    let counted = Arc::clone(&metrics);
-    let locations = Locations::new(&cluster.client(), &settings, stores.locations.clone())
-        .observed(Arc::new(move |act, outcome| counted.store_request(act.label(), &outcome.to_string())));
+    let observer = locations::counting(&metrics);
+    let locations = Locations::new(&cluster.client(), &settings, stores.locations.clone(), observer);
     let (locations, retries) = (Arc::new(locations), Retries::default());
     let events = Events::new(cluster.client(), &settings.holder);
     let context =

@@ -13,7 +13,7 @@ mod selection;
 
 pub use item::{ItemKey, Kind};
 pub use made_again::{Origin, TOKEN_TYPE, is_generated, is_of_one_cluster, made_again};
-pub use names::{BackupName, InvalidName, RestoreName};
+pub use names::{BackupName, InvalidName, ObjectName, RestoreName};
 pub use needs::{Accounts, CLUSTER_BINDINGS, ClusterScope, DEFINITIONS, NAMESPACES, Needs, VOLUMES, refers};
 pub use outcome::{Category, Finding, MAX_FINDINGS, Results, Severity, SkipReason, Tally, causes};
 pub use priority::{PriorityClass, restore_order};

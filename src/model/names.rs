@@ -82,6 +82,10 @@ name!(
     /// The name of a Restore; safe as a bucket key and as a file name.
     RestoreName
 );
+name!(
+    /// The name of any other object of Ark; safe in the path of a URL.
+    ObjectName
+);
 
 #[cfg(test)]
 mod tests {

@@ -36,7 +36,7 @@ use account::Account;
 use prepare::Owning;
 use work::Work;
 
-use crate::api::{RestoreSpec, Timestamp};
+use crate::api::{InvalidSpec, RestoreSpec, Timestamp};
 use crate::bucket::{Attempt, Bucket, BucketError, Claim};
 use crate::cluster::{Cluster, ClusterIdentity};
 use crate::model::{BackupName, Progress, RestoreName};
@@ -99,6 +99,14 @@ pub async fn run(
         () = stop => Err(RestoreError::Stopped { name: request.name.clone() }),
     };
     report::close(attempt.as_ref(), request, account, began, end).await
+}
+
+/// Everything that is wrong with a specification, as far as it shows without cluster and bucket.
+pub fn check(spec: &RestoreSpec) -> Vec<InvalidSpec> {
+    match work::check(spec) {
+        Err(RestoreError::Specification(wrong)) => wrong,
+        _ => Vec::new(),
+    }
 }
 
 /// Says what [`run`] would do, and touches nothing: not the cluster, not the bucket.

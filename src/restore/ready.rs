@@ -71,10 +71,10 @@ impl Work<'_> {
         account.stage("restoring customresourcedefinitions.apiextensions.k8s.io");
         let Batch { failed, .. } = self.restore_all(&definitions, Owning::Drop, account).await?;
         account.stage("waiting for the definitions to be established");
-        let there = definitions.iter().filter(|id| !failed.contains_key(id));
-        let waits = there.map(|id| async {
-            let name = self.source.inventory.entry(*id).name.to_string();
-            (*id, name.clone(), self.cluster.crd_established(&name, ESTABLISHED_WITHIN).await)
+        let there = definitions.into_iter().filter(|id| !failed.contains_key(id));
+        let waits = there.map(async |id| {
+            let name = self.source.inventory.entry(id).name.to_string();
+            (id, name.clone(), self.cluster.crd_established(&name, ESTABLISHED_WITHIN).await)
         });
         let waited: Vec<_> = stream::iter(waits).buffer_unordered(self.parallel).collect().await;
         let mut broken = HashMap::new();

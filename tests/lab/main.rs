@@ -10,6 +10,7 @@ mod backup;
 mod bucket;
 mod cluster;
 mod crds;
+mod install;
 mod on_node;
 #[path = "../support/mod.rs"]
 mod process;

@@ -36,7 +36,7 @@ pub async fn describe(command: &DescribeCommand, output: &Output) -> Result<Done
     }
     let results = stored.results().await?;
     summary(backup, output)?;
-    selection(&backup.spec.filter, output)?;
+    selection_lines(&backup.spec.filter, 14, output)?;
     left_out(&results, output)?;
     went_wrong(&results, command.details, output)?;
     if command.details {
@@ -79,21 +79,22 @@ fn summary(backup: &Backup, output: &Output) -> Result<(), Failure> {
     Ok(())
 }
 
-fn selection(filter: &Filter, output: &Output) -> Result<(), Failure> {
+/// What a filter selects, in lines whose values begin in column `width`.
+pub fn selection_lines(filter: &Filter, width: usize, output: &Output) -> Result<(), Failure> {
     let list = |included: &[String], excluded: &[String]| {
         let included = if included.is_empty() { "all".to_owned() } else { included.join(", ") };
         if excluded.is_empty() { included } else { format!("{included} without {}", excluded.join(", ")) }
     };
-    output
-        .line(format!("Namespaces:   {}", list(&filter.included_namespaces, &filter.excluded_namespaces)))?;
-    output.line(format!("Kinds:        {}", list(&filter.included_resources, &filter.excluded_resources)))?;
+    let line = |label: &str, text: String| output.line(format!("{label:width$}{text}"));
+    line("Namespaces:", list(&filter.included_namespaces, &filter.excluded_namespaces))?;
+    line("Kinds:", list(&filter.included_resources, &filter.excluded_resources))?;
     let cluster = match filter.include_cluster_resources {
         Some(true) => "all",
         Some(false) => "none",
         None if filter.included_namespaces.is_empty() && filter.excluded_namespaces.is_empty() => "all",
         None => "those that the items need",
     };
-    output.line(format!("Cluster-wide: {cluster}"))
+    line("Cluster-wide:", cluster.to_owned())
 }
 
 fn left_out(results: &Results, output: &Output) -> Result<(), Failure> {

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use chrono::Utc;
 use clap::Args;
 use indicatif::{HumanBytes, HumanDuration};
 use uuid::Uuid;
@@ -12,8 +11,9 @@ use crate::api::{self, BackupSpec};
 use crate::backup::{self, BackupOutcome, BackupRequest};
 use crate::cli::failure::{Done, Failure};
 use crate::cli::location::LocationArgs;
+use crate::cli::making::{check, stamp};
 use crate::cli::output::{Format, Output, count, findings};
-use crate::cli::selection::{SelectionArgs, refused};
+use crate::cli::selection::SelectionArgs;
 use crate::cli::{Global, signal};
 use crate::model::{BackupName, Progress};
 
@@ -51,10 +51,7 @@ pub async fn run(global: &Global, command: &RunCommand, output: &Output) -> Resu
     let spec =
         BackupSpec { filter: command.selection.filter()?, ttl: command.ttl.clone(), ..BackupSpec::default() };
     // What is wrong with the command line is told before anything is touched.
-    let wrong = spec.validate();
-    if !wrong.is_empty() {
-        return Err(refused(&wrong));
-    }
+    check(&spec)?;
     command.location.check()?;
     let cluster = global.cluster().await?;
     let request = BackupRequest {
@@ -76,12 +73,9 @@ pub async fn run(global: &Global, command: &RunCommand, output: &Output) -> Resu
     report(&outcome, began, output)
 }
 
-fn default_name() -> Result<BackupName, Failure> {
-    Utc::now()
-        .format("%Y%m%d%H%M%S")
-        .to_string()
-        .parse()
-        .map_err(|error| Failure::failed("naming the backup", &error))
+/// The name of a backup that was given none.
+pub fn default_name() -> Result<BackupName, Failure> {
+    stamp().parse().map_err(|error| Failure::failed("naming the backup", &error))
 }
 
 fn report(outcome: &BackupOutcome, began: Instant, output: &Output) -> Result<Done, Failure> {

@@ -5,18 +5,26 @@ mod look;
 mod make;
 
 use clap::Subcommand;
+pub use describe::selection_lines;
 pub use make::elapsed;
 
 use super::Global;
 use super::diff::{self, DiffCommand};
 use super::failure::{Done, Failure};
+use super::listing::{self, GetArgs};
 use super::output::Output;
+use crate::api::Backup;
 
 /// Make backups, look into them, check them.
 #[derive(Debug, Subcommand)]
 pub enum BackupCommand {
     /// Back up a cluster from this machine; nothing needs to be installed in it
     Run(make::RunCommand),
+    /// List backups
+    #[command(
+        after_help = "Examples:\n  ark backup get\n  ark backup get -l ark.heptio.com/schedule-name=nightly -o name"
+    )]
+    Get(GetArgs),
     /// List the items in a backup; reads its index, not the backup itself
     Contents(look::ContentsCommand),
     /// Show when and how a backup was made, what was left out, what went wrong
@@ -35,6 +43,7 @@ pub enum BackupCommand {
 pub async fn run(global: &Global, command: &BackupCommand, output: &Output) -> Result<Done, Failure> {
     match command {
         BackupCommand::Run(command) => make::run(global, command, output).await,
+        BackupCommand::Get(args) => listing::get::<Backup>(global, args, output).await,
         BackupCommand::Contents(command) => look::contents(command, output).await,
         BackupCommand::Describe(command) => describe::describe(command, output).await,
         BackupCommand::Logs(command) => look::logs(command, output).await,

@@ -6,16 +6,12 @@ use k8s_openapi::ByteString;
 use serde_json::{Value, json};
 
 use super::super::failure::Failure;
-use crate::api::{
-    AccessMode, BackupStorageLocation, BackupStorageLocationSpec, LocationConfig, Provider, SecretKey,
-};
+use super::super::place::{place, read};
+use crate::api::{AccessMode, BackupStorageLocation, BackupStorageLocationSpec, SecretKey};
 use crate::store::Location;
-use crate::store::location::{Content, Encryption, S3Location};
 
 /// The key of the Secret; its value is an AWS credentials file.
 const KEY: &str = "cloud";
-/// More than any credentials file or bundle of certificates holds, and less than a Secret takes.
-const LARGEST: usize = 512 << 10;
 
 /// The location `name` in `namespace`, the default one.
 pub fn location(
@@ -24,80 +20,22 @@ pub fn location(
     credential: Option<&str>,
     read_only: bool,
 ) -> Result<Value, Failure> {
-    let s3 = match Location::from_url(url)? {
-        Location::S3(s3) => s3,
-        Location::Directory(_) => {
-            return Err(Failure::usage(
-                "--location names a folder, which a pod does not have; name a bucket, or mount a volume with the Helm \
-                 chart (extraVolumes) and create a BackupStorageLocation with provider fs",
-            ));
-        }
-    };
-    let credential = credential.map(|secret| SecretKey { name: secret.to_owned(), key: KEY.to_owned() });
-    let mut location = BackupStorageLocation::new(name, specification(s3, credential, read_only)?);
-    location.metadata.namespace = Some(namespace.to_owned());
-    serde_json::to_value(location).map_err(|error| Failure::failed("writing the location as JSON", &error))
-}
-
-fn specification(
-    s3: S3Location,
-    credential: Option<SecretKey>,
-    read_only: bool,
-) -> Result<BackupStorageLocationSpec, Failure> {
-    let S3Location {
-        bucket,
-        prefix,
-        endpoint,
-        region,
-        force_path_style,
-        encryption,
-        ca_cert,
-        profile,
-        credentials,
-        create_bucket,
-    } = s3;
-    if profile.is_some() || credentials.is_some() {
+    let location = Location::from_url(url)?;
+    if matches!(location, Location::Directory(_)) {
         return Err(Failure::usage(
-            "--location names a profile or a credentials file of this machine, which a pod does not have; use --credential-file",
+            "--location names a folder, which a pod does not have; name a bucket, or mount a volume with the Helm \
+             chart (extraVolumes) and create a BackupStorageLocation with provider fs",
         ));
     }
-    let (server_side_encryption, kms_key_id) = match encryption {
-        Encryption::BucketDefault => (None, None),
-        Encryption::ServiceKey => (Some("AES256".to_owned()), None),
-        Encryption::Kms(key) => (Some("aws:kms".to_owned()), key),
-    };
-    let config = LocationConfig {
-        region,
-        endpoint,
-        force_path_style,
-        server_side_encryption,
-        kms_key_id,
-        ca_cert: ca_cert.map(certificates).transpose()?,
-        create_bucket: create_bucket.then_some(true),
-    };
-    Ok(BackupStorageLocationSpec {
-        provider: Provider::S3,
-        bucket,
-        prefix: (!prefix.is_empty()).then_some(prefix),
-        config: (config != LocationConfig::default()).then_some(config),
-        credential,
+    let specification = BackupStorageLocationSpec {
+        credential: credential.map(|secret| SecretKey { name: secret.to_owned(), key: KEY.to_owned() }),
         access_mode: read_only.then_some(AccessMode::ReadOnly),
         default: Some(true),
-        sync_period: None,
-        validation_period: None,
-    })
-}
-
-fn certificates(content: Content) -> Result<String, Failure> {
-    match content {
-        Content::Text { origin: _, text } => Ok(text),
-        Content::File(path) => String::from_utf8(read(&path)?).map_err(|_| {
-            Failure::usage(format!(
-                "{} holds no PEM certificates; caCert names a file of them",
-                path.display()
-            ))
-        }),
-    }
+        ..place(location, "--location", "--credential-file")?
+    };
+    let mut location = BackupStorageLocation::new(name, specification);
+    location.metadata.namespace = Some(namespace.to_owned());
+    serde_json::to_value(location).map_err(|error| Failure::failed("writing the location as JSON", &error))
 }
 
 /// The Secret `name`, with what is in the file.
@@ -117,15 +55,6 @@ pub fn credentials(file: &Path, (name, namespace): (&str, &str)) -> Result<Value
         "metadata": { "name": name, "namespace": namespace },
         "data": { KEY: ByteString(content) },
     }))
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    let content = std::fs::read(path)
-        .map_err(|error| Failure::failed(&format!("reading {}", path.display()), &error))?;
-    if content.len() > LARGEST {
-        return Err(Failure::usage(format!("{} is too large to be the right file", path.display())));
-    }
-    Ok(content)
 }
 
 #[cfg(test)]

@@ -9,9 +9,10 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Map, Value};
 
+use super::Global;
 use super::failure::{Done, Failure};
 use super::output::{Format, Output};
-use crate::api::{self, DEFAULT_NAMESPACE};
+use crate::api;
 pub use rbac::chart_rules;
 use workload::{Manifest, Workload};
 
@@ -35,9 +36,6 @@ Examples:
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLE)]
 pub struct InstallCommand {
-    /// The namespace of the server and of its objects
-    #[arg(long, default_value = DEFAULT_NAMESPACE, value_parser = namespace)]
-    namespace: String,
     /// The image of the server, where your cluster finds it (config/Dockerfile makes one)
     #[arg(long, value_name = "IMAGE")]
     image: String,
@@ -80,22 +78,9 @@ fn annotation(text: &str) -> Result<(String, String), String> {
     }
 }
 
-/// A DNS label: it becomes the name of an object and part of names and arguments.
-fn namespace(text: &str) -> Result<String, String> {
-    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    if (1..=63).contains(&text.len())
-        && text.bytes().all(fits)
-        && !text.starts_with('-')
-        && !text.ends_with('-')
-    {
-        return Ok(text.to_owned());
-    }
-    Err("a namespace has up to 63 of a-z, 0-9 and `-`, the first and last no `-`".to_owned())
-}
-
 /// Prints the manifests: YAML documents, a JSON list, or their names.
-pub fn run(command: &InstallCommand, output: &Output) -> Result<Done, Failure> {
-    let manifests = manifests(command)?;
+pub fn run(global: &Global, command: &InstallCommand, output: &Output) -> Result<Done, Failure> {
+    let manifests = manifests(&global.namespace, command)?;
     if command.credential_file.is_some() {
         output.warning("what is printed holds the credentials; keep it as you keep them");
     }
@@ -124,9 +109,8 @@ pub fn run(command: &InstallCommand, output: &Output) -> Result<Done, Failure> {
 }
 
 /// All of them, in the order in which a cluster takes them.
-fn manifests(command: &InstallCommand) -> Result<Vec<Manifest>, Failure> {
+fn manifests(namespace: &str, command: &InstallCommand) -> Result<Vec<Manifest>, Failure> {
     let InstallCommand {
-        namespace,
         image,
         replicas,
         restore_only,
@@ -143,7 +127,7 @@ fn manifests(command: &InstallCommand) -> Result<Vec<Manifest>, Failure> {
         pairs.iter().map(|(key, value)| (key.clone(), Value::from(value.as_str()))).collect::<Map<_, _>>()
     };
     let workload = Workload {
-        namespace: namespace.clone(),
+        namespace: namespace.to_owned(),
         image: image.clone(),
         replicas: *replicas,
         restore_only: *restore_only,

@@ -6,13 +6,16 @@ use super::*;
 
 #[derive(Parser)]
 struct Line {
+    #[arg(long, default_value = crate::api::DEFAULT_NAMESPACE, value_parser = crate::cli::namespace)]
+    namespace: String,
     #[command(flatten)]
     command: InstallCommand,
 }
 
 fn printed(arguments: &[&str]) -> Vec<Value> {
     let arguments = ["install", "--image", "registry.example/ark:1"].iter().chain(arguments);
-    let all = manifests(&Line::try_parse_from(arguments).unwrap().command).unwrap();
+    let Line { namespace, command } = Line::try_parse_from(arguments).unwrap();
+    let all = manifests(&namespace, &command).unwrap();
     for manifest in &all {
         let read: Value = serde_saphyr::from_str(&manifest.yaml().unwrap()).unwrap();
         assert_eq!(read, manifest.clone().whole(), "the YAML is another object than the JSON");

@@ -132,10 +132,15 @@ impl<'a> Home<'a> {
     }
 
     /// Creates an object; `object` needs neither apiVersion nor kind.
-    pub async fn create_object(&self, kind: Kind, mut object: Value) -> Value {
+    pub async fn create_object(&self, kind: Kind, object: Value) -> Value {
+        self.try_create(kind, object).await.unwrap_or_else(|error| panic!("{}: {error}", kind.0))
+    }
+
+    /// Creates an object, or says why the API server did not take it.
+    pub async fn try_create(&self, kind: Kind, mut object: Value) -> Result<Value, String> {
         object["apiVersion"] = json!("ark.heptio.com/v1");
         object["kind"] = json!(kind.0);
-        self.cluster.create(&self.path(kind), &object).await
+        self.cluster.try_create(&self.path(kind), &object).await
     }
 
     /// Reads an object.

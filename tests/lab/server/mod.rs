@@ -6,8 +6,11 @@
 mod crashes;
 mod daemon;
 mod door;
+mod faults;
 mod home;
 mod leader;
+mod life;
+mod rounds;
 mod runs;
 mod stage;
 mod sync;

@@ -13,6 +13,11 @@ impl Cluster {
             .unwrap_or_else(|error| panic!("POST {path}: {error}"))
     }
 
+    /// Creates an object, or says why the API server did not take it.
+    pub async fn try_create(&self, path: &str, object: &Value) -> Result<Value, String> {
+        send(&self.client, "POST", path, Some(object)).await.map_err(|error| error.to_string())
+    }
+
     /// Reads an object; none when it is not there.
     pub async fn read(&self, path: &str) -> Option<Value> {
         match send(&self.client, "GET", path, None).await {

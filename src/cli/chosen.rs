@@ -1,0 +1,89 @@
+//! Which objects a command means, and whether somebody agreed to what becomes of them.
+
+use clap::Args;
+use kube::ResourceExt;
+
+use super::door::{Door, Noun};
+use super::failure::Failure;
+use super::output::{Output, count};
+use super::selection::check_selector;
+use crate::model::ObjectName;
+
+/// Names that a question repeats; of more it says how many.
+const NAMED: usize = 5;
+
+/// Which objects: by name, by label, or all of them.
+#[derive(Args, Debug)]
+pub struct ChosenArgs {
+    /// Their names
+    #[arg(value_name = "NAME", required_unless_present_any = ["all", "selector"], conflicts_with_all = ["all", "selector"])]
+    names: Vec<ObjectName>,
+    /// All of them in the namespace
+    #[arg(long, conflicts_with = "selector")]
+    all: bool,
+    /// Those with these labels: 'app=web,tier in (a,b),!old'
+    #[arg(short = 'l', long, value_name = "LABELS")]
+    selector: Option<String>,
+    /// Do it without asking
+    #[arg(long)]
+    confirm: bool,
+}
+
+impl ChosenArgs {
+    /// Makes sure, before anything is touched, that the flags can be meant and that somebody agrees or can be asked.
+    pub fn check(&self, doing: &str, output: &Output) -> Result<(), Failure> {
+        if let Some(selector) = &self.selector {
+            check_selector(selector)?;
+        }
+        if self.confirm || output.can_ask() {
+            return Ok(());
+        }
+        Err(Failure::usage(format!(
+            "{doing}: there is no terminal to ask whether that is meant; add --confirm to do it without being asked"
+        )))
+    }
+
+    /// The objects. A name that is not there is a failure before anything is done.
+    pub async fn choose<K: Noun>(&self, door: &Door) -> Result<Vec<K>, Failure> {
+        if self.names.is_empty() {
+            return door.list(self.selector.as_deref()).await;
+        }
+        let (mut found, mut missing) = (Vec::new(), Vec::new());
+        for name in &self.names {
+            match door.find(name.as_str()).await? {
+                Some(object) => found.push(object),
+                None => missing.push(name.as_str()),
+            }
+        }
+        if missing.is_empty() { Ok(found) } else { Err(door.missing::<K>(&missing).await) }
+    }
+
+    /// Asks, unless it was agreed to beforehand. `consequence` ends the question.
+    pub fn agreed<K: Noun>(
+        &self,
+        doing: &str,
+        objects: &[K],
+        consequence: &str,
+        output: &Output,
+    ) -> Result<bool, Failure> {
+        if objects.is_empty() {
+            output.note(format!("there is no {} to {doing}", K::NOUN));
+            return Ok(false);
+        }
+        if self.confirm {
+            return Ok(true);
+        }
+        let names: Vec<String> = objects.iter().take(NAMED).map(ResourceExt::name_any).collect();
+        let more = if objects.len() > NAMED { ", …" } else { "" };
+        let question = format!(
+            "{doing} {} ({}{more}){consequence}?",
+            count(objects.len() as u64, K::NOUN),
+            names.join(", ")
+        );
+        let agreed = output.ask(question)?;
+        if !agreed {
+            output.note("nothing was done");
+        }
+        Ok(agreed)
+    }
+}

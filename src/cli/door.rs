@@ -1,0 +1,193 @@
+//! Ark's own objects in one namespace of a cluster: read, made, changed and removed. What goes wrong is told by `refusal`.
+
+mod heartbeat;
+mod refusal;
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::time::Duration;
+
+use k8s_openapi::NamespaceResourceScope;
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use kube::{Client, Resource, ResourceExt};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::Global;
+use super::failure::Failure;
+use crate::api::{Backup, BackupStorageLocation, DeleteBackupRequest, DownloadRequest, Restore, Schedule};
+pub use heartbeat::Heard;
+use refusal::Asked;
+
+/// For one call: the API server itself gives up after 60 s, and webhooks after at most 30 s.
+const DEADLINE: Duration = Duration::from_secs(40);
+/// Objects on one page of a list: a Backup has some kilobytes, and a page should come in a second.
+const PAGE: u32 = 500;
+
+/// One of Ark's own kinds, and what people call it.
+pub trait Noun:
+    Resource<DynamicType = (), Scope = NamespaceResourceScope>
+    + Clone
+    + Debug
+    + DeserializeOwned
+    + Serialize
+    + Send
+    + Sync
+    + 'static
+{
+    /// As in a sentence, and on the command line.
+    const NOUN: &'static str;
+}
+
+macro_rules! nouns {
+    ($($kind:ty: $noun:literal),* $(,)?) => {
+        $(impl Noun for $kind {
+            const NOUN: &'static str = $noun;
+        })*
+    };
+}
+
+nouns! {
+    Backup: "backup",
+    Restore: "restore",
+    Schedule: "schedule",
+    BackupStorageLocation: "location",
+    DeleteBackupRequest: "delete request",
+    DownloadRequest: "download request",
+}
+
+/// The way to Ark's own objects.
+pub struct Door {
+    client: Client,
+    server: String,
+    namespace: String,
+}
+
+impl Door {
+    /// The namespace and cluster that the options name; nothing is sent yet.
+    pub async fn open(global: &Global) -> Result<Self, Failure> {
+        let cluster = global.cluster().await?;
+        let (client, server) = (cluster.client(), cluster.server().to_owned());
+        Ok(Self { client, server, namespace: global.namespace.clone() })
+    }
+
+    /// The namespace.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// The client underneath, for what is no object.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// An object that must be there.
+    pub async fn get<K: Noun>(&self, name: &str) -> Result<K, Failure> {
+        match self.find(name).await? {
+            Some(object) => Ok(object),
+            None => Err(self.missing::<K>(&[name]).await),
+        }
+    }
+
+    /// An object; none when it is not there.
+    pub async fn find<K: Noun>(&self, name: &str) -> Result<Option<K>, Failure> {
+        let asked = self.asked::<K>("get", Some(name));
+        match within(&asked, self.api::<K>().get(name)).await? {
+            Err(error) if refusal::is_no_object(&error) => Ok(None),
+            answer => answer.map(Some).map_err(|error| refusal::explain(&asked, &error)),
+        }
+    }
+
+    /// All objects, or those that a selector matches, by name.
+    pub async fn list<K: Noun>(&self, selector: Option<&str>) -> Result<Vec<K>, Failure> {
+        let asked = self.asked::<K>("list", None);
+        let api = self.api::<K>();
+        let mut parameters = ListParams::default().limit(PAGE);
+        parameters.label_selector = selector.map(str::to_owned);
+        let mut objects = Vec::new();
+        loop {
+            let page = within(&asked, api.list(&parameters)).await?;
+            let page = page.map_err(|error| refusal::explain(&asked, &error))?;
+            objects.extend(page.items);
+            parameters.continue_token = page.metadata.continue_.filter(|token| !token.is_empty());
+            if parameters.continue_token.is_none() {
+                break;
+            }
+        }
+        if objects.is_empty() {
+            self.check_namespace().await?;
+        }
+        objects.sort_by_key(|object| object.name_any());
+        Ok(objects)
+    }
+
+    /// Creates an object.
+    pub async fn create<K: Noun>(&self, object: &K) -> Result<K, Failure> {
+        let name = object.name_any();
+        let asked = self.asked::<K>("create", Some(&name));
+        let answer = within(&asked, self.api::<K>().create(&PostParams::default(), object)).await?;
+        answer.map_err(|error| refusal::explain(&asked, &error))
+    }
+
+    /// Merges a change into an object that must be there.
+    pub async fn change<K: Noun>(&self, name: &str, change: &Value) -> Result<K, Failure> {
+        let asked = self.asked::<K>("patch", Some(name));
+        let (api, parameters) = (self.api::<K>(), PatchParams::default());
+        match within(&asked, api.patch(name, &parameters, &Patch::Merge(change))).await? {
+            Err(error) if refusal::is_no_object(&error) => Err(self.missing::<K>(&[name]).await),
+            answer => answer.map_err(|error| refusal::explain(&asked, &error)),
+        }
+    }
+
+    /// Deletes an object; one that is not there is fine.
+    pub async fn delete<K: Noun>(&self, name: &str) -> Result<(), Failure> {
+        let asked = self.asked::<K>("delete", Some(name));
+        match within(&asked, self.api::<K>().delete(name, &DeleteParams::default())).await? {
+            Err(error) if refusal::is_no_object(&error) => Ok(()),
+            answer => answer.map(drop).map_err(|error| refusal::explain(&asked, &error)),
+        }
+    }
+
+    /// That some objects are not there; or, if so, not even their namespace.
+    pub async fn missing<K: Noun>(&self, names: &[&str]) -> Failure {
+        if let Err(failure) = self.check_namespace().await {
+            return failure;
+        }
+        let (noun, namespace) = (K::NOUN, &self.namespace);
+        let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+        Failure::not_found(format!(
+            "there is no {noun} {} in namespace {namespace}; `ark {noun} get` lists what is there, and -n names another namespace",
+            names.join(", ")
+        ))
+    }
+
+    /// Nothing at all is in a namespace that is not there. Who may not look at namespaces is not told.
+    async fn check_namespace(&self) -> Result<(), Failure> {
+        let namespaces: Api<k8s_openapi::api::core::v1::Namespace> = Api::all(self.client.clone());
+        let answer = tokio::time::timeout(DEADLINE, namespaces.get(&self.namespace)).await;
+        match answer {
+            Ok(Err(error)) if refusal::is_no_object(&error) => {
+                Err(Failure::not_found(refusal::no_namespace(&self.namespace)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn api<K: Noun>(&self) -> Api<K> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    fn asked<'a, K: Noun>(&'a self, verb: &'static str, name: Option<&'a str>) -> Asked<'a> {
+        let (server, namespace) = (&*self.server, &*self.namespace);
+        Asked { verb, noun: K::NOUN, plural: K::plural(&()).into_owned(), name, namespace, server }
+    }
+}
+
+/// What the API server says, within the deadline.
+async fn within<T>(
+    asked: &Asked<'_>,
+    answer: impl Future<Output = kube::Result<T>>,
+) -> Result<kube::Result<T>, Failure> {
+    tokio::time::timeout(DEADLINE, answer).await.map_err(|_| refusal::timed_out(asked, DEADLINE))
+}

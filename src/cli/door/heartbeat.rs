@@ -1,0 +1,93 @@
+//! Whether a server runs: what its Lease says, and how to start one when none does.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::api::Api;
+
+use super::{DEADLINE, Door};
+use crate::api::Timestamp;
+use crate::cli::failure::Failure;
+
+/// The Lease that the server renews.
+const LEASE: &str = "ark-server";
+/// A Lease that does not say how long it holds is renewed within this, in seconds.
+const USUAL_LENGTH: i32 = 30;
+/// The clocks of this machine and the server's may differ by this, in seconds, and a renewal may be under way.
+const SLACK: i64 = 5;
+
+/// What is known of a server in the namespace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// It runs; who it is.
+    Running(String),
+    /// One ran, and said so last at that time.
+    Before(Option<Timestamp>),
+    /// None ever ran.
+    Never,
+    /// The Lease cannot be read, and why.
+    Unknown(String),
+}
+
+impl Door {
+    /// Looks at the Lease.
+    pub async fn heard(&self) -> Heard {
+        let leases: Api<Lease> = Api::namespaced(self.client.clone(), &self.namespace);
+        match tokio::time::timeout(DEADLINE, leases.get_opt(LEASE)).await {
+            Err(_) => Heard::Unknown("no answer from the API server".to_owned()),
+            Ok(Err(error)) => Heard::Unknown(error.to_string()),
+            Ok(Ok(None)) => Heard::Never,
+            Ok(Ok(Some(lease))) => judge(&lease, Utc::now()),
+        }
+    }
+
+    /// That nobody does what was asked for; `what` says what becomes of it.
+    pub fn no_server(&self, heard: &Heard, what: &str) -> Failure {
+        let namespace = &self.namespace;
+        let seen = match heard {
+            Heard::Before(Some(last)) => format!("it was last heard of at {last}"),
+            Heard::Before(None) => "it ended".to_owned(),
+            _ => format!("there is no Lease `{LEASE}`, so that none ever ran there"),
+        };
+        Failure::because(format!(
+            "no server is running in namespace {namespace}: {seen}; {what}. Start one: `kubectl -n {namespace} get pods` shows why it is not up, `ark install` prints what to apply, `ark server -n {namespace}` runs one from here"
+        ))
+    }
+}
+
+fn judge(lease: &Lease, now: DateTime<Utc>) -> Heard {
+    let Some(spec) = &lease.spec else { return Heard::Before(None) };
+    let renewed = spec.renew_time.as_ref().and_then(|time| DateTime::from_timestamp(time.0.as_second(), 0));
+    let holder = spec.holder_identity.clone().filter(|holder| !holder.is_empty());
+    let length = i64::from(spec.lease_duration_seconds.unwrap_or(USUAL_LENGTH)) + SLACK;
+    match (holder, renewed) {
+        (Some(holder), Some(renewed)) if now - renewed <= TimeDelta::seconds(length) => {
+            Heard::Running(holder)
+        }
+        (_, renewed) => Heard::Before(renewed.map(Timestamp::from)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lease(holder: &str, renewed: &str) -> Lease {
+        serde_json::from_value(serde_json::json!({"spec": {
+            "holderIdentity": holder, "leaseDurationSeconds": 15, "renewTime": renewed,
+        }}))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_server_runs_as_long_as_its_lease_is_held_and_renewed() {
+        let now: DateTime<Utc> = "2026-11-21T03:00:20Z".parse().unwrap();
+        let last = Timestamp::from(now - TimeDelta::seconds(20));
+        assert_eq!(judge(&lease("pod", "2026-11-21T03:00:00.000000Z"), now), Heard::Running("pod".into()));
+        assert_eq!(
+            judge(&lease("pod", "2026-11-21T03:00:00.000000Z"), now + TimeDelta::seconds(1)),
+            Heard::Before(Some(last))
+        );
+        assert_eq!(judge(&lease("", "2026-11-21T03:00:00.000000Z"), now), Heard::Before(Some(last)));
+        assert_eq!(judge(&Lease::default(), now), Heard::Before(None));
+    }
+}

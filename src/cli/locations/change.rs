@@ -1,0 +1,70 @@
+//! `ark location set-default|delete`.
+
+use clap::Args;
+use kube::ResourceExt;
+use serde_json::json;
+
+use crate::api::BackupStorageLocation;
+use crate::cli::Global;
+use crate::cli::chosen::ChosenArgs;
+use crate::cli::door::Door;
+use crate::cli::failure::{Done, Failure};
+use crate::cli::making::made;
+use crate::cli::output::Output;
+use crate::model::ObjectName;
+
+/// Make one location the one of backups that name none.
+#[derive(Args, Debug)]
+pub struct SetDefaultCommand {
+    /// The name of the location
+    name: ObjectName,
+}
+
+/// Marks it, and then unmarks every other one, so that there is no moment without a default.
+pub async fn set_default(
+    global: &Global,
+    command: &SetDefaultCommand,
+    output: &Output,
+) -> Result<Done, Failure> {
+    let door = Door::open(global).await?;
+    let chosen: BackupStorageLocation =
+        door.change(command.name.as_str(), &json!({"spec": {"default": true}})).await?;
+    for other in door.list::<BackupStorageLocation>(None).await? {
+        if other.spec.default == Some(true) && other.name_any() != chosen.name_any() {
+            let change = json!({"spec": {"default": false}});
+            door.change::<BackupStorageLocation>(&other.name_any(), &change).await?;
+            output.note(format!("location {} is no longer the default", other.name_any()));
+        }
+    }
+    made(&chosen, "the default", "backups that name no location go there", output)
+}
+
+/// Delete locations; what is in the buckets stays.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  ark location delete offsite
+  ark location delete offsite --confirm
+
+Nothing in the bucket is removed, and the Backup objects of the location stay; they can be used again as soon as a
+location of that name points at the bucket.")]
+pub struct DeleteCommand {
+    #[command(flatten)]
+    chosen: ChosenArgs,
+}
+
+/// Deletes them.
+pub async fn delete(global: &Global, command: &DeleteCommand, output: &Output) -> Result<Done, Failure> {
+    command.chosen.check("deleting locations", output)?;
+    let door = Door::open(global).await?;
+    let locations: Vec<BackupStorageLocation> = command.chosen.choose(&door).await?;
+    let consequence =
+        "; their backups can no longer be restored or deleted from here, and stay in the bucket";
+    if command.chosen.agreed("delete", &locations, consequence, output)? {
+        for location in &locations {
+            door.delete::<BackupStorageLocation>(&location.name_any()).await?;
+            output.line(format!("location {} is deleted; its bucket is as it was", location.name_any()))?;
+        }
+    }
+    Ok(Done::Complete)
+}

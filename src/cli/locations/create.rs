@@ -1,0 +1,90 @@
+//! `ark location create`: from a URL to a BackupStorageLocation.
+
+use clap::{Args, ValueEnum};
+
+use crate::api::{self, AccessMode, BackupStorageLocation, BackupStorageLocationSpec, Provider, SecretKey};
+use crate::cli::Global;
+use crate::cli::door::Door;
+use crate::cli::failure::{Done, Failure};
+use crate::cli::making::{MakeArgs, make};
+use crate::cli::output::Output;
+use crate::cli::pairs::pair;
+use crate::cli::place::place;
+use crate::model::ObjectName;
+use crate::store::Location;
+
+const EXAMPLE: &str = "\
+Examples:
+  # The bucket of all backups; the server's own credentials (a role of its machine or service account) open it
+  ark location create default --url 's3://backups/prod?region=eu-central-1' --default
+  # MinIO, with a Secret whose key `cloud` holds an AWS credentials file
+  kubectl -n heptio-ark create secret generic minio --from-file=cloud=credentials
+  ark location create default --url 's3://backups?endpoint=https://minio.example.com' --credential minio:cloud --default
+  # The bucket of another cluster, to restore from
+  ark location create prod --url s3://backups/prod --access-mode read-only";
+
+/// Create a location: a bucket or folder that the server writes to or reads from.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLE)]
+pub struct CreateCommand {
+    /// The name of the location
+    name: ObjectName,
+    /// The bucket: s3://BUCKET/PREFIX?region=…&endpoint=…, or file:///FOLDER for one that the server has mounted
+    #[arg(long, value_name = "URL")]
+    url: String,
+    /// The Secret in Ark's namespace, and the key in it, whose value is an AWS credentials file [default: the server's own credentials]
+    #[arg(long, value_name = "SECRET:KEY", value_parser = pair)]
+    credential: Option<(String, String)>,
+    /// Whether anything may be written: backups, deletions [default: read-write]
+    #[arg(long, value_name = "MODE", value_enum, ignore_case = true)]
+    access_mode: Option<Mode>,
+    /// Backups that name no location go here
+    #[arg(long)]
+    default: bool,
+    /// How often to look for what other clusters wrote [default: the server's --sync-period]
+    #[arg(long, value_name = "DURATION")]
+    sync_period: Option<api::Duration>,
+    /// How often to check that it can be used [default: 1m]
+    #[arg(long, value_name = "DURATION")]
+    validation_period: Option<api::Duration>,
+    #[command(flatten)]
+    make: MakeArgs,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Mode {
+    #[value(alias = "readwrite")]
+    ReadWrite,
+    #[value(alias = "readonly")]
+    ReadOnly,
+}
+
+/// Creates it.
+pub async fn create(global: &Global, command: &CreateCommand, output: &Output) -> Result<Done, Failure> {
+    let location = build(global, command)?;
+    let then = "`ark location get` shows whether the server can use it";
+    make(&Door::open(global).await?, &location, &command.make, then, output).await
+}
+
+fn build(global: &Global, command: &CreateCommand) -> Result<BackupStorageLocation, Failure> {
+    let CreateCommand { name, url, credential, access_mode, default, sync_period, validation_period, make } =
+        command;
+    let place = place(Location::from_url(url)?, "--url", "--credential SECRET:KEY")?;
+    if place.provider == Provider::Fs && credential.is_some() {
+        return Err(Failure::usage("--credential goes only with an s3:// URL"));
+    }
+    let spec = BackupStorageLocationSpec {
+        credential: credential.clone().map(|(name, key)| SecretKey { name, key }),
+        access_mode: access_mode.map(|mode| match mode {
+            Mode::ReadWrite => AccessMode::ReadWrite,
+            Mode::ReadOnly => AccessMode::ReadOnly,
+        }),
+        default: default.then_some(true),
+        sync_period: sync_period.clone(),
+        validation_period: validation_period.clone(),
+        ..place
+    };
+    let mut object = BackupStorageLocation::new(name.as_str(), spec);
+    object.metadata = make.metadata(name.as_str(), &global.namespace)?;
+    Ok(object)
+}

@@ -1,0 +1,41 @@
+//! `ark location`: one function a verb.
+
+mod change;
+mod create;
+mod describe;
+
+use clap::Subcommand;
+
+use super::Global;
+use super::failure::{Done, Failure};
+use super::listing::{self, GetArgs};
+use super::output::Output;
+use crate::api::BackupStorageLocation;
+
+/// Say where backups are kept.
+#[derive(Debug, Subcommand)]
+pub enum LocationCommand {
+    /// Create a location: a bucket or folder that the server writes to or reads from
+    Create(Box<create::CreateCommand>),
+    /// List locations
+    #[command(after_help = "Example:\n  ark location get -o wide")]
+    Get(GetArgs),
+    /// Show a location, whether it can be used and why not
+    Describe(describe::DescribeCommand),
+    /// Make one location the one of backups that name none
+    #[command(name = "set-default", after_help = "Example:\n  ark location set-default offsite")]
+    SetDefault(change::SetDefaultCommand),
+    /// Delete locations; what is in the buckets stays
+    Delete(change::DeleteCommand),
+}
+
+/// Runs the verb.
+pub async fn run(global: &Global, command: &LocationCommand, output: &Output) -> Result<Done, Failure> {
+    match command {
+        LocationCommand::Create(command) => create::create(global, command, output).await,
+        LocationCommand::Get(args) => listing::get::<BackupStorageLocation>(global, args, output).await,
+        LocationCommand::Describe(command) => describe::describe(global, command, output).await,
+        LocationCommand::SetDefault(command) => change::set_default(global, command, output).await,
+        LocationCommand::Delete(command) => change::delete(global, command, output).await,
+    }
+}

@@ -1,0 +1,81 @@
+//! What every `create` has in common: a name, labels, a look at the object before it is made, and the word that it is.
+
+use chrono::Utc;
+use clap::Args;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::ResourceExt;
+
+use super::door::{Door, Noun};
+use super::failure::{Done, Failure};
+use super::listing::bare;
+use super::output::{Format, Output};
+use super::pairs::{equation, mapping};
+use crate::api::BackupSpec;
+
+/// What every `create` takes.
+#[derive(Args, Debug)]
+pub struct MakeArgs {
+    /// Labels of the object: key=value,…
+    #[arg(long, value_name = "KEY=VALUE", value_delimiter = ',', value_parser = equation)]
+    labels: Vec<(String, String)>,
+    /// Only print the object, as YAML or with -o json as JSON; create nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+impl MakeArgs {
+    /// Name, namespace and labels.
+    pub fn metadata(&self, name: &str, namespace: &str) -> Result<ObjectMeta, Failure> {
+        let labels = mapping("labels", &self.labels)?;
+        Ok(ObjectMeta {
+            name: Some(name.to_owned()),
+            namespace: Some(namespace.to_string()),
+            labels: (!labels.is_empty()).then_some(labels),
+            ..ObjectMeta::default()
+        })
+    }
+}
+
+/// The time in UTC, which ends or is the name of what has none: `20261121030000`.
+pub fn stamp() -> String {
+    Utc::now().format("%Y%m%d%H%M%S").to_string()
+}
+
+/// Prints an object that is not created.
+pub fn preview<K: Noun>(object: &K, output: &Output) -> Result<Done, Failure> {
+    output.document(object)?;
+    output.note(format!("{} {}: nothing was created", K::NOUN, object.name_any()));
+    Ok(Done::Complete)
+}
+
+/// Says that an object is there; `then` is how to go on.
+pub fn made<K: Noun>(object: &K, did: &str, then: &str, output: &Output) -> Result<Done, Failure> {
+    match output.format() {
+        Format::Json | Format::Yaml => output.document(&bare(object))?,
+        Format::Name => output.line(object.name_any())?,
+        Format::Table | Format::Wide => {
+            output.line(format!("{} {} is {did}; {then}", K::NOUN, object.name_any()))?;
+        }
+    }
+    Ok(Done::Complete)
+}
+
+/// Creates an object, or with `--dry-run` prints it.
+pub async fn make<K: Noun>(
+    door: &Door,
+    object: &K,
+    args: &MakeArgs,
+    then: &str,
+    output: &Output,
+) -> Result<Done, Failure> {
+    if args.dry_run {
+        return preview(object, output);
+    }
+    made(&door.create(object).await?, "created", then, output)
+}
+
+/// What is wrong with a specification, by its flags.
+pub fn check(spec: &BackupSpec) -> Result<(), Failure> {
+    let wrong = spec.validate();
+    if wrong.is_empty() { Ok(()) } else { Err(super::selection::refused(&wrong)) }
+}

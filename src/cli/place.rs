@@ -1,0 +1,102 @@
+//! From a URL on the command line to what a BackupStorageLocation says of the bucket. Pure, but for the files that are named.
+
+use std::path::Path;
+
+use super::failure::Failure;
+use crate::api::{BackupStorageLocationSpec, LocationConfig, Provider};
+use crate::store::Location;
+use crate::store::location::{Content, Encryption, S3Location};
+
+/// More than any credentials file or bundle of certificates holds, and less than a Secret takes.
+const LARGEST: usize = 512 << 10;
+
+/// What a URL says of a location, as the server needs it; `flag` is where it was typed, `credential_flag` where
+/// credentials belong.
+pub fn place(
+    location: Location,
+    flag: &str,
+    credential_flag: &str,
+) -> Result<BackupStorageLocationSpec, Failure> {
+    match location {
+        Location::Directory(folder) if folder.create_bucket => Err(Failure::usage(format!(
+            "{flag}: createBucket does not go with file://; the folder is one that is mounted into the server's pods"
+        ))),
+        Location::Directory(folder) => Ok(nowhere(Provider::Fs, folder.path.to_string_lossy().into_owned())),
+        Location::S3(s3) => bucket(s3, flag, credential_flag),
+    }
+}
+
+fn nowhere(provider: Provider, bucket: String) -> BackupStorageLocationSpec {
+    BackupStorageLocationSpec {
+        provider,
+        bucket,
+        prefix: None,
+        config: None,
+        credential: None,
+        access_mode: None,
+        default: None,
+        sync_period: None,
+        validation_period: None,
+    }
+}
+
+fn bucket(s3: S3Location, flag: &str, credential_flag: &str) -> Result<BackupStorageLocationSpec, Failure> {
+    let S3Location {
+        bucket,
+        prefix,
+        endpoint,
+        region,
+        force_path_style,
+        encryption,
+        ca_cert,
+        profile,
+        credentials,
+        create_bucket,
+    } = s3;
+    if profile.is_some() || credentials.is_some() {
+        return Err(Failure::usage(format!(
+            "{flag} names a profile or a credentials file of this machine, which a pod does not have; use {credential_flag}"
+        )));
+    }
+    let (server_side_encryption, kms_key_id) = match encryption {
+        Encryption::BucketDefault => (None, None),
+        Encryption::ServiceKey => (Some("AES256".to_owned()), None),
+        Encryption::Kms(key) => (Some("aws:kms".to_owned()), key),
+    };
+    let config = LocationConfig {
+        region,
+        endpoint,
+        force_path_style,
+        server_side_encryption,
+        kms_key_id,
+        ca_cert: ca_cert.map(certificates).transpose()?,
+        create_bucket: create_bucket.then_some(true),
+    };
+    Ok(BackupStorageLocationSpec {
+        prefix: (!prefix.is_empty()).then_some(prefix),
+        config: (config != LocationConfig::default()).then_some(config),
+        ..nowhere(Provider::S3, bucket)
+    })
+}
+
+fn certificates(content: Content) -> Result<String, Failure> {
+    match content {
+        Content::Text { origin: _, text } => Ok(text),
+        Content::File(path) => String::from_utf8(read(&path)?).map_err(|_| {
+            Failure::usage(format!(
+                "{} holds no PEM certificates; caCert names a file of them",
+                path.display()
+            ))
+        }),
+    }
+}
+
+/// Reads a small file.
+pub fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    let content = std::fs::read(path)
+        .map_err(|error| Failure::failed(&format!("reading {}", path.display()), &error))?;
+    if content.len() > LARGEST {
+        return Err(Failure::usage(format!("{} is too large to be the right file", path.display())));
+    }
+    Ok(content)
+}

@@ -1,0 +1,110 @@
+//! The flags that say what a restore does: one for each field of its specification.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::Value;
+
+use crate::api::{ExistingResourcePolicy, ResourceModifier, RestoreSpec, StatusFilter};
+use crate::cli::failure::Failure;
+use crate::cli::pairs::{equation, mapping, pair};
+use crate::cli::selection::{SelectionArgs, refused};
+
+/// The fields of a restore's specification, its source aside.
+#[derive(Args, Debug)]
+pub struct RestoreArgs {
+    /// Restore namespaces under other names: old:new,…
+    #[arg(long, value_name = "OLD:NEW", value_delimiter = ',', value_parser = pair)]
+    namespace_mappings: Vec<(String, String)>,
+    /// What to do about an item that exists and differs: none (leave it and warn), update or recreate [default: none]
+    #[arg(long, value_name = "POLICY")]
+    existing_resource_policy: Option<ExistingResourcePolicy>,
+    /// Restore volumes or not [default: where the backup has data for them]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    restore_volumes: Option<bool>,
+    /// Restore the status of these kinds, too
+    #[arg(long, value_name = "KINDS", value_delimiter = ',')]
+    status_include_resources: Vec<String>,
+    /// Not the status of these kinds, even if included
+    #[arg(long, value_name = "KINDS", value_delimiter = ',')]
+    status_exclude_resources: Vec<String>,
+    /// Ask for the same node ports of Services as in the backup
+    #[arg(long)]
+    preserve_nodeports: bool,
+    /// Replace storage classes: old:new,…
+    #[arg(long, value_name = "OLD:NEW", value_delimiter = ',', value_parser = pair)]
+    storage_class_mappings: Vec<(String, String)>,
+    /// Replace container images, whole or by their beginning: old=new,…
+    #[arg(long, value_name = "OLD=NEW", value_delimiter = ',', value_parser = equation)]
+    image_mappings: Vec<(String, String)>,
+    /// A YAML file of changes to make to items: resourceModifiers, or Velero's resourceModifierRules
+    #[arg(long, value_name = "FILE")]
+    resource_modifiers: Option<PathBuf>,
+    /// Restore nothing if anything that would be restored exists already
+    #[arg(long)]
+    require_empty: bool,
+    #[command(flatten)]
+    selection: SelectionArgs,
+}
+
+impl RestoreArgs {
+    /// The specification of a restore from `source`, which says only where from. What is wrong with it is told before
+    /// anything is touched.
+    pub fn spec(&self, source: RestoreSpec) -> Result<RestoreSpec, Failure> {
+        let Self {
+            namespace_mappings,
+            existing_resource_policy,
+            restore_volumes,
+            status_include_resources,
+            status_exclude_resources,
+            preserve_nodeports,
+            storage_class_mappings,
+            image_mappings,
+            resource_modifiers,
+            require_empty,
+            selection,
+        } = self;
+        let status = StatusFilter {
+            included_resources: status_include_resources.clone(),
+            excluded_resources: status_exclude_resources.clone(),
+        };
+        let spec = RestoreSpec {
+            filter: selection.filter()?,
+            namespace_mapping: mapping("namespace-mappings", namespace_mappings)?,
+            existing_resource_policy: *existing_resource_policy,
+            restore_pvs: *restore_volumes,
+            restore_status: (status != StatusFilter::default()).then_some(status),
+            preserve_node_ports: preserve_nodeports.then_some(true),
+            resource_modifiers: match resource_modifiers {
+                Some(file) => read_modifiers(file)?,
+                None => Vec::new(),
+            },
+            storage_class_mapping: mapping("storage-class-mappings", storage_class_mappings)?,
+            image_mapping: mapping("image-mappings", image_mappings)?,
+            require_empty: require_empty.then_some(true),
+            ..source
+        };
+        let wrong = spec.validate();
+        if wrong.is_empty() { Ok(spec) } else { Err(refused(&wrong)) }
+    }
+}
+
+/// Reads a list of modifiers, or the document that Velero keeps in a ConfigMap.
+fn read_modifiers(file: &Path) -> Result<Vec<ResourceModifier>, Failure> {
+    let doing = format!("reading the resource modifiers in {}", file.display());
+    let text = std::fs::read_to_string(file).map_err(|error| Failure::failed(&doing, &error))?;
+    let wrong = |problem: String| {
+        Failure::usage(format!(
+            "{doing}: {problem}; it should be a YAML list of rules with conditions and patches, or Velero's resourceModifierRules"
+        ))
+    };
+    let mut document: Value = serde_saphyr::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+    let rules = match document.get_mut("resourceModifierRules") {
+        Some(rules) => rules.take(),
+        None => document,
+    };
+    if !rules.is_array() {
+        return Err(wrong("there is no list of rules in it".to_owned()));
+    }
+    serde_json::from_value(rules).map_err(|error| wrong(error.to_string()))
+}

@@ -1,0 +1,142 @@
+//! `ark restore run`: the engine, here and now.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use clap::Args;
+use uuid::Uuid;
+
+use super::flags::RestoreArgs;
+use crate::api::RestoreSpec;
+use crate::cli::backup::elapsed;
+use crate::cli::failure::{Done, Failure};
+use crate::cli::location::LocationArgs;
+use crate::cli::making::stamp;
+use crate::cli::output::{Format, Output, count, findings};
+use crate::cli::{Global, signal};
+use crate::model::{BackupName, Progress, RestoreName};
+use crate::restore::{self, Action, DEFAULT_PARALLEL, Preview, RestoreOutcome, RestoreRequest};
+
+const EXAMPLE: &str = "\
+Examples:
+  # Look first: print what would be done to each item of one namespace, and do nothing
+  ark restore run --location file:///backups --from-backup nightly --include-namespaces shop --dry-run
+  # Bring that namespace back under another name
+  ark restore run --location file:///backups --from-backup nightly \\
+    --include-namespaces shop --namespace-mappings shop:shop-copy
+
+What exists already stays as it is unless --existing-resource-policy says otherwise, so that the same restore can be
+run again. Ctrl-C ends the run; what is restored by then stays.";
+
+/// Restore a backup, or a part of it, from this machine; nothing needs to be installed in the cluster.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLE)]
+pub struct RunCommand {
+    /// The name of the restore; it must be new in the bucket [default: BACKUP-yyyymmddhhmmss]
+    name: Option<RestoreName>,
+    /// The backup to restore
+    #[arg(long, value_name = "BACKUP")]
+    from_backup: BackupName,
+    #[command(flatten)]
+    location: LocationArgs,
+    /// Only print what would be done to each item
+    #[arg(long)]
+    dry_run: bool,
+    /// How many items to create at the same time
+    #[arg(long, value_name = "NUMBER", default_value_t = DEFAULT_PARALLEL as u64, value_parser = clap::value_parser!(u64).range(1..=256))]
+    parallel: u64,
+    #[command(flatten)]
+    restore: RestoreArgs,
+}
+
+/// Restores, or with `--dry-run` says what a restore would do.
+pub async fn run(global: &Global, command: &RunCommand, output: &Output) -> Result<Done, Failure> {
+    let backup_name = Some(command.from_backup.to_string());
+    let spec = command.restore.spec(RestoreSpec { backup_name, ..RestoreSpec::default() })?;
+    command.location.check()?;
+    let name = match &command.name {
+        Some(name) => name.clone(),
+        None => format!("{}-{}", command.from_backup, stamp())
+            .parse()
+            .map_err(|error| Failure::failed("naming the restore", &error))?,
+    };
+    let cluster = global.cluster().await?;
+    let request = RestoreRequest {
+        name,
+        spec,
+        backup: None,
+        labels: BTreeMap::new(),
+        uid: Uuid::new_v4().to_string(),
+        holder: crate::cli::holder(),
+        cluster: cluster.identity().await?,
+        attempt: 1,
+        record: true,
+        parallel: usize::try_from(command.parallel).unwrap_or(DEFAULT_PARALLEL),
+    };
+    let bucket = command.location.bucket().await?;
+    let began = Instant::now();
+    let progress = Progress::default();
+    if command.dry_run {
+        let preview =
+            output.follow(&progress, restore::preview(&cluster, &bucket, &request, &progress)).await?;
+        return show(&preview, output);
+    }
+    let stop = signal::stopped(output, "what is restored by now stays, and is recorded in the bucket");
+    let work = restore::run(&cluster, &bucket, &request, &progress, stop);
+    let outcome = output.follow(&progress, work).await?;
+    report(&outcome, began, output)
+}
+
+/// Prints a plan: a line an item, then what it comes to.
+fn show(preview: &Preview, output: &Output) -> Result<Done, Failure> {
+    findings(output, &preview.results);
+    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+    for act in &preview.acts {
+        *counts.entry(act.action.to_string()).or_default() += 1;
+        match output.format() {
+            Format::Json | Format::Yaml => {}
+            Format::Name if matches!(act.action, Action::Skip(_)) => {}
+            Format::Name => output.line(act.target.as_ref().unwrap_or(&act.item))?,
+            Format::Table | Format::Wide => {
+                let target = act.target.as_ref().map(|target| format!(" as {target}")).unwrap_or_default();
+                let reason = act.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+                output.line(format!("{} {}{target}{reason}", act.action, act.item))?;
+            }
+        }
+    }
+    match output.format() {
+        Format::Json | Format::Yaml => output.document(&preview.acts)?,
+        _ => {
+            let counts: Vec<String> =
+                counts.iter().map(|(action, count)| format!("{count} {action}")).collect();
+            let counts = if counts.is_empty() { "nothing".to_owned() } else { counts.join(", ") };
+            output.note(format!(
+                "a restore of backup {} would do this: {counts}; nothing was done",
+                preview.backup
+            ));
+        }
+    }
+    Ok(Done::unless(preview.results.errors > 0))
+}
+
+fn report(outcome: &RestoreOutcome, began: Instant, output: &Output) -> Result<Done, Failure> {
+    let RestoreOutcome { restore, results } = outcome;
+    let name = restore.metadata.name.as_deref().unwrap_or_default();
+    let status = restore.status.clone().unwrap_or_default();
+    findings(output, results);
+    match output.format() {
+        Format::Json | Format::Yaml => output.document(restore)?,
+        Format::Name => output.line(name)?,
+        Format::Table | Format::Wide => output.line(format!(
+            "restore {name}: {}, {} created, {} updated, {} skipped in {}, {}, {}",
+            status.phase.unwrap_or_default(),
+            status.created,
+            status.updated,
+            status.skipped,
+            elapsed(began),
+            count(results.warnings, "warning"),
+            count(results.errors, "error"),
+        ))?,
+    }
+    Ok(Done::unless(results.errors > 0))
+}

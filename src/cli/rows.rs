@@ -1,0 +1,130 @@
+//! What a line of `get` shows of each kind. Pure.
+
+use kube::{Resource, ResourceExt};
+
+use super::listing::{Listed, cell, time};
+use crate::api::{
+    Backup, BackupStorageLocation, Provider, Restore, SCHEDULE_NAME_LABEL, SYNCED_FROM, Schedule, Timestamp,
+};
+
+impl Listed for Backup {
+    const COLUMNS: &'static [&'static str] = &[
+        "phase",
+        "errors",
+        "warnings",
+        "items",
+        "created (UTC)",
+        "expires (UTC)",
+        "location",
+        "schedule",
+        "made in cluster",
+        "origin",
+    ];
+    const NARROW: usize = 7;
+
+    fn cells(&self) -> Vec<String> {
+        let status = self.status.clone().unwrap_or_default();
+        vec![
+            status.phase.unwrap_or_default().to_string(),
+            status.errors.to_string(),
+            status.warnings.to_string(),
+            cell(status.progress.map(|progress| progress.items_backed_up)),
+            time(status.start_timestamp.or_else(|| created(self))),
+            time(status.expiration),
+            cell(self.spec.storage_location.as_deref()),
+            cell(self.labels().get(SCHEDULE_NAME_LABEL)),
+            cell(status.cluster.map(|cluster| cluster.uid)),
+            origin(self).to_owned(),
+        ]
+    }
+}
+
+impl Listed for Restore {
+    const COLUMNS: &'static [&'static str] = &[
+        "backup",
+        "phase",
+        "errors",
+        "warnings",
+        "items",
+        "created (UTC)",
+        "completed (UTC)",
+        "schedule",
+        "origin",
+    ];
+    const NARROW: usize = 7;
+
+    fn cells(&self) -> Vec<String> {
+        let status = self.status.clone().unwrap_or_default();
+        vec![
+            cell(self.spec.backup_name.clone().or(status.backup_name)),
+            status.phase.unwrap_or_default().to_string(),
+            status.errors.to_string(),
+            status.warnings.to_string(),
+            cell(status.progress.map(|progress| progress.items_restored)),
+            time(status.start_timestamp.or_else(|| created(self))),
+            time(status.completion_timestamp),
+            cell(self.spec.schedule_name.as_deref()),
+            origin(self).to_owned(),
+        ]
+    }
+}
+
+impl Listed for Schedule {
+    const COLUMNS: &'static [&'static str] =
+        &["phase", "schedule", "paused", "last backup (UTC)", "kept", "location", "created (UTC)"];
+    const NARROW: usize = 5;
+
+    fn cells(&self) -> Vec<String> {
+        let status = self.status.clone().unwrap_or_default();
+        vec![
+            cell(status.phase.map(|phase| format!("{phase:?}"))),
+            self.spec.schedule.clone(),
+            self.spec.paused.unwrap_or_default().to_string(),
+            time(status.last_backup),
+            cell(self.spec.template.ttl.as_ref()),
+            cell(self.spec.template.storage_location.as_deref()),
+            time(created(self)),
+        ]
+    }
+}
+
+impl Listed for BackupStorageLocation {
+    const COLUMNS: &'static [&'static str] =
+        &["phase", "place", "access", "default", "last synced (UTC)", "backups", "id", "message"];
+    const NARROW: usize = 5;
+
+    fn cells(&self) -> Vec<String> {
+        let status = self.status.clone().unwrap_or_default();
+        vec![
+            cell(status.phase.map(|phase| format!("{phase:?}"))),
+            place(self),
+            format!("{:?}", self.spec.access_mode.unwrap_or_default()),
+            self.spec.default.unwrap_or_default().to_string(),
+            time(status.last_synced_time),
+            cell(status.counts.map(|counts| counts.backups)),
+            cell(status.id),
+            cell(status.message),
+        ]
+    }
+}
+
+/// A location's bucket and prefix as the beginning of a URL.
+pub fn place(location: &BackupStorageLocation) -> String {
+    let scheme = match location.spec.provider {
+        Provider::S3 => "s3://",
+        Provider::Fs => "file://",
+    };
+    let prefix = location.spec.prefix.as_ref().map(|prefix| format!("/{prefix}")).unwrap_or_default();
+    format!("{scheme}{}{prefix}", location.spec.bucket)
+}
+
+/// Whether an object came out of a bucket.
+fn origin(object: &impl ResourceExt) -> &'static str {
+    if object.annotations().contains_key(SYNCED_FROM) { "bucket" } else { "this cluster" }
+}
+
+/// When an object was created.
+pub fn created(object: &impl Resource) -> Option<Timestamp> {
+    let seconds = object.meta().creation_timestamp.as_ref()?.0.as_second();
+    chrono::DateTime::from_timestamp(seconds, 0).map(Timestamp::from)
+}

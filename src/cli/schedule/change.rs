@@ -1,0 +1,70 @@
+//! `ark schedule pause|unpause|delete`.
+
+use clap::Args;
+use kube::ResourceExt;
+use serde_json::json;
+
+use crate::api::Schedule;
+use crate::cli::Global;
+use crate::cli::chosen::ChosenArgs;
+use crate::cli::door::Door;
+use crate::cli::failure::{Done, Failure};
+use crate::cli::making::made;
+use crate::cli::output::Output;
+use crate::model::ObjectName;
+
+/// Pause or unpause schedules.
+#[derive(Args, Debug)]
+pub struct PauseCommand {
+    /// Their names
+    #[arg(value_name = "NAME", required = true)]
+    names: Vec<ObjectName>,
+}
+
+/// Sets `spec.paused`.
+pub async fn pause(
+    global: &Global,
+    command: &PauseCommand,
+    paused: bool,
+    output: &Output,
+) -> Result<Done, Failure> {
+    let door = Door::open(global).await?;
+    let (did, then) = if paused {
+        ("paused", "it makes no backups until `ark schedule unpause`")
+    } else {
+        ("unpaused", "a tick that was missed meanwhile becomes one backup now")
+    };
+    for name in &command.names {
+        let schedule: Schedule = door.change(name.as_str(), &json!({"spec": {"paused": paused}})).await?;
+        made(&schedule, did, then, output)?;
+    }
+    Ok(Done::Complete)
+}
+
+/// Delete schedules; the backups that they made stay.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  ark schedule delete nightly
+  ark schedule delete --all --confirm
+
+The backups stay until their ttl ends, unless the schedule was created with --use-owner-references: then the Backup
+objects go with it, and come back from the bucket at the next sync.")]
+pub struct DeleteCommand {
+    #[command(flatten)]
+    chosen: ChosenArgs,
+}
+
+/// Deletes them.
+pub async fn delete(global: &Global, command: &DeleteCommand, output: &Output) -> Result<Done, Failure> {
+    command.chosen.check("deleting schedules", output)?;
+    let door = Door::open(global).await?;
+    let schedules: Vec<Schedule> = command.chosen.choose(&door).await?;
+    if command.chosen.agreed("delete", &schedules, "; their backups stay", output)? {
+        for schedule in &schedules {
+            door.delete::<Schedule>(&schedule.name_any()).await?;
+            output.line(format!("schedule {} is deleted", schedule.name_any()))?;
+        }
+    }
+    Ok(Done::Complete)
+}

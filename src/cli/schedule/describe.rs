@@ -1,0 +1,77 @@
+//! `ark schedule describe`.
+
+use clap::Args;
+use kube::ResourceExt;
+
+use crate::api::{Backup, BackupPhase, SCHEDULE_NAME_LABEL, Schedule, label_value};
+use crate::cli::Global;
+use crate::cli::backup::selection_lines;
+use crate::cli::door::Door;
+use crate::cli::failure::{Done, Failure};
+use crate::cli::listing::{bare, cell, time};
+use crate::cli::output::{Format, Output};
+use crate::cli::rows::created;
+use crate::model::ObjectName;
+
+/// Backups that are shown.
+const SHOWN: usize = 5;
+
+/// Show what a schedule does, what it keeps, and its newest backups.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  ark schedule describe nightly")]
+pub struct DescribeCommand {
+    /// The name of the schedule
+    name: ObjectName,
+}
+
+/// Describes it.
+pub async fn describe(global: &Global, command: &DescribeCommand, output: &Output) -> Result<Done, Failure> {
+    let door = Door::open(global).await?;
+    let schedule: Schedule = door.get(command.name.as_str()).await?;
+    if matches!(output.format(), Format::Json | Format::Yaml) {
+        output.document(&bare(&schedule))?;
+        return Ok(Done::Complete);
+    }
+    summary(&schedule, output)?;
+    let selector = format!("{SCHEDULE_NAME_LABEL}={}", label_value(command.name.as_str()));
+    let mut backups: Vec<Backup> = door.list(Some(&selector)).await?;
+    backups.sort_by_key(|backup| std::cmp::Reverse(created(backup)));
+    output.line(format!("Backups:       {}", backups.len()))?;
+    for backup in backups.iter().take(SHOWN) {
+        let phase: BackupPhase = backup.status.as_ref().and_then(|status| status.phase).unwrap_or_default();
+        output.line(format!("  {}  {phase}", backup.name_any()))?;
+    }
+    if backups.len() > SHOWN {
+        output.line(format!("  … `ark backup get -l {selector}` shows all"))?;
+    }
+    Ok(Done::Complete)
+}
+
+fn summary(schedule: &Schedule, output: &Output) -> Result<(), Failure> {
+    let (spec, status) = (&schedule.spec, schedule.status.clone().unwrap_or_default());
+    output.line(format!("Name:          {}", schedule.name_any()))?;
+    output.line(format!("Phase:         {}", cell(status.phase.map(|phase| format!("{phase:?}")))))?;
+    for error in &status.validation_errors {
+        output.line(format!("  error: {error}"))?;
+    }
+    output.line(format!("Schedule:      {}", spec.schedule))?;
+    output.line(format!("Paused:        {}", spec.paused.unwrap_or_default()))?;
+    output.line(format!("Last backup:   {}", time(status.last_backup)))?;
+    output.line(format!("Last skipped:  {}", time(status.last_skipped)))?;
+    output.line(format!("Concurrency:   {:?}", spec.concurrency_policy.unwrap_or_default()))?;
+    let kept = cell(spec.template.ttl.as_ref());
+    output.line(format!("Kept for:      {}", if kept == "-" { "the server's default" } else { &kept }))?;
+    if let Some(retention) = &spec.retention {
+        let age = retention.max_age.as_ref().map(|age| {
+            format!("older than {age} with at least {} newer ones", retention.min_count.unwrap_or(1))
+        });
+        let count = retention.max_count.map(|count| format!("more than {count}"));
+        let removed: Vec<String> = age.into_iter().chain(count).collect();
+        output.line(format!("Removed early: {}", removed.join(", or ")))?;
+    }
+    output.line(format!(
+        "Location:      {}",
+        spec.template.storage_location.as_deref().unwrap_or("the default one")
+    ))?;
+    selection_lines(&spec.template.filter, 15, output)
+}

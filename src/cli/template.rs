@@ -1,0 +1,61 @@
+//! The flags that say what a backup is: one for each field of its specification.
+
+use clap::Args;
+
+use super::failure::Failure;
+use super::selection::SelectionArgs;
+use crate::api::{self, BackupSpec, Filter};
+use crate::model::ObjectName;
+
+/// The fields of a backup's specification.
+#[derive(Args, Clone, Debug, Default)]
+pub struct TemplateArgs {
+    /// How long to keep the backup: 30d, 720h [default: as the server says, 30 days]
+    #[arg(long, value_name = "DURATION", help_heading = "The backup")]
+    ttl: Option<api::Duration>,
+    /// The location to write to [default: the default location]
+    #[arg(long, value_name = "LOCATION", help_heading = "The backup")]
+    storage_location: Option<ObjectName>,
+    /// Snapshot volumes: always or it is an error (true), never (false) [default: where the volume can]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true, help_heading = "The backup")]
+    snapshot_volumes: Option<bool>,
+    #[command(flatten)]
+    selection: SelectionArgs,
+}
+
+impl TemplateArgs {
+    /// The specification.
+    pub fn spec(&self) -> Result<BackupSpec, Failure> {
+        self.over(BackupSpec::default(), None)
+    }
+
+    /// A schedule's template, with what the flags say instead. It says which items, so that the flags must not.
+    pub fn over_template(&self, template: BackupSpec, schedule: &str) -> Result<BackupSpec, Failure> {
+        self.over(template, Some(schedule))
+    }
+
+    fn over(&self, mut spec: BackupSpec, schedule: Option<&str>) -> Result<BackupSpec, Failure> {
+        let Self { ttl, storage_location, snapshot_volumes, selection } = self;
+        let filter = selection.filter()?;
+        match schedule {
+            None => spec.filter = filter,
+            Some(schedule) if filter != Filter::default() => {
+                return Err(Failure::usage(format!(
+                    "--from-schedule takes the items that schedule `{schedule}` selects; leave the selection flags out, or leave --from-schedule out"
+                )));
+            }
+            Some(_) => {}
+        }
+        if ttl.is_some() {
+            spec.ttl.clone_from(ttl);
+        }
+        if let Some(location) = storage_location {
+            spec.storage_location = Some(location.to_string());
+        }
+        if snapshot_volumes.is_some() {
+            spec.snapshot_volumes = *snapshot_volumes;
+        }
+        super::making::check(&spec)?;
+        Ok(spec)
+    }
+}

@@ -1,0 +1,115 @@
+//! Whether a Backup may begin: everything that is in the way, at once. Pure.
+
+use kube::ResourceExt as _;
+
+use crate::api::Backup;
+use crate::controller::runs::Site;
+use crate::model::BackupName;
+
+/// What is in the way of a Backup or Restore.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Admission {
+    /// What must be mended by somebody, in another object.
+    pub errors: Vec<String>,
+    /// What may pass by itself.
+    pub wait: Option<String>,
+}
+
+/// Looks at a Backup, the location that it is to go to, and the server's mode.
+pub fn admit(backup: &Backup, site: &Site, restore_only: bool) -> Admission {
+    let mut errors = Vec::new();
+    if let Err(error) = backup.name_any().parse::<BackupName>() {
+        errors.push(format!("metadata.name: {error}"));
+    }
+    errors.extend(backup.spec.validate().iter().map(ToString::to_string));
+    if restore_only {
+        errors.push(
+            "this server only restores (it was started with --restore-only) and makes no backups; create the Backup in the \
+             cluster that is to be backed up"
+                .to_owned(),
+        );
+    }
+    let mut wait = None;
+    match site {
+        Site::Missing(name) => errors.push(match &backup.spec.storage_location {
+            Some(_) => format!(
+                "spec.storageLocation: there is no BackupStorageLocation `{name}`; `ark location get` shows which there are"
+            ),
+            None => format!(
+                "spec.storageLocation: it names none, no BackupStorageLocation says that it is the default, and there is none \
+                 called `{name}`; name one, or set spec.default of one"
+            ),
+        }),
+        Site::Usable { name, read_only: true } | Site::Unavailable { name, read_only: true, .. } => errors
+            .push(format!(
+                "spec.storageLocation: location `{name}` is ReadOnly; name another, or set its spec.accessMode to ReadWrite"
+            )),
+        Site::Unavailable { name, why, .. } => {
+            wait = Some(format!("location `{name}` is Unavailable: {why}"));
+        }
+        Site::Usable { read_only: false, .. } => {}
+    }
+    Admission { errors, wait }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::BackupSpec;
+    use serde_json::json;
+
+    fn backup(spec: serde_json::Value) -> Backup {
+        Backup::new("nightly", serde_json::from_value::<BackupSpec>(spec).unwrap())
+    }
+
+    fn usable() -> Site {
+        Site::Usable { name: "default".into(), read_only: false }
+    }
+
+    #[test]
+    fn a_sound_backup_into_a_usable_location_is_admitted() {
+        assert_eq!(admit(&backup(json!({"ttl": "30d"})), &usable(), false), Admission::default());
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_told_at_once() {
+        let mut wrong =
+            backup(json!({"ttl": "-1h", "excludedNamespaces": ["*"], "storageLocation": "elsewhere"}));
+        wrong.metadata.name = Some("not/a/name".into());
+        let Admission { errors, wait } = admit(&wrong, &Site::Missing("elsewhere".into()), true);
+        let begins = [
+            "metadata.name",
+            "spec.excludedNamespaces",
+            "spec.ttl",
+            "this server only",
+            "spec.storageLocation",
+        ];
+        assert_eq!(errors.len(), begins.len(), "{errors:?}");
+        for (error, begin) in errors.iter().zip(begins) {
+            assert!(error.starts_with(begin), "{error}");
+        }
+        assert!(errors[4].contains("`elsewhere`") && wait.is_none());
+    }
+
+    #[test]
+    fn a_ttl_of_nothing_or_of_ages_is_refused() {
+        for ttl in ["0s", "-5m", "99999999y", "101y", "soon", "99999999999999999999h"] {
+            let errors = admit(&backup(json!({"ttl": ttl})), &usable(), false).errors;
+            assert!(matches!(&*errors, [error] if error.starts_with("spec.ttl")), "{ttl}: {errors:?}");
+        }
+    }
+
+    #[test]
+    fn a_location_that_is_away_is_waited_for_and_a_read_only_one_is_not() {
+        let away =
+            |read_only| Site::Unavailable { name: "default".into(), read_only, why: "no answer".into() };
+        let Admission { errors, wait } = admit(&backup(json!({})), &away(false), false);
+        assert!(errors.is_empty() && wait.is_some_and(|why| why.contains("no answer")));
+        for site in [away(true), Site::Usable { name: "default".into(), read_only: true }] {
+            let Admission { errors, wait } = admit(&backup(json!({})), &site, false);
+            assert!(matches!(&*errors, [error] if error.contains("is ReadOnly")) && wait.is_none());
+        }
+        let errors = admit(&backup(json!({})), &Site::Missing("default".into()), false).errors;
+        assert!(errors[0].contains("no BackupStorageLocation says that it is the default"));
+    }
+}

@@ -1,0 +1,89 @@
+//! From a Backup to the engine, and from the engine's error to what it means for the Backup.
+
+use kube::ResourceExt as _;
+use tokio_util::sync::CancellationToken;
+
+use crate::api::Backup;
+use crate::backup::{self, BackupError, BackupRequest};
+use crate::bucket::BucketError;
+use crate::controller::context::Context;
+use crate::controller::runs::{Broken, Job};
+use crate::model::{Progress, causes};
+
+/// Makes the backup; it returns its document.
+pub async fn run(
+    object: &Backup,
+    context: &Context,
+    job: &Job<Backup>,
+    progress: &Progress,
+    stop: CancellationToken,
+) -> Result<Backup, Broken> {
+    let name = object.name_any().parse().map_err(|error| Broken::Refused(vec![causes(&error)]))?;
+    let request = BackupRequest {
+        name,
+        spec: object.spec.clone(),
+        labels: object.labels().clone(),
+        uid: object.uid().unwrap_or_default(),
+        holder: context.settings.holder.clone(),
+        cluster: context.identity.clone(),
+        attempt: job.attempt,
+    };
+    let stopped = stop.cancelled_owned();
+    let outcome = backup::run(&context.cluster, &job.location.bucket, &request, progress, stopped).await;
+    outcome.map(|outcome| outcome.backup).map_err(broken)
+}
+
+fn broken(error: BackupError) -> Broken {
+    let why = causes(&error);
+    let left = matches!(error, BackupError::Left { .. });
+    match into_root(error) {
+        BackupError::Stopped { .. } => Broken::Stopped { clean: !left },
+        BackupError::Specification(wrong) => Broken::Refused(wrong.iter().map(ToString::to_string).collect()),
+        BackupError::Bucket(error) if error.is_name_taken() => Broken::Refused(vec![causes(&error)]),
+        BackupError::Bucket(error @ BucketError::ClaimLost { .. }) => Broken::Lost(error),
+        _ => Broken::Failed { why, left },
+    }
+}
+
+fn into_root(error: BackupError) -> BackupError {
+    match error {
+        BackupError::Left { error, .. } => into_root(*error),
+        error => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bucket::{RunKind, Taker};
+
+    fn lost() -> BucketError {
+        BucketError::ClaimLost {
+            kind: RunKind::Backup,
+            name: "nightly".into(),
+            location: "here".into(),
+            now: "it is gone".into(),
+        }
+    }
+
+    #[test]
+    fn an_error_means_refused_stopped_lost_or_failed() {
+        let stopped = || BackupError::Stopped { name: "nightly".parse().unwrap() };
+        assert!(matches!(broken(stopped()), Broken::Stopped { clean: true }));
+        let left = BackupError::Left { error: Box::new(stopped()), left: lost() };
+        assert!(matches!(broken(left), Broken::Stopped { clean: false }));
+        let taken = BucketError::NameTaken {
+            kind: RunKind::Backup,
+            name: "nightly".into(),
+            location: "here".into(),
+            by: Taker::Committed { cluster: Some("cluster-b".into()) },
+        };
+        let refused = broken(taken.into());
+        assert!(matches!(&refused, Broken::Refused(why) if why[0].contains("cluster-b")), "{refused:?}");
+        // What is left of a claim that was lost is another's.
+        let lost = BackupError::Left { error: Box::new(lost().into()), left: lost() };
+        assert!(matches!(broken(lost), Broken::Lost(_)));
+        let failed = broken(BackupError::Halted);
+        assert!(matches!(failed, Broken::Failed { left: false, .. }));
+    }
+}

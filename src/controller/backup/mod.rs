@@ -1,0 +1,130 @@
+//! Backups: admitted, run through the engine, recorded; `runs` has the flow.
+
+mod admit;
+mod engine;
+mod status;
+
+use std::sync::Arc;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::ResourceExt as _;
+use kube::runtime::reflector::Store;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use super::context::Context;
+use super::error::ControllerError;
+use super::locations::OpenLocation;
+use super::runs::{self, Broken, Change, Facts, Job, Name, Run, Stage, State};
+use super::stores::{Feed, Stores};
+use crate::api::{Backup, BackupPhase, Duration, SCHEDULE_NAME_LABEL, STORAGE_LOCATION_LABEL, label_value};
+use crate::bucket::{Bucket, BucketError, Claim};
+use crate::model::{InvalidName, Progress};
+use crate::telemetry::{Metrics, RunFigures, RunMetrics};
+pub use admit::Admission;
+use admit::admit;
+pub use status::seconds_between;
+
+/// Reconciles until the server stops.
+pub async fn run(context: Arc<Context>, feed: Feed<Backup>) {
+    let at_once = context.settings.concurrent_backups;
+    if runs::is_ready(&context, &context.stores.locations).await {
+        runs::run(context, feed, at_once).await;
+    }
+}
+
+impl Run for Backup {
+    /// How long it is kept.
+    type Plan = Duration;
+
+    fn store(stores: &Stores) -> &Store<Self> {
+        &stores.backups
+    }
+
+    fn metrics(metrics: &Metrics) -> &RunMetrics {
+        &metrics.backups
+    }
+
+    fn schedule(&self) -> &str {
+        self.labels().get(SCHEDULE_NAME_LABEL).map_or("", String::as_str)
+    }
+
+    fn state(&self) -> State {
+        let Some(status) = &self.status else { return State::default() };
+        let phase = status.phase.unwrap_or_default();
+        State {
+            stage: match phase {
+                BackupPhase::New => Stage::New,
+                BackupPhase::InProgress => Stage::Begun,
+                _ => Stage::Over,
+            },
+            phase: phase.to_string(),
+            attempt: status.attempt.unwrap_or_default(),
+            holder: status.holder.clone(),
+        }
+    }
+
+    fn conditions(&self) -> &[Condition] {
+        self.status.as_ref().map_or(&[], |status| &status.conditions)
+    }
+
+    async fn facts(&self, context: &Context) -> Result<Facts<Self>, ControllerError> {
+        let (site, location) = runs::open_site(context, self.spec.storage_location.as_deref()).await;
+        let Admission { errors, wait } = admit(self, &site, context.settings.restore_only);
+        let name = match &location {
+            Some(location) => runs::who_has(context, self, location).await?,
+            None => Name::Free,
+        };
+        let ttl = self.spec.ttl.clone().unwrap_or_else(|| context.settings.default_ttl.into());
+        let sound = errors.is_empty() && wait.is_none();
+        let ready = location.filter(|_| sound).map(|location| (ttl, location));
+        Ok(Facts { errors, wait, ready, name })
+    }
+
+    fn settled(&self, ttl: &Duration, location: &OpenLocation) -> Value {
+        json!({
+            "metadata": {"labels": {STORAGE_LOCATION_LABEL: label_value(&location.name)}},
+            "spec": {"ttl": ttl, "storageLocation": location.name},
+        })
+    }
+
+    fn change(&mut self, change: &Change<Self>) {
+        status::change(self.status.get_or_insert_default(), change);
+    }
+
+    async fn last_objection(&self, _: &Context, _: &Duration) -> Result<Option<String>, ControllerError> {
+        Ok(None)
+    }
+
+    async fn engine(
+        &self,
+        context: &Context,
+        job: &Job<Self>,
+        progress: &Progress,
+        stop: CancellationToken,
+    ) -> Result<Self, Broken> {
+        engine::run(self, context, job, progress, stop).await
+    }
+
+    async fn read(bucket: &Bucket, name: &str) -> Result<Self, BucketError> {
+        bucket.read_backup(&name.parse().map_err(unnameable)?).await
+    }
+
+    async fn sweep(bucket: &Bucket, name: &str, claim: &Claim) -> Result<(), BucketError> {
+        let attempt = bucket.claim_backup(&name.parse().map_err(unnameable)?, claim).await?;
+        attempt.discard().await.map(drop)
+    }
+
+    fn failure(&self) -> Option<&str> {
+        self.status.as_ref()?.failure_reason.as_deref()
+    }
+
+    fn figures(&self) -> RunFigures {
+        self.status.as_ref().map(status::figures).unwrap_or_else(|| status::figures(&Default::default()))
+    }
+}
+
+/// The API server takes no other names; were it to, no bucket would.
+pub fn unnameable(error: InvalidName) -> BucketError {
+    BucketError::Unwritable { key: error.name.clone(), problem: error.to_string() }
+}

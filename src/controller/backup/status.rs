@@ -1,0 +1,158 @@
+//! How a Backup's status changes on its way, and what it says in numbers. Pure.
+
+use chrono::TimeDelta;
+
+use crate::api::{Backup, BackupPhase, BackupProgress, BackupStatus, Duration, STORED, Timestamp};
+use crate::controller::runs::Change;
+use crate::telemetry::RunFigures;
+
+/// Changes a status.
+pub fn change(status: &mut BackupStatus, change: &Change<Backup>) {
+    let before = std::mem::take(status);
+    *status = match change.clone() {
+        Change::Wait(condition) => BackupStatus {
+            phase: before.phase.or(Some(BackupPhase::New)),
+            conditions: vec![condition],
+            ..before
+        },
+        Change::Begin { attempt, holder, at, plan: ttl } => BackupStatus {
+            phase: Some(BackupPhase::InProgress),
+            attempt: Some(attempt),
+            holder: Some(holder),
+            start_timestamp: Some(at),
+            expiration: expiration(at, &ttl),
+            ..BackupStatus::default()
+        },
+        Change::Progress(now) => {
+            let progress =
+                BackupProgress { total_items: now.total, items_backed_up: now.done, bytes: now.bytes };
+            BackupStatus { progress: Some(progress), ..before }
+        }
+        Change::Refuse(errors) => BackupStatus {
+            phase: Some(BackupPhase::FailedValidation),
+            validation_errors: errors,
+            ..BackupStatus::default()
+        },
+        Change::Fail(why, at) => BackupStatus {
+            phase: Some(BackupPhase::Failed),
+            failure_reason: Some(why),
+            completion_timestamp: Some(at),
+            conditions: Vec::new(),
+            ..before
+        },
+        Change::PutBack => BackupStatus {
+            phase: Some(BackupPhase::New),
+            attempt: before.attempt.map(|attempt| attempt.saturating_sub(1)).filter(|attempt| *attempt > 0),
+            ..BackupStatus::default()
+        },
+        Change::Done(document, stored) => {
+            let mut done = document.status.unwrap_or_default();
+            done.conditions.retain(|condition| condition.type_ != STORED);
+            done.conditions.push(stored);
+            done
+        }
+    };
+}
+
+/// None when the calendar ends before.
+fn expiration(at: Timestamp, ttl: &Duration) -> Option<Timestamp> {
+    let ttl = TimeDelta::from_std(ttl.length().ok()?).ok()?;
+    at.time().checked_add_signed(ttl).map(Timestamp::from)
+}
+
+/// What a status says in numbers.
+pub fn figures(status: &BackupStatus) -> RunFigures {
+    let tarball = status.objects.iter().find(|object| object.key.ends_with(".tar.zst"));
+    RunFigures {
+        seconds: seconds_between(status.start_timestamp, status.completion_timestamp),
+        items: status.progress.as_ref().map_or(0, |progress| progress.items_backed_up),
+        item_errors: status.errors,
+        warnings: status.warnings,
+        tarball_bytes: tarball.map_or(0, |tarball| tarball.size),
+        at: status.completion_timestamp.unwrap_or_else(Timestamp::now).time(),
+    }
+}
+
+/// Clocks of two machines may be in it, so that it may come out below zero; then it is zero.
+pub fn seconds_between(begin: Option<Timestamp>, end: Option<Timestamp>) -> f64 {
+    let between = begin.zip(end).map(|(begin, end)| end.time() - begin.time());
+    between.and_then(|between| between.to_std().ok()).unwrap_or_default().as_secs_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+    use super::*;
+    use crate::api::{BackupSpec, StoredObject, is_stored, stored};
+    use crate::model::ProgressSnapshot;
+
+    fn begin(attempt: u32) -> Change<Backup> {
+        let at = serde_json::from_str("\"2026-11-21T03:00:00Z\"").unwrap();
+        Change::Begin { attempt, holder: "pod/1".into(), at, plan: "1h".parse().unwrap() }
+    }
+
+    fn after(changes: Vec<Change<Backup>>) -> BackupStatus {
+        let mut status = BackupStatus::default();
+        for each in changes {
+            change(&mut status, &each);
+        }
+        status
+    }
+
+    #[test]
+    fn it_begins_with_a_time_to_expire_and_shows_how_far_it_is() {
+        let now = ProgressSnapshot { stage: "x".into(), total: 9, done: 4, bytes: 7 };
+        let status = after(vec![Change::Refuse(vec!["old".into()]), begin(2), Change::Progress(now)]);
+        assert_eq!(status.phase, Some(BackupPhase::InProgress));
+        assert_eq!((status.attempt, status.holder.as_deref()), (Some(2), Some("pod/1")));
+        assert_eq!(status.expiration.unwrap().to_string(), "2026-11-21T04:00:00Z");
+        assert_eq!(status.progress.unwrap().items_backed_up, 4);
+        assert!(status.validation_errors.is_empty());
+    }
+
+    #[test]
+    fn a_run_that_was_stopped_in_good_order_is_as_if_it_had_not_begun() {
+        assert_eq!(
+            after(vec![begin(1), Change::PutBack]),
+            BackupStatus { phase: Some(BackupPhase::New), ..BackupStatus::default() }
+        );
+        assert_eq!(after(vec![begin(3), Change::PutBack]).attempt, Some(2));
+    }
+
+    #[test]
+    fn a_failure_keeps_what_is_known_and_says_why() {
+        let status = after(vec![begin(1), Change::Fail("because".into(), Timestamp::now())]);
+        assert_eq!((status.phase, status.attempt), (Some(BackupPhase::Failed), Some(1)));
+        assert_eq!(status.failure_reason.as_deref(), Some("because"));
+        assert!(status.expiration.is_some() && status.completion_timestamp.is_some());
+    }
+
+    #[test]
+    fn what_is_done_says_what_its_document_says_and_that_it_is_stored() {
+        let mut document = Backup::new("a", BackupSpec::default());
+        document.status = Some(BackupStatus {
+            phase: Some(BackupPhase::PartiallyFailed),
+            errors: 3,
+            objects: vec![StoredObject {
+                key: "backups/a/a.tar.zst".into(),
+                size: 12,
+                ..StoredObject::default()
+            }],
+            ..BackupStatus::default()
+        });
+        let condition = stored("there".into(), Time(k8s_openapi::jiff::Timestamp::UNIX_EPOCH));
+        let status = after(vec![begin(1), Change::Done(Box::new(document), condition)]);
+        assert!(is_stored(&status.conditions) && status.holder.is_none());
+        let figures = figures(&status);
+        assert_eq!((figures.item_errors, figures.tarball_bytes), (3, 12));
+    }
+
+    #[test]
+    fn a_date_beyond_the_calendar_does_not_end_the_server() {
+        let at = Timestamp::from(chrono::DateTime::<chrono::Utc>::MAX_UTC);
+        assert_eq!(expiration(at, &"30d".parse().unwrap()), None);
+        let nonsense = serde_json::from_str("\"soon\"").unwrap();
+        assert_eq!(expiration(Timestamp::now(), &nonsense), None);
+    }
+}

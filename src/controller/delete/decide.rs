@@ -1,0 +1,165 @@
+//! What is to be done about a DeleteBackupRequest now. Pure.
+//!
+//! What speaks against a deletion is said before it begins: then the request is answered with the reason, and nothing has
+//! changed. Once the Backup is Deleting nothing new can begin with it, and the deletion goes on until it is done.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::api::{
+    BACKUP_UID_LABEL, Backup, BackupPhase, DeleteBackupRequest, DeletePhase, REQUESTED_AT, Timestamp,
+    is_stored, synced_from,
+};
+
+/// How long an answered request is shown.
+pub const SHOWN: Duration = Duration::from_secs(3600);
+/// Clocks that differ by more cannot decide that something has expired.
+const CLOCKS_DISAGREE: TimeDelta = TimeDelta::hours(1);
+
+/// What is known about the Backup beside the request.
+#[derive(Clone, Debug)]
+pub struct Facts<'a> {
+    /// The Backup; none when it is not there.
+    pub backup: Option<&'a Backup>,
+    /// Its location; only where it reached the bucket.
+    pub place: Place,
+    /// A Restore of it that runs in this cluster.
+    pub restoring: Option<String>,
+    /// Whether this server removes nothing.
+    pub restore_only: bool,
+}
+
+/// The location of a Backup, as far as deleting goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// It can be written to, or is not needed.
+    Usable,
+    /// It cannot be used for now, and why.
+    Unavailable(String),
+    /// It speaks against deleting, and how.
+    Closed(String),
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// It was answered, and is shown for so long.
+    Show(Duration),
+    /// It was shown long enough: remove it.
+    Forget,
+    /// Answer it with the reason why nothing is deleted, or not everything.
+    Refuse(String),
+    /// Try again later, because of this.
+    Postpone(String),
+    /// Mark the Backup as Deleting and the request as begun.
+    Begin,
+    /// Delete.
+    Work,
+    /// All is gone: say so.
+    Finish,
+}
+
+/// Whether a Backup has or had a document in the bucket, which must go with it.
+pub fn reached_bucket(backup: &Backup) -> bool {
+    let Some(status) = &backup.status else { return synced_from(&backup.metadata).is_some() };
+    synced_from(&backup.metadata).is_some()
+        || is_stored(&status.conditions)
+        || !status.objects.is_empty()
+        || matches!(status.phase, Some(BackupPhase::Completed | BackupPhase::PartiallyFailed))
+}
+
+/// Decides.
+pub fn decide(request: &DeleteBackupRequest, facts: &Facts<'_>, now: DateTime<Utc>) -> Step {
+    let status = request.status.clone().unwrap_or_default();
+    let phase = status.phase.unwrap_or_default();
+    if phase == DeletePhase::Processed {
+        return show(status.processed_timestamp, now);
+    }
+    let name = &request.spec.backup_name;
+    let Some(backup) = facts.backup else {
+        // Its object goes last, so that its absence after a good beginning is the end.
+        if phase == DeletePhase::InProgress && status.errors.is_empty() {
+            return Step::Finish;
+        }
+        return Step::Refuse(format!(
+            "there is no Backup `{name}` here; `ark backup get` lists what is there, and what remains in the bucket comes back by itself"
+        ));
+    };
+    let deleting = self::phase(backup) == BackupPhase::Deleting;
+    if let Some(why) = objection(request, backup, facts, deleting) {
+        return Step::Refuse(why);
+    }
+    if let Some(restore) = &facts.restoring {
+        let why = format!("Restore `{restore}` reads Backup `{name}`");
+        return if deleting {
+            Step::Postpone(format!("{why}; the deletion goes on when that has ended"))
+        } else {
+            Step::Refuse(format!("{why}; delete it again when that has ended"))
+        };
+    }
+    if let Place::Unavailable(why) = &facts.place {
+        return Step::Postpone(why.clone());
+    }
+    if deleting && phase == DeletePhase::InProgress { Step::Work } else { Step::Begin }
+}
+
+fn show(processed: Option<Timestamp>, now: DateTime<Utc>) -> Step {
+    let shown = processed.map_or(TimeDelta::MAX, |processed| now.signed_duration_since(processed.time()));
+    // One that was answered far in the future was answered by a clock that was wrong.
+    if shown < -CLOCKS_DISAGREE {
+        return Step::Forget;
+    }
+    let left = SHOWN.saturating_sub(shown.to_std().unwrap_or_default());
+    if left.is_zero() { Step::Forget } else { Step::Show(left) }
+}
+
+/// What speaks against the deletion, for good.
+fn objection(
+    request: &DeleteBackupRequest,
+    backup: &Backup,
+    facts: &Facts<'_>,
+    deleting: bool,
+) -> Option<String> {
+    let name = &request.spec.backup_name;
+    let meant = request.metadata.labels.as_ref().and_then(|labels| labels.get(BACKUP_UID_LABEL));
+    if meant.is_some() && meant != backup.metadata.uid.as_ref() {
+        return Some(format!(
+            "the Backup `{name}` that was meant is gone; the one that has its name now is kept"
+        ));
+    }
+    if !deleting && let Some(why) = clocks_disagree(request) {
+        return Some(why);
+    }
+    if phase(backup) == BackupPhase::InProgress && synced_from(&backup.metadata).is_none() {
+        return Some(format!(
+            "Backup `{name}` is being made; delete it when it has ended, or stop it with `kubectl delete backups.ark.heptio.com {name}`"
+        ));
+    }
+    if facts.restore_only && reached_bucket(backup) {
+        return Some(format!(
+            "this server runs with --restore-only and removes nothing from a bucket; delete Backup `{name}` in the cluster that makes the backups"
+        ));
+    }
+    match &facts.place {
+        Place::Closed(why) => Some(why.clone()),
+        Place::Usable | Place::Unavailable(_) => None,
+    }
+}
+
+/// Time decides about expired Backups, and no clock alone may decide that everything has expired.
+fn clocks_disagree(request: &DeleteBackupRequest) -> Option<String> {
+    let ours = request.metadata.annotations.as_ref()?.get(REQUESTED_AT)?;
+    let theirs = Timestamp::from(request.metadata.creation_timestamp.as_ref()?).time();
+    let near = ours.parse::<DateTime<Utc>>().is_ok_and(|ours| (ours - theirs).abs() <= CLOCKS_DISAGREE);
+    (!near).then(|| {
+        format!("the clocks of Ark ({ours}) and of the API server ({theirs}) disagree, so that what has expired cannot be told; set the clocks")
+    })
+}
+
+fn phase(backup: &Backup) -> BackupPhase {
+    backup.status.as_ref().and_then(|status| status.phase).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,156 @@
+//! What [`super::decide`] says at each point of a deletion, and what speaks against one.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use serde_json::json;
+
+use super::*;
+use crate::api::{BackupSpec, BackupStatus, DeleteBackupRequestSpec, SYNCED_FROM};
+
+const NOW: &str = "2026-11-21T12:00:00Z";
+
+fn now() -> DateTime<Utc> {
+    NOW.parse().unwrap()
+}
+
+fn request(status: serde_json::Value) -> DeleteBackupRequest {
+    let mut request =
+        DeleteBackupRequest::new("any", DeleteBackupRequestSpec { backup_name: "nightly".into() });
+    request.metadata.creation_timestamp = Some(Time(NOW.parse().unwrap()));
+    request.status = Some(serde_json::from_value(status).unwrap());
+    request
+}
+
+fn begun() -> DeleteBackupRequest {
+    request(json!({"phase": "InProgress"}))
+}
+
+fn backup(phase: BackupPhase) -> Backup {
+    let mut backup = Backup::new("nightly", BackupSpec::default());
+    backup.metadata.uid = Some("uid".into());
+    backup.status = Some(BackupStatus { phase: Some(phase), ..BackupStatus::default() });
+    backup
+}
+
+fn facts(backup: Option<&Backup>) -> Facts<'_> {
+    Facts { backup, place: Place::Usable, restoring: None, restore_only: false }
+}
+
+#[track_caller]
+fn expect_refusal(step: Step, word: &str) {
+    let Step::Refuse(why) = step else { panic!("{step:?} and no refusal") };
+    assert!(why.contains(word), "{why}");
+}
+
+#[test]
+fn a_deletion_begins_works_and_ends_wherever_it_was_interrupted() {
+    let (complete, deleting) = (backup(BackupPhase::Completed), backup(BackupPhase::Deleting));
+    assert_eq!(decide(&request(json!({})), &facts(Some(&complete)), now()), Step::Begin);
+    assert_eq!(
+        decide(&request(json!({})), &facts(Some(&deleting)), now()),
+        Step::Begin,
+        "marked and not recorded"
+    );
+    assert_eq!(decide(&begun(), &facts(Some(&complete)), now()), Step::Begin, "postponed before");
+    assert_eq!(decide(&begun(), &facts(Some(&deleting)), now()), Step::Work);
+    assert_eq!(decide(&begun(), &facts(None), now()), Step::Finish, "its object goes last");
+}
+
+#[test]
+fn what_ended_badly_or_was_not_begun_can_be_deleted() {
+    for phase in
+        [BackupPhase::New, BackupPhase::Failed, BackupPhase::FailedValidation, BackupPhase::PartiallyFailed]
+    {
+        assert_eq!(decide(&request(json!({})), &facts(Some(&backup(phase))), now()), Step::Begin, "{phase}");
+    }
+}
+
+#[test]
+fn a_backup_that_is_not_there_or_being_made_is_refused() {
+    expect_refusal(decide(&request(json!({})), &facts(None), now()), "there is no Backup `nightly`");
+    let troubled = request(json!({"phase": "InProgress", "errors": ["unreachable"]}));
+    expect_refusal(decide(&troubled, &facts(None), now()), "comes back by itself");
+    let running = backup(BackupPhase::InProgress);
+    expect_refusal(decide(&request(json!({})), &facts(Some(&running)), now()), "is being made");
+}
+
+#[test]
+fn a_backup_that_is_being_restored_is_refused_and_once_begun_waited_for() {
+    let (complete, deleting) = (backup(BackupPhase::Completed), backup(BackupPhase::Deleting));
+    let read = |backup| Facts { restoring: Some("back".into()), ..facts(Some(backup)) };
+    expect_refusal(decide(&request(json!({})), &read(&complete), now()), "Restore `back`");
+    let Step::Postpone(why) = decide(&begun(), &read(&deleting), now()) else { panic!("it is postponed") };
+    assert!(why.contains("Restore `back`"), "{why}");
+}
+
+#[test]
+fn the_state_of_the_location_refuses_or_postpones() {
+    let complete = backup(BackupPhase::Completed);
+    let at = |place| Facts { place, ..facts(Some(&complete)) };
+    let read_only = Place::Closed("location `a` is ReadOnly".into());
+    expect_refusal(decide(&request(json!({})), &at(read_only), now()), "ReadOnly");
+    let unavailable = Place::Unavailable("no answer".into());
+    assert_eq!(decide(&request(json!({})), &at(unavailable), now()), Step::Postpone("no answer".into()));
+}
+
+#[test]
+fn a_restore_only_server_removes_nothing_from_a_bucket() {
+    let refuse = |backup| Facts { restore_only: true, ..facts(Some(backup)) };
+    let complete = backup(BackupPhase::Completed);
+    expect_refusal(decide(&request(json!({})), &refuse(&complete), now()), "--restore-only");
+    let never_made = backup(BackupPhase::FailedValidation);
+    assert_eq!(decide(&request(json!({})), &refuse(&never_made), now()), Step::Begin);
+}
+
+#[test]
+fn a_later_backup_of_the_same_name_is_kept() {
+    let complete = backup(BackupPhase::Completed);
+    let mut of_another = request(json!({}));
+    of_another.metadata.labels = Some([(BACKUP_UID_LABEL.to_owned(), "earlier".to_owned())].into());
+    expect_refusal(decide(&of_another, &facts(Some(&complete)), now()), "is kept");
+    of_another.metadata.labels = Some([(BACKUP_UID_LABEL.to_owned(), "uid".to_owned())].into());
+    assert_eq!(decide(&of_another, &facts(Some(&complete)), now()), Step::Begin);
+}
+
+#[test]
+fn a_clock_that_is_wrong_expires_nothing() {
+    let complete = backup(BackupPhase::Completed);
+    let asked = |at: &str| {
+        let mut asked = request(json!({}));
+        asked.metadata.annotations = Some([(REQUESTED_AT.to_owned(), at.to_owned())].into());
+        asked
+    };
+    assert_eq!(decide(&asked("2026-11-21T11:59:00Z"), &facts(Some(&complete)), now()), Step::Begin);
+    for wrong in ["2036-11-21T12:00:00Z", "1970-01-01T00:00:00Z", "noon"] {
+        expect_refusal(decide(&asked(wrong), &facts(Some(&complete)), now()), "disagree");
+    }
+    let deleting = backup(BackupPhase::Deleting);
+    assert_eq!(
+        decide(&asked("noon"), &facts(Some(&deleting)), now()),
+        Step::Begin,
+        "what was begun is finished"
+    );
+}
+
+#[test]
+fn an_answer_is_shown_for_an_hour() {
+    let answered = |at: &str| request(json!({"phase": "Processed", "processedTimestamp": at}));
+    let decide = |request| decide(&request, &facts(None), now());
+    assert_eq!(decide(answered("2026-11-21T11:30:00Z")), Step::Show(SHOWN / 2));
+    assert_eq!(decide(answered("2026-11-21T11:00:00Z")), Step::Forget);
+    assert_eq!(decide(answered("2026-11-21T12:00:10Z")), Step::Show(SHOWN), "clocks differ a little");
+    assert_eq!(decide(answered("2036-11-21T11:00:00Z")), Step::Forget, "its clock was wrong");
+    assert_eq!(decide(request(json!({"phase": "Processed"}))), Step::Forget);
+}
+
+#[test]
+fn what_reached_the_bucket_is_told_by_its_marks_also_while_it_is_deleted() {
+    let never = backup(BackupPhase::Deleting);
+    assert!(!reached_bucket(&never) && !reached_bucket(&backup(BackupPhase::Failed)));
+    assert!(reached_bucket(&backup(BackupPhase::Completed)));
+    let mut synced = never.clone();
+    synced.metadata.annotations = Some([(SYNCED_FROM.to_owned(), "id".to_owned())].into());
+    let mut stored = never;
+    stored.status.as_mut().unwrap().conditions =
+        vec![crate::api::stored("there".into(), Time(NOW.parse().unwrap()))];
+    assert!(reached_bucket(&synced) && reached_bucket(&stored));
+}

@@ -1,0 +1,148 @@
+//! Whether the location of a Backup lets it be deleted, as the cluster knows it; and which Restores hang on it.
+
+use std::sync::Arc;
+
+use kube::ResourceExt as _;
+
+use super::decide::{Place, reached_bucket};
+use crate::api::{
+    Backup, BackupStorageLocation, LocationPhase, Restore, STORAGE_LOCATION_LABEL, label_value, synced_from,
+};
+use crate::controller::context::Context;
+use crate::controller::locations::is_read_only;
+
+/// The location of a Backup, as far as deleting goes.
+pub fn place_of(context: &Context, backup: &Backup) -> Place {
+    if !reached_bucket(backup) {
+        return Place::Usable; // what never reached a bucket needs none
+    }
+    let wanted = backup.spec.storage_location.as_deref();
+    let location = context.locations.find(wanted);
+    judge(wanted, location.as_deref(), synced_from(&backup.metadata))
+}
+
+/// Whether the server may ask for a Backup to be deleted: one in a location that is not to be written, or not to be reached,
+/// is left until that changes.
+pub fn is_removable(context: &Context, backup: &Backup) -> bool {
+    place_of(context, backup) == Place::Usable
+}
+
+fn judge(wanted: Option<&str>, location: Option<&BackupStorageLocation>, synced_from: Option<&str>) -> Place {
+    let Some(location) = location else {
+        return Place::Closed(format!(
+            "its location `{}` is not there; create the BackupStorageLocation, or remove only the Backup object with kubectl",
+            wanted.unwrap_or("default")
+        ));
+    };
+    let name = location.name_any();
+    if is_read_only(location) {
+        return Place::Closed(format!(
+            "location `{name}` is ReadOnly; delete it in the cluster that writes there, or make the location ReadWrite"
+        ));
+    }
+    let status = location.status.clone().unwrap_or_default();
+    if status.phase != Some(LocationPhase::Available) {
+        let why = status.message.unwrap_or_else(|| "it has not been validated yet".to_owned());
+        return Place::Unavailable(format!("location `{name}` is not Available: {why}"));
+    }
+    if let Some(origin) = synced_from
+        && status.id.as_deref() != Some(origin)
+    {
+        return Place::Closed(format!(
+            "it came out of another bucket than the one that location `{name}` points at now, whose contents are kept; remove only the Backup object with kubectl"
+        ));
+    }
+    Place::Usable
+}
+
+/// The Restores from a Backup that this cluster knows of: those of the same location, and those whose location is not known.
+pub fn restores_of(context: &Context, backup: &Backup) -> Vec<Arc<Restore>> {
+    let location = context.locations.find(backup.spec.storage_location.as_deref());
+    let label = location.map(|location| label_value(&location.name_any()));
+    let name = backup.name_any();
+    let mut restores = context.stores.restores.state();
+    restores.retain(|restore| is_from(restore, &name, label.as_deref()));
+    restores
+}
+
+/// The name of the Backup that a Restore is from: recorded, where a Schedule was asked for.
+pub fn backup_of(restore: &Restore) -> Option<&str> {
+    let recorded = restore.status.as_ref().and_then(|status| status.backup_name.as_deref());
+    recorded.or(restore.spec.backup_name.as_deref())
+}
+
+fn is_from(restore: &Restore, backup: &str, location: Option<&str>) -> bool {
+    let label = restore.metadata.labels.as_ref().and_then(|labels| labels.get(STORAGE_LOCATION_LABEL));
+    backup_of(restore) == Some(backup) && label.is_none_or(|label| Some(label.as_str()) == location)
+}
+
+/// Whether a Restore reads its Backup now, in this cluster.
+pub fn is_reading(restore: &Restore) -> bool {
+    let phase = restore.status.as_ref().and_then(|status| status.phase);
+    phase == Some(crate::api::RestorePhase::InProgress) && synced_from(&restore.metadata).is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::{
+        AccessMode, BackupStorageLocationSpec, BackupStorageLocationStatus, RestorePhase, RestoreSpec,
+        RestoreStatus,
+    };
+
+    fn location(access: AccessMode, phase: LocationPhase) -> BackupStorageLocation {
+        let spec = serde_json::json!({"provider": "s3", "bucket": "bucket", "accessMode": access});
+        let spec: BackupStorageLocationSpec = serde_json::from_value(spec).unwrap();
+        let mut location = BackupStorageLocation::new("main", spec);
+        location.status = Some(BackupStorageLocationStatus {
+            phase: Some(phase),
+            id: Some("id".into()),
+            message: Some("no answer".into()),
+            ..BackupStorageLocationStatus::default()
+        });
+        location
+    }
+
+    #[test]
+    fn only_a_location_that_is_there_writable_available_and_the_same_is_deleted_from() {
+        let judge = |location: Option<BackupStorageLocation>, from| match judge(
+            Some("main"),
+            location.as_ref(),
+            from,
+        ) {
+            Place::Usable => "usable".to_owned(),
+            Place::Unavailable(why) => format!("later: {why}"),
+            Place::Closed(why) => format!("never: {why}"),
+        };
+        let good = location(AccessMode::ReadWrite, LocationPhase::Available);
+        assert_eq!(judge(Some(good.clone()), None), "usable");
+        assert_eq!(judge(Some(good.clone()), Some("id")), "usable");
+        assert!(judge(Some(good), Some("other")).starts_with("never: it came out of another bucket"));
+        let read_only = location(AccessMode::ReadOnly, LocationPhase::Available);
+        assert!(judge(Some(read_only), None).starts_with("never: location `main` is ReadOnly"));
+        let unavailable = location(AccessMode::ReadWrite, LocationPhase::Unavailable);
+        assert_eq!(judge(Some(unavailable), None), "later: location `main` is not Available: no answer");
+        assert!(judge(None, None).starts_with("never: its location `main` is not there"));
+    }
+
+    #[test]
+    fn restores_hang_on_the_backup_they_are_from_in_its_own_location() {
+        let mut restore =
+            Restore::new("back", RestoreSpec { backup_name: Some("nightly".into()), ..Default::default() });
+        assert!(is_from(&restore, "nightly", Some("main")) && !is_from(&restore, "other", Some("main")));
+        restore.metadata.labels = Some([(STORAGE_LOCATION_LABEL.to_owned(), "elsewhere".to_owned())].into());
+        assert!(
+            !is_from(&restore, "nightly", Some("main")) && is_from(&restore, "nightly", Some("elsewhere"))
+        );
+        let mut newest =
+            Restore::new("newest", RestoreSpec { schedule_name: Some("daily".into()), ..Default::default() });
+        assert!(!is_from(&newest, "nightly", None));
+        let status = RestoreStatus {
+            backup_name: Some("nightly".into()),
+            phase: Some(RestorePhase::InProgress),
+            ..RestoreStatus::default()
+        };
+        newest.status = Some(status);
+        assert!(is_from(&newest, "nightly", None) && is_reading(&newest) && !is_reading(&restore));
+    }
+}

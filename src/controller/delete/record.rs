@@ -1,0 +1,118 @@
+//! How far a DeleteBackupRequest is, recorded in its status, told by Events and counted.
+
+use kube::ResourceExt as _;
+use kube::api::PostParams;
+
+use super::act::delete_object;
+use crate::api::{
+    Backup, BackupPhase, BackupStatus, DeleteBackupRequest, DeleteBackupRequestStatus, DeletePhase,
+    SCHEDULE_NAME_LABEL, Timestamp,
+};
+use crate::controller::context::Context;
+use crate::controller::error::ControllerError;
+
+/// Marks the Backup, so that nothing new begins with it, then the request.
+pub async fn begin(
+    context: &Context,
+    request: &DeleteBackupRequest,
+    backup: &Backup,
+) -> Result<(), ControllerError> {
+    let name = backup.name_any();
+    let status = backup.status.clone().unwrap_or_default();
+    if status.phase != Some(BackupPhase::Deleting) {
+        let status = BackupStatus { phase: Some(BackupPhase::Deleting), ..status };
+        let marked = Backup { status: Some(status), ..backup.clone() };
+        let api = context.api::<Backup>();
+        let doing = format!("mark Backup `{name}` as Deleting");
+        ControllerError::within(doing, api.replace_status(&name, &PostParams::default(), &marked)).await?;
+        context
+            .events
+            .changed(backup, "Deleting", "it is being deleted, with all that the bucket has of it")
+            .await;
+    }
+    let begun = DeleteBackupRequestStatus { phase: Some(DeletePhase::InProgress), ..Default::default() };
+    write(context, request, begun).await?;
+    context.metrics.deletion_attempted(schedule_of(Some(backup)));
+    tracing::info!(kind = "Backup", name, request = request.name_any(), "deleting it");
+    Ok(())
+}
+
+/// Answers the request with the reason why nothing, or not everything, is deleted.
+pub async fn refuse(
+    context: &Context,
+    request: &DeleteBackupRequest,
+    backup: Option<&Backup>,
+    why: String,
+) -> Result<(), ControllerError> {
+    let (kind, name) = ("DeleteBackupRequest", request.name_any());
+    tracing::warn!(kind, name, backup = request.spec.backup_name, "refused: {why}");
+    let refused = DeleteBackupRequestStatus {
+        phase: Some(DeletePhase::Processed),
+        errors: vec![why.clone()],
+        processed_timestamp: Some(Timestamp::now()),
+    };
+    write(context, request, refused).await?;
+    context.metrics.deletion_failed(schedule_of(backup));
+    context.events.warned(request, "Refused", &why).await;
+    Ok(())
+}
+
+/// Notes why the work does not go on for now.
+pub async fn note(
+    context: &Context,
+    request: &DeleteBackupRequest,
+    why: String,
+) -> Result<(), ControllerError> {
+    let waiting = DeleteBackupRequestStatus {
+        phase: Some(DeletePhase::InProgress),
+        errors: vec![why],
+        processed_timestamp: None,
+    };
+    write(context, request, waiting).await
+}
+
+/// Answers the request: everything is gone.
+pub async fn finish(
+    context: &Context,
+    request: &DeleteBackupRequest,
+    backup: Option<&Backup>,
+) -> Result<(), ControllerError> {
+    let done = DeleteBackupRequestStatus {
+        phase: Some(DeletePhase::Processed),
+        errors: Vec::new(),
+        processed_timestamp: Some(Timestamp::now()),
+    };
+    write(context, request, done).await?;
+    context.metrics.deletion_succeeded(schedule_of(backup));
+    let name = &request.spec.backup_name;
+    tracing::info!(kind = "Backup", name, request = request.name_any(), "deleted");
+    context.events.changed(request, "Processed", &format!("Backup {name} is deleted")).await;
+    Ok(())
+}
+
+/// Removes a request that was shown long enough.
+pub async fn forget(context: &Context, request: &DeleteBackupRequest) -> Result<(), ControllerError> {
+    delete_object(&context.api::<DeleteBackupRequest>(), request).await
+}
+
+async fn write(
+    context: &Context,
+    request: &DeleteBackupRequest,
+    status: DeleteBackupRequestStatus,
+) -> Result<(), ControllerError> {
+    if request.status.as_ref() == Some(&status) {
+        return Ok(());
+    }
+    let name = request.name_any();
+    let changed = DeleteBackupRequest { status: Some(status), ..request.clone() };
+    let api = context.api::<DeleteBackupRequest>();
+    let doing = format!("record the status of DeleteBackupRequest `{name}`");
+    ControllerError::within(doing, api.replace_status(&name, &PostParams::default(), &changed)).await?;
+    Ok(())
+}
+
+fn schedule_of(backup: Option<&Backup>) -> &str {
+    backup
+        .and_then(|backup| backup.metadata.labels.as_ref()?.get(SCHEDULE_NAME_LABEL))
+        .map_or("", String::as_str)
+}

@@ -1,0 +1,171 @@
+//! Expired backups are asked to be deleted, and what a crash left behind is removed.
+//!
+//! A pass looks at every Backup once: one whose time has come gets a DeleteBackupRequest, and so does one whose deletion was
+//! begun and whose request is gone. Then `sweep` looks through the buckets. Locations that are ReadOnly or not Available are
+//! left alone: there an expired Backup stays what it is, until its owner removes it. A server with `--restore-only` makes no
+//! passes.
+
+mod sweep;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures::StreamExt as _;
+
+use super::context::Context;
+use super::delete::{self, Reason};
+use super::error::ControllerError;
+use crate::api::{Backup, BackupPhase, Timestamp};
+use crate::model::causes;
+use sweep::Suspects;
+
+/// Requests that are made at once.
+const CONCURRENT: usize = 4;
+/// After a pass that failed, the next one comes no later.
+const AFTER_FAILURE: Duration = Duration::from_secs(60);
+
+/// Makes a pass each period until the server stops.
+pub async fn run(context: Arc<Context>) {
+    let mut suspects = Suspects::default();
+    let passes = async {
+        loop {
+            let period = context.settings.gc_period;
+            let pause = match pass(&context, &mut suspects).await {
+                Ok(()) => period,
+                Err(error) => {
+                    tracing::warn!("looking for expired backups failed: {}", causes(&error));
+                    period.min(AFTER_FAILURE)
+                }
+            };
+            tokio::time::sleep(pause).await;
+        }
+    };
+    tokio::select! {
+        () = context.stop.cancelled() => {}
+        () = passes => {}
+    }
+}
+
+async fn pass(context: &Context, suspects: &mut Suspects) -> Result<(), ControllerError> {
+    let stores = &context.stores;
+    let ready = tokio::try_join!(
+        stores.backups.wait_until_ready(),
+        stores.restores.wait_until_ready(),
+        stores.locations.wait_until_ready(),
+        stores.deletions.wait_until_ready(),
+    );
+    if ready.is_err() {
+        return Ok(()); // the server stops
+    }
+    ask(context).await?;
+    sweep::sweep(context, suspects).await;
+    Ok(())
+}
+
+async fn ask(context: &Context) -> Result<(), ControllerError> {
+    let now = Utc::now();
+    let backups = context.stores.backups.state();
+    let wanted = backups.iter().filter_map(|backup| {
+        let reason = reason(backup, context.settings.default_ttl, now)?;
+        delete::is_removable(context, backup).then_some((backup, reason))
+    });
+    let mut asked = futures::stream::iter(wanted)
+        .map(|(backup, reason)| async move { Ok((reason, delete::ask(context, backup, reason).await?)) })
+        .buffer_unordered(CONCURRENT);
+    while let Some(answer) = asked.next().await {
+        let (reason, made): (Reason, bool) = answer?;
+        context.metrics.gc_deleted(u64::from(made && reason == Reason::Expired));
+    }
+    Ok(())
+}
+
+/// Why a Backup should go now.
+fn reason(backup: &Backup, default_ttl: Duration, now: DateTime<Utc>) -> Option<Reason> {
+    if backup.metadata.deletion_timestamp.is_some() {
+        return None;
+    }
+    let phase = backup.status.as_ref().and_then(|status| status.phase).unwrap_or_default();
+    match phase {
+        BackupPhase::Deleting => Some(Reason::Unfinished),
+        _ if phase.is_final() && expiration(backup, default_ttl)? <= now => Some(Reason::Expired),
+        _ => None,
+    }
+}
+
+/// When a Backup may go. One that was refused was given no time; it is kept as long as if it had been made.
+fn expiration(backup: &Backup, default_ttl: Duration) -> Option<DateTime<Utc>> {
+    let status = backup.status.as_ref()?;
+    if let Some(expiration) = status.expiration {
+        return Some(expiration.time());
+    }
+    if status.phase != Some(BackupPhase::FailedValidation) {
+        return None;
+    }
+    let ttl = backup.spec.ttl.as_ref().and_then(|ttl| ttl.length().ok()).unwrap_or(default_ttl);
+    let created = Timestamp::from(backup.metadata.creation_timestamp.as_ref()?).time();
+    created.checked_add_signed(TimeDelta::from_std(ttl).ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+    use super::*;
+    use crate::api::{BackupSpec, BackupStatus};
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    fn at(time: &str) -> DateTime<Utc> {
+        format!("2026-11-21T{time}Z").parse().unwrap()
+    }
+
+    /// Created at 10:00.
+    fn backup(phase: BackupPhase, expiration: Option<&str>) -> Backup {
+        let mut backup = Backup::new("nightly", BackupSpec::default());
+        backup.metadata.creation_timestamp = Some(Time("2026-11-21T10:00:00Z".parse().unwrap()));
+        let expiration = expiration.map(|time| at(time).into());
+        backup.status = Some(BackupStatus { phase: Some(phase), expiration, ..BackupStatus::default() });
+        backup
+    }
+
+    #[test]
+    fn what_has_ended_goes_when_its_time_has_come() {
+        for phase in [BackupPhase::Completed, BackupPhase::PartiallyFailed, BackupPhase::Failed] {
+            let backup = backup(phase, Some("12:00:00"));
+            assert_eq!(reason(&backup, HOUR, at("11:59:59")), None, "{phase}");
+            assert_eq!(reason(&backup, HOUR, at("12:00:00")), Some(Reason::Expired), "{phase}");
+        }
+        assert_eq!(reason(&backup(BackupPhase::Completed, None), HOUR, at("23:00:00")), None);
+    }
+
+    #[test]
+    fn what_is_being_made_is_never_asked_for() {
+        for phase in [BackupPhase::New, BackupPhase::InProgress] {
+            assert_eq!(reason(&backup(phase, Some("11:00:00")), HOUR, at("12:00:00")), None, "{phase}");
+        }
+    }
+
+    #[test]
+    fn a_deletion_that_nobody_asks_for_any_more_is_asked_for_again() {
+        let mut deleting = backup(BackupPhase::Deleting, Some("23:00:00"));
+        assert_eq!(reason(&deleting, HOUR, at("12:00:00")), Some(Reason::Unfinished));
+        deleting.metadata.deletion_timestamp = deleting.metadata.creation_timestamp.clone();
+        assert_eq!(reason(&deleting, HOUR, at("12:00:00")), None);
+    }
+
+    #[test]
+    fn what_was_refused_goes_as_if_it_had_been_made() {
+        let mut refused = backup(BackupPhase::FailedValidation, None);
+        assert_eq!(reason(&refused, HOUR, at("10:59:59")), None);
+        assert_eq!(reason(&refused, HOUR, at("11:00:00")), Some(Reason::Expired));
+        refused.spec.ttl = Some("3h".parse().unwrap());
+        assert_eq!(reason(&refused, HOUR, at("12:00:00")), None);
+        refused.spec.ttl = serde_json::from_str("\"-1h\"").unwrap();
+        assert_eq!(
+            reason(&refused, HOUR, at("11:00:00")),
+            Some(Reason::Expired),
+            "its ttl is why it was refused"
+        );
+    }
+}

@@ -1,0 +1,205 @@
+//! What nobody is at work on any more goes from the buckets: the parts of runs that died, removals that were interrupted.
+//!
+//! Claims are written by the clocks of many clusters, and ours may be wrong: a claim that looks dead is removed when a later
+//! look, by a clock that only runs forward, finds that nobody has renewed it meanwhile.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures::{StreamExt as _, TryStreamExt as _};
+use kube::ResourceExt as _;
+use tokio::time::Instant;
+
+use crate::api::{BackupPhase, BackupStorageLocation, LocationPhase, RestorePhase, synced_from};
+use crate::bucket::{Claim, HEARTBEAT_EVERY, RunEntry, RunKind, RunState};
+use crate::controller::context::Context;
+use crate::controller::error::ControllerError;
+use crate::controller::locations::{OpenLocation, is_read_only};
+use crate::model::causes;
+
+/// Runs that are removed at once in a location.
+const CONCURRENT: usize = 4;
+/// Who lives renews a claim twice in this time.
+const WATCHED: Duration = HEARTBEAT_EVERY.saturating_mul(2);
+/// A removal by another takes no longer without a sign.
+const REMOVAL: TimeDelta = TimeDelta::minutes(15);
+/// Parts without a claim are as old at least: what is being written has one.
+const UNCLAIMED: TimeDelta = TimeDelta::hours(1);
+
+/// Claims that looked dead, and since when by a clock that only runs forward.
+#[derive(Debug, Default)]
+pub struct Suspects(HashMap<(String, RunKind, String), (DateTime<Utc>, Instant)>);
+
+impl Suspects {
+    /// Whether a claim has been seen as it is for long enough.
+    fn are_sure(&mut self, of: (String, RunKind, String), claim: &Claim, now: Instant) -> bool {
+        let (heartbeat, since) = self.0.entry(of).or_insert((claim.heartbeat, now));
+        if *heartbeat != claim.heartbeat {
+            (*heartbeat, *since) = (claim.heartbeat, now);
+        }
+        now.duration_since(*since) >= WATCHED
+    }
+}
+
+/// Looks through every location that can be written.
+pub async fn sweep(context: &Context, suspects: &mut Suspects) {
+    let locations = context.stores.locations.state();
+    let names: Vec<String> = locations.iter().map(|location| location.name_any()).collect();
+    suspects.0.retain(|(location, ..), _| names.contains(location));
+    for location in locations.iter().filter(|location| is_writable(location)) {
+        let name = location.name_any();
+        for kind in [RunKind::Backup, RunKind::Restore] {
+            if let Err(error) = sweep_location(context, &name, kind, suspects).await {
+                tracing::warn!(
+                    kind = "BackupStorageLocation",
+                    name,
+                    "looking for what a crash left failed: {}",
+                    causes(&error)
+                );
+            }
+        }
+    }
+}
+
+fn is_writable(location: &Arc<BackupStorageLocation>) -> bool {
+    let phase = location.status.as_ref().and_then(|status| status.phase);
+    phase == Some(LocationPhase::Available) && !is_read_only(location)
+}
+
+async fn sweep_location(
+    context: &Context,
+    name: &str,
+    kind: RunKind,
+    suspects: &mut Suspects,
+) -> Result<(), ControllerError> {
+    let location = context.locations.open(Some(name)).await?;
+    let mut runs = match kind {
+        RunKind::Backup => location.bucket.list_backups(),
+        RunKind::Restore => location.bucket.list_restores(),
+    };
+    let mut forsaken = Vec::new();
+    let doing = || ControllerError::bucket(format!("list the {kind}s of location `{name}`"));
+    while let Some(run) = runs.try_next().await.map_err(doing())? {
+        let of = (name.to_owned(), kind, run.name.clone());
+        let sure = |claim: &Claim| suspects.are_sure(of, claim, Instant::now());
+        if is_forsaken(&run, Utc::now(), sure) && !is_ours(context, kind, &run.name) {
+            forsaken.push(run.name);
+        }
+    }
+    let swept = futures::stream::iter(forsaken).map(|run| remove(context, &location, kind, run));
+    swept.buffer_unordered(CONCURRENT).collect::<()>().await;
+    Ok(())
+}
+
+/// Whether nobody is at work on a run; `sure` says whether a claim that looks dead has been watched for long enough.
+fn is_forsaken(run: &RunEntry, now: DateTime<Utc>, sure: impl FnOnce(&Claim) -> bool) -> bool {
+    match &run.state {
+        RunState::Partial(None) => now - run.modified > UNCLAIMED,
+        RunState::Partial(Some(claim)) if claim.has_ended() => true,
+        RunState::Partial(Some(claim)) if claim.removing => now - claim.heartbeat > REMOVAL && sure(claim),
+        RunState::Partial(Some(claim)) => claim.is_dead(now) && sure(claim),
+        RunState::Complete | RunState::Foreign(_) | RunState::Unrecognised => false,
+    }
+}
+
+/// Whether it belongs to a Backup or Restore of this cluster that has not ended: that one goes on with it by itself.
+fn is_ours(context: &Context, kind: RunKind, name: &str) -> bool {
+    match kind {
+        RunKind::Backup => {
+            context.stores.backups.find(|backup| backup.name_any() == name).is_some_and(|backup| {
+                let phase = backup.status.as_ref().and_then(|status| status.phase).unwrap_or_default();
+                synced_from(&backup.metadata).is_none()
+                    && matches!(phase, BackupPhase::New | BackupPhase::InProgress)
+            })
+        }
+        RunKind::Restore => {
+            context.stores.restores.find(|restore| restore.name_any() == name).is_some_and(|restore| {
+                let phase = restore.status.as_ref().and_then(|status| status.phase).unwrap_or_default();
+                synced_from(&restore.metadata).is_none()
+                    && matches!(phase, RestorePhase::New | RestorePhase::InProgress)
+            })
+        }
+    }
+}
+
+async fn remove(context: &Context, location: &OpenLocation, kind: RunKind, run: String) {
+    let (bucket, holder) = (&location.bucket, &context.settings.holder);
+    let removed = match kind {
+        RunKind::Backup => match run.parse() {
+            Ok(name) => bucket.sweep_backup(&name, holder).await,
+            Err(_) => return, // no name of ours
+        },
+        RunKind::Restore => match run.parse() {
+            Ok(name) => bucket.sweep_restore(&name, holder).await,
+            Err(_) => return,
+        },
+    };
+    let location = &location.name;
+    match removed {
+        Ok(objects) => tracing::info!(location, run, objects, "removed what was left of a {kind}"),
+        Err(error) => {
+            tracing::warn!(location, run, "cannot remove what is left of a {kind}: {}", causes(&error))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(time: &str) -> DateTime<Utc> {
+        format!("2026-11-21T{time}Z").parse().unwrap()
+    }
+
+    /// Heard of last at 10:00.
+    fn claim(removing: bool) -> Claim {
+        let (claimed_at, heartbeat) = (at("10:00:00"), at("10:00:00"));
+        Claim { claimed_at, heartbeat, removing, process: None, ..Claim::new("uid", "cluster", "host/1") }
+    }
+
+    fn forsaken(state: RunState, now: DateTime<Utc>, sure: bool) -> bool {
+        let run = RunEntry { name: "nightly".into(), state, objects: 1, size: 1, modified: at("10:00:00") };
+        is_forsaken(&run, now, |_| sure)
+    }
+
+    #[test]
+    fn a_run_that_nobody_has_spoken_for_in_a_day_is_forsaken_once_that_is_sure() {
+        let day_later = at("10:00:01") + TimeDelta::days(1);
+        let partial = || RunState::Partial(Some(claim(false)));
+        assert!(!forsaken(partial(), at("23:00:00"), true));
+        assert!(forsaken(partial(), day_later, true) && !forsaken(partial(), day_later, false));
+    }
+
+    #[test]
+    fn a_removal_is_given_time_and_parts_without_a_claim_too() {
+        let removal = || RunState::Partial(Some(claim(true)));
+        assert!(!forsaken(removal(), at("10:10:00"), true) && forsaken(removal(), at("10:16:00"), true));
+        assert!(!forsaken(RunState::Partial(None), at("10:59:00"), true));
+        assert!(forsaken(RunState::Partial(None), at("11:01:00"), false));
+    }
+
+    #[test]
+    fn what_is_complete_or_not_ours_is_never_forsaken() {
+        let years_later = at("10:00:00") + TimeDelta::days(3650);
+        for state in
+            [RunState::Complete, RunState::Unrecognised, RunState::Foreign(crate::bucket::Writer::Velero)]
+        {
+            assert!(!forsaken(state, years_later, true));
+        }
+    }
+
+    #[test]
+    fn a_claim_that_is_renewed_is_never_sure_to_be_dead_whatever_our_clock_says() {
+        let (mut suspects, start) = (Suspects::default(), Instant::now());
+        let of = || ("main".to_owned(), RunKind::Backup, "nightly".to_owned());
+        let mut claim = claim(false);
+        assert!(!suspects.are_sure(of(), &claim, start));
+        assert!(!suspects.are_sure(of(), &claim, start + WATCHED / 2));
+        assert!(suspects.are_sure(of(), &claim, start + WATCHED));
+        claim.heartbeat += TimeDelta::minutes(5);
+        assert!(!suspects.are_sure(of(), &claim, start + WATCHED));
+        assert!(!suspects.are_sure(of(), &claim, start + WATCHED + WATCHED / 2));
+    }
+}

@@ -1,0 +1,151 @@
+//! From what was seen of a location to its status. Pure.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::look::Seen;
+use crate::api::{
+    BackupStorageLocation, BackupStorageLocationSpec, BackupStorageLocationStatus, LocationCapabilities,
+    LocationPhase, Timestamp,
+};
+use crate::controller::locations::{age, default_of, is_read_only, objection_to_form, objection_to_identity};
+
+/// Longest message; what a service answers may be longer.
+const LONGEST_MESSAGE: usize = 1000;
+
+/// What a status is made of.
+pub struct Facts<'a> {
+    /// The location, with its status so far.
+    pub location: &'a BackupStorageLocation,
+    /// What a look at it saw, or why it cannot be used.
+    pub seen: &'a Result<Seen, String>,
+    /// All locations of the cluster, this one among them.
+    pub all: &'a [Arc<BackupStorageLocation>],
+    /// When it was looked at.
+    pub now: Timestamp,
+}
+
+/// The status that the facts give.
+pub fn decide(facts: &Facts<'_>) -> BackupStorageLocationStatus {
+    let mut status = facts.location.status.clone().unwrap_or_default();
+    status.last_validation_time = Some(facts.now);
+    match usable(facts) {
+        Ok((id, seen)) => {
+            status.id = Some(id);
+            if let Some(conditional_writes) = seen.conditional_writes {
+                status.capabilities = Some(LocationCapabilities { conditional_writes });
+            }
+            status.phase = Some(LocationPhase::Available);
+            status.message = remarks(facts, &status);
+        }
+        Err(why) => {
+            status.phase = Some(LocationPhase::Unavailable);
+            status.message = Some(shortened(&why));
+        }
+    }
+    status
+}
+
+/// Whether the API server is told: of anything new at once, else that it was looked at, once a period.
+pub fn is_worth_writing(
+    before: &BackupStorageLocationStatus,
+    after: &BackupStorageLocationStatus,
+    period: Duration,
+) -> bool {
+    let without_time = |status: &BackupStorageLocationStatus| BackupStorageLocationStatus {
+        last_validation_time: None,
+        ..status.clone()
+    };
+    if without_time(before) != without_time(after) {
+        return true;
+    }
+    let (Some(before), Some(after)) = (before.last_validation_time, after.last_validation_time) else {
+        return true;
+    };
+    // Looks are a period apart, and times are whole seconds.
+    let passed = after.time().signed_duration_since(before.time());
+    passed.to_std().is_ok_and(|passed| passed + Duration::from_secs(1) >= period)
+}
+
+/// The identity of a location that can be used, or why it cannot.
+fn usable<'a>(facts: &Facts<'a>) -> Result<(String, &'a Seen), String> {
+    let Facts { location, seen, all, now: _ } = facts;
+    if let Some(other) = older(location, all, |other| is_same_place(&location.spec, &other.spec)) {
+        return Err(taken(&other, "it names the same bucket and prefix"));
+    }
+    let seen = seen.as_ref().map_err(Clone::clone)?;
+    if let Some(id) = location.status.as_ref().and_then(|status| status.id.as_deref()) {
+        if let Some(why) = objection_to_identity(id, seen.identity.as_ref()) {
+            return Err(why);
+        }
+    }
+    let Some(identity) = &seen.identity else {
+        return Err(
+            "it holds no ark-location.json, and none is written into a ReadOnly location; check bucket and \
+                    prefix, or let Ark write there once"
+                .to_owned(),
+        );
+    };
+    if let Some(why) = objection_to_form(&identity.id) {
+        return Err(why);
+    }
+    let has_id = |other: &BackupStorageLocation| {
+        other.status.as_ref().is_some_and(|status| status.id.as_ref() == Some(&identity.id))
+    };
+    match older(location, all, has_id) {
+        Some(other) => Err(taken(&other, &format!("both have the identity {}", identity.id))),
+        None => Ok((identity.id.clone(), seen)),
+    }
+}
+
+/// The name of an older location of which that is true.
+fn older(
+    location: &BackupStorageLocation,
+    all: &[Arc<BackupStorageLocation>],
+    is_meant: impl Fn(&BackupStorageLocation) -> bool,
+) -> Option<String> {
+    let others = all.iter().filter(|other| other.metadata.name != location.metadata.name);
+    let mut older = others.filter(|other| age(other) < age(location) && is_meant(other));
+    older.next().and_then(|other| other.metadata.name.clone())
+}
+
+fn taken(other: &str, why: &str) -> String {
+    format!("it is the same place as the older location `{other}` ({why}); use that one, and delete this one")
+}
+
+fn is_same_place(one: &BackupStorageLocationSpec, other: &BackupStorageLocationSpec) -> bool {
+    let place = |spec: &BackupStorageLocationSpec| {
+        let endpoint = spec.config.as_ref().and_then(|config| config.endpoint.as_deref()).unwrap_or_default();
+        let prefix = spec.prefix.as_deref().unwrap_or_default().trim_matches('/').to_owned();
+        (spec.provider, endpoint.trim_end_matches('/').to_owned(), spec.bucket.clone(), prefix)
+    };
+    place(one) == place(other)
+}
+
+/// What is worth knowing of a location that can be used.
+fn remarks(facts: &Facts<'_>, status: &BackupStorageLocationStatus) -> Option<String> {
+    let mut remarks = Vec::new();
+    let may_write = !is_read_only(facts.location);
+    if may_write && status.capabilities.as_ref().is_some_and(|can| !can.conditional_writes) {
+        remarks.push(
+            "the service has no conditional writes: clusters that share this location must not use the same names"
+                .to_owned(),
+        );
+    }
+    if facts.location.spec.default == Some(true)
+        && let Some(default) = default_of(facts.all).and_then(|default| default.metadata.name.clone())
+        && Some(&default) != facts.location.metadata.name.as_ref()
+    {
+        remarks
+            .push(format!("the older location `{default}` says that it is the default, too, and is the one"));
+    }
+    (!remarks.is_empty()).then(|| remarks.join("; "))
+}
+
+fn shortened(text: &str) -> String {
+    let end = text.floor_char_boundary(LONGEST_MESSAGE);
+    if end < text.len() { format!("{}…", &text[..end]) } else { text.to_owned() }
+}
+
+#[cfg(test)]
+mod tests;

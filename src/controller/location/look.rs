@@ -1,0 +1,187 @@
+//! Asks a location's bucket what there is to know: whether it can be reached and written, and which one it is.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use crate::api::{BackupStorageLocation, InvalidSpec};
+use crate::bucket::{Bucket, BucketError, LocationDocument};
+use crate::controller::context::Context;
+use crate::controller::error::ControllerError;
+use crate::controller::locations::is_read_only;
+use crate::model::causes;
+use crate::store::{ObjectKey, PutMode, Store, StoreError};
+
+/// Between two tries to write into a location that can be used. Reading goes on at each look; a write leaves two versions of
+/// an object in a bucket that keeps versions, so that one a minute would be a million a year.
+const WRITE_EVERY: Duration = Duration::from_secs(60 * 60);
+/// One look; longer than the tries of one request, so that its own words are what is told.
+const DEADLINE: Duration = Duration::from_secs(170);
+
+/// What a look saw.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// Which bucket it is; none where nothing of Ark was ever written.
+    pub identity: Option<LocationDocument>,
+    /// Whether a name can be claimed atomically, where that was tried.
+    pub conditional_writes: Option<bool>,
+}
+
+/// When each location was last written to, by name, and through which connection.
+#[derive(Default)]
+pub struct Looks {
+    written: Mutex<HashMap<String, (Weak<dyn Store>, Instant)>>,
+}
+
+impl Looks {
+    /// Whether the time for a try has come; a connection that is new, because specification or Secret changed, is tried.
+    fn is_write_due(&self, name: &str, bucket: &Bucket) -> bool {
+        let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        written.get(name).is_none_or(|(store, at)| {
+            at.elapsed() >= WRITE_EVERY
+                || !store.upgrade().is_some_and(|store| Arc::ptr_eq(&store, bucket.store()))
+        })
+    }
+
+    fn note(&self, name: &str, bucket: &Bucket, can_be_used: bool) {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        written.retain(|_, (store, _)| store.strong_count() > 0);
+        if can_be_used {
+            written.insert(name.to_owned(), (Arc::downgrade(bucket.store()), Instant::now()));
+        } else {
+            written.remove(name);
+        }
+    }
+}
+
+/// Looks at a location; the error says in words for a person why it cannot be used.
+pub async fn look(
+    context: &Context,
+    looks: &Looks,
+    location: &BackupStorageLocation,
+) -> Result<Seen, String> {
+    let wrong = location.spec.validate();
+    if !wrong.is_empty() {
+        return Err(wrong.iter().map(InvalidSpec::to_string).collect::<Vec<_>>().join("; "));
+    }
+    let known = location.status.as_ref().is_some_and(|status| status.id.is_some());
+    match tokio::time::timeout(DEADLINE, ask(context, looks, location, known)).await {
+        Ok(seen) => seen.map_err(|error| sentence(&error, known)),
+        Err(_) => Err(format!(
+            "it did not answer within {} s; check the service and the network",
+            DEADLINE.as_secs()
+        )),
+    }
+}
+
+async fn ask(
+    context: &Context,
+    looks: &Looks,
+    location: &BackupStorageLocation,
+    known: bool,
+) -> Result<Seen, ControllerError> {
+    let name = location.metadata.name.clone().unwrap_or_default();
+    let bucket = context.locations.connect(location).await?;
+    let failed = |doing: &str| ControllerError::bucket(format!("{doing} location `{name}`"));
+    if is_read_only(location) {
+        let identity = bucket.identity().await.map_err(failed("read the identity of"))?;
+        return Ok(Seen { identity, conditional_writes: None });
+    }
+    // A bucket that had an identity gets no other: without it, it was emptied or replaced.
+    let identity = if known { bucket.identity().await } else { bucket.establish_identity().await.map(Some) };
+    let identity = identity.map_err(failed("read the identity of"))?;
+    let due = looks.is_write_due(&name, &bucket);
+    if !due || identity.is_none() {
+        return Ok(Seen { identity, conditional_writes: None });
+    }
+    let written = try_to_write(&bucket, &context.identity.uid).await;
+    looks.note(&name, &bucket, written.is_ok());
+    let conditional_writes = Some(written.map_err(failed("write to"))?);
+    Ok(Seen { identity, conditional_writes })
+}
+
+/// Writes an object and removes it, and learns whether a create is atomic.
+async fn try_to_write(bucket: &Bucket, cluster: &str) -> Result<bool, BucketError> {
+    let store = bucket.store();
+    let key = ObjectKey::new(format!("ark-probe-of-{cluster}"))?;
+    store.put(&key, Bytes::from_static(b"probe\n"), PutMode::Overwrite).await?;
+    store.delete(std::slice::from_ref(&key)).await?;
+    Ok(store.conditional_writes().await?)
+}
+
+/// Why a location cannot be used; `known` when it once could.
+fn sentence(error: &ControllerError, known: bool) -> String {
+    match error {
+        ControllerError::Location { name: _, why } => why.clone(),
+        ControllerError::Bucket {
+            source: BucketError::Store(StoreError::BucketMissing { missing, .. }),
+            ..
+        } => {
+            if known {
+                format!("{missing} is gone; nothing was deleted because of it; bring it back")
+            } else {
+                format!("{missing} does not exist; create it, or set config.createBucket to true")
+            }
+        }
+        ControllerError::Bucket { source, .. } => causes(source),
+        other => causes(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Action, Operation};
+
+    fn store_error(error: StoreError) -> ControllerError {
+        ControllerError::bucket("look")(error.into())
+    }
+
+    fn action() -> Action {
+        Action { operation: Operation::List, target: "s3://b".into() }
+    }
+
+    #[test]
+    fn a_bucket_that_never_was_and_one_that_is_gone_are_two_sentences() {
+        let missing = || StoreError::BucketMissing { action: action(), missing: "bucket `b`".into() };
+        assert!(sentence(&store_error(missing()), false).contains("config.createBucket"));
+        assert!(sentence(&store_error(missing()), true).contains("nothing was deleted"));
+    }
+
+    #[test]
+    fn what_the_store_says_is_told_with_its_cause() {
+        let hint = "the credentials may not do this".to_owned();
+        let forbidden = StoreError::Forbidden { action: action(), hint, source: Some("AccessDenied".into()) };
+        let told = sentence(&store_error(forbidden), true);
+        assert!(told.contains("may not do this") && told.contains("AccessDenied"), "{told}");
+        let unreachable = StoreError::Unreachable {
+            action: action(),
+            endpoint: "http://x".into(),
+            source: "connection refused".into(),
+        };
+        let told = sentence(&store_error(unreachable), true);
+        assert!(told.contains("cannot reach http://x") && told.ends_with("connection refused"), "{told}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_location_is_written_to_at_first_once_an_hour_and_after_each_failure() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = crate::store::Location::from_url(&format!("file://{}", folder.path().display())).unwrap();
+        let open = async || Bucket::new(crate::store::open(&place).await.unwrap());
+        let (bucket, looks) = (open().await, Looks::default());
+        assert!(looks.is_write_due("a", &bucket));
+        looks.note("a", &bucket, true);
+        assert!(!looks.is_write_due("a", &bucket) && looks.is_write_due("b", &bucket));
+        assert!(looks.is_write_due("a", &open().await));
+        tokio::time::advance(WRITE_EVERY).await;
+        assert!(looks.is_write_due("a", &bucket));
+        looks.note("a", &bucket, true);
+        looks.note("a", &bucket, false);
+        assert!(looks.is_write_due("a", &bucket));
+        assert!(try_to_write(&bucket, "cluster").await.unwrap());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}

@@ -1,0 +1,114 @@
+//! Locations: whether each can be used, and is still the one it was.
+//!
+//! `look` asks the bucket, `decide` (pure) makes a status of the answer, this file records it. The two fields of the status
+//! that say what is in the bucket belong to `sync`.
+
+mod decide;
+mod look;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use kube::api::PostParams;
+use kube::runtime::controller::Action;
+use kube::runtime::{PredicateConfig, WatchStreamExt as _, predicates};
+
+use super::context::Context;
+use super::error::ControllerError;
+use super::retry;
+use super::stores::Feed;
+use crate::api::{BackupStorageLocation, LocationPhase, Timestamp};
+use decide::{Facts, decide};
+use look::{Looks, Seen};
+
+/// Between two looks at a location that says nothing else, as in Velero.
+const VALIDATION_PERIOD: Duration = Duration::from_secs(60);
+/// The shortest period that is obeyed: a look costs a handful of requests.
+const SHORTEST_PERIOD: Duration = Duration::from_secs(1);
+/// A status that others write too is decided anew so often before it is left to the next look.
+const TRIES: u32 = 3;
+
+/// Reconciles until the server stops.
+pub async fn run(context: Arc<Context>, feed: Feed<BackupStorageLocation>) {
+    let Feed { changes, store } = feed;
+    // Statuses, of which this controller writes most, change nothing that is validated.
+    let changes = changes.predicate_filter(predicates::generation, PredicateConfig::default()).boxed();
+    let looks = Arc::new(Looks::default());
+    let reconcile = move |location, context| reconcile(location, context, Arc::clone(&looks));
+    retry::drive(context, Feed { changes, store }, reconcile).await;
+}
+
+async fn reconcile(
+    location: Arc<BackupStorageLocation>,
+    context: Arc<Context>,
+    looks: Arc<Looks>,
+) -> Result<Action, ControllerError> {
+    if location.metadata.deletion_timestamp.is_some() {
+        return Ok(Action::await_change());
+    }
+    let seen = look::look(&context, &looks, &location).await;
+    record(&context, location.as_ref().clone(), &seen).await?;
+    Ok(Action::requeue(period(&location)))
+}
+
+/// Writes what was seen into the status, unless nothing is new.
+async fn record(
+    context: &Context,
+    mut location: BackupStorageLocation,
+    seen: &Result<Seen, String>,
+) -> Result<(), ControllerError> {
+    let name = location.metadata.name.clone().unwrap_or_default();
+    let doing = || format!("write the status of location `{name}`");
+    let api = context.api::<BackupStorageLocation>();
+    let looked_at = (location.metadata.uid.clone(), location.spec.clone());
+    for attempt in 1.. {
+        let all = context.stores.locations.state();
+        let now = Timestamp::now();
+        let status = decide(&Facts { location: &location, seen, all: &all, now });
+        let before = location.status.replace(status.clone()).unwrap_or_default();
+        context.metrics.location_available(&name, status.phase == Some(LocationPhase::Available));
+        if !decide::is_worth_writing(&before, &status, period(&location)) {
+            return Ok(());
+        }
+        let parameters = PostParams::default();
+        let write = api.replace_status(&name, &parameters, &location);
+        match ControllerError::within(doing(), write).await {
+            Ok(_) => {
+                if before.phase != status.phase {
+                    announce(context, &location).await;
+                }
+                return Ok(());
+            }
+            Err(error) if error.is_conflict() && attempt < TRIES => {}
+            Err(error) => return Err(error),
+        }
+        let fresh = ControllerError::within(format!("read location `{name}`"), api.get_opt(&name)).await?;
+        // What was seen says nothing of another location, or of one that was changed: that change is looked at by itself.
+        match fresh {
+            Some(fresh) if (fresh.metadata.uid.clone(), fresh.spec.clone()) == looked_at => location = fresh,
+            _ => return Ok(()),
+        }
+    }
+    Ok(())
+}
+
+/// Tells of a phase that has just begun.
+async fn announce(context: &Context, location: &BackupStorageLocation) {
+    let Some(status) = &location.status else { return };
+    let name = location.metadata.name.as_deref().unwrap_or_default();
+    let message = status.message.as_deref().unwrap_or("it can be used");
+    if status.phase == Some(LocationPhase::Available) {
+        tracing::info!(kind = "BackupStorageLocation", name, "available: {message}");
+        context.events.changed(location, "Available", message).await;
+    } else {
+        tracing::warn!(kind = "BackupStorageLocation", name, "unavailable: {message}");
+        context.events.warned(location, "Unavailable", message).await;
+    }
+}
+
+/// How long until the next look.
+fn period(location: &BackupStorageLocation) -> Duration {
+    let given = location.spec.validation_period.as_ref().and_then(|period| period.length().ok());
+    given.unwrap_or(VALIDATION_PERIOD).max(SHORTEST_PERIOD)
+}

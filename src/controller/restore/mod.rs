@@ -1,0 +1,138 @@
+//! Restores: admitted, run through the engine, recorded; `runs` has the flow.
+
+mod admit;
+mod engine;
+mod status;
+
+use std::sync::Arc;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::runtime::reflector::Store;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use super::backup::unnameable;
+use super::context::Context;
+use super::error::ControllerError;
+use super::locations::OpenLocation;
+use super::runs::{self, Broken, Change, Facts, Job, Name, Run, Stage, State};
+use super::stores::{Feed, Stores};
+use crate::api::{Backup, Restore, RestorePhase, STORAGE_LOCATION_LABEL, label_value};
+use crate::bucket::{Bucket, BucketError, Claim};
+use crate::model::{BackupName, Progress};
+use crate::telemetry::{Metrics, RunFigures, RunMetrics};
+use admit::{admit, choose, objection_to};
+
+/// Reconciles until the server stops.
+pub async fn run(context: Arc<Context>, feed: Feed<Restore>) {
+    let at_once = context.settings.concurrent_restores;
+    let stores = &context.stores;
+    if runs::is_ready(&context, &stores.locations).await && runs::is_ready(&context, &stores.backups).await {
+        runs::run(context, feed, at_once).await;
+    }
+}
+
+impl Run for Restore {
+    /// The backup that it restores.
+    type Plan = BackupName;
+
+    fn store(stores: &Stores) -> &Store<Self> {
+        &stores.restores
+    }
+
+    fn metrics(metrics: &Metrics) -> &RunMetrics {
+        &metrics.restores
+    }
+
+    fn schedule(&self) -> &str {
+        self.spec.schedule_name.as_deref().unwrap_or_default()
+    }
+
+    fn state(&self) -> State {
+        let Some(status) = &self.status else { return State::default() };
+        let phase = status.phase.unwrap_or_default();
+        State {
+            stage: match phase {
+                RestorePhase::New => Stage::New,
+                RestorePhase::InProgress => Stage::Begun,
+                _ => Stage::Over,
+            },
+            phase: phase.to_string(),
+            attempt: status.attempt.unwrap_or_default(),
+            holder: status.holder.clone(),
+        }
+    }
+
+    fn conditions(&self) -> &[Condition] {
+        self.status.as_ref().map_or(&[], |status| &status.conditions)
+    }
+
+    async fn facts(&self, context: &Context) -> Result<Facts<Self>, ControllerError> {
+        let source = choose(self, &context.stores.backups.state());
+        let (site, location) = match &source {
+            Ok(backup) => {
+                let (site, location) =
+                    runs::open_site(context, backup.spec.storage_location.as_deref()).await;
+                (Some(site), location)
+            }
+            Err(_) => (None, None),
+        };
+        let (admission, plan) = admit(self, source, site.as_ref(), context.settings.disable_restores);
+        let name = match &location {
+            // Nothing of it is ever in a bucket that may not be written to.
+            Some(location) if !location.read_only => runs::who_has(context, self, location).await?,
+            _ => Name::Free,
+        };
+        let ready = plan.zip(location);
+        Ok(Facts { errors: admission.errors, wait: admission.wait, ready, name })
+    }
+
+    fn settled(&self, _: &BackupName, location: &OpenLocation) -> Value {
+        json!({"metadata": {"labels": {STORAGE_LOCATION_LABEL: label_value(&location.name)}}})
+    }
+
+    fn change(&mut self, change: &Change<Self>) {
+        status::change(self.status.get_or_insert_default(), change);
+    }
+
+    /// Who deletes a Backup says so first and looks then whether it is being restored; so we do it the other way round.
+    async fn last_objection(
+        &self,
+        context: &Context,
+        backup: &BackupName,
+    ) -> Result<Option<String>, ControllerError> {
+        let doing = format!("look at Backup `{backup}` before it is restored");
+        let found = ControllerError::within(doing, context.api::<Backup>().get_opt(backup.as_str())).await?;
+        Ok(match found {
+            Some(found) => objection_to(&found),
+            None => Some(format!("Backup `{backup}` was deleted just now")),
+        })
+    }
+
+    async fn engine(
+        &self,
+        context: &Context,
+        job: &Job<Self>,
+        progress: &Progress,
+        stop: CancellationToken,
+    ) -> Result<Self, Broken> {
+        engine::run(self, context, job, progress, stop).await
+    }
+
+    async fn read(bucket: &Bucket, name: &str) -> Result<Self, BucketError> {
+        bucket.read_restore(&name.parse().map_err(unnameable)?).await
+    }
+
+    async fn sweep(bucket: &Bucket, name: &str, claim: &Claim) -> Result<(), BucketError> {
+        let attempt = bucket.claim_restore(&name.parse().map_err(unnameable)?, claim).await?;
+        attempt.discard().await.map(drop)
+    }
+
+    fn failure(&self) -> Option<&str> {
+        self.status.as_ref()?.failure_reason.as_deref()
+    }
+
+    fn figures(&self) -> RunFigures {
+        self.status.as_ref().map(status::figures).unwrap_or_else(|| status::figures(&Default::default()))
+    }
+}

@@ -1,0 +1,110 @@
+//! How a Restore's status changes on its way, and what it says in numbers. Pure.
+
+use crate::api::{Restore, RestorePhase, RestoreProgress, RestoreStatus, STORED, Timestamp};
+use crate::controller::backup::seconds_between;
+use crate::controller::runs::Change;
+use crate::telemetry::RunFigures;
+
+/// Changes a status.
+pub fn change(status: &mut RestoreStatus, change: &Change<Restore>) {
+    let before = std::mem::take(status);
+    *status = match change.clone() {
+        Change::Wait(condition) => RestoreStatus {
+            phase: before.phase.or(Some(RestorePhase::New)),
+            conditions: vec![condition],
+            ..before
+        },
+        Change::Begin { attempt, holder, at, plan: backup } => RestoreStatus {
+            phase: Some(RestorePhase::InProgress),
+            backup_name: Some(backup.to_string()),
+            attempt: Some(attempt),
+            holder: Some(holder),
+            start_timestamp: Some(at),
+            ..RestoreStatus::default()
+        },
+        Change::Progress(now) => {
+            let progress = RestoreProgress { total_items: now.total, items_restored: now.done };
+            RestoreStatus { progress: Some(progress), ..before }
+        }
+        Change::Refuse(errors) => RestoreStatus {
+            phase: Some(RestorePhase::FailedValidation),
+            validation_errors: errors,
+            ..RestoreStatus::default()
+        },
+        Change::Fail(why, at) => RestoreStatus {
+            phase: Some(RestorePhase::Failed),
+            failure_reason: Some(why),
+            completion_timestamp: Some(at),
+            conditions: Vec::new(),
+            ..before
+        },
+        // What it has restored by now stays, so that the next attempt has to know that it is not the first.
+        Change::PutBack => RestoreStatus { holder: None, ..before },
+        Change::Done(document, stored) => {
+            let mut done = document.status.unwrap_or_default();
+            done.conditions.retain(|condition| condition.type_ != STORED);
+            done.conditions.push(stored);
+            done
+        }
+    };
+}
+
+/// What a status says in numbers.
+pub fn figures(status: &RestoreStatus) -> RunFigures {
+    RunFigures {
+        seconds: seconds_between(status.start_timestamp, status.completion_timestamp),
+        items: status.progress.as_ref().map_or(0, |progress| progress.items_restored),
+        item_errors: status.errors,
+        warnings: status.warnings,
+        tarball_bytes: 0,
+        at: status.completion_timestamp.unwrap_or_else(Timestamp::now).time(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::RestoreSpec;
+    use crate::model::ProgressSnapshot;
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+    fn begin(attempt: u32) -> Change<Restore> {
+        let at = Timestamp::now();
+        Change::Begin { attempt, holder: "pod/1".into(), at, plan: "nightly-1".parse().unwrap() }
+    }
+
+    fn after(changes: Vec<Change<Restore>>) -> RestoreStatus {
+        let mut status = RestoreStatus::default();
+        for each in changes {
+            change(&mut status, &each);
+        }
+        status
+    }
+
+    #[test]
+    fn it_keeps_which_backup_it_began_with_until_its_end() {
+        let now = ProgressSnapshot { total: 9, done: 4, ..ProgressSnapshot::default() };
+        let begun = after(vec![begin(1), Change::Progress(now)]);
+        assert_eq!((begun.phase, begun.attempt), (Some(RestorePhase::InProgress), Some(1)));
+        assert_eq!(begun.progress.as_ref().unwrap().items_restored, 4);
+        for change in [Change::PutBack, Change::Fail("because".into(), Timestamp::now())] {
+            let status = after(vec![begin(1), change]);
+            assert_eq!((status.backup_name.as_deref(), status.attempt), (Some("nightly-1"), Some(1)));
+        }
+    }
+
+    #[test]
+    fn what_is_done_says_what_its_document_says_and_where_the_record_is() {
+        let mut document = Restore::new("back", RestoreSpec::default());
+        document.status = Some(RestoreStatus {
+            phase: Some(RestorePhase::Completed),
+            created: 5,
+            progress: Some(RestoreProgress { total_items: 5, items_restored: 5 }),
+            ..RestoreStatus::default()
+        });
+        let stored = crate::api::stored("there".into(), Time(k8s_openapi::jiff::Timestamp::UNIX_EPOCH));
+        let status = after(vec![begin(1), Change::Done(Box::new(document), stored)]);
+        assert!(crate::api::is_stored(&status.conditions));
+        assert_eq!((status.created, figures(&status).items), (5, 5));
+    }
+}

@@ -1,0 +1,277 @@
+//! Doing what was decided, and recording what came of it.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::ResourceExt as _;
+use kube::runtime::controller::Action;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::decide::Step;
+use super::facts::{Name, who_has};
+use super::follow::{Early, follow};
+use super::record::{GRACE, Record, Written};
+use super::{Broken, Change, Job, Run, Stage, WAIT, described, is_left_alone};
+use crate::api::{STORED, Timestamp, stored};
+use crate::bucket::Claim;
+use crate::controller::context::Context;
+use crate::controller::error::ControllerError;
+use crate::controller::locations::OpenLocation;
+use crate::model::{Progress, causes};
+
+/// Type of the condition that says why a Backup or Restore does not begin, or does not go on.
+const WAITING: &str = "Waiting";
+
+/// Does it.
+///
+/// # Errors
+/// When it could not be done, or not recorded; then it is decided again.
+pub async fn act<K: Run>(context: &Context, object: K, step: Step<K>) -> Result<Action, ControllerError> {
+    let mut record = Record::open(context, object);
+    match step {
+        Step::Wait(why) => return wait(context, record.object(), why).await,
+        Step::Refuse(errors) => refuse(&mut record, errors).await?,
+        Step::Record(document) => done(&mut record, document, None).await?,
+        Step::GiveUp(why, location) => {
+            let left = match location {
+                Some(location) => sweep(&record, &location).await.err(),
+                None => None,
+            };
+            fail(&mut record, with_left(why, left.as_ref())).await?;
+        }
+        Step::Run(job) if !context.stop.is_cancelled() => run(&mut record, &job).await?,
+        Step::Run(_) => {}
+    }
+    Ok(Action::await_change())
+}
+
+/// Says, once, why it does not begin, and comes back to it.
+pub async fn wait<K: Run>(context: &Context, seen: &K, why: String) -> Result<Action, ControllerError> {
+    let condition = condition(WAITING, "True", "LocationUnavailable", why);
+    let known = seen.conditions().iter().find(|known| known.type_ == WAITING);
+    if known.is_none_or(|known| known.message != condition.message) {
+        let doing = format!("read {}", described(seen));
+        let fresh = ControllerError::within(doing, context.api::<K>().get_opt(&seen.name_any())).await?;
+        let Some(fresh) = fresh.filter(|fresh| !is_left_alone(fresh)) else {
+            return Ok(Action::await_change());
+        };
+        let mut record = Record::open(context, fresh);
+        let why = condition.message.clone();
+        if record.write(&Change::Wait(condition)).await? == Written::Done {
+            let (kind, name) = (K::kind(&()), seen.name_any());
+            tracing::warn!(%kind, name, "waits: {why}");
+            context.events.warned(record.object(), WAITING, &why).await;
+        }
+    }
+    Ok(Action::requeue(WAIT))
+}
+
+async fn run<K: Run>(record: &mut Record<'_, K>, job: &Job<K>) -> Result<(), ControllerError> {
+    let context = record.context();
+    if record.object().state().stage == Stage::New {
+        let merge = record.object().settled(&job.plan, &job.location);
+        record.settle(merge).await?;
+    }
+    let (attempt, holder) = (job.attempt, context.settings.holder.clone());
+    let begin = Change::Begin { attempt, holder, at: Timestamp::now(), plan: job.plan.clone() };
+    if record.write(&begin).await? == Written::Lost {
+        return Ok(());
+    }
+    if let Some(why) = record.object().last_objection(context, &job.plan).await? {
+        return refuse(record, vec![why]).await;
+    }
+    if attempt == 1 {
+        K::metrics(&context.metrics).attempted(record.object().schedule());
+    }
+    let again = if attempt > 1 { ", after an interruption" } else { "" };
+    tell(record, &format!("attempt {attempt}{again}, in location `{}`", job.location.name)).await;
+
+    let (progress, stop) = (Progress::default(), CancellationToken::new());
+    let object = record.object().clone();
+    let mut engine = Box::pin(object.engine(context, job, &progress, stop.clone()));
+    let (early, end) = tokio::select! {
+        biased;
+        end = &mut engine => (None, Some(end)),
+        early = follow(record, &progress) => {
+            stop.cancel();
+            (Some(early), timeout(GRACE, &mut engine).await.ok())
+        }
+    };
+    drop(engine);
+    conclude(record, &job.location, early, end).await
+}
+
+async fn conclude<K: Run>(
+    record: &mut Record<'_, K>,
+    location: &OpenLocation,
+    early: Option<Early>,
+    end: Option<Result<K, Broken>>,
+) -> Result<(), ControllerError> {
+    let (kind, name) = (K::kind(&()), record.object().name_any());
+    match (early, end) {
+        (Some(Early::Lost), _) => {
+            tracing::warn!(%kind, name, "another has changed its phase while it ran; it was stopped");
+            Ok(())
+        }
+        (Some(Early::Deleted), end) => {
+            tracing::info!(%kind, name, "it was deleted while it ran; it was stopped");
+            match end {
+                Some(Ok(_)) => Ok(()), // complete by then: the bucket has it
+                _ => sweep(record, location).await,
+            }
+        }
+        (_, Some(Ok(document))) => done(record, Box::new(document), Some(location)).await,
+        (_, Some(Err(Broken::Stopped { clean: true }))) => {
+            record.persist(&Change::PutBack).await?;
+            tracing::info!(%kind, name, "it was stopped with the server, and begins anew with the next one");
+            Ok(())
+        }
+        (_, None | Some(Err(Broken::Stopped { clean: false }))) => {
+            tracing::warn!(%kind, name, "it was cut short with the server; the next one goes on");
+            Ok(())
+        }
+        (_, Some(Err(Broken::Lost(error)))) => {
+            Err(ControllerError::bucket(format!("go on with {}", described(record.object())))(error))
+        }
+        (_, Some(Err(Broken::Refused(errors)))) => match own(record, location).await? {
+            Some(document) => done(record, document, Some(location)).await,
+            None => refuse(record, errors).await,
+        },
+        (_, Some(Err(Broken::Failed { why, left }))) => match own(record, location).await? {
+            Some(document) => done(record, document, Some(location)).await,
+            None => {
+                if left && let Err(error) = sweep(record, location).await {
+                    tracing::warn!(%kind, name, "{}", causes(&error));
+                }
+                fail(record, why).await
+            }
+        },
+    }
+}
+
+/// The document that the run left in the bucket in spite of how it ended.
+async fn own<K: Run>(
+    record: &Record<'_, K>,
+    location: &OpenLocation,
+) -> Result<Option<Box<K>>, ControllerError> {
+    if location.read_only {
+        return Ok(None);
+    }
+    match who_has(record.context(), record.object(), location).await? {
+        Name::Own(document) => Ok(Some(document)),
+        Name::Free | Name::Taken(_) => Ok(None),
+    }
+}
+
+/// Removes what attempts at it left in the bucket; what is another's stays.
+async fn sweep<K: Run>(record: &Record<'_, K>, location: &OpenLocation) -> Result<(), ControllerError> {
+    if location.read_only {
+        return Ok(());
+    }
+    let (context, object) = (record.context(), record.object());
+    let claim = Claim::new(object.uid().unwrap_or_default(), &context.identity.uid, &context.settings.holder);
+    match K::sweep(&location.bucket, &object.name_any(), &claim).await {
+        Err(error) if !error.is_name_taken() => Err(ControllerError::bucket(format!(
+            "remove what is left of {} from location `{}`",
+            described(object),
+            location.name
+        ))(error)),
+        _ => Ok(()),
+    }
+}
+
+fn with_left(why: String, left: Option<&ControllerError>) -> String {
+    match left {
+        Some(left) => format!("{why} ({}; it goes a day later)", causes(left)),
+        None => why,
+    }
+}
+
+async fn refuse<K: Run>(record: &mut Record<'_, K>, errors: Vec<String>) -> Result<(), ControllerError> {
+    let note = errors.join("; ");
+    if record.persist(&Change::Refuse(errors)).await? == Written::Done {
+        let context = record.context();
+        K::metrics(&context.metrics).refused(record.object().schedule());
+        tell(record, &note).await;
+    }
+    Ok(())
+}
+
+async fn fail<K: Run>(record: &mut Record<'_, K>, why: String) -> Result<(), ControllerError> {
+    if record.persist(&Change::Fail(why.clone(), Timestamp::now())).await? == Written::Done {
+        let context = record.context();
+        K::metrics(&context.metrics).failed(record.object().schedule());
+        tell(record, &why).await;
+    }
+    Ok(())
+}
+
+/// Records a run that is over; without a location, one whose document was found in the bucket.
+async fn done<K: Run>(
+    record: &mut Record<'_, K>,
+    document: Box<K>,
+    location: Option<&OpenLocation>,
+) -> Result<(), ControllerError> {
+    let condition = match location {
+        Some(OpenLocation { name, read_only: true, .. }) => condition(
+            STORED,
+            "False",
+            "ReadOnlyLocation",
+            format!(
+                "location `{name}` is ReadOnly, so that the record of this run is in this cluster only; it goes with the object"
+            ),
+        ),
+        _ => stored("its document is in the bucket".to_owned(), now()),
+    };
+    match record.persist(&Change::Done(document, condition)).await {
+        Ok(Written::Done) => {}
+        Ok(Written::Lost) => return Ok(()),
+        Err(error) if error.is_status(422) => {
+            return fail(record, format!("its document in the bucket is none: {}", causes(&error))).await;
+        }
+        Err(error) => return Err(error),
+    }
+    let (context, object) = (record.context(), record.object());
+    let (metrics, schedule, figures) = (K::metrics(&context.metrics), object.schedule(), object.figures());
+    match &*object.state().phase {
+        "Completed" => metrics.succeeded(schedule),
+        "PartiallyFailed" => metrics.partially_failed(schedule),
+        _ => metrics.failed(schedule),
+    }
+    metrics.finished(schedule, &figures);
+    let note = format!(
+        "{} items in {:.0} s, {} warnings, {} errors",
+        figures.items, figures.seconds, figures.warnings, figures.item_errors
+    );
+    let note = object.failure().map_or(note, str::to_owned);
+    tell(record, &note).await;
+    Ok(())
+}
+
+/// An Event and a line in the log about the phase that it is in now.
+async fn tell<K: Run>(record: &Record<'_, K>, note: &str) {
+    let object = record.object();
+    let (kind, name, phase) = (K::kind(&()), object.name_any(), object.state().phase);
+    let events = &record.context().events;
+    if matches!(&*phase, "InProgress" | "Completed") {
+        tracing::info!(%kind, name, phase, "{note}");
+        events.changed(object, &phase, note).await;
+    } else {
+        tracing::warn!(%kind, name, phase, "{note}");
+        events.warned(object, &phase, note).await;
+    }
+}
+
+fn condition(type_: &str, status: &str, reason: &str, message: String) -> Condition {
+    Condition {
+        type_: type_.to_owned(),
+        status: status.to_owned(),
+        reason: reason.to_owned(),
+        message,
+        last_transition_time: now(),
+        observed_generation: None,
+    }
+}
+
+fn now() -> Time {
+    Time(k8s_openapi::jiff::Timestamp::now())
+}

@@ -1,0 +1,133 @@
+//! What is to be done about a Backup or Restore, from what is known. Pure.
+
+use super::facts::{Facts, Name};
+use super::{Job, Run, Stage, State};
+use crate::controller::locations::OpenLocation;
+
+/// Attempts at one run. An interruption is rare; a run that three servers did not survive ends the fourth one, too.
+pub const ATTEMPTS: u32 = 3;
+
+/// What is to be done.
+#[derive(Debug)]
+pub enum Step<K: Run> {
+    /// Nothing yet, and why.
+    Wait(String),
+    /// It cannot be run; everything that is in the way.
+    Refuse(Vec<String>),
+    /// It is run.
+    Run(Box<Job<K>>),
+    /// It is in the bucket already, and the cluster does not know yet.
+    Record(Box<K>),
+    /// It was begun, and cannot be finished; where something of it may be left.
+    GiveUp(String, Option<OpenLocation>),
+}
+
+/// Decides about one that is neither over nor another's.
+pub fn decide<K: Run>(object: &K, facts: Facts<K>) -> Step<K> {
+    let Facts { mut errors, wait, ready, name } = facts;
+    let State { stage, attempt, .. } = object.state();
+    match name {
+        Name::Own(document) => return Step::Record(document),
+        Name::Taken(why) => errors.push(why),
+        Name::Free => {}
+    }
+    let attempt = attempt.saturating_add(1);
+    let begun = stage == Stage::Begun;
+    match (errors.is_empty(), wait, ready) {
+        (false, ..) if begun => {
+            let why = "the server that was at it was interrupted, and it cannot be run again";
+            Step::GiveUp(format!("{why}: {}", errors.join("; ")), None)
+        }
+        (false, ..) => Step::Refuse(errors),
+        (true, Some(why), _) => Step::Wait(why),
+        (true, None, Some((_, location))) if attempt > ATTEMPTS => {
+            let why = format!(
+                "{ATTEMPTS} attempts at it were interrupted, each by the end of the server that made it; look why the server \
+                 ends (its memory may be too small), and create another one"
+            );
+            Step::GiveUp(why, Some(location))
+        }
+        (true, None, Some((plan, location))) => Step::Run(Box::new(Job { attempt, plan, location })),
+        (true, None, None) => Step::Wait("it is not known yet how to run it".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::{Backup, BackupPhase, BackupSpec, BackupStatus};
+    use crate::bucket::Bucket;
+    use crate::store::Location;
+
+    fn backup(phase: Option<BackupPhase>, attempt: Option<u32>) -> Backup {
+        let mut backup = Backup::new("nightly", BackupSpec::default());
+        backup.status = Some(BackupStatus { phase, attempt, ..BackupStatus::default() });
+        backup
+    }
+
+    async fn facts() -> Facts<Backup> {
+        let url = format!("file://{}", std::env::temp_dir().display());
+        let store = crate::store::open(&Location::from_url(&url).unwrap()).await.unwrap();
+        let bucket = Bucket::new(store);
+        let location = OpenLocation { name: "default".into(), id: "id".into(), read_only: false, bucket };
+        Facts {
+            errors: vec![],
+            wait: None,
+            ready: Some(("30d".parse().unwrap(), location)),
+            name: Name::Free,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_new_one_is_run_and_an_interrupted_one_twice_more() {
+        for (phase, before, now) in [
+            (None, None, 1),
+            (Some(BackupPhase::New), None, 1),
+            (Some(BackupPhase::New), Some(1), 2),
+            (Some(BackupPhase::InProgress), Some(1), 2),
+            (Some(BackupPhase::InProgress), Some(2), 3),
+        ] {
+            let step = decide(&backup(phase, before), facts().await);
+            assert!(matches!(&step, Step::Run(job) if job.attempt == now), "{phase:?} {before:?}: {step:?}");
+        }
+        let step = decide(&backup(Some(BackupPhase::InProgress), Some(3)), facts().await);
+        assert!(matches!(&step, Step::GiveUp(why, _) if why.contains("3 attempts")), "{step:?}");
+    }
+
+    #[tokio::test]
+    async fn what_is_in_the_bucket_is_recorded_and_never_run_again() {
+        for (phase, attempt) in
+            [(BackupPhase::New, 0), (BackupPhase::InProgress, 1), (BackupPhase::InProgress, 9)]
+        {
+            let own = Name::Own(Box::new(backup(Some(BackupPhase::Completed), None)));
+            let facts =
+                Facts { name: own, wait: Some("away".into()), errors: vec!["x".into()], ..facts().await };
+            assert!(matches!(decide(&backup(Some(phase), Some(attempt)), facts), Step::Record(_)));
+        }
+    }
+
+    #[tokio::test]
+    async fn all_errors_are_told_at_once_and_weigh_more_than_waiting() {
+        let wrong = || Facts {
+            errors: vec!["one".into()],
+            name: Name::Taken("two".into()),
+            wait: Some("away".into()),
+            ready: None,
+        };
+        let step = decide(&backup(None, None), wrong());
+        assert!(matches!(&step, Step::Refuse(errors) if *errors == ["one", "two"]), "{step:?}");
+        let step = decide(&backup(Some(BackupPhase::InProgress), Some(1)), wrong());
+        assert!(matches!(&step, Step::GiveUp(why, _) if why.contains("one; two")), "{step:?}");
+    }
+
+    #[tokio::test]
+    async fn a_location_that_is_away_is_waited_for_whatever_the_attempt() {
+        for (phase, attempt) in
+            [(BackupPhase::New, 0), (BackupPhase::InProgress, 1), (BackupPhase::InProgress, 3)]
+        {
+            let facts = Facts { wait: Some("away".into()), ready: None, ..facts().await };
+            let step = decide(&backup(Some(phase), Some(attempt)), facts);
+            assert!(matches!(&step, Step::Wait(why) if why == "away"), "{step:?}");
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! What is known of a run before anything is done: its location, and who has its name in the bucket.
+
+use kube::ResourceExt as _;
+
+use super::{Run, described};
+use crate::bucket::BucketError;
+use crate::controller::context::Context;
+use crate::controller::error::ControllerError;
+use crate::controller::locations::{OpenLocation, is_read_only};
+use crate::model::{Category, causes};
+
+/// What is known of a run.
+#[derive(Debug)]
+pub struct Facts<K: Run> {
+    /// Why it cannot be run, all at once.
+    pub errors: Vec<String>,
+    /// Why it cannot be run now.
+    pub wait: Option<String>,
+    /// How it is run, and where; none while it cannot be.
+    pub ready: Option<(K::Plan, OpenLocation)>,
+    /// Who has its name.
+    pub name: Name<K>,
+}
+
+/// Who has a name in a bucket.
+#[derive(Debug)]
+pub enum Name<K> {
+    /// Nobody who has committed it; of two that are making it, the claim decides.
+    Free,
+    /// This very run, which is complete.
+    Own(Box<K>),
+    /// Another; and what to do.
+    Taken(String),
+}
+
+/// What is known of a location without asking anybody but the cluster's store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Site {
+    /// There is none of this name.
+    Missing(String),
+    /// It cannot be used now, and why.
+    Unavailable {
+        /// Its name.
+        name: String,
+        /// Whether nothing may be written there.
+        read_only: bool,
+        /// Why, and what to do.
+        why: String,
+    },
+    /// It can be used.
+    Usable {
+        /// Its name.
+        name: String,
+        /// Whether nothing may be written there.
+        read_only: bool,
+    },
+}
+
+/// Opens the location of a name, or the default one, and says how it is.
+pub async fn open_site(context: &Context, name: Option<&str>) -> (Site, Option<OpenLocation>) {
+    let Some(location) = context.locations.find(name) else {
+        return (Site::Missing(name.unwrap_or(&context.settings.default_location).to_owned()), None);
+    };
+    let (name, read_only) = (location.name_any(), is_read_only(&location));
+    match context.locations.open(Some(&name)).await {
+        Ok(open) => (Site::Usable { name, read_only }, Some(open)),
+        Err(error) => (Site::Unavailable { why: causes(&error), name, read_only }, None),
+    }
+}
+
+/// Who has the name of a run in the bucket of a location.
+///
+/// # Errors
+/// When the bucket cannot be read.
+pub async fn who_has<K: Run>(
+    context: &Context,
+    object: &K,
+    location: &OpenLocation,
+) -> Result<Name<K>, ControllerError> {
+    let name = object.name_any();
+    let other = |cluster: Option<&str>| {
+        let cluster = cluster.map(|uid| format!(", made in cluster {}", uid.escape_debug()));
+        format!(
+            "its name `{name}` is taken in location `{}`: a complete one{} is there; use another name, or delete that one first",
+            location.name,
+            cluster.unwrap_or_default()
+        )
+    };
+    match K::read(&location.bucket, &name).await {
+        Ok(document) => {
+            let cluster = document.cluster();
+            let here = cluster.is_none_or(|cluster| cluster == context.identity.uid);
+            if here && document.meta().uid.is_some() && document.meta().uid == object.meta().uid {
+                return Ok(Name::Own(Box::new(document)));
+            }
+            Ok(Name::Taken(other(cluster)))
+        }
+        Err(BucketError::NotFound { .. } | BucketError::Incomplete { .. }) => Ok(Name::Free),
+        Err(error @ BucketError::Store(_)) if error.category() != Category::TooLarge => {
+            let doing = format!("look for {} in location `{}`", described(object), location.name);
+            Err(ControllerError::bucket(doing)(error))
+        }
+        Err(error) => Ok(Name::Taken(format!(
+            "its name `{name}` is taken in location `{}` by what cannot be read: {}; use another name",
+            location.name,
+            causes(&error)
+        ))),
+    }
+}

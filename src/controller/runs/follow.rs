@@ -1,0 +1,62 @@
+//! An eye on a run: shows how far it is, at most once a second, and sees why it has to end early.
+
+use std::time::Duration;
+
+use kube::ResourceExt as _;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::record::{Record, Written};
+use super::{Change, Run};
+use crate::model::{Progress, ProgressSnapshot, causes};
+
+/// Between two looks; as often, at most, the progress is written.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Why a run has to end early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Early {
+    /// The server ends.
+    Stopping,
+    /// Its object was deleted.
+    Deleted,
+    /// Its object is another's run by now.
+    Lost,
+}
+
+/// Follows a run until it has to end early; a progress that cannot be written is not worth more than a line.
+pub async fn follow<K: Run>(record: &mut Record<'_, K>, progress: &Progress) -> Early {
+    let stop = record.context().stop.clone();
+    let mut looks = interval(LOOK);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut shown = ProgressSnapshot::default();
+    loop {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return Early::Stopping,
+            _ = looks.tick() => {}
+        }
+        if !record.is_there().await {
+            return Early::Deleted;
+        }
+        let now = progress.snapshot();
+        if (now.done, now.total, now.bytes) == (shown.done, shown.total, shown.bytes) {
+            continue;
+        }
+        shown = now.clone();
+        let change = Change::Progress(now);
+        let written = tokio::select! {
+            biased;
+            () = stop.cancelled() => return Early::Stopping,
+            written = record.write(&change) => written,
+        };
+        match written {
+            Ok(Written::Done) => {}
+            Ok(Written::Lost) if record.is_there().await => return Early::Lost,
+            Ok(Written::Lost) => return Early::Deleted,
+            Err(error) => {
+                let (kind, name) = (K::kind(&()), record.object().name_any());
+                tracing::warn!(%kind, name, "its progress could not be shown: {}", causes(&error));
+            }
+        }
+    }
+}

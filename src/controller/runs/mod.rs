@@ -1,0 +1,259 @@
+//! What Backups and Restores have in common: one run of the engine each, admitted, followed, recorded, taken up again.
+//!
+//! `facts` (the location, and who has the name in the bucket) → the kind's own admission → `decide` (pure) → `act`: refuse, wait,
+//! record what is in the bucket already, give up, or run; `follow` has an eye on the run, `record` alone writes the status.
+
+mod act;
+mod decide;
+mod facts;
+mod follow;
+mod record;
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::runtime::controller::Action;
+use kube::runtime::reflector::Store;
+use kube::{Resource, ResourceExt as _};
+use serde_json::Value;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+pub use facts::{Facts, Name, Site, open_site, who_has};
+
+use super::context::Context;
+use super::error::ControllerError;
+use super::locations::OpenLocation;
+use super::retry::drive;
+use super::stores::{Feed, Stores};
+use crate::api::{SYNCED_FROM, Timestamp};
+use crate::bucket::{Bucket, BucketError, Claim, RunDocument};
+use crate::model::{Progress, ProgressSnapshot};
+use crate::telemetry::{Metrics, RunFigures, RunMetrics};
+use act::act;
+use decide::{Step, decide};
+
+/// How soon a run whose location cannot be used looks again: it should begin soon after the location is back, and looking
+/// costs no request.
+const WAIT: Duration = Duration::from_secs(5);
+
+/// A Backup or a Restore, as far as running it goes.
+pub trait Run:
+    RunDocument + Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + 'static
+{
+    /// What admission finds out that the run needs.
+    type Plan: Clone + Debug + Send + Sync;
+
+    /// Those that the cluster has.
+    fn store(stores: &Stores) -> &Store<Self>;
+
+    /// What is counted of them.
+    fn metrics(metrics: &Metrics) -> &RunMetrics;
+
+    /// The Schedule it belongs to, as a label of metrics; empty when a person asked for it.
+    fn schedule(&self) -> &str;
+
+    /// How far it is.
+    fn state(&self) -> State;
+
+    /// The conditions in its status.
+    fn conditions(&self) -> &[Condition];
+
+    /// What is known before anything is done; writes nothing.
+    fn facts(&self, context: &Context) -> impl Future<Output = Result<Facts<Self>, ControllerError>> + Send;
+
+    /// What admission has settled about metadata and spec, as a merge patch; it is written while it may still be.
+    fn settled(&self, plan: &Self::Plan, location: &OpenLocation) -> Value;
+
+    /// Changes the status.
+    fn change(&mut self, change: &Change<Self>);
+
+    /// A last look, once others can see that it runs: why it must not, after all.
+    fn last_objection(
+        &self,
+        context: &Context,
+        plan: &Self::Plan,
+    ) -> impl Future<Output = Result<Option<String>, ControllerError>> + Send;
+
+    /// Runs the engine; it returns the document of the run.
+    fn engine(
+        &self,
+        context: &Context,
+        job: &Job<Self>,
+        progress: &Progress,
+        stop: CancellationToken,
+    ) -> impl Future<Output = Result<Self, Broken>> + Send;
+
+    /// The document of that name in a bucket.
+    fn read(bucket: &Bucket, name: &str) -> impl Future<Output = Result<Self, BucketError>> + Send;
+
+    /// Removes what attempts at it left in a bucket.
+    fn sweep(
+        bucket: &Bucket,
+        name: &str,
+        claim: &Claim,
+    ) -> impl Future<Output = Result<(), BucketError>> + Send;
+
+    /// Why it came to nothing, where its status says so.
+    fn failure(&self) -> Option<&str>;
+
+    /// What it came to, once it is over; times are those of its status.
+    fn figures(&self) -> RunFigures;
+}
+
+/// A run that may begin.
+#[derive(Clone, Debug)]
+pub struct Job<K: Run> {
+    /// Which attempt it is, from 1.
+    pub attempt: u32,
+    /// What admission found out.
+    pub plan: K::Plan,
+    /// Where the bucket is that it reads or writes.
+    pub location: OpenLocation,
+}
+
+/// How far a Backup or Restore is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct State {
+    /// Not begun, begun, or over.
+    pub stage: Stage,
+    /// Its phase, in the API server's spelling.
+    pub phase: String,
+    /// Which attempt it is or was; 0 before the first.
+    pub attempt: u32,
+    /// Who is at it.
+    pub holder: Option<String>,
+}
+
+/// What a phase means to whoever runs things.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stage {
+    /// It has not begun.
+    #[default]
+    New,
+    /// It has begun and not ended.
+    Begun,
+    /// Nothing more is to be done.
+    Over,
+}
+
+/// A change of a status.
+#[derive(Clone, Debug)]
+pub enum Change<K: Run> {
+    /// It cannot begin yet; the condition says why.
+    Wait(Condition),
+    /// It begins.
+    Begin {
+        /// Which attempt it is.
+        attempt: u32,
+        /// Who is at it.
+        holder: String,
+        /// When it begins.
+        at: Timestamp,
+        /// What admission found out.
+        plan: K::Plan,
+    },
+    /// It is as far as this.
+    Progress(ProgressSnapshot),
+    /// It cannot be run, for all these reasons.
+    Refuse(Vec<String>),
+    /// It came to nothing, because of this, at that time.
+    Fail(String, Timestamp),
+    /// It was stopped in good order, and begins anew with the next server.
+    PutBack,
+    /// It is over; the document says what it came to, the condition whether the bucket has it.
+    Done(Box<K>, Condition),
+}
+
+/// Why the engine came to no document.
+#[derive(Debug)]
+pub enum Broken {
+    /// It never began.
+    Refused(Vec<String>),
+    /// It was stopped; whether nothing is left of it in the bucket.
+    Stopped {
+        /// Whether its parts are gone.
+        clean: bool,
+    },
+    /// Its claim is another's by now.
+    Lost(BucketError),
+    /// It failed; whether something of it is left in the bucket.
+    Failed {
+        /// What happened.
+        why: String,
+        /// Whether there may be parts.
+        left: bool,
+    },
+}
+
+/// Reconciles all of one kind until the server stops, so many of them running at once.
+pub async fn run<K: Run>(context: Arc<Context>, feed: Feed<K>, at_once: usize) {
+    let turns = Arc::new(Semaphore::new(at_once));
+    drive(context, feed, move |object, context| reconcile(object, context, Arc::clone(&turns))).await;
+}
+
+async fn reconcile<K: Run>(
+    seen: Arc<K>,
+    context: Arc<Context>,
+    turns: Arc<Semaphore>,
+) -> Result<Action, ControllerError> {
+    if is_left_alone(&*seen) {
+        remember(&context, &*seen);
+        return Ok(Action::await_change());
+    }
+    let step = decide(&*seen, seen.facts(&context).await?);
+    if let Step::Wait(why) = step {
+        return act::wait(&context, &*seen, why).await;
+    }
+    let _turn = match step {
+        Step::Run(_) => tokio::select! {
+            () = context.stop.cancelled() => return Ok(Action::await_change()),
+            turn = turns.acquire_owned() => turn.ok(),
+        },
+        _ => None,
+    };
+    // What was seen may be old, and waiting for a turn takes its time.
+    let doing = format!("read {}", described(&*seen));
+    let fresh = ControllerError::within(doing, context.api::<K>().get_opt(&seen.name_any())).await?;
+    match fresh {
+        Some(fresh) if !is_left_alone(&fresh) => {
+            let step = decide(&fresh, fresh.facts(&context).await?);
+            act(&context, fresh, step).await
+        }
+        _ => Ok(Action::await_change()),
+    }
+}
+
+/// What came out of a bucket is never run, whatever its phase says; what is over or going is done with.
+fn is_left_alone<K: Run>(object: &K) -> bool {
+    object.annotations().contains_key(SYNCED_FROM)
+        || object.meta().deletion_timestamp.is_some()
+        || object.state().stage == Stage::Over
+}
+
+/// After a restart, the metrics still know when the last good one was.
+fn remember<K: Run>(context: &Context, object: &K) {
+    if object.state().phase == "Completed" && !object.annotations().contains_key(SYNCED_FROM) {
+        K::metrics(&context.metrics).was_successful(object.schedule(), object.figures().at);
+    }
+}
+
+/// Kind and name, for messages.
+pub fn described<K: Run>(object: &K) -> String {
+    format!("{} `{}`", K::kind(&()), object.name_any())
+}
+
+/// Waits until a store holds what the cluster has: what was not seen yet is not missing. False when the server stops first.
+pub async fn is_ready<K>(context: &Context, store: &Store<K>) -> bool
+where
+    K: Resource<DynamicType = ()> + Clone + 'static,
+{
+    tokio::select! {
+        () = context.stop.cancelled() => false,
+        ready = store.wait_until_ready() => ready.is_ok(),
+    }
+}

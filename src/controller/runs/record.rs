@@ -1,0 +1,159 @@
+//! The status of one run: the only way to write it.
+//!
+//! Every write replaces the whole status of the object as it was last seen. Where somebody else has changed the object
+//! meanwhile, it is read again, and written only while the run is still this server's.
+
+use std::time::Duration;
+
+use kube::ResourceExt as _;
+use kube::api::{Api, Patch, PatchParams, PostParams};
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::{Change, Run, Stage, described};
+use crate::controller::context::Context;
+use crate::controller::error::ControllerError;
+use crate::model::causes;
+
+/// Times that somebody else may change the object between our read and our write; people label, controllers annotate, seldom.
+const CONFLICTS: usize = 8;
+
+/// The first pause after a write that failed; they double.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+
+/// The longest pause: the API server comes back, and then a waiting person should soon see the end of the run.
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+
+/// How long a server that ends goes on trying to say what its runs came to; Kubernetes kills it after 30 s.
+pub const GRACE: Duration = Duration::from_secs(10);
+
+/// What became of a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// It is written.
+    Done,
+    /// The object is gone, or another's run by now: nothing more is to be written.
+    Lost,
+}
+
+/// The object of a run, as it was last seen.
+pub struct Record<'a, K: Run> {
+    context: &'a Context,
+    api: Api<K>,
+    object: K,
+}
+
+impl<'a, K: Run> Record<'a, K> {
+    /// A record that was read just now.
+    pub fn open(context: &'a Context, object: K) -> Self {
+        Self { context, api: context.api(), object }
+    }
+
+    /// The object as it was last seen.
+    pub fn object(&self) -> &K {
+        &self.object
+    }
+
+    /// The server it belongs to.
+    pub fn context(&self) -> &'a Context {
+        self.context
+    }
+
+    /// Writes metadata and spec; `merge` names only what changes, so that fields of a newer version stay.
+    ///
+    /// # Errors
+    /// When the API server refuses, or somebody else has changed the object.
+    pub async fn settle(&mut self, mut merge: Value) -> Result<(), ControllerError> {
+        merge["metadata"]["resourceVersion"] = json!(self.object.resource_version());
+        let doing = format!("write down what is settled about {}", described(&self.object));
+        let (name, patch) = (self.object.name_any(), Patch::Merge(merge));
+        let parameters = PatchParams::default();
+        let written = self.api.patch(&name, &parameters, &patch);
+        self.object = ControllerError::within(doing, written).await?;
+        Ok(())
+    }
+
+    /// Writes a change of the status.
+    ///
+    /// # Errors
+    /// When the API server refuses or does not answer; also, before the run has begun, when somebody else has changed the
+    /// object, about which then has to be decided again.
+    pub async fn write(&mut self, change: &Change<K>) -> Result<Written, ControllerError> {
+        let name = self.object.name_any();
+        let doing = format!("write the status of {}", described(&self.object));
+        let mut conflicts = 0;
+        loop {
+            let mut next = self.object.clone();
+            next.change(change);
+            let parameters = PostParams::default();
+            let written = self.api.replace_status(&name, &parameters, &next);
+            match ControllerError::within(doing.clone(), written).await {
+                Ok(written) => {
+                    self.object = written;
+                    return Ok(Written::Done);
+                }
+                Err(error) if error.is_not_found() => return Ok(Written::Lost),
+                Err(error) if error.is_conflict() && self.object.state().stage != Stage::New => {
+                    conflicts += 1;
+                    if conflicts > CONFLICTS {
+                        return Err(error);
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+            match ControllerError::within(doing.clone(), self.api.get_opt(&name)).await? {
+                Some(fresh) if self.is_same_run(&fresh) => self.object = fresh,
+                _ => return Ok(Written::Lost),
+            }
+        }
+    }
+
+    /// Writes a change that must not be forgotten: again and again until it is written, or the server has ended.
+    ///
+    /// # Errors
+    /// When the API server says that such a status cannot be, or the server ended before it was written.
+    pub async fn persist(&mut self, change: &Change<K>) -> Result<Written, ControllerError> {
+        let mut pause = FIRST_PAUSE;
+        let mut deadline = None;
+        loop {
+            let error = match self.write(change).await {
+                Ok(written) => return Ok(written),
+                Err(error) => error,
+            };
+            let now = Instant::now();
+            if self.context.stop.is_cancelled() && deadline.is_none() {
+                deadline = Some(now + GRACE);
+            }
+            if error.is_status(422) || error.is_status(400) || deadline.is_some_and(|end| now >= end) {
+                return Err(error);
+            }
+            let (kind, name) = (K::kind(&()), self.object.name_any());
+            tracing::warn!(%kind, name, "{}; trying again", causes(&error));
+            tokio::select! {
+                () = sleep_until(now + pause) => {}
+                () = self.context.stop.cancelled(), if deadline.is_none() => sleep(FIRST_PAUSE).await,
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Whether the object is there still, as far as the cluster's store knows; a second look makes sure that it is not.
+    pub async fn is_there(&self) -> bool {
+        let uid = self.object.uid();
+        let same = |other: &K| other.meta().uid == uid && other.meta().deletion_timestamp.is_none();
+        let name = self.object.name_any();
+        if K::store(&self.context.stores).find(|other| other.name_any() == name && same(other)).is_some() {
+            return true;
+        }
+        match ControllerError::within("", self.api.get_opt(&name)).await {
+            Ok(found) => found.is_some_and(|found| same(&found)),
+            Err(_) => true,
+        }
+    }
+
+    fn is_same_run(&self, fresh: &K) -> bool {
+        fresh.meta().uid == self.object.meta().uid
+            && fresh.meta().deletion_timestamp.is_none()
+            && fresh.state() == self.object.state()
+    }
+}

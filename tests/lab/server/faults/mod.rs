@@ -1,0 +1,5 @@
+//! What goes wrong around a server: the bucket, the API server, the clocks, and what people write. It survives, says what is
+//! wrong, and goes on when it is over.
+
+mod requests;
+mod surroundings;

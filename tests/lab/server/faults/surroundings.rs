@@ -1,0 +1,174 @@
+//! The bucket and the API server fail for a while.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::super::stage::Stage;
+use super::super::{BACKUP, Home, LOCATION, ServerOptions};
+use crate::process::run;
+use crate::support::{Act, Lab, Proxy, eventually, fact};
+
+/// Long enough for several attempts of a client, much shorter than any deadline.
+const SLOW: Duration = Duration::from_secs(3);
+
+/// Why a location cannot be used.
+async fn unavailable(home: &Home<'_>) -> String {
+    let location = eventually("the location is Unavailable", async || {
+        let location = home.read(LOCATION, "default").await?;
+        (location["status"]["phase"] == "Unavailable").then_some(location)
+    });
+    location.await["status"]["message"].as_str().expect("a reason").to_owned()
+}
+
+/// A location that is validated every second.
+fn watchful() -> Value {
+    json!({"validationPeriod": "1s"})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn rotated_credentials_are_taken_up_and_never_shown() {
+    let lab = Lab::get().await;
+    let home = Home::found(&lab.a, "rotated").await;
+    home.location("default", &lab.bucket(), watchful()).await;
+    let server = home.start(ServerOptions::default()).await;
+    home.reach(LOCATION, "default", "Available").await;
+    let wrong = "no-such-secret-key-0123456789";
+    home.set_credentials(&fact("AWS_ACCESS_KEY_ID"), wrong).await;
+    let why = unavailable(&home).await;
+    assert!(!why.contains(wrong), "{why}");
+    home.set_credentials(&fact("AWS_ACCESS_KEY_ID"), &fact("AWS_SECRET_ACCESS_KEY")).await;
+    home.reach(LOCATION, "default", "Available").await;
+    home.create(BACKUP, "after", json!({"includedNamespaces": [home.name()]})).await;
+    home.reach(BACKUP, "after", "Completed").await;
+    let log = server.log();
+    for secret in [wrong, &fact("AWS_SECRET_ACCESS_KEY")] {
+        assert!(!log.contains(secret), "a secret is in the log");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn a_bucket_that_answers_badly_delays_work_and_loses_nothing() {
+    let lab = Lab::get().await;
+    let mut stage = Stage::unmanned(&lab, "unwell").await;
+    let location = format!("{}/default", stage.home.path(LOCATION));
+    let mut object = stage.home.read(LOCATION, "default").await.expect("there");
+    object["spec"]["validationPeriod"] = json!("1s");
+    lab.a.replace(&location, &object).await;
+    stage.man().await;
+    let spec = json!({"includedNamespaces": [stage.home.name()]});
+
+    // Now and then a request fails; the client's own patience is enough.
+    let mut count = 0;
+    stage.s3.set(move |_| {
+        count += 1;
+        if count % 4 == 0 { Act::Answer(503) } else { Act::Pass }
+    });
+    stage.home.create(BACKUP, "stumbling", spec.clone()).await;
+    stage.home.reach(BACKUP, "stumbling", "Completed").await;
+
+    // Each listing takes seconds; the rest goes on meanwhile.
+    stage.s3.set(|asked| if asked.query.contains("list-type=2") { Act::Late(SLOW) } else { Act::Pass });
+    stage.home.create(BACKUP, "patient", spec.clone()).await;
+    stage.home.reach(BACKUP, "patient", "Completed").await;
+
+    // Nothing but errors: the location says so, and nothing is taken away.
+    stage.s3.set(|_| Act::Answer(503));
+    let why = unavailable(&stage.home).await;
+    assert!(!why.is_empty());
+    stage.home.create(BACKUP, "waiting", spec.clone()).await;
+    stage.s3.clear();
+    stage.home.reach(LOCATION, "default", "Available").await;
+    let ended = eventually("what was asked for meanwhile is made, or refused with the reason", async || {
+        let backup = stage.home.read(BACKUP, "waiting").await?;
+        ["Completed", "FailedValidation"]
+            .iter()
+            .any(|end| backup["status"]["phase"] == *end)
+            .then_some(backup)
+    })
+    .await;
+    let refused = ended["status"]["phase"] == "FailedValidation";
+    assert!(!refused || ended["status"]["validationErrors"].to_string().contains("default"), "{ended}");
+
+    // Bodies that are cut on their way: what another cluster made comes as soon as one arrives whole.
+    stage.s3.set(
+        |asked| if asked.method == "GET" && asked.path.ends_with(".json") { Act::Cut } else { Act::Pass },
+    );
+    let bucket = stage.bucket.clone();
+    let mut elsewhere =
+        lab.a.ark(["backup", "run", "theirs", "--location", &bucket, "--include-namespaces", "kube-public"]);
+    tokio::task::spawn_blocking(move || run(&mut elsewhere).expect_code(0)).await.expect("it runs");
+    stage.s3.take_seen();
+    eventually("the document is asked for", async || {
+        stage.s3.take_seen().iter().any(|asked| asked.path.ends_with("/theirs/ark-backup.json")).then_some(())
+    })
+    .await;
+    assert!(stage.home.read(BACKUP, "theirs").await.is_none());
+    stage.s3.clear();
+    stage.home.reach(BACKUP, "theirs", "Completed").await;
+    for name in ["stumbling", "patient"] {
+        assert_eq!(stage.home.phase(BACKUP, name).await.as_deref(), Some("Completed"));
+        stage.verify(name).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn an_api_server_that_is_away_for_a_while_is_waited_for() {
+    let lab = Lab::get().await;
+    let home = Home::found(&lab.a, "away").await;
+    home.location("default", &lab.bucket(), json!({})).await;
+    let config = kube::config::Kubeconfig::read_from(&lab.a.kubeconfig).expect("readable");
+    let server =
+        config.clusters[0].cluster.as_ref().and_then(|cluster| cluster.server.clone()).expect("a URL");
+    let proxy = Proxy::to(server.trim_start_matches("https://")).await;
+    let kubeconfig = tempfile::NamedTempFile::new().expect("a file");
+    let text = std::fs::read_to_string(&lab.a.kubeconfig).expect("readable");
+    std::fs::write(kubeconfig.path(), text.replace(&server, &format!("https://{}", proxy.address())))
+        .expect("writable");
+    let options =
+        || ServerOptions { kubeconfig: Some(kubeconfig.path().to_owned()), ..ServerOptions::default() };
+    let mut server = home.start(options()).await;
+    home.reach(LOCATION, "default", "Available").await;
+    for (round, name) in ["first", "second"].into_iter().enumerate() {
+        proxy.cut();
+        home.create(BACKUP, name, json!({"includedNamespaces": ["kube-public"]})).await;
+        if round == 1 {
+            // Away for longer than a lease: whoever cannot renew it stops acting, and is started again.
+            tokio::time::sleep(Duration::from_secs(20)).await;
+        }
+        proxy.mend();
+        eventually("the backup is made once the API server is back", async || {
+            if server.ended().is_some() {
+                server = home.start_again(options()).await;
+            }
+            (home.phase(BACKUP, name).await.as_deref() == Some("Completed")).then_some(())
+        })
+        .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn an_etcd_that_is_full_delays_what_must_be_recorded() {
+    let lab = Lab::get().await;
+    let stage = Stage::open(&lab, "full").await;
+    let mut refused = 0;
+    let (tell, told) = std::sync::mpsc::channel();
+    stage.api.set(move |asked| {
+        let records = asked.path.ends_with("/backups/kept/status");
+        if records && asked.body["status"]["phase"] == "Completed" && refused < 3 {
+            refused += 1;
+            tell.send(refused).ok();
+            return Act::Answer(500);
+        }
+        Act::Pass
+    });
+    stage.home.create(BACKUP, "kept", json!({"includedNamespaces": ["kube-public"]})).await;
+    let made = stage.home.reach(BACKUP, "kept", "Completed").await;
+    assert_eq!(told.try_iter().last(), Some(3), "the end was refused three times");
+    assert_eq!(made["status"]["attempt"], 1, "what is done is recorded and not done again: {made}");
+    stage.verify("kept").await;
+}

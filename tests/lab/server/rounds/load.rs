@@ -1,0 +1,95 @@
+//! What a busy cluster asks of the server: schedules every few seconds, backups, restores and deletions.
+
+use serde_json::{Value, json};
+
+use super::super::{BACKUP, DELETION, Home, RESTORE, SCHEDULE};
+use crate::backup::config_map;
+use crate::support::{Lab, TestNamespace};
+
+/// Objects that are backed up; enough for a backup to be met in all its stages.
+const OBJECTS: usize = 60;
+/// Backups beside those of the schedules, at most; more would only make the rounds slow.
+const MOST: usize = 12;
+/// Namespaces that restores go to.
+const TARGETS: usize = 3;
+
+/// Chance that can be repeated: the seed is told, and xorshift does the rest.
+pub struct Chance(u64);
+
+impl Chance {
+    pub fn new() -> Self {
+        let now = chrono::Utc::now().timestamp_micros().unsigned_abs();
+        let seed = std::env::var("ARK_LAB_SEED").map_or(now, |seed| seed.parse().expect("a seed"));
+        println!("ARK_LAB_SEED={seed}");
+        Self(seed | 1)
+    }
+
+    /// A number below `end`.
+    pub fn below(&mut self, end: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % end
+    }
+
+    fn pick<'a, T>(&mut self, from: &'a [T]) -> Option<&'a T> {
+        let length = u64::try_from(from.len()).expect("short");
+        if from.is_empty() { None } else { from.get(usize::try_from(self.below(length)).expect("short")) }
+    }
+}
+
+/// What is asked for, and what it is asked of.
+pub struct Load {
+    source: TestNamespace,
+    targets: Vec<TestNamespace>,
+    count: u32,
+}
+
+impl Load {
+    /// A namespace with objects, and schedules that back it up.
+    pub async fn begin(lab: &Lab, home: &Home<'_>) -> Self {
+        let source = TestNamespace::create(&lab.a, "busy").await;
+        for number in 0..OBJECTS {
+            let text = format!("{number:05}").repeat(400);
+            config_map(&lab.a, &source.name, &format!("object-{number}"), &json!({"text": text})).await;
+        }
+        let template = json!({"includedNamespaces": [&source.name]});
+        for (name, every, retention) in [
+            ("frequent", "@every 3s", json!({"maxCount": 4})),
+            ("steady", "@every 5s", json!({"maxAge": "20s", "minCount": 2})),
+        ] {
+            let policy = if name == "steady" { "Allow" } else { "Forbid" };
+            let spec = json!({"schedule": every, "template": template, "retention": retention, "concurrencyPolicy": policy});
+            home.create(SCHEDULE, name, spec).await;
+        }
+        let targets = (0..TARGETS).map(|_| TestNamespace::reserve(&lab.a, "busy-copy")).collect();
+        Self { source, targets, count: 0 }
+    }
+
+    /// One deed.
+    pub async fn act(&mut self, home: &Home<'_>, chance: &mut Chance) {
+        self.count += 1;
+        let name = |object: &Value| object["metadata"]["name"].as_str().expect("a name").to_owned();
+        let backups = home.all(BACKUP).await;
+        let own: Vec<String> = backups.iter().map(name).filter(|name| name.starts_with("asked-")).collect();
+        let finished: Vec<String> =
+            backups.iter().filter(|backup| backup["status"]["phase"] == "Completed").map(name).collect();
+        match chance.below(4) {
+            0 | 1 if own.len() < MOST => {
+                let ttl = if chance.below(3) == 0 { "15s" } else { "1h" };
+                let spec = json!({"includedNamespaces": [&self.source.name], "ttl": ttl});
+                home.create(BACKUP, &format!("asked-{}", self.count), spec).await;
+            }
+            2 => {
+                let Some(backup) = chance.pick(&finished).cloned() else { return };
+                let target = &chance.pick(&self.targets).expect("there are some").name;
+                let spec = json!({"backupName": backup, "namespaceMapping": {&self.source.name: target}});
+                home.create(RESTORE, &format!("back-{}", self.count), spec).await;
+            }
+            _ => {
+                let Some(backup) = chance.pick(&finished) else { return };
+                home.create(DELETION, &format!("away-{}", self.count), json!({"backupName": backup})).await;
+            }
+        }
+    }
+}

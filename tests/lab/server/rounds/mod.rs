@@ -1,0 +1,109 @@
+//! Killed again and again at random moments under load: no finished backup is lost or altered, none is half-visible, nothing is
+//! stuck. Some rounds in the suite; `hack/kill-rounds 200` for many.
+
+mod ledger;
+mod load;
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::{BACKUP, DELETION, Home, LOCATION, RESTORE, SCHEDULE, Server, ServerOptions};
+use crate::process::run;
+use crate::restore::store;
+use crate::support::{Lab, within};
+use ledger::Ledger;
+use load::{Chance, Load};
+
+/// Rounds in the suite; the environment may ask for more.
+const ROUNDS: usize = 8;
+const MORE: &str = "ARK_LAB_KILL_ROUNDS";
+/// A server lives so long at most, in milliseconds: some are killed before they lead, some with everything under way.
+const LONGEST_LIFE: u64 = 5_000;
+/// Between two looks, and two deeds.
+const BEAT: Duration = Duration::from_millis(250);
+/// From the last kill on, until everything has come to an end.
+const SETTLED: Duration = Duration::from_secs(180);
+
+fn options() -> ServerOptions {
+    ServerOptions { sync_period: "1s", gc_period: "1s", ..ServerOptions::default() }
+}
+
+/// One server's life: it works, people ask for things, and then it is gone.
+async fn live(home: &Home<'_>, load: &mut Load, ledger: &mut Ledger, chance: &mut Chance) {
+    // The one before is known to be dead, so that nobody has to wait for its lease to end.
+    home.cluster.delete(&home.lease()).await;
+    let server = Server::spawn(home.cluster, home.name(), options());
+    let end = Instant::now() + Duration::from_millis(chance.below(LONGEST_LIFE));
+    while Instant::now() < end {
+        server.must_run();
+        load.act(home, chance).await;
+        ledger.look(home).await;
+        tokio::time::sleep(BEAT.min(end.saturating_duration_since(Instant::now()))).await;
+    }
+    server.kill();
+}
+
+/// What has not come to an end.
+async fn unsettled(home: &Home<'_>) -> Vec<String> {
+    let mut found = Vec::new();
+    for kind in [BACKUP, RESTORE, DELETION] {
+        for object in home.all(kind).await {
+            let phase = object["status"]["phase"].as_str().unwrap_or("New");
+            if ["New", "InProgress", "Deleting"].contains(&phase) {
+                found.push(format!("{} {} {phase}", kind.0, object["metadata"]["name"]));
+            }
+        }
+    }
+    found
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn killed_at_random_moments_under_load_it_loses_nothing_and_leaves_nothing_half_done() {
+    let rounds = std::env::var(MORE).map_or(ROUNDS, |rounds| rounds.parse().expect("a number of rounds"));
+    let lab = Lab::get().await;
+    let bucket = lab.bucket();
+    let home = Home::found(&lab.a, "rounds").await;
+    home.location("default", &bucket, json!({})).await;
+    let mut chance = Chance::new();
+    let mut load = Load::begin(&lab, &home).await;
+    let mut ledger = Ledger::of(store(&bucket).await);
+    for round in 0..rounds {
+        live(&home, &mut load, &mut ledger, &mut chance).await;
+        if round % 20 == 19 {
+            println!("{} rounds: {ledger}", round + 1);
+        }
+    }
+
+    for schedule in home.all(SCHEDULE).await {
+        home.delete(SCHEDULE, schedule["metadata"]["name"].as_str().expect("a name")).await;
+    }
+    let server = home.start_again(options()).await;
+    home.reach(LOCATION, "default", "Available").await;
+    let stuck = std::cell::RefCell::new(Vec::new());
+    let settled = within(SETTLED, "everything comes to an end", async || {
+        server.must_run();
+        ledger.look(&home).await;
+        let left = unsettled(&home).await;
+        if *stuck.borrow() != left {
+            println!("not at an end: {left:?}");
+        }
+        let done = left.is_empty();
+        stuck.replace(left);
+        done.then_some(())
+    });
+    settled.await;
+    // The cluster and the bucket come to say the same: a pass of sync and one of collection take a second each.
+    within(SETTLED, "cluster and bucket agree", async || {
+        ledger.disagreement(&home).await.is_none().then_some(())
+    })
+    .await;
+    assert_eq!(server.stop().await, Some(0));
+    ledger.settle(&home).await;
+    let mut verify = lab.a.ark(["bucket", "verify", "--location", &bucket]);
+    let verified =
+        tokio::task::spawn_blocking(move || run(&mut verify)).await.expect("it runs").expect_code(0);
+    println!("{rounds} rounds: {ledger}\n{}", verified.stdout);
+    assert!(ledger.completed() > 0, "the load was none: {ledger}");
+}
