@@ -8,9 +8,11 @@ use clap::Args;
 use futures::TryStreamExt;
 
 use super::Global;
+use super::backup::open;
 use super::failure::{Done, Failure};
-use super::location::LocationArgs;
+use super::location::SourceArgs;
 use super::output::{Format, Output};
+use super::through::Wanted;
 use crate::archive::{IndexHeader, IndexLine};
 use crate::backup::live_items;
 use crate::bucket::Bucket;
@@ -19,8 +21,8 @@ use crate::model::{BackupName, ItemKey, causes};
 const EXAMPLE: &str = "\
 Examples:
   # What changed in the cluster since the backup
-  ark backup diff nightly --live --location file:///backups
-  # What changed between two backups
+  ark backup diff nightly --live
+  # What changed between two backups in a bucket, without a server
   ark backup diff monday tuesday --location file:///backups
 
 Lines: + only in the second, - only in the first, ~ in both and different; status and what the API server
@@ -39,7 +41,7 @@ pub struct DiffCommand {
     #[arg(long)]
     live: bool,
     #[command(flatten)]
-    location: LocationArgs,
+    source: SourceArgs,
 }
 
 /// The hash of each item, by its key.
@@ -55,12 +57,13 @@ struct Counts {
 
 /// Prints the differences, a line an item, and the counts.
 pub async fn diff(global: &Global, command: &DiffCommand, output: &Output) -> Result<Done, Failure> {
-    let bucket = command.location.bucket().await?;
+    let bucket = open(global, &command.source, &command.first, Wanted::Index, output).await?;
     let (header, mut first) = hashes(&bucket, &command.first).await?;
     let mut counts = Counts::default();
     let mut failed = false;
     match &command.second {
         Some(second) => {
+            let bucket = open(global, &command.source, second, Wanted::Index, output).await?;
             let mut lines = bucket.open_backup(second).await?.index().await?;
             while let Some(line) = lines.try_next().await? {
                 if let IndexLine::Item(item) = line {

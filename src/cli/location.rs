@@ -1,4 +1,4 @@
-//! `--location`: which bucket a command works on.
+//! `--location`: which bucket a command works on; without it, where that may be, the server's.
 
 use clap::Args;
 
@@ -7,11 +7,26 @@ use crate::bucket::Bucket;
 use crate::store::{self, Location};
 
 /// Where the backups are.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub struct LocationArgs {
     /// The bucket: s3://BUCKET/PREFIX?region=…&endpoint=… or file:///FOLDER
     #[arg(long, env = "ARK_LOCATION", value_name = "URL", hide_env_values = true)]
     location: String,
+}
+
+/// Where the backup is.
+#[derive(Args, Debug)]
+pub struct SourceArgs {
+    /// Look into this bucket, without a server: s3://BUCKET/PREFIX?region=…&endpoint=… or file:///FOLDER
+    #[arg(long, env = "ARK_LOCATION", value_name = "URL", hide_env_values = true)]
+    location: Option<String>,
+}
+
+impl SourceArgs {
+    /// The bucket, if one was named.
+    pub fn bucket(&self) -> Option<LocationArgs> {
+        self.location.clone().map(|location| LocationArgs { location })
+    }
 }
 
 impl LocationArgs {

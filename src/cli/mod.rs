@@ -11,6 +11,7 @@ mod diff;
 mod door;
 mod failure;
 mod install;
+mod invocation;
 mod listing;
 mod location;
 mod locations;
@@ -26,19 +27,22 @@ mod selection;
 mod server;
 mod signal;
 mod template;
+mod through;
 mod version;
+mod waiting;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, FromArgMatches, Parser, Subcommand};
 
 use crate::api::DEFAULT_NAMESPACE;
 use crate::cluster::{Cluster, ConnectOptions};
 use crate::telemetry::Metrics;
 use failure::{Done, Failure};
 pub use install::chart_rules;
+use invocation::Called;
 use output::{Color, Format, Output};
 pub use reference::reference;
 
@@ -161,7 +165,15 @@ impl Global {
 
 /// Parses the command line, runs the verb, and answers with its exit code.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let called = invocation::called();
+    if called == Called::Completion {
+        let arguments: Vec<String> =
+            std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect();
+        return output::raw(&invocation::completions(&arguments));
+    }
+    let arguments = invocation::noun_first(std::env::args_os().collect());
+    let parsed = invocation::command(called).try_get_matches_from(arguments);
+    let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => return output::usage(&error),
     };

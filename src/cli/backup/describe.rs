@@ -2,11 +2,16 @@
 
 use clap::Args;
 use indicatif::HumanBytes;
+use kube::ResourceExt;
 
-use crate::api::{Backup, Filter, Timestamp};
+use crate::api::{Backup, Filter, SCHEDULE_NAME_LABEL, Timestamp};
+use crate::cli::Global;
+use crate::cli::door::Door;
 use crate::cli::failure::{Done, Failure};
-use crate::cli::location::LocationArgs;
+use crate::cli::listing::bare;
+use crate::cli::location::SourceArgs;
 use crate::cli::output::{Format, Output};
+use crate::cli::through::{self, Wanted};
 use crate::model::{BackupName, Results, Severity};
 
 /// Findings shown without `--details`.
@@ -14,67 +19,116 @@ const FINDINGS_SHOWN: usize = 20;
 
 /// Show when and how a backup was made, what was left out, what went wrong.
 #[derive(Args, Debug)]
-#[command(after_help = "Example:\n  ark backup describe nightly --location file:///backups --details")]
+#[command(
+    after_help = "Examples:\n  ark backup describe nightly\n  ark backup describe nightly --location file:///backups --details"
+)]
 pub struct DescribeCommand {
     /// The name of the backup
     name: BackupName,
     #[command(flatten)]
-    location: LocationArgs,
+    source: SourceArgs,
     /// Also show all warnings and errors, and the files in the bucket
     #[arg(long)]
     details: bool,
 }
 
-/// Describes the backup from its documents.
-pub async fn describe(command: &DescribeCommand, output: &Output) -> Result<Done, Failure> {
-    let bucket = command.location.bucket().await?;
-    let stored = bucket.open_backup(&command.name).await?;
-    let backup = stored.document();
-    if matches!(output.format(), Format::Json | Format::Yaml) {
-        output.document(backup)?;
+/// Describes the backup from its documents, or from the cluster and what the server hands out.
+pub async fn describe(global: &Global, command: &DescribeCommand, output: &Output) -> Result<Done, Failure> {
+    let documents = matches!(output.format(), Format::Json | Format::Yaml);
+    let (backup, results) = match command.source.bucket() {
+        Some(location) => {
+            let stored = location.bucket().await?.open_backup(&command.name).await?;
+            let results = if documents { None } else { Some(stored.results().await?) };
+            (stored.into_document(), Ok(results))
+        }
+        None => {
+            let door = Door::open(global).await?;
+            let backup: Backup = door.get(command.name.as_str()).await?;
+            let wanted = !documents && through::backup_is_whole(&backup).is_ok();
+            let results = if wanted { results(&door, &backup, output).await.map(Some) } else { Ok(None) };
+            (bare(&backup), results)
+        }
+    };
+    if documents {
+        output.document(&backup)?;
         return Ok(Done::Complete);
     }
-    let results = stored.results().await?;
-    summary(backup, output)?;
+    summary(&backup, output)?;
     selection_lines(&backup.spec.filter, 14, output)?;
-    left_out(&results, output)?;
-    went_wrong(&results, command.details, output)?;
-    if command.details {
-        output.line("Files in the bucket:")?;
-        for object in backup.status.iter().flat_map(|status| &status.objects) {
-            output.line(format!(
-                "  {}  {}  sha256 {}",
-                object.key,
-                HumanBytes(object.size),
-                object.sha256
-            ))?;
+    match results {
+        Ok(None) => {}
+        Ok(Some(results)) => {
+            left_out(&results, output)?;
+            went_wrong(&results, command.details, output)?;
         }
+        // What the cluster knows is shown all the same.
+        Err(failure) => output
+            .warning(format!("what was left out and what went wrong is not shown: {}", failure.message())),
+    }
+    if command.details {
+        files(&backup, output)?;
     }
     Ok(Done::Complete)
+}
+
+async fn results(door: &Door, backup: &Backup, output: &Output) -> Result<Results, Failure> {
+    let bucket = through::backup(door, backup, Wanted::Results, output).await?;
+    let name =
+        backup.name_any().parse().map_err(|error| Failure::failed("reading the name of a backup", &error))?;
+    Ok(bucket.open_backup(&name).await?.results().await?)
+}
+
+fn files(backup: &Backup, output: &Output) -> Result<(), Failure> {
+    output.line("Files in the bucket:")?;
+    for object in backup.status.iter().flat_map(|status| &status.objects) {
+        output.line(format!("  {}  {}  sha256 {}", object.key, HumanBytes(object.size), object.sha256))?;
+    }
+    Ok(())
 }
 
 fn summary(backup: &Backup, output: &Output) -> Result<(), Failure> {
     let status = backup.status.clone().unwrap_or_default();
     let progress = status.progress.unwrap_or_default();
-    let cluster = status.cluster.unwrap_or_default();
+    let line = |label: &str, text: String| output.line(format!("{label:14}{text}"));
     let time = |time: Option<Timestamp>| time.map_or_else(|| "-".to_owned(), |time| time.to_string());
-    output.line(format!("Name:         {}", backup.metadata.name.as_deref().unwrap_or_default()))?;
-    output.line(format!("Phase:        {}", status.phase.unwrap_or_default()))?;
-    output.line(format!("Cluster:      {} ({})", cluster.uid, cluster.version))?;
-    output.line(format!(
-        "Taken:        {} (all items as they were at resource version {})",
-        time(status.start_timestamp),
-        status.revision.unwrap_or_default()
-    ))?;
-    output.line(format!("Completed:    {}", time(status.completion_timestamp)))?;
-    output.line(format!(
-        "Expires:      {}",
-        status.expiration.map_or_else(|| "never".to_owned(), |time| time.to_string())
-    ))?;
-    output.line(format!("Items:        {} ({})", progress.items_backed_up, HumanBytes(progress.bytes)))?;
+    line("Name:", backup.name_any())?;
+    line("Phase:", status.phase.unwrap_or_default().to_string())?;
+    status.validation_errors.iter().try_for_each(|error| output.line(format!("  error: {error}")))?;
+    if let Some(reason) = &status.failure_reason {
+        output.line(format!("  {reason}"))?;
+    }
+    if let Some(location) = &backup.spec.storage_location {
+        line("Location:", location.clone())?;
+    }
+    if let Some(schedule) = backup.labels().get(SCHEDULE_NAME_LABEL) {
+        line("Schedule:", schedule.clone())?;
+    }
+    if let Some(attempt) = status.attempt.filter(|attempt| *attempt > 1) {
+        line("Attempt:", format!("{attempt}; a server ended while it made the earlier ones"))?;
+    }
+    if let Some(cluster) = status.cluster {
+        line("Cluster:", format!("{} ({})", cluster.uid, cluster.version))?;
+    }
+    match &status.revision {
+        Some(revision) => line(
+            "Taken:",
+            format!(
+                "{} (all items as they were at resource version {revision})",
+                time(status.start_timestamp)
+            ),
+        )?,
+        None => line("Begun:", time(status.start_timestamp))?,
+    }
+    line("Completed:", time(status.completion_timestamp))?;
+    line("Expires:", status.expiration.map_or_else(|| "never".to_owned(), |time| time.to_string()))?;
+    let items = if status.completion_timestamp.is_none() && progress.total_items > 0 {
+        format!("{} of {}", progress.items_backed_up, progress.total_items)
+    } else {
+        progress.items_backed_up.to_string()
+    };
+    line("Items:", format!("{items} ({})", HumanBytes(progress.bytes)))?;
     if !status.kinds_outside_cut.is_empty() {
-        output
-            .line(format!("Read later:   {} (not at that instant)", status.kinds_outside_cut.join(", ")))?;
+        line("Read later:", format!("{} (not at that instant)", status.kinds_outside_cut.join(", ")))?;
     }
     Ok(())
 }
@@ -105,7 +159,8 @@ fn left_out(results: &Results, output: &Output) -> Result<(), Failure> {
     Ok(())
 }
 
-fn went_wrong(results: &Results, all: bool, output: &Output) -> Result<(), Failure> {
+/// Warnings and errors, with the first of them or all.
+pub fn went_wrong(results: &Results, all: bool, output: &Output) -> Result<(), Failure> {
     output.line(format!("Warnings:     {}", results.warnings))?;
     output.line(format!("Errors:       {}", results.errors))?;
     let shown = if all { results.findings.len() } else { FINDINGS_SHOWN };

@@ -1,4 +1,4 @@
-//! `ark backup contents|logs|verify|download`: looking at a backup without a cluster.
+//! `ark backup contents|logs|verify|download`: looking at a backup, in its bucket or through the server.
 
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
@@ -10,17 +10,20 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
 
+use super::open;
 use crate::api::CompiledSelection;
 use crate::archive::{IndexHeader, IndexItem, IndexLine};
+use crate::cli::Global;
 use crate::cli::failure::{Done, Failure};
-use crate::cli::location::LocationArgs;
+use crate::cli::location::SourceArgs;
 use crate::cli::output::{Format, Output};
 use crate::cli::selection::SelectionArgs;
+use crate::cli::through::Wanted;
 use crate::model::{BackupName, ItemKey, Progress, term_means};
 
 const CONTENTS_EXAMPLE: &str = "\
 Example: the secrets of one namespace
-  ark backup contents nightly --location file:///backups \\
+  ark backup contents nightly \\
     --include-namespaces shop --include-resources secrets
 
 With -o json each item is one line.";
@@ -32,15 +35,15 @@ pub struct ContentsCommand {
     /// The name of the backup
     name: BackupName,
     #[command(flatten)]
-    location: LocationArgs,
+    source: SourceArgs,
     #[command(flatten)]
     selection: SelectionArgs,
 }
 
 /// Lists the items in tarball order, a line each, as the index streams in.
-pub async fn contents(command: &ContentsCommand, output: &Output) -> Result<Done, Failure> {
+pub async fn contents(global: &Global, command: &ContentsCommand, output: &Output) -> Result<Done, Failure> {
     let selection = command.selection.compile()?;
-    let bucket = command.location.bucket().await?;
+    let bucket = open(global, &command.source, &command.name, Wanted::Index, output).await?;
     let mut lines = bucket.open_backup(&command.name).await?.index().await?;
     let (mut columns, mut found) = (Columns::default(), false);
     while let Some(line) = lines.try_next().await? {
@@ -154,18 +157,25 @@ impl Columns {
 
 /// Print the log of a backup.
 #[derive(Args, Debug)]
-#[command(after_help = "Example:\n  ark backup logs nightly --location file:///backups")]
+#[command(
+    after_help = "Examples:\n  ark backup logs nightly\n  ark backup logs nightly --location file:///backups"
+)]
 pub struct LogsCommand {
     /// The name of the backup
     name: BackupName,
     #[command(flatten)]
-    location: LocationArgs,
+    source: SourceArgs,
 }
 
 /// Prints the log: a line each, or as it is stored with `-o json`.
-pub async fn logs(command: &LogsCommand, output: &Output) -> Result<Done, Failure> {
-    let bucket = command.location.bucket().await?;
+pub async fn logs(global: &Global, command: &LogsCommand, output: &Output) -> Result<Done, Failure> {
+    let bucket = open(global, &command.source, &command.name, Wanted::Log, output).await?;
     let log = bucket.open_backup(&command.name).await?.log().await?;
+    print_log(log, output)
+}
+
+/// Prints the lines of a log.
+pub fn print_log(log: impl BufRead, output: &Output) -> Result<Done, Failure> {
     for line in log.lines() {
         let line = line.map_err(|error| Failure::failed("reading the log", &error))?;
         output.line(if output.format() == Format::Json { line } else { plain(&line) })?;
@@ -181,17 +191,19 @@ fn plain(line: &str) -> String {
 
 /// Read a whole backup and check it against its hashes.
 #[derive(Args, Debug)]
-#[command(after_help = "Example:\n  ark backup verify nightly --location file:///backups")]
+#[command(
+    after_help = "Examples:\n  ark backup verify nightly\n  ark backup verify nightly --location file:///backups"
+)]
 pub struct VerifyCommand {
     /// The name of the backup
     name: BackupName,
     #[command(flatten)]
-    location: LocationArgs,
+    source: SourceArgs,
 }
 
 /// Verifies; any problem is exit code 1.
-pub async fn verify(command: &VerifyCommand, output: &Output) -> Result<Done, Failure> {
-    let bucket = command.location.bucket().await?;
+pub async fn verify(global: &Global, command: &VerifyCommand, output: &Output) -> Result<Done, Failure> {
+    let bucket = open(global, &command.source, &command.name, Wanted::Everything, output).await?;
     let progress = Progress::default();
     progress.stage(format!("verifying {}", command.name));
     let on_bytes = |bytes| progress.transfer(bytes);
@@ -216,13 +228,13 @@ pub async fn verify(command: &VerifyCommand, output: &Output) -> Result<Done, Fa
 /// Save a backup as a .tar.zst file.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Example:\n  ark backup download nightly --location file:///backups --to nightly.tar.zst\n  tar --zstd -tf nightly.tar.zst"
+    after_help = "Examples:\n  ark backup download nightly\n  ark backup download nightly --location file:///backups --to nightly.tar.zst\n  tar --zstd -tf nightly.tar.zst"
 )]
 pub struct DownloadCommand {
     /// The name of the backup
     name: BackupName,
     #[command(flatten)]
-    location: LocationArgs,
+    source: SourceArgs,
     /// The file to write [default: NAME.tar.zst in the current folder]
     #[arg(long, value_name = "FILE")]
     to: Option<PathBuf>,
@@ -232,7 +244,7 @@ pub struct DownloadCommand {
 }
 
 /// Downloads beside the file and renames at the end: a file of that name is always whole.
-pub async fn download(command: &DownloadCommand, output: &Output) -> Result<Done, Failure> {
+pub async fn download(global: &Global, command: &DownloadCommand, output: &Output) -> Result<Done, Failure> {
     let to = command.to.clone().unwrap_or_else(|| PathBuf::from(format!("{}.tar.zst", command.name)));
     if to.exists() && !command.force {
         return Err(Failure::because(format!(
@@ -240,7 +252,7 @@ pub async fn download(command: &DownloadCommand, output: &Output) -> Result<Done
             to.display()
         )));
     }
-    let bucket = command.location.bucket().await?;
+    let bucket = open(global, &command.source, &command.name, Wanted::Tarball, output).await?;
     let stored = bucket.open_backup(&command.name).await?;
     let key = stored.keys().tarball();
     let mut chunks = bucket.store().get(key, None).await?;

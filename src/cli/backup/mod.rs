@@ -1,25 +1,36 @@
 //! `ark backup`: one function a verb.
 
+mod create;
+mod delete;
 mod describe;
 mod look;
 mod make;
 
 use clap::Subcommand;
-pub use describe::selection_lines;
+pub use create::{failed, refused};
+pub use describe::{selection_lines, went_wrong};
+pub use look::print_log;
 pub use make::elapsed;
 
 use super::Global;
 use super::diff::{self, DiffCommand};
+use super::door::Door;
 use super::failure::{Done, Failure};
 use super::listing::{self, GetArgs};
+use super::location::SourceArgs;
 use super::output::Output;
+use super::through::{self, Wanted};
 use crate::api::Backup;
+use crate::bucket::Bucket;
+use crate::model::BackupName;
 
 /// Make backups, look into them, check them.
 #[derive(Debug, Subcommand)]
 pub enum BackupCommand {
     /// Back up a cluster from this machine; nothing needs to be installed in it
     Run(make::RunCommand),
+    /// Have the server back the cluster up
+    Create(Box<create::CreateCommand>),
     /// List backups
     #[command(
         after_help = "Examples:\n  ark backup get\n  ark backup get -l ark.heptio.com/schedule-name=nightly -o name"
@@ -37,18 +48,40 @@ pub enum BackupCommand {
     Verify(look::VerifyCommand),
     /// Save a backup as a .tar.zst file
     Download(look::DownloadCommand),
+    /// Delete backups: what is in the bucket, the snapshots of volumes, and their restores
+    Delete(delete::DeleteCommand),
 }
 
 /// Runs the verb.
 pub async fn run(global: &Global, command: &BackupCommand, output: &Output) -> Result<Done, Failure> {
     match command {
         BackupCommand::Run(command) => make::run(global, command, output).await,
+        BackupCommand::Create(command) => create::create(global, command, output).await,
+        BackupCommand::Delete(command) => delete::delete(global, command, output).await,
         BackupCommand::Get(args) => listing::get::<Backup>(global, args, output).await,
-        BackupCommand::Contents(command) => look::contents(command, output).await,
-        BackupCommand::Describe(command) => describe::describe(command, output).await,
-        BackupCommand::Logs(command) => look::logs(command, output).await,
+        BackupCommand::Contents(command) => look::contents(global, command, output).await,
+        BackupCommand::Describe(command) => describe::describe(global, command, output).await,
+        BackupCommand::Logs(command) => look::logs(global, command, output).await,
         BackupCommand::Diff(command) => diff::diff(global, command, output).await,
-        BackupCommand::Verify(command) => look::verify(command, output).await,
-        BackupCommand::Download(command) => look::download(command, output).await,
+        BackupCommand::Verify(command) => look::verify(global, command, output).await,
+        BackupCommand::Download(command) => look::download(global, command, output).await,
+    }
+}
+
+/// The bucket that holds a backup: the one that is named, or what the server hands out of it.
+pub async fn open(
+    global: &Global,
+    source: &SourceArgs,
+    name: &BackupName,
+    wanted: Wanted,
+    output: &Output,
+) -> Result<Bucket, Failure> {
+    match source.bucket() {
+        Some(location) => location.bucket().await,
+        None => {
+            let door = Door::open(global).await?;
+            let backup: Backup = door.get(name.as_str()).await?;
+            through::backup(&door, &backup, wanted, output).await
+        }
     }
 }

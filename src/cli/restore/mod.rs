@@ -1,6 +1,9 @@
 //! `ark restore`: one function a verb.
 
+mod create;
+mod delete;
 mod flags;
+mod look;
 mod run;
 
 use clap::Subcommand;
@@ -16,15 +19,27 @@ use crate::api::Restore;
 pub enum RestoreCommand {
     /// Restore a backup, or a part of it, from this machine; nothing needs to be installed in the cluster
     Run(Box<run::RunCommand>),
+    /// Have the server restore a backup, or a part of it
+    Create(Box<create::CreateCommand>),
     /// List restores
     #[command(after_help = "Example:\n  ark restore get -o wide")]
     Get(GetArgs),
+    /// Show what a restore did and what went wrong
+    Describe(look::DescribeCommand),
+    /// Print the log of a restore
+    Logs(look::LogsCommand),
+    /// Delete the records of restores; what was restored stays
+    Delete(delete::DeleteCommand),
 }
 
 /// Runs the verb.
 pub async fn run(global: &Global, command: &RestoreCommand, output: &Output) -> Result<Done, Failure> {
     match command {
         RestoreCommand::Run(command) => run::run(global, command, output).await,
+        RestoreCommand::Create(command) => create::create(global, command, output).await,
+        RestoreCommand::Describe(command) => look::describe(global, command, output).await,
+        RestoreCommand::Logs(command) => look::logs(global, command, output).await,
+        RestoreCommand::Delete(command) => delete::delete(global, command, output).await,
         RestoreCommand::Get(args) => listing::get::<Restore>(global, args, output).await,
     }
 }

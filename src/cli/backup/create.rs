@@ -1,0 +1,163 @@
+//! `ark backup create`: asks the server for a backup.
+
+use std::time::Instant;
+
+use clap::Args;
+use kube::{Resource, ResourceExt};
+
+use super::make::{default_name, elapsed};
+use crate::api::{Backup, BackupPhase, BackupStatus, SCHEDULE_NAME_LABEL, Schedule, label_value};
+use crate::cli::Global;
+use crate::cli::door::{Door, Noun};
+use crate::cli::failure::{Done, Failure};
+use crate::cli::listing::bare;
+use crate::cli::making::{MakeArgs, made, preview, stamp};
+use crate::cli::output::{Format, Output, count};
+use crate::cli::template::TemplateArgs;
+use crate::cli::waiting::{Waited, wait};
+use crate::model::{BackupName, ObjectName};
+
+const EXAMPLE: &str = "\
+Examples:
+  # The whole cluster, into the default location; the time becomes the name
+  ark backup create --wait
+  # Two namespaces without their secrets, kept for a week
+  ark backup create before-upgrade --include-namespaces shop,shop-db --exclude-resources secrets --ttl 7d
+  # What a schedule would make, now
+  ark backup create --from-schedule nightly
+  # As YAML, to look at or to keep
+  ark backup create nightly --include-namespaces shop --dry-run -o yaml
+
+Ctrl-C stops waiting; the server goes on. Exit code with --wait: 0 completed, 3 some items failed, 1 failed or refused.";
+
+/// Have the server back the cluster up.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLE)]
+pub struct CreateCommand {
+    /// The name of the backup [default: the time in UTC as yyyymmddhhmmss, after the schedule's name with --from-schedule]
+    name: Option<BackupName>,
+    /// Take the specification of this schedule; --ttl, --storage-location and --snapshot-volumes win over it
+    #[arg(long, value_name = "SCHEDULE")]
+    from_schedule: Option<ObjectName>,
+    /// Wait until the backup is made, and show how far it is
+    #[arg(long, conflicts_with = "dry_run")]
+    wait: bool,
+    #[command(flatten)]
+    make: MakeArgs,
+    #[command(flatten)]
+    template: TemplateArgs,
+}
+
+/// Creates the Backup, and waits for it if told to.
+pub async fn create(global: &Global, command: &CreateCommand, output: &Output) -> Result<Done, Failure> {
+    let (door, backup) = match &command.from_schedule {
+        None => {
+            let backup = plain(global, command)?;
+            if command.make.dry_run {
+                return preview(&backup, output);
+            }
+            (Door::open(global).await?, backup)
+        }
+        Some(schedule) => {
+            let door = Door::open(global).await?;
+            let backup = of_schedule(global, command, &door.get(schedule.as_str()).await?)?;
+            (door, backup)
+        }
+    };
+    if command.make.dry_run {
+        return preview(&backup, output);
+    }
+    let began = Instant::now();
+    let created = door.create(&backup).await?;
+    let name = created.name_any();
+    if !command.wait {
+        return made(
+            &created,
+            "requested",
+            &format!("`ark backup describe {name}` says how far it is"),
+            output,
+        );
+    }
+    output.note(format!("backup {name} is requested; waiting for it"));
+    match wait::<Backup>(&door, &name, "the Backup stays, and is made as soon as one runs", output).await? {
+        Waited::Gone => Err(Failure::because(format!("backup {name} was deleted while it was waited for"))),
+        Waited::Done(backup) => report(&backup, began, output),
+    }
+}
+
+fn plain(global: &Global, command: &CreateCommand) -> Result<Backup, Failure> {
+    let name = match &command.name {
+        Some(name) => name.clone(),
+        None => default_name()?,
+    };
+    let mut backup = Backup::new(name.as_str(), command.template.spec()?);
+    backup.metadata = command.make.metadata(name.as_str(), &global.namespace)?;
+    Ok(backup)
+}
+
+/// The Backup that the schedule would make now.
+fn of_schedule(global: &Global, command: &CreateCommand, schedule: &Schedule) -> Result<Backup, Failure> {
+    let origin = schedule.name_any();
+    let name = match &command.name {
+        Some(name) => name.to_string(),
+        None => format!("{origin}-{}", stamp()),
+    };
+    let spec = command.template.over_template(schedule.spec.template.clone(), &origin)?;
+    let mut backup = Backup::new(&name, spec);
+    backup.metadata = command.make.metadata(&name, &global.namespace)?;
+    backup.labels_mut().insert(SCHEDULE_NAME_LABEL.to_owned(), label_value(&origin));
+    if schedule.spec.use_owner_references == Some(true) {
+        backup.owner_references_mut().extend(schedule.owner_ref(&()));
+    }
+    Ok(backup)
+}
+
+fn report(backup: &Backup, began: Instant, output: &Output) -> Result<Done, Failure> {
+    let name = backup.name_any();
+    let status = backup.status.clone().unwrap_or_default();
+    let phase = status.phase.unwrap_or_default();
+    match output.format() {
+        Format::Json | Format::Yaml => output.document(&bare(backup))?,
+        Format::Name => output.line(&name)?,
+        Format::Table | Format::Wide => {
+            let items = status.progress.as_ref().map(|progress| progress.items_backed_up).unwrap_or_default();
+            output.line(format!(
+                "backup {name}: {phase}, {} in {}, {}, {}",
+                count(items, "item"),
+                elapsed(began),
+                count(status.warnings, "warning"),
+                count(status.errors, "error"),
+            ))?;
+        }
+    }
+    judge(&name, &status, output)
+}
+
+fn judge(name: &str, status: &BackupStatus, output: &Output) -> Result<Done, Failure> {
+    match status.phase.unwrap_or_default() {
+        BackupPhase::Completed => Ok(Done::Complete),
+        BackupPhase::PartiallyFailed => {
+            output.note(format!("`ark backup describe {name}` says what went wrong"));
+            Ok(Done::Partial)
+        }
+        BackupPhase::FailedValidation => Err(refused::<Backup>(name, &status.validation_errors, output)),
+        _ => Err(failed::<Backup>(name, status.failure_reason.as_deref())),
+    }
+}
+
+/// That the server refused an object: each reason on a line of its own.
+pub fn refused<K: Noun>(name: &str, reasons: &[String], output: &Output) -> Failure {
+    for reason in reasons {
+        output.error(reason);
+    }
+    let noun = K::NOUN;
+    Failure::because(format!(
+        "{noun} {name} was refused and never begun, as the lines above say; create another one, and delete this one with `ark {noun} delete {name}`"
+    ))
+}
+
+/// That a run failed as a whole.
+pub fn failed<K: Noun>(name: &str, reason: Option<&str>) -> Failure {
+    let noun = K::NOUN;
+    Failure::because(format!("{noun} {name} failed: {}", reason.unwrap_or("the server gives no reason")))
+}

@@ -1,0 +1,141 @@
+//! `ark restore create`: asks the server for a restore.
+
+use std::time::Instant;
+
+use clap::Args;
+use kube::ResourceExt;
+
+use super::flags::RestoreArgs;
+use crate::api::{Restore, RestorePhase, RestoreSpec, RestoreStatus, Timestamp};
+use crate::cli::Global;
+use crate::cli::backup::{elapsed, failed, refused};
+use crate::cli::door::Door;
+use crate::cli::failure::{Done, Failure};
+use crate::cli::listing::bare;
+use crate::cli::making::{MakeArgs, made, preview, stamp};
+use crate::cli::output::{Format, Output, count};
+use crate::cli::waiting::{Waited, wait};
+use crate::model::{BackupName, ObjectName, RestoreName};
+
+const EXAMPLE: &str = "\
+Examples:
+  # One namespace, under another name
+  ark restore create --from-backup nightly-20261121030000 \\
+    --include-namespaces shop --namespace-mappings shop:shop-copy --wait
+  # The newest complete backup of a schedule
+  ark restore create --from-schedule nightly --wait
+  # As YAML, to look at or to keep
+  ark restore create --from-backup monday --dry-run -o yaml
+
+What exists already stays as it is unless --existing-resource-policy says otherwise. `ark restore run --dry-run` says
+what would be done to each item. Ctrl-C stops waiting; the server goes on. Exit code with --wait: 0 completed, 3 some
+items failed, 1 failed or refused.";
+
+/// Have the server restore a backup, or a part of it.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLE)]
+pub struct CreateCommand {
+    /// The name of the restore [default: BACKUP-yyyymmddhhmmss, or SCHEDULE-yyyymmddhhmmss]
+    name: Option<RestoreName>,
+    /// The backup to restore
+    #[arg(
+        long,
+        value_name = "BACKUP",
+        required_unless_present = "from_schedule",
+        conflicts_with = "from_schedule"
+    )]
+    from_backup: Option<BackupName>,
+    /// The schedule whose newest complete backup to restore
+    #[arg(long, value_name = "SCHEDULE")]
+    from_schedule: Option<ObjectName>,
+    /// … begun before this time: 2026-11-21T03:00:00Z
+    #[arg(long, value_name = "TIME", requires = "from_schedule", value_parser = time)]
+    before: Option<Timestamp>,
+    /// Wait until the restore is done, and show how far it is
+    #[arg(long, conflicts_with = "dry_run")]
+    wait: bool,
+    #[command(flatten)]
+    make: MakeArgs,
+    #[command(flatten)]
+    restore: RestoreArgs,
+}
+
+fn time(text: &str) -> Result<Timestamp, String> {
+    let time: Result<chrono::DateTime<chrono::Utc>, _> = text.parse();
+    time.map(Timestamp::from).map_err(|error| format!("{error}; write it as 2026-11-21T03:00:00Z"))
+}
+
+/// Creates the Restore, and waits for it if told to.
+pub async fn create(global: &Global, command: &CreateCommand, output: &Output) -> Result<Done, Failure> {
+    let restore = build(global, command)?;
+    if command.make.dry_run {
+        return preview(&restore, output);
+    }
+    let door = Door::open(global).await?;
+    let began = Instant::now();
+    let created = door.create(&restore).await?;
+    let name = created.name_any();
+    if !command.wait {
+        return made(
+            &created,
+            "requested",
+            &format!("`ark restore describe {name}` says how far it is"),
+            output,
+        );
+    }
+    output.note(format!("restore {name} is requested; waiting for it"));
+    match wait::<Restore>(&door, &name, "the Restore stays, and is done as soon as one runs", output).await? {
+        Waited::Gone => Err(Failure::because(format!("restore {name} was deleted while it was waited for"))),
+        Waited::Done(restore) => report(&restore, began, output),
+    }
+}
+
+fn build(global: &Global, command: &CreateCommand) -> Result<Restore, Failure> {
+    let CreateCommand { name, from_backup, from_schedule, before, wait: _, make, restore } = command;
+    let source = RestoreSpec {
+        backup_name: from_backup.as_ref().map(ToString::to_string),
+        schedule_name: from_schedule.as_ref().map(ToString::to_string),
+        before: *before,
+        ..RestoreSpec::default()
+    };
+    let origin = source.backup_name.clone().or_else(|| source.schedule_name.clone()).unwrap_or_default();
+    let name = match name {
+        Some(name) => name.to_string(),
+        None => format!("{origin}-{}", stamp()),
+    };
+    let mut object = Restore::new(&name, restore.spec(source)?);
+    object.metadata = make.metadata(&name, &global.namespace)?;
+    Ok(object)
+}
+
+fn report(restore: &Restore, began: Instant, output: &Output) -> Result<Done, Failure> {
+    let name = restore.name_any();
+    let status = restore.status.clone().unwrap_or_default();
+    match output.format() {
+        Format::Json | Format::Yaml => output.document(&bare(restore))?,
+        Format::Name => output.line(&name)?,
+        Format::Table | Format::Wide => output.line(format!(
+            "restore {name}: {}, {} created, {} updated, {} skipped in {}, {}, {}",
+            status.phase.unwrap_or_default(),
+            status.created,
+            status.updated,
+            status.skipped,
+            elapsed(began),
+            count(status.warnings, "warning"),
+            count(status.errors, "error"),
+        ))?,
+    }
+    judge(&name, &status, output)
+}
+
+fn judge(name: &str, status: &RestoreStatus, output: &Output) -> Result<Done, Failure> {
+    match status.phase.unwrap_or_default() {
+        RestorePhase::Completed => Ok(Done::Complete),
+        RestorePhase::PartiallyFailed => {
+            output.note(format!("`ark restore describe {name}` says what went wrong"));
+            Ok(Done::Partial)
+        }
+        RestorePhase::FailedValidation => Err(refused::<Restore>(name, &status.validation_errors, output)),
+        _ => Err(failed::<Restore>(name, status.failure_reason.as_deref())),
+    }
+}

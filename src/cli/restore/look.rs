@@ -1,0 +1,156 @@
+//! `ark restore describe|logs`: what a restore did, from the cluster and the server, or from a bucket.
+
+use clap::Args;
+use kube::ResourceExt;
+
+use crate::api::{Restore, RestoreSpec, STORED, Timestamp};
+use crate::bucket::Bucket;
+use crate::cli::Global;
+use crate::cli::backup::{print_log, selection_lines, went_wrong};
+use crate::cli::door::Door;
+use crate::cli::failure::{Done, Failure};
+use crate::cli::listing::bare;
+use crate::cli::location::SourceArgs;
+use crate::cli::output::{Format, Output};
+use crate::cli::through::{self, Wanted};
+use crate::model::{RestoreName, Results};
+
+/// Where values begin in a description.
+const WIDTH: usize = 15;
+
+/// Show what a restore did and what went wrong.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  ark restore describe shop-copy --details\n  ark restore describe shop-copy --location file:///backups"
+)]
+pub struct DescribeCommand {
+    /// The name of the restore
+    name: RestoreName,
+    #[command(flatten)]
+    source: SourceArgs,
+    /// Also show all warnings and errors
+    #[arg(long)]
+    details: bool,
+}
+
+/// Describes it.
+pub async fn describe(global: &Global, command: &DescribeCommand, output: &Output) -> Result<Done, Failure> {
+    let documents = matches!(output.format(), Format::Json | Format::Yaml);
+    let (restore, results) = match command.source.bucket() {
+        Some(location) => {
+            let stored = location.bucket().await?.open_restore(&command.name).await?;
+            let results = if documents { None } else { Some(stored.results().await?) };
+            (stored.into_document(), Ok(results))
+        }
+        None => {
+            let door = Door::open(global).await?;
+            let restore: Restore = door.get(command.name.as_str()).await?;
+            let wanted = !documents && through::restore_is_whole(&restore).is_ok();
+            let results = if wanted {
+                results(&door, &restore, &command.name, output).await.map(Some)
+            } else {
+                Ok(None)
+            };
+            (bare(&restore), results)
+        }
+    };
+    if documents {
+        output.document(&restore)?;
+        return Ok(Done::Complete);
+    }
+    summary(&restore, output)?;
+    changes(&restore.spec, output)?;
+    match results {
+        Ok(None) => {}
+        Ok(Some(results)) => went_wrong(&results, command.details, output)?,
+        // What the cluster knows is shown all the same.
+        Err(failure) => output.warning(format!("what went wrong is not shown: {}", failure.message())),
+    }
+    Ok(Done::Complete)
+}
+
+async fn results(
+    door: &Door,
+    restore: &Restore,
+    name: &RestoreName,
+    output: &Output,
+) -> Result<Results, Failure> {
+    let bucket = through::restore(door, restore, Wanted::Results, output).await?;
+    Ok(bucket.open_restore(name).await?.results().await?)
+}
+
+fn summary(restore: &Restore, output: &Output) -> Result<(), Failure> {
+    let status = restore.status.clone().unwrap_or_default();
+    let progress = status.progress.unwrap_or_default();
+    let line = |label: &str, text: String| output.line(format!("{label:WIDTH$}{text}"));
+    let time = |time: Option<Timestamp>| time.map_or_else(|| "-".to_owned(), |time| time.to_string());
+    line("Name:", restore.name_any())?;
+    line("Phase:", status.phase.unwrap_or_default().to_string())?;
+    status.validation_errors.iter().try_for_each(|error| output.line(format!("  error: {error}")))?;
+    if let Some(reason) = &status.failure_reason {
+        output.line(format!("  {reason}"))?;
+    }
+    if let Some(kept) = status.conditions.iter().find(|each| each.type_ == STORED && each.status == "False") {
+        output.line(format!("  not in the bucket: {}", kept.message))?;
+    }
+    let backup = restore.spec.backup_name.clone().or(status.backup_name);
+    line("Backup:", backup.unwrap_or_else(|| "-".to_owned()))?;
+    if let Some(schedule) = &restore.spec.schedule_name {
+        line("Schedule:", schedule.clone())?;
+    }
+    if let Some(attempt) = status.attempt.filter(|attempt| *attempt > 1) {
+        line("Attempt:", format!("{attempt}; a server ended during the earlier ones"))?;
+    }
+    line("Begun:", time(status.start_timestamp))?;
+    line("Completed:", time(status.completion_timestamp))?;
+    line("Items:", format!("{} of {}", progress.items_restored, progress.total_items))?;
+    line(
+        "Done:",
+        format!("{} created, {} updated, {} skipped", status.created, status.updated, status.skipped),
+    )?;
+    Ok(())
+}
+
+/// What is selected, and how it is changed on the way.
+fn changes(spec: &RestoreSpec, output: &Output) -> Result<(), Failure> {
+    selection_lines(&spec.filter, WIDTH, output)?;
+    let mappings = [
+        ("Namespaces as:", &spec.namespace_mapping),
+        ("Classes as:", &spec.storage_class_mapping),
+        ("Images as:", &spec.image_mapping),
+    ];
+    for (label, mapping) in mappings.iter().filter(|(_, mapping)| !mapping.is_empty()) {
+        let pairs: Vec<String> = mapping.iter().map(|(old, new)| format!("{old} -> {new}")).collect();
+        output.line(format!("{label:WIDTH$}{}", pairs.join(", ")))?;
+    }
+    if !spec.resource_modifiers.is_empty() {
+        output.line(format!("{:WIDTH$}{}", "Modifiers:", spec.resource_modifiers.len()))?;
+    }
+    let policy = spec.existing_resource_policy.unwrap_or_default();
+    output.line(format!("{:WIDTH$}{policy}", "Existing:"))
+}
+
+/// Print the log of a restore.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  ark restore logs shop-copy\n  ark restore logs shop-copy --location file:///backups"
+)]
+pub struct LogsCommand {
+    /// The name of the restore
+    name: RestoreName,
+    #[command(flatten)]
+    source: SourceArgs,
+}
+
+/// Prints the log: a line each, or as it is stored with `-o json`.
+pub async fn logs(global: &Global, command: &LogsCommand, output: &Output) -> Result<Done, Failure> {
+    let bucket: Bucket = match command.source.bucket() {
+        Some(location) => location.bucket().await?,
+        None => {
+            let door = Door::open(global).await?;
+            let restore: Restore = door.get(command.name.as_str()).await?;
+            through::restore(&door, &restore, Wanted::Log, output).await?
+        }
+    };
+    print_log(bucket.open_restore(&command.name).await?.log().await?, output)
+}

@@ -1,0 +1,207 @@
+//! Reading what an address of the server leads to: a presigned URL of the bucket, or the server itself behind the API server.
+//!
+//! The client of the API server serves for both; towards a bucket it carries no credentials of the cluster.
+
+use std::time::Duration;
+
+use futures::TryStreamExt as _;
+use futures::stream::{self, StreamExt as _};
+use http::{Request, Response, StatusCode, Uri};
+use http_body_util::BodyExt as _;
+use kube::client::Body;
+use kube::{Client, Config};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+
+use crate::store::{Action, ByteStream, Cause, StoreError};
+
+/// For the beginning of an answer: what a slow bucket takes to find an object.
+const ANSWER: Duration = Duration::from_secs(60);
+/// Between two pieces of a body: a connection that is silent for longer is broken.
+const PIECE: Duration = Duration::from_secs(60);
+/// How much of a refusal is read for its reason.
+const EXCERPT: usize = 2048;
+
+/// Reads addresses.
+pub struct Fetcher {
+    cluster: Client,
+    proxied: String,
+    certificates: Option<String>,
+}
+
+impl std::fmt::Debug for Fetcher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Fetcher").field("proxied", &self.proxied).finish_non_exhaustive()
+    }
+}
+
+impl Fetcher {
+    /// With the cluster's client, the namespace of the server, and the authorities that the bucket's certificate may be
+    /// signed by besides the system's.
+    pub fn new(cluster: Client, namespace: &str, certificates: Option<String>) -> Self {
+        Self { cluster, proxied: format!("/api/v1/namespaces/{namespace}/"), certificates }
+    }
+
+    /// The body behind an address.
+    pub async fn fetch(&self, address: &str, action: Action) -> Result<ByteStream, StoreError> {
+        let (client, path) = self.way(address, &action)?;
+        let request = Request::get(path).body(Body::empty()).map_err(|error| other(&action, error))?;
+        let answer = tokio::time::timeout(ANSWER, client.send(request)).await;
+        let answer = answer.map_err(|_| StoreError::Timeout { action: action.clone(), limit: ANSWER })?;
+        let answer = answer.map_err(|error| StoreError::Unreachable {
+            action: action.clone(),
+            endpoint: host(address),
+            source: innermost(&error).into(),
+        })?;
+        if !answer.status().is_success() {
+            return Err(refused(answer, action).await);
+        }
+        Ok(pieces(answer.into_body(), action))
+    }
+
+    /// The client and the path for an address. The cluster's credentials go to the server behind its proxy, and nowhere else.
+    fn way(&self, address: &str, action: &Action) -> Result<(Client, String), StoreError> {
+        if address.strip_prefix(&self.proxied).is_some_and(is_proxied) {
+            return Ok((self.cluster.clone(), address.to_owned()));
+        }
+        let wrong = || other(action, "the server gave an address that is neither in the bucket nor its own");
+        let uri: Uri = address.parse().map_err(|_| wrong())?;
+        let mut parts = uri.into_parts();
+        let scheme = parts.scheme.take().filter(|scheme| matches!(scheme.as_str(), "http" | "https"));
+        let (Some(scheme), Some(authority)) = (scheme, parts.authority.take()) else { return Err(wrong()) };
+        let path = parts.path_and_query.map(|path| path.to_string()).unwrap_or_default();
+        let base = Uri::builder().scheme(scheme).authority(authority).path_and_query("/").build();
+        let mut config = Config::new(base.map_err(|error| other(action, error))?);
+        config.default_retry = false;
+        config.root_cert = self.certificates.as_deref().map(|text| authorities(text, action)).transpose()?;
+        let client = Client::try_from(config).map_err(|error| other(action, innermost(&error)))?;
+        Ok((client, path))
+    }
+}
+
+/// Whether the rest of an address leads to a pod or a Service, and no further than what it serves for downloads.
+fn is_proxied(rest: &str) -> bool {
+    let mut parts = rest.split('/');
+    let kind = parts.next().is_some_and(|kind| matches!(kind, "pods" | "services"));
+    let target = parts.next().is_some_and(|target| target.starts_with("http:"));
+    let plain = |part: &str| part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    kind && target
+        && parts.next() == Some("proxy")
+        && parts.next() == Some("download")
+        && parts.next().is_some_and(plain)
+        && parts.next().is_none()
+}
+
+fn authorities(text: &str, action: &Action) -> Result<Vec<Vec<u8>>, StoreError> {
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text.as_bytes()).collect();
+    let certificates = certificates.map_err(|error| StoreError::Setting {
+        action: action.clone(),
+        problem: "the caCert of the location does not hold PEM certificates".to_owned(),
+        source: Some(error.to_string().into()),
+    })?;
+    Ok(certificates.into_iter().map(|certificate| certificate.to_vec()).collect())
+}
+
+/// The body, piece by piece, as long as pieces come.
+fn pieces(body: Body, action: Action) -> ByteStream {
+    let data = body.into_data_stream();
+    stream::try_unfold((data, 0_u64, action), |(mut data, received, action)| async move {
+        let broken = |source: Option<Cause>| StoreError::Truncated {
+            action: action.clone(),
+            received,
+            expected: received,
+            source,
+        };
+        match tokio::time::timeout(PIECE, data.try_next()).await {
+            Err(_) => Err(StoreError::Timeout { action, limit: PIECE }),
+            Ok(Err(error)) => Err(broken(Some(innermost(&error).into()))),
+            Ok(Ok(None)) => Ok(None),
+            Ok(Ok(Some(piece))) => {
+                let received = received + piece.len() as u64;
+                Ok(Some((piece, (data, received, action))))
+            }
+        }
+    })
+    .boxed()
+}
+
+/// What a refusal means.
+async fn refused(answer: Response<Body>, action: Action) -> StoreError {
+    let status = answer.status();
+    let reason = format!("{status}: {}", excerpt(answer.into_body()).await);
+    match status {
+        StatusCode::NOT_FOUND => StoreError::NotFound { action },
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+            let hint = "the address that the server gave is refused; it holds for ten minutes, so try again; a server that hands out a folder needs you to have the verb `get` on `pods/proxy` (or `services/proxy`) in its namespace";
+            StoreError::Forbidden { action, hint: hint.to_owned(), source: Some(reason.into()) }
+        }
+        _ => StoreError::Unavailable { action, source: reason.into() },
+    }
+}
+
+async fn excerpt(mut body: Body) -> String {
+    let mut text = Vec::new();
+    while text.len() < EXCERPT
+        && let Ok(Some(Ok(frame))) = tokio::time::timeout(PIECE, body.frame()).await
+    {
+        if let Ok(data) = frame.into_data() {
+            text.extend_from_slice(&data[..data.len().min(EXCERPT)]);
+        }
+    }
+    let text = String::from_utf8_lossy(&text).into_owned();
+    message(&text).unwrap_or("no reason").to_owned()
+}
+
+/// The reason in S3's XML or in a Status of Kubernetes.
+fn message(text: &str) -> Option<&str> {
+    let between = |from: &str, to: &str| text.split_once(from)?.1.split_once(to).map(|(found, _)| found);
+    between("<Message>", "</Message>").or_else(|| between("\"message\":\"", "\""))
+}
+
+/// An address without its parameters, which let anybody read the object.
+fn host(address: &str) -> String {
+    address.split('?').next().unwrap_or_default().to_owned()
+}
+
+fn other(action: &Action, source: impl Into<Cause>) -> StoreError {
+    StoreError::Other { action: action.clone(), source: source.into() }
+}
+
+/// The cause at the end of a chain whose links repeat each other.
+fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    std::iter::successors(Some(error), |error| error.source())
+        .last()
+        .map_or_else(String::new, ToString::to_string)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_of_a_refusal_is_found_in_xml_and_in_a_status() {
+        let xml = "<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>";
+        assert_eq!(message(xml), Some("Request has expired"));
+        assert_eq!(message(r#"{"kind":"Status","message":"no endpoints","code":503}"#), Some("no endpoints"));
+        assert_eq!(message("<html>"), None);
+    }
+
+    #[test]
+    fn only_downloads_of_a_pod_or_service_get_the_credentials_of_the_cluster() {
+        assert!(is_proxied("pods/http:ark-1:8085/proxy/download/token"));
+        assert!(is_proxied("services/http:ark:8085/proxy/download/token"));
+        for elsewhere in [
+            "secrets/login",
+            "pods/http:ark-1:8085/exec",
+            "pods/http:ark-1:8085/proxy/download/../../../../secrets",
+            "pods/https:other:443/proxy/download/token",
+        ] {
+            assert!(!is_proxied(elsewhere), "{elsewhere}");
+        }
+    }
+
+    #[test]
+    fn parameters_of_an_address_are_not_repeated() {
+        assert_eq!(host("https://s3.example/b/k?X-Amz-Signature=secret"), "https://s3.example/b/k");
+    }
+}

@@ -1,0 +1,237 @@
+//! Waiting for the server: how far an object is, until it is done, gone, or nobody works on it.
+//!
+//! It looks again and again rather than watching: one object, twice a second, and nothing to resume when the API server
+//! restarts. Ctrl-C ends the waiting, and not what is waited for.
+
+use std::time::Duration;
+
+use kube::ResourceExt;
+use tokio::time::{Instant, sleep};
+
+use super::door::{Door, Heard, Noun};
+use super::failure::Failure;
+use super::output::Output;
+use super::signal;
+use crate::api::{
+    Backup, DeleteBackupRequest, DeletePhase, DownloadPhase, DownloadRequest, Restore, RestorePhase,
+};
+use crate::model::Progress;
+
+/// Before the second look, and then longer and longer: many things are done at once.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// Between two looks in the end: soon enough for a person, seldom enough for the API server.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// A server that runs reacts sooner; after this it is looked for.
+const SILENT: Duration = Duration::from_secs(10);
+/// An API server that restarts is back within this.
+const OUTAGE: Duration = Duration::from_secs(60);
+/// Another server takes over what a dead one had begun within this: the length of a Lease and the start of a pod.
+const TAKEOVER: Duration = Duration::from_secs(180);
+
+/// How far an object is.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    /// The server has begun with it.
+    pub begun: bool,
+    /// Nothing more happens to it.
+    pub done: bool,
+    /// In a word.
+    pub phase: String,
+    /// Items known, items done, bytes.
+    pub counts: (u64, u64, u64),
+}
+
+/// A kind that the server works on.
+pub trait Worked: Noun {
+    /// The command that says how far it is, later on.
+    const LOOK: &'static str;
+
+    /// How far it is.
+    fn seen(&self) -> Seen;
+}
+
+/// How waiting ended.
+pub enum Waited<K> {
+    /// It is done.
+    Done(Box<K>),
+    /// It is not there any more.
+    Gone,
+}
+
+/// Waits for an object, showing how far it is. `what` says what becomes of it when nobody works on it.
+pub async fn wait<K: Worked>(
+    door: &Door,
+    name: &str,
+    what: &str,
+    output: &Output,
+) -> Result<Waited<K>, Failure> {
+    let progress = Progress::default();
+    let noun = K::NOUN;
+    let waiting = async {
+        tokio::select! {
+            waited = watch(door, name, what, &progress, output) => waited,
+            () = signal::asked() => Err(Failure::because(format!(
+                "no longer waiting for {noun} {name}; the server goes on with it, and `{}` says how far it is",
+                K::LOOK
+            ))),
+        }
+    };
+    output.follow(&progress, waiting).await
+}
+
+async fn watch<K: Worked>(
+    door: &Door,
+    name: &str,
+    what: &str,
+    progress: &Progress,
+    output: &Output,
+) -> Result<Waited<K>, Failure> {
+    let mut patience = Patience::new();
+    let (mut version, mut pause) = (None, LOOK_AGAIN);
+    loop {
+        match door.find::<K>(name).await {
+            Ok(None) => return Ok(Waited::Gone),
+            Ok(Some(object)) => {
+                let seen = object.seen();
+                progress.stage(format!("{} {name}: {}", K::NOUN, seen.phase));
+                let (total, done, bytes) = seen.counts;
+                progress.relay(total, done, bytes);
+                if seen.done {
+                    return Ok(Waited::Done(Box::new(object)));
+                }
+                let changed = version != object.resource_version();
+                version = object.resource_version();
+                patience.answered(changed, seen.begun);
+            }
+            Err(failure) => patience.unanswered(failure, output)?,
+        }
+        patience.check(door, what, output).await?;
+        sleep(pause).await;
+        pause = (pause * 2).min(LOOK_EVERY);
+    }
+}
+
+/// How long nothing has happened, and what was said about it.
+struct Patience {
+    changed: Instant,
+    looked: Instant,
+    outage: Option<Instant>,
+    begun: bool,
+    told: bool,
+}
+
+impl Patience {
+    fn new() -> Self {
+        let now = Instant::now();
+        Self { changed: now, looked: now, outage: None, begun: false, told: false }
+    }
+
+    fn answered(&mut self, changed: bool, begun: bool) {
+        self.outage = None;
+        self.begun = begun;
+        if changed {
+            self.changed = Instant::now();
+            self.looked = self.changed;
+            self.told = false;
+        }
+    }
+
+    /// An API server that is away for a moment is waited for.
+    fn unanswered(&mut self, failure: Failure, output: &Output) -> Result<(), Failure> {
+        let since = *self.outage.get_or_insert_with(Instant::now);
+        if !failure.is_of_cluster() || since.elapsed() > OUTAGE {
+            return Err(failure);
+        }
+        if since.elapsed() < LOOK_EVERY {
+            output.note(format!("still waiting: {}", failure.message()));
+        }
+        Ok(())
+    }
+
+    /// After a while of silence, looks whether a server runs at all.
+    async fn check(&mut self, door: &Door, what: &str, output: &Output) -> Result<(), Failure> {
+        if self.looked.elapsed() < SILENT || self.outage.is_some() {
+            return Ok(());
+        }
+        self.looked = Instant::now();
+        match door.heard().await {
+            Heard::Running(holder) if !self.begun => {
+                self.tell(
+                    output,
+                    format!("the server {holder} runs and has not come to it yet; still waiting"),
+                );
+            }
+            Heard::Running(_) => {}
+            Heard::Unknown(why) => {
+                self.tell(output, format!("nothing has happened for a while, and whether a server runs cannot be told: {why}; still waiting"));
+            }
+            heard if !self.begun || self.changed.elapsed() > TAKEOVER => {
+                return Err(door.no_server(&heard, what));
+            }
+            _ => self
+                .tell(output, "the server has gone away; still waiting for another one to go on".to_owned()),
+        }
+        Ok(())
+    }
+
+    fn tell(&mut self, output: &Output, note: String) {
+        if !self.told {
+            self.told = true;
+            output.note(note);
+        }
+    }
+}
+
+impl Worked for Backup {
+    const LOOK: &'static str = "ark backup get";
+
+    fn seen(&self) -> Seen {
+        let status = self.status.clone().unwrap_or_default();
+        let (phase, progress) = (status.phase.unwrap_or_default(), status.progress.unwrap_or_default());
+        Seen {
+            begun: phase != crate::api::BackupPhase::New,
+            done: phase.is_final(),
+            phase: phase.to_string(),
+            counts: (progress.total_items, progress.items_backed_up, progress.bytes),
+        }
+    }
+}
+
+impl Worked for Restore {
+    const LOOK: &'static str = "ark restore get";
+
+    fn seen(&self) -> Seen {
+        let status = self.status.clone().unwrap_or_default();
+        let (phase, progress) = (status.phase.unwrap_or_default(), status.progress.unwrap_or_default());
+        Seen {
+            begun: phase != RestorePhase::New,
+            done: phase.is_final(),
+            phase: phase.to_string(),
+            counts: (progress.total_items, progress.items_restored, 0),
+        }
+    }
+}
+
+impl Worked for DeleteBackupRequest {
+    const LOOK: &'static str = "ark backup get";
+
+    fn seen(&self) -> Seen {
+        let phase = self.status.as_ref().and_then(|status| status.phase).unwrap_or_default();
+        Seen {
+            begun: phase != DeletePhase::New,
+            done: phase == DeletePhase::Processed,
+            phase: format!("{phase:?}"),
+            ..Seen::default()
+        }
+    }
+}
+
+impl Worked for DownloadRequest {
+    const LOOK: &'static str = "kubectl get dlr";
+
+    fn seen(&self) -> Seen {
+        let phase = self.status.as_ref().and_then(|status| status.phase).unwrap_or_default();
+        let answered = phase == DownloadPhase::Processed;
+        Seen { begun: answered, done: answered, phase: format!("{phase:?}"), ..Seen::default() }
+    }
+}
