@@ -37,6 +37,8 @@ check_chart() {
   ! hack/helm template ark config/chart --namespace heptio-ark >/dev/null 2>&1 || { say "the chart does without image.repository"; return 1; }
 }
 
+check_rules() { (cd hack/rules && GOFLAGS='' go run . ../../config/prometheus/alerts.yaml ../../config/grafana/ark.json); }
+
 # Built into the cache, outside the checkout; that it cannot be built is named and fails nothing.
 install_cargo_deny() {
   [ -x "$cache/bin/cargo-deny" ] && return
@@ -57,6 +59,9 @@ if have "shell scripts (shellcheck is missing; Debian: shellcheck)" command -v s
 fi
 if have "Helm chart (helm could not be built: it needs Go and a way to the Go module proxy)" hack/helm version; then
   check "Helm chart" check_chart
+fi
+if have "alert rules and dashboard (Go or a way to the Go module proxy is missing)" go -C hack/rules mod download; then
+  check "alert rules and dashboard" check_rules
 fi
 if ! install_cargo_deny; then
   not_checked+=("dependencies (cargo-deny $cargo_deny could not be built)")

@@ -192,7 +192,7 @@ fn files_begin_with_a_header_stay_short_and_have_a_name() {
     expect_no_violations(check_form);
 }
 
-// Generated files: each test compares committed files (crds/*, docs/cli.md, those of the chart) with what the code would write now.
+// Generated files: each test compares committed files (crds/*, docs/cli.md, the rules in docs/permissions.md, those of the chart) with what the code would write now.
 // `ARK_UPDATE=1 cargo test --test architecture` writes them anew.
 
 #[test]
@@ -229,6 +229,16 @@ fn expect_generated(path: &Path, text: &str) {
 #[test]
 fn the_rules_of_the_chart_are_those_of_the_code() {
     expect_generated(&root().join("config/chart/templates/_rules.tpl"), &ark::cli::chart_rules());
+}
+
+#[test]
+fn the_rules_in_the_documentation_are_those_of_the_code() {
+    let path = root().join("docs/permissions.md");
+    let text = fs::read_to_string(&path).expect("docs/permissions.md is there");
+    let (begin, end) = ("<!-- rules: generated -->\n", "<!-- end of rules -->");
+    let (before, rest) = text.split_once(begin).expect("a begin");
+    let (_, after) = rest.split_once(end).expect("an end");
+    expect_generated(&path, &format!("{before}{begin}{}{end}{after}", ark::cli::rules_table()));
 }
 
 #[test]

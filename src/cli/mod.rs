@@ -41,7 +41,7 @@ use crate::api::DEFAULT_NAMESPACE;
 use crate::cluster::{Cluster, ConnectOptions};
 use crate::telemetry::Metrics;
 use failure::{Done, Failure};
-pub use install::chart_rules;
+pub use install::{chart_rules, rules_table};
 use invocation::Called;
 use output::{Color, Format, Output};
 pub use reference::reference;

@@ -16,7 +16,9 @@ mod bucket_list;
 mod fixture;
 mod looking;
 mod making;
+mod monitoring;
 mod moving;
+mod packaging;
 mod unreachable;
 mod usage;
 

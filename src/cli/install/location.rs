@@ -31,7 +31,7 @@ pub fn location(
         credential: credential.map(|secret| SecretKey { name: secret.to_owned(), key: KEY.to_owned() }),
         access_mode: read_only.then_some(AccessMode::ReadOnly),
         default: Some(true),
-        ..place(location, "--location", "--credential-file")?
+        ..place(location, "--location", "--credentials-file")?
     };
     let mut location = BackupStorageLocation::new(name, specification);
     location.metadata.namespace = Some(namespace.to_owned());

@@ -13,10 +13,10 @@ use super::Global;
 use super::failure::{Done, Failure};
 use super::output::{Format, Output};
 use crate::api;
-pub use rbac::chart_rules;
+pub use rbac::{chart_rules, rules_table};
 use workload::{Manifest, Workload};
 
-/// The Secret that `--credential-file` makes.
+/// The Secret that `--credentials-file` makes.
 const CREDENTIALS: &str = "ark-credentials";
 /// The location that `--location` makes; `ark server` means it, too, where none is named.
 const LOCATION: &str = "default";
@@ -24,7 +24,7 @@ const LOCATION: &str = "default";
 const EXAMPLE: &str = "\
 Examples:
   # Look at everything first, then apply it. Once more when the kinds are served, for the location is one of them
-  ark install --image registry.example/ark:0.1.0 --location 's3://backups?region=eu-central-1' --credential-file aws.ini > ark.yaml
+  ark install --image registry.example/ark:0.1.0 --location 's3://backups?region=eu-central-1' --credentials-file aws.ini > ark.yaml
   kubectl apply --server-side -f ark.yaml
   # With the rights of a role of the cloud instead of a Secret
   ark install --image registry.example/ark:0.1.0 --location 's3://backups?region=eu-central-1' \\
@@ -58,11 +58,11 @@ pub struct InstallCommand {
     #[arg(long, requires = "location")]
     read_only: bool,
     /// An AWS credentials file; what is in it is printed, as a Secret for the location
-    #[arg(long, value_name = "FILE", requires = "location", conflicts_with = "credential_secret")]
-    credential_file: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", requires = "location", conflicts_with = "credentials_secret")]
+    credentials_file: Option<PathBuf>,
     /// A Secret that is there already, with an AWS credentials file under the key `cloud`
     #[arg(long, value_name = "NAME", requires = "location")]
-    credential_secret: Option<String>,
+    credentials_secret: Option<String>,
     /// Annotations of the ServiceAccount: the cloud's role that it may take
     #[arg(long, value_name = "KEY=VALUE", value_delimiter = ',', value_parser = annotation)]
     service_account_annotations: Vec<(String, String)>,
@@ -81,7 +81,7 @@ fn annotation(text: &str) -> Result<(String, String), String> {
 /// Prints the manifests: YAML documents, a JSON list, or their names.
 pub fn run(global: &Global, command: &InstallCommand, output: &Output) -> Result<Done, Failure> {
     let manifests = manifests(&global.namespace, command)?;
-    if command.credential_file.is_some() {
+    if command.credentials_file.is_some() {
         output.warning("what is printed holds the credentials; keep it as you keep them");
     }
     match output.format() {
@@ -118,8 +118,8 @@ fn manifests(namespace: &str, command: &InstallCommand) -> Result<Vec<Manifest>,
         disable_restores,
         location: url,
         read_only,
-        credential_file,
-        credential_secret,
+        credentials_file,
+        credentials_secret,
         service_account_annotations,
         pod_annotations,
     } = command;
@@ -142,8 +142,8 @@ fn manifests(namespace: &str, command: &InstallCommand) -> Result<Vec<Manifest>,
         all.push(object.map_err(|error| Failure::failed("writing a definition as JSON", &error))?.into());
     }
     all.extend(workload.access());
-    let mut secret = credential_secret.as_deref();
-    if let Some(file) = credential_file {
+    let mut secret = credentials_secret.as_deref();
+    if let Some(file) = credentials_file {
         all.push(location::credentials(file, (CREDENTIALS, namespace))?.into());
         secret = Some(CREDENTIALS);
     }

@@ -213,6 +213,25 @@ pub fn chart_rules() -> String {
     text
 }
 
+/// The rules as a table: a part of `docs/permissions.md`.
+pub fn rules_table() -> String {
+    let code = |items: &[&str]| {
+        let named = items.iter().map(|item| if item.is_empty() { "core" } else { item });
+        named.map(|item| format!("`{item}`")).collect::<Vec<_>>().join(", ")
+    };
+    let mut text = String::new();
+    for Role { name, purpose, rules } in [BACKUP, RESTORE, SERVER] {
+        text += &format!(
+            "### `{name}`\n{purpose}\n\n| Groups | Resources or paths | Verbs | Why |\n|---|---|---|---|\n"
+        );
+        for Rule { reason, groups, resources, verbs } in rules {
+            text += &format!("| {} | {} | {} | {reason} |\n", code(groups), code(resources), code(verbs));
+        }
+        text += "\n";
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -60,13 +60,13 @@ fn everything_of_ours_lies_in_the_namespace_that_was_asked_for() {
 
 #[test]
 fn a_location_refers_to_the_secret_that_is_printed_or_named() {
-    let manifests = printed(&["--location", "s3://bucket", "--credential-secret", "mine"]);
+    let manifests = printed(&["--location", "s3://bucket", "--credentials-secret", "mine"]);
     assert!(find(&manifests, "Secret").is_none());
     assert_eq!(find(&manifests, "BackupStorageLocation").unwrap()["spec"]["credential"]["name"], "mine");
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "[default]\naws_access_key_id = a\naws_secret_access_key = b\n").unwrap();
     let path = file.path().to_str().unwrap();
-    let manifests = printed(&["--location", "s3://bucket", "--credential-file", path]);
+    let manifests = printed(&["--location", "s3://bucket", "--credentials-file", path]);
     let location = find(&manifests, "BackupStorageLocation").unwrap();
     assert_eq!(
         location["spec"]["credential"]["name"],
@@ -87,7 +87,7 @@ fn what_cannot_be_meant_is_refused() {
     for arguments in [
         &["--namespace", "Rescue"][..],
         &["--pod-annotations", "x"],
-        &["--credential-secret", "mine"],
+        &["--credentials-secret", "mine"],
         &["--restore-only", "--disable-restores"],
         &["--replicas", "0"],
     ] {

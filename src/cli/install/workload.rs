@@ -148,6 +148,8 @@ impl Workload {
             "name": NAME,
             "image": self.image,
             "args": self.arguments(),
+            // Downloads reach the very pod that hands them out.
+            "env": [{ "name": "POD_NAME", "valueFrom": { "fieldRef": { "fieldPath": "metadata.name" } } }],
             "ports": [{ "name": "http", "containerPort": PORT, "protocol": "TCP" }],
             "livenessProbe": probe("/healthz", 10, 6),
             "readinessProbe": probe("/readyz", 5, 3),

@@ -64,7 +64,7 @@ async fn what_install_prints_is_taken_and_applying_it_twice_changes_nothing() {
     std::fs::write(credentials.path(), text).expect("writable");
     let credentials = credentials.path().display().to_string();
     let location = "s3://backups/east?region=eu-central-1";
-    let objects = printed(&namespace.name, &["--location", location, "--credential-file", &credentials]);
+    let objects = printed(&namespace.name, &["--location", location, "--credentials-file", &credentials]);
     expect_idempotent(&lab.b, &objects).await;
     expect_restricted_pods(&lab.b, &objects).await;
     remove_roles(&lab.b, &objects).await;

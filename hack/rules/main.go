@@ -1,0 +1,53 @@
+// Parses alert rules and the expressions of a Grafana dashboard with Prometheus' own parser: go run . ALERTS DASHBOARD
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/rulefmt"
+	"github.com/prometheus/prometheus/promql/parser"
+)
+
+// What Grafana puts in before it asks.
+var grafana = strings.NewReplacer("$__rate_interval", "5m", "$namespace", ".*", "$schedule", ".*")
+
+type dashboard struct {
+	Panels []struct {
+		Title   string
+		Targets []struct{ Expr string }
+	}
+}
+
+func main() {
+	_, failures := rulefmt.ParseFile(os.Args[1], false, model.UTF8Validation)
+	text, err := os.ReadFile(os.Args[2])
+	var board dashboard
+	if err == nil {
+		err = json.Unmarshal(text, &board)
+	}
+	if err != nil {
+		failures = append(failures, err)
+	}
+	expressions := 0
+	for _, panel := range board.Panels {
+		for _, target := range panel.Targets {
+			expressions++
+			if _, err := parser.ParseExpr(grafana.Replace(target.Expr)); err != nil {
+				failures = append(failures, fmt.Errorf("%s: panel %q: %w", os.Args[2], panel.Title, err))
+			}
+		}
+	}
+	if expressions == 0 {
+		failures = append(failures, fmt.Errorf("%s holds no expressions", os.Args[2]))
+	}
+	for _, failure := range failures {
+		fmt.Fprintln(os.Stderr, failure)
+	}
+	if len(failures) > 0 {
+		os.Exit(1)
+	}
+}
