@@ -36,6 +36,14 @@ pub enum ControllerError {
         /// What was being done, on what.
         doing: String,
     },
+    /// The API server did not answer about the lease in time.
+    #[error("cannot {doing}: the API server did not answer within {seconds} s")]
+    Unanswered {
+        /// What was being done, on what.
+        doing: String,
+        /// How long was waited.
+        seconds: u64,
+    },
     /// Another server of the namespace acts now, or may soon; this one must not.
     #[error("lost the lease `ark-server` and stopped acting: {why}; start again to stand by")]
     LeaseLost {

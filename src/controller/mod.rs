@@ -100,7 +100,7 @@ fn prepare(
 
 /// All controllers, side by side, until they have stopped.
 async fn act(context: Arc<Context>, feeds: Feeds, duty: &watch::Sender<Duty>) {
-    let Feeds { backups, restores, schedules, locations, deletions, downloads, statuses } = feeds;
+    let Feeds { backups, restores, schedules, locations, deletions, downloads, statuses, .. } = feeds;
     let c = || Arc::clone(&context);
     let always = async {
         tokio::join!(

@@ -3,11 +3,13 @@
 use std::fmt::Debug;
 use std::hash::Hash;
 
+use futures::future::join_all;
 use futures::stream::{BoxStream, StreamExt as _};
 use kube::runtime::reflector::{self, Store};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client, Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
+use tokio::sync::watch;
 
 use crate::api::{
     Backup, BackupStorageLocation, DeleteBackupRequest, DownloadRequest, Restore, Schedule,
@@ -22,6 +24,7 @@ pub struct Stores {
     pub schedules: Store<Schedule>,
     pub locations: Store<BackupStorageLocation>,
     pub deletions: Store<DeleteBackupRequest>,
+    fills: [Filled; 4],
 }
 
 /// The changes of one kind, which fill its store; a controller reads them.
@@ -29,6 +32,10 @@ pub struct Feed<K: Resource<DynamicType: Hash + Eq> + 'static> {
     pub changes: BoxStream<'static, Result<K, watcher::Error>>,
     pub store: Store<K>,
 }
+
+/// Whether a store has been filled once. Any number of tasks may wait for it: [`Store::wait_until_ready`] wakes only the
+/// one that looked last, and the others wait for ever.
+type Filled = watch::Receiver<bool>;
 
 /// The changes of all kinds.
 pub struct Feeds {
@@ -39,35 +46,30 @@ pub struct Feeds {
     pub deletions: Feed<DeleteBackupRequest>,
     pub downloads: Feed<DownloadRequest>,
     pub statuses: Feed<ServerStatusRequest>,
+    fills: [Filled; 4],
 }
 
 impl Stores {
     /// Waits until each has been filled once; false when one never will be, because the server ends. Schedules are not
     /// waited for: a server that makes no backups does not watch them.
     pub async fn filled(&self) -> bool {
-        let Self { backups, restores, schedules: _, locations, deletions } = self;
-        let filled = tokio::join!(
-            backups.wait_until_ready(),
-            restores.wait_until_ready(),
-            locations.wait_until_ready(),
-            deletions.wait_until_ready(),
-        );
-        matches!(filled, (Ok(()), Ok(()), Ok(()), Ok(())))
+        let waits = self.fills.clone().map(|mut filled| async move { filled.wait_for(|filled| *filled).await.is_ok() });
+        join_all(waits).await.into_iter().all(|filled| filled)
     }
 }
 
 impl Feeds {
     /// Prepares to watch one namespace; nothing is sent before a feed is read.
     pub fn of(client: &Client, namespace: &str) -> Self {
-        Self {
-            backups: feed(client, namespace),
-            restores: feed(client, namespace),
-            schedules: feed(client, namespace),
-            locations: feed(client, namespace),
-            deletions: feed(client, namespace),
-            downloads: feed(client, namespace),
-            statuses: feed(client, namespace),
-        }
+        let (backups, backups_filled) = feed(client, namespace);
+        let (restores, restores_filled) = feed(client, namespace);
+        let (schedules, _) = feed(client, namespace);
+        let (locations, locations_filled) = feed(client, namespace);
+        let (deletions, deletions_filled) = feed(client, namespace);
+        let (downloads, _) = feed(client, namespace);
+        let (statuses, _) = feed(client, namespace);
+        let fills = [backups_filled, restores_filled, locations_filled, deletions_filled];
+        Self { backups, restores, schedules, locations, deletions, downloads, statuses, fills }
     }
 
     /// The stores that they fill.
@@ -78,11 +80,12 @@ impl Feeds {
             schedules: self.schedules.store.clone(),
             locations: self.locations.store.clone(),
             deletions: self.deletions.store.clone(),
+            fills: self.fills.clone(),
         }
     }
 }
 
-fn feed<K>(client: &Client, namespace: &str) -> Feed<K>
+fn feed<K>(client: &Client, namespace: &str) -> (Feed<K>, Filled)
 where
     K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
         + Clone
@@ -94,11 +97,69 @@ where
 {
     let (store, writer) = reflector::store();
     let api: Api<K> = Api::namespaced(client.clone(), namespace);
+    let (says, filled) = watch::channel(false);
     let changes = watcher(api, watcher::Config::default())
         .default_backoff()
         .modify(|object| object.managed_fields_mut().clear())
         .reflect(writer)
+        .inspect(move |event| {
+            if matches!(event, Ok(watcher::Event::InitDone)) {
+                says.send_replace(true);
+            }
+        })
         .applied_objects()
         .boxed();
-    Feed { changes, store }
+    (Feed { changes, store }, filled)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::cluster::script::{Answer, answer, serve};
+
+    fn lists(path: &str) -> Answer {
+        if path.contains("watch=true") {
+            return answer(200, "");
+        }
+        answer(200, r#"{"apiVersion":"ark.heptio.com/v1","kind":"List","metadata":{"resourceVersion":"1"},"items":[]}"#)
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_for_the_stores_is_told_when_all_are_filled() {
+        let (cluster, _) = serve(|_, asked| lists(&asked.uri));
+        let feeds = Feeds::of(&cluster.client(), "heptio-ark");
+        let stores = feeds.stores();
+        let Feeds { mut backups, mut restores, mut locations, mut deletions, .. } = feeds;
+        let waiting: Vec<_> = (0..8)
+            .map(|_| {
+                let stores = stores.clone();
+                tokio::spawn(async move { stores.filled().await })
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        let feeding = tokio::spawn(async move {
+            tokio::join!(
+                backups.changes.next(),
+                restores.changes.next(),
+                locations.changes.next(),
+                deletions.changes.next(),
+            );
+        });
+        for waiter in waiting {
+            let told = tokio::time::timeout(Duration::from_secs(20), waiter).await;
+            assert!(told.expect("each is told").unwrap());
+        }
+        feeding.abort();
+    }
+
+    #[tokio::test]
+    async fn a_store_that_will_never_be_filled_keeps_nobody_waiting() {
+        let (cluster, _) = serve(|_, _| answer(500, ""));
+        let feeds = Feeds::of(&cluster.client(), "heptio-ark");
+        let stores = feeds.stores();
+        drop(feeds);
+        assert!(!stores.filled().await);
+    }
 }

@@ -3,7 +3,6 @@
 use kube::ResourceExt as _;
 use kube::runtime::reflector::Store;
 
-use super::super::stores::Stores;
 use crate::api::{
     Backup, BackupPhase, DownloadKind, DownloadTarget, Restore, RestorePhase, STORAGE_LOCATION_LABEL,
 };
@@ -20,7 +19,7 @@ pub struct Part {
 }
 
 /// Finds the part, or says why there is none.
-pub fn locate(stores: &Stores, target: &DownloadTarget) -> Result<Part, String> {
+pub fn locate(backups: &Store<Backup>, restores: &Store<Restore>, target: &DownloadTarget) -> Result<Part, String> {
     let DownloadTarget { kind, name } = target;
     let run = run_of(*kind);
     let keys =
@@ -33,8 +32,8 @@ pub fn locate(stores: &Stores, target: &DownloadTarget) -> Result<Part, String> 
         DownloadKind::BackupVolumeInfos => return Err("volumes have no document of their own".to_owned()),
     };
     let location = match run {
-        RunKind::Backup => location_of_backup(&stores.backups, name),
-        RunKind::Restore => location_of_restore(&stores.restores, name),
+        RunKind::Backup => location_of_backup(backups, name),
+        RunKind::Restore => location_of_restore(restores, name),
     }?;
     Ok(Part { location, key: key.clone() })
 }
@@ -110,7 +109,7 @@ mod tests {
         store
     }
 
-    fn stores() -> Stores {
+    fn stores() -> (Store<Backup>, Store<Restore>) {
         let object = |kind: &str, name: &str, phase: &str, location: &str| {
             json!({
                 "apiVersion": "ark.heptio.com/v1",
@@ -120,21 +119,19 @@ mod tests {
                 "status": {"phase": phase},
             })
         };
-        Stores {
-            backups: backups(&[
+        (
+            backups(&[
                 object("Backup", "done", "Completed", "west"),
                 object("Backup", "running", "InProgress", "west"),
                 object("Backup", "refused", "FailedValidation", "west"),
             ]),
-            restores: restores(&[object("Restore", "back", "PartiallyFailed", "east")]),
-            schedules: reflector::store().0,
-            locations: reflector::store().0,
-            deletions: reflector::store().0,
-        }
+            restores(&[object("Restore", "back", "PartiallyFailed", "east")]),
+        )
     }
 
     fn find(kind: DownloadKind, name: &str) -> Result<(String, String), String> {
-        let part = locate(&stores(), &DownloadTarget { kind, name: name.to_owned() })?;
+        let (backups, restores) = stores();
+        let part = locate(&backups, &restores, &DownloadTarget { kind, name: name.to_owned() })?;
         Ok((part.location.unwrap_or_default(), part.key.to_string()))
     }
 

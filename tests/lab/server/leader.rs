@@ -1,1 +1,107 @@
-//! Two servers in one namespace: one acts, the other takes its place.
+//! Two servers in one namespace: one acts, the other takes its place, and never do both.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tempfile::NamedTempFile;
+
+use super::{Home, STATUS, Server, ServerOptions};
+use crate::support::{Cluster, Lab, Proxy, within};
+
+/// A lease is valid for 15 s after it was last seen to change, and looked at every two.
+const TAKEN_OVER: Duration = Duration::from_secs(20);
+/// A lease that was given up is taken at the next look.
+const HANDED_OVER: Duration = Duration::from_secs(5);
+/// Nothing that is sent arrives any more, and nothing says so.
+const FOR_EVER: Duration = Duration::from_secs(3600);
+
+/// A way to the API server that can be cut, and the kubeconfig that goes it.
+async fn way_to(cluster: &Cluster) -> (Proxy, NamedTempFile) {
+    let text = std::fs::read_to_string(&cluster.kubeconfig).expect("readable");
+    let config = kube::config::Kubeconfig::read_from(&cluster.kubeconfig).expect("readable");
+    let server = config.clusters[0].cluster.as_ref().and_then(|cluster| cluster.server.clone());
+    let server = server.expect("an address");
+    let proxy = Proxy::to(server.trim_start_matches("https://")).await;
+    let kubeconfig = NamedTempFile::new().expect("a file");
+    let through = text.replace(&server, &format!("https://{}", proxy.address()));
+    std::fs::write(kubeconfig.path(), through).expect("writable");
+    (proxy, kubeconfig)
+}
+
+async fn leads(home: &Home<'_>, server: &Server) -> Option<()> {
+    let pid = server.id().to_string();
+    home.leader().await.filter(|holder| holder.contains(&pid)).map(drop)
+}
+
+/// Asserts that a server says of itself whether it leads.
+async fn says(server: &Server, readiness: &str, leader: &str) {
+    within(HANDED_OVER, &format!("server {} says {readiness:?}", server.id()), async || {
+        let (code, words) = server.get("/readyz").await?;
+        (code == 200 && words == readiness).then_some(())
+    })
+    .await;
+    let (_, metrics) = server.get("/metrics").await.expect("metrics");
+    assert!(metrics.lines().any(|line| line == leader), "{metrics}");
+}
+
+/// Asserts that somebody acts here.
+async fn is_served(home: &Home<'_>, name: &str) {
+    home.create(STATUS, name, json!({})).await;
+    home.reach(STATUS, name, "Processed").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn of_two_servers_one_leads_and_the_other_takes_over_when_it_is_killed_or_ends() {
+    let lab = Lab::get().await;
+    let home = Home::found(&lab.a, "leader").await;
+    let first = home.start(ServerOptions::default()).await;
+    let second = home.start_beside(ServerOptions::default()).await;
+    says(&first, "leading\n", "ark_leader 1").await;
+    says(&second, "standing by\n", "ark_leader 0").await;
+    is_served(&home, "by-the-first").await;
+
+    first.kill();
+    within(TAKEN_OVER, "the other leads", async || leads(&home, &second).await).await;
+    says(&second, "leading\n", "ark_leader 1").await;
+    is_served(&home, "by-the-second").await;
+
+    let third = home.start_beside(ServerOptions::default()).await;
+    says(&third, "standing by\n", "ark_leader 0").await;
+    assert_eq!(second.stop().await, Some(0), "{}", second.log());
+    within(HANDED_OVER, "the third leads at once", async || leads(&home, &third).await).await;
+    is_served(&home, "by-the-third").await;
+    assert_eq!(third.stop().await, Some(0), "{}", third.log());
+    assert_eq!(home.leader().await, None, "the lease is given up");
+}
+
+/// Breaks the leader's way to the API server, and asserts that its process is gone when the other begins.
+async fn is_gone_before_the_other_begins(purpose: &str, disturb: impl FnOnce(&Proxy)) {
+    let lab = Lab::get().await;
+    let home = Home::found(&lab.a, purpose).await;
+    let (proxy, kubeconfig) = way_to(&lab.a).await;
+    let options =
+        ServerOptions { kubeconfig: Some(kubeconfig.path().to_owned()), ..ServerOptions::default() };
+    let first = home.start(options).await;
+    let second = home.start_beside(ServerOptions::default()).await;
+    let begun = Instant::now();
+    disturb(&proxy);
+    within(TAKEN_OVER, "the other leads", async || leads(&home, &second).await).await;
+    let status = first.ended().expect("the first has ended by now");
+    assert_eq!(status.code(), Some(1), "{}", first.log());
+    assert!(first.log().contains("lost the lease"), "{}", first.log());
+    println!("the other leads after {:?}", begun.elapsed());
+    is_served(&home, "by-the-second").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn a_leader_that_is_cut_off_ends_before_the_other_begins() {
+    is_gone_before_the_other_begins("cut", Proxy::cut).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn a_leader_whose_requests_vanish_ends_before_the_other_begins() {
+    is_gone_before_the_other_begins("vanish", |proxy| proxy.slow_down(FOR_EVER)).await;
+}

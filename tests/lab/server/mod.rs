@@ -6,6 +6,7 @@
 mod crashes;
 mod daemon;
 mod door;
+mod download;
 mod faults;
 mod home;
 mod leader;
