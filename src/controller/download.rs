@@ -104,7 +104,8 @@ async fn answer(context: &Context, request: &DownloadRequest) -> DownloadRequest
 }
 
 async fn address(context: &Context, request: &DownloadRequest) -> Result<String, String> {
-    let Part { location, key } = locate(&context.stores.backups, &context.stores.restores, &request.spec.target)?;
+    let Part { location, key } =
+        locate(&context.stores.backups, &context.stores.restores, &request.spec.target)?;
     let open = context.locations.open(location.as_deref()).await.map_err(|error| causes(&error))?;
     let store = open.bucket.store();
     if let Err(error) = store.head(&key).await {

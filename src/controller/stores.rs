@@ -53,7 +53,10 @@ impl Stores {
     /// Waits until each has been filled once; false when one never will be, because the server ends. Schedules are not
     /// waited for: a server that makes no backups does not watch them.
     pub async fn filled(&self) -> bool {
-        let waits = self.fills.clone().map(|mut filled| async move { filled.wait_for(|filled| *filled).await.is_ok() });
+        let waits = self
+            .fills
+            .clone()
+            .map(|mut filled| async move { filled.wait_for(|filled| *filled).await.is_ok() });
         join_all(waits).await.into_iter().all(|filled| filled)
     }
 }
@@ -123,7 +126,10 @@ mod tests {
         if path.contains("watch=true") {
             return answer(200, "");
         }
-        answer(200, r#"{"apiVersion":"ark.heptio.com/v1","kind":"List","metadata":{"resourceVersion":"1"},"items":[]}"#)
+        answer(
+            200,
+            r#"{"apiVersion":"ark.heptio.com/v1","kind":"List","metadata":{"resourceVersion":"1"},"items":[]}"#,
+        )
     }
 
     #[tokio::test]

@@ -19,7 +19,11 @@ pub struct Part {
 }
 
 /// Finds the part, or says why there is none.
-pub fn locate(backups: &Store<Backup>, restores: &Store<Restore>, target: &DownloadTarget) -> Result<Part, String> {
+pub fn locate(
+    backups: &Store<Backup>,
+    restores: &Store<Restore>,
+    target: &DownloadTarget,
+) -> Result<Part, String> {
     let DownloadTarget { kind, name } = target;
     let run = run_of(*kind);
     let keys =

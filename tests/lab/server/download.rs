@@ -53,7 +53,8 @@ async fn a_log_in_a_folder_is_had_once_from_the_server_and_no_log_tells_how() {
     let proxy = format!("/api/v1/namespaces/{}/services/http:ark:8085/proxy", home.name());
     let path = url.strip_prefix(&proxy).expect("a way through the API server");
     let command = format!("curl -sSf --max-time 20 http://{}{path}", server.address());
-    let fetch = || std::process::Command::new("sh").args(["-c", &command]).output().expect("sh can be started");
+    let fetch =
+        || std::process::Command::new("sh").args(["-c", &command]).output().expect("sh can be started");
     assert!(fetch().stdout.starts_with(&ZSTD));
     assert!(!fetch().status.success(), "an address is good once");
     let token = path.rsplit('/').next().expect("a token");
