@@ -28,9 +28,7 @@ pub use status::seconds_between;
 /// Reconciles until the server stops.
 pub async fn run(context: Arc<Context>, feed: Feed<Backup>) {
     let at_once = context.settings.concurrent_backups;
-    if runs::is_ready(&context, &context.stores.locations).await {
-        runs::run(context, feed, at_once).await;
-    }
+    runs::run(context, feed, at_once).await;
 }
 
 impl Run for Backup {

@@ -26,10 +26,7 @@ use admit::{admit, choose, objection_to};
 /// Reconciles until the server stops.
 pub async fn run(context: Arc<Context>, feed: Feed<Restore>) {
     let at_once = context.settings.concurrent_restores;
-    let stores = &context.stores;
-    if runs::is_ready(&context, &stores.locations).await && runs::is_ready(&context, &stores.backups).await {
-        runs::run(context, feed, at_once).await;
-    }
+    runs::run(context, feed, at_once).await;
 }
 
 impl Run for Restore {

@@ -3,7 +3,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::ResourceExt as _;
 use kube::runtime::controller::Action;
-use tokio::time::timeout;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::decide::Step;
@@ -93,7 +93,16 @@ async fn run<K: Run>(record: &mut Record<'_, K>, job: &Job<K>) -> Result<(), Con
         end = &mut engine => (None, Some(end)),
         early = follow(record, &progress) => {
             stop.cancel();
-            (Some(early), timeout(GRACE, &mut engine).await.ok())
+            let out_of_time = async {
+                if early != Early::Stopping {
+                    context.stop.cancelled().await;
+                }
+                sleep(GRACE).await;
+            };
+            tokio::select! {
+                end = &mut engine => (Some(early), Some(end)),
+                () = out_of_time => (Some(early), None),
+            }
         }
     };
     drop(engine);

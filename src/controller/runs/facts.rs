@@ -64,6 +64,7 @@ pub async fn open_site(context: &Context, name: Option<&str>) -> (Site, Option<O
     let (name, read_only) = (location.name_any(), is_read_only(&location));
     match context.locations.open(Some(&name)).await {
         Ok(open) => (Site::Usable { name, read_only }, Some(open)),
+        Err(ControllerError::Location { why, .. }) => (Site::Unavailable { name, read_only, why }, None),
         Err(error) => (Site::Unavailable { why: causes(&error), name, read_only }, None),
     }
 }

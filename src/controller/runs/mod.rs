@@ -39,7 +39,7 @@ use decide::{Step, decide};
 
 /// How soon a run whose location cannot be used looks again: it should begin soon after the location is back, and looking
 /// costs no request.
-const WAIT: Duration = Duration::from_secs(5);
+const WAIT: Duration = Duration::from_secs(2);
 
 /// A Backup or a Restore, as far as running it goes.
 pub trait Run:
@@ -245,15 +245,4 @@ fn remember<K: Run>(context: &Context, object: &K) {
 /// Kind and name, for messages.
 pub fn described<K: Run>(object: &K) -> String {
     format!("{} `{}`", K::kind(&()), object.name_any())
-}
-
-/// Waits until a store holds what the cluster has: what was not seen yet is not missing. False when the server stops first.
-pub async fn is_ready<K>(context: &Context, store: &Store<K>) -> bool
-where
-    K: Resource<DynamicType = ()> + Clone + 'static,
-{
-    tokio::select! {
-        () = context.stop.cancelled() => false,
-        ready = store.wait_until_ready() => ready.is_ok(),
-    }
 }

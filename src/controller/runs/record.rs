@@ -15,6 +15,9 @@ use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
 use crate::model::causes;
 
+/// Whose changes they are, for `kubectl get --show-managed-fields`.
+const MANAGER: &str = "ark";
+
 /// Times that somebody else may change the object between our read and our write; people label, controllers annotate, seldom.
 const CONFLICTS: usize = 8;
 
@@ -67,7 +70,7 @@ impl<'a, K: Run> Record<'a, K> {
         merge["metadata"]["resourceVersion"] = json!(self.object.resource_version());
         let doing = format!("write down what is settled about {}", described(&self.object));
         let (name, patch) = (self.object.name_any(), Patch::Merge(merge));
-        let parameters = PatchParams::default();
+        let parameters = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
         let written = self.api.patch(&name, &parameters, &patch);
         self.object = ControllerError::within(doing, written).await?;
         Ok(())
@@ -81,11 +84,11 @@ impl<'a, K: Run> Record<'a, K> {
     pub async fn write(&mut self, change: &Change<K>) -> Result<Written, ControllerError> {
         let name = self.object.name_any();
         let doing = format!("write the status of {}", described(&self.object));
+        let parameters = PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() };
         let mut conflicts = 0;
         loop {
             let mut next = self.object.clone();
             next.change(change);
-            let parameters = PostParams::default();
             let written = self.api.replace_status(&name, &parameters, &next);
             match ControllerError::within(doing.clone(), written).await {
                 Ok(written) => {

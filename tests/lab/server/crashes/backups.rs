@@ -9,7 +9,7 @@ use crate::backup::config_map;
 use crate::support::{Lab, TestNamespace};
 
 pub const POINTS: &[Point] = &[
-    api("Backup: specification completed", "PUT", "/backups/{}", ""),
+    api("Backup: specification completed", "PATCH", "/backups/{}", ""),
     api("Backup: status InProgress", "PUT", "/backups/{}/status", r#""phase":"InProgress""#),
     s3("Backup: claim", "PUT", "/backups/{}/claim.json"),
     s3("Backup: tarball", "PUT", "/backups/{}/{}.tar.zst"),
