@@ -30,12 +30,9 @@ const TICK: Duration = Duration::from_secs(1);
 /// The shortest period that is obeyed; a pass is a listing of the whole location.
 const SHORTEST_PERIOD: Duration = Duration::from_secs(1);
 
-/// Makes a pass each period until the server stops.
+/// Makes a pass each period until the server stops. It is begun when it is known what the cluster has: what was not read
+/// yet would pass for absent.
 pub async fn run(context: Arc<Context>) {
-    tokio::select! {
-        () = context.stop.cancelled() => return,
-        ready = are_filled(&context) => if !ready { return },
-    }
     let mut tasks = JoinSet::new();
     let mut followed: HashMap<Id, Option<String>> = HashMap::new();
     while !context.stop.is_cancelled() {
@@ -56,14 +53,6 @@ pub async fn run(context: Arc<Context>) {
         }
     }
     while tasks.join_next().await.is_some() {}
-}
-
-/// Waits until it is known what the cluster has; what was not read yet must not be taken for absent.
-async fn are_filled(context: &Context) -> bool {
-    let stores = &context.stores;
-    stores.locations.wait_until_ready().await.is_ok()
-        && stores.backups.wait_until_ready().await.is_ok()
-        && stores.restores.wait_until_ready().await.is_ok()
 }
 
 /// Follows one location until it is gone.

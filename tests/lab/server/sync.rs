@@ -1,1 +1,155 @@
 //! The bucket as the source of truth, whatever is in it.
+
+mod hostile;
+mod places;
+
+use std::sync::Arc;
+
+use ark::store::{ObjectKey, PutMode, Store};
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use super::{BACKUP, Home, LOCATION, RESTORE, ServerOptions};
+use crate::process::run;
+use crate::restore::store;
+use crate::support::{Lab, TestNamespace, eventually};
+
+/// Puts an object into a bucket, whatever was there.
+async fn put(store: &Arc<dyn Store>, key: &str, body: impl Into<Bytes>) {
+    let key = ObjectKey::new(key).expect("a key");
+    store.put(&key, body.into(), PutMode::Overwrite).await.expect("written");
+}
+
+/// Removes an object from a bucket.
+async fn remove(store: &Arc<dyn Store>, key: &str) {
+    store.delete(&[ObjectKey::new(key).expect("a key")]).await.expect("deleted");
+}
+
+/// The document of a backup as a run leaves it.
+fn document(name: &str) -> Value {
+    json!({
+        "apiVersion": "ark.heptio.com/v1", "kind": "Backup", "metadata": {"name": name, "labels": {"team": "a"}},
+        "spec": {"includedNamespaces": ["shop"], "storageLocation": "elsewhere"},
+        "status": {"phase": "Completed", "formatVersion": "2.0.0", "completionTimestamp": "2026-01-01T00:00:00Z"},
+    })
+}
+
+/// Writes a backup into a bucket: its items first, then its document.
+async fn put_backup(store: &Arc<dyn Store>, name: &str) {
+    put(store, &format!("backups/{name}/{name}.tar.zst"), "items").await;
+    put(store, &format!("backups/{name}/ark-backup.json"), document(name).to_string()).await;
+}
+
+/// Writes a restore into a bucket.
+async fn put_restore(store: &Arc<dyn Store>, name: &str) {
+    let document = json!({
+        "apiVersion": "ark.heptio.com/v1", "kind": "Restore", "metadata": {"name": name},
+        "spec": {"backupName": "nightly"}, "status": {"phase": "PartiallyFailed", "created": 7},
+    });
+    put(store, &format!("restores/{name}/ark-restore.json"), document.to_string()).await;
+}
+
+/// Waits until two more passes over a location have begun and ended since now.
+async fn pass_twice(home: &Home<'_>, server: &super::Server, location: &str) {
+    let passes = async || {
+        let (_, text) = server.get("/metrics").await?;
+        let count = format!("ark_sync_duration_seconds_count{{location=\"{location}\"}}");
+        text.lines().find_map(|line| line.strip_prefix(&count)?.trim().parse::<u64>().ok())
+    };
+    let before = passes().await.unwrap_or_default();
+    let what = format!("two passes over {location} of {}", home.name());
+    eventually(&what, async || passes().await.filter(|now| *now >= before + 2)).await;
+}
+
+#[tokio::test]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn what_one_cluster_stores_another_shows_with_its_status_and_loses_when_it_is_removed() {
+    let lab = Lab::get().await;
+    let bucket = lab.bucket();
+    let store = store(&bucket).await;
+    // A real backup of another cluster, made without a server.
+    let shop = TestNamespace::create(&lab.a, "shop").await;
+    let mut backup =
+        lab.a.ark(["backup", "run", "nightly", "--location", &bucket, "--include-namespaces", &shop.name]);
+    tokio::task::spawn_blocking(move || run(&mut backup).expect_code(0)).await.expect("it runs");
+    put_restore(&store, "back").await;
+    let home = Home::found(&lab.b, "shows").await;
+    home.location("default", &bucket, json!({})).await;
+    let server = home.start(ServerOptions { restore_only: true, ..ServerOptions::default() }).await;
+
+    let shown = home.reach(BACKUP, "nightly", "Completed").await;
+    let location = home.read(LOCATION, "default").await.expect("it is there");
+    assert_eq!(shown["metadata"]["annotations"]["ark.heptio.com/synced-from"], location["status"]["id"]);
+    assert_eq!(shown["metadata"]["labels"]["ark.heptio.com/storage-location"], "default");
+    assert_eq!(shown["spec"]["storageLocation"], "default");
+    assert!(shown["status"]["objects"].as_array().is_some_and(|objects| !objects.is_empty()), "{shown}");
+    let restored = home.reach(RESTORE, "back", "PartiallyFailed").await;
+    assert_eq!(restored["status"]["created"], 7);
+    eventually("the location says what is in it", async || {
+        let status = home.read(LOCATION, "default").await?["status"].clone();
+        (status["counts"]["backups"] == 1 && status["lastSyncedTime"].is_string()).then_some(())
+    })
+    .await;
+
+    // Without its items a backup is none, nor is it without its document.
+    remove(&store, "backups/nightly/nightly.tar.zst").await;
+    home.gone(BACKUP, "nightly").await;
+    remove(&store, "restores/back/ark-restore.json").await;
+    home.gone(RESTORE, "back").await;
+    assert_eq!(server.stop().await, Some(0), "{}", server.log());
+}
+
+#[tokio::test]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn an_object_that_a_dead_server_left_without_status_gets_it() {
+    let lab = Lab::get().await;
+    let bucket = lab.bucket();
+    let store = store(&bucket).await;
+    let home = Home::found(&lab.a, "halves").await;
+    home.location("default", &bucket, json!({})).await;
+    let server = home.start(ServerOptions::default()).await;
+    let location = home.reach(LOCATION, "default", "Available").await;
+    assert_eq!(server.stop().await, Some(0), "{}", server.log());
+    put_backup(&store, "half").await;
+    let metadata = json!({
+        "name": "half", "labels": {"ark.heptio.com/storage-location": "default"},
+        "annotations": {"ark.heptio.com/synced-from": location["status"]["id"]},
+    });
+    let left = home.create_object(BACKUP, json!({"metadata": metadata, "spec": {}})).await;
+    let _server = home.start_again(ServerOptions::default()).await;
+    let complete = home.reach(BACKUP, "half", "Completed").await;
+    assert_eq!(complete["metadata"]["uid"], left["metadata"]["uid"]);
+    assert_eq!(complete["status"]["completionTimestamp"], "2026-01-01T00:00:00Z");
+}
+
+#[tokio::test]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn an_object_that_never_reached_the_bucket_stays() {
+    let lab = Lab::get().await;
+    let bucket = lab.bucket();
+    let home = Home::found(&lab.a, "stays").await;
+    home.location("default", &bucket, json!({})).await;
+    let server = home.start(ServerOptions { restore_only: true, ..ServerOptions::default() }).await;
+    home.reach(LOCATION, "default", "Available").await;
+    // Made in this cluster, and ended here: with its document in the bucket, or never there.
+    for (name, stored) in [("stored", "True"), ("never", "False")] {
+        let mut made = home
+            .create_object(
+                BACKUP,
+                json!({"metadata": {"name": name, "labels": {"ark.heptio.com/storage-location": "default"}},
+                    "spec": {"storageLocation": "default"}}),
+            )
+            .await;
+        eventually("its status is written", async || {
+            made = home.read(BACKUP, name).await?;
+            made["status"] = json!({"phase": "PartiallyFailed", "conditions": [{"type": "Stored", "status": stored,
+                "reason": "Test", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"}]});
+            let path = format!("{}/{name}/status", home.path(BACKUP));
+            lab.a.try_replace(&path, &made).await.then_some(())
+        })
+        .await;
+    }
+    home.gone(BACKUP, "stored").await;
+    pass_twice(&home, &server, "default").await;
+    assert!(home.read(BACKUP, "never").await.is_some());
+}

@@ -34,6 +34,15 @@ impl Cluster {
             .unwrap_or_else(|error| panic!("PUT {path}: {error}"))
     }
 
+    /// Replaces an object; false when it was changed since it was read.
+    pub async fn try_replace(&self, path: &str, object: &Value) -> bool {
+        match send(&self.client, "PUT", path, Some(object)).await {
+            Ok(_) => true,
+            Err(kube::Error::Api(status)) if status.code == 409 => false,
+            Err(error) => panic!("PUT {path}: {error}"),
+        }
+    }
+
     /// Deletes an object; not being there is fine.
     pub async fn delete(&self, path: &str) {
         match send(&self.client, "DELETE", path, None).await {
