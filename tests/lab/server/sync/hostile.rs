@@ -76,7 +76,8 @@ async fn a_bucket_full_of_garbage_shows_what_is_sound_and_the_rest_is_read_once(
     }
     assert_eq!(flood["metadata"]["annotations"].as_object().map(serde_json::Map::len), Some(1));
     pass_twice(&home, &server, "default").await;
-    let shown: Vec<_> = home.all(BACKUP).await.iter().map(|backup| backup["metadata"]["name"].clone()).collect();
+    let shown: Vec<_> =
+        home.all(BACKUP).await.iter().map(|backup| backup["metadata"]["name"].clone()).collect();
     assert_eq!(shown, ["flood", "zzz-sound"]);
     assert!(home.all(RESTORE).await.is_empty());
 

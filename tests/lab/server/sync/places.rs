@@ -80,7 +80,8 @@ async fn of_two_locations_that_are_one_bucket_the_older_is_used_and_the_younger_
     home.reach(LOCATION, "b-second", "Available").await;
     eventually("the backup is shown under the other location", async || {
         let shown = home.read(BACKUP, "nightly").await?;
-        (shown["spec"]["storageLocation"] == "b-second" && shown["status"]["phase"] == "Completed").then_some(())
+        (shown["spec"]["storageLocation"] == "b-second" && shown["status"]["phase"] == "Completed")
+            .then_some(())
     })
     .await;
     assert_eq!(server.stop().await, Some(0), "{}", server.log());
@@ -104,13 +105,18 @@ async fn a_name_that_another_location_has_is_reported_once_and_not_overwritten()
     let events = format!("/api/v1/namespaces/{}/events", home.name());
     eventually("an Event says that the name is taken", async || {
         let events = lab.a.read(&events).await?;
-        let told = |event: &Value| event["reason"] == "NamesTaken" && event["message"].to_string().contains("`same`");
+        let told = |event: &Value| {
+            event["reason"] == "NamesTaken" && event["message"].to_string().contains("`same`")
+        };
         events["items"].as_array()?.iter().any(told).then_some(())
     })
     .await;
     pass_twice(&home, &server, "other").await;
     let still = home.read(BACKUP, "same").await.expect("it is there");
-    assert_eq!((&still["metadata"]["uid"], &still["spec"]["storageLocation"]), (&shown["metadata"]["uid"], &json!("one")));
+    assert_eq!(
+        (&still["metadata"]["uid"], &still["spec"]["storageLocation"]),
+        (&shown["metadata"]["uid"], &json!("one"))
+    );
     assert_eq!(server.log().matches("not shown: ").count(), 1, "{}", server.log());
 }
 
@@ -125,8 +131,11 @@ async fn credentials_that_change_are_taken_up_without_a_restart() {
     home.location("default", &bucket, json!({"validationPeriod": "1s"})).await;
     let server = home.start(ServerOptions::default()).await;
     unavailable(&home, "default", "key `cloud` of Secret `bucket-credentials`").await;
-    home.set_credentials(&crate::support::fact("AWS_ACCESS_KEY_ID"), &crate::support::fact("AWS_SECRET_ACCESS_KEY"))
-        .await;
+    home.set_credentials(
+        &crate::support::fact("AWS_ACCESS_KEY_ID"),
+        &crate::support::fact("AWS_SECRET_ACCESS_KEY"),
+    )
+    .await;
     home.reach(LOCATION, "default", "Available").await;
     home.reach(BACKUP, "nightly", "Completed").await;
     home.cluster.delete(&format!("/api/v1/namespaces/{}/secrets/bucket-credentials", home.name())).await;
