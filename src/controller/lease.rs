@@ -105,7 +105,7 @@ impl Election {
                 match self.look().await {
                     Ok(record) => break record,
                     Err(error) => {
-                        tracing::warn!("cannot look at the lease `{NAME}`; trying on: {}", causes(&error))
+                        tracing::warn!("cannot look at the lease `{NAME}`; trying on: {}", causes(&error));
                     }
                 }
                 tokio::select! {
@@ -196,7 +196,8 @@ impl Held {
     /// Gives the lease up. Nothing is lost when that fails: it ends by itself.
     async fn release(mut self) -> Result<(), ControllerError> {
         let spec = self.record.spec.get_or_insert_default();
-        (spec.holder_identity, spec.renew_time, spec.acquire_time) = (None, None, None);
+        // The time of the last renewal stays: it tells people since when nobody leads.
+        (spec.holder_identity, spec.acquire_time) = (None, None);
         let parameters = PostParams::default();
         let released =
             request("release", self.election.leases.replace(NAME, &parameters, &self.record)).await;
