@@ -133,7 +133,7 @@ fn objection(
     }
     if phase(backup) == BackupPhase::InProgress && synced_from(&backup.metadata).is_none() {
         return Some(format!(
-            "Backup `{name}` is being made; delete it when it has ended, or stop it with `kubectl delete backups.ark.heptio.com {name}`"
+            "Backup `{name}` is in progress; delete it when it has ended, or stop it with `kubectl delete backups.ark.heptio.com {name}`"
         ));
     }
     if facts.restore_only && reached_bucket(backup) {

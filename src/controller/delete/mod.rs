@@ -69,11 +69,6 @@ pub async fn run(context: Arc<Context>, feed: Feed<DeleteBackupRequest>) {
 }
 
 async fn reconcile(request: &DeleteBackupRequest, context: &Context) -> Result<Action, ControllerError> {
-    // A store whose feed has ended says nothing any more: the server stops.
-    let (restores, locations) = (&context.stores.restores, &context.stores.locations);
-    if restores.wait_until_ready().await.is_err() || locations.wait_until_ready().await.is_err() {
-        return Ok(Action::await_change());
-    }
     let backup = load(request, context).await?;
     let restores = backup.as_ref().map(|backup| place::restores_of(context, backup)).unwrap_or_default();
     let facts = Facts {

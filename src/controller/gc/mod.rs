@@ -48,16 +48,6 @@ pub async fn run(context: Arc<Context>) {
 }
 
 async fn pass(context: &Context, suspects: &mut Suspects) -> Result<(), ControllerError> {
-    let stores = &context.stores;
-    let ready = tokio::try_join!(
-        stores.backups.wait_until_ready(),
-        stores.restores.wait_until_ready(),
-        stores.locations.wait_until_ready(),
-        stores.deletions.wait_until_ready(),
-    );
-    if ready.is_err() {
-        return Ok(()); // the server stops
-    }
     ask(context).await?;
     sweep::sweep(context, suspects).await;
     Ok(())

@@ -140,7 +140,8 @@ fn created(schedule: &Schedule) -> Option<DateTime<Utc>> {
     schedule.metadata.creation_timestamp.as_ref().map(|time| Timestamp::from(time).time())
 }
 
-fn is_running(backup: &Backup) -> bool {
+/// Whether a Backup has not ended, or not begun.
+pub fn is_running(backup: &Backup) -> bool {
     let phase = backup.status.as_ref().and_then(|status| status.phase).unwrap_or_default();
     matches!(phase, BackupPhase::New | BackupPhase::InProgress)
 }

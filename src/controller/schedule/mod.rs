@@ -27,6 +27,8 @@ use decide::Step;
 
 /// Clocks may be set at any time, and retention depends on Backups that end at any time.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// While a Backup runs: what is to go because of it goes soon after it has ended.
+const RUNNING_PAUSE: Duration = Duration::from_secs(5);
 /// A tick that is due now was due a moment ago when it was decided; no loop gets hotter than this.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 /// Removals that one look asks for; the rest waits for the next one.
@@ -41,12 +43,6 @@ pub async fn run(context: Arc<Context>, feed: Feed<Schedule>) {
 }
 
 async fn reconcile(schedule: Arc<Schedule>, context: Arc<Context>) -> Result<Action, ControllerError> {
-    // A store whose feed has ended says nothing any more: the server stops.
-    let stores = &context.stores;
-    if stores.backups.wait_until_ready().await.is_err() || stores.locations.wait_until_ready().await.is_err()
-    {
-        return Ok(Action::await_change());
-    }
     match look(&schedule, &context).await {
         // Somebody changed it meanwhile: what was read is read again.
         Err(error) if error.is_conflict() => Ok(Action::requeue(SHORTEST_PAUSE)),
@@ -70,13 +66,15 @@ async fn look(schedule: &Schedule, context: &Context) -> Result<Action, Controll
         Step::Wait(_) => make::enable(context, schedule).await?,
     }
     retire(context, schedule, &own).await?;
+    let running = matches!(step, Step::Make(_)) || own.iter().any(|backup| decide::is_running(backup));
+    let longest = if running { RUNNING_PAUSE } else { LONGEST_PAUSE };
     let next = match step {
         Step::Wait(next) => next,
         Step::Make(tick) | Step::Skip(tick, _) => decide::next_tick(schedule, tick.max(Utc::now())),
         _ => None,
     };
     let pause = next.and_then(|next| next.signed_duration_since(Utc::now()).to_std().ok());
-    Ok(Action::requeue(pause.unwrap_or(LONGEST_PAUSE).clamp(SHORTEST_PAUSE, LONGEST_PAUSE)))
+    Ok(Action::requeue(pause.unwrap_or(longest).clamp(SHORTEST_PAUSE, longest)))
 }
 
 /// The Backups that it made in this cluster.

@@ -70,7 +70,7 @@ fn a_backup_that_is_not_there_or_being_made_is_refused() {
     let troubled = request(json!({"phase": "InProgress", "errors": ["unreachable"]}));
     expect_refusal(decide(&troubled, &facts(None), now()), "comes back by itself");
     let running = backup(BackupPhase::InProgress);
-    expect_refusal(decide(&request(json!({})), &facts(Some(&running)), now()), "is being made");
+    expect_refusal(decide(&request(json!({})), &facts(Some(&running)), now()), "is in progress");
 }
 
 #[test]
