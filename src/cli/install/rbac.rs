@@ -97,11 +97,17 @@ pub const SERVER: Role = Role {
             verbs: &["get", "list", "watch"],
         },
         Rule {
-            reason: "Schedules make Backups, expired ones get a DeleteBackupRequest, and sync makes and removes what the bucket has \
-                     and has no longer; admission writes defaults and labels.",
+            reason: "Schedules make Backups, sync makes and removes what the bucket has and has no longer, and admission writes \
+                     defaults and labels.",
             groups: &["ark.heptio.com"],
-            resources: &["backups", "deletebackuprequests", "restores"],
-            verbs: &["create", "delete", "patch", "update"],
+            resources: &["backups", "restores"],
+            verbs: &["create", "delete", "patch"],
+        },
+        Rule {
+            reason: "What has expired, or is more than a schedule keeps, gets a DeleteBackupRequest, which goes an hour after it was done.",
+            groups: &["ark.heptio.com"],
+            resources: &["deletebackuprequests"],
+            verbs: &["create", "delete"],
         },
         Rule {
             reason: "Requests go an hour after they were answered.",
@@ -121,13 +127,13 @@ pub const SERVER: Role = Role {
                 "schedules/status",
                 "serverstatusrequests/status",
             ],
-            verbs: &["patch", "update"],
+            verbs: &["update"],
         },
         Rule {
-            reason: "A Backup that names its Schedule as the owner (useOwnerReferences); see the rule on finalizers of the restore role.",
+            reason: "Sync and validation write different fields of a location's status.",
             groups: &["ark.heptio.com"],
-            resources: &["schedules/finalizers"],
-            verbs: &["update"],
+            resources: &["backupstoragelocations/status"],
+            verbs: &["patch"],
         },
         Rule {
             reason: "The credentials of a BackupStorageLocation, read by name; never listed.",
@@ -139,7 +145,7 @@ pub const SERVER: Role = Role {
             reason: "Of several replicas one acts: the holder of the Lease ark-server.",
             groups: &["coordination.k8s.io"],
             resources: &["leases"],
-            verbs: &["create", "get", "patch", "update"],
+            verbs: &["create", "get", "update"],
         },
         Rule {
             reason: "Each change of a phase is told as an Event.",
