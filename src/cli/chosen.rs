@@ -1,6 +1,6 @@
 //! Which objects a command means, and whether somebody agreed to what becomes of them.
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use kube::ResourceExt;
 
 use super::door::{Door, Noun};
@@ -14,12 +14,13 @@ const NAMED: usize = 5;
 
 /// Which objects: by name, by label, or all of them.
 #[derive(Args, Debug)]
+#[command(group(ArgGroup::new("which").required(true).args(["names", "all", "selector"])))]
 pub struct ChosenArgs {
     /// Their names
-    #[arg(value_name = "NAME", required_unless_present_any = ["all", "selector"], conflicts_with_all = ["all", "selector"])]
+    #[arg(value_name = "NAME")]
     names: Vec<ObjectName>,
     /// All of them in the namespace
-    #[arg(long, conflicts_with = "selector")]
+    #[arg(long)]
     all: bool,
     /// Those with these labels: 'app=web,tier in (a,b),!old'
     #[arg(short = 'l', long, value_name = "LABELS")]

@@ -19,18 +19,20 @@ pub const OWN: &str = "ark";
 
 /// Verbs that may stand before their noun.
 const VERBS: [&str; 8] = ["create", "get", "describe", "delete", "logs", "download", "pause", "unpause"];
-/// Nouns that may stand behind them.
-const NOUNS: [&str; 10] = [
-    "backup",
-    "backups",
-    "restore",
-    "restores",
-    "schedule",
-    "schedules",
-    "location",
-    "locations",
-    "backup-location",
-    "bsl",
+/// Nouns as people write them, and as the command line has them. (Clap would offer aliases to whoever mistypes.)
+const NOUNS: [(&str, &str); 12] = [
+    ("backup", "backup"),
+    ("backups", "backup"),
+    ("bkp", "backup"),
+    ("restore", "restore"),
+    ("restores", "restore"),
+    ("rst", "restore"),
+    ("schedule", "schedule"),
+    ("schedules", "schedule"),
+    ("location", "location"),
+    ("locations", "location"),
+    ("backup-location", "location"),
+    ("bsl", "location"),
 ];
 
 /// What the completion of kubectl's plugins is told besides the candidates: files are none, or may be some.
@@ -90,14 +92,21 @@ pub fn noun_first(mut arguments: Vec<OsString>) -> Vec<OsString> {
             at += if separate { 2 } else { 1 };
             continue;
         }
-        let verb = VERBS.contains(&argument);
-        let noun = arguments.get(at + 1).and_then(|next| next.to_str());
-        if verb && noun.is_some_and(|noun| NOUNS.contains(&noun)) {
-            arguments.swap(at, at + 1);
+        let behind = arguments.get(at + 1).and_then(|next| next.to_str()).and_then(noun);
+        if let Some(noun) = noun(argument) {
+            arguments[at] = noun.into();
+        } else if let Some(noun) = behind.filter(|_| VERBS.contains(&argument)) {
+            arguments[at + 1] = argument.into();
+            arguments[at] = noun.into();
         }
         break;
     }
     arguments
+}
+
+/// A noun, singular.
+fn noun(word: &str) -> Option<&'static str> {
+    NOUNS.iter().find(|(written, _)| *written == word).map(|(_, noun)| *noun)
 }
 
 /// The global option that an argument names.
@@ -164,10 +173,11 @@ mod tests {
 
     #[test]
     fn a_verb_before_its_noun_means_the_same() {
-        assert_eq!(turned("ark get backups -o wide"), "ark backups get -o wide");
+        assert_eq!(turned("ark get backups -o wide"), "ark backup get -o wide");
         assert_eq!(turned("ark -n ark create backup nightly"), "ark -n ark backup create nightly");
         assert_eq!(turned("ark --context=get get backup get"), "ark --context=get backup get get");
-        assert_eq!(turned("ark -ojson -q get schedules"), "ark -ojson -q schedules get");
+        assert_eq!(turned("ark -ojson -q get schedules"), "ark -ojson -q schedule get");
+        assert_eq!(turned("ark bsl get"), "ark location get");
         for plain in [
             "ark backup get",
             "ark get pods",

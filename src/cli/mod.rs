@@ -108,16 +108,16 @@ pub struct Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Make backups, look into them, check them
-    #[command(subcommand, alias = "backups")]
+    #[command(subcommand)]
     Backup(backup::BackupCommand),
     /// Restore from a backup
-    #[command(subcommand, alias = "restores")]
+    #[command(subcommand)]
     Restore(restore::RestoreCommand),
     /// Make backups by the clock
-    #[command(subcommand, alias = "schedules")]
+    #[command(subcommand)]
     Schedule(schedule::ScheduleCommand),
     /// Say where the server keeps backups
-    #[command(subcommand, aliases = ["locations", "backup-location", "bsl"])]
+    #[command(subcommand)]
     Location(locations::LocationCommand),
     /// List, check and add to what is in a bucket; needs no cluster
     #[command(subcommand)]

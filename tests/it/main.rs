@@ -13,6 +13,7 @@ macro_rules! says {
 
 mod api_server;
 mod bucket_list;
+mod door;
 mod fixture;
 mod looking;
 mod making;

@@ -84,6 +84,10 @@ fn build(global: &Global, command: &CreateCommand) -> Result<BackupStorageLocati
         validation_period: validation_period.clone(),
         ..place
     };
+    let wrong: Vec<String> = spec.validate().iter().map(ToString::to_string).collect();
+    if !wrong.is_empty() {
+        return Err(Failure::usage(wrong.join("; ")));
+    }
     let mut object = BackupStorageLocation::new(name.as_str(), spec);
     object.metadata = make.metadata(name.as_str(), &global.namespace)?;
     Ok(object)

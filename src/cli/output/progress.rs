@@ -66,13 +66,11 @@ impl Output {
             Shown::Lines { last } => {
                 if last.elapsed() >= LINE {
                     *last = Instant::now();
-                    self.note(format!(
-                        "{}: {} of {} items, {}",
-                        now.stage,
-                        now.done,
-                        now.total,
-                        HumanBytes(now.bytes)
-                    ));
+                    let ProgressSnapshot { stage, total, done, bytes } = now;
+                    self.note(match (total, bytes) {
+                        (0, 0) => stage.clone(),
+                        _ => format!("{stage}: {done} of {total} items, {}", HumanBytes(*bytes)),
+                    });
                 }
             }
         }

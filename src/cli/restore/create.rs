@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use kube::ResourceExt;
 
 use super::flags::RestoreArgs;
@@ -33,7 +33,7 @@ items failed, 1 failed or refused.";
 
 /// Have the server restore a backup, or a part of it.
 #[derive(Args, Debug)]
-#[command(after_help = EXAMPLE)]
+#[command(after_help = EXAMPLE, group(ArgGroup::new("source").required(true).args(["from_backup", "from_schedule"])))]
 pub struct CreateCommand {
     /// The name of the restore [default: BACKUP-yyyymmddhhmmss, or SCHEDULE-yyyymmddhhmmss]
     name: Option<RestoreName>,

@@ -32,7 +32,7 @@ pub async fn pause(
     let (did, then) = if paused {
         ("paused", "it makes no backups until `ark schedule unpause`")
     } else {
-        ("unpaused", "a tick that was missed meanwhile becomes one backup now")
+        ("unpaused", "it makes backups again")
     };
     for name in &command.names {
         let schedule: Schedule = door.change(name.as_str(), &json!({"spec": {"paused": paused}})).await?;

@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
-use crate::api::{self, ConcurrencyPolicy, Retention, Schedule, ScheduleSpec};
+use crate::api::{self, ConcurrencyPolicy, InvalidSpec, Retention, Schedule, ScheduleSpec};
 use crate::cli::Global;
 use crate::cli::door::Door;
 use crate::cli::failure::{Done, Failure};
@@ -104,7 +104,23 @@ fn build(global: &Global, command: &CreateCommand) -> Result<Schedule, Failure> 
         }),
         retention: (retention != Retention::default()).then_some(retention),
     };
+    let wrong: Vec<String> = spec.validate().iter().map(told).collect();
+    if !wrong.is_empty() {
+        return Err(Failure::usage(wrong.join("; ")));
+    }
     let mut object = Schedule::new(name.as_str(), spec);
     object.metadata = make.metadata(name.as_str(), &global.namespace)?;
     Ok(object)
+}
+
+/// What is wrong, by its flag; the template has been checked by its own flags before.
+fn told(InvalidSpec { field, why }: &InvalidSpec) -> String {
+    let flag = match field.as_str() {
+        "schedule" => "--schedule",
+        "retention.maxAge" => "--keep-for",
+        "retention.minCount" => "--keep-at-least",
+        "retention.maxCount" => "--keep-at-most",
+        other => other,
+    };
+    format!("{flag}: {}", why.replace("maxCount", "--keep-at-most").replace("maxAge", "--keep-for"))
 }

@@ -1,0 +1,379 @@
+//! A scripted API server with Ark's kinds, and a scripted server behind it: what it does to objects is laid down beforehand.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::Command;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread::{sleep, spawn};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::wire::{merge, request, status};
+use crate::support::ark;
+
+/// The credentials of the cluster, which must not go anywhere else.
+const TOKEN: &str = "only-for-the-cluster";
+
+/// A command looks at an object sooner.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How often a condition is looked at.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// What the server knows.
+#[derive(Default)]
+struct Content {
+    objects: BTreeMap<String, Value>,
+    /// What becomes of new objects of a kind: one status after the other, each time somebody looks.
+    scripts: BTreeMap<&'static str, Vec<Value>>,
+    /// What is still to become of an object.
+    pending: BTreeMap<String, Vec<Value>>,
+    /// What a DownloadRequest leads to, by its kind.
+    parts: BTreeMap<String, Vec<u8>>,
+    /// Whether downloads go through the API server, as those of a folder do.
+    proxied: bool,
+    /// Verbs and kinds that are forbidden.
+    forbidden: BTreeSet<(&'static str, &'static str)>,
+    installed: bool,
+    version: u64,
+    /// Requests with the cluster's credentials that went to the bucket.
+    leaked: u64,
+}
+
+/// The server; it answers as long as the test's process lives.
+pub struct ArkCluster {
+    address: SocketAddr,
+    folder: TempDir,
+    content: Arc<Mutex<Content>>,
+}
+
+impl ArkCluster {
+    /// A cluster with the namespace `heptio-ark`, Ark's kinds, and a server that renewed its Lease just now.
+    pub fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let address = listener.local_addr().expect("it is bound");
+        let content = Arc::new(Mutex::new(Content { installed: true, ..Content::default() }));
+        let shared = Arc::clone(&content);
+        spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let content = Arc::clone(&shared);
+                spawn(move || serve(stream, address, &content));
+            }
+        });
+        let cluster = Self { address, folder: tempfile::tempdir().expect("a folder"), content };
+        cluster.set(
+            "/api/v1/namespaces/heptio-ark",
+            json!({"kind": "Namespace", "metadata": {"name": "heptio-ark"}}),
+        );
+        let now = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
+        cluster.lease("ark-0", &now);
+        cluster
+    }
+
+    /// The command `ark ARGUMENTS…` with this cluster as its own.
+    pub fn ark(&self, arguments: &[&str]) -> Command {
+        let path = self.folder.path().join("kubeconfig");
+        let config = json!({
+            "apiVersion": "v1", "kind": "Config", "current-context": "here",
+            "clusters": [{"name": "here", "cluster": {"server": format!("http://{}", self.address)}}],
+            "users": [{"name": "me", "user": {"token": TOKEN}}],
+            "contexts": [{"name": "here", "context": {"cluster": "here", "user": "me"}}],
+        });
+        std::fs::write(&path, config.to_string()).expect("a kubeconfig can be written");
+        let mut command = ark(arguments);
+        command.env("KUBECONFIG", path);
+        command
+    }
+
+    /// Puts an object of ours there.
+    pub fn put(&self, plural: &str, name: &str, mut object: Value) {
+        let kind = match plural {
+            "backups" => "Backup",
+            "restores" => "Restore",
+            "schedules" => "Schedule",
+            _ => "BackupStorageLocation",
+        };
+        object["apiVersion"] = "ark.heptio.com/v1".into();
+        object["kind"] = kind.into();
+        object["metadata"]["name"] = name.into();
+        object["metadata"]["namespace"] = "heptio-ark".into();
+        object["metadata"]["creationTimestamp"] = "2026-11-21T03:00:00Z".into();
+        self.set(&path(plural, name), object);
+    }
+
+    /// Reads an object of ours.
+    pub fn read(&self, plural: &str, name: &str) -> Option<Value> {
+        self.content().objects.get(&path(plural, name)).cloned()
+    }
+
+    /// Waits until somebody has looked at an object for which there is a script.
+    pub fn await_status(&self, plural: &str, name: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.read(plural, name).is_none_or(|object| object["status"].is_null()) {
+            assert!(Instant::now() < deadline, "nobody looked at {plural} {name} within {PATIENCE:?}");
+            sleep(PAUSE);
+        }
+    }
+
+    /// All objects of a kind.
+    pub fn all(&self, plural: &str) -> Vec<Value> {
+        let content = self.content();
+        let below = path(plural, "");
+        content
+            .objects
+            .iter()
+            .filter(|(path, _)| path.starts_with(&below))
+            .map(|(_, object)| object.clone())
+            .collect()
+    }
+
+    /// What becomes of the next objects of a kind.
+    pub fn script(&self, plural: &'static str, statuses: &[Value]) {
+        self.content().scripts.insert(plural, statuses.to_vec());
+    }
+
+    /// What a kind of DownloadRequest leads to.
+    pub fn serve_part(&self, kind: &str, bytes: Vec<u8>) {
+        self.content().parts.insert(kind.to_owned(), bytes);
+    }
+
+    /// Downloads go through the API server from now on.
+    pub fn proxy_downloads(&self) {
+        self.content().proxied = true;
+    }
+
+    /// The server's Lease.
+    pub fn lease(&self, holder: &str, renewed: &str) {
+        let spec = json!({"holderIdentity": holder, "renewTime": renewed, "leaseDurationSeconds": 30});
+        self.set(LEASE, json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "ark-server"}, "spec": spec}));
+    }
+
+    /// No server ever ran.
+    pub fn no_lease(&self) {
+        self.content().objects.remove(LEASE);
+    }
+
+    /// The cluster does not know Ark's kinds.
+    pub fn uninstall(&self) {
+        self.content().installed = false;
+    }
+
+    /// The namespace is not there.
+    pub fn no_namespace(&self) {
+        self.content().objects.remove("/api/v1/namespaces/heptio-ark");
+    }
+
+    /// From now on a verb on a kind is forbidden.
+    pub fn forbid(&self, verb: &'static str, plural: &'static str) {
+        self.content().forbidden.insert((verb, plural));
+    }
+
+    /// How often the bucket was shown the cluster's credentials.
+    pub fn leaked(&self) -> u64 {
+        self.content().leaked
+    }
+
+    fn set(&self, path: &str, object: Value) {
+        self.content().objects.insert(path.to_owned(), object);
+    }
+
+    fn content(&self) -> MutexGuard<'_, Content> {
+        self.content.lock().expect("no test panics here")
+    }
+}
+
+const OURS: &str = "/apis/ark.heptio.com/v1/namespaces/heptio-ark/";
+const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/heptio-ark/leases/ark-server";
+
+fn path(plural: &str, name: &str) -> String {
+    format!("{OURS}{plural}/{name}")
+}
+
+/// Answers the requests of one connection, one after the other.
+fn serve(mut stream: TcpStream, address: SocketAddr, content: &Mutex<Content>) {
+    let mut received = Vec::new();
+    let mut chunk = [0; 4096];
+    while let Ok(size @ 1..) = stream.read(&mut chunk) {
+        received.extend_from_slice(&chunk[..size]);
+        while let Some((head, body)) = request(&mut received) {
+            let (code, body) = content.lock().expect("no test panics here").answer(&head, &body, address);
+            let begin = format!(
+                "HTTP/1.1 {code} x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+                body.len()
+            );
+            if stream.write_all(&[begin.as_bytes(), &body].concat()).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+impl Content {
+    fn answer(&mut self, head: &str, body: &[u8], address: SocketAddr) -> (u16, Vec<u8>) {
+        let mut words = head.split(' ');
+        let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        let path = target.split('?').next().unwrap_or_default();
+        if let Some(kind) = path.strip_prefix("/bucket/") {
+            self.leaked += u64::from(head.contains(TOKEN));
+            return self.part(kind);
+        }
+        if let Some((_, kind)) = path.split_once("/proxy/download/") {
+            return if head.contains(TOKEN) { self.part(kind) } else { (401, Vec::new()) };
+        }
+        let (code, answer) = match path.strip_prefix(OURS) {
+            Some(_) if !self.installed => {
+                status(404, "NotFound", "the server could not find the requested resource", None)
+            }
+            Some(rest) => {
+                let (plural, name) = rest.split_once('/').unwrap_or((rest, ""));
+                self.ours(method, plural, name, target, body, address)
+            }
+            None => self.get(path, "namespaces", path.rsplit('/').next().unwrap_or_default()),
+        };
+        (code, answer.to_string().into_bytes())
+    }
+
+    fn part(&self, kind: &str) -> (u16, Vec<u8>) {
+        match self.parts.get(kind) {
+            Some(bytes) => (200, bytes.clone()),
+            None => (404, b"<Error><Message>there is no such key</Message></Error>".to_vec()),
+        }
+    }
+
+    fn ours(
+        &mut self,
+        method: &str,
+        plural: &str,
+        name: &str,
+        target: &str,
+        body: &[u8],
+        address: SocketAddr,
+    ) -> (u16, Value) {
+        let verb = match (method, name) {
+            ("GET", "") => "list",
+            ("GET", _) => "get",
+            ("POST", _) => "create",
+            ("PATCH", _) => "patch",
+            _ => "delete",
+        };
+        if self.forbidden.iter().any(|(forbidden, kind)| *forbidden == verb && *kind == plural) {
+            let message = format!(
+                "{plural}.ark.heptio.com is forbidden: User \"me\" cannot {verb} resource \"{plural}\" in API group \"ark.heptio.com\" in the namespace \"heptio-ark\""
+            );
+            return status(403, "Forbidden", &message, None);
+        }
+        let body: Value = serde_json::from_slice(body).unwrap_or_default();
+        match verb {
+            "list" => self.list(plural, target),
+            "create" => self.create(plural, body, address),
+            "get" => {
+                self.advance(&path(plural, name));
+                self.get(&path(plural, name), plural, name)
+            }
+            "patch" => {
+                if let Some(object) = self.objects.get_mut(&path(plural, name)) {
+                    merge(object, &body);
+                }
+                self.get(&path(plural, name), plural, name)
+            }
+            _ => {
+                let answer = self.get(&path(plural, name), plural, name);
+                self.objects.remove(&path(plural, name));
+                answer
+            }
+        }
+    }
+
+    fn get(&self, path: &str, plural: &str, name: &str) -> (u16, Value) {
+        match self.objects.get(path) {
+            Some(object) => (200, object.clone()),
+            None => status(404, "NotFound", &format!("{plural} \"{name}\" not found"), Some((plural, name))),
+        }
+    }
+
+    /// Selectors are `key%3Dvalue`.
+    fn list(&self, plural: &str, target: &str) -> (u16, Value) {
+        let below = path(plural, "");
+        let selector =
+            target.split_once("labelSelector=").map(|(_, rest)| rest.split('&').next().unwrap_or(rest));
+        let selector = selector.map(|text| text.replace("%2F", "/")).and_then(|text| {
+            let (key, value) = text.split_once("%3D")?;
+            Some((key.to_owned(), value.to_owned()))
+        });
+        let fits = |object: &&Value| {
+            selector.as_ref().is_none_or(|(key, value)| object["metadata"]["labels"][key] == value.as_str())
+        };
+        let found =
+            self.objects.iter().filter(|(path, _)| path.starts_with(&below)).map(|(_, object)| object);
+        let items: Vec<&Value> = found.filter(fits).collect();
+        (
+            200,
+            json!({"kind": "List", "apiVersion": "v1", "metadata": {"resourceVersion": "1"}, "items": items}),
+        )
+    }
+
+    fn create(&mut self, plural: &str, mut object: Value, address: SocketAddr) -> (u16, Value) {
+        if !self.objects.contains_key("/api/v1/namespaces/heptio-ark") {
+            return status(
+                404,
+                "NotFound",
+                "namespaces \"heptio-ark\" not found",
+                Some(("namespaces", "heptio-ark")),
+            );
+        }
+        let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        let path = path(plural, &name);
+        if self.objects.contains_key(&path) {
+            return status(
+                409,
+                "AlreadyExists",
+                &format!("{plural} \"{name}\" already exists"),
+                Some((plural, &name)),
+            );
+        }
+        object["metadata"]["creationTimestamp"] = "2026-11-21T03:00:00Z".into();
+        self.objects.insert(path.clone(), object.clone());
+        let mut script = self.scripts.get(plural).cloned().unwrap_or_default();
+        if plural == "downloadrequests" && script.is_empty() {
+            script = vec![self.download(&object, address)];
+        }
+        self.pending.insert(path.clone(), script);
+        self.advance_version(&path);
+        (201, self.objects[&path].clone())
+    }
+
+    fn download(&self, request: &Value, address: SocketAddr) -> Value {
+        let kind = request["spec"]["target"]["kind"].as_str().unwrap_or_default();
+        match self.proxied {
+            true => {
+                json!({"phase": "Processed", "downloadURL": format!("/api/v1/namespaces/heptio-ark/pods/http:ark-0:8085/proxy/download/{kind}")})
+            }
+            false => {
+                json!({"phase": "Processed", "downloadURL": format!("http://{address}/bucket/{kind}?signature=secret")})
+            }
+        }
+    }
+
+    /// The next thing becomes of an object. A deletion without errors takes its backup with it.
+    fn advance(&mut self, path: &str) {
+        let Some(script) = self.pending.get_mut(path).filter(|script| !script.is_empty()) else { return };
+        let status = script.remove(0);
+        let Some(object) = self.objects.get_mut(path) else { return };
+        object["status"] = status;
+        let done = object["status"]["phase"] == "Processed" && object["status"]["errors"].is_null();
+        let backup = object["spec"]["backupName"].as_str().map(str::to_owned);
+        self.advance_version(path);
+        if let (true, Some(backup)) = (done, backup) {
+            self.objects.remove(&self::path("backups", &backup));
+        }
+    }
+
+    fn advance_version(&mut self, path: &str) {
+        self.version += 1;
+        if let Some(object) = self.objects.get_mut(path) {
+            object["metadata"]["resourceVersion"] = self.version.to_string().into();
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! The command line in front of a server: what each verb does to the objects in the cluster, and what it says.
+
+mod cluster;
+mod handing_out;
+mod nouns;
+mod refusing;
+mod restores;
+mod runs;
+mod wire;
+
+pub use cluster::ArkCluster;

@@ -1,0 +1,119 @@
+//! What stands in the way: no server, no kinds, no namespace, no rights.
+
+use serde_json::json;
+
+use super::ArkCluster;
+use crate::support::{Running, run};
+
+#[test]
+fn without_a_server_the_wait_ends_and_says_when_one_was_last_seen() {
+    let (dead, never) = (ArkCluster::start(), ArkCluster::start());
+    dead.lease("ark-0", "2026-01-02T03:04:05.000000Z");
+    never.no_lease();
+    // Side by side, as each takes ten seconds.
+    let first = Running::start(&mut dead.ark(&["backup", "create", "a", "--wait"]));
+    let second = Running::start(&mut never.ark(&["backup", "create", "a", "--wait"]));
+    insta::with_settings!({ filters => crate::FILTERS }, {
+        insta::assert_snapshot!(first.wait().transcript(), @r"
+            exit 1
+            --- stdout
+            --- stderr
+            backup a is requested; waiting for it
+            backup a: New
+            backup a: New
+            ark: no server is running in namespace heptio-ark: it was last heard of at [time]; the Backup stays, and is made as soon as one runs. Start one: `kubectl -n heptio-ark get pods` shows why it is not up, `ark install` prints what to apply, `ark server -n heptio-ark` runs one from here
+        ");
+        insta::assert_snapshot!(second.wait().transcript(), @r"
+            exit 1
+            --- stdout
+            --- stderr
+            backup a is requested; waiting for it
+            backup a: New
+            backup a: New
+            ark: no server is running in namespace heptio-ark: there is no Lease `ark-server`, so that none ever ran there; the Backup stays, and is made as soon as one runs. Start one: `kubectl -n heptio-ark get pods` shows why it is not up, `ark install` prints what to apply, `ark server -n heptio-ark` runs one from here
+        ");
+    });
+    assert!(dead.read("backups", "a").is_some(), "the Backup stays");
+}
+
+#[test]
+fn kinds_that_are_not_installed_and_a_missing_namespace_are_told_apart() {
+    let cluster = ArkCluster::start();
+    cluster.no_namespace();
+    says!(cluster.ark(&["backup", "get"]), @r"
+        exit 4
+        --- stdout
+        --- stderr
+        ark: there is no namespace `heptio-ark` in this cluster; name Ark's with -n, or install Ark: `ark install` prints what to apply
+    ");
+    says!(cluster.ark(&["backup", "get", "a"]), @r"
+        exit 4
+        --- stdout
+        --- stderr
+        ark: there is no namespace `heptio-ark` in this cluster; name Ark's with -n, or install Ark: `ark install` prints what to apply
+    ");
+    says!(cluster.ark(&["backup", "create", "a"]), @r"
+        exit 4
+        --- stdout
+        --- stderr
+        ark: there is no namespace `heptio-ark` in this cluster; name Ark's with -n, or install Ark: `ark install` prints what to apply
+    ");
+    cluster.uninstall();
+    says!(cluster.ark(&["backup", "get"]), @r"
+        exit 1
+        --- stdout
+        --- stderr
+        ark: cannot list backups in namespace heptio-ark: this cluster does not know the kind `backups.ark.heptio.com`, so that Ark is not installed in it; `ark install` prints what to apply, `ark crd` the kinds alone
+    ");
+    says!(cluster.ark(&["backup", "create", "a"]), @r"
+        exit 1
+        --- stdout
+        --- stderr
+        ark: cannot create backup heptio-ark/a: this cluster does not know the kind `backups.ark.heptio.com`, so that Ark is not installed in it; `ark install` prints what to apply, `ark crd` the kinds alone
+    ");
+}
+
+#[test]
+fn what_is_forbidden_names_the_verb_and_the_resource() {
+    let cluster = ArkCluster::start();
+    cluster.put("backups", "monday", json!({"spec": {}}));
+    cluster.forbid("create", "deletebackuprequests");
+    cluster.forbid("list", "schedules");
+    says!(cluster.ark(&["backup", "delete", "monday", "--confirm"]), @r#"
+        exit 1
+        --- stdout
+        --- stderr
+        ark: you may not create deletebackuprequests.ark.heptio.com in namespace heptio-ark: deletebackuprequests.ark.heptio.com is forbidden: User "me" cannot create resource "deletebackuprequests" in API group "ark.heptio.com" in the namespace "heptio-ark"; ask for a role that allows the verb `create` on the resource `deletebackuprequests` of the group `ark.heptio.com` there
+    "#);
+    says!(cluster.ark(&["schedule", "get"]), @r#"
+        exit 1
+        --- stdout
+        --- stderr
+        ark: you may not list schedules.ark.heptio.com in namespace heptio-ark: schedules.ark.heptio.com is forbidden: User "me" cannot list resource "schedules" in API group "ark.heptio.com" in the namespace "heptio-ark"; ask for a role that allows the verb `list` on the resource `schedules` of the group `ark.heptio.com` there
+    "#);
+}
+
+#[test]
+fn a_link_named_kubectl_ark_is_the_plugin_and_another_completes_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let link = |name: &str| {
+        let path = folder.path().join(name);
+        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_ark"), &path).expect("a link can be made");
+        path
+    };
+    let mut command = std::process::Command::new(link("kubectl-ark"));
+    let help = run(command.args(["backup", "get", "--help"])).expect_code(0).stdout;
+    assert!(help.contains("Usage: kubectl ark backup get"), "{help}");
+    assert!(help.contains("  kubectl ark backup get"), "{help}");
+    let mut command = std::process::Command::new(folder.path().join("kubectl-ark"));
+    let script = run(command.args(["completion", "bash"])).expect_code(0).stdout;
+    assert!(script.contains("kubectl-ark"), "{script}");
+    says!(std::process::Command::new(link("kubectl_complete-ark")).args(["backup", "de"]), @r"
+        exit 0
+        --- stdout
+        describe
+        delete
+        :4
+        --- stderr
+    ");
+}

@@ -1,0 +1,139 @@
+//! Restores through the server: created, followed, deleted.
+
+use serde_json::json;
+
+use super::ArkCluster;
+use crate::support::run;
+
+#[test]
+fn a_restore_is_requested_printed_or_waited_for() {
+    let cluster = ArkCluster::start();
+    says!(cluster.ark(&["restore", "create", "back", "--from-backup", "monday", "--include-namespaces", "shop", "--namespace-mappings", "shop:copy", "--existing-resource-policy", "update", "--dry-run"]), @r"
+        exit 0
+        --- stdout
+        apiVersion: ark.heptio.com/v1
+        kind: Restore
+        metadata:
+          name: back
+          namespace: heptio-ark
+        spec:
+          backupName: monday
+          includedNamespaces:
+          - shop
+          namespaceMapping:
+            shop: copy
+          existingResourcePolicy: Update
+        --- stderr
+        restore back: nothing was created
+    ");
+    says!(cluster.ark(&["restore", "create", "back", "--from-schedule", "nightly", "--before", "2026-11-21T03:00:00Z"]), @r"
+        exit 0
+        --- stdout
+        restore back is requested; `ark restore describe back` says how far it is
+        --- stderr
+    ");
+    let stored = cluster.read("restores", "back").expect("it is created");
+    assert_eq!(stored["spec"], json!({"scheduleName": "nightly", "before": "2026-11-21T03:00:00Z"}));
+    let done = json!({"phase": "Completed", "created": 5, "skipped": 1, "progress": {"totalItems": 6, "itemsRestored": 6}});
+    cluster.script("restores", &[json!({"phase": "InProgress"}), done]);
+    says!(cluster.ark(&["restore", "create", "b", "--from-backup", "monday", "--wait"]), @r"
+        exit 0
+        --- stdout
+        restore b: Completed, 5 created, 0 updated, 1 skipped in [duration], 0 warnings, 0 errors
+        --- stderr
+        restore b is requested; waiting for it
+    ");
+    cluster.script("restores", &[json!({"phase": "FailedValidation", "validationErrors": ["spec.backupName: there is no backup `monday`"]})]);
+    says!(cluster.ark(&["restore", "create", "c", "--from-backup", "monday", "--wait"]), @r"
+        exit 1
+        --- stdout
+        restore c: FailedValidation, 0 created, 0 updated, 0 skipped in [duration], 0 warnings, 0 errors
+        --- stderr
+        restore c is requested; waiting for it
+        error: spec.backupName: there is no backup `monday`
+        ark: restore c was refused and never begun, as the lines above say; create another one, and delete this one with `ark restore delete c`
+    ");
+    says!(cluster.ark(&["restore", "create"]), @r"
+        exit 2
+        --- stdout
+        --- stderr
+        error: the following required arguments were not provided:
+          <--from-backup <BACKUP>|--from-schedule <SCHEDULE>>
+
+        Usage: ark restore create <--from-backup <BACKUP>|--from-schedule <SCHEDULE>> [NAME]
+
+        For more information, try '--help'.
+    ");
+    let named = run(&mut cluster.ark(&["restore", "create", "--from-backup", "monday", "-o", "name"]))
+        .expect_code(0)
+        .stdout;
+    assert!(named.starts_with("monday-20"), "{named}");
+    says!(cluster.ark(&["restore", "get", "b"]), @r"
+        exit 0
+        --- stdout
+        NAME   BACKUP   PHASE       ERRORS   WARNINGS   ITEMS   CREATED (UTC)         COMPLETED (UTC)
+        b      monday   Completed   0        0          6       [time]   -
+        --- stderr
+    ");
+    says!(cluster.ark(&["restore", "describe", "c"]), @r"
+        exit 0
+        --- stdout
+        Name:          c
+        Phase:         FailedValidation
+          error: spec.backupName: there is no backup `monday`
+        Backup:        monday
+        Begun:         -
+        Completed:     -
+        Items:         0 of 0
+        Done:          0 created, 0 updated, 0 skipped
+        Namespaces:    all
+        Kinds:         all
+        Cluster-wide:  all
+        Existing:      None
+        --- stderr
+    ");
+    says!(cluster.ark(&["restore", "logs", "c"]), @r"
+        exit 1
+        --- stdout
+        --- stderr
+        ark: restore c was refused and never begun: spec.backupName: there is no backup `monday`
+    ");
+}
+
+#[test]
+fn a_restore_whose_record_is_in_the_bucket_is_not_deleted_in_the_cluster_alone() {
+    let cluster = ArkCluster::start();
+    cluster.put(
+        "restores",
+        "refused",
+        json!({"spec": {"backupName": "x"}, "status": {"phase": "FailedValidation"}}),
+    );
+    let stored = json!([{"type": "Stored", "status": "True", "reason": "Committed", "message": "", "lastTransitionTime": "2026-11-21T03:00:00Z"}]);
+    cluster.put(
+        "restores",
+        "kept",
+        json!({"spec": {"backupName": "x"}, "status": {"phase": "Completed", "conditions": stored}}),
+    );
+    says!(cluster.ark(&["restore", "delete", "--all", "--confirm"]), @r"
+        exit 2
+        --- stdout
+        --- stderr
+        ark: deleting restores: the record of kept is in the bucket, too, and would come back at the next sync; name the bucket with --location to remove it there, or delete the backup, which takes the records of its restores with it; nothing was deleted
+    ");
+    assert_eq!(cluster.all("restores").len(), 2);
+    says!(cluster.ark(&["restore", "delete", "refused", "--confirm"]), @r"
+        exit 0
+        --- stdout
+        restore refused is deleted; what it restored stays
+        --- stderr
+    ");
+    let bucket = tempfile::tempdir().expect("a folder");
+    let location = format!("file://{}", bucket.path().display());
+    says!(cluster.ark(&["restore", "delete", "kept", "--confirm", "--location", &location]), @r"
+        exit 0
+        --- stdout
+        restore kept is deleted; what it restored stays
+        --- stderr
+    ");
+    assert_eq!(cluster.all("restores").len(), 0);
+}

@@ -1,0 +1,38 @@
+//! What the scripted API server reads and writes: whole requests, merged objects, the API server's no.
+
+use serde_json::{Value, json};
+
+/// Takes one whole request out of what was received.
+pub fn request(received: &mut Vec<u8>) -> Option<(String, Vec<u8>)> {
+    let end = received.windows(4).position(|window| window == b"\r\n\r\n")?;
+    let head = String::from_utf8_lossy(&received[..end]).into_owned();
+    let length = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
+    });
+    let whole = end + 4 + length.unwrap_or(0_usize);
+    if received.len() < whole {
+        return None;
+    }
+    let rest = received.split_off(whole);
+    let body = received[end + 4..].to_vec();
+    *received = rest;
+    Some((head, body))
+}
+
+/// A JSON merge patch, without removals.
+pub fn merge(object: &mut Value, change: &Value) {
+    match change.as_object() {
+        Some(fields) => fields.iter().for_each(|(name, field)| merge(&mut object[name], field)),
+        None => *object = change.clone(),
+    }
+}
+
+/// A Status; `missing` is the kind and name of what is not there.
+pub fn status(code: u16, reason: &str, message: &str, missing: Option<(&str, &str)>) -> (u16, Value) {
+    let mut status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": reason, "message": message, "code": code});
+    if let Some((kind, name)) = missing {
+        status["details"] = json!({"kind": kind, "name": name});
+    }
+    (code, status)
+}
