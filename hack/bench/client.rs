@@ -87,6 +87,31 @@ impl Client {
         Ok(began.elapsed())
     }
 
+    /// Merges into everything that was created what `status` makes of it, [`WAYS`] at once, and says how long it took.
+    pub async fn finish(
+        &self,
+        all: Arc<Vec<Creation>>,
+        status: fn(&Creation) -> Outcome<Creation>,
+    ) -> Outcome<Duration> {
+        let all = all.iter().map(status).collect::<Outcome<Vec<_>>>()?;
+        let began = Instant::now();
+        let (all, next) = (Arc::new(all), Arc::new(AtomicUsize::new(0)));
+        let mut ways = JoinSet::new();
+        for _ in 0..WAYS {
+            let (client, all, next) = (self.clone(), Arc::clone(&all), Arc::clone(&next));
+            ways.spawn(async move {
+                while let Some(creation) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    client.merge(creation).await?;
+                }
+                Ok::<(), String>(())
+            });
+        }
+        while let Some(done) = ways.join_next().await {
+            done.map_err(|error| error.to_string())??;
+        }
+        Ok(began.elapsed())
+    }
+
     /// Waits until this path answers.
     pub async fn served(&self, path: &str) -> Outcome<()> {
         let deadline = Instant::now() + Duration::from_secs(30);
@@ -110,6 +135,19 @@ impl Client {
             StatusCode::CREATED => Ok(()),
             StatusCode::CONFLICT if again => Ok(()),
             _ => Err(format!("creating at {}: {status} {}", creation.path, String::from_utf8_lossy(&edges))),
+        }
+    }
+
+    async fn merge(&self, creation: &Creation) -> Outcome<()> {
+        let request = Request::builder()
+            .method(Method::PATCH)
+            .uri(&creation.path)
+            .header("Content-Type", "application/merge-patch+json")
+            .header("Accept", "application/json");
+        let (status, _, edges) = self.send(request, Body::from(creation.body.clone())).await?;
+        match status {
+            StatusCode::OK => Ok(()),
+            _ => Err(format!("changing {}: {status} {}", creation.path, String::from_utf8_lossy(&edges))),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
@@ -43,8 +43,13 @@ impl Lab {
         Ok(self.fact("KUBECONFIG")?.into())
     }
 
-    /// A bucket on its server.
+    /// The bucket on its server that backups go to.
     pub fn location(&self) -> Outcome<Place> {
+        self.bucket("ark-bench")
+    }
+
+    /// A bucket on its server.
+    pub fn bucket(&self, name: &str) -> Outcome<Place> {
         let wrong = |error: std::io::Error| format!("writing the credentials: {error}");
         let mut credentials = NamedTempFile::new().map_err(wrong)?;
         writeln!(
@@ -54,20 +59,20 @@ impl Lab {
             self.fact("AWS_SECRET_ACCESS_KEY")?,
         )
         .map_err(wrong)?;
-        let url = url::form_urlencoded::Serializer::for_suffix(
-            "s3://ark-bench?".to_owned(),
-            "s3://ark-bench?".len(),
-        )
-        .append_pair("endpoint", self.fact("S3_ENDPOINT")?)
-        .append_pair("region", self.fact("AWS_REGION")?)
-        .append_pair("forcePathStyle", "true")
-        .append_pair("createBucket", "true")
-        .append_pair("credentialsFile", &credentials.path().to_string_lossy())
-        .finish();
-        Ok(Place { url, _credentials: Arc::new(credentials) })
+        let start = format!("s3://{name}?");
+        let end = start.len();
+        let url = url::form_urlencoded::Serializer::for_suffix(start, end)
+            .append_pair("endpoint", self.fact("S3_ENDPOINT")?)
+            .append_pair("region", self.fact("AWS_REGION")?)
+            .append_pair("forcePathStyle", "true")
+            .append_pair("createBucket", "true")
+            .append_pair("credentialsFile", &credentials.path().to_string_lossy())
+            .finish();
+        Ok(Place { url, credentials: Arc::new(credentials) })
     }
 
-    fn fact(&self, name: &str) -> Outcome<&str> {
+    /// What `hack/lab/up` said of it.
+    pub fn fact(&self, name: &str) -> Outcome<&str> {
         self.facts.get(name).map(String::as_str).ok_or_else(|| format!("hack/lab/up did not say {name}"))
     }
 }
@@ -87,7 +92,14 @@ pub struct Place {
     /// As `--location` takes it.
     pub url: String,
     /// The file that the URL names; it goes with the last place.
-    _credentials: Arc<NamedTempFile>,
+    credentials: Arc<NamedTempFile>,
+}
+
+impl Place {
+    /// The file with what opens it, in the format of AWS.
+    pub fn credentials(&self) -> &Path {
+        self.credentials.path()
+    }
 }
 
 fn script(name: &str) -> Command {

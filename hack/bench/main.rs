@@ -1,7 +1,7 @@
 //! The bench: what Ark costs beside a bare client that does the same on the same cluster, as ratios of one run.
 //!
-//! `hack/bench/run` starts it. `backup` compares with a paged LIST, `restore` with bare creates, `bytes` counts what is read
-//! of a tarball; `objects` makes the load, `client` is the bare client, `program` runs `ark` as a person would and watches
+//! `hack/bench/run` starts it. `backup` compares with a paged LIST, `restore` and `sync` with bare creates, `bytes` counts what
+//! is read of a tarball; `objects` makes the load, `client` is the bare client, `program` runs `ark` as a person would and watches
 //! its memory, `lab` brings clusters up, `report` prints. Without `--bench` (as in `cargo test --all-targets`) it does nothing.
 
 mod backup;
@@ -13,6 +13,7 @@ mod program;
 mod report;
 mod restore;
 mod setting;
+mod sync;
 
 use std::process::ExitCode;
 
@@ -39,29 +40,40 @@ fn main() -> ExitCode {
     }
 }
 
-/// Backups of a cluster as it grows, then, of the smaller one, restores and the bytes of a small one.
+/// All stages that are wanted, in one cluster as it grows: the one that fills it with Ark's own objects comes last.
 async fn run(setting: &Setting) -> Outcome<()> {
     let mut report = Report::default();
     let source = lab::Lab::up("bench-a", true)?;
+    if [Stage::Backup, Stage::Bytes, Stage::Restore].iter().any(|stage| setting.does(*stage)) {
+        engine(setting, &source, &mut report).await?;
+    }
+    if setting.does(Stage::Sync) {
+        sync::measure(setting, &source, &mut report).await?;
+    }
+    report.print().map_err(|error| format!("printing the table: {error}"))
+}
+
+/// Backups of a cluster as it grows, then, of the smaller one, restores and the bytes of a small one.
+async fn engine(setting: &Setting, source: &lab::Lab, report: &mut Report) -> Outcome<()> {
     let location = source.location()?;
-    let backups = backup::Backups::prepare(setting, &source, &location).await?;
+    let backups = backup::Backups::prepare(setting, source, &location).await?;
     if setting.does(Stage::Backup) {
-        backups.empty(&mut report).await?;
+        backups.empty(report).await?;
     }
     let original = backups.load_and_keep(setting.objects).await?;
     if setting.does(Stage::Bytes) {
-        bytes::measure(&original, &mut report).await?;
+        bytes::measure(&original, report).await?;
     }
     if setting.does(Stage::Backup) {
-        let few = backups.measure(setting.objects, &mut report).await?;
+        let few = backups.measure(setting.objects, report).await?;
         if setting.more > setting.objects {
             backups.load(setting.more).await?;
-            let many = backups.measure(setting.more, &mut report).await?;
+            let many = backups.measure(setting.more, report).await?;
             report.memory_growth(few, many);
         }
     }
     if setting.does(Stage::Restore) {
-        restore::measure(setting, &original, &mut report).await?;
+        restore::measure(setting, &original, report).await?;
     }
-    report.print().map_err(|error| format!("printing the table: {error}"))
+    Ok(())
 }

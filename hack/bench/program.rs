@@ -56,7 +56,10 @@ impl Program {
             if let Some(status) = child.try_wait().map_err(wrong)? {
                 break status;
             }
-            peak = fs::read_to_string(&status_file).ok().and_then(|text| high_water(&text)).unwrap_or(peak);
+            peak = fs::read_to_string(&status_file)
+                .ok()
+                .and_then(|text| memory_field(&text, "VmHWM:"))
+                .unwrap_or(peak);
             if began.elapsed() > LONGEST {
                 child.kill().map_err(wrong)?;
             }
@@ -72,8 +75,8 @@ impl Program {
     }
 }
 
-/// `VmHWM` of `/proc/PID/status` in bytes.
-fn high_water(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+/// A field of `/proc/PID/status` in bytes: `VmHWM:`, `VmRSS:`.
+pub fn memory_field(status: &str, field: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(field))?;
     Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
 }

@@ -13,6 +13,8 @@ pub enum Stage {
     Bytes,
     /// The rate of a restore.
     Restore,
+    /// Filling a cluster from a bucket, and keeping it in step.
+    Sync,
 }
 
 /// How much to do.
@@ -26,11 +28,12 @@ pub struct Setting {
     pub rounds: usize,
     /// How often floor and Ark restore, each into a cluster of its own.
     pub restores: usize,
+    /// Backups of the bucket that is synced; a fifth as many restores come with them.
+    pub backups: usize,
     stages: Vec<Stage>,
 }
 
-const USAGE: &str =
-    "usage: run [--objects N] [--more N] [--rounds N] [--restores N] [--only backup,bytes,restore]";
+const USAGE: &str = "usage: run [--objects N] [--more N] [--rounds N] [--restores N] [--backups N] [--only backup,bytes,restore,sync]";
 
 impl Setting {
     /// Reads the arguments.
@@ -40,7 +43,8 @@ impl Setting {
             more: 50_000,
             rounds: 7,
             restores: 3,
-            stages: vec![Stage::Backup, Stage::Bytes, Stage::Restore],
+            backups: 10_000,
+            stages: vec![Stage::Backup, Stage::Bytes, Stage::Restore, Stage::Sync],
         };
         let mut arguments = args().skip(1).filter(|argument| argument != "--bench");
         while let Some(flag) = arguments.next() {
@@ -51,6 +55,7 @@ impl Setting {
                 "--more" => setting.more = number()?,
                 "--rounds" => setting.rounds = number()?.max(1),
                 "--restores" => setting.restores = number()?.max(1),
+                "--backups" => setting.backups = number()?.max(1),
                 "--only" => setting.stages = value.split(',').map(stage).collect::<Outcome<_>>()?,
                 _ => return Err(format!("unknown argument `{flag}`; {USAGE}")),
             }
@@ -69,6 +74,7 @@ fn stage(name: &str) -> Outcome<Stage> {
         "backup" => Ok(Stage::Backup),
         "bytes" => Ok(Stage::Bytes),
         "restore" => Ok(Stage::Restore),
+        "sync" => Ok(Stage::Sync),
         _ => Err(format!("unknown stage `{name}`; {USAGE}")),
     }
 }
