@@ -40,6 +40,7 @@ pub struct InvalidLocation {
 }
 
 /// Where a store is.
+#[expect(clippy::large_enum_variant, reason = "there are as many of them as locations")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Location {
     /// A bucket of an S3 service.

@@ -74,10 +74,10 @@ fn usable<'a>(facts: &Facts<'a>) -> Result<(String, &'a Seen), String> {
         return Err(taken(&other, "it names the same bucket and prefix"));
     }
     let seen = seen.as_ref().map_err(Clone::clone)?;
-    if let Some(id) = location.status.as_ref().and_then(|status| status.id.as_deref()) {
-        if let Some(why) = objection_to_identity(id, seen.identity.as_ref()) {
-            return Err(why);
-        }
+    if let Some(id) = location.status.as_ref().and_then(|status| status.id.as_deref())
+        && let Some(why) = objection_to_identity(id, seen.identity.as_ref())
+    {
+        return Err(why);
     }
     let Some(identity) = &seen.identity else {
         return Err(

@@ -30,17 +30,23 @@ pub struct Seen {
     pub conditional_writes: Option<bool>,
 }
 
-/// When each location was last written to, by name, and through which connection.
+/// When each location was last written to, by name.
 #[derive(Default)]
 pub struct Looks {
-    written: Mutex<HashMap<String, (Weak<dyn Store>, Instant)>>,
+    written: Mutex<HashMap<String, Written>>,
+}
+
+/// Through which connection a location was written to, and when.
+struct Written {
+    store: Weak<dyn Store>,
+    at: Instant,
 }
 
 impl Looks {
     /// Whether the time for a try has come; a connection that is new, because specification or Secret changed, is tried.
     fn is_write_due(&self, name: &str, bucket: &Bucket) -> bool {
         let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        written.get(name).is_none_or(|(store, at)| {
+        written.get(name).is_none_or(|Written { store, at }| {
             at.elapsed() >= WRITE_EVERY
                 || !store.upgrade().is_some_and(|store| Arc::ptr_eq(&store, bucket.store()))
         })
@@ -48,9 +54,10 @@ impl Looks {
 
     fn note(&self, name: &str, bucket: &Bucket, can_be_used: bool) {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        written.retain(|_, (store, _)| store.strong_count() > 0);
+        written.retain(|_, written| written.store.strong_count() > 0);
         if can_be_used {
-            written.insert(name.to_owned(), (Arc::downgrade(bucket.store()), Instant::now()));
+            let store = Arc::downgrade(bucket.store());
+            written.insert(name.to_owned(), Written { store, at: Instant::now() });
         } else {
             written.remove(name);
         }
