@@ -11,6 +11,7 @@ use crate::backup::config_map;
 use crate::support::{Cluster, Lab, TestNamespace};
 
 pub const POINTS: &[Point] = &[
+    api("Restore: labelled with its location", "PATCH", "/restores/{}", ""),
     api("Restore: status InProgress", "PUT", "/restores/{}/status", r#""phase":"InProgress""#),
     s3("Restore: claim", "PUT", "/restores/{}/claim.json"),
     api("Restore: namespace", "POST", "/api/v1/namespaces", r#""ark.heptio.com/restore-name":"{}""#),
