@@ -30,7 +30,14 @@ pub async fn act<K: Run>(context: &Context, object: K, step: Step<K>) -> Result<
     match step {
         Step::Wait(why) => return wait(context, record.object(), why).await,
         Step::Refuse(errors) => refuse(&mut record, errors).await?,
-        Step::Record(document) => done(&mut record, document, None).await?,
+        Step::Record(document, location) => {
+            if let Some(location) = location
+                && let Err(error) = sweep(&record, &location).await
+            {
+                tracing::warn!(kind = %K::kind(&()), name = record.object().name_any(), "{}; it does no harm", causes(&error));
+            }
+            done(&mut record, document, None).await?;
+        }
         Step::GiveUp(why, location) => {
             let left = match location {
                 Some(location) => sweep(&record, &location).await.err(),

@@ -16,8 +16,8 @@ pub enum Step<K: Run> {
     Refuse(Vec<String>),
     /// It is run.
     Run(Box<Job<K>>),
-    /// It is in the bucket already, and the cluster does not know yet.
-    Record(Box<K>),
+    /// It is in the bucket already, and the cluster does not know yet; where its claim may be left.
+    Record(Box<K>, Option<OpenLocation>),
     /// It was begun, and cannot be finished; where something of it may be left.
     GiveUp(String, Option<OpenLocation>),
 }
@@ -27,7 +27,7 @@ pub fn decide<K: Run>(object: &K, facts: Facts<K>) -> Step<K> {
     let Facts { mut errors, wait, ready, name } = facts;
     let State { stage, attempt, .. } = object.state();
     match name {
-        Name::Own(document) => return Step::Record(document),
+        Name::Own(document) => return Step::Record(document, ready.map(|(_, location)| location)),
         Name::Taken(why) => errors.push(why),
         Name::Free => {}
     }
@@ -102,7 +102,7 @@ mod tests {
             let own = Name::Own(Box::new(backup(Some(BackupPhase::Completed), None)));
             let facts =
                 Facts { name: own, wait: Some("away".into()), errors: vec!["x".into()], ..facts().await };
-            assert!(matches!(decide(&backup(Some(phase), Some(attempt)), facts), Step::Record(_)));
+            assert!(matches!(decide(&backup(Some(phase), Some(attempt)), facts), Step::Record(..)));
         }
     }
 

@@ -76,7 +76,12 @@ impl<'a> Stage<'a> {
         let (s3, api) = (Interceptor::of_s3(lab).await, Interceptor::of_cluster(&lab.a).await);
         let bucket = lab.bucket();
         let store = store(&bucket).await;
-        home.location("default", &s3.through(lab, &bucket), json!({"default": true, "validationPeriod": "1s"})).await;
+        home.location(
+            "default",
+            &s3.through(lab, &bucket),
+            json!({"default": true, "validationPeriod": "1s"}),
+        )
+        .await;
         let kubeconfig = api.kubeconfig();
         Self { lab, home, bucket, s3, api, server: None, store, kubeconfig }
     }

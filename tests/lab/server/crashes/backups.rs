@@ -23,9 +23,11 @@ pub const POINTS: &[Point] = &[
 
 /// The keys of a complete backup, and nothing else.
 pub fn complete(name: &str) -> Vec<String> {
-    ["ark-backup.json", "index.ndjson.zst", "logs.ndjson.zst", &format!("{name}.tar.zst"), "results.json.zst"]
-        .map(|file| format!("backups/{name}/{file}"))
-        .to_vec()
+    let tarball = format!("{name}.tar.zst");
+    let files = ["ark-backup.json", "index.ndjson.zst", "logs.ndjson.zst", &tarball, "results.json.zst"];
+    let mut keys = files.map(|file| format!("backups/{name}/{file}")).to_vec();
+    keys.sort_unstable();
+    keys
 }
 
 /// Creates a Backup of one namespace.

@@ -88,9 +88,13 @@ async fn a_bucket_that_answers_badly_delays_work_and_loses_nothing() {
     assert!(!refused || ended["status"]["validationErrors"].to_string().contains("default"), "{ended}");
 
     // Bodies that are cut on their way: what another cluster made comes as soon as one arrives whole.
-    stage.s3.set(
-        |asked| if asked.method == "GET" && asked.path.ends_with(".json") { Act::Cut } else { Act::Pass },
-    );
+    stage.s3.set(|asked| {
+        if asked.method == "GET" && asked.path.ends_with("/theirs/ark-backup.json") {
+            Act::Cut
+        } else {
+            Act::Pass
+        }
+    });
     let bucket = stage.bucket.clone();
     let mut elsewhere =
         lab.a.ark(["backup", "run", "theirs", "--location", &bucket, "--include-namespaces", "kube-public"]);
