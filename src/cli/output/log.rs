@@ -37,7 +37,8 @@ pub fn of_server(verbose: u8, color: bool, json: bool) {
 
 fn directives(verbose: u8) -> String {
     match verbose {
-        0 => format!("info,{NOISY}"),
+        // The steps of each run are in its own log, in the bucket; here they would be fifty lines a backup.
+        0 => format!("info,ark::telemetry::run_log=warn,{NOISY}"),
         1 => format!("info,ark=debug,{NOISY}"),
         _ => "debug".to_owned(),
     }
