@@ -34,11 +34,16 @@
 - apiGroups: ["ark.heptio.com"]
   resources: ["backups", "backupstoragelocations", "deletebackuprequests", "downloadrequests", "restores", "schedules", "serverstatusrequests"]
   verbs: ["get", "list", "watch"]
-# Schedules make Backups, expired ones get a DeleteBackupRequest, and sync makes and removes what the bucket has
-# and has no longer; admission writes defaults and labels.
+# Schedules make Backups, sync makes and removes what the bucket has and has no longer, and admission writes
+# defaults and labels.
 - apiGroups: ["ark.heptio.com"]
-  resources: ["backups", "deletebackuprequests", "restores"]
-  verbs: ["create", "delete", "patch", "update"]
+  resources: ["backups", "restores"]
+  verbs: ["create", "delete", "patch"]
+# What has expired, or is more than a schedule keeps, gets a DeleteBackupRequest, which goes an hour after it
+# was done.
+- apiGroups: ["ark.heptio.com"]
+  resources: ["deletebackuprequests"]
+  verbs: ["create", "delete"]
 # Requests go an hour after they were answered.
 - apiGroups: ["ark.heptio.com"]
   resources: ["downloadrequests", "serverstatusrequests"]
@@ -46,12 +51,11 @@
 # What became of each object stands in its status.
 - apiGroups: ["ark.heptio.com"]
   resources: ["backups/status", "backupstoragelocations/status", "deletebackuprequests/status", "downloadrequests/status", "restores/status", "schedules/status", "serverstatusrequests/status"]
-  verbs: ["patch", "update"]
-# A Backup that names its Schedule as the owner (useOwnerReferences); see the rule on finalizers of the restore
-# role.
-- apiGroups: ["ark.heptio.com"]
-  resources: ["schedules/finalizers"]
   verbs: ["update"]
+# Sync and validation write different fields of a location's status.
+- apiGroups: ["ark.heptio.com"]
+  resources: ["backupstoragelocations/status"]
+  verbs: ["patch"]
 # The credentials of a BackupStorageLocation, read by name; never listed.
 - apiGroups: [""]
   resources: ["secrets"]
@@ -59,7 +63,7 @@
 # Of several replicas one acts: the holder of the Lease ark-server.
 - apiGroups: ["coordination.k8s.io"]
   resources: ["leases"]
-  verbs: ["create", "get", "patch", "update"]
+  verbs: ["create", "get", "update"]
 # Each change of a phase is told as an Event.
 - apiGroups: ["events.k8s.io"]
   resources: ["events"]
