@@ -16,7 +16,7 @@ use crate::cli::through::{self, Wanted};
 use crate::model::{RestoreName, Results};
 
 /// Where values begin in a description.
-const WIDTH: usize = 15;
+const WIDTH: usize = 14;
 
 /// Show what a restore did and what went wrong.
 #[derive(Args, Debug)]
@@ -115,7 +115,7 @@ fn summary(restore: &Restore, output: &Output) -> Result<(), Failure> {
 fn changes(spec: &RestoreSpec, output: &Output) -> Result<(), Failure> {
     selection_lines(&spec.filter, WIDTH, output)?;
     let mappings = [
-        ("Namespaces as:", &spec.namespace_mapping),
+        ("Renamed:", &spec.namespace_mapping),
         ("Classes as:", &spec.storage_class_mapping),
         ("Images as:", &spec.image_mapping),
     ];

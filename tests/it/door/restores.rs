@@ -78,18 +78,18 @@ fn a_restore_is_requested_printed_or_waited_for() {
     says!(cluster.ark(&["restore", "describe", "c"]), @r"
         exit 0
         --- stdout
-        Name:          c
-        Phase:         FailedValidation
+        Name:         c
+        Phase:        FailedValidation
           error: spec.backupName: there is no backup `monday`
-        Backup:        monday
-        Begun:         -
-        Completed:     -
-        Items:         0 of 0
-        Done:          0 created, 0 updated, 0 skipped
-        Namespaces:    all
-        Kinds:         all
-        Cluster-wide:  all
-        Existing:      None
+        Backup:       monday
+        Begun:        -
+        Completed:    -
+        Items:        0 of 0
+        Done:         0 created, 0 updated, 0 skipped
+        Namespaces:   all
+        Kinds:        all
+        Cluster-wide: all
+        Existing:     None
         --- stderr
     ");
     says!(cluster.ark(&["restore", "logs", "c"]), @r"
