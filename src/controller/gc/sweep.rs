@@ -140,7 +140,7 @@ async fn remove(context: &Context, location: &OpenLocation, kind: RunKind, run: 
     match removed {
         Ok(objects) => tracing::info!(location, run, objects, "removed what was left of a {kind}"),
         Err(error) => {
-            tracing::warn!(location, run, "cannot remove what is left of a {kind}: {}", causes(&error))
+            tracing::warn!(location, run, "cannot remove what is left of a {kind}: {}", causes(&error));
         }
     }
 }

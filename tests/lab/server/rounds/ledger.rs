@@ -11,6 +11,9 @@ use serde_json::Value;
 
 use super::super::{BACKUP, DELETION, Home, RESTORE};
 
+/// Why a run ends otherwise when servers are killed and backups deleted under it.
+const EXPECTED: [&str; 3] = ["attempts at it were interrupted", "is being deleted", "there is no Backup"];
+
 /// The account of all rounds.
 pub struct Ledger {
     store: Arc<dyn Store>,
@@ -126,6 +129,8 @@ impl Ledger {
         let lost: Vec<&String> =
             self.completed.keys().filter(|name| !here.contains(*name) && !asked.contains(*name)).collect();
         assert!(lost.is_empty(), "lost without being asked to go: {lost:?}");
+        let gone = asked.iter().find(|name| name.starts_with("kept-"));
+        assert_eq!(gone, None, "nobody asked for this one to go");
         self.deleted = self.completed.keys().filter(|name| !here.contains(*name)).count();
         for (name, seen) in self.completed.iter().filter(|(name, _)| here.contains(*name)) {
             let now = self.document(name).await.expect("it is there");
@@ -138,10 +143,10 @@ impl fmt::Display for Ledger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { store: _, completed, restored, attempts, otherwise, deleted } = self;
         write!(f, "{} backups Completed, {deleted} of them deleted, ", completed.len())?;
-        write!(
-            f,
-            "{} restores Completed, by attempt {attempts:?}, ended otherwise {otherwise:#?}",
-            restored.len()
-        )
+        write!(f, "{} restores Completed, by attempt {attempts:?}", restored.len())?;
+        let (expected, others): (Vec<_>, Vec<_>) =
+            otherwise.iter().partition(|(_, status)| EXPECTED.iter().any(|reason| status.contains(reason)));
+        write!(f, ", {} were given up after three kills or named a backup that went", expected.len())?;
+        others.into_iter().try_for_each(|(name, status)| write!(f, "\n{name}: {status}"))
     }
 }

@@ -74,22 +74,29 @@ impl Load {
         let own: Vec<String> = backups.iter().map(name).filter(|name| name.starts_with("asked-")).collect();
         let finished: Vec<String> =
             backups.iter().filter(|backup| backup["status"]["phase"] == "Completed").map(name).collect();
-        match chance.below(4) {
-            0 | 1 if own.len() < MOST => {
+        match chance.below(8) {
+            // These stay to the end: each is there then, whole, or was never finished.
+            0 => {
+                let spec = json!({"includedNamespaces": [&self.source.name]});
+                home.create(BACKUP, &format!("kept-{}", self.count), spec).await;
+            }
+            1 | 2 if own.len() < MOST => {
                 let ttl = if chance.below(3) == 0 { "15s" } else { "1h" };
                 let spec = json!({"includedNamespaces": [&self.source.name], "ttl": ttl});
                 home.create(BACKUP, &format!("asked-{}", self.count), spec).await;
             }
-            2 => {
+            3 | 4 => {
                 let Some(backup) = chance.pick(&finished).cloned() else { return };
                 let target = &chance.pick(&self.targets).expect("there are some").name;
                 let spec = json!({"backupName": backup, "namespaceMapping": {&self.source.name: target}});
                 home.create(RESTORE, &format!("back-{}", self.count), spec).await;
             }
-            _ => {
-                let Some(backup) = chance.pick(&finished) else { return };
+            5 => {
+                let may_go: Vec<_> = finished.iter().filter(|name| !name.starts_with("kept-")).collect();
+                let Some(backup) = chance.pick(&may_go) else { return };
                 home.create(DELETION, &format!("away-{}", self.count), json!({"backupName": backup})).await;
             }
+            _ => {}
         }
     }
 }
