@@ -3,7 +3,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::ResourceExt as _;
 use kube::runtime::controller::Action;
-use tokio::time::sleep;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::decide::Step;
@@ -99,17 +99,11 @@ async fn run<K: Run>(record: &mut Record<'_, K>, job: &Job<K>) -> Result<(), Con
         biased;
         end = &mut engine => (None, Some(end)),
         early = follow(record, &progress) => {
+            let (kind, name) = (K::kind(&()), record.object().name_any());
+            tracing::info!(%kind, name, "stopping it, because {early}");
             stop.cancel();
-            let out_of_time = async {
-                if early != Early::Stopping {
-                    context.stop.cancelled().await;
-                }
-                sleep(GRACE).await;
-            };
-            tokio::select! {
-                end = &mut engine => (Some(early), Some(end)),
-                () = out_of_time => (Some(early), None),
-            }
+            // A bucket that does not answer does not hold it up; what is left then is swept, or goes on with the next server.
+            (Some(early), timeout(GRACE, &mut engine).await.ok())
         }
     };
     drop(engine);
@@ -125,11 +119,10 @@ async fn conclude<K: Run>(
     let (kind, name) = (K::kind(&()), record.object().name_any());
     match (early, end) {
         (Some(Early::Lost), _) => {
-            tracing::warn!(%kind, name, "another has changed its phase while it ran; it was stopped");
+            tracing::warn!(%kind, name, "it was stopped, and what it left is the other's");
             Ok(())
         }
         (Some(Early::Deleted), end) => {
-            tracing::info!(%kind, name, "it was deleted while it ran; it was stopped");
             match end {
                 Some(Ok(_)) => Ok(()), // complete by then: the bucket has it
                 _ => sweep(record, location).await,

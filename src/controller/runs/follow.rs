@@ -1,5 +1,6 @@
 //! An eye on a run: shows how far it is, at most once a second, and sees why it has to end early.
 
+use std::fmt;
 use std::time::Duration;
 
 use kube::ResourceExt as _;
@@ -21,6 +22,16 @@ pub enum Early {
     Deleted,
     /// Its object is another's run by now.
     Lost,
+}
+
+impl fmt::Display for Early {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Stopping => "the server ends",
+            Self::Deleted => "its object was deleted",
+            Self::Lost => "another has changed its phase meanwhile",
+        })
+    }
 }
 
 /// Follows a run until it has to end early; a progress that cannot be written is not worth more than a line.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use kube::ResourceExt as _;
 use kube::api::{Api, Patch, PatchParams, PostParams};
+use kube::runtime::reflector::ObjectRef;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -144,11 +145,17 @@ impl<'a, K: Run> Record<'a, K> {
     pub async fn is_there(&self) -> bool {
         let uid = self.object.uid();
         let same = |other: &K| other.meta().uid == uid && other.meta().deletion_timestamp.is_none();
-        let name = self.object.name_any();
-        if K::store(&self.context.stores).find(|other| other.name_any() == name && same(other)).is_some() {
+        let known = K::store(&self.context.stores).get(&ObjectRef::from_obj(&self.object));
+        if known.is_some_and(|known| same(&known)) {
             return true;
         }
-        match ControllerError::within("", self.api.get_opt(&name)).await {
+        let name = self.object.name_any();
+        match ControllerError::within(
+            format!("look for {}", described(&self.object)),
+            self.api.get_opt(&name),
+        )
+        .await
+        {
             Ok(found) => found.is_some_and(|found| same(&found)),
             Err(_) => true,
         }
