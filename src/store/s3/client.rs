@@ -53,7 +53,7 @@ pub(super) struct Connection {
 /// metadata service.
 pub(super) async fn connect(location: &S3Location, action: &Action) -> Result<Connection, StoreError> {
     if let Some(content) = &location.credentials {
-        read_setting(content, "credentials", action).await?;
+        read_setting(content, "credentialsFile", action).await?;
     }
     let trusted = match &location.ca_cert {
         Some(content) => {
