@@ -26,6 +26,16 @@ fn without_any_kubeconfig_the_sentence_says_where_one_belongs() {
 }
 
 #[test]
+fn a_machine_that_trusts_no_authority_still_talks_to_a_service_without_tls() {
+    let none = tempfile::NamedTempFile::new().expect("a file");
+    let location = format!("s3://bucket?region=us-east-1&endpoint=http://{}", nobody());
+    let mut list = ark(["bucket", "list", "--location", &location]);
+    list.env("SSL_CERT_FILE", none.path()).env("AWS_ACCESS_KEY_ID", "a").env("AWS_SECRET_ACCESS_KEY", "b");
+    let run = crate::support::run(&mut list).expect_code(6);
+    assert!(!run.stderr.contains("panicked"), "{}", run.stderr);
+}
+
+#[test]
 fn a_kubeconfig_that_is_missing_broken_or_has_another_context_is_named() {
     let folder = tempdir().expect("a folder");
     let (good, broken) = (folder.path().join("good"), folder.path().join("broken"));

@@ -63,7 +63,7 @@ pub(super) async fn connect(location: &S3Location, action: &Action) -> Result<Co
     };
     let files = profile_files(location);
     let region = region(location, &files).await;
-    let system = transport(TrustStore::default(), action)?;
+    let system = transport(system_trust(), action)?;
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(system.clone())
         .region(Region::new(region.clone()))
@@ -139,6 +139,19 @@ async fn region(location: &S3Location, files: &EnvConfigFiles) -> String {
         chain = chain.or_default_provider();
     }
     chain.region().await.map_or_else(|| DEFAULT_REGION.to_owned(), |region| region.to_string())
+}
+
+/// The authorities that the machine trusts. Where it has none, as in an image without certificates, the transport would
+/// panic on its first use; with none trusted, services without TLS can be used, and the others say why they cannot.
+fn system_trust() -> TrustStore {
+    if rustls_native_certs::load_native_certs().certs.is_empty() {
+        tracing::warn!(
+            "this machine trusts no certificate authority, so that https cannot be used: install ca-certificates, set \
+             SSL_CERT_FILE, or give the location a caCert"
+        );
+        return TrustStore::empty();
+    }
+    TrustStore::default()
 }
 
 /// An HTTP client that trusts these authorities and takes proxies from the environment.
