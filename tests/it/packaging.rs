@@ -88,9 +88,9 @@ const ACTIONS: [(&str, &str); 10] = [
 #[test]
 fn the_policy_for_s3_allows_the_calls_of_the_program_and_no_others() {
     let mut used = BTreeSet::new();
+    let calls = Regex::new(r"client\s*\.([a-z_0-9]+)\(\)").expect("a pattern");
     for file in ["client", "create", "mod", "upload"] {
         let code = read(&format!("src/store/s3/{file}.rs"));
-        let calls = Regex::new(r"client\s*\.([a-z_0-9]+)\(\)").expect("a pattern");
         for (_, [call]) in calls.captures_iter(&code).map(|found| found.extract()) {
             match ACTIONS.iter().find(|(name, _)| *name == call) {
                 Some((_, action)) => drop(used.insert((*action).to_owned())),
