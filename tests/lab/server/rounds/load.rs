@@ -10,6 +10,9 @@ use crate::support::{Lab, TestNamespace};
 const OBJECTS: usize = 60;
 /// Backups beside those of the schedules, at most; more would only make the rounds slow.
 const MOST: usize = 12;
+/// Runs that wait or are under way, at most: people who see that nothing moves stop asking, and servers that live for seconds
+/// would never get through a longer queue.
+const CROWD: usize = 8;
 /// Namespaces that restores go to.
 const TARGETS: usize = 3;
 
@@ -74,7 +77,13 @@ impl Load {
         let own: Vec<String> = backups.iter().map(name).filter(|name| name.starts_with("asked-")).collect();
         let finished: Vec<String> =
             backups.iter().filter(|backup| backup["status"]["phase"] == "Completed").map(name).collect();
+        let waits = |object: &&Value| {
+            ["New", "InProgress"].contains(&object["status"]["phase"].as_str().unwrap_or("New"))
+        };
+        let restores = home.all(RESTORE).await;
+        let crowded = backups.iter().chain(&restores).filter(waits).count() >= CROWD;
         match chance.below(8) {
+            0..=4 if crowded => {}
             // These stay to the end: each is there then, whole, or was never finished.
             0 => {
                 let spec = json!({"includedNamespaces": [&self.source.name]});
