@@ -20,7 +20,7 @@ use kube::runtime::controller::Action;
 use kube::runtime::reflector::Store;
 use kube::{Resource, ResourceExt as _};
 use serde_json::Value;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 pub use facts::{Facts, Name, Site, open_site, who_has};
@@ -40,6 +40,10 @@ use decide::{Step, decide};
 /// How soon a run whose location cannot be used looks again: it should begin soon after the location is back, and looking
 /// costs no request.
 const WAIT: Duration = Duration::from_secs(2);
+
+/// How many are looked at at once: of a long queue after a restart the first should run while the others wait, rather than all be
+/// looked at before any runs.
+const LOOKS: usize = 4;
 
 /// A Backup or a Restore, as far as running it goes.
 pub trait Run:
@@ -190,29 +194,46 @@ pub enum Broken {
     },
 }
 
+/// Whose turn it is: to be looked at, which asks the bucket, and to run.
+#[derive(Clone)]
+struct Turns {
+    looks: Arc<Semaphore>,
+    runs: Arc<Semaphore>,
+}
+
 /// Reconciles all of one kind until the server stops, so many of them running at once.
 pub async fn run<K: Run>(context: Arc<Context>, feed: Feed<K>, at_once: usize) {
-    let turns = Arc::new(Semaphore::new(at_once));
-    drive(context, feed, move |object, context| reconcile(object, context, Arc::clone(&turns))).await;
+    let turns = Turns { looks: Arc::new(Semaphore::new(LOOKS)), runs: Arc::new(Semaphore::new(at_once)) };
+    drive(context, feed, move |object, context| reconcile(object, context, turns.clone())).await;
+}
+
+/// Waits for a turn; None when the server stops first.
+async fn turn(context: &Context, turns: Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
+    tokio::select! {
+        () = context.stop.cancelled() => None,
+        turn = turns.acquire_owned() => turn.ok(),
+    }
 }
 
 async fn reconcile<K: Run>(
     seen: Arc<K>,
     context: Arc<Context>,
-    turns: Arc<Semaphore>,
+    turns: Turns,
 ) -> Result<Action, ControllerError> {
     if is_left_alone(&*seen) {
         remember(&context, &*seen);
         return Ok(Action::await_change());
     }
+    let Some(look) = turn(&context, turns.looks).await else { return Ok(Action::await_change()) };
     let step = decide(&*seen, seen.facts(&context).await?);
+    drop(look);
     if let Step::Wait(why) = step {
         return act::wait(&context, &*seen, why).await;
     }
     let _turn = match step {
-        Step::Run(_) => tokio::select! {
-            () = context.stop.cancelled() => return Ok(Action::await_change()),
-            turn = turns.acquire_owned() => turn.ok(),
+        Step::Run(_) => match turn(&context, turns.runs).await {
+            None => return Ok(Action::await_change()),
+            turn => turn,
         },
         _ => None,
     };
