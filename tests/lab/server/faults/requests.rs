@@ -73,7 +73,7 @@ async fn a_backup_that_is_being_made_or_restored_is_not_deleted_and_the_request_
     stage.home.create(BACKUP, "made", spec.clone()).await;
     stage.home.reach(BACKUP, "made", "InProgress").await;
     let refused = request_deletion(&stage.home, "too-early", "made").await;
-    assert!(errors(&refused).contains("is being made"), "{refused}");
+    assert!(errors(&refused).contains("is in progress"), "{refused}");
     stage.man().await;
     stage.home.reach(BACKUP, "made", "Completed").await;
 
