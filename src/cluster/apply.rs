@@ -77,32 +77,6 @@ impl Cluster {
         self.call(&Call::send(Method::PATCH, &path, APPLY_PATCH, body.into(), target.doing("apply"))).await
     }
 
-    /// Replaces an object; with a resourceVersion in the body it fails when somebody changed the object since.
-    pub async fn replace(
-        &self,
-        kind: &KindInfo,
-        namespace: Option<&str>,
-        name: &str,
-        body: impl Into<Bytes>,
-    ) -> Result<Bytes, ClusterError> {
-        let target = Target { kind, namespace, name: Some(name) };
-        let path = target.path(&format!("?fieldManager={MANAGER}"));
-        self.call(&Call::send(Method::PUT, &path, JSON, body.into(), target.doing("replace"))).await
-    }
-
-    /// Patches an object with an RFC 7396 merge patch.
-    pub async fn patch(
-        &self,
-        kind: &KindInfo,
-        namespace: Option<&str>,
-        name: &str,
-        body: impl Into<Bytes>,
-    ) -> Result<Bytes, ClusterError> {
-        let target = Target { kind, namespace, name: Some(name) };
-        let path = target.path(&format!("?fieldManager={MANAGER}"));
-        self.call(&Call::send(Method::PATCH, &path, MERGE_PATCH, body.into(), target.doing("patch"))).await
-    }
-
     /// Patches the status subresource with an RFC 7396 merge patch: `{"status": …}`.
     pub async fn patch_status(
         &self,
