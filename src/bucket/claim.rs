@@ -57,7 +57,8 @@ impl Bucket {
                 self.store.delete(std::slice::from_ref(keys.claim())).await?;
                 return Err(error);
             }
-            if after.parts > 0 {
+            // What was being sent when an attempt was killed is not among the parts that are seen.
+            if after.parts > 0 || claim.attempt > 1 {
                 self.delete_parts(&keys).await?;
             }
             return Ok(Attempt::new(self.clone(), keys, claim));

@@ -1,10 +1,11 @@
 //! What lies in the folder of one run, and the sweeping of it: the ground that claim, commit, discard and remove
 //! share. It never touches what is not ours by name.
 
+use crate::model::causes;
 use crate::store::ObjectKey;
 
 use super::documents::{Claim, MAX_CLAIM};
-use super::layout::{self, FileMeaning, Part, RunKeys, Writer};
+use super::layout::{self, FileMeaning, Part, RunKeys, RunKind, Writer};
 use super::{Bucket, BucketError};
 use crate::store::read_all;
 
@@ -90,7 +91,28 @@ impl Bucket {
             }
             page = listing.next;
             if page.is_none() {
-                return Ok(deleted);
+                break;
+            }
+        }
+        self.discard_unfinished(keys).await;
+        Ok(deleted)
+    }
+
+    /// Removes what a killed process had sent of the parts that are streamed, which only backups have: invisible, and paid for. Nothing depends on it, so that
+    /// a store that refuses is only told of.
+    async fn discard_unfinished(&self, keys: &RunKeys) {
+        if keys.kind() != RunKind::Backup {
+            return;
+        }
+        for key in [keys.tarball(), keys.index()] {
+            match self.store.discard_unfinished(key).await {
+                Ok(0) => {}
+                Ok(uploads) => tracing::info!(run = %keys, %key, uploads, "removed what an interrupted upload had left"),
+                Err(error) => tracing::warn!(
+                    run = %keys,
+                    "what an interrupted upload may have left stays, until a lifecycle rule of the bucket removes it: {}",
+                    causes(&error)
+                ),
             }
         }
     }

@@ -292,6 +292,10 @@ impl Store for Through {
         self.only_read(Operation::Delete, "objects")
     }
 
+    async fn discard_unfinished(&self, key: &ObjectKey) -> Result<u64, StoreError> {
+        self.only_read(Operation::UploadAbort, key.as_str())
+    }
+
     async fn presign(&self, _: &ObjectKey, _: Duration) -> Result<Option<String>, StoreError> {
         Ok(None)
     }

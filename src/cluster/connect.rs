@@ -13,6 +13,7 @@ use serde::Deserialize;
 use super::ClusterError;
 use super::buffers::Buffers;
 use super::counted::Counting;
+use super::fence::{Fence, Fencing};
 use super::request::{Call, Doing, Patience};
 use crate::telemetry::Metrics;
 
@@ -45,6 +46,7 @@ pub struct Cluster {
     pub(super) client: kube::Client,
     pub(super) server: Arc<str>,
     pub(super) buffers: Buffers,
+    fence: Fence,
 }
 
 impl fmt::Debug for Cluster {
@@ -62,20 +64,27 @@ impl Cluster {
         config.read_timeout = None;
         config.default_retry = false;
         let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
+        let fence = Fence::default();
+        let (counting, fencing) = (Counting(options.metrics.clone()), Fencing(fence.clone()));
         let client = ClientBuilder::try_from(config)
-            .map(|builder| builder.with_layer(&Counting(options.metrics.clone())).build())
+            .map(|builder| builder.with_layer(&counting).with_layer(&fencing).build())
             .map_err(|error| ClusterError::Prepare { server: server.clone(), cause: innermost(&error) })?;
-        Ok(Self::from_client(client, &server))
+        Ok(Self { fence, ..Self::from_client(client, &server) })
     }
 
     /// Wraps a client that is there already, best without retries of its own; `server` is only for messages.
     pub fn from_client(client: kube::Client, server: &str) -> Self {
-        Self { client, server: server.into(), buffers: Buffers::default() }
+        Self { client, server: server.into(), buffers: Buffers::default(), fence: Fence::default() }
     }
 
     /// The client underneath, for custom resources; whoever uses it says what it was doing when it fails.
     pub fn client(&self) -> kube::Client {
         self.client.clone()
+    }
+
+    /// Until when anything may be written through this connection.
+    pub fn fence(&self) -> Fence {
+        self.fence.clone()
     }
 
     /// The API server's URL.

@@ -4,7 +4,8 @@
 //! [`GIVE_UP_AFTER`] it stops acting and is done after [`LAST_WORDS`]. Another takes a record only when it has not seen it
 //! change for [`VALID_FOR`], or finds it released. Both count by their own monotonic clock, from moments that err on the
 //! safe side (the holder's: before its request was sent; the other's: after the answer came), so that clocks that tell
-//! different times do not matter. What is decided is in `lease/standing.rs`.
+//! different times do not matter. Beyond that time a fence keeps what a holder would still write: one that was stopped or
+//! suspended, and does not know yet. What is decided is in `lease/standing.rs`.
 
 mod standing;
 
@@ -14,12 +15,13 @@ use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use k8s_openapi::jiff;
 use kube::api::PostParams;
-use kube::{Api, Client};
+use kube::Api;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::error::ControllerError;
+use crate::cluster::{Cluster, Fence, Moment};
 use crate::model::causes;
 use standing::{Sighting, Standing};
 
@@ -45,6 +47,7 @@ const _: () = assert!(GIVE_UP_AFTER.as_secs() + LAST_WORDS.as_secs() < VALID_FOR
 /// The Lease of a namespace, and who this server is in it.
 pub struct Election {
     leases: Api<Lease>,
+    fence: Fence,
     me: String,
 }
 
@@ -66,10 +69,10 @@ enum Unrenewed {
 
 impl Election {
     /// `holder` names this server; what makes it unique is added, since a restarted pod has the name of its predecessor.
-    pub fn new(client: Client, namespace: &str, holder: &str) -> Self {
+    pub fn new(cluster: &Cluster, namespace: &str, holder: &str) -> Self {
         let unique = Uuid::new_v4().simple().to_string();
         let me = format!("{holder}/{}", unique.get(..8).unwrap_or_default());
-        Self { leases: Api::namespaced(client, namespace), me }
+        Self { leases: Api::namespaced(cluster.client(), namespace), fence: cluster.fence(), me }
     }
 
     /// Waits until the lease can be had, and takes it; none when the server was asked to end before.
@@ -80,10 +83,14 @@ impl Election {
         let mut sighting = Sighting::default();
         let mut record = self.look().await?;
         loop {
-            let now = Instant::now();
+            let (now, asked) = (Instant::now(), Moment::now());
             let next = match sighting.standing(record.as_ref(), &self.me, now) {
                 Standing::Free => match self.write(record).await {
-                    Ok(record) => return Ok(Some(Held { election: self, record, renewed: now })),
+                    Ok(record) => {
+                        let mut held = Held { election: self, record, renewed: now };
+                        held.is_renewed(now, asked);
+                        return Ok(Some(held));
+                    }
                     Err(error) if error.is_conflict() => now + RENEW_AGAIN,
                     Err(error) => {
                         tracing::warn!("cannot take the lease `{NAME}`; trying on: {}", causes(&error));
@@ -173,9 +180,11 @@ impl Held {
 
     /// Renews the record; when somebody else wrote it, looks whether it is still ours.
     async fn renew(&mut self, started: Instant) -> Result<(), Unrenewed> {
+        let asked = Moment::now();
         match self.election.write(Some(self.record.clone())).await {
             Ok(record) => {
-                (self.record, self.renewed) = (record, started);
+                self.record = record;
+                self.is_renewed(started, asked);
                 return Ok(());
             }
             Err(error) if error.is_conflict() => {}
@@ -189,8 +198,15 @@ impl Held {
             return Err(Unrenewed::Taken(other.to_owned()));
         }
         let record = self.election.write(record).await.map_err(Unrenewed::Failed)?;
-        (self.record, self.renewed) = (record, started);
+        self.record = record;
+        self.is_renewed(started, asked);
         Ok(())
+    }
+
+    /// It is ours since this moment, by either clock; what is written may arrive until its last words are over.
+    fn is_renewed(&mut self, started: Instant, asked: Moment) {
+        self.renewed = started;
+        self.election.fence.open_until(asked, GIVE_UP_AFTER + LAST_WORDS);
     }
 
     /// Gives the lease up. Nothing is lost when that fails: it ends by itself.

@@ -67,7 +67,7 @@ pub async fn run(
     let _open = http::open(settings.listen, door).await?;
     let identity = beginning::look(&cluster, &settings.namespace).await?;
     duty.send_replace(Duty::StandingBy);
-    let election = Election::new(cluster.client(), &settings.namespace, &settings.holder);
+    let election = Election::new(&cluster, &settings.namespace, &settings.holder);
     let Some(held) = election.win(&stop).await? else { return Ok(()) };
     tracing::info!(holder = held.holder(), namespace = settings.namespace, cluster = identity.uid, "leading");
     metrics.leader(true);

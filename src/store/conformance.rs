@@ -65,6 +65,7 @@ impl Trial {
         self.tells_what_is_not_there().await?;
         self.streams_large_and_small_objects().await?;
         self.shows_nothing_of_an_unfinished_upload().await?;
+        self.discards_what_a_killed_upload_left().await?;
         self.lists_in_order_and_in_pages().await?;
         self.folds_what_lies_deeper().await?;
         self.deletes_what_is_named_and_no_more().await?;
@@ -239,6 +240,28 @@ impl Trial {
             hold("an upload given up leaves nothing", names == ["unfinished/before"], &names)?;
         }
         Ok(())
+    }
+
+    async fn discards_what_a_killed_upload_left(&self) -> Checked {
+        let begin = async |name: &str| {
+            let key = self.key(name)?;
+            let mut upload = done("an upload begins", self.store.upload(&key).await)?;
+            done("an upload takes a part", upload.write(Bytes::from(vec![7; 6 << 20])).await)?;
+            Ok((key, upload))
+        };
+        let (key, killed) = begin("killed").await?;
+        // A process that dies drops nothing.
+        std::mem::forget(killed);
+        let (other, living) = begin("killed-not").await?;
+        for expected in [1, 0] {
+            let found = done("what was left is discarded", self.store.discard_unfinished(&key).await)?;
+            hold("what a killed upload left is discarded once", found == expected, (found, expected))?;
+        }
+        done("an upload of another key finishes", living.finish().await)?;
+        self.is_absent(&key).await?;
+        let found = done("a key without uploads is fine", self.store.discard_unfinished(&other).await)?;
+        hold("a finished upload leaves nothing", found == 0, found)?;
+        self.holds(&other, &vec![7; 6 << 20]).await
     }
 
     async fn lists_in_order_and_in_pages(&self) -> Checked {

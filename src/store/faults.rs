@@ -199,6 +199,11 @@ impl Store for Faults {
         after.answer(self.store.delete(keys).await)
     }
 
+    async fn discard_unfinished(&self, key: &ObjectKey) -> Result<u64, StoreError> {
+        let after = self.before(Operation::UploadAbort, key.as_str()).await?;
+        after.answer(self.store.discard_unfinished(key).await)
+    }
+
     async fn presign(&self, key: &ObjectKey, valid: Duration) -> Result<Option<String>, StoreError> {
         let after = self.before(Operation::Presign, key.as_str()).await?;
         after.answer(self.store.presign(key, valid).await)

@@ -154,6 +154,12 @@ impl Store for FileStore {
         self.run(Operation::Delete, first.as_str(), delete).await
     }
 
+    async fn discard_unfinished(&self, key: &ObjectKey) -> Result<u64, StoreError> {
+        let name = key.clone();
+        let discard = move |folder: &Folder, action: &Action| folder.discard_unfinished(action, &name);
+        self.run(Operation::UploadAbort, key.as_str(), discard).await
+    }
+
     async fn presign(&self, _key: &ObjectKey, _valid: Duration) -> Result<Option<String>, StoreError> {
         Ok(None)
     }

@@ -83,6 +83,11 @@ impl Store for Limit {
         self.store.delete(keys).await
     }
 
+    async fn discard_unfinished(&self, key: &ObjectKey) -> Result<u64, StoreError> {
+        let _turn = self.turn(Operation::UploadAbort, key.as_str()).await?;
+        self.store.discard_unfinished(key).await
+    }
+
     async fn presign(&self, key: &ObjectKey, valid: Duration) -> Result<Option<String>, StoreError> {
         self.store.presign(key, valid).await
     }

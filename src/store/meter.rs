@@ -152,6 +152,10 @@ impl Store for Meter {
         self.counts.count(Operation::Delete, self.store.delete(keys).await)
     }
 
+    async fn discard_unfinished(&self, key: &ObjectKey) -> Result<u64, StoreError> {
+        self.counts.count(Operation::UploadAbort, self.store.discard_unfinished(key).await)
+    }
+
     async fn presign(&self, key: &ObjectKey, valid: Duration) -> Result<Option<String>, StoreError> {
         self.counts.count(Operation::Presign, self.store.presign(key, valid).await)
     }

@@ -96,6 +96,10 @@ pub trait Store: Send + Sync + Debug {
     /// Deletes objects; one that is not there is fine.
     async fn delete(&self, keys: &[ObjectKey]) -> Result<(), StoreError>;
 
+    /// Removes what uploads of `key` that were never finished have left, however young they are; how many there were. The
+    /// caller knows that nobody is writing there: a process that was killed could not [`Upload::abort`].
+    async fn discard_unfinished(&self, key: &ObjectKey) -> Result<u64, StoreError>;
+
     /// A URL that reads the object without credentials for a while; none when the store cannot make one.
     async fn presign(&self, key: &ObjectKey, valid: Duration) -> Result<Option<String>, StoreError>;
 

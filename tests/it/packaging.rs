@@ -72,7 +72,7 @@ fn the_chart_has_the_version_of_the_program() {
 }
 
 /// What the calls of the SDK are called in a policy.
-const ACTIONS: [(&str, &str); 10] = [
+const ACTIONS: [(&str, &str); 11] = [
     ("abort_multipart_upload", "s3:AbortMultipartUpload"),
     ("complete_multipart_upload", "s3:PutObject"),
     ("create_multipart_upload", "s3:PutObject"),
@@ -80,6 +80,7 @@ const ACTIONS: [(&str, &str); 10] = [
     ("get_object", "s3:GetObject"),
     ("head_bucket", "s3:ListBucket"),
     ("head_object", "s3:GetObject"),
+    ("list_multipart_uploads", "s3:ListBucketMultipartUploads"),
     ("list_objects_v2", "s3:ListBucket"),
     ("put_object", "s3:PutObject"),
     ("upload_part", "s3:PutObject"),

@@ -62,6 +62,7 @@ async fn a_crash_at_any_act_of_a_backup_leaves_a_whole_one_or_parts_that_the_nex
                 }
                 // Claim, document and four parts at most; no claim once its own run came by again.
                 assert_eq!(store.keys().len(), 5, "{:?}", store.keys());
+                assert!(store.unfinished().is_empty(), "{:?}", store.unfinished());
             },
         )
         .await;

@@ -1,6 +1,6 @@
 //! A store in memory that can die at a chosen act, before it is done or before its answer arrives.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -31,6 +31,8 @@ pub enum Death {
 #[derive(Debug, Default)]
 struct State {
     objects: BTreeMap<String, (Bytes, DateTime<Utc>)>,
+    /// Keys of uploads that nobody finished.
+    unfinished: BTreeSet<String>,
     fuse: Option<(usize, Death)>,
     dead: bool,
 }
@@ -67,6 +69,11 @@ impl MemoryStore {
 
     pub fn keys(&self) -> Vec<String> {
         self.state().objects.keys().cloned().collect()
+    }
+
+    /// The keys of uploads that nobody finished.
+    pub fn unfinished(&self) -> Vec<String> {
+        self.state().unfinished.iter().cloned().collect()
     }
 
     pub fn insert(&self, key: &str, body: impl Into<Bytes>) {
@@ -145,6 +152,7 @@ impl Store for MemoryStore {
 
     async fn upload(&self, key: &ObjectKey) -> Result<Box<dyn Upload>, StoreError> {
         self.alive(Operation::UploadStart, key.as_str())?;
+        self.state().unfinished.insert(key.to_string());
         Ok(Box::new(MemoryUpload { store: self.clone(), key: key.to_string(), bytes: BytesMut::new() }))
     }
 
@@ -224,6 +232,11 @@ impl Store for MemoryStore {
         Ok(())
     }
 
+    async fn discard_unfinished(&self, key: &ObjectKey) -> Result<u64, StoreError> {
+        self.alive(Operation::UploadAbort, key.as_str())?;
+        Ok(u64::from(self.state().unfinished.remove(key.as_str())))
+    }
+
     async fn presign(&self, _: &ObjectKey, _: Duration) -> Result<Option<String>, StoreError> {
         Ok(None)
     }
@@ -248,12 +261,23 @@ impl Upload for MemoryUpload {
     }
 
     async fn finish(self: Box<Self>) -> Result<(), StoreError> {
-        let Self { store, key, bytes } = *self;
-        store.act(Operation::UploadFinish, &key, |state| {
-            state.objects.insert(key.clone(), (bytes.freeze(), Utc::now()));
+        let bytes = self.bytes.clone().freeze();
+        self.store.act(Operation::UploadFinish, &self.key, |state| {
+            state.objects.insert(self.key.clone(), (bytes, Utc::now()));
+            state.unfinished.remove(&self.key);
             Ok(())
         })
     }
 
     async fn abort(self: Box<Self>) {}
+}
+
+impl Drop for MemoryUpload {
+    /// As with a real store: what is given up goes, unless the process has died.
+    fn drop(&mut self) {
+        let mut state = self.store.state();
+        if !state.dead {
+            state.unfinished.remove(&self.key);
+        }
+    }
 }

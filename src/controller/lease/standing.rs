@@ -5,10 +5,14 @@ use std::time::Duration;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use tokio::time::Instant;
 
-use super::VALID_FOR;
+use super::{RENEW_EVERY, VALID_FOR};
 
 /// A record that claims to be valid for longer than this is not believed: nobody could mend it.
 const LONGEST: Duration = Duration::from_secs(60);
+
+/// A record that is not there, and was not seen before, may have been deleted under its holder, who writes it again at the
+/// next renewal: so long it is left to one.
+const MISSING_FOR: Duration = RENEW_EVERY.saturating_add(Duration::from_secs(1));
 
 /// Whether the lease can be had.
 #[derive(Debug, PartialEq)]
@@ -17,7 +21,7 @@ pub enum Standing {
     Free,
     /// Not before this moment, unless it is released.
     Until {
-        /// Who has it.
+        /// Who has it, as far as is known.
         holder: String,
         /// When it ends, if it is not renewed.
         end: Instant,
@@ -28,6 +32,7 @@ pub enum Standing {
 #[derive(Debug, Default)]
 pub struct Sighting {
     last: Option<(LeaseSpec, Instant)>,
+    missing: Option<Instant>,
     new_holder: bool,
 }
 
@@ -63,10 +68,15 @@ impl Sighting {
         self.new_holder
     }
 
-    /// Somebody deleted the record. A holder that was seen may not know it yet, and is given its time.
+    /// There is no record, or somebody deleted it. A holder that was seen is given its time, and one that may have been
+    /// there before the first look the time to write it again.
     fn vanished(&mut self, now: Instant) -> Standing {
         self.new_holder = false;
-        self.until(now)
+        if self.last.is_some() {
+            return self.until(now);
+        }
+        let end = *self.missing.get_or_insert(now) + MISSING_FOR;
+        if now >= end { Standing::Free } else { Standing::Until { holder: String::new(), end } }
     }
 
     fn until(&self, now: Instant) -> Standing {
@@ -105,9 +115,8 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_that_is_not_there_or_released_is_free() {
+    fn a_released_lease_is_free() {
         let now = Instant::now();
-        assert_eq!(Sighting::default().standing(None, "b", now), Standing::Free);
         assert_eq!(Sighting::default().standing(Some(&Lease::default()), "b", now), Standing::Free);
         assert_eq!(Sighting::default().standing(Some(&record("", 0)), "b", now), Standing::Free);
         let mut sighting = Sighting::default();
@@ -142,6 +151,16 @@ mod tests {
         sighting.standing(Some(&record("a", 0)), "b", now);
         assert_eq!(sighting.standing(None, "b", now + S), until(now + VALID_FOR));
         assert_eq!(sighting.standing(None, "b", now + VALID_FOR), Standing::Free);
+    }
+
+    #[test]
+    fn a_record_that_is_not_there_is_left_to_a_holder_who_may_write_it_again() {
+        let (now, mut sighting) = (Instant::now(), Sighting::default());
+        let end = now + MISSING_FOR;
+        let missing = Standing::Until { holder: String::new(), end };
+        assert_eq!(sighting.standing(None, "b", now), missing);
+        assert_eq!(sighting.standing(None, "b", now + S), missing);
+        assert_eq!(sighting.standing(None, "b", end), Standing::Free);
     }
 
     #[test]

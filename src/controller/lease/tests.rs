@@ -45,13 +45,23 @@ fn ask(record: &mut Record, body: &str) -> Answer {
     answer(200, written.to_string())
 }
 
-fn server(record: &Shared) -> Client {
+/// Somebody changes the record.
+fn write(record: &Shared, change: impl FnOnce(&mut Value)) {
+    let mut record = record.lock().unwrap();
+    record.version += 1;
+    let version = record.version.to_string();
+    let lease = record.lease.as_mut().unwrap();
+    change(lease);
+    lease["metadata"]["resourceVersion"] = json!(version);
+}
+
+fn server(record: &Shared) -> Cluster {
     let record = Arc::clone(record);
-    serve(move |_, asked| ask(&mut record.lock().unwrap(), &asked.body)).0.client()
+    serve(move |_, asked| ask(&mut record.lock().unwrap(), &asked.body)).0
 }
 
 fn election(record: &Shared, holder: &str) -> Election {
-    Election::new(server(record), "heptio-ark", holder)
+    Election::new(&server(record), "heptio-ark", holder)
 }
 
 fn holder_of(record: &Shared) -> String {
@@ -148,8 +158,7 @@ async fn an_api_server_that_is_away_for_some_seconds_costs_nothing() {
 async fn who_finds_another_s_name_in_the_record_stops_at_the_next_renewal() {
     let record = Shared::default();
     let (_done, first) = keep(won(&record, "a").await);
-    record.lock().unwrap().lease = None;
-    won(&record, "b").await;
+    write(&record, |lease| lease["spec"]["holderIdentity"] = json!("b/1"));
     let taken = Instant::now();
     let error = first.await.unwrap().unwrap_err().to_string();
     assert!(error.contains("`b/") && error.contains("holds it"), "{error}");
@@ -161,12 +170,7 @@ async fn who_finds_another_s_name_in_the_record_stops_at_the_next_renewal() {
 async fn a_record_that_a_person_annotated_or_deleted_stays_with_its_holder() {
     let record = Shared::default();
     let (done, first) = keep(won(&record, "a").await);
-    {
-        let mut record = record.lock().unwrap();
-        record.version += 1;
-        let version = record.version.to_string();
-        record.lease.as_mut().unwrap()["metadata"]["resourceVersion"] = json!(version);
-    }
+    write(&record, |lease| lease["metadata"]["annotations"] = json!({"by": "a person"}));
     tokio::time::sleep(Duration::from_secs(30)).await;
     record.lock().unwrap().lease = None;
     tokio::time::sleep(Duration::from_secs(30)).await;
@@ -176,15 +180,32 @@ async fn a_record_that_a_person_annotated_or_deleted_stays_with_its_holder() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_server_that_starts_when_the_record_is_deleted_leaves_it_to_its_holder() {
+    let record = Shared::default();
+    let (done, first) = keep(won(&record, "a").await);
+    for _ in 0..5 {
+        tokio::time::sleep(Duration::from_millis(2_500)).await;
+        record.lock().unwrap().lease = None;
+        let stop = CancellationToken::new();
+        let newcomer = election(&record, "b");
+        let waiting = tokio::time::timeout(Duration::from_secs(10), newcomer.win(&stop));
+        assert!(waiting.await.is_err(), "its holder has written it again");
+    }
+    assert!(holder_of(&record).starts_with("a/"));
+    done.cancel();
+    first.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_may_not_read_leases_is_told_at_once_and_who_stands_by_can_be_stopped() {
     let (cluster, _) = serve(|_, _| failure(403, "Forbidden", "leases is forbidden", ""));
-    let election = Election::new(cluster.client(), "heptio-ark", "a");
+    let election = Election::new(&cluster, "heptio-ark", "a");
     assert!(election.win(&CancellationToken::new()).await.is_err_and(|error| error.is_status(403)));
     let record = Shared::default();
     let _held = won(&record, "a").await;
     let stop = CancellationToken::new();
     stop.cancel();
-    assert!(super::Election::new(server(&record), "n", "b").win(&stop).await.unwrap().is_none());
+    assert!(super::Election::new(&server(&record), "n", "b").win(&stop).await.unwrap().is_none());
 }
 
 #[test]

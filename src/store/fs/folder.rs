@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, Utc};
 use tempfile::NamedTempFile;
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::TEMPORARY;
 use crate::store::{Action, Listing, ObjectInfo, ObjectKey, PutMode, StoreError};
@@ -56,7 +57,7 @@ impl Folder {
         loop {
             let parent = self.make_folders(action, key);
             let begun = parent.and_then(|parent| {
-                let file = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(&parent);
+                let file = tempfile::Builder::new().prefix(&unfinished(key)).tempfile_in(&parent);
                 file.map_err(|error| self.explain(action, &parent, error))
             });
             match begun {
@@ -163,6 +164,26 @@ impl Folder {
         }
         // Deepest first, as an emptied folder may empty its parent.
         touched.iter().rev().try_for_each(|folder| self.tidy(action, folder))
+    }
+
+    /// Removes the files of this object that were begun and never published.
+    pub(super) fn discard_unfinished(&self, action: &Action, key: &ObjectKey) -> Result<u64, StoreError> {
+        let path = self.root.join(key.as_str());
+        let (Some(folder), begin) = (path.parent(), unfinished(key)) else { return Ok(0) };
+        let mut discarded = 0;
+        let entries = match fs::read_dir(folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+            entries => entries.map_err(|error| self.explain(action, folder, error))?,
+        };
+        for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(&begin))
+        {
+            match fs::remove_file(entry.path()) {
+                Ok(()) => discarded += 1,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(self.explain(action, &entry.path(), error)),
+            }
+        }
+        Ok(discarded)
     }
 
     /// Syncs a folder after deletions and removes it, and those above, when nothing is left in them.
@@ -309,6 +330,11 @@ fn holds_object(folder: &Path) -> bool {
         Ok(found) => found.is_file(),
         Err(_) => false,
     })
+}
+
+/// How the temporary names of an object's files begin. Not by its own name, which may be as long as a name can be.
+fn unfinished(key: &ObjectKey) -> String {
+    format!("{TEMPORARY}{:016x}-", xxh3_64(key.as_str().as_bytes()))
 }
 
 fn remove_abandoned(folder: &Path) {

@@ -324,6 +324,10 @@ impl Store for S3Store {
             .await
     }
 
+    async fn discard_unfinished(&self, key: &ObjectKey) -> Result<u64, StoreError> {
+        upload::discard_unfinished(&self.service, key).await
+    }
+
     async fn presign(&self, key: &ObjectKey, valid: Duration) -> Result<Option<String>, StoreError> {
         let service = &self.service;
         let config = PresigningConfig::expires_in(valid).map_err(|error| StoreError::Setting {

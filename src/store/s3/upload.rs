@@ -190,6 +190,34 @@ async fn cancel(
     }
 }
 
+/// Aborts every upload of the key that somebody began and nobody finished. It is listed by the whole key: MinIO knows no
+/// other way.
+pub(super) async fn discard_unfinished(service: &Service, key: &ObjectKey) -> Result<u64, StoreError> {
+    let (bucket, full_key) = (&service.place.bucket, service.full_key(key));
+    let (mut discarded, mut after) = (0, (None, None));
+    loop {
+        let request = service.client.list_multipart_uploads().bucket(bucket).prefix(&full_key);
+        let page = request
+            .set_key_marker(after.0)
+            .set_upload_id_marker(after.1)
+            .send()
+            .await
+            .map_err(|error| service.explain(Operation::UploadAbort, key, &error))?;
+        for upload in page.uploads().iter().filter(|upload| upload.key() == Some(&full_key)) {
+            let abort = service.client.abort_multipart_upload().bucket(bucket).key(&full_key);
+            match abort.set_upload_id(upload.upload_id.clone()).send().await {
+                Ok(_) => discarded += 1,
+                Err(error) if error.code() == Some("NoSuchUpload") => {}
+                Err(error) => return Err(service.explain(Operation::UploadAbort, key, &error)),
+            }
+        }
+        if page.is_truncated() != Some(true) || page.next_key_marker().is_none() {
+            return Ok(discarded);
+        }
+        after = (page.next_key_marker, page.next_upload_id_marker);
+    }
+}
+
 #[async_trait]
 impl Upload for S3Upload {
     async fn write(&mut self, mut chunk: Bytes) -> Result<(), StoreError> {

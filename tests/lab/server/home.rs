@@ -69,8 +69,16 @@ impl<'a> Home<'a> {
 
     /// Starts a server after one that is known to be dead, without waiting for its lease to end.
     pub async fn start_again(&self, options: ServerOptions) -> Server {
-        self.cluster.delete(&self.lease()).await;
+        self.free_lease().await;
         self.start(options).await
+    }
+
+    /// Releases the lease in the place of a server that is known to be dead.
+    pub async fn free_lease(&self) {
+        if let Some(mut lease) = self.cluster.read(&self.lease()).await {
+            lease["spec"]["holderIdentity"] = Value::Null;
+            self.cluster.replace(&self.lease(), &lease).await;
+        }
     }
 
     /// Who holds the lease.

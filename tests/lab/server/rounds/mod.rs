@@ -32,7 +32,7 @@ fn options() -> ServerOptions {
 /// One server's life: it works, people ask for things, and then it is gone.
 async fn live(home: &Home<'_>, load: &mut Load, ledger: &mut Ledger, chance: &mut Chance) {
     // The one before is known to be dead, so that nobody has to wait for its lease to end.
-    home.cluster.delete(&home.lease()).await;
+    home.free_lease().await;
     let server = Server::spawn(home.cluster, home.name(), options());
     let end = Instant::now() + Duration::from_millis(chance.below(LONGEST_LIFE));
     while Instant::now() < end {

@@ -1,0 +1,132 @@
+//! Keeps a server whose lease has ended from writing: what it was about to send when the machine was suspended or the
+//! process was stopped, and would send on waking, before any timer of its own tells it that another leads by now.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::future::{BoxFuture, FutureExt as _, TryFutureExt as _, err};
+use http::{Method, Request, Response};
+use rustix::time::{ClockId, clock_gettime};
+use tower::{BoxError, Layer, Service};
+
+/// Requests about leases pass: by them a fence is kept open.
+const LEASES: &str = "/apis/coordination.k8s.io/";
+
+/// A moment of the clock that goes on while the machine is suspended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment(Duration);
+
+impl Moment {
+    /// This moment.
+    pub fn now() -> Self {
+        let time = clock_gettime(ClockId::Boottime);
+        let (seconds, nanoseconds) = (u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec));
+        Self(Duration::new(seconds.unwrap_or_default(), nanoseconds.unwrap_or_default()))
+    }
+}
+
+/// Until when a client may write; for ever until somebody says otherwise. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Fence(Arc<AtomicU64>);
+
+impl Default for Fence {
+    fn default() -> Self {
+        Self(Arc::new(AtomicU64::new(u64::MAX)))
+    }
+}
+
+impl Fence {
+    /// From now on, nothing is written later than `length` after `since`.
+    pub fn open_until(&self, since: Moment, length: Duration) {
+        let end = u64::try_from((since.0 + length).as_nanos()).unwrap_or(u64::MAX);
+        self.0.store(end, Ordering::Release);
+    }
+
+    fn is_open(&self) -> bool {
+        Moment::now().0.as_nanos() < u128::from(self.0.load(Ordering::Acquire))
+    }
+
+    fn lets_through<B>(&self, request: &Request<B>) -> bool {
+        matches!(*request.method(), Method::GET | Method::HEAD)
+            || request.uri().path().starts_with(LEASES)
+            || self.is_open()
+    }
+}
+
+/// Why a request was not sent.
+#[derive(Debug, thiserror::Error)]
+#[error("not sent: the lease of this server has ended, and another may lead by now")]
+struct Closed;
+
+/// Puts a fence in front of a client.
+pub(super) struct Fencing(pub Fence);
+
+/// A client behind a fence.
+pub(super) struct Fenced<S> {
+    client: S,
+    fence: Fence,
+}
+
+impl<S> Layer<S> for Fencing {
+    type Service = Fenced<S>;
+
+    fn layer(&self, client: S) -> Fenced<S> {
+        Fenced { client, fence: self.0.clone() }
+    }
+}
+
+impl<S, A, B> Service<Request<A>> for Fenced<S>
+where
+    S: Service<Request<A>, Response = Response<B>>,
+    S::Future: Send + 'static,
+    S::Error: Into<BoxError> + Send + 'static,
+    B: Send + 'static,
+{
+    type Response = S::Response;
+    type Error = BoxError;
+    type Future = BoxFuture<'static, Result<S::Response, BoxError>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.client.poll_ready(context).map_err(Into::into)
+    }
+
+    fn call(&mut self, request: Request<A>) -> Self::Future {
+        if !self.fence.lets_through(&request) {
+            return err(Closed.into()).boxed();
+        }
+        self.client.call(request).map_err(Into::into).boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    /// Whether a request reaches the server.
+    async fn arrives(fence: &Fence, method: &str, path: &str) -> bool {
+        let server =
+            tower::service_fn(|_: Request<()>| async { Ok::<_, BoxError>(Response::new(())) });
+        let request = Request::builder().method(method).uri(path).body(()).unwrap();
+        Fencing(fence.clone()).layer(server).oneshot(request).await.is_ok()
+    }
+
+    #[tokio::test]
+    async fn nothing_is_written_behind_a_closed_fence_and_leases_open_it_again() {
+        let fence = Fence::default();
+        assert!(arrives(&fence, "POST", "/api/v1/namespaces").await, "open until somebody closes it");
+        fence.clone().open_until(Moment::now(), Duration::from_secs(60));
+        assert!(arrives(&fence, "POST", "/api/v1/namespaces").await);
+        fence.open_until(Moment::now(), Duration::ZERO);
+        for method in ["POST", "PUT", "PATCH", "DELETE"] {
+            assert!(!arrives(&fence, method, "/api/v1/namespaces").await, "{method}");
+            assert!(arrives(&fence, method, "/apis/coordination.k8s.io/v1/namespaces/ark/leases/x").await);
+        }
+        assert!(arrives(&fence, "GET", "/api/v1/namespaces").await, "who only looks does no harm");
+        fence.open_until(Moment::now(), Duration::from_secs(60));
+        assert!(arrives(&fence, "POST", "/api/v1/namespaces").await);
+    }
+}
