@@ -1,17 +1,19 @@
 //! The bench: what Ark costs beside a bare client that does the same on the same cluster, as ratios of one run.
 //!
 //! `hack/bench/run` starts it. `backup` compares with a paged LIST, `restore` and `sync` with bare creates, `bytes` counts what
-//! is read of a tarball; `objects` makes the load, `client` is the bare client, `program` runs `ark` as a person would and watches
-//! its memory, `lab` brings clusters up, `report` prints. Without `--bench` (as in `cargo test --all-targets`) it does nothing.
+//! is read of a tarball, `idle` watches a server; `objects` makes the load, `client` is the bare client, `program` and
+//! `server` run `ark` and watch its memory, `lab` brings clusters up, `report` prints. Without `--bench` (as in `cargo test --all-targets`) it does nothing.
 
 mod backup;
 mod bytes;
 mod client;
+mod idle;
 mod lab;
 mod objects;
 mod program;
 mod report;
 mod restore;
+mod server;
 mod setting;
 mod sync;
 
@@ -40,6 +42,11 @@ fn main() -> ExitCode {
     }
 }
 
+/// As an outcome tells it.
+fn text(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}
+
 /// All stages that are wanted, in one cluster as it grows: the one that fills it with Ark's own objects comes last.
 async fn run(setting: &Setting) -> Outcome<()> {
     let mut report = Report::default();
@@ -49,6 +56,9 @@ async fn run(setting: &Setting) -> Outcome<()> {
     }
     if setting.does(Stage::Sync) {
         sync::measure(setting, &source, &mut report).await?;
+    }
+    if setting.does(Stage::Idle) {
+        idle::measure(&source, &mut report).await?;
     }
     report.print().map_err(|error| format!("printing the table: {error}"))
 }

@@ -13,6 +13,8 @@ pub enum Stage {
     Bytes,
     /// The rate of a restore.
     Restore,
+    /// What a server costs that has nothing to do.
+    Idle,
     /// Filling a cluster from a bucket, and keeping it in step.
     Sync,
 }
@@ -33,7 +35,7 @@ pub struct Setting {
     stages: Vec<Stage>,
 }
 
-const USAGE: &str = "usage: run [--objects N] [--more N] [--rounds N] [--restores N] [--backups N] [--only backup,bytes,restore,sync]";
+const USAGE: &str = "usage: run [--objects N] [--more N] [--rounds N] [--restores N] [--backups N] [--only backup,bytes,restore,sync,idle]";
 
 impl Setting {
     /// Reads the arguments.
@@ -44,7 +46,7 @@ impl Setting {
             rounds: 7,
             restores: 3,
             backups: 10_000,
-            stages: vec![Stage::Backup, Stage::Bytes, Stage::Restore, Stage::Sync],
+            stages: vec![Stage::Backup, Stage::Bytes, Stage::Restore, Stage::Sync, Stage::Idle],
         };
         let mut arguments = args().skip(1).filter(|argument| argument != "--bench");
         while let Some(flag) = arguments.next() {
@@ -74,6 +76,7 @@ fn stage(name: &str) -> Outcome<Stage> {
         "backup" => Ok(Stage::Backup),
         "bytes" => Ok(Stage::Bytes),
         "restore" => Ok(Stage::Restore),
+        "idle" => Ok(Stage::Idle),
         "sync" => Ok(Stage::Sync),
         _ => Err(format!("unknown stage `{name}`; {USAGE}")),
     }

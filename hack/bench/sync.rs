@@ -1,11 +1,7 @@
 //! A location of many backups and restores, synced into an empty cluster by a server, beside a bare client that creates the
 //! same objects; then what a pass costs that finds nothing new.
 
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use ark::store::{ObjectKey, PutMode, Store};
 use bytes::Bytes;
@@ -16,13 +12,15 @@ use crate::Outcome;
 use crate::backup::store;
 use crate::client::{Client, Creation};
 use crate::lab::{Lab, Place};
-use crate::program::memory_field;
 use crate::report::{Report, say};
+use crate::server::{Counted, Server};
 use crate::setting::Setting;
+use crate::text;
 
 /// Where the floor creates, and where the server lives.
 const FLOOR: &str = "bench-sync-floor";
 const HOME: &str = "bench-sync";
+const BUCKET: &str = "ark-bench-sync";
 /// Puts under way at once, while the bucket is filled.
 const WAYS: usize = 32;
 /// What a run leaves in the bucket beside its document, as far as a listing is concerned.
@@ -32,23 +30,23 @@ const RESTORE_PARTS: [&str; 2] = ["results.json.zst", "logs.ndjson.zst"];
 const PERIOD: &str = "5s";
 /// Passes that find nothing new.
 const IDLE_PASSES: f64 = 3.0;
-/// Nothing here takes as long.
-const LONGEST: Duration = Duration::from_secs(1200);
 const MIB: f64 = (1 << 20) as f64;
 
 /// Fills the bucket and the cluster, twice: by the bare client, and by a server.
 pub async fn measure(setting: &Setting, lab: &Lab, report: &mut Report) -> Outcome<()> {
     let (backups, restores) = (setting.backups, setting.backups / 5);
     let number = (backups + restores) as f64;
-    let place = lab.bucket("ark-bench-sync")?;
+    let place = lab.bucket(BUCKET)?;
     say(&format!("filling a bucket with {backups} backups and {restores} restores"));
     let keys = fill(&*store(&place).await?, backups, restores).await?;
     let client = Client::new(&lab.kubeconfig()?).await?;
-    prepare(&client, lab, &place).await?;
+    install(&client).await?;
+    client.create(Arc::new(vec![namespace(FLOOR)]), true).await?;
+    settle(&client, lab, &place, HOME, BUCKET).await?;
 
     let created = client.create(Arc::new(bodies(backups, restores)), false).await?.as_secs_f64();
     let finished = client.finish(Arc::new(bodies(backups, restores)), statuses).await?.as_secs_f64();
-    let server = Server::start(lab)?;
+    let server = Server::start(lab, HOME, &["--restore-only"])?;
     let first = server.passes(1.0, "the first pass").await?;
     let synced = first.seconds;
     report.note(
@@ -80,7 +78,7 @@ fn rates(number: f64, seconds: [f64; 3]) -> String {
 }
 
 /// Writes everything that the runs consist of; returns the number of keys.
-async fn fill(store: &dyn Store, backups: usize, restores: usize) -> Outcome<usize> {
+pub async fn fill(store: &dyn Store, backups: usize, restores: usize) -> Outcome<usize> {
     let backup = |number: usize| {
         let name = backup_name(number);
         let parts =
@@ -102,9 +100,17 @@ async fn fill(store: &dyn Store, backups: usize, restores: usize) -> Outcome<usi
     puts.buffer_unordered(WAYS).try_fold(0, async |keys, ()| Ok(keys + 1)).await
 }
 
-/// Ark's kinds, two namespaces, and in the server's one the location and its credentials.
-async fn prepare(client: &Client, lab: &Lab, place: &Place) -> Outcome<()> {
-    let at = |path: &str, body: &Value| Creation { path: path.to_owned(), body: body.to_string().into() };
+fn at(path: &str, body: &Value) -> Creation {
+    Creation { path: path.to_owned(), body: body.to_string().into() }
+}
+
+fn namespace(name: &str) -> Creation {
+    let body = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+    at("/api/v1/namespaces", &body)
+}
+
+/// Ark's kinds.
+pub async fn install(client: &Client) -> Outcome<()> {
     let definitions = ark::api::crds();
     let paths: Vec<String> = definitions
         .iter()
@@ -119,20 +125,23 @@ async fn prepare(client: &Client, lab: &Lab, place: &Place) -> Outcome<()> {
     for path in paths {
         client.served(&path).await?;
     }
-    let namespace = |name: &str| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
-    let namespaces = [FLOOR, HOME].map(|name| at("/api/v1/namespaces", &namespace(name)));
-    client.create(Arc::new(namespaces.into()), true).await?;
+    Ok(())
+}
+
+/// A namespace for a server, with a location and its credentials.
+pub async fn settle(client: &Client, lab: &Lab, place: &Place, home: &str, bucket: &str) -> Outcome<()> {
+    client.create(Arc::new(vec![namespace(home)]), true).await?;
     let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "bucket"},
         "stringData": {"cloud": std::fs::read_to_string(place.credentials()).map_err(text)?}});
     let config = json!({"region": "us-east-1", "endpoint": lab.fact("S3_ENDPOINT")?, "forcePathStyle": true});
     let location = json!({"apiVersion": "ark.heptio.com/v1", "kind": "BackupStorageLocation",
         "metadata": {"name": "default"},
-        "spec": {"provider": "s3", "bucket": "ark-bench-sync", "config": config, "syncPeriod": PERIOD,
+        "spec": {"provider": "s3", "bucket": bucket, "config": config, "syncPeriod": PERIOD,
             // Its own requests would be counted among those of a pass.
             "validationPeriod": "24h", "credential": {"name": "bucket", "key": "cloud"}}});
     let objects = vec![
-        at(&format!("/api/v1/namespaces/{HOME}/secrets"), &secret),
-        at(&format!("/apis/ark.heptio.com/v1/namespaces/{HOME}/backupstoragelocations"), &location),
+        at(&format!("/api/v1/namespaces/{home}/secrets"), &secret),
+        at(&format!("/apis/ark.heptio.com/v1/namespaces/{home}/backupstoragelocations"), &location),
     ];
     client.create(Arc::new(objects), true).await.map(|_| ())
 }
@@ -196,90 +205,4 @@ fn statuses(creation: &Creation) -> Outcome<Creation> {
     let name = object["metadata"]["name"].as_str().unwrap_or_default();
     let body = json!({"status": object["status"]}).to_string().into();
     Ok(Creation { path: format!("{}/{name}/status", creation.path), body })
-}
-
-/// A server in its namespace; killed when it is dropped.
-struct Server {
-    child: Child,
-    address: SocketAddr,
-}
-
-/// What it has counted.
-#[derive(Clone, Copy, Debug, Default)]
-struct Counted {
-    passes: f64,
-    seconds: f64,
-    gets: f64,
-    lists: f64,
-    others: f64,
-}
-
-impl Server {
-    fn start(lab: &Lab) -> Outcome<Self> {
-        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-        let address = free.map_err(text)?;
-        let child = Command::new(env!("CARGO_BIN_EXE_ark"))
-            .args(["server", "--namespace", HOME, "--restore-only", "--listen", &address.to_string()])
-            .env("KUBECONFIG", lab.kubeconfig()?)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
-        Ok(Self { child: child.map_err(text)?, address })
-    }
-
-    /// Waits until it has made so many passes, and says what it has counted then.
-    async fn passes(&self, passes: f64, what: &str) -> Outcome<Counted> {
-        let deadline = Instant::now() + LONGEST;
-        while Instant::now() < deadline {
-            let counted = self.counted().unwrap_or_default();
-            if counted.passes >= passes {
-                return Ok(counted);
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        Err(format!("{what}: not within {} s", LONGEST.as_secs()))
-    }
-
-    fn counted(&self) -> Option<Counted> {
-        let mut stream = TcpStream::connect(self.address).ok()?;
-        stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
-        stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").ok()?;
-        let mut text = String::new();
-        stream.read_to_string(&mut text).ok()?;
-        let mut counted = Counted::default();
-        for line in text.lines() {
-            let Some((name, value)) = line.rsplit_once(' ') else { continue };
-            let Ok(value) = value.parse::<f64>() else { continue };
-            match name {
-                _ if name.starts_with("ark_sync_duration_seconds_count") => counted.passes = value,
-                _ if name.starts_with("ark_sync_duration_seconds_sum") => counted.seconds = value,
-                _ if !name.starts_with("ark_store_requests_total") => {}
-                _ if name.contains("op=\"get\"") => counted.gets += value,
-                _ if name.contains("op=\"list\"") => counted.lists += value,
-                _ => counted.others += value,
-            }
-        }
-        Some(counted)
-    }
-
-    /// Most bytes in memory at once, and bytes now.
-    fn memory(&self) -> Outcome<(f64, f64)> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).map_err(text)?;
-        let figure = |field| memory_field(&status, field).map(|bytes| bytes as f64);
-        figure("VmHWM:")
-            .zip(figure("VmRSS:"))
-            .ok_or_else(|| "the kernel does not tell the server's memory".to_owned())
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn text(error: impl std::fmt::Display) -> String {
-    error.to_string()
 }
