@@ -2,12 +2,14 @@
 //!
 //! A test takes the lab by [`Lab::get`] and works in namespaces and buckets of its own; one that disturbs the others (it
 //! compacts etcd, backs up all namespaces, installs cluster-wide kinds) takes it by [`Lab::alone`].
-//! Tests that need pods to run go into a module `on_node`: they are left out, by name, where no node can run.
+//! Tests that need what is not everywhere go into a module of their own, and are left out, by name, where it is not to be had:
+//! `on_node` needs pods that run, `rough` a cluster whose servers it may stop, `clocks` a way to change a program's clock.
 
 #![cfg(test)] // tells clippy that helpers, too, may expect and panic
 
 mod backup;
 mod bucket;
+mod clocks;
 mod cluster;
 mod crds;
 mod install;
@@ -15,6 +17,7 @@ mod on_node;
 #[path = "../support/mod.rs"]
 mod process;
 mod restore;
+mod rough;
 mod server;
 mod smoke;
 mod support;

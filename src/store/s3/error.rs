@@ -1,4 +1,4 @@
-//! From what the SDK and the service say to what a person can act on. Pure.
+//! From what the SDK and the service say to what a person can act on. Pure, but for a look at the clock.
 
 use std::error::Error;
 use std::time::Duration;
@@ -6,6 +6,7 @@ use std::time::Duration;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::client::{ATTEMPT_TIMEOUT, OPERATION_TIMEOUT};
 use crate::store::{Action, StoreError};
@@ -23,6 +24,9 @@ pub(super) struct Place {
     pub(super) credentials: String,
 }
 
+/// S3 takes requests that are a quarter of an hour off; clocks that differ by more than this are worth a word.
+const CLOCKS_DISAGREE: TimeDelta = TimeDelta::minutes(10);
+
 /// What the service answered.
 #[derive(Debug, thiserror::Error)]
 #[error("the service answered {status} {code}: {message}{}", request.as_deref().map(|id| format!(" (request {id})")).unwrap_or_default())]
@@ -31,6 +35,8 @@ struct Answer {
     code: String,
     message: String,
     request: Option<String>,
+    /// How far the service's clock is ahead of ours, as the answer dates itself.
+    ahead: Option<TimeDelta>,
 }
 
 /// Why no answer came: the innermost cause, which is the one that tells something.
@@ -53,6 +59,9 @@ where
                 code: service.err().code().unwrap_or_default().to_owned(),
                 message: service.err().message().unwrap_or("no explanation").to_owned(),
                 request: service.raw().headers().get("x-amz-request-id").map(str::to_owned),
+                ahead: service.raw().headers().get("date").and_then(|date| {
+                    Some(DateTime::parse_from_rfc2822(date).ok()?.signed_duration_since(Utc::now()))
+                }),
             };
             let region = service.raw().headers().get("x-amz-bucket-region").map(str::to_owned);
             explain_answer(place, action, answer, region)
@@ -112,9 +121,10 @@ fn explain_answer(place: &Place, action: Action, answer: Answer, region: Option<
         ("ExpiredToken" | "TokenRefreshRequired" | "InvalidToken", _) => {
             forbid(place, action, "the credentials have expired or are invalid; renew them", answer)
         }
-        ("RequestTimeTooSkewed", _) => {
-            let hint = "the clocks of this machine and of the service differ; set this one";
-            StoreError::Forbidden { action, hint: hint.into(), source: Some(answer.into()) }
+        ("RequestTimeTooSkewed", _) => clocks(action, answer),
+        // The answer to a HEAD has no body that could name the code.
+        ("", 403) if answer.ahead.is_some_and(|ahead| ahead.abs() > CLOCKS_DISAGREE) => {
+            clocks(action, answer)
         }
         (_, 401 | 403) => {
             let hint = "the credentials are not allowed to do this; what Ark needs is s3:ListBucket, s3:GetObject, s3:PutObject, s3:DeleteObject and s3:AbortMultipartUpload";
@@ -123,6 +133,12 @@ fn explain_answer(place: &Place, action: Action, answer: Answer, region: Option<
         (_, 429 | 500 | 502..=504) => StoreError::Unavailable { action, source: answer.into() },
         _ => StoreError::Other { action, source: answer.into() },
     }
+}
+
+fn clocks(action: Action, answer: Answer) -> StoreError {
+    let off = answer.ahead.map(|ahead| format!(" by {} min", ahead.num_minutes().abs())).unwrap_or_default();
+    let hint = format!("the clocks of this machine and of the service differ{off}; set this one");
+    StoreError::Forbidden { action, hint, source: Some(answer.into()) }
 }
 
 fn forbid(place: &Place, action: Action, hint: &str, answer: Answer) -> StoreError {

@@ -112,6 +112,18 @@ async fn each_refusal_says_what_to_do() {
 }
 
 #[tokio::test]
+async fn a_refusal_without_a_word_is_laid_to_the_clocks_when_they_differ() {
+    for (minutes, expected) in [(0, "credentials"), (60, "differ by"), (-60, "differ by")] {
+        let date = (chrono::Utc::now() + chrono::TimeDelta::minutes(minutes)).to_rfc2822();
+        let status = Box::leak(format!("403 Forbidden\r\nDate: {date}").into_boxed_str());
+        let service = serve(vec![(status, String::new())]);
+        let (_folder, store) = open(&service.endpoint).await;
+        let text = store.head(&key()).await.unwrap_err().to_string();
+        assert!(text.contains(expected), "{text}");
+    }
+}
+
+#[tokio::test]
 async fn a_missing_bucket_is_told_from_a_missing_object() {
     let error = read(fault("404 Not Found", "NoSuchBucket", "no")).await;
     assert!(matches!(error, StoreError::BucketMissing { .. }), "{error:?}");

@@ -5,6 +5,7 @@ mod interceptor;
 mod namespace;
 mod objects;
 mod proxy;
+mod rough;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, id};
@@ -21,6 +22,7 @@ use crate::process::{self, Running};
 pub use interceptor::{Act, Asked, Interceptor};
 pub use namespace::TestNamespace;
 pub use proxy::Proxy;
+pub use rough::RoughCluster;
 
 /// What is waited for in the lab comes within seconds; a slow machine gets some more.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -102,14 +104,19 @@ impl Cluster {
     /// Makes etcd forget all revisions before its current one. B refuses them at once; A has them in its cache, learns of
     /// this by the note that API servers leave for each other, and refuses them within 15 s: [`eventually`].
     pub fn compact(&self) {
-        let revision = self.ask_etcd("range", &json!({ "key": base64("\0") }))["header"]["revision"].clone();
+        let revision = self.revision();
         let note = base64(revision.as_str().expect("etcd tells its revision"));
-        self.ask_etcd("put", &json!({ "key": base64("compact_rev_key"), "value": note }));
-        self.ask_etcd("compaction", &json!({ "revision": revision, "physical": true }));
+        self.ask_etcd("kv/put", &json!({ "key": base64("compact_rev_key"), "value": note }));
+        self.ask_etcd("kv/compaction", &json!({ "revision": revision, "physical": true }));
+    }
+
+    /// The revision that etcd is at, as a text.
+    fn revision(&self) -> Value {
+        self.ask_etcd("kv/range", &json!({ "key": base64("\0") }))["header"]["revision"].clone()
     }
 
     fn ask_etcd(&self, path: &str, body: &Value) -> Value {
-        let url = format!("{}/v3/kv/{path}", self.etcd);
+        let url = format!("{}/v3/{path}", self.etcd);
         let answer =
             Command::new("curl").args(["-sSf", "--max-time", "20", "-d", &body.to_string(), &url]).output();
         let answer = answer.expect("curl can be started");

@@ -136,7 +136,7 @@ async fn an_api_server_that_is_away_for_a_while_is_waited_for() {
         home.create(BACKUP, name, json!({"includedNamespaces": ["kube-public"]})).await;
         if round == 1 {
             // Away for longer than a lease: whoever cannot renew it stops acting, and is started again.
-            tokio::time::sleep(Duration::from_secs(20)).await;
+            eventually("the server without its lease ends", async || server.ended()).await;
         }
         proxy.mend();
         eventually("the backup is made once the API server is back", async || {

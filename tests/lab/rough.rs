@@ -1,0 +1,130 @@
+//! A server whose cluster is treated roughly: the API server restarts, etcd is full. `hack/test.sh` brings up a cluster for these
+//! that is nobody else's.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::backup::config_map;
+use crate::process::run;
+use crate::server::{BACKUP, Home, LOCATION, RESTORE, SCHEDULE, Server, ServerOptions};
+use crate::support::{Act, Interceptor, Lab, RoughCluster, TestNamespace, eventually, within};
+
+/// Long enough to stop a server meanwhile.
+const HELD: Duration = Duration::from_secs(3);
+/// A server that lost its lease is started again, as Kubernetes would, and takes up what was begun.
+const RECOVERED: Duration = Duration::from_secs(120);
+const OBJECTS: usize = 300;
+
+/// Waits for the end of a run; a server that ended because it lost its lease is started again.
+async fn completes(home: &Home<'_>, server: &mut Server, kind: crate::server::Kind, name: &str) {
+    within(RECOVERED, &format!("{} {name} is Completed", kind.0), async || {
+        if server.ended().is_some() {
+            assert!(server.log().contains("lost the lease"), "{}", server.log());
+            *server = home.start_again(ServerOptions::default()).await;
+        }
+        let phase = home.phase(kind, name).await.unwrap_or_default();
+        assert!(!["Failed", "PartiallyFailed", "FailedValidation"].contains(&&*phase), "{name}: {phase}");
+        (phase == "Completed").then_some(())
+    })
+    .await;
+}
+
+async fn verify(lab: &Lab, backup: &str, bucket: &str) {
+    let mut command = lab.a.ark(["backup", "verify", backup, "--location", bucket]);
+    tokio::task::spawn_blocking(move || run(&mut command).expect_code(0)).await.expect("it runs");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn an_api_server_that_restarts_ends_no_run() {
+    let (rough, lab) = (RoughCluster::get().await, Lab::get().await);
+    let (bucket, s3) = (lab.bucket(), Interceptor::of_s3(&lab).await);
+    let source = TestNamespace::create(&rough.cluster, "restarts-source").await;
+    for number in 0..OBJECTS {
+        config_map(&rough.cluster, &source.name, &format!("object-{number}"), &json!({"k": "v"})).await;
+    }
+    let home = Home::found(&rough.cluster, "restarts").await;
+    home.location("default", &s3.through(&lab, &bucket), json!({})).await;
+    let mut server = home.start(ServerOptions::default()).await;
+    home.reach(LOCATION, "default", "Available").await;
+    let template = json!({"includedNamespaces": [home.name()]});
+    home.create(SCHEDULE, "often", json!({"schedule": "@every 2s", "template": template})).await;
+
+    s3.set(|asked| {
+        let writes = asked.method == "PUT" && asked.path.ends_with("/during.tar.zst");
+        if writes { Act::Late(HELD) } else { Act::Pass }
+    });
+    home.create(BACKUP, "during", json!({"includedNamespaces": [&source.name]})).await;
+    home.reach(BACKUP, "during", "InProgress").await;
+    rough.stop_api_server().await;
+    tokio::time::sleep(HELD).await; // its tarball arrives, and nothing can be recorded
+    rough.start().await;
+    completes(&home, &mut server, BACKUP, "during").await;
+    verify(&lab, "during", &bucket).await;
+
+    let copy = TestNamespace::reserve(&rough.cluster, "restarts-copy");
+    let spec = json!({"backupName": "during", "namespaceMapping": {&source.name: &copy.name}});
+    home.create(RESTORE, "back", spec).await;
+    let first = format!("/api/v1/namespaces/{}/configmaps", copy.name);
+    eventually("the restore has begun to create", async || {
+        let list = rough.cluster.read(&first).await?;
+        (list["items"].as_array()?.len() > 1).then_some(())
+    })
+    .await;
+    rough.stop_api_server().await;
+    rough.start().await;
+    completes(&home, &mut server, RESTORE, "back").await;
+    let there = rough.cluster.read(&first).await.expect("listable");
+    let there = there["items"].as_array().expect("items").iter();
+    assert_eq!(there.filter(|map| map["data"] == json!({"k": "v"})).count(), OBJECTS);
+
+    // Its schedule goes on.
+    let before = home.all(BACKUP).await.len();
+    eventually("the schedule makes another", async || (home.all(BACKUP).await.len() > before).then_some(()))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn an_etcd_that_is_full_loses_nothing_that_was_made() {
+    let (rough, lab) = (RoughCluster::get().await, Lab::get().await);
+    let (bucket, s3) = (lab.bucket(), Interceptor::of_s3(&lab).await);
+    let waste = TestNamespace::create(&rough.cluster, "waste").await;
+    let home = Home::found(&rough.cluster, "full").await;
+    home.location("default", &s3.through(&lab, &bucket), json!({})).await;
+    let server = home.start(ServerOptions::default()).await;
+    home.reach(LOCATION, "default", "Available").await;
+    home.create(BACKUP, "before", json!({"includedNamespaces": [home.name()]})).await;
+    home.reach(BACKUP, "before", "Completed").await;
+
+    // It is being written when etcd becomes full, and its document still reaches the bucket.
+    let (open, opened) =
+        (std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false)), std::sync::atomic::Ordering::SeqCst);
+    let gate = std::sync::Arc::clone(&open);
+    s3.set(move |asked| {
+        let writes = asked.method == "PUT" && asked.path.ends_with("/during.tar.zst");
+        if writes && !gate.load(opened) { Act::Answer(503) } else { Act::Pass }
+    });
+    home.create(BACKUP, "during", json!({"includedNamespaces": [home.name()]})).await;
+    home.reach(BACKUP, "during", "InProgress").await;
+    let refusal = rough.fill(&waste.name).await;
+    assert!(refusal.contains("database space exceeded"), "{refusal}");
+    open.store(true, opened);
+    let document = "backups/during/ark-backup.json";
+    let store = crate::restore::store(&bucket).await;
+    let key = ark::store::ObjectKey::new(document).expect("a key");
+    eventually("the backup is in the bucket", async || store.head(&key).await.ok()).await;
+    eventually("the server that cannot keep its lease ends", async || server.ended()).await;
+    assert!(server.log().contains("database space exceeded"), "the log says why: {}", server.log());
+    assert_eq!(home.phase(BACKUP, "during").await.as_deref(), Some("InProgress"));
+
+    rough.make_room(&waste.name).await;
+    let _server = home.start_again(ServerOptions::default()).await;
+    let made = home.reach(BACKUP, "during", "Completed").await;
+    assert_eq!(made["status"]["attempt"], 1, "what is done is recorded and not done again: {made}");
+    assert_eq!(home.phase(BACKUP, "before").await.as_deref(), Some("Completed"));
+    for backup in ["before", "during"] {
+        verify(&lab, backup, &bucket).await;
+    }
+}
