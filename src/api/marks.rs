@@ -10,6 +10,13 @@ pub const SYNCED_FROM: &str = "ark.heptio.com/synced-from";
 /// only where the API server's clock agrees.
 pub const REQUESTED_AT: &str = "ark.heptio.com/requested-at";
 
+/// Annotation of a Restore that somebody wants to be rid of, in the bucket as well: since when. The server deletes it, or removes
+/// the annotation and says in the condition [`DELETION`] why it does not.
+pub const DELETION_REQUESTED: &str = "ark.heptio.com/deletion-requested";
+
+/// Type of the condition that says why a Restore is not deleted, or not yet.
+pub const DELETION: &str = "Deletion";
+
 /// Type of the condition that says whether a Backup's or Restore's document is in the bucket: only then may the absence of
 /// that document mean that it was removed.
 pub const STORED: &str = "Stored";

@@ -38,7 +38,9 @@ pub use location::{
     AccessMode, BackupStorageLocation, BackupStorageLocationSpec, BackupStorageLocationStatus,
     LocationCapabilities, LocationConfig, LocationCounts, LocationPhase, Provider, SecretKey,
 };
-pub use marks::{REQUESTED_AT, STORED, SYNCED_FROM, is_stored, stored, synced_from};
+pub use marks::{
+    DELETION, DELETION_REQUESTED, REQUESTED_AT, STORED, SYNCED_FROM, is_stored, stored, synced_from,
+};
 pub use modifiers::{
     MergePatch, ModifierConditions, PatchOperation, PathMatch, ResourceModifier, ResourcePatch,
 };
@@ -48,8 +50,8 @@ pub use requests::{
     ServerStatusPhase, ServerStatusRequest, ServerStatusRequestSpec, ServerStatusRequestStatus,
 };
 pub use restore::{
-    ExistingResourcePolicy, InvalidPolicy, Restore, RestorePhase, RestoreProgress, RestoreSpec,
-    RestoreStatus, StatusFilter,
+    ExistingResourcePolicy, InvalidPolicy, MAX_STATUS_FINDINGS, Restore, RestorePhase, RestoreProgress,
+    RestoreSpec, RestoreStatus, StatusFilter,
 };
 pub use schedule::{ConcurrencyPolicy, Retention, Schedule, SchedulePhase, ScheduleSpec, ScheduleStatus};
 pub use timestamp::Timestamp;

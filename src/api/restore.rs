@@ -160,6 +160,9 @@ pub struct StatusFilter {
     pub excluded_resources: Vec<String>,
 }
 
+/// Findings that a status keeps; the schema allows no more.
+pub const MAX_STATUS_FINDINGS: usize = 50;
+
 /// What became of a Restore.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -197,6 +200,11 @@ pub struct RestoreStatus {
     /// Why it failed as a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure_reason: Option<String>,
+    /// The first warnings and errors, errors before warnings, of a Restore from a ReadOnly location: nothing else keeps them.
+    /// Of any other they are in the bucket (`ark restore describe`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50), inner(length(max = 2000)))]
+    pub findings: Vec<String>,
     /// What was wrong with its specification.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub validation_errors: Vec<String>,

@@ -39,7 +39,11 @@ impl Bucket {
         self.claim(RunKeys::restore(name)?, wanted).await
     }
 
-    async fn claim(&self, keys: RunKeys, wanted: &Claim) -> Result<Attempt, BucketError> {
+    /// Claims the name of a run of either kind, as [`Bucket::claim_backup`] does that of a backup.
+    ///
+    /// # Errors
+    /// As [`Bucket::claim_backup`].
+    pub async fn claim(&self, keys: RunKeys, wanted: &Claim) -> Result<Attempt, BucketError> {
         // Its time tells this attempt from an earlier one that began with the same claim.
         let now = Utc::now();
         let wanted = &Claim { claimed_at: now, heartbeat: now, ..wanted.clone() };

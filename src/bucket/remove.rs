@@ -34,24 +34,12 @@ impl Bucket {
         self.remove(&RunKeys::restore(name)?, holder).await
     }
 
-    /// Removes what a dead run, or a removal that was interrupted, left of a backup. A complete one stays, and so does what
+    /// Removes what a dead run, or a removal that was interrupted, left under a name. A complete run stays, and so does what
     /// somebody is at work on; it returns the number of objects that it removed.
     ///
     /// # Errors
     /// When the store fails; then run it again.
-    pub async fn sweep_backup(&self, name: &BackupName, holder: &str) -> Result<u64, BucketError> {
-        self.sweep(&RunKeys::backup(name)?, holder).await
-    }
-
-    /// Removes what is left of a restore's record, as [`Bucket::sweep_backup`] does of a backup.
-    ///
-    /// # Errors
-    /// As [`Bucket::sweep_backup`].
-    pub async fn sweep_restore(&self, name: &RestoreName, holder: &str) -> Result<u64, BucketError> {
-        self.sweep(&RunKeys::restore(name)?, holder).await
-    }
-
-    async fn sweep(&self, keys: &RunKeys, holder: &str) -> Result<u64, BucketError> {
+    pub async fn sweep(&self, keys: &RunKeys, holder: &str) -> Result<u64, BucketError> {
         let survey = self.survey(keys).await?;
         if survey.committed || survey.foreign.is_some() || survey.is_empty() {
             return Ok(0);

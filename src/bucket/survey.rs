@@ -107,7 +107,9 @@ impl Bucket {
         for key in [keys.tarball(), keys.index()] {
             match self.store.discard_unfinished(key).await {
                 Ok(0) => {}
-                Ok(uploads) => tracing::info!(run = %keys, %key, uploads, "removed what an interrupted upload had left"),
+                Ok(uploads) => {
+                    tracing::info!(run = %keys, %key, uploads, "removed what an interrupted upload had left");
+                }
                 Err(error) => tracing::warn!(
                     run = %keys,
                     "what an interrupted upload may have left stays, until a lifecycle rule of the bucket removes it: {}",

@@ -65,11 +65,22 @@ pub async fn wait<K: Worked>(
     what: &str,
     output: &Output,
 ) -> Result<Waited<K>, Failure> {
+    wait_until(door, name, what, K::seen, output).await
+}
+
+/// The same for something else than the run of an object, which `seen` makes out.
+pub async fn wait_until<K: Worked>(
+    door: &Door,
+    name: &str,
+    what: &str,
+    seen: fn(&K) -> Seen,
+    output: &Output,
+) -> Result<Waited<K>, Failure> {
     let progress = Progress::default();
     let noun = K::NOUN;
     let waiting = async {
         tokio::select! {
-            waited = watch(door, name, what, &progress, output) => waited,
+            waited = watch(door, name, what, seen, &progress, output) => waited,
             () = signal::asked() => Err(Failure::because(format!(
                 "no longer waiting for {noun} {name}; the server goes on with it, and `{}` says how far it is",
                 K::LOOK
@@ -83,6 +94,7 @@ async fn watch<K: Worked>(
     door: &Door,
     name: &str,
     what: &str,
+    seen: fn(&K) -> Seen,
     progress: &Progress,
     output: &Output,
 ) -> Result<Waited<K>, Failure> {
@@ -92,7 +104,7 @@ async fn watch<K: Worked>(
         match door.find::<K>(name).await {
             Ok(None) => return Ok(Waited::Gone),
             Ok(Some(object)) => {
-                let seen = object.seen();
+                let seen = seen(&object);
                 progress.stage(format!("{} {name}: {}", K::NOUN, seen.phase));
                 let (total, done, bytes) = seen.counts;
                 progress.relay(total, done, bytes);

@@ -108,8 +108,7 @@ mod tests {
 
     /// Whether a request reaches the server.
     async fn arrives(fence: &Fence, method: &str, path: &str) -> bool {
-        let server =
-            tower::service_fn(|_: Request<()>| async { Ok::<_, BoxError>(Response::new(())) });
+        let server = tower::service_fn(|_: Request<()>| async { Ok::<_, BoxError>(Response::new(())) });
         let request = Request::builder().method(method).uri(path).body(()).unwrap();
         Fencing(fence.clone()).layer(server).oneshot(request).await.is_ok()
     }

@@ -8,6 +8,7 @@
 
 mod backup;
 mod beginning;
+mod condition;
 mod context;
 mod delete;
 mod download;

@@ -6,10 +6,13 @@ use super::RestoreRequest;
 use super::account::Account;
 use super::error::RestoreError;
 use super::outcome::RestoreOutcome;
-use crate::api::{Restore, RestorePhase, RestoreProgress, RestoreStatus, Timestamp};
+use crate::api::{MAX_STATUS_FINDINGS, Restore, RestorePhase, RestoreProgress, RestoreStatus, Timestamp};
 use crate::bucket::documents::encode_compressed;
 use crate::bucket::{Attempt, Part};
-use crate::model::causes;
+use crate::model::{Finding, Severity, causes};
+
+/// How much of a finding a status repeats.
+const LONGEST_FINDING: usize = 500;
 
 /// Records a run that came to its end, or that ended before it and had touched the cluster; of any other the claim goes.
 /// Without an attempt nothing is written, and the outcome is all there is.
@@ -102,10 +105,47 @@ fn document(
         warnings: account.results.warnings,
         errors: account.results.errors,
         failure_reason,
+        findings: if attempt.is_none() { first(&account.results.findings) } else { Vec::new() },
         validation_errors: Vec::new(),
         attempt: Some(attempt.map_or(1, Attempt::number).max(request.attempt)),
         holder: Some(request.holder.clone()),
         conditions: Vec::new(),
     });
     restore
+}
+
+/// The first findings in words, errors before warnings, for a status that is all that keeps them.
+fn first(findings: &[Finding]) -> Vec<String> {
+    let mut findings: Vec<&Finding> = findings.iter().collect();
+    findings.sort_by_key(|finding| finding.severity != Severity::Error);
+    let words = findings.iter().take(MAX_STATUS_FINDINGS).map(|finding| {
+        let word = if finding.severity == Severity::Error { "error" } else { "warning" };
+        let text = format!("{word} ({}): {finding}", finding.category);
+        text.chars().take(LONGEST_FINDING).collect()
+    });
+    words.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Category;
+
+    #[test]
+    fn a_status_repeats_the_first_findings_errors_before_warnings() {
+        let finding = |severity, message: String| Finding {
+            severity,
+            category: Category::Other,
+            item: None,
+            kind: None,
+            message,
+        };
+        let mut findings: Vec<_> =
+            (0..200).map(|number| finding(Severity::Warning, format!("warning {number}"))).collect();
+        findings.push(finding(Severity::Error, "ü".repeat(10_000)));
+        let words = first(&findings);
+        assert_eq!(words.len(), MAX_STATUS_FINDINGS);
+        assert!(words[0].starts_with("error (") && words[0].chars().count() == LONGEST_FINDING);
+        assert!(words[1].ends_with("warning 0"), "{}", words[1]);
+    }
 }

@@ -159,10 +159,15 @@ fn left_out(results: &Results, output: &Output) -> Result<(), Failure> {
     Ok(())
 }
 
+/// How many warnings and errors there were.
+pub fn counts(warnings: u64, errors: u64, output: &Output) -> Result<(), Failure> {
+    output.line(format!("Warnings:     {warnings}"))?;
+    output.line(format!("Errors:       {errors}"))
+}
+
 /// Warnings and errors, with the first of them or all.
 pub fn went_wrong(results: &Results, all: bool, output: &Output) -> Result<(), Failure> {
-    output.line(format!("Warnings:     {}", results.warnings))?;
-    output.line(format!("Errors:       {}", results.errors))?;
+    counts(results.warnings, results.errors, output)?;
     let shown = if all { results.findings.len() } else { FINDINGS_SHOWN };
     for finding in results.findings.iter().take(shown) {
         let severity = if finding.severity == Severity::Error { "error" } else { "warning" };

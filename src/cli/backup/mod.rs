@@ -8,7 +8,7 @@ mod make;
 
 use clap::Subcommand;
 pub use create::{failed, refused};
-pub use describe::{selection_lines, went_wrong};
+pub use describe::{counts, selection_lines, went_wrong};
 pub use look::print_log;
 pub use make::elapsed;
 

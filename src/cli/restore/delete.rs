@@ -1,78 +1,95 @@
-//! `ark restore delete`: the record of a restore, in the cluster and in the bucket.
+//! `ark restore delete`: asks the server to remove the records of restores, from the bucket and the cluster.
 
 use clap::Args;
 use kube::ResourceExt;
+use serde_json::json;
 
-use crate::api::{Restore, SYNCED_FROM, is_stored};
-use crate::bucket::Bucket;
+use crate::api::{DELETION, DELETION_REQUESTED, Restore, Timestamp};
 use crate::cli::Global;
 use crate::cli::chosen::ChosenArgs;
 use crate::cli::door::Door;
 use crate::cli::failure::{Done, Failure};
-use crate::cli::location::SourceArgs;
 use crate::cli::output::Output;
+use crate::cli::waiting::{Seen, Waited, wait_until};
 
 /// Delete the records of restores; what was restored stays.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  # One that was refused, or whose record is in the cluster alone
   ark restore delete shop-copy
-  # One whose record is in the bucket, too
-  ark restore delete shop-copy --location 's3://backups/prod?region=eu-central-1'
+  # All from one backup, without being asked, until they are gone
+  ark restore delete -l ark.heptio.com/storage-location=default --confirm --wait
 
-The server removes the records of a backup's restores together with the backup. A record that is in the bucket and
-removed from the cluster alone would come back at the next sync; --location opens the bucket and removes it there, too.")]
+The server does it; where several clusters share the bucket, the records vanish from all of them. The records of a backup's
+restores also go with the backup.")]
 pub struct DeleteCommand {
     #[command(flatten)]
     chosen: ChosenArgs,
-    #[command(flatten)]
-    source: SourceArgs,
+    /// Wait until they are gone
+    #[arg(long)]
+    wait: bool,
 }
 
-/// Deletes them; the bucket first, so that what is interrupted can be done again.
+/// Asks for each.
 pub async fn delete(global: &Global, command: &DeleteCommand, output: &Output) -> Result<Done, Failure> {
     command.chosen.check("deleting restores", output)?;
     let door = Door::open(global).await?;
     let restores: Vec<Restore> = command.chosen.choose(&door).await?;
-    let bucket = match command.source.bucket() {
-        Some(location) => Some(location.bucket().await?),
-        None => None,
-    };
-    if bucket.is_none() {
-        let stored: Vec<String> =
-            restores.iter().filter(|each| is_recorded(each)).map(ResourceExt::name_any).collect();
-        if !stored.is_empty() {
-            return Err(Failure::usage(format!(
-                "deleting restores: the record of {} is in the bucket, too, and would come back at the next sync; name the bucket with --location to remove it there, or delete the backup, which takes the records of its restores with it; nothing was deleted",
-                stored.join(", ")
-            )));
-        }
-    }
-    if !command.chosen.agreed("delete", &restores, "; what was restored stays", output)? {
+    let consequence = ", in the bucket, too, for every cluster that uses it; what was restored stays";
+    if !command.chosen.agreed("delete", &restores, consequence, output)? {
         return Ok(Done::Complete);
     }
+    let request = json!({"metadata": {"annotations": {DELETION_REQUESTED: Timestamp::now()}}});
     for restore in &restores {
         let name = restore.name_any();
-        if let Some(bucket) = bucket.as_ref().filter(|_| is_recorded(restore)) {
-            remove(bucket, &name).await?;
+        door.change::<Restore>(&name, &request).await?;
+        if !command.wait {
+            output.line(format!("the deletion of restore {name} is requested; what it restored stays"))?;
         }
-        door.delete::<Restore>(&name).await?;
-        output.line(format!("restore {name} is deleted; what it restored stays"))?;
+    }
+    if !command.wait {
+        return Ok(Done::Complete);
+    }
+    let mut kept = 0_u64;
+    for restore in &restores {
+        let name = restore.name_any();
+        match finish(&door, &name, output).await? {
+            None => output.line(format!("restore {name} is deleted; what it restored stays"))?,
+            Some(why) => {
+                kept += 1;
+                output.error(format!("restore {name}: {why}"));
+            }
+        }
+    }
+    if kept > 0 {
+        let all = restores.len();
+        return Err(Failure::because(format!(
+            "{kept} of {all} restores were not deleted, as the lines above say"
+        )));
     }
     Ok(Done::Complete)
 }
 
-/// One that is not there is fine: somebody was faster.
-async fn remove(bucket: &Bucket, name: &str) -> Result<(), Failure> {
-    let name = name.parse().map_err(|error| Failure::failed("reading the name of a restore", &error))?;
-    match bucket.remove_restore(&name, &crate::cli::holder()).await {
-        Err(error) if error.is_not_found() => Ok(()),
-        removed => Ok(removed.map(drop)?),
+/// Waits until it is gone, or says why it is kept.
+async fn finish(door: &Door, name: &str, output: &Output) -> Result<Option<String>, Failure> {
+    let what = format!("the request stays, and restore {name} is deleted as soon as one runs");
+    match wait_until::<Restore>(door, name, &what, how_far, output).await? {
+        Waited::Gone => Ok(None),
+        Waited::Done(kept) => {
+            let why = answer(&kept).unwrap_or("somebody took the request back");
+            Ok(Some(why.to_owned()))
+        }
     }
 }
 
-fn is_recorded(restore: &Restore) -> bool {
-    let conditions = restore.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
-    is_stored(conditions) || restore.annotations().contains_key(SYNCED_FROM)
+/// The request stays until it is answered.
+fn how_far(restore: &Restore) -> Seen {
+    let done = !restore.annotations().contains_key(DELETION_REQUESTED);
+    let phase = answer(restore).map_or_else(|| "Deleting".to_owned(), |why| format!("Deleting, {why}"));
+    Seen { begun: false, done, phase, ..Seen::default() }
+}
+
+fn answer(restore: &Restore) -> Option<&str> {
+    let conditions = &restore.status.as_ref()?.conditions;
+    conditions.iter().find(|known| known.type_ == DELETION).map(|known| known.message.as_str())
 }

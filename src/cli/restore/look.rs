@@ -6,7 +6,7 @@ use kube::ResourceExt;
 use crate::api::{Restore, RestoreSpec, STORED, Timestamp};
 use crate::bucket::Bucket;
 use crate::cli::Global;
-use crate::cli::backup::{print_log, selection_lines, went_wrong};
+use crate::cli::backup::{counts, print_log, selection_lines, went_wrong};
 use crate::cli::door::Door;
 use crate::cli::failure::{Done, Failure};
 use crate::cli::listing::bare;
@@ -61,7 +61,7 @@ pub async fn describe(global: &Global, command: &DescribeCommand, output: &Outpu
     summary(&restore, output)?;
     changes(&restore.spec, output)?;
     match results {
-        Ok(None) => {}
+        Ok(None) => kept_findings(&restore, output)?,
         Ok(Some(results)) => went_wrong(&results, command.details, output)?,
         // What the cluster knows is shown all the same.
         Err(failure) => output.warning(format!("what went wrong is not shown: {}", failure.message())),
@@ -77,6 +77,20 @@ async fn results(
 ) -> Result<Results, Failure> {
     let bucket = through::restore(door, restore, Wanted::Results, output).await?;
     Ok(bucket.open_restore(name).await?.results().await?)
+}
+
+/// What went wrong, as far as the status keeps it: of a restore from a ReadOnly location.
+fn kept_findings(restore: &Restore, output: &Output) -> Result<(), Failure> {
+    let Some(status) = restore.status.as_ref().filter(|status| !status.findings.is_empty()) else {
+        return Ok(());
+    };
+    counts(status.warnings, status.errors, output)?;
+    status.findings.iter().try_for_each(|finding| output.line(format!("  {finding}")))?;
+    let more = (status.warnings + status.errors).saturating_sub(status.findings.len() as u64);
+    if more > 0 {
+        output.line(format!("  … and {more} more, in the server's log at that time"))?;
+    }
+    Ok(())
 }
 
 fn summary(restore: &Restore, output: &Output) -> Result<(), Failure> {

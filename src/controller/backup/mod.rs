@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt as _;
+use kube::runtime::controller::Action;
 use kube::runtime::reflector::Store;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -18,8 +19,7 @@ use super::locations::OpenLocation;
 use super::runs::{self, Broken, Change, Facts, Job, Name, Run, Stage, State};
 use super::stores::{Feed, Stores};
 use crate::api::{Backup, BackupPhase, Duration, SCHEDULE_NAME_LABEL, STORAGE_LOCATION_LABEL, label_value};
-use crate::bucket::{Bucket, BucketError, Claim};
-use crate::model::{InvalidName, Progress};
+use crate::model::Progress;
 use crate::telemetry::{Metrics, RunFigures, RunMetrics};
 pub use admit::Admission;
 use admit::admit;
@@ -104,13 +104,9 @@ impl Run for Backup {
         engine::run(self, context, job, progress, stop).await
     }
 
-    async fn read(bucket: &Bucket, name: &str) -> Result<Self, BucketError> {
-        bucket.read_backup(&name.parse().map_err(unnameable)?).await
-    }
-
-    async fn sweep(bucket: &Bucket, name: &str, claim: &Claim) -> Result<(), BucketError> {
-        let attempt = bucket.claim_backup(&name.parse().map_err(unnameable)?, claim).await?;
-        attempt.discard().await.map(drop)
+    /// Backups are deleted by DeleteBackupRequests.
+    async fn dismissed(&self, _: &Context) -> Result<Option<Action>, ControllerError> {
+        Ok(None)
     }
 
     fn failure(&self) -> Option<&str> {
@@ -120,9 +116,4 @@ impl Run for Backup {
     fn figures(&self) -> RunFigures {
         self.status.as_ref().map(status::figures).unwrap_or_else(|| status::figures(&Default::default()))
     }
-}
-
-/// The API server takes no other names; were it to, no bucket would.
-pub fn unnameable(error: InvalidName) -> BucketError {
-    BucketError::Unwritable { key: error.name.clone(), problem: error.to_string() }
 }

@@ -78,7 +78,8 @@ async fn delete_stored(
     Ok(())
 }
 
-async fn delete_restore(
+/// Deletes a Restore and what the bucket has of it.
+pub async fn delete_restore(
     context: &Context,
     location: &OpenLocation,
     restore: &Restore,

@@ -3,13 +3,15 @@
 //! A request is refused with the reason, or it is begun: the Backup is marked as Deleting, so that nothing new begins with
 //! it, then everything is removed, the Backup's object last, and the request is answered. Interrupted anywhere, the next look
 //! at the request goes on. Under `--restore-only` people's requests are answered too, with a refusal where a bucket would
-//! have to be written (Velero leaves them lying). `ask` makes requests, `decide` decides about them, `act` deletes.
+//! have to be written (Velero leaves them lying). `ask` makes requests, `decide` decides about them, `act` deletes. Restores are
+//! deleted with their Backup, or by themselves where a person asks for it: `restore`.
 
 mod act;
 mod ask;
 mod decide;
 mod place;
 mod record;
+mod restore;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +34,7 @@ use decide::{Facts, Place, Step};
 
 pub use ask::{Reason, ask};
 pub use place::is_removable;
+pub use restore::dismiss;
 
 /// Backups that are deleted at once: a removal is a handful of requests to the bucket.
 const CONCURRENT: usize = 8;

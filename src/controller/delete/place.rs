@@ -27,10 +27,15 @@ pub fn is_removable(context: &Context, backup: &Backup) -> bool {
     place_of(context, backup) == Place::Usable
 }
 
-fn judge(wanted: Option<&str>, location: Option<&BackupStorageLocation>, synced_from: Option<&str>) -> Place {
+/// What the location of this name, as it is, lets be deleted of what was synced from there.
+pub fn judge(
+    wanted: Option<&str>,
+    location: Option<&BackupStorageLocation>,
+    synced_from: Option<&str>,
+) -> Place {
     let Some(location) = location else {
         return Place::Closed(format!(
-            "its location `{}` is not there; create the BackupStorageLocation, or remove only the Backup object with kubectl",
+            "its location `{}` is not there; create the BackupStorageLocation, or remove only the object here with kubectl",
             wanted.unwrap_or("default")
         ));
     };
@@ -49,7 +54,7 @@ fn judge(wanted: Option<&str>, location: Option<&BackupStorageLocation>, synced_
         && status.id.as_deref() != Some(origin)
     {
         return Place::Closed(format!(
-            "it came out of another bucket than the one that location `{name}` points at now, whose contents are kept; remove only the Backup object with kubectl"
+            "it came out of another bucket than the one that location `{name}` points at now, whose contents are kept; remove only the object here with kubectl"
         ));
     }
     Place::Usable

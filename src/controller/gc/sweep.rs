@@ -13,7 +13,7 @@ use kube::ResourceExt as _;
 use tokio::time::Instant;
 
 use crate::api::{BackupPhase, BackupStorageLocation, LocationPhase, RestorePhase, synced_from};
-use crate::bucket::{Claim, HEARTBEAT_EVERY, RunEntry, RunKind, RunState};
+use crate::bucket::{Claim, HEARTBEAT_EVERY, RunEntry, RunKeys, RunKind, RunState};
 use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
 use crate::controller::locations::{OpenLocation, is_read_only};
@@ -126,16 +126,8 @@ fn is_ours(context: &Context, kind: RunKind, name: &str) -> bool {
 
 async fn remove(context: &Context, location: &OpenLocation, kind: RunKind, run: String) {
     let (bucket, holder) = (&location.bucket, &context.settings.holder);
-    let removed = match kind {
-        RunKind::Backup => match run.parse() {
-            Ok(name) => bucket.sweep_backup(&name, holder).await,
-            Err(_) => return, // no name of ours
-        },
-        RunKind::Restore => match run.parse() {
-            Ok(name) => bucket.sweep_restore(&name, holder).await,
-            Err(_) => return,
-        },
-    };
+    let Some(keys) = RunKeys::parse(kind, &run) else { return }; // no name of ours
+    let removed = bucket.sweep(&keys, holder).await;
     let location = &location.name;
     match removed {
         Ok(objects) => tracing::info!(location, run, objects, "removed what was left of a {kind}"),

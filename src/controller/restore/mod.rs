@@ -7,18 +7,18 @@ mod status;
 use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::runtime::controller::Action;
 use kube::runtime::reflector::Store;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::backup::unnameable;
 use super::context::Context;
+use super::delete;
 use super::error::ControllerError;
 use super::locations::OpenLocation;
 use super::runs::{self, Broken, Change, Facts, Job, Name, Run, Stage, State};
 use super::stores::{Feed, Stores};
 use crate::api::{Backup, Restore, RestorePhase, STORAGE_LOCATION_LABEL, label_value};
-use crate::bucket::{Bucket, BucketError, Claim};
 use crate::model::{BackupName, Progress};
 use crate::telemetry::{Metrics, RunFigures, RunMetrics};
 use admit::{admit, choose, objection_to};
@@ -116,13 +116,8 @@ impl Run for Restore {
         engine::run(self, context, job, progress, stop).await
     }
 
-    async fn read(bucket: &Bucket, name: &str) -> Result<Self, BucketError> {
-        bucket.read_restore(&name.parse().map_err(unnameable)?).await
-    }
-
-    async fn sweep(bucket: &Bucket, name: &str, claim: &Claim) -> Result<(), BucketError> {
-        let attempt = bucket.claim_restore(&name.parse().map_err(unnameable)?, claim).await?;
-        attempt.discard().await.map(drop)
+    async fn dismissed(&self, context: &Context) -> Result<Option<Action>, ControllerError> {
+        delete::dismiss(context, self).await
     }
 
     fn failure(&self) -> Option<&str> {

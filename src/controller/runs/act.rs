@@ -1,6 +1,5 @@
 //! Doing what was decided, and recording what came of it.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::ResourceExt as _;
 use kube::runtime::controller::Action;
 use tokio::time::timeout;
@@ -10,9 +9,10 @@ use super::decide::Step;
 use super::facts::{Name, who_has};
 use super::follow::{Early, follow};
 use super::record::{GRACE, Record, Written};
-use super::{Broken, Change, Job, Run, Stage, WAIT, described, is_left_alone};
+use super::{Broken, Change, Job, Run, Stage, WAIT, described, is_left_alone, keys_of};
 use crate::api::{STORED, Timestamp, stored};
 use crate::bucket::Claim;
+use crate::controller::condition::{condition, now};
 use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
 use crate::controller::locations::OpenLocation;
@@ -53,7 +53,7 @@ pub async fn act<K: Run>(context: &Context, object: K, step: Step<K>) -> Result<
 
 /// Says, once, why it does not begin, and comes back to it.
 pub async fn wait<K: Run>(context: &Context, seen: &K, why: String) -> Result<Action, ControllerError> {
-    let condition = condition(WAITING, "True", "LocationUnavailable", why);
+    let condition = condition(WAITING, true, "LocationUnavailable", why);
     let known = seen.conditions().iter().find(|known| known.type_ == WAITING);
     if known.is_none_or(|known| known.message != condition.message) {
         let doing = format!("read {}", described(seen));
@@ -178,7 +178,8 @@ async fn sweep<K: Run>(record: &Record<'_, K>, location: &OpenLocation) -> Resul
     }
     let (context, object) = (record.context(), record.object());
     let claim = Claim::new(object.uid().unwrap_or_default(), &context.identity.uid, &context.settings.holder);
-    match K::sweep(&location.bucket, &object.name_any(), &claim).await {
+    let swept = async { location.bucket.claim(keys_of(object)?, &claim).await?.discard().await };
+    match swept.await {
         Err(error) if !error.is_name_taken() => Err(ControllerError::bucket(format!(
             "remove what is left of {} from location `{}`",
             described(object),
@@ -223,7 +224,7 @@ async fn done<K: Run>(
     let condition = match location {
         Some(OpenLocation { name, read_only: true, .. }) => condition(
             STORED,
-            "False",
+            false,
             "ReadOnlyLocation",
             format!(
                 "location `{name}` is ReadOnly, so that the record of this run is in this cluster only; it goes with the object"
@@ -268,19 +269,4 @@ async fn tell<K: Run>(record: &Record<'_, K>, note: &str) {
         tracing::warn!(%kind, name, phase, "{note}");
         events.warned(object, &phase, note).await;
     }
-}
-
-fn condition(type_: &str, status: &str, reason: &str, message: String) -> Condition {
-    Condition {
-        type_: type_.to_owned(),
-        status: status.to_owned(),
-        reason: reason.to_owned(),
-        message,
-        last_transition_time: now(),
-        observed_generation: None,
-    }
-}
-
-fn now() -> Time {
-    Time(k8s_openapi::jiff::Timestamp::now())
 }

@@ -2,7 +2,7 @@
 
 use kube::ResourceExt as _;
 
-use super::{Run, described};
+use super::{Run, described, keys_of};
 use crate::bucket::BucketError;
 use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
@@ -87,8 +87,10 @@ pub async fn who_has<K: Run>(
             cluster.unwrap_or_default()
         )
     };
-    match K::read(&location.bucket, &name).await {
-        Ok(document) => {
+    let run = async { location.bucket.open_run::<K>(keys_of(object)?).await };
+    match run.await {
+        Ok(run) => {
+            let document = run.into_document();
             let cluster = document.cluster();
             let here = cluster.is_none_or(|cluster| cluster == context.identity.uid);
             if here && document.meta().uid.is_some() && document.meta().uid == object.meta().uid {

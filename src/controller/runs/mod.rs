@@ -30,8 +30,8 @@ use super::error::ControllerError;
 use super::locations::OpenLocation;
 use super::retry::drive;
 use super::stores::{Feed, Stores};
-use crate::api::{SYNCED_FROM, Timestamp};
-use crate::bucket::{Bucket, BucketError, Claim, RunDocument};
+use crate::api::{DELETION_REQUESTED, SYNCED_FROM, Timestamp};
+use crate::bucket::{BucketError, RunDocument, RunKeys};
 use crate::model::{Progress, ProgressSnapshot};
 use crate::telemetry::{Metrics, RunFigures, RunMetrics};
 use act::act;
@@ -92,15 +92,11 @@ pub trait Run:
         stop: CancellationToken,
     ) -> impl Future<Output = Result<Self, Broken>> + Send;
 
-    /// The document of that name in a bucket.
-    fn read(bucket: &Bucket, name: &str) -> impl Future<Output = Result<Self, BucketError>> + Send;
-
-    /// Removes what attempts at it left in a bucket.
-    fn sweep(
-        bucket: &Bucket,
-        name: &str,
-        claim: &Claim,
-    ) -> impl Future<Output = Result<(), BucketError>> + Send;
+    /// Does what somebody asked for beside running it; None when nobody has.
+    fn dismissed(
+        &self,
+        context: &Context,
+    ) -> impl Future<Output = Result<Option<Action>, ControllerError>> + Send;
 
     /// Why it came to nothing, where its status says so.
     fn failure(&self) -> Option<&str>;
@@ -220,6 +216,9 @@ async fn reconcile<K: Run>(
     context: Arc<Context>,
     turns: Turns,
 ) -> Result<Action, ControllerError> {
+    if let Some(action) = dismissed(&*seen, &context, &turns).await? {
+        return Ok(action);
+    }
     if is_left_alone(&*seen) {
         remember(&context, &*seen);
         return Ok(Action::await_change());
@@ -249,6 +248,21 @@ async fn reconcile<K: Run>(
     }
 }
 
+/// What is asked for beside running it asks the bucket, too.
+async fn dismissed<K: Run>(
+    seen: &K,
+    context: &Context,
+    turns: &Turns,
+) -> Result<Option<Action>, ControllerError> {
+    if !seen.annotations().contains_key(DELETION_REQUESTED) {
+        return Ok(None);
+    }
+    let Some(_look) = turn(context, Arc::clone(&turns.looks)).await else {
+        return Ok(Some(Action::await_change()));
+    };
+    seen.dismissed(context).await
+}
+
 /// What came out of a bucket is never run, whatever its phase says; what is over or going is done with.
 fn is_left_alone<K: Run>(object: &K) -> bool {
     object.annotations().contains_key(SYNCED_FROM)
@@ -266,4 +280,15 @@ fn remember<K: Run>(context: &Context, object: &K) {
 /// Kind and name, for messages.
 pub fn described<K: Run>(object: &K) -> String {
     format!("{} `{}`", K::kind(&()), object.name_any())
+}
+
+/// Where its keys are in a bucket.
+///
+/// # Errors
+/// When no bucket would take its name; nor would the API server.
+fn keys_of<K: Run>(object: &K) -> Result<RunKeys, BucketError> {
+    let name = object.name_any();
+    let unnameable =
+        || BucketError::Unwritable { key: name.clone(), problem: "that is no name for a run".to_owned() };
+    RunKeys::parse(K::KIND, &name).ok_or_else(unnameable)
 }

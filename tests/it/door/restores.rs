@@ -101,39 +101,30 @@ fn a_restore_is_requested_printed_or_waited_for() {
 }
 
 #[test]
-fn a_restore_whose_record_is_in_the_bucket_is_not_deleted_in_the_cluster_alone() {
+fn the_deletion_of_restores_is_requested_and_its_end_awaited() {
     let cluster = ArkCluster::start();
-    cluster.put(
-        "restores",
-        "refused",
-        json!({"spec": {"backupName": "x"}, "status": {"phase": "FailedValidation"}}),
-    );
-    let stored = json!([{"type": "Stored", "status": "True", "reason": "Committed", "message": "", "lastTransitionTime": "2026-11-21T03:00:00Z"}]);
-    cluster.put(
-        "restores",
-        "kept",
-        json!({"spec": {"backupName": "x"}, "status": {"phase": "Completed", "conditions": stored}}),
-    );
-    says!(cluster.ark(&["restore", "delete", "--all", "--confirm"]), @r"
+    for name in ["one", "two"] {
+        cluster.put("restores", name, json!({"spec": {"backupName": "x"}, "status": {"phase": "Completed"}}));
+    }
+    says!(cluster.ark(&["restore", "delete", "--all"]), @r"
         exit 2
         --- stdout
         --- stderr
-        ark: deleting restores: the record of kept is in the bucket, too, and would come back at the next sync; name the bucket with --location to remove it there, or delete the backup, which takes the records of its restores with it; nothing was deleted
+        ark: deleting restores: there is no terminal to ask whether that is meant; add --confirm to do it without being asked
     ");
-    assert_eq!(cluster.all("restores").len(), 2);
-    says!(cluster.ark(&["restore", "delete", "refused", "--confirm"]), @r"
+    says!(cluster.ark(&["restore", "delete", "three", "--confirm"]), @r"
+        exit 4
+        --- stdout
+        --- stderr
+        ark: there is no restore `three` in namespace heptio-ark; `ark restore get` lists what is there, and -n names another namespace
+    ");
+    says!(cluster.ark(&["restore", "delete", "one", "--confirm"]), @r"
         exit 0
         --- stdout
-        restore refused is deleted; what it restored stays
+        the deletion of restore one is requested; what it restored stays
         --- stderr
     ");
-    let bucket = tempfile::tempdir().expect("a folder");
-    let location = format!("file://{}", bucket.path().display());
-    says!(cluster.ark(&["restore", "delete", "kept", "--confirm", "--location", &location]), @r"
-        exit 0
-        --- stdout
-        restore kept is deleted; what it restored stays
-        --- stderr
-    ");
-    assert_eq!(cluster.all("restores").len(), 0);
+    let asked = cluster.read("restores", "one").expect("the server deletes it, not the command");
+    assert!(asked["metadata"]["annotations"]["ark.heptio.com/deletion-requested"].is_string(), "{asked}");
+    assert!(cluster.read("restores", "two").expect("it is kept")["metadata"].get("annotations").is_none());
 }

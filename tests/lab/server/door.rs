@@ -82,6 +82,13 @@ async fn a_backup_is_created_described_logged_downloaded_and_deleted_from_the_co
     let described = ark(&home, &["restore", "describe", "back"]).expect_code(0);
     assert!(described.stdout.contains("Errors:"), "{}", described.transcript());
     ark(&home, &["restore", "logs", "back"]).expect_code(0);
+    let again = ["restore", "create", "again", "--from-backup", "monday", "--namespace-mappings", &mapping];
+    ark(&home, &[&again[..], &["--wait"]].concat()).expect_code(0);
+    let gone = ark(&home, &["restore", "delete", "again", "--confirm", "--wait"]).expect_code(0);
+    assert_eq!(gone.stdout, "restore again is deleted; what it restored stays\n");
+    assert!(home.read(RESTORE, "again").await.is_none());
+    let left = ark(&home, &["restore", "get", "-o", "name"]).expect_code(0);
+    assert!(left.stdout.contains("back") && !left.stdout.contains("again"), "{}", left.transcript());
 
     ark(&home, &["backup", "delete", "monday"]).expect_code(2);
     let gone = ark(&home, &["backup", "delete", "monday", "--confirm", "--wait"]).expect_code(0);

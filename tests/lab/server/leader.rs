@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use tempfile::NamedTempFile;
 
-use super::{Home, STATUS, Server, ServerOptions};
-use crate::support::{Cluster, Lab, Proxy, within};
+use super::stage::Stage;
+use super::{BACKUP, Home, STATUS, Server, ServerOptions};
+use crate::support::{Act, Cluster, Lab, Proxy, within};
 
 /// A lease is valid for 15 s after it was last seen to change, and looked at every two.
 const TAKEN_OVER: Duration = Duration::from_secs(20);
@@ -104,4 +105,40 @@ async fn a_leader_that_is_cut_off_ends_before_the_other_begins() {
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn a_leader_whose_requests_vanish_ends_before_the_other_begins() {
     is_gone_before_the_other_begins("vanish", |proxy| proxy.slow_down(FOR_EVER)).await;
+}
+
+/// Sends a signal to a server.
+fn signal(server: &Server, signal: &str) {
+    let sent = std::process::Command::new("kill").args([signal, &server.id().to_string()]).status();
+    assert!(sent.expect("kill can be started").success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn a_leader_that_was_stopped_writes_nothing_when_it_wakes() {
+    let lab = Lab::get().await;
+    let mut stage = Stage::open(&lab, "stopped").await;
+    let first = stage.server.take().expect("a server runs");
+    // Busy at the moment when it is stopped, so that it has something to write when it wakes.
+    stage.s3.set(|asked| {
+        let writes = asked.method == "PUT" && asked.path.ends_with("/begun.tar.zst");
+        if writes { Act::Late(Duration::from_secs(2)) } else { Act::Pass }
+    });
+    stage.home.create(BACKUP, "begun", json!({"includedNamespaces": [stage.home.name()]})).await;
+    stage.home.reach(BACKUP, "begun", "InProgress").await;
+    signal(&first, "-STOP");
+    let second = stage.home.start_beside(ServerOptions::default()).await;
+    within(TAKEN_OVER, "the other leads", async || leads(&stage.home, &second).await).await;
+    let made = stage.home.reach(BACKUP, "begun", "Completed").await;
+    assert_eq!(made["status"]["attempt"], 2, "{made}");
+    // What was under way when it was stopped has been answered or given up by now; from here on, only what it sends counts.
+    stage.api.take_seen();
+    signal(&first, "-CONT");
+    let ended = within(TAKEN_OVER, "the first ends", async || first.ended()).await;
+    assert_eq!(ended.code(), Some(1), "{}", first.log());
+    let writes: Vec<_> = stage.api.take_seen().into_iter().filter(|asked| asked.method != "GET").collect();
+    let beside: Vec<_> = writes.iter().filter(|asked| !asked.path.contains("/leases/")).collect();
+    assert!(beside.is_empty(), "{beside:?}");
+    assert_eq!(stage.home.read(BACKUP, "begun").await.expect("there")["status"], made["status"]);
+    stage.verify("begun").await;
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::stage::Stage;
 use super::{BACKUP, Home, LOCATION, RESTORE, Server, ServerOptions};
 use crate::backup::{back_up, config_map, document};
+use crate::process::run;
 use crate::restore::data;
 use crate::support::{Act, Lab, TestNamespace, eventually};
 
@@ -145,6 +146,20 @@ async fn a_read_only_location_is_restored_from_and_never_written_to() {
         (&json!("False"), &json!("ReadOnlyLocation")),
         "{stored}"
     );
+    // What went wrong stands in the status, as there is no other place for it.
+    let path = format!("/api/v1/namespaces/{}/configmaps/settings", copy.name);
+    let mut changed = lab.a.read(&path).await.expect("there");
+    changed["data"] = json!({"k": "changed"});
+    lab.a.replace(&path, &changed).await;
+    reader.create(RESTORE, "again", json!({"backupName": "one", "namespaceMapping": mapping})).await;
+    let again = reader.reach(RESTORE, "again", "Completed").await;
+    assert_eq!(again["status"]["warnings"], 1, "{again}");
+    let finding = again["status"]["findings"][0].as_str().expect("a finding");
+    assert!(finding.starts_with("warning (") && finding.contains("settings"), "{finding}");
+    let mut describe = lab.a.ark(["restore", "describe", "again", "-n", reader.name()]);
+    let described = tokio::task::spawn_blocking(move || run(&mut describe)).await.expect("it runs");
+    let described = described.expect_code(0).stdout;
+    assert!(described.contains("Warnings:     1\n") && described.contains(finding), "{described}");
     let store = crate::restore::store(&bucket).await;
     assert!(store.list("restores/", false, None).await.expect("listable").objects.is_empty());
 }

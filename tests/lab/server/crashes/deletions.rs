@@ -3,10 +3,13 @@
 use serde_json::json;
 
 use super::super::stage::{Point, Stage, api, s3};
-use super::super::{BACKUP, DELETION, RESTORE};
+use super::super::{BACKUP, DELETION, Home, RESTORE};
 use super::{backups, cases};
 use crate::backup::config_map;
 use crate::support::{Lab, TestNamespace, eventually};
+
+/// The annotation by which somebody asks to be rid of a Restore.
+const REQUESTED: &str = "ark.heptio.com/deletion-requested";
 
 pub const POINTS: &[Point] = &[
     api("Deletion: Backup Deleting", "PUT", "/backups/{}/status", r#""phase":"Deleting""#),
@@ -23,6 +26,21 @@ pub const POINTS: &[Point] = &[
     s3("Deletion: claim let go", "DELETE", "/backups/{}/claim.json"),
     api("Deletion: Backup", "DELETE", "/backups/{}", ""),
     api("Deletion: request Processed", "PUT", "/deletebackuprequests/{}/status", r#""phase":"Processed""#),
+];
+
+/// Of a Restore that somebody wants to be rid of.
+pub const RESTORE_POINTS: &[Point] = &[
+    s3("Restore deleted: claim", "PUT", "/restores/{}/claim.json"),
+    s3("Restore deleted: document", "DELETE", "/restores/{}/ark-restore.json"),
+    s3("Restore deleted: part", "DELETE", "/restores/{}/logs.ndjson.zst"),
+    s3("Restore deleted: claim let go", "DELETE", "/restores/{}/claim.json"),
+    api("Restore deleted: object", "DELETE", "/restores/{}", ""),
+];
+
+/// Of one that is kept, although somebody wants to be rid of it.
+pub const KEPT_POINTS: &[Point] = &[
+    api("Restore kept: the reason", "PUT", "/restores/{}/status", r#""type":"Deletion""#),
+    api("Restore kept: answer", "PATCH", "/restores/{}", r#""ark.heptio.com/deletion-requested":null"#),
 ];
 
 /// A Backup and a Restore from it for each case, of the same name.
@@ -77,4 +95,65 @@ async fn a_deletion_is_finished_wherever_the_server_is_killed() {
     assert_eq!(stage.home.phase(RESTORE, "bystander").await.as_deref(), Some("Completed"));
     assert_eq!(stage.keys("backups/").await, backups::complete("bystander"));
     stage.verify("bystander").await;
+}
+
+/// Asks for the deletion of a Restore, as `ark restore delete` does, after it was labelled as from this location.
+async fn ask(home: &Home<'_>, name: &str, location: &str) {
+    let path = format!("{}/{name}", home.path(RESTORE));
+    eventually("nobody else changes it", async || {
+        let mut restore = home.read(RESTORE, name).await.expect("it is there");
+        restore["metadata"]["labels"]["ark.heptio.com/storage-location"] = json!(location);
+        restore["metadata"]["annotations"][REQUESTED] = json!("2026-11-21T03:00:00Z");
+        home.cluster.try_replace(&path, &restore).await.then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn the_deletion_of_a_restore_is_finished_or_answered_wherever_the_server_is_killed() {
+    let lab = Lab::get().await;
+    let namespace = TestNamespace::create(&lab.a, "unrestored").await;
+    config_map(&lab.a, &namespace.name, "settings", &json!({"k": "v"})).await;
+    let mut stage = Stage::open(&lab, "crash-restore-delete").await;
+    backups::begin(&stage.home, "source", &namespace.name).await;
+    stage.home.reach(BACKUP, "source", "Completed").await;
+    let deleted: Vec<_> = cases(RESTORE_POINTS, "gone").collect();
+    let kept: Vec<_> = cases(KEPT_POINTS, "kept").collect();
+    let copy = TestNamespace::reserve(&lab.a, "restored");
+    for (.., name) in deleted.iter().chain(&kept) {
+        let spec = json!({"backupName": "source", "namespaceMapping": {&namespace.name: &copy.name}});
+        stage.home.create(RESTORE, name, spec).await;
+        stage.home.reach(RESTORE, name, "Completed").await;
+    }
+    for (point, side, name) in deleted {
+        println!("{side:?} `{}`: {name}", point.what);
+        stage.mine(point, side, &name);
+        ask(&stage.home, &name, "default").await;
+        stage.died(point, side).await;
+        stage.man().await;
+        stage.home.gone(RESTORE, &name).await;
+        eventually("nothing is left in the bucket", async || {
+            stage.keys(&format!("restores/{name}/")).await.is_empty().then_some(())
+        })
+        .await;
+    }
+    for (point, side, name) in kept {
+        println!("{side:?} `{}`: {name}", point.what);
+        stage.mine(point, side, &name);
+        ask(&stage.home, &name, "nowhere").await;
+        stage.died(point, side).await;
+        stage.man().await;
+        let answered = eventually("the request is answered", async || {
+            let restore = stage.home.read(RESTORE, &name).await.expect("it is kept");
+            restore["metadata"]["annotations"].get(REQUESTED).is_none().then_some(restore)
+        })
+        .await;
+        let why = answered["status"]["conditions"].to_string();
+        assert!(why.contains("its location `nowhere` is not there"), "{why}");
+        assert_eq!(stage.keys(&format!("restores/{name}/")).await.len(), 4);
+    }
+    let settings = format!("/api/v1/namespaces/{}/configmaps/settings", copy.name);
+    assert!(lab.a.read(&settings).await.is_some(), "what was restored stays");
+    assert_eq!(stage.home.phase(BACKUP, "source").await.as_deref(), Some("Completed"));
 }

@@ -31,6 +31,8 @@ fn the_document_lists_exactly_the_writes_at_which_servers_are_killed_here() {
         backups::POINTS,
         restores::POINTS,
         deletions::POINTS,
+        deletions::RESTORE_POINTS,
+        deletions::KEPT_POINTS,
         others::SCHEDULE_POINTS,
         others::SYNC,
         others::SYNC_REMOVAL,

@@ -1,0 +1,188 @@
+//! Restores that somebody wants to be rid of: their records go from the bucket, then from the cluster; what they restored stays.
+//!
+//! An object that went alone would come back at the next sync, so that a person asks by an annotation
+//! ([`DELETION_REQUESTED`], `ark restore delete`). It is the thread to go on by: the object goes last, and until then, or
+//! until the answer is that it is kept, the annotation stays.
+
+use kube::ResourceExt as _;
+use kube::api::{Patch, PatchParams, PostParams};
+use kube::runtime::controller::Action;
+use serde_json::json;
+
+use super::act::{delete_object, delete_restore};
+use super::decide::Place;
+use super::place::{is_reading, judge};
+use super::{POSTPONED, SOON};
+use crate::api::{
+    DELETION, DELETION_REQUESTED, Restore, RestoreStatus, STORAGE_LOCATION_LABEL, is_stored, label_value,
+    synced_from,
+};
+use crate::controller::condition::condition;
+use crate::controller::context::Context;
+use crate::controller::error::ControllerError;
+use crate::model::causes;
+
+/// What is done about a request.
+#[derive(Debug, PartialEq, Eq)]
+enum Step {
+    /// The Restore is kept, and why.
+    Refuse(String),
+    /// It is tried again later, because of this.
+    Postpone(String),
+    /// It is deleted.
+    Work,
+}
+
+/// Answers the request to delete a Restore; None when nobody has made one.
+///
+/// # Errors
+/// When bucket or API server refuse or cannot be reached; the Restore says so, and it is tried again.
+pub async fn dismiss(context: &Context, restore: &Restore) -> Result<Option<Action>, ControllerError> {
+    if !restore.annotations().contains_key(DELETION_REQUESTED)
+        || restore.metadata.deletion_timestamp.is_some()
+    {
+        return Ok(None);
+    }
+    let answered = match decide(restore, place_of(context, restore), context.settings.restore_only) {
+        Step::Refuse(why) => refuse(context, restore, why).await.map(|()| Action::await_change()),
+        Step::Postpone(why) => {
+            note(context, restore, "Postponed", why).await.map(|()| Action::requeue(POSTPONED))
+        }
+        Step::Work => work(context, restore).await.map(|()| Action::await_change()),
+    };
+    match answered {
+        Err(error) if error.is_conflict() => Ok(Some(Action::requeue(SOON))),
+        answered => answered.map(Some),
+    }
+}
+
+/// Decides. Pure.
+fn decide(restore: &Restore, place: Place, restore_only: bool) -> Step {
+    let name = restore.name_any();
+    if is_reading(restore) {
+        return Step::Refuse(format!(
+            "it is in progress; delete it when it has ended, or stop it with `kubectl delete restores.ark.heptio.com {name}`"
+        ));
+    }
+    if restore_only && synced_from(&restore.metadata).is_some() {
+        return Step::Refuse(
+            "this server runs with --restore-only and removes nothing that it did not make; delete it in the cluster that made it"
+                .to_owned(),
+        );
+    }
+    match place {
+        Place::Closed(why) => Step::Refuse(why),
+        Place::Unavailable(why) => Step::Postpone(why),
+        Place::Usable => Step::Work,
+    }
+}
+
+/// Whether its record is in a bucket.
+fn is_recorded(restore: &Restore) -> bool {
+    synced_from(&restore.metadata).is_some()
+        || restore.status.as_ref().is_some_and(|status| is_stored(&status.conditions))
+}
+
+fn place_of(context: &Context, restore: &Restore) -> Place {
+    if !is_recorded(restore) {
+        return Place::Usable; // what is in no bucket needs none
+    }
+    let label = restore.labels().get(STORAGE_LOCATION_LABEL);
+    let location = location_of(context, restore).and_then(|name| context.locations.find(Some(&name)));
+    judge(label.map(String::as_str), location.as_deref(), synced_from(&restore.metadata))
+}
+
+/// The location that its label means; long names are hashed there.
+fn location_of(context: &Context, restore: &Restore) -> Option<String> {
+    let label = restore.labels().get(STORAGE_LOCATION_LABEL)?;
+    let locations = context.stores.locations.state();
+    locations.iter().map(|location| location.name_any()).find(|name| label_value(name) == *label)
+}
+
+async fn work(context: &Context, restore: &Restore) -> Result<(), ControllerError> {
+    let delete = async {
+        if !is_recorded(restore) {
+            return delete_object(&context.api::<Restore>(), restore).await;
+        }
+        let location = context.locations.open(location_of(context, restore).as_deref()).await?;
+        delete_restore(context, &location, restore).await
+    };
+    let deleted = delete.await;
+    match &deleted {
+        Ok(()) => tracing::info!(kind = "Restore", name = restore.name_any(), "deleted, as somebody asked"),
+        Err(error) => note(context, restore, "Postponed", causes(error)).await?,
+    }
+    deleted
+}
+
+async fn refuse(context: &Context, restore: &Restore, why: String) -> Result<(), ControllerError> {
+    let name = restore.name_any();
+    tracing::warn!(kind = "Restore", name, "its deletion is refused: {why}");
+    note(context, restore, "Refused", why.clone()).await?;
+    context.events.warned(restore, "DeletionRefused", &why).await;
+    let answered = json!({"metadata": {"annotations": {DELETION_REQUESTED: null}}});
+    let (api, parameters, patch) =
+        (context.api::<Restore>(), PatchParams::default(), Patch::Merge(&answered));
+    let doing = format!("answer the request to delete Restore `{name}`");
+    ControllerError::within(doing, api.patch(&name, &parameters, &patch)).await.map(drop)
+}
+
+/// Says in the status why it is not deleted, or not yet.
+async fn note(
+    context: &Context,
+    restore: &Restore,
+    reason: &str,
+    why: String,
+) -> Result<(), ControllerError> {
+    let mut status: RestoreStatus = restore.status.clone().unwrap_or_default();
+    if status.conditions.iter().any(|known| known.type_ == DELETION && known.message == why) {
+        return Ok(());
+    }
+    status.conditions.retain(|known| known.type_ != DELETION);
+    status.conditions.push(condition(DELETION, false, reason, why));
+    let (name, api) = (restore.name_any(), context.api::<Restore>());
+    let noted = Restore { status: Some(status), ..restore.clone() };
+    let doing = format!("write into the status of Restore `{name}` why it is not deleted");
+    ControllerError::within(doing, api.replace_status(&name, &PostParams::default(), &noted)).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::{RestorePhase, RestoreSpec, SYNCED_FROM};
+
+    fn restore(phase: RestorePhase, synced: bool) -> Restore {
+        let mut restore = Restore::new("back", RestoreSpec::default());
+        restore.status = Some(RestoreStatus { phase: Some(phase), ..RestoreStatus::default() });
+        if synced {
+            restore.annotations_mut().insert(SYNCED_FROM.to_owned(), "id".to_owned());
+        }
+        restore
+    }
+
+    #[test]
+    fn what_has_ended_goes_when_its_location_lets_it() {
+        let ended = restore(RestorePhase::Completed, false);
+        assert_eq!(decide(&ended, Place::Usable, false), Step::Work);
+        assert_eq!(decide(&ended, Place::Usable, true), Step::Work, "it was made here");
+        let later = Place::Unavailable("no answer".into());
+        assert_eq!(decide(&ended, later, false), Step::Postpone("no answer".into()));
+        let never = Place::Closed("it is ReadOnly".into());
+        assert_eq!(decide(&ended, never, false), Step::Refuse("it is ReadOnly".into()));
+    }
+
+    #[test]
+    fn what_runs_or_belongs_to_another_cluster_is_kept() {
+        let running = restore(RestorePhase::InProgress, false);
+        assert!(
+            matches!(decide(&running, Place::Usable, false), Step::Refuse(why) if why.contains("in progress"))
+        );
+        let synced = restore(RestorePhase::Completed, true);
+        assert_eq!(decide(&synced, Place::Usable, false), Step::Work);
+        assert!(
+            matches!(decide(&synced, Place::Usable, true), Step::Refuse(why) if why.contains("--restore-only"))
+        );
+        let claims_to_run = restore(RestorePhase::InProgress, true);
+        assert_eq!(decide(&claims_to_run, Place::Usable, false), Step::Work, "what was synced never runs");
+    }
+}
