@@ -71,6 +71,7 @@ else
   # C is for tests that stop its servers and fill its etcd: small, so that it is soon full.
   ARK_LAB_ETCD_ARGS="$ARK_LAB_ETCD_ARGS --quota-backend-bytes 67108864" bring_up ark-test-c C
   export ARK_LAB_NAME_C=ark-test-c
+  export ARK_LAB_NAME_A=ark-test-a
   bring_up ark-test-a A --node 2>"$work/reason" || without on_node "$(grep '^up: ' "$work/reason" | tail -n 1)"
 fi
 

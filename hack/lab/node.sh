@@ -38,13 +38,14 @@ node_names() {
   pods_network=10.$((96 + slot / 250)).$((slot % 250)).0/24
 }
 
-# make_image NAME ROOT ARCHIVE: a one-layer image that `ctr images import` takes, which runs for ever.
+# make_image NAME ROOT ARCHIVE [CONFIG]: a one-layer image that `ctr images import` takes; without a configuration it runs for ever.
 make_image() {
-  local work=$3.parts config
+  local work=$3.parts config run
+  run=${4:-'{"Cmd":["/bin/sleep","infinity"],"Env":["PATH=/bin:/sbin:/usr/bin:/usr/sbin"]}'}
   mkdir -p "$work"
   tar -C "$2" --sort=name --owner=0 --group=0 --numeric-owner -cf "$work/layer.tar" .
-  printf '{"architecture":"%s","os":"linux","config":{"Cmd":["/bin/sleep","infinity"],"Env":["PATH=/bin:/sbin:/usr/bin:/usr/sbin"]},"rootfs":{"type":"layers","diff_ids":["sha256:%s"]}}' \
-    "$(uname -m | sed 's/x86_64/amd64/; s/aarch64/arm64/')" "$(sha256sum "$work/layer.tar" | cut -d' ' -f1)" >"$work/config"
+  printf '{"architecture":"%s","os":"linux","config":%s,"rootfs":{"type":"layers","diff_ids":["sha256:%s"]}}' \
+    "$(uname -m | sed 's/x86_64/amd64/; s/aarch64/arm64/')" "$run" "$(sha256sum "$work/layer.tar" | cut -d' ' -f1)" >"$work/config"
   config=$(sha256sum "$work/config" | cut -d' ' -f1).json
   mv "$work/config" "$work/$config"
   printf '[{"Config":"%s","RepoTags":["%s"],"Layers":["layer.tar"]}]' "$config" "$1" >"$work/manifest.json"

@@ -9,12 +9,13 @@ use serde_json::{Value, json};
 
 use crate::process;
 use crate::support::{Cluster, Lab, TestNamespace, eventually, unique};
-use manifests::{apply, apply_all, chart, essence, file, files, helm, path, read};
+pub use manifests::apply_all;
+use manifests::{apply, chart, essence, file, files, helm, path, read};
 
 const IMAGE: &str = "registry.example/ark:0.1.0";
 
 /// What `ark install` prints for a namespace.
-fn printed(namespace: &str, more: &[&str]) -> Vec<Value> {
+pub fn printed(namespace: &str, more: &[&str]) -> Vec<Value> {
     let arguments =
         ["install", "--namespace", namespace, "--image", IMAGE].into_iter().chain(more.iter().copied());
     let run = process::run(&mut process::ark(arguments)).expect_code(0);
@@ -22,7 +23,7 @@ fn printed(namespace: &str, more: &[&str]) -> Vec<Value> {
 }
 
 /// Removes what belongs to no namespace, so that nothing of a test stays; definitions are left to the other tests.
-async fn remove_roles(cluster: &Cluster, objects: &[Value]) {
+pub async fn remove_roles(cluster: &Cluster, objects: &[Value]) {
     for object in objects {
         if object["kind"].as_str().is_some_and(|kind| kind.starts_with("ClusterRole")) {
             cluster.delete(&path(object)).await;

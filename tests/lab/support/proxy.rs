@@ -22,7 +22,12 @@ pub struct Proxy {
 impl Proxy {
     /// A way to `server` (`127.0.0.1:1234`) without obstacles.
     pub async fn to(server: &str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+        Self::at("127.0.0.1", server).await
+    }
+
+    /// The same, for those who come by another address of this machine.
+    pub async fn at(host: &str, server: &str) -> Self {
+        let listener = TcpListener::bind((host, 0)).await.expect("a port is free");
         let address = listener.local_addr().expect("it is bound");
         let (cut, is_cut) = watch::channel(false);
         let pause = Arc::<AtomicU64>::default();
