@@ -15,7 +15,7 @@ use crate::support::{Cluster, Lab, Proxy, TestNamespace, eventually, fact, inter
 const SLOW: Duration = Duration::from_millis(5);
 
 /// More than one part of a multipart upload, as secrets of a megabyte that does not compress.
-async fn fill(cluster: &Cluster, namespace: &str) {
+pub async fn fill(cluster: &Cluster, namespace: &str) {
     let mut state = 88_172_645_463_325_252_u64;
     for number in 0..16 {
         let mut next = || {
@@ -31,13 +31,14 @@ async fn fill(cluster: &Cluster, namespace: &str) {
 }
 
 /// The S3 server of the lab as a test asks it, past Ark.
-struct S3 {
+pub struct S3 {
     client: aws_sdk_s3::Client,
     bucket: String,
 }
 
 impl S3 {
-    fn new(lab: &Lab, bucket: &str) -> Self {
+    /// The server, and this bucket in it.
+    pub fn new(lab: &Lab, bucket: &str) -> Self {
         let credentials =
             Credentials::new(fact("AWS_ACCESS_KEY_ID"), fact("AWS_SECRET_ACCESS_KEY"), None, None, "lab");
         let config = aws_sdk_s3::Config::builder()
@@ -53,7 +54,7 @@ impl S3 {
     }
 
     /// Multipart uploads of a key that are neither complete nor aborted.
-    async fn uploads(&self, key: &str) -> usize {
+    pub async fn uploads(&self, key: &str) -> usize {
         let listed = self.client.list_multipart_uploads().bucket(&self.bucket).prefix(key).send().await;
         listed.expect("listable").uploads().len()
     }

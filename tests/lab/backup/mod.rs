@@ -6,6 +6,7 @@ mod selection;
 mod sizes;
 
 pub use faults::kubeconfig_with_token;
+pub use interruptions::{S3, fill};
 use serde_json::{Value, json};
 
 use crate::process::{Run, run};

@@ -1,12 +1,14 @@
 //! Killed while a Backup is made: the next server makes it under the same name, or finds that it is made.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::super::stage::{Point, Side, Stage, api, s3};
 use super::super::{BACKUP, Home};
 use super::cases;
-use crate::backup::config_map;
-use crate::support::{Lab, TestNamespace};
+use crate::backup::{S3, config_map, fill};
+use crate::support::{Act, Lab, TestNamespace, eventually};
 
 pub const POINTS: &[Point] = &[
     api("Backup: specification completed", "PATCH", "/backups/{}", ""),
@@ -77,4 +79,27 @@ async fn a_backup_is_made_once_wherever_the_server_is_killed() {
         stage.man().await;
         check(&stage, &name, early).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn what_was_being_uploaded_when_the_server_was_killed_does_not_stay() {
+    let lab = Lab::get().await;
+    let namespace = TestNamespace::create(&lab.a, "large").await;
+    fill(&lab.a, &namespace.name).await;
+    let mut stage = Stage::open(&lab, "crash-upload").await;
+    let (s3, tarball) = (S3::new(&lab, &stage.bucket), "backups/large/large.tar.zst");
+    let killer = stage.server.as_ref().expect("a server runs").killer();
+    let deed: Arc<dyn Fn() + Send + Sync> = Arc::new(move || killer.kill());
+    stage.s3.set(move |asked| {
+        let second = asked.query.contains("partNumber=2");
+        if second { Act::Before(Arc::clone(&deed)) } else { Act::Pass }
+    });
+    begin(&stage.home, "large", &namespace.name).await;
+    let server = stage.server.as_ref().expect("it was started");
+    eventually("the server dies between two parts", async || server.ended()).await;
+    assert_eq!(s3.uploads(tarball).await, 1, "the first part is there, unseen");
+    stage.man().await;
+    check(&stage, "large", None).await;
+    assert_eq!(s3.uploads(tarball).await, 0);
 }

@@ -151,7 +151,7 @@ async fn an_api_server_that_is_away_for_a_while_is_waited_for() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the lab: run hack/test.sh"]
-async fn an_etcd_that_is_full_delays_what_must_be_recorded() {
+async fn an_end_that_the_api_server_does_not_take_is_recorded_later_and_made_once() {
     let lab = Lab::get().await;
     let stage = Stage::open(&lab, "full").await;
     let mut refused = 0;
