@@ -6,12 +6,10 @@ use kube::ResourceExt;
 
 use crate::api::{Backup, Filter, SCHEDULE_NAME_LABEL, Timestamp};
 use crate::cli::Global;
-use crate::cli::door::Door;
 use crate::cli::failure::{Done, Failure};
-use crate::cli::listing::bare;
 use crate::cli::location::SourceArgs;
 use crate::cli::output::{Format, Output};
-use crate::cli::through::{self, Wanted};
+use crate::cli::through::{self, Described};
 use crate::model::{BackupName, Results, Severity};
 
 /// Findings shown without `--details`.
@@ -35,20 +33,9 @@ pub struct DescribeCommand {
 /// Describes the backup from its documents, or from the cluster and what the server hands out.
 pub async fn describe(global: &Global, command: &DescribeCommand, output: &Output) -> Result<Done, Failure> {
     let documents = matches!(output.format(), Format::Json | Format::Yaml);
-    let (backup, results) = match command.source.bucket() {
-        Some(location) => {
-            let stored = location.bucket().await?.open_backup(&command.name).await?;
-            let results = if documents { None } else { Some(stored.results().await?) };
-            (stored.into_document(), Ok(results))
-        }
-        None => {
-            let door = Door::open(global).await?;
-            let backup: Backup = door.get(command.name.as_str()).await?;
-            let wanted = !documents && through::backup_is_whole(&backup).is_ok();
-            let results = if wanted { results(&door, &backup, output).await.map(Some) } else { Ok(None) };
-            (bare(&backup), results)
-        }
-    };
+    let described =
+        through::describe::<Backup>(global, &command.source, &command.name, !documents, output).await?;
+    let Described { object: backup, results } = described;
     if documents {
         output.document(&backup)?;
         return Ok(Done::Complete);
@@ -69,13 +56,6 @@ pub async fn describe(global: &Global, command: &DescribeCommand, output: &Outpu
         files(&backup, output)?;
     }
     Ok(Done::Complete)
-}
-
-async fn results(door: &Door, backup: &Backup, output: &Output) -> Result<Results, Failure> {
-    let bucket = through::backup(door, backup, Wanted::Results, output).await?;
-    let name =
-        backup.name_any().parse().map_err(|error| Failure::failed("reading the name of a backup", &error))?;
-    Ok(bucket.open_backup(&name).await?.results().await?)
 }
 
 fn files(backup: &Backup, output: &Output) -> Result<(), Failure> {

@@ -10,15 +10,14 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
 
-use super::open;
-use crate::api::CompiledSelection;
+use crate::api::{Backup, CompiledSelection};
 use crate::archive::{IndexHeader, IndexItem, IndexLine};
 use crate::cli::Global;
 use crate::cli::failure::{Done, Failure};
 use crate::cli::location::SourceArgs;
 use crate::cli::output::{Format, Output};
 use crate::cli::selection::SelectionArgs;
-use crate::cli::through::Wanted;
+use crate::cli::through::{self, Wanted};
 use crate::model::{BackupName, ItemKey, Progress, term_means};
 
 const CONTENTS_EXAMPLE: &str = "\
@@ -43,7 +42,8 @@ pub struct ContentsCommand {
 /// Lists the items in tarball order, a line each, as the index streams in.
 pub async fn contents(global: &Global, command: &ContentsCommand, output: &Output) -> Result<Done, Failure> {
     let selection = command.selection.compile()?;
-    let bucket = open(global, &command.source, &command.name, Wanted::Index, output).await?;
+    let bucket =
+        through::bucket::<Backup>(global, &command.source, &command.name, Wanted::Index, output).await?;
     let mut lines = bucket.open_backup(&command.name).await?.index().await?;
     let (mut columns, mut found) = (Columns::default(), false);
     while let Some(line) = lines.try_next().await? {
@@ -169,7 +169,8 @@ pub struct LogsCommand {
 
 /// Prints the log: a line each, or as it is stored with `-o json`.
 pub async fn logs(global: &Global, command: &LogsCommand, output: &Output) -> Result<Done, Failure> {
-    let bucket = open(global, &command.source, &command.name, Wanted::Log, output).await?;
+    let bucket =
+        through::bucket::<Backup>(global, &command.source, &command.name, Wanted::Log, output).await?;
     let log = bucket.open_backup(&command.name).await?.log().await?;
     print_log(log, output)
 }
@@ -203,7 +204,8 @@ pub struct VerifyCommand {
 
 /// Verifies; any problem is exit code 1.
 pub async fn verify(global: &Global, command: &VerifyCommand, output: &Output) -> Result<Done, Failure> {
-    let bucket = open(global, &command.source, &command.name, Wanted::Everything, output).await?;
+    let bucket =
+        through::bucket::<Backup>(global, &command.source, &command.name, Wanted::Everything, output).await?;
     let progress = Progress::default();
     progress.stage(format!("verifying {}", command.name));
     let on_bytes = |bytes| progress.transfer(bytes);
@@ -252,7 +254,8 @@ pub async fn download(global: &Global, command: &DownloadCommand, output: &Outpu
             to.display()
         )));
     }
-    let bucket = open(global, &command.source, &command.name, Wanted::Tarball, output).await?;
+    let bucket =
+        through::bucket::<Backup>(global, &command.source, &command.name, Wanted::Tarball, output).await?;
     let stored = bucket.open_backup(&command.name).await?;
     let key = stored.keys().tarball();
     let mut chunks = bucket.store().get(key, None).await?;

@@ -14,15 +14,10 @@ pub use make::elapsed;
 
 use super::Global;
 use super::diff::{self, DiffCommand};
-use super::door::Door;
 use super::failure::{Done, Failure};
 use super::listing::{self, GetArgs};
-use super::location::SourceArgs;
 use super::output::Output;
-use super::through::{self, Wanted};
 use crate::api::Backup;
-use crate::bucket::Bucket;
-use crate::model::BackupName;
 
 /// Make backups, look into them, check them.
 #[derive(Debug, Subcommand)]
@@ -65,23 +60,5 @@ pub async fn run(global: &Global, command: &BackupCommand, output: &Output) -> R
         BackupCommand::Diff(command) => diff::diff(global, command, output).await,
         BackupCommand::Verify(command) => look::verify(global, command, output).await,
         BackupCommand::Download(command) => look::download(global, command, output).await,
-    }
-}
-
-/// The bucket that holds a backup: the one that is named, or what the server hands out of it.
-pub async fn open(
-    global: &Global,
-    source: &SourceArgs,
-    name: &BackupName,
-    wanted: Wanted,
-    output: &Output,
-) -> Result<Bucket, Failure> {
-    match source.bucket() {
-        Some(location) => location.bucket().await,
-        None => {
-            let door = Door::open(global).await?;
-            let backup: Backup = door.get(name.as_str()).await?;
-            through::backup(&door, &backup, wanted, output).await
-        }
     }
 }

@@ -4,16 +4,13 @@ use clap::Args;
 use kube::ResourceExt;
 
 use crate::api::{Restore, RestoreSpec, STORED, Timestamp};
-use crate::bucket::Bucket;
 use crate::cli::Global;
 use crate::cli::backup::{counts, print_log, selection_lines, went_wrong};
-use crate::cli::door::Door;
 use crate::cli::failure::{Done, Failure};
-use crate::cli::listing::bare;
 use crate::cli::location::SourceArgs;
 use crate::cli::output::{Format, Output};
-use crate::cli::through::{self, Wanted};
-use crate::model::{RestoreName, Results};
+use crate::cli::through::{self, Described, Wanted};
+use crate::model::RestoreName;
 
 /// Where values begin in a description.
 const WIDTH: usize = 14;
@@ -36,24 +33,9 @@ pub struct DescribeCommand {
 /// Describes it.
 pub async fn describe(global: &Global, command: &DescribeCommand, output: &Output) -> Result<Done, Failure> {
     let documents = matches!(output.format(), Format::Json | Format::Yaml);
-    let (restore, results) = match command.source.bucket() {
-        Some(location) => {
-            let stored = location.bucket().await?.open_restore(&command.name).await?;
-            let results = if documents { None } else { Some(stored.results().await?) };
-            (stored.into_document(), Ok(results))
-        }
-        None => {
-            let door = Door::open(global).await?;
-            let restore: Restore = door.get(command.name.as_str()).await?;
-            let wanted = !documents && through::restore_is_whole(&restore).is_ok();
-            let results = if wanted {
-                results(&door, &restore, &command.name, output).await.map(Some)
-            } else {
-                Ok(None)
-            };
-            (bare(&restore), results)
-        }
-    };
+    let described =
+        through::describe::<Restore>(global, &command.source, &command.name, !documents, output).await?;
+    let Described { object: restore, results } = described;
     if documents {
         output.document(&restore)?;
         return Ok(Done::Complete);
@@ -67,16 +49,6 @@ pub async fn describe(global: &Global, command: &DescribeCommand, output: &Outpu
         Err(failure) => output.warning(format!("what went wrong is not shown: {}", failure.message())),
     }
     Ok(Done::Complete)
-}
-
-async fn results(
-    door: &Door,
-    restore: &Restore,
-    name: &RestoreName,
-    output: &Output,
-) -> Result<Results, Failure> {
-    let bucket = through::restore(door, restore, Wanted::Results, output).await?;
-    Ok(bucket.open_restore(name).await?.results().await?)
 }
 
 /// What went wrong, as far as the status keeps it: of a restore from a ReadOnly location.
@@ -158,13 +130,7 @@ pub struct LogsCommand {
 
 /// Prints the log: a line each, or as it is stored with `-o json`.
 pub async fn logs(global: &Global, command: &LogsCommand, output: &Output) -> Result<Done, Failure> {
-    let bucket: Bucket = match command.source.bucket() {
-        Some(location) => location.bucket().await?,
-        None => {
-            let door = Door::open(global).await?;
-            let restore: Restore = door.get(command.name.as_str()).await?;
-            through::restore(&door, &restore, Wanted::Log, output).await?
-        }
-    };
+    let bucket =
+        through::bucket::<Restore>(global, &command.source, &command.name, Wanted::Log, output).await?;
     print_log(bucket.open_restore(&command.name).await?.log().await?, output)
 }

@@ -125,7 +125,7 @@ fn a_backup_that_has_no_parts_says_why() {
         json!({"spec": {}, "status": {"phase": "Failed", "failureReason": "the bucket is full"}}),
     );
     for (name, why) in [
-        ("new", "is not made yet (New)"),
+        ("new", "is not finished yet (New)"),
         ("going", "is being deleted"),
         ("refused", "no location"),
         ("failed", "the bucket is full"),

@@ -25,8 +25,8 @@ pub struct Ledger {
     attempts: BTreeMap<String, u64>,
     /// Runs that ended otherwise, and why.
     otherwise: BTreeMap<String, String>,
-    /// Backups that were deleted.
-    deleted: usize,
+    /// Of those, the ones that were deleted; known at the end.
+    deleted: Option<usize>,
 }
 
 /// The phases that mean that a document is in the bucket.
@@ -48,7 +48,7 @@ impl Ledger {
             restored: BTreeSet::new(),
             attempts: BTreeMap::new(),
             otherwise: BTreeMap::new(),
-            deleted: 0,
+            deleted: None,
         }
     }
 
@@ -131,7 +131,7 @@ impl Ledger {
         assert!(lost.is_empty(), "lost without being asked to go: {lost:?}");
         let gone = asked.iter().find(|name| name.starts_with("kept-"));
         assert_eq!(gone, None, "nobody asked for this one to go");
-        self.deleted = self.completed.keys().filter(|name| !here.contains(*name)).count();
+        self.deleted = Some(self.completed.keys().filter(|name| !here.contains(*name)).count());
         for (name, seen) in self.completed.iter().filter(|(name, _)| here.contains(*name)) {
             let now = self.document(name).await.expect("it is there");
             assert!(seen.is_empty() || *seen == now, "{name} was altered after it was Completed");
@@ -142,7 +142,10 @@ impl Ledger {
 impl fmt::Display for Ledger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { store: _, completed, restored, attempts, otherwise, deleted } = self;
-        write!(f, "{} backups Completed, {deleted} of them deleted, ", completed.len())?;
+        write!(f, "{} backups Completed, ", completed.len())?;
+        if let Some(deleted) = deleted {
+            write!(f, "{deleted} of them deleted, ")?;
+        }
         write!(f, "{} restores Completed, by attempt {attempts:?}", restored.len())?;
         let (expected, others): (Vec<_>, Vec<_>) =
             otherwise.iter().partition(|(_, status)| EXPECTED.iter().any(|reason| status.contains(reason)));
