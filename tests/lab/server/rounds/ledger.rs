@@ -25,7 +25,7 @@ pub struct Ledger {
     attempts: BTreeMap<String, u64>,
     /// Runs that ended otherwise, and why.
     otherwise: BTreeMap<String, String>,
-    /// Of those, the ones that were deleted; known at the end.
+    /// How many of the Completed backups were deleted; known at the end.
     deleted: Option<usize>,
 }
 
