@@ -102,6 +102,15 @@ impl Bucket {
         runs.try_flatten().boxed()
     }
 
+    /// How many changes of any cluster's runs wait to be undone, by the listing alone.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn obligations(&self) -> Result<u64, BucketError> {
+        let pages = self.pages(layout::OBLIGATIONS, false);
+        pages.try_fold(0, async |known, page| Ok(known + page.objects.len() as u64)).await
+    }
+
     /// The pages of a listing, one after the other.
     pub(super) fn pages(
         &self,

@@ -98,8 +98,8 @@ impl Bucket {
         Ok(deleted)
     }
 
-    /// Removes what a killed process had sent of the parts that are streamed, which only backups have: invisible, and paid for. Nothing depends on it, so that
-    /// a store that refuses is only told of.
+    /// Removes what a killed process had sent of the parts that are streamed, which only backups have: invisible, and paid
+    /// for. Nothing depends on it, so that a store that refuses is only told of.
     async fn discard_unfinished(&self, keys: &RunKeys) {
         if keys.kind() != RunKind::Backup {
             return;

@@ -45,7 +45,7 @@ pub struct Metrics {
     reconcile_errors: Counters<1>,
     api_requests: Counters<2>,
     store_requests: Counters<2>,
-    obligation_open: Gauge,
+    obligation_open: Gauges<1>,
     leader: Gauge,
 }
 
@@ -171,6 +171,7 @@ impl Metrics {
     /// The location is no longer there: nothing more is said of it.
     pub fn location_gone(&self, location: &str) {
         self.location_available.remove(&by("location", location));
+        self.obligation_open.remove(&by("location", location));
     }
 
     /// A controller failed on an object of this kind, and will try again.
@@ -188,9 +189,11 @@ impl Metrics {
         self.store_requests.get_or_create(&[("op", op.to_owned()), ("outcome", outcome.to_owned())]).inc();
     }
 
-    /// How many things have been changed that must be undone.
-    pub fn obligation_open(&self, number: u64) {
-        self.obligation_open.set(i64::try_from(number).unwrap_or(i64::MAX));
+    /// How many things a location says have been changed and must be undone; the number that was known before.
+    pub fn obligation_open(&self, location: &str, number: u64) -> u64 {
+        let number = i64::try_from(number).unwrap_or(i64::MAX);
+        let before = self.obligation_open.get_or_create(&by("location", location)).set(number);
+        u64::try_from(before).unwrap_or_default()
     }
 
     /// Whether this server acts.

@@ -41,7 +41,7 @@ fn known() -> BTreeMap<String, BTreeSet<String>> {
     metrics.reconcile_failed("k");
     metrics.api_request("get", "200");
     metrics.store_request("get", "ok");
-    metrics.obligation_open(0);
+    metrics.obligation_open("l", 0);
     metrics.leader(true);
     let mut found = BTreeMap::<String, BTreeSet<String>>::new();
     for line in metrics.exposition().expect("a text").lines().filter(|line| !line.starts_with('#')) {

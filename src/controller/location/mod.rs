@@ -48,6 +48,9 @@ async fn reconcile(
         return Ok(Action::await_change());
     }
     let seen = look::look(&context, &looks, &location).await;
+    if let Ok(Seen { obligations, .. }) = seen {
+        tell_of_obligations(&context, &location, obligations);
+    }
     record(&context, location.as_ref().clone(), &seen).await?;
     Ok(Action::requeue(period(&location)))
 }
@@ -91,6 +94,25 @@ async fn record(
         }
     }
     Ok(())
+}
+
+/// Counts what waits to be undone, and says so when that number changes: whoever changed it may be gone.
+fn tell_of_obligations(context: &Context, location: &BackupStorageLocation, open: u64) {
+    let name = location.metadata.name.as_deref().unwrap_or_default();
+    if context.metrics.obligation_open(name, open) == open {
+        return;
+    }
+    let kind = "BackupStorageLocation";
+    if open == 0 {
+        tracing::info!(kind, name, "every change that a backup or restore had to undo is undone");
+    } else {
+        tracing::warn!(
+            kind,
+            name,
+            open,
+            "changes that a backup or restore made wait to be undone; each is an object below `obligations/` in its bucket"
+        );
+    }
 }
 
 /// Tells of a phase that has just begun.

@@ -61,6 +61,9 @@ fn the_rest_is_told_by_location_verb_and_outcome() {
     metrics.sync_created("default", 12);
     metrics.location_available("default", true);
     metrics.location_available("gone", false);
+    assert_eq!(metrics.obligation_open("default", 2), 0);
+    assert_eq!(metrics.obligation_open("default", 1), 2);
+    metrics.obligation_open("gone", 3);
     metrics.location_gone("gone");
     metrics.api_request("GET", "200");
     metrics.store_request("put", "success");
@@ -73,7 +76,7 @@ fn the_rest_is_told_by_location_verb_and_outcome() {
         r#"ark_api_requests_total{verb="GET",code="200"} 1"#,
         r#"ark_store_requests_total{op="put",outcome="success"} 1"#,
         "ark_gc_deleted_total 0",
-        "ark_obligation_open 0",
+        r#"ark_obligation_open{location="default"} 1"#,
         "ark_leader 1",
         "# EOF",
     ] {

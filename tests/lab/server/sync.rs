@@ -49,13 +49,16 @@ async fn put_restore(store: &Arc<dyn Store>, name: &str) {
     put(store, &format!("restores/{name}/ark-restore.json"), document.to_string()).await;
 }
 
+/// What the server counts of a location under this name.
+async fn figure(server: &super::Server, metric: &str, location: &str) -> Option<u64> {
+    let (_, text) = server.get("/metrics").await?;
+    let series = format!("{metric}{{location=\"{location}\"}}");
+    text.lines().find_map(|line| line.strip_prefix(&series)?.trim().parse().ok())
+}
+
 /// Waits until two more passes over a location have begun and ended since now.
 async fn pass_twice(home: &Home<'_>, server: &super::Server, location: &str) {
-    let passes = async || {
-        let (_, text) = server.get("/metrics").await?;
-        let count = format!("ark_sync_duration_seconds_count{{location=\"{location}\"}}");
-        text.lines().find_map(|line| line.strip_prefix(&count)?.trim().parse::<u64>().ok())
-    };
+    let passes = async || figure(server, "ark_sync_duration_seconds_count", location).await;
     let before = passes().await.unwrap_or_default();
     let what = format!("two passes over {location} of {}", home.name());
     eventually(&what, async || passes().await.filter(|now| *now >= before + 2)).await;

@@ -18,7 +18,7 @@ fn bucket(name: &str) -> Value {
 
 fn seen(id: Option<&str>) -> Result<Seen, String> {
     let document = |id: &str| LocationDocument { id: id.to_owned(), format: 2, created_at: Utc::now() };
-    Ok(Seen { identity: id.map(document), conditional_writes: None })
+    Ok(Seen { identity: id.map(document), conditional_writes: None, obligations: 0 })
 }
 
 fn status_of(

@@ -146,6 +146,34 @@ async fn credentials_that_change_are_taken_up_without_a_restart() {
 
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
+async fn what_waits_to_be_undone_is_counted_and_told_whoever_did_it() {
+    let lab = Lab::get().await;
+    let bucket = lab.bucket();
+    let store = store(&bucket).await;
+    let home = Home::found(&lab.a, "undone").await;
+    home.location("default", &bucket, json!({"validationPeriod": "1s"})).await;
+    let server = home.start(ServerOptions::default()).await;
+    let open = async |number: u64| {
+        eventually(&format!("{number} changes are open"), async || {
+            (figure(&server, "ark_obligation_open", "default").await? == number).then_some(())
+        })
+        .await;
+    };
+    open(0).await;
+    put(&store, "obligations/frozen.json", "{}").await;
+    put(&store, "obligations/scaled.json", "{}").await;
+    open(2).await;
+    assert!(server.log().contains("wait to be undone"), "{}", server.log());
+    remove(&store, "obligations/frozen.json").await;
+    remove(&store, "obligations/scaled.json").await;
+    open(0).await;
+    assert!(server.log().contains("is undone"), "{}", server.log());
+    let status = home.read(LOCATION, "default").await.expect("it is there")["status"].clone();
+    assert_eq!(status["phase"], "Available");
+}
+
+#[tokio::test]
+#[ignore = "needs the lab: run hack/test.sh"]
 async fn a_read_only_location_is_read_and_never_written_to() {
     let lab = Lab::get().await;
     let bucket = lab.bucket();
