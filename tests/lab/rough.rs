@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use crate::backup::config_map;
 use crate::process::run;
@@ -98,19 +99,19 @@ async fn an_etcd_that_is_full_loses_nothing_that_was_made() {
     home.create(BACKUP, "before", json!({"includedNamespaces": [home.name()]})).await;
     home.reach(BACKUP, "before", "Completed").await;
 
-    // It is being written when etcd becomes full, and its document still reaches the bucket.
-    let (open, opened) =
-        (std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false)), std::sync::atomic::Ordering::SeqCst);
-    let gate = std::sync::Arc::clone(&open);
+    // Its tarball is under way when etcd becomes full, and arrives at once then: a server that is answered with errors meanwhile
+    // might try again only after its lease has ended.
+    let full = CancellationToken::new();
+    let until = full.clone();
     s3.set(move |asked| {
         let writes = asked.method == "PUT" && asked.path.ends_with("/during.tar.zst");
-        if writes && !gate.load(opened) { Act::Answer(503) } else { Act::Pass }
+        if writes { Act::Held(until.clone()) } else { Act::Pass }
     });
     home.create(BACKUP, "during", json!({"includedNamespaces": [home.name()]})).await;
     home.reach(BACKUP, "during", "InProgress").await;
     let refusal = rough.fill(&waste.name).await;
     assert!(refusal.contains("database space exceeded"), "{refusal}");
-    open.store(true, opened);
+    full.cancel();
     let document = "backups/during/ark-backup.json";
     let store = crate::restore::store(&bucket).await;
     let key = ark::store::ObjectKey::new(document).expect("a key");

@@ -18,12 +18,15 @@ fn seldom_in_step() -> ServerOptions {
     ServerOptions { sync_period: "1h", ..ServerOptions::default() }
 }
 
-/// A home with a usable location, and a server.
+/// A home with a usable location, and a server that has looked into it: what is put there by other ways stays unseen.
 async fn begin<'a>(lab: &'a Lab, purpose: &str, bucket: &str) -> (Home<'a>, Server) {
     let home = Home::found(&lab.a, purpose).await;
     home.location("default", bucket, json!({})).await;
     let server = home.start(seldom_in_step()).await;
-    home.reach(LOCATION, "default", "Available").await;
+    let synced = async || {
+        home.read(LOCATION, "default").await.filter(|found| found["status"]["lastSyncedTime"].is_string())
+    };
+    eventually("the location is synced", synced).await;
     (home, server)
 }
 

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
 
 use super::{Cluster, Lab};
 use wire::{Message, read_answer, read_request};
@@ -49,6 +50,8 @@ pub enum Act {
     Cut,
     /// It waits.
     Late(Duration),
+    /// It waits until this is cancelled.
+    Held(CancellationToken),
 }
 
 type Rule = Box<dyn FnMut(&Asked) -> Act + Send>;
@@ -159,6 +162,7 @@ impl State {
                     continue;
                 }
                 Act::Late(time) => tokio::time::sleep(*time).await,
+                Act::Held(until) => until.cancelled().await,
                 Act::Pass | Act::After(_) | Act::Cut => {}
             }
             match &self.way {
