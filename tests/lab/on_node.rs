@@ -1,7 +1,6 @@
 //! What needs pods that run. `hack/test.sh` adds a node to cluster A for these, and names them where it cannot.
 
 use std::process::Command;
-use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::api::{Api, ListParams, PostParams};
@@ -9,15 +8,13 @@ use serde_json::{Value, json};
 
 use crate::install::{apply_all, printed, remove_roles};
 use crate::server::{BACKUP, Home, LOCATION};
-use crate::support::{Cluster, Lab, Proxy, TestNamespace, eventually, fact, within};
+use crate::support::{Cluster, Lab, Proxy, TestNamespace, eventually, fact};
 
 /// The image that the lab makes from the machine's own busybox; nothing can be pulled.
 pub const IMAGE: &str = "ark.lab/busybox:1";
 
 /// The image of the program under test.
 const ARK: &str = "ark.lab/ark:1";
-/// A pod is deleted, lets go of the lease, and another takes it at its next look.
-const HANDED_OVER: Duration = Duration::from_secs(15);
 
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
@@ -112,10 +109,9 @@ async fn the_server_runs_as_it_is_installed_and_its_replica_takes_over() {
     let pod = first.split('/').next().expect("a pod's name");
     lab.a.delete(&format!("/api/v1/namespaces/{}/pods/{pod}", home.name())).await;
     let begun = std::time::Instant::now();
-    let second = within(HANDED_OVER, "the other replica leads", async || {
-        home.leader().await.filter(|holder| *holder != first)
-    })
-    .await;
+    let second =
+        eventually("the other replica leads", async || home.leader().await.filter(|holder| *holder != first))
+            .await;
     println!("{first} was deleted; {second} leads after {:?}", begun.elapsed());
     home.create(BACKUP, "by-the-second", json!({"includedNamespaces": [home.name()]})).await;
     let made = home.reach(BACKUP, "by-the-second", "Completed").await;

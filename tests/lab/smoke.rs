@@ -3,8 +3,8 @@
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::api::{Api, ListParams, ObjectMeta, PostParams, VersionMatch};
 
-use crate::process::{Running, run};
-use crate::support::{Act, Asked, Cluster, Interceptor, Lab, TestNamespace, eventually, interrupt, unique};
+use crate::process::run;
+use crate::support::{Act, Asked, Cluster, Interceptor, Lab, TestNamespace, eventually, unique};
 
 async fn keep_and_read_back(cluster: &Cluster) -> String {
     let namespace = TestNamespace::create(cluster, "smoke").await;
@@ -77,10 +77,6 @@ async fn buckets_and_names_are_unique_and_their_locations_are_understood() {
 async fn the_binary_runs_against_the_lab() {
     let lab = Lab::get().await;
     run(&mut lab.a.ark(["version"])).expect_code(0);
-    let mut sleeper = std::process::Command::new("sleep");
-    let running = Running::start(sleeper.arg("100"));
-    interrupt(&running);
-    assert_eq!(running.wait().code, None, "SIGINT ends what does not handle it");
 }
 
 #[tokio::test(flavor = "multi_thread")]
