@@ -130,6 +130,16 @@ impl Door {
         answer.map_err(|error| refusal::explain(&asked, &error))
     }
 
+    /// Creates an object; none when its name is taken.
+    pub async fn create_if_free<K: Noun>(&self, object: &K) -> Result<Option<K>, Failure> {
+        let name = object.name_any();
+        let asked = self.asked::<K>("create", Some(&name));
+        match within(&asked, self.api::<K>().create(&PostParams::default(), object)).await? {
+            Err(error) if refusal::is_taken(&error) => Ok(None),
+            answer => answer.map(Some).map_err(|error| refusal::explain(&asked, &error)),
+        }
+    }
+
     /// Merges a change into an object that must be there.
     pub async fn change<K: Noun>(&self, name: &str, change: &Value) -> Result<K, Failure> {
         let asked = self.asked::<K>("patch", Some(name));

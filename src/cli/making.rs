@@ -1,5 +1,7 @@
 //! What every `create` has in common: a name, labels, a look at the object before it is made, and the word that it is.
 
+use std::time::Duration;
+
 use chrono::Utc;
 use clap::Args;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -11,6 +13,9 @@ use super::listing::bare;
 use super::output::{Format, Output};
 use super::pairs::{equation, mapping};
 use crate::api::BackupSpec;
+
+/// Names that are tried for what has none; beyond them, somebody makes objects faster than the time gives names.
+const TRIES: u32 = 5;
 
 /// What every `create` takes.
 #[derive(Args, Debug)]
@@ -39,6 +44,18 @@ impl MakeArgs {
 /// The time in UTC, which ends or is the name of what has none: `20261121030000`.
 pub fn stamp() -> String {
     Utc::now().format("%Y%m%d%H%M%S").to_string()
+}
+
+/// Creates an object whose name is `prefix` and the time; where another command of this second was faster, a second later.
+pub async fn create_timed<K: Noun>(door: &Door, mut object: K, prefix: &str) -> Result<K, Failure> {
+    for _ in 0..TRIES {
+        if let Some(created) = door.create_if_free(&object).await? {
+            return Ok(created);
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        object.meta_mut().name = Some(format!("{prefix}{}", stamp()));
+    }
+    door.create(&object).await
 }
 
 /// Prints an object that is not created.

@@ -70,7 +70,17 @@ pub async fn run(
     duty.send_replace(Duty::StandingBy);
     let election = Election::new(&cluster, &settings.namespace, &settings.holder);
     let Some(held) = election.win(&stop).await? else { return Ok(()) };
-    tracing::info!(holder = held.holder(), namespace = settings.namespace, cluster = identity.uid, "leading");
+    let Settings { namespace, restore_only, disable_schedules, disable_restores, .. } = &settings;
+    let (holder, cluster_uid) = (held.holder(), &identity.uid);
+    tracing::info!(
+        holder,
+        namespace,
+        cluster_uid,
+        restore_only,
+        disable_schedules,
+        disable_restores,
+        "leading"
+    );
     metrics.leader(true);
     duty.send_replace(Duty::Filling);
     let (context, feeds) = prepare(cluster, identity, settings, metrics, handouts, stop.child_token());

@@ -11,7 +11,7 @@ use crate::cli::Global;
 use crate::cli::door::{Door, Noun};
 use crate::cli::failure::{Done, Failure};
 use crate::cli::listing::bare;
-use crate::cli::making::{MakeArgs, made, preview, stamp};
+use crate::cli::making::{MakeArgs, create_timed, made, preview, stamp};
 use crate::cli::output::{Format, Output, count};
 use crate::cli::template::TemplateArgs;
 use crate::cli::waiting::{Waited, wait};
@@ -68,7 +68,11 @@ pub async fn create(global: &Global, command: &CreateCommand, output: &Output) -
         return preview(&backup, output);
     }
     let began = Instant::now();
-    let created = door.create(&backup).await?;
+    let prefix = command.from_schedule.as_ref().map(|schedule| format!("{schedule}-")).unwrap_or_default();
+    let created = match &command.name {
+        Some(_) => door.create(&backup).await?,
+        None => create_timed(&door, backup, &prefix).await?,
+    };
     let name = created.name_any();
     if !command.wait {
         return made(

@@ -34,6 +34,11 @@ pub fn is_no_object(error: &kube::Error) -> bool {
     status(error).is_some_and(|status| status.code == 404 && missing_kind(status).is_some())
 }
 
+/// Whether an object has the name already.
+pub fn is_taken(error: &kube::Error) -> bool {
+    status(error).is_some_and(|status| status.code == 409 && status.reason == "AlreadyExists")
+}
+
 /// That the namespace is missing.
 pub fn no_namespace(namespace: &str) -> String {
     format!(

@@ -12,7 +12,7 @@ use crate::cli::backup::{elapsed, failed, refused};
 use crate::cli::door::Door;
 use crate::cli::failure::{Done, Failure};
 use crate::cli::listing::bare;
-use crate::cli::making::{MakeArgs, made, preview, stamp};
+use crate::cli::making::{MakeArgs, create_timed, made, preview, stamp};
 use crate::cli::output::{Format, Output, count};
 use crate::cli::waiting::{Waited, wait};
 use crate::model::{BackupName, ObjectName, RestoreName};
@@ -73,7 +73,10 @@ pub async fn create(global: &Global, command: &CreateCommand, output: &Output) -
     }
     let door = Door::open(global).await?;
     let began = Instant::now();
-    let created = door.create(&restore).await?;
+    let created = match &command.name {
+        Some(_) => door.create(&restore).await?,
+        None => create_timed(&door, restore, &prefix(command)).await?,
+    };
     let name = created.name_any();
     if !command.wait {
         return made(
@@ -98,14 +101,20 @@ fn build(global: &Global, command: &CreateCommand) -> Result<Restore, Failure> {
         before: *before,
         ..RestoreSpec::default()
     };
-    let origin = source.backup_name.clone().or_else(|| source.schedule_name.clone()).unwrap_or_default();
     let name = match name {
         Some(name) => name.to_string(),
-        None => format!("{origin}-{}", stamp()),
+        None => format!("{}{}", prefix(command), stamp()),
     };
     let mut object = Restore::new(&name, restore.spec(source)?);
     object.metadata = make.metadata(&name, &global.namespace)?;
     Ok(object)
+}
+
+/// What stands before the time in the name of a Restore that was given none: what it is made from.
+fn prefix(command: &CreateCommand) -> String {
+    let backup = command.from_backup.as_ref().map(ToString::to_string);
+    let origin = backup.or_else(|| command.from_schedule.as_ref().map(ToString::to_string));
+    format!("{}-", origin.unwrap_or_default())
 }
 
 fn report(restore: &Restore, began: Instant, output: &Output) -> Result<Done, Failure> {

@@ -51,6 +51,9 @@ fn summary(schedule: &Schedule, output: &Output) -> Result<(), Failure> {
     let (spec, status) = (&schedule.spec, schedule.status.clone().unwrap_or_default());
     output.line(format!("Name:          {}", schedule.name_any()))?;
     output.line(format!("Phase:         {}", cell(status.phase.map(|phase| format!("{phase:?}")))))?;
+    if status.phase.is_none() {
+        output.line("  no server has taken it up: none runs here, or it was started with --restore-only or --disable-schedules")?;
+    }
     for error in &status.validation_errors {
         output.line(format!("  error: {error}"))?;
     }
