@@ -1,5 +1,6 @@
 //! What every `create` has in common: a name, labels, a look at the object before it is made, and the word that it is.
 
+use std::str::FromStr;
 use std::time::Duration;
 
 use chrono::Utc;
@@ -13,6 +14,7 @@ use super::listing::bare;
 use super::output::{Format, Output};
 use super::pairs::{equation, mapping};
 use crate::api::BackupSpec;
+use crate::bucket::{Bucket, RunKeys, RunKind};
 
 /// Names that are tried for what has none; beyond them, somebody makes objects faster than the time gives names.
 const TRIES: u32 = 5;
@@ -44,6 +46,24 @@ impl MakeArgs {
 /// The time in UTC, which ends or is the name of what has none: `20261121030000`.
 pub fn stamp() -> String {
     Utc::now().format("%Y%m%d%H%M%S").to_string()
+}
+
+/// A name for a run that was given none: `prefix` and the time, of which the bucket has nothing; where another command of
+/// this second was faster, of a later one.
+pub async fn timed_name<N>(bucket: &Bucket, kind: RunKind, prefix: &str) -> Result<N, Failure>
+where
+    N: FromStr<Err: std::error::Error>,
+{
+    let mut name = format!("{prefix}{}", stamp());
+    for _ in 0..TRIES {
+        let Some(keys) = RunKeys::parse(kind, &name) else { break };
+        if !bucket.has(keys.claim()).await? && !bucket.has(keys.document()).await? {
+            break;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        name = format!("{prefix}{}", stamp());
+    }
+    name.parse().map_err(|error| Failure::failed(&format!("naming the {kind}"), &error))
 }
 
 /// Creates an object whose name is `prefix` and the time; where another command of this second was faster, a second later.
@@ -95,4 +115,30 @@ pub async fn make<K: Noun>(
 pub fn check(spec: &BackupSpec) -> Result<(), Failure> {
     let wrong = spec.validate();
     if wrong.is_empty() { Ok(()) } else { Err(super::selection::refused(&wrong)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::model::RestoreName;
+    use crate::store::{Location, PutMode, open};
+
+    #[tokio::test]
+    async fn runs_of_one_second_get_a_name_each() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("file://{}", folder.path().display());
+        let bucket = Bucket::new(open(&Location::from_url(&url).unwrap()).await.unwrap());
+        let mut names = BTreeSet::new();
+        for claimed in [true, false, false] {
+            let name: RestoreName = timed_name(&bucket, RunKind::Restore, "monday-").await.unwrap();
+            assert!(name.as_str().starts_with("monday-20"), "{name}");
+            let keys = RunKeys::restore(&name).unwrap();
+            let key = if claimed { keys.claim() } else { keys.document() };
+            bucket.store().put(key, "{}".into(), PutMode::Create).await.unwrap();
+            names.insert(name.to_string());
+        }
+        assert_eq!(names.len(), 3);
+    }
 }

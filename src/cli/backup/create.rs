@@ -5,7 +5,7 @@ use std::time::Instant;
 use clap::Args;
 use kube::{Resource, ResourceExt};
 
-use super::make::{default_name, elapsed};
+use super::make::elapsed;
 use crate::api::{Backup, BackupPhase, BackupStatus, SCHEDULE_NAME_LABEL, Schedule, label_value};
 use crate::cli::Global;
 use crate::cli::door::{Door, Noun};
@@ -90,12 +90,9 @@ pub async fn create(global: &Global, command: &CreateCommand, output: &Output) -
 }
 
 fn plain(global: &Global, command: &CreateCommand) -> Result<Backup, Failure> {
-    let name = match &command.name {
-        Some(name) => name.clone(),
-        None => default_name()?,
-    };
-    let mut backup = Backup::new(name.as_str(), command.template.spec()?);
-    backup.metadata = command.make.metadata(name.as_str(), &global.namespace)?;
+    let name = command.name.as_ref().map_or_else(stamp, ToString::to_string);
+    let mut backup = Backup::new(&name, command.template.spec()?);
+    backup.metadata = command.make.metadata(&name, &global.namespace)?;
     Ok(backup)
 }
 

@@ -9,9 +9,10 @@ use uuid::Uuid;
 
 use crate::api::{self, BackupSpec};
 use crate::backup::{self, BackupOutcome, BackupRequest};
+use crate::bucket::RunKind;
 use crate::cli::failure::{Done, Failure};
 use crate::cli::location::LocationArgs;
-use crate::cli::making::{check, stamp};
+use crate::cli::making::{check, timed_name};
 use crate::cli::output::{Format, Output, count, findings};
 use crate::cli::selection::SelectionArgs;
 use crate::cli::{Global, signal};
@@ -44,38 +45,34 @@ pub struct RunCommand {
 
 /// Makes the backup.
 pub async fn run(global: &Global, command: &RunCommand, output: &Output) -> Result<Done, Failure> {
-    let name = match &command.name {
-        Some(name) => name.clone(),
-        None => default_name()?,
-    };
     let spec =
         BackupSpec { filter: command.selection.filter()?, ttl: command.ttl.clone(), ..BackupSpec::default() };
     // What is wrong with the command line is told before anything is touched.
     check(&spec)?;
     command.location.check()?;
     let cluster = global.cluster().await?;
+    let identity = cluster.identity().await?;
+    let bucket = command.location.bucket().await?;
+    bucket.establish_identity().await?;
+    let name = match &command.name {
+        Some(name) => name.clone(),
+        None => timed_name(&bucket, RunKind::Backup, "").await?,
+    };
     let request = BackupRequest {
         name,
         spec,
         labels: BTreeMap::new(),
         uid: Uuid::new_v4().to_string(),
         holder: crate::cli::holder(),
-        cluster: cluster.identity().await?,
+        cluster: identity,
         attempt: 1,
     };
-    let bucket = command.location.bucket().await?;
-    bucket.establish_identity().await?;
     let began = Instant::now();
     let progress = Progress::default();
     let stop = signal::stopped(output, "removing what is half-written from the bucket");
     let work = backup::run(&cluster, &bucket, &request, &progress, stop);
     let outcome = output.follow(&progress, work).await?;
     report(&outcome, began, output)
-}
-
-/// The name of a backup that was given none.
-pub fn default_name() -> Result<BackupName, Failure> {
-    stamp().parse().map_err(|error| Failure::failed("naming the backup", &error))
 }
 
 fn report(outcome: &BackupOutcome, began: Instant, output: &Output) -> Result<Done, Failure> {

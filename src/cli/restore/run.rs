@@ -8,10 +8,11 @@ use uuid::Uuid;
 
 use super::flags::RestoreArgs;
 use crate::api::RestoreSpec;
+use crate::bucket::RunKind;
 use crate::cli::backup::elapsed;
 use crate::cli::failure::{Done, Failure};
 use crate::cli::location::LocationArgs;
-use crate::cli::making::stamp;
+use crate::cli::making::timed_name;
 use crate::cli::output::{Format, Output, count, findings};
 use crate::cli::{Global, signal};
 use crate::model::{BackupName, Progress, RestoreName};
@@ -54,13 +55,13 @@ pub async fn run(global: &Global, command: &RunCommand, output: &Output) -> Resu
     let backup_name = Some(command.from_backup.to_string());
     let spec = command.restore.spec(RestoreSpec { backup_name, ..RestoreSpec::default() })?;
     command.location.check()?;
+    let cluster = global.cluster().await?;
+    let identity = cluster.identity().await?;
+    let bucket = command.location.bucket().await?;
     let name = match &command.name {
         Some(name) => name.clone(),
-        None => format!("{}-{}", command.from_backup, stamp())
-            .parse()
-            .map_err(|error| Failure::failed("naming the restore", &error))?,
+        None => timed_name(&bucket, RunKind::Restore, &format!("{}-", command.from_backup)).await?,
     };
-    let cluster = global.cluster().await?;
     let request = RestoreRequest {
         name,
         spec,
@@ -68,12 +69,11 @@ pub async fn run(global: &Global, command: &RunCommand, output: &Output) -> Resu
         labels: BTreeMap::new(),
         uid: Uuid::new_v4().to_string(),
         holder: crate::cli::holder(),
-        cluster: cluster.identity().await?,
+        cluster: identity,
         attempt: 1,
         record: true,
         parallel: usize::try_from(command.parallel).unwrap_or(DEFAULT_PARALLEL),
     };
-    let bucket = command.location.bucket().await?;
     let began = Instant::now();
     let progress = Progress::default();
     if command.dry_run {
