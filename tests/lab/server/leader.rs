@@ -37,7 +37,7 @@ async fn says(server: &Server, readiness: &str, leader: &str) {
         (code == 200 && words == readiness).then_some(())
     })
     .await;
-    let (_, metrics) = server.get("/metrics").await.expect("metrics");
+    let (_, metrics) = eventually("metrics", async || server.get("/metrics").await).await;
     assert!(metrics.lines().any(|line| line == leader), "{metrics}");
 }
 

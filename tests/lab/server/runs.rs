@@ -78,10 +78,14 @@ async fn a_backup_is_made_and_recorded_and_restored_into_another_namespace() {
     );
     assert_eq!(condition(&restored, "Stored")["status"], "True");
 
-    let events = lab.a.read(&format!("/api/v1/namespaces/{}/events", home.name())).await.expect("listable");
+    // An Event follows the status that it tells of.
+    let events = format!("/api/v1/namespaces/{}/events", home.name());
     for (name, reason) in [("one", "InProgress"), ("one", "Completed"), ("back", "Completed")] {
         let of = |event: &Value| event["involvedObject"]["name"] == name && event["reason"] == reason;
-        assert!(events["items"].as_array().expect("a list").iter().any(of), "{name} {reason}: {events}");
+        eventually(&format!("an Event says that {name} is {reason}"), async || {
+            lab.a.read(&events).await?["items"].as_array()?.iter().any(of).then_some(())
+        })
+        .await;
     }
 }
 
