@@ -122,12 +122,10 @@ impl Door {
         Ok(objects)
     }
 
-    /// Creates an object.
+    /// Creates an object, whose name must be free.
     pub async fn create<K: Noun>(&self, object: &K) -> Result<K, Failure> {
-        let name = object.name_any();
-        let asked = self.asked::<K>("create", Some(&name));
-        let answer = within(&asked, self.api::<K>().create(&PostParams::default(), object)).await?;
-        answer.map_err(|error| refusal::explain(&asked, &error))
+        let created = self.create_if_free(object).await?;
+        created.ok_or_else(|| refusal::taken(&self.asked::<K>("create", Some(&object.name_any()))))
     }
 
     /// Creates an object; none when its name is taken.

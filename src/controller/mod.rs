@@ -71,11 +71,11 @@ pub async fn run(
     let election = Election::new(&cluster, &settings.namespace, &settings.holder);
     let Some(held) = election.win(&stop).await? else { return Ok(()) };
     let Settings { namespace, restore_only, disable_schedules, disable_restores, .. } = &settings;
-    let (holder, cluster_uid) = (held.holder(), &identity.uid);
+    let (holder, uid) = (held.holder(), &identity.uid);
     tracing::info!(
         holder,
         namespace,
-        cluster_uid,
+        cluster = uid,
         restore_only,
         disable_schedules,
         disable_restores,

@@ -3,8 +3,8 @@
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::api::{Api, ListParams, ObjectMeta, PostParams, VersionMatch};
 
-use crate::process::run;
-use crate::support::{Act, Asked, Cluster, Interceptor, Lab, TestNamespace, eventually, unique};
+use crate::process::{Running, run};
+use crate::support::{Act, Asked, Cluster, Interceptor, Lab, TestNamespace, eventually, interrupt, unique};
 
 async fn keep_and_read_back(cluster: &Cluster) -> String {
     let namespace = TestNamespace::create(cluster, "smoke").await;
@@ -77,6 +77,11 @@ async fn buckets_and_names_are_unique_and_their_locations_are_understood() {
 async fn the_binary_runs_against_the_lab() {
     let lab = Lab::get().await;
     run(&mut lab.a.ark(["version"])).expect_code(0);
+    // Who starts the tests with `&` from a script has them ignore SIGINT, and their children.
+    let mut sleeper = std::process::Command::new("env");
+    let running = Running::start(sleeper.args(["--default-signal=INT", "sleep", "100"]));
+    interrupt(&running);
+    assert_eq!(running.wait().code, None, "SIGINT ends what does not handle it");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -68,10 +68,9 @@ pub async fn create(global: &Global, command: &CreateCommand, output: &Output) -
         return preview(&backup, output);
     }
     let began = Instant::now();
-    let prefix = command.from_schedule.as_ref().map(|schedule| format!("{schedule}-")).unwrap_or_default();
     let created = match &command.name {
         Some(_) => door.create(&backup).await?,
-        None => create_timed(&door, backup, &prefix).await?,
+        None => create_timed(&door, backup, &prefix(command)).await?,
     };
     let name = created.name_any();
     if !command.wait {
@@ -89,8 +88,18 @@ pub async fn create(global: &Global, command: &CreateCommand, output: &Output) -
     }
 }
 
+fn name(command: &CreateCommand) -> String {
+    let timed = || format!("{}{}", prefix(command), stamp());
+    command.name.as_ref().map_or_else(timed, ToString::to_string)
+}
+
+/// What stands before the time in the name of a Backup that was given none.
+fn prefix(command: &CreateCommand) -> String {
+    command.from_schedule.as_ref().map(|schedule| format!("{schedule}-")).unwrap_or_default()
+}
+
 fn plain(global: &Global, command: &CreateCommand) -> Result<Backup, Failure> {
-    let name = command.name.as_ref().map_or_else(stamp, ToString::to_string);
+    let name = name(command);
     let mut backup = Backup::new(&name, command.template.spec()?);
     backup.metadata = command.make.metadata(&name, &global.namespace)?;
     Ok(backup)
@@ -99,10 +108,7 @@ fn plain(global: &Global, command: &CreateCommand) -> Result<Backup, Failure> {
 /// The Backup that the schedule would make now.
 fn of_schedule(global: &Global, command: &CreateCommand, schedule: &Schedule) -> Result<Backup, Failure> {
     let origin = schedule.name_any();
-    let name = match &command.name {
-        Some(name) => name.to_string(),
-        None => format!("{origin}-{}", stamp()),
-    };
+    let name = name(command);
     let spec = command.template.over_template(schedule.spec.template.clone(), &origin)?;
     let mut backup = Backup::new(&name, spec);
     backup.metadata = command.make.metadata(&name, &global.namespace)?;

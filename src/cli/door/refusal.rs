@@ -39,6 +39,15 @@ pub fn is_taken(error: &kube::Error) -> bool {
     status(error).is_some_and(|status| status.code == 409 && status.reason == "AlreadyExists")
 }
 
+/// That an object has the name already.
+pub fn taken(asked: &Asked<'_>) -> Failure {
+    let Asked { noun, name, namespace, .. } = asked;
+    Failure::because(format!(
+        "there is already a {noun} `{}` in namespace {namespace}; use another name, or delete that one first",
+        name.unwrap_or_default()
+    ))
+}
+
 /// That the namespace is missing.
 pub fn no_namespace(namespace: &str) -> String {
     format!(
@@ -53,7 +62,7 @@ pub fn timed_out(asked: &Asked<'_>, after: Duration) -> Failure {
 
 /// The failure in words.
 pub fn explain(asked: &Asked<'_>, error: &kube::Error) -> Failure {
-    let Asked { verb, noun, plural, name, namespace, server } = asked;
+    let Asked { verb, plural, namespace, server, .. } = asked;
     let Some(status) = status(error) else { return unanswered(asked, error) };
     let message = &status.message;
     match status.code {
@@ -69,10 +78,6 @@ pub fn explain(asked: &Asked<'_>, error: &kube::Error) -> Failure {
         404 if missing_kind(status) == Some("namespaces") => Failure::not_found(no_namespace(namespace)),
         404 if missing_kind(status).is_none() => Failure::because(format!(
             "cannot {asked}: this cluster does not know the kind `{plural}.{GROUP}`, so that Ark is not installed in it; `ark install` prints what to apply, `ark crd` the kinds alone"
-        )),
-        409 if status.reason == "AlreadyExists" => Failure::because(format!(
-            "there is already a {noun} `{}` in namespace {namespace}; use another name, or delete that one first",
-            name.unwrap_or_default()
         )),
         code => Failure::because(format!("cannot {asked}: {message} ({code} {})", status.reason)),
     }
