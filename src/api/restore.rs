@@ -110,7 +110,7 @@ pub enum ExistingResourcePolicy {
     #[default]
     #[serde(alias = "none")]
     None,
-    /// Make it as it was in the backup, by server-side apply.
+    /// Make it as it was in the backup, in place.
     #[serde(alias = "update")]
     Update,
     /// Delete it, wait until it is gone, create it.
@@ -272,7 +272,7 @@ impl RestoreSpec {
     pub fn validate(&self) -> Vec<InvalidSpec> {
         let mut wrong = self.validate_source();
         wrong.extend(self.filter.compile().err().unwrap_or_default());
-        wrong.extend(check_namespace_mapping(&self.namespace_mapping));
+        wrong.extend(check_namespace_mapping(&self.namespace_mapping, &self.filter.included_namespaces));
         wrong.extend(check_mapping("storageClassMapping", &self.storage_class_mapping));
         wrong.extend(check_mapping("imageMapping", &self.image_mapping));
         for (at, modifier) in self.resource_modifiers.iter().enumerate() {

@@ -11,13 +11,13 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::account::Done;
-use super::compare::{Difference, compare};
+use super::compare::{Difference, Intended, compare};
 use super::error::RestoreError;
-use super::existing::{Verdict, decide, go_on, is_default_account, merge_account};
+use super::existing::{Facts, Verdict, decide, go_on, is_default_account, merge_account};
 use super::inventory::EntryId;
 use super::outcome::Action;
 use super::prepare::{Owning, Prepared, Ready};
-use super::rewrite::Owner;
+use super::rewrite::{ItemShape, Owner, OwnerView};
 use super::work::{Work, uid_of};
 use crate::cluster::ClusterError;
 use crate::model::{Category, Finding, ItemKey, NAMESPACES, SkipReason, causes};
@@ -163,7 +163,7 @@ impl Work<'_> {
                 Met::Done(Action::Create, Some(why.to_owned()), Vec::new())
             }
             Verdict::Unchanged => Met::Done(Action::Skip(SkipReason::Unchanged), None, Vec::new()),
-            Verdict::Leave | Verdict::Protect => {
+            Verdict::Leave(_) => {
                 let warnings =
                     verdict.warning(&live.difference).map(|text| ready.warning(Category::Conflict, text));
                 Met::Done(Action::Skip(SkipReason::Exists), differs(), warnings.into_iter().collect())
@@ -215,9 +215,12 @@ impl Work<'_> {
     }
 
     fn compare(&self, target: &ItemKey, wanted: &Value, live: Value) -> Difference {
-        let keep = |uid: &str| Owner::New(uid.to_owned());
-        match self.plain.rewrite(&target.kind, target, live, &keep) {
-            Ok(live) => compare(&target.kind, wanted, &live.body),
+        let keep = |owner: &OwnerView<'_>| Owner::New(owner.uid.to_owned());
+        let shape = ItemShape { owners: &keep, status_is_data: false };
+        match self.plain.rewrite(&target.kind, target, live, shape) {
+            Ok(live) => {
+                compare(&target.kind, Intended { body: wanted, awaited: &[], status: None }, &live)
+            }
             Err(error) => Difference { changed: vec![causes(&error)], extra: Vec::new() },
         }
     }
@@ -225,7 +228,7 @@ impl Work<'_> {
     /// What the policy says about an item that is there.
     pub fn judge(&self, ready: &Ready<'_>, live: &Live) -> Verdict {
         let standing = self.source.inventory.entry(ready.entry).standing;
-        let verdict = decide(&ready.target, standing, &live.difference, self.policy);
+        let verdict = decide(&ready.target, standing, &live.difference, self.policy, Facts::default());
         if live.restored { go_on(verdict) } else { verdict }
     }
 

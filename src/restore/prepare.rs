@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::inventory::EntryId;
 use super::kinds::Served;
-use super::rewrite::{Owner, never_restored};
+use super::rewrite::{ItemShape, Owner, OwnerView, never_restored};
 use super::work::Work;
 use crate::cluster::KindInfo;
 use crate::model::{Category, Finding, ItemKey, SkipReason, VOLUMES, causes};
@@ -77,11 +77,12 @@ impl Work<'_> {
             return Ok(Prepared::Skip(reason, Some(why.clone())));
         }
         let awaited = Cell::new(false);
-        let owners = |uid: &str| match owning {
-            Owning::Keep => Owner::New(uid.to_owned()),
-            Owning::Wait | Owning::Drop => self.owners.find(uid, &awaited),
+        let owners = |owner: &OwnerView<'_>| match owning {
+            Owning::Keep => Owner::New(owner.uid.to_owned()),
+            Owning::Wait | Owning::Drop => self.owners.find(owner.uid, &awaited),
         };
-        let rewritten = (self.rewriter.rewrite(&item.kind, &item, value, &owners))
+        let shape = ItemShape { owners: &owners, status_is_data: false };
+        let rewritten = (self.rewriter.rewrite(&item.kind, &item, value, shape))
             .map_err(|error| Finding::error(error.category(), causes(&error)).on_item(item.clone()))?;
         if awaited.get() && owning == Owning::Wait {
             return Ok(Prepared::Later);

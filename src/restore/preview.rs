@@ -115,7 +115,7 @@ impl Work<'_> {
                 let verdict = self.judge(ready, &live);
                 done.act.action = match verdict {
                     Verdict::Unchanged => Action::Skip(SkipReason::Unchanged),
-                    Verdict::Leave | Verdict::Protect => Action::Skip(SkipReason::Exists),
+                    Verdict::Leave(_) => Action::Skip(SkipReason::Exists),
                     Verdict::Update => Action::Update,
                     Verdict::Recreate => Action::Recreate,
                     Verdict::Restored => Action::Create,

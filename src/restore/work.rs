@@ -119,10 +119,7 @@ impl<'a> Work<'a> {
             kinds: Kinds::resolve(&source.inventory, &catalog, &HashMap::new()),
             owners: Owners::awaiting(planned),
             rewriter: Rewriter::new(RewriteOptions { returning_volumes, ..options }),
-            plain: Rewriter::new(RewriteOptions {
-                preserve_node_ports: spec.preserve_node_ports.unwrap_or_default(),
-                ..RewriteOptions::default()
-            }),
+            plain: Rewriter::plain(),
             volumes,
             policy: spec.existing_resource_policy.unwrap_or_default(),
             broken_namespaces: HashMap::new(),

@@ -120,8 +120,12 @@ fn rewriter(mapping: &[(&str, &str)]) -> Rewriter {
     })
 }
 
-fn unchanged(uid: &str) -> Owner {
-    Owner::New(uid.to_owned())
+fn unchanged(owner: &OwnerView<'_>) -> Owner {
+    Owner::New(owner.uid.to_owned())
+}
+
+fn shape(owners: &dyn Fn(&OwnerView<'_>) -> Owner) -> ItemShape<'_> {
+    ItemShape { owners, status_is_data: false }
 }
 
 proptest! {
@@ -136,17 +140,17 @@ proptest! {
         };
         let rewriter = Rewriter::new(options);
         never_restored(&kind, &item);
-        let whole = rewriter.rewrite(&kind, &key, item.clone(), &|_| Owner::Gone);
+        let whole = rewriter.rewrite(&kind, &key, item.clone(), shape(&|_| Owner::Gone));
         prop_assert!(whole.is_err() || item["metadata"].is_object());
-        prop_assert!(rewriter.rewrite(&kind, &key, named(item, &key), &|_| Owner::Gone).is_ok());
+        prop_assert!(rewriter.rewrite(&kind, &key, named(item, &key), shape(&|_| Owner::Gone)).is_ok());
     }
 
     #[test]
     fn rewriting_again_changes_nothing(kind in arbitrary_kind(), item in arbitrary_json()) {
         let key = key_of(&kind);
         let rewriter = rewriter(&[]);
-        let once = rewriter.rewrite(&kind, &key, named(item, &key), &unchanged).unwrap();
-        let twice = rewriter.rewrite(&kind, &key, once.body.clone(), &unchanged).unwrap();
+        let once = rewriter.rewrite(&kind, &key, named(item, &key), shape(&unchanged)).unwrap();
+        let twice = rewriter.rewrite(&kind, &key, once.body.clone(), shape(&unchanged)).unwrap();
         prop_assert_eq!(once.body, twice.body);
     }
 
@@ -154,22 +158,22 @@ proptest! {
     fn mapping_a_namespace_to_itself_changes_nothing(kind in arbitrary_kind(), item in arbitrary_json()) {
         let key = key_of(&kind);
         let item = named(item, &key);
-        let mapped = rewriter(&[("a", "a"), ("b", "b")]).rewrite(&kind, &key, item.clone(), &unchanged).unwrap();
-        prop_assert_eq!(mapped, rewriter(&[]).rewrite(&kind, &key, item, &unchanged).unwrap());
+        let mapped = rewriter(&[("a", "a"), ("b", "b")]).rewrite(&kind, &key, item.clone(), shape(&unchanged)).unwrap();
+        prop_assert_eq!(mapped, rewriter(&[]).rewrite(&kind, &key, item, shape(&unchanged)).unwrap());
     }
 
     #[test]
     fn a_chained_mapping_and_its_inverse_cancel_out(kind in arbitrary_kind(), item in arbitrary_json()) {
         // A swap maps each name once or the two would fall together; swapped back, everything is as it was.
         let key = key_of(&kind);
-        let plain = rewriter(&[]).rewrite(&kind, &key, named(item, &key), &unchanged).unwrap().body;
+        let plain = rewriter(&[]).rewrite(&kind, &key, named(item, &key), shape(&unchanged)).unwrap().body;
         // The annotation's text may be spelled differently after the round trip.
         prop_assume!(shape::at(&plain, &["metadata", "annotations", LAST_APPLIED]).is_none());
         let swap = rewriter(&[("a", "b"), ("b", "a")]);
-        let there = swap.rewrite(&kind, &key, plain.clone(), &unchanged).unwrap();
+        let there = swap.rewrite(&kind, &key, plain.clone(), shape(&unchanged)).unwrap();
         let mapped = ItemKey { namespace: there.namespace.clone(), name: there.name.clone(), ..key };
         prop_assert!(mapped.namespace.as_deref() == Some("b") || mapped.name == "b");
-        prop_assert_eq!(swap.rewrite(&kind, &mapped, there.body, &unchanged).unwrap().body, plain);
+        prop_assert_eq!(swap.rewrite(&kind, &mapped, there.body, shape(&unchanged)).unwrap().body, plain);
     }
 }
 
@@ -194,7 +198,7 @@ fn the_chain_makes_an_item_ready_for_another_cluster() {
             "annotations": {"pv.kubernetes.io/bind-completed": "yes"}, "ownerReferences": [{"kind": "StatefulSet", "name": "db", "uid": "old"}]},
         "spec": {"accessModes": ["ReadWriteOnce"], "storageClassName": "fast", "volumeName": "pv-1", "resources": {"requests": {"storage": "1Gi"}}},
         "status": {"phase": "Bound"}});
-    let rewritten = rewriter.rewrite(&kind, &key, item, &|_| Owner::New("new".to_owned())).unwrap();
+    let rewritten = rewriter.rewrite(&kind, &key, item, shape(&|_| Owner::New("new".to_owned()))).unwrap();
     assert_eq!(
         rewritten.body,
         json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim",
@@ -219,7 +223,7 @@ fn an_object_that_is_not_the_item_is_refused() {
         json!({"metadata": {"name": "a", "namespace": "other"}}),
         json!({"metadata": {"name": "a"}}),
     ] {
-        let error = rewriter(&[]).rewrite(&kind, &key, wrong.clone(), &unchanged).unwrap_err();
+        let error = rewriter(&[]).rewrite(&kind, &key, wrong.clone(), shape(&unchanged)).unwrap_err();
         assert_eq!(error.category(), Category::Corrupt, "{wrong}");
         assert!(error.to_string().contains("configmaps shop/a"), "{error}");
     }
