@@ -18,8 +18,8 @@ use super::inventory::EntryId;
 use super::outcome::Action;
 use super::prepare::{Owning, Prepared, Ready};
 use super::rewrite::Owner;
-use super::work::{Work, uid_of};
-use crate::cluster::ClusterError;
+use super::work::Work;
+use crate::cluster::{Bound, ClusterError, Propagation};
 use crate::model::{Category, Finding, ItemKey, NAMESPACES, SkipReason, causes};
 
 /// The field manager of what is applied.
@@ -175,7 +175,7 @@ impl Work<'_> {
                 Met::Done(Action::Update, differs(), Vec::new())
             }
             Verdict::Recreate => {
-                self.cluster.delete(info, namespace, &target.name, live.uid.as_deref()).await?;
+                self.cluster.delete(info, namespace, &target.name, live.uid.as_deref(), Propagation::Background).await?;
                 self.wait_gone(ready).await?;
                 match self.create(ready).await {
                     Ok(()) => Met::Done(Action::Recreate, differs(), Vec::new()),
@@ -194,7 +194,7 @@ impl Work<'_> {
 
     async fn create(&self, ready: &Ready<'_>) -> Result<(), ClusterError> {
         let made = self.cluster.create(ready.info, ready.target.namespace.as_deref(), ready.bytes()).await?;
-        self.arrived(ready, uid_of(&made).as_deref());
+        self.arrived(ready, Some(&made.uid));
         Ok(())
     }
 
@@ -236,7 +236,7 @@ impl Work<'_> {
     async fn wait_gone(&self, ready: &Ready<'_>) -> Result<(), ClusterError> {
         let target = &ready.target;
         let within = if target.kind.as_str() == NAMESPACES { NAMESPACE_GONE_WITHIN } else { GONE_WITHIN };
-        self.cluster.gone(ready.info, target.namespace.as_deref(), &target.name, within).await
+        self.cluster.gone(ready.info, target.namespace.as_deref(), &target.name, None, &Bound::new(within, within)).await
     }
 
     /// Writes the status that the item had, where that is asked for; what goes wrong is a finding.
