@@ -134,6 +134,7 @@ mod tests {
             namespaced,
             verbs: Vec::new(),
             other_versions: Vec::new(),
+            status: false,
         }
     }
 

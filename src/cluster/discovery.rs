@@ -6,6 +6,7 @@
 use futures::{StreamExt, stream};
 use serde::Deserialize;
 
+use super::policy::Patience;
 use super::request::{Call, Doing};
 use super::{Catalog, Cluster, ClusterError, GroupFailure, KindInfo};
 use crate::model::Kind;
@@ -50,7 +51,7 @@ async fn ask_one_by_one(cluster: &Cluster, versions: Vec<(String, String)>, cata
             group => format!("/apis/{group}/{version}"),
         };
         let doing = Doing { verb: "discover", what: &path, namespace: None, name: None };
-        let list: Result<LegacyList, _> = cluster.read(&Call::get(&path, doing)).await;
+        let list: Result<LegacyList, _> = cluster.read(&Call { patience: Patience::BRIEF, ..Call::get(&path, doing) }).await;
         (group, version, list)
     };
     let mut answers = stream::iter(versions).map(ask).buffered(AT_ONCE);
@@ -58,8 +59,13 @@ async fn ask_one_by_one(cluster: &Cluster, versions: Vec<(String, String)>, cata
         match list {
             Ok(list) => {
                 // `pods/log` is a subresource; the aggregated form has them elsewhere.
-                let resources = list.resources.into_iter().filter(|resource| !resource.name.contains('/'));
-                resources.for_each(|resource| catalog.add(&group, &version, resource));
+                let (below, mut resources): (Vec<_>, Vec<_>) =
+                    list.resources.into_iter().partition(|resource| resource.name.contains('/'));
+                for resource in &mut resources {
+                    let status = format!("{}/status", resource.name);
+                    resource.status = below.iter().any(|below| below.name == status);
+                }
+                resources.into_iter().for_each(|resource| catalog.add(&group, &version, resource));
             }
             Err(error) => catalog.fail(&group, &version, error.to_string()),
         }
@@ -76,6 +82,8 @@ pub(super) struct Served {
     namespaced: bool,
     verbs: Vec<String>,
     short_names: Vec<String>,
+    #[serde(skip)]
+    status: bool,
 }
 
 #[derive(Deserialize)]
@@ -127,6 +135,13 @@ struct Resource {
     singular_resource: String,
     verbs: Vec<String>,
     short_names: Vec<String>,
+    subresources: Vec<Subresource>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Subresource {
+    subresource: String,
 }
 
 #[derive(Default, Deserialize)]
@@ -156,6 +171,7 @@ impl Group {
                     namespaced: resource.scope == "Namespaced",
                     verbs: resource.verbs,
                     short_names: resource.short_names,
+                    status: resource.subresources.iter().any(|below| below.subresource == "status"),
                 };
                 catalog.add(&group, &version.version, served);
             }
@@ -213,7 +229,7 @@ impl Catalog {
             }
             return;
         }
-        let Served { name: _, singular_name, kind: name, namespaced, verbs, short_names } = served;
+        let Served { name: _, singular_name, kind: name, namespaced, verbs, short_names, status } = served;
         let singular = if singular_name.is_empty() { name.to_lowercase() } else { singular_name };
         let version = version.to_owned();
         self.kinds.push(KindInfo {
@@ -225,6 +241,7 @@ impl Catalog {
             namespaced,
             verbs,
             other_versions: Vec::new(),
+            status,
         });
     }
 

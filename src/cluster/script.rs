@@ -105,5 +105,6 @@ pub fn kind(text: &str) -> KindInfo {
         namespaced: true,
         verbs: Vec::new(),
         other_versions: Vec::new(),
+        status: false,
     }
 }

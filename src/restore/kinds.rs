@@ -108,6 +108,7 @@ mod tests {
             namespaced: true,
             verbs: verbs.iter().map(|verb| (*verb).to_owned()).collect(),
             other_versions: vec!["v1".into()],
+            status: false,
         };
         Catalog {
             kinds: vec![info("things.example.com", &["create"]), info("metrics.example.com", &["list"])],

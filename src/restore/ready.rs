@@ -13,7 +13,7 @@ use super::inventory::EntryId;
 use super::outcome::{Act, Action};
 use super::prepare::Owning;
 use super::work::Work;
-use crate::cluster::{ClusterError, KindInfo};
+use crate::cluster::{Bound, ClusterError, KindInfo};
 use crate::model::{Category, Finding, ItemKey, Kind, NAMESPACES, SkipReason, causes};
 
 /// How long a definition may take to be served; some 20 ms are usual, and Velero waits as long.
@@ -72,9 +72,10 @@ impl Work<'_> {
         let Batch { failed, .. } = self.restore_all(&definitions, Owning::Drop, account).await?;
         account.stage("waiting for the definitions to be established");
         let there = definitions.into_iter().filter(|id| !failed.contains_key(id));
+        let bound = &Bound::new(ESTABLISHED_WITHIN, ESTABLISHED_WITHIN * 10);
         let waits = there.map(async |id| {
             let name = self.source.inventory.entry(id).name.to_string();
-            (id, name.clone(), self.cluster.crd_established(&name, ESTABLISHED_WITHIN).await)
+            (id, name.clone(), self.cluster.crd_established(&name, bound).await)
         });
         let waited: Vec<_> = stream::iter(waits).buffer_unordered(self.parallel).collect().await;
         let mut broken = HashMap::new();
@@ -132,7 +133,8 @@ impl Work<'_> {
             Some(_) => Ok(None),
             None => self.make_namespace(&name).await.map(Some),
         };
-        let active = async { self.cluster.namespace_active(&name, ACTIVE_WITHIN).await };
+        let bound = Bound::new(ACTIVE_WITHIN, ACTIVE_WITHIN);
+        let active = async { self.cluster.namespace_active(&name, &bound).await };
         let item = || ItemKey::cluster(Kind::parse(NAMESPACES), &*name);
         let act = |action| Act { item: item(), target: None, action, reason: None };
         let done = |action, findings| Done { entry: None, act: act(action), findings, bytes: 0 };
@@ -181,6 +183,7 @@ pub fn namespace_kind() -> KindInfo {
         namespaced: false,
         verbs: Vec::new(),
         other_versions: Vec::new(),
+        status: false,
     }
 }
 

@@ -335,16 +335,3 @@ async fn live_volumes(
     }
     Ok(live)
 }
-
-/// Parses a uid out of an object without making a tree of it.
-pub fn uid_of(body: &[u8]) -> Option<String> {
-    #[derive(serde::Deserialize)]
-    struct Object {
-        metadata: Metadata,
-    }
-    #[derive(serde::Deserialize)]
-    struct Metadata {
-        uid: String,
-    }
-    serde_json::from_slice::<Object>(body).ok().map(|object| object.metadata.uid)
-}

@@ -15,6 +15,7 @@ fn kind(name: &str, namespaced: bool) -> KindInfo {
         namespaced,
         verbs: ["create", "get", "list"].map(String::from).to_vec(),
         other_versions: Vec::new(),
+        status: false,
         kind,
     }
 }
