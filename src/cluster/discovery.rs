@@ -58,8 +58,13 @@ async fn ask_one_by_one(cluster: &Cluster, versions: Vec<(String, String)>, cata
         match list {
             Ok(list) => {
                 // `pods/log` is a subresource; the aggregated form has them elsewhere.
-                let resources = list.resources.into_iter().filter(|resource| !resource.name.contains('/'));
-                resources.for_each(|resource| catalog.add(&group, &version, resource));
+                let (subresources, resources): (Vec<Served>, Vec<Served>) =
+                    list.resources.into_iter().partition(|resource| resource.name.contains('/'));
+                for mut resource in resources {
+                    let status = format!("{}/status", resource.name);
+                    resource.status = subresources.iter().any(|subresource| subresource.name == status);
+                    catalog.add(&group, &version, resource);
+                }
             }
             Err(error) => catalog.fail(&group, &version, error.to_string()),
         }
@@ -74,6 +79,8 @@ pub(super) struct Served {
     singular_name: String,
     kind: String,
     namespaced: bool,
+    #[serde(skip)]
+    status: bool,
     verbs: Vec<String>,
     short_names: Vec<String>,
 }
@@ -127,6 +134,13 @@ struct Resource {
     singular_resource: String,
     verbs: Vec<String>,
     short_names: Vec<String>,
+    subresources: Vec<Subresource>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Subresource {
+    subresource: String,
 }
 
 #[derive(Default, Deserialize)]
@@ -154,6 +168,7 @@ impl Group {
                     singular_name: resource.singular_resource,
                     kind: kind.kind,
                     namespaced: resource.scope == "Namespaced",
+                    status: resource.subresources.iter().any(|own| own.subresource == "status"),
                     verbs: resource.verbs,
                     short_names: resource.short_names,
                 };
@@ -213,7 +228,7 @@ impl Catalog {
             }
             return;
         }
-        let Served { name: _, singular_name, kind: name, namespaced, verbs, short_names } = served;
+        let Served { name: _, singular_name, kind: name, namespaced, status, verbs, short_names } = served;
         let singular = if singular_name.is_empty() { name.to_lowercase() } else { singular_name };
         let version = version.to_owned();
         self.kinds.push(KindInfo {
@@ -223,6 +238,7 @@ impl Catalog {
             singular,
             short_names,
             namespaced,
+            status,
             verbs,
             other_versions: Vec::new(),
         });
