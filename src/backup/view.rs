@@ -255,3 +255,6 @@ impl Around<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;
