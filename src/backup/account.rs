@@ -1,6 +1,6 @@
 //! What a run tells of itself: counters as it goes, findings, what was left out, and the log that is stored.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 
 use super::error::BackupError;
@@ -28,7 +28,7 @@ pub struct Account<'a> {
     pub items: u64,
     /// Bytes of their bodies.
     pub bytes: u64,
-    unreadable: u64,
+    unreadable: HashMap<Kind, u64>,
 }
 
 impl<'a> Account<'a> {
@@ -41,7 +41,7 @@ impl<'a> Account<'a> {
             outside_cut: BTreeSet::new(),
             items: 0,
             bytes: 0,
-            unreadable: 0,
+            unreadable: HashMap::new(),
         })
     }
 
@@ -55,7 +55,7 @@ impl<'a> Account<'a> {
     pub fn open_with(&mut self, view: &View<'_>) {
         let View { plan, cut, .. } = view;
         self.log.info(&format!("taking {} kinds at revision {}", plan.kinds.len(), cut.revision));
-        for finding in plan.findings.iter().chain(&cut.findings) {
+        for finding in plan.findings.iter().chain(&cut.findings).chain(&view.findings) {
             self.find(finding.clone());
         }
     }
@@ -91,8 +91,9 @@ impl<'a> Account<'a> {
 
     /// What the server sent as an item is no object.
     pub fn unreadable(&mut self, info: &KindInfo, error: &serde_json::Error) {
-        self.unreadable += 1;
-        if self.unreadable <= UNREADABLE_TOLD {
+        let unreadable = self.unreadable.entry(info.kind.clone()).or_default();
+        *unreadable += 1;
+        if *unreadable <= UNREADABLE_TOLD {
             let message = format!(
                 "an item of the API server's list is no Kubernetes object and was left out: {error}; look at the server behind {}",
                 info.api_version()
@@ -131,5 +132,36 @@ impl<'a> Account<'a> {
                 Err(error) => self.log.info(&format!("{} were not counted: {}", info.kind, causes(&error))),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn info(kind: &str) -> KindInfo {
+        KindInfo {
+            kind: Kind::parse(kind),
+            version: "v1".into(),
+            name: String::new(),
+            singular: String::new(),
+            short_names: Vec::new(),
+            namespaced: true,
+            status: true,
+            verbs: Vec::new(),
+            other_versions: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn unreadable_items_of_one_kind_do_not_hide_those_of_another() {
+        let progress = Progress::default();
+        let mut account = Account::open(&"nightly".parse().unwrap(), &progress).unwrap();
+        let error = serde_json::from_str::<u8>("x").unwrap_err();
+        for _ in 0..2 * UNREADABLE_TOLD {
+            account.unreadable(&info("widgets.example.com"), &error);
+        }
+        account.unreadable(&info("gadgets.example.com"), &error);
+        assert_eq!(account.results.errors, UNREADABLE_TOLD + 1);
     }
 }

@@ -1,20 +1,35 @@
 //! Kinds in, pages of raw bytes out: several kinds are listed side by side, and handed on in the order of the plan.
 //!
-//! One of the few places that spawn: each kind is a task behind a queue of one page, so that memory is bounded by
-//! [`KINDS_AHEAD`] and one pages however large the cluster is. Dropping the collection ends its tasks. Next: `filter`.
+//! One of the few places that spawn: each kind is a task behind a queue that is bounded by bytes. The kind that is read and the
+//! one after it may hold [`KIND_BYTES`], the others ahead of need [`FIRST_BYTES`]: their first pages, so that the round trips
+//! of small kinds cost no time. Dropping the collection ends its tasks. Next: `filter`.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use crate::cluster::{Cluster, ClusterError, Drift, KindInfo, ListQuery, Page};
 
-/// Kinds listed at once: two to eight made no difference to a probe on two cores; three hide the latency of small kinds.
-const KINDS_AHEAD: usize = 3;
+/// Kinds listed ahead of the one that is read: most are small, and their round trips then overlap.
+const KINDS_AHEAD: usize = 12;
 
-/// Pages a kind that wait or are on their way, besides the one that is handled.
-const PAGES_WAITING: usize = 1;
+/// Bytes of pages that the kind that is read may hold, and the one after it.
+const KIND_BYTES: usize = 6 << 20;
+
+/// Bytes of pages that the others may hold: what a page of a large kind weighs.
+const FIRST_BYTES: usize = 1 << 20;
+
+/// Room that is kept for a page before it is asked for: for the first one of a list, which is small, and for a later one.
+const FIRST_PAGE: usize = FIRST_BYTES / 4;
+const LATER_PAGE: usize = FIRST_BYTES;
+
+/// Room is counted in this many bytes.
+const UNIT: usize = 1 << 10;
+
+/// Events of one kind that wait; pages of few bytes do not use up the room.
+const EVENTS_WAITING: usize = 64;
 
 /// What to list, the same for every kind.
 #[derive(Clone, Debug)]
@@ -43,13 +58,29 @@ pub enum Event {
 pub struct Listing {
     /// The kind.
     pub info: KindInfo,
-    events: mpsc::Receiver<Event>,
+    events: mpsc::Receiver<(Event, Option<OwnedSemaphorePermit>)>,
+    /// Room for its pages.
+    room: Arc<Semaphore>,
+    widened: bool,
+    /// The room of the page that was handed out last.
+    held: Option<OwnedSemaphorePermit>,
 }
 
 impl Listing {
-    /// The next event; None when the kind is done.
+    /// The next event; None when the kind is done. The page before is taken to be done with.
     pub async fn next(&mut self) -> Option<Event> {
-        self.events.recv().await
+        self.held = None;
+        let (event, held) = self.events.recv().await?;
+        self.held = held;
+        Some(event)
+    }
+
+    /// Its turn comes soon: from now on it may run ahead.
+    fn widen(&mut self) {
+        if !self.widened {
+            self.widened = true;
+            self.room.add_permits((KIND_BYTES - FIRST_BYTES) / UNIT);
+        }
     }
 }
 
@@ -77,18 +108,43 @@ impl Collection {
 
     /// The next kind, started already; None after the last.
     pub fn next(&mut self) -> Option<Listing> {
-        while self.started.len() < KINDS_AHEAD {
+        while self.started.len() <= KINDS_AHEAD {
             let Some(info) = self.waiting.pop_front() else { break };
-            let (sender, events) = mpsc::channel(PAGES_WAITING);
-            self.tasks.spawn(list(self.cluster.clone(), info.clone(), self.query.clone(), sender));
-            self.started.push_back(Listing { info, events });
+            let (sender, events) = mpsc::channel(EVENTS_WAITING);
+            let room = Arc::new(Semaphore::new(FIRST_BYTES / UNIT));
+            let way = Way { events: sender, room: Arc::clone(&room) };
+            self.tasks.spawn(list(self.cluster.clone(), info.clone(), self.query.clone(), way));
+            self.started.push_back(Listing { info, events, room, widened: false, held: None });
         }
+        self.started.iter_mut().take(2).for_each(Listing::widen);
         self.started.pop_front()
     }
 }
 
+/// Where the events of one kind go.
+struct Way {
+    events: mpsc::Sender<(Event, Option<OwnedSemaphorePermit>)>,
+    room: Arc<Semaphore>,
+}
+
+impl Way {
+    /// Waits for room for a page of about so many bytes. None: nobody listens any more.
+    async fn reserve(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let units = u32::try_from(bytes.clamp(UNIT, KIND_BYTES) / UNIT).unwrap_or(1);
+        tokio::select! {
+            () = self.events.closed() => None,
+            held = Arc::clone(&self.room).acquire_many_owned(units) => held.ok(),
+        }
+    }
+
+    /// Hands an event on. False: nobody listens any more.
+    async fn send(&self, event: Event, held: Option<OwnedSemaphorePermit>) -> bool {
+        self.events.send((event, held)).await.is_ok()
+    }
+}
+
 /// Lists one kind until it is done, broken, or nobody listens any more.
-async fn list(cluster: Cluster, info: KindInfo, query: Query, events: mpsc::Sender<Event>) {
+async fn list(cluster: Cluster, info: KindInfo, query: Query, way: Way) {
     let namespaces: Vec<Option<&str>> = match &query.namespaces {
         Some(names) if info.namespaced => names.iter().map(|name| Some(name.as_str())).collect(),
         _ => vec![None],
@@ -96,26 +152,113 @@ async fn list(cluster: Cluster, info: KindInfo, query: Query, events: mpsc::Send
     let labels = query.labels.as_deref().filter(|_| info.namespaced);
     for namespace in namespaces {
         let mut lister = cluster.lister(ListQuery { kind: &info, namespace, labels, cut: Some(&query.cut) });
-        let mut drifted = false;
+        let (mut drifted, mut expected) = (false, FIRST_PAGE);
         loop {
             // Room first: a page is not asked for before there is a place to put it.
-            let Ok(mut room) = events.reserve().await else { return };
-            let event = match lister.next().await {
-                Ok(Some(page)) => Event::Page(page),
-                Ok(None) => break,
-                Err(error) => Event::Failed(error),
-            };
-            let last = matches!(event, Event::Failed(_));
+            let Some(mut held) = way.reserve(expected).await else { return };
+            let page = lister.next().await;
             if let Some(drift) = lister.drifted().filter(|_| !drifted).cloned() {
                 drifted = true;
-                room.send(Event::Drift(drift));
-                let Ok(more) = events.reserve().await else { return };
-                room = more;
+                if !way.send(Event::Drift(drift), None).await {
+                    return;
+                }
             }
-            room.send(event);
-            if last {
-                return;
+            match page {
+                Ok(Some(page)) => {
+                    let bytes = weight(&page);
+                    expected = bytes.max(LATER_PAGE);
+                    // A page that weighs less than was kept for it gives the rest back.
+                    drop(held.num_permits().checked_sub(bytes / UNIT + 1).and_then(|rest| held.split(rest)));
+                    if !way.send(Event::Page(page), Some(held)).await {
+                        return;
+                    }
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    way.send(Event::Failed(error), None).await;
+                    return;
+                }
             }
         }
+    }
+}
+
+/// About how many bytes a page holds.
+fn weight(page: &Page) -> usize {
+    page.items.last().map_or(0, |item| item.end)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::cluster::script::{answer, kind, serve};
+
+    /// A page of one item that weighs so much; with a token when another one follows.
+    fn page(bytes: usize, token: &str) -> String {
+        let filler = "x".repeat(bytes);
+        format!(
+            r#"{{"metadata":{{"resourceVersion":"7","continue":"{token}"}},"items":[{{"metadata":{{"name":"a"}},"data":"{filler}"}}]}}"#
+        )
+    }
+
+    fn query() -> Query {
+        Query { cut: "7".into(), namespaces: None, labels: None }
+    }
+
+    async fn settled() {
+        for _ in 0..1000 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn first_pages_of_many_kinds_are_asked_for_ahead_and_large_kinds_wait_for_their_turn() {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&asked);
+        let (cluster, _) = serve(move |_, _| {
+            let number = counted.fetch_add(1, Ordering::Relaxed);
+            answer(200, page(900 << 10, &format!("t{number}")))
+        });
+        let kinds = (0..40).map(|number| kind(&format!("kind{number}s.example.com")));
+        let mut collection = Collection::new(&cluster, kinds, query());
+        let mut first = collection.next().unwrap();
+        settled().await;
+        // The first two hold six MiB, eleven others a page each.
+        let ahead = asked.load(Ordering::Relaxed);
+        assert!((2 * 5 + 11..=2 * 7 + 11).contains(&ahead), "{ahead}");
+        for _ in 0..20 {
+            assert!(matches!(first.next().await, Some(Event::Page(_))));
+        }
+        settled().await;
+        let more = asked.load(Ordering::Relaxed) - ahead;
+        assert!((18..=20).contains(&more), "what is read makes room for as much: {more}");
+    }
+
+    #[tokio::test]
+    async fn every_page_comes_in_the_order_of_the_kinds_whatever_it_weighs() {
+        let (cluster, _) = serve(|_, asked| {
+            let last = asked.uri.contains("continue=t3");
+            let next = asked
+                .uri
+                .split_once("continue=t")
+                .map_or(1, |(_, number)| number.parse::<usize>().unwrap_or_default() + 1);
+            let bytes = if asked.uri.contains("kind1s") { 7 << 20 } else { 10 };
+            answer(200, page(bytes, &if last { String::new() } else { format!("t{next}") }))
+        });
+        let kinds = (0..30).map(|number| kind(&format!("kind{number}s.example.com")));
+        let mut collection = Collection::new(&cluster, kinds, query());
+        let mut order = Vec::new();
+        while let Some(mut listing) = collection.next() {
+            let mut pages = 0;
+            while let Some(event) = listing.next().await {
+                assert!(matches!(event, Event::Page(_)), "{event:?}");
+                pages += 1;
+            }
+            order.push((listing.info.kind.to_string(), pages));
+        }
+        let expected: Vec<_> = (0..30).map(|number| (format!("kind{number}s.example.com"), 4)).collect();
+        assert_eq!(order, expected);
     }
 }

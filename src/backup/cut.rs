@@ -22,22 +22,33 @@ pub struct Cut {
     pub findings: Vec<Finding>,
 }
 
-/// Takes the cut.
-pub async fn take(
-    cluster: &Cluster,
-    catalog: &Catalog,
-    selection: &CompiledSelection,
-) -> Result<Cut, BackupError> {
+impl Cut {
+    /// The cut at a revision.
+    pub fn new(
+        revision: String,
+        time: DateTime<Utc>,
+        namespaces: Namespaces,
+        selection: &CompiledSelection,
+    ) -> Self {
+        let findings = unmatched(selection, &namespaces);
+        Self { revision, time, namespaces, findings }
+    }
+}
+
+/// The cluster's revision now, and the time.
+pub async fn instant(cluster: &Cluster) -> Result<(String, DateTime<Utc>), BackupError> {
     let revision = cluster.current_revision().await.map_err(BackupError::cluster(
         "asking the API server for its current revision, the instant of the backup",
     ))?;
-    let time = Utc::now();
-    let namespaces = namespaces(cluster, catalog, &revision).await?;
-    let findings = unmatched(selection, &namespaces);
-    Ok(Cut { revision, time, namespaces, findings })
+    Ok((revision, Utc::now()))
 }
 
-async fn namespaces(cluster: &Cluster, catalog: &Catalog, revision: &str) -> Result<Namespaces, BackupError> {
+/// The namespaces at the cut.
+pub async fn namespaces(
+    cluster: &Cluster,
+    catalog: &Catalog,
+    revision: &str,
+) -> Result<Namespaces, BackupError> {
     let mut namespaces = Namespaces::default();
     let kind = catalog.find(&Kind::parse(NAMESPACES)).cloned();
     let query = Query { cut: revision.to_owned(), namespaces: None, labels: None };
@@ -60,7 +71,7 @@ async fn namespaces(cluster: &Cluster, catalog: &Catalog, revision: &str) -> Res
 }
 
 fn note(namespaces: &mut Namespaces, body: &[u8]) {
-    let Ok(item) = ItemView::read(body) else { return };
+    let Ok(item) = ItemView::read(body, false) else { return };
     if let Some(reason) = exclusion(&item) {
         namespaces.left_out.insert(item.name.clone().into_owned(), reason);
     }

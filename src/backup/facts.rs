@@ -9,7 +9,7 @@ use crate::model::{ItemKey, Kind, Origin as _};
 /// # Errors
 /// When the body is no Kubernetes object.
 pub fn facts(key: &ItemKey, body: &[u8]) -> Result<ItemFacts, String> {
-    let item = ItemView::read(body).map_err(|error| error.to_string())?;
+    let item = ItemView::read(body, false).map_err(|error| error.to_string())?;
     Ok(ItemFacts {
         uid: item.uid.clone().into_owned(),
         resource_version: item.resource_version.clone().into_owned(),
@@ -42,7 +42,7 @@ mod tests {
         assert_eq!((&*facts.uid, &*facts.resource_version, facts.rollout), ("u", "7", Some(3)));
         assert_eq!(facts.owner.as_deref(), Some("d"));
         assert_eq!(facts.labels["app"], "web");
-        assert_eq!(facts.hash, ItemView::read(body).unwrap().hash);
+        assert_eq!(facts.hash, ItemView::read(body, false).unwrap().hash);
         assert!(super::facts(&key, b"[]").is_err());
     }
 }

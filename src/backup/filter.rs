@@ -1,4 +1,4 @@
-//! Take an item or leave it, and why. Pure: plan, facts about namespaces and the survey in, a verdict out.
+//! Take an item or leave it, and why. Pure: plan, facts about namespaces, Services and the survey in, a verdict out.
 //!
 //! Next on the way: `pack`.
 
@@ -8,7 +8,10 @@ use super::item::ItemView;
 use super::survey::Survey;
 use crate::api::{CompiledSelection, EXCLUDE_LABEL, VELERO_EXCLUDE_LABEL};
 use crate::cluster::KindInfo;
-use crate::model::{ClusterScope, DEFINITIONS, ItemKey, NAMESPACES, Origin as _, SkipReason, made_again};
+use crate::model::{ClusterScope, Kind, NAMESPACES, Origin as _, SkipReason, follows_service, made_again};
+
+/// The kind whose selectors decide who keeps endpoints.
+pub const SERVICES: &str = "services";
 
 /// What becomes of an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,18 +40,30 @@ pub struct Filter<'a> {
     pub selection: &'a CompiledSelection,
     /// Which cluster-scoped items are wanted.
     pub cluster_scope: ClusterScope,
+    /// Kinds that are listed only for what others need of them.
+    pub along: &'a HashSet<Kind>,
     /// The namespaces at the cut.
     pub namespaces: &'a Namespaces,
     /// What the first look found; None when the plan needs none.
     pub survey: Option<&'a Survey>,
+    /// Services with a selector that were seen so far; they come before what follows from them.
+    pub selecting: HashSet<(String, String)>,
 }
 
 impl Filter<'_> {
+    /// Remembers of an item what the verdict about later ones rests on, whether it is taken or not.
+    pub fn note(&mut self, info: &KindInfo, item: &ItemView<'_>) {
+        if info.kind.as_str() == SERVICES && item.selects() {
+            let namespace = item.namespace.as_deref().unwrap_or_default();
+            self.selecting.insert((namespace.to_owned(), item.name.clone().into_owned()));
+        }
+    }
+
     /// Judges an item of a kind.
     pub fn judge(&self, info: &KindInfo, item: &ItemView<'_>) -> Verdict {
         let selected = match item.namespace.as_deref() {
             Some(namespace) => self.selection.namespaces.takes(namespace) && self.matches_labels(item),
-            None if info.kind.as_str() == NAMESPACES => self.selects_namespace(item),
+            None if info.kind.as_str() == NAMESPACES => self.selects_namespace(info, item),
             None => self.selects_cluster_item(info, item),
         };
         match selected {
@@ -63,27 +78,19 @@ impl Filter<'_> {
     }
 
     /// A namespace comes when it is selected itself, or when anything in it is.
-    fn selects_namespace(&self, item: &ItemView<'_>) -> bool {
+    fn selects_namespace(&self, info: &KindInfo, item: &ItemView<'_>) -> bool {
         if !self.selection.namespaces.takes(&item.name) {
             return false;
         }
         let Some(survey) = self.survey else { return true };
-        (survey.namespaces_named && self.matches_labels(item))
+        (!self.along.contains(&info.kind) && self.matches_labels(item))
             || survey.accounts.namespaces.contains(&*item.name)
     }
 
     fn selects_cluster_item(&self, info: &KindInfo, item: &ItemView<'_>) -> bool {
-        let needed = || {
-            self.survey.is_some_and(|survey| {
-                survey.needs.found.contains(&ItemKey::cluster(info.kind.clone(), item.name.clone()))
-            })
-        };
+        let needed = || self.survey.is_some_and(|survey| survey.needs.needs(&info.kind, &item.name));
         match self.cluster_scope {
-            ClusterScope::All => {
-                let comes_along_only = info.kind.as_str() == DEFINITIONS
-                    && self.survey.is_some_and(|survey| !survey.definitions_named);
-                (!comes_along_only && self.matches_labels(item)) || needed()
-            }
+            ClusterScope::All => (!self.along.contains(&info.kind) && self.matches_labels(item)) || needed(),
             ClusterScope::Related => needed(),
             ClusterScope::None => false,
         }
@@ -94,6 +101,7 @@ impl Filter<'_> {
         self.cluster_scope == ClusterScope::Related
             && item.namespace.is_none()
             && info.kind.as_str() != NAMESPACES
+            && !self.along.contains(&info.kind)
     }
 
     fn skip_reason(&self, info: &KindInfo, item: &ItemView<'_>) -> Option<SkipReason> {
@@ -102,7 +110,15 @@ impl Filter<'_> {
         if let Some(reason) = home.and_then(|namespace| self.namespaces.left_out.get(namespace)) {
             return Some(*reason);
         }
-        exclusion(item).or_else(|| made_again(&info.kind, item))
+        exclusion(item).or_else(|| made_again(&info.kind, item)).or_else(|| self.follows(info, item))
+    }
+
+    /// Endpoints and slices of a Service whose controller keeps them.
+    fn follows(&self, info: &KindInfo, item: &ItemView<'_>) -> Option<SkipReason> {
+        let service = follows_service(&info.kind, item)?;
+        let namespace = item.namespace.as_deref().unwrap_or_default();
+        let selects = self.selecting.contains(&(namespace.to_owned(), service));
+        selects.then_some(SkipReason::ControllerMakesIt)
     }
 }
 
@@ -122,7 +138,7 @@ pub fn exclusion(item: &ItemView<'_>) -> Option<SkipReason> {
 mod tests {
     use super::*;
     use crate::api::Filter as Fields;
-    use crate::model::Kind;
+    use crate::model::ItemKey;
 
     fn info(kind: &str, namespaced: bool) -> KindInfo {
         KindInfo {
@@ -132,6 +148,7 @@ mod tests {
             singular: String::new(),
             short_names: Vec::new(),
             namespaced,
+            status: true,
             verbs: Vec::new(),
             other_versions: Vec::new(),
             status: false,
@@ -145,11 +162,13 @@ mod tests {
         let filter = Filter {
             selection: &selection,
             cluster_scope: ClusterScope::All,
+            along: &HashSet::new(),
             namespaces: &namespaces,
             survey: None,
+            selecting: HashSet::from([("n".to_owned(), "web".to_owned())]),
         };
         let text = item.to_string();
-        let item = ItemView::read(text.as_bytes()).unwrap();
+        let item = ItemView::read(text.as_bytes(), false).unwrap();
         filter.judge(&info(kind, item.namespace.is_some()), &item)
     }
 
@@ -190,7 +209,20 @@ mod tests {
             (
                 "endpointslices.discovery.k8s.io",
                 item(
-                    json!({"name": "a", "namespace": "n", "labels": {"endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io"}}),
+                    json!({"name": "a", "namespace": "n", "labels": {"endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io", "kubernetes.io/service-name": "web"}}),
+                ),
+                SkipReason::ControllerMakesIt,
+            ),
+            ("endpoints", item(json!({"name": "web", "namespace": "n"})), SkipReason::ControllerMakesIt),
+            (
+                "endpoints",
+                item(json!({"name": "kubernetes", "namespace": "default"})),
+                SkipReason::ControlPlaneMakesIt,
+            ),
+            (
+                "endpointslices.discovery.k8s.io",
+                item(
+                    json!({"name": "a", "namespace": "n", "labels": {"endpointslice.kubernetes.io/managed-by": "endpointslicemirroring-controller.k8s.io", "kubernetes.io/service-name": "ext"}}),
                 ),
                 SkipReason::ControllerMakesIt,
             ),
@@ -213,7 +245,33 @@ mod tests {
                 "secrets",
                 json!({"type": "kubernetes.io/service-account-token", "metadata": {"name": "deploy-token", "namespace": "n", "annotations": {"kubernetes.io/service-account.name": "web"}}}),
             ),
+            // By a person, in the form that the token controller gives.
+            (
+                "secrets",
+                json!({"type": "kubernetes.io/service-account-token", "metadata": {"name": "web-token-stg24", "namespace": "n", "annotations": {"kubernetes.io/service-account.name": "web"},
+                    "managedFields": [{"manager": "kubectl-create", "fieldsV1": {"f:type": {}}}, {"manager": "kube-controller-manager", "fieldsV1": {"f:data": {}}}]}}),
+            ),
             ("endpointslices.discovery.k8s.io", item(json!({"name": "manual", "namespace": "n"}))),
+            (
+                "endpointslices.discovery.k8s.io",
+                item(
+                    json!({"name": "by-hand", "namespace": "n", "labels": {"endpointslice.kubernetes.io/managed-by": "staff", "kubernetes.io/service-name": "web"}}),
+                ),
+            ),
+            // Left of a Service that lost its selector, whatever the marks on them.
+            (
+                "endpoints",
+                item(
+                    json!({"name": "ext", "namespace": "n", "labels": {"endpoints.kubernetes.io/managed-by": "endpoint-controller"}, "annotations": {"endpoints.kubernetes.io/last-change-trigger-time": "2026-01-01T00:00:00Z"}}),
+                ),
+            ),
+            (
+                "endpointslices.discovery.k8s.io",
+                item(
+                    json!({"name": "ext-x", "namespace": "n", "labels": {"endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io", "kubernetes.io/service-name": "ext"}, "ownerReferences": [{"uid": "s", "controller": true}]}),
+                ),
+            ),
+            ("endpoints", item(json!({"name": "web", "namespace": "m"}))),
             (
                 "pods",
                 item(
@@ -238,16 +296,48 @@ mod tests {
         let filter = Filter {
             selection: &selection,
             cluster_scope: ClusterScope::Related,
+            along: &HashSet::from([Kind::parse("priorityclasses.scheduling.k8s.io")]),
             namespaces: &namespaces,
             survey: Some(&survey),
+            selecting: HashSet::new(),
         };
         let judge = |kind: &str, name: &str| {
             let text = item(serde_json::json!({"name": name})).to_string();
-            filter.judge(&info(kind, false), &ItemView::read(text.as_bytes()).unwrap())
+            filter.judge(&info(kind, false), &ItemView::read(text.as_bytes(), false).unwrap())
         };
         assert_eq!(judge("persistentvolumes", "mine"), Verdict::Take);
         assert_eq!(judge("persistentvolumes", "other"), Verdict::Skip(SkipReason::NotRelated));
+        // A kind that nobody asked for is not counted as left out.
+        assert_eq!(judge("priorityclasses.scheduling.k8s.io", "other"), Verdict::NotSelected);
         assert_eq!(judge("namespaces", "n"), Verdict::Take);
         assert_eq!(judge("namespaces", "m"), Verdict::NotSelected);
+    }
+
+    #[test]
+    fn a_service_is_remembered_by_its_selector() {
+        let selection = Fields::default().compile().unwrap();
+        let mut filter = Filter {
+            selection: &selection,
+            cluster_scope: ClusterScope::All,
+            along: &HashSet::new(),
+            namespaces: &Namespaces::default(),
+            survey: None,
+            selecting: HashSet::new(),
+        };
+        let service = |name: &str, spec: serde_json::Value| {
+            serde_json::json!({"metadata": {"name": name, "namespace": "n"}, "spec": spec}).to_string()
+        };
+        for text in [
+            service("web", serde_json::json!({"selector": {"app": "web"}})),
+            service("ext", serde_json::json!({})),
+        ] {
+            filter.note(&info(SERVICES, true), &ItemView::read(text.as_bytes(), false).unwrap());
+        }
+        let endpoints = |name: &str| {
+            let text = item(serde_json::json!({"name": name, "namespace": "n"})).to_string();
+            filter.judge(&info("endpoints", true), &ItemView::read(text.as_bytes(), false).unwrap())
+        };
+        assert_eq!(endpoints("web"), Verdict::Skip(SkipReason::ControllerMakesIt));
+        assert_eq!(endpoints("ext"), Verdict::Take);
     }
 }

@@ -4,6 +4,7 @@
 //! everything that is not volatile; the bytes themselves travel on untouched. Next on the way: `filter`.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Deserialize;
@@ -31,6 +32,8 @@ pub struct ItemView<'a> {
     pub labels: Option<&'a str>,
     /// `metadata.annotations` as JSON text.
     pub annotations: Option<&'a str>,
+    /// `metadata.managedFields` as JSON text.
+    pub managed_fields: Option<&'a str>,
     /// The owner whose `controller` is true.
     pub controller: Option<Owner<'a>>,
     /// Whether `metadata.deletionTimestamp` is set.
@@ -39,7 +42,10 @@ pub struct ItemView<'a> {
     pub secret_type: Option<Cow<'a, str>>,
     /// `revision` of a ControllerRevision.
     pub revision: Option<u64>,
-    /// Hash (xxh3, 64 bits) of the object without `status`, `metadata.managedFields` and what the server sets on each write.
+    /// `spec` as JSON text.
+    pub spec: Option<&'a str>,
+    /// Hash (xxh3, 64 bits) of the object without `metadata.managedFields`, what the server sets on each write, and `status`
+    /// where that is a subresource.
     pub hash: u64,
 }
 
@@ -54,15 +60,16 @@ pub struct Owner<'a> {
 }
 
 impl<'a> ItemView<'a> {
-    /// Reads an object.
+    /// Reads an object. `status_is_data`: its kind has no subresource `status`, so that the field is hashed like any other.
     ///
     /// # Errors
     /// When the text is not a JSON object with a `metadata` object in it.
-    pub fn read(body: &'a [u8]) -> Result<Self, serde_json::Error> {
+    pub fn read(body: &'a [u8], status_is_data: bool) -> Result<Self, serde_json::Error> {
         let mut view = Self::default();
         let mut hash = Xxh3::new();
         let mut json = serde_json::Deserializer::from_slice(body);
-        Fields { view: &mut view, hash: &mut hash, level: Level::Object }.deserialize(&mut json)?;
+        let level = Level::Object { status_is_data };
+        Fields { view: &mut view, hash: &mut hash, level }.deserialize(&mut json)?;
         json.end()?;
         view.hash = hash.digest();
         Ok(view)
@@ -72,11 +79,25 @@ impl<'a> ItemView<'a> {
     pub fn label_set(&self) -> LabelSet {
         self.labels.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
     }
+
+    /// Whether a Service has a selector, so that a controller keeps its endpoints.
+    pub fn selects(&self) -> bool {
+        #[derive(Deserialize)]
+        struct Spec {
+            selector: Option<LabelSet>,
+        }
+        let spec = self.spec.filter(|spec| spec.contains("\"selector\"")).map(serde_json::from_str::<Spec>);
+        spec.and_then(Result::ok).and_then(|spec| spec.selector).is_some_and(|labels| !labels.is_empty())
+    }
 }
 
 impl Origin for ItemView<'_> {
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn namespace(&self) -> Option<&str> {
+        self.namespace.as_deref()
     }
 
     fn label(&self, key: &str) -> Option<Cow<'_, str>> {
@@ -91,8 +112,19 @@ impl Origin for ItemView<'_> {
         self.secret_type.as_deref()
     }
 
-    fn is_controlled(&self) -> bool {
-        self.controller.is_some()
+    fn managers(&self, field: &str) -> Vec<String> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Entry {
+            #[serde(default)]
+            manager: String,
+            #[serde(default)]
+            fields_v1: BTreeMap<String, IgnoredAny>,
+        }
+        let field = format!("f:{field}");
+        let entries = self.managed_fields.map(serde_json::from_str::<Vec<Entry>>);
+        let owners = entries.and_then(Result::ok).into_iter().flatten();
+        owners.filter(|entry| entry.fields_v1.contains_key(&field)).map(|entry| entry.manager).collect()
     }
 }
 
@@ -109,7 +141,7 @@ struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 #[derive(Clone, Copy, PartialEq)]
 enum Level {
-    Object,
+    Object { status_is_data: bool },
     Metadata,
 }
 
@@ -131,7 +163,7 @@ impl<'a> Visitor<'a> for Fields<'_, 'a> {
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.level {
-            Level::Object => "a Kubernetes object",
+            Level::Object { .. } => "a Kubernetes object",
             Level::Metadata => "the metadata of a Kubernetes object",
         })
     }
@@ -140,7 +172,7 @@ impl<'a> Visitor<'a> for Fields<'_, 'a> {
         let mut has_metadata = false;
         while let Some(key) = map.next_key::<Text<'a>>()?.map(|key| key.0) {
             match (self.level, &*key) {
-                (Level::Object, "metadata") => {
+                (Level::Object { .. }, "metadata") => {
                     has_metadata = true;
                     map.next_value_seed(Fields {
                         view: &mut *self.view,
@@ -148,11 +180,14 @@ impl<'a> Visitor<'a> for Fields<'_, 'a> {
                         level: Level::Metadata,
                     })?;
                 }
-                (Level::Object, _) => self.object_field(&key, &mut map)?,
+                (Level::Object { status_is_data: false }, "status") => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+                (Level::Object { .. }, _) => self.object_field(&key, &mut map)?,
                 (Level::Metadata, _) => self.metadata_field(&key, &mut map)?,
             }
         }
-        if self.level == Level::Object && !has_metadata {
+        if self.level != Level::Metadata && !has_metadata {
             return Err(serde::de::Error::missing_field("metadata"));
         }
         Ok(())
@@ -166,9 +201,10 @@ impl<'a> Fields<'_, 'a> {
                 self.view.typed = true;
                 map.next_value::<IgnoredAny>()?;
             }
-            "apiVersion" | "status" => {
+            "apiVersion" => {
                 map.next_value::<IgnoredAny>()?;
             }
+            "spec" => self.view.spec = Some(self.hashed(key, map)?),
             "type" => {
                 let raw = self.hashed(key, map)?;
                 self.view.secret_type = serde_json::from_str::<Text<'a>>(raw).ok().map(|text| text.0);
@@ -206,11 +242,11 @@ impl<'a> Fields<'_, 'a> {
                 let owners: Vec<Owner<'a>> = map.next_value()?;
                 self.view.controller = owners.into_iter().find(|owner| owner.controller);
             }
-            "managedFields"
-            | "generation"
-            | "creationTimestamp"
-            | "selfLink"
-            | "deletionGracePeriodSeconds" => {
+            "managedFields" => {
+                let raw: &'a RawValue = map.next_value()?;
+                self.view.managed_fields = Some(raw.get());
+            }
+            "generation" | "creationTimestamp" | "selfLink" | "deletionGracePeriodSeconds" => {
                 map.next_value::<IgnoredAny>()?;
             }
             _ => {
@@ -255,7 +291,7 @@ mod tests {
 
     #[test]
     fn a_view_borrows_what_decisions_need() {
-        let view = ItemView::read(POD.as_bytes()).unwrap();
+        let view = ItemView::read(POD.as_bytes(), false).unwrap();
         assert_eq!((&*view.name, view.namespace.as_deref(), &*view.uid), ("a", Some("n"), "u1"));
         assert_eq!(view.controller.as_ref().map(|owner| &*owner.uid), Some("rs"));
         assert_eq!(view.label("app").as_deref(), Some("é"));
@@ -264,7 +300,7 @@ mod tests {
 
     #[test]
     fn the_hash_sees_what_a_person_changed_and_not_what_the_server_did() {
-        let hash = |text: &str| ItemView::read(text.as_bytes()).unwrap().hash;
+        let hash = |text: &str| ItemView::read(text.as_bytes(), false).unwrap().hash;
         let volatile = POD
             .replace("\"7\"", "\"8\"")
             .replace("Running", "Failed")
@@ -276,10 +312,31 @@ mod tests {
     }
 
     #[test]
+    fn a_status_that_is_a_plain_field_is_data() {
+        let hash = |text: &str| ItemView::read(text.as_bytes(), true).unwrap().hash;
+        assert_ne!(hash(POD), hash(&POD.replace("Running", "Failed")));
+        let bare = r#"{"metadata":{"name":"a"},"spec":{}}"#;
+        assert_eq!(hash(bare), ItemView::read(bare.as_bytes(), false).unwrap().hash);
+    }
+
+    #[test]
+    fn a_service_selects_when_its_selector_has_a_label() {
+        for (spec, selects) in [
+            (r#"{"selector":{"app":"web"}}"#, true),
+            (r#"{"selector":{}}"#, false),
+            (r#"{"selector":null}"#, false),
+            (r#"{"ports":[{"name":"selector"}]}"#, false),
+        ] {
+            let text = format!(r#"{{"metadata":{{"name":"a"}},"spec":{spec}}}"#);
+            assert_eq!(ItemView::read(text.as_bytes(), false).unwrap().selects(), selects, "{spec}");
+        }
+    }
+
+    #[test]
     fn that_an_item_was_restored_is_no_difference() {
         let hash = |labels: &str| {
             let text = format!(r#"{{"metadata":{{"name":"a"{labels}}}}}"#);
-            ItemView::read(text.as_bytes()).unwrap().hash
+            ItemView::read(text.as_bytes(), false).unwrap().hash
         };
         let marks = r#""ark.heptio.com/backup-name":"b","ark.heptio.com/restore-name":"r""#;
         assert_eq!(hash(""), hash(&format!(r#","labels":{{{marks}}}"#)));
@@ -293,7 +350,7 @@ mod tests {
     #[test]
     fn what_is_no_object_is_refused() {
         for bad in ["[]", "1", "{}", r#"{"metadata":3}"#, r#"{"metadata":{}} x"#, ""] {
-            assert!(ItemView::read(bad.as_bytes()).is_err(), "{bad}");
+            assert!(ItemView::read(bad.as_bytes(), false).is_err(), "{bad}");
         }
     }
 }

@@ -1,34 +1,44 @@
 //! The live cluster as a backup of it would be, without the backup: keys and hashes, for a diff.
 
+use std::collections::HashSet;
+
 use super::collect::Event;
 use super::error::BackupError;
 use super::filter::Verdict;
 use super::item::ItemView;
 use super::view::View;
 use crate::api::BackupSpec;
+use crate::archive::IndexedKind;
 use crate::cluster::{Cluster, ClusterError};
 use crate::model::{ItemKey, Kind};
 
-/// Shows `visit` every item that a backup with this specification would take now, with its hash as the index has it.
-/// Answers with the kinds that could not be listed to their end.
+/// Shows `visit` every item that a backup with this specification would take now, with its hash as an index with these
+/// kinds has it. Answers with the kinds that could not be listed to their end, also those that decide what comes along.
 ///
 /// # Errors
 /// When the specification is wrong or the cluster fails as a whole.
 pub async fn live_items(
     cluster: &Cluster,
     spec: &BackupSpec,
+    kinds: &[IndexedKind],
     mut visit: impl FnMut(ItemKey, u64),
 ) -> Result<Vec<(Kind, ClusterError)>, BackupError> {
     let selection = spec.selection().map_err(BackupError::Specification)?;
-    let view = View::open(cluster, &selection, |_| {}).await?;
-    let filter = view.filter();
-    let mut failures = Vec::new();
+    let mut view = View::open(cluster, &selection, |_| {}).await?;
+    let mut failures = std::mem::take(&mut view.unseen);
+    let mut filter = view.filter();
+    // An older index hashed no status at all.
+    let hashed: HashSet<&Kind> =
+        kinds.iter().filter(|kind| kind.status_is_data).map(|kind| &kind.kind).collect();
     let mut collection = view.collect(cluster);
     while let Some(mut listing) = collection.next() {
+        let status_is_data = hashed.contains(&listing.info.kind);
         while let Some(event) = listing.next().await {
             match event {
                 Event::Page(page) => {
-                    for item in page.bodies().filter_map(|body| ItemView::read(body).ok()) {
+                    let read = |body| ItemView::read(body, status_is_data).ok();
+                    for item in page.bodies().filter_map(read) {
+                        filter.note(&listing.info, &item);
                         if filter.judge(&listing.info, &item) == Verdict::Take {
                             let namespace = item.namespace.map(String::from);
                             let key = ItemKey {

@@ -1,11 +1,12 @@
 //! One backup of one cluster at one instant. This file is the pipeline; it reads top to bottom as the backup happens.
 //!
-//! `view` = `plan` (which kinds), `cut` (at which revision), `survey` (what comes along, when only a part is wanted) →
+//! `view` = `cut` (at which revision), `definitions`, `plan` (which kinds), `survey` (what comes along, when only a part is wanted) →
 //! `collect` (pages of raw bytes) → `item`, `filter` (take or leave) → `pack` (frames, index, upload) → `seal` (documents, commit).
 
 mod account;
 mod collect;
 mod cut;
+mod definitions;
 mod error;
 mod facts;
 mod filter;
@@ -128,13 +129,13 @@ async fn take(
     account: &mut Account<'_>,
     halt: &mut Halt,
 ) -> Result<(), BackupError> {
-    let filter = view.filter();
+    let mut filter = view.filter();
     let mut collection = view.collect(cluster);
     while let Some(mut listing) = collection.next() {
         account.stage(format!("listing {}", listing.info.kind));
         while let Some(event) = halt.or(listing.next()).await? {
             match event {
-                Event::Page(page) => take_page(&listing, &page, &filter, packing, account).await?,
+                Event::Page(page) => take_page(&listing, &page, &mut filter, packing, account).await?,
                 Event::Drift(drift) => account.drifted(&listing.info, &drift),
                 Event::Failed(source) if source.concerns_every_call() => {
                     return Err(BackupError::Cluster { doing: "listing what the cluster holds", source });
@@ -149,19 +150,20 @@ async fn take(
 async fn take_page(
     listing: &Listing,
     page: &Page,
-    filter: &Filter<'_>,
+    filter: &mut Filter<'_>,
     packing: &mut Packing,
     account: &mut Account<'_>,
 ) -> Result<(), BackupError> {
     account.expect(page.items.len());
     for body in page.bodies() {
-        let item = match ItemView::read(body) {
+        let item = match ItemView::read(body, !listing.info.status) {
             Ok(item) => item,
             Err(error) => {
                 account.unreadable(&listing.info, &error);
                 continue;
             }
         };
+        filter.note(&listing.info, &item);
         match filter.judge(&listing.info, &item) {
             Verdict::Take => match packing.push(&listing.info, &item, body).await {
                 Ok(()) => account.taken(body.len()),

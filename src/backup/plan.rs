@@ -2,17 +2,14 @@
 //!
 //! Says at once what the specification names and the cluster does not have. Next on the way: `survey`, `collect`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use crate::api::CompiledSelection;
-use crate::cluster::{Catalog, KindInfo};
+use crate::cluster::{Catalog, GroupFailure, KindInfo};
+use crate::model::traits::{Stay, Traits, must_be_named};
 use crate::model::{
-    Category, ClusterScope, DEFINITIONS, Finding, Kind, NAMESPACES, SkipReason, is_of_one_cluster,
-    restore_order, term_means,
+    Category, ClusterScope, Finding, Kind, NAMESPACES, SkipReason, restore_order, term_means,
 };
-
-/// Who holds what at this moment; taken only when it is named, as what tells of one cluster.
-const LEASES: &str = "leases.coordination.k8s.io";
 
 /// Our own group: the bucket holds it better than a backup could.
 const OWN_GROUP: &str = "ark.heptio.com";
@@ -28,11 +25,16 @@ const COHABITING: &[(&str, &[&str])] = &[
     ("replicasets", &["apps", "extensions"]),
 ];
 
+/// Groups of measurements, which nothing can create: without an answer of theirs nothing is missing.
+const MEASUREMENTS: &[&str] = &["metrics.k8s.io", "custom.metrics.k8s.io", "external.metrics.k8s.io"];
+
 /// What a backup will list, before anything is listed.
 #[derive(Debug)]
 pub struct Plan {
     /// The kinds, in restore order.
     pub kinds: Vec<KindInfo>,
+    /// Kinds among them that nobody asked for: only what others need of them is taken.
+    pub along: HashSet<Kind>,
     /// Kinds that are there and left out, for the count of what was skipped.
     pub left_out: Vec<(KindInfo, SkipReason)>,
     /// Which cluster-scoped items are wanted.
@@ -52,10 +54,15 @@ const NAMESPACES_ONE_BY_ONE: usize = 8;
 pub fn plan(catalog: &Catalog, selection: &CompiledSelection) -> Plan {
     let cluster_scope = ClusterScope::of(selection.cluster_resources, selection.namespaces.is_everything());
     let mut kinds = Vec::new();
+    let mut along = HashSet::new();
     let mut left_out = Vec::new();
     for kind in listable(catalog) {
         match judge(kind, selection, cluster_scope) {
             Verdict::Take => kinds.push(kind.clone()),
+            Verdict::Along => {
+                along.insert(kind.kind.clone());
+                kinds.push(kind.clone());
+            }
             Verdict::LeaveOut(reason) => left_out.push((kind.clone(), reason)),
             Verdict::NotSelected => {}
         }
@@ -65,6 +72,7 @@ pub fn plan(catalog: &Catalog, selection: &CompiledSelection) -> Plan {
         selection.namespaces.literal_includes().filter(|names| names.len() <= NAMESPACES_ONE_BY_ONE);
     Plan {
         kinds,
+        along,
         left_out,
         cluster_scope,
         namespaces: namespaces.map(<[String]>::to_vec),
@@ -80,6 +88,8 @@ pub fn narrows(selection: &CompiledSelection) -> bool {
 
 enum Verdict {
     Take,
+    /// Listed for what others need of it.
+    Along,
     LeaveOut(SkipReason),
     NotSelected,
 }
@@ -87,16 +97,21 @@ enum Verdict {
 fn judge(info: &KindInfo, selection: &CompiledSelection, scope: ClusterScope) -> Verdict {
     let named = selection.kinds.names(&info.kind, info.aliases());
     let taken = selection.kinds.takes(&info.kind, info.aliases());
-    if info.kind.group() == OWN_GROUP
-        || ((info.kind.as_str() == LEASES || is_of_one_cluster(&info.kind)) && !named)
-    {
+    if info.kind.group() == OWN_GROUP || (must_be_named(&info.kind) && !named) {
         return if taken { Verdict::LeaveOut(SkipReason::DefaultExclusion) } else { Verdict::NotSelected };
     }
-    // A namespace comes with what is in it and a definition with its resources, unless somebody excludes them.
-    let comes_along = matches!(info.kind.as_str(), NAMESPACES | DEFINITIONS)
-        && !selection.kinds.excludes(&info.kind, info.aliases());
-    let in_scope = info.namespaced || info.kind.as_str() == NAMESPACES || scope != ClusterScope::None;
-    if (taken || comes_along) && in_scope { Verdict::Take } else { Verdict::NotSelected }
+    let is_namespaces = info.kind.as_str() == NAMESPACES;
+    if !info.namespaced && !is_namespaces && scope == ClusterScope::None {
+        return Verdict::NotSelected;
+    }
+    // A namespace comes with what is in it, a definition with its resources, a volume with its claim, unless somebody
+    // excludes the kind.
+    let comes_along = is_namespaces || Traits::of(&info.kind).comes_along;
+    match taken {
+        true => Verdict::Take,
+        false if comes_along && !selection.kinds.excludes(&info.kind, info.aliases()) => Verdict::Along,
+        false => Verdict::NotSelected,
+    }
 }
 
 /// Kinds that can be listed and created, each stored object once.
@@ -114,7 +129,8 @@ fn listable(catalog: &Catalog) -> impl Iterator<Item = &KindInfo> {
                 && groups.contains(&info.kind.group())
                 && served.get(resource).is_some_and(|group| *group != info.kind.group())
         });
-        info.can("list") && info.can("create") && !twin
+        let stored = Traits::of(&info.kind).stay != Stay::Nowhere;
+        stored && info.can("list") && info.can("create") && !twin
     })
 }
 
@@ -122,15 +138,7 @@ fn listable(catalog: &Catalog) -> impl Iterator<Item = &KindInfo> {
 /// somebody asked for; one excluded and not found is a warning.
 fn findings(catalog: &Catalog, selection: &CompiledSelection) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for failure in &catalog.failures {
-        findings.push(Finding::error(
-            Category::Unavailable,
-            format!(
-                "the API group {} did not answer, so that its kinds are not in this backup: {}; mend the API service behind it, or delete its APIService object if it is no longer used",
-                failure.group_version, failure.message
-            ),
-        ));
-    }
+    findings.extend(catalog.failures.iter().map(silent_group));
     let unknown = |term: &&String| {
         !catalog.kinds.iter().any(|info| term_means(term.as_str(), &info.kind, info.aliases()))
     };
@@ -148,6 +156,24 @@ fn findings(catalog: &Catalog, selection: &CompiledSelection) -> Vec<Finding> {
         ));
     }
     findings
+}
+
+/// What a group that did not answer means for the backup.
+fn silent_group(failure: &GroupFailure) -> Finding {
+    let GroupFailure { group_version, message } = failure;
+    let group = group_version.split_once('/').map_or("", |(group, _)| group);
+    let mend =
+        "mend the API service behind it, or delete its APIService object if it is no longer used".to_owned();
+    if MEASUREMENTS.contains(&group) {
+        let says = format!(
+            "the API group {group_version} did not answer, which holds nothing that can be backed up: {message}; {mend}"
+        );
+        return Finding::warning(Category::Unavailable, says);
+    }
+    let says = format!(
+        "the API group {group_version} did not answer, so that its kinds are not in this backup: {message}; {mend}"
+    );
+    Finding::error(Category::Unavailable, says)
 }
 
 #[cfg(test)]

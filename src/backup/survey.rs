@@ -10,17 +10,12 @@ use std::collections::HashSet;
 use super::filter::{Filter, Verdict};
 use super::item::ItemView;
 use super::plan::Plan;
-use crate::api::CompiledSelection;
 use crate::cluster::KindInfo;
-use crate::model::{Accounts, DEFINITIONS, ItemKey, Kind, NAMESPACES, Needs, refers};
+use crate::model::{Accounts, ClusterScope, DEFINITIONS, ItemKey, Kind, NAMESPACES, Needs, refers};
 
 /// What was found.
 #[derive(Clone, Debug, Default)]
 pub struct Survey {
-    /// Whether namespaces are selected as a kind, not only as the home of what is taken.
-    pub namespaces_named: bool,
-    /// Whether definitions are selected as a kind, not only as what the taken resources need.
-    pub definitions_named: bool,
     /// The namespaces in which something is taken, and their service accounts.
     pub accounts: Accounts,
     /// Cluster-scoped items that the taken ones need.
@@ -31,14 +26,18 @@ pub struct Survey {
 const ACCOUNTS: &str = "serviceaccounts";
 
 /// The kinds to look at: all that may be taken when labels or kinds narrow the selection, else only those that refer to
-/// others and those with a definition. `defined`: names of all definitions.
+/// others and those with a definition. `defined`: the kinds that have one.
 pub fn kinds_to_survey<'a>(plan: &'a Plan, narrows: bool, defined: &HashSet<String>) -> Vec<&'a KindInfo> {
     let look = |info: &&KindInfo| {
         let kind = info.kind.as_str();
-        if kind == NAMESPACES || kind == DEFINITIONS {
+        if plan.along.contains(&info.kind) || kind == NAMESPACES || kind == DEFINITIONS {
             return false;
         }
-        defined.contains(kind) || (info.namespaced && (narrows || kind == ACCOUNTS || refers(&info.kind)))
+        let leads = refers(&info.kind) || defined.contains(kind);
+        match info.namespaced {
+            true => leads || narrows || kind == ACCOUNTS,
+            false => leads && plan.cluster_scope == ClusterScope::All,
+        }
     };
     plan.kinds.iter().filter(look).collect()
 }
@@ -49,23 +48,18 @@ pub fn the_kind<'a>(plan: &'a Plan, kind: &str) -> Vec<&'a KindInfo> {
 }
 
 impl Survey {
-    /// An empty survey of what `selection` means.
-    pub fn of(plan: &Plan, selection: &CompiledSelection) -> Self {
-        let named = |kind: &str| {
-            the_kind(plan, kind).iter().any(|info| selection.kinds.takes(&info.kind, info.aliases()))
-        };
-        Self { namespaces_named: named(NAMESPACES), definitions_named: named(DEFINITIONS), ..Self::default() }
-    }
-
     /// Looks at one item; `filter` must not rest on a survey.
     pub fn look(&mut self, filter: &Filter<'_>, info: &KindInfo, body: &[u8], defined: &HashSet<String>) {
-        let Ok(item) = ItemView::read(body) else { return };
+        let Ok(item) = ItemView::read(body, !info.status) else { return };
         if filter.judge(info, &item) != Verdict::Take {
             return;
         }
         let kind = info.kind.as_str();
         if defined.contains(kind) {
-            self.needs.found.insert(ItemKey::cluster(Kind::parse(DEFINITIONS), kind));
+            self.need_definition(&info.kind);
+        }
+        if refers(&info.kind) {
+            self.needs.look(&info.kind, body);
         }
         let Some(namespace) = item.namespace.as_deref() else { return };
         if !self.accounts.namespaces.contains(namespace) {
@@ -73,15 +67,88 @@ impl Survey {
         }
         if kind == ACCOUNTS {
             self.accounts.accounts.insert((namespace.to_owned(), item.name.into_owned()));
-        } else if refers(&info.kind) {
-            self.needs.look(body);
         }
     }
 
-    /// Looks at one cluster role binding: needed when it speaks of a taken service account, and its role with it.
-    pub fn look_at_cluster_binding(&mut self, body: &[u8]) {
-        if let Ok(item) = ItemView::read(body) {
-            self.needs.look_at_binding(&item.name, body, &self.accounts);
+    /// Looks at an item of a kind that leads from one need to the next.
+    pub fn offer(&mut self, info: &KindInfo, body: &[u8]) {
+        if let Ok(item) = ItemView::read(body, !info.status) {
+            self.needs.offer(&info.kind, &item.name, body, &self.accounts);
         }
+    }
+
+    /// Ends the search: what is needed needs its definition, too.
+    pub fn close(&mut self, plan: &Plan, defined: &HashSet<String>) {
+        let of_cluster = plan.kinds.iter().filter(|info| !info.namespaced);
+        self.needs.close(of_cluster.map(|info| (&info.kind, &*info.name)));
+        let custom = |key: &&ItemKey| defined.contains(key.kind.as_str());
+        let kinds: HashSet<Kind> =
+            self.needs.found.iter().filter(custom).map(|key| key.kind.clone()).collect();
+        kinds.iter().for_each(|kind| self.need_definition(kind));
+    }
+
+    fn need_definition(&mut self, kind: &Kind) {
+        self.needs.found.insert(ItemKey::cluster(Kind::parse(DEFINITIONS), kind.as_str()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::api::Filter as Fields;
+    use crate::backup::filter::Namespaces;
+    use crate::backup::plan::plan;
+    use crate::cluster::Catalog;
+
+    const CONTENTS: &str = "volumesnapshotcontents.snapshot.storage.k8s.io";
+    const SNAPSHOTS: &str = "volumesnapshots.snapshot.storage.k8s.io";
+
+    fn info(kind: &str, namespaced: bool) -> KindInfo {
+        KindInfo {
+            kind: Kind::parse(kind),
+            version: "v1".into(),
+            name: String::new(),
+            singular: String::new(),
+            short_names: Vec::new(),
+            namespaced,
+            status: true,
+            verbs: ["create", "list"].map(String::from).to_vec(),
+            other_versions: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_needed_resource_brings_its_definition_though_no_item_of_its_kind_is_selected() {
+        let selection =
+            Fields { included_namespaces: vec!["n".into()], ..Fields::default() }.compile().unwrap();
+        let kinds = vec![info(SNAPSHOTS, true), info(CONTENTS, false), info(DEFINITIONS, false)];
+        let plan = plan(&Catalog { kinds, failures: Vec::new() }, &selection);
+        let defined = HashSet::from([SNAPSHOTS.to_owned(), CONTENTS.to_owned()]);
+        let surveyed = kinds_to_survey(&plan, false, &defined);
+        assert_eq!(surveyed.iter().map(|info| info.kind.as_str()).collect::<Vec<_>>(), [SNAPSHOTS]);
+
+        let namespaces = Namespaces::default();
+        let filter = Filter {
+            selection: &selection,
+            cluster_scope: plan.cluster_scope,
+            along: &plan.along,
+            namespaces: &namespaces,
+            survey: None,
+            selecting: HashSet::new(),
+        };
+        let mut survey = Survey::default();
+        let snapshot = json!({"metadata": {"name": "s", "namespace": "n"}, "status": {"boundVolumeSnapshotContentName": "c"}});
+        survey.look(&filter, &info(SNAPSHOTS, true), snapshot.to_string().as_bytes(), &defined);
+        survey.close(&plan, &defined);
+        let found: BTreeSet<String> = survey.needs.found.iter().map(ToString::to_string).collect();
+        let definition = |kind: &str| format!("{DEFINITIONS} {kind}");
+        assert_eq!(
+            found,
+            BTreeSet::from([format!("{CONTENTS} c"), definition(CONTENTS), definition(SNAPSHOTS)])
+        );
     }
 }

@@ -1,19 +1,29 @@
-//! The cluster as a backup sees it: the plan, the cut, and what comes along. Nothing has been taken yet.
+//! The cluster as a backup sees it: the cut, the plan, and what comes along. Nothing has been taken yet.
 //!
 //! A backup takes what the view shows, and a diff against the live cluster compares it. Next on the way: `collect`.
 
 use std::collections::HashSet;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::collect::{Collection, Event, Query};
 use super::cut::{self, Cut};
+use super::definitions::{self, Definition};
 use super::error::BackupError;
-use super::filter::Filter;
+use super::filter::{Filter, SERVICES};
 use super::item::ItemView;
 use super::plan::{self, Plan};
 use super::survey::{self, Survey};
 use crate::api::CompiledSelection;
-use crate::cluster::{Cluster, KindInfo};
-use crate::model::{CLUSTER_BINDINGS, DEFINITIONS};
+use crate::cluster::{Catalog, Cluster, ClusterError, KindInfo};
+use crate::model::{Category, DEFINITIONS, Finding, Kind, LEADING, NAMESPACES, Offer, causes};
+
+/// How long a kind that is defined at the cut may be unknown to discovery: API servers learn of it from each other within
+/// seconds.
+const DISCOVERY_LAG: Duration = Duration::from_secs(15);
+/// How often discovery is asked again meanwhile.
+const ASK_AGAIN: Duration = Duration::from_millis(250);
 
 /// What is selected of a cluster at one instant.
 pub struct View<'a> {
@@ -23,6 +33,12 @@ pub struct View<'a> {
     /// The instant.
     pub cut: Cut,
     survey: Option<Survey>,
+    /// Services with a selector, where the selection does not show them all in time.
+    selecting: HashSet<(String, String)>,
+    /// Kinds that could not be looked through for what comes along, each with why.
+    pub unseen: Vec<(Kind, ClusterError)>,
+    /// What is missing because of that, and kinds that the cluster has and does not serve.
+    pub findings: Vec<Finding>,
 }
 
 impl<'a> View<'a> {
@@ -32,16 +48,30 @@ impl<'a> View<'a> {
         selection: &'a CompiledSelection,
         stage: impl Fn(&str),
     ) -> Result<Self, BackupError> {
-        stage("asking the cluster for its kinds");
-        let catalog =
-            cluster.catalog().await.map_err(BackupError::cluster("asking the API server for its kinds"))?;
+        stage("asking the cluster for its revision and its kinds");
+        // The cut comes first, so that discovery cannot be older than it.
+        let (revision, time) = cut::instant(cluster).await?;
+        let catalog = catalog(cluster).await?;
+        let mut around = Around { cluster, revision, unseen: Vec::new() };
+        let namespaces = cut::namespaces(cluster, &catalog, &around.revision).await?;
+        let definitions = around.definitions(&catalog).await?;
+        let (catalog, missing) = settle(cluster, catalog, &definitions, selection, &stage).await?;
         let plan = plan::plan(&catalog, selection);
-        let cut = cut::take(cluster, &catalog, selection).await?;
-        let mut view = Self { selection, plan, cut, survey: None };
+        let cut = Cut::new(around.revision.clone(), time, namespaces, selection);
+        let mut view = Self {
+            selection,
+            plan,
+            cut,
+            survey: None,
+            selecting: HashSet::new(),
+            unseen: Vec::new(),
+            findings: missing,
+        };
         if view.plan.needs_survey {
             stage("looking for what comes along");
-            view.survey = Some(view.look_around(cluster).await);
+            view.look_around(&mut around, &catalog, &definitions::defined(&definitions)).await?;
         }
+        view.tell_unseen(around.unseen);
         Ok(view)
     }
 
@@ -50,8 +80,10 @@ impl<'a> View<'a> {
         Filter {
             selection: self.selection,
             cluster_scope: self.plan.cluster_scope,
+            along: &self.plan.along,
             namespaces: &self.cut.namespaces,
             survey: self.survey.as_ref(),
+            selecting: self.selecting.clone(),
         }
     }
 
@@ -68,40 +100,161 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Looks through the kinds that decide what comes along. A kind that cannot be listed now will fail again, and be
-    /// reported, when its turn to be taken comes.
-    async fn look_around(&self, cluster: &Cluster) -> Survey {
+    /// Looks through the kinds that decide what comes along.
+    async fn look_around(
+        &mut self,
+        around: &mut Around<'_>,
+        catalog: &Catalog,
+        defined: &HashSet<String>,
+    ) -> Result<(), BackupError> {
+        let narrows = plan::narrows(self.selection);
+        let follow = |info: &KindInfo| matches!(info.kind.resource(), "endpoints" | "endpointslices");
+        if narrows && self.plan.kinds.iter().any(follow) {
+            let services: Vec<&KindInfo> = catalog.find(&Kind::parse(SERVICES)).into_iter().collect();
+            let mut filter = self.filter();
+            let query = Query { labels: None, ..self.query() };
+            around
+                .each_item(services, query, |info, body| {
+                    if let Ok(item) = ItemView::read(body, !info.status) {
+                        filter.note(info, &item);
+                    }
+                })
+                .await?;
+            self.selecting = filter.selecting;
+        }
         let filter = self.filter();
-        let mut survey = Survey::of(&self.plan, self.selection);
+        let mut survey = Survey::default();
+        let kinds = survey::kinds_to_survey(&self.plan, narrows, defined);
+        around.each_item(kinds, self.query(), |info, body| survey.look(&filter, info, body, defined)).await?;
         let everywhere = Query { namespaces: None, labels: None, ..self.query() };
-        let mut defined = HashSet::new();
-        each_item(cluster, survey::the_kind(&self.plan, DEFINITIONS), everywhere.clone(), |_, body| {
-            if let Ok(item) = ItemView::read(body) {
-                defined.insert(item.name.into_owned());
+        for (kind, offer) in LEADING {
+            if offer == Offer::All || survey.needs.needs_any(kind) {
+                let kind = survey::the_kind(&self.plan, kind);
+                around.each_item(kind, everywhere.clone(), |info, body| survey.offer(info, body)).await?;
             }
-        })
-        .await;
-        let kinds = survey::kinds_to_survey(&self.plan, plan::narrows(self.selection), &defined);
-        each_item(cluster, kinds, self.query(), |info, body| survey.look(&filter, info, body, &defined))
-            .await;
-        let bindings = survey::the_kind(&self.plan, CLUSTER_BINDINGS);
-        each_item(cluster, bindings, everywhere, |_, body| survey.look_at_cluster_binding(body)).await;
-        survey
+        }
+        survey.close(&self.plan, defined);
+        // What nobody asked for and nothing needs is not listed a second time.
+        let along = &self.plan.along;
+        self.plan.kinds.retain(|info| {
+            let kind = info.kind.as_str();
+            kind == NAMESPACES || !along.contains(&info.kind) || survey.needs.needs_any(kind)
+        });
+        self.survey = Some(survey);
+        Ok(())
+    }
+
+    /// A kind that could not be looked through may lead to what is missing now.
+    fn tell_unseen(&mut self, unseen: Vec<(Kind, ClusterError)>) {
+        for (kind, error) in &unseen {
+            // Who wants no cluster-scoped items may lack the right to list definitions.
+            let unwanted =
+                kind.as_str() == DEFINITIONS && survey::the_kind(&self.plan, DEFINITIONS).is_empty();
+            if unwanted && error.category() == Category::Forbidden {
+                continue;
+            }
+            let message = format!(
+                "it could not be looked through before the backup, so that what its items bring along (namespaces, definitions and their resources, volumes, classes, roles) may be missing in this backup: {}; run the backup again",
+                causes(error)
+            );
+            self.findings.push(Finding::error(error.category(), message).on_kind(kind.clone()));
+        }
+        self.unseen = unseen;
     }
 }
 
-async fn each_item(
+async fn catalog(cluster: &Cluster) -> Result<Catalog, BackupError> {
+    cluster.catalog().await.map_err(BackupError::cluster("asking the API server for its kinds"))
+}
+
+/// Asks for the kinds again until each that is defined at the cut is there, for as long as a server may lag. A finding for
+/// each that never came.
+async fn settle(
     cluster: &Cluster,
-    kinds: Vec<&KindInfo>,
-    query: Query,
-    mut look: impl FnMut(&KindInfo, &[u8]),
-) {
-    let mut collection = Collection::new(cluster, kinds.into_iter().cloned(), query);
-    while let Some(mut listing) = collection.next() {
-        while let Some(event) = listing.next().await {
-            if let Event::Page(page) = event {
-                page.bodies().for_each(|body| look(&listing.info, body));
-            }
+    mut kinds: Catalog,
+    definitions: &[Definition],
+    selection: &CompiledSelection,
+    stage: &impl Fn(&str),
+) -> Result<(Catalog, Vec<Finding>), BackupError> {
+    let deadline = Instant::now() + DISCOVERY_LAG;
+    loop {
+        let missing = definitions::missing(definitions, &kinds, selection);
+        let (gone, missing) = deleted_since(cluster, &kinds, missing).await;
+        if missing.is_empty() || Instant::now() >= deadline {
+            let findings = missing.into_iter().map(unserved).chain(gone.into_iter().map(deleted)).collect();
+            return Ok((kinds, findings));
         }
+        stage(&format!("waiting for the API server to serve {}, which is defined", missing[0]));
+        tokio::time::sleep(ASK_AGAIN).await;
+        kinds = catalog(cluster).await?;
     }
 }
+
+/// Parts kinds by whether their definition has been deleted since the cut: such a kind does not come any more.
+async fn deleted_since(cluster: &Cluster, catalog: &Catalog, kinds: Vec<Kind>) -> (Vec<Kind>, Vec<Kind>) {
+    let Some(info) = catalog.find(&Kind::parse(DEFINITIONS)) else { return (Vec::new(), kinds) };
+    let (mut gone, mut there) = (Vec::new(), Vec::new());
+    for kind in kinds {
+        let found = cluster.get(info, None, kind.as_str()).await;
+        if matches!(found, Ok(None)) { gone.push(kind) } else { there.push(kind) }
+    }
+    (gone, there)
+}
+
+fn unserved(kind: Kind) -> Finding {
+    let message = "its definition is established, and the API server does not serve it, so that its resources are not in this backup; look at `kubectl api-resources`, and run the backup again";
+    Finding::error(Category::Unavailable, message).on_kind(kind)
+}
+
+fn deleted(kind: Kind) -> Finding {
+    let message =
+        "its definition was deleted while the backup began, so that its resources are not in this backup";
+    Finding::error(Category::NotFound, message).on_kind(kind)
+}
+
+/// The cluster while it is looked through.
+struct Around<'a> {
+    cluster: &'a Cluster,
+    revision: String,
+    /// Kinds that could not be listed to their end.
+    unseen: Vec<(Kind, ClusterError)>,
+}
+
+impl Around<'_> {
+    /// The definitions at the cut.
+    async fn definitions(&mut self, catalog: &Catalog) -> Result<Vec<Definition>, BackupError> {
+        let mut definitions = Vec::new();
+        let kind = catalog.find(&Kind::parse(DEFINITIONS)).into_iter().collect();
+        let query = Query { cut: self.revision.clone(), namespaces: None, labels: None };
+        self.each_item(kind, query, |_, body| definitions.extend(Definition::read(body))).await?;
+        Ok(definitions)
+    }
+
+    /// Shows each item of some kinds. A kind that cannot be listed is remembered; a cluster that does not answer at all ends
+    /// the run.
+    async fn each_item(
+        &mut self,
+        kinds: Vec<&KindInfo>,
+        query: Query,
+        mut look: impl FnMut(&KindInfo, &[u8]),
+    ) -> Result<(), BackupError> {
+        let mut collection = Collection::new(self.cluster, kinds.into_iter().cloned(), query);
+        while let Some(mut listing) = collection.next() {
+            while let Some(event) = listing.next().await {
+                match event {
+                    Event::Page(page) => page.bodies().for_each(|body| look(&listing.info, body)),
+                    // The same list at its turn to be taken drifts likewise, and is told then.
+                    Event::Drift(_) => {}
+                    Event::Failed(source) if source.concerns_every_call() => {
+                        return Err(BackupError::Cluster { doing: "looking for what comes along", source });
+                    }
+                    Event::Failed(error) => self.unseen.push((listing.info.kind.clone(), error)),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -206,6 +206,7 @@ fn learn_kind(
         name: kind,
         short_names: Vec::new(),
         namespaced: key.namespace.is_some(),
+        status_is_data: false,
     };
     kinds.insert(key.kind.clone(), learnt);
     Ok(())

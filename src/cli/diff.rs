@@ -130,7 +130,7 @@ async fn compare_live(
         output.note("this is another cluster than the one that was backed up");
     }
     let mut printed = Ok(());
-    let failures = live_items(&cluster, &backup.spec, |key, hash| {
+    let failures = live_items(&cluster, &backup.spec, &header.kinds, |key, hash| {
         if printed.is_ok() {
             printed = compare(first, key, hash, counts, output);
         }

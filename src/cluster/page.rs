@@ -52,10 +52,25 @@ struct ItemName {
     namespace: Option<String>,
 }
 
+/// Whether the answer to a LIST only says that whoever asks may create: kinds of requests, of which nothing is stored.
+fn is_permission(body: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Answer {
+        kind: String,
+        status: String,
+    }
+    serde_json::from_slice::<Answer>(body)
+        .is_ok_and(|answer| answer.kind == "Status" && answer.status == "Success")
+}
+
 impl Page {
     /// Finds the items; returns the page and the token of the next one.
     pub(super) fn read(body: Bytes) -> Result<(Self, Option<String>), serde_json::Error> {
-        let Envelope { metadata, items: raw } = serde_json::from_slice(&body)?;
+        let Envelope { metadata, items: raw } = match serde_json::from_slice(&body) {
+            Ok(envelope) => envelope,
+            Err(_) if is_permission(&body) => Envelope { metadata: ListMetadata::default(), items: None },
+            Err(error) => return Err(error),
+        };
         let start = body.as_ptr() as usize;
         let mut items = Vec::new();
         for item in raw.unwrap_or_default() {
@@ -155,8 +170,16 @@ mod tests {
     }
 
     #[test]
+    fn a_success_without_a_list_is_a_list_of_nothing() {
+        let (page, token) =
+            page(r#"{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Success"}"#).unwrap();
+        assert!(page.items.is_empty() && token.is_none());
+    }
+
+    #[test]
     fn what_is_no_list_of_objects_is_refused() {
         for body in [
+            r#"{"kind":"Status","metadata":{},"status":"Failure","code":500}"#,
             r#"{"kind":"Pod","metadata":{}}"#,
             r#"{"items":["x"]}"#,
             r#"{"items":[{}]"#,

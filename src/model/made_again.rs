@@ -1,22 +1,23 @@
-//! What is neither backed up nor restored unless it is asked for: kinds that tell of one cluster at one time, and items that
-//! somebody makes again without being asked. Pure.
-
-use std::borrow::Cow;
+//! Rules about single items that somebody makes again without being asked; rows of [`traits`](super::traits) name them. Pure.
 
 use super::item::Kind;
 use super::outcome::SkipReason;
-
-/// Kinds that say how one cluster is, not what a cluster should be.
-const OF_ONE_CLUSTER: &[&str] = &[
-    "csinodes.storage.k8s.io",
-    "events",
-    "events.events.k8s.io",
-    "nodes",
-    "volumeattachments.storage.k8s.io",
-];
+use super::traits::Origin;
 
 /// The type of a Secret that holds a service account's token.
 pub const TOKEN_TYPE: &str = "kubernetes.io/service-account-token";
+
+/// Who makes tokens, endpoints and slices.
+const CONTROLLER_MANAGER: &str = "kube-controller-manager";
+
+/// The label of a slice that says whose it is.
+const SLICE_MANAGER: &str = "endpointslice.kubernetes.io/managed-by";
+
+/// Makes slices of Endpoints.
+const MIRROR: &str = "endpointslicemirroring-controller.k8s.io";
+
+/// The label of a slice that names its Service.
+const SLICE_OF: &str = "kubernetes.io/service-name";
 
 /// Characters that the API server appends to `generateName`.
 const SUFFIX: usize = 5;
@@ -24,62 +25,98 @@ const SUFFIX: usize = 5;
 /// The API server's alphabet for them: no vowels, no 0, 1 and 3.
 const ALPHABET: &str = "bcdfghjklmnpqrstvwxz2456789";
 
-/// What an item says of who makes it, however it was read.
-pub trait Origin {
-    /// `metadata.name`.
-    fn name(&self) -> &str;
-    /// The value of a label.
-    fn label(&self, key: &str) -> Option<Cow<'_, str>>;
-    /// The value of an annotation.
-    fn annotation(&self, key: &str) -> Option<Cow<'_, str>>;
-    /// `type` of a Secret.
-    fn secret_type(&self) -> Option<&str>;
-    /// Whether an owner has `controller` true.
-    fn is_controlled(&self) -> bool;
-}
-
-/// Whether the kind says how one cluster is.
-pub fn is_of_one_cluster(kind: &Kind) -> bool {
-    OF_ONE_CLUSTER.contains(&kind.as_str())
-}
-
-/// Who makes the item again without being asked; None when nobody does.
-pub fn made_again(kind: &Kind, item: &impl Origin) -> Option<SkipReason> {
-    match kind.as_str() {
-        "pods" => item.annotation("kubernetes.io/config.mirror").map(|_| SkipReason::MirrorPod),
-        "configmaps" => (item.name() == "kube-root-ca.crt").then_some(SkipReason::ControlPlaneMakesIt),
-        "secrets" => is_generated_token(item).then_some(SkipReason::ControlPlaneMakesIt),
-        // Slices and endpoints that follow from a Service's selector.
-        "endpointslices.discovery.k8s.io" => {
-            let by_controller = item
-                .label("endpointslice.kubernetes.io/managed-by")
-                .is_some_and(|by| by.ends_with(".k8s.io"));
-            (by_controller || item.is_controlled()).then_some(SkipReason::ControllerMakesIt)
-        }
-        "endpoints" => {
-            let by_controller = item.label("endpoints.kubernetes.io/managed-by").is_some()
-                || item.annotation("endpoints.kubernetes.io/last-change-trigger-time").is_some();
-            by_controller.then_some(SkipReason::ControllerMakesIt)
-        }
-        _ => None,
-    }
-}
-
-/// A token that the control plane made for a service account, before Kubernetes 1.24: called `<account>-token-<5 characters>`.
-/// One that a person made has a name of its own and is kept.
-fn is_generated_token(item: &impl Origin) -> bool {
-    if item.secret_type() != Some(TOKEN_TYPE) {
-        return false;
-    }
-    item.annotation("kubernetes.io/service-account.name")
-        .is_some_and(|account| is_generated(item.name(), &format!("{account}-token-")))
-}
-
 /// Whether `name` is `prefix` and five characters as the API server makes them up.
 pub fn is_generated(name: &str, prefix: &str) -> bool {
     name.strip_prefix(prefix).is_some_and(|suffix| {
         suffix.len() == SUFFIX && suffix.chars().all(|letter| ALPHABET.contains(letter))
     })
+}
+
+/// The Service from whose selector a controller makes the item again; None when nobody does. Where that Service has no
+/// selector, or is gone, a person keeps the item, whatever marks of a controller are left on it.
+pub fn follows_service(kind: &Kind, item: &dyn Origin) -> Option<String> {
+    match kind.as_str() {
+        "endpoints" => Some(item.name().to_owned()),
+        // Other slices of the same Service may be a person's; the controller leaves them alone.
+        "endpointslices.discovery.k8s.io" => {
+            let manager = item.label(SLICE_MANAGER)?;
+            (manager.ends_with(".k8s.io") && manager != MIRROR).then_some(())?;
+            Some(item.label(SLICE_OF)?.into_owned())
+        }
+        _ => None,
+    }
+}
+
+pub(super) fn mirror_pod(item: &dyn Origin) -> Option<SkipReason> {
+    item.annotation("kubernetes.io/config.mirror").map(|_| SkipReason::MirrorPod)
+}
+
+pub(super) fn root_certificate(item: &dyn Origin) -> Option<SkipReason> {
+    (item.name() == "kube-root-ca.crt").then_some(SkipReason::ControlPlaneMakesIt)
+}
+
+/// The bundle of the API server's own certificate authority; those of other signers are a person's.
+pub(super) fn trust_bundle(item: &dyn Origin) -> Option<SkipReason> {
+    item.name()
+        .starts_with("kubernetes.io:kube-apiserver-serving:")
+        .then_some(SkipReason::ControlPlaneMakesIt)
+}
+
+/// A token that the control plane made for a service account, before Kubernetes 1.24: called `<account>-token-<5 characters>`,
+/// and its type set by the control plane. One that a person made is kept, whatever its name.
+pub(super) fn token(item: &dyn Origin) -> Option<SkipReason> {
+    let account = item.annotation("kubernetes.io/service-account.name")?;
+    let by_others = || {
+        let managers = item.managers("type");
+        !managers.is_empty() && managers.iter().all(|manager| manager != CONTROLLER_MANAGER)
+    };
+    let generated = item.secret_type() == Some(TOKEN_TYPE)
+        && is_generated(item.name(), &format!("{account}-token-"))
+        && !by_others();
+    generated.then_some(SkipReason::ControlPlaneMakesIt)
+}
+
+/// Slices that mirror Endpoints, and that of the API server itself.
+pub(super) fn slice(item: &dyn Origin) -> Option<SkipReason> {
+    if item.label(SLICE_MANAGER).is_some_and(|manager| manager == MIRROR) {
+        return Some(SkipReason::ControllerMakesIt);
+    }
+    own_endpoints(item)
+}
+
+/// What the API server keeps of its own addresses.
+pub(super) fn own_endpoints(item: &dyn Origin) -> Option<SkipReason> {
+    let own = item.namespace() == Some("default") && item.name() == "kubernetes";
+    own.then_some(SkipReason::ControlPlaneMakesIt)
+}
+
+/// The API server's own Service.
+pub(super) fn own_service(item: &dyn Origin) -> bool {
+    item.namespace() == Some("default") && item.name() == "kubernetes" && item.label("provider").is_some()
+}
+
+/// The API server's own certificates for those who speak through it.
+pub(super) fn request_header(item: &dyn Origin) -> bool {
+    item.namespace() == Some("kube-system") && item.name() == "extension-apiserver-authentication"
+}
+
+pub(super) fn system_priority(item: &dyn Origin) -> bool {
+    item.name().starts_with("system-")
+}
+
+/// Settings of flow control that the API server keeps up to date; one that a person changed says otherwise.
+pub(super) fn flow_control(item: &dyn Origin) -> bool {
+    item.annotation("apf.kubernetes.io/autoupdate-spec").is_some_and(|value| value == "true")
+}
+
+/// Allotted to a Service, which brings it along.
+pub(super) fn allotted_address(item: &dyn Origin) -> bool {
+    item.label("ipaddress.kubernetes.io/managed-by").is_some()
+}
+
+/// An API that the API server or a definition serves.
+pub(super) fn own_api(item: &dyn Origin) -> bool {
+    item.label("kube-aggregator.kubernetes.io/automanaged").is_some()
 }
 
 #[cfg(test)]

@@ -7,18 +7,20 @@ mod made_again;
 mod names;
 mod needs;
 mod outcome;
-mod priority;
 mod progress;
 mod selection;
+pub mod traits;
 
 pub use item::{ItemKey, Kind};
-pub use made_again::{Origin, TOKEN_TYPE, is_generated, is_of_one_cluster, made_again};
+pub use made_again::{TOKEN_TYPE, follows_service, is_generated};
 pub use names::{BackupName, InvalidName, ObjectName, RestoreName};
-pub use needs::{Accounts, CLUSTER_BINDINGS, ClusterScope, DEFINITIONS, NAMESPACES, Needs, VOLUMES, refers};
+pub use needs::{
+    Accounts, CLUSTER_BINDINGS, ClusterScope, DEFINITIONS, LEADING, NAMESPACES, Needs, Offer, VOLUMES,
+};
 pub use outcome::{Category, Finding, MAX_FINDINGS, Results, Severity, SkipReason, Tally, causes};
-pub use priority::{PriorityClass, restore_order};
 pub use progress::{Progress, ProgressSnapshot};
 pub use selection::{
     InvalidSelection, KindTerms, LabelOperator, LabelQuery, LabelRequirement, LabelSet, NamePatterns,
     term_means,
 };
+pub use traits::{Origin, PriorityClass, Remade, made_again, refers, restore_order};

@@ -1,13 +1,20 @@
-//! Which cluster-scoped items the taken ones name: volumes, classes, roles and their bindings. Pure.
+//! Which cluster-scoped items the taken ones need: volumes, classes, roles and their bindings, and what those need. Pure.
 //!
 //! A backup asks when only a part of the cluster is taken, a restore when only a part of a backup comes back; both go by the
-//! same names.
+//! same names: each taken item of a kind that [`refers`](super::refers) is shown to [`Needs::look`]; then, kind by kind in the
+//! order of [`LEADING`], the cluster-scoped items that may lead on are shown to [`Needs::offer`]; [`Needs::close`] ends it.
+
+mod pods;
+mod roles;
+mod shapes;
+mod storage;
 
 use std::collections::HashSet;
 
-use serde::Deserialize;
-
 use super::item::{ItemKey, Kind};
+use super::selection::LabelQuery;
+use roles::Role;
+use shapes::Binding;
 
 /// The kind that defines kinds.
 pub const DEFINITIONS: &str = "customresourcedefinitions.apiextensions.k8s.io";
@@ -15,11 +22,34 @@ pub const DEFINITIONS: &str = "customresourcedefinitions.apiextensions.k8s.io";
 /// The kind that other items live in.
 pub const NAMESPACES: &str = "namespaces";
 
-/// The kind that binds service accounts to cluster roles; looked at last, when the accounts are known.
+/// The kind that binds accounts to cluster roles.
 pub const CLUSTER_BINDINGS: &str = "clusterrolebindings.rbac.authorization.k8s.io";
 
 /// The volumes' own kind.
 pub const VOLUMES: &str = "persistentvolumes";
+
+/// Rules that bindings name, and that other roles gather by label.
+const CLUSTER_ROLES: &str = "clusterroles.rbac.authorization.k8s.io";
+
+/// Cluster-scoped kinds whose items need others, each before what it leads to; and which of its items are to be offered.
+pub const LEADING: [(&str, Offer); 7] = [
+    (CLUSTER_BINDINGS, Offer::All),
+    (CLUSTER_ROLES, Offer::All),
+    (VOLUMES, Offer::Found),
+    ("volumegroupsnapshotcontents.groupsnapshot.storage.k8s.io", Offer::Found),
+    ("volumesnapshotcontents.snapshot.storage.k8s.io", Offer::Found),
+    ("ingressclasses.networking.k8s.io", Offer::Found),
+    ("gatewayclasses.gateway.networking.k8s.io", Offer::Found),
+];
+
+/// Which items of a kind [`Needs::offer`] must be shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offer {
+    /// All: what is needed is told by their bodies.
+    All,
+    /// Those that are in [`Needs::found`] by then; the others change nothing.
+    Found,
+}
 
 /// Which cluster-scoped items are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,31 +74,22 @@ impl ClusterScope {
     }
 }
 
-/// Kinds in namespaces whose items name cluster-scoped ones.
-const REFERRING: &[&str] = &[
-    "cronjobs.batch",
-    "daemonsets.apps",
-    "deployments.apps",
-    "ingresses.networking.k8s.io",
-    "jobs.batch",
-    "persistentvolumeclaims",
-    "pods",
-    "replicasets.apps",
-    "rolebindings.rbac.authorization.k8s.io",
-    "statefulsets.apps",
-    "volumesnapshots.snapshot.storage.k8s.io",
-];
-
-/// Whether items of the kind name cluster-scoped ones.
-pub fn refers(kind: &Kind) -> bool {
-    REFERRING.contains(&kind.as_str())
-}
-
 /// Cluster-scoped items that are needed, gathered body by body.
 #[derive(Clone, Debug, Default)]
 pub struct Needs {
     /// What was found so far.
     pub found: HashSet<ItemKey>,
+    /// What is named by group and Kind instead of by its resource: parameters of classes.
+    named: HashSet<Named>,
+    /// Roles that were offered, and are gathered or gather.
+    roles: Vec<Role>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Named {
+    group: String,
+    kind: String,
+    name: String,
 }
 
 /// Who cluster role bindings may speak of: the service accounts and namespaces that are taken.
@@ -80,195 +101,123 @@ pub struct Accounts {
     pub namespaces: HashSet<String>,
 }
 
-impl Needs {
-    /// Looks at the body of a taken item, or of a volume that is needed. One of unknown shape names nothing.
-    pub fn look(&mut self, body: &[u8]) {
-        if let Ok(object) = serde_json::from_slice::<Referring>(body) {
-            self.refer(object);
-        }
-    }
-
-    /// Looks at a cluster role binding: needed when it speaks of a taken account, and its role with it.
-    pub fn look_at_binding(&mut self, name: &str, body: &[u8], accounts: &Accounts) {
-        let Ok(binding) = serde_json::from_slice::<Referring>(body) else { return };
-        let about_them = binding.subjects.iter().flatten().any(|subject| match &*subject.kind {
-            "ServiceAccount" => {
-                accounts.accounts.contains(&(subject.namespace.clone(), subject.name.clone()))
-            }
-            "Group" => subject
-                .name
+impl Accounts {
+    /// Whether a subject of a binding is one of them. Groups of everybody (`system:serviceaccounts`) are not: what is bound
+    /// to everybody is the cluster's.
+    fn has(&self, kind: &str, namespace: &str, name: &str) -> bool {
+        let account =
+            |namespace: &str, name: &str| self.accounts.contains(&(namespace.to_owned(), name.to_owned()));
+        match kind {
+            "ServiceAccount" => account(namespace, name),
+            "User" => name
+                .strip_prefix("system:serviceaccount:")
+                .and_then(|rest| rest.split_once(':'))
+                .is_some_and(|(namespace, name)| account(namespace, name)),
+            "Group" => name
                 .strip_prefix("system:serviceaccounts:")
-                .is_some_and(|namespace| accounts.namespaces.contains(namespace)),
+                .is_some_and(|namespace| self.namespaces.contains(namespace)),
             _ => false,
-        });
-        if about_them {
-            self.need(CLUSTER_BINDINGS, Some(name.to_owned()));
-            self.refer(binding);
+        }
+    }
+}
+
+impl Needs {
+    /// Looks at the body of an item that is taken. One of unknown shape names nothing.
+    pub fn look(&mut self, kind: &Kind, body: &[u8]) {
+        shapes::look(kind, body, self);
+        if kind.as_str() == CLUSTER_ROLES {
+            self.keep_role(None, body);
         }
     }
 
+    /// Looks at an item of a kind of [`LEADING`], taken or not.
+    pub fn offer(&mut self, kind: &Kind, name: &str, body: &[u8], accounts: &Accounts) {
+        match kind.as_str() {
+            CLUSTER_BINDINGS => {
+                let Ok(binding) = serde_json::from_slice::<Binding>(body) else { return };
+                let mut subjects = binding.subjects.iter().flatten();
+                if subjects.any(|subject| accounts.has(&subject.kind, &subject.namespace, &subject.name)) {
+                    self.need(CLUSTER_BINDINGS, Some(name.to_owned()));
+                    self.look(kind, body);
+                }
+            }
+            CLUSTER_ROLES => self.keep_role(Some(name), body),
+            _ if self.needs(kind, name) => self.look(kind, body),
+            _ => {}
+        }
+    }
+
+    /// Ends the search: roles gather roles, and what is named by its Kind is found among `kinds`, the cluster-scoped ones
+    /// with their Kind.
+    pub fn close<'a>(&mut self, kinds: impl Iterator<Item = (&'a Kind, &'a str)>) {
+        self.gather_roles();
+        let kinds: Vec<(&Kind, &str)> = kinds.collect();
+        for Named { group, kind, name } in std::mem::take(&mut self.named) {
+            let meant = |(resource, word): &&(&Kind, &str)| resource.group() == group && *word == kind;
+            if let Some((resource, _)) = kinds.iter().find(meant) {
+                self.found.insert(ItemKey::cluster((*resource).clone(), name));
+            }
+        }
+    }
+
+    /// Whether the item is needed, as far as is known.
+    pub fn needs(&self, kind: &Kind, name: &str) -> bool {
+        self.found.contains(&ItemKey::cluster(kind.clone(), name))
+    }
+
+    /// Whether any item of the kind is needed, as far as is known.
+    pub fn needs_any(&self, kind: &str) -> bool {
+        self.found.iter().any(|key| key.kind.as_str() == kind)
+    }
+
+    /// A role's labels and selectors, until all roles are known. A nameless one is taken for itself and only gathers.
+    fn keep_role(&mut self, name: Option<&str>, body: &[u8]) {
+        let Some(role) = Role::read(name, body) else { return };
+        if name.is_none() || !role.labels.is_empty() || role.gathers.is_some() {
+            self.roles.push(role);
+        }
+    }
+
+    /// An aggregated role has no rules of its own: those that its selectors choose come with it, and what they choose.
+    fn gather_roles(&mut self) {
+        let roles = std::mem::take(&mut self.roles);
+        let mut todo: Vec<&LabelQuery> = Vec::new();
+        let wanted = |needs: &Self, role: &Role| {
+            role.name.as_ref().is_none_or(|name| needs.needs(&Kind::parse(CLUSTER_ROLES), name))
+        };
+        for role in &roles {
+            todo.extend(role.gathers.as_ref().filter(|_| wanted(self, role)));
+        }
+        while let Some(gathers) = todo.pop() {
+            for role in roles.iter().filter(|role| gathers.matches(&role.labels)) {
+                let Some(name) = &role.name else { continue };
+                if self.found.insert(ItemKey::cluster(Kind::parse(CLUSTER_ROLES), name)) {
+                    todo.extend(&role.gathers);
+                }
+            }
+        }
+    }
+}
+
+/// Takes the names that an item names.
+trait Sink {
+    /// An item of this kind is needed, if the name says one.
+    fn need(&mut self, kind: &str, name: Option<String>);
+    /// An item is needed whose kind is named by group and Kind.
+    fn need_named(&mut self, group: String, kind: String, name: String);
+}
+
+impl Sink for Needs {
     fn need(&mut self, kind: &str, name: Option<String>) {
         if let Some(name) = name.filter(|name| !name.is_empty()) {
             self.found.insert(ItemKey::cluster(Kind::parse(kind), name));
         }
     }
 
-    fn refer(&mut self, object: Referring) {
-        let Referring { spec, status, role_ref, subjects: _ } = object;
-        if let Some(role) = role_ref.filter(|role| role.kind == "ClusterRole") {
-            self.need("clusterroles.rbac.authorization.k8s.io", Some(role.name));
-        }
-        let content = status.and_then(|status| status.bound_volume_snapshot_content_name);
-        self.need("volumesnapshotcontents.snapshot.storage.k8s.io", content);
-        if let Some(spec) = spec {
-            self.refer_spec(spec);
-        }
+    fn need_named(&mut self, group: String, kind: String, name: String) {
+        self.named.insert(Named { group, kind, name });
     }
-
-    /// The names may stand in the spec itself, in the template of a pod, of a job or of a claim.
-    fn refer_spec(&mut self, spec: Spec) {
-        let Spec {
-            volume_name,
-            storage_class_name,
-            volume_attributes_class_name,
-            priority_class_name,
-            runtime_class_name,
-            ingress_class_name,
-            volume_snapshot_class_name,
-            template,
-            job_template,
-            volume_claim_templates,
-        } = spec;
-        self.need(VOLUMES, volume_name);
-        self.need("storageclasses.storage.k8s.io", storage_class_name);
-        self.need("volumeattributesclasses.storage.k8s.io", volume_attributes_class_name);
-        self.need("priorityclasses.scheduling.k8s.io", priority_class_name);
-        self.need("runtimeclasses.node.k8s.io", runtime_class_name);
-        self.need("ingressclasses.networking.k8s.io", ingress_class_name);
-        self.need("volumesnapshotclasses.snapshot.storage.k8s.io", volume_snapshot_class_name);
-        let claims = volume_claim_templates.into_iter().flatten();
-        for inner in claims.chain(template).chain(job_template.map(|job| *job)) {
-            if let Some(spec) = inner.spec {
-                self.refer_spec(*spec);
-            }
-        }
-    }
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Referring {
-    spec: Option<Spec>,
-    status: Option<Status>,
-    role_ref: Option<RoleRef>,
-    subjects: Option<Vec<Subject>>,
-}
-
-/// The referring fields of all kinds in [`REFERRING`]; each kind fills its own.
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Spec {
-    volume_name: Option<String>,
-    storage_class_name: Option<String>,
-    volume_attributes_class_name: Option<String>,
-    priority_class_name: Option<String>,
-    runtime_class_name: Option<String>,
-    ingress_class_name: Option<String>,
-    volume_snapshot_class_name: Option<String>,
-    template: Option<Nested>,
-    job_template: Option<Box<Nested>>,
-    volume_claim_templates: Option<Vec<Nested>>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Nested {
-    spec: Option<Box<Spec>>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Status {
-    bound_volume_snapshot_content_name: Option<String>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct RoleRef {
-    kind: String,
-    name: String,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Subject {
-    kind: String,
-    name: String,
-    namespace: String,
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn found(needs: &Needs) -> Vec<String> {
-        let mut names: Vec<String> = needs.found.iter().map(ToString::to_string).collect();
-        names.sort();
-        names
-    }
-
-    #[test]
-    fn items_say_what_of_the_cluster_they_need() {
-        for (object, expected) in [
-            (
-                json!({"spec": {"volumeName": "pv-1", "storageClassName": "fast"}}),
-                vec!["persistentvolumes pv-1", "storageclasses.storage.k8s.io fast"],
-            ),
-            (
-                json!({"spec": {"template": {"spec": {"priorityClassName": "high"}}, "volumeClaimTemplates": [{"spec": {"storageClassName": "fast"}}]}}),
-                vec!["priorityclasses.scheduling.k8s.io high", "storageclasses.storage.k8s.io fast"],
-            ),
-            (
-                json!({"spec": {"jobTemplate": {"spec": {"template": {"spec": {"runtimeClassName": "gvisor"}}}}}}),
-                vec!["runtimeclasses.node.k8s.io gvisor"],
-            ),
-            (
-                json!({"roleRef": {"kind": "ClusterRole", "name": "view"}}),
-                vec!["clusterroles.rbac.authorization.k8s.io view"],
-            ),
-            (
-                json!({"spec": {"volumeAttributesClassName": "gold", "volumeClaimTemplates": null}}),
-                vec!["volumeattributesclasses.storage.k8s.io gold"],
-            ),
-            (json!({"roleRef": {"kind": "Role", "name": "local"}}), vec![]),
-            (json!({"spec": 3}), vec![]),
-        ] {
-            let mut needs = Needs::default();
-            needs.look(object.to_string().as_bytes());
-            assert_eq!(found(&needs), expected, "{object}");
-        }
-    }
-
-    #[test]
-    fn a_cluster_binding_comes_when_it_speaks_of_a_taken_account() {
-        let accounts = Accounts {
-            accounts: HashSet::from([("shop".to_owned(), "web".to_owned())]),
-            namespaces: HashSet::from(["shop".to_owned()]),
-        };
-        for (subject, comes) in [
-            (json!({"kind": "ServiceAccount", "namespace": "shop", "name": "web"}), true),
-            (json!({"kind": "ServiceAccount", "namespace": "other", "name": "web"}), false),
-            (json!({"kind": "Group", "name": "system:serviceaccounts:shop"}), true),
-            (json!({"kind": "Group", "name": "system:serviceaccounts"}), false),
-            (json!({"kind": "User", "name": "web"}), false),
-        ] {
-            let mut needs = Needs::default();
-            let body =
-                json!({"roleRef": {"kind": "ClusterRole", "name": "r"}, "subjects": [subject]}).to_string();
-            needs.look_at_binding("b", body.as_bytes(), &accounts);
-            assert_eq!(needs.found.len(), if comes { 2 } else { 0 }, "{subject}");
-        }
-    }
-}
+mod tests;

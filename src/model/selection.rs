@@ -42,12 +42,8 @@ pub struct NamePatterns {
 impl NamePatterns {
     /// Compiles both lists.
     pub fn new(includes: &[String], excludes: &[String]) -> Result<Self, InvalidSelection> {
-        Ok(Self {
-            included: compile(includes)?,
-            excluded: compile(excludes)?,
-            includes: includes.to_vec(),
-            excludes: excludes.to_vec(),
-        })
+        let (includes, excludes) = (each_once(includes), each_once(excludes));
+        Ok(Self { included: compile(&includes)?, excluded: compile(&excludes)?, includes, excludes })
     }
 
     /// Everything is in.
@@ -91,6 +87,17 @@ impl NamePatterns {
         }
         unmatched
     }
+}
+
+/// Each name once, where it stands first: what is named twice is listed once.
+fn each_once(names: &[String]) -> Vec<String> {
+    let mut once: Vec<String> = Vec::with_capacity(names.len());
+    for name in names {
+        if !once.contains(name) {
+            once.push(name.clone());
+        }
+    }
+    once
 }
 
 fn is_literal(pattern: &str) -> bool {
@@ -278,6 +285,13 @@ mod tests {
         assert_eq!(patterns.literal_includes(), None);
         assert_eq!(patterns.unmatched(["prod-eu"].into_iter()), [("team-[ab]", false)]);
         assert!(NamePatterns::new(&[], &[]).unwrap().is_everything());
+    }
+
+    #[test]
+    fn a_namespace_that_is_named_twice_is_asked_for_once() {
+        let patterns = NamePatterns::new(&texts(&["shop", "web", "shop"]), &[]).unwrap();
+        assert_eq!(patterns.literal_includes(), Some(&*texts(&["shop", "web"])));
+        assert_eq!(patterns.unmatched(["web"].into_iter()), [("shop", true)]);
     }
 
     #[test]

@@ -155,6 +155,7 @@ impl Inventory {
             singular: String::new(),
             short_names: Vec::new(),
             namespaced: key.namespace.is_some(),
+            status_is_data: false,
         });
         self.kind_ids.insert(key.kind.clone(), id);
         id

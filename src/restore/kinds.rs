@@ -106,6 +106,7 @@ mod tests {
             singular: "thing".into(),
             short_names: vec![],
             namespaced: true,
+            status: true,
             verbs: verbs.iter().map(|verb| (*verb).to_owned()).collect(),
             other_versions: vec!["v1".into()],
             status: false,
@@ -124,6 +125,7 @@ mod tests {
             singular: String::new(),
             short_names: vec![],
             namespaced: true,
+            status_is_data: false,
         };
         match serve(&kind, &catalog()) {
             Served::Yes { info, converted } => format!("{} {converted}", info.api_version()),

@@ -9,7 +9,8 @@ use super::inventory::{Entry, EntryId, Inventory};
 use super::owners::OldUid;
 use super::rewrite::never_restored;
 use super::select::Standing;
-use crate::model::{DEFINITIONS, ItemKey, Kind, NAMESPACES, PriorityClass, SkipReason};
+use crate::model::traits::remade_by;
+use crate::model::{DEFINITIONS, ItemKey, Kind, NAMESPACES, PriorityClass, Remade, SkipReason};
 
 /// Items that may be restored side by side, when all of the steps before are done.
 #[derive(Debug, Default)]
@@ -150,21 +151,11 @@ impl<'a> Controllers<'a> {
         let Some(controller) = self.kinds.get(&owner) else { return false };
         let newest =
             || self.newest.get(&(owner, entry.kind)).copied() == Some(entry.rollout.unwrap_or_default());
-        match (kind.as_str(), controller.as_str()) {
-            (
-                "pods",
-                "replicasets.apps"
-                | "statefulsets.apps"
-                | "daemonsets.apps"
-                | "jobs.batch"
-                | "replicationcontrollers",
-            )
-            | ("jobs.batch", "cronjobs.batch")
-            | ("endpointslices.discovery.k8s.io", "services" | "endpoints") => true,
-            // The current one is met as it is made; the old ones are the history that `rollout undo` needs. All
-            // ControllerRevisions come back: the controller takes an equal one for its own, and its number orders the rest.
-            ("replicasets.apps", "deployments.apps") => newest(),
-            _ => false,
+        match remade_by(kind, controller) {
+            Remade::Yes => true,
+            // The current one is met as it is made; the old ones are the history that `rollout undo` needs.
+            Remade::Newest => newest(),
+            Remade::No => false,
         }
     }
 }

@@ -105,6 +105,7 @@ mod tests {
             singular: String::new(),
             short_names: Vec::new(),
             namespaced,
+            status_is_data: false,
         }
     }
 

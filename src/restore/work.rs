@@ -23,7 +23,7 @@ use crate::api::{CompiledSelection, ExistingResourcePolicy, InvalidSpec, Restore
 use crate::bucket::Bucket;
 use crate::cluster::{Catalog, Cluster, KindInfo, ListQuery};
 use crate::model::{
-    Accounts, CLUSTER_BINDINGS, Category, ClusterScope, Finding, ItemKey, Kind, KindTerms, Needs, VOLUMES,
+    Accounts, Category, ClusterScope, Finding, ItemKey, Kind, KindTerms, LEADING, Needs, Offer, VOLUMES,
     refers,
 };
 
@@ -249,10 +249,12 @@ async fn survey(source: &Source, selection: &Selection<'_>) -> Result<HashSet<It
     let mut accounts = Accounts::default();
     let mut referring = Vec::new();
     for (id, entry) in taken(inventory) {
-        let (kind, Some(namespace)) = (inventory.kind(entry), inventory.namespace(entry)) else { continue };
-        accounts.namespaces.insert(namespace.to_owned());
-        if kind.as_str() == "serviceaccounts" {
-            accounts.accounts.insert((namespace.to_owned(), entry.name.to_string()));
+        let kind = inventory.kind(entry);
+        if let Some(namespace) = inventory.namespace(entry) {
+            accounts.namespaces.insert(namespace.to_owned());
+            if kind.as_str() == "serviceaccounts" {
+                accounts.accounts.insert((namespace.to_owned(), entry.name.to_string()));
+            }
         }
         if refers(kind) {
             referring.push(id);
@@ -260,20 +262,21 @@ async fn survey(source: &Source, selection: &Selection<'_>) -> Result<HashSet<It
     }
     // A body that cannot be read is told when it is to be restored.
     let mut bodies = source.bodies(&referring)?;
-    while let Some((_, body)) = bodies.try_next().await? {
-        needs.look(&body.unwrap_or_default());
-    }
-    let volumes = |id: &EntryId| needs.found.contains(&inventory.key(inventory.entry(*id)));
-    let named: Vec<EntryId> = of_kind(source, VOLUMES).filter(volumes).collect();
-    let mut bodies = source.bodies(&named)?;
-    while let Some((_, body)) = bodies.try_next().await? {
-        needs.look(&body.unwrap_or_default());
-    }
-    let bindings: Vec<EntryId> = of_kind(source, CLUSTER_BINDINGS).collect();
-    let mut bodies = source.bodies(&bindings)?;
     while let Some((id, body)) = bodies.try_next().await? {
-        needs.look_at_binding(&inventory.entry(id).name, &body.unwrap_or_default(), &accounts);
+        needs.look(inventory.kind(inventory.entry(id)), &body.unwrap_or_default());
     }
+    for (kind, offer) in LEADING {
+        let found = |id: &EntryId| needs.found.contains(&inventory.key(inventory.entry(*id)));
+        let offered: Vec<EntryId> =
+            of_kind(source, kind).filter(|id| offer == Offer::All || found(id)).collect();
+        let mut bodies = source.bodies(&offered)?;
+        while let Some((id, body)) = bodies.try_next().await? {
+            let entry = inventory.entry(id);
+            needs.offer(inventory.kind(entry), &entry.name, &body.unwrap_or_default(), &accounts);
+        }
+    }
+    let cluster_kinds = inventory.kinds.iter().filter(|kind| !kind.namespaced);
+    needs.close(cluster_kinds.map(|kind| (&kind.kind, &*kind.name)));
     Ok(needs.found)
 }
 

@@ -1,5 +1,6 @@
 //! Lists at a cut, refusals and waits, by `ark::cluster` against real API servers.
 
+mod kinds;
 mod refusals;
 
 use std::collections::BTreeSet;

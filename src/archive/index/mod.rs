@@ -54,6 +54,9 @@ pub struct IndexedKind {
     pub short_names: Vec<String>,
     /// Whether its items live in namespaces.
     pub namespaced: bool,
+    /// Whether `status` is a field like any other, and hashed: it is no subresource.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub status_is_data: bool,
 }
 
 impl IndexedKind {

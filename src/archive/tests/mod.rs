@@ -82,6 +82,7 @@ fn header() -> IndexHeader {
             singular: "deployment".to_owned(),
             short_names: vec!["deploy".to_owned()],
             namespaced: true,
+            status_is_data: false,
         }],
     }
 }

@@ -1,5 +1,7 @@
 //! Which kinds a plan takes, in which order, and what it says of the others.
 
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::api::Filter;
 use crate::cluster::GroupFailure;
@@ -13,6 +15,7 @@ fn kind(name: &str, namespaced: bool) -> KindInfo {
         singular: String::new(),
         short_names: Vec::new(),
         namespaced,
+        status: true,
         verbs: ["create", "get", "list"].map(String::from).to_vec(),
         other_versions: Vec::new(),
         status: false,
@@ -37,6 +40,8 @@ fn catalog() -> Catalog {
         kind("backups.ark.heptio.com", true),
         kind("customresourcedefinitions.apiextensions.k8s.io", false),
         kind("widgets.example.com", true),
+        kind("resourceslices.resource.k8s.io", false),
+        kind("projectrequests.project.openshift.io", false),
         review,
         metrics,
     ];
@@ -70,7 +75,7 @@ fn everything_is_what_can_be_listed_and_created_once_and_in_restore_order() {
         ]
     );
     let left_out: Vec<&str> = plan.left_out.iter().map(|(info, _)| info.kind.as_str()).collect();
-    assert_eq!(left_out, ["events", "nodes", "backups.ark.heptio.com"]);
+    assert_eq!(left_out, ["events", "nodes", "backups.ark.heptio.com", "resourceslices.resource.k8s.io"]);
     assert_eq!(plan.cluster_scope, ClusterScope::All);
     assert!(!plan.needs_survey && plan.findings.is_empty());
 }
@@ -91,8 +96,18 @@ fn a_kind_that_is_named_is_taken_though_it_is_left_out_by_default_but_never_our_
     });
     assert_eq!(
         names(&plan),
-        ["customresourcedefinitions.apiextensions.k8s.io", "namespaces", "events", "nodes"]
+        [
+            "customresourcedefinitions.apiextensions.k8s.io",
+            "namespaces",
+            "persistentvolumes",
+            "nodes",
+            "events"
+        ]
     );
+    // Nobody asked for these: of them comes only what others need.
+    let along: BTreeSet<&str> = plan.along.iter().map(Kind::as_str).collect();
+    let expected = ["customresourcedefinitions.apiextensions.k8s.io", "namespaces", "persistentvolumes"];
+    assert_eq!(along, BTreeSet::from(expected));
     assert!(plan.needs_survey);
 }
 
@@ -130,11 +145,36 @@ fn an_unknown_kind_is_an_error_where_it_is_wanted_and_a_warning_where_it_is_not(
 }
 
 #[test]
+fn what_is_excluded_does_not_come_along_either() {
+    let plan = planned(Filter {
+        included_resources: texts(&["pods"]),
+        excluded_resources: texts(&["persistentvolumes", "namespaces"]),
+        ..Filter::default()
+    });
+    assert_eq!(names(&plan), ["customresourcedefinitions.apiextensions.k8s.io", "pods"]);
+}
+
+#[test]
+fn a_group_of_measurements_that_does_not_answer_is_no_error() {
+    let mut catalog = catalog();
+    for group_version in ["metrics.k8s.io/v1beta1", "external.metrics.k8s.io/v1beta1"] {
+        let failure = GroupFailure { group_version: group_version.into(), message: "503".into() };
+        catalog.failures.push(failure);
+    }
+    let plan = plan(&catalog, &Filter::default().compile().unwrap());
+    assert_eq!(plan.findings.len(), 2);
+    assert!(plan.findings.iter().all(|finding| finding.severity == Severity::Warning));
+}
+
+#[test]
 fn a_group_that_does_not_answer_is_told_and_the_rest_goes_on() {
     let mut catalog = catalog();
-    catalog.failures.push(GroupFailure { group_version: "metrics.k8s.io/v1".into(), message: "503".into() });
+    catalog
+        .failures
+        .push(GroupFailure { group_version: "sick.example.com/v1".into(), message: "503".into() });
     let plan = plan(&catalog, &Filter::default().compile().unwrap());
     assert_eq!(plan.findings.len(), 1);
-    assert!(plan.findings[0].message.contains("metrics.k8s.io/v1"));
+    assert!(plan.findings[0].message.contains("sick.example.com/v1"));
+    assert_eq!(plan.findings[0].severity, Severity::Error);
     assert!(!plan.kinds.is_empty());
 }

@@ -37,6 +37,7 @@ fn inventory(filter: &str, lines: &[&str]) -> Inventory {
         singular: String::new(),
         short_names: Vec::new(),
         namespaced: *namespaced,
+        status_is_data: false,
     });
     let mut inventory = Inventory::new(kinds.collect());
     let (terms, mut words);
@@ -102,11 +103,14 @@ fn what_a_controller_makes_again_is_left_out_and_history_comes_back() {
         "jobs.batch a/once o",
         "services a/web v",
         "endpointslices.discovery.k8s.io a/web-e e v",
+        "persistentvolumeclaims a/bare-tmp c2 p9",
+        "persistentvolumeclaims a/web-2-x-tmp c1 p1",
     ];
     assert_eq!(
         told("{}", &lines, &[]),
         [
             "+namespace a, bare",
+            "+persistentvolumeclaims a/bare-tmp",
             "+widgets.example.com a/w",
             "+services a/web",
             "+deployments.apps a/web",
@@ -115,14 +119,15 @@ fn what_a_controller_makes_again_is_left_out_and_history_comes_back() {
             "+replicasets.apps a/web-1",
             "+controllerrevisions.apps a/db-1",
             "+controllerrevisions.apps a/db-2",
+            "+jobs.batch a/tick-1",
             "+jobs.batch a/once",
+            "+endpointslices.discovery.k8s.io a/web-e",
             "+pods a/bare",
             "+pods a/orphan",
             "+pods a/custom",
             "-replicasets.apps a/web-2: ControllerMakesIt",
             "-pods a/web-2-x: ControllerMakesIt",
-            "-jobs.batch a/tick-1: ControllerMakesIt",
-            "-endpointslices.discovery.k8s.io a/web-e: ControllerMakesIt",
+            "-persistentvolumeclaims a/web-2-x-tmp: ControllerMakesIt",
         ]
     );
 }

@@ -8,18 +8,20 @@ use serde_json::Value;
 
 use super::shape;
 use crate::api;
-use crate::model::{Kind, Origin, SkipReason, is_of_one_cluster, made_again};
+use crate::model::traits::{is_given, stays_behind};
+use crate::model::{Kind, Origin, SkipReason, made_again};
 
 /// Why the item, as it is in the backup, is never restored; None when it may be.
 pub fn never_restored(kind: &Kind, item: &Value) -> Option<SkipReason> {
-    if is_excluded_kind(kind) {
+    if stays_behind(kind) || kind.group() == api::GROUP {
         return Some(SkipReason::DefaultExclusion);
     }
+    let stored = Stored(item);
     match kind.as_str() {
         "pods" if is_finished_pod(item) => Some(SkipReason::Finished),
         "jobs.batch" if is_finished_job(item) => Some(SkipReason::Finished),
-        _ if is_made_by_control_plane(kind, item) => Some(SkipReason::ControlPlaneMakesIt),
-        _ => made_again(kind, &Stored(item)),
+        _ if is_given(kind, &stored) => Some(SkipReason::ControlPlaneMakesIt),
+        _ => made_again(kind, &stored),
     }
 }
 
@@ -31,36 +33,29 @@ impl Origin for Stored<'_> {
         shape::text(self.0, &["metadata", "name"]).unwrap_or_default()
     }
 
+    fn namespace(&self) -> Option<&str> {
+        shape::text(self.0, &["metadata", "namespace"])
+    }
+
     fn label(&self, key: &str) -> Option<Cow<'_, str>> {
-        label(self.0, key).map(Cow::Borrowed)
+        shape::text(self.0, &["metadata", "labels", key]).map(Cow::Borrowed)
     }
 
     fn annotation(&self, key: &str) -> Option<Cow<'_, str>> {
-        annotation(self.0, key).map(Cow::Borrowed)
+        shape::text(self.0, &["metadata", "annotations", key]).map(Cow::Borrowed)
     }
 
     fn secret_type(&self) -> Option<&str> {
         shape::text(self.0, &["type"])
     }
 
-    fn is_controlled(&self) -> bool {
-        shape::elements(self.0, &["metadata", "ownerReferences"])
-            .any(|owner| owner.get("controller").and_then(Value::as_bool) == Some(true))
+    fn managers(&self, field: &str) -> Vec<String> {
+        let field = format!("f:{field}");
+        shape::elements(self.0, &["metadata", "managedFields"])
+            .filter(|entry| entry.get("fieldsV1").is_some_and(|fields| fields.get(&field).is_some()))
+            .filter_map(|entry| Some(entry.get("manager")?.as_str()?.to_owned()))
+            .collect()
     }
-}
-
-/// Kinds that tell of one cluster at one time, and the records of backup programs.
-fn is_excluded_kind(kind: &Kind) -> bool {
-    let of_velero = || {
-        matches!(
-            kind.as_str(),
-            "backups.velero.io"
-                | "restores.velero.io"
-                | "backuprepositories.velero.io"
-                | "resticrepositories.velero.io"
-        )
-    };
-    is_of_one_cluster(kind) || kind.group() == api::GROUP || of_velero()
 }
 
 fn is_finished_pod(item: &Value) -> bool {
@@ -74,35 +69,6 @@ fn is_finished_job(item: &Value) -> bool {
     };
     shape::text(item, &["status", "completionTime"]).is_some()
         || shape::elements(item, &["status", "conditions"]).any(ended)
-}
-
-fn is_made_by_control_plane(kind: &Kind, item: &Value) -> bool {
-    let name = shape::text(item, &["metadata", "name"]).unwrap_or_default();
-    let namespace = shape::text(item, &["metadata", "namespace"]).unwrap_or_default();
-    match kind.as_str() {
-        "configmaps" => namespace == "kube-system" && name == "extension-apiserver-authentication",
-        "apiservices.apiregistration.k8s.io" => {
-            label(item, "kube-aggregator.kubernetes.io/automanaged").is_some()
-        }
-        // The API server's own Service.
-        "services" => namespace == "default" && name == "kubernetes" && label(item, "provider").is_some(),
-        "priorityclasses.scheduling.k8s.io" => name.starts_with("system-"),
-        "flowschemas.flowcontrol.apiserver.k8s.io"
-        | "prioritylevelconfigurations.flowcontrol.apiserver.k8s.io" => {
-            annotation(item, "apf.kubernetes.io/autoupdate-spec") == Some("true")
-        }
-        "ipaddresses.networking.k8s.io" => label(item, "ipaddress.kubernetes.io/managed-by").is_some(),
-        "servicecidrs.networking.k8s.io" => name == "kubernetes",
-        _ => false,
-    }
-}
-
-fn label<'a>(item: &'a Value, key: &str) -> Option<&'a str> {
-    shape::text(item, &["metadata", "labels", key])
-}
-
-fn annotation<'a>(item: &'a Value, key: &str) -> Option<&'a str> {
-    shape::text(item, &["metadata", "annotations", key])
 }
 
 #[cfg(test)]
@@ -158,9 +124,36 @@ mod tests {
             ),
             (
                 "endpointslices.discovery.k8s.io",
-                labelled("endpointslice.kubernetes.io/managed-by", "endpointslice-controller.k8s.io"),
+                labelled(
+                    "endpointslice.kubernetes.io/managed-by",
+                    "endpointslicemirroring-controller.k8s.io",
+                ),
                 Some(SkipReason::ControllerMakesIt),
             ),
+            // The backup has it only where its Service has no selector.
+            (
+                "endpointslices.discovery.k8s.io",
+                labelled("endpointslice.kubernetes.io/managed-by", "endpointslice-controller.k8s.io"),
+                None,
+            ),
+            (
+                "endpoints",
+                json!({"metadata": {"name": "ext", "namespace": "shop", "labels": {"endpoints.kubernetes.io/managed-by": "endpoint-controller"}}}),
+                None,
+            ),
+            (
+                "endpoints",
+                json!({"metadata": {"name": "kubernetes", "namespace": "default"}}),
+                Some(SkipReason::ControlPlaneMakesIt),
+            ),
+            ("certificatesigningrequests.certificates.k8s.io", json!({}), Some(SkipReason::DefaultExclusion)),
+            ("resourceslices.resource.k8s.io", json!({}), Some(SkipReason::DefaultExclusion)),
+            (
+                "ipaddresses.networking.k8s.io",
+                labelled("ipaddress.kubernetes.io/managed-by", "ipallocator.k8s.io"),
+                Some(SkipReason::ControlPlaneMakesIt),
+            ),
+            ("ipaddresses.networking.k8s.io", labelled("team", "net"), None),
             ("endpointslices.discovery.k8s.io", labelled("app", "external"), None),
             (
                 "services",

@@ -2,6 +2,7 @@
 
 mod faults;
 mod interruptions;
+mod needs;
 mod selection;
 mod sizes;
 

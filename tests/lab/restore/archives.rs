@@ -24,6 +24,7 @@ async fn craft(bucket: &str, name: &str, namespace: &str, items: &[(&str, Value)
         singular: "configmap".into(),
         short_names: vec!["cm".into()],
         namespaced: true,
+        status_is_data: false,
     };
     let header =
         IndexHeader { format: "2".into(), revision: None, cluster: "crafted".into(), kinds: vec![info] };

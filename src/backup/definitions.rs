@@ -1,0 +1,151 @@
+//! Whether discovery knows every kind that is defined at the cut; a server that lags leaves out what was defined just now. Pure.
+
+use std::collections::HashSet;
+
+use serde::Deserialize;
+
+use crate::api::CompiledSelection;
+use crate::cluster::Catalog;
+use crate::model::{ClusterScope, Kind};
+
+/// A CustomResourceDefinition, as far as its kind goes.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Definition {
+    metadata: Metadata,
+    spec: Spec,
+    #[serde(default)]
+    status: Status,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Metadata {
+    name: String,
+    deletion_timestamp: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Spec {
+    names: Names,
+    scope: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Names {
+    kind: String,
+    #[serde(default)]
+    singular: String,
+    #[serde(default)]
+    short_names: Vec<String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Status {
+    conditions: Vec<Condition>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Condition {
+    r#type: String,
+    status: String,
+}
+
+impl Definition {
+    /// Reads a definition; None when it has not its shape.
+    pub fn read(body: &[u8]) -> Option<Self> {
+        serde_json::from_slice(body).ok()
+    }
+
+    /// The kind that it defines, which is its name.
+    pub fn kind(&self) -> Kind {
+        Kind::parse(&self.metadata.name)
+    }
+
+    /// Whether its kind is served at the cut, and not about to go.
+    fn is_served(&self) -> bool {
+        let established =
+            |condition: &Condition| condition.r#type == "Established" && condition.status == "True";
+        self.metadata.deletion_timestamp.is_none() && self.status.conditions.iter().any(established)
+    }
+
+    /// Whether anything of its kind may be selected.
+    fn is_selected(&self, selection: &CompiledSelection, scope: ClusterScope) -> bool {
+        let Names { kind, singular, short_names } = &self.spec.names;
+        let aliases = [kind, singular].into_iter().chain(short_names).map(String::as_str);
+        let in_scope = self.spec.scope == "Namespaced" || scope != ClusterScope::None;
+        in_scope && selection.kinds.takes(&self.kind(), aliases)
+    }
+}
+
+/// The kinds that definitions have.
+pub fn defined(definitions: &[Definition]) -> HashSet<String> {
+    definitions.iter().map(|definition| definition.metadata.name.clone()).collect()
+}
+
+/// Kinds that are served at the cut, selected, and not in the catalog.
+pub fn missing(definitions: &[Definition], catalog: &Catalog, selection: &CompiledSelection) -> Vec<Kind> {
+    let scope = ClusterScope::of(selection.cluster_resources, selection.namespaces.is_everything());
+    let failed = |kind: &Kind| {
+        let of = |group_version: &str| {
+            group_version.split_once('/').is_some_and(|(group, _)| group == kind.group())
+        };
+        catalog.failures.iter().any(|failure| of(&failure.group_version))
+    };
+    definitions
+        .iter()
+        .filter(|definition| definition.is_served() && definition.is_selected(selection, scope))
+        .map(Definition::kind)
+        // A group that did not answer has its finding already.
+        .filter(|kind| catalog.find(kind).is_none() && !failed(kind))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::api::Filter;
+    use crate::cluster::GroupFailure;
+
+    fn definition(name: &str, established: &str, metadata: serde_json::Value) -> Definition {
+        let mut definition = json!({
+            "metadata": {"name": name},
+            "spec": {"scope": "Namespaced", "names": {"plural": "widgets", "kind": "Widget", "shortNames": ["wi"]}},
+            "status": {"conditions": [{"type": "NamesAccepted", "status": "True"}, {"type": "Established", "status": established}]},
+        });
+        definition["metadata"].as_object_mut().unwrap().extend(metadata.as_object().cloned().unwrap());
+        Definition::read(definition.to_string().as_bytes()).unwrap()
+    }
+
+    fn told(definition: Definition, catalog: &Catalog, filter: Filter) -> bool {
+        !missing(&[definition], catalog, &filter.compile().unwrap()).is_empty()
+    }
+
+    #[test]
+    fn a_kind_that_is_served_at_the_cut_and_not_in_discovery_is_missing() {
+        let widgets = || definition("widgets.example.com", "True", json!({}));
+        let nothing = Catalog::default();
+        assert!(told(widgets(), &nothing, Filter::default()));
+        for selected in ["wi", "Widget", "widgets.example.com", "*"] {
+            let filter = Filter { included_resources: vec![selected.into()], ..Filter::default() };
+            assert!(told(widgets(), &nothing, filter), "{selected}");
+        }
+        let others = Filter { included_resources: vec!["pods".into()], ..Filter::default() };
+        assert!(!told(widgets(), &nothing, others));
+    }
+
+    #[test]
+    fn what_is_not_served_yet_or_not_any_more_or_told_already_is_not() {
+        let nothing = Catalog::default();
+        assert!(!told(definition("widgets.example.com", "False", json!({})), &nothing, Filter::default()));
+        let going =
+            definition("widgets.example.com", "True", json!({"deletionTimestamp": "2026-01-01T00:00:00Z"}));
+        assert!(!told(going, &nothing, Filter::default()));
+        let failure = GroupFailure { group_version: "example.com/v1".into(), message: "503".into() };
+        let silent = Catalog { kinds: Vec::new(), failures: vec![failure] };
+        assert!(!told(definition("widgets.example.com", "True", json!({})), &silent, Filter::default()));
+    }
+}

@@ -1,0 +1,190 @@
+//! Where each kind names cluster-scoped items. Pure.
+//!
+//! Only the naming fields are parsed, each kind's by itself, so that a field of another kind that has the same name and
+//! another shape cannot hide them.
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::pods::{CronSpec, PodSpec, PodTemplate, WorkloadSpec};
+use super::storage::{Annotated, Claim, DeviceSpec, GroupSnapshot, Snapshot, annotation};
+use super::{CLUSTER_ROLES, Sink, VOLUMES};
+use crate::model::item::Kind;
+
+const INGRESS: &str = "ingressclasses.networking.k8s.io";
+
+/// Says what the body of an item of this kind names.
+pub(super) fn look(kind: &Kind, body: &[u8], sink: &mut impl Sink) {
+    match kind.as_str() {
+        "pods" => with(body, |pod: Templated<PodSpec>| pod.spec.refer(sink)),
+        "podtemplates" => with(body, |own: PodTemplate| own.template.spec.refer(sink)),
+        "cronjobs.batch" => with(body, |own: Templated<CronSpec>| {
+            own.spec.job_template.spec.refer(sink);
+        }),
+        "deployments.apps"
+        | "statefulsets.apps"
+        | "daemonsets.apps"
+        | "replicasets.apps"
+        | "replicationcontrollers"
+        | "jobs.batch" => {
+            with(body, |own: Templated<WorkloadSpec>| own.spec.refer(sink));
+        }
+        "persistentvolumeclaims" | VOLUMES => with(body, |own: Claim| own.refer(sink)),
+        "volumesnapshots.snapshot.storage.k8s.io" | "volumesnapshotcontents.snapshot.storage.k8s.io" => {
+            with(body, |own: Snapshot| own.refer(sink));
+        }
+        "volumegroupsnapshots.groupsnapshot.storage.k8s.io"
+        | "volumegroupsnapshotcontents.groupsnapshot.storage.k8s.io" => {
+            with(body, |own: GroupSnapshot| own.refer(sink));
+        }
+        "resourceclaims.resource.k8s.io" => with(body, |own: Templated<DeviceSpec>| own.spec.refer(sink)),
+        "resourceclaimtemplates.resource.k8s.io" => {
+            with(body, |own: Templated<Templated<DeviceSpec>>| own.spec.spec.refer(sink));
+        }
+        "ingresses.networking.k8s.io" => with(body, |own: Ingress| own.refer(sink)),
+        "ingressclasses.networking.k8s.io" => with(body, |own: Templated<IngressClassSpec>| {
+            own.spec.parameters.into_iter().for_each(|parameters| parameters.refer(sink));
+        }),
+        "gateways.gateway.networking.k8s.io" => with(body, |own: Templated<GatewaySpec>| {
+            sink.need("gatewayclasses.gateway.networking.k8s.io", own.spec.gateway_class_name);
+        }),
+        "gatewayclasses.gateway.networking.k8s.io" => with(body, |own: Templated<GatewayClassSpec>| {
+            own.spec.parameters_ref.into_iter().for_each(|parameters| parameters.refer(sink));
+        }),
+        "rolebindings.rbac.authorization.k8s.io" | "clusterrolebindings.rbac.authorization.k8s.io" => {
+            with(body, |own: Binding| {
+                let role = own.role_ref.filter(|role| role.kind == "ClusterRole");
+                sink.need(CLUSTER_ROLES, role.map(|role| role.name));
+            });
+        }
+        "flowschemas.flowcontrol.apiserver.k8s.io" => with(body, |own: Templated<FlowSpec>| {
+            let level = own.spec.priority_level_configuration.map(|level| level.name);
+            sink.need("prioritylevelconfigurations.flowcontrol.apiserver.k8s.io", level);
+        }),
+        "validatingadmissionpolicybindings.admissionregistration.k8s.io" => {
+            with(body, |own: Templated<PolicyBindingSpec>| {
+                let policies = "validatingadmissionpolicies.admissionregistration.k8s.io";
+                sink.need(policies, own.spec.policy_name);
+            });
+        }
+        "mutatingadmissionpolicybindings.admissionregistration.k8s.io" => {
+            with(body, |own: Templated<PolicyBindingSpec>| {
+                sink.need("mutatingadmissionpolicies.admissionregistration.k8s.io", own.spec.policy_name);
+            });
+        }
+        _ => {}
+    }
+}
+
+/// What cannot be read names nothing.
+fn with<T: DeserializeOwned>(body: &[u8], refer: impl FnOnce(T)) {
+    if let Ok(object) = serde_json::from_slice(body) {
+        refer(object);
+    }
+}
+
+/// An object of which only the spec matters; Go writes an absent one as null or not at all.
+#[derive(Deserialize)]
+#[serde(bound = "T: Default + DeserializeOwned")]
+pub(super) struct Templated<T> {
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) spec: T,
+}
+
+impl<T: Default> Default for Templated<T> {
+    fn default() -> Self {
+        Self { spec: T::default() }
+    }
+}
+
+pub(super) fn or_default<'de, D, T>(json: D) -> Result<T, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Ok(Option::<T>::deserialize(json)?.unwrap_or_default())
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Ingress {
+    metadata: Option<Annotated>,
+    spec: Option<IngressSpec>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct IngressSpec {
+    ingress_class_name: Option<String>,
+}
+
+impl Ingress {
+    fn refer(self, sink: &mut impl Sink) {
+        sink.need(INGRESS, annotation(self.metadata, "kubernetes.io/ingress.class"));
+        sink.need(INGRESS, self.spec.and_then(|spec| spec.ingress_class_name));
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct IngressClassSpec {
+    parameters: Option<Parameters>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct GatewaySpec {
+    gateway_class_name: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct GatewayClassSpec {
+    parameters_ref: Option<Parameters>,
+}
+
+/// An object that configures a class; one with a namespace is not cluster-scoped.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Parameters {
+    #[serde(alias = "apiGroup")]
+    group: Option<String>,
+    kind: String,
+    name: String,
+    namespace: Option<String>,
+}
+
+impl Parameters {
+    fn refer(self, sink: &mut impl Sink) {
+        if self.namespace.is_none_or(|namespace| namespace.is_empty()) {
+            sink.need_named(self.group.unwrap_or_default(), self.kind, self.name);
+        }
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct FlowSpec {
+    priority_level_configuration: Option<Reference>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct PolicyBindingSpec {
+    policy_name: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Binding {
+    role_ref: Option<Reference>,
+    pub(super) subjects: Option<Vec<Reference>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Reference {
+    pub(super) kind: String,
+    pub(super) name: String,
+    pub(super) namespace: String,
+}

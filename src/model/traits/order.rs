@@ -1,0 +1,58 @@
+//! The order in which kinds come back, and so the order of the tarball. Pure.
+
+use std::cmp::Ordering;
+
+use super::{ROWS, Traits};
+use crate::model::Kind;
+
+/// Kinds of one class may be restored side by side; a class begins when the one before it is done.
+///
+/// The order follows Velero's default restore priorities, with two changes: workloads that own others come before what they
+/// own, because owner references are pointed at the new owner, and what may refuse a create or hide an API comes last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PriorityClass {
+    /// What defines other kinds.
+    Definitions,
+    /// What others live in.
+    Namespaces,
+    /// What others name: classes of every sort, roles, ranges.
+    Classes,
+    /// Volumes and the contents of snapshots.
+    Volumes,
+    /// Claims and snapshots.
+    Claims,
+    /// Service accounts, before the tokens that the control plane removes where the account is missing.
+    Accounts,
+    /// What workloads mount and are allowed.
+    Configuration,
+    /// Every kind that no row names: after what it may mount, before what may run it.
+    Others,
+    /// What workloads are reached by and limited by.
+    Services,
+    /// Workloads that own others.
+    Workloads,
+    /// What workloads own.
+    Owned,
+    /// Pods.
+    Pods,
+    /// What changes the size of workloads.
+    Autoscalers,
+    /// What may refuse others or hide an API: webhooks, policies, quotas, APIServices.
+    Last,
+}
+
+impl PriorityClass {
+    /// The class of a kind.
+    pub fn of(kind: &Kind) -> Self {
+        Traits::of(kind).class
+    }
+}
+
+/// Restore order: by class, within it by the table, and kinds without a row by name.
+pub fn restore_order(a: &Kind, b: &Kind) -> Ordering {
+    let rank = |kind: &Kind| {
+        let place = ROWS.get(kind.as_str()).map_or(usize::MAX, |(place, _)| *place);
+        (PriorityClass::of(kind), place)
+    };
+    rank(a).cmp(&rank(b)).then_with(|| a.cmp(b))
+}

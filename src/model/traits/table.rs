@@ -1,0 +1,193 @@
+//! The rows: every kind of Kubernetes 1.35 with all its APIs, the kinds of snapshots, and a few well-known others. Pure.
+//!
+//! Within a class the order of the rows is the order of the restore. A built-in kind without a row fails a test.
+
+use super::PriorityClass::{
+    Accounts, Autoscalers, Claims, Classes, Configuration, Definitions, Last, Namespaces, Others, Owned,
+    Pods, Services, Volumes, Workloads,
+};
+use super::Remade::{Newest, Yes};
+use super::Stay::{InItsBackup, InItsCluster, Nowhere, Unasked};
+use super::{ORDINARY, Origin, PriorityClass, Remade, Stay, Traits};
+use crate::model::SkipReason;
+use crate::model::made_again as rules;
+
+type Row = (&'static str, Traits);
+
+/// The table.
+pub(super) const ROWS: &[Row] = &[
+    ("customresourcedefinitions.apiextensions.k8s.io", cluster(Definitions).shared().comes_along()),
+    ("namespaces", cluster(Namespaces)),
+    // Classes of every sort.
+    ("storageclasses.storage.k8s.io", cluster(Classes).shared().comes_along()),
+    ("volumeattributesclasses.storage.k8s.io", cluster(Classes).shared().comes_along()),
+    ("volumesnapshotclasses.snapshot.storage.k8s.io", cluster(Classes).shared().comes_along()),
+    ("volumegroupsnapshotclasses.groupsnapshot.storage.k8s.io", cluster(Classes).shared().comes_along()),
+    ("csidrivers.storage.k8s.io", cluster(Classes).shared()),
+    ("deviceclasses.resource.k8s.io", cluster(Classes).shared().comes_along()),
+    (
+        "priorityclasses.scheduling.k8s.io",
+        cluster(Classes).shared().comes_along().given(rules::system_priority),
+    ),
+    ("runtimeclasses.node.k8s.io", cluster(Classes).shared().comes_along()),
+    ("ingressclasses.networking.k8s.io", cluster(Classes).shared().comes_along().refers()),
+    ("gatewayclasses.gateway.networking.k8s.io", cluster(Classes).shared().comes_along().refers()),
+    (
+        "clustertrustbundles.certificates.k8s.io",
+        cluster(Classes).shared().comes_along().made_again(rules::trust_bundle),
+    ),
+    ("clusterroles.rbac.authorization.k8s.io", cluster(Classes).shared().comes_along().refers()),
+    (
+        "prioritylevelconfigurations.flowcontrol.apiserver.k8s.io",
+        cluster(Classes).shared().comes_along().given(rules::flow_control),
+    ),
+    // Addresses of Services come out of it.
+    ("servicecidrs.networking.k8s.io", cluster(Classes).shared().given(|item| item.name() == "kubernetes")),
+    ("limitranges", namespaced(Classes)),
+    // Data.
+    ("volumesnapshotcontents.snapshot.storage.k8s.io", cluster(Volumes).data().comes_along().refers()),
+    (
+        "volumegroupsnapshotcontents.groupsnapshot.storage.k8s.io",
+        cluster(Volumes).data().comes_along().refers(),
+    ),
+    ("persistentvolumes", cluster(Volumes).data().comes_along().refers()),
+    ("volumegroupsnapshots.groupsnapshot.storage.k8s.io", namespaced(Claims).data().refers()),
+    ("volumesnapshots.snapshot.storage.k8s.io", namespaced(Claims).data().refers()),
+    // A claim whose controller is a Pod is that of an ephemeral volume: it lives as long as the Pod.
+    ("persistentvolumeclaims", namespaced(Claims).data().refers().made_by(&[("pods", Yes)])),
+    // Configuration.
+    ("serviceaccounts", namespaced(Accounts)),
+    ("roles.rbac.authorization.k8s.io", namespaced(Configuration)),
+    ("clusterrolebindings.rbac.authorization.k8s.io", cluster(Configuration).comes_along().refers()),
+    ("rolebindings.rbac.authorization.k8s.io", namespaced(Configuration).refers()),
+    ("secrets", namespaced(Configuration).made_again(rules::token)),
+    (
+        "configmaps",
+        namespaced(Configuration).made_again(rules::root_certificate).given(rules::request_header),
+    ),
+    // What neither mounts nor is mounted.
+    ("podtemplates", namespaced(Others).refers()),
+    ("resourceclaimtemplates.resource.k8s.io", namespaced(Others).refers()),
+    ("resourceclaims.resource.k8s.io", namespaced(Others).refers().made_by(&[("pods", Yes)])),
+    ("workloads.scheduling.k8s.io", namespaced(Others)),
+    ("devicetaintrules.resource.k8s.io", cluster(Others)),
+    ("flowschemas.flowcontrol.apiserver.k8s.io", cluster(Others).refers().given(rules::flow_control)),
+    ("ipaddresses.networking.k8s.io", cluster(Others).given(rules::allotted_address)),
+    ("gateways.gateway.networking.k8s.io", namespaced(Others).refers()),
+    // How workloads are reached.
+    ("services", namespaced(Services).given(rules::own_service)),
+    ("endpoints", namespaced(Services).made_again(rules::own_endpoints)),
+    ("poddisruptionbudgets.policy", namespaced(Services)),
+    ("networkpolicies.networking.k8s.io", namespaced(Services)),
+    // Workloads and what they own. Jobs are kept, whoever made them: one that ended is left out as finished, one that ran
+    // goes on, and no CronJob makes again what a person made of it by hand.
+    ("deployments.apps", namespaced(Workloads).adopts().refers()),
+    ("statefulsets.apps", namespaced(Workloads).adopts().refers()),
+    ("daemonsets.apps", namespaced(Workloads).adopts().refers()),
+    ("cronjobs.batch", namespaced(Workloads).refers()),
+    ("replicationcontrollers", namespaced(Workloads).adopts().refers()),
+    ("ingresses.networking.k8s.io", namespaced(Workloads).refers()),
+    ("replicasets.apps", namespaced(Owned).adopts().refers().made_by(&[("deployments.apps", Newest)])),
+    // All come back: the controller takes an equal one for its own, and the number orders the rest.
+    ("controllerrevisions.apps", namespaced(Owned)),
+    ("jobs.batch", namespaced(Owned).refers()),
+    (
+        "endpointslices.discovery.k8s.io",
+        namespaced(Owned).made_by(&[("endpoints", Yes)]).made_again(rules::slice),
+    ),
+    ("pods", namespaced(Pods).refers().made_by(MAKERS_OF_PODS).made_again(rules::mirror_pod)),
+    ("horizontalpodautoscalers.autoscaling", namespaced(Autoscalers)),
+    // What may refuse others, change them, or hide an API.
+    ("resourcequotas", namespaced(Last)),
+    ("apiservices.apiregistration.k8s.io", cluster(Last).shared().given(rules::own_api)),
+    ("mutatingadmissionpolicies.admissionregistration.k8s.io", cluster(Last).shared().comes_along()),
+    ("mutatingadmissionpolicybindings.admissionregistration.k8s.io", cluster(Last).shared().refers()),
+    ("validatingadmissionpolicies.admissionregistration.k8s.io", cluster(Last).shared().comes_along()),
+    ("validatingadmissionpolicybindings.admissionregistration.k8s.io", cluster(Last).shared().refers()),
+    ("mutatingwebhookconfigurations.admissionregistration.k8s.io", cluster(Last).shared()),
+    ("validatingwebhookconfigurations.admissionregistration.k8s.io", cluster(Last).shared()),
+    // What tells of one cluster at one time: its machines and disks, its API servers, what happened, who holds what.
+    ("nodes", cluster(Others).stay(InItsCluster)),
+    ("csinodes.storage.k8s.io", cluster(Others).stay(InItsCluster)),
+    ("volumeattachments.storage.k8s.io", cluster(Others).stay(InItsCluster)),
+    ("csistoragecapacities.storage.k8s.io", namespaced(Others).stay(InItsCluster)),
+    ("resourceslices.resource.k8s.io", cluster(Others).stay(InItsCluster)),
+    ("events", namespaced(Others).stay(InItsCluster)),
+    ("events.events.k8s.io", namespaced(Others).stay(InItsCluster)),
+    ("leasecandidates.coordination.k8s.io", namespaced(Others).stay(InItsCluster)),
+    ("storageversions.internal.apiserver.k8s.io", cluster(Others).stay(InItsCluster)),
+    // Requests: whoever restores one would be noted as who asks, and what was refused would be asked again.
+    ("certificatesigningrequests.certificates.k8s.io", cluster(Others).stay(InItsCluster)),
+    ("podcertificaterequests.certificates.k8s.io", namespaced(Others).stay(InItsCluster)),
+    ("storageversionmigrations.storagemigration.k8s.io", cluster(Others).stay(InItsCluster)),
+    ("leases.coordination.k8s.io", namespaced(Others).stay(Unasked)),
+    // Records of another backup program, which it reads from its bucket.
+    ("backups.velero.io", namespaced(Others).stay(InItsBackup)),
+    ("restores.velero.io", namespaced(Others).stay(InItsBackup)),
+    ("backuprepositories.velero.io", namespaced(Others).stay(InItsBackup)),
+    ("resticrepositories.velero.io", namespaced(Others).stay(InItsBackup)),
+    // Questions, of which nothing is stored.
+    ("bindings", namespaced(Others).stay(Nowhere)),
+    ("componentstatuses", cluster(Others).stay(Nowhere)),
+    ("tokenreviews.authentication.k8s.io", cluster(Others).stay(Nowhere)),
+    ("selfsubjectreviews.authentication.k8s.io", cluster(Others).stay(Nowhere)),
+    ("localsubjectaccessreviews.authorization.k8s.io", namespaced(Others).stay(Nowhere)),
+    ("selfsubjectaccessreviews.authorization.k8s.io", cluster(Others).stay(Nowhere)),
+    ("selfsubjectrulesreviews.authorization.k8s.io", cluster(Others).stay(Nowhere)),
+    ("subjectaccessreviews.authorization.k8s.io", cluster(Others).stay(Nowhere)),
+    ("projectrequests.project.openshift.io", cluster(Others).stay(Nowhere)),
+];
+
+const MAKERS_OF_PODS: &[(&str, Remade)] = &[
+    ("replicasets.apps", Yes),
+    ("statefulsets.apps", Yes),
+    ("daemonsets.apps", Yes),
+    ("jobs.batch", Yes),
+    ("replicationcontrollers", Yes),
+];
+
+const fn namespaced(class: PriorityClass) -> Traits {
+    Traits { class, namespaced: Some(true), ..ORDINARY }
+}
+
+const fn cluster(class: PriorityClass) -> Traits {
+    Traits { class, namespaced: Some(false), ..ORDINARY }
+}
+
+impl Traits {
+    const fn stay(self, stay: Stay) -> Self {
+        Self { stay, ..self }
+    }
+
+    const fn made_by(self, made_by: &'static [(&'static str, Remade)]) -> Self {
+        Self { made_by, ..self }
+    }
+
+    const fn made_again(self, made_again: fn(&dyn Origin) -> Option<SkipReason>) -> Self {
+        Self { made_again, ..self }
+    }
+
+    const fn given(self, given: fn(&dyn Origin) -> bool) -> Self {
+        Self { given, ..self }
+    }
+
+    const fn data(self) -> Self {
+        Self { is_data: true, ..self }
+    }
+
+    const fn shared(self) -> Self {
+        Self { is_shared: true, ..self }
+    }
+
+    const fn adopts(self) -> Self {
+        Self { adopts: true, ..self }
+    }
+
+    const fn refers(self) -> Self {
+        Self { refers: true, ..self }
+    }
+
+    const fn comes_along(self) -> Self {
+        Self { comes_along: true, ..self }
+    }
+}

@@ -1,0 +1,113 @@
+//! The table against Kubernetes' own list of kinds, and what it says of those that were wrong before.
+
+use super::*;
+
+/// Made from the sources of Kubernetes 1.35.4: `api/discovery/aggregated_v2.json` and `api__v1.json`, which its own
+/// `hack/update-openapi-spec.sh` writes with all APIs on; a line a resource, subresources aside.
+const BUILT_IN: &str = include_str!("built_in.txt");
+
+fn kind(name: &str) -> Kind {
+    Kind::parse(name)
+}
+
+#[test]
+fn every_built_in_kind_has_a_row_with_its_scope() {
+    let mut lines = 0;
+    for line in BUILT_IN.lines() {
+        let (name, scope) = line.split_once(' ').unwrap();
+        let traits = Traits::known(&kind(name)).unwrap_or_else(|| panic!("{name} has no row"));
+        assert_eq!(traits.namespaced, Some(scope == "namespaced"), "{name}");
+        lines += 1;
+    }
+    assert!(lines > 70, "{lines}");
+}
+
+#[test]
+fn no_kind_has_two_rows_and_the_rows_of_a_class_stand_together() {
+    assert_eq!(ROWS.len(), table::ROWS.len());
+    let mut classes: Vec<PriorityClass> = table::ROWS.iter().map(|(_, traits)| traits.class).collect();
+    let at_home = classes.iter().rposition(|class| *class == PriorityClass::Last).unwrap();
+    classes.truncate(at_home + 1);
+    assert!(classes.is_sorted(), "{classes:?}");
+}
+
+#[test]
+fn what_others_need_comes_first_and_what_refuses_comes_last() {
+    let order = [
+        "customresourcedefinitions.apiextensions.k8s.io",
+        "namespaces",
+        "servicecidrs.networking.k8s.io",
+        "volumesnapshotcontents.snapshot.storage.k8s.io",
+        "persistentvolumes",
+        "persistentvolumeclaims",
+        "serviceaccounts",
+        "secrets",
+        "widgets.example.com",
+        "services",
+        "deployments.apps",
+        "replicasets.apps",
+        "pods",
+        "horizontalpodautoscalers.autoscaling",
+        "resourcequotas",
+        "mutatingadmissionpolicies.admissionregistration.k8s.io",
+        "mutatingadmissionpolicybindings.admissionregistration.k8s.io",
+        "validatingadmissionpolicies.admissionregistration.k8s.io",
+        "validatingwebhookconfigurations.admissionregistration.k8s.io",
+    ];
+    let mut kinds: Vec<Kind> = order.iter().rev().map(|name| kind(name)).collect();
+    kinds.sort_by(restore_order);
+    let names: Vec<&str> = kinds.iter().map(Kind::as_str).collect();
+    assert_eq!(names, order);
+    assert!(order[14..].iter().all(|name| is_last(&kind(name))) && !is_last(&kind("pods")));
+}
+
+#[test]
+fn what_tells_of_one_cluster_is_taken_when_it_is_named_and_never_restored() {
+    for name in [
+        "nodes",
+        "events.events.k8s.io",
+        "resourceslices.resource.k8s.io",
+        "csistoragecapacities.storage.k8s.io",
+        "certificatesigningrequests.certificates.k8s.io",
+        "podcertificaterequests.certificates.k8s.io",
+        "leasecandidates.coordination.k8s.io",
+    ] {
+        assert!(must_be_named(&kind(name)) && stays_behind(&kind(name)), "{name}");
+    }
+    let lease = kind("leases.coordination.k8s.io");
+    assert!(must_be_named(&lease) && !stays_behind(&lease));
+    let record = kind("backups.velero.io");
+    assert!(!must_be_named(&record) && stays_behind(&record));
+    for name in ["servicecidrs.networking.k8s.io", "deviceclasses.resource.k8s.io", "widgets.example.com"] {
+        assert!(!must_be_named(&kind(name)) && !stays_behind(&kind(name)), "{name}");
+    }
+}
+
+#[test]
+fn a_controller_makes_again_what_it_made_and_nothing_else() {
+    for (item, controller, remade) in [
+        ("pods", "replicasets.apps", Remade::Yes),
+        ("pods", "postgresclusters.example.com", Remade::No),
+        ("persistentvolumeclaims", "pods", Remade::Yes),
+        ("persistentvolumeclaims", "statefulsets.apps", Remade::No),
+        ("resourceclaims.resource.k8s.io", "pods", Remade::Yes),
+        ("replicasets.apps", "deployments.apps", Remade::Newest),
+        ("jobs.batch", "cronjobs.batch", Remade::No),
+        ("endpointslices.discovery.k8s.io", "services", Remade::No),
+        ("secrets", "pods", Remade::No),
+    ] {
+        assert_eq!(remade_by(&kind(item), &kind(controller)), remade, "{item} of {controller}");
+    }
+}
+
+#[test]
+fn data_sharing_and_adoption_are_facts_of_a_kind() {
+    let yes = |is: fn(&Kind) -> bool, names: &[&str]| names.iter().all(|name| is(&kind(name)));
+    assert!(yes(is_data, &["persistentvolumes", "volumesnapshots.snapshot.storage.k8s.io"]));
+    assert!(!is_data(&kind("configmaps")));
+    assert!(yes(is_shared, &["storageclasses.storage.k8s.io", "clusterroles.rbac.authorization.k8s.io"]));
+    assert!(!is_shared(&kind("persistentvolumes")) && !is_shared(&kind("namespaces")));
+    assert!(yes(adopts, &["deployments.apps", "replicasets.apps", "statefulsets.apps"]));
+    // A Job's selector is made anew with each Job.
+    assert!(!adopts(&kind("jobs.batch")));
+}
