@@ -6,7 +6,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 objects=${1:-3000}
 namespace=shop copy=storefront
-say() { echo "demo: $*" >&2; }
+exec 5>&2 # also when a command of a step is interrupted, whose words go elsewhere
+say() { echo "demo: $*" >&5; }
 [[ $objects =~ ^[0-9]{1,6}$ ]] || { say "'$objects' is no number of objects"; exit 2; }
 for tool in cargo go; do command -v $tool >/dev/null || { say "$tool is missing; install Rust (Cargo.toml says which version) and Go, and put them in PATH"; exit 1; }; done
 command -v cc >/dev/null || { say "a C compiler is missing, Rust links with it; install it (Debian: gcc libc6-dev)"; exit 1; }
@@ -18,7 +19,7 @@ building=() pulse=
 finish() {
   local status=$? name process
   trap '' INT TERM
-  [ -z "$pulse" ] || kill "$pulse" 2>/dev/null || true
+  [ -z "$pulse" ] || quiet
   for process in ${building[@]+"${building[@]}"}; do kill -- "-$process" 2>/dev/null || true; done
   for name in demo-a demo-b; do hack/lab/down --name $name >/dev/null 2>&1 || true; done
   rm -rf "$work"
@@ -34,8 +35,6 @@ last() { tail -c 2000 "$1" | tr '\r' '\n' | sed 's/\x1b\[[0-9;?]*[A-Za-z]//g; s/
 # Every five seconds what the commands of a step said last, so that somebody who watches sees that it goes on.
 beat() {
   local since=$SECONDS file line nothing
-  exec 6<>"$work/beat"
-  # Nothing is ever written there: the read is a sleep that leaves no process behind when it is killed.
   while ! read -r -t 5 -u 6 && kill -0 $$ 2>/dev/null; do
     [ -e "$work/beaten" ] || { echo >&2; touch "$work/beaten"; }
     nothing=yes
@@ -47,22 +46,26 @@ beat() {
   done
 }
 mkfifo "$work/beat"
+exec 6<>"$work/beat"
+# A line there ends it. Asked so, and not killed, it leaves no sleep behind that keeps the terminal.
+quiet() { echo 1<>"$work/beat"; }
 
 # step WHAT COMMAND…: one line with its time, before it the lines of `beat` if it takes long; when it fails, what it said.
 step() {
-  local what=$1 began=$EPOCHREALTIME failed= file
+  local what=$1 began=$EPOCHREALTIME failed='' file
   shift
   rm -f "$work"/err* "$work/beaten"
   printf '%-64s' "$what" >&2
   beat 7>&- & pulse=$!
-  "$@" >"$work/out" 2>"$work/err" 7>&- || failed=yes
-  kill $pulse && wait $pulse 2>/dev/null || true
+  "$@" >"$work/out" 2>"$work/err" 6>&- 7>&- || failed=yes
+  quiet
+  wait $pulse || true
   pulse=
   [ ! -e "$work/beaten" ] || printf '%-64s' "$what" >&2
   if [ -n "$failed" ]; then
     printf 'failed\n' >&2
     # Of what was drawn over itself, only what was left.
-    for file in "$work"/err* "$work/out"; do sed 's/.*\r//; s/\x1b\[[0-9;?]*[A-Za-z]//g; /^[[:space:]]*$/d' "$file" | tail -n 40 >&2; done
+    for file in "$work"/err* "$work/out"; do sed 's/.*\r//; s/\x1b\[[0-9;?]*[A-Za-z]//g; /^[[:space:]]*$/d' "$file" | uniq | tail -n 40 >&2; done
     exit 1
   fi
   printf '%7.2f s\n' "$(awk "BEGIN { print $EPOCHREALTIME - $began }")" >&2
@@ -70,7 +73,7 @@ step() {
 said() { sed 's/^/    /' "$work/out" >&2; }
 
 # shellcheck disable=SC1090 # the facts that the lab prints
-up() { hack/lab/up --name "$1" >"$work/$1" && . "$work/$1" && echo "$KUBECONFIG" >"$work/$1.path"; }
+up() { hack/lab/up --name "$1" >"$work/$1" 5>&- && . "$work/$1" && echo "$KUBECONFIG" >"$work/$1.path"; }
 on() { local KUBECONFIG; KUBECONFIG=$(<"$work/demo-$1.path"); shift; KUBECONFIG=$KUBECONFIG "$@"; }
 
 # build FILE COMMAND…: beside others, in a session of its own, so that it can be ended with all that it has started.
