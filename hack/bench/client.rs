@@ -19,8 +19,8 @@ use crate::Outcome;
 const PAGE: usize = 500;
 /// How many creates are under way at once, where nothing is measured and beside a restore.
 pub const WAYS: usize = 32;
-/// How often the distance is measured, one after the other.
-const QUESTIONS: u32 = 20;
+/// How often the distance is measured; the shortest counts, since the rest waited for a processor.
+const QUESTIONS: usize = 50;
 /// Bytes of the beginning and of the end of a list in which its metadata is: built-in kinds have it in front, custom
 /// resources behind.
 const EDGE: usize = 4096;
@@ -120,14 +120,16 @@ impl Client {
         Ok(began.elapsed())
     }
 
-    /// How long the API server takes to answer a question that costs it nothing, over a connection that is there.
+    /// How soon the API server answers a question that costs it nothing, over a connection that is there.
     pub async fn distance(&self) -> Outcome<Duration> {
         self.page("/version").await?;
-        let began = Instant::now();
+        let mut shortest = Duration::MAX;
         for _ in 0..QUESTIONS {
+            let began = Instant::now();
             self.page("/version").await?;
+            shortest = shortest.min(began.elapsed());
         }
-        Ok(began.elapsed() / QUESTIONS)
+        Ok(shortest)
     }
 
     /// Waits until this path answers.
