@@ -56,8 +56,6 @@ pub struct KindInfo {
     pub verbs: Vec<String>,
     /// The other versions that serve it, in the server's order of preference.
     pub other_versions: Vec<String>,
-    /// Whether `status` is a subresource, which a create and an update leave alone.
-    pub status: bool,
 }
 
 impl KindInfo {

@@ -189,6 +189,8 @@ pub enum SkipReason {
     NotRelated,
     /// A finished Pod or Job.
     Finished,
+    /// It would not be in a new life what it was: a snapshot whose storage is not known.
+    NotRestorable,
     /// It is there already and equal.
     Unchanged,
     /// It is there already and differs; the policy is None.
@@ -207,6 +209,7 @@ impl SkipReason {
             Self::ControlPlaneMakesIt => "the control plane makes it",
             Self::NotRelated => "nothing that was taken needs it",
             Self::Finished => "finished",
+            Self::NotRestorable => "cannot be brought back",
             Self::Unchanged => "there already and equal",
             Self::Exists => "there already and different",
         }

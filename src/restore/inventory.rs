@@ -40,6 +40,8 @@ pub type EntryId = u32;
 /// All that planning needs of the index.
 #[derive(Debug, Default)]
 pub struct Inventory {
+    /// The uid of the cluster that was backed up.
+    pub cluster: String,
     /// Every kind of the backup.
     pub kinds: Vec<IndexedKind>,
     /// Every namespace of the backup, selected or not.

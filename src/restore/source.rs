@@ -142,7 +142,10 @@ async fn read_index(stored: &StoredBackup, selection: &Selection<'_>) -> Result<
     let mut inventory = Inventory::default();
     while let Some(line) = lines.try_next().await? {
         match line {
-            IndexLine::Header(header) => inventory = Inventory::new(header.kinds),
+            IndexLine::Header(header) => {
+                inventory = Inventory::new(header.kinds);
+                inventory.cluster = header.cluster;
+            }
             // A path that names no item was refused by the decoder already.
             IndexLine::Item(item) => inventory.add(&item, selection).unwrap_or_default(),
             IndexLine::Frame(frame) => inventory.add_frame(frame),

@@ -30,6 +30,20 @@ fn without_what_changes(entry: &Value) -> Option<Value> {
     (!fields.is_empty()).then_some(entry)
 }
 
+/// The list to write back to an object that others have written to since the create: they own what they wrote.
+pub fn merge_field_owners(stored: &Value, live: &Value) -> Value {
+    let list = |entries: &Value| entries.as_array().cloned().unwrap_or_default();
+    let identity = |entry: &Value| ["manager", "operation", "subresource"].map(|key| entry.get(key).cloned());
+    let mut merged: Vec<Value> =
+        list(live).into_iter().filter(|entry| shape::text(entry, &["manager"]) != Some(OURSELVES)).collect();
+    for entry in list(stored) {
+        if !merged.iter().any(|other| identity(other) == identity(&entry)) {
+            merged.push(entry);
+        }
+    }
+    merged.into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,5 +98,14 @@ mod tests {
             entry("kubectl-client-side-apply", "Update", &json!({"f:aggregationRule": {}})),
         ];
         assert_eq!(given_back(&item(&entries), false), Some(json!(entries)));
+    }
+
+    #[test]
+    fn whoever_wrote_since_the_create_owns_what_was_written() {
+        let (flux, edit) = (json!({"f:data": {"f:a": {}}}), json!({"f:data": {"f:b": {}}}));
+        let stored = json!([entry("flux", "Apply", &flux), entry("kubectl-edit", "Update", &edit)]);
+        let live = json!([entry("ark", "Update", &flux), entry("flux", "Apply", &edit)]);
+        let merged = json!([entry("flux", "Apply", &edit), entry("kubectl-edit", "Update", &edit)]);
+        assert_eq!(merge_field_owners(&stored, &live), merged);
     }
 }

@@ -32,6 +32,7 @@ mod strip;
 mod volume;
 
 pub use chosen::PortKey;
+pub use field_owners::merge_field_owners;
 pub use modifiers::{CompiledModifiers, InvalidModifier};
 pub use owners::{Owner, OwnerView};
 pub use skip::never_restored;
