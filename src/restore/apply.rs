@@ -218,9 +218,7 @@ impl Work<'_> {
         let keep = |owner: &OwnerView<'_>| Owner::New(owner.uid.to_owned());
         let shape = ItemShape { owners: &keep, status_is_data: false };
         match self.plain.rewrite(&target.kind, target, live, shape) {
-            Ok(live) => {
-                compare(&target.kind, Intended { body: wanted, awaited: &[], status: None }, &live)
-            }
+            Ok(live) => compare(&target.kind, Intended { body: wanted, awaited: &[], status: None }, &live),
             Err(error) => Difference { changed: vec![causes(&error)], extra: Vec::new() },
         }
     }
