@@ -146,9 +146,7 @@ pub fn decide(
         return Verdict::Update;
     }
     // The number is not anybody's but the controller's, which counts anew; see `compare`.
-    if kind == "controllerrevisions.apps"
-        && difference.changed == ["revision"]
-        && difference.extra.is_empty()
+    if kind == "controllerrevisions.apps" && difference.changed == ["revision"] && difference.extra.is_empty()
     {
         return Verdict::Update;
     }

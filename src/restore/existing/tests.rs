@@ -47,9 +47,7 @@ fn the_policy_decides_about_what_differs_and_data_is_safe() {
 fn what_is_only_needed_is_never_changed() {
     let changed = differing(&["spec.x"], &["spec.y"]);
     for policy in [Policy::None, Policy::Update, Policy::Recreate] {
-        for kind in
-            [DEFINITIONS, NAMESPACES, "clusterroles.rbac.authorization.k8s.io", "persistentvolumes"]
-        {
+        for kind in [DEFINITIONS, NAMESPACES, "clusterroles.rbac.authorization.k8s.io", "persistentvolumes"] {
             let item = ItemKey::cluster(Kind::parse(kind), "a");
             let verdict = decide(&item, Standing::IfNeeded, &changed, policy, Facts::default());
             assert_eq!(verdict, Verdict::Unchanged, "{kind} {policy:?}");

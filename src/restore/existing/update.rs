@@ -118,7 +118,9 @@ fn keep_by_kind(body: &mut Value, live: &Value, kind: &Kind) {
             }
         }
         NAMESPACES => keep(body, live, &["spec"]),
-        "clusterroles.rbac.authorization.k8s.io" if body.as_object().is_some_and(|role| is_aggregated(kind, role)) => {
+        "clusterroles.rbac.authorization.k8s.io"
+            if body.as_object().is_some_and(|role| is_aggregated(kind, role)) =>
+        {
             keep(body, live, &["rules"]);
         }
         // Which snapshot it is cannot be changed, and in the cluster may be said in another way.
@@ -156,8 +158,7 @@ fn keep_allotted(body: &mut Value, live: &Value) {
     let ours = body.get_mut("spec").and_then(|spec| spec.get_mut("ports")?.as_array_mut());
     for port in ours.into_iter().flatten() {
         let same = theirs.iter().find(|other| PortKey::of(other) == PortKey::of(port));
-        if let (Some(number), Some(port)) =
-            (same.and_then(|port| port.get("nodePort")), port.as_object_mut())
+        if let (Some(number), Some(port)) = (same.and_then(|port| port.get("nodePort")), port.as_object_mut())
         {
             port.entry("nodePort").or_insert_with(|| number.clone());
         }
@@ -188,8 +189,7 @@ fn keep_pod(body: &mut Value, live: &Value) {
             }
         }
     }
-    if let (Some(seconds), Some(spec)) =
-        (at(body, &["spec", "activeDeadlineSeconds"]), spec.as_object_mut())
+    if let (Some(seconds), Some(spec)) = (at(body, &["spec", "activeDeadlineSeconds"]), spec.as_object_mut())
     {
         spec.insert("activeDeadlineSeconds".to_owned(), seconds.clone());
     }

@@ -21,10 +21,8 @@ pub(super) fn rewrite(kind: &Kind, item: &mut Value) {
     for version in shape::array_mut(item, &["spec", "versions"]).into_iter().flatten() {
         let Some(version) = version.as_object_mut() else { continue };
         if version.get("schema").and_then(|schema| schema.get("openAPIV3Schema")).is_none_or(Value::is_null) {
-            version.insert(
-                "schema".to_owned(),
-                json!({"openAPIV3Schema": {"type": "object", PRESERVE: true}}),
-            );
+            version
+                .insert("schema".to_owned(), json!({"openAPIV3Schema": {"type": "object", PRESERVE: true}}));
         } else if preserves && let Some(schema) = version.get_mut("schema") {
             shape::each(schema, "openAPIV3Schema", &mut |schema| preserve(schema, Level::Root));
         }
@@ -86,8 +84,10 @@ mod tests {
 
     #[test]
     fn a_version_without_a_schema_gets_one_that_keeps_everything() {
-        let schema = json!({"openAPIV3Schema": {"type": "object", "properties": {"spec": {"type": "object"}}}});
-        let versions = json!([{"name": "v1"}, {"name": "v2", "schema": {}}, {"name": "v3", "schema": schema}]);
+        let schema =
+            json!({"openAPIV3Schema": {"type": "object", "properties": {"spec": {"type": "object"}}}});
+        let versions =
+            json!([{"name": "v1"}, {"name": "v2", "schema": {}}, {"name": "v3", "schema": schema}]);
         let free = json!({"openAPIV3Schema": {"type": "object", PRESERVE: true}});
         assert_eq!(
             rewritten(false, &versions),

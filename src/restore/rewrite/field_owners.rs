@@ -13,8 +13,7 @@ use super::shape;
 pub(super) fn given_back(item: &Value, chosen: bool) -> Option<Value> {
     let entries: Vec<Value> =
         shape::elements(item, &["metadata", "managedFields"]).filter_map(without_what_changes).collect();
-    let applied =
-        entries.iter().any(|entry: &Value| shape::text(entry, &["operation"]) == Some("Apply"));
+    let applied = entries.iter().any(|entry: &Value| shape::text(entry, &["operation"]) == Some("Apply"));
     ((applied || chosen) && !entries.is_empty()).then(|| entries.into())
 }
 

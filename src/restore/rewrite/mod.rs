@@ -196,6 +196,7 @@ impl Rewriter {
         if !self.plain {
             let kept = service::rewrite(kind, &mut item, options.preserve_node_ports);
             field_owners = field_owners::given_back(&item, kept);
+            pod::tell_of_node(kind, &item, &mut warnings);
             volume::rewrite_claim(kind, &mut item, options, &mut warnings);
         }
         strip::rewrite(&mut item);

@@ -25,7 +25,7 @@ pub(super) fn rewrite(
     if is_record && label("status") != Some("superseded") {
         let (release, target) = (label("name").unwrap_or("?"), map.map(namespace));
         warnings.push(format!(
-            "it is Helm's record of the release `{release}` and says inside, compressed, that the release is in the namespace `{namespace}`, which was not changed: the next `helm upgrade` in `{target}` still takes `{namespace}` for .Release.Namespace; install the release anew with `helm upgrade --install --take-ownership` after deleting its records, or leave them out"
+            "it is Helm's record of the release `{release}` and says inside, compressed, that the release is in the namespace `{namespace}`, which was not changed: the next `helm upgrade` in `{target}` still takes `{namespace}` for .Release.Namespace; delete Helm's records of it there and run `helm upgrade --install --take-ownership`"
         ));
     }
 }

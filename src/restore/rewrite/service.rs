@@ -29,12 +29,9 @@ pub(super) fn rewrite(kind: &Kind, item: &mut Value, preserve_node_ports: bool) 
     if !address {
         spec.remove("clusterIP");
     }
+    // From a chosen `clusterIP` the server makes them again, and allots what goes beside it.
     if !every_address {
-        match spec.get_mut("clusterIPs").and_then(Value::as_array_mut) {
-            // The first one is `clusterIP`; a second one was allotted.
-            Some(addresses) if address => addresses.truncate(1),
-            _ => drop(spec.remove("clusterIPs")),
-        }
+        spec.remove("clusterIPs");
     }
     for field in families {
         spec.remove(field);
@@ -140,17 +137,14 @@ mod tests {
             (json!({}), json!({})),
             (owned("ark", &json!({"f:clusterIP": {}, "f:ipFamilies": {}})), json!({})),
             (owned("before-first-apply", &json!({"f:clusterIP": {}})), json!({})),
-            (
-                owned("kubectl", &json!({"f:clusterIP": {}})),
-                json!({"clusterIP": "10.0.77.10", "clusterIPs": ["10.0.77.10"]}),
-            ),
+            (owned("kubectl", &json!({"f:clusterIP": {}})), json!({"clusterIP": "10.0.77.10"})),
             (
                 owned("flux", &json!({"f:clusterIPs": {}, "f:ipFamilyPolicy": {}})),
                 json!({"clusterIP": "10.0.77.10", "clusterIPs": ["10.0.77.10", "fd00::1"], "ipFamilyPolicy": "PreferDualStack"}),
             ),
             (
                 json!({"annotations": {LAST_APPLIED: r#"{"spec": {"clusterIP": "10.0.77.10", "ipFamilies": ["IPv4"]}}"#}}),
-                json!({"clusterIP": "10.0.77.10", "clusterIPs": ["10.0.77.10"], "ipFamilies": ["IPv4", "IPv6"]}),
+                json!({"clusterIP": "10.0.77.10", "ipFamilies": ["IPv4", "IPv6"]}),
             ),
             (json!({"annotations": {LAST_APPLIED: r#"{"spec": {"clusterIP": ""}}"#}}), json!({})),
         ] {

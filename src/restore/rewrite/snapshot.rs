@@ -37,7 +37,8 @@ pub(super) fn rewrite(
         }
         _ => return None,
     }
-    let said = |key: &str| status.or_else(|| item.get("status")).and_then(|status| shape::text(status, &[key]));
+    let said =
+        |key: &str| status.or_else(|| item.get("status")).and_then(|status| shape::text(status, &[key]));
     match kind.as_str() {
         SNAPSHOTS if shape::text(item, &["spec", "source", "volumeSnapshotContentName"]).is_none() => {
             match said("boundVolumeSnapshotContentName").map(str::to_owned) {
@@ -125,7 +126,8 @@ mod tests {
         }
         // Once restored it is as it should be, whatever its status says.
         assert_eq!(rewritten(CONTENTS, pre_provisioned(), &json!({})), (pre_provisioned(), None, 0));
-        let (_, left_out, _) = rewritten(CONTENTS, content("Retain", &dynamic), &json!({"readyToUse": false}));
+        let (_, left_out, _) =
+            rewritten(CONTENTS, content("Retain", &dynamic), &json!({"readyToUse": false}));
         assert!(left_out.unwrap().contains("had taken no snapshot"));
     }
 
@@ -147,8 +149,12 @@ mod tests {
             let kind = format!("{kind}.groupsnapshot.storage.k8s.io");
             assert!(rewritten(&kind, json!({"spec": {}}), &json!({})).1.is_some());
         }
-        let claim = |finalizers: &[&str]| json!({"metadata": {"finalizers": finalizers}, "spec": {"source": {}}});
-        let held = claim(&["kubernetes.io/pvc-protection", "snapshot.storage.kubernetes.io/pvc-as-source-protection"]);
+        let claim =
+            |finalizers: &[&str]| json!({"metadata": {"finalizers": finalizers}, "spec": {"source": {}}});
+        let held = claim(&[
+            "kubernetes.io/pvc-protection",
+            "snapshot.storage.kubernetes.io/pvc-as-source-protection",
+        ]);
         let expected = claim(&["kubernetes.io/pvc-protection"]);
         assert_eq!(rewritten("persistentvolumeclaims", held, &json!({})), (expected, None, 0));
         let other = content("Delete", &json!({}));

@@ -144,7 +144,8 @@ mod tests {
     #[test]
     fn a_claim_on_a_new_volume_loses_a_source_that_is_gone() {
         let claim = |volume: &str| {
-            let source = json!({"apiGroup": "snapshot.storage.k8s.io", "kind": "VolumeSnapshot", "name": "monday"});
+            let source =
+                json!({"apiGroup": "snapshot.storage.k8s.io", "kind": "VolumeSnapshot", "name": "monday"});
             json!({"metadata": {"name": "data", "namespace": "shop"}, "spec": {"volumeName": volume, "dataSource": source, "dataSourceRef": source}})
         };
         let there = RewriteOptions {
@@ -175,7 +176,8 @@ mod tests {
             Some(DataSource { group, kind, namespace, name: "a".to_owned() })
         };
         let claim = json!({"kind": "PersistentVolumeClaim", "name": "a"});
-        let populator = json!({"apiGroup": "example.com", "kind": "Image", "name": "a", "namespace": "images"});
+        let populator =
+            json!({"apiGroup": "example.com", "kind": "Image", "name": "a", "namespace": "images"});
         assert_eq!(source(json!({"dataSource": claim})), expected("", "PersistentVolumeClaim", "shop"));
         assert_eq!(
             source(json!({"dataSource": claim, "dataSourceRef": populator})),

@@ -40,7 +40,8 @@ fn notes_of_controllers_stay_and_what_a_person_wrote_comes_back() {
 
 #[test]
 fn a_controller_that_adopted_the_item_stays_its_owner_unless_the_backup_has_another() {
-    let owner = |name: &str, controller: bool| json!({"kind": "Owner", "name": name, "controller": controller});
+    let owner =
+        |name: &str, controller: bool| json!({"kind": "Owner", "name": name, "controller": controller});
     let item = |owners: &[Value]| json!({"metadata": {"ownerReferences": owners}});
     let owners = |wanted: &[Value], live: &[Value]| {
         updated("pods", &item(wanted), &item(live))["metadata"]["ownerReferences"].take()
@@ -144,7 +145,8 @@ fn of_a_pod_only_its_images_and_its_time_are_written() {
 #[test]
 fn injected_certificates_stay_fresh() {
     let hooks = |bundles: &[(&str, &str)]| {
-        let hook = |(name, bundle): &(&str, &str)| json!({"name": name, "clientConfig": {"caBundle": bundle}});
+        let hook =
+            |(name, bundle): &(&str, &str)| json!({"name": name, "clientConfig": {"caBundle": bundle}});
         json!({"webhooks": bundles.iter().map(hook).collect::<Vec<_>>()})
     };
     let kind = "validatingwebhookconfigurations.admissionregistration.k8s.io";
