@@ -1,6 +1,6 @@
 //! One restore of one backup. This file is the flow; it reads top to bottom as the restore happens.
 //!
-//! `source` (the backup's index; later the bodies) → `select`, `inventory` (what is wanted) → `model::Needs` (what that names of the
+//! `source` (which backup; its index; later the bodies) → `select`, `inventory` (what is wanted) → `model::Needs` (what that names of the
 //! cluster) → `plan` (what is left out, in which order) → `work` (all of that, opened) → `empty` (may it begin) → `ready` (step
 //! by step, waiting where order demands it) → `prepare`, `rewrite` (from stored to wanted) → `apply`, `compare`, `existing`
 //! (create, or do as the policy says) → `account`, `report` (what became of it). `preview` looks and touches nothing.

@@ -4,6 +4,7 @@ mod faults;
 mod interruptions;
 mod selection;
 mod sizes;
+mod twice;
 
 pub use faults::kubeconfig_with_token;
 pub use interruptions::{S3, fill};
