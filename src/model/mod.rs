@@ -17,7 +17,10 @@ pub use names::{BackupName, InvalidName, ObjectName, RestoreName};
 pub use needs::{
     Accounts, CLAIMS, CLUSTER_BINDINGS, ClusterScope, DEFINITIONS, LEADING, NAMESPACES, Needs, Offer, VOLUMES,
 };
-pub use outcome::{Category, Finding, MAX_FINDINGS, Results, Severity, SkipReason, Tally, causes};
+pub use outcome::{
+    Category, Finding, MAX_FINDING_BYTES, MAX_FINDINGS, MAX_MESSAGE, Results, Severity, SkipReason, Tally,
+    causes, cut,
+};
 pub use progress::{Progress, ProgressSnapshot};
 pub use selection::{
     InvalidSelection, KindTerms, LabelOperator, LabelQuery, LabelRequirement, LabelSet, NamePatterns,

@@ -123,7 +123,10 @@ impl<'a> Work<'a> {
         let Terms { selection, modifiers } = Terms::compile(spec)?;
         let selection = Selection::new(&selection);
         account.stage("reading the index of the backup");
-        let source = Source::open(bucket, request, &selection).await?;
+        let mut source = Source::open(bucket, request, &selection).await?;
+        for finding in source.passed_over.drain(..) {
+            account.find(finding);
+        }
         account.backup = Some(source.name.to_string());
         let options = options(request, &source, modifiers);
         let map = Rewriter::new(options.clone());
