@@ -13,6 +13,7 @@ use serde::Deserialize;
 use super::ClusterError;
 use super::buffers::Buffers;
 use super::counted::Counting;
+use super::cuts::Cuts;
 use super::fence::{Fence, Fencing};
 use super::health::Health;
 use super::pace::Creates;
@@ -60,6 +61,7 @@ pub(super) struct Shared {
     pub health: Arc<Health>,
     pub waits: Arc<Waits>,
     pub creates: Arc<Creates>,
+    pub cuts: Arc<Cuts>,
 }
 
 impl fmt::Debug for Cluster {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::error::shorten;
+use super::failure::shorten;
 use super::health::Health;
 use super::request::{Call, Doing};
 use super::{Cluster, ClusterError, KindInfo};
@@ -73,7 +73,8 @@ struct UnderWay<'a> {
 impl UnderWay<'_> {
     /// How long it may still take; the time that the API server was away does not count.
     fn left(&self, health: &Health) -> Duration {
-        let quiet_since = health.back().map_or(self.bound.lock().progress, |back| back.max(self.bound.lock().progress));
+        let quiet_since =
+            health.back().map_or(self.bound.lock().progress, |back| back.max(self.bound.lock().progress));
         let quiet = self.bound.quiet.saturating_sub(quiet_since.elapsed());
         quiet.min(self.bound.most.saturating_sub(self.since.elapsed()))
     }
@@ -189,7 +190,8 @@ impl Cluster {
              &fieldSelector=involvedObject.kind%3DPersistentVolumeClaim%2CinvolvedObject.name%3D{name}"
         );
         let events = self.look(&path, "events").await.ok().flatten()?;
-        let failed = |event: &&Value| matches!(text(&event["reason"]), "FailedBinding" | "ProvisioningFailed");
+        let failed =
+            |event: &&Value| matches!(text(&event["reason"]), "FailedBinding" | "ProvisioningFailed");
         let time = |event: &&Value| text(&event["lastTimestamp"]).to_owned();
         let last = list(&events["items"]).iter().filter(failed).max_by_key(time)?;
         Some(text(&last["message"]).to_owned())

@@ -175,7 +175,9 @@ impl Work<'_> {
                 Met::Done(Action::Update, differs(), Vec::new())
             }
             Verdict::Recreate => {
-                self.cluster.delete(info, namespace, &target.name, live.uid.as_deref(), Propagation::Background).await?;
+                self.cluster
+                    .delete(info, namespace, &target.name, live.uid.as_deref(), Propagation::Background)
+                    .await?;
                 self.wait_gone(ready).await?;
                 match self.create(ready).await {
                     Ok(()) => Met::Done(Action::Recreate, differs(), Vec::new()),
@@ -236,7 +238,9 @@ impl Work<'_> {
     async fn wait_gone(&self, ready: &Ready<'_>) -> Result<(), ClusterError> {
         let target = &ready.target;
         let within = if target.kind.as_str() == NAMESPACES { NAMESPACE_GONE_WITHIN } else { GONE_WITHIN };
-        self.cluster.gone(ready.info, target.namespace.as_deref(), &target.name, None, &Bound::new(within, within)).await
+        self.cluster
+            .gone(ready.info, target.namespace.as_deref(), &target.name, None, &Bound::new(within, within))
+            .await
     }
 
     /// Writes the status that the item had, where that is asked for; what goes wrong is a finding.
