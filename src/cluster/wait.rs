@@ -73,9 +73,9 @@ struct UnderWay<'a> {
 impl UnderWay<'_> {
     /// How long it may still take; the time that the API server was away does not count.
     fn left(&self, health: &Health) -> Duration {
-        let quiet_since =
-            health.back().map_or(self.bound.lock().progress, |back| back.max(self.bound.lock().progress));
-        let quiet = self.bound.quiet.saturating_sub(quiet_since.elapsed());
+        let progress = self.bound.lock().progress;
+        let since = health.back().map_or(progress, |back| back.max(progress));
+        let quiet = self.bound.quiet.saturating_sub(since.elapsed());
         quiet.min(self.bound.most.saturating_sub(self.since.elapsed()))
     }
 }
@@ -238,11 +238,12 @@ impl Cluster {
             }
             shorten(&mut last);
             waiting.say(format!("{what} to be {state}: {last}"));
-            if health.away().is_none() && under_way.left(health) <= pause {
+            let left = under_way.left(health);
+            if left.is_zero() && health.away().is_none() {
                 let waited = under_way.since.elapsed();
                 return Err(ClusterError::NotReady { what: what.clone(), state, waited, last });
             }
-            tokio::time::sleep(pause).await;
+            tokio::time::sleep(if left.is_zero() { pause } else { pause.min(left) }).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
