@@ -34,6 +34,8 @@ pub struct ConnectOptions {
     pub context: Option<String>,
     /// Where the calls are counted.
     pub metrics: Option<Arc<Metrics>>,
+    /// How long an API server that answers nobody is waited for; None: five minutes.
+    pub away_within: Option<Duration>,
 }
 
 /// Who the cluster is.
@@ -84,7 +86,11 @@ impl Cluster {
         let client = ClientBuilder::try_from(config)
             .map(|builder| builder.with_layer(&counting).with_layer(&fencing).build())
             .map_err(|error| ClusterError::Prepare { server: server.clone(), cause: innermost(&error) })?;
-        Ok(Self { fence, ..Self::from_client(client, &server) })
+        let mut cluster = Self { fence, ..Self::from_client(client, &server) };
+        if let Some(within) = options.away_within {
+            cluster.shared.health = Arc::new(Health::new(within));
+        }
+        Ok(cluster)
     }
 
     /// Wraps a client that is there already, best without retries of its own; `server` is only for messages.

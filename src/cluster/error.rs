@@ -337,5 +337,6 @@ fn unknown_context(context: Option<&str>, known: &[String], path: &std::path::Pa
 }
 
 fn seconds(duration: &Duration) -> String {
-    format!("{} s", duration.as_secs_f64().ceil())
+    // A timer that wakes a moment late makes no second more.
+    format!("{} s", (duration.as_secs_f64() - 0.01).ceil().max(0.0))
 }

@@ -16,7 +16,6 @@ use kube::client::Body;
 use tokio::time::Instant;
 
 use super::failure::read_failure;
-use super::health::AWAY_WITHIN;
 use super::policy::{Blame, Patience, blame, pause, says_nothing_was_done};
 use super::warnings::read_warnings;
 use super::{Cluster, ClusterError};
@@ -25,8 +24,6 @@ use super::{Cluster, ClusterError};
 const OBJECT_DEADLINE: Duration = Duration::from_secs(40);
 /// No object is larger than etcd's 1.5 MiB by much; discovery of hundreds of kinds is below 4 MiB.
 const OBJECT_MOST: usize = 64 << 20;
-/// The longest pause between two tries: closer to the end than that, a server that is away is given up.
-const MOMENT: Duration = Duration::from_secs(5);
 
 /// What is being done, for messages: `create configmaps shop/settings`.
 #[derive(Clone, Copy, Debug)]
@@ -127,6 +124,8 @@ struct Course {
     /// When the last of them began to count, and how many answers there were by then.
     since: Instant,
     answers: u64,
+    /// The server has answered nobody for too long.
+    given_up: bool,
     /// A try may have had an effect that nobody told us of.
     uncertain: bool,
 }
@@ -158,6 +157,7 @@ impl Cluster {
     fn next_try(&self, call: &Call<'_>, error: &ClusterError, course: &mut Course) -> Option<Duration> {
         let blame = blame(error, &call.method, call.patience);
         let answers = self.shared.health.answers();
+        let within = self.shared.health.within;
         let waits = course.patience.stays && blame == Blame::Away && answers == course.answers;
         course.count(answers, !waits);
         course.few += u32::from(matches!(blame, Blame::Few(_)));
@@ -171,7 +171,9 @@ impl Cluster {
             // The fence would refuse it.
             _ if call.method != Method::GET && !self.fence.is_open() => false,
             _ if waits => {
-                self.shared.health.away().is_none_or(|away| away.since.elapsed() + pause < AWAY_WITHIN)
+                let since = self.shared.health.away().map(|away| away.since.elapsed());
+                course.given_up = since.is_some_and(|since| since + pause >= within);
+                !course.given_up
             }
             _ => course.own < course.patience.tries && course.spent + pause <= course.patience.total,
         };
@@ -180,8 +182,7 @@ impl Cluster {
 
     /// The error in the end.
     fn give_up(&self, error: ClusterError, course: &Course) -> ClusterError {
-        let away = self.shared.health.away().map(|away| away.since.elapsed()).unwrap_or_default();
-        let for_all = away + MOMENT >= AWAY_WITHIN || !course.patience.stays;
+        let for_all = course.given_up || !course.patience.stays;
         let server = || self.server.to_string();
         match error {
             // Whatever stands in front of the server answers in its place.
@@ -286,6 +287,7 @@ impl Course {
             spent: Duration::ZERO,
             since: Instant::now(),
             answers,
+            given_up: false,
             uncertain: false,
         }
     }
