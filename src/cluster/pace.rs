@@ -65,7 +65,7 @@ impl Creates {
         self.settle(&mut state);
     }
 
-    /// The server had too much to do, or was not there.
+    /// The server had too much to do.
     pub fn refused(&self) {
         let mut state = self.lock();
         state.tempo.refused();

@@ -228,7 +228,6 @@ impl Cluster {
         };
         if blame(error, &call.method, call.patience) == Blame::Away {
             self.shared.health.missed(error.in_short());
-            self.shared.creates.refused();
         } else if error.api().is_some_and(|failure| matches!(failure.code, 429 | 503)) {
             self.shared.creates.refused();
         }

@@ -77,7 +77,7 @@ impl Tempo {
         }
     }
 
-    /// The server had too much to do, or was not there.
+    /// The server had too much to do.
     pub fn refused(&mut self) {
         if !self.halved {
             self.starting = false;

@@ -11,7 +11,7 @@ use crate::model::Category;
 const DEADLINE: Duration = Duration::from_secs(5);
 
 fn bound() -> Bound {
-    Bound::new(DEADLINE, &bound())
+    Bound::new(DEADLINE, DEADLINE)
 }
 
 fn crd(conditions: &str) -> String {
