@@ -159,7 +159,11 @@ impl Global {
     }
 
     fn connection(&self) -> ConnectOptions {
-        ConnectOptions { kubeconfig: self.kubeconfig.clone(), context: self.context.clone(), metrics: None }
+        ConnectOptions {
+            kubeconfig: self.kubeconfig.clone(),
+            context: self.context.clone(),
+            ..ConnectOptions::default()
+        }
     }
 }
 

@@ -144,7 +144,8 @@ impl Cluster {
             Patch::Merge(body) => (MERGE_PATCH, body),
         };
         let path = target.write_path("", MANAGER);
-        self.write(Call::send(Method::PATCH, &path, content, body.clone().into(), target.doing("patch"))).await
+        self.write(Call::send(Method::PATCH, &path, content, body.clone().into(), target.doing("patch")))
+            .await
     }
 
     /// Patches the status subresource with an RFC 7396 merge patch: `{"status": …}`.

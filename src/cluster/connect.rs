@@ -13,6 +13,7 @@ use serde::Deserialize;
 use super::ClusterError;
 use super::buffers::Buffers;
 use super::counted::Counting;
+use super::cuts::Cuts;
 use super::fence::{Fence, Fencing};
 use super::health::Health;
 use super::pace::Creates;
@@ -33,6 +34,8 @@ pub struct ConnectOptions {
     pub context: Option<String>,
     /// Where the calls are counted.
     pub metrics: Option<Arc<Metrics>>,
+    /// How long an API server that answers nobody is waited for; None: five minutes.
+    pub away_within: Option<Duration>,
 }
 
 /// Who the cluster is.
@@ -60,6 +63,7 @@ pub(super) struct Shared {
     pub health: Arc<Health>,
     pub waits: Arc<Waits>,
     pub creates: Arc<Creates>,
+    pub cuts: Arc<Cuts>,
 }
 
 impl fmt::Debug for Cluster {
@@ -82,7 +86,11 @@ impl Cluster {
         let client = ClientBuilder::try_from(config)
             .map(|builder| builder.with_layer(&counting).with_layer(&fencing).build())
             .map_err(|error| ClusterError::Prepare { server: server.clone(), cause: innermost(&error) })?;
-        Ok(Self { fence, ..Self::from_client(client, &server) })
+        let mut cluster = Self { fence, ..Self::from_client(client, &server) };
+        if let Some(within) = options.away_within {
+            cluster.shared.health = Arc::new(Health::new(within));
+        }
+        Ok(cluster)
     }
 
     /// Wraps a client that is there already, best without retries of its own; `server` is only for messages.

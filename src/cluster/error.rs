@@ -60,6 +60,19 @@ pub enum ClusterError {
         /// The cause, in the words of the operating system.
         cause: String,
     },
+    /// The connection broke each time this was tried, while the server answered others.
+    #[error(
+        "the connection to the API server at {server} broke each time Ark tried to {doing}, though it answers other calls: {cause}; \
+         check what is between this machine and the server"
+    )]
+    Broken {
+        /// The server's URL.
+        server: String,
+        /// What was being done.
+        doing: String,
+        /// The cause, in the words of the operating system.
+        cause: String,
+    },
     /// The server's certificate is not signed by the authority that the kubeconfig names.
     #[error(
         "cannot trust the API server at {server}: {cause}; check certificate-authority(-data) of this cluster in the kubeconfig, \
@@ -196,75 +209,10 @@ impl ApiFailure {
         self.causes.iter().any(|cause| cause == "ResourceVersionTooLarge")
             || self.message.contains("future revision")
     }
-
-    /// A kind is not served, rather than an object not there: by this API server, or not yet.
-    pub(super) fn is_of_kind(&self) -> bool {
-        self.code == 404 && !self.about_name
-    }
-
-    /// The API server had trouble with its own store: another try soon meets a new leader.
-    pub(super) fn is_of_the_store(&self) -> bool {
-        let says = |texts: &[&str]| texts.iter().any(|text| self.message.contains(text));
-        self.code == 500 && says(&OF_THE_STORE) && !says(&OF_WEBHOOKS) && !says(&TOO_LARGE)
-    }
-
-    /// A server's own clock ended the request.
-    pub(super) fn is_timeout(&self) -> bool {
-        matches!(self.code, 408 | 504) || (self.code == 503 && self.reason == "Timeout")
-    }
-
-    fn passes(&self) -> bool {
-        let says = |texts: &[&str]| texts.iter().any(|text| self.message.contains(text));
-        match self.code {
-            _ if says(&TOO_LARGE) => false,
-            _ if says(&OF_WEBHOOKS) => true,
-            404 => !self.about_name || says(&["namespaces \""]),
-            409 => self.reason != "AlreadyExists",
-            408 | 429 | 500 | 502..=599 => true,
-            _ => says(&NOT_YET) || self.causes.iter().any(|cause| cause == "NamespaceTerminating"),
-        }
-    }
-}
-
-/// How the API server tells that etcd, or its connection to it, failed; always as a 500.
-const OF_THE_STORE: [&str; 9] = [
-    "etcdserver:",
-    "leader changed",
-    "request timed out",
-    "context deadline exceeded",
-    "context canceled",
-    "error reading from server",
-    "transport is closing",
-    "connection refused",
-    "code = Unavailable",
-];
-
-/// How the API server tells that a webhook did not answer: its pods may be up in a minute.
-const OF_WEBHOOKS: [&str; 2] = ["failed calling webhook", "conversion webhook for"];
-
-/// How admission plug-ins say that something is not there yet which a controller is about to make.
-const NOT_YET: [&str; 6] = [
-    "status unknown for quota",
-    "error looking up service account",
-    "no API token found for service account",
-    "not yet ready to handle request",
-    "because it is being terminated",
-    "no params found for policy binding",
-];
-
-/// No message is kept longer: API servers repeat whole objects in theirs, and a run keeps thousands.
-const MESSAGE_MOST: usize = 2 << 10;
-
-/// Cuts a message of somebody else's to a length that can be kept.
-pub(super) fn shorten(message: &mut String) {
-    if message.len() > MESSAGE_MOST {
-        message.truncate(message.floor_char_boundary(MESSAGE_MOST));
-        message.push('…');
-    }
 }
 
 /// How etcd, its client and the API server say that an object is too large, whatever the status code.
-const TOO_LARGE: [&str; 3] = [
+pub(super) const TOO_LARGE: [&str; 3] = [
     "etcdserver: request is too large",
     "trying to send message larger than max",
     "Request entity too large",
@@ -280,7 +228,7 @@ impl ClusterError {
         match self {
             Self::Api(failure) => failure.category(),
             Self::Credentials { .. } => Category::Forbidden,
-            Self::Unreachable { .. } | Self::Untrusted { .. } => Category::Unavailable,
+            Self::Unreachable { .. } | Self::Broken { .. } | Self::Untrusted { .. } => Category::Unavailable,
             Self::Timeout { .. } => Category::Timeout,
             Self::Oversized { .. } => Category::TooLarge,
             Self::NotReady { .. } => Category::NotReady,
@@ -296,6 +244,11 @@ impl ClusterError {
     /// Whether every other call will fail as well: the server is gone, or does not accept who is calling.
     pub fn concerns_every_call(&self) -> bool {
         matches!(self, Self::Unreachable { .. } | Self::Untrusted { .. } | Self::Credentials { .. })
+    }
+
+    /// It took too long, by whichever clock.
+    pub(super) fn is_timeout(&self) -> bool {
+        matches!(self, Self::Timeout { .. }) || self.api().is_some_and(ApiFailure::is_timeout)
     }
 
     /// What went wrong, without what to do about it.
@@ -346,7 +299,7 @@ impl ClusterError {
     pub fn passes(&self) -> bool {
         match self {
             Self::Api(failure) => failure.passes(),
-            Self::Unreachable { .. } | Self::Timeout { .. } => true,
+            Self::Unreachable { .. } | Self::Broken { .. } | Self::Timeout { .. } => true,
             _ => false,
         }
     }
@@ -384,5 +337,6 @@ fn unknown_context(context: Option<&str>, known: &[String], path: &std::path::Pa
 }
 
 fn seconds(duration: &Duration) -> String {
-    format!("{} s", duration.as_secs_f64().ceil())
+    // A timer that wakes a moment late makes no second more.
+    format!("{} s", (duration.as_secs_f64() - 0.01).ceil().max(0.0))
 }

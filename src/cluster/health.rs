@@ -13,13 +13,17 @@ use super::Cluster;
 
 /// How long an API server may answer nobody before its callers give up: a static pod is back within a minute, a managed
 /// control plane with a single endpoint takes some minutes to be upgraded.
-pub(super) const AWAY_WITHIN: Duration = Duration::from_secs(300);
+const AWAY_WITHIN: Duration = Duration::from_secs(300);
 /// Without a sign for so long, nobody has asked meanwhile, and nothing is known: longer than one try and the pause after it.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(75);
 
 /// What is known of the API server.
-#[derive(Debug, Default)]
-pub(super) struct Health(Mutex<Pulse>);
+#[derive(Debug)]
+pub(super) struct Health {
+    /// How long the server may be away.
+    pub within: Duration,
+    pulse: Mutex<Pulse>,
+}
 
 #[derive(Debug, Default)]
 struct Pulse {
@@ -39,7 +43,18 @@ pub(super) struct Absence {
     pub why: String,
 }
 
+impl Default for Health {
+    fn default() -> Self {
+        Self::new(AWAY_WITHIN)
+    }
+}
+
 impl Health {
+    /// Nothing is known yet.
+    pub fn new(within: Duration) -> Self {
+        Self { within, pulse: Mutex::default() }
+    }
+
     /// The API server answered, whatever it said.
     pub fn answered(&self) {
         let mut pulse = self.lock();
@@ -72,7 +87,7 @@ impl Health {
     }
 
     fn lock(&self) -> MutexGuard<'_, Pulse> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.pulse.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -54,8 +54,12 @@ pub struct ListQuery<'a> {
 /// Why a list is not the cluster at the cut.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Drift {
-    /// The revision of the cut was compacted before the list began: the most recent revision was listed.
-    Compacted,
+    /// The revision of the cut was compacted before the list began: a second cut was taken, which serves the kinds that are
+    /// listed later, too. Only the first of them says so.
+    Compacted {
+        /// The second cut.
+        revision: String,
+    },
     /// The revision was compacted while the list ran: its rest is of a later revision.
     Expired,
     /// The server of this kind cannot list at a revision: the most recent one was listed.
@@ -73,8 +77,10 @@ pub enum Drift {
 impl fmt::Display for Drift {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Compacted => f.write_str(
-                "the cut's revision was compacted before the list began; the most recent revision was listed",
+            Self::Compacted { revision } => write!(
+                f,
+                "the cut's revision was compacted before the list began; a second cut was taken at revision {revision}, \
+                 at which the kinds that follow are listed as well"
             ),
             Self::Expired => f.write_str(
                 "the revision was compacted while the list ran; the rest of the list is of a later revision",
@@ -128,6 +134,8 @@ pub struct Lister {
     /// A page was given up before.
     careful: bool,
     resumes: u32,
+    /// The cut is not the first one.
+    recut: bool,
     drift: Option<Drift>,
 }
 
@@ -166,6 +174,7 @@ impl Cluster {
             shrinks: 0,
             careful: false,
             resumes: 0,
+            recut: false,
             drift: None,
         }
     }
@@ -177,7 +186,7 @@ impl Lister {
         while !matches!(self.position, Position::End) {
             match self.fetch().await {
                 Ok(body) => return self.accept(body).map(Some),
-                Err(error) => self.recover(error)?,
+                Err(error) => self.recover(error).await?,
             }
         }
         Ok(None)
@@ -194,6 +203,7 @@ impl Lister {
             deadline: PAGE_DEADLINE,
             expected: self.expected + self.expected / 8,
             most: if self.limit > 1 { PAGE_MOST } else { ITEM_MOST },
+            asks_for_less: self.limit > 1 && self.shrinks < MAX_SHRINKS,
             ..Call::get(&path, self.doing())
         };
         self.cluster.call(&call).await
@@ -279,30 +289,36 @@ impl Lister {
     }
 
     /// Makes another way to go on, or gives the error back.
-    fn recover(&mut self, error: ClusterError) -> Result<(), ClusterError> {
-        match error {
-            ClusterError::Timeout { .. } | ClusterError::Oversized { .. }
-                if self.limit > 1 && self.shrinks < MAX_SHRINKS =>
-            {
-                self.shrinks += 1;
-                self.careful = true;
-                self.limit = (self.limit / 4).max(1);
+    async fn recover(&mut self, error: ClusterError) -> Result<(), ClusterError> {
+        let too_much = matches!(error, ClusterError::Oversized { .. }) || error.is_timeout();
+        if too_much && self.limit > 1 && self.shrinks < MAX_SHRINKS {
+            self.shrinks += 1;
+            self.careful = true;
+            self.limit = (self.limit / 4).max(1);
+            return Ok(());
+        }
+        let ClusterError::Api(failure) = error else { return Err(error) };
+        match (&self.position, &self.cut) {
+            (Position::Start, Some(cut)) if failure.code == 410 && !self.recut => {
+                let next = self.cluster.next_cut(cut).await?;
+                if next.first {
+                    self.drift = Some(Drift::Compacted { revision: next.revision.clone() });
+                }
+                self.cut = Some(next.revision);
+                self.recut = true;
                 Ok(())
             }
-            ClusterError::Api(failure) => match self.position {
-                Position::Start if self.cut.is_some() => self.leave_cut(failure),
-                Position::Token(_) if failure.code == 410 => self.resume(failure),
-                _ => Err(failure.into()),
-            },
-            error => Err(error),
+            (Position::Start, Some(_)) => self.leave_cut(failure),
+            (Position::Token(_), _) if failure.code == 410 => self.resume(failure),
+            _ => Err(failure.into()),
         }
     }
 
-    /// The first page cannot be had at the cut: takes the most recent revision.
+    /// The first page cannot be had at any cut: takes the most recent revision.
     fn leave_cut(&mut self, failure: Box<ApiFailure>) -> Result<(), ClusterError> {
         self.drift = Some(match failure.code {
-            410 => Drift::Compacted,
-            400 | 422 | 501 => Drift::Unsupported { why: failure.message },
+            // A revision of this moment is gone already only where revisions are others'.
+            400 | 410 | 422 | 501 => Drift::Unsupported { why: failure.message },
             _ if failure.is_ahead_of_server() => Drift::Unsupported { why: failure.message },
             _ => return Err(failure.into()),
         });

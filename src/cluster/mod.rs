@@ -2,7 +2,8 @@
 //!
 //! Bodies are raw JSON bytes both ways; items are not parsed into trees here. On the way: [`Cluster::connect`],
 //! [`Cluster::catalog`], [`Cluster::current_revision`] and [`Cluster::lister`] for a backup; [`Cluster::create`] and its
-//! neighbours, and the waits, for a restore. Every call has a deadline and a bounded number of tries.
+//! neighbours, and the waits, for a restore. Every call has a deadline and a bounded number of tries; a server that answers nobody is
+//! waited for, and [`Cluster::waiting`] tells.
 
 mod apply;
 mod buffers;
@@ -10,6 +11,7 @@ mod catalog;
 mod connect;
 mod count;
 mod counted;
+mod cuts;
 mod discovery;
 mod error;
 mod failure;

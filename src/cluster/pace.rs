@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::Instant;
 
 use super::Cluster;
 use super::tempo::Tempo;
@@ -66,10 +65,10 @@ impl Creates {
         self.settle(&mut state);
     }
 
-    /// The server had too much to do, or was not there.
+    /// The server had too much to do.
     pub fn refused(&self) {
         let mut state = self.lock();
-        state.tempo.refused(Instant::now());
+        state.tempo.refused();
         self.settle(&mut state);
     }
 

@@ -55,10 +55,10 @@ pub(super) enum Blame {
 }
 
 /// Whose failure it is.
-pub(super) fn blame(error: &ClusterError, method: &Method) -> Blame {
+pub(super) fn blame(error: &ClusterError, method: &Method, patience: Patience) -> Blame {
     match error {
         ClusterError::Unreachable { .. } | ClusterError::Timeout { .. } => Blame::Away,
-        ClusterError::Credentials { .. } => Blame::Few(CREDENTIAL_TRIES),
+        ClusterError::Credentials { .. } if patience.stays => Blame::Few(CREDENTIAL_TRIES),
         ClusterError::Api(failure) => blame_answer(failure, method),
         _ => Blame::Final,
     }

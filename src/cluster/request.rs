@@ -16,7 +16,6 @@ use kube::client::Body;
 use tokio::time::Instant;
 
 use super::failure::read_failure;
-use super::health::AWAY_WITHIN;
 use super::policy::{Blame, Patience, blame, pause, says_nothing_was_done};
 use super::warnings::read_warnings;
 use super::{Cluster, ClusterError};
@@ -25,8 +24,6 @@ use super::{Cluster, ClusterError};
 const OBJECT_DEADLINE: Duration = Duration::from_secs(40);
 /// No object is larger than etcd's 1.5 MiB by much; discovery of hundreds of kinds is below 4 MiB.
 const OBJECT_MOST: usize = 64 << 20;
-/// The longest pause between two tries: closer to the end than that, a server that is away is given up.
-const MOMENT: Duration = Duration::from_secs(5);
 
 /// What is being done, for messages: `create configmaps shop/settings`.
 #[derive(Clone, Copy, Debug)]
@@ -119,12 +116,16 @@ pub(super) struct Success {
 struct Course {
     patience: Patience,
     attempt: u32,
+    /// Tries that failed for something that passes soon or not at all.
+    few: u32,
     /// Tries that failed while the server answered somebody, and the time they took: they are this call's own failure.
     own: u32,
     spent: Duration,
     /// When the last of them began to count, and how many answers there were by then.
     since: Instant,
     answers: u64,
+    /// The server has answered nobody for too long.
+    given_up: bool,
     /// A try may have had an effect that nobody told us of.
     uncertain: bool,
 }
@@ -154,20 +155,26 @@ impl Cluster {
 
     /// After which pause the call is tried again; None when it is not.
     fn next_try(&self, call: &Call<'_>, error: &ClusterError, course: &mut Course) -> Option<Duration> {
-        let blame = blame(error, &call.method);
+        let blame = blame(error, &call.method, call.patience);
         let answers = self.shared.health.answers();
+        let within = self.shared.health.within;
         let waits = course.patience.stays && blame == Blame::Away && answers == course.answers;
         course.count(answers, !waits);
+        course.few += u32::from(matches!(blame, Blame::Few(_)));
         let share = (RandomState::new().build_hasher().finish() % 100) as f64 / 100.0;
-        let pause = pause(error, course.attempt, share);
-        let again = match (blame, error) {
-            (Blame::Final, _) => false,
-            (Blame::Few(tries), _) if course.attempt >= tries => false,
-            (_, ClusterError::Timeout { .. }) if call.asks_for_less => false,
-            (_, ClusterError::Credentials { .. }) if !course.patience.stays => false,
-            // It would be refused here.
+        let nth = if matches!(blame, Blame::Few(_)) { course.few } else { course.attempt };
+        let pause = pause(error, nth, share);
+        let again = match blame {
+            Blame::Final => false,
+            Blame::Few(tries) if course.few >= tries => false,
+            _ if call.asks_for_less && error.is_timeout() => false,
+            // The fence would refuse it.
             _ if call.method != Method::GET && !self.fence.is_open() => false,
-            _ if waits => self.shared.health.away().is_none_or(|away| away.since.elapsed() + pause < AWAY_WITHIN),
+            _ if waits => {
+                let since = self.shared.health.away().map(|away| away.since.elapsed());
+                course.given_up = since.is_some_and(|since| since + pause >= within);
+                !course.given_up
+            }
             _ => course.own < course.patience.tries && course.spent + pause <= course.patience.total,
         };
         again.then_some(pause)
@@ -175,15 +182,23 @@ impl Cluster {
 
     /// The error in the end.
     fn give_up(&self, error: ClusterError, course: &Course) -> ClusterError {
-        let ClusterError::Api(mut failure) = error else { return error };
-        let away = self.shared.health.away().is_some_and(|away| away.since.elapsed() + MOMENT >= AWAY_WITHIN);
-        if failure.elsewhere && away {
-            // Whatever stands in front of it answers in its place.
-            let cause = format!("{} ({})", failure.message, failure.code);
-            return ClusterError::Unreachable { server: self.server.to_string(), doing: failure.doing, cause };
+        let for_all = course.given_up || !course.patience.stays;
+        let server = || self.server.to_string();
+        match error {
+            // Whatever stands in front of the server answers in its place.
+            ClusterError::Api(failure) if failure.elsewhere && for_all => {
+                let cause = format!("{} ({})", failure.message, failure.code);
+                ClusterError::Unreachable { server: server(), doing: failure.doing, cause }
+            }
+            ClusterError::Api(mut failure) => {
+                failure.retried = course.uncertain;
+                ClusterError::Api(failure)
+            }
+            ClusterError::Unreachable { doing, cause, .. } if !for_all && self.fence.is_open() => {
+                ClusterError::Broken { server: server(), doing, cause }
+            }
+            error => error,
         }
-        failure.retried = course.uncertain;
-        ClusterError::Api(failure)
     }
 
     async fn attempt(&self, call: &Call<'_>) -> Result<Success, ClusterError> {
@@ -211,9 +226,8 @@ impl Cluster {
             Ok(_) => return,
             Err(error) => error,
         };
-        if blame(error, &call.method) == Blame::Away {
+        if blame(error, &call.method, call.patience) == Blame::Away {
             self.shared.health.missed(error.in_short());
-            self.shared.creates.refused();
         } else if error.api().is_some_and(|failure| matches!(failure.code, 429 | 503)) {
             self.shared.creates.refused();
         }
@@ -267,10 +281,12 @@ impl Course {
         Self {
             patience,
             attempt: 0,
+            few: 0,
             own: 0,
             spent: Duration::ZERO,
             since: Instant::now(),
             answers,
+            given_up: false,
             uncertain: false,
         }
     }

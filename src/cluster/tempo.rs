@@ -6,8 +6,6 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 /// To begin with: enough for a server nearby.
 const FIRST: usize = 16;
 /// Never fewer: the server has to answer somebody to be known to be well again.
@@ -23,8 +21,6 @@ const MANY_WAIT: f64 = 48.0;
 const USUAL: f64 = 2.0;
 /// How much the limit grows in a round after the first signs of waiting.
 const STEP: usize = 4;
-/// How long one refusal speaks for those that were sent before it was heard.
-const ONE_REFUSAL: Duration = Duration::from_millis(500);
 
 /// What is known of the server, and the limit that follows from it.
 #[derive(Debug)]
@@ -40,7 +36,8 @@ pub(super) struct Tempo {
     busy: usize,
     /// No sign of waiting so far: the limit doubles.
     starting: bool,
-    refused: Option<Instant>,
+    /// The limit was halved in this round: further refusals are of what was sent before.
+    halved: bool,
 }
 
 impl Default for Tempo {
@@ -52,7 +49,7 @@ impl Default for Tempo {
             round: Vec::new(),
             busy: 0,
             starting: true,
-            refused: None,
+            halved: false,
         }
     }
 }
@@ -80,15 +77,14 @@ impl Tempo {
         }
     }
 
-    /// The server had too much to do, or was not there.
-    pub fn refused(&mut self, now: Instant) {
-        if self.refused.is_some_and(|before| now - before < ONE_REFUSAL) {
-            return;
+    /// The server had too much to do.
+    pub fn refused(&mut self) {
+        if !self.halved {
+            self.starting = false;
+            self.limit = (self.limit / 2).max(LEAST.min(self.limit));
+            self.begin();
+            self.halved = true;
         }
-        self.refused = Some(now);
-        self.starting = false;
-        self.limit = (self.limit / 2).max(LEAST.min(self.limit));
-        self.begin();
     }
 
     /// A round is over.
@@ -114,7 +110,7 @@ impl Tempo {
 
     fn begin(&mut self) {
         self.round.clear();
-        self.busy = 0;
+        (self.busy, self.halved) = (0, false);
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::error::shorten;
+use super::failure::shorten;
 use super::health::Health;
 use super::request::{Call, Doing};
 use super::{Cluster, ClusterError, KindInfo};
@@ -73,8 +73,9 @@ struct UnderWay<'a> {
 impl UnderWay<'_> {
     /// How long it may still take; the time that the API server was away does not count.
     fn left(&self, health: &Health) -> Duration {
-        let quiet_since = health.back().map_or(self.bound.lock().progress, |back| back.max(self.bound.lock().progress));
-        let quiet = self.bound.quiet.saturating_sub(quiet_since.elapsed());
+        let progress = self.bound.lock().progress;
+        let since = health.back().map_or(progress, |back| back.max(progress));
+        let quiet = self.bound.quiet.saturating_sub(since.elapsed());
         quiet.min(self.bound.most.saturating_sub(self.since.elapsed()))
     }
 }
@@ -189,7 +190,8 @@ impl Cluster {
              &fieldSelector=involvedObject.kind%3DPersistentVolumeClaim%2CinvolvedObject.name%3D{name}"
         );
         let events = self.look(&path, "events").await.ok().flatten()?;
-        let failed = |event: &&Value| matches!(text(&event["reason"]), "FailedBinding" | "ProvisioningFailed");
+        let failed =
+            |event: &&Value| matches!(text(&event["reason"]), "FailedBinding" | "ProvisioningFailed");
         let time = |event: &&Value| text(&event["lastTimestamp"]).to_owned();
         let last = list(&events["items"]).iter().filter(failed).max_by_key(time)?;
         Some(text(&last["message"]).to_owned())
@@ -236,11 +238,12 @@ impl Cluster {
             }
             shorten(&mut last);
             waiting.say(format!("{what} to be {state}: {last}"));
-            if health.away().is_none() && under_way.left(health) <= pause {
+            let left = under_way.left(health);
+            if left.is_zero() && health.away().is_none() {
                 let waited = under_way.since.elapsed();
                 return Err(ClusterError::NotReady { what: what.clone(), state, waited, last });
             }
-            tokio::time::sleep(pause).await;
+            tokio::time::sleep(if left.is_zero() { pause } else { pause.min(left) }).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }

@@ -73,8 +73,11 @@ impl Cluster {
             told.push(format!("the API server at {} to answer again ({})", self.server, away.why));
         }
         let entries = self.shared.waits.lock();
-        let mut long =
-            entries.entries.values().filter(|(since, _)| since.elapsed() >= WORTH_TELLING).map(|(_, what)| what);
+        let mut long = entries
+            .entries
+            .values()
+            .filter(|(since, _)| since.elapsed() >= WORTH_TELLING)
+            .map(|(_, what)| what);
         told.extend(long.by_ref().take(NAMED).cloned());
         match long.count() {
             0 => {}

@@ -3,7 +3,7 @@
 use http::HeaderMap;
 use http::header::WARNING;
 
-use super::error::shorten;
+use super::failure::shorten;
 
 /// The API server itself stops at some 4 KiB of warnings for one answer.
 const MOST: usize = 32;

@@ -1,6 +1,7 @@
 //! Lists at a cut, refusals and waits, by `ark::cluster` against real API servers.
 
 mod refusals;
+mod writes;
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -15,7 +15,7 @@ async fn connect(kubeconfig: &str, context: Option<&str>) -> Result<Cluster, Clu
     Cluster::connect(&ConnectOptions {
         kubeconfig: Some(path),
         context: context.map(str::to_owned),
-        metrics: None,
+        ..ConnectOptions::default()
     })
     .await
 }

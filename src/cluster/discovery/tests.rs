@@ -8,7 +8,7 @@ fn core() -> Answer {
         200,
         r#"{"kind":"APIGroupDiscoveryList","items":[{"metadata":{},"versions":[{"version":"v1","freshness":"Current","resources":[
             {"resource":"pods","responseKind":{"group":"","version":"","kind":"Pod"},"scope":"Namespaced","singularResource":"pod",
-             "verbs":["create","list"],"shortNames":["po"],"subresources":[{"subresource":"log","verbs":["get"]}]},
+             "verbs":["create","list"],"shortNames":["po"],"subresources":[{"subresource":"log","verbs":["get"]},{"subresource":"status"}]},
             {"resource":"bindings","responseKind":{"kind":"Binding"},"scope":"Namespaced","singularResource":"binding","verbs":["create"]},
             {"resource":"orphans","scope":"Namespaced","subresources":[]}]}]}]}"#,
     )
@@ -39,6 +39,7 @@ async fn aggregated_discovery_takes_two_calls_and_says_what_failed() {
     let names: Vec<_> = catalog.kinds.iter().map(|info| info.kind.as_str()).collect();
     assert_eq!(names, ["pods", "bindings", "widgets.example.com"]);
     let pods = &catalog.kinds[0];
+    assert!(pods.status && !catalog.kinds[1].status && !catalog.kinds[2].status);
     assert!(pods.namespaced && pods.can("create") && !pods.can("watch"));
     assert_eq!(pods.aliases().collect::<Vec<_>>(), ["Pod", "pod", "po"]);
     let widgets = catalog.find(&Kind::parse("widgets.example.com")).unwrap();
@@ -47,6 +48,9 @@ async fn aggregated_discovery_takes_two_calls_and_says_what_failed() {
         ("example.com/v2", "widget", false)
     );
     assert_eq!(widgets.other_versions, ["v1"]);
+    assert_eq!(catalog.find_named("example.com/v1", "Widget"), Some(widgets), "whichever version");
+    assert_eq!(catalog.find_named("v1", "Pod"), Some(pods));
+    assert_eq!(catalog.find_named("example.com/v1", "Pod"), None);
     let failed: Vec<_> = catalog.failures.iter().map(|failure| &*failure.group_version).collect();
     assert_eq!(failed, ["example.com/v2", "metrics.k8s.io/v1beta1"]);
 }
@@ -82,6 +86,7 @@ async fn without_aggregated_discovery_each_group_is_asked_and_one_may_fail() {
         (&*catalog.kinds[1].version, &*catalog.kinds[1].other_versions),
         ("v2", &["v1".to_owned()][..])
     );
+    assert!(catalog.kinds[1].status);
     assert_eq!(catalog.failures[0].group_version, "metrics.k8s.io/v1beta1");
     assert!(catalog.failures[0].message.contains("no endpoints"));
 }

@@ -70,13 +70,39 @@ async fn pages_are_asked_for_by_the_size_of_the_items_seen() {
 }
 
 #[tokio::test]
-async fn a_compacted_cut_gives_the_most_recent_revision_and_says_so() {
-    let (cluster, requests) = script(vec![gone(""), page("9", "t", &["a"]), page("9", "", &["b"])]);
-    assert_eq!(
-        list(&cluster).await.unwrap(),
-        (vec!["shop/a".into(), "shop/b".into()], Some(Drift::Compacted))
-    );
-    assert!(!uris(&requests)[1].contains("resourceVersion"));
+async fn a_compacted_cut_gives_way_to_a_second_one_for_this_kind_and_the_later_ones_and_says_so_once() {
+    let (cluster, requests) = script(vec![
+        gone(""),
+        page("9", "", &["any"]),
+        page("9", "t", &["a"]),
+        page("9", "", &["b"]),
+        gone(""),
+        page("9", "", &["c"]),
+    ]);
+    let compacted = Drift::Compacted { revision: "9".into() };
+    assert_eq!(list(&cluster).await.unwrap(), (vec!["shop/a".into(), "shop/b".into()], Some(compacted)));
+    assert_eq!(list(&cluster).await.unwrap(), (vec!["shop/c".into()], None));
+    let uris = uris(&requests);
+    assert!(uris[1].starts_with("/api/v1/namespaces?"));
+    assert!(uris[2].contains("resourceVersion=9&") && uris[5].contains("resourceVersion=9&"), "{uris:?}");
+}
+
+#[tokio::test]
+async fn a_server_to_which_a_revision_of_this_moment_is_gone_has_others_and_is_listed_plainly() {
+    let (cluster, requests) = script(vec![gone(""), page("9", "", &[]), gone(""), page("3", "", &["a"])]);
+    let (names, drift) = list(&cluster).await.unwrap();
+    assert_eq!(names, ["shop/a"]);
+    assert_eq!(drift, Some(Drift::Unsupported { why: "too old".into() }));
+    assert!(!uris(&requests)[3].contains("resourceVersion"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_that_takes_a_server_too_long_is_asked_for_again_in_part() {
+    for slow in [failure(504, "Timeout", "request did not complete", ""), answer(504, "gateway timeout")] {
+        let (cluster, requests) = script(vec![slow, page("7", "", &["a"])]);
+        assert_eq!(list(&cluster).await.unwrap(), (vec!["shop/a".into()], None));
+        assert!(uris(&requests)[1].contains("limit=25&"));
+    }
 }
 
 #[tokio::test]

@@ -29,7 +29,7 @@ struct Outcome {
 impl Server {
     /// Sends so many, each time as many as the limit lets; with a fixed one for comparison.
     fn run(self, creates: usize, fixed: Option<usize>) -> Outcome {
-        let (epoch, mut tempo) = (Instant::now(), Tempo::default());
+        let mut tempo = Tempo::default();
         tempo.allow(256);
         // When it is answered, when it was sent, whether it was refused.
         let mut under_way: BinaryHeap<Reverse<(Duration, Duration, bool)>> = BinaryHeap::new();
@@ -49,7 +49,7 @@ impl Server {
             now = answered;
             if refused {
                 outcome.refused += 1;
-                tempo.refused(epoch + now);
+                tempo.refused();
             } else {
                 made += 1;
                 tempo.made(now - sent, busy);
@@ -117,7 +117,7 @@ fn what_is_allowed_is_kept_and_what_is_not_made_use_of_does_not_grow() {
     let mut tempo = Tempo::default();
     tempo.allow(4);
     assert_eq!(tempo.limit(), 4);
-    tempo.refused(Instant::now());
+    tempo.refused();
     assert_eq!(tempo.limit(), 4);
     tempo.allow(256);
     for _ in 0..1000 {
