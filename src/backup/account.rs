@@ -147,9 +147,9 @@ mod tests {
             singular: String::new(),
             short_names: Vec::new(),
             namespaced: true,
-            status: true,
             verbs: Vec::new(),
             other_versions: Vec::new(),
+            status: false,
         }
     }
 

@@ -58,13 +58,13 @@ async fn ask_one_by_one(cluster: &Cluster, versions: Vec<(String, String)>, cata
         match list {
             Ok(list) => {
                 // `pods/log` is a subresource; the aggregated form has them elsewhere.
-                let (subresources, resources): (Vec<Served>, Vec<Served>) =
+                let (below, mut resources): (Vec<_>, Vec<_>) =
                     list.resources.into_iter().partition(|resource| resource.name.contains('/'));
-                for mut resource in resources {
+                for resource in &mut resources {
                     let status = format!("{}/status", resource.name);
-                    resource.status = subresources.iter().any(|subresource| subresource.name == status);
-                    catalog.add(&group, &version, resource);
+                    resource.status = below.iter().any(|below| below.name == status);
                 }
+                resources.into_iter().for_each(|resource| catalog.add(&group, &version, resource));
             }
             Err(error) => catalog.fail(&group, &version, error.to_string()),
         }
@@ -79,10 +79,10 @@ pub(super) struct Served {
     singular_name: String,
     kind: String,
     namespaced: bool,
-    #[serde(skip)]
-    status: bool,
     verbs: Vec<String>,
     short_names: Vec<String>,
+    #[serde(skip)]
+    status: bool,
 }
 
 #[derive(Deserialize)]
@@ -168,9 +168,9 @@ impl Group {
                     singular_name: resource.singular_resource,
                     kind: kind.kind,
                     namespaced: resource.scope == "Namespaced",
-                    status: resource.subresources.iter().any(|own| own.subresource == "status"),
                     verbs: resource.verbs,
                     short_names: resource.short_names,
+                    status: resource.subresources.iter().any(|below| below.subresource == "status"),
                 };
                 catalog.add(&group, &version.version, served);
             }
@@ -228,7 +228,7 @@ impl Catalog {
             }
             return;
         }
-        let Served { name: _, singular_name, kind: name, namespaced, status, verbs, short_names } = served;
+        let Served { name: _, singular_name, kind: name, namespaced, verbs, short_names, status } = served;
         let singular = if singular_name.is_empty() { name.to_lowercase() } else { singular_name };
         let version = version.to_owned();
         self.kinds.push(KindInfo {
@@ -238,9 +238,9 @@ impl Catalog {
             singular,
             short_names,
             namespaced,
-            status,
             verbs,
             other_versions: Vec::new(),
+            status,
         });
     }
 

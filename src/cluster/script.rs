@@ -103,8 +103,8 @@ pub fn kind(text: &str) -> KindInfo {
         singular: "widget".into(),
         short_names: Vec::new(),
         namespaced: true,
-        status: true,
         verbs: Vec::new(),
         other_versions: Vec::new(),
+        status: false,
     }
 }

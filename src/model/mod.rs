@@ -14,9 +14,7 @@ pub mod traits;
 pub use item::{ItemKey, Kind};
 pub use made_again::{TOKEN_TYPE, follows_service, is_generated};
 pub use names::{BackupName, InvalidName, ObjectName, RestoreName};
-pub use needs::{
-    Accounts, CLUSTER_BINDINGS, ClusterScope, DEFINITIONS, LEADING, NAMESPACES, Needs, Offer, VOLUMES,
-};
+pub use needs::{ClusterScope, DEFINITIONS, LEADING, NAMESPACES, Needs, Offer, VOLUMES};
 pub use outcome::{Category, Finding, MAX_FINDINGS, Results, Severity, SkipReason, Tally, causes};
 pub use progress::{Progress, ProgressSnapshot};
 pub use selection::{

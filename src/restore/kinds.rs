@@ -106,9 +106,9 @@ mod tests {
             singular: "thing".into(),
             short_names: vec![],
             namespaced: true,
-            status: true,
             verbs: verbs.iter().map(|verb| (*verb).to_owned()).collect(),
             other_versions: vec!["v1".into()],
+            status: false,
         };
         Catalog {
             kinds: vec![info("things.example.com", &["create"]), info("metrics.example.com", &["list"])],

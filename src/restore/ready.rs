@@ -179,9 +179,9 @@ pub fn namespace_kind() -> KindInfo {
         singular: "namespace".to_owned(),
         short_names: Vec::new(),
         namespaced: false,
-        status: true,
         verbs: Vec::new(),
         other_versions: Vec::new(),
+        status: false,
     }
 }
 

@@ -23,8 +23,7 @@ use crate::api::{CompiledSelection, ExistingResourcePolicy, InvalidSpec, Restore
 use crate::bucket::Bucket;
 use crate::cluster::{Catalog, Cluster, KindInfo, ListQuery};
 use crate::model::{
-    Accounts, Category, ClusterScope, Finding, ItemKey, Kind, KindTerms, LEADING, Needs, Offer, VOLUMES,
-    refers,
+    Category, ClusterScope, Finding, ItemKey, Kind, KindTerms, LEADING, Needs, Offer, VOLUMES, refers,
 };
 
 /// The claims' own kind.
@@ -249,33 +248,25 @@ async fn survey(source: &Source, selection: &Selection<'_>) -> Result<HashSet<It
     if selection.cluster != ClusterScope::Related || !optional {
         return Ok(needs.found);
     }
-    let mut accounts = Accounts::default();
-    let mut referring = Vec::new();
-    for (id, entry) in taken(inventory) {
-        let kind = inventory.kind(entry);
-        if let Some(namespace) = inventory.namespace(entry) {
-            accounts.namespaces.insert(namespace.to_owned());
-            if kind.as_str() == "serviceaccounts" {
-                accounts.accounts.insert((namespace.to_owned(), entry.name.to_string()));
-            }
-        }
-        if refers(kind) {
-            referring.push(id);
-        }
-    }
+    let referring: Vec<EntryId> =
+        taken(inventory).filter(|(_, entry)| refers(inventory.kind(entry))).map(|(id, _)| id).collect();
     // A body that cannot be read is told when it is to be restored.
     let mut bodies = source.bodies(&referring)?;
     while let Some((id, body)) = bodies.try_next().await? {
         needs.look(inventory.kind(inventory.entry(id)), &body.unwrap_or_default());
     }
-    for (kind, offer) in LEADING {
-        let found = |id: &EntryId| needs.found.contains(&inventory.key(inventory.entry(*id)));
-        let offered: Vec<EntryId> =
-            of_kind(source, kind).filter(|id| offer == Offer::All || found(id)).collect();
+    for kind in LEADING {
+        let offered: Vec<EntryId> = match needs.asks(kind) {
+            Offer::All => of_kind(source, kind).collect(),
+            Offer::Found => of_kind(source, kind)
+                .filter(|id| needs.found.contains(&inventory.key(inventory.entry(*id))))
+                .collect(),
+            Offer::Nothing => continue,
+        };
         let mut bodies = source.bodies(&offered)?;
         while let Some((id, body)) = bodies.try_next().await? {
             let entry = inventory.entry(id);
-            needs.offer(inventory.kind(entry), &entry.name, &body.unwrap_or_default(), &accounts);
+            needs.offer(inventory.kind(entry), &entry.name, &body.unwrap_or_default());
         }
     }
     let cluster_kinds = inventory.kinds.iter().filter(|kind| !kind.namespaced);
