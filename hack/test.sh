@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# All tests, unit to lab: brings up two real clusters and a real S3 server, runs everything once, takes the lab down again.
+# All tests, unit to lab: brings up three real clusters and a real S3 server, runs everything once, takes the lab down again.
 #   hack/test.sh [WORD…]     only tests whose names contain one of the words
 # Where ARK_LAB_KUBECONFIG_A is set, the clusters and the S3 server that the environment names are used (hack/lab/README.md).
 set -euo pipefail
@@ -43,6 +43,7 @@ cargo test --all-targets --no-run 7>&-
 needing() { cargo test --quiet --test lab -- --list --include-ignored "$1::" 2>/dev/null 7>&- | sed -n "s/^\($1::.*\): test\$/\1/p" >"$work/$1"; }
 needing on_node
 needing rough
+needing balanced
 needing clocks
 
 hack/lab/build helm 7>&- # tests install the chart
@@ -60,14 +61,18 @@ faketime=$(hack/lab/faketime 2>"$work/reason") && export ARK_LAB_FAKETIME=$faket
 if [ -n "${ARK_LAB_KUBECONFIG_A:-}" ]; then
   without on_node "the clusters are given, and whether pods run there is not known"
   without rough "the clusters are given, and their servers are not ours to stop"
+  [ -n "${ARK_LAB_KUBECONFIG_B2:-}" ] || without balanced "the clusters are given, and ARK_LAB_KUBECONFIG_B2 names no second API server of B"
 else
   say "bringing the lab up"
   # What a power failure would lose does not matter here, and waiting for the disk is half of the time.
   export ARK_LAB_ETCD_ARGS="${ARK_LAB_ETCD_ARGS:---unsafe-no-fsync}"
-  bring_up ark-test-a A --s3 --s3-tls
+  # Policies that change what is created are off by default in this version, and on in the next one.
+  mutating="--runtime-config=admissionregistration.k8s.io/v1beta1=true --feature-gates=MutatingAdmissionPolicy=true"
+  ARK_LAB_APISERVER_ARGS=$mutating bring_up ark-test-a A --s3 --s3-tls
   export ARK_LAB_S3_ENDPOINT=$S3_ENDPOINT ARK_LAB_S3_TLS_ENDPOINT=$S3_TLS_ENDPOINT ARK_LAB_S3_TLS_CA=$S3_TLS_CA
-  # B answers lists of the past from etcd, as all API servers before 1.34 did; A from its cache, as newer ones do.
-  ARK_LAB_APISERVER_ARGS="--feature-gates=ListFromCacheSnapshot=false" bring_up ark-test-b B
+  # B answers lists of the past from etcd, as all API servers before 1.34 did; A from its cache, as newer ones do. B has two of them.
+  ARK_LAB_APISERVER_ARGS="$mutating,ListFromCacheSnapshot=false" bring_up ark-test-b B --apiserver2
+  export ARK_LAB_KUBECONFIG_B2=$KUBECONFIG_2
   # C is for tests that stop its servers and fill its etcd: small, so that it is soon full.
   ARK_LAB_ETCD_ARGS="$ARK_LAB_ETCD_ARGS --quota-backend-bytes 67108864" bring_up ark-test-c C
   export ARK_LAB_NAME_C=ark-test-c

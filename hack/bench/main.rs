@@ -1,16 +1,19 @@
 //! The bench: what Ark costs beside a bare client that does the same on the same cluster, as ratios of one run.
 //!
-//! `hack/bench/run` starts it. `backup` compares with a paged LIST, `restore` and `sync` with bare creates, `bytes` counts what
-//! is read of a tarball, `idle` watches a server; `objects` makes the load, `client` is the bare client, `program` and
-//! `server` run `ark` and watch its memory, `lab` brings clusters up, `report` prints. Without `--bench` (as in `cargo test --all-targets`) it does nothing.
+//! `hack/bench/run` starts it. `backup` compares with a paged LIST, `restore` and `sync` with bare creates, `latency` restores
+//! through a `proxy` that takes its time, `bytes` counts what is read of a tarball, `idle` watches a server; `objects` makes the
+//! load, `client` is the bare client, `program` and `server` run `ark` and watch its memory, `lab` brings clusters up, `report`
+//! prints. Without `--bench` (as in `cargo test --all-targets`) it does nothing.
 
 mod backup;
 mod bytes;
 mod client;
 mod idle;
 mod lab;
+mod latency;
 mod objects;
 mod program;
+mod proxy;
 mod report;
 mod restore;
 mod server;
@@ -51,7 +54,8 @@ fn text(error: impl std::fmt::Display) -> String {
 async fn run(setting: &Setting) -> Outcome<()> {
     let mut report = Report::default();
     let source = lab::Lab::up("bench-a", true)?;
-    if [Stage::Backup, Stage::Bytes, Stage::Restore].iter().any(|stage| setting.does(*stage)) {
+    if [Stage::Backup, Stage::Bytes, Stage::Restore, Stage::Latency].iter().any(|stage| setting.does(*stage))
+    {
         engine(setting, &source, &mut report).await?;
     }
     if setting.does(Stage::Sync) {
@@ -75,15 +79,18 @@ async fn engine(setting: &Setting, source: &lab::Lab, report: &mut Report) -> Ou
         bytes::measure(&original, report).await?;
     }
     if setting.does(Stage::Backup) {
-        let few = backups.measure(setting.objects, report).await?;
+        let few = backups.measure(setting.objects, backup::FEW, report).await?;
         if setting.more > setting.objects {
             backups.load(setting.more).await?;
-            let many = backups.measure(setting.more, report).await?;
+            let many = backups.measure(setting.more, backup::MANY, report).await?;
             report.memory_growth(few, many);
         }
     }
     if setting.does(Stage::Restore) {
         restore::measure(setting, &original, report).await?;
+    }
+    if setting.does(Stage::Latency) {
+        latency::measure(setting, &original, report).await?;
     }
     Ok(())
 }

@@ -33,7 +33,12 @@ pub struct Ran {
 impl Program {
     /// Will run against this cluster and location.
     pub fn new(lab: &Lab, place: &Place) -> Outcome<Self> {
-        Ok(Self { kubeconfig: lab.kubeconfig()?, place: place.clone() })
+        Ok(Self::at(lab.kubeconfig()?, place))
+    }
+
+    /// Will run against the cluster of a kubeconfig.
+    pub fn at(kubeconfig: PathBuf, place: &Place) -> Self {
+        Self { kubeconfig, place: place.clone() }
     }
 
     /// Runs `ark` with these arguments and the location behind them.

@@ -13,6 +13,8 @@ pub enum Stage {
     Bytes,
     /// The rate of a restore.
     Restore,
+    /// The same with an API server that is far away.
+    Latency,
     /// What a server costs that has nothing to do.
     Idle,
     /// Filling a cluster from a bucket, and keeping it in step.
@@ -35,7 +37,7 @@ pub struct Setting {
     stages: Vec<Stage>,
 }
 
-const USAGE: &str = "usage: run [--objects N] [--more N] [--rounds N] [--restores N] [--backups N] [--only backup,bytes,restore,sync,idle]";
+const USAGE: &str = "usage: run [--objects N] [--more N] [--rounds N] [--restores N] [--backups N] [--only backup,bytes,restore,latency,sync,idle]";
 
 impl Setting {
     /// Reads the arguments.
@@ -46,7 +48,14 @@ impl Setting {
             rounds: 7,
             restores: 3,
             backups: 10_000,
-            stages: vec![Stage::Backup, Stage::Bytes, Stage::Restore, Stage::Sync, Stage::Idle],
+            stages: vec![
+                Stage::Backup,
+                Stage::Bytes,
+                Stage::Restore,
+                Stage::Latency,
+                Stage::Sync,
+                Stage::Idle,
+            ],
         };
         let mut arguments = args().skip(1).filter(|argument| argument != "--bench");
         while let Some(flag) = arguments.next() {
@@ -76,6 +85,7 @@ fn stage(name: &str) -> Outcome<Stage> {
         "backup" => Ok(Stage::Backup),
         "bytes" => Ok(Stage::Bytes),
         "restore" => Ok(Stage::Restore),
+        "latency" => Ok(Stage::Latency),
         "idle" => Ok(Stage::Idle),
         "sync" => Ok(Stage::Sync),
         _ => Err(format!("unknown stage `{name}`; {USAGE}")),

@@ -23,6 +23,8 @@ const HOME: &str = "bench-sync";
 const BUCKET: &str = "ark-bench-sync";
 /// Puts under way at once, while the bucket is filled.
 const WAYS: usize = 32;
+/// Creates under way at once, of the bare client.
+const CREATES: usize = 16;
 /// What a run leaves in the bucket beside its document, as far as a listing is concerned.
 const BACKUP_PARTS: [&str; 4] = ["{}.tar.zst", "index.ndjson.zst", "results.json.zst", "logs.ndjson.zst"];
 const RESTORE_PARTS: [&str; 2] = ["results.json.zst", "logs.ndjson.zst"];
@@ -41,11 +43,12 @@ pub async fn measure(setting: &Setting, lab: &Lab, report: &mut Report) -> Outco
     let keys = fill(&*store(&place).await?, backups, restores).await?;
     let client = Client::new(&lab.kubeconfig()?).await?;
     install(&client).await?;
-    client.create(Arc::new(vec![namespace(FLOOR)]), true).await?;
+    client.load(vec![namespace(FLOOR)]).await?;
     settle(&client, lab, &place, HOME, BUCKET).await?;
 
-    let created = client.create(Arc::new(bodies(backups, restores)), false).await?.as_secs_f64();
-    let finished = client.finish(Arc::new(bodies(backups, restores)), statuses).await?.as_secs_f64();
+    let bodies: Arc<[Creation]> = bodies(backups, restores).into();
+    let created = client.create(&bodies, CREATES).await?.as_secs_f64();
+    let finished = client.finish(&bodies, CREATES, statuses).await?.as_secs_f64();
     let server = Server::start(lab, HOME, &["--restore-only"])?;
     let first = server.passes(1.0, "the first pass").await?;
     let synced = first.seconds;
@@ -121,7 +124,7 @@ pub async fn install(client: &Client) -> Outcome<()> {
     let definitions = definitions
         .iter()
         .map(|definition| at("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", definition));
-    client.create(Arc::new(definitions.collect()), true).await?;
+    client.load(definitions.collect()).await?;
     for path in paths {
         client.served(&path).await?;
     }
@@ -130,7 +133,7 @@ pub async fn install(client: &Client) -> Outcome<()> {
 
 /// A namespace for a server, with a location and its credentials.
 pub async fn settle(client: &Client, lab: &Lab, place: &Place, home: &str, bucket: &str) -> Outcome<()> {
-    client.create(Arc::new(vec![namespace(home)]), true).await?;
+    client.load(vec![namespace(home)]).await?;
     let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "bucket"},
         "stringData": {"cloud": std::fs::read_to_string(place.credentials()).map_err(text)?}});
     let config = json!({"region": "us-east-1", "endpoint": lab.fact("S3_ENDPOINT")?, "forcePathStyle": true});
@@ -143,7 +146,7 @@ pub async fn settle(client: &Client, lab: &Lab, place: &Place, home: &str, bucke
         at(&format!("/api/v1/namespaces/{home}/secrets"), &secret),
         at(&format!("/apis/ark.heptio.com/v1/namespaces/{home}/backupstoragelocations"), &location),
     ];
-    client.create(Arc::new(objects), true).await.map(|_| ())
+    client.load(objects).await.map(|_| ())
 }
 
 fn backup_name(number: usize) -> String {

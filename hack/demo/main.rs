@@ -5,8 +5,8 @@
 //! demo load OBJECTS            the sample application and so many more objects
 //! demo change                  one object edited, one added, one removed
 //! demo delete NAMESPACE        and wait until it is gone
-//! demo snapshot NAMESPACE      its objects, a line each, to stdout
-//! demo compare FILE NAMESPACE  waits until it holds what the snapshot says; exit code 1 when it does not
+//! demo snapshot NAMESPACE      waits until its claims are Bound; its objects and their volumes, a line each, to stdout
+//! demo compare FILE NAMESPACE  waits until it holds what the snapshot says, phases included; exit code 1 when it does not
 //! ```
 //! The cluster is that of KUBECONFIG.
 

@@ -1,6 +1,8 @@
-//! What a namespace holds, without what a cluster sets or makes by itself: one line an object, ready to be compared.
+//! What a namespace holds, and the volumes of its claims, without what a cluster sets or makes by itself: one line an object,
+//! ready to be compared. Of a status the phase stays: a claim is only back when it is Bound.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use ark::cluster::{Cluster, KindInfo, ListQuery};
@@ -32,28 +34,50 @@ const MARKS: [&str; 8] = [
     "kubernetes.io/legacy-token-",
 ];
 
+/// Kinds whose objects belong to a namespace, though they are in none.
+const VOLUMES: &str = "persistentvolumes";
+
 /// Kind and name, and the object as text.
 type Snapshot = BTreeMap<String, String>;
 
-/// The namespace once controllers have come to rest: two looks, one second apart, see the same.
+/// The namespace once its claims are Bound and controllers have come to rest: two looks, one second apart, see the same.
 pub async fn settled(cluster: &Cluster, namespace: &str) -> Result<String, Failed> {
     let deadline = Instant::now() + PATIENCE;
     let mut before = take(cluster, namespace).await?;
     loop {
         tokio::time::sleep(PAUSE).await;
         let now = take(cluster, namespace).await?;
-        if now == before {
+        let unbound = unbound(&now);
+        if now == before && unbound.is_empty() {
             let lines: Vec<String> = now.iter().map(|(key, object)| format!("{key}\t{object}")).collect();
             return Ok(format!("{namespace}\n{}", lines.join("\n")));
         }
+        let awaited = match &*unbound {
+            [] => "controllers to come to rest".to_owned(),
+            _ => format!("{} to be Bound", unbound.join(", ")),
+        };
         if Instant::now() > deadline {
-            return Err(format!("namespace {namespace} does not come to rest").into());
+            let seconds = PATIENCE.as_secs();
+            return Err(format!("namespace {namespace}: waited {seconds} s in vain for {awaited}").into());
         }
+        waiting(&awaited);
         before = now;
     }
 }
 
-/// Compares the namespace with a snapshot, which may be of a namespace of another name.
+/// Claims that have no volume, or not yet.
+fn unbound(snapshot: &Snapshot) -> Vec<&str> {
+    let claims = snapshot.iter().filter(|(key, _)| key.starts_with("persistentvolumeclaims/"));
+    claims.filter(|(_, claim)| !claim.contains(r#""phase":"Bound""#)).map(|(key, _)| &**key).collect()
+}
+
+/// Tells whoever watches.
+fn waiting(awaited: &str) {
+    let _ = writeln!(std::io::stderr(), "waiting for {awaited}");
+}
+
+/// Compares the namespace with a snapshot, which may be of a namespace of another name. Controllers get half a minute to make
+/// the rest of it so: claims are bound, default accounts appear.
 pub async fn compare(cluster: &Cluster, file: &str, namespace: &str) -> Result<String, Failed> {
     let text = std::fs::read_to_string(file)?;
     let (original, lines) = text.split_once('\n').ok_or("the snapshot is empty")?;
@@ -67,8 +91,11 @@ pub async fn compare(cluster: &Cluster, file: &str, namespace: &str) -> Result<S
         let found = take(cluster, namespace).await?;
         let differences = differences(&expected, &found, original, namespace);
         if differences.is_empty() {
-            return Ok(format!("all {} objects are equal", expected.len()));
+            let claims = expected.keys().filter(|key| key.starts_with("persistentvolumeclaims/")).count();
+            return Ok(format!("all {} objects are equal, {claims} claims among them Bound", expected.len()));
         }
+        let first = differences.first().and_then(|difference| difference.lines().next()).unwrap_or_default();
+        waiting(&format!("{} differences to go; the first is {first}", differences.len()));
         if Instant::now() > deadline {
             let shown: Vec<_> = differences.iter().take(SHOWN).map(String::as_str).collect();
             return Err(format!("{} differences:\n{}", differences.len(), shown.join("\n")).into());
@@ -107,17 +134,21 @@ fn still_names(object: &str, namespace: &str) -> bool {
 async fn take(cluster: &Cluster, namespace: &str) -> Result<Snapshot, Failed> {
     let mut snapshot = Snapshot::new();
     for info in cluster.catalog().await?.kinds {
-        let wanted =
-            info.namespaced && info.can("list") && info.can("create") && !MADE.contains(&info.kind.as_str());
+        let volumes = info.kind.as_str() == VOLUMES;
+        let wanted = (info.namespaced || volumes)
+            && info.can("list")
+            && info.can("create")
+            && !MADE.contains(&info.kind.as_str());
         if !wanted {
             continue;
         }
-        let query = ListQuery { kind: &info, namespace: Some(namespace), labels: None, cut: None };
+        let within = info.namespaced.then_some(namespace);
+        let query = ListQuery { kind: &info, namespace: within, labels: None, cut: None };
         let mut lister = cluster.lister(query);
         while let Some(page) = lister.next().await? {
             for body in page.bodies() {
                 let mut object: Value = serde_json::from_slice(body)?;
-                if is_made(&object) {
+                if is_made(&object) || volumes && object["spec"]["claimRef"]["namespace"] != namespace {
                     continue;
                 }
                 let name = object["metadata"]["name"].as_str().unwrap_or_default();
@@ -139,9 +170,13 @@ fn is_made(object: &Value) -> bool {
 
 /// Takes away what a cluster sets.
 fn strip(info: &KindInfo, object: &mut Value) {
+    let phase = object["status"]["phase"].take();
     let Some(fields) = object.as_object_mut() else { return };
     for field in ["status", "apiVersion", "kind"] {
         fields.remove(field);
+    }
+    if phase.is_string() {
+        object["status"] = serde_json::json!({ "phase": phase });
     }
     let metadata = &mut object["metadata"];
     if let Some(metadata) = metadata.as_object_mut() {
@@ -154,11 +189,19 @@ fn strip(info: &KindInfo, object: &mut Value) {
         metadata.retain(|_, value| !value.as_object().is_some_and(serde_json::Map::is_empty));
     }
     match &*info.name {
+        "PersistentVolume" => strip_volume(&mut object["spec"]),
         "Service" => strip_service(&mut object["spec"]),
         "Pod" => strip_pod(&mut object["spec"]),
         "Job" => strip_job(object),
         "Secret" if object["type"] == "kubernetes.io/service-account-token" => object["data"] = Value::Null,
         _ => {}
+    }
+}
+
+/// A volume knows its claim by a uid, which the claim that comes back has not.
+fn strip_volume(spec: &mut Value) {
+    if let Some(claim) = spec["claimRef"].as_object_mut() {
+        claim.retain(|field, _| !["uid", "resourceVersion"].contains(&&**field));
     }
 }
 

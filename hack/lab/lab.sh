@@ -87,7 +87,7 @@ await() {
   done
 }
 
-# ask STATE PATH: one GET as the administrator.
+# ask STATE PATH [PORT]: one GET as the administrator.
 ask() {
-  curl -sf --max-time 5 --cacert "$1/pki/ca.crt" --cert "$1/pki/admin.crt" --key "$1/pki/admin.key" "https://127.0.0.1:$(cat "$1/port")$2"
+  curl -sf --max-time 5 --cacert "$1/pki/ca.crt" --cert "$1/pki/admin.crt" --key "$1/pki/admin.key" "https://127.0.0.1:${3:-$(cat "$1/port")}$2"
 }

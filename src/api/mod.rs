@@ -38,6 +38,7 @@ pub use location::{
     AccessMode, BackupStorageLocation, BackupStorageLocationSpec, BackupStorageLocationStatus,
     LocationCapabilities, LocationConfig, LocationCounts, LocationPhase, Provider, SecretKey,
 };
+pub use mapping::collisions;
 pub use marks::{
     DELETION, DELETION_REQUESTED, REQUESTED_AT, STORED, SYNCED_FROM, is_stored, stored, synced_from,
 };

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::mapping::{check_mapping, check_namespace_mapping};
-use super::{CompiledSelection, Filter, InvalidSpec, ResourceModifier, Timestamp, schema};
+use super::{CompiledSelection, Filter, InvalidSpec, ResourceModifier, StoredObject, Timestamp, schema};
 
 /// From which backup, which items, and how they are changed on the way.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
@@ -110,7 +110,7 @@ pub enum ExistingResourcePolicy {
     #[default]
     #[serde(alias = "none")]
     None,
-    /// Make it as it was in the backup, by server-side apply.
+    /// Make it as it was in the backup, in place.
     #[serde(alias = "update")]
     Update,
     /// Delete it, wait until it is gone, create it.
@@ -214,6 +214,9 @@ pub struct RestoreStatus {
     /// Who is doing it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holder: Option<String>,
+    /// What its record consists of in the bucket, the Restore document itself aside.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub objects: Vec<StoredObject>,
     /// Details by condition.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
@@ -272,7 +275,7 @@ impl RestoreSpec {
     pub fn validate(&self) -> Vec<InvalidSpec> {
         let mut wrong = self.validate_source();
         wrong.extend(self.filter.compile().err().unwrap_or_default());
-        wrong.extend(check_namespace_mapping(&self.namespace_mapping));
+        wrong.extend(check_namespace_mapping(&self.namespace_mapping, &self.filter.included_namespaces));
         wrong.extend(check_mapping("storageClassMapping", &self.storage_class_mapping));
         wrong.extend(check_mapping("imageMapping", &self.image_mapping));
         for (at, modifier) in self.resource_modifiers.iter().enumerate() {

@@ -59,6 +59,14 @@ pub enum ArchiveError {
         /// What is wrong with it.
         why: String,
     },
+    /// An item of a path that the archive holds already; nothing of it was written.
+    #[error("`{item}` came twice{}", if *.same { ", both times the same" } else { " and not the same: the archive keeps what came first" })]
+    Repeated {
+        /// Its path.
+        item: String,
+        /// Whether it is byte for byte what is there.
+        same: bool,
+    },
     /// zstd failed to compress; in practice: out of memory.
     #[error("compressing {place} failed")]
     Compress {
@@ -153,6 +161,7 @@ impl ArchiveError {
     pub fn category(&self) -> Category {
         match self {
             Self::Unstorable { .. } => Category::Invalid,
+            Self::Repeated { .. } => Category::Conflict,
             Self::Compress { .. } => Category::Other,
             Self::Read { .. } => Category::Unavailable,
             _ => Category::Corrupt,

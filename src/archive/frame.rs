@@ -80,9 +80,12 @@ impl FrameCompressor {
         Ok(SealedFrame { number, items, bytes, raw: tar.len() as u64, sha256, tar, lines })
     }
 
-    /// Takes the memory of a frame that was written, unless somebody still holds it.
+    /// Takes the memory of a frame that was written, unless somebody still holds it. That of one large item is not worth
+    /// keeping: no other frame needs as much.
     pub fn recycle(&mut self, bytes: Bytes) {
-        if let Ok(bytes) = bytes.try_into_mut() {
+        if let Ok(bytes) = bytes.try_into_mut()
+            && bytes.capacity() <= 2 * FRAME_TARGET
+        {
             self.output = Vec::from(bytes);
             self.output.clear();
         }
@@ -275,5 +278,21 @@ impl Frame {
             return missing("its body is not a JSON object".to_owned());
         }
         Ok(body)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_memory_of_one_large_frame_is_not_kept() {
+        let frame = |size: usize| RawFrame { number: 0, items: 1, tar: vec![0; size], lines: Vec::new() };
+        let mut compressor = FrameCompressor::new(1).unwrap();
+        for (size, kept) in [(FRAME_TARGET, true), (8 * FRAME_TARGET, false), (FRAME_TARGET, true)] {
+            let sealed = compressor.compress(frame(size)).unwrap();
+            compressor.recycle(sealed.bytes);
+            assert_eq!(compressor.output.capacity() > 0, kept, "{size}");
+        }
     }
 }

@@ -23,6 +23,9 @@ pub const MAX_LINE: usize = 4 << 20;
 /// Entries of one tarball: duplicates are found by a set of hashes, which must not grow without bound.
 pub const MAX_ENTRIES: usize = 10_000_000;
 
+/// Kinds of one archive: a restore numbers them in 16 bits. Clusters with thousands are known, none with ten times as many.
+pub const MAX_KINDS: usize = 65_535;
+
 /// How many times its compressed size an index may grow, beyond the first 64 MiB: uids and hashes do not compress, so that an
 /// honest index stays far below.
 pub const MAX_EXPANSION: u64 = 1000;

@@ -18,6 +18,7 @@ mod frame;
 mod index;
 mod limits;
 mod reader;
+mod seen;
 mod ustar;
 mod writer;
 
@@ -29,9 +30,11 @@ pub use index::{
     FORMAT, IndexDecoder, IndexEncoder, IndexFrame, IndexHeader, IndexItem, IndexLine, IndexedKind,
 };
 pub use limits::{
-    FRAME_TARGET, MAX_BODY, MAX_ENTRIES, MAX_EXPANSION, MAX_FRAME, MAX_LINE, MAX_PATH, NAMESPACE_CUT,
+    FRAME_TARGET, MAX_BODY, MAX_ENTRIES, MAX_EXPANSION, MAX_FRAME, MAX_KINDS, MAX_LINE, MAX_PATH,
+    NAMESPACE_CUT,
 };
 pub use reader::{Entry, FrameReader, TarballReader};
+pub use seen::Seen;
 pub use writer::{ItemEntry, Packer};
 
 #[cfg(test)]

@@ -9,8 +9,9 @@ use zstd::stream::raw::{DParameter, Decoder, InBuffer, Operation as _, OutBuffer
 use super::entry::{EntryName, parse_path};
 use super::error::{ArchiveError, Place};
 use super::frame::{Frame, claimed_size, hexadecimal};
-use super::index::{IndexFrame, Seen};
+use super::index::IndexFrame;
 use super::limits::{MAX_FRAME, WINDOW_LOG};
+use super::seen::Seen;
 
 /// Read from the source at once.
 const CHUNK: usize = 64 << 10;

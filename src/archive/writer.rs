@@ -2,11 +2,14 @@
 
 use std::io::Write as _;
 
+use xxhash_rust::xxh3::Xxh3;
+
 use super::entry::{EntryName, is_dns, parse_path, write_item_path};
 use super::error::ArchiveError;
 use super::frame::{RawFrame, SealedFrame};
 use super::index::LabelText;
-use super::limits::{FRAME_TARGET, MAX_BODY, MAX_LINE, MAX_PATH, NAMESPACE_CUT};
+use super::limits::{FRAME_TARGET, MAX_BODY, MAX_ENTRIES, MAX_LINE, MAX_PATH, NAMESPACE_CUT};
+use super::seen::Seen;
 use super::ustar;
 use crate::model::Kind;
 
@@ -53,6 +56,8 @@ pub struct Packer {
     tar: Vec<u8>,
     lines: Vec<u8>,
     any_item: bool,
+    /// The paths so far, each with a hash of its body.
+    seen: Seen<u64>,
     /// The memory of frames that were written, for those to come.
     spare: Vec<(Vec<u8>, Vec<u8>)>,
 }
@@ -71,6 +76,7 @@ impl Packer {
             tar,
             lines,
             any_item: false,
+            seen: Seen::default(),
             spare: Vec::new(),
         }
     }
@@ -78,7 +84,7 @@ impl Packer {
     /// Adds `metadata/version` or `metadata/backup.json`; both come before the first item.
     ///
     /// # Errors
-    /// [`ArchiveError::Unstorable`] for any other path, behind an item, or beyond half of [`MAX_BODY`].
+    /// [`ArchiveError::Unstorable`] for any other path, a second time, behind an item, or beyond half of [`MAX_BODY`].
     pub fn metadata(&mut self, path: &str, body: &[u8]) -> Result<(), ArchiveError> {
         let refuse = |why: &str| Err(ArchiveError::Unstorable { item: path.to_owned(), why: why.to_owned() });
         if !matches!(parse_path(path), Ok(EntryName::MetadataVersion | EntryName::MetadataBackup)) {
@@ -90,6 +96,10 @@ impl Packer {
         if body.len() > MAX_BODY / 2 {
             return refuse("it is too large");
         }
+        if self.seen.find(path).is_some() {
+            return refuse("it is there already");
+        }
+        self.seen.keep(path, 0);
         ustar::write_entry(&mut self.tar, &self.template, path, &[body]);
         Ok(())
     }
@@ -97,7 +107,8 @@ impl Packer {
     /// Adds an item, and yields the open frame when the item does not belong into it.
     ///
     /// # Errors
-    /// [`ArchiveError::Unstorable`] for an item that no reader would take back; the packer is as it was before.
+    /// [`ArchiveError::Unstorable`] for an item that no reader would take back, [`ArchiveError::Repeated`] for one that is
+    /// there already; the packer is as it was before.
     pub fn push(&mut self, item: &ItemEntry<'_>) -> Result<Option<RawFrame>, ArchiveError> {
         self.path.clear();
         write_item_path(&mut self.path, item.kind, item.namespace, item.name);
@@ -105,6 +116,15 @@ impl Packer {
         if let Err(why) = check(item, &self.path, size) {
             return Err(ArchiveError::Unstorable { item: self.path.chars().take(300).collect(), why });
         }
+        let body = hash(item.body);
+        if let Some(first) = self.seen.find(&self.path) {
+            return Err(ArchiveError::Repeated { item: self.path.clone(), same: *first == body });
+        }
+        if self.seen.is_full() {
+            let why = format!("an archive holds at most {MAX_ENTRIES} entries");
+            return Err(ArchiveError::Unstorable { item: self.path.chars().take(300).collect(), why });
+        }
+        self.seen.keep(&self.path, body);
         let closed = if self.belongs(item, size) { None } else { self.flush() };
         if self.kind.is_none() {
             self.kind = Some(item.kind.clone());
@@ -167,6 +187,15 @@ impl Packer {
 /// Room for a frame and its lines at once: memory that grew by doubling leaves pieces behind that fit nothing later.
 fn room() -> (Vec<u8>, Vec<u8>) {
     (Vec::with_capacity(FRAME_TARGET + ustar::BLOCK), Vec::with_capacity(FRAME_TARGET / 4))
+}
+
+/// Tells two bodies of one path apart.
+fn hash(body: &[&[u8]]) -> u64 {
+    let mut hash = Xxh3::new();
+    for part in body {
+        hash.update(part);
+    }
+    hash.digest()
 }
 
 /// Whether readers take the item back.

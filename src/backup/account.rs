@@ -29,6 +29,8 @@ pub struct Account<'a> {
     /// Bytes of their bodies.
     pub bytes: u64,
     unreadable: HashMap<Kind, u64>,
+    /// Items that the API server gave twice.
+    pub repeated: u64,
 }
 
 impl<'a> Account<'a> {
@@ -42,6 +44,7 @@ impl<'a> Account<'a> {
             items: 0,
             bytes: 0,
             unreadable: HashMap::new(),
+            repeated: 0,
         })
     }
 
@@ -102,11 +105,19 @@ impl<'a> Account<'a> {
         }
     }
 
-    /// The archive does not take an item.
+    /// The archive does not take an item. One that it holds already, the very same, is nothing to tell of.
     pub fn unstorable(&mut self, info: &KindInfo, item: &ItemView<'_>, error: &ArchiveError) {
+        self.progress.advance(0);
+        let repeated = matches!(error, ArchiveError::Repeated { .. });
+        self.repeated += u64::from(repeated);
+        if matches!(error, ArchiveError::Repeated { same: true, .. }) {
+            return;
+        }
         let namespace = item.namespace.as_deref().map(str::to_owned);
         let key = ItemKey { kind: info.kind.clone(), namespace, name: item.name.clone().into_owned() };
-        self.find(Finding::error(error.category(), format!("left out: {}", causes(error))).on_item(key));
+        let message = format!("left out: {}", causes(error));
+        let finding = if repeated { Finding::warning } else { Finding::error };
+        self.find(finding(error.category(), message).on_item(key));
     }
 
     /// A kind's listing broke off.

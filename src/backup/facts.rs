@@ -1,15 +1,17 @@
-//! What the index says of an item beyond its place, read from its body: for whoever makes an index anew. Pure.
+//! What the index says of an item beyond its place, read from its body: for whoever makes an index anew, or checks one. Pure.
 
 use super::item::ItemView;
+use crate::archive::IndexedKind;
 use crate::bucket::ItemFacts;
 use crate::model::{ItemKey, Kind, Origin as _};
 
-/// Reads the facts of an item.
+/// Reads the facts of an item; `info` is what the index says of its kind.
 ///
 /// # Errors
 /// When the body is no Kubernetes object.
-pub fn facts(key: &ItemKey, body: &[u8]) -> Result<ItemFacts, String> {
-    let item = ItemView::read(body, false).map_err(|error| error.to_string())?;
+pub fn facts(key: &ItemKey, body: &[u8], info: Option<&IndexedKind>) -> Result<ItemFacts, String> {
+    let status_is_data = info.is_some_and(|info| info.status_is_data);
+    let item = ItemView::read(body, status_is_data).map_err(|error| error.to_string())?;
     Ok(ItemFacts {
         uid: item.uid.clone().into_owned(),
         resource_version: item.resource_version.clone().into_owned(),
@@ -38,11 +40,11 @@ mod tests {
         let body = br#"{"kind":"ReplicaSet","metadata":{"name":"a","namespace":"n","uid":"u","resourceVersion":"7","labels":{"app":"web"},
             "annotations":{"deployment.kubernetes.io/revision":"3"},"ownerReferences":[{"uid":"d","controller":true}]}}"#;
         let key = ItemKey::namespaced(Kind::parse("replicasets.apps"), "n", "a");
-        let facts = facts(&key, body).unwrap();
+        let facts = facts(&key, body, None).unwrap();
         assert_eq!((&*facts.uid, &*facts.resource_version, facts.rollout), ("u", "7", Some(3)));
         assert_eq!(facts.owner.as_deref(), Some("d"));
         assert_eq!(facts.labels["app"], "web");
         assert_eq!(facts.hash, ItemView::read(body, false).unwrap().hash);
-        assert!(super::facts(&key, b"[]").is_err());
+        assert!(super::facts(&key, b"[]", None).is_err());
     }
 }

@@ -48,16 +48,14 @@ pub async fn commit(
     account: Account<'_>,
     halt: &Halt,
 ) -> Result<BackupOutcome, BackupError> {
-    let Account { log, results, outside_cut, items, bytes, .. } = account;
-    log.info(&format!("took {items} items, {} warnings, {} errors", results.warnings, results.errors));
+    let Account { log, results, outside_cut, items, bytes, repeated, .. } = account;
+    let (warnings, errors) = (results.warnings, results.errors);
+    log.info(&format!(
+        "took {items} items, {warnings} warnings, {errors} errors; {repeated} items came twice"
+    ));
     let results_body = encode_compressed(&results).map_err(BackupError::Compressing)?;
     let log_body = log.finish().map_err(BackupError::Compressing)?;
-    let ([tarball, index], results_object, log_object) = tokio::try_join!(
-        packing.finish(),
-        put(attempt, Part::Results, results_body),
-        put(attempt, Part::Log, log_body),
-    )?;
-    let objects = vec![tarball, index, results_object, log_object];
+    let objects = write_parts(attempt, packing, results_body, log_body).await?;
     let phase = if results.errors == 0 { BackupPhase::Completed } else { BackupPhase::PartiallyFailed };
     let now = Timestamp::now();
     let ttl = request.spec.ttl.as_ref().and_then(|ttl| ttl.length().ok());
@@ -69,8 +67,8 @@ pub async fn commit(
             expiration: ttl.map(|ttl| Timestamp::from(cut.time + ttl)),
             kinds_outside_cut: outside_cut.iter().map(ToString::to_string).collect(),
             progress: Some(BackupProgress { total_items: items, items_backed_up: items, bytes }),
-            warnings: results.warnings,
-            errors: results.errors,
+            warnings,
+            errors,
             objects,
             ..status_at(attempt, request, cut)
         },
@@ -80,8 +78,17 @@ pub async fn commit(
     Ok(BackupOutcome { backup, results })
 }
 
-async fn put(attempt: &Attempt, part: Part, body: Bytes) -> Result<StoredObject, BackupError> {
-    Ok(attempt.put(part, body).await?)
+/// All come to their end, also when one fails: a write that is dropped on its way may arrive after its clean-up.
+async fn write_parts(
+    attempt: &Attempt,
+    packing: Packing,
+    results: Bytes,
+    log: Bytes,
+) -> Result<Vec<StoredObject>, BackupError> {
+    let (packed, results, log) =
+        tokio::join!(packing.finish(), attempt.put(Part::Results, results), attempt.put(Part::Log, log));
+    let [tarball, index] = packed?;
+    Ok(vec![tarball, index, results?, log?])
 }
 
 fn document(request: &BackupRequest, status: BackupStatus) -> Backup {
@@ -117,5 +124,38 @@ fn indexed(info: &KindInfo) -> IndexedKind {
         short_names: info.short_names.clone(),
         namespaced: info.namespaced,
         status_is_data: !info.status,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::bucket::Claim;
+    use crate::bucket::tests::{Fault, Operation, faulty_bucket};
+    use crate::model::Results;
+
+    #[tokio::test]
+    async fn a_part_that_fails_does_not_leave_another_on_its_way() {
+        let (faults, bucket) = faulty_bucket();
+        let claim = Claim::new("uid", "cluster", "host/1");
+        let attempt = bucket.claim_backup(&"nightly".parse().unwrap(), &claim).await.unwrap();
+        let header = IndexHeader {
+            format: FORMAT.to_string(),
+            revision: None,
+            cluster: "cluster".to_owned(),
+            kinds: Vec::new(),
+        };
+        let packing = Packing::begin(&attempt, &header, 0).await.unwrap();
+        faults.script(Operation::Put, 1, Fault::Full);
+        faults.script(Operation::UploadFinish, 1, Fault::Delay(Duration::from_millis(200)));
+        let results = encode_compressed(&Results::default()).unwrap();
+        let error = write_parts(&attempt, packing, results.clone(), results).await.unwrap_err();
+        assert!(error.to_string().contains("the store is full"), "{error}");
+        // Its write has come to its end, so that what it wrote can be removed.
+        assert!(bucket.store().head(attempt.keys().tarball()).await.is_ok());
+        assert_eq!(attempt.discard().await.unwrap(), 3);
+        assert!(bucket.store().head(attempt.keys().tarball()).await.unwrap_err().is_not_found());
     }
 }

@@ -16,7 +16,8 @@ use crate::store::{ObjectKey, PutMode, read_all};
 
 use super::documents::{Claim, HEARTBEAT_EVERY, MAX_DOCUMENT};
 use super::error::Taker;
-use super::layout::{Part, RunKeys};
+use super::layout::{Part, RunKeys, RunKind};
+use super::proof::{self, IndexProof};
 use super::record::RunDocument;
 use super::survey::ClaimState;
 use super::upload::{HashingUpload, describe_bytes};
@@ -79,22 +80,25 @@ impl Attempt {
         }
     }
 
-    /// Begins to write a part of unknown size, hashing it on the way.
+    /// Begins to write a part of unknown size, hashing it on the way. The index of a backup is read on the way, too.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn upload(&self, part: Part) -> Result<HashingUpload, BucketError> {
         let key = self.key(part)?.clone();
         let upload = self.bucket.store.upload(&key).await?;
-        Ok(HashingUpload::new(key, upload))
+        let index = (self.keys.kind(), part) == (RunKind::Backup, Part::Index);
+        let proof = index.then(|| IndexProof::begin(key.as_str()));
+        Ok(HashingUpload::new(key, upload, proof))
     }
 
-    /// Writes a small part in one piece.
+    /// Writes a small part in one piece, once it has been read as readers will.
     ///
     /// # Errors
-    /// When the store fails.
+    /// When nobody could read it, or the store fails.
     pub async fn put(&self, part: Part, body: Bytes) -> Result<StoredObject, BucketError> {
         let key = self.key(part)?;
+        proof::check(self.keys.kind(), part, key.as_str(), body.clone()).await?;
         let stored = describe_bytes(key, &body);
         self.bucket.store.put(key, body, PutMode::Overwrite).await?;
         Ok(stored)
@@ -167,19 +171,22 @@ impl Attempt {
             match store.put(key, body.clone(), PutMode::Create).await {
                 Ok(()) => return Ok(()),
                 Err(error) if error.is_already_exists() => {
-                    return if read_all(&**store, key, MAX_DOCUMENT).await? == body {
-                        Ok(())
-                    } else {
-                        let cluster = self.bucket.committed_cluster(&self.keys).await;
-                        Err(self.bucket.name_taken(&self.keys, Taker::Committed { cluster }))
-                    };
+                    match read_all(&**store, key, MAX_DOCUMENT).await {
+                        Ok(found) if found == body => return Ok(()),
+                        Ok(_) => {
+                            let cluster = self.bucket.committed_cluster(&self.keys).await;
+                            return Err(self.bucket.name_taken(&self.keys, Taker::Committed { cluster }));
+                        }
+                        // A write was on its way, our own perhaps, and did not arrive.
+                        Err(error) if error.is_not_found() && tries < COMMIT_TRIES => {}
+                        Err(error) => return Err(error.into()),
+                    }
                 }
-                Err(error) if error.is_retryable() && tries < COMMIT_TRIES => {
-                    tries += 1;
-                    tokio::time::sleep(COMMIT_PAUSE).await;
-                }
+                Err(error) if error.is_retryable() && tries < COMMIT_TRIES => {}
                 Err(error) => return Err(error.into()),
             }
+            tries += 1;
+            tokio::time::sleep(COMMIT_PAUSE).await;
         }
     }
 
@@ -193,7 +200,13 @@ impl Attempt {
         if body.len() as u64 > MAX_DOCUMENT {
             return Err(unwritable(format!("it is larger than {MAX_DOCUMENT} bytes")));
         }
-        Ok(body.into())
+        let read: Result<D, String> = serde_json::from_slice(&body).map_err(|error| error.to_string());
+        match read.map(|read| read.objection(&self.keys)) {
+            Ok(None) => Ok(body.into()),
+            Ok(Some(problem)) | Err(problem) => {
+                Err(proof::unreadable(self.keys.document().as_str(), problem))
+            }
+        }
     }
 
     fn key(&self, part: Part) -> Result<&ObjectKey, BucketError> {

@@ -152,6 +152,11 @@ pub(super) fn open_log(compressed: Bytes) -> std::io::Result<Box<dyn BufRead + S
     Ok(Box::new(BufReader::new(reader.take(MAX_LOG_TEXT))))
 }
 
+/// Decompresses a stream to its end, which its checksum ends, and keeps nothing of it.
+pub(super) fn pass_through(compressed: &[u8]) -> std::io::Result<()> {
+    std::io::copy(&mut decompressor(compressed)?, &mut std::io::sink()).map(|_| ())
+}
+
 fn decompressor<R: Read>(
     compressed: R,
 ) -> std::io::Result<zstd::stream::read::Decoder<'static, BufReader<R>>> {
@@ -184,6 +189,20 @@ mod tests {
         for end in 0..bytes.len() {
             assert!(decode_compressed::<Results>(&bytes[..end]).is_err(), "{end}");
         }
+    }
+
+    #[test]
+    fn results_of_a_disaster_are_read_back() {
+        let mut results = Results::default();
+        for number in 0..crate::model::MAX_FINDINGS {
+            results.add(Finding::error(
+                Category::Invalid,
+                format!("{number} {}", "\u{7f}\u{1}x".repeat(8 << 10)),
+            ));
+        }
+        let bytes = encode_compressed(&results).unwrap();
+        assert!(bytes.len() as u64 <= MAX_COMPRESSED);
+        assert_eq!(decode_compressed::<Results>(&bytes), Ok(results));
     }
 
     #[test]

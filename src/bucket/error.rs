@@ -195,6 +195,16 @@ pub enum BucketError {
         /// Why not.
         problem: String,
     },
+    /// What was written was read on its way, and readers would refuse it.
+    #[error(
+        "nothing was committed, because {key}, as it was written, would not be read back: {problem}; this is a fault of Ark: please report it with this message"
+    )]
+    Unproven {
+        /// The object.
+        key: String,
+        /// What readers would say.
+        problem: String,
+    },
     /// A local tarball that is to be adopted cannot be read.
     #[error("cannot read the tarball {}", path.display())]
     File {
@@ -258,7 +268,9 @@ impl BucketError {
             }
             Self::Corrupt { .. } | Self::Document { .. } => Category::Corrupt,
             Self::Archive { source, .. } | Self::DamagedFile { source, .. } => source.category(),
-            Self::Foreign { .. } | Self::NewerFormat { .. } | Self::Worker { .. } => Category::Other,
+            Self::Foreign { .. } | Self::NewerFormat { .. } | Self::Unproven { .. } | Self::Worker { .. } => {
+                Category::Other
+            }
         }
     }
 

@@ -1,14 +1,19 @@
 //! Reading of a tarball only the frames that are wanted: neighbours in one request, the next requests ahead of need.
+//!
+//! Each request is a task of its own that reads to its end, however slow the reader of the frames is: a connection that is
+//! not read from is one that somebody closes.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::vec;
 
 use bytes::{Bytes, BytesMut};
-use futures::TryStreamExt as _;
-use futures::stream::{self, BoxStream, StreamExt as _};
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::archive::{self, Frame, IndexFrame};
+use crate::store::Resumed;
 
 use super::BucketError;
 use super::read::StoredBackup;
@@ -22,16 +27,33 @@ const MAX_REQUEST: u64 = 4 << 20;
 /// Requests that run ahead of the one whose frames are in use.
 const AHEAD: usize = 2;
 
+/// Bytes that they ask for together; one request may be larger, as a frame may.
+const MAX_AHEAD: u64 = AHEAD as u64 * MAX_REQUEST;
+
 /// Largest frame in the bucket, in bytes: a frame is at most 64 MiB decompressed, and zstd adds next to nothing.
 const MAX_FRAME: u64 = 65 << 20;
 
 /// A frame's number, and the frame or what is wrong with it.
 pub type Opened = (u32, Result<Frame, BucketError>);
 
+/// Frames as they lie in the tarball.
+type Pieces = Vec<(IndexFrame, Bytes)>;
+
 /// Frames of a tarball, read in order.
 pub struct FrameReader {
-    frames: BoxStream<'static, Result<Opened, BucketError>>,
+    backup: StoredBackup,
+    /// What has not been asked for yet.
+    requests: vec::IntoIter<Request>,
+    flights: VecDeque<Flight>,
+    /// Frames of the request that is in use.
+    landed: vec::IntoIter<(IndexFrame, Bytes)>,
     fetched: Arc<AtomicU64>,
+}
+
+/// A request on its way; it ends with its reader.
+struct Flight {
+    size: u64,
+    task: AbortOnDropHandle<Result<Pieces, BucketError>>,
 }
 
 impl std::fmt::Debug for FrameReader {
@@ -45,9 +67,37 @@ impl FrameReader {
     /// be had.
     ///
     /// # Errors
-    /// When the store fails, or the tarball ends too early: there is no point in going on.
+    /// When the store goes on failing, or the tarball ends too early: there is no point in going on.
     pub async fn next(&mut self) -> Result<Option<Opened>, BucketError> {
-        self.frames.next().await.transpose()
+        loop {
+            self.send();
+            if let Some((line, bytes)) = self.landed.as_slice().first().cloned() {
+                let opened = open(&self.backup, line, bytes).await?;
+                self.landed.next();
+                return Ok(Some(opened));
+            }
+            let Some(flight) = self.flights.front_mut() else { return Ok(None) };
+            let landed = (&mut flight.task).await;
+            self.flights.pop_front();
+            let worker = || BucketError::Worker { key: self.backup.keys.tarball().to_string() };
+            self.landed = landed.map_err(|_| worker())??.into_iter();
+        }
+    }
+
+    /// Sends requests while they are few.
+    fn send(&mut self) {
+        while self.flights.len() < AHEAD
+            && let Some(request) = self.requests.as_slice().first()
+        {
+            let size = request.range.end - request.range.start;
+            let ahead: u64 = self.flights.iter().map(|flight| flight.size).sum();
+            if ahead > 0 && ahead + size > MAX_AHEAD {
+                return;
+            }
+            let fetch = fetch(self.backup.clone(), request.clone(), Arc::clone(&self.fetched));
+            self.flights.push_back(Flight { size, task: AbortOnDropHandle::new(tokio::spawn(fetch)) });
+            self.requests.next();
+        }
     }
 
     /// Bytes of the tarball that were fetched so far.
@@ -69,22 +119,18 @@ impl StoredBackup {
                 return Err(self.corrupt(self.keys.index(), None, problem));
             }
         }
-        let fetched = Arc::new(AtomicU64::new(0));
-        let counter = Arc::clone(&fetched);
-        let (fetcher, opener) = (self.clone(), self.clone());
-        let frames = stream::iter(coalesce(wanted))
-            .map(move |request| fetch(fetcher.clone(), request, Arc::clone(&counter)))
-            .buffered(AHEAD)
-            .map_ok(|pieces| stream::iter(pieces.into_iter().map(Ok)))
-            .try_flatten()
-            .and_then(move |(line, bytes)| open(opener.clone(), line, bytes))
-            .boxed();
-        Ok(FrameReader { frames, fetched })
+        Ok(FrameReader {
+            backup: self.clone(),
+            requests: coalesce(wanted).into_iter(),
+            flights: VecDeque::new(),
+            landed: Vec::new().into_iter(),
+            fetched: Arc::default(),
+        })
     }
 }
 
 /// Frames that are fetched together.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 struct Request {
     range: Range<u64>,
     lines: Vec<IndexFrame>,
@@ -127,12 +173,13 @@ async fn fetch(
     backup: StoredBackup,
     request: Request,
     fetched: Arc<AtomicU64>,
-) -> Result<Vec<(IndexFrame, Bytes)>, BucketError> {
+) -> Result<Pieces, BucketError> {
     let Request { range, lines } = request;
-    let mut body = backup.bucket.store.get(backup.keys.tarball(), Some(range.clone())).await?;
+    let (store, key) = (Arc::clone(&backup.bucket.store), backup.keys.tarball().clone());
+    let mut body = Resumed::new(store, key, Some(range.clone()));
     let length = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
     let mut bytes = BytesMut::new();
-    while let Some(chunk) = body.try_next().await? {
+    while let Some(chunk) = body.next().await? {
         fetched.fetch_add(chunk.len() as u64, Ordering::Relaxed);
         if bytes.is_empty() {
             bytes.reserve(length);
@@ -165,7 +212,7 @@ async fn fetch(
 }
 
 /// Decompresses and checks a frame where it does not hold up the network.
-async fn open(backup: StoredBackup, line: IndexFrame, bytes: Bytes) -> Result<Opened, BucketError> {
+async fn open(backup: &StoredBackup, line: IndexFrame, bytes: Bytes) -> Result<Opened, BucketError> {
     let (number, at) = (line.frame, line.at);
     let opened = tokio::task::spawn_blocking(move || archive::open_frame(&line, &bytes)).await;
     match opened {

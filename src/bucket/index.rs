@@ -1,12 +1,12 @@
 //! Reading the index of a backup as a stream: nothing holds all of it.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
-use futures::TryStreamExt as _;
 use futures::stream::{self, BoxStream, StreamExt as _};
 
 use crate::archive::{ArchiveError, IndexDecoder, IndexLine};
-use crate::store::{ByteStream, ObjectKey};
+use crate::store::{ObjectKey, Resumed};
 
 use super::BucketError;
 use super::integrity::Check;
@@ -20,7 +20,7 @@ impl StoredBackup {
     /// When the index is not there or the store fails; what is wrong with a line is an element of the stream.
     pub async fn index(&self) -> Result<BoxStream<'static, Result<IndexLine, BucketError>>, BucketError> {
         let key = self.keys.index();
-        let body = self.bucket.store.get(key, None).await?;
+        let body = Resumed::open(Arc::clone(&self.bucket.store), key.clone(), None).await?;
         let lines = Lines {
             backup: self.clone(),
             key: key.clone(),
@@ -36,7 +36,8 @@ impl StoredBackup {
         .boxed())
     }
 
-    pub(super) fn damaged(&self, key: &ObjectKey, offset: Option<u64>, source: ArchiveError) -> BucketError {
+    /// That an object of the backup does not hold what it should, in the words of the archive.
+    pub fn damaged(&self, key: &ObjectKey, offset: Option<u64>, source: ArchiveError) -> BucketError {
         let (key, location) = (key.to_string(), self.bucket.store.describe());
         BucketError::Archive { key, location, offset, source: Box::new(source) }
     }
@@ -45,7 +46,7 @@ impl StoredBackup {
 struct Lines {
     backup: StoredBackup,
     key: ObjectKey,
-    body: ByteStream,
+    body: Resumed,
     decoder: Option<IndexDecoder>,
     check: Check,
     ready: VecDeque<IndexLine>,
@@ -58,7 +59,7 @@ impl Lines {
                 return Ok(Some(line));
             }
             let Some(decoder) = &mut self.decoder else { return Ok(None) };
-            match self.body.try_next().await? {
+            match self.body.next().await? {
                 Some(chunk) => {
                     self.check.add(&chunk);
                     let lines = decoder.feed(&chunk);

@@ -1,11 +1,10 @@
 //! Objects that are hashed while they pass by, and compared with what the document says of them.
 
 use bytes::{Bytes, BytesMut};
-use futures::TryStreamExt as _;
 use sha2::{Digest as _, Sha256};
 
 use crate::api::StoredObject;
-use crate::store::{Action, ByteStream, Operation, StoreError};
+use crate::store::{Action, Operation, Resumed, StoreError};
 
 use super::documents::hex;
 
@@ -42,7 +41,7 @@ impl Check {
 
 /// An object as it passes by, hashed on the way.
 pub(super) struct Body {
-    stream: ByteStream,
+    stream: Resumed,
     buffer: BytesMut,
     /// Bytes that were handed out.
     pub position: u64,
@@ -52,13 +51,13 @@ pub(super) struct Body {
 }
 
 impl Body {
-    pub fn new(stream: ByteStream, expected: Option<&StoredObject>) -> Self {
+    pub fn new(stream: Resumed, expected: Option<&StoredObject>) -> Self {
         Self { stream, buffer: BytesMut::new(), position: 0, read: 0, check: Check::new(expected) }
     }
 
     /// More bytes into the buffer; false at the end.
     async fn fill(&mut self, on_bytes: OnBytes<'_>) -> Result<bool, StoreError> {
-        let Some(chunk) = self.stream.try_next().await? else { return Ok(false) };
+        let Some(chunk) = self.stream.next().await? else { return Ok(false) };
         self.check.add(&chunk);
         self.read += chunk.len() as u64;
         on_bytes(chunk.len() as u64);

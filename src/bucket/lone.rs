@@ -1,6 +1,6 @@
 //! A lone tarball, read from the first byte to the last: what it is, and its index made again. Blocking.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use serde::Deserialize;
 use crate::api::Backup;
 use crate::archive::{
     self, ArchiveError, EntryName, Frame, FrameReader, IndexEncoder, IndexFrame, IndexHeader, IndexItem,
-    IndexLine, IndexedKind, Layout,
+    IndexLine, IndexedKind, Layout, Place, Seen,
 };
 use crate::model::{ItemKey, Kind, LabelSet};
 
@@ -34,8 +34,25 @@ pub struct ItemFacts {
     pub rollout: Option<u64>,
 }
 
-/// Finds the facts of an item in its body; the error says why it cannot.
-pub type DescribeItem = fn(&ItemKey, &[u8]) -> Result<ItemFacts, String>;
+/// Finds the facts of an item in its body, given what the index says of its kind, where there is one; the error says why it
+/// cannot.
+pub type DescribeItem = fn(&ItemKey, &[u8], Option<&IndexedKind>) -> Result<ItemFacts, String>;
+
+impl ItemFacts {
+    /// The keys of an index line that say something else.
+    pub(super) fn differences(&self, item: &IndexItem) -> Vec<&'static str> {
+        let Self { uid, resource_version, hash, labels, owner, rollout } = self;
+        let compared = [
+            ("u", *uid == item.uid),
+            ("v", *resource_version == item.resource_version),
+            ("h", *hash == item.hash),
+            ("l", *labels == item.labels),
+            ("w", *owner == item.owner),
+            ("r", *rollout == item.rollout),
+        ];
+        compared.into_iter().filter(|(_, same)| !same).map(|(key, _)| key).collect()
+    }
+}
 
 /// What a lone tarball is.
 #[derive(Debug)]
@@ -55,13 +72,12 @@ pub(super) fn inspect(path: &Path, describe: DescribeItem) -> Result<Lone, Bucke
     let (mut backup, mut version) = (None, None);
     let mut kinds = BTreeMap::new();
     let (mut items, mut bytes) = (0, 0);
-    let mut seen = HashSet::new();
-    walk(path, |_, frame| {
+    let mut seen = Seen::default();
+    walk(path, |line, frame| {
         for entry in frame.entries() {
             let body = frame.body(entry);
-            if !seen.insert(xxhash_rust::xxh3::xxh3_64(entry.path.as_bytes())) {
-                return Err(refuse(path, format!("`{}` is in it twice", entry.path.escape_debug())));
-            }
+            let place = Place::Entry { frame: line.frame, offset: entry.offset };
+            seen.add(&entry.path, place).map_err(|source| damaged(path, source))?;
             match name_entry(path, &entry.path)? {
                 EntryName::MetadataVersion => version = Some(body),
                 EntryName::MetadataBackup => backup = Some(read_backup(path, &body)?),
@@ -176,7 +192,8 @@ fn describe_item(
     body: &[u8],
     describe: DescribeItem,
 ) -> Result<ItemFacts, BucketError> {
-    describe(key, body).map_err(|problem| refuse(path, format!("{key} cannot be read: {problem}")))
+    // An index that is made anew knows of no kind more than its name: so says its header, and so its hashes.
+    describe(key, body, None).map_err(|problem| refuse(path, format!("{key} cannot be read: {problem}")))
 }
 
 /// What of a body says what kind it is of.

@@ -18,7 +18,9 @@ pub mod layout;
 mod list;
 mod listed;
 mod lone;
+mod newest;
 mod process;
+mod proof;
 mod read;
 mod record;
 mod remove;
@@ -44,6 +46,7 @@ pub use layout::{Part, RunKeys, RunKind, Writer};
 pub use list::{RunEntry, RunState};
 pub use listed::{ListedRun, Stamp};
 pub use lone::{DescribeItem, ItemFacts};
+pub use newest::Newest;
 pub use process::Process;
 pub use read::{StoredBackup, StoredRestore, StoredRun};
 pub use record::RunDocument;
@@ -129,4 +132,4 @@ impl Bucket {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -113,6 +113,6 @@ impl RunDocument for Restore {
     }
 
     fn objects(&self) -> &[StoredObject] {
-        &[]
+        self.status.as_ref().map_or(&[], |status| &status.objects)
     }
 }

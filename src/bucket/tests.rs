@@ -5,7 +5,9 @@ mod claims;
 mod crashes;
 mod listing;
 mod memory;
+mod newest;
 mod on_disk;
+mod proving;
 mod reading;
 mod sample;
 mod sweeping;
@@ -18,12 +20,20 @@ use futures::TryStreamExt as _;
 use crate::api::{Backup, BackupPhase, BackupSpec, BackupStatus, ClusterReference};
 use crate::model::{BackupName, Results};
 
+pub(crate) use crate::store::{Fault, Faults, Operation};
+
 use super::{Attempt, Bucket, BucketError, Claim, Part, RunEntry, documents};
 use memory::MemoryStore;
 
 fn bucket() -> (Arc<MemoryStore>, Bucket) {
     let store = Arc::new(MemoryStore::default());
     (Arc::clone(&store), Bucket::new(store))
+}
+
+/// A bucket whose store fails by script, also for tests of whoever writes into one.
+pub(crate) fn faulty_bucket() -> (Faults, Bucket) {
+    let faults = Faults::new(Arc::new(MemoryStore::default()));
+    (faults.clone(), Bucket::new(Arc::new(faults)))
 }
 
 fn name() -> BackupName {
@@ -46,16 +56,16 @@ fn document(name: &str, objects: Vec<super::StoredObject>) -> Backup {
     backup
 }
 
-/// Writes the parts of a run whose tarball and index are not looked into.
+/// Writes the parts of a run without items, whose tarball is not looked into.
 async fn write_parts(attempt: &Attempt) -> Result<Vec<super::StoredObject>, BucketError> {
     let mut tarball = attempt.upload(Part::Tarball).await?;
     tarball.write(Bytes::from_static(b"items")).await?;
     let results = documents::encode_compressed(&Results::default()).unwrap();
     Ok(vec![
         tarball.finish().await?,
-        attempt.put(Part::Index, Bytes::from_static(b"index")).await?,
+        attempt.put(Part::Index, sample::empty_index()).await?,
         attempt.put(Part::Results, results).await?,
-        attempt.put(Part::Log, Bytes::from_static(b"log")).await?,
+        attempt.put(Part::Log, documents::encode_compressed(&"log").unwrap()).await?,
     ])
 }
 

@@ -7,8 +7,8 @@ use crate::api::StoredObject;
 use crate::store::{ObjectKey, Upload};
 
 use super::BucketError;
-
 use super::documents::hex;
+use super::proof::IndexProof;
 
 /// An object being written. Nothing is visible before [`HashingUpload::finish`]; dropped, it leaves nothing.
 pub struct HashingUpload {
@@ -16,6 +16,7 @@ pub struct HashingUpload {
     upload: Box<dyn Upload>,
     size: u64,
     hash: Sha256,
+    proof: Option<IndexProof>,
 }
 
 impl std::fmt::Debug for HashingUpload {
@@ -28,8 +29,8 @@ impl std::fmt::Debug for HashingUpload {
 }
 
 impl HashingUpload {
-    pub(super) fn new(key: ObjectKey, upload: Box<dyn Upload>) -> Self {
-        Self { key, upload, size: 0, hash: Sha256::new() }
+    pub(super) fn new(key: ObjectKey, upload: Box<dyn Upload>, proof: Option<IndexProof>) -> Self {
+        Self { key, upload, size: 0, hash: Sha256::new(), proof }
     }
 
     /// Bytes written so far: the offset at which the next chunk lies.
@@ -40,18 +41,27 @@ impl HashingUpload {
     /// Adds bytes. It waits while the store is slower than the writer.
     ///
     /// # Errors
-    /// When the store fails; then abort.
+    /// When the store fails, or nobody could read what is written; then abort.
     pub async fn write(&mut self, chunk: Bytes) -> Result<(), BucketError> {
         self.hash.update(&chunk);
         self.size += chunk.len() as u64;
+        if let Some(proof) = &mut self.proof {
+            proof.add(chunk.clone()).await?;
+        }
         Ok(self.upload.write(chunk).await?)
     }
 
     /// Makes the object visible, whole, and says what was written.
     ///
     /// # Errors
-    /// When the store fails; nothing is visible then.
+    /// When the store fails, or nobody could read what was written; nothing is visible then.
     pub async fn finish(self) -> Result<StoredObject, BucketError> {
+        if let Some(proof) = self.proof
+            && let Err(error) = proof.finish().await
+        {
+            self.upload.abort().await;
+            return Err(error);
+        }
         self.upload.finish().await?;
         Ok(StoredObject { key: self.key.to_string(), size: self.size, sha256: hex(&self.hash.finalize()) })
     }

@@ -2,17 +2,19 @@
 //!
 //! What is wrong is data: each problem names key and offset, and the search goes on behind it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::sync::Arc;
 
 use futures::stream::StreamExt as _;
 
-use crate::archive::{self, Frame, IndexFrame, IndexItem, IndexLine};
-use crate::model::{BackupName, Category, causes};
-use crate::store::{ObjectKey, StoreError};
+use crate::archive::{self, Frame, IndexFrame, IndexItem, IndexLine, IndexedKind};
+use crate::model::{BackupName, Category, Kind, causes};
+use crate::store::{ObjectKey, Resumed, StoreError};
 
 use super::frames::objection;
 use super::integrity::{Body, OnBytes};
+use super::lone::DescribeItem;
 use super::read::StoredBackup;
 use super::{Bucket, BucketError, RunDocument as _, RunKeys};
 
@@ -74,13 +76,15 @@ impl VerifyReport {
 }
 
 impl Bucket {
-    /// Reads everything of a complete backup once and compares it. Memory grows by some bytes an item only.
+    /// Reads everything of a complete backup once and compares it. Memory grows by some bytes an item only. `describe` finds
+    /// in a body what the index says of it.
     ///
     /// # Errors
     /// When there is no such complete backup, or when the store cannot be read; damage is in the report.
     pub async fn verify(
         &self,
         name: &BackupName,
+        describe: DescribeItem,
         on_bytes: OnBytes<'_>,
     ) -> Result<VerifyReport, BucketError> {
         let mut report = VerifyReport { objects: 1, ..VerifyReport::default() };
@@ -93,7 +97,7 @@ impl Bucket {
             }
             Err(error) => return Err(error),
         };
-        let mut walk = Walk { backup, report, on_bytes, items: Vec::new() };
+        let mut walk = Walk { backup, report, on_bytes, describe, kinds: Arc::default(), items: Vec::new() };
         walk.check_siblings().await?;
         walk.check_items().await?;
         Ok(walk.report)
@@ -104,6 +108,9 @@ struct Walk<'a> {
     backup: StoredBackup,
     report: VerifyReport,
     on_bytes: OnBytes<'a>,
+    describe: DescribeItem,
+    /// What the header of the index says of kinds.
+    kinds: Arc<HashMap<Kind, IndexedKind>>,
     items: Vec<IndexItem>,
 }
 
@@ -147,7 +154,10 @@ impl Walk<'_> {
                 self.report.objects += 1;
                 while let Some(line) = lines.next().await {
                     match line {
-                        Ok(IndexLine::Header(_)) => {}
+                        Ok(IndexLine::Header(header)) => {
+                            let kinds = header.kinds.into_iter().map(|info| (info.kind.clone(), info));
+                            self.kinds = Arc::new(kinds.collect());
+                        }
                         Ok(IndexLine::Item(item)) => self.items.push(item),
                         Ok(IndexLine::Frame(line)) => {
                             if let (Some(body), Ok(())) = (&mut body, &readable) {
@@ -204,7 +214,10 @@ impl Walk<'_> {
             Err(error) => return Ok(Err(error)),
         };
         let (at, items) = (line.at, std::mem::take(&mut self.items));
-        let checked = tokio::task::spawn_blocking(move || check_items(&line, &items, &bytes))
+        let (describe, kinds) = (self.describe, Arc::clone(&self.kinds));
+        let check =
+            move || check_items(&line, &items, &bytes, |item, body| check_item(item, body, describe, &kinds));
+        let checked = tokio::task::spawn_blocking(check)
             .await
             .map_err(|_| BucketError::Worker { key: tarball.to_string() })?;
         self.report.frames += 1;
@@ -216,7 +229,7 @@ impl Walk<'_> {
     }
 
     async fn open(&mut self, key: &ObjectKey) -> Result<Option<Body>, BucketError> {
-        match self.backup.bucket.store.get(key, None).await {
+        match Resumed::open(Arc::clone(&self.backup.bucket.store), key.clone(), None).await {
             Ok(stream) => {
                 self.report.objects += 1;
                 Ok(Some(Body::new(stream, self.backup.object(key))))
@@ -243,7 +256,7 @@ impl Walk<'_> {
                     self.report.add(key, None, problem);
                 }
             }
-            Err(StoreError::Truncated { .. }) => {
+            Err(StoreError::Truncated { source: None, .. }) => {
                 self.report.add(key, Some(body.read), "it ends too early");
                 if let Some(problem) = body.check.objection() {
                     self.report.add(key, None, problem);
@@ -272,7 +285,12 @@ struct Checked {
     problems: Vec<String>,
 }
 
-fn check_items(line: &IndexFrame, items: &[IndexItem], bytes: &[u8]) -> Checked {
+fn check_items(
+    line: &IndexFrame,
+    items: &[IndexItem],
+    bytes: &[u8],
+    check_item: impl Fn(&IndexItem, &[u8]) -> Option<String>,
+) -> Checked {
     let mut checked = Checked { items: 0, problems: Vec::new() };
     let frame = match archive::open_frame(line, bytes) {
         Ok(frame) => frame,
@@ -285,10 +303,7 @@ fn check_items(line: &IndexFrame, items: &[IndexItem], bytes: &[u8]) -> Checked 
     for item in items {
         checked.items += 1;
         let problem = match frame.item(item) {
-            Ok(body) => match item.key() {
-                Ok(key) => archive::check_body(&key, &body).err().map(|error| causes(&error)),
-                Err(error) => Some(causes(&error)),
-            },
+            Ok(body) => check_item(item, &body),
             Err(error) => Some(causes(&error)),
         };
         if let Some(problem) = problem {
@@ -296,6 +311,29 @@ fn check_items(line: &IndexFrame, items: &[IndexItem], bytes: &[u8]) -> Checked 
         }
     }
     checked
+}
+
+/// What a body is not that its path and its line say.
+fn check_item(
+    item: &IndexItem,
+    body: &[u8],
+    describe: DescribeItem,
+    kinds: &HashMap<Kind, IndexedKind>,
+) -> Option<String> {
+    let key = match item.key() {
+        Ok(key) => key,
+        Err(error) => return Some(causes(&error)),
+    };
+    if let Err(error) = archive::check_body(&key, body) {
+        return Some(causes(&error));
+    }
+    match describe(&key, body, kinds.get(&key.kind)).map(|facts| facts.differences(item)) {
+        Ok(keys) if keys.is_empty() => None,
+        Ok(keys) => {
+            Some(format!("its line in the index does not say what its body does (keys {})", keys.join(", ")))
+        }
+        Err(problem) => Some(format!("its body cannot be read: {problem}")),
+    }
 }
 
 /// Entries that the index does not know: what no selection finds and no restore brings back.

@@ -9,6 +9,7 @@ use futures::TryStreamExt;
 use super::failure::{Done, Failure};
 use super::location::LocationArgs;
 use super::output::Output;
+use crate::backup;
 use crate::bucket::{Bucket, BucketError, RunState};
 use crate::model::{BackupName, Progress};
 
@@ -74,6 +75,6 @@ async fn verify(command: &VerifyCommand, output: &Output) -> Result<Done, Failur
 
 async fn check(bucket: &Bucket, name: &BackupName, progress: &Progress) -> Result<Vec<String>, BucketError> {
     progress.stage(format!("verifying {name}"));
-    let report = bucket.verify(name, &|bytes| progress.transfer(bytes)).await?;
+    let report = bucket.verify(name, backup::facts, &|bytes| progress.transfer(bytes)).await?;
     Ok(report.problems.iter().map(ToString::to_string).collect())
 }

@@ -26,6 +26,13 @@ impl Catalog {
     pub fn find(&self, kind: &Kind) -> Option<&KindInfo> {
         self.kinds.iter().find(|info| info.kind == *kind)
     }
+
+    /// What is known of a kind by the name that objects and references have it: `apps/v1` and `Deployment`. Whatever the
+    /// version: each served one has the same objects.
+    pub fn find_named(&self, api_version: &str, name: &str) -> Option<&KindInfo> {
+        let group = api_version.split_once('/').map_or("", |(group, _)| group);
+        self.kinds.iter().find(|info| info.name == name && info.kind.group() == group)
+    }
 }
 
 /// One kind as the cluster serves it.

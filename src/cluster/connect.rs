@@ -14,7 +14,11 @@ use super::ClusterError;
 use super::buffers::Buffers;
 use super::counted::Counting;
 use super::fence::{Fence, Fencing};
-use super::request::{Call, Doing, Patience};
+use super::health::Health;
+use super::pace::Creates;
+use super::policy::Patience;
+use super::request::{Call, Doing};
+use super::waiting::Waits;
 use crate::telemetry::Metrics;
 
 /// A host that is there answers at once; one that is not is given up before a person is.
@@ -46,7 +50,16 @@ pub struct Cluster {
     pub(super) client: kube::Client,
     pub(super) server: Arc<str>,
     pub(super) buffers: Buffers,
-    fence: Fence,
+    pub(super) fence: Fence,
+    pub(super) shared: Shared,
+}
+
+/// What all clones of a cluster know together.
+#[derive(Clone, Default)]
+pub(super) struct Shared {
+    pub health: Arc<Health>,
+    pub waits: Arc<Waits>,
+    pub creates: Arc<Creates>,
 }
 
 impl fmt::Debug for Cluster {
@@ -74,7 +87,13 @@ impl Cluster {
 
     /// Wraps a client that is there already, best without retries of its own; `server` is only for messages.
     pub fn from_client(client: kube::Client, server: &str) -> Self {
-        Self { client, server: server.into(), buffers: Buffers::default(), fence: Fence::default() }
+        Self {
+            client,
+            server: server.into(),
+            buffers: Buffers::default(),
+            fence: Fence::default(),
+            shared: Shared::default(),
+        }
     }
 
     /// The client underneath, for custom resources; whoever uses it says what it was doing when it fails.

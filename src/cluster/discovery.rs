@@ -6,6 +6,7 @@
 use futures::{StreamExt, stream};
 use serde::Deserialize;
 
+use super::policy::Patience;
 use super::request::{Call, Doing};
 use super::{Catalog, Cluster, ClusterError, GroupFailure, KindInfo};
 use crate::model::Kind;
@@ -50,7 +51,8 @@ async fn ask_one_by_one(cluster: &Cluster, versions: Vec<(String, String)>, cata
             group => format!("/apis/{group}/{version}"),
         };
         let doing = Doing { verb: "discover", what: &path, namespace: None, name: None };
-        let list: Result<LegacyList, _> = cluster.read(&Call::get(&path, doing)).await;
+        let list: Result<LegacyList, _> =
+            cluster.read(&Call { patience: Patience::BRIEF, ..Call::get(&path, doing) }).await;
         (group, version, list)
     };
     let mut answers = stream::iter(versions).map(ask).buffered(AT_ONCE);

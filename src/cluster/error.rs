@@ -154,6 +154,10 @@ pub struct ApiFailure {
     pub causes: Vec<String>,
     /// An earlier try of the same call got no answer, or none that says that nothing was done: a conflict may be with oneself.
     pub retried: bool,
+    /// It names an object (or the namespace of one) rather than a kind.
+    pub(super) about_name: bool,
+    /// It came from something in front of the API server, which is away.
+    pub(super) elsewhere: bool,
     /// Where an expired list may go on, at another revision.
     pub(super) continue_token: Option<String>,
     /// What the server asks to wait before another try.
@@ -192,6 +196,71 @@ impl ApiFailure {
         self.causes.iter().any(|cause| cause == "ResourceVersionTooLarge")
             || self.message.contains("future revision")
     }
+
+    /// A kind is not served, rather than an object not there: by this API server, or not yet.
+    pub(super) fn is_of_kind(&self) -> bool {
+        self.code == 404 && !self.about_name
+    }
+
+    /// The API server had trouble with its own store: another try soon meets a new leader.
+    pub(super) fn is_of_the_store(&self) -> bool {
+        let says = |texts: &[&str]| texts.iter().any(|text| self.message.contains(text));
+        self.code == 500 && says(&OF_THE_STORE) && !says(&OF_WEBHOOKS) && !says(&TOO_LARGE)
+    }
+
+    /// A server's own clock ended the request.
+    pub(super) fn is_timeout(&self) -> bool {
+        matches!(self.code, 408 | 504) || (self.code == 503 && self.reason == "Timeout")
+    }
+
+    fn passes(&self) -> bool {
+        let says = |texts: &[&str]| texts.iter().any(|text| self.message.contains(text));
+        match self.code {
+            _ if says(&TOO_LARGE) => false,
+            _ if says(&OF_WEBHOOKS) => true,
+            404 => !self.about_name || says(&["namespaces \""]),
+            409 => self.reason != "AlreadyExists",
+            408 | 429 | 500 | 502..=599 => true,
+            _ => says(&NOT_YET) || self.causes.iter().any(|cause| cause == "NamespaceTerminating"),
+        }
+    }
+}
+
+/// How the API server tells that etcd, or its connection to it, failed; always as a 500.
+const OF_THE_STORE: [&str; 9] = [
+    "etcdserver:",
+    "leader changed",
+    "request timed out",
+    "context deadline exceeded",
+    "context canceled",
+    "error reading from server",
+    "transport is closing",
+    "connection refused",
+    "code = Unavailable",
+];
+
+/// How the API server tells that a webhook did not answer: its pods may be up in a minute.
+const OF_WEBHOOKS: [&str; 2] = ["failed calling webhook", "conversion webhook for"];
+
+/// How admission plug-ins say that something is not there yet which a controller is about to make.
+const NOT_YET: [&str; 6] = [
+    "status unknown for quota",
+    "error looking up service account",
+    "no API token found for service account",
+    "not yet ready to handle request",
+    "because it is being terminated",
+    "no params found for policy binding",
+];
+
+/// No message is kept longer: API servers repeat whole objects in theirs, and a run keeps thousands.
+const MESSAGE_MOST: usize = 2 << 10;
+
+/// Cuts a message of somebody else's to a length that can be kept.
+pub(super) fn shorten(message: &mut String) {
+    if message.len() > MESSAGE_MOST {
+        message.truncate(message.floor_char_boundary(MESSAGE_MOST));
+        message.push('…');
+    }
 }
 
 /// How etcd, its client and the API server say that an object is too large, whatever the status code.
@@ -229,6 +298,16 @@ impl ClusterError {
         matches!(self, Self::Unreachable { .. } | Self::Untrusted { .. } | Self::Credentials { .. })
     }
 
+    /// What went wrong, without what to do about it.
+    pub(super) fn in_short(&self) -> String {
+        match self {
+            Self::Unreachable { cause, .. } => cause.clone(),
+            Self::Timeout { after, .. } => format!("no answer within {}", seconds(after)),
+            Self::Api(failure) => format!("{} ({})", failure.message, failure.code),
+            error => error.to_string(),
+        }
+    }
+
     /// The API server's failure, if it is one.
     pub fn api(&self) -> Option<&ApiFailure> {
         match self {
@@ -260,6 +339,23 @@ impl ClusterError {
     /// The namespace is being deleted and takes nothing new.
     pub fn is_namespace_terminating(&self) -> bool {
         self.api().is_some_and(|failure| failure.causes.iter().any(|cause| cause == "NamespaceTerminating"))
+    }
+
+    /// What failed may well succeed minutes later, without anybody doing anything about it: a webhook that is not up yet, a kind
+    /// that one API server does not know yet, a quota that is being counted, a server with too much to do.
+    pub fn passes(&self) -> bool {
+        match self {
+            Self::Api(failure) => failure.passes(),
+            Self::Unreachable { .. } | Self::Timeout { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// A create was refused for a reason that may be nothing but the very object, which is there already: a port that it
+    /// holds, a default that it is, a quota that it counts in, a rule that is younger than it. A look is worth it.
+    pub fn may_be_there(&self) -> bool {
+        let refused = |failure: &ApiFailure| matches!(failure.code, 400 | 403 | 409 | 422 | 500);
+        self.api().is_some_and(|failure| refused(failure) && !failure.reason.is_empty())
     }
 
     /// Nothing at all can be done with this cluster: no address, no connection, no trust or no credentials.

@@ -44,7 +44,7 @@ impl Fence {
         self.0.store(end, Ordering::Release);
     }
 
-    fn is_open(&self) -> bool {
+    pub(super) fn is_open(&self) -> bool {
         Moment::now().0.as_nanos() < u128::from(self.0.load(Ordering::Acquire))
     }
 

@@ -12,17 +12,27 @@ mod count;
 mod counted;
 mod discovery;
 mod error;
+mod failure;
 mod fence;
+mod health;
 mod list;
+mod pace;
 mod page;
+mod policy;
 mod request;
 #[cfg(test)]
 pub(crate) mod script;
+mod tempo;
 mod wait;
+mod waiting;
+mod warnings;
 
+pub use apply::{Patch, Propagation, Written};
 pub use catalog::{Catalog, GroupFailure, KindInfo};
 pub use connect::{Cluster, ClusterIdentity, ConnectOptions};
 pub use error::{ApiFailure, ClusterError};
 pub use fence::{Fence, Moment};
 pub use list::{Drift, ListQuery, Lister};
+pub use pace::{Pace, Permit};
 pub use page::Page;
+pub use wait::Bound;

@@ -1,4 +1,5 @@
-//! One call: a deadline for each try, a bounded number of tries, one allocation for the answer.
+//! One call: a deadline for each try, a bounded number of tries, one allocation for the answer. [`super::policy`] says which
+//! failure another try may help; a server that answers nobody is waited for beyond a call's own tries ([`super::health`]).
 //!
 //! The client's own retries are off ([`super::connect`]): a create that was tried twice may meet its own object, and only
 //! whoever counts the tries can say so. What the other files send goes through [`Cluster::call`].
@@ -8,39 +9,24 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::header::{ACCEPT, CONTENT_TYPE};
+use http::{Method, Request, Response};
 use http_body_util::BodyExt;
 use kube::client::Body;
-use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::{ApiFailure, Cluster, ClusterError};
+use super::failure::read_failure;
+use super::health::AWAY_WITHIN;
+use super::policy::{Blame, Patience, blame, pause, says_nothing_was_done};
+use super::warnings::read_warnings;
+use super::{Cluster, ClusterError};
 
 /// For one object: the API server itself gives up after 60 s, and webhooks after at most 30 s.
 const OBJECT_DEADLINE: Duration = Duration::from_secs(40);
 /// No object is larger than etcd's 1.5 MiB by much; discovery of hundreds of kinds is below 4 MiB.
 const OBJECT_MOST: usize = 64 << 20;
-/// Before the second try; doubles with every further one.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-/// No pause of our own choosing is longer.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// How much of an answer that is no Status goes into the message.
-const EXCERPT: usize = 200;
-
-/// How often and how long a call is tried; a pause that the server asks for counts.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Patience {
-    tries: u32,
-    total: Duration,
-}
-
-impl Patience {
-    /// Rides out a restart of the API server and a burst of 429.
-    pub const PATIENT: Self = Self { tries: 8, total: Duration::from_secs(30) };
-    /// For the first call: a person who named the wrong cluster wants to know now.
-    pub const PROMPT: Self = Self { tries: 2, total: Duration::from_secs(3) };
-}
+/// The longest pause between two tries: closer to the end than that, a server that is away is given up.
+const MOMENT: Duration = Duration::from_secs(5);
 
 /// What is being done, for messages: `create configmaps shop/settings`.
 #[derive(Clone, Copy, Debug)]
@@ -81,6 +67,8 @@ pub(super) struct Call<'a> {
     pub expected: usize,
     /// How many bytes the answer may have.
     pub most: usize,
+    /// When the server is too slow, the caller asks for less instead of again.
+    pub asks_for_less: bool,
 }
 
 impl<'a> Call<'a> {
@@ -102,6 +90,7 @@ impl<'a> Call<'a> {
             patience: Patience::PATIENT,
             expected: 0,
             most: OBJECT_MOST,
+            asks_for_less: false,
         }
     }
 
@@ -118,45 +107,129 @@ impl<'a> Call<'a> {
     }
 }
 
+/// An answer that is a success.
+#[derive(Debug)]
+pub(super) struct Success {
+    pub body: Bytes,
+    /// What the server warns of.
+    pub warnings: Vec<String>,
+}
+
+/// The tries of one call so far.
+struct Course {
+    patience: Patience,
+    attempt: u32,
+    /// Tries that failed while the server answered somebody, and the time they took: they are this call's own failure.
+    own: u32,
+    spent: Duration,
+    /// When the last of them began to count, and how many answers there were by then.
+    since: Instant,
+    answers: u64,
+    /// A try may have had an effect that nobody told us of.
+    uncertain: bool,
+}
+
 impl Cluster {
     /// Sends the call, again where that can help, and returns the body of a success.
     pub(super) async fn call(&self, call: &Call<'_>) -> Result<Bytes, ClusterError> {
-        let started = Instant::now();
-        let mut uncertain = false;
-        let mut attempt = 0;
+        Ok(self.exchange(call).await?.body)
+    }
+
+    /// Sends the call, again where that can help, and returns a success.
+    pub(super) async fn exchange(&self, call: &Call<'_>) -> Result<Success, ClusterError> {
+        let mut course = Course::new(call.patience, self.shared.health.answers());
         loop {
-            attempt += 1;
             let error = match self.attempt(call).await {
-                Ok(body) => return Ok(body),
+                Ok(success) => return Ok(success),
                 Err(error) => error,
             };
-            let left = call.patience.total.saturating_sub(started.elapsed());
-            let pause =
-                pause(&error, attempt).filter(|pause| attempt < call.patience.tries && *pause <= left);
-            let Some(pause) = pause else { return Err(marked(error, uncertain)) };
-            uncertain |= !says_nothing_was_done(&error);
-            tracing::debug!(%error, attempt, ?pause, "trying again");
+            let Some(pause) = self.next_try(call, &error, &mut course) else {
+                return Err(self.give_up(error, &course));
+            };
+            course.uncertain |= !says_nothing_was_done(&error);
+            tracing::debug!(%error, attempt = course.attempt, ?pause, "trying again");
             tokio::time::sleep(pause).await;
         }
     }
 
-    async fn attempt(&self, call: &Call<'_>) -> Result<Bytes, ClusterError> {
+    /// After which pause the call is tried again; None when it is not.
+    fn next_try(&self, call: &Call<'_>, error: &ClusterError, course: &mut Course) -> Option<Duration> {
+        let blame = blame(error, &call.method);
+        let answers = self.shared.health.answers();
+        let waits = course.patience.stays && blame == Blame::Away && answers == course.answers;
+        course.count(answers, !waits);
+        let share = (RandomState::new().build_hasher().finish() % 100) as f64 / 100.0;
+        let pause = pause(error, course.attempt, share);
+        let again = match (blame, error) {
+            (Blame::Final, _) => false,
+            (Blame::Few(tries), _) if course.attempt >= tries => false,
+            (_, ClusterError::Timeout { .. }) if call.asks_for_less => false,
+            (_, ClusterError::Credentials { .. }) if !course.patience.stays => false,
+            // It would be refused here.
+            _ if call.method != Method::GET && !self.fence.is_open() => false,
+            _ if waits => {
+                self.shared.health.away().is_none_or(|away| away.since.elapsed() + pause < AWAY_WITHIN)
+            }
+            _ => course.own < course.patience.tries && course.spent + pause <= course.patience.total,
+        };
+        again.then_some(pause)
+    }
+
+    /// The error in the end.
+    fn give_up(&self, error: ClusterError, course: &Course) -> ClusterError {
+        let ClusterError::Api(mut failure) = error else { return error };
+        let away = self.shared.health.away().is_some_and(|away| away.since.elapsed() + MOMENT >= AWAY_WITHIN);
+        if failure.elsewhere && away {
+            // Whatever stands in front of it answers in its place.
+            let cause = format!("{} ({})", failure.message, failure.code);
+            return ClusterError::Unreachable {
+                server: self.server.to_string(),
+                doing: failure.doing,
+                cause,
+            };
+        }
+        failure.retried = course.uncertain;
+        ClusterError::Api(failure)
+    }
+
+    async fn attempt(&self, call: &Call<'_>) -> Result<Success, ClusterError> {
         let request = call.request()?;
+        let started = Instant::now();
         let exchange = async {
             let response = self.client.send(request).await.map_err(|error| self.broken(call, &error))?;
             self.receive(call, response).await
         };
-        tokio::time::timeout(call.deadline, exchange).await.unwrap_or_else(|_| {
+        let outcome = tokio::time::timeout(call.deadline, exchange).await.unwrap_or_else(|_| {
             Err(ClusterError::Timeout {
                 server: self.server.to_string(),
                 doing: call.doing.to_string(),
                 after: call.deadline,
             })
-        })
+        });
+        self.note(call, &outcome, started.elapsed());
+        outcome
     }
 
-    async fn receive(&self, call: &Call<'_>, response: Response<Body>) -> Result<Bytes, ClusterError> {
+    /// What a try tells of the server, for everybody.
+    fn note(&self, call: &Call<'_>, outcome: &Result<Success, ClusterError>, took: Duration) {
+        let error = match outcome {
+            Ok(_) if call.method == Method::POST => return self.shared.creates.made(took),
+            Ok(_) => return,
+            Err(error) => error,
+        };
+        if blame(error, &call.method) == Blame::Away {
+            self.shared.health.missed(error.in_short());
+            self.shared.creates.refused();
+        } else if error.api().is_some_and(|failure| matches!(failure.code, 429 | 503)) {
+            self.shared.creates.refused();
+        }
+    }
+
+    async fn receive(&self, call: &Call<'_>, response: Response<Body>) -> Result<Success, ClusterError> {
         let (head, mut body) = response.into_parts();
+        if !matches!(head.status.as_u16(), 502..=504) {
+            self.shared.health.answered();
+        }
         let mut bytes = self.buffers.take(call.expected.min(call.most));
         while let Some(frame) = body.frame().await {
             let Ok(data) = frame.map_err(|error| self.broken(call, &error))?.into_data() else { continue };
@@ -167,9 +240,12 @@ impl Cluster {
         }
         let bytes = bytes.freeze();
         if head.status.is_success() {
-            return Ok(bytes);
+            return Ok(Success { body: bytes, warnings: read_warnings(&head.headers) });
         }
         let failure = read_failure(call.doing.to_string(), head.status, &head.headers, &bytes);
+        if !failure.elsewhere {
+            self.shared.health.answered();
+        }
         if failure.code == 401 {
             let server = self.server.to_string();
             return Err(ClusterError::Credentials { server, doing: failure.doing, cause: failure.message });
@@ -192,91 +268,27 @@ impl Cluster {
     }
 }
 
-/// How long to wait before another try; None when another try cannot help.
-fn pause(error: &ClusterError, attempt: u32) -> Option<Duration> {
-    let own = || {
-        let longest = FIRST_PAUSE.saturating_mul(1 << attempt.min(16)).min(LONGEST_PAUSE);
-        // Many calls that were refused together do not come back together.
-        let share = RandomState::new().build_hasher().finish() % 50;
-        longest.mul_f64((50 + share) as f64 / 100.0)
-    };
-    match error {
-        ClusterError::Unreachable { .. } | ClusterError::Timeout { .. } => Some(own()),
-        ClusterError::Api(failure) => match (failure.code, failure.retry_after) {
-            // A server whose revisions are others' never gets there; one that lags does at once.
-            _ if failure.is_ahead_of_server() && attempt > 2 => None,
-            (429 | 503 | 504, None) => Some(own()),
-            (429 | 500 | 503 | 504, Some(asked)) => Some(asked.max(own())),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-/// Whether the failure itself says that the call had no effect.
-fn says_nothing_was_done(error: &ClusterError) -> bool {
-    error.api().is_some_and(|failure| failure.code == 429)
-}
-
-fn marked(mut error: ClusterError, uncertain: bool) -> ClusterError {
-    if let ClusterError::Api(failure) = &mut error {
-        failure.retried = uncertain;
-    }
-    error
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Status {
-    reason: Option<String>,
-    message: Option<String>,
-    details: Option<Details>,
-    metadata: Option<Metadata>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Details {
-    causes: Option<Vec<Cause>>,
-    retry_after_seconds: Option<u64>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Cause {
-    reason: Option<String>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Metadata {
-    r#continue: Option<String>,
-}
-
-fn read_failure(doing: String, code: StatusCode, headers: &HeaderMap, body: &[u8]) -> ApiFailure {
-    let status: Status = serde_json::from_slice(body).unwrap_or_default();
-    let details = status.details.unwrap_or_default();
-    let asked = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
-    let message = status.message.filter(|message| !message.is_empty()).unwrap_or_else(|| {
-        let excerpt: String = String::from_utf8_lossy(body).trim().chars().take(EXCERPT).collect();
-        if excerpt.is_empty() {
-            code.canonical_reason().unwrap_or("no explanation").to_owned()
-        } else {
-            excerpt
+impl Course {
+    fn new(patience: Patience, answers: u64) -> Self {
+        Self {
+            patience,
+            attempt: 0,
+            own: 0,
+            spent: Duration::ZERO,
+            since: Instant::now(),
+            answers,
+            uncertain: false,
         }
-    });
-    ApiFailure {
-        doing,
-        code: code.as_u16(),
-        reason: status.reason.unwrap_or_default(),
-        message,
-        causes: details.causes.unwrap_or_default().into_iter().filter_map(|cause| cause.reason).collect(),
-        retried: false,
-        continue_token: status
-            .metadata
-            .and_then(|metadata| metadata.r#continue)
-            .filter(|token| !token.is_empty()),
-        retry_after: asked.or(details.retry_after_seconds).map(Duration::from_secs),
+    }
+
+    /// A try failed, with so many answers to anybody by now.
+    fn count(&mut self, answers: u64, own: bool) {
+        self.attempt += 1;
+        if own {
+            self.own += 1;
+            self.spent += self.since.elapsed();
+        }
+        (self.since, self.answers) = (Instant::now(), answers);
     }
 }
 

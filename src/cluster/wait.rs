@@ -1,20 +1,90 @@
-//! Waits, each with a deadline, for what the API server does in its own time.
+//! Waits, each with a bound, for what the API server does in its own time.
 //!
 //! By asking again and again: a restore waits seldom, for few things, and for a short while. Custom resources have any
 //! shape under `status`, so what is waited on is read as a tree and nothing in it is taken for granted.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
 use tokio::time::Instant;
 
+use super::error::shorten;
+use super::health::Health;
 use super::request::{Call, Doing};
 use super::{Cluster, ClusterError, KindInfo};
+use crate::model::causes;
 
 /// Before asking again; doubles up to [`LONGEST_PAUSE`]. A CRD is established within some 20 ms, mostly.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 /// A namespace or a finalizer may take long; asking once a second costs nobody anything.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// Events that are looked at for the reason why a claim is not bound.
+const EVENTS: usize = 100;
+
+/// How long the waits of a group may take: as long as one after the other gets done, and never longer than a bound.
+///
+/// Sixty definitions at once take a busy API server a minute and a half; none takes it that long alone. Clones are of one group.
+#[derive(Clone, Debug)]
+pub struct Bound {
+    quiet: Duration,
+    most: Duration,
+    group: Arc<Mutex<Group>>,
+}
+
+#[derive(Debug)]
+struct Group {
+    under_way: usize,
+    progress: Instant,
+}
+
+impl Bound {
+    /// A wait ends when for `quiet` none of the group got done, and after `most`.
+    pub fn new(quiet: Duration, most: Duration) -> Self {
+        Self { quiet, most, group: Arc::new(Mutex::new(Group { under_way: 0, progress: Instant::now() })) }
+    }
+
+    /// Something of the group got done: the others have time anew.
+    pub fn progress(&self) {
+        self.lock().progress = Instant::now();
+    }
+
+    fn begin(&self) -> UnderWay<'_> {
+        let mut group = self.lock();
+        if group.under_way == 0 {
+            group.progress = Instant::now();
+        }
+        group.under_way += 1;
+        UnderWay { bound: self, since: Instant::now() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Group> {
+        self.group.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One wait of a group.
+struct UnderWay<'a> {
+    bound: &'a Bound,
+    since: Instant,
+}
+
+impl UnderWay<'_> {
+    /// How long it may still take; the time that the API server was away does not count.
+    fn left(&self, health: &Health) -> Duration {
+        let quiet_since =
+            health.back().map_or(self.bound.lock().progress, |back| back.max(self.bound.lock().progress));
+        let quiet = self.bound.quiet.saturating_sub(quiet_since.elapsed());
+        quiet.min(self.bound.most.saturating_sub(self.since.elapsed()))
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.bound.lock().under_way -= 1;
+    }
+}
 
 /// What was seen: done, or what is missing.
 enum Seen {
@@ -22,13 +92,21 @@ enum Seen {
     NotYet(String),
 }
 
+/// What is waited for.
+struct Wanted {
+    /// `the namespace shop`.
+    what: String,
+    /// `Active`.
+    state: &'static str,
+}
+
 impl Cluster {
     /// Waits until a CustomResourceDefinition is Established and its kind is served in every version that it says.
-    pub async fn crd_established(&self, name: &str, deadline: Duration) -> Result<(), ClusterError> {
-        let what = format!("the CustomResourceDefinition {name}");
+    pub async fn crd_established(&self, name: &str, bound: &Bound) -> Result<(), ClusterError> {
+        let wanted = Wanted { what: format!("the CustomResourceDefinition {name}"), state: "Established" };
         let path = format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}");
-        wait(&what, "Established", deadline, || async {
-            let Some(crd) = self.look(&path, &what).await? else {
+        let look = || async {
+            let Some(crd) = self.look(&path, &wanted.what).await? else {
                 return Ok(Seen::NotYet("it is not there".to_owned()));
             };
             if let Some(missing) = not_established(&crd) {
@@ -43,42 +121,80 @@ impl Cluster {
                 }
             }
             Ok(Seen::Done)
-        })
-        .await
+        };
+        self.wait(&wanted, bound, look).await
     }
 
     /// Waits until a namespace is Active.
-    pub async fn namespace_active(&self, name: &str, deadline: Duration) -> Result<(), ClusterError> {
-        let what = format!("the namespace {name}");
+    pub async fn namespace_active(&self, name: &str, bound: &Bound) -> Result<(), ClusterError> {
+        let wanted = Wanted { what: format!("the namespace {name}"), state: "Active" };
         let path = format!("/api/v1/namespaces/{name}");
-        wait(&what, "Active", deadline, || async {
-            Ok(match self.look(&path, &what).await? {
+        let look = || async {
+            Ok(match self.look(&path, &wanted.what).await? {
                 Some(namespace) if namespace["status"]["phase"] == "Active" => Seen::Done,
                 Some(namespace) => Seen::NotYet(describe(&namespace)),
                 None => Seen::NotYet("it is not there".to_owned()),
             })
-        })
-        .await
+        };
+        self.wait(&wanted, bound, look).await
     }
 
-    /// Waits until an object is gone.
+    /// Waits until an object is gone; with a uid that very object: one of its name that was made meanwhile is another.
     pub async fn gone(
         &self,
         kind: &KindInfo,
         namespace: Option<&str>,
         name: &str,
-        deadline: Duration,
+        uid: Option<&str>,
+        bound: &Bound,
     ) -> Result<(), ClusterError> {
-        let what = match namespace {
-            Some(namespace) => format!("{} {namespace}/{name}", kind.kind),
-            None => format!("{} {name}", kind.kind),
+        let what = match (namespace, &*kind.name) {
+            (None, "Namespace") => format!("the namespace {name}"),
+            (Some(namespace), _) => format!("{} {namespace}/{name}", kind.kind),
+            (None, _) => format!("{} {name}", kind.kind),
         };
-        let path = kind.path(namespace, Some(name));
-        wait(&what, "deleted", deadline, || async {
-            let object = self.look(&path, &what).await?;
-            Ok(object.map_or(Seen::Done, |object| Seen::NotYet(describe(&object))))
-        })
-        .await
+        let (wanted, path) = (Wanted { what, state: "deleted" }, kind.path(namespace, Some(name)));
+        let look = || async {
+            let object = self.look(&path, &wanted.what).await?;
+            let that = |object: &Value| uid.is_none_or(|uid| object["metadata"]["uid"] == uid);
+            Ok(object.filter(that).map_or(Seen::Done, |object| Seen::NotYet(describe(&object))))
+        };
+        self.wait(&wanted, bound, look).await
+    }
+
+    /// Waits until a claim is bound to its volume; where it is not, the error says what the last event about it said.
+    pub async fn bound(&self, namespace: &str, name: &str, bound: &Bound) -> Result<(), ClusterError> {
+        let wanted = Wanted { what: format!("the claim {namespace}/{name}"), state: "Bound" };
+        let path = format!("/api/v1/namespaces/{namespace}/persistentvolumeclaims/{name}");
+        let look = || async {
+            Ok(match self.look(&path, &wanted.what).await? {
+                Some(claim) if claim["status"]["phase"] == "Bound" => Seen::Done,
+                Some(claim) => Seen::NotYet(describe(&claim)),
+                None => Seen::NotYet("it is not there".to_owned()),
+            })
+        };
+        let mut waited = self.wait(&wanted, bound, look).await;
+        if let Err(ClusterError::NotReady { last, .. }) = &mut waited
+            && let Some(why) = self.why_not_bound(namespace, name).await
+        {
+            *last = format!("{last}: {why}");
+            shorten(last);
+        }
+        waited
+    }
+
+    /// What the controllers last said of a claim that they cannot bind; None when they said nothing.
+    async fn why_not_bound(&self, namespace: &str, name: &str) -> Option<String> {
+        let path = format!(
+            "/api/v1/namespaces/{namespace}/events?limit={EVENTS}\
+             &fieldSelector=involvedObject.kind%3DPersistentVolumeClaim%2CinvolvedObject.name%3D{name}"
+        );
+        let events = self.look(&path, "events").await.ok().flatten()?;
+        let failed =
+            |event: &&Value| matches!(text(&event["reason"]), "FailedBinding" | "ProvisioningFailed");
+        let time = |event: &&Value| text(&event["lastTimestamp"]).to_owned();
+        let last = list(&events["items"]).iter().filter(failed).max_by_key(time)?;
+        Some(text(&last["message"]).to_owned())
     }
 
     /// Reads what is there; None when it is not.
@@ -90,31 +206,45 @@ impl Cluster {
             Err(error) => Err(error),
         }
     }
-}
 
-/// Looks until it is done or the deadline is over; a call that fails for good ends the wait.
-async fn wait<F: Future<Output = Result<Seen, ClusterError>>>(
-    what: &str,
-    state: &'static str,
-    deadline: Duration,
-    look: impl Fn() -> F,
-) -> Result<(), ClusterError> {
-    let started = Instant::now();
-    let mut pause = FIRST_PAUSE;
-    let mut last = "the API server has not answered yet".to_owned();
-    loop {
-        let left = deadline.saturating_sub(started.elapsed());
-        match tokio::time::timeout(left, look()).await {
-            Ok(Ok(Seen::Done)) => return Ok(()),
-            Ok(Ok(Seen::NotYet(missing))) => last = missing,
-            Ok(Err(error)) => return Err(error),
-            Err(_) => {}
+    /// Looks until it is done or the bound is reached. A failure that passes is waited over, any other ends the wait.
+    async fn wait<F: Future<Output = Result<Seen, ClusterError>>>(
+        &self,
+        wanted: &Wanted,
+        bound: &Bound,
+        look: impl Fn() -> F,
+    ) -> Result<(), ClusterError> {
+        let Wanted { what, state } = wanted;
+        let health = &self.shared.health;
+        let under_way = bound.begin();
+        let waiting = self.shared.waits.begin(format!("{what} to be {state}"));
+        let mut pause = FIRST_PAUSE;
+        let mut last = "the API server has not answered yet".to_owned();
+        loop {
+            // A server that is away is waited for by the call itself, which also ends that.
+            let seen = match health.away() {
+                Some(_) => Some(look().await),
+                None => tokio::time::timeout(under_way.left(health), look()).await.ok(),
+            };
+            match seen {
+                Some(Ok(Seen::Done)) => {
+                    bound.progress();
+                    return Ok(());
+                }
+                Some(Ok(Seen::NotYet(missing))) => last = missing,
+                Some(Err(error)) if error.is_about_the_connection() || !error.passes() => return Err(error),
+                Some(Err(error)) => last = causes(&error),
+                None => {}
+            }
+            shorten(&mut last);
+            waiting.say(format!("{what} to be {state}: {last}"));
+            if health.away().is_none() && under_way.left(health) <= pause {
+                let waited = under_way.since.elapsed();
+                return Err(ClusterError::NotReady { what: what.clone(), state, waited, last });
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
-        if started.elapsed() + pause >= deadline {
-            return Err(ClusterError::NotReady { what: what.to_owned(), state, waited: deadline, last });
-        }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 

@@ -14,8 +14,11 @@ pub mod traits;
 pub use item::{ItemKey, Kind};
 pub use made_again::{TOKEN_TYPE, follows_service, is_generated};
 pub use names::{BackupName, InvalidName, ObjectName, RestoreName};
-pub use needs::{ClusterScope, DEFINITIONS, LEADING, NAMESPACES, Needs, Offer, VOLUMES};
-pub use outcome::{Category, Finding, MAX_FINDINGS, Results, Severity, SkipReason, Tally, causes};
+pub use needs::{CLAIMS, ClusterScope, DEFINITIONS, LEADING, NAMESPACES, Needs, Offer, VOLUMES};
+pub use outcome::{
+    Category, Finding, MAX_FINDING_BYTES, MAX_FINDINGS, MAX_MESSAGE, Results, Severity, SkipReason, Tally,
+    causes, cut,
+};
 pub use progress::{Progress, ProgressSnapshot};
 pub use selection::{
     InvalidSelection, KindTerms, LabelOperator, LabelQuery, LabelRequirement, LabelSet, NamePatterns,

@@ -28,6 +28,9 @@ pub const CLUSTER_BINDINGS: &str = "clusterrolebindings.rbac.authorization.k8s.i
 /// The volumes' own kind.
 pub const VOLUMES: &str = "persistentvolumes";
 
+/// The claims' own kind.
+pub const CLAIMS: &str = "persistentvolumeclaims";
+
 /// Rules that bindings name, and that other roles gather by label.
 const CLUSTER_ROLES: &str = "clusterroles.rbac.authorization.k8s.io";
 

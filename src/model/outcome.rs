@@ -10,6 +10,23 @@ use super::{ItemKey, Kind};
 /// Findings kept in full; beyond them only the count grows, so that memory stays flat in a disaster.
 pub const MAX_FINDINGS: usize = 10_000;
 
+/// Bytes of the findings that are kept, as they stand in the results: a quarter of what readers take, so that results can
+/// always be read back.
+pub const MAX_FINDING_BYTES: usize = 16 << 20;
+
+/// Longest message of a finding, in bytes. API servers put whole objects and their differences into theirs.
+pub const MAX_MESSAGE: usize = 2 << 10;
+
+/// A message, cut when it is longer than [`MAX_MESSAGE`], which then shows.
+pub fn cut(message: impl Into<String>) -> String {
+    let mut message = message.into();
+    if message.len() > MAX_MESSAGE {
+        message.truncate(message.floor_char_boundary(MAX_MESSAGE - '…'.len_utf8()));
+        message.push('…');
+    }
+    message
+}
+
 /// Whether a finding makes the run PartiallyFailed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -92,12 +109,12 @@ pub struct Finding {
 impl Finding {
     /// A warning about the run as a whole; narrow it with [`Finding::on_kind`] or [`Finding::on_item`].
     pub fn warning(category: Category, message: impl Into<String>) -> Self {
-        Self { severity: Severity::Warning, category, kind: None, item: None, message: message.into() }
+        Self { severity: Severity::Warning, category, kind: None, item: None, message: cut(message) }
     }
 
     /// An error about the run as a whole; narrow it with [`Finding::on_kind`] or [`Finding::on_item`].
     pub fn error(category: Category, message: impl Into<String>) -> Self {
-        Self { severity: Severity::Error, category, kind: None, item: None, message: message.into() }
+        Self { severity: Severity::Error, category, kind: None, item: None, message: cut(message) }
     }
 
     /// Says which kind it is about.
@@ -149,21 +166,42 @@ pub struct Results {
     pub warnings: u64,
     /// Number of errors, kept or not.
     pub errors: u64,
-    /// The first [`MAX_FINDINGS`] of them.
+    /// The first of them, up to [`MAX_FINDINGS`] and [`MAX_FINDING_BYTES`].
     pub findings: Vec<Finding>,
     /// What was left out, and why: reason, kind, number.
     #[serde(default)]
     pub skipped: Tally,
+    #[serde(skip)]
+    kept: Kept,
 }
+
+/// Bytes of the findings that are kept. They follow from the findings, so that all are equal.
+#[derive(Clone, Copy, Debug, Default)]
+struct Kept(usize);
+
+impl PartialEq for Kept {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Kept {}
 
 impl Results {
     /// Counts a finding and keeps it while there is room.
-    pub fn add(&mut self, finding: Finding) {
+    pub fn add(&mut self, mut finding: Finding) {
         match finding.severity {
             Severity::Warning => self.warnings += 1,
             Severity::Error => self.errors += 1,
         }
-        if self.findings.len() < MAX_FINDINGS {
+        if self.findings.len() >= MAX_FINDINGS {
+            return;
+        }
+        finding.message = cut(finding.message);
+        // A finding always has a JSON form.
+        let bytes = self.kept.0 + serde_json::to_vec(&finding).map_or(MAX_MESSAGE, |text| text.len() + 1);
+        if bytes <= MAX_FINDING_BYTES {
+            self.kept.0 = bytes;
             self.findings.push(finding);
         }
     }
@@ -189,6 +227,8 @@ pub enum SkipReason {
     NotRelated,
     /// A finished Pod or Job.
     Finished,
+    /// It would not be in a new life what it was: a snapshot whose storage is not known.
+    NotRestorable,
     /// It is there already and equal.
     Unchanged,
     /// It is there already and differs; the policy is None.
@@ -207,6 +247,7 @@ impl SkipReason {
             Self::ControlPlaneMakesIt => "the control plane makes it",
             Self::NotRelated => "nothing that was taken needs it",
             Self::Finished => "finished",
+            Self::NotRestorable => "cannot be brought back",
             Self::Unchanged => "there already and equal",
             Self::Exists => "there already and different",
         }
@@ -258,5 +299,29 @@ mod tests {
         }
         assert_eq!(results.errors, MAX_FINDINGS as u64 + 1);
         assert_eq!(results.findings.len(), MAX_FINDINGS);
+    }
+
+    #[test]
+    fn a_long_message_is_cut_where_a_character_ends_and_says_so() {
+        let finding = Finding::warning(Category::Other, format!("a{}", "ü".repeat(MAX_MESSAGE)));
+        assert!(finding.message.len() <= MAX_MESSAGE && finding.message.len() > MAX_MESSAGE - 4);
+        assert!(finding.message.starts_with("aü") && finding.message.ends_with("ü…"));
+        assert_eq!(cut("x".repeat(MAX_MESSAGE)).len(), MAX_MESSAGE);
+        let mut results = Results::default();
+        let message = "y".repeat(MAX_MESSAGE + 1);
+        results.add(Finding { message, ..Finding::error(Category::Other, "") });
+        assert!(results.findings[0].message.ends_with('…'), "also of a finding that was made by hand");
+    }
+
+    #[test]
+    fn findings_are_bounded_in_bytes_as_they_are_stored() {
+        let mut results = Results::default();
+        for _ in 0..MAX_FINDINGS {
+            // Each of these bytes takes six in JSON.
+            results.add(Finding::error(Category::Other, "\u{1}".repeat(MAX_MESSAGE)));
+        }
+        assert_eq!(results.errors, MAX_FINDINGS as u64);
+        let stored = serde_json::to_vec(&results.findings).unwrap().len();
+        assert!(stored <= MAX_FINDING_BYTES + 2 && stored > MAX_FINDING_BYTES / 2, "{stored}");
     }
 }

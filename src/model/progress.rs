@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 #[derive(Debug, Default)]
 pub struct Progress {
     stage: Mutex<String>,
+    waiting: Mutex<Vec<String>>,
     total: AtomicU64,
     done: AtomicU64,
     bytes: AtomicU64,
@@ -17,6 +18,8 @@ pub struct Progress {
 pub struct ProgressSnapshot {
     /// What is being done, in words: `listing pods`.
     pub stage: String,
+    /// What is waited for, by name: `namespace shop to be deleted`.
+    pub waiting: Vec<String>,
     /// Items known so far; grows while kinds are listed.
     pub total: u64,
     /// Items finished.
@@ -30,6 +33,11 @@ impl Progress {
     pub fn stage(&self, stage: impl Into<String>) {
         let mut current = self.stage.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         *current = stage.into();
+    }
+
+    /// Says what is waited for; nothing, when the run goes on.
+    pub fn wait_for(&self, what: Vec<String>) {
+        *self.waiting.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = what;
     }
 
     /// More items are known.
@@ -59,6 +67,7 @@ impl Progress {
     pub fn snapshot(&self) -> ProgressSnapshot {
         ProgressSnapshot {
             stage: self.stage.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone(),
+            waiting: self.waiting.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone(),
             total: self.total.load(Ordering::Relaxed),
             done: self.done.load(Ordering::Relaxed),
             bytes: self.bytes.load(Ordering::Relaxed),

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::error::RestoreError;
 use super::inventory::EntryId;
 use super::outcome::{Act, Action};
-use crate::model::{Finding, ItemKey, Progress, RestoreName, Results};
+use crate::model::{Finding, ItemKey, Progress, RestoreName, Results, cut};
 use crate::telemetry::RunLog;
 
 /// Fastest useful level: the lines are written while items wait.
@@ -69,7 +69,6 @@ pub struct Account<'a> {
 impl<'a> Account<'a> {
     /// An empty account of the restore.
     pub fn open(name: &RestoreName, progress: &'a Progress) -> Result<Self, RestoreError> {
-        let acts = zstd::stream::write::Encoder::new(Vec::new(), LEVEL).map_err(RestoreError::Compressing)?;
         Ok(Self {
             progress,
             log: RunLog::new(format!("restore {name}")).map_err(RestoreError::Compressing)?,
@@ -79,7 +78,7 @@ impl<'a> Account<'a> {
             updated: 0,
             total: 0,
             done: 0,
-            acts,
+            acts: encoder()?,
         })
     }
 
@@ -104,7 +103,8 @@ impl<'a> Account<'a> {
 
     /// An item is dealt with.
     pub fn record(&mut self, done: Done) -> Result<(), RestoreError> {
-        let Done { entry: _, act, findings, bytes } = done;
+        let Done { entry: _, mut act, findings, bytes } = done;
+        act.reason = act.reason.map(cut);
         match act.action {
             Action::Create => self.created += 1,
             Action::Update | Action::Recreate => self.updated += 1,
@@ -123,9 +123,40 @@ impl<'a> Account<'a> {
 
     /// What became of each item, as one zstd frame of NDJSON.
     pub fn take_acts(&mut self) -> Result<Bytes, RestoreError> {
-        let fresh =
-            zstd::stream::write::Encoder::new(Vec::new(), LEVEL).map_err(RestoreError::Compressing)?;
-        let acts = std::mem::replace(&mut self.acts, fresh);
+        let acts = std::mem::replace(&mut self.acts, encoder()?);
         acts.finish().map(Bytes::from).map_err(RestoreError::Compressing)
+    }
+}
+
+/// Compresses the lines; their checksum shows a change of any byte.
+fn encoder() -> Result<zstd::stream::write::Encoder<'static, Vec<u8>>, RestoreError> {
+    let encoder = || {
+        let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), LEVEL)?;
+        encoder.include_checksum(true)?;
+        Ok(encoder)
+    };
+    encoder().map_err(RestoreError::Compressing)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Category, MAX_MESSAGE};
+
+    #[test]
+    fn what_became_of_an_item_is_a_short_line_under_a_checksum() {
+        let progress = Progress::default();
+        let mut account = Account::open(&"back".parse().unwrap(), &progress).unwrap();
+        let item = ItemKey::namespaced(crate::model::Kind::parse("pods"), "shop", "web");
+        let mut done = Done::failed(0, item, Finding::error(Category::Invalid, "x".repeat(8 << 10)), 1);
+        done.act.reason = Some("y".repeat(8 << 10));
+        account.record(done).unwrap();
+        let acts = account.take_acts().unwrap();
+        let text = zstd::decode_all(&*acts).unwrap();
+        assert!(text.len() < MAX_MESSAGE + 500, "{}", text.len());
+        assert!(serde_json::from_slice::<Act>(&text).unwrap().reason.unwrap().ends_with('…'));
+        let mut changed = acts.to_vec();
+        *changed.last_mut().unwrap() ^= 1;
+        assert!(zstd::decode_all(&*changed).is_err());
     }
 }

@@ -1,69 +1,64 @@
-//! One item into the cluster: create it, and when it is there already, do what the policy says.
+//! One item into the cluster: create it, and when it is there already, do what the policy says (`meet`).
 //!
 //! The create comes first: most items are not there, and the API server says so better than a look beforehand, which
-//! would double the requests. Its answer "exists already" comes after validation and admission, so that an item which
-//! is deleted to be created again can be created.
-
-use std::collections::BTreeMap;
-use std::time::Duration;
+//! would double the requests. Whatever the reason for which the API server refuses a create, the item may be that reason
+//! itself: a port that it holds, a default that it is, a quota that it counts in, a limit that is younger than it. So a refusal
+//! leads to a look, too, and only where the item is not there is it an error.
 
 use bytes::Bytes;
 use serde_json::Value;
 
 use super::account::Done;
-use super::compare::{Difference, compare};
 use super::error::RestoreError;
-use super::existing::{Verdict, decide, go_on, is_default_account, merge_account};
 use super::inventory::EntryId;
+use super::links::Link;
+use super::meet::{Live, references};
 use super::outcome::Action;
-use super::prepare::{Owning, Prepared, Ready};
-use super::rewrite::Owner;
-use super::work::{Work, uid_of};
-use crate::cluster::ClusterError;
-use crate::model::{Category, Finding, ItemKey, NAMESPACES, SkipReason, causes};
-
-/// The field manager of what is applied.
-const MANAGER: &str = "ark";
-
-/// How long an item that is being deleted may take: a pod's grace period and some.
-const GONE_WITHIN: Duration = Duration::from_secs(120);
-
-/// How long a namespace that is being deleted may take; Velero waits as long.
-const NAMESPACE_GONE_WITHIN: Duration = Duration::from_secs(600);
+use super::prepare::{Prepared, Ready};
+use super::rewrite::merge_field_owners;
+use super::work::Work;
+use crate::cluster::{ClusterError, Patch, Permit, Written};
+use crate::model::{Category, Finding, NAMESPACES, SkipReason, causes};
 
 /// Tries at one item when it comes and goes under our hands.
 const TRIES: usize = 3;
+
+/// Tries to give the field owners back while others change the item.
+const TRIES_AT_OWNERS: usize = 3;
+
+/// A warning of the API server that tells of lost data begins with one of these; others tell of the item's own ways, and
+/// deprecations of the whole cluster's.
+const LOST: [&str; 2] = ["unknown field", "duplicate field"];
+
+/// What the failure of an item means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Chance {
+    /// An item that fails for a reason that may pass is tried again later.
+    First,
+    /// Failed is failed.
+    Last,
+}
 
 /// What an item came to.
 pub enum Applied {
     /// It is dealt with.
     Done(Done),
-    /// It waits for its owner.
+    /// It comes when the others of its class are there.
     Later(EntryId),
-}
-
-/// An item of the cluster, as it compares.
-pub struct Live {
-    /// Its uid.
-    pub uid: Option<String>,
-    /// Whether it is being deleted.
-    pub deleting: bool,
-    /// Whether an earlier attempt of this restore made it.
-    pub restored: bool,
-    /// How it differs from the item to be made.
-    pub difference: Difference,
-    /// The item to be made, where what is there has a say in it.
-    merged: Option<Value>,
+    /// It failed for a reason that may pass.
+    Again(EntryId, Finding),
 }
 
 /// What a write came to, when it did not fail.
-enum Met {
+pub enum Met {
+    /// It is dealt with: what was done, why, and what a person should know.
     Done(Action, Option<String>, Vec<Finding>),
+    /// It came or went meanwhile.
     TryAgain,
 }
 
 impl Work<'_> {
-    /// Restores one item.
+    /// Restores one item. `put_off`: whether it was put off before, until the others of its class are there.
     ///
     /// # Errors
     /// When the cluster as a whole fails; what concerns the item is in its findings.
@@ -71,28 +66,35 @@ impl Work<'_> {
         &self,
         id: EntryId,
         body: Result<Bytes, Finding>,
-        owning: Owning,
+        chance: Chance,
+        put_off: bool,
     ) -> Result<Applied, RestoreError> {
         let entry = self.source.inventory.entry(id);
         let item = || self.source.inventory.key(entry);
-        let done = match body.and_then(|body| self.prepare(id, &body, owning)) {
-            Ok(Prepared::Later) => return Ok(Applied::Later(id)),
+        // Before the body is parsed, so that no more trees are in memory than creates are under way.
+        let mut permit = Some(self.pace.permit().await);
+        let done = match body.and_then(|body| self.prepare(id, &body)) {
             Ok(Prepared::Skip(reason, why)) => {
                 let mut done = Done::new(id, item(), Action::Skip(reason), entry.size);
-                if let (SkipReason::Exists, Some(why)) = (reason, &why) {
+                if let (SkipReason::Exists | SkipReason::NotRestorable, Some(why)) = (reason, &why) {
                     let message = format!("it was not restored: {why}");
                     done.findings.push(Finding::warning(Category::Conflict, message).on_item(item()));
                 }
                 done.act.reason = why;
                 done
             }
-            Ok(Prepared::Ready(ready)) => match self.put(&ready).await {
+            Ok(Prepared::Ready(ready)) if ready.takes && !put_off => return Ok(Applied::Later(id)),
+            Ok(Prepared::Ready(ready)) => match self.put(&ready, &mut permit).await {
                 Ok(done) => done,
                 Err(error) if error.is_about_the_connection() => {
                     return Err(RestoreError::Cluster { doing: "creating items", source: error });
                 }
                 Err(error) => {
-                    Done::failed(id, item(), ready.error(error.category(), causes(&error)), entry.size)
+                    let finding = ready.error(error.category(), causes(&error));
+                    if error.passes() && chance == Chance::First {
+                        return Ok(Applied::Again(id, finding));
+                    }
+                    Done::failed(id, item(), finding, entry.size)
                 }
             },
             Err(finding) => Done::failed(id, item(), finding, entry.size),
@@ -103,17 +105,19 @@ impl Work<'_> {
         Ok(Applied::Done(done))
     }
 
-    async fn put(&self, ready: &Ready<'_>) -> Result<Done, ClusterError> {
-        if let Some((category, why)) =
+    async fn put(&self, ready: &Ready<'_>, permit: &mut Option<Permit>) -> Result<Done, ClusterError> {
+        if let Some((_, why)) =
             ready.target.namespace.as_ref().and_then(|name| self.broken_namespaces.get(name))
         {
-            let finding = ready.error(*category, format!("its namespace cannot be had: {why}"));
-            return Ok(Done::failed(ready.entry, ready.item.clone(), finding, ready.bytes));
+            // The namespace's own finding tells of it once, and not once for each of its items.
+            let mut done = Done::new(ready.entry, ready.item.clone(), Action::Fail, ready.bytes);
+            done.act.reason = Some(format!("its namespace cannot be had: {why}"));
+            return Ok(done);
         }
         let mut tries = 0;
         let (action, reason, mut findings) = loop {
             tries += 1;
-            match self.create_or_meet(ready, tries == TRIES).await? {
+            match self.create_or_meet(ready, permit, tries == TRIES).await? {
                 Met::Done(action, reason, findings) => break (action, reason, findings),
                 Met::TryAgain => {}
             }
@@ -129,118 +133,144 @@ impl Work<'_> {
         Ok(done)
     }
 
-    async fn create_or_meet(&self, ready: &Ready<'_>, last: bool) -> Result<Met, ClusterError> {
-        match self.create(ready).await {
-            Ok(()) => Ok(Met::Done(Action::Create, None, Vec::new())),
-            Err(error) if error.is_already_exists() => match self.look(ready).await? {
-                // A lost answer is repeated, and then meets what it made itself.
-                Some(live) if error.may_be_own() && live.difference.is_none() => {
-                    self.arrived(ready, live.uid.as_deref());
-                    Ok(Met::Done(Action::Create, None, Vec::new()))
-                }
-                Some(live) if live.deleting => {
-                    self.wait_gone(ready).await?;
-                    if last { Err(error) } else { Ok(Met::TryAgain) }
-                }
-                Some(live) => self.meet(ready, &live).await,
-                None if last => Err(error),
-                None => Ok(Met::TryAgain),
-            },
-            Err(error) => Err(error),
+    async fn create_or_meet(
+        &self,
+        ready: &Ready<'_>,
+        permit: &mut Option<Permit>,
+        last: bool,
+    ) -> Result<Met, ClusterError> {
+        let error = match self.create(ready, permit).await {
+            Ok(findings) => return Ok(Met::Done(Action::Create, None, findings)),
+            Err(error) => error,
+        };
+        if !error.is_already_exists() && !error.may_be_there() {
+            return Err(error);
+        }
+        let seen = match self.look(ready).await {
+            Ok(seen) => seen,
+            // The refusal says more than that the look failed, too.
+            Err(_) if !error.is_already_exists() => return Err(error),
+            Err(second) => return Err(second),
+        };
+        match seen {
+            // A lost answer is repeated, and then meets what it made itself.
+            Some(live) if error.may_be_own() && live.difference.is_none() => {
+                self.made(ready, &live.uid, &live.version, Some(&live)).await;
+                Ok(Met::Done(Action::Create, None, Vec::new()))
+            }
+            Some(live) if live.deleting => {
+                self.wait_gone(ready, &live).await?;
+                if last { Err(error) } else { Ok(Met::TryAgain) }
+            }
+            Some(live) => self.meet(ready, &live).await,
+            None if last || !error.is_already_exists() => Err(error),
+            None => Ok(Met::TryAgain),
         }
     }
 
-    /// The item is there: leaves it, changes it, or makes it anew.
-    async fn meet(&self, ready: &Ready<'_>, live: &Live) -> Result<Met, ClusterError> {
-        let Ready { target, info, .. } = ready;
-        let namespace = target.namespace.as_deref();
-        self.arrived(ready, live.uid.as_deref());
-        let verdict = self.judge(ready, live);
-        let differs = || Some(format!("differs in {}", live.difference.describe()));
-        Ok(match verdict {
-            Verdict::Restored => {
-                let why = "an earlier attempt of this restore made it";
-                Met::Done(Action::Create, Some(why.to_owned()), Vec::new())
+    /// Creates the item; it returns what a person should know of it. The permit is for the create alone: what follows may wait.
+    pub async fn create(
+        &self,
+        ready: &Ready<'_>,
+        permit: &mut Option<Permit>,
+    ) -> Result<Vec<Finding>, ClusterError> {
+        let namespace = ready.target.namespace.as_deref();
+        let made = self.cluster.create(ready.info, namespace, ready.bytes()).await;
+        *permit = None;
+        let Written { uid, resource_version, warnings } = made?;
+        if ready.target.kind.as_str() == NAMESPACES {
+            self.made_namespaces.add(&ready.target.name);
+        }
+        let mut findings = self.lost(ready, &warnings);
+        findings.extend(self.made(ready, &uid, &resource_version, None).await);
+        Ok(findings)
+    }
+
+    /// What follows a create: owners that wait for the item, references that it waits for, field owners, its volume.
+    async fn made(
+        &self,
+        ready: &Ready<'_>,
+        uid: &str,
+        version: &str,
+        live: Option<&Live>,
+    ) -> Option<Finding> {
+        let entry = self.source.inventory.entry(ready.entry);
+        self.owners.arrived(entry.uid, uid);
+        self.free_volume(ready, uid).await;
+        let given = self.give_fields_back(ready, uid, version).await;
+        let (version, finding) = match given {
+            Ok(version) => (version, None),
+            Err(error) => {
+                let message = format!(
+                    "it was restored, but who owns its fields could not be given back, so that the next server-side apply may meet a conflict with `ark`: {}",
+                    causes(&error)
+                );
+                (None, Some(ready.warning(error.category(), message)))
             }
-            Verdict::Unchanged => Met::Done(Action::Skip(SkipReason::Unchanged), None, Vec::new()),
-            Verdict::Leave | Verdict::Protect => {
-                let warnings =
-                    verdict.warning(&live.difference).map(|text| ready.warning(Category::Conflict, text));
-                Met::Done(Action::Skip(SkipReason::Exists), differs(), warnings.into_iter().collect())
-            }
-            Verdict::Update => {
-                let body =
-                    live.merged.as_ref().map_or_else(|| ready.bytes(), |merged| merged.to_string().into());
-                self.cluster.apply(info, namespace, &target.name, body, MANAGER, true).await?;
-                Met::Done(Action::Update, differs(), Vec::new())
-            }
-            Verdict::Recreate => {
-                self.cluster.delete(info, namespace, &target.name, live.uid.as_deref()).await?;
-                self.wait_gone(ready).await?;
-                match self.create(ready).await {
-                    Ok(()) => Met::Done(Action::Recreate, differs(), Vec::new()),
-                    Err(error) => {
-                        let message = format!(
-                            "it was deleted to be made anew, and that failed, so that it is gone from the cluster; it is in the backup, restore it again: {}",
-                            causes(&error)
-                        );
-                        let finding = ready.error(error.category(), message);
-                        Met::Done(Action::Fail, differs(), vec![finding])
+        };
+        let link = Link {
+            entry: ready.entry,
+            target: ready.target.clone(),
+            uid: uid.to_owned(),
+            version: version.unwrap_or_else(|| version_or_none(live)),
+            references: references(live.map_or(&ready.body, |live| &live.object)),
+            awaited: ready.awaited.clone(),
+            met: false,
+        };
+        self.links.add(link, entry.uid);
+        finding
+    }
+
+    /// Notes who owned which fields, so that server-side applies go on as if there had been no restore. Returns the item's
+    /// resourceVersion after that.
+    async fn give_fields_back(
+        &self,
+        ready: &Ready<'_>,
+        uid: &str,
+        version: &str,
+    ) -> Result<Option<String>, ClusterError> {
+        let Some(stored) = &ready.field_owners else { return Ok(Some(version.to_owned())) };
+        let (target, namespace) = (&ready.target, ready.target.namespace.as_deref());
+        let (mut owners, mut version) = (stored.clone(), version.to_owned());
+        for tried in 1..=TRIES_AT_OWNERS {
+            let metadata =
+                serde_json::json!({"uid": uid, "resourceVersion": version, "managedFields": owners});
+            let patch = Patch::Merge(serde_json::json!({ "metadata": metadata }).to_string());
+            match self.cluster.patch(ready.info, namespace, &target.name, &patch).await {
+                Ok(written) => return Ok(Some(written.resource_version)),
+                // Somebody has written meanwhile: whoever it was owns what was written.
+                Err(error) if error.is_conflict() && tried < TRIES_AT_OWNERS => {
+                    let Some(live) = self.cluster.get(ready.info, namespace, &target.name).await? else {
+                        return Ok(None);
+                    };
+                    let live: Value = serde_json::from_slice(&live).unwrap_or_default();
+                    if live["metadata"]["uid"] != uid {
+                        return Ok(None);
                     }
+                    version = live["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned();
+                    owners = merge_field_owners(stored, &live["metadata"]["managedFields"]);
                 }
+                Err(error) if error.is_not_found() => return Ok(None),
+                Err(error) => return Err(error),
             }
-        })
-    }
-
-    async fn create(&self, ready: &Ready<'_>) -> Result<(), ClusterError> {
-        let made = self.cluster.create(ready.info, ready.target.namespace.as_deref(), ready.bytes()).await?;
-        self.arrived(ready, uid_of(&made).as_deref());
-        Ok(())
-    }
-
-    /// Looks at the item in the cluster; None when it is not there.
-    pub async fn look(&self, ready: &Ready<'_>) -> Result<Option<Live>, ClusterError> {
-        let target = &ready.target;
-        let found = self.cluster.get(ready.info, target.namespace.as_deref(), &target.name).await?;
-        Ok(found.map(|body| {
-            let live: Value = serde_json::from_slice(&body).unwrap_or_default();
-            let text =
-                |key: &str| live.get("metadata").and_then(|data| data.get(key)).and_then(Value::as_str);
-            let restored = self.earlier.as_ref().is_some_and(|earlier| earlier.made(&labels(&live)));
-            let (uid, deleting) = (text("uid").map(str::to_owned), text("deletionTimestamp").is_some());
-            let merged = is_default_account(target).then(|| merge_account(&ready.body, &live));
-            let difference = self.compare(target, merged.as_ref().unwrap_or(&ready.body), live);
-            Live { uid, deleting, restored, difference, merged }
-        }))
-    }
-
-    fn compare(&self, target: &ItemKey, wanted: &Value, live: Value) -> Difference {
-        let keep = |uid: &str| Owner::New(uid.to_owned());
-        match self.plain.rewrite(&target.kind, target, live, &keep) {
-            Ok(live) => compare(&target.kind, wanted, &live.body),
-            Err(error) => Difference { changed: vec![causes(&error)], extra: Vec::new() },
         }
+        Ok(None)
     }
 
-    /// What the policy says about an item that is there.
-    pub fn judge(&self, ready: &Ready<'_>, live: &Live) -> Verdict {
-        let standing = self.source.inventory.entry(ready.entry).standing;
-        let verdict = decide(&ready.target, standing, &live.difference, self.policy);
-        if live.restored { go_on(verdict) } else { verdict }
-    }
-
-    fn arrived(&self, ready: &Ready<'_>, uid: Option<&str>) {
-        self.owners.arrived(self.source.inventory.entry(ready.entry).uid, uid.unwrap_or_default());
-    }
-
-    async fn wait_gone(&self, ready: &Ready<'_>) -> Result<(), ClusterError> {
-        let target = &ready.target;
-        let within = if target.kind.as_str() == NAMESPACES { NAMESPACE_GONE_WITHIN } else { GONE_WITHIN };
-        self.cluster.gone(ready.info, target.namespace.as_deref(), &target.name, within).await
+    /// What the API server warns of: fields that it does not know were dropped.
+    pub fn lost(&self, ready: &Ready<'_>, warnings: &[String]) -> Vec<Finding> {
+        let told = warnings.iter().filter(|warning| LOST.iter().any(|lost| warning.starts_with(lost)));
+        let finding = |warning: &String| {
+            let message = format!(
+                "the cluster dropped a part of it ({warning}): its API server or its definition is older than, or other than, what the backup was made of"
+            );
+            ready.warning(Category::Invalid, message)
+        };
+        told.map(finding).collect()
     }
 
     /// Writes the status that the item had, where that is asked for; what goes wrong is a finding.
-    async fn restore_status(&self, ready: &Ready<'_>) -> Option<Finding> {
+    pub async fn restore_status(&self, ready: &Ready<'_>) -> Option<Finding> {
         let status = ready.status.as_ref()?;
         let (target, body) = (&ready.target, serde_json::json!({ "status": status }).to_string());
         let written =
@@ -251,8 +281,6 @@ impl Work<'_> {
     }
 }
 
-fn labels(object: &Value) -> BTreeMap<String, String> {
-    let labels = object.get("metadata").and_then(|metadata| metadata.get("labels")?.as_object());
-    let text = |(label, value): (&String, &Value)| Some((label.clone(), value.as_str()?.to_owned()));
-    labels.into_iter().flatten().filter_map(text).collect()
+fn version_or_none(live: Option<&Live>) -> String {
+    live.map(|live| live.version.clone()).unwrap_or_default()
 }

@@ -5,11 +5,23 @@
 
 use serde_json::{Map, Value};
 
+use super::rewrite::{LAST_APPLIED, OwnerView, Rewritten};
 use crate::api::{BACKUP_NAME_LABEL, RESTORE_NAME_LABEL};
 use crate::model::Kind;
 
 /// Differing paths that are named; the first few tell enough.
 const NAMED: usize = 3;
+
+/// An item as it would be made.
+#[derive(Clone, Copy, Debug)]
+pub struct Intended<'a> {
+    /// The object.
+    pub body: &'a Value,
+    /// References to owners that are to come, as in [`Rewritten::awaited`].
+    pub awaited: &'a [Value],
+    /// The status that is to be written, where that is asked for.
+    pub status: Option<&'a Value>,
+}
 
 /// How an item that is there differs from the one that would be made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,18 +46,33 @@ impl Difference {
     }
 }
 
-/// Compares the item as it would be made with the one that is there.
-pub fn compare(kind: &Kind, wanted: &Value, live: &Value) -> Difference {
+/// Compares an item as it would be made with the one that is there, which [`super::rewrite::Rewriter::plain`] has rewritten.
+pub fn compare(kind: &Kind, wanted: Intended<'_>, live: &Rewritten) -> Difference {
     let mut difference = Difference::default();
-    let (Some(wanted), Some(live)) = (wanted.as_object(), live.as_object()) else { return difference };
-    for key in keys(wanted, live) {
-        let (wanted, live) = (wanted.get(key), live.get(key));
+    let (Some(body), Some(there)) = (wanted.body.as_object(), live.body.as_object()) else {
+        return difference;
+    };
+    for key in keys(body, there) {
+        let (one, other) = (body.get(key), there.get(key));
         match key {
-            "apiVersion" | "kind" | "status" => {}
-            "revision" if counts_on(kind, wanted, live) => {}
-            "metadata" => compare_metadata(wanted, live, &mut difference),
-            _ => Walk { kind, difference: &mut difference }.value(key, wanted, live),
+            "apiVersion" | "kind" => {}
+            "revision" if counts_on(kind, one, other) => {}
+            // The controller puts them together from the roles that it aggregates.
+            "rules" if is_aggregated(kind, body) => {}
+            "metadata" => {
+                compare_maps(one, other, &mut difference);
+                compare_owners(one, wanted.awaited, other, &mut difference);
+                compare_finalizers(one, other, &mut difference);
+            }
+            _ => Walk { kind, difference: &mut difference }.value(key, one, other),
         }
+    }
+    if let Some(status) = wanted.status {
+        let there = live.status.as_ref().or_else(|| there.get("status"));
+        let mut found = Difference::default();
+        Walk { kind, difference: &mut found }.value("status", Some(status), there);
+        // Controllers go on writing; what they add takes nothing away.
+        difference.changed.extend(found.changed);
     }
     difference
 }
@@ -56,8 +83,14 @@ fn counts_on(kind: &Kind, wanted: Option<&Value>, live: Option<&Value>) -> bool 
     kind.as_str() == "controllerrevisions.apps" && number(live) >= number(wanted)
 }
 
-/// Of the metadata only labels and annotations are a person's; annotations are also where controllers keep notes.
-fn compare_metadata(wanted: Option<&Value>, live: Option<&Value>, difference: &mut Difference) {
+/// Whether a ClusterRole gathers its rules from others.
+pub fn is_aggregated(kind: &Kind, role: &Map<String, Value>) -> bool {
+    kind.as_str() == "clusterroles.rbac.authorization.k8s.io"
+        && role.get("aggregationRule").is_some_and(|rule| !rule.is_null())
+}
+
+/// Of the metadata labels and annotations are a person's; annotations are also where controllers keep notes.
+fn compare_maps(wanted: Option<&Value>, live: Option<&Value>, difference: &mut Difference) {
     let map = |side: Option<&Value>, key: &str| -> Map<String, Value> {
         side.and_then(|metadata| metadata.get(key)?.as_object().cloned()).unwrap_or_default()
     };
@@ -75,12 +108,64 @@ fn compare_metadata(wanted: Option<&Value>, live: Option<&Value>, difference: &m
     }
 }
 
+/// An owner that is to come has no uid yet. A controller that is an owner in the cluster only has adopted the item.
+fn compare_owners(
+    wanted: Option<&Value>,
+    awaited: &[Value],
+    live: Option<&Value>,
+    difference: &mut Difference,
+) {
+    let (wanted, live) = (list(wanted, "ownerReferences"), list(live, "ownerReferences"));
+    let same = |one: &Value, other: &Value, with_uid: bool| {
+        let (Some(one), Some(other)) = (OwnerView::read(one), OwnerView::read(other)) else { return false };
+        one.is_same_object(&other) && (!with_uid || one.uid == other.uid)
+    };
+    let path = |reference: &Value| {
+        let owner = OwnerView::read(reference);
+        format!("metadata.ownerReferences[{}]", owner.map(|owner| owner.to_string()).unwrap_or_default())
+    };
+    for (references, with_uid) in [(wanted, true), (awaited, false)] {
+        let missing = |one: &&Value| !live.iter().any(|other| same(one, other, with_uid));
+        difference.changed.extend(references.iter().filter(missing).map(path));
+    }
+    let unknown = |other: &&Value| {
+        let adopted = other.get("controller").and_then(Value::as_bool) == Some(true);
+        !adopted && !wanted.iter().chain(awaited).any(|one| same(one, other, false))
+    };
+    difference.extra.extend(live.iter().filter(unknown).map(path));
+}
+
+/// Controllers add finalizers to what they look after, so that only a missing one counts, and none of Kubernetes' own.
+fn compare_finalizers(wanted: Option<&Value>, live: Option<&Value>, difference: &mut Difference) {
+    let live = list(live, "finalizers");
+    let missing = |one: &&Value| !live.contains(one) && !one.as_str().is_some_and(is_kubernetes_own);
+    difference.changed.extend(
+        list(wanted, "finalizers")
+            .iter()
+            .filter(missing)
+            .map(|one| format!("metadata.finalizers[{}]", one.as_str().unwrap_or_default())),
+    );
+}
+
+/// Whether Kubernetes or a part of it sets the finalizer by itself.
+fn is_kubernetes_own(finalizer: &str) -> bool {
+    let domain = finalizer.split('/').next().unwrap_or_default();
+    !finalizer.contains('/')
+        || ["kubernetes.io", "k8s.io"]
+            .iter()
+            .any(|own| domain.strip_suffix(own).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
+}
+
+fn list<'a>(metadata: Option<&'a Value>, field: &str) -> &'a [Value] {
+    metadata.and_then(|metadata| metadata.get(field)?.as_array()).map(Vec::as_slice).unwrap_or_default()
+}
+
 /// Ours, or a controller's, which change without anybody's doing.
-fn is_a_note(key: &str) -> bool {
+pub fn is_a_note(key: &str) -> bool {
     const NOTES: [&str; 7] = [
         RESTORE_NAME_LABEL,
         BACKUP_NAME_LABEL,
-        "kubectl.kubernetes.io/last-applied-configuration",
+        LAST_APPLIED,
         "deployment.kubernetes.io/",
         "deprecated.daemonset.template.generation",
         "endpoints.kubernetes.io/",
@@ -110,7 +195,7 @@ impl Walk<'_> {
             }
             (Some(wanted), Some(live)) if wanted == live => {}
             (Some(wanted), None) if is_empty(wanted) => {}
-            (None, Some(live)) if is_empty(live) => {}
+            (None, Some(live)) if is_empty(live) || self.is_allotted(path) => {}
             (None, Some(_)) => self.difference.extra.push(path.to_owned()),
             (Some(_), _) => self.difference.changed.push(path.to_owned()),
             (None, None) => {}
@@ -121,15 +206,34 @@ impl Walk<'_> {
     fn is_set_by_others(&self, path: &str) -> bool {
         let field = path.rsplit('.').next().unwrap_or(path);
         let set = match self.kind.as_str() {
-            "persistentvolumeclaims" => path == "spec.volumeName",
             "persistentvolumes" => matches!(path, "spec.claimRef.uid" | "spec.claimRef.resourceVersion"),
             "serviceaccounts" => path == "secrets",
             "namespaces" => path == "spec.finalizers",
             "pods" => matches!(path, "spec.nodeName" | "spec.tolerations" | "spec.priority"),
-            "services" => matches!(path, "spec.clusterIP" | "spec.clusterIPs" | "spec.healthCheckNodePort"),
             _ => false,
         };
         set || field == "caBundle"
+    }
+
+    /// What the cluster allots to an item that does not ask for something else.
+    fn is_allotted(&self, path: &str) -> bool {
+        let field = path.rsplit('.').next().unwrap_or(path);
+        match self.kind.as_str() {
+            "services" => matches!(
+                field,
+                "clusterIP"
+                    | "clusterIPs"
+                    | "ipFamilies"
+                    | "ipFamilyPolicy"
+                    | "healthCheckNodePort"
+                    | "nodePort"
+            ),
+            // A claim that lost its source, or had none yet, may have been filled from one all the same.
+            "persistentvolumeclaims" => {
+                matches!(path, "spec.volumeName" | "spec.dataSource" | "spec.dataSourceRef")
+            }
+            _ => false,
+        }
     }
 }
 
@@ -150,58 +254,4 @@ fn keys<'a>(one: &'a Map<String, Value>, other: &'a Map<String, Value>) -> impl 
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn differ(kind: &str, wanted: Value, live: Value) -> Difference {
-        compare(&Kind::parse(kind), &wanted, &live)
-    }
-
-    #[test]
-    fn what_servers_and_controllers_add_is_no_difference() {
-        for (kind, wanted, live) in [
-            (
-                "configmaps",
-                json!({"metadata": {"name": "a", "labels": {RESTORE_NAME_LABEL: "one"}}, "data": {"k": "v"}}),
-                json!({"metadata": {"name": "a", "uid": "u", "annotations": {"controller": "note"}, "labels": {RESTORE_NAME_LABEL: "two"}}, "data": {"k": "v"}}),
-            ),
-            (
-                "persistentvolumeclaims",
-                json!({"spec": {"resources": {}}}),
-                json!({"spec": {"volumeName": "pv-1"}}),
-            ),
-            (
-                "deployments.apps",
-                json!({"metadata": {"annotations": {"deployment.kubernetes.io/revision": "3"}}}),
-                json!({"metadata": {"annotations": {"deployment.kubernetes.io/revision": "1"}}, "status": {"replicas": 1}}),
-            ),
-            (
-                "serviceaccounts",
-                json!({"metadata": {"name": "a"}}),
-                json!({"metadata": {"name": "a"}, "secrets": [{"name": "a-token"}]}),
-            ),
-        ] {
-            assert!(differ(kind, wanted.clone(), live.clone()).is_none(), "{kind} {wanted} {live}");
-        }
-    }
-
-    #[test]
-    fn a_revision_that_was_counted_anew_falls_back_and_one_that_went_on_is_let_be() {
-        let revision = |number: u64| json!({"revision": number, "data": {"spec": 1}});
-        let differ = |live| differ("controllerrevisions.apps", revision(3), revision(live)).changed;
-        assert_eq!((differ(1), differ(3), differ(4)), (vec!["revision".to_owned()], vec![], vec![]));
-    }
-
-    #[test]
-    fn what_a_person_changed_is_named_by_its_path() {
-        let wanted = json!({"metadata": {"labels": {"app": "web"}}, "spec": {"replicas": 1, "ports": [{"port": 1}], "list": [1]}, "data": {"a": "1"}});
-        let live = json!({"metadata": {"labels": {"app": "web", "x": "y"}}, "spec": {"replicas": 2, "ports": [{"port": 2}], "list": [1, 2]}, "data": {"a": "1", "b": "2"}});
-        let Difference { changed, extra } = differ("things", wanted.clone(), live);
-        assert_eq!(changed, ["spec.list", "spec.ports[0].port", "spec.replicas"]);
-        assert_eq!(extra, ["data.b", "metadata.labels[x]"]);
-        let gone = differ("things", wanted, json!({"metadata": {"labels": {}}, "spec": {}}));
-        assert_eq!(gone.describe(), "data, metadata.labels[app], spec.list, …");
-    }
-}
+mod tests;

@@ -25,7 +25,7 @@ pub enum RestoreError {
     Bucket(#[from] BucketError),
     /// A Schedule has no backup to restore from.
     #[error(
-        "no completed backup of the schedule `{schedule}`{when} is in {location}; list what is there with `ark bucket list`"
+        "no completed backup of the schedule `{schedule}`{when} is in {location}; list what is there with `ark bucket list`{passed_over}"
     )]
     NoBackup {
         /// The Schedule.
@@ -34,6 +34,8 @@ pub enum RestoreError {
         when: String,
         /// Where was looked.
         location: String,
+        /// The first that could not be read, and why.
+        passed_over: String,
     },
     /// A target namespace is not empty, and the restore asks for that.
     #[error(

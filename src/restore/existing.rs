@@ -7,23 +7,100 @@ use serde_json::Value;
 use super::compare::Difference;
 use super::select::Standing;
 use crate::api::{BACKUP_NAME_LABEL, ExistingResourcePolicy as Policy, RESTORE_NAME_LABEL, label_value};
-use crate::model::{DEFINITIONS, ItemKey, NAMESPACES};
+use crate::model::{DEFINITIONS, ItemKey, Kind, NAMESPACES};
+
+mod update;
+
+pub use update::as_update;
 
 /// What to do about an item that is there already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is as it should be.
+    /// It is as it should be, or nobody asked for it itself.
     Unchanged,
     /// It differs and is left as it is.
-    Leave,
-    /// It differs, and the policy would delete it; but with it would go what no restore brings back.
-    Protect,
+    Leave(Reason),
     /// It is made as it was in the backup, in place.
     Update,
     /// It is deleted and created.
     Recreate,
     /// An earlier attempt of this restore made it.
     Restored,
+}
+
+/// Why an item that differs is left as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The policy says so.
+    Policy,
+    /// The policy would delete it, but with it would go what no restore brings back.
+    Data,
+    /// The namespace mapping changed an item that all namespaces share.
+    Mapped,
+    /// It is a definition that has versions which the backup does not know.
+    Versions,
+}
+
+/// What must be known of an item that is there, beside how it differs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// Whether the namespace mapping changed a cluster-scoped item.
+    pub mapped: bool,
+    /// Whether the definition would have fewer versions than it has.
+    pub fewer_versions: bool,
+    /// Whether this restore, or an earlier attempt of it, made the item's namespace.
+    pub made_namespace: bool,
+    /// Whether an operator looks after it and may take away more than the item when it is deleted.
+    pub finalized: bool,
+    /// Whether claims belong to it, which would be deleted with it.
+    pub owns_claims: bool,
+}
+
+impl Facts {
+    /// What the two bodies say; the rest is for the caller to add. `live`: as the API server sent it.
+    pub fn read(kind: &Kind, wanted: &Value, live: &Value) -> Self {
+        let metadata = live.get("metadata");
+        let finalizers = metadata.and_then(|metadata| metadata.get("finalizers")?.as_array());
+        Self {
+            fewer_versions: kind.as_str() == DEFINITIONS && has_fewer_versions(wanted, live),
+            finalized: !is_built_in(kind) && finalizers.is_some_and(|finalizers| !finalizers.is_empty()),
+            ..Self::default()
+        }
+    }
+}
+
+fn has_fewer_versions(wanted: &Value, live: &Value) -> bool {
+    let versions = |definition: &Value| -> Vec<String> {
+        let versions = definition.get("spec").and_then(|spec| spec.get("versions")?.as_array());
+        let name = |version: &Value| Some(version.get("name")?.as_str()?.to_owned());
+        versions.into_iter().flatten().filter_map(name).collect()
+    };
+    let wanted = versions(wanted);
+    versions(live).iter().any(|version| !wanted.contains(version))
+}
+
+/// Whether the kind is Kubernetes' own. Groups without a dot are; of the others, only these are.
+fn is_built_in(kind: &Kind) -> bool {
+    const GROUPS: [&str; 17] = [
+        "admissionregistration.k8s.io",
+        "apiextensions.k8s.io",
+        "apiregistration.k8s.io",
+        "authentication.k8s.io",
+        "authorization.k8s.io",
+        "certificates.k8s.io",
+        "coordination.k8s.io",
+        "discovery.k8s.io",
+        "events.k8s.io",
+        "flowcontrol.apiserver.k8s.io",
+        "internal.apiserver.k8s.io",
+        "networking.k8s.io",
+        "node.k8s.io",
+        "rbac.authorization.k8s.io",
+        "resource.k8s.io",
+        "scheduling.k8s.io",
+        "storage.k8s.io",
+    ];
+    !kind.group().contains('.') || GROUPS.contains(&kind.group())
 }
 
 /// What a restore that goes on after an interruption has made before, told by the labels that it puts on everything.
@@ -46,31 +123,60 @@ impl Earlier {
     }
 }
 
-/// Decides. `standing`: whether the item is selected itself; a namespace that only is needed may be as it likes.
-pub fn decide(item: &ItemKey, standing: Standing, difference: &Difference, policy: Policy) -> Verdict {
+/// Decides. `standing`: whether the item is selected itself; one that only is needed may be as it likes.
+pub fn decide(
+    item: &ItemKey,
+    standing: Standing,
+    difference: &Difference,
+    policy: Policy,
+    facts: Facts,
+) -> Verdict {
     let kind = item.kind.as_str();
-    let changed = !difference.changed.is_empty();
-    let update = if changed { Verdict::Update } else { Verdict::Unchanged };
-    if difference.is_none() || (kind == NAMESPACES && standing == Standing::IfNeeded) {
+    if difference.is_none() || standing == Standing::IfNeeded {
         return Verdict::Unchanged;
     }
-    if is_default_account(item) {
-        return update;
+    if facts.mapped {
+        return Verdict::Leave(Reason::Mapped);
+    }
+    if facts.fewer_versions {
+        return Verdict::Leave(Reason::Versions);
+    }
+    // Its controller was faster than we; where the namespace was there before, it is an item like any other.
+    if is_default_account(item) && facts.made_namespace {
+        return Verdict::Update;
     }
     // The number is not anybody's but the controller's, which counts anew; see `compare`.
-    if kind == "controllerrevisions.apps" && difference.changed == ["revision"] {
-        return update;
+    if kind == "controllerrevisions.apps" && difference.changed == ["revision"] && difference.extra.is_empty()
+    {
+        return Verdict::Update;
     }
-    match (policy, kind) {
-        (Policy::None, _) => Verdict::Leave,
-        // Server-side apply adds and changes; what is there besides stays, and is no reason to apply.
-        (Policy::Update, _) => update,
-        // With a namespace goes all that is in it, with a definition all its resources.
-        (Policy::Recreate, NAMESPACES | DEFINITIONS) => update,
-        // With a claim or a volume may go the data.
-        (Policy::Recreate, "persistentvolumeclaims" | "persistentvolumes") => Verdict::Protect,
-        (Policy::Recreate, _) => Verdict::Recreate,
+    match policy {
+        Policy::None => Verdict::Leave(Reason::Policy),
+        Policy::Update => Verdict::Update,
+        Policy::Recreate if holds_others(item) => Verdict::Update,
+        Policy::Recreate if holds_data(kind) || facts.finalized || facts.owns_claims => {
+            Verdict::Leave(Reason::Data)
+        }
+        Policy::Recreate => Verdict::Recreate,
     }
+}
+
+/// With a namespace goes all that is in it, with a definition all its resources, with an account the tokens that pods use.
+fn holds_others(item: &ItemKey) -> bool {
+    [NAMESPACES, DEFINITIONS].contains(&item.kind.as_str()) || is_default_account(item)
+}
+
+/// With a claim, a volume or a snapshot may go the data.
+fn holds_data(kind: &str) -> bool {
+    matches!(
+        kind,
+        "persistentvolumeclaims"
+            | "persistentvolumes"
+            | "volumesnapshots.snapshot.storage.k8s.io"
+            | "volumesnapshotcontents.snapshot.storage.k8s.io"
+            | "volumegroupsnapshots.groupsnapshot.storage.k8s.io"
+            | "volumegroupsnapshotcontents.groupsnapshot.storage.k8s.io"
+    )
 }
 
 /// The verdict about what an earlier attempt of this restore made: it is restored, whatever has become of it since. Only an
@@ -105,82 +211,33 @@ pub fn merge_account(wanted: &Value, live: &Value) -> Value {
 impl Verdict {
     /// What a person should know of an item that is left as it is; None when it is not.
     pub fn warning(self, difference: &Difference) -> Option<String> {
+        let Self::Leave(reason) = self else { return None };
+        let why = match reason {
+            Reason::Policy => "; existingResourcePolicy Update or Recreate changes it",
+            Reason::Data => {
+                ", because deleting it may delete its data; existingResourcePolicy Update changes it in place"
+            }
+            Reason::Mapped => {
+                ", because it belongs to no namespace, and what the namespace mapping makes of it would take it from those who use it now; change it by hand"
+            }
+            Reason::Versions => {
+                ", because it has versions that the backup does not know, and without them the cluster would lose what is stored in them; existing resources of it are restored all the same"
+            }
+        };
         let paths = difference.describe();
-        match self {
-            Self::Leave => Some(format!(
-                "it is in the cluster already, differs in {paths}, and was left as it is; existingResourcePolicy Update or Recreate changes it"
-            )),
-            Self::Protect => Some(format!(
-                "it is in the cluster already, differs in {paths}, and was left as it is, because deleting it may delete its data; existingResourcePolicy Update changes it in place"
-            )),
-            Self::Unchanged | Self::Update | Self::Recreate | Self::Restored => None,
-        }
+        Some(format!("it is in the cluster already, differs in {paths}, and was left as it is{why}"))
     }
+}
+
+/// What a person should know of an item that was updated and still differs.
+pub fn still_differs(difference: &Difference) -> Option<String> {
+    (!difference.is_none()).then(|| {
+        format!(
+            "it was updated and still differs from the backup in {}: somebody in the cluster sets that, or it cannot be changed in place",
+            difference.describe()
+        )
+    })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::Kind;
-
-    #[test]
-    fn the_policy_decides_about_what_differs_and_data_is_safe() {
-        let none = Difference::default();
-        let changed = Difference { changed: vec!["spec.x".into()], extra: vec![] };
-        let counted = Difference { changed: vec!["revision".into()], extra: vec![] };
-        let extra = Difference { changed: vec![], extra: vec!["data.x".into()] };
-        for (kind, difference, policy, expected) in [
-            ("configmaps", &none, Policy::Recreate, Verdict::Unchanged),
-            ("configmaps", &changed, Policy::None, Verdict::Leave),
-            ("configmaps", &extra, Policy::None, Verdict::Leave),
-            ("configmaps", &changed, Policy::Update, Verdict::Update),
-            ("configmaps", &extra, Policy::Update, Verdict::Unchanged),
-            ("configmaps", &changed, Policy::Recreate, Verdict::Recreate),
-            ("configmaps", &extra, Policy::Recreate, Verdict::Recreate),
-            (NAMESPACES, &changed, Policy::Recreate, Verdict::Update),
-            (DEFINITIONS, &extra, Policy::Recreate, Verdict::Unchanged),
-            ("persistentvolumeclaims", &changed, Policy::Recreate, Verdict::Protect),
-            ("persistentvolumes", &changed, Policy::Update, Verdict::Update),
-            ("serviceaccounts", &changed, Policy::None, Verdict::Update),
-            ("controllerrevisions.apps", &counted, Policy::None, Verdict::Update),
-            ("controllerrevisions.apps", &changed, Policy::None, Verdict::Leave),
-        ] {
-            let item = ItemKey::cluster(Kind::parse(kind), "default");
-            assert_eq!(decide(&item, Standing::Selected, difference, policy), expected, "{kind} {policy:?}");
-        }
-        let home = ItemKey::cluster(Kind::parse(NAMESPACES), "a");
-        assert_eq!(decide(&home, Standing::IfNeeded, &changed, Policy::None), Verdict::Unchanged);
-        let account = ItemKey::namespaced(Kind::parse("serviceaccounts"), "a", "web");
-        assert_eq!(decide(&account, Standing::Selected, &changed, Policy::None), Verdict::Leave);
-    }
-
-    #[test]
-    fn what_an_earlier_attempt_made_is_neither_told_nor_made_twice() {
-        let earlier = Earlier::new("r", &"b".repeat(80));
-        let labels = |restore: &str, backup: &str| {
-            let pairs = [(RESTORE_NAME_LABEL, restore), (BACKUP_NAME_LABEL, backup)];
-            pairs.map(|(label, value)| (label.to_owned(), label_value(value))).into()
-        };
-        assert!(earlier.made(&labels("r", &"b".repeat(80))));
-        assert!(!earlier.made(&labels("r", "another")) && !earlier.made(&labels("s", &"b".repeat(80))));
-        assert!(!earlier.made(&BTreeMap::new()));
-        for verdict in [Verdict::Unchanged, Verdict::Leave, Verdict::Protect, Verdict::Recreate] {
-            assert_eq!(go_on(verdict), Verdict::Restored);
-        }
-        assert_eq!(go_on(Verdict::Update), Verdict::Update);
-        assert_eq!(Verdict::Restored.warning(&Difference::default()), None);
-    }
-
-    #[test]
-    fn an_account_keeps_what_it_has_and_gets_what_was_stored() {
-        let account = |secrets: &[&str]| {
-            let secrets: Vec<Value> =
-                secrets.iter().map(|name| serde_json::json!({ "name": name })).collect();
-            serde_json::json!({"imagePullSecrets": secrets})
-        };
-        let merge = |wanted: &[&str], live: &[&str]| merge_account(&account(wanted), &account(live));
-        assert_eq!(merge(&["a", "b"], &["c", "b"]), account(&["c", "b", "a"]));
-        assert_eq!(merge(&["b"], &["c", "b"]), account(&["c", "b"]));
-        assert_eq!(merge_account(&serde_json::json!({}), &serde_json::json!({})), serde_json::json!({}));
-    }
-}
+mod tests;

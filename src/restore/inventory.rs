@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use super::owners::OldUid;
 use super::select::{Selection, Standing};
-use crate::archive::{IndexFrame, IndexItem, IndexedKind, PathError, item_path};
+use crate::archive::{IndexFrame, IndexItem, IndexedKind, MAX_KINDS, item_path};
 use crate::model::{ItemKey, Kind, NAMESPACES};
 
 /// One item of the index that is selected, or may come along.
@@ -40,6 +40,8 @@ pub type EntryId = u32;
 /// All that planning needs of the index.
 #[derive(Debug, Default)]
 pub struct Inventory {
+    /// The uid of the cluster that was backed up.
+    pub cluster: String,
     /// Every kind of the backup.
     pub kinds: Vec<IndexedKind>,
     /// Every namespace of the backup, selected or not.
@@ -55,17 +57,18 @@ pub struct Inventory {
 impl Inventory {
     /// An inventory of nothing, knowing the kinds of the index's header.
     pub fn new(kinds: Vec<IndexedKind>) -> Self {
-        let kind_ids = kinds.iter().zip(0..).map(|(info, id)| (info.kind.clone(), id)).collect();
+        // The decoder lets no more through than there are numbers.
+        let kind_ids = kinds.iter().zip(0..=u16::MAX).map(|(info, id)| (info.kind.clone(), id)).collect();
         Self { kinds, kind_ids, ..Self::default() }
     }
 
     /// Keeps an item when the selection reaches it.
     ///
     /// # Errors
-    /// When its path names no item.
-    pub fn add(&mut self, item: &IndexItem, selection: &Selection<'_>) -> Result<(), PathError> {
-        let key = item.key()?;
-        let kind = self.kind_id(&key);
+    /// When its path names no item, or its kind is one too many: why.
+    pub fn add(&mut self, item: &IndexItem, selection: &Selection<'_>) -> Result<(), String> {
+        let key = item.key().map_err(|error| error.to_string())?;
+        let kind = self.kind_id(&key)?;
         let namespace = key.namespace.as_deref().map(|name| self.namespace_id(name));
         if key.kind.as_str() == NAMESPACES {
             self.namespace_id(&key.name); // an empty one is known, too
@@ -143,11 +146,12 @@ impl Inventory {
     }
 
     /// A kind that the header forgot is known by its plural alone.
-    fn kind_id(&mut self, key: &ItemKey) -> u16 {
+    fn kind_id(&mut self, key: &ItemKey) -> Result<u16, String> {
         if let Some(id) = self.kind_ids.get(&key.kind) {
-            return *id;
+            return Ok(*id);
         }
-        let id = u16::try_from(self.kinds.len()).unwrap_or(u16::MAX);
+        let id = u16::try_from(self.kinds.len()).ok().filter(|id| usize::from(*id) < MAX_KINDS);
+        let id = id.ok_or_else(|| format!("it holds items of more than {MAX_KINDS} kinds"))?;
         self.kinds.push(IndexedKind {
             kind: key.kind.clone(),
             version: String::new(),
@@ -158,6 +162,49 @@ impl Inventory {
             status_is_data: false,
         });
         self.kind_ids.insert(key.kind.clone(), id);
-        id
+        Ok(id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Kind;
+
+    #[test]
+    fn an_archive_of_more_kinds_than_there_are_numbers_is_an_error() {
+        let kind = |number: usize| IndexedKind {
+            kind: Kind::parse(&format!("k{number}.example.com")),
+            version: String::new(),
+            name: String::new(),
+            singular: String::new(),
+            short_names: Vec::new(),
+            namespaced: true,
+        };
+        let terms = crate::api::RestoreSpec::default().selection().unwrap();
+        let selection = Selection::new(&terms);
+        let mut inventory = Inventory::new((0..MAX_KINDS - 1).map(kind).collect());
+        let mut add = |number: usize| {
+            let path = format!("resources/k{number}.example.com/namespaces/a/b.json");
+            inventory.add(&IndexItem { path, ..blank() }, &selection)
+        };
+        add(MAX_KINDS - 1).unwrap();
+        add(7).unwrap();
+        assert!(add(MAX_KINDS).unwrap_err().contains("more than 65535 kinds"));
+    }
+
+    fn blank() -> IndexItem {
+        IndexItem {
+            path: String::new(),
+            frame: 0,
+            offset: 0,
+            size: 0,
+            uid: String::new(),
+            resource_version: String::new(),
+            hash: 0,
+            labels: Default::default(),
+            owner: None,
+            rollout: None,
+        }
     }
 }

@@ -49,6 +49,14 @@ impl Kinds {
         self.at(entry.kind)
     }
 
+    /// How the kind of an entry is called, where it can be created.
+    pub fn info(&self, entry: &Entry) -> Option<&KindInfo> {
+        match self.of(entry) {
+            Served::Yes { info, .. } => Some(info),
+            Served::No { .. } => None,
+        }
+    }
+
     /// How the kind at a place of the inventory is served.
     pub fn at(&self, kind: u16) -> &Served {
         &self.0[usize::from(kind)]

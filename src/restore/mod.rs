@@ -1,18 +1,23 @@
 //! One restore of one backup. This file is the flow; it reads top to bottom as the restore happens.
 //!
-//! `source` (the backup's index; later the bodies) → `select`, `inventory` (what is wanted) → `model::Needs` (what that names of the
-//! cluster) → `plan` (what is left out, in which order) → `work` (all of that, opened) → `empty` (may it begin) → `ready` (step
-//! by step, waiting where order demands it) → `prepare`, `rewrite` (from stored to wanted) → `apply`, `compare`, `existing`
-//! (create, or do as the policy says) → `account`, `report` (what became of it). `preview` looks and touches nothing.
+//! `source` (the backup's index; later the bodies) → `select`, `inventory` (what is wanted) → `survey` (what that needs) → `plan`
+//! (what is left out, in which order) → `work` (all of that, opened) → `empty` (may it begin) → `ready` (definitions and
+//! namespaces) → `batch` (class after class, side by side) → `prepare`, `rewrite` (from stored to wanted) → `apply` (create) →
+//! `meet`, `compare`, `existing` (it is there already) → `links`, `owners` (owners follow) → `binding`, `volumes` (claims are
+//! bound) → `account`, `report` (what became of it). `preview` looks and touches nothing.
 
 mod account;
 mod apply;
+mod batch;
+mod binding;
 mod compare;
 mod empty;
 mod error;
 mod existing;
 mod inventory;
 mod kinds;
+mod links;
+mod meet;
 mod outcome;
 mod owners;
 mod plan;
@@ -23,17 +28,18 @@ mod report;
 pub mod rewrite;
 mod select;
 mod source;
+mod survey;
 mod volumes;
 mod work;
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::time::Duration;
 
 pub use error::RestoreError;
 pub use outcome::{Act, Action, Preview, RestoreOutcome};
 
 use account::Account;
-use prepare::Owning;
 use work::Work;
 
 use crate::api::{InvalidSpec, RestoreSpec, Timestamp};
@@ -41,8 +47,11 @@ use crate::bucket::{Attempt, Bucket, BucketError, Claim};
 use crate::cluster::{Cluster, ClusterIdentity};
 use crate::model::{BackupName, Progress, RestoreName};
 
-/// Creates that are under way at once, unless asked otherwise.
-pub const DEFAULT_PARALLEL: usize = 32;
+/// Items that are under way at most, where nobody says how many: how many creates, follows the API server's answers.
+pub const MOST_PARALLEL: usize = 256;
+
+/// How often the run's progress is told what is waited for.
+const TELL_EVERY: Duration = Duration::from_secs(1);
 
 /// What to restore, under which name, on whose behalf.
 #[derive(Clone, Debug)]
@@ -66,7 +75,7 @@ pub struct RestoreRequest {
     pub attempt: u32,
     /// Whether the bucket keeps a record of it; false for a location that must not be written to.
     pub record: bool,
-    /// Creates that are under way at once; [`DEFAULT_PARALLEL`].
+    /// Creates that are under way at once; 0: as many as the API server answers soonest, up to [`MOST_PARALLEL`].
     pub parallel: usize,
 }
 
@@ -96,6 +105,7 @@ pub async fn run(
     let end = tokio::select! {
         end = restore(cluster, bucket, request, &mut account) => end,
         lost = keep(attempt.as_ref()) => Err(lost.into()),
+        never = tell_waits(cluster, progress) => match never {},
         () = stop => Err(RestoreError::Stopped { name: request.name.clone() }),
     };
     report::close(attempt.as_ref(), request, account, began, end).await
@@ -151,31 +161,21 @@ async fn restore(
     for conversion in work.conversions() {
         account.find(conversion);
     }
-    work.restore_namespaces(account).await?;
-    let mut later = Vec::new();
-    for step in &work.plan.steps {
-        account.stage(work.stage_of(&step.entries));
-        later.extend(work.restore_all(&step.entries, Owning::Wait, account).await?.later);
-        later = restore_owned(&work, later, account).await?;
+    let late = work.restore_namespaces(account).await?;
+    let steps = std::mem::take(&mut work.plan.steps);
+    let (last, steps): (Vec<_>, Vec<_>) = steps.into_iter().partition(|step| step.last);
+    let [now, later] = work.part_steps(steps, &late);
+    let mut failed = work.restore_steps(&now, account).await?;
+    if !late.is_empty() {
+        work.restore_late_namespaces(late, account).await?;
+        failed.extend(work.restore_steps(&later, account).await?);
     }
-    work.restore_all(&later, Owning::Drop, account).await?;
-    Ok(())
-}
-
-/// Restores items whose owners have come by now, and what those own in turn; it returns the ones that still wait.
-async fn restore_owned(
-    work: &Work<'_>,
-    mut waiting: Vec<inventory::EntryId>,
-    account: &mut Account<'_>,
-) -> Result<Vec<inventory::EntryId>, RestoreError> {
-    loop {
-        waiting.sort_unstable();
-        let before = waiting.len();
-        waiting = work.restore_all(&waiting, Owning::Wait, account).await?.later;
-        if waiting.is_empty() || waiting.len() == before {
-            return Ok(waiting);
-        }
-    }
+    // What may refuse others comes when these have had their second chance, and then all that is left has its last.
+    let mut failed = work.second_chance(failed, false, account).await?.again;
+    failed.extend(work.restore_steps(&last, account).await?);
+    work.second_chance(failed, true, account).await?;
+    work.link(true, account).await?;
+    work.await_claims(account).await
 }
 
 /// A run that is not recorded has no claim that it could lose.
@@ -183,5 +183,19 @@ async fn keep(attempt: Option<&Attempt>) -> BucketError {
     match attempt {
         Some(attempt) => attempt.keep().await,
         None => std::future::pending().await,
+    }
+}
+
+/// Tells the progress what the cluster is waited for, as long as the run goes on.
+async fn tell_waits(cluster: &Cluster, progress: &Progress) -> std::convert::Infallible {
+    let mut told = Vec::new();
+    loop {
+        let waiting = cluster.waiting();
+        if waiting != told {
+            tracing::info!(waiting = waiting.join("; "), "what the restore waits for");
+            told.clone_from(&waiting);
+        }
+        progress.wait_for(waiting);
+        tokio::time::sleep(TELL_EVERY).await;
     }
 }

@@ -1,15 +1,12 @@
 //! From old uids to new ones: what became of each item that may own others.
 //!
-//! Uids are kept as numbers: a restore of a large cluster knows many of them.
+//! Uids are kept as numbers: a restore of a large cluster knows many of them. Next on the way: `links`.
 
-use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_128;
-
-use super::rewrite::Owner;
 
 /// A uid of the backup, as a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -23,57 +20,63 @@ impl OldUid {
     }
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Fate {
-    /// It is planned and not there yet.
+/// What is known of an owner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// The owner is planned, and not there yet.
     Awaited,
-    /// It is there.
+    /// The owner is there, under this uid.
+    There(String),
+    /// The restore does not bring the owner; the cluster may have it all the same.
+    Unknown,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Planned {
+    Awaited,
     There(u128),
 }
 
 /// What is known of owners, moved on as items are restored.
 #[derive(Debug, Default)]
 pub struct Owners {
-    fates: Mutex<HashMap<OldUid, Fate>>,
+    planned: Mutex<HashMap<OldUid, Planned>>,
 }
 
 impl Owners {
     /// Owners of which all that are `planned` are awaited.
     pub fn awaiting(planned: impl Iterator<Item = OldUid>) -> Self {
-        Self { fates: Mutex::new(planned.map(|uid| (uid, Fate::Awaited)).collect()) }
+        Self { planned: Mutex::new(planned.map(|uid| (uid, Planned::Awaited)).collect()) }
     }
 
     /// The item is in the cluster under a uid.
     pub fn arrived(&self, old: Option<OldUid>, new: &str) {
         if let (Some(old), Ok(new)) = (old, Uuid::try_parse(new)) {
-            self.lock().insert(old, Fate::There(new.as_u128()));
+            self.lock().insert(old, Planned::There(new.as_u128()));
         }
     }
 
-    /// No more is to be expected of an item: unless it is there already, what it owned is nobody's.
+    /// The restore brings the item no more: unless it is there already, the cluster decides what becomes of what it owned.
     pub fn forget(&self, old: Option<OldUid>) {
-        let mut fates = self.lock();
+        let mut planned = self.lock();
         if let Some(old) = old
-            && let Some(Fate::Awaited) = fates.get(&old)
+            && let Some(Planned::Awaited) = planned.get(&old)
         {
-            fates.remove(&old);
+            planned.remove(&old);
         }
     }
 
-    /// What became of an owner; `awaited` is set when that is still open.
-    pub fn find(&self, uid: &str, awaited: &Cell<bool>) -> Owner {
+    /// What became of the owner with an old uid.
+    pub fn fate(&self, uid: &str) -> Fate {
         match OldUid::read(uid).and_then(|old| self.lock().get(&old).copied()) {
-            Some(Fate::There(new)) => Owner::New(Uuid::from_u128(new).to_string()),
-            Some(Fate::Awaited) => {
-                awaited.set(true);
-                Owner::Gone
-            }
-            None => Owner::Gone,
+            Some(Planned::There(new)) => Fate::There(Uuid::from_u128(new).to_string()),
+            Some(Planned::Awaited) => Fate::Awaited,
+            None => Fate::Unknown,
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<OldUid, Fate>> {
-        self.fates.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<OldUid, Planned>> {
+        self.planned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -85,17 +88,13 @@ mod tests {
     fn an_owner_is_awaited_until_it_has_arrived_or_is_lost() {
         let (old, new) = (Uuid::new_v4().to_string(), Uuid::new_v4().to_string());
         let owners = Owners::awaiting([OldUid::read(&old), OldUid::read("odd")].into_iter().flatten());
-        let find = |uid: &str| {
-            let awaited = Cell::new(false);
-            (owners.find(uid, &awaited), awaited.get())
-        };
-        assert_eq!(find(&old), (Owner::Gone, true));
+        assert_eq!(owners.fate(&old), Fate::Awaited);
         owners.arrived(OldUid::read(&old), &new);
-        assert_eq!(find(&old), (Owner::New(new), false));
+        assert_eq!(owners.fate(&old), Fate::There(new.clone()));
         owners.forget(OldUid::read("odd"));
-        assert_eq!(find("odd"), (Owner::Gone, false));
+        assert_eq!(owners.fate("odd"), Fate::Unknown);
         owners.forget(OldUid::read(&old));
-        assert_ne!(find(&old).0, Owner::Gone);
-        assert_eq!(find(""), (Owner::Gone, false));
+        assert_eq!(owners.fate(&old), Fate::There(new));
+        assert_eq!(owners.fate(""), Fate::Unknown);
     }
 }

@@ -10,13 +10,28 @@ use super::owners::OldUid;
 use super::rewrite::never_restored;
 use super::select::Standing;
 use crate::model::traits::remade_by;
-use crate::model::{DEFINITIONS, ItemKey, Kind, NAMESPACES, PriorityClass, Remade, SkipReason};
+use crate::model::{CLAIMS, DEFINITIONS, ItemKey, Kind, NAMESPACES, PriorityClass, Remade, SkipReason};
 
 /// Items that may be restored side by side, when all of the steps before are done.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Step {
     /// Places in the inventory, in the tarball's order.
     pub entries: Vec<EntryId>,
+    /// Whether the step may begin while the last few items of the one before are still under way.
+    pub soft: bool,
+    /// Whether the step holds what may refuse others or hide their API, and so comes when all else is there.
+    pub last: bool,
+    /// Whether the step holds claims, whose volumes must be free.
+    pub claims: bool,
+}
+
+/// What only the bodies say, of the few items of which it must be known beforehand.
+#[derive(Debug, Default)]
+pub struct Said {
+    /// Deployments that are paused, by their uids: they make no ReplicaSet, so that theirs come back.
+    pub paused: HashSet<OldUid>,
+    /// Items that are never restored, by their uids: what they control is not either.
+    pub left_out: HashSet<OldUid>,
 }
 
 /// What a restore will do, before anything is done.
@@ -30,6 +45,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// What is selected and left out, and why.
     pub skipped: Vec<(EntryId, SkipReason)>,
+    /// Uids of what controls claims of the plan: with such an item may go data.
+    pub claim_owners: HashSet<OldUid>,
 }
 
 impl Plan {
@@ -46,9 +63,10 @@ impl Plan {
 pub fn plan<'a>(
     inventory: &'a Inventory,
     needed: &HashSet<ItemKey>,
+    said: &Said,
     map: impl Fn(&'a str) -> &'a str,
 ) -> Plan {
-    let controllers = Controllers::of(inventory);
+    let controllers = Controllers::of(inventory, said);
     let mut plan = Plan::default();
     let mut steps: BTreeMap<PriorityClass, Step> = BTreeMap::new();
     let mut homes: HashMap<&str, EntryId> = HashMap::new();
@@ -63,7 +81,15 @@ pub fn plan<'a>(
                 plan.namespaces.entry(map(&entry.name).to_owned()).or_insert(Some(id));
             }
             Coming::Yes => {
-                steps.entry(PriorityClass::of(kind)).or_default().entries.push(id);
+                let class = PriorityClass::of(kind);
+                let soft = matches!(class, PriorityClass::Services | PriorityClass::Workloads);
+                let new = || Step { soft, last: class == PriorityClass::Last, ..Step::default() };
+                let step = steps.entry(class).or_insert_with(new);
+                step.entries.push(id);
+                if kind.as_str() == CLAIMS {
+                    step.claims = true;
+                    plan.claim_owners.extend(entry.owner);
+                }
             }
         }
         if kind.as_str() == NAMESPACES {
@@ -82,9 +108,9 @@ pub fn plan<'a>(
     plan
 }
 
-/// Selected items whose bodies may name cluster-scoped ones: all but those left out.
-pub fn taken(inventory: &Inventory) -> impl Iterator<Item = (EntryId, &Entry)> {
-    let controllers = Controllers::of(inventory);
+/// Selected items whose bodies may name others: all but those left out.
+pub fn taken<'a>(inventory: &'a Inventory, said: &'a Said) -> impl Iterator<Item = (EntryId, &'a Entry)> {
+    let controllers = Controllers::of(inventory, said);
     inventory.entries.iter().zip(0..).filter_map(move |(entry, id)| {
         let taken = entry.standing == Standing::Selected && skip(inventory, entry, &controllers).is_none();
         taken.then_some((id, entry))
@@ -106,6 +132,7 @@ fn coming(inventory: &Inventory, needed: &HashSet<ItemKey>, controllers: &Contro
         _ => Coming::No,
     };
     let mut comes: Vec<Coming> = inventory.entries.iter().map(decide).collect();
+    leave_out_with_owners(inventory, controllers, &mut comes);
     let kinds: HashSet<&str> = (inventory.entries.iter().zip(&comes))
         .filter(|(_, coming)| matches!(coming, Coming::Yes))
         .map(|(entry, _)| inventory.kind(entry).as_str())
@@ -118,6 +145,28 @@ fn coming(inventory: &Inventory, needed: &HashSet<ItemKey>, controllers: &Contro
     comes
 }
 
+/// What is controlled by an item that is left out is left out with it: whoever makes the owner again makes it, too.
+fn leave_out_with_owners(inventory: &Inventory, controllers: &Controllers<'_>, comes: &mut [Coming]) {
+    let owned = |entry: &Entry| entry.owner.is_some();
+    let mut left_out = controllers.said.left_out.clone();
+    left_out.extend((inventory.entries.iter().zip(&*comes)).filter_map(|(entry, coming)| match coming {
+        Coming::Skipped(SkipReason::ControllerMakesIt | SkipReason::MirrorPod) => entry.uid,
+        _ => None,
+    }));
+    loop {
+        let before = left_out.len();
+        for (entry, coming) in inventory.entries.iter().zip(&mut *comes).filter(|(entry, _)| owned(entry)) {
+            if matches!(coming, Coming::Yes) && entry.owner.is_some_and(|owner| left_out.contains(&owner)) {
+                *coming = Coming::Skipped(SkipReason::ControllerMakesIt);
+                left_out.extend(entry.uid);
+            }
+        }
+        if left_out.len() == before {
+            return;
+        }
+    }
+}
+
 fn skip(inventory: &Inventory, entry: &Entry, controllers: &Controllers<'_>) -> Option<SkipReason> {
     let kind = inventory.kind(entry);
     never_restored(kind, &serde_json::Value::Null)
@@ -126,13 +175,14 @@ fn skip(inventory: &Inventory, entry: &Entry, controllers: &Controllers<'_>) -> 
 
 /// Who controls what among the selected items.
 struct Controllers<'a> {
+    said: &'a Said,
     kinds: HashMap<OldUid, &'a Kind>,
     /// The newest rollout of each owner, by the kind of what is rolled out.
     newest: HashMap<(OldUid, u16), u64>,
 }
 
 impl<'a> Controllers<'a> {
-    fn of(inventory: &'a Inventory) -> Self {
+    fn of(inventory: &'a Inventory, said: &'a Said) -> Self {
         let selected = || inventory.entries.iter().filter(|entry| entry.standing == Standing::Selected);
         let kinds = selected().filter_map(|entry| Some((entry.uid?, inventory.kind(entry)))).collect();
         let mut newest: HashMap<(OldUid, u16), u64> = HashMap::new();
@@ -142,20 +192,21 @@ impl<'a> Controllers<'a> {
                 *newest = (*newest).max(entry.rollout.unwrap_or_default());
             }
         }
-        Self { kinds, newest }
+        Self { said, kinds, newest }
     }
 
     /// Whether the item's controller comes back and makes the item, too.
     fn make(&self, kind: &Kind, entry: &Entry) -> bool {
         let Some(owner) = entry.owner else { return false };
         let Some(controller) = self.kinds.get(&owner) else { return false };
-        let newest =
-            || self.newest.get(&(owner, entry.kind)).copied() == Some(entry.rollout.unwrap_or_default());
         match remade_by(kind, controller) {
+            Remade::No => false,
             Remade::Yes => true,
             // The current one is met as it is made; the old ones are the history that `rollout undo` needs.
-            Remade::Newest => newest(),
-            Remade::No => false,
+            Remade::Newest => {
+                let newest = self.newest.get(&(owner, entry.kind)).copied();
+                newest == Some(entry.rollout.unwrap_or_default()) && !self.said.paused.contains(&owner)
+            }
         }
     }
 }

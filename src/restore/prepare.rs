@@ -1,15 +1,18 @@
-//! From a body of the backup to the object to create: left out, put off, or ready. Touches nothing.
-
-use std::cell::Cell;
+//! From a body of the backup to the object to create: left out, or ready. Touches nothing.
 
 use serde_json::Value;
 
 use super::inventory::EntryId;
 use super::kinds::Served;
-use super::rewrite::{Owner, never_restored};
+use super::owners::Fate;
+use super::rewrite::{ItemShape, Owner, OwnerView, never_restored};
 use super::work::Work;
 use crate::cluster::KindInfo;
-use crate::model::{Category, Finding, ItemKey, SkipReason, VOLUMES, causes};
+use crate::model::traits::remade_by;
+use crate::model::{Category, Finding, ItemKey, Kind, Remade, SkipReason, VOLUMES, causes};
+
+/// The kind of pods.
+const PODS: &str = "pods";
 
 /// An object that can be created as it is.
 #[derive(Debug)]
@@ -26,6 +29,14 @@ pub struct Ready<'a> {
     pub body: Value,
     /// The status it had, where that comes back.
     pub status: Option<Value>,
+    /// References to owners that are not there yet, as the backup has them.
+    pub awaited: Vec<Value>,
+    /// Who owned which fields, where server-side applies rest on that.
+    pub field_owners: Option<Value>,
+    /// Whether the namespace mapping changed an item without namespace, which so may be another one than the cluster has.
+    pub mapped: bool,
+    /// Whether the cluster gives it a port or an address that another one may have asked for.
+    pub takes: bool,
     /// What a person should know if it is made.
     pub warnings: Vec<String>,
     /// Bytes of its body in the backup.
@@ -37,21 +48,8 @@ pub struct Ready<'a> {
 pub enum Prepared<'a> {
     /// It is left out, and why; sometimes more in words.
     Skip(SkipReason, Option<String>),
-    /// One of its owners is still to come.
-    Later,
     /// It can be created.
     Ready(Box<Ready<'a>>),
-}
-
-/// How owner references are treated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Owning {
-    /// An item waits until its owners are there.
-    Wait,
-    /// References to owners that are not there are dropped.
-    Drop,
-    /// References are kept as they are: nothing is made.
-    Keep,
 }
 
 impl Work<'_> {
@@ -59,7 +57,7 @@ impl Work<'_> {
     ///
     /// # Errors
     /// A finding when it cannot be restored.
-    pub fn prepare(&self, id: EntryId, body: &[u8], owning: Owning) -> Result<Prepared<'_>, Finding> {
+    pub fn prepare(&self, id: EntryId, body: &[u8]) -> Result<Prepared<'_>, Finding> {
         let inventory = &self.source.inventory;
         let entry = inventory.entry(id);
         let item = inventory.key(entry);
@@ -71,20 +69,13 @@ impl Work<'_> {
         if let Some(reason) = never_restored(&item.kind, &value) {
             return Ok(Prepared::Skip(reason, None));
         }
+        if self.belongs_to_a_pod_that_stays_away(&item.kind, &value) {
+            return Ok(Prepared::Skip(SkipReason::ControllerMakesIt, None));
+        }
         if let (VOLUMES, Some(why)) = (item.kind.as_str(), self.volumes.left_out.get(&item.name)) {
             let there = self.volumes.is_anothers(&item.name);
             let reason = if there { SkipReason::Exists } else { SkipReason::ControllerMakesIt };
             return Ok(Prepared::Skip(reason, Some(why.clone())));
-        }
-        let awaited = Cell::new(false);
-        let owners = |uid: &str| match owning {
-            Owning::Keep => Owner::New(uid.to_owned()),
-            Owning::Wait | Owning::Drop => self.owners.find(uid, &awaited),
-        };
-        let rewritten = (self.rewriter.rewrite(&item.kind, &item, value, &owners))
-            .map_err(|error| Finding::error(error.category(), causes(&error)).on_item(item.clone()))?;
-        if awaited.get() && owning == Owning::Wait {
-            return Ok(Prepared::Later);
         }
         let (info, converted) = match self.kinds.of(entry) {
             Served::Yes { info, converted } => (&**info, *converted),
@@ -92,26 +83,54 @@ impl Work<'_> {
                 return Err(Finding::error(*category, why.clone()).on_item(item));
             }
         };
+        let owners = |owner: &OwnerView<'_>| match self.owners.fate(owner.uid) {
+            Fate::There(uid) => Owner::New(uid),
+            Fate::Awaited | Fate::Unknown => Owner::Awaited,
+        };
+        let rewritten = (self.rewriter.rewrite(&item.kind, &item, value, shape(info, &owners)))
+            .map_err(|error| Finding::error(error.category(), causes(&error)).on_item(item.clone()))?;
+        if let Some(why) = rewritten.left_out {
+            return Ok(Prepared::Skip(SkipReason::NotRestorable, Some(why)));
+        }
         let mut ready = Ready {
             entry: id,
             target: ItemKey { kind: item.kind.clone(), namespace: rewritten.namespace, name: rewritten.name },
-            item,
             info,
+            takes: item.kind.as_str() == "services" && !rewritten.asks,
+            item,
             body: rewritten.body,
             status: rewritten.status.filter(|_| self.restores_status(entry.kind)),
+            awaited: rewritten.awaited,
+            field_owners: rewritten.field_owners,
+            mapped: rewritten.mapped,
             warnings: rewritten.warnings,
             bytes: entry.size,
         };
         if converted && let Some(version) = ready.body.get_mut("apiVersion") {
             *version = info.api_version().into();
         }
-        if awaited.get() && owning == Owning::Drop {
-            ready
-                .warnings
-                .push("its owner is not there, or owns and is owned in a circle; it was made without".into());
-        }
+        ready.warnings.extend(self.volume_warning(&ready));
         Ok(Prepared::Ready(Box::new(ready)))
     }
+}
+
+impl Work<'_> {
+    /// A claim that was made for one pod serves no other: where the pod does not come back as it was, its successor gets a
+    /// claim of its own, and refuses this one.
+    fn belongs_to_a_pod_that_stays_away(&self, kind: &Kind, item: &Value) -> bool {
+        let owners = item["metadata"]["ownerReferences"].as_array().into_iter().flatten();
+        let mut owners = owners.filter_map(OwnerView::read);
+        remade_by(kind, &Kind::parse(PODS)) == Remade::Yes
+            && owners.any(|owner| {
+                (owner.kind, owner.api_version) == ("Pod", "v1")
+                    && self.owners.fate(owner.uid) == Fate::Unknown
+            })
+    }
+}
+
+/// How an item of the kind is rewritten.
+fn shape<'a>(info: &KindInfo, owners: &'a dyn Fn(&OwnerView<'_>) -> Owner) -> ItemShape<'a> {
+    ItemShape { owners, status_is_data: !info.status }
 }
 
 impl Ready<'_> {
@@ -119,6 +138,11 @@ impl Ready<'_> {
     pub fn bytes(&self) -> Vec<u8> {
         // A tree that was parsed from JSON can always be written as JSON.
         serde_json::to_vec(&self.body).unwrap_or_default()
+    }
+
+    /// How an item of its kind is rewritten.
+    pub fn shape<'a>(&self, owners: &'a dyn Fn(&OwnerView<'_>) -> Owner) -> ItemShape<'a> {
+        shape(self.info, owners)
     }
 
     /// An error about it.

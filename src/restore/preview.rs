@@ -11,7 +11,7 @@ use super::existing::Verdict;
 use super::inventory::EntryId;
 use super::kinds::Served;
 use super::outcome::{Act, Action};
-use super::prepare::{Owning, Prepared, Ready};
+use super::prepare::{Prepared, Ready};
 use super::ready::namespace_kind;
 use super::work::Work;
 use crate::model::{Category, Finding, ItemKey, Kind, NAMESPACES, SkipReason, causes};
@@ -83,15 +83,18 @@ impl Work<'_> {
         if missing.kinds.contains(&entry.kind) {
             return Ok(Done::new(id, item, Action::Create, entry.size));
         }
-        Ok(match body.and_then(|body| self.prepare(id, &body, Owning::Keep)) {
+        Ok(match body.and_then(|body| self.prepare(id, &body)) {
             Ok(Prepared::Skip(reason, why)) => {
                 let mut done = Done::new(id, item, Action::Skip(reason), entry.size);
+                if let (SkipReason::NotRestorable, Some(why)) = (reason, &why) {
+                    let message = format!("it would not be restored: {why}");
+                    done.findings
+                        .push(Finding::warning(Category::Conflict, message).on_item(done.act.item.clone()));
+                }
                 done.act.reason = why;
                 done
             }
             Ok(Prepared::Ready(ready)) => self.foresee(&ready, missing).await?,
-            // Nothing waits for an owner when references are kept as they are.
-            Ok(Prepared::Later) => Done::new(id, item, Action::Create, entry.size),
             Err(finding) => Done::failed(id, item, finding, entry.size),
         })
     }
@@ -115,7 +118,7 @@ impl Work<'_> {
                 let verdict = self.judge(ready, &live);
                 done.act.action = match verdict {
                     Verdict::Unchanged => Action::Skip(SkipReason::Unchanged),
-                    Verdict::Leave | Verdict::Protect => Action::Skip(SkipReason::Exists),
+                    Verdict::Leave(_) => Action::Skip(SkipReason::Exists),
                     Verdict::Update => Action::Update,
                     Verdict::Recreate => Action::Recreate,
                     Verdict::Restored => Action::Create,

@@ -1,83 +1,70 @@
-//! Waiting, only where order demands it: definitions until they are served, namespaces until they are Active; and between
-//! two steps until every item of the first is dealt with.
+//! What the rest needs first: definitions until they are served, namespaces until they are Active.
+//!
+//! A wait ends when for a while nothing of its kind has become ready, and not by a clock: a busy API server serves sixty
+//! definitions one after the other. A namespace that hangs in its deletion holds up nobody but its own items.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
-use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use futures::stream::{self, StreamExt as _};
 
 use super::account::{Account, Done};
-use super::apply::Applied;
+use super::apply::Chance;
+use super::batch::Batch;
 use super::error::RestoreError;
 use super::inventory::EntryId;
 use super::outcome::{Act, Action};
-use super::prepare::Owning;
+use super::plan::Step;
 use super::work::Work;
-use crate::cluster::{ClusterError, KindInfo};
+use crate::cluster::{Bound, ClusterError, KindInfo};
 use crate::model::{Category, Finding, ItemKey, Kind, NAMESPACES, SkipReason, causes};
 
-/// How long a definition may take to be served; some 20 ms are usual, and Velero waits as long.
-const ESTABLISHED_WITHIN: Duration = Duration::from_secs(60);
+/// Definitions are waited for while one of them becomes served within this; some 20 ms are usual, and Velero waits as long.
+const DEFINITIONS_QUIET: Duration = Duration::from_secs(60);
 
-/// How long a namespace may take to be Active; it is at once, mostly.
-const ACTIVE_WITHIN: Duration = Duration::from_secs(60);
+/// Namespaces are waited for while one of them becomes Active within this; they are at once, mostly.
+const NAMESPACES_QUIET: Duration = Duration::from_secs(60);
 
-/// Kinds that are named while they are restored; more would not fit a line.
-const KINDS_NAMED: usize = 3;
+/// A namespace that is being deleted is waited for so long before the others go on without it.
+const NAMESPACE_GONE_SOON: Duration = Duration::from_secs(10);
 
-/// What a batch of items left open.
-#[derive(Debug, Default)]
-pub struct Batch {
-    /// Items that wait for their owners, in the tarball's order.
-    pub later: Vec<EntryId>,
-    /// Items that failed, and why.
-    pub failed: HashMap<EntryId, (Category, String)>,
-}
+/// And so long in all: deleting what it holds takes its time, and what hangs longer hangs for ever, mostly.
+const NAMESPACE_GONE_WITHIN: Duration = Duration::from_secs(120);
+
+/// No wait is longer than this, whatever progress there is; Velero gives a namespace as long.
+const MOST: Duration = Duration::from_secs(600);
+
+/// How often the cluster is asked for kinds whose definitions are Established: API servers learn of them one by one.
+const CATALOG_WITHIN: Duration = Duration::from_secs(30);
+
+/// Between two such questions.
+const CATALOG_PAUSE: Duration = Duration::from_millis(250);
+
+/// Why something cannot be had: the category, and the reason in words.
+pub type Broken = (Category, String);
+
+/// A namespace and the entry that it comes from, if the backup holds it.
+type Home = (String, Option<EntryId>);
 
 impl Work<'_> {
-    /// Restores items side by side, and comes back when all are dealt with.
-    pub async fn restore_all(
-        &self,
-        entries: &[EntryId],
-        owning: Owning,
-        account: &mut Account<'_>,
-    ) -> Result<Batch, RestoreError> {
-        let mut batch = Batch::default();
-        let bodies = self.source.bodies(entries)?;
-        let restored = bodies.map_ok(|(id, body)| self.restore(id, body, owning));
-        let mut restored = restored.try_buffer_unordered(self.parallel);
-        while let Some(applied) = restored.try_next().await? {
-            match applied {
-                Applied::Later(id) => batch.later.push(id),
-                Applied::Done(done) => {
-                    if let (Action::Fail, Some(id)) = (done.act.action, done.entry) {
-                        let category = done.findings.first().map_or(Category::Other, |found| found.category);
-                        batch.failed.insert(id, (category, done.act.reason.clone().unwrap_or_default()));
-                    }
-                    account.record(done)?;
-                }
-            }
-        }
-        batch.later.sort_unstable();
-        Ok(batch)
-    }
-
     /// Restores the definitions and waits until they are served. One that never is takes its resources with it, no more.
     pub async fn restore_definitions(&mut self, account: &mut Account<'_>) -> Result<(), RestoreError> {
         let definitions = std::mem::take(&mut self.plan.definitions);
         if definitions.is_empty() {
             return Ok(());
         }
-        account.stage("restoring customresourcedefinitions.apiextensions.k8s.io");
-        let Batch { failed, .. } = self.restore_all(&definitions, Owning::Drop, account).await?;
+        let Batch { mut failed, again, .. } = self.restore_all(&definitions, Chance::First, account).await?;
+        failed.extend(self.second_chance(again, true, account).await?.failed);
         account.stage("waiting for the definitions to be established");
+        let bound = Bound::new(DEFINITIONS_QUIET, MOST);
         let there = definitions.into_iter().filter(|id| !failed.contains_key(id));
         let waits = there.map(async |id| {
             let name = self.source.inventory.entry(id).name.to_string();
-            (id, name.clone(), self.cluster.crd_established(&name, ESTABLISHED_WITHIN).await)
+            let served = self.cluster.crd_established(&name, &bound).await;
+            (id, name, served)
         });
         let waited: Vec<_> = stream::iter(waits).buffer_unordered(self.parallel).collect().await;
-        let mut broken = HashMap::new();
+        let (mut broken, mut served) = (HashMap::new(), HashSet::new());
         for (id, name, outcome) in waited {
             if let Err(error) = outcome {
                 let error = unless_connection("waiting for a definition to be established", error)?;
@@ -85,37 +72,148 @@ impl Work<'_> {
                 let item = self.source.inventory.key(self.source.inventory.entry(id));
                 account.find(Finding::error(error.category(), causes(&error)).on_item(item));
                 broken.insert(name, (error.category(), why));
+            } else {
+                served.insert(name);
             }
         }
-        self.look_up_kinds(&broken).await
+        for (id, (category, why)) in failed {
+            let name = self.source.inventory.entry(id).name.to_string();
+            broken.insert(name, (category, format!("its definition could not be restored: {why}")));
+        }
+        self.look_up_kinds(&broken, &served).await
     }
 
-    /// Restores the namespaces, makes those that the backup does not hold, and waits until they are Active.
-    pub async fn restore_namespaces(&mut self, account: &mut Account<'_>) -> Result<(), RestoreError> {
+    /// Asks the cluster again what it serves, until that holds every kind whose definition is served: behind one address there
+    /// may be several API servers, of which each learns by itself.
+    async fn look_up_kinds(
+        &mut self,
+        broken: &HashMap<String, Broken>,
+        served: &HashSet<String>,
+    ) -> Result<(), RestoreError> {
+        let deadline = tokio::time::Instant::now() + CATALOG_WITHIN;
+        loop {
+            let catalog = self.cluster.catalog().await;
+            let catalog =
+                catalog.map_err(RestoreError::cluster("asking the cluster again what it serves"))?;
+            let missing = served.iter().any(|kind| catalog.find(&Kind::parse(kind)).is_none());
+            if !missing || tokio::time::Instant::now() >= deadline {
+                // A definition that is there and whose restore failed serves its resources all the same.
+                let broken = broken.iter().filter(|(kind, _)| catalog.find(&Kind::parse(kind)).is_none());
+                let broken = broken.map(|(kind, why)| (kind.clone(), why.clone())).collect();
+                self.set_catalog(catalog, &broken);
+                return Ok(());
+            }
+            tokio::time::sleep(CATALOG_PAUSE).await;
+        }
+    }
+
+    /// Restores the namespaces, makes those that the backup does not hold, and waits until they are Active. Returns those that
+    /// are still being deleted, which come later.
+    pub async fn restore_namespaces(
+        &mut self,
+        account: &mut Account<'_>,
+    ) -> Result<BTreeMap<String, Option<EntryId>>, RestoreError> {
         let namespaces = std::mem::take(&mut self.plan.namespaces);
         if namespaces.is_empty() {
-            return Ok(());
+            return Ok(namespaces);
         }
         account.stage("restoring namespaces");
+        let bound = Bound::new(NAMESPACE_GONE_SOON, MOST);
+        let looks = namespaces.into_iter().map(async |home: Home| {
+            let gone = self.namespace_gone(&home.0, &bound).await;
+            (home, gone)
+        });
+        let looks: Vec<_> = stream::iter(looks).buffer_unordered(self.parallel).collect().await;
+        let (mut ready, mut late) = (BTreeMap::new(), BTreeMap::new());
+        for ((name, home), gone) in looks {
+            match gone {
+                Ok(()) => ready.insert(name, home),
+                Err(error @ ClusterError::NotReady { .. }) => {
+                    account.log.info(&format!("going on without {name} for now: {error}"));
+                    late.insert(name, home)
+                }
+                Err(error) => return Err(RestoreError::cluster("looking at the target namespaces")(error)),
+            };
+        }
+        self.settle_namespaces(ready, account).await?;
+        Ok(late)
+    }
+
+    /// Restores the namespaces that were being deleted, when they are gone at last. One that never goes is an error, and its
+    /// items are left out.
+    pub async fn restore_late_namespaces(
+        &mut self,
+        late: BTreeMap<String, Option<EntryId>>,
+        account: &mut Account<'_>,
+    ) -> Result<(), RestoreError> {
+        account.stage("waiting for namespaces to be deleted, so that they can be restored");
+        let bound = Bound::new(NAMESPACE_GONE_WITHIN, MOST);
+        let waits = late.into_iter().map(async |home: Home| {
+            let gone = self.namespace_gone(&home.0, &bound).await;
+            (home, gone)
+        });
+        let waited: Vec<_> = stream::iter(waits).buffer_unordered(self.parallel).collect().await;
+        let mut ready = BTreeMap::new();
+        for ((name, home), gone) in waited {
+            match gone {
+                Ok(()) => {
+                    ready.insert(name, home);
+                }
+                Err(error) => {
+                    let error = unless_connection("waiting for a namespace to be deleted", error)?;
+                    let why =
+                        format!("{}; take away what holds it, and run the restore again", causes(&error));
+                    let item = ItemKey::cluster(Kind::parse(NAMESPACES), &*name);
+                    let finding = Finding::error(error.category(), why.clone()).on_item(item.clone());
+                    let act = Act { item, target: None, action: Action::Fail, reason: Some(why.clone()) };
+                    account.record(Done { entry: home, act, findings: vec![finding], bytes: 0 })?;
+                    self.broken_namespaces.insert(name, (error.category(), why));
+                }
+            }
+        }
+        self.settle_namespaces(ready, account).await
+    }
+
+    /// Waits while a namespace is being deleted; one that is not is fine, there or not.
+    async fn namespace_gone(&self, name: &str, bound: &Bound) -> Result<(), ClusterError> {
+        let kind = namespace_kind();
+        let Some(body) = self.cluster.get(&kind, None, name).await? else { return Ok(()) };
+        let object: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
+        if object["metadata"]["deletionTimestamp"].is_null() {
+            return Ok(());
+        }
+        self.cluster.gone(&kind, None, name, object["metadata"]["uid"].as_str(), bound).await
+    }
+
+    async fn settle_namespaces(
+        &mut self,
+        namespaces: BTreeMap<String, Option<EntryId>>,
+        account: &mut Account<'_>,
+    ) -> Result<(), RestoreError> {
         let mut stored: Vec<EntryId> = namespaces.values().flatten().copied().collect();
         stored.sort_unstable();
-        let Batch { mut failed, .. } = self.restore_all(&stored, Owning::Drop, account).await?;
+        let Batch { mut failed, again, .. } = self.restore_all(&stored, Chance::First, account).await?;
+        failed.extend(self.second_chance(again, true, account).await?.failed);
+        let bound = Bound::new(NAMESPACES_QUIET, MOST);
         let settled = namespaces.into_iter().map(|(name, home)| {
             let failed = home.and_then(|id| failed.remove(&id));
-            self.settle(name, home, failed)
+            self.settle(name, home, failed, &bound)
         });
         let settled: Vec<_> =
             stream::iter(settled.collect::<Vec<_>>()).buffer_unordered(self.parallel).collect().await;
         for settled in settled {
             let (name, broken, done) = settled?;
             if let Some(done) = done {
+                if done.act.action == Action::Create {
+                    self.made_namespaces.add(&name);
+                }
                 account.record(done)?;
             }
             if let Some(broken) = broken {
                 self.broken_namespaces.insert(name, broken);
             }
         }
-        Ok(())
+        self.link(false, account).await
     }
 
     /// Makes a namespace that the backup does not hold, and waits until it is Active.
@@ -123,8 +221,9 @@ impl Work<'_> {
         &self,
         name: String,
         home: Option<EntryId>,
-        failed: Option<(Category, String)>,
-    ) -> Result<(String, Option<(Category, String)>, Option<Done>), RestoreError> {
+        failed: Option<Broken>,
+        bound: &Bound,
+    ) -> Result<(String, Option<Broken>, Option<Done>), RestoreError> {
         if failed.is_some() {
             return Ok((name, failed, None));
         }
@@ -132,7 +231,7 @@ impl Work<'_> {
             Some(_) => Ok(None),
             None => self.make_namespace(&name).await.map(Some),
         };
-        let active = async { self.cluster.namespace_active(&name, ACTIVE_WITHIN).await };
+        let active = async { self.cluster.namespace_active(&name, bound).await };
         let item = || ItemKey::cluster(Kind::parse(NAMESPACES), &*name);
         let act = |action| Act { item: item(), target: None, action, reason: None };
         let done = |action, findings| Done { entry: None, act: act(action), findings, bytes: 0 };
@@ -158,15 +257,22 @@ impl Work<'_> {
         }
     }
 
-    /// What is restored in a step, in words.
-    pub fn stage_of(&self, entries: &[EntryId]) -> String {
+    /// Parts the steps: those whose namespaces can be had now, and those whose namespaces come late.
+    pub fn part_steps(&self, steps: Vec<Step>, late: &BTreeMap<String, Option<EntryId>>) -> [Vec<Step>; 2] {
+        if late.is_empty() {
+            return [steps, Vec::new()];
+        }
         let inventory = &self.source.inventory;
-        let mut kinds: Vec<u16> = entries.iter().map(|id| inventory.entry(*id).kind).collect();
-        kinds.dedup();
-        let named =
-            kinds.iter().take(KINDS_NAMED).map(|kind| inventory.kinds[usize::from(*kind)].kind.as_str());
-        let more = if kinds.len() > KINDS_NAMED { " and others" } else { "" };
-        format!("restoring {}{more}", named.collect::<Vec<_>>().join(", "))
+        let is_late = |id: &EntryId| {
+            let namespace = inventory.namespace(inventory.entry(*id));
+            namespace.is_some_and(|namespace| late.contains_key(self.rewriter.namespace(namespace)))
+        };
+        let part = |step: Step| {
+            let (late, now) = step.entries.into_iter().partition(is_late);
+            (Step { entries: now, ..step }, Step { entries: late, ..step })
+        };
+        let (now, late): (Vec<Step>, Vec<Step>) = steps.into_iter().map(part).unzip();
+        [now, late]
     }
 }
 
@@ -186,7 +292,7 @@ pub fn namespace_kind() -> KindInfo {
 }
 
 /// An error that concerns one object; one about the connection ends the run.
-fn unless_connection(doing: &'static str, error: ClusterError) -> Result<ClusterError, RestoreError> {
+pub fn unless_connection(doing: &'static str, error: ClusterError) -> Result<ClusterError, RestoreError> {
     if error.is_about_the_connection() {
         return Err(RestoreError::Cluster { doing, source: error });
     }

@@ -31,9 +31,9 @@ pub async fn close(
             } else {
                 RestorePhase::PartiallyFailed
             };
-            let restore = document(attempt, request, &account, began, phase, None);
+            let mut restore = document(attempt, request, &account, began, phase, None);
             if let Some(attempt) = attempt {
-                commit(attempt, &mut account, &restore).await?;
+                commit(attempt, &mut account, &mut restore).await?;
             }
             Ok(RestoreOutcome { restore, results: account.results })
         }
@@ -49,8 +49,8 @@ pub async fn close(
                 return Err(RestoreError::Unrecorded { created, updated, source: Box::new(error) });
             };
             let why = Some(causes(&error));
-            let restore = document(Some(attempt), request, &account, began, RestorePhase::Failed, why);
-            match commit(attempt, &mut account, &restore).await {
+            let mut restore = document(Some(attempt), request, &account, began, RestorePhase::Failed, why);
+            match commit(attempt, &mut account, &mut restore).await {
                 Ok(()) => {
                     let (name, source) = (request.name.clone(), Box::new(error));
                     Err(RestoreError::Unfinished { name, created, updated, source })
@@ -62,7 +62,12 @@ pub async fn close(
     }
 }
 
-async fn commit(attempt: &Attempt, account: &mut Account<'_>, restore: &Restore) -> Result<(), RestoreError> {
+/// Writes the parts, and the document, which vouches for them.
+async fn commit(
+    attempt: &Attempt,
+    account: &mut Account<'_>,
+    restore: &mut Restore,
+) -> Result<(), RestoreError> {
     account.log.info(&format!(
         "created {}, updated {}, left {} items out or alone; {} warnings, {} errors",
         account.created,
@@ -76,8 +81,9 @@ async fn commit(attempt: &Attempt, account: &mut Account<'_>, restore: &Restore)
         (Part::Results, encode_compressed(&account.results).map_err(RestoreError::Compressing)?),
         (Part::Log, account.log.finish().map_err(RestoreError::Compressing)?),
     ];
+    let status = restore.status.get_or_insert_default();
     for (part, body) in parts {
-        attempt.put(part, body).await?;
+        status.objects.push(attempt.put(part, body).await?);
     }
     Ok(attempt.commit(restore).await?)
 }
@@ -109,6 +115,7 @@ fn document(
         validation_errors: Vec::new(),
         attempt: Some(attempt.map_or(1, Attempt::number).max(request.attempt)),
         holder: Some(request.holder.clone()),
+        objects: Vec::new(),
         conditions: Vec::new(),
     });
     restore

@@ -12,10 +12,13 @@ use super::RestoreRequest;
 use super::error::RestoreError;
 use super::inventory::{EntryId, Inventory};
 use super::select::Selection;
-use crate::api::{Backup, BackupPhase, InvalidSpec, RestoreSpec, SCHEDULE_NAME_LABEL, label_value};
-use crate::archive::{Frame, IndexFrame, IndexLine};
-use crate::bucket::{Bucket, BucketError, FrameReader, RunState, StoredBackup};
+use crate::api::{InvalidSpec, RestoreSpec};
+use crate::archive::{ArchiveError, Frame, IndexFrame, IndexLine, Place};
+use crate::bucket::{Bucket, BucketError, FrameReader, StoredBackup};
 use crate::model::{BackupName, Category, Finding, causes};
+
+/// Backups that were passed over and are named in the error when none is left.
+const TOLD: usize = 3;
 
 /// An item and its body, or why it cannot be had.
 pub type Body = (EntryId, Result<Bytes, Finding>);
@@ -27,6 +30,8 @@ pub struct Source {
     pub name: BackupName,
     /// What its index holds of what is wanted.
     pub inventory: Inventory,
+    /// Newer backups of its Schedule that could not be read.
+    pub passed_over: Vec<Finding>,
     stored: StoredBackup,
     tarball: String,
 }
@@ -42,6 +47,7 @@ impl Source {
         selection: &Selection<'_>,
     ) -> Result<Self, RestoreError> {
         let spec = &request.spec;
+        let mut passed_over = Vec::new();
         let name = match (&request.backup, &spec.backup_name, &spec.schedule_name) {
             (Some(name), _, _) => name.clone(),
             (None, Some(name), _) => BackupName::from_str(name).map_err(|error| {
@@ -50,12 +56,17 @@ impl Source {
                     why: error.to_string(),
                 }])
             })?,
-            (None, None, schedule) => newest(bucket, spec, schedule.as_deref().unwrap_or_default()).await?,
+            (None, None, schedule) => {
+                let schedule = schedule.as_deref().unwrap_or_default();
+                let newest = bucket.newest_backup(schedule, spec.before).await?;
+                passed_over = newest.passed_over.iter().map(|other| pass_over(schedule, other)).collect();
+                newest.name.ok_or_else(|| no_backup(bucket, spec, schedule, &passed_over))?
+            }
         };
         let stored = bucket.open_backup(&name).await?;
         let tarball = stored.keys().tarball().to_string();
         let inventory = read_index(&stored, selection).await?;
-        Ok(Self { name, inventory, stored, tarball })
+        Ok(Self { name, inventory, passed_over, stored, tarball })
     }
 
     /// The bodies of entries, in the order of the tarball. `wanted` must be in that order.
@@ -142,44 +153,49 @@ async fn read_index(stored: &StoredBackup, selection: &Selection<'_>) -> Result<
     let mut inventory = Inventory::default();
     while let Some(line) = lines.try_next().await? {
         match line {
-            IndexLine::Header(header) => inventory = Inventory::new(header.kinds),
-            // A path that names no item was refused by the decoder already.
-            IndexLine::Item(item) => inventory.add(&item, selection).unwrap_or_default(),
+            IndexLine::Header(header) => {
+                inventory = Inventory::new(header.kinds);
+                inventory.cluster = header.cluster;
+            }
+            IndexLine::Item(item) => inventory.add(&item, selection).map_err(|why| {
+                let place = Place::Entry { frame: item.frame, offset: item.offset };
+                stored.damaged(stored.keys().index(), None, ArchiveError::Invalid { place, why })
+            })?,
             IndexLine::Frame(frame) => inventory.add_frame(frame),
         }
     }
     Ok(inventory)
 }
 
-/// The newest Completed backup of a Schedule.
-async fn newest(bucket: &Bucket, spec: &RestoreSpec, schedule: &str) -> Result<BackupName, RestoreError> {
-    let mut newest: Option<(crate::api::Timestamp, BackupName)> = None;
-    let mut entries = bucket.list_backups();
-    while let Some(entry) = entries.try_next().await? {
-        let (RunState::Complete, Ok(name)) = (entry.state, BackupName::from_str(&entry.name)) else {
-            continue;
-        };
-        // A schedule's backups carry its name; the label decides.
-        if !name.as_str().starts_with(schedule) {
-            continue;
-        }
-        let Some(began) = began(&bucket.read_backup(&name).await?, schedule) else { continue };
-        let in_time = spec.before.is_none_or(|before| began < before);
-        if in_time && newest.as_ref().is_none_or(|(time, _)| *time < began) {
-            newest = Some((began, name));
-        }
-    }
-    newest.map(|(_, name)| name).ok_or_else(|| RestoreError::NoBackup {
+/// A backup that cannot be read is no reason to restore nothing, but one to say so.
+fn pass_over(schedule: &str, (name, error): &(BackupName, BucketError)) -> Finding {
+    let message = format!(
+        "the backup {name}, which may be a newer one of the schedule `{schedule}`, cannot be read and was passed over: {}",
+        causes(error)
+    );
+    Finding::warning(error.category(), message)
+}
+
+fn no_backup(bucket: &Bucket, spec: &RestoreSpec, schedule: &str, passed_over: &[Finding]) -> RestoreError {
+    RestoreError::NoBackup {
         schedule: schedule.to_owned(),
         when: spec.before.map(|before| format!(" before {before}")).unwrap_or_default(),
         location: bucket.describe(),
-    })
+        passed_over: passed_over.iter().take(TOLD).map(|finding| format!("; {finding}")).collect(),
+    }
 }
 
-/// When a backup began, if it is Completed and of the Schedule.
-fn began(backup: &Backup, schedule: &str) -> Option<crate::api::Timestamp> {
-    let label = backup.metadata.labels.as_ref()?.get(SCHEDULE_NAME_LABEL)?;
-    let status = backup.status.as_ref()?;
-    let fits = *label == label_value(schedule) && status.phase == Some(BackupPhase::Completed);
-    status.start_timestamp.filter(|_| fits)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn when_no_backup_is_left_the_error_says_what_was_passed_over() {
+        let (_, bucket) = crate::bucket::tests::faulty_bucket();
+        let error = BucketError::Worker { key: "key".to_owned() };
+        let others = vec![pass_over("shop", &("shop-20251128050000".parse().unwrap(), error)); 9];
+        let text = no_backup(&bucket, &RestoreSpec::default(), "shop", &others).to_string();
+        assert!(text.contains("no completed backup of the schedule `shop` is in memory"), "{text}");
+        assert_eq!(text.matches("the backup shop-20251128050000").count(), TOLD, "{text}");
+    }
 }

@@ -19,8 +19,14 @@ pub type Claim = (String, String);
 pub struct LiveVolume {
     /// The claim that has it, or has it reserved.
     pub claim: Option<Claim>,
-    /// Nobody has it.
-    pub available: bool,
+    /// The uid of that claim; none when the volume is reserved for whatever claim has the name.
+    pub holder: Option<String>,
+    /// `status.phase`.
+    pub phase: String,
+    /// Whether its storage outlives its claim.
+    pub retained: bool,
+    /// Whether it is being deleted.
+    pub deleting: bool,
 }
 
 /// What becomes of the volumes.
@@ -32,6 +38,11 @@ pub struct Volumes {
     pub left_out: BTreeMap<String, String>,
     /// Those of them that are in the cluster and belong to another claim.
     pub anothers: BTreeSet<String>,
+    /// Volumes of the cluster that are kept for a claim which comes back under a new uid, if the claim is not there: by name,
+    /// with the old uid.
+    pub held: BTreeMap<String, String>,
+    /// Those of them whose claims are gone already, so that they can be freed at once.
+    pub released: BTreeMap<String, String>,
 }
 
 impl Volumes {
@@ -53,8 +64,16 @@ pub fn decide<'a>(
     let mut volumes = Volumes::default();
     for (name, there) in live {
         let ours = there.claim.as_ref().is_some_and(|claim| claims.contains(claim));
-        if there.available || ours {
-            volumes.returning.insert(name.clone());
+        let kept = there.retained || restore_pvs == Some(true) || there.phase == "Bound";
+        if there.deleting || !(there.phase == "Available" || (ours && kept)) {
+            continue;
+        }
+        volumes.returning.insert(name.clone());
+        if let Some(holder) = there.holder.as_ref().filter(|_| ours) {
+            volumes.held.insert(name.clone(), holder.clone());
+            if there.phase == "Released" {
+                volumes.released.insert(name.clone(), holder.clone());
+            }
         }
     }
     for (name, body) in stored {
@@ -94,8 +113,12 @@ impl LiveVolume {
     /// Reads a volume of the cluster; its name and what is known of it.
     pub fn read(body: &[u8]) -> Option<(String, Self)> {
         let Live { metadata, spec, status } = serde_json::from_slice(body).ok()?;
-        let claim = spec.claim_ref.map(|claim| (claim.namespace, claim.name));
-        Some((metadata.name, Self { claim, available: status.phase == "Available" }))
+        let retained = spec.persistent_volume_reclaim_policy == "Retain";
+        let reference = spec.claim_ref.unwrap_or_default();
+        let claim = (!reference.name.is_empty()).then_some((reference.namespace, reference.name));
+        let holder = Some(reference.uid).filter(|uid| claim.is_some() && !uid.is_empty());
+        let deleting = metadata.deletion_timestamp.is_some();
+        Some((metadata.name, Self { claim, holder, phase: status.phase, retained, deleting }))
     }
 }
 
@@ -109,14 +132,18 @@ struct Live {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Named {
     name: String,
+    #[serde(default)]
+    deletion_timestamp: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Spec {
     claim_ref: Option<Reference>,
+    persistent_volume_reclaim_policy: String,
 }
 
 #[derive(Default, Deserialize)]
@@ -124,6 +151,7 @@ struct Spec {
 struct Reference {
     namespace: String,
     name: String,
+    uid: String,
 }
 
 #[derive(Default, Deserialize)]
@@ -147,15 +175,25 @@ mod tests {
         (namespace.to_owned(), "data".to_owned())
     }
 
+    fn live(namespace: Option<&str>, phase: &str, policy: &str) -> LiveVolume {
+        LiveVolume {
+            claim: namespace.map(claim),
+            holder: namespace.map(|_| "old".to_owned()),
+            phase: phase.to_owned(),
+            retained: policy == "Retain",
+            deleting: false,
+        }
+    }
+
     fn decided(
         stored: &[(String, Value)],
         live: &[(&str, LiveVolume)],
         restore_pvs: Option<bool>,
     ) -> (Vec<String>, Vec<String>) {
-        let live = live.iter().map(|(name, there)| ((*name).to_owned(), there.clone())).collect();
+        let there = live.iter().map(|(name, there)| ((*name).to_owned(), there.clone())).collect();
         let claims = HashSet::from([claim("stage")]);
         let map = |name: &str| if name == "prod" { "stage".to_owned() } else { name.to_owned() };
-        let Volumes { returning, left_out, anothers: _ } = decide(stored, &live, &claims, restore_pvs, map);
+        let Volumes { returning, left_out, .. } = decide(stored, &there, &claims, restore_pvs, map);
         (returning.into_iter().collect(), left_out.into_keys().collect())
     }
 
@@ -170,18 +208,43 @@ mod tests {
 
     #[test]
     fn a_volume_that_is_another_claims_is_left_alone() {
-        let of = |namespace: &str| LiveVolume { claim: Some(claim(namespace)), available: false };
+        let of = |namespace: &str| live(Some(namespace), "Bound", "Retain");
         let stored = [volume("kept", "Retain")];
         assert_eq!(decided(&stored, &[("kept", of("prod"))], None), (vec![], vec!["kept".to_owned()]));
         assert_eq!(decided(&stored, &[("kept", of("stage"))], None), (vec!["kept".to_owned()], vec![]));
-        let free = LiveVolume { claim: None, available: true };
+        let free = live(None, "Available", "Retain");
         assert_eq!(decided(&stored, &[("kept", free)], None), (vec!["kept".to_owned()], vec![]));
     }
 
     #[test]
+    fn a_volume_that_is_kept_for_a_claim_of_before_is_freed_for_the_one_that_comes_back() {
+        let told = |volume: LiveVolume| {
+            let there = BTreeMap::from([("kept".to_owned(), volume)]);
+            let claims = HashSet::from([claim("stage")]);
+            let Volumes { returning, held, released, .. } =
+                decide(&[], &there, &claims, None, |name| name.to_owned());
+            (returning.len(), held.len(), released.len())
+        };
+        assert_eq!(told(live(Some("stage"), "Released", "Retain")), (1, 1, 1));
+        // The controller has not seen yet that the claim is gone: the volume is freed when the claim has its new uid.
+        assert_eq!(told(live(Some("stage"), "Bound", "Retain")), (1, 1, 0));
+        assert_eq!(told(live(Some("stage"), "Released", "Delete")), (0, 0, 0));
+        assert_eq!(told(live(Some("other"), "Released", "Retain")), (0, 0, 0));
+        let leaving = LiveVolume { deleting: true, ..live(Some("stage"), "Released", "Retain") };
+        assert_eq!(told(leaving), (0, 0, 0));
+    }
+
+    #[test]
     fn a_volume_of_the_cluster_says_whose_it_is() {
-        let body = json!({"metadata": {"name": "v"}, "spec": {"claimRef": {"namespace": "a", "name": "b"}}, "status": {"phase": "Bound"}});
-        let there = LiveVolume { claim: Some(("a".to_owned(), "b".to_owned())), available: false };
+        let body = json!({"metadata": {"name": "v"}, "status": {"phase": "Bound"},
+            "spec": {"persistentVolumeReclaimPolicy": "Retain", "claimRef": {"namespace": "a", "name": "b", "uid": "u"}}});
+        let there = LiveVolume {
+            claim: Some(("a".to_owned(), "b".to_owned())),
+            holder: Some("u".to_owned()),
+            phase: "Bound".to_owned(),
+            retained: true,
+            deleting: false,
+        };
         assert_eq!(LiveVolume::read(body.to_string().as_bytes()), Some(("v".to_owned(), there)));
         assert_eq!(LiveVolume::read(b"{}"), None);
     }

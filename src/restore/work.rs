@@ -2,32 +2,27 @@
 //!
 //! Opening reads the bucket and the cluster and changes neither; `preview` and `run` share it.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-
-use futures::TryStreamExt as _;
-use serde_json::Value;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, PoisonError};
 
 use super::account::Account;
+use super::binding::Claimed;
 use super::error::RestoreError;
 use super::existing::Earlier;
-use super::inventory::EntryId;
 use super::kinds::{Kinds, Served};
+use super::links::Links;
 use super::owners::Owners;
-use super::plan::{Plan, plan, taken};
+use super::plan::{Plan, plan};
+use super::ready::Broken;
 use super::rewrite::{CompiledModifiers, RewriteOptions, Rewriter};
-use super::select::{Selection, Standing};
+use super::select::Selection;
 use super::source::Source;
-use super::volumes::{LiveVolume, Volumes, decide};
-use super::{DEFAULT_PARALLEL, RestoreRequest};
-use crate::api::{CompiledSelection, ExistingResourcePolicy, InvalidSpec, RestoreSpec};
+use super::volumes::Volumes;
+use super::{MOST_PARALLEL, RestoreRequest, survey};
+use crate::api::{CompiledSelection, ExistingResourcePolicy, InvalidSpec, RestoreSpec, collisions};
 use crate::bucket::Bucket;
-use crate::cluster::{Catalog, Cluster, KindInfo, ListQuery};
-use crate::model::{
-    Category, ClusterScope, Finding, ItemKey, Kind, KindTerms, LEADING, Needs, Offer, VOLUMES, refers,
-};
-
-/// The claims' own kind.
-const CLAIMS: &str = "persistentvolumeclaims";
+use crate::cluster::{Catalog, Cluster, Pace};
+use crate::model::{Category, Finding, KindTerms};
 
 /// One restore, ready to be done or told.
 #[derive(Debug)]
@@ -50,13 +45,41 @@ pub struct Work<'a> {
     pub volumes: Volumes,
     /// What to do about items that are there already.
     pub policy: ExistingResourcePolicy,
+    /// Whether the backup is another cluster's.
+    pub from_another_cluster: bool,
+    /// What the cluster serves.
+    pub catalog: Catalog,
+    /// Items that lack references to their owners.
+    pub links: Links,
+    /// Claims that were created for volumes that are there.
+    pub claimed: Mutex<Vec<Claimed>>,
     /// Namespaces of the cluster that cannot be had, and why.
-    pub broken_namespaces: HashMap<String, (Category, String)>,
-    /// Creates that are under way at once.
+    pub broken_namespaces: HashMap<String, Broken>,
+    /// Namespaces that this restore made.
+    pub made_namespaces: MadeNamespaces,
+    /// Items that are under way at most.
     pub parallel: usize,
+    /// How many creates are under way at once.
+    pub pace: Pace,
     /// What an earlier attempt made; none in a first one.
     pub earlier: Option<Earlier>,
     status_kinds: Vec<bool>,
+}
+
+/// Namespaces that this restore made: what controllers put there is brought into line.
+#[derive(Debug, Default)]
+pub struct MadeNamespaces(Mutex<HashSet<String>>);
+
+impl MadeNamespaces {
+    /// Notes one.
+    pub fn add(&self, name: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
+    }
+
+    /// Whether this restore made the namespace.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(name)
+    }
 }
 
 /// What a specification says, checked and compiled.
@@ -100,32 +123,43 @@ impl<'a> Work<'a> {
         let Terms { selection, modifiers } = Terms::compile(spec)?;
         let selection = Selection::new(&selection);
         account.stage("reading the index of the backup");
-        let source = Source::open(bucket, request, &selection).await?;
+        let mut source = Source::open(bucket, request, &selection).await?;
+        for finding in source.passed_over.drain(..) {
+            account.find(finding);
+        }
         account.backup = Some(source.name.to_string());
         let options = options(request, &source, modifiers);
         let map = Rewriter::new(options.clone());
         tell_what_is_missing(spec, &selection, &source, account);
-        let needs = survey(&source, &selection).await?;
-        let plan = plan(&source.inventory, &needs, |namespace| map.namespace(namespace));
+        let said = survey::look_into_owners(&source).await?;
+        let needs = survey::look_for_needs(&source, &selection, &said).await?;
+        let plan = plan(&source.inventory, &needs, &said, |namespace| map.namespace(namespace));
+        check_mapping(spec, &source, &plan)?;
         account.stage("asking the cluster what it serves");
         let catalog =
             cluster.catalog().await.map_err(RestoreError::cluster("asking the cluster what it serves"))?;
-        let volumes = survey_volumes(cluster, &catalog, &source, &plan, spec.restore_pvs, &map).await?;
+        let volumes =
+            survey::look_at_volumes(cluster, &catalog, &source, &plan, spec.restore_pvs, &map).await?;
+        let sources = survey::look_for_sources(cluster, &catalog, &source, &plan, &map).await?;
         let returning_volumes = volumes.returning.clone();
         let planned = plan.entries().filter_map(|id| source.inventory.entry(id).uid);
+        let parallel = if request.parallel == 0 { MOST_PARALLEL } else { request.parallel };
         Ok(Self {
             cluster,
             kinds: Kinds::resolve(&source.inventory, &catalog, &HashMap::new()),
             owners: Owners::awaiting(planned),
-            rewriter: Rewriter::new(RewriteOptions { returning_volumes, ..options }),
-            plain: Rewriter::new(RewriteOptions {
-                preserve_node_ports: spec.preserve_node_ports.unwrap_or_default(),
-                ..RewriteOptions::default()
-            }),
+            rewriter: Rewriter::new(RewriteOptions { returning_volumes, sources, ..options }),
+            plain: Rewriter::plain(),
             volumes,
             policy: spec.existing_resource_policy.unwrap_or_default(),
+            from_another_cluster: source.inventory.cluster != request.cluster.uid,
+            catalog,
+            links: Links::default(),
+            claimed: Mutex::default(),
             broken_namespaces: HashMap::new(),
-            parallel: if request.parallel == 0 { DEFAULT_PARALLEL } else { request.parallel },
+            made_namespaces: MadeNamespaces::default(),
+            parallel,
+            pace: cluster.pace(parallel),
             earlier: (request.attempt > 1).then(|| Earlier::new(request.name.as_str(), source.name.as_str())),
             status_kinds: status_kinds(spec, &source),
             plan,
@@ -133,15 +167,10 @@ impl<'a> Work<'a> {
         })
     }
 
-    /// Looks the kinds up again; `broken`: definitions that did not come.
-    pub async fn look_up_kinds(
-        &mut self,
-        broken: &HashMap<String, (Category, String)>,
-    ) -> Result<(), RestoreError> {
-        let catalog = self.cluster.catalog().await;
-        let catalog = catalog.map_err(RestoreError::cluster("asking the cluster again what it serves"))?;
+    /// Takes a new catalog; `broken`: definitions that did not come.
+    pub fn set_catalog(&mut self, catalog: Catalog, broken: &HashMap<String, Broken>) {
         self.kinds = Kinds::resolve(&self.source.inventory, &catalog, broken);
-        Ok(())
+        self.catalog = catalog;
     }
 
     /// A warning for each planned kind that the cluster serves only at another version than the backup has.
@@ -204,6 +233,15 @@ fn options(request: &RestoreRequest, source: &Source, modifiers: CompiledModifie
     }
 }
 
+/// Two namespaces of the backup must not end up in one: the second item of a name would meet the first.
+fn check_mapping(spec: &RestoreSpec, source: &Source, plan: &Plan) -> Result<(), RestoreError> {
+    let inventory = &source.inventory;
+    let namespaces: HashSet<&str> =
+        plan.entries().filter_map(|id| inventory.namespace(inventory.entry(id))).collect();
+    let wrong = collisions(&spec.namespace_mapping, namespaces.into_iter());
+    if wrong.is_empty() { Ok(()) } else { Err(RestoreError::Specification(wrong)) }
+}
+
 fn status_kinds(spec: &RestoreSpec, source: &Source) -> Vec<bool> {
     let Some(filter) = spec.restore_status.as_ref().filter(|filter| !filter.included_resources.is_empty())
     else {
@@ -238,110 +276,4 @@ fn tell_what_is_missing(
         let message = format!("spec.{field} is not supported by this version and was ignored");
         account.find(Finding::warning(Category::Other, message));
     }
-}
-
-/// Which cluster-scoped items the selected ones name, where only those are wanted.
-async fn survey(source: &Source, selection: &Selection<'_>) -> Result<HashSet<ItemKey>, RestoreError> {
-    let inventory = &source.inventory;
-    let mut needs = Needs::default();
-    let optional = inventory.entries.iter().any(|entry| entry.standing == Standing::IfNeeded);
-    if selection.cluster != ClusterScope::Related || !optional {
-        return Ok(needs.found);
-    }
-    let referring: Vec<EntryId> =
-        taken(inventory).filter(|(_, entry)| refers(inventory.kind(entry))).map(|(id, _)| id).collect();
-    // A body that cannot be read is told when it is to be restored.
-    let mut bodies = source.bodies(&referring)?;
-    while let Some((id, body)) = bodies.try_next().await? {
-        needs.look(inventory.kind(inventory.entry(id)), &body.unwrap_or_default());
-    }
-    for kind in LEADING {
-        let offered: Vec<EntryId> = match needs.asks(kind) {
-            Offer::All => of_kind(source, kind).collect(),
-            Offer::Found => of_kind(source, kind)
-                .filter(|id| needs.found.contains(&inventory.key(inventory.entry(*id))))
-                .collect(),
-            Offer::Nothing => continue,
-        };
-        let mut bodies = source.bodies(&offered)?;
-        while let Some((id, body)) = bodies.try_next().await? {
-            let entry = inventory.entry(id);
-            needs.offer(inventory.kind(entry), &entry.name, &body.unwrap_or_default());
-        }
-    }
-    let cluster_kinds = inventory.kinds.iter().filter(|kind| !kind.namespaced);
-    needs.close(cluster_kinds.map(|kind| (&kind.kind, &*kind.name)));
-    Ok(needs.found)
-}
-
-fn of_kind<'s>(source: &'s Source, kind: &'static str) -> impl Iterator<Item = EntryId> + 's {
-    let inventory = &source.inventory;
-    (inventory.entries.iter().zip(0..))
-        .filter(move |(entry, _)| inventory.kind(entry).as_str() == kind)
-        .map(|(_, id)| id)
-}
-
-/// Which volumes come back: reads those of the plan and asks the cluster for its own.
-async fn survey_volumes(
-    cluster: &Cluster,
-    catalog: &Catalog,
-    source: &Source,
-    plan: &Plan,
-    restore_pvs: Option<bool>,
-    rewriter: &Rewriter,
-) -> Result<Volumes, RestoreError> {
-    let inventory = &source.inventory;
-    let (mut wanted, mut claims) = (Vec::new(), HashSet::new());
-    for id in plan.entries() {
-        let entry = inventory.entry(id);
-        match (inventory.kind(entry).as_str(), inventory.namespace(entry)) {
-            (VOLUMES, _) => wanted.push(id),
-            (CLAIMS, Some(namespace)) => {
-                claims.insert((rewriter.namespace(namespace).to_owned(), entry.name.to_string()));
-            }
-            _ => {}
-        }
-    }
-    if wanted.is_empty() && claims.is_empty() {
-        return Ok(Volumes::default());
-    }
-    let mut stored = Vec::new();
-    let mut bodies = source.bodies(&wanted)?;
-    while let Some((id, body)) = bodies.try_next().await? {
-        let body = body.ok().and_then(|body| serde_json::from_slice::<Value>(&body).ok());
-        stored.push((inventory.entry(id).name.to_string(), body.unwrap_or_default()));
-    }
-    let live = match catalog.find(&Kind::parse(VOLUMES)) {
-        Some(info) => live_volumes(cluster, info).await?,
-        None => BTreeMap::new(),
-    };
-    let map = |namespace: &str| rewriter.namespace(namespace).to_owned();
-    Ok(decide(&stored, &live, &claims, restore_pvs, map))
-}
-
-async fn live_volumes(
-    cluster: &Cluster,
-    info: &KindInfo,
-) -> Result<BTreeMap<String, LiveVolume>, RestoreError> {
-    let mut live = BTreeMap::new();
-    let mut lister = cluster.lister(ListQuery { kind: info, namespace: None, labels: None, cut: None });
-    while let Some(page) =
-        lister.next().await.map_err(RestoreError::cluster("listing the cluster's volumes"))?
-    {
-        live.extend(page.bodies().filter_map(LiveVolume::read));
-    }
-    Ok(live)
-}
-
-/// Parses a uid out of an object without making a tree of it.
-pub fn uid_of(body: &[u8]) -> Option<String> {
-    #[derive(serde::Deserialize)]
-    struct Object {
-        metadata: Metadata,
-    }
-    #[derive(serde::Deserialize)]
-    struct Metadata {
-        uid: String,
-    }
-    serde_json::from_slice::<Object>(body).ok().map(|object| object.metadata.uid)
 }

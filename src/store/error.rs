@@ -177,7 +177,7 @@ pub enum StoreError {
         /// Which region to use, as far as the service said.
         remedy: String,
     },
-    /// Fewer bytes came than were promised or asked for.
+    /// Fewer bytes came than were promised or asked for: with a source the connection broke, without one no more are there.
     #[error("{action}: the body ended after {received} of {expected} bytes")]
     Truncated {
         /// What was being done.
@@ -239,8 +239,10 @@ impl StoreError {
             Self::AlreadyExists { .. } => Category::Conflict,
             Self::Forbidden { .. } | Self::ReadOnly { .. } => Category::Forbidden,
             Self::Timeout { .. } => Category::Timeout,
-            Self::Unreachable { .. } | Self::Unavailable { .. } => Category::Unavailable,
-            Self::Truncated { .. } => Category::Corrupt,
+            Self::Unreachable { .. } | Self::Unavailable { .. } | Self::Truncated { source: Some(_), .. } => {
+                Category::Unavailable
+            }
+            Self::Truncated { source: None, .. } => Category::Corrupt,
             Self::TooLarge { .. } => Category::TooLarge,
             Self::InvalidKey(_) | Self::InvalidLocation(_) | Self::Setting { .. } => Category::Invalid,
             Self::Full { .. } | Self::WrongRegion { .. } | Self::Obstructed { .. } | Self::Other { .. } => {
@@ -266,7 +268,7 @@ impl StoreError {
             Self::Unreachable { .. }
                 | Self::Timeout { .. }
                 | Self::Unavailable { .. }
-                | Self::Truncated { .. }
+                | Self::Truncated { source: Some(_), .. }
         )
     }
 
@@ -280,6 +282,7 @@ impl StoreError {
                 | Self::ReadOnly { .. }
                 | Self::Setting { .. }
                 | Self::Timeout { .. }
+                | Self::Truncated { source: Some(_), .. }
                 | Self::Unavailable { .. }
                 | Self::Unreachable { .. }
                 | Self::WrongRegion { .. }
@@ -301,5 +304,16 @@ mod tests {
         );
         assert_eq!(error.category(), Category::NotFound);
         assert!(!error.is_not_found() && !error.is_retryable() && error.is_store_unusable());
+    }
+
+    #[test]
+    fn a_broken_connection_is_no_damage_and_a_short_object_is() {
+        let short = |source| {
+            let action = Action { operation: Operation::Get, target: "key".into() };
+            StoreError::Truncated { action, received: 1, expected: 2, source }
+        };
+        let (broken, cut) = (short(Some("reset".into())), short(None));
+        assert_eq!((broken.category(), broken.is_retryable()), (Category::Unavailable, true));
+        assert_eq!((cut.category(), cut.is_retryable()), (Category::Corrupt, false));
     }
 }

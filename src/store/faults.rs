@@ -15,7 +15,7 @@ use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::{
-    Action, ByteStream, Listing, ObjectInfo, ObjectKey, Operation, PutMode, Store, StoreError, Upload,
+    Action, ByteStream, Cause, Listing, ObjectInfo, ObjectKey, Operation, PutMode, Store, StoreError, Upload,
     exactly,
 };
 
@@ -38,6 +38,8 @@ pub enum Fault {
     AnswerLost,
     /// The body being read ends with an error after so many bytes. For [`Operation::Get`] only.
     Cut(u64),
+    /// The body being read ends with an error when it is not read from for so long. For [`Operation::Get`] only.
+    Idle(Duration),
     /// It is done after a pause.
     Delay(Duration),
     /// It never ends.
@@ -112,6 +114,7 @@ impl Faults {
             Some(Fault::Hang) => return std::future::pending().await,
             Some(Fault::AnswerLost) => return Ok(After::Lose(action)),
             Some(Fault::Cut(bytes)) => return Ok(After::Cut(action, bytes)),
+            Some(Fault::Idle(limit)) => return Ok(After::Idle(action, limit)),
             Some(Fault::Unavailable) => StoreError::Unavailable { action, source },
             Some(Fault::Unreachable) => {
                 StoreError::Unreachable { action, endpoint: "the store".into(), source }
@@ -133,13 +136,14 @@ enum After {
     Nothing,
     Lose(Action),
     Cut(Action, u64),
+    Idle(Action, Duration),
 }
 
 impl After {
     fn answer<T>(self, result: Result<T, StoreError>) -> Result<T, StoreError> {
         match self {
             Self::Lose(action) => result.and(Err(StoreError::Timeout { action, limit: Duration::ZERO })),
-            Self::Nothing | Self::Cut(..) => result,
+            Self::Nothing | Self::Cut(..) | Self::Idle(..) => result,
         }
     }
 }
@@ -157,6 +161,19 @@ fn cut(action: Action, bytes: u64, body: ByteStream) -> ByteStream {
         std::future::ready((!over).then_some(chunk))
     });
     exactly(action, None, kept.chain(broken))
+}
+
+/// A body whose connection somebody closes when it is not read from.
+fn idle(action: Action, limit: Duration, body: ByteStream) -> ByteStream {
+    let begun = (body, tokio::time::Instant::now());
+    let chunks = stream::try_unfold(begun, move |(mut body, last)| async move {
+        if last.elapsed() > limit {
+            return Err("a connection that nobody read from was closed".into());
+        }
+        let chunk = body.try_next().await?;
+        Ok::<_, Cause>(chunk.map(|chunk| (chunk, (body, tokio::time::Instant::now()))))
+    });
+    exactly(action, None, chunks)
 }
 
 #[async_trait]
@@ -179,6 +196,7 @@ impl Store for Faults {
     async fn get(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<ByteStream, StoreError> {
         let body = match self.before(Operation::Get, key.as_str()).await? {
             After::Cut(action, bytes) => cut(action, bytes, self.store.get(key, range).await?),
+            After::Idle(action, limit) => idle(action, limit, self.store.get(key, range).await?),
             after => after.answer(self.store.get(key, range).await)?,
         };
         Ok(body.boxed())

@@ -1,17 +1,17 @@
 //! Where bytes live: one small trait, and what implements it.
 //!
-//! [`Location`] is a URL that says where; [`open`] makes a [`Store`] of it: [`s3`] or [`fs`]. [`Meter`], [`Limit`] and
-//! [`Faults`] wrap any store. [`conformance()`] is what all of them must pass. What the bytes mean is the concern of
-//! the module `bucket`.
+//! [`Location`] is a URL that says where; [`open`] makes a [`Store`] of it: [`s3`] or [`fs`]. [`Meter`] and [`Faults`] wrap
+//! any store; [`Resumed`] reads a body across its breaks. [`conformance()`] is what all stores must pass. What the bytes mean
+//! is the concern of the module `bucket`.
 
 pub mod conformance;
 pub mod error;
 pub mod faults;
 pub mod fs;
 pub mod key;
-pub mod limit;
 pub mod location;
 pub mod meter;
+pub mod resume;
 pub mod s3;
 
 use std::fmt::Debug;
@@ -30,9 +30,9 @@ pub use error::{Action, Cause, Operation, StoreError};
 pub use faults::{Fault, Faults};
 pub use fs::FileStore;
 pub use key::{InvalidKey, ObjectKey};
-pub use limit::Limit;
 pub use location::{Content, InvalidLocation, Location};
 pub use meter::{Meter, Observer, Outcome};
+pub use resume::Resumed;
 pub use s3::S3Store;
 
 /// The body of an object, as it arrives. It ends with an error when fewer bytes come than were promised.
@@ -130,14 +130,15 @@ pub async fn open(location: &Location) -> Result<Arc<dyn Store>, StoreError> {
     })
 }
 
-/// Reads a whole object of at most `limit` bytes; a larger one is [`StoreError::TooLarge`].
+/// Reads a whole object of at most `limit` bytes, across breaks of the connection; a larger one is [`StoreError::TooLarge`].
 pub async fn read_all(store: &dyn Store, key: &ObjectKey, limit: u64) -> Result<Bytes, StoreError> {
-    let mut body = store.get(key, None).await?;
+    let mut body = Resumed::open(store, key.clone(), None).await?;
     let mut whole = BytesMut::new();
-    while let Some(chunk) = body.try_next().await? {
+    while let Some(chunk) = body.next().await? {
         if (whole.len() + chunk.len()) as u64 > limit {
-            let target = format!("{key} in {}", store.describe());
-            return Err(StoreError::TooLarge { action: Action { operation: Operation::Get, target }, limit });
+            let action =
+                Action { operation: Operation::Get, target: format!("{key} in {}", store.describe()) };
+            return Err(StoreError::TooLarge { action, limit });
         }
         whole.extend_from_slice(&chunk);
     }

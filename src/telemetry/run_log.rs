@@ -12,6 +12,9 @@ use crate::model::{Finding, Severity};
 /// Compressed bytes kept at most; what comes later is only traced, so that a disaster does not fill the memory.
 const MAX_LOG: usize = 4 << 20;
 
+/// The last line of a log that came to its bound.
+const FULL: &str = "the log ends here, because it has grown to the size that is kept; what followed is in the log of the process that made the run, and the first findings are in the results";
+
 /// Fastest useful level: a log is written while items wait.
 const LEVEL: i32 = 1;
 
@@ -48,8 +51,7 @@ impl RunLog {
     /// # Errors
     /// When the compressor cannot be set up, which only a lack of memory explains.
     pub fn new(run: impl Into<String>) -> std::io::Result<Self> {
-        let encoder = zstd::stream::write::Encoder::new(Vec::new(), LEVEL)?;
-        Ok(Self { run: run.into(), lines: Mutex::new(Lines { encoder, full: false }) })
+        Ok(Self { run: run.into(), lines: Mutex::new(Lines { encoder: encoder()?, full: false }) })
     }
 
     /// A step of the run.
@@ -81,8 +83,7 @@ impl RunLog {
     pub fn finish(&self) -> std::io::Result<Bytes> {
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         lines.full = true;
-        let fresh = zstd::stream::write::Encoder::new(Vec::new(), LEVEL)?;
-        std::mem::replace(&mut lines.encoder, fresh).finish().map(Bytes::from)
+        std::mem::replace(&mut lines.encoder, encoder()?).finish().map(Bytes::from)
     }
 
     fn write(&self, line: &Line<'_>) {
@@ -90,13 +91,27 @@ impl RunLog {
         if lines.full {
             return;
         }
-        let Ok(mut text) = serde_json::to_vec(line) else { return };
-        text.push(b'\n');
         // Writing into memory does not fail; were it to, the line has been traced already.
-        if lines.encoder.write_all(&text).is_err() || lines.encoder.get_ref().len() > MAX_LOG {
+        lines.full = lines.add(line).is_err();
+        if lines.encoder.get_ref().len() > MAX_LOG {
+            let _ = lines.add(&Line { time: now(), level: "warning", message: FULL, finding: None });
             lines.full = true;
         }
     }
+}
+
+impl Lines {
+    fn add(&mut self, line: &Line<'_>) -> std::io::Result<()> {
+        let mut text = serde_json::to_vec(line)?;
+        text.push(b'\n');
+        self.encoder.write_all(&text)
+    }
+}
+
+fn encoder() -> std::io::Result<zstd::stream::write::Encoder<'static, Vec<u8>>> {
+    let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), LEVEL)?;
+    encoder.include_checksum(true)?;
+    Ok(encoder)
 }
 
 fn now() -> String {
@@ -107,6 +122,32 @@ fn now() -> String {
 mod tests {
     use super::*;
     use crate::model::{Category, Kind};
+
+    #[test]
+    fn a_log_that_is_cut_says_so_in_its_last_line() {
+        let log = RunLog::new("backup a").unwrap();
+        let mut state = 1_u64;
+        for _ in 0..(MAX_LOG / 2000) {
+            let noise: String = (0..500)
+                .map(|_| {
+                    state =
+                        state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                    format!("{:016x}", state ^ (state >> 29))
+                })
+                .collect();
+            log.info(&noise);
+        }
+        let stored = log.finish().unwrap();
+        assert!(stored.len() < MAX_LOG + (1 << 20), "{}", stored.len());
+        let text = zstd::decode_all(&*stored).unwrap();
+        let last = text.strip_suffix(b"\n").unwrap().rsplit(|byte| *byte == b'\n').next().unwrap();
+        let last: serde_json::Value = serde_json::from_slice(last).unwrap();
+        assert_eq!(last["message"], FULL);
+        // Its checksum shows a change of any byte.
+        let mut changed = stored.to_vec();
+        *changed.last_mut().unwrap() ^= 1;
+        assert!(zstd::decode_all(&*changed).is_err());
+    }
 
     #[test]
     fn a_log_reads_back_line_by_line() {

@@ -106,3 +106,26 @@ fn a_kind_that_cannot_be_read_at_the_cut_is_a_warning_and_stands_in_the_document
     let contents = fixture.run(&["backup", "contents", "mixed", "-o", "name"]).expect_code(0);
     assert!(contents.stdout.contains("secrets shop/login"), "{}", contents.stdout);
 }
+
+#[test]
+fn an_item_that_a_server_lists_twice_is_in_the_backup_once() {
+    let fixture = Fixture::new();
+    fixture.cluster.repeat("configmaps", "settings", serde_json::json!({}));
+    says!(fixture.command(&["backup", "run", "same"]), @r"
+        exit 0
+        --- stdout
+        backup same: Completed, 6 items ([size] , [size] stored) at revision 1000 in [duration], 0 left out, 0 warnings, 0 errors
+        --- stderr
+    ");
+    fixture.cluster.repeat("secrets", "login", serde_json::json!({"data": {"password": "bmV3"}}));
+    says!(fixture.command(&["backup", "run", "other"]), @r"
+        exit 0
+        --- stdout
+        backup other: Completed, 6 items ([size] , [size] stored) at revision 1000 in [duration], 0 left out, 1 warning, 0 errors
+        --- stderr
+        warning: secrets shop/login: left out: `resources/secrets/namespaces/shop/login.json` came twice and not the same: the archive keeps what came first
+    ");
+    for name in ["same", "other"] {
+        fixture.run(&["backup", "verify", name]).expect_code(0);
+    }
+}

@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 pub use decode::IndexDecoder;
 pub use encode::IndexEncoder;
 pub(super) use labels::LabelText;
-pub(super) use order::Seen;
 
 use super::entry::{EntryName, PathError, parse_path};
 use crate::model::{ItemKey, Kind, LabelSet};

@@ -1,34 +1,13 @@
 //! What a line of the index must be, given the lines before it. Pure.
 
-use std::collections::HashSet;
-
-use xxhash_rust::xxh3::xxh3_64;
-
 use super::{FORMAT, IndexFrame, IndexHeader, IndexItem, IndexLine};
 use crate::archive::entry::{EntryName, Layout, parse_path};
 use crate::archive::error::{ArchiveError, Place};
-use crate::archive::limits::{MAX_BODY, MAX_ENTRIES, MAX_FRAME};
+use crate::archive::limits::{MAX_BODY, MAX_FRAME, MAX_KINDS};
+use crate::archive::seen::Seen;
 
 /// A tar header stands before each body.
 const HEADER: u64 = 512;
-
-/// Paths seen so far, as hashes: eight bytes each, whatever their length.
-#[derive(Debug, Default)]
-pub(in crate::archive) struct Seen(HashSet<u64>);
-
-impl Seen {
-    /// Refuses a path that was there before.
-    pub(in crate::archive) fn add(&mut self, path: &str, place: Place) -> Result<(), ArchiveError> {
-        if self.0.len() >= MAX_ENTRIES {
-            let why = format!("an archive holds at most {MAX_ENTRIES} entries");
-            return Err(ArchiveError::Invalid { place, why });
-        }
-        if !self.0.insert(xxh3_64(path.as_bytes())) {
-            return Err(ArchiveError::Duplicate { place, path: path.to_owned() });
-        }
-        Ok(())
-    }
-}
 
 /// What the next line is measured against.
 #[derive(Debug, Default)]
@@ -79,6 +58,9 @@ impl Order {
         if header.format != FORMAT {
             let format: String = header.format.chars().take(20).collect();
             return Err(format!("format `{format}` is not known; a newer version of Ark may read it"));
+        }
+        if header.kinds.len() > MAX_KINDS {
+            return Err(format!("it names {} kinds, an archive takes {MAX_KINDS}", header.kinds.len()));
         }
         self.header = true;
         Ok(())

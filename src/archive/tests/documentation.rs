@@ -26,6 +26,7 @@ fn the_limits_in_the_documentation_are_those_of_the_code() {
         ("MAX_PATH", MAX_PATH as u64),
         ("MAX_LINE", MAX_LINE as u64),
         ("MAX_ENTRIES", MAX_ENTRIES as u64),
+        ("MAX_KINDS", MAX_KINDS as u64),
         ("MAX_EXPANSION", MAX_EXPANSION),
     ] {
         assert!(FORMAT_MD.contains(&format!("\n| `{name}` | {value} |")), "{name} is {value}");

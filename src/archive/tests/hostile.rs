@@ -206,6 +206,19 @@ fn an_index_of_another_format_says_so() {
 }
 
 #[test]
+fn an_index_of_more_kinds_than_a_restore_can_number_is_refused() {
+    let kind = r#"{"kind":"a","version":"","name":"","namespaced":true}"#;
+    let read = |kinds: usize| {
+        let kinds = vec![kind; kinds].join(",");
+        let line = format!("{{\"header\":{{\"format\":\"2\",\"cluster\":\"\",\"kinds\":[{kinds}]}}}}\n");
+        assert!(line.len() < MAX_LINE);
+        IndexDecoder::new().unwrap().feed(&compress(line.as_bytes(), 3).unwrap()).map(|lines| lines.len())
+    };
+    assert_eq!(read(MAX_KINDS).unwrap(), 1);
+    assert!(read(MAX_KINDS + 1).unwrap_err().to_string().contains("names 65536 kinds"));
+}
+
+#[test]
 fn lines_and_indexes_that_grow_without_end_are_stopped() {
     let line = format!("{{\"p\":\"{}\"}}\n", "a".repeat(MAX_LINE));
     assert!(read_index(&index(&line), 1 << 16).unwrap_err().to_string().contains("more than"));

@@ -145,6 +145,51 @@ fn labels_that_are_no_labels_and_line_breaks_in_them_do_not_spoil_the_index() {
 }
 
 #[test]
+fn an_item_that_comes_twice_is_there_once() {
+    let mut packer = Packer::new(0);
+    packer.metadata("metadata/version", b"2.0.0\n").unwrap();
+    assert!(packer.metadata("metadata/version", b"2.0.0\n").is_err());
+    let pods = Kind::parse("pods");
+    let mut push = |name: &str, body: &[&[u8]]| {
+        let entry = ItemEntry {
+            kind: &pods,
+            namespace: Some("shop"),
+            name,
+            body,
+            uid: "",
+            resource_version: "",
+            hash: 0,
+            labels: None,
+            owner: None,
+            rollout: None,
+        };
+        packer.push(&entry)
+    };
+    push("a", &[b"{\"x\":", b"1}"]).unwrap();
+    push("b", &[b"{}"]).unwrap();
+    // However the body is parted, and however long ago it came.
+    for (body, equal) in [("{\"x\":1}", true), ("{\"x\":2}", false)] {
+        let error = push("a", &[body.as_bytes()]).unwrap_err();
+        assert!(matches!(error, ArchiveError::Repeated { same, .. } if same == equal), "{error:?}");
+        assert!(error.to_string().contains("resources/pods/namespaces/shop/a.json"), "{error}");
+    }
+    let raw = packer.finish();
+    let mut encoder = IndexEncoder::new(&header()).unwrap();
+    let mut tarball = Vec::new();
+    for frame in raw {
+        let sealed = frame.compress(3).unwrap();
+        encoder.frame(&sealed, tarball.len() as u64).unwrap();
+        tarball.extend_from_slice(&sealed.bytes);
+    }
+    assert_eq!(read_tarball(&tarball).unwrap().len(), 3);
+    assert_eq!(
+        read_index(&encoder.finish().unwrap(), 100).unwrap().len(),
+        5,
+        "a header, two items, two frames"
+    );
+}
+
+#[test]
 fn an_item_that_no_reader_takes_back_is_refused_and_leaves_nothing() {
     let mut packer = Packer::new(0);
     let (pods, bad) = (Kind::parse("pods"), Kind::parse("Pods/x"));

@@ -35,7 +35,7 @@ async fn an_adopted_tarball_is_a_backup_like_any_other() {
     assert_eq!(items.iter().map(|item| item.path.clone()).collect::<Vec<_>>(), paths);
     assert_eq!(frames.last().map(|line| line.at + line.len), Some(bytes.len() as u64));
     assert_eq!(backup.results().await.unwrap().warnings, 1);
-    let report = bucket.verify(&name(), &|_| {}).await.unwrap();
+    let report = bucket.verify(&name(), sample::describe, &|_| {}).await.unwrap();
     assert_eq!(report.problems, []);
     assert_eq!(report.items as usize, paths.len());
 

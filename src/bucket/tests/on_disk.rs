@@ -30,7 +30,7 @@ async fn of_many_runs_that_claim_a_name_on_a_filesystem_exactly_one_wins() {
 async fn a_backup_on_a_filesystem_is_written_verified_listed_and_removed() {
     let (folder, _, bucket) = folder().await;
     sample::write(&bucket, "nightly", Some("2.0.0\n")).await;
-    assert_eq!(bucket.verify(&name(), &|_| {}).await.unwrap().problems, []);
+    assert_eq!(bucket.verify(&name(), sample::describe, &|_| {}).await.unwrap().problems, []);
     let entries = list(&bucket).await;
     assert_eq!((entries.len(), entries[0].objects), (1, 4));
     assert_eq!(bucket.remove_backup(&name(), "me").await.unwrap(), 4);

@@ -83,7 +83,7 @@ async fn verify(bucket: &Bucket) -> VerifyReport {
     let on_bytes = |bytes| {
         read.fetch_add(bytes, std::sync::atomic::Ordering::Relaxed);
     };
-    let report = bucket.verify(&name(), &on_bytes).await.unwrap();
+    let report = bucket.verify(&name(), sample::describe, &on_bytes).await.unwrap();
     assert_eq!(read.into_inner(), report.bytes);
     report
 }

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::archive::{
-    IndexEncoder, IndexFrame, IndexHeader, IndexItem, IndexLine, ItemEntry, Packer, RawFrame,
+    IndexEncoder, IndexFrame, IndexHeader, IndexItem, IndexLine, IndexedKind, ItemEntry, Packer, RawFrame,
 };
 use crate::bucket::{HashingUpload, ItemFacts, StoredBackup};
 use crate::model::{ItemKey, Kind};
@@ -41,15 +41,9 @@ impl Writing {
 pub async fn write(bucket: &Bucket, name: &str, version: Option<&str>) -> StoredBackup {
     let parsed: BackupName = name.parse().unwrap();
     let attempt = bucket.claim_backup(&parsed, &claim("run")).await.unwrap();
-    let header = IndexHeader {
-        format: "2".into(),
-        revision: Some("42".into()),
-        cluster: "cluster-a".into(),
-        kinds: vec![],
-    };
     let mut writing = Writing {
         tarball: attempt.upload(Part::Tarball).await.unwrap(),
-        index: IndexEncoder::new(&header).unwrap(),
+        index: IndexEncoder::new(&header()).unwrap(),
     };
     let mut packer = Packer::new(0);
     if let Some(version) = version {
@@ -99,12 +93,26 @@ pub async fn write(bucket: &Bucket, name: &str, version: Option<&str>) -> Stored
     bucket.open_backup(&parsed).await.unwrap()
 }
 
+/// How the index begins.
+pub fn header() -> IndexHeader {
+    let (format, revision, cluster) = ("2".into(), Some("42".into()), "cluster-a".into());
+    IndexHeader { format, revision, cluster, kinds: vec![] }
+}
+
+/// The index of a backup that holds nothing.
+pub fn empty_index() -> Bytes {
+    let mut index = IndexEncoder::new(&header()).unwrap();
+    let end = Packer::new(0).finish().remove(0).compress(1).unwrap();
+    index.frame(&end, 0).unwrap();
+    index.finish().unwrap()
+}
+
 fn xxh(text: &str) -> u64 {
     xxhash_rust::xxh3::xxh3_64(text.as_bytes())
 }
 
 /// What the index says of these items.
-pub fn describe(_: &ItemKey, body: &[u8]) -> Result<ItemFacts, String> {
+pub fn describe(_: &ItemKey, body: &[u8], _: Option<&IndexedKind>) -> Result<ItemFacts, String> {
     let object: serde_json::Value = serde_json::from_slice(body).map_err(|error| error.to_string())?;
     let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
     let (uid, resource_version) = (text("uid"), text("resourceVersion"));

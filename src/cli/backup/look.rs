@@ -2,6 +2,7 @@
 
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 use futures::TryStreamExt;
@@ -12,6 +13,7 @@ use tokio::io::AsyncWriteExt;
 
 use crate::api::{Backup, CompiledSelection};
 use crate::archive::{IndexHeader, IndexItem, IndexLine};
+use crate::backup;
 use crate::cli::Global;
 use crate::cli::failure::{Done, Failure};
 use crate::cli::location::SourceArgs;
@@ -19,6 +21,7 @@ use crate::cli::output::{Format, Output};
 use crate::cli::selection::SelectionArgs;
 use crate::cli::through::{self, Wanted};
 use crate::model::{BackupName, ItemKey, Progress, term_means};
+use crate::store::Resumed;
 
 const CONTENTS_EXAMPLE: &str = "\
 Example: the secrets of one namespace
@@ -209,7 +212,7 @@ pub async fn verify(global: &Global, command: &VerifyCommand, output: &Output) -
     let progress = Progress::default();
     progress.stage(format!("verifying {}", command.name));
     let on_bytes = |bytes| progress.transfer(bytes);
-    let report = output.follow(&progress, bucket.verify(&command.name, &on_bytes)).await?;
+    let report = output.follow(&progress, bucket.verify(&command.name, backup::facts, &on_bytes)).await?;
     for problem in &report.problems {
         output.error(problem);
     }
@@ -258,7 +261,7 @@ pub async fn download(global: &Global, command: &DownloadCommand, output: &Outpu
         through::bucket::<Backup>(global, &command.source, &command.name, Wanted::Tarball, output).await?;
     let stored = bucket.open_backup(&command.name).await?;
     let key = stored.keys().tarball();
-    let mut chunks = bucket.store().get(key, None).await?;
+    let mut chunks = Resumed::open(Arc::clone(bucket.store()), key.clone(), None).await?;
     let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let failed = |error: &dyn std::error::Error| {
         Failure::failed(&format!("saving the tarball to {}", to.display()), error)
@@ -266,7 +269,7 @@ pub async fn download(global: &Global, command: &DownloadCommand, output: &Outpu
     let temporary = tempfile::NamedTempFile::new_in(folder).map_err(|error| failed(&error))?;
     let mut file = tokio::fs::File::from_std(temporary.reopen().map_err(|error| failed(&error))?);
     let (mut size, mut hash) = (0_u64, Sha256::new());
-    while let Some(chunk) = chunks.try_next().await? {
+    while let Some(chunk) = chunks.next().await? {
         size += chunk.len() as u64;
         hash.update(&chunk);
         file.write_all(&chunk).await.map_err(|error| failed(&error))?;

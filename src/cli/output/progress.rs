@@ -60,19 +60,29 @@ impl Output {
             Shown::Bar(bar) => {
                 bar.set_length(now.total);
                 bar.set_position(now.done);
-                bar.set_message(now.stage.clone());
+                bar.set_message(words(now));
                 bar.tick();
             }
             Shown::Lines { last } => {
                 if last.elapsed() >= LINE {
                     *last = Instant::now();
-                    let ProgressSnapshot { stage, total, done, bytes } = now;
+                    let ProgressSnapshot { total, done, bytes, .. } = now;
+                    let words = words(now);
                     self.note(match (total, bytes) {
-                        (0, 0) => stage.clone(),
-                        _ => format!("{stage}: {done} of {total} items, {}", HumanBytes(*bytes)),
+                        (0, 0) => words,
+                        _ => format!("{words}: {done} of {total} items, {}", HumanBytes(*bytes)),
                     });
                 }
             }
         }
+    }
+}
+
+/// What is being done, and what is waited for.
+fn words(now: &ProgressSnapshot) -> String {
+    match &*now.waiting {
+        [] => now.stage.clone(),
+        [one] => format!("{}, waiting for {one}", now.stage),
+        [first, more @ ..] => format!("{}, waiting for {first}, and for {} more", now.stage, more.len()),
     }
 }

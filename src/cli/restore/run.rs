@@ -16,7 +16,7 @@ use crate::cli::making::timed_name;
 use crate::cli::output::{Format, Output, count, findings};
 use crate::cli::{Global, signal};
 use crate::model::{BackupName, Progress, RestoreName};
-use crate::restore::{self, Action, DEFAULT_PARALLEL, Preview, RestoreOutcome, RestoreRequest};
+use crate::restore::{self, Action, Preview, RestoreOutcome, RestoreRequest};
 
 const EXAMPLE: &str = "\
 Examples:
@@ -43,9 +43,9 @@ pub struct RunCommand {
     /// Only print what would be done to each item
     #[arg(long)]
     dry_run: bool,
-    /// How many items to create at the same time
-    #[arg(long, value_name = "NUMBER", default_value_t = DEFAULT_PARALLEL as u64, value_parser = clap::value_parser!(u64).range(1..=256))]
-    parallel: u64,
+    /// How many items to create at the same time [default: as many as the API server answers soonest, up to 256]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..=256))]
+    parallel: Option<u64>,
     #[command(flatten)]
     restore: RestoreArgs,
 }
@@ -72,7 +72,7 @@ pub async fn run(global: &Global, command: &RunCommand, output: &Output) -> Resu
         cluster: identity,
         attempt: 1,
         record: true,
-        parallel: usize::try_from(command.parallel).unwrap_or(DEFAULT_PARALLEL),
+        parallel: command.parallel.and_then(|number| usize::try_from(number).ok()).unwrap_or_default(),
     };
     let began = Instant::now();
     let progress = Progress::default();

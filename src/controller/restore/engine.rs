@@ -8,7 +8,7 @@ use crate::bucket::BucketError;
 use crate::controller::context::Context;
 use crate::controller::runs::{Broken, Job};
 use crate::model::{Progress, causes};
-use crate::restore::{self, DEFAULT_PARALLEL, RestoreError, RestoreRequest};
+use crate::restore::{self, RestoreError, RestoreRequest};
 
 /// Restores; it returns the document. A run that is stopped is dropped where it stands, as a crash would drop it: the next
 /// attempt goes on, and a document that says Failed would be in its way.
@@ -30,7 +30,7 @@ pub async fn run(
         cluster: context.identity.clone(),
         attempt: job.attempt,
         record: !job.location.read_only,
-        parallel: DEFAULT_PARALLEL,
+        parallel: 0,
     };
     let never = std::future::pending();
     let outcome = tokio::select! {

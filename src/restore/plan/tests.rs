@@ -17,6 +17,7 @@ const KINDS: &[(&str, bool)] = &[
     ("deployments.apps", true),
     ("endpointslices.discovery.k8s.io", true),
     ("jobs.batch", true),
+    ("persistentvolumeclaims", true),
     ("pods", true),
     ("replicasets.apps", true),
     ("services", true),
@@ -70,9 +71,13 @@ fn inventory(filter: &str, lines: &[&str]) -> Inventory {
 
 /// The plan as text: `+` restored, `-` left out.
 fn told(filter: &str, lines: &[&str], needed: &[ItemKey]) -> Vec<String> {
+    told_of(filter, lines, needed, &Said::default())
+}
+
+fn told_of(filter: &str, lines: &[&str], needed: &[ItemKey], said: &Said) -> Vec<String> {
     let inventory = inventory(filter, lines);
     let needed = needed.iter().cloned().collect();
-    let plan = plan(&inventory, &needed, |name| if name == "prod" { "stage" } else { name });
+    let plan = plan(&inventory, &needed, said, |name| if name == "prod" { "stage" } else { name });
     let name = |id: EntryId| inventory.key(inventory.entry(id)).to_string();
     let mut told: Vec<String> = plan.definitions.iter().map(|id| format!("+{}", name(*id))).collect();
     told.extend(plan.namespaces.iter().map(|(target, home)| match home {
@@ -103,14 +108,11 @@ fn what_a_controller_makes_again_is_left_out_and_history_comes_back() {
         "jobs.batch a/once o",
         "services a/web v",
         "endpointslices.discovery.k8s.io a/web-e e v",
-        "persistentvolumeclaims a/bare-tmp c2 p9",
-        "persistentvolumeclaims a/web-2-x-tmp c1 p1",
     ];
     assert_eq!(
         told("{}", &lines, &[]),
         [
             "+namespace a, bare",
-            "+persistentvolumeclaims a/bare-tmp",
             "+widgets.example.com a/w",
             "+services a/web",
             "+deployments.apps a/web",
@@ -127,7 +129,6 @@ fn what_a_controller_makes_again_is_left_out_and_history_comes_back() {
             "+pods a/custom",
             "-replicasets.apps a/web-2: ControllerMakesIt",
             "-pods a/web-2-x: ControllerMakesIt",
-            "-persistentvolumeclaims a/web-2-x-tmp: ControllerMakesIt",
         ]
     );
 }
@@ -191,6 +192,48 @@ fn a_namespace_that_nothing_is_in_comes_back_when_it_is_selected() {
 fn every_entry_stands_once_in_restore_order() {
     let lines = ["namespaces a", "configmaps a/x", "pods a/p"];
     let inventory = inventory("{}", &lines);
-    let plan = plan(&inventory, &HashSet::new(), |name| name);
+    let plan = plan(&inventory, &HashSet::new(), &Said::default(), |name| name);
     assert_eq!(plan.entries().collect::<Vec<_>>(), [0, 1, 2]);
+}
+
+#[test]
+fn what_belongs_to_an_item_that_is_left_out_is_left_out_with_it() {
+    let lines = [
+        "persistentvolumeclaims a/scratch-0-tmp c p",
+        "persistentvolumeclaims a/data-db-0 e s",
+        "configmaps a/of-the-claim m c",
+        "configmaps a/of-the-ended n o",
+        "statefulsets.apps a/scratch s",
+        "pods a/scratch-0 p s",
+        "jobs.batch a/once o",
+    ];
+    let said = Said { left_out: HashSet::from([OldUid::read("o").unwrap()]), ..Said::default() };
+    assert_eq!(
+        told_of("{}", &lines, &[], &said),
+        [
+            "+namespace a, bare",
+            "+persistentvolumeclaims a/data-db-0",
+            "+statefulsets.apps a/scratch",
+            "+jobs.batch a/once",
+            "-persistentvolumeclaims a/scratch-0-tmp: ControllerMakesIt",
+            "-configmaps a/of-the-claim: ControllerMakesIt",
+            "-configmaps a/of-the-ended: ControllerMakesIt",
+            "-pods a/scratch-0: ControllerMakesIt",
+        ]
+    );
+}
+
+#[test]
+fn a_paused_deployment_makes_no_replica_set_so_that_its_own_come_back() {
+    let lines = ["deployments.apps a/web d", "replicasets.apps a/web-2 r d 2", "pods a/web-2-x p r"];
+    let said = Said { paused: HashSet::from([OldUid::read("d").unwrap()]), ..Said::default() };
+    assert_eq!(
+        told_of("{}", &lines, &[], &said),
+        [
+            "+namespace a, bare",
+            "+deployments.apps a/web",
+            "+replicasets.apps a/web-2",
+            "-pods a/web-2-x: ControllerMakesIt",
+        ]
+    );
 }

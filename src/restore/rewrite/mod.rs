@@ -3,14 +3,16 @@
 //! [`Rewriter::rewrite`] is the list of them in order. It assumes nothing of the item's shape: what is not shaped as the
 //! API server shapes it is left alone, and an unknown kind passes with only its metadata changed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde_json::Value;
 
-use crate::model::{Category, ItemKey, Kind};
+use crate::model::{Category, ItemKey, Kind, NAMESPACES};
 use namespaces::NamespaceMap;
 
+mod chosen;
 mod definition;
+mod field_owners;
 mod image;
 mod job;
 mod labels;
@@ -18,22 +20,26 @@ mod modifiers;
 mod namespaces;
 mod owners;
 mod pod;
+mod release;
 mod secret;
 mod service;
 mod service_account;
 mod shape;
 mod skip;
+mod snapshot;
 mod storage_class;
 mod strip;
 mod volume;
 
+pub use chosen::PortKey;
+pub use field_owners::merge_field_owners;
 pub use modifiers::{CompiledModifiers, InvalidModifier};
-pub use owners::Owner;
+pub use owners::{Owner, OwnerView};
 pub use skip::never_restored;
-pub use volume::volume_comes_back;
+pub use volume::{DataSource, data_source, volume_comes_back};
 
 /// The annotation in which kubectl keeps what it last applied.
-const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// What a restore asks to be changed.
 #[derive(Clone, Debug, Default)]
@@ -54,6 +60,9 @@ pub struct RewriteOptions {
     pub preserve_node_ports: bool,
     /// Names of the PersistentVolumes that will be there, restored or not; a claim on another one gets a new volume.
     pub returning_volumes: BTreeSet<String>,
+    /// Of what [`data_source`] says of the claims in the backup, the sources that will be there; a claim that gets a new
+    /// volume loses any other.
+    pub sources: HashSet<DataSource>,
 }
 
 /// Rewrites items for one restore.
@@ -61,6 +70,16 @@ pub struct RewriteOptions {
 pub struct Rewriter {
     options: RewriteOptions,
     namespaces: NamespaceMap,
+    plain: bool,
+}
+
+/// What must be known of an item beside its body.
+#[derive(Clone, Copy)]
+pub struct ItemShape<'a> {
+    /// What became of an owner.
+    pub owners: &'a dyn Fn(&OwnerView<'_>) -> Owner,
+    /// Whether `status` is an ordinary field of the kind, which a create takes, and no subresource.
+    pub status_is_data: bool,
 }
 
 /// An item as it is to be created.
@@ -72,10 +91,21 @@ pub struct Rewritten {
     pub namespace: Option<String>,
     /// Its name; another one than in the backup only for a Namespace.
     pub name: String,
-    /// The status as it was, for the kinds whose status comes back.
+    /// The status as it was, where a create does not take it.
     pub status: Option<Value>,
     /// What a person should know.
     pub warnings: Vec<String>,
+    /// Why the item must not be created at all; None when it may be.
+    pub left_out: Option<String>,
+    /// `metadata.managedFields` to write back after the create, because server-side applies to come rest on them; None when
+    /// there is nothing to give back.
+    pub field_owners: Option<Value>,
+    /// Whether the namespace mapping changed a cluster-scoped item: what is there of that name is never written over.
+    pub mapped: bool,
+    /// The references of the backup, with old uids, whose owners are not there yet: they are left out of the body.
+    pub awaited: Vec<Value>,
+    /// Whether the item is a Service that asks for a node port or an address: it is made before those that take any.
+    pub asks: bool,
 }
 
 /// Why an item cannot be rewritten.
@@ -132,7 +162,13 @@ impl Rewriter {
     /// Makes ready for one restore.
     pub fn new(options: RewriteOptions) -> Self {
         let namespaces = NamespaceMap::new(&options.namespace_mapping);
-        Self { options, namespaces }
+        Self { options, namespaces, plain: false }
+    }
+
+    /// Takes off an item of the cluster what the rewriting takes off one of the backup, so that the two compare. What the
+    /// cluster allotted (addresses, ports, volumes) stays.
+    pub fn plain() -> Self {
+        Self { plain: true, ..Self::new(RewriteOptions::default()) }
     }
 
     /// The name in the cluster of a namespace in the backup.
@@ -140,7 +176,7 @@ impl Rewriter {
         self.namespaces.map(in_backup)
     }
 
-    /// Rewrites one item. `key` is its name in the backup; `owners` tells what became of the owner with an old uid.
+    /// Rewrites one item. `key` is its name in the backup.
     ///
     /// # Errors
     /// When the item is not what `key` says, or a resource modifier does not fit it.
@@ -149,31 +185,62 @@ impl Rewriter {
         kind: &Kind,
         key: &ItemKey,
         mut item: Value,
-        owners: &dyn Fn(&str) -> Owner,
+        shape: ItemShape<'_>,
     ) -> Result<Rewritten, RewriteError> {
         check_identity(key, &item)?;
         let options = &self.options;
         let mut warnings = Vec::new();
-        let status = strip::take_status(&mut item);
+        let status = if shape.status_is_data { None } else { strip::take_status(&mut item) };
 
-        service::rewrite(kind, &mut item, options.preserve_node_ports);
+        let mut field_owners = None;
+        if !self.plain {
+            let kept = service::rewrite(kind, &mut item, options.preserve_node_ports);
+            field_owners = field_owners::given_back(&item, kept);
+            pod::tell_of_node(kind, &item, &mut warnings);
+            volume::rewrite_claim(kind, &mut item, options, &mut warnings);
+        }
         strip::rewrite(&mut item);
-        owners::rewrite(&mut item, owners);
+        let awaited = owners::rewrite(&mut item, shape.owners);
         definition::rewrite(kind, &mut item);
         job::rewrite(kind, &mut item);
         pod::rewrite(kind, &mut item);
         secret::rewrite(kind, &mut item);
         service_account::rewrite(kind, &mut item);
-        volume::rewrite(kind, &mut item, &options.returning_volumes, &mut warnings);
+        volume::rewrite(kind, &mut item);
+        let left_out = snapshot::rewrite(kind, &mut item, status.as_ref(), &mut warnings);
         storage_class::rewrite(kind, &mut item, &options.storage_classes);
         image::rewrite(kind, &mut item, &options.images);
-        namespaces::rewrite(kind, &mut item, &self.namespaces, &mut warnings);
+        let mapped = self.map(kind, key, &mut item, &mut warnings);
         options.modifiers.apply(kind, key, &mut item)?;
         strip::rewrite(&mut item); // a modifier may have put back what the API server refuses
-        labels::rewrite(&mut item, &options.restore_name, &options.backup_name);
+        if !self.plain {
+            labels::rewrite(&mut item, &options.restore_name, &options.backup_name);
+        }
 
         let (namespace, name) = self.target(kind, key);
-        Ok(Rewritten { body: item, namespace, name, status, warnings })
+        let asks = service::asks(kind, &item);
+        let body = item;
+        Ok(Rewritten {
+            body,
+            namespace,
+            name,
+            status,
+            warnings,
+            left_out,
+            field_owners,
+            mapped,
+            awaited,
+            asks,
+        })
+    }
+
+    /// Maps the namespaces in an item; returns whether that changed one that is in no namespace itself.
+    fn map(&self, kind: &Kind, key: &ItemKey, item: &mut Value, warnings: &mut Vec<String>) -> bool {
+        let shared = key.namespace.is_none() && kind.as_str() != NAMESPACES;
+        let before = (shared && !self.namespaces.is_empty()).then(|| item.clone());
+        namespaces::rewrite(kind, item, &self.namespaces, warnings);
+        release::rewrite(kind, key.namespace.as_deref(), item, &self.namespaces, warnings);
+        before.is_some_and(|before| before != *item)
     }
 
     /// A namespace that the backup does not hold and its items need; `name` is that in the cluster.
@@ -186,7 +253,7 @@ impl Rewriter {
 
     fn target(&self, kind: &Kind, key: &ItemKey) -> (Option<String>, String) {
         let namespace = key.namespace.as_deref().map(|namespace| self.namespace(namespace).to_owned());
-        let name = if kind.as_str() == "namespaces" { self.namespace(&key.name) } else { &key.name };
+        let name = if kind.as_str() == NAMESPACES { self.namespace(&key.name) } else { &key.name };
         (namespace, name.to_owned())
     }
 }

@@ -33,6 +33,11 @@ impl NamespaceMap {
         self.0.get(name).map_or(name, String::as_str)
     }
 
+    /// Whether every namespace keeps its name.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Maps a place that holds a namespace's name; anything else is left alone.
     fn replace(&self, place: &mut Value) {
         if let Some(new) = place.as_str().and_then(|old| self.0.get(old)) {
@@ -43,7 +48,7 @@ impl NamespaceMap {
 
 /// Maps the item and the configuration that kubectl last applied, so that a later `kubectl apply` finds its own.
 pub(super) fn rewrite(kind: &Kind, item: &mut Value, map: &NamespaceMap, warnings: &mut Vec<String>) {
-    if map.0.is_empty() {
+    if map.is_empty() {
         return;
     }
     rewrite_object(kind, item, map);

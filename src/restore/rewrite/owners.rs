@@ -1,30 +1,84 @@
-//! Owner references are pointed at the restored owners, and dropped where the owner does not come back. Pure.
+//! Owner references are pointed at the restored owners, set aside while the owner is to come, and dropped where it never
+//! does. Pure.
+
+use std::fmt;
 
 use serde_json::Value;
 
 use super::shape;
+
+/// An owner, as the item refers to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OwnerView<'a> {
+    /// Its uid in the backup.
+    pub uid: &'a str,
+    /// The apiVersion under which the item names it.
+    pub api_version: &'a str,
+    /// Its kind, as `Deployment`.
+    pub kind: &'a str,
+    /// Its name.
+    pub name: &'a str,
+}
 
 /// What became of an owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Owner {
     /// It is in the cluster, under this uid.
     New(String),
-    /// It is not there: a reference to it would have the garbage collector remove the item.
+    /// It is to come.
+    Awaited,
+    /// It is not there and will not be: a reference to it would have the garbage collector remove the item.
     Gone,
 }
 
-/// Replaces each owner's uid; `controller` and `blockOwnerDeletion` stay as they are.
-pub(super) fn rewrite(item: &mut Value, owners: &dyn Fn(&str) -> Owner) {
+impl<'a> OwnerView<'a> {
+    /// Reads an element of `metadata.ownerReferences`; None when it has no uid.
+    pub fn read(reference: &'a Value) -> Option<Self> {
+        let text = |key: &str| shape::text(reference, &[key]);
+        Some(Self {
+            uid: text("uid")?,
+            api_version: text("apiVersion").unwrap_or_default(),
+            kind: text("kind").unwrap_or_default(),
+            name: text("name").unwrap_or_default(),
+        })
+    }
+
+    /// Whether both name the same object, maybe by different versions of its kind, maybe made anew.
+    pub fn is_same_object(&self, other: &Self) -> bool {
+        self.group() == other.group() && (self.kind, self.name) == (other.kind, other.name)
+    }
+
+    /// The group of its kind; empty for the core group.
+    pub fn group(&self) -> &'a str {
+        self.api_version.split_once('/').map_or("", |(group, _)| group)
+    }
+}
+
+impl fmt::Display for OwnerView<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.kind, self.name)
+    }
+}
+
+/// Replaces each owner's uid; `controller` and `blockOwnerDeletion` stay as they are. Returns the references, as they are in
+/// the backup, whose owners are to come; they are taken off.
+pub(super) fn rewrite(item: &mut Value, owners: &dyn Fn(&OwnerView<'_>) -> Owner) -> Vec<Value> {
+    let mut awaited = Vec::new();
     shape::retain(item, &["metadata", "ownerReferences"], |reference| {
-        let Some(Value::String(uid)) = reference.get_mut("uid") else { return false };
-        match owners(uid) {
+        let Some(owner) = OwnerView::read(reference) else { return false };
+        match owners(&owner) {
             Owner::New(new) => {
-                *uid = new;
+                reference["uid"] = Value::String(new);
                 true
+            }
+            Owner::Awaited => {
+                awaited.push(reference.take());
+                false
             }
             Owner::Gone => false,
         }
     });
+    awaited
 }
 
 #[cfg(test)]
@@ -33,13 +87,17 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn references_follow_owners_that_come_back_and_drop_the_others() {
+    fn references_follow_owners_that_come_back_wait_for_those_to_come_and_drop_the_others() {
         let reference = |uid: &str| json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "uid": uid, "controller": true, "blockOwnerDeletion": true});
-        let mut item = json!({"metadata": {"ownerReferences": [reference("old"), reference("lost"), 3]}});
-        let owners = |uid: &str| if uid == "old" { Owner::New("new".to_owned()) } else { Owner::Gone };
-        rewrite(&mut item, &owners);
+        let mut item = json!({"metadata": {"ownerReferences": [reference("old"), reference("lost"), 3, reference("later")]}});
+        let owners = |owner: &OwnerView<'_>| match (owner.uid, owner.api_version, owner.kind, owner.name) {
+            ("old", "apps/v1", "Deployment", "web") => Owner::New("new".to_owned()),
+            ("later", ..) => Owner::Awaited,
+            _ => Owner::Gone,
+        };
+        assert_eq!(rewrite(&mut item, &owners), [reference("later")]);
         assert_eq!(item, json!({"metadata": {"ownerReferences": [reference("new")]}}));
-        rewrite(&mut item, &|_| Owner::Gone);
+        assert_eq!(rewrite(&mut item, &|_| Owner::Gone), Vec::<Value>::new());
         assert_eq!(item, json!({"metadata": {}}));
     }
 }

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::chosen::Choices;
 use super::shape;
 use crate::model::{Kind, is_generated};
 
@@ -27,6 +28,18 @@ pub(super) fn spec_path(kind: &Kind) -> Option<&'static [&'static str]> {
         "controllerrevisions.apps" => &["data", "spec", "template", "spec"],
         _ => return None,
     })
+}
+
+/// Warns of a pod that a person placed: the scheduler's bindings are not noted among the field owners, a person's are.
+pub(super) fn tell_of_node(kind: &Kind, item: &Value, warnings: &mut Vec<String>) {
+    if kind.as_str() != "pods" || !Choices::read(item).has("nodeName") {
+        return;
+    }
+    if let Some(node) = shape::text(item, &["spec", "nodeName"]) {
+        warnings.push(format!(
+            "whoever made it placed it on the node `{node}`; now the scheduler places it, since the node may be gone; a resource modifier that adds /spec/nodeName keeps it there"
+        ));
+    }
 }
 
 /// Takes off node, resolved priority, debug containers (no Pod may begin with one) and token volumes of admission.
@@ -103,5 +116,18 @@ mod tests {
         let before = item.clone();
         rewrite(&Kind::parse("deployments.apps"), &mut item);
         assert_eq!(item, before);
+    }
+
+    #[test]
+    fn a_pod_that_a_person_placed_is_told() {
+        let pod =
+            |owners: &Value| json!({"metadata": {"managedFields": owners}, "spec": {"nodeName": "node-1"}});
+        let told = |pod: &Value| {
+            let mut warnings = Vec::new();
+            tell_of_node(&Kind::parse("pods"), pod, &mut warnings);
+            warnings.len()
+        };
+        let placed = json!([{"manager": "kubectl", "fieldsV1": {"f:spec": {"f:nodeName": {}}}}]);
+        assert_eq!((told(&pod(&placed)), told(&pod(&json!([])))), (1, 0));
     }
 }

@@ -1,104 +1,74 @@
 //! Services get addresses and node ports of the cluster they come back to, unless a person chose them. Pure.
 //!
-//! Must run before the field owners are taken off: they tell a chosen node port from one that the server allotted,
-//! because the server allots after it has recorded who set which field.
+//! Must run before the field owners are taken off; see `chosen`.
 
 use serde_json::Value;
 
-use super::{LAST_APPLIED, shape};
+use super::chosen::Choices;
+use super::shape;
 use crate::model::Kind;
 
-/// Takes off cluster addresses (a headless Service stays headless) and the node ports that nobody chose.
-pub(super) fn rewrite(kind: &Kind, item: &mut Value, preserve_node_ports: bool) {
+/// Takes off the addresses, address families and node ports that nobody chose; a headless Service stays headless. Returns
+/// whether something stays because a person chose it.
+pub(super) fn rewrite(kind: &Kind, item: &mut Value, preserve_node_ports: bool) -> bool {
     if kind.as_str() != "services" {
-        return;
+        return false;
     }
+    let choices = Choices::read(item);
     let headless = shape::text(item, &["spec", "clusterIP"]) == Some("None");
-    let chosen = if preserve_node_ports { Chosen::default() } else { Chosen::read(item) };
-    let Some(spec) = shape::object_mut(item, &["spec"]) else { return };
-    if !headless {
+    let every_address = headless || choices.has("clusterIPs");
+    let address = every_address || choices.has("clusterIP");
+    let health_check = choices.has("healthCheckNodePort");
+    let families: Vec<&str> =
+        ["ipFamilies", "ipFamilyPolicy"].into_iter().filter(|field| !choices.has(field)).collect();
+    let ports: Vec<bool> =
+        shape::elements(item, &["spec", "ports"]).map(|port| choices.has_node_port(port)).collect();
+    let kept = (address && !headless) || health_check || families.len() < 2 || ports.contains(&true);
+
+    let Some(spec) = shape::object_mut(item, &["spec"]) else { return false };
+    if !address {
         spec.remove("clusterIP");
+    }
+    // From a chosen `clusterIP` the server makes them again, and allots what goes beside it.
+    if !every_address {
         spec.remove("clusterIPs");
     }
-    if preserve_node_ports {
-        return;
+    for field in families {
+        spec.remove(field);
     }
-    if !chosen.health_check {
+    if preserve_node_ports {
+        return kept;
+    }
+    if !health_check {
         spec.remove("healthCheckNodePort");
     }
-    for port in spec.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
-        let known = chosen.ports.contains(&PortKey::of(port));
-        if let Some(port) = port.as_object_mut().filter(|_| !known) {
+    let listed = spec.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten();
+    for (port, chosen) in listed.zip(ports) {
+        if let Some(port) = port.as_object_mut().filter(|_| !chosen) {
             port.remove("nodePort");
         }
     }
+    kept
 }
 
-/// What tells the ports of one Service apart.
-#[derive(PartialEq)]
-struct PortKey {
-    port: Option<u64>,
-    protocol: String,
-}
-
-impl PortKey {
-    fn of(port: &Value) -> Self {
-        Self {
-            port: port.get("port").and_then(Value::as_u64),
-            protocol: shape::text(port, &["protocol"]).unwrap_or("TCP").to_owned(),
-        }
-    }
-}
-
-/// Which node ports a person chose.
-#[derive(Default)]
-struct Chosen {
-    ports: Vec<PortKey>,
-    health_check: bool,
-}
-
-impl Chosen {
-    fn read(item: &Value) -> Self {
-        let mut chosen = Self::default();
-        let applied = shape::text(item, &["metadata", "annotations", LAST_APPLIED]);
-        if let Some(applied) = applied.and_then(|text| serde_json::from_str::<Value>(text).ok()) {
-            chosen.read_applied(&applied);
-        }
-        for entry in shape::elements(item, &["metadata", "managedFields"]) {
-            chosen.read_owned(entry);
-        }
-        chosen
-    }
-
-    fn read_applied(&mut self, applied: &Value) {
-        let is_set = |port: &Value| port.get("nodePort").and_then(Value::as_u64).is_some_and(|port| port > 0);
-        self.ports.extend(
-            shape::elements(applied, &["spec", "ports"]).filter(|port| is_set(port)).map(PortKey::of),
-        );
-        let health_check = shape::at(applied, &["spec", "healthCheckNodePort"]).and_then(Value::as_u64);
-        self.health_check |= health_check.is_some_and(|port| port > 0);
-    }
-
-    fn read_owned(&mut self, entry: &Value) {
-        let Some(spec) = shape::at(entry, &["fieldsV1", "f:spec"]) else { return };
-        self.health_check |= spec.get("f:healthCheckNodePort").is_some();
-        for (key, fields) in shape::at(spec, &["f:ports"]).and_then(Value::as_object).into_iter().flatten() {
-            // The key of a list element: k:{"port":80,"protocol":"TCP"}
-            let named = key.strip_prefix("k:").and_then(|text| serde_json::from_str::<Value>(text).ok());
-            if let (Some(named), Some(_)) = (named, fields.get("f:nodePort")) {
-                self.ports.push(PortKey::of(&named));
-            }
-        }
-    }
+/// Whether the Service asks for a port or an address that another one, made before it, could take.
+pub(super) fn asks(kind: &Kind, item: &Value) -> bool {
+    let address = || shape::text(item, &["spec", "clusterIP"]).is_some_and(|ip| !["", "None"].contains(&ip));
+    let number = |place: Option<&Value>| place.and_then(Value::as_u64).is_some_and(|port| port > 0);
+    kind.as_str() == "services"
+        && (address()
+            || number(shape::at(item, &["spec", "healthCheckNodePort"]))
+            || shape::elements(item, &["spec", "ports"]).any(|port| number(port.get("nodePort"))))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::LAST_APPLIED;
     use super::*;
     use serde_json::json;
 
     fn rewritten(mut item: Value, preserve: bool) -> Value {
-        rewrite(&Kind::new("services", ""), &mut item, preserve);
+        rewrite(&Kind::parse("services"), &mut item, preserve);
         item["spec"].take()
     }
 
@@ -151,5 +121,48 @@ mod tests {
             (&json!(30080), &json!(31000))
         );
         assert_eq!(spec.get("clusterIP"), None);
+    }
+
+    fn owned(manager: &str, spec: &Value) -> Value {
+        json!({"managedFields": [{"manager": manager, "operation": "Update", "fieldsV1": {"f:spec": spec}}]})
+    }
+
+    #[test]
+    fn an_address_that_somebody_chose_stays_and_one_allotted_beside_it_goes() {
+        let service = |metadata: &Value| {
+            json!({"metadata": metadata, "spec": {"clusterIP": "10.0.77.10", "clusterIPs": ["10.0.77.10", "fd00::1"],
+                "ipFamilies": ["IPv4", "IPv6"], "ipFamilyPolicy": "PreferDualStack"}})
+        };
+        for (metadata, expected) in [
+            (json!({}), json!({})),
+            (owned("ark", &json!({"f:clusterIP": {}, "f:ipFamilies": {}})), json!({})),
+            (owned("before-first-apply", &json!({"f:clusterIP": {}})), json!({})),
+            (owned("kubectl", &json!({"f:clusterIP": {}})), json!({"clusterIP": "10.0.77.10"})),
+            (
+                owned("flux", &json!({"f:clusterIPs": {}, "f:ipFamilyPolicy": {}})),
+                json!({"clusterIP": "10.0.77.10", "clusterIPs": ["10.0.77.10", "fd00::1"], "ipFamilyPolicy": "PreferDualStack"}),
+            ),
+            (
+                json!({"annotations": {LAST_APPLIED: r#"{"spec": {"clusterIP": "10.0.77.10", "ipFamilies": ["IPv4"]}}"#}}),
+                json!({"clusterIP": "10.0.77.10", "ipFamilies": ["IPv4", "IPv6"]}),
+            ),
+            (json!({"annotations": {LAST_APPLIED: r#"{"spec": {"clusterIP": ""}}"#}}), json!({})),
+        ] {
+            let mut item = service(&metadata);
+            let kept = rewrite(&Kind::parse("services"), &mut item, false);
+            assert_eq!((&item["spec"], kept), (&expected, expected != json!({})), "{metadata}");
+            assert_eq!(asks(&Kind::parse("services"), &item), expected.get("clusterIP").is_some());
+        }
+    }
+
+    #[test]
+    fn ports_that_an_earlier_restore_kept_are_nobodys_choice() {
+        let port = json!({"f:ports": {"k:{\"port\":80,\"protocol\":\"TCP\"}": {"f:nodePort": {}}}});
+        let mut item = node_port_service(&owned("ark", &port));
+        assert!(!rewrite(&Kind::parse("services"), &mut item, false));
+        assert!(!asks(&Kind::parse("services"), &item), "{item}");
+        let mut item = node_port_service(&owned("helm", &port));
+        assert!(rewrite(&Kind::parse("services"), &mut item, false));
+        assert!(asks(&Kind::parse("services"), &item), "{item}");
     }
 }

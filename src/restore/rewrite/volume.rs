@@ -1,10 +1,8 @@
 //! Claims and volumes are unbound, in a way that the same pair binds again when both come back. Pure.
 
-use std::collections::BTreeSet;
-
 use serde_json::Value;
 
-use super::shape;
+use super::{RewriteOptions, shape};
 use crate::model::Kind;
 
 /// Marks of the binding of a claim: with them the controller takes a claim without its volume for lost.
@@ -16,36 +14,95 @@ const CLAIM_MARKS: [&str; 5] = [
     "volume.kubernetes.io/selected-node",
 ];
 
+/// Where a claim names its source; the second says more, the API server keeps them alike.
+const SOURCES: [&str; 2] = ["dataSourceRef", "dataSource"];
+
 /// Whether the volume itself comes back: one whose reclaim policy is Delete went with its claim, unless `restore_pvs` insists.
 pub fn volume_comes_back(volume: &Value, restore_pvs: Option<bool>) -> bool {
     let reclaimed = shape::text(volume, &["spec", "persistentVolumeReclaimPolicy"]) == Some("Delete");
     restore_pvs.unwrap_or(!reclaimed)
 }
 
-/// Takes the binding off. `returning`: the volumes that will be there; a claim on another one asks for a new volume.
-pub(super) fn rewrite(
+/// From what a claim asks its volume to be filled.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DataSource {
+    /// The group of its kind; empty for the core group.
+    pub group: String,
+    /// Its kind, as `VolumeSnapshot`.
+    pub kind: String,
+    /// Its namespace in the backup.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl DataSource {
+    fn read(claim: &Value, field: &str) -> Option<Self> {
+        let source = shape::at(claim, &["spec", field])?;
+        let text = |key: &str| shape::text(source, &[key]);
+        let namespace = text("namespace").or_else(|| shape::text(claim, &["metadata", "namespace"]));
+        Some(Self {
+            group: text("apiGroup").unwrap_or_default().to_owned(),
+            kind: text("kind")?.to_owned(),
+            namespace: namespace.unwrap_or_default().to_owned(),
+            name: text("name")?.to_owned(),
+        })
+    }
+}
+
+/// The source of a claim, as it is in the backup; None when the claim asks for an empty volume.
+pub fn data_source(claim: &Value) -> Option<DataSource> {
+    SOURCES.into_iter().find_map(|field| DataSource::read(claim, field))
+}
+
+/// Decides about the volume and the source of a claim of the backup.
+pub(super) fn rewrite_claim(
     kind: &Kind,
     item: &mut Value,
-    returning: &BTreeSet<String>,
+    options: &RewriteOptions,
     warnings: &mut Vec<String>,
 ) {
+    if kind.as_str() != "persistentvolumeclaims" {
+        return;
+    }
+    let missing = data_source(item).filter(|source| !options.sources.contains(source));
+    let volume = shape::text(item, &["spec", "volumeName"]).unwrap_or_default().to_owned();
+    if options.returning_volumes.contains(&volume) {
+        return;
+    }
+    let of_source = |source: &DataSource| format!("the {} `{}`", source.kind, source.name);
+    match (volume.is_empty(), &missing) {
+        (true, None) => {}
+        // It waited when the backup was made, and there is no volume that it loses.
+        (true, Some(source)) => warnings.push(format!(
+            "it asks for a volume that is filled from {}, which is neither in the cluster nor restored, and waits for that",
+            of_source(source)
+        )),
+        (false, None) => warnings.push(format!(
+            "its volume `{volume}` is not restored, so that the claim gets a new, empty one"
+        )),
+        (false, Some(source)) => warnings.push(format!(
+            "its volume `{volume}` is not restored, nor is {} there, from which the volume was filled, so that the claim gets a new, empty one",
+            of_source(source)
+        )),
+    }
+    if !volume.is_empty() {
+        shape::remove_keys(item, &["spec"], &["volumeName"]);
+        if missing.is_some() {
+            shape::remove_keys(item, &["spec"], &SOURCES);
+        }
+    }
+}
+
+/// Takes the binding off.
+pub(super) fn rewrite(kind: &Kind, item: &mut Value) {
     match kind.as_str() {
         "persistentvolumes" => {
             // A claimRef without uid is a reservation: the claim of that name, and no other, may bind.
             shape::remove_keys(item, &["spec", "claimRef"], &["uid", "resourceVersion"]);
             shape::remove_keys(item, &["metadata", "annotations"], &["pv.kubernetes.io/bound-by-controller"]);
         }
-        "persistentvolumeclaims" => {
-            shape::remove_keys(item, &["metadata", "annotations"], &CLAIM_MARKS);
-            let Some(spec) = shape::object_mut(item, &["spec"]) else { return };
-            let Some(volume) = spec.get("volumeName").and_then(Value::as_str) else { return };
-            if !volume.is_empty() && !returning.contains(volume) {
-                warnings.push(format!(
-                    "its volume `{volume}` is not restored, so that the claim gets a new, empty one"
-                ));
-                spec.remove("volumeName");
-            }
-        }
+        "persistentvolumeclaims" => shape::remove_keys(item, &["metadata", "annotations"], &CLAIM_MARKS),
         _ => {}
     }
 }
@@ -61,25 +118,79 @@ mod tests {
         json!({"metadata": {"name": "data", "annotations": annotations}, "spec": {"volumeName": "pv-1", "storageClassName": "fast"}})
     }
 
+    fn rewritten(mut item: Value, options: &RewriteOptions) -> (Value, Vec<String>) {
+        let mut warnings = Vec::new();
+        rewrite_claim(&Kind::parse("persistentvolumeclaims"), &mut item, options, &mut warnings);
+        rewrite(&Kind::parse("persistentvolumeclaims"), &mut item);
+        (item, warnings)
+    }
+
+    fn returning(volume: &str) -> RewriteOptions {
+        RewriteOptions { returning_volumes: [volume.to_owned()].into(), ..RewriteOptions::default() }
+    }
+
     #[test]
     fn a_claim_keeps_its_volume_only_when_that_comes_back() {
-        for (returning, spec, warned) in [
+        for (volume, spec, warned) in [
             ("pv-1", json!({"volumeName": "pv-1", "storageClassName": "fast"}), 0),
             ("pv-2", json!({"storageClassName": "fast"}), 1),
         ] {
-            let (mut item, mut warnings) = (claim(), Vec::new());
-            let returning = BTreeSet::from([returning.to_owned()]);
-            rewrite(&Kind::parse("persistentvolumeclaims"), &mut item, &returning, &mut warnings);
+            let (item, warnings) = rewritten(claim(), &returning(volume));
             assert_eq!(item, json!({"metadata": {"name": "data"}, "spec": spec}));
             assert_eq!(warnings.len(), warned, "{warnings:?}");
         }
     }
 
     #[test]
+    fn a_claim_on_a_new_volume_loses_a_source_that_is_gone() {
+        let claim = |volume: &str| {
+            let source =
+                json!({"apiGroup": "snapshot.storage.k8s.io", "kind": "VolumeSnapshot", "name": "monday"});
+            json!({"metadata": {"name": "data", "namespace": "shop"}, "spec": {"volumeName": volume, "dataSource": source, "dataSourceRef": source}})
+        };
+        let there = RewriteOptions {
+            sources: data_source(&claim("")).into_iter().collect(),
+            ..RewriteOptions::default()
+        };
+        let gone = RewriteOptions::default();
+        for (volume, options, keeps, told) in [
+            ("pv-1", &returning("pv-1"), true, ""),
+            ("pv-1", &there, true, "gets a new, empty one"),
+            ("pv-1", &gone, false, "nor is the VolumeSnapshot `monday` there"),
+            ("", &gone, true, "waits for that"),
+            ("", &there, true, ""),
+        ] {
+            let (item, warnings) = rewritten(claim(volume), options);
+            assert_eq!(item["spec"].get("dataSource").is_some(), keeps, "{volume} {item}");
+            assert_eq!(item["spec"].get("dataSourceRef").is_some(), keeps, "{volume} {item}");
+            assert_eq!(warnings.len(), usize::from(!told.is_empty()), "{warnings:?}");
+            assert!(warnings.concat().contains(told), "{warnings:?}");
+        }
+    }
+
+    #[test]
+    fn a_source_is_in_the_claims_namespace_unless_it_says_another() {
+        let source = |spec: Value| data_source(&json!({"metadata": {"namespace": "shop"}, "spec": spec}));
+        let expected = |group: &str, kind: &str, namespace: &str| {
+            let [group, kind, namespace] = [group, kind, namespace].map(str::to_owned);
+            Some(DataSource { group, kind, namespace, name: "a".to_owned() })
+        };
+        let claim = json!({"kind": "PersistentVolumeClaim", "name": "a"});
+        let populator =
+            json!({"apiGroup": "example.com", "kind": "Image", "name": "a", "namespace": "images"});
+        assert_eq!(source(json!({"dataSource": claim})), expected("", "PersistentVolumeClaim", "shop"));
+        assert_eq!(
+            source(json!({"dataSource": claim, "dataSourceRef": populator})),
+            expected("example.com", "Image", "images")
+        );
+        assert_eq!(source(json!({})), None);
+    }
+
+    #[test]
     fn a_volume_stays_reserved_for_its_claim() {
         let mut item = json!({"metadata": {"annotations": {"pv.kubernetes.io/bound-by-controller": "yes", "pv.kubernetes.io/provisioned-by": "x"}},
             "spec": {"claimRef": {"kind": "PersistentVolumeClaim", "namespace": "shop", "name": "data", "uid": "u", "resourceVersion": "7"}}});
-        rewrite(&Kind::parse("persistentvolumes"), &mut item, &BTreeSet::new(), &mut Vec::new());
+        rewrite(&Kind::parse("persistentvolumes"), &mut item);
         assert_eq!(
             item,
             json!({"metadata": {"annotations": {"pv.kubernetes.io/provisioned-by": "x"}},

@@ -4,7 +4,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::store::location::DirectoryLocation;
-use crate::store::{Fault, Faults, FileStore, Limit, Location, Meter, Operation, S3Store};
+use crate::store::{Fault, Faults, FileStore, Location, Meter, Operation, S3Store};
 
 /// So that the listings of the checks take several pages.
 const SHORT_PAGE: u16 = 3;
@@ -40,7 +40,6 @@ async fn a_folder_keeps_the_promises() {
 async fn the_wrappers_keep_the_promises() {
     let (_folder, store) = folder_store().await;
     check(Arc::new(Meter::new(Arc::clone(&store)))).await;
-    check(Arc::new(Limit::new(Arc::clone(&store), 1))).await;
     check(Arc::new(Faults::new(store))).await;
 }
 
@@ -64,6 +63,5 @@ async fn an_s3_service_keeps_the_promises() {
 async fn the_wrappers_keep_the_promises_over_an_s3_service() {
     let store = s3_store().await;
     check(Arc::new(Meter::new(Arc::clone(&store)))).await;
-    check(Arc::new(Limit::new(Arc::clone(&store), 2))).await;
     check(Arc::new(Faults::new(store))).await;
 }

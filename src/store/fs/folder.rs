@@ -2,7 +2,7 @@
 //!
 //! It assumes that no one plays with symbolic links while it runs; links that are there are refused.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs::{self, File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -199,7 +199,7 @@ impl Folder {
         sync_folder(action, &self.root)
     }
 
-    /// One page: the first `limit` entries behind `after` in order of keys. Holds no more than that.
+    /// One page: the first `limit` entries behind `after` in order of keys.
     pub(super) fn list(
         &self,
         action: &Action,
@@ -208,7 +208,7 @@ impl Folder {
         after: &str,
         limit: usize,
     ) -> Result<Listing, StoreError> {
-        let mut walk = Walk { folder: self, action, prefix, delimiter, after, limit, found: BTreeMap::new() };
+        let mut walk = Walk { folder: self, action, prefix, delimiter, after, limit, found: Vec::new() };
         let base = prefix.rsplit_once('/').map_or("", |(base, _)| base);
         if base.is_empty() {
             self.check_root(action)?;
@@ -217,8 +217,8 @@ impl Folder {
         let mut found = walk.found;
         let mut listing = Listing::default();
         if found.len() > limit {
-            found.pop_last();
-            listing.next = found.last_key_value().map(|(last, _)| last.clone());
+            found.truncate(limit);
+            listing.next = found.last().map(|(last, _)| last.clone());
         }
         for (name, entry) in found {
             match (entry, ObjectKey::new(name.as_str())) {
@@ -248,7 +248,7 @@ impl Folder {
     }
 }
 
-/// A walk below one folder that keeps the first entries of a page.
+/// A walk below one folder, in order of keys, that passes over what lies before the page and ends behind it.
 struct Walk<'a> {
     folder: &'a Folder,
     action: &'a Action,
@@ -256,49 +256,55 @@ struct Walk<'a> {
     delimiter: bool,
     after: &'a str,
     limit: usize,
-    /// Objects with size and time, folded prefixes without.
-    found: BTreeMap<String, Option<(u64, DateTime<Utc>)>>,
+    /// Objects with size and time, folded prefixes without; in order.
+    found: Vec<(String, Option<(u64, DateTime<Utc>)>)>,
 }
 
 impl Walk<'_> {
     /// Adds what lies in a folder; `key` is the folder's own, empty for the root.
     fn enter(&mut self, folder: &Path, key: &str) -> Result<(), StoreError> {
-        for (name, entry) in
-            read_folder(folder).map_err(|error| self.folder.explain(self.action, folder, error))?
-        {
-            let slash = if key.is_empty() { "" } else { "/" };
-            let key = format!("{key}{slash}{name}");
-            let Ok(found) = entry.metadata() else { continue };
-            if found.is_dir() {
-                let inside = format!("{key}/");
-                if self.folds(&inside) {
-                    if self.wants(&inside) && holds_object(&entry.path()) {
-                        self.keep(inside, None);
-                    }
-                } else if inside.starts_with(self.prefix) || self.prefix.starts_with(&inside) {
-                    self.enter(&entry.path(), &key)?;
-                }
-            } else if found.is_file() && self.wants(&key) {
-                self.keep(key, Some((found.len(), modified(&found))));
+        let slash = if key.is_empty() { "" } else { "/" };
+        let entries = read_folder(folder).map_err(|error| self.folder.explain(self.action, folder, error))?;
+        let mut keys = Vec::with_capacity(entries.len());
+        for (name, entry) in entries {
+            let Ok(kind) = entry.file_type() else { continue };
+            // With its slash a folder stands where the keys below it do.
+            let end = if kind.is_dir() { "/" } else { "" };
+            keys.push((format!("{key}{slash}{name}{end}"), kind, entry));
+        }
+        keys.sort_unstable_by(|(one, ..), (other, ..)| one.cmp(other));
+        for (key, kind, entry) in keys {
+            // One more than the page is kept, to know whether another page follows.
+            if self.found.len() > self.limit {
+                break;
+            }
+            if kind.is_dir() {
+                self.look_into(&entry.path(), key)?;
+            } else if kind.is_file() && self.wants(&key) {
+                let Ok(found) = entry.metadata() else { continue };
+                self.found.push((key, Some((found.len(), modified(&found)))));
             }
         }
         Ok(())
     }
 
-    fn folds(&self, inside: &str) -> bool {
-        self.delimiter && inside.starts_with(self.prefix)
+    /// `inside` is the folder's key with its slash.
+    fn look_into(&mut self, folder: &Path, inside: String) -> Result<(), StoreError> {
+        if self.delimiter && inside.starts_with(self.prefix) {
+            if self.wants(&inside) && holds_object(folder) {
+                self.found.push((inside, None));
+            }
+            return Ok(());
+        }
+        let before = *inside < *self.after && !self.after.starts_with(&inside);
+        if !before && (inside.starts_with(self.prefix) || self.prefix.starts_with(&inside)) {
+            self.enter(folder, inside.trim_end_matches('/'))?;
+        }
+        Ok(())
     }
 
     fn wants(&self, key: &str) -> bool {
         key.starts_with(self.prefix) && key > self.after
-    }
-
-    /// One more than the page is kept, to know whether another page follows.
-    fn keep(&mut self, key: String, entry: Option<(u64, DateTime<Utc>)>) {
-        self.found.insert(key, entry);
-        if self.found.len() > self.limit + 1 {
-            self.found.pop_last();
-        }
     }
 }
 

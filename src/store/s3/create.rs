@@ -92,17 +92,23 @@ impl Service {
     async fn put_if_absent(&self, key: &ObjectKey, whole: &Bytes) -> Result<Written, StoreError> {
         let (mut attempt, mut pause) = (1, FIRST_PAUSE);
         loop {
-            match self.try_once(key, whole).await {
-                Err(StoreError::AlreadyExists { .. }) if attempt > 1 && self.holds(key, whole).await? => {
-                    return Ok(Written::Done);
+            let error = match self.try_once(key, whole).await {
+                Ok(written) => return Ok(written),
+                Err(error @ StoreError::AlreadyExists { .. }) if attempt > 1 => {
+                    match self.holds(key, whole).await {
+                        Ok(true) => return Ok(Written::Done),
+                        Ok(false) => return Err(error),
+                        // It was there and is gone, or its write has not come to its end: only another try tells.
+                        Err(absent) if absent.is_not_found() && attempt < ATTEMPTS => absent,
+                        Err(unknown) => return Err(unknown),
+                    }
                 }
-                Err(error) if error.is_retryable() && attempt < ATTEMPTS => {
-                    tracing::debug!(%error, attempt, "trying again");
-                    tokio::time::sleep(pause).await;
-                    (attempt, pause) = (attempt + 1, pause * 2);
-                }
-                ended => return ended,
-            }
+                Err(error) if error.is_retryable() && attempt < ATTEMPTS => error,
+                Err(error) => return Err(error),
+            };
+            tracing::debug!(%error, attempt, "trying again");
+            tokio::time::sleep(pause).await;
+            (attempt, pause) = (attempt + 1, pause * 2);
         }
     }
 

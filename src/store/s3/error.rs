@@ -87,8 +87,10 @@ fn explain_answer(place: &Place, action: Action, answer: Answer, region: Option<
     match (answer.code.as_str(), answer.status) {
         ("NoSuchBucket", _) => StoreError::BucketMissing { action, missing: format!("bucket `{bucket}`") },
         ("NoSuchKey" | "NotFound", _) | ("", 404) => StoreError::NotFound { action },
-        ("PreconditionFailed" | "ConditionalRequestConflict", _) | ("", 412) => {
-            StoreError::AlreadyExists { action }
+        ("PreconditionFailed", _) | ("", 412) => StoreError::AlreadyExists { action },
+        // Another write of the object, perhaps an earlier try of our own, has not ended: what comes of it is not known yet.
+        ("ConditionalRequestConflict" | "OperationAborted", 409) => {
+            StoreError::Unavailable { action, source: answer.into() }
         }
         ("PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException", _)
         | (_, 301 | 307) => {

@@ -6,6 +6,7 @@
 mod client;
 mod create;
 mod error;
+mod keys;
 mod upload;
 
 use std::fmt;
@@ -20,7 +21,8 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::primitives::{ByteStream as Body, DateTime as Timestamp};
 use aws_sdk_s3::types::{
-    BucketLocationConstraint, ChecksumAlgorithm, CreateBucketConfiguration, Object, ServerSideEncryption,
+    BucketLocationConstraint, ChecksumAlgorithm, CreateBucketConfiguration, EncodingType, Object,
+    ServerSideEncryption,
 };
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -285,6 +287,8 @@ impl Store for S3Store {
             .prefix(format!("{}{prefix}", service.prefix))
             .set_delimiter(delimiter.then(|| "/".to_owned()))
             .max_keys(self.page_size)
+            // Without it one key with a control character makes XML of the whole page that nobody can read.
+            .encoding_type(EncodingType::Url)
             .set_continuation_token(page)
             .send()
             .await
@@ -292,7 +296,11 @@ impl Store for S3Store {
                 let target = format!("s3://{}/{}{prefix}", service.place.bucket, service.prefix);
                 error::explain(&service.place, Action { operation: Operation::List, target }, &error)
             })?;
-        let relative = |key: &str| key.strip_prefix(&service.prefix).map(str::to_owned);
+        let encoded = answer.encoding_type() == Some(&EncodingType::Url);
+        let relative = |key: &str| {
+            let key = if encoded { keys::decode(key)? } else { key.to_owned() };
+            key.strip_prefix(&service.prefix).map(str::to_owned)
+        };
         let info = |object: &Object| {
             let key = ObjectKey::new(relative(object.key()?)?)
                 .inspect_err(|error| tracing::debug!(%error, "left out of a listing"));

@@ -186,7 +186,10 @@ async fn a_service_that_is_not_there_is_named() {
 
 #[tokio::test]
 async fn a_body_that_ends_early_is_an_error_and_not_an_end() {
-    let error = read(("200 OK\r\ncontent-length: 50", "only this".into())).await;
+    let service = serve(vec![("200 OK\r\ncontent-length: 50", "only this".into())]);
+    let (_folder, store) = open(&service.endpoint).await;
+    let body = store.get(&key(), None).await.unwrap();
+    let error = body.try_collect::<Vec<_>>().await.unwrap_err();
     let StoreError::Truncated { received, expected, .. } = error else { panic!("{error:?}") };
     assert_eq!((received, expected), (9, 50));
 }
@@ -248,6 +251,53 @@ async fn a_create_whose_answer_was_lost_knows_its_own_object() {
         assert_eq!(created.is_ok(), ours, "{created:?}");
         assert!(ours || created.unwrap_err().is_already_exists());
     }
+}
+
+#[tokio::test]
+async fn a_create_waits_out_a_write_whose_end_is_not_known() {
+    let absent = || ("404 Not Found", String::new());
+    let conflict = || fault("409 Conflict", "ConditionalRequestConflict", "no");
+    let exists = || fault("412 Precondition Failed", "PreconditionFailed", "no");
+    let ok = || ("200 OK", String::new());
+    let service = serve(vec![
+        absent(),
+        conflict(),
+        exists(),
+        fault("404 Not Found", "NoSuchKey", "no"),
+        ok(),
+        exists(),
+    ]);
+    let (_folder, store) = open(&service.endpoint).await;
+    store.put(&key(), Bytes::from_static(b"mine"), PutMode::Create).await.unwrap();
+    let service = serve([vec![absent()], (0..client::ATTEMPTS).map(|_| conflict()).collect()].concat());
+    let (_folder, store) = open(&service.endpoint).await;
+    let error = store.put(&key(), Bytes::from_static(b"mine"), PutMode::Create).await.unwrap_err();
+    assert!(error.is_retryable() && !error.is_already_exists(), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_listing_reads_keys_that_xml_cannot_hold() {
+    let listed = "<?xml version=\"1.0\"?><ListBucketResult><EncodingType>url</EncodingType>\
+        <Contents><Key>prefix/a%01b</Key><Size>1</Size></Contents>\
+        <Contents><Key>prefix/sp%C3%A4t+%2B</Key><Size>2</Size></Contents>\
+        <CommonPrefixes><Prefix>prefix/f%20older/</Prefix></CommonPrefixes></ListBucketResult>";
+    let plain = listed.replace("<EncodingType>url</EncodingType>", "");
+    let service = serve(vec![("200 OK", listed.to_owned()), ("200 OK", plain)]);
+    let (_folder, store) = open(&service.endpoint).await;
+    let page = store.list("", true, None).await.unwrap();
+    assert!(service.requests.lock().unwrap()[0].contains("encoding-type=url"));
+    let keys: Vec<&str> = page.objects.iter().map(|object| object.key.as_str()).collect();
+    assert_eq!(
+        (keys, page.prefixes),
+        (vec!["spät +"], vec!["f older/".to_owned()]),
+        "a control character names nothing of ours"
+    );
+    let unasked = store.list("", true, None).await.unwrap();
+    assert_eq!(
+        unasked.objects[1].key.as_str(),
+        "sp%C3%A4t+%2B",
+        "a service that does not encode is taken at its word"
+    );
 }
 
 #[tokio::test]

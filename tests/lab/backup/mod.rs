@@ -5,6 +5,7 @@ mod interruptions;
 mod needs;
 mod selection;
 mod sizes;
+mod twice;
 
 pub use faults::kubeconfig_with_token;
 pub use interruptions::{S3, fill};

@@ -6,6 +6,7 @@ mod history;
 mod policies;
 mod refusals;
 mod resumed;
+mod rewritten;
 mod scope;
 
 use std::collections::BTreeMap;

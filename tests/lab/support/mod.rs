@@ -1,9 +1,11 @@
 //! What every test of the lab needs: the lab itself, a namespace and a bucket of its own, and patience with a deadline.
 
+mod busy;
 mod definitions;
 mod interceptor;
 mod namespace;
 mod objects;
+mod operator;
 mod proxy;
 mod rough;
 
@@ -19,8 +21,11 @@ use serde_json::{Value, json};
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::process::{self, Running};
+pub use busy::Busy;
 pub use interceptor::{Act, Asked, Interceptor};
 pub use namespace::TestNamespace;
+pub use objects::{kind_path, objects, path_of};
+pub use operator::Operator;
 pub use proxy::Proxy;
 pub use rough::RoughCluster;
 
@@ -110,6 +115,26 @@ impl Cluster {
         self.ask_etcd("kv/compaction", &json!({ "revision": revision, "physical": true }));
     }
 
+    /// Puts an object straight into etcd, as an older API server has left it there.
+    pub fn store(&self, key: &str, object: &Value) {
+        let value = base64(&object.to_string());
+        self.ask_etcd("kv/put", &json!({ "key": base64(key), "value": value }));
+    }
+
+    /// The other API server of a cluster that has two; it answers for the same etcd.
+    pub async fn second_of_b() -> Self {
+        let kubeconfig = PathBuf::from(fact("ARK_LAB_KUBECONFIG_B2"));
+        let client = connect(&kubeconfig).await;
+        Self { kubeconfig, client, etcd: fact("ARK_LAB_ETCD_B") }
+    }
+
+    /// The address of its API server: `127.0.0.1:1234`.
+    pub fn address(&self) -> String {
+        let config = Kubeconfig::read_from(&self.kubeconfig).expect("readable");
+        let server = config.clusters[0].cluster.as_ref().and_then(|cluster| cluster.server.clone());
+        server.expect("a kubeconfig names a server").trim_start_matches("https://").to_owned()
+    }
+
     /// The revision that etcd is at, as a text.
     fn revision(&self) -> Value {
         self.ask_etcd("kv/range", &json!({ "key": base64("\0") }))["header"]["revision"].clone()
@@ -125,7 +150,8 @@ impl Cluster {
     }
 }
 
-async fn connect(kubeconfig: &Path) -> Client {
+/// An administrator's client of the runtime that asks.
+pub async fn connect(kubeconfig: &Path) -> Client {
     let file =
         Kubeconfig::read_from(kubeconfig).unwrap_or_else(|error| panic!("{}: {error}", kubeconfig.display()));
     let config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await;

@@ -1,9 +1,41 @@
-//! Objects as JSON, by the path of their kind.
+//! Objects as JSON, by the path of their kind, and as YAML says them.
 
+use http::Request;
 use kube::Client;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::Cluster;
+use super::{Cluster, eventually};
+
+/// The objects of a YAML stream.
+pub fn objects(yaml: &str) -> Vec<Value> {
+    let documents = yaml.split("\n---").map(|document| document.trim_start_matches("---"));
+    let read = documents.map(|document| {
+        serde_saphyr::from_str::<Value>(document).unwrap_or_else(|error| panic!("{error}:\n{document}"))
+    });
+    read.filter(|object| !object.is_null()).collect()
+}
+
+/// The path of all objects of the kind of `object` beside it; the plural is guessed as Kubernetes itself guesses it.
+pub fn kind_path(object: &Value) -> String {
+    let text =
+        |field: &Value| field.as_str().unwrap_or_else(|| panic!("not a whole object: {object}")).to_owned();
+    let (version, kind) = (text(&object["apiVersion"]), text(&object["kind"]).to_lowercase());
+    let plural = match &*kind {
+        "endpoints" => kind,
+        _ if kind.ends_with('s') => format!("{kind}es"),
+        _ if kind.ends_with('y') => format!("{}ies", &kind[..kind.len() - 1]),
+        _ => format!("{kind}s"),
+    };
+    let root = if version.contains('/') { "apis" } else { "api" };
+    let namespace = object["metadata"]["namespace"].as_str();
+    let namespace = namespace.map(|name| format!("namespaces/{name}/")).unwrap_or_default();
+    format!("/{root}/{version}/{namespace}{plural}")
+}
+
+/// The path of an object.
+pub fn path_of(object: &Value) -> String {
+    format!("{}/{}", kind_path(object), object["metadata"]["name"].as_str().expect("an object has a name"))
+}
 
 impl Cluster {
     /// Creates an object below `path` (`/api/v1/namespaces/n/configmaps`).
@@ -41,6 +73,72 @@ impl Cluster {
             Err(kube::Error::Api(status)) if status.code == 409 => false,
             Err(error) => panic!("PUT {path}: {error}"),
         }
+    }
+
+    /// Creates objects in their order, and waits until a definition among them is served.
+    pub async fn create_all(&self, objects: &[Value]) {
+        for object in objects {
+            self.create(&kind_path(object), object).await;
+            if object["kind"] == "CustomResourceDefinition" {
+                let group = object["spec"]["group"].as_str().expect("a group");
+                let plural = object["spec"]["names"]["plural"].as_str().expect("a plural");
+                let version = object["spec"]["versions"][0]["name"].as_str().expect("a version");
+                self.serves(&format!("/apis/{group}/{version}/{plural}")).await;
+            }
+        }
+    }
+
+    /// Waits until the objects of a kind can be listed, and discovery tells of the kind.
+    pub async fn serves(&self, kind: &str) {
+        let (version, _) = kind.rsplit_once('/').expect("a path");
+        for path in [version, kind] {
+            eventually(&format!("{path} is served"), async || self.read(path).await).await;
+        }
+    }
+
+    /// All objects below a path.
+    pub async fn list(&self, path: &str) -> Vec<Value> {
+        let list = self.read(path).await.unwrap_or_else(|| panic!("{path} is not served"));
+        list["items"].as_array().cloned().unwrap_or_default()
+    }
+
+    /// Merges `change` into an object.
+    pub async fn merge(&self, path: &str, change: &Value) -> Value {
+        self.patch(path, "application/merge-patch+json", change)
+            .await
+            .unwrap_or_else(|error| panic!("PATCH {path}: {error}"))
+    }
+
+    /// Changes an object by the steps of a JSON patch.
+    pub async fn change(&self, path: &str, steps: &Value) -> Value {
+        self.patch(path, "application/json-patch+json", steps)
+            .await
+            .unwrap_or_else(|error| panic!("PATCH {path}: {error}"))
+    }
+
+    /// Server-side apply by a manager of fields, as Flux, Argo CD and kubectl do it: without force, so that a conflict is told.
+    pub async fn apply_as(&self, manager: &str, object: &Value) -> Result<Value, String> {
+        let path = format!("{}?fieldManager={manager}", path_of(object));
+        let applied = self.patch(&path, "application/apply-patch+yaml", object).await;
+        applied.map_err(|error| format!("{manager} applies {path}: {error}"))
+    }
+
+    async fn patch(&self, path: &str, kind: &str, body: &Value) -> kube::Result<Value> {
+        let request = Request::patch(path).header("Content-Type", kind).body(body.to_string().into_bytes());
+        self.client.request(request.expect("the path is a URI")).await
+    }
+
+    /// Makes `owner` the controlling owner of the object at `path`.
+    pub async fn own(&self, path: &str, owner: &Value) {
+        let reference = json!({"apiVersion": owner["apiVersion"], "kind": owner["kind"], "name": owner["metadata"]["name"],
+            "uid": owner["metadata"]["uid"], "controller": true, "blockOwnerDeletion": true});
+        self.merge(path, &json!({"metadata": {"ownerReferences": [reference]}})).await;
+    }
+
+    /// Deletes an object and waits until it is gone.
+    pub async fn remove(&self, path: &str) {
+        self.delete(path).await;
+        eventually(&format!("{path} is gone"), async || self.read(path).await.is_none().then_some(())).await;
     }
 
     /// Deletes an object; not being there is fine.

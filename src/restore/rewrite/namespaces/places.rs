@@ -81,8 +81,9 @@ const POD_PLACES: [&str; 4] = [
 /// How the parameter of a class of volumes that names a secret's namespace ends (`csi.storage.k8s.io/…-secret-namespace`).
 const SECRET_PARAMETER: &str = "secret-namespace";
 
-/// Annotations of a volume that name a secret's namespace.
-const SECRET_ANNOTATIONS: [&str; 2] = [
+/// Annotations of a volume or of a snapshot's content that name a secret's namespace.
+const SECRET_ANNOTATIONS: [&str; 3] = [
+    "snapshot.storage.kubernetes.io/deletion-secret-namespace",
     "volume.kubernetes.io/provisioner-deletion-secret-namespace",
     "volume.kubernetes.io/controller-expand-secret-namespace",
 ];
@@ -110,7 +111,7 @@ pub(super) fn rewrite(kind: &Kind, item: &mut Value, map: &NamespaceMap) {
                 }
             }
         }
-        "persistentvolumes" => {
+        "persistentvolumes" | "volumesnapshotcontents.snapshot.storage.k8s.io" => {
             for annotation in SECRET_ANNOTATIONS {
                 if let Some(place) = shape::at_mut(item, &["metadata", "annotations", annotation]) {
                     map.replace(place);

@@ -7,6 +7,7 @@
 mod wire;
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -33,6 +34,8 @@ pub struct Asked {
     pub query: String,
     /// The body, decoded from JSON; null when it is none.
     pub body: Value,
+    /// Which of several servers behind a balancer it reached: 0, 1, …
+    pub side: usize,
 }
 
 /// What becomes of a request.
@@ -46,6 +49,10 @@ pub enum Act {
     After(Arc<dyn Fn() + Send + Sync>),
     /// It is answered with this code, and nothing more.
     Answer(u16),
+    /// It is answered with this code and this document.
+    Reply(u16, Value),
+    /// It arrives and is carried out, and is answered with this code instead.
+    Instead(u16),
     /// Half of the answer's body comes back.
     Cut,
     /// It waits.
@@ -72,8 +79,8 @@ struct State {
 enum Way {
     /// Plain HTTP, byte by byte.
     Plain(String),
-    /// Through the client of a cluster.
-    Cluster(Client),
+    /// Through the clients of a cluster's API servers, in turn: what balances them gives each new connection to the next one.
+    Cluster(Vec<Client>, AtomicUsize),
 }
 
 impl Interceptor {
@@ -84,7 +91,13 @@ impl Interceptor {
 
     /// Before the API server of a cluster.
     pub async fn of_cluster(cluster: &Cluster) -> Self {
-        Self::open(Way::Cluster(cluster.client.clone())).await
+        Self::open(Way::Cluster(vec![cluster.client.clone()], AtomicUsize::default())).await
+    }
+
+    /// Before several API servers of one cluster, as a load balancer.
+    pub async fn of_servers(servers: &[&Cluster]) -> Self {
+        let clients = servers.iter().map(|server| server.client.clone()).collect();
+        Self::open(Way::Cluster(clients, AtomicUsize::default())).await
     }
 
     async fn open(way: Way) -> Self {
@@ -147,8 +160,12 @@ impl Interceptor {
 impl State {
     async fn serve(&self, client: TcpStream) -> std::io::Result<()> {
         let mut client = BufReader::new(client);
+        let side = match &self.way {
+            Way::Cluster(servers, turn) => turn.fetch_add(1, Ordering::Relaxed) % servers.len(),
+            Way::Plain(_) => 0,
+        };
         while let Some(request) = read_request(&mut client).await? {
-            let asked = request.asked();
+            let asked = Asked { side, ..request.asked() };
             self.seen.lock().expect("nobody panics with it").push(asked.clone());
             let act = (self.rule.lock().expect("no rule panics"))(&asked);
             match &act {
@@ -161,13 +178,19 @@ impl State {
                     client.write_all(answer.as_bytes()).await?;
                     continue;
                 }
+                Act::Reply(code, document) => {
+                    client.write_all(&json_answer(*code, document)).await?;
+                    continue;
+                }
                 Act::Late(time) => tokio::time::sleep(*time).await,
                 Act::Held(until) => until.cancelled().await,
-                Act::Pass | Act::After(_) | Act::Cut => {}
+                Act::Pass | Act::After(_) | Act::Cut | Act::Instead(_) => {}
             }
             match &self.way {
                 Way::Plain(server) => plain(&mut client, server, &request, &act).await?,
-                Way::Cluster(way) => through_client(&mut client, way, request, &act).await?,
+                Way::Cluster(servers, _) => {
+                    through_client(&mut client, &servers[side], request, &act).await?
+                }
             }
             if matches!(act, Act::After(_) | Act::Cut) {
                 return Ok(());
@@ -175,6 +198,15 @@ impl State {
         }
         Ok(())
     }
+}
+
+fn json_answer(code: u16, document: &Value) -> Vec<u8> {
+    let body = document.to_string();
+    let head = format!(
+        "HTTP/1.1 {code} Scripted\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    format!("{head}{body}").into_bytes()
 }
 
 async fn plain(
@@ -215,6 +247,12 @@ async fn through_client(
     if let Act::After(deed) = act {
         deed();
         return Ok(());
+    }
+    if let Act::Instead(code) = act {
+        answer.into_body().collect().await.map_err(std::io::Error::other)?;
+        return client
+            .write_all(format!("HTTP/1.1 {code} Scripted\r\nContent-Length: 0\r\n\r\n").as_bytes())
+            .await;
     }
     let mut head = format!("HTTP/1.1 {} Relayed\r\nTransfer-Encoding: chunked\r\n", answer.status().as_u16());
     for (name, value) in answer.headers() {

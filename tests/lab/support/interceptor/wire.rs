@@ -48,7 +48,13 @@ impl Message {
     pub fn asked(&self) -> Asked {
         let (path, query) = self.target().split_once('?').unwrap_or((self.target(), ""));
         let body = serde_json::from_slice(&self.body).unwrap_or(Value::Null);
-        Asked { method: self.method().to_owned(), path: path.to_owned(), query: query.to_owned(), body }
+        Asked {
+            method: self.method().to_owned(),
+            path: path.to_owned(),
+            query: query.to_owned(),
+            body,
+            side: 0,
+        }
     }
 }
 

@@ -1,0 +1,95 @@
+//! What a run writes is read on its way as readers will read it later: nothing is committed that they would refuse.
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::archive::{ArchiveError, IndexDecoder};
+use crate::model::{Results, causes};
+
+use super::BucketError;
+use super::documents::{MAX_COMPRESSED, decode_compressed, pass_through};
+use super::layout::{Part, RunKind};
+
+/// Pieces of the index that wait to be read: the reader is faster than any bucket.
+const PIECES: usize = 4;
+
+/// Bytes of the index that are decoded at once, which bounds what they expand to.
+const PIECE: usize = 64 << 10;
+
+/// Reads the index of a backup beside its upload, on a thread of its own.
+pub(super) struct IndexProof {
+    key: String,
+    pieces: mpsc::Sender<Bytes>,
+    reading: JoinHandle<Result<(), ArchiveError>>,
+}
+
+impl IndexProof {
+    /// `key`: the index, for messages.
+    pub fn begin(key: &str) -> Self {
+        let (pieces, mut written) = mpsc::channel::<Bytes>(PIECES);
+        let reading = tokio::task::spawn_blocking(move || {
+            let mut decoder = IndexDecoder::new()?;
+            while let Some(bytes) = written.blocking_recv() {
+                for piece in bytes.chunks(PIECE) {
+                    decoder.feed(piece)?;
+                }
+            }
+            decoder.finish()
+        });
+        Self { key: key.to_owned(), pieces, reading }
+    }
+
+    /// Takes what was written.
+    pub async fn add(&mut self, bytes: Bytes) -> Result<(), BucketError> {
+        match self.pieces.send(bytes).await {
+            Ok(()) => Ok(()),
+            // The reader has ended before the index did; what it says is the reason.
+            Err(_) => ended(&self.key, (&mut self.reading).await),
+        }
+    }
+
+    /// The index is at its end.
+    pub async fn finish(self) -> Result<(), BucketError> {
+        let Self { key, pieces, reading } = self;
+        drop(pieces);
+        ended(&key, reading.await)
+    }
+}
+
+fn ended(
+    key: &str,
+    read: Result<Result<(), ArchiveError>, tokio::task::JoinError>,
+) -> Result<(), BucketError> {
+    match read {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(unreadable(key, causes(&error))),
+        Err(_) => Err(BucketError::Worker { key: key.to_owned() }),
+    }
+}
+
+/// That readers would refuse what was written at `key`.
+pub(super) fn unreadable(key: &str, problem: String) -> BucketError {
+    BucketError::Unproven { key: key.to_owned(), problem }
+}
+
+/// Reads a part that is written in one piece.
+pub(super) async fn check(kind: RunKind, part: Part, key: &str, body: Bytes) -> Result<(), BucketError> {
+    if (kind, part) == (RunKind::Backup, Part::Index) {
+        let mut proof = IndexProof::begin(key);
+        proof.add(body).await?;
+        return proof.finish().await;
+    }
+    if matches!(part, Part::Results | Part::Log) && body.len() as u64 > MAX_COMPRESSED {
+        return Err(unreadable(key, format!("it has {} bytes, {MAX_COMPRESSED} are read", body.len())));
+    }
+    let read = tokio::task::spawn_blocking(move || match part {
+        Part::Results => decode_compressed::<Results>(&body).map(|_| ()),
+        _ => pass_through(&body).map_err(|error| format!("it is not a whole zstd stream ({error})")),
+    });
+    match read.await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(problem)) => Err(unreadable(key, problem)),
+        Err(_) => Err(BucketError::Worker { key: key.to_owned() }),
+    }
+}

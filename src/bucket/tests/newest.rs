@@ -1,0 +1,68 @@
+//! Which backup of a Schedule is the newest, among neighbours of every sort.
+
+use chrono::{DateTime, Utc};
+
+use super::*;
+use crate::api::SCHEDULE_NAME_LABEL;
+use crate::model::Category;
+
+fn add(store: &MemoryStore, name: &str, schedule: &str, began: &str, phase: BackupPhase) {
+    let mut backup = Backup::new(name, BackupSpec::default());
+    backup.metadata.labels = Some([(SCHEDULE_NAME_LABEL.to_owned(), schedule.to_owned())].into());
+    backup.status = Some(BackupStatus {
+        phase: Some(phase),
+        format_version: Some("2".into()),
+        start_timestamp: Some(began.parse::<DateTime<Utc>>().unwrap().into()),
+        ..BackupStatus::default()
+    });
+    put(store, name, serde_json::to_vec(&backup).unwrap());
+}
+
+async fn newest(bucket: &Bucket) -> String {
+    bucket.newest_backup("shop", None).await.unwrap().name.unwrap().to_string()
+}
+
+fn put(store: &MemoryStore, name: &str, document: Vec<u8>) {
+    store.insert(&format!("backups/{name}/ark-backup.json"), document);
+}
+
+#[tokio::test]
+async fn a_bad_neighbour_is_passed_over_and_few_documents_are_read() {
+    let (store, bucket) = bucket();
+    for day in 1..=28 {
+        let (name, began) = (format!("shop-202511{day:02}030000"), format!("2025-11-{day:02}T03:00:07Z"));
+        add(&store, &name, "shop", &began, BackupPhase::Completed);
+    }
+    add(&store, "shop-20251128040000", "shop", "2025-11-28T04:00:00Z", BackupPhase::PartiallyFailed);
+    add(&store, "shop-db-20251129030000", "shop-db", "2025-11-29T03:00:00Z", BackupPhase::Completed);
+    put(&store, "shop-20251128050000", b"{".to_vec());
+    let newer = br#"{"apiVersion":"ark.heptio.com/v1","kind":"Backup","metadata":{"name":"shop-20251128060000"},"spec":{},"status":{"formatVersion":"9","phase":"Completed"}}"#;
+    put(&store, "shop-20251128060000", newer.to_vec());
+    let faults = Faults::new(store.clone());
+    let metered = Bucket::new(Arc::new(faults.clone()));
+    let found = metered.newest_backup("shop", None).await.unwrap();
+    assert_eq!(found.name.unwrap().as_str(), "shop-20251128030000");
+    let passed_over: Vec<_> =
+        found.passed_over.iter().map(|(name, error)| (name.as_str(), error.category())).collect();
+    let expected = [("shop-20251128060000", Category::Other), ("shop-20251128050000", Category::Corrupt)];
+    assert_eq!(passed_over, expected);
+    assert!(faults.count(Operation::Get) < 20, "{} documents were read", faults.count(Operation::Get));
+    let early = "2025-11-10T03:00:00Z".parse::<DateTime<Utc>>().unwrap();
+    let found = bucket.newest_backup("shop", Some(early.into())).await.unwrap();
+    assert_eq!(found.name.unwrap().as_str(), "shop-20251109030000");
+    assert!(found.passed_over.is_empty());
+    // What is wrong with the store itself is no reason to take an older one.
+    faults.script_always(Operation::Get, Fault::Unreachable);
+    assert!(metered.newest_backup("shop", None).await.unwrap_err().is_unreachable());
+}
+
+#[tokio::test]
+async fn a_backup_that_a_person_named_counts_by_when_it_began() {
+    let (store, bucket) = bucket();
+    add(&store, "shop-20251101030000", "shop", "2025-11-01T03:00:00Z", BackupPhase::Completed);
+    // Written now, as far as the store knows.
+    add(&store, "shop-by-hand", "shop", "2025-10-01T03:00:00Z", BackupPhase::Completed);
+    assert_eq!(newest(&bucket).await, "shop-20251101030000");
+    add(&store, "shop-by-hand", "shop", "2025-11-02T03:00:00Z", BackupPhase::Completed);
+    assert_eq!(newest(&bucket).await, "shop-by-hand");
+}

@@ -1,0 +1,117 @@
+//! Claims are bound to their volumes when a restore says so: a volume that was kept for a claim which is no more is freed for
+//! the claim that comes back, and the restore ends when its claims are Bound.
+
+use std::time::Duration;
+
+use futures::stream::{self, StreamExt as _};
+use serde_json::json;
+
+use super::account::Account;
+use super::error::RestoreError;
+use super::inventory::EntryId;
+use super::prepare::Ready;
+use super::ready::unless_connection;
+use super::work::Work;
+use crate::cluster::{Bound, ClusterError, Patch};
+use crate::model::{CLAIMS, Category, Finding, VOLUMES, causes};
+
+/// Claims are waited for while one of them is bound within this: the controller looks at each claim every 15 s at least.
+const QUIET: Duration = Duration::from_secs(60);
+
+/// No longer than this, whatever progress there is.
+const MOST: Duration = Duration::from_secs(600);
+
+/// A claim that was created for a volume that is there.
+#[derive(Debug)]
+pub struct Claimed {
+    entry: EntryId,
+    namespace: String,
+    name: String,
+}
+
+impl Work<'_> {
+    /// Frees the volumes whose claims are gone and come back, before the claims are there: they bind at once then.
+    pub async fn free_released_volumes(&self, account: &mut Account<'_>) -> Result<(), RestoreError> {
+        for (volume, old) in &self.volumes.released {
+            if let Err(error) = self.free(volume, old).await {
+                let error = unless_connection("freeing volumes for their claims", error)?;
+                account
+                    .log
+                    .info(&format!("the volume {volume} was not freed beforehand: {}", causes(&error)));
+            }
+        }
+        Ok(())
+    }
+
+    /// A claim was created under a new uid: its volume, when it is still kept for the old one, is freed. What goes wrong shows
+    /// when the claim does not become Bound.
+    pub async fn free_volume(&self, ready: &Ready<'_>, uid: &str) {
+        let (CLAIMS, Some(namespace)) = (ready.target.kind.as_str(), &ready.target.namespace) else { return };
+        let Some(volume) = ready.body["spec"]["volumeName"].as_str().filter(|name| !name.is_empty()) else {
+            return;
+        };
+        if let Some(old) = self.volumes.held.get(volume).filter(|old| *old != uid) {
+            if let Err(error) = self.free(volume, old).await {
+                tracing::debug!(%error, volume, "the volume was not freed");
+            }
+        }
+        let (entry, namespace, name) = (ready.entry, namespace.clone(), ready.target.name.clone());
+        self.claimed.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(Claimed {
+            entry,
+            namespace,
+            name,
+        });
+    }
+
+    /// Takes the old claim's uid off a volume, so that the volume is kept for the name alone; only while it is that uid.
+    async fn free(&self, volume: &str, old: &str) -> Result<(), ClusterError> {
+        let Some(info) = self.catalog.find(&crate::model::Kind::parse(VOLUMES)) else { return Ok(()) };
+        let patch = json!([
+            {"op": "test", "path": "/spec/claimRef/uid", "value": old},
+            {"op": "remove", "path": "/spec/claimRef/uid"},
+            {"op": "add", "path": "/spec/claimRef/resourceVersion", "value": ""},
+        ]);
+        match self.cluster.patch(info, None, volume, &Patch::Json(patch.to_string())).await {
+            Ok(_) => Ok(()),
+            // Somebody was faster, or the volume is gone: there is nothing to free.
+            Err(error) if matches!(error.category(), Category::NotFound | Category::Invalid) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Waits until the claims that were created for volumes that are there are Bound; one that does not become so is an error.
+    pub async fn await_claims(&self, account: &mut Account<'_>) -> Result<(), RestoreError> {
+        let claimed =
+            std::mem::take(&mut *self.claimed.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        if claimed.is_empty() {
+            return Ok(());
+        }
+        account.stage(format!("waiting until {} claims are bound to their volumes", claimed.len()));
+        let bound = Bound::new(QUIET, MOST);
+        let waits = claimed.into_iter().map(async |claim: Claimed| {
+            let outcome = self.cluster.bound(&claim.namespace, &claim.name, &bound).await;
+            (claim.entry, outcome)
+        });
+        let mut waits = std::pin::pin!(stream::iter(waits).buffer_unordered(self.parallel));
+        while let Some((entry, outcome)) = waits.next().await {
+            if let Err(error) = outcome {
+                let error = unless_connection("waiting for claims to be bound", error)?;
+                let message = format!(
+                    "it was restored for its volume, and is not bound to it, so that no pod can use its data: {}; look at the events of the claim and at claimRef of the volume",
+                    causes(&error)
+                );
+                let item = self.source.inventory.key(self.source.inventory.entry(entry));
+                account.find(Finding::error(error.category(), message).on_item(item));
+            }
+        }
+        Ok(())
+    }
+
+    /// What a person should know of a volume that comes from another cluster: both would use its storage.
+    pub fn volume_warning(&self, ready: &Ready<'_>) -> Option<String> {
+        let foreign = self.from_another_cluster && ready.item.kind.as_str() == VOLUMES;
+        foreign.then(|| {
+            "its storage belongs to a volume of the cluster that was backed up: where that cluster still runs, both would write to the same storage; stop the application there first, or restore with restorePVs false".to_owned()
+        })
+    }
+}

@@ -1,0 +1,161 @@
+//! Decisions about items that are there already.
+
+use serde_json::json;
+
+use super::*;
+
+fn differing(changed: &[&str], extra: &[&str]) -> Difference {
+    let owned = |paths: &[&str]| paths.iter().map(|path| (*path).to_owned()).collect();
+    Difference { changed: owned(changed), extra: owned(extra) }
+}
+
+fn selected(kind: &str, difference: &Difference, policy: Policy, facts: Facts) -> Verdict {
+    let item = ItemKey::cluster(Kind::parse(kind), "default");
+    decide(&item, Standing::Selected, difference, policy, facts)
+}
+
+#[test]
+fn the_policy_decides_about_what_differs_and_data_is_safe() {
+    let none = Difference::default();
+    let changed = differing(&["spec.x"], &[]);
+    let counted = differing(&["revision"], &[]);
+    let extra = differing(&[], &["data.x"]);
+    let (by_policy, for_data) = (Verdict::Leave(Reason::Policy), Verdict::Leave(Reason::Data));
+    for (kind, difference, policy, expected) in [
+        ("configmaps", &none, Policy::Recreate, Verdict::Unchanged),
+        ("configmaps", &changed, Policy::None, by_policy),
+        ("configmaps", &extra, Policy::None, by_policy),
+        ("configmaps", &changed, Policy::Update, Verdict::Update),
+        ("configmaps", &extra, Policy::Update, Verdict::Update),
+        ("configmaps", &changed, Policy::Recreate, Verdict::Recreate),
+        ("configmaps", &extra, Policy::Recreate, Verdict::Recreate),
+        (NAMESPACES, &changed, Policy::Recreate, Verdict::Update),
+        (DEFINITIONS, &extra, Policy::Recreate, Verdict::Update),
+        ("persistentvolumeclaims", &changed, Policy::Recreate, for_data),
+        ("persistentvolumes", &changed, Policy::Recreate, for_data),
+        ("persistentvolumes", &changed, Policy::Update, Verdict::Update),
+        ("volumesnapshots.snapshot.storage.k8s.io", &changed, Policy::Recreate, for_data),
+        ("volumesnapshotcontents.snapshot.storage.k8s.io", &changed, Policy::Recreate, for_data),
+        ("controllerrevisions.apps", &counted, Policy::None, Verdict::Update),
+        ("controllerrevisions.apps", &changed, Policy::None, by_policy),
+    ] {
+        assert_eq!(selected(kind, difference, policy, Facts::default()), expected, "{kind} {policy:?}");
+    }
+}
+
+#[test]
+fn what_is_only_needed_is_never_changed() {
+    let changed = differing(&["spec.x"], &["spec.y"]);
+    for policy in [Policy::None, Policy::Update, Policy::Recreate] {
+        for kind in [DEFINITIONS, NAMESPACES, "clusterroles.rbac.authorization.k8s.io", "persistentvolumes"] {
+            let item = ItemKey::cluster(Kind::parse(kind), "a");
+            let verdict = decide(&item, Standing::IfNeeded, &changed, policy, Facts::default());
+            assert_eq!(verdict, Verdict::Unchanged, "{kind} {policy:?}");
+            assert_eq!(verdict.warning(&changed), None);
+        }
+    }
+}
+
+#[test]
+fn what_the_mapping_changed_and_newer_definitions_are_never_written_over() {
+    let changed = differing(&["subjects[0].namespace"], &[]);
+    for policy in [Policy::None, Policy::Update, Policy::Recreate] {
+        let mapped = Facts { mapped: true, ..Facts::default() };
+        let verdict = selected("clusterrolebindings.rbac.authorization.k8s.io", &changed, policy, mapped);
+        assert_eq!(verdict, Verdict::Leave(Reason::Mapped), "{policy:?}");
+        let older = Facts { fewer_versions: true, ..Facts::default() };
+        let verdict = selected(DEFINITIONS, &changed, policy, older);
+        assert_eq!(verdict, Verdict::Leave(Reason::Versions), "{policy:?}");
+        assert!(verdict.warning(&changed).unwrap().contains("versions that the backup does not know"));
+    }
+}
+
+#[test]
+fn a_default_account_is_brought_into_line_only_where_its_namespace_was_made() {
+    let account = |name: &str| ItemKey::namespaced(Kind::parse("serviceaccounts"), "a", name);
+    let changed = differing(&["metadata.annotations[role]"], &[]);
+    for (name, made_namespace, policy, expected) in [
+        ("default", true, Policy::None, Verdict::Update),
+        ("default", false, Policy::None, Verdict::Leave(Reason::Policy)),
+        ("default", false, Policy::Update, Verdict::Update),
+        ("default", false, Policy::Recreate, Verdict::Update),
+        ("web", true, Policy::None, Verdict::Leave(Reason::Policy)),
+        ("web", false, Policy::Recreate, Verdict::Recreate),
+    ] {
+        let facts = Facts { made_namespace, ..Facts::default() };
+        let verdict = decide(&account(name), Standing::Selected, &changed, policy, facts);
+        assert_eq!(verdict, expected, "{name} {made_namespace} {policy:?}");
+    }
+}
+
+#[test]
+fn recreate_spares_what_takes_more_with_it_than_itself() {
+    let changed = differing(&["spec.x"], &[]);
+    let facts = |kind: &str, live: &Value| Facts::read(&Kind::parse(kind), &json!({}), live);
+    let held = json!({"metadata": {"finalizers": ["example.com/database"]}});
+    for (kind, live, expected) in [
+        ("databases.example.com", &held, Verdict::Leave(Reason::Data)),
+        ("gateways.gateway.networking.k8s.io", &held, Verdict::Leave(Reason::Data)),
+        ("databases.example.com", &json!({"metadata": {"finalizers": []}}), Verdict::Recreate),
+        ("jobs.batch", &held, Verdict::Recreate),
+        ("ingresses.networking.k8s.io", &held, Verdict::Recreate),
+    ] {
+        assert_eq!(selected(kind, &changed, Policy::Recreate, facts(kind, live)), expected, "{kind}");
+        assert_eq!(selected(kind, &changed, Policy::Update, facts(kind, live)), Verdict::Update);
+    }
+    let owner = Facts { owns_claims: true, ..Facts::default() };
+    assert_eq!(
+        selected("statefulsets.apps", &changed, Policy::Recreate, owner),
+        Verdict::Leave(Reason::Data)
+    );
+}
+
+#[test]
+fn a_definition_has_fewer_versions_when_the_cluster_knows_one_more() {
+    let definition = |versions: &[&str]| {
+        let versions: Vec<Value> = versions.iter().map(|name| json!({ "name": name })).collect();
+        json!({"spec": {"versions": versions}})
+    };
+    let fewer = |wanted: &[&str], live: &[&str], kind: &str| {
+        Facts::read(&Kind::parse(kind), &definition(wanted), &definition(live)).fewer_versions
+    };
+    assert!(fewer(&["v1"], &["v1", "v2"], DEFINITIONS));
+    assert!(fewer(&["v1", "v2"], &["v3"], DEFINITIONS));
+    assert!(!fewer(&["v1", "v2"], &["v2"], DEFINITIONS));
+    assert!(!fewer(&["v1"], &["v2"], "widgets.example.com"));
+}
+
+#[test]
+fn what_an_earlier_attempt_made_is_neither_told_nor_made_twice() {
+    let earlier = Earlier::new("r", &"b".repeat(80));
+    let labels = |restore: &str, backup: &str| {
+        let pairs = [(RESTORE_NAME_LABEL, restore), (BACKUP_NAME_LABEL, backup)];
+        pairs.map(|(label, value)| (label.to_owned(), label_value(value))).into()
+    };
+    assert!(earlier.made(&labels("r", &"b".repeat(80))));
+    assert!(!earlier.made(&labels("r", "another")) && !earlier.made(&labels("s", &"b".repeat(80))));
+    assert!(!earlier.made(&BTreeMap::new()));
+    for verdict in [Verdict::Unchanged, Verdict::Leave(Reason::Policy), Verdict::Recreate] {
+        assert_eq!(go_on(verdict), Verdict::Restored);
+    }
+    assert_eq!(go_on(Verdict::Update), Verdict::Update);
+    assert_eq!(Verdict::Restored.warning(&Difference::default()), None);
+}
+
+#[test]
+fn an_account_keeps_what_it_has_and_gets_what_was_stored() {
+    let account = |secrets: &[&str]| {
+        let secrets: Vec<Value> = secrets.iter().map(|name| json!({ "name": name })).collect();
+        json!({"imagePullSecrets": secrets})
+    };
+    let merge = |wanted: &[&str], live: &[&str]| merge_account(&account(wanted), &account(live));
+    assert_eq!(merge(&["a", "b"], &["c", "b"]), account(&["c", "b", "a"]));
+    assert_eq!(merge(&["b"], &["c", "b"]), account(&["c", "b"]));
+    assert_eq!(merge_account(&json!({}), &json!({})), json!({}));
+}
+
+#[test]
+fn an_update_that_was_not_enough_is_told() {
+    assert_eq!(still_differs(&Difference::default()), None);
+    assert!(still_differs(&differing(&[], &["spec.x"])).unwrap().contains("still differs"));
+}

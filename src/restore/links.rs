@@ -1,0 +1,355 @@
+//! Owner references that follow: an item is created without the owners that are not there yet, and gets its references when
+//! they are. So nothing waits for its owner, and no owner's controller makes first what the backup holds.
+//!
+//! An owner may be of any kind, may come later, or may be in the cluster without being restored: the owner is then found by
+//! its kind and name. Next on the way: `binding`, `report`.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, PoisonError};
+
+use futures::stream::{self, StreamExt as _};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::account::Account;
+use super::error::RestoreError;
+use super::inventory::EntryId;
+use super::owners::{Fate, OldUid};
+use super::work::Work;
+use crate::api::ExistingResourcePolicy;
+use crate::cluster::{ClusterError, Patch};
+use crate::model::{Category, Finding, ItemKey, causes};
+
+/// Tries at the references of one item while others change the item.
+const TRIES: usize = 5;
+
+/// An item that lacks references.
+#[derive(Debug)]
+pub struct Link {
+    /// Its place in the inventory.
+    pub entry: EntryId,
+    /// Its name in the cluster.
+    pub target: ItemKey,
+    /// Its uid in the cluster.
+    pub uid: String,
+    /// Its resourceVersion when it was seen last.
+    pub version: String,
+    /// The references that it has.
+    pub references: Vec<Value>,
+    /// The references that it lacks, as the backup has them.
+    pub awaited: Vec<Value>,
+    /// Whether it was in the cluster before this restore.
+    pub met: bool,
+}
+
+/// Items that lack references, and who owns whom among what was created so.
+#[derive(Debug, Default)]
+pub struct Links {
+    waiting: Mutex<Vec<Link>>,
+    edges: Mutex<Vec<Edge>>,
+    found: Mutex<HashMap<String, Option<String>>>,
+}
+
+/// One owner of one item, both of the backup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Edge {
+    entry: EntryId,
+    item: OldUid,
+    owner: OldUid,
+}
+
+/// What a reference says of the owner.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct OwnerReference {
+    api_version: String,
+    kind: String,
+    name: String,
+    uid: String,
+}
+
+impl OwnerReference {
+    fn read(reference: &Value) -> Self {
+        Self::deserialize(reference).unwrap_or_default()
+    }
+}
+
+impl Links {
+    /// Puts an item down whose owners are to come; `old` is its uid in the backup.
+    pub fn add(&self, link: Link, old: Option<OldUid>) {
+        if link.awaited.is_empty() {
+            return;
+        }
+        let owners = link.awaited.iter().filter_map(|one| OldUid::read(&OwnerReference::read(one).uid));
+        if let Some(item) = old.filter(|_| !link.met) {
+            let edges = owners.map(|owner| Edge { entry: link.entry, item, owner });
+            lock(&self.edges).extend(edges);
+        }
+        lock(&self.waiting).push(link);
+    }
+}
+
+impl Work<'_> {
+    /// Gives references to the items whose owners have all come by now; with `last`, to all items, as far as owners are there.
+    pub async fn link(&self, last: bool, account: &mut Account<'_>) -> Result<(), RestoreError> {
+        let links = std::mem::take(&mut *lock(&self.links.waiting));
+        let open = |reference: &Value| {
+            self.owners.fate(&OwnerReference::read(reference).uid) == Fate::Awaited && !last
+        };
+        let (waiting, ready): (Vec<Link>, Vec<Link>) =
+            links.into_iter().partition(|link| link.awaited.iter().any(open));
+        lock(&self.links.waiting).extend(waiting);
+        if ready.len() > 1 {
+            account.stage("giving owner references to what was restored");
+        }
+        let tied = stream::iter(ready).map(|link| self.tie(link)).buffer_unordered(self.parallel);
+        let mut tied = std::pin::pin!(tied);
+        while let Some(findings) = tied.next().await {
+            for finding in findings? {
+                account.find(finding);
+            }
+        }
+        if last {
+            self.tell_circles(account);
+        }
+        Ok(())
+    }
+
+    /// Gives one item the references that it lacks.
+    async fn tie(&self, link: Link) -> Result<Vec<Finding>, RestoreError> {
+        let item = self.source.inventory.key(self.source.inventory.entry(link.entry));
+        match self.references(&link, &item).await {
+            Ok((wanted, mut findings)) => {
+                if !wanted.is_empty() {
+                    findings.extend(self.write_references(&link, &wanted, &item).await?);
+                }
+                Ok(findings)
+            }
+            Err(source) if source.is_about_the_connection() => {
+                Err(RestoreError::Cluster { doing: "looking for owners", source })
+            }
+            Err(error) => {
+                let message =
+                    format!("it was restored, but its owner could not be looked for: {}", causes(&error));
+                Ok(vec![Finding::error(error.category(), message).on_item(item)])
+            }
+        }
+    }
+
+    /// The references that the item lacks, with the uids of this cluster, and a warning for each owner that is not there.
+    async fn references(
+        &self,
+        link: &Link,
+        item: &ItemKey,
+    ) -> Result<(Vec<Value>, Vec<Finding>), ClusterError> {
+        let (mut wanted, mut findings) = (Vec::new(), Vec::new());
+        for reference in &link.awaited {
+            let owner = OwnerReference::read(reference);
+            let uid = match self.owners.fate(&owner.uid) {
+                Fate::There(uid) => Some(uid),
+                Fate::Awaited | Fate::Unknown => {
+                    self.find_owner(&owner, link.target.namespace.as_deref()).await?
+                }
+            };
+            if let Some(uid) = uid {
+                let mut reference = reference.clone();
+                reference["uid"] = uid.into();
+                wanted.push(reference);
+            } else if !link.met {
+                let message = format!(
+                    "its owner, {} {}, is neither restored nor in the cluster, so that it was made without an owner",
+                    owner.kind, owner.name
+                );
+                findings.push(Finding::warning(Category::NotFound, message).on_item(item.clone()));
+            }
+        }
+        Ok((wanted, findings))
+    }
+
+    /// The uid of an owner that this restore does not bring; None when the cluster does not have the owner, or lets it go.
+    async fn find_owner(
+        &self,
+        owner: &OwnerReference,
+        namespace: Option<&str>,
+    ) -> Result<Option<String>, ClusterError> {
+        let Some(info) = self.catalog.find_named(&owner.api_version, &owner.kind) else { return Ok(None) };
+        let namespace = namespace.filter(|_| info.namespaced);
+        if (info.namespaced && namespace.is_none()) || owner.name.is_empty() {
+            return Ok(None);
+        }
+        let path = info.path(namespace, Some(&owner.name));
+        if let Some(known) = lock(&self.links.found).get(&path) {
+            return Ok(known.clone());
+        }
+        let found = self.cluster.get(info, namespace, &owner.name).await?;
+        let uid = found.and_then(|body| {
+            let object: Value = serde_json::from_slice(&body).ok()?;
+            let metadata = object.get("metadata")?;
+            metadata
+                .get("deletionTimestamp")
+                .is_none()
+                .then(|| metadata.get("uid")?.as_str().map(str::to_owned))?
+        });
+        lock(&self.links.found).insert(path, uid.clone());
+        Ok(uid)
+    }
+
+    /// Writes the references, from the item as it was seen last; when somebody has changed the item since, from a new look.
+    async fn write_references(
+        &self,
+        link: &Link,
+        wanted: &[Value],
+        item: &ItemKey,
+    ) -> Result<Option<Finding>, RestoreError> {
+        let Link { target, uid, met, .. } = link;
+        let Some(info) = self.kinds.info(self.source.inventory.entry(link.entry)) else { return Ok(None) };
+        let (mut references, mut version) = (link.references.clone(), link.version.clone());
+        for tried in 1..=TRIES {
+            let merged = merge(&references, wanted);
+            if merged == references {
+                return Ok(None);
+            }
+            if *met && self.policy == ExistingResourcePolicy::None {
+                let message = "it is in the cluster already without the owner that it has in the backup, and was left as it is; existingResourcePolicy Update changes it";
+                return Ok(Some(Finding::warning(Category::Conflict, message).on_item(item.clone())));
+            }
+            let metadata = json!({"uid": uid, "resourceVersion": version, "ownerReferences": merged});
+            let patch = Patch::Merge(json!({ "metadata": metadata }).to_string());
+            let namespace = target.namespace.as_deref();
+            let error = match self.cluster.patch(info, namespace, &target.name, &patch).await {
+                Ok(_) => return Ok(None),
+                Err(error) => error,
+            };
+            if error.is_about_the_connection() {
+                return Err(RestoreError::Cluster { doing: "giving owner references", source: error });
+            }
+            let seen = if error.is_conflict() && tried < TRIES {
+                self.cluster.get(info, namespace, &target.name).await
+            } else {
+                Err(error)
+            };
+            match seen {
+                Ok(Some(body)) => match now(&body, uid) {
+                    Some(seen) => (references, version) = seen,
+                    None => return Ok(None), // another item of that name, which is not ours
+                },
+                Ok(None) => return Ok(None),
+                Err(error) if error.is_not_found() => return Ok(None),
+                Err(error) => {
+                    let message = format!("it was restored, but without its owner: {}", causes(&error));
+                    return Ok(Some(Finding::error(error.category(), message).on_item(item.clone())));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Items that own each other are restored as they were, which a person should know: nothing ever collects them.
+    fn tell_circles(&self, account: &mut Account<'_>) {
+        let edges = std::mem::take(&mut *lock(&self.links.edges));
+        for entry in circles(edges) {
+            let item = self.source.inventory.key(self.source.inventory.entry(entry));
+            let message =
+                "it owns and is owned in a circle, as in the backup: deleting one of them removes no other";
+            account.find(Finding::warning(Category::Other, message).on_item(item));
+        }
+    }
+}
+
+/// References and resourceVersion of an item as it is now; None when it is another item.
+fn now(body: &[u8], uid: &str) -> Option<(Vec<Value>, String)> {
+    let object: Value = serde_json::from_slice(body).ok()?;
+    let metadata = object.get("metadata")?;
+    let text = |key: &str| metadata.get(key).and_then(Value::as_str);
+    let references = metadata.get("ownerReferences").and_then(Value::as_array).cloned().unwrap_or_default();
+    (text("uid")? == uid).then_some((references, text("resourceVersion")?.to_owned()))
+}
+
+/// The references that are there and those that are wanted; one to an earlier life of the same owner is replaced. A second
+/// controller is not added: the API server takes one.
+fn merge(there: &[Value], wanted: &[Value]) -> Vec<Value> {
+    let mut merged = there.to_vec();
+    for reference in wanted {
+        let same = |other: &Value| {
+            ["kind", "name"].iter().all(|field| other.get(*field) == reference.get(*field))
+                && group(other) == group(reference)
+        };
+        let second = controls(reference) && merged.iter().any(controls);
+        match merged.iter_mut().find(|other| same(other)) {
+            Some(other) if other.get("uid") == reference.get("uid") => {}
+            Some(other) => *other = reference.clone(),
+            None if second => {}
+            None => merged.push(reference.clone()),
+        }
+    }
+    merged
+}
+
+fn group(reference: &Value) -> &str {
+    let version = reference.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
+    version.split_once('/').map_or("", |(group, _)| group)
+}
+
+fn controls(reference: &Value) -> bool {
+    reference.get("controller").and_then(Value::as_bool) == Some(true)
+}
+
+/// The entries that own and are owned in a circle: what is left when whoever has no owner, and whoever owns nobody, is taken
+/// away again and again.
+fn circles(mut edges: Vec<Edge>) -> Vec<EntryId> {
+    loop {
+        let items: HashSet<OldUid> = edges.iter().map(|edge| edge.item).collect();
+        let owners: HashSet<OldUid> = edges.iter().map(|edge| edge.owner).collect();
+        let before = edges.len();
+        edges.retain(|edge| items.contains(&edge.owner) && owners.contains(&edge.item));
+        if edges.len() == before {
+            break;
+        }
+    }
+    let mut entries: Vec<EntryId> = edges.iter().map(|edge| edge.entry).collect();
+    entries.sort_unstable();
+    entries.dedup();
+    entries
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reference(name: &str, uid: &str, controller: bool) -> Value {
+        json!({"apiVersion": "example.com/v1", "kind": "Zone", "name": name, "uid": uid, "controller": controller})
+    }
+
+    #[test]
+    fn references_are_added_and_an_earlier_life_of_an_owner_is_replaced() {
+        let (one, other) = (reference("a", "1", true), reference("b", "2", false));
+        assert_eq!(merge(&[], std::slice::from_ref(&one)), [one.clone()]);
+        assert_eq!(
+            merge(std::slice::from_ref(&one), &[one.clone(), other.clone()]),
+            [one.clone(), other.clone()]
+        );
+        let renewed = reference("a", "9", true);
+        assert_eq!(merge(&[one.clone(), other.clone()], std::slice::from_ref(&renewed)), [renewed, other]);
+    }
+
+    #[test]
+    fn an_item_that_somebody_controls_gets_no_second_controller() {
+        let (one, other) = (reference("a", "1", true), reference("b", "2", true));
+        assert_eq!(merge(std::slice::from_ref(&one), &[other]), [one]);
+    }
+
+    #[test]
+    fn only_those_in_a_circle_are_told() {
+        let uid = |number: u32| OldUid::read(&number.to_string()).unwrap();
+        let edge = |entry, owner| Edge { entry, item: uid(entry), owner: uid(owner) };
+        // 1 and 2 own each other, 2 owns 3, 4 owns 1, and 5 owns 6.
+        let edges = vec![edge(1, 2), edge(2, 1), edge(3, 2), edge(1, 4), edge(6, 5)];
+        assert_eq!(circles(edges), [1, 2]);
+        assert_eq!(circles(vec![edge(1, 1)]), [1]);
+        assert!(circles(vec![edge(1, 2), edge(2, 3)]).is_empty());
+    }
+}

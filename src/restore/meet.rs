@@ -1,0 +1,206 @@
+//! An item that is there already: look at it, and leave it, change it, or make it anew.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::apply::Met;
+use super::compare::{Difference, Intended, compare};
+use super::existing::{
+    Facts, Verdict, as_update, decide, go_on, is_default_account, merge_account, still_differs,
+};
+use super::links::Link;
+use super::outcome::Action;
+use super::prepare::Ready;
+use super::rewrite::{Owner, OwnerView};
+use super::work::Work;
+use crate::cluster::{Bound, ClusterError, Propagation};
+use crate::model::traits::adopts;
+use crate::model::{Category, SkipReason, causes};
+
+/// How long an item that is being deleted may take: a pod's grace period and some.
+const GONE_WITHIN: Duration = Duration::from_secs(120);
+
+/// An item of the cluster, as it compares.
+pub struct Live {
+    /// Its uid.
+    pub uid: String,
+    /// Its resourceVersion.
+    pub version: String,
+    /// Whether it is being deleted.
+    pub deleting: bool,
+    /// Whether an earlier attempt of this restore made it.
+    pub restored: bool,
+    /// How it differs from the item to be made.
+    pub difference: Difference,
+    /// The whole object.
+    pub object: Value,
+    /// The item to be made, where what is there has a say in it.
+    wanted: Option<Value>,
+}
+
+impl Work<'_> {
+    /// The item is there: leaves it, changes it, or makes it anew.
+    pub async fn meet(&self, ready: &Ready<'_>, live: &Live) -> Result<Met, ClusterError> {
+        self.owners.arrived(self.source.inventory.entry(ready.entry).uid, &live.uid);
+        let verdict = self.judge(ready, live);
+        let differs = || Some(format!("differs in {}", live.difference.describe()));
+        let met = match verdict {
+            Verdict::Restored => {
+                let why = "an earlier attempt of this restore made it";
+                Met::Done(Action::Create, Some(why.to_owned()), Vec::new())
+            }
+            Verdict::Unchanged => Met::Done(Action::Skip(SkipReason::Unchanged), None, Vec::new()),
+            Verdict::Leave(_) => {
+                let warnings =
+                    verdict.warning(&live.difference).map(|text| ready.warning(Category::Conflict, text));
+                Met::Done(Action::Skip(SkipReason::Exists), differs(), warnings.into_iter().collect())
+            }
+            Verdict::Update => return self.update(ready, live).await,
+            Verdict::Recreate => return self.recreate(ready, live).await,
+        };
+        self.meet_owners(ready, live);
+        if live.object["status"]["phase"] == "Pending" {
+            self.free_volume(ready, &live.uid).await;
+        }
+        Ok(met)
+    }
+
+    /// Puts down that the item was there, for owners that have not come by now.
+    fn meet_owners(&self, ready: &Ready<'_>, live: &Live) {
+        let link = Link {
+            entry: ready.entry,
+            target: ready.target.clone(),
+            uid: live.uid.clone(),
+            version: live.version.clone(),
+            references: references(&live.object),
+            awaited: ready.awaited.clone(),
+            met: !live.restored,
+        };
+        self.links.add(link, None);
+    }
+
+    /// Makes the item as it was in the backup, in place; what still differs afterwards is a finding.
+    async fn update(&self, ready: &Ready<'_>, live: &Live) -> Result<Met, ClusterError> {
+        let (target, namespace) = (&ready.target, ready.target.namespace.as_deref());
+        let wanted = live.wanted.as_ref().unwrap_or(&ready.body);
+        let body = as_update(wanted, &live.object, &target.kind).to_string();
+        let written = match self.cluster.replace(ready.info, namespace, &target.name, body).await {
+            Ok(written) => written,
+            // Somebody changed the item since the look: look again.
+            Err(error) if error.is_conflict() => return Ok(Met::TryAgain),
+            Err(error) => return Err(error),
+        };
+        let mut findings = self.lost(ready, &written.warnings);
+        let now = self.look(ready).await?;
+        if let Some(now) = &now {
+            self.meet_owners(ready, now);
+            let differs = still_differs(&now.difference).filter(|_| now.uid == live.uid);
+            findings.extend(differs.map(|text| ready.warning(Category::Conflict, text)));
+        }
+        Ok(Met::Done(Action::Update, Some(format!("differed in {}", live.difference.describe())), findings))
+    }
+
+    /// Deletes the item and creates it. What a workload owned stays, and the new one takes it up by its selector: with a
+    /// Deployment would go its pods, with a StatefulSet perhaps its claims.
+    async fn recreate(&self, ready: &Ready<'_>, live: &Live) -> Result<Met, ClusterError> {
+        let (target, namespace) = (&ready.target, ready.target.namespace.as_deref());
+        let differed = Some(format!("differed in {}", live.difference.describe()));
+        let propagation = if adopts(&target.kind) { Propagation::Orphan } else { Propagation::Background };
+        self.cluster.delete(ready.info, namespace, &target.name, Some(&live.uid), propagation).await?;
+        self.wait_gone(ready, live).await?;
+        match self.create(ready, &mut None).await {
+            Ok(findings) => Ok(Met::Done(Action::Recreate, differed, findings)),
+            // Tried again later, it is not there and is created.
+            Err(error) if error.passes() => Err(error),
+            // A controller was faster.
+            Err(error) if error.is_already_exists() => Ok(Met::TryAgain),
+            Err(error) => {
+                let message = format!(
+                    "it was deleted to be made anew, and that failed, so that it is gone from the cluster; it is in the backup, restore it again: {}",
+                    causes(&error)
+                );
+                Ok(Met::Done(Action::Fail, differed, vec![ready.error(error.category(), message)]))
+            }
+        }
+    }
+
+    /// Looks at the item in the cluster; None when it is not there.
+    pub async fn look(&self, ready: &Ready<'_>) -> Result<Option<Live>, ClusterError> {
+        let target = &ready.target;
+        let found = self.cluster.get(ready.info, target.namespace.as_deref(), &target.name).await?;
+        Ok(found.map(|body| {
+            let object: Value = serde_json::from_slice(&body).unwrap_or_default();
+            let text =
+                |key: &str| object.get("metadata").and_then(|data| data.get(key)).and_then(Value::as_str);
+            let restored = self.earlier.as_ref().is_some_and(|earlier| earlier.made(&labels(&object)));
+            let (uid, version) =
+                (text("uid").unwrap_or_default(), text("resourceVersion").unwrap_or_default());
+            let wanted = is_default_account(target).then(|| merge_account(&ready.body, &object));
+            let difference = self.compare(ready, wanted.as_ref().unwrap_or(&ready.body), object.clone());
+            Live {
+                uid: uid.to_owned(),
+                version: version.to_owned(),
+                deleting: text("deletionTimestamp").is_some(),
+                restored,
+                difference,
+                wanted,
+                object,
+            }
+        }))
+    }
+
+    fn compare(&self, ready: &Ready<'_>, wanted: &Value, live: Value) -> Difference {
+        let target = &ready.target;
+        let keep = |owner: &OwnerView<'_>| Owner::New(owner.uid.to_owned());
+        match self.plain.rewrite(&target.kind, target, live, ready.shape(&keep)) {
+            Ok(live) => {
+                let intended =
+                    Intended { body: wanted, awaited: &ready.awaited, status: ready.status.as_ref() };
+                compare(&target.kind, intended, &live)
+            }
+            Err(error) => Difference { changed: vec![causes(&error)], extra: Vec::new() },
+        }
+    }
+
+    /// What the policy says about an item that is there.
+    pub fn judge(&self, ready: &Ready<'_>, live: &Live) -> Verdict {
+        let entry = self.source.inventory.entry(ready.entry);
+        let facts = Facts {
+            mapped: ready.mapped,
+            made_namespace: ready
+                .target
+                .namespace
+                .as_deref()
+                .is_some_and(|name| self.made_namespaces.has(name)),
+            // A workload is made anew beside what it owned; see `recreate`.
+            owns_claims: !adopts(&ready.target.kind)
+                && entry.uid.is_some_and(|uid| self.plan.claim_owners.contains(&uid)),
+            ..Facts::read(&ready.target.kind, &ready.body, &live.object)
+        };
+        let verdict = decide(&ready.target, entry.standing, &live.difference, self.policy, facts);
+        if live.restored { go_on(verdict) } else { verdict }
+    }
+
+    /// Waits until the item that is being deleted is gone.
+    pub async fn wait_gone(&self, ready: &Ready<'_>, live: &Live) -> Result<(), ClusterError> {
+        let target = &ready.target;
+        let bound = Bound::new(GONE_WITHIN, GONE_WITHIN);
+        self.cluster
+            .gone(ready.info, target.namespace.as_deref(), &target.name, Some(&live.uid), &bound)
+            .await
+    }
+}
+
+/// The owner references of an object.
+pub fn references(object: &Value) -> Vec<Value> {
+    let references = object.get("metadata").and_then(|metadata| metadata.get("ownerReferences")?.as_array());
+    references.cloned().unwrap_or_default()
+}
+
+fn labels(object: &Value) -> BTreeMap<String, String> {
+    let labels = object.get("metadata").and_then(|metadata| metadata.get("labels")?.as_object());
+    let text = |(label, value): (&String, &Value)| Some((label.clone(), value.as_str()?.to_owned()));
+    labels.into_iter().flatten().filter_map(text).collect()
+}

@@ -1,0 +1,189 @@
+//! The first look, before the plan is made: what the selected items need, which few of them say of themselves what the index
+//! does not, and which volumes come back. Reads the bucket and the cluster, and changes neither.
+
+use std::collections::{BTreeMap, HashSet};
+
+use futures::TryStreamExt as _;
+use serde_json::Value;
+
+use super::error::RestoreError;
+use super::inventory::{Entry, EntryId};
+use super::owners::OldUid;
+use super::plan::{Plan, Said, taken};
+use super::rewrite::{DataSource, Rewriter, data_source, never_restored};
+use super::select::{Selection, Standing};
+use super::source::Source;
+use super::volumes::{LiveVolume, Volumes, decide};
+use crate::cluster::{Catalog, Cluster, KindInfo, ListQuery};
+use crate::model::{CLAIMS, ClusterScope, ItemKey, Kind, LEADING, Needs, Offer, VOLUMES, refers};
+
+/// Kinds whose items, where they own others, must be looked into beforehand.
+const TELLING: [&str; 3] = ["deployments.apps", "jobs.batch", "pods"];
+
+/// What the bodies of those items say that own others.
+pub async fn look_into_owners(source: &Source) -> Result<Said, RestoreError> {
+    let inventory = &source.inventory;
+    let owners: HashSet<OldUid> = inventory.entries.iter().filter_map(|entry| entry.owner).collect();
+    let telling: Vec<EntryId> = (inventory.entries.iter().zip(0..))
+        .filter(|(entry, _)| {
+            TELLING.contains(&inventory.kind(entry).as_str())
+                && entry.uid.is_some_and(|uid| owners.contains(&uid))
+        })
+        .map(|(_, id)| id)
+        .collect();
+    let mut said = Said::default();
+    let mut bodies = source.bodies(&telling)?;
+    while let Some((id, body)) = bodies.try_next().await? {
+        let entry = inventory.entry(id);
+        // A body that cannot be read is told when it is to be restored.
+        let body: Value = body.ok().and_then(|body| serde_json::from_slice(&body).ok()).unwrap_or_default();
+        if body["spec"]["paused"] == true {
+            said.paused.extend(entry.uid);
+        }
+        if never_restored(inventory.kind(entry), &body).is_some() {
+            said.left_out.extend(entry.uid);
+        }
+    }
+    Ok(said)
+}
+
+/// Which items the selected ones need, and what those need in turn.
+pub async fn look_for_needs(
+    source: &Source,
+    selection: &Selection<'_>,
+    said: &Said,
+) -> Result<HashSet<ItemKey>, RestoreError> {
+    let inventory = &source.inventory;
+    let mut needs = Needs::default();
+    let optional = inventory.entries.iter().any(|entry| entry.standing == Standing::IfNeeded);
+    if selection.cluster == ClusterScope::None || !optional {
+        return Ok(needs.found);
+    }
+    let refers = |(_, entry): &(EntryId, &Entry)| refers(inventory.kind(entry));
+    let referring: Vec<EntryId> = taken(inventory, said).filter(refers).map(|(id, _)| id).collect();
+    let mut bodies = source.bodies(&referring)?;
+    while let Some((id, body)) = bodies.try_next().await? {
+        needs.look(inventory.kind(inventory.entry(id)), &body.unwrap_or_default());
+    }
+    for kind in LEADING {
+        let asked = needs.asks(kind);
+        let offered = |(id, entry): &(EntryId, &Entry)| match asked {
+            Offer::All => true,
+            Offer::Nothing => false,
+            Offer::Found => needs.needs(inventory.kind(inventory.entry(*id)), &entry.name),
+        };
+        let offered: Vec<EntryId> = of_kind(source, kind).filter(offered).map(|(id, _)| id).collect();
+        let mut bodies = source.bodies(&offered)?;
+        while let Some((id, body)) = bodies.try_next().await? {
+            let entry = inventory.entry(id);
+            needs.offer(inventory.kind(entry), &entry.name, &body.unwrap_or_default());
+        }
+    }
+    let kinds = inventory.kinds.iter().filter(|info| !info.namespaced);
+    needs.close(kinds.map(|info| (&info.kind, &*info.name)));
+    Ok(needs.found)
+}
+
+fn of_kind<'s>(source: &'s Source, kind: &'static str) -> impl Iterator<Item = (EntryId, &'s Entry)> + 's {
+    let inventory = &source.inventory;
+    (inventory.entries.iter().zip(0..))
+        .filter(move |(entry, _)| inventory.kind(entry).as_str() == kind)
+        .map(|(entry, id)| (id, entry))
+}
+
+/// Which volumes come back: reads those of the plan and asks the cluster for its own.
+pub async fn look_at_volumes(
+    cluster: &Cluster,
+    catalog: &Catalog,
+    source: &Source,
+    plan: &Plan,
+    restore_pvs: Option<bool>,
+    rewriter: &Rewriter,
+) -> Result<Volumes, RestoreError> {
+    let inventory = &source.inventory;
+    let (mut wanted, mut claims) = (Vec::new(), HashSet::new());
+    for id in plan.entries() {
+        let entry = inventory.entry(id);
+        match (inventory.kind(entry).as_str(), inventory.namespace(entry)) {
+            (VOLUMES, _) => wanted.push(id),
+            (CLAIMS, Some(namespace)) => {
+                claims.insert((rewriter.namespace(namespace).to_owned(), entry.name.to_string()));
+            }
+            _ => {}
+        }
+    }
+    if wanted.is_empty() && claims.is_empty() {
+        return Ok(Volumes::default());
+    }
+    let mut stored = Vec::new();
+    let mut bodies = source.bodies(&wanted)?;
+    while let Some((id, body)) = bodies.try_next().await? {
+        let body = body.ok().and_then(|body| serde_json::from_slice::<Value>(&body).ok());
+        stored.push((inventory.entry(id).name.to_string(), body.unwrap_or_default()));
+    }
+    let live = match catalog.find(&Kind::parse(VOLUMES)) {
+        Some(info) => live_volumes(cluster, info).await?,
+        None => BTreeMap::new(),
+    };
+    let map = |namespace: &str| rewriter.namespace(namespace).to_owned();
+    Ok(decide(&stored, &live, &claims, restore_pvs, map))
+}
+
+async fn live_volumes(
+    cluster: &Cluster,
+    info: &KindInfo,
+) -> Result<BTreeMap<String, LiveVolume>, RestoreError> {
+    let mut live = BTreeMap::new();
+    let mut lister = cluster.lister(ListQuery { kind: info, namespace: None, labels: None, cut: None });
+    while let Some(page) =
+        lister.next().await.map_err(RestoreError::cluster("listing the cluster's volumes"))?
+    {
+        live.extend(page.bodies().filter_map(LiveVolume::read));
+    }
+    Ok(live)
+}
+
+/// Of what the planned claims were filled from, what will be there: restored, or in the cluster.
+pub async fn look_for_sources(
+    cluster: &Cluster,
+    catalog: &Catalog,
+    source: &Source,
+    plan: &Plan,
+    rewriter: &Rewriter,
+) -> Result<HashSet<DataSource>, RestoreError> {
+    let inventory = &source.inventory;
+    let claims = plan.entries().filter(|id| inventory.kind(inventory.entry(*id)).as_str() == CLAIMS);
+    let claims: Vec<EntryId> = claims.collect();
+    let mut sources = HashSet::new();
+    let mut bodies = source.bodies(&claims)?;
+    while let Some((_, body)) = bodies.try_next().await? {
+        let body: Value = body.ok().and_then(|body| serde_json::from_slice(&body).ok()).unwrap_or_default();
+        sources.extend(data_source(&body));
+    }
+    let planned: HashSet<ItemKey> = match sources.is_empty() {
+        true => HashSet::new(),
+        false => plan.entries().map(|id| inventory.key(inventory.entry(id))).collect(),
+    };
+    let mut there = HashSet::new();
+    for wanted in sources {
+        let kind = (inventory.kinds.iter())
+            .find(|info| info.name == wanted.kind && info.kind.group() == wanted.group)
+            .map(|info| info.kind.clone());
+        let key = |kind| ItemKey::namespaced(kind, wanted.namespace.as_str(), wanted.name.as_str());
+        let restored = kind.is_some_and(|kind| planned.contains(&key(kind)));
+        let namespace = Some(rewriter.namespace(&wanted.namespace)).filter(|name| !name.is_empty());
+        let version = if wanted.group.is_empty() { "v1".to_owned() } else { format!("{}/", wanted.group) };
+        let there_already = async || match catalog.find_named(&version, &wanted.kind) {
+            Some(info) => {
+                let namespace = namespace.filter(|_| info.namespaced);
+                cluster.get(info, namespace, &wanted.name).await.map(|found| found.is_some())
+            }
+            None => Ok(false),
+        };
+        let doing = "looking for what the claims were filled from";
+        if restored || there_already().await.map_err(RestoreError::cluster(doing))? {
+            there.insert(wanted);
+        }
+    }
+    Ok(there)
+}

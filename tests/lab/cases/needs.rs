@@ -1,0 +1,198 @@
+//! What a part needs comes along where it is missing, by whatever names it; and what comes along is never written over.
+
+use serde_json::{Value, json};
+
+use super::Case;
+use crate::restore::{count, restore};
+use crate::support::TestNamespace;
+
+const RBAC: &str = "/apis/rbac.authorization.k8s.io/v1";
+
+/// Case 13: a namespace whose rights are bound by each form of subject, and a role that is put together of another.
+const RIGHTS: &str = r#"
+apiVersion: v1
+kind: Namespace
+metadata: {name: c13}
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: robot, namespace: c13}
+---
+apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata: {name: c13-class, labels: {of: stored}}
+provisioner: kubernetes.io/no-provisioner
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: data, namespace: c13}
+spec: {accessModes: [ReadWriteOnce], storageClassName: c13-class, resources: {requests: {storage: 1Gi}}}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: c13-part, labels: {part-of: c13}}
+rules: [{apiGroups: [""], resources: [configmaps], verbs: [get]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: c13-whole}
+aggregationRule: {clusterRoleSelectors: [{matchLabels: {part-of: c13}}]}
+rules: []
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: c13-group}
+rules: [{apiGroups: [""], resources: [secrets], verbs: [get]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: c13-user}
+rules: [{apiGroups: [""], resources: [pods], verbs: [get]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: c13-account}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: c13-whole}
+subjects: [{kind: ServiceAccount, name: robot, namespace: c13}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: c13-group}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: c13-group}
+subjects: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: "system:serviceaccounts:c13"}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: c13-user}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: c13-user}
+subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: "system:serviceaccount:c13:robot"}]
+"#;
+
+fn right(case: &Case, kind: &str, name: &str) -> String {
+    format!("{RBAC}/{kind}/{}-{name}", case.id)
+}
+
+#[tokio::test]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn rights_come_along_whatever_form_their_subject_has_and_with_their_parts() {
+    let case = Case::get("c13", RIGHTS).await;
+    case.create().await;
+    case.back_up();
+    case.restore_cleanly(case.b(), &[]);
+    for name in ["account", "group", "user"] {
+        assert!(case.b().read(&right(&case, "clusterrolebindings", name)).await.is_some(), "{name}");
+    }
+    for name in ["part", "whole", "group", "user"] {
+        assert!(case.b().read(&right(&case, "clusterroles", name)).await.is_some(), "{name}");
+    }
+    case.second_changes_nothing(case.b(), &[]).await;
+}
+
+#[tokio::test]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn what_comes_along_is_left_as_it_is_under_every_policy() {
+    let case = Case::get("c13", RIGHTS).await;
+    case.create().await;
+    case.back_up();
+    let class = format!("/apis/storage.k8s.io/v1/storageclasses/{}-class", case.id);
+    let (group, account) =
+        (right(&case, "clusterroles", "group"), right(&case, "clusterrolebindings", "account"));
+    let rules = json!({"rules": [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "list"]}]});
+    case.a().merge(&group, &rules).await;
+    case.a().merge(&class, &json!({"metadata": {"labels": {"of": "now"}}})).await;
+    let live = async || {
+        let mut read = Vec::new();
+        for path in [&class, &group, &account] {
+            let object = case.a().read(path).await.unwrap_or_else(|| panic!("{path} is not there"));
+            read.push((object["metadata"]["uid"].clone(), object["metadata"]["resourceVersion"].clone()));
+        }
+        read
+    };
+    let before = live().await;
+    let copy = TestNamespace::reserve(case.a(), "c13-copy");
+    let mapping = format!("{}:{}", case.id, copy.name);
+    for policy in ["update", "recreate"] {
+        let flags = ["--include-namespaces", &*case.id, "--existing-resource-policy", policy];
+        case.restore(case.a(), &flags, 0);
+        assert_eq!(live().await, before, "{policy}");
+        // A copy in the same cluster takes nobody's rights away.
+        case.restore(case.a(), &[&flags[..], &["--namespace-mappings", &mapping]].concat(), 0);
+        assert_eq!(live().await, before, "{policy} of a copy");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn a_binding_that_the_mapping_would_change_is_not_written_over() {
+    let case = Case::get("c13", RIGHTS).await;
+    case.create().await;
+    let kinds = "namespaces,serviceaccounts,clusterrolebindings,clusterroles";
+    let flags =
+        ["--include-namespaces", &*case.id, "--include-cluster-resources=true", "--include-resources", kinds];
+    case.back_up_by(&flags);
+    let copy = TestNamespace::reserve(case.a(), "c13-copy");
+    let mapping = format!("{}:{}", case.id, copy.name);
+    let selected =
+        ["--include-resources", kinds, "--include-cluster-resources=true", "--namespace-mappings", &mapping];
+    for policy in ["none", "update", "recreate"] {
+        let restored =
+            case.restore(case.a(), &[&selected[..], &["--existing-resource-policy", policy]].concat(), 0);
+        for (name, subject) in [("account", "namespace"), ("group", "name"), ("user", "name")] {
+            let binding = case.a().read(&right(&case, "clusterrolebindings", name)).await.expect("there");
+            let subject = binding["subjects"][0][subject].as_str().expect("a subject").to_owned();
+            assert!(subject.contains(&case.id) && !subject.contains(&copy.name), "{policy} {binding}");
+        }
+        assert!(
+            count(&restored.status, "warnings") > 0,
+            "{policy}: the copy has no rights: {}",
+            restored.said
+        );
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn two_namespaces_are_not_restored_into_one() {
+    let yaml = "apiVersion: v1\nkind: Namespace\nmetadata: {name: c14}\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: c14-two}\n---\n\
+        apiVersion: v1\nkind: ConfigMap\nmetadata: {name: whose, namespace: c14}\ndata: {of: one}\n---\n\
+        apiVersion: v1\nkind: ConfigMap\nmetadata: {name: whose, namespace: c14-two}\ndata: {of: two}\n";
+    let case = Case::get("c14", yaml).await;
+    case.create().await;
+    let (one, two) = (case.id.clone(), format!("{}-two", case.id));
+    case.back_up_by(&["--include-namespaces", &format!("{one},{two}")]);
+    let target = TestNamespace::reserve(case.b(), "c14-target");
+    for mapping in [format!("{one}:{0},{two}:{0}", target.name), format!("{one}:{two}")] {
+        let name = crate::support::unique("refused");
+        let arguments = [
+            "restore",
+            "run",
+            &name,
+            "--location",
+            &case.bucket,
+            "--from-backup",
+            "one",
+            "--namespace-mappings",
+            &mapping,
+        ];
+        let run = crate::process::run(&mut case.b().ark(arguments));
+        assert!(matches!(run.code, Some(1 | 2)), "{}", run.transcript());
+        for name in [&one, &two] {
+            assert!(run.stderr.contains(name.as_str()), "{}", run.stderr);
+        }
+    }
+    for name in [&one, &two, &target.name] {
+        assert!(case.b().read(&format!("/api/v1/namespaces/{name}")).await.is_none(), "{name} was touched");
+    }
+    // What is not restored besides is in nobody's way.
+    let mapping = format!("{one}:{two}");
+    restore(
+        case.b(),
+        &case.bucket,
+        "one",
+        &["--include-namespaces", &one, "--namespace-mappings", &mapping],
+        0,
+    );
+    let of: Value =
+        case.b().read(&format!("/api/v1/namespaces/{two}/configmaps/whose")).await.expect("restored");
+    assert_eq!(of["data"]["of"], "one");
+}

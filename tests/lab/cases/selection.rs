@@ -1,0 +1,85 @@
+//! A restore by label or kind brings what its items need, as one by namespace does; and a name that stands twice counts once.
+
+use serde_json::json;
+
+use super::{Case, bound};
+use crate::backup::{back_up, contents};
+use crate::process::run;
+use crate::restore::{destroy, restore};
+
+const LABELLED: &str = include_str!("data/26.yaml");
+/// Case 26: a pod and the class that it names.
+const PRIORITY: &str = r#"
+apiVersion: scheduling.k8s.io/v1
+kind: PriorityClass
+metadata: {name: c26-high}
+value: 10
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: p, namespace: c26, labels: {app: prio}}
+spec: {priorityClassName: c26-high, containers: [{name: main, image: "example.test/main:1"}]}
+"#;
+
+#[tokio::test]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn a_label_or_a_kind_over_all_namespaces_brings_volumes_and_classes_along() {
+    let mut case = Case::get("c26", LABELLED).await;
+    let priority = case.more(PRIORITY);
+    case.objects.extend(priority);
+    case.create().await;
+    let claim = |name: &str| case.home(&format!("persistentvolumeclaims/{name}"));
+    for name in ["labelled", "bare"] {
+        bound(case.a(), &claim(name)).await;
+    }
+    case.back_up();
+    back_up(case.a(), &case.bucket, "by-label", &["-l", "app=one", "--include-namespaces", &case.id], 0);
+    let class = format!("/apis/scheduling.k8s.io/v1/priorityclasses/{}-high", case.id);
+    let lose = async || {
+        destroy(case.a(), &case.id).await;
+        for name in ["labelled", "bare"] {
+            case.a().remove(&format!("/api/v1/persistentvolumes/{}-{name}", case.id)).await;
+        }
+        case.a().remove(&class).await;
+    };
+    for (backup, flags) in [
+        ("one", &["-l", "app=one"][..]),
+        ("by-label", &[]),
+        ("one", &["--include-resources", "persistentvolumeclaims"]),
+    ] {
+        lose().await;
+        let restored = case.restore_from(backup, case.a(), flags, 0);
+        assert_eq!(restored.status["warnings"], 0, "{flags:?} {}", restored.said);
+        let back = bound(case.a(), &claim("labelled")).await;
+        assert_eq!(back["spec"]["volumeName"], json!(format!("{}-labelled", case.id)), "{flags:?}");
+        let again = case.restore_from(backup, case.a(), flags, 0);
+        assert_eq!(
+            (&again.status["created"], &again.status["updated"]),
+            (&json!(0), &json!(0)),
+            "{}",
+            again.said
+        );
+    }
+    lose().await;
+    let flags = ["-l", "app=prio"];
+    case.restore_cleanly(case.a(), &flags);
+    assert!(case.a().read(&class).await.is_some(), "the class of the pod came along");
+    assert!(case.a().read(&case.home("pods/p")).await.is_some());
+    case.second_changes_nothing(case.a(), &flags).await;
+}
+
+#[tokio::test]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn a_namespace_that_is_named_twice_is_backed_up_once_and_the_backup_opens() {
+    let case = Case::get("c26", "apiVersion: v1\nkind: Namespace\nmetadata: {name: c26}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: m, namespace: c26}\n").await;
+    case.create().await;
+    let twice = format!("{0},{0}", case.id);
+    case.back_up_by(&["--include-namespaces", &twice, "--include-namespaces", &case.id]);
+    run(&mut case.a().ark(["backup", "verify", "one", "--location", &case.bucket])).expect_code(0);
+    let items = contents(case.a(), &case.bucket, "one");
+    assert_eq!(items.iter().filter(|item| item.ends_with(&format!("{}/m", case.id))).count(), 1, "{items:?}");
+    destroy(case.a(), &case.id).await;
+    restore(case.a(), &case.bucket, "one", &["--include-namespaces", &twice], 0);
+    assert!(case.a().read(&case.home("configmaps/m")).await.is_some());
+    case.second_changes_nothing(case.a(), &[]).await;
+}

@@ -1,0 +1,114 @@
+//! Volumes and claims: what a restore says is back is Bound.
+
+use serde_json::{Value, json};
+
+use super::{Case, bound, uid};
+use crate::restore::count;
+use crate::support::{Cluster, TestNamespace};
+
+const RELEASED: &str = include_str!("data/37.yaml");
+const SOURCES: &str = include_str!("data/20.yaml");
+
+fn volume(case: &Case, name: &str) -> String {
+    format!("/api/v1/persistentvolumes/{}-{name}", case.id)
+}
+
+/// Both claims of case 37 are Bound to their volumes, and the volumes to them.
+async fn expect_bound(case: &Case, cluster: &Cluster) {
+    for name in ["a", "b"] {
+        let claim = bound(cluster, &case.home(&format!("persistentvolumeclaims/{name}"))).await;
+        assert_eq!(claim["spec"]["volumeName"], json!(format!("{}-{name}", case.id)));
+        let of = bound(cluster, &volume(case, name)).await;
+        assert_eq!(of["spec"]["claimRef"]["uid"], claim["metadata"]["uid"], "{of}");
+    }
+}
+
+async fn released() -> Case {
+    let case = Case::get("c37", RELEASED).await;
+    case.create().await;
+    expect_bound(&case, case.a()).await;
+    case.back_up();
+    case
+}
+
+async fn lose_claims(case: &Case) {
+    case.destroy().await;
+    for name in ["a", "b"] {
+        let path = volume(case, name);
+        crate::support::eventually("the volume is Released", async || {
+            (case.a().read(&path).await?["status"]["phase"] == "Released").then_some(())
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn a_released_volume_is_bound_again_by_the_claim_that_comes_back() {
+    let case = released().await;
+    for flags in
+        [&[][..], &["--existing-resource-policy", "update"], &["--existing-resource-policy", "recreate"]]
+    {
+        lose_claims(&case).await;
+        let before = uid(case.a(), &volume(&case, "a")).await;
+        case.restore_cleanly(case.a(), flags);
+        expect_bound(&case, case.a()).await;
+        assert_eq!(uid(case.a(), &volume(&case, "a")).await, before, "a volume is never made anew");
+        case.second_changes_nothing(case.a(), flags).await;
+    }
+    // The same when the volumes are lost, too.
+    lose_claims(&case).await;
+    for name in ["a", "b"] {
+        case.a().remove(&volume(&case, name)).await;
+    }
+    case.restore_cleanly(case.a(), &[]);
+    expect_bound(&case, case.a()).await;
+    case.second_changes_nothing(case.a(), &[]).await;
+}
+
+#[tokio::test]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn a_claim_alone_frees_its_released_volume_and_a_copy_leaves_it_alone() {
+    let case = released().await;
+    lose_claims(&case).await;
+    let flags = ["--include-namespaces", &case.id, "--include-resources", "persistentvolumeclaims"];
+    case.restore(case.a(), &flags, 0);
+    expect_bound(&case, case.a()).await;
+    case.second_changes_nothing(case.a(), &flags).await;
+
+    // Under another name the claims are others: the volumes stay with those that have them.
+    let copy = TestNamespace::reserve(case.a(), "c37-copy");
+    let mapping = format!("{}:{}", case.id, copy.name);
+    let restored = case.restore(case.a(), &["--namespace-mappings", &mapping], 0);
+    assert!(count(&restored.status, "warnings") > 0, "{}", restored.status);
+    expect_bound(&case, case.a()).await;
+}
+
+#[tokio::test]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn a_volume_of_another_cluster_is_claimed_there_and_that_both_use_it_is_said() {
+    let case = released().await;
+    let restored = case.restore(case.b(), &[], 0);
+    assert!(restored.said.contains(&format!("{}-a", case.id)), "{}", restored.said);
+    expect_bound(&case, case.b()).await;
+    case.second_writes_nothing(case.b(), &[]).await;
+}
+
+#[tokio::test]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn a_claim_whose_data_source_is_gone_is_bound_or_waits_for_nothing() {
+    let case = Case::get("c20", SOURCES).await;
+    case.create().await;
+    let claim = |name: &str| case.home(&format!("persistentvolumeclaims/{name}"));
+    for name in ["kept", "gone"] {
+        bound(case.a(), &claim(name)).await;
+    }
+    case.back_up();
+    let restored = case.restore(case.b(), &[], 0);
+    let kept = bound(case.b(), &claim("kept")).await;
+    assert_eq!(kept["spec"]["volumeName"], json!(format!("{}-kept", case.id)));
+    let gone = case.b().read(&claim("gone")).await.expect("restored");
+    let waits = gone["spec"].get("dataSource").is_some_and(|source| source != &Value::Null);
+    assert!(!waits || restored.said.contains("long-gone"), "{gone}\n{}", restored.said);
+    case.second_writes_nothing(case.b(), &[]).await;
+}
