@@ -16,7 +16,7 @@ use crate::cluster::{Cluster, ClusterError, Drift, KindInfo, ListQuery, Page};
 const KINDS_AHEAD: usize = 12;
 
 /// Bytes of pages that the kind that is read may hold, and the one after it.
-const KIND_BYTES: usize = 6 << 20;
+const KIND_BYTES: usize = 4 << 20;
 
 /// Bytes of pages that the others may hold: what a page of a large kind weighs.
 const FIRST_BYTES: usize = 1 << 20;
@@ -225,9 +225,9 @@ mod tests {
         let mut collection = Collection::new(&cluster, kinds, query());
         let mut first = collection.next().unwrap();
         settled().await;
-        // The first two hold six MiB, eleven others a page each.
+        // The first two hold four MiB, eleven others a page each.
         let ahead = asked.load(Ordering::Relaxed);
-        assert!((2 * 5 + 11..=2 * 7 + 11).contains(&ahead), "{ahead}");
+        assert!((2 * 4 + 11..=2 * 5 + 11).contains(&ahead), "{ahead}");
         for _ in 0..20 {
             assert!(matches!(first.next().await, Some(Event::Page(_))));
         }

@@ -28,6 +28,13 @@ struct Metadata {
 struct Spec {
     names: Names,
     scope: String,
+    #[serde(default)]
+    versions: Vec<Version>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Version {
+    served: bool,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -63,11 +70,13 @@ impl Definition {
         Kind::parse(&self.metadata.name)
     }
 
-    /// Whether its kind is served at the cut, and not about to go.
+    /// Whether its kind is served at the cut, and not about to go. Resources of which no version is served are out of reach.
     fn is_served(&self) -> bool {
         let established =
             |condition: &Condition| condition.r#type == "Established" && condition.status == "True";
-        self.metadata.deletion_timestamp.is_none() && self.status.conditions.iter().any(established)
+        self.metadata.deletion_timestamp.is_none()
+            && self.spec.versions.iter().any(|version| version.served)
+            && self.status.conditions.iter().any(established)
     }
 
     /// Whether anything of its kind may be selected.
@@ -110,10 +119,15 @@ mod tests {
     use crate::api::Filter;
     use crate::cluster::GroupFailure;
 
+    fn unserved(mut definition: Definition) -> Definition {
+        definition.spec.versions.iter_mut().for_each(|version| version.served = false);
+        definition
+    }
+
     fn definition(name: &str, established: &str, metadata: serde_json::Value) -> Definition {
         let mut definition = json!({
             "metadata": {"name": name},
-            "spec": {"scope": "Namespaced", "names": {"plural": "widgets", "kind": "Widget", "shortNames": ["wi"]}},
+            "spec": {"scope": "Namespaced", "names": {"plural": "widgets", "kind": "Widget", "shortNames": ["wi"]}, "versions": [{"name": "v1", "served": true}]},
             "status": {"conditions": [{"type": "NamesAccepted", "status": "True"}, {"type": "Established", "status": established}]},
         });
         definition["metadata"].as_object_mut().unwrap().extend(metadata.as_object().cloned().unwrap());
@@ -144,6 +158,8 @@ mod tests {
         let going =
             definition("widgets.example.com", "True", json!({"deletionTimestamp": "2026-01-01T00:00:00Z"}));
         assert!(!told(going, &nothing, Filter::default()));
+        let out_of_reach = unserved(definition("widgets.example.com", "True", json!({})));
+        assert!(!told(out_of_reach, &nothing, Filter::default()));
         let failure = GroupFailure { group_version: "example.com/v1".into(), message: "503".into() };
         let silent = Catalog { kinds: Vec::new(), failures: vec![failure] };
         assert!(!told(definition("widgets.example.com", "True", json!({})), &silent, Filter::default()));

@@ -84,7 +84,7 @@ impl Filter<'_> {
         }
         let Some(survey) = self.survey else { return true };
         (!self.along.contains(&info.kind) && self.matches_labels(item))
-            || survey.accounts.namespaces.contains(&*item.name)
+            || survey.namespaces.contains(&*item.name)
     }
 
     fn selects_cluster_item(&self, info: &KindInfo, item: &ItemView<'_>) -> bool {
@@ -148,7 +148,6 @@ mod tests {
             singular: String::new(),
             short_names: Vec::new(),
             namespaced,
-            status: true,
             verbs: Vec::new(),
             other_versions: Vec::new(),
         }
@@ -291,7 +290,7 @@ mod tests {
         let namespaces = Namespaces::default();
         let mut survey = Survey::default();
         survey.needs.found.insert(ItemKey::cluster(Kind::parse("persistentvolumes"), "mine"));
-        survey.accounts.namespaces.insert("n".into());
+        survey.namespaces.insert("n".into());
         let filter = Filter {
             selection: &selection,
             cluster_scope: ClusterScope::Related,

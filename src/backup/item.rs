@@ -80,14 +80,18 @@ impl<'a> ItemView<'a> {
         self.labels.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
     }
 
-    /// Whether a Service has a selector, so that a controller keeps its endpoints.
+    /// Whether a Service has a selector that a controller follows, so that it keeps the endpoints.
     pub fn selects(&self) -> bool {
         #[derive(Deserialize)]
         struct Spec {
             selector: Option<LabelSet>,
+            r#type: Option<String>,
         }
         let spec = self.spec.filter(|spec| spec.contains("\"selector\"")).map(serde_json::from_str::<Spec>);
-        spec.and_then(Result::ok).and_then(|spec| spec.selector).is_some_and(|labels| !labels.is_empty())
+        spec.and_then(Result::ok).is_some_and(|spec| {
+            spec.r#type.as_deref() != Some("ExternalName")
+                && spec.selector.is_some_and(|labels| !labels.is_empty())
+        })
     }
 }
 
@@ -320,9 +324,10 @@ mod tests {
     }
 
     #[test]
-    fn a_service_selects_when_its_selector_has_a_label() {
+    fn a_service_selects_when_a_controller_follows_its_selector() {
         for (spec, selects) in [
             (r#"{"selector":{"app":"web"}}"#, true),
+            (r#"{"selector":{"app":"web"},"type":"ExternalName"}"#, false),
             (r#"{"selector":{}}"#, false),
             (r#"{"selector":null}"#, false),
             (r#"{"ports":[{"name":"selector"}]}"#, false),

@@ -11,19 +11,16 @@ use super::filter::{Filter, Verdict};
 use super::item::ItemView;
 use super::plan::Plan;
 use crate::cluster::KindInfo;
-use crate::model::{Accounts, ClusterScope, DEFINITIONS, ItemKey, Kind, NAMESPACES, Needs, refers};
+use crate::model::{ClusterScope, DEFINITIONS, ItemKey, Kind, NAMESPACES, Needs, refers};
 
 /// What was found.
 #[derive(Clone, Debug, Default)]
 pub struct Survey {
-    /// The namespaces in which something is taken, and their service accounts.
-    pub accounts: Accounts,
+    /// The namespaces in which something is taken.
+    pub namespaces: HashSet<String>,
     /// Cluster-scoped items that the taken ones need.
     pub needs: Needs,
 }
-
-/// The kind whose items cluster role bindings speak of.
-const ACCOUNTS: &str = "serviceaccounts";
 
 /// The kinds to look at: all that may be taken when labels or kinds narrow the selection, else only those that refer to
 /// others and those with a definition. `defined`: the kinds that have one.
@@ -35,7 +32,7 @@ pub fn kinds_to_survey<'a>(plan: &'a Plan, narrows: bool, defined: &HashSet<Stri
         }
         let leads = refers(&info.kind) || defined.contains(kind);
         match info.namespaced {
-            true => leads || narrows || kind == ACCOUNTS,
+            true => leads || narrows,
             false => leads && plan.cluster_scope == ClusterScope::All,
         }
     };
@@ -62,18 +59,15 @@ impl Survey {
             self.needs.look(&info.kind, body);
         }
         let Some(namespace) = item.namespace.as_deref() else { return };
-        if !self.accounts.namespaces.contains(namespace) {
-            self.accounts.namespaces.insert(namespace.to_owned());
-        }
-        if kind == ACCOUNTS {
-            self.accounts.accounts.insert((namespace.to_owned(), item.name.into_owned()));
+        if !self.namespaces.contains(namespace) {
+            self.namespaces.insert(namespace.to_owned());
         }
     }
 
     /// Looks at an item of a kind that leads from one need to the next.
     pub fn offer(&mut self, info: &KindInfo, body: &[u8]) {
         if let Ok(item) = ItemView::read(body, !info.status) {
-            self.needs.offer(&info.kind, &item.name, body, &self.accounts);
+            self.needs.offer(&info.kind, &item.name, body);
         }
     }
 
@@ -115,9 +109,9 @@ mod tests {
             singular: String::new(),
             short_names: Vec::new(),
             namespaced,
-            status: true,
             verbs: ["create", "list"].map(String::from).to_vec(),
             other_versions: Vec::new(),
+            status: false,
         }
     }
 

@@ -127,8 +127,8 @@ impl<'a> View<'a> {
         let kinds = survey::kinds_to_survey(&self.plan, narrows, defined);
         around.each_item(kinds, self.query(), |info, body| survey.look(&filter, info, body, defined)).await?;
         let everywhere = Query { namespaces: None, labels: None, ..self.query() };
-        for (kind, offer) in LEADING {
-            if offer == Offer::All || survey.needs.needs_any(kind) {
+        for kind in LEADING {
+            if survey.needs.asks(kind) != Offer::Nothing {
                 let kind = survey::the_kind(&self.plan, kind);
                 around.each_item(kind, everywhere.clone(), |info, body| survey.offer(info, body)).await?;
             }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::{Bytes, BytesMut};
 
 /// Buffers that are kept: as many as pages are under way at once.
-const MOST: usize = 4;
+const MOST: usize = 12;
 /// Below, allocating costs nothing.
 const SMALLEST: usize = 64 << 10;
 /// Above, it was an exception.

@@ -50,12 +50,12 @@ pub struct KindInfo {
     pub short_names: Vec<String>,
     /// Whether its items are in namespaces.
     pub namespaced: bool,
-    /// Whether it has the subresource `status`; where it has not, `status` is a field like any other.
-    pub status: bool,
     /// `list`, `create`, ….
     pub verbs: Vec<String>,
     /// The other versions that serve it, in the server's order of preference.
     pub other_versions: Vec<String>,
+    /// Whether `status` is a subresource, which a create and an update leave alone.
+    pub status: bool,
 }
 
 impl KindInfo {

@@ -14,9 +14,7 @@ pub mod traits;
 pub use item::{ItemKey, Kind};
 pub use made_again::{TOKEN_TYPE, follows_service, is_generated};
 pub use names::{BackupName, InvalidName, ObjectName, RestoreName};
-pub use needs::{
-    Accounts, CLAIMS, CLUSTER_BINDINGS, ClusterScope, DEFINITIONS, LEADING, NAMESPACES, Needs, Offer, VOLUMES,
-};
+pub use needs::{CLAIMS, ClusterScope, DEFINITIONS, LEADING, NAMESPACES, Needs, Offer, VOLUMES};
 pub use outcome::{
     Category, Finding, MAX_FINDING_BYTES, MAX_FINDINGS, MAX_MESSAGE, Results, Severity, SkipReason, Tally,
     causes, cut,

@@ -2,7 +2,7 @@
 //!
 //! A backup asks when only a part of the cluster is taken, a restore when only a part of a backup comes back; both go by the
 //! same names: each taken item of a kind that [`refers`](super::refers) is shown to [`Needs::look`]; then, kind by kind in the
-//! order of [`LEADING`], the cluster-scoped items that may lead on are shown to [`Needs::offer`]; [`Needs::close`] ends it.
+//! order of [`LEADING`], the cluster-scoped items that [`Needs::asks`] for are shown to [`Needs::offer`]; [`Needs::close`] ends it.
 
 mod pods;
 mod roles;
@@ -14,7 +14,7 @@ use std::collections::HashSet;
 use super::item::{ItemKey, Kind};
 use super::selection::LabelQuery;
 use roles::Role;
-use shapes::Binding;
+use shapes::{Binding, Reference};
 
 /// The kind that defines kinds.
 pub const DEFINITIONS: &str = "customresourcedefinitions.apiextensions.k8s.io";
@@ -34,24 +34,29 @@ pub const CLAIMS: &str = "persistentvolumeclaims";
 /// Rules that bindings name, and that other roles gather by label.
 const CLUSTER_ROLES: &str = "clusterroles.rbac.authorization.k8s.io";
 
-/// Cluster-scoped kinds whose items need others, each before what it leads to; and which of its items are to be offered.
-pub const LEADING: [(&str, Offer); 7] = [
-    (CLUSTER_BINDINGS, Offer::All),
-    (CLUSTER_ROLES, Offer::All),
-    (VOLUMES, Offer::Found),
-    ("volumegroupsnapshotcontents.groupsnapshot.storage.k8s.io", Offer::Found),
-    ("volumesnapshotcontents.snapshot.storage.k8s.io", Offer::Found),
-    ("ingressclasses.networking.k8s.io", Offer::Found),
-    ("gatewayclasses.gateway.networking.k8s.io", Offer::Found),
+/// The accounts of workloads.
+const ACCOUNTS: &str = "serviceaccounts";
+
+/// Cluster-scoped kinds whose items need others, each before what it leads to.
+pub const LEADING: [&str; 7] = [
+    CLUSTER_BINDINGS,
+    CLUSTER_ROLES,
+    VOLUMES,
+    "volumegroupsnapshotcontents.groupsnapshot.storage.k8s.io",
+    "volumesnapshotcontents.snapshot.storage.k8s.io",
+    "ingressclasses.networking.k8s.io",
+    "gatewayclasses.gateway.networking.k8s.io",
 ];
 
-/// Which items of a kind [`Needs::offer`] must be shown.
+/// Which items of a kind of [`LEADING`] [`Needs::offer`] must be shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Offer {
     /// All: what is needed is told by their bodies.
     All,
     /// Those that are in [`Needs::found`] by then; the others change nothing.
     Found,
+    /// None would change anything.
+    Nothing,
 }
 
 /// Which cluster-scoped items are wanted.
@@ -86,6 +91,8 @@ pub struct Needs {
     named: HashSet<Named>,
     /// Roles that were offered, and are gathered or gather.
     roles: Vec<Role>,
+    /// The service accounts that are taken: namespace and name.
+    accounts: HashSet<(String, String)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -95,51 +102,32 @@ struct Named {
     name: String,
 }
 
-/// Who cluster role bindings may speak of: the service accounts and namespaces that are taken.
-#[derive(Clone, Debug, Default)]
-pub struct Accounts {
-    /// Namespace and name.
-    pub accounts: HashSet<(String, String)>,
-    /// Namespaces.
-    pub namespaces: HashSet<String>,
-}
-
-impl Accounts {
-    /// Whether a subject of a binding is one of them. Groups of everybody (`system:serviceaccounts`) are not: what is bound
-    /// to everybody is the cluster's.
-    fn has(&self, kind: &str, namespace: &str, name: &str) -> bool {
-        let account =
-            |namespace: &str, name: &str| self.accounts.contains(&(namespace.to_owned(), name.to_owned()));
-        match kind {
-            "ServiceAccount" => account(namespace, name),
-            "User" => name
-                .strip_prefix("system:serviceaccount:")
-                .and_then(|rest| rest.split_once(':'))
-                .is_some_and(|(namespace, name)| account(namespace, name)),
-            "Group" => name
-                .strip_prefix("system:serviceaccounts:")
-                .is_some_and(|namespace| self.namespaces.contains(namespace)),
-            _ => false,
+impl Needs {
+    /// Looks at the body of an item that is taken, or needed. One of unknown shape names nothing.
+    pub fn look(&mut self, kind: &Kind, body: &[u8]) {
+        match kind.as_str() {
+            ACCOUNTS => self.accounts.extend(shapes::place(body)),
+            CLUSTER_ROLES => self.keep_role(None, body),
+            _ => shapes::look(kind, body, self),
         }
     }
-}
 
-impl Needs {
-    /// Looks at the body of an item that is taken. One of unknown shape names nothing.
-    pub fn look(&mut self, kind: &Kind, body: &[u8]) {
-        shapes::look(kind, body, self);
-        if kind.as_str() == CLUSTER_ROLES {
-            self.keep_role(None, body);
-        }
+    /// Which items of a kind of [`LEADING`] are to be offered, at its turn.
+    pub fn asks(&self, kind: &str) -> Offer {
+        let all = match kind {
+            CLUSTER_BINDINGS => !self.accounts.is_empty(),
+            CLUSTER_ROLES => !self.roles.is_empty() || self.needs_any(kind),
+            _ => return if self.needs_any(kind) { Offer::Found } else { Offer::Nothing },
+        };
+        if all { Offer::All } else { Offer::Nothing }
     }
 
     /// Looks at an item of a kind of [`LEADING`], taken or not.
-    pub fn offer(&mut self, kind: &Kind, name: &str, body: &[u8], accounts: &Accounts) {
+    pub fn offer(&mut self, kind: &Kind, name: &str, body: &[u8]) {
         match kind.as_str() {
             CLUSTER_BINDINGS => {
                 let Ok(binding) = serde_json::from_slice::<Binding>(body) else { return };
-                let mut subjects = binding.subjects.iter().flatten();
-                if subjects.any(|subject| accounts.has(&subject.kind, &subject.namespace, &subject.name)) {
+                if binding.subjects.iter().flatten().any(|subject| self.has_taken(subject)) {
                     self.need(CLUSTER_BINDINGS, Some(name.to_owned()));
                     self.look(kind, body);
                 }
@@ -147,6 +135,25 @@ impl Needs {
             CLUSTER_ROLES => self.keep_role(Some(name), body),
             _ if self.needs(kind, name) => self.look(kind, body),
             _ => {}
+        }
+    }
+
+    /// Whether a subject of a binding is a taken service account, in any of the forms that one can be named by. Groups of
+    /// everybody (`system:serviceaccounts`) are not: what is bound to everybody is the cluster's.
+    fn has_taken(&self, subject: &Reference) -> bool {
+        let Reference { kind, name, namespace } = subject;
+        let taken =
+            |namespace: &str, name: &str| self.accounts.contains(&(namespace.to_owned(), name.to_owned()));
+        match &**kind {
+            "ServiceAccount" => taken(namespace, name),
+            "User" => name
+                .strip_prefix("system:serviceaccount:")
+                .and_then(|rest| rest.split_once(':'))
+                .is_some_and(|(namespace, name)| taken(namespace, name)),
+            "Group" => name
+                .strip_prefix("system:serviceaccounts:")
+                .is_some_and(|group| self.accounts.iter().any(|(namespace, _)| namespace == group)),
+            _ => false,
         }
     }
 
@@ -176,7 +183,7 @@ impl Needs {
     /// A role's labels and selectors, until all roles are known. A nameless one is taken for itself and only gathers.
     fn keep_role(&mut self, name: Option<&str>, body: &[u8]) {
         let Some(role) = Role::read(name, body) else { return };
-        if name.is_none() || !role.labels.is_empty() || role.gathers.is_some() {
+        if role.gathers.is_some() || (name.is_some() && !role.labels.is_empty()) {
             self.roles.push(role);
         }
     }

@@ -233,7 +233,8 @@ impl Work<'_> {
         let (target, namespace) = (&ready.target, ready.target.namespace.as_deref());
         let (mut owners, mut version) = (stored.clone(), version.to_owned());
         for tried in 1..=TRIES_AT_OWNERS {
-            let metadata = serde_json::json!({"uid": uid, "resourceVersion": version, "managedFields": owners});
+            let metadata =
+                serde_json::json!({"uid": uid, "resourceVersion": version, "managedFields": owners});
             let patch = Patch::Merge(serde_json::json!({ "metadata": metadata }).to_string());
             match self.cluster.patch(ready.info, namespace, &target.name, &patch).await {
                 Ok(written) => return Ok(Some(written.resource_version)),

@@ -35,7 +35,9 @@ impl Work<'_> {
         for (volume, old) in &self.volumes.released {
             if let Err(error) = self.free(volume, old).await {
                 let error = unless_connection("freeing volumes for their claims", error)?;
-                account.log.info(&format!("the volume {volume} was not freed beforehand: {}", causes(&error)));
+                account
+                    .log
+                    .info(&format!("the volume {volume} was not freed beforehand: {}", causes(&error)));
             }
         }
         Ok(())
@@ -79,9 +81,8 @@ impl Work<'_> {
 
     /// Waits until the claims that were created for volumes that are there are Bound; one that does not become so is an error.
     pub async fn await_claims(&self, account: &mut Account<'_>) -> Result<(), RestoreError> {
-        let claimed = std::mem::take(
-            &mut *self.claimed.lock().unwrap_or_else(std::sync::PoisonError::into_inner),
-        );
+        let claimed =
+            std::mem::take(&mut *self.claimed.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
         if claimed.is_empty() {
             return Ok(());
         }

@@ -129,7 +129,8 @@ impl Work<'_> {
                 Err(RestoreError::Cluster { doing: "looking for owners", source })
             }
             Err(error) => {
-                let message = format!("it was restored, but its owner could not be looked for: {}", causes(&error));
+                let message =
+                    format!("it was restored, but its owner could not be looked for: {}", causes(&error));
                 Ok(vec![Finding::error(error.category(), message).on_item(item)])
             }
         }
@@ -146,7 +147,9 @@ impl Work<'_> {
             let owner = OwnerReference::read(reference);
             let uid = match self.owners.fate(&owner.uid) {
                 Fate::There(uid) => Some(uid),
-                Fate::Awaited | Fate::Unknown => self.find_owner(&owner, link.target.namespace.as_deref()).await?,
+                Fate::Awaited | Fate::Unknown => {
+                    self.find_owner(&owner, link.target.namespace.as_deref()).await?
+                }
             };
             if let Some(uid) = uid {
                 let mut reference = reference.clone();
@@ -182,7 +185,10 @@ impl Work<'_> {
         let uid = found.and_then(|body| {
             let object: Value = serde_json::from_slice(&body).ok()?;
             let metadata = object.get("metadata")?;
-            metadata.get("deletionTimestamp").is_none().then(|| metadata.get("uid")?.as_str().map(str::to_owned))?
+            metadata
+                .get("deletionTimestamp")
+                .is_none()
+                .then(|| metadata.get("uid")?.as_str().map(str::to_owned))?
         });
         lock(&self.links.found).insert(path, uid.clone());
         Ok(uid)
@@ -243,7 +249,8 @@ impl Work<'_> {
         let edges = std::mem::take(&mut *lock(&self.links.edges));
         for entry in circles(edges) {
             let item = self.source.inventory.key(self.source.inventory.entry(entry));
-            let message = "it owns and is owned in a circle, as in the backup: deleting one of them removes no other";
+            let message =
+                "it owns and is owned in a circle, as in the backup: deleting one of them removes no other";
             account.find(Finding::warning(Category::Other, message).on_item(item));
         }
     }
@@ -321,7 +328,10 @@ mod tests {
     fn references_are_added_and_an_earlier_life_of_an_owner_is_replaced() {
         let (one, other) = (reference("a", "1", true), reference("b", "2", false));
         assert_eq!(merge(&[], std::slice::from_ref(&one)), [one.clone()]);
-        assert_eq!(merge(std::slice::from_ref(&one), &[one.clone(), other.clone()]), [one.clone(), other.clone()]);
+        assert_eq!(
+            merge(std::slice::from_ref(&one), &[one.clone(), other.clone()]),
+            [one.clone(), other.clone()]
+        );
         let renewed = reference("a", "9", true);
         assert_eq!(merge(&[one.clone(), other.clone()], std::slice::from_ref(&renewed)), [renewed, other]);
     }

@@ -132,9 +132,11 @@ impl Work<'_> {
         let found = self.cluster.get(ready.info, target.namespace.as_deref(), &target.name).await?;
         Ok(found.map(|body| {
             let object: Value = serde_json::from_slice(&body).unwrap_or_default();
-            let text = |key: &str| object.get("metadata").and_then(|data| data.get(key)).and_then(Value::as_str);
+            let text =
+                |key: &str| object.get("metadata").and_then(|data| data.get(key)).and_then(Value::as_str);
             let restored = self.earlier.as_ref().is_some_and(|earlier| earlier.made(&labels(&object)));
-            let (uid, version) = (text("uid").unwrap_or_default(), text("resourceVersion").unwrap_or_default());
+            let (uid, version) =
+                (text("uid").unwrap_or_default(), text("resourceVersion").unwrap_or_default());
             let wanted = is_default_account(target).then(|| merge_account(&ready.body, &object));
             let difference = self.compare(ready, wanted.as_ref().unwrap_or(&ready.body), object.clone());
             Live {
@@ -167,7 +169,11 @@ impl Work<'_> {
         let entry = self.source.inventory.entry(ready.entry);
         let facts = Facts {
             mapped: ready.mapped,
-            made_namespace: ready.target.namespace.as_deref().is_some_and(|name| self.made_namespaces.has(name)),
+            made_namespace: ready
+                .target
+                .namespace
+                .as_deref()
+                .is_some_and(|name| self.made_namespaces.has(name)),
             // A workload is made anew beside what it owned; see `recreate`.
             owns_claims: !adopts(&ready.target.kind)
                 && entry.uid.is_some_and(|uid| self.plan.claim_owners.contains(&uid)),
@@ -181,7 +187,9 @@ impl Work<'_> {
     pub async fn wait_gone(&self, ready: &Ready<'_>, live: &Live) -> Result<(), ClusterError> {
         let target = &ready.target;
         let bound = Bound::new(GONE_WITHIN, GONE_WITHIN);
-        self.cluster.gone(ready.info, target.namespace.as_deref(), &target.name, Some(&live.uid), &bound).await
+        self.cluster
+            .gone(ready.info, target.namespace.as_deref(), &target.name, Some(&live.uid), &bound)
+            .await
     }
 }
 

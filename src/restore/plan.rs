@@ -9,8 +9,8 @@ use super::inventory::{Entry, EntryId, Inventory};
 use super::owners::OldUid;
 use super::rewrite::never_restored;
 use super::select::Standing;
-use crate::model::{CLAIMS, DEFINITIONS, ItemKey, Kind, NAMESPACES, PriorityClass, Remade, SkipReason};
 use crate::model::traits::remade_by;
+use crate::model::{CLAIMS, DEFINITIONS, ItemKey, Kind, NAMESPACES, PriorityClass, Remade, SkipReason};
 
 /// Items that may be restored side by side, when all of the steps before are done.
 #[derive(Clone, Debug, Default)]

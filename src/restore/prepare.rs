@@ -122,7 +122,8 @@ impl Work<'_> {
         let mut owners = owners.filter_map(OwnerView::read);
         remade_by(kind, &Kind::parse(PODS)) == Remade::Yes
             && owners.any(|owner| {
-                (owner.kind, owner.api_version) == ("Pod", "v1") && self.owners.fate(owner.uid) == Fate::Unknown
+                (owner.kind, owner.api_version) == ("Pod", "v1")
+                    && self.owners.fate(owner.uid) == Fate::Unknown
             })
     }
 }

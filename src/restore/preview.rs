@@ -88,7 +88,8 @@ impl Work<'_> {
                 let mut done = Done::new(id, item, Action::Skip(reason), entry.size);
                 if let (SkipReason::NotRestorable, Some(why)) = (reason, &why) {
                     let message = format!("it would not be restored: {why}");
-                    done.findings.push(Finding::warning(Category::Conflict, message).on_item(done.act.item.clone()));
+                    done.findings
+                        .push(Finding::warning(Category::Conflict, message).on_item(done.act.item.clone()));
                 }
                 done.act.reason = why;
                 done

@@ -93,7 +93,8 @@ impl Work<'_> {
         let deadline = tokio::time::Instant::now() + CATALOG_WITHIN;
         loop {
             let catalog = self.cluster.catalog().await;
-            let catalog = catalog.map_err(RestoreError::cluster("asking the cluster again what it serves"))?;
+            let catalog =
+                catalog.map_err(RestoreError::cluster("asking the cluster again what it serves"))?;
             let missing = served.iter().any(|kind| catalog.find(&Kind::parse(kind)).is_none());
             if !missing || tokio::time::Instant::now() >= deadline {
                 // A definition that is there and whose restore failed serves its resources all the same.
@@ -160,7 +161,8 @@ impl Work<'_> {
                 }
                 Err(error) => {
                     let error = unless_connection("waiting for a namespace to be deleted", error)?;
-                    let why = format!("{}; take away what holds it, and run the restore again", causes(&error));
+                    let why =
+                        format!("{}; take away what holds it, and run the restore again", causes(&error));
                     let item = ItemKey::cluster(Kind::parse(NAMESPACES), &*name);
                     let finding = Finding::error(error.category(), why.clone()).on_item(item.clone());
                     let act = Act { item, target: None, action: Action::Fail, reason: Some(why.clone()) };
@@ -283,12 +285,11 @@ pub fn namespace_kind() -> KindInfo {
         singular: "namespace".to_owned(),
         short_names: Vec::new(),
         namespaced: false,
-        status: true,
         verbs: Vec::new(),
         other_versions: Vec::new(),
+        status: false,
     }
 }
-
 
 /// An error that concerns one object; one about the connection ends the run.
 pub fn unless_connection(doing: &'static str, error: ClusterError) -> Result<ClusterError, RestoreError> {

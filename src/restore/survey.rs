@@ -15,9 +15,7 @@ use super::select::{Selection, Standing};
 use super::source::Source;
 use super::volumes::{LiveVolume, Volumes, decide};
 use crate::cluster::{Catalog, Cluster, KindInfo, ListQuery};
-use crate::model::{
-    Accounts, CLAIMS, ClusterScope, ItemKey, Kind, LEADING, Needs, Offer, VOLUMES, refers,
-};
+use crate::model::{CLAIMS, ClusterScope, ItemKey, Kind, LEADING, Needs, Offer, VOLUMES, refers};
 
 /// Kinds whose items, where they own others, must be looked into beforehand.
 const TELLING: [&str; 3] = ["deployments.apps", "jobs.batch", "pods"];
@@ -61,33 +59,24 @@ pub async fn look_for_needs(
     if selection.cluster == ClusterScope::None || !optional {
         return Ok(needs.found);
     }
-    let mut accounts = Accounts::default();
-    let mut referring = Vec::new();
-    for (id, entry) in taken(inventory, said) {
-        let kind = inventory.kind(entry);
-        if refers(kind) {
-            referring.push(id);
-        }
-        let Some(namespace) = inventory.namespace(entry) else { continue };
-        accounts.namespaces.insert(namespace.to_owned());
-        if kind.as_str() == "serviceaccounts" {
-            accounts.accounts.insert((namespace.to_owned(), entry.name.to_string()));
-        }
-    }
+    let refers = |(_, entry): &(EntryId, &Entry)| refers(inventory.kind(entry));
+    let referring: Vec<EntryId> = taken(inventory, said).filter(refers).map(|(id, _)| id).collect();
     let mut bodies = source.bodies(&referring)?;
     while let Some((id, body)) = bodies.try_next().await? {
         needs.look(inventory.kind(inventory.entry(id)), &body.unwrap_or_default());
     }
-    for (kind, offered) in LEADING {
-        let offered = |(id, entry): &(EntryId, &Entry)| match offered {
+    for kind in LEADING {
+        let asked = needs.asks(kind);
+        let offered = |(id, entry): &(EntryId, &Entry)| match asked {
             Offer::All => true,
+            Offer::Nothing => false,
             Offer::Found => needs.needs(inventory.kind(inventory.entry(*id)), &entry.name),
         };
         let offered: Vec<EntryId> = of_kind(source, kind).filter(offered).map(|(id, _)| id).collect();
         let mut bodies = source.bodies(&offered)?;
         while let Some((id, body)) = bodies.try_next().await? {
             let entry = inventory.entry(id);
-            needs.offer(inventory.kind(entry), &entry.name, &body.unwrap_or_default(), &accounts);
+            needs.offer(inventory.kind(entry), &entry.name, &body.unwrap_or_default());
         }
     }
     let kinds = inventory.kinds.iter().filter(|info| !info.namespaced);

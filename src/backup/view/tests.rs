@@ -39,7 +39,7 @@ fn list(items: &[Value]) -> Answer {
 
 fn definition(kind: &str) -> Value {
     json!({
-        "metadata": {"name": kind}, "spec": {"scope": "Namespaced", "names": {"kind": "Widget", "singular": "widget"}},
+        "metadata": {"name": kind}, "spec": {"scope": "Namespaced", "names": {"kind": "Widget", "singular": "widget"}, "versions": [{"served": true}]},
         "status": {"conditions": [{"type": "Established", "status": "True"}]},
     })
 }

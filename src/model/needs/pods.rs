@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::Sink;
 use super::shapes::{Reference, Templated, or_default};
-use super::storage::Claim;
+use super::storage::VolumeClaim;
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -25,7 +25,7 @@ pub(super) struct CronSpec {
 pub(super) struct WorkloadSpec {
     #[serde(deserialize_with = "or_default")]
     template: Templated<PodSpec>,
-    volume_claim_templates: Option<Vec<Claim>>,
+    volume_claim_templates: Option<Vec<VolumeClaim>>,
 }
 
 impl WorkloadSpec {
@@ -53,18 +53,18 @@ struct Volume {
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Ephemeral {
-    volume_claim_template: Option<Claim>,
+    volume_claim_template: Option<VolumeClaim>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Projected {
-    sources: Option<Vec<Source>>,
+    sources: Option<Vec<ProjectedSource>>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct Source {
+struct ProjectedSource {
     cluster_trust_bundle: Option<Reference>,
 }
 

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::pods::{CronSpec, PodSpec, PodTemplate, WorkloadSpec};
-use super::storage::{Annotated, Claim, DeviceSpec, GroupSnapshot, Snapshot, annotation};
+use super::storage::{Annotated, DeviceSpec, GroupSnapshot, Snapshot, VolumeClaim, annotation};
 use super::{CLUSTER_ROLES, Sink, VOLUMES};
 use crate::model::item::Kind;
 
@@ -29,7 +29,7 @@ pub(super) fn look(kind: &Kind, body: &[u8], sink: &mut impl Sink) {
         | "jobs.batch" => {
             with(body, |own: Templated<WorkloadSpec>| own.spec.refer(sink));
         }
-        "persistentvolumeclaims" | VOLUMES => with(body, |own: Claim| own.refer(sink)),
+        "persistentvolumeclaims" | VOLUMES => with(body, |own: VolumeClaim| own.refer(sink)),
         "volumesnapshots.snapshot.storage.k8s.io" | "volumesnapshotcontents.snapshot.storage.k8s.io" => {
             with(body, |own: Snapshot| own.refer(sink));
         }
@@ -74,6 +74,16 @@ pub(super) fn look(kind: &Kind, body: &[u8], sink: &mut impl Sink) {
         }
         _ => {}
     }
+}
+
+/// Namespace and name of an object.
+pub(super) fn place(body: &[u8]) -> Option<(String, String)> {
+    #[derive(Deserialize)]
+    struct Placed {
+        metadata: Reference,
+    }
+    let Placed { metadata } = serde_json::from_slice(body).ok()?;
+    Some((metadata.namespace, metadata.name))
 }
 
 /// What cannot be read names nothing.

@@ -13,7 +13,7 @@ const DEVICES: &str = "deviceclasses.resource.k8s.io";
 /// A claim, its template, or a volume: they call their classes alike.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Claim {
+pub(super) struct VolumeClaim {
     metadata: Option<Annotated>,
     spec: Option<ClaimSpec>,
 }
@@ -32,7 +32,7 @@ struct ClaimSpec {
     volume_attributes_class_name: Option<String>,
 }
 
-impl Claim {
+impl VolumeClaim {
     pub(super) fn refer(self, sink: &mut impl Sink) {
         // Older than the field, and obeyed before it.
         let annotated = annotation(self.metadata, "volume.beta.kubernetes.io/storage-class");

@@ -115,17 +115,14 @@ fn items_say_what_of_the_cluster_they_need() {
 #[test]
 fn every_kind_whose_items_name_others_says_so_in_the_table() {
     use crate::model::traits::Traits;
-    for (leading, _) in LEADING {
+    for leading in LEADING {
         let traits = Traits::of(&kind(leading));
         assert!(traits.refers && traits.comes_along && traits.namespaced == Some(false), "{leading}");
     }
 }
 
-fn accounts() -> Accounts {
-    Accounts {
-        accounts: HashSet::from([("shop".to_owned(), "web".to_owned())]),
-        namespaces: HashSet::from(["shop".to_owned()]),
-    }
+fn account(namespace: &str, name: &str) -> String {
+    json!({"metadata": {"namespace": namespace, "name": name}}).to_string()
 }
 
 #[test]
@@ -141,9 +138,12 @@ fn a_cluster_binding_comes_when_it_speaks_of_a_taken_account_in_any_form() {
         (json!({"kind": "Group", "name": "system:authenticated"}), false),
     ] {
         let mut needs = Needs::default();
+        assert_eq!(needs.asks(CLUSTER_BINDINGS), Offer::Nothing);
+        needs.look(&kind(ACCOUNTS), account("shop", "web").as_bytes());
+        assert_eq!(needs.asks(CLUSTER_BINDINGS), Offer::All);
         let body =
             json!({"roleRef": {"kind": "ClusterRole", "name": "r"}, "subjects": [subject]}).to_string();
-        needs.offer(&kind(CLUSTER_BINDINGS), "b", body.as_bytes(), &accounts());
+        needs.offer(&kind(CLUSTER_BINDINGS), "b", body.as_bytes());
         assert_eq!(needs.found.len(), if comes { 2 } else { 0 }, "{subject}");
     }
 }
@@ -168,7 +168,7 @@ fn an_aggregated_role_brings_the_roles_that_it_gathers_and_what_those_gather() {
         ("stranger", role(json!({"to-other": "true"}), by("leaf"))),
         ("plain", role(json!({}), Value::Null)),
     ] {
-        needs.offer(&kind(CLUSTER_ROLES), name, body.as_bytes(), &Accounts::default());
+        needs.offer(&kind(CLUSTER_ROLES), name, body.as_bytes());
     }
     needs.close(std::iter::empty());
     let roles = ["leaf", "middle", "top"].map(|name| format!("{CLUSTER_ROLES} {name}"));
@@ -181,7 +181,7 @@ fn a_taken_role_gathers_though_nothing_needs_it() {
     let top = json!({"aggregationRule": {"clusterRoleSelectors": [{"matchLabels": {"a": "b"}}]}}).to_string();
     needs.look(&kind(CLUSTER_ROLES), top.as_bytes());
     let part = json!({"metadata": {"labels": {"a": "b"}}}).to_string();
-    needs.offer(&kind(CLUSTER_ROLES), "part", part.as_bytes(), &Accounts::default());
+    needs.offer(&kind(CLUSTER_ROLES), "part", part.as_bytes());
     needs.close(std::iter::empty());
     assert_eq!(found(&needs), [format!("{CLUSTER_ROLES} part")]);
 }
@@ -192,10 +192,10 @@ fn what_is_needed_leads_on_and_what_is_not_does_not() {
     needs.look(&kind("persistentvolumeclaims"), br#"{"spec":{"volumeName":"mine"}}"#);
     for name in ["mine", "other"] {
         let body = json!({"spec": {"storageClassName": format!("class-of-{name}")}}).to_string();
-        needs.offer(&kind(VOLUMES), name, body.as_bytes(), &Accounts::default());
+        needs.offer(&kind(VOLUMES), name, body.as_bytes());
     }
+    assert_eq!((needs.asks(VOLUMES), needs.asks(CLUSTER_ROLES)), (Offer::Found, Offer::Nothing));
     assert_eq!(found(&needs), ["persistentvolumes mine", "storageclasses.storage.k8s.io class-of-mine"]);
-    assert!(needs.needs_any(VOLUMES) && !needs.needs_any(CLUSTER_ROLES));
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn the_parameters_of_a_class_are_found_by_their_kind() {
     needs.look(&kind("ingresses.networking.k8s.io"), br#"{"spec":{"ingressClassName":"alb"}}"#);
     let class = json!({"spec": {"parameters": {"apiGroup": "elbv2.k8s.aws", "kind": "IngressClassParams", "name": "alb"}}});
     let classes = kind("ingressclasses.networking.k8s.io");
-    needs.offer(&classes, "alb", class.to_string().as_bytes(), &Accounts::default());
+    needs.offer(&classes, "alb", class.to_string().as_bytes());
     let parameters = kind("ingressclassparams.elbv2.k8s.aws");
     let others = kind("ingressclassparams.example.com");
     let kinds = [(&others, "IngressClassParams"), (&parameters, "IngressClassParams")];

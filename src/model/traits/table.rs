@@ -56,7 +56,7 @@ pub(super) const ROWS: &[Row] = &[
     // A claim whose controller is a Pod is that of an ephemeral volume: it lives as long as the Pod.
     ("persistentvolumeclaims", namespaced(Claims).data().refers().made_by(&[("pods", Yes)])),
     // Configuration.
-    ("serviceaccounts", namespaced(Accounts)),
+    ("serviceaccounts", namespaced(Accounts).refers()),
     ("roles.rbac.authorization.k8s.io", namespaced(Configuration)),
     ("clusterrolebindings.rbac.authorization.k8s.io", cluster(Configuration).comes_along().refers()),
     ("rolebindings.rbac.authorization.k8s.io", namespaced(Configuration).refers()),
