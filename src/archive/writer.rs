@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use xxhash_rust::xxh3::Xxh3;
 
-use super::entry::{EntryName, is_dns, parse_path, write_item_path};
+use super::entry::{EntryName, Layout, is_dns, parse_path, write_item_path};
 use super::error::ArchiveError;
 use super::frame::{RawFrame, SealedFrame};
 use super::index::LabelText;
@@ -167,8 +167,9 @@ impl Packer {
     /// is seldom found again as one piece.
     pub fn recycle(&mut self, frame: SealedFrame) {
         let SealedFrame { mut tar, mut lines, number: _, items: _, bytes: _, raw: _, sha256: _ } = frame;
-        // A frame of one large item is not worth keeping.
-        if self.spare.len() < MAX_SPARE && tar.capacity() <= 2 * FRAME_TARGET {
+        // A frame of one large item, or with long lines, is not worth keeping.
+        let usual = tar.capacity().max(lines.capacity()) <= 2 * FRAME_TARGET;
+        if self.spare.len() < MAX_SPARE && usual {
             tar.clear();
             lines.clear();
             self.spare.push((tar, lines));
@@ -208,6 +209,9 @@ fn check(item: &ItemEntry<'_>, path: &str, size: usize) -> Result<(), String> {
     }
     if path.len() > MAX_PATH {
         return Err(format!("its path has {} bytes, an archive takes {MAX_PATH}", path.len()));
+    }
+    if !matches!(parse_path(path), Ok(EntryName::Item { layout: Layout::Version2, .. })) {
+        return Err("its path is none that readers take for an item's".to_owned());
     }
     if size > MAX_BODY {
         return Err(format!("it has {size} bytes, an archive takes {MAX_BODY}"));

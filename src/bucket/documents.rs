@@ -197,7 +197,7 @@ mod tests {
         for number in 0..crate::model::MAX_FINDINGS {
             results.add(Finding::error(
                 Category::Invalid,
-                format!("{number} {}", "\u{7f}\u{1}x".repeat(8 << 10)),
+                format!("{number} {}", "\u{7f}\u{1}xy".repeat(2 << 10)),
             ));
         }
         let bytes = encode_compressed(&results).unwrap();

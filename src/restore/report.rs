@@ -9,7 +9,7 @@ use super::outcome::RestoreOutcome;
 use crate::api::{MAX_STATUS_FINDINGS, Restore, RestorePhase, RestoreProgress, RestoreStatus, Timestamp};
 use crate::bucket::documents::encode_compressed;
 use crate::bucket::{Attempt, Part};
-use crate::model::{Finding, Severity, causes};
+use crate::model::{Finding, Severity, causes, cut};
 
 /// How much of a finding a status repeats.
 const LONGEST_FINDING: usize = 500;
@@ -48,7 +48,7 @@ pub async fn close(
             let Some(attempt) = attempt else {
                 return Err(RestoreError::Unrecorded { created, updated, source: Box::new(error) });
             };
-            let why = Some(causes(&error));
+            let why = Some(cut(causes(&error)));
             let mut restore = document(Some(attempt), request, &account, began, RestorePhase::Failed, why);
             match commit(attempt, &mut account, &mut restore).await {
                 Ok(()) => {

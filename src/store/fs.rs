@@ -5,6 +5,7 @@
 //! Keys stay below the root: symbolic links below it are not followed. Keys `a` and `a/b` exclude each other here.
 
 mod folder;
+mod walk;
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
 /// Labels as the API server wrote them.
 pub(in crate::archive) struct LabelText;
@@ -28,7 +28,8 @@ impl<'de> Visitor<'de> for LabelText {
     }
 
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self, M::Error> {
-        while map.next_entry::<IgnoredAny, AnyText>()?.is_some() {}
+        // Keys, too, must be texts: half a surrogate pair passes for one unless it is looked at.
+        while map.next_entry::<AnyText, AnyText>()?.is_some() {}
         Ok(self)
     }
 }
@@ -62,7 +63,17 @@ mod tests {
         for good in ["{}", r#"{"a":"b","c":"\u00fc"}"#, " {\n \"a\" : \"\" } "] {
             assert!(LabelText::is_valid(good), "{good}");
         }
-        for bad in ["", "null", "[]", r#"{"a":1}"#, r#"{"a":null}"#, r#"{"a":"b"},"x":{"#, r#"{"a":{}}"#] {
+        for bad in [
+            r#"{"\ud800":"b"}"#,
+            r#"{"a":"\ud800"}"#,
+            "",
+            "null",
+            "[]",
+            r#"{"a":1}"#,
+            r#"{"a":null}"#,
+            r#"{"a":"b"},"x":{"#,
+            r#"{"a":{}}"#,
+        ] {
             assert!(!LabelText::is_valid(bad), "{bad}");
         }
     }

@@ -145,7 +145,7 @@ async fn frames_come_although_connections_break() {
     let requests = read_frames(&faults, &backup, &frames, Duration::ZERO).await;
     assert!(requests > 2, "{requests}");
     for (nth, fault) in
-        [(1, Fault::Cut(5000)), (3, Fault::Unreachable), (4, Fault::Cut(0)), (6, Fault::Unavailable)]
+        [(1, Fault::Cut(50)), (3, Fault::Unreachable), (4, Fault::Cut(0)), (6, Fault::Unavailable)]
     {
         faults.script(Operation::Get, nth, fault);
     }

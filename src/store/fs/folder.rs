@@ -13,6 +13,7 @@ use tempfile::NamedTempFile;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::TEMPORARY;
+use super::walk::Walk;
 use crate::store::{Action, Listing, ObjectInfo, ObjectKey, PutMode, StoreError};
 
 /// Tries to begin a file while others remove the folder that it goes into, which they do when it looks empty.
@@ -248,96 +249,6 @@ impl Folder {
     }
 }
 
-/// A walk below one folder, in order of keys, that passes over what lies before the page and ends behind it.
-struct Walk<'a> {
-    folder: &'a Folder,
-    action: &'a Action,
-    prefix: &'a str,
-    delimiter: bool,
-    after: &'a str,
-    limit: usize,
-    /// Objects with size and time, folded prefixes without; in order.
-    found: Vec<(String, Option<(u64, DateTime<Utc>)>)>,
-}
-
-impl Walk<'_> {
-    /// Adds what lies in a folder; `key` is the folder's own, empty for the root.
-    fn enter(&mut self, folder: &Path, key: &str) -> Result<(), StoreError> {
-        let slash = if key.is_empty() { "" } else { "/" };
-        let entries = read_folder(folder).map_err(|error| self.folder.explain(self.action, folder, error))?;
-        let mut keys = Vec::with_capacity(entries.len());
-        for (name, entry) in entries {
-            let Ok(kind) = entry.file_type() else { continue };
-            // With its slash a folder stands where the keys below it do.
-            let end = if kind.is_dir() { "/" } else { "" };
-            keys.push((format!("{key}{slash}{name}{end}"), kind, entry));
-        }
-        keys.sort_unstable_by(|(one, ..), (other, ..)| one.cmp(other));
-        for (key, kind, entry) in keys {
-            // One more than the page is kept, to know whether another page follows.
-            if self.found.len() > self.limit {
-                break;
-            }
-            if kind.is_dir() {
-                self.look_into(&entry.path(), key)?;
-            } else if kind.is_file() && self.wants(&key) {
-                let Ok(found) = entry.metadata() else { continue };
-                self.found.push((key, Some((found.len(), modified(&found)))));
-            }
-        }
-        Ok(())
-    }
-
-    /// `inside` is the folder's key with its slash.
-    fn look_into(&mut self, folder: &Path, inside: String) -> Result<(), StoreError> {
-        if self.delimiter && inside.starts_with(self.prefix) {
-            if self.wants(&inside) && holds_object(folder) {
-                self.found.push((inside, None));
-            }
-            return Ok(());
-        }
-        let before = *inside < *self.after && !self.after.starts_with(&inside);
-        if !before && (inside.starts_with(self.prefix) || self.prefix.starts_with(&inside)) {
-            self.enter(folder, inside.trim_end_matches('/'))?;
-        }
-        Ok(())
-    }
-
-    fn wants(&self, key: &str) -> bool {
-        key.starts_with(self.prefix) && key > self.after
-    }
-}
-
-/// What may be an object or a folder of some: text names, nothing unfinished. An absent folder holds nothing.
-fn read_folder(folder: &Path) -> io::Result<Vec<(String, fs::DirEntry)>> {
-    let entries = match fs::symlink_metadata(folder).and_then(|found| match found.is_dir() {
-        true => fs::read_dir(folder).map(Some),
-        false => Ok(None),
-    }) {
-        Ok(Some(entries)) => entries,
-        Ok(None) => return Ok(Vec::new()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error),
-    };
-    let named = entries.filter_map(|entry| match entry {
-        Ok(entry) => {
-            let name = entry.file_name().into_string().ok()?;
-            (!name.starts_with(TEMPORARY)).then_some(Ok((name, entry)))
-        }
-        Err(error) => Some(Err(error)),
-    });
-    named.collect()
-}
-
-fn holds_object(folder: &Path) -> bool {
-    let entries = read_folder(folder).unwrap_or_default();
-    entries.iter().any(|(_, entry)| match entry.file_type() {
-        Ok(found) if found.is_dir() => holds_object(&entry.path()),
-        Ok(found) => found.is_file(),
-        Err(_) => false,
-    })
-}
-
 /// How the temporary names of an object's files begin. Not by its own name, which may be as long as a name can be.
 fn unfinished(key: &ObjectKey) -> String {
     format!("{TEMPORARY}{:016x}-", xxh3_64(key.as_str().as_bytes()))
@@ -361,7 +272,7 @@ fn sync_folder(action: &Action, folder: &Path) -> Result<(), StoreError> {
     }
 }
 
-fn modified(found: &Metadata) -> DateTime<Utc> {
+pub(super) fn modified(found: &Metadata) -> DateTime<Utc> {
     found.modified().unwrap_or(SystemTime::UNIX_EPOCH).into()
 }
 
