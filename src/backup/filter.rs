@@ -151,7 +151,6 @@ mod tests {
             status: true,
             verbs: Vec::new(),
             other_versions: Vec::new(),
-            status: false,
         }
     }
 

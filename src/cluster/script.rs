@@ -106,6 +106,5 @@ pub fn kind(text: &str) -> KindInfo {
         status: true,
         verbs: Vec::new(),
         other_versions: Vec::new(),
-        status: false,
     }
 }

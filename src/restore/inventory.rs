@@ -180,6 +180,7 @@ mod tests {
             singular: String::new(),
             short_names: Vec::new(),
             namespaced: true,
+            status_is_data: false,
         };
         let terms = crate::api::RestoreSpec::default().selection().unwrap();
         let selection = Selection::new(&terms);

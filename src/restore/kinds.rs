@@ -117,7 +117,6 @@ mod tests {
             status: true,
             verbs: verbs.iter().map(|verb| (*verb).to_owned()).collect(),
             other_versions: vec!["v1".into()],
-            status: false,
         };
         Catalog {
             kinds: vec![info("things.example.com", &["create"]), info("metrics.example.com", &["list"])],

@@ -1,18 +1,21 @@
 //! Lists at a cut, refusals and waits, by `ark::cluster` against real API servers.
 
-mod kinds;
 mod refusals;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use ark::cluster::{Catalog, Cluster, ConnectOptions, Drift, KindInfo, ListQuery, Lister};
+use ark::cluster::{
+    Bound, Catalog, Cluster, ConnectOptions, Drift, KindInfo, ListQuery, Lister, Propagation,
+};
 use ark::model::Kind;
 use serde_json::{Value, json};
 
 use crate::support::{self, Lab, TestNamespace, eventually, unique};
 
-const DEADLINE: Duration = Duration::from_secs(60);
+fn bound() -> Bound {
+    Bound::new(Duration::from_secs(60), Duration::from_secs(60))
+}
 
 /// A cluster of the lab as Ark connects to it.
 async fn open(cluster: &support::Cluster) -> Cluster {
@@ -67,7 +70,7 @@ async fn install_widgets(cluster: &Cluster) -> (String, KindInfo) {
     let catalog = cluster.catalog().await.expect("a catalog");
     let definitions = find(&catalog, "customresourcedefinitions.apiextensions.k8s.io");
     create(cluster, definitions, None, &name, json!({ "spec": spec })).await;
-    cluster.crd_established(&name, DEADLINE).await.expect("it is established");
+    cluster.crd_established(&name, &bound()).await.expect("it is established");
     // The list of all groups is put together in the background, up to a second later.
     let kind = eventually("discovery knows the new kind", async || {
         cluster.catalog().await.expect("a catalog").find(&Kind::parse(&name)).cloned()
@@ -98,7 +101,10 @@ async fn a_list_at_the_cut_sees_nothing_later_of_any_kind() {
         let cut = cluster.current_revision().await.expect("a revision");
         for (kind, more) in &kinds {
             create(&cluster, kind, namespace, "after", more.clone()).await;
-            cluster.delete(kind, namespace, "before", None).await.expect("deletable");
+            cluster
+                .delete(kind, namespace, "before", None, Propagation::Background)
+                .await
+                .expect("deletable");
         }
         for (kind, _) in &kinds {
             let (names, drift) = list(&cluster, kind, namespace, &cut).await;
@@ -107,8 +113,11 @@ async fn a_list_at_the_cut_sees_nothing_later_of_any_kind() {
             assert_eq!(drift, None, "{}", kind.kind);
         }
         let definitions = find(&catalog, "customresourcedefinitions.apiextensions.k8s.io");
-        cluster.delete(definitions, None, &definition, None).await.expect("deletable");
-        cluster.gone(definitions, None, &definition, DEADLINE).await.expect("it goes");
+        cluster
+            .delete(definitions, None, &definition, None, Propagation::Background)
+            .await
+            .expect("deletable");
+        cluster.gone(definitions, None, &definition, None, &bound()).await.expect("it goes");
     }
 }
 
@@ -134,7 +143,7 @@ async fn lists_outlive_the_compaction_of_their_revision_and_say_so() {
         lab.compact();
         let anew = eventually("the revision is gone", async || {
             let (names, drift) = list(&cluster, maps, namespace, &cut).await;
-            (drift == Some(Drift::Compacted)).then_some(names)
+            matches!(drift, Some(Drift::Compacted { .. })).then_some(names)
         });
         assert!(anew.await.contains("zz-later"), "a cut that was compacted gives what is there now");
 
@@ -160,9 +169,10 @@ async fn a_namespace_is_waited_for_at_both_ends_of_its_life() {
     let namespaces = find(&catalog, "namespaces");
     let name = TestNamespace::reserve(&lab.a, "waits").name.clone();
     create(&cluster, namespaces, None, &name, json!({})).await;
-    cluster.namespace_active(&name, DEADLINE).await.expect("it becomes active");
-    cluster.delete(namespaces, None, &name, None).await.expect("deletable");
-    cluster.gone(namespaces, None, &name, DEADLINE).await.expect("it goes");
-    let error = cluster.namespace_active(&name, Duration::from_millis(200)).await.expect_err("it is gone");
+    cluster.namespace_active(&name, &bound()).await.expect("it becomes active");
+    cluster.delete(namespaces, None, &name, None, Propagation::Background).await.expect("deletable");
+    cluster.gone(namespaces, None, &name, None, &bound()).await.expect("it goes");
+    let short = Bound::new(Duration::from_millis(200), Duration::from_millis(200));
+    let error = cluster.namespace_active(&name, &short).await.expect_err("it is gone");
     assert!(error.to_string().ends_with("it is not there"), "{error}");
 }

@@ -18,7 +18,6 @@ fn kind(name: &str, namespaced: bool) -> KindInfo {
         status: true,
         verbs: ["create", "get", "list"].map(String::from).to_vec(),
         other_versions: Vec::new(),
-        status: false,
         kind,
     }
 }

@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn it_begins_with_a_time_to_expire_and_shows_how_far_it_is() {
-        let now = ProgressSnapshot { stage: "x".into(), total: 9, done: 4, bytes: 7 };
+        let now = ProgressSnapshot { stage: "x".into(), total: 9, done: 4, bytes: 7, ..Default::default() };
         let status = after(vec![Change::Refuse(vec!["old".into()]), begin(2), Change::Progress(now)]);
         assert_eq!(status.phase, Some(BackupPhase::InProgress));
         assert_eq!((status.attempt, status.holder.as_deref()), (Some(2), Some("pod/1")));

@@ -1,6 +1,6 @@
 //! What real API servers refuse, and how Ark tells it.
 
-use ark::cluster::{Cluster, ClusterError, ConnectOptions};
+use ark::cluster::{Cluster, ClusterError, ConnectOptions, Propagation};
 use ark::model::Category;
 use kube::config::Kubeconfig;
 use serde_json::{Value, json};
@@ -84,14 +84,16 @@ async fn what_is_too_large_or_there_already_has_its_category() {
     assert!(error.is_already_exists() && !error.may_be_own(), "{error}");
     let applied =
         cluster.apply(maps, Some(&own.name), "twice", body.to_string(), "ark", true).await.expect("applies");
-    let uid: Value = serde_json::from_slice(&applied).expect("the object");
     let wrong = cluster
-        .delete(maps, Some(&own.name), "twice", Some("another-uid"))
+        .delete(maps, Some(&own.name), "twice", Some("another-uid"), Propagation::Background)
         .await
         .expect_err("another object");
     assert!(wrong.is_conflict(), "{wrong}");
-    let uid = uid["metadata"]["uid"].as_str();
-    cluster.delete(maps, Some(&own.name), "twice", uid).await.expect("that very object");
+    let uid = Some(&*applied.uid);
+    cluster
+        .delete(maps, Some(&own.name), "twice", uid, Propagation::Background)
+        .await
+        .expect("that very object");
     assert_eq!(cluster.get(maps, Some(&own.name), "twice").await.expect("readable"), None);
 }
 
@@ -117,7 +119,7 @@ async fn a_webhook_that_refuses_is_told_from_a_server_that_fails() {
         cluster.create(maps, Some(&own.name), body.to_string()).await.err()
     })
     .await;
-    cluster.delete(webhooks, None, &name, None).await.expect("deletable");
+    cluster.delete(webhooks, None, &name, None, Propagation::Background).await.expect("deletable");
     assert_eq!(error.category(), Category::Refused, "{error}");
 }
 
@@ -140,7 +142,7 @@ async fn an_aggregated_api_that_does_not_answer_fails_alone() {
         found.failures.iter().any(|failure| failure.group_version == format!("{group}/v1")).then_some(found)
     })
     .await;
-    cluster.delete(services, None, &name, None).await.expect("deletable");
+    cluster.delete(services, None, &name, None, Propagation::Background).await.expect("deletable");
     assert_eq!(found.failures.len(), 1, "{:?}", found.failures);
     assert!(found.find(&find(&catalog, "deployments.apps").kind).is_some());
 }
