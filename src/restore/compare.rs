@@ -108,7 +108,8 @@ fn compare_maps(wanted: Option<&Value>, live: Option<&Value>, difference: &mut D
     }
 }
 
-/// An owner that is to come has no uid yet. A controller that is an owner in the cluster only has adopted the item.
+/// An owner that is to come gets its reference when it has come, and only then may be missed. A controller that is an owner in
+/// the cluster only has adopted the item.
 fn compare_owners(
     wanted: Option<&Value>,
     awaited: &[Value],
@@ -124,10 +125,8 @@ fn compare_owners(
         let owner = OwnerView::read(reference);
         format!("metadata.ownerReferences[{}]", owner.map(|owner| owner.to_string()).unwrap_or_default())
     };
-    for (references, with_uid) in [(wanted, true), (awaited, false)] {
-        let missing = |one: &&Value| !live.iter().any(|other| same(one, other, with_uid));
-        difference.changed.extend(references.iter().filter(missing).map(path));
-    }
+    let missing = |one: &&Value| !live.iter().any(|other| same(one, other, true));
+    difference.changed.extend(wanted.iter().filter(missing).map(path));
     let unknown = |other: &&Value| {
         let adopted = other.get("controller").and_then(Value::as_bool) == Some(true);
         !adopted && !wanted.iter().chain(awaited).any(|one| same(one, other, false))

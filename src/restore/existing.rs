@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::compare::Difference;
 use super::select::Standing;
 use crate::api::{BACKUP_NAME_LABEL, ExistingResourcePolicy as Policy, RESTORE_NAME_LABEL, label_value};
+use crate::model::traits::is_data;
 use crate::model::{DEFINITIONS, ItemKey, Kind, NAMESPACES};
 
 mod update;
@@ -154,7 +155,7 @@ pub fn decide(
         Policy::None => Verdict::Leave(Reason::Policy),
         Policy::Update => Verdict::Update,
         Policy::Recreate if holds_others(item) => Verdict::Update,
-        Policy::Recreate if holds_data(kind) || facts.finalized || facts.owns_claims => {
+        Policy::Recreate if is_data(&item.kind) || facts.finalized || facts.owns_claims => {
             Verdict::Leave(Reason::Data)
         }
         Policy::Recreate => Verdict::Recreate,
@@ -164,19 +165,6 @@ pub fn decide(
 /// With a namespace goes all that is in it, with a definition all its resources, with an account the tokens that pods use.
 fn holds_others(item: &ItemKey) -> bool {
     [NAMESPACES, DEFINITIONS].contains(&item.kind.as_str()) || is_default_account(item)
-}
-
-/// With a claim, a volume or a snapshot may go the data.
-fn holds_data(kind: &str) -> bool {
-    matches!(
-        kind,
-        "persistentvolumeclaims"
-            | "persistentvolumes"
-            | "volumesnapshots.snapshot.storage.k8s.io"
-            | "volumesnapshotcontents.snapshot.storage.k8s.io"
-            | "volumegroupsnapshots.groupsnapshot.storage.k8s.io"
-            | "volumegroupsnapshotcontents.groupsnapshot.storage.k8s.io"
-    )
 }
 
 /// The verdict about what an earlier attempt of this restore made: it is restored, whatever has become of it since. Only an
