@@ -22,9 +22,13 @@ async fn a_pod_runs_and_has_an_address() {
     let lab = Lab::get().await;
     let namespace = TestNamespace::create(&lab.a, "pod").await;
     let pods = Api::<Pod>::namespaced(lab.a.client.clone(), &namespace.name);
+    // Of another user than root, who must be able to read the root of the pod, too.
     let pod = json!({
         "metadata": { "name": "one" },
-        "spec": { "terminationGracePeriodSeconds": 0, "containers": [{ "name": "main", "image": IMAGE }] },
+        "spec": {
+            "terminationGracePeriodSeconds": 0, "securityContext": { "runAsUser": 65532 },
+            "containers": [{ "name": "main", "image": IMAGE }],
+        },
     });
     pods.create(&PostParams::default(), &serde_json::from_value(pod).expect("a pod"))
         .await

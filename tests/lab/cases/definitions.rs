@@ -165,17 +165,29 @@ async fn a_definition_that_comes_along_is_never_brought_back_to_what_it_was() {
     }
 }
 
+/// A schema as large as operators have them: the API server works for a second and more until it serves such a kind.
+fn large_schema() -> Value {
+    let text = json!({"type": "string", "maxLength": 1000, "description": "What a person who reads the reference of this field wants to know about it."});
+    let fields: serde_json::Map<String, Value> =
+        (0..40).map(|number| (format!("field{number}"), text.clone())).collect();
+    let group = json!({"type": "object", "properties": fields});
+    let groups: serde_json::Map<String, Value> =
+        (0..25).map(|number| (format!("group{number}"), group.clone())).collect();
+    json!({"type": "object", "properties": {"spec": {"type": "object", "x-kubernetes-preserve-unknown-fields": true, "properties": groups}, "status": open_schema()}})
+}
+
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn sixty_definitions_with_resources_come_into_a_busy_cluster_without_an_error() {
     const MANY: usize = 60;
-    let mut case = Case::alone("c60", "apiVersion: v1\nkind: Namespace\nmetadata: {name: c60}\n").await;
+    let case = Case::alone("c60", "apiVersion: v1\nkind: Namespace\nmetadata: {name: c60}\n").await;
     let names: Vec<String> = (0..MANY).map(|number| format!("w{number}")).collect();
     let group = format!("{}.example.com", case.id);
+    let schema = large_schema();
     let definitions: Vec<Value> = names
         .iter()
         .map(|name| {
-            let mut each = definition(&group, &open_schema(), &json!({"status": {}}));
+            let mut each = definition(&group, &schema, &json!({"status": {}}));
             let plural = format!("{name}s");
             each["metadata"]["name"] = json!(format!("{plural}.{group}"));
             each["spec"]["names"] = json!({"plural": plural, "singular": name, "kind": name.to_uppercase()});

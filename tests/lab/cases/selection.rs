@@ -6,15 +6,17 @@ use super::{Case, bound};
 use crate::backup::{back_up, contents};
 use crate::process::run;
 use crate::restore::{destroy, restore};
+use crate::support::eventually;
 
 const LABELLED: &str = include_str!("data/26.yaml");
-/// Case 26: a pod and the class that it names.
-const PRIORITY: &str = r#"
+/// Case 26: a class, and a pod that names it.
+const CLASS: &str = r#"
 apiVersion: scheduling.k8s.io/v1
 kind: PriorityClass
 metadata: {name: c26-high}
 value: 10
----
+"#;
+const POD: &str = r#"
 apiVersion: v1
 kind: Pod
 metadata: {name: p, namespace: c26, labels: {app: prio}}
@@ -25,9 +27,13 @@ spec: {priorityClassName: c26-high, containers: [{name: main, image: "example.te
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn a_label_or_a_kind_over_all_namespaces_brings_volumes_and_classes_along() {
     let mut case = Case::get("c26", LABELLED).await;
-    let priority = case.more(PRIORITY);
-    case.objects.extend(priority);
+    let (class, pod) = (case.more(CLASS), case.more(POD));
+    case.objects.extend(class);
     case.create().await;
+    // The API server learns of the class a moment later.
+    let pods = case.home("pods");
+    eventually("the pod may name its class", async || case.a().try_create(&pods, &pod[0]).await.ok()).await;
+    case.objects.extend(pod);
     let claim = |name: &str| case.home(&format!("persistentvolumeclaims/{name}"));
     for name in ["labelled", "bare"] {
         bound(case.a(), &claim(name)).await;

@@ -5,12 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tempfile::NamedTempFile;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-
-use super::Cluster;
 
 /// Bytes passed on at once.
 const CHUNK: usize = 16 << 10;
@@ -53,15 +50,6 @@ impl Proxy {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
-    }
-
-    /// A kubeconfig that leads to a cluster's API server through it, for as long as the file lives.
-    pub fn kubeconfig(&self, cluster: &Cluster) -> NamedTempFile {
-        let config = std::fs::read_to_string(&cluster.kubeconfig).expect("readable");
-        let file = NamedTempFile::new().expect("a file");
-        let through = config.replace(&cluster.address(), &self.address.to_string());
-        std::fs::write(file.path(), through).expect("writable");
-        file
     }
 
     /// From now on, what goes to the server waits so long for every 16 KiB.
