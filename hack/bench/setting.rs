@@ -1,6 +1,7 @@
 //! The command line of the bench.
 
 use std::env::args;
+use std::time::Duration;
 
 use crate::Outcome;
 
@@ -34,10 +35,15 @@ pub struct Setting {
     pub restores: usize,
     /// Backups of the bucket that is synced; a fifth as many restores come with them.
     pub backups: usize,
+    /// How much later an answer comes from an API server that is far away.
+    pub distance: Duration,
     stages: Vec<Stage>,
 }
 
-const USAGE: &str = "usage: run [--objects N] [--more N] [--rounds N] [--restores N] [--backups N] [--only backup,bytes,restore,latency,sync,idle]";
+/// Milliseconds; below that the timers of the proxy, which count milliseconds, would blur what is measured.
+const NEAREST: usize = 10;
+
+const USAGE: &str = "usage: run [--objects N] [--more N] [--rounds N] [--restores N] [--backups N] [--distance MS] [--only backup,bytes,restore,latency,sync,idle]";
 
 impl Setting {
     /// Reads the arguments.
@@ -48,6 +54,7 @@ impl Setting {
             rounds: 7,
             restores: 3,
             backups: 10_000,
+            distance: Duration::from_millis(20),
             stages: vec![
                 Stage::Backup,
                 Stage::Bytes,
@@ -67,6 +74,7 @@ impl Setting {
                 "--rounds" => setting.rounds = number()?.max(1),
                 "--restores" => setting.restores = number()?.max(1),
                 "--backups" => setting.backups = number()?.max(1),
+                "--distance" => setting.distance = Duration::from_millis(number()?.max(NEAREST) as u64),
                 "--only" => setting.stages = value.split(',').map(stage).collect::<Outcome<_>>()?,
                 _ => return Err(format!("unknown argument `{flag}`; {USAGE}")),
             }
