@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ark::cluster::{Catalog, Cluster, KindInfo};
+use ark::cluster::{Bound, Catalog, Cluster, KindInfo, Propagation};
 use futures::{TryStreamExt as _, stream};
 use serde_json::{Value, json};
 
@@ -35,7 +35,7 @@ pub async fn change(cluster: &Cluster) -> Result<String, Failed> {
     let configmaps = kind(cluster, "configmaps").await?;
     put(cluster, &configmaps, "item-00000", 4711).await?;
     put(cluster, &configmaps, "added-later", 0).await?;
-    cluster.delete(&configmaps, Some(NAMESPACE), "item-00002", None).await?;
+    cluster.delete(&configmaps, Some(NAMESPACE), "item-00002", None, Propagation::Background).await?;
     Ok("one object changed, one added, one removed".to_owned())
 }
 
@@ -64,7 +64,7 @@ async fn apply_sample(cluster: &Cluster) -> Result<usize, Failed> {
             apply(cluster, info, &object).await?;
             applied += 1;
             if info.name == "CustomResourceDefinition" {
-                cluster.crd_established(name(&object), PATIENCE).await?;
+                cluster.crd_established(name(&object), &Bound::new(PATIENCE, PATIENCE)).await?;
                 catalog = cluster.catalog().await?;
             }
         }

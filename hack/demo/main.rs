@@ -18,7 +18,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use ark::cluster::{Cluster, ConnectOptions, KindInfo};
+use ark::cluster::{Bound, Cluster, ConnectOptions, KindInfo, Propagation};
 use ark::model::Kind;
 
 /// An error of whatever kind: this program ends with it.
@@ -47,8 +47,8 @@ async fn run(arguments: &[&str]) -> Result<String, Failed> {
         ["change"] => load::change(&cluster).await,
         ["delete", namespace] => {
             let namespaces = kind(&cluster, "namespaces").await?;
-            cluster.delete(&namespaces, None, namespace, None).await?;
-            cluster.gone(&namespaces, None, namespace, PATIENCE).await?;
+            cluster.delete(&namespaces, None, namespace, None, Propagation::Background).await?;
+            cluster.gone(&namespaces, None, namespace, None, &Bound::new(PATIENCE, PATIENCE)).await?;
             Ok(format!("namespace {namespace} is gone"))
         }
         ["snapshot", namespace] => snapshot::settled(&cluster, namespace).await,

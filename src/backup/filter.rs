@@ -148,6 +148,7 @@ mod tests {
             singular: String::new(),
             short_names: Vec::new(),
             namespaced,
+            status: true,
             verbs: Vec::new(),
             other_versions: Vec::new(),
         }

@@ -103,6 +103,7 @@ pub fn kind(text: &str) -> KindInfo {
         singular: "widget".into(),
         short_names: Vec::new(),
         namespaced: true,
+        status: true,
         verbs: Vec::new(),
         other_versions: Vec::new(),
     }

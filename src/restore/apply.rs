@@ -124,7 +124,6 @@ impl Work<'_> {
         };
         if matches!(action, Action::Create | Action::Update | Action::Recreate) {
             findings.extend(ready.warnings.iter().map(|warning| ready.warning(Category::Other, warning)));
-            findings.extend(self.restore_status(ready).await);
         }
         let mut done = Done::new(ready.entry, ready.item.clone(), action, ready.bytes);
         done.act.target = (ready.target != ready.item).then(|| ready.target.clone());
@@ -155,8 +154,10 @@ impl Work<'_> {
         match seen {
             // A lost answer is repeated, and then meets what it made itself.
             Some(live) if error.may_be_own() && live.difference.is_none() => {
-                self.made(ready, &live.uid, &live.version, Some(&live)).await;
-                Ok(Met::Done(Action::Create, None, Vec::new()))
+                let mut findings: Vec<Finding> =
+                    self.made(ready, &live.uid, &live.version, Some(&live)).await.into_iter().collect();
+                findings.extend(self.restore_status(ready).await);
+                Ok(Met::Done(Action::Create, None, findings))
             }
             Some(live) if live.deleting => {
                 self.wait_gone(ready, &live).await?;
@@ -183,6 +184,7 @@ impl Work<'_> {
         }
         let mut findings = self.lost(ready, &warnings);
         findings.extend(self.made(ready, &uid, &resource_version, None).await);
+        findings.extend(self.restore_status(ready).await);
         Ok(findings)
     }
 

@@ -142,8 +142,13 @@ impl Work<'_> {
         let (mut pause, mut progress) = (FIRST_PAUSE, Instant::now());
         let mut ended = Batch::default();
         while !failed.is_empty() {
-            let why = failed.first().map(|(_, finding)| finding.to_string()).unwrap_or_default();
-            account.stage(format!("trying {} items again that failed, the first being {why}", failed.len()));
+            let first =
+                failed.first().map(|(id, _)| self.source.inventory.key(self.source.inventory.entry(*id)));
+            let first = first.map(|item| item.to_string()).unwrap_or_default();
+            account.stage(format!(
+                "trying again what failed for a reason that may pass ({} items, such as {first})",
+                failed.len()
+            ));
             failed.sort_unstable_by_key(|(id, _)| *id);
             let entries: Vec<EntryId> = failed.iter().map(|(id, _)| *id).collect();
             let final_try = last && progress.elapsed() + pause >= HOPELESS_AFTER;

@@ -94,15 +94,15 @@ fn compare_maps(wanted: Option<&Value>, live: Option<&Value>, difference: &mut D
     let map = |side: Option<&Value>, key: &str| -> Map<String, Value> {
         side.and_then(|metadata| metadata.get(key)?.as_object().cloned()).unwrap_or_default()
     };
-    for (field, extra_counts) in [("labels", true), ("annotations", false)] {
+    for field in ["labels", "annotations"] {
         let (wanted, live) = (map(wanted, field), map(live, field));
         for key in keys(&wanted, &live).filter(|key| !is_a_note(key)) {
             let path = || format!("metadata.{field}[{key}]");
             match (wanted.get(key), live.get(key)) {
                 (Some(wanted), Some(live)) if wanted == live => {}
                 (Some(_), _) => difference.changed.push(path()),
-                (None, _) if extra_counts => difference.extra.push(path()),
-                (None, _) => {}
+                (None, _) if field == "annotations" && is_a_programs(key) => {}
+                (None, _) => difference.extra.push(path()),
             }
         }
     }
@@ -157,6 +157,11 @@ fn is_kubernetes_own(finalizer: &str) -> bool {
 
 fn list<'a>(metadata: Option<&'a Value>, field: &str) -> &'a [Value] {
     metadata.and_then(|metadata| metadata.get(field)?.as_array()).map(Vec::as_slice).unwrap_or_default()
+}
+
+/// Whether an annotation is a program's: programs put their domain before the name, so that a person's own keys are free.
+pub fn is_a_programs(annotation: &str) -> bool {
+    annotation.contains('/') || is_a_note(annotation)
 }
 
 /// Ours, or a controller's, which change without anybody's doing.

@@ -114,6 +114,7 @@ mod tests {
             singular: "thing".into(),
             short_names: vec![],
             namespaced: true,
+            status: true,
             verbs: verbs.iter().map(|verb| (*verb).to_owned()).collect(),
             other_versions: vec!["v1".into()],
         };

@@ -93,6 +93,7 @@ impl Work<'_> {
             Err(error) => return Err(error),
         };
         let mut findings = self.lost(ready, &written.warnings);
+        findings.extend(self.restore_status(ready).await);
         let now = self.look(ready).await?;
         if let Some(now) = &now {
             self.meet_owners(ready, now);

@@ -15,6 +15,7 @@ fn kind(name: &str, namespaced: bool) -> KindInfo {
         singular: String::new(),
         short_names: Vec::new(),
         namespaced,
+        status: true,
         verbs: ["create", "get", "list"].map(String::from).to_vec(),
         other_versions: Vec::new(),
         kind,

@@ -46,8 +46,6 @@ pub struct Traits {
 pub enum Stay {
     /// Into backups and out of them.
     Goes,
-    /// Into a backup when somebody names the kind, and out of it.
-    Unasked,
     /// Into a backup when somebody names the kind, never out of it: it tells of one cluster at one time.
     InItsCluster,
     /// Into a backup, never out of it: the records of a backup program.
@@ -142,11 +140,6 @@ pub fn is_last(kind: &Kind) -> bool {
     PriorityClass::of(kind) == PriorityClass::Last
 }
 
-/// Whether the kind tells of one cluster at one time: backed up only when it is named, and never restored.
-pub fn is_of_one_cluster(kind: &Kind) -> bool {
-    Traits::of(kind).stay == Stay::InItsCluster
-}
-
 /// Whether items of the kind never come out of a backup.
 pub fn stays_behind(kind: &Kind) -> bool {
     matches!(Traits::of(kind).stay, Stay::InItsCluster | Stay::InItsBackup | Stay::Nowhere)
@@ -154,7 +147,7 @@ pub fn stays_behind(kind: &Kind) -> bool {
 
 /// Whether a backup leaves the kind out unless somebody names it.
 pub fn must_be_named(kind: &Kind) -> bool {
-    matches!(Traits::of(kind).stay, Stay::InItsCluster | Stay::Unasked)
+    Traits::of(kind).stay == Stay::InItsCluster
 }
 
 /// Whether what items of the kind say decides which cluster-scoped ones are needed; see [`Needs`](super::Needs).

@@ -7,7 +7,7 @@ use super::PriorityClass::{
     Pods, Services, Volumes, Workloads,
 };
 use super::Remade::{Newest, Yes};
-use super::Stay::{InItsBackup, InItsCluster, Nowhere, Unasked};
+use super::Stay::{InItsBackup, InItsCluster, Nowhere};
 use super::{ORDINARY, Origin, PriorityClass, Remade, Stay, Traits};
 use crate::model::SkipReason;
 use crate::model::made_again as rules;
@@ -120,7 +120,7 @@ pub(super) const ROWS: &[Row] = &[
     ("certificatesigningrequests.certificates.k8s.io", cluster(Others).stay(InItsCluster)),
     ("podcertificaterequests.certificates.k8s.io", namespaced(Others).stay(InItsCluster)),
     ("storageversionmigrations.storagemigration.k8s.io", cluster(Others).stay(InItsCluster)),
-    ("leases.coordination.k8s.io", namespaced(Others).stay(Unasked)),
+    ("leases.coordination.k8s.io", namespaced(Others).stay(InItsCluster)),
     // Records of another backup program, which it reads from its bucket.
     ("backups.velero.io", namespaced(Others).stay(InItsBackup)),
     ("restores.velero.io", namespaced(Others).stay(InItsBackup)),

@@ -71,11 +71,10 @@ fn what_tells_of_one_cluster_is_taken_when_it_is_named_and_never_restored() {
         "certificatesigningrequests.certificates.k8s.io",
         "podcertificaterequests.certificates.k8s.io",
         "leasecandidates.coordination.k8s.io",
+        "leases.coordination.k8s.io",
     ] {
         assert!(must_be_named(&kind(name)) && stays_behind(&kind(name)), "{name}");
     }
-    let lease = kind("leases.coordination.k8s.io");
-    assert!(must_be_named(&lease) && !stays_behind(&lease));
     let record = kind("backups.velero.io");
     assert!(!must_be_named(&record) && stays_behind(&record));
     for name in ["servicecidrs.networking.k8s.io", "deviceclasses.resource.k8s.io", "widgets.example.com"] {

@@ -30,7 +30,7 @@ fn what_servers_and_controllers_add_is_no_difference() {
         (
             "configmaps",
             json!({"metadata": {"name": "a", "labels": {RESTORE_NAME_LABEL: "one"}}, "data": {"k": "v"}}),
-            json!({"metadata": {"name": "a", "uid": "u", "annotations": {"controller": "note"}, "labels": {RESTORE_NAME_LABEL: "two"}}, "data": {"k": "v"}}),
+            json!({"metadata": {"name": "a", "uid": "u", "annotations": {"example.com/controller": "note"}, "labels": {RESTORE_NAME_LABEL: "two"}}, "data": {"k": "v"}}),
         ),
         (
             "persistentvolumeclaims",
@@ -147,4 +147,12 @@ fn a_finalizer_that_is_missing_counts_and_those_of_kubernetes_do_not() {
     assert!(differ(&["kubernetes.io/pvc-protection", "orphan", "external.storage.k8s.io/x"], &[]).is_none());
     assert!(!differ(&["notkubernetes.io/x"], &[]).is_none());
     assert!(differ(&[], &["example.com/hold", "foregroundDeletion"]).is_none());
+}
+
+#[test]
+fn an_annotation_that_was_added_counts_when_it_is_a_persons() {
+    let wanted = json!({"metadata": {"name": "a"}});
+    let live =
+        json!({"metadata": {"name": "a", "annotations": {"owner": "me", "example.com/controller": "note"}}});
+    assert_eq!(differ("things", &wanted, &live).extra, ["metadata.annotations[owner]"]);
 }

@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Value};
 
-use super::super::compare::{is_a_note, is_aggregated};
+use super::super::compare::{is_a_note, is_a_programs, is_aggregated};
 use super::super::rewrite::{LAST_APPLIED, PortKey};
 use crate::model::{Kind, NAMESPACES, TOKEN_TYPE};
 
@@ -24,7 +24,7 @@ pub fn as_update(wanted: &Value, live: &Value, kind: &Kind) -> Value {
     body
 }
 
-/// Identity and version are the live object's. Labels are the backup's, annotations and finalizers both sides', owners the
+/// Identity and version are the live object's. Labels are the backup's, annotations of programs and finalizers both sides', owners the
 /// backup's and whoever has adopted the item.
 fn keep_metadata(metadata: &mut Map<String, Value>, live: &Map<String, Value>) {
     for field in ["uid", "resourceVersion", "generation", "creationTimestamp", "generateName"] {
@@ -38,7 +38,7 @@ fn keep_metadata(metadata: &mut Map<String, Value>, live: &Map<String, Value>) {
             // What kubectl last applied goes with the item, though it is no difference.
             let theirs = is_a_note(key) && key != LAST_APPLIED;
             if let Some(annotations) = annotations.as_object_mut()
-                && (theirs || !annotations.contains_key(key))
+                && (theirs || (is_a_programs(key) && !annotations.contains_key(key)))
             {
                 annotations.insert(key.clone(), value.clone());
             }

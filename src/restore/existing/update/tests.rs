@@ -33,8 +33,12 @@ fn notes_of_controllers_stay_and_what_a_person_wrote_comes_back() {
             "finalizers": ["a/hold", "b/hold"]})
     );
     assert_eq!(
-        updated("configmaps", &json!({"metadata": {}}), &json!({"metadata": {"annotations": {"a": "b"}}})),
-        json!({"metadata": {"annotations": {"a": "b"}}})
+        updated(
+            "configmaps",
+            &json!({"metadata": {}}),
+            &json!({"metadata": {"annotations": {"a/b": "c", "mine": "d"}}})
+        ),
+        json!({"metadata": {"annotations": {"a/b": "c"}}})
     );
 }
 
