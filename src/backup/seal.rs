@@ -50,9 +50,8 @@ pub async fn commit(
 ) -> Result<BackupOutcome, BackupError> {
     let Account { log, results, outside_cut, items, bytes, repeated, .. } = account;
     let (warnings, errors) = (results.warnings, results.errors);
-    log.info(&format!(
-        "took {items} items, {warnings} warnings, {errors} errors; {repeated} items came twice"
-    ));
+    let twice = if repeated > 0 { format!("; {repeated} items came twice") } else { String::new() };
+    log.info(&format!("took {items} items, {warnings} warnings, {errors} errors{twice}"));
     let results_body = encode_compressed(&results).map_err(BackupError::Compressing)?;
     let log_body = log.finish().map_err(BackupError::Compressing)?;
     let objects = write_parts(attempt, packing, results_body, log_body).await?;

@@ -154,5 +154,5 @@ fn an_annotation_that_was_added_counts_when_it_is_a_persons() {
     let wanted = json!({"metadata": {"name": "a"}});
     let live =
         json!({"metadata": {"name": "a", "annotations": {"owner": "me", "example.com/controller": "note"}}});
-    assert_eq!(differ("things", &wanted, &live).extra, ["metadata.annotations[owner]"]);
+    assert_eq!(differ("things", &wanted, live).extra, ["metadata.annotations[owner]"]);
 }
