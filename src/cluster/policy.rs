@@ -89,7 +89,8 @@ pub(super) fn pause(error: &ClusterError, attempt: u32, share: f64) -> Duration 
     }
     let longest = FIRST_PAUSE.saturating_mul(1 << attempt.min(16)).min(LONGEST_PAUSE);
     let own = longest.mul_f64(0.5 + share / 2.0);
-    let asked = error.api().and_then(|failure| failure.retry_after);
+    // What a proxy says in place of the server is no more than a guess.
+    let asked = error.api().filter(|failure| !failure.elsewhere).and_then(|failure| failure.retry_after);
     asked.unwrap_or_default().max(own)
 }
 

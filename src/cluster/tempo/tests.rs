@@ -33,12 +33,15 @@ impl Server {
         tempo.allow(256);
         // When it is answered, when it was sent, whether it was refused.
         let mut under_way: BinaryHeap<Reverse<(Duration, Duration, bool)>> = BinaryHeap::new();
-        let (mut now, mut free, mut made) = (Duration::ZERO, Duration::ZERO, 0);
+        let (mut now, mut free) = (Duration::ZERO, Duration::ZERO);
+        // Those that were answered well, and those in the server.
+        let (mut made, mut inside) = (0, 0);
         let mut outcome = Outcome { took: Duration::ZERO, refused: 0, least: usize::MAX, most: 0 };
         while made < creates {
             while under_way.len() < fixed.unwrap_or(tempo.limit()) {
-                let refused = under_way.len() >= self.most;
+                let refused = inside >= self.most;
                 if !refused {
+                    inside += 1;
                     free = free.max(now + self.far / 2) + self.busy;
                 }
                 let answered = if refused { now + self.far } else { free + self.far / 2 };
@@ -51,7 +54,7 @@ impl Server {
                 outcome.refused += 1;
                 tempo.refused();
             } else {
-                made += 1;
+                (made, inside) = (made + 1, inside - 1);
                 tempo.made(now - sent, busy);
             }
             if made > creates / 2 {
