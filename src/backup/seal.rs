@@ -50,9 +50,10 @@ pub async fn commit(
 ) -> Result<BackupOutcome, BackupError> {
     let Account { log, results, outside_cut, items, bytes, repeated, .. } = account;
     let (warnings, errors) = (results.warnings, results.errors);
-    log.info(&format!(
-        "took {items} items, {warnings} warnings, {errors} errors; {repeated} items came twice"
-    ));
+    if repeated > 0 {
+        log.info(&format!("the API server gave {repeated} items twice, which are in the backup once"));
+    }
+    log.info(&format!("took {items} items, {warnings} warnings, {errors} errors"));
     let results_body = encode_compressed(&results).map_err(BackupError::Compressing)?;
     let log_body = log.finish().map_err(BackupError::Compressing)?;
     let objects = write_parts(attempt, packing, results_body, log_body).await?;
