@@ -50,8 +50,10 @@ pub async fn commit(
 ) -> Result<BackupOutcome, BackupError> {
     let Account { log, results, outside_cut, items, bytes, repeated, .. } = account;
     let (warnings, errors) = (results.warnings, results.errors);
-    let twice = if repeated > 0 { format!("; {repeated} items came twice") } else { String::new() };
-    log.info(&format!("took {items} items, {warnings} warnings, {errors} errors{twice}"));
+    if repeated > 0 {
+        log.info(&format!("the API server gave {repeated} items twice, which are in the backup once"));
+    }
+    log.info(&format!("took {items} items, {warnings} warnings, {errors} errors"));
     let results_body = encode_compressed(&results).map_err(BackupError::Compressing)?;
     let log_body = log.finish().map_err(BackupError::Compressing)?;
     let objects = write_parts(attempt, packing, results_body, log_body).await?;
@@ -122,7 +124,6 @@ fn indexed(info: &KindInfo) -> IndexedKind {
         singular: info.singular.clone(),
         short_names: info.short_names.clone(),
         namespaced: info.namespaced,
-        status_is_data: !info.status,
     }
 }
 

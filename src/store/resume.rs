@@ -149,7 +149,7 @@ mod tests {
             for (nth, fault) in [(1, Fault::Cut(3)), (2, Fault::Unreachable), (3, Fault::Cut(2))] {
                 faults.script(Operation::Get, nth, fault);
             }
-            let body = Resumed::open(faults.clone(), key.clone(), range).await.unwrap();
+            let body = Resumed::open(Arc::clone(&faults), key.clone(), range).await.unwrap();
             assert_eq!(read(body).await.unwrap(), expected);
         }
         faults.script(Operation::Get, 1, Fault::Cut(9));
@@ -160,12 +160,12 @@ mod tests {
     async fn a_body_that_never_comes_is_given_up() {
         let (_folder, faults, key) = faulty().await;
         faults.script_always(Operation::Get, Fault::Cut(0));
-        let error = read(Resumed::new(faults.clone(), key.clone(), Some(0..10))).await.unwrap_err();
+        let error = read(Resumed::new(Arc::clone(&faults), key.clone(), Some(0..10))).await.unwrap_err();
         assert_eq!(error.category(), crate::model::Category::Unavailable);
         assert_eq!(faults.count(Operation::Get), 1 + RESUMES as usize);
         faults.heal();
         let begun = faults.count(Operation::Get);
-        let error = read(Resumed::new(faults.clone(), key, Some(5..11))).await.unwrap_err();
+        let error = read(Resumed::new(Arc::clone(&faults), key, Some(5..11))).await.unwrap_err();
         assert_eq!(
             error.category(),
             crate::model::Category::Corrupt,

@@ -38,7 +38,8 @@ async fn a_bad_neighbour_is_passed_over_and_few_documents_are_read() {
     put(&store, "shop-20251128050000", b"{".to_vec());
     let newer = br#"{"apiVersion":"ark.heptio.com/v1","kind":"Backup","metadata":{"name":"shop-20251128060000"},"spec":{},"status":{"formatVersion":"9","phase":"Completed"}}"#;
     put(&store, "shop-20251128060000", newer.to_vec());
-    let faults = Faults::new(store.clone());
+    let shared: Arc<MemoryStore> = Arc::clone(&store);
+    let faults = Faults::new(shared);
     let metered = Bucket::new(Arc::new(faults.clone()));
     let found = metered.newest_backup("shop", None).await.unwrap();
     assert_eq!(found.name.unwrap().as_str(), "shop-20251128030000");

@@ -10,6 +10,9 @@ use super::TEMPORARY;
 use super::folder::{Folder, modified};
 use crate::store::{Action, StoreError};
 
+/// A key, with size and time of an object; a folded prefix has neither.
+pub(super) type Found = (String, Option<(u64, DateTime<Utc>)>);
+
 /// A walk below one folder, in order of keys, that passes over what lies before the page and ends behind it.
 pub(super) struct Walk<'a> {
     pub(super) folder: &'a Folder,
@@ -22,8 +25,8 @@ pub(super) struct Walk<'a> {
     pub(super) after: &'a str,
     /// Entries of the page.
     pub(super) limit: usize,
-    /// Objects with size and time, folded prefixes without; in order.
-    pub(super) found: Vec<(String, Option<(u64, DateTime<Utc>)>)>,
+    /// In order.
+    pub(super) found: Vec<Found>,
 }
 
 impl Walk<'_> {
