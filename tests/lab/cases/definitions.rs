@@ -172,7 +172,7 @@ fn large_schema() -> Value {
         (0..40).map(|number| (format!("field{number}"), text.clone())).collect();
     let group = json!({"type": "object", "properties": fields});
     let groups: serde_json::Map<String, Value> =
-        (0..25).map(|number| (format!("group{number}"), group.clone())).collect();
+        (0..16).map(|number| (format!("group{number}"), group.clone())).collect();
     json!({"type": "object", "properties": {"spec": {"type": "object", "x-kubernetes-preserve-unknown-fields": true, "properties": groups}, "status": open_schema()}})
 }
 

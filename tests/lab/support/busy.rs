@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{JoinHandle, available_parallelism, spawn};
 
-/// As many loops as there are processors, until it is dropped.
+/// Loops for each processor: two leave others a third of it.
+const LOOPS: usize = 2;
+
+/// Two loops for each processor, until it is dropped.
 pub struct Busy {
     stop: Arc<AtomicBool>,
     loops: Vec<JoinHandle<()>>,
@@ -15,7 +18,7 @@ impl Busy {
     pub fn start() -> Self {
         let stop = Arc::<AtomicBool>::default();
         let processors = available_parallelism().map_or(2, usize::from);
-        let loops = (0..processors).map(|_| {
+        let loops = (0..LOOPS * processors).map(|_| {
             let stop = Arc::clone(&stop);
             spawn(move || {
                 while !stop.load(Ordering::Relaxed) {
