@@ -61,33 +61,36 @@ impl Work<'_> {
                 self.free_released_volumes(account).await?;
             }
             let classes: Vec<&[EntryId]> = chain.iter().map(|step| &*step.entries).collect();
-            let batch = self.restore_classes(&classes, Chance::First, account).await?;
+            let batch = self.restore_classes(&classes, Chance::First, true, account).await?;
             again.extend(batch.again);
             self.link(false, account).await?;
         }
         Ok(again)
     }
 
-    /// Restores items of one class.
+    /// Restores items of one class; the caller has said what they are.
     pub async fn restore_all(
         &self,
         entries: &[EntryId],
         chance: Chance,
         account: &mut Account<'_>,
     ) -> Result<Batch, RestoreError> {
-        self.restore_classes(&[entries], chance, account).await
+        self.restore_classes(&[entries], chance, false, account).await
     }
 
     async fn restore_classes(
         &self,
         classes: &[&[EntryId]],
         chance: Chance,
+        say: bool,
         account: &mut Account<'_>,
     ) -> Result<Batch, RestoreError> {
         let mut batch = Batch::default();
         let mut running = FuturesUnordered::new();
         for entries in classes {
-            self.stage(entries, account);
+            if say {
+                self.stage(entries, account);
+            }
             let mut put_off = false;
             let mut class = entries.to_vec();
             loop {

@@ -53,6 +53,7 @@ impl Work<'_> {
         if definitions.is_empty() {
             return Ok(());
         }
+        account.stage("restoring customresourcedefinitions.apiextensions.k8s.io");
         let Batch { mut failed, again, .. } = self.restore_all(&definitions, Chance::First, account).await?;
         failed.extend(self.second_chance(again, true, account).await?.failed);
         account.stage("waiting for the definitions to be established");
