@@ -124,6 +124,7 @@ fn indexed(info: &KindInfo) -> IndexedKind {
         singular: info.singular.clone(),
         short_names: info.short_names.clone(),
         namespaced: info.namespaced,
+        status_is_data: !info.status,
     }
 }
 
