@@ -12,7 +12,7 @@ use super::account::Done;
 use super::error::RestoreError;
 use super::inventory::EntryId;
 use super::links::Link;
-use super::meet::{Live, references};
+use super::meet::{Live, labels, references};
 use super::outcome::Action;
 use super::prepare::{Prepared, Ready};
 use super::rewrite::merge_field_owners;
@@ -152,9 +152,10 @@ impl Work<'_> {
             Err(_) if !error.is_already_exists() => return Err(error),
             Err(second) => return Err(second),
         };
+        *permit = None;
         match seen {
             // A lost answer is repeated, and then meets what it made itself.
-            Some(live) if error.may_be_own() && live.difference.is_none() => {
+            Some(live) if error.may_be_own() && self.is_own(&live) => {
                 let mut findings: Vec<Finding> =
                     self.made(ready, &live.uid, &live.version, Some(&live)).await.into_iter().collect();
                 findings.extend(self.restore_status(ready).await);
@@ -170,16 +171,21 @@ impl Work<'_> {
         }
     }
 
-    /// Creates the item; it returns what a person should know of it. The permit is for the create alone: what follows may wait.
+    /// Whether this very restore made what is there: an older item may be equal, too.
+    fn is_own(&self, live: &Live) -> bool {
+        live.difference.is_none() && self.earlier.made(&labels(&live.object))
+    }
+
+    /// Creates the item; it returns what a person should know of it. The permit is given back when the item is there: what follows may wait.
     pub async fn create(
         &self,
         ready: &Ready<'_>,
         permit: &mut Option<Permit>,
     ) -> Result<Vec<Finding>, ClusterError> {
         let namespace = ready.target.namespace.as_deref();
-        let made = self.cluster.create(ready.info, namespace, ready.bytes()).await;
+        let made = self.cluster.create(ready.info, namespace, ready.bytes()).await?;
         *permit = None;
-        let Written { uid, resource_version, warnings } = made?;
+        let Written { uid, resource_version, warnings } = made;
         if ready.target.kind.as_str() == NAMESPACES {
             self.made_namespaces.add(&ready.target.name);
         }

@@ -18,7 +18,7 @@ use super::select::Standing;
 use super::work::Work;
 use crate::cluster::{Bound, ClusterError, Propagation};
 use crate::model::traits::adopts;
-use crate::model::{Category, SkipReason, causes};
+use crate::model::{Category, NAMESPACES, SkipReason, causes};
 
 /// How long an item that is being deleted may take: a pod's grace period and some.
 const GONE_WITHIN: Duration = Duration::from_secs(120);
@@ -50,6 +50,9 @@ impl Work<'_> {
         let met = match verdict {
             // What follows a create may not have followed.
             Verdict::Restored => {
+                if ready.target.kind.as_str() == NAMESPACES {
+                    self.made_namespaces.add(&ready.target.name);
+                }
                 let why = "an earlier attempt of this restore made it";
                 let findings = self.made(ready, &live.uid, &live.version, Some(live)).await;
                 return Ok(Met::Done(Action::Create, Some(why.to_owned()), findings.into_iter().collect()));
@@ -208,7 +211,8 @@ pub fn references(object: &Value) -> Vec<Value> {
     references.cloned().unwrap_or_default()
 }
 
-fn labels(object: &Value) -> BTreeMap<String, String> {
+/// The labels of an object.
+pub fn labels(object: &Value) -> BTreeMap<String, String> {
     let labels = object.get("metadata").and_then(|metadata| metadata.get("labels")?.as_object());
     let text = |(label, value): (&String, &Value)| Some((label.clone(), value.as_str()?.to_owned()));
     labels.into_iter().flatten().filter_map(text).collect()

@@ -78,6 +78,7 @@ impl Work<'_> {
         body: Result<Bytes, Finding>,
         missing: &Missing,
     ) -> Result<Done, RestoreError> {
+        let _permit = self.pace.permit().await;
         let entry = self.source.inventory.entry(id);
         let item = self.source.inventory.key(entry);
         if missing.kinds.contains(&entry.kind) {

@@ -13,6 +13,7 @@ use super::apply::Chance;
 use super::batch::Batch;
 use super::error::RestoreError;
 use super::inventory::EntryId;
+use super::meet::labels;
 use super::outcome::{Act, Action};
 use super::plan::Step;
 use super::work::Work;
@@ -253,7 +254,12 @@ impl Work<'_> {
         let body = self.rewriter.bare_namespace(name).to_string();
         match self.cluster.create(&namespace_kind(), None, body).await {
             Ok(_) => Ok(Action::Create),
-            Err(error) if error.is_already_exists() => Ok(Action::Skip(SkipReason::Unchanged)),
+            Err(error) if error.is_already_exists() => {
+                let there = self.cluster.get(&namespace_kind(), None, name).await?.unwrap_or_default();
+                let there = serde_json::from_slice(&there).unwrap_or_default();
+                let ours = self.attempt > 1 && self.earlier.made(&labels(&there));
+                Ok(if ours { Action::Create } else { Action::Skip(SkipReason::Unchanged) })
+            }
             Err(error) => Err(error),
         }
     }
@@ -273,7 +279,7 @@ impl Work<'_> {
             (Step { entries: now, ..step }, Step { entries: late, ..step })
         };
         let (now, late): (Vec<Step>, Vec<Step>) = steps.into_iter().map(part).unzip();
-        [now, late]
+        [now, late].map(|steps| steps.into_iter().filter(|step| !step.entries.is_empty()).collect())
     }
 }
 

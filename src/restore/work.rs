@@ -173,7 +173,7 @@ impl<'a> Work<'a> {
             plain: Rewriter::plain(),
             volumes,
             policy: spec.existing_resource_policy.unwrap_or_default(),
-            from_another_cluster: source.inventory.cluster != request.cluster.uid,
+            from_another_cluster: !["", &request.cluster.uid].contains(&&*source.inventory.cluster),
             catalog,
             links: Links::default(),
             claimed: Mutex::default(),

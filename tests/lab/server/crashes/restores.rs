@@ -17,7 +17,7 @@ pub const POINTS: &[Point] = &[
     api("Restore: namespace", "POST", "/api/v1/namespaces", r#""ark.heptio.com/restore-name":"{}""#),
     api(
         "Restore: item that the cluster makes itself",
-        "PATCH",
+        "PUT",
         "/serviceaccounts/default",
         r#""ark.heptio.com/restore-name":"{}""#,
     ),
@@ -29,6 +29,7 @@ pub const POINTS: &[Point] = &[
         "/deployments",
         r#""ark.heptio.com/restore-name":"{}""#,
     ),
+    api("Restore: references to an owner", "PATCH", "/secrets/owned", "ownerReferences"),
     s3("Restore: index", "PUT", "/restores/{}/index.ndjson.zst"),
     s3("Restore: results", "PUT", "/restores/{}/results.json.zst"),
     s3("Restore: log", "PUT", "/restores/{}/logs.ndjson.zst"),
@@ -43,13 +44,13 @@ const FILES: [&str; 4] = ["ark-restore.json", "index.ndjson.zst", "logs.ndjson.z
 async fn furnish(cluster: &Cluster, namespace: &str) {
     config_map(cluster, namespace, "settings", &json!({"k": "v"})).await;
     let home = format!("/api/v1/namespaces/{namespace}");
-    let owner = cluster.read(&format!("{home}/configmaps/settings")).await.expect("there");
+    let service = json!({"metadata": {"name": "web"}, "spec": {"ports": [{"port": 80}]}});
+    let service = cluster.create(&format!("{home}/services"), &service).await;
+    // Services come after Secrets, so that the reference follows.
     let owner =
-        json!({"apiVersion": "v1", "kind": "ConfigMap", "name": "settings", "uid": owner["metadata"]["uid"]});
+        json!({"apiVersion": "v1", "kind": "Service", "name": "web", "uid": service["metadata"]["uid"]});
     let owned = json!({"metadata": {"name": "owned", "ownerReferences": [owner]}, "stringData": {"k": "v"}});
     cluster.create(&format!("{home}/secrets"), &owned).await;
-    let service = json!({"metadata": {"name": "web"}, "spec": {"ports": [{"port": 80}]}});
-    cluster.create(&format!("{home}/services"), &service).await;
     let deployment = json!({"metadata": {"name": "web"}, "spec": {"replicas": 0, "selector": {"matchLabels": {"app": "web"}},
         "template": {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "main", "image": "web:1"}]}}}});
     cluster.create(&format!("/apis/apps/v1/namespaces/{namespace}/deployments"), &deployment).await;
@@ -126,6 +127,10 @@ async fn a_restore_goes_on_and_duplicates_nothing_wherever_the_server_is_killed(
         for (path, uid) in &before {
             assert_eq!(after.get(path), Some(uid), "{path} was made anew");
         }
+        let owned = format!("/api/v1/namespaces/{}/secrets/owned", copy.name);
+        let owned = lab.a.read(&owned).await.expect("there");
+        let service = &after[&format!("/api/v1/namespaces/{}/services/web", copy.name)];
+        assert_eq!(owned["metadata"]["ownerReferences"][0]["uid"], **service, "{owned}");
         let committed = stage.object(&document).await.expect("committed");
         assert!(early.is_none_or(|early| early == committed), "what was committed was written again");
         assert_eq!(committed["metadata"]["uid"], restore["metadata"]["uid"]);
