@@ -116,7 +116,7 @@ async fn making_a_stateful_set_anew_does_not_take_its_claims_along() {
     let before = uid(case.a(), &claim).await;
     let set = case.home_of("apps/v1", "statefulsets/db");
     case.a()
-        .merge(&set, &json!({"spec": {"template": {"metadata": {"annotations": {"changed": "yes"}}}}}))
+        .merge(&set, &json!({"spec": {"minReadySeconds": 5}}))
         .await;
     let flags = ["--existing-resource-policy", "recreate"];
     let first = uid(case.a(), &set).await;
