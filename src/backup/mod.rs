@@ -91,6 +91,7 @@ pub async fn run(
     let ended = async {
         tokio::select! {
             lost = attempt.keep() => lost.into(),
+            never = cluster.tell_waits(progress) => match never {},
             () = stop => BackupError::Stopped { name: request.name.clone() },
         }
     };

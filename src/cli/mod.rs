@@ -91,6 +91,9 @@ pub struct Global {
     /// The namespace of Ark's own objects and its server
     #[arg(short, long, global = true, value_name = "NAME", default_value = DEFAULT_NAMESPACE, value_parser = namespace)]
     namespace: String,
+    /// How long to wait for an API server that does not answer any more [default: 5m]
+    #[arg(long, global = true, value_name = "DURATION", env = "ARK_PATIENCE", hide_env_values = true, value_parser = patience)]
+    patience: Option<std::time::Duration>,
     /// The output format
     #[arg(short, long, global = true, value_enum, default_value = "table", value_name = "FORMAT")]
     output: Format,
@@ -147,6 +150,11 @@ fn namespace(text: &str) -> Result<String, String> {
     Err("a namespace has up to 63 of a-z, 0-9 and `-`, the first and last no `-`".to_owned())
 }
 
+/// A duration as people write it: `90s`, `10m`.
+fn patience(text: &str) -> Result<std::time::Duration, String> {
+    humantime::parse_duration(text).map_err(|error| format!("{error}; write it as 90s, 10m or 1h"))
+}
+
 impl Global {
     /// Connects to the cluster that the options name.
     async fn cluster(&self) -> Result<Cluster, Failure> {
@@ -162,6 +170,7 @@ impl Global {
         ConnectOptions {
             kubeconfig: self.kubeconfig.clone(),
             context: self.context.clone(),
+            away_within: self.patience,
             ..ConnectOptions::default()
         }
     }

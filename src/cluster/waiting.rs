@@ -1,13 +1,17 @@
 //! What is waited for, by name: for whoever shows the progress of a run.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::Cluster;
+use crate::model::Progress;
 
+/// How often a run's progress is told.
+const TELL_EVERY: Duration = Duration::from_secs(1);
 /// What is over sooner is nothing to tell a person.
 const WORTH_TELLING: Duration = Duration::from_secs(1);
 /// More would not fit a line; the others are counted.
@@ -85,5 +89,20 @@ impl Cluster {
             more => told.push(format!("{more} more")),
         }
         told
+    }
+}
+impl Cluster {
+    /// Tells a run's progress, and the log, what the cluster is waited for, as long as the run goes on.
+    pub async fn tell_waits(&self, progress: &Progress) -> Infallible {
+        let mut told = Vec::new();
+        loop {
+            let waiting = self.waiting();
+            if waiting != told {
+                tracing::info!(waiting = waiting.join("; "), "what the run waits for");
+                told.clone_from(&waiting);
+            }
+            progress.wait_for(waiting);
+            tokio::time::sleep(TELL_EVERY).await;
+        }
     }
 }

@@ -34,7 +34,6 @@ mod work;
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::time::Duration;
 
 pub use error::RestoreError;
 pub use outcome::{Act, Action, Preview, RestoreOutcome};
@@ -49,9 +48,6 @@ use crate::model::{BackupName, Progress, RestoreName};
 
 /// Items that are under way at most, where nobody says how many: how many creates, follows the API server's answers.
 pub const MOST_PARALLEL: usize = 256;
-
-/// How often the run's progress is told what is waited for.
-const TELL_EVERY: Duration = Duration::from_secs(1);
 
 /// What to restore, under which name, on whose behalf.
 #[derive(Clone, Debug)]
@@ -105,7 +101,7 @@ pub async fn run(
     let end = tokio::select! {
         end = restore(cluster, bucket, request, &mut account) => end,
         lost = keep(attempt.as_ref()) => Err(lost.into()),
-        never = tell_waits(cluster, progress) => match never {},
+        never = cluster.tell_waits(progress) => match never {},
         () = stop => Err(RestoreError::Stopped { name: request.name.clone() }),
     };
     report::close(attempt.as_ref(), request, account, began, end).await
@@ -183,19 +179,5 @@ async fn keep(attempt: Option<&Attempt>) -> BucketError {
     match attempt {
         Some(attempt) => attempt.keep().await,
         None => std::future::pending().await,
-    }
-}
-
-/// Tells the progress what the cluster is waited for, as long as the run goes on.
-async fn tell_waits(cluster: &Cluster, progress: &Progress) -> std::convert::Infallible {
-    let mut told = Vec::new();
-    loop {
-        let waiting = cluster.waiting();
-        if waiting != told {
-            tracing::info!(waiting = waiting.join("; "), "what the restore waits for");
-            told.clone_from(&waiting);
-        }
-        progress.wait_for(waiting);
-        tokio::time::sleep(TELL_EVERY).await;
     }
 }

@@ -166,11 +166,13 @@ async fn an_api_server_that_dies_on_the_way_is_code_5_and_leaves_nothing() {
     proxy.slow_down(Duration::from_millis(50));
     let kubeconfig = kubeconfig.path().to_str().expect("text");
     let arguments = ["backup", "run", "nightly", "--location", &bucket, "--kubeconfig", kubeconfig];
-    let running = Running::start(&mut lab.a.ark(arguments));
+    // It is waited for as long as somebody says; five minutes would be long for a test.
+    let running = Running::start(&mut lab.a.ark(arguments.into_iter().chain(["--patience", "15s"])));
     eventually("the claim", async || made.join("claim.json").exists().then_some(())).await;
     proxy.cut();
     let failed = ended(running).await.expect_code(5);
     assert!(failed.stderr.contains("cannot reach the API server"), "{}", failed.stderr);
+    assert!(failed.stderr.contains("waiting for the API server"), "{}", failed.stderr);
     assert!(!made.exists() || files_below(&made).is_empty(), "{:?}", files_below(&made));
 }
 

@@ -115,9 +115,7 @@ async fn making_a_stateful_set_anew_does_not_take_its_claims_along() {
     let claim = case.home("persistentvolumeclaims/data-db-0");
     let before = uid(case.a(), &claim).await;
     let set = case.home_of("apps/v1", "statefulsets/db");
-    case.a()
-        .merge(&set, &json!({"spec": {"minReadySeconds": 5}}))
-        .await;
+    case.a().merge(&set, &json!({"spec": {"minReadySeconds": 5}})).await;
     let flags = ["--existing-resource-policy", "recreate"];
     let first = uid(case.a(), &set).await;
     let restored = case.restore(case.a(), &flags, 0);
