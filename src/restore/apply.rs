@@ -92,6 +92,7 @@ impl Work<'_> {
                 Err(error) => {
                     let finding = ready.error(error.category(), causes(&error));
                     if error.passes() && chance == Chance::First {
+                        self.tried.add(id);
                         return Ok(Applied::Again(id, finding));
                     }
                     Done::failed(id, item(), finding, entry.size)
@@ -189,7 +190,7 @@ impl Work<'_> {
     }
 
     /// What follows a create: owners that wait for the item, references that it waits for, field owners, its volume.
-    async fn made(
+    pub async fn made(
         &self,
         ready: &Ready<'_>,
         uid: &str,
@@ -199,17 +200,7 @@ impl Work<'_> {
         let entry = self.source.inventory.entry(ready.entry);
         self.owners.arrived(entry.uid, uid);
         self.free_volume(ready, uid).await;
-        let given = self.give_fields_back(ready, uid, version).await;
-        let (version, finding) = match given {
-            Ok(version) => (version, None),
-            Err(error) => {
-                let message = format!(
-                    "it was restored, but who owns its fields could not be given back, so that the next server-side apply may meet a conflict with `ark`: {}",
-                    causes(&error)
-                );
-                (None, Some(ready.warning(error.category(), message)))
-            }
-        };
+        let (version, finding) = self.give_fields_back(ready, uid, version).await;
         let link = Link {
             entry: ready.entry,
             target: ready.target.clone(),
@@ -224,8 +215,26 @@ impl Work<'_> {
     }
 
     /// Notes who owned which fields, so that server-side applies go on as if there had been no restore. Returns the item's
-    /// resourceVersion after that.
-    async fn give_fields_back(
+    /// resourceVersion after that, where it is known, and what went wrong.
+    pub async fn give_fields_back(
+        &self,
+        ready: &Ready<'_>,
+        uid: &str,
+        version: &str,
+    ) -> (Option<String>, Option<Finding>) {
+        match self.write_field_owners(ready, uid, version).await {
+            Ok(version) => (version, None),
+            Err(error) => {
+                let message = format!(
+                    "it was restored, but who owns its fields could not be given back, so that the next server-side apply may meet a conflict with `ark`: {}",
+                    causes(&error)
+                );
+                (None, Some(ready.warning(error.category(), message)))
+            }
+        }
+    }
+
+    async fn write_field_owners(
         &self,
         ready: &Ready<'_>,
         uid: &str,

@@ -50,10 +50,10 @@ impl Work<'_> {
         let Some(volume) = ready.body["spec"]["volumeName"].as_str().filter(|name| !name.is_empty()) else {
             return;
         };
-        if let Some(old) = self.volumes.held.get(volume).filter(|old| *old != uid) {
-            if let Err(error) = self.free(volume, old).await {
-                tracing::debug!(%error, volume, "the volume was not freed");
-            }
+        if let Some(old) = self.volumes.held.get(volume).filter(|old| *old != uid)
+            && let Err(error) = self.free(volume, old).await
+        {
+            tracing::debug!(%error, volume, "the volume was not freed");
         }
         let (entry, namespace, name) = (ready.entry, namespace.clone(), ready.target.name.clone());
         self.claimed.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(Claimed {

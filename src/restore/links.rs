@@ -326,14 +326,11 @@ mod tests {
 
     #[test]
     fn references_are_added_and_an_earlier_life_of_an_owner_is_replaced() {
-        let (one, other) = (reference("a", "1", true), reference("b", "2", false));
-        assert_eq!(merge(&[], std::slice::from_ref(&one)), [one.clone()]);
-        assert_eq!(
-            merge(std::slice::from_ref(&one), &[one.clone(), other.clone()]),
-            [one.clone(), other.clone()]
-        );
-        let renewed = reference("a", "9", true);
-        assert_eq!(merge(&[one.clone(), other.clone()], std::slice::from_ref(&renewed)), [renewed, other]);
+        let (one, other) = ([reference("a", "1", true)], [reference("b", "2", false)]);
+        let (both, renewed) = ([one.clone(), other.clone()].concat(), [reference("a", "9", true)]);
+        assert_eq!(merge(&[], &one), one);
+        assert_eq!(merge(&one, &both), both);
+        assert_eq!(merge(&both, &renewed), [renewed.clone(), other].concat());
     }
 
     #[test]

@@ -14,6 +14,7 @@ use super::links::Link;
 use super::outcome::Action;
 use super::prepare::Ready;
 use super::rewrite::{Owner, OwnerView};
+use super::select::Standing;
 use super::work::Work;
 use crate::cluster::{Bound, ClusterError, Propagation};
 use crate::model::traits::adopts;
@@ -47,9 +48,11 @@ impl Work<'_> {
         let verdict = self.judge(ready, live);
         let differs = || Some(format!("differs in {}", live.difference.describe()));
         let met = match verdict {
+            // What follows a create may not have followed.
             Verdict::Restored => {
                 let why = "an earlier attempt of this restore made it";
-                Met::Done(Action::Create, Some(why.to_owned()), Vec::new())
+                let findings = self.made(ready, &live.uid, &live.version, Some(live)).await;
+                return Ok(Met::Done(Action::Create, Some(why.to_owned()), findings.into_iter().collect()));
             }
             Verdict::Unchanged => Met::Done(Action::Skip(SkipReason::Unchanged), None, Vec::new()),
             Verdict::Leave(_) => {
@@ -69,6 +72,9 @@ impl Work<'_> {
 
     /// Puts down that the item was there, for owners that have not come by now.
     fn meet_owners(&self, ready: &Ready<'_>, live: &Live) {
+        if self.source.inventory.entry(ready.entry).standing == Standing::IfNeeded {
+            return;
+        }
         let link = Link {
             entry: ready.entry,
             target: ready.target.clone(),
@@ -76,7 +82,7 @@ impl Work<'_> {
             version: live.version.clone(),
             references: references(&live.object),
             awaited: ready.awaited.clone(),
-            met: !live.restored,
+            met: true,
         };
         self.links.add(link, None);
     }
@@ -94,6 +100,7 @@ impl Work<'_> {
         };
         let mut findings = self.lost(ready, &written.warnings);
         findings.extend(self.restore_status(ready).await);
+        findings.extend(self.give_fields_back(ready, &written.uid, &written.resource_version).await.1);
         let now = self.look(ready).await?;
         if let Some(now) = &now {
             self.meet_owners(ready, now);
@@ -135,7 +142,8 @@ impl Work<'_> {
             let object: Value = serde_json::from_slice(&body).unwrap_or_default();
             let text =
                 |key: &str| object.get("metadata").and_then(|data| data.get(key)).and_then(Value::as_str);
-            let restored = self.earlier.as_ref().is_some_and(|earlier| earlier.made(&labels(&object)));
+            let begun = self.attempt > 1 || self.tried.has(ready.entry);
+            let restored = begun && self.earlier.made(&labels(&object));
             let (uid, version) =
                 (text("uid").unwrap_or_default(), text("resourceVersion").unwrap_or_default());
             let wanted = is_default_account(target).then(|| merge_account(&ready.body, &object));

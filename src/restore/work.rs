@@ -9,6 +9,7 @@ use super::account::Account;
 use super::binding::Claimed;
 use super::error::RestoreError;
 use super::existing::Earlier;
+use super::inventory::EntryId;
 use super::kinds::{Kinds, Served};
 use super::links::Links;
 use super::owners::Owners;
@@ -61,8 +62,12 @@ pub struct Work<'a> {
     pub parallel: usize,
     /// How many creates are under way at once.
     pub pace: Pace,
-    /// What an earlier attempt made; none in a first one.
-    pub earlier: Option<Earlier>,
+    /// How what this restore made is told.
+    pub earlier: Earlier,
+    /// Which attempt this is, from 1.
+    pub attempt: u32,
+    /// Items that were tried before in this attempt, and may have been made without an answer.
+    pub tried: Tried,
     status_kinds: Vec<bool>,
 }
 
@@ -79,6 +84,22 @@ impl MadeNamespaces {
     /// Whether this restore made the namespace.
     pub fn has(&self, name: &str) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(name)
+    }
+}
+
+/// Items that were tried before.
+#[derive(Debug, Default)]
+pub struct Tried(Mutex<HashSet<EntryId>>);
+
+impl Tried {
+    /// Notes one.
+    pub fn add(&self, id: EntryId) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
+    }
+
+    /// Whether the item was tried before.
+    pub fn has(&self, id: EntryId) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&id)
     }
 }
 
@@ -160,7 +181,9 @@ impl<'a> Work<'a> {
             made_namespaces: MadeNamespaces::default(),
             parallel,
             pace: cluster.pace(parallel),
-            earlier: (request.attempt > 1).then(|| Earlier::new(request.name.as_str(), source.name.as_str())),
+            earlier: Earlier::new(request.name.as_str(), source.name.as_str()),
+            attempt: request.attempt,
+            tried: Tried::default(),
             status_kinds: status_kinds(spec, &source),
             plan,
             source,

@@ -13,11 +13,11 @@
 {{- define "ark.rules.restore" -}}
 # A restore makes whatever the backup holds, in namespaces that may not exist yet: so it takes a ClusterRole,
 # and `*` since kinds are known only when it runs (definitions and their custom resources come back in one
-# restore). `patch` is server-side apply for existingResourcePolicy Update and the status of restoreStatus,
-# `delete` is for Recreate. No `update`, no `deletecollection`, no `impersonate`.
+# restore). `update` is for existingResourcePolicy Update; `patch` links owners, gives field owners back, frees
+# volumes and writes the status of restoreStatus; `delete` is for Recreate. No `deletecollection`, no `impersonate`.
 - apiGroups: ["*"]
   resources: ["*"]
-  verbs: ["create", "patch", "delete"]
+  verbs: ["create", "update", "patch", "delete"]
 # Owner references are pointed at the new owner. Where the admission plugin OwnerReferencesPermissionEnforcement
 # is on (OpenShift), one that blocks the owner's deletion takes the right to update the owner's finalizers.
 - apiGroups: ["*"]

@@ -54,11 +54,11 @@ pub const RESTORE: Role = Role {
         Rule {
             reason: "A restore makes whatever the backup holds, in namespaces that may not exist yet: so it takes a ClusterRole, and \
                      `*` since kinds are known only when it runs (definitions and their custom resources come back in one restore). \
-                     `patch` is server-side apply for existingResourcePolicy Update and the status of restoreStatus, `delete` is for \
-                     Recreate. No `update`, no `deletecollection`, no `impersonate`.",
+                     `update` is for existingResourcePolicy Update; `patch` links owners, gives field owners back, frees volumes and \
+                     writes the status of restoreStatus; `delete` is for Recreate. No `deletecollection`, no `impersonate`.",
             groups: &["*"],
             resources: &["*"],
-            verbs: &["create", "patch", "delete"],
+            verbs: &["create", "update", "patch", "delete"],
         },
         Rule {
             reason: "Owner references are pointed at the new owner. Where the admission plugin OwnerReferencesPermissionEnforcement \

@@ -163,7 +163,7 @@ async fn an_operator_that_reacts_at_once_finds_the_stored_password_and_the_store
         assert_eq!(claim["metadata"]["labels"]["tier"], "gold", "the operator was faster");
         let widget = uid(cluster, &case.home_of(&format!("{group}/v1"), "widgets/app")).await;
         for path in ["secrets/app-credentials", "persistentvolumeclaims/app-data"] {
-            assert_eq!(owners(cluster, &case.home(path)).await, [widget.clone()], "{path}");
+            assert_eq!(owners(cluster, &case.home(path)).await, std::slice::from_ref(&widget), "{path}");
         }
         assert_eq!(operator.made(), 0);
         assert_eq!(count(&restored, "warnings"), 0, "{restored}");

@@ -49,7 +49,7 @@ async fn a_snapshot_comes_back_with_what_it_holds_or_not_at_all() {
             assert_eq!(snapshot["spec"]["source"], json!({"volumeSnapshotContentName": name}));
         }
         (None, None) => {
-            assert!(restored.said.contains("monday") && restored.said.contains(&name), "{}", restored.said)
+            assert!(restored.said.contains("monday") && restored.said.contains(&name), "{}", restored.said);
         }
         half => panic!("one without the other: {half:?}\n{}\n{}", restored.said, again.said),
     }

@@ -189,7 +189,7 @@ impl State {
             match &self.way {
                 Way::Plain(server) => plain(&mut client, server, &request, &act).await?,
                 Way::Cluster(servers, _) => {
-                    through_client(&mut client, &servers[side], request, &act).await?
+                    through_client(&mut client, &servers[side], request, &act).await?;
                 }
             }
             if matches!(act, Act::After(_) | Act::Cut) {
