@@ -1,57 +1,136 @@
-//! Helm's record of a release says inside in which namespace the release is, and a mapping does not reach it. Pure.
+//! Helm's record of a release says inside, compressed, in which namespaces the release is: those are mapped too. Pure.
+//!
+//! With the old names `helm upgrade` and `helm uninstall` of the restored release would change what is in the old
+//! namespace. The payload is whatever the backup holds: parts of its text are replaced and no tree is built of it, so that
+//! memory stays within a few times [`LARGEST`].
 
+use std::io::{Read, Write};
+
+use flate2::Compression;
+use flate2::read::MultiGzDecoder;
+use flate2::write::GzEncoder;
+use k8s_openapi::ByteString;
+use serde::Deserialize;
+use serde::de::value::{Error, StrDeserializer};
 use serde_json::Value;
 
 use super::namespaces::NamespaceMap;
 use super::shape;
 use crate::model::Kind;
 
+mod manifest;
+mod payload;
+
 /// How the name of such a record begins, a Secret or a ConfigMap.
 const RECORD: &str = "sh.helm.release.v1.";
+/// The type of such a Secret.
+const RECORD_TYPE: &str = "helm.sh/release.v1";
+/// Where in the item the payload is.
+const PAYLOAD: [&str; 2] = ["data", "release"];
+/// Bytes of a payload at most, before and after the mapping. Helm's own are a few MiB: etcd takes 1 MiB of them compressed.
+const LARGEST: usize = 64 << 20;
 
-/// Warns of the record that Helm goes on from; older ones only tell of the past. `item` is mapped already.
+/// A payload with its namespaces mapped.
+struct Mapped {
+    /// The new payload; None when nothing in it changes.
+    payload: Option<String>,
+    /// A namespace that is mapped and that the values of the release name.
+    in_values: Option<String>,
+}
+
+/// Maps what the record says. `item` is mapped already; `in_backup` is the namespace in which the backup has it.
 pub(super) fn rewrite(
     kind: &Kind,
     in_backup: Option<&str>,
-    item: &Value,
+    item: &mut Value,
     map: &NamespaceMap,
     warnings: &mut Vec<String>,
 ) {
-    let Some(namespace) = in_backup.filter(|namespace| map.map(namespace) != *namespace) else { return };
+    if map.is_empty() || !is_record(kind, item) {
+        return;
+    }
+    // The API server shows what a Secret holds in base64, and Helm's text is base64 already.
+    let layers = if kind.as_str() == "secrets" { 2 } else { 1 };
+    let payload = shape::text(item, &PAYLOAD).ok_or("it is not there");
+    let mapped = payload.and_then(|payload| map_payload(payload, layers, map));
     let label = |key: &str| shape::text(item, &["metadata", "labels", key]);
-    let is_record = matches!(kind.as_str(), "secrets" | "configmaps")
+    let release = label("name").unwrap_or("?");
+    match &mapped {
+        // Helm goes on from the values of the newest record; older ones only tell of the past.
+        Ok(Mapped { in_values: Some(old), .. }) if label("status") != Some("superseded") => {
+            let new = map.map(old);
+            warnings.push(format!(
+                "it is Helm's record of the release `{release}`, and the values in it name the namespace `{old}`, which was not changed: give the next `helm upgrade` values that name `{new}`"
+            ));
+        }
+        Ok(_) => {}
+        Err(why) => {
+            if let Some(old) = in_backup.filter(|old| map.map(old) != *old) {
+                let new = map.map(old);
+                warnings.push(format!(
+                    "it is Helm's record of the release `{release}`, whose payload was not read ({why}) and still says that the release is in the namespace `{old}`: `helm upgrade` and `helm uninstall` in `{new}` would change what is in `{old}`; delete Helm's records of it in `{new}` and run `helm upgrade --install --take-ownership`"
+                ));
+            }
+        }
+    }
+    if let Ok(Mapped { payload: Some(payload), .. }) = mapped
+        && let Some(place) = shape::at_mut(item, &PAYLOAD)
+    {
+        *place = Value::String(payload);
+    }
+}
+
+fn is_record(kind: &Kind, item: &Value) -> bool {
+    matches!(kind.as_str(), "secrets" | "configmaps")
         && shape::text(item, &["metadata", "name"]).is_some_and(|name| name.starts_with(RECORD))
-        && label("owner") == Some("helm");
-    if is_record && label("status") != Some("superseded") {
-        let (release, target) = (label("name").unwrap_or("?"), map.map(namespace));
-        warnings.push(format!(
-            "it is Helm's record of the release `{release}` and says inside, compressed, that the release is in the namespace `{namespace}`, which was not changed: the next `helm upgrade` in `{target}` still takes `{namespace}` for .Release.Namespace; delete Helm's records of it there and run `helm upgrade --install --take-ownership`"
-        ));
+        && (shape::text(item, &["type"]) == Some(RECORD_TYPE)
+            || shape::text(item, &["metadata", "labels", "owner"]) == Some("helm"))
+}
+
+/// Maps a payload that is in so many layers of base64, or says why it cannot be read.
+fn map_payload(payload: &str, layers: usize, map: &NamespaceMap) -> Result<Mapped, &'static str> {
+    let (json, in_values) = payload::map(&unpack(payload, layers)?, map)?;
+    let payload = json.map(|json| pack(&json, layers)).transpose()?;
+    Ok(Mapped { payload, in_values })
+}
+
+/// The JSON of a payload.
+fn unpack(payload: &str, layers: usize) -> Result<String, &'static str> {
+    let mut bytes = from_base64(payload)?;
+    for _ in 1..layers {
+        bytes = from_base64(str::from_utf8(&bytes).map_err(|_| "it is not base64")?)?;
+    }
+    let mut json = Vec::new();
+    let bound = LARGEST as u64 + 1;
+    MultiGzDecoder::new(&*bytes).take(bound).read_to_end(&mut json).map_err(|_| "it is not gzip")?;
+    if json.len() > LARGEST {
+        return Err(payload::TOO_LARGE);
+    }
+    String::from_utf8(json).map_err(|_| payload::NOT_A_RELEASE)
+}
+
+/// The payload of a JSON: gzip and base64, as Helm writes it and nothing of the time, so that a second restore makes the same.
+fn pack(json: &str, layers: usize) -> Result<String, &'static str> {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+    let bytes = gzip.write_all(json.as_bytes()).and_then(|()| gzip.finish());
+    let mut bytes = bytes.map_err(|_| "it cannot be compressed")?;
+    for _ in 1..layers {
+        bytes = to_base64(bytes)?.into_bytes();
+    }
+    to_base64(bytes)
+}
+
+fn from_base64(text: &str) -> Result<Vec<u8>, &'static str> {
+    let bytes = ByteString::deserialize(StrDeserializer::<Error>::new(text));
+    bytes.map(|bytes| bytes.0).map_err(|_| "it is not base64")
+}
+
+fn to_base64(bytes: Vec<u8>) -> Result<String, &'static str> {
+    match serde_json::to_value(ByteString(bytes)) {
+        Ok(Value::String(text)) => Ok(text),
+        _ => Err("it cannot be written as base64"),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn a_mapped_release_is_told_once() {
-        let map = NamespaceMap::new(&BTreeMap::from([("shop".to_owned(), "copy".to_owned())]));
-        let record = |name: &str, status: &str| json!({"metadata": {"name": name, "labels": {"owner": "helm", "name": "web", "status": status}}});
-        for (kind, namespace, item, told) in [
-            ("secrets", "shop", record("sh.helm.release.v1.web.v3", "deployed"), 1),
-            ("configmaps", "shop", record("sh.helm.release.v1.web.v3", "failed"), 1),
-            ("secrets", "shop", record("sh.helm.release.v1.web.v2", "superseded"), 0),
-            ("secrets", "other", record("sh.helm.release.v1.web.v3", "deployed"), 0),
-            ("secrets", "shop", record("web", "deployed"), 0),
-            ("widgets.example.com", "shop", record("sh.helm.release.v1.web.v3", "deployed"), 0),
-        ] {
-            let mut warnings = Vec::new();
-            rewrite(&Kind::parse(kind), Some(namespace), &item, &map, &mut warnings);
-            assert_eq!(warnings.len(), told, "{kind} {namespace} {item}: {warnings:?}");
-        }
-    }
-}
+mod tests;
