@@ -14,7 +14,8 @@
 # A restore makes whatever the backup holds, in namespaces that may not exist yet: so it takes a ClusterRole,
 # and `*` since kinds are known only when it runs (definitions and their custom resources come back in one
 # restore). `update` is for existingResourcePolicy Update; `patch` links owners, gives field owners back, frees
-# volumes and writes the status of restoreStatus; `delete` is for Recreate. No `deletecollection`, no `impersonate`.
+# volumes and writes the status of restoreStatus; `delete` is for Recreate. No `deletecollection`, no
+# `impersonate`.
 - apiGroups: ["*"]
   resources: ["*"]
   verbs: ["create", "update", "patch", "delete"]
