@@ -23,6 +23,9 @@ use crate::model::{Category, Finding, NAMESPACES, SkipReason, causes};
 /// Tries at one item when it comes and goes under our hands.
 const TRIES: usize = 3;
 
+/// Tries at one item that others change between a look and a write.
+const MOST_TRIES: usize = 10;
+
 /// Tries to give the field owners back while others change the item.
 const TRIES_AT_OWNERS: usize = 3;
 
@@ -118,8 +121,15 @@ impl Work<'_> {
         let mut tries = 0;
         let (action, reason, mut findings) = loop {
             tries += 1;
-            match self.create_or_meet(ready, permit, tries == TRIES).await? {
+            match self.create_or_meet(ready, permit, tries >= TRIES).await? {
                 Met::Done(action, reason, findings) => break (action, reason, findings),
+                Met::TryAgain if tries >= MOST_TRIES => {
+                    let why =
+                        format!("somebody changed it each of the {tries} times that it was to be changed");
+                    let message = format!("{why}; stop what changes it, and run the restore again");
+                    let finding = ready.error(Category::Conflict, message);
+                    break (Action::Fail, Some(why), vec![finding]);
+                }
                 Met::TryAgain => {}
             }
         };

@@ -93,7 +93,8 @@ async fn a_run_on_s3_that_gives_up_leaves_nothing() {
     let lab = Lab::get().await;
     let bucket = bucket(&lab.bucket()).await;
     let attempt = bucket.claim_backup(&name(), &Claim::new("run", "cluster", "test")).await.expect("free");
-    attempt.put(Part::Log, Bytes::from_static(b"log")).await.expect("writable");
+    let log = zstd::encode_all(&b"{}\n"[..], 1).expect("in memory");
+    attempt.put(Part::Log, Bytes::from(log)).await.expect("writable");
     let mut upload = attempt.upload(Part::Tarball).await.expect("writable");
     upload.write(Bytes::from(vec![7; LARGE])).await.expect("writable");
     upload.abort().await;
