@@ -29,8 +29,9 @@ const NAMESPACES_QUIET: Duration = Duration::from_secs(60);
 /// A namespace that is being deleted is waited for so long before the others go on without it.
 const NAMESPACE_GONE_SOON: Duration = Duration::from_secs(10);
 
-/// And so long in all: deleting what it holds takes its time, and what hangs longer hangs for ever, mostly.
-const NAMESPACE_GONE_WITHIN: Duration = Duration::from_secs(120);
+/// And at the end as long as what it says of itself changes within this: deleting what it holds takes its time, and what says
+/// the same for so long hangs.
+const NAMESPACE_QUIET: Duration = Duration::from_secs(60);
 
 /// No wait is longer than this, whatever progress there is; Velero gives a namespace as long.
 const MOST: Duration = Duration::from_secs(600);
@@ -149,9 +150,8 @@ impl Work<'_> {
         account: &mut Account<'_>,
     ) -> Result<(), RestoreError> {
         account.stage("waiting for namespaces to be deleted, so that they can be restored");
-        let bound = Bound::new(NAMESPACE_GONE_WITHIN, MOST);
         let waits = late.into_iter().map(async |home: Home| {
-            let gone = self.namespace_gone(&home.0, &bound).await;
+            let gone = self.namespace_gone_at_last(&home.0).await;
             (home, gone)
         });
         let waited: Vec<_> = stream::iter(waits).buffer_unordered(self.parallel).collect().await;
@@ -174,6 +174,19 @@ impl Work<'_> {
             }
         }
         self.settle_namespaces(ready, account).await
+    }
+
+    /// Waits while the deletion of a namespace goes on, which shows in what the namespace says of what is left in it.
+    async fn namespace_gone_at_last(&self, name: &str) -> Result<(), ClusterError> {
+        let (began, mut said) = (tokio::time::Instant::now(), String::new());
+        loop {
+            match self.namespace_gone(name, &Bound::new(NAMESPACE_QUIET, NAMESPACE_QUIET)).await {
+                Err(ClusterError::NotReady { last, .. }) if last != said && began.elapsed() < MOST => {
+                    said = last
+                }
+                ended => return ended,
+            }
+        }
     }
 
     /// Waits while a namespace is being deleted; one that is not is fine, there or not.
