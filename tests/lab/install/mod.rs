@@ -2,7 +2,7 @@
 //! which they grant suffice for all that a server does.
 
 mod access;
-mod manifests;
+pub mod manifests;
 mod samples;
 
 use serde_json::{Value, json};

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::scope::connect_when_served;
 use super::{destroy, read, restore, restored};
 use crate::backup::back_up;
+use crate::install::manifests::helm;
 use crate::support::{Cluster, Lab, TestNamespace, unique};
 
 const APPLY: &str = "application/apply-patch+yaml";
@@ -190,4 +191,41 @@ async fn definitions_from_the_time_of_v1beta1_are_taken_by_v1_and_keep_every_fie
     let made = lab.b.create(&list, &object).await;
     assert_eq!((&made["spec"], &made["outside"]), (&object["spec"], &object["outside"]));
     lab.b.delete(&format!("{definitions}/gadgets.{group}")).await;
+}
+
+#[tokio::test]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn helm_finds_a_mapped_release_in_its_new_namespace_and_leaves_the_old_one_alone() {
+    let lab = Lab::get().await;
+    let bucket = lab.bucket();
+    let (old, new) =
+        (TestNamespace::create(&lab.a, "release").await, TestNamespace::reserve(&lab.a, "mapped"));
+    let chart = tempfile::tempdir().expect("a folder");
+    let template =
+        "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: web\n  namespace: {{ .Release.Namespace }}\n";
+    std::fs::create_dir(chart.path().join("templates")).expect("a folder");
+    std::fs::write(chart.path().join("templates/web.yaml"), template).expect("written");
+    std::fs::write(chart.path().join("Chart.yaml"), "apiVersion: v2\nname: web\nversion: 1.0.0\n")
+        .expect("written");
+    let (chart, kubeconfig) = (chart.path().display().to_string(), lab.a.kubeconfig.display().to_string());
+    let helm_in = |namespace: &TestNamespace, arguments: &[&str]| {
+        helm(&[arguments, &["--kubeconfig", &kubeconfig, "--namespace", &namespace.name]].concat())
+    };
+    helm_in(&old, &["install", "web", &chart]);
+    back_up(&lab.a, &bucket, "release", &["--include-namespaces", &old.name], 0);
+    let mapping = format!("{}:{}", old.name, new.name);
+    let status = restored(&lab.a, &bucket, "release", &["--namespace-mappings", &mapping], 0);
+    assert_eq!(status["warnings"], json!(0), "{status}");
+
+    let listed: Value = serde_json::from_str(&helm_in(&new, &["list", "-o", "json"])).expect("JSON");
+    assert_eq!((&listed[0]["name"], &listed[0]["namespace"]), (&json!("web"), &json!(new.name)), "{listed}");
+    let manifest = helm_in(&new, &["get", "manifest", "web"]);
+    assert!(
+        manifest.contains(&format!("namespace: {}\n", new.name)) && !manifest.contains(&old.name),
+        "{manifest}"
+    );
+    helm_in(&new, &["upgrade", "web", &chart]);
+    helm_in(&new, &["uninstall", "web"]);
+    assert_eq!(read(&lab.a, &new.name, "configmaps", "web").await, None);
+    assert!(read(&lab.a, &old.name, "configmaps", "web").await.is_some(), "the old release is whole");
 }
