@@ -44,22 +44,6 @@ async fn lose_claims(case: &Case) {
 
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
-async fn a_claim_that_its_volume_does_not_fit_is_an_error_and_the_others_are_bound() {
-    let case = released().await;
-    lose_claims(&case).await;
-    case.a().merge(&volume(&case, "a"), &json!({"spec": {"capacity": {"storage": "1Mi"}}})).await;
-    let restored = case.restore(case.a(), &[], 3);
-    let told = format!(
-        "persistentvolumeclaims {}/a: it was restored for its volume, and is not bound to it",
-        case.id
-    );
-    assert!(restored.said.contains(&told), "{}", restored.said);
-    assert_eq!(count(&restored.status, "errors"), 1, "{}", restored.said);
-    bound(case.a(), &case.home("persistentvolumeclaims/b")).await;
-}
-
-#[tokio::test]
-#[ignore = "needs the lab: run hack/test.sh"]
 async fn a_released_volume_is_bound_again_by_the_claim_that_comes_back() {
     let case = released().await;
     for flags in
