@@ -182,7 +182,7 @@ impl Work<'_> {
         loop {
             match self.namespace_gone(name, &Bound::new(NAMESPACE_QUIET, NAMESPACE_QUIET)).await {
                 Err(ClusterError::NotReady { last, .. }) if last != said && began.elapsed() < MOST => {
-                    said = last
+                    said = last;
                 }
                 ended => return ended,
             }

@@ -1,6 +1,6 @@
 //! What Ark knows of each kind of Kubernetes, a row a kind: when it comes back, who makes its items again, what hangs on them. Pure.
 //!
-//! [`table`] is the one place where kinds are told apart; a kind without a row is an ordinary one ([`ORDINARY`]).
+//! `table` is the one place where kinds are told apart; a kind without a row is an ordinary one ([`ORDINARY`]).
 
 mod order;
 mod table;
