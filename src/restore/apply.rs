@@ -197,7 +197,7 @@ impl Work<'_> {
         *permit = None;
         let Written { uid, resource_version, warnings } = made;
         if ready.target.kind.as_str() == NAMESPACES {
-            self.made_namespaces.add(&ready.target.name);
+            self.made_namespaces.add(ready.target.name.clone());
         }
         let mut findings = self.lost(ready, &warnings);
         findings.extend(self.made(ready, &uid, &resource_version, None).await);

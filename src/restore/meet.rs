@@ -51,7 +51,7 @@ impl Work<'_> {
             // What follows a create may not have followed.
             Verdict::Restored => {
                 if ready.target.kind.as_str() == NAMESPACES {
-                    self.made_namespaces.add(&ready.target.name);
+                    self.made_namespaces.add(ready.target.name.clone());
                 }
                 let why = "an earlier attempt of this restore made it";
                 let findings = self.made(ready, &live.uid, &live.version, Some(live)).await;
@@ -145,7 +145,7 @@ impl Work<'_> {
             let object: Value = serde_json::from_slice(&body).unwrap_or_default();
             let text =
                 |key: &str| object.get("metadata").and_then(|data| data.get(key)).and_then(Value::as_str);
-            let begun = self.attempt > 1 || self.tried.has(ready.entry);
+            let begun = self.attempt > 1 || self.tried.has(&ready.entry);
             let restored = begun && self.earlier.made(&labels(&object));
             let (uid, version) =
                 (text("uid").unwrap_or_default(), text("resourceVersion").unwrap_or_default());

@@ -220,7 +220,7 @@ impl Work<'_> {
             let (name, broken, done) = settled?;
             if let Some(done) = done {
                 if done.act.action == Action::Create {
-                    self.made_namespaces.add(&name);
+                    self.made_namespaces.add(name.clone());
                 }
                 account.record(done)?;
             }

@@ -2,8 +2,10 @@
 //!
 //! Opening reads the bucket and the cluster and changes neither; `preview` and `run` share it.
 
+use std::borrow::Borrow;
 use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, PoisonError};
+use std::hash::Hash;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::account::Account;
 use super::binding::Claimed;
@@ -56,8 +58,8 @@ pub struct Work<'a> {
     pub claimed: Mutex<Vec<Claimed>>,
     /// Namespaces of the cluster that cannot be had, and why.
     pub broken_namespaces: HashMap<String, Broken>,
-    /// Namespaces that this restore made.
-    pub made_namespaces: MadeNamespaces,
+    /// Namespaces that this restore made: what controllers put there is brought into line.
+    pub made_namespaces: Noted<String>,
     /// Items that are under way at most.
     pub parallel: usize,
     /// How many creates are under way at once.
@@ -67,39 +69,36 @@ pub struct Work<'a> {
     /// Which attempt this is, from 1.
     pub attempt: u32,
     /// Items that were tried before in this attempt, and may have been made without an answer.
-    pub tried: Tried,
+    pub tried: Noted<EntryId>,
     status_kinds: Vec<bool>,
 }
 
-/// Namespaces that this restore made: what controllers put there is brought into line.
-#[derive(Debug, Default)]
-pub struct MadeNamespaces(Mutex<HashSet<String>>);
+/// What items that are restored side by side note for each other.
+#[derive(Debug)]
+pub struct Noted<T>(Mutex<HashSet<T>>);
 
-impl MadeNamespaces {
-    /// Notes one.
-    pub fn add(&self, name: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
-    }
-
-    /// Whether this restore made the namespace.
-    pub fn has(&self, name: &str) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(name)
+impl<T> Default for Noted<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
     }
 }
 
-/// Items that were tried before.
-#[derive(Debug, Default)]
-pub struct Tried(Mutex<HashSet<EntryId>>);
-
-impl Tried {
+impl<T: Eq + Hash> Noted<T> {
     /// Notes one.
-    pub fn add(&self, id: EntryId) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
+    pub fn add(&self, one: T) {
+        self.lock().insert(one);
     }
 
-    /// Whether the item was tried before.
-    pub fn has(&self, id: EntryId) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&id)
+    /// Whether that one was noted.
+    pub fn has<Q: Eq + Hash + ?Sized>(&self, one: &Q) -> bool
+    where
+        T: Borrow<Q>,
+    {
+        self.lock().contains(one)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashSet<T>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -178,12 +177,12 @@ impl<'a> Work<'a> {
             links: Links::default(),
             claimed: Mutex::default(),
             broken_namespaces: HashMap::new(),
-            made_namespaces: MadeNamespaces::default(),
+            made_namespaces: Noted::default(),
             parallel,
             pace: cluster.pace(parallel),
             earlier: Earlier::new(request.name.as_str(), source.name.as_str()),
             attempt: request.attempt,
-            tried: Tried::default(),
+            tried: Noted::default(),
             status_kinds: status_kinds(spec, &source),
             plan,
             source,
