@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{BackupHooks, CompiledSelection, Duration, Filter, InvalidSpec, Timestamp, schema};
+use super::{BackupHooks, CompiledSelection, Duration, Filter, InvalidSpec, Origin, Timestamp, schema};
 
 /// What to take, how long to keep it, and where.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
@@ -106,6 +106,9 @@ pub struct BackupStatus {
     /// The cluster it was taken from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<ClusterReference>,
+    /// Which run it stands for, and whose that was; the server writes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
     /// What it consists of in the bucket, the Backup document itself aside.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub objects: Vec<StoredObject>,

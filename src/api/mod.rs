@@ -15,6 +15,7 @@ mod location;
 mod mapping;
 mod marks;
 mod modifiers;
+mod origin;
 mod requests;
 mod restore;
 mod schedule;
@@ -45,6 +46,7 @@ pub use marks::{
 pub use modifiers::{
     MergePatch, ModifierConditions, PatchOperation, PathMatch, ResourceModifier, ResourcePatch,
 };
+pub use origin::Origin;
 pub use requests::{
     DeleteBackupRequest, DeleteBackupRequestSpec, DeleteBackupRequestStatus, DeletePhase, DownloadKind,
     DownloadPhase, DownloadRequest, DownloadRequestSpec, DownloadRequestStatus, DownloadTarget,

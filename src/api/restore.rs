@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::mapping::{check_mapping, check_namespace_mapping};
-use super::{CompiledSelection, Filter, InvalidSpec, ResourceModifier, StoredObject, Timestamp, schema};
+use super::{CompiledSelection, Filter, InvalidSpec, Origin, ResourceModifier, StoredObject, Timestamp, schema};
 
 /// From which backup, which items, and how they are changed on the way.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
@@ -214,6 +214,9 @@ pub struct RestoreStatus {
     /// Who is doing it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holder: Option<String>,
+    /// Which run it stands for, and whose that was; the server writes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
     /// What its record consists of in the bucket, the Restore document itself aside.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub objects: Vec<StoredObject>,

@@ -1,0 +1,27 @@
+//! Which run a Backup or Restore stands for, and whose that run was. Pure.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Which run an object stands for. The server alone writes it, into the status, which no right to create Backups lets
+/// anybody write; of a document that came out of a bucket, it is taken as that document's claim and no more.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Origin {
+    /// The identity of the location that holds its document, as that location's `ark-location.json` says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub location: Option<String>,
+    /// The cluster that it ran in: the uid of its namespace `kube-system`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub cluster: Option<String>,
+    /// The uid that the object had in that cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub run: Option<String>,
+    /// The uid of the Schedule that made it; none when a person did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub schedule: Option<String>,
+}
