@@ -34,7 +34,7 @@ use halt::Halt;
 use pack::Packing;
 use view::View;
 
-use crate::api::{Backup, BackupSpec, CompiledSelection};
+use crate::api::{Backup, BackupSpec, CompiledSelection, Origin};
 use crate::bucket::{Attempt, Bucket, Claim};
 use crate::cluster::{Cluster, ClusterIdentity, Page};
 use crate::model::{BackupName, Progress, Results};
@@ -50,6 +50,8 @@ pub struct BackupRequest {
     pub labels: BTreeMap<String, String>,
     /// The uid of the Backup; the same for every attempt at it.
     pub uid: String,
+    /// The identity of the location and the Schedule, as far as they are known; cluster and run are those of this request.
+    pub origin: Origin,
     /// Who runs it, for whoever finds the claim: host and process.
     pub holder: String,
     /// Which cluster it is.

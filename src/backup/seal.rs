@@ -11,7 +11,7 @@ use super::pack::Packing;
 use super::view::View;
 use super::{BackupOutcome, BackupRequest};
 use crate::api::{
-    Backup, BackupPhase, BackupProgress, BackupStatus, ClusterReference, StoredObject, Timestamp,
+    Backup, BackupPhase, BackupProgress, BackupStatus, ClusterReference, Origin, StoredObject, Timestamp,
 };
 use crate::archive::{IndexHeader, IndexedKind};
 use crate::bucket::documents::{FORMAT, encode_compressed};
@@ -111,6 +111,11 @@ fn status_at(attempt: &Attempt, request: &BackupRequest, cut: &Cut) -> BackupSta
         cluster: Some(ClusterReference {
             uid: request.cluster.uid.clone(),
             version: request.cluster.version.clone(),
+        }),
+        origin: Some(Origin {
+            cluster: Some(request.cluster.uid.clone()),
+            run: Some(request.uid.clone()),
+            ..request.origin.clone()
         }),
         ..BackupStatus::default()
     }

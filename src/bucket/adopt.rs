@@ -65,8 +65,9 @@ impl Bucket {
         };
         let uid = lone.backup.metadata.uid.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
         let claim = Claim::new(uid, cluster_of(&lone).uid, holder);
+        let location = self.identity().await?.map(|location| location.id);
         let attempt = self.claim_backup(&name, &claim).await?;
-        match write(&attempt, adoption, lone, &name).await {
+        match write(&attempt, adoption, lone, &name, location).await {
             Ok(backup) => Ok(backup),
             Err(error) => {
                 if let Err(left) = attempt.discard().await {
@@ -83,6 +84,7 @@ async fn write(
     adoption: &Adoption,
     lone: Lone,
     name: &BackupName,
+    location: Option<String>,
 ) -> Result<Backup, BucketError> {
     let mut results = Results::default();
     results.add(Finding::warning(
@@ -104,7 +106,10 @@ async fn write(
         attempt.put(Part::Results, compressed(encode_compressed(&results))?).await?,
         attempt.put(Part::Log, compressed(encode_compressed(&log))?).await?,
     ];
-    let backup = document(attempt, lone, name, objects, results.warnings);
+    let mut backup = document(attempt, lone, name, objects, results.warnings);
+    if let Some(origin) = backup.status.as_mut().and_then(|status| status.origin.as_mut()) {
+        origin.location = location; // here it lies now, wherever it was made
+    }
     attempt.commit(&backup).await?;
     Ok(backup)
 }

@@ -8,6 +8,7 @@ use crate::model::{Category, InvalidName};
 use crate::store::{InvalidKey, StoreError};
 
 use super::documents::{Claim, DEAD_AFTER_HOURS};
+use super::identity::RunIdentity;
 use super::layout::{RunKind, Writer};
 
 /// Who has a name already.
@@ -137,6 +138,36 @@ pub enum BucketError {
         /// Where.
         location: String,
     },
+    /// The name is another run's than the one that an object of the cluster stands for.
+    #[error(
+        "{kind} `{name}` in {location} is another run than {kind} `{name}` in this cluster: it was {found}, and the one here was {meant}; nothing was read or changed; the server shows the one there within its sync period (a minute, unless set otherwise): look at that one, and try again"
+    )]
+    AnotherRun {
+        /// Backup or restore.
+        kind: RunKind,
+        /// The name of both.
+        name: String,
+        /// Where the other is.
+        location: String,
+        /// The run that is there.
+        found: Box<RunIdentity>,
+        /// The run that was meant.
+        meant: Box<RunIdentity>,
+    },
+    /// A run was replaced or removed while it was read.
+    #[error(
+        "{kind} `{name}` in {location} was replaced or removed while it was read: {now}; nothing is damaged: look at what is there, and try again"
+    )]
+    Replaced {
+        /// Backup or restore.
+        kind: RunKind,
+        /// The name.
+        name: String,
+        /// Where.
+        location: String,
+        /// What is there now.
+        now: String,
+    },
     /// An object does not hold what it should.
     #[error("{key} in {location} is damaged{}: {problem}", at(*.offset))]
     Corrupt {
@@ -263,9 +294,11 @@ impl BucketError {
             | Self::AdoptedName { .. } => Category::Invalid,
             Self::NotFound { .. } | Self::File { .. } => Category::NotFound,
             Self::Incomplete { .. } => Category::NotReady,
-            Self::NameTaken { .. } | Self::ClaimLost { .. } | Self::CommittedAfterAll { .. } => {
-                Category::Conflict
-            }
+            Self::NameTaken { .. }
+            | Self::ClaimLost { .. }
+            | Self::CommittedAfterAll { .. }
+            | Self::AnotherRun { .. }
+            | Self::Replaced { .. } => Category::Conflict,
             Self::Corrupt { .. } | Self::Document { .. } => Category::Corrupt,
             Self::Archive { source, .. } | Self::DamagedFile { source, .. } => source.category(),
             Self::Foreign { .. } | Self::NewerFormat { .. } | Self::Unproven { .. } | Self::Worker { .. } => {

@@ -67,20 +67,30 @@ impl FrameReader {
     /// be had.
     ///
     /// # Errors
-    /// When the store goes on failing, or the tarball ends too early: there is no point in going on.
+    /// When the store goes on failing, the tarball ends too early, or another run has the name by now: there is no point in
+    /// going on.
     pub async fn next(&mut self) -> Result<Option<Opened>, BucketError> {
         loop {
             self.send();
             if let Some((line, bytes)) = self.landed.as_slice().first().cloned() {
-                let opened = open(&self.backup, line, bytes).await?;
+                let (number, mut frame) = open(&self.backup, line, bytes).await?;
                 self.landed.next();
-                return Ok(Some(opened));
+                if let Err(damage) = frame {
+                    match self.backup.blame(damage).await {
+                        replaced @ BucketError::Replaced { .. } => return Err(replaced),
+                        damage => frame = Err(damage),
+                    }
+                }
+                return Ok(Some((number, frame)));
             }
             let Some(flight) = self.flights.front_mut() else { return Ok(None) };
             let landed = (&mut flight.task).await;
             self.flights.pop_front();
             let worker = || BucketError::Worker { key: self.backup.keys.tarball().to_string() };
-            self.landed = landed.map_err(|_| worker())??.into_iter();
+            self.landed = match landed.map_err(|_| worker())? {
+                Ok(pieces) => pieces.into_iter(),
+                Err(error) => return Err(self.backup.blame(error).await),
+            };
         }
     }
 

@@ -17,10 +17,14 @@ impl StoredBackup {
     /// element is an error when size or hash are not what the document says.
     ///
     /// # Errors
-    /// When the index is not there or the store fails; what is wrong with a line is an element of the stream.
+    /// When the index is not there or the store fails; what is wrong with a line is an element of the stream, and so is
+    /// [`BucketError::Replaced`], when another run has the name by now.
     pub async fn index(&self) -> Result<BoxStream<'static, Result<IndexLine, BucketError>>, BucketError> {
         let key = self.keys.index();
-        let body = Resumed::open(Arc::clone(&self.bucket.store), key.clone(), None).await?;
+        let body = match Resumed::open(Arc::clone(&self.bucket.store), key.clone(), None).await {
+            Ok(body) => body,
+            Err(error) => return Err(self.blame(error.into()).await),
+        };
         let lines = Lines {
             backup: self.clone(),
             key: key.clone(),
@@ -54,6 +58,13 @@ struct Lines {
 
 impl Lines {
     async fn next(&mut self) -> Result<Option<IndexLine>, BucketError> {
+        match self.read().await {
+            Ok(line) => Ok(line),
+            Err(error) => Err(self.backup.blame(error).await),
+        }
+    }
+
+    async fn read(&mut self) -> Result<Option<IndexLine>, BucketError> {
         loop {
             if let Some(line) = self.ready.pop_front() {
                 return Ok(Some(line));

@@ -1,6 +1,8 @@
 //! What a listing alone says of the runs of a location: one pass over the keys, without a look into any object.
 
-use chrono::{DateTime, Utc};
+use std::fmt;
+
+use chrono::{DateTime, SecondsFormat, Utc};
 use futures::stream::{self, BoxStream, Stream, StreamExt as _, TryStreamExt as _};
 
 use crate::store::{Listing, ObjectInfo, ObjectKey};
@@ -30,6 +32,12 @@ pub struct Stamp {
     pub size: u64,
     /// When it was written.
     pub modified: DateTime<Utc>,
+}
+
+impl fmt::Display for Stamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.size, self.modified.to_rfc3339_opts(SecondsFormat::AutoSi, true))
+    }
 }
 
 impl ListedRun {

@@ -177,21 +177,30 @@ impl<D: RunDocument> StoredRun<D> {
     /// Warnings and errors of the run.
     ///
     /// # Errors
-    /// When they are not there, damaged, or the store fails.
+    /// When they are not there, damaged, or the store fails; [`BucketError::Replaced`] when another run has the name by now.
     pub async fn results(&self) -> Result<Results, BucketError> {
         let key = self.keys.results();
-        let bytes = self.read_part(key).await?;
+        let bytes = self.read_own_part(key).await?;
         documents::decode_compressed(&bytes).map_err(|problem| self.corrupt(key, None, problem))
     }
 
     /// The log of the run, NDJSON, decompressed as it is read.
     ///
     /// # Errors
-    /// When it is not there, damaged, or the store fails; damage inside shows while reading.
+    /// When it is not there, damaged, or the store fails; damage inside shows while reading. [`BucketError::Replaced`] when
+    /// another run has the name by now.
     pub async fn log(&self) -> Result<Box<dyn BufRead + Send>, BucketError> {
         let key = self.keys.log();
-        let bytes = self.read_part(key).await?;
+        let bytes = self.read_own_part(key).await?;
         documents::open_log(bytes).map_err(|error| self.corrupt(key, None, error.to_string()))
+    }
+
+    /// Reads a small object; one that does not fit may be another run's by now, and then that is said.
+    async fn read_own_part(&self, key: &ObjectKey) -> Result<Bytes, BucketError> {
+        match self.read_part(key).await {
+            Ok(bytes) => Ok(bytes),
+            Err(error) => Err(self.blame(error).await),
+        }
     }
 
     /// Reads a small object and compares it with what the document says of it.

@@ -3,7 +3,9 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::api::{Backup, BackupPhase, Restore, RestorePhase, StoredObject};
+use crate::api::{
+    Backup, BackupPhase, Origin, Restore, RestorePhase, StoredObject, Timestamp, synced_from,
+};
 
 use super::documents::FORMAT;
 use super::layout::{RunKeys, RunKind};
@@ -15,6 +17,21 @@ pub trait RunDocument: Serialize + DeserializeOwned + Send + Sync {
 
     /// `metadata.name`.
     fn name(&self) -> Option<&str>;
+
+    /// `metadata.uid`: of a document that of its run, of an object in a cluster its own.
+    fn run_uid(&self) -> Option<&str>;
+
+    /// Whether it is an object that a server made from a document.
+    fn is_mirror(&self) -> bool;
+
+    /// What its status says of the run that it stands for.
+    fn origin(&self) -> Option<&Origin>;
+
+    /// When the work of the run began.
+    fn began(&self) -> Option<Timestamp>;
+
+    /// When the work of the run ended.
+    fn ended(&self) -> Option<Timestamp>;
 
     /// Whether its phase is one that a run ends in after work has begun.
     fn is_final(&self) -> bool;
@@ -64,6 +81,26 @@ impl RunDocument for Backup {
         self.metadata.name.as_deref()
     }
 
+    fn run_uid(&self) -> Option<&str> {
+        self.metadata.uid.as_deref()
+    }
+
+    fn is_mirror(&self) -> bool {
+        synced_from(&self.metadata).is_some()
+    }
+
+    fn origin(&self) -> Option<&Origin> {
+        self.status.as_ref()?.origin.as_ref()
+    }
+
+    fn began(&self) -> Option<Timestamp> {
+        self.status.as_ref()?.start_timestamp
+    }
+
+    fn ended(&self) -> Option<Timestamp> {
+        self.status.as_ref()?.completion_timestamp
+    }
+
     fn is_final(&self) -> bool {
         self.status.as_ref().and_then(|status| status.phase).is_some_and(|phase| {
             matches!(phase, BackupPhase::Completed | BackupPhase::PartiallyFailed | BackupPhase::Failed)
@@ -79,7 +116,9 @@ impl RunDocument for Backup {
     }
 
     fn cluster(&self) -> Option<&str> {
-        Some(&self.status.as_ref()?.cluster.as_ref()?.uid)
+        let status = self.status.as_ref()?;
+        let recorded = status.cluster.as_ref().map(|cluster| cluster.uid.as_str());
+        recorded.or_else(|| status.origin.as_ref()?.cluster.as_deref())
     }
 
     fn objects(&self) -> &[StoredObject] {
@@ -92,6 +131,26 @@ impl RunDocument for Restore {
 
     fn name(&self) -> Option<&str> {
         self.metadata.name.as_deref()
+    }
+
+    fn run_uid(&self) -> Option<&str> {
+        self.metadata.uid.as_deref()
+    }
+
+    fn is_mirror(&self) -> bool {
+        synced_from(&self.metadata).is_some()
+    }
+
+    fn origin(&self) -> Option<&Origin> {
+        self.status.as_ref()?.origin.as_ref()
+    }
+
+    fn began(&self) -> Option<Timestamp> {
+        self.status.as_ref()?.start_timestamp
+    }
+
+    fn ended(&self) -> Option<Timestamp> {
+        self.status.as_ref()?.completion_timestamp
     }
 
     fn is_final(&self) -> bool {
@@ -109,7 +168,7 @@ impl RunDocument for Restore {
     }
 
     fn cluster(&self) -> Option<&str> {
-        None
+        self.origin()?.cluster.as_deref()
     }
 
     fn objects(&self) -> &[StoredObject] {

@@ -80,7 +80,8 @@ impl Bucket {
     /// in a body what the index says of it.
     ///
     /// # Errors
-    /// When there is no such complete backup, or when the store cannot be read; damage is in the report.
+    /// When there is no such complete backup, when the store cannot be read, or when another run has the name by now; damage
+    /// is in the report.
     pub async fn verify(
         &self,
         name: &BackupName,
@@ -100,6 +101,7 @@ impl Bucket {
         let mut walk = Walk { backup, report, on_bytes, describe, kinds: Arc::default(), items: Vec::new() };
         walk.check_siblings().await?;
         walk.check_items().await?;
+        walk.check_document().await?;
         Ok(walk.report)
     }
 }
@@ -115,6 +117,17 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
+    /// What does not fit the document that was read first is no damage when another one is there by now.
+    async fn check_document(&self) -> Result<(), BucketError> {
+        let Some(problem) = self.report.problems.first() else { return Ok(()) };
+        let (key, location) = (problem.key.clone(), self.backup.bucket.describe());
+        let found = BucketError::Corrupt { key, location, offset: None, problem: problem.message.clone() };
+        match self.backup.blame(found).await {
+            replaced @ BucketError::Replaced { .. } => Err(replaced),
+            _ => Ok(()),
+        }
+    }
+
     /// Everything that the document lists, tarball and index aside.
     async fn check_siblings(&mut self) -> Result<(), BucketError> {
         let objects = self.backup.document().objects().to_vec();

@@ -17,8 +17,9 @@ use super::handouts::{Handout, VALID_FOR};
 use super::retry::drive;
 use super::stores::Feed;
 use crate::api::{DownloadPhase, DownloadRequest, DownloadRequestStatus};
+use crate::bucket::BucketError;
 use crate::model::causes;
-use part::{Part, locate};
+use part::locate;
 
 /// How long a request is kept; whoever asked has read the answer by then.
 const KEPT_FOR: TimeDelta = TimeDelta::hours(1);
@@ -104,12 +105,17 @@ async fn answer(context: &Context, request: &DownloadRequest) -> DownloadRequest
 }
 
 async fn address(context: &Context, request: &DownloadRequest) -> Result<String, String> {
-    let Part { location, key } =
-        locate(&context.stores.backups, &context.stores.restores, &request.spec.target)?;
-    let open = context.locations.open(location.as_deref()).await.map_err(|error| causes(&error))?;
-    let store = open.bucket.store();
+    let part = locate(&context.stores.backups, &context.stores.restores, &request.spec.target)?;
+    let open = context.locations.open(part.location.as_deref()).await.map_err(|error| causes(&error))?;
+    let absent =
+        || format!("location `{}` has no {}: it was never written, or is deleted", open.name, part.key);
+    match part.check(&open.bucket).await {
+        Ok(()) => {}
+        Err(BucketError::NotFound { .. } | BucketError::Incomplete { .. }) => return Err(absent()),
+        Err(error) => return Err(causes(&error)),
+    }
+    let (store, key) = (open.bucket.store(), part.key.clone());
     if let Err(error) = store.head(&key).await {
-        let absent = || format!("location `{}` has no {key}: it was never written, or is deleted", open.name);
         return Err(if error.is_not_found() { absent() } else { causes(&error) });
     }
     if let Some(url) = store.presign(&key, VALID_FOR).await.map_err(|error| causes(&error))? {

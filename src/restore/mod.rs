@@ -41,8 +41,8 @@ pub use outcome::{Act, Action, Preview, RestoreOutcome};
 use account::Account;
 use work::Work;
 
-use crate::api::{InvalidSpec, RestoreSpec, Timestamp};
-use crate::bucket::{Attempt, Bucket, BucketError, Claim};
+use crate::api::{InvalidSpec, Origin, RestoreSpec, Timestamp};
+use crate::bucket::{Attempt, Bucket, BucketError, Claim, RunIdentity};
 use crate::cluster::{Cluster, ClusterIdentity};
 use crate::model::{BackupName, Progress, RestoreName};
 
@@ -58,10 +58,14 @@ pub struct RestoreRequest {
     pub spec: RestoreSpec,
     /// The backup, where it has been chosen already; else the specification says which, and a Schedule's newest is looked for.
     pub backup: Option<BackupName>,
+    /// The run that this backup must be, where somebody knows it; another one of its name is not restored.
+    pub source: Option<RunIdentity>,
     /// The labels of the Restore, which its document keeps.
     pub labels: BTreeMap<String, String>,
     /// The uid of the Restore; the same for every attempt at it.
     pub uid: String,
+    /// The identity of the location, as far as it is known; cluster and run are those of this request.
+    pub origin: Origin,
     /// Who runs it, for whoever finds the claim: host and process.
     pub holder: String,
     /// Which cluster it goes into.

@@ -6,7 +6,9 @@ use super::RestoreRequest;
 use super::account::Account;
 use super::error::RestoreError;
 use super::outcome::RestoreOutcome;
-use crate::api::{MAX_STATUS_FINDINGS, Restore, RestorePhase, RestoreProgress, RestoreStatus, Timestamp};
+use crate::api::{
+    MAX_STATUS_FINDINGS, Origin, Restore, RestorePhase, RestoreProgress, RestoreStatus, Timestamp,
+};
 use crate::bucket::documents::encode_compressed;
 use crate::bucket::{Attempt, Part};
 use crate::model::{Finding, Severity, causes, cut};
@@ -115,6 +117,11 @@ fn document(
         validation_errors: Vec::new(),
         attempt: Some(attempt.map_or(1, Attempt::number).max(request.attempt)),
         holder: Some(request.holder.clone()),
+        origin: Some(Origin {
+            cluster: Some(request.cluster.uid.clone()),
+            run: Some(request.uid.clone()),
+            ..request.origin.clone()
+        }),
         objects: Vec::new(),
         conditions: Vec::new(),
     });

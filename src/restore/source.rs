@@ -40,7 +40,7 @@ impl Source {
     /// Finds the backup and reads its index.
     ///
     /// # Errors
-    /// When there is no such backup, or its documents cannot be read.
+    /// When there is no such backup, it is another run than the one that is meant, or its documents cannot be read.
     pub async fn open(
         bucket: &Bucket,
         request: &RestoreRequest,
@@ -64,6 +64,9 @@ impl Source {
             }
         };
         let stored = bucket.open_backup(&name).await?;
+        if let Some(run) = &request.source {
+            stored.must_be(run)?;
+        }
         let tarball = stored.keys().tarball().to_string();
         let inventory = read_index(&stored, selection).await?;
         Ok(Self { name, inventory, passed_over, stored, tarball })

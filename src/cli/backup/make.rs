@@ -7,7 +7,7 @@ use clap::Args;
 use indicatif::{HumanBytes, HumanDuration};
 use uuid::Uuid;
 
-use crate::api::{self, BackupSpec};
+use crate::api::{self, BackupSpec, Origin};
 use crate::backup::{self, BackupOutcome, BackupRequest};
 use crate::bucket::RunKind;
 use crate::cli::failure::{Done, Failure};
@@ -53,7 +53,7 @@ pub async fn run(global: &Global, command: &RunCommand, output: &Output) -> Resu
     let cluster = global.cluster().await?;
     let identity = cluster.identity().await?;
     let bucket = command.location.bucket().await?;
-    bucket.establish_identity().await?;
+    let location = bucket.establish_identity().await?.id;
     let name = match &command.name {
         Some(name) => name.clone(),
         None => timed_name(&bucket, RunKind::Backup, "").await?,
@@ -63,6 +63,7 @@ pub async fn run(global: &Global, command: &RunCommand, output: &Output) -> Resu
         spec,
         labels: BTreeMap::new(),
         uid: Uuid::new_v4().to_string(),
+        origin: Origin { location: Some(location), ..Origin::default() },
         holder: crate::cli::holder(),
         cluster: identity,
         attempt: 1,

@@ -7,7 +7,7 @@ use clap::Args;
 use uuid::Uuid;
 
 use super::flags::RestoreArgs;
-use crate::api::RestoreSpec;
+use crate::api::{Origin, RestoreSpec};
 use crate::bucket::RunKind;
 use crate::cli::backup::elapsed;
 use crate::cli::failure::{Done, Failure};
@@ -58,6 +58,8 @@ pub async fn run(global: &Global, command: &RunCommand, output: &Output) -> Resu
     let cluster = global.cluster().await?;
     let identity = cluster.identity().await?;
     let bucket = command.location.bucket().await?;
+    // A location whose identity is lost can be restored from all the same.
+    let location = bucket.identity().await.ok().flatten();
     let name = match &command.name {
         Some(name) => name.clone(),
         None => timed_name(&bucket, RunKind::Restore, &format!("{}-", command.from_backup)).await?,
@@ -66,8 +68,10 @@ pub async fn run(global: &Global, command: &RunCommand, output: &Output) -> Resu
         name,
         spec,
         backup: None,
+        source: None,
         labels: BTreeMap::new(),
         uid: Uuid::new_v4().to_string(),
+        origin: Origin { location: location.map(|location| location.id), ..Origin::default() },
         holder: crate::cli::holder(),
         cluster: identity,
         attempt: 1,

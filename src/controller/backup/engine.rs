@@ -3,9 +3,9 @@
 use kube::ResourceExt as _;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::Backup;
+use crate::api::{Backup, Origin};
 use crate::backup::{self, BackupError, BackupRequest};
-use crate::bucket::BucketError;
+use crate::bucket::{BucketError, RunDocument as _};
 use crate::controller::context::Context;
 use crate::controller::runs::{Broken, Job};
 use crate::model::{Progress, causes};
@@ -24,6 +24,10 @@ pub async fn run(
         spec: object.spec.clone(),
         labels: object.labels().clone(),
         uid: object.uid().unwrap_or_default(),
+        origin: Origin {
+            location: Some(job.location.id.clone()),
+            ..object.origin().cloned().unwrap_or_default()
+        },
         holder: context.settings.holder.clone(),
         cluster: context.identity.clone(),
         attempt: job.attempt,

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 
-use crate::api::{Backup, BackupPhase, BackupProgress, BackupStatus, Duration, STORED, Timestamp};
+use crate::api::{Backup, BackupPhase, BackupProgress, BackupStatus, Duration, Origin, STORED, Timestamp};
 use crate::controller::runs::Change;
 use crate::telemetry::RunFigures;
 
@@ -15,11 +15,12 @@ pub fn change(status: &mut BackupStatus, change: &Change<Backup>) {
             conditions: vec![condition],
             ..before
         },
-        Change::Begin { attempt, holder, at, plan: ttl } => BackupStatus {
+        Change::Begin { attempt, holder, at, plan: ttl, origin } => BackupStatus {
             phase: Some(BackupPhase::InProgress),
             attempt: Some(attempt),
             holder: Some(holder),
             start_timestamp: Some(at),
+            origin: Some(origin.or(before.origin.unwrap_or_default())),
             expiration: expiration(at, &ttl),
             ..BackupStatus::default()
         },
@@ -31,6 +32,7 @@ pub fn change(status: &mut BackupStatus, change: &Change<Backup>) {
         Change::Refuse(errors) => BackupStatus {
             phase: Some(BackupPhase::FailedValidation),
             validation_errors: errors,
+            origin: before.origin,
             ..BackupStatus::default()
         },
         Change::Fail(why, at) => BackupStatus {
@@ -43,12 +45,16 @@ pub fn change(status: &mut BackupStatus, change: &Change<Backup>) {
         Change::PutBack => BackupStatus {
             phase: Some(BackupPhase::New),
             attempt: before.attempt.map(|attempt| attempt.saturating_sub(1)).filter(|attempt| *attempt > 0),
+            origin: before.origin,
             ..BackupStatus::default()
         },
         Change::Done(document, stored) => {
             let mut done = document.status.unwrap_or_default();
             done.conditions.retain(|condition| condition.type_ != STORED);
             done.conditions.push(stored);
+            // What the server noted is true; what a document says fills in what an earlier version did not note.
+            let noted = before.origin.unwrap_or_default().or(done.origin.unwrap_or_default());
+            done.origin = Some(noted).filter(|origin| *origin != Origin::default());
             done
         }
     };
@@ -87,9 +93,25 @@ mod tests {
     use crate::api::{BackupSpec, StoredObject, is_stored, stored};
     use crate::model::ProgressSnapshot;
 
+    fn origin() -> Origin {
+        let text = |text: &str| Some(text.to_owned());
+        Origin {
+            location: text("here"),
+            cluster: text("a"),
+            run: text("uid"),
+            schedule: text("schedule-uid"),
+        }
+    }
+
     fn begin(attempt: u32) -> Change<Backup> {
         let at = serde_json::from_str("\"2026-11-21T03:00:00Z\"").unwrap();
-        Change::Begin { attempt, holder: "pod/1".into(), at, plan: "1h".parse().unwrap() }
+        Change::Begin {
+            attempt,
+            holder: "pod/1".into(),
+            at,
+            plan: "1h".parse().unwrap(),
+            origin: Origin { schedule: None, ..origin() },
+        }
     }
 
     fn after(changes: Vec<Change<Backup>>) -> BackupStatus {
@@ -113,9 +135,10 @@ mod tests {
 
     #[test]
     fn a_run_that_was_stopped_in_good_order_is_as_if_it_had_not_begun() {
+        let origin = Some(Origin { schedule: None, ..origin() });
         assert_eq!(
             after(vec![begin(1), Change::PutBack]),
-            BackupStatus { phase: Some(BackupPhase::New), ..BackupStatus::default() }
+            BackupStatus { phase: Some(BackupPhase::New), origin, ..BackupStatus::default() }
         );
         assert_eq!(after(vec![begin(3), Change::PutBack]).attempt, Some(2));
     }
@@ -146,6 +169,29 @@ mod tests {
         assert!(is_stored(&status.conditions) && status.holder.is_none());
         let figures = figures(&status);
         assert_eq!((figures.item_errors, figures.tarball_bytes), (3, 12));
+    }
+
+    #[test]
+    fn which_run_it_is_stays_noted_whatever_becomes_of_it() {
+        let scheduled =
+            Origin { schedule: Some("schedule-uid".into()), ..Origin::default() };
+        let noted = |changes: Vec<Change<Backup>>| {
+            let mut status = BackupStatus { origin: Some(scheduled.clone()), ..BackupStatus::default() };
+            for each in changes {
+                change(&mut status, &each);
+            }
+            status.origin
+        };
+        assert_eq!(noted(vec![begin(1)]), Some(origin()));
+        assert_eq!(noted(vec![begin(1), Change::PutBack, begin(1)]), Some(origin()));
+        assert_eq!(noted(vec![Change::Refuse(vec!["x".into()])]), Some(scheduled.clone()));
+        assert_eq!(noted(vec![begin(1), Change::Fail("x".into(), Timestamp::now())]), Some(origin()));
+        // A document cannot say that it is another's, nor that it lies elsewhere.
+        let mut document = Backup::new("a", BackupSpec::default());
+        let lie = Origin { location: Some("there".into()), schedule: Some("mine".into()), ..origin() };
+        document.status = Some(BackupStatus { origin: Some(lie), ..BackupStatus::default() });
+        let condition = stored("there".into(), Time(k8s_openapi::jiff::Timestamp::UNIX_EPOCH));
+        assert_eq!(noted(vec![begin(1), Change::Done(Box::new(document), condition)]), Some(origin()));
     }
 
     #[test]

@@ -10,29 +10,31 @@ use serde::de::DeserializeOwned;
 use super::decide::reached_bucket;
 use super::place;
 use crate::api::{Backup, Restore, is_stored, synced_from};
-use crate::bucket::{Bucket, BucketError, Claim};
+use crate::bucket::{Bucket, BucketError, Claim, RunIdentity};
 use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
 use crate::controller::locations::OpenLocation;
 use crate::model::{BackupName, RestoreName};
 
 /// What the bucket has under the name of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 enum Found {
     /// The run itself, or what is left of it.
     Ours,
-    /// Another run: the name was free meanwhile, and was taken.
-    Another,
+    /// Another run: the name was free meanwhile, and was taken. The error says by whom.
+    Another(Box<BucketError>),
 }
 
 /// Makes sure that a Backup can be deleted from its bucket, without changing anything.
 ///
 /// # Errors
-/// When the bucket cannot be reached, or holds there what this version of Ark does not remove.
+/// When the bucket cannot be reached, or holds there what this version of Ark does not remove, or another run.
 pub async fn check(context: &Context, backup: &Backup) -> Result<(), ControllerError> {
     if let (true, Ok(name)) = (reached_bucket(backup), backup.name_any().parse()) {
         let location = open(context, backup).await?;
-        look(&location.bucket, &name, backup).await?;
+        if let Found::Another(error) = look(&location.bucket, &name, backup).await? {
+            return Err(ControllerError::bucket(format!("delete Backup `{name}`"))(*error));
+        }
     }
     Ok(())
 }
@@ -64,8 +66,9 @@ async fn delete_stored(
     name: &BackupName,
     backup: &Backup,
 ) -> Result<(), ControllerError> {
-    if look(&location.bucket, name, backup).await? == Found::Another {
-        tracing::warn!(kind = "Backup", name = %name, location = location.name, "the bucket has another backup of this name, which is kept");
+    // It is being deleted already, so that it cannot stay; only what stands under its name by now can.
+    if let Found::Another(error) = look(&location.bucket, name, backup).await? {
+        tracing::warn!(kind = "Backup", name = %name, location = location.name, "what the bucket has is kept: {error}");
         return Ok(());
     }
     for restore in place::restores_of(context, backup) {
@@ -88,13 +91,17 @@ pub async fn delete_restore(
         || restore.status.as_ref().is_some_and(|status| is_stored(&status.conditions));
     if stored && let Ok(name) = restore.name_any().parse::<RestoreName>() {
         let doing = || format!("remove restore `{name}` from location `{}`", location.name);
-        let found = match location.bucket.read_restore(&name).await {
-            Ok(document) if place::backup_of(&document) == place::backup_of(restore) => Found::Ours,
-            Ok(_) => Found::Another,
+        let found = match location.bucket.open_restore(&name).await {
+            Ok(stored) => compare(stored.must_be(&RunIdentity::of_object(restore))),
             Err(error) => found_by(error).map_err(ControllerError::bucket(doing()))?,
         };
-        if found == Found::Ours {
-            gone(location.bucket.remove_restore(&name, &context.settings.holder).await, doing())?;
+        match found {
+            Found::Ours => {
+                gone(location.bucket.remove_restore(&name, &context.settings.holder).await, doing())?;
+            }
+            Found::Another(error) => {
+                tracing::warn!(kind = "Restore", name = %name, location = location.name, "what the bucket has is kept: {error}");
+            }
         }
     }
     delete_object(&context.api::<Restore>(), restore).await
@@ -102,9 +109,8 @@ pub async fn delete_restore(
 
 /// What the bucket has under the name of a Backup.
 async fn look(bucket: &Bucket, name: &BackupName, backup: &Backup) -> Result<Found, ControllerError> {
-    match bucket.read_backup(name).await {
-        Ok(document) if is_same(&document, backup) => Ok(Found::Ours),
-        Ok(_) => Ok(Found::Another),
+    match bucket.open_backup(name).await {
+        Ok(stored) => Ok(compare(stored.must_be(&RunIdentity::of_object(backup)))),
         Err(error) => found_by(error).map_err(ControllerError::bucket(format!("read backup `{name}`"))),
     }
 }
@@ -121,16 +127,11 @@ fn found_by(error: BucketError) -> Result<Found, BucketError> {
     }
 }
 
-/// Whether a document is that of the Backup: of the same object, or, in another cluster, of the same run.
-fn is_same(document: &Backup, backup: &Backup) -> bool {
-    let run = |backup: &Backup| {
-        backup.status.as_ref().map(|status| {
-            let cluster = status.cluster.as_ref().map(|cluster| cluster.uid.clone());
-            (status.start_timestamp, status.completion_timestamp, cluster)
-        })
-    };
-    let same_object = document.metadata.uid.is_some() && document.metadata.uid == backup.metadata.uid;
-    same_object || run(document) == run(backup)
+fn compare(is_ours: Result<(), BucketError>) -> Found {
+    match is_ours {
+        Ok(()) => Found::Ours,
+        Err(another) => Found::Another(Box::new(another)),
+    }
 }
 
 /// What a removal means: a run that is gone already was removed by another, and one whose name is taken was too.
@@ -184,29 +185,6 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::{BackupPhase, BackupSpec, BackupStatus, ClusterReference};
-
-    fn run(uid: &str, end: &str, cluster: &str) -> Backup {
-        let mut backup = Backup::new("nightly", BackupSpec::default());
-        backup.metadata.uid = Some(uid.into());
-        let cluster = Some(ClusterReference { uid: cluster.into(), version: "v1".into() });
-        let end = format!("2026-11-21T{end}Z").parse::<chrono::DateTime<chrono::Utc>>().unwrap();
-        backup.status =
-            Some(BackupStatus { completion_timestamp: Some(end.into()), cluster, ..Default::default() });
-        backup
-    }
-
-    #[test]
-    fn a_document_is_compared_with_what_the_cluster_knows_before_it_goes() {
-        let document = run("there", "03:00:00", "a");
-        let mut synced = run("here", "03:00:00", "a");
-        synced.status.as_mut().unwrap().phase = Some(BackupPhase::Deleting);
-        assert!(is_same(&document, &synced));
-        assert!(!is_same(&run("there", "04:00:00", "a"), &synced), "the name was used again");
-        assert!(!is_same(&run("there", "03:00:00", "b"), &synced));
-        assert!(is_same(&run("here", "04:00:00", "a"), &synced), "the same object");
-    }
-
     #[test]
     fn a_run_that_is_gone_or_whose_name_is_taken_needs_no_removal() {
         let not_found = BucketError::NotFound {
@@ -214,7 +192,7 @@ mod tests {
             name: "nightly".into(),
             location: "s3://bucket".into(),
         };
-        assert_eq!(found_by(not_found).unwrap(), Found::Ours);
+        assert!(matches!(found_by(not_found), Ok(Found::Ours)));
         let foreign = BucketError::Foreign {
             name: "nightly".into(),
             location: "s3://bucket".into(),

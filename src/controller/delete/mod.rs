@@ -131,7 +131,10 @@ async fn settle(
     match done {
         Ok(()) => Ok(true),
         Err(ControllerError::Bucket { source, .. })
-            if matches!(source, BucketError::Foreign { .. } | BucketError::NewerFormat { .. }) =>
+            if matches!(
+                source,
+                BucketError::Foreign { .. } | BucketError::NewerFormat { .. } | BucketError::AnotherRun { .. }
+            ) =>
         {
             record::refuse(context, request, Some(backup), causes(&source)).await?;
             Ok(false)

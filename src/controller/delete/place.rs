@@ -8,6 +8,7 @@ use super::decide::{Place, reached_bucket};
 use crate::api::{
     Backup, BackupStorageLocation, LocationPhase, Restore, STORAGE_LOCATION_LABEL, label_value, synced_from,
 };
+use crate::bucket::RunDocument;
 use crate::controller::context::Context;
 use crate::controller::locations::is_read_only;
 
@@ -18,7 +19,12 @@ pub fn place_of(context: &Context, backup: &Backup) -> Place {
     }
     let wanted = backup.spec.storage_location.as_deref();
     let location = context.locations.find(wanted);
-    judge(wanted, location.as_deref(), synced_from(&backup.metadata))
+    judge(wanted, location.as_deref(), stored_in(backup))
+}
+
+/// The identity of the location that has its document, where that is known.
+pub fn stored_in<K: RunDocument + kube::Resource>(object: &K) -> Option<&str> {
+    synced_from(object.meta()).or_else(|| object.origin()?.location.as_deref())
 }
 
 /// Whether the server may ask for a Backup to be deleted: one in a location that is not to be written, or not to be reached,
@@ -27,11 +33,11 @@ pub fn is_removable(context: &Context, backup: &Backup) -> bool {
     place_of(context, backup) == Place::Usable
 }
 
-/// What the location of this name, as it is, lets be deleted of what was synced from there.
+/// What the location of this name, as it is, lets be deleted of what lies in the location of that identity.
 pub fn judge(
     wanted: Option<&str>,
     location: Option<&BackupStorageLocation>,
-    synced_from: Option<&str>,
+    stored_in: Option<&str>,
 ) -> Place {
     let Some(location) = location else {
         return Place::Closed(format!(
@@ -50,11 +56,11 @@ pub fn judge(
         let why = status.message.unwrap_or_else(|| "it has not been validated yet".to_owned());
         return Place::Unavailable(format!("location `{name}` is not Available: {why}"));
     }
-    if let Some(origin) = synced_from
+    if let Some(origin) = stored_in
         && status.id.as_deref() != Some(origin)
     {
         return Place::Closed(format!(
-            "it came out of another bucket than the one that location `{name}` points at now, whose contents are kept; remove only the object here with kubectl"
+            "it lies in another bucket than the one that location `{name}` points at now, whose contents are kept; remove only the object here with kubectl"
         ));
     }
     Place::Usable
@@ -122,12 +128,23 @@ mod tests {
         let good = location(AccessMode::ReadWrite, LocationPhase::Available);
         assert_eq!(judge(Some(good.clone()), None), "usable");
         assert_eq!(judge(Some(good.clone()), Some("id")), "usable");
-        assert!(judge(Some(good), Some("other")).starts_with("never: it came out of another bucket"));
+        assert!(judge(Some(good), Some("other")).starts_with("never: it lies in another bucket"));
         let read_only = location(AccessMode::ReadOnly, LocationPhase::Available);
         assert!(judge(Some(read_only), None).starts_with("never: location `main` is ReadOnly"));
         let unavailable = location(AccessMode::ReadWrite, LocationPhase::Unavailable);
         assert_eq!(judge(Some(unavailable), None), "later: location `main` is not Available: no answer");
         assert!(judge(None, None).starts_with("never: its location `main` is not there"));
+    }
+
+    #[test]
+    fn a_backup_lies_where_it_was_synced_from_or_where_the_server_made_it() {
+        let mut own = Backup::new("nightly", crate::api::BackupSpec::default());
+        assert_eq!(stored_in(&own), None);
+        let origin = crate::api::Origin { location: Some("one".into()), ..Default::default() };
+        own.status = Some(crate::api::BackupStatus { origin: Some(origin), ..Default::default() });
+        assert_eq!(stored_in(&own), Some("one"));
+        own.metadata.annotations = Some([(crate::api::SYNCED_FROM.to_owned(), "two".to_owned())].into());
+        assert_eq!(stored_in(&own), Some("two"));
     }
 
     #[test]

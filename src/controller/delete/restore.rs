@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::act::{delete_object, delete_restore};
 use super::decide::Place;
-use super::place::{is_reading, judge};
+use super::place::{is_reading, judge, stored_in};
 use super::{POSTPONED, SOON};
 use crate::api::{
     DELETION, DELETION_REQUESTED, Restore, RestoreStatus, STORAGE_LOCATION_LABEL, is_stored, label_value,
@@ -89,7 +89,7 @@ fn place_of(context: &Context, restore: &Restore) -> Place {
     }
     let label = restore.labels().get(STORAGE_LOCATION_LABEL);
     let location = location_of(context, restore).and_then(|name| context.locations.find(Some(&name)));
-    judge(label.map(String::as_str), location.as_deref(), synced_from(&restore.metadata))
+    judge(label.map(String::as_str), location.as_deref(), stored_in(restore))
 }
 
 /// The location that its label means; long names are hashed there.

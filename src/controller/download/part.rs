@@ -7,6 +7,7 @@ use crate::api::{
     Backup, BackupPhase, DownloadKind, DownloadTarget, Restore, RestorePhase, STORAGE_LOCATION_LABEL,
 };
 use crate::bucket::layout::{RunKeys, RunKind};
+use crate::bucket::{Bucket, BucketError, RunIdentity};
 use crate::store::ObjectKey;
 
 /// A part of a run.
@@ -16,6 +17,24 @@ pub struct Part {
     pub location: Option<String>,
     /// Its key there.
     pub key: ObjectKey,
+    /// The keys of its run.
+    keys: RunKeys,
+    /// The run that the object stands for.
+    run: RunIdentity,
+}
+
+impl Part {
+    /// Makes sure that what a bucket has under the name is the run that was asked for.
+    ///
+    /// # Errors
+    /// When it is another, there is none, or its document cannot be read.
+    pub async fn check(&self, bucket: &Bucket) -> Result<(), BucketError> {
+        let (keys, run) = (self.keys.clone(), &self.run);
+        match keys.kind() {
+            RunKind::Backup => bucket.open_run::<Backup>(keys).await?.must_be(run),
+            RunKind::Restore => bucket.open_run::<Restore>(keys).await?.must_be(run),
+        }
+    }
 }
 
 /// Finds the part, or says why there is none.
@@ -35,11 +54,11 @@ pub fn locate(
         DownloadKind::BackupResults | DownloadKind::RestoreResults => keys.results(),
         DownloadKind::BackupVolumeInfos => return Err("volumes have no document of their own".to_owned()),
     };
-    let location = match run {
-        RunKind::Backup => location_of_backup(backups, name),
-        RunKind::Restore => location_of_restore(restores, name),
+    let (location, run) = match run {
+        RunKind::Backup => find_backup(backups, name),
+        RunKind::Restore => find_restore(restores, name),
     }?;
-    Ok(Part { location, key: key.clone() })
+    Ok(Part { location, key: key.clone(), keys, run })
 }
 
 fn run_of(kind: DownloadKind) -> RunKind {
@@ -55,25 +74,31 @@ fn run_of(kind: DownloadKind) -> RunKind {
     }
 }
 
-fn location_of_backup(store: &Store<Backup>, name: &str) -> Result<Option<String>, String> {
+/// The location that a run lies in, and which run it is.
+type Found = (Option<String>, RunIdentity);
+
+fn find_backup(store: &Store<Backup>, name: &str) -> Result<Found, String> {
     let backup = store.find(|backup| backup.metadata.name.as_deref() == Some(name));
     let backup = backup.ok_or_else(|| format!("there is no Backup `{name}`"))?;
     let phase = backup.status.as_ref().and_then(|status| status.phase);
     match phase.unwrap_or_default() {
         BackupPhase::New | BackupPhase::InProgress => Err(unfinished("Backup", name)),
         BackupPhase::FailedValidation => Err(refused("Backup", name)),
-        _ => Ok(backup.spec.storage_location.clone().or_else(|| labelled(&*backup))),
+        _ => {
+            let location = backup.spec.storage_location.clone().or_else(|| labelled(&*backup));
+            Ok((location, RunIdentity::of_object(&*backup)))
+        }
     }
 }
 
-fn location_of_restore(store: &Store<Restore>, name: &str) -> Result<Option<String>, String> {
+fn find_restore(store: &Store<Restore>, name: &str) -> Result<Found, String> {
     let restore = store.find(|restore| restore.metadata.name.as_deref() == Some(name));
     let restore = restore.ok_or_else(|| format!("there is no Restore `{name}`"))?;
     let phase = restore.status.as_ref().and_then(|status| status.phase);
     match phase.unwrap_or_default() {
         RestorePhase::New | RestorePhase::InProgress => Err(unfinished("Restore", name)),
         RestorePhase::FailedValidation => Err(refused("Restore", name)),
-        _ => Ok(labelled(&*restore)),
+        _ => Ok((labelled(&*restore), RunIdentity::of_object(&*restore))),
     }
 }
 
@@ -91,11 +116,14 @@ fn refused(kind: &str, name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use kube::runtime::reflector;
     use kube::runtime::watcher::Event;
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::store::{FileStore, PutMode, location::DirectoryLocation};
 
     fn backups(objects: &[Value]) -> Store<Backup> {
         let (store, mut writer) = reflector::store();
@@ -152,6 +180,33 @@ mod tests {
         ] {
             assert_eq!(find(kind, name), Ok((location.to_owned(), key.to_owned())));
         }
+    }
+
+    #[tokio::test]
+    async fn a_part_of_another_run_is_not_handed_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = DirectoryLocation { path: folder.path().to_owned(), create_bucket: false };
+        let bucket = Bucket::new(Arc::new(FileStore::open(&place).await.unwrap()));
+        let object = |uid: &str, cluster: &str| {
+            json!({"apiVersion": "ark.heptio.com/v1", "kind": "Backup",
+                "metadata": {"name": "same", "uid": uid}, "spec": {},
+                "status": {"phase": "Completed", "formatVersion": "2", "cluster": {"uid": cluster, "version": "v1"},
+                    "startTimestamp": "2026-11-21T03:00:00Z"}})
+        };
+        let part = |uid: &str, cluster: &str| {
+            let target = DownloadTarget { kind: DownloadKind::BackupLog, name: "same".to_owned() };
+            locate(&backups(&[object(uid, cluster)]), &restores(&[]), &target).unwrap()
+        };
+        let here = part("one", "a");
+        assert!(here.check(&bucket).await.unwrap_err().is_not_found());
+        let document = RunKeys::parse(RunKind::Backup, "same").unwrap().document().clone();
+        let body = object("two", "b").to_string();
+        bucket.store().put(&document, body.into(), PutMode::Create).await.unwrap();
+        let told = here.check(&bucket).await.unwrap_err().to_string();
+        for part in ["`same`", "is another run than", "made in cluster b at 2026-11-21T03:00:00Z", "sync period"] {
+            assert!(told.contains(part), "{told}");
+        }
+        assert!(part("two", "b").check(&bucket).await.is_ok());
     }
 
     #[test]

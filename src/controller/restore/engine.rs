@@ -3,8 +3,8 @@
 use kube::ResourceExt as _;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::Restore;
-use crate::bucket::BucketError;
+use crate::api::{Backup, Origin, Restore};
+use crate::bucket::{BucketError, RunDocument as _, RunIdentity};
 use crate::controller::context::Context;
 use crate::controller::runs::{Broken, Job};
 use crate::model::{Progress, causes};
@@ -24,8 +24,13 @@ pub async fn run(
         name,
         spec: object.spec.clone(),
         backup: Some(job.plan.clone()),
+        source: Some(source(context, job)?),
         labels: object.labels().clone(),
         uid: object.uid().unwrap_or_default(),
+        origin: Origin {
+            location: Some(job.location.id.clone()),
+            ..object.origin().cloned().unwrap_or_default()
+        },
         holder: context.settings.holder.clone(),
         cluster: context.identity.clone(),
         attempt: job.attempt,
@@ -38,10 +43,21 @@ pub async fn run(
         () = stop.cancelled() => return Err(Broken::Stopped { clean: false }),
         outcome = restore::run(&context.cluster, &job.location.bucket, &request, progress, never) => outcome,
     };
-    outcome.map(|outcome| outcome.restore).map_err(broken)
+    outcome.map(|outcome| outcome.restore).map_err(|error| broken(error, job.attempt))
 }
 
-fn broken(error: RestoreError) -> Broken {
+/// The run that the Backup stands for, which alone is restored, whatever has its name in the bucket.
+fn source(context: &Context, job: &Job<Restore>) -> Result<RunIdentity, Broken> {
+    let name = job.plan.as_str();
+    let backup = context.stores.backups.find(|backup: &Backup| backup.name_any() == name);
+    match backup {
+        Some(backup) => Ok(RunIdentity::of_object(&*backup)),
+        None => Err(Broken::Refused(vec![format!("Backup `{name}` was deleted just now")])),
+    }
+}
+
+/// What an error of this attempt means; a restore that an earlier attempt began has not been refused.
+fn broken(error: RestoreError, attempt: u32) -> Broken {
     let why = causes(&error);
     let left = matches!(error, RestoreError::Left { .. });
     match into_root(error) {
@@ -49,6 +65,7 @@ fn broken(error: RestoreError) -> Broken {
         RestoreError::Specification(wrong) => {
             Broken::Refused(wrong.iter().map(ToString::to_string).collect())
         }
+        RestoreError::Bucket(BucketError::AnotherRun { .. }) if attempt == 1 => Broken::Refused(vec![why]),
         RestoreError::NotEmpty { .. } | RestoreError::NoBackup { .. } => Broken::Refused(vec![why]),
         RestoreError::Bucket(error) if error.is_name_taken() => Broken::Refused(vec![causes(&error)]),
         RestoreError::Bucket(error @ BucketError::ClaimLost { .. }) => Broken::Lost(error),
@@ -69,15 +86,30 @@ fn into_root(error: RestoreError) -> RestoreError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bucket::RunKind;
+
+    #[test]
+    fn a_backup_that_is_another_run_is_refused_and_a_restore_that_had_begun_fails() {
+        let another = || BucketError::AnotherRun {
+            kind: RunKind::Backup,
+            name: "same".into(),
+            location: "s3://bucket".into(),
+            found: Box::default(),
+            meant: Box::default(),
+        };
+        let refused = broken(another().into(), 1);
+        assert!(matches!(&refused, Broken::Refused(why) if why[0].contains("is another run")), "{refused:?}");
+        assert!(matches!(broken(another().into(), 2), Broken::Failed { .. }));
+    }
 
     #[test]
     fn what_was_not_begun_is_refused_and_what_broke_off_failed() {
         let not_empty = RestoreError::NotEmpty { count: 1, first: vec!["configmaps a/b".into()] };
-        assert!(matches!(broken(not_empty), Broken::Refused(why) if why[0].contains("configmaps a/b")));
+        assert!(matches!(broken(not_empty, 1), Broken::Refused(why) if why[0].contains("configmaps a/b")));
         let corrupt = BucketError::Worker { key: "k".into() };
         let unfinished =
             RestoreError::Unrecorded { created: 3, updated: 0, source: Box::new(corrupt.into()) };
-        let failed = broken(unfinished);
+        let failed = broken(unfinished, 1);
         assert!(
             matches!(&failed, Broken::Failed { why, left: false } if why.contains("3 items")),
             "{failed:?}"

@@ -1,6 +1,6 @@
 //! How a Restore's status changes on its way, and what it says in numbers. Pure.
 
-use crate::api::{Restore, RestorePhase, RestoreProgress, RestoreStatus, STORED, Timestamp};
+use crate::api::{Origin, Restore, RestorePhase, RestoreProgress, RestoreStatus, STORED, Timestamp};
 use crate::controller::backup::seconds_between;
 use crate::controller::runs::Change;
 use crate::telemetry::RunFigures;
@@ -14,12 +14,13 @@ pub fn change(status: &mut RestoreStatus, change: &Change<Restore>) {
             conditions: vec![condition],
             ..before
         },
-        Change::Begin { attempt, holder, at, plan: backup } => RestoreStatus {
+        Change::Begin { attempt, holder, at, plan: backup, origin } => RestoreStatus {
             phase: Some(RestorePhase::InProgress),
             backup_name: Some(backup.to_string()),
             attempt: Some(attempt),
             holder: Some(holder),
             start_timestamp: Some(at),
+            origin: Some(origin.or(before.origin.unwrap_or_default())),
             ..RestoreStatus::default()
         },
         Change::Progress(now) => {
@@ -29,6 +30,7 @@ pub fn change(status: &mut RestoreStatus, change: &Change<Restore>) {
         Change::Refuse(errors) => RestoreStatus {
             phase: Some(RestorePhase::FailedValidation),
             validation_errors: errors,
+            origin: before.origin,
             ..RestoreStatus::default()
         },
         Change::Fail(why, at) => RestoreStatus {
@@ -44,6 +46,9 @@ pub fn change(status: &mut RestoreStatus, change: &Change<Restore>) {
             let mut done = document.status.unwrap_or_default();
             done.conditions.retain(|condition| condition.type_ != STORED);
             done.conditions.push(stored);
+            // What the server noted is true; what a document says fills in what an earlier version did not note.
+            let noted = before.origin.unwrap_or_default().or(done.origin.unwrap_or_default());
+            done.origin = Some(noted).filter(|origin| *origin != Origin::default());
             done
         }
     };
@@ -70,7 +75,8 @@ mod tests {
 
     fn begin(attempt: u32) -> Change<Restore> {
         let at = Timestamp::now();
-        Change::Begin { attempt, holder: "pod/1".into(), at, plan: "nightly-1".parse().unwrap() }
+        let origin = Origin { run: Some("uid".into()), ..Origin::default() };
+        Change::Begin { attempt, holder: "pod/1".into(), at, plan: "nightly-1".parse().unwrap(), origin }
     }
 
     fn after(changes: Vec<Change<Restore>>) -> RestoreStatus {
@@ -106,5 +112,6 @@ mod tests {
         let status = after(vec![begin(1), Change::Done(Box::new(document), stored)]);
         assert!(crate::api::is_stored(&status.conditions));
         assert_eq!((status.created, figures(&status).items), (5, 5));
+        assert_eq!(status.origin.unwrap().run.as_deref(), Some("uid"), "which run it is stays noted");
     }
 }

@@ -10,7 +10,7 @@ use super::facts::{Name, who_has};
 use super::follow::{Early, follow};
 use super::record::{GRACE, Record, Written};
 use super::{Broken, Change, Job, Run, Stage, WAIT, described, is_left_alone, keys_of};
-use crate::api::{STORED, Timestamp, stored};
+use crate::api::{Origin, STORED, Timestamp, stored};
 use crate::bucket::Claim;
 use crate::controller::condition::{condition, now};
 use crate::controller::context::Context;
@@ -79,7 +79,13 @@ async fn run<K: Run>(record: &mut Record<'_, K>, job: &Job<K>) -> Result<(), Con
         record.settle(merge).await?;
     }
     let (attempt, holder) = (job.attempt, context.settings.holder.clone());
-    let begin = Change::Begin { attempt, holder, at: Timestamp::now(), plan: job.plan.clone() };
+    let origin = Origin {
+        location: Some(job.location.id.clone()),
+        cluster: Some(context.identity.uid.clone()),
+        run: record.object().uid(),
+        schedule: None,
+    };
+    let begin = Change::Begin { attempt, holder, at: Timestamp::now(), plan: job.plan.clone(), origin };
     if record.write(&begin).await? == Written::Lost {
         return Ok(());
     }

@@ -30,7 +30,7 @@ use super::error::ControllerError;
 use super::locations::OpenLocation;
 use super::retry::drive;
 use super::stores::{Feed, Stores};
-use crate::api::{DELETION_REQUESTED, SYNCED_FROM, Timestamp};
+use crate::api::{DELETION_REQUESTED, Origin, SYNCED_FROM, Timestamp};
 use crate::bucket::{BucketError, RunDocument, RunKeys};
 use crate::model::{Progress, ProgressSnapshot};
 use crate::telemetry::{Metrics, RunFigures, RunMetrics};
@@ -156,6 +156,8 @@ pub enum Change<K: Run> {
         at: Timestamp,
         /// What admission found out.
         plan: K::Plan,
+        /// Which run it is, and where; the Schedule that is noted already stays.
+        origin: Origin,
     },
     /// It is as far as this.
     Progress(ProgressSnapshot),

@@ -54,7 +54,7 @@ pub async fn bring<K: Mirrored>(
     if document.has_items() && !wanted.tarball {
         return Ok(Brought::Rejected("its tarball is not there".to_owned()));
     }
-    let object = mirror(document, location, &context.settings.namespace);
+    let object = mirror(document, location, &context.settings.namespace, wanted.stamp);
     let api = context.api::<K>();
     match &wanted.object {
         Some(uid) => complete(&api, object, uid).await,
@@ -113,7 +113,7 @@ pub async fn delete<K>(api: &Api<K>, name: &str, uid: Option<&str>) -> Result<bo
 where
     K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + DeserializeOwned,
 {
-    let doing = format!("delete the {} `{name}`, which the bucket has no longer", K::kind(&()));
+    let doing = format!("delete the {} `{name}`, whose document the bucket has no longer", K::kind(&()));
     let preconditions = Preconditions { uid: uid.map(str::to_owned), resource_version: None };
     let parameters = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
     match ControllerError::within(doing, api.delete(name, &parameters)).await {
@@ -124,7 +124,7 @@ where
 }
 
 /// A document that cannot be read: rejected for what it is, tried again when only the store failed.
-fn judge(error: BucketError, name: &str) -> Result<Brought, ControllerError> {
+pub fn judge(error: BucketError, name: &str) -> Result<Brought, ControllerError> {
     match &error {
         error if error.is_not_found() => Ok(Brought::Overtaken),
         BucketError::Incomplete { .. } => Ok(Brought::Overtaken),

@@ -3,7 +3,7 @@
 use kube::ResourceExt as _;
 
 use super::mirrored::{Life, Mirrored};
-use crate::api::{STORAGE_LOCATION_LABEL, SYNCED_FROM, is_stored, label_value};
+use crate::api::{DOCUMENT_STAMP, STORAGE_LOCATION_LABEL, SYNCED_FROM, is_stored, label_value};
 
 /// The location that is compared.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +23,10 @@ pub struct Local {
     pub life: Life,
     /// The identity of the location it mirrors; none when it was made in this cluster.
     pub mirrors: Option<String>,
+    /// The identity of the location that its document was put into, when it was made in this cluster and says so.
+    pub made_in: Option<String>,
+    /// The document that it was made from, as that was listed then.
+    pub stamp: Option<String>,
     /// Whether it names this location.
     pub here: bool,
     /// Whether its document was put into the bucket.
@@ -41,6 +45,8 @@ impl Local {
             uid: object.uid().unwrap_or_default(),
             life: object.life(),
             mirrors: object.annotations().get(SYNCED_FROM).cloned(),
+            made_in: object.origin().and_then(|origin| origin.location.clone()),
+            stamp: object.annotations().get(DOCUMENT_STAMP).cloned(),
             here: object.named_location() == Some(location) || label == Some(&label_value(location)),
             stored: is_stored(object.conditions()),
             needs_tarball: object.has_items(),
@@ -56,6 +62,8 @@ pub struct Found {
     pub document: bool,
     /// Its items.
     pub tarball: bool,
+    /// Whether the document, as it is listed, is known to be the one that the object stands for.
+    pub known: bool,
 }
 
 /// What is done about a name.
@@ -69,7 +77,9 @@ pub enum Step {
     Complete,
     /// The object goes, if a second look finds nothing in the bucket.
     Remove,
-    /// The object mirrors what this location was before; it goes, and what is there now comes in its place.
+    /// The document was written since it was last read: whether it is still the one that the object stands for, it says itself.
+    Compare,
+    /// The object stands for what this location was before; it goes, and what is there now comes in its place.
     Replace,
     /// The name is taken by an object that is not this run; it is reported.
     Taken(&'static str),
@@ -83,31 +93,45 @@ pub fn decide(here: Here<'_>, found: Found, local: Option<&Local>) -> Step {
     if local.leaving || local.life == Life::Busy {
         return Step::Leave;
     }
-    let is_there = found.document && (found.tarball || !local.needs_tarball);
     match &local.mirrors {
-        Some(id) => match (id == here.id, local.here) {
-            (true, true) if !is_there => Step::Remove,
-            (true, true) if local.life == Life::Unbegun => Step::Complete,
-            (true, true) => Step::Leave,
-            // Made again under another name or with another identity: what it was is known no longer.
-            (true, false) | (false, true) if found.document => Step::Replace,
-            (true, false) | (false, true) => Step::Remove,
-            (false, false) if found.document => {
-                Step::Taken("a synced object of another location has the name")
-            }
-            (false, false) => Step::Leave,
+        Some(id) => decide_placed(found, local, id == here.id),
+        None if local.stored => match &local.made_in {
+            // What an earlier version made does not say where; the location that it names is taken for it.
+            None if !local.here => taken(found, local),
+            None => decide_placed(found, local, true),
+            Some(id) if id != here.id && !local.here => taken(found, local),
+            Some(id) => decide_placed(found, local, id == here.id),
         },
-        None if local.here && local.stored => {
-            if is_there {
-                Step::Leave
-            } else {
-                Step::Remove
-            }
-        }
-        None if !found.document || local.life == Life::Unbegun && local.here => Step::Leave,
-        None if local.here => Step::Taken("an object of this cluster that is not in the bucket has the name"),
-        None => Step::Taken("an object of this cluster that belongs to another location has the name"),
+        None => taken(found, local),
     }
+}
+
+/// What is done about an object whose document was in a bucket; `same` says whether in this one.
+fn decide_placed(found: Found, local: &Local, same: bool) -> Step {
+    let is_there = found.document && (found.tarball || !local.needs_tarball);
+    match (same, local.here) {
+        (true, true) if !is_there => Step::Remove,
+        (true, true) if local.life == Life::Unbegun => Step::Complete,
+        (true, true) if found.known => Step::Leave,
+        (true, true) => Step::Compare,
+        // Made again under another name or with another identity: what it was is known no longer.
+        (true, false) | (false, true) if found.document => Step::Replace,
+        (true, false) | (false, true) => Step::Remove,
+        (false, false) if found.document => Step::Taken("a synced object of another location has the name"),
+        (false, false) => Step::Leave,
+    }
+}
+
+/// What is done about an object that has nothing to do with this bucket, as far as is known.
+fn taken(found: Found, local: &Local) -> Step {
+    if !found.document || local.life == Life::Unbegun && local.here {
+        return Step::Leave;
+    }
+    Step::Taken(if local.here {
+        "an object of this cluster that is not in the bucket has the name"
+    } else {
+        "an object of this cluster that belongs to another location has the name"
+    })
 }
 
 #[cfg(test)]
@@ -115,9 +139,10 @@ mod tests {
     use super::*;
 
     const HERE: Here<'_> = Here { name: "here", id: "one" };
-    const WHOLE: Found = Found { document: true, tarball: true };
-    const BARE: Found = Found { document: true, tarball: false };
-    const NOTHING: Found = Found { document: false, tarball: false };
+    const KNOWN: Found = Found { document: true, tarball: true, known: true };
+    const WHOLE: Found = Found { known: false, ..KNOWN };
+    const BARE: Found = Found { tarball: false, ..WHOLE };
+    const NOTHING: Found = Found { document: false, ..BARE };
 
     /// An object that mirrors this location and has ended.
     fn synced() -> Local {
@@ -125,6 +150,8 @@ mod tests {
             uid: "u".into(),
             life: Life::Ended,
             mirrors: Some("one".into()),
+            made_in: Some("one".into()),
+            stamp: None,
             here: true,
             stored: false,
             needs_tarball: true,
@@ -149,8 +176,8 @@ mod tests {
 
     #[test]
     fn what_both_have_is_left_and_a_missing_status_is_added() {
-        assert_eq!(step(WHOLE, &synced()), Step::Leave);
-        assert_eq!(step(WHOLE, &own()), Step::Leave);
+        assert_eq!(step(KNOWN, &synced()), Step::Leave);
+        assert_eq!(step(KNOWN, &own()), Step::Leave);
         assert_eq!(step(WHOLE, &Local { life: Life::Unbegun, ..synced() }), Step::Complete);
     }
 
@@ -170,7 +197,8 @@ mod tests {
         for local in [
             never.clone(),
             Local { life: Life::Unbegun, ..never.clone() },
-            Local { here: false, ..own() },
+            Local { here: false, made_in: None, ..own() },
+            Local { here: false, made_in: Some("two".into()), ..own() },
             Local { life: Life::Busy, ..own() },
             Local { life: Life::Busy, ..synced() },
             Local { leaving: true, ..synced() },
@@ -188,12 +216,33 @@ mod tests {
     fn a_name_that_another_object_has_is_reported_and_not_overwritten() {
         for local in [
             Local { mirrors: Some("two".into()), here: false, ..synced() },
-            Local { here: false, ..own() },
+            Local { here: false, made_in: None, ..own() },
+            Local { here: false, made_in: Some("two".into()), ..own() },
             Local { here: false, life: Life::Unbegun, stored: false, ..own() },
             Local { stored: false, ..own() },
         ] {
             assert!(matches!(step(WHOLE, &local), Step::Taken(_)), "{local:?}");
         }
+    }
+
+    #[test]
+    fn a_document_that_was_written_since_is_compared_whoever_made_the_object() {
+        for local in [synced(), own(), Local { made_in: None, ..own() }] {
+            assert_eq!(step(WHOLE, &local), Step::Compare, "{local:?}");
+            assert_eq!(step(KNOWN, &local), Step::Leave, "{local:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_made_here_and_lies_in_another_bucket_gives_way_to_what_its_location_is_now() {
+        let repointed = Local { made_in: Some("two".into()), ..own() };
+        assert_eq!(step(WHOLE, &repointed), Step::Replace);
+        assert_eq!(step(KNOWN, &repointed), Step::Replace, "whatever was known of another bucket");
+        assert_eq!(step(NOTHING, &repointed), Step::Remove);
+        let renamed = Local { here: false, ..own() };
+        assert_eq!(step(WHOLE, &renamed), Step::Replace);
+        let failed = Local { stored: false, ..repointed };
+        assert!(matches!(step(WHOLE, &failed), Step::Taken(_)), "no document of it was ever anywhere");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use kube::ResourceExt as _;
 use super::decide::{Found, Here, Local, Step, decide};
 use super::memory::{Fingerprint, Memory};
 use super::mirrored::Mirrored;
-use crate::bucket::{Bucket, BucketError, ListedRun, RunKeys};
+use crate::bucket::{Bucket, BucketError, ListedRun, RunKeys, Stamp};
 use crate::controller::stores::Stores;
 
 /// The most documents of a kind that one pass brings in; the next one follows at once. Bounds what a bucket of millions
@@ -23,6 +23,8 @@ pub struct Wanted {
     /// Whether its items are there.
     pub tarball: bool,
     /// The document as it was listed.
+    pub stamp: Stamp,
+    /// The same, as it is remembered when it is rejected.
     pub fingerprint: Fingerprint,
     /// The uid of the object that is there already and lacks a status.
     pub object: Option<String>,
@@ -35,8 +37,21 @@ pub struct Doomed {
     pub keys: RunKeys,
     /// The object.
     pub local: Local,
-    /// Whether it goes whatever is in the bucket.
-    pub replaced: bool,
+    /// What comes in its place; then it goes although the bucket has something under its name.
+    pub successor: Option<Wanted>,
+}
+
+/// An object whose document was written since it was last read.
+#[derive(Clone, Debug)]
+pub struct Suspect {
+    /// The keys that it mirrors.
+    pub keys: RunKeys,
+    /// The object.
+    pub local: Local,
+    /// How it is remembered that the two belong together.
+    pub pair: Fingerprint,
+    /// What comes in its place, if they do not.
+    pub successor: Wanted,
 }
 
 /// What is to be done about a location's runs of one kind.
@@ -46,6 +61,10 @@ pub struct Plan {
     pub wanted: Vec<Wanted>,
     /// Objects that go.
     pub doomed: Vec<Doomed>,
+    /// Objects that are compared with their documents.
+    pub suspects: Vec<Suspect>,
+    /// Objects that were compared with their documents before, which are as they were.
+    pub known: Vec<Fingerprint>,
     /// Names that another object has, and which.
     pub taken: Vec<(String, &'static str)>,
     /// Documents that were rejected before and are as they were.
@@ -93,28 +112,38 @@ impl Plan {
         let document = run.document();
         self.complete += u64::from(document.is_some());
         self.partial += u64::from(run.is_partial());
-        let found = Found { document: document.is_some(), tarball: run.has_tarball() };
+        let tarball = run.has_tarball();
+        let mut found = Found { document: document.is_some(), tarball, known: false };
+        if let (Some(local), Some(stamp)) = (&local, document) {
+            let pair = memory.pair(K::KIND, &local.uid, stamp);
+            let remembered = memory.is_known(pair);
+            found.known = remembered || local.stamp.as_deref() == Some(&*stamp.to_string());
+            self.known.extend(remembered.then_some(pair));
+        }
         let step = decide(here, found, local.as_ref());
-        match (step, document, local) {
-            (Step::Create | Step::Complete, Some(document), local) => {
-                let fingerprint = memory.fingerprint(K::KIND, run, document);
-                let (name, tarball) = (run.name().to_owned(), run.has_tarball());
-                self.want(
-                    Wanted { name, tarball, fingerprint, object: local.map(|local| local.uid) },
-                    memory,
-                );
+        let wanted = document.map(|stamp| Wanted {
+            name: run.name().to_owned(),
+            tarball,
+            stamp,
+            fingerprint: memory.fingerprint(K::KIND, run, stamp),
+            object: None,
+        });
+        match (step, wanted, local) {
+            (Step::Create | Step::Complete, Some(wanted), local) => {
+                self.want(Wanted { object: local.map(|local| local.uid), ..wanted }, memory);
             }
-            (Step::Remove | Step::Replace, _, Some(local)) => self.doom::<K>(run.name(), local, step),
+            (Step::Compare, Some(successor), Some(local)) => self.suspect::<K>(local, successor, memory),
+            (Step::Remove, _, Some(local)) => self.doom::<K>(run.name(), local, None),
+            (Step::Replace, successor, Some(local)) => self.doom::<K>(run.name(), local, successor),
             (Step::Taken(why), ..) => self.taken.push((run.name().to_owned(), why)),
             _ => {}
         }
     }
 
     fn add_missing<K: Mirrored>(&mut self, name: &str, here: Here<'_>, local: Local) {
-        let nothing = Found { document: false, tarball: false };
-        let step = decide(here, nothing, Some(&local));
-        if step == Step::Remove {
-            self.doom::<K>(name, local, step);
+        let nothing = Found { document: false, tarball: false, known: false };
+        if decide(here, nothing, Some(&local)) == Step::Remove {
+            self.doom::<K>(name, local, None);
         }
     }
 
@@ -128,9 +157,16 @@ impl Plan {
         }
     }
 
-    fn doom<K: Mirrored>(&mut self, name: &str, local: Local, step: Step) {
+    fn doom<K: Mirrored>(&mut self, name: &str, local: Local, successor: Option<Wanted>) {
         if let Some(keys) = RunKeys::parse(K::KIND, name) {
-            self.doomed.push(Doomed { keys, local, replaced: step == Step::Replace });
+            self.doomed.push(Doomed { keys, local, successor });
+        }
+    }
+
+    fn suspect<K: Mirrored>(&mut self, local: Local, successor: Wanted, memory: &Memory) {
+        if let Some(keys) = RunKeys::parse(K::KIND, &successor.name) {
+            let pair = memory.pair(K::KIND, &local.uid, successor.stamp);
+            self.suspects.push(Suspect { keys, local, pair, successor });
         }
     }
 }

@@ -1,4 +1,5 @@
-//! What is remembered of a location between passes, bounded: documents that were rejected, names that were reported.
+//! What is remembered of a location between passes, bounded: documents that were rejected, documents that are known to be
+//! those of objects, names that were reported.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher as _, RandomState};
@@ -20,11 +21,12 @@ const TELL_EVERY: Duration = Duration::from_secs(10);
 pub struct Memory {
     hasher: RandomState,
     rejected: HashSet<u64>,
+    known: HashSet<u64>,
     reported: HashSet<u64>,
     told: Option<(Instant, LocationCounts)>,
 }
 
-/// A document as it was when it was rejected.
+/// A document as it was when it was rejected, or compared with an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Fingerprint(u64);
 
@@ -42,6 +44,21 @@ impl Memory {
     /// Replaces what was rejected: what is still there as it was, and what came new.
     pub fn set_rejected(&mut self, rejected: impl Iterator<Item = Fingerprint>) {
         self.rejected = rejected.map(|fingerprint| fingerprint.0).take(MOST).collect();
+    }
+
+    /// A run's document, beside the object of this uid.
+    pub fn pair(&self, kind: RunKind, uid: &str, document: Stamp) -> Fingerprint {
+        Fingerprint(self.hasher.hash_one((kind, "pair", uid, document)))
+    }
+
+    /// Whether the document was compared with the object as it is.
+    pub fn is_known(&self, pair: Fingerprint) -> bool {
+        self.known.contains(&pair.0)
+    }
+
+    /// Replaces what is known: what is still there as it was, and what was compared just now.
+    pub fn set_known(&mut self, known: impl Iterator<Item = Fingerprint>) {
+        self.known = known.map(|pair| pair.0).take(MOST).collect();
     }
 
     /// Whether it is reported for the first time that this name is taken.
@@ -73,6 +90,24 @@ mod tests {
         assert!(memory.is_news(RunKind::Backup, "a", "x"));
         assert!(!memory.is_news(RunKind::Backup, "a", "x"));
         assert!(memory.is_news(RunKind::Restore, "a", "x") && memory.is_news(RunKind::Backup, "a", "y"));
+    }
+
+    #[test]
+    fn a_document_is_known_beside_one_object_and_until_it_is_written_again() {
+        let mut memory = Memory::default();
+        let stamp = |size| Stamp { size, modified: chrono::DateTime::UNIX_EPOCH };
+        let pair = memory.pair(RunKind::Backup, "one", stamp(7));
+        memory.set_known([pair].into_iter());
+        assert!(memory.is_known(memory.pair(RunKind::Backup, "one", stamp(7))));
+        for other in [
+            memory.pair(RunKind::Backup, "two", stamp(7)),
+            memory.pair(RunKind::Restore, "one", stamp(7)),
+            memory.pair(RunKind::Backup, "one", stamp(8)),
+        ] {
+            assert!(!memory.is_known(other));
+        }
+        memory.set_known(std::iter::empty());
+        assert!(!memory.is_known(pair));
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,6 +1,5 @@
 //! What Backups and Restores have in common as objects that mirror a document of a bucket. Pure.
 
-use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use k8s_openapi::NamespaceResourceScope;
@@ -10,9 +9,10 @@ use kube::{Resource, ResourceExt as _};
 
 use super::labels;
 use crate::api::{
-    Backup, BackupPhase, Restore, RestorePhase, STORAGE_LOCATION_LABEL, STORED, SYNCED_FROM, label_value,
+    Backup, BackupPhase, DOCUMENT_STAMP, Origin, Restore, RestorePhase, STORAGE_LOCATION_LABEL, STORED,
+    SYNCED_FROM, label_value,
 };
-use crate::bucket::RunDocument;
+use crate::bucket::{RunDocument, Stamp};
 use crate::controller::locations::OpenLocation;
 use crate::controller::stores::Stores;
 
@@ -43,8 +43,9 @@ pub trait Mirrored:
     /// The conditions of its status.
     fn conditions(&self) -> &[Condition];
 
-    /// Lets its specification name this location, and its status say nothing of where else it is stored.
-    fn settle(&mut self, location: &str);
+    /// Lets its specification name this location, and its status say nothing of where else it is stored, but which run it
+    /// stands for.
+    fn settle(&mut self, location: &str, origin: Origin);
 }
 
 impl Mirrored for Backup {
@@ -73,9 +74,10 @@ impl Mirrored for Backup {
         self.status.as_ref().map_or(&[], |status| &status.conditions)
     }
 
-    fn settle(&mut self, location: &str) {
+    fn settle(&mut self, location: &str, origin: Origin) {
         self.spec.storage_location = Some(location.to_owned());
         if let Some(status) = &mut self.status {
+            status.origin = Some(origin);
             status.conditions.retain(|condition| condition.type_ != STORED);
         }
     }
@@ -107,24 +109,32 @@ impl Mirrored for Restore {
         self.status.as_ref().map_or(&[], |status| &status.conditions)
     }
 
-    fn settle(&mut self, _: &str) {
+    fn settle(&mut self, _: &str, origin: Origin) {
         if let Some(status) = &mut self.status {
+            status.origin = Some(origin);
             status.conditions.retain(|condition| condition.type_ != STORED);
         }
     }
 }
 
 /// The object that mirrors a document. Of the document's metadata come the name and the labels that may; nothing that makes
-/// an object depend on another, hold on to it, or look like another's.
-pub fn mirror<K: Mirrored>(mut document: K, location: &OpenLocation, namespace: &str) -> K {
-    document.settle(&location.name);
+/// an object depend on another, hold on to it, or look like another's. Where it lies is what was found, whatever it says.
+pub fn mirror<K: Mirrored>(mut document: K, location: &OpenLocation, namespace: &str, stamp: Stamp) -> K {
+    let origin = Origin {
+        location: Some(location.id.clone()),
+        cluster: document.cluster().map(str::to_owned),
+        run: document.run_uid().map(str::to_owned),
+        schedule: document.origin().and_then(|origin| origin.schedule.clone()),
+    };
+    document.settle(&location.name, origin);
+    let marks = [(SYNCED_FROM, location.id.clone()), (DOCUMENT_STAMP, stamp.to_string())];
     let mut labels = labels::admitted(std::mem::take(document.labels_mut()));
     labels.insert(STORAGE_LOCATION_LABEL.to_owned(), label_value(&location.name));
     *document.meta_mut() = ObjectMeta {
         name: document.meta().name.clone(),
         namespace: Some(namespace.to_owned()),
         labels: Some(labels),
-        annotations: Some(BTreeMap::from([(SYNCED_FROM.to_owned(), location.id.clone())])),
+        annotations: Some(marks.map(|(key, value)| (key.to_owned(), value)).into()),
         ..ObjectMeta::default()
     };
     document
@@ -158,18 +168,23 @@ mod tests {
                 "annotations": {"evil": "yes", SYNCED_FROM: "another"}, "finalizers": ["never/ends"],
                 "ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": "p", "uid": "p"}]},
             "spec": {"storageLocation": "there"},
-            "status": {"phase": "Completed", "conditions": [
+            "status": {"phase": "Completed", "cluster": {"uid": "theirs", "version": "v1"},
+                "origin": {"location": "a lie", "cluster": "another lie", "run": "a third", "schedule": "s"}, "conditions": [
                 {"type": "Stored", "status": "True", "reason": "r", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"},
                 {"type": "Other", "status": "True", "reason": "r", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"}]},
         }))
         .unwrap();
-        let mirrored = mirror(document, &location, "ark");
+        let stamp = Stamp { size: 7, modified: "2026-11-21T03:00:00Z".parse().unwrap() };
+        let mirrored = mirror(document, &location, "ark", stamp);
         let expected = json!({
-            "name": "nightly", "namespace": "ark", "annotations": {SYNCED_FROM: "one"},
+            "name": "nightly", "namespace": "ark", "annotations": {SYNCED_FROM: "one", DOCUMENT_STAMP: "7@2026-11-21T03:00:00Z"},
             "labels": {"team": "a", "ark.heptio.com/storage-location": "here", "ark.heptio.com/schedule-name": "s"},
         });
         assert_eq!(serde_json::to_value(&mirrored.metadata).unwrap(), expected);
         assert_eq!(mirrored.spec.storage_location.as_deref(), Some("here"));
+        let origin = serde_json::to_value(mirrored.origin().unwrap()).unwrap();
+        let expected = json!({"location": "one", "cluster": "theirs", "run": "u", "schedule": "s"});
+        assert_eq!(origin, expected, "it lies where it was found, and is the run that its document is of");
         let conditions = mirrored.status.unwrap().conditions;
         assert_eq!(
             conditions.iter().map(|condition| condition.type_.as_str()).collect::<Vec<_>>(),

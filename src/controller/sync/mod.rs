@@ -1,9 +1,10 @@
 //! What the bucket has comes into the cluster, and what it has no longer goes.
 //!
 //! Each location is followed by a task of its own, pass by pass: `look` lists its keys and compares them with what the
-//! cluster has, `decide` (pure) says what to do about each name, `create` brings documents in, `remove` takes objects away
-//! after a second look at their keys. `mirrored` is what Backups and Restores have in common here.
+//! cluster has, `decide` (pure) says what to do about each name, `create` brings documents in, `compare` looks whether a document that
+//! was written since still belongs to its object, `remove` takes objects away after a second look at their keys. `mirrored` is what Backups and Restores have in common here.
 
+mod compare;
 mod create;
 mod decide;
 mod labels;

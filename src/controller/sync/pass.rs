@@ -7,9 +7,10 @@ use futures::stream::{self, StreamExt as _};
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
+use super::compare::compare;
 use super::create::{Brought, bring};
 use super::decide::Here;
-use super::look::{Plan, look};
+use super::look::{Plan, Wanted, look};
 use super::memory::{Fingerprint, Memory};
 use super::mirrored::Mirrored;
 use super::remove::remove;
@@ -37,6 +38,10 @@ pub struct Tally {
     pub created: u64,
     /// Objects that were deleted.
     pub deleted: u64,
+    /// Objects that went because the bucket has another run of their name.
+    pub replaced: Vec<String>,
+    /// Objects that were compared with their documents, to which they belong.
+    pub known: Vec<Fingerprint>,
     /// Documents that were rejected.
     rejected: Vec<Fingerprint>,
     failures: u64,
@@ -48,6 +53,32 @@ impl Tally {
     pub fn failed(&mut self, error: ControllerError) {
         self.failures += 1;
         self.first_failure.get_or_insert(error);
+    }
+
+    /// Notes what became of a document.
+    pub fn add<K: Mirrored>(
+        &mut self,
+        context: &Context,
+        location: &OpenLocation,
+        wanted: &Wanted,
+        brought: Result<Brought, ControllerError>,
+    ) {
+        let (kind, name) = (K::KIND.resource(), &wanted.name);
+        match brought {
+            Ok(Brought::Created | Brought::Completed) => {
+                self.created += 1;
+                tracing::debug!(kind, name, location = location.name, "brought in from the bucket");
+            }
+            Ok(Brought::Overtaken) => {}
+            Ok(Brought::Rejected(why)) => {
+                context.metrics.sync_failed(&location.name);
+                self.rejected.push(wanted.fingerprint);
+                if self.rejected.len() as u64 <= MOST_LINES {
+                    tracing::warn!(kind, name, location = location.name, "rejected: {why}");
+                }
+            }
+            Err(error) => self.failed(error),
+        }
     }
 }
 
@@ -66,14 +97,17 @@ pub async fn pass(
     is_same(&open).await?;
     let counts = LocationCounts { backups: backups.complete, partial: backups.partial };
     let goes_on = backups.goes_on || restores.goes_on;
-    let known: Vec<_> = backups.rejected.iter().chain(&restores.rejected).copied().collect();
+    let rejected: Vec<_> = backups.rejected.iter().chain(&restores.rejected).copied().collect();
+    let known: Vec<_> = backups.known.iter().chain(&restores.known).copied().collect();
     report(context, location, memory, [(RunKind::Backup, &backups), (RunKind::Restore, &restores)]).await;
     let mut tally = Tally::default();
     let mut acted = act::<Backup>(context, &open, backups, &mut tally).await;
     if acted.is_ok() {
         acted = act::<Restore>(context, &open, restores, &mut tally).await;
     }
-    memory.set_rejected(known.into_iter().chain(tally.rejected.iter().copied()));
+    memory.set_rejected(rejected.into_iter().chain(tally.rejected.iter().copied()));
+    memory.set_known(known.into_iter().chain(tally.known.iter().copied()));
+    tell_replaced(context, location, &tally.replaced).await;
     context.metrics.sync_created(name, tally.created);
     context.metrics.sync_deleted(name, tally.deleted);
     let Tally { created, deleted, ref rejected, failures, .. } = tally;
@@ -139,29 +173,14 @@ async fn act<K: Mirrored>(
     });
     let mut acts = std::pin::pin!(acts.buffer_unordered(AT_ONCE));
     while let Some((wanted, brought)) = acts.next().await {
-        let (kind, name) = (K::KIND.resource(), &wanted.name);
-        match brought {
-            Ok(Brought::Created | Brought::Completed) => {
-                tally.created += 1;
-                tracing::debug!(kind, name, location = open.name, "brought in from the bucket");
-            }
-            Ok(Brought::Overtaken) => {}
-            Ok(Brought::Rejected(why)) => {
-                context.metrics.sync_failed(&open.name);
-                tally.rejected.push(wanted.fingerprint);
-                if tally.rejected.len() as u64 <= MOST_LINES {
-                    tracing::warn!(kind, name, location = open.name, "rejected: {why}");
-                }
-            }
-            Err(error) => {
-                tally.failed(error);
-                if tally.failures >= MOST_FAILURES {
-                    return Ok(());
-                }
-            }
+        tally.add::<K>(context, open, &wanted, brought);
+        if tally.failures >= MOST_FAILURES {
+            return Ok(());
         }
     }
-    remove::<K>(context, open, plan.doomed, tally).await
+    let mut doomed = plan.doomed;
+    doomed.extend(compare::<K>(context, open, plan.suspects, tally).await);
+    remove::<K>(context, open, doomed, tally).await
 }
 
 /// Reports names that cannot be shown because they are taken: each once, in the log and in an Event.
@@ -188,14 +207,31 @@ async fn report(
     if news.is_empty() {
         return;
     }
-    let more = if news.len() > MOST_NAMES { ", …" } else { "" };
-    let named = news.iter().take(MOST_NAMES).map(String::as_str).collect::<Vec<_>>().join(", ");
-    let number = news.len();
+    let (number, named) = (news.len(), first(&news));
     let note = format!(
         "{number} of its backups and restores are not shown, because other objects of the cluster have the names: \
-         {named}{more}; delete those objects to see these"
+         {named}; delete those objects to see these"
     );
     context.events.warned(location, "NamesTaken", &note).await;
+}
+
+/// Says in an Event which objects gave way to another run of their name.
+async fn tell_replaced(context: &Context, location: &BackupStorageLocation, replaced: &[String]) {
+    if replaced.is_empty() {
+        return;
+    }
+    let (number, named) = (replaced.len(), first(replaced));
+    let note = format!(
+        "{number} objects stood for runs that the bucket has no longer, and show now the other runs that it has under their \
+         names: {named}"
+    );
+    context.events.warned(location, "RunsReplaced", &note).await;
+}
+
+/// As many names as an Event lists.
+fn first(names: &[String]) -> String {
+    let more = if names.len() > MOST_NAMES { ", …" } else { "" };
+    names.iter().take(MOST_NAMES).map(String::as_str).collect::<Vec<_>>().join(", ") + more
 }
 
 /// Says in the status when the location was compared and what is in it. The other fields are those of the `location`

@@ -1,10 +1,11 @@
 //! Takes away what the bucket has no longer: after a second look at each key, and only while the bucket is still the one it was.
+//! What the bucket has under the name instead comes in its place at once.
 
 use std::sync::Arc;
 
 use futures::stream::{self, StreamExt as _};
 
-use super::create::delete;
+use super::create::{bring, delete};
 use super::look::Doomed;
 use super::mirrored::Mirrored;
 use super::pass::{Tally, is_same};
@@ -54,18 +55,33 @@ pub async fn remove<K: Mirrored>(
         let api = context.api::<K>();
         async move {
             let deleted = delete(&api, doomed.keys.name(), Some(&doomed.local.uid)).await;
-            (doomed, deleted)
+            let brought = match (&deleted, &doomed.successor) {
+                (Ok(_), Some(successor)) => Some(bring::<K>(context, location, successor).await),
+                _ => None,
+            };
+            (doomed, deleted, brought)
         }
     });
     let mut deletes = std::pin::pin!(deletes.buffer_unordered(AT_ONCE));
-    while let Some((doomed, deleted)) = deletes.next().await {
+    while let Some((doomed, deleted, brought)) = deletes.next().await {
+        let Doomed { keys, successor, .. } = doomed;
+        let (kind, name) = (keys.kind(), keys.name());
         match deleted {
             Ok(deleted) => {
                 tally.deleted += u64::from(deleted);
-                let (kind, name) = (doomed.keys.kind().resource(), doomed.keys.name());
-                tracing::info!(kind, name, location = location.name, "removed: the bucket has it no longer");
+                let why = match successor {
+                    Some(_) => "the bucket has another run of its name",
+                    None => "the bucket has it no longer",
+                };
+                tracing::info!(kind = kind.resource(), name, location = location.name, "removed: {why}");
+                if deleted && successor.is_some() {
+                    tally.replaced.push(format!("{kind} `{name}`"));
+                }
             }
             Err(error) => tally.failed(error),
+        }
+        if let (Some(successor), Some(brought)) = (successor, brought) {
+            tally.add::<K>(context, location, &successor, brought);
         }
     }
     Ok(())
@@ -73,8 +89,8 @@ pub async fn remove<K: Mirrored>(
 
 /// The second look: at the keys themselves.
 async fn is_gone(bucket: &Bucket, doomed: &Doomed) -> Result<bool, BucketError> {
-    let Doomed { keys, local, replaced } = doomed;
-    if *replaced || !bucket.has(keys.document()).await? {
+    let Doomed { keys, local, successor } = doomed;
+    if successor.is_some() || !bucket.has(keys.document()).await? {
         return Ok(true);
     }
     Ok(local.needs_tarball && !bucket.has(keys.tarball()).await?)

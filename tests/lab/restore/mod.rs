@@ -12,6 +12,7 @@ mod scope;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use ark::api::Origin;
 use ark::bucket::Bucket;
 use ark::cluster::ConnectOptions;
 use ark::model::Progress;
@@ -191,8 +192,10 @@ async fn one_namespace_of_fifty_reads_a_tenth_of_the_tarball_at_most() {
         spec: serde_json::from_value(json!({"backupName": "fifty", "includedNamespaces": [one]}))
             .expect("a spec"),
         backup: None,
+        source: None,
         labels: BTreeMap::new(),
         uid: unique("uid"),
+        origin: Origin::default(),
         holder: "test".to_owned(),
         cluster: cluster.identity().await.expect("it has one"),
         attempt: 1,

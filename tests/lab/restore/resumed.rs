@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ark::api::RestoreStatus;
+use ark::api::{Origin, RestoreStatus};
 use ark::bucket::Bucket;
 use ark::model::{BackupName, Progress};
 use ark::restore::{RestoreError, RestoreRequest};
@@ -26,8 +26,10 @@ impl Unrecorded<'_> {
             name: self.name.parse().expect("a name"),
             spec: serde_json::from_value(spec).expect("a spec"),
             backup: Some("one".parse::<BackupName>().expect("a name")),
+            source: None,
             labels: BTreeMap::new(),
             uid: "uid".to_owned(),
+            origin: Origin::default(),
             holder: "test".to_owned(),
             cluster: cluster.identity().await.expect("it has one"),
             attempt,

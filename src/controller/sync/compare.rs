@@ -1,0 +1,151 @@
+//! Compares an object with its document, when that was written since it was last read: names are used again.
+//!
+//! A pass over what is as it was reads no document: size and time of each are in the listing, and it is remembered for which of
+//! them the two belong together (in an annotation of what was synced, in memory of all others).
+
+use std::sync::Arc;
+
+use futures::stream::{self, StreamExt as _};
+use kube::runtime::reflector::ObjectRef;
+
+use super::create::{Brought, judge};
+use super::look::{Doomed, Suspect};
+use super::mirrored::{Life, Mirrored};
+use super::pass::Tally;
+use crate::bucket::{RunIdentity, vouch_alike};
+use crate::controller::context::Context;
+use crate::controller::error::ControllerError;
+use crate::controller::locations::OpenLocation;
+
+/// Documents that are read at the same time, each at most a MiB.
+const AT_ONCE: usize = 16;
+
+/// What came of a comparison.
+#[derive(Debug)]
+enum Verdict {
+    /// The object stands for this document.
+    Same,
+    /// It stands for another one.
+    Another {
+        /// The run that the bucket has.
+        found: RunIdentity,
+        /// The run that the object stands for.
+        meant: RunIdentity,
+    },
+    /// One of them is gone, or changing; the next pass sees what is.
+    Overtaken,
+    /// The document cannot be read, and why; the object stays as long as its document is not known to be gone.
+    Unreadable(String),
+}
+
+/// Compares objects with their documents; those that stand for others go.
+pub async fn compare<K: Mirrored>(
+    context: &Arc<Context>,
+    location: &OpenLocation,
+    suspects: Vec<Suspect>,
+    tally: &mut Tally,
+) -> Vec<Doomed> {
+    let looks = stream::iter(suspects).map(|suspect| {
+        let (context, location) = (Arc::clone(context), location.clone());
+        async move {
+            let verdict = look::<K>(&context, &location, &suspect).await;
+            (suspect, verdict)
+        }
+    });
+    let mut looks = std::pin::pin!(looks.buffer_unordered(AT_ONCE));
+    let mut doomed = Vec::new();
+    while let Some((suspect, verdict)) = looks.next().await {
+        let (kind, name) = (K::KIND.resource(), suspect.keys.name());
+        match verdict {
+            Ok(Verdict::Same) => tally.known.push(suspect.pair),
+            Ok(Verdict::Overtaken) => {}
+            Ok(Verdict::Another { found, meant }) => {
+                tracing::warn!(
+                    kind, name, location = location.name,
+                    "the bucket has another run of this name than this cluster shows: it was {found}, and the one here was {meant}; \
+                     it is shown in its place"
+                );
+                let Suspect { keys, local, successor, .. } = suspect;
+                doomed.push(Doomed { keys, local, successor: Some(successor) });
+            }
+            Ok(Verdict::Unreadable(why)) => {
+                context.metrics.sync_failed(&location.name);
+                tally.known.push(suspect.pair);
+                tracing::warn!(kind, name, location = location.name, "its document was written anew and cannot be read: {why}");
+            }
+            Err(error) => tally.failed(error),
+        }
+    }
+    doomed
+}
+
+async fn look<K: Mirrored>(
+    context: &Context,
+    location: &OpenLocation,
+    suspect: &Suspect,
+) -> Result<Verdict, ControllerError> {
+    let name = suspect.keys.name();
+    let reference = ObjectRef::new(name).within(&context.settings.namespace);
+    let Some(object) = K::all(&context.stores).get(&reference) else { return Ok(Verdict::Overtaken) };
+    let document = match location.bucket.open_run::<K>(suspect.keys.clone()).await {
+        Ok(run) => run.into_document(),
+        Err(error) => {
+            return Ok(match judge(error, name)? {
+                Brought::Rejected(why) => Verdict::Unreadable(why),
+                _ => Verdict::Overtaken,
+            });
+        }
+    };
+    Ok(weigh(&*object, &suspect.local.uid, &document))
+}
+
+/// Pure.
+fn weigh<K: Mirrored>(object: &K, uid: &str, document: &K) -> Verdict {
+    let meant = RunIdentity::of_object(object);
+    if object.run_uid() != Some(uid) || object.life() != Life::Ended {
+        return Verdict::Overtaken;
+    }
+    if vouch_alike(&meant, object, document) {
+        return Verdict::Same;
+    }
+    Verdict::Another { found: RunIdentity::of_document(document), meant }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::api::Backup;
+
+    fn backup(uid: &str, phase: &str, size: u64, more: Value) -> Backup {
+        let mut object = json!({
+            "apiVersion": "ark.heptio.com/v1", "kind": "Backup", "spec": {},
+            "metadata": {"name": "same", "uid": uid},
+            "status": {"phase": phase, "cluster": {"uid": "a", "version": "v1"},
+                "startTimestamp": "2026-11-21T03:00:00Z",
+                "objects": [{"key": "backups/same/same.tar.zst", "size": size, "sha256": "00"}]},
+        });
+        for (key, value) in more.as_object().unwrap() {
+            object["status"][key] = value.clone();
+        }
+        serde_json::from_value(object).unwrap()
+    }
+
+    #[test]
+    fn an_object_is_another_when_run_or_bytes_are_and_is_left_alone_while_it_changes() {
+        let object = backup("one", "Completed", 7, json!({}));
+        let same = backup("one", "Completed", 7, json!({"warnings": 3}));
+        assert!(matches!(weigh(&object, "one", &same), Verdict::Same));
+        for another in [
+            backup("two", "Completed", 7, json!({})),
+            backup("one", "Completed", 7, json!({"cluster": {"uid": "b", "version": "v1"}})),
+            backup("one", "Completed", 8, json!({})),
+        ] {
+            assert!(matches!(weigh(&object, "one", &another), Verdict::Another { .. }));
+        }
+        assert!(matches!(weigh(&object, "gone", &same), Verdict::Overtaken));
+        let deleting = backup("one", "Deleting", 8, json!({}));
+        assert!(matches!(weigh(&deleting, "one", &same), Verdict::Overtaken));
+    }
+}
