@@ -6,8 +6,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta, Time
 /// run, whatever its phase says.
 pub const SYNCED_FROM: &str = "ark.heptio.com/synced-from";
 
-/// Annotation of a Backup or Restore that came out of a bucket: size and time of its document, as they were listed when it was
-/// read. While the listing still says so, nobody reads the document again.
+/// Annotation of a Backup or Restore that came out of a bucket: time and size of its document and the size of its tarball, as they
+/// were listed when it was read. While the listing still says so, nobody reads the document again.
 pub const DOCUMENT_STAMP: &str = "ark.heptio.com/document-stamp";
 
 /// Annotation of a DeleteBackupRequest that the server made because time had passed: when, by the server's clock. It is obeyed

@@ -41,7 +41,8 @@ pub use location::{
 };
 pub use mapping::collisions;
 pub use marks::{
-    DELETION, DELETION_REQUESTED, DOCUMENT_STAMP, REQUESTED_AT, STORED, SYNCED_FROM, is_stored, stored, synced_from,
+    DELETION, DELETION_REQUESTED, DOCUMENT_STAMP, REQUESTED_AT, STORED, SYNCED_FROM, is_stored, stored,
+    synced_from,
 };
 pub use modifiers::{
     MergePatch, ModifierConditions, PatchOperation, PathMatch, ResourceModifier, ResourcePatch,

@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::mapping::{check_mapping, check_namespace_mapping};
-use super::{CompiledSelection, Filter, InvalidSpec, Origin, ResourceModifier, StoredObject, Timestamp, schema};
+use super::{
+    CompiledSelection, Filter, InvalidSpec, Origin, ResourceModifier, StoredObject, Timestamp, schema,
+};
 
 /// From which backup, which items, and how they are changed on the way.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]

@@ -156,7 +156,7 @@ pub enum BucketError {
     },
     /// A run was replaced or removed while it was read.
     #[error(
-        "{kind} `{name}` in {location} was replaced or removed while it was read: {now}; nothing is damaged: look at what is there, and try again"
+        "{kind} `{name}` in {location} was replaced or removed while it was read: {now}; look at what is there now, and try again"
     )]
     Replaced {
         /// Backup or restore.

@@ -19,24 +19,28 @@ pub struct ListedRun {
     name: String,
     pub(super) survey: Survey,
     document: Option<Stamp>,
-    tarball: bool,
+    tarball: Option<u64>,
     objects: u64,
     size: u64,
     modified: DateTime<Utc>,
 }
 
-/// What changes when a document is written anew.
+/// What changes when a document is written anew. Stores tell the time in whole seconds, and two runs may have documents of one
+/// length: their tarballs have not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Stamp {
     /// Its bytes.
     pub size: u64,
     /// When it was written.
     pub modified: DateTime<Utc>,
+    /// The bytes of the tarball beside it; none where there is none.
+    pub tarball: Option<u64>,
 }
 
 impl fmt::Display for Stamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}@{}", self.size, self.modified.to_rfc3339_opts(SecondsFormat::AutoSi, true))
+        let modified = self.modified.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+        write!(f, "{modified}/{}/{}", self.size, self.tarball.unwrap_or_default())
     }
 }
 
@@ -47,7 +51,7 @@ impl ListedRun {
             name: name.to_owned(),
             survey: Survey::default(),
             document: None,
-            tarball: false,
+            tarball: None,
             objects: 0,
             size: 0,
             modified: DateTime::UNIX_EPOCH,
@@ -57,9 +61,9 @@ impl ListedRun {
     pub(super) fn add(&mut self, object: &ObjectInfo, meaning: FileMeaning) {
         match meaning {
             FileMeaning::Ours(Part::Document) => {
-                self.document = Some(Stamp { size: object.size, modified: object.modified });
+                self.document = Some(Stamp { size: object.size, modified: object.modified, tarball: None });
             }
-            FileMeaning::Ours(Part::Tarball) => self.tarball = true,
+            FileMeaning::Ours(Part::Tarball) => self.tarball = Some(object.size),
             _ => {}
         }
         self.survey.add(meaning);
@@ -86,12 +90,13 @@ impl ListedRun {
     /// Its document, if it is complete and ours.
     pub fn document(&self) -> Option<Stamp> {
         let is_foreign = self.survey.foreign.is_some() && self.survey.parts == 0;
-        self.document.filter(|_| !is_foreign && RunKeys::is_name(self.kind, &self.name))
+        let stamp = self.document.filter(|_| !is_foreign && RunKeys::is_name(self.kind, &self.name));
+        stamp.map(|stamp| Stamp { tarball: self.tarball, ..stamp })
     }
 
     /// Whether its items are there; a restore has none.
     pub fn has_tarball(&self) -> bool {
-        self.tarball
+        self.tarball.is_some()
     }
 
     /// Whether it was begun by Ark and is not complete.

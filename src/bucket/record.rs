@@ -3,9 +3,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::api::{
-    Backup, BackupPhase, Origin, Restore, RestorePhase, StoredObject, Timestamp, synced_from,
-};
+use crate::api::{Backup, BackupPhase, Origin, Restore, RestorePhase, StoredObject, Timestamp, synced_from};
 
 use super::documents::FORMAT;
 use super::layout::{RunKeys, RunKind};

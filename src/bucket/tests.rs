@@ -69,7 +69,8 @@ async fn write_parts(attempt: &Attempt) -> Result<Vec<super::StoredObject>, Buck
     ])
 }
 
-async fn make(bucket: &Bucket, claim: &Claim) -> Result<u32, BucketError> {
+/// Makes the backup `nightly`, without items.
+pub(crate) async fn make(bucket: &Bucket, claim: &Claim) -> Result<u32, BucketError> {
     let attempt = bucket.claim_backup(&name(), claim).await?;
     let objects = write_parts(&attempt).await?;
     attempt.commit(&document("nightly", objects)).await?;

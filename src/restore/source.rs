@@ -191,6 +191,44 @@ fn no_backup(bucket: &Bucket, spec: &RestoreSpec, schedule: &str, passed_over: &
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::{Backup, Origin};
+    use crate::bucket::{Claim, RunIdentity};
+    use crate::cluster::ClusterIdentity;
+
+    /// A restore of `nightly`, which must be the run of this uid in `cluster-a`.
+    fn request(uid: &str) -> RestoreRequest {
+        let object = serde_json::json!({"apiVersion": "ark.heptio.com/v1", "kind": "Backup", "spec": {},
+            "metadata": {"name": "nightly", "uid": uid},
+            "status": {"cluster": {"uid": "cluster-a", "version": "v1"}, "startTimestamp": "2026-11-21T03:00:00Z"}});
+        let object: Backup = serde_json::from_value(object).unwrap();
+        RestoreRequest {
+            name: "back".parse().unwrap(),
+            spec: RestoreSpec { backup_name: Some("nightly".into()), ..RestoreSpec::default() },
+            backup: None,
+            source: Some(RunIdentity::of_object(&object)),
+            labels: std::collections::BTreeMap::new(),
+            uid: "uid".into(),
+            origin: Origin::default(),
+            holder: "host/1".into(),
+            cluster: ClusterIdentity { uid: "cluster-a".into(), version: "v1".into() },
+            attempt: 1,
+            record: false,
+            parallel: 1,
+        }
+    }
+
+    #[tokio::test]
+    async fn another_run_of_the_backups_name_is_not_restored() {
+        let (_, bucket) = crate::bucket::tests::faulty_bucket();
+        crate::bucket::tests::make(&bucket, &Claim::new("one", "cluster-a", "host/1")).await.unwrap();
+        let terms = RestoreSpec::default().selection().unwrap();
+        let selection = Selection::new(&terms);
+        let open =
+            async |request: RestoreRequest| Source::open(&bucket, &request, &selection).await.map(drop);
+        let error = open(request("two")).await.unwrap_err();
+        assert!(matches!(error, RestoreError::Bucket(BucketError::AnotherRun { .. })), "{error}");
+        assert!(open(RestoreRequest { source: None, ..request("two") }).await.is_ok());
+    }
 
     #[test]
     fn when_no_backup_is_left_the_error_says_what_was_passed_over() {

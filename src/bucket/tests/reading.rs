@@ -164,3 +164,73 @@ async fn results_and_log_are_compared_with_what_the_document_says() {
     std::io::Read::read_to_string(&mut backup.log().await.unwrap(), &mut text).unwrap();
     assert_eq!(text, "\"line\"");
 }
+
+const DOCUMENT: &str = "backups/nightly/ark-backup.json";
+
+/// Lets another run have the name, as far as documents tell.
+fn replace_document(store: &MemoryStore) {
+    let mut document: Backup = serde_json::from_slice(&store.body(DOCUMENT)).unwrap();
+    document.metadata.uid = Some("another".into());
+    document.status.as_mut().unwrap().cluster.as_mut().unwrap().uid = "cluster-b".into();
+    document.status.as_mut().unwrap().start_timestamp = Some(crate::api::Timestamp::now());
+    store.insert(DOCUMENT, serde_json::to_vec(&document).unwrap());
+}
+
+fn is_replaced(error: &BucketError) -> bool {
+    let told = error.to_string();
+    matches!(error, BucketError::Replaced { .. })
+        && told.contains("cluster-b")
+        && !told.contains("is damaged")
+}
+
+#[tokio::test]
+async fn bytes_of_another_run_are_not_called_damaged() {
+    let (store, bucket) = bucket();
+    let backup = sample::write(&bucket, "nightly", None).await;
+    let (_, frames) = sample::index(&backup).await;
+    for key in ["backups/nightly/results.json.zst", INDEX, TARBALL] {
+        let mut bytes = store.body(key).to_vec();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        store.insert(key, bytes);
+    }
+    let index = async || backup.index().await?.try_collect::<Vec<_>>().await;
+    let frame = async || backup.frames(frames.clone()).unwrap().next().await;
+    // The document is still the one that was read: the bytes are damaged.
+    assert_eq!(backup.results().await.unwrap_err().category(), crate::model::Category::Corrupt);
+    assert_eq!(index().await.unwrap_err().category(), crate::model::Category::Corrupt);
+    replace_document(&store);
+    assert!(is_replaced(&backup.results().await.unwrap_err()));
+    assert!(is_replaced(&index().await.unwrap_err()));
+    let mut reader = backup.frames(frames.clone()).unwrap();
+    let error = loop {
+        match reader.next().await {
+            Ok(Some((_, frame))) => assert!(frame.is_ok(), "each finding of damage looks at the document"),
+            Ok(None) => panic!("the damage was not found"),
+            Err(error) => break error,
+        }
+    };
+    assert!(is_replaced(&error), "{error}");
+    // Nor when it is gone by then, before its parts or with them.
+    store.remove(DOCUMENT);
+    let gone = backup.results().await.unwrap_err().to_string();
+    assert!(gone.contains("replaced or removed while it was read"), "{gone}");
+    store.remove(TARBALL);
+    let gone = frame().await.unwrap_err().to_string();
+    assert!(gone.contains("replaced or removed while it was read"), "{gone}");
+}
+
+#[tokio::test]
+async fn a_backup_that_is_replaced_while_it_is_verified_is_not_called_damaged() {
+    let (store, bucket) = bucket();
+    sample::write(&bucket, "nightly", None).await;
+    let mut bytes = store.body(TARBALL).to_vec();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    store.insert(TARBALL, bytes);
+    assert!(!verify(&bucket).await.is_sound());
+    let once = std::sync::Once::new();
+    let on_bytes = |_| once.call_once(|| replace_document(&store));
+    let error = bucket.verify(&name(), sample::describe, &on_bytes).await.unwrap_err();
+    assert!(is_replaced(&error), "{error}");
+}

@@ -173,8 +173,7 @@ mod tests {
 
     #[test]
     fn which_run_it_is_stays_noted_whatever_becomes_of_it() {
-        let scheduled =
-            Origin { schedule: Some("schedule-uid".into()), ..Origin::default() };
+        let scheduled = Origin { schedule: Some("schedule-uid".into()), ..Origin::default() };
         let noted = |changes: Vec<Change<Backup>>| {
             let mut status = BackupStatus { origin: Some(scheduled.clone()), ..BackupStatus::default() };
             for each in changes {

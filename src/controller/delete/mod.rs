@@ -133,7 +133,9 @@ async fn settle(
         Err(ControllerError::Bucket { source, .. })
             if matches!(
                 source,
-                BucketError::Foreign { .. } | BucketError::NewerFormat { .. } | BucketError::AnotherRun { .. }
+                BucketError::Foreign { .. }
+                    | BucketError::NewerFormat { .. }
+                    | BucketError::AnotherRun { .. }
             ) =>
         {
             record::refuse(context, request, Some(backup), causes(&source)).await?;

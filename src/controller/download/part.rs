@@ -203,7 +203,9 @@ mod tests {
         let body = object("two", "b").to_string();
         bucket.store().put(&document, body.into(), PutMode::Create).await.unwrap();
         let told = here.check(&bucket).await.unwrap_err().to_string();
-        for part in ["`same`", "is another run than", "made in cluster b at 2026-11-21T03:00:00Z", "sync period"] {
+        for part in
+            ["`same`", "is another run than", "made in cluster b at 2026-11-21T03:00:00Z", "sync period"]
+        {
             assert!(told.contains(part), "{told}");
         }
         assert!(part("two", "b").check(&bucket).await.is_ok());

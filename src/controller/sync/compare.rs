@@ -61,7 +61,9 @@ pub async fn compare<K: Mirrored>(
             Ok(Verdict::Overtaken) => {}
             Ok(Verdict::Another { found, meant }) => {
                 tracing::warn!(
-                    kind, name, location = location.name,
+                    kind,
+                    name,
+                    location = location.name,
                     "the bucket has another run of this name than this cluster shows: it was {found}, and the one here was {meant}; \
                      it is shown in its place"
                 );
@@ -71,7 +73,12 @@ pub async fn compare<K: Mirrored>(
             Ok(Verdict::Unreadable(why)) => {
                 context.metrics.sync_failed(&location.name);
                 tally.known.push(suspect.pair);
-                tracing::warn!(kind, name, location = location.name, "its document was written anew and cannot be read: {why}");
+                tracing::warn!(
+                    kind,
+                    name,
+                    location = location.name,
+                    "its document was written anew and cannot be read: {why}"
+                );
             }
             Err(error) => tally.failed(error),
         }

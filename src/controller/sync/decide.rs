@@ -111,7 +111,7 @@ fn decide_placed(found: Found, local: &Local, same: bool) -> Step {
     let is_there = found.document && (found.tarball || !local.needs_tarball);
     match (same, local.here) {
         (true, true) if !is_there => Step::Remove,
-        (true, true) if local.life == Life::Unbegun => Step::Complete,
+        (true, true) if local.life == Life::Unbegun && local.mirrors.is_some() => Step::Complete,
         (true, true) if found.known => Step::Leave,
         (true, true) => Step::Compare,
         // Made again under another name or with another identity: what it was is known no longer.

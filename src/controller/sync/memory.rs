@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn a_document_is_known_beside_one_object_and_until_it_is_written_again() {
         let mut memory = Memory::default();
-        let stamp = |size| Stamp { size, modified: chrono::DateTime::UNIX_EPOCH };
+        let stamp = |size| Stamp { size, modified: chrono::DateTime::UNIX_EPOCH, tarball: Some(9) };
         let pair = memory.pair(RunKind::Backup, "one", stamp(7));
         memory.set_known([pair].into_iter());
         assert!(memory.is_known(memory.pair(RunKind::Backup, "one", stamp(7))));
@@ -103,6 +103,7 @@ mod tests {
             memory.pair(RunKind::Backup, "two", stamp(7)),
             memory.pair(RunKind::Restore, "one", stamp(7)),
             memory.pair(RunKind::Backup, "one", stamp(8)),
+            memory.pair(RunKind::Backup, "one", Stamp { tarball: Some(10), ..stamp(7) }),
         ] {
             assert!(!memory.is_known(other));
         }

@@ -174,10 +174,10 @@ mod tests {
                 {"type": "Other", "status": "True", "reason": "r", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"}]},
         }))
         .unwrap();
-        let stamp = Stamp { size: 7, modified: "2026-11-21T03:00:00Z".parse().unwrap() };
+        let stamp = Stamp { size: 7, modified: "2026-11-21T03:00:00Z".parse().unwrap(), tarball: Some(9) };
         let mirrored = mirror(document, &location, "ark", stamp);
         let expected = json!({
-            "name": "nightly", "namespace": "ark", "annotations": {SYNCED_FROM: "one", DOCUMENT_STAMP: "7@2026-11-21T03:00:00Z"},
+            "name": "nightly", "namespace": "ark", "annotations": {SYNCED_FROM: "one", DOCUMENT_STAMP: "2026-11-21T03:00:00Z/7/9"},
             "labels": {"team": "a", "ark.heptio.com/storage-location": "here", "ark.heptio.com/schedule-name": "s"},
         });
         assert_eq!(serde_json::to_value(&mirrored.metadata).unwrap(), expected);

@@ -117,3 +117,6 @@ fn period(context: &Context, location: &BackupStorageLocation) -> Duration {
     let given = location.spec.sync_period.as_ref().and_then(|period| period.length().ok());
     given.unwrap_or(context.settings.sync_period).max(SHORTEST_PERIOD)
 }
+
+#[cfg(test)]
+mod tests;

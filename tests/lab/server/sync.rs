@@ -2,6 +2,7 @@
 
 mod hostile;
 mod places;
+mod replaced;
 
 use std::sync::Arc;
 

@@ -74,7 +74,7 @@ async fn a_bucket_full_of_garbage_shows_what_is_sound_and_the_rest_is_read_once(
     for foreign in ["finalizers", "ownerReferences"] {
         assert!(flood["metadata"][foreign].is_null(), "{flood}");
     }
-    assert_eq!(flood["metadata"]["annotations"].as_object().map(serde_json::Map::len), Some(1));
+    assert_eq!(flood["metadata"]["annotations"].as_object().map(serde_json::Map::len), Some(2), "{flood}");
     pass_twice(&home, &server, "default").await;
     let shown: Vec<_> =
         home.all(BACKUP).await.iter().map(|backup| backup["metadata"]["name"].clone()).collect();
