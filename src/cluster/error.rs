@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::trouble::Trouble;
 use crate::model::Category;
 
 /// A failure between Ark and an API server.
@@ -167,10 +168,8 @@ pub struct ApiFailure {
     pub causes: Vec<String>,
     /// An earlier try of the same call got no answer, or none that says that nothing was done: a conflict may be with oneself.
     pub retried: bool,
-    /// It names an object (or the namespace of one) rather than a kind.
-    pub(super) about_name: bool,
-    /// It came from something in front of the API server, which is away.
-    pub(super) elsewhere: bool,
+    /// What is behind it.
+    pub(super) trouble: Trouble,
     /// Where an expired list may go on, at another revision.
     pub(super) continue_token: Option<String>,
     /// What the server asks to wait before another try.
@@ -204,10 +203,9 @@ impl ApiFailure {
         }
     }
 
-    /// The server does not know the revision yet, or never will because its revisions are others'.
-    pub(super) fn is_ahead_of_server(&self) -> bool {
-        self.causes.iter().any(|cause| cause == "ResourceVersionTooLarge")
-            || self.message.contains("future revision")
+    /// A server's own clock, or that of something in front of it, ended the request.
+    fn is_timeout(&self) -> bool {
+        (matches!(self.code, 408 | 504) || self.reason == "Timeout") && self.trouble != Trouble::Ahead
     }
 }
 
@@ -294,21 +292,27 @@ impl ClusterError {
         self.api().is_some_and(|failure| failure.causes.iter().any(|cause| cause == "NamespaceTerminating"))
     }
 
-    /// What failed may well succeed minutes later, without anybody doing anything about it: a webhook that is not up yet, a kind
-    /// that one API server does not know yet, a quota that is being counted, a server with too much to do.
-    pub fn passes(&self) -> bool {
+    /// What is behind it.
+    pub(super) fn trouble(&self) -> Trouble {
         match self {
-            Self::Api(failure) => failure.passes(),
-            Self::Unreachable { .. } | Self::Broken { .. } | Self::Timeout { .. } => true,
-            _ => false,
+            Self::Api(failure) => failure.trouble,
+            Self::Unreachable { .. } | Self::Timeout { .. } => Trouble::Away,
+            Self::Broken { .. } => Trouble::Broken,
+            Self::Credentials { .. } => Trouble::Credentials,
+            _ => Trouble::Other,
         }
     }
 
-    /// A create was refused for a reason that may be nothing but the very object, which is there already: a port that it
+    /// What failed may well succeed minutes later, without anybody doing anything about it: a webhook that is not up yet, a kind
+    /// that one API server does not know yet, a quota that is being counted, a server with too much to do.
+    pub fn passes(&self) -> bool {
+        self.trouble().passes()
+    }
+
+    /// A create was refused, with a reason, for what may be nothing but the very object, which is there already: a port that it
     /// holds, a default that it is, a quota that it counts in, a rule that is younger than it. A look is worth it.
     pub fn may_be_there(&self) -> bool {
-        let refused = |failure: &ApiFailure| matches!(failure.code, 400 | 403 | 409 | 422 | 500);
-        self.api().is_some_and(|failure| refused(failure) && !failure.reason.is_empty())
+        self.api().is_some_and(|failure| failure.trouble.is_refusal() && !failure.reason.is_empty())
     }
 
     /// Nothing at all can be done with this cluster: no address, no connection, no trust or no credentials.

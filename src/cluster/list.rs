@@ -11,6 +11,7 @@ use bytes::Bytes;
 use url::form_urlencoded::Serializer;
 
 use super::request::{Call, Doing};
+use super::trouble::Trouble;
 use super::{ApiFailure, Cluster, ClusterError, KindInfo, Page};
 
 /// Items asked for before their size is known.
@@ -319,7 +320,7 @@ impl Lister {
         self.drift = Some(match failure.code {
             // A revision of this moment is gone already only where revisions are others'.
             400 | 410 | 422 | 501 => Drift::Unsupported { why: failure.message },
-            _ if failure.is_ahead_of_server() => Drift::Unsupported { why: failure.message },
+            _ if failure.trouble == Trouble::Ahead => Drift::Unsupported { why: failure.message },
             _ => return Err(failure.into()),
         });
         self.position = Position::Recent;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::compare::Difference;
 use super::select::Standing;
 use crate::api::{BACKUP_NAME_LABEL, ExistingResourcePolicy as Policy, RESTORE_NAME_LABEL, label_value};
-use crate::model::traits::is_data;
+use crate::model::traits::{is_custom, is_data};
 use crate::model::{DEFINITIONS, ItemKey, Kind, NAMESPACES};
 
 mod update;
@@ -64,7 +64,7 @@ impl Facts {
         let finalizers = metadata.and_then(|metadata| metadata.get("finalizers")?.as_array());
         Self {
             fewer_versions: kind.as_str() == DEFINITIONS && has_fewer_versions(wanted, live),
-            finalized: !is_built_in(kind) && finalizers.is_some_and(|finalizers| !finalizers.is_empty()),
+            finalized: is_custom(kind) && finalizers.is_some_and(|finalizers| !finalizers.is_empty()),
             ..Self::default()
         }
     }
@@ -78,30 +78,6 @@ fn has_fewer_versions(wanted: &Value, live: &Value) -> bool {
     };
     let wanted = versions(wanted);
     versions(live).iter().any(|version| !wanted.contains(version))
-}
-
-/// Whether the kind is Kubernetes' own. Groups without a dot are; of the others, only these are.
-fn is_built_in(kind: &Kind) -> bool {
-    const GROUPS: [&str; 17] = [
-        "admissionregistration.k8s.io",
-        "apiextensions.k8s.io",
-        "apiregistration.k8s.io",
-        "authentication.k8s.io",
-        "authorization.k8s.io",
-        "certificates.k8s.io",
-        "coordination.k8s.io",
-        "discovery.k8s.io",
-        "events.k8s.io",
-        "flowcontrol.apiserver.k8s.io",
-        "internal.apiserver.k8s.io",
-        "networking.k8s.io",
-        "node.k8s.io",
-        "rbac.authorization.k8s.io",
-        "resource.k8s.io",
-        "scheduling.k8s.io",
-        "storage.k8s.io",
-    ];
-    !kind.group().contains('.') || GROUPS.contains(&kind.group())
 }
 
 /// What a restore that goes on after an interruption has made before, told by the labels that it puts on everything.

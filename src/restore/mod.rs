@@ -181,3 +181,6 @@ async fn keep(attempt: Option<&Attempt>) -> BucketError {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ mod order;
 mod table;
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 pub use order::{PriorityClass, restore_order};
@@ -31,8 +31,8 @@ pub struct Traits {
     pub given: fn(&dyn Origin) -> bool,
     /// With an item go data that no restore of the item brings back.
     pub is_data: bool,
-    /// Cluster-scoped, and used by items that know nothing of each other.
-    pub is_shared: bool,
+    /// Not Kubernetes' own: a custom resource, or the resource of another API server.
+    pub is_custom: bool,
     /// Takes children for its own by a selector, so that new ones find the old children.
     pub adopts: bool,
     /// Names cluster-scoped items, or is named by them: what it says decides which of them are needed.
@@ -90,7 +90,7 @@ pub const ORDINARY: Traits = Traits {
     made_again: |_| None,
     given: |_| false,
     is_data: false,
-    is_shared: false,
+    is_custom: true,
     adopts: false,
     refers: false,
     comes_along: false,
@@ -99,6 +99,12 @@ pub const ORDINARY: Traits = Traits {
 /// Every row by its kind, with its place in the table.
 static ROWS: LazyLock<HashMap<&'static str, (usize, &'static Traits)>> = LazyLock::new(|| {
     table::ROWS.iter().enumerate().map(|(place, (kind, traits))| (*kind, (place, traits))).collect()
+});
+
+/// The groups of Kubernetes' own kinds.
+static OWN_GROUPS: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
+    let own = table::ROWS.iter().filter(|(_, traits)| !traits.is_custom);
+    own.map(|(kind, _)| kind.split_once('.').map_or("", |(_, group)| group)).collect()
 });
 
 impl Traits {
@@ -124,9 +130,13 @@ pub fn is_data(kind: &Kind) -> bool {
     Traits::of(kind).is_data
 }
 
-/// Whether items of the kind are used by others that know nothing of each other.
-pub fn is_shared(kind: &Kind) -> bool {
-    Traits::of(kind).is_shared
+/// Whether the kind is not Kubernetes' own. Without a row, one is all the same where its group is that of a row which is, or has
+/// no dot, as no custom resource's: it is of another version of Kubernetes than the table.
+pub fn is_custom(kind: &Kind) -> bool {
+    Traits::known(kind).map_or_else(
+        || kind.group().contains('.') && !OWN_GROUPS.contains(kind.group()),
+        |traits| traits.is_custom,
+    )
 }
 
 /// Whether an item of the kind takes children for its own by a selector. One that is deleted to be made again must leave
