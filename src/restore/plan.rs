@@ -58,7 +58,7 @@ impl Plan {
     }
 }
 
-/// Makes the plan. `needed`: cluster-scoped items that the selected ones name; `map`: from a namespace of the backup to the
+/// Makes the plan. `needed`: items that the selected ones name; `map`: from a namespace of the backup to the
 /// one in the cluster.
 pub fn plan<'a>(
     inventory: &'a Inventory,
@@ -108,12 +108,16 @@ pub fn plan<'a>(
     plan
 }
 
-/// Selected items whose bodies may name others: all but those left out.
-pub fn taken<'a>(inventory: &'a Inventory, said: &'a Said) -> impl Iterator<Item = (EntryId, &'a Entry)> {
+/// Items of a standing whose bodies may name others: all but those left out.
+pub fn not_left_out<'a>(
+    inventory: &'a Inventory,
+    said: &'a Said,
+    standing: Standing,
+) -> impl Iterator<Item = (EntryId, &'a Entry)> {
     let controllers = Controllers::of(inventory, said);
     inventory.entries.iter().zip(0..).filter_map(move |(entry, id)| {
-        let taken = entry.standing == Standing::Selected && skip(inventory, entry, &controllers).is_none();
-        taken.then_some((id, entry))
+        let stands = entry.standing == standing && skip(inventory, entry, &controllers).is_none();
+        stands.then_some((id, entry))
     })
 }
 

@@ -178,6 +178,18 @@ fn a_part_brings_its_namespace_its_definition_and_what_it_names() {
 }
 
 #[test]
+fn of_the_claims_that_no_label_selects_those_come_that_are_needed_with_their_namespace() {
+    let filter = r#"{"labelSelector":{"matchExpressions":[{"key":"app","operator":"Exists"}]}}"#;
+    let lines =
+        ["namespaces a", "persistentvolumeclaims a/data-db-0", "persistentvolumeclaims a/other", "pods a/p"];
+    let claim = |name: &str| ItemKey::namespaced(Kind::parse(CLAIMS), "a", name);
+    assert_eq!(
+        told(filter, &lines, &[claim("data-db-0")]),
+        ["+namespaces a as a", "+persistentvolumeclaims a/data-db-0"]
+    );
+}
+
+#[test]
 fn kinds_that_are_never_restored_are_told() {
     assert_eq!(told("{}", &["nodes n1"], &[]), ["-nodes n1: DefaultExclusion"]);
 }
