@@ -1,4 +1,4 @@
-//! Which items of the index are meant: by namespace, kind and label; and what of the cluster may come along. Pure.
+//! Which items of the index are meant: by namespace, kind and label; and what may come along. Pure.
 
 use crate::api::CompiledSelection;
 use crate::archive::IndexedKind;

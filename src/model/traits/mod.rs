@@ -35,7 +35,7 @@ pub struct Traits {
     pub is_shared: bool,
     /// Takes children for its own by a selector, so that new ones find the old children.
     pub adopts: bool,
-    /// Names cluster-scoped items, or is named by them: what it says decides which of them are needed.
+    /// Names cluster-scoped items or claims, or is named by cluster-scoped items: what it says decides which are needed.
     pub refers: bool,
     /// Cluster-scoped, and named by others: comes along with them, whatever kinds are selected.
     pub comes_along: bool,
@@ -150,7 +150,7 @@ pub fn must_be_named(kind: &Kind) -> bool {
     Traits::of(kind).stay == Stay::InItsCluster
 }
 
-/// Whether what items of the kind say decides which cluster-scoped ones are needed; see [`Needs`](super::Needs).
+/// Whether what items of the kind say decides which others are needed; see [`Needs`](super::Needs).
 pub fn refers(kind: &Kind) -> bool {
     Traits::of(kind).refers
 }
