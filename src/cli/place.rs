@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::failure::Failure;
-use crate::api::{BackupStorageLocationSpec, LocationConfig, Provider};
+use crate::api::{BackupStorageLocationSpec, LocationConfig, Provider, VeleroLocation};
 use crate::store::Location;
 use crate::store::location::{Content, Encryption, S3Location};
 
@@ -37,6 +37,7 @@ fn nowhere(provider: Provider, bucket: String) -> BackupStorageLocationSpec {
         default: None,
         sync_period: None,
         validation_period: None,
+        velero: VeleroLocation::default(),
     }
 }
 
@@ -71,6 +72,7 @@ fn bucket(s3: S3Location, flag: &str, credential_flag: &str) -> Result<BackupSto
         kms_key_id,
         ca_cert: ca_cert.map(certificates).transpose()?,
         create_bucket: create_bucket.then_some(true),
+        ..LocationConfig::default()
     };
     Ok(BackupStorageLocationSpec {
         prefix: (!prefix.is_empty()).then_some(prefix),

@@ -116,6 +116,7 @@ fn document(
         attempt: Some(attempt.map_or(1, Attempt::number).max(request.attempt)),
         holder: Some(request.holder.clone()),
         objects: Vec::new(),
+        origin: None,
         conditions: Vec::new(),
     });
     restore

@@ -24,7 +24,7 @@ pub struct Selection<'a> {
 impl<'a> Selection<'a> {
     /// Says which cluster-scoped items the terms ask for.
     pub fn new(terms: &'a CompiledSelection) -> Self {
-        Self { terms, cluster: ClusterScope::of(terms.cluster_resources, terms.namespaces.is_everything()) }
+        Self { terms, cluster: terms.cluster_scope }
     }
 
     /// How an item stands to the restore; None when the selection does not reach it.

@@ -68,6 +68,8 @@ fn settings(config: Option<&LocationConfig>, output: &Output) -> Result<(), Fail
         kms_key_id,
         ca_cert,
         create_bucket,
+        profile,
+        velero: _,
     } = config;
     let given = [
         ("region", region.clone()),
@@ -77,6 +79,7 @@ fn settings(config: Option<&LocationConfig>, output: &Output) -> Result<(), Fail
         ("kmsKeyId", kms_key_id.clone()),
         ("caCert", ca_cert.as_ref().map(|_| "given".to_owned())),
         ("createBucket", create_bucket.map(|value| value.to_string())),
+        ("profile", profile.clone()),
     ];
     for (name, value) in given {
         if let Some(value) = value {

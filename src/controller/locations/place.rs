@@ -28,6 +28,8 @@ pub fn of(
         kms_key_id,
         ca_cert,
         create_bucket,
+        profile,
+        velero: _,
     } = config.clone().unwrap_or_default();
     let known = location.status.as_ref().is_some_and(|status| status.id.is_some());
     Ok(Location::S3(S3Location {
@@ -38,7 +40,7 @@ pub fn of(
         force_path_style,
         encryption: Encryption::from_settings(server_side_encryption.as_deref(), kms_key_id)?,
         ca_cert: ca_cert.map(|text| Content::Text { origin: "the text".to_owned(), text }),
-        profile: None,
+        profile,
         credentials,
         create_bucket: create_bucket == Some(true) && !is_read_only(location) && !known,
     }))
