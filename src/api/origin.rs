@@ -25,3 +25,15 @@ pub struct Origin {
     #[schemars(length(max = 253))]
     pub schedule: Option<String>,
 }
+
+impl Origin {
+    /// Returns this origin, with what it leaves open filled from another.
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            location: self.location.or(other.location),
+            cluster: self.cluster.or(other.cluster),
+            run: self.run.or(other.run),
+            schedule: self.schedule.or(other.schedule),
+        }
+    }
+}

@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::mapping::{check_mapping, check_namespace_mapping};
-use super::{CompiledSelection, Filter, InvalidSpec, Origin, ResourceModifier, StoredObject, Timestamp, schema};
+use super::{
+    CompiledSelection, Filter, InvalidSpec, Origin, ResourceModifier, StoredObject, Timestamp, schema,
+};
 
 /// From which backup, which items, and how they are changed on the way.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
@@ -41,6 +43,10 @@ use super::{CompiledSelection, Filter, InvalidSpec, Origin, ResourceModifier, St
         .message("exactly one of backupName and scheduleName must be set"),
     validation = Rule::new("!has(self.before) || has(self.scheduleName)")
         .message("before goes only with scheduleName"),
+    validation = Rule::new("!has(self.fromCluster) || has(self.scheduleName)")
+        .message("fromCluster goes only with scheduleName"),
+    validation = Rule::new("!has(self.allowPartiallyFailed) || has(self.scheduleName)")
+        .message("allowPartiallyFailed goes only with scheduleName"),
 )]
 pub struct RestoreSpec {
     /// The Backup to restore from.
@@ -54,6 +60,14 @@ pub struct RestoreSpec {
     /// With scheduleName: only Backups begun before this time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Timestamp>,
+    /// With scheduleName: the uid of the cluster whose Backups are meant; this cluster's when left out, or, where it has none, those
+    /// of the only other one that has some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub from_cluster: Option<String>,
+    /// With scheduleName: whether a Backup that PartiallyFailed may be the newest; false when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allow_partially_failed: Option<bool>,
     /// Which items of the backup; namespaces by their names in the backup.
     #[serde(flatten)]
     pub filter: Filter,
@@ -173,6 +187,10 @@ pub struct RestoreStatus {
     /// The Backup that is restored, when the specification names a Schedule.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backup_name: Option<String>,
+    /// What somebody might not expect of that Backup: it is another cluster's, or newer ones were passed over.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8), inner(length(max = 2000)))]
+    pub choice: Vec<String>,
     /// When its work began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_timestamp: Option<Timestamp>,
@@ -305,8 +323,13 @@ impl RestoreSpec {
             }
             _ => {}
         }
-        if self.before.is_some() && !given(&self.schedule_name) {
-            wrong.push(InvalidSpec::new("before", "goes only with scheduleName"));
+        let only = [
+            ("before", self.before.is_some()),
+            ("fromCluster", self.from_cluster.is_some()),
+            ("allowPartiallyFailed", self.allow_partially_failed.is_some()),
+        ];
+        for (field, _) in only.iter().filter(|(_, set)| *set && !given(&self.schedule_name)) {
+            wrong.push(InvalidSpec::new(*field, "goes only with scheduleName"));
         }
         wrong
     }
@@ -333,6 +356,8 @@ mod tests {
             fields(serde_json::json!({"backupName": "a", "before": "2026-11-21T03:00:00Z"})),
             ["before"]
         );
+        let others = serde_json::json!({"backupName": "a", "fromCluster": "b", "allowPartiallyFailed": true});
+        assert_eq!(fields(others), ["fromCluster", "allowPartiallyFailed"]);
     }
 
     #[test]

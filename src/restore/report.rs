@@ -115,6 +115,8 @@ fn document(
         validation_errors: Vec::new(),
         attempt: Some(attempt.map_or(1, Attempt::number).max(request.attempt)),
         holder: Some(request.holder.clone()),
+        choice: Vec::new(),
+        origin: None,
         objects: Vec::new(),
         conditions: Vec::new(),
     });

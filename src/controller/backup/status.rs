@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 
-use crate::api::{Backup, BackupPhase, BackupProgress, BackupStatus, Duration, STORED, Timestamp};
+use crate::api::{Backup, BackupPhase, BackupProgress, BackupStatus, Duration, Origin, STORED, Timestamp};
 use crate::controller::runs::Change;
 use crate::telemetry::RunFigures;
 
@@ -20,6 +20,7 @@ pub fn change(status: &mut BackupStatus, change: &Change<Backup>) {
             attempt: Some(attempt),
             holder: Some(holder),
             start_timestamp: Some(at),
+            origin: before.origin,
             expiration: expiration(at, &ttl),
             ..BackupStatus::default()
         },
@@ -28,9 +29,11 @@ pub fn change(status: &mut BackupStatus, change: &Change<Backup>) {
                 BackupProgress { total_items: now.total, items_backed_up: now.done, bytes: now.bytes };
             BackupStatus { progress: Some(progress), ..before }
         }
-        Change::Refuse(errors) => BackupStatus {
+        Change::Refuse(errors, condition) => BackupStatus {
             phase: Some(BackupPhase::FailedValidation),
             validation_errors: errors,
+            conditions: condition.into_iter().collect(),
+            origin: before.origin,
             ..BackupStatus::default()
         },
         Change::Fail(why, at) => BackupStatus {
@@ -43,12 +46,16 @@ pub fn change(status: &mut BackupStatus, change: &Change<Backup>) {
         Change::PutBack => BackupStatus {
             phase: Some(BackupPhase::New),
             attempt: before.attempt.map(|attempt| attempt.saturating_sub(1)).filter(|attempt| *attempt > 0),
+            origin: before.origin,
             ..BackupStatus::default()
         },
         Change::Done(document, stored) => {
             let mut done = document.status.unwrap_or_default();
             done.conditions.retain(|condition| condition.type_ != STORED);
             done.conditions.push(stored);
+            // What the server noted is true; what a document says fills in what an earlier version did not note.
+            let noted = before.origin.unwrap_or_default().or(done.origin.unwrap_or_default());
+            done.origin = Some(noted).filter(|origin| *origin != Origin::default());
             done
         }
     };
@@ -103,7 +110,7 @@ mod tests {
     #[test]
     fn it_begins_with_a_time_to_expire_and_shows_how_far_it_is() {
         let now = ProgressSnapshot { stage: "x".into(), total: 9, done: 4, bytes: 7, ..Default::default() };
-        let status = after(vec![Change::Refuse(vec!["old".into()]), begin(2), Change::Progress(now)]);
+        let status = after(vec![Change::Refuse(vec!["old".into()], None), begin(2), Change::Progress(now)]);
         assert_eq!(status.phase, Some(BackupPhase::InProgress));
         assert_eq!((status.attempt, status.holder.as_deref()), (Some(2), Some("pod/1")));
         assert_eq!(status.expiration.unwrap().to_string(), "2026-11-21T04:00:00Z");
@@ -118,6 +125,43 @@ mod tests {
             BackupStatus { phase: Some(BackupPhase::New), ..BackupStatus::default() }
         );
         assert_eq!(after(vec![begin(3), Change::PutBack]).attempt, Some(2));
+    }
+
+    #[test]
+    fn a_refusal_for_its_name_alone_says_so_in_a_condition() {
+        let taken = crate::controller::condition::condition("NameTaken", true, "NameTaken", "why".into());
+        let status = after(vec![begin(1), Change::Refuse(vec!["why".into()], Some(taken))]);
+        assert_eq!(status.phase, Some(BackupPhase::FailedValidation));
+        assert_eq!(status.conditions[0].type_, crate::api::NAME_TAKEN);
+        assert!(after(vec![begin(1), Change::Refuse(vec!["why".into()], None)]).conditions.is_empty());
+    }
+
+    #[test]
+    fn which_schedule_made_it_is_never_forgotten_nor_changed_by_a_document() {
+        let document = |schedule: Option<&str>| {
+            let mut document = Backup::new("a", BackupSpec::default());
+            let origin = Origin { schedule: schedule.map(str::to_owned), ..Origin::default() };
+            document.status = Some(BackupStatus { origin: Some(origin), ..BackupStatus::default() });
+            let condition = stored("there".into(), Time(k8s_openapi::jiff::Timestamp::UNIX_EPOCH));
+            Change::Done(Box::new(document), condition)
+        };
+        let maker = |status: &BackupStatus| status.origin.as_ref().and_then(|origin| origin.schedule.clone());
+        let made = BackupStatus {
+            origin: Some(Origin { schedule: Some("s".into()), ..Origin::default() }),
+            ..BackupStatus::default()
+        };
+        for each in [
+            begin(1),
+            Change::PutBack,
+            Change::Refuse(vec!["taken".into()], None),
+            Change::Fail("because".into(), Timestamp::now()),
+            document(None),
+            document(Some("another")),
+        ] {
+            let mut status = made.clone();
+            change(&mut status, &each);
+            assert_eq!(maker(&status).as_deref(), Some("s"), "{each:?}");
+        }
     }
 
     #[test]

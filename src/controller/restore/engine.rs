@@ -19,11 +19,14 @@ pub async fn run(
     progress: &Progress,
     stop: CancellationToken,
 ) -> Result<Restore, Broken> {
+    for note in job.plan.notes.iter().filter(|_| job.attempt == 1) {
+        context.events.warned(object, "Chosen", &format!("backup {}: {note}", job.plan.backup)).await;
+    }
     let name = object.name_any().parse().map_err(|error| Broken::Refused(vec![causes(&error)]))?;
     let request = RestoreRequest {
         name,
         spec: object.spec.clone(),
-        backup: Some(job.plan.clone()),
+        backup: Some(job.plan.backup.clone()),
         labels: object.labels().clone(),
         uid: object.uid().unwrap_or_default(),
         holder: context.settings.holder.clone(),
@@ -50,7 +53,7 @@ fn broken(error: RestoreError) -> Broken {
             Broken::Refused(wrong.iter().map(ToString::to_string).collect())
         }
         RestoreError::NotEmpty { .. } | RestoreError::NoBackup { .. } => Broken::Refused(vec![why]),
-        RestoreError::Bucket(error) if error.is_name_taken() => Broken::Refused(vec![causes(&error)]),
+        RestoreError::Bucket(error) if error.is_name_taken() => Broken::NameTaken(causes(&error)),
         RestoreError::Bucket(error @ BucketError::ClaimLost { .. }) => Broken::Lost(error),
         _ => Broken::Failed { why, left },
     }

@@ -2,6 +2,7 @@
 
 use crate::api::{Restore, RestorePhase, RestoreProgress, RestoreStatus, STORED, Timestamp};
 use crate::controller::backup::seconds_between;
+use crate::controller::restore::admit::Chosen;
 use crate::controller::runs::Change;
 use crate::telemetry::RunFigures;
 
@@ -14,9 +15,10 @@ pub fn change(status: &mut RestoreStatus, change: &Change<Restore>) {
             conditions: vec![condition],
             ..before
         },
-        Change::Begin { attempt, holder, at, plan: backup } => RestoreStatus {
+        Change::Begin { attempt, holder, at, plan: Chosen { backup, notes } } => RestoreStatus {
             phase: Some(RestorePhase::InProgress),
             backup_name: Some(backup.to_string()),
+            choice: notes,
             attempt: Some(attempt),
             holder: Some(holder),
             start_timestamp: Some(at),
@@ -26,9 +28,10 @@ pub fn change(status: &mut RestoreStatus, change: &Change<Restore>) {
             let progress = RestoreProgress { total_items: now.total, items_restored: now.done };
             RestoreStatus { progress: Some(progress), ..before }
         }
-        Change::Refuse(errors) => RestoreStatus {
+        Change::Refuse(errors, condition) => RestoreStatus {
             phase: Some(RestorePhase::FailedValidation),
             validation_errors: errors,
+            conditions: condition.into_iter().collect(),
             ..RestoreStatus::default()
         },
         Change::Fail(why, at) => RestoreStatus {
@@ -44,6 +47,7 @@ pub fn change(status: &mut RestoreStatus, change: &Change<Restore>) {
             let mut done = document.status.unwrap_or_default();
             done.conditions.retain(|condition| condition.type_ != STORED);
             done.conditions.push(stored);
+            done.choice = before.choice;
             done
         }
     };
@@ -70,7 +74,8 @@ mod tests {
 
     fn begin(attempt: u32) -> Change<Restore> {
         let at = Timestamp::now();
-        Change::Begin { attempt, holder: "pod/1".into(), at, plan: "nightly-1".parse().unwrap() }
+        let plan = Chosen { backup: "nightly-1".parse().unwrap(), notes: vec!["why".to_owned()] };
+        Change::Begin { attempt, holder: "pod/1".into(), at, plan }
     }
 
     fn after(changes: Vec<Change<Restore>>) -> RestoreStatus {
@@ -106,5 +111,6 @@ mod tests {
         let status = after(vec![begin(1), Change::Done(Box::new(document), stored)]);
         assert!(crate::api::is_stored(&status.conditions));
         assert_eq!((status.created, figures(&status).items), (5, 5));
+        assert_eq!(status.choice, ["why"], "the document does not know it");
     }
 }
