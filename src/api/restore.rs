@@ -135,7 +135,7 @@ pub enum ExistingResourcePolicy {
     /// Make it as it was in the backup, in place.
     #[serde(alias = "update")]
     Update,
-    /// Delete it, wait until it is gone, create it.
+    /// Delete it, wait until it is gone, create it. What it owned stays, and belongs to the new one where it is restored, too.
     #[serde(alias = "recreate")]
     Recreate,
 }

@@ -23,8 +23,8 @@ const PAGE_AIM: usize = 1 << 20;
 const LIMITS: std::ops::RangeInclusive<usize> = 8..=2000;
 /// After a page that was given up, the next ones grow by this much at most: large items seldom come alone.
 const GROWTH: usize = 4;
-/// Room for the first page: as for any other, so that the same memory serves all; what is not filled costs nothing.
-const FIRST_EXPECTED: usize = PAGE_AIM + PAGE_AIM / 8;
+/// Room for the first page, which has few items: a dozen of them are asked for at once.
+const FIRST_EXPECTED: usize = PAGE_AIM / 4;
 /// A page above this is given up and asked for again in smaller parts, for the sake of memory.
 const PAGE_MOST: usize = 16 << 20;
 /// One item alone may weigh this; etcd's own limit is 1.5 MiB by default.

@@ -12,6 +12,7 @@ use super::inventory::EntryId;
 use super::meet::Live;
 use super::prepare::Ready;
 use super::ready::unless_connection;
+use super::rewrite::other_storage;
 use super::work::Work;
 use crate::cluster::{Bound, ClusterError, Patch};
 use crate::model::{CLAIMS, Category, Finding, Kind, VOLUMES, causes};
@@ -52,10 +53,13 @@ impl Work<'_> {
         let (CLAIMS, Some(namespace)) = (ready.target.kind.as_str(), &ready.target.namespace) else {
             return Ok(None);
         };
+        let volume = live.object["spec"]["volumeName"].as_str().unwrap_or_default();
+        if self.volumes.elsewhere.contains(volume) {
+            return Ok(Some(ready.warning(Category::Conflict, other_storage(volume))));
+        }
         match live.object["status"]["phase"].as_str() {
             Some("Pending") => self.free_volume(ready, &live.uid).await,
             Some("Lost") => {
-                let volume = live.object["spec"]["volumeName"].as_str().unwrap_or_default();
                 if !self.reserve(volume, (namespace, &ready.target.name), &live.uid).await? {
                     let message = format!(
                         "it has lost its volume `{volume}`, which is neither in the cluster nor restored; delete the claim and restore it again: it gets a new, empty one"
@@ -101,6 +105,10 @@ impl Work<'_> {
         let Some(body) = self.cluster.get(info, None, volume).await? else { return Ok(false) };
         let body: Value = serde_json::from_slice(&body).unwrap_or_default();
         let reference = &body["spec"]["claimRef"];
+        // One that is nobody's is given to the claim by the controller.
+        if reference.is_null() {
+            return Ok(true);
+        }
         if (reference["namespace"].as_str(), reference["name"].as_str()) != (Some(claim.0), Some(claim.1)) {
             return Ok(false);
         }

@@ -79,7 +79,10 @@ impl Inventory {
             self.namespace_id(&key.name); // an empty one is known, too
         }
         let judge = |by: &Selection<'_>| by.judge(&self.kinds[usize::from(kind)], &key, &item.labels);
-        let along = || own.is_some_and(|own| judge(own) != Some(Standing::Selected));
+        let info = &self.kinds[usize::from(kind)];
+        // Whoever names the kind means it, whyever it is in the backup.
+        let along =
+            || !selection.names(info) && own.is_some_and(|own| judge(own) != Some(Standing::Selected));
         let standing = judge(selection).map(|standing| match standing {
             Standing::Selected if along() => Standing::Along,
             standing => standing,
@@ -222,6 +225,8 @@ mod tests {
         let role = "resources/clusterroles.rbac.authorization.k8s.io/cluster/reader.json";
         assert_eq!(standing(role, &all), Some(Standing::Along));
         assert_eq!(standing(role, &shop), Some(Standing::IfNeeded));
+        let roles = compiled(serde_json::json!({"includedResources": ["clusterroles"]}));
+        assert_eq!(standing(role, &roles), Some(Standing::Selected));
         assert_eq!(standing("resources/secrets/namespaces/shop/a.json", &all), Some(Standing::Selected));
     }
 

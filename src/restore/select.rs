@@ -37,6 +37,11 @@ impl<'a> Selection<'a> {
         Self { terms, cluster: terms.cluster_scope }
     }
 
+    /// Whether somebody names the kind.
+    pub fn names(&self, info: &IndexedKind) -> bool {
+        self.terms.kinds_of(info.namespaced).names(&info.kind, info.aliases())
+    }
+
     /// How an item stands to the restore; None when the selection does not reach it.
     pub fn judge(&self, info: &IndexedKind, key: &ItemKey, labels: &LabelSet) -> Option<Standing> {
         let CompiledSelection { namespaces, labels: query, .. } = self.terms;

@@ -55,6 +55,13 @@ pub fn data_source(claim: &Value) -> Option<DataSource> {
     SOURCES.into_iter().find_map(|field| DataSource::read(claim, field))
 }
 
+/// What a person should know of a claim whose volume has other storage in the cluster than in the backup.
+pub fn other_storage(volume: &str) -> String {
+    format!(
+        "its volume `{volume}` is in the cluster with other storage than in the backup, so that the claim has the data that are there; look at the spec of both"
+    )
+}
+
 /// Decides about the volume and the source of a claim of the backup.
 pub(super) fn rewrite_claim(
     kind: &Kind,
@@ -69,9 +76,7 @@ pub(super) fn rewrite_claim(
     let volume = shape::text(item, &["spec", "volumeName"]).unwrap_or_default().to_owned();
     if options.returning_volumes.contains(&volume) {
         if options.volumes_elsewhere.contains(&volume) {
-            warnings.push(format!(
-                "its volume `{volume}` is in the cluster with other storage than in the backup, so that the claim gets the data that are there; look at the spec of both"
-            ));
+            warnings.push(other_storage(&volume));
         }
         return;
     }

@@ -217,6 +217,11 @@ pub const REFUSALS: &[Refusal] = &[
     ),
     refusal(
         LOCATION,
+        r#"{"provider": "s3", "bucket": "bucket", "config": {"publicUrl": "minio.example"}}"#,
+        "publicUrl must be",
+    ),
+    refusal(
+        LOCATION,
         r#"{"provider": "s3", "bucket": "bucket", "config": {"serverSideEncryption": "rot13"}}"#,
         "spec.config.serverSideEncryption",
     ),
