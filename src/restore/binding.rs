@@ -91,8 +91,12 @@ impl Work<'_> {
         let body = self.cluster.get(info, Some(namespace), name).await?;
         let snapshot: Value = body.and_then(|body| serde_json::from_slice(&body).ok()).unwrap_or_default();
         Ok((snapshot["metadata"]["uid"] != uid).then(|| {
+            let keep = match live.object["spec"]["deletionPolicy"].as_str() {
+                Some("Retain") => "delete this content, whose deletion policy Retain keeps the snapshot itself",
+                _ => "set its deletionPolicy to Retain, which keeps the snapshot itself, delete this content",
+            };
             let message = format!(
-                "it is in the cluster and belongs to the snapshot {namespace}/{name} of before, which is gone, so that the restored one is never ready; delete this content, whose deletion policy Retain keeps the storage, and restore both again"
+                "it is in the cluster and belongs to the snapshot {namespace}/{name} of before, which is gone, so that the restored one is never ready; {keep}, and restore both again"
             );
             ready.warning(Category::Conflict, message)
         }))

@@ -38,6 +38,8 @@ pub enum Reason {
     Data,
     /// The namespace mapping changed an item that all namespaces share.
     Mapped,
+    /// It only came along into the backup, so that others rest on it, too.
+    Along,
     /// It is a definition that has versions which the backup does not know.
     Versions,
 }
@@ -120,11 +122,14 @@ pub fn decide(
     facts: Facts,
 ) -> Verdict {
     let kind = item.kind.as_str();
-    if difference.is_none() || standing != Standing::Selected {
+    if difference.is_none() || standing == Standing::IfNeeded {
         return Verdict::Unchanged;
     }
     if facts.mapped {
         return Verdict::Leave(Reason::Mapped);
+    }
+    if standing == Standing::Along {
+        return Verdict::Leave(Reason::Along);
     }
     if facts.fewer_versions {
         return Verdict::Leave(Reason::Versions);
@@ -149,9 +154,10 @@ pub fn decide(
     }
 }
 
-/// With a namespace goes all that is in it, with a definition all its resources, with an account the tokens that pods use.
+/// With a namespace goes all that is in it, with a definition all its resources, with an account the tokens that pods use; a
+/// CronJob that is made anew knows nothing of the Job that runs.
 fn holds_others(item: &ItemKey) -> bool {
-    [NAMESPACES, DEFINITIONS, "serviceaccounts"].contains(&item.kind.as_str())
+    [NAMESPACES, DEFINITIONS, "serviceaccounts", "cronjobs.batch"].contains(&item.kind.as_str())
 }
 
 /// The verdict about what an earlier attempt of this restore made: it is restored, whatever has become of it since. Only an
@@ -194,6 +200,9 @@ impl Verdict {
             }
             Reason::Mapped => {
                 ", because it belongs to no namespace, and what the namespace mapping makes of it would take it from those who use it now; change it by hand"
+            }
+            Reason::Along => {
+                ", because it only came along into the backup and others rest on it; a restore that names its kind changes it"
             }
             Reason::Versions => {
                 ", because it has versions that the backup does not know, and without them the cluster would lose what is stored in them; existing resources of it are restored all the same"

@@ -20,10 +20,10 @@ pub fn unmark_default(kind: &Kind, class: &mut Value) -> bool {
         shape::remove_keys(class, &[], &["globalDefault"]);
         return was;
     }
-    let marked = |mark: &&str| {
+    let marked = |mark: &str| {
         shape::text(class, &["metadata", "annotations", mark]).is_some_and(|value| value == "true")
     };
-    let was = MARKS.iter().any(|mark| marked(&mark));
+    let was = MARKS.iter().any(|mark| marked(mark));
     if was {
         shape::remove_keys(class, &["metadata", "annotations"], &MARKS);
     }

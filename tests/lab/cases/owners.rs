@@ -201,7 +201,7 @@ async fn an_owner_that_is_made_anew_keeps_what_it_owned() {
     let now = uid(case.a(), &path("owner")).await;
     assert_ne!(now, owner["metadata"]["uid"], "made anew");
     for name in &names {
-        assert_eq!(owners(case.a(), &path(name)).await, [now.clone()], "{name}");
+        assert_eq!(owners(case.a(), &path(name)).await, std::slice::from_ref(&now), "{name}");
     }
     case.second_changes_nothing(case.a(), &["--existing-resource-policy", "recreate"]).await;
     // What has gone with an owner that was deleted is not left to go with it.
@@ -209,6 +209,11 @@ async fn an_owner_that_is_made_anew_keeps_what_it_owned() {
     let restored = case.restore(case.a(), &[], 0);
     let now = uid(case.a(), &path("owner")).await;
     for name in &names {
-        assert_eq!(owners(case.a(), &path(name)).await, [now.clone()], "{name}: {}", restored.said);
+        assert_eq!(
+            owners(case.a(), &path(name)).await,
+            std::slice::from_ref(&now),
+            "{name}: {}",
+            restored.said
+        );
     }
 }

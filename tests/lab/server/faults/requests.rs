@@ -31,7 +31,7 @@ async fn a_time_that_makes_no_sense_is_refused_with_the_reason() {
         };
         assert!(said.contains("schedule"), "{cron}: {said}");
     }
-    for (number, ttl) in ["0s", "-5m", "999999999999h", "soon", "5 parsecs"].into_iter().enumerate() {
+    for (number, ttl) in ["-5m", "999999999999h", "soon", "5 parsecs"].into_iter().enumerate() {
         let name = format!("ttl-{number}");
         let object =
             json!({"metadata": {"name": &name}, "spec": {"ttl": ttl, "includedNamespaces": [home.name()]}});
