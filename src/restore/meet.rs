@@ -84,7 +84,8 @@ impl Work<'_> {
 
     /// Gives field owners back where a restore of this backup made the item and did not come to that.
     async fn finish(&self, ready: &Ready<'_>, live: &Live) -> Option<Finding> {
-        if !self.earlier.made_any(&labels(&live.object)) || !are_ours(&live.object) {
+        let stored = ready.field_owners.as_ref()?;
+        if !self.earlier.made_any(&labels(&live.object)) || !are_ours(stored, &live.object) {
             return None;
         }
         self.give_fields_back(ready, &live.uid, &live.version).await.1

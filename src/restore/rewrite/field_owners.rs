@@ -29,8 +29,14 @@ fn without_what_changes(entry: &Value) -> Option<Value> {
     (!fields.is_empty()).then_some(entry)
 }
 
-/// Whether Ark owns fields of an object, as the API server sent it, beside the metadata: they were not given back.
-pub fn are_ours(live: &Value) -> bool {
+/// Whether Ark owns fields of an object, as the API server sent it, beside the metadata, and one of the stored owners none: they
+/// were not given back.
+pub fn are_ours(stored: &Value, live: &Value) -> bool {
+    let manager = |entry: &Value| entry.get("manager").cloned();
+    let there: Vec<_> = shape::elements(live, &["metadata", "managedFields"]).map(manager).collect();
+    if stored.as_array().into_iter().flatten().all(|entry| there.contains(&manager(entry))) {
+        return false;
+    }
     let ours = shape::elements(live, &["metadata", "managedFields"])
         .filter(|entry| shape::text(entry, &["manager"]) == Some(OURSELVES));
     let mut fields = ours.filter_map(|entry| entry.get("fieldsV1")?.as_object()).flat_map(|map| map.keys());
@@ -67,11 +73,13 @@ mod tests {
     #[test]
     fn fields_are_ours_until_they_are_given_back() {
         let label = json!({"f:metadata": {"f:labels": {}}});
-        assert!(are_ours(&item(&[entry("ark", "Update", &json!({"f:data": {}}))])));
-        assert!(!are_ours(&item(&[
-            entry("ark", "Update", &label),
-            entry("flux", "Apply", &json!({"f:data": {}}))
-        ])));
+        let data = json!({"f:data": {}});
+        let stored = json!([entry("flux", "Apply", &data)]);
+        let (ours, flux) = (entry("ark", "Update", &data), entry("flux", "Apply", &data));
+        assert!(are_ours(&stored, &item(std::slice::from_ref(&ours))));
+        // A controller wrote meanwhile, so that both have their part.
+        assert!(!are_ours(&stored, &item(&[ours, flux.clone()])));
+        assert!(!are_ours(&stored, &item(&[entry("ark", "Update", &label), flux])));
     }
 
     #[test]
