@@ -27,7 +27,11 @@ fn name_of(object: &Value) -> String {
 async fn own(home: &Home<'_>, schedule: &str) -> Vec<Value> {
     let schedule = home.read(SCHEDULE, schedule).await.expect("the Schedule is there");
     let mut backups = home.all(BACKUP).await;
-    backups.retain(|backup| backup["status"]["origin"]["schedule"] == schedule["metadata"]["uid"]);
+    let synced =
+        |backup: &Value| backup["metadata"]["annotations"].get("ark.heptio.com/synced-from").is_some();
+    backups.retain(|backup| {
+        !synced(backup) && backup["status"]["origin"]["schedule"] == schedule["metadata"]["uid"]
+    });
     backups
 }
 
