@@ -21,7 +21,7 @@ use super::health::Health;
 use super::pace::Creates;
 use super::policy::Patience;
 use super::proxy::{Proxies, proxy_at, shown, with_port};
-use super::request::{Call, Doing, GARBLED, GARBLED_PAUSE};
+use super::request::{Call, Doing, ask_again};
 use super::waiting::Waits;
 use crate::model::Category;
 use crate::telemetry::Metrics;
@@ -163,12 +163,10 @@ impl Cluster {
                 Ok(document) => return Ok(document),
                 Err(error) => error,
             };
-            garbled += 1;
-            if garbled >= GARBLED {
+            if !ask_again(&mut garbled).await {
                 let cause = error.to_string();
                 return Err(ClusterError::Answer { doing: call.doing.to_string(), cause });
             }
-            tokio::time::sleep(GARBLED_PAUSE * garbled).await;
         }
     }
 }

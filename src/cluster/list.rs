@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use url::form_urlencoded::Serializer;
 
-use super::request::{Call, Doing, GARBLED, GARBLED_PAUSE};
+use super::request::{Call, Doing, ask_again};
 use super::trouble::Trouble;
 use super::{ApiFailure, Cluster, ClusterError, KindInfo, Page};
 
@@ -191,7 +191,11 @@ impl Lister {
             match self.fetch().await {
                 Ok(body) => match Page::read(body) {
                     Ok((page, token)) => return self.accept(page, token).map(Some),
-                    Err(error) => self.ask_again(error).await?,
+                    Err(_) if ask_again(&mut self.garbled).await => {}
+                    Err(error) => {
+                        let (doing, cause) = (self.doing().to_string(), error.to_string());
+                        return Err(ClusterError::Answer { doing, cause });
+                    }
                 },
                 Err(error) => self.recover(error).await?,
             }
@@ -238,16 +242,6 @@ impl Lister {
 
     fn doing(&self) -> Doing<'_> {
         Doing { verb: "list", what: &self.kind, namespace: self.namespace.as_deref(), name: None }
-    }
-
-    /// What came is no page: a proxy may have cut it short, or sent words of its own.
-    async fn ask_again(&mut self, error: serde_json::Error) -> Result<(), ClusterError> {
-        self.garbled += 1;
-        if self.garbled >= GARBLED {
-            return Err(ClusterError::Answer { doing: self.doing().to_string(), cause: error.to_string() });
-        }
-        tokio::time::sleep(GARBLED_PAUSE * self.garbled).await;
-        Ok(())
     }
 
     /// Takes a page and moves on behind it.

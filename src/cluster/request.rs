@@ -24,11 +24,21 @@ use super::{Cluster, ClusterError};
 /// For one object: the API server itself gives up after 60 s, and webhooks after at most 30 s.
 const OBJECT_DEADLINE: Duration = Duration::from_secs(40);
 /// How often an answer is asked for that is not what it should be: a proxy cuts short, or says something of its own.
-pub(super) const GARBLED: u32 = 4;
+const GARBLED: u32 = 4;
 /// After the first of them; each further pause is longer by as much.
-pub(super) const GARBLED_PAUSE: Duration = Duration::from_millis(200);
+const GARBLED_PAUSE: Duration = Duration::from_millis(200);
 /// No object is larger than etcd's 1.5 MiB by much; discovery of hundreds of kinds is below 4 MiB.
 const OBJECT_MOST: usize = 64 << 20;
+
+/// An answer was not what it should be, after so many of the kind: waits, and returns whether to ask for it again.
+pub(super) async fn ask_again(garbled: &mut u32) -> bool {
+    *garbled += 1;
+    if *garbled >= GARBLED {
+        return false;
+    }
+    tokio::time::sleep(GARBLED_PAUSE * *garbled).await;
+    true
+}
 
 /// What is being done, for messages: `create configmaps shop/settings`.
 #[derive(Clone, Copy, Debug)]
