@@ -12,13 +12,10 @@ use super::inventory::EntryId;
 use super::meet::Live;
 use super::prepare::Ready;
 use super::ready::unless_connection;
-use super::rewrite::other_storage;
+use super::rewrite::{CONTENTS, SNAPSHOTS, other_storage};
 use super::work::Work;
 use crate::cluster::{Bound, ClusterError, Patch};
 use crate::model::{CLAIMS, Category, Finding, Kind, VOLUMES, causes};
-
-const CONTENTS: &str = "volumesnapshotcontents.snapshot.storage.k8s.io";
-const SNAPSHOTS: &str = "volumesnapshots.snapshot.storage.k8s.io";
 
 /// Claims are waited for while one of them is bound within this: the controller looks at each claim every 15 s at least.
 const QUIET: Duration = Duration::from_secs(60);

@@ -39,6 +39,7 @@ pub use modifiers::{CompiledModifiers, InvalidModifier};
 pub use owners::{Owner, OwnerView};
 pub use service_account::is_made_for;
 pub use skip::never_restored;
+pub use snapshot::{CONTENTS, SNAPSHOTS};
 pub use volume::{DataSource, data_source, other_storage, volume_comes_back};
 
 /// The annotation in which kubectl keeps what it last applied.

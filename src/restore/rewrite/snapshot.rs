@@ -7,10 +7,10 @@ use super::shape;
 use crate::model::Kind;
 
 /// The kind of a snapshot in a namespace.
-const SNAPSHOTS: &str = "volumesnapshots.snapshot.storage.k8s.io";
+pub const SNAPSHOTS: &str = "volumesnapshots.snapshot.storage.k8s.io";
 
 /// The kind of what is behind one.
-const CONTENTS: &str = "volumesnapshotcontents.snapshot.storage.k8s.io";
+pub const CONTENTS: &str = "volumesnapshotcontents.snapshot.storage.k8s.io";
 
 /// How the finalizers of the snapshot controllers begin. The controllers set them again; without one, nothing takes them off.
 const FINALIZERS: [&str; 2] = ["snapshot.storage.kubernetes.io/", "groupsnapshot.storage.kubernetes.io/"];
