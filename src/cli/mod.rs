@@ -16,6 +16,7 @@ mod listing;
 mod location;
 mod locations;
 mod making;
+mod memory;
 mod output;
 mod pairs;
 mod place;
@@ -178,6 +179,7 @@ impl Global {
 
 /// Parses the command line, runs the verb, and answers with its exit code.
 pub fn main() -> ExitCode {
+    memory::keep_large_pieces_apart();
     let called = invocation::called();
     if called == Called::Completion {
         let arguments: Vec<String> =

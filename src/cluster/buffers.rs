@@ -8,12 +8,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::{Bytes, BytesMut};
 
-/// Buffers that are kept: as many as pages are under way at once.
-const MOST: usize = 8;
+/// Buffers that are kept: as many large pages are under way at once.
+const MOST: usize = 4;
 /// Below, allocating costs nothing.
 const SMALLEST: usize = 64 << 10;
 /// Above, it was an exception.
 const LARGEST: usize = 4 << 20;
+/// Rooms that are made, for a first page and for a later one. Pages weigh now a little more, now a little less: with room made
+/// to measure, hardly one would fit into that of another. What nothing is written to costs no memory.
+const ROOMS: [usize; 2] = [384 << 10, 2 << 20];
 
 /// Buffers that nobody uses. Clones share them.
 #[derive(Clone, Default)]
@@ -28,15 +31,18 @@ impl fmt::Debug for Buffers {
 impl Buffers {
     /// An empty buffer with room for `expected` bytes.
     pub fn take(&self, expected: usize) -> BytesMut {
-        let mut buffer = self.fitting(expected).unwrap_or_default();
-        buffer.reserve(expected);
-        buffer
+        if expected < SMALLEST {
+            return BytesMut::with_capacity(expected);
+        }
+        let room = ROOMS.into_iter().find(|room| expected <= *room).unwrap_or(expected);
+        self.fitting(expected, room).unwrap_or_else(|| BytesMut::with_capacity(room))
     }
 
-    /// A kept buffer that has the room already: one that grew would be a new one, and the old one lost.
-    fn fitting(&self, expected: usize) -> Option<BytesMut> {
+    /// A kept buffer that has the room already, and not much more: one that grew would be a new one, and the old one lost.
+    fn fitting(&self, expected: usize, room: usize) -> Option<BytesMut> {
         let mut kept = self.lock();
-        let at = kept.iter().position(|buffer| expected >= SMALLEST && buffer.capacity() >= expected)?;
+        let fits = |buffer: &BytesMut| (expected..=2 * room).contains(&buffer.capacity());
+        let at = kept.iter().position(fits)?;
         Some(kept.swap_remove(at))
     }
 
@@ -76,6 +82,22 @@ mod tests {
         buffers.give_back(page);
         let again = buffers.take(SMALLEST);
         assert_eq!((again.as_ptr(), again.len()), (place, 0));
+    }
+
+    #[test]
+    fn a_page_of_about_the_same_weight_finds_the_memory_of_another() {
+        let buffers = Buffers::default();
+        let pages = [1 << 20, 1_100_000, 1_300_000, 900_000, 1_900_000];
+        let mut places = pages.map(|expected| {
+            let buffer = buffers.take(expected);
+            let place = buffer.as_ptr();
+            buffers.give_back(buffer.freeze());
+            place
+        });
+        places.sort_unstable();
+        assert_eq!(places.first(), places.last(), "one buffer served all of them");
+        // A first page does not take the room of a later one.
+        assert!(buffers.take(SMALLEST).capacity() < 1 << 20);
     }
 
     #[test]

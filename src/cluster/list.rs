@@ -15,7 +15,7 @@ use super::trouble::Trouble;
 use super::{ApiFailure, Cluster, ClusterError, KindInfo, Page};
 
 /// Items asked for before their size is known.
-const FIRST_LIMIT: usize = 100;
+const FIRST_LIMIT: usize = 50;
 /// What a page should weigh: large enough that round trips do not count, small enough to hold several.
 const PAGE_AIM: usize = 1 << 20;
 /// Bounds of what is asked for by size: kubectl asks for 500, and as many of the largest items fit into [`PAGE_MOST`] as the

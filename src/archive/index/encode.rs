@@ -14,6 +14,10 @@ use crate::archive::limits::MAX_LINE;
 /// zstd's default; the index is small beside the tarball.
 const LEVEL: i32 = 3;
 
+/// How far back a line is likened to others, as a power of two: lines that are alike stand together. Writer, proof and readers
+/// hold this much each.
+const WINDOW_LOG: u32 = 19;
+
 /// The output grows by this much.
 const STEP: usize = 64 << 10;
 
@@ -34,6 +38,7 @@ impl IndexEncoder {
         let begin = || {
             let mut encoder = Encoder::new(LEVEL)?;
             encoder.set_parameter(CParameter::ChecksumFlag(true))?;
+            encoder.set_parameter(CParameter::WindowLog(WINDOW_LOG))?;
             Ok(encoder)
         };
         let encoder = begin().map_err(|source| failed(0, source))?;

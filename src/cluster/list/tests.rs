@@ -43,7 +43,7 @@ async fn a_list_follows_its_pages_at_the_cut() {
         (vec!["shop/a".into(), "shop/b".into(), "shop/c".into()], None)
     );
     let path = "/apis/example.com/v1/widgets";
-    let first = format!("{path}?limit=100&resourceVersion=7&resourceVersionMatch=Exact");
+    let first = format!("{path}?limit=50&resourceVersion=7&resourceVersionMatch=Exact");
     assert_eq!(uris(&requests), [first, format!("{path}?limit=2000&continue=t%2F1")]);
 }
 
@@ -67,7 +67,7 @@ async fn a_namespace_and_labels_are_asked_for() {
     let mut lister = cluster.lister(query);
     assert!(lister.next().await.unwrap().is_some_and(|page| page.items.is_empty()));
     assert!(lister.next().await.unwrap().is_none());
-    let asked = "/api/v1/namespaces/shop/pods?limit=100&labelSelector=app+in+%28a%2Cb%29%2C%21old";
+    let asked = "/api/v1/namespaces/shop/pods?limit=50&labelSelector=app+in+%28a%2Cb%29%2C%21old";
     assert_eq!(uris(&requests), [asked]);
     assert_eq!(lister.drifted(), None, "without a cut there is nothing to drift from");
 }
