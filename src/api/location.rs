@@ -46,6 +46,8 @@ use super::{Duration, Timestamp, VeleroConfig, VeleroLocation};
         .message("config and credential go only with provider s3"),
     validation = Rule::new("has(self.prefix) == has(oldSelf.prefix)")
         .message("prefix cannot be changed; create another location"),
+    validation = Rule::new("(has(self.config) ? (has(self.config.endpoint) ? self.config.endpoint : has(self.config.s3Url) ? self.config.s3Url : '') : '') == (has(oldSelf.config) ? (has(oldSelf.config.endpoint) ? oldSelf.config.endpoint : has(oldSelf.config.s3Url) ? oldSelf.config.s3Url : '') : '')")
+        .message("config.endpoint cannot be changed; create another location"),
 )]
 pub struct BackupStorageLocationSpec {
     /// What kind of store it is; `aws`, as Velero says, is s3.

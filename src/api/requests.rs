@@ -84,6 +84,12 @@ pub struct DownloadRequestSpec {
     /// Whether the server hands it out itself, through the API server: for whoever does not reach the bucket.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub through_server: Option<bool>,
+    /// The X25519 key, as hexadecimal digits, to which the address is sealed, since whoever has the address has what is behind it.
+    /// `ark` makes one for each request; without one there is no answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = "^[0-9a-f]{64}$"))]
+    #[x_kube(validation = Rule::new("self == oldSelf").message("publicKey cannot be changed; create another request"))]
+    pub public_key: Option<String>,
 }
 
 /// What to download.
@@ -125,15 +131,18 @@ pub struct DownloadRequestStatus {
     /// How far it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<DownloadPhase>,
-    /// Where the part can be had.
-    #[serde(default, rename = "downloadURL", skip_serializing_if = "Option::is_none")]
-    pub download_url: Option<String>,
+    /// Where the part can be had: an address that only who asked can read.
+    #[serde(default, rename = "sealedURL", skip_serializing_if = "Option::is_none")]
+    pub sealed_url: Option<String>,
     /// Until when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expiration: Option<Timestamp>,
     /// Why it cannot be had.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// When it was answered; the request goes an hour later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub processed_timestamp: Option<Timestamp>,
 }
 
 /// How far a DownloadRequest is.

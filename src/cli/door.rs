@@ -17,7 +17,7 @@ use serde_json::Value;
 use super::Global;
 use super::failure::Failure;
 use crate::api::{Backup, BackupStorageLocation, DeleteBackupRequest, DownloadRequest, Restore, Schedule};
-pub use heartbeat::Heard;
+pub use heartbeat::{Heard, heard};
 use refusal::Asked;
 
 /// For one call: the API server itself gives up after 60 s, and webhooks after at most 30 s.

@@ -1,7 +1,9 @@
-//! The only place that prints: answers to stdout; notes, progress and failures to stderr.
+//! The only place that prints: answers to stdout; notes, progress and failures to stderr. What was read somewhere may hold what
+//! steers a terminal: it is spelled out here, for all.
 
 mod log;
 mod progress;
+mod shown;
 mod table;
 
 use std::fmt;
@@ -12,6 +14,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use super::failure::Failure;
+use shown::shown;
 pub use table::Table;
 
 /// How an answer is printed.
@@ -77,7 +80,7 @@ impl Output {
 
     /// One line of an answer.
     pub fn line(&self, line: impl fmt::Display) -> Result<(), Failure> {
-        self.bytes(format!("{line}\n").as_bytes())
+        self.bytes(shown(&format!("{line}\n")).as_bytes())
     }
 
     /// Bytes of an answer as they are.
@@ -102,17 +105,19 @@ impl Output {
     /// A word on what happens, for people; not with `--quiet`.
     pub fn note(&self, note: impl fmt::Display) {
         if !self.quiet {
-            self.stderr(&format!("{note}\n"));
+            self.stderr(&shown(&format!("{note}\n")));
         }
     }
 
     /// Something that is not as it should be, though the command goes on.
     pub fn warning(&self, warning: impl fmt::Display) {
+        let warning = shown(&warning.to_string());
         self.stderr(&format!("{}: {warning}\n", self.paint(YELLOW, "warning")));
     }
 
     /// An item that failed, though the command goes on.
     pub fn error(&self, error: impl fmt::Display) {
+        let error = shown(&error.to_string());
         self.stderr(&format!("{}: {error}\n", self.paint(RED, "error")));
     }
 
@@ -123,7 +128,7 @@ impl Output {
 
     /// Asks a question that only `y` or `yes` agrees to.
     pub fn ask(&self, question: impl fmt::Display) -> Result<bool, Failure> {
-        self.stderr(&format!("{question} [y/N] "));
+        self.stderr(&shown(&format!("{question} [y/N] ")));
         let mut answer = String::new();
         let read = io::stdin().read_line(&mut answer);
         read.map_err(|error| Failure::failed("reading the answer from the terminal", &error))?;
@@ -132,7 +137,7 @@ impl Output {
 
     /// Why the command failed; answers with the exit code.
     pub fn failure(&self, failure: &Failure) -> ExitCode {
-        self.stderr(&format!("{}: {}\n", self.paint(RED, "ark"), failure.message()));
+        self.stderr(&format!("{}: {}\n", self.paint(RED, "ark"), shown(failure.message())));
         failure.code()
     }
 

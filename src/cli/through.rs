@@ -27,9 +27,11 @@ use super::listing::bare;
 use super::location::SourceArgs;
 use super::output::Output;
 use super::waiting::{Waited, wait};
-use crate::api::{BackupStorageLocation, DownloadKind, DownloadRequest, DownloadRequestSpec, DownloadTarget};
+use crate::api::{
+    BackupStorageLocation, DownloadKind, DownloadRequest, DownloadRequestSpec, DownloadTarget, label_value,
+};
 use crate::bucket::{Bucket, RunKeys, StoredRun};
-use crate::model::Results;
+use crate::model::{Opener, Results};
 use crate::store::{Action, ObjectKey, Operation, StoreError};
 
 /// What of a run's name stands in the name of the request; the rest of 253 characters makes it unique.
@@ -116,12 +118,7 @@ async fn open<K: Handed>(
     }
     let mut parts = all;
     parts.retain(|(part, ..)| wanted == Wanted::Everything || wanted == *part);
-    // Whoever may not read locations does without its certificates.
-    let certificates = match object.location() {
-        Some(name) => door.find::<BackupStorageLocation>(name).await.ok().flatten(),
-        None => None,
-    };
-    let certificates = certificates.and_then(|location| location.spec.config?.ca_cert);
+    let certificates = location(door, object).await.and_then(|location| location.spec.config?.ca_cert);
     let fetcher = Fetcher::new(door.client().clone(), door.namespace(), certificates);
     let mut described = format!("the server of namespace {}", door.namespace());
     let mut addresses = addresses(door, keys.name(), &parts, false, output).await?;
@@ -143,6 +140,17 @@ async fn open<K: Handed>(
     })))
 }
 
+/// The location of a run, whose name may be hashed as a label's value; none for who may not read locations, and does without its
+/// certificates.
+async fn location<K: Handed>(door: &Door, object: &K) -> Option<BackupStorageLocation> {
+    let name = object.location()?;
+    if let Some(location) = door.find::<BackupStorageLocation>(name).await.ok()? {
+        return Some(location);
+    }
+    let all: Vec<BackupStorageLocation> = door.list(None).await.ok()?;
+    all.into_iter().find(|location| label_value(&location.name_any()) == name)
+}
+
 /// By key, where the server says that the parts of a run can be had: in the bucket, or of itself.
 async fn addresses(
     door: &Door,
@@ -153,12 +161,20 @@ async fn addresses(
 ) -> Result<BTreeMap<String, String>, Failure> {
     let mut requests = Vec::new();
     for (_, key, kind) in parts {
-        let request = door.create(&request(*kind, name, door.namespace(), through_server)).await?;
-        requests.push((*key, request.name_any()));
+        let opener =
+            Opener::new().ok_or_else(|| Failure::because("this machine has no randomness to be had"))?;
+        let target = DownloadTarget { kind: *kind, name: name.to_owned() };
+        let spec = DownloadRequestSpec {
+            target,
+            through_server: through_server.then_some(true),
+            public_key: Some(opener.key()),
+        };
+        let request = door.create(&request(spec, door.namespace())).await?;
+        requests.push((*key, request.name_any(), opener));
     }
     let mut addresses = BTreeMap::new();
-    for (key, request) in requests {
-        addresses.insert(key.as_str().to_owned(), address(door, &request, key, output).await?);
+    for (key, request, opener) in requests {
+        addresses.insert(key.as_str().to_owned(), address(door, &request, opener, key, output).await?);
     }
     Ok(addresses)
 }
@@ -183,17 +199,21 @@ fn nowhere(why: &str, described: &str, location: Option<&str>) -> Failure {
     ))
 }
 
-fn request(kind: DownloadKind, name: &str, namespace: &str, through_server: bool) -> DownloadRequest {
-    let begin: String = name.chars().take(NAMED).collect();
-    let target = DownloadTarget { kind, name: name.to_owned() };
-    let spec = DownloadRequestSpec { target, through_server: through_server.then_some(true) };
+fn request(spec: DownloadRequestSpec, namespace: &str) -> DownloadRequest {
+    let begin: String = spec.target.name.chars().take(NAMED).collect();
     let mut request = DownloadRequest::new(&format!("{begin}-{}", Uuid::new_v4()), spec);
     request.metadata = ObjectMeta { namespace: Some(namespace.to_owned()), ..request.metadata };
     request
 }
 
-/// Where the server says that a part can be had.
-async fn address(door: &Door, request: &str, key: &ObjectKey, output: &Output) -> Result<String, Failure> {
+/// Where the server says that a part can be had; only `opener` reads it.
+async fn address(
+    door: &Door,
+    request: &str,
+    opener: Opener,
+    key: &ObjectKey,
+    output: &Output,
+) -> Result<String, Failure> {
     let what = "what is in the bucket can be read without one, with --location and the bucket's credentials";
     let refused = |why: &str| {
         Failure::because(format!(
@@ -204,8 +224,11 @@ async fn address(door: &Door, request: &str, key: &ObjectKey, output: &Output) -
         Waited::Gone => Err(refused("somebody deleted the request for it")),
         Waited::Done(request) => {
             let status = request.status.unwrap_or_default();
-            let why = status.message.unwrap_or_else(|| "it gives no reason".to_owned());
-            status.download_url.ok_or_else(|| refused(&why))
+            let why = status
+                .message
+                .unwrap_or_else(|| "it gives no reason, or is older than this command".to_owned());
+            let sealed = status.sealed_url.ok_or_else(|| refused(&why))?;
+            opener.open(&sealed).ok_or_else(|| refused("its answer is not for this command"))
         }
     }
 }

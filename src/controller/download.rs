@@ -17,10 +17,10 @@ use super::context::Context;
 use super::error::ControllerError;
 use super::handouts::{Handout, VALID_FOR};
 use super::retry::drive;
-use super::stores::Feed;
-use crate::api::{DownloadPhase, DownloadRequest, DownloadRequestStatus};
+use super::stores::{Feed, Stores};
+use crate::api::{DownloadPhase, DownloadRequest, DownloadRequestStatus, Timestamp};
 use crate::bucket::BucketError;
-use crate::model::causes;
+use crate::model::{causes, seal};
 use part::locate;
 
 /// How long a request is kept; whoever asked has read the answer by then.
@@ -45,9 +45,9 @@ pub async fn run(context: Arc<Context>, feed: Feed<DownloadRequest>) {
 }
 
 async fn reconcile(request: Arc<DownloadRequest>, context: Arc<Context>) -> Result<Action, ControllerError> {
-    let answered =
-        request.status.as_ref().is_some_and(|status| status.phase == Some(DownloadPhase::Processed));
-    match decide(answered, made_at(&*request), Utc::now()) {
+    let status = request.status.as_ref().filter(|status| status.phase == Some(DownloadPhase::Processed));
+    let answered = status.map(|status| answered_at(status.processed_timestamp, &*request));
+    match decide(answered, Utc::now()) {
         Step::Answer => {
             record(&context, &request, answer(&context, &request).await).await?;
             Ok(Action::await_change())
@@ -64,19 +64,20 @@ async fn reconcile(request: Arc<DownloadRequest>, context: Arc<Context>) -> Resu
     }
 }
 
-/// For requests of any kind that are kept for an hour. Pure.
-pub(super) fn decide(answered: bool, made: DateTime<Utc>, now: DateTime<Utc>) -> Step {
-    match (made + KEPT_FOR - now).to_std() {
-        Ok(left) if !left.is_zero() && answered => Step::Wait(left),
-        Ok(left) if !left.is_zero() => Step::Answer,
-        _ => Step::Delete,
+/// For requests of any kind that are kept for an hour from their answer, which is by the same clock as `now`. Pure.
+pub(super) fn decide(answered: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Step {
+    match answered.map(|at| (at + KEPT_FOR - now).to_std()) {
+        None => Step::Answer,
+        Some(Ok(left)) if !left.is_zero() => Step::Wait(left),
+        Some(_) => Step::Delete,
     }
 }
 
-/// When an object was created, by the API server's clock.
-pub(super) fn made_at(object: &impl kube::Resource) -> DateTime<Utc> {
-    let created = object.meta().creation_timestamp.as_ref();
-    created.and_then(|time| DateTime::from_timestamp(time.0.as_second(), 0)).unwrap_or_else(Utc::now)
+/// When a request was answered; where the answer does not say, when the request was made.
+pub(super) fn answered_at(said: Option<Timestamp>, request: &impl kube::Resource) -> DateTime<Utc> {
+    let made = || request.meta().creation_timestamp.as_ref();
+    let made = || made().and_then(|time| DateTime::from_timestamp(time.0.as_second(), 0));
+    said.map(Timestamp::time).or_else(made).unwrap_or_else(Utc::now)
 }
 
 /// Deleted; or gone or another object by now, which is as well.
@@ -89,15 +90,16 @@ pub(super) fn gone<T>(deleted: Result<T, ControllerError>) -> Result<Action, Con
 
 /// The address, or why there is none: one act, tried once. Whoever asked asks again.
 async fn answer(context: &Context, request: &DownloadRequest) -> DownloadRequestStatus {
-    let processed = DownloadRequestStatus { phase: Some(DownloadPhase::Processed), ..Default::default() };
-    match address(context, request).await {
+    let now = Utc::now();
+    let processed = DownloadRequestStatus {
+        phase: Some(DownloadPhase::Processed),
+        processed_timestamp: Some(now.into()),
+        ..Default::default()
+    };
+    match sealed(context, request).await {
         Ok(url) => {
-            let expiration = Utc::now() + TimeDelta::from_std(VALID_FOR).unwrap_or_default();
-            DownloadRequestStatus {
-                download_url: Some(url),
-                expiration: Some(expiration.into()),
-                ..processed
-            }
+            let expiration = now + TimeDelta::from_std(VALID_FOR).unwrap_or_default();
+            DownloadRequestStatus { sealed_url: Some(url), expiration: Some(expiration.into()), ..processed }
         }
         Err(why) => {
             tracing::info!(kind = "DownloadRequest", name = request.name_any(), "there is no address: {why}");
@@ -106,8 +108,19 @@ async fn answer(context: &Context, request: &DownloadRequest) -> DownloadRequest
     }
 }
 
+/// The address as only who asked can read it: whoever may list requests would have the contents otherwise.
+async fn sealed(context: &Context, request: &DownloadRequest) -> Result<String, String> {
+    const WANTED: &str = "`ark backup logs` and its like make one for each request";
+    let key = request.spec.public_key.as_deref();
+    let key =
+        key.ok_or_else(|| format!("the request has no publicKey for the answer to be sealed to; {WANTED}"))?;
+    let address = address(context, request).await?;
+    seal(key, &address).ok_or_else(|| format!("nothing can be sealed to the request's publicKey; {WANTED}"))
+}
+
 async fn address(context: &Context, request: &DownloadRequest) -> Result<String, String> {
-    let part = locate(&context.stores.backups, &context.stores.restores, &request.spec.target)?;
+    let Stores { backups, restores, locations, .. } = &context.stores;
+    let part = locate(backups, restores, locations, &request.spec.target)?;
     let open = context.locations.open(part.location.as_deref()).await.map_err(|error| causes(&error))?;
     let absent =
         || format!("location `{}` has no {}: it was never written, or is deleted", open.name, part.key);
@@ -164,14 +177,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_is_answered_once_and_goes_after_an_hour() {
-        let made = DateTime::from_timestamp(1_763_730_000, 0).unwrap();
-        let after = |minutes| made + TimeDelta::minutes(minutes);
-        assert_eq!(decide(false, made, after(0)), Step::Answer);
-        assert_eq!(decide(false, made, after(59)), Step::Answer);
-        assert_eq!(decide(true, made, after(15)), Step::Wait(Duration::from_secs(45 * 60)));
-        assert_eq!(decide(true, made, after(60)), Step::Delete);
-        assert_eq!(decide(false, made, after(61)), Step::Delete, "nobody waits for it any more");
-        assert_eq!(decide(false, made, after(-5)), Step::Answer, "the API server's clock may be ahead");
+    fn a_request_is_answered_whatever_the_clocks_say_and_goes_an_hour_after_its_answer() {
+        let at = DateTime::from_timestamp(1_763_730_000, 0).unwrap();
+        let after = |minutes| at + TimeDelta::minutes(minutes);
+        assert_eq!(decide(None, at), Step::Answer);
+        assert_eq!(decide(Some(at), after(15)), Step::Wait(Duration::from_secs(45 * 60)));
+        assert_eq!(decide(Some(at), after(60)), Step::Delete);
+        // The API server's clock is two hours behind this one: what is answered now is not an hour old.
+        let made = serde_json::json!({"apiVersion": "ark.heptio.com/v1", "kind": "DownloadRequest",
+            "metadata": {"name": "a", "creationTimestamp": "2025-11-21T11:00:00Z"},
+            "spec": {"target": {"kind": "BackupLog", "name": "a"}}});
+        let made: DownloadRequest = serde_json::from_value(made).unwrap();
+        assert_eq!(
+            decide(Some(answered_at(Some(at.into()), &made)), after(1)),
+            Step::Wait(Duration::from_secs(59 * 60))
+        );
+        assert_eq!(
+            decide(Some(answered_at(None, &made)), after(1)),
+            Step::Delete,
+            "an answer of an older server"
+        );
+    }
+
+    #[tokio::test]
+    async fn nothing_is_answered_that_others_could_read() {
+        let (cluster, _) = crate::cluster::script::serve(|_, _| crate::cluster::script::broken());
+        let context = super::super::context::scripted(cluster);
+        let target = serde_json::json!({"target": {"kind": "BackupLog", "name": "a"}});
+        let request = DownloadRequest::new("a", serde_json::from_value(target).unwrap());
+        let status = answer(&context, &request).await;
+        assert_eq!((status.phase, status.sealed_url), (Some(DownloadPhase::Processed), None));
+        assert!(status.message.unwrap().contains("has no publicKey"));
     }
 }

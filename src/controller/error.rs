@@ -134,6 +134,13 @@ impl ControllerError {
         self.is_status(409)
     }
 
+    /// Whether the API server will go on refusing until somebody changes rights, policies or limits: it says that this may not be, or
+    /// is too large (of etcd's own limit it tells as of an error of its own).
+    pub fn is_refusal(&self) -> bool {
+        let Self::Kube { source: kube::Error::Api(status), .. } = self else { return false };
+        matches!(status.code, 403 | 413) || (status.code == 500 && status.message.contains("too large"))
+    }
+
     /// Whether the API server refused with this code.
     pub fn is_status(&self, code: u16) -> bool {
         matches!(self, Self::Kube { source: kube::Error::Api(status), .. } if status.code == code)

@@ -1,19 +1,23 @@
 //! What the server answers over HTTP: whether it lives, whether it is ready, what it has counted, and downloads.
 
+mod connections;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
+
+use connections::{HandingOut, serve};
 
 use super::error::ControllerError;
 use super::handouts::Handouts;
@@ -68,12 +72,7 @@ pub async fn open(address: SocketAddr, door: Door) -> Result<AbortOnDropHandle<(
     let listener = TcpListener::bind(address).await.map_err(unheard)?;
     let bound = listener.local_addr().map_err(unheard)?;
     tracing::info!(address = %bound, "listening for health, metrics and downloads");
-    let routes = routes(door);
-    Ok(AbortOnDropHandle::new(tokio::spawn(async move {
-        if let Err(error) = axum::serve(listener, routes).await {
-            tracing::error!(address = %bound, "health, metrics and downloads are served no longer: {error}");
-        }
-    })))
+    Ok(AbortOnDropHandle::new(tokio::spawn(serve(listener, routes(door)))))
 }
 
 fn routes(door: Door) -> Router {
@@ -98,12 +97,17 @@ async fn metrics(State(door): State<Arc<Door>>) -> Response {
     }
 }
 
-async fn download(State(door): State<Arc<Door>>, Path(token): Path<String>) -> Response {
+async fn download(
+    State(door): State<Arc<Door>>,
+    Extension(handing_out): Extension<HandingOut>,
+    Path(token): Path<String>,
+) -> Response {
     let Some(handout) = door.handouts.redeem(&token, Instant::now()) else {
         let why =
             "this address is not good, or no longer: each is good once, for ten minutes; ask for another\n";
         return (StatusCode::NOT_FOUND, why).into_response();
     };
+    handing_out.begin();
     let body = match handout.bucket.store().get(&handout.key, None).await {
         Ok(body) => body,
         Err(error) => {

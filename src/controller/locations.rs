@@ -1,6 +1,7 @@
 //! From a BackupStorageLocation to an opened [`Bucket`], with the credentials of its Secret.
 
 mod credentials;
+mod failing;
 mod identity;
 mod place;
 
@@ -16,11 +17,12 @@ pub use identity::{objection_to_form, objection_to_identity};
 
 use super::error::ControllerError;
 use super::settings::Settings;
-use crate::api::{AccessMode, BackupStorageLocation, BackupStorageLocationSpec, LocationPhase};
+use crate::api::{AccessMode, BackupStorageLocation, BackupStorageLocationSpec, LocationPhase, label_value};
 use crate::bucket::Bucket;
 use crate::store::{self, Meter, Observer, Outcome};
 use crate::telemetry::Metrics;
 use credentials::Credentials;
+use failing::Failing;
 
 /// A location, opened.
 #[derive(Clone, Debug)]
@@ -42,6 +44,8 @@ pub struct Locations {
     default: String,
     opened: Mutex<HashMap<String, Opened>>,
     observer: Observer,
+    /// Those that could not be opened a moment ago.
+    pub failing: Failing,
 }
 
 /// A bucket that was opened, and what from.
@@ -78,6 +82,7 @@ impl Locations {
             store,
             default: settings.default_location.clone(),
             opened: Mutex::default(),
+            failing: Failing::default(),
             observer,
         }
     }
@@ -171,6 +176,13 @@ pub fn counting(metrics: &Arc<Metrics>) -> Observer {
         Outcome::Success => metrics.store_request(operation.label(), "success"),
         Outcome::Failure(category) => metrics.store_request(operation.label(), &category.to_string()),
     })
+}
+
+/// The name of the location that a label means; long names are hashed there.
+pub fn name_of_label(locations: &Store<BackupStorageLocation>, label: &str) -> Option<String> {
+    let locations = locations.state();
+    let mut names = locations.iter().filter_map(|location| location.metadata.name.clone());
+    names.find(|name| label_value(name) == label)
 }
 
 /// Whether nothing may be written to a location.

@@ -8,7 +8,7 @@ use kube::api::{DeleteParams, PostParams, Preconditions};
 use kube::runtime::controller::Action;
 
 use super::context::Context;
-use super::download::{Step, decide, gone, made_at};
+use super::download::{Step, answered_at, decide, gone};
 use super::error::ControllerError;
 use super::retry::drive;
 use super::stores::Feed;
@@ -25,9 +25,9 @@ async fn reconcile(
 ) -> Result<Action, ControllerError> {
     let name = request.name_any();
     let api = context.api::<ServerStatusRequest>();
-    let answered =
-        request.status.as_ref().is_some_and(|status| status.phase == Some(ServerStatusPhase::Processed));
-    match decide(answered, made_at(&*request), Utc::now()) {
+    let status = request.status.as_ref().filter(|status| status.phase == Some(ServerStatusPhase::Processed));
+    let answered = status.map(|status| answered_at(status.processed_timestamp, &*request));
+    match decide(answered, Utc::now()) {
         Step::Answer => {
             let answered = ServerStatusRequest { status: Some(answer()), ..(*request).clone() };
             let doing = format!("answer the ServerStatusRequest `{name}`");

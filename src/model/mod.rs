@@ -9,6 +9,7 @@ mod needs;
 mod newest;
 mod outcome;
 mod progress;
+mod sealed;
 mod selection;
 pub mod traits;
 
@@ -22,6 +23,7 @@ pub use outcome::{
     causes, cut,
 };
 pub use progress::{Progress, ProgressSnapshot};
+pub use sealed::{Opener, seal};
 pub use selection::{
     InvalidSelection, KindTerms, LabelOperator, LabelQuery, LabelRequirement, LabelSet, NamePatterns,
     term_means,

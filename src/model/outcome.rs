@@ -229,6 +229,8 @@ pub enum SkipReason {
     Finished,
     /// It would not be in a new life what it was: a snapshot whose storage is not known.
     NotRestorable,
+    /// It is of the server that restores, or that runs beside the restore.
+    RunningServer,
     /// It is there already and equal.
     Unchanged,
     /// It is there already and differs; the policy is None.
@@ -248,6 +250,7 @@ impl SkipReason {
             Self::NotRelated => "nothing that was taken needs it",
             Self::Finished => "finished",
             Self::NotRestorable => "cannot be brought back",
+            Self::RunningServer => "it is the server that restores",
             Self::Unchanged => "there already and equal",
             Self::Exists => "there already and different",
         }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::compare::{Difference, is_kubernetes_own};
+use super::itself::is_own_definition;
 use super::select::Standing;
 use crate::api::{BACKUP_NAME_LABEL, ExistingResourcePolicy as Policy, RESTORE_NAME_LABEL, label_value};
 use crate::model::traits::{is_custom, is_data};
@@ -42,6 +43,8 @@ pub enum Reason {
     Along,
     /// It is a definition that has versions which the backup does not know.
     Versions,
+    /// It is a definition of Ark's own.
+    Own,
 }
 
 /// What must be known of an item that is there, beside how it differs.
@@ -131,6 +134,9 @@ pub fn decide(
     if standing == Standing::Along {
         return Verdict::Leave(Reason::Along);
     }
+    if is_own_definition(&item.kind, &item.name) {
+        return Verdict::Leave(Reason::Own);
+    }
     if facts.fewer_versions {
         return Verdict::Leave(Reason::Versions);
     }
@@ -206,6 +212,9 @@ impl Verdict {
             }
             Reason::Versions => {
                 ", because it has versions that the backup does not know, and without them the cluster would lose what is stored in them; existing resources of it are restored all the same"
+            }
+            Reason::Own => {
+                ", because it defines a kind of Ark, and what is installed is not set back by a restore; `ark install` or the chart changes it"
             }
         };
         let paths = difference.describe();

@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 
+use super::itself::Itself;
 use super::owners::OldUid;
 use super::select::{Selection, Standing};
 use crate::archive::{IndexFrame, IndexItem, IndexedKind, MAX_KINDS, item_path};
@@ -42,6 +43,8 @@ pub type EntryId = u32;
 pub struct Inventory {
     /// The uid of the cluster that was backed up.
     pub cluster: String,
+    /// The server that stays as it is, whatever the backup has of it.
+    pub itself: Option<Itself>,
     /// Every kind of the backup.
     pub kinds: Vec<IndexedKind>,
     /// Every namespace of the backup, selected or not.
@@ -117,6 +120,12 @@ impl Inventory {
     /// The namespace of an entry.
     pub fn namespace(&self, entry: &Entry) -> Option<&str> {
         entry.namespace.and_then(|id| self.namespaces.get(id as usize)).map(|name| &**name)
+    }
+
+    /// Whether the entry is of the server that stays as it is.
+    pub fn is_itself(&self, entry: &Entry) -> bool {
+        let itself = self.itself.as_ref();
+        itself.is_some_and(|itself| itself.is(self.kind(entry), self.namespace(entry), &entry.name))
     }
 
     /// The entry's name in the backup.

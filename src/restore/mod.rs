@@ -15,6 +15,7 @@ mod empty;
 mod error;
 mod existing;
 mod inventory;
+mod itself;
 mod kinds;
 mod links;
 mod meet;
@@ -70,6 +71,8 @@ pub struct RestoreRequest {
     pub holder: String,
     /// Which cluster it goes into.
     pub cluster: ClusterIdentity,
+    /// The namespace of the server that acts there, this one or another: a restore leaves it as it is.
+    pub server: Option<String>,
     /// Which attempt this is, from 1. From the second on, what carries this restore's labels was made by an earlier one and
     /// counts as restored.
     pub attempt: u32,

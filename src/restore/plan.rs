@@ -174,6 +174,7 @@ fn leave_out_with_owners(inventory: &Inventory, controllers: &Controllers<'_>, c
 fn skip(inventory: &Inventory, entry: &Entry, controllers: &Controllers<'_>) -> Option<SkipReason> {
     let kind = inventory.kind(entry);
     never_restored(kind, &serde_json::Value::Null)
+        .or_else(|| inventory.is_itself(entry).then_some(SkipReason::RunningServer))
         .or_else(|| controllers.make(kind, entry).then_some(SkipReason::ControllerMakesIt))
 }
 

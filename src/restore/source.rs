@@ -12,6 +12,7 @@ use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 use super::RestoreRequest;
 use super::error::RestoreError;
 use super::inventory::{EntryId, Inventory};
+use super::itself::Itself;
 use super::select::Selection;
 use crate::api::{BackupPhase, InvalidSpec, RestoreSpec, Timestamp};
 use crate::archive::{ArchiveError, Frame, IndexFrame, IndexLine, Place};
@@ -70,7 +71,8 @@ impl Source {
             stored.must_be(run)?;
         }
         let tarball = stored.keys().tarball().to_string();
-        let inventory = read_index(&stored, selection).await?;
+        let mut inventory = read_index(&stored, selection).await?;
+        inventory.itself = request.server.as_ref().map(|namespace| Itself::of(namespace, spec));
         Ok(Self { name, inventory, passed_over, stored, tarball })
     }
 
@@ -247,6 +249,7 @@ mod tests {
             origin: Origin::default(),
             holder: "host/1".into(),
             cluster: ClusterIdentity { uid: "cluster-a".into(), version: "v1".into() },
+            server: None,
             attempt: 1,
             record: false,
             parallel: 1,

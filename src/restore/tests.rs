@@ -49,6 +49,7 @@ async fn restore_into(cluster: &Cluster, items: Items) -> Came {
         origin: Origin::default(),
         holder: "host/1".into(),
         cluster: ClusterIdentity { uid: "cluster-a".into(), version: "v1.35.4".into() },
+        server: None,
         attempt: 1,
         record: true,
         parallel: 0,

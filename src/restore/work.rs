@@ -25,7 +25,7 @@ use super::{MOST_PARALLEL, RestoreRequest, survey};
 use crate::api::{CompiledSelection, ExistingResourcePolicy, InvalidSpec, RestoreSpec, collisions};
 use crate::bucket::Bucket;
 use crate::cluster::{Catalog, Cluster, Pace};
-use crate::model::{Category, Finding, KindTerms};
+use crate::model::{Category, Finding, KindTerms, SkipReason};
 
 /// One restore, ready to be done or told.
 #[derive(Debug)]
@@ -158,9 +158,8 @@ impl<'a> Work<'a> {
         let needs = survey::look_for_needs(&source, &selection, &said).await?;
         let plan = plan(&source.inventory, &needs, &said, |namespace| map.namespace(namespace));
         check_mapping(spec, &source, &plan)?;
-        if plan.entries().next().is_none() && plan.skipped.is_empty() {
-            let message = "nothing in the backup is selected; `ark backup contents` shows what there is";
-            account.find(Finding::warning(Category::Unmatched, message.to_owned()));
+        if let Some(message) = nothing(&plan) {
+            account.find(Finding::warning(Category::Unmatched, message));
         }
         account.stage("asking the cluster what it serves");
         let catalog =
@@ -271,6 +270,20 @@ fn options(request: &RestoreRequest, source: &Source, modifiers: CompiledModifie
         preserve_node_ports: spec.preserve_node_ports.unwrap_or_default(),
         ..RewriteOptions::default()
     }
+}
+
+/// What a person should know of a plan to do nothing.
+fn nothing(plan: &Plan) -> Option<&'static str> {
+    if plan.entries().next().is_some() {
+        return None;
+    }
+    if plan.skipped.is_empty() {
+        return Some("nothing in the backup is selected; `ark backup contents` shows what there is");
+    }
+    let is_server = plan.skipped.iter().any(|(_, reason)| *reason == SkipReason::RunningServer);
+    is_server.then_some(
+        "nothing comes back, since a restore leaves the server and what is in its namespace as they are; includedNamespaces with that namespace's name brings that back",
+    )
 }
 
 /// Two namespaces of the backup must not end up in one: the second item of a name would meet the first.

@@ -181,3 +181,28 @@ fn a_diff_shows_what_was_added_removed_and_changed() {
         0 added, 0 removed, 0 changed, 6 equal
     ");
 }
+
+#[test]
+fn what_a_bucket_says_does_not_steer_a_terminal() {
+    let fixture = Fixture::new();
+    let file = fixture.file("ark-backup.json");
+    let text = std::fs::read_to_string(&file).expect("there is a document");
+    let mut document: serde_json::Value = serde_json::from_str(&text).expect("it is JSON");
+    let hostile = "a\u{1b}[2J\u{9b}31m\u{7}b";
+    document["status"]["failureReason"] = hostile.into();
+    document["metadata"]["labels"] = serde_json::json!({"ark.heptio.com/schedule-name": hostile});
+    std::fs::write(&file, document.to_string()).expect("it can be written");
+    for format in ["table", "wide", "json", "yaml", "name"] {
+        for verb in [&["backup", "describe", "monday"][..], &["bucket", "list"]] {
+            let run = fixture.run(&[verb, &["-o", format]].concat());
+            for said in [&run.stdout, &run.stderr] {
+                assert!(!said.contains(['\u{1b}', '\u{9b}', '\u{7}']), "{verb:?} {format}: {said:?}");
+            }
+        }
+    }
+    let told = fixture.run(&["backup", "describe", "monday"]).expect_code(0);
+    assert!(told.stdout.contains(r"a\u001b[2J\u009b31m\u0007b"), "{}", told.stdout);
+    let told = fixture.run(&["backup", "describe", "monday", "-o", "json"]).expect_code(0);
+    let told: serde_json::Value = serde_json::from_str(&told.stdout).expect("it is JSON");
+    assert!(told.to_string().contains(r"a\u001b[2J"), "{told}");
+}

@@ -2,10 +2,19 @@
 {{- define "ark.rules.backup" -}}
 # A backup holds every object of every kind, and which kinds there are is known only when it runs: custom
 # resources come and go. Secrets are among them, since an application without its Secrets does not come back.
-# Leaving kinds out is the Backup's business (excludedResources). RBAC cannot take subresources out of `*`.
+# Leaving kinds out is the Backup's business (excludedResources). No `get`: RBAC cannot take subresources out of
+# `*`, and `get` of `pods/exec` or `nodes/proxy` runs commands in every pod; `list` reaches none of them.
 - apiGroups: ["*"]
   resources: ["*"]
-  verbs: ["get", "list"]
+  verbs: ["list"]
+# Which cluster this is (the uid of kube-system), and whether a namespace that somebody names is there.
+- apiGroups: [""]
+  resources: ["namespaces"]
+  verbs: ["get"]
+# Whether the definition of a kind that is no longer served was deleted while the backup began.
+- apiGroups: ["apiextensions.k8s.io"]
+  resources: ["customresourcedefinitions"]
+  verbs: ["get"]
 # Which kinds the cluster serves, and its version. Usually every account may; hardened clusters took it away.
 - nonResourceURLs: ["/api", "/api/*", "/apis", "/apis/*", "/version"]
   verbs: ["get"]
@@ -13,12 +22,12 @@
 {{- define "ark.rules.restore" -}}
 # A restore makes whatever the backup holds, in namespaces that may not exist yet: so it takes a ClusterRole,
 # and `*` since kinds are known only when it runs (definitions and their custom resources come back in one
-# restore). `update` is for existingResourcePolicy Update; `patch` links owners, gives field owners back, frees
-# volumes and writes the status of restoreStatus; `delete` is for Recreate. No `deletecollection`, no
-# `impersonate`.
+# restore). `get` is for what is there already; `update` is for existingResourcePolicy Update; `patch` links
+# owners, gives field owners back, frees volumes and writes the status of restoreStatus; `delete` is for
+# Recreate. No `deletecollection`, no `impersonate`.
 - apiGroups: ["*"]
   resources: ["*"]
-  verbs: ["create", "update", "patch", "delete"]
+  verbs: ["get", "create", "update", "patch", "delete"]
 # Owner references are pointed at the new owner. Where the admission plugin OwnerReferencesPermissionEnforcement
 # is on (OpenShift), one that blocks the owner's deletion takes the right to update the owner's finalizers.
 - apiGroups: ["*"]

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use k8s_openapi::api::coordination::v1::Lease;
+use kube::Client;
 use kube::api::Api;
 
 use super::{DEADLINE, Door};
@@ -31,13 +32,7 @@ pub enum Heard {
 impl Door {
     /// Looks at the Lease.
     pub async fn heard(&self) -> Heard {
-        let leases: Api<Lease> = Api::namespaced(self.client.clone(), &self.namespace);
-        match tokio::time::timeout(DEADLINE, leases.get_opt(LEASE)).await {
-            Err(_) => Heard::Unknown("no answer from the API server".to_owned()),
-            Ok(Err(error)) => Heard::Unknown(error.to_string()),
-            Ok(Ok(None)) => Heard::Never,
-            Ok(Ok(Some(lease))) => judge(&lease, Utc::now()),
-        }
+        heard(self.client.clone(), &self.namespace).await
     }
 
     /// That nobody does what was asked for; `what` says what becomes of it.
@@ -51,6 +46,17 @@ impl Door {
         Failure::because(format!(
             "no server is running in namespace {namespace}: {seen}; {what}. Start one: `kubectl -n {namespace} get pods` shows why it is not up, `ark install` prints what to apply, `ark server -n {namespace}` runs one from here"
         ))
+    }
+}
+
+/// Looks at the Lease of a namespace.
+pub async fn heard(client: Client, namespace: &str) -> Heard {
+    let leases: Api<Lease> = Api::namespaced(client, namespace);
+    match tokio::time::timeout(DEADLINE, leases.get_opt(LEASE)).await {
+        Err(_) => Heard::Unknown("no answer from the API server".to_owned()),
+        Ok(Err(error)) => Heard::Unknown(error.to_string()),
+        Ok(Ok(None)) => Heard::Never,
+        Ok(Ok(Some(lease))) => judge(&lease, Utc::now()),
     }
 }
 

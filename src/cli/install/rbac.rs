@@ -32,10 +32,23 @@ pub const BACKUP: Role = Role {
         Rule {
             reason: "A backup holds every object of every kind, and which kinds there are is known only when it runs: custom \
                      resources come and go. Secrets are among them, since an application without its Secrets does not come back. \
-                     Leaving kinds out is the Backup's business (excludedResources). RBAC cannot take subresources out of `*`.",
+                     Leaving kinds out is the Backup's business (excludedResources). No `get`: RBAC cannot take subresources out of \
+                     `*`, and `get` of `pods/exec` or `nodes/proxy` runs commands in every pod; `list` reaches none of them.",
             groups: &["*"],
             resources: &["*"],
-            verbs: &["get", "list"],
+            verbs: &["list"],
+        },
+        Rule {
+            reason: "Which cluster this is (the uid of kube-system), and whether a namespace that somebody names is there.",
+            groups: &[""],
+            resources: &["namespaces"],
+            verbs: &["get"],
+        },
+        Rule {
+            reason: "Whether the definition of a kind that is no longer served was deleted while the backup began.",
+            groups: &["apiextensions.k8s.io"],
+            resources: &["customresourcedefinitions"],
+            verbs: &["get"],
         },
         Rule {
             reason: "Which kinds the cluster serves, and its version. Usually every account may; hardened clusters took it away.",
@@ -54,11 +67,11 @@ pub const RESTORE: Role = Role {
         Rule {
             reason: "A restore makes whatever the backup holds, in namespaces that may not exist yet: so it takes a ClusterRole, and \
                      `*` since kinds are known only when it runs (definitions and their custom resources come back in one restore). \
-                     `update` is for existingResourcePolicy Update; `patch` links owners, gives field owners back, frees volumes and \
-                     writes the status of restoreStatus; `delete` is for Recreate. No `deletecollection`, no `impersonate`.",
+                     `get` is for what is there already; `update` is for existingResourcePolicy Update; `patch` links owners, gives field owners back, frees \
+                     volumes and writes the status of restoreStatus; `delete` is for Recreate. No `deletecollection`, no `impersonate`.",
             groups: &["*"],
             resources: &["*"],
-            verbs: &["create", "update", "patch", "delete"],
+            verbs: &["get", "create", "update", "patch", "delete"],
         },
         Rule {
             reason: "Owner references are pointed at the new owner. Where the admission plugin OwnerReferencesPermissionEnforcement \
@@ -255,9 +268,13 @@ mod tests {
     }
 
     #[test]
-    fn the_role_for_backups_only_reads() {
-        let verbs = BACKUP.rules.iter().flat_map(|rule| rule.verbs);
-        assert!(verbs.into_iter().all(|verb| ["get", "list"].contains(verb)));
+    fn the_role_for_backups_only_reads_and_reaches_no_subresource() {
+        for rule in BACKUP.rules {
+            let all =
+                rule.groups.contains(&"*") || rule.resources.iter().any(|name| name.contains(['*', '/']));
+            let verbs: &[&str] = if all && !rule.groups.is_empty() { &["list"] } else { &["get"] };
+            assert_eq!(rule.verbs, verbs, "{rule:?}");
+        }
     }
 
     #[test]

@@ -60,7 +60,7 @@ impl Output {
             Shown::Bar(bar) => {
                 bar.set_length(now.total);
                 bar.set_position(now.done);
-                bar.set_message(words(now));
+                bar.set_message(super::shown(&words(now)));
                 bar.tick();
             }
             Shown::Lines { last } => {

@@ -10,11 +10,13 @@ use super::flags::RestoreArgs;
 use crate::api::{Origin, RestoreSpec};
 use crate::bucket::RunKind;
 use crate::cli::backup::elapsed;
+use crate::cli::door::{Heard, heard};
 use crate::cli::failure::{Done, Failure};
 use crate::cli::location::LocationArgs;
 use crate::cli::making::{new_name, timed_name};
 use crate::cli::output::{Format, Output, count, findings};
 use crate::cli::{Global, signal};
+use crate::cluster::Cluster;
 use crate::model::{BackupName, Progress, RestoreName};
 use crate::restore::{self, Action, Preview, RestoreOutcome, RestoreRequest};
 
@@ -58,6 +60,7 @@ pub async fn run(global: &Global, command: &RunCommand, output: &Output) -> Resu
     command.location.check()?;
     let cluster = global.cluster().await?;
     let identity = cluster.identity().await?;
+    let server = beside(&cluster, &global.namespace, output).await;
     let bucket = command.location.bucket().await?;
     // A location whose identity is lost can be restored from all the same.
     let location = bucket.identity().await.ok().flatten();
@@ -75,6 +78,7 @@ pub async fn run(global: &Global, command: &RunCommand, output: &Output) -> Resu
         origin: Origin { location: location.map(|location| location.id), ..Origin::default() },
         holder: crate::cli::holder(),
         cluster: identity,
+        server,
         attempt: 1,
         record: true,
         parallel: command.parallel.and_then(|number| usize::try_from(number).ok()).unwrap_or_default(),
@@ -90,6 +94,20 @@ pub async fn run(global: &Global, command: &RunCommand, output: &Output) -> Resu
     let work = restore::run(&cluster, &bucket, &request, &progress, stop);
     let outcome = output.follow(&progress, work).await?;
     report(&outcome, began, output)
+}
+
+/// The namespace, where a server runs in it, or may: that one stays as it is.
+async fn beside(cluster: &Cluster, namespace: &str, output: &Output) -> Option<String> {
+    match heard(cluster.client(), namespace).await {
+        Heard::Before(_) | Heard::Never => return None,
+        Heard::Running(_) => output.note(format!(
+            "a server runs in namespace {namespace}, which stays as it is unless --include-namespaces names it"
+        )),
+        Heard::Unknown(why) => output.note(format!(
+            "namespace {namespace} stays as it is unless --include-namespaces names it: whether a server runs there is not known ({why})"
+        )),
+    }
+    Some(namespace.to_owned())
 }
 
 /// Prints a plan: a line an item, then what it comes to.

@@ -57,7 +57,7 @@ pub trait Handed: Noun + RunDocument {
     /// What the server hands out.
     fn parts(keys: &RunKeys) -> Vec<Part<'_>>;
 
-    /// The location that it is in.
+    /// The location that it is in, or what stands for its name in a label.
     fn location(&self) -> Option<&str>;
 
     /// How far it is.

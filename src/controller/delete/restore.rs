@@ -14,12 +14,12 @@ use super::decide::Place;
 use super::place::{is_reading, judge, stored_in};
 use super::{POSTPONED, SOON};
 use crate::api::{
-    DELETION, DELETION_REQUESTED, Restore, RestoreStatus, STORAGE_LOCATION_LABEL, is_stored, label_value,
-    synced_from,
+    DELETION, DELETION_REQUESTED, Restore, RestoreStatus, STORAGE_LOCATION_LABEL, is_stored, synced_from,
 };
 use crate::controller::condition::condition;
 use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
+use crate::controller::locations::name_of_label;
 use crate::model::causes;
 
 /// What is done about a request.
@@ -95,8 +95,7 @@ fn place_of(context: &Context, restore: &Restore) -> Place {
 /// The location that its label means; long names are hashed there.
 fn location_of(context: &Context, restore: &Restore) -> Option<String> {
     let label = restore.labels().get(STORAGE_LOCATION_LABEL)?;
-    let locations = context.stores.locations.state();
-    locations.iter().map(|location| location.name_any()).find(|name| label_value(name) == *label)
+    name_of_label(&context.stores.locations, label)
 }
 
 async fn work(context: &Context, restore: &Restore) -> Result<(), ControllerError> {

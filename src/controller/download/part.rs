@@ -4,10 +4,12 @@ use kube::ResourceExt as _;
 use kube::runtime::reflector::Store;
 
 use crate::api::{
-    Backup, BackupPhase, DownloadKind, DownloadTarget, Restore, RestorePhase, STORAGE_LOCATION_LABEL,
+    Backup, BackupPhase, BackupStorageLocation, DownloadKind, DownloadTarget, Restore, RestorePhase,
+    STORAGE_LOCATION_LABEL,
 };
 use crate::bucket::layout::{RunKeys, RunKind};
 use crate::bucket::{Bucket, BucketError, RunIdentity};
+use crate::controller::locations::name_of_label;
 use crate::store::ObjectKey;
 
 /// A part of a run.
@@ -41,6 +43,7 @@ impl Part {
 pub fn locate(
     backups: &Store<Backup>,
     restores: &Store<Restore>,
+    locations: &Store<BackupStorageLocation>,
     target: &DownloadTarget,
 ) -> Result<Part, String> {
     let DownloadTarget { kind, name } = target;
@@ -58,6 +61,8 @@ pub fn locate(
         RunKind::Backup => find_backup(backups, name),
         RunKind::Restore => find_restore(restores, name),
     }?;
+    // What stands for a location that is gone is its name as far as it is known.
+    let location = location.map(|known| name_of_label(locations, &known).unwrap_or(known));
     Ok(Part { location, key: key.clone(), keys, run })
 }
 
@@ -123,6 +128,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::api::label_value;
     use crate::store::{FileStore, PutMode, location::DirectoryLocation};
 
     fn backups(objects: &[Value]) -> Store<Backup> {
@@ -137,6 +143,22 @@ mod tests {
         let (store, mut writer) = reflector::store();
         for object in objects {
             writer.apply_watcher_event(&Event::Apply(serde_json::from_value(object.clone()).unwrap()));
+        }
+        store
+    }
+
+    /// Of a name that is longer than a label's value.
+    fn long() -> String {
+        "offsite-".repeat(9)
+    }
+
+    fn locations() -> Store<BackupStorageLocation> {
+        let (store, mut writer) = reflector::store();
+        for name in ["west", &long()] {
+            let spec = json!({"provider": "fs", "bucket": "/backups"});
+            let object = json!({"apiVersion": "ark.heptio.com/v1", "kind": "BackupStorageLocation",
+                "metadata": {"name": name}, "spec": spec});
+            writer.apply_watcher_event(&Event::Apply(serde_json::from_value(object).unwrap()));
         }
         store
     }
@@ -157,13 +179,17 @@ mod tests {
                 object("Backup", "running", "InProgress", "west"),
                 object("Backup", "refused", "FailedValidation", "west"),
             ]),
-            restores(&[object("Restore", "back", "PartiallyFailed", "east")]),
+            restores(&[
+                object("Restore", "back", "PartiallyFailed", "east"),
+                object("Restore", "long", "Completed", &label_value(&long())),
+            ]),
         )
     }
 
     fn find(kind: DownloadKind, name: &str) -> Result<(String, String), String> {
         let (backups, restores) = stores();
-        let part = locate(&backups, &restores, &DownloadTarget { kind, name: name.to_owned() })?;
+        let part =
+            locate(&backups, &restores, &locations(), &DownloadTarget { kind, name: name.to_owned() })?;
         Ok((part.location.unwrap_or_default(), part.key.to_string()))
     }
 
@@ -177,6 +203,7 @@ mod tests {
             (DownloadKind::RestoreLog, "back", "east", "restores/back/logs.ndjson.zst"),
             (DownloadKind::RestoreResourceList, "back", "east", "restores/back/index.ndjson.zst"),
             (DownloadKind::RestoreResults, "back", "east", "restores/back/results.json.zst"),
+            (DownloadKind::RestoreLog, "long", &long(), "restores/long/logs.ndjson.zst"),
         ] {
             assert_eq!(find(kind, name), Ok((location.to_owned(), key.to_owned())));
         }
@@ -195,7 +222,7 @@ mod tests {
         };
         let part = |uid: &str, cluster: &str| {
             let target = DownloadTarget { kind: DownloadKind::BackupLog, name: "same".to_owned() };
-            locate(&backups(&[object(uid, cluster)]), &restores(&[]), &target).unwrap()
+            locate(&backups(&[object(uid, cluster)]), &restores(&[]), &locations(), &target).unwrap()
         };
         let here = part("one", "a");
         assert!(here.check(&bucket).await.unwrap_err().is_not_found());

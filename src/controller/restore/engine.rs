@@ -43,6 +43,7 @@ pub async fn run(
         },
         holder: context.settings.holder.clone(),
         cluster: context.identity.clone(),
+        server: Some(context.settings.namespace.clone()),
         attempt: job.attempt,
         record: !job.location.read_only,
         parallel: 0,

@@ -1,6 +1,7 @@
 //! What is known of a run before anything is done: its location, and who has its name in the bucket.
 
 use kube::ResourceExt as _;
+use tokio::time::Instant;
 
 use super::{Run, described, keys_of};
 use crate::bucket::BucketError;
@@ -62,11 +63,23 @@ pub async fn open_site(context: &Context, name: Option<&str>) -> (Site, Option<O
         return (Site::Missing(name.unwrap_or(&context.settings.default_location).to_owned()), None);
     };
     let (name, read_only) = (location.name_any(), is_read_only(&location));
-    match context.locations.open(Some(&name)).await {
-        Ok(open) => (Site::Usable { name, read_only }, Some(open)),
-        Err(ControllerError::Location { why, .. }) => (Site::Unavailable { name, read_only, why }, None),
-        Err(error) => (Site::Unavailable { why: causes(&error), name, read_only }, None),
+    let failing = &context.locations.failing;
+    if let Some(why) = failing.lately(&name, Instant::now()) {
+        return (Site::Unavailable { name, read_only, why }, None);
     }
+    let (mut unanswered, unavailable) =
+        (None, |why| Site::Unavailable { name: name.clone(), read_only, why });
+    let opened = match context.locations.open(Some(&name)).await {
+        Ok(open) => (Site::Usable { name: name.clone(), read_only }, Some(open)),
+        Err(ControllerError::Location { why, .. }) => (unavailable(why), None),
+        Err(error) => {
+            let why = causes(&error);
+            unanswered = Some(why.clone());
+            (unavailable(why), None)
+        }
+    };
+    failing.note(&name, unanswered, Instant::now());
+    opened
 }
 
 /// Who has the name of a run in the bucket of a location.

@@ -38,7 +38,7 @@ use act::act;
 use decide::{Step, decide};
 
 /// How soon a run whose location cannot be used looks again: it should begin soon after the location is back, and looking
-/// costs no request.
+/// costs no request while another has just looked.
 const WAIT: Duration = Duration::from_secs(2);
 
 /// How many are looked at at once: of a long queue after a restart the first should run while the others wait, rather than all be

@@ -28,6 +28,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// The longest pause: the API server comes back, and then a waiting person should soon see the end of the run.
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
+/// How often a refusal that only a person ends is met before the run gives its place to another: it is tried again from the start.
+const REFUSALS: u32 = 10;
+
 /// How long a server that ends goes on trying to say what its runs came to; Kubernetes kills it after 30 s.
 pub const GRACE: Duration = Duration::from_secs(10);
 
@@ -115,10 +118,11 @@ impl<'a, K: Run> Record<'a, K> {
     /// Writes a change that must not be forgotten: again and again until it is written, or the server has ended.
     ///
     /// # Errors
-    /// When the API server says that such a status cannot be, or the server ended before it was written.
+    /// When the API server says that such a status cannot be, goes on refusing it, or the server ended before it was written.
     pub async fn persist(&mut self, change: &Change<K>) -> Result<Written, ControllerError> {
         let mut pause = FIRST_PAUSE;
         let mut deadline = None;
+        let mut refusals = 0;
         loop {
             let error = match self.write(change).await {
                 Ok(written) => return Ok(written),
@@ -128,7 +132,9 @@ impl<'a, K: Run> Record<'a, K> {
             if self.context.stop.is_cancelled() && deadline.is_none() {
                 deadline = Some(now + GRACE);
             }
-            if error.is_status(422) || error.is_status(400) || deadline.is_some_and(|end| now >= end) {
+            refusals = if error.is_refusal() { refusals + 1 } else { 0 };
+            let hopeless = error.is_status(422) || error.is_status(400) || refusals >= REFUSALS;
+            if hopeless || deadline.is_some_and(|end| now >= end) {
                 return Err(error);
             }
             let (kind, name) = (K::kind(&()), self.object.name_any());
@@ -165,5 +171,47 @@ impl<'a, K: Run> Record<'a, K> {
         fresh.meta().uid == self.object.meta().uid
             && fresh.meta().deletion_timestamp.is_none()
             && fresh.state() == self.object.state()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::Backup;
+    use crate::cluster::script::{Answer, answer, failure, serve};
+    use crate::controller::context::scripted;
+
+    /// What becomes of a failure that must be recorded, where the API server answers so at each try, from 0.
+    async fn persist(answers: fn(usize) -> Answer) -> Result<Written, ControllerError> {
+        let (cluster, _) = serve(move |number, _| answers(number));
+        let context = scripted(cluster);
+        let backup = serde_json::from_value(json!({"apiVersion": "ark.heptio.com/v1", "kind": "Backup",
+            "metadata": {"name": "a", "uid": "u"}, "spec": {}, "status": {"phase": "InProgress"}}));
+        let mut record = Record::open(&context, backup.unwrap());
+        let change = Change::<Backup>::Fail("it failed".to_owned(), crate::api::Timestamp::now());
+        record.persist(&change).await
+    }
+
+    fn written() -> Answer {
+        let backup = json!({"apiVersion": "ark.heptio.com/v1", "kind": "Backup", "metadata": {"name": "a"}, "spec": {}});
+        answer(200, backup.to_string())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_that_lasts_gives_the_place_to_another_run_and_an_outage_does_not() {
+        let error = persist(|_| failure(403, "Forbidden", "a policy denies it", "")).await.unwrap_err();
+        assert!(causes(&error).contains("a policy denies it"), "{error}");
+        persist(|_| failure(500, "", "etcdserver: request is too large", "")).await.unwrap_err();
+        persist(|_| failure(413, "RequestEntityTooLarge", "limit is 3145728", "")).await.unwrap_err();
+        let outage = persist(|number| match number {
+            0..40 => failure(500, "", "etcdserver: leader changed", ""),
+            _ => written(),
+        });
+        assert_eq!(outage.await.unwrap(), Written::Done);
+        let brief = persist(|number| match number {
+            0..5 => failure(403, "Forbidden", "the role is being replaced", ""),
+            _ => written(),
+        });
+        assert_eq!(brief.await.unwrap(), Written::Done);
     }
 }

@@ -69,6 +69,9 @@ fn what_the_mapping_changed_and_newer_definitions_are_never_written_over() {
         let verdict = selected(DEFINITIONS, &changed, policy, older);
         assert_eq!(verdict, Verdict::Leave(Reason::Versions), "{policy:?}");
         assert!(verdict.warning(&changed).unwrap().contains("versions that the backup does not know"));
+        let own = ItemKey::cluster(Kind::parse(DEFINITIONS), "backups.ark.heptio.com");
+        let verdict = decide(&own, Standing::Selected, &changed, policy, Facts::default());
+        assert_eq!(verdict, Verdict::Leave(Reason::Own), "{policy:?}");
     }
 }
 

@@ -1,9 +1,10 @@
 //! Plans of small inventories.
 
 use super::*;
-use crate::api::{CompiledSelection, Filter};
+use crate::api::{CompiledSelection, Filter, RestoreSpec};
 use crate::archive::{IndexItem, IndexedKind, item_path};
 use crate::model::LabelSet;
+use crate::restore::itself::Itself;
 use crate::restore::select::Selection;
 
 const KINDS: &[(&str, bool)] = &[
@@ -206,6 +207,27 @@ fn every_entry_stands_once_in_restore_order() {
     let inventory = inventory("{}", &lines);
     let plan = plan(&inventory, &HashSet::new(), &Said::default(), |name| name);
     assert_eq!(plan.entries().collect::<Vec<_>>(), [0, 1, 2]);
+}
+
+#[test]
+fn the_server_that_restores_stays_as_it_is_and_nothing_is_needed_for_it() {
+    let lines = [
+        "namespaces heptio-ark",
+        "namespaces prod",
+        "configmaps prod/x",
+        "deployments.apps heptio-ark/ark d",
+        "persistentvolumeclaims heptio-ark/cache c",
+    ];
+    let mut inventory = inventory("{}", &lines);
+    inventory.itself = Some(Itself::of("heptio-ark", &RestoreSpec::default()));
+    let said = Said::default();
+    let bodies: Vec<EntryId> = not_left_out(&inventory, &said, Standing::comes).map(|(id, _)| id).collect();
+    assert_eq!(bodies, [1, 2]);
+    let plan = plan(&inventory, &HashSet::new(), &said, |name| name);
+    assert_eq!(plan.entries().collect::<HashSet<_>>(), HashSet::from([1, 2]));
+    assert_eq!(plan.namespaces.keys().collect::<Vec<_>>(), ["prod"]);
+    let skipped: Vec<_> = plan.skipped.iter().map(|(id, reason)| (*id, *reason)).collect();
+    assert_eq!(skipped, [0, 3, 4].map(|id| (id, SkipReason::RunningServer)));
 }
 
 #[test]

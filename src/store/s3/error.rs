@@ -30,7 +30,7 @@ pub(super) struct Place {
 /// S3 takes requests that are a quarter of an hour off; clocks that differ by more than this are worth a word.
 const CLOCKS_DISAGREE: TimeDelta = TimeDelta::minutes(10);
 
-/// A longer line is no explanation.
+/// A longer text is no explanation.
 const LONGEST_WORDS: usize = 200;
 
 /// What the service answered.
@@ -63,7 +63,7 @@ where
             let answer = Answer {
                 status: service.raw().status().as_u16(),
                 code: service.err().code().unwrap_or_default().to_owned(),
-                message: service.err().message().map_or_else(|| words(service.raw()), str::to_owned),
+                message: service.err().message().map_or_else(|| words(service.raw()), short),
                 request: service.raw().headers().get("x-amz-request-id").map(str::to_owned),
                 ahead: service.raw().headers().get("date").and_then(|date| {
                     Some(DateTime::parse_from_rfc2822(date).ok()?.signed_duration_since(Utc::now()))
@@ -176,6 +176,16 @@ fn explain_answer(place: &Place, action: Action, answer: Answer, region: Option<
         },
         _ => StoreError::Other { action, source: answer.into() },
     }
+}
+
+/// As much of a message as explains something: who answers may be any host of the cluster, and whoever reads of a failure is not
+/// to read what that says.
+fn short(message: &str) -> String {
+    let mut text: String = message.chars().take(LONGEST_WORDS).collect();
+    if text.len() < message.len() {
+        text.push('…');
+    }
+    text
 }
 
 /// What an answer says that is none of S3's: a line of plain text, if it is one.

@@ -5,17 +5,21 @@
 const MARK: &str = "\u{feff}";
 /// What begins text in UTF-16, as PowerShell writes it.
 const WIDE: [[u8; 2]; 2] = [[0xff, 0xfe], [0xfe, 0xff]];
-/// Any of these gives credentials; the first needs its secret.
-const SOURCES: [&str; 6] = [
-    "aws_access_key_id",
-    "role_arn",
+const KEY: &str = "aws_access_key_id";
+const SECRET: &str = "aws_secret_access_key";
+/// What gets credentials from elsewhere, or sends requests there. Whoever may write a Secret would run commands where the server
+/// runs, read its files, or use its own rights.
+const ELSEWHERE: [&str; 7] = [
     "credential_process",
-    "sso_session",
-    "sso_start_url",
+    "credential_source",
+    "endpoint_url",
+    "role_arn",
+    "services",
+    "source_profile",
     "web_identity_token_file",
 ];
-const KEY: &str = SOURCES[0];
-const SECRET: &str = "aws_secret_access_key";
+/// What begins the keys of a login through a browser.
+const LOGIN: &str = "sso_";
 
 const FORM: &str =
     "write `[default]` and below it `aws_access_key_id = …` and `aws_secret_access_key = …`, a line each";
@@ -47,6 +51,12 @@ pub(super) fn read(bytes: &[u8], wanted: &str, is_complete: bool) -> Result<Stri
         };
         return Err(format!("{why}; {FORM}"));
     }
+    if let Some(key) = elsewhere(&text).filter(|_| is_complete) {
+        return Err(format!(
+            "it has {key}, and may have nothing but keys: to take a role, or to run what finds credentials, is the server's own business \
+             (its ServiceAccount, its environment); {FORM}, and aws_session_token where one belongs to them"
+        ));
+    }
     let profiles: Vec<&str> = lines().filter_map(section).collect();
     if !profiles.contains(&wanted) {
         return match is_complete {
@@ -72,6 +82,12 @@ fn listed(profiles: &[&str]) -> String {
     named.join(", ")
 }
 
+/// A key, in whatever profile, that leads elsewhere than to what the text itself holds.
+fn elsewhere(text: &str) -> Option<String> {
+    let keys = text.lines().filter_map(|line| line.split_once('=')).map(|(key, _)| key.trim());
+    keys.map(str::to_ascii_lowercase).find(|key| ELSEWHERE.contains(&&**key) || key.starts_with(LOGIN))
+}
+
 /// What a profile lacks to give credentials.
 fn lacking(text: &str, profile: &str) -> Option<&'static str> {
     let (mut within, mut keys) = (false, Vec::new());
@@ -88,8 +104,8 @@ fn lacking(text: &str, profile: &str) -> Option<&'static str> {
     match (has(KEY), has(SECRET)) {
         (true, false) => Some("no aws_secret_access_key"),
         (false, true) => Some("no aws_access_key_id"),
-        (false, false) if !SOURCES.iter().any(|source| has(source)) => Some("no credentials"),
-        _ => None,
+        (false, false) => Some("no credentials"),
+        (true, true) => None,
     }
 }
 
@@ -137,6 +153,27 @@ mod tests {
     fn a_file_of_this_machine_may_be_completed_by_its_configuration() {
         let other = b"[base]\naws_access_key_id = a\naws_secret_access_key = b\n";
         assert!(read(other, "role", false).is_ok());
-        assert!(read(b"[default]\nrole_arn = r\nsource_profile = base\n", "default", true).is_ok());
+        assert!(read(b"[default]\nrole_arn = r\nsource_profile = base\n", "default", false).is_ok());
+    }
+
+    #[test]
+    fn a_secret_holds_keys_and_no_command_file_role_or_address() {
+        assert!(
+            read(format!("{GOOD}aws_session_token = t\nregion = r\n").as_bytes(), "default", true).is_ok()
+        );
+        for key in ELSEWHERE.into_iter().chain(["sso_session", "Credential_Process"]) {
+            for text in [
+                format!("[default]\n{key} = hunter2\n"),
+                format!("{GOOD}  {key}=hunter2\n"),
+                format!("{GOOD}[other]\n{key} = hunter2\n"),
+            ] {
+                let told = read(text.as_bytes(), "default", true).unwrap_err();
+                assert!(told.contains(&key.to_ascii_lowercase()) && !told.contains("hunter2"), "{told}");
+                assert!(
+                    read(text.as_bytes(), "default", false).is_ok(),
+                    "a file of this machine is its owner's"
+                );
+            }
+        }
     }
 }

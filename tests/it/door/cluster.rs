@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::wire::{merge, request, selected, status};
+use super::wire::{merge, request, sealed, selected, status};
 use crate::support::ark;
 
 /// The credentials of the cluster, which must not go anywhere else.
@@ -374,7 +374,7 @@ impl Content {
             let bucket = self.bucket.clone().unwrap_or_else(|| format!("http://{address}"));
             format!("{bucket}/bucket/{kind}?signature=secret")
         };
-        json!({"phase": "Processed", "downloadURL": url})
+        json!({"phase": "Processed", "url": url})
     }
 
     /// The next thing becomes of an object. A deletion without errors takes its backup with it.
@@ -382,7 +382,7 @@ impl Content {
         let Some(script) = self.pending.get_mut(path).filter(|script| !script.is_empty()) else { return };
         let status = script.remove(0);
         let Some(object) = self.objects.get_mut(path) else { return };
-        object["status"] = status;
+        object["status"] = sealed(status, object);
         let done = object["status"]["phase"] == "Processed" && object["status"]["errors"].is_null();
         let backup = object["spec"]["backupName"].as_str().map(str::to_owned);
         self.advance_version(path);

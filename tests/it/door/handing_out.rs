@@ -100,7 +100,7 @@ fn a_part_that_is_not_what_was_written_or_not_there_is_refused() {
     ");
     cluster.script(
         "downloadrequests",
-        &[json!({"phase": "Processed", "downloadURL": "/api/v1/namespaces/heptio-ark/secrets/login"})],
+        &[json!({"phase": "Processed", "url": "/api/v1/namespaces/heptio-ark/secrets/login"})],
     );
     says!(cluster.ark(&["backup", "logs", "monday"]), @r"
         exit 1
@@ -134,7 +134,7 @@ fn a_bucket_that_is_not_reached_from_here_is_read_through_the_server() {
 fn a_server_that_knows_no_other_way_is_told_with_the_setting_that_helps() {
     let (cluster, _fixture) = cluster();
     let address = format!("http://{}/bucket/BackupLog", nobody());
-    cluster.script("downloadrequests", &[json!({"phase": "Processed", "downloadURL": address})]);
+    cluster.script("downloadrequests", &[json!({"phase": "Processed", "url": address})]);
     says!(cluster.ark(&["backup", "logs", "monday"]), @r#"
         exit 1
         --- stdout

@@ -44,3 +44,13 @@ pub fn status(code: u16, reason: &str, message: &str, missing: Option<(&str, &st
     }
     (code, status)
 }
+
+/// A status as the server answers it to a request: the `url` in it is sealed to the request's key.
+pub fn sealed(status: Value, request: &Value) -> Value {
+    match (status["url"].as_str(), request["spec"]["publicKey"].as_str()) {
+        (Some(url), Some(key)) => {
+            json!({"phase": status["phase"], "sealedURL": ark::model::seal(key, url).expect("a key")})
+        }
+        _ => status,
+    }
+}

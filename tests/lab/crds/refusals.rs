@@ -232,6 +232,11 @@ pub const REFUSALS: &[Refusal] = &[
     ),
     refusal("DeleteBackupRequest", r#"{"backupName": ""}"#, "spec.backupName"),
     refusal("DownloadRequest", r#"{"target": {"kind": "Everything", "name": "a"}}"#, "spec.target.kind"),
+    refusal(
+        "DownloadRequest",
+        r#"{"target": {"kind": "BackupLog", "name": "a"}, "publicKey": "none"}"#,
+        "spec.publicKey",
+    ),
 ];
 
 /// Each changes one thing that cannot change.
@@ -300,6 +305,27 @@ pub const CHANGES: &[Change] = &[
         says: "prefix cannot be changed",
     },
     Change {
+        kind: LOCATION,
+        spec: r#"{"provider": "s3", "bucket": "bucket", "config": {"endpoint": "http://a"}}"#,
+        phase: None,
+        changed: r#"{"provider": "s3", "bucket": "bucket", "config": {"endpoint": "http://b"}}"#,
+        says: "config.endpoint cannot be changed",
+    },
+    Change {
+        kind: LOCATION,
+        spec: r#"{"provider": "s3", "bucket": "bucket"}"#,
+        phase: None,
+        changed: r#"{"provider": "s3", "bucket": "bucket", "config": {"endpoint": "http://b"}}"#,
+        says: "config.endpoint cannot be changed",
+    },
+    Change {
+        kind: LOCATION,
+        spec: r#"{"provider": "s3", "bucket": "bucket", "config": {"endpoint": "http://a"}}"#,
+        phase: None,
+        changed: r#"{"provider": "s3", "bucket": "bucket", "config": {"s3Url": "http://b"}}"#,
+        says: "config.endpoint cannot be changed",
+    },
+    Change {
         kind: "DeleteBackupRequest",
         spec: r#"{"backupName": "a"}"#,
         phase: None,
@@ -312,5 +338,12 @@ pub const CHANGES: &[Change] = &[
         phase: None,
         changed: r#"{"target": {"kind": "BackupLog", "name": "b"}}"#,
         says: "target cannot be changed",
+    },
+    Change {
+        kind: "DownloadRequest",
+        spec: r#"{"target": {"kind": "BackupLog", "name": "a"}, "publicKey": "0000000000000000000000000000000000000000000000000000000000000001"}"#,
+        phase: None,
+        changed: r#"{"target": {"kind": "BackupLog", "name": "a"}, "publicKey": "0000000000000000000000000000000000000000000000000000000000000002"}"#,
+        says: "publicKey cannot be changed",
     },
 ];

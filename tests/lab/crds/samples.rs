@@ -215,8 +215,10 @@ pub async fn keep_everything(cluster: &Cluster, namespace: &TestNamespace) {
     keep_veleros(cluster, namespace).await;
     let status = json!({"phase": "Processed", "errors": ["x"], "processedTimestamp": TIME});
     keep::<DeleteBackupRequest>(cluster, namespace, "full", json!({"backupName": "a"}), status).await;
-    let status = json!({"phase": "Processed", "downloadURL": "https://b.example/x", "expiration": TIME, "message": "x"});
-    let target = json!({"target": {"kind": "BackupResults", "name": "a"}});
+    let status = json!({"phase": "Processed", "sealedURL": "00", "expiration": TIME, "message": "x", "processedTimestamp": TIME});
+    let key = "0".repeat(64);
+    let target =
+        json!({"target": {"kind": "BackupResults", "name": "a"}, "throughServer": true, "publicKey": key});
     keep::<DownloadRequest>(cluster, namespace, "full", target, status).await;
     let status = json!({"phase": "Processed", "processedTimestamp": TIME, "serverVersion": "0.1.0"});
     keep::<ServerStatusRequest>(cluster, namespace, "full", json!({}), status).await;

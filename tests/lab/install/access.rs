@@ -6,6 +6,8 @@ use std::io::Write as _;
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 
+use ark::model::Opener;
+
 use super::manifests::apply_all;
 use super::{printed, remove_roles};
 use crate::server::{
@@ -58,7 +60,11 @@ impl Account {
             &self.objects.iter().find(|object| object["kind"] == "ServiceAccount").expect("one")["metadata"];
         let user =
             format!("system:serviceaccount:{}:ark", account["namespace"].as_str().expect("a namespace"));
-        let attributes = json!({"namespace": namespace, "verb": verb, "group": group, "resource": resource});
+        let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
+        let attributes = json!({
+            "namespace": namespace, "verb": verb, "group": group, "resource": resource,
+            "subresource": subresource, "name": "some",
+        });
         let review = json!({
             "apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
             "spec": {"user": user, "groups": ["system:authenticated"], "resourceAttributes": attributes},
@@ -181,9 +187,11 @@ async fn live(lab: &Lab, home: &Home<'_>, shop: &TestNamespace, server: &Server,
     home.create(BACKUP, "one", json!({"includedNamespaces": [shop.name], "includeClusterResources": true}))
         .await;
     home.reach(BACKUP, "one", "Completed").await;
-    home.create(DOWNLOAD, "log", json!({"target": {"kind": "BackupLog", "name": "one"}})).await;
+    let key = Opener::new().expect("there is randomness").key();
+    let target = json!({"kind": "BackupLog", "name": "one"});
+    home.create(DOWNLOAD, "log", json!({"target": target, "publicKey": key})).await;
     let download = home.reach(DOWNLOAD, "log", "Processed").await;
-    assert!(download["status"]["downloadURL"].is_string(), "{download}");
+    assert!(download["status"]["sealedURL"].is_string(), "{download}");
     let copy = if restores { Some(restore(lab, home, shop).await) } else { None };
     scheduled(home, shop).await;
     synced(home).await;
@@ -228,6 +236,120 @@ async fn the_rights_suffice_for_all_that_a_server_does() {
     remove_roles(&lab.a, &account.objects).await;
 }
 
+/// Where an object of the server's access is, and labels it as a newer version of the chart would.
+async fn relabel(cluster: &Cluster, namespace: &str, object: &Value, label: (&str, &str)) -> String {
+    let plural = format!("{}s", object["kind"].as_str().expect("a kind").to_lowercase());
+    let name = object["metadata"]["name"].as_str().expect("a name");
+    let group = "/apis/rbac.authorization.k8s.io/v1";
+    let path = match plural.as_str() {
+        "serviceaccounts" => format!("/api/v1/namespaces/{namespace}/{plural}/{name}"),
+        "roles" | "rolebindings" => format!("{group}/namespaces/{namespace}/{plural}/{name}"),
+        _ => format!("{group}/{plural}/{name}"),
+    };
+    let mut live = cluster.read(&path).await.expect("it was applied");
+    live["metadata"]["labels"][label.0] = json!(label.1);
+    cluster.replace(&path, &live).await;
+    path
+}
+
+/// An account that knows one namespace, by roles as docs/permissions.md says to write them.
+async fn know_one(cluster: &Cluster, namespace: &str, shop: &str) -> Account {
+    let mut account = Account::grant(cluster, namespace, &["--disable-restores"]).await;
+    let (cluster_wide, own): (Vec<_>, Vec<_>) = account
+        .objects
+        .drain(..)
+        .partition(|object| object["kind"].as_str().is_some_and(|kind| kind.starts_with("Cluster")));
+    remove_roles(cluster, &cluster_wide).await;
+    let group = "rbac.authorization.k8s.io";
+    let role = |kind: &str, rules: Value, place: Option<&str>| {
+        let mut metadata = json!({"name": unique("few")});
+        metadata["namespace"] = json!(place);
+        let api_version = format!("{group}/v1");
+        let role = json!({"apiVersion": api_version, "kind": kind, "metadata": metadata, "rules": rules});
+        let binding = json!({
+            "apiVersion": api_version, "kind": format!("{kind}Binding"), "metadata": metadata,
+            "roleRef": {"apiGroup": group, "kind": kind, "name": metadata["name"]},
+            "subjects": [{"kind": "ServiceAccount", "name": "ark", "namespace": namespace}],
+        });
+        [role, binding]
+    };
+    let namespaces = json!([{"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get", "list"]}]);
+    let all = json!([{"apiGroups": ["*"], "resources": ["*"], "verbs": ["list"]}]);
+    account.objects = own;
+    account.objects.extend(role("ClusterRole", namespaces, None));
+    account.objects.extend(role("Role", all, Some(shop)));
+    apply_all(cluster, &account.objects).await;
+    account
+}
+
+#[tokio::test]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn a_server_that_knows_a_few_namespaces_only_makes_complete_backups_of_them() {
+    let lab = Lab::get().await;
+    let home = Home::found(&lab.a, "few").await;
+    let shop = shop(&lab.a).await;
+    let account = know_one(&lab.a, home.name(), &shop.name).await;
+    assert!(!account.may(&lab.a, home.name(), "list", ("", "pods")).await);
+    let server = home.start(account.options(&["--disable-restores"])).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    home.location("default", &format!("file://{}", folder.path().display()), json!({})).await;
+    home.reach(LOCATION, "default", "Available").await;
+    let few = |namespace: &str| json!({"includedNamespaces": [namespace], "includeClusterResources": false});
+    home.create(BACKUP, "shop", few(&shop.name)).await;
+    let backup = home.reach(BACKUP, "shop", "Completed").await;
+    assert!(backup["status"]["progress"]["itemsBackedUp"].as_u64() >= Some(6), "{backup}");
+    home.create(BACKUP, "other", few(home.name())).await;
+    let other = home.reach(BACKUP, "other", "PartiallyFailed").await;
+    assert!(other["status"]["errors"].as_u64() >= Some(1), "{other}");
+    assert_eq!(server.stop().await, Some(0), "{}", server.log());
+    remove_roles(&lab.a, &account.objects).await;
+}
+
+#[tokio::test]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn a_restore_of_all_leaves_the_server_that_runs_it_as_it_is() {
+    let lab = Lab::get().await;
+    let home = Home::found(&lab.a, "itself").await;
+    let account = Account::grant(&lab.a, home.name(), &[]).await;
+    for object in &account.objects {
+        relabel(&lab.a, home.name(), object, ("test", home.name())).await;
+    }
+    let server = home.start(account.options(&[])).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    home.location("default", &format!("file://{}", folder.path().display()), json!({})).await;
+    // All that has this test's label, cluster-scoped or not: the server's access, and nothing of other tests.
+    let own =
+        json!({"labelSelector": {"matchLabels": {"test": home.name()}}, "includeClusterResources": true});
+    home.create(BACKUP, "before", own.clone()).await;
+    home.reach(BACKUP, "before", "Completed").await;
+    let mut before = Vec::new();
+    for object in &account.objects {
+        let path = relabel(&lab.a, home.name(), object, ("version", "newer")).await;
+        before.push((lab.a.read(&path).await.expect("there"), path));
+    }
+    for policy in ["Update", "Recreate"] {
+        let name = unique(&policy.to_lowercase());
+        let mut spec = json!({"backupName": "before", "existingResourcePolicy": policy});
+        for (field, value) in own.as_object().expect("fields") {
+            spec[field] = value.clone();
+        }
+        home.create(RESTORE, &name, spec).await;
+        home.reach(RESTORE, &name, "Completed").await;
+        for (object, path) in &before {
+            let now = lab.a.read(path).await;
+            assert_eq!(
+                now.as_ref().map(|now| &now["metadata"]),
+                Some(&object["metadata"]),
+                "{policy} {path}"
+            );
+        }
+    }
+    home.create(BACKUP, "after", own).await;
+    home.reach(BACKUP, "after", "Completed").await;
+    assert_eq!(server.stop().await, Some(0), "{}", server.log());
+    remove_roles(&lab.a, &account.objects).await;
+}
+
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn a_server_that_may_only_read_does_all_but_restores_which_it_refuses() {
@@ -237,6 +359,13 @@ async fn a_server_that_may_only_read_does_all_but_restores_which_it_refuses() {
     let shop = shop(&lab.a).await;
     for verb in ["create", "patch", "update", "delete"] {
         assert!(!account.may(&lab.a, &shop.name, verb, ("", "configmaps")).await, "it may {verb}");
+    }
+    for door in
+        ["pods/exec", "pods/attach", "pods/portforward", "pods/proxy", "nodes/proxy", "services/proxy"]
+    {
+        for verb in ["get", "create"] {
+            assert!(!account.may(&lab.a, &shop.name, verb, ("", door)).await, "it may {verb} {door}");
+        }
     }
     assert!(!account.may(&lab.a, &shop.name, "escalate", ("rbac.authorization.k8s.io", "roles")).await);
     let server = home.start(account.options(&["--disable-restores"])).await;

@@ -199,6 +199,7 @@ async fn one_namespace_of_fifty_reads_a_tenth_of_the_tarball_at_most() {
         holder: "test".to_owned(),
         cluster: cluster.identity().await.expect("it has one"),
         attempt: 1,
+        server: None,
         record: true,
         parallel: 8,
     };

@@ -33,6 +33,7 @@ impl Unrecorded<'_> {
             holder: "test".to_owned(),
             cluster: cluster.identity().await.expect("it has one"),
             attempt,
+            server: None,
             record: false,
             parallel: 8,
         };

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use ark::model::Opener;
+
 use super::{BACKUP, DOWNLOAD, Home, LOCATION, ServerOptions};
 use crate::support::{Lab, TestNamespace};
 
@@ -17,9 +19,19 @@ async fn backed_up(home: &Home<'_>, lab: &Lab, bucket: &str) -> TestNamespace {
     shop
 }
 
-async fn asked(home: &Home<'_>, name: &str, kind: &str, of: &str) -> Value {
-    home.create(DOWNLOAD, name, json!({"target": {"kind": kind, "name": of}})).await;
-    home.reach(DOWNLOAD, name, "Processed").await["status"].clone()
+/// The status, and the address where there is one.
+async fn asked(home: &Home<'_>, name: &str, mut spec: Value) -> (Value, Option<String>) {
+    let opener = Opener::new().expect("there is randomness");
+    spec["publicKey"] = json!(opener.key());
+    home.create(DOWNLOAD, name, spec).await;
+    let status = home.reach(DOWNLOAD, name, "Processed").await["status"].clone();
+    let url = status["sealedURL"].as_str().map(|sealed| opener.open(sealed).expect("it is sealed for us"));
+    assert!(!status.to_string().contains("X-Amz") && !status.to_string().contains("/proxy/"), "{status}");
+    (status, url)
+}
+
+fn log_of(name: &str) -> Value {
+    json!({"target": {"kind": "BackupLog", "name": name}})
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -29,14 +41,18 @@ async fn a_log_in_a_bucket_is_had_from_the_bucket_for_a_while() {
     let home = Home::found(&lab.a, "presign").await;
     let _server = home.start(ServerOptions::default()).await;
     let _shop = backed_up(&home, &lab, &lab.bucket()).await;
-    let status = asked(&home, "log", "BackupLog", "nightly").await;
-    let url = status["downloadURL"].as_str().expect("an address");
+    let (_, url) = asked(&home, "log", log_of("nightly")).await;
+    let url = url.expect("an address");
     assert!(url.starts_with(&lab.s3) && url.contains("X-Amz-Expires=600"), "{url}");
-    let log = std::process::Command::new("curl").args(["-sSf", "--max-time", "20", url]).output();
+    let log = std::process::Command::new("curl").args(["-sSf", "--max-time", "20", &url]).output();
     assert!(log.expect("curl can be started").stdout.starts_with(&ZSTD));
-    let status = asked(&home, "none", "RestoreLog", "nightly").await;
+    let target = json!({"kind": "RestoreLog", "name": "nightly"});
+    let (status, url) = asked(&home, "none", json!({ "target": target })).await;
     assert!(status["message"].as_str().is_some_and(|why| why.contains("no Restore `nightly`")), "{status}");
-    assert_eq!(status.get("downloadURL"), None);
+    assert_eq!(url, None);
+    home.create(DOWNLOAD, "open", log_of("nightly")).await;
+    let status = home.reach(DOWNLOAD, "open", "Processed").await["status"].clone();
+    assert!(status["message"].as_str().is_some_and(|why| why.contains("no publicKey")), "{status}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -48,8 +64,8 @@ async fn a_log_in_a_folder_is_had_once_from_the_server_and_no_log_tells_how() {
     let options = ServerOptions { flags: vec!["-v".to_owned()], ..ServerOptions::default() };
     let server = home.start(options).await;
     let _shop = backed_up(&home, &lab, &format!("file://{}", folder.path().display())).await;
-    let status = asked(&home, "log", "BackupLog", "nightly").await;
-    let url = status["downloadURL"].as_str().expect("an address");
+    let (_, url) = asked(&home, "log", log_of("nightly")).await;
+    let url = url.expect("an address");
     let proxy = format!("/api/v1/namespaces/{}/services/http:ark:8085/proxy", home.name());
     let path = url.strip_prefix(&proxy).expect("a way through the API server");
     let command = format!("curl -sSf --max-time 20 http://{}{path}", server.address());
@@ -71,17 +87,17 @@ async fn a_log_is_had_from_the_public_address_or_through_the_server_where_that_i
     // The server reaches the bucket at one name of this machine, people at another.
     let public = lab.s3.replace("127.0.0.1", "localhost");
     let _shop = backed_up(&home, &lab, &format!("{}&publicUrl={public}", lab.bucket())).await;
-    let status = asked(&home, "log", "BackupLog", "nightly").await;
-    let url = status["downloadURL"].as_str().expect("an address");
+    let (_, url) = asked(&home, "log", log_of("nightly")).await;
+    let url = url.expect("an address");
     assert!(url.starts_with(&format!("{public}/")), "{url}");
-    let log = std::process::Command::new("curl").args(["-sSf", "--max-time", "20", url]).output();
+    let log = std::process::Command::new("curl").args(["-sSf", "--max-time", "20", &url]).output();
     assert!(log.expect("curl can be started").stdout.starts_with(&ZSTD), "the signature is for that address");
-    let target = json!({"kind": "BackupLog", "name": "nightly"});
-    home.create(DOWNLOAD, "through", json!({"target": target, "throughServer": true})).await;
-    let status = home.reach(DOWNLOAD, "through", "Processed").await["status"].clone();
+    let mut through = log_of("nightly");
+    through["throughServer"] = json!(true);
+    let (_, url) = asked(&home, "through", through).await;
+    let url = url.expect("an address");
     let proxy = format!("/api/v1/namespaces/{}/services/http:ark:8085/proxy", home.name());
-    let path =
-        status["downloadURL"].as_str().and_then(|url| url.strip_prefix(&proxy)).expect("a way through it");
+    let path = url.strip_prefix(&proxy).expect("a way through it");
     let address = format!("http://{}{path}", server.address());
     let log = std::process::Command::new("curl").args(["-sSf", "--max-time", "20", &address]).output();
     assert!(log.expect("curl can be started").stdout.starts_with(&ZSTD));

@@ -56,3 +56,12 @@ async fn credentials_as_windows_writes_them_are_used() {
     assert_eq!(read_all(&store, &key(), 100).await.unwrap(), "body");
     assert!(service.requests.lock().unwrap()[0].contains("Credential=AKIDONE/"));
 }
+
+#[tokio::test]
+async fn of_what_a_host_answers_no_more_is_told_than_explains_something() {
+    let text = "hunter2 ".repeat(1000);
+    let body = format!("<Error><Code>AccessDenied</Code><Message>{text}</Message></Error>");
+    let told = crate::model::causes(&read(("403 Forbidden", body)).await);
+    assert!(told.contains("AccessDenied: hunter2") && told.contains('…'), "{told}");
+    assert!(told.len() < 1000, "{told}");
+}
