@@ -214,7 +214,8 @@ fn expect_definitions(folder: &Path) {
         wanted.push(folder.join("kustomization.yaml"));
         let names = ark::api::crds().into_iter().map(|definition| definition.spec.names.plural);
         let lines: String = names.map(|name| format!("  - {name}.yaml\n")).collect();
-        let text = format!("apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n{lines}");
+        let text =
+            format!("apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n{lines}");
         expect_generated(&wanted[0], &text);
     }
     for definition in ark::api::crds() {

@@ -36,7 +36,10 @@ fn entries(values: &str) -> Vec<Entry> {
             (None, Some((key, _))) if key.chars().all(char::is_alphanumeric) => {
                 path.truncate(depth);
                 path.push(key.to_owned());
-                found.push(Entry { path: path.clone(), comment: comment.drain(..).collect::<Vec<_>>().join(" ") });
+                found.push(Entry {
+                    path: path.clone(),
+                    comment: comment.drain(..).collect::<Vec<_>>().join(" "),
+                });
             }
             _ => comment.clear(),
         }
@@ -50,7 +53,8 @@ fn at<'a>(value: &'a Value, path: &[String]) -> &'a Value {
 
 #[test]
 fn comments_of_values_belong_to_what_follows_them() {
-    let values = "# Of nothing.\n\n# One,\n# and more.\n#   an: example\none:\n  # Below.\n  two: 2\nthree: []\n";
+    let values =
+        "# Of nothing.\n\n# One,\n# and more.\n#   an: example\none:\n  # Below.\n  two: 2\nthree: []\n";
     let entry = |path: &[&str], comment: &str| Entry {
         path: path.iter().map(|key| (*key).to_owned()).collect(),
         comment: comment.to_owned(),
@@ -126,7 +130,8 @@ fn the_kustomization_is_what_install_prints() {
     let printed = String::from_utf8(output.expect("ark can be started").stdout).expect("ark speaks UTF-8");
     let documents = printed.split("---\n").filter(|document| !document.is_empty());
     let ours = documents.filter(|document| !document.contains("kind: CustomResourceDefinition\n"));
-    let mut wanted = "# Generated from `ark install`: ARK_UPDATE=1 cargo test --test architecture\n".to_owned();
+    let mut wanted =
+        "# Generated from `ark install`: ARK_UPDATE=1 cargo test --test architecture\n".to_owned();
     ours.for_each(|document| wanted.push_str(&format!("---\n{document}")));
     expect_generated(&root().join("config/default/ark.yaml"), &wanted);
 }

@@ -133,7 +133,8 @@ impl Policy {
             pattern.strip_suffix('*').map_or(pattern == text, |begin| text.starts_with(begin))
         };
         self.statements().any(|statement| {
-            let is_meant = statement["Action"].as_array().expect("actions").iter().any(|known| known == action);
+            let is_meant =
+                statement["Action"].as_array().expect("actions").iter().any(|known| known == action);
             let condition = &statement["Condition"]["StringLike"]["s3:prefix"];
             let holds = statement.get("Condition").is_none()
                 || prefix.is_some_and(|prefix| {

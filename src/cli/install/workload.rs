@@ -145,8 +145,7 @@ impl Workload {
     }
 
     fn security_context(&self) -> Value {
-        let mut context =
-            json!({ "runAsNonRoot": true, "seccompProfile": { "type": "RuntimeDefault" } });
+        let mut context = json!({ "runAsNonRoot": true, "seccompProfile": { "type": "RuntimeDefault" } });
         if !self.openshift {
             // The group may read the token that a cloud's webhook mounts for it.
             for field in ["runAsUser", "runAsGroup", "fsGroup"] {

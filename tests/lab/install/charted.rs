@@ -87,8 +87,12 @@ fn what_everything_sets_arrives() {
     }
     assert!(container["args"].as_array().expect("arguments").contains(&json!("-v")), "{container}");
     let more = objects.iter().find(|object| object["metadata"]["name"] == "more").expect("an extra object");
-    assert_eq!((&more["data"]["release"], &more["metadata"]["namespace"]), (&json!("ark"), &json!(NAMESPACE)));
-    let plain = objects.iter().filter(|object| object["metadata"]["labels"]["example.com/cost-center"] != "4711");
+    assert_eq!(
+        (&more["data"]["release"], &more["metadata"]["namespace"]),
+        (&json!("ark"), &json!(NAMESPACE))
+    );
+    let plain =
+        objects.iter().filter(|object| object["metadata"]["labels"]["example.com/cost-center"] != "4711");
     assert_eq!(plain.collect::<Vec<_>>(), [more], "an object lacks the common labels");
 }
 
