@@ -106,8 +106,6 @@ fn a_name_of_digits_stays_a_name_and_each_location_is_made() {
     };
     assert_eq!(names("BackupStorageLocation"), BTreeSet::from(["123", "main"]));
     assert_eq!(names("Schedule"), BTreeSet::from(["456", "nightly"]));
-    let digits = rendered(&["location.bucket=1"]);
-    assert_eq!(one(&digits, "BackupStorageLocation")["spec"]["bucket"], "1");
 }
 
 #[test]
@@ -160,8 +158,9 @@ fn values_that_cannot_be_meant_are_refused_with_the_reason() {
     let smallest = file("config/chart/ci/smallest-values.yaml").display().to_string();
     let chart = file("config/chart").display().to_string();
     for (value, reason) in [
-        ("podLabels.app\\.kubernetes\\.io/name=other", "app.kubernetes.io/name"),
-        ("commonLabels.helm\\.sh/chart=other", "helm.sh/chart"),
+        ("podLabels.app\\.kubernetes\\.io/name=other", "/podLabels/app.kubernetes.io"),
+        ("commonLabels.helm\\.sh/chart=other", "/commonLabels/helm.sh"),
+        ("location.bucket=1", "/location/bucket"),
         ("locations.default.provider=s3,locations.default.bucket=b", "locations.default"),
         ("image.digest=sha256:abc", "digest"),
         ("restoreOnly=true,disableRestores=true", "nothing to do"),
