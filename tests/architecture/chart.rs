@@ -27,7 +27,7 @@ struct Entry {
 
 /// The entries of values.yaml. Examples in comments are indented.
 fn entries(values: &str) -> Vec<Entry> {
-    let (mut found, mut path, mut comment) = (Vec::new(), Vec::<String>::new(), Vec::new());
+    let (mut found, mut path, mut comment) = (Vec::new(), Vec::<String>::new(), Vec::<String>::new());
     for line in values.lines() {
         let begin = line.trim_start();
         let depth = (line.len() - begin.len()) / 2;
@@ -36,10 +36,7 @@ fn entries(values: &str) -> Vec<Entry> {
             (None, Some((key, _))) if key.chars().all(char::is_alphanumeric) => {
                 path.truncate(depth);
                 path.push(key.to_owned());
-                found.push(Entry {
-                    path: path.clone(),
-                    comment: comment.drain(..).collect::<Vec<_>>().join(" "),
-                });
+                found.push(Entry { path: path.clone(), comment: std::mem::take(&mut comment).join(" ") });
             }
             _ => comment.clear(),
         }
