@@ -37,6 +37,13 @@ check_chart() {
   ! hack/helm template ark config/chart --namespace heptio-ark >/dev/null 2>&1 || { say "the chart does without image.repository"; return 1; }
 }
 
+# kubectl has Kustomize in it; an overlay as docs/install.md says names the image.
+check_kustomization() {
+  local objects
+  objects=$(kubectl kustomize config/default) || return
+  grep -q '^kind: Deployment$' <<<"$objects" && grep -q 'name: schedules.ark.heptio.com$' <<<"$objects" || { say "config/default lacks the server or its kinds"; return 1; }
+}
+
 check_rules() { (cd hack/rules && GOFLAGS='' go run . ../../config/prometheus/alerts.yaml ../../config/grafana/ark.json); }
 
 # Built into the cache, outside the checkout; that it cannot be built is named and fails nothing.
@@ -59,6 +66,9 @@ if have "shell scripts (shellcheck is missing; Debian: shellcheck)" command -v s
 fi
 if have "Helm chart (helm could not be built: it needs Go and a way to the Go module proxy)" hack/helm version; then
   check "Helm chart" check_chart
+fi
+if have "kustomization (kubectl is missing)" command -v kubectl; then
+  check "kustomization" check_kustomization
 fi
 if have "alert rules and dashboard (Go or a way to the Go module proxy is missing)" go -C hack/rules mod download; then
   check "alert rules and dashboard" check_rules

@@ -61,7 +61,7 @@ pub enum ControllerError {
     },
     /// The cluster does not know Ark's kinds.
     #[error(
-        "the cluster lacks Ark's custom resource definitions ({missing}); install them: ark install | kubectl apply -f -"
+        "the cluster lacks Ark's custom resource definitions ({missing}); install them: `ark crd | kubectl apply --server-side -f -`"
     )]
     NoDefinitions {
         /// Their plurals.
@@ -69,7 +69,7 @@ pub enum ControllerError {
     },
     /// The server's namespace is not there.
     #[error(
-        "there is no namespace `{namespace}`; install Ark there, ark install | kubectl apply -f -, or name another with --namespace"
+        "there is no namespace `{namespace}`; install Ark there (`ark install` prints what to apply), or name another with --namespace"
     )]
     NoNamespace {
         /// Its name.

@@ -46,7 +46,7 @@ fn the_image_is_made_of_files_that_exist_and_are_let_in() {
 fn its_toolchain_is_new_enough_for_the_package() {
     let number = |text: &str| text.parse::<u32>().expect("a number");
     let [has, needs] = [
-        find(r"FROM rust:1\.(\d+)-", &read("config/Dockerfile")).to_owned(),
+        find(r"ARG RUST=rust:1\.(\d+)-", &read("config/Dockerfile")).to_owned(),
         find(r#"rust-version = "1\.(\d+)""#, &read("Cargo.toml")).to_owned(),
     ];
     assert!(number(&has) >= number(&needs), "1.{has} is older than 1.{needs}");
@@ -59,16 +59,17 @@ fn its_user_and_its_program_are_those_of_the_manifests() {
     let manifests = &manifests[manifests.find("kind: Deployment\n").expect("a Deployment")..];
     let user = find(r"(?m)^USER (\d+):", &recipe);
     assert_eq!(find(r"runAsUser: (\d+)", manifests), user);
-    assert!(read("config/chart/templates/deployment.yaml").contains(&format!("runAsUser: {user}")));
+    assert!(read("config/chart/values.yaml").contains(&format!("runAsUser: {user}")));
     // The manifests give arguments and no command.
     assert!(recipe.contains("ENTRYPOINT [\"/ark\"]") && !manifests.contains("command:"));
     assert!(manifests.contains("- server\n"), "the arguments begin with the verb");
 }
 
 #[test]
-fn the_chart_has_the_version_of_the_program() {
+fn the_chart_and_the_image_have_the_version_of_the_program() {
     let version = find(r#"(?m)^version = "([^"]+)""#, &read("Cargo.toml")).to_owned();
     assert_eq!(find(r"(?m)^appVersion: (\S+)$", &read("config/chart/Chart.yaml")), version);
+    assert_eq!(find(r"(?m)^ARG VERSION=(\S+)$", &read("config/Dockerfile")), version);
 }
 
 /// What the calls of the SDK are called in a policy.
@@ -86,12 +87,16 @@ const ACTIONS: [(&str, &str); 11] = [
     ("upload_part", "s3:PutObject"),
 ];
 
-#[test]
-fn the_policy_for_s3_allows_the_calls_of_the_program_and_no_others() {
+/// The actions that the program's calls take.
+fn used() -> BTreeSet<String> {
     let mut used = BTreeSet::new();
     let calls = Regex::new(r"client\s*\.([a-z_0-9]+)\(\)").expect("a pattern");
-    for file in ["client", "create", "mod", "upload"] {
-        let code = read(&format!("src/store/s3/{file}.rs"));
+    for entry in std::fs::read_dir(root().join("src/store/s3")).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() || path.ends_with("tests.rs") {
+            continue;
+        }
+        let code = std::fs::read_to_string(&path).expect("a source file");
         for (_, [call]) in calls.captures_iter(&code).map(|found| found.extract()) {
             match ACTIONS.iter().find(|(name, _)| *name == call) {
                 Some((_, action)) => drop(used.insert((*action).to_owned())),
@@ -100,14 +105,73 @@ fn the_policy_for_s3_allows_the_calls_of_the_program_and_no_others() {
             }
         }
     }
-    let policy: serde_json::Value = serde_json::from_str(&read("docs/iam-policy.json")).expect("JSON");
-    let statements = policy["Statement"].as_array().expect("statements");
-    let allowed = statements.iter().flat_map(|statement| statement["Action"].as_array().expect("actions"));
-    let allowed = allowed.map(|action| action.as_str().expect("a text").to_owned());
-    let allowed: BTreeSet<_> = allowed.filter(|action| action.starts_with("s3:")).collect();
-    assert_eq!(used, allowed);
+    used
+}
+
+/// A policy of docs/, as S3 reads what stands in ours.
+struct Policy(serde_json::Value);
+
+impl Policy {
+    fn read(name: &str) -> Self {
+        Self(serde_json::from_str(&read(&format!("docs/{name}.json"))).expect("JSON"))
+    }
+
+    fn statements(&self) -> impl Iterator<Item = &serde_json::Value> {
+        self.0["Statement"].as_array().expect("statements").iter()
+    }
+
+    fn actions(&self) -> BTreeSet<String> {
+        let all = self.statements().flat_map(|statement| statement["Action"].as_array().expect("actions"));
+        let all = all.map(|action| action.as_str().expect("a text").to_owned());
+        all.filter(|action| action.starts_with("s3:")).collect()
+    }
+
+    /// Whether the action is allowed on the bucket (`my-backups`) with this `s3:prefix`, or on an object of it.
+    fn allows(&self, action: &str, resource: &str, prefix: Option<&str>) -> bool {
+        let like = |pattern: &serde_json::Value, text: &str| {
+            let pattern = pattern.as_str().expect("a text");
+            pattern.strip_suffix('*').map_or(pattern == text, |begin| text.starts_with(begin))
+        };
+        self.statements().any(|statement| {
+            let is_meant =
+                statement["Action"].as_array().expect("actions").iter().any(|known| known == action);
+            let condition = &statement["Condition"]["StringLike"]["s3:prefix"];
+            let holds = statement.get("Condition").is_none()
+                || prefix.is_some_and(|prefix| {
+                    condition.as_array().is_some_and(|some| some.iter().any(|pattern| like(pattern, prefix)))
+                });
+            is_meant && holds && like(&statement["Resource"], &format!("arn:aws:s3:::{resource}"))
+        })
+    }
+}
+
+#[test]
+fn the_policy_for_s3_allows_the_calls_of_the_program_and_no_others() {
+    let allowed = Policy::read("iam-policy").actions();
+    assert_eq!(used(), allowed);
     let documented = read("docs/permissions.md");
     for action in &allowed {
         assert!(documented.contains(&format!("`{action}`")), "{action} is not explained");
+    }
+    let reading = Policy::read("iam-policy-read-only").actions();
+    assert_eq!(reading.iter().collect::<Vec<_>>(), ["s3:GetObject", "s3:ListBucket"]);
+}
+
+#[test]
+fn the_policies_for_s3_end_at_the_prefix_of_one_cluster() {
+    for name in ["iam-policy", "iam-policy-read-only"] {
+        let policy = Policy::read(name);
+        for action in policy.actions() {
+            let allows = |prefix: &str| match action.starts_with("s3:List") {
+                true => policy.allows(&action, "my-backups", Some(prefix)),
+                false => policy.allows(&action, &format!("my-backups/{prefix}ark-location.json"), None),
+            };
+            // What `list("")` and a look at what is below say.
+            assert!(allows("clusters/east/") && allows("clusters/east/backups/one/"), "{name}: {action}");
+            for foreign in ["", "clusters/", "clusters/west/", "clusters/east-of-it/", "clusters/east"] {
+                assert!(!allows(foreign), "{name}: {action} is allowed below {foreign:?}");
+            }
+            assert!(!policy.allows(&action, "my-backups", None), "{name}: {action} of the whole bucket");
+        }
     }
 }

@@ -23,7 +23,8 @@ const LOCATION: &str = "default";
 
 const EXAMPLE: &str = "\
 Examples:
-  # Look at everything first, then apply it. Once more when the kinds are served, for the location is one of them
+  # The kinds first, for the location is of one of them; look at everything, then apply it
+  ark crd | kubectl apply --server-side -f - && ark crd | kubectl wait --for condition=Established -f -
   ark install --image registry.example/ark:0.1.0 --location 's3://backups?region=eu-central-1' --credentials-file aws.ini > ark.yaml
   kubectl apply --server-side -f ark.yaml
   # With the rights of a role of the cloud instead of a Secret
@@ -51,6 +52,9 @@ pub struct InstallCommand {
     /// Refuse every restore; the server gets no right to write into the cluster
     #[arg(long, conflicts_with = "restore_only")]
     disable_restores: bool,
+    /// Ask for no user and no group of a number: OpenShift gives each namespace its own
+    #[arg(long)]
+    openshift: bool,
     /// The bucket, as a BackupStorageLocation `default`: s3://BUCKET/PREFIX?region=…&endpoint=…
     #[arg(long, value_name = "URL")]
     location: Option<String>,
@@ -84,6 +88,9 @@ pub fn run(global: &Global, command: &InstallCommand, output: &Output) -> Result
     if command.credentials_file.is_some() {
         output.warning("what is printed holds the credentials; keep it as you keep them");
     }
+    if command.location.is_some() {
+        output.note("the location is of a kind that the cluster may not know yet: `ark crd | kubectl apply --server-side -f -` comes first");
+    }
     match output.format() {
         Format::Json => {
             let items: Vec<Value> = manifests.into_iter().map(Manifest::whole).collect();
@@ -116,6 +123,7 @@ fn manifests(namespace: &str, command: &InstallCommand) -> Result<Vec<Manifest>,
         restore_only,
         disable_schedules,
         disable_restores,
+        openshift,
         location: url,
         read_only,
         credentials_file,
@@ -133,6 +141,7 @@ fn manifests(namespace: &str, command: &InstallCommand) -> Result<Vec<Manifest>,
         restore_only: *restore_only,
         disable_schedules: *disable_schedules,
         disable_restores: *disable_restores,
+        openshift: *openshift,
         service_account_annotations: annotations(service_account_annotations),
         pod_annotations: annotations(pod_annotations),
     };

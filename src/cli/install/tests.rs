@@ -45,6 +45,7 @@ fn the_namespace_and_the_kinds_come_first_and_the_server_last() {
         "Service",
         "NetworkPolicy",
         "PodDisruptionBudget",
+        "FlowSchema",
     ];
     assert_eq!(kinds[8..], expected);
 }

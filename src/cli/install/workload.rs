@@ -10,6 +10,8 @@ const NAME: &str = "ark";
 const PORT: u16 = 8085;
 /// Nobody: an account that owns no file of the image nor of a node.
 const USER: u32 = 65532;
+/// What runs has 20 s to come to a good end (`controller/term.rs`); then the Lease is given back.
+const GRACE: u8 = 30;
 
 /// What the manifests depend on.
 #[derive(Clone, Debug)]
@@ -20,6 +22,8 @@ pub struct Workload {
     pub restore_only: bool,
     pub disable_schedules: bool,
     pub disable_restores: bool,
+    /// OpenShift gives each namespace users and groups of its own, and refuses others.
+    pub openshift: bool,
     pub service_account_annotations: Map<String, Value>,
     pub pod_annotations: Map<String, Value>,
 }
@@ -74,6 +78,7 @@ impl Workload {
             let spec = json!({ "minAvailable": 1, "selector": { "matchLabels": selector() } });
             all.push(self.object("policy/v1", "PodDisruptionBudget", json!({ "spec": spec })).into());
         }
+        all.push(self.flow_schema().into());
         all
     }
 
@@ -126,11 +131,8 @@ impl Workload {
         let pod = json!({
             "serviceAccountName": NAME,
             "automountServiceAccountToken": true,
-            "securityContext": {
-                // The group may read the token that a cloud's webhook mounts for it.
-                "runAsNonRoot": true, "runAsUser": USER, "runAsGroup": USER, "fsGroup": USER,
-                "seccompProfile": { "type": "RuntimeDefault" },
-            },
+            "terminationGracePeriodSeconds": GRACE,
+            "securityContext": self.security_context(),
             "topologySpreadConstraints": [apart("kubernetes.io/hostname"), apart("topology.kubernetes.io/zone")],
             "containers": [self.container()],
         });
@@ -140,6 +142,17 @@ impl Workload {
             "template": { "metadata": { "labels": selector(), "annotations": annotations }, "spec": pod },
         });
         self.object("apps/v1", "Deployment", json!({ "spec": spec }))
+    }
+
+    fn security_context(&self) -> Value {
+        let mut context = json!({ "runAsNonRoot": true, "seccompProfile": { "type": "RuntimeDefault" } });
+        if !self.openshift {
+            // The group may read the token that a cloud's webhook mounts for it.
+            for field in ["runAsUser", "runAsGroup", "fsGroup"] {
+                context[field] = json!(USER);
+            }
+        }
+        context
     }
 
     fn container(&self) -> Value {
@@ -188,6 +201,28 @@ impl Workload {
         });
         self.object("networking.k8s.io/v1", "NetworkPolicy", json!({ "spec": spec }))
     }
+
+    /// Renewals of the Lease do not wait in one queue with what a restore creates: by default both are of one flow.
+    fn flow_schema(&self) -> Value {
+        let subject = json!({
+            "kind": "ServiceAccount", "serviceAccount": { "name": NAME, "namespace": self.namespace },
+        });
+        let leases = json!({
+            "apiGroups": ["coordination.k8s.io"], "resources": ["leases"],
+            "verbs": ["create", "get", "update"], "namespaces": [self.namespace],
+        });
+        let spec = json!({
+            "priorityLevelConfiguration": { "name": "leader-election" },
+            // After those of Kubernetes for leader election, before that for all service accounts.
+            "matchingPrecedence": 250,
+            "distinguisherMethod": { "type": "ByUser" },
+            "rules": [{ "subjects": [subject], "resourceRules": [leases] }],
+        });
+        json!({
+            "apiVersion": "flowcontrol.apiserver.k8s.io/v1", "kind": "FlowSchema", "spec": spec,
+            "metadata": { "name": format!("ark-lease-{}", self.namespace), "labels": selector() },
+        })
+    }
 }
 
 fn selector() -> Value {
@@ -206,6 +241,7 @@ mod tests {
             restore_only: false,
             disable_schedules: false,
             disable_restores: false,
+            openshift: false,
             service_account_annotations: Map::new(),
             pod_annotations: Map::new(),
         }
@@ -249,6 +285,17 @@ mod tests {
         let workload = Workload { restore_only: true, disable_schedules: true, ..workload() };
         let expected = ["server", "--namespace=heptio-ark", "--restore-only", "--disable-schedules"];
         assert_eq!(workload.arguments(), expected);
+    }
+
+    #[test]
+    fn where_openshift_gives_out_users_and_groups_none_is_asked_for() {
+        let context = |openshift| {
+            let deployment = Workload { openshift, ..workload() }.deployment();
+            deployment["spec"]["template"]["spec"]["securityContext"].clone()
+        };
+        assert_eq!(context(false)["runAsUser"], USER);
+        let expected = json!({ "runAsNonRoot": true, "seccompProfile": { "type": "RuntimeDefault" } });
+        assert_eq!(context(true), expected);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! The SDK tries again what can be tried again; `create` does so itself, because there the answer to a second try
 //! means something else.
 
+mod absent;
 mod checksums;
 mod client;
 mod create;
@@ -218,7 +219,10 @@ impl Service {
 
     async fn head(&self, key: &ObjectKey) -> Result<ObjectInfo, StoreError> {
         let request = self.client.head_object().bucket(&self.place.bucket).key(self.full_key(key));
-        let head = request.send().await.map_err(|error| self.explain(Operation::Head, key, &error))?;
+        let head = match request.send().await {
+            Ok(head) => head,
+            Err(error) => return Err(self.explain_look(Operation::Head, key, &error).await),
+        };
         let size = head.content_length().and_then(|size| u64::try_from(size).ok()).unwrap_or_default();
         Ok(ObjectInfo { key: key.clone(), size, modified: time(head.last_modified()) })
     }
@@ -237,7 +241,7 @@ impl Service {
                 let expected = asked.unwrap_or_default();
                 return Err(StoreError::Truncated { action, received: 0, expected, source: None });
             }
-            Err(error) => return Err(self.explain(Operation::Get, key, &error)),
+            Err(error) => return Err(self.explain_look(Operation::Get, key, &error).await),
         };
         let begins = range.as_ref().map(|range| format!("bytes {}-", range.start));
         let fits =

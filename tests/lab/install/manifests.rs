@@ -9,13 +9,14 @@ use serde_json::{Value, json};
 use crate::support::Cluster;
 
 /// The kinds that are applied here: apiVersion and kind, plural, whether they lie in a namespace.
-const KINDS: [(&str, &str, &str, bool); 21] = [
+const KINDS: [(&str, &str, &str, bool); 22] = [
     ("v1", "Namespace", "namespaces", false),
     ("v1", "Secret", "secrets", true),
     ("v1", "Service", "services", true),
     ("v1", "ServiceAccount", "serviceaccounts", true),
     ("apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions", false),
     ("apps/v1", "Deployment", "deployments", true),
+    ("flowcontrol.apiserver.k8s.io/v1", "FlowSchema", "flowschemas", false),
     ("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies", true),
     ("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets", true),
     ("rbac.authorization.k8s.io/v1", "ClusterRole", "clusterroles", false),
@@ -103,10 +104,18 @@ pub fn helm(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("helm speaks UTF-8")
 }
 
-/// The objects of the chart with the values of one of its files.
+/// What Helm says to what it refuses.
+pub fn helm_refuses(arguments: &[&str]) -> String {
+    let output = Command::new(file("hack/helm")).args(arguments).output().expect("hack/helm can be started");
+    assert!(!output.status.success(), "helm {arguments:?} is taken");
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// The objects of the chart with the values of one of its files, but for those of `helm test`.
 pub fn chart(namespace: &str, values: &Path, more: &[&str]) -> Vec<Value> {
     let [chart, values] = [file("config/chart"), values.to_owned()].map(|path| path.display().to_string());
-    let mut arguments = vec!["template", "ark", &chart, "--namespace", namespace, "--values", &values];
+    let mut arguments =
+        vec!["template", "ark", &chart, "--skip-tests", "--namespace", namespace, "--values", &values];
     arguments.extend(more);
     read(&helm(&arguments))
 }

@@ -2,6 +2,7 @@
 //! which they grant suffice for all that a server does.
 
 mod access;
+mod charted;
 pub mod manifests;
 mod samples;
 
@@ -25,7 +26,8 @@ pub fn printed(namespace: &str, more: &[&str]) -> Vec<Value> {
 /// Removes what belongs to no namespace, so that nothing of a test stays; definitions are left to the other tests.
 pub async fn remove_roles(cluster: &Cluster, objects: &[Value]) {
     for object in objects {
-        if object["kind"].as_str().is_some_and(|kind| kind.starts_with("ClusterRole")) {
+        let kind = object["kind"].as_str().unwrap_or_default();
+        if kind.starts_with("ClusterRole") || kind == "FlowSchema" {
             cluster.delete(&path(object)).await;
         }
     }

@@ -108,3 +108,38 @@ async fn http_and_https_that_were_mixed_up_are_told_apart() {
     let error = store.list("", false, None).await.unwrap_err();
     assert!(error.to_string().contains("does not speak https"), "{error:?}");
 }
+
+/// A page that lists these keys.
+fn page(keys: &[&str]) -> Scripted {
+    let objects: String = keys.iter().map(|key| format!("<Contents><Key>{key}</Key></Contents>")).collect();
+    ("200 OK", format!("<ListBucketResult><IsTruncated>false</IsTruncated>{objects}</ListBucketResult>"))
+}
+
+#[tokio::test]
+async fn who_may_list_only_below_the_prefix_learns_from_a_listing_what_is_not_there() {
+    let denied = || fault("403 Forbidden", "AccessDenied", "Access Denied");
+    let silent = || ("403 Forbidden", String::new());
+    let service = serve(vec![denied(), page(&[]), silent(), page(&["prefix/key-of-another"])]);
+    let (_folder, store) = open(&service.endpoint).await;
+    let absent = read_all(&store, &key(), 100).await.unwrap_err();
+    assert!(absent.is_not_found(), "{absent:?}");
+    let absent = store.head(&key()).await.unwrap_err();
+    assert!(absent.is_not_found(), "{absent:?}");
+    assert!(service.requests.lock().unwrap()[1].contains("prefix=prefix%2Fkey"));
+}
+
+#[tokio::test]
+async fn what_is_there_and_may_not_be_read_is_forbidden() {
+    let denied = || fault("403 Forbidden", "AccessDenied", "Access Denied");
+    for listing in [page(&["prefix/key"]), denied()] {
+        let service = serve(vec![denied(), listing]);
+        let (_folder, store) = open(&service.endpoint).await;
+        let refused = read_all(&store, &key(), 100).await.unwrap_err();
+        assert!(matches!(refused, StoreError::Forbidden { .. }), "{refused:?}");
+    }
+    // Of the credentials themselves no listing says more.
+    let service = serve(vec![fault("403 Forbidden", "InvalidAccessKeyId", "no"), page(&[])]);
+    let (_folder, store) = open(&service.endpoint).await;
+    read_all(&store, &key(), 100).await.unwrap_err();
+    assert_eq!(service.requests.lock().unwrap().len(), 1);
+}
