@@ -18,7 +18,7 @@ use super::fence::{Fence, Fencing};
 use super::health::Health;
 use super::pace::Creates;
 use super::policy::Patience;
-use super::request::{Call, Doing};
+use super::request::{Call, Doing, GARBLED, GARBLED_PAUSE};
 use super::waiting::Waits;
 use crate::telemetry::Metrics;
 
@@ -147,9 +147,19 @@ impl Cluster {
         &self,
         call: &Call<'_>,
     ) -> Result<T, ClusterError> {
-        let body = self.call(call).await?;
-        serde_json::from_slice(&body)
-            .map_err(|error| ClusterError::Answer { doing: call.doing.to_string(), cause: error.to_string() })
+        let mut garbled = 0;
+        loop {
+            let error = match serde_json::from_slice(&self.call(call).await?) {
+                Ok(document) => return Ok(document),
+                Err(error) => error,
+            };
+            garbled += 1;
+            if garbled >= GARBLED {
+                let cause = error.to_string();
+                return Err(ClusterError::Answer { doing: call.doing.to_string(), cause });
+            }
+            tokio::time::sleep(GARBLED_PAUSE * garbled).await;
+        }
     }
 }
 

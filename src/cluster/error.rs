@@ -287,6 +287,11 @@ impl ClusterError {
         self.api().is_some_and(|failure| failure.code == 409 && failure.reason != "AlreadyExists")
     }
 
+    /// A quota does not allow more.
+    pub fn is_over_quota(&self) -> bool {
+        self.api().is_some_and(|failure| failure.code == 403 && failure.message.contains("exceeded quota"))
+    }
+
     /// The namespace is being deleted and takes nothing new.
     pub fn is_namespace_terminating(&self) -> bool {
         self.api().is_some_and(|failure| failure.causes.iter().any(|cause| cause == "NamespaceTerminating"))

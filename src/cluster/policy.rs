@@ -38,8 +38,8 @@ impl Patience {
     pub const PATIENT: Self = Self { tries: 24, total: Duration::from_secs(60), stays: true };
     /// For what may be down for good by itself: an API group behind a service.
     pub const BRIEF: Self = Self { tries: 6, total: Duration::from_secs(10), stays: true };
-    /// For the first call: a person who named the wrong cluster wants to know now.
-    pub const PROMPT: Self = Self { tries: 2, total: Duration::from_secs(3), stays: false };
+    /// For the first call: a person who named the wrong cluster wants to know soon.
+    pub const PROMPT: Self = Self { tries: 6, total: Duration::from_secs(5), stays: false };
 }
 
 /// Whose failure it is, as far as another try of the same call is concerned.
@@ -62,7 +62,8 @@ pub(super) fn blame(trouble: Trouble, method: &Method, patience: Patience) -> Bl
         Trouble::Load | Trouble::Store => Blame::Moment,
         Trouble::Credentials if patience.stays => Blame::Few(CREDENTIAL_TRIES),
         Trouble::Ahead => Blame::Few(REVISION_TRIES),
-        Trouble::Inside | Trouble::Webhook if *method == Method::GET => Blame::Few(FEW),
+        // Whatever else is sent twice has the effect that it has once.
+        Trouble::Inside | Trouble::Webhook if *method != Method::POST => Blame::Few(FEW),
         // The quota plug-in lost a race, once more than it tries itself; nothing was created.
         Trouble::Race if *method == Method::POST => Blame::Few(FEW),
         Trouble::Kind if *method == Method::POST => Blame::Few(KIND_TRIES),

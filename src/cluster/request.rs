@@ -23,6 +23,10 @@ use super::{Cluster, ClusterError};
 
 /// For one object: the API server itself gives up after 60 s, and webhooks after at most 30 s.
 const OBJECT_DEADLINE: Duration = Duration::from_secs(40);
+/// How often an answer is asked for that is not what it should be: a proxy cuts short, or says something of its own.
+pub(super) const GARBLED: u32 = 4;
+/// After the first of them; each further pause is longer by as much.
+pub(super) const GARBLED_PAUSE: Duration = Duration::from_millis(200);
 /// No object is larger than etcd's 1.5 MiB by much; discovery of hundreds of kinds is below 4 MiB.
 const OBJECT_MOST: usize = 64 << 20;
 

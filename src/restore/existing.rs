@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::compare::Difference;
+use super::compare::{Difference, is_kubernetes_own};
 use super::select::Standing;
 use crate::api::{BACKUP_NAME_LABEL, ExistingResourcePolicy as Policy, RESTORE_NAME_LABEL, label_value};
 use crate::model::traits::{is_custom, is_data};
@@ -64,10 +64,16 @@ impl Facts {
         let finalizers = metadata.and_then(|metadata| metadata.get("finalizers")?.as_array());
         Self {
             fewer_versions: kind.as_str() == DEFINITIONS && has_fewer_versions(wanted, live),
-            finalized: is_custom(kind) && finalizers.is_some_and(|finalizers| !finalizers.is_empty()),
+            finalized: finalizers.is_some_and(|finalizers| is_guarded(kind, finalizers)),
             ..Self::default()
         }
     }
+}
+
+/// Whether somebody has a say in the deletion of an item. What Kubernetes adds to its own kinds goes by itself.
+fn is_guarded(kind: &Kind, finalizers: &[Value]) -> bool {
+    let own = |finalizer: &Value| finalizer.as_str().is_some_and(is_kubernetes_own);
+    finalizers.iter().any(|finalizer| is_custom(kind) || !own(finalizer))
 }
 
 fn has_fewer_versions(wanted: &Value, live: &Value) -> bool {
@@ -91,6 +97,11 @@ impl Earlier {
     /// What earlier attempts of `restore` made of the items of `backup`.
     pub fn new(restore: &str, backup: &str) -> Self {
         Self { restore: label_value(restore), backup: label_value(backup) }
+    }
+
+    /// Whether some restore of the backup made what has these labels.
+    pub fn made_any(&self, labels: &BTreeMap<String, String>) -> bool {
+        labels.get(BACKUP_NAME_LABEL) == Some(&self.backup)
     }
 
     /// Whether what has these labels is of that.
@@ -179,7 +190,7 @@ impl Verdict {
         let why = match reason {
             Reason::Policy => "; existingResourcePolicy Update or Recreate changes it",
             Reason::Data => {
-                ", because deleting it may delete its data; existingResourcePolicy Update changes it in place"
+                ", because deleting it may delete its data, or somebody's finalizer guards it; existingResourcePolicy Update changes it in place"
             }
             Reason::Mapped => {
                 ", because it belongs to no namespace, and what the namespace mapping makes of it would take it from those who use it now; change it by hand"
@@ -193,11 +204,11 @@ impl Verdict {
     }
 }
 
-/// What a person should know of an item that was updated and still differs.
-pub fn still_differs(difference: &Difference) -> Option<String> {
+/// What a person should know of an item that was changed and still differs; `changed` says how, in words.
+pub fn still_differs(changed: &str, difference: &Difference) -> Option<String> {
     (!difference.is_none()).then(|| {
         format!(
-            "it was updated and still differs from the backup in {}: somebody in the cluster sets that, or it cannot be changed in place",
+            "it was {changed} and still differs from the backup in {}: somebody in the cluster sets that, or it cannot be changed in place",
             difference.describe()
         )
     })

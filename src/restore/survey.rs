@@ -1,7 +1,7 @@
 //! The first look, before the plan is made: what the selected items need, which few of them say of themselves what the index
 //! does not, and which volumes come back. Reads the bucket and the cluster, and changes neither.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use futures::TryStreamExt as _;
 use serde_json::Value;
@@ -13,7 +13,7 @@ use super::plan::{Plan, Said, taken};
 use super::rewrite::{DataSource, Rewriter, data_source, never_restored};
 use super::select::{Selection, Standing};
 use super::source::Source;
-use super::volumes::{LiveVolume, Volumes, decide};
+use super::volumes::{Claim, LiveVolume, Volumes, decide};
 use crate::cluster::{Catalog, Cluster, KindInfo, ListQuery};
 use crate::model::{CLAIMS, ClusterScope, ItemKey, Kind, LEADING, Needs, Offer, VOLUMES, refers};
 
@@ -91,28 +91,61 @@ fn of_kind<'s>(source: &'s Source, kind: &'static str) -> impl Iterator<Item = (
         .map(|(entry, id)| (id, entry))
 }
 
+/// What the planned claims say.
+#[derive(Debug, Default)]
+pub struct Claims {
+    /// The claims that name a volume, by their names in the cluster, with that volume.
+    volumes: BTreeMap<Claim, String>,
+    /// Those of them that had it.
+    bound: BTreeSet<Claim>,
+    /// What they were filled from.
+    sources: HashSet<DataSource>,
+}
+
+/// Reads the planned claims.
+pub async fn look_at_claims(
+    source: &Source,
+    plan: &Plan,
+    rewriter: &Rewriter,
+) -> Result<Claims, RestoreError> {
+    let inventory = &source.inventory;
+    let planned: Vec<EntryId> = planned(source, plan, CLAIMS).collect();
+    let mut claims = Claims::default();
+    let mut bodies = source.bodies(&planned)?;
+    while let Some((id, body)) = bodies.try_next().await? {
+        let entry = inventory.entry(id);
+        let body: Value = body.ok().and_then(|body| serde_json::from_slice(&body).ok()).unwrap_or_default();
+        claims.sources.extend(data_source(&body));
+        let namespace = inventory.namespace(entry).unwrap_or_default();
+        if let Some(volume) = body["spec"]["volumeName"].as_str().filter(|name| !name.is_empty()) {
+            let claim = (rewriter.namespace(namespace).to_owned(), entry.name.to_string());
+            if body["status"]["phase"] != "Pending" {
+                claims.bound.insert(claim.clone());
+            }
+            claims.volumes.insert(claim, volume.to_owned());
+        }
+    }
+    Ok(claims)
+}
+
+fn planned<'s>(source: &'s Source, plan: &'s Plan, kind: &'static str) -> impl Iterator<Item = EntryId> + 's {
+    let inventory = &source.inventory;
+    plan.entries().filter(move |id| inventory.kind(inventory.entry(*id)).as_str() == kind)
+}
+
 /// Which volumes come back: reads those of the plan and asks the cluster for its own.
 pub async fn look_at_volumes(
     cluster: &Cluster,
     catalog: &Catalog,
     source: &Source,
     plan: &Plan,
+    claims: &Claims,
     restore_pvs: Option<bool>,
     rewriter: &Rewriter,
 ) -> Result<Volumes, RestoreError> {
     let inventory = &source.inventory;
-    let (mut wanted, mut claims) = (Vec::new(), HashSet::new());
-    for id in plan.entries() {
-        let entry = inventory.entry(id);
-        match (inventory.kind(entry).as_str(), inventory.namespace(entry)) {
-            (VOLUMES, _) => wanted.push(id),
-            (CLAIMS, Some(namespace)) => {
-                claims.insert((rewriter.namespace(namespace).to_owned(), entry.name.to_string()));
-            }
-            _ => {}
-        }
-    }
-    if wanted.is_empty() && claims.is_empty() {
+    let wanted: Vec<EntryId> = planned(source, plan, VOLUMES).collect();
+    if wanted.is_empty() && claims.volumes.is_empty() {
         return Ok(Volumes::default());
     }
     let mut stored = Vec::new();
@@ -126,7 +159,8 @@ pub async fn look_at_volumes(
         None => BTreeMap::new(),
     };
     let map = |namespace: &str| rewriter.namespace(namespace).to_owned();
-    Ok(decide(&stored, &live, &claims, restore_pvs, map))
+    let decided = decide(&stored, &live, &claims.volumes, restore_pvs, map);
+    Ok(Volumes { bound: claims.bound.clone(), ..decided })
 }
 
 async fn live_volumes(
@@ -149,23 +183,16 @@ pub async fn look_for_sources(
     catalog: &Catalog,
     source: &Source,
     plan: &Plan,
+    claims: &Claims,
     rewriter: &Rewriter,
 ) -> Result<HashSet<DataSource>, RestoreError> {
     let inventory = &source.inventory;
-    let claims = plan.entries().filter(|id| inventory.kind(inventory.entry(*id)).as_str() == CLAIMS);
-    let claims: Vec<EntryId> = claims.collect();
-    let mut sources = HashSet::new();
-    let mut bodies = source.bodies(&claims)?;
-    while let Some((_, body)) = bodies.try_next().await? {
-        let body: Value = body.ok().and_then(|body| serde_json::from_slice(&body).ok()).unwrap_or_default();
-        sources.extend(data_source(&body));
-    }
-    let planned: HashSet<ItemKey> = match sources.is_empty() {
+    let planned: HashSet<ItemKey> = match claims.sources.is_empty() {
         true => HashSet::new(),
         false => plan.entries().map(|id| inventory.key(inventory.entry(id))).collect(),
     };
     let mut there = HashSet::new();
-    for wanted in sources {
+    for wanted in &claims.sources {
         let kind = (inventory.kinds.iter())
             .find(|info| info.name == wanted.kind && info.kind.group() == wanted.group)
             .map(|info| info.kind.clone());
@@ -182,7 +209,7 @@ pub async fn look_for_sources(
         };
         let doing = "looking for what the claims were filled from";
         if restored || there_already().await.map_err(RestoreError::cluster(doing))? {
-            there.insert(wanted);
+            there.insert(wanted.clone());
         }
     }
     Ok(there)

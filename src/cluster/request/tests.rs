@@ -258,6 +258,11 @@ async fn an_error_of_the_server_itself_is_tried_again_and_a_webhooks_is_not() {
         let error = cluster.create(&kind("pods"), Some("shop"), "{}").await.unwrap_err();
         assert!(error.may_be_own(), "{error}");
     }
+    // What names the revision that it changes has its effect once, however often it is sent.
+    let (cluster, requests) = script(vec![failure(500, "InternalError", "odd", ""), answer(200, "{}")]);
+    let patch = Patch::Merge("{}".to_owned());
+    cluster.patch(&kind("pods"), Some("shop"), "web", &patch).await.unwrap();
+    assert_eq!(requests.lock().unwrap().len(), 2);
     let hook = r#"failed calling webhook \"a\": failed to call webhook: context deadline exceeded"#;
     let (cluster, requests) = script(vec![failure(500, "InternalError", hook, "")]);
     let error = cluster.create(&kind("pods"), Some("shop"), "{}").await.unwrap_err();

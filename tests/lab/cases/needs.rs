@@ -196,3 +196,19 @@ async fn two_namespaces_are_not_restored_into_one() {
         case.b().read(&format!("/api/v1/namespaces/{two}/configmaps/whose")).await.expect("restored");
     assert_eq!(of["data"]["of"], "one");
 }
+
+#[tokio::test]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn a_default_class_that_comes_along_is_not_made_the_default() {
+    let case = Case::get("c13", RIGHTS).await;
+    case.create().await;
+    let class = format!("/apis/storage.k8s.io/v1/storageclasses/{}-class", case.id);
+    let mark = "storageclass.kubernetes.io/is-default-class";
+    case.a().merge(&class, &json!({"metadata": {"annotations": {mark: "true"}}})).await;
+    case.back_up();
+    case.a().merge(&class, &json!({"metadata": {"annotations": {mark: null}}})).await;
+    let restored = case.restore(case.b(), &["--include-namespaces", &case.id], 0);
+    assert!(restored.said.contains("is not made the default"), "{}", restored.said);
+    let there = case.b().read(&class).await.expect("came along");
+    assert_eq!(there["metadata"]["annotations"].get(mark), None, "{there}");
+}
