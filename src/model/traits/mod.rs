@@ -130,8 +130,8 @@ pub fn is_data(kind: &Kind) -> bool {
     Traits::of(kind).is_data
 }
 
-/// Whether the kind is not Kubernetes' own. Without a row, one is all the same where its group is that of a row which is, or has
-/// no dot, as no custom resource's: it is of another version of Kubernetes than the table.
+/// Whether the kind is not Kubernetes' own. A kind without a row is Kubernetes' own where others of its group are, or where its
+/// group has no dot, which that of a custom resource must have: it is of another version of Kubernetes than the table.
 pub fn is_custom(kind: &Kind) -> bool {
     Traits::known(kind).map_or_else(
         || kind.group().contains('.') && !OWN_GROUPS.contains(kind.group()),

@@ -3,70 +3,30 @@
 use serde_json::{Value, json};
 
 use super::Case;
+use super::pieces::{self, labelled};
 use crate::restore::{count, restore};
 use crate::support::TestNamespace;
 
 const RBAC: &str = "/apis/rbac.authorization.k8s.io/v1";
 
 /// Case 13: a namespace whose rights are bound by each form of subject, and a role that is put together of another.
-const RIGHTS: &str = r#"
-apiVersion: v1
-kind: Namespace
-metadata: {name: c13}
----
-apiVersion: v1
-kind: ServiceAccount
-metadata: {name: robot, namespace: c13}
----
-apiVersion: storage.k8s.io/v1
-kind: StorageClass
-metadata: {name: c13-class, labels: {of: stored}}
-provisioner: kubernetes.io/no-provisioner
----
-apiVersion: v1
-kind: PersistentVolumeClaim
-metadata: {name: data, namespace: c13}
-spec: {accessModes: [ReadWriteOnce], storageClassName: c13-class, resources: {requests: {storage: 1Gi}}}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata: {name: c13-part, labels: {part-of: c13}}
-rules: [{apiGroups: [""], resources: [configmaps], verbs: [get]}]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata: {name: c13-whole}
-aggregationRule: {clusterRoleSelectors: [{matchLabels: {part-of: c13}}]}
-rules: []
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata: {name: c13-group}
-rules: [{apiGroups: [""], resources: [secrets], verbs: [get]}]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata: {name: c13-user}
-rules: [{apiGroups: [""], resources: [pods], verbs: [get]}]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRoleBinding
-metadata: {name: c13-account}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: c13-whole}
-subjects: [{kind: ServiceAccount, name: robot, namespace: c13}]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRoleBinding
-metadata: {name: c13-group}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: c13-group}
-subjects: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: "system:serviceaccounts:c13"}]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRoleBinding
-metadata: {name: c13-user}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: c13-user}
-subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: "system:serviceaccount:c13:robot"}]
-"#;
+async fn rights() -> Case {
+    let group = "system:serviceaccounts:c13";
+    let objects = [
+        pieces::namespace("c13"),
+        pieces::account("c13", "robot"),
+        labelled(pieces::class("c13-class"), "of", "stored"),
+        pieces::claim("c13", "data", "c13-class"),
+        labelled(pieces::role("c13-part", "configmaps"), "part-of", "c13"),
+        pieces::gathering_role("c13-whole", "part-of", "c13"),
+        pieces::role("c13-group", "secrets"),
+        pieces::role("c13-user", "pods"),
+        pieces::binding("c13-account", "c13-whole", "c13", "robot"),
+        pieces::binding_by_name("c13-group", "c13-group", "Group", group),
+        pieces::binding_by_name("c13-user", "c13-user", "User", "system:serviceaccount:c13:robot"),
+    ];
+    Case::of("c13", &objects).await
+}
 
 fn right(case: &Case, kind: &str, name: &str) -> String {
     format!("{RBAC}/{kind}/{}-{name}", case.id)
@@ -75,7 +35,7 @@ fn right(case: &Case, kind: &str, name: &str) -> String {
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn rights_come_along_whatever_form_their_subject_has_and_with_their_parts() {
-    let case = Case::get("c13", RIGHTS).await;
+    let case = rights().await;
     case.create().await;
     case.back_up();
     case.restore_cleanly(case.b(), &[]);
@@ -91,7 +51,7 @@ async fn rights_come_along_whatever_form_their_subject_has_and_with_their_parts(
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn what_comes_along_is_left_as_it_is_under_every_policy() {
-    let case = Case::get("c13", RIGHTS).await;
+    let case = rights().await;
     case.create().await;
     case.back_up();
     let class = format!("/apis/storage.k8s.io/v1/storageclasses/{}-class", case.id);
@@ -124,7 +84,7 @@ async fn what_comes_along_is_left_as_it_is_under_every_policy() {
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn a_binding_that_the_mapping_would_change_is_not_written_over() {
-    let case = Case::get("c13", RIGHTS).await;
+    let case = rights().await;
     case.create().await;
     let kinds = "namespaces,serviceaccounts,clusterrolebindings,clusterroles";
     let flags =
@@ -153,10 +113,16 @@ async fn a_binding_that_the_mapping_would_change_is_not_written_over() {
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn two_namespaces_are_not_restored_into_one() {
-    let yaml = "apiVersion: v1\nkind: Namespace\nmetadata: {name: c14}\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: c14-two}\n---\n\
-        apiVersion: v1\nkind: ConfigMap\nmetadata: {name: whose, namespace: c14}\ndata: {of: one}\n---\n\
-        apiVersion: v1\nkind: ConfigMap\nmetadata: {name: whose, namespace: c14-two}\ndata: {of: two}\n";
-    let case = Case::get("c14", yaml).await;
+    let case = Case::of(
+        "c14",
+        &[
+            pieces::namespace("c14"),
+            pieces::namespace("c14-two"),
+            pieces::config_map("c14", "whose", "one"),
+            pieces::config_map("c14-two", "whose", "two"),
+        ],
+    )
+    .await;
     case.create().await;
     let (one, two) = (case.id.clone(), format!("{}-two", case.id));
     case.back_up_by(&["--include-namespaces", &format!("{one},{two}")]);

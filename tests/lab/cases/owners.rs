@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Case, bound, create_many, definition, open_schema, owners, uid};
+use super::{Case, bound, create_many, definition, open_schema, owners, pieces, uid};
 use crate::restore::{count, destroy};
 use crate::support::{Cluster, Operator, TestNamespace, eventually};
 
@@ -128,7 +128,7 @@ async fn making_a_stateful_set_anew_does_not_take_its_claims_along() {
 
 /// A namespace, the definition of `Widget`, and an operator's work of some time ago: a resource, its password, its claim.
 async fn operated() -> (Case, String) {
-    let mut case = Case::get("c03", "apiVersion: v1\nkind: Namespace\nmetadata: {name: c03}\n").await;
+    let mut case = Case::of("c03", &[pieces::namespace("c03")]).await;
     let group = format!("{}.example.com", case.id);
     case.objects.push(definition(&group, &open_schema(), &json!({"status": {}})));
     let widget = json!({"apiVersion": format!("{group}/v1"), "kind": "Widget", "metadata": {"name": "app", "namespace": case.id}, "spec": {"size": 1}});

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Case, bound};
+use super::{Case, bound, pieces};
 use crate::backup::{back_up, contents};
 use crate::process::run;
 use crate::restore::{destroy, restore};
@@ -77,7 +77,7 @@ async fn a_label_or_a_kind_over_all_namespaces_brings_volumes_and_classes_along(
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn a_namespace_that_is_named_twice_is_backed_up_once_and_the_backup_opens() {
-    let case = Case::get("c26", "apiVersion: v1\nkind: Namespace\nmetadata: {name: c26}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: m, namespace: c26}\n").await;
+    let case = Case::of("c26", &[pieces::namespace("c26"), pieces::config_map("c26", "m", "v")]).await;
     case.create().await;
     let twice = format!("{0},{0}", case.id);
     case.back_up_by(&["--include-namespaces", &twice, "--include-namespaces", &case.id]);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::Case;
+use super::{Case, pieces};
 use crate::restore::{count, restore};
 use crate::support::path_of;
 
@@ -80,7 +80,7 @@ async fn update_takes_back_what_was_added_and_recreate_all_of_it() {
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn update_takes_back_what_was_added_to_a_custom_resource_and_to_metadata() {
-    let mut case = Case::get("c28", "apiVersion: v1\nkind: Namespace\nmetadata: {name: c28}\n").await;
+    let mut case = Case::of("c28", &[pieces::namespace("c28")]).await;
     let group = format!("{}.example.com", case.id);
     case.objects.push(super::definition(&group, &super::open_schema(), &json!({})));
     let spec = json!({"list": [{"name": "a"}], "map": {"a": {"b": 1}}});
