@@ -20,6 +20,7 @@ use super::pace::Creates;
 use super::policy::Patience;
 use super::request::{Call, Doing, GARBLED, GARBLED_PAUSE};
 use super::waiting::Waits;
+use crate::model::Category;
 use crate::telemetry::Metrics;
 
 /// A host that is there answers at once; one that is not is given up before a person is.
@@ -138,7 +139,12 @@ impl Cluster {
         let version: Version =
             self.read(&Call { patience: Patience::PROMPT, ..Call::get("/version", doing) }).await?;
         let doing = Doing { verb: "get", what: "namespaces", namespace: None, name: Some("kube-system") };
-        let namespace: Namespace = self.read(&Call::get("/api/v1/namespaces/kube-system", doing)).await?;
+        let namespace: Namespace = match self.read(&Call::get("/api/v1/namespaces/kube-system", doing)).await {
+            Err(error) if error.category() == Category::Forbidden => {
+                return Err(ClusterError::Unidentified { source: Box::new(error) });
+            }
+            read => read?,
+        };
         Ok(ClusterIdentity { uid: namespace.metadata.uid, version: version.git_version })
     }
 

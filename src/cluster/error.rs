@@ -74,6 +74,15 @@ pub enum ClusterError {
         /// The cause, in the words of the operating system.
         cause: String,
     },
+    /// Which cluster it is cannot be seen.
+    #[error(
+        "cannot tell which cluster this is: Ark knows clusters by the uid of the namespace kube-system, and may not get it; \
+         ask for a role with the verb get on the namespace kube-system"
+    )]
+    Unidentified {
+        /// What the API server says.
+        source: Box<ClusterError>,
+    },
     /// The server's certificate is not signed by the authority that the kubeconfig names.
     #[error(
         "cannot trust the API server at {server}: {cause}; check certificate-authority(-data) of this cluster in the kubeconfig, \
@@ -225,7 +234,7 @@ impl ClusterError {
     pub fn category(&self) -> Category {
         match self {
             Self::Api(failure) => failure.category(),
-            Self::Credentials { .. } => Category::Forbidden,
+            Self::Credentials { .. } | Self::Unidentified { .. } => Category::Forbidden,
             Self::Unreachable { .. } | Self::Broken { .. } | Self::Untrusted { .. } => Category::Unavailable,
             Self::Timeout { .. } => Category::Timeout,
             Self::Oversized { .. } => Category::TooLarge,
@@ -328,6 +337,7 @@ impl ClusterError {
                 | Self::Kubeconfig { .. }
                 | Self::UnknownContext { .. }
                 | Self::Prepare { .. }
+                | Self::Unidentified { .. }
                 | Self::Unreachable { .. }
                 | Self::Untrusted { .. }
                 | Self::Credentials { .. }

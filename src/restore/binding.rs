@@ -14,7 +14,10 @@ use super::prepare::Ready;
 use super::ready::unless_connection;
 use super::work::Work;
 use crate::cluster::{Bound, ClusterError, Patch};
-use crate::model::{CLAIMS, Category, Finding, VOLUMES, causes};
+use crate::model::{CLAIMS, Category, Finding, Kind, VOLUMES, causes};
+
+const CONTENTS: &str = "volumesnapshotcontents.snapshot.storage.k8s.io";
+const SNAPSHOTS: &str = "volumesnapshots.snapshot.storage.k8s.io";
 
 /// Claims are waited for while one of them is bound within this: the controller looks at each claim every 15 s at least.
 const QUIET: Duration = Duration::from_secs(60);
@@ -70,10 +73,35 @@ impl Work<'_> {
         Ok(None)
     }
 
+    /// A content that was kept for a snapshot which is no more serves no other: the snapshot controller goes by the uid, and no
+    /// snapshot can be restored from what a content says of where it came from.
+    pub async fn tell_of_content(
+        &self,
+        ready: &Ready<'_>,
+        live: &Live,
+    ) -> Result<Option<Finding>, ClusterError> {
+        let reference = &live.object["spec"]["volumeSnapshotRef"];
+        let text = |key: &str| reference[key].as_str().filter(|text| !text.is_empty());
+        let (CONTENTS, Some(uid), Some(namespace), Some(name)) =
+            (ready.target.kind.as_str(), text("uid"), text("namespace"), text("name"))
+        else {
+            return Ok(None);
+        };
+        let Some(info) = self.catalog.find(&Kind::parse(SNAPSHOTS)) else { return Ok(None) };
+        let body = self.cluster.get(info, Some(namespace), name).await?;
+        let snapshot: Value = body.and_then(|body| serde_json::from_slice(&body).ok()).unwrap_or_default();
+        Ok((snapshot["metadata"]["uid"] != uid).then(|| {
+            let message = format!(
+                "it is in the cluster and belongs to the snapshot {namespace}/{name} of before, which is gone, so that the restored one is never ready; delete this content, whose deletion policy Retain keeps the storage, and restore both again"
+            );
+            ready.warning(Category::Conflict, message)
+        }))
+    }
+
     /// Keeps a volume that came back for the very claim that has lost it: one that is kept for the claim's name alone does
     /// not count as that claim's. Returns whether the volume is there and that claim's.
     async fn reserve(&self, volume: &str, claim: (&str, &str), uid: &str) -> Result<bool, ClusterError> {
-        let Some(info) = self.catalog.find(&crate::model::Kind::parse(VOLUMES)) else { return Ok(false) };
+        let Some(info) = self.catalog.find(&Kind::parse(VOLUMES)) else { return Ok(false) };
         let Some(body) = self.cluster.get(info, None, volume).await? else { return Ok(false) };
         let body: Value = serde_json::from_slice(&body).unwrap_or_default();
         let reference = &body["spec"]["claimRef"];
@@ -119,7 +147,7 @@ impl Work<'_> {
 
     /// Takes the old claim's uid off a volume, so that the volume is kept for the name alone; only while it is that uid.
     async fn free(&self, volume: &str, old: &str) -> Result<(), ClusterError> {
-        let Some(info) = self.catalog.find(&crate::model::Kind::parse(VOLUMES)) else { return Ok(()) };
+        let Some(info) = self.catalog.find(&Kind::parse(VOLUMES)) else { return Ok(()) };
         let patch = json!([
             {"op": "test", "path": "/spec/claimRef/uid", "value": old},
             {"op": "remove", "path": "/spec/claimRef/uid"},

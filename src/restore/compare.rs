@@ -61,6 +61,7 @@ pub fn compare(
     let (Some(body), Some(there)) = (wanted.body.as_object(), live.body.as_object()) else {
         return difference;
     };
+    let controlled = is_controlled(there);
     for key in keys(body, there) {
         let (one, other) = (body.get(key), there.get(key));
         match key {
@@ -73,13 +74,13 @@ pub fn compare(
                 compare_owners(one, wanted.awaited, other, &mut difference);
                 compare_finalizers(one, other, &mut difference);
             }
-            _ => Walk { kind, difference: &mut difference }.value(key, one, other),
+            _ => Walk { kind, controlled, difference: &mut difference }.value(key, one, other),
         }
     }
     if let Some(status) = wanted.status {
         let there = live.status.as_ref().or_else(|| there.get("status"));
         let mut found = Difference::default();
-        Walk { kind, difference: &mut found }.value("status", Some(status), there);
+        Walk { kind, controlled, difference: &mut found }.value("status", Some(status), there);
         // Controllers go on writing; what they add takes nothing away.
         difference.changed.extend(found.changed);
     }
@@ -90,6 +91,12 @@ pub fn compare(
 fn counts_on(kind: &Kind, wanted: Option<&Value>, live: Option<&Value>) -> bool {
     let number = |side: Option<&Value>| side.and_then(Value::as_u64);
     kind.as_str() == "controllerrevisions.apps" && number(live) >= number(wanted)
+}
+
+/// Whether a controller has the object.
+pub fn is_controlled(object: &Map<String, Value>) -> bool {
+    let owners = list(object.get("metadata"), "ownerReferences");
+    owners.iter().any(|owner| owner.get("controller").and_then(Value::as_bool) == Some(true))
 }
 
 /// Whether a ClusterRole gathers its rules from others.
@@ -195,6 +202,8 @@ pub fn is_a_note(key: &str) -> bool {
 
 struct Walk<'a> {
     kind: &'a Kind,
+    /// Whether a controller has the item.
+    controlled: bool,
     difference: &'a mut Difference,
 }
 
@@ -227,6 +236,8 @@ impl Walk<'_> {
         let set = match self.kind.as_str() {
             "persistentvolumes" => matches!(path, "spec.claimRef.uid" | "spec.claimRef.resourceVersion"),
             "namespaces" => path == "spec.finalizers",
+            // Its Deployment scales it.
+            "replicasets.apps" => self.controlled && path == "spec.replicas",
             "pods" => matches!(path, "spec.nodeName" | "spec.tolerations" | "spec.priority"),
             _ => false,
         };

@@ -111,7 +111,7 @@ impl Earlier {
     }
 }
 
-/// Decides. `standing`: whether the item is selected itself; one that only is needed may be as it likes.
+/// Decides. `standing`: whether the item is selected itself; one that only comes along may be as it likes.
 pub fn decide(
     item: &ItemKey,
     standing: Standing,
@@ -120,7 +120,7 @@ pub fn decide(
     facts: Facts,
 ) -> Verdict {
     let kind = item.kind.as_str();
-    if difference.is_none() || standing == Standing::IfNeeded {
+    if difference.is_none() || standing != Standing::Selected {
         return Verdict::Unchanged;
     }
     if facts.mapped {
@@ -151,7 +151,7 @@ pub fn decide(
 
 /// With a namespace goes all that is in it, with a definition all its resources, with an account the tokens that pods use.
 fn holds_others(item: &ItemKey) -> bool {
-    [NAMESPACES, DEFINITIONS].contains(&item.kind.as_str()) || is_default_account(item)
+    [NAMESPACES, DEFINITIONS, "serviceaccounts"].contains(&item.kind.as_str())
 }
 
 /// The verdict about what an earlier attempt of this restore made: it is restored, whatever has become of it since. Only an

@@ -15,6 +15,7 @@ use super::account::Account;
 use super::error::RestoreError;
 use super::inventory::EntryId;
 use super::owners::{Fate, OldUid};
+use super::rewrite::OwnerView;
 use super::work::Work;
 use crate::api::ExistingResourcePolicy;
 use crate::cluster::{ClusterError, Patch};
@@ -87,6 +88,21 @@ impl Links {
         }
         lock(&self.waiting).push(link);
     }
+}
+
+/// Whether a reference is to the same object as another, made anew.
+fn is_successor(one: &Value, other: &Value) -> bool {
+    let (Some(one), Some(other)) = (OwnerView::read(one), OwnerView::read(other)) else { return false };
+    one.is_same_object(&other) && one.uid != other.uid
+}
+
+/// An item that was there when this restore met it, and is no more, has gone with its former owner.
+fn vanished(met: bool, item: &ItemKey) -> Written {
+    if !met {
+        return Written::Nothing;
+    }
+    let message = "it was in the cluster when this restore came to it, and has gone since, probably with an owner that was deleted before; run the restore again";
+    Written::Told(Finding::error(Category::NotFound, message).on_item(item.clone()))
 }
 
 /// What became of one link.
@@ -237,7 +253,9 @@ impl Work<'_> {
             if merged == references {
                 return Ok(Written::Nothing);
             }
-            if *met && self.policy == ExistingResourcePolicy::None {
+            // What belongs to an owner that is no more is about to be deleted, unless the new owner has it.
+            let doomed = references.iter().any(|one| wanted.iter().any(|other| is_successor(other, one)));
+            if *met && !doomed && self.policy == ExistingResourcePolicy::None {
                 let message = "it is in the cluster already without the owner that it has in the backup, and was left as it is; existingResourcePolicy Update changes it";
                 let finding = Finding::warning(Category::Conflict, message);
                 return Ok(Written::Told(finding.on_item(item.clone())));
@@ -262,8 +280,8 @@ impl Work<'_> {
                     Some(seen) => (references, version) = seen,
                     None => return Ok(Written::Nothing), // another item of that name, which is not ours
                 },
-                Ok(None) => return Ok(Written::Nothing),
-                Err(error) if error.is_not_found() => return Ok(Written::Nothing),
+                Ok(None) => return Ok(vanished(*met, item)),
+                Err(error) if error.is_not_found() => return Ok(vanished(*met, item)),
                 Err(error) => {
                     let message = format!("it was restored, but without its owner: {}", causes(&error));
                     let finding = Finding::error(error.category(), message);

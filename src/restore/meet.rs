@@ -77,6 +77,7 @@ impl Work<'_> {
         self.meet_owners(ready, live);
         if let Met::Done(.., findings) = &mut met {
             findings.extend(self.bind_again(ready, live).await?);
+            findings.extend(self.tell_of_content(ready, live).await?);
         }
         Ok(met)
     }
@@ -91,7 +92,7 @@ impl Work<'_> {
 
     /// Puts down that the item was there, for owners that have not come by now.
     fn meet_owners(&self, ready: &Ready<'_>, live: &Live) {
-        if self.source.inventory.entry(ready.entry).standing == Standing::IfNeeded {
+        if self.source.inventory.entry(ready.entry).standing != Standing::Selected {
             return;
         }
         let link = Link {
@@ -129,12 +130,14 @@ impl Work<'_> {
         Ok(Met::Done(Action::Update, Some(format!("differed in {}", live.difference.describe())), findings))
     }
 
-    /// Deletes the item and creates it. What a workload owned stays, and the new one takes it up by its selector: with a
-    /// Deployment would go its pods, with a StatefulSet perhaps its claims.
+    /// Deletes the item and creates it. What the item owned stays and belongs to the new one afterwards, by a selector or by a
+    /// reference: with a Deployment would go its pods, with a custom resource what this restore has found equal. Only a Job's
+    /// pods go with the Job, whose successor makes its own.
     async fn recreate(&self, ready: &Ready<'_>, live: &Live) -> Result<Met, ClusterError> {
         let (target, namespace) = (&ready.target, ready.target.namespace.as_deref());
         let differed = Some(format!("differed in {}", live.difference.describe()));
-        let propagation = if adopts(&target.kind) { Propagation::Orphan } else { Propagation::Background };
+        let is_job = target.kind.as_str() == "jobs.batch";
+        let propagation = if is_job { Propagation::Background } else { Propagation::Orphan };
         self.cluster.delete(ready.info, namespace, &target.name, Some(&live.uid), propagation).await?;
         self.wait_gone(ready, live).await?;
         match self.create_within_quota(ready).await {

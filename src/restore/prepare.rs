@@ -111,7 +111,7 @@ impl Work<'_> {
             *version = info.api_version().into();
         }
         ready.warnings.extend(self.volume_warning(&ready));
-        if entry.standing == Standing::IfNeeded && unmark_default(&ready.item.kind, &mut ready.body) {
+        if entry.standing != Standing::Selected && unmark_default(&ready.item.kind, &mut ready.body) {
             let warning = "it is the default of its kind where it was backed up; here it only comes along with what needs it, and is not made the default";
             ready.warnings.push(warning.to_owned());
         }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::error::RestoreError;
 use super::inventory::{Entry, EntryId};
 use super::owners::OldUid;
-use super::plan::{Plan, Said, taken};
+use super::plan::{Plan, Said, not_left_out};
 use super::rewrite::{DataSource, Rewriter, data_source, never_restored};
 use super::select::{Selection, Standing};
 use super::source::Source;
@@ -54,16 +54,21 @@ pub async fn look_for_needs(
     said: &Said,
 ) -> Result<HashSet<ItemKey>, RestoreError> {
     let inventory = &source.inventory;
-    let mut needs = Needs::default();
-    let optional = inventory.entries.iter().any(|entry| entry.standing == Standing::IfNeeded);
-    if selection.cluster == ClusterScope::None || !optional {
-        return Ok(needs.found);
+    let optional = || inventory.entries.iter().filter(|entry| entry.standing == Standing::IfNeeded);
+    let claims = optional().any(|entry| inventory.kind(entry).as_str() == CLAIMS);
+    if !claims && (selection.cluster == ClusterScope::None || optional().next().is_none()) {
+        return Ok(HashSet::new());
     }
+    let mut needs = if claims { Needs::with_claims() } else { Needs::default() };
     let refers = |(_, entry): &(EntryId, &Entry)| refers(inventory.kind(entry));
-    let referring: Vec<EntryId> = taken(inventory, said).filter(refers).map(|(id, _)| id).collect();
-    let mut bodies = source.bodies(&referring)?;
+    let referring = not_left_out(inventory, said, Standing::comes).filter(refers);
+    let mut bodies = source.bodies(&referring.map(|(id, _)| id).collect::<Vec<_>>())?;
     while let Some((id, body)) = bodies.try_next().await? {
         needs.look(inventory.kind(inventory.entry(id)), &body.unwrap_or_default());
+    }
+    drop(bodies);
+    if needs.names_claims() {
+        look_for_claims(source, said, &mut needs).await?;
     }
     for kind in LEADING {
         let asked = needs.asks(kind);
@@ -82,6 +87,23 @@ pub async fn look_for_needs(
     let kinds = inventory.kinds.iter().filter(|info| !info.namespaced);
     needs.close(kinds.map(|info| (&info.kind, &*info.name)));
     Ok(needs.found)
+}
+
+/// Which claims the selected items name although no label selects them, and what those need.
+async fn look_for_claims(source: &Source, said: &Said, needs: &mut Needs) -> Result<(), RestoreError> {
+    let inventory = &source.inventory;
+    let named = |(_, entry): &(EntryId, &Entry)| {
+        inventory.kind(entry).as_str() == CLAIMS
+            && inventory.namespace(entry).is_some_and(|home| needs.names_claim(home, &entry.name))
+    };
+    let named = not_left_out(inventory, said, |standing| !standing.comes()).filter(named);
+    let mut bodies = source.bodies(&named.map(|(id, _)| id).collect::<Vec<_>>())?;
+    while let Some((id, body)) = bodies.try_next().await? {
+        let entry = inventory.entry(id);
+        let home = inventory.namespace(entry).unwrap_or_default();
+        needs.offer_claim(home, &entry.name, &body.unwrap_or_default());
+    }
+    Ok(())
 }
 
 fn of_kind<'s>(source: &'s Source, kind: &'static str) -> impl Iterator<Item = (EntryId, &'s Entry)> + 's {

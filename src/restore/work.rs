@@ -147,6 +147,9 @@ impl<'a> Work<'a> {
         for finding in source.passed_over.drain(..) {
             account.find(finding);
         }
+        if let Some(finding) = source.shortcomings() {
+            account.find(finding);
+        }
         account.backup = Some(source.name.to_string());
         let options = options(request, &source, modifiers);
         let map = Rewriter::new(options.clone());
@@ -202,7 +205,8 @@ impl<'a> Work<'a> {
         self.catalog = catalog;
     }
 
-    /// A warning for each planned kind that the cluster serves only at another version than the backup has.
+    /// A warning for each planned kind that the cluster serves otherwise than the backup has it: only at another version, or
+    /// with a status of which a create takes nothing.
     pub fn conversions(&self) -> Vec<Finding> {
         let planned = self.plan.entries().map(|id| self.source.inventory.entry(id).kind);
         let planned: std::collections::BTreeSet<u16> = planned.collect();
@@ -220,6 +224,13 @@ impl<'a> Work<'a> {
                     )
                     .on_kind(stored.kind.clone()),
                 ),
+                Served::Yes { info, .. } if stored.status_is_data && info.status && !self.restores_status(id) => {
+                    let message = format!(
+                        "their status is a plain field in the backup and a subresource in the cluster, so that it is not restored; --status-include-resources {} writes it",
+                        stored.kind
+                    );
+                    Some(Finding::warning(Category::Other, message).on_kind(stored.kind.clone()))
+                }
                 _ => None,
             }
         };

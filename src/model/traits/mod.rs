@@ -35,7 +35,7 @@ pub struct Traits {
     pub is_custom: bool,
     /// Takes children for its own by a selector, so that new ones find the old children.
     pub adopts: bool,
-    /// Names cluster-scoped items, or is named by them: what it says decides which of them are needed.
+    /// Names cluster-scoped items or claims, or is named by cluster-scoped items: what it says decides which are needed.
     pub refers: bool,
     /// Cluster-scoped, and named by others: comes along with them, whatever kinds are selected.
     pub comes_along: bool,
@@ -147,7 +147,7 @@ pub fn adopts(kind: &Kind) -> bool {
 
 /// Whether items of the kind may refuse others or hide an API, so that they come back after everything else.
 pub fn is_last(kind: &Kind) -> bool {
-    PriorityClass::of(kind) == PriorityClass::Last
+    PriorityClass::of(kind) >= PriorityClass::Limits
 }
 
 /// Whether items of the kind never come out of a backup.
@@ -160,7 +160,7 @@ pub fn must_be_named(kind: &Kind) -> bool {
     Traits::of(kind).stay == Stay::InItsCluster
 }
 
-/// Whether what items of the kind say decides which cluster-scoped ones are needed; see [`Needs`](super::Needs).
+/// Whether what items of the kind say decides which others are needed; see [`Needs`](super::Needs).
 pub fn refers(kind: &Kind) -> bool {
     Traits::of(kind).refers
 }

@@ -3,7 +3,7 @@
 //! Within a class the order of the rows is the order of the restore. A built-in kind without a row fails a test.
 
 use super::PriorityClass::{
-    Accounts, Autoscalers, Claims, Classes, Configuration, Definitions, Last, Namespaces, Others, Owned,
+    Accounts, Autoscalers, Claims, Classes, Configuration, Definitions, Last, Limits, Namespaces, Others, Owned,
     Pods, Services, Volumes, Workloads,
 };
 use super::Remade::{Newest, Yes};
@@ -98,8 +98,8 @@ pub(super) const ROWS: &[Row] = &[
     ("pods", namespaced(Pods).refers().made_by(MAKERS_OF_PODS).made_again(rules::mirror_pod)),
     ("horizontalpodautoscalers.autoscaling", namespaced(Autoscalers)),
     // What may refuse others, change them, or hide an API.
-    ("resourcequotas", namespaced(Last)),
-    ("apiservices.apiregistration.k8s.io", cluster(Last).given(rules::own_api)),
+    ("resourcequotas", namespaced(Limits)),
+    ("apiservices.apiregistration.k8s.io", cluster(Limits).given(rules::own_api)),
     ("mutatingadmissionpolicies.admissionregistration.k8s.io", cluster(Last).comes_along()),
     ("mutatingadmissionpolicybindings.admissionregistration.k8s.io", cluster(Last).refers()),
     ("validatingadmissionpolicies.admissionregistration.k8s.io", cluster(Last).comes_along()),

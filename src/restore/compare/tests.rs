@@ -158,6 +158,16 @@ fn what_is_empty_says_something_where_it_selects_and_in_custom_resources() {
 }
 
 #[test]
+fn a_replica_set_is_scaled_by_its_deployment() {
+    let set = |replicas: u64, controller: bool| {
+        let owner = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "uid": "u", "controller": controller});
+        json!({"metadata": {"ownerReferences": [owner]}, "spec": {"replicas": replicas}})
+    };
+    assert!(differ("replicasets.apps", &set(1, true), set(2, true)).is_none());
+    assert_eq!(differ("replicasets.apps", &set(1, false), set(2, false)).changed, ["spec.replicas"]);
+}
+
+#[test]
 fn a_service_that_lost_its_address_differs_from_one_that_has_any() {
     let headless = json!({"spec": {"clusterIP": "None", "clusterIPs": ["None"]}});
     assert_eq!(differ("services", &json!({"spec": {}}), headless).extra, ["spec.clusterIP", "spec.clusterIPs"]);

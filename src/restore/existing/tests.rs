@@ -50,6 +50,7 @@ fn what_is_only_needed_is_never_changed() {
         for kind in [DEFINITIONS, NAMESPACES, "clusterroles.rbac.authorization.k8s.io", "persistentvolumes"] {
             let item = ItemKey::cluster(Kind::parse(kind), "a");
             let verdict = decide(&item, Standing::IfNeeded, &changed, policy, Facts::default());
+            assert_eq!(decide(&item, Standing::Along, &changed, policy, Facts::default()), verdict);
             assert_eq!(verdict, Verdict::Unchanged, "{kind} {policy:?}");
             assert_eq!(verdict.warning(&changed), None);
         }
@@ -80,7 +81,8 @@ fn a_default_account_is_brought_into_line_only_where_its_namespace_was_made() {
         ("default", false, Policy::Update, Verdict::Update),
         ("default", false, Policy::Recreate, Verdict::Update),
         ("web", true, Policy::None, Verdict::Leave(Reason::Policy)),
-        ("web", false, Policy::Recreate, Verdict::Recreate),
+        // With an account go the tokens of the pods that run under it.
+        ("web", false, Policy::Recreate, Verdict::Update),
     ] {
         let facts = Facts { made_namespace, ..Facts::default() };
         let verdict = decide(&account(name), Standing::Selected, &changed, policy, facts);

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
-use super::super::compare::{is_a_note, is_a_programs, is_aggregated};
+use super::super::compare::{is_a_note, is_a_programs, is_aggregated, is_controlled};
 use super::super::rewrite::{LAST_APPLIED, PortKey, annotations_by_hand, is_made_for};
 use crate::model::traits::is_custom;
 use crate::model::{Kind, NAMESPACES, TOKEN_TYPE};
@@ -112,6 +112,9 @@ fn keep_by_kind(body: &mut Value, live: &Value, kind: &Kind) {
             keep_missing(body, live, &["spec"], &["volumeName", "dataSource", "dataSourceRef"]);
         }
         "persistentvolumes" => keep_binding(body, live),
+        "replicasets.apps" if live.as_object().is_some_and(is_controlled) => {
+            keep(body, live, &["spec", "replicas"]);
+        }
         "pods" => keep_pod(body, live),
         "jobs.batch" => {
             keep_missing(body, live, &["spec"], &["selector"]);

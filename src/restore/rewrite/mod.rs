@@ -202,6 +202,7 @@ impl Rewriter {
             let kept = service::rewrite(kind, &mut item, options.preserve_node_ports);
             field_owners = field_owners::given_back(&item, kept);
             pod::tell_of_node(kind, &item, &mut warnings);
+            job::tell_of_work(kind, &item, status.as_ref(), &mut warnings);
             volume::rewrite_claim(kind, &mut item, options, &mut warnings);
         }
         strip::rewrite(&mut item);

@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::Case;
 use super::pieces::{self, labelled};
-use crate::restore::{count, restore};
+use super::{Case, bound};
+use crate::backup::back_up;
+use crate::restore::{count, destroy, restore};
 use crate::support::TestNamespace;
 
 const RBAC: &str = "/apis/rbac.authorization.k8s.io/v1";
@@ -27,6 +28,9 @@ async fn rights() -> Case {
     ];
     Case::of("c13", &objects).await
 }
+
+/// Case 38: labelled workloads whose claims do not have the label, one of them beyond the replicas, and a claim of nobody.
+const MOUNTED: &str = include_str!("data/38.yaml");
 
 fn right(case: &Case, kind: &str, name: &str) -> String {
     format!("{RBAC}/{kind}/{}-{name}", case.id)
@@ -79,6 +83,72 @@ async fn what_comes_along_is_left_as_it_is_under_every_policy() {
         case.restore(case.a(), &[&flags[..], &["--namespace-mappings", &mapping]].concat(), 0);
         assert_eq!(live().await, before, "{policy} of a copy");
     }
+}
+
+#[tokio::test]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn labelled_workloads_find_their_claims_and_these_their_volumes_though_no_label_is_on_them() {
+    let case = Case::get("c38", MOUNTED).await;
+    case.create().await;
+    let claim = |name: &str| case.home(&format!("persistentvolumeclaims/{name}"));
+    let mounted = ["files", "data-db-0", "data-db-1"];
+    for name in mounted {
+        bound(case.a(), &claim(name)).await;
+    }
+    case.back_up();
+    let label = format!("app={}", case.id);
+    back_up(case.a(), &case.bucket, "part", &["-l", &label], 0);
+    for (backup, flags) in [("part", &[][..]), ("one", &["-l", &*label])] {
+        let restored = case.restore_from(backup, case.b(), flags, 0);
+        assert_eq!(count(&restored.status, "errors"), 0, "{backup}: {}", restored.said);
+        for name in mounted {
+            let back = bound(case.b(), &claim(name)).await;
+            assert_eq!(back["spec"]["volumeName"], json!(format!("{}-{name}", case.id)), "{backup}");
+            assert_eq!(back["metadata"]["labels"]["app"], Value::Null, "{backup}: it is the stored one");
+        }
+        for path in [case.home_of("apps/v1", "deployments/web"), case.home_of("apps/v1", "statefulsets/db")] {
+            assert!(case.b().read(&path).await.is_some(), "{backup}: {path}");
+        }
+        let bystander = format!("/api/v1/persistentvolumes/{}-bystander", case.id);
+        assert!(case.b().read(&claim("bystander")).await.is_none(), "{backup}: nothing named it");
+        assert!(case.b().read(&bystander).await.is_none(), "{backup}: nothing named it");
+        // What came along is not written over.
+        let grey = json!({"metadata": {"labels": {"of": "now"}}});
+        let changed = case.b().merge(&claim("files"), &grey).await["metadata"]["resourceVersion"].clone();
+        for policy in ["update", "recreate"] {
+            let flags = [&["-l", &*label][..], &["--existing-resource-policy", policy]].concat();
+            case.restore_from("one", case.b(), &flags, 0);
+            let left = case.b().read(&claim("files")).await.expect("it is there");
+            assert_eq!(left["metadata"]["resourceVersion"], changed, "{backup} {policy}");
+        }
+        destroy(case.b(), &case.id).await;
+        for name in mounted {
+            case.b().remove(&format!("/api/v1/persistentvolumes/{}-{name}", case.id)).await;
+        }
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn a_claim_that_is_not_wanted_does_not_come_with_what_names_it() {
+    let case = Case::get("c38", MOUNTED).await;
+    case.create().await;
+    case.back_up();
+    let label = format!("app={}", case.id);
+    for flags in [["--exclude-resources", "pvc"], ["--include-resources", "deploy,sts"]] {
+        let restored = case.restore(case.b(), &[&["-l", &*label][..], &flags].concat(), 0);
+        assert_eq!(count(&restored.status, "errors"), 0, "{flags:?}: {}", restored.said);
+        assert!(case.b().read(&case.home("persistentvolumeclaims/files")).await.is_none(), "{flags:?}");
+        assert!(case.b().read(&case.home_of("apps/v1", "deployments/web")).await.is_some(), "{flags:?}");
+        destroy(case.b(), &case.id).await;
+    }
+    // Without cluster-scoped items the claims come, and their volumes do not.
+    let flags = ["-l", &*label, "--include-cluster-resources=false"];
+    let restored = case.restore(case.b(), &flags, 0);
+    assert_eq!(count(&restored.status, "errors"), 0, "{}", restored.said);
+    assert!(case.b().read(&case.home("persistentvolumeclaims/files")).await.is_some());
+    let volume = format!("/api/v1/persistentvolumes/{}-files", case.id);
+    assert!(case.b().read(&volume).await.is_none());
 }
 
 #[tokio::test]
@@ -166,7 +236,7 @@ async fn two_namespaces_are_not_restored_into_one() {
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn a_default_class_that_comes_along_is_not_made_the_default() {
-    let case = Case::get("c13", RIGHTS).await;
+    let case = rights().await;
     case.create().await;
     let class = format!("/apis/storage.k8s.io/v1/storageclasses/{}-class", case.id);
     let mark = "storageclass.kubernetes.io/is-default-class";
@@ -177,4 +247,19 @@ async fn a_default_class_that_comes_along_is_not_made_the_default() {
     assert!(restored.said.contains("is not made the default"), "{}", restored.said);
     let there = case.b().read(&class).await.expect("came along");
     assert_eq!(there["metadata"]["annotations"].get(mark), None, "{there}");
+}
+
+#[tokio::test]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn what_came_along_into_a_backup_is_not_changed_by_a_restore_of_all_of_it() {
+    let case = rights().await;
+    case.create().await;
+    case.back_up();
+    let class = format!("/apis/storage.k8s.io/v1/storageclasses/{}-class", case.id);
+    case.a().merge(&class, &json!({"metadata": {"labels": {"of": "now"}}})).await;
+    for policy in ["update", "recreate"] {
+        case.restore(case.a(), &["--existing-resource-policy", policy], 0);
+        let there = case.a().read(&class).await.expect("there");
+        assert_eq!(there["metadata"]["labels"]["of"], "now", "{policy}: others rest on it");
+    }
 }

@@ -179,3 +179,35 @@ async fn restore_elsewhere(case: &Case, cluster: &Cluster) -> Value {
     let run = run.expect("it runs");
     serde_json::from_str::<Value>(&run.stdout).expect("the document is JSON")["status"].clone()
 }
+
+#[tokio::test]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn an_owner_that_is_made_anew_keeps_what_it_owned() {
+    let settings = |name: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "c48"}, "data": {"a": "1"}});
+    let names: Vec<String> = (0..10).map(|number| format!("child-{number}")).collect();
+    let mut objects = vec![pieces::namespace("c48"), settings("owner")];
+    objects.extend(names.iter().map(|name| settings(name)));
+    let case = Case::of("c48", &objects).await;
+    case.create().await;
+    let path = |name: &str| case.home(&format!("configmaps/{name}"));
+    let owner = case.a().read(&path("owner")).await.expect("created");
+    for name in &names {
+        case.a().own(&path(name), &owner).await;
+    }
+    case.back_up();
+    case.a().merge(&path("owner"), &json!({"data": {"a": "2"}})).await;
+    case.restore(case.a(), &["--existing-resource-policy", "recreate"], 0);
+    let now = uid(case.a(), &path("owner")).await;
+    assert_ne!(now, owner["metadata"]["uid"], "made anew");
+    for name in &names {
+        assert_eq!(owners(case.a(), &path(name)).await, [now.clone()], "{name}");
+    }
+    case.second_changes_nothing(case.a(), &["--existing-resource-policy", "recreate"]).await;
+    // What has gone with an owner that was deleted is not left to go with it.
+    case.a().delete(&path("owner")).await;
+    let restored = case.restore(case.a(), &[], 0);
+    let now = uid(case.a(), &path("owner")).await;
+    for name in &names {
+        assert_eq!(owners(case.a(), &path(name)).await, [now.clone()], "{name}: {}", restored.said);
+    }
+}
