@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ark::cluster::{Bound, Catalog, Cluster, KindInfo, Propagation};
+use ark::cluster::{Bound, Catalog, Cluster, KindInfo, Patch, Propagation};
 use futures::{TryStreamExt as _, stream};
 use serde_json::{Value, json};
 
@@ -86,7 +86,8 @@ fn kind_of<'a>(catalog: &'a Catalog, object: &Value) -> Result<&'a KindInfo, Fai
 
 async fn apply(cluster: &Cluster, info: &KindInfo, object: &Value) -> Result<(), Failed> {
     let namespace = object["metadata"]["namespace"].as_str();
-    cluster.apply(info, namespace, name(object), object.to_string(), "demo", true).await?;
+    let apply = Patch::Apply { object: object.to_string(), manager: "demo" };
+    cluster.patch(info, namespace, name(object), &apply).await?;
     Ok(())
 }
 

@@ -53,11 +53,11 @@ pub struct Filter {
     /// else those that the items taken need.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub include_cluster_resources: Option<bool>,
-    /// Only items with these labels.
+    /// Only items with these labels, and what they need: the claims that workloads name come along, labelled or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::label_selector")]
     pub label_selector: Option<LabelSelector>,
-    /// Only items that any of these selects; not together with labelSelector.
+    /// Only items that any of these selects, and what they need; not together with labelSelector.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::label_selectors")]
     pub or_label_selectors: Vec<LabelSelector>,

@@ -51,7 +51,7 @@ pub async fn namespaces(
 ) -> Result<Namespaces, BackupError> {
     let mut namespaces = Namespaces::default();
     let kind = catalog.find(&Kind::parse(NAMESPACES)).cloned();
-    let query = Query { cut: revision.to_owned(), namespaces: None, labels: None };
+    let query = Query { cut: revision.to_owned(), namespaces: None, labels: None, whole: None };
     let mut collection = Collection::new(cluster, kind, query);
     while let Some(mut listing) = collection.next() {
         while let Some(event) = listing.next().await {

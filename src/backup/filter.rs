@@ -8,7 +8,9 @@ use super::item::ItemView;
 use super::survey::Survey;
 use crate::api::{CompiledSelection, EXCLUDE_LABEL, VELERO_EXCLUDE_LABEL};
 use crate::cluster::KindInfo;
-use crate::model::{ClusterScope, Kind, NAMESPACES, Origin as _, SkipReason, follows_service, made_again};
+use crate::model::{
+    CLAIMS, ClusterScope, Kind, NAMESPACES, Origin as _, SkipReason, follows_service, made_again,
+};
 
 /// The kind whose selectors decide who keeps endpoints.
 pub const SERVICES: &str = "services";
@@ -62,7 +64,10 @@ impl Filter<'_> {
     /// Judges an item of a kind.
     pub fn judge(&self, info: &KindInfo, item: &ItemView<'_>) -> Verdict {
         let selected = match item.namespace.as_deref() {
-            Some(namespace) => self.selection.namespaces.takes(namespace) && self.matches_labels(item),
+            Some(namespace) => {
+                let wanted = || self.matches_labels(item) || self.is_named_claim(info, namespace, item);
+                self.selection.namespaces.takes(namespace) && wanted()
+            }
             None if info.kind.as_str() == NAMESPACES => self.selects_namespace(info, item),
             None => self.selects_cluster_item(info, item),
         };
@@ -75,6 +80,12 @@ impl Filter<'_> {
 
     fn matches_labels(&self, item: &ItemView<'_>) -> bool {
         self.selection.labels.is_everything() || self.selection.labels.matches(&item.label_set())
+    }
+
+    /// A claim comes with the labelled workload that names it.
+    fn is_named_claim(&self, info: &KindInfo, namespace: &str, item: &ItemView<'_>) -> bool {
+        info.kind.as_str() == CLAIMS
+            && self.survey.is_some_and(|survey| survey.needs.names_claim(namespace, &item.name))
     }
 
     /// A namespace comes when it is selected itself, or when anything in it is.
@@ -104,7 +115,8 @@ impl Filter<'_> {
             && !self.along.contains(&info.kind)
     }
 
-    fn skip_reason(&self, info: &KindInfo, item: &ItemView<'_>) -> Option<SkipReason> {
+    /// Why an item that is selected is left out all the same.
+    pub fn skip_reason(&self, info: &KindInfo, item: &ItemView<'_>) -> Option<SkipReason> {
         let home =
             if info.kind.as_str() == NAMESPACES { Some(&*item.name) } else { item.namespace.as_deref() };
         if let Some(reason) = home.and_then(|namespace| self.namespaces.left_out.get(namespace)) {
@@ -310,6 +322,42 @@ mod tests {
         assert_eq!(judge("priorityclasses.scheduling.k8s.io", "other"), Verdict::NotSelected);
         assert_eq!(judge("namespaces", "n"), Verdict::Take);
         assert_eq!(judge("namespaces", "m"), Verdict::NotSelected);
+    }
+
+    #[test]
+    fn a_claim_without_the_labels_comes_with_the_workload_that_names_it_unless_it_is_labelled_to_be_left_out()
+    {
+        use serde_json::json;
+        let labels =
+            json!({"labelSelector": {"matchLabels": {"app": "web"}}, "excludedNamespaces": ["other"]});
+        let selection = serde_json::from_value::<Fields>(labels).unwrap().compile().unwrap();
+        let mut survey = Survey::of(&selection);
+        for namespace in ["n", "other"] {
+            let volumes =
+                ["data", "private"].map(|claim| json!({"persistentVolumeClaim": {"claimName": claim}}));
+            let pod =
+                json!({"metadata": {"name": "web", "namespace": namespace}, "spec": {"volumes": volumes}});
+            survey.needs.look(&Kind::parse("pods"), pod.to_string().as_bytes());
+        }
+        let filter = Filter {
+            selection: &selection,
+            cluster_scope: ClusterScope::All,
+            along: &HashSet::new(),
+            namespaces: &Namespaces::default(),
+            survey: Some(&survey),
+            selecting: HashSet::new(),
+        };
+        let judge = |kind: &str, namespace: &str, name: &str, labels: serde_json::Value| {
+            let text = item(json!({"name": name, "namespace": namespace, "labels": labels})).to_string();
+            filter.judge(&info(kind, true), &ItemView::read(text.as_bytes(), false).unwrap())
+        };
+        let left_out = json!({"velero.io/exclude-from-backup": "true"});
+        assert_eq!(judge(CLAIMS, "n", "data", json!({})), Verdict::Take);
+        assert_eq!(judge(CLAIMS, "n", "own", json!({"app": "web"})), Verdict::Take);
+        assert_eq!(judge(CLAIMS, "n", "private", left_out), Verdict::Skip(SkipReason::ExcludeLabel));
+        assert_eq!(judge(CLAIMS, "n", "bystander", json!({})), Verdict::NotSelected);
+        assert_eq!(judge(CLAIMS, "other", "data", json!({})), Verdict::NotSelected);
+        assert_eq!(judge("secrets", "n", "data", json!({})), Verdict::NotSelected);
     }
 
     #[test]

@@ -37,7 +37,7 @@ use view::View;
 use crate::api::{Backup, BackupSpec, CompiledSelection, Origin};
 use crate::bucket::{Attempt, Bucket, Claim};
 use crate::cluster::{Cluster, ClusterIdentity, Page};
-use crate::model::{BackupName, Progress, Results};
+use crate::model::{BackupName, Category, Finding, Progress, Results};
 
 /// What to back up, under which name, on whose behalf.
 #[derive(Clone, Debug)]
@@ -146,6 +146,10 @@ async fn take(
                 Event::Failed(error) => account.kind_failed(&listing.info, &error),
             }
         }
+    }
+    if account.items == 0 && account.results.errors == 0 {
+        let message = "nothing in the cluster is selected, so that the backup is empty; look at its selection";
+        account.find(Finding::warning(Category::Unmatched, message.to_owned()));
     }
     halt.or(account.count_left_out(cluster, &view.plan)).await
 }

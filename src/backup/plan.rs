@@ -137,12 +137,17 @@ fn listable(catalog: &Catalog) -> impl Iterator<Item = &KindInfo> {
 /// Terms that mean no kind, and groups that did not answer. A kind named and not found is an error: the backup lacks what
 /// somebody asked for; one excluded and not found is a warning.
 fn findings(catalog: &Catalog, selection: &CompiledSelection) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    findings.extend(catalog.failures.iter().map(silent_group));
     let unknown = |term: &&String| {
         !catalog.kinds.iter().any(|info| term_means(term.as_str(), &info.kind, info.aliases()))
     };
     let (includes, excludes) = selection.kinds.terms();
+    // Where all kinds that are named are served, a group that is silent has none of them.
+    let concerns = |failure: &&GroupFailure| {
+        let group = failure.group_version.split_once('/').map_or("", |(group, _)| group);
+        selection.kinds.includes_everything()
+            || includes.iter().any(|term| unknown(&term) || term.ends_with(group))
+    };
+    let mut findings: Vec<Finding> = catalog.failures.iter().filter(concerns).map(silent_group).collect();
     for term in includes.iter().filter(unknown) {
         findings.push(Finding::error(
             Category::Unmatched,

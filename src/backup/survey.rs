@@ -1,5 +1,5 @@
 //! The first look, when only a part of the cluster is wanted: which namespaces hold something that is taken, and which
-//! cluster-scoped items the taken ones need.
+//! items the taken ones need: cluster-scoped ones, and claims that do not have the labels that were asked for.
 //!
 //! The tarball is in restore order, and there a definition comes before its resources and a volume before its claim. What is
 //! needed must so be known before the first item is written. The survey lists at the same cut, takes the same verdicts,
@@ -10,6 +10,7 @@ use std::collections::HashSet;
 use super::filter::{Filter, Verdict};
 use super::item::ItemView;
 use super::plan::Plan;
+use crate::api::CompiledSelection;
 use crate::cluster::KindInfo;
 use crate::model::{ClusterScope, DEFINITIONS, ItemKey, Kind, NAMESPACES, Needs, refers};
 
@@ -18,7 +19,7 @@ use crate::model::{ClusterScope, DEFINITIONS, ItemKey, Kind, NAMESPACES, Needs, 
 pub struct Survey {
     /// The namespaces in which something is taken.
     pub namespaces: HashSet<String>,
-    /// Cluster-scoped items that the taken ones need.
+    /// Items that the taken ones need.
     pub needs: Needs,
 }
 
@@ -45,6 +46,12 @@ pub fn the_kind<'a>(plan: &'a Plan, kind: &str) -> Vec<&'a KindInfo> {
 }
 
 impl Survey {
+    /// An empty one. Only labels part a workload from its claims: kinds and namespaces are wanted or not.
+    pub fn of(selection: &CompiledSelection) -> Self {
+        let needs = if selection.labels.is_everything() { Needs::default() } else { Needs::with_claims() };
+        Self { needs, ..Self::default() }
+    }
+
     /// Looks at one item; `filter` must not rest on a survey.
     pub fn look(&mut self, filter: &Filter<'_>, info: &KindInfo, body: &[u8], defined: &HashSet<String>) {
         let Ok(item) = ItemView::read(body, !info.status) else { return };
@@ -68,6 +75,16 @@ impl Survey {
     pub fn offer(&mut self, info: &KindInfo, body: &[u8]) {
         if let Ok(item) = ItemView::read(body, !info.status) {
             self.needs.offer(&info.kind, &item.name, body);
+        }
+    }
+
+    /// Looks at a claim, which a taken item may name. One that is left out leads to nothing.
+    pub fn offer_claim(&mut self, filter: &Filter<'_>, info: &KindInfo, body: &[u8]) {
+        let Ok(item) = ItemView::read(body, !info.status) else { return };
+        if let Some(namespace) = item.namespace.as_deref()
+            && filter.skip_reason(info, &item).is_none()
+        {
+            self.needs.offer_claim(namespace, &item.name, body);
         }
     }
 

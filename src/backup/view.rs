@@ -17,7 +17,7 @@ use super::plan::{self, Plan};
 use super::survey::{self, Survey};
 use crate::api::CompiledSelection;
 use crate::cluster::{Catalog, Cluster, ClusterError, KindInfo};
-use crate::model::{Category, DEFINITIONS, Finding, Kind, LEADING, NAMESPACES, Offer, causes};
+use crate::model::{CLAIMS, Category, DEFINITIONS, Finding, Kind, LEADING, NAMESPACES, Offer, causes};
 
 /// How long a kind that is defined at the cut may be unknown to discovery: API servers learn of it from each other within
 /// seconds.
@@ -97,6 +97,8 @@ impl<'a> View<'a> {
             cut: self.cut.revision.clone(),
             namespaces: self.plan.namespaces.clone(),
             labels: self.selection.labels.list_parameter(),
+            whole: (self.survey.as_ref().is_some_and(|survey| survey.needs.names_claims()))
+                .then(|| Kind::parse(CLAIMS)),
         }
     }
 
@@ -123,9 +125,14 @@ impl<'a> View<'a> {
             self.selecting = filter.selecting;
         }
         let filter = self.filter();
-        let mut survey = Survey::default();
+        let mut survey = Survey::of(self.selection);
         let kinds = survey::kinds_to_survey(&self.plan, narrows, defined);
         around.each_item(kinds, self.query(), |info, body| survey.look(&filter, info, body, defined)).await?;
+        if survey.needs.names_claims() {
+            let claims = survey::the_kind(&self.plan, CLAIMS);
+            let query = Query { labels: None, ..self.query() };
+            around.each_item(claims, query, |info, body| survey.offer_claim(&filter, info, body)).await?;
+        }
         let everywhere = Query { namespaces: None, labels: None, ..self.query() };
         for kind in LEADING {
             if survey.needs.asks(kind) != Offer::Nothing {
@@ -225,7 +232,7 @@ impl Around<'_> {
     async fn definitions(&mut self, catalog: &Catalog) -> Result<Vec<Definition>, BackupError> {
         let mut definitions = Vec::new();
         let kind = catalog.find(&Kind::parse(DEFINITIONS)).into_iter().collect();
-        let query = Query { cut: self.revision.clone(), namespaces: None, labels: None };
+        let query = Query { cut: self.revision.clone(), namespaces: None, labels: None, whole: None };
         self.each_item(kind, query, |_, body| definitions.extend(Definition::read(body))).await?;
         Ok(definitions)
     }

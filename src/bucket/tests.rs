@@ -19,8 +19,10 @@ use futures::TryStreamExt as _;
 
 use crate::api::{Backup, BackupPhase, BackupSpec, BackupStatus, ClusterReference};
 use crate::model::{BackupName, Results};
+use crate::store::{ObjectKey, read_all};
 
 pub(crate) use crate::store::{Fault, Faults, Operation};
+pub(crate) use sample::write_items;
 
 use super::{Attempt, Bucket, BucketError, Claim, Part, RunEntry, documents};
 use memory::MemoryStore;
@@ -34,6 +36,11 @@ fn bucket() -> (Arc<MemoryStore>, Bucket) {
 pub(crate) fn faulty_bucket() -> (Faults, Bucket) {
     let faults = Faults::new(Arc::new(MemoryStore::default()));
     (faults.clone(), Bucket::new(Arc::new(faults)))
+}
+
+/// An object of a bucket.
+pub(crate) async fn read(bucket: &Bucket, key: &ObjectKey) -> Bytes {
+    read_all(&**bucket.store(), key, 1 << 20).await.unwrap()
 }
 
 fn name() -> BackupName {

@@ -43,6 +43,16 @@ impl MakeArgs {
     }
 }
 
+/// Reads the name of what is to be made. A value that was meant for a switch before it is not taken for one.
+pub fn new_name<N: FromStr<Err: ToString>>(text: &str) -> Result<N, String> {
+    if ["true", "false"].contains(&text) {
+        return Err(format!(
+            "this would be the name; a switch takes its value behind an equals sign, as in --include-cluster-resources={text}"
+        ));
+    }
+    text.parse().map_err(|error: N::Err| error.to_string())
+}
+
 /// The time in UTC, which ends or is the name of what has none: `20261121030000`.
 pub fn stamp() -> String {
     Utc::now().format("%Y%m%d%H%M%S").to_string()

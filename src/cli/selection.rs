@@ -22,7 +22,7 @@ pub struct SelectionArgs {
     /// Not these kinds, even if included
     #[arg(long, value_name = "KINDS", value_delimiter = ',')]
     pub exclude_resources: Vec<String>,
-    /// Only items with these labels: 'app=web,tier in (a,b),!old'
+    /// Only items with these labels: 'app=web,tier in (a,b),!old' (a backup or restore takes what they need along, claims too)
     #[arg(short = 'l', long, value_name = "LABELS")]
     pub selector: Option<String>,
     /// Only items that one of several selectors matches: 'app=web or app=db'

@@ -1,6 +1,8 @@
 //! Reading and writing single objects as raw JSON. Of what was written only the little comes back that a restore needs: its
 //! uid, its revision, and what the API server warns of.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::Method;
 use serde::Deserialize;
@@ -8,8 +10,8 @@ use serde::Deserialize;
 use super::request::{Call, Doing, Success};
 use super::{Cluster, ClusterError, KindInfo};
 
-/// Whom the API server notes as the owner of the fields that Ark writes.
-const MANAGER: &str = "ark";
+/// The API server notes Ark as the owner of the fields that it writes.
+const AS_ARK: &str = "fieldManager=ark";
 const JSON: &str = "application/json";
 /// The answer to a write; the whole object would be as large as what was sent. Who does not know this form sends all.
 const IN_PART: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
@@ -36,6 +38,15 @@ pub enum Patch {
     Json(String),
     /// RFC 7396: what is given replaces what is there, null removes it.
     Merge(String),
+    /// The same of the status subresource: `{"status": …}`.
+    Status(String),
+    /// Server-side apply: fields go over to this manager from others, and an object that is not there is made.
+    Apply {
+        /// The object, as far as the manager has a say in it.
+        object: String,
+        /// Who owns its fields from then on.
+        manager: &'static str,
+    },
 }
 
 /// What becomes of the objects that a deleted one owns.
@@ -47,7 +58,7 @@ pub enum Propagation {
     Orphan,
 }
 
-/// Which object.
+/// Which object; without a name, which kind in which namespace.
 #[derive(Clone, Copy)]
 struct Target<'a> {
     kind: &'a KindInfo,
@@ -60,14 +71,42 @@ impl Target<'_> {
         Doing { verb, what: self.kind.kind.as_str(), namespace: self.namespace, name: self.name }
     }
 
-    fn path(&self, rest: &str) -> String {
-        self.kind.path(self.namespace, self.name) + rest
+    fn path(&self) -> String {
+        self.kind.path(self.namespace, self.name)
     }
+}
 
-    /// The path of a write: fields that the server does not know are warned of and dropped.
-    fn write_path(&self, rest: &str, manager: &str) -> String {
-        let manager: String = url::form_urlencoded::byte_serialize(manager.as_bytes()).collect();
-        self.path(&format!("{rest}?fieldManager={manager}&fieldValidation=Warn"))
+/// How something is written.
+struct Form {
+    verb: &'static str,
+    method: Method,
+    content: &'static str,
+    /// Behind the path of the object: of a subresource, else nothing.
+    below: &'static str,
+    /// What is asked besides: by whom, and whether that one takes fields over.
+    query: Cow<'static, str>,
+}
+
+impl Form {
+    fn new(verb: &'static str, method: Method, content: &'static str) -> Self {
+        Self { verb, method, content, below: "", query: Cow::Borrowed(AS_ARK) }
+    }
+}
+
+impl Patch {
+    fn form(&self) -> (Form, &str) {
+        let form = |verb, content| Form::new(verb, Method::PATCH, content);
+        match self {
+            Self::Json(body) => (form("patch", JSON_PATCH), body),
+            Self::Merge(body) => (form("patch", MERGE_PATCH), body),
+            Self::Status(body) => {
+                (Form { below: "/status", ..form("patch the status of", MERGE_PATCH) }, body)
+            }
+            Self::Apply { object, manager } => {
+                let query = format!("fieldManager={manager}&force=true");
+                (Form { query: query.into(), ..form("apply", APPLY_PATCH) }, object)
+            }
+        }
     }
 }
 
@@ -80,7 +119,7 @@ impl Cluster {
         name: &str,
     ) -> Result<Option<Bytes>, ClusterError> {
         let target = Target { kind, namespace, name: Some(name) };
-        match self.call(&Call::get(&target.path(""), target.doing("get"))).await {
+        match self.call(&Call::get(&target.path(), target.doing("get"))).await {
             Ok(body) => Ok(Some(body)),
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),
@@ -98,8 +137,7 @@ impl Cluster {
         body: impl Into<Bytes>,
     ) -> Result<Written, ClusterError> {
         let target = Target { kind, namespace, name: None };
-        let path = target.write_path("", MANAGER);
-        self.write(Call::send(Method::POST, &path, JSON, body.into(), target.doing("create"))).await
+        self.write(target, Form::new("create", Method::POST, JSON), body.into()).await
     }
 
     /// Writes an object in place of the one that is there, of the revision that the body names if it names one.
@@ -111,26 +149,10 @@ impl Cluster {
         body: impl Into<Bytes>,
     ) -> Result<Written, ClusterError> {
         let target = Target { kind, namespace, name: Some(name) };
-        let path = target.write_path("", MANAGER);
-        self.write(Call::send(Method::PUT, &path, JSON, body.into(), target.doing("replace"))).await
+        self.write(target, Form::new("replace", Method::PUT, JSON), body.into()).await
     }
 
-    /// Server-side apply as `manager`; `force` takes fields over from other managers.
-    pub async fn apply(
-        &self,
-        kind: &KindInfo,
-        namespace: Option<&str>,
-        name: &str,
-        body: impl Into<Bytes>,
-        manager: &str,
-        force: bool,
-    ) -> Result<Written, ClusterError> {
-        let target = Target { kind, namespace, name: Some(name) };
-        let path = target.write_path("", manager) + &format!("&force={force}");
-        self.write(Call::send(Method::PATCH, &path, APPLY_PATCH, body.into(), target.doing("apply"))).await
-    }
-
-    /// Changes an object that is there.
+    /// Changes an object.
     pub async fn patch(
         &self,
         kind: &KindInfo,
@@ -139,30 +161,12 @@ impl Cluster {
         patch: &Patch,
     ) -> Result<Written, ClusterError> {
         let target = Target { kind, namespace, name: Some(name) };
-        let (content, body) = match patch {
-            Patch::Json(body) => (JSON_PATCH, body),
-            Patch::Merge(body) => (MERGE_PATCH, body),
-        };
-        let path = target.write_path("", MANAGER);
-        self.write(Call::send(Method::PATCH, &path, content, body.clone().into(), target.doing("patch")))
-            .await
+        let (form, body) = patch.form();
+        self.write(target, form, Bytes::copy_from_slice(body.as_bytes())).await
     }
 
-    /// Patches the status subresource with an RFC 7396 merge patch: `{"status": …}`.
-    pub async fn patch_status(
-        &self,
-        kind: &KindInfo,
-        namespace: Option<&str>,
-        name: &str,
-        body: impl Into<Bytes>,
-    ) -> Result<Written, ClusterError> {
-        let target = Target { kind, namespace, name: Some(name) };
-        let path = target.write_path("/status", MANAGER);
-        let doing = target.doing("patch the status of");
-        self.write(Call::send(Method::PATCH, &path, MERGE_PATCH, body.into(), doing)).await
-    }
-
-    async fn write(&self, call: Call<'_>) -> Result<Written, ClusterError> {
+    /// Fields that the API server does not know are dropped, and warned of.
+    async fn write(&self, target: Target<'_>, form: Form, body: Bytes) -> Result<Written, ClusterError> {
         #[derive(Default, Deserialize)]
         #[serde(default)]
         struct Object {
@@ -174,6 +178,8 @@ impl Cluster {
             uid: String,
             resource_version: String,
         }
+        let path = format!("{}{}?{}&fieldValidation=Warn", target.path(), form.below, form.query);
+        let call = Call::send(form.method, &path, form.content, body, target.doing(form.verb));
         let Success { body, warnings } = self.exchange(&Call { accept: IN_PART, ..call }).await?;
         // It is written, whatever the answer looks like.
         let Object { metadata } = serde_json::from_slice(&body).unwrap_or_default();
@@ -198,7 +204,7 @@ impl Cluster {
         let options = serde_json::json!({
             "kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": policy, "preconditions": preconditions,
         });
-        let (path, body) = (target.path(""), Bytes::from(options.to_string()));
+        let (path, body) = (target.path(), Bytes::from(options.to_string()));
         match self.call(&Call::send(Method::DELETE, &path, JSON, body, target.doing("delete"))).await {
             Ok(_) => Ok(()),
             Err(error) if error.is_not_found() => Ok(()),

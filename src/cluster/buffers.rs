@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::{Bytes, BytesMut};
 
 /// Buffers that are kept: as many as pages are under way at once.
-const MOST: usize = 12;
+const MOST: usize = 8;
 /// Below, allocating costs nothing.
 const SMALLEST: usize = 64 << 10;
 /// Above, it was an exception.
@@ -28,10 +28,16 @@ impl fmt::Debug for Buffers {
 impl Buffers {
     /// An empty buffer with room for `expected` bytes.
     pub fn take(&self, expected: usize) -> BytesMut {
-        let kept = if expected < SMALLEST { None } else { self.lock().pop() };
-        let mut buffer = kept.unwrap_or_default();
+        let mut buffer = self.fitting(expected).unwrap_or_default();
         buffer.reserve(expected);
         buffer
+    }
+
+    /// A kept buffer that has the room already: one that grew would be a new one, and the old one lost.
+    fn fitting(&self, expected: usize) -> Option<BytesMut> {
+        let mut kept = self.lock();
+        let at = kept.iter().position(|buffer| expected >= SMALLEST && buffer.capacity() >= expected)?;
+        Some(kept.swap_remove(at))
     }
 
     /// Keeps the memory of a body, unless somebody else still reads it.
@@ -39,8 +45,13 @@ impl Buffers {
         let Ok(mut buffer) = body.try_into_mut() else { return };
         buffer.clear();
         let mut kept = self.lock();
-        if kept.len() < MOST && (SMALLEST..=LARGEST).contains(&buffer.capacity()) {
+        if !(SMALLEST..=LARGEST).contains(&buffer.capacity()) {
+            return;
+        }
+        if kept.len() < MOST {
             kept.push(buffer);
+        } else if let Some(smaller) = kept.iter_mut().find(|kept| kept.capacity() < buffer.capacity()) {
+            *smaller = buffer;
         }
     }
 

@@ -18,8 +18,9 @@ use super::fence::{Fence, Fencing};
 use super::health::Health;
 use super::pace::Creates;
 use super::policy::Patience;
-use super::request::{Call, Doing};
+use super::request::{Call, Doing, GARBLED, GARBLED_PAUSE};
 use super::waiting::Waits;
+use crate::model::Category;
 use crate::telemetry::Metrics;
 
 /// A host that is there answers at once; one that is not is given up before a person is.
@@ -138,7 +139,12 @@ impl Cluster {
         let version: Version =
             self.read(&Call { patience: Patience::PROMPT, ..Call::get("/version", doing) }).await?;
         let doing = Doing { verb: "get", what: "namespaces", namespace: None, name: Some("kube-system") };
-        let namespace: Namespace = self.read(&Call::get("/api/v1/namespaces/kube-system", doing)).await?;
+        let namespace: Namespace = match self.read(&Call::get("/api/v1/namespaces/kube-system", doing)).await {
+            Err(error) if error.category() == Category::Forbidden => {
+                return Err(ClusterError::Unidentified { source: Box::new(error) });
+            }
+            read => read?,
+        };
         Ok(ClusterIdentity { uid: namespace.metadata.uid, version: version.git_version })
     }
 
@@ -147,9 +153,19 @@ impl Cluster {
         &self,
         call: &Call<'_>,
     ) -> Result<T, ClusterError> {
-        let body = self.call(call).await?;
-        serde_json::from_slice(&body)
-            .map_err(|error| ClusterError::Answer { doing: call.doing.to_string(), cause: error.to_string() })
+        let mut garbled = 0;
+        loop {
+            let error = match serde_json::from_slice(&self.call(call).await?) {
+                Ok(document) => return Ok(document),
+                Err(error) => error,
+            };
+            garbled += 1;
+            if garbled >= GARBLED {
+                let cause = error.to_string();
+                return Err(ClusterError::Answer { doing: call.doing.to_string(), cause });
+            }
+            tokio::time::sleep(GARBLED_PAUSE * garbled).await;
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::trouble::Trouble;
 use crate::model::Category;
 
 /// A failure between Ark and an API server.
@@ -72,6 +73,15 @@ pub enum ClusterError {
         doing: String,
         /// The cause, in the words of the operating system.
         cause: String,
+    },
+    /// Which cluster it is cannot be seen.
+    #[error(
+        "cannot tell which cluster this is: Ark knows clusters by the uid of the namespace kube-system, and may not get it; \
+         ask for a role with the verb get on the namespace kube-system"
+    )]
+    Unidentified {
+        /// What the API server says.
+        source: Box<ClusterError>,
     },
     /// The server's certificate is not signed by the authority that the kubeconfig names.
     #[error(
@@ -167,10 +177,8 @@ pub struct ApiFailure {
     pub causes: Vec<String>,
     /// An earlier try of the same call got no answer, or none that says that nothing was done: a conflict may be with oneself.
     pub retried: bool,
-    /// It names an object (or the namespace of one) rather than a kind.
-    pub(super) about_name: bool,
-    /// It came from something in front of the API server, which is away.
-    pub(super) elsewhere: bool,
+    /// What is behind it.
+    pub(super) trouble: Trouble,
     /// Where an expired list may go on, at another revision.
     pub(super) continue_token: Option<String>,
     /// What the server asks to wait before another try.
@@ -204,10 +212,9 @@ impl ApiFailure {
         }
     }
 
-    /// The server does not know the revision yet, or never will because its revisions are others'.
-    pub(super) fn is_ahead_of_server(&self) -> bool {
-        self.causes.iter().any(|cause| cause == "ResourceVersionTooLarge")
-            || self.message.contains("future revision")
+    /// A server's own clock, or that of something in front of it, ended the request.
+    fn is_timeout(&self) -> bool {
+        (matches!(self.code, 408 | 504) || self.reason == "Timeout") && self.trouble != Trouble::Ahead
     }
 }
 
@@ -227,7 +234,7 @@ impl ClusterError {
     pub fn category(&self) -> Category {
         match self {
             Self::Api(failure) => failure.category(),
-            Self::Credentials { .. } => Category::Forbidden,
+            Self::Credentials { .. } | Self::Unidentified { .. } => Category::Forbidden,
             Self::Unreachable { .. } | Self::Broken { .. } | Self::Untrusted { .. } => Category::Unavailable,
             Self::Timeout { .. } => Category::Timeout,
             Self::Oversized { .. } => Category::TooLarge,
@@ -289,26 +296,37 @@ impl ClusterError {
         self.api().is_some_and(|failure| failure.code == 409 && failure.reason != "AlreadyExists")
     }
 
+    /// A quota does not allow more.
+    pub fn is_over_quota(&self) -> bool {
+        self.api().is_some_and(|failure| failure.code == 403 && failure.message.contains("exceeded quota"))
+    }
+
     /// The namespace is being deleted and takes nothing new.
     pub fn is_namespace_terminating(&self) -> bool {
         self.api().is_some_and(|failure| failure.causes.iter().any(|cause| cause == "NamespaceTerminating"))
     }
 
-    /// What failed may well succeed minutes later, without anybody doing anything about it: a webhook that is not up yet, a kind
-    /// that one API server does not know yet, a quota that is being counted, a server with too much to do.
-    pub fn passes(&self) -> bool {
+    /// What is behind it.
+    pub(super) fn trouble(&self) -> Trouble {
         match self {
-            Self::Api(failure) => failure.passes(),
-            Self::Unreachable { .. } | Self::Broken { .. } | Self::Timeout { .. } => true,
-            _ => false,
+            Self::Api(failure) => failure.trouble,
+            Self::Unreachable { .. } | Self::Timeout { .. } => Trouble::Away,
+            Self::Broken { .. } => Trouble::Broken,
+            Self::Credentials { .. } => Trouble::Credentials,
+            _ => Trouble::Other,
         }
     }
 
-    /// A create was refused for a reason that may be nothing but the very object, which is there already: a port that it
+    /// What failed may well succeed minutes later, without anybody doing anything about it: a webhook that is not up yet, a kind
+    /// that one API server does not know yet, a quota that is being counted, a server with too much to do.
+    pub fn passes(&self) -> bool {
+        self.trouble().passes()
+    }
+
+    /// A create was refused, with a reason, for what may be nothing but the very object, which is there already: a port that it
     /// holds, a default that it is, a quota that it counts in, a rule that is younger than it. A look is worth it.
     pub fn may_be_there(&self) -> bool {
-        let refused = |failure: &ApiFailure| matches!(failure.code, 400 | 403 | 409 | 422 | 500);
-        self.api().is_some_and(|failure| refused(failure) && !failure.reason.is_empty())
+        self.api().is_some_and(|failure| failure.trouble.is_refusal() && !failure.reason.is_empty())
     }
 
     /// Nothing at all can be done with this cluster: no address, no connection, no trust or no credentials.
@@ -319,6 +337,7 @@ impl ClusterError {
                 | Self::Kubeconfig { .. }
                 | Self::UnknownContext { .. }
                 | Self::Prepare { .. }
+                | Self::Unidentified { .. }
                 | Self::Unreachable { .. }
                 | Self::Untrusted { .. }
                 | Self::Credentials { .. }

@@ -10,7 +10,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use url::form_urlencoded::Serializer;
 
-use super::request::{Call, Doing};
+use super::request::{Call, Doing, GARBLED, GARBLED_PAUSE};
+use super::trouble::Trouble;
 use super::{ApiFailure, Cluster, ClusterError, KindInfo, Page};
 
 /// Items asked for before their size is known.
@@ -131,6 +132,8 @@ pub struct Lister {
     empty_pages: u32,
     /// Of the page that is being asked for.
     shrinks: u32,
+    /// Answers in a row that were no page.
+    garbled: u32,
     /// A page was given up before.
     careful: bool,
     resumes: u32,
@@ -172,6 +175,7 @@ impl Cluster {
             tokens: HashSet::new(),
             empty_pages: 0,
             shrinks: 0,
+            garbled: 0,
             careful: false,
             resumes: 0,
             recut: false,
@@ -185,7 +189,10 @@ impl Lister {
     pub async fn next(&mut self) -> Result<Option<Page>, ClusterError> {
         while !matches!(self.position, Position::End) {
             match self.fetch().await {
-                Ok(body) => return self.accept(body).map(Some),
+                Ok(body) => match Page::read(body) {
+                    Ok((page, token)) => return self.accept(page, token).map(Some),
+                    Err(error) => self.ask_again(error).await?,
+                },
                 Err(error) => self.recover(error).await?,
             }
         }
@@ -233,14 +240,23 @@ impl Lister {
         Doing { verb: "list", what: &self.kind, namespace: self.namespace.as_deref(), name: None }
     }
 
-    /// Reads a page and moves on behind it.
-    fn accept(&mut self, body: Bytes) -> Result<Page, ClusterError> {
+    /// What came is no page: a proxy may have cut it short, or sent words of its own.
+    async fn ask_again(&mut self, error: serde_json::Error) -> Result<(), ClusterError> {
+        self.garbled += 1;
+        if self.garbled >= GARBLED {
+            return Err(ClusterError::Answer { doing: self.doing().to_string(), cause: error.to_string() });
+        }
+        tokio::time::sleep(GARBLED_PAUSE * self.garbled).await;
+        Ok(())
+    }
+
+    /// Takes a page and moves on behind it.
+    fn accept(&mut self, mut page: Page, token: Option<String>) -> Result<Page, ClusterError> {
         let doing = self.doing().to_string();
         let wrong = |error: serde_json::Error| ClusterError::Answer {
             doing: doing.clone(),
             cause: error.to_string(),
         };
-        let (mut page, token) = Page::read(body).map_err(wrong)?;
         page.recycle_into(&self.cluster.buffers);
         self.check_revision(&page.revision);
         self.expected = page.size();
@@ -249,6 +265,7 @@ impl Lister {
             self.limit = (PAGE_AIM / mean.max(1)).clamp(*LIMITS.start(), *LIMITS.end()).min(most);
         }
         self.shrinks = 0;
+        self.garbled = 0;
         let found = page.items.len();
         let last = found.checked_sub(1).map(|index| page.place(index)).transpose().map_err(wrong)?;
         if let (true, Some(seen)) = (self.skipping, &self.last) {
@@ -319,7 +336,7 @@ impl Lister {
         self.drift = Some(match failure.code {
             // A revision of this moment is gone already only where revisions are others'.
             400 | 410 | 422 | 501 => Drift::Unsupported { why: failure.message },
-            _ if failure.is_ahead_of_server() => Drift::Unsupported { why: failure.message },
+            _ if failure.trouble == Trouble::Ahead => Drift::Unsupported { why: failure.message },
             _ => return Err(failure.into()),
         });
         self.position = Position::Recent;

@@ -25,6 +25,7 @@ mod request;
 #[cfg(test)]
 pub(crate) mod script;
 mod tempo;
+mod trouble;
 mod wait;
 mod waiting;
 mod warnings;

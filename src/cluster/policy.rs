@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use http::Method;
 
-use super::{ApiFailure, ClusterError};
+use super::ClusterError;
+use super::trouble::Trouble;
 
 /// Before the second try; doubles with every further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -37,8 +38,8 @@ impl Patience {
     pub const PATIENT: Self = Self { tries: 24, total: Duration::from_secs(60), stays: true };
     /// For what may be down for good by itself: an API group behind a service.
     pub const BRIEF: Self = Self { tries: 6, total: Duration::from_secs(10), stays: true };
-    /// For the first call: a person who named the wrong cluster wants to know now.
-    pub const PROMPT: Self = Self { tries: 2, total: Duration::from_secs(3), stays: false };
+    /// For the first call: a person who named the wrong cluster wants to know soon.
+    pub const PROMPT: Self = Self { tries: 6, total: Duration::from_secs(5), stays: false };
 }
 
 /// Whose failure it is, as far as another try of the same call is concerned.
@@ -55,29 +56,17 @@ pub(super) enum Blame {
 }
 
 /// Whose failure it is.
-pub(super) fn blame(error: &ClusterError, method: &Method, patience: Patience) -> Blame {
-    match error {
-        ClusterError::Unreachable { .. } | ClusterError::Timeout { .. } => Blame::Away,
-        ClusterError::Credentials { .. } if patience.stays => Blame::Few(CREDENTIAL_TRIES),
-        ClusterError::Api(failure) => blame_answer(failure, method),
-        _ => Blame::Final,
-    }
-}
-
-fn blame_answer(failure: &ApiFailure, method: &Method) -> Blame {
-    if failure.is_ahead_of_server() {
-        return Blame::Few(REVISION_TRIES);
-    }
-    if failure.elsewhere {
-        return Blame::Away;
-    }
-    match failure.code {
-        408 | 429 | 502 | 503 | 504 => Blame::Moment,
-        500 if failure.retry_after.is_some() || failure.is_of_the_store() => Blame::Moment,
-        500 if *method == Method::GET => Blame::Few(FEW),
+pub(super) fn blame(trouble: Trouble, method: &Method, patience: Patience) -> Blame {
+    match trouble {
+        Trouble::Away => Blame::Away,
+        Trouble::Load | Trouble::Store => Blame::Moment,
+        Trouble::Credentials if patience.stays => Blame::Few(CREDENTIAL_TRIES),
+        Trouble::Ahead => Blame::Few(REVISION_TRIES),
+        // Whatever else is sent twice has the effect that it has once.
+        Trouble::Inside | Trouble::Webhook if *method != Method::POST => Blame::Few(FEW),
         // The quota plug-in lost a race, once more than it tries itself; nothing was created.
-        409 if *method == Method::POST && failure.reason == "Conflict" => Blame::Few(FEW),
-        404 if *method == Method::POST && failure.is_of_kind() => Blame::Few(KIND_TRIES),
+        Trouble::Race if *method == Method::POST => Blame::Few(FEW),
+        Trouble::Kind if *method == Method::POST => Blame::Few(KIND_TRIES),
         _ => Blame::Final,
     }
 }
@@ -90,7 +79,8 @@ pub(super) fn pause(error: &ClusterError, attempt: u32, share: f64) -> Duration 
     let longest = FIRST_PAUSE.saturating_mul(1 << attempt.min(16)).min(LONGEST_PAUSE);
     let own = longest.mul_f64(0.5 + share / 2.0);
     // What a proxy says in place of the server is no more than a guess.
-    let asked = error.api().filter(|failure| !failure.elsewhere).and_then(|failure| failure.retry_after);
+    let answered = error.api().filter(|failure| failure.trouble != Trouble::Away);
+    let asked = answered.and_then(|failure| failure.retry_after);
     asked.unwrap_or_default().max(own)
 }
 

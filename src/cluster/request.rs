@@ -17,11 +17,16 @@ use tokio::time::Instant;
 
 use super::failure::read_failure;
 use super::policy::{Blame, Patience, blame, pause, says_nothing_was_done};
+use super::trouble::Trouble;
 use super::warnings::read_warnings;
 use super::{Cluster, ClusterError};
 
 /// For one object: the API server itself gives up after 60 s, and webhooks after at most 30 s.
 const OBJECT_DEADLINE: Duration = Duration::from_secs(40);
+/// How often an answer is asked for that is not what it should be: a proxy cuts short, or says something of its own.
+pub(super) const GARBLED: u32 = 4;
+/// After the first of them; each further pause is longer by as much.
+pub(super) const GARBLED_PAUSE: Duration = Duration::from_millis(200);
 /// No object is larger than etcd's 1.5 MiB by much; discovery of hundreds of kinds is below 4 MiB.
 const OBJECT_MOST: usize = 64 << 20;
 
@@ -155,7 +160,7 @@ impl Cluster {
 
     /// After which pause the call is tried again; None when it is not.
     fn next_try(&self, call: &Call<'_>, error: &ClusterError, course: &mut Course) -> Option<Duration> {
-        let blame = blame(error, &call.method, call.patience);
+        let blame = blame(error.trouble(), &call.method, call.patience);
         let answers = self.shared.health.answers();
         let within = self.shared.health.within;
         let waits = course.patience.stays && blame == Blame::Away && answers == course.answers;
@@ -186,7 +191,7 @@ impl Cluster {
         let server = || self.server.to_string();
         match error {
             // Whatever stands in front of the server answers in its place.
-            ClusterError::Api(failure) if failure.elsewhere && for_all => {
+            ClusterError::Api(failure) if failure.trouble == Trouble::Away && for_all => {
                 let cause = format!("{} ({})", failure.message, failure.code);
                 ClusterError::Unreachable { server: server(), doing: failure.doing, cause }
             }
@@ -226,7 +231,7 @@ impl Cluster {
             Ok(_) => return,
             Err(error) => error,
         };
-        if blame(error, &call.method, call.patience) == Blame::Away {
+        if error.trouble() == Trouble::Away {
             self.shared.health.missed(error.in_short());
         } else if error.api().is_some_and(|failure| matches!(failure.code, 429 | 503)) {
             self.shared.creates.refused();
@@ -251,7 +256,7 @@ impl Cluster {
             return Ok(Success { body: bytes, warnings: read_warnings(&head.headers) });
         }
         let failure = read_failure(call.doing.to_string(), head.status, &head.headers, &bytes);
-        if !failure.elsewhere {
+        if failure.trouble != Trouble::Away {
             self.shared.health.answered();
         }
         if failure.code == 401 {

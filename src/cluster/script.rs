@@ -13,6 +13,7 @@ use crate::model::Kind;
 /// What was asked.
 #[derive(Clone, Debug)]
 pub struct Asked {
+    pub method: http::Method,
     /// Path and query.
     pub uri: String,
     pub content: String,
@@ -64,6 +65,7 @@ pub fn serve(mut server: impl FnMut(usize, &Asked) -> Answer + Send + 'static) -
                 head.headers.get(name).map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default()
             };
             let asked = Asked {
+                method: head.method.clone(),
                 uri: head.uri.to_string(),
                 content: header("content-type"),
                 accept: header("accept"),

@@ -1,9 +1,12 @@
-//! Which cluster-scoped items the taken ones need: volumes, classes, roles and their bindings, and what those need. Pure.
+//! Which items the taken ones need: volumes, classes, roles and their bindings, what those need, and, where labels select, the
+//! claims that workloads name. Pure.
 //!
 //! A backup asks when only a part of the cluster is taken, a restore when only a part of a backup comes back; both go by the
-//! same names: each taken item of a kind that [`refers`](super::refers) is shown to [`Needs::look`]; then, kind by kind in the
-//! order of [`LEADING`], the cluster-scoped items that [`Needs::asks`] for are shown to [`Needs::offer`]; [`Needs::close`] ends it.
+//! same names: each taken item of a kind that [`refers`](super::refers) is shown to [`Needs::look`]; then the claims to
+//! [`Needs::offer_claim`]; then, kind by kind in the order of [`LEADING`], the cluster-scoped items that [`Needs::asks`] for
+//! are shown to [`Needs::offer`]; [`Needs::close`] ends it.
 
+mod claims;
 mod pods;
 mod roles;
 mod shapes;
@@ -13,6 +16,7 @@ use std::collections::HashSet;
 
 use super::item::{ItemKey, Kind};
 use super::selection::LabelQuery;
+use claims::NamedClaims;
 use roles::Role;
 use shapes::{Binding, Reference};
 
@@ -82,7 +86,7 @@ impl ClusterScope {
     }
 }
 
-/// Cluster-scoped items that are needed, gathered body by body.
+/// Items that are needed, gathered body by body.
 #[derive(Clone, Debug, Default)]
 pub struct Needs {
     /// What was found so far.
@@ -93,6 +97,8 @@ pub struct Needs {
     roles: Vec<Role>,
     /// The service accounts that are taken: namespace and name.
     accounts: HashSet<(String, String)>,
+    /// Claims that workloads name; None where these are selected themselves or not wanted.
+    claims: Option<NamedClaims>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -103,12 +109,17 @@ struct Named {
 }
 
 impl Needs {
+    /// Claims are needed, too: a selection of labels takes workloads whose claims do not have the labels.
+    pub fn with_claims() -> Self {
+        Self { claims: Some(NamedClaims::default()), ..Self::default() }
+    }
+
     /// Looks at the body of an item that is taken, or needed. One of unknown shape names nothing.
     pub fn look(&mut self, kind: &Kind, body: &[u8]) {
         match kind.as_str() {
             ACCOUNTS => self.accounts.extend(shapes::place(body)),
             CLUSTER_ROLES => self.keep_role(None, body),
-            _ => shapes::look(kind, body, self),
+            _ => shapes::look(kind, body, &mut Look { needs: self, body }),
         }
     }
 
@@ -136,6 +147,25 @@ impl Needs {
             _ if self.needs(kind, name) => self.look(kind, body),
             _ => {}
         }
+    }
+
+    /// Looks at a claim: when an item names it, it is needed, and so is what it names.
+    pub fn offer_claim(&mut self, namespace: &str, name: &str, body: &[u8]) {
+        if self.names_claim(namespace, name) {
+            let kind = Kind::parse(CLAIMS);
+            self.look(&kind, body);
+            self.found.insert(ItemKey::namespaced(kind, namespace, name));
+        }
+    }
+
+    /// Whether an item that was looked at names the claim.
+    pub fn names_claim(&self, namespace: &str, name: &str) -> bool {
+        self.claims.as_ref().is_some_and(|claims| claims.has(namespace, name))
+    }
+
+    /// Whether an item that was looked at names any claim.
+    pub fn names_claims(&self) -> bool {
+        self.claims.as_ref().is_some_and(|claims| !claims.is_empty())
     }
 
     /// Whether a subject of a binding is a taken service account, in any of the forms that one can be named by. Groups of
@@ -170,7 +200,7 @@ impl Needs {
         }
     }
 
-    /// Whether the item is needed, as far as is known.
+    /// Whether the cluster-scoped item is needed, as far as is known.
     pub fn needs(&self, kind: &Kind, name: &str) -> bool {
         self.found.contains(&ItemKey::cluster(kind.clone(), name))
     }
@@ -178,6 +208,12 @@ impl Needs {
     /// Whether any item of the kind is needed, as far as is known.
     pub fn needs_any(&self, kind: &str) -> bool {
         self.found.iter().any(|key| key.kind.as_str() == kind)
+    }
+
+    fn need(&mut self, kind: &str, name: Option<String>) {
+        if let Some(name) = name.filter(|name| !name.is_empty()) {
+            self.found.insert(ItemKey::cluster(Kind::parse(kind), name));
+        }
     }
 
     /// A role's labels and selectors, until all roles are known. A nameless one is taken for itself and only gathers.
@@ -215,17 +251,50 @@ trait Sink {
     fn need(&mut self, kind: &str, name: Option<String>);
     /// An item is needed whose kind is named by group and Kind.
     fn need_named(&mut self, group: String, kind: String, name: String);
+    /// A claim in the item's namespace is needed.
+    fn need_claim(&mut self, name: Option<String>);
+    /// The claims that the item's template of this name has made are needed.
+    fn need_claims_of(&mut self, template: Option<String>);
 }
 
-impl Sink for Needs {
+/// One item while it is looked at.
+struct Look<'a> {
+    needs: &'a mut Needs,
+    body: &'a [u8],
+}
+
+impl Look<'_> {
+    /// Where names of claims go, and namespace and name of the item; None when they are not asked for.
+    fn claims(&mut self) -> Option<(&mut NamedClaims, String, String)> {
+        let claims = self.needs.claims.as_mut()?;
+        let (namespace, name) = shapes::place(self.body)?;
+        Some((claims, namespace, name))
+    }
+}
+
+impl Sink for Look<'_> {
     fn need(&mut self, kind: &str, name: Option<String>) {
-        if let Some(name) = name.filter(|name| !name.is_empty()) {
-            self.found.insert(ItemKey::cluster(Kind::parse(kind), name));
-        }
+        self.needs.need(kind, name);
     }
 
     fn need_named(&mut self, group: String, kind: String, name: String) {
-        self.named.insert(Named { group, kind, name });
+        self.needs.named.insert(Named { group, kind, name });
+    }
+
+    fn need_claim(&mut self, name: Option<String>) {
+        if let Some(name) = name
+            && let Some((claims, namespace, _)) = self.claims()
+        {
+            claims.add(namespace, name);
+        }
+    }
+
+    fn need_claims_of(&mut self, template: Option<String>) {
+        if let Some(template) = template
+            && let Some((claims, namespace, set)) = self.claims()
+        {
+            claims.add_template(namespace, &set, &template);
+        }
     }
 }
 

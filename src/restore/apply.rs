@@ -299,9 +299,9 @@ impl Work<'_> {
     /// Writes the status that the item had, where that is asked for; what goes wrong is a finding.
     pub async fn restore_status(&self, ready: &Ready<'_>) -> Option<Finding> {
         let status = ready.status.as_ref()?;
-        let (target, body) = (&ready.target, serde_json::json!({ "status": status }).to_string());
-        let written =
-            self.cluster.patch_status(ready.info, target.namespace.as_deref(), &target.name, body).await;
+        let (target, namespace) = (&ready.target, ready.target.namespace.as_deref());
+        let patch = Patch::Status(serde_json::json!({ "status": status }).to_string());
+        let written = self.cluster.patch(ready.info, namespace, &target.name, &patch).await;
         let error = written.err()?;
         let message = format!("it was restored, but not its status: {}", causes(&error));
         Some(ready.error(error.category(), message))

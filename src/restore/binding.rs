@@ -4,16 +4,20 @@
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt as _};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::account::Account;
 use super::error::RestoreError;
 use super::inventory::EntryId;
+use super::meet::Live;
 use super::prepare::Ready;
 use super::ready::unless_connection;
 use super::work::Work;
 use crate::cluster::{Bound, ClusterError, Patch};
-use crate::model::{CLAIMS, Category, Finding, VOLUMES, causes};
+use crate::model::{CLAIMS, Category, Finding, Kind, VOLUMES, causes};
+
+const CONTENTS: &str = "volumesnapshotcontents.snapshot.storage.k8s.io";
+const SNAPSHOTS: &str = "volumesnapshots.snapshot.storage.k8s.io";
 
 /// Claims are waited for while one of them is bound within this: the controller looks at each claim every 15 s at least.
 const QUIET: Duration = Duration::from_secs(60);
@@ -43,6 +47,79 @@ impl Work<'_> {
         Ok(())
     }
 
+    /// A claim that is there and has no volume gets the one that it names, where that comes back; a finding where it does not.
+    pub async fn bind_again(
+        &self,
+        ready: &Ready<'_>,
+        live: &Live,
+    ) -> Result<Option<Finding>, ClusterError> {
+        let (CLAIMS, Some(namespace)) = (ready.target.kind.as_str(), &ready.target.namespace) else {
+            return Ok(None);
+        };
+        match live.object["status"]["phase"].as_str() {
+            Some("Pending") => self.free_volume(ready, &live.uid).await,
+            Some("Lost") => {
+                let volume = live.object["spec"]["volumeName"].as_str().unwrap_or_default();
+                if !self.reserve(volume, (namespace, &ready.target.name), &live.uid).await? {
+                    let message = format!(
+                        "it has lost its volume `{volume}`, which is neither in the cluster nor restored; delete the claim and restore it again: it gets a new, empty one"
+                    );
+                    return Ok(Some(ready.warning(Category::Conflict, message)));
+                }
+                self.awaits(ready, namespace);
+            }
+            _ => {}
+        }
+        Ok(None)
+    }
+
+    /// A content that was kept for a snapshot which is no more serves no other: the snapshot controller goes by the uid, and no
+    /// snapshot can be restored from what a content says of where it came from.
+    pub async fn tell_of_content(
+        &self,
+        ready: &Ready<'_>,
+        live: &Live,
+    ) -> Result<Option<Finding>, ClusterError> {
+        let reference = &live.object["spec"]["volumeSnapshotRef"];
+        let text = |key: &str| reference[key].as_str().filter(|text| !text.is_empty());
+        let (CONTENTS, Some(uid), Some(namespace), Some(name)) =
+            (ready.target.kind.as_str(), text("uid"), text("namespace"), text("name"))
+        else {
+            return Ok(None);
+        };
+        let Some(info) = self.catalog.find(&Kind::parse(SNAPSHOTS)) else { return Ok(None) };
+        let body = self.cluster.get(info, Some(namespace), name).await?;
+        let snapshot: Value = body.and_then(|body| serde_json::from_slice(&body).ok()).unwrap_or_default();
+        Ok((snapshot["metadata"]["uid"] != uid).then(|| {
+            let message = format!(
+                "it is in the cluster and belongs to the snapshot {namespace}/{name} of before, which is gone, so that the restored one is never ready; delete this content, whose deletion policy Retain keeps the storage, and restore both again"
+            );
+            ready.warning(Category::Conflict, message)
+        }))
+    }
+
+    /// Keeps a volume that came back for the very claim that has lost it: one that is kept for the claim's name alone does
+    /// not count as that claim's. Returns whether the volume is there and that claim's.
+    async fn reserve(&self, volume: &str, claim: (&str, &str), uid: &str) -> Result<bool, ClusterError> {
+        let Some(info) = self.catalog.find(&Kind::parse(VOLUMES)) else { return Ok(false) };
+        let Some(body) = self.cluster.get(info, None, volume).await? else { return Ok(false) };
+        let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+        let reference = &body["spec"]["claimRef"];
+        if (reference["namespace"].as_str(), reference["name"].as_str()) != (Some(claim.0), Some(claim.1)) {
+            return Ok(false);
+        }
+        let patch = json!([
+            {"op": "test", "path": "/metadata/resourceVersion", "value": body["metadata"]["resourceVersion"]},
+            {"op": "add", "path": "/spec/claimRef/uid", "value": uid},
+        ]);
+        match self.cluster.patch(info, None, volume, &Patch::Json(patch.to_string())).await {
+            Ok(_) => Ok(true),
+            // Somebody was faster: whether the claim is bound then, is seen at the end.
+            Err(error) if error.is_conflict() || matches!(error.category(), Category::NotFound | Category::Invalid) => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
     /// A claim was created under a new uid: its volume, when it is still kept for the old one, is freed. What goes wrong shows
     /// when the claim does not become Bound.
     pub async fn free_volume(&self, ready: &Ready<'_>, uid: &str) {
@@ -55,17 +132,22 @@ impl Work<'_> {
         {
             tracing::debug!(%error, volume, "the volume was not freed");
         }
-        let (entry, namespace, name) = (ready.entry, namespace.clone(), ready.target.name.clone());
-        self.claimed.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(Claimed {
-            entry,
-            namespace,
-            name,
-        });
+        self.awaits(ready, namespace);
+    }
+
+    /// Notes a claim that is to be Bound when the restore ends, as when the backup was made.
+    fn awaits(&self, ready: &Ready<'_>, namespace: &str) {
+        let (entry, namespace, name) = (ready.entry, namespace.to_owned(), ready.target.name.clone());
+        if !self.volumes.bound.contains(&(namespace.clone(), name.clone())) {
+            return;
+        }
+        let claimed = Claimed { entry, namespace, name };
+        self.claimed.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(claimed);
     }
 
     /// Takes the old claim's uid off a volume, so that the volume is kept for the name alone; only while it is that uid.
     async fn free(&self, volume: &str, old: &str) -> Result<(), ClusterError> {
-        let Some(info) = self.catalog.find(&crate::model::Kind::parse(VOLUMES)) else { return Ok(()) };
+        let Some(info) = self.catalog.find(&Kind::parse(VOLUMES)) else { return Ok(()) };
         let patch = json!([
             {"op": "test", "path": "/spec/claimRef/uid", "value": old},
             {"op": "remove", "path": "/spec/claimRef/uid"},

@@ -3,11 +3,14 @@
 //! Both sides have been through the rewriting, so that what a server sets is gone from both. What controllers and defaults
 //! add by themselves is no difference.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
 use super::rewrite::{LAST_APPLIED, OwnerView, Rewritten};
 use crate::api::{BACKUP_NAME_LABEL, RESTORE_NAME_LABEL};
 use crate::model::Kind;
+use crate::model::traits::is_custom;
 
 /// Differing paths that are named; the first few tell enough.
 const NAMED: usize = 3;
@@ -47,11 +50,18 @@ impl Difference {
 }
 
 /// Compares an item as it would be made with the one that is there, which [`super::rewrite::Rewriter::plain`] has rewritten.
-pub fn compare(kind: &Kind, wanted: Intended<'_>, live: &Rewritten) -> Difference {
+/// `by_hand`: annotations of the latter that somebody set, as [`super::rewrite::annotations_by_hand`] tells.
+pub fn compare(
+    kind: &Kind,
+    wanted: Intended<'_>,
+    live: &Rewritten,
+    by_hand: &HashSet<String>,
+) -> Difference {
     let mut difference = Difference::default();
     let (Some(body), Some(there)) = (wanted.body.as_object(), live.body.as_object()) else {
         return difference;
     };
+    let controlled = is_controlled(there);
     for key in keys(body, there) {
         let (one, other) = (body.get(key), there.get(key));
         match key {
@@ -60,17 +70,17 @@ pub fn compare(kind: &Kind, wanted: Intended<'_>, live: &Rewritten) -> Differenc
             // The controller puts them together from the roles that it aggregates.
             "rules" if is_aggregated(kind, body) => {}
             "metadata" => {
-                compare_maps(one, other, &mut difference);
+                compare_maps(one, other, by_hand, &mut difference);
                 compare_owners(one, wanted.awaited, other, &mut difference);
                 compare_finalizers(one, other, &mut difference);
             }
-            _ => Walk { kind, difference: &mut difference }.value(key, one, other),
+            _ => Walk { kind, controlled, difference: &mut difference }.value(key, one, other),
         }
     }
     if let Some(status) = wanted.status {
         let there = live.status.as_ref().or_else(|| there.get("status"));
         let mut found = Difference::default();
-        Walk { kind, difference: &mut found }.value("status", Some(status), there);
+        Walk { kind, controlled, difference: &mut found }.value("status", Some(status), there);
         // Controllers go on writing; what they add takes nothing away.
         difference.changed.extend(found.changed);
     }
@@ -83,6 +93,12 @@ fn counts_on(kind: &Kind, wanted: Option<&Value>, live: Option<&Value>) -> bool 
     kind.as_str() == "controllerrevisions.apps" && number(live) >= number(wanted)
 }
 
+/// Whether a controller has the object.
+pub fn is_controlled(object: &Map<String, Value>) -> bool {
+    let owners = list(object.get("metadata"), "ownerReferences");
+    owners.iter().any(|owner| owner.get("controller").and_then(Value::as_bool) == Some(true))
+}
+
 /// Whether a ClusterRole gathers its rules from others.
 pub fn is_aggregated(kind: &Kind, role: &Map<String, Value>) -> bool {
     kind.as_str() == "clusterroles.rbac.authorization.k8s.io"
@@ -90,7 +106,12 @@ pub fn is_aggregated(kind: &Kind, role: &Map<String, Value>) -> bool {
 }
 
 /// Of the metadata labels and annotations are a person's; annotations are also where controllers keep notes.
-fn compare_maps(wanted: Option<&Value>, live: Option<&Value>, difference: &mut Difference) {
+fn compare_maps(
+    wanted: Option<&Value>,
+    live: Option<&Value>,
+    by_hand: &HashSet<String>,
+    difference: &mut Difference,
+) {
     let map = |side: Option<&Value>, key: &str| -> Map<String, Value> {
         side.and_then(|metadata| metadata.get(key)?.as_object().cloned()).unwrap_or_default()
     };
@@ -101,7 +122,7 @@ fn compare_maps(wanted: Option<&Value>, live: Option<&Value>, difference: &mut D
             match (wanted.get(key), live.get(key)) {
                 (Some(wanted), Some(live)) if wanted == live => {}
                 (Some(_), _) => difference.changed.push(path()),
-                (None, _) if field == "annotations" && is_a_programs(key) => {}
+                (None, _) if field == "annotations" && is_a_programs(key, by_hand) => {}
                 (None, _) => difference.extra.push(path()),
             }
         }
@@ -147,7 +168,7 @@ fn compare_finalizers(wanted: Option<&Value>, live: Option<&Value>, difference: 
 }
 
 /// Whether Kubernetes or a part of it sets the finalizer by itself.
-fn is_kubernetes_own(finalizer: &str) -> bool {
+pub fn is_kubernetes_own(finalizer: &str) -> bool {
     let domain = finalizer.split('/').next().unwrap_or_default();
     !finalizer.contains('/')
         || ["kubernetes.io", "k8s.io"]
@@ -159,9 +180,10 @@ fn list<'a>(metadata: Option<&'a Value>, field: &str) -> &'a [Value] {
     metadata.and_then(|metadata| metadata.get(field)?.as_array()).map(Vec::as_slice).unwrap_or_default()
 }
 
-/// Whether an annotation is a program's: programs put their domain before the name, so that a person's own keys are free.
-pub fn is_a_programs(annotation: &str) -> bool {
-    annotation.contains('/') || is_a_note(annotation)
+/// Whether an annotation is a program's: programs put their domain before the name, so that a person's own keys are free. What
+/// a person tells a program bears that program's domain as well, and is a person's by who set it.
+pub fn is_a_programs(annotation: &str, by_hand: &HashSet<String>) -> bool {
+    is_a_note(annotation) || (annotation.contains('/') && !by_hand.contains(annotation))
 }
 
 /// Ours, or a controller's, which change without anybody's doing.
@@ -180,6 +202,8 @@ pub fn is_a_note(key: &str) -> bool {
 
 struct Walk<'a> {
     kind: &'a Kind,
+    /// Whether a controller has the item.
+    controlled: bool,
     difference: &'a mut Difference,
 }
 
@@ -198,8 +222,8 @@ impl Walk<'_> {
                 }
             }
             (Some(wanted), Some(live)) if wanted == live => {}
-            (Some(wanted), None) if is_empty(wanted) => {}
-            (None, Some(live)) if is_empty(live) || self.is_allotted(path) => {}
+            (Some(wanted), None) if self.is_nothing(path, wanted) => {}
+            (None, Some(live)) if self.is_nothing(path, live) || self.is_allotted(path, live) => {}
             (None, Some(_)) => self.difference.extra.push(path.to_owned()),
             (Some(_), _) => self.difference.changed.push(path.to_owned()),
             (None, None) => {}
@@ -211,19 +235,33 @@ impl Walk<'_> {
         let field = path.rsplit('.').next().unwrap_or(path);
         let set = match self.kind.as_str() {
             "persistentvolumes" => matches!(path, "spec.claimRef.uid" | "spec.claimRef.resourceVersion"),
-            "serviceaccounts" => path == "secrets",
             "namespaces" => path == "spec.finalizers",
+            // Its Deployment scales it.
+            "replicasets.apps" => self.controlled && path == "spec.replicas",
             "pods" => matches!(path, "spec.nodeName" | "spec.tolerations" | "spec.priority"),
             _ => false,
         };
-        set || field == "caBundle"
+        set || (field == "caBundle" && !is_custom(self.kind))
     }
 
-    /// What the cluster allots to an item that does not ask for something else.
-    fn is_allotted(&self, path: &str) -> bool {
+    /// Whether a value says no more than its absence. Versions of Kubernetes differ in how they write what is empty, but an empty
+    /// selector takes everything and an absent one nothing; a custom resource comes back as its writer wrote it.
+    fn is_nothing(&self, path: &str, value: &Value) -> bool {
+        let means = is_custom(self.kind) || path.ends_with("elector");
+        match value {
+            Value::Null => true,
+            Value::Object(map) => map.is_empty() && !means,
+            Value::Array(list) => list.is_empty() && !means,
+            _ => false,
+        }
+    }
+
+    /// What the cluster allots to an item that does not ask for something else. A Service without an address asked for none.
+    fn is_allotted(&self, path: &str, live: &Value) -> bool {
         let field = path.rsplit('.').next().unwrap_or(path);
+        let headless = *live == "None" || live.get(0).is_some_and(|first| first == "None");
         match self.kind.as_str() {
-            "services" => matches!(
+            "services" => !headless && matches!(
                 field,
                 "clusterIP"
                     | "clusterIPs"
@@ -241,15 +279,6 @@ impl Walk<'_> {
     }
 }
 
-/// Nothing, however it is written.
-fn is_empty(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::Object(map) => map.is_empty(),
-        Value::Array(list) => list.is_empty(),
-        _ => false,
-    }
-}
 
 /// The keys of both, each once.
 fn keys<'a>(one: &'a Map<String, Value>, other: &'a Map<String, Value>) -> impl Iterator<Item = &'a str> {

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::compare::Difference;
+use super::compare::{Difference, is_kubernetes_own};
 use super::select::Standing;
 use crate::api::{BACKUP_NAME_LABEL, ExistingResourcePolicy as Policy, RESTORE_NAME_LABEL, label_value};
-use crate::model::traits::is_data;
+use crate::model::traits::{is_custom, is_data};
 use crate::model::{DEFINITIONS, ItemKey, Kind, NAMESPACES};
 
 mod update;
@@ -64,10 +64,16 @@ impl Facts {
         let finalizers = metadata.and_then(|metadata| metadata.get("finalizers")?.as_array());
         Self {
             fewer_versions: kind.as_str() == DEFINITIONS && has_fewer_versions(wanted, live),
-            finalized: !is_built_in(kind) && finalizers.is_some_and(|finalizers| !finalizers.is_empty()),
+            finalized: finalizers.is_some_and(|finalizers| is_guarded(kind, finalizers)),
             ..Self::default()
         }
     }
+}
+
+/// Whether somebody has a say in the deletion of an item. What Kubernetes adds to its own kinds goes by itself.
+fn is_guarded(kind: &Kind, finalizers: &[Value]) -> bool {
+    let own = |finalizer: &Value| finalizer.as_str().is_some_and(is_kubernetes_own);
+    finalizers.iter().any(|finalizer| is_custom(kind) || !own(finalizer))
 }
 
 fn has_fewer_versions(wanted: &Value, live: &Value) -> bool {
@@ -78,30 +84,6 @@ fn has_fewer_versions(wanted: &Value, live: &Value) -> bool {
     };
     let wanted = versions(wanted);
     versions(live).iter().any(|version| !wanted.contains(version))
-}
-
-/// Whether the kind is Kubernetes' own. Groups without a dot are; of the others, only these are.
-fn is_built_in(kind: &Kind) -> bool {
-    const GROUPS: [&str; 17] = [
-        "admissionregistration.k8s.io",
-        "apiextensions.k8s.io",
-        "apiregistration.k8s.io",
-        "authentication.k8s.io",
-        "authorization.k8s.io",
-        "certificates.k8s.io",
-        "coordination.k8s.io",
-        "discovery.k8s.io",
-        "events.k8s.io",
-        "flowcontrol.apiserver.k8s.io",
-        "internal.apiserver.k8s.io",
-        "networking.k8s.io",
-        "node.k8s.io",
-        "rbac.authorization.k8s.io",
-        "resource.k8s.io",
-        "scheduling.k8s.io",
-        "storage.k8s.io",
-    ];
-    !kind.group().contains('.') || GROUPS.contains(&kind.group())
 }
 
 /// What a restore that goes on after an interruption has made before, told by the labels that it puts on everything.
@@ -117,6 +99,11 @@ impl Earlier {
         Self { restore: label_value(restore), backup: label_value(backup) }
     }
 
+    /// Whether some restore of the backup made what has these labels.
+    pub fn made_any(&self, labels: &BTreeMap<String, String>) -> bool {
+        labels.get(BACKUP_NAME_LABEL) == Some(&self.backup)
+    }
+
     /// Whether what has these labels is of that.
     pub fn made(&self, labels: &BTreeMap<String, String>) -> bool {
         labels.get(RESTORE_NAME_LABEL) == Some(&self.restore)
@@ -124,7 +111,7 @@ impl Earlier {
     }
 }
 
-/// Decides. `standing`: whether the item is selected itself; one that only is needed may be as it likes.
+/// Decides. `standing`: whether the item is selected itself; one that only comes along may be as it likes.
 pub fn decide(
     item: &ItemKey,
     standing: Standing,
@@ -133,7 +120,7 @@ pub fn decide(
     facts: Facts,
 ) -> Verdict {
     let kind = item.kind.as_str();
-    if difference.is_none() || standing == Standing::IfNeeded {
+    if difference.is_none() || standing != Standing::Selected {
         return Verdict::Unchanged;
     }
     if facts.mapped {
@@ -164,7 +151,7 @@ pub fn decide(
 
 /// With a namespace goes all that is in it, with a definition all its resources, with an account the tokens that pods use.
 fn holds_others(item: &ItemKey) -> bool {
-    [NAMESPACES, DEFINITIONS].contains(&item.kind.as_str()) || is_default_account(item)
+    [NAMESPACES, DEFINITIONS, "serviceaccounts"].contains(&item.kind.as_str())
 }
 
 /// The verdict about what an earlier attempt of this restore made: it is restored, whatever has become of it since. Only an
@@ -203,7 +190,7 @@ impl Verdict {
         let why = match reason {
             Reason::Policy => "; existingResourcePolicy Update or Recreate changes it",
             Reason::Data => {
-                ", because deleting it may delete its data; existingResourcePolicy Update changes it in place"
+                ", because deleting it may delete its data, or somebody's finalizer guards it; existingResourcePolicy Update changes it in place"
             }
             Reason::Mapped => {
                 ", because it belongs to no namespace, and what the namespace mapping makes of it would take it from those who use it now; change it by hand"
@@ -217,11 +204,11 @@ impl Verdict {
     }
 }
 
-/// What a person should know of an item that was updated and still differs.
-pub fn still_differs(difference: &Difference) -> Option<String> {
+/// What a person should know of an item that was changed and still differs; `changed` says how, in words.
+pub fn still_differs(changed: &str, difference: &Difference) -> Option<String> {
     (!difference.is_none()).then(|| {
         format!(
-            "it was updated and still differs from the backup in {}: somebody in the cluster sets that, or it cannot be changed in place",
+            "it was {changed} and still differs from the backup in {}: somebody in the cluster sets that, or it cannot be changed in place",
             difference.describe()
         )
     })

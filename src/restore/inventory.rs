@@ -62,18 +62,29 @@ impl Inventory {
         Self { kinds, kind_ids, ..Self::default() }
     }
 
-    /// Keeps an item when the selection reaches it.
+    /// Keeps an item when the selection reaches it. `own`: what was selected for the backup; the rest of it came along.
     ///
     /// # Errors
     /// When its path names no item, or its kind is one too many: why.
-    pub fn add(&mut self, item: &IndexItem, selection: &Selection<'_>) -> Result<(), String> {
+    pub fn add(
+        &mut self,
+        item: &IndexItem,
+        selection: &Selection<'_>,
+        own: Option<&Selection<'_>>,
+    ) -> Result<(), String> {
         let key = item.key().map_err(|error| error.to_string())?;
         let kind = self.kind_id(&key)?;
         let namespace = key.namespace.as_deref().map(|name| self.namespace_id(name));
         if key.kind.as_str() == NAMESPACES {
             self.namespace_id(&key.name); // an empty one is known, too
         }
-        if let Some(standing) = selection.judge(&self.kinds[usize::from(kind)], &key, &item.labels) {
+        let judge = |by: &Selection<'_>| by.judge(&self.kinds[usize::from(kind)], &key, &item.labels);
+        let along = || own.is_some_and(|own| judge(own) != Some(Standing::Selected));
+        let standing = judge(selection).map(|standing| match standing {
+            Standing::Selected if along() => Standing::Along,
+            standing => standing,
+        });
+        if let Some(standing) = standing {
             self.entries.push(Entry {
                 kind,
                 namespace,
@@ -169,6 +180,7 @@ impl Inventory {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::CompiledSelection;
     use crate::model::Kind;
 
     #[test]
@@ -187,11 +199,32 @@ mod tests {
         let mut inventory = Inventory::new((0..MAX_KINDS - 1).map(kind).collect());
         let mut add = |number: usize| {
             let path = format!("resources/k{number}.example.com/namespaces/a/b.json");
-            inventory.add(&IndexItem { path, ..blank() }, &selection)
+            inventory.add(&IndexItem { path, ..blank() }, &selection, None)
         };
         add(MAX_KINDS - 1).unwrap();
         add(7).unwrap();
         assert!(add(MAX_KINDS).unwrap_err().contains("more than 65535 kinds"));
+    }
+
+    #[test]
+    fn what_came_along_into_the_backup_comes_and_is_not_meant_itself() {
+        let compiled = |filter: serde_json::Value| {
+            serde_json::from_value::<crate::api::Filter>(filter).unwrap().compile().unwrap()
+        };
+        let (all, shop) = (
+            compiled(serde_json::json!({})),
+            compiled(serde_json::json!({"includedNamespaces": ["shop"]})),
+        );
+        let standing = |path: &str, wanted: &CompiledSelection| {
+            let mut inventory = Inventory::default();
+            let (wanted, own) = (Selection::new(wanted), Selection::new(&shop));
+            inventory.add(&IndexItem { path: path.to_owned(), ..blank() }, &wanted, Some(&own)).unwrap();
+            inventory.entries.first().map(|entry| entry.standing)
+        };
+        let role = "resources/clusterroles.rbac.authorization.k8s.io/cluster/reader.json";
+        assert_eq!(standing(role, &all), Some(Standing::Along));
+        assert_eq!(standing(role, &shop), Some(Standing::IfNeeded));
+        assert_eq!(standing("resources/secrets/namespaces/shop/a.json", &all), Some(Standing::Selected));
     }
 
     fn blank() -> IndexItem {

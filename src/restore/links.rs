@@ -15,6 +15,7 @@ use super::account::Account;
 use super::error::RestoreError;
 use super::inventory::EntryId;
 use super::owners::{Fate, OldUid};
+use super::rewrite::OwnerView;
 use super::work::Work;
 use crate::api::ExistingResourcePolicy;
 use crate::cluster::{ClusterError, Patch};
@@ -89,6 +90,39 @@ impl Links {
     }
 }
 
+/// Whether a reference is to the same object as another, made anew.
+fn is_successor(one: &Value, other: &Value) -> bool {
+    let (Some(one), Some(other)) = (OwnerView::read(one), OwnerView::read(other)) else { return false };
+    one.is_same_object(&other) && one.uid != other.uid
+}
+
+/// An item that was there when this restore met it, and is no more, has gone with its former owner.
+fn vanished(met: bool, item: &ItemKey) -> Written {
+    if !met {
+        return Written::Nothing;
+    }
+    let message = "it was in the cluster when this restore came to it, and has gone since, probably with an owner that was deleted before; run the restore again";
+    Written::Told(Finding::error(Category::NotFound, message).on_item(item.clone()))
+}
+
+/// What became of one link.
+struct Tied {
+    findings: Vec<Finding>,
+    /// An item that was there already was changed.
+    changed: bool,
+}
+
+/// What became of references that were to be written.
+#[derive(PartialEq)]
+enum Written {
+    /// They are there.
+    Done,
+    /// There was nothing to write, or nowhere.
+    Nothing,
+    /// They are not, and why.
+    Told(Finding),
+}
+
 impl Work<'_> {
     /// Gives references to the items whose owners have all come by now; with `last`, to all items, as far as owners are there.
     pub async fn link(&self, last: bool, account: &mut Account<'_>) -> Result<(), RestoreError> {
@@ -104,8 +138,10 @@ impl Work<'_> {
         }
         let tied = stream::iter(ready).map(|link| self.tie(link)).buffer_unordered(self.parallel);
         let mut tied = std::pin::pin!(tied);
-        while let Some(findings) = tied.next().await {
-            for finding in findings? {
+        while let Some(tied) = tied.next().await {
+            let Tied { findings, changed } = tied?;
+            account.updated += u64::from(changed);
+            for finding in findings {
                 account.find(finding);
             }
         }
@@ -116,14 +152,20 @@ impl Work<'_> {
     }
 
     /// Gives one item the references that it lacks.
-    async fn tie(&self, link: Link) -> Result<Vec<Finding>, RestoreError> {
+    async fn tie(&self, link: Link) -> Result<Tied, RestoreError> {
         let item = self.source.inventory.key(self.source.inventory.entry(link.entry));
         match self.references(&link, &item).await {
             Ok((wanted, mut findings)) => {
-                if !wanted.is_empty() {
-                    findings.extend(self.write_references(&link, &wanted, &item).await?);
+                let written = match wanted.is_empty() {
+                    true => Written::Nothing,
+                    false => self.write_references(&link, &wanted, &item).await?,
+                };
+                // An item that was made now counts as created.
+                let changed = link.met && written == Written::Done;
+                if let Written::Told(finding) = written {
+                    findings.push(finding);
                 }
-                Ok(findings)
+                Ok(Tied { findings, changed })
             }
             Err(source) if source.is_about_the_connection() => {
                 Err(RestoreError::Cluster { doing: "looking for owners", source })
@@ -131,7 +173,7 @@ impl Work<'_> {
             Err(error) => {
                 let message =
                     format!("it was restored, but its owner could not be looked for: {}", causes(&error));
-                Ok(vec![Finding::error(error.category(), message).on_item(item)])
+                Ok(Tied { findings: vec![Finding::error(error.category(), message).on_item(item)], changed: false })
             }
         }
     }
@@ -200,24 +242,29 @@ impl Work<'_> {
         link: &Link,
         wanted: &[Value],
         item: &ItemKey,
-    ) -> Result<Option<Finding>, RestoreError> {
+    ) -> Result<Written, RestoreError> {
         let Link { target, uid, met, .. } = link;
-        let Some(info) = self.kinds.info(self.source.inventory.entry(link.entry)) else { return Ok(None) };
+        let Some(info) = self.kinds.info(self.source.inventory.entry(link.entry)) else {
+            return Ok(Written::Nothing);
+        };
         let (mut references, mut version) = (link.references.clone(), link.version.clone());
         for tried in 1..=TRIES {
             let merged = merge(&references, wanted);
             if merged == references {
-                return Ok(None);
+                return Ok(Written::Nothing);
             }
-            if *met && self.policy == ExistingResourcePolicy::None {
+            // What belongs to an owner that is no more is about to be deleted, unless the new owner has it.
+            let doomed = references.iter().any(|one| wanted.iter().any(|other| is_successor(other, one)));
+            if *met && !doomed && self.policy == ExistingResourcePolicy::None {
                 let message = "it is in the cluster already without the owner that it has in the backup, and was left as it is; existingResourcePolicy Update changes it";
-                return Ok(Some(Finding::warning(Category::Conflict, message).on_item(item.clone())));
+                let finding = Finding::warning(Category::Conflict, message);
+                return Ok(Written::Told(finding.on_item(item.clone())));
             }
             let metadata = json!({"uid": uid, "resourceVersion": version, "ownerReferences": merged});
             let patch = Patch::Merge(json!({ "metadata": metadata }).to_string());
             let namespace = target.namespace.as_deref();
             let error = match self.cluster.patch(info, namespace, &target.name, &patch).await {
-                Ok(_) => return Ok(None),
+                Ok(_) => return Ok(Written::Done),
                 Err(error) => error,
             };
             if error.is_about_the_connection() {
@@ -231,17 +278,18 @@ impl Work<'_> {
             match seen {
                 Ok(Some(body)) => match now(&body, uid) {
                     Some(seen) => (references, version) = seen,
-                    None => return Ok(None), // another item of that name, which is not ours
+                    None => return Ok(Written::Nothing), // another item of that name, which is not ours
                 },
-                Ok(None) => return Ok(None),
-                Err(error) if error.is_not_found() => return Ok(None),
+                Ok(None) => return Ok(vanished(*met, item)),
+                Err(error) if error.is_not_found() => return Ok(vanished(*met, item)),
                 Err(error) => {
                     let message = format!("it was restored, but without its owner: {}", causes(&error));
-                    return Ok(Some(Finding::error(error.category(), message).on_item(item.clone())));
+                    let finding = Finding::error(error.category(), message);
+                    return Ok(Written::Told(finding.on_item(item.clone())));
                 }
             }
         }
-        Ok(None)
+        Ok(Written::Nothing)
     }
 
     /// Items that own each other are restored as they were, which a person should know: nothing ever collects them.

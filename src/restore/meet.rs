@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::time::{Instant, sleep};
 
 use super::apply::Met;
 use super::compare::{Difference, Intended, compare};
@@ -13,15 +14,19 @@ use super::existing::{
 use super::links::Link;
 use super::outcome::Action;
 use super::prepare::Ready;
-use super::rewrite::{Owner, OwnerView};
+use super::rewrite::{Owner, OwnerView, annotations_by_hand, are_ours};
 use super::select::Standing;
 use super::work::Work;
 use crate::cluster::{Bound, ClusterError, Propagation};
 use crate::model::traits::adopts;
-use crate::model::{Category, NAMESPACES, SkipReason, causes};
+use crate::model::{Category, Finding, NAMESPACES, SkipReason, causes};
 
 /// How long an item that is being deleted may take: a pod's grace period and some.
 const GONE_WITHIN: Duration = Duration::from_secs(120);
+
+/// How long a quota may count an item that is gone: its controller recounts after each deletion.
+const QUOTA_WITHIN: Duration = Duration::from_secs(30);
+const QUOTA_PAUSE: Duration = Duration::from_millis(500);
 
 /// An item of the cluster, as it compares.
 pub struct Live {
@@ -47,7 +52,7 @@ impl Work<'_> {
         self.owners.arrived(self.source.inventory.entry(ready.entry).uid, &live.uid);
         let verdict = self.judge(ready, live);
         let differs = || Some(format!("differs in {}", live.difference.describe()));
-        let met = match verdict {
+        let mut met = match verdict {
             // What follows a create may not have followed.
             Verdict::Restored => {
                 if ready.target.kind.as_str() == NAMESPACES {
@@ -57,7 +62,10 @@ impl Work<'_> {
                 let findings = self.made(ready, &live.uid, &live.version, Some(live)).await;
                 return Ok(Met::Done(Action::Create, Some(why.to_owned()), findings.into_iter().collect()));
             }
-            Verdict::Unchanged => Met::Done(Action::Skip(SkipReason::Unchanged), None, Vec::new()),
+            Verdict::Unchanged => {
+                let findings = self.finish(ready, live).await;
+                Met::Done(Action::Skip(SkipReason::Unchanged), None, findings.into_iter().collect())
+            }
             Verdict::Leave(_) => {
                 let warnings =
                     verdict.warning(&live.difference).map(|text| ready.warning(Category::Conflict, text));
@@ -67,15 +75,24 @@ impl Work<'_> {
             Verdict::Recreate => return self.recreate(ready, live).await,
         };
         self.meet_owners(ready, live);
-        if live.object["status"]["phase"] == "Pending" {
-            self.free_volume(ready, &live.uid).await;
+        if let Met::Done(.., findings) = &mut met {
+            findings.extend(self.bind_again(ready, live).await?);
+            findings.extend(self.tell_of_content(ready, live).await?);
         }
         Ok(met)
     }
 
+    /// Gives field owners back where a restore of this backup made the item and did not come to that.
+    async fn finish(&self, ready: &Ready<'_>, live: &Live) -> Option<Finding> {
+        if !self.earlier.made_any(&labels(&live.object)) || !are_ours(&live.object) {
+            return None;
+        }
+        self.give_fields_back(ready, &live.uid, &live.version).await.1
+    }
+
     /// Puts down that the item was there, for owners that have not come by now.
     fn meet_owners(&self, ready: &Ready<'_>, live: &Live) {
-        if self.source.inventory.entry(ready.entry).standing == Standing::IfNeeded {
+        if self.source.inventory.entry(ready.entry).standing != Standing::Selected {
             return;
         }
         let link = Link {
@@ -107,22 +124,29 @@ impl Work<'_> {
         let now = self.look(ready).await?;
         if let Some(now) = &now {
             self.meet_owners(ready, now);
-            let differs = still_differs(&now.difference).filter(|_| now.uid == live.uid);
+            let differs = still_differs("updated", &now.difference).filter(|_| now.uid == live.uid);
             findings.extend(differs.map(|text| ready.warning(Category::Conflict, text)));
         }
         Ok(Met::Done(Action::Update, Some(format!("differed in {}", live.difference.describe())), findings))
     }
 
-    /// Deletes the item and creates it. What a workload owned stays, and the new one takes it up by its selector: with a
-    /// Deployment would go its pods, with a StatefulSet perhaps its claims.
+    /// Deletes the item and creates it. What the item owned stays and belongs to the new one afterwards, by a selector or by a
+    /// reference: with a Deployment would go its pods, with a custom resource what this restore has found equal. Only a Job's
+    /// pods go with the Job, whose successor makes its own.
     async fn recreate(&self, ready: &Ready<'_>, live: &Live) -> Result<Met, ClusterError> {
         let (target, namespace) = (&ready.target, ready.target.namespace.as_deref());
         let differed = Some(format!("differed in {}", live.difference.describe()));
-        let propagation = if adopts(&target.kind) { Propagation::Orphan } else { Propagation::Background };
+        let is_job = target.kind.as_str() == "jobs.batch";
+        let propagation = if is_job { Propagation::Background } else { Propagation::Orphan };
         self.cluster.delete(ready.info, namespace, &target.name, Some(&live.uid), propagation).await?;
         self.wait_gone(ready, live).await?;
-        match self.create(ready, &mut None).await {
-            Ok(findings) => Ok(Met::Done(Action::Recreate, differed, findings)),
+        match self.create_within_quota(ready).await {
+            Ok(mut findings) => {
+                let now = self.look(ready).await?;
+                let differs = now.and_then(|now| still_differs("made anew", &now.difference));
+                findings.extend(differs.map(|text| ready.warning(Category::Conflict, text)));
+                Ok(Met::Done(Action::Recreate, differed, findings))
+            }
             // Tried again later, it is not there and is created.
             Err(error) if error.passes() => Err(error),
             // A controller was faster.
@@ -133,6 +157,17 @@ impl Work<'_> {
                     causes(&error)
                 );
                 Ok(Met::Done(Action::Fail, differed, vec![ready.error(error.category(), message)]))
+            }
+        }
+    }
+
+    /// Creates what was deleted a moment ago: a quota counts the deleted item for a while.
+    async fn create_within_quota(&self, ready: &Ready<'_>) -> Result<Vec<Finding>, ClusterError> {
+        let until = Instant::now() + QUOTA_WITHIN;
+        loop {
+            match self.create(ready, &mut None).await {
+                Err(error) if error.is_over_quota() && Instant::now() < until => sleep(QUOTA_PAUSE).await,
+                done => return done,
             }
         }
     }
@@ -166,11 +201,12 @@ impl Work<'_> {
     fn compare(&self, ready: &Ready<'_>, wanted: &Value, live: Value) -> Difference {
         let target = &ready.target;
         let keep = |owner: &OwnerView<'_>| Owner::New(owner.uid.to_owned());
+        let by_hand = annotations_by_hand(&live);
         match self.plain.rewrite(&target.kind, target, live, ready.shape(&keep)) {
             Ok(live) => {
                 let intended =
                     Intended { body: wanted, awaited: &ready.awaited, status: ready.status.as_ref() };
-                compare(&target.kind, intended, &live)
+                compare(&target.kind, intended, &live, &by_hand)
             }
             Err(error) => Difference { changed: vec![causes(&error)], extra: Vec::new() },
         }

@@ -185,3 +185,6 @@ async fn keep(attempt: Option<&Attempt>) -> BucketError {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -58,7 +58,7 @@ impl Plan {
     }
 }
 
-/// Makes the plan. `needed`: cluster-scoped items that the selected ones name; `map`: from a namespace of the backup to the
+/// Makes the plan. `needed`: items that the selected ones name; `map`: from a namespace of the backup to the
 /// one in the cluster.
 pub fn plan<'a>(
     inventory: &'a Inventory,
@@ -83,7 +83,7 @@ pub fn plan<'a>(
             Coming::Yes => {
                 let class = PriorityClass::of(kind);
                 let soft = matches!(class, PriorityClass::Services | PriorityClass::Workloads);
-                let new = || Step { soft, last: class == PriorityClass::Last, ..Step::default() };
+                let new = || Step { soft, last: class >= PriorityClass::Limits, ..Step::default() };
                 let step = steps.entry(class).or_insert_with(new);
                 step.entries.push(id);
                 if kind.as_str() == CLAIMS {
@@ -108,12 +108,16 @@ pub fn plan<'a>(
     plan
 }
 
-/// Selected items whose bodies may name others: all but those left out.
-pub fn taken<'a>(inventory: &'a Inventory, said: &'a Said) -> impl Iterator<Item = (EntryId, &'a Entry)> {
+/// Items that stand so and whose bodies may name others: all but those left out.
+pub fn not_left_out<'a>(
+    inventory: &'a Inventory,
+    said: &'a Said,
+    stands: impl Fn(Standing) -> bool + 'a,
+) -> impl Iterator<Item = (EntryId, &'a Entry)> {
     let controllers = Controllers::of(inventory, said);
     inventory.entries.iter().zip(0..).filter_map(move |(entry, id)| {
-        let taken = entry.standing == Standing::Selected && skip(inventory, entry, &controllers).is_none();
-        taken.then_some((id, entry))
+        let stands = stands(entry.standing) && skip(inventory, entry, &controllers).is_none();
+        stands.then_some((id, entry))
     })
 }
 
@@ -127,8 +131,8 @@ enum Coming {
 /// What becomes of each entry; definitions follow from the kinds of the rest.
 fn coming(inventory: &Inventory, needed: &HashSet<ItemKey>, controllers: &Controllers<'_>) -> Vec<Coming> {
     let decide = |entry: &Entry| match skip(inventory, entry, controllers) {
-        None if entry.standing == Standing::Selected || needed.contains(&inventory.key(entry)) => Coming::Yes,
-        Some(reason) if entry.standing == Standing::Selected => Coming::Skipped(reason),
+        None if entry.standing.comes() || needed.contains(&inventory.key(entry)) => Coming::Yes,
+        Some(reason) if entry.standing.comes() => Coming::Skipped(reason),
         _ => Coming::No,
     };
     let mut comes: Vec<Coming> = inventory.entries.iter().map(decide).collect();
@@ -183,7 +187,7 @@ struct Controllers<'a> {
 
 impl<'a> Controllers<'a> {
     fn of(inventory: &'a Inventory, said: &'a Said) -> Self {
-        let selected = || inventory.entries.iter().filter(|entry| entry.standing == Standing::Selected);
+        let selected = || inventory.entries.iter().filter(|entry| entry.standing.comes());
         let kinds = selected().filter_map(|entry| Some((entry.uid?, inventory.kind(entry)))).collect();
         let mut newest: HashMap<(OldUid, u16), u64> = HashMap::new();
         for entry in selected() {

@@ -1,16 +1,26 @@
-//! Which items of the index are meant: by namespace, kind and label; and what of the cluster may come along. Pure.
+//! Which items of the index are meant: by namespace, kind and label; and what may come along. Pure.
 
 use crate::api::CompiledSelection;
 use crate::archive::IndexedKind;
-use crate::model::{Category, ClusterScope, Finding, ItemKey, LabelSet, NAMESPACES, term_means};
+use crate::model::{CLAIMS, Category, ClusterScope, Finding, ItemKey, LabelSet, NAMESPACES, term_means};
 
 /// How an item stands to the restore.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// It is meant itself.
     Selected,
-    /// It comes when an item that is meant needs it: a namespace what is in it, a definition its resources, and so on.
+    /// It came along into the backup, of which nothing less is restored: it comes where it is missing, and is not changed.
+    Along,
+    /// It comes when an item that is meant needs it: a namespace what is in it, a definition its resources, a claim the
+    /// workload that names it, and so on.
     IfNeeded,
+}
+
+impl Standing {
+    /// Whether it comes whether or not another item needs it.
+    pub fn comes(self) -> bool {
+        matches!(self, Self::Selected | Self::Along)
+    }
 }
 
 /// The selection, beside an index.
@@ -30,10 +40,12 @@ impl<'a> Selection<'a> {
     /// How an item stands to the restore; None when the selection does not reach it.
     pub fn judge(&self, info: &IndexedKind, key: &ItemKey, labels: &LabelSet) -> Option<Standing> {
         let CompiledSelection { namespaces, kinds, labels: query, .. } = self.terms;
-        let takes = kinds.takes(&info.kind, info.aliases()) && query.matches(labels);
+        let of_kind = kinds.takes(&info.kind, info.aliases());
+        let takes = of_kind && query.matches(labels);
         let standing = |taken: bool| if taken { Standing::Selected } else { Standing::IfNeeded };
         if let Some(namespace) = &key.namespace {
-            return (namespaces.takes(namespace) && takes).then_some(Standing::Selected);
+            let reached = takes || (of_kind && info.kind.as_str() == CLAIMS);
+            return (namespaces.takes(namespace) && reached).then(|| standing(takes));
         }
         if info.kind.as_str() == NAMESPACES {
             return namespaces.takes(&key.name).then(|| standing(takes));
@@ -116,6 +128,12 @@ mod tests {
         let (all, one) = (json("{}"), json(r#"{"includedNamespaces":["a*"]}"#));
         let kinds = json(r#"{"includedResources":["secrets"]}"#);
         let label = json(r#"{"labelSelector":{"matchLabels":{"app":"db"}}}"#);
+        let labelled = json(r#"{"labelSelector":{"matchLabels":{"app":"web"}}}"#);
+        let label_and =
+            |more: &str| json(&format!(r#"{{"labelSelector":{{"matchLabels":{{"app":"db"}}}},{more}}}"#));
+        let label_and_kinds = label_and(r#""includedResources":["pods"]"#);
+        let label_without = label_and(r#""excludedResources":["persistentvolumeclaims"]"#);
+        let label_elsewhere = label_and(r#""excludedNamespaces":["a"]"#);
         let none = json(r#"{"includeClusterResources":false}"#);
         let without = json(r#"{"includedNamespaces":["a"],"excludedResources":["storageclasses"]}"#);
         let class = "storageclasses.storage.k8s.io";
@@ -131,6 +149,13 @@ mod tests {
             (&kinds, NAMESPACES, None, "a", Some(IfNeeded)),
             (&kinds, DEFINITIONS, None, "x", Some(IfNeeded)),
             (&label, "secrets", Some("a"), "x", None),
+            // A labelled workload may name a claim that is not labelled.
+            (&label, CLAIMS, Some("a"), "x", Some(IfNeeded)),
+            (&labelled, CLAIMS, Some("a"), "x", Some(Selected)),
+            (&label_and_kinds, CLAIMS, Some("a"), "x", None),
+            (&label_without, CLAIMS, Some("a"), "x", None),
+            (&label_elsewhere, CLAIMS, Some("a"), "x", None),
+            (&kinds, CLAIMS, Some("a"), "x", None),
             (&none, class, None, "x", None),
             (&none, NAMESPACES, None, "a", Some(Selected)),
             (&without, class, None, "x", None),

@@ -12,7 +12,7 @@ use super::RestoreRequest;
 use super::error::RestoreError;
 use super::inventory::{EntryId, Inventory};
 use super::select::Selection;
-use crate::api::{InvalidSpec, RestoreSpec};
+use crate::api::{BackupPhase, InvalidSpec, RestoreSpec};
 use crate::archive::{ArchiveError, Frame, IndexFrame, IndexLine, Place};
 use crate::bucket::{Bucket, BucketError, FrameReader, StoredBackup};
 use crate::model::{BackupName, Category, Finding, causes};
@@ -72,6 +72,18 @@ impl Source {
         Ok(Self { name, inventory, passed_over, stored, tarball })
     }
 
+    /// What a person should know of the backup itself: what is missing in it, no restore brings back.
+    pub fn shortcomings(&self) -> Option<Finding> {
+        let status = self.stored.document().status.as_ref()?;
+        (status.phase == Some(BackupPhase::PartiallyFailed)).then(|| {
+            let message = format!(
+                "the backup itself is PartiallyFailed, with {} errors: what they name is not in it; `ark backup describe {} --details` shows them",
+                status.errors, self.name
+            );
+            Finding::warning(Category::Other, message)
+        })
+    }
+
     /// The bodies of entries, in the order of the tarball. `wanted` must be in that order.
     ///
     /// A body that is damaged is a finding inside; an error means that no more can be had.
@@ -107,7 +119,7 @@ impl Source {
     pub fn damaged(&self, id: EntryId, why: &str) -> Finding {
         let entry = self.inventory.entry(id);
         let message = format!(
-            "it cannot be read from {} (frame {}, byte {} of it) and was not restored: {why}; look at the backup with `ark bucket verify`",
+            "it cannot be read from {} (frame {}, byte {} of it) and was not restored: {why}; look at the backup with `ark backup verify`",
             self.tarball, entry.frame, entry.offset
         );
         Finding::error(Category::Corrupt, message).on_item(self.inventory.key(entry))
@@ -152,6 +164,9 @@ impl Bodies<'_> {
 }
 
 async fn read_index(stored: &StoredBackup, selection: &Selection<'_>) -> Result<Inventory, RestoreError> {
+    // Who selected what when the backup was made; without a word of it, everything.
+    let own = stored.document().spec.selection().ok();
+    let own = own.as_ref().map(Selection::new);
     let mut lines = stored.index().await?;
     let mut inventory = Inventory::default();
     while let Some(line) = lines.try_next().await? {
@@ -160,7 +175,7 @@ async fn read_index(stored: &StoredBackup, selection: &Selection<'_>) -> Result<
                 inventory = Inventory::new(header.kinds);
                 inventory.cluster = header.cluster;
             }
-            IndexLine::Item(item) => inventory.add(&item, selection).map_err(|why| {
+            IndexLine::Item(item) => inventory.add(&item, selection, own.as_ref()).map_err(|why| {
                 let place = Place::Entry { frame: item.frame, offset: item.offset };
                 stored.damaged(stored.keys().index(), None, ArchiveError::Invalid { place, why })
             })?,

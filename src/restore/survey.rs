@@ -1,7 +1,7 @@
 //! The first look, before the plan is made: what the selected items need, which few of them say of themselves what the index
 //! does not, and which volumes come back. Reads the bucket and the cluster, and changes neither.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use futures::TryStreamExt as _;
 use serde_json::Value;
@@ -9,11 +9,11 @@ use serde_json::Value;
 use super::error::RestoreError;
 use super::inventory::{Entry, EntryId};
 use super::owners::OldUid;
-use super::plan::{Plan, Said, taken};
+use super::plan::{Plan, Said, not_left_out};
 use super::rewrite::{DataSource, Rewriter, data_source, never_restored};
 use super::select::{Selection, Standing};
 use super::source::Source;
-use super::volumes::{LiveVolume, Volumes, decide};
+use super::volumes::{Claim, LiveVolume, Volumes, decide};
 use crate::cluster::{Catalog, Cluster, KindInfo, ListQuery};
 use crate::model::{CLAIMS, ClusterScope, ItemKey, Kind, LEADING, Needs, Offer, VOLUMES, refers};
 
@@ -54,16 +54,21 @@ pub async fn look_for_needs(
     said: &Said,
 ) -> Result<HashSet<ItemKey>, RestoreError> {
     let inventory = &source.inventory;
-    let mut needs = Needs::default();
-    let optional = inventory.entries.iter().any(|entry| entry.standing == Standing::IfNeeded);
-    if selection.cluster == ClusterScope::None || !optional {
-        return Ok(needs.found);
+    let optional = || inventory.entries.iter().filter(|entry| entry.standing == Standing::IfNeeded);
+    let claims = optional().any(|entry| inventory.kind(entry).as_str() == CLAIMS);
+    if !claims && (selection.cluster == ClusterScope::None || optional().next().is_none()) {
+        return Ok(HashSet::new());
     }
+    let mut needs = if claims { Needs::with_claims() } else { Needs::default() };
     let refers = |(_, entry): &(EntryId, &Entry)| refers(inventory.kind(entry));
-    let referring: Vec<EntryId> = taken(inventory, said).filter(refers).map(|(id, _)| id).collect();
-    let mut bodies = source.bodies(&referring)?;
+    let referring = not_left_out(inventory, said, Standing::comes).filter(refers);
+    let mut bodies = source.bodies(&referring.map(|(id, _)| id).collect::<Vec<_>>())?;
     while let Some((id, body)) = bodies.try_next().await? {
         needs.look(inventory.kind(inventory.entry(id)), &body.unwrap_or_default());
+    }
+    drop(bodies);
+    if needs.names_claims() {
+        look_for_claims(source, said, &mut needs).await?;
     }
     for kind in LEADING {
         let asked = needs.asks(kind);
@@ -84,11 +89,70 @@ pub async fn look_for_needs(
     Ok(needs.found)
 }
 
+/// Which claims the selected items name although no label selects them, and what those need.
+async fn look_for_claims(source: &Source, said: &Said, needs: &mut Needs) -> Result<(), RestoreError> {
+    let inventory = &source.inventory;
+    let named = |(_, entry): &(EntryId, &Entry)| {
+        inventory.kind(entry).as_str() == CLAIMS
+            && inventory.namespace(entry).is_some_and(|home| needs.names_claim(home, &entry.name))
+    };
+    let named = not_left_out(inventory, said, |standing| !standing.comes()).filter(named);
+    let mut bodies = source.bodies(&named.map(|(id, _)| id).collect::<Vec<_>>())?;
+    while let Some((id, body)) = bodies.try_next().await? {
+        let entry = inventory.entry(id);
+        let home = inventory.namespace(entry).unwrap_or_default();
+        needs.offer_claim(home, &entry.name, &body.unwrap_or_default());
+    }
+    Ok(())
+}
+
 fn of_kind<'s>(source: &'s Source, kind: &'static str) -> impl Iterator<Item = (EntryId, &'s Entry)> + 's {
     let inventory = &source.inventory;
     (inventory.entries.iter().zip(0..))
         .filter(move |(entry, _)| inventory.kind(entry).as_str() == kind)
         .map(|(entry, id)| (id, entry))
+}
+
+/// What the planned claims say.
+#[derive(Debug, Default)]
+pub struct Claims {
+    /// The claims that name a volume, by their names in the cluster, with that volume.
+    volumes: BTreeMap<Claim, String>,
+    /// Those of them that had it.
+    bound: BTreeSet<Claim>,
+    /// What they were filled from.
+    sources: HashSet<DataSource>,
+}
+
+/// Reads the planned claims.
+pub async fn look_at_claims(
+    source: &Source,
+    plan: &Plan,
+    rewriter: &Rewriter,
+) -> Result<Claims, RestoreError> {
+    let inventory = &source.inventory;
+    let planned: Vec<EntryId> = planned(source, plan, CLAIMS).collect();
+    let mut claims = Claims::default();
+    let mut bodies = source.bodies(&planned)?;
+    while let Some((id, body)) = bodies.try_next().await? {
+        let entry = inventory.entry(id);
+        let body: Value = body.ok().and_then(|body| serde_json::from_slice(&body).ok()).unwrap_or_default();
+        claims.sources.extend(data_source(&body));
+        let namespace = inventory.namespace(entry).unwrap_or_default();
+        if let Some(volume) = body["spec"]["volumeName"].as_str().filter(|name| !name.is_empty()) {
+            let claim = (rewriter.namespace(namespace).to_owned(), entry.name.to_string());
+            if body["status"]["phase"] != "Pending" {
+                claims.bound.insert(claim.clone());
+            }
+            claims.volumes.insert(claim, volume.to_owned());
+        }
+    }
+    Ok(claims)
+}
+
+fn planned<'s>(source: &'s Source, plan: &'s Plan, kind: &'static str) -> impl Iterator<Item = EntryId> + 's {
+    let inventory = &source.inventory;
+    plan.entries().filter(move |id| inventory.kind(inventory.entry(*id)).as_str() == kind)
 }
 
 /// Which volumes come back: reads those of the plan and asks the cluster for its own.
@@ -97,22 +161,13 @@ pub async fn look_at_volumes(
     catalog: &Catalog,
     source: &Source,
     plan: &Plan,
+    claims: &Claims,
     restore_pvs: Option<bool>,
     rewriter: &Rewriter,
 ) -> Result<Volumes, RestoreError> {
     let inventory = &source.inventory;
-    let (mut wanted, mut claims) = (Vec::new(), HashSet::new());
-    for id in plan.entries() {
-        let entry = inventory.entry(id);
-        match (inventory.kind(entry).as_str(), inventory.namespace(entry)) {
-            (VOLUMES, _) => wanted.push(id),
-            (CLAIMS, Some(namespace)) => {
-                claims.insert((rewriter.namespace(namespace).to_owned(), entry.name.to_string()));
-            }
-            _ => {}
-        }
-    }
-    if wanted.is_empty() && claims.is_empty() {
+    let wanted: Vec<EntryId> = planned(source, plan, VOLUMES).collect();
+    if wanted.is_empty() && claims.volumes.is_empty() {
         return Ok(Volumes::default());
     }
     let mut stored = Vec::new();
@@ -126,7 +181,8 @@ pub async fn look_at_volumes(
         None => BTreeMap::new(),
     };
     let map = |namespace: &str| rewriter.namespace(namespace).to_owned();
-    Ok(decide(&stored, &live, &claims, restore_pvs, map))
+    let decided = decide(&stored, &live, &claims.volumes, restore_pvs, map);
+    Ok(Volumes { bound: claims.bound.clone(), ..decided })
 }
 
 async fn live_volumes(
@@ -149,23 +205,16 @@ pub async fn look_for_sources(
     catalog: &Catalog,
     source: &Source,
     plan: &Plan,
+    claims: &Claims,
     rewriter: &Rewriter,
 ) -> Result<HashSet<DataSource>, RestoreError> {
     let inventory = &source.inventory;
-    let claims = plan.entries().filter(|id| inventory.kind(inventory.entry(*id)).as_str() == CLAIMS);
-    let claims: Vec<EntryId> = claims.collect();
-    let mut sources = HashSet::new();
-    let mut bodies = source.bodies(&claims)?;
-    while let Some((_, body)) = bodies.try_next().await? {
-        let body: Value = body.ok().and_then(|body| serde_json::from_slice(&body).ok()).unwrap_or_default();
-        sources.extend(data_source(&body));
-    }
-    let planned: HashSet<ItemKey> = match sources.is_empty() {
+    let planned: HashSet<ItemKey> = match claims.sources.is_empty() {
         true => HashSet::new(),
         false => plan.entries().map(|id| inventory.key(inventory.entry(id))).collect(),
     };
     let mut there = HashSet::new();
-    for wanted in sources {
+    for wanted in &claims.sources {
         let kind = (inventory.kinds.iter())
             .find(|info| info.name == wanted.kind && info.kind.group() == wanted.group)
             .map(|info| info.kind.clone());
@@ -182,7 +231,7 @@ pub async fn look_for_sources(
         };
         let doing = "looking for what the claims were filled from";
         if restored || there_already().await.map_err(RestoreError::cluster(doing))? {
-            there.insert(wanted);
+            there.insert(wanted.clone());
         }
     }
     Ok(there)

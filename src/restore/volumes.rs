@@ -4,10 +4,10 @@
 //! Retain, or because `restorePVs` insists. One that is in the cluster and another claim's is left alone, and the
 //! restored claim gets a new volume: two claims on one disk would ruin both.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::rewrite::volume_comes_back;
 
@@ -27,6 +27,33 @@ pub struct LiveVolume {
     pub retained: bool,
     /// Whether it is being deleted.
     pub deleting: bool,
+    /// Where its data are.
+    pub storage: Storage,
+}
+
+/// Where the data of a volume are: what its `spec` says beside how it is used. Of a CSI volume driver and handle say it all.
+pub type Storage = Map<String, Value>;
+
+/// What `spec` of a volume says of how it is used.
+const USE: [&str; 9] = [
+    "accessModes",
+    "capacity",
+    "claimRef",
+    "mountOptions",
+    "nodeAffinity",
+    "persistentVolumeReclaimPolicy",
+    "storageClassName",
+    "volumeAttributesClassName",
+    "volumeMode",
+];
+
+fn storage(spec: Option<&Value>) -> Storage {
+    let mut storage = spec.and_then(Value::as_object).cloned().unwrap_or_default();
+    storage.retain(|field, _| !USE.contains(&field.as_str()));
+    if let Some(Value::Object(csi)) = storage.get_mut("csi") {
+        csi.retain(|field, _| ["driver", "volumeHandle"].contains(&field.as_str()));
+    }
+    storage
 }
 
 /// What becomes of the volumes.
@@ -43,6 +70,10 @@ pub struct Volumes {
     pub held: BTreeMap<String, String>,
     /// Those of them whose claims are gone already, so that they can be freed at once.
     pub released: BTreeMap<String, String>,
+    /// Claims that had their volume when the backup was made, by their names in the cluster; others need not get one.
+    pub bound: BTreeSet<Claim>,
+    /// Volumes of the cluster whose data are elsewhere than those of the backup's volume of that name.
+    pub elsewhere: BTreeSet<String>,
 }
 
 impl Volumes {
@@ -53,19 +84,23 @@ impl Volumes {
 }
 
 /// Decides. `stored`: name and body of each planned volume; `live`: the cluster's volumes; `claims`: the claims that will be
-/// restored, by their names in the cluster; `map`: from a namespace of the backup to the cluster's.
+/// restored, by their names in the cluster, with the volumes that they name; `map`: from a namespace of the backup to the
+/// cluster's.
 pub fn decide<'a>(
     stored: &'a [(String, Value)],
     live: &BTreeMap<String, LiveVolume>,
-    claims: &HashSet<Claim>,
+    claims: &BTreeMap<Claim, String>,
     restore_pvs: Option<bool>,
     map: impl Fn(&'a str) -> String,
 ) -> Volumes {
     let mut volumes = Volumes::default();
-    for (name, there) in live {
-        let ours = there.claim.as_ref().is_some_and(|claim| claims.contains(claim));
+    let wanted = live.iter().filter(|_| restore_pvs != Some(false));
+    for (name, there) in wanted {
+        // An older volume that a claim of that name had once stays as it is: its data are not those of the backup.
+        let ours = there.claim.as_ref().is_some_and(|claim| claims.get(claim) == Some(name));
         let kept = there.retained || restore_pvs == Some(true) || there.phase == "Bound";
-        if there.deleting || !(there.phase == "Available" || (ours && kept)) {
+        let free = there.phase == "Available" && there.claim.is_none();
+        if there.deleting || !(free || (ours && (kept || there.phase == "Available"))) {
             continue;
         }
         volumes.returning.insert(name.clone());
@@ -83,10 +118,10 @@ pub fn decide<'a>(
                 _ => "its reclaim policy is Delete, so that its storage went with its claim",
             };
             volumes.left_out.insert(name.clone(), why.to_owned());
-            if !live.contains_key(name) {
-                volumes.returning.remove(name);
-            }
             continue;
+        }
+        if live.get(name).is_some_and(|there| there.storage != storage(body.get("spec"))) {
+            volumes.elsewhere.insert(name.clone());
         }
         match live.get(name).and_then(|there| there.claim.as_ref()) {
             Some(other) if claim_of(body, &map).as_ref() != Some(other) => {
@@ -112,13 +147,15 @@ fn claim_of<'a>(volume: &'a Value, map: &impl Fn(&'a str) -> String) -> Option<C
 impl LiveVolume {
     /// Reads a volume of the cluster; its name and what is known of it.
     pub fn read(body: &[u8]) -> Option<(String, Self)> {
-        let Live { metadata, spec, status } = serde_json::from_slice(body).ok()?;
+        let Live { metadata, spec: all, status } = serde_json::from_slice(body).ok()?;
+        let storage = storage(Some(&all));
+        let spec = Spec::deserialize(all).ok()?;
         let retained = spec.persistent_volume_reclaim_policy == "Retain";
         let reference = spec.claim_ref.unwrap_or_default();
         let claim = (!reference.name.is_empty()).then_some((reference.namespace, reference.name));
         let holder = Some(reference.uid).filter(|uid| claim.is_some() && !uid.is_empty());
         let deleting = metadata.deletion_timestamp.is_some();
-        Some((metadata.name, Self { claim, holder, phase: status.phase, retained, deleting }))
+        Some((metadata.name, Self { claim, holder, phase: status.phase, retained, deleting, storage }))
     }
 }
 
@@ -126,7 +163,7 @@ impl LiveVolume {
 struct Live {
     metadata: Named,
     #[serde(default)]
-    spec: Spec,
+    spec: Value,
     #[serde(default)]
     status: Status,
 }
@@ -181,8 +218,12 @@ mod tests {
             holder: namespace.map(|_| "old".to_owned()),
             phase: phase.to_owned(),
             retained: policy == "Retain",
-            deleting: false,
+            ..LiveVolume::default()
         }
+    }
+
+    fn claims(namespace: &str, volume: &str) -> BTreeMap<Claim, String> {
+        BTreeMap::from([(claim(namespace), volume.to_owned())])
     }
 
     fn decided(
@@ -191,7 +232,7 @@ mod tests {
         restore_pvs: Option<bool>,
     ) -> (Vec<String>, Vec<String>) {
         let there = live.iter().map(|(name, there)| ((*name).to_owned(), there.clone())).collect();
-        let claims = HashSet::from([claim("stage")]);
+        let claims = claims("stage", "kept");
         let map = |name: &str| if name == "prod" { "stage".to_owned() } else { name.to_owned() };
         let Volumes { returning, left_out, .. } = decide(stored, &there, &claims, restore_pvs, map);
         (returning.into_iter().collect(), left_out.into_keys().collect())
@@ -220,9 +261,8 @@ mod tests {
     fn a_volume_that_is_kept_for_a_claim_of_before_is_freed_for_the_one_that_comes_back() {
         let told = |volume: LiveVolume| {
             let there = BTreeMap::from([("kept".to_owned(), volume)]);
-            let claims = HashSet::from([claim("stage")]);
             let Volumes { returning, held, released, .. } =
-                decide(&[], &there, &claims, None, |name| name.to_owned());
+                decide(&[], &there, &claims("stage", "kept"), None, |name| name.to_owned());
             (returning.len(), held.len(), released.len())
         };
         assert_eq!(told(live(Some("stage"), "Released", "Retain")), (1, 1, 1));
@@ -235,6 +275,33 @@ mod tests {
     }
 
     #[test]
+    fn only_the_volume_that_the_claim_names_is_freed_for_it() {
+        let there = BTreeMap::from([("older".to_owned(), live(Some("stage"), "Released", "Retain"))]);
+        let name = |name: &str| name.to_owned();
+        assert_eq!(decide(&[], &there, &claims("stage", "newer"), None, name), Volumes::default());
+        // Nor is any where the volumes are not wanted.
+        assert_eq!(decide(&[], &there, &claims("stage", "older"), Some(false), name), Volumes::default());
+    }
+
+    #[test]
+    fn a_volume_of_the_name_that_has_other_storage_is_told() {
+        let stored = |path: &str| {
+            let (name, mut body) = volume("kept", "Retain");
+            body["spec"]["csi"] = json!({"driver": "d", "volumeHandle": path, "volumeAttributes": {"a": "b"}});
+            [(name, body)]
+        };
+        let there = |handle: &str| {
+            let body = json!({"metadata": {"name": "kept"}, "status": {"phase": "Available"},
+                "spec": {"capacity": {"storage": "9Gi"}, "csi": {"driver": "d", "volumeHandle": handle}}});
+            BTreeMap::from([LiveVolume::read(body.to_string().as_bytes()).unwrap()])
+        };
+        let elsewhere = |handle: &str| {
+            decide(&stored("one"), &there(handle), &claims("prod", "kept"), None, str::to_owned).elsewhere.len()
+        };
+        assert_eq!((elsewhere("one"), elsewhere("two")), (0, 1));
+    }
+
+    #[test]
     fn a_volume_of_the_cluster_says_whose_it_is() {
         let body = json!({"metadata": {"name": "v"}, "status": {"phase": "Bound"},
             "spec": {"persistentVolumeReclaimPolicy": "Retain", "claimRef": {"namespace": "a", "name": "b", "uid": "u"}}});
@@ -243,7 +310,7 @@ mod tests {
             holder: Some("u".to_owned()),
             phase: "Bound".to_owned(),
             retained: true,
-            deleting: false,
+            ..LiveVolume::default()
         };
         assert_eq!(LiveVolume::read(body.to_string().as_bytes()), Some(("v".to_owned(), there)));
         assert_eq!(LiveVolume::read(b"{}"), None);

@@ -147,6 +147,9 @@ impl<'a> Work<'a> {
         for finding in source.passed_over.drain(..) {
             account.find(finding);
         }
+        if let Some(finding) = source.shortcomings() {
+            account.find(finding);
+        }
         account.backup = Some(source.name.to_string());
         let options = options(request, &source, modifiers);
         let map = Rewriter::new(options.clone());
@@ -155,20 +158,27 @@ impl<'a> Work<'a> {
         let needs = survey::look_for_needs(&source, &selection, &said).await?;
         let plan = plan(&source.inventory, &needs, &said, |namespace| map.namespace(namespace));
         check_mapping(spec, &source, &plan)?;
+        if plan.entries().next().is_none() && plan.skipped.is_empty() {
+            let message = "nothing in the backup is selected; `ark backup contents` shows what there is";
+            account.find(Finding::warning(Category::Unmatched, message.to_owned()));
+        }
         account.stage("asking the cluster what it serves");
         let catalog =
             cluster.catalog().await.map_err(RestoreError::cluster("asking the cluster what it serves"))?;
+        let claims = survey::look_at_claims(&source, &plan, &map).await?;
+        let wanted = spec.restore_pvs;
         let volumes =
-            survey::look_at_volumes(cluster, &catalog, &source, &plan, spec.restore_pvs, &map).await?;
-        let sources = survey::look_for_sources(cluster, &catalog, &source, &plan, &map).await?;
-        let returning_volumes = volumes.returning.clone();
+            survey::look_at_volumes(cluster, &catalog, &source, &plan, &claims, wanted, &map).await?;
+        let sources = survey::look_for_sources(cluster, &catalog, &source, &plan, &claims, &map).await?;
+        let (returning_volumes, volumes_elsewhere) = (volumes.returning.clone(), volumes.elsewhere.clone());
+        let options = RewriteOptions { returning_volumes, volumes_elsewhere, sources, ..options };
         let planned = plan.entries().filter_map(|id| source.inventory.entry(id).uid);
         let parallel = if request.parallel == 0 { MOST_PARALLEL } else { request.parallel };
         Ok(Self {
             cluster,
             kinds: Kinds::resolve(&source.inventory, &catalog, &HashMap::new()),
             owners: Owners::awaiting(planned),
-            rewriter: Rewriter::new(RewriteOptions { returning_volumes, sources, ..options }),
+            rewriter: Rewriter::new(options),
             plain: Rewriter::plain(),
             volumes,
             policy: spec.existing_resource_policy.unwrap_or_default(),
@@ -195,7 +205,8 @@ impl<'a> Work<'a> {
         self.catalog = catalog;
     }
 
-    /// A warning for each planned kind that the cluster serves only at another version than the backup has.
+    /// A warning for each planned kind that the cluster serves otherwise than the backup has it: only at another version, or
+    /// with a status of which a create takes nothing.
     pub fn conversions(&self) -> Vec<Finding> {
         let planned = self.plan.entries().map(|id| self.source.inventory.entry(id).kind);
         let planned: std::collections::BTreeSet<u16> = planned.collect();
@@ -213,6 +224,13 @@ impl<'a> Work<'a> {
                     )
                     .on_kind(stored.kind.clone()),
                 ),
+                Served::Yes { info, .. } if stored.status_is_data && info.status && !self.restores_status(id) => {
+                    let message = format!(
+                        "their status is a plain field in the backup and a subresource in the cluster, so that it is not restored; --status-include-resources {} writes it",
+                        stored.kind
+                    );
+                    Some(Finding::warning(Category::Other, message).on_kind(stored.kind.clone()))
+                }
                 _ => None,
             }
         };

@@ -1,5 +1,5 @@
-//! A scripted API server on the loopback device: three kinds, a few objects, and answers that a test may forbid. It is
-//! enough of a cluster to make a backup of.
+//! A scripted API server on the loopback device: three kinds, pods and claims once a test puts some there, a few objects, and
+//! answers that a test may forbid. It is enough of a cluster to make a backup of.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
@@ -155,7 +155,7 @@ fn answer(target: &str, content: &Content) -> (u16, Value) {
         "/version" => return (200, json!({"gitVersion": "v1.35.4"})),
         "/api" => return (200, json!({"kind": "APIVersions", "versions": ["v1"]})),
         "/apis" => return (200, json!({"kind": "APIGroupList", "groups": []})),
-        "/api/v1" => return (200, resources()),
+        "/api/v1" => return (200, resources(content)),
         _ => {}
     }
     let parts: Vec<&str> = path.trim_start_matches("/api/v1/").split('/').collect();
@@ -167,7 +167,7 @@ fn answer(target: &str, content: &Content) -> (u16, Value) {
     }
 }
 
-fn resources() -> Value {
+fn resources(content: &Content) -> Value {
     let resource = |name: &str, kind: &str, short: &str, namespaced: bool| {
         json!({
             "name": name, "singularName": kind.to_lowercase(), "kind": kind, "namespaced": namespaced,
@@ -175,11 +175,19 @@ fn resources() -> Value {
             "verbs": ["create", "delete", "get", "list", "patch", "update", "watch"],
         })
     };
-    json!({"kind": "APIResourceList", "groupVersion": "v1", "resources": [
+    let mut resources = vec![
         resource("namespaces", "Namespace", "ns", false),
         resource("configmaps", "ConfigMap", "cm", true),
         resource("secrets", "Secret", "sec", true),
-    ]})
+    ];
+    for (name, kind, short) in
+        [("persistentvolumeclaims", "PersistentVolumeClaim", "pvc"), ("pods", "Pod", "po")]
+    {
+        if content.objects.contains_key(name) {
+            resources.push(resource(name, kind, short, true));
+        }
+    }
+    json!({"kind": "APIResourceList", "groupVersion": "v1", "resources": resources})
 }
 
 fn get(content: &Content, plural: &str, name: &str) -> (u16, Value) {

@@ -129,3 +129,49 @@ fn an_item_that_a_server_lists_twice_is_in_the_backup_once() {
         fixture.run(&["backup", "verify", name]).expect_code(0);
     }
 }
+
+#[test]
+fn a_labelled_pod_brings_the_claim_that_it_names_into_a_backup_and_out_of_one() {
+    let fixture = Fixture::new();
+    let volumes = serde_json::json!([{"name": "a", "persistentVolumeClaim": {"claimName": "data"}}]);
+    fixture.cluster.put("pods", Some("shop"), "web", serde_json::json!({"spec": {"volumes": volumes}}));
+    for name in ["data", "other"] {
+        fixture.cluster.put("persistentvolumeclaims", Some("shop"), name, serde_json::json!({"spec": {}}));
+    }
+    fixture.run(&["backup", "run", "part", "-l", "app=web"]).expect_code(0);
+    says!(fixture.command(&["backup", "contents", "part", "-o", "name"]), @r"
+        exit 0
+        --- stdout
+        namespaces shop
+        persistentvolumeclaims shop/data
+        pods shop/web
+        --- stderr
+    ");
+    fixture.run(&["backup", "run", "whole"]).expect_code(0);
+    says!(fixture.command(&["restore", "run", "--from-backup", "whole", "-l", "app=web", "--dry-run"]), @r"
+        exit 0
+        --- stdout
+        skip (there already and equal) namespaces shop
+        create persistentvolumeclaims shop/data
+        create pods shop/web
+        --- stderr
+        a restore of backup whole would do this: 2 create, 1 skip (there already and equal); nothing was done
+    ");
+    says!(fixture.command(&["restore", "run", "--from-backup", "whole", "-l", "app=web", "--include-cluster-resources=false", "--dry-run"]), @r"
+        exit 0
+        --- stdout
+        skip (there already and equal) namespaces shop
+        create persistentvolumeclaims shop/data
+        create pods shop/web
+        --- stderr
+        a restore of backup whole would do this: 2 create, 1 skip (there already and equal); nothing was done
+    ");
+    says!(fixture.command(&["restore", "run", "--from-backup", "whole", "-l", "app=web", "--exclude-resources", "pvc", "--dry-run"]), @r"
+        exit 0
+        --- stdout
+        skip (there already and equal) namespaces shop
+        create pods shop/web
+        --- stderr
+        a restore of backup whole would do this: 1 create, 1 skip (there already and equal); nothing was done
+    ");
+}

@@ -177,3 +177,18 @@ fn a_group_that_does_not_answer_is_told_and_the_rest_goes_on() {
     assert_eq!(plan.findings[0].severity, Severity::Error);
     assert!(!plan.kinds.is_empty());
 }
+
+#[test]
+fn a_group_that_does_not_answer_matters_to_those_who_may_mean_its_kinds() {
+    let mut catalog = catalog();
+    catalog
+        .failures
+        .push(GroupFailure { group_version: "sick.example.com/v1".into(), message: "503".into() });
+    let told = |kinds: &[&str]| {
+        let filter = Filter { included_resources: texts(kinds), ..Filter::default() };
+        let silent = |finding: &Finding| finding.message.contains("did not answer");
+        plan(&catalog, &filter.compile().unwrap()).findings.iter().any(silent)
+    };
+    assert!(!told(&["pods"]));
+    assert!(told(&["pods", "gadgets"]) && told(&["widgets.sick.example.com"]) && told(&["*"]));
+}

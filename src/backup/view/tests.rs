@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::api::Filter as Fields;
+use crate::backup::filter::Verdict;
 use crate::cluster::script::{Answer, Asked, answer, failure, serve};
 use crate::model::Severity;
 
@@ -55,11 +56,19 @@ const KINDS: &[&str] = &[
     "clusterroles.rbac.authorization.k8s.io ClusterRole c",
 ];
 
-/// The cluster of these tests; `first` may answer before it.
+/// The cluster of these tests; `first`, told the path, may answer before it.
 fn cluster(mut first: impl FnMut(&str) -> Option<Answer> + Send + 'static) -> Cluster {
+    cluster_of(move |asked| first(path_of(asked)))
+}
+
+fn path_of(asked: &Asked) -> &str {
+    asked.uri.split('?').next().unwrap_or_default()
+}
+
+fn cluster_of(mut first: impl FnMut(&Asked) -> Option<Answer> + Send + 'static) -> Cluster {
     let answer = move |_: usize, asked: &Asked| {
-        let path = asked.uri.split('?').next().unwrap_or_default().to_owned();
-        if let Some(answer) = first(&path) {
+        let path = path_of(asked).to_owned();
+        if let Some(answer) = first(asked) {
             return answer;
         }
         match path.rsplit('/').next().unwrap_or_default() {
@@ -158,6 +167,81 @@ async fn what_items_need_comes_under_every_selection() {
         assert_eq!(needed(&view), BTreeSet::from(expected), "{fields:?}");
         let listed = |kind: &str| view.plan.kinds.iter().any(|info| info.kind.as_str() == kind);
         assert!(listed("persistentvolumes") && listed("storageclasses.storage.k8s.io"), "{fields:?}");
+    }
+}
+
+/// A labelled StatefulSet, three claims without labels, and a server that keeps to label selectors.
+fn with_workload(asked: &Asked) -> Option<Answer> {
+    let kinds: Vec<&str> = KINDS
+        .iter()
+        .copied()
+        .chain(["widgets.example.com Widget n", "statefulsets.apps StatefulSet n"])
+        .collect();
+    let claim = |name: &str, volume: &str, labels: Value| json!({"metadata": {"name": name, "namespace": "shop", "labels": labels}, "spec": {"volumeName": volume}});
+    let labelled = asked.uri.contains("labelSelector=");
+    let left_out = json!({"velero.io/exclude-from-backup": "true"});
+    match path_of(asked).rsplit('/').next().unwrap_or_default() {
+        "api" | "apis" => Some(discovery(path_of(asked), &kinds)),
+        "statefulsets" => Some(list(&[json!({
+            "metadata": {"name": "db", "namespace": "shop", "labels": {"app": "one"}},
+            "spec": {
+                "template": {"spec": {"volumes": [{"persistentVolumeClaim": {"claimName": "private"}}]}},
+                "volumeClaimTemplates": [{"metadata": {"name": "data"}}],
+            },
+        })])),
+        "persistentvolumeclaims" if labelled => Some(list(&[])),
+        "persistentvolumeclaims" => Some(list(&[
+            claim("data-db-0", "disk", Value::Null),
+            claim("bystander", "other", Value::Null),
+            claim("private", "secret", left_out),
+        ])),
+        "persistentvolumes" => Some(list(
+            &["disk", "other", "secret"].map(|name| json!({"metadata": {"name": name}, "spec": {}})),
+        )),
+        _ => None,
+    }
+}
+
+/// What a backup by this view would take.
+async fn taken(cluster: &Cluster, view: &View<'_>) -> Vec<String> {
+    let (filter, mut collection) = (view.filter(), view.collect(cluster));
+    let mut taken = Vec::new();
+    while let Some(mut listing) = collection.next() {
+        while let Some(event) = listing.next().await {
+            let Event::Page(page) = event else { panic!("{event:?}") };
+            for item in page.bodies().map(|body| ItemView::read(body, false).unwrap()) {
+                if filter.judge(&listing.info, &item) == Verdict::Take {
+                    taken.push(format!("{} {}", listing.info.kind, item.name));
+                }
+            }
+        }
+    }
+    taken
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_claims_of_a_labelled_workload_come_with_it_and_bring_their_volumes() {
+    let labels = json!({"labelSelector": {"matchLabels": {"app": "one"}}});
+    let without = json!({"labelSelector": {"matchLabels": {"app": "one"}}, "excludedResources": ["persistentvolumeclaims"]});
+    let only =
+        json!({"labelSelector": {"matchLabels": {"app": "one"}}, "includedResources": ["statefulsets"]});
+    let none = json!({"labelSelector": {"matchLabels": {"app": "one"}}, "includeClusterResources": false});
+    let several =
+        json!({"orLabelSelectors": [{"matchLabels": {"app": "one"}}, {"matchLabels": {"app": "two"}}]});
+    let (namespace, set) = ("namespaces shop", "statefulsets.apps db");
+    let (claim, volume) = ("persistentvolumeclaims data-db-0", "persistentvolumes disk");
+    for (fields, expected) in [
+        (&labels, &[namespace, volume, claim, set][..]),
+        (&several, &[namespace, volume, claim, set]),
+        (&none, &[namespace, claim, set]),
+        (&without, &[namespace, set]),
+        (&only, &[namespace, set]),
+    ] {
+        let selection = serde_json::from_value::<Fields>(fields.clone()).unwrap().compile().unwrap();
+        let cluster = cluster_of(with_workload);
+        let view = view(&cluster, &selection).await;
+        assert!(view.findings.is_empty(), "{:?}", view.findings);
+        assert_eq!(taken(&cluster, &view).await, expected, "{fields}");
     }
 }
 

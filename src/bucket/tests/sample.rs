@@ -1,6 +1,6 @@
 //! A real backup of made-up items: written as a run writes it.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::archive::{
@@ -39,6 +39,27 @@ impl Writing {
 
 /// Fifty namespaces of ConfigMaps, 80 KB each.
 pub async fn write(bucket: &Bucket, name: &str, version: Option<&str>) -> StoredBackup {
+    let items = (0..NAMESPACES * ITEMS_EACH).map(|number| {
+        let (namespace, item) = (number / ITEMS_EACH, number % ITEMS_EACH);
+        let (namespace, item_name) = (format!("ns-{namespace:02}"), format!("item:{item}.x"));
+        let uid = format!("{namespace}-{item}");
+        let body = json!({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"name": item_name, "namespace": namespace, "uid": uid, "resourceVersion": "7"},
+            "data": {"noise": noise((namespace.len() * 7919 + item) as u64 + xxh(&uid), 10_000)},
+        });
+        ("configmaps", body)
+    });
+    write_items(bucket, name, version, items).await
+}
+
+/// A backup of these items, each of this kind and with this body; those of a kind stand together.
+pub async fn write_items(
+    bucket: &Bucket,
+    name: &str,
+    version: Option<&str>,
+    items: impl IntoIterator<Item = (&'static str, Value)>,
+) -> StoredBackup {
     let parsed: BackupName = name.parse().unwrap();
     let attempt = bucket.claim_backup(&parsed, &claim("run")).await.unwrap();
     let mut writing = Writing {
@@ -52,32 +73,9 @@ pub async fn write(bucket: &Bucket, name: &str, version: Option<&str>) -> Stored
         at_cut.status.as_mut().unwrap().phase = Some(BackupPhase::InProgress);
         packer.metadata("metadata/backup.json", &serde_json::to_vec(&at_cut).unwrap()).unwrap();
     }
-    let kind = Kind::parse("configmaps");
-    for namespace in 0..NAMESPACES {
-        for item in 0..ITEMS_EACH {
-            let (namespace, item_name) = (format!("ns-{namespace:02}"), format!("item:{item}.x"));
-            let uid = format!("{namespace}-{item}");
-            let body = json!({
-                "apiVersion": "v1", "kind": "ConfigMap",
-                "metadata": {"name": item_name, "namespace": namespace, "uid": uid, "resourceVersion": "7"},
-                "data": {"noise": noise((namespace.len() * 7919 + item) as u64 + xxh(&uid), 10_000)},
-            })
-            .to_string();
-            let entry = ItemEntry {
-                kind: &kind,
-                namespace: Some(&namespace),
-                name: &item_name,
-                body: &[body.as_bytes()],
-                uid: &uid,
-                resource_version: "7",
-                hash: xxh(&body),
-                labels: None,
-                owner: None,
-                rollout: None,
-            };
-            if let Some(frame) = packer.push(&entry).unwrap() {
-                writing.frame(frame).await;
-            }
+    for (kind, body) in items {
+        if let Some(frame) = push(&mut packer, &Kind::parse(kind), &body) {
+            writing.frame(frame).await;
         }
     }
     for frame in packer.finish() {
@@ -91,6 +89,24 @@ pub async fn write(bucket: &Bucket, name: &str, version: Option<&str>) -> Stored
     ];
     attempt.commit(&document(name, objects)).await.unwrap();
     bucket.open_backup(&parsed).await.unwrap()
+}
+
+fn push(packer: &mut Packer, kind: &Kind, body: &Value) -> Option<RawFrame> {
+    let text = body.to_string();
+    let metadata = |field: &str| body["metadata"][field].as_str();
+    let entry = ItemEntry {
+        kind,
+        namespace: metadata("namespace"),
+        name: metadata("name").unwrap(),
+        body: &[text.as_bytes()],
+        uid: metadata("uid").unwrap(),
+        resource_version: metadata("resourceVersion").unwrap_or_default(),
+        hash: xxh(&text),
+        labels: None,
+        owner: None,
+        rollout: None,
+    };
+    packer.push(&entry).unwrap()
 }
 
 /// How the index begins.

@@ -11,7 +11,7 @@ use crate::cli::Global;
 use crate::cli::door::{Door, Noun};
 use crate::cli::failure::{Done, Failure};
 use crate::cli::listing::bare;
-use crate::cli::making::{MakeArgs, create_timed, made, preview, stamp};
+use crate::cli::making::{MakeArgs, create_timed, made, new_name, preview, stamp};
 use crate::cli::output::{Format, Output, count};
 use crate::cli::template::TemplateArgs;
 use crate::cli::waiting::{Waited, wait};
@@ -35,6 +35,7 @@ Ctrl-C stops waiting; the server goes on. Exit code with --wait: 0 completed, 3 
 #[command(after_help = EXAMPLE)]
 pub struct CreateCommand {
     /// The name of the backup [default: the time in UTC as yyyymmddhhmmss, after the schedule's name with --from-schedule]
+    #[arg(value_parser = new_name::<BackupName>)]
     name: Option<BackupName>,
     /// Take the specification of this schedule; --ttl, --storage-location and --snapshot-volumes win over it
     #[arg(long, value_name = "SCHEDULE")]

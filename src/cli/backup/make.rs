@@ -12,7 +12,7 @@ use crate::backup::{self, BackupOutcome, BackupRequest};
 use crate::bucket::RunKind;
 use crate::cli::failure::{Done, Failure};
 use crate::cli::location::LocationArgs;
-use crate::cli::making::{check, timed_name};
+use crate::cli::making::{check, new_name, timed_name};
 use crate::cli::output::{Format, Output, count, findings};
 use crate::cli::selection::SelectionArgs;
 use crate::cli::{Global, signal};
@@ -33,6 +33,7 @@ Ctrl-C ends the run and removes what it had written. A name that exists in the b
 #[command(after_help = EXAMPLE)]
 pub struct RunCommand {
     /// The name of the backup; it must be new in the bucket [default: the time in UTC as yyyymmddhhmmss]
+    #[arg(value_parser = new_name::<BackupName>)]
     name: Option<BackupName>,
     #[command(flatten)]
     location: LocationArgs,

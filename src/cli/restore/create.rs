@@ -12,7 +12,7 @@ use crate::cli::backup::{elapsed, failed, refused};
 use crate::cli::door::Door;
 use crate::cli::failure::{Done, Failure};
 use crate::cli::listing::bare;
-use crate::cli::making::{MakeArgs, create_timed, made, preview, stamp};
+use crate::cli::making::{MakeArgs, create_timed, made, new_name, preview, stamp};
 use crate::cli::output::{Format, Output, count};
 use crate::cli::waiting::{Waited, wait};
 use crate::model::{BackupName, ObjectName, RestoreName};
@@ -36,6 +36,7 @@ items failed, 1 failed or refused.";
 #[command(after_help = EXAMPLE, group(ArgGroup::new("source").required(true).args(["from_backup", "from_schedule"])))]
 pub struct CreateCommand {
     /// The name of the restore [default: BACKUP-yyyymmddhhmmss, or SCHEDULE-yyyymmddhhmmss]
+    #[arg(value_parser = new_name::<RestoreName>)]
     name: Option<RestoreName>,
     /// The backup to restore
     #[arg(

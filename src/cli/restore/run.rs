@@ -12,7 +12,7 @@ use crate::bucket::RunKind;
 use crate::cli::backup::elapsed;
 use crate::cli::failure::{Done, Failure};
 use crate::cli::location::LocationArgs;
-use crate::cli::making::timed_name;
+use crate::cli::making::{new_name, timed_name};
 use crate::cli::output::{Format, Output, count, findings};
 use crate::cli::{Global, signal};
 use crate::model::{BackupName, Progress, RestoreName};
@@ -34,6 +34,7 @@ run again. Ctrl-C ends the run; what is restored by then stays.";
 #[command(after_help = EXAMPLE)]
 pub struct RunCommand {
     /// The name of the restore; it must be new in the bucket [default: BACKUP-yyyymmddhhmmss]
+    #[arg(value_parser = new_name::<RestoreName>)]
     name: Option<RestoreName>,
     /// The backup to restore
     #[arg(long, value_name = "BACKUP")]

@@ -47,6 +47,17 @@ async fn a_list_follows_its_pages_at_the_cut() {
     assert_eq!(uris(&requests), [first, format!("{path}?limit=2000&continue=t%2F1")]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_is_no_page_is_asked_for_again() {
+    let garbled = || answer(200, "<html>gateway</html>");
+    let cut_short = answer(200, r#"{"metadata":{"resourceVersion":"7"},"items":[{"metad"#);
+    let (cluster, requests) = script(vec![garbled(), cut_short, page("7", "", &["a"])]);
+    assert_eq!(list(&cluster).await.unwrap(), (vec!["shop/a".into()], None));
+    assert_eq!(uris(&requests).len(), 3);
+    let (cluster, _) = serve(move |_, _| answer(200, "<html>gateway</html>"));
+    assert!(matches!(list(&cluster).await, Err(ClusterError::Answer { .. })));
+}
+
 #[tokio::test]
 async fn a_namespace_and_labels_are_asked_for() {
     let (cluster, requests) = script(vec![page("9", "", &[])]);

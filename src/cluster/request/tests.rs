@@ -145,8 +145,9 @@ async fn writes_are_what_the_api_server_expects() {
     let pods = kind("pods");
     let patch = Patch::Json(r#"[{"op":"test"}]"#.into());
     let roles = kind("clusterroles.rbac.authorization.k8s.io");
-    cluster.apply(&roles, None, "system:controller:x", "{}", "ark", true).await.unwrap();
-    cluster.patch_status(&roles, None, "a/b%", "{}").await.unwrap();
+    let apply = Patch::Apply { object: "{}".into(), manager: "demo" };
+    cluster.patch(&roles, None, "system:controller:x", &apply).await.unwrap();
+    cluster.patch(&roles, None, "a/b%", &Patch::Status("{}".into())).await.unwrap();
     cluster.delete(&pods, Some("shop"), "web", Some("u-1"), Propagation::Orphan).await.unwrap();
     cluster.create(&pods, Some("shop"), "{}").await.unwrap();
     cluster.replace(&pods, Some("shop"), "web", "{}").await.unwrap();
@@ -155,10 +156,11 @@ async fn writes_are_what_the_api_server_expects() {
     let base = "/apis/rbac.authorization.k8s.io/v1/clusterroles";
     assert_eq!(
         requests[0].uri,
-        format!("{base}/system:controller:x?fieldManager=ark&fieldValidation=Warn&force=true")
+        format!("{base}/system:controller:x?fieldManager=demo&force=true&fieldValidation=Warn")
     );
     assert_eq!(requests[0].content, "application/apply-patch+yaml");
     assert_eq!(requests[1].uri, format!("{base}/a%2Fb%25/status?fieldManager=ark&fieldValidation=Warn"));
+    assert_eq!(requests[1].content, "application/merge-patch+json");
     assert_eq!(requests[2].uri, "/api/v1/namespaces/shop/pods/web");
     assert!(requests[2].body.contains(r#""uid":"u-1""#) && requests[2].body.contains("Orphan"));
     let path = "/api/v1/namespaces/shop/pods";
@@ -166,6 +168,8 @@ async fn writes_are_what_the_api_server_expects() {
     assert!(requests[3].accept.starts_with("application/json;as=PartialObjectMetadata;"));
     assert_eq!(requests[4].uri, format!("{path}/web?fieldManager=ark&fieldValidation=Warn"));
     assert_eq!(requests[5].content, "application/json-patch+json");
+    let methods: Vec<&str> = requests.iter().map(|asked| asked.method.as_str()).collect();
+    assert_eq!(methods, ["PATCH", "PATCH", "DELETE", "POST", "PUT", "PATCH"]);
 }
 
 #[tokio::test]
@@ -254,6 +258,11 @@ async fn an_error_of_the_server_itself_is_tried_again_and_a_webhooks_is_not() {
         let error = cluster.create(&kind("pods"), Some("shop"), "{}").await.unwrap_err();
         assert!(error.may_be_own(), "{error}");
     }
+    // What names the revision that it changes has its effect once, however often it is sent.
+    let (cluster, requests) = script(vec![failure(500, "InternalError", "odd", ""), answer(200, "{}")]);
+    let patch = Patch::Merge("{}".to_owned());
+    cluster.patch(&kind("pods"), Some("shop"), "web", &patch).await.unwrap();
+    assert_eq!(requests.lock().unwrap().len(), 2);
     let hook = r#"failed calling webhook \"a\": failed to call webhook: context deadline exceeded"#;
     let (cluster, requests) = script(vec![failure(500, "InternalError", hook, "")]);
     let error = cluster.create(&kind("pods"), Some("shop"), "{}").await.unwrap_err();

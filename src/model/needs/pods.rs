@@ -1,4 +1,4 @@
-//! Where pods, and what makes pods, name cluster-scoped items. Pure.
+//! Where pods, and what makes pods, name cluster-scoped items and claims. Pure.
 
 use serde::Deserialize;
 
@@ -31,7 +31,10 @@ pub(super) struct WorkloadSpec {
 impl WorkloadSpec {
     pub(super) fn refer(self, sink: &mut impl Sink) {
         self.template.spec.refer(sink);
-        self.volume_claim_templates.into_iter().flatten().for_each(|claim| claim.refer(sink));
+        for template in self.volume_claim_templates.into_iter().flatten() {
+            sink.need_claims_of(template.name());
+            template.refer(sink);
+        }
     }
 }
 
@@ -44,9 +47,10 @@ pub(super) struct PodSpec {
 }
 
 #[derive(Default, Deserialize)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 struct Volume {
     ephemeral: Option<Ephemeral>,
+    persistent_volume_claim: Option<ClaimSource>,
     projected: Option<Projected>,
 }
 
@@ -54,6 +58,12 @@ struct Volume {
 #[serde(rename_all = "camelCase", default)]
 struct Ephemeral {
     volume_claim_template: Option<VolumeClaim>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct ClaimSource {
+    claim_name: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -72,7 +82,10 @@ impl PodSpec {
     pub(super) fn refer(self, sink: &mut impl Sink) {
         sink.need("priorityclasses.scheduling.k8s.io", self.priority_class_name);
         sink.need("runtimeclasses.node.k8s.io", self.runtime_class_name);
-        for Volume { ephemeral, projected } in self.volumes.into_iter().flatten() {
+        for volume in self.volumes.into_iter().flatten() {
+            let Volume { ephemeral, persistent_volume_claim, projected } = volume;
+            sink.need_claim(persistent_volume_claim.and_then(|claim| claim.claim_name));
+            // The claim itself, `<pod>-<volume>`, belongs to its pod and is made with it.
             if let Some(claim) = ephemeral.and_then(|ephemeral| ephemeral.volume_claim_template) {
                 claim.refer(sink);
             }

@@ -1,4 +1,4 @@
-//! Where each kind names cluster-scoped items. Pure.
+//! Where each kind names cluster-scoped items, or claims. Pure.
 //!
 //! Only the naming fields are parsed, each kind's by itself, so that a field of another kind that has the same name and
 //! another shape cannot hide them.

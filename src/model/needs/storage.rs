@@ -21,6 +21,7 @@ pub(super) struct VolumeClaim {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Annotated {
+    name: Option<String>,
     annotations: Option<BTreeMap<String, String>>,
 }
 
@@ -33,6 +34,11 @@ struct ClaimSpec {
 }
 
 impl VolumeClaim {
+    /// `metadata.name`, which a template has, too.
+    pub(super) fn name(&self) -> Option<String> {
+        self.metadata.as_ref()?.name.clone()
+    }
+
     pub(super) fn refer(self, sink: &mut impl Sink) {
         // Older than the field, and obeyed before it.
         let annotated = annotation(self.metadata, "volume.beta.kubernetes.io/storage-class");

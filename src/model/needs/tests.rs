@@ -219,3 +219,88 @@ fn the_parameters_of_a_class_are_found_by_their_kind() {
     in_a_namespace.close(kinds.into_iter());
     assert!(in_a_namespace.found.is_empty());
 }
+
+/// What of these claims is needed, `namespace/name` each, once an item has been looked at.
+fn claims_named_by(of: &str, object: &Value, there: &[&str]) -> Vec<String> {
+    let mut needs = Needs::with_claims();
+    needs.look(&kind(of), object.to_string().as_bytes());
+    for claim in there {
+        let (namespace, name) = claim.split_once('/').unwrap();
+        needs.offer_claim(namespace, name, br#"{"spec":{"volumeName":"disk"}}"#);
+    }
+    let claims = needs.found.iter().filter(|key| key.kind.as_str() == CLAIMS);
+    let mut claims: Vec<String> =
+        claims.map(|key| format!("{}/{}", key.namespace.as_deref().unwrap(), key.name)).collect();
+    claims.sort();
+    assert_eq!(
+        needs.needs(&kind(VOLUMES), "disk"),
+        !claims.is_empty(),
+        "a claim leads on, and only a needed one"
+    );
+    claims
+}
+
+#[test]
+fn whatever_makes_pods_needs_the_claims_that_they_mount() {
+    let there = ["shop/data", "shop/more", "shop/other", "else/data", "shop/web-scratch"];
+    let volumes = json!([
+        {"name": "data", "persistentVolumeClaim": {"claimName": "data"}},
+        {"name": "more", "persistentVolumeClaim": {"claimName": "more", "readOnly": true}},
+        // Its claim `web-scratch` belongs to the pod.
+        {"name": "scratch", "ephemeral": {"volumeClaimTemplate": {"metadata": {"name": "other"}, "spec": {}}}},
+    ]);
+    let metadata = json!({"name": "web", "namespace": "shop"});
+    let pod = json!({"metadata": metadata, "spec": {"volumes": volumes}});
+    let template = json!({"spec": {"volumes": volumes}});
+    let made = json!({"metadata": metadata, "spec": {"template": template}});
+    for (of, object) in [
+        ("pods", &pod),
+        ("podtemplates", &json!({"metadata": metadata, "template": template})),
+        ("deployments.apps", &made),
+        ("statefulsets.apps", &made),
+        ("daemonsets.apps", &made),
+        ("replicasets.apps", &made),
+        ("replicationcontrollers", &made),
+        ("jobs.batch", &made),
+        (
+            "cronjobs.batch",
+            &json!({"metadata": metadata, "spec": {"jobTemplate": {"spec": {"template": template}}}}),
+        ),
+    ] {
+        assert_eq!(claims_named_by(of, object, &there), ["shop/data", "shop/more"], "{of}");
+    }
+    let elsewhere = json!({"metadata": metadata, "spec": {"volumes": volumes}});
+    assert!(claims_named_by("configmaps", &elsewhere, &there).is_empty());
+}
+
+#[test]
+fn a_stateful_set_needs_the_claims_of_its_templates_by_the_ordinals_that_there_are() {
+    let set = json!({"metadata": {"name": "db", "namespace": "shop"}, "spec": {
+        "replicas": 1, "template": {"spec": {}},
+        "volumeClaimTemplates": [{"metadata": {"name": "data"}, "spec": {}}, {"metadata": {"name": "wal-2"}, "spec": {}}]}});
+    let there = [
+        "shop/data-db-0",
+        "shop/data-db-17",
+        "shop/wal-2-db-0",
+        "shop/data-db-",
+        "shop/data-db-x",
+        "shop/data-db-1-0",
+        "shop/data-db",
+        "shop/db-0",
+        "shop/wal-db-0",
+        "else/data-db-0",
+    ];
+    let needed = ["shop/data-db-0", "shop/data-db-17", "shop/wal-2-db-0"];
+    assert_eq!(claims_named_by("statefulsets.apps", &set, &there), needed);
+}
+
+#[test]
+fn claims_are_not_asked_for_where_no_labels_part_them_from_workloads() {
+    let mut needs = Needs::default();
+    let pod = json!({"metadata": {"name": "web", "namespace": "shop"},
+        "spec": {"volumes": [{"persistentVolumeClaim": {"claimName": "data"}}]}});
+    needs.look(&kind("pods"), pod.to_string().as_bytes());
+    assert!(!needs.names_claims());
+    needs.offer_claim("shop", "data", b"{}");
+    assert!(needs.found.is_empty());
+}

@@ -6,7 +6,7 @@ mod order;
 mod table;
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 pub use order::{PriorityClass, restore_order};
@@ -31,11 +31,11 @@ pub struct Traits {
     pub given: fn(&dyn Origin) -> bool,
     /// With an item go data that no restore of the item brings back.
     pub is_data: bool,
-    /// Cluster-scoped, and used by items that know nothing of each other.
-    pub is_shared: bool,
+    /// Not Kubernetes' own: a custom resource, or the resource of another API server.
+    pub is_custom: bool,
     /// Takes children for its own by a selector, so that new ones find the old children.
     pub adopts: bool,
-    /// Names cluster-scoped items, or is named by them: what it says decides which of them are needed.
+    /// Names cluster-scoped items or claims, or is named by cluster-scoped items: what it says decides which are needed.
     pub refers: bool,
     /// Cluster-scoped, and named by others: comes along with them, whatever kinds are selected.
     pub comes_along: bool,
@@ -90,7 +90,7 @@ pub const ORDINARY: Traits = Traits {
     made_again: |_| None,
     given: |_| false,
     is_data: false,
-    is_shared: false,
+    is_custom: true,
     adopts: false,
     refers: false,
     comes_along: false,
@@ -99,6 +99,12 @@ pub const ORDINARY: Traits = Traits {
 /// Every row by its kind, with its place in the table.
 static ROWS: LazyLock<HashMap<&'static str, (usize, &'static Traits)>> = LazyLock::new(|| {
     table::ROWS.iter().enumerate().map(|(place, (kind, traits))| (*kind, (place, traits))).collect()
+});
+
+/// The groups of Kubernetes' own kinds.
+static OWN_GROUPS: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
+    let own = table::ROWS.iter().filter(|(_, traits)| !traits.is_custom);
+    own.map(|(kind, _)| kind.split_once('.').map_or("", |(_, group)| group)).collect()
 });
 
 impl Traits {
@@ -124,9 +130,13 @@ pub fn is_data(kind: &Kind) -> bool {
     Traits::of(kind).is_data
 }
 
-/// Whether items of the kind are used by others that know nothing of each other.
-pub fn is_shared(kind: &Kind) -> bool {
-    Traits::of(kind).is_shared
+/// Whether the kind is not Kubernetes' own. A kind without a row is Kubernetes' own where others of its group are, or where its
+/// group has no dot, which that of a custom resource must have: it is of another version of Kubernetes than the table.
+pub fn is_custom(kind: &Kind) -> bool {
+    Traits::known(kind).map_or_else(
+        || kind.group().contains('.') && !OWN_GROUPS.contains(kind.group()),
+        |traits| traits.is_custom,
+    )
 }
 
 /// Whether an item of the kind takes children for its own by a selector. One that is deleted to be made again must leave
@@ -137,7 +147,7 @@ pub fn adopts(kind: &Kind) -> bool {
 
 /// Whether items of the kind may refuse others or hide an API, so that they come back after everything else.
 pub fn is_last(kind: &Kind) -> bool {
-    PriorityClass::of(kind) == PriorityClass::Last
+    PriorityClass::of(kind) >= PriorityClass::Limits
 }
 
 /// Whether items of the kind never come out of a backup.
@@ -150,7 +160,7 @@ pub fn must_be_named(kind: &Kind) -> bool {
     Traits::of(kind).stay == Stay::InItsCluster
 }
 
-/// Whether what items of the kind say decides which cluster-scoped ones are needed; see [`Needs`](super::Needs).
+/// Whether what items of the kind say decides which others are needed; see [`Needs`](super::Needs).
 pub fn refers(kind: &Kind) -> bool {
     Traits::of(kind).refers
 }

@@ -37,7 +37,9 @@ pub enum PriorityClass {
     Pods,
     /// What changes the size of workloads.
     Autoscalers,
-    /// What may refuse others or hide an API: webhooks, policies, quotas, APIServices.
+    /// What limits others or hides an API: quotas, APIServices.
+    Limits,
+    /// What may refuse others, limits among them: webhooks and policies.
     Last,
 }
 

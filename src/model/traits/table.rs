@@ -3,7 +3,7 @@
 //! Within a class the order of the rows is the order of the restore. A built-in kind without a row fails a test.
 
 use super::PriorityClass::{
-    Accounts, Autoscalers, Claims, Classes, Configuration, Definitions, Last, Namespaces, Others, Owned,
+    Accounts, Autoscalers, Claims, Classes, Configuration, Definitions, Last, Limits, Namespaces, Others, Owned,
     Pods, Services, Volumes, Workloads,
 };
 use super::Remade::{Newest, Yes};
@@ -16,43 +16,43 @@ type Row = (&'static str, Traits);
 
 /// The table.
 pub(super) const ROWS: &[Row] = &[
-    ("customresourcedefinitions.apiextensions.k8s.io", cluster(Definitions).shared().comes_along()),
+    ("customresourcedefinitions.apiextensions.k8s.io", cluster(Definitions).comes_along()),
     ("namespaces", cluster(Namespaces)),
     // Classes of every sort.
-    ("storageclasses.storage.k8s.io", cluster(Classes).shared().comes_along()),
-    ("volumeattributesclasses.storage.k8s.io", cluster(Classes).shared().comes_along()),
-    ("volumesnapshotclasses.snapshot.storage.k8s.io", cluster(Classes).shared().comes_along()),
-    ("volumegroupsnapshotclasses.groupsnapshot.storage.k8s.io", cluster(Classes).shared().comes_along()),
-    ("csidrivers.storage.k8s.io", cluster(Classes).shared()),
-    ("deviceclasses.resource.k8s.io", cluster(Classes).shared().comes_along()),
-    (
-        "priorityclasses.scheduling.k8s.io",
-        cluster(Classes).shared().comes_along().given(rules::system_priority),
-    ),
-    ("runtimeclasses.node.k8s.io", cluster(Classes).shared().comes_along()),
-    ("ingressclasses.networking.k8s.io", cluster(Classes).shared().comes_along().refers()),
-    ("gatewayclasses.gateway.networking.k8s.io", cluster(Classes).shared().comes_along().refers()),
+    ("storageclasses.storage.k8s.io", cluster(Classes).comes_along()),
+    ("volumeattributesclasses.storage.k8s.io", cluster(Classes).comes_along()),
+    ("volumesnapshotclasses.snapshot.storage.k8s.io", cluster(Classes).custom().comes_along()),
+    ("volumegroupsnapshotclasses.groupsnapshot.storage.k8s.io", cluster(Classes).custom().comes_along()),
+    ("csidrivers.storage.k8s.io", cluster(Classes)),
+    ("deviceclasses.resource.k8s.io", cluster(Classes).comes_along()),
+    ("priorityclasses.scheduling.k8s.io", cluster(Classes).comes_along().given(rules::system_priority)),
+    ("runtimeclasses.node.k8s.io", cluster(Classes).comes_along()),
+    ("ingressclasses.networking.k8s.io", cluster(Classes).comes_along().refers()),
+    ("gatewayclasses.gateway.networking.k8s.io", cluster(Classes).custom().comes_along().refers()),
     (
         "clustertrustbundles.certificates.k8s.io",
-        cluster(Classes).shared().comes_along().made_again(rules::trust_bundle),
+        cluster(Classes).comes_along().made_again(rules::trust_bundle),
     ),
-    ("clusterroles.rbac.authorization.k8s.io", cluster(Classes).shared().comes_along().refers()),
+    ("clusterroles.rbac.authorization.k8s.io", cluster(Classes).comes_along().refers()),
     (
         "prioritylevelconfigurations.flowcontrol.apiserver.k8s.io",
-        cluster(Classes).shared().comes_along().given(rules::flow_control),
+        cluster(Classes).comes_along().given(rules::flow_control),
     ),
     // Addresses of Services come out of it.
-    ("servicecidrs.networking.k8s.io", cluster(Classes).shared().given(|item| item.name() == "kubernetes")),
+    ("servicecidrs.networking.k8s.io", cluster(Classes).given(|item| item.name() == "kubernetes")),
     ("limitranges", namespaced(Classes)),
     // Data.
-    ("volumesnapshotcontents.snapshot.storage.k8s.io", cluster(Volumes).data().comes_along().refers()),
+    (
+        "volumesnapshotcontents.snapshot.storage.k8s.io",
+        cluster(Volumes).custom().data().comes_along().refers(),
+    ),
     (
         "volumegroupsnapshotcontents.groupsnapshot.storage.k8s.io",
-        cluster(Volumes).data().comes_along().refers(),
+        cluster(Volumes).custom().data().comes_along().refers(),
     ),
     ("persistentvolumes", cluster(Volumes).data().comes_along().refers()),
-    ("volumegroupsnapshots.groupsnapshot.storage.k8s.io", namespaced(Claims).data().refers()),
-    ("volumesnapshots.snapshot.storage.k8s.io", namespaced(Claims).data().refers()),
+    ("volumegroupsnapshots.groupsnapshot.storage.k8s.io", namespaced(Claims).custom().data().refers()),
+    ("volumesnapshots.snapshot.storage.k8s.io", namespaced(Claims).custom().data().refers()),
     // A claim whose controller is a Pod is that of an ephemeral volume: it lives as long as the Pod.
     ("persistentvolumeclaims", namespaced(Claims).data().refers().made_by(&[("pods", Yes)])),
     // Configuration.
@@ -73,7 +73,7 @@ pub(super) const ROWS: &[Row] = &[
     ("devicetaintrules.resource.k8s.io", cluster(Others)),
     ("flowschemas.flowcontrol.apiserver.k8s.io", cluster(Others).refers().given(rules::flow_control)),
     ("ipaddresses.networking.k8s.io", cluster(Others).given(rules::allotted_address)),
-    ("gateways.gateway.networking.k8s.io", namespaced(Others).refers()),
+    ("gateways.gateway.networking.k8s.io", namespaced(Others).custom().refers()),
     // How workloads are reached.
     ("services", namespaced(Services).given(rules::own_service)),
     ("endpoints", namespaced(Services).made_again(rules::own_endpoints)),
@@ -98,14 +98,14 @@ pub(super) const ROWS: &[Row] = &[
     ("pods", namespaced(Pods).refers().made_by(MAKERS_OF_PODS).made_again(rules::mirror_pod)),
     ("horizontalpodautoscalers.autoscaling", namespaced(Autoscalers)),
     // What may refuse others, change them, or hide an API.
-    ("resourcequotas", namespaced(Last)),
-    ("apiservices.apiregistration.k8s.io", cluster(Last).shared().given(rules::own_api)),
-    ("mutatingadmissionpolicies.admissionregistration.k8s.io", cluster(Last).shared().comes_along()),
-    ("mutatingadmissionpolicybindings.admissionregistration.k8s.io", cluster(Last).shared().refers()),
-    ("validatingadmissionpolicies.admissionregistration.k8s.io", cluster(Last).shared().comes_along()),
-    ("validatingadmissionpolicybindings.admissionregistration.k8s.io", cluster(Last).shared().refers()),
-    ("mutatingwebhookconfigurations.admissionregistration.k8s.io", cluster(Last).shared()),
-    ("validatingwebhookconfigurations.admissionregistration.k8s.io", cluster(Last).shared()),
+    ("resourcequotas", namespaced(Limits)),
+    ("apiservices.apiregistration.k8s.io", cluster(Limits).given(rules::own_api)),
+    ("mutatingadmissionpolicies.admissionregistration.k8s.io", cluster(Last).comes_along()),
+    ("mutatingadmissionpolicybindings.admissionregistration.k8s.io", cluster(Last).refers()),
+    ("validatingadmissionpolicies.admissionregistration.k8s.io", cluster(Last).comes_along()),
+    ("validatingadmissionpolicybindings.admissionregistration.k8s.io", cluster(Last).refers()),
+    ("mutatingwebhookconfigurations.admissionregistration.k8s.io", cluster(Last)),
+    ("validatingwebhookconfigurations.admissionregistration.k8s.io", cluster(Last)),
     // What tells of one cluster at one time: its machines and disks, its API servers, what happened, who holds what.
     ("nodes", cluster(Others).stay(InItsCluster)),
     ("csinodes.storage.k8s.io", cluster(Others).stay(InItsCluster)),
@@ -122,10 +122,10 @@ pub(super) const ROWS: &[Row] = &[
     ("storageversionmigrations.storagemigration.k8s.io", cluster(Others).stay(InItsCluster)),
     ("leases.coordination.k8s.io", namespaced(Others).stay(InItsCluster)),
     // Records of another backup program, which it reads from its bucket.
-    ("backups.velero.io", namespaced(Others).stay(InItsBackup)),
-    ("restores.velero.io", namespaced(Others).stay(InItsBackup)),
-    ("backuprepositories.velero.io", namespaced(Others).stay(InItsBackup)),
-    ("resticrepositories.velero.io", namespaced(Others).stay(InItsBackup)),
+    ("backups.velero.io", namespaced(Others).custom().stay(InItsBackup)),
+    ("restores.velero.io", namespaced(Others).custom().stay(InItsBackup)),
+    ("backuprepositories.velero.io", namespaced(Others).custom().stay(InItsBackup)),
+    ("resticrepositories.velero.io", namespaced(Others).custom().stay(InItsBackup)),
     // Questions, of which nothing is stored.
     ("bindings", namespaced(Others).stay(Nowhere)),
     ("componentstatuses", cluster(Others).stay(Nowhere)),
@@ -135,7 +135,7 @@ pub(super) const ROWS: &[Row] = &[
     ("selfsubjectaccessreviews.authorization.k8s.io", cluster(Others).stay(Nowhere)),
     ("selfsubjectrulesreviews.authorization.k8s.io", cluster(Others).stay(Nowhere)),
     ("subjectaccessreviews.authorization.k8s.io", cluster(Others).stay(Nowhere)),
-    ("projectrequests.project.openshift.io", cluster(Others).stay(Nowhere)),
+    ("projectrequests.project.openshift.io", cluster(Others).custom().stay(Nowhere)),
 ];
 
 const MAKERS_OF_PODS: &[(&str, Remade)] = &[
@@ -147,11 +147,11 @@ const MAKERS_OF_PODS: &[(&str, Remade)] = &[
 ];
 
 const fn namespaced(class: PriorityClass) -> Traits {
-    Traits { class, namespaced: Some(true), ..ORDINARY }
+    Traits { class, namespaced: Some(true), is_custom: false, ..ORDINARY }
 }
 
 const fn cluster(class: PriorityClass) -> Traits {
-    Traits { class, namespaced: Some(false), ..ORDINARY }
+    Traits { class, namespaced: Some(false), is_custom: false, ..ORDINARY }
 }
 
 impl Traits {
@@ -175,8 +175,8 @@ impl Traits {
         Self { is_data: true, ..self }
     }
 
-    const fn shared(self) -> Self {
-        Self { is_shared: true, ..self }
+    const fn custom(self) -> Self {
+        Self { is_custom: true, ..self }
     }
 
     const fn adopts(self) -> Self {

@@ -100,13 +100,26 @@ fn a_controller_makes_again_what_it_made_and_nothing_else() {
 }
 
 #[test]
-fn data_sharing_and_adoption_are_facts_of_a_kind() {
+fn data_and_adoption_are_facts_of_a_kind() {
     let yes = |is: fn(&Kind) -> bool, names: &[&str]| names.iter().all(|name| is(&kind(name)));
     assert!(yes(is_data, &["persistentvolumes", "volumesnapshots.snapshot.storage.k8s.io"]));
     assert!(!is_data(&kind("configmaps")));
-    assert!(yes(is_shared, &["storageclasses.storage.k8s.io", "clusterroles.rbac.authorization.k8s.io"]));
-    assert!(!is_shared(&kind("persistentvolumes")) && !is_shared(&kind("namespaces")));
     assert!(yes(adopts, &["deployments.apps", "replicasets.apps", "statefulsets.apps"]));
     // A Job's selector is made anew with each Job.
     assert!(!adopts(&kind("jobs.batch")));
+}
+
+#[test]
+fn what_is_not_of_kubernetes_is_a_custom_resource_row_or_not() {
+    let own: Vec<&str> = BUILT_IN.lines().filter_map(|line| Some(line.split_once(' ')?.0)).collect();
+    for (name, _) in table::ROWS {
+        assert_eq!(is_custom(&kind(name)), !own.contains(name), "{name}");
+    }
+    for name in ["widgets.example.com", "gateways.networking.istio.io", "hosts.edge.networking.k8s.io"] {
+        assert!(is_custom(&kind(name)), "{name}");
+    }
+    // Of a version that the table does not know.
+    for name in ["ingresses.extensions", "podsecuritypolicies.policy", "routes.networking.k8s.io"] {
+        assert!(!is_custom(&kind(name)), "{name}");
+    }
 }

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::restore::rewrite::annotations_by_hand;
 
 fn there(body: Value, status: Option<Value>) -> Rewritten {
     Rewritten {
@@ -21,7 +22,7 @@ fn there(body: Value, status: Option<Value>) -> Rewritten {
 
 fn differ(kind: &str, wanted: &Value, live: Value) -> Difference {
     let wanted = Intended { body: wanted, awaited: &[], status: None };
-    compare(&Kind::parse(kind), wanted, &there(live, None))
+    compare(&Kind::parse(kind), wanted, &there(live, None), &HashSet::new())
 }
 
 #[test]
@@ -41,11 +42,6 @@ fn what_servers_and_controllers_add_is_no_difference() {
             "deployments.apps",
             json!({"metadata": {"annotations": {"deployment.kubernetes.io/revision": "3"}}}),
             json!({"metadata": {"annotations": {"deployment.kubernetes.io/revision": "1"}}}),
-        ),
-        (
-            "serviceaccounts",
-            json!({"metadata": {"name": "a"}}),
-            json!({"metadata": {"name": "a"}, "secrets": [{"name": "a-token"}]}),
         ),
         (
             "services",
@@ -108,7 +104,7 @@ fn a_status_that_is_data_is_compared_whole_and_one_that_is_asked_for_as_far_as_i
     let (body, status) = (json!({}), json!({"phase": "a"}));
     let asked = |live: Option<Value>| {
         let wanted = Intended { body: &body, awaited: &[], status: Some(&status) };
-        compare(&Kind::parse("widgets.example.com"), wanted, &there(json!({}), live))
+        compare(&Kind::parse("widgets.example.com"), wanted, &there(json!({}), live), &HashSet::new())
     };
     assert!(asked(Some(json!({"phase": "a", "seen": 3}))).is_none());
     assert_eq!(asked(Some(json!({"phase": "b", "seen": 3}))).changed, ["status.phase"]);
@@ -122,7 +118,7 @@ fn owners_are_compared_as_far_as_they_are_known() {
     let differ = |wanted: &[Value], awaited: &[Value], live: &[Value]| {
         let body = item(wanted);
         let wanted = Intended { body: &body, awaited, status: None };
-        compare(&Kind::parse("configmaps"), wanted, &there(item(live), None))
+        compare(&Kind::parse("configmaps"), wanted, &there(item(live), None), &HashSet::new())
     };
     let oil = owner("oil", "1", false);
     let path = || vec!["metadata.ownerReferences[Tenant/oil]".to_owned()];
@@ -147,6 +143,54 @@ fn a_finalizer_that_is_missing_counts_and_those_of_kubernetes_do_not() {
     assert!(differ(&["kubernetes.io/pvc-protection", "orphan", "external.storage.k8s.io/x"], &[]).is_none());
     assert!(!differ(&["notkubernetes.io/x"], &[]).is_none());
     assert!(differ(&[], &["example.com/hold", "foregroundDeletion"]).is_none());
+}
+
+#[test]
+fn what_is_empty_says_something_where_it_selects_and_in_custom_resources() {
+    let missing = |kind: &str, wanted: Value| differ(kind, &json!({"spec": wanted}), json!({"spec": {}}));
+    let budgets = "poddisruptionbudgets.policy";
+    assert_eq!(missing(budgets, json!({"selector": {}})).changed, ["spec.selector"]);
+    assert_eq!(missing("networkpolicies.networking.k8s.io", json!({"podSelector": {}})).changed, ["spec.podSelector"]);
+    assert_eq!(missing("widgets.example.com", json!({"nothing": []})).changed, ["spec.nothing"]);
+    assert_eq!(differ(budgets, &json!({"spec": {}}), json!({"spec": {"selector": {}}})).extra, ["spec.selector"]);
+    assert!(missing("pods", json!({"resources": {}, "volumes": [], "other": null})).is_none());
+    assert!(missing("widgets.example.com", json!({"other": null})).is_none());
+}
+
+#[test]
+fn a_replica_set_is_scaled_by_its_deployment() {
+    let set = |replicas: u64, controller: bool| {
+        let owner = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "uid": "u", "controller": controller});
+        json!({"metadata": {"ownerReferences": [owner]}, "spec": {"replicas": replicas}})
+    };
+    assert!(differ("replicasets.apps", &set(1, true), set(2, true)).is_none());
+    assert_eq!(differ("replicasets.apps", &set(1, false), set(2, false)).changed, ["spec.replicas"]);
+}
+
+#[test]
+fn a_service_that_lost_its_address_differs_from_one_that_has_any() {
+    let headless = json!({"spec": {"clusterIP": "None", "clusterIPs": ["None"]}});
+    assert_eq!(differ("services", &json!({"spec": {}}), headless).extra, ["spec.clusterIP", "spec.clusterIPs"]);
+}
+
+#[test]
+fn the_secrets_of_an_account_are_compared() {
+    let account = |secret: &str| json!({"metadata": {"name": "a"}, "secrets": [{"name": secret}]});
+    assert_eq!(differ("serviceaccounts", &account("one"), account("two")).changed, ["secrets[0].name"]);
+    assert_eq!(differ("serviceaccounts", &json!({"metadata": {"name": "a"}}), account("two")).extra, ["secrets"]);
+}
+
+#[test]
+fn what_a_person_tells_a_program_by_an_annotation_counts() {
+    let live = json!({"metadata": {"name": "a", "annotations": {"nginx.example.com/allow": "10.0.0.0/8", "example.com/seen": "1"},
+        "managedFields": [
+            {"manager": "kubectl-annotate", "fieldsV1": {"f:metadata": {"f:annotations": {"f:nginx.example.com/allow": {}}}}},
+            {"manager": "controller", "fieldsV1": {"f:metadata": {"f:annotations": {"f:example.com/seen": {}}}}}]}});
+    let by_hand = annotations_by_hand(&live);
+    let body = json!({"metadata": {"name": "a"}});
+    let wanted = Intended { body: &body, awaited: &[], status: None };
+    let found = compare(&Kind::parse("ingresses.networking.k8s.io"), wanted, &there(live, None), &by_hand);
+    assert_eq!(found.extra, ["metadata.annotations[nginx.example.com/allow]"]);
 }
 
 #[test]

@@ -50,6 +50,7 @@ fn what_is_only_needed_is_never_changed() {
         for kind in [DEFINITIONS, NAMESPACES, "clusterroles.rbac.authorization.k8s.io", "persistentvolumes"] {
             let item = ItemKey::cluster(Kind::parse(kind), "a");
             let verdict = decide(&item, Standing::IfNeeded, &changed, policy, Facts::default());
+            assert_eq!(decide(&item, Standing::Along, &changed, policy, Facts::default()), verdict);
             assert_eq!(verdict, Verdict::Unchanged, "{kind} {policy:?}");
             assert_eq!(verdict.warning(&changed), None);
         }
@@ -80,7 +81,8 @@ fn a_default_account_is_brought_into_line_only_where_its_namespace_was_made() {
         ("default", false, Policy::Update, Verdict::Update),
         ("default", false, Policy::Recreate, Verdict::Update),
         ("web", true, Policy::None, Verdict::Leave(Reason::Policy)),
-        ("web", false, Policy::Recreate, Verdict::Recreate),
+        // With an account go the tokens of the pods that run under it.
+        ("web", false, Policy::Recreate, Verdict::Update),
     ] {
         let facts = Facts { made_namespace, ..Facts::default() };
         let verdict = decide(&account(name), Standing::Selected, &changed, policy, facts);
@@ -93,12 +95,13 @@ fn recreate_spares_what_takes_more_with_it_than_itself() {
     let changed = differing(&["spec.x"], &[]);
     let facts = |kind: &str, live: &Value| Facts::read(&Kind::parse(kind), &json!({}), live);
     let held = json!({"metadata": {"finalizers": ["example.com/database"]}});
+    let balanced = json!({"metadata": {"finalizers": ["service.kubernetes.io/load-balancer-cleanup"]}});
     for (kind, live, expected) in [
         ("databases.example.com", &held, Verdict::Leave(Reason::Data)),
         ("gateways.gateway.networking.k8s.io", &held, Verdict::Leave(Reason::Data)),
         ("databases.example.com", &json!({"metadata": {"finalizers": []}}), Verdict::Recreate),
-        ("jobs.batch", &held, Verdict::Recreate),
-        ("ingresses.networking.k8s.io", &held, Verdict::Recreate),
+        ("ingresses.networking.k8s.io", &held, Verdict::Leave(Reason::Data)),
+        ("services", &balanced, Verdict::Recreate),
     ] {
         assert_eq!(selected(kind, &changed, Policy::Recreate, facts(kind, live)), expected, "{kind}");
         assert_eq!(selected(kind, &changed, Policy::Update, facts(kind, live)), Verdict::Update);
@@ -156,6 +159,6 @@ fn an_account_keeps_what_it_has_and_gets_what_was_stored() {
 
 #[test]
 fn an_update_that_was_not_enough_is_told() {
-    assert_eq!(still_differs(&Difference::default()), None);
-    assert!(still_differs(&differing(&[], &["spec.x"])).unwrap().contains("still differs"));
+    assert_eq!(still_differs("updated", &Difference::default()), None);
+    assert!(still_differs("updated", &differing(&[], &["spec.x"])).unwrap().contains("still differs"));
 }

@@ -4,29 +4,38 @@
 //! leave it. Whatever is written must be what the live object has where nobody but the cluster decides, or the API server
 //! refuses the update.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
-use super::super::compare::{is_a_note, is_a_programs, is_aggregated};
-use super::super::rewrite::{LAST_APPLIED, PortKey};
+use super::super::compare::{is_a_note, is_a_programs, is_aggregated, is_controlled};
+use super::super::rewrite::{LAST_APPLIED, PortKey, annotations_by_hand, is_made_for};
+use crate::model::traits::is_custom;
 use crate::model::{Kind, NAMESPACES, TOKEN_TYPE};
 
 /// The body for a PUT. `wanted`: the item as it would be made; `live`: the item as the API server sent it.
 pub fn as_update(wanted: &Value, live: &Value, kind: &Kind) -> Value {
-    let mut body = wanted.clone();
+    let (mut body, by_hand) = (wanted.clone(), annotations_by_hand(live));
     let (Some(object), Some(there)) = (body.as_object_mut(), live.as_object()) else { return body };
     if let (Some(Value::Object(metadata)), Some(Value::Object(live))) =
         (object.get_mut("metadata"), there.get("metadata"))
     {
-        keep_metadata(metadata, live);
+        keep_metadata(metadata, live, &by_hand);
     }
-    keep_bundles(&mut body, live);
+    if !is_custom(kind) {
+        keep_bundles(&mut body, live);
+    }
     keep_by_kind(&mut body, live, kind);
     body
 }
 
 /// Identity and version are the live object's. Labels are the backup's, annotations of programs and finalizers both sides', owners the
 /// backup's and whoever has adopted the item.
-fn keep_metadata(metadata: &mut Map<String, Value>, live: &Map<String, Value>) {
+fn keep_metadata(
+    metadata: &mut Map<String, Value>,
+    live: &Map<String, Value>,
+    by_hand: &HashSet<String>,
+) {
     for field in ["uid", "resourceVersion", "generation", "creationTimestamp", "generateName"] {
         if let Some(value) = live.get(field) {
             metadata.insert(field.to_owned(), value.clone());
@@ -38,7 +47,7 @@ fn keep_metadata(metadata: &mut Map<String, Value>, live: &Map<String, Value>) {
             // What kubectl last applied goes with the item, though it is no difference.
             let theirs = is_a_note(key) && key != LAST_APPLIED;
             if let Some(annotations) = annotations.as_object_mut()
-                && (theirs || (is_a_programs(key) && !annotations.contains_key(key)))
+                && (theirs || (is_a_programs(key, by_hand) && !annotations.contains_key(key)))
             {
                 annotations.insert(key.clone(), value.clone());
             }
@@ -103,6 +112,9 @@ fn keep_by_kind(body: &mut Value, live: &Value, kind: &Kind) {
             keep_missing(body, live, &["spec"], &["volumeName", "dataSource", "dataSourceRef"]);
         }
         "persistentvolumes" => keep_binding(body, live),
+        "replicasets.apps" if live.as_object().is_some_and(is_controlled) => {
+            keep(body, live, &["spec", "replicas"]);
+        }
         "pods" => keep_pod(body, live),
         "jobs.batch" => {
             keep_missing(body, live, &["spec"], &["selector"]);
@@ -113,8 +125,9 @@ fn keep_by_kind(body: &mut Value, live: &Value, kind: &Kind) {
             keep(body, live, &["data"]);
         }
         "serviceaccounts" => {
+            let name = live["metadata"]["name"].as_str().unwrap_or_default();
             if let (Value::Object(body), Value::Object(live)) = (body, live) {
-                append(body, "secrets", live, |_| true);
+                append(body, "secrets", live, |secret| is_made_for(name, secret));
             }
         }
         NAMESPACES => keep(body, live, &["spec"]),

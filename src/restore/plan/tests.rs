@@ -64,7 +64,7 @@ fn inventory(filter: &str, lines: &[&str]) -> Inventory {
             owner: words.next().map(str::to_owned),
             rollout: words.next().map(|text| text.parse().unwrap()),
         };
-        inventory.add(&item, &selection).unwrap();
+        inventory.add(&item, &selection, None).unwrap();
     }
     inventory
 }
@@ -174,6 +174,18 @@ fn a_part_brings_its_namespace_its_definition_and_what_it_names() {
             "+namespaces prod as stage",
             "+widgets.example.com prod/w",
         ]
+    );
+}
+
+#[test]
+fn of_the_claims_that_no_label_selects_those_come_that_are_needed_with_their_namespace() {
+    let filter = r#"{"labelSelector":{"matchExpressions":[{"key":"app","operator":"Exists"}]}}"#;
+    let lines =
+        ["namespaces a", "persistentvolumeclaims a/data-db-0", "persistentvolumeclaims a/other", "pods a/p"];
+    let claim = |name: &str| ItemKey::namespaced(Kind::parse(CLAIMS), "a", name);
+    assert_eq!(
+        told(filter, &lines, &[claim("data-db-0")]),
+        ["+namespaces a as a", "+persistentvolumeclaims a/data-db-0"]
     );
 }
 

@@ -3,6 +3,8 @@
 //!
 //! Must be asked before the field owners are taken off.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use super::{LAST_APPLIED, shape};
@@ -13,6 +15,23 @@ pub(super) const OURSELVES: &str = "ark";
 
 /// Stands for everybody in an object from before field owners were recorded: it owns all fields, chosen or not.
 const EVERYBODY: &str = "before-first-apply";
+
+/// What the field managers of the tools that people and pipelines write with begin with.
+const TOOLS: [&str; 8] = ["kubectl", "helm", "Helm", "argocd", "kustomize-controller", "flux", "terraform", "k9s"];
+
+/// The annotations of an object, as the API server sent it, that somebody set with a tool of people, not a program.
+pub fn annotations_by_hand(item: &Value) -> HashSet<String> {
+    let by_hand = |entry: &&Value| {
+        let manager = shape::text(entry, &["manager"]).unwrap_or_default();
+        TOOLS.iter().any(|tool| manager.starts_with(tool))
+    };
+    shape::elements(item, &["metadata", "managedFields"])
+        .filter(by_hand)
+        .filter_map(|entry| shape::at(entry, &["fieldsV1", "f:metadata", "f:annotations"])?.as_object())
+        .flat_map(|annotations| annotations.keys())
+        .filter_map(|key| key.strip_prefix("f:").map(str::to_owned))
+        .collect()
+}
 
 /// What is known of who chose what in one item.
 pub(super) struct Choices<'a> {

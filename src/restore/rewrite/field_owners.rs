@@ -29,6 +29,14 @@ fn without_what_changes(entry: &Value) -> Option<Value> {
     (!fields.is_empty()).then_some(entry)
 }
 
+/// Whether Ark owns fields of an object, as the API server sent it, beside the metadata: they were not given back.
+pub fn are_ours(live: &Value) -> bool {
+    let ours = shape::elements(live, &["metadata", "managedFields"])
+        .filter(|entry| shape::text(entry, &["manager"]) == Some(OURSELVES));
+    let mut fields = ours.filter_map(|entry| entry.get("fieldsV1")?.as_object()).flat_map(|map| map.keys());
+    fields.any(|field| field != "f:metadata")
+}
+
 /// The list to write back to an object that others have written to since the create: they own what they wrote.
 pub fn merge_field_owners(stored: &Value, live: &Value) -> Value {
     let list = |entries: &Value| entries.as_array().cloned().unwrap_or_default();
@@ -54,6 +62,13 @@ mod tests {
 
     fn item(entries: &[Value]) -> Value {
         json!({"metadata": {"managedFields": entries}})
+    }
+
+    #[test]
+    fn fields_are_ours_until_they_are_given_back() {
+        let label = json!({"f:metadata": {"f:labels": {}}});
+        assert!(are_ours(&item(&[entry("ark", "Update", &json!({"f:data": {}}))])));
+        assert!(!are_ours(&item(&[entry("ark", "Update", &label), entry("flux", "Apply", &json!({"f:data": {}}))])));
     }
 
     #[test]

@@ -25,10 +25,31 @@ pub(super) fn rewrite(kind: &Kind, item: &mut Value) {
     shape::remove_keys(item, &["metadata", "labels"], &CONTROLLER_UID);
 }
 
+/// What a Job has done is in its status, which does not come back: the new one begins from the start.
+pub(super) fn tell_of_work(kind: &Kind, item: &Value, status: Option<&Value>, warnings: &mut Vec<String>) {
+    let done = status.and_then(|status| status.get("succeeded")?.as_u64()).unwrap_or_default();
+    if kind.as_str() == "jobs.batch" && done > 0 {
+        let of = shape::at(item, &["spec", "completions"]).and_then(Value::as_u64).unwrap_or(1);
+        warnings.push(format!("{done} of {of} completions were done when the backup was made; it begins anew"));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_job_that_had_done_some_of_its_work_says_so() {
+        let told = |status: Value| {
+            let mut warnings = Vec::new();
+            let item = json!({"spec": {"completions": 5}});
+            tell_of_work(&Kind::parse("jobs.batch"), &item, Some(&status), &mut warnings);
+            warnings
+        };
+        assert!(told(json!({"active": 1})).is_empty());
+        assert!(told(json!({"succeeded": 3}))[0].contains("3 of 5"));
+    }
 
     fn job(manual: bool) -> Value {
         let labels = json!({"app": "report", "batch.kubernetes.io/controller-uid": "u", "controller-uid": "u", "job-name": "report"});

@@ -11,6 +11,7 @@ use crate::model::{Category, ItemKey, Kind, NAMESPACES};
 use namespaces::NamespaceMap;
 
 mod chosen;
+mod default_class;
 mod definition;
 mod field_owners;
 mod image;
@@ -31,10 +32,12 @@ mod storage_class;
 mod strip;
 mod volume;
 
-pub use chosen::PortKey;
-pub use field_owners::merge_field_owners;
+pub use chosen::{PortKey, annotations_by_hand};
+pub use default_class::unmark_default;
+pub use field_owners::{are_ours, merge_field_owners};
 pub use modifiers::{CompiledModifiers, InvalidModifier};
 pub use owners::{Owner, OwnerView};
+pub use service_account::is_made_for;
 pub use skip::never_restored;
 pub use volume::{DataSource, data_source, volume_comes_back};
 
@@ -60,6 +63,8 @@ pub struct RewriteOptions {
     pub preserve_node_ports: bool,
     /// Names of the PersistentVolumes that will be there, restored or not; a claim on another one gets a new volume.
     pub returning_volumes: BTreeSet<String>,
+    /// Names of PersistentVolumes of the cluster whose data are elsewhere than those of the backup's volume of that name.
+    pub volumes_elsewhere: BTreeSet<String>,
     /// Of what [`data_source`] says of the claims in the backup, the sources that will be there; a claim that gets a new
     /// volume loses any other.
     pub sources: HashSet<DataSource>,
@@ -197,6 +202,7 @@ impl Rewriter {
             let kept = service::rewrite(kind, &mut item, options.preserve_node_ports);
             field_owners = field_owners::given_back(&item, kept);
             pod::tell_of_node(kind, &item, &mut warnings);
+            job::tell_of_work(kind, &item, status.as_ref(), &mut warnings);
             volume::rewrite_claim(kind, &mut item, options, &mut warnings);
         }
         strip::rewrite(&mut item);

@@ -1,21 +1,27 @@
-//! A ServiceAccount loses its references to token secrets that the control plane made; those never come back. Pure.
+//! A ServiceAccount loses its references to secrets that a controller made for it; those never come back. Pure.
 
 use serde_json::Value;
 
 use super::shape;
 use crate::model::{Kind, is_generated};
 
-/// Drops `<name>-token-xxxxx` from `secrets`.
+/// What comes between an account's name and what a controller appends, in the name of a secret that it made for the account: tokens of
+/// Kubernetes before 1.24, and what OpenShift pulls images with.
+const MADE: [&str; 2] = ["-token-", "-dockercfg-"];
+
+/// Whether a reference in `secrets` of this account is to a secret that a controller made for it.
+pub fn is_made_for(account: &str, secret: &Value) -> bool {
+    let name = shape::text(secret, &["name"]).unwrap_or_default();
+    MADE.iter().any(|made| is_generated(name, &format!("{account}{made}")))
+}
+
+/// Drops those.
 pub(super) fn rewrite(kind: &Kind, item: &mut Value) {
     if kind.as_str() != "serviceaccounts" {
         return;
     }
-    let Some(prefix) = shape::text(item, &["metadata", "name"]).map(|name| format!("{name}-token-")) else {
-        return;
-    };
-    shape::retain(item, &["secrets"], |secret| {
-        !shape::text(secret, &["name"]).is_some_and(|name| is_generated(name, &prefix))
-    });
+    let Some(account) = shape::text(item, &["metadata", "name"]).map(str::to_owned) else { return };
+    shape::retain(item, &["secrets"], |secret| !is_made_for(&account, secret));
 }
 
 #[cfg(test)]
@@ -24,8 +30,8 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn only_token_secrets_that_the_control_plane_made_are_dropped() {
-        let mut item = json!({"metadata": {"name": "web"}, "secrets": [{"name": "web-token-x7k2p"}, {"name": "registry"}],
+    fn only_secrets_that_a_controller_made_are_dropped() {
+        let mut item = json!({"metadata": {"name": "web"}, "secrets": [{"name": "web-token-x7k2p"}, {"name": "web-dockercfg-x7k2p"}, {"name": "registry"}],
             "imagePullSecrets": [{"name": "web-token-x7k2p"}]});
         rewrite(&Kind::parse("serviceaccounts"), &mut item);
         assert_eq!(

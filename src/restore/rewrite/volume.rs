@@ -68,6 +68,11 @@ pub(super) fn rewrite_claim(
     let missing = data_source(item).filter(|source| !options.sources.contains(source));
     let volume = shape::text(item, &["spec", "volumeName"]).unwrap_or_default().to_owned();
     if options.returning_volumes.contains(&volume) {
+        if options.volumes_elsewhere.contains(&volume) {
+            warnings.push(format!(
+                "its volume `{volume}` is in the cluster with other storage than in the backup, so that the claim gets the data that are there; look at the spec of both"
+            ));
+        }
         return;
     }
     let of_source = |source: &DataSource| format!("the {} `{}`", source.kind, source.name);
@@ -127,6 +132,14 @@ mod tests {
 
     fn returning(volume: &str) -> RewriteOptions {
         RewriteOptions { returning_volumes: [volume.to_owned()].into(), ..RewriteOptions::default() }
+    }
+
+    #[test]
+    fn a_claim_on_a_volume_that_has_other_storage_here_says_so() {
+        let options = RewriteOptions { volumes_elsewhere: ["pv-1".to_owned()].into(), ..returning("pv-1") };
+        let (item, warnings) = rewritten(claim(), &options);
+        assert_eq!(item["spec"]["volumeName"], "pv-1");
+        assert!(warnings[0].contains("`pv-1`") && warnings[0].contains("other storage"), "{warnings:?}");
     }
 
     #[test]

@@ -76,6 +76,70 @@ async fn by_label_or_by_kind_a_claim_comes_with_its_volume_and_the_class_of_it()
 
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
+async fn the_claims_of_labelled_workloads_come_with_them_unless_somebody_leaves_claims_out() {
+    let lab = Lab::get().await;
+    let (bucket, tag) = (lab.bucket(), unique("mounted"));
+    let namespace = TestNamespace::create(&lab.a, "mounted").await;
+    let home = &*namespace.name;
+    let claims = format!("/api/v1/namespaces/{home}/persistentvolumeclaims");
+    let made = claim_with_volume(&lab.a, home, &tag).await;
+    lab.a.change(&format!("{claims}/data"), &json!([{"op": "remove", "path": "/metadata/labels"}])).await;
+    let spec = json!({"accessModes": ["ReadWriteOnce"], "storageClassName": tag, "resources": {"requests": {"storage": "1Mi"}}});
+    for (name, labels) in [
+        ("data-db-0", json!({})),
+        ("data-db-7", json!({})),
+        ("bystander", json!({})),
+        ("data-db-8", json!({"velero.io/exclude-from-backup": "true"})),
+    ] {
+        lab.a.create(&claims, &json!({"metadata": {"name": name, "labels": labels}, "spec": spec})).await;
+    }
+    // No pods: what a Deployment of none names, and a StatefulSet of none has made, is needed once they grow again.
+    let apps = format!("/apis/apps/v1/namespaces/{home}");
+    let volumes = json!([{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]);
+    let workload = |name: &str, volumes: Value| {
+        let labels = json!({"of": name});
+        let containers = json!([{"name": "main", "image": "example.test/main:1"}]);
+        json!({"metadata": {"name": name, "labels": {"app": tag}}, "spec": {"replicas": 0, "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": {"containers": containers, "volumes": volumes}}}})
+    };
+    lab.a.create(&format!("{apps}/deployments"), &workload("web", volumes)).await;
+    let mut set = workload("db", json!([]));
+    set["spec"]["serviceName"] = "db".into();
+    set["spec"]["volumeClaimTemplates"] = json!([{"metadata": {"name": "data"}, "spec": spec}]);
+    lab.a.create(&format!("{apps}/statefulsets"), &set).await;
+
+    let label = format!("app={tag}");
+    back_up(&lab.a, &bucket, "label", &["-l", &label], 0);
+    let either = format!("app={tag} or app=nothing-of-{tag}");
+    back_up(&lab.a, &bucket, "either", &["--or-selector", &either, "--include-namespaces", home], 0);
+    back_up(&lab.a, &bucket, "without", &["-l", &label, "--exclude-resources", "pvc"], 0);
+    back_up(&lab.a, &bucket, "only", &["-l", &label, "--include-resources", "deploy,sts"], 0);
+    remove_all(&lab.a, made).await;
+    let claim = |name: &str| format!("persistentvolumeclaims {home}/{name}");
+    let workloads = [format!("deployments.apps {home}/web"), format!("statefulsets.apps {home}/db")];
+    let class = format!("storageclasses.storage.k8s.io {tag}");
+    let all = [
+        format!("namespaces {home}"),
+        class.clone(),
+        format!("persistentvolumes {tag}"),
+        claim("data"),
+        claim("data-db-0"),
+        claim("data-db-7"),
+        workloads[0].clone(),
+        workloads[1].clone(),
+    ];
+    assert_eq!(contents(&lab.a, &bucket, "label"), all);
+    assert_eq!(contents(&lab.a, &bucket, "either"), all);
+    let skipped = &document(&lab.a, &bucket, "label")["status"];
+    assert_eq!((&skipped["warnings"], &skipped["errors"]), (&json!(0), &json!(0)), "{skipped}");
+    // The StatefulSet names the class itself.
+    let bare = [all[0].clone(), class, workloads[0].clone(), workloads[1].clone()];
+    assert_eq!(contents(&lab.a, &bucket, "without"), bare);
+    assert_eq!(contents(&lab.a, &bucket, "only"), bare);
+}
+
+#[tokio::test]
+#[ignore = "needs the lab: run hack/test.sh"]
 async fn roles_come_by_every_form_of_subject_and_with_the_roles_that_they_gather() {
     let lab = Lab::get().await;
     let (bucket, tag) = (lab.bucket(), unique("roles"));

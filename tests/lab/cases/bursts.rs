@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::{Case, create_many, definition, open_schema};
+use super::{Case, create_many, definition, open_schema, pieces};
 use crate::backup::{back_up, contents};
 use crate::process::{Run, run};
 use crate::restore::{count, destroy};
@@ -17,47 +17,26 @@ use crate::support::{Act, Asked, Cluster, Interceptor, path_of, unique};
 const AWAY: Duration = Duration::from_secs(65);
 const MAPS: usize = 40;
 
-/// Case 45: what a part needs of the cluster, and so many items that a run takes a while.
-const PART: &str = r#"
-apiVersion: v1
-kind: Namespace
-metadata: {name: c45}
----
-apiVersion: v1
-kind: ServiceAccount
-metadata: {name: robot, namespace: c45}
----
-apiVersion: storage.k8s.io/v1
-kind: StorageClass
-metadata: {name: c45-class}
-provisioner: kubernetes.io/no-provisioner
----
-apiVersion: v1
-kind: PersistentVolumeClaim
-metadata: {name: data, namespace: c45}
-spec: {accessModes: [ReadWriteOnce], storageClassName: c45-class, resources: {requests: {storage: 1Gi}}}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata: {name: c45-role}
-rules: [{apiGroups: [""], resources: [configmaps], verbs: [get]}]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRoleBinding
-metadata: {name: c45-binding}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: c45-role}
-subjects: [{kind: ServiceAccount, name: robot, namespace: c45}]
-"#;
-
-/// Case 45 in cluster A, with a definition, its resources and ConfigMaps.
+/// Case 45 in cluster A: what a part needs of the cluster, and so many items that a run takes a while.
 pub async fn part() -> Case {
-    let mut case = Case::get("c45", PART).await;
+    let mut case = Case::of(
+        "c45",
+        &[
+            pieces::namespace("c45"),
+            pieces::account("c45", "robot"),
+            pieces::class("c45-class"),
+            pieces::claim("c45", "data", "c45-class"),
+            pieces::role("c45-role", "configmaps"),
+            pieces::binding("c45-binding", "c45-role", "c45", "robot"),
+        ],
+    )
+    .await;
     let group = format!("{}.example.com", case.id);
     case.objects.push(definition(&group, &open_schema(), &json!({"status": {}})));
     for number in 0..MAPS {
-        let metadata = json!({"name": format!("m{number}"), "namespace": case.id});
-        case.objects
-            .push(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"k": "v"}}));
+        let name = format!("m{number}");
+        case.objects.push(pieces::config_map(&case.id, &name, "v"));
+        let metadata = json!({"name": name, "namespace": case.id});
         case.objects.push(json!({"apiVersion": format!("{group}/v1"), "kind": "Widget", "metadata": metadata, "spec": {"k": "v"}}));
     }
     let (first, many) = case.objects.split_at(7);
@@ -240,7 +219,7 @@ pub async fn discovery(cluster: &Cluster) -> BTreeMap<String, Value> {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn a_backup_whose_discovery_lags_does_not_miss_a_kind_in_silence() {
-    let mut case = Case::get("c46", "apiVersion: v1\nkind: Namespace\nmetadata: {name: c46}\n").await;
+    let mut case = Case::of("c46", &[pieces::namespace("c46")]).await;
     case.create().await;
     let before = discovery(case.a()).await;
     let group = format!("{}.example.com", case.id);

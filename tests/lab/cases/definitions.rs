@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Case, definition, open_schema};
+use super::{Case, definition, open_schema, pieces};
 use crate::restore::count;
 use crate::support::{Busy, path_of};
 
@@ -69,7 +69,7 @@ async fn definitions_of_v1beta1_come_back_as_v1_with_every_field_of_their_resour
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn numbers_keep_their_digits_through_a_restore_and_a_modifier() {
-    let mut case = Case::get("c06", "apiVersion: v1\nkind: Namespace\nmetadata: {name: c06}\n").await;
+    let mut case = Case::of("c06", &[pieces::namespace("c06")]).await;
     let group = format!("{}.example.com", case.id);
     case.objects.push(definition(&group, &open_schema(), &json!({"status": {}})));
     case.create().await;
@@ -116,7 +116,7 @@ async fn numbers_keep_their_digits_through_a_restore_and_a_modifier() {
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn a_field_that_the_target_does_not_know_is_told() {
-    let mut case = Case::get("c08", "apiVersion: v1\nkind: Namespace\nmetadata: {name: c08}\n").await;
+    let mut case = Case::of("c08", &[pieces::namespace("c08")]).await;
     let group = format!("{}.example.com", case.id);
     let schema = |fields: Value| json!({"type": "object", "properties": {"spec": {"type": "object", "properties": fields}}});
     let text = json!({"type": "string"});
@@ -137,7 +137,7 @@ async fn a_field_that_the_target_does_not_know_is_told() {
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn a_definition_that_comes_along_is_never_brought_back_to_what_it_was() {
-    let mut case = Case::get("c08", "apiVersion: v1\nkind: Namespace\nmetadata: {name: c08}\n").await;
+    let mut case = Case::of("c08", &[pieces::namespace("c08")]).await;
     let group = format!("{}.example.com", case.id);
     let first = definition(&group, &open_schema(), &json!({}));
     case.objects.push(first.clone());

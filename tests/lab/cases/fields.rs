@@ -3,24 +3,11 @@
 use serde_json::{Value, json};
 
 use super::Case;
+use super::pieces::{self, labelled};
 use crate::restore::destroy;
 use crate::support::{Cluster, eventually, objects};
 
 const APPLIED: &str = include_str!("data/36.yaml");
-/// Case 36: a role that is put together of one part.
-const AGGREGATED: &str = r#"
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata: {name: c36-part, labels: {part-of: c36}}
-rules: [{apiGroups: [""], resources: [configmaps], verbs: [get]}]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata: {name: c36-whole, labels: {part-of-test: c36}}
-aggregationRule: {clusterRoleSelectors: [{matchLabels: {part-of: c36}}]}
-rules: []
-"#;
-
 /// Flux applies the next version, without `drop`, with another `change`, without the variable; nobody is in its way.
 async fn next_version(case: &Case, cluster: &Cluster) {
     let text = APPLIED.replace(", drop: \"1\", change: \"1\"", ", change: \"2\"");
@@ -65,7 +52,9 @@ async fn who_applies_server_side_meets_no_conflict_and_prunes_what_it_should() {
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn the_rules_of_an_aggregated_role_go_with_its_last_part() {
-    let case = Case::get("c36", AGGREGATED).await;
+    let part = labelled(pieces::role("c36-part", "configmaps"), "part-of", "c36");
+    let whole = labelled(pieces::gathering_role("c36-whole", "part-of", "c36"), "part-of-test", "c36");
+    let case = Case::of("c36", &[part, whole]).await;
     case.create().await;
     let [part, whole] = ["part", "whole"]
         .map(|name| format!("/apis/rbac.authorization.k8s.io/v1/clusterroles/{}-{name}", case.id));

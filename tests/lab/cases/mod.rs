@@ -11,6 +11,7 @@ mod kinds;
 mod namespaces;
 mod needs;
 mod owners;
+mod pieces;
 mod refused;
 mod selection;
 mod services;
@@ -53,17 +54,23 @@ pub struct Restored {
 impl Case {
     /// A case beside other tests.
     pub async fn get(short: &'static str, yaml: &str) -> Self {
-        Self::open(Lab::get().await, short, yaml)
+        Self::open(Lab::get().await, short, yaml, objects)
+    }
+
+    /// A case of these objects.
+    pub async fn of(short: &'static str, objects: &[Value]) -> Self {
+        let read = |text: &str| serde_json::from_str(text).expect("what was written as JSON is JSON");
+        Self::open(Lab::get().await, short, &Value::from(objects).to_string(), read)
     }
 
     /// A case that has the lab alone.
     pub async fn alone(short: &'static str, yaml: &str) -> Self {
-        Self::open(Lab::alone().await, short, yaml)
+        Self::open(Lab::alone().await, short, yaml, objects)
     }
 
-    fn open(lab: Lab, short: &'static str, yaml: &str) -> Self {
+    fn open(lab: Lab, short: &'static str, text: &str, read: fn(&str) -> Vec<Value>) -> Self {
         let id = unique(short);
-        let objects = objects(&yaml.replace(short, &id));
+        let objects = read(&text.replace(short, &id));
         Self { bucket: lab.bucket(), id, objects, short, lab }
     }
 

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::pieces::{self, labelled};
 use super::{Case, owners, uid};
 use crate::process::Running;
 use crate::restore::{count, destroy};
@@ -99,9 +100,9 @@ async fn references_and_finalizers_that_were_taken_off_are_told_and_repaired() {
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn the_child_of_an_owner_that_is_not_selected_is_its_child_again() {
-    let yaml = "apiVersion: v1\nkind: Namespace\nmetadata: {name: c07}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: mother, namespace: c07}\n---\n\
-        apiVersion: v1\nkind: ConfigMap\nmetadata: {name: child, namespace: c07, labels: {what: child}}\n";
-    let case = Case::get("c07", yaml).await;
+    let child = labelled(pieces::config_map("c07", "child", "mother"), "what", "child");
+    let objects = [pieces::namespace("c07"), pieces::config_map("c07", "mother", "nobody"), child];
+    let case = Case::of("c07", &objects).await;
     case.create().await;
     let (mother, child) = (case.home("configmaps/mother"), case.home("configmaps/child"));
     let owner = case.a().read(&mother).await.expect("created");

@@ -2,71 +2,35 @@
 
 use serde_json::{Value, json};
 
-use super::Case;
-use crate::restore::{count, restore};
+use super::pieces::{self, labelled};
+use super::{Case, bound};
+use crate::backup::back_up;
+use crate::restore::{count, destroy, restore};
 use crate::support::TestNamespace;
 
 const RBAC: &str = "/apis/rbac.authorization.k8s.io/v1";
 
 /// Case 13: a namespace whose rights are bound by each form of subject, and a role that is put together of another.
-const RIGHTS: &str = r#"
-apiVersion: v1
-kind: Namespace
-metadata: {name: c13}
----
-apiVersion: v1
-kind: ServiceAccount
-metadata: {name: robot, namespace: c13}
----
-apiVersion: storage.k8s.io/v1
-kind: StorageClass
-metadata: {name: c13-class, labels: {of: stored}}
-provisioner: kubernetes.io/no-provisioner
----
-apiVersion: v1
-kind: PersistentVolumeClaim
-metadata: {name: data, namespace: c13}
-spec: {accessModes: [ReadWriteOnce], storageClassName: c13-class, resources: {requests: {storage: 1Gi}}}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata: {name: c13-part, labels: {part-of: c13}}
-rules: [{apiGroups: [""], resources: [configmaps], verbs: [get]}]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata: {name: c13-whole}
-aggregationRule: {clusterRoleSelectors: [{matchLabels: {part-of: c13}}]}
-rules: []
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata: {name: c13-group}
-rules: [{apiGroups: [""], resources: [secrets], verbs: [get]}]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata: {name: c13-user}
-rules: [{apiGroups: [""], resources: [pods], verbs: [get]}]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRoleBinding
-metadata: {name: c13-account}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: c13-whole}
-subjects: [{kind: ServiceAccount, name: robot, namespace: c13}]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRoleBinding
-metadata: {name: c13-group}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: c13-group}
-subjects: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: "system:serviceaccounts:c13"}]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRoleBinding
-metadata: {name: c13-user}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: c13-user}
-subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: "system:serviceaccount:c13:robot"}]
-"#;
+async fn rights() -> Case {
+    let group = "system:serviceaccounts:c13";
+    let objects = [
+        pieces::namespace("c13"),
+        pieces::account("c13", "robot"),
+        labelled(pieces::class("c13-class"), "of", "stored"),
+        pieces::claim("c13", "data", "c13-class"),
+        labelled(pieces::role("c13-part", "configmaps"), "part-of", "c13"),
+        pieces::gathering_role("c13-whole", "part-of", "c13"),
+        pieces::role("c13-group", "secrets"),
+        pieces::role("c13-user", "pods"),
+        pieces::binding("c13-account", "c13-whole", "c13", "robot"),
+        pieces::binding_by_name("c13-group", "c13-group", "Group", group),
+        pieces::binding_by_name("c13-user", "c13-user", "User", "system:serviceaccount:c13:robot"),
+    ];
+    Case::of("c13", &objects).await
+}
+
+/// Case 38: labelled workloads whose claims do not have the label, one of them beyond the replicas, and a claim of nobody.
+const MOUNTED: &str = include_str!("data/38.yaml");
 
 fn right(case: &Case, kind: &str, name: &str) -> String {
     format!("{RBAC}/{kind}/{}-{name}", case.id)
@@ -75,7 +39,7 @@ fn right(case: &Case, kind: &str, name: &str) -> String {
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn rights_come_along_whatever_form_their_subject_has_and_with_their_parts() {
-    let case = Case::get("c13", RIGHTS).await;
+    let case = rights().await;
     case.create().await;
     case.back_up();
     case.restore_cleanly(case.b(), &[]);
@@ -91,7 +55,7 @@ async fn rights_come_along_whatever_form_their_subject_has_and_with_their_parts(
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn what_comes_along_is_left_as_it_is_under_every_policy() {
-    let case = Case::get("c13", RIGHTS).await;
+    let case = rights().await;
     case.create().await;
     case.back_up();
     let class = format!("/apis/storage.k8s.io/v1/storageclasses/{}-class", case.id);
@@ -123,8 +87,74 @@ async fn what_comes_along_is_left_as_it_is_under_every_policy() {
 
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
+async fn labelled_workloads_find_their_claims_and_these_their_volumes_though_no_label_is_on_them() {
+    let case = Case::get("c38", MOUNTED).await;
+    case.create().await;
+    let claim = |name: &str| case.home(&format!("persistentvolumeclaims/{name}"));
+    let mounted = ["files", "data-db-0", "data-db-1"];
+    for name in mounted {
+        bound(case.a(), &claim(name)).await;
+    }
+    case.back_up();
+    let label = format!("app={}", case.id);
+    back_up(case.a(), &case.bucket, "part", &["-l", &label], 0);
+    for (backup, flags) in [("part", &[][..]), ("one", &["-l", &*label])] {
+        let restored = case.restore_from(backup, case.b(), flags, 0);
+        assert_eq!(count(&restored.status, "errors"), 0, "{backup}: {}", restored.said);
+        for name in mounted {
+            let back = bound(case.b(), &claim(name)).await;
+            assert_eq!(back["spec"]["volumeName"], json!(format!("{}-{name}", case.id)), "{backup}");
+            assert_eq!(back["metadata"]["labels"]["app"], Value::Null, "{backup}: it is the stored one");
+        }
+        for path in [case.home_of("apps/v1", "deployments/web"), case.home_of("apps/v1", "statefulsets/db")] {
+            assert!(case.b().read(&path).await.is_some(), "{backup}: {path}");
+        }
+        let bystander = format!("/api/v1/persistentvolumes/{}-bystander", case.id);
+        assert!(case.b().read(&claim("bystander")).await.is_none(), "{backup}: nothing named it");
+        assert!(case.b().read(&bystander).await.is_none(), "{backup}: nothing named it");
+        // What came along is not written over.
+        let grey = json!({"metadata": {"labels": {"of": "now"}}});
+        let changed = case.b().merge(&claim("files"), &grey).await["metadata"]["resourceVersion"].clone();
+        for policy in ["update", "recreate"] {
+            let flags = [&["-l", &*label][..], &["--existing-resource-policy", policy]].concat();
+            case.restore_from("one", case.b(), &flags, 0);
+            let left = case.b().read(&claim("files")).await.expect("it is there");
+            assert_eq!(left["metadata"]["resourceVersion"], changed, "{backup} {policy}");
+        }
+        destroy(case.b(), &case.id).await;
+        for name in mounted {
+            case.b().remove(&format!("/api/v1/persistentvolumes/{}-{name}", case.id)).await;
+        }
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn a_claim_that_is_not_wanted_does_not_come_with_what_names_it() {
+    let case = Case::get("c38", MOUNTED).await;
+    case.create().await;
+    case.back_up();
+    let label = format!("app={}", case.id);
+    for flags in [["--exclude-resources", "pvc"], ["--include-resources", "deploy,sts"]] {
+        let restored = case.restore(case.b(), &[&["-l", &*label][..], &flags].concat(), 0);
+        assert_eq!(count(&restored.status, "errors"), 0, "{flags:?}: {}", restored.said);
+        assert!(case.b().read(&case.home("persistentvolumeclaims/files")).await.is_none(), "{flags:?}");
+        assert!(case.b().read(&case.home_of("apps/v1", "deployments/web")).await.is_some(), "{flags:?}");
+        destroy(case.b(), &case.id).await;
+    }
+    // Without cluster-scoped items the claims come, and their volumes do not.
+    let flags = ["-l", &*label, "--include-cluster-resources=false"];
+    let restored = case.restore(case.b(), &flags, 0);
+    assert_eq!(count(&restored.status, "errors"), 0, "{}", restored.said);
+    assert!(case.b().read(&case.home("persistentvolumeclaims/files")).await.is_some());
+    let volume = format!("/api/v1/persistentvolumes/{}-files", case.id);
+    assert!(case.b().read(&volume).await.is_none());
+}
+
+#[tokio::test]
+#[ignore = "needs the lab: run hack/test.sh"]
 async fn a_binding_that_the_mapping_would_change_is_not_written_over() {
-    let case = Case::get("c13", RIGHTS).await;
+    let case = rights().await;
     case.create().await;
     let kinds = "namespaces,serviceaccounts,clusterrolebindings,clusterroles";
     let flags =
@@ -153,10 +183,16 @@ async fn a_binding_that_the_mapping_would_change_is_not_written_over() {
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn two_namespaces_are_not_restored_into_one() {
-    let yaml = "apiVersion: v1\nkind: Namespace\nmetadata: {name: c14}\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: c14-two}\n---\n\
-        apiVersion: v1\nkind: ConfigMap\nmetadata: {name: whose, namespace: c14}\ndata: {of: one}\n---\n\
-        apiVersion: v1\nkind: ConfigMap\nmetadata: {name: whose, namespace: c14-two}\ndata: {of: two}\n";
-    let case = Case::get("c14", yaml).await;
+    let case = Case::of(
+        "c14",
+        &[
+            pieces::namespace("c14"),
+            pieces::namespace("c14-two"),
+            pieces::config_map("c14", "whose", "one"),
+            pieces::config_map("c14-two", "whose", "two"),
+        ],
+    )
+    .await;
     case.create().await;
     let (one, two) = (case.id.clone(), format!("{}-two", case.id));
     case.back_up_by(&["--include-namespaces", &format!("{one},{two}")]);
@@ -195,4 +231,35 @@ async fn two_namespaces_are_not_restored_into_one() {
     let of: Value =
         case.b().read(&format!("/api/v1/namespaces/{two}/configmaps/whose")).await.expect("restored");
     assert_eq!(of["data"]["of"], "one");
+}
+
+#[tokio::test]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn a_default_class_that_comes_along_is_not_made_the_default() {
+    let case = rights().await;
+    case.create().await;
+    let class = format!("/apis/storage.k8s.io/v1/storageclasses/{}-class", case.id);
+    let mark = "storageclass.kubernetes.io/is-default-class";
+    case.a().merge(&class, &json!({"metadata": {"annotations": {mark: "true"}}})).await;
+    case.back_up();
+    case.a().merge(&class, &json!({"metadata": {"annotations": {mark: null}}})).await;
+    let restored = case.restore(case.b(), &["--include-namespaces", &case.id], 0);
+    assert!(restored.said.contains("is not made the default"), "{}", restored.said);
+    let there = case.b().read(&class).await.expect("came along");
+    assert_eq!(there["metadata"]["annotations"].get(mark), None, "{there}");
+}
+
+#[tokio::test]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn what_came_along_into_a_backup_is_not_changed_by_a_restore_of_all_of_it() {
+    let case = rights().await;
+    case.create().await;
+    case.back_up();
+    let class = format!("/apis/storage.k8s.io/v1/storageclasses/{}-class", case.id);
+    case.a().merge(&class, &json!({"metadata": {"labels": {"of": "now"}}})).await;
+    for policy in ["update", "recreate"] {
+        case.restore(case.a(), &["--existing-resource-policy", policy], 0);
+        let there = case.a().read(&class).await.expect("there");
+        assert_eq!(there["metadata"]["labels"]["of"], "now", "{policy}: others rest on it");
+    }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Case, bound, create_many, definition, open_schema, owners, uid};
+use super::{Case, bound, create_many, definition, open_schema, owners, pieces, uid};
 use crate::restore::{count, destroy};
 use crate::support::{Cluster, Operator, TestNamespace, eventually};
 
@@ -128,7 +128,7 @@ async fn making_a_stateful_set_anew_does_not_take_its_claims_along() {
 
 /// A namespace, the definition of `Widget`, and an operator's work of some time ago: a resource, its password, its claim.
 async fn operated() -> (Case, String) {
-    let mut case = Case::get("c03", "apiVersion: v1\nkind: Namespace\nmetadata: {name: c03}\n").await;
+    let mut case = Case::of("c03", &[pieces::namespace("c03")]).await;
     let group = format!("{}.example.com", case.id);
     case.objects.push(definition(&group, &open_schema(), &json!({"status": {}})));
     let widget = json!({"apiVersion": format!("{group}/v1"), "kind": "Widget", "metadata": {"name": "app", "namespace": case.id}, "spec": {"size": 1}});
@@ -178,4 +178,36 @@ async fn restore_elsewhere(case: &Case, cluster: &Cluster) -> Value {
     let run = tokio::task::spawn_blocking(move || crate::process::run(&mut command).expect_code(0)).await;
     let run = run.expect("it runs");
     serde_json::from_str::<Value>(&run.stdout).expect("the document is JSON")["status"].clone()
+}
+
+#[tokio::test]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn an_owner_that_is_made_anew_keeps_what_it_owned() {
+    let settings = |name: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "c48"}, "data": {"a": "1"}});
+    let names: Vec<String> = (0..10).map(|number| format!("child-{number}")).collect();
+    let mut objects = vec![pieces::namespace("c48"), settings("owner")];
+    objects.extend(names.iter().map(|name| settings(name)));
+    let case = Case::of("c48", &objects).await;
+    case.create().await;
+    let path = |name: &str| case.home(&format!("configmaps/{name}"));
+    let owner = case.a().read(&path("owner")).await.expect("created");
+    for name in &names {
+        case.a().own(&path(name), &owner).await;
+    }
+    case.back_up();
+    case.a().merge(&path("owner"), &json!({"data": {"a": "2"}})).await;
+    case.restore(case.a(), &["--existing-resource-policy", "recreate"], 0);
+    let now = uid(case.a(), &path("owner")).await;
+    assert_ne!(now, owner["metadata"]["uid"], "made anew");
+    for name in &names {
+        assert_eq!(owners(case.a(), &path(name)).await, [now.clone()], "{name}");
+    }
+    case.second_changes_nothing(case.a(), &["--existing-resource-policy", "recreate"]).await;
+    // What has gone with an owner that was deleted is not left to go with it.
+    case.a().delete(&path("owner")).await;
+    let restored = case.restore(case.a(), &[], 0);
+    let now = uid(case.a(), &path("owner")).await;
+    for name in &names {
+        assert_eq!(owners(case.a(), &path(name)).await, [now.clone()], "{name}: {}", restored.said);
+    }
 }

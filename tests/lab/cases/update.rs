@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::Case;
+use super::{Case, pieces};
 use crate::restore::{count, restore};
 use crate::support::path_of;
 
@@ -80,7 +80,7 @@ async fn update_takes_back_what_was_added_and_recreate_all_of_it() {
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn update_takes_back_what_was_added_to_a_custom_resource_and_to_metadata() {
-    let mut case = Case::get("c28", "apiVersion: v1\nkind: Namespace\nmetadata: {name: c28}\n").await;
+    let mut case = Case::of("c28", &[pieces::namespace("c28")]).await;
     let group = format!("{}.example.com", case.id);
     case.objects.push(super::definition(&group, &super::open_schema(), &json!({})));
     let spec = json!({"list": [{"name": "a"}], "map": {"a": {"b": 1}}});
@@ -103,4 +103,55 @@ async fn update_takes_back_what_was_added_to_a_custom_resource_and_to_metadata()
     );
     case.second_changes_nothing(case.a(), &update).await;
     assert!(restore(case.a(), &case.bucket, "one", &["--dry-run"], 0).stdout.contains("equal"));
+}
+
+const TOLD: &str = r#"
+apiVersion: v1
+kind: Namespace
+metadata: {name: c47}
+---
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata: {name: all, namespace: c47}
+spec: {minAvailable: 1, selector: {}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: c47}
+spec: {selector: {app: web}, ports: [{port: 80}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: web, namespace: c47}
+spec: {defaultBackend: {service: {name: web, port: {number: 80}}}}
+"#;
+
+#[tokio::test]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn what_is_empty_and_what_a_person_tells_a_program_are_differences() {
+    let case = Case::get("c47", TOLD).await;
+    case.create().await;
+    case.back_up();
+    let budget = case.home_of("policy/v1", "poddisruptionbudgets/all");
+    let (ingress, service) = (case.home_of("networking.k8s.io/v1", "ingresses/web"), case.home("services/web"));
+    case.a().merge(&budget, &json!({"spec": {"selector": null}})).await;
+    let mut headless = case.a().read(&service).await.expect("there");
+    headless["metadata"] = json!({"name": "web", "namespace": case.id});
+    headless["spec"] = json!({"clusterIP": "None", "selector": {"app": "web"}, "ports": [{"port": 80}]});
+    case.a().remove(&service).await;
+    case.a().create(&case.home("services"), &headless).await;
+    let told = json!({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress",
+        "metadata": {"name": "web", "namespace": case.id, "annotations": {"nginx.example.com/allow": "10.0.0.0/8"}}});
+    case.a().apply_as("kubectl-annotate", &told).await.expect("applied");
+
+    let restored = case.restore(case.a(), &[], 0);
+    for part in ["spec.selector", "spec.clusterIP", "nginx.example.com/allow"] {
+        assert!(restored.said.contains(part), "{part}: {}", restored.said);
+    }
+    case.restore(case.a(), &["--existing-resource-policy", "recreate"], 0);
+    assert_eq!(case.a().read(&budget).await.expect("there")["spec"]["selector"], json!({}));
+    assert_ne!(case.a().read(&service).await.expect("there")["spec"]["clusterIP"], "None");
+    let annotations = case.a().read(&ingress).await.expect("there")["metadata"]["annotations"].clone();
+    assert_eq!(annotations.get("nginx.example.com/allow"), None, "{annotations}");
+    case.second_changes_nothing(case.a(), &["--existing-resource-policy", "recreate"]).await;
 }

@@ -112,3 +112,77 @@ async fn a_claim_whose_data_source_is_gone_is_bound_or_waits_for_nothing() {
     assert!(!waits || restored.said.contains("long-gone"), "{gone}\n{}", restored.said);
     case.second_writes_nothing(case.b(), &[]).await;
 }
+
+#[tokio::test]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn an_older_volume_that_the_claim_once_had_is_left_alone() {
+    let case = released().await;
+    let older = format!("{}-older", case.id);
+    let spec = json!({"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "persistentVolumeReclaimPolicy": "Retain",
+        "storageClassName": case.id, "hostPath": {"path": "/var/lib/lab/older"},
+        "claimRef": {"namespace": case.id, "name": "a", "uid": "0fa1c1de-0000-4000-8000-000000000000"}});
+    let object = json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": older}, "spec": spec});
+    case.a().create("/api/v1/persistentvolumes", &object).await;
+    lose_claims(&case).await;
+    crate::support::eventually("the older volume is Released", async || {
+        (case.a().read(&volume(&case, "older")).await?["status"]["phase"] == "Released").then_some(())
+    })
+    .await;
+    case.restore_cleanly(case.a(), &[]);
+    expect_bound(&case, case.a()).await;
+    let there = case.a().read(&volume(&case, "older")).await.expect("there");
+    assert_eq!(there["status"]["phase"], "Released", "its data are those of before: {there}");
+    assert_eq!(there["spec"]["claimRef"]["uid"], object["spec"]["claimRef"]["uid"]);
+    case.a().remove(&volume(&case, "older")).await;
+}
+
+#[tokio::test]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn a_claim_that_has_lost_its_volume_is_bound_to_it_again() {
+    let case = released().await;
+    let (path, claim) = (volume(&case, "a"), case.home("persistentvolumeclaims/a"));
+    case.a().delete(&path).await;
+    case.a().merge(&path, &json!({"metadata": {"finalizers": null}})).await;
+    let lost = async || {
+        crate::support::eventually("the claim is Lost", async || {
+            (case.a().read(&claim).await?["status"]["phase"] == "Lost").then_some(())
+        })
+        .await;
+    };
+    lost().await;
+    // Without its volume, a claim that is there and equal is not as it was.
+    let without = ["--include-resources", "persistentvolumeclaims", "--include-cluster-resources=false"];
+    let restored = case.restore(case.a(), &without, 0);
+    assert!(restored.said.contains("has lost its volume"), "{}", restored.said);
+    case.restore_cleanly(case.a(), &[]);
+    expect_bound(&case, case.a()).await;
+    case.second_changes_nothing(case.a(), &[]).await;
+}
+
+#[tokio::test]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn volumes_that_are_not_wanted_are_left_alone_in_place_as_well() {
+    let case = released().await;
+    lose_claims(&case).await;
+    let before = case.a().read(&volume(&case, "a")).await.expect("there");
+    let restored = case.restore(case.a(), &["--restore-volumes=false"], 0);
+    assert!(count(&restored.status, "warnings") >= 2, "{}", restored.said);
+    let claim = case.a().read(&case.home("persistentvolumeclaims/a")).await.expect("restored");
+    assert_eq!(claim["spec"].get("volumeName"), None, "{claim}");
+    let now = case.a().read(&volume(&case, "a")).await.expect("there");
+    assert_eq!(now["spec"]["claimRef"], before["spec"]["claimRef"], "{now}");
+}
+
+#[tokio::test]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn a_volume_of_the_name_with_other_storage_is_told_to_whoever_claims_it() {
+    let case = released().await;
+    let mut other = case.a().read(&volume(&case, "a")).await.expect("there");
+    let name = other["metadata"]["name"].clone();
+    other["metadata"] = json!({ "name": name });
+    other["spec"]["claimRef"] = Value::Null;
+    other["spec"]["hostPath"]["path"] = "/var/lib/lab/elsewhere".into();
+    case.b().create("/api/v1/persistentvolumes", &other).await;
+    let restored = case.restore(case.b(), &[], 0);
+    assert!(restored.said.contains("with other storage than in the backup"), "{}", restored.said);
+}

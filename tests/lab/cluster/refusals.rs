@@ -1,6 +1,6 @@
 //! What real API servers refuse, and how Ark tells it.
 
-use ark::cluster::{Cluster, ClusterError, ConnectOptions, Propagation};
+use ark::cluster::{Cluster, ClusterError, ConnectOptions, Patch, Propagation};
 use ark::model::Category;
 use kube::config::Kubeconfig;
 use serde_json::{Value, json};
@@ -82,8 +82,8 @@ async fn what_is_too_large_or_there_already_has_its_category() {
     let body = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "twice" } });
     let error = cluster.create(maps, Some(&own.name), body.to_string()).await.expect_err("it is there");
     assert!(error.is_already_exists() && !error.may_be_own(), "{error}");
-    let applied =
-        cluster.apply(maps, Some(&own.name), "twice", body.to_string(), "ark", true).await.expect("applies");
+    let apply = Patch::Apply { object: body.to_string(), manager: "ark" };
+    let applied = cluster.patch(maps, Some(&own.name), "twice", &apply).await.expect("applies");
     let wrong = cluster
         .delete(maps, Some(&own.name), "twice", Some("another-uid"), Propagation::Background)
         .await

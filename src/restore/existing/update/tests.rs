@@ -115,8 +115,8 @@ fn bindings_selectors_and_tokens_are_the_clusters() {
         (
             "serviceaccounts",
             json!({"secrets": [{"name": "a"}], "imagePullSecrets": []}),
-            json!({"secrets": [{"name": "b"}], "imagePullSecrets": [{"name": "c"}]}),
-            json!({"secrets": [{"name": "a"}, {"name": "b"}], "imagePullSecrets": []}),
+            json!({"metadata": {"name": "web"}, "secrets": [{"name": "web-token-x7k2p"}, {"name": "b"}], "imagePullSecrets": [{"name": "c"}]}),
+            json!({"secrets": [{"name": "a"}, {"name": "web-token-x7k2p"}], "imagePullSecrets": []}),
         ),
         (
             "clusterroles.rbac.authorization.k8s.io",

@@ -102,6 +102,7 @@ pub(super) fn rewrite(kind: &Kind, item: &mut Value, map: &NamespaceMap) {
         rewrite_template_metadata(kind, item, path, map);
     }
     match kind.as_str() {
+        "services" => shape::each(item, "spec.externalName", &mut |name| map_host(name, map)),
         "storageclasses.storage.k8s.io"
         | "volumesnapshotclasses.snapshot.storage.k8s.io"
         | "volumegroupsnapshotclasses.groupsnapshot.storage.k8s.io" => {
@@ -131,6 +132,15 @@ fn rewrite_template_metadata(kind: &Kind, item: &mut Value, spec_path: &[&str], 
         && let Some(template) = shape::at_mut(item, template)
     {
         shape::each(template, "metadata.namespace", &mut |place| map.replace(place));
+    }
+}
+
+/// A name of the cluster's own DNS, as `db.shop.svc.cluster.local`, has the namespace behind the Service.
+fn map_host(host: &mut Value, map: &NamespaceMap) {
+    let mut labels: Vec<&str> = host.as_str().map(|host| host.split('.').collect()).unwrap_or_default();
+    if let [_, namespace, "svc", ..] = labels.as_mut_slice() {
+        *namespace = map.map(namespace);
+        *host = Value::String(labels.join("."));
     }
 }
 

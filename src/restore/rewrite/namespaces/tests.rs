@@ -36,6 +36,8 @@ fn every_known_place_is_mapped_once() {
             "namespaces",
             r#"{"metadata": {"name": "$", "labels": {"kubernetes.io/metadata.name": "$", "team": "a"}}}"#,
         ),
+        ("services", r#"{"spec": {"type": "ExternalName", "externalName": "a.$.svc.cluster.local"}}"#),
+        ("services", r#"{"spec": {"type": "ExternalName", "externalName": "a.a.example.com"}}"#),
         ("serviceaccounts", r#"{"secrets": [{"name": "a", "namespace": "$"}]}"#),
         (
             "persistentvolumes",

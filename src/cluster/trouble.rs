@@ -1,0 +1,202 @@
+//! What is behind a failed call: found out once, from what came, and asked three questions. May the same call be tried again at
+//! once ([`super::policy`])? Does it pass by itself within minutes? Is the refused object there already? Pure.
+
+use super::error::{ApiFailure, TOO_LARGE};
+
+/// What is behind a failure.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// No API server answered: nobody did, or something in front of it.
+    Away,
+    /// The connection broke each time, while the server answered others.
+    Broken,
+    /// The credentials are not accepted.
+    Credentials,
+    /// The server does not know the revision yet, or never will because its revisions are others'.
+    Ahead,
+    /// The server has too much to do.
+    Load,
+    /// Its own store failed, or it says itself when to come back: another try soon meets a new leader.
+    Store,
+    /// It failed inside, or an admission plug-in did.
+    Inside,
+    /// A webhook did not answer: its pods may be up in a minute.
+    Webhook,
+    /// The kind is not served: by this API server, or not yet.
+    Kind,
+    /// The namespace is not there.
+    Namespace,
+    /// Another object is not there.
+    Missing,
+    /// An object of this name is there.
+    Exists,
+    /// Somebody else changed the object, or a quota, in between.
+    Race,
+    /// Something is not there yet, or not gone yet, which a controller is about to make or to delete.
+    NotYet,
+    /// The object is too large to be stored.
+    TooLarge,
+    /// The object is refused: by its form, by a rule, by whoever may not do that.
+    Refused,
+    /// A code of the 5xx that API servers do not use.
+    Strange,
+    /// Anything else.
+    #[default]
+    Other,
+}
+
+/// How the API server tells that etcd, or its connection to it, failed; always as a 500.
+const OF_THE_STORE: [&str; 9] = [
+    "etcdserver:",
+    "leader changed",
+    "request timed out",
+    "context deadline exceeded",
+    "context canceled",
+    "error reading from server",
+    "transport is closing",
+    "connection refused",
+    "code = Unavailable",
+];
+
+/// How the API server tells that a webhook did not answer.
+const OF_WEBHOOKS: [&str; 2] = ["failed calling webhook", "conversion webhook for"];
+
+/// How admission plug-ins say that something is not there yet which a controller is about to make.
+const NOT_YET: [&str; 6] = [
+    "status unknown for quota",
+    "error looking up service account",
+    "no API token found for service account",
+    "not yet ready to handle request",
+    "because it is being terminated",
+    "no params found for policy binding",
+];
+
+impl Trouble {
+    /// Finds it out. `about_name`: whether the answer names an object rather than a kind; `elsewhere`: whether something in front
+    /// of the API server answered.
+    pub fn find(failure: &ApiFailure, about_name: bool, elsewhere: bool) -> Self {
+        let says = |texts: &[&str]| texts.iter().any(|text| failure.message.contains(text));
+        let because = |reason: &str| failure.causes.iter().any(|cause| cause == reason);
+        if because("ResourceVersionTooLarge") || says(&["future revision"]) {
+            return Self::Ahead;
+        }
+        if elsewhere {
+            return Self::Away;
+        }
+        match failure.code {
+            401 => Self::Credentials,
+            413 => Self::TooLarge,
+            _ if says(&TOO_LARGE) => Self::TooLarge,
+            404 if !about_name => Self::Kind,
+            404 if says(&["namespaces \""]) => Self::Namespace,
+            404 => Self::Missing,
+            409 if failure.reason == "AlreadyExists" => Self::Exists,
+            409 => Self::Race,
+            408 | 429 | 502..=504 => Self::Load,
+            500 if failure.retry_after.is_some() => Self::Store,
+            _ if says(&OF_WEBHOOKS) => Self::Webhook,
+            500 if says(&OF_THE_STORE) => Self::Store,
+            500 => Self::Inside,
+            505..=599 => Self::Strange,
+            _ if says(&NOT_YET) || because("NamespaceTerminating") => Self::NotYet,
+            400 | 403 | 422 => Self::Refused,
+            _ => Self::Other,
+        }
+    }
+
+    /// Whether it passes without anybody doing anything about it, though maybe only in minutes.
+    pub fn passes(self) -> bool {
+        match self {
+            Self::Away | Self::Broken | Self::Ahead | Self::Load | Self::Store | Self::Inside => true,
+            Self::Webhook | Self::Kind | Self::Namespace | Self::Race | Self::NotYet | Self::Strange => true,
+            Self::Credentials | Self::Missing | Self::Exists | Self::TooLarge => false,
+            Self::Refused | Self::Other => false,
+        }
+    }
+
+    /// Whether the API server looked at the object and did not take it, so that it may be there already.
+    pub fn is_refusal(self) -> bool {
+        match self {
+            Self::Exists | Self::Race | Self::NotYet | Self::Refused => true,
+            Self::Store | Self::Inside | Self::Webhook => true,
+            Self::Away | Self::Broken | Self::Credentials | Self::Ahead | Self::Load | Self::Kind => false,
+            Self::Namespace | Self::Missing | Self::TooLarge | Self::Strange | Self::Other => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, Method, StatusCode};
+
+    use super::*;
+    use crate::cluster::failure::read_failure;
+    use crate::cluster::policy::{Blame, Patience, blame};
+    use crate::cluster::{ClusterError, script};
+
+    fn failed(code: u16, reason: &str, message: &str, more: &str) -> ClusterError {
+        let answer = script::failure(code, reason, message, more);
+        let code = StatusCode::from_u16(code).unwrap();
+        Box::new(read_failure("create pods".into(), code, &HeaderMap::new(), answer.body.as_bytes())).into()
+    }
+
+    /// The answers: which methods are tried again at once, whether it passes, whether the object may be there.
+    #[test]
+    fn each_failure_is_one_trouble_and_has_three_answers() {
+        use Trouble::*;
+        let named = r#""details":{"name":"web"}"#;
+        let ending = r#""details":{"causes":[{"reason":"NamespaceTerminating"}]}"#;
+        let ahead = r#""details":{"causes":[{"reason":"ResourceVersionTooLarge"}]}"#;
+        let soon = r#""details":{"retryAfterSeconds":1}"#;
+        let (revision, webhook) = ("required revision is a future revision", "failed calling webhook");
+        for (code, reason, message, more, trouble, answers) in [
+            (504, "Timeout", "Too large resource version", ahead, Ahead, "GET POST passes"),
+            (500, "", revision, "", Ahead, "GET POST passes"),
+            (429, "TooManyRequests", "slow down", "", Load, "GET POST passes"),
+            (503, "ServiceUnavailable", "no endpoints", "", Load, "GET POST passes"),
+            (504, "Timeout", "request did not complete", "", Load, "GET POST passes"),
+            (500, "InternalError", "etcdserver: leader changed", "", Store, "GET POST passes there"),
+            (500, "InternalError", webhook, soon, Store, "GET POST passes there"),
+            (500, "InternalError", webhook, "", Webhook, "GET passes there"),
+            (500, "", "conversion webhook for x failed", "", Webhook, "GET passes"),
+            (500, "InternalError", "panic", "", Inside, "GET passes there"),
+            (500, "", "etcdserver: request is too large", "", TooLarge, ""),
+            (413, "RequestEntityTooLarge", "too large", "", TooLarge, ""),
+            (404, "NotFound", "could not find the requested resource", "", Kind, "POST passes"),
+            (404, "NotFound", r#"namespaces \"shop\" not found"#, named, Namespace, "passes"),
+            (404, "NotFound", r#"pods \"web\" not found"#, named, Missing, ""),
+            (409, "AlreadyExists", "it exists", named, Exists, "there"),
+            (409, "Conflict", "the object has been modified", "", Race, "POST passes there"),
+            (403, "Forbidden", "status unknown for quota: small", "", NotYet, "passes there"),
+            (403, "Forbidden", "no", ending, NotYet, "passes there"),
+            (403, "Forbidden", "exceeded quota: small", "", Refused, "there"),
+            (422, "Invalid", "port is taken", "", Refused, "there"),
+            (403, "", "<html>", "", Refused, ""),
+            (521, "", "", "", Strange, "passes"),
+            (405, "MethodNotAllowed", "no", "", Other, ""),
+        ] {
+            let error = failed(code, reason, message, more);
+            assert_eq!(error.trouble(), trouble, "{code} {message}");
+            let again = |method| blame(error.trouble(), &method, Patience::PATIENT) != Blame::Final;
+            let told = [
+                ("GET", again(Method::GET)),
+                ("POST", again(Method::POST)),
+                ("passes", error.passes()),
+                ("there", error.may_be_there()),
+            ];
+            let told: Vec<&str> = told.iter().filter(|(_, yes)| *yes).map(|(word, _)| *word).collect();
+            assert_eq!(told.join(" "), answers, "{code} {message}");
+        }
+    }
+
+    #[test]
+    fn what_a_proxy_says_in_place_of_the_server_is_that_it_is_away() {
+        let page = |code: u16| {
+            let code = StatusCode::from_u16(code).unwrap();
+            read_failure("get pods".into(), code, &HeaderMap::new(), b"<html>bad gateway").trouble
+        };
+        assert_eq!([502, 503, 504].map(page), [Trouble::Away; 3]);
+        assert_eq!(page(500), Trouble::Inside);
+        assert!(Trouble::Away.passes() && !Trouble::Away.is_refusal());
+    }
+}
