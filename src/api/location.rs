@@ -114,6 +114,11 @@ pub struct LocationConfig {
     #[schemars(length(max = 1024))]
     #[x_kube(validation = Rule::new("self.matches('^https?://[^/ ]+/?$')").message("endpoint must be `https://host[:port]` or `http://host[:port]`"))]
     pub endpoint: Option<String>,
+    /// The address at which people reach the service, where that is another one: downloads are signed for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    #[x_kube(validation = Rule::new("self.matches('^https?://[^/ ]+/?$')").message("publicUrl must be `https://host[:port]` or `http://host[:port]`"))]
+    pub public_url: Option<String>,
     /// Whether the bucket is named in the path and not in the host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub force_path_style: Option<bool>,
@@ -129,6 +134,10 @@ pub struct LocationConfig {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 65536))]
     pub ca_cert: Option<String>,
+    /// Whether uploads carry checksum headers: `WhenSupported` or `WhenRequired` (not at all); found out when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = ["WhenSupported", "WhenRequired"]))]
+    pub checksums: Option<String>,
     /// Whether to create the bucket when it is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub create_bucket: Option<bool>,
@@ -188,6 +197,9 @@ pub enum LocationPhase {
 pub struct LocationCapabilities {
     /// Whether a name can be claimed atomically; if not, two clusters must not write the same names.
     pub conditional_writes: bool,
+    /// Whether uploads carry checksum headers, once it is known; if not, only TLS and Ark's own hashes guard them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checksums: Option<bool>,
 }
 
 /// What is in a location.

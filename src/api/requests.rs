@@ -81,6 +81,9 @@ pub struct DownloadRequestSpec {
     /// What to download.
     #[x_kube(validation = Rule::new("self == oldSelf").message("target cannot be changed; create another request"))]
     pub target: DownloadTarget,
+    /// Whether the server hands it out itself, through the API server: for whoever does not reach the bucket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub through_server: Option<bool>,
 }
 
 /// What to download.

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::failure::Failure;
 use crate::api::{BackupStorageLocationSpec, LocationConfig, Provider};
 use crate::store::Location;
-use crate::store::location::{Content, Encryption, S3Location};
+use crate::store::location::{Content, Encryption, S3Location, checksums_setting};
 
 /// More than any credentials file or bundle of certificates holds, and less than a Secret takes.
 const LARGEST: usize = 512 << 10;
@@ -45,10 +45,12 @@ fn bucket(s3: S3Location, flag: &str, credential_flag: &str) -> Result<BackupSto
         bucket,
         prefix,
         endpoint,
+        public_url,
         region,
         force_path_style,
         encryption,
         ca_cert,
+        checksums,
         profile,
         credentials,
         create_bucket,
@@ -66,10 +68,12 @@ fn bucket(s3: S3Location, flag: &str, credential_flag: &str) -> Result<BackupSto
     let config = LocationConfig {
         region,
         endpoint,
+        public_url,
         force_path_style,
         server_side_encryption,
         kms_key_id,
         ca_cert: ca_cert.map(certificates).transpose()?,
+        checksums: checksums.map(|always| checksums_setting(always).to_owned()),
         create_bucket: create_bucket.then_some(true),
     };
     Ok(BackupStorageLocationSpec {

@@ -1,7 +1,8 @@
 //! A backup or restore as the server hands it out: a store of the few objects of one run, each behind an address that a
 //! DownloadRequest yields. Whoever may make such requests needs no credentials of the bucket.
 //!
-//! What comes is checked as if it came from the bucket itself: the document is the object in the cluster, and it says how
+//! Where the bucket is not reached from here, the server is asked for addresses of its own: they lead through the API
+//! server. What comes is checked as if it came from the bucket itself: the document is the object in the cluster, and it says how
 //! large each part is and what its hash.
 
 mod fetch;
@@ -29,7 +30,7 @@ use super::waiting::{Waited, wait};
 use crate::api::{BackupStorageLocation, DownloadKind, DownloadRequest, DownloadRequestSpec, DownloadTarget};
 use crate::bucket::{Bucket, RunKeys, StoredRun};
 use crate::model::Results;
-use crate::store::{ObjectKey, StoreError};
+use crate::store::{Action, ObjectKey, Operation, StoreError};
 
 /// What of a run's name stands in the name of the request; the rest of 253 characters makes it unique.
 const NAMED: usize = 200;
@@ -113,37 +114,80 @@ async fn open<K: Handed>(
             )));
         }
     }
-    let parts = all.into_iter().filter(|(part, ..)| wanted == Wanted::Everything || wanted == *part);
-    let mut requests = Vec::new();
-    for (_, key, kind) in parts {
-        let request = door.create(&request(kind, keys.name(), door.namespace())).await?;
-        requests.push((key, request.name_any()));
-    }
-    let mut addresses = BTreeMap::new();
-    for (key, request) in requests {
-        addresses.insert(key.as_str().to_owned(), address(door, &request, key, output).await?);
-    }
+    let mut parts = all;
+    parts.retain(|(part, ..)| wanted == Wanted::Everything || wanted == *part);
     // Whoever may not read locations does without its certificates.
     let certificates = match object.location() {
         Some(name) => door.find::<BackupStorageLocation>(name).await.ok().flatten(),
         None => None,
     };
     let certificates = certificates.and_then(|location| location.spec.config?.ca_cert);
+    let fetcher = Fetcher::new(door.client().clone(), door.namespace(), certificates);
+    let mut described = format!("the server of namespace {}", door.namespace());
+    let mut addresses = addresses(door, keys.name(), &parts, false, output).await?;
+    if let Some(why) = unreached(&fetcher, &described, &addresses).await? {
+        tracing::info!("{why}; taking the way through {described}");
+        addresses = self::addresses(door, keys.name(), &parts, true, output).await?;
+        if !addresses.values().all(|address| fetcher.is_own(address)) {
+            return Err(nowhere(&why, &described, object.location()));
+        }
+        described = format!("{described}, since {why}");
+    }
     let document = serde_json::to_vec(&bare(object))
         .map_err(|error| Failure::failed(&format!("reading {} {}", K::NOUN, keys.name()), &error))?;
     Ok(Bucket::new(Arc::new(Through {
-        described: format!("the server of namespace {}", door.namespace()),
+        described,
         document: (keys.document().clone(), document.into()),
         addresses,
-        fetcher: Fetcher::new(door.client().clone(), door.namespace(), certificates),
+        fetcher,
     })))
 }
 
-fn request(kind: DownloadKind, name: &str, namespace: &str) -> DownloadRequest {
+/// By key, where the server says that the parts of a run can be had: in the bucket, or of itself.
+async fn addresses(
+    door: &Door,
+    name: &str,
+    parts: &[(Wanted, &ObjectKey, DownloadKind)],
+    through_server: bool,
+    output: &Output,
+) -> Result<BTreeMap<String, String>, Failure> {
+    let mut requests = Vec::new();
+    for (_, key, kind) in parts {
+        let request = door.create(&request(*kind, name, door.namespace(), through_server)).await?;
+        requests.push((*key, request.name_any()));
+    }
+    let mut addresses = BTreeMap::new();
+    for (key, request) in requests {
+        addresses.insert(key.as_str().to_owned(), address(door, &request, key, output).await?);
+    }
+    Ok(addresses)
+}
+
+/// Why the bucket is not reached from here, if it is not; one of the addresses tells.
+async fn unreached(
+    fetcher: &Fetcher,
+    described: &str,
+    addresses: &BTreeMap<String, String>,
+) -> Result<Option<String>, Failure> {
+    let Some((key, address)) = addresses.first_key_value() else { return Ok(None) };
+    let action = Action { operation: Operation::Get, target: format!("{key} through {described}") };
+    Ok(fetcher.unreached(address, &action).await?)
+}
+
+/// That a server which was asked for addresses of its own gives none.
+fn nowhere(why: &str, described: &str, location: Option<&str>) -> Failure {
+    let location = location.unwrap_or("default");
+    Failure::because(format!(
+        "{why}; and {described} gives no other way, because it or the cluster's DownloadRequest is older than this command: \
+         set config.publicUrl of location {location} to an address that is reached from here"
+    ))
+}
+
+fn request(kind: DownloadKind, name: &str, namespace: &str, through_server: bool) -> DownloadRequest {
     let begin: String = name.chars().take(NAMED).collect();
     let target = DownloadTarget { kind, name: name.to_owned() };
-    let mut request =
-        DownloadRequest::new(&format!("{begin}-{}", Uuid::new_v4()), DownloadRequestSpec { target });
+    let spec = DownloadRequestSpec { target, through_server: through_server.then_some(true) };
+    let mut request = DownloadRequest::new(&format!("{begin}-{}", Uuid::new_v4()), spec);
     request.metadata = ObjectMeta { namespace: Some(namespace.to_owned()), ..request.metadata };
     request
 }

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use kube::Config;
 use kube::client::ClientBuilder;
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::config::{ExecAuthCluster, Kubeconfig};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use serde::Deserialize;
 
 use super::ClusterError;
@@ -18,6 +20,7 @@ use super::fence::{Fence, Fencing};
 use super::health::Health;
 use super::pace::Creates;
 use super::policy::Patience;
+use super::proxy::{Proxies, proxy_at, shown, with_port};
 use super::request::{Call, Doing, GARBLED, GARBLED_PAUSE};
 use super::waiting::Waits;
 use crate::model::Category;
@@ -76,12 +79,12 @@ impl fmt::Debug for Cluster {
 impl Cluster {
     /// Reads the configuration and prepares the client; nothing is sent before the first call.
     pub async fn connect(options: &ConnectOptions) -> Result<Self, ClusterError> {
-        let mut config = configure(options).await?;
+        let mut config = configure(options)?;
         config.connect_timeout = Some(CONNECT_TIMEOUT);
         // No read timeout: pooled connections idle. Every call has its own deadline, and counts its own tries.
         config.read_timeout = None;
         config.default_retry = false;
-        let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
+        let server = named(&config);
         let fence = Fence::default();
         let (counting, fencing) = (Counting(options.metrics.clone()), Fencing(fence.clone()));
         let client = ClientBuilder::try_from(config)
@@ -169,7 +172,7 @@ impl Cluster {
     }
 }
 
-async fn configure(options: &ConnectOptions) -> Result<Config, ClusterError> {
+fn configure(options: &ConnectOptions) -> Result<Config, ClusterError> {
     let (path, kubeconfig) = match &options.kubeconfig {
         Some(path) => (path.clone(), read(path)?),
         None => match find()? {
@@ -177,11 +180,62 @@ async fn configure(options: &ConnectOptions) -> Result<Config, ClusterError> {
             None => return within_pod(),
         },
     };
-    check_context(&kubeconfig, options.context.as_deref(), &path)?;
-    let chosen = KubeConfigOptions { context: options.context.clone(), ..KubeConfigOptions::default() };
-    Config::from_custom_kubeconfig(kubeconfig, &chosen)
-        .await
-        .map_err(|error| ClusterError::Kubeconfig { path, cause: error.to_string() })
+    let context = check_context(&kubeconfig, options.context.as_deref(), &path)?;
+    of_context(&kubeconfig, &context).map_err(|cause| ClusterError::Kubeconfig { path, cause })
+}
+
+/// What a context of a kubeconfig means. The client's own reading would choose the proxy as well, and wrongly (`proxy.rs`).
+fn of_context(kubeconfig: &Kubeconfig, name: &str) -> Result<Config, String> {
+    let contexts = kubeconfig.contexts.iter().find(|known| known.name == name);
+    let context = contexts.and_then(|known| known.context.clone()).unwrap_or_default();
+    let clusters = kubeconfig.clusters.iter().find(|known| known.name == context.cluster);
+    let cluster = clusters.and_then(|known| known.cluster.clone()).ok_or_else(|| {
+        format!("its context `{name}` is in the cluster `{}`, which it does not describe", context.cluster)
+    })?;
+    let server = cluster.server.as_deref().unwrap_or_default();
+    let address: http::Uri = server.parse().map_err(|error| {
+        format!("the server `{server}` of its cluster `{}` is no URL: {error}", context.cluster)
+    })?;
+    let described = ExecAuthCluster::try_from(&cluster).map_err(|error| innermost(&error))?;
+    let users = kubeconfig.auth_infos.iter().find(|known| Some(&known.name) == context.user.as_ref());
+    let mut user = users.and_then(|known| known.auth_info.clone()).unwrap_or_default();
+    let mut config = Config::new(address);
+    config.proxy_url = match cluster.proxy_url.as_deref().filter(|proxy| !proxy.is_empty()) {
+        // As with kubectl, it holds whatever NO_PROXY says.
+        Some(proxy) => Some(proxy_at(proxy).map_err(|why| format!("its proxy-url: {why}"))?),
+        None => Proxies::of_environment().towards(&config.cluster_url)?,
+    };
+    if config.proxy_url.is_some() {
+        config.cluster_url = with_port(config.cluster_url);
+    }
+    config.root_cert = described.certificate_authority_data.as_deref().map(certificates).transpose()?;
+    config.accept_invalid_certs = cluster.insecure_skip_tls_verify.unwrap_or(false);
+    config.disable_compression = cluster.disable_compression.unwrap_or(false);
+    config.tls_server_name = cluster.tls_server_name;
+    if let Some(namespace) = context.namespace {
+        config.default_namespace = namespace;
+    }
+    if let Some(plugin) = user.exec.as_mut().filter(|plugin| plugin.provide_cluster_info) {
+        plugin.cluster = Some(described);
+    }
+    config.auth_info = user;
+    Ok(config)
+}
+
+fn certificates(pem: &[u8]) -> Result<Vec<Vec<u8>>, String> {
+    let authorities: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    let authorities =
+        authorities.map_err(|error| format!("its certificate-authority(-data) is no PEM: {error}"))?;
+    Ok(authorities.into_iter().map(|authority| authority.to_vec()).collect())
+}
+
+/// The API server for messages, with the proxy that leads to it.
+fn named(config: &Config) -> String {
+    let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
+    match &config.proxy_url {
+        Some(proxy) => format!("{server}, through the proxy {},", shown(proxy)),
+        None => server,
+    }
 }
 
 /// The kubeconfig that everybody else would use; None when there is none.
@@ -214,10 +268,11 @@ fn within_pod() -> Result<Config, ClusterError> {
     })
 }
 
-fn check_context(kubeconfig: &Kubeconfig, asked: Option<&str>, path: &Path) -> Result<(), ClusterError> {
+/// The context that is meant, which must be there.
+fn check_context(kubeconfig: &Kubeconfig, asked: Option<&str>, path: &Path) -> Result<String, ClusterError> {
     let context = asked.or(kubeconfig.current_context.as_deref()).filter(|context| !context.is_empty());
-    if kubeconfig.contexts.iter().any(|known| Some(&*known.name) == context) {
-        return Ok(());
+    if let Some(known) = kubeconfig.contexts.iter().find(|known| Some(&*known.name) == context) {
+        return Ok(known.name.clone());
     }
     let known = kubeconfig.contexts.iter().map(|context| context.name.clone()).collect();
     Err(ClusterError::UnknownContext { context: context.map(str::to_owned), known, path: path.to_owned() })

@@ -21,6 +21,7 @@ mod list;
 mod pace;
 mod page;
 mod policy;
+mod proxy;
 mod request;
 #[cfg(test)]
 pub(crate) mod script;
@@ -38,4 +39,5 @@ pub use fence::{Fence, Moment};
 pub use list::{Drift, ListQuery, Lister};
 pub use pace::{Pace, Permit};
 pub use page::Page;
+pub use proxy::{Proxies, shown as proxy_shown, with_port};
 pub use wait::Bound;

@@ -1,4 +1,6 @@
-//! DownloadRequests: an address for one part of a backup or restore, for ten minutes. The request goes after an hour.
+//! DownloadRequests: an address for one part of a backup or restore, for ten minutes. The request goes after an hour. The
+//! address is the bucket's, or that of the server itself behind the API server: where a store can make none, or where
+//! somebody asks for it who does not reach the bucket.
 
 mod part;
 
@@ -118,7 +120,10 @@ async fn address(context: &Context, request: &DownloadRequest) -> Result<String,
     if let Err(error) = store.head(&key).await {
         return Err(if error.is_not_found() { absent() } else { causes(&error) });
     }
-    if let Some(url) = store.presign(&key, VALID_FOR).await.map_err(|error| causes(&error))? {
+    let is_asked_itself = request.spec.through_server == Some(true);
+    if !is_asked_itself
+        && let Some(url) = store.presign(&key, VALID_FOR).await.map_err(|error| causes(&error))?
+    {
         return Ok(url);
     }
     let handout = Handout { bucket: open.bucket.clone(), key };

@@ -1,4 +1,4 @@
-//! What the server itself hands out when a store cannot make an address for it: a part of a bucket, once, for a while,
+//! What the server itself hands out when a store cannot make an address for it, or not one that a person reaches: a part of a bucket, once, for a while,
 //! to whoever has the token. Tokens are kept as their hash and never logged.
 
 use std::collections::HashMap;

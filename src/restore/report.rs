@@ -113,6 +113,7 @@ fn document(
         warnings: account.results.warnings,
         errors: account.results.errors,
         failure_reason,
+        origin: None,
         findings: if attempt.is_none() { first(&account.results.findings) } else { Vec::new() },
         validation_errors: Vec::new(),
         attempt: Some(attempt.map_or(1, Attempt::number).max(request.attempt)),

@@ -221,6 +221,16 @@ pub enum StoreError {
         /// What is wrong with it.
         source: Option<Cause>,
     },
+    /// What the server was to hand out cannot be had of it.
+    #[error("{action}: {why}")]
+    NotHandedOut {
+        /// What was being done.
+        action: Action,
+        /// Why, and what to do.
+        why: String,
+        /// What was answered.
+        source: Option<Cause>,
+    },
     /// Anything else.
     #[error("{action}: unexpected failure of the store")]
     Other {
@@ -239,9 +249,10 @@ impl StoreError {
             Self::AlreadyExists { .. } => Category::Conflict,
             Self::Forbidden { .. } | Self::ReadOnly { .. } => Category::Forbidden,
             Self::Timeout { .. } => Category::Timeout,
-            Self::Unreachable { .. } | Self::Unavailable { .. } | Self::Truncated { source: Some(_), .. } => {
-                Category::Unavailable
-            }
+            Self::Unreachable { .. }
+            | Self::Unavailable { .. }
+            | Self::NotHandedOut { .. }
+            | Self::Truncated { source: Some(_), .. } => Category::Unavailable,
             Self::Truncated { source: None, .. } => Category::Corrupt,
             Self::TooLarge { .. } => Category::TooLarge,
             Self::InvalidKey(_) | Self::InvalidLocation(_) | Self::Setting { .. } => Category::Invalid,
@@ -279,6 +290,7 @@ impl StoreError {
             Self::BucketMissing { .. }
                 | Self::Forbidden { .. }
                 | Self::Full { .. }
+                | Self::NotHandedOut { .. }
                 | Self::ReadOnly { .. }
                 | Self::Setting { .. }
                 | Self::Timeout { .. }

@@ -230,6 +230,10 @@ impl Store for Faults {
     async fn conditional_writes(&self) -> Result<bool, StoreError> {
         self.store.conditional_writes().await
     }
+
+    fn checksums(&self) -> Option<bool> {
+        self.store.checksums()
+    }
 }
 
 struct FaultyUpload {

@@ -11,6 +11,7 @@ use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -19,6 +20,7 @@ use futures::stream;
 use tempfile::NamedTempFile;
 
 use self::folder::Folder;
+use self::walk::{Walks, Wanted};
 use super::key::check_prefix;
 use super::location::DirectoryLocation;
 use super::{
@@ -37,6 +39,7 @@ const CHUNK: u64 = 256 << 10;
 #[derive(Clone, Debug)]
 pub struct FileStore {
     folder: Folder,
+    walks: Arc<Walks>,
     page_size: usize,
 }
 
@@ -46,7 +49,7 @@ impl FileStore {
         let DirectoryLocation { path, create_bucket } = location.clone();
         let action = Action { operation: Operation::Open, target: format!("file://{}", path.display()) };
         let folder = blocking(action, move |action| Folder::open(action, &path, create_bucket)).await?;
-        Ok(Self { folder, page_size: PAGE })
+        Ok(Self { folder, walks: Arc::default(), page_size: PAGE })
     }
 
     /// The same with shorter pages, so that paging is tested with few objects.
@@ -141,9 +144,10 @@ impl Store for FileStore {
 
     async fn list(&self, prefix: &str, delimiter: bool, page: Option<String>) -> Result<Listing, StoreError> {
         check_prefix(prefix)?;
-        let (wanted, limit) = (prefix.to_owned(), self.page_size);
+        let wanted = Wanted { prefix: prefix.to_owned(), delimiter };
+        let (walks, limit) = (Arc::clone(&self.walks), self.page_size);
         let list = move |folder: &Folder, action: &Action| {
-            folder.list(action, &wanted, delimiter, page.as_deref().unwrap_or_default(), limit)
+            folder.list(action, &walks, (wanted, page.as_deref().unwrap_or_default()), limit)
         };
         self.run(Operation::List, prefix, list).await
     }

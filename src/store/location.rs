@@ -18,6 +18,7 @@ use super::ObjectKey;
 /// What an S3 URL may say after `?`.
 const S3_PARAMETERS: &[&str] = &[
     "endpoint",
+    "publicUrl",
     "region",
     "forcePathStyle",
     "serverSideEncryption",
@@ -25,8 +26,13 @@ const S3_PARAMETERS: &[&str] = &[
     "caCert",
     "profile",
     "credentialsFile",
+    "checksums",
     "createBucket",
 ];
+
+/// The two values of `checksums`.
+const WITH_CHECKSUMS: &str = "WhenSupported";
+const WITHOUT_CHECKSUMS: &str = "WhenRequired";
 
 /// What a file URL may say after `?`.
 const FILE_PARAMETERS: &[&str] = &["createBucket"];
@@ -58,6 +64,8 @@ pub struct S3Location {
     pub prefix: String,
     /// The service, when it is not AWS: an http or https URL.
     pub endpoint: Option<String>,
+    /// Where people reach the service, when that is not where Ark does: URLs are signed for it.
+    pub public_url: Option<String>,
     /// The region; by default that of the environment or profile, then `us-east-1`.
     pub region: Option<String>,
     /// The bucket in the path instead of the host name; by default exactly when there is an endpoint.
@@ -70,6 +78,8 @@ pub struct S3Location {
     pub profile: Option<String>,
     /// Text in the format of an AWS credentials file, instead of `~/.aws/credentials`.
     pub credentials: Option<Content>,
+    /// Whether what is written carries checksum headers; the first write finds out when it is not said.
+    pub checksums: Option<bool>,
     /// Whether opening creates the bucket.
     pub create_bucket: bool,
 }
@@ -191,7 +201,8 @@ fn parse_s3(url: &Url) -> Result<S3Location, InvalidLocation> {
     let (mut encryption, mut kms_key) = (None, None);
     for (name, value) in parameters(url, S3_PARAMETERS)? {
         match name.as_str() {
-            "endpoint" => location.endpoint = Some(parse_endpoint(&value)?),
+            "endpoint" => location.endpoint = Some(parse_endpoint(&name, &value)?),
+            "publicUrl" => location.public_url = Some(parse_endpoint(&name, &value)?),
             "region" => location.region = Some(value),
             "forcePathStyle" => location.force_path_style = Some(parse_switch(&name, &value)?),
             "serverSideEncryption" => encryption = Some(value),
@@ -199,6 +210,7 @@ fn parse_s3(url: &Url) -> Result<S3Location, InvalidLocation> {
             "caCert" => location.ca_cert = Some(Content::File(value.into())),
             "profile" => location.profile = Some(value),
             "credentialsFile" => location.credentials = Some(Content::File(value.into())),
+            "checksums" => location.checksums = Some(parse_checksums(&value)?),
             _ => location.create_bucket = parse_switch(&name, &value)?,
         }
     }
@@ -224,14 +236,29 @@ fn parse_directory(text: &str) -> Result<DirectoryLocation, InvalidLocation> {
     Ok(DirectoryLocation { path: path.into(), create_bucket })
 }
 
-/// The address of an S3 service, as requests begin with it.
-pub fn parse_endpoint(text: &str) -> Result<String, InvalidLocation> {
-    let problem = "endpoint is not a URL such as https://host:port, without user, path or parameters";
-    let Ok(url) = Url::parse(text) else { return invalid(problem) };
+/// What the setting `checksums` means, in the words that the tools of AWS have for it.
+pub fn parse_checksums(text: &str) -> Result<bool, InvalidLocation> {
+    match text {
+        WITH_CHECKSUMS => Ok(true),
+        WITHOUT_CHECKSUMS => Ok(false),
+        _ => invalid(format!("checksums is either {WITH_CHECKSUMS} or {WITHOUT_CHECKSUMS}")),
+    }
+}
+
+/// The setting `checksums` that means this.
+pub fn checksums_setting(always: bool) -> &'static str {
+    if always { WITH_CHECKSUMS } else { WITHOUT_CHECKSUMS }
+}
+
+/// The address of an S3 service, as requests begin with it; `name` is the setting that holds it.
+pub fn parse_endpoint(name: &str, text: &str) -> Result<String, InvalidLocation> {
+    let problem =
+        || format!("{name} is not a URL such as https://host:port, without user, path or parameters");
+    let Ok(url) = Url::parse(text) else { return invalid(problem()) };
     let bare =
         url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.path() == "/";
     if !matches!(url.scheme(), "http" | "https") || !bare || url.fragment().is_some() {
-        return invalid(problem);
+        return invalid(problem());
     }
     Ok(url.as_str().trim_end_matches('/').to_owned())
 }
@@ -272,7 +299,7 @@ impl fmt::Display for Location {
 impl fmt::Display for S3Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { bucket, prefix, endpoint, region, force_path_style, encryption, .. } = self;
-        let Self { ca_cert, profile, credentials, create_bucket, .. } = self;
+        let Self { public_url, ca_cert, profile, credentials, checksums, create_bucket, .. } = self;
         let slash = if prefix.is_empty() { "" } else { "/" };
         write!(f, "s3://{bucket}{slash}{}", encode(prefix))?;
         let file = |content: &Option<Content>| match content {
@@ -286,6 +313,7 @@ impl fmt::Display for S3Location {
         };
         let given = [
             ("endpoint", endpoint.clone()),
+            ("publicUrl", public_url.clone()),
             ("region", region.clone()),
             ("forcePathStyle", force_path_style.map(|force| force.to_string())),
             ("serverSideEncryption", encryption),
@@ -293,6 +321,7 @@ impl fmt::Display for S3Location {
             ("caCert", file(ca_cert)),
             ("profile", profile.clone()),
             ("credentialsFile", file(credentials)),
+            ("checksums", checksums.map(|always| checksums_setting(always).to_owned())),
             ("createBucket", create_bucket.then(|| "true".to_owned())),
         ];
         let given = given.into_iter().filter_map(|(name, value)| value.map(|value| (name, value)));

@@ -163,6 +163,10 @@ impl Store for Meter {
     async fn conditional_writes(&self) -> Result<bool, StoreError> {
         self.store.conditional_writes().await
     }
+
+    fn checksums(&self) -> Option<bool> {
+        self.store.checksums()
+    }
 }
 
 struct MeteredUpload {

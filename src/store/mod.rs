@@ -33,7 +33,7 @@ pub use key::{InvalidKey, ObjectKey};
 pub use location::{Content, InvalidLocation, Location};
 pub use meter::{Meter, Observer, Outcome};
 pub use resume::Resumed;
-pub use s3::S3Store;
+pub use s3::{S3Store, objection_to_credentials};
 
 /// The body of an object, as it arrives. It ends with an error when fewer bytes come than were promised.
 pub type ByteStream = BoxStream<'static, Result<Bytes, StoreError>>;
@@ -106,6 +106,11 @@ pub trait Store: Send + Sync + Debug {
     /// Whether [`PutMode::Create`] is atomic here. Where it is not, it looks first and writes then. A store that does
     /// not know tries it out with an object that it removes again.
     async fn conditional_writes(&self) -> Result<bool, StoreError>;
+
+    /// Whether what is written carries checksums that the service verifies; none where it is not known yet, or means nothing.
+    fn checksums(&self) -> Option<bool> {
+        None
+    }
 }
 
 /// An object being written. Dropped without [`Upload::finish`], it leaves nothing visible.

@@ -198,7 +198,7 @@ fn a_location_that_cannot_be_meant_is_refused_without_repeating_it() {
         bucket list --location s3://backups/../other
           2 ark: not a usable location: `.` and `..` are not allowed in its path
         bucket list --location s3://backups?regoin=eu-central-1
-          2 ark: not a usable location: unknown parameter `regoin`; known are endpoint, region, forcePathStyle, serverSideEncryption, kmsKeyId, caCert, profile, credentialsFile, createBucket
+          2 ark: not a usable location: unknown parameter `regoin`; known are endpoint, publicUrl, region, forcePathStyle, serverSideEncryption, kmsKeyId, caCert, profile, credentialsFile, checksums, createBucket
         bucket list --location s3://backups?region=a&region=b
           2 ark: not a usable location: parameter `region` is given twice
         bucket list --location s3://backups?endpoint=minio:9000

@@ -42,7 +42,9 @@ pub fn ark<A: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = A>) ->
     command.args(arguments).stdin(Stdio::null()).env("COLUMNS", "100").env("HOME", "/nonexistent");
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
-        if ["ARK_", "AWS_", "KUBE", "RUST_LOG", "NO_COLOR"].iter().any(|prefix| text.starts_with(prefix)) {
+        let ours =
+            ["ARK_", "AWS_", "KUBE", "RUST_LOG", "NO_COLOR"].iter().any(|prefix| text.starts_with(prefix));
+        if ours || text.to_ascii_uppercase().ends_with("_PROXY") {
             command.env_remove(&name);
         }
     }

@@ -97,15 +97,18 @@ fn check_config(config: &LocationConfig, say: &mut impl FnMut(&str, String)) {
     let LocationConfig {
         region,
         endpoint,
+        public_url,
         force_path_style: _,
         server_side_encryption,
         kms_key_id,
         ca_cert,
+        checksums,
         create_bucket: _,
     } = config;
     for (field, text, longest) in [
         ("config.region", region, MAX_REGION),
         ("config.endpoint", endpoint, MAX_ENDPOINT),
+        ("config.publicUrl", public_url, MAX_ENDPOINT),
         ("config.kmsKeyId", kms_key_id, MAX_KMS_KEY),
         ("config.caCert", ca_cert, MAX_CERTIFICATES),
     ] {
@@ -113,8 +116,13 @@ fn check_config(config: &LocationConfig, say: &mut impl FnMut(&str, String)) {
             check_length(field, text, longest, say);
         }
     }
-    if endpoint.as_deref().is_some_and(|endpoint| !endpoint.is_empty() && !is_endpoint(endpoint)) {
-        say("config.endpoint", "must be `https://host[:port]` or `http://host[:port]`".to_owned());
+    for (field, address) in [("config.endpoint", endpoint), ("config.publicUrl", public_url)] {
+        if address.as_deref().is_some_and(|address| !address.is_empty() && !is_endpoint(address)) {
+            say(field, "must be `https://host[:port]` or `http://host[:port]`".to_owned());
+        }
+    }
+    if checksums.as_deref().is_some_and(|checksums| !["WhenSupported", "WhenRequired"].contains(&checksums)) {
+        say("config.checksums", "must be `WhenSupported` or `WhenRequired`".to_owned());
     }
     let encryption = server_side_encryption.as_deref();
     if encryption.is_some_and(|encryption| !["AES256", "aws:kms"].contains(&encryption)) {
@@ -146,6 +154,7 @@ mod tests {
         let config = json!({
             "region": "eu-central-1", "endpoint": "https://minio.example:9000/", "forcePathStyle": true,
             "serverSideEncryption": "aws:kms", "kmsKeyId": "key", "caCert": "pem", "createBucket": true,
+            "publicUrl": "https://s3.example", "checksums": "WhenRequired",
         });
         for spec in [
             json!({"provider": "s3", "bucket": "my.bucket_1", "prefix": "a/b", "config": config, "credential": {"name": "s", "key": "cloud"}}),
@@ -179,6 +188,8 @@ mod tests {
             (s3(json!({"endpoint": "minio:9000"})), "config.endpoint"),
             (s3(json!({"endpoint": "http://minio/path"})), "config.endpoint"),
             (s3(json!({"endpoint": "http://"})), "config.endpoint"),
+            (s3(json!({"publicUrl": "s3.example/path"})), "config.publicUrl"),
+            (s3(json!({"checksums": "never"})), "config.checksums"),
             (s3(json!({"serverSideEncryption": "rot13"})), "config.serverSideEncryption"),
             (s3(json!({"region": ""})), "config.region"),
             (

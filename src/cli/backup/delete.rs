@@ -1,12 +1,16 @@
 //! `ark backup delete`: asks the server to remove backups, with all that belongs to them.
 
+use std::time::Duration;
+
 use clap::Args;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
+use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use crate::api::{
-    BACKUP_NAME_LABEL, Backup, BackupPhase, DeleteBackupRequest, DeleteBackupRequestSpec, label_value,
+    BACKUP_NAME_LABEL, Backup, BackupPhase, DeleteBackupRequest, DeleteBackupRequestSpec, DeletePhase,
+    label_value,
 };
 use crate::cli::Global;
 use crate::cli::chosen::ChosenArgs;
@@ -15,6 +19,10 @@ use crate::cli::failure::{Done, Failure};
 use crate::cli::output::Output;
 use crate::cli::waiting::{Waited, wait};
 
+/// A server that leads answers a request in a second or two, be it with a refusal.
+const ANSWER: Duration = Duration::from_secs(5);
+/// Between two looks whether it has.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// What of a backup's name stands in the name of the request; the rest of 253 characters makes it unique.
 const NAMED: usize = 200;
 
@@ -26,7 +34,8 @@ Examples:
   # All that a schedule made, without being asked, until they are gone
   ark backup delete -l ark.heptio.com/schedule-name=nightly --confirm --wait
 
-The server does it; where several clusters share the bucket, the backups vanish from all of them.")]
+The server does it, and what speaks against it is told within seconds, also without --wait. Where several
+clusters share the bucket, the backups vanish from all of them.")]
 pub struct DeleteCommand {
     #[command(flatten)]
     chosen: ChosenArgs,
@@ -48,18 +57,17 @@ pub async fn delete(global: &Global, command: &DeleteCommand, output: &Output) -
     for backup in &backups {
         let name = backup.name_any();
         requests.push((name.clone(), door.create(&request(&name, door.namespace())).await?.name_any()));
-        if !command.wait {
-            output.line(format!("the deletion of backup {name} is requested"))?;
-        }
-    }
-    if !command.wait {
-        return Ok(Done::Complete);
     }
     let mut kept = 0_u64;
+    let until = Instant::now() + ANSWER;
     for (backup, request) in &requests {
-        match finish(&door, backup, request, output).await? {
-            errors if errors.is_empty() => output.line(format!("backup {backup} is deleted"))?,
-            errors => {
+        let answer = match command.wait {
+            true => finish(&door, backup, request, output).await?,
+            false => hear(&door, backup, request, until, output).await?,
+        };
+        match answer {
+            Ok(line) => output.line(line)?,
+            Err(errors) => {
                 kept += 1;
                 errors.iter().for_each(|error| output.error(format!("backup {backup}: {error}")));
             }
@@ -83,18 +91,60 @@ fn request(backup: &str, namespace: &str) -> DeleteBackupRequest {
     request
 }
 
-/// Waits for one request, and says what stood in its way.
-async fn finish(door: &Door, backup: &str, request: &str, output: &Output) -> Result<Vec<String>, Failure> {
+/// What became of one request: a line that says it, or what stood in its way.
+type Answer = Result<String, Vec<String>>;
+
+/// Waits for one request to its end.
+async fn finish(door: &Door, backup: &str, request: &str, output: &Output) -> Result<Answer, Failure> {
     let what = format!("the request {request} stays, and backup {backup} is deleted as soon as one runs");
     match wait::<DeleteBackupRequest>(door, request, &what, output).await? {
-        Waited::Done(request) => Ok(request.status.unwrap_or_default().errors),
-        // Requests go an hour after they are done, and with their backup.
-        Waited::Gone => match door.find::<Backup>(backup).await? {
-            None => Ok(Vec::new()),
-            Some(backup) => {
-                let phase: BackupPhase = backup.status.and_then(|status| status.phase).unwrap_or_default();
-                Ok(vec![format!("its delete request {request} is gone, and it is still there ({phase})")])
-            }
-        },
+        Waited::Done(request) => Ok(ended(backup, request.status.unwrap_or_default().errors)),
+        Waited::Gone => gone(door, backup, request).await,
     }
+}
+
+/// Waits for the moment in which a server refuses a request or begins with it; without a server the request stays.
+async fn hear(
+    door: &Door,
+    backup: &str,
+    request: &str,
+    until: Instant,
+    output: &Output,
+) -> Result<Answer, Failure> {
+    let requested = format!("the deletion of backup {backup} is requested");
+    loop {
+        let Some(asked) = door.find::<DeleteBackupRequest>(request).await? else {
+            return gone(door, backup, request).await;
+        };
+        let status = asked.status.unwrap_or_default();
+        match (status.phase.unwrap_or_default(), status.errors) {
+            (DeletePhase::Processed, errors) => return Ok(ended(backup, errors)),
+            (DeletePhase::New, errors) if errors.is_empty() => {}
+            (_, errors) => {
+                errors
+                    .iter()
+                    .for_each(|why| output.note(format!("backup {backup} is not deleted yet: {why}")));
+                return Ok(Ok(requested));
+            }
+        }
+        if Instant::now() >= until {
+            output.note(format!(
+                "the request {request} is not answered yet; it stays, and `ark backup delete --wait` would tell what becomes of it"
+            ));
+            return Ok(Ok(requested));
+        }
+        sleep(LOOK_AGAIN).await;
+    }
+}
+
+fn ended(backup: &str, errors: Vec<String>) -> Answer {
+    if errors.is_empty() { Ok(format!("backup {backup} is deleted")) } else { Err(errors) }
+}
+
+/// Requests go an hour after they are done, and with their backup.
+async fn gone(door: &Door, backup: &str, request: &str) -> Result<Answer, Failure> {
+    let Some(found) = door.find::<Backup>(backup).await? else { return Ok(ended(backup, Vec::new())) };
+    let phase: BackupPhase = found.status.and_then(|status| status.phase).unwrap_or_default();
+    let why = format!("its delete request {request} is gone, and it is still there ({phase})");
+    Ok(Err(vec![why]))
 }

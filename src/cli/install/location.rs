@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::super::failure::Failure;
 use super::super::place::{place, read};
 use crate::api::{AccessMode, BackupStorageLocation, BackupStorageLocationSpec, SecretKey};
-use crate::store::Location;
+use crate::store::{Location, objection_to_credentials};
 
 /// The key of the Secret; its value is an AWS credentials file.
 const KEY: &str = "cloud";
@@ -41,14 +41,8 @@ pub fn location(
 /// The Secret `name`, with what is in the file.
 pub fn credentials(file: &Path, (name, namespace): (&str, &str)) -> Result<Value, Failure> {
     let content = read(file)?;
-    let complete = std::str::from_utf8(&content).is_ok_and(|text| {
-        ["aws_access_key_id", "aws_secret_access_key"].iter().all(|key| text.contains(key))
-    });
-    if !complete {
-        return Err(Failure::usage(format!(
-            "{} is no AWS credentials file: it needs a section [default] with aws_access_key_id and aws_secret_access_key",
-            file.display()
-        )));
+    if let Some(why) = objection_to_credentials(&content) {
+        return Err(Failure::usage(format!("the credentials in {} cannot be used: {why}", file.display())));
     }
     Ok(json!({
         "apiVersion": "v1", "kind": "Secret", "type": "Opaque",
@@ -90,6 +84,7 @@ mod tests {
         std::fs::write(file.path(), "[default]\naws_secret_access_key = hidden\n").unwrap();
         let refused = credentials(file.path(), PLACE).unwrap_err();
         assert!(!refused.message().contains("hidden"), "{}", refused.message());
+        assert!(refused.message().contains("no aws_access_key_id"), "{}", refused.message());
         std::fs::write(file.path(), "[default]\naws_access_key_id = a\naws_secret_access_key = b\n").unwrap();
         assert_eq!(credentials(file.path(), PLACE).unwrap()["kind"], "Secret");
     }

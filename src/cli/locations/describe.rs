@@ -63,19 +63,23 @@ fn settings(config: Option<&LocationConfig>, output: &Output) -> Result<(), Fail
     let LocationConfig {
         region,
         endpoint,
+        public_url,
         force_path_style,
         server_side_encryption,
         kms_key_id,
         ca_cert,
+        checksums,
         create_bucket,
     } = config;
     let given = [
         ("region", region.clone()),
         ("endpoint", endpoint.clone()),
+        ("publicUrl", public_url.clone()),
         ("forcePathStyle", force_path_style.map(|value| value.to_string())),
         ("serverSideEncryption", server_side_encryption.clone()),
         ("kmsKeyId", kms_key_id.clone()),
         ("caCert", ca_cert.as_ref().map(|_| "given".to_owned())),
+        ("checksums", checksums.clone()),
         ("createBucket", create_bucket.map(|value| value.to_string())),
     ];
     for (name, value) in given {

@@ -6,7 +6,7 @@ use clap::{ArgGroup, Args};
 use kube::ResourceExt;
 
 use super::flags::RestoreArgs;
-use crate::api::{Restore, RestorePhase, RestoreSpec, RestoreStatus, Timestamp};
+use crate::api::{Backup, Restore, RestorePhase, RestoreSpec, RestoreStatus, Timestamp};
 use crate::cli::Global;
 use crate::cli::backup::{elapsed, failed, refused};
 use crate::cli::door::Door;
@@ -73,6 +73,11 @@ pub async fn create(global: &Global, command: &CreateCommand, output: &Output) -
         return preview(&restore, output);
     }
     let door = Door::open(global).await?;
+    if let Some(backup) = &command.from_backup
+        && let Ok(None) = door.find::<Backup>(backup.as_str()).await
+    {
+        return Err(door.missing::<Backup>(&[backup.as_str()]).await);
+    }
     let began = Instant::now();
     let created = match &command.name {
         Some(_) => door.create(&restore).await?,

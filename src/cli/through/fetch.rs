@@ -1,6 +1,7 @@
 //! Reading what an address of the server leads to: a presigned URL of the bucket, or the server itself behind the API server.
 //!
-//! The client of the API server serves for both; towards a bucket it carries no credentials of the cluster.
+//! The client of the API server serves for both; towards a bucket it carries no credentials of the cluster, and takes the
+//! proxy that the environment names.
 
 use std::time::Duration;
 
@@ -13,14 +14,25 @@ use kube::{Client, Config};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
+use crate::cluster::{Proxies, proxy_shown, with_port};
 use crate::store::{Action, ByteStream, Cause, StoreError};
 
+/// A bucket that is reached from here is connected to by then.
+const CONNECT: Duration = Duration::from_secs(10);
 /// For the beginning of an answer: what a slow bucket takes to find an object.
 const ANSWER: Duration = Duration::from_secs(60);
 /// Between two pieces of a body: a connection that is silent for longer is broken.
 const PIECE: Duration = Duration::from_secs(60);
 /// How much of a refusal is read for its reason.
 const EXCERPT: usize = 2048;
+
+/// How an address is read.
+struct Way {
+    client: Client,
+    path: String,
+    /// For messages.
+    described: String,
+}
 
 /// Reads addresses.
 pub struct Fetcher {
@@ -44,25 +56,48 @@ impl Fetcher {
 
     /// The body behind an address.
     pub async fn fetch(&self, address: &str, action: Action) -> Result<ByteStream, StoreError> {
-        let (client, path) = self.way(address, &action)?;
-        let request = Request::get(path).body(Body::empty()).map_err(|error| other(&action, error))?;
-        let answer = tokio::time::timeout(ANSWER, client.send(request)).await;
+        let way = self.way(address, &action)?;
+        let request = Request::get(&way.path).body(Body::empty()).map_err(|error| other(&action, error))?;
+        let answer = tokio::time::timeout(ANSWER, way.client.send(request)).await;
         let answer = answer.map_err(|_| StoreError::Timeout { action: action.clone(), limit: ANSWER })?;
         let answer = answer.map_err(|error| StoreError::Unreachable {
             action: action.clone(),
-            endpoint: host(address),
+            endpoint: way.described,
             source: innermost(&error).into(),
         })?;
         if !answer.status().is_success() {
-            return Err(refused(answer, action).await);
+            return Err(refused(answer, action, self.is_own(address)).await);
         }
         Ok(pieces(answer.into_body(), action))
     }
 
+    /// Why no answer at all comes from the bucket that an address is in; none when one does, or when the address is the
+    /// server's own. One byte is asked for.
+    pub async fn unreached(&self, address: &str, action: &Action) -> Result<Option<String>, StoreError> {
+        if self.is_own(address) {
+            return Ok(None);
+        }
+        let way = self.way(address, action)?;
+        let request = Request::get(&way.path).header("range", "bytes=0-0").body(Body::empty());
+        let request = request.map_err(|error| other(action, error))?;
+        let cause = match tokio::time::timeout(ANSWER, way.client.send(request)).await {
+            Ok(Ok(_)) => return Ok(None),
+            Ok(Err(error)) => innermost(&error),
+            Err(_) => format!("no answer within {} s", ANSWER.as_secs()),
+        };
+        Ok(Some(format!("{} is not reached from here ({cause})", way.described)))
+    }
+
+    /// Whether an address leads to the server itself, through the API server.
+    pub fn is_own(&self, address: &str) -> bool {
+        address.strip_prefix(&self.proxied).is_some_and(is_proxied)
+    }
+
     /// The client and the path for an address. The cluster's credentials go to the server behind its proxy, and nowhere else.
-    fn way(&self, address: &str, action: &Action) -> Result<(Client, String), StoreError> {
-        if address.strip_prefix(&self.proxied).is_some_and(is_proxied) {
-            return Ok((self.cluster.clone(), address.to_owned()));
+    fn way(&self, address: &str, action: &Action) -> Result<Way, StoreError> {
+        if self.is_own(address) {
+            let described = "the server, through the API server,".to_owned();
+            return Ok(Way { client: self.cluster.clone(), path: address.to_owned(), described });
         }
         let wrong = || other(action, "the server gave an address that is neither in the bucket nor its own");
         let uri: Uri = address.parse().map_err(|_| wrong())?;
@@ -73,9 +108,17 @@ impl Fetcher {
         let base = Uri::builder().scheme(scheme).authority(authority).path_and_query("/").build();
         let mut config = Config::new(base.map_err(|error| other(action, error))?);
         config.default_retry = false;
+        config.connect_timeout = Some(CONNECT);
+        config.proxy_url =
+            Proxies::of_environment().towards(&config.cluster_url).map_err(|why| other(action, why))?;
+        let mut described = format!("the bucket's address {}", host(address));
+        if let Some(proxy) = &config.proxy_url {
+            described.push_str(&format!(" (through the proxy {})", proxy_shown(proxy)));
+            config.cluster_url = with_port(config.cluster_url);
+        }
         config.root_cert = self.certificates.as_deref().map(|text| authorities(text, action)).transpose()?;
         let client = Client::try_from(config).map_err(|error| other(action, innermost(&error)))?;
-        Ok((client, path))
+        Ok(Way { client, path, described })
     }
 }
 
@@ -125,11 +168,17 @@ fn pieces(body: Body, action: Action) -> ByteStream {
     .boxed()
 }
 
-/// What a refusal means.
-async fn refused(answer: Response<Body>, action: Action) -> StoreError {
+/// What a refusal means; `own` when it came through the API server and not from the bucket.
+async fn refused(answer: Response<Body>, action: Action, own: bool) -> StoreError {
     let status = answer.status();
     let reason = format!("{status}: {}", excerpt(answer.into_body()).await);
     match status {
+        // The API server has no such pod or Service, or the server no longer knows the address: the object is not asked for.
+        StatusCode::NOT_FOUND | StatusCode::SERVICE_UNAVAILABLE | StatusCode::BAD_GATEWAY if own => {
+            let why = "the server that was to hand it out is gone, was started anew, or cannot read the bucket; \
+                       what is in the bucket is as it was: try again, and see whether the server's pods run";
+            StoreError::NotHandedOut { action, why: why.to_owned(), source: Some(reason.into()) }
+        }
         StatusCode::NOT_FOUND => StoreError::NotFound { action },
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
             let hint = "the address that the server gave is refused; it holds for ten minutes, so try again; a server that hands out a folder needs you to have the verb `get` on `pods/proxy` (or `services/proxy`) in its namespace";
@@ -149,13 +198,16 @@ async fn excerpt(mut body: Body) -> String {
         }
     }
     let text = String::from_utf8_lossy(&text).into_owned();
-    message(&text).unwrap_or("no reason").to_owned()
+    message(&text).unwrap_or_else(|| "no reason".to_owned())
 }
 
 /// The reason in S3's XML or in a Status of Kubernetes.
-fn message(text: &str) -> Option<&str> {
-    let between = |from: &str, to: &str| text.split_once(from)?.1.split_once(to).map(|(found, _)| found);
-    between("<Message>", "</Message>").or_else(|| between("\"message\":\"", "\""))
+fn message(text: &str) -> Option<String> {
+    if let Ok(status) = serde_json::from_str::<serde_json::Value>(text) {
+        return status["message"].as_str().map(str::to_owned);
+    }
+    let (found, _) = text.split_once("<Message>")?.1.split_once("</Message>")?;
+    Some(found.to_owned())
 }
 
 /// An address without its parameters, which let anybody read the object.
@@ -181,8 +233,9 @@ mod tests {
     #[test]
     fn the_reason_of_a_refusal_is_found_in_xml_and_in_a_status() {
         let xml = "<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>";
-        assert_eq!(message(xml), Some("Request has expired"));
-        assert_eq!(message(r#"{"kind":"Status","message":"no endpoints","code":503}"#), Some("no endpoints"));
+        assert_eq!(message(xml).as_deref(), Some("Request has expired"));
+        let status = r#"{"kind":"Status","message":"pods \"ark-0\" not found","code":404}"#;
+        assert_eq!(message(status).as_deref(), Some("pods \"ark-0\" not found"));
         assert_eq!(message("<html>"), None);
     }
 

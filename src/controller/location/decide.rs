@@ -33,7 +33,8 @@ pub fn decide(facts: &Facts<'_>) -> BackupStorageLocationStatus {
         Ok((id, seen)) => {
             status.id = Some(id);
             if let Some(conditional_writes) = seen.conditional_writes {
-                status.capabilities = Some(LocationCapabilities { conditional_writes });
+                let checksums = seen.checksums;
+                status.capabilities = Some(LocationCapabilities { conditional_writes, checksums });
             }
             status.phase = Some(LocationPhase::Available);
             status.message = remarks(facts, &status);
@@ -129,6 +130,13 @@ fn remarks(facts: &Facts<'_>, status: &BackupStorageLocationStatus) -> Option<St
     if may_write && status.capabilities.as_ref().is_some_and(|can| !can.conditional_writes) {
         remarks.push(
             "the service has no conditional writes: clusters that share this location must not use the same names"
+                .to_owned(),
+        );
+    }
+    let is_told = facts.location.spec.config.as_ref().is_some_and(|config| config.checksums.is_some());
+    if may_write && !is_told && status.capabilities.as_ref().is_some_and(|can| can.checksums == Some(false)) {
+        remarks.push(
+            "the service refuses checksum headers, so that uploads go without; config.checksums: WhenRequired says so beforehand"
                 .to_owned(),
         );
     }

@@ -28,6 +28,8 @@ pub struct Seen {
     pub identity: Option<LocationDocument>,
     /// Whether a name can be claimed atomically, where that was tried.
     pub conditional_writes: Option<bool>,
+    /// Whether what is written carries checksums, where that is known.
+    pub checksums: Option<bool>,
     /// How many changes wait in it to be undone.
     pub obligations: u64,
 }
@@ -98,7 +100,7 @@ async fn ask(
     if is_read_only(location) {
         let identity = bucket.identity().await.map_err(failed("read the identity of"))?;
         let obligations = bucket.obligations().await.map_err(failed("list"))?;
-        return Ok(Seen { identity, conditional_writes: None, obligations });
+        return Ok(Seen { identity, conditional_writes: None, checksums: None, obligations });
     }
     // A bucket that had an identity gets no other: without it, it was emptied or replaced.
     let identity = if known { bucket.identity().await } else { bucket.establish_identity().await.map(Some) };
@@ -106,12 +108,12 @@ async fn ask(
     let obligations = bucket.obligations().await.map_err(failed("list"))?;
     let due = looks.is_write_due(&name, &bucket);
     if !due || identity.is_none() {
-        return Ok(Seen { identity, conditional_writes: None, obligations });
+        return Ok(Seen { identity, conditional_writes: None, checksums: None, obligations });
     }
     let written = try_to_write(&bucket, &context.identity.uid).await;
     looks.note(&name, &bucket, written.is_ok());
     let conditional_writes = Some(written.map_err(failed("write to"))?);
-    Ok(Seen { identity, conditional_writes, obligations })
+    Ok(Seen { identity, conditional_writes, checksums: bucket.store().checksums(), obligations })
 }
 
 /// Writes an object and removes it, and learns whether a create is atomic.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::api::{BackupStorageLocation, BackupStorageLocationSpec, LocationConfig, Provider};
-use crate::store::location::{DirectoryLocation, Encryption, S3Location, parse_endpoint};
+use crate::store::location::{DirectoryLocation, Encryption, S3Location, parse_checksums, parse_endpoint};
 use crate::store::{Content, InvalidLocation, Location};
 
 use super::is_read_only;
@@ -23,17 +23,21 @@ pub fn of(
     let LocationConfig {
         region,
         endpoint,
+        public_url,
         force_path_style,
         server_side_encryption,
         kms_key_id,
         ca_cert,
+        checksums,
         create_bucket,
     } = config.clone().unwrap_or_default();
     let known = location.status.as_ref().is_some_and(|status| status.id.is_some());
     Ok(Location::S3(S3Location {
         bucket: bucket.clone(),
         prefix,
-        endpoint: endpoint.as_deref().map(parse_endpoint).transpose()?,
+        endpoint: endpoint.as_deref().map(|text| parse_endpoint("endpoint", text)).transpose()?,
+        public_url: public_url.as_deref().map(|text| parse_endpoint("publicUrl", text)).transpose()?,
+        checksums: checksums.as_deref().map(parse_checksums).transpose()?,
         region,
         force_path_style,
         encryption: Encryption::from_settings(server_side_encryption.as_deref(), kms_key_id)?,

@@ -25,11 +25,12 @@ fn s3(config: &Value, access: &str, status: &Value) -> store::location::S3Locati
 #[test]
 fn everything_that_a_specification_says_reaches_the_store() {
     let config = json!({"region": "eu", "endpoint": "https://minio:9000/", "forcePathStyle": false,
-        "serverSideEncryption": "aws:kms", "kmsKeyId": "key", "caCert": "PEM", "createBucket": true});
+        "serverSideEncryption": "aws:kms", "kmsKeyId": "key", "caCert": "PEM", "createBucket": true,
+        "publicUrl": "https://s3.example/", "checksums": "WhenRequired"});
     let place = s3(&config, "ReadWrite", &json!({}));
     assert_eq!(
         place.to_string(),
-        "s3://b/p/q?endpoint=https://minio:9000&region=eu&forcePathStyle=false&serverSideEncryption=aws:kms&kmsKeyId=key&createBucket=true"
+        "s3://b/p/q?endpoint=https://minio:9000&publicUrl=https://s3.example&region=eu&forcePathStyle=false&serverSideEncryption=aws:kms&kmsKeyId=key&checksums=WhenRequired&createBucket=true"
     );
     assert!(matches!(&place.ca_cert, Some(Content::Text { text, .. }) if text == "PEM"));
     assert!(matches!(&place.credentials, Some(Content::Text { text, .. }) if text == "hunter2"));

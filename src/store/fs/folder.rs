@@ -13,11 +13,13 @@ use tempfile::NamedTempFile;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::TEMPORARY;
-use super::walk::Walk;
+use super::walk::{Walk, Walks, Wanted};
 use crate::store::{Action, Listing, ObjectInfo, ObjectKey, PutMode, StoreError};
 
 /// Tries to begin a file while others remove the folder that it goes into, which they do when it looks empty.
 const BEGIN_ATTEMPTS: usize = 10;
+/// Bytes that file systems take for a name.
+const LONGEST_NAME: usize = 255;
 /// An unfinished file of that age belongs to a process that is gone.
 const ABANDONED: Duration = Duration::from_secs(24 * 3600);
 
@@ -25,6 +27,9 @@ const ABANDONED: Duration = Duration::from_secs(24 * 3600);
 #[derive(Clone, Debug)]
 pub(super) struct Folder {
     root: PathBuf,
+    /// How many folders were read for listings.
+    #[cfg(test)]
+    pub(super) reads: std::sync::Arc<std::sync::atomic::AtomicU64>,
 }
 
 impl Folder {
@@ -37,7 +42,11 @@ impl Folder {
             _ => explain(action, path, error),
         })?;
         if root.is_dir() {
-            Ok(Self { root })
+            Ok(Self {
+                root,
+                #[cfg(test)]
+                reads: std::sync::Arc::default(),
+            })
         } else {
             Err(obstructed(action, &root, "which is not a folder,"))
         }
@@ -53,6 +62,9 @@ impl Folder {
         action: &Action,
         key: &ObjectKey,
     ) -> Result<(NamedTempFile, PathBuf), StoreError> {
+        if key.as_str().split('/').any(|segment| segment.len() > LONGEST_NAME) {
+            return Err(too_long(action));
+        }
         let path = self.root.join(key.as_str());
         let mut attempt = 1;
         loop {
@@ -120,7 +132,11 @@ impl Folder {
         let mut segments = key.as_str().split('/').peekable();
         while let Some(segment) = segments.next() {
             path.push(segment);
-            let found = fs::symlink_metadata(&path).map_err(|error| self.explain(action, &path, error))?;
+            let found = fs::symlink_metadata(&path).map_err(|error| match error.kind() {
+                // No such file can be there.
+                io::ErrorKind::InvalidFilename => StoreError::NotFound { action: action.clone() },
+                _ => self.explain(action, &path, error),
+            })?;
             if segments.peek().is_none() && found.is_file() {
                 return Ok((path, found));
             }
@@ -200,26 +216,26 @@ impl Folder {
         sync_folder(action, &self.root)
     }
 
-    /// One page: the first `limit` entries behind `after` in order of keys.
+    /// One page: the first `limit` entries behind `after` in order of keys, by the walk that waits there if one does.
     pub(super) fn list(
         &self,
         action: &Action,
-        prefix: &str,
-        delimiter: bool,
-        after: &str,
+        walks: &Walks,
+        (wanted, after): (Wanted, &str),
         limit: usize,
     ) -> Result<Listing, StoreError> {
-        let mut walk = Walk { folder: self, action, prefix, delimiter, after, limit, found: Vec::new() };
-        let base = prefix.rsplit_once('/').map_or("", |(base, _)| base);
-        if base.is_empty() {
+        if !wanted.prefix.contains('/') {
             self.check_root(action)?;
         }
-        walk.enter(&self.root.join(base), base)?;
-        let mut found = walk.found;
+        let mut walk = match walks.resume(&wanted, after) {
+            Some(walk) => walk,
+            None => Walk::begin(self, action, wanted, after)?,
+        };
+        let (found, goes_on) = walk.page(self, action, limit)?;
         let mut listing = Listing::default();
-        if found.len() > limit {
-            found.truncate(limit);
-            listing.next = found.last().map(|(last, _)| last.clone());
+        if goes_on && let Some((last, _)) = found.last() {
+            listing.next = Some(last.clone());
+            walks.keep(walk, last.clone());
         }
         for (name, entry) in found {
             match (entry, ObjectKey::new(name.as_str())) {
@@ -229,6 +245,34 @@ impl Folder {
             }
         }
         Ok(listing)
+    }
+
+    /// What may be an object or, with a slash at its end, a folder of some: text names, nothing unfinished, no links. An
+    /// absent folder holds nothing.
+    pub(super) fn names(
+        &self,
+        folder: &Path,
+    ) -> io::Result<impl Iterator<Item = io::Result<String>> + use<>> {
+        #[cfg(test)]
+        self.reads.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let entries = match fs::symlink_metadata(folder).and_then(|found| match found.is_dir() {
+            true => fs::read_dir(folder).map(Some),
+            false => Ok(None),
+        }) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            entries => entries?,
+        };
+        let name = |entry: io::Result<fs::DirEntry>| {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(error) => return Some(Err(error)),
+            };
+            let (name, kind) = (entry.file_name().into_string().ok()?, entry.file_type().ok()?);
+            let end = if kind.is_dir() { "/" } else { "" };
+            let is_seen = !name.starts_with(TEMPORARY) && (kind.is_dir() || kind.is_file());
+            is_seen.then(|| Ok(name + end))
+        };
+        Ok(entries.into_iter().flatten().filter_map(name))
     }
 
     fn check_root(&self, action: &Action) -> Result<(), StoreError> {
@@ -288,6 +332,13 @@ fn obstructed(action: &Action, path: &Path, kind: &str) -> StoreError {
     StoreError::Obstructed { action: action.clone(), obstacle: format!("{}, {kind}", path.display()) }
 }
 
+fn too_long(action: &Action) -> StoreError {
+    let problem = format!(
+        "a part of its name is longer than {LONGEST_NAME} bytes, the most that file systems take; use a shorter name, or a bucket"
+    );
+    StoreError::Setting { action: action.clone(), problem, source: None }
+}
+
 fn explain(action: &Action, path: &Path, error: io::Error) -> StoreError {
     use io::ErrorKind as Kind;
     let action = action.clone();
@@ -299,6 +350,7 @@ fn explain(action: &Action, path: &Path, error: io::Error) -> StoreError {
         }
         Kind::StorageFull | Kind::QuotaExceeded => StoreError::Full { action, source: error.into() },
         Kind::ReadOnlyFilesystem => StoreError::ReadOnly { action, source: error.into() },
+        Kind::InvalidFilename => too_long(&action),
         Kind::NotADirectory => obstructed(&action, path, "or a file above it,"),
         Kind::IsADirectory | Kind::DirectoryNotEmpty => obstructed(&action, path, "which is a folder,"),
         _ => StoreError::Other { action, source: error.into() },

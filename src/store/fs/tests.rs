@@ -143,3 +143,86 @@ fn system_errors_say_what_to_do() {
         matches!(forbidden, StoreError::Forbidden { .. }) && forbidden.to_string().contains("owner and mode")
     );
 }
+
+/// All pages of a listing, and how many folders were read for them.
+async fn list_all(store: &FileStore, prefix: &str, delimiter: bool) -> (Vec<String>, u64) {
+    let reads = || store.folder.reads.load(std::sync::atomic::Ordering::Relaxed);
+    let (before, mut keys, mut page) = (reads(), Vec::new(), None);
+    loop {
+        let listing = store.list(prefix, delimiter, page).await.unwrap();
+        keys.extend(listing.objects.iter().map(|object| object.key.to_string()));
+        keys.extend(listing.prefixes);
+        page = listing.next;
+        if page.is_none() {
+            return (keys, reads() - before);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_listing_reads_each_folder_once_however_many_pages_it_has() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path(), false).await.unwrap().with_page_size(3);
+    for run in 0..20 {
+        for part in ["claim.json", "index", "log"] {
+            let path = folder.path().join(format!("backups/run-{run:02}"));
+            fs::create_dir_all(&path).unwrap();
+            fs::write(path.join(part), "x").unwrap();
+        }
+    }
+    fs::create_dir_all(folder.path().join("backups/strangers")).unwrap();
+    for number in 0..200 {
+        fs::write(folder.path().join(format!("backups/strangers/{number:03}")), "x").unwrap();
+    }
+    let (keys, reads) = list_all(&store, "backups/", false).await;
+    assert_eq!((keys.len(), reads), (260, 22), "backups, its twenty runs, and the strangers");
+    assert!(keys.is_sorted());
+    let (prefixes, reads) = list_all(&store, "backups/", true).await;
+    assert_eq!((prefixes.len(), reads), (21, 22), "each is looked into for its first object");
+    let (keys, reads) = list_all(&store, "backups/run-07/", false).await;
+    assert_eq!((keys.len(), reads), (3, 1));
+}
+
+#[tokio::test]
+async fn a_page_whose_walk_waits_no_longer_goes_on_behind_its_last_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path(), false).await.unwrap().with_page_size(2);
+    for name in ["a/1", "a/2", "a/3", "b/1", "c"] {
+        store.put(&key(name), Bytes::new(), PutMode::Create).await.unwrap();
+    }
+    let page = store.list("", false, None).await.unwrap();
+    assert_eq!(page.objects.len(), 2);
+    let other = open(folder.path(), false).await.unwrap();
+    let rest = other.list("", false, page.next).await.unwrap();
+    let keys: Vec<&str> = rest.objects.iter().map(|object| object.key.as_str()).collect();
+    assert_eq!((keys, rest.next), (vec!["a/3", "b/1", "c"], None));
+}
+
+#[tokio::test]
+async fn listings_that_were_given_up_hold_no_more_than_a_few_walks() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path(), false).await.unwrap().with_page_size(1);
+    for name in ["a", "b"] {
+        store.put(&key(name), Bytes::new(), PutMode::Create).await.unwrap();
+    }
+    for _ in 0..50 {
+        store.list("", false, None).await.unwrap();
+    }
+    let (keys, _) = list_all(&store, "", false).await;
+    assert_eq!(keys, ["a", "b"]);
+    assert!(store.walks.count() <= 8);
+}
+
+#[tokio::test]
+async fn a_name_that_no_file_system_takes_is_refused_before_anything_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path(), false).await.unwrap();
+    let long = key(&format!("backups/{}.tar.zst", "n".repeat(253)));
+    let error = store.upload(&long).await.map(|_| ()).unwrap_err();
+    assert!(error.to_string().contains("longer than 255 bytes"), "{error}");
+    assert!(store.head(&long).await.unwrap_err().is_not_found());
+    store.delete(std::slice::from_ref(&long)).await.unwrap();
+    let longest = key(&format!("backups/{}", "n".repeat(255)));
+    store.put(&longest, Bytes::from_static(b"x"), PutMode::Create).await.unwrap();
+    assert_eq!(list_all(&store, "", false).await.0, [longest.to_string()]);
+}

@@ -1,80 +1,136 @@
-//! Listing a folder of objects page by page, without a look into what lies before or behind the page.
+//! Listing a folder of objects page by page in one walk: each folder is read once a listing, whatever it holds.
+//!
+//! A walk that has filled its page waits in [`Walks`] for the next one. It holds the names that are still to come of the
+//! folders that it is in, and nothing of those before or behind; a page whose walk waited too long begins a new one behind
+//! its last key.
 
-use std::fs;
-use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 
-use super::TEMPORARY;
 use super::folder::{Folder, modified};
 use crate::store::{Action, StoreError};
+
+/// Walks that wait at a time: listings that somebody gave up are among them.
+const MOST_WAITING: usize = 8;
+/// No listing pauses longer between two pages; one that was given up holds its names for as long.
+const FORGOTTEN: Duration = Duration::from_secs(600);
 
 /// A key, with size and time of an object; a folded prefix has neither.
 pub(super) type Found = (String, Option<(u64, DateTime<Utc>)>);
 
-/// A walk below one folder, in order of keys, that passes over what lies before the page and ends behind it.
-pub(super) struct Walk<'a> {
-    pub(super) folder: &'a Folder,
-    pub(super) action: &'a Action,
+/// What a listing asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Wanted {
     /// What the keys begin with.
-    pub(super) prefix: &'a str,
+    pub(super) prefix: String,
     /// Whether what lies deeper is folded.
     pub(super) delimiter: bool,
-    /// The last key before the page.
-    pub(super) after: &'a str,
-    /// Entries of the page.
-    pub(super) limit: usize,
-    /// In order.
-    pub(super) found: Vec<Found>,
 }
 
-impl Walk<'_> {
-    /// Adds what lies in a folder; `key` is the folder's own, empty for the root.
-    pub(super) fn enter(&mut self, folder: &Path, key: &str) -> Result<(), StoreError> {
-        let slash = if key.is_empty() { "" } else { "/" };
-        let entries = read_folder(folder).map_err(|error| self.folder.explain(self.action, folder, error))?;
-        let mut keys = Vec::with_capacity(entries.len());
-        for (name, entry) in entries {
-            let Ok(kind) = entry.file_type() else { continue };
-            // With its slash a folder stands where the keys below it do.
-            let end = if kind.is_dir() { "/" } else { "" };
-            keys.push((format!("{key}{slash}{name}{end}"), kind, entry));
-        }
-        keys.sort_unstable_by(|(one, ..), (other, ..)| one.cmp(other));
-        for (key, kind, entry) in keys {
-            // One more than the page is kept, to know whether another page follows.
-            if self.found.len() > self.limit {
-                break;
-            }
-            if kind.is_dir() {
-                self.look_into(&entry.path(), key)?;
-            } else if kind.is_file() && self.wants(&key) {
-                let Ok(found) = entry.metadata() else { continue };
-                self.found.push((key, Some((found.len(), modified(&found)))));
-            }
-        }
-        Ok(())
+/// A walk in order of keys.
+#[derive(Debug)]
+pub(super) struct Walk {
+    wanted: Wanted,
+    /// The last key before it began.
+    after: String,
+    /// The folders that it is in, the innermost last.
+    inside: Vec<Level>,
+    /// What was found beyond the page, to know that another follows.
+    ahead: Option<Found>,
+}
+
+/// A folder, as far as it is still to be walked through.
+#[derive(Debug)]
+struct Level {
+    path: PathBuf,
+    /// The beginning of the keys in it: empty, or up to and with its slash.
+    key: String,
+    /// In order of keys, since folders bear their slash.
+    names: std::vec::IntoIter<String>,
+}
+
+impl Walk {
+    /// A walk that finds what comes behind the key `after`.
+    pub(super) fn begin(
+        folder: &Folder,
+        action: &Action,
+        wanted: Wanted,
+        after: &str,
+    ) -> Result<Self, StoreError> {
+        let base = wanted.prefix.rsplit_once('/').map_or("", |(base, _)| base).to_owned();
+        let key = if base.is_empty() { String::new() } else { format!("{base}/") };
+        let mut walk = Self { wanted, after: after.to_owned(), inside: Vec::new(), ahead: None };
+        walk.enter(folder, action, folder.root().join(base), key)?;
+        Ok(walk)
     }
 
-    /// `inside` is the folder's key with its slash.
-    fn look_into(&mut self, folder: &Path, inside: String) -> Result<(), StoreError> {
-        if self.delimiter && inside.starts_with(self.prefix) {
-            if self.wants(&inside) && holds_object(folder) {
-                self.found.push((inside, None));
+    /// The next entries, and whether more follow.
+    pub(super) fn page(
+        &mut self,
+        folder: &Folder,
+        action: &Action,
+        limit: usize,
+    ) -> Result<(Vec<Found>, bool), StoreError> {
+        let mut page = Vec::new();
+        while page.len() < limit {
+            match self.next(folder, action)? {
+                Some(found) => page.push(found),
+                None => return Ok((page, false)),
             }
-            return Ok(());
         }
-        if !lies_before(&inside, self.after)
-            && (inside.starts_with(self.prefix) || self.prefix.starts_with(&inside))
-        {
-            self.enter(folder, inside.trim_end_matches('/'))?;
-        }
-        Ok(())
+        self.ahead = self.next(folder, action)?;
+        Ok((page, self.ahead.is_some()))
     }
 
-    fn wants(&self, key: &str) -> bool {
-        key.starts_with(self.prefix) && key > self.after
+    fn next(&mut self, folder: &Folder, action: &Action) -> Result<Option<Found>, StoreError> {
+        if let Some(found) = self.ahead.take() {
+            return Ok(Some(found));
+        }
+        while let Some(level) = self.inside.last_mut() {
+            let Some(name) = level.names.next() else {
+                self.inside.pop();
+                continue;
+            };
+            let (path, key) = (level.path.join(name.trim_end_matches('/')), format!("{}{name}", level.key));
+            if name.ends_with('/') {
+                if !self.wanted.delimiter || !key.starts_with(&self.wanted.prefix) {
+                    if !lies_before(&key, &self.after) {
+                        self.enter(folder, action, path, key)?;
+                    }
+                } else if key > self.after && holds_object(folder, &path) {
+                    return Ok(Some((key, None)));
+                }
+            } else if key > self.after
+                && let Ok(found) = std::fs::symlink_metadata(&path)
+                && found.is_file()
+            {
+                return Ok(Some((key, Some((found.len(), modified(&found))))));
+            }
+        }
+        Ok(None)
+    }
+
+    fn enter(
+        &mut self,
+        folder: &Folder,
+        action: &Action,
+        path: PathBuf,
+        key: String,
+    ) -> Result<(), StoreError> {
+        let rest = self.wanted.prefix.strip_prefix(key.as_str()).unwrap_or_default();
+        let mut names = Vec::new();
+        for name in folder.names(&path).map_err(|error| folder.explain(action, &path, error))? {
+            let name = name.map_err(|error| folder.explain(action, &path, error))?;
+            if name.starts_with(rest) || (name.ends_with('/') && rest.starts_with(name.as_str())) {
+                names.push(name);
+            }
+        }
+        names.sort_unstable();
+        self.inside.push(Level { path, key, names: names.into_iter() });
+        Ok(())
     }
 }
 
@@ -83,34 +139,51 @@ fn lies_before(inside: &str, after: &str) -> bool {
     inside < after && !after.starts_with(inside)
 }
 
-/// What may be an object or a folder of some: text names, nothing unfinished. An absent folder holds nothing.
-fn read_folder(folder: &Path) -> io::Result<Vec<(String, fs::DirEntry)>> {
-    let entries = match fs::symlink_metadata(folder).and_then(|found| match found.is_dir() {
-        true => fs::read_dir(folder).map(Some),
-        false => Ok(None),
-    }) {
-        Ok(Some(entries)) => entries,
-        Ok(None) => return Ok(Vec::new()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error),
-    };
-    let named = entries.filter_map(|entry| match entry {
-        Ok(entry) => {
-            let name = entry.file_name().into_string().ok()?;
-            (!name.starts_with(TEMPORARY)).then_some(Ok((name, entry)))
-        }
-        Err(error) => Some(Err(error)),
-    });
-    named.collect()
+/// Looks no further than to the first object.
+fn holds_object(folder: &Folder, path: &Path) -> bool {
+    let names = folder.names(path).into_iter().flatten().flatten();
+    names.into_iter().any(|name| match name.strip_suffix('/') {
+        Some(inner) => holds_object(folder, &path.join(inner)),
+        None => true,
+    })
 }
 
-fn holds_object(folder: &Path) -> bool {
-    let entries = read_folder(folder).unwrap_or_default();
-    entries.iter().any(|(_, entry)| match entry.file_type() {
-        Ok(found) if found.is_dir() => holds_object(&entry.path()),
-        Ok(found) => found.is_file(),
-        Err(_) => false,
-    })
+/// Walks that wait for their next page, the oldest first.
+#[derive(Debug, Default)]
+pub(super) struct Walks {
+    waiting: Mutex<Vec<Waiting>>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    since: Instant,
+    last: String,
+    walk: Walk,
+}
+
+impl Walks {
+    /// The walk that goes on behind the key `last`; none when it waits no longer.
+    pub(super) fn resume(&self, wanted: &Wanted, last: &str) -> Option<Walk> {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_meant = |known: &Waiting| known.last == last && known.walk.wanted == *wanted;
+        let found = waiting.iter().position(is_meant)?;
+        Some(waiting.remove(found).walk)
+    }
+
+    /// Keeps a walk until its next page is asked for.
+    pub(super) fn keep(&self, walk: Walk, last: String) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.retain(|known| known.since.elapsed() < FORGOTTEN);
+        if waiting.len() >= MOST_WAITING {
+            waiting.remove(0);
+        }
+        waiting.push(Waiting { since: Instant::now(), last, walk });
+    }
+
+    #[cfg(test)]
+    pub(super) fn count(&self) -> usize {
+        self.waiting.lock().unwrap().len()
+    }
 }
 
 #[cfg(test)]

@@ -10,20 +10,22 @@ fn problem(text: &str) -> String {
 
 #[test]
 fn an_s3_url_says_everything() {
-    let text = "s3://bucket/some/prefix?endpoint=http://127.0.0.1:9000&region=eu-central-1&forcePathStyle=false\
+    let text = "s3://bucket/some/prefix?endpoint=http://127.0.0.1:9000&publicUrl=https://s3.example&region=eu-central-1&forcePathStyle=false\
                 &serverSideEncryption=aws:kms&kmsKeyId=alias/ark&caCert=/etc/ca.pem&profile=ark\
-                &credentialsFile=/etc/credentials&createBucket=true";
+                &credentialsFile=/etc/credentials&checksums=WhenRequired&createBucket=true";
     let location = Location::from_url(text).unwrap();
     let expected = S3Location {
         bucket: "bucket".into(),
         prefix: "some/prefix".into(),
         endpoint: Some("http://127.0.0.1:9000".into()),
+        public_url: Some("https://s3.example".into()),
         region: Some("eu-central-1".into()),
         force_path_style: Some(false),
         encryption: Encryption::Kms(Some("alias/ark".into())),
         ca_cert: Some(Content::File("/etc/ca.pem".into())),
         profile: Some("ark".into()),
         credentials: Some(Content::File("/etc/credentials".into())),
+        checksums: Some(false),
         create_bucket: true,
     };
     assert_eq!(location, Location::S3(expected));
@@ -46,7 +48,7 @@ fn short_urls_leave_the_rest_to_defaults() {
 fn a_parameter_nobody_knows_is_refused_with_those_that_are_known() {
     let message = problem("s3://bucket?regoin=x");
     assert!(
-        message.contains("`regoin`") && message.contains("endpoint, region, forcePathStyle"),
+        message.contains("`regoin`") && message.contains("endpoint, publicUrl, region, forcePathStyle"),
         "{message}"
     );
     let message = problem("file:///dir?region=x");

@@ -1,8 +1,8 @@
 //! The client of an S3 service: transport, credentials, region, deadlines.
 //!
 //! TLS is rustls on ring. Each body that is sent carries a CRC32C that the service verifies, as a plain header: bodies
-//! are in memory, and trailers are what services other than AWS often refuse. For a service that refuses the header
-//! too there is the SDK's own switch, `AWS_REQUEST_CHECKSUM_CALCULATION=when_required`.
+//! are in memory, and trailers are what services other than AWS often refuse. What a service does that refuses the header,
+//! too, is the matter of `checksums`; the SDK's own switch, `AWS_REQUEST_CHECKSUM_CALCULATION`, is obeyed.
 
 use std::time::Duration;
 
@@ -16,7 +16,6 @@ use aws_config::timeout::TimeoutConfig;
 use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{Region, RequestChecksumCalculation, ResponseChecksumValidation, SharedHttpClient};
-use aws_sdk_s3::types::ChecksumAlgorithm;
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
@@ -25,6 +24,8 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
+use super::checksums::Checksums;
+use super::profile;
 use crate::store::location::{Content, S3Location};
 use crate::store::{Action, Operation, StoreError};
 
@@ -43,25 +44,28 @@ const DEFAULT_REGION: &str = "us-east-1";
 pub(super) struct Connection {
     /// The client.
     pub(super) client: Client,
-    /// The region that it signs for.
+    /// The client that signs what people are given.
+    pub(super) public: Client,
+    /// The region that both sign for.
     pub(super) region: String,
-    /// The checksum of bodies; none when the environment says so.
-    pub(super) checksum: Option<ChecksumAlgorithm>,
+    /// How bodies are written.
+    pub(super) checksums: Checksums,
 }
 
 /// Builds the client. It speaks to no S3 service yet; without an endpoint the region may be asked of the machine's
 /// metadata service.
 pub(super) async fn connect(location: &S3Location, action: &Action) -> Result<Connection, StoreError> {
-    if let Some(content) = &location.credentials {
-        read_setting(content, "credentialsFile", action).await?;
-    }
+    let credentials = match &location.credentials {
+        Some(content) => Some(read_credentials(content, location, action).await?),
+        None => None,
+    };
     let trusted = match &location.ca_cert {
         Some(content) => {
             Some(check_certificates(read_setting(content, "caCert", action).await?, content, action)?)
         }
         None => None,
     };
-    let files = profile_files(location);
+    let files = profile_files(location, credentials);
     let region = region(location, &files).await;
     let system = transport(system_trust(), action)?;
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
@@ -90,11 +94,22 @@ pub(super) async fn connect(location: &S3Location, action: &Action) -> Result<Co
         config =
             config.http_client(transport(TrustStore::empty().with_pem_certificate(certificates), action)?);
     }
-    let checksum = match shared.request_checksum_calculation() {
-        Some(RequestChecksumCalculation::WhenRequired) => None,
-        _ => Some(ChecksumAlgorithm::Crc32C),
+    let known = location.checksums.or(match shared.request_checksum_calculation() {
+        Some(RequestChecksumCalculation::WhenRequired) => Some(false),
+        _ => None,
+    });
+    let calculating = |calculation| {
+        let config = config.clone().request_checksum_calculation(calculation);
+        Client::from_conf(config.build())
     };
-    Ok(Connection { client: Client::from_conf(config.build()), region, checksum })
+    let client = calculating(RequestChecksumCalculation::WhenSupported);
+    let without = calculating(RequestChecksumCalculation::WhenRequired);
+    let public = match &location.public_url {
+        Some(address) => Client::from_conf(config.clone().endpoint_url(address).build()),
+        None => Client::clone(&client),
+    };
+    let checksums = Checksums::new(Client::clone(&client), without, known);
+    Ok(Connection { client, public, region, checksums })
 }
 
 fn timeouts() -> TimeoutConfig {
@@ -105,17 +120,31 @@ fn timeouts() -> TimeoutConfig {
         .build()
 }
 
-fn profile_files(location: &S3Location) -> EnvConfigFiles {
-    match &location.credentials {
-        None => EnvConfigFiles::default(),
-        Some(Content::File(file)) => EnvConfigFiles::builder()
-            .include_default_config_file(true)
-            .with_file(EnvConfigFileKind::Credentials, file)
-            .build(),
-        Some(Content::Text { origin: _, text }) => {
-            EnvConfigFiles::builder().with_contents(EnvConfigFileKind::Credentials, text).build()
+/// Text in memory is complete by itself; a file of this machine goes with its owner's `~/.aws/config`.
+fn profile_files(location: &S3Location, credentials: Option<String>) -> EnvConfigFiles {
+    let Some(text) = credentials else { return EnvConfigFiles::default() };
+    EnvConfigFiles::builder()
+        .include_default_config_file(matches!(location.credentials, Some(Content::File(_))))
+        .with_contents(EnvConfigFileKind::Credentials, text)
+        .build()
+}
+
+/// The text of a credentials file; one in which nobody would find credentials is refused with what is wrong.
+async fn read_credentials(
+    content: &Content,
+    location: &S3Location,
+    action: &Action,
+) -> Result<String, StoreError> {
+    let bytes = read_setting(content, "credentialsFile", action).await?;
+    let is_complete = matches!(content, Content::Text { .. });
+    let wanted = profile_name(location).map(str::to_owned).or_else(|| std::env::var("AWS_PROFILE").ok());
+    profile::read(&bytes, wanted.as_deref().unwrap_or("default"), is_complete).map_err(|why| {
+        StoreError::Setting {
+            action: action.clone(),
+            problem: format!("the credentials in {content} cannot be used: {why}"),
+            source: None,
         }
-    }
+    })
 }
 
 /// The profile that is named; text in memory is complete by itself, so that `AWS_PROFILE` says nothing about it.
@@ -169,6 +198,16 @@ fn transport(trust: TrustStore, action: &Action) -> Result<SharedHttpClient, Sto
         builder.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
         builder.tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(context.clone()).build()
     }))
+}
+
+/// The variable that names the proxy for a location. Its value is not told: it may hold a password.
+pub(super) fn proxy_variable(location: &S3Location) -> Option<&'static str> {
+    let is_plain = location.endpoint.as_deref().is_some_and(|endpoint| endpoint.starts_with("http://"));
+    let variables = match is_plain {
+        true => ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"],
+        false => ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"],
+    };
+    variables.into_iter().find(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
 }
 
 async fn read_setting(content: &Content, setting: &str, action: &Action) -> Result<Vec<u8>, StoreError> {

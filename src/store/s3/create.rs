@@ -5,10 +5,14 @@
 
 use std::time::Duration;
 
+use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::error::SdkError;
+use aws_sdk_s3::operation::put_object::{PutObjectError, PutObjectOutput};
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 
+use super::checksums::Writing;
 use super::client::ATTEMPTS;
 use super::error::status;
 use super::{Service, body};
@@ -113,27 +117,41 @@ impl Service {
     }
 
     async fn try_once(&self, key: &ObjectKey, whole: &Bytes) -> Result<Written, StoreError> {
+        let mut writing = self.checksums.writing();
+        let mut answer = self.write_once(key, whole, &writing).await;
+        while let Some(other) = self.checksums.learn(&writing, &answer) {
+            writing = other;
+            answer = self.write_once(key, whole, &writing).await;
+        }
+        match answer {
+            Ok(_) => Ok(Written::Done),
+            Err(error) if status(&error) == Some(501) => Ok(Written::NotSupported),
+            Err(error) => Err(self.explain(Operation::Put, key, &error)),
+        }
+    }
+
+    async fn write_once(
+        &self,
+        key: &ObjectKey,
+        whole: &Bytes,
+        writing: &Writing,
+    ) -> Result<PutObjectOutput, SdkError<PutObjectError, HttpResponse>> {
         let (encryption, kms_key) = self.encryption();
         let once = aws_sdk_s3::config::Builder::new().retry_config(RetryConfig::disabled());
-        let answer = self
+        writing
             .client
             .put_object()
             .bucket(&self.place.bucket)
             .key(self.full_key(key))
             .if_none_match("*")
-            .set_checksum_algorithm(self.checksum.clone())
+            .set_checksum_algorithm(writing.algorithm.clone())
             .set_server_side_encryption(encryption)
             .set_ssekms_key_id(kms_key)
             .body(body(whole.clone()))
             .customize()
             .config_override(once)
             .send()
-            .await;
-        match answer {
-            Ok(_) => Ok(Written::Done),
-            Err(error) if status(&error) == Some(501) => Ok(Written::NotSupported),
-            Err(error) => Err(self.explain(Operation::Put, key, &error)),
-        }
+            .await
     }
 
     async fn holds(&self, key: &ObjectKey, whole: &Bytes) -> Result<bool, StoreError> {

@@ -8,8 +8,9 @@ use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::checksums::names_headers;
 use super::client::{ATTEMPT_TIMEOUT, OPERATION_TIMEOUT};
-use crate::store::{Action, StoreError};
+use crate::store::{Action, Cause, Operation, StoreError};
 
 /// What the translation needs to know of the location; no secrets.
 #[derive(Clone, Debug)]
@@ -22,10 +23,15 @@ pub(super) struct Place {
     pub(super) region: String,
     /// Where credentials were looked for, in words.
     pub(super) credentials: String,
+    /// The variable of the environment that names a proxy for the service.
+    pub(super) proxy: Option<&'static str>,
 }
 
 /// S3 takes requests that are a quarter of an hour off; clocks that differ by more than this are worth a word.
 const CLOCKS_DISAGREE: TimeDelta = TimeDelta::minutes(10);
+
+/// A longer line is no explanation.
+const LONGEST_WORDS: usize = 200;
 
 /// What the service answered.
 #[derive(Debug, thiserror::Error)]
@@ -57,7 +63,7 @@ where
             let answer = Answer {
                 status: service.raw().status().as_u16(),
                 code: service.err().code().unwrap_or_default().to_owned(),
-                message: service.err().message().unwrap_or("no explanation").to_owned(),
+                message: service.err().message().map_or_else(|| words(service.raw()), str::to_owned),
                 request: service.raw().headers().get("x-amz-request-id").map(str::to_owned),
                 ahead: service.raw().headers().get("date").and_then(|date| {
                     Some(DateTime::parse_from_rfc2822(date).ok()?.signed_duration_since(Utc::now()))
@@ -70,8 +76,24 @@ where
         SdkError::DispatchFailure(failure) if failure.is_user() => {
             StoreError::Other { action, source: root_cause(error) }
         }
+        SdkError::ResponseError(answer) if answer.raw().status().is_success() && !is_broken(error) => {
+            no_service(place, action, root_cause(error))
+        }
         SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => {
-            StoreError::Unreachable { action, endpoint: place.endpoint.clone(), source: root_cause(error) }
+            let source = root_cause(error);
+            // What TLS says of an answer that is no TLS.
+            if source.to_string().contains("InvalidContentType") {
+                let problem = format!(
+                    "the service does not speak https at {}; write http:// there, or another port",
+                    place.endpoint
+                );
+                return StoreError::Setting { action, problem, source: Some(source) };
+            }
+            let source = match place.proxy {
+                Some(variable) => RootCause(format!("{source} ({variable} names a proxy)")).into(),
+                None => source,
+            };
+            StoreError::Unreachable { action, endpoint: place.endpoint.clone(), source }
         }
         _ => StoreError::Other { action, source: root_cause(error) },
     }
@@ -84,7 +106,18 @@ pub(super) fn status<E>(error: &SdkError<E, HttpResponse>) -> Option<u16> {
 
 fn explain_answer(place: &Place, action: Action, answer: Answer, region: Option<String>) -> StoreError {
     let Place { bucket, region: used, .. } = place;
+    if answer.message.contains("HTTP request to an HTTPS server") {
+        let problem = format!("the service speaks https at {}; write https:// there", place.endpoint);
+        return StoreError::Setting { action, problem, source: Some(answer.into()) };
+    }
     match (answer.code.as_str(), answer.status) {
+        // An S3 service gives a reason, except where an answer has no body.
+        ("", 404 | 405)
+            if !matches!(action.operation, Operation::Get | Operation::Head | Operation::Delete) =>
+        {
+            no_service(place, action, answer.into())
+        }
+        ("", 200..=299 | 405) => no_service(place, action, answer.into()),
         ("NoSuchBucket", _) => StoreError::BucketMissing { action, missing: format!("bucket `{bucket}`") },
         ("NoSuchKey" | "NotFound", _) | ("", 404) => StoreError::NotFound { action },
         ("PreconditionFailed", _) | ("", 412) => StoreError::AlreadyExists { action },
@@ -133,8 +166,37 @@ fn explain_answer(place: &Place, action: Action, answer: Answer, region: Option<
             forbid(place, action, hint, answer)
         }
         (_, 429 | 500 | 502..=504) => StoreError::Unavailable { action, source: answer.into() },
+        (code, 400 | 501) if names_headers(code, &answer.message) => StoreError::Setting {
+            action,
+            problem:
+                "the service refuses checksum headers; set checksums=WhenRequired in the location's URL, or \
+                      config.checksums of the BackupStorageLocation to WhenRequired"
+                    .into(),
+            source: Some(answer.into()),
+        },
         _ => StoreError::Other { action, source: answer.into() },
     }
+}
+
+/// What an answer says that is none of S3's: a line of plain text, if it is one.
+fn words(answer: &HttpResponse) -> String {
+    let text = answer.body().bytes().and_then(|body| std::str::from_utf8(body).ok()).unwrap_or_default();
+    let line = text.lines().next().unwrap_or_default().trim();
+    let is_plain = !line.is_empty() && line.len() <= LONGEST_WORDS && !line.starts_with(['<', '{']);
+    if is_plain { line.escape_debug().to_string() } else { "no explanation".to_owned() }
+}
+
+/// What answers is something else.
+fn no_service(place: &Place, action: Action, source: Cause) -> StoreError {
+    let endpoint = &place.endpoint;
+    let problem =
+        format!("what answers at {endpoint} is no S3 service, or not at this port; check the endpoint");
+    StoreError::Setting { action, problem, source: Some(source) }
+}
+
+/// Whether the connection ended before the answer did.
+fn is_broken(error: &(dyn Error + 'static)) -> bool {
+    causes(error).any(|cause| cause.is::<std::io::Error>() || cause.to_string().contains("connection"))
 }
 
 fn clocks(action: Action, answer: Answer) -> StoreError {
@@ -169,7 +231,7 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
     std::iter::successors(Some(error), |&error| error.source())
 }
 
-fn root_cause(error: &(dyn Error + 'static)) -> crate::store::Cause {
+fn root_cause(error: &(dyn Error + 'static)) -> Cause {
     RootCause(causes(error).last().map(ToString::to_string).unwrap_or_default()).into()
 }
 

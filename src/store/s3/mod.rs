@@ -3,10 +3,12 @@
 //! The SDK tries again what can be tried again; `create` does so itself, because there the answer to a second try
 //! means something else.
 
+mod checksums;
 mod client;
 mod create;
 mod error;
 mod keys;
+mod profile;
 mod upload;
 
 use std::fmt;
@@ -21,8 +23,7 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::primitives::{ByteStream as Body, DateTime as Timestamp};
 use aws_sdk_s3::types::{
-    BucketLocationConstraint, ChecksumAlgorithm, CreateBucketConfiguration, EncodingType, Object,
-    ServerSideEncryption,
+    BucketLocationConstraint, CreateBucketConfiguration, EncodingType, Object, ServerSideEncryption,
 };
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -36,6 +37,8 @@ use super::{
     Action, ByteStream, Listing, ObjectInfo, ObjectKey, Operation, PutMode, Store, StoreError, Upload,
     exactly,
 };
+
+pub use profile::objection_to_credentials;
 
 /// Objects on one page of a listing: the most that S3 gives.
 const PAGE: i32 = 1000;
@@ -52,7 +55,9 @@ pub struct S3Store {
 /// What requests share.
 struct Service {
     client: Client,
-    checksum: Option<ChecksumAlgorithm>,
+    /// Signs what people are given, for the address at which they reach the service.
+    public: Client,
+    checksums: checksums::Checksums,
     prefix: String,
     name: String,
     encryption: Encryption,
@@ -65,7 +70,8 @@ impl S3Store {
     /// Connects to the location, and creates the bucket when it says so.
     pub async fn open(location: &S3Location) -> Result<Self, StoreError> {
         let action = client::opening(location);
-        let client::Connection { client, region, checksum } = client::connect(location, &action).await?;
+        let client::Connection { client, public, region, checksums } =
+            client::connect(location, &action).await?;
         let prefix = if location.prefix.is_empty() { String::new() } else { format!("{}/", location.prefix) };
         let endpoint = location.endpoint.clone().unwrap_or_else(|| format!("Amazon S3 in {region}"));
         let place = Place {
@@ -73,10 +79,12 @@ impl S3Store {
             endpoint,
             region,
             credentials: credentials_source(location),
+            proxy: client::proxy_variable(location),
         };
         let service = Service {
             client,
-            checksum,
+            public,
+            checksums,
             prefix,
             name: describe(location),
             encryption: location.encryption.clone(),
@@ -187,19 +195,25 @@ impl Service {
     }
 
     async fn put(&self, operation: Operation, key: &ObjectKey, whole: Bytes) -> Result<(), StoreError> {
-        let (encryption, kms_key) = self.encryption();
-        self.client
-            .put_object()
-            .bucket(&self.place.bucket)
-            .key(self.full_key(key))
-            .set_checksum_algorithm(self.checksum.clone())
-            .set_server_side_encryption(encryption)
-            .set_ssekms_key_id(kms_key)
-            .body(body(whole))
-            .send()
-            .await
-            .map(|_| ())
-            .map_err(|error| self.explain(operation, key, &error))
+        let mut writing = self.checksums.writing();
+        loop {
+            let (encryption, kms_key) = self.encryption();
+            let answer = writing
+                .client
+                .put_object()
+                .bucket(&self.place.bucket)
+                .key(self.full_key(key))
+                .set_checksum_algorithm(writing.algorithm.clone())
+                .set_server_side_encryption(encryption)
+                .set_ssekms_key_id(kms_key)
+                .body(body(whole.clone()))
+                .send()
+                .await;
+            match self.checksums.learn(&writing, &answer) {
+                Some(other) => writing = other,
+                None => return answer.map(|_| ()).map_err(|error| self.explain(operation, key, &error)),
+            }
+        }
     }
 
     async fn head(&self, key: &ObjectKey) -> Result<ObjectInfo, StoreError> {
@@ -343,7 +357,7 @@ impl Store for S3Store {
             problem: format!("a URL cannot be valid for {}", humantime::format_duration(valid)),
             source: Some(error.into()),
         })?;
-        let request = service.client.get_object().bucket(&service.place.bucket).key(service.full_key(key));
+        let request = service.public.get_object().bucket(&service.place.bucket).key(service.full_key(key));
         let signed = request
             .presigned(config)
             .await
@@ -353,6 +367,10 @@ impl Store for S3Store {
 
     async fn conditional_writes(&self) -> Result<bool, StoreError> {
         self.service.conditional_writes().await
+    }
+
+    fn checksums(&self) -> Option<bool> {
+        self.service.checksums.known()
     }
 }
 

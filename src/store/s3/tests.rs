@@ -9,6 +9,7 @@ use super::*;
 
 mod certificates;
 mod credentials;
+mod dialects;
 mod lab;
 mod upload;
 
@@ -337,6 +338,7 @@ fn a_deadline_that_passed_is_told_with_its_length() {
         endpoint: "http://host".into(),
         region: "region".into(),
         credentials: "nowhere".into(),
+        proxy: None,
     };
     let action = Action { operation: Operation::Get, target: "s3://bucket/key".into() };
     let explain = |text: &str| {

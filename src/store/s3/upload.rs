@@ -9,6 +9,7 @@ use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use bytes::{Bytes, BytesMut};
 use tokio::task::JoinHandle;
 
+use super::checksums::Writing;
 use super::{Service, body};
 use crate::store::{ObjectKey, Operation, StoreError, Upload};
 
@@ -28,6 +29,8 @@ pub(super) struct S3Upload {
     spare: BytesMut,
     sent: u64,
     id: Option<String>,
+    /// How the upload was begun, which its parts follow.
+    writing: Option<Writing>,
     parts: Vec<CompletedPart>,
     flight: Option<JoinHandle<Result<Landed, StoreError>>>,
 }
@@ -41,6 +44,7 @@ impl S3Upload {
             spare: BytesMut::new(),
             sent: 0,
             id: None,
+            writing: None,
             parts: Vec::new(),
             flight: None,
         }
@@ -51,21 +55,29 @@ impl S3Upload {
             return Ok(id.clone());
         }
         let service = &self.service;
-        let (encryption, kms_key) = service.encryption();
-        let started = service
-            .client
-            .create_multipart_upload()
-            .bucket(&service.place.bucket)
-            .key(service.full_key(&self.key))
-            .set_checksum_algorithm(service.checksum.clone())
-            .set_server_side_encryption(encryption)
-            .set_ssekms_key_id(kms_key)
-            .send()
-            .await
-            .map_err(|error| service.explain(Operation::UploadStart, &self.key, &error))?;
-        let id = started.upload_id().unwrap_or_default().to_owned();
-        self.id = Some(id.clone());
-        Ok(id)
+        let mut writing = service.checksums.writing();
+        loop {
+            let (encryption, kms_key) = service.encryption();
+            let answer = writing
+                .client
+                .create_multipart_upload()
+                .bucket(&service.place.bucket)
+                .key(service.full_key(&self.key))
+                .set_checksum_algorithm(writing.algorithm.clone())
+                .set_server_side_encryption(encryption)
+                .set_ssekms_key_id(kms_key)
+                .send()
+                .await;
+            if let Some(other) = service.checksums.learn(&writing, &answer) {
+                writing = other;
+                continue;
+            }
+            let started =
+                answer.map_err(|error| service.explain(Operation::UploadStart, &self.key, &error))?;
+            let id = started.upload_id().unwrap_or_default().to_owned();
+            (self.id, self.writing) = (Some(id.clone()), Some(writing));
+            return Ok(id);
+        }
     }
 
     /// Waits for the part on its way and sends the filled one off.
@@ -84,7 +96,8 @@ impl S3Upload {
         self.sent += part.len() as u64;
         self.buffer = take(&mut self.spare);
         let (service, key) = (Arc::clone(&self.service), self.key.clone());
-        self.flight = Some(tokio::spawn(send(service, key, id, number as i32, part)));
+        let writing = self.writing.clone().unwrap_or_else(|| service.checksums.writing());
+        self.flight = Some(tokio::spawn(send(service, key, writing, (id, number as i32), part)));
         Ok(())
     }
 
@@ -140,18 +153,18 @@ impl S3Upload {
 async fn send(
     service: Arc<Service>,
     key: ObjectKey,
-    id: String,
-    number: i32,
+    writing: Writing,
+    (id, number): (String, i32),
     part: Bytes,
 ) -> Result<Landed, StoreError> {
-    let sent = service
+    let sent = writing
         .client
         .upload_part()
         .bucket(&service.place.bucket)
         .key(service.full_key(&key))
         .upload_id(id)
         .part_number(number)
-        .set_checksum_algorithm(service.checksum.clone())
+        .set_checksum_algorithm(writing.algorithm)
         .body(body(part.clone()))
         .send()
         .await

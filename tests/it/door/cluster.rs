@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::wire::{merge, request, status};
+use super::wire::{merge, request, selected, status};
 use crate::support::ark;
 
 /// The credentials of the cluster, which must not go anywhere else.
@@ -34,6 +34,10 @@ struct Content {
     parts: BTreeMap<String, Vec<u8>>,
     /// Whether downloads go through the API server, as those of a folder do.
     proxied: bool,
+    /// Whether the server's pod is gone.
+    without_pod: bool,
+    /// Where the bucket is said to be; at the cluster's own address when it is not said.
+    bucket: Option<String>,
     /// Verbs and kinds that are forbidden.
     forbidden: BTreeSet<(&'static str, &'static str)>,
     installed: bool,
@@ -74,10 +78,15 @@ impl ArkCluster {
 
     /// The command `ark ARGUMENTS…` with this cluster as its own.
     pub fn ark(&self, arguments: &[&str]) -> Command {
+        self.ark_at(&json!({"server": format!("http://{}", self.address)}), arguments)
+    }
+
+    /// The same with another way to the cluster: the `cluster` of a kubeconfig.
+    pub fn ark_at(&self, cluster: &Value, arguments: &[&str]) -> Command {
         let path = self.folder.path().join("kubeconfig");
         let config = json!({
             "apiVersion": "v1", "kind": "Config", "current-context": "here",
-            "clusters": [{"name": "here", "cluster": {"server": format!("http://{}", self.address)}}],
+            "clusters": [{"name": "here", "cluster": cluster}],
             "users": [{"name": "me", "user": {"token": TOKEN}}],
             "contexts": [{"name": "here", "context": {"cluster": "here", "user": "me"}}],
         });
@@ -142,6 +151,21 @@ impl ArkCluster {
     /// Downloads go through the API server from now on.
     pub fn proxy_downloads(&self) {
         self.content().proxied = true;
+    }
+
+    /// The server's pod is gone from now on.
+    pub fn lose_pod(&self) {
+        self.content().without_pod = true;
+    }
+
+    /// Addresses in the bucket begin so from now on.
+    pub fn move_bucket(&self, address: &str) {
+        self.content().bucket = Some(address.to_owned());
+    }
+
+    /// Where the cluster answers.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// The server's Lease.
@@ -220,6 +244,10 @@ impl Content {
             return self.part(kind);
         }
         if let Some((_, kind)) = path.split_once("/proxy/download/") {
+            if self.without_pod {
+                let (code, answer) = self.get("", "pods", "ark-0");
+                return (code, answer.to_string().into_bytes());
+            }
             return if head.contains(TOKEN) { self.part(kind) } else { (401, Vec::new()) };
         }
         let (code, answer) = match path.strip_prefix(OURS) {
@@ -293,15 +321,9 @@ impl Content {
         }
     }
 
-    /// Selectors are `key%3Dvalue`.
     fn list(&self, plural: &str, target: &str) -> (u16, Value) {
         let below = path(plural, "");
-        let selector =
-            target.split_once("labelSelector=").map(|(_, rest)| rest.split('&').next().unwrap_or(rest));
-        let selector = selector.map(|text| text.replace("%2F", "/")).and_then(|text| {
-            let (key, value) = text.split_once("%3D")?;
-            Some((key.to_owned(), value.to_owned()))
-        });
+        let selector = selected(target);
         let fits = |object: &&Value| {
             selector.as_ref().is_none_or(|(key, value)| object["metadata"]["labels"][key] == value.as_str())
         };
@@ -346,14 +368,13 @@ impl Content {
 
     fn download(&self, request: &Value, address: SocketAddr) -> Value {
         let kind = request["spec"]["target"]["kind"].as_str().unwrap_or_default();
-        match self.proxied {
-            true => {
-                json!({"phase": "Processed", "downloadURL": format!("/api/v1/namespaces/heptio-ark/pods/http:ark-0:8085/proxy/download/{kind}")})
-            }
-            false => {
-                json!({"phase": "Processed", "downloadURL": format!("http://{address}/bucket/{kind}?signature=secret")})
-            }
-        }
+        let url = if self.proxied || request["spec"]["throughServer"] == true {
+            format!("/api/v1/namespaces/heptio-ark/pods/http:ark-0:8085/proxy/download/{kind}")
+        } else {
+            let bucket = self.bucket.clone().unwrap_or_else(|| format!("http://{address}"));
+            format!("{bucket}/bucket/{kind}?signature=secret")
+        };
+        json!({"phase": "Processed", "downloadURL": url})
     }
 
     /// The next thing becomes of an object. A deletion without errors takes its backup with it.

@@ -5,6 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use super::ArkCluster;
+use crate::api_server::nobody;
 use crate::fixture::Fixture;
 use crate::support::run;
 
@@ -107,6 +108,52 @@ fn a_part_that_is_not_what_was_written_or_not_there_is_refused() {
         --- stderr
         ark: reading backups/monday/logs.ndjson.zst through the server of namespace heptio-ark: unexpected failure of the store: the server gave an address that is neither in the bucket nor its own
     ");
+}
+
+#[test]
+fn a_bucket_that_is_not_reached_from_here_is_read_through_the_server() {
+    let (cluster, fixture) = cluster();
+    cluster.move_bucket(&format!("http://{}", nobody()));
+    for verb in ["describe", "logs", "contents", "verify"] {
+        let through = run(&mut cluster.ark(&["backup", verb, "monday"])).expect_code(0);
+        assert_eq!(through.stdout, fixture.run(&["backup", verb, "monday"]).expect_code(0).stdout, "{verb}");
+        assert_eq!(through.stderr, "", "{verb}");
+    }
+    let told = run(&mut cluster.ark(&["-v", "backup", "logs", "monday"])).expect_code(0);
+    assert!(told.stderr.contains("is not reached from here (Connection refused"), "{}", told.stderr);
+    cluster.lose_pod();
+    says!(cluster.ark(&["backup", "logs", "monday"]), @r#"
+        exit 6
+        --- stdout
+        --- stderr
+        ark: reading backups/monday/logs.ndjson.zst through the server of namespace heptio-ark, since the bucket's address http://[address]/bucket/BackupLog is not reached from here (Connection refused (os error 111)): the server that was to hand it out is gone, was started anew, or cannot read the bucket; what is in the bucket is as it was: try again, and see whether the server's pods run: 404 Not Found: pods "ark-0" not found
+    "#);
+}
+
+#[test]
+fn a_server_that_knows_no_other_way_is_told_with_the_setting_that_helps() {
+    let (cluster, _fixture) = cluster();
+    let address = format!("http://{}/bucket/BackupLog", nobody());
+    cluster.script("downloadrequests", &[json!({"phase": "Processed", "downloadURL": address})]);
+    says!(cluster.ark(&["backup", "logs", "monday"]), @r#"
+        exit 1
+        --- stdout
+        --- stderr
+        ark: the bucket's address http://[address]/bucket/BackupLog is not reached from here (Connection refused (os error 111)); and the server of namespace heptio-ark gives no other way, because it or the cluster's DownloadRequest is older than this command: set config.publicUrl of location default to an address that is reached from here
+    "#);
+}
+
+#[test]
+fn a_server_whose_pod_is_gone_is_not_taken_for_lost_data() {
+    let (cluster, _fixture) = cluster();
+    cluster.proxy_downloads();
+    cluster.lose_pod();
+    says!(cluster.ark(&["backup", "logs", "monday"]), @r#"
+        exit 6
+        --- stdout
+        --- stderr
+        ark: reading backups/monday/logs.ndjson.zst through the server of namespace heptio-ark: the server that was to hand it out is gone, was started anew, or cannot read the bucket; what is in the bucket is as it was: try again, and see whether the server's pods run: 404 Not Found: pods "ark-0" not found
+    "#);
 }
 
 #[test]

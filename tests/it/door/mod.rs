@@ -3,6 +3,7 @@
 mod cluster;
 mod handing_out;
 mod nouns;
+mod proxies;
 mod refusing;
 mod restores;
 mod runs;

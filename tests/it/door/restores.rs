@@ -36,6 +36,14 @@ fn a_restore_is_requested_printed_or_waited_for() {
     ");
     let stored = cluster.read("restores", "back").expect("it is created");
     assert_eq!(stored["spec"], json!({"scheduleName": "nightly", "before": "2026-11-21T03:00:00Z"}));
+    says!(cluster.ark(&["restore", "create", "b", "--from-backup", "monday"]), @r"
+        exit 4
+        --- stdout
+        --- stderr
+        ark: there is no backup `monday` in namespace heptio-ark; `ark backup get` lists what is there, and -n names another namespace
+    ");
+    assert!(cluster.read("restores", "b").is_none(), "nothing is left behind");
+    cluster.put("backups", "monday", json!({"spec": {}, "status": {"phase": "Completed"}}));
     let done = json!({"phase": "Completed", "created": 5, "skipped": 1, "progress": {"totalItems": 6, "itemsRestored": 6}});
     cluster.script("restores", &[json!({"phase": "InProgress"}), done]);
     says!(cluster.ark(&["restore", "create", "b", "--from-backup", "monday", "--wait"]), @r"

@@ -226,11 +226,34 @@ fn deleting_needs_a_word_and_takes_names_labels_or_all() {
         ark: there is no backup `friday` in namespace heptio-ark; `ark backup get` lists what is there, and -n names another namespace
     ");
     assert_eq!(cluster.all("deletebackuprequests").len(), 0);
+    cluster.script("deletebackuprequests", &[json!({"phase": "InProgress"})]);
     says!(cluster.ark(&["backup", "delete", "monday", "--confirm"]), @r"
         exit 0
         --- stdout
         the deletion of backup monday is requested
         --- stderr
+    ");
+    cluster.script(
+        "deletebackuprequests",
+        &[json!({"phase": "Processed", "errors": ["location `default` is ReadOnly"]})],
+    );
+    says!(cluster.ark(&["backup", "delete", "monday", "--confirm"]), @r"
+        exit 1
+        --- stdout
+        --- stderr
+        error: backup monday: location `default` is ReadOnly
+        ark: 1 of 1 backups were not deleted, as the lines above say
+    ");
+    cluster.script(
+        "deletebackuprequests",
+        &[json!({"phase": "InProgress", "errors": ["location `default` is not Available"]})],
+    );
+    says!(cluster.ark(&["backup", "delete", "monday", "--confirm"]), @r"
+        exit 0
+        --- stdout
+        the deletion of backup monday is requested
+        --- stderr
+        backup monday is not deleted yet: location `default` is not Available
     ");
     let requests = cluster.all("deletebackuprequests");
     assert_eq!(requests[0]["spec"]["backupName"], "monday");

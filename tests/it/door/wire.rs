@@ -20,6 +20,14 @@ pub fn request(received: &mut Vec<u8>) -> Option<(String, Vec<u8>)> {
     Some((head, body))
 }
 
+/// The label that a list is selected by: `labelSelector=key%3Dvalue`.
+pub fn selected(target: &str) -> Option<(String, String)> {
+    let rest = target.split_once("labelSelector=")?.1;
+    let text = rest.split('&').next().unwrap_or(rest).replace("%2F", "/");
+    let (key, value) = text.split_once("%3D")?;
+    Some((key.to_owned(), value.to_owned()))
+}
+
 /// A JSON merge patch, without removals.
 pub fn merge(object: &mut Value, change: &Value) {
     match change.as_object() {

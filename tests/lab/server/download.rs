@@ -61,3 +61,44 @@ async fn a_log_in_a_folder_is_had_once_from_the_server_and_no_log_tells_how() {
     assert_eq!(token.len(), 64);
     assert!(!server.log().contains(token), "{}", server.log());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn a_log_is_had_from_the_public_address_or_through_the_server_where_that_is_asked_for() {
+    let lab = Lab::get().await;
+    let home = Home::found(&lab.a, "public").await;
+    let server = home.start(ServerOptions::default()).await;
+    // The server reaches the bucket at one name of this machine, people at another.
+    let public = lab.s3.replace("127.0.0.1", "localhost");
+    let _shop = backed_up(&home, &lab, &format!("{}&publicUrl={public}", lab.bucket())).await;
+    let status = asked(&home, "log", "BackupLog", "nightly").await;
+    let url = status["downloadURL"].as_str().expect("an address");
+    assert!(url.starts_with(&format!("{public}/")), "{url}");
+    let log = std::process::Command::new("curl").args(["-sSf", "--max-time", "20", url]).output();
+    assert!(log.expect("curl can be started").stdout.starts_with(&ZSTD), "the signature is for that address");
+    let target = json!({"kind": "BackupLog", "name": "nightly"});
+    home.create(DOWNLOAD, "through", json!({"target": target, "throughServer": true})).await;
+    let status = home.reach(DOWNLOAD, "through", "Processed").await["status"].clone();
+    let proxy = format!("/api/v1/namespaces/{}/services/http:ark:8085/proxy", home.name());
+    let path =
+        status["downloadURL"].as_str().and_then(|url| url.strip_prefix(&proxy)).expect("a way through it");
+    let address = format!("http://{}{path}", server.address());
+    let log = std::process::Command::new("curl").args(["-sSf", "--max-time", "20", &address]).output();
+    assert!(log.expect("curl can be started").stdout.starts_with(&ZSTD));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn a_location_says_whether_what_is_written_carries_checksums() {
+    let lab = Lab::get().await;
+    let home = Home::found(&lab.a, "checksums").await;
+    let _server = home.start(ServerOptions::default()).await;
+    for (name, setting, carries) in [("found", "", true), ("without", "&checksums=WhenRequired", false)] {
+        home.location(name, &format!("{}{setting}", lab.bucket()), json!({})).await;
+        let location = home.reach(LOCATION, name, "Available").await;
+        assert_eq!(location["status"]["capabilities"]["checksums"], carries, "{location}");
+        let spec = json!({"storageLocation": name, "includedNamespaces": [home.name()]});
+        home.create(BACKUP, &format!("into-{name}"), spec).await;
+        home.reach(BACKUP, &format!("into-{name}"), "Completed").await;
+    }
+}

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use ark::store::Location;
+use ark::store::location::checksums_setting;
 
 use super::{Server, ServerOptions};
 use crate::support::{Cluster, TestNamespace, eventually, fact};
@@ -119,6 +120,8 @@ impl<'a> Home<'a> {
                 "config": {
                     "region": s3.region,
                     "endpoint": s3.endpoint,
+                    "publicUrl": s3.public_url,
+                    "checksums": s3.checksums.map(checksums_setting),
                     "forcePathStyle": s3.force_path_style,
                     "createBucket": s3.create_bucket,
                 },

@@ -18,7 +18,7 @@ fn bucket(name: &str) -> Value {
 
 fn seen(id: Option<&str>) -> Result<Seen, String> {
     let document = |id: &str| LocationDocument { id: id.to_owned(), format: 2, created_at: Utc::now() };
-    Ok(Seen { identity: id.map(document), conditional_writes: None, obligations: 0 })
+    Ok(Seen { identity: id.map(document), conditional_writes: None, checksums: None, obligations: 0 })
 }
 
 fn status_of(
@@ -120,6 +120,18 @@ fn a_service_without_conditional_writes_is_remembered_and_told() {
     assert!(status.message.as_ref().unwrap().contains("must not use the same names"));
     let later = location("a", 1, &bucket("b"), &serde_json::to_value(&status).unwrap());
     assert_eq!(status_of(&later, &seen(Some("one")), &[]).message, status.message);
+}
+
+#[test]
+fn a_service_that_refuses_checksums_is_told_until_the_location_says_so() {
+    let looked =
+        seen(Some("one")).map(|seen| Seen { conditional_writes: Some(true), checksums: Some(false), ..seen });
+    let status = status_of(&location("a", 1, &bucket("b"), &json!({})), &looked, &[]);
+    assert!(status.message.as_ref().unwrap().contains("checksum headers"), "{status:?}");
+    assert_eq!(status.capabilities.unwrap().checksums, Some(false));
+    let mut spec = bucket("b");
+    spec["config"] = json!({"checksums": "WhenRequired"});
+    assert_eq!(status_of(&location("a", 1, &spec, &json!({})), &looked, &[]).message, None);
 }
 
 #[test]

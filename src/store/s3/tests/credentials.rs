@@ -32,12 +32,27 @@ async fn credentials_in_memory_sign_the_requests_whatever_the_environment_says()
 async fn text_that_holds_no_credentials_or_certificates_names_its_origin_and_not_itself() {
     let base = || parse("s3://bucket?endpoint=http://127.0.0.1:1&region=eu-north-1");
     let location = S3Location { credentials: Some(text("key `cloud` of Secret `ark`", "hunter2")), ..base() };
-    let store = S3Store::open(&location).await.unwrap();
-    let error = read_all(&store, &key(), 100).await.unwrap_err();
-    assert!(matches!(error, StoreError::Forbidden { .. }), "{error:?}");
-    assert!(error.to_string().contains("key `cloud` of Secret `ark`"), "{error}");
+    let error = S3Store::open(&location).await.unwrap_err();
+    assert!(matches!(error, StoreError::Setting { .. }), "{error:?}");
+    assert!(
+        error.to_string().contains("the credentials in key `cloud` of Secret `ark` cannot be used"),
+        "{error}"
+    );
     assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
     let location = S3Location { ca_cert: Some(text("the text", "hunter2")), ..base() };
     let error = S3Store::open(&location).await.unwrap_err();
     assert!(error.to_string().contains("the text, of caCert, does not hold PEM"), "{error}");
+}
+
+#[tokio::test]
+async fn credentials_as_windows_writes_them_are_used() {
+    let service = serve(vec![("200 OK", "body".to_owned())]);
+    let windows = "\u{feff}[default]\r\naws_access_key_id = AKIDONE\r\naws_secret_access_key = one\r\n";
+    let location = S3Location {
+        credentials: Some(text("a Secret", windows)),
+        ..parse(&format!("s3://bucket?endpoint={}&region=eu-north-1", service.endpoint))
+    };
+    let store = S3Store::open(&location).await.unwrap();
+    assert_eq!(read_all(&store, &key(), 100).await.unwrap(), "body");
+    assert!(service.requests.lock().unwrap()[0].contains("Credential=AKIDONE/"));
 }

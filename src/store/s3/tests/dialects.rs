@@ -1,0 +1,110 @@
+//! Services that take less than Amazon's, or are none.
+
+use super::*;
+
+fn refusal() -> Scripted {
+    let message = "Unsupported header 'x-amz-sdk-checksum-algorithm' received for this API call.";
+    fault("400 Bad Request", "InvalidArgument", message)
+}
+
+fn ok() -> Scripted {
+    ("200 OK", String::new())
+}
+
+#[tokio::test]
+async fn a_service_that_refuses_checksum_headers_gets_none_from_the_first_write_on() {
+    let exists = fault("412 Precondition Failed", "PreconditionFailed", "no");
+    let absent = ("404 Not Found", String::new());
+    let service = serve(vec![absent, refusal(), ok(), exists, ok()]);
+    let (_folder, store) = open(&service.endpoint).await;
+    assert_eq!(store.checksums(), None);
+    store.put(&key(), Bytes::from_static(b"x"), PutMode::Create).await.unwrap();
+    assert_eq!(store.checksums(), Some(false));
+    store.put(&key(), Bytes::from_static(b"x"), PutMode::Overwrite).await.unwrap();
+    let requests = service.requests.lock().unwrap();
+    let bears: Vec<bool> = requests.iter().map(|request| request.contains("checksum")).collect();
+    assert_eq!(bears, [false, true, false, false, false], "{requests:?}");
+    assert!(requests[2].contains("if-none-match: *"), "the condition stays");
+}
+
+#[tokio::test]
+async fn parts_follow_the_upload_that_was_begun_without_checksums() {
+    let started = || {
+        let body = "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>";
+        ("200 OK", body.to_owned())
+    };
+    let completed = (
+        "200 OK",
+        "<CompleteMultipartUploadResult><ETag>x</ETag></CompleteMultipartUploadResult>".to_owned(),
+    );
+    let service = serve(vec![refusal(), started(), ("200 OK\r\netag: \"part\"", String::new()), completed]);
+    let (_folder, store) = open(&service.endpoint).await;
+    let mut upload = store.upload(&key()).await.unwrap();
+    upload.write(Bytes::from(vec![0; super::super::upload::PART])).await.unwrap();
+    upload.finish().await.unwrap();
+    let requests = service.requests.lock().unwrap();
+    let bears: Vec<bool> = requests.iter().map(|request| request.contains("checksum")).collect();
+    assert_eq!(bears, [true, false, false, false], "{requests:?}");
+}
+
+#[tokio::test]
+async fn another_refusal_leaves_the_checksums_where_they_are() {
+    let wrong = || fault("400 Bad Request", "InvalidArgument", "no");
+    let service = serve(vec![wrong(), wrong(), ok()]);
+    let (_folder, store) = open(&service.endpoint).await;
+    let put = async || store.put(&key(), Bytes::from_static(b"x"), PutMode::Overwrite).await;
+    put().await.unwrap_err();
+    assert_eq!(store.checksums(), None);
+    put().await.unwrap();
+    assert_eq!(store.checksums(), Some(true));
+    assert!(service.requests.lock().unwrap()[2].contains("checksum"));
+}
+
+#[tokio::test]
+async fn a_location_says_beforehand_whether_there_are_checksums() {
+    let service = serve(vec![ok()]);
+    let (_folder, store) = open_with(&service.endpoint, "checksums=WhenRequired").await;
+    store.put(&key(), Bytes::from_static(b"x"), PutMode::Overwrite).await.unwrap();
+    assert!(!service.requests.lock().unwrap()[0].contains("checksum"));
+    let service = serve(vec![refusal()]);
+    let (_folder, store) = open_with(&service.endpoint, "checksums=WhenSupported").await;
+    let error = store.put(&key(), Bytes::from_static(b"x"), PutMode::Overwrite).await.unwrap_err();
+    assert!(error.to_string().contains("set checksums=WhenRequired"), "{error}");
+}
+
+#[tokio::test]
+async fn a_signed_url_is_for_the_address_at_which_people_reach_the_service() {
+    let (_folder, store) = open_with("http://minio.internal:9000", "publicUrl=https://s3.example").await;
+    let url = store.presign(&key(), Duration::from_secs(60)).await.unwrap().unwrap();
+    assert!(url.starts_with("https://s3.example/bucket/prefix/key?"), "{url}");
+    let (_folder, store) = open("http://minio.internal:9000").await;
+    let url = store.presign(&key(), Duration::from_secs(60)).await.unwrap().unwrap();
+    assert!(url.starts_with("http://minio.internal:9000/bucket/prefix/key?"), "{url}");
+}
+
+#[tokio::test]
+async fn what_is_no_s3_service_is_told_as_such() {
+    let page = || ("404 Not Found", "<html>nothing here</html>".to_owned());
+    let service = serve(vec![page()]);
+    let (_folder, store) = open(&service.endpoint).await;
+    let error = store.put(&key(), Bytes::new(), PutMode::Overwrite).await.unwrap_err();
+    assert!(error.to_string().contains("is no S3 service"), "{error}");
+    let service = serve(vec![("200 OK", "<!doctype html><p>welcome".to_owned())]);
+    let (_folder, store) = open(&service.endpoint).await;
+    let error = store.list("", false, None).await.unwrap_err();
+    assert!(error.to_string().contains("is no S3 service"), "{error:?}");
+}
+
+#[tokio::test]
+async fn http_and_https_that_were_mixed_up_are_told_apart() {
+    let service =
+        serve(vec![("400 Bad Request", "Client sent an HTTP request to an HTTPS server.\n".to_owned())]);
+    let (_folder, store) = open(&service.endpoint).await;
+    let error = store.list("", false, None).await.unwrap_err();
+    assert!(error.to_string().contains("speaks https"), "{error:?}");
+    let plain = (0..client::ATTEMPTS).map(|_| ok()).collect();
+    let service = serve(plain);
+    let (_folder, store) = open(&service.endpoint.replace("http://", "https://")).await;
+    let error = store.list("", false, None).await.unwrap_err();
+    assert!(error.to_string().contains("does not speak https"), "{error:?}");
+}
