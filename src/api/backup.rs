@@ -8,7 +8,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{BackupHooks, CompiledSelection, Duration, Filter, InvalidSpec, Origin, Timestamp, schema};
+use super::{
+    BackupHooks, BackupMetadata, CompiledSelection, Duration, Filter, InvalidSpec, Origin, ScopedKinds,
+    Timestamp, VeleroBackup, duration, schema,
+};
 
 /// What to take, how long to keep it, and where.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
@@ -33,28 +36,39 @@ use super::{BackupHooks, CompiledSelection, Duration, Filter, InvalidSpec, Origi
     validation = Rule::new("!has(oldSelf.status) || !has(oldSelf.status.phase) || oldSelf.status.phase == 'New' || self.spec == oldSelf.spec")
         .message("spec cannot be changed once the backup has begun; create another Backup")
 )]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", remote = "Self")]
+#[x_kube(crates(serde = "crate::api::velero::copied"))]
 pub struct BackupSpec {
     /// Which items.
     #[serde(flatten)]
     pub filter: Filter,
-    /// Whether to snapshot volumes: where the volume can when left out, always (or it is an error), never.
+    /// Which kinds, in Velero's newer way.
+    #[serde(flatten)]
+    pub scoped: ScopedKinds,
+    /// Whether to snapshot volumes: not yet; refused when true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snapshot_volumes: Option<bool>,
-    /// How long to keep the backup, as `30d` or `720h0m0s`; the server's default when left out.
+    /// How long to keep the backup, as `30d` or `720h0m0s`; the server's default when left out, or zero as Velero writes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "duration::or_zero")]
     pub ttl: Option<Duration>,
     /// The BackupStorageLocation to write to; the default one when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub storage_location: Option<String>,
-    /// Commands to run in pods before and after the cut.
+    /// Commands to run in pods before and after the cut: not yet; refused when there are any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hooks: Option<BackupHooks>,
-    /// Databases to dump; kept as given, a later version gives them a shape.
+    /// Databases to dump: not yet; refused when there are any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::any_objects")]
     pub dumps: Vec<Map<String, Value>>,
+    /// Metadata of the Backups of a Schedule, where this is its template.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<BackupMetadata>,
+    /// What only Velero says.
+    #[serde(flatten)]
+    pub velero: VeleroBackup,
 }
 
 /// What became of a Backup.
@@ -205,13 +219,28 @@ pub struct HookCounts {
 impl BackupSpec {
     /// Which items, compiled; or everything that is wrong with the selection.
     pub fn selection(&self) -> Result<CompiledSelection, Vec<InvalidSpec>> {
-        self.filter.compile()
+        self.scoped.compile(&self.filter)
+    }
+
+    /// The labels that a Schedule with this template gives its Backups.
+    pub fn labels(&self) -> impl Iterator<Item = (&String, &String)> {
+        self.metadata.iter().flat_map(|metadata| &metadata.labels)
     }
 
     /// Everything that is wrong with the specification; empty when it is sound.
     pub fn validate(&self) -> Vec<InvalidSpec> {
-        let Self { filter, snapshot_volumes: _, ttl, storage_location, hooks, dumps: _ } = self;
-        let mut wrong = filter.compile().err().unwrap_or_default();
+        let Self {
+            filter,
+            scoped,
+            snapshot_volumes,
+            ttl,
+            storage_location,
+            hooks,
+            dumps,
+            metadata: _,
+            velero,
+        } = self;
+        let mut wrong = scoped.compile(filter).err().unwrap_or_default();
         if let Some(Err(error)) = ttl.as_ref().map(Duration::length) {
             wrong.push(InvalidSpec::new("ttl", error));
         }
@@ -219,32 +248,54 @@ impl BackupSpec {
             wrong
                 .push(InvalidSpec::new("storageLocation", "is empty; leave it out for the default location"));
         }
+        if *snapshot_volumes == Some(true) {
+            let why = "Ark takes no snapshots of volumes yet; leave it out or set it to false, and back the data up by other means";
+            wrong.push(InvalidSpec::new("snapshotVolumes", why));
+        }
+        if hooks.is_some() {
+            let why = "Ark does not run hooks yet; leave them out, and bring the application to rest by other means before the backup";
+            wrong.push(InvalidSpec::new("hooks", why));
+        }
         wrong.extend(hooks.iter().flat_map(BackupHooks::validate));
+        if !dumps.is_empty() {
+            let why = "Ark does not dump databases yet; leave them out, and back the databases up with their own tools";
+            wrong.push(InvalidSpec::new("dumps", why));
+        }
+        wrong.extend(velero.refused());
         wrong
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
-    fn veleros_yaml_needs_only_another_api_version() {
-        let backup: Backup = serde_saphyr::from_str(
-            "apiVersion: ark.heptio.com/v1\nkind: Backup\nmetadata: {name: nightly}\nspec:\n  includedNamespaces: ['*']\n  \
-             excludedResources: [events]\n  labelSelector: {matchLabels: {app: web}}\n  ttl: 720h0m0s\n  storageLocation: default\n  \
-             hooks: {resources: [{name: freeze, pre: [{exec: {command: [/bin/true], onError: Fail, timeout: 30s}}]}]}\n  \
-             volumeSnapshotLocations: [default]\n  metadata: {}\n",
-        )
-        .unwrap();
-        assert_eq!(backup.spec.validate(), []);
-        assert_eq!(backup.spec.ttl.unwrap().length().unwrap().as_secs(), 720 * 3600);
+    fn what_is_not_there_yet_is_refused_where_it_is_asked_for() {
+        let refused = |spec: Value| {
+            let spec: BackupSpec = serde_json::from_value(spec).unwrap();
+            spec.validate().into_iter().map(|wrong| wrong.to_string()).collect::<Vec<_>>()
+        };
+        let hook = json!({"resources": [{"name": "freeze", "pre": [{"exec": {"command": ["/bin/true"], "onError": "Fail"}}]}]});
+        for (spec, says) in [
+            (json!({"hooks": hook}), "spec.hooks: Ark does not run hooks yet"),
+            (json!({"dumps": [{"name": "db"}]}), "spec.dumps: Ark does not dump databases yet"),
+            (json!({"snapshotVolumes": true}), "spec.snapshotVolumes: Ark takes no snapshots of volumes yet"),
+        ] {
+            let said = refused(spec.clone());
+            assert!(matches!(&*said, [one] if one.starts_with(says)), "{spec}: {said:?}");
+        }
+        let nothing = json!({"hooks": {"resources": []}, "dumps": [], "snapshotVolumes": false});
+        assert_eq!(refused(nothing), Vec::<String>::new());
+        assert_eq!(refused(json!({"hooks": {}})), Vec::<String>::new());
     }
 
     #[test]
     fn every_mistake_is_found_in_one_pass() {
         let spec = BackupSpec {
-            ttl: serde_json::from_str("\"0s\"").unwrap(),
+            ttl: serde_json::from_str("\"-1h\"").unwrap(),
             storage_location: Some(String::new()),
             filter: Filter { excluded_namespaces: vec!["*".into()], ..Filter::default() },
             ..BackupSpec::default()

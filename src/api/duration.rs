@@ -13,8 +13,9 @@ use serde::{Deserialize, Serialize};
 /// The longest duration that can be meant: 100 years, in seconds. Beyond it an expiration leaves what RFC 3339 can say.
 const LONGEST_SECONDS: u64 = 100 * 366 * 24 * 60 * 60;
 
-/// Numbers with units, with or without blanks between: what humantime and Go both read.
-const PATTERN: &str = r"^\s*([0-9]{1,18}(\.[0-9]{1,9})?\s*[A-Za-zµ]{1,8}\s*){1,12}$";
+/// Numbers with units, with or without blanks between: what humantime and Go both read. It has no `\`, which CEL would want
+/// twice.
+const PATTERN: &str = "^ *([0-9]{1,18}([.][0-9]{1,9})? *[A-Za-zµ]{1,8} *){1,12}$";
 
 /// A duration in the words it was written in.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -37,6 +38,11 @@ impl Duration {
         measure(&self.0)
     }
 
+    /// Whether it is no time at all, which Velero writes where it means its default.
+    pub(super) fn is_zero(&self) -> bool {
+        humantime::parse_duration(&self.0).is_ok_and(|length| length.is_zero())
+    }
+
     /// The text as it was written.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -45,7 +51,8 @@ impl Duration {
 
 fn measure(text: &str) -> Result<std::time::Duration, InvalidDuration> {
     let wrong = |why: &str| InvalidDuration { text: text.to_owned(), why: why.to_owned() };
-    if text.trim_start().starts_with('-') {
+    if text.trim_start().strip_prefix('-').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+    {
         return Err(wrong("it is negative"));
     }
     let length = humantime::parse_duration(text).map_err(|error| wrong(&error.to_string()))?;
@@ -90,12 +97,25 @@ impl JsonSchema for Duration {
         json_schema!({
             "type": "string",
             "maxLength": 64,
-            "pattern": PATTERN,
             "x-kubernetes-validations": [
+                form(),
                 {"rule": "self.matches('[1-9]')", "message": "a duration must be longer than zero"},
             ],
         })
     }
+}
+
+/// A duration that may be zero.
+pub(super) fn or_zero(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "maxLength": 64, "x-kubernetes-validations": [form()]})
+}
+
+/// A rule says in words what a pattern would say as a pattern.
+fn form() -> serde_json::Value {
+    serde_json::json!({
+        "rule": format!("self.matches('{PATTERN}')"),
+        "message": "a duration is written as `30d`, `12h` or `1h30m`, and is not negative",
+    })
 }
 
 #[cfg(test)]
@@ -143,9 +163,15 @@ mod tests {
     }
 
     #[test]
+    fn no_pattern_is_shown_to_a_person() {
+        let schema = Duration::json_schema(&mut SchemaGenerator::default());
+        assert!(schema.get("pattern").is_none() && !PATTERN.contains(['\\', '\'']), "{schema:?}");
+    }
+
+    #[test]
     fn the_schema_takes_what_the_parser_takes() {
         let pattern = regex::Regex::new(PATTERN).unwrap();
-        for text in ["30d", "2 h", "1 day 12 hours", "720h0m0s", "1.5h", " 90s ", "5µs"] {
+        for text in ["30d", "2 h", "1 day 12 hours", "720h0m0s", "1.5h", " 90s ", "5µs", "0s"] {
             assert!(pattern.is_match(text), "{text}");
         }
         for text in ["", "-1h", "12", "h", "1h;"] {

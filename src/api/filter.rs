@@ -1,11 +1,14 @@
 //! Which items: the fields that Backup and Restore share, and how they become the model's selections. Pure.
 
+mod scoped;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{InvalidSpec, schema};
-use crate::model::{KindTerms, LabelOperator, LabelQuery, LabelRequirement, NamePatterns};
+use crate::model::{ClusterScope, KindTerms, LabelOperator, LabelQuery, LabelRequirement, NamePatterns};
+pub use scoped::ScopedKinds;
 
 /// Which items are meant; nothing given means everything.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -68,12 +71,28 @@ pub struct Filter {
 pub struct CompiledSelection {
     /// Which namespaces.
     pub namespaces: NamePatterns,
-    /// Which kinds, by any of their names.
+    /// Which kinds, by any of their names; of namespaced kinds only, where cluster-scoped ones are selected by themselves.
     pub kinds: KindTerms,
+    /// Which cluster-scoped kinds, where they are selected by themselves.
+    pub cluster_kinds: Option<KindTerms>,
     /// Which labels.
     pub labels: LabelQuery,
-    /// All cluster-scoped items, none, or (None) as the rest of the selection asks for.
-    pub cluster_resources: Option<bool>,
+    /// Which cluster-scoped items.
+    pub cluster_scope: ClusterScope,
+}
+
+impl CompiledSelection {
+    /// The terms that select kinds of this scope.
+    pub fn kinds_of(&self, namespaced: bool) -> &KindTerms {
+        self.cluster_kinds.as_ref().filter(|_| !namespaced).unwrap_or(&self.kinds)
+    }
+
+    /// Each list of terms, with whether it selects namespaced and cluster-scoped kinds.
+    pub fn terms(&self) -> impl Iterator<Item = (&KindTerms, bool, bool)> {
+        let apart = self.cluster_kinds.is_some();
+        let cluster = self.cluster_kinds.iter().map(|terms| (terms, false, true));
+        std::iter::once((&self.kinds, true, !apart)).chain(cluster)
+    }
 }
 
 impl Filter {
@@ -91,14 +110,8 @@ impl Filter {
         let mut wrong = Vec::new();
         let namespaces = compile_namespaces(included_namespaces, excluded_namespaces, &mut wrong);
         check_lists("Resources", included_resources, excluded_resources, &mut wrong);
-        for (field, terms) in
-            [("includedResources", included_resources), ("excludedResources", excluded_resources)]
-        {
-            wrong.extend(terms.iter().filter(|term| !is_kind_term(term)).map(|term| {
-                let why = format!("`{term}` cannot name a kind: write for example `pods`, `deployments.apps`, `*.apps` or `*`");
-                InvalidSpec::new(field, why)
-            }));
-        }
+        check_terms("includedResources", included_resources, &mut wrong);
+        check_terms("excludedResources", excluded_resources, &mut wrong);
         if label_selector.is_some() && !or_label_selectors.is_empty() {
             wrong.push(InvalidSpec::new(
                 "labelSelector",
@@ -117,10 +130,11 @@ impl Filter {
         }
         match namespaces {
             Some(namespaces) if wrong.is_empty() => Ok(CompiledSelection {
-                namespaces,
                 kinds: KindTerms::new(included_resources, excluded_resources),
+                cluster_kinds: None,
                 labels: LabelQuery::new(branches),
-                cluster_resources: *include_cluster_resources,
+                cluster_scope: ClusterScope::of(*include_cluster_resources, namespaces.is_everything()),
+                namespaces,
             }),
             _ => Err(wrong),
         }
@@ -158,6 +172,15 @@ fn check_lists(what: &str, included: &[String], excluded: &[String], wrong: &mut
         wrong
             .push(InvalidSpec::new(&*field, format!("`{name}` is also in included{what}; keep one of them")));
     }
+}
+
+fn check_terms(field: &str, terms: &[String], wrong: &mut Vec<InvalidSpec>) {
+    wrong.extend(terms.iter().filter(|term| !is_kind_term(term)).map(|term| {
+        let why = format!(
+            "`{term}` cannot name a kind: write for example `pods`, `deployments.apps`, `*.apps` or `*`"
+        );
+        InvalidSpec::new(field, why)
+    }));
 }
 
 fn is_kind_term(term: &str) -> bool {

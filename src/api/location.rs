@@ -8,7 +8,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Duration, Timestamp};
+use super::{Duration, Timestamp, VeleroConfig, VeleroLocation};
 
 /// Where backups live. What it points at cannot be changed: another bucket is another location.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
@@ -31,11 +31,16 @@ use super::{Duration, Timestamp};
     printcolumn(name = "LastSynced", type_ = "date", json_path = ".status.lastSyncedTime"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", remote = "Self")]
+#[x_kube(crates(serde = "crate::api::velero::copied"))]
 #[x_kube(
-    validation = Rule::new("self.provider != 's3' || self.bucket.matches('^[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]$')")
+    validation = Rule::new("has(self.bucket) != has(self.objectStorage)")
+        .message("exactly one of bucket and objectStorage must be set"),
+    validation = Rule::new("has(self.bucket) == has(oldSelf.bucket)")
+        .message("bucket cannot be changed; create another location"),
+    validation = Rule::new("self.provider == 'fs' || !has(self.bucket) || self.bucket.matches('^[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]$')")
         .message("bucket must be the name of a bucket when provider is s3: letters, digits, `.`, `_` and `-`"),
-    validation = Rule::new("self.provider != 'fs' || (self.bucket.startsWith('/') && !self.bucket.matches('(^|/)[.][.](/|$)'))")
+    validation = Rule::new("self.provider != 'fs' || !has(self.bucket) || (self.bucket.startsWith('/') && !self.bucket.matches('(^|/)[.][.](/|$)'))")
         .message("bucket must be an absolute path without `..` when provider is fs"),
     validation = Rule::new("self.provider != 'fs' || (!has(self.config) && !has(self.credential))")
         .message("config and credential go only with provider s3"),
@@ -43,10 +48,12 @@ use super::{Duration, Timestamp};
         .message("prefix cannot be changed; create another location"),
 )]
 pub struct BackupStorageLocationSpec {
-    /// What kind of store it is.
+    /// What kind of store it is; `aws`, as Velero says, is s3.
+    #[schemars(schema_with = "provider")]
     #[x_kube(validation = Rule::new("self == oldSelf").message("provider cannot be changed; create another location"))]
     pub provider: Provider,
     /// The bucket; for fs the directory.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(min = 1, max = 1024))]
     #[x_kube(validation = Rule::new("self == oldSelf").message("bucket cannot be changed; create another location"))]
     pub bucket: String,
@@ -77,6 +84,14 @@ pub struct BackupStorageLocationSpec {
     /// How often to check that the location can be used; the server's default when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation_period: Option<Duration>,
+    /// What only Velero says.
+    #[serde(flatten)]
+    pub velero: VeleroLocation,
+}
+
+/// Velero names a plug-in.
+fn provider(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({"type": "string", "enum": ["s3", "fs", "aws", "velero.io/aws"]})
 }
 
 /// What kind of store a location is.
@@ -84,6 +99,7 @@ pub struct BackupStorageLocationSpec {
 #[serde(rename_all = "lowercase")]
 pub enum Provider {
     /// S3, or what speaks it.
+    #[serde(alias = "aws", alias = "velero.io/aws")]
     S3,
     /// A directory that the server has mounted.
     Fs,
@@ -101,8 +117,9 @@ pub enum AccessMode {
 
 /// How to speak to S3.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("!has(self.kmsKeyId) || (has(self.serverSideEncryption) && self.serverSideEncryption == 'aws:kms')")
+#[serde(rename_all = "camelCase", remote = "Self")]
+#[x_kube(crates(serde = "crate::api::velero::copied"))]
+#[x_kube(validation = Rule::new("!has(self.kmsKeyId) || !has(self.serverSideEncryption) || self.serverSideEncryption == 'aws:kms'")
     .message("kmsKeyId goes only with serverSideEncryption `aws:kms`"))]
 pub struct LocationConfig {
     /// The region; the usual AWS sources when left out.
@@ -126,7 +143,7 @@ pub struct LocationConfig {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("enum" = ["AES256", "aws:kms"]))]
     pub server_side_encryption: Option<String>,
-    /// The key for `aws:kms`.
+    /// The key for `aws:kms`, which it implies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 2048))]
     pub kms_key_id: Option<String>,
@@ -141,6 +158,13 @@ pub struct LocationConfig {
     /// Whether to create the bucket when it is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub create_bucket: Option<bool>,
+    /// The profile of the credentials file; `default` when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub profile: Option<String>,
+    /// What only the configuration of Velero's plug-in says.
+    #[serde(flatten)]
+    pub velero: VeleroConfig,
 }
 
 /// A key of a Secret in the server's namespace.

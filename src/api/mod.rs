@@ -1,6 +1,6 @@
 //! The custom resources of `ark.heptio.com/v1` and nothing else: what people write, what the server answers.
 //!
-//! Velero's field names are kept wherever the meaning is the same. Each `…Spec::validate` finds by itself everything
+//! Velero's field names are kept wherever the meaning is the same, and where they are not, `velero` takes them all the same. Each `…Spec::validate` finds by itself everything
 //! that the API server would refuse, all at once, because the engine also runs where no custom resource is installed.
 
 mod backup;
@@ -21,6 +21,7 @@ mod restore;
 mod schedule;
 mod schema;
 mod timestamp;
+mod velero;
 
 pub use backup::{
     Backup, BackupPhase, BackupProgress, BackupSpec, BackupStatus, ClusterReference, HookCounts, StoredObject,
@@ -28,7 +29,7 @@ pub use backup::{
 pub use cron::{Cron, InvalidCron};
 pub use definitions::{DefinitionYaml, crd_yaml, crds};
 pub use duration::{Duration, InvalidDuration};
-pub use filter::{CompiledSelection, Filter, label_requirements};
+pub use filter::{CompiledSelection, Filter, ScopedKinds, label_requirements};
 pub use hooks::{BackupHook, BackupHooks, ExecHook, HookAction, HookErrorMode};
 pub use invalid::InvalidSpec;
 pub use labels::{
@@ -59,6 +60,10 @@ pub use restore::{
 };
 pub use schedule::{ConcurrencyPolicy, Retention, Schedule, SchedulePhase, ScheduleSpec, ScheduleStatus};
 pub use timestamp::Timestamp;
+pub use velero::{
+    BackupMetadata, LocalReference, VeleroBackup, VeleroConfig, VeleroLocation, VeleroRestore,
+    VeleroSchedule, VeleroStorage, velero_rules,
+};
 
 /// The group of every kind here.
 pub const GROUP: &str = "ark.heptio.com";

@@ -4,7 +4,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BackupSpec, Cron, Duration, InvalidSpec, Timestamp};
+use super::{BackupSpec, Cron, Duration, InvalidSpec, Timestamp, VeleroSchedule};
 
 /// More Backups of one Schedule than this are not kept by count.
 const MAX_KEPT: u32 = 10_000;
@@ -30,7 +30,8 @@ const MAX_KEPT: u32 = 10_000;
     validation = Rule::new("size(self.metadata.name) <= 238")
         .message("metadata.name must have at most 238 characters, so that `-<YYYYMMDDhhmmss>` can follow it")
 )]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", remote = "Self")]
+#[x_kube(crates(serde = "crate::api::velero::copied"))]
 pub struct ScheduleSpec {
     /// When: five cron fields (minute, hour, day of month, month, day of week), or `@daily` and the like, or
     /// `@every 6h`; in UTC, or in another time zone when `CRON_TZ=Europe/Berlin` stands before it.
@@ -55,6 +56,9 @@ pub struct ScheduleSpec {
     /// Which Backups to remove before their ttl ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<Retention>,
+    /// What only Velero says.
+    #[serde(flatten)]
+    pub velero: VeleroSchedule,
 }
 
 /// What to do when a tick comes while a backup of the Schedule runs.
@@ -131,8 +135,9 @@ impl ScheduleSpec {
             use_owner_references: _,
             concurrency_policy: _,
             retention,
+            velero,
         } = self;
-        let mut wrong = Vec::new();
+        let mut wrong = velero.refused();
         if let Err(error) = schedule.parse::<Cron>() {
             wrong.push(InvalidSpec::new("schedule", error));
         }
@@ -198,7 +203,7 @@ mod tests {
     #[test]
     fn every_mistake_of_a_schedule_is_found_in_one_pass() {
         let found = wrong(json!({
-            "schedule": "every day", "template": {"excludedResources": ["*"], "ttl": "0s"},
+            "schedule": "every day", "template": {"excludedResources": ["*"], "ttl": "-1h"},
             "retention": {"maxAge": "soon", "minCount": 3, "maxCount": 2},
         }));
         let expected = [

@@ -76,6 +76,24 @@ pub(super) fn mapping(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// Labels by key.
+pub(super) fn labels(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "maxProperties": MAX_REQUIREMENTS,
+        "additionalProperties": {"type": "string", "maxLength": 63},
+    })
+}
+
+/// Velero's order of resources: a kind, and its items with commas between.
+pub(super) fn order(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "maxProperties": MAX_PAIRS,
+        "additionalProperties": {"type": "string", "maxLength": 16384},
+    })
+}
+
 /// A map from namespace to namespace.
 pub(super) fn namespace_mapping(_: &mut SchemaGenerator) -> Schema {
     json_schema!({

@@ -8,6 +8,7 @@ use futures::future::join_all;
 use super::error::BackupError;
 use super::item::ItemView;
 use super::plan::Plan;
+use super::unheeded::Unheeded;
 use super::view::View;
 use crate::archive::ArchiveError;
 use crate::cluster::{Cluster, ClusterError, Drift, KindInfo};
@@ -31,6 +32,7 @@ pub struct Account<'a> {
     /// Bytes of their bodies.
     pub bytes: u64,
     unreadable: HashMap<Kind, u64>,
+    unheeded: Unheeded,
     /// Items that the API server gave twice.
     pub repeated: u64,
 }
@@ -46,6 +48,7 @@ impl<'a> Account<'a> {
             items: 0,
             bytes: 0,
             unreadable: HashMap::new(),
+            unheeded: Unheeded::default(),
             repeated: 0,
         })
     }
@@ -77,10 +80,17 @@ impl<'a> Account<'a> {
     }
 
     /// An item is in the tarball.
-    pub fn taken(&mut self, bytes: usize) {
+    pub fn taken(&mut self, info: &KindInfo, item: &ItemView<'_>, bytes: usize) {
+        self.unheeded.note(&info.kind, item);
         self.items += 1;
         self.bytes += bytes as u64;
         self.progress.advance(bytes as u64);
+    }
+
+    /// Once all items are taken: what pods ask for and did not get.
+    pub fn tell_unheeded(&mut self) {
+        let findings = self.unheeded.findings();
+        findings.into_iter().for_each(|finding| self.find(finding));
     }
 
     /// An item is selected and left out.

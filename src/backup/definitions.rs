@@ -80,11 +80,12 @@ impl Definition {
     }
 
     /// Whether anything of its kind may be selected.
-    fn is_selected(&self, selection: &CompiledSelection, scope: ClusterScope) -> bool {
+    fn is_selected(&self, selection: &CompiledSelection) -> bool {
         let Names { kind, singular, short_names } = &self.spec.names;
         let aliases = [kind, singular].into_iter().chain(short_names).map(String::as_str);
-        let in_scope = self.spec.scope == "Namespaced" || scope != ClusterScope::None;
-        in_scope && selection.kinds.takes(&self.kind(), aliases)
+        let namespaced = self.spec.scope == "Namespaced";
+        let in_scope = namespaced || selection.cluster_scope != ClusterScope::None;
+        in_scope && selection.kinds_of(namespaced).takes(&self.kind(), aliases)
     }
 }
 
@@ -95,7 +96,6 @@ pub fn defined(definitions: &[Definition]) -> HashSet<String> {
 
 /// Kinds that are served at the cut, selected, and not in the catalog.
 pub fn missing(definitions: &[Definition], catalog: &Catalog, selection: &CompiledSelection) -> Vec<Kind> {
-    let scope = ClusterScope::of(selection.cluster_resources, selection.namespaces.is_everything());
     let failed = |kind: &Kind| {
         let of = |group_version: &str| {
             group_version.split_once('/').is_some_and(|(group, _)| group == kind.group())
@@ -104,7 +104,7 @@ pub fn missing(definitions: &[Definition], catalog: &Catalog, selection: &Compil
     };
     definitions
         .iter()
-        .filter(|definition| definition.is_served() && definition.is_selected(selection, scope))
+        .filter(|definition| definition.is_served() && definition.is_selected(selection))
         .map(Definition::kind)
         // A group that did not answer has its finding already.
         .filter(|kind| catalog.find(kind).is_none() && !failed(kind))

@@ -17,6 +17,7 @@ mod pack;
 mod plan;
 mod seal;
 mod survey;
+mod unheeded;
 mod view;
 
 use std::collections::BTreeMap;
@@ -115,11 +116,13 @@ async fn make(
     let mut account = Account::open(&request.name, progress)?;
     let view = halt.or(View::open(cluster, selection, |stage| account.stage(stage))).await??;
     account.open_with(&view);
+    request.spec.ignored().iter().for_each(|said| account.log.info(said));
     let mut packing = seal::begin(attempt, request, &view).await?;
     if let Err(error) = take(cluster, &view, &mut packing, &mut account, &mut halt).await {
         packing.abort().await;
         return Err(error);
     }
+    account.tell_unheeded();
     account.stage("sealing the backup");
     seal::commit(attempt, request, &view.cut, packing, account, &halt).await
 }
@@ -173,7 +176,7 @@ async fn take_page(
         filter.note(&listing.info, &item);
         match filter.judge(&listing.info, &item) {
             Verdict::Take => match packing.push(&listing.info, &item, body).await {
-                Ok(()) => account.taken(body.len()),
+                Ok(()) => account.taken(&listing.info, &item, body.len()),
                 Err(BackupError::Unstorable(error)) => account.unstorable(&listing.info, &item, &error),
                 Err(error) => return Err(error),
             },

@@ -28,6 +28,9 @@ const COHABITING: &[(&str, &[&str])] = &[
 /// Groups of measurements, which nothing can create: without an answer of theirs nothing is missing.
 const MEASUREMENTS: &[&str] = &["metrics.k8s.io", "custom.metrics.k8s.io", "external.metrics.k8s.io"];
 
+/// Where a person finds how kinds are called.
+const API_RESOURCES: &str = "`kubectl api-resources` lists the names";
+
 /// What a backup will list, before anything is listed.
 #[derive(Debug)]
 pub struct Plan {
@@ -52,7 +55,7 @@ const NAMESPACES_ONE_BY_ONE: usize = 8;
 
 /// Makes the plan.
 pub fn plan(catalog: &Catalog, selection: &CompiledSelection) -> Plan {
-    let cluster_scope = ClusterScope::of(selection.cluster_resources, selection.namespaces.is_everything());
+    let cluster_scope = selection.cluster_scope;
     let mut kinds = Vec::new();
     let mut along = HashSet::new();
     let mut left_out = Vec::new();
@@ -83,7 +86,7 @@ pub fn plan(catalog: &Catalog, selection: &CompiledSelection) -> Plan {
 
 /// Whether labels or kinds are selected, so that which namespaces and definitions come along depends on what is found.
 pub fn narrows(selection: &CompiledSelection) -> bool {
-    !selection.labels.is_everything() || !selection.kinds.includes_everything()
+    !selection.labels.is_everything() || selection.terms().any(|(terms, ..)| !terms.includes_everything())
 }
 
 enum Verdict {
@@ -95,8 +98,9 @@ enum Verdict {
 }
 
 fn judge(info: &KindInfo, selection: &CompiledSelection, scope: ClusterScope) -> Verdict {
-    let named = selection.kinds.names(&info.kind, info.aliases());
-    let taken = selection.kinds.takes(&info.kind, info.aliases());
+    let terms = selection.kinds_of(info.namespaced);
+    let named = terms.names(&info.kind, info.aliases());
+    let taken = terms.takes(&info.kind, info.aliases());
     if info.kind.group() == OWN_GROUP || (must_be_named(&info.kind) && !named) {
         return if taken { Verdict::LeaveOut(SkipReason::DefaultExclusion) } else { Verdict::NotSelected };
     }
@@ -109,7 +113,7 @@ fn judge(info: &KindInfo, selection: &CompiledSelection, scope: ClusterScope) ->
     let comes_along = is_namespaces || Traits::of(&info.kind).comes_along;
     match taken {
         true => Verdict::Take,
-        false if comes_along && !selection.kinds.excludes(&info.kind, info.aliases()) => Verdict::Along,
+        false if comes_along && !terms.excludes(&info.kind, info.aliases()) => Verdict::Along,
         false => Verdict::NotSelected,
     }
 }
@@ -137,28 +141,38 @@ fn listable(catalog: &Catalog) -> impl Iterator<Item = &KindInfo> {
 /// Terms that mean no kind, and groups that did not answer. A kind named and not found is an error: the backup lacks what
 /// somebody asked for; one excluded and not found is a warning.
 fn findings(catalog: &Catalog, selection: &CompiledSelection) -> Vec<Finding> {
-    let unknown = |term: &&String| {
-        !catalog.kinds.iter().any(|info| term_means(term.as_str(), &info.kind, info.aliases()))
-    };
-    let (includes, excludes) = selection.kinds.terms();
     // Where all kinds that are named are served, a group that is silent has none of them.
+    let served = |term: &String| {
+        catalog.kinds.iter().any(|info| term_means(term.as_str(), &info.kind, info.aliases()))
+    };
     let concerns = |failure: &&GroupFailure| {
         let group = failure.group_version.split_once('/').map_or("", |(group, _)| group);
-        selection.kinds.includes_everything()
-            || includes.iter().any(|term| unknown(&term) || term.ends_with(group))
+        selection.terms().any(|(terms, ..)| {
+            terms.includes_everything()
+                || terms.terms().0.iter().any(|term| !served(term) || term.ends_with(group))
+        })
     };
     let mut findings: Vec<Finding> = catalog.failures.iter().filter(concerns).map(silent_group).collect();
-    for term in includes.iter().filter(unknown) {
-        findings.push(Finding::error(
-            Category::Unmatched,
-            format!("no kind is called `{term}` in this cluster, so that nothing of it is in this backup; `kubectl api-resources` lists the names"),
-        ));
-    }
-    for term in excludes.iter().filter(unknown) {
-        findings.push(Finding::warning(
-            Category::Unmatched,
-            format!("no kind is called `{term}` in this cluster, so that excluding it excludes nothing; `kubectl api-resources` lists the names"),
-        ));
+    for (terms, namespaced, cluster_scoped) in selection.terms() {
+        let in_scope = |info: &&KindInfo| if info.namespaced { namespaced } else { cluster_scoped };
+        let unknown = |term: &&String| {
+            let mut kinds = catalog.kinds.iter().filter(in_scope);
+            *term != "*" && !kinds.any(|info| term_means(term.as_str(), &info.kind, info.aliases()))
+        };
+        let kind = match (namespaced, cluster_scoped) {
+            (true, true) => "kind",
+            (true, false) => "namespaced kind",
+            _ => "cluster-scoped kind",
+        };
+        let (includes, excludes) = terms.terms();
+        findings.extend(includes.iter().filter(unknown).map(|term| {
+            let says = format!("no {kind} is called `{term}` in this cluster, so that nothing of it is in this backup; {API_RESOURCES}");
+            Finding::error(Category::Unmatched, says)
+        }));
+        findings.extend(excludes.iter().filter(unknown).map(|term| {
+            let says = format!("no {kind} is called `{term}` in this cluster, so that excluding it excludes nothing; {API_RESOURCES}");
+            Finding::warning(Category::Unmatched, says)
+        }));
     }
     findings
 }

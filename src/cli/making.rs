@@ -8,6 +8,7 @@ use clap::Args;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 
+use super::Global;
 use super::door::{Door, Noun};
 use super::failure::{Done, Failure};
 use super::listing::bare;
@@ -107,9 +108,9 @@ pub fn made<K: Noun>(object: &K, did: &str, then: &str, output: &Output) -> Resu
     Ok(Done::Complete)
 }
 
-/// Creates an object, or with `--dry-run` prints it.
+/// Creates an object, or with `--dry-run` prints it, which needs no cluster.
 pub async fn make<K: Noun>(
-    door: &Door,
+    global: &Global,
     object: &K,
     args: &MakeArgs,
     then: &str,
@@ -118,7 +119,7 @@ pub async fn make<K: Noun>(
     if args.dry_run {
         return preview(object, output);
     }
-    made(&door.create(object).await?, "created", then, output)
+    made(&Door::open(global).await?.create(object).await?, "created", then, output)
 }
 
 /// What is wrong with a specification, by its flags.

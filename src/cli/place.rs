@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::failure::Failure;
-use crate::api::{BackupStorageLocationSpec, LocationConfig, Provider};
+use crate::api::{BackupStorageLocationSpec, LocationConfig, Provider, VeleroLocation};
 use crate::store::Location;
 use crate::store::location::{Content, Encryption, S3Location, checksums_setting};
 
@@ -37,6 +37,7 @@ fn nowhere(provider: Provider, bucket: String) -> BackupStorageLocationSpec {
         default: None,
         sync_period: None,
         validation_period: None,
+        velero: VeleroLocation::default(),
     }
 }
 
@@ -75,6 +76,7 @@ fn bucket(s3: S3Location, flag: &str, credential_flag: &str) -> Result<BackupSto
         ca_cert: ca_cert.map(certificates).transpose()?,
         checksums: checksums.map(|always| checksums_setting(always).to_owned()),
         create_bucket: create_bucket.then_some(true),
+        ..LocationConfig::default()
     };
     Ok(BackupStorageLocationSpec {
         prefix: (!prefix.is_empty()).then_some(prefix),

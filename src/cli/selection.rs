@@ -64,7 +64,7 @@ impl SelectionArgs {
 }
 
 /// The flags behind the fields of a specification, so that a person reads what was typed.
-const FLAGS: [(&str, &str); 11] = [
+const FLAGS: [(&str, &str); 12] = [
     ("includedNamespaces", "--include-namespaces"),
     ("excludedNamespaces", "--exclude-namespaces"),
     ("includedResources", "--include-resources"),
@@ -72,6 +72,7 @@ const FLAGS: [(&str, &str); 11] = [
     ("labelSelector", "--selector"),
     ("orLabelSelectors", "--or-selector"),
     ("ttl", "--ttl"),
+    ("snapshotVolumes", "--snapshot-volumes"),
     ("namespaceMapping", "--namespace-mappings"),
     ("storageClassMapping", "--storage-class-mappings"),
     ("imageMapping", "--image-mappings"),

@@ -11,12 +11,12 @@ use crate::model::ObjectName;
 #[derive(Args, Clone, Debug, Default)]
 pub struct TemplateArgs {
     /// How long to keep the backup: 30d, 720h [default: as the server says, 30 days]
-    #[arg(long, value_name = "DURATION", help_heading = "The backup")]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true, help_heading = "The backup")]
     ttl: Option<api::Duration>,
     /// The location to write to [default: the default location]
     #[arg(long, value_name = "LOCATION", help_heading = "The backup")]
     storage_location: Option<ObjectName>,
-    /// Snapshot volumes: always or it is an error (true), never (false) [default: where the volume can]
+    /// Snapshot volumes: not yet, so that true is refused
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true, help_heading = "The backup")]
     snapshot_volumes: Option<bool>,
     #[command(flatten)]

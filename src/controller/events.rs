@@ -36,6 +36,16 @@ impl Events {
         self.tell(object, EventType::Warning, reason, note).await;
     }
 
+    /// Fields that were given and mean nothing here, each with the reason: nothing is wrong, and somebody wrote them.
+    pub async fn ignored<K: Resource<DynamicType = ()>>(&self, object: &K, fields: &[String]) {
+        if fields.is_empty() {
+            return;
+        }
+        let (kind, name, note) = (K::kind(&()), object.meta().name.as_deref(), fields.join("; "));
+        tracing::info!(%kind, name, "{note}");
+        self.tell(object, EventType::Normal, "FieldsIgnored", &note).await;
+    }
+
     async fn tell<K: Resource<DynamicType = ()>>(
         &self,
         object: &K,

@@ -13,7 +13,7 @@ pub mod traits;
 
 pub use item::{ItemKey, Kind};
 pub use made_again::{TOKEN_TYPE, follows_service, is_generated};
-pub use names::{BackupName, InvalidName, ObjectName, RestoreName};
+pub use names::{BackupName, InvalidName, ObjectName, RestoreName, objection_to_bucket_name};
 pub use needs::{CLAIMS, ClusterScope, DEFINITIONS, LEADING, NAMESPACES, Needs, Offer, VOLUMES};
 pub use outcome::{
     Category, Finding, MAX_FINDING_BYTES, MAX_FINDINGS, MAX_MESSAGE, Results, Severity, SkipReason, Tally,

@@ -32,6 +32,27 @@ fn check(name: &str) -> Result<(), InvalidName> {
     }
 }
 
+/// What a bucket of S3 may be called, in length.
+const BUCKET_NAME: std::ops::RangeInclusive<usize> = 3..=255;
+
+/// Why a bucket of S3 cannot be called so; None when it can.
+pub fn objection_to_bucket_name(name: &str) -> Option<String> {
+    let edge = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    let fits = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let why = if name.len() < *BUCKET_NAME.start() {
+        "it is shorter than 3 characters".to_owned()
+    } else if name.len() > *BUCKET_NAME.end() {
+        "it is longer than 255 characters".to_owned()
+    } else if let Some(odd) = name.chars().find(|c| !fits(c)) {
+        format!("it holds {odd:?}, and may hold letters, digits, `.`, `_` and `-`")
+    } else if !edge(name.as_bytes().first()) || !edge(name.as_bytes().last()) {
+        "it must begin and end with a letter or digit".to_owned()
+    } else {
+        return None;
+    };
+    Some(format!("`{name}` is not the name of a bucket: {why}"))
+}
+
 macro_rules! name {
     ($(#[$doc:meta])* $type:ident) => {
         $(#[$doc])*
@@ -90,6 +111,25 @@ name!(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bucket_that_cannot_be_called_so_is_told_why() {
+        for name in ["abc", "my.bucket_1", "A-1"] {
+            assert_eq!(objection_to_bucket_name(name), None);
+        }
+        let long = "a".repeat(256);
+        for (name, why) in [
+            ("ab", "shorter than 3"),
+            ("", "shorter than 3"),
+            (&*long, "longer than 255"),
+            ("a/b/c", "it holds '/'"),
+            ("büro", "it holds 'ü'"),
+            ("-abc", "begin and end"),
+            ("abc.", "begin and end"),
+        ] {
+            assert!(objection_to_bucket_name(name).is_some_and(|said| said.contains(why)), "{name}");
+        }
+    }
 
     #[test]
     fn names_are_dns_subdomains() {

@@ -124,6 +124,7 @@ fn document(
             ..request.origin.clone()
         }),
         objects: Vec::new(),
+        origin: None,
         conditions: Vec::new(),
     });
     restore

@@ -34,12 +34,13 @@ pub struct Selection<'a> {
 impl<'a> Selection<'a> {
     /// Says which cluster-scoped items the terms ask for.
     pub fn new(terms: &'a CompiledSelection) -> Self {
-        Self { terms, cluster: ClusterScope::of(terms.cluster_resources, terms.namespaces.is_everything()) }
+        Self { terms, cluster: terms.cluster_scope }
     }
 
     /// How an item stands to the restore; None when the selection does not reach it.
     pub fn judge(&self, info: &IndexedKind, key: &ItemKey, labels: &LabelSet) -> Option<Standing> {
-        let CompiledSelection { namespaces, kinds, labels: query, .. } = self.terms;
+        let CompiledSelection { namespaces, labels: query, .. } = self.terms;
+        let kinds = self.terms.kinds_of(info.namespaced);
         let of_kind = kinds.takes(&info.kind, info.aliases());
         let takes = of_kind && query.matches(labels);
         let standing = |taken: bool| if taken { Standing::Selected } else { Standing::IfNeeded };

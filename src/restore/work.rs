@@ -307,13 +307,5 @@ fn tell_what_is_missing(
             account.find(Finding::warning(Category::Unmatched, message));
         }
     }
-    let ignored = [
-        ("hooks", !spec.hooks.is_empty()),
-        ("scale", !spec.scale.is_empty()),
-        ("rerunJobs", !spec.rerun_jobs.is_empty()),
-    ];
-    for (field, _) in ignored.iter().filter(|(_, given)| *given) {
-        let message = format!("spec.{field} is not supported by this version and was ignored");
-        account.find(Finding::warning(Category::Other, message));
-    }
+    spec.ignored().iter().for_each(|said| account.log.info(said));
 }

@@ -14,6 +14,7 @@ use url::Url;
 pub use content::Content;
 
 use super::ObjectKey;
+use crate::model::objection_to_bucket_name;
 
 /// What an S3 URL may say after `?`.
 const S3_PARAMETERS: &[&str] = &[
@@ -189,9 +190,8 @@ fn parameters(url: &Url, known: &[&str]) -> Result<Vec<(String, String)>, Invali
 
 fn parse_s3(url: &Url) -> Result<S3Location, InvalidLocation> {
     let bucket = url.host_str().unwrap_or_default().to_owned();
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
-    if !(3..=255).contains(&bucket.len()) || !bucket.bytes().all(fits) {
-        return invalid(format!("`{bucket}` is not the name of a bucket; write s3://bucket/prefix"));
+    if let Some(why) = objection_to_bucket_name(&bucket) {
+        return invalid(format!("{why}; write s3://bucket/prefix"));
     }
     let prefix = decode(url.path().trim_matches('/'))?;
     if !prefix.is_empty() {

@@ -3,6 +3,7 @@
 use std::fs;
 
 use crate::fixture::Fixture;
+use crate::support::{ark, run};
 
 #[test]
 fn a_backup_tells_what_it_took_in_every_format() {
@@ -12,6 +13,7 @@ fn a_backup_tells_what_it_took_in_every_format() {
         --- stdout
         backup a: Completed, 6 items ([size] , [size] stored) at revision 1000 in [duration], 0 left out, 0 warnings, 0 errors
         --- stderr
+        it is kept for ever; --ttl gives it an end, as a server gives its own 30 days
     ");
     says!(fixture.command(&["backup", "run", "b", "-o", "name"]), @r"
         exit 0
@@ -19,6 +21,8 @@ fn a_backup_tells_what_it_took_in_every_format() {
         b
         --- stderr
     ");
+    let kept = fixture.run(&["backup", "run", "kept", "--ttl", "30d"]).expect_code(0).stderr;
+    assert!(kept.starts_with("it is kept until 2"), "{kept}");
     let answer = fixture.run(&["backup", "run", "c", "-o", "json"]).expect_code(0);
     let document: serde_json::Value = serde_json::from_str(&answer.stdout).expect("one JSON document");
     assert_eq!(document["status"]["phase"], "Completed");
@@ -48,6 +52,7 @@ fn a_kind_that_may_not_be_listed_is_code_3_and_the_rest_is_there() {
         backup partial: PartiallyFailed, 5 items ([size] , [size] stored) at revision 1000 in [duration], 0 left out, 0 warnings, 1 error
         --- stderr
         error: secrets: listing broke off, so that items of it are missing in this backup: cannot list secrets: secrets is forbidden: User "me" cannot list resource "secrets" (403 Forbidden)
+        it is kept for ever; --ttl gives it an end, as a server gives its own 30 days
     "#);
     says!(fixture.command(&["backup", "contents", "partial", "-o", "name"]), @r"
         exit 0
@@ -77,6 +82,7 @@ fn a_namespace_that_is_named_and_not_there_is_code_3_a_pattern_only_a_warning() 
         backup a: PartiallyFailed, 4 items ([size] , [size] stored) at revision 1000 in [duration], 0 left out, 0 warnings, 1 error
         --- stderr
         error: there is no namespace `shpo` in this cluster, so that nothing of it is in this backup; `kubectl get namespaces` lists the names
+        it is kept for ever; --ttl gives it an end, as a server gives its own 30 days
     ");
     says!(fixture.command(&["backup", "run", "b", "--include-namespaces", "shop,x-*"]), @r"
         exit 0
@@ -84,6 +90,7 @@ fn a_namespace_that_is_named_and_not_there_is_code_3_a_pattern_only_a_warning() 
         backup b: Completed, 4 items ([size] , [size] stored) at revision 1000 in [duration], 0 left out, 1 warning, 0 errors
         --- stderr
         warning: no namespace matches `x-*`
+        it is kept for ever; --ttl gives it an end, as a server gives its own 30 days
     ");
     says!(fixture.command(&["backup", "run", "c", "--include-resources", "configmaps,cofnigmaps"]), @r"
         exit 3
@@ -91,6 +98,7 @@ fn a_namespace_that_is_named_and_not_there_is_code_3_a_pattern_only_a_warning() 
         backup c: PartiallyFailed, 3 items ([size] , [size] stored) at revision 1000 in [duration], 0 left out, 0 warnings, 1 error
         --- stderr
         error: no kind is called `cofnigmaps` in this cluster, so that nothing of it is in this backup; `kubectl api-resources` lists the names
+        it is kept for ever; --ttl gives it an end, as a server gives its own 30 days
     ");
 }
 
@@ -116,6 +124,7 @@ fn an_item_that_a_server_lists_twice_is_in_the_backup_once() {
         --- stdout
         backup same: Completed, 6 items ([size] , [size] stored) at revision 1000 in [duration], 0 left out, 0 warnings, 0 errors
         --- stderr
+        it is kept for ever; --ttl gives it an end, as a server gives its own 30 days
     ");
     fixture.cluster.repeat("secrets", "login", serde_json::json!({"data": {"password": "bmV3"}}));
     says!(fixture.command(&["backup", "run", "other"]), @r"
@@ -124,6 +133,7 @@ fn an_item_that_a_server_lists_twice_is_in_the_backup_once() {
         backup other: Completed, 6 items ([size] , [size] stored) at revision 1000 in [duration], 0 left out, 1 warning, 0 errors
         --- stderr
         warning: secrets shop/login: left out: `resources/secrets/namespaces/shop/login.json` came twice and not the same: the archive keeps what came first
+        it is kept for ever; --ttl gives it an end, as a server gives its own 30 days
     ");
     for name in ["same", "other"] {
         fixture.run(&["backup", "verify", name]).expect_code(0);
@@ -174,4 +184,34 @@ fn a_labelled_pod_brings_the_claim_that_it_names_into_a_backup_and_out_of_one() 
         --- stderr
         a restore of backup whole would do this: 1 create, 1 skip (there already and equal); nothing was done
     ");
+}
+
+#[test]
+fn volumes_cannot_be_snapshotted_yet_and_a_backup_that_asks_for_it_is_not_made() {
+    says!(ark(["backup", "create", "a", "--dry-run", "--snapshot-volumes"]), @r"
+        exit 2
+        --- stdout
+        --- stderr
+        ark: --snapshot-volumes: Ark takes no snapshots of volumes yet; leave it out or set it to false, and back the data up by other means
+    ");
+    says!(ark(["schedule", "create", "a", "--schedule", "@daily", "--dry-run", "--snapshot-volumes=true"]), @r"
+        exit 2
+        --- stdout
+        --- stderr
+        ark: --snapshot-volumes: Ark takes no snapshots of volumes yet; leave it out or set it to false, and back the data up by other means
+    ");
+}
+
+#[test]
+fn a_look_at_what_would_be_created_needs_no_cluster() {
+    for arguments in [
+        &["backup", "create", "a"][..],
+        &["restore", "create", "a", "--from-backup", "b"],
+        &["schedule", "create", "a", "--schedule", "@daily"],
+        &["location", "create", "a", "--url", "s3://backups"],
+    ] {
+        let mut command = ark(arguments);
+        let run = run(command.arg("--dry-run").env("KUBECONFIG", "/nowhere/config")).expect_code(0);
+        assert!(run.stdout.starts_with("apiVersion: ark.heptio.com/v1"), "{arguments:?}: {}", run.stdout);
+    }
 }

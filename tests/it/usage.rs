@@ -194,7 +194,7 @@ fn a_location_that_cannot_be_meant_is_refused_without_repeating_it() {
         bucket list --location s3://user:password@backups
           2 ark: not a usable location: it holds a user or password; credentials come from the environment, a profile or credentialsFile=FILE
         bucket list --location s3://b
-          2 ark: not a usable location: `b` is not the name of a bucket; write s3://bucket/prefix
+          2 ark: not a usable location: `b` is not the name of a bucket: it is shorter than 3 characters; write s3://bucket/prefix
         bucket list --location s3://backups/../other
           2 ark: not a usable location: `.` and `..` are not allowed in its path
         bucket list --location s3://backups?regoin=eu-central-1
@@ -272,6 +272,7 @@ fn a_selection_that_cannot_be_meant_is_refused_by_its_flag() {
         vec!["--exclude-namespaces", "*", "--exclude-resources", "*"],
         vec!["--ttl", "soon"],
         vec!["--ttl", "0s"],
+        vec!["--ttl", "-1h"],
     ];
     let run = run.iter().map(|flags| on_location(&[&["backup", "run", "a"], &flags[..]].concat()));
     insta::assert_snapshot!(refusals(run), @r"
@@ -281,6 +282,8 @@ fn a_selection_that_cannot_be_meant_is_refused_by_its_flag() {
           2 error: invalid value 'soon' for '--ttl <DURATION>': `soon` is not a duration: expected number at 0; write for example `30d`, `12h` or `1h30m`
         backup run a --ttl 0s --location file:///nowhere/at/all
           2 error: invalid value '0s' for '--ttl <DURATION>': `0s` is not a duration: it is zero; write for example `30d`, `12h` or `1h30m`
+        backup run a --ttl -1h --location file:///nowhere/at/all
+          2 error: invalid value '-1h' for '--ttl <DURATION>': `-1h` is not a duration: it is negative; write for example `30d`, `12h` or `1h30m`
     ");
 }
 
@@ -341,7 +344,7 @@ fn modifiers_that_are_no_rules_are_refused_with_their_file() {
         exit 2
         --- stdout
         --- stderr
-        ark: reading the resource modifiers in [folder]: invalid type: integer `7`, expected a string; it should be a YAML list of rules with conditions and patches, or Velero's resourceModifierRules
+        ark: reading the resource modifiers in [folder]: rule 1: invalid type: integer `7`, expected a string; it should be a YAML list of rules with conditions and patches, or Velero's resourceModifierRules
     ");
 }
 

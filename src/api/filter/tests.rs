@@ -13,7 +13,7 @@ fn an_empty_filter_means_everything() {
     assert!(selection.namespaces.is_everything());
     assert!(selection.kinds.includes_everything());
     assert!(selection.labels.is_everything());
-    assert_eq!(selection.cluster_resources, None);
+    assert_eq!(selection.cluster_scope, ClusterScope::All);
 }
 
 #[test]
@@ -29,7 +29,7 @@ fn a_filter_becomes_the_models_selections() {
     .unwrap();
     assert!(selection.namespaces.takes("team-a") && !selection.namespaces.takes("team-old"));
     assert!(selection.kinds.takes(&Kind::parse("deployments.apps"), ["Deployment"].into_iter()));
-    assert_eq!(selection.cluster_resources, Some(false));
+    assert_eq!(selection.cluster_scope, ClusterScope::None);
     assert_eq!(selection.labels.list_parameter().as_deref(), Some("app in (web),!old"));
 }
 

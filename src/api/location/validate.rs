@@ -2,6 +2,7 @@
 
 use super::{BackupStorageLocationSpec, Duration, LocationConfig, Provider, SecretKey};
 use crate::api::InvalidSpec;
+use crate::model::objection_to_bucket_name;
 
 /// Longest names, in bytes.
 const MAX_BUCKET: usize = 1024;
@@ -9,11 +10,9 @@ const MAX_PREFIX: usize = 512;
 const MAX_REGION: usize = 64;
 const MAX_ENDPOINT: usize = 1024;
 const MAX_KMS_KEY: usize = 2048;
+const MAX_PROFILE: usize = 64;
 const MAX_CERTIFICATES: usize = 65536;
 const MAX_NAME: usize = 253;
-
-/// What a bucket of S3 may be called, in length.
-const BUCKET_NAME: std::ops::RangeInclusive<usize> = 3..=255;
 
 impl BackupStorageLocationSpec {
     /// Everything that is wrong with the specification; empty when it is sound.
@@ -28,14 +27,15 @@ impl BackupStorageLocationSpec {
             default: _,
             sync_period,
             validation_period,
+            velero,
         } = self;
-        let mut wrong = Vec::new();
+        let mut wrong = velero.refused();
+        wrong.extend(config.iter().flat_map(|config| config.velero.refused()));
         let mut say = |field: &str, why: String| wrong.push(InvalidSpec::new(field, why));
         check_length("bucket", bucket, MAX_BUCKET, &mut say);
         match provider {
-            Provider::S3 if !is_bucket_name(bucket) => {
-                let why = "must be the name of a bucket: 3 to 255 letters, digits, `.`, `_` and `-`, beginning and ending with a letter or digit";
-                say("bucket", why.to_owned());
+            Provider::S3 if !bucket.is_empty() => {
+                objection_to_bucket_name(bucket).into_iter().for_each(|why| say("bucket", why));
             }
             Provider::Fs if !bucket.starts_with('/') || bucket.split('/').any(|part| part == "..") => {
                 say("bucket", "must be an absolute path without `..` when provider is fs".to_owned());
@@ -76,16 +76,6 @@ fn check_length(field: &str, text: &str, longest: usize, say: &mut impl FnMut(&s
     }
 }
 
-fn is_bucket_name(bucket: &str) -> bool {
-    let inner = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    let edge = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
-    let bytes = bucket.as_bytes();
-    BUCKET_NAME.contains(&bytes.len())
-        && bytes.iter().copied().all(inner)
-        && edge(bytes.first())
-        && edge(bytes.last())
-}
-
 fn check_prefix(prefix: &str, say: &mut impl FnMut(&str, String)) {
     check_length("prefix", prefix, MAX_PREFIX, say);
     if !prefix.is_empty() && prefix.split('/').any(|part| matches!(part, "" | "." | "..")) {
@@ -104,12 +94,15 @@ fn check_config(config: &LocationConfig, say: &mut impl FnMut(&str, String)) {
         ca_cert,
         checksums,
         create_bucket: _,
+        profile,
+        velero: _,
     } = config;
     for (field, text, longest) in [
         ("config.region", region, MAX_REGION),
         ("config.endpoint", endpoint, MAX_ENDPOINT),
         ("config.publicUrl", public_url, MAX_ENDPOINT),
         ("config.kmsKeyId", kms_key_id, MAX_KMS_KEY),
+        ("config.profile", profile, MAX_PROFILE),
         ("config.caCert", ca_cert, MAX_CERTIFICATES),
     ] {
         if let Some(text) = text {
@@ -183,7 +176,6 @@ mod tests {
             (json!({"provider": "s3", "bucket": "bucket", "prefix": "a//b"}), "prefix"),
             (json!({"provider": "s3", "bucket": "bucket", "prefix": "a/../b"}), "prefix"),
             (json!({"provider": "s3", "bucket": "bucket", "prefix": ""}), "prefix"),
-            (s3(json!({"kmsKeyId": "k"})), "config.kmsKeyId"),
             (s3(json!({"kmsKeyId": "k", "serverSideEncryption": "AES256"})), "config.kmsKeyId"),
             (s3(json!({"endpoint": "minio:9000"})), "config.endpoint"),
             (s3(json!({"endpoint": "http://minio/path"})), "config.endpoint"),
@@ -215,7 +207,6 @@ mod tests {
             "prefix",
             "config.kmsKeyId",
             "config.endpoint",
-            "config.kmsKeyId",
             "validationPeriod",
         ];
         assert_eq!(found, expected);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::api::Filter;
+use crate::api::{BackupSpec, Filter};
 use crate::cluster::GroupFailure;
 use crate::model::Severity;
 
@@ -124,6 +124,31 @@ fn some_namespaces_take_related_cluster_items_and_few_are_asked_one_by_one() {
 fn without_cluster_items_only_the_namespaces_remain() {
     let plan = planned(Filter { include_cluster_resources: Some(false), ..Filter::default() });
     assert_eq!(names(&plan), ["namespaces", "widgets.example.com", "deployments.apps", "pods"]);
+}
+
+#[test]
+fn kinds_that_are_selected_apart_by_scope_are_taken_apart() {
+    let planned = |spec: serde_json::Value| {
+        let spec: BackupSpec = serde_json::from_value(spec).unwrap();
+        plan(&catalog(), &spec.selection().unwrap())
+    };
+    let some = planned(serde_json::json!({
+        "includedNamespaces": ["a"], "includedClusterScopedResources": ["nodes"], "includedNamespaceScopedResources": ["pods"],
+    }));
+    let along = ["customresourcedefinitions.apiextensions.k8s.io", "namespaces", "persistentvolumes"];
+    assert_eq!(names(&some), [&along[..], &["nodes", "pods"]].concat());
+    // Of the kinds that are not named, only what is needed.
+    assert_eq!(some.along.iter().map(Kind::as_str).collect::<BTreeSet<_>>(), BTreeSet::from(along));
+    assert!(some.needs_survey && some.findings.is_empty());
+
+    let without = planned(
+        serde_json::json!({"excludedClusterScopedResources": ["*"], "excludedNamespaceScopedResources": ["pods"]}),
+    );
+    assert_eq!(names(&without), ["namespaces", "widgets.example.com", "deployments.apps"]);
+
+    let misplaced = planned(serde_json::json!({"includedClusterScopedResources": ["pods"]}));
+    assert_eq!(misplaced.findings.len(), 1);
+    assert!(misplaced.findings[0].message.contains("no cluster-scoped kind is called `pods`"));
 }
 
 #[test]

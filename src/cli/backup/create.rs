@@ -113,6 +113,9 @@ fn of_schedule(global: &Global, command: &CreateCommand, schedule: &Schedule) ->
     let spec = command.template.over_template(schedule.spec.template.clone(), &origin)?;
     let mut backup = Backup::new(&name, spec);
     backup.metadata = command.make.metadata(&name, &global.namespace)?;
+    for (key, value) in schedule.spec.template.labels() {
+        backup.labels_mut().entry(key.clone()).or_insert_with(|| value.clone());
+    }
     backup.labels_mut().insert(SCHEDULE_NAME_LABEL.to_owned(), label_value(&origin));
     if schedule.spec.use_owner_references == Some(true) {
         backup.owner_references_mut().extend(schedule.owner_ref(&()));

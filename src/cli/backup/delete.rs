@@ -26,7 +26,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// What of a backup's name stands in the name of the request; the rest of 253 characters makes it unique.
 const NAMED: usize = 200;
 
-/// Delete backups: what is in the bucket, the snapshots of volumes, and their restores.
+/// Delete backups: what is in the bucket, and their restores.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:

@@ -4,7 +4,7 @@ use clap::Args;
 use indicatif::HumanBytes;
 use kube::ResourceExt;
 
-use crate::api::{Backup, Filter, SCHEDULE_NAME_LABEL, Timestamp};
+use crate::api::{Backup, BackupSpec, Filter, SCHEDULE_NAME_LABEL, ScopedKinds, Timestamp};
 use crate::cli::Global;
 use crate::cli::failure::{Done, Failure};
 use crate::cli::location::SourceArgs;
@@ -41,7 +41,7 @@ pub async fn describe(global: &Global, command: &DescribeCommand, output: &Outpu
         return Ok(Done::Complete);
     }
     summary(&backup, output)?;
-    selection_lines(&backup.spec.filter, 14, output)?;
+    taken_lines(&backup.spec, 14, output)?;
     match results {
         Ok(None) => {}
         Ok(Some(results)) => {
@@ -113,15 +113,32 @@ fn summary(backup: &Backup, output: &Output) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What a backup takes, in lines whose values begin in column `width`.
+pub fn taken_lines(spec: &BackupSpec, width: usize, output: &Output) -> Result<(), Failure> {
+    let BackupSpec { filter, scoped, .. } = spec;
+    if *scoped == ScopedKinds::default() {
+        return selection_lines(filter, width, output);
+    }
+    let line = |label: &str, text: String| output.line(format!("{label:width$}{text}"));
+    line("Namespaces:", list(&filter.included_namespaces, &filter.excluded_namespaces, "all"))?;
+    let (included, excluded) =
+        (&scoped.included_namespace_scoped_resources, &scoped.excluded_namespace_scoped_resources);
+    line("Kinds:", list(included, excluded, "all"))?;
+    let (included, excluded) =
+        (&scoped.included_cluster_scoped_resources, &scoped.excluded_cluster_scoped_resources);
+    line("Cluster-wide:", list(included, excluded, "those that the items need"))
+}
+
+fn list(included: &[String], excluded: &[String], default: &str) -> String {
+    let included = if included.is_empty() { default.to_owned() } else { included.join(", ") };
+    if excluded.is_empty() { included } else { format!("{included} without {}", excluded.join(", ")) }
+}
+
 /// What a filter selects, in lines whose values begin in column `width`.
 pub fn selection_lines(filter: &Filter, width: usize, output: &Output) -> Result<(), Failure> {
-    let list = |included: &[String], excluded: &[String]| {
-        let included = if included.is_empty() { "all".to_owned() } else { included.join(", ") };
-        if excluded.is_empty() { included } else { format!("{included} without {}", excluded.join(", ")) }
-    };
     let line = |label: &str, text: String| output.line(format!("{label:width$}{text}"));
-    line("Namespaces:", list(&filter.included_namespaces, &filter.excluded_namespaces))?;
-    line("Kinds:", list(&filter.included_resources, &filter.excluded_resources))?;
+    line("Namespaces:", list(&filter.included_namespaces, &filter.excluded_namespaces, "all"))?;
+    line("Kinds:", list(&filter.included_resources, &filter.excluded_resources, "all"))?;
     let cluster = match filter.include_cluster_resources {
         Some(true) => "all",
         Some(false) => "none",

@@ -20,7 +20,7 @@ use crate::cli::location::SourceArgs;
 use crate::cli::output::{Format, Output};
 use crate::cli::selection::SelectionArgs;
 use crate::cli::through::{self, Wanted};
-use crate::model::{BackupName, ItemKey, Progress, term_means};
+use crate::model::{BackupName, ClusterScope, ItemKey, Progress, term_means};
 use crate::store::Resumed;
 
 const CONTENTS_EXAMPLE: &str = "\
@@ -125,7 +125,7 @@ impl Columns {
         let namespace = match &key.namespace {
             Some(namespace) => selection.namespaces.takes(namespace),
             None if key.kind.as_str() == "namespaces" => selection.namespaces.takes(&key.name),
-            None => selection.cluster_resources.unwrap_or_else(|| selection.namespaces.is_everything()),
+            None => selection.cluster_scope == ClusterScope::All,
         };
         kind && namespace && selection.labels.matches(&item.labels)
     }

@@ -39,8 +39,8 @@ pub struct RunCommand {
     location: LocationArgs,
     #[command(flatten)]
     selection: SelectionArgs,
-    /// How long to keep the backup: 30d, 720h [default: for ever]
-    #[arg(long, value_name = "DURATION")]
+    /// How long to keep the backup: 30d, 720h [default: for ever; a server keeps its own for 30 days]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
     ttl: Option<api::Duration>,
 }
 
@@ -100,6 +100,11 @@ fn report(outcome: &BackupOutcome, began: Instant, output: &Output) -> Result<Do
                 count(results.warnings, "warning"),
                 count(results.errors, "error"),
             ))?;
+            match status.expiration {
+                Some(expiration) => output.note(format!("it is kept until {expiration}")),
+                None => output
+                    .note("it is kept for ever; --ttl gives it an end, as a server gives its own 30 days"),
+            }
         }
     }
     Ok(Done::unless(results.errors > 0))

@@ -8,7 +8,7 @@ mod make;
 
 use clap::Subcommand;
 pub use create::{failed, refused};
-pub use describe::{counts, selection_lines, went_wrong};
+pub use describe::{counts, selection_lines, taken_lines, went_wrong};
 pub use look::print_log;
 pub use make::elapsed;
 
@@ -43,7 +43,7 @@ pub enum BackupCommand {
     Verify(look::VerifyCommand),
     /// Save a backup as a .tar.zst file
     Download(look::DownloadCommand),
-    /// Delete backups: what is in the bucket, the snapshots of volumes, and their restores
+    /// Delete backups: what is in the bucket, and their restores
     Delete(delete::DeleteCommand),
 }
 

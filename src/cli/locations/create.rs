@@ -4,7 +4,6 @@ use clap::{Args, ValueEnum};
 
 use crate::api::{self, AccessMode, BackupStorageLocation, BackupStorageLocationSpec, Provider, SecretKey};
 use crate::cli::Global;
-use crate::cli::door::Door;
 use crate::cli::failure::{Done, Failure};
 use crate::cli::making::{MakeArgs, make};
 use crate::cli::output::Output;
@@ -42,10 +41,10 @@ pub struct CreateCommand {
     #[arg(long)]
     default: bool,
     /// How often to look for what other clusters wrote [default: the server's --sync-period]
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
     sync_period: Option<api::Duration>,
     /// How often to check that it can be used [default: 1m]
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
     validation_period: Option<api::Duration>,
     #[command(flatten)]
     make: MakeArgs,
@@ -63,7 +62,7 @@ enum Mode {
 pub async fn create(global: &Global, command: &CreateCommand, output: &Output) -> Result<Done, Failure> {
     let location = build(global, command)?;
     let then = "`ark location get` shows whether the server can use it";
-    make(&Door::open(global).await?, &location, &command.make, then, output).await
+    make(global, &location, &command.make, then, output).await
 }
 
 fn build(global: &Global, command: &CreateCommand) -> Result<BackupStorageLocation, Failure> {

@@ -70,6 +70,8 @@ fn settings(config: Option<&LocationConfig>, output: &Output) -> Result<(), Fail
         ca_cert,
         checksums,
         create_bucket,
+        profile,
+        velero: _,
     } = config;
     let given = [
         ("region", region.clone()),
@@ -81,6 +83,7 @@ fn settings(config: Option<&LocationConfig>, output: &Output) -> Result<(), Fail
         ("caCert", ca_cert.as_ref().map(|_| "given".to_owned())),
         ("checksums", checksums.clone()),
         ("createBucket", create_bucket.map(|value| value.to_string())),
+        ("profile", profile.clone()),
     ];
     for (name, value) in given {
         if let Some(value) = value {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::Value;
 
-use crate::api::{ExistingResourcePolicy, ResourceModifier, RestoreSpec, StatusFilter};
+use crate::api::{ExistingResourcePolicy, ResourceModifier, RestoreSpec, StatusFilter, velero_rules};
 use crate::cli::failure::Failure;
 use crate::cli::pairs::{equation, mapping, pair};
 use crate::cli::selection::{SelectionArgs, refused};
@@ -98,13 +98,12 @@ fn read_modifiers(file: &Path) -> Result<Vec<ResourceModifier>, Failure> {
             "{doing}: {problem}; it should be a YAML list of rules with conditions and patches, or Velero's resourceModifierRules"
         ))
     };
-    let mut document: Value = serde_saphyr::from_str(&text).map_err(|error| wrong(error.to_string()))?;
-    let rules = match document.get_mut("resourceModifierRules") {
-        Some(rules) => rules.take(),
-        None => document,
-    };
-    if !rules.is_array() {
+    let document: Value = serde_saphyr::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+    if document.get("resourceModifierRules").is_some() {
+        return velero_rules(&text).map_err(wrong);
+    }
+    if !document.is_array() {
         return Err(wrong("there is no list of rules in it".to_owned()));
     }
-    serde_json::from_value(rules).map_err(|error| wrong(error.to_string()))
+    serde_json::from_value(document).map_err(|error| wrong(error.to_string()))
 }

@@ -4,7 +4,6 @@ use clap::{Args, ValueEnum};
 
 use crate::api::{self, ConcurrencyPolicy, InvalidSpec, Retention, Schedule, ScheduleSpec};
 use crate::cli::Global;
-use crate::cli::door::Door;
 use crate::cli::failure::{Done, Failure};
 use crate::cli::making::{MakeArgs, make};
 use crate::cli::output::Output;
@@ -45,7 +44,7 @@ pub struct CreateCommand {
     #[arg(long, value_name = "POLICY", value_enum)]
     concurrency_policy: Option<Policy>,
     /// Remove backups that are older, before their ttl ends
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
     keep_for: Option<api::Duration>,
     /// … but only while so many newer ones have succeeded [default: 1]
     #[arg(long, value_name = "NUMBER", requires = "keep_for", value_parser = clap::value_parser!(u32).range(1..=10_000))]
@@ -69,7 +68,7 @@ enum Policy {
 pub async fn create(global: &Global, command: &CreateCommand, output: &Output) -> Result<Done, Failure> {
     let schedule = build(global, command)?;
     let then = "its first backup is made at once, unless it is told otherwise; `ark schedule describe` shows what it does";
-    make(&Door::open(global).await?, &schedule, &command.make, then, output).await
+    make(global, &schedule, &command.make, then, output).await
 }
 
 fn build(global: &Global, command: &CreateCommand) -> Result<Schedule, Failure> {
@@ -103,6 +102,7 @@ fn build(global: &Global, command: &CreateCommand) -> Result<Schedule, Failure> 
             Policy::Allow => ConcurrencyPolicy::Allow,
         }),
         retention: (retention != Retention::default()).then_some(retention),
+        ..ScheduleSpec::default()
     };
     let wrong: Vec<String> = spec.validate().iter().map(told).collect();
     if !wrong.is_empty() {

@@ -5,7 +5,7 @@ use kube::ResourceExt;
 
 use crate::api::{Backup, BackupPhase, SCHEDULE_NAME_LABEL, Schedule, label_value};
 use crate::cli::Global;
-use crate::cli::backup::selection_lines;
+use crate::cli::backup::taken_lines;
 use crate::cli::door::Door;
 use crate::cli::failure::{Done, Failure};
 use crate::cli::listing::{bare, cell, time};
@@ -76,5 +76,5 @@ fn summary(schedule: &Schedule, output: &Output) -> Result<(), Failure> {
         "Location:      {}",
         spec.template.storage_location.as_deref().unwrap_or("the default one")
     ))?;
-    selection_lines(&spec.template.filter, 15, output)
+    taken_lines(&spec.template, 15, output)
 }

@@ -19,6 +19,7 @@ pub async fn run(
     stop: CancellationToken,
 ) -> Result<Backup, Broken> {
     let name = object.name_any().parse().map_err(|error| Broken::Refused(vec![causes(&error)]))?;
+    context.events.ignored(object, &object.spec.ignored()).await;
     let request = BackupRequest {
         name,
         spec: object.spec.clone(),

@@ -123,6 +123,7 @@ async fn announce(context: &Context, location: &BackupStorageLocation) {
     if status.phase == Some(LocationPhase::Available) {
         tracing::info!(kind = "BackupStorageLocation", name, "available: {message}");
         context.events.changed(location, "Available", message).await;
+        context.events.ignored(location, &location.spec.ignored()).await;
     } else {
         tracing::warn!(kind = "BackupStorageLocation", name, "unavailable: {message}");
         context.events.warned(location, "Unavailable", message).await;

@@ -30,6 +30,8 @@ pub fn of(
         ca_cert,
         checksums,
         create_bucket,
+        profile,
+        velero: _,
     } = config.clone().unwrap_or_default();
     let known = location.status.as_ref().is_some_and(|status| status.id.is_some());
     Ok(Location::S3(S3Location {
@@ -42,7 +44,7 @@ pub fn of(
         force_path_style,
         encryption: Encryption::from_settings(server_side_encryption.as_deref(), kms_key_id)?,
         ca_cert: ca_cert.map(|text| Content::Text { origin: "the text".to_owned(), text }),
-        profile: None,
+        profile,
         credentials,
         create_bucket: create_bucket == Some(true) && !is_read_only(location) && !known,
     }))

@@ -3,6 +3,7 @@
 use kube::ResourceExt as _;
 use tokio_util::sync::CancellationToken;
 
+use super::modifiers;
 use crate::api::{Backup, Origin, Restore};
 use crate::bucket::{BucketError, RunDocument as _, RunIdentity};
 use crate::controller::context::Context;
@@ -20,9 +21,15 @@ pub async fn run(
     stop: CancellationToken,
 ) -> Result<Restore, Broken> {
     let name = object.name_any().parse().map_err(|error| Broken::Refused(vec![causes(&error)]))?;
+    context.events.ignored(object, &object.spec.ignored()).await;
+    let spec = match modifiers::of(context, object).await {
+        Ok(Ok(spec)) => spec,
+        Ok(Err(why)) => return Err(Broken::Refused(vec![why])),
+        Err(error) => return Err(Broken::Failed { why: causes(&error), left: false }),
+    };
     let request = RestoreRequest {
         name,
-        spec: object.spec.clone(),
+        spec,
         backup: Some(job.plan.clone()),
         source: Some(source(context, job)?),
         labels: object.labels().clone(),

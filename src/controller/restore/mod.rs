@@ -2,6 +2,7 @@
 
 mod admit;
 mod engine;
+mod modifiers;
 mod status;
 
 use std::sync::Arc;
@@ -101,7 +102,11 @@ impl Run for Restore {
         let doing = format!("look at Backup `{backup}` before it is restored");
         let found = ControllerError::within(doing, context.api::<Backup>().get_opt(backup.as_str())).await?;
         Ok(match found {
-            Some(found) => objection_to(&found),
+            // What is wrong with its modifiers is told before anything is restored.
+            Some(found) => match objection_to(&found) {
+                None => modifiers::of(context, self).await?.err(),
+                objection => objection,
+            },
             None => Some(format!("Backup `{backup}` was deleted just now")),
         })
     }

@@ -66,6 +66,7 @@ pub fn decide(schedule: &Schedule, own: &[Arc<Backup>], now: DateTime<Utc>) -> S
         use_owner_references: _,
         concurrency_policy,
         retention: _,
+        velero: _,
     } = &schedule.spec;
     let wrong = schedule.spec.validate();
     let cron = match text.parse::<Cron>() {

@@ -92,7 +92,9 @@ pub async fn skip(
 fn backup_of(schedule: &Schedule, tick: DateTime<Utc>) -> Backup {
     let name = schedule.name_any();
     let mut backup = Backup::new(&backup_name(schedule, tick), schedule.spec.template.clone());
-    backup.metadata.labels = Some([(SCHEDULE_NAME_LABEL.to_owned(), label_value(&name))].into());
+    let labels = schedule.spec.template.labels().map(|(key, value)| (key.clone(), value.clone()));
+    backup.labels_mut().extend(labels);
+    backup.labels_mut().insert(SCHEDULE_NAME_LABEL.to_owned(), label_value(&name));
     if schedule.spec.use_owner_references == Some(true) {
         backup.metadata.owner_references = owner(schedule).map(|owner| vec![owner]);
     }
@@ -134,6 +136,8 @@ async fn record(
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::api::{BackupSpec, ScheduleSpec};
 
@@ -161,6 +165,15 @@ mod tests {
         let backup = backup_of(&schedule(&longest, false), tick);
         assert_eq!(backup.metadata.name.unwrap().len(), 253);
         assert_eq!(backup.metadata.labels.unwrap()[SCHEDULE_NAME_LABEL].len(), 63);
+    }
+
+    #[test]
+    fn the_labels_of_a_template_are_those_of_its_backups_and_hide_no_label_of_ours() {
+        let mut schedule = schedule("nightly", false);
+        let metadata = json!({"metadata": {"labels": {"team": "web", SCHEDULE_NAME_LABEL: "other"}}});
+        schedule.spec.template = serde_json::from_value(metadata).unwrap();
+        let labels = backup_of(&schedule, "2026-11-21T03:00:00Z".parse().unwrap()).metadata.labels.unwrap();
+        assert_eq!((labels["team"].as_str(), labels[SCHEDULE_NAME_LABEL].as_str()), ("web", "nightly"));
     }
 
     #[test]

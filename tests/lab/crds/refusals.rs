@@ -74,8 +74,11 @@ pub const REFUSALS: &[Refusal] = &[
         r#"{"labelSelector": {"matchExpressions": [{"key": "a", "operator": "Like"}]}}"#,
         "spec.labelSelector.matchExpressions[0].operator",
     ),
-    refusal(BACKUP, r#"{"ttl": "0h0m0s"}"#, "a duration must be longer than zero"),
-    refusal(BACKUP, r#"{"ttl": "-1h"}"#, "spec.ttl"),
+    refusal(
+        BACKUP,
+        r#"{"ttl": "-1h"}"#,
+        "a duration is written as `30d`, `12h` or `1h30m`, and is not negative",
+    ),
     refusal(BACKUP, r#"{"ttl": "720"}"#, "spec.ttl"),
     refusal(BACKUP, r#"{"storageLocation": ""}"#, "spec.storageLocation"),
     refusal(
@@ -167,7 +170,17 @@ pub const REFUSALS: &[Refusal] = &[
         says: "metadata.name must have at most 238 characters",
     },
     refusal(LOCATION, r#"{"provider": "azure", "bucket": "b"}"#, "spec.provider"),
-    refusal(LOCATION, r#"{"provider": "s3"}"#, "spec.bucket"),
+    refusal(LOCATION, r#"{"provider": "s3"}"#, "exactly one of bucket and objectStorage must be set"),
+    refusal(
+        LOCATION,
+        r#"{"provider": "s3", "bucket": "bucket", "objectStorage": {"bucket": "bucket"}}"#,
+        "exactly one of bucket and objectStorage must be set",
+    ),
+    refusal(
+        LOCATION,
+        r#"{"provider": "s3", "bucket": "bucket", "syncPeriod": "0h0m0s"}"#,
+        "a duration must be longer than zero",
+    ),
     refusal(LOCATION, r#"{"provider": "s3", "bucket": "a/b"}"#, "bucket must be the name of a bucket"),
     refusal(LOCATION, r#"{"provider": "fs", "bucket": "backups"}"#, "bucket must be an absolute path"),
     refusal(LOCATION, r#"{"provider": "fs", "bucket": "/srv/../etc"}"#, "bucket must be an absolute path"),
@@ -188,7 +201,7 @@ pub const REFUSALS: &[Refusal] = &[
     ),
     refusal(
         LOCATION,
-        r#"{"provider": "s3", "bucket": "bucket", "config": {"kmsKeyId": "k"}}"#,
+        r#"{"provider": "s3", "bucket": "bucket", "config": {"kmsKeyId": "k", "serverSideEncryption": "AES256"}}"#,
         "kmsKeyId goes only with serverSideEncryption",
     ),
     refusal(
@@ -239,6 +252,27 @@ pub const CHANGES: &[Change] = &[
         phase: None,
         changed: r#"{"provider": "s3", "bucket": "other"}"#,
         says: "bucket cannot be changed",
+    },
+    Change {
+        kind: LOCATION,
+        spec: r#"{"provider": "s3", "bucket": "bucket"}"#,
+        phase: None,
+        changed: r#"{"provider": "s3", "objectStorage": {"bucket": "other"}}"#,
+        says: "bucket cannot be changed",
+    },
+    Change {
+        kind: LOCATION,
+        spec: r#"{"provider": "aws", "objectStorage": {"bucket": "bucket"}}"#,
+        phase: None,
+        changed: r#"{"provider": "aws", "objectStorage": {"bucket": "other"}}"#,
+        says: "bucket cannot be changed",
+    },
+    Change {
+        kind: LOCATION,
+        spec: r#"{"provider": "aws", "objectStorage": {"bucket": "bucket", "prefix": "a"}}"#,
+        phase: None,
+        changed: r#"{"provider": "aws", "objectStorage": {"bucket": "bucket"}}"#,
+        says: "prefix cannot be changed",
     },
     Change {
         kind: LOCATION,

@@ -64,7 +64,13 @@ fn backup() -> Value {
             "pre": [{"exec": {"container": "c", "command": ["/bin/true"], "onError": "Continue", "timeout": "30s"}}],
             "post": [{"exec": {"command": ["/bin/true"]}}],
         }]},
-        "dumps": [{"preset": "mongodb", "any": [1, null]}],
+        "dumps": [{"preset": "mongodb", "any": [1, null]}], "metadata": {"labels": {"team": "web"}},
+        "includedClusterScopedResources": ["*"], "excludedClusterScopedResources": ["nodes"],
+        "includedNamespaceScopedResources": ["pods"], "excludedNamespaceScopedResources": ["events"],
+        "snapshotMoveData": true, "defaultVolumesToFsBackup": true, "defaultVolumesToRestic": true,
+        "resourcePolicy": {"kind": "configmap", "name": "policy"}, "volumeSnapshotLocations": ["default"],
+        "orderedResources": {"pods": "a/b,a/c"}, "csiSnapshotTimeout": "10m0s", "itemOperationTimeout": "4h0m0s",
+        "datamover": "velero", "uploaderConfig": {"parallelFilesUpload": 4}, "volumeGroupSnapshotLabelKey": "group",
     })
 }
 
@@ -93,8 +99,10 @@ async fn keep_restores(cluster: &Cluster, namespace: &TestNamespace) {
         "orLabelSelectors": [selector(), {"matchLabels": {"a": ""}}], "includeClusterResources": true,
         "namespaceMapping": {"prod": "stage", "a": "b"}, "existingResourcePolicy": "Recreate", "restorePVs": false,
         "restoreStatus": {"includedResources": ["jobs"], "excludedResources": ["pods"]}, "preserveNodePorts": true,
-        "resourceModifiers": modifiers, "storageClassMapping": {"old": "new"}, "imageMapping": {"a.example/": "b.example/"},
-        "hooks": {"resources": []}, "scale": {"any": 1}, "rerunJobs": [{"name": "x"}], "requireEmpty": true,
+        "resourceModifiers": modifiers, "resourceModifier": {"apiGroup": "", "kind": "ConfigMap", "name": "rules"},
+        "itemOperationTimeout": "4h0m0s", "uploaderConfig": {"writeSparseFiles": true},
+        "resourcePolicy": {"kind": "ConfigMap", "name": "policy"}, "storageClassMapping": {"old": "new"}, "imageMapping": {"a.example/": "b.example/"},
+        "hooks": {"resources": [{"any": 1}]}, "scale": {"any": 1}, "rerunJobs": [{"name": "x"}], "requireEmpty": true,
     });
     let status = json!({
         "phase": "InProgress", "backupName": "nightly", "startTimestamp": TIME, "completionTimestamp": TIME,
@@ -136,13 +144,52 @@ async fn keep_locations(cluster: &Cluster, namespace: &TestNamespace) {
     let spec = json!({
         "provider": "s3", "bucket": "my.bucket-1", "prefix": "clusters/a",
         "config": {"region": "eu-central-1", "endpoint": "https://minio.example:9000", "forcePathStyle": true,
-            "serverSideEncryption": "aws:kms", "kmsKeyId": "k", "caCert": "-----BEGIN", "createBucket": true},
+            "serverSideEncryption": "aws:kms", "kmsKeyId": "k", "caCert": "-----BEGIN", "createBucket": true,
+            "profile": "ark", "checksumAlgorithm": "", "tagging": "a=b", "credentialsFile": "/c", "customerKeyEncryptionFile": "/k",
+            "customerKeyEncryptionSecret": "s/k", "signatureVersion": "1", "insecureSkipTLSVerify": "true", "enableSharedConfig": "true"},
         "credential": {"name": "secret", "key": "cloud"}, "accessMode": "ReadOnly", "default": true, "syncPeriod": "1m",
         "validationPeriod": "2 min",
     });
     keep::<BackupStorageLocation>(cluster, namespace, "s3", spec, status.clone()).await;
     let folder = json!({"provider": "fs", "bucket": "/srv/backups"});
     keep::<BackupStorageLocation>(cluster, namespace, "fs", folder, status).await;
+}
+
+/// Velero's own YAML, of which only the group changes.
+const VELERO: [(&str, &str); 5] = [
+    ("Backup", include_str!("../../velero/backup.yaml")),
+    ("Backup", include_str!("../../velero/backup-scoped.yaml")),
+    ("Restore", include_str!("../../velero/restore.yaml")),
+    ("Schedule", include_str!("../../velero/schedule.yaml")),
+    ("BackupStorageLocation", include_str!("../../velero/location.yaml")),
+];
+
+/// Leaves out what is null: the API server does, too.
+fn without_nulls(value: Value) -> Value {
+    match value {
+        Value::Object(fields) => fields
+            .into_iter()
+            .filter(|(_, value)| !value.is_null())
+            .map(|(key, value)| (key, without_nulls(value)))
+            .collect(),
+        other => other,
+    }
+}
+
+/// The API server takes each field of Velero's YAML, and prunes none.
+async fn keep_veleros(cluster: &Cluster, namespace: &TestNamespace) {
+    for (kind, text) in VELERO {
+        let yaml: Value = serde_saphyr::from_str(text).expect("YAML");
+        let name = format!("velero-{}", yaml["metadata"]["name"].as_str().expect("a name"));
+        let api = super::objects(cluster, namespace, kind);
+        let kept = api.create(&PostParams::default(), &super::object(kind, &name, &yaml["spec"])).await;
+        let kept = kept.unwrap_or_else(|error| panic!("{kind} {name} is refused: {error}"));
+        assert_eq!(
+            kept.data["spec"],
+            without_nulls(yaml["spec"].clone()),
+            "{kind} {name}: not all of it is kept"
+        );
+    }
 }
 
 /// Creates one of each kind with every field set, and finds all of it again.
@@ -159,6 +206,7 @@ pub async fn keep_everything(cluster: &Cluster, namespace: &TestNamespace) {
     keep_restores(cluster, namespace).await;
     keep_schedules(cluster, namespace).await;
     keep_locations(cluster, namespace).await;
+    keep_veleros(cluster, namespace).await;
     let status = json!({"phase": "Processed", "errors": ["x"], "processedTimestamp": TIME});
     keep::<DeleteBackupRequest>(cluster, namespace, "full", json!({"backupName": "a"}), status).await;
     let status = json!({"phase": "Processed", "downloadURL": "https://b.example/x", "expiration": TIME, "message": "x"});

@@ -130,7 +130,7 @@ fn what_goes_by_while_it_is_paused_is_not_made_up_for() {
 #[test]
 fn everything_that_is_wrong_is_said_and_nothing_is_made() {
     let wrong = schedule(
-        json!({"schedule": "0 25 * * *", "template": {"ttl": "0s"}, "retention": {"minCount": 2}}),
+        json!({"schedule": "0 25 * * *", "template": {"ttl": "-1h"}, "retention": {"minCount": 2}}),
         json!({}),
     );
     let Step::Refuse(errors) = decide(&wrong, &[], at("12:00:00")) else { panic!("it is refused") };

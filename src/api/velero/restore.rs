@@ -1,0 +1,99 @@
+//! What only Velero's Restores say. Pure.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{InvalidSpec, RestoreSpec, forget_empty, forget_hollow, said, schema};
+
+/// An object in the server's namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LocalReference {
+    /// The API group; nothing for the core group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub api_group: Option<String>,
+    /// The kind: ConfigMap.
+    #[schemars(length(max = 63))]
+    pub kind: String,
+    /// Its name.
+    #[schemars(length(max = 253))]
+    pub name: String,
+}
+
+/// What Velero's Restores say and Ark's do not.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct VeleroRestore {
+    /// Velero's field; means nothing here, since no plug-in works on after the restore.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::text")]
+    pub item_operation_timeout: Option<String>,
+    /// Velero's field; means nothing here, since Ark does not bring back what was in volumes yet.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    #[schemars(schema_with = "schema::any_object")]
+    pub uploader_config: Map<String, Value>,
+    /// Velero's field; refused, since Ark reads no resource policies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource_policy: Option<LocalReference>,
+}
+
+impl RestoreSpec {
+    pub(super) fn respell(&mut self) {
+        forget_empty(&mut self.backup_name);
+        forget_empty(&mut self.schedule_name);
+        forget_hollow(&mut self.hooks);
+        forget_hollow(&mut self.scale);
+        self.resource_modifier.take_if(|modifier| modifier.name.is_empty());
+        let VeleroRestore { item_operation_timeout, uploader_config, resource_policy } = &mut self.velero;
+        forget_empty(item_operation_timeout);
+        forget_hollow(uploader_config);
+        resource_policy.take_if(|policy| policy.name.is_empty());
+    }
+
+    /// What is given and means nothing here, each with the reason; nothing of it changes what is restored.
+    pub fn ignored(&self) -> Vec<String> {
+        let VeleroRestore { item_operation_timeout, uploader_config, resource_policy: _ } = &self.velero;
+        let timeout = item_operation_timeout.is_some();
+        [
+            said("itemOperationTimeout", timeout, "nothing works on after a restore has ended"),
+            said(
+                "uploaderConfig",
+                !uploader_config.is_empty(),
+                "Ark does not bring back what was in volumes yet",
+            ),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+}
+
+impl VeleroRestore {
+    /// What would be wrong with a restore that was done all the same.
+    pub(in crate::api) fn refused(&self) -> Vec<InvalidSpec> {
+        let policy = self.resource_policy.iter().map(|_| {
+            InvalidSpec::new(
+                "resourcePolicy",
+                "Ark reads no resource policies, so that other items would be restored than it says; leave it out, and say \
+                 what is wanted by namespaces, kinds and labels",
+            )
+        });
+        policy.collect()
+    }
+}
+
+impl LocalReference {
+    /// That it names a ConfigMap; `field` names it in errors.
+    pub(in crate::api) fn check_config_map(&self, field: &str) -> Option<InvalidSpec> {
+        let core = self.api_group.as_deref().is_none_or(str::is_empty);
+        (!core || !self.kind.eq_ignore_ascii_case("configmap")).then(|| {
+            let why = format!(
+                "`{}` is not the kind of it: it must be a ConfigMap of the server's namespace",
+                self.kind
+            );
+            InvalidSpec::new(format!("{field}.kind"), why)
+        })
+    }
+}
