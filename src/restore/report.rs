@@ -113,7 +113,6 @@ fn document(
         warnings: account.results.warnings,
         errors: account.results.errors,
         failure_reason,
-        origin: None,
         findings: if attempt.is_none() { first(&account.results.findings) } else { Vec::new() },
         validation_errors: Vec::new(),
         attempt: Some(attempt.map_or(1, Attempt::number).max(request.attempt)),
@@ -124,7 +123,6 @@ fn document(
             ..request.origin.clone()
         }),
         objects: Vec::new(),
-        origin: None,
         conditions: Vec::new(),
     });
     restore
