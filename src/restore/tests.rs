@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::*;
-use crate::api::RestorePhase;
+use crate::api::{Origin, RestorePhase};
 use crate::bucket::tests::{faulty_bucket, read, write_items};
 use crate::cluster::script::{Answer, Asked, answer};
 use crate::model::{Category, Finding, ItemKey, Kind, Severity};
