@@ -3,9 +3,11 @@
 //! Where clocks are put forward, a tick of a fixed time of day that falls into the gap comes right after it; where they
 //! are put back, it comes once, the first time. Ticks of a pattern without a fixed time follow the clock on the wall.
 
+mod fields;
+
 use std::str::FromStr;
 
-use chrono::{DateTime, Datelike as _, NaiveDate, SubsecRound as _, TimeDelta, Utc};
+use chrono::{DateTime, Datelike as _, NaiveDate, SecondsFormat, SubsecRound as _, TimeDelta, Utc};
 use chrono_tz::Tz;
 use croner::parser::{CronParser, Seconds, Year};
 use croner::{Cron as Pattern, Weekday};
@@ -23,8 +25,8 @@ const NICKNAMES: [(&str, &str); 7] = [
     ("@hourly", "0 * * * *"),
 ];
 
-/// Number of fields of a pattern.
-const FIELDS: usize = 5;
+/// What stands before the name of a time zone.
+const ZONES: [&str; 2] = ["CRON_TZ=", "TZ="];
 
 /// After so many days the calendar repeats itself: 28 years, leap years and weekdays included.
 const CALENDAR_DAYS: usize = 28 * 365 + 7;
@@ -54,6 +56,28 @@ pub struct InvalidCron {
 }
 
 impl Cron {
+    /// Whether a name is one of the IANA database of time zones, or what to write instead.
+    ///
+    /// # Errors
+    /// Why it is none.
+    pub fn check_zone(name: &str) -> Result<(), String> {
+        parse_zone(name).map(drop)
+    }
+
+    /// Whether a text names a time zone before its fields.
+    pub fn names_zone(text: &str) -> bool {
+        ZONES.iter().any(|before| text.starts_with(before))
+    }
+
+    /// An instant by the clock on the wall of its time zone: `2026-11-28T03:00:00+01:00`.
+    pub fn by_the_wall(&self, instant: DateTime<Utc>) -> String {
+        let zone = match &self.0 {
+            When::Pattern(_, zone) => *zone,
+            When::Every(_) => Tz::UTC,
+        };
+        instant.with_timezone(&zone).to_rfc3339_opts(SecondsFormat::Secs, true)
+    }
+
     /// The first tick after an instant. `since` is when the Schedule was created, from which `@every` counts.
     pub fn next(&self, since: DateTime<Utc>, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
         match &self.0 {
@@ -118,14 +142,20 @@ impl FromStr for Cron {
 
 /// The time zone and what follows it.
 fn split_zone(text: &str) -> Result<(Tz, &str), String> {
-    let Some(named) = text.strip_prefix("CRON_TZ=").or_else(|| text.strip_prefix("TZ=")) else {
+    let Some(named) = ZONES.iter().find_map(|before| text.strip_prefix(before)) else {
         return Ok((Tz::UTC, text));
     };
     let (name, rest) = named.split_once(' ').ok_or("nothing follows the time zone")?;
-    let zone = name
-        .parse()
-        .map_err(|_| format!("`{name}` is not a time zone of the IANA database, such as Europe/Berlin"))?;
-    Ok((zone, rest.trim_start_matches(' ')))
+    let rest = rest.trim_start_matches(' ');
+    if Cron::names_zone(rest) {
+        return Err("it names two time zones; keep one of them".to_owned());
+    }
+    Ok((parse_zone(name)?, rest))
+}
+
+fn parse_zone(name: &str) -> Result<Tz, String> {
+    name.parse()
+        .map_err(|_| format!("`{name}` is not a time zone of the IANA database, such as Europe/Berlin"))
 }
 
 fn parse_length(text: &str) -> Result<TimeDelta, String> {
@@ -138,10 +168,8 @@ fn parse_length(text: &str) -> Result<TimeDelta, String> {
 }
 
 fn parse_pattern(text: &str) -> Result<Pattern, String> {
-    let fields = text.split(' ').filter(|field| !field.is_empty()).count();
-    if fields != FIELDS {
-        let names = "minute, hour, day of month, month, day of week";
-        return Err(format!("it has {fields} fields and not {FIELDS} ({names})"));
+    if let Some(why) = fields::objection(text) {
+        return Err(why);
     }
     // `5/15` for `5-59/15` is what Velero's schedules take.
     let parser =

@@ -21,6 +21,13 @@ pub const DELETION_REQUESTED: &str = "ark.heptio.com/deletion-requested";
 /// Type of the condition that says why a Restore is not deleted, or not yet.
 pub const DELETION: &str = "Deletion";
 
+/// Annotation of a Backup that a Schedule makes: its tick and a random token, whose SHA-256 the Schedule has recorded before.
+/// By itself it says nothing of who made the Backup; `status.origin.schedule` does.
+pub const SCHEDULE_TOKEN: &str = "ark.heptio.com/schedule-token";
+
+/// Type of the condition of a Backup that was refused for no other reason than that another run has its name in the bucket.
+pub const NAME_TAKEN: &str = "NameTaken";
+
 /// Type of the condition that says whether a Backup's or Restore's document is in the bucket: only then may the absence of
 /// that document mean that it was removed.
 pub const STORED: &str = "Stored";

@@ -19,6 +19,7 @@ mod origin;
 mod requests;
 mod restore;
 mod schedule;
+mod scheduled;
 mod schema;
 mod timestamp;
 mod velero;
@@ -42,8 +43,8 @@ pub use location::{
 };
 pub use mapping::collisions;
 pub use marks::{
-    DELETION, DELETION_REQUESTED, DOCUMENT_STAMP, REQUESTED_AT, STORED, SYNCED_FROM, is_stored, stored,
-    synced_from,
+    DELETION, DELETION_REQUESTED, DOCUMENT_STAMP, NAME_TAKEN, REQUESTED_AT, SCHEDULE_TOKEN, STORED,
+    SYNCED_FROM, is_stored, stored, synced_from,
 };
 pub use modifiers::{
     MergePatch, ModifierConditions, PatchOperation, PathMatch, ResourceModifier, ResourcePatch,
@@ -58,7 +59,11 @@ pub use restore::{
     ExistingResourcePolicy, InvalidPolicy, MAX_STATUS_FINDINGS, Restore, RestorePhase, RestoreProgress,
     RestoreSpec, RestoreStatus, StatusFilter,
 };
-pub use schedule::{ConcurrencyPolicy, Retention, Schedule, SchedulePhase, ScheduleSpec, ScheduleStatus};
+pub use schedule::{
+    ConcurrencyPolicy, LostName, PendingBackup, Retention, Schedule, SchedulePhase, ScheduleSpec,
+    ScheduleStatus, TickCount,
+};
+pub use scheduled::{name_at, tick_of};
 pub use timestamp::Timestamp;
 pub use velero::{
     BackupMetadata, LocalReference, VeleroBackup, VeleroConfig, VeleroLocation, VeleroRestore,

@@ -45,6 +45,10 @@ use super::{
         .message("exactly one of backupName and scheduleName must be set"),
     validation = Rule::new("!has(self.before) || (has(self.scheduleName) && self.scheduleName != '')")
         .message("before goes only with scheduleName"),
+    validation = Rule::new("!has(self.fromCluster) || (has(self.scheduleName) && self.scheduleName != '')")
+        .message("fromCluster goes only with scheduleName"),
+    validation = Rule::new("!has(self.allowPartiallyFailed) || (has(self.scheduleName) && self.scheduleName != '')")
+        .message("allowPartiallyFailed goes only with scheduleName"),
 )]
 pub struct RestoreSpec {
     /// The Backup to restore from.
@@ -58,6 +62,14 @@ pub struct RestoreSpec {
     /// With scheduleName: only Backups begun before this time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Timestamp>,
+    /// With scheduleName: the uid of the cluster whose Backups are meant; this cluster's when left out, or, where it has none, those
+    /// of the only other one that has some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub from_cluster: Option<String>,
+    /// With scheduleName: whether a Backup that PartiallyFailed may be the newest; false when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allow_partially_failed: Option<bool>,
     /// Which items of the backup; namespaces by their names in the backup.
     #[serde(flatten)]
     pub filter: Filter,
@@ -183,6 +195,10 @@ pub struct RestoreStatus {
     /// The Backup that is restored, when the specification names a Schedule.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backup_name: Option<String>,
+    /// What somebody might not expect of that Backup: it is another cluster's, or newer ones were passed over.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8), inner(length(max = 2000)))]
+    pub choice: Vec<String>,
     /// When its work began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_timestamp: Option<Timestamp>,
@@ -328,8 +344,13 @@ impl RestoreSpec {
             }
             _ => {}
         }
-        if self.before.is_some() && !given(&self.schedule_name) {
-            wrong.push(InvalidSpec::new("before", "goes only with scheduleName"));
+        let only = [
+            ("before", self.before.is_some()),
+            ("fromCluster", self.from_cluster.is_some()),
+            ("allowPartiallyFailed", self.allow_partially_failed.is_some()),
+        ];
+        for (field, _) in only.iter().filter(|(_, set)| *set && !given(&self.schedule_name)) {
+            wrong.push(InvalidSpec::new(*field, "goes only with scheduleName"));
         }
         wrong
     }

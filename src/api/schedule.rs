@@ -25,6 +25,7 @@ const MAX_KEPT: u32 = 10_000;
     printcolumn(name = "Schedule", type_ = "string", json_path = ".spec.schedule"),
     printcolumn(name = "Paused", type_ = "boolean", json_path = ".spec.paused"),
     printcolumn(name = "LastBackup", type_ = "date", json_path = ".status.lastBackup"),
+    printcolumn(name = "NextBackup", type_ = "string", json_path = ".status.nextBackup"),
     printcolumn(name = "Location", type_ = "string", json_path = ".spec.template.storageLocation", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     validation = Rule::new("size(self.metadata.name) <= 238")
@@ -107,9 +108,63 @@ pub struct ScheduleStatus {
     /// The last tick that was skipped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_skipped: Option<Timestamp>,
+    /// The next tick, by the clock of the Schedule's own time zone; none while it is paused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub next_backup: Option<String>,
+    /// By which text ticks count, and since when: what lies before is not made up for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counting: Option<TickCount>,
+    /// The Backup that is being made; its name is recorded before it is used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending: Option<PendingBackup>,
     /// What is wrong with its specification.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub validation_errors: Vec<String>,
+}
+
+/// By which text ticks count, and since when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TickCount {
+    /// The `spec.schedule` that the server has seen.
+    #[schemars(length(max = 256))]
+    pub schedule: String,
+    /// Whether it was paused then.
+    #[serde(default)]
+    pub paused: bool,
+    /// Only later ticks count.
+    pub since: Timestamp,
+}
+
+/// A Backup that a Schedule is making. Whoever goes on after a crash knows the Backup as the Schedule's own by its token,
+/// which nobody can have read anywhere before the Backup was there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PendingBackup {
+    /// The tick that it is made for.
+    pub tick: Timestamp,
+    /// Its name.
+    #[schemars(length(max = 253))]
+    pub name: String,
+    /// The SHA-256 of the token that its annotation holds, in hexadecimal digits.
+    #[schemars(length(max = 64))]
+    pub proof: String,
+    /// The Backup that it is made instead of, because another run has the name of that one in the bucket; it goes first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instead_of: Option<LostName>,
+}
+
+/// A Backup of a Schedule that was never begun, because another run has its name in the bucket.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LostName {
+    /// Its name.
+    #[schemars(length(max = 253))]
+    pub name: String,
+    /// Its uid.
+    #[schemars(length(max = 253))]
+    pub uid: String,
 }
 
 /// Whether a Schedule makes backups.

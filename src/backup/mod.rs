@@ -151,7 +151,8 @@ async fn take(
         }
     }
     if account.items == 0 && account.results.errors == 0 {
-        let message = "nothing in the cluster is selected, so that the backup is empty; look at its selection";
+        let message =
+            "nothing in the cluster is selected, so that the backup is empty; look at its selection";
         account.find(Finding::warning(Category::Unmatched, message.to_owned()));
     }
     halt.or(account.count_left_out(cluster, &view.plan)).await

@@ -1,15 +1,21 @@
-//! What can go wrong with a bucket's contents, in words for the person on call. Pure.
+//! What can go wrong with a bucket's contents, in words for the person on call. Pure, but for the clock by which a claim is silent.
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
+
+use chrono::Utc;
 
 use crate::archive::ArchiveError;
 use crate::model::{Category, InvalidName};
 use crate::store::{InvalidKey, StoreError};
 
-use super::documents::{Claim, DEAD_AFTER_HOURS};
+use super::documents::{Claim, DEAD_AFTER_HOURS, HEARTBEAT_EVERY};
 use super::identity::RunIdentity;
 use super::layout::{RunKind, Writer};
+
+/// Whose claim says nothing for so long may have died; before, nobody should be told to delete it.
+const SILENT: Duration = HEARTBEAT_EVERY.saturating_mul(3);
 
 /// Who has a name already.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,16 +36,20 @@ pub enum Taker {
 impl fmt::Display for Taker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Claim(claim) => write!(
-                f,
-                "cluster {} (holder {}) has been making it since {} and last said so at {}; use another name, or, \
-                 if that run has died, delete its claim.json from the bucket and try again (by itself the name gets \
-                 free {DEAD_AFTER_HOURS} h after it last said so)",
-                claim.cluster_uid,
-                claim.holder,
-                claim.claimed_at.format("%Y-%m-%d %H:%M:%S UTC"),
-                claim.heartbeat.format("%Y-%m-%d %H:%M:%S UTC"),
-            ),
+            Self::Claim(claim) => {
+                let silent = (Utc::now() - claim.heartbeat).to_std().is_ok_and(|since| since > SILENT);
+                let dead = "if that run has died, delete its claim.json from the bucket and try again";
+                write!(
+                    f,
+                    "cluster {} (holder {}) has been making it since {} and last said so at {}; use another name{} (by \
+                     itself this one gets free {DEAD_AFTER_HOURS} h after that)",
+                    claim.cluster_uid,
+                    claim.holder,
+                    claim.claimed_at.format("%Y-%m-%d %H:%M:%S UTC"),
+                    claim.heartbeat.format("%Y-%m-%d %H:%M:%S UTC"),
+                    if silent { format!(", or, {dead}") } else { String::new() },
+                )
+            }
             Self::UnreadableClaim => write!(
                 f,
                 "its claim cannot be read; use another name, or the same one once the claim is \

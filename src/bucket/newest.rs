@@ -1,15 +1,16 @@
-//! The backup that a restore from a Schedule takes: the newest of its Completed ones that can be read.
+//! The backup that a restore from a Schedule takes: the newest of its Completed ones that can be read, of the cluster that is
+//! meant.
 //!
-//! Names tell the time, so that documents are read newest first and few of them, however many there are. One that cannot be
-//! read (damaged, of a newer format, removed meanwhile) is passed over, and told.
+//! Names tell the time, so that documents are read newest first, and few of them where the cluster that is meant has any. One
+//! that cannot be read (damaged, of a newer format, removed meanwhile) is passed over, and told.
 
 use std::str::FromStr as _;
 
-use chrono::{DateTime, NaiveDateTime, Utc};
+use chrono::{DateTime, Utc};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 
-use crate::api::{Backup, BackupPhase, SCHEDULE_NAME_LABEL, Timestamp, label_value};
-use crate::model::BackupName;
+use crate::api::{Backup, BackupPhase, tick_of};
+use crate::model::{BackupName, Candidate, Wish, pick};
 
 use super::list::RunState;
 use super::{Bucket, BucketError};
@@ -17,92 +18,88 @@ use super::{Bucket, BucketError};
 /// Documents that are read at once: the first ones nearly always hold the answer.
 const READ_AT_ONCE: usize = 8;
 
-/// A backup that may be the one, and a time before which its work began, or at which, where its name tells.
-type Candidate = (DateTime<Utc>, BackupName);
-
 /// What was found of a Schedule.
 #[derive(Debug, Default)]
 pub struct Newest {
-    /// The newest Completed backup, if there is one.
+    /// The one that is meant, if there is one.
     pub name: Option<BackupName>,
+    /// What somebody might not expect of it.
+    pub notes: Vec<String>,
+    /// Why there is none.
+    pub why: String,
     /// Others that may be newer and cannot be read, and why.
     pub passed_over: Vec<(BackupName, BucketError)>,
 }
 
 impl Bucket {
-    /// The newest Completed backup of a Schedule, of those that began before a time.
+    /// The newest Completed backup of a Schedule, of those that are meant.
     ///
     /// # Errors
     /// When the bucket cannot be read as a whole.
-    pub async fn newest_backup(
-        &self,
-        schedule: &str,
-        before: Option<Timestamp>,
-    ) -> Result<Newest, BucketError> {
-        let candidates = self.candidates(schedule, before).await?;
-        let mut reading = stream::iter(candidates)
-            .map(|(time, name)| async move { (time, self.read_backup(&name).await, name) })
+    pub async fn newest_backup(&self, schedule: &str, wish: &Wish<'_>) -> Result<Newest, BucketError> {
+        let ticks = self.ticks(schedule, wish.before).await?;
+        let mut reading = stream::iter(ticks)
+            .map(|(tick, name)| async move { (tick, self.read_backup(&name).await, name) })
             .buffered(READ_AT_ONCE);
-        let (mut best, mut passed_over) = (None::<(Timestamp, BackupName)>, Vec::new());
-        while let Some((time, read, name)) = reading.next().await {
-            if best.as_ref().is_some_and(|(began, _)| began.time() >= time) {
+        let (mut found, mut best, mut passed_over) = (Vec::new(), None::<DateTime<Utc>>, Vec::new());
+        while let Some((tick, read, name)) = reading.next().await {
+            if best.is_some_and(|began| began >= tick) {
                 break;
             }
             match read {
                 Ok(backup) => {
-                    let fits = |began: &Timestamp| {
-                        before.is_none_or(|before| *began < before)
-                            && best.as_ref().is_none_or(|(best, _)| best < began)
-                    };
-                    best = began(&backup, schedule).filter(fits).map(|began| (began, name)).or(best);
+                    let Some(candidate) = candidate(&backup, name) else { continue };
+                    if wish.is_good(&candidate) {
+                        best = best.max(Some(candidate.began));
+                    }
+                    found.push(candidate);
                 }
                 Err(error) if error.is_unreachable() || error.is_retryable() => return Err(error),
                 Err(error) => passed_over.push((name, error)),
             }
         }
-        Ok(Newest { name: best.map(|(_, name)| name), passed_over })
+        Ok(match pick(found, wish) {
+            Ok(found) => {
+                Newest { name: Some(found.picked.of), notes: found.notes, passed_over, why: String::new() }
+            }
+            Err(why) => Newest { why, passed_over, ..Newest::default() },
+        })
     }
 
-    /// Complete backups whose names begin with the schedule's, which its backups' do; newest first.
-    async fn candidates(
+    /// Complete backups whose names the schedule gave, in whatever cluster; newest first.
+    async fn ticks(
         &self,
         schedule: &str,
-        before: Option<Timestamp>,
-    ) -> Result<Vec<Candidate>, BucketError> {
-        let mut candidates = Vec::new();
+        before: Option<DateTime<Utc>>,
+    ) -> Result<Vec<(DateTime<Utc>, BackupName)>, BucketError> {
+        let mut ticks = Vec::new();
         let mut entries = self.list_backups();
         while let Some(entry) = entries.try_next().await? {
             let (RunState::Complete, Ok(name)) = (entry.state, BackupName::from_str(&entry.name)) else {
                 continue;
             };
-            if !name.as_str().starts_with(schedule) {
-                continue;
-            }
-            let tick = tick(name.as_str(), schedule);
-            if tick.zip(before).is_some_and(|(tick, before)| tick >= before.time()) {
-                continue;
-            }
-            // Of a name without a time, that its work had begun when its last object was written is all that is known.
-            candidates.push((tick.unwrap_or(entry.modified), name));
+            let tick = tick_of(name.as_str(), schedule);
+            ticks.extend(
+                tick.filter(|tick| before.is_none_or(|before| *tick < before)).map(|tick| (tick, name)),
+            );
         }
-        candidates.sort_unstable_by(|(one, first), (other, second)| {
+        ticks.sort_unstable_by(|(one, first), (other, second)| {
             other.cmp(one).then_with(|| second.as_str().cmp(first.as_str()))
         });
-        Ok(candidates)
+        Ok(ticks)
     }
 }
 
-/// The time in a name that a schedule gave.
-fn tick(name: &str, schedule: &str) -> Option<DateTime<Utc>> {
-    let stamp = name.strip_prefix(schedule)?.strip_prefix('-')?;
-    let digits = stamp.len() == 14 && stamp.bytes().all(|byte| byte.is_ascii_digit());
-    NaiveDateTime::parse_from_str(stamp, "%Y%m%d%H%M%S").ok().filter(|_| digits).map(|time| time.and_utc())
-}
-
-/// When a backup began, if it is Completed and of the Schedule.
-fn began(backup: &Backup, schedule: &str) -> Option<Timestamp> {
-    let label = backup.metadata.labels.as_ref()?.get(SCHEDULE_NAME_LABEL)?;
+/// What can be restored from, if a Schedule made it.
+fn candidate(backup: &Backup, name: BackupName) -> Option<Candidate<BackupName>> {
     let status = backup.status.as_ref()?;
-    let fits = *label == label_value(schedule) && status.phase == Some(BackupPhase::Completed);
-    status.start_timestamp.filter(|_| fits)
+    let is_partial = match status.phase? {
+        BackupPhase::Completed => false,
+        BackupPhase::PartiallyFailed => true,
+        _ => return None,
+    };
+    status.origin.as_ref()?.schedule.as_ref()?;
+    let cluster = status.cluster.as_ref()?.uid.clone();
+    let began = status.start_timestamp?.time();
+    Some(Candidate { name: name.to_string(), began, cluster, is_partial, of: name })
 }

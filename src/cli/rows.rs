@@ -70,9 +70,17 @@ impl Listed for Restore {
 }
 
 impl Listed for Schedule {
-    const COLUMNS: &'static [&'static str] =
-        &["phase", "schedule", "paused", "last backup (UTC)", "kept", "location", "created (UTC)"];
-    const NARROW: usize = 5;
+    const COLUMNS: &'static [&'static str] = &[
+        "phase",
+        "schedule",
+        "paused",
+        "last backup (UTC)",
+        "next backup",
+        "kept",
+        "location",
+        "created (UTC)",
+    ];
+    const NARROW: usize = 6;
 
     fn cells(&self) -> Vec<String> {
         let status = self.status.clone().unwrap_or_default();
@@ -81,6 +89,7 @@ impl Listed for Schedule {
             self.spec.schedule.clone(),
             self.spec.paused.unwrap_or_default().to_string(),
             time(status.last_backup),
+            cell(status.next_backup),
             cell(self.spec.template.ttl.as_ref()),
             cell(self.spec.template.storage_location.as_deref()),
             time(created(self)),

@@ -142,7 +142,8 @@ impl Cluster {
         let version: Version =
             self.read(&Call { patience: Patience::PROMPT, ..Call::get("/version", doing) }).await?;
         let doing = Doing { verb: "get", what: "namespaces", namespace: None, name: Some("kube-system") };
-        let namespace: Namespace = match self.read(&Call::get("/api/v1/namespaces/kube-system", doing)).await {
+        let namespace: Namespace = match self.read(&Call::get("/api/v1/namespaces/kube-system", doing)).await
+        {
             Err(error) if error.category() == Category::Forbidden => {
                 return Err(ClusterError::Unidentified { source: Box::new(error) });
             }

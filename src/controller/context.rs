@@ -52,3 +52,27 @@ impl Context {
         Api::namespaced(self.client(), &self.settings.namespace)
     }
 }
+
+/// For tests: what every controller has in hand, over a scripted API server; the stores are empty.
+#[cfg(test)]
+pub fn scripted(cluster: Cluster) -> Arc<Context> {
+    let second = std::time::Duration::from_secs(1);
+    let settings = Settings {
+        namespace: "heptio-ark".into(),
+        restore_only: false,
+        disable_schedules: false,
+        disable_restores: false,
+        concurrent_backups: 1,
+        concurrent_restores: 1,
+        sync_period: second,
+        gc_period: second,
+        default_ttl: second,
+        default_location: "default".into(),
+        listen: ([127, 0, 0, 1], 0).into(),
+        pod: None,
+        holder: "host/1".into(),
+    };
+    let identity = ClusterIdentity { uid: "cluster".into(), version: "v1".into() };
+    let (metrics, stop) = (Arc::new(Metrics::new()), CancellationToken::new());
+    super::prepare(cluster, identity, settings, metrics, Arc::default(), stop).0
+}

@@ -1,4 +1,5 @@
-//! What is said no longer: gauges of Schedules that are gone, so that no alert waits for their next backup.
+//! What Backups and Restores tell of Schedules: when the last good ones were, which a restart forgets; and nothing of Schedules
+//! that are gone, so that no alert waits for their next backup.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -7,6 +8,8 @@ use std::time::Duration;
 use kube::ResourceExt as _;
 
 use super::context::Context;
+use super::runs::remember;
+use crate::api::{Backup, Restore};
 
 /// Alerts wait for minutes.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
@@ -14,6 +17,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// Looks until the server stops.
 pub async fn run(context: Arc<Context>) {
     let mut known = BTreeSet::new();
+    remember::<Backup>(&context);
+    remember::<Restore>(&context);
     loop {
         tokio::select! {
             () = context.stop.cancelled() => return,

@@ -126,9 +126,13 @@ async fn act(context: Arc<Context>, feeds: Feeds, duty: &watch::Sender<Duty>) {
     };
     let owning = async {
         let Settings { restore_only, disable_schedules, .. } = context.settings;
-        if !restore_only {
+        if restore_only {
+            schedule::watch(c(), schedules).await;
+        } else {
             let by_the_clock = async {
-                if !disable_schedules {
+                if disable_schedules {
+                    schedule::watch(c(), schedules).await;
+                } else {
                     schedule::run(c(), schedules).await;
                 }
             };

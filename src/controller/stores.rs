@@ -28,7 +28,7 @@ pub struct Stores {
     pub schedules: Store<Schedule>,
     pub locations: Store<BackupStorageLocation>,
     pub deletions: Store<DeleteBackupRequest>,
-    fills: [Filled; 4],
+    fills: [Filled; 5],
 }
 
 /// The changes of one kind, which fill its store; a controller reads them.
@@ -50,12 +50,11 @@ pub struct Feeds {
     pub deletions: Feed<DeleteBackupRequest>,
     pub downloads: Feed<DownloadRequest>,
     pub statuses: Feed<ServerStatusRequest>,
-    fills: [Filled; 4],
+    fills: [Filled; 5],
 }
 
 impl Stores {
-    /// Waits until each has been filled once; false when one never will be, because the server ends. Schedules are not
-    /// waited for: a server that makes no backups does not watch them.
+    /// Waits until each has been filled once; false when one never will be, because the server ends.
     pub async fn filled(&self) -> bool {
         let waits = self
             .fills
@@ -70,12 +69,12 @@ impl Feeds {
     pub fn of(client: &Client, namespace: &str) -> Self {
         let (backups, backups_filled) = feed(client, namespace);
         let (restores, restores_filled) = feed(client, namespace);
-        let (schedules, _) = feed(client, namespace);
+        let (schedules, schedules_filled) = feed(client, namespace);
         let (locations, locations_filled) = feed(client, namespace);
         let (deletions, deletions_filled) = feed(client, namespace);
         let (downloads, _) = feed(client, namespace);
         let (statuses, _) = feed(client, namespace);
-        let fills = [backups_filled, restores_filled, locations_filled, deletions_filled];
+        let fills = [backups_filled, restores_filled, schedules_filled, locations_filled, deletions_filled];
         Self { backups, restores, schedules, locations, deletions, downloads, statuses, fills }
     }
 
@@ -141,7 +140,7 @@ mod tests {
         let (cluster, _) = serve(|_, asked| lists(&asked.uri));
         let feeds = Feeds::of(&cluster.client(), "heptio-ark");
         let stores = feeds.stores();
-        let Feeds { mut backups, mut restores, mut locations, mut deletions, .. } = feeds;
+        let Feeds { mut backups, mut restores, mut schedules, mut locations, mut deletions, .. } = feeds;
         let waiting: Vec<_> = (0..8)
             .map(|_| {
                 let stores = stores.clone();
@@ -153,6 +152,7 @@ mod tests {
             tokio::join!(
                 backups.changes.next(),
                 restores.changes.next(),
+                schedules.changes.next(),
                 locations.changes.next(),
                 deletions.changes.next(),
             );

@@ -6,6 +6,7 @@ mod item;
 mod made_again;
 mod names;
 mod needs;
+mod newest;
 mod outcome;
 mod progress;
 mod selection;
@@ -15,6 +16,7 @@ pub use item::{ItemKey, Kind};
 pub use made_again::{TOKEN_TYPE, follows_service, is_generated};
 pub use names::{BackupName, InvalidName, ObjectName, RestoreName, objection_to_bucket_name};
 pub use needs::{CLAIMS, ClusterScope, DEFINITIONS, LEADING, NAMESPACES, Needs, Offer, VOLUMES};
+pub use newest::{Candidate, Pick, Wish, pick};
 pub use outcome::{
     Category, Finding, MAX_FINDING_BYTES, MAX_FINDINGS, MAX_MESSAGE, Results, Severity, SkipReason, Tally,
     causes, cut,

@@ -48,11 +48,7 @@ impl Work<'_> {
     }
 
     /// A claim that is there and has no volume gets the one that it names, where that comes back; a finding where it does not.
-    pub async fn bind_again(
-        &self,
-        ready: &Ready<'_>,
-        live: &Live,
-    ) -> Result<Option<Finding>, ClusterError> {
+    pub async fn bind_again(&self, ready: &Ready<'_>, live: &Live) -> Result<Option<Finding>, ClusterError> {
         let (CLAIMS, Some(namespace)) = (ready.target.kind.as_str(), &ready.target.namespace) else {
             return Ok(None);
         };
@@ -115,7 +111,12 @@ impl Work<'_> {
         match self.cluster.patch(info, None, volume, &Patch::Json(patch.to_string())).await {
             Ok(_) => Ok(true),
             // Somebody was faster: whether the claim is bound then, is seen at the end.
-            Err(error) if error.is_conflict() || matches!(error.category(), Category::NotFound | Category::Invalid) => Ok(true),
+            Err(error)
+                if error.is_conflict()
+                    || matches!(error.category(), Category::NotFound | Category::Invalid) =>
+            {
+                Ok(true)
+            }
             Err(error) => Err(error),
         }
     }

@@ -51,12 +51,7 @@ impl Difference {
 
 /// Compares an item as it would be made with the one that is there, which [`super::rewrite::Rewriter::plain`] has rewritten.
 /// `by_hand`: annotations of the latter that somebody set, as [`super::rewrite::annotations_by_hand`] tells.
-pub fn compare(
-    kind: &Kind,
-    wanted: Intended<'_>,
-    live: &Rewritten,
-    by_hand: &HashSet<String>,
-) -> Difference {
+pub fn compare(kind: &Kind, wanted: Intended<'_>, live: &Rewritten, by_hand: &HashSet<String>) -> Difference {
     let mut difference = Difference::default();
     let (Some(body), Some(there)) = (wanted.body.as_object(), live.body.as_object()) else {
         return difference;
@@ -261,15 +256,18 @@ impl Walk<'_> {
         let field = path.rsplit('.').next().unwrap_or(path);
         let headless = *live == "None" || live.get(0).is_some_and(|first| first == "None");
         match self.kind.as_str() {
-            "services" => !headless && matches!(
-                field,
-                "clusterIP"
-                    | "clusterIPs"
-                    | "ipFamilies"
-                    | "ipFamilyPolicy"
-                    | "healthCheckNodePort"
-                    | "nodePort"
-            ),
+            "services" => {
+                !headless
+                    && matches!(
+                        field,
+                        "clusterIP"
+                            | "clusterIPs"
+                            | "ipFamilies"
+                            | "ipFamilyPolicy"
+                            | "healthCheckNodePort"
+                            | "nodePort"
+                    )
+            }
             // A claim that lost its source, or had none yet, may have been filled from one all the same.
             "persistentvolumeclaims" => {
                 matches!(path, "spec.volumeName" | "spec.dataSource" | "spec.dataSourceRef")
@@ -278,7 +276,6 @@ impl Walk<'_> {
         }
     }
 }
-
 
 /// The keys of both, each once.
 fn keys<'a>(one: &'a Map<String, Value>, other: &'a Map<String, Value>) -> impl Iterator<Item = &'a str> {

@@ -25,13 +25,13 @@ pub enum RestoreError {
     Bucket(#[from] BucketError),
     /// A Schedule has no backup to restore from.
     #[error(
-        "no completed backup of the schedule `{schedule}`{when} is in {location}; list what is there with `ark bucket list`{passed_over}"
+        "no completed backup of the schedule `{schedule}`{which} is in {location}; list what is there with `ark bucket list`{passed_over}"
     )]
     NoBackup {
         /// The Schedule.
         schedule: String,
-        /// ` before <time>`, or nothing.
-        when: String,
+        /// Before which time, of which cluster; or nothing.
+        which: String,
         /// Where was looked.
         location: String,
         /// The first that could not be read, and why.

@@ -211,10 +211,8 @@ mod tests {
         let compiled = |filter: serde_json::Value| {
             serde_json::from_value::<crate::api::Filter>(filter).unwrap().compile().unwrap()
         };
-        let (all, shop) = (
-            compiled(serde_json::json!({})),
-            compiled(serde_json::json!({"includedNamespaces": ["shop"]})),
-        );
+        let (all, shop) =
+            (compiled(serde_json::json!({})), compiled(serde_json::json!({"includedNamespaces": ["shop"]})));
         let standing = |path: &str, wanted: &CompiledSelection| {
             let mut inventory = Inventory::default();
             let (wanted, own) = (Selection::new(wanted), Selection::new(&shop));

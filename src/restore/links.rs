@@ -1,6 +1,5 @@
 //! Owner references that follow: an item is created without the owners that are not there yet, and gets its references when
 //! they are. So nothing waits for its owner, and no owner's controller makes first what the backup holds.
-//!
 //! An owner may be of any kind, may come later, or may be in the cluster without being restored: the owner is then found by
 //! its kind and name. Next on the way: `binding`, `report`.
 
@@ -173,7 +172,8 @@ impl Work<'_> {
             Err(error) => {
                 let message =
                     format!("it was restored, but its owner could not be looked for: {}", causes(&error));
-                Ok(Tied { findings: vec![Finding::error(error.category(), message).on_item(item)], changed: false })
+                let findings = vec![Finding::error(error.category(), message).on_item(item)];
+                Ok(Tied { findings, changed: false })
             }
         }
     }

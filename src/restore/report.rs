@@ -122,6 +122,7 @@ fn document(
             run: Some(request.uid.clone()),
             ..request.origin.clone()
         }),
+        choice: Vec::new(),
         objects: Vec::new(),
         conditions: Vec::new(),
     });

@@ -6,16 +6,17 @@ use std::collections::VecDeque;
 use std::str::FromStr as _;
 
 use bytes::Bytes;
+use chrono::Utc;
 use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 
 use super::RestoreRequest;
 use super::error::RestoreError;
 use super::inventory::{EntryId, Inventory};
 use super::select::Selection;
-use crate::api::{BackupPhase, InvalidSpec, RestoreSpec};
+use crate::api::{BackupPhase, InvalidSpec, RestoreSpec, Timestamp};
 use crate::archive::{ArchiveError, Frame, IndexFrame, IndexLine, Place};
 use crate::bucket::{Bucket, BucketError, FrameReader, StoredBackup};
-use crate::model::{BackupName, Category, Finding, causes};
+use crate::model::{BackupName, Category, Finding, Wish, causes};
 
 /// Backups that were passed over and are named in the error when none is left.
 const TOLD: usize = 3;
@@ -30,7 +31,7 @@ pub struct Source {
     pub name: BackupName,
     /// What its index holds of what is wanted.
     pub inventory: Inventory,
-    /// Newer backups of its Schedule that could not be read.
+    /// Newer backups of its Schedule that were passed over, and what somebody might not expect of this one.
     pub passed_over: Vec<Finding>,
     stored: StoredBackup,
     tarball: String,
@@ -58,9 +59,10 @@ impl Source {
             })?,
             (None, None, schedule) => {
                 let schedule = schedule.as_deref().unwrap_or_default();
-                let newest = bucket.newest_backup(schedule, spec.before).await?;
+                let newest = bucket.newest_backup(schedule, &wish(request)).await?;
                 passed_over = newest.passed_over.iter().map(|other| pass_over(schedule, other)).collect();
-                newest.name.ok_or_else(|| no_backup(bucket, spec, schedule, &passed_over))?
+                passed_over.extend(newest.notes.iter().map(|note| Finding::warning(Category::Other, note)));
+                newest.name.ok_or_else(|| no_backup(bucket, spec, schedule, &newest.why, &passed_over))?
             }
         };
         let stored = bucket.open_backup(&name).await?;
@@ -185,6 +187,18 @@ async fn read_index(stored: &StoredBackup, selection: &Selection<'_>) -> Result<
     Ok(inventory)
 }
 
+/// Which of a Schedule's backups is meant.
+fn wish(request: &RestoreRequest) -> Wish<'_> {
+    let RestoreSpec { from_cluster, before, allow_partially_failed, .. } = &request.spec;
+    Wish {
+        here: &request.cluster.uid,
+        from: from_cluster.as_deref(),
+        before: before.map(Timestamp::time),
+        partial: *allow_partially_failed == Some(true),
+        now: Utc::now(),
+    }
+}
+
 /// A backup that cannot be read is no reason to restore nothing, but one to say so.
 fn pass_over(schedule: &str, (name, error): &(BackupName, BucketError)) -> Finding {
     let message = format!(
@@ -194,10 +208,17 @@ fn pass_over(schedule: &str, (name, error): &(BackupName, BucketError)) -> Findi
     Finding::warning(error.category(), message)
 }
 
-fn no_backup(bucket: &Bucket, spec: &RestoreSpec, schedule: &str, passed_over: &[Finding]) -> RestoreError {
+fn no_backup(
+    bucket: &Bucket,
+    spec: &RestoreSpec,
+    schedule: &str,
+    why: &str,
+    passed_over: &[Finding],
+) -> RestoreError {
+    let before = spec.before.map(|before| format!(" before {before}")).unwrap_or_default();
     RestoreError::NoBackup {
         schedule: schedule.to_owned(),
-        when: spec.before.map(|before| format!(" before {before}")).unwrap_or_default(),
+        which: format!("{before}{why}"),
         location: bucket.describe(),
         passed_over: passed_over.iter().take(TOLD).map(|finding| format!("; {finding}")).collect(),
     }
@@ -250,7 +271,7 @@ mod tests {
         let (_, bucket) = crate::bucket::tests::faulty_bucket();
         let error = BucketError::Worker { key: "key".to_owned() };
         let others = vec![pass_over("shop", &("shop-20251128050000".parse().unwrap(), error)); 9];
-        let text = no_backup(&bucket, &RestoreSpec::default(), "shop", &others).to_string();
+        let text = no_backup(&bucket, &RestoreSpec::default(), "shop", "", &others).to_string();
         assert!(text.contains("no completed backup of the schedule `shop` is in memory"), "{text}");
         assert_eq!(text.matches("the backup shop-20251128050000").count(), TOLD, "{text}");
     }

@@ -287,7 +287,8 @@ mod tests {
     fn a_volume_of_the_name_that_has_other_storage_is_told() {
         let stored = |path: &str| {
             let (name, mut body) = volume("kept", "Retain");
-            body["spec"]["csi"] = json!({"driver": "d", "volumeHandle": path, "volumeAttributes": {"a": "b"}});
+            body["spec"]["csi"] =
+                json!({"driver": "d", "volumeHandle": path, "volumeAttributes": {"a": "b"}});
             [(name, body)]
         };
         let there = |handle: &str| {
@@ -296,7 +297,9 @@ mod tests {
             BTreeMap::from([LiveVolume::read(body.to_string().as_bytes()).unwrap()])
         };
         let elsewhere = |handle: &str| {
-            decide(&stored("one"), &there(handle), &claims("prod", "kept"), None, str::to_owned).elsewhere.len()
+            decide(&stored("one"), &there(handle), &claims("prod", "kept"), None, str::to_owned)
+                .elsewhere
+                .len()
         };
         assert_eq!((elsewhere("one"), elsewhere("two")), (0, 1));
     }

@@ -14,6 +14,8 @@ fn a_restore_has_exactly_one_source() {
     assert_eq!(fields(serde_json::json!({})), ["backupName"]);
     assert_eq!(fields(serde_json::json!({"backupName": "a", "scheduleName": "b"})), ["backupName"]);
     assert_eq!(fields(serde_json::json!({"backupName": "a", "before": "2026-11-21T03:00:00Z"})), ["before"]);
+    let others = serde_json::json!({"backupName": "a", "fromCluster": "b", "allowPartiallyFailed": true});
+    assert_eq!(fields(others), ["fromCluster", "allowPartiallyFailed"]);
 }
 
 #[test]

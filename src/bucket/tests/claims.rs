@@ -90,7 +90,11 @@ async fn a_claim_whose_process_has_ended_on_this_machine_is_taken_over_at_once()
     killed["process"]["boot"] = "another".into();
     store.insert("backups/nightly/claim.json", serde_json::to_vec(&killed).unwrap());
     let error = bucket.claim_backup(&name(), &claim("next")).await.unwrap_err();
-    assert!(error.to_string().contains("delete its claim.json"), "{error}");
+    assert!(!error.to_string().contains("delete its claim.json"), "it may be alive: {error}");
+    killed["heartbeat"] = (Utc::now() - TimeDelta::hours(1)).to_rfc3339().into();
+    store.insert("backups/nightly/claim.json", serde_json::to_vec(&killed).unwrap());
+    let error = bucket.claim_backup(&name(), &claim("next")).await.unwrap_err();
+    assert!(error.to_string().contains("delete its claim.json"), "it has been silent for long: {error}");
 }
 
 #[tokio::test]

@@ -52,6 +52,12 @@ pub struct CreateCommand {
     /// … begun before this time: 2026-11-21T03:00:00Z
     #[arg(long, value_name = "TIME", requires = "from_schedule", value_parser = time)]
     before: Option<Timestamp>,
+    /// … made in this cluster, by its uid [default: this one's, or those of the only other one that has some]
+    #[arg(long, value_name = "UID", requires = "from_schedule")]
+    from_cluster: Option<String>,
+    /// … even if it PartiallyFailed
+    #[arg(long, requires = "from_schedule")]
+    allow_partially_failed: bool,
     /// Wait until the restore is done, and show how far it is
     #[arg(long, conflicts_with = "dry_run")]
     wait: bool,
@@ -100,11 +106,23 @@ pub async fn create(global: &Global, command: &CreateCommand, output: &Output) -
 }
 
 fn build(global: &Global, command: &CreateCommand) -> Result<Restore, Failure> {
-    let CreateCommand { name, from_backup, from_schedule, before, wait: _, make, restore } = command;
+    let CreateCommand {
+        name,
+        from_backup,
+        from_schedule,
+        before,
+        from_cluster,
+        allow_partially_failed,
+        wait: _,
+        make,
+        restore,
+    } = command;
     let source = RestoreSpec {
         backup_name: from_backup.as_ref().map(ToString::to_string),
         schedule_name: from_schedule.as_ref().map(ToString::to_string),
         before: *before,
+        from_cluster: from_cluster.clone(),
+        allow_partially_failed: allow_partially_failed.then_some(true),
         ..RestoreSpec::default()
     };
     let name = match name {
@@ -126,11 +144,13 @@ fn prefix(command: &CreateCommand) -> String {
 fn report(restore: &Restore, began: Instant, output: &Output) -> Result<Done, Failure> {
     let name = restore.name_any();
     let status = restore.status.clone().unwrap_or_default();
+    status.choice.iter().for_each(|note| output.warning(note));
+    let from = chosen(restore).map(|backup| format!(" from backup {backup}")).unwrap_or_default();
     match output.format() {
         Format::Json | Format::Yaml => output.document(&bare(restore))?,
         Format::Name => output.line(&name)?,
         Format::Table | Format::Wide => output.line(format!(
-            "restore {name}: {}, {} created, {} updated, {} skipped in {}, {}, {}",
+            "restore {name}{from}: {}, {} created, {} updated, {} skipped in {}, {}, {}",
             status.phase.unwrap_or_default(),
             status.created,
             status.updated,
@@ -141,6 +161,12 @@ fn report(restore: &Restore, began: Instant, output: &Output) -> Result<Done, Fa
         ))?,
     }
     judge(&name, &status, output)
+}
+
+/// The Backup that was chosen, where the Restore names only a Schedule.
+fn chosen(restore: &Restore) -> Option<&str> {
+    restore.spec.schedule_name.as_ref()?;
+    restore.status.as_ref()?.backup_name.as_deref()
 }
 
 fn judge(name: &str, status: &RestoreStatus, output: &Output) -> Result<Done, Failure> {

@@ -81,6 +81,7 @@ fn summary(restore: &Restore, output: &Output) -> Result<(), Failure> {
     }
     let backup = restore.spec.backup_name.clone().or(status.backup_name);
     line("Backup:", backup.unwrap_or_else(|| "-".to_owned()))?;
+    status.choice.iter().try_for_each(|note| output.line(format!("  {note}")))?;
     if let Some(schedule) = &restore.spec.schedule_name {
         line("Schedule:", schedule.clone())?;
     }

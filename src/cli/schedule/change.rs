@@ -32,7 +32,10 @@ pub async fn pause(
     let (did, then) = if paused {
         ("paused", "it makes no backups until `ark schedule unpause`")
     } else {
-        ("unpaused", "it makes backups again")
+        (
+            "unpaused",
+            "it makes backups again, at ticks from now on; its first one, if it has made none, at once",
+        )
     };
     for name in &command.names {
         let schedule: Schedule = door.change(name.as_str(), &json!({"spec": {"paused": paused}})).await?;

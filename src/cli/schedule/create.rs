@@ -1,8 +1,9 @@
 //! `ark schedule create`.
 
+use chrono::{DateTime, Utc};
 use clap::{Args, ValueEnum};
 
-use crate::api::{self, ConcurrencyPolicy, InvalidSpec, Retention, Schedule, ScheduleSpec};
+use crate::api::{self, ConcurrencyPolicy, Cron, InvalidSpec, Retention, Schedule, ScheduleSpec};
 use crate::cli::Global;
 use crate::cli::failure::{Done, Failure};
 use crate::cli::making::{MakeArgs, make};
@@ -17,7 +18,8 @@ Examples:
   # Every six hours one namespace; of its backups the newest ten are kept
   ark schedule create shop --schedule '@every 6h' --include-namespaces shop --keep-at-most 10
 
-The first backup is made at once, unless --skip-immediately.";
+The first backup is made at once, unless --skip-immediately or --paused. The newest one that Completed stays as long as the
+schedule does, however old it is.";
 
 /// Create a schedule.
 #[derive(Args, Debug)]
@@ -67,8 +69,33 @@ enum Policy {
 /// Creates it.
 pub async fn create(global: &Global, command: &CreateCommand, output: &Output) -> Result<Done, Failure> {
     let schedule = build(global, command)?;
-    let then = "its first backup is made at once, unless it is told otherwise; `ark schedule describe` shows what it does";
-    make(global, &schedule, &command.make, then, output).await
+    let then =
+        format!("{}; `ark schedule describe` shows what it does", first_backup(&schedule.spec, Utc::now()));
+    make(global, &schedule, &command.make, &then, output).await
+}
+
+/// When it makes its first backup.
+fn first_backup(spec: &ScheduleSpec, now: DateTime<Utc>) -> String {
+    let cron = spec.schedule.parse::<Cron>().ok();
+    let tick = cron.and_then(|cron| Some(cron.by_the_wall(cron.next(now, now)?)));
+    match (spec.paused == Some(true), spec.skip_immediately == Some(true), tick) {
+        (true, true, _) => {
+            "its first backup is made at the first tick after `ark schedule unpause`".to_owned()
+        }
+        (true, false, _) => "its first backup is made as soon as `ark schedule unpause` is done".to_owned(),
+        (false, true, Some(tick)) => format!("its first backup is made at {tick}"),
+        _ => "its first backup is made at once".to_owned(),
+    }
+}
+
+/// The text of `spec.schedule`, or what is wrong with the two flags that make it.
+fn text(schedule: &str, zone: Option<&str>) -> Result<String, String> {
+    let Some(zone) = zone else { return Ok(schedule.to_owned()) };
+    if Cron::names_zone(schedule) {
+        return Err("--time-zone: --schedule names a time zone already; leave one of the two out".to_owned());
+    }
+    Cron::check_zone(zone).map_err(|why| format!("--time-zone: {why}"))?;
+    Ok(format!("CRON_TZ={zone} {schedule}"))
 }
 
 fn build(global: &Global, command: &CreateCommand) -> Result<Schedule, Failure> {
@@ -86,13 +113,11 @@ fn build(global: &Global, command: &CreateCommand) -> Result<Schedule, Failure> 
         make,
         template,
     } = command;
+    let zoned = text(schedule, time_zone.as_deref());
     let retention =
         Retention { max_age: keep_for.clone(), min_count: *keep_at_least, max_count: *keep_at_most };
     let spec = ScheduleSpec {
-        schedule: match time_zone {
-            Some(zone) => format!("CRON_TZ={zone} {schedule}"),
-            None => schedule.clone(),
-        },
+        schedule: zoned.clone().unwrap_or_else(|_| schedule.clone()),
         template: template.spec()?,
         paused: paused.then_some(true),
         skip_immediately: skip_immediately.then_some(true),
@@ -104,7 +129,7 @@ fn build(global: &Global, command: &CreateCommand) -> Result<Schedule, Failure> 
         retention: (retention != Retention::default()).then_some(retention),
         ..ScheduleSpec::default()
     };
-    let wrong: Vec<String> = spec.validate().iter().map(told).collect();
+    let wrong: Vec<String> = zoned.err().into_iter().chain(spec.validate().iter().map(told)).collect();
     if !wrong.is_empty() {
         return Err(Failure::usage(wrong.join("; ")));
     }
@@ -123,4 +148,35 @@ fn told(InvalidSpec { field, why }: &InvalidSpec) -> String {
         other => other,
     };
     format!("{flag}: {}", why.replace("maxCount", "--keep-at-most").replace("maxAge", "--keep-for"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn when_the_first_backup_is_made_is_said_by_the_schedule_s_own_clock() {
+        let now = "2026-11-21T12:00:00Z".parse().unwrap();
+        let first = |paused: bool, skip: bool| {
+            let spec = ScheduleSpec {
+                schedule: "CRON_TZ=Europe/Berlin 0 3 * * *".into(),
+                paused: paused.then_some(true),
+                skip_immediately: skip.then_some(true),
+                ..ScheduleSpec::default()
+            };
+            first_backup(&spec, now)
+        };
+        assert!(first(false, false).ends_with("at once"));
+        assert!(first(false, true).ends_with("at 2026-11-22T03:00:00+01:00"), "{}", first(false, true));
+        assert!(first(true, false).contains("as soon as") && first(true, true).contains("first tick after"));
+    }
+
+    #[test]
+    fn a_time_zone_that_is_wrong_or_named_twice_is_told_by_its_flag() {
+        assert_eq!(text("@daily", Some("Europe/Berlin")).unwrap(), "CRON_TZ=Europe/Berlin @daily");
+        let wrong = text("@daily", Some("Europe/Berln")).unwrap_err();
+        assert!(wrong.starts_with("--time-zone: `Europe/Berln` is not a time zone"), "{wrong}");
+        let twice = text("TZ=UTC 0 3 * * *", Some("Europe/Berlin")).unwrap_err();
+        assert!(twice.starts_with("--time-zone: --schedule names a time zone already"), "{twice}");
+    }
 }

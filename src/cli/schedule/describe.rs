@@ -35,6 +35,8 @@ pub async fn describe(global: &Global, command: &DescribeCommand, output: &Outpu
     summary(&schedule, output)?;
     let selector = format!("{SCHEDULE_NAME_LABEL}={}", label_value(command.name.as_str()));
     let mut backups: Vec<Backup> = door.list(Some(&selector)).await?;
+    let labelled = backups.len();
+    backups.retain(|backup| is_own(backup, &schedule));
     backups.sort_by_key(|backup| std::cmp::Reverse(created(backup)));
     output.line(format!("Backups:       {}", backups.len()))?;
     for backup in backups.iter().take(SHOWN) {
@@ -44,7 +46,19 @@ pub async fn describe(global: &Global, command: &DescribeCommand, output: &Outpu
     if backups.len() > SHOWN {
         output.line(format!("  … `ark backup get -l {selector}` shows all"))?;
     }
+    let others = labelled - backups.len();
+    if others > 0 {
+        output.line(format!(
+            "  {others} more with its label that it did not make here: another cluster's, an earlier schedule's, or made by hand"
+        ))?;
+    }
     Ok(Done::Complete)
+}
+
+/// Whether the Schedule made a Backup: a label says nothing of that.
+fn is_own(backup: &Backup, schedule: &Schedule) -> bool {
+    let origin = backup.status.as_ref().and_then(|status| status.origin.as_ref());
+    origin.is_some_and(|origin| origin.schedule.is_some() && origin.schedule == schedule.metadata.uid)
 }
 
 fn summary(schedule: &Schedule, output: &Output) -> Result<(), Failure> {
@@ -60,6 +74,7 @@ fn summary(schedule: &Schedule, output: &Output) -> Result<(), Failure> {
     output.line(format!("Schedule:      {}", spec.schedule))?;
     output.line(format!("Paused:        {}", spec.paused.unwrap_or_default()))?;
     output.line(format!("Last backup:   {}", time(status.last_backup)))?;
+    output.line(format!("Next backup:   {}", cell(status.next_backup)))?;
     output.line(format!("Last skipped:  {}", time(status.last_skipped)))?;
     output.line(format!("Concurrency:   {:?}", spec.concurrency_policy.unwrap_or_default()))?;
     let kept = cell(spec.template.ttl.as_ref());

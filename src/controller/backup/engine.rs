@@ -44,7 +44,7 @@ fn broken(error: BackupError) -> Broken {
     match into_root(error) {
         BackupError::Stopped { .. } => Broken::Stopped { clean: !left },
         BackupError::Specification(wrong) => Broken::Refused(wrong.iter().map(ToString::to_string).collect()),
-        BackupError::Bucket(error) if error.is_name_taken() => Broken::Refused(vec![causes(&error)]),
+        BackupError::Bucket(error) if error.is_name_taken() => Broken::NameTaken(causes(&error)),
         BackupError::Bucket(error @ BucketError::ClaimLost { .. }) => Broken::Lost(error),
         _ => Broken::Failed { why, left },
     }
@@ -84,7 +84,7 @@ mod tests {
             by: Taker::Committed { cluster: Some("cluster-b".into()) },
         };
         let refused = broken(taken.into());
-        assert!(matches!(&refused, Broken::Refused(why) if why[0].contains("cluster-b")), "{refused:?}");
+        assert!(matches!(&refused, Broken::NameTaken(why) if why.contains("cluster-b")), "{refused:?}");
         // What is left of a claim that was lost is another's.
         let lost = BackupError::Left { error: Box::new(lost().into()), left: lost() };
         assert!(matches!(broken(lost), Broken::Lost(_)));

@@ -7,7 +7,6 @@ mod status;
 use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::ResourceExt as _;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::Store;
 use serde_json::{Value, json};
@@ -17,8 +16,9 @@ use super::context::Context;
 use super::error::ControllerError;
 use super::locations::OpenLocation;
 use super::runs::{self, Broken, Change, Facts, Job, Name, Run, Stage, State};
+use super::schedule;
 use super::stores::{Feed, Stores};
-use crate::api::{Backup, BackupPhase, Duration, SCHEDULE_NAME_LABEL, STORAGE_LOCATION_LABEL, label_value};
+use crate::api::{Backup, BackupPhase, Duration, STORAGE_LOCATION_LABEL, label_value};
 use crate::model::Progress;
 use crate::telemetry::{Metrics, RunFigures, RunMetrics};
 pub use admit::Admission;
@@ -43,8 +43,16 @@ impl Run for Backup {
         &metrics.backups
     }
 
-    fn schedule(&self) -> &str {
-        self.labels().get(SCHEDULE_NAME_LABEL).map_or("", String::as_str)
+    fn schedule(&self, context: &Context) -> String {
+        schedule::label_of(context, self)
+    }
+
+    fn is_scheduled(&self) -> bool {
+        schedule::maker(self).is_some()
+    }
+
+    async fn introduce(&self, context: &Context) -> Result<(), ControllerError> {
+        schedule::introduce(context, self).await
     }
 
     fn state(&self) -> State {

@@ -29,9 +29,10 @@ pub fn change(status: &mut BackupStatus, change: &Change<Backup>) {
                 BackupProgress { total_items: now.total, items_backed_up: now.done, bytes: now.bytes };
             BackupStatus { progress: Some(progress), ..before }
         }
-        Change::Refuse(errors) => BackupStatus {
+        Change::Refuse(errors, condition) => BackupStatus {
             phase: Some(BackupPhase::FailedValidation),
             validation_errors: errors,
+            conditions: condition.into_iter().collect(),
             origin: before.origin,
             ..BackupStatus::default()
         },
@@ -125,7 +126,7 @@ mod tests {
     #[test]
     fn it_begins_with_a_time_to_expire_and_shows_how_far_it_is() {
         let now = ProgressSnapshot { stage: "x".into(), total: 9, done: 4, bytes: 7, ..Default::default() };
-        let status = after(vec![Change::Refuse(vec!["old".into()]), begin(2), Change::Progress(now)]);
+        let status = after(vec![Change::Refuse(vec!["old".into()], None), begin(2), Change::Progress(now)]);
         assert_eq!(status.phase, Some(BackupPhase::InProgress));
         assert_eq!((status.attempt, status.holder.as_deref()), (Some(2), Some("pod/1")));
         assert_eq!(status.expiration.unwrap().to_string(), "2026-11-21T04:00:00Z");
@@ -141,6 +142,43 @@ mod tests {
             BackupStatus { phase: Some(BackupPhase::New), origin, ..BackupStatus::default() }
         );
         assert_eq!(after(vec![begin(3), Change::PutBack]).attempt, Some(2));
+    }
+
+    #[test]
+    fn a_refusal_for_its_name_alone_says_so_in_a_condition() {
+        let taken = crate::controller::condition::condition("NameTaken", true, "NameTaken", "why".into());
+        let status = after(vec![begin(1), Change::Refuse(vec!["why".into()], Some(taken))]);
+        assert_eq!(status.phase, Some(BackupPhase::FailedValidation));
+        assert_eq!(status.conditions[0].type_, crate::api::NAME_TAKEN);
+        assert!(after(vec![begin(1), Change::Refuse(vec!["why".into()], None)]).conditions.is_empty());
+    }
+
+    #[test]
+    fn which_schedule_made_it_is_never_forgotten_nor_changed_by_a_document() {
+        let document = |schedule: Option<&str>| {
+            let mut document = Backup::new("a", BackupSpec::default());
+            let origin = Origin { schedule: schedule.map(str::to_owned), ..Origin::default() };
+            document.status = Some(BackupStatus { origin: Some(origin), ..BackupStatus::default() });
+            let condition = stored("there".into(), Time(k8s_openapi::jiff::Timestamp::UNIX_EPOCH));
+            Change::Done(Box::new(document), condition)
+        };
+        let maker = |status: &BackupStatus| status.origin.as_ref().and_then(|origin| origin.schedule.clone());
+        let made = BackupStatus {
+            origin: Some(Origin { schedule: Some("s".into()), ..Origin::default() }),
+            ..BackupStatus::default()
+        };
+        for each in [
+            begin(1),
+            Change::PutBack,
+            Change::Refuse(vec!["taken".into()], None),
+            Change::Fail("because".into(), Timestamp::now()),
+            document(None),
+            document(Some("another")),
+        ] {
+            let mut status = made.clone();
+            change(&mut status, &each);
+            assert_eq!(maker(&status).as_deref(), Some("s"), "{each:?}");
+        }
     }
 
     #[test]
@@ -183,7 +221,7 @@ mod tests {
         };
         assert_eq!(noted(vec![begin(1)]), Some(origin()));
         assert_eq!(noted(vec![begin(1), Change::PutBack, begin(1)]), Some(origin()));
-        assert_eq!(noted(vec![Change::Refuse(vec!["x".into()])]), Some(scheduled.clone()));
+        assert_eq!(noted(vec![Change::Refuse(vec!["x".into()], None)]), Some(scheduled.clone()));
         assert_eq!(noted(vec![begin(1), Change::Fail("x".into(), Timestamp::now())]), Some(origin()));
         // A document cannot say that it is another's, nor that it lies elsewhere.
         let mut document = Backup::new("a", BackupSpec::default());

@@ -5,11 +5,11 @@ use kube::api::PostParams;
 
 use super::act::delete_object;
 use crate::api::{
-    Backup, BackupPhase, BackupStatus, DeleteBackupRequest, DeleteBackupRequestStatus, DeletePhase,
-    SCHEDULE_NAME_LABEL, Timestamp,
+    Backup, BackupPhase, BackupStatus, DeleteBackupRequest, DeleteBackupRequestStatus, DeletePhase, Timestamp,
 };
 use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
+use crate::controller::schedule::label_of;
 
 /// Marks the Backup, so that nothing new begins with it, then the request.
 pub async fn begin(
@@ -32,7 +32,7 @@ pub async fn begin(
     }
     let begun = DeleteBackupRequestStatus { phase: Some(DeletePhase::InProgress), ..Default::default() };
     write(context, request, begun).await?;
-    context.metrics.deletion_attempted(schedule_of(Some(backup)));
+    context.metrics.deletion_attempted(&label_of(context, backup));
     tracing::info!(kind = "Backup", name, request = request.name_any(), "deleting it");
     Ok(())
 }
@@ -52,7 +52,7 @@ pub async fn refuse(
         processed_timestamp: Some(Timestamp::now()),
     };
     write(context, request, refused).await?;
-    context.metrics.deletion_failed(schedule_of(backup));
+    context.metrics.deletion_failed(&schedule_of(context, backup));
     context.events.warned(request, "Refused", &why).await;
     Ok(())
 }
@@ -83,7 +83,7 @@ pub async fn finish(
         processed_timestamp: Some(Timestamp::now()),
     };
     write(context, request, done).await?;
-    context.metrics.deletion_succeeded(schedule_of(backup));
+    context.metrics.deletion_succeeded(&schedule_of(context, backup));
     let name = &request.spec.backup_name;
     tracing::info!(kind = "Backup", name, request = request.name_any(), "deleted");
     context.events.changed(request, "Processed", &format!("Backup {name} is deleted")).await;
@@ -111,8 +111,6 @@ async fn write(
     Ok(())
 }
 
-fn schedule_of(backup: Option<&Backup>) -> &str {
-    backup
-        .and_then(|backup| backup.metadata.labels.as_ref()?.get(SCHEDULE_NAME_LABEL))
-        .map_or("", String::as_str)
+fn schedule_of(context: &Context, backup: Option<&Backup>) -> String {
+    backup.map(|backup| label_of(context, backup)).unwrap_or_default()
 }

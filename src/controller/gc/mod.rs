@@ -1,21 +1,25 @@
 //! Expired backups are asked to be deleted, and what a crash left behind is removed.
 //!
 //! A pass looks at every Backup once: one whose time has come gets a DeleteBackupRequest, and so does one whose deletion was
-//! begun and whose request is gone. Then `sweep` looks through the buckets. Locations that are ReadOnly or not Available are
-//! left alone: there an expired Backup stays what it is, until its owner removes it. A server with `--restore-only` makes no
-//! passes.
+//! begun and whose request is gone. The newest good Backup of each Schedule stays while the Schedule is there, however old it
+//! is: a Schedule that fails for as long as its ttl is does not remove what could be restored from. Then `sweep` looks through
+//! the buckets. Locations that are ReadOnly or not Available are left alone: there an expired Backup stays what it is, until
+//! its owner removes it. A server with `--restore-only` makes no passes.
 
 mod sweep;
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::StreamExt as _;
+use kube::ResourceExt as _;
 
 use super::context::Context;
 use super::delete::{self, Reason};
 use super::error::ControllerError;
+use super::schedule;
 use crate::api::{Backup, BackupPhase, Timestamp};
 use crate::model::causes;
 use sweep::Suspects;
@@ -27,11 +31,11 @@ const AFTER_FAILURE: Duration = Duration::from_secs(60);
 
 /// Makes a pass each period until the server stops.
 pub async fn run(context: Arc<Context>) {
-    let mut suspects = Suspects::default();
+    let (mut suspects, mut kept) = (Suspects::default(), HashSet::new());
     let passes = async {
         loop {
             let period = context.settings.gc_period;
-            let pause = match pass(&context, &mut suspects).await {
+            let pause = match pass(&context, &mut suspects, &mut kept).await {
                 Ok(()) => period,
                 Err(error) => {
                     tracing::warn!("looking for expired backups failed: {}", causes(&error));
@@ -47,19 +51,29 @@ pub async fn run(context: Arc<Context>) {
     }
 }
 
-async fn pass(context: &Context, suspects: &mut Suspects) -> Result<(), ControllerError> {
-    ask(context).await?;
+async fn pass(
+    context: &Context,
+    suspects: &mut Suspects,
+    kept: &mut HashSet<String>,
+) -> Result<(), ControllerError> {
+    ask(context, kept).await?;
     sweep::sweep(context, suspects).await;
     Ok(())
 }
 
-async fn ask(context: &Context) -> Result<(), ControllerError> {
+async fn ask(context: &Context, told: &mut HashSet<String>) -> Result<(), ControllerError> {
     let now = Utc::now();
-    let backups = context.stores.backups.state();
-    let wanted = backups.iter().filter_map(|backup| {
+    let (backups, last_good) = (context.stores.backups.state(), schedule::last_good(context));
+    let due = backups.iter().filter_map(|backup| {
         let reason = reason(backup, context.settings.default_ttl, now)?;
         delete::is_removable(context, backup).then_some((backup, reason))
     });
+    let (kept, wanted): (Vec<_>, Vec<_>) =
+        due.partition(|(backup, reason)| is_kept(backup, *reason, &last_good));
+    told.retain(|uid| last_good.contains_key(uid));
+    for (backup, _) in kept {
+        tell(context, backup, &last_good, told).await;
+    }
     let mut asked = futures::stream::iter(wanted)
         .map(|(backup, reason)| async move { Ok((reason, delete::ask(context, backup, reason).await?)) })
         .buffer_unordered(CONCURRENT);
@@ -68,6 +82,33 @@ async fn ask(context: &Context) -> Result<(), ControllerError> {
         context.metrics.gc_deleted(u64::from(made && reason == Reason::Expired));
     }
     Ok(())
+}
+
+/// Whether a Backup stays though its time has come: the newest good one of a Schedule that is there. These are known by uid.
+fn is_kept(backup: &Backup, reason: Reason, last_good: &HashMap<String, String>) -> bool {
+    let uid = backup.metadata.uid.as_ref();
+    reason == Reason::Expired && uid.is_some_and(|uid| last_good.contains_key(uid))
+}
+
+/// Says, once, that a Backup stays.
+async fn tell(
+    context: &Context,
+    backup: &Backup,
+    last_good: &HashMap<String, String>,
+    told: &mut HashSet<String>,
+) {
+    let Some((uid, schedule)) = backup.metadata.uid.as_ref().and_then(|uid| last_good.get_key_value(uid))
+    else {
+        return;
+    };
+    if told.insert(uid.clone()) {
+        let note = format!(
+            "its time has come, and it stays: it is the newest Completed one of Schedule {schedule}, and goes when there is a newer one, \
+             or when the Schedule is deleted"
+        );
+        tracing::warn!(kind = "Backup", name = backup.name_any(), schedule, "{note}");
+        context.events.warned(backup, "KeptAsLastGood", &note).await;
+    }
 }
 
 /// Why a Backup should go now.
@@ -127,6 +168,17 @@ mod tests {
             assert_eq!(reason(&backup, HOUR, at("12:00:00")), Some(Reason::Expired), "{phase}");
         }
         assert_eq!(reason(&backup(BackupPhase::Completed, None), HOUR, at("23:00:00")), None);
+    }
+
+    #[test]
+    fn the_newest_good_one_of_a_schedule_stays_and_no_other_and_only_from_expiry() {
+        let mut backup = backup(BackupPhase::Completed, Some("11:00:00"));
+        backup.metadata.uid = Some("u".into());
+        let of = |uid: &str| HashMap::from([(uid.to_owned(), "nightly".to_owned())]);
+        assert!(is_kept(&backup, Reason::Expired, &of("u")));
+        assert!(!is_kept(&backup, Reason::Expired, &of("newer")), "there is a newer one");
+        assert!(!is_kept(&backup, Reason::Unfinished, &of("u")), "somebody asked for it");
+        assert!(!is_kept(&backup, Reason::Expired, &HashMap::new()), "the Schedule is gone");
     }
 
     #[test]

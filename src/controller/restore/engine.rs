@@ -20,6 +20,9 @@ pub async fn run(
     progress: &Progress,
     stop: CancellationToken,
 ) -> Result<Restore, Broken> {
+    for note in job.plan.notes.iter().filter(|_| job.attempt == 1) {
+        context.events.warned(object, "Chosen", &format!("backup {}: {note}", job.plan.backup)).await;
+    }
     let name = object.name_any().parse().map_err(|error| Broken::Refused(vec![causes(&error)]))?;
     context.events.ignored(object, &object.spec.ignored()).await;
     let spec = match modifiers::of(context, object).await {
@@ -30,7 +33,7 @@ pub async fn run(
     let request = RestoreRequest {
         name,
         spec,
-        backup: Some(job.plan.clone()),
+        backup: Some(job.plan.backup.clone()),
         source: Some(source(context, job)?),
         labels: object.labels().clone(),
         uid: object.uid().unwrap_or_default(),
@@ -55,7 +58,7 @@ pub async fn run(
 
 /// The run that the Backup stands for, which alone is restored, whatever has its name in the bucket.
 fn source(context: &Context, job: &Job<Restore>) -> Result<RunIdentity, Broken> {
-    let name = job.plan.as_str();
+    let name = job.plan.backup.as_str();
     let backup = context.stores.backups.find(|backup: &Backup| backup.name_any() == name);
     match backup {
         Some(backup) => Ok(RunIdentity::of_object(&*backup)),
@@ -74,7 +77,7 @@ fn broken(error: RestoreError, attempt: u32) -> Broken {
         }
         RestoreError::Bucket(BucketError::AnotherRun { .. }) if attempt == 1 => Broken::Refused(vec![why]),
         RestoreError::NotEmpty { .. } | RestoreError::NoBackup { .. } => Broken::Refused(vec![why]),
-        RestoreError::Bucket(error) if error.is_name_taken() => Broken::Refused(vec![causes(&error)]),
+        RestoreError::Bucket(error) if error.is_name_taken() => Broken::NameTaken(causes(&error)),
         RestoreError::Bucket(error @ BucketError::ClaimLost { .. }) => Broken::Lost(error),
         _ => Broken::Failed { why, left },
     }

@@ -1,13 +1,16 @@
 //! Restores: admitted, run through the engine, recorded; `runs` has the flow.
 
 mod admit;
+mod choose;
 mod engine;
 mod modifiers;
 mod status;
 
 use std::sync::Arc;
 
+use chrono::Utc;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::ResourceExt as _;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::Store;
 use serde_json::{Value, json};
@@ -16,13 +19,15 @@ use tokio_util::sync::CancellationToken;
 use super::context::Context;
 use super::delete;
 use super::error::ControllerError;
-use super::locations::OpenLocation;
+use super::locations::{OpenLocation, is_read_only};
 use super::runs::{self, Broken, Change, Facts, Job, Name, Run, Stage, State};
+use super::schedule::label_named;
 use super::stores::{Feed, Stores};
 use crate::api::{Backup, Restore, RestorePhase, STORAGE_LOCATION_LABEL, label_value};
-use crate::model::{BackupName, Progress};
+use crate::model::Progress;
 use crate::telemetry::{Metrics, RunFigures, RunMetrics};
-use admit::{admit, choose, objection_to};
+use admit::{Chosen, admit, objection_to};
+use choose::{Choice, Chooser, choose};
 
 /// Reconciles until the server stops.
 pub async fn run(context: Arc<Context>, feed: Feed<Restore>) {
@@ -30,9 +35,17 @@ pub async fn run(context: Arc<Context>, feed: Feed<Restore>) {
     runs::run(context, feed, at_once).await;
 }
 
+/// What choosing a Backup depends on besides.
+fn here(context: &Context) -> Chooser {
+    let locations = context.stores.locations.state();
+    let read_only = locations.iter().filter(|location| is_read_only(location));
+    let read_only = read_only.map(|location| location.name_any()).collect();
+    Chooser { cluster: context.identity.uid.clone(), read_only, now: Utc::now() }
+}
+
 impl Run for Restore {
     /// The backup that it restores.
-    type Plan = BackupName;
+    type Plan = Chosen;
 
     fn store(stores: &Stores) -> &Store<Self> {
         &stores.restores
@@ -42,8 +55,17 @@ impl Run for Restore {
         &metrics.restores
     }
 
-    fn schedule(&self) -> &str {
-        self.spec.schedule_name.as_deref().unwrap_or_default()
+    fn schedule(&self, context: &Context) -> String {
+        self.spec.schedule_name.as_deref().map(|name| label_named(context, name)).unwrap_or_default()
+    }
+
+    fn is_scheduled(&self) -> bool {
+        self.spec.schedule_name.is_some()
+    }
+
+    /// People alone create Restores.
+    async fn introduce(&self, _: &Context) -> Result<(), ControllerError> {
+        Ok(())
     }
 
     fn state(&self) -> State {
@@ -66,9 +88,9 @@ impl Run for Restore {
     }
 
     async fn facts(&self, context: &Context) -> Result<Facts<Self>, ControllerError> {
-        let source = choose(self, &context.stores.backups.state());
+        let source = choose(self, &context.stores.backups.state(), &here(context));
         let (site, location) = match &source {
-            Ok(backup) => {
+            Ok(Choice { backup, .. }) => {
                 let (site, location) =
                     runs::open_site(context, backup.spec.storage_location.as_deref()).await;
                 (Some(site), location)
@@ -85,7 +107,7 @@ impl Run for Restore {
         Ok(Facts { errors: admission.errors, wait: admission.wait, ready, name })
     }
 
-    fn settled(&self, _: &BackupName, location: &OpenLocation) -> Value {
+    fn settled(&self, _: &Chosen, location: &OpenLocation) -> Value {
         json!({"metadata": {"labels": {STORAGE_LOCATION_LABEL: label_value(&location.name)}}})
     }
 
@@ -97,7 +119,7 @@ impl Run for Restore {
     async fn last_objection(
         &self,
         context: &Context,
-        backup: &BackupName,
+        Chosen { backup, .. }: &Chosen,
     ) -> Result<Option<String>, ControllerError> {
         let doing = format!("look at Backup `{backup}` before it is restored");
         let found = ControllerError::within(doing, context.api::<Backup>().get_opt(backup.as_str())).await?;

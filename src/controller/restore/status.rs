@@ -2,6 +2,7 @@
 
 use crate::api::{Origin, Restore, RestorePhase, RestoreProgress, RestoreStatus, STORED, Timestamp};
 use crate::controller::backup::seconds_between;
+use crate::controller::restore::admit::Chosen;
 use crate::controller::runs::Change;
 use crate::telemetry::RunFigures;
 
@@ -14,9 +15,10 @@ pub fn change(status: &mut RestoreStatus, change: &Change<Restore>) {
             conditions: vec![condition],
             ..before
         },
-        Change::Begin { attempt, holder, at, plan: backup, origin } => RestoreStatus {
+        Change::Begin { attempt, holder, at, plan: Chosen { backup, notes }, origin } => RestoreStatus {
             phase: Some(RestorePhase::InProgress),
             backup_name: Some(backup.to_string()),
+            choice: notes,
             attempt: Some(attempt),
             holder: Some(holder),
             start_timestamp: Some(at),
@@ -27,9 +29,10 @@ pub fn change(status: &mut RestoreStatus, change: &Change<Restore>) {
             let progress = RestoreProgress { total_items: now.total, items_restored: now.done };
             RestoreStatus { progress: Some(progress), ..before }
         }
-        Change::Refuse(errors) => RestoreStatus {
+        Change::Refuse(errors, condition) => RestoreStatus {
             phase: Some(RestorePhase::FailedValidation),
             validation_errors: errors,
+            conditions: condition.into_iter().collect(),
             origin: before.origin,
             ..RestoreStatus::default()
         },
@@ -46,6 +49,7 @@ pub fn change(status: &mut RestoreStatus, change: &Change<Restore>) {
             let mut done = document.status.unwrap_or_default();
             done.conditions.retain(|condition| condition.type_ != STORED);
             done.conditions.push(stored);
+            done.choice = before.choice;
             // What the server noted is true; what a document says fills in what an earlier version did not note.
             let noted = before.origin.unwrap_or_default().or(done.origin.unwrap_or_default());
             done.origin = Some(noted).filter(|origin| *origin != Origin::default());
@@ -76,7 +80,8 @@ mod tests {
     fn begin(attempt: u32) -> Change<Restore> {
         let at = Timestamp::now();
         let origin = Origin { run: Some("uid".into()), ..Origin::default() };
-        Change::Begin { attempt, holder: "pod/1".into(), at, plan: "nightly-1".parse().unwrap(), origin }
+        let plan = Chosen { backup: "nightly-1".parse().unwrap(), notes: vec!["why".to_owned()] };
+        Change::Begin { attempt, holder: "pod/1".into(), at, plan, origin }
     }
 
     fn after(changes: Vec<Change<Restore>>) -> RestoreStatus {
@@ -113,5 +118,6 @@ mod tests {
         assert!(crate::api::is_stored(&status.conditions));
         assert_eq!((status.created, figures(&status).items), (5, 5));
         assert_eq!(status.origin.unwrap().run.as_deref(), Some("uid"), "which run it is stays noted");
+        assert_eq!(status.choice, ["why"], "the document does not know it");
     }
 }

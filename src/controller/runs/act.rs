@@ -10,7 +10,7 @@ use super::facts::{Name, who_has};
 use super::follow::{Early, follow};
 use super::record::{GRACE, Record, Written};
 use super::{Broken, Change, Job, Run, Stage, WAIT, described, is_left_alone, keys_of};
-use crate::api::{Origin, STORED, Timestamp, stored};
+use crate::api::{NAME_TAKEN, Origin, STORED, Timestamp, stored};
 use crate::bucket::Claim;
 use crate::controller::condition::{condition, now};
 use crate::controller::context::Context;
@@ -30,6 +30,7 @@ pub async fn act<K: Run>(context: &Context, object: K, step: Step<K>) -> Result<
     match step {
         Step::Wait(why) => return wait(context, record.object(), why).await,
         Step::Refuse(errors) => refuse(&mut record, errors).await?,
+        Step::NameTaken(why) => lose_name(&mut record, why).await?,
         Step::Record(document, location) => {
             if let Some(location) = location
                 && let Err(error) = sweep(&record, &location).await
@@ -93,7 +94,7 @@ async fn run<K: Run>(record: &mut Record<'_, K>, job: &Job<K>) -> Result<(), Con
         return refuse(record, vec![why]).await;
     }
     if attempt == 1 {
-        K::metrics(&context.metrics).attempted(record.object().schedule());
+        K::metrics(&context.metrics).attempted(&record.object().schedule(context));
     }
     let again = if attempt > 1 { ", after an interruption" } else { "" };
     tell(record, &format!("attempt {attempt}{again}, in location `{}`", job.location.name)).await;
@@ -151,6 +152,10 @@ async fn conclude<K: Run>(
             Some(document) => done(record, document, Some(location)).await,
             None => refuse(record, errors).await,
         },
+        (_, Some(Err(Broken::NameTaken(why)))) => match own(record, location).await? {
+            Some(document) => done(record, document, Some(location)).await,
+            None => lose_name(record, why).await,
+        },
         (_, Some(Err(Broken::Failed { why, left }))) => match own(record, location).await? {
             Some(document) => done(record, document, Some(location)).await,
             None => {
@@ -204,10 +209,24 @@ fn with_left(why: String, left: Option<&ControllerError>) -> String {
 
 async fn refuse<K: Run>(record: &mut Record<'_, K>, errors: Vec<String>) -> Result<(), ControllerError> {
     let note = errors.join("; ");
-    if record.persist(&Change::Refuse(errors)).await? == Written::Done {
+    if record.persist(&Change::Refuse(errors, None)).await? == Written::Done {
         let context = record.context();
-        K::metrics(&context.metrics).refused(record.object().schedule());
+        K::metrics(&context.metrics).refused(&record.object().schedule(context));
         tell(record, &note).await;
+    }
+    Ok(())
+}
+
+/// Refuses what only lacks a name. A Schedule makes its own again under another one, so that no alert is due for it.
+async fn lose_name<K: Run>(record: &mut Record<'_, K>, why: String) -> Result<(), ControllerError> {
+    let taken = condition(NAME_TAKEN, true, NAME_TAKEN, why.clone());
+    if record.persist(&Change::Refuse(vec![why.clone()], Some(taken))).await? == Written::Done {
+        let context = record.context();
+        let schedule = record.object().schedule(context);
+        if schedule.is_empty() {
+            K::metrics(&context.metrics).refused(&schedule);
+        }
+        tell(record, &why).await;
     }
     Ok(())
 }
@@ -215,7 +234,7 @@ async fn refuse<K: Run>(record: &mut Record<'_, K>, errors: Vec<String>) -> Resu
 async fn fail<K: Run>(record: &mut Record<'_, K>, why: String) -> Result<(), ControllerError> {
     if record.persist(&Change::Fail(why.clone(), Timestamp::now())).await? == Written::Done {
         let context = record.context();
-        K::metrics(&context.metrics).failed(record.object().schedule());
+        K::metrics(&context.metrics).failed(&record.object().schedule(context));
         tell(record, &why).await;
     }
     Ok(())
@@ -247,7 +266,8 @@ async fn done<K: Run>(
         Err(error) => return Err(error),
     }
     let (context, object) = (record.context(), record.object());
-    let (metrics, schedule, figures) = (K::metrics(&context.metrics), object.schedule(), object.figures());
+    let (metrics, schedule) = (K::metrics(&context.metrics), &*object.schedule(context));
+    let figures = object.figures();
     match &*object.state().phase {
         "Completed" => metrics.succeeded(schedule),
         "PartiallyFailed" => metrics.partially_failed(schedule),

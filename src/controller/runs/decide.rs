@@ -14,6 +14,8 @@ pub enum Step<K: Run> {
     Wait(String),
     /// It cannot be run; everything that is in the way.
     Refuse(Vec<String>),
+    /// It cannot be run, only because another run has its name in the bucket.
+    NameTaken(String),
     /// It is run.
     Run(Box<Job<K>>),
     /// It is in the bucket already, and the cluster does not know yet; where its claim may be left.
@@ -28,6 +30,7 @@ pub fn decide<K: Run>(object: &K, facts: Facts<K>) -> Step<K> {
     let State { stage, attempt, .. } = object.state();
     match name {
         Name::Own(document) => return Step::Record(document, ready.map(|(_, location)| location)),
+        Name::Taken(why) if errors.is_empty() && stage == Stage::New => return Step::NameTaken(why),
         Name::Taken(why) => errors.push(why),
         Name::Free => {}
     }
@@ -118,6 +121,15 @@ mod tests {
         assert!(matches!(&step, Step::Refuse(errors) if *errors == ["one", "two"]), "{step:?}");
         let step = decide(&backup(Some(BackupPhase::InProgress), Some(1)), wrong());
         assert!(matches!(&step, Step::GiveUp(why, _) if why.contains("one; two")), "{step:?}");
+    }
+
+    #[tokio::test]
+    async fn a_name_that_alone_is_in_the_way_is_told_apart() {
+        let taken = || async { Facts { name: Name::Taken("two".into()), ..facts().await } };
+        let step = decide(&backup(None, None), taken().await);
+        assert!(matches!(&step, Step::NameTaken(why) if why == "two"), "{step:?}");
+        let step = decide(&backup(Some(BackupPhase::InProgress), Some(1)), taken().await);
+        assert!(matches!(&step, Step::GiveUp(why, _) if why.contains("two")), "{step:?}");
     }
 
     #[tokio::test]

@@ -58,8 +58,14 @@ pub trait Run:
     /// What is counted of them.
     fn metrics(metrics: &Metrics) -> &RunMetrics;
 
-    /// The Schedule it belongs to, as a label of metrics; empty when a person asked for it.
-    fn schedule(&self) -> &str;
+    /// The Schedule it belongs to, as a label of metrics; empty when a person asked for it, or it is not there.
+    fn schedule(&self, context: &Context) -> String;
+
+    /// Whether a Schedule made it or is meant by it.
+    fn is_scheduled(&self) -> bool;
+
+    /// Makes sure, before it begins, that its status says who made it.
+    fn introduce(&self, context: &Context) -> impl Future<Output = Result<(), ControllerError>> + Send;
 
     /// How far it is.
     fn state(&self) -> State;
@@ -161,8 +167,8 @@ pub enum Change<K: Run> {
     },
     /// It is as far as this.
     Progress(ProgressSnapshot),
-    /// It cannot be run, for all these reasons.
-    Refuse(Vec<String>),
+    /// It cannot be run, for all these reasons; a condition, where there is one alone that has a name.
+    Refuse(Vec<String>, Option<Condition>),
     /// It came to nothing, because of this, at that time.
     Fail(String, Timestamp),
     /// It was stopped in good order, and begins anew with the next server.
@@ -176,6 +182,8 @@ pub enum Change<K: Run> {
 pub enum Broken {
     /// It never began.
     Refused(Vec<String>),
+    /// It never began, because another run has its name in the bucket.
+    NameTaken(String),
     /// It was stopped; whether nothing is left of it in the bucket.
     Stopped {
         /// Whether its parts are gone.
@@ -222,9 +230,9 @@ async fn reconcile<K: Run>(
         return Ok(action);
     }
     if is_left_alone(&*seen) {
-        remember(&context, &*seen);
         return Ok(Action::await_change());
     }
+    seen.introduce(&context).await?;
     let Some(look) = turn(&context, turns.looks).await else { return Ok(Action::await_change()) };
     let step = decide(&*seen, seen.facts(&context).await?);
     drop(look);
@@ -272,10 +280,16 @@ fn is_left_alone<K: Run>(object: &K) -> bool {
         || object.state().stage == Stage::Over
 }
 
-/// After a restart, the metrics still know when the last good one was.
-fn remember<K: Run>(context: &Context, object: &K) {
-    if object.state().phase == "Completed" && !object.annotations().contains_key(SYNCED_FROM) {
-        K::metrics(&context.metrics).was_successful(object.schedule(), object.figures().at);
+/// Tells the metrics when the last good ones were, which they do not know after a restart.
+pub fn remember<K: Run>(context: &Context) {
+    for object in K::store(&context.stores).state() {
+        if object.state().phase == "Completed" && !object.annotations().contains_key(SYNCED_FROM) {
+            let (schedule, at) = (object.schedule(context), object.figures().at);
+            // Of a Schedule that is gone, nothing is said, and nothing under another name.
+            if !schedule.is_empty() || !object.is_scheduled() {
+                K::metrics(&context.metrics).was_successful(&schedule, at);
+            }
+        }
     }
 }
 

@@ -1,20 +1,29 @@
 //! What is to be done about a Schedule now: make a backup, skip a tick, wait. Pure.
 //!
-//! A tick is made once because it is recorded, and because the Backup's name follows from it. Of several ticks that went
-//! by unseen, the last one is made. A record that lies further ahead than clocks ever disagree was written while a clock
-//! was wrong; it is put right, as else nothing would be made until that time comes.
+//! A tick is made once because its Backup's name is recorded before it is used, and the tick once the Backup is there. Of
+//! several ticks that went by unseen, the last one is made. Ticks count from when the server first saw the text that says
+//! them, unpaused. A record that lies further ahead than clocks ever disagree was written while a clock was wrong; it is put
+//! right, as else nothing would be made until that time comes.
 
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::own::CLOCKS_DISAGREE;
 use crate::api::{
-    Backup, BackupPhase, ConcurrencyPolicy, Cron, SCHEDULE_NAME_LABEL, SYNCED_FROM, Schedule, ScheduleSpec,
-    ScheduleStatus, Timestamp, label_value,
+    Backup, BackupPhase, ConcurrencyPolicy, Cron, LostName, NAME_TAKEN, PendingBackup, SCHEDULE_TOKEN,
+    Schedule, SchedulePhase, ScheduleSpec, ScheduleStatus, TickCount, Timestamp, tick_of,
 };
 
-/// Clocks of one cluster do not disagree by more than this; neither does a clock that was set right go back further unseen.
-const CLOCKS_DISAGREE: TimeDelta = TimeDelta::hours(1);
+/// Under Allow, so many Backups may wait to begin; more would all run at once when what they wait for is there.
+const MOST_WAITING: usize = 3;
+
+/// A Backup that lost its name gets another one at most so much later than its tick: so many others, each of which takes a
+/// second of its own, do not write the same names into one bucket.
+pub const LATEST_NAME: TimeDelta = TimeDelta::seconds(60);
+
+/// A Backup that lost its name longer ago is not made again: the Schedule was paused or away meanwhile, and has gone on.
+const MADE_AGAIN_WITHIN: TimeDelta = TimeDelta::hours(1);
 
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,14 +32,31 @@ pub enum Step {
     Leave,
     /// The specification is wrong: all that is wrong with it.
     Refuse(Vec<String>),
+    /// A name was recorded: its Backup is there, or is made.
+    Finish(PendingBackup),
     /// The last ticks were recorded while a clock was wrong: record this one instead.
     Correct(DateTime<Utc>),
+    /// The text is new, or is no longer paused: ticks count from now.
+    Count(TickCount),
+    /// Another run has the name of a Backup: make the Backup of that tick under a later second's name.
+    Again(Again),
     /// Make the Backup of this tick.
     Make(DateTime<Utc>),
     /// Record that nothing is made for this tick.
     Skip(DateTime<Utc>, Why),
     /// Nothing now; the next tick, where there is one.
     Wait(Option<DateTime<Utc>>),
+}
+
+/// A Backup that is to be made instead of one that lost its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Again {
+    /// The tick that it is for.
+    pub tick: DateTime<Utc>,
+    /// The first second whose name may be free.
+    pub second: DateTime<Utc>,
+    /// The one that lost its name.
+    pub lost: LostName,
 }
 
 /// Why a tick is skipped.
@@ -40,17 +66,8 @@ pub enum Why {
     Paused,
     /// This Backup has not ended.
     Running(String),
-}
-
-/// Whether a Backup is one that the Schedule made in this cluster. One that was synced from another cluster, which may well
-/// have a Schedule of the same name, is neither counted nor removed; one that was synced back into its own cluster is.
-pub fn is_own(backup: &Backup, schedule: &str, cluster: &str) -> bool {
-    let metadata = &backup.metadata;
-    let label = metadata.labels.as_ref().and_then(|labels| labels.get(SCHEDULE_NAME_LABEL));
-    let synced =
-        metadata.annotations.as_ref().is_some_and(|annotations| annotations.contains_key(SYNCED_FROM));
-    let origin = backup.status.as_ref().and_then(|status| status.cluster.as_ref());
-    label == Some(&label_value(schedule)) && (!synced || origin.is_some_and(|origin| origin.uid == cluster))
+    /// So many Backups of it have not begun.
+    Waiting(usize),
 }
 
 /// Decides; `own` are the Backups that the Schedule made in this cluster.
@@ -73,10 +90,17 @@ pub fn decide(schedule: &Schedule, own: &[Arc<Backup>], now: DateTime<Utc>) -> S
         Ok(cron) if wrong.is_empty() => cron,
         _ => return Step::Refuse(wrong.iter().map(ToString::to_string).collect()),
     };
+    if let Some(pending) = schedule.status.as_ref().and_then(|status| status.pending.as_ref()) {
+        return Step::Finish(pending.clone());
+    }
     let since = created(schedule).unwrap_or(now);
     let recorded = Recorded::of(schedule.status.as_ref());
     if recorded.latest().is_some_and(|latest| latest > now + CLOCKS_DISAGREE) {
         return Step::Correct(newest(own, now));
+    }
+    let counting = counting(schedule, &recorded, now);
+    if schedule.status.as_ref().and_then(|status| status.counting.as_ref()) != Some(&counting) {
+        return Step::Count(counting);
     }
     let from = recorded.latest().unwrap_or(since);
     let due = cron.latest(since, now).filter(|tick| *tick > from);
@@ -84,27 +108,73 @@ pub fn decide(schedule: &Schedule, own: &[Arc<Backup>], now: DateTime<Utc>) -> S
     if *paused == Some(true) {
         return due.map_or(wait, |tick| Step::Skip(tick, Why::Paused));
     }
+    let hindrance = hindrance(concurrency_policy.unwrap_or_default(), own);
+    if hindrance.is_none()
+        && let Some(again) = own.iter().find_map(|backup| again(schedule, backup, now))
+    {
+        return Step::Again(again);
+    }
     let is_first = recorded.made.is_none() && *skip_immediately != Some(true);
     let Some(tick) = due.or_else(|| is_first.then_some(from)) else { return wait };
-    let name = backup_name(schedule, tick);
-    if own.iter().any(|backup| backup.metadata.name.as_ref() == Some(&name)) {
-        return Step::Make(tick); // it was, and is not recorded
-    }
-    let running = match concurrency_policy.unwrap_or_default() {
-        ConcurrencyPolicy::Forbid => own.iter().find(|backup| is_running(backup)),
-        ConcurrencyPolicy::Allow => None,
-    };
-    match running.map(|backup| backup.metadata.name.clone().unwrap_or_default()) {
+    match hindrance {
         None => Step::Make(tick),
-        Some(running) if due.is_some() => Step::Skip(tick, Why::Running(running)),
+        Some(why) if due.is_some() => Step::Skip(tick, why),
         Some(_) => wait,
     }
 }
 
-/// The name of the Backup of a tick. It follows from the tick, so that a tick is never made twice.
-pub fn backup_name(schedule: &Schedule, tick: DateTime<Utc>) -> String {
-    let name = schedule.metadata.name.as_deref().unwrap_or_default();
-    format!("{name}-{}", tick.format("%Y%m%d%H%M%S"))
+/// From when ticks count: from the creation, or from the last record, of a Schedule that is looked at for the first time;
+/// else from when it was seen to be edited, mended or unpaused.
+fn counting(schedule: &Schedule, recorded: &Recorded, now: DateTime<Utc>) -> TickCount {
+    let status = schedule.status.clone().unwrap_or_default();
+    let ScheduleSpec { schedule: text, paused, .. } = &schedule.spec;
+    let paused = *paused == Some(true);
+    let since = match &status.counting {
+        Some(seen) if seen.schedule == *text && (paused || !seen.paused) => seen.since.time(),
+        None if status.phase != Some(SchedulePhase::FailedValidation) => {
+            recorded.latest().or_else(|| created(schedule)).unwrap_or(now)
+        }
+        _ => now,
+    };
+    TickCount { schedule: text.clone(), paused, since: since.into() }
+}
+
+/// Why nothing new may begin now.
+fn hindrance(policy: ConcurrencyPolicy, own: &[Arc<Backup>]) -> Option<Why> {
+    match policy {
+        ConcurrencyPolicy::Forbid => {
+            let running = own.iter().find(|backup| is_running(backup))?;
+            Some(Why::Running(running.metadata.name.clone().unwrap_or_default()))
+        }
+        ConcurrencyPolicy::Allow => {
+            let waiting = own.iter().filter(|backup| phase(backup) == BackupPhase::New).count();
+            (waiting >= MOST_WAITING).then_some(Why::Waiting(waiting))
+        }
+    }
+}
+
+/// What is made instead of a Backup that lost its name, unless too many names were lost, or it was long ago.
+fn again(schedule: &Schedule, backup: &Backup, now: DateTime<Utc>) -> Option<Again> {
+    let conditions = &backup.status.as_ref()?.conditions;
+    let lost = conditions.iter().find(|each| each.type_ == NAME_TAKEN && each.status == "True")?;
+    let refused =
+        phase(backup) == BackupPhase::FailedValidation && backup.metadata.deletion_timestamp.is_none();
+    let recent = now - Timestamp::from(&lost.last_transition_time).time() <= MADE_AGAIN_WITHIN;
+    let (name, uid) = (backup.metadata.name.clone()?, backup.metadata.uid.clone()?);
+    let second = tick_of(&name, schedule.metadata.name.as_deref()?).filter(|_| refused && recent)?;
+    let token = backup.metadata.annotations.as_ref().and_then(|all| all.get(SCHEDULE_TOKEN));
+    let tick = token.and_then(|token| tick_in(token)).filter(|tick| *tick <= second).unwrap_or(second);
+    let second = second + TimeDelta::seconds(1);
+    (second - tick <= LATEST_NAME).then_some(Again { tick, second, lost: LostName { name, uid } })
+}
+
+/// The text of a token: the tick, and what is random.
+pub fn token(tick: DateTime<Utc>, random: &str) -> String {
+    format!("{}.{random}", tick.timestamp())
+}
+
+fn tick_in(token: &str) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp(token.split_once('.')?.0.parse().ok()?, 0)
 }
 
 /// The first tick after an instant.
@@ -112,21 +182,31 @@ pub fn next_tick(schedule: &Schedule, after: DateTime<Utc>) -> Option<DateTime<U
     schedule.spec.schedule.parse::<Cron>().ok()?.next(created(schedule).unwrap_or(after), after)
 }
 
+/// The first tick after an instant, by the clock of the Schedule's own zone; none of a Schedule that is paused.
+pub fn next_backup(schedule: &Schedule, after: DateTime<Utc>) -> Option<String> {
+    let cron = schedule.spec.schedule.parse::<Cron>().ok()?;
+    let next = cron.next(created(schedule).unwrap_or(after), after)?;
+    (schedule.spec.paused != Some(true)).then(|| cron.by_the_wall(next))
+}
+
 /// What the status says has been dealt with.
 struct Recorded {
     made: Option<DateTime<Utc>>,
     skipped: Option<DateTime<Utc>>,
+    counted: Option<DateTime<Utc>>,
 }
 
 impl Recorded {
     fn of(status: Option<&ScheduleStatus>) -> Self {
         let made = status.and_then(|status| status.last_backup).map(Timestamp::time);
         let skipped = status.and_then(|status| status.last_skipped).map(Timestamp::time);
-        Self { made, skipped }
+        let counted =
+            status.and_then(|status| status.counting.as_ref()).map(|counting| counting.since.time());
+        Self { made, skipped, counted }
     }
 
     fn latest(&self) -> Option<DateTime<Utc>> {
-        self.made.max(self.skipped)
+        self.made.max(self.skipped).max(self.counted)
     }
 }
 
@@ -141,10 +221,13 @@ fn created(schedule: &Schedule) -> Option<DateTime<Utc>> {
     schedule.metadata.creation_timestamp.as_ref().map(|time| Timestamp::from(time).time())
 }
 
+fn phase(backup: &Backup) -> BackupPhase {
+    backup.status.as_ref().and_then(|status| status.phase).unwrap_or_default()
+}
+
 /// Whether a Backup has not ended, or not begun.
 pub fn is_running(backup: &Backup) -> bool {
-    let phase = backup.status.as_ref().and_then(|status| status.phase).unwrap_or_default();
-    matches!(phase, BackupPhase::New | BackupPhase::InProgress)
+    matches!(phase(backup), BackupPhase::New | BackupPhase::InProgress)
 }
 
 #[cfg(test)]

@@ -1,100 +1,254 @@
-//! What was decided about a Schedule, done and recorded.
+//! Makes the Backup of a tick, so that a crash anywhere makes none twice and none less.
+//!
+//! Its name and the hash of a random token are recorded with the Schedule; then it is created with the token; then its
+//! status says which Schedule it is of; then the tick is recorded. A name that is taken is looked at: an object that holds
+//! the token is this very Backup, of an earlier attempt; any other is not ours, whatever it says, and the next second's name
+//! is taken instead.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
-use kube::api::PostParams;
+use kube::api::{DeleteParams, PostParams, Preconditions};
 use kube::{Resource as _, ResourceExt as _};
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
 
-use super::decide::{Why, backup_name};
-use crate::api::{Backup, SCHEDULE_NAME_LABEL, Schedule, SchedulePhase, ScheduleStatus, label_value};
+use super::decide::{Again, LATEST_NAME, token};
+use super::own::maker;
+use super::record::{record, sound};
+use crate::api::{
+    Backup, LostName, PendingBackup, SCHEDULE_NAME_LABEL, SCHEDULE_TOKEN, Schedule, ScheduleStatus,
+    label_value, name_at, synced_from, tick_of,
+};
 use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
 
-/// Records that its specification is wrong.
-pub async fn refuse(
-    context: &Context,
-    schedule: &Schedule,
-    errors: &[String],
-) -> Result<(), ControllerError> {
-    let before = status(schedule);
-    let phase = Some(SchedulePhase::FailedValidation);
-    let status = ScheduleStatus { phase, validation_errors: errors.to_vec(), ..before.clone() };
-    if status != before {
-        let errors = errors.join("; ");
-        tracing::warn!(kind = "Schedule", name = schedule.name_any(), "it makes no backups: {errors}");
-        record(context, schedule, status).await?;
-        context.events.warned(schedule, "FailedValidation", &errors).await;
-    }
-    Ok(())
-}
+/// Times that somebody else may change a Backup between our read and our write.
+const CONFLICTS: usize = 8;
 
-/// Records that it is sound.
-pub async fn enable(context: &Context, schedule: &Schedule) -> Result<(), ControllerError> {
-    record(context, schedule, sound(schedule)).await
-}
-
-/// Records a last tick that can be believed, so that the next one is made.
-pub async fn correct(
-    context: &Context,
-    schedule: &Schedule,
-    last: DateTime<Utc>,
-) -> Result<(), ControllerError> {
-    let status = ScheduleStatus { last_backup: Some(last.into()), last_skipped: None, ..sound(schedule) };
-    record(context, schedule, status).await?;
-    let note = format!(
-        "its last tick was recorded as of a time that has not come yet: a clock was wrong; it goes on from {last}"
-    );
-    tracing::warn!(kind = "Schedule", name = schedule.name_any(), "{note}");
-    context.events.warned(schedule, "ClockWasWrong", &note).await;
-    Ok(())
-}
-
-/// Makes the Backup of a tick; one that is there already was made before a crash, or by a server that is gone.
+/// Makes the Backup of a tick.
 pub async fn backup(
     context: &Context,
     schedule: &Schedule,
     tick: DateTime<Utc>,
 ) -> Result<(), ControllerError> {
-    let backup = backup_of(schedule, tick);
-    let (kind, name, made) = ("Schedule", schedule.name_any(), backup.name_any());
-    let doing = format!("create Backup `{made}` of Schedule `{name}`");
+    name_and_make(context, schedule, tick, tick, None).await
+}
+
+/// Makes a Backup under another name, since another run has the first one's in the bucket. The first one is looked for: it may
+/// have been dealt with already, and be known from before.
+pub async fn again(context: &Context, schedule: &Schedule, again: &Again) -> Result<(), ControllerError> {
+    let Again { tick, second, lost } = again;
+    match look(context, &lost.name).await? {
+        Some(found) if found.uid().as_ref() == Some(&lost.uid) => {
+            name_and_make(context, schedule, *tick, *second, Some(lost)).await
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Goes on with a Backup whose name was recorded.
+pub async fn finish(
+    context: &Context,
+    schedule: &Schedule,
+    pending: &PendingBackup,
+) -> Result<(), ControllerError> {
+    let found = look(context, &pending.name).await?;
+    match found {
+        Some(found) if is_proved(&found, pending) => conclude(context, schedule, pending, found).await,
+        found => {
+            let tick = pending.tick.time();
+            let second = tick_of(&pending.name, &schedule.name_any()).unwrap_or(tick);
+            let second = second + TimeDelta::seconds(i64::from(found.is_some()));
+            name_and_make(context, schedule, tick, second, pending.instead_of.as_ref()).await
+        }
+    }
+}
+
+/// Leaves what was begun, where the specification has become wrong meanwhile: what is there is there, and what is not is
+/// skipped. It returns the Schedule as it is then.
+pub async fn leave(context: &Context, schedule: &Schedule) -> Result<Schedule, ControllerError> {
+    let before = schedule.status.clone().unwrap_or_default();
+    let Some(pending) = before.pending.clone() else { return Ok(schedule.clone()) };
+    let mut status = ScheduleStatus { pending: None, ..before };
+    match look(context, &pending.name).await? {
+        Some(found) if is_proved(&found, &pending) => {
+            mark(context, found, schedule.uid().unwrap_or_default()).await?;
+            status.last_backup = Some(pending.tick);
+        }
+        _ => status.last_skipped = Some(pending.tick),
+    }
+    record(context, schedule, status).await
+}
+
+/// Says in the status of a Backup which Schedule is making it, before it begins: its document, too, should say it. That of a
+/// person, whatever its annotation says, is left as it is.
+pub async fn introduce(context: &Context, backup: &Backup) -> Result<(), ControllerError> {
+    let name = backup.name_any();
+    let claims = backup.annotations().contains_key(SCHEDULE_TOKEN);
+    if !claims || maker(backup).is_some() || synced_from(&backup.metadata).is_some() {
+        return Ok(());
+    }
+    let Some((schedule, _)) = name.rsplit_once('-') else { return Ok(()) };
+    let doing = format!("read Schedule `{schedule}`, which may be making Backup `{name}`");
+    let found = ControllerError::within(doing, context.api::<Schedule>().get_opt(schedule)).await?;
+    let Some(schedule) = found else { return Ok(()) };
+    let pending = schedule.status.as_ref().and_then(|status| status.pending.as_ref());
+    if pending.is_some_and(|pending| pending.name == name && is_proved(backup, pending)) {
+        mark(context, backup.clone(), schedule.uid().unwrap_or_default()).await?;
+    }
+    Ok(())
+}
+
+/// Takes the first free name from a second on.
+async fn name_and_make(
+    context: &Context,
+    schedule: &Schedule,
+    tick: DateTime<Utc>,
+    mut second: DateTime<Utc>,
+    instead_of: Option<&LostName>,
+) -> Result<(), ControllerError> {
+    let mut schedule = schedule.clone();
+    while second - tick <= LATEST_NAME {
+        let token = token(tick, &Uuid::new_v4().to_string());
+        let pending = PendingBackup {
+            tick: tick.into(),
+            name: name_at(&schedule.name_any(), second),
+            proof: proof(&token),
+            instead_of: instead_of.cloned(),
+        };
+        let status = ScheduleStatus { pending: Some(pending.clone()), ..sound(&schedule) };
+        schedule = record(context, &schedule, status).await?;
+        if let Some(lost) = instead_of {
+            remove(context, &schedule, lost, &pending.name).await?;
+        }
+        if let Some(backup) = create(context, &schedule, &pending, token).await? {
+            return conclude(context, &schedule, &pending, backup).await;
+        }
+        let name = schedule.name_any();
+        tracing::warn!(kind = "Schedule", name, backup = pending.name, "another object has the name");
+        second += TimeDelta::seconds(1);
+    }
+    let status = ScheduleStatus { pending: None, last_skipped: Some(tick.into()), ..sound(&schedule) };
+    record(context, &schedule, status).await?;
+    let note = format!(
+        "no Backup is made for {tick}: other objects have the names of it and of {} s after it; look who makes them",
+        LATEST_NAME.num_seconds()
+    );
+    tracing::warn!(kind = "Schedule", name = schedule.name_any(), "{note}");
+    context.events.warned(&schedule, "NamesTaken", &note).await;
+    Ok(())
+}
+
+/// Creates the Backup; none when its name is another's.
+async fn create(
+    context: &Context,
+    schedule: &Schedule,
+    pending: &PendingBackup,
+    token: String,
+) -> Result<Option<Backup>, ControllerError> {
+    let backup = backup_of(schedule, &pending.name, token);
+    let doing = format!("create Backup `{}` of Schedule `{}`", pending.name, schedule.name_any());
     let api = context.api::<Backup>();
     match ControllerError::within(doing, api.create(&PostParams::default(), &backup)).await {
-        Ok(_) => tracing::info!(kind, name, backup = made, "made a Backup"),
-        Err(error) if error.is_conflict() => {
-            tracing::info!(kind, name, backup = made, "its Backup is there already");
-        }
-        Err(error) => return Err(error),
+        Ok(created) => Ok(Some(created)),
+        Err(error) if error.is_conflict() => match look(context, &pending.name).await? {
+            Some(found) if is_proved(&found, pending) => Ok(Some(found)),
+            Some(_) => Ok(None),
+            None => Err(error), // gone just now: the next look takes the name
+        },
+        Err(error) => Err(error),
     }
-    let status = ScheduleStatus { last_backup: Some(tick.into()), ..sound(schedule) };
-    record(context, schedule, status).await?;
+}
+
+/// The Backup is there: its status says whose it is, and the Schedule that the tick is done.
+async fn conclude(
+    context: &Context,
+    schedule: &Schedule,
+    pending: &PendingBackup,
+    backup: Backup,
+) -> Result<(), ControllerError> {
+    mark(context, backup, schedule.uid().unwrap_or_default()).await?;
+    let sound = sound(schedule);
+    // One that is made again is of an earlier tick than the last, perhaps.
+    let last = sound.last_backup.max(Some(pending.tick));
+    record(context, schedule, ScheduleStatus { pending: None, last_backup: last, ..sound }).await?;
+    let (name, made) = (schedule.name_any(), &pending.name);
+    tracing::info!(kind = "Schedule", name, backup = made, "made a Backup");
     context.events.changed(schedule, "BackupCreated", &format!("made Backup {made}")).await;
     Ok(())
 }
 
-/// Records that nothing is made for a tick.
-pub async fn skip(
-    context: &Context,
-    schedule: &Schedule,
-    tick: DateTime<Utc>,
-    why: &Why,
-) -> Result<(), ControllerError> {
-    record(context, schedule, ScheduleStatus { last_skipped: Some(tick.into()), ..sound(schedule) }).await?;
-    if let Why::Running(backup) = why {
-        let note = format!("skipped {tick}: Backup {backup} has not ended");
-        tracing::warn!(kind = "Schedule", name = schedule.name_any(), "{note}");
-        context.events.warned(schedule, "Skipped", &note).await;
+/// Writes into the status of a Backup that this Schedule made it.
+async fn mark(context: &Context, mut backup: Backup, schedule: String) -> Result<(), ControllerError> {
+    let name = backup.name_any();
+    let (api, parameters) = (context.api::<Backup>(), PostParams::default());
+    let doing = format!("say in Backup `{name}` which Schedule made it");
+    let mut conflicts = 0;
+    while maker(&backup) != Some(schedule.as_str()) {
+        let mut marked = backup.clone();
+        marked.status.get_or_insert_default().origin.get_or_insert_default().schedule =
+            Some(schedule.clone());
+        let written = api.replace_status(&name, &parameters, &marked);
+        match ControllerError::within(doing.clone(), written).await {
+            Ok(_) => break,
+            Err(error) if error.is_not_found() => break,
+            Err(error) if error.is_conflict() && conflicts < CONFLICTS => conflicts += 1,
+            Err(error) => return Err(error),
+        }
+        match look(context, &name).await? {
+            Some(fresh) if fresh.uid() == backup.uid() => backup = fresh,
+            _ => break, // somebody deleted it
+        }
     }
     Ok(())
 }
 
+/// Removes the Backup that lost its name, so that the run that has it can be seen under it.
+async fn remove(
+    context: &Context,
+    schedule: &Schedule,
+    lost: &LostName,
+    instead: &str,
+) -> Result<(), ControllerError> {
+    let LostName { name, uid } = lost;
+    let preconditions = Preconditions { uid: Some(uid.clone()), resource_version: None };
+    let parameters = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
+    let doing = format!("delete Backup `{name}`, which another is made instead of");
+    match ControllerError::within(doing, context.api::<Backup>().delete(name, &parameters)).await {
+        Ok(_) => {
+            let note =
+                format!("another run has the name {name} in the bucket; Backup {instead} is made instead");
+            tracing::warn!(kind = "Schedule", name = schedule.name_any(), "{note}");
+            context.events.warned(schedule, "NameTaken", &note).await;
+            Ok(())
+        }
+        Err(error) if error.is_not_found() || error.is_conflict() => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+async fn look(context: &Context, name: &str) -> Result<Option<Backup>, ControllerError> {
+    let doing = format!("read Backup `{name}`");
+    ControllerError::within(doing, context.api::<Backup>().get_opt(name)).await
+}
+
+/// Whether a Backup holds the token that was recorded before it was made.
+fn is_proved(backup: &Backup, pending: &PendingBackup) -> bool {
+    backup.annotations().get(SCHEDULE_TOKEN).is_some_and(|token| proof(token) == pending.proof)
+}
+
+fn proof(token: &str) -> String {
+    Sha256::digest(token.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// The Backup of a tick.
-fn backup_of(schedule: &Schedule, tick: DateTime<Utc>) -> Backup {
+fn backup_of(schedule: &Schedule, backup: &str, token: String) -> Backup {
     let name = schedule.name_any();
-    let mut backup = Backup::new(&backup_name(schedule, tick), schedule.spec.template.clone());
+    let mut backup = Backup::new(backup, schedule.spec.template.clone());
     let labels = schedule.spec.template.labels().map(|(key, value)| (key.clone(), value.clone()));
     backup.labels_mut().extend(labels);
     backup.labels_mut().insert(SCHEDULE_NAME_LABEL.to_owned(), label_value(&name));
+    backup.metadata.annotations = Some([(SCHEDULE_TOKEN.to_owned(), token)].into());
     if schedule.spec.use_owner_references == Some(true) {
         backup.metadata.owner_references = owner(schedule).map(|owner| vec![owner]);
     }
@@ -109,81 +263,6 @@ fn owner(schedule: &Schedule) -> Option<OwnerReference> {
     })
 }
 
-fn status(schedule: &Schedule) -> ScheduleStatus {
-    schedule.status.clone().unwrap_or_default()
-}
-
-fn sound(schedule: &Schedule) -> ScheduleStatus {
-    let phase = Some(SchedulePhase::Enabled);
-    ScheduleStatus { phase, validation_errors: Vec::new(), ..status(schedule) }
-}
-
-async fn record(
-    context: &Context,
-    schedule: &Schedule,
-    status: ScheduleStatus,
-) -> Result<(), ControllerError> {
-    if schedule.status.as_ref() == Some(&status) {
-        return Ok(());
-    }
-    let name = schedule.name_any();
-    let changed = Schedule { status: Some(status), ..schedule.clone() };
-    let doing = format!("record the status of Schedule `{name}`");
-    let api = context.api::<Schedule>();
-    ControllerError::within(doing, api.replace_status(&name, &PostParams::default(), &changed)).await?;
-    Ok(())
-}
-
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-    use crate::api::{BackupSpec, ScheduleSpec};
-
-    fn schedule(name: &str, use_owner_references: bool) -> Schedule {
-        let template = BackupSpec { storage_location: Some("other".into()), ..BackupSpec::default() };
-        let spec = ScheduleSpec {
-            template,
-            use_owner_references: Some(use_owner_references),
-            ..ScheduleSpec::default()
-        };
-        let mut schedule = Schedule::new(name, spec);
-        schedule.metadata.uid = Some("uid".into());
-        schedule
-    }
-
-    #[test]
-    fn the_name_of_a_backup_follows_from_its_tick() {
-        let tick = "2026-11-21T03:00:00Z".parse().unwrap();
-        let backup = backup_of(&schedule("nightly", false), tick);
-        assert_eq!(backup.metadata.name.as_deref(), Some("nightly-20261121030000"));
-        assert_eq!(backup.metadata.labels.unwrap()[SCHEDULE_NAME_LABEL], "nightly");
-        assert_eq!(backup.spec.storage_location.as_deref(), Some("other"));
-        assert_eq!(backup.metadata.owner_references, None);
-        let longest = "a".repeat(238);
-        let backup = backup_of(&schedule(&longest, false), tick);
-        assert_eq!(backup.metadata.name.unwrap().len(), 253);
-        assert_eq!(backup.metadata.labels.unwrap()[SCHEDULE_NAME_LABEL].len(), 63);
-    }
-
-    #[test]
-    fn the_labels_of_a_template_are_those_of_its_backups_and_hide_no_label_of_ours() {
-        let mut schedule = schedule("nightly", false);
-        let metadata = json!({"metadata": {"labels": {"team": "web", SCHEDULE_NAME_LABEL: "other"}}});
-        schedule.spec.template = serde_json::from_value(metadata).unwrap();
-        let labels = backup_of(&schedule, "2026-11-21T03:00:00Z".parse().unwrap()).metadata.labels.unwrap();
-        assert_eq!((labels["team"].as_str(), labels[SCHEDULE_NAME_LABEL].as_str()), ("web", "nightly"));
-    }
-
-    #[test]
-    fn a_backup_goes_with_its_schedule_only_where_that_is_asked_for() {
-        let backup = backup_of(&schedule("nightly", true), "2026-11-21T03:00:00Z".parse().unwrap());
-        let owner = &backup.metadata.owner_references.unwrap()[0];
-        assert_eq!(
-            (owner.kind.as_str(), owner.name.as_str(), owner.uid.as_str()),
-            ("Schedule", "nightly", "uid")
-        );
-        assert_eq!(owner.block_owner_deletion, None);
-    }
-}
+#[path = "make/tests.rs"]
+mod tests;

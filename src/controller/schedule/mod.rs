@@ -1,13 +1,16 @@
 //! Schedules: when to make a backup, and which to remove.
 //!
 //! A Schedule is looked at when its specification changes, at each of its ticks, and once a minute at least, so that a clock
-//! that was set is noticed soon. `decide` says what is to be done, `make` does it, `retention` says what has been kept long
-//! enough; the removing is `delete`'s.
+//! that was set is noticed soon. `own` says which Backups are the Schedule's, `decide` what is to be done, `make` and `record`
+//! do it, `retention` says what has been kept long enough; the removing is `delete`'s.
 
 mod decide;
 mod make;
+mod own;
+mod record;
 mod retention;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,10 +27,14 @@ use super::retry::drive;
 use super::stores::Feed;
 use crate::api::{Backup, Schedule};
 use decide::Step;
+use own::Ownership;
+
+pub use make::introduce;
+pub use own::maker;
 
 /// Clocks may be set at any time, and retention depends on Backups that end at any time.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// While a Backup runs: what is to go because of it goes soon after it has ended.
+/// While a Backup runs: what is to go because of it goes soon after it has ended, and one that loses its name is made again.
 const RUNNING_PAUSE: Duration = Duration::from_secs(5);
 /// A tick that is due now was due a moment ago when it was decided; no loop gets hotter than this.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
@@ -40,6 +47,46 @@ pub async fn run(context: Arc<Context>, feed: Feed<Schedule>) {
     // Its own records are no news.
     let changes = changes.predicate_filter(predicates::generation, PredicateConfig::default()).boxed();
     drive(context, Feed { changes, store }, reconcile).await;
+}
+
+/// Watches them without acting on them: whose Backups are whose matters also to a server that makes none.
+pub async fn watch(context: Arc<Context>, feed: Feed<Schedule>) {
+    let watching = feed.changes.for_each(|_| std::future::ready(()));
+    tokio::select! {
+        () = context.stop.cancelled() => {}
+        () = watching => {}
+    }
+}
+
+/// The name of the Schedule that made a Backup, as a label of metrics: empty unless it is there, since labels of an object
+/// may say anything.
+pub fn label_of(context: &Context, backup: &Backup) -> String {
+    let Some(uid) = maker(backup) else { return String::new() };
+    let schedule = context.stores.schedules.find(|schedule| schedule.metadata.uid.as_deref() == Some(uid));
+    schedule.map(|schedule| schedule.name_any()).unwrap_or_default()
+}
+
+/// The name of a Schedule as a label of metrics: empty unless it is there.
+pub fn label_named(context: &Context, schedule: &str) -> String {
+    let there = context.stores.schedules.find(|known| known.metadata.name.as_deref() == Some(schedule));
+    there.map(|_| schedule.to_owned()).unwrap_or_default()
+}
+
+/// The newest good Backup of each Schedule that is there: the Backup's uid, and the Schedule's name.
+pub fn last_good(context: &Context) -> HashMap<String, String> {
+    let backups = context.stores.backups.state();
+    let mut made: HashMap<&str, Vec<&Backup>> = HashMap::new();
+    for backup in &backups {
+        if let Some(uid) = maker(backup) {
+            made.entry(uid).or_default().push(backup);
+        }
+    }
+    let newest = |schedule: &Arc<Schedule>| {
+        let own = made.get(schedule.metadata.uid.as_deref()?)?;
+        let good = owned(context, schedule, |ownership| ownership.last_good(own.iter().copied()))?;
+        Some((good.metadata.uid.clone()?, schedule.name_any()))
+    };
+    context.stores.schedules.state().iter().filter_map(newest).collect()
 }
 
 async fn reconcile(schedule: Arc<Schedule>, context: Arc<Context>) -> Result<Action, ControllerError> {
@@ -57,16 +104,23 @@ async fn look(schedule: &Schedule, context: &Context) -> Result<Action, Controll
     match &step {
         Step::Leave => return Ok(Action::await_change()),
         Step::Refuse(errors) => {
-            make::refuse(context, schedule, errors).await?;
+            record::refuse(context, schedule, errors).await?;
             return Ok(Action::await_change());
         }
-        Step::Correct(last) => make::correct(context, schedule, *last).await?,
+        Step::Count(counting) => {
+            record::count(context, schedule, counting).await?;
+            return Ok(Action::requeue(SHORTEST_PAUSE));
+        }
+        Step::Correct(last) => record::correct(context, schedule, *last).await?,
+        Step::Finish(pending) => make::finish(context, schedule, pending).await?,
+        Step::Again(again) => make::again(context, schedule, again).await?,
         Step::Make(tick) => make::backup(context, schedule, *tick).await?,
-        Step::Skip(tick, why) => make::skip(context, schedule, *tick, why).await?,
-        Step::Wait(_) => make::enable(context, schedule).await?,
+        Step::Skip(tick, why) => record::skip(context, schedule, *tick, why).await?,
+        Step::Wait(_) => record::enable(context, schedule).await?,
     }
     retire(context, schedule, &own).await?;
-    let running = matches!(step, Step::Make(_)) || own.iter().any(|backup| decide::is_running(backup));
+    let made = matches!(step, Step::Make(_) | Step::Again(_) | Step::Finish(_));
+    let running = made || own.iter().any(|backup| decide::is_running(backup));
     let longest = if running { RUNNING_PAUSE } else { LONGEST_PAUSE };
     let next = match step {
         Step::Wait(next) => next,
@@ -79,10 +133,16 @@ async fn look(schedule: &Schedule, context: &Context) -> Result<Action, Controll
 
 /// The Backups that it made in this cluster.
 fn own(context: &Context, schedule: &Schedule) -> Vec<Arc<Backup>> {
-    let (name, cluster) = (schedule.name_any(), &context.identity.uid);
     let mut backups = context.stores.backups.state();
-    backups.retain(|backup| decide::is_own(backup, &name, cluster));
+    owned(context, schedule, |ownership| backups.retain(|backup| ownership.is_own(backup)));
     backups
+}
+
+/// Asks what is a Schedule's own.
+fn owned<T>(context: &Context, schedule: &Schedule, ask: impl FnOnce(Ownership<'_>) -> T) -> T {
+    let location = context.locations.find(schedule.spec.template.storage_location.as_deref());
+    let cluster = &context.identity.uid;
+    ask(Ownership { schedule, cluster, location: location.as_deref(), now: Utc::now() })
 }
 
 /// Asks for the removal of what has been kept long enough. A Schedule that is paused removes nothing either.
@@ -91,7 +151,10 @@ async fn retire(context: &Context, schedule: &Schedule, own: &[Arc<Backup>]) -> 
     if schedule.spec.paused == Some(true) {
         return Ok(());
     }
-    let surplus = retention::surplus(retention, own.iter().map(AsRef::as_ref), Utc::now());
+    let kept = owned(context, schedule, |ownership| {
+        own.iter().map(AsRef::as_ref).filter(|backup| ownership.is_kept(backup)).collect::<Vec<&Backup>>()
+    });
+    let surplus = retention::surplus(retention, kept, Utc::now());
     let removable = surplus.into_iter().filter(|backup| delete::is_removable(context, backup));
     for backup in removable.take(MOST_REMOVALS) {
         delete::ask(context, backup, Reason::Retention).await?;

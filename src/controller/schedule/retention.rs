@@ -7,7 +7,8 @@ use std::cmp::Reverse;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::api::{Backup, BackupPhase, Retention, Timestamp};
+use super::own::begun;
+use crate::api::{Backup, BackupPhase, Retention};
 
 /// The Backups, of those that one Schedule made in this cluster, that retention says to remove; the oldest first.
 pub fn surplus<'a>(
@@ -48,11 +49,6 @@ fn is_done(backup: &Backup) -> bool {
 
 fn phase(backup: &Backup) -> Option<BackupPhase> {
     backup.status.as_ref()?.phase
-}
-
-fn begun(backup: &Backup) -> Option<DateTime<Utc>> {
-    let start = backup.status.as_ref().and_then(|status| status.start_timestamp);
-    start.or_else(|| backup.metadata.creation_timestamp.as_ref().map(Timestamp::from)).map(Timestamp::time)
 }
 
 #[cfg(test)]

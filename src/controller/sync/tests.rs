@@ -140,10 +140,11 @@ impl Folder {
             CancellationToken::new(),
         );
         let feeding = tokio::spawn(async move {
-            let crate::controller::Feeds { backups, restores, locations, deletions, .. } = feeds;
+            let crate::controller::Feeds { backups, restores, schedules, locations, deletions, .. } = feeds;
             tokio::join!(
                 backups.changes.for_each(async |_| {}),
                 restores.changes.for_each(async |_| {}),
+                schedules.changes.for_each(async |_| {}),
                 locations.changes.for_each(async |_| {}),
                 deletions.changes.for_each(async |_| {}),
             );

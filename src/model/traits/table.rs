@@ -3,8 +3,8 @@
 //! Within a class the order of the rows is the order of the restore. A built-in kind without a row fails a test.
 
 use super::PriorityClass::{
-    Accounts, Autoscalers, Claims, Classes, Configuration, Definitions, Last, Limits, Namespaces, Others, Owned,
-    Pods, Services, Volumes, Workloads,
+    Accounts, Autoscalers, Claims, Classes, Configuration, Definitions, Last, Limits, Namespaces, Others,
+    Owned, Pods, Services, Volumes, Workloads,
 };
 use super::Remade::{Newest, Yes};
 use super::Stay::{InItsBackup, InItsCluster, Nowhere};

@@ -150,9 +150,15 @@ fn what_is_empty_says_something_where_it_selects_and_in_custom_resources() {
     let missing = |kind: &str, wanted: Value| differ(kind, &json!({"spec": wanted}), json!({"spec": {}}));
     let budgets = "poddisruptionbudgets.policy";
     assert_eq!(missing(budgets, json!({"selector": {}})).changed, ["spec.selector"]);
-    assert_eq!(missing("networkpolicies.networking.k8s.io", json!({"podSelector": {}})).changed, ["spec.podSelector"]);
+    assert_eq!(
+        missing("networkpolicies.networking.k8s.io", json!({"podSelector": {}})).changed,
+        ["spec.podSelector"]
+    );
     assert_eq!(missing("widgets.example.com", json!({"nothing": []})).changed, ["spec.nothing"]);
-    assert_eq!(differ(budgets, &json!({"spec": {}}), json!({"spec": {"selector": {}}})).extra, ["spec.selector"]);
+    assert_eq!(
+        differ(budgets, &json!({"spec": {}}), json!({"spec": {"selector": {}}})).extra,
+        ["spec.selector"]
+    );
     assert!(missing("pods", json!({"resources": {}, "volumes": [], "other": null})).is_none());
     assert!(missing("widgets.example.com", json!({"other": null})).is_none());
 }
@@ -170,14 +176,20 @@ fn a_replica_set_is_scaled_by_its_deployment() {
 #[test]
 fn a_service_that_lost_its_address_differs_from_one_that_has_any() {
     let headless = json!({"spec": {"clusterIP": "None", "clusterIPs": ["None"]}});
-    assert_eq!(differ("services", &json!({"spec": {}}), headless).extra, ["spec.clusterIP", "spec.clusterIPs"]);
+    assert_eq!(
+        differ("services", &json!({"spec": {}}), headless).extra,
+        ["spec.clusterIP", "spec.clusterIPs"]
+    );
 }
 
 #[test]
 fn the_secrets_of_an_account_are_compared() {
     let account = |secret: &str| json!({"metadata": {"name": "a"}, "secrets": [{"name": secret}]});
     assert_eq!(differ("serviceaccounts", &account("one"), account("two")).changed, ["secrets[0].name"]);
-    assert_eq!(differ("serviceaccounts", &json!({"metadata": {"name": "a"}}), account("two")).extra, ["secrets"]);
+    assert_eq!(
+        differ("serviceaccounts", &json!({"metadata": {"name": "a"}}), account("two")).extra,
+        ["secrets"]
+    );
 }
 
 #[test]

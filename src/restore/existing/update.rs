@@ -31,11 +31,7 @@ pub fn as_update(wanted: &Value, live: &Value, kind: &Kind) -> Value {
 
 /// Identity and version are the live object's. Labels are the backup's, annotations of programs and finalizers both sides', owners the
 /// backup's and whoever has adopted the item.
-fn keep_metadata(
-    metadata: &mut Map<String, Value>,
-    live: &Map<String, Value>,
-    by_hand: &HashSet<String>,
-) {
+fn keep_metadata(metadata: &mut Map<String, Value>, live: &Map<String, Value>, by_hand: &HashSet<String>) {
     for field in ["uid", "resourceVersion", "generation", "creationTimestamp", "generateName"] {
         if let Some(value) = live.get(field) {
             metadata.insert(field.to_owned(), value.clone());

@@ -17,7 +17,8 @@ pub(super) const OURSELVES: &str = "ark";
 const EVERYBODY: &str = "before-first-apply";
 
 /// What the field managers of the tools that people and pipelines write with begin with.
-const TOOLS: [&str; 8] = ["kubectl", "helm", "Helm", "argocd", "kustomize-controller", "flux", "terraform", "k9s"];
+const TOOLS: [&str; 8] =
+    ["kubectl", "helm", "Helm", "argocd", "kustomize-controller", "flux", "terraform", "k9s"];
 
 /// The annotations of an object, as the API server sent it, that somebody set with a tool of people, not a program.
 pub fn annotations_by_hand(item: &Value) -> HashSet<String> {

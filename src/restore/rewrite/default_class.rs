@@ -20,8 +20,9 @@ pub fn unmark_default(kind: &Kind, class: &mut Value) -> bool {
         shape::remove_keys(class, &[], &["globalDefault"]);
         return was;
     }
-    let marked =
-        |mark: &&str| shape::text(class, &["metadata", "annotations", mark]).is_some_and(|value| value == "true");
+    let marked = |mark: &&str| {
+        shape::text(class, &["metadata", "annotations", mark]).is_some_and(|value| value == "true")
+    };
     let was = MARKS.iter().any(|mark| marked(&mark));
     if was {
         shape::remove_keys(class, &["metadata", "annotations"], &MARKS);
@@ -37,7 +38,8 @@ mod tests {
 
     #[test]
     fn a_class_that_was_the_default_is_none_any_more() {
-        let mut storage = json!({"metadata": {"name": "fast", "annotations": {MARKS[0]: "true", "note": "x"}}});
+        let mut storage =
+            json!({"metadata": {"name": "fast", "annotations": {MARKS[0]: "true", "note": "x"}}});
         assert!(unmark_default(&Kind::parse("storageclasses.storage.k8s.io"), &mut storage));
         assert_eq!(storage, json!({"metadata": {"name": "fast", "annotations": {"note": "x"}}}));
         let mut priority = json!({"metadata": {"name": "high"}, "globalDefault": true, "value": 7});

@@ -68,7 +68,10 @@ mod tests {
     fn fields_are_ours_until_they_are_given_back() {
         let label = json!({"f:metadata": {"f:labels": {}}});
         assert!(are_ours(&item(&[entry("ark", "Update", &json!({"f:data": {}}))])));
-        assert!(!are_ours(&item(&[entry("ark", "Update", &label), entry("flux", "Apply", &json!({"f:data": {}}))])));
+        assert!(!are_ours(&item(&[
+            entry("ark", "Update", &label),
+            entry("flux", "Apply", &json!({"f:data": {}}))
+        ])));
     }
 
     #[test]

@@ -30,7 +30,8 @@ pub(super) fn tell_of_work(kind: &Kind, item: &Value, status: Option<&Value>, wa
     let done = status.and_then(|status| status.get("succeeded")?.as_u64()).unwrap_or_default();
     if kind.as_str() == "jobs.batch" && done > 0 {
         let of = shape::at(item, &["spec", "completions"]).and_then(Value::as_u64).unwrap_or(1);
-        warnings.push(format!("{done} of {of} completions were done when the backup was made; it begins anew"));
+        warnings
+            .push(format!("{done} of {of} completions were done when the backup was made; it begins anew"));
     }
 }
 

@@ -352,6 +352,10 @@ fn a_restored_item_is_equal_to_what_it_was_made_from() {
         let wanted = rewriter(&[]).rewrite(&kind, &key, named(stored, &key), shape(&unchanged)).unwrap();
         let live = Rewriter::plain().rewrite(&kind, &key, named(live, &key), shape(&unchanged)).unwrap();
         let intended = Intended { body: &wanted.body, awaited: &wanted.awaited, status: None };
-        assert_eq!(compare(&kind, intended, &live, &std::collections::HashSet::new()), Difference::default(), "{kind}");
+        assert_eq!(
+            compare(&kind, intended, &live, &std::collections::HashSet::new()),
+            Difference::default(),
+            "{kind}"
+        );
     }
 }

@@ -32,12 +32,24 @@ fn a_schedule_is_created_paused_described_and_deleted() {
         exit 2
         --- stdout
         --- stderr
-        ark: --schedule: `61 * * * *` is not a schedule: Component error: Number out of bounds.; write for example `0 3 * * *`, `@daily`, `@every 6h` or `CRON_TZ=Europe/Berlin 0 3 * * 1-5`; --keep-at-least: cannot be more than --keep-at-most
+        ark: --schedule: `61 * * * *` is not a schedule: the minute 61 is out of 0–59; write for example `0 3 * * *`, `@daily`, `@every 6h` or `CRON_TZ=Europe/Berlin 0 3 * * 1-5`; --keep-at-least: cannot be more than --keep-at-most
+    ");
+    says!(cluster.ark(&["schedule", "create", "x", "--schedule", "0 24 * * *", "--time-zone", "Europe/Berln"]), @r"
+        exit 2
+        --- stdout
+        --- stderr
+        ark: --time-zone: `Europe/Berln` is not a time zone of the IANA database, such as Europe/Berlin; --schedule: `0 24 * * *` is not a schedule: the hour 24 is out of 0–23; write for example `0 3 * * *`, `@daily`, `@every 6h` or `CRON_TZ=Europe/Berlin 0 3 * * 1-5`
+    ");
+    says!(cluster.ark(&["schedule", "create", "x", "--schedule", "CRON_TZ=UTC 0 3 * * *", "--time-zone", "Europe/Berlin"]), @r"
+        exit 2
+        --- stdout
+        --- stderr
+        ark: --time-zone: --schedule names a time zone already; leave one of the two out
     ");
     says!(cluster.ark(&["schedule", "create", "nightly", "--schedule", "@daily", "--keep-for", "90d", "--keep-at-least", "3"]), @r"
         exit 0
         --- stdout
-        schedule nightly is created; its first backup is made at once, unless it is told otherwise; `ark schedule describe` shows what it does
+        schedule nightly is created; its first backup is made at once; `ark schedule describe` shows what it does
         --- stderr
     ");
     says!(cluster.ark(&["schedule", "pause", "nightly"]), @r"
@@ -53,8 +65,8 @@ fn a_schedule_is_created_paused_described_and_deleted() {
     says!(cluster.ark(&["schedule", "get"]), @r"
         exit 0
         --- stdout
-        NAME      PHASE   SCHEDULE   PAUSED   LAST BACKUP (UTC)   KEPT
-        nightly   -       @daily     true     -                   -
+        NAME      PHASE   SCHEDULE   PAUSED   LAST BACKUP (UTC)   NEXT BACKUP   KEPT
+        nightly   -       @daily     true     -                   -             -
         --- stderr
     ");
     says!(cluster.ark(&["schedule", "describe", "nightly"]), @r"
@@ -66,6 +78,7 @@ fn a_schedule_is_created_paused_described_and_deleted() {
         Schedule:      @daily
         Paused:        true
         Last backup:   -
+        Next backup:   -
         Last skipped:  -
         Concurrency:   Forbid
         Kept for:      the server's default
@@ -74,14 +87,14 @@ fn a_schedule_is_created_paused_described_and_deleted() {
         Namespaces:    all
         Kinds:         all
         Cluster-wide:  all
-        Backups:       1
-          nightly-20261121030000  Completed
+        Backups:       0
+          1 more with its label that it did not make here: another cluster's, an earlier schedule's, or made by hand
         --- stderr
     ");
     says!(cluster.ark(&["unpause", "schedule", "nightly"]), @r"
         exit 0
         --- stdout
-        schedule nightly is unpaused; it makes backups again
+        schedule nightly is unpaused; it makes backups again, at ticks from now on; its first one, if it has made none, at once
         --- stderr
     ");
     assert_eq!(cluster.read("schedules", "nightly").expect("it is there")["spec"]["paused"], false);

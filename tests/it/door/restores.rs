@@ -53,6 +53,44 @@ fn a_restore_is_requested_printed_or_waited_for() {
         --- stderr
         restore b is requested; waiting for it
     ");
+    let note = "this cluster has no backup of the schedule; it is one of cluster b";
+    cluster.script(
+        "restores",
+        &[json!({"phase": "Completed", "backupName": "nightly-20261121030000", "choice": [note]})],
+    );
+    says!(cluster.ark(&["restore", "create", "n", "--from-schedule", "nightly", "--from-cluster", "b", "--allow-partially-failed", "--wait"]), @r"
+        exit 0
+        --- stdout
+        restore n from backup nightly-20261121030000: Completed, 0 created, 0 updated, 0 skipped in [duration], 0 warnings, 0 errors
+        --- stderr
+        restore n is requested; waiting for it
+        warning: this cluster has no backup of the schedule; it is one of cluster b
+    ");
+    let stored = cluster.read("restores", "n").expect("it is created");
+    assert_eq!(
+        stored["spec"],
+        json!({"scheduleName": "nightly", "fromCluster": "b", "allowPartiallyFailed": true})
+    );
+    says!(cluster.ark(&["restore", "describe", "n"]), @r"
+        exit 0
+        --- stdout
+        Name:         n
+        Phase:        Completed
+        Backup:       nightly-20261121030000
+          this cluster has no backup of the schedule; it is one of cluster b
+        Schedule:     nightly
+        Begun:        -
+        Completed:    -
+        Items:        0 of 0
+        Done:         0 created, 0 updated, 0 skipped
+        Namespaces:   all
+        Kinds:        all
+        Cluster-wide: all
+        Existing:     None
+        Warnings:     0
+        Errors:       0
+        --- stderr
+    ");
     cluster.script("restores", &[json!({"phase": "FailedValidation", "validationErrors": ["spec.backupName: there is no backup `monday`"]})]);
     says!(cluster.ark(&["restore", "create", "c", "--from-backup", "monday", "--wait"]), @r"
         exit 1

@@ -133,7 +133,8 @@ async fn what_is_empty_and_what_a_person_tells_a_program_are_differences() {
     case.create().await;
     case.back_up();
     let budget = case.home_of("policy/v1", "poddisruptionbudgets/all");
-    let (ingress, service) = (case.home_of("networking.k8s.io/v1", "ingresses/web"), case.home("services/web"));
+    let (ingress, service) =
+        (case.home_of("networking.k8s.io/v1", "ingresses/web"), case.home("services/web"));
     case.a().merge(&budget, &json!({"spec": {"selector": null}})).await;
     let mut headless = case.a().read(&service).await.expect("there");
     headless["metadata"] = json!({"name": "web", "namespace": case.id});

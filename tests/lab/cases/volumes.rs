@@ -121,7 +121,8 @@ async fn an_older_volume_that_the_claim_once_had_is_left_alone() {
     let spec = json!({"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "persistentVolumeReclaimPolicy": "Retain",
         "storageClassName": case.id, "hostPath": {"path": "/var/lib/lab/older"},
         "claimRef": {"namespace": case.id, "name": "a", "uid": "0fa1c1de-0000-4000-8000-000000000000"}});
-    let object = json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": older}, "spec": spec});
+    let object =
+        json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": older}, "spec": spec});
     case.a().create("/api/v1/persistentvolumes", &object).await;
     lose_claims(&case).await;
     crate::support::eventually("the older volume is Released", async || {

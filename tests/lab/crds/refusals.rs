@@ -103,6 +103,12 @@ pub const REFUSALS: &[Refusal] = &[
         "before goes only with scheduleName",
     ),
     refusal(RESTORE, r#"{"scheduleName": "a", "before": "yesterday"}"#, "spec.before"),
+    refusal(RESTORE, r#"{"backupName": "a", "fromCluster": "b"}"#, "fromCluster goes only with scheduleName"),
+    refusal(
+        RESTORE,
+        r#"{"backupName": "a", "allowPartiallyFailed": true}"#,
+        "allowPartiallyFailed goes only with scheduleName",
+    ),
     refusal(
         RESTORE,
         r#"{"backupName": "a", "existingResourcePolicy": "Replace"}"#,

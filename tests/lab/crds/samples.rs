@@ -108,15 +108,21 @@ async fn keep_restores(cluster: &Cluster, namespace: &TestNamespace) {
         "phase": "InProgress", "backupName": "nightly", "startTimestamp": TIME, "completionTimestamp": TIME,
         "progress": {"totalItems": 3, "itemsRestored": 2}, "created": 1, "updated": 2, "skipped": 3, "warnings": 4, "errors": 5,
         "failureReason": "x", "validationErrors": ["y"], "attempt": 1, "holder": "h", "conditions": [condition()],
+        "choice": ["z"],
     });
     keep::<Restore>(cluster, namespace, "full", spec, status.clone()).await;
-    let newest = json!({"scheduleName": "daily", "before": TIME});
+    let newest =
+        json!({"scheduleName": "daily", "before": TIME, "fromCluster": "u", "allowPartiallyFailed": true});
     keep::<Restore>(cluster, namespace, "from-schedule", newest, status).await;
 }
 
 async fn keep_schedules(cluster: &Cluster, namespace: &TestNamespace) {
-    let status =
-        json!({"phase": "Enabled", "lastBackup": TIME, "lastSkipped": TIME, "validationErrors": ["x"]});
+    let status = json!({
+        "phase": "Enabled", "lastBackup": TIME, "lastSkipped": TIME, "validationErrors": ["x"],
+        "nextBackup": "2026-11-22T03:00:00+01:00",
+        "counting": {"schedule": "@daily", "paused": true, "since": TIME},
+        "pending": {"tick": TIME, "name": "n", "proof": "00", "insteadOf": {"name": "m", "uid": "u"}},
+    });
     let spec = json!({
         "schedule": "CRON_TZ=Europe/Berlin 0 3 * * 1-5", "template": backup(), "paused": true, "skipImmediately": true,
         "useOwnerReferences": true, "concurrencyPolicy": "Allow", "retention": {"maxAge": "30d", "minCount": 2, "maxCount": 2},

@@ -78,6 +78,8 @@ async fn a_backup_is_scheduled_seen_and_restored_elsewhere_and_goes_everywhere_w
 
     // Its time is over: it goes from the bucket and from both clusters, with its restores' records.
     assert_eq!(server_a.stop().await, Some(0), "{}", server_a.log());
+    // While its Schedule is there, the newest good one stays.
+    a.delete(SCHEDULE, "nightly").await;
     let _server_a = a.start_again(ServerOptions::default()).await;
     for home in [&a, &b] {
         home.gone(BACKUP, &backup).await;

@@ -13,6 +13,7 @@ mod leader;
 mod life;
 mod rounds;
 mod runs;
+mod schedules;
 mod stage;
 mod sync;
 mod time;

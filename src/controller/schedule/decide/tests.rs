@@ -4,7 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::json;
 
 use super::*;
-use crate::api::{BackupSpec, BackupStatus, ClusterReference};
+use crate::api::{BackupSpec, BackupStatus, name_at};
 
 fn at(time: &str) -> DateTime<Utc> {
     format!("2026-11-21T{time}Z").parse().unwrap()
@@ -14,13 +14,22 @@ fn time(time: DateTime<Utc>) -> Time {
     Time(time.to_rfc3339().parse().unwrap())
 }
 
-/// Created at 10:20, hourly.
-fn schedule(more: serde_json::Value, status: serde_json::Value) -> Schedule {
+/// Created at 10:20, hourly; nobody has looked at it yet.
+fn unseen(more: serde_json::Value, status: serde_json::Value) -> Schedule {
     let mut spec = json!({"schedule": "0 * * * *", "template": {}});
     spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     let mut schedule = Schedule::new("hourly", serde_json::from_value(spec).unwrap());
     schedule.metadata.creation_timestamp = Some(time(at("10:20:00")));
     schedule.status = Some(serde_json::from_value(status).unwrap());
+    schedule
+}
+
+/// The same, seen by the server as it was created.
+fn schedule(more: serde_json::Value, status: serde_json::Value) -> Schedule {
+    let mut schedule = unseen(more, status);
+    let (text, paused) = (schedule.spec.schedule.clone(), schedule.spec.paused == Some(true));
+    let status = schedule.status.get_or_insert_default();
+    status.counting = Some(TickCount { schedule: text, paused, since: at("10:20:00").into() });
     schedule
 }
 
@@ -99,9 +108,136 @@ fn a_tick_is_skipped_while_a_backup_of_the_schedule_runs_unless_that_is_allowed(
 }
 
 #[test]
-fn a_backup_that_was_made_and_not_recorded_is_recorded_and_not_taken_for_another_that_runs() {
-    let of_noon = [backup("hourly-20261121120000", BackupPhase::InProgress, "12:00:00")];
-    assert_eq!(decide(&made("11:00:00"), &of_noon, at("12:00:05")), Step::Make(at("12:00:00")));
+fn a_name_that_was_recorded_is_gone_on_with_whatever_else_is_due() {
+    let pending = json!({"tick": at("12:00:00"), "name": "hourly-20261121120000", "proof": "00"});
+    for paused in [false, true] {
+        let begun =
+            schedule(json!({"paused": paused}), json!({"lastBackup": at("11:00:00"), "pending": pending}));
+        let Step::Finish(found) = decide(&begun, &[], at("13:30:00")) else { panic!("it is gone on with") };
+        assert_eq!(found.name, "hourly-20261121120000");
+    }
+}
+
+/// One that lost its name in the bucket, made for a tick.
+fn lost(second: &str, tick: &str) -> Arc<Backup> {
+    let name = name_at("hourly", at(second));
+    let mut lost = backup(&name, BackupPhase::FailedValidation, second).as_ref().clone();
+    lost.metadata.uid = Some("u".into());
+    lost.metadata.annotations = Some([(SCHEDULE_TOKEN.to_owned(), token(at(tick), "random"))].into());
+    let taken = json!([{"type": NAME_TAKEN, "status": "True", "reason": "NameTaken", "message": "",
+        "lastTransitionTime": at(second)}]);
+    lost.status.as_mut().unwrap().conditions = serde_json::from_value(taken).unwrap();
+    Arc::new(lost)
+}
+
+#[test]
+fn a_backup_that_lost_its_name_is_made_again_under_that_of_the_next_second() {
+    let own = [lost("11:00:00", "11:00:00")];
+    let expected = Again {
+        tick: at("11:00:00"),
+        second: at("11:00:01"),
+        lost: LostName { name: "hourly-20261121110000".into(), uid: "u".into() },
+    };
+    assert_eq!(decide(&made("11:00:00"), &own, at("11:00:05")), Step::Again(expected));
+    let Step::Again(next) = decide(&made("11:00:00"), &[lost("11:00:59", "11:00:00")], at("11:10:00")) else {
+        panic!("there is a name left");
+    };
+    assert_eq!((next.tick, next.second), (at("11:00:00"), at("11:01:00")));
+    let wait = Step::Wait(Some(at("12:00:00")));
+    assert_eq!(decide(&made("11:00:00"), &[lost("11:01:00", "11:00:00")], at("11:10:00")), wait, "no end");
+    assert_eq!(
+        decide(&made("11:00:00"), &[lost("10:30:00", "11:00:00")], at("11:10:00")),
+        Step::Again(Again {
+            tick: at("10:30:00"),
+            second: at("10:30:01"),
+            lost: LostName { name: "hourly-20261121103000".into(), uid: "u".into() },
+        }),
+        "what somebody wrote into the annotation gives no more names"
+    );
+    assert_eq!(decide(&made("11:00:00"), &own, at("12:30:00")), Step::Make(at("12:00:00")), "it has gone on");
+    let refused = [backup("hourly-20261121110000", BackupPhase::FailedValidation, "11:00:00")];
+    assert_eq!(decide(&made("11:00:00"), &refused, at("11:10:00")), wait, "for another reason");
+    let busy = [lost("11:00:00", "11:00:00"), backup("hourly-1", BackupPhase::InProgress, "11:00:01")];
+    assert_eq!(decide(&made("11:00:00"), &busy, at("11:10:00")), wait, "one at a time");
+}
+
+#[test]
+fn only_a_few_wait_to_begin_where_several_may_run() {
+    let allowed = schedule(json!({"concurrencyPolicy": "Allow"}), json!({"lastBackup": at("11:00:00")}));
+    let waiting = |count: usize| vec![backup("hourly-1", BackupPhase::New, "11:00:00"); count];
+    assert_eq!(decide(&allowed, &waiting(2), at("12:00:05")), Step::Make(at("12:00:00")));
+    assert_eq!(decide(&allowed, &waiting(3), at("12:00:05")), Step::Skip(at("12:00:00"), Why::Waiting(3)));
+    let running = vec![backup("hourly-1", BackupPhase::InProgress, "11:00:00"); 9];
+    assert_eq!(decide(&allowed, &running, at("12:00:05")), Step::Make(at("12:00:00")));
+}
+
+/// The ticks that count from then on, as the status says after a look.
+fn counted(schedule: &Schedule, now: &str) -> (Schedule, DateTime<Utc>) {
+    let Step::Count(counting) = decide(schedule, &[], at(now)) else { panic!("it is looked at anew") };
+    let mut schedule = schedule.clone();
+    let since = counting.since.time();
+    schedule.status.get_or_insert_default().counting = Some(counting);
+    (schedule, since)
+}
+
+#[test]
+fn editing_fires_nothing_for_a_past_that_was_before_it() {
+    let mut edited = made("10:20:00");
+    edited.spec.schedule = "38 * * * *".into();
+    let (edited, since) = counted(&edited, "10:39:21");
+    assert_eq!(since, at("10:39:21"));
+    assert_eq!(decide(&edited, &[], at("10:39:22")), Step::Wait(Some(at("11:38:00"))));
+    assert_eq!(decide(&edited, &[], at("11:38:00")), Step::Make(at("11:38:00")));
+    let mut zone = edited;
+    zone.spec.schedule = "CRON_TZ=Asia/Kolkata 38 * * * *".into();
+    let (zone, _) = counted(&zone, "10:50:00");
+    assert_eq!(decide(&zone, &[], at("10:50:01")), Step::Wait(Some(at("11:08:00"))), "08 past in UTC");
+    let mut ticks = made("10:20:00");
+    ticks.spec.retention = Some(serde_json::from_value(json!({"maxCount": 3})).unwrap());
+    assert_eq!(
+        decide(&ticks, &[], at("11:30:00")),
+        Step::Make(at("11:00:00")),
+        "another edit changes no tick"
+    );
+}
+
+#[test]
+fn unpausing_fires_nothing_for_a_past_that_was_before_it() {
+    let mut schedule = schedule(json!({"paused": true}), json!({"lastBackup": at("10:20:00")}));
+    schedule.spec.paused = None;
+    let (unpaused, since) = counted(&schedule, "12:30:00");
+    assert_eq!(since, at("12:30:00"));
+    assert_eq!(decide(&unpaused, &[], at("12:30:01")), Step::Wait(Some(at("13:00:00"))));
+    // Created paused: the first one carries the time at which it was unpaused.
+    let (paused, _) =
+        counted(&unseen(json!({"schedule": "0 3 1 1 *", "paused": true}), json!({})), "10:21:00");
+    assert!(matches!(decide(&paused, &[], at("12:00:00")), Step::Wait(_)));
+    let mut first = paused;
+    first.spec.paused = Some(false);
+    let (first, since) = counted(&first, "12:30:00");
+    assert_eq!((since, decide(&first, &[], at("12:30:01"))), (at("12:30:00"), Step::Make(at("12:30:00"))));
+}
+
+#[test]
+fn a_schedule_that_is_mended_counts_from_then_on_and_one_that_an_older_server_made_from_its_last_record() {
+    let (_, since) = counted(&unseen(json!({}), json!({"phase": "FailedValidation"})), "12:30:00");
+    assert_eq!(since, at("12:30:00"));
+    let (old, since) = counted(&unseen(json!({}), json!({"lastBackup": at("11:00:00")})), "14:30:00");
+    assert_eq!(since, at("11:00:00"));
+    assert_eq!(decide(&old, &[], at("14:30:01")), Step::Make(at("14:00:00")));
+    let (_, since) = counted(&unseen(json!({}), json!({})), "15:30:00");
+    assert_eq!(since, at("10:20:00"), "as it was created");
+}
+
+#[test]
+fn the_next_backup_is_told_by_the_clock_of_the_schedule_s_own_zone() {
+    let berlin = schedule(json!({"schedule": "CRON_TZ=Europe/Berlin 0 3 * * *"}), json!({}));
+    assert_eq!(next_backup(&berlin, at("12:00:00")).as_deref(), Some("2026-11-22T03:00:00+01:00"));
+    assert_eq!(
+        next_backup(&schedule(json!({}), json!({})), at("12:00:00")).as_deref(),
+        Some("2026-11-21T13:00:00Z")
+    );
+    assert_eq!(next_backup(&schedule(json!({"paused": true}), json!({})), at("12:00:00")), None);
 }
 
 #[test]
@@ -119,12 +255,6 @@ fn what_goes_by_while_it_is_paused_is_not_made_up_for() {
     assert_eq!(decide(&unpaused, &[], at("12:31:00")), Step::Wait(Some(at("13:00:00"))));
     let never_made = schedule(json!({"paused": true}), json!({}));
     assert_eq!(decide(&never_made, &[], at("10:30:00")), Step::Wait(Some(at("11:00:00"))));
-    let then_unpaused = schedule(json!({}), json!({"lastSkipped": at("12:00:00")}));
-    assert_eq!(
-        decide(&then_unpaused, &[], at("12:10:00")),
-        Step::Make(at("12:00:00")),
-        "the first one is still owed"
-    );
 }
 
 #[test]
@@ -146,27 +276,4 @@ fn a_schedule_that_goes_makes_nothing() {
     let mut going = made("11:00:00");
     going.metadata.deletion_timestamp = Some(time(at("11:30:00")));
     assert_eq!(decide(&going, &[], at("12:30:00")), Step::Leave);
-}
-
-#[test]
-fn only_backups_of_this_cluster_are_its_own() {
-    let labelled = |synced: bool, origin: Option<&str>| {
-        let mut backup = Backup::new("b", BackupSpec::default());
-        backup.metadata.labels = Some([(SCHEDULE_NAME_LABEL.to_owned(), "hourly".to_owned())].into());
-        if synced {
-            backup.metadata.annotations = Some([(SYNCED_FROM.to_owned(), "id".to_owned())].into());
-        }
-        let cluster = origin.map(|uid| ClusterReference { uid: uid.into(), version: "v1".into() });
-        backup.status = Some(BackupStatus { cluster, ..BackupStatus::default() });
-        backup
-    };
-    assert!(is_own(&labelled(false, None), "hourly", "here"));
-    assert!(
-        is_own(&labelled(true, Some("here")), "hourly", "here"),
-        "synced back after its objects were lost"
-    );
-    assert!(!is_own(&labelled(true, Some("there")), "hourly", "here"));
-    assert!(!is_own(&labelled(true, None), "hourly", "here"));
-    assert!(!is_own(&labelled(false, None), "daily", "here"));
-    assert!(!is_own(&Backup::new("b", BackupSpec::default()), "hourly", "here"));
 }

@@ -11,7 +11,10 @@ use crate::process::run;
 use crate::support::{Lab, TestNamespace, eventually, unique};
 
 pub const SCHEDULE_POINTS: &[Point] = &[
+    api("Schedule: ticks counted", "PUT", "/schedules/{}/status", r#""counting":{"#),
+    api("Schedule: name recorded", "PUT", "/schedules/{}/status", r#""pending":{"#),
     api("Schedule: Backup created", "POST", "/backups", r#""name":"{}-2"#),
+    api("Schedule: Backup marked", "PUT", "/status", r#""origin":{"schedule":""#),
     api("Schedule: status", "PUT", "/schedules/{}/status", r#""lastBackup":""#),
 ];
 
@@ -54,7 +57,9 @@ async fn a_tick_makes_one_backup_wherever_the_server_is_killed() {
             schedule["status"]["lastBackup"].as_str()?;
             let mut backups = stage.home.all(BACKUP).await;
             backups.retain(|backup| backup["metadata"]["labels"]["ark.heptio.com/schedule-name"] == name);
-            (!backups.is_empty()).then_some(backups)
+            let uid = &schedule["metadata"]["uid"];
+            let own = |backup: &Value| backup["status"]["origin"]["schedule"] == *uid;
+            (!backups.is_empty() && backups.iter().all(own)).then_some(backups)
         });
         let made: Vec<String> = made.await.iter().map(name_of).collect();
         assert_eq!(made.len(), 1, "{made:?}");

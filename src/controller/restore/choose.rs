@@ -1,0 +1,115 @@
+//! Which Backup a Restore means: the one it began with, the one that it names, or a Schedule's newest. Pure.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use kube::ResourceExt as _;
+
+use super::admit::objection_to;
+use crate::api::{
+    Backup, BackupPhase, Restore, RestoreStatus, SCHEDULE_NAME_LABEL, label_value, synced_from, tick_of,
+};
+use crate::model::{Candidate, Wish, pick};
+
+/// The Backup that is meant.
+#[derive(Clone, Debug)]
+pub struct Choice {
+    /// It.
+    pub backup: Arc<Backup>,
+    /// What somebody might not expect of it.
+    pub notes: Vec<String>,
+}
+
+/// Where it is asked.
+#[derive(Clone, Debug)]
+pub struct Chooser {
+    /// The uid of this cluster.
+    pub cluster: String,
+    /// The names of the locations that this cluster does not write to.
+    pub read_only: Vec<String>,
+    /// The present.
+    pub now: DateTime<Utc>,
+}
+
+/// Finds the Backup that is meant.
+///
+/// # Errors
+/// Why there is none, for the one who wrote the Restore.
+pub fn choose(restore: &Restore, backups: &[Arc<Backup>], here: &Chooser) -> Result<Choice, String> {
+    let status = restore.status.clone().unwrap_or_default();
+    let RestoreStatus { backup_name, choice: notes, .. } = status;
+    if let Some(name) = backup_name.as_ref().or(restore.spec.backup_name.as_ref()) {
+        let found = backups.iter().find(|backup| backup.name_any() == *name).ok_or_else(|| {
+            format!(
+                "spec.backupName: there is no Backup `{name}` in this cluster; one that is only in the bucket appears within \
+                 the sync period of its location (`ark backup get` shows it then): create the Restore after that"
+            )
+        })?;
+        return match objection_to(found) {
+            Some(why) => Err(format!("spec.backupName: {why}")),
+            None => Ok(Choice { backup: Arc::clone(found), notes }),
+        };
+    }
+    let Some(schedule) = &restore.spec.schedule_name else {
+        return Err("spec.backupName: it names no Backup, nor a Schedule in spec.scheduleName".to_owned());
+    };
+    newest(restore, schedule, backups, here)
+}
+
+fn newest(
+    restore: &Restore,
+    schedule: &str,
+    backups: &[Arc<Backup>],
+    here: &Chooser,
+) -> Result<Choice, String> {
+    let spec = &restore.spec;
+    let wish = Wish {
+        here: &here.cluster,
+        from: spec.from_cluster.as_deref(),
+        before: spec.before.map(crate::api::Timestamp::time),
+        partial: spec.allow_partially_failed == Some(true),
+        now: here.now,
+    };
+    let candidates = backups.iter().filter_map(|backup| candidate(backup, schedule, here)).collect();
+    match pick(candidates, &wish) {
+        Ok(found) => Ok(Choice { backup: found.picked.of, notes: found.notes }),
+        Err(why) => {
+            let before = spec.before.map(|before| format!(" before {before}")).unwrap_or_default();
+            let why = if why.is_empty() { " in this cluster" } else { &why };
+            Err(format!(
+                "spec.scheduleName: there is no Completed Backup of Schedule `{schedule}`{before}{why}; `ark backup get` shows \
+                 which there are"
+            ))
+        }
+    }
+}
+
+/// What a Schedule of that name made, in whatever cluster: not what a person labelled so. What came out of a bucket and
+/// says that it is this cluster's own is believed where this cluster writes to that bucket.
+fn candidate(backup: &Arc<Backup>, schedule: &str, here: &Chooser) -> Option<Candidate<Arc<Backup>>> {
+    let status = backup.status.as_ref()?;
+    let is_partial = match status.phase? {
+        BackupPhase::Completed => false,
+        BackupPhase::PartiallyFailed => true,
+        _ => return None,
+    };
+    let origin = status.origin.as_ref().filter(|origin| origin.schedule.is_some())?;
+    let name = backup.name_any();
+    let labelled =
+        backup.labels().get(SCHEDULE_NAME_LABEL).is_none_or(|label| *label == label_value(schedule));
+    tick_of(&name, schedule).filter(|_| labelled)?;
+    let cluster = origin.cluster.as_deref().or(status.cluster.as_ref().map(|cluster| cluster.uid.as_str()));
+    let mut cluster = cluster?.to_owned();
+    let location = backup.spec.storage_location.as_deref().unwrap_or_default();
+    let foreign =
+        synced_from(&backup.metadata).is_some() && here.read_only.iter().any(|name| name == location);
+    if foreign && cluster == here.cluster {
+        cluster = format!("{cluster} (as the ReadOnly location `{location}` says)");
+    }
+    let began = status.start_timestamp?.time();
+    Some(Candidate { name, began, cluster, is_partial, of: Arc::clone(backup) })
+}
+
+#[cfg(test)]
+#[path = "choose/tests.rs"]
+mod tests;

@@ -1,0 +1,130 @@
+//! Named, begun with, or a Schedule's newest: which Backup is restored, and which never is.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::api::{RestoreSpec, SYNCED_FROM};
+
+fn restore(spec: Value) -> Restore {
+    Restore::new("back", serde_json::from_value::<RestoreSpec>(spec).unwrap())
+}
+
+fn here() -> Chooser {
+    let now = "2026-11-27T12:00:00Z".parse().unwrap();
+    Chooser { cluster: "a".into(), read_only: vec!["partner".into()], now }
+}
+
+fn backup(name: &str, status: Value) -> Arc<Backup> {
+    let labels = json!({SCHEDULE_NAME_LABEL: "nightly"});
+    let object = json!({"apiVersion": "ark.heptio.com/v1", "kind": "Backup",
+        "metadata": {"name": name, "labels": labels}, "spec": {"storageLocation": "default"}, "status": status});
+    Arc::new(serde_json::from_value(object).unwrap())
+}
+
+/// Made by the Schedule `nightly` of a cluster.
+fn scheduled(cluster: &str, phase: &str, day: u32) -> Arc<Backup> {
+    let origin = json!({"cluster": cluster, "schedule": format!("of-{cluster}")});
+    let start = format!("2026-11-{day:02}T03:00:00Z");
+    backup(&named(day), json!({"phase": phase, "startTimestamp": start, "origin": origin}))
+}
+
+fn named(day: u32) -> String {
+    format!("nightly-202611{day:02}030000")
+}
+
+/// The same, out of a bucket.
+fn synced(cluster: &str, day: u32, location: &str) -> Arc<Backup> {
+    let mut backup = scheduled(cluster, "Completed", day).as_ref().clone();
+    backup.annotations_mut().insert(SYNCED_FROM.to_owned(), "id".to_owned());
+    backup.spec.storage_location = Some(location.to_owned());
+    Arc::new(backup)
+}
+
+fn chosen(spec: Value, backups: &[Arc<Backup>]) -> Result<(String, Vec<String>), String> {
+    choose(&restore(spec), backups, &here()).map(|choice| (choice.backup.name_any(), choice.notes))
+}
+
+#[test]
+fn a_schedule_means_its_newest_completed_backup_before_the_time_that_is_given() {
+    let backups = [3, 1, 2].map(|day| scheduled("a", "Completed", day)).into_iter().chain([scheduled(
+        "a",
+        "PartiallyFailed",
+        4,
+    )]);
+    let backups: Vec<_> = backups.collect();
+    let (name, notes) = chosen(json!({"scheduleName": "nightly"}), &backups).unwrap();
+    assert!(name == named(3) && notes.len() == 1 && notes[0].contains(&named(4)), "{name} {notes:?}");
+    let before = json!({"scheduleName": "nightly", "before": "2026-11-03T03:00:00Z"});
+    assert_eq!(chosen(before, &backups).unwrap(), (named(2), vec![]));
+    let partial = json!({"scheduleName": "nightly", "allowPartiallyFailed": true});
+    assert_eq!(chosen(partial, &backups).unwrap().0, named(4));
+    let none = chosen(json!({"scheduleName": "weekly"}), &backups).unwrap_err();
+    assert!(none.contains("no Completed Backup of Schedule `weekly` in this cluster"), "{none}");
+}
+
+#[test]
+fn another_cluster_s_backups_are_not_taken_for_this_one_s() {
+    let nightly = || json!({"scheduleName": "nightly"});
+    let both = [scheduled("a", "Completed", 3), synced("b", 9, "default")];
+    assert_eq!(chosen(nightly(), &both).unwrap(), (named(3), vec![]));
+    let from = json!({"scheduleName": "nightly", "fromCluster": "b"});
+    assert_eq!(chosen(from, &both).unwrap(), (named(9), vec![]));
+    let (name, notes) = chosen(nightly(), &both[1..]).unwrap();
+    assert!(name == named(9) && notes[0].contains("cluster b"), "{name} {notes:?}");
+    let why = chosen(nightly(), &[synced("b", 9, "default"), synced("c", 8, "default")]).unwrap_err();
+    assert!(why.contains("cluster b") && why.contains("cluster c") && why.contains("fromCluster"), "{why}");
+}
+
+#[test]
+fn what_only_says_that_it_is_the_schedule_s_is_never_taken() {
+    let nightly = || json!({"scheduleName": "nightly"});
+    let real = scheduled("a", "Completed", 3);
+    let by_hand = backup(
+        "nightly-20261109030000",
+        json!({"phase": "Completed", "startTimestamp": "2026-11-09T03:00:00Z",
+        "origin": {"cluster": "a"}}),
+    );
+    let mut named_otherwise = scheduled("a", "Completed", 9).as_ref().clone();
+    named_otherwise.metadata.name = Some("mine".into());
+    let in_the_future = synced("a", 29, "default");
+    let of_a_partner = synced("a", 9, "partner");
+    for forged in [by_hand, Arc::new(named_otherwise), in_the_future, of_a_partner] {
+        let own = [Arc::clone(&real), Arc::clone(&forged)];
+        assert_eq!(chosen(nightly(), &own).unwrap(), (named(3), vec![]), "{forged:?}");
+    }
+    let (name, notes) = chosen(nightly(), &[synced("a", 9, "partner")]).unwrap();
+    assert!(name == named(9) && notes[0].contains("ReadOnly location `partner`"), "{notes:?}");
+    assert_eq!(chosen(nightly(), &[synced("a", 9, "default")]).unwrap(), (named(9), vec![]));
+}
+
+#[test]
+fn an_interrupted_restore_goes_on_with_the_backup_that_it_began_with() {
+    let mut begun = restore(json!({"scheduleName": "nightly"}));
+    let status = RestoreStatus {
+        backup_name: Some(named(1)),
+        choice: vec!["as it was said".into()],
+        ..RestoreStatus::default()
+    };
+    begun.status = Some(status);
+    let backups = [scheduled("a", "Completed", 1), scheduled("a", "Completed", 2)];
+    let choice = choose(&begun, &backups, &here()).unwrap();
+    assert_eq!((choice.backup.name_any(), choice.notes), (named(1), vec!["as it was said".to_owned()]));
+}
+
+#[test]
+fn a_backup_that_cannot_be_restored_is_refused_with_the_reason() {
+    for (status, reason) in [
+        (json!({}), "is New"),
+        (json!({"phase": "InProgress"}), "is InProgress"),
+        (json!({"phase": "Deleting"}), "is being deleted"),
+        (json!({"phase": "Failed", "failureReason": "no space"}), "no space"),
+        (json!({"phase": "FailedValidation", "validationErrors": ["a", "b"]}), "a; b"),
+    ] {
+        let refused = chosen(json!({"backupName": "x"}), &[backup("x", status)]).unwrap_err();
+        assert!(refused.contains("`x`") && refused.contains(reason), "{refused}");
+    }
+    let partial = [backup("x", json!({"phase": "PartiallyFailed"}))];
+    assert!(chosen(json!({"backupName": "x"}), &partial).is_ok());
+    let absent = chosen(json!({"backupName": "x"}), &[]).unwrap_err();
+    assert!(absent.contains("only in the bucket") && absent.contains("sync period"), "{absent}");
+}

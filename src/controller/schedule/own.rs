@@ -1,0 +1,95 @@
+//! Which Backups are a Schedule's own. Pure.
+//!
+//! Only `status.origin` decides, which the server writes and no right to create Backups lets anybody write; labels,
+//! annotations and names are anybody's. What came out of a bucket is taken for what its document says only where that bucket
+//! is the one that the Schedule writes to: whoever can write there can do worse.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::api::{
+    Backup, BackupPhase, BackupStorageLocation, Origin, Schedule, Timestamp, synced_from, tick_of,
+};
+use crate::controller::locations::is_read_only;
+
+/// Clocks of one cluster do not disagree by more than this; neither does a clock that was set right go back further unseen.
+pub const CLOCKS_DISAGREE: TimeDelta = TimeDelta::hours(1);
+
+/// What decides whose a Backup is.
+#[derive(Clone, Copy, Debug)]
+pub struct Ownership<'a> {
+    /// The Schedule.
+    pub schedule: &'a Schedule,
+    /// The uid of this cluster.
+    pub cluster: &'a str,
+    /// The location that the Schedule writes to, where it is there.
+    pub location: Option<&'a BackupStorageLocation>,
+    /// The present.
+    pub now: DateTime<Utc>,
+}
+
+impl Ownership<'_> {
+    /// Whether the Schedule made a Backup in this cluster. A Schedule of the same name before it, in another namespace or in
+    /// another cluster has another uid.
+    pub fn is_own(&self, backup: &Backup) -> bool {
+        let metadata = &self.schedule.metadata;
+        let (Some(uid), Some(name)) = (&metadata.uid, &metadata.name) else { return false };
+        let Some((status, origin)) =
+            backup.status.as_ref().and_then(|status| Some((status, status.origin.as_ref()?)))
+        else {
+            return false;
+        };
+        let named = backup.metadata.name.as_deref().is_some_and(|given| tick_of(given, name).is_some());
+        let synced = synced_from(&backup.metadata).is_some();
+        let cluster =
+            origin.cluster.as_deref().or(status.cluster.as_ref().map(|cluster| cluster.uid.as_str()));
+        // Before it begins, the server has not said where yet; out of a bucket, all of it must be said.
+        let here = cluster.map_or(!synced, |cluster| cluster == self.cluster);
+        let past = status.start_timestamp.is_none_or(|start| start.time() <= self.now + CLOCKS_DISAGREE);
+        origin.schedule.as_ref() == Some(uid) && named && here && past && (!synced || self.is_there(backup))
+    }
+
+    /// Whether the Schedule's retention is about it: one of its own, in the location that it writes to.
+    pub fn is_kept(&self, backup: &Backup) -> bool {
+        self.is_own(backup) && self.is_there(backup)
+    }
+
+    /// Whether a Backup lies in the location that the Schedule writes to.
+    fn is_there(&self, backup: &Backup) -> bool {
+        let Some(location) = self.location.filter(|location| !is_read_only(location)) else { return false };
+        let id = location.status.as_ref().and_then(|status| status.id.as_deref());
+        let said = backup.status.as_ref().and_then(|status| status.origin.as_ref()?.location.as_deref());
+        match (synced_from(&backup.metadata), said) {
+            (Some(from), Some(said)) => id == Some(from) && id == Some(said),
+            (Some(_), None) => false,
+            (None, Some(said)) => id == Some(said),
+            (None, None) => backup.spec.storage_location == location.metadata.name,
+        }
+    }
+
+    /// The newest of its own that Completed: garbage collection leaves it, however old it is.
+    pub fn last_good<'b>(&self, backups: impl IntoIterator<Item = &'b Backup>) -> Option<&'b Backup> {
+        let good = backups.into_iter().filter(|backup| {
+            let phase = backup.status.as_ref().and_then(|status| status.phase);
+            phase == Some(BackupPhase::Completed)
+                && backup.metadata.deletion_timestamp.is_none()
+                && self.is_own(backup)
+        });
+        good.max_by_key(|backup| (begun(backup), backup.metadata.name.clone()))
+    }
+}
+
+/// When a Backup was begun, or else created.
+pub fn begun(backup: &Backup) -> Option<DateTime<Utc>> {
+    let start = backup.status.as_ref().and_then(|status| status.start_timestamp);
+    start.or_else(|| backup.metadata.creation_timestamp.as_ref().map(Timestamp::from)).map(Timestamp::time)
+}
+
+/// The uid of the Schedule that made a Backup.
+pub fn maker(backup: &Backup) -> Option<&str> {
+    let Origin { schedule, .. } = backup.status.as_ref()?.origin.as_ref()?;
+    schedule.as_deref()
+}
+
+#[cfg(test)]
+#[path = "own/tests.rs"]
+mod tests;

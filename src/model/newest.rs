@@ -1,0 +1,211 @@
+//! Which of a Schedule's backups a restore means. Pure.
+//!
+//! Several clusters may have a Schedule of one name and a bucket in common. A restore means those of its own cluster; of
+//! another's it takes one only where no third has any, and says so.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+/// Clocks do not disagree by more than this: what began later has not begun, whatever it says.
+const CLOCKS_DISAGREE: TimeDelta = TimeDelta::hours(1);
+
+/// A backup of the Schedule that can be restored from.
+#[derive(Clone, Debug)]
+pub struct Candidate<T> {
+    /// Its name.
+    pub name: String,
+    /// When its work began.
+    pub began: DateTime<Utc>,
+    /// The cluster that it was made in; another text where that is not to be believed.
+    pub cluster: String,
+    /// Whether it lacks something: it only PartiallyFailed.
+    pub is_partial: bool,
+    /// Where it is.
+    pub of: T,
+}
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Wish<'a> {
+    /// The cluster that is restored into.
+    pub here: &'a str,
+    /// The cluster whose backups are meant, where the restore says so.
+    pub from: Option<&'a str>,
+    /// Only what began before this.
+    pub before: Option<DateTime<Utc>>,
+    /// Whether one that PartiallyFailed is as good as any.
+    pub partial: bool,
+    /// The present.
+    pub now: DateTime<Utc>,
+}
+
+impl Wish<'_> {
+    /// Whether nothing older can be meant once this one is known.
+    pub fn is_good<T>(&self, candidate: &Candidate<T>) -> bool {
+        self.fits(candidate.began)
+            && candidate.cluster == self.from.unwrap_or(self.here)
+            && (self.partial || !candidate.is_partial)
+    }
+
+    fn fits(&self, began: DateTime<Utc>) -> bool {
+        began <= self.now + CLOCKS_DISAGREE && self.before.is_none_or(|before| began < before)
+    }
+}
+
+/// The one that is meant.
+#[derive(Clone, Debug)]
+pub struct Pick<T> {
+    /// It.
+    pub picked: Candidate<T>,
+    /// What somebody might not expect of it.
+    pub notes: Vec<String>,
+}
+
+/// Finds the one that is meant.
+///
+/// # Errors
+/// Why there is none, to stand after the name of what was asked for.
+pub fn pick<T>(candidates: Vec<Candidate<T>>, wish: &Wish<'_>) -> Result<Pick<T>, String> {
+    let mut clusters: BTreeMap<String, Vec<Candidate<T>>> = BTreeMap::new();
+    for candidate in candidates.into_iter().filter(|candidate| wish.fits(candidate.began)) {
+        clusters.entry(candidate.cluster.clone()).or_default().push(candidate);
+    }
+    let known = named(&clusters);
+    let meant = wish.from.unwrap_or(wish.here);
+    let mut notes = Vec::new();
+    let own = match clusters.remove(meant) {
+        Some(own) => own,
+        None if clusters.is_empty() => return Err(String::new()),
+        None if wish.from.is_some() => return Err(format!(" of cluster {meant}; there are {known}")),
+        None if clusters.len() > 1 => {
+            return Err(format!(
+                " of this cluster, and several others have some: {known}; say which is meant (fromCluster, --from-cluster)"
+            ));
+        }
+        None => {
+            let (cluster, others) = clusters.pop_first().unwrap_or_default();
+            notes.push(format!("this cluster has no backup of the schedule; it is one of cluster {cluster}"));
+            others
+        }
+    };
+    let newest = newest_of(own, wish.partial)?;
+    notes.extend(newest.notes);
+    Ok(Pick { notes, ..newest })
+}
+
+/// The newest of one cluster's.
+fn newest_of<T>(mut own: Vec<Candidate<T>>, partial: bool) -> Result<Pick<T>, String> {
+    own.sort_by(|one, other| (other.began, &other.name).cmp(&(one.began, &one.name)));
+    let Some(at) = own.iter().position(|candidate| partial || !candidate.is_partial) else {
+        let newest = own.first().map(|newest| newest.name.as_str()).unwrap_or_default();
+        return Err(format!(
+            "; {} only PartiallyFailed, the newest of them `{newest}`: name it (backupName, --from-backup), or take such ones, too \
+             (allowPartiallyFailed, --allow-partially-failed)",
+            if own.len() == 1 { "one".to_owned() } else { format!("{} others", own.len()) }
+        ));
+    };
+    let picked = own.remove(at);
+    let mut notes = Vec::new();
+    let passed_over = own.get(..at).unwrap_or_default();
+    if let Some(newest) = passed_over.first() {
+        notes.push(format!(
+            "{} newer, the newest `{}`, only PartiallyFailed and {} passed over (allowPartiallyFailed takes such ones, too)",
+            if passed_over.len() == 1 { "one that is".to_owned() } else { format!("{} that are", passed_over.len()) },
+            newest.name,
+            if passed_over.len() == 1 { "was" } else { "were" },
+        ));
+    }
+    if picked.is_partial {
+        notes.push(format!("`{}` only PartiallyFailed: it lacks what its errors name", picked.name));
+    }
+    Ok(Pick { picked, notes })
+}
+
+/// The clusters, each with its newest.
+fn named<T>(clusters: &BTreeMap<String, Vec<Candidate<T>>>) -> String {
+    let named = clusters.iter().map(|(cluster, own)| {
+        let newest = own.iter().max_by_key(|candidate| (candidate.began, &candidate.name));
+        let newest = newest.map(|newest| newest.name.as_str()).unwrap_or_default();
+        format!("{} of cluster {} (the newest `{newest}`)", own.len(), cluster.escape_debug())
+    });
+    named.collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(day: u32) -> DateTime<Utc> {
+        format!("2026-11-{day:02}T03:00:00Z").parse().unwrap()
+    }
+
+    /// Named by its day; `~` means that it PartiallyFailed.
+    fn candidates(of: &[(&str, &[&str])]) -> Vec<Candidate<()>> {
+        let each = of.iter().flat_map(|(cluster, days)| days.iter().map(move |day| (*cluster, *day)));
+        let made = each.map(|(cluster, day)| {
+            let number = day.trim_start_matches('~');
+            let is_partial = day.starts_with('~');
+            Candidate {
+                name: format!("{cluster}{number}"),
+                began: at(number.parse().unwrap()),
+                cluster: cluster.to_owned(),
+                is_partial,
+                of: (),
+            }
+        });
+        made.collect()
+    }
+
+    fn wish() -> Wish<'static> {
+        Wish { here: "a", from: None, before: None, partial: false, now: at(28) }
+    }
+
+    fn picked(of: &[(&str, &[&str])], wish: Wish<'_>) -> (String, Vec<String>) {
+        let Pick { picked, notes } = pick(candidates(of), &wish).unwrap();
+        (picked.name, notes)
+    }
+
+    fn refused(of: &[(&str, &[&str])], wish: Wish<'_>) -> String {
+        pick(candidates(of), &wish).unwrap_err()
+    }
+
+    #[test]
+    fn this_cluster_s_newest_is_meant_however_new_another_s_is() {
+        let both: &[(&str, &[&str])] = &[("a", &["1", "3", "2"]), ("b", &["9"])];
+        assert_eq!(picked(both, wish()), ("a3".into(), vec![]));
+        assert_eq!(picked(both, Wish { before: Some(at(3)), ..wish() }), ("a2".into(), vec![]));
+        assert_eq!(picked(both, Wish { from: Some("b"), ..wish() }), ("b9".into(), vec![]));
+    }
+
+    #[test]
+    fn another_cluster_s_is_taken_where_it_is_the_only_one_and_that_is_said() {
+        let (name, notes) = picked(&[("b", &["1", "2"])], wish());
+        assert!(name == "b2" && notes.len() == 1 && notes[0].contains("cluster b"), "{name} {notes:?}");
+        let why = refused(&[("b", &["1", "2"]), ("c", &["3"])], wish());
+        for part in ["several", "2 of cluster b (the newest `b2`)", "1 of cluster c", "fromCluster"] {
+            assert!(why.contains(part), "{why}");
+        }
+        let why = refused(&[("b", &["1"])], Wish { from: Some("c"), ..wish() });
+        assert!(why.contains("of cluster c") && why.contains("`b1`"), "{why}");
+        assert_eq!(refused(&[], wish()), "");
+    }
+
+    #[test]
+    fn what_has_not_begun_yet_is_never_meant() {
+        assert_eq!(picked(&[("a", &["3", "29"])], wish()).0, "a3");
+        assert_eq!(refused(&[("a", &["29"]), ("b", &["30"])], wish()), "");
+    }
+
+    #[test]
+    fn one_that_partially_failed_is_passed_over_and_told_or_taken_where_that_is_allowed() {
+        let mixed: &[(&str, &[&str])] = &[("a", &["1", "~2", "~3"])];
+        let (name, notes) = picked(mixed, wish());
+        assert!(name == "a1" && notes[0].contains("2 that are newer, the newest `a3`"), "{notes:?}");
+        let (name, notes) = picked(mixed, Wish { partial: true, ..wish() });
+        assert!(name == "a3" && notes[0].contains("lacks"), "{notes:?}");
+        assert_eq!(picked(&[("a", &["4", "~2", "~3"])], wish()), ("a4".into(), vec![]));
+        let why = refused(&[("a", &["~1", "~2"]), ("b", &["9"])], wish());
+        assert!(why.contains("`a2`") && why.contains("--allow-partially-failed"), "{why}");
+    }
+}
