@@ -80,9 +80,11 @@ impl ScopedKinds {
         } else {
             ClusterScope::Related
         };
+        // That nothing of the cluster comes says the scope; the namespaces of what is taken still do.
+        let named: Vec<String> = without_cluster.iter().filter(|term| *term != "*").cloned().collect();
         Ok(CompiledSelection {
             kinds: KindTerms::new(namespaced, without_namespaced),
-            cluster_kinds: Some(KindTerms::new(cluster, without_cluster)),
+            cluster_kinds: Some(KindTerms::new(cluster, &named)),
             cluster_scope,
             ..selection
         })
