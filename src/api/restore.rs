@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::mapping::{check_mapping, check_namespace_mapping};
-use super::{CompiledSelection, Filter, InvalidSpec, Origin, ResourceModifier, StoredObject, Timestamp, schema};
+use super::{
+    CompiledSelection, Filter, InvalidSpec, Origin, ResourceModifier, StoredObject, Timestamp, schema,
+};
 
 /// From which backup, which items, and how they are changed on the way.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
@@ -211,6 +213,9 @@ pub struct RestoreStatus {
     /// Which attempt this is, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<u32>,
+    /// How often its server ended in good order and left it to the next one; such attempts count for nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resumed: Option<u32>,
     /// Who is doing it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holder: Option<String>,

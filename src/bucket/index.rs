@@ -19,7 +19,7 @@ impl StoredBackup {
     /// # Errors
     /// When the index is not there or the store fails; what is wrong with a line is an element of the stream.
     pub async fn index(&self) -> Result<BoxStream<'static, Result<IndexLine, BucketError>>, BucketError> {
-        let key = self.keys.index();
+        let key = self.parts.index();
         let body = Resumed::open(Arc::clone(&self.bucket.store), key.clone(), None).await?;
         let lines = Lines {
             backup: self.clone(),

@@ -1,6 +1,7 @@
 //! An item that is there already: look at it, and leave it, change it, or make it anew.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -119,6 +120,8 @@ impl Work<'_> {
         let (target, namespace) = (&ready.target, ready.target.namespace.as_deref());
         let differed = Some(format!("differed in {}", live.difference.describe()));
         let propagation = if adopts(&target.kind) { Propagation::Orphan } else { Propagation::Background };
+        // Before it is sent: its answer may be lost.
+        self.touched.store(true, Ordering::Release);
         self.cluster.delete(ready.info, namespace, &target.name, Some(&live.uid), propagation).await?;
         self.wait_gone(ready, live).await?;
         match self.create(ready, &mut None).await {
