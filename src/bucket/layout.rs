@@ -1,7 +1,7 @@
 //! Every key of a location, and what a listed key means (format 2, and the layouts that came before). Pure.
 //!
 //! Claim and document follow from the name of a run alone, so that a claim on the name is a claim on the document. Where its
-//! parts lie only the document says: see [`super::parts`].
+//! parts lie only the document says: see [`PartKeys`](super::PartKeys).
 
 use std::fmt;
 

@@ -83,8 +83,11 @@ async fn a_restore_goes_on_however_often_its_server_is_told_to_end() {
             // One more each time; those behind it wait until the server has been told to end.
             if begun <= resumed { Act::Pass } else { Act::Held(held.clone()) }
         });
+        stage.api.take_seen();
         if resumed == 1 {
             stage.home.create(RESTORE, "patient", spec.clone()).await;
+        } else {
+            stage.server = Some(stage.home.start_again(stage.options()).await);
         }
         eventually("items are at hand", async || {
             let seen = stage.api.take_seen();
@@ -108,7 +111,6 @@ async fn a_restore_goes_on_however_often_its_server_is_told_to_end() {
             (&json!("InProgress"), &json!(resumed)),
             "{status}"
         );
-        stage.server = Some(stage.home.start_again(stage.options()).await);
     }
     stage.man().await;
     let restored = stage.home.reach(RESTORE, "patient", "Completed").await;
