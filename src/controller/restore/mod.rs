@@ -79,6 +79,7 @@ impl Run for Restore {
             },
             phase: phase.to_string(),
             attempt: status.attempt.unwrap_or_default(),
+            resumed: status.resumed.unwrap_or_default(),
             holder: status.holder.clone(),
         }
     }

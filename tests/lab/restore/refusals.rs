@@ -171,6 +171,51 @@ async fn a_stopped_restore_is_recorded_and_another_goes_on() {
 
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
+async fn a_restore_that_is_stopped_while_it_makes_an_item_anew_says_so() {
+    let lab = Lab::get().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let bucket = format!("file://{}", folder.path().display());
+    let namespace = TestNamespace::create(&lab.a, "anew").await;
+    config_map(&lab.a, &namespace.name, "held", &json!({"k": "v"})).await;
+    back_up(&lab.a, &bucket, "anew", &["--include-namespaces", &namespace.name], 0);
+    let path = format!("/api/v1/namespaces/{}/configmaps/held", namespace.name);
+    let mut held = lab.a.read(&path).await.expect("there");
+    held["data"]["k"] = json!("changed");
+    held["metadata"]["finalizers"] = json!(["example.com/hold"]);
+    lab.a.replace(&path, &held).await;
+    let running = Running::start(&mut lab.a.ark([
+        "restore",
+        "run",
+        "anew",
+        "--location",
+        &bucket,
+        "--from-backup",
+        "anew",
+        "--existing-resource-policy",
+        "Recreate",
+    ]));
+    eventually("it is being deleted", async || {
+        lab.a.read(&path).await.filter(|held| held["metadata"]["deletionTimestamp"].is_string())
+    })
+    .await;
+    interrupt(&running);
+    running.wait().expect_code(1);
+    // Nothing was created or updated, and still the cluster is not as it was.
+    let text =
+        std::fs::read_to_string(folder.path().join("restores/anew/ark-restore.json")).expect("recorded");
+    let record: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(
+        (&record["status"]["phase"], count(&record["status"], "errors")),
+        (&json!("Failed"), 1),
+        "{record}"
+    );
+    let mut held = lab.a.read(&path).await.expect("it is held");
+    held["metadata"]["finalizers"] = json!([]);
+    lab.a.replace(&path, &held).await;
+}
+
+#[tokio::test]
+#[ignore = "needs the lab: run hack/test.sh"]
 async fn what_the_credentials_do_not_allow_fails_alone() {
     let lab = Lab::get().await;
     let bucket = lab.bucket();
