@@ -87,9 +87,8 @@ fn a_restore_is_requested_printed_or_waited_for() {
         Kinds:        all
         Cluster-wide: all
         Existing:     None
-        Warnings:     0
-        Errors:       0
         --- stderr
+        warning: what went wrong is not shown: reading restores/n/results.json.zst through the server of namespace heptio-ark: there is no such object
     ");
     cluster.script("restores", &[json!({"phase": "FailedValidation", "validationErrors": ["spec.backupName: there is no backup `monday`"]})]);
     says!(cluster.ark(&["restore", "create", "c", "--from-backup", "monday", "--wait"]), @r"
