@@ -50,6 +50,7 @@ async fn restore_into(cluster: &Cluster, items: Items) -> Came {
         holder: "host/1".into(),
         cluster: ClusterIdentity { uid: "cluster-a".into(), version: "v1.35.4".into() },
         attempt: 1,
+        goes_on: false,
         record: true,
         parallel: 0,
     };
