@@ -237,6 +237,9 @@ pub struct RestoreStatus {
     /// Which attempt this is, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<u32>,
+    /// How often its server ended in good order and left it to the next one; such attempts count for nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resumed: Option<u32>,
     /// Who is doing it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holder: Option<String>,

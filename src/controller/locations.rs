@@ -18,7 +18,7 @@ use super::error::ControllerError;
 use super::settings::Settings;
 use crate::api::{AccessMode, BackupStorageLocation, BackupStorageLocationSpec, LocationPhase};
 use crate::bucket::Bucket;
-use crate::store::{self, Meter, Observer, Outcome};
+use crate::store::{self, Gate, Meter, Observer, Outcome};
 use crate::telemetry::Metrics;
 use credentials::Credentials;
 
@@ -42,6 +42,7 @@ pub struct Locations {
     default: String,
     opened: Mutex<HashMap<String, Opened>>,
     observer: Observer,
+    gate: Gate,
 }
 
 /// A bucket that was opened, and what from.
@@ -66,12 +67,14 @@ impl fmt::Debug for Locations {
 
 impl Locations {
     /// The locations that `store` has, their Secrets read through `client`; the default location of the settings is meant
-    /// where none is named and none says that it is the default. `observer` is told of each request to a bucket.
+    /// where none is named and none says that it is the default. `observer` is told of each request to a bucket; nothing is
+    /// written to one while `gate` is closed.
     pub fn new(
         client: &Client,
         settings: &Settings,
         store: Store<BackupStorageLocation>,
         observer: Observer,
+        gate: Gate,
     ) -> Self {
         Self {
             secrets: Api::namespaced(client.clone(), &settings.namespace),
@@ -79,6 +82,7 @@ impl Locations {
             default: settings.default_location.clone(),
             opened: Mutex::default(),
             observer,
+            gate,
         }
     }
 
@@ -140,7 +144,7 @@ impl Locations {
         }
         let place = place::of(location, credentials.map(|credentials| credentials.content))
             .map_err(|error| ControllerError::Location { name: name.clone(), why: error.problem })?;
-        let store = store::open(&place)
+        let store = store::open_behind(&place, self.gate.clone())
             .await
             .map_err(|error| ControllerError::bucket(format!("open location `{name}`"))(error.into()))?;
         let bucket = Bucket::new(Arc::new(Meter::observed(store, Arc::clone(&self.observer))));

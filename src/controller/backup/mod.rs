@@ -66,6 +66,7 @@ impl Run for Backup {
             },
             phase: phase.to_string(),
             attempt: status.attempt.unwrap_or_default(),
+            resumed: 0,
             holder: status.holder.clone(),
         }
     }

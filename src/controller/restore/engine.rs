@@ -11,8 +11,8 @@ use crate::controller::runs::{Broken, Job};
 use crate::model::{Progress, causes};
 use crate::restore::{self, RestoreError, RestoreRequest};
 
-/// Restores; it returns the document. A run that is stopped is dropped where it stands, as a crash would drop it: the next
-/// attempt goes on, and a document that says Failed would be in its way.
+/// Restores; it returns the document. A run that is stopped ends what is at hand; the next attempt goes on, and a document that
+/// says Failed would be in its way.
 pub async fn run(
     object: &Restore,
     context: &Context,
@@ -44,15 +44,12 @@ pub async fn run(
         holder: context.settings.holder.clone(),
         cluster: context.identity.clone(),
         attempt: job.attempt,
+        goes_on: true,
         record: !job.location.read_only,
         parallel: 0,
     };
-    let never = std::future::pending();
-    let outcome = tokio::select! {
-        biased;
-        () = stop.cancelled() => return Err(Broken::Stopped { clean: false }),
-        outcome = restore::run(&context.cluster, &job.location.bucket, &request, progress, never) => outcome,
-    };
+    let stopped = stop.cancelled_owned();
+    let outcome = restore::run(&context.cluster, &job.location.bucket, &request, progress, stopped).await;
     outcome.map(|outcome| outcome.restore).map_err(|error| broken(error, job.attempt))
 }
 
@@ -71,7 +68,7 @@ fn broken(error: RestoreError, attempt: u32) -> Broken {
     let why = causes(&error);
     let left = matches!(error, RestoreError::Left { .. });
     match into_root(error) {
-        RestoreError::Stopped { .. } => Broken::Stopped { clean: false },
+        RestoreError::Stopped { .. } => Broken::Stopped { clean: !left },
         RestoreError::Specification(wrong) => {
             Broken::Refused(wrong.iter().map(ToString::to_string).collect())
         }
@@ -116,6 +113,8 @@ mod tests {
     fn what_was_not_begun_is_refused_and_what_broke_off_failed() {
         let not_empty = RestoreError::NotEmpty { count: 1, first: vec!["configmaps a/b".into()] };
         assert!(matches!(broken(not_empty, 1), Broken::Refused(why) if why[0].contains("configmaps a/b")));
+        let stopped = RestoreError::Stopped { name: "back".parse().unwrap() };
+        assert!(matches!(broken(stopped, 1), Broken::Stopped { clean: true }), "and put back");
         let corrupt = BucketError::Worker { key: "k".into() };
         let unfinished =
             RestoreError::Unrecorded { created: 3, updated: 0, source: Box::new(corrupt.into()) };

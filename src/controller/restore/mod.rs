@@ -26,7 +26,8 @@ use super::stores::{Feed, Stores};
 use crate::api::{Backup, Restore, RestorePhase, STORAGE_LOCATION_LABEL, label_value};
 use crate::model::Progress;
 use crate::telemetry::{Metrics, RunFigures, RunMetrics};
-use admit::{Chosen, admit, objection_to};
+pub use admit::Chosen;
+use admit::{admit, objection_to};
 use choose::{Choice, Chooser, choose};
 
 /// Reconciles until the server stops.
@@ -79,6 +80,7 @@ impl Run for Restore {
             },
             phase: phase.to_string(),
             attempt: status.attempt.unwrap_or_default(),
+            resumed: status.resumed.unwrap_or_default(),
             holder: status.holder.clone(),
         }
     }

@@ -20,6 +20,7 @@ pub fn change(status: &mut RestoreStatus, change: &Change<Restore>) {
             backup_name: Some(backup.to_string()),
             choice: notes,
             attempt: Some(attempt),
+            resumed: before.resumed,
             holder: Some(holder),
             start_timestamp: Some(at),
             origin: Some(origin.or(before.origin.unwrap_or_default())),
@@ -44,7 +45,11 @@ pub fn change(status: &mut RestoreStatus, change: &Change<Restore>) {
             ..before
         },
         // What it has restored by now stays, so that the next attempt has to know that it is not the first.
-        Change::PutBack => RestoreStatus { holder: None, ..before },
+        Change::PutBack => RestoreStatus {
+            holder: None,
+            resumed: Some(before.resumed.unwrap_or_default().saturating_add(1)),
+            ..before
+        },
         Change::Done(document, stored) => {
             let mut done = document.status.unwrap_or_default();
             done.conditions.retain(|condition| condition.type_ != STORED);
@@ -102,6 +107,13 @@ mod tests {
             let status = after(vec![begin(1), change]);
             assert_eq!((status.backup_name.as_deref(), status.attempt), (Some("nightly-1"), Some(1)));
         }
+    }
+
+    #[test]
+    fn it_keeps_how_often_it_was_put_back_from_attempt_to_attempt() {
+        let status = after(vec![begin(1), Change::PutBack, begin(2), Change::PutBack, begin(3)]);
+        assert_eq!((status.attempt, status.resumed), (Some(3), Some(2)));
+        assert_eq!(after(vec![begin(1), begin(2)]).resumed, None, "nothing is said of one that was killed");
     }
 
     #[test]

@@ -138,7 +138,7 @@ async fn conclude<K: Run>(
         (_, Some(Ok(document))) => done(record, Box::new(document), Some(location)).await,
         (_, Some(Err(Broken::Stopped { clean: true }))) => {
             record.persist(&Change::PutBack).await?;
-            tracing::info!(%kind, name, "it was stopped with the server, and begins anew with the next one");
+            tracing::info!(%kind, name, "it was stopped with the server, and the next one takes it up");
             Ok(())
         }
         (_, None | Some(Err(Broken::Stopped { clean: false }))) => {

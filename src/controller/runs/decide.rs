@@ -27,7 +27,7 @@ pub enum Step<K: Run> {
 /// Decides about one that is neither over nor another's.
 pub fn decide<K: Run>(object: &K, facts: Facts<K>) -> Step<K> {
     let Facts { mut errors, wait, ready, name } = facts;
-    let State { stage, attempt, .. } = object.state();
+    let State { stage, attempt, resumed, .. } = object.state();
     match name {
         Name::Own(document) => return Step::Record(document, ready.map(|(_, location)| location)),
         Name::Taken(why) if errors.is_empty() && stage == Stage::New => return Step::NameTaken(why),
@@ -43,7 +43,7 @@ pub fn decide<K: Run>(object: &K, facts: Facts<K>) -> Step<K> {
         }
         (false, ..) => Step::Refuse(errors),
         (true, Some(why), _) => Step::Wait(why),
-        (true, None, Some((_, location))) if attempt > ATTEMPTS => {
+        (true, None, Some((_, location))) if attempt.saturating_sub(resumed) > ATTEMPTS => {
             let why = format!(
                 "{ATTEMPTS} attempts at it were interrupted, each by the end of the server that made it; look why the server \
                  ends (its memory may be too small), and create another one"
@@ -58,8 +58,11 @@ pub fn decide<K: Run>(object: &K, facts: Facts<K>) -> Step<K> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::{Backup, BackupPhase, BackupSpec, BackupStatus};
+    use crate::api::{
+        Backup, BackupPhase, BackupSpec, BackupStatus, Restore, RestorePhase, RestoreSpec, RestoreStatus,
+    };
     use crate::bucket::Bucket;
+    use crate::controller::restore::Chosen;
     use crate::store::Location;
 
     fn backup(phase: Option<BackupPhase>, attempt: Option<u32>) -> Backup {
@@ -95,6 +98,26 @@ mod tests {
         }
         let step = decide(&backup(Some(BackupPhase::InProgress), Some(3)), facts().await);
         assert!(matches!(&step, Step::GiveUp(why, _) if why.contains("3 attempts")), "{step:?}");
+    }
+
+    #[tokio::test]
+    async fn an_attempt_that_ended_in_good_order_with_its_server_counts_for_nothing() {
+        for (attempt, resumed, goes_on) in [(3, 0, false), (3, 1, true), (9, 7, true), (9, 6, false)] {
+            let status = RestoreStatus {
+                phase: Some(RestorePhase::InProgress),
+                attempt: Some(attempt),
+                resumed: Some(resumed),
+                ..RestoreStatus::default()
+            };
+            let mut restore = Restore::new("back", RestoreSpec::default());
+            restore.status = Some(status);
+            let Facts { errors, wait, ready, .. } = facts().await;
+            let ready = ready.map(|(_, location)| {
+                (Chosen { backup: "nightly".parse().unwrap(), notes: Vec::new() }, location)
+            });
+            let step = decide(&restore, Facts { errors, wait, ready, name: Name::Free });
+            assert_eq!(matches!(&step, Step::Run(job) if job.attempt == attempt + 1), goes_on, "{step:?}");
+        }
     }
 
     #[tokio::test]
