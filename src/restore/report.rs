@@ -118,6 +118,7 @@ fn document(
         validation_errors: Vec::new(),
         attempt: Some(attempt.map_or(1, Attempt::number).max(request.attempt)),
         resumed: None,
+        backup_run: None,
         holder: Some(request.holder.clone()),
         origin: Some(Origin {
             cluster: Some(request.cluster.uid.clone()),

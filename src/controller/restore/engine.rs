@@ -4,8 +4,8 @@ use kube::ResourceExt as _;
 use tokio_util::sync::CancellationToken;
 
 use super::modifiers;
-use crate::api::{Backup, Origin, Restore};
-use crate::bucket::{BucketError, RunDocument as _, RunIdentity};
+use crate::api::{Origin, Restore};
+use crate::bucket::{BucketError, RunDocument as _};
 use crate::controller::context::Context;
 use crate::controller::runs::{Broken, Job};
 use crate::model::{Progress, causes};
@@ -28,13 +28,13 @@ pub async fn run(
     let spec = match modifiers::of(context, object).await {
         Ok(Ok(spec)) => spec,
         Ok(Err(why)) => return Err(Broken::Refused(vec![why])),
-        Err(error) => return Err(Broken::Failed { why: causes(&error), left: false }),
+        Err(error) => return Err(Broken::Failed { why: causes(&error), left: job.attempt > 1 }),
     };
     let request = RestoreRequest {
         name,
         spec,
         backup: Some(job.plan.backup.clone()),
-        source: Some(source(context, job)?),
+        source: Some(job.plan.run.clone()),
         labels: object.labels().clone(),
         uid: object.uid().unwrap_or_default(),
         origin: Origin {
@@ -51,16 +51,6 @@ pub async fn run(
     let stopped = stop.cancelled_owned();
     let outcome = restore::run(&context.cluster, &job.location.bucket, &request, progress, stopped).await;
     outcome.map(|outcome| outcome.restore).map_err(|error| broken(error, job.attempt))
-}
-
-/// The run that the Backup stands for, which alone is restored, whatever has its name in the bucket.
-fn source(context: &Context, job: &Job<Restore>) -> Result<RunIdentity, Broken> {
-    let name = job.plan.backup.as_str();
-    let backup = context.stores.backups.find(|backup: &Backup| backup.name_any() == name);
-    match backup {
-        Some(backup) => Ok(RunIdentity::of_object(&*backup)),
-        None => Err(Broken::Refused(vec![format!("Backup `{name}` was deleted just now")])),
-    }
 }
 
 /// What an error of this attempt means; a restore that an earlier attempt began has not been refused.

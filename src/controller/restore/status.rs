@@ -15,9 +15,10 @@ pub fn change(status: &mut RestoreStatus, change: &Change<Restore>) {
             conditions: vec![condition],
             ..before
         },
-        Change::Begin { attempt, holder, at, plan: Chosen { backup, notes }, origin } => RestoreStatus {
+        Change::Begin { attempt, holder, at, plan: Chosen { backup, run, notes }, origin } => RestoreStatus {
             phase: Some(RestorePhase::InProgress),
             backup_name: Some(backup.to_string()),
+            backup_run: run.run().map(str::to_owned).or(before.backup_run),
             choice: notes,
             attempt: Some(attempt),
             resumed: before.resumed,
@@ -54,7 +55,7 @@ pub fn change(status: &mut RestoreStatus, change: &Change<Restore>) {
             let mut done = document.status.unwrap_or_default();
             done.conditions.retain(|condition| condition.type_ != STORED);
             done.conditions.push(stored);
-            done.choice = before.choice;
+            (done.choice, done.backup_run) = (before.choice, before.backup_run);
             // What the server noted is true; what a document says fills in what an earlier version did not note.
             let noted = before.origin.unwrap_or_default().or(done.origin.unwrap_or_default());
             done.origin = Some(noted).filter(|origin| *origin != Origin::default());
@@ -78,14 +79,18 @@ pub fn figures(status: &RestoreStatus) -> RunFigures {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::RestoreSpec;
+    use crate::api::{Backup, BackupSpec, RestoreSpec};
+    use crate::bucket::RunIdentity;
     use crate::model::ProgressSnapshot;
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
     fn begin(attempt: u32) -> Change<Restore> {
         let at = Timestamp::now();
         let origin = Origin { run: Some("uid".into()), ..Origin::default() };
-        let plan = Chosen { backup: "nightly-1".parse().unwrap(), notes: vec!["why".to_owned()] };
+        let mut backup = Backup::new("nightly-1", BackupSpec::default());
+        backup.metadata.uid = Some("run".into());
+        let (run, notes) = (RunIdentity::of_object(&backup), vec!["why".to_owned()]);
+        let plan = Chosen { backup: "nightly-1".parse().unwrap(), run, notes };
         Change::Begin { attempt, holder: "pod/1".into(), at, plan, origin }
     }
 
@@ -106,6 +111,7 @@ mod tests {
         for change in [Change::PutBack, Change::Fail("because".into(), Timestamp::now())] {
             let status = after(vec![begin(1), change]);
             assert_eq!((status.backup_name.as_deref(), status.attempt), (Some("nightly-1"), Some(1)));
+            assert_eq!(status.backup_run.as_deref(), Some("run"), "and which run that was");
         }
     }
 
