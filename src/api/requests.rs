@@ -42,6 +42,9 @@ pub struct DeleteBackupRequestStatus {
     /// What went wrong; nothing when the Backup is gone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<String>,
+    /// Whether the bucket has nothing of the Backup any more; its object goes last.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub removed: bool,
     /// When it was done; the request goes an hour later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub processed_timestamp: Option<Timestamp>,

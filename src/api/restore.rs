@@ -195,6 +195,10 @@ pub struct RestoreStatus {
     /// The Backup that is restored, when the specification names a Schedule.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backup_name: Option<String>,
+    /// Which run that Backup stands for, by the uid that it had where it was made: a later attempt goes on with no other of
+    /// its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup_run: Option<String>,
     /// What somebody might not expect of that Backup: it is another cluster's, or newer ones were passed over.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8), inner(length(max = 2000)))]
@@ -237,6 +241,9 @@ pub struct RestoreStatus {
     /// Which attempt this is, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<u32>,
+    /// How often its server ended in good order and left it to the next one; such attempts count for nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resumed: Option<u32>,
     /// Who is doing it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holder: Option<String>,

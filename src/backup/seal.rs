@@ -160,8 +160,8 @@ mod tests {
         let error = write_parts(&attempt, packing, results.clone(), results).await.unwrap_err();
         assert!(error.to_string().contains("the store is full"), "{error}");
         // Its write has come to its end, so that what it wrote can be removed.
-        assert!(bucket.store().head(attempt.keys().tarball()).await.is_ok());
+        assert!(bucket.store().head(attempt.parts().tarball()).await.is_ok());
         assert_eq!(attempt.discard().await.unwrap(), 3);
-        assert!(bucket.store().head(attempt.keys().tarball()).await.unwrap_err().is_not_found());
+        assert!(bucket.store().head(attempt.parts().tarball()).await.unwrap_err().is_not_found());
     }
 }

@@ -4,19 +4,24 @@
 //! claim -> upload and put the parts, renewing the claim -> commit (the document, put if absent) -> the claim goes
 //!                                                       \-> discard (the parts, then the claim)
 //! ```
-//! Killed anywhere, it leaves either a complete run or a claim with parts, which the next attempt takes over.
+//! Killed anywhere, it leaves either a complete run or a claim with parts, which the next attempt takes over. Its parts have keys
+//! of its own, and stay until the next attempt ends: so that a process which was only asleep, and commits on waking what it was
+//! sure of before, makes a whole run and no half of one.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::Utc;
 
-use crate::api::StoredObject;
+use crate::api::{Backup, Restore, StoredObject};
+use crate::model::{BackupName, causes};
 use crate::store::{ObjectKey, PutMode, read_all};
 
 use super::documents::{Claim, HEARTBEAT_EVERY, MAX_DOCUMENT};
 use super::error::Taker;
 use super::layout::{Part, RunKeys, RunKind};
+use super::parts::PartKeys;
 use super::proof::{self, IndexProof};
 use super::record::RunDocument;
 use super::survey::ClaimState;
@@ -35,12 +40,23 @@ const COMMIT_PAUSE: Duration = Duration::from_secs(2);
 pub struct Attempt {
     bucket: Bucket,
     keys: RunKeys,
+    parts: PartKeys,
     claim: Claim,
+    /// Whether another attempt left parts under the name.
+    leftovers: bool,
+    /// The backup that it reads, if it said so later than in its claim.
+    reads: Arc<OnceLock<String>>,
 }
 
 impl Attempt {
-    pub(super) fn new(bucket: Bucket, keys: RunKeys, claim: Claim) -> Self {
-        Self { bucket, keys, claim }
+    pub(super) fn new(
+        bucket: Bucket,
+        keys: RunKeys,
+        claim: Claim,
+        leftovers: bool,
+    ) -> Result<Self, BucketError> {
+        let parts = PartKeys::of(&keys, claim.parts.as_ref())?;
+        Ok(Self { bucket, keys, parts, claim, leftovers, reads: Arc::default() })
     }
 
     /// Which attempt this is, from 1.
@@ -48,9 +64,14 @@ impl Attempt {
         self.claim.attempt
     }
 
-    /// The keys that it may write.
+    /// The keys of the run.
     pub fn keys(&self) -> &RunKeys {
         &self.keys
+    }
+
+    /// The keys of its parts, which no other attempt writes.
+    pub fn parts(&self) -> &PartKeys {
+        &self.parts
     }
 
     /// Says that the holder is alive.
@@ -58,9 +79,33 @@ impl Attempt {
     /// # Errors
     /// [`BucketError::ClaimLost`] when another has the claim by now: stop writing at once.
     pub async fn renew(&self) -> Result<(), BucketError> {
-        self.confirm().await?;
-        let claim = Claim { heartbeat: Utc::now(), ..self.claim.clone() };
-        self.bucket.write_claim(self.keys.claim(), &claim).await
+        let (held, etag) = self.bucket.look_at_claim(self.keys.claim()).await?;
+        let is_ours = matches!(&held, ClaimState::Held(held) if held.is_same_attempt(&self.claim));
+        let reads = self.reads.get().or(self.claim.reads.as_ref()).cloned();
+        let claim = Claim { heartbeat: Utc::now(), reads, ..self.claim.clone() };
+        if is_ours && self.bucket.replace_claim(self.keys.claim(), &claim, etag).await? {
+            return Ok(());
+        }
+        // Somebody has it, who is named; or another renewal of ours was faster.
+        self.confirm().await
+    }
+
+    /// Says that it reads a backup, which nobody removes from then on until it ends.
+    ///
+    /// # Errors
+    /// [`BucketError::Incomplete`] when somebody is removing it; as [`Attempt::renew`]; or when the store fails.
+    pub async fn begin_reading(&self, backup: &BackupName) -> Result<(), BucketError> {
+        let said = |claim: &Claim| claim.reads.as_deref() == Some(backup.as_str());
+        if !said(&self.claim) {
+            let _ = self.reads.set(backup.to_string());
+            self.renew().await?;
+            let held = self.bucket.read_claim(self.keys.claim()).await?;
+            if !matches!(&held, ClaimState::Held(held) if said(held)) {
+                // The heartbeat of this run came between, without it.
+                self.renew().await?;
+            }
+        }
+        self.bucket.refuse_while_removed(backup).await
     }
 
     /// Renews the claim every [`HEARTBEAT_EVERY`]; it comes back only when the claim is lost.
@@ -114,23 +159,33 @@ impl Attempt {
         self.confirm().await?;
         self.put_document(body).await?;
         // The run is complete, come what may: a claim that stays behind means nothing and is swept by the next one
-        // that wants the name.
-        if let Err(error) = self.bucket.store.delete(std::slice::from_ref(self.keys.claim())).await {
-            tracing::warn!(run = %self.keys, %error, "the claim could not be removed after the commit; it does no harm");
+        // that wants the name, and parts that the document does not name go with the run.
+        if let Err(error) = self.tidy(document.objects()).await {
+            let error = causes(&error);
+            tracing::warn!(run = %self.keys, "what was left over could not be removed after the commit; it does no harm: {error}");
         }
         Ok(())
     }
 
-    /// Removes what was written, the claim last; it returns the number of parts.
-    ///
-    /// Parts of an unfinished upload are the store's business and never visible. Parts of this name are ours only while
-    /// the claim is: after another has taken it over, or committed, the same keys hold the other's bytes, and they stay.
+    /// Removes what earlier attempts left, and lets go of the claim.
+    async fn tidy(&self, objects: &[StoredObject]) -> Result<(), BucketError> {
+        if self.leftovers {
+            self.bucket.delete_parts(&self.keys, &self.claim, objects).await?;
+        }
+        self.bucket.release(&self.keys, &self.claim).await
+    }
+
+    /// Removes what was written, by this attempt and those before it, the claim last; it returns the number of parts.
     ///
     /// # Errors
-    /// [`BucketError::ClaimLost`] and [`BucketError::CommittedAfterAll`] when nothing may be removed, or when the store
-    /// fails; the next attempt then cleans up.
+    /// [`BucketError::ClaimLost`] when another has the name by now: then nothing is removed, and the other cleans up.
+    /// [`BucketError::CommittedAfterAll`] when the run is there: what its document names stays. Else when the store fails; the
+    /// next attempt then cleans up.
     pub async fn discard(&self) -> Result<u64, BucketError> {
         if self.bucket.survey(&self.keys).await?.committed {
+            if let Err(error) = self.discard_unnamed().await {
+                tracing::debug!(run = %self.keys, "what was written stays: {}", causes(&error));
+            }
             return Err(BucketError::CommittedAfterAll {
                 kind: self.keys.kind(),
                 name: self.keys.name().to_owned(),
@@ -138,28 +193,28 @@ impl Attempt {
             });
         }
         self.confirm().await?;
-        let parts = self.bucket.delete_parts(&self.keys).await?;
-        self.bucket.store.delete(std::slice::from_ref(self.keys.claim())).await?;
+        let parts = self.bucket.delete_parts(&self.keys, &self.claim, &[]).await?;
+        self.bucket.discard_all_unfinished(&self.keys, &self.claim).await;
+        self.bucket.release(&self.keys, &self.claim).await?;
         Ok(parts)
     }
 
-    /// Makes sure that the claim is still ours.
-    async fn confirm(&self) -> Result<(), BucketError> {
-        let now = match self.bucket.read_claim(self.keys.claim()).await? {
-            ClaimState::Held(held) if held.is_same_attempt(&self.claim) => return Ok(()),
-            ClaimState::Held(held) => format!(
-                "attempt {} of cluster {} (holder {}) has it",
-                held.attempt, held.cluster_uid, held.holder
-            ),
-            ClaimState::Absent => "it is gone".to_owned(),
-            ClaimState::Unreadable(_) => "it cannot be read".to_owned(),
+    /// Another attempt has committed: what this one wrote is in no document then, and goes.
+    async fn discard_unnamed(&self) -> Result<(), BucketError> {
+        let named = match self.keys.kind() {
+            RunKind::Backup => self.bucket.open_run::<Backup>(self.keys.clone()).await?.objects().to_vec(),
+            RunKind::Restore => self.bucket.open_run::<Restore>(self.keys.clone()).await?.objects().to_vec(),
         };
-        Err(BucketError::ClaimLost {
-            kind: self.keys.kind(),
-            name: self.keys.name().to_owned(),
-            location: self.bucket.store.describe(),
-            now,
-        })
+        let ours = [self.parts.tarball(), self.parts.index(), self.parts.results(), self.parts.log()];
+        let is_named = |key: &ObjectKey| named.iter().any(|object| object.key == key.as_str());
+        if self.claim.parts.is_some() && !ours.into_iter().any(is_named) {
+            self.bucket.store.delete(&ours.map(ObjectKey::clone)).await?;
+        }
+        self.bucket.release(&self.keys, &self.claim).await
+    }
+
+    async fn confirm(&self) -> Result<(), BucketError> {
+        self.bucket.confirm(&self.keys, &self.claim).await
     }
 
     /// A lost answer leaves open whether the document is there, so that it is sent again: then "exists already" with
@@ -211,10 +266,10 @@ impl Attempt {
 
     fn key(&self, part: Part) -> Result<&ObjectKey, BucketError> {
         Ok(match part {
-            Part::Tarball => self.keys.tarball(),
-            Part::Index => self.keys.index(),
-            Part::Results => self.keys.results(),
-            Part::Log => self.keys.log(),
+            Part::Tarball => self.parts.tarball(),
+            Part::Index => self.parts.index(),
+            Part::Results => self.parts.results(),
+            Part::Log => self.parts.log(),
             Part::Claim | Part::Takeover | Part::Document | Part::Volumes | Part::Dump => {
                 return Err(BucketError::Unwritable {
                     key: self.keys.to_string(),

@@ -2,18 +2,19 @@
 //!
 //! The claim is a conditional PUT: of several at once exactly one succeeds. The next attempt of the same run (same
 //! uid, same cluster) takes its own claim over; anyone takes over one that has been silent for a day. Whoever holds
-//! the claim may write the run's keys, and nobody else; [`super::attempt::Attempt`] is that permission.
+//! the claim may make the run exist, and nobody else; [`super::attempt::Attempt`] is that permission.
 
 use bytes::Bytes;
 use chrono::Utc;
 
 use crate::model::{BackupName, RestoreName};
-use crate::store::{ObjectKey, PutMode};
+use crate::store::{ETag, ObjectKey, PutMode};
 
 use super::attempt::Attempt;
 use super::documents::{Claim, is_dead};
 use super::error::Taker;
 use super::layout::RunKeys;
+use super::parts::AttemptId;
 use super::survey::{ClaimState, Survey};
 use super::{Bucket, BucketError};
 
@@ -23,7 +24,8 @@ const MAX_ROUNDS: usize = 5;
 
 impl Bucket {
     /// Claims the name of a backup. `wanted` comes from [`Claim::new`]; the attempt number is set here, one more than
-    /// that of an earlier attempt of the same run, whose parts are removed.
+    /// that of an earlier attempt of the same run. What that one left goes when this one ends: until then it may still come to
+    /// a whole backup of its own.
     ///
     /// # Errors
     /// [`BucketError::NameTaken`] when another run has the name, complete or not, or another program wrote there.
@@ -44,9 +46,9 @@ impl Bucket {
     /// # Errors
     /// As [`Bucket::claim_backup`].
     pub async fn claim(&self, keys: RunKeys, wanted: &Claim) -> Result<Attempt, BucketError> {
-        // Its time tells this attempt from an earlier one that began with the same claim.
-        let now = Utc::now();
-        let wanted = &Claim { claimed_at: now, heartbeat: now, ..wanted.clone() };
+        // What is drawn tells this attempt from any other of the name.
+        let (now, parts) = (Utc::now(), Some(AttemptId::draw(wanted.attempt)));
+        let wanted = &Claim { claimed_at: now, heartbeat: now, parts, ..wanted.clone() };
         for _ in 0..MAX_ROUNDS {
             let before = self.survey(&keys).await?;
             if before.committed && before.claimed {
@@ -58,19 +60,16 @@ impl Bucket {
             // claim counts.
             let after = self.survey(&keys).await?;
             if let Err(error) = self.refuse_taken(&keys, after).await {
-                self.store.delete(std::slice::from_ref(keys.claim())).await?;
+                self.release(&keys, &claim).await?;
                 return Err(error);
             }
-            // What was being sent when an attempt was killed is not among the parts that are seen.
-            if after.parts > 0 || claim.attempt > 1 {
-                self.delete_parts(&keys).await?;
-            }
-            return Ok(Attempt::new(self.clone(), keys, claim));
+            self.discard_unfinished(&keys, &claim.earlier).await;
+            return Attempt::new(self.clone(), keys, claim, after.parts > 0);
         }
         Err(self.name_taken(&keys, Taker::UnreadableClaim))
     }
 
-    /// Puts the claim there, or takes over the one that is there; none when it went meanwhile.
+    /// Puts the claim there, or takes over the one that is there; none when it went, or changed hands, meanwhile.
     pub(super) async fn take_claim(
         &self,
         keys: &RunKeys,
@@ -82,34 +81,41 @@ impl Bucket {
             Err(error) => return Err(error.into()),
         }
         let now = Utc::now();
-        let current = self.read_claim(keys.claim()).await?;
+        let (current, etag) = self.look_at_claim(keys.claim()).await?;
         match &current {
             ClaimState::Absent => Ok(None),
             // A put whose answer was lost, sent again by the store's client.
             ClaimState::Held(held) if held == wanted => Ok(Some(wanted.clone())),
             ClaimState::Held(held) if held.is_same_run(wanted) => {
-                let attempt = held.attempt.saturating_add(1);
-                let claim = Claim { attempt, claimed_at: now, heartbeat: now, ..wanted.clone() };
-                self.write_claim(keys.claim(), &claim).await?;
-                Ok(Some(claim))
+                let claim = wanted.next_attempt(held, now);
+                let taken = self.replace_claim(keys.claim(), &claim, etag).await?;
+                Ok(taken.then_some(claim))
             }
-            ClaimState::Held(held) if held.is_dead(now) => self.take_over(keys, &current, wanted).await,
+            ClaimState::Held(held) if held.is_dead(now) => self.take_over(keys, &current, etag, wanted).await,
             ClaimState::Held(held) => Err(self.name_taken(keys, Taker::Claim(Box::new(held.clone())))),
             ClaimState::Unreadable(since) if is_dead(*since, now) => {
-                self.take_over(keys, &current, wanted).await
+                self.take_over(keys, &current, etag, wanted).await
             }
             ClaimState::Unreadable(_) => Err(self.name_taken(keys, Taker::UnreadableClaim)),
         }
     }
 
-    /// Replaces a dead claim. A store has no compare-and-swap, so that a second key, created by exactly one of several
-    /// takers, decides who may; what the dead one left goes before the new claim stands.
+    /// Replaces a dead claim, if nobody has written it since it was looked at. Where the store cannot tell, a second key,
+    /// created by exactly one of several takers, decides who may.
     async fn take_over(
         &self,
         keys: &RunKeys,
         dead: &ClaimState,
+        etag: Option<ETag>,
         wanted: &Claim,
     ) -> Result<Option<Claim>, BucketError> {
+        let claim = match dead {
+            ClaimState::Held(held) => wanted.succeeding(held),
+            ClaimState::Absent | ClaimState::Unreadable(_) => wanted.clone(),
+        };
+        if etag.is_some() && self.store.compare_and_swap().await? {
+            return Ok(self.replace_claim(keys.claim(), &claim, etag).await?.then_some(claim));
+        }
         let body = encode(keys.takeover(), wanted)?;
         match self.store.put(keys.takeover(), body, PutMode::Create).await {
             Ok(()) => {}
@@ -128,16 +134,45 @@ impl Bucket {
         }
         let unchanged = self.read_claim(keys.claim()).await? == *dead;
         if unchanged {
-            self.delete_parts(keys).await?;
-            self.write_claim(keys.claim(), wanted).await?;
+            self.replace_claim(keys.claim(), &claim, None).await?;
         }
         self.store.delete(std::slice::from_ref(keys.takeover())).await?;
-        Ok(unchanged.then(|| wanted.clone()))
+        Ok(unchanged.then_some(claim))
     }
 
-    /// Writes a claim that is ours over one that may be replaced.
-    pub(super) async fn write_claim(&self, key: &ObjectKey, claim: &Claim) -> Result<(), BucketError> {
-        Ok(self.store.put(key, encode(key, claim)?, PutMode::Overwrite).await?)
+    /// Writes a claim over the one that had this tag; false when somebody else was faster. Where the store cannot tell, or
+    /// gave no tag, it is written over whatever is there.
+    pub(super) async fn replace_claim(
+        &self,
+        key: &ObjectKey,
+        claim: &Claim,
+        etag: Option<ETag>,
+    ) -> Result<bool, BucketError> {
+        let mode = match etag {
+            Some(etag) if self.store.compare_and_swap().await? => PutMode::Replace(etag),
+            _ => PutMode::Overwrite,
+        };
+        match self.store.put(key, encode(key, claim)?, mode).await {
+            Ok(()) => Ok(true),
+            Err(error) if error.is_changed() => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Lets go of a claim, if it is still ours.
+    pub(super) async fn release(&self, keys: &RunKeys, claim: &Claim) -> Result<(), BucketError> {
+        let (held, etag) = self.look_at_claim(keys.claim()).await?;
+        if !matches!(&held, ClaimState::Held(held) if held.is_same_attempt(claim)) {
+            return Ok(());
+        }
+        let deleted = match etag {
+            Some(etag) => self.store.delete_unchanged(keys.claim(), &etag).await,
+            None => self.store.delete(std::slice::from_ref(keys.claim())).await,
+        };
+        match deleted {
+            Err(error) if !error.is_changed() => Err(error.into()),
+            _ => Ok(()),
+        }
     }
 
     /// A crash between commit and the end of the claim leaves a claim that means nothing any more.
@@ -146,7 +181,7 @@ impl Bucket {
             && (held.is_same_run(wanted) || held.is_dead(Utc::now()))
             && !held.removing
         {
-            self.store.delete(std::slice::from_ref(keys.claim())).await?;
+            self.release(keys, &held).await?;
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::parts::AttemptId;
 use super::process::Process;
 
 /// The format that is written, and the newest that is read.
@@ -19,6 +20,9 @@ pub const DEAD_AFTER_HOURS: i64 = 24;
 
 /// How often a holder renews its claim: rare enough to cost nothing, often enough to outlive a day of failures.
 pub const HEARTBEAT_EVERY: std::time::Duration = std::time::Duration::from_secs(300);
+
+/// Earlier attempts that a claim remembers: more do not die one after the other without an end of the run.
+const MAX_EARLIER: usize = 16;
 
 /// Largest claim or location document in bytes; honest ones take a few hundred.
 pub(super) const MAX_CLAIM: u64 = 64 << 10;
@@ -65,7 +69,7 @@ pub struct Claim {
     pub holder: String,
     /// The process, for the next one on the same machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub process: Option<Process>,
+    pub process: Option<Box<Process>>,
     /// Which attempt this is, from 1.
     pub attempt: u32,
     /// When this attempt began.
@@ -75,6 +79,15 @@ pub struct Claim {
     /// The run is being removed; anyone may finish that.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub removing: bool,
+    /// The folder of this attempt's parts; claims of earlier versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parts: Option<AttemptId>,
+    /// The folders of attempts before it, of whose uploads something may be left.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<AttemptId>,
+    /// The backup that a restore reads: while it does, nobody removes that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reads: Option<String>,
 }
 
 impl Claim {
@@ -89,11 +102,14 @@ impl Claim {
             backup_uid: backup_uid.into(),
             cluster_uid: cluster_uid.into(),
             holder: holder.into(),
-            process: Process::current(),
+            process: Process::current().map(Box::new),
             attempt: 1,
             claimed_at: now,
             heartbeat: now,
             removing: false,
+            parts: None,
+            earlier: Vec::new(),
+            reads: None,
         }
     }
 
@@ -105,12 +121,29 @@ impl Claim {
 
     /// Whether its holder ran on this machine and has ended, for certain.
     pub fn has_ended(&self) -> bool {
-        self.process.as_ref().is_some_and(Process::has_ended)
+        self.process.as_deref().is_some_and(Process::has_ended)
     }
 
     /// Whether it is the same attempt of the same run by the same process.
     pub fn is_same_attempt(&self, other: &Self) -> bool {
-        self.is_same_run(other) && self.holder == other.holder && self.attempt == other.attempt
+        self.is_same_run(other)
+            && self.holder == other.holder
+            && (self.attempt, self.claimed_at) == (other.attempt, other.claimed_at)
+            && self.parts == other.parts
+    }
+
+    /// The same after another one, whose unfinished uploads it remembers.
+    pub(super) fn succeeding(&self, before: &Self) -> Self {
+        let known = before.earlier.len() + usize::from(before.parts.is_some());
+        let earlier = before.earlier.iter().chain(&before.parts);
+        Self { earlier: earlier.skip(known.saturating_sub(MAX_EARLIER)).cloned().collect(), ..self.clone() }
+    }
+
+    /// The next attempt at the run of an earlier one, beginning now.
+    pub(super) fn next_attempt(&self, before: &Self, now: DateTime<Utc>) -> Self {
+        let attempt = before.attempt.saturating_add(1);
+        let parts = self.parts.as_ref().map(|_| AttemptId::draw(attempt));
+        Self { attempt, parts, claimed_at: now, heartbeat: now, ..self.succeeding(before) }
     }
 
     /// Whether it is an attempt of the same run.
@@ -218,6 +251,22 @@ mod tests {
         assert!(claim.is_dead(claim.heartbeat + TimeDelta::hours(DEAD_AFTER_HOURS) + TimeDelta::seconds(1)));
         let text = serde_json::to_string(&claim).unwrap();
         assert!(text.contains("backupUid") && !text.contains("removing"));
+    }
+
+    #[test]
+    fn a_claim_remembers_the_attempts_before_it_and_not_without_a_bound() {
+        let first = Claim { parts: Some(AttemptId::draw(1)), ..Claim::new("uid", "cluster", "host/1") };
+        let second = first.next_attempt(&first, Utc::now());
+        assert_eq!((second.attempt, second.earlier.as_slice()), (2, first.parts.as_slice()));
+        assert!(!second.is_same_attempt(&first) && second.is_same_run(&first));
+        let mut last = second;
+        for _ in 0..2 * MAX_EARLIER {
+            last = last.next_attempt(&last, Utc::now());
+        }
+        assert_eq!(last.earlier.len(), MAX_EARLIER);
+        assert!(!last.earlier.contains(last.parts.as_ref().unwrap()));
+        let again: Claim = serde_json::from_str(&serde_json::to_string(&last).unwrap()).unwrap();
+        assert_eq!(again, last);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::store::{InvalidKey, StoreError};
 use super::documents::{Claim, DEAD_AFTER_HOURS, HEARTBEAT_EVERY};
 use super::identity::RunIdentity;
 use super::layout::{RunKind, Writer};
+use super::readers::Reader;
 
 /// Whose claim says nothing for so long may have died; before, nobody should be told to delete it.
 const SILENT: Duration = HEARTBEAT_EVERY.saturating_mul(3);
@@ -124,9 +125,19 @@ pub enum BucketError {
         /// By whom, and what to do.
         by: Taker,
     },
+    /// A restore reads it.
+    #[error("the backup `{name}` in {location} is being restored: {}", used_by(.reader))]
+    InUse {
+        /// Its name.
+        name: String,
+        /// Where it is.
+        location: String,
+        /// Who reads it.
+        reader: Box<Reader>,
+    },
     /// Our claim is no longer ours: another process took the name over.
     #[error(
-        "the claim on {kind} `{name}` in {location} was lost: {now}; nothing of it was removed, as it may be another's by now; start it again"
+        "the claim on {kind} `{name}` in {location} was lost: {now}; nothing more of it is removed, as it may be another's by now; start it again"
     )]
     ClaimLost {
         /// Backup or restore.
@@ -289,6 +300,16 @@ pub enum BucketError {
     },
 }
 
+fn used_by(Reader { restore, claim }: &Reader) -> String {
+    format!(
+        "restore `{restore}` of cluster {} (holder {}) reads it and last said so at {}; remove it when that has ended, or, if \
+         that run has died, delete restores/{restore}/claim.json from the bucket and try again",
+        claim.cluster_uid,
+        claim.holder,
+        claim.heartbeat.format("%Y-%m-%d %H:%M:%S UTC"),
+    )
+}
+
 fn at(offset: Option<u64>) -> String {
     offset.map_or_else(String::new, |offset| format!(" at byte {offset}"))
 }
@@ -305,6 +326,7 @@ impl BucketError {
             Self::NotFound { .. } | Self::File { .. } => Category::NotFound,
             Self::Incomplete { .. } => Category::NotReady,
             Self::NameTaken { .. }
+            | Self::InUse { .. }
             | Self::ClaimLost { .. }
             | Self::CommittedAfterAll { .. }
             | Self::AnotherRun { .. }

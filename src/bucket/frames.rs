@@ -86,7 +86,7 @@ impl FrameReader {
             let Some(flight) = self.flights.front_mut() else { return Ok(None) };
             let landed = (&mut flight.task).await;
             self.flights.pop_front();
-            let worker = || BucketError::Worker { key: self.backup.keys.tarball().to_string() };
+            let worker = || BucketError::Worker { key: self.backup.parts.tarball().to_string() };
             self.landed = match landed.map_err(|_| worker())? {
                 Ok(pieces) => pieces.into_iter(),
                 Err(error) => return Err(self.backup.blame(error).await),
@@ -122,11 +122,11 @@ impl StoredBackup {
     /// # Errors
     /// When a line claims what no honest index does; nothing is fetched before the first [`FrameReader::next`].
     pub fn frames(&self, wanted: Vec<IndexFrame>) -> Result<FrameReader, BucketError> {
-        let key = self.keys.tarball();
+        let key = self.parts.tarball();
         let end = self.object(key).map(|tarball| tarball.size);
         for line in &wanted {
             if let Some(problem) = objection(line, end) {
-                return Err(self.corrupt(self.keys.index(), None, problem));
+                return Err(self.corrupt(self.parts.index(), None, problem));
             }
         }
         Ok(FrameReader {
@@ -185,7 +185,7 @@ async fn fetch(
     fetched: Arc<AtomicU64>,
 ) -> Result<Pieces, BucketError> {
     let Request { range, lines } = request;
-    let (store, key) = (Arc::clone(&backup.bucket.store), backup.keys.tarball().clone());
+    let (store, key) = (Arc::clone(&backup.bucket.store), backup.parts.tarball().clone());
     let mut body = Resumed::new(store, key, Some(range.clone()));
     let length = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
     let mut bytes = BytesMut::new();
@@ -197,7 +197,7 @@ async fn fetch(
         bytes.extend_from_slice(&chunk);
         if bytes.len() > length {
             return Err(backup.corrupt(
-                backup.keys.tarball(),
+                backup.parts.tarball(),
                 Some(range.end),
                 "more bytes came than were asked for",
             ));
@@ -214,7 +214,7 @@ async fn fetch(
             .filter(|to| *to <= bytes.len())
             .map(|to| bytes.slice(from..to));
         let Some(piece) = piece else {
-            return Err(backup.corrupt(backup.keys.tarball(), Some(line.at), "it ends inside a frame"));
+            return Err(backup.corrupt(backup.parts.tarball(), Some(line.at), "it ends inside a frame"));
         };
         pieces.push((line, piece));
     }
@@ -227,8 +227,8 @@ async fn open(backup: &StoredBackup, line: IndexFrame, bytes: Bytes) -> Result<O
     let opened = tokio::task::spawn_blocking(move || archive::open_frame(&line, &bytes)).await;
     match opened {
         Ok(Ok(frame)) => Ok((number, Ok(frame))),
-        Ok(Err(source)) => Ok((number, Err(backup.damaged(backup.keys.tarball(), Some(at), source)))),
-        Err(_) => Err(BucketError::Worker { key: backup.keys.tarball().to_string() }),
+        Ok(Err(source)) => Ok((number, Err(backup.damaged(backup.parts.tarball(), Some(at), source)))),
+        Err(_) => Err(BucketError::Worker { key: backup.parts.tarball().to_string() }),
     }
 }
 

@@ -38,6 +38,11 @@ impl RunIdentity {
         Self { run: object.origin().and_then(|origin| origin.run.clone()), ..own }
     }
 
+    /// Returns the uid that its object had in the cluster that made it, where that is known.
+    pub fn run(&self) -> Option<&str> {
+        self.run.as_deref()
+    }
+
     /// Returns whether both are the same run, as far as both say who they are. A uid tells by itself; where one of them does
     /// not know it, the times of the work must be the same.
     pub fn is_same(&self, other: &Self) -> bool {

@@ -20,7 +20,7 @@ impl StoredBackup {
     /// When the index is not there or the store fails; what is wrong with a line is an element of the stream, and so is
     /// [`BucketError::Replaced`], when another run has the name by now.
     pub async fn index(&self) -> Result<BoxStream<'static, Result<IndexLine, BucketError>>, BucketError> {
-        let key = self.keys.index();
+        let key = self.parts.index();
         let body = match Resumed::open(Arc::clone(&self.bucket.store), key.clone(), None).await {
             Ok(body) => body,
             Err(error) => return Err(self.blame(error.into()).await),

@@ -1,11 +1,14 @@
 //! Every key of a location, and what a listed key means (format 2, and the layouts that came before). Pure.
 //!
-//! The keys of a run follow from its name alone, so that a claim on the name is a claim on all of them.
+//! Claim and document follow from the name of a run alone, so that a claim on the name is a claim on the document. Where its
+//! parts lie only the document says: see [`PartKeys`](super::PartKeys).
 
 use std::fmt;
 
 use crate::model::{BackupName, RestoreName};
 use crate::store::{InvalidKey, ObjectKey};
+
+use super::parts::AttemptId;
 
 /// The identity of the location.
 pub const LOCATION: &str = "ark-location.json";
@@ -88,10 +91,6 @@ pub struct RunKeys {
     folder: String,
     claim: ObjectKey,
     takeover: ObjectKey,
-    tarball: ObjectKey,
-    index: ObjectKey,
-    results: ObjectKey,
-    log: ObjectKey,
     document: ObjectKey,
 }
 
@@ -127,10 +126,6 @@ impl RunKeys {
             name: name.to_owned(),
             claim: key("claim.json")?,
             takeover: key("takeover.json")?,
-            tarball: key(&format!("{name}.tar.zst"))?,
-            index: key("index.ndjson.zst")?,
-            results: key("results.json.zst")?,
-            log: key("logs.ndjson.zst")?,
             document: key(kind.document())?,
             folder,
         })
@@ -159,26 +154,6 @@ impl RunKeys {
     /// Held for the moment in which a dead claim changes hands.
     pub fn takeover(&self) -> &ObjectKey {
         &self.takeover
-    }
-
-    /// The items of a backup; a restore has none.
-    pub fn tarball(&self) -> &ObjectKey {
-        &self.tarball
-    }
-
-    /// One line an item.
-    pub fn index(&self) -> &ObjectKey {
-        &self.index
-    }
-
-    /// Warnings and errors.
-    pub fn results(&self) -> &ObjectKey {
-        &self.results
-    }
-
-    /// The run's log.
-    pub fn log(&self) -> &ObjectKey {
-        &self.log
     }
 
     /// The commit: the run exists when this does.
@@ -242,6 +217,20 @@ pub fn parse_key(kind: RunKind, key: &str) -> Option<(&str, FileMeaning)> {
 
 /// What a file in the folder `name` means, wherever that folder is.
 pub fn parse_file(kind: RunKind, name: &str, file: &str) -> FileMeaning {
+    if let Some((attempt, file)) = file.split_once('/')
+        && AttemptId::is_one(attempt)
+    {
+        return match parse_part(kind, name, file) {
+            FileMeaning::Ours(Part::Claim | Part::Takeover | Part::Document) => FileMeaning::Unknown,
+            FileMeaning::Ours(part) => FileMeaning::Ours(part),
+            _ => FileMeaning::Unknown,
+        };
+    }
+    parse_part(kind, name, file)
+}
+
+/// The same for a file that lies in no attempt's folder, or seen from there.
+fn parse_part(kind: RunKind, name: &str, file: &str) -> FileMeaning {
     let backup = kind == RunKind::Backup;
     let part = match file {
         "claim.json" => Part::Claim,
@@ -282,27 +271,42 @@ mod tests {
         for (key, part) in [
             (keys.claim(), Part::Claim),
             (keys.takeover(), Part::Takeover),
-            (keys.tarball(), Part::Tarball),
-            (keys.index(), Part::Index),
-            (keys.results(), Part::Results),
-            (keys.log(), Part::Log),
             (keys.document(), Part::Document),
         ] {
             assert!(key.as_str().starts_with(keys.folder()));
             let meaning = parse_key(RunKind::Backup, key.as_str());
             assert_eq!(meaning, Some(("nightly.1", FileMeaning::Ours(part))), "{key}");
         }
-        assert_eq!(keys.tarball().as_str(), "backups/nightly.1/nightly.1.tar.zst");
         let restore = RunKeys::restore(&"back".parse().unwrap()).unwrap();
         assert_eq!(restore.document().as_str(), "restores/back/ark-restore.json");
     }
 
     #[test]
     fn what_others_wrote_and_what_nobody_wrote_is_told_apart() {
-        let meaning = |key| parse_key(RunKind::Backup, key);
+        fn meaning(key: &str) -> Option<(&str, FileMeaning)> {
+            parse_key(RunKind::Backup, key)
+        }
         assert_eq!(meaning("backups/a/velero-backup.json"), Some(("a", FileMeaning::VeleroDocument)));
         assert_eq!(meaning("backups/a/a.tar.gz"), Some(("a", FileMeaning::GzipTarball)));
         assert_eq!(meaning("backups/a/b.tar.zst"), Some(("a", FileMeaning::Unknown)));
+        assert_eq!(meaning("backups/a/a.tar.zst"), Some(("a", FileMeaning::Ours(Part::Tarball))));
+        assert_eq!(
+            meaning("backups/a/1-0123456789ab/a.tar.zst"),
+            Some(("a", FileMeaning::Ours(Part::Tarball)))
+        );
+        for nothing in
+            ["1-0123456789ab/claim.json", "1-0123456789ab/ark-backup.json", "1-0123456789ab/a.tar.gz"]
+        {
+            assert_eq!(
+                meaning(&format!("backups/a/{nothing}")),
+                Some(("a", FileMeaning::Unknown)),
+                "{nothing}"
+            );
+        }
+        for no_attempt in ["1", "x-0123456789ab", "1-0123456789AB", "1-01", "1-0123456789ab/2-0123456789ab"] {
+            let key = format!("backups/a/{no_attempt}/index.ndjson.zst");
+            assert_eq!(meaning(&key), Some(("a", FileMeaning::Unknown)), "{no_attempt}");
+        }
         assert_eq!(meaning("backups/a/dumps/ns/d/m.zst"), Some(("a", FileMeaning::Ours(Part::Dump))));
         assert_eq!(meaning("backups/a/ark-restore.json"), Some(("a", FileMeaning::Unknown)));
         assert_eq!(meaning("backups/README"), None);

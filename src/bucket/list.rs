@@ -22,6 +22,8 @@ pub struct RunEntry {
     pub size: u64,
     /// When the newest of them was written.
     pub modified: DateTime<Utc>,
+    /// Whether an attempt has written all its parts, so that nothing but the document is missing.
+    pub finished: bool,
 }
 
 /// What a listed run is.

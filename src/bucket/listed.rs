@@ -5,6 +5,7 @@ use std::fmt;
 use chrono::{DateTime, SecondsFormat, Utc};
 use futures::stream::{self, BoxStream, Stream, StreamExt as _, TryStreamExt as _};
 
+use crate::api::Backup;
 use crate::store::{Listing, ObjectInfo, ObjectKey};
 
 use super::layout::{self, FileMeaning, Part, RunKeys, RunKind};
@@ -23,6 +24,39 @@ pub struct ListedRun {
     objects: u64,
     size: u64,
     modified: DateTime<Utc>,
+    finished: Finished,
+}
+
+/// Whether an attempt has written all its parts: those of one attempt are neighbours in a listing.
+#[derive(Clone, Debug, Default)]
+struct Finished {
+    folder: String,
+    seen: [bool; 3],
+    beside: [bool; 3],
+    one: bool,
+}
+
+impl Finished {
+    /// `file`: what follows the folder of the run.
+    fn add(&mut self, file: &str, part: Part) {
+        let at = match part {
+            Part::Tarball => 0,
+            Part::Index => 1,
+            Part::Results => 2,
+            _ => return,
+        };
+        let seen = match file.split_once('/') {
+            None => &mut self.beside,
+            Some((folder, _)) => {
+                if folder != self.folder {
+                    (self.folder, self.seen) = (folder.to_owned(), Default::default());
+                }
+                &mut self.seen
+            }
+        };
+        seen[at] = true;
+        self.one |= seen.iter().all(|seen| *seen);
+    }
 }
 
 /// What changes when a document is written anew. Stores tell the time in whole seconds, and two runs may have documents of one
@@ -33,7 +67,7 @@ pub struct Stamp {
     pub size: u64,
     /// When it was written.
     pub modified: DateTime<Utc>,
-    /// The bytes of the tarball beside it; none where there is none.
+    /// The bytes of the tarballs beside it, those of all attempts; none where there is none.
     pub tarball: Option<u64>,
 }
 
@@ -55,6 +89,7 @@ impl ListedRun {
             objects: 0,
             size: 0,
             modified: DateTime::UNIX_EPOCH,
+            finished: Finished::default(),
         }
     }
 
@@ -63,8 +98,14 @@ impl ListedRun {
             FileMeaning::Ours(Part::Document) => {
                 self.document = Some(Stamp { size: object.size, modified: object.modified, tarball: None });
             }
-            FileMeaning::Ours(Part::Tarball) => self.tarball = Some(object.size),
+            FileMeaning::Ours(Part::Tarball) => {
+                self.tarball = Some(self.tarball.unwrap_or_default().saturating_add(object.size));
+            }
             _ => {}
+        }
+        if let FileMeaning::Ours(part) = meaning {
+            let run = object.key.as_str().strip_prefix(self.kind.folder()).unwrap_or_default();
+            self.finished.add(run.split_once('/').map_or("", |(_, file)| file), part);
         }
         self.survey.add(meaning);
         self.objects += 1;
@@ -73,8 +114,16 @@ impl ListedRun {
     }
 
     pub(super) fn into_entry(self, state: RunState) -> RunEntry {
-        let Self { kind: _, name, survey: _, document: _, tarball: _, objects, size, modified } = self;
-        RunEntry { name: name.escape_debug().to_string(), state, objects, size, modified }
+        let Self { kind: _, name, survey: _, document: _, tarball: _, objects, size, modified, finished } =
+            self;
+        RunEntry {
+            name: name.escape_debug().to_string(),
+            state,
+            objects,
+            size,
+            modified,
+            finished: finished.one,
+        }
     }
 
     /// Its name, as it stands in the keys; which need not be a valid one.
@@ -140,6 +189,19 @@ impl Bucket {
                 Ok(Some((listing, next)))
             }
         })
+    }
+
+    /// Whether the items of a complete backup are there, where its document says that they are. A document that cannot be
+    /// understood says nothing, and then they count as there.
+    ///
+    /// # Errors
+    /// When the store does not say so.
+    pub async fn has_items(&self, keys: &RunKeys) -> Result<bool, BucketError> {
+        match self.open_run::<Backup>(keys.clone()).await {
+            Ok(stored) => self.has(stored.parts().tarball()).await,
+            Err(error @ BucketError::Store(_)) => Err(error),
+            Err(error) => Ok(!error.is_not_found()),
+        }
     }
 
     /// Whether an object is there, looked up by its key and not in a listing.

@@ -13,6 +13,7 @@ use crate::store::{ObjectKey, read_all};
 
 use super::documents::{self, FORMAT, MAX_COMPRESSED, MAX_DOCUMENT, hex};
 use super::layout::{RunKeys, RunKind};
+use super::parts::PartKeys;
 use super::record::RunDocument;
 use super::survey::ClaimState;
 use super::{Bucket, BucketError};
@@ -25,6 +26,7 @@ const LONGEST_KIND: usize = 64;
 pub struct StoredRun<D> {
     pub(super) bucket: Bucket,
     pub(super) keys: RunKeys,
+    pub(super) parts: PartKeys,
     document: D,
 }
 
@@ -104,7 +106,8 @@ impl Bucket {
         {
             return Err(BucketError::Foreign { name: keys.name().to_owned(), location, writer });
         }
-        Ok(StoredRun { bucket: self.clone(), keys, document })
+        let parts = PartKeys::named(&keys, document.objects())?;
+        Ok(StoredRun { bucket: self.clone(), keys, parts, document })
     }
 
     /// The cluster that a complete run came from, as far as it can be found out.
@@ -169,6 +172,16 @@ impl<D: RunDocument> StoredRun<D> {
         &self.keys
     }
 
+    /// What it consists of, the document aside.
+    pub fn objects(&self) -> &[StoredObject] {
+        self.document.objects()
+    }
+
+    /// Where its parts lie, as the document says.
+    pub fn parts(&self) -> &PartKeys {
+        &self.parts
+    }
+
     /// What the document says of an object; none when it does not list it.
     pub fn object(&self, key: &ObjectKey) -> Option<&StoredObject> {
         self.document.objects().iter().find(|object| object.key == key.as_str())
@@ -179,7 +192,7 @@ impl<D: RunDocument> StoredRun<D> {
     /// # Errors
     /// When they are not there, damaged, or the store fails; [`BucketError::Replaced`] when another run has the name by now.
     pub async fn results(&self) -> Result<Results, BucketError> {
-        let key = self.keys.results();
+        let key = self.parts.results();
         let bytes = self.read_own_part(key).await?;
         documents::decode_compressed(&bytes).map_err(|problem| self.corrupt(key, None, problem))
     }
@@ -190,7 +203,7 @@ impl<D: RunDocument> StoredRun<D> {
     /// When it is not there, damaged, or the store fails; damage inside shows while reading. [`BucketError::Replaced`] when
     /// another run has the name by now.
     pub async fn log(&self) -> Result<Box<dyn BufRead + Send>, BucketError> {
-        let key = self.keys.log();
+        let key = self.parts.log();
         let bytes = self.read_own_part(key).await?;
         documents::open_log(bytes).map_err(|error| self.corrupt(key, None, error.to_string()))
     }

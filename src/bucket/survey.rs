@@ -1,13 +1,14 @@
 //! What lies in the folder of one run, and the sweeping of it: the ground that claim, commit, discard and remove
 //! share. It never touches what is not ours by name.
 
+use crate::api::StoredObject;
 use crate::model::causes;
-use crate::store::ObjectKey;
+use crate::store::{ETag, ObjectKey, read_all};
 
 use super::documents::{Claim, MAX_CLAIM};
-use super::layout::{self, FileMeaning, Part, RunKeys, RunKind, Writer};
+use super::layout::{self, FileMeaning, Part, RunKeys, Writer};
+use super::parts::{AttemptId, PartKeys};
 use super::{Bucket, BucketError};
-use crate::store::read_all;
 
 /// What lies in the folder of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -69,9 +70,15 @@ impl Bucket {
         }
     }
 
-    /// Deletes the parts of a run that are ours, claims and the document excepted. Interrupted, it can be run again.
-    /// It returns how many there were.
-    pub(super) async fn delete_parts(&self, keys: &RunKeys) -> Result<u64, BucketError> {
+    /// Deletes the parts of a run, claims and the document excepted, and those that are to be kept. Before each page of them
+    /// it looks whether the claim is still ours: what lies there else may be another's. Interrupted, it can be run again. It
+    /// returns how many there were.
+    pub(super) async fn delete_parts(
+        &self,
+        keys: &RunKeys,
+        claim: &Claim,
+        kept: &[StoredObject],
+    ) -> Result<u64, BucketError> {
         let mut deleted = 0;
         let mut page = None;
         loop {
@@ -84,27 +91,40 @@ impl Bucket {
                     FileMeaning::Ours(part) => !matches!(part, Part::Claim | Part::Takeover | Part::Document),
                     _ => false,
                 })
+                .filter(|key| kept.iter().all(|kept| kept.key != key.as_str()))
                 .collect();
             if !parts.is_empty() {
+                // After the listing: what is ours now was ours when it was listed.
+                self.confirm(keys, claim).await?;
                 self.store.delete(&parts).await?;
                 deleted += parts.len() as u64;
             }
             page = listing.next;
             if page.is_none() {
-                break;
+                return Ok(deleted);
             }
         }
-        self.discard_unfinished(keys).await;
-        Ok(deleted)
     }
 
-    /// Removes what a killed process had sent of the parts that are streamed, which only backups have: invisible, and paid
-    /// for. Nothing depends on it, so that a store that refuses is only told of.
-    async fn discard_unfinished(&self, keys: &RunKeys) {
-        if keys.kind() != RunKind::Backup {
-            return;
+    /// Removes what killed processes had sent of the parts that are streamed: invisible, and paid for. Nothing depends on it,
+    /// so that a store that refuses is only told of.
+    pub(super) async fn discard_unfinished(&self, keys: &RunKeys, attempts: &[AttemptId]) {
+        for attempt in attempts {
+            let Ok(parts) = PartKeys::of(keys, Some(attempt)) else { continue };
+            self.discard_uploads(keys, &parts).await;
         }
-        for key in [keys.tarball(), keys.index()] {
+    }
+
+    /// The same of everything that a claim knows of.
+    pub(super) async fn discard_all_unfinished(&self, keys: &RunKeys, claim: &Claim) {
+        if let Ok(parts) = PartKeys::of(keys, claim.parts.as_ref()) {
+            self.discard_uploads(keys, &parts).await;
+        }
+        self.discard_unfinished(keys, &claim.earlier).await;
+    }
+
+    async fn discard_uploads(&self, keys: &RunKeys, parts: &PartKeys) {
+        for key in parts.streamed(keys.kind()) {
             match self.store.discard_unfinished(key).await {
                 Ok(0) => {}
                 Ok(uploads) => {
@@ -117,6 +137,38 @@ impl Bucket {
                 ),
             }
         }
+    }
+
+    /// Makes sure that a claim is still ours.
+    pub(super) async fn confirm(&self, keys: &RunKeys, claim: &Claim) -> Result<(), BucketError> {
+        let now = match self.read_claim(keys.claim()).await? {
+            ClaimState::Held(held) if held.is_same_attempt(claim) => return Ok(()),
+            ClaimState::Held(held) => format!(
+                "attempt {} of cluster {} (holder {}) has it",
+                held.attempt, held.cluster_uid, held.holder
+            ),
+            ClaimState::Absent => "it is gone".to_owned(),
+            ClaimState::Unreadable(_) => "it cannot be read".to_owned(),
+        };
+        Err(BucketError::ClaimLost {
+            kind: keys.kind(),
+            name: keys.name().to_owned(),
+            location: self.store.describe(),
+            now,
+        })
+    }
+
+    /// Reads a claim, and the tag that it had just before: by that tag nobody replaces a later one.
+    pub(super) async fn look_at_claim(
+        &self,
+        key: &ObjectKey,
+    ) -> Result<(ClaimState, Option<ETag>), BucketError> {
+        let etag = match self.store.head(key).await {
+            Ok(info) => info.etag,
+            Err(error) if error.is_not_found() => return Ok((ClaimState::Absent, None)),
+            Err(error) => return Err(error.into()),
+        };
+        Ok((self.read_claim(key).await?, etag))
     }
 
     /// Reads a claim, whatever became of it.

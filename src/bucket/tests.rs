@@ -3,11 +3,13 @@
 mod adopting;
 mod claims;
 mod crashes;
+mod late;
 mod listing;
 mod memory;
 mod newest;
 mod on_disk;
 mod proving;
+mod readers;
 mod reading;
 mod sample;
 mod sweeping;

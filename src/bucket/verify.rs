@@ -133,13 +133,13 @@ impl Walk<'_> {
         let objects = self.backup.document().objects().to_vec();
         for object in objects {
             let key = ObjectKey::new(object.key)?;
-            if key == *self.backup.keys.tarball() || key == *self.backup.keys.index() {
+            if key == *self.backup.parts.tarball() || key == *self.backup.parts.index() {
                 continue;
             }
             let Some(mut body) = self.open(&key).await? else { continue };
             let read = body.drain(self.on_bytes).await;
             self.close(&key, &body, read)?;
-            if key == *self.backup.keys.results()
+            if key == *self.backup.parts.results()
                 && let Err(error) = self.backup.results().await
                 && error.category() == Category::Corrupt
             {
@@ -151,7 +151,7 @@ impl Walk<'_> {
 
     /// The index leads; the tarball follows it frame by frame, as both are in the same order.
     async fn check_items(&mut self) -> Result<(), BucketError> {
-        let (index, tarball) = (self.backup.keys.index().clone(), self.backup.keys.tarball().clone());
+        let (index, tarball) = (self.backup.parts.index().clone(), self.backup.parts.tarball().clone());
         if !self.backup.document().has_items() && self.backup.object(&tarball).is_none() {
             return Ok(());
         }
@@ -207,9 +207,9 @@ impl Walk<'_> {
         body: &mut Body,
         line: IndexFrame,
     ) -> Result<Result<(), StoreError>, BucketError> {
-        let tarball = self.backup.keys.tarball().clone();
+        let tarball = self.backup.parts.tarball().clone();
         if let Some(problem) = objection(&line, None) {
-            self.report.add(self.backup.keys.index(), None, problem);
+            self.report.add(self.backup.parts.index(), None, problem);
             return Ok(Ok(()));
         }
         if line.at != body.position {

@@ -30,7 +30,7 @@ use super::waiting::{Waited, wait};
 use crate::api::{
     BackupStorageLocation, DownloadKind, DownloadRequest, DownloadRequestSpec, DownloadTarget, label_value,
 };
-use crate::bucket::{Bucket, RunKeys, StoredRun};
+use crate::bucket::{Bucket, PartKeys, RunKeys, StoredRun};
 use crate::model::{Opener, Results};
 use crate::store::{Action, ObjectKey, Operation, StoreError};
 
@@ -105,7 +105,8 @@ async fn open<K: Handed>(
     output: &Output,
 ) -> Result<Bucket, Failure> {
     object.has_parts()?;
-    let all = K::parts(keys);
+    let named = PartKeys::named(keys, object.objects()).map_err(StoreError::from)?;
+    let all = K::parts(&named);
     if wanted == Wanted::Everything {
         let known = |key: &str| all.iter().any(|(_, known, _)| known.as_str() == key);
         if let Some(other) = object.objects().iter().map(|object| &object.key).find(|key| !known(key)) {

@@ -1,8 +1,8 @@
-//! Keeps a server whose lease has ended from writing: what it was about to send when the machine was suspended or the
+//! Keeps a server whose lease has ended from writing, to the API server and to buckets alike: what it was about to send when the machine was suspended or the
 //! process was stopped, and would send on waking, before any timer of its own tells it that another leads by now.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -10,9 +10,6 @@ use futures::future::{BoxFuture, FutureExt as _, TryFutureExt as _, err};
 use http::{Method, Request, Response};
 use rustix::time::{ClockId, clock_gettime};
 use tower::{BoxError, Layer, Service};
-
-/// Requests about leases pass: by them a fence is kept open.
-const LEASES: &str = "/apis/coordination.k8s.io/";
 
 /// A moment of the clock that goes on while the machine is suspended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,31 +24,43 @@ impl Moment {
     }
 }
 
-/// Until when a client may write; for ever until somebody says otherwise. Clones share it.
+/// Until when this process may write; for ever until somebody says otherwise. Clones share it.
 #[derive(Clone, Debug)]
-pub struct Fence(Arc<AtomicU64>);
+pub struct Fence(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    end: AtomicU64,
+    /// Requests to this path pass: by them a fence is kept open.
+    lease: OnceLock<String>,
+}
 
 impl Default for Fence {
     fn default() -> Self {
-        Self(Arc::new(AtomicU64::new(u64::MAX)))
+        Self(Arc::new(Shared { end: AtomicU64::new(u64::MAX), lease: OnceLock::new() }))
     }
 }
 
 impl Fence {
+    /// Says which Lease keeps it open, by the path of that object; the first word counts.
+    pub fn is_kept_by(&self, lease: impl Into<String>) {
+        let _ = self.0.lease.set(lease.into());
+    }
+
     /// From now on, nothing is written later than `length` after `since`.
     pub fn open_until(&self, since: Moment, length: Duration) {
         let end = u64::try_from((since.0 + length).as_nanos()).unwrap_or(u64::MAX);
-        self.0.store(end, Ordering::Release);
+        self.0.end.store(end, Ordering::Release);
     }
 
-    pub(super) fn is_open(&self) -> bool {
-        Moment::now().0.as_nanos() < u128::from(self.0.load(Ordering::Acquire))
+    /// Whether something may be written now: to the API server, and to a bucket.
+    pub fn is_open(&self) -> bool {
+        Moment::now().0.as_nanos() < u128::from(self.0.end.load(Ordering::Acquire))
     }
 
     fn lets_through<B>(&self, request: &Request<B>) -> bool {
-        matches!(*request.method(), Method::GET | Method::HEAD)
-            || request.uri().path().starts_with(LEASES)
-            || self.is_open()
+        let is_lease = || self.0.lease.get().is_some_and(|lease| request.uri().path() == lease);
+        matches!(*request.method(), Method::GET | Method::HEAD) || self.is_open() || is_lease()
     }
 }
 
@@ -114,15 +123,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nothing_is_written_behind_a_closed_fence_and_leases_open_it_again() {
+    async fn nothing_is_written_behind_a_closed_fence_but_the_lease_that_opens_it_again() {
         let fence = Fence::default();
+        let leases = "/apis/coordination.k8s.io/v1/namespaces/ark/leases";
+        fence.is_kept_by(format!("{leases}/ark-server"));
         assert!(arrives(&fence, "POST", "/api/v1/namespaces").await, "open until somebody closes it");
         fence.clone().open_until(Moment::now(), Duration::from_secs(60));
         assert!(arrives(&fence, "POST", "/api/v1/namespaces").await);
         fence.open_until(Moment::now(), Duration::ZERO);
         for method in ["POST", "PUT", "PATCH", "DELETE"] {
             assert!(!arrives(&fence, method, "/api/v1/namespaces").await, "{method}");
-            assert!(arrives(&fence, method, "/apis/coordination.k8s.io/v1/namespaces/ark/leases/x").await);
+            assert!(arrives(&fence, method, &format!("{leases}/ark-server")).await);
+            // A restore may bring back Leases of others.
+            for other in [leases, &format!("{leases}/ark-server-2"), &leases.replace("/ark/", "/shop/")] {
+                assert!(!arrives(&fence, method, other).await, "{method} {other}");
+            }
         }
         assert!(arrives(&fence, "GET", "/api/v1/namespaces").await, "who only looks does no harm");
         fence.open_until(Moment::now(), Duration::from_secs(60));

@@ -72,7 +72,9 @@ impl Election {
     pub fn new(cluster: &Cluster, namespace: &str, holder: &str) -> Self {
         let unique = Uuid::new_v4().simple().to_string();
         let me = format!("{holder}/{}", unique.get(..8).unwrap_or_default());
-        Self { leases: Api::namespaced(cluster.client(), namespace), fence: cluster.fence(), me }
+        let (leases, fence) = (Api::<Lease>::namespaced(cluster.client(), namespace), cluster.fence());
+        fence.is_kept_by(format!("{}/{NAME}", leases.resource_url()));
+        Self { leases, fence, me }
     }
 
     /// Waits until the lease can be had, and takes it; none when the server was asked to end before.

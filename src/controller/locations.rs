@@ -19,7 +19,7 @@ use super::error::ControllerError;
 use super::settings::Settings;
 use crate::api::{AccessMode, BackupStorageLocation, BackupStorageLocationSpec, LocationPhase, label_value};
 use crate::bucket::Bucket;
-use crate::store::{self, Meter, Observer, Outcome};
+use crate::store::{self, Gate, Meter, Observer, Outcome};
 use crate::telemetry::Metrics;
 use credentials::Credentials;
 use failing::Failing;
@@ -46,6 +46,7 @@ pub struct Locations {
     observer: Observer,
     /// Those that could not be opened a moment ago.
     pub failing: Failing,
+    gate: Gate,
 }
 
 /// A bucket that was opened, and what from.
@@ -70,12 +71,14 @@ impl fmt::Debug for Locations {
 
 impl Locations {
     /// The locations that `store` has, their Secrets read through `client`; the default location of the settings is meant
-    /// where none is named and none says that it is the default. `observer` is told of each request to a bucket.
+    /// where none is named and none says that it is the default. `observer` is told of each request to a bucket; nothing is
+    /// written to one while `gate` is closed.
     pub fn new(
         client: &Client,
         settings: &Settings,
         store: Store<BackupStorageLocation>,
         observer: Observer,
+        gate: Gate,
     ) -> Self {
         Self {
             secrets: Api::namespaced(client.clone(), &settings.namespace),
@@ -84,6 +87,7 @@ impl Locations {
             opened: Mutex::default(),
             failing: Failing::default(),
             observer,
+            gate,
         }
     }
 
@@ -145,7 +149,7 @@ impl Locations {
         }
         let place = place::of(location, credentials.map(|credentials| credentials.content))
             .map_err(|error| ControllerError::Location { name: name.clone(), why: error.problem })?;
-        let store = store::open(&place)
+        let store = store::open_behind(&place, self.gate.clone())
             .await
             .map_err(|error| ControllerError::bucket(format!("open location `{name}`"))(error.into()))?;
         let bucket = Bucket::new(Arc::new(Meter::observed(store, Arc::clone(&self.observer))));

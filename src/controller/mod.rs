@@ -49,6 +49,7 @@ use retry::Retries;
 use stores::Feeds;
 
 use crate::cluster::{Cluster, ClusterIdentity};
+use crate::store::Gate;
 use crate::telemetry::Metrics;
 
 /// Runs the server until `stop` says that it should end; what it was doing then is left so that the next one goes on.
@@ -101,7 +102,10 @@ fn prepare(
     let feeds = Feeds::of(&cluster.client(), &settings.namespace);
     let stores = feeds.stores();
     let observer = locations::counting(&metrics);
-    let locations = Locations::new(&cluster.client(), &settings, stores.locations.clone(), observer);
+    // One fence for all that acts: what may not go to the API server any more may not go to a bucket.
+    let fence = cluster.fence();
+    let gate = Gate::new(move || fence.is_open());
+    let locations = Locations::new(&cluster.client(), &settings, stores.locations.clone(), observer, gate);
     let (locations, retries) = (Arc::new(locations), Retries::default());
     let events = Events::new(cluster.client(), &settings.holder);
     let context =

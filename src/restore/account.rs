@@ -1,6 +1,8 @@
 //! What a run tells of itself: counters as it goes, findings, what became of each item, and the log that is stored.
 
 use std::io::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 
@@ -63,6 +65,8 @@ pub struct Account<'a> {
     pub total: u64,
     /// Items dealt with.
     pub done: u64,
+    /// Whether something was deleted, whatever came of it.
+    pub touched: Arc<AtomicBool>,
     acts: zstd::stream::write::Encoder<'static, Vec<u8>>,
 }
 
@@ -78,6 +82,7 @@ impl<'a> Account<'a> {
             updated: 0,
             total: 0,
             done: 0,
+            touched: Arc::default(),
             acts: encoder()?,
         })
     }
@@ -99,6 +104,11 @@ impl<'a> Account<'a> {
     pub fn find(&mut self, finding: Finding) {
         self.log.finding(&finding);
         self.results.add(finding);
+    }
+
+    /// Whether the cluster is not as it was before.
+    pub fn has_touched(&self) -> bool {
+        self.created + self.updated > 0 || self.touched.load(Ordering::Acquire)
     }
 
     /// An item is dealt with.
@@ -142,6 +152,15 @@ fn encoder() -> Result<zstd::stream::write::Encoder<'static, Vec<u8>>, RestoreEr
 mod tests {
     use super::*;
     use crate::model::{Category, MAX_MESSAGE};
+
+    #[test]
+    fn a_restore_that_deleted_something_has_touched_the_cluster_whatever_came_of_it() {
+        let progress = Progress::default();
+        let account = Account::open(&"back".parse().unwrap(), &progress).unwrap();
+        assert!(!account.has_touched());
+        account.touched.store(true, Ordering::Release);
+        assert!(account.has_touched() && account.created + account.updated == 0);
+    }
 
     #[test]
     fn what_became_of_an_item_is_a_short_line_under_a_checksum() {

@@ -76,6 +76,10 @@ impl Work<'_> {
         let item = || self.source.inventory.key(entry);
         // Before the body is parsed, so that no more trees are in memory than creates are under way.
         let mut permit = Some(self.pace.permit().await);
+        if self.halt.is_raised() {
+            return Err(RestoreError::Halted);
+        }
+        self.begun.add(id);
         let done = match body.and_then(|body| self.prepare(id, &body)) {
             Ok(Prepared::Skip(reason, why)) => {
                 let mut done = Done::new(id, item(), Action::Skip(reason), entry.size);

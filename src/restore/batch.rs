@@ -3,15 +3,17 @@
 //! A class begins when the one before it is done. Between classes of which the later does not rest on the earlier, the last
 //! few stragglers of the earlier (a slow webhook) hold nobody up. Next on the way: `prepare`, `apply`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::future::Future;
 use std::time::Duration;
 
 use futures::stream::{FuturesUnordered, StreamExt as _, TryStreamExt as _};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::account::{Account, Done};
 use super::apply::{Applied, Chance};
 use super::error::RestoreError;
+use super::halt::FINISHED_WITHIN;
 use super::inventory::EntryId;
 use super::outcome::Action;
 use super::plan::Step;
@@ -34,6 +36,9 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause between two tries.
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 
+/// What is said of an item that did not come to its end when the restore was stopped.
+const UNFINISHED: &str = "the restore was stopped while it was at hand, and what came of it is not known; an item that was to be made anew may be deleted and not there again: look at it, and run the restore again";
+
 /// Kinds that are named while they are restored; more would not fit a line.
 const KINDS_NAMED: usize = 3;
 
@@ -46,6 +51,8 @@ pub struct Batch {
     pub again: Vec<(EntryId, Finding)>,
     /// Items that failed for good, and why.
     pub failed: HashMap<EntryId, (Category, String)>,
+    /// Items that have not ended.
+    at_hand: HashSet<EntryId>,
 }
 
 impl Work<'_> {
@@ -85,8 +92,10 @@ impl Work<'_> {
         say: bool,
         account: &mut Account<'_>,
     ) -> Result<Batch, RestoreError> {
+        let _at_hand = self.halt.take();
         let mut batch = Batch::default();
         let mut running = FuturesUnordered::new();
+        let restore = |id, body, put_off| async move { (id, self.restore(id, body, chance, put_off).await) };
         for entries in classes {
             if say {
                 self.stage(entries, account);
@@ -97,17 +106,16 @@ impl Work<'_> {
                 let mut bodies = self.source.bodies(&class)?;
                 let mut more = true;
                 while more {
-                    if running.len() >= self.parallel {
-                        if let Some(applied) = running.next().await {
-                            batch.take(applied?, account)?;
-                        }
-                        continue;
-                    }
+                    let full = running.len() >= self.parallel;
                     tokio::select! {
                         biased;
-                        Some(applied) = running.next(), if !running.is_empty() => batch.take(applied?, account)?,
-                        body = bodies.try_next() => match body? {
-                            Some((id, body)) => running.push(self.restore(id, body, chance, put_off)),
+                        () = self.halt.raised() => return self.end_at_hand(running, batch, account).await,
+                        Some((_, applied)) = running.next(), if !running.is_empty() => batch.take(applied?, account)?,
+                        body = bodies.try_next(), if !full => match body? {
+                            Some((id, body)) => {
+                                batch.at_hand.insert(id);
+                                running.push(restore(id, body, put_off));
+                            }
                             None => more = false,
                         },
                     }
@@ -115,8 +123,13 @@ impl Work<'_> {
                 // Between classes stragglers may go on; within one, those that were put off come when the others are there.
                 loop {
                     let wait = if running.len() <= STRAGGLERS { STRAGGLING } else { Duration::MAX };
-                    match timeout(wait, running.next()).await {
-                        Ok(Some(applied)) => batch.take(applied?, account)?,
+                    let next = tokio::select! {
+                        biased;
+                        () = self.halt.raised() => return self.end_at_hand(running, batch, account).await,
+                        next = timeout(wait, running.next()) => next,
+                    };
+                    match next {
+                        Ok(Some((_, applied))) => batch.take(applied?, account)?,
                         Ok(None) | Err(_) => break,
                     }
                 }
@@ -128,10 +141,49 @@ impl Work<'_> {
                 put_off = true;
             }
         }
-        while let Some(applied) = running.next().await {
-            batch.take(applied?, account)?;
+        loop {
+            tokio::select! {
+                biased;
+                () = self.halt.raised() => return self.end_at_hand(running, batch, account).await,
+                next = running.next() => match next {
+                    Some((_, applied)) => batch.take(applied?, account)?,
+                    None => return Ok(batch),
+                },
+            }
         }
-        Ok(batch)
+    }
+
+    /// Waits for the end of what is at hand, and records what does not come to one; always [`RestoreError::Halted`].
+    async fn end_at_hand<F>(
+        &self,
+        mut running: FuturesUnordered<F>,
+        mut batch: Batch,
+        account: &mut Account<'_>,
+    ) -> Result<Batch, RestoreError>
+    where
+        F: Future<Output = (EntryId, Result<Applied, RestoreError>)>,
+    {
+        let end = Instant::now() + FINISHED_WITHIN;
+        while let Ok(Some((id, applied))) = timeout_at(end, running.next()).await {
+            match applied {
+                Ok(Applied::Again(_, finding)) => {
+                    let entry = self.source.inventory.entry(id);
+                    let done = Done::failed(id, self.source.inventory.key(entry), finding, entry.size);
+                    batch.take(Applied::Done(done), account)?;
+                }
+                Ok(applied) => batch.take(applied, account)?,
+                // It had not begun, or it is the API server that ends the run.
+                Err(_) => {}
+            }
+            batch.at_hand.remove(&id);
+        }
+        for id in batch.at_hand.into_iter().filter(|id| self.begun.has(id)) {
+            let entry = self.source.inventory.entry(id);
+            let item = self.source.inventory.key(entry);
+            let finding = Finding::error(Category::Other, UNFINISHED).on_item(item.clone());
+            account.record(Done::failed(id, item, finding, entry.size))?;
+        }
+        Err(RestoreError::Halted)
     }
 
     /// Tries items again that failed for a reason that may pass: once, or with `last` until none is left or none succeeds any
@@ -189,9 +241,18 @@ impl Work<'_> {
 impl Batch {
     fn take(&mut self, applied: Applied, account: &mut Account<'_>) -> Result<(), RestoreError> {
         match applied {
-            Applied::Later(id) => self.later.push(id),
-            Applied::Again(id, finding) => self.again.push((id, finding)),
+            Applied::Later(id) => {
+                self.at_hand.remove(&id);
+                self.later.push(id);
+            }
+            Applied::Again(id, finding) => {
+                self.at_hand.remove(&id);
+                self.again.push((id, finding));
+            }
             Applied::Done(done) => {
+                if let Some(id) = &done.entry {
+                    self.at_hand.remove(id);
+                }
                 if let Done { act, entry: Some(id), findings, .. } = &done
                     && act.action == Action::Fail
                 {

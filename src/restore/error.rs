@@ -55,6 +55,9 @@ pub enum RestoreError {
         /// The restore that was being made.
         name: RestoreName,
     },
+    /// It is to end, for a reason that its caller knows.
+    #[error("the restore was ended before it was complete")]
+    Halted,
     /// The run ended before its end, and what it had done by then stays and is recorded.
     #[error(
         "{}; {created} items had been created and {updated} updated, which stay: the bucket records it as {name} with phase Failed, and another restore goes on where this one stopped",

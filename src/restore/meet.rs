@@ -1,6 +1,7 @@
 //! An item that is there already: look at it, and leave it, change it, or make it anew.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -139,6 +140,8 @@ impl Work<'_> {
         let differed = Some(format!("differed in {}", live.difference.describe()));
         let is_job = target.kind.as_str() == "jobs.batch";
         let propagation = if is_job { Propagation::Background } else { Propagation::Orphan };
+        // Before it is sent: its answer may be lost.
+        self.touched.store(true, Ordering::Release);
         self.cluster.delete(ready.info, namespace, &target.name, Some(&live.uid), propagation).await?;
         self.wait_gone(ready, live).await?;
         match self.create_within_quota(ready).await {

@@ -14,6 +14,7 @@ mod compare;
 mod empty;
 mod error;
 mod existing;
+mod halt;
 mod inventory;
 mod itself;
 mod kinds;
@@ -40,6 +41,7 @@ pub use error::RestoreError;
 pub use outcome::{Act, Action, Preview, RestoreOutcome};
 
 use account::Account;
+use halt::Halt;
 use work::Work;
 
 use crate::api::{InvalidSpec, Origin, RestoreSpec, Timestamp};
@@ -76,6 +78,8 @@ pub struct RestoreRequest {
     /// Which attempt this is, from 1. From the second on, what carries this restore's labels was made by an earlier one and
     /// counts as restored.
     pub attempt: u32,
+    /// Whether another attempt goes on where this one is stopped: then it keeps its claim, and nothing is recorded yet.
+    pub goes_on: bool,
     /// Whether the bucket keeps a record of it; false for a location that must not be written to.
     pub record: bool,
     /// Creates that are under way at once; 0: as many as the API server answers soonest, up to [`MOST_PARALLEL`].
@@ -84,7 +88,7 @@ pub struct RestoreRequest {
 
 /// Restores a backup and records what was done, unless the request says not to.
 ///
-/// `stop` ends the run early; what was restored by then stays.
+/// `stop` ends the run early, once what is at hand has ended; what was restored by then stays.
 ///
 /// # Errors
 /// When the specification is wrong, the name is taken, the backup cannot be read, or cluster or bucket fail as a whole. An
@@ -99,18 +103,24 @@ pub async fn run(
     work::check(&request.spec)?;
     let began = Timestamp::now();
     let attempt = if request.record {
-        let claim = Claim::new(&request.uid, &request.cluster.uid, &request.holder);
+        let reads =
+            request.backup.as_ref().map(ToString::to_string).or_else(|| request.spec.backup_name.clone());
+        let claim = Claim { reads, ..Claim::new(&request.uid, &request.cluster.uid, &request.holder) };
         Some(bucket.claim_restore(&request.name, &claim).await?)
     } else {
         None
     };
     let mut account = Account::open(&request.name, progress)?;
-    let end = tokio::select! {
-        end = restore(cluster, bucket, request, &mut account) => end,
-        lost = keep(attempt.as_ref()) => Err(lost.into()),
-        never = cluster.tell_waits(progress) => match never {},
-        () = stop => Err(RestoreError::Stopped { name: request.name.clone() }),
+    let halt = Halt::default();
+    let ended = async {
+        tokio::select! {
+            lost = keep(attempt.as_ref()) => lost.into(),
+            never = cluster.tell_waits(progress) => match never {},
+            () = stop => RestoreError::Stopped { name: request.name.clone() },
+        }
     };
+    let end =
+        halt.unless(ended, restore(cluster, bucket, request, attempt.as_ref(), &halt, &mut account)).await;
     report::close(attempt.as_ref(), request, account, began, end).await
 }
 
@@ -133,7 +143,7 @@ pub async fn preview(
     progress: &Progress,
 ) -> Result<Preview, RestoreError> {
     let mut account = Account::open(&request.name, progress)?;
-    let work = open(cluster, bucket, request, &mut account).await?;
+    let work = open(cluster, bucket, request, None, &Halt::default(), &mut account).await?;
     let acts = work.preview(&mut account).await?;
     Ok(Preview { backup: work.source.name.to_string(), acts, results: account.results })
 }
@@ -142,9 +152,11 @@ async fn open<'a>(
     cluster: &'a Cluster,
     bucket: &Bucket,
     request: &RestoreRequest,
+    attempt: Option<&Attempt>,
+    halt: &Halt,
     account: &mut Account<'_>,
 ) -> Result<Work<'a>, RestoreError> {
-    let work = Work::open(cluster, bucket, request, account).await?;
+    let work = Work::open(cluster, bucket, request, attempt, halt, account).await?;
     if request.spec.require_empty == Some(true) {
         account.stage("looking whether the target namespaces are empty");
         work.require_empty().await?;
@@ -157,9 +169,11 @@ async fn restore(
     cluster: &Cluster,
     bucket: &Bucket,
     request: &RestoreRequest,
+    attempt: Option<&Attempt>,
+    halt: &Halt,
     account: &mut Account<'_>,
 ) -> Result<(), RestoreError> {
-    let mut work = open(cluster, bucket, request, account).await?;
+    let mut work = open(cluster, bucket, request, attempt, halt, account).await?;
     work.restore_definitions(account).await?;
     for conversion in work.conversions() {
         account.find(conversion);

@@ -39,7 +39,8 @@ pub async fn close(
             }
             Ok(RestoreOutcome { restore, results: account.results })
         }
-        Err(error) if created + updated == 0 => match attempt {
+        Err(error @ RestoreError::Stopped { .. }) if request.goes_on => Err(error),
+        Err(error) if !account.has_touched() => match attempt {
             None => Err(error),
             Some(attempt) => match attempt.discard().await {
                 Ok(_) => Err(error),
@@ -116,6 +117,8 @@ fn document(
         findings: if attempt.is_none() { first(&account.results.findings) } else { Vec::new() },
         validation_errors: Vec::new(),
         attempt: Some(attempt.map_or(1, Attempt::number).max(request.attempt)),
+        resumed: None,
+        backup_run: None,
         holder: Some(request.holder.clone()),
         origin: Some(Origin {
             cluster: Some(request.cluster.uid.clone()),

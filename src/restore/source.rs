@@ -16,7 +16,7 @@ use super::itself::Itself;
 use super::select::Selection;
 use crate::api::{BackupPhase, InvalidSpec, RestoreSpec, Timestamp};
 use crate::archive::{ArchiveError, Frame, IndexFrame, IndexLine, Place};
-use crate::bucket::{Bucket, BucketError, FrameReader, StoredBackup};
+use crate::bucket::{Attempt, Bucket, BucketError, FrameReader, StoredBackup};
 use crate::model::{BackupName, Category, Finding, Wish, causes};
 
 /// Backups that were passed over and are named in the error when none is left.
@@ -39,7 +39,7 @@ pub struct Source {
 }
 
 impl Source {
-    /// Finds the backup and reads its index.
+    /// Finds the backup and reads its index; `attempt` says in the bucket that it does, before it does.
     ///
     /// # Errors
     /// When there is no such backup, it is another run than the one that is meant, or its documents cannot be read.
@@ -47,6 +47,7 @@ impl Source {
         bucket: &Bucket,
         request: &RestoreRequest,
         selection: &Selection<'_>,
+        attempt: Option<&Attempt>,
     ) -> Result<Self, RestoreError> {
         let spec = &request.spec;
         let mut passed_over = Vec::new();
@@ -66,11 +67,14 @@ impl Source {
                 newest.name.ok_or_else(|| no_backup(bucket, spec, schedule, &newest.why, &passed_over))?
             }
         };
+        if let Some(attempt) = attempt {
+            attempt.begin_reading(&name).await?;
+        }
         let stored = bucket.open_backup(&name).await?;
         if let Some(run) = &request.source {
             stored.must_be(run)?;
         }
-        let tarball = stored.keys().tarball().to_string();
+        let tarball = stored.parts().tarball().to_string();
         let mut inventory = read_index(&stored, selection).await?;
         inventory.itself = request.server.as_ref().map(|namespace| Itself::of(namespace, spec));
         Ok(Self { name, inventory, passed_over, stored, tarball })
@@ -181,7 +185,7 @@ async fn read_index(stored: &StoredBackup, selection: &Selection<'_>) -> Result<
             }
             IndexLine::Item(item) => inventory.add(&item, selection, own.as_ref()).map_err(|why| {
                 let place = Place::Entry { frame: item.frame, offset: item.offset };
-                stored.damaged(stored.keys().index(), None, ArchiveError::Invalid { place, why })
+                stored.damaged(stored.parts().index(), None, ArchiveError::Invalid { place, why })
             })?,
             IndexLine::Frame(frame) => inventory.add_frame(frame),
         }
@@ -251,6 +255,7 @@ mod tests {
             cluster: ClusterIdentity { uid: "cluster-a".into(), version: "v1".into() },
             server: None,
             attempt: 1,
+            goes_on: false,
             record: false,
             parallel: 1,
         }
@@ -263,7 +268,7 @@ mod tests {
         let terms = RestoreSpec::default().selection().unwrap();
         let selection = Selection::new(&terms);
         let open =
-            async |request: RestoreRequest| Source::open(&bucket, &request, &selection).await.map(drop);
+            async |request: RestoreRequest| Source::open(&bucket, &request, &selection, None).await.map(drop);
         let error = open(request("two")).await.unwrap_err();
         assert!(matches!(error, RestoreError::Bucket(BucketError::AnotherRun { .. })), "{error}");
         assert!(open(RestoreRequest { source: None, ..request("two") }).await.is_ok());

@@ -51,6 +51,7 @@ async fn restore_into(cluster: &Cluster, items: Items) -> Came {
         cluster: ClusterIdentity { uid: "cluster-a".into(), version: "v1.35.4".into() },
         server: None,
         attempt: 1,
+        goes_on: false,
         record: true,
         parallel: 0,
     };
@@ -59,7 +60,7 @@ async fn restore_into(cluster: &Cluster, items: Items) -> Came {
         run(cluster, &bucket, &request, &Progress::default(), std::future::pending()).await.unwrap();
     let took = began.elapsed();
     let stored = bucket.open_restore(&name).await.unwrap();
-    let lines = zstd::decode_all(&*read(&bucket, stored.keys().index()).await).unwrap();
+    let lines = zstd::decode_all(&*read(&bucket, stored.parts().index()).await).unwrap();
     let acts = serde_json::Deserializer::from_slice(&lines).into_iter().map(Result::unwrap).collect();
     let phase = outcome.restore.status.unwrap().phase.unwrap();
     Came { phase, findings: outcome.results.findings, acts, took }

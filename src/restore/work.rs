@@ -5,12 +5,14 @@
 use std::borrow::Borrow;
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::account::Account;
 use super::binding::Claimed;
 use super::error::RestoreError;
 use super::existing::Earlier;
+use super::halt::Halt;
 use super::inventory::EntryId;
 use super::kinds::{Kinds, Served};
 use super::links::Links;
@@ -23,7 +25,7 @@ use super::source::Source;
 use super::volumes::Volumes;
 use super::{MOST_PARALLEL, RestoreRequest, survey};
 use crate::api::{CompiledSelection, ExistingResourcePolicy, InvalidSpec, RestoreSpec, collisions};
-use crate::bucket::Bucket;
+use crate::bucket::{Attempt, Bucket};
 use crate::cluster::{Catalog, Cluster, Pace};
 use crate::model::{Category, Finding, KindTerms, SkipReason};
 
@@ -70,6 +72,12 @@ pub struct Work<'a> {
     pub attempt: u32,
     /// Items that were tried before in this attempt, and may have been made without an answer.
     pub tried: Noted<EntryId>,
+    /// Items that something was sent for, or is about to be.
+    pub begun: Noted<EntryId>,
+    /// Whether it is to end.
+    pub halt: Halt,
+    /// Whether something was deleted, whatever came of it.
+    pub touched: Arc<AtomicBool>,
     status_kinds: Vec<bool>,
 }
 
@@ -137,13 +145,15 @@ impl<'a> Work<'a> {
         cluster: &'a Cluster,
         bucket: &Bucket,
         request: &RestoreRequest,
+        attempt: Option<&Attempt>,
+        halt: &Halt,
         account: &mut Account<'_>,
     ) -> Result<Self, RestoreError> {
         let spec = &request.spec;
         let Terms { selection, modifiers } = Terms::compile(spec)?;
         let selection = Selection::new(&selection);
         account.stage("reading the index of the backup");
-        let mut source = Source::open(bucket, request, &selection).await?;
+        let mut source = Source::open(bucket, request, &selection, attempt).await?;
         for finding in source.passed_over.drain(..) {
             account.find(finding);
         }
@@ -192,6 +202,9 @@ impl<'a> Work<'a> {
             earlier: Earlier::new(request.name.as_str(), source.name.as_str()),
             attempt: request.attempt,
             tried: Noted::default(),
+            begun: Noted::default(),
+            halt: halt.clone(),
+            touched: Arc::clone(&account.touched),
             status_kinds: status_kinds(spec, &source),
             plan,
             source,

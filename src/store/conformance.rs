@@ -3,6 +3,8 @@
 //! The checks write below a prefix of their own and remove it. Paging is only tried when the store's pages are
 //! shorter than eight objects.
 
+mod conditions;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -61,6 +63,9 @@ impl Trial {
         self.reads_back_what_was_put().await?;
         self.creates_only_what_is_not_there().await?;
         self.lets_one_of_many_creates_win().await?;
+        self.replaces_only_what_nobody_else_wrote().await?;
+        self.lets_one_of_many_replacements_win().await?;
+        self.deletes_only_what_nobody_else_wrote().await?;
         self.reads_ranges_and_not_beyond().await?;
         self.tells_what_is_not_there().await?;
         self.streams_large_and_small_objects().await?;

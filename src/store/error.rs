@@ -105,6 +105,18 @@ pub enum StoreError {
         /// What was being done.
         action: Action,
     },
+    /// Somebody else has written the object meanwhile, or removed it.
+    #[error("{action}: another process has written or removed it meanwhile")]
+    Changed {
+        /// What was being done.
+        action: Action,
+    },
+    /// This process may write no more.
+    #[error("{action}: not sent, as the lease of this server has ended and another may lead by now")]
+    NotSent {
+        /// What was being done.
+        action: Action,
+    },
     /// The credentials are missing, wrong, expired or not allowed to do this.
     #[error("{action}: {hint}")]
     Forbidden {
@@ -246,7 +258,7 @@ impl StoreError {
     pub fn category(&self) -> Category {
         match self {
             Self::NotFound { .. } | Self::BucketMissing { .. } => Category::NotFound,
-            Self::AlreadyExists { .. } => Category::Conflict,
+            Self::AlreadyExists { .. } | Self::Changed { .. } | Self::NotSent { .. } => Category::Conflict,
             Self::Forbidden { .. } | Self::ReadOnly { .. } => Category::Forbidden,
             Self::Timeout { .. } => Category::Timeout,
             Self::Unreachable { .. }
@@ -270,6 +282,11 @@ impl StoreError {
     /// Whether a create lost against an object that is there already.
     pub fn is_already_exists(&self) -> bool {
         matches!(self, Self::AlreadyExists { .. })
+    }
+
+    /// Whether somebody else was faster to write or remove the object.
+    pub fn is_changed(&self) -> bool {
+        matches!(self, Self::Changed { .. })
     }
 
     /// Whether the same act may succeed when it is tried again later.

@@ -15,8 +15,8 @@ use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::{
-    Action, ByteStream, Cause, Listing, ObjectInfo, ObjectKey, Operation, PutMode, Store, StoreError, Upload,
-    exactly,
+    Action, ByteStream, Cause, ETag, Listing, ObjectInfo, ObjectKey, Operation, PutMode, Store, StoreError,
+    Upload, exactly,
 };
 
 /// What goes wrong.
@@ -217,6 +217,11 @@ impl Store for Faults {
         after.answer(self.store.delete(keys).await)
     }
 
+    async fn delete_unchanged(&self, key: &ObjectKey, etag: &ETag) -> Result<(), StoreError> {
+        let after = self.before(Operation::Delete, key.as_str()).await?;
+        after.answer(self.store.delete_unchanged(key, etag).await)
+    }
+
     async fn discard_unfinished(&self, key: &ObjectKey) -> Result<u64, StoreError> {
         let after = self.before(Operation::UploadAbort, key.as_str()).await?;
         after.answer(self.store.discard_unfinished(key).await)
@@ -233,6 +238,10 @@ impl Store for Faults {
 
     fn checksums(&self) -> Option<bool> {
         self.store.checksums()
+    }
+
+    async fn compare_and_swap(&self) -> Result<bool, StoreError> {
+        self.store.compare_and_swap().await
     }
 }
 

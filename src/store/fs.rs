@@ -5,6 +5,7 @@
 //! Keys stay below the root: symbolic links below it are not followed. Keys `a` and `a/b` exclude each other here.
 
 mod folder;
+mod trouble;
 mod walk;
 
 use std::fs::File;
@@ -24,8 +25,8 @@ use self::walk::{Walks, Wanted};
 use super::key::check_prefix;
 use super::location::DirectoryLocation;
 use super::{
-    Action, ByteStream, Cause, Listing, ObjectInfo, ObjectKey, Operation, PutMode, Store, StoreError, Upload,
-    exactly,
+    Action, ByteStream, Cause, ETag, Listing, ObjectInfo, ObjectKey, Operation, PutMode, Store, StoreError,
+    Upload, exactly,
 };
 
 /// How the names of unfinished files begin; no key may, and no listing shows them.
@@ -96,7 +97,7 @@ impl Store for FileStore {
         self.run(Operation::Put, key.as_str(), move |folder, action| {
             let (mut file, path) = folder.begin(action, &name)?;
             file.write_all(&body).map_err(|error| folder.explain(action, &path, error))?;
-            folder.publish(action, file, &path, mode)
+            folder.publish(action, file, &name, &mode)
         })
         .await
     }
@@ -138,8 +139,7 @@ impl Store for FileStore {
     async fn head(&self, key: &ObjectKey) -> Result<ObjectInfo, StoreError> {
         let name = key.clone();
         let look = move |folder: &Folder, action: &Action| folder.look(action, &name);
-        let (size, modified) = self.run(Operation::Head, key.as_str(), look).await?;
-        Ok(ObjectInfo { key: key.clone(), size, modified })
+        self.run(Operation::Head, key.as_str(), look).await
     }
 
     async fn list(&self, prefix: &str, delimiter: bool, page: Option<String>) -> Result<Listing, StoreError> {
@@ -159,6 +159,12 @@ impl Store for FileStore {
         self.run(Operation::Delete, first.as_str(), delete).await
     }
 
+    async fn delete_unchanged(&self, key: &ObjectKey, etag: &ETag) -> Result<(), StoreError> {
+        let (name, etag) = (key.clone(), etag.clone());
+        let delete = move |folder: &Folder, action: &Action| folder.delete_unchanged(action, &name, &etag);
+        self.run(Operation::Delete, key.as_str(), delete).await
+    }
+
     async fn discard_unfinished(&self, key: &ObjectKey) -> Result<u64, StoreError> {
         let name = key.clone();
         let discard = move |folder: &Folder, action: &Action| folder.discard_unfinished(action, &name);
@@ -170,6 +176,10 @@ impl Store for FileStore {
     }
 
     async fn conditional_writes(&self) -> Result<bool, StoreError> {
+        Ok(true)
+    }
+
+    async fn compare_and_swap(&self) -> Result<bool, StoreError> {
         Ok(true)
     }
 }
@@ -215,9 +225,9 @@ impl Upload for FileUpload {
 
     async fn finish(mut self: Box<Self>) -> Result<(), StoreError> {
         let file = self.take(Operation::UploadFinish)?;
-        let path = self.path.clone();
+        let key = self.key.clone();
         let publish =
-            move |folder: &Folder, action: &Action| folder.publish(action, file, &path, PutMode::Overwrite);
+            move |folder: &Folder, action: &Action| folder.publish(action, file, &key, &PutMode::Overwrite);
         self.store.run(Operation::UploadFinish, self.key.as_str(), publish).await
     }
 

@@ -11,7 +11,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::StreamExt as _;
 
-use super::{ByteStream, Listing, ObjectInfo, ObjectKey, Operation, PutMode, Store, StoreError, Upload};
+use super::{
+    ByteStream, ETag, Listing, ObjectInfo, ObjectKey, Operation, PutMode, Store, StoreError, Upload,
+};
 use crate::model::Category;
 
 /// How an act ended; a metric label.
@@ -152,6 +154,10 @@ impl Store for Meter {
         self.counts.count(Operation::Delete, self.store.delete(keys).await)
     }
 
+    async fn delete_unchanged(&self, key: &ObjectKey, etag: &ETag) -> Result<(), StoreError> {
+        self.counts.count(Operation::Delete, self.store.delete_unchanged(key, etag).await)
+    }
+
     async fn discard_unfinished(&self, key: &ObjectKey) -> Result<u64, StoreError> {
         self.counts.count(Operation::UploadAbort, self.store.discard_unfinished(key).await)
     }
@@ -166,6 +172,10 @@ impl Store for Meter {
 
     fn checksums(&self) -> Option<bool> {
         self.store.checksums()
+    }
+
+    async fn compare_and_swap(&self) -> Result<bool, StoreError> {
+        self.store.compare_and_swap().await
     }
 }
 

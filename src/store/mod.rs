@@ -1,13 +1,14 @@
 //! Where bytes live: one small trait, and what implements it.
 //!
-//! [`Location`] is a URL that says where; [`open`] makes a [`Store`] of it: [`s3`] or [`fs`]. [`Meter`] and [`Faults`] wrap
-//! any store; [`Resumed`] reads a body across its breaks. [`conformance()`] is what all stores must pass. What the bytes mean
+//! [`Location`] is a URL that says where; [`open`] makes a [`Store`] of it: [`s3`] or [`fs`]. [`Meter`], [`Gated`] and [`Faults`]
+//! wrap any store; [`Resumed`] reads a body across its breaks. [`conformance()`] is what all stores must pass. What the bytes mean
 //! is the concern of the module `bucket`.
 
 pub mod conformance;
 pub mod error;
 pub mod faults;
 pub mod fs;
+pub mod gate;
 pub mod key;
 pub mod location;
 pub mod meter;
@@ -29,6 +30,7 @@ pub use conformance::conformance;
 pub use error::{Action, Cause, Operation, StoreError};
 pub use faults::{Fault, Faults};
 pub use fs::FileStore;
+pub use gate::{Gate, Gated};
 pub use key::{InvalidKey, ObjectKey};
 pub use location::{Content, InvalidLocation, Location};
 pub use meter::{Meter, Observer, Outcome};
@@ -38,13 +40,21 @@ pub use s3::{S3Store, objection_to_credentials};
 /// The body of an object, as it arrives. It ends with an error when fewer bytes come than were promised.
 pub type ByteStream = BoxStream<'static, Result<Bytes, StoreError>>;
 
+/// What changes whenever an object is written anew, in the words of the store that gave it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ETag(pub String);
+
 /// What a put does when the object is there already.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PutMode {
     /// Fails with [`StoreError::AlreadyExists`]; of several at once exactly one succeeds.
     Create,
     /// Replaces it, atomically.
     Overwrite,
+    /// Replaces it if nobody has written it since it had this tag; else, and when it is gone, it fails with
+    /// [`StoreError::Changed`]. Of several at once with the same tag exactly one succeeds, where
+    /// [`Store::compare_and_swap`] says so.
+    Replace(ETag),
 }
 
 /// What a listing says of an object.
@@ -56,6 +66,8 @@ pub struct ObjectInfo {
     pub size: u64,
     /// When it was written, by the store's clock.
     pub modified: DateTime<Utc>,
+    /// What changes when it is written anew; none where the store does not say.
+    pub etag: Option<ETag>,
 }
 
 /// One page of a listing, in order of keys.
@@ -86,7 +98,7 @@ pub trait Store: Send + Sync + Debug {
     /// [`StoreError::Truncated`], as is a connection that ends early.
     async fn get(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<ByteStream, StoreError>;
 
-    /// Size and time of an object.
+    /// Size, time and tag of an object.
     async fn head(&self, key: &ObjectKey) -> Result<ObjectInfo, StoreError>;
 
     /// One page of the objects whose keys begin with `prefix` (a text, not a folder), in order of keys. With
@@ -95,6 +107,10 @@ pub trait Store: Send + Sync + Debug {
 
     /// Deletes objects; one that is not there is fine.
     async fn delete(&self, keys: &[ObjectKey]) -> Result<(), StoreError>;
+
+    /// Deletes an object if nobody has written it since it had this tag, else it fails with [`StoreError::Changed`]; one that
+    /// is not there is fine. Where the service knows no condition on deletes, it looks first and deletes then.
+    async fn delete_unchanged(&self, key: &ObjectKey, etag: &ETag) -> Result<(), StoreError>;
 
     /// Removes what uploads of `key` that were never finished have left, however young they are; how many there were. The
     /// caller knows that nobody is writing there: a process that was killed could not [`Upload::abort`].
@@ -106,6 +122,10 @@ pub trait Store: Send + Sync + Debug {
     /// Whether [`PutMode::Create`] is atomic here. Where it is not, it looks first and writes then. A store that does
     /// not know tries it out with an object that it removes again.
     async fn conditional_writes(&self) -> Result<bool, StoreError>;
+
+    /// Whether [`PutMode::Replace`] is atomic here. Where it is not, it looks first and writes then. A store that does not
+    /// know tries it out with an object that it removes again.
+    async fn compare_and_swap(&self) -> Result<bool, StoreError>;
 
     /// Whether what is written carries checksums that the service verifies; none where it is not known yet, or means nothing.
     fn checksums(&self) -> Option<bool> {
@@ -129,10 +149,17 @@ pub trait Upload: Send {
 /// Opens a location. It creates the bucket or folder when the location says so and does not otherwise touch an S3
 /// service: a wrong bucket or credential is the error of the first act. A missing folder is an error at once.
 pub async fn open(location: &Location) -> Result<Arc<dyn Store>, StoreError> {
-    Ok(match location {
-        Location::S3(location) => Arc::new(S3Store::open(location).await?),
+    open_behind(location, Gate::default()).await
+}
+
+/// The same behind a gate: while it is closed nothing is written, neither what is asked for then nor what a request that
+/// began before would send again.
+pub async fn open_behind(location: &Location, gate: Gate) -> Result<Arc<dyn Store>, StoreError> {
+    let store: Arc<dyn Store> = match location {
+        Location::S3(location) => Arc::new(S3Store::open_behind(location, &gate).await?),
         Location::Directory(location) => Arc::new(FileStore::open(location).await?),
-    })
+    };
+    Ok(Arc::new(Gated::new(store, gate)))
 }
 
 /// Reads a whole object of at most `limit` bytes, across breaks of the connection; a larger one is [`StoreError::TooLarge`].

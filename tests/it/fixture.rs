@@ -37,8 +37,12 @@ impl Fixture {
         run(&mut self.command(arguments))
     }
 
-    /// A file of the backup.
+    /// A file of the backup: beside its document, or in the folder of the attempt that made it.
     pub fn file(&self, name: &str) -> PathBuf {
-        self.folder.path().join("backups/monday").join(name)
+        let home = self.folder.path().join("backups/monday");
+        let beside = home.join(name);
+        let folders =
+            std::fs::read_dir(&home).expect("a backup").map(|entry| entry.expect("readable").path());
+        folders.map(|folder| folder.join(name)).find(|file| file.exists()).unwrap_or(beside)
     }
 }

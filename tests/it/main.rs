@@ -30,9 +30,10 @@ mod support;
 use support::{Running, ark, run};
 
 /// What differs from run to run, for `insta`.
-pub const FILTERS: [(&str, &str); 8] = [
+pub const FILTERS: [(&str, &str); 9] = [
     (r"/tmp/[.\w/-]+", "[folder]"),
     (r"127\.0\.0\.1:\d+", "[address]"),
+    (r"/\d+-[0-9a-f]{12}/", "/[attempt]/"),
     (r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "[uuid]"),
     (r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z| UTC)?", "[time]"),
     (r"\b\d+(\.\d+)?(ms|µs|s)\b", "[duration]"),

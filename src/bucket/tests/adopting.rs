@@ -15,7 +15,7 @@ async fn lone(version: Option<&str>) -> (tempfile::TempDir, std::path::PathBuf, 
     let (store, bucket) = bucket();
     let backup = sample::write(&bucket, "nightly", version).await;
     let paths = sample::index(&backup).await.0.into_iter().map(|item| item.path).collect();
-    let bytes = store.body("backups/nightly/nightly.tar.zst");
+    let bytes = store.body(&store.key("/nightly.tar.zst"));
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("lone.tar.zst");
     std::fs::write(&path, &bytes).unwrap();
@@ -28,7 +28,7 @@ async fn an_adopted_tarball_is_a_backup_like_any_other() {
     let (store, bucket) = bucket();
     let adopted = bucket.adopt(&adoption(&path)).await.unwrap();
     assert!(adopted.metadata.annotations.unwrap().contains_key(ADOPTED));
-    assert_eq!(store.body("backups/nightly/nightly.tar.zst"), bytes);
+    assert_eq!(store.body(&store.key("/nightly.tar.zst")), bytes);
     assert_eq!(list(&bucket).await[0].state, RunState::Complete);
     let backup = bucket.open_backup(&name()).await.unwrap();
     let (items, frames) = sample::index(&backup).await;

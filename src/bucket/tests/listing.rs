@@ -86,7 +86,38 @@ async fn a_listing_alone_tells_what_is_complete_and_whether_its_items_are_there(
     let restores: Vec<_> = bucket.list_runs(RunKind::Restore).try_collect().await.unwrap();
     assert!(restores.len() == 1 && restores[0].document().is_some());
     let keys = runs[4].keys().unwrap();
-    assert!(bucket.has(keys.tarball()).await.unwrap() && !bucket.has(keys.claim()).await.unwrap());
+    assert!(bucket.has_items(&keys).await.unwrap() && !bucket.has(keys.claim()).await.unwrap());
+    let tarball = bucket.open_backup(&name()).await.unwrap().parts().tarball().clone();
+    store.remove(tarball.as_str());
+    // What another attempt left is not what the document names.
+    put(&store, &["backups/nightly/9-0123456789ab/nightly.tar.zst"]);
+    assert!(!bucket.has_items(&keys).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_listing_tells_which_attempts_were_finished() {
+    let (store, bucket) = bucket();
+    let parts = |folder: &str, files: &[&str]| -> Vec<String> {
+        files.iter().map(|file| format!("backups/{folder}{file}")).collect()
+    };
+    let all = ["index.ndjson.zst", "b.tar.zst", "results.json.zst"];
+    for (name, keys) in [
+        ("a", parts("a/1-0123456789ab/", &["index.ndjson.zst", "a.tar.zst", "results.json.zst"])),
+        ("b", parts("b/", &all)),
+        (
+            "c",
+            [
+                parts("c/1-0123456789ab/", &["index.ndjson.zst", "c.tar.zst"]),
+                parts("c/2-0123456789ab/", &["results.json.zst"]),
+            ]
+            .concat(),
+        ),
+        ("d", parts("d/1-0123456789ab/", &["d.tar.zst"])),
+    ] {
+        keys.iter().for_each(|key| store.insert(key, "x"));
+        let entry = list(&bucket).await.into_iter().find(|entry| entry.name == name).unwrap();
+        assert_eq!(entry.finished, ["a", "b"].contains(&name), "{name}");
+    }
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use futures::stream::{self, StreamExt as _};
 
 use crate::store::{
-    Action, ByteStream, Listing, ObjectInfo, ObjectKey, Operation, PutMode, Store, StoreError, Upload,
+    Action, ByteStream, ETag, Listing, ObjectInfo, ObjectKey, Operation, PutMode, Store, StoreError, Upload,
 };
 
 /// Small, so that every listing has several pages.
@@ -28,9 +28,31 @@ pub enum Death {
     LostAnswer,
 }
 
+#[derive(Clone, Debug)]
+struct Object {
+    body: Bytes,
+    modified: DateTime<Utc>,
+    write: u64,
+}
+
+impl Object {
+    fn etag(&self) -> ETag {
+        ETag(self.write.to_string())
+    }
+
+    fn info(&self, key: &ObjectKey) -> ObjectInfo {
+        let (size, modified, etag) = (self.body.len() as u64, self.modified, Some(self.etag()));
+        ObjectInfo { key: key.clone(), size, modified, etag }
+    }
+}
+
 #[derive(Debug, Default)]
 struct State {
-    objects: BTreeMap<String, (Bytes, DateTime<Utc>)>,
+    objects: BTreeMap<String, Object>,
+    /// Writes so far, for tags.
+    writes: u64,
+    /// Whether a condition on replacing is not known here.
+    simple: bool,
     /// Keys of uploads that nobody finished.
     unfinished: BTreeSet<String>,
     fuse: Option<(usize, Death)>,
@@ -40,6 +62,18 @@ struct State {
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStore {
     state: Arc<Mutex<State>>,
+}
+
+impl State {
+    fn write(&mut self, key: &str, body: Bytes) {
+        self.writes += 1;
+        let object = Object { body, modified: Utc::now(), write: self.writes };
+        self.objects.insert(key.to_owned(), object);
+    }
+
+    fn has(&self, key: &str, etag: &ETag) -> bool {
+        self.objects.get(key).is_some_and(|object| object.etag() == *etag)
+    }
 }
 
 fn action(operation: Operation, target: &str) -> Action {
@@ -54,6 +88,11 @@ impl MemoryStore {
     /// Lets the act that comes after `acts` others die; reading is no act.
     pub fn die_at(&self, acts: usize, death: Death) {
         self.state().fuse = Some((acts, death));
+    }
+
+    /// From now on it cannot replace what nobody else wrote: that is not known of it.
+    pub fn be_simple(&self) {
+        self.state().simple = true;
     }
 
     /// Another process comes along.
@@ -71,13 +110,20 @@ impl MemoryStore {
         self.state().objects.keys().cloned().collect()
     }
 
+    /// The one key that ends so.
+    pub fn key(&self, end: &str) -> String {
+        let keys: Vec<String> = self.keys().into_iter().filter(|key| key.ends_with(end)).collect();
+        assert_eq!(keys.len(), 1, "{end}: {keys:?}");
+        keys[0].clone()
+    }
+
     /// The keys of uploads that nobody finished.
     pub fn unfinished(&self) -> Vec<String> {
         self.state().unfinished.iter().cloned().collect()
     }
 
     pub fn insert(&self, key: &str, body: impl Into<Bytes>) {
-        self.state().objects.insert(key.to_owned(), (body.into(), Utc::now()));
+        self.state().write(key, body.into());
     }
 
     pub fn remove(&self, key: &str) {
@@ -85,7 +131,7 @@ impl MemoryStore {
     }
 
     pub fn body(&self, key: &str) -> Bytes {
-        self.state().objects[key].0.clone()
+        self.state().objects[key].body.clone()
     }
 
     fn alive(&self, operation: Operation, target: &str) -> Result<(), StoreError> {
@@ -142,10 +188,16 @@ impl Store for MemoryStore {
         // So that tasks of a race meet between any two acts.
         tokio::task::yield_now().await;
         self.act(Operation::Put, key.as_str(), |state| {
-            if mode == PutMode::Create && state.objects.contains_key(key.as_str()) {
-                return Err(StoreError::AlreadyExists { action: action(Operation::Put, key.as_str()) });
+            let action = action(Operation::Put, key.as_str());
+            match mode {
+                PutMode::Create if state.objects.contains_key(key.as_str()) => {
+                    return Err(StoreError::AlreadyExists { action });
+                }
+                PutMode::Replace(etag) if !state.has(key.as_str(), &etag) => {
+                    return Err(StoreError::Changed { action });
+                }
+                _ => state.write(key.as_str(), body),
             }
-            state.objects.insert(key.to_string(), (body, Utc::now()));
             Ok(())
         })
     }
@@ -160,7 +212,7 @@ impl Store for MemoryStore {
         tokio::task::yield_now().await;
         self.alive(Operation::Get, key.as_str())?;
         let action = action(Operation::Get, key.as_str());
-        let Some((body, _)) = self.state().objects.get(key.as_str()).cloned() else {
+        let Some(Object { body, .. }) = self.state().objects.get(key.as_str()).cloned() else {
             return Err(StoreError::NotFound { action });
         };
         let body = match range {
@@ -179,9 +231,7 @@ impl Store for MemoryStore {
     async fn head(&self, key: &ObjectKey) -> Result<ObjectInfo, StoreError> {
         self.alive(Operation::Head, key.as_str())?;
         match self.state().objects.get(key.as_str()) {
-            Some((body, modified)) => {
-                Ok(ObjectInfo { key: key.clone(), size: body.len() as u64, modified: *modified })
-            }
+            Some(object) => Ok(object.info(key)),
             None => Err(StoreError::NotFound { action: action(Operation::Head, key.as_str()) }),
         }
     }
@@ -192,7 +242,7 @@ impl Store for MemoryStore {
         let mut listing = Listing::default();
         let state = self.state();
         let after = page.unwrap_or_default();
-        for (key, (body, modified)) in &state.objects {
+        for (key, object) in &state.objects {
             let Some(rest) = key.strip_prefix(prefix) else { continue };
             if *key <= after || (!after.is_empty() && after.ends_with('/') && key.starts_with(&after)) {
                 continue;
@@ -210,8 +260,7 @@ impl Store for MemoryStore {
                     listing.next = Some(folder.to_owned());
                 }
                 None => {
-                    let (size, modified) = (body.len() as u64, *modified);
-                    listing.objects.push(ObjectInfo { key: ObjectKey::new(key.clone())?, size, modified });
+                    listing.objects.push(object.info(&ObjectKey::new(key.clone())?));
                     listing.next = Some(key.clone());
                 }
             }
@@ -232,6 +281,17 @@ impl Store for MemoryStore {
         Ok(())
     }
 
+    async fn delete_unchanged(&self, key: &ObjectKey, etag: &ETag) -> Result<(), StoreError> {
+        tokio::task::yield_now().await;
+        self.act(Operation::Delete, key.as_str(), |state| {
+            if state.objects.contains_key(key.as_str()) && !state.has(key.as_str(), etag) {
+                return Err(StoreError::Changed { action: action(Operation::Delete, key.as_str()) });
+            }
+            state.objects.remove(key.as_str());
+            Ok(())
+        })
+    }
+
     async fn discard_unfinished(&self, key: &ObjectKey) -> Result<u64, StoreError> {
         self.alive(Operation::UploadAbort, key.as_str())?;
         Ok(u64::from(self.state().unfinished.remove(key.as_str())))
@@ -243,6 +303,10 @@ impl Store for MemoryStore {
 
     async fn conditional_writes(&self) -> Result<bool, StoreError> {
         Ok(true)
+    }
+
+    async fn compare_and_swap(&self) -> Result<bool, StoreError> {
+        Ok(!self.state().simple)
     }
 }
 
@@ -263,7 +327,7 @@ impl Upload for MemoryUpload {
     async fn finish(self: Box<Self>) -> Result<(), StoreError> {
         let bytes = self.bytes.clone().freeze();
         self.store.act(Operation::UploadFinish, &self.key, |state| {
-            state.objects.insert(self.key.clone(), (bytes, Utc::now()));
+            state.write(&self.key, bytes);
             state.unfinished.remove(&self.key);
             Ok(())
         })

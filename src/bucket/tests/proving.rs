@@ -7,8 +7,6 @@ use crate::archive::{IndexEncoder, IndexFrame, IndexLine};
 use crate::bucket::StoredBackup;
 use crate::model::Category;
 
-const INDEX: &str = "backups/nightly/index.ndjson.zst";
-
 /// The lines of a sound index.
 async fn lines(backup: &StoredBackup) -> Vec<IndexLine> {
     backup.index().await.unwrap().try_collect().await.unwrap()
@@ -41,10 +39,11 @@ async fn an_index_that_names_a_path_twice_is_not_committed() {
     for error in [put, uploaded.await.unwrap_err()] {
         assert!(matches!(&error, BucketError::Unproven { .. }), "{error}");
         let text = error.to_string();
-        assert!(text.contains(INDEX) && text.contains(&item.path) && text.contains("fault of Ark"), "{text}");
+        let index = attempt.parts().index().as_str();
+        assert!(text.contains(index) && text.contains(&item.path) && text.contains("fault of Ark"), "{text}");
         assert!(!error.is_retryable());
     }
-    assert!(!store.keys().contains(&INDEX.to_owned()), "nothing of it is there");
+    assert!(!store.keys().contains(&attempt.parts().index().to_string()), "nothing of it is there");
 }
 
 #[tokio::test]
@@ -93,7 +92,7 @@ async fn an_index_that_says_of_a_body_what_it_is_not_is_found() {
         paths.push(item.path.clone());
     }
     let index = encode(&lines);
-    store.insert(INDEX, index.clone());
+    store.insert(backup.parts().index().as_str(), index.clone());
     let mut document = backup.document().clone();
     let object = &mut document.status.as_mut().unwrap().objects[1];
     (object.size, object.sha256) =

@@ -4,8 +4,8 @@ use super::*;
 use crate::archive::IndexFrame;
 use crate::bucket::VerifyReport;
 
-const TARBALL: &str = "backups/nightly/nightly.tar.zst";
-const INDEX: &str = "backups/nightly/index.ndjson.zst";
+const TARBALL: &str = "/nightly.tar.zst";
+const INDEX: &str = "/index.ndjson.zst";
 
 #[tokio::test]
 async fn one_namespace_of_fifty_is_read_with_under_a_tenth_of_the_tarball() {
@@ -27,7 +27,7 @@ async fn one_namespace_of_fifty_is_read_with_under_a_tenth_of_the_tarball() {
         }
     }
     assert_eq!(found, sample::ITEMS_EACH);
-    let tarball = store.body(TARBALL).len() as u64;
+    let tarball = store.body(&store.key(TARBALL)).len() as u64;
     assert!(reader.fetched() * 10 < tarball, "{} of {tarball}", reader.fetched());
 }
 
@@ -36,10 +36,10 @@ async fn all_frames_come_in_order_and_a_damaged_one_does_not_hide_the_next() {
     let (store, bucket) = bucket();
     let backup = sample::write(&bucket, "nightly", Some("2.0.0\n")).await;
     let (_, frames) = sample::index(&backup).await;
-    let mut bytes = store.body(TARBALL).to_vec();
+    let mut bytes = store.body(&store.key(TARBALL)).to_vec();
     let damaged = &frames[3];
     bytes[usize::try_from(damaged.at + damaged.len / 2).unwrap()] ^= 1;
-    store.insert(TARBALL, bytes);
+    store.insert(&store.key(TARBALL), bytes);
     let mut reader = backup.frames(frames.clone()).unwrap();
     let mut numbers = Vec::new();
     while let Some((number, frame)) = reader.next().await.unwrap() {
@@ -47,12 +47,12 @@ async fn all_frames_come_in_order_and_a_damaged_one_does_not_hide_the_next() {
         assert_eq!(frame.is_err(), number == damaged.frame);
         if let Err(error) = frame {
             let text = crate::model::causes(&error);
-            let place = format!("{TARBALL} in memory is damaged at byte {}", damaged.at);
+            let place = format!("{} in memory is damaged at byte {}", store.key(TARBALL), damaged.at);
             assert!(text.starts_with(&place), "{text}");
         }
     }
     assert_eq!(numbers, frames.iter().map(|line| line.frame).collect::<Vec<_>>());
-    assert_eq!(reader.fetched(), store.body(TARBALL).len() as u64);
+    assert_eq!(reader.fetched(), store.body(&store.key(TARBALL)).len() as u64);
 }
 
 #[tokio::test]
@@ -60,8 +60,8 @@ async fn a_truncated_tarball_or_index_is_an_error_and_never_a_short_read() {
     let (store, bucket) = bucket();
     let backup = sample::write(&bucket, "nightly", Some("2.0.0\n")).await;
     let (_, frames) = sample::index(&backup).await;
-    let (tarball, index) = (store.body(TARBALL), store.body(INDEX));
-    store.insert(TARBALL, tarball.slice(..tarball.len() / 2));
+    let (tarball, index) = (store.body(&store.key(TARBALL)), store.body(&store.key(INDEX)));
+    store.insert(&store.key(TARBALL), tarball.slice(..tarball.len() / 2));
     let mut reader = backup.frames(frames).unwrap();
     let error = loop {
         match reader.next().await {
@@ -72,7 +72,7 @@ async fn a_truncated_tarball_or_index_is_an_error_and_never_a_short_read() {
     };
     assert_eq!(error.category(), crate::model::Category::Corrupt);
     for end in (0..index.len()).step_by(97) {
-        store.insert(INDEX, index.slice(..end));
+        store.insert(&store.key(INDEX), index.slice(..end));
         let lines: Result<Vec<_>, _> = backup.index().await.unwrap().try_collect().await;
         assert!(lines.is_err(), "{end} of {}", index.len());
     }
@@ -123,30 +123,30 @@ async fn every_damage_is_found_and_names_key_and_place() {
     let (store, bucket) = bucket();
     let backup = sample::write(&bucket, "nightly", Some("2.0.0\n")).await;
     let (_, frames) = sample::index(&backup).await;
-    let length = store.body(TARBALL).len();
-    let flipped = verify_with(&store, &bucket, TARBALL, |bytes| bytes[length / 2] ^= 1).await;
+    let length = store.body(&store.key(TARBALL)).len();
+    let flipped = verify_with(&store, &bucket, &store.key(TARBALL), |bytes| bytes[length / 2] ^= 1).await;
     let hit = frames.iter().find(|line| line.at + line.len > (length / 2) as u64).unwrap();
-    assert!(flipped.starts_with(&format!("{TARBALL} at byte {}", hit.at)), "{flipped}");
-    let cut = verify_with(&store, &bucket, TARBALL, |bytes| bytes.truncate(length - 10)).await;
+    assert!(flipped.starts_with(&format!("{} at byte {}", store.key(TARBALL), hit.at)), "{flipped}");
+    let cut = verify_with(&store, &bucket, &store.key(TARBALL), |bytes| bytes.truncate(length - 10)).await;
     assert!(cut.contains("ends too early"), "{cut}");
-    let longer = verify_with(&store, &bucket, TARBALL, |bytes| bytes.push(0)).await;
+    let longer = verify_with(&store, &bucket, &store.key(TARBALL), |bytes| bytes.push(0)).await;
     assert!(longer.contains("1 bytes belong to no frame"), "{longer}");
-    let index = verify_with(&store, &bucket, INDEX, |bytes| bytes.truncate(100)).await;
+    let index = verify_with(&store, &bucket, &store.key(INDEX), |bytes| bytes.truncate(100)).await;
     assert!(index.contains("100 bytes"), "{index}");
-    let results = "backups/nightly/results.json.zst";
+    let results = &store.key("/results.json.zst");
     let changed = verify_with(&store, &bucket, results, |bytes| bytes[0] ^= 1).await;
     assert!(changed.contains("SHA-256"), "{changed}");
     let document = "backups/nightly/ark-backup.json";
     let unreadable = verify_with(&store, &bucket, document, |bytes| bytes.truncate(10)).await;
     assert!(unreadable.contains("not the document"), "{unreadable}");
     assert!(verify(&bucket).await.is_sound());
-    for key in [TARBALL, INDEX, results] {
+    for key in [&store.key(TARBALL), &store.key(INDEX), results] {
         let whole = store.body(key);
         store.remove(key);
         let report = verify(&bucket).await;
         store.insert(key, whole);
         assert!(
-            report.problems.iter().any(|problem| problem.key == key && problem.message == "it is not there")
+            report.problems.iter().any(|problem| problem.key == *key && problem.message == "it is not there")
         );
     }
 }
@@ -156,7 +156,7 @@ async fn results_and_log_are_compared_with_what_the_document_says() {
     let (store, bucket) = bucket();
     let backup = sample::write(&bucket, "nightly", None).await;
     assert_eq!(backup.results().await.unwrap(), Results::default());
-    store.insert("backups/nightly/results.json.zst", documents::encode_compressed(&vec![1]).unwrap());
+    store.insert(&store.key("/results.json.zst"), documents::encode_compressed(&vec![1]).unwrap());
     assert!(matches!(backup.results().await, Err(BucketError::Corrupt { .. })));
     assert!(backup.log().await.is_err_and(|error| error.is_not_found()));
     store.insert("backups/nightly/logs.ndjson.zst", documents::encode_compressed(&"line").unwrap());
@@ -176,6 +176,15 @@ fn replace_document(store: &MemoryStore) {
     store.insert(DOCUMENT, serde_json::to_vec(&document).unwrap());
 }
 
+/// Flips a bit in the middle of a part.
+fn damage(store: &MemoryStore, part: &str) {
+    let key = store.key(part);
+    let mut bytes = store.body(&key).to_vec();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    store.insert(&key, bytes);
+}
+
 fn is_replaced(error: &BucketError) -> bool {
     let told = error.to_string();
     matches!(error, BucketError::Replaced { .. })
@@ -188,11 +197,8 @@ async fn bytes_of_another_run_are_not_called_damaged() {
     let (store, bucket) = bucket();
     let backup = sample::write(&bucket, "nightly", None).await;
     let (_, frames) = sample::index(&backup).await;
-    for key in ["backups/nightly/results.json.zst", INDEX, TARBALL] {
-        let mut bytes = store.body(key).to_vec();
-        let middle = bytes.len() / 2;
-        bytes[middle] ^= 1;
-        store.insert(key, bytes);
+    for part in ["/results.json.zst", INDEX, TARBALL] {
+        damage(&store, part);
     }
     let index = async || backup.index().await?.try_collect::<Vec<_>>().await;
     let frame = async || backup.frames(frames.clone()).unwrap().next().await;
@@ -215,7 +221,7 @@ async fn bytes_of_another_run_are_not_called_damaged() {
     store.remove(DOCUMENT);
     let gone = backup.results().await.unwrap_err().to_string();
     assert!(gone.contains("replaced or removed while it was read"), "{gone}");
-    store.remove(TARBALL);
+    store.remove(&store.key(TARBALL));
     let gone = frame().await.unwrap_err().to_string();
     assert!(gone.contains("replaced or removed while it was read"), "{gone}");
 }
@@ -224,10 +230,7 @@ async fn bytes_of_another_run_are_not_called_damaged() {
 async fn a_backup_that_is_replaced_while_it_is_verified_is_not_called_damaged() {
     let (store, bucket) = bucket();
     sample::write(&bucket, "nightly", None).await;
-    let mut bytes = store.body(TARBALL).to_vec();
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 1;
-    store.insert(TARBALL, bytes);
+    damage(&store, TARBALL);
     assert!(!verify(&bucket).await.is_sound());
     let once = std::sync::Once::new();
     let on_bytes = |_| once.call_once(|| replace_document(&store));

@@ -260,7 +260,7 @@ pub async fn download(global: &Global, command: &DownloadCommand, output: &Outpu
     let bucket =
         through::bucket::<Backup>(global, &command.source, &command.name, Wanted::Tarball, output).await?;
     let stored = bucket.open_backup(&command.name).await?;
-    let key = stored.keys().tarball();
+    let key = stored.parts().tarball();
     let mut chunks = Resumed::open(Arc::clone(bucket.store()), key.clone(), None).await?;
     let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let failed = |error: &dyn std::error::Error| {

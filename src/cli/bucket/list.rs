@@ -66,7 +66,7 @@ pub async fn list(command: &ListCommand, output: &Output) -> Result<Done, Failur
 
 impl Row {
     async fn of(bucket: &Bucket, kind: RunKind, entry: RunEntry) -> Self {
-        let RunEntry { name, state, objects, size, modified } = entry;
+        let RunEntry { name, state, objects, size, modified, finished: _ } = entry;
         let noun = if kind == RunKind::Backup { "backup" } else { "restore" };
         let row = Self {
             kind: noun,

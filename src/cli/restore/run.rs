@@ -69,6 +69,7 @@ pub async fn run(global: &Global, command: &RunCommand, output: &Output) -> Resu
         None => timed_name(&bucket, RunKind::Restore, &format!("{}-", command.from_backup)).await?,
     };
     let request = RestoreRequest {
+        goes_on: false,
         name,
         spec,
         backup: None,

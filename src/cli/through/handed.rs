@@ -6,7 +6,7 @@ use crate::api::{
     Backup, BackupPhase, DownloadKind, Restore, RestorePhase, STORAGE_LOCATION_LABEL, STORED, SYNCED_FROM,
     is_stored,
 };
-use crate::bucket::{RunDocument, RunKeys};
+use crate::bucket::{PartKeys, RunDocument, RunKeys};
 use crate::cli::door::Noun;
 use crate::cli::failure::Failure;
 use crate::model::{BackupName, RestoreName};
@@ -55,7 +55,7 @@ pub trait Handed: Noun + RunDocument {
     fn keys(name: &Self::Name) -> Result<RunKeys, InvalidKey>;
 
     /// What the server hands out.
-    fn parts(keys: &RunKeys) -> Vec<Part<'_>>;
+    fn parts(keys: &PartKeys) -> Vec<Part<'_>>;
 
     /// The location that it is in, or what stands for its name in a label.
     fn location(&self) -> Option<&str>;
@@ -93,7 +93,7 @@ impl Handed for Backup {
         RunKeys::backup(name)
     }
 
-    fn parts(keys: &RunKeys) -> Vec<Part<'_>> {
+    fn parts(keys: &PartKeys) -> Vec<Part<'_>> {
         vec![
             (Wanted::Log, keys.log(), DownloadKind::BackupLog),
             (Wanted::Results, keys.results(), DownloadKind::BackupResults),
@@ -127,7 +127,7 @@ impl Handed for Restore {
         RunKeys::restore(name)
     }
 
-    fn parts(keys: &RunKeys) -> Vec<Part<'_>> {
+    fn parts(keys: &PartKeys) -> Vec<Part<'_>> {
         vec![
             (Wanted::Log, keys.log(), DownloadKind::RestoreLog),
             (Wanted::Results, keys.results(), DownloadKind::RestoreResults),

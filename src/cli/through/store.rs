@@ -10,7 +10,7 @@ use futures::StreamExt as _;
 
 use super::fetch::Fetcher;
 use crate::store::{
-    Action, ByteStream, Listing, ObjectInfo, ObjectKey, Operation, PutMode, Store, StoreError, Upload,
+    Action, ByteStream, ETag, Listing, ObjectInfo, ObjectKey, Operation, PutMode, Store, StoreError, Upload,
 };
 
 /// The objects of one run, readable.
@@ -78,6 +78,10 @@ impl Store for Through {
         self.only_read(Operation::Delete, "objects")
     }
 
+    async fn delete_unchanged(&self, key: &ObjectKey, _: &ETag) -> Result<(), StoreError> {
+        self.only_read(Operation::Delete, key.as_str())
+    }
+
     async fn discard_unfinished(&self, key: &ObjectKey) -> Result<u64, StoreError> {
         self.only_read(Operation::UploadAbort, key.as_str())
     }
@@ -87,6 +91,10 @@ impl Store for Through {
     }
 
     async fn conditional_writes(&self) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
+    async fn compare_and_swap(&self) -> Result<bool, StoreError> {
         Ok(false)
     }
 }

@@ -66,6 +66,7 @@ impl Run for Backup {
             },
             phase: phase.to_string(),
             attempt: status.attempt.unwrap_or_default(),
+            resumed: 0,
             holder: status.holder.clone(),
         }
     }
@@ -82,9 +83,8 @@ impl Run for Backup {
             None => Name::Free,
         };
         let ttl = self.spec.ttl.clone().unwrap_or_else(|| context.settings.default_ttl.into());
-        let sound = errors.is_empty() && wait.is_none();
-        let ready = location.filter(|_| sound).map(|location| (ttl, location));
-        Ok(Facts { errors, wait, ready, name })
+        let plan = (errors.is_empty() && wait.is_none()).then_some(ttl);
+        Ok(Facts { errors, wait, plan, location, name })
     }
 
     fn settled(&self, ttl: &Duration, location: &OpenLocation) -> Value {

@@ -28,22 +28,25 @@ enum Found {
 /// Makes sure that a Backup can be deleted from its bucket, without changing anything.
 ///
 /// # Errors
-/// When the bucket cannot be reached, or holds there what this version of Ark does not remove, or another run.
+/// When the bucket cannot be reached, holds there what this version of Ark does not remove, or another run, or a restore reads it,
+/// in whichever cluster.
 pub async fn check(context: &Context, backup: &Backup) -> Result<(), ControllerError> {
     if let (true, Ok(name)) = (reached_bucket(backup), backup.name_any().parse()) {
         let location = open(context, backup).await?;
+        let doing = || ControllerError::bucket(format!("delete Backup `{name}`"));
         if let Found::Another(error) = look(&location.bucket, &name, backup).await? {
-            return Err(ControllerError::bucket(format!("delete Backup `{name}`"))(*error));
+            return Err(doing()(*error));
         }
+        location.bucket.refuse_while_read(&name).await.map_err(doing())?;
     }
     Ok(())
 }
 
-/// Deletes a Backup, what the bucket has of it, and the Restores from it.
+/// Removes what the bucket has of a Backup, and the Restores from it.
 ///
 /// # Errors
 /// When bucket or API server refuse or cannot be reached; then do it again.
-pub async fn delete(context: &Context, backup: &Backup) -> Result<(), ControllerError> {
+pub async fn remove(context: &Context, backup: &Backup) -> Result<(), ControllerError> {
     // A name that is none never came into a bucket.
     if let Ok(name) = backup.name_any().parse::<BackupName>() {
         if reached_bucket(backup) {
@@ -53,7 +56,7 @@ pub async fn delete(context: &Context, backup: &Backup) -> Result<(), Controller
             discard_leftovers(context, &name, backup).await;
         }
     }
-    delete_object(&context.api::<Backup>(), backup).await
+    Ok(())
 }
 
 async fn open(context: &Context, backup: &Backup) -> Result<OpenLocation, ControllerError> {
@@ -71,6 +74,9 @@ async fn delete_stored(
         tracing::warn!(kind = "Backup", name = %name, location = location.name, "what the bucket has is kept: {error}");
         return Ok(());
     }
+    // Before the records of earlier restores go; the removal looks again under its claim.
+    let doing = ControllerError::bucket(format!("delete Backup `{name}`"));
+    location.bucket.refuse_while_read(name).await.map_err(doing)?;
     for restore in place::restores_of(context, backup) {
         delete_restore(context, location, &restore).await?;
     }

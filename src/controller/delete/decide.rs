@@ -78,15 +78,21 @@ pub fn decide(request: &DeleteBackupRequest, facts: &Facts<'_>, now: DateTime<Ut
     }
     let name = &request.spec.backup_name;
     let Some(backup) = facts.backup else {
-        // Its object goes last, so that its absence after a good beginning is the end.
-        if phase == DeletePhase::InProgress && status.errors.is_empty() {
+        // Its object goes last: absent after the rest, it is the end, whatever stood in the way before. Absent before, somebody
+        // deleted it with kubectl, and nobody knows any more where the rest is.
+        if status.removed {
             return Step::Finish;
+        }
+        if phase == DeletePhase::InProgress {
+            return Step::Refuse(format!(
+                "the object of Backup `{name}` was deleted before the backup was removed from its bucket; what is left there comes back by itself: delete it again then, and leave the object to Ark"
+            ));
         }
         return Step::Refuse(format!(
             "there is no Backup `{name}` here; `ark backup get` lists what is there, and what remains in the bucket comes back by itself"
         ));
     };
-    let deleting = self::phase(backup) == BackupPhase::Deleting;
+    let deleting = is_deleting(backup);
     if let Some(why) = objection(request, backup, facts, deleting) {
         return Step::Refuse(why);
     }
@@ -155,6 +161,11 @@ fn clocks_disagree(request: &DeleteBackupRequest) -> Option<String> {
     (!near).then(|| {
         format!("the clocks of Ark ({ours}) and of the API server ({theirs}) disagree, so that what has expired cannot be told; set the clocks")
     })
+}
+
+/// Whether its deletion has begun.
+pub fn is_deleting(backup: &Backup) -> bool {
+    phase(backup) == BackupPhase::Deleting
 }
 
 fn phase(backup: &Backup) -> BackupPhase {

@@ -101,9 +101,13 @@ async fn reconcile(request: &DeleteBackupRequest, context: &Context) -> Result<A
             return Ok(Action::requeue(SOON));
         }
         (Step::Work, Some(backup)) => {
-            let deleted = act::delete(context, backup).await;
-            if settle(context, request, backup, deleted).await? {
-                record::finish(context, request, Some(backup)).await?;
+            let removed = act::remove(context, backup).await;
+            if settle(context, request, backup, removed).await? {
+                let request = &record::removed(context, request).await?;
+                let deleted = act::delete_object(&context.api::<Backup>(), backup).await;
+                if settle(context, request, backup, deleted).await? {
+                    record::finish(context, request, Some(backup)).await?;
+                }
             }
         }
         (Step::Finish | Step::Begin | Step::Work, _) => record::finish(context, request, None).await?,
@@ -137,6 +141,13 @@ async fn settle(
                     | BucketError::NewerFormat { .. }
                     | BucketError::AnotherRun { .. }
             ) =>
+        {
+            record::refuse(context, request, Some(backup), causes(&source)).await?;
+            Ok(false)
+        }
+        // Before it is begun, nothing holds up whoever reads; once it is begun, the deletion waits for the end of that.
+        Err(ControllerError::Bucket { source: source @ BucketError::InUse { .. }, .. })
+            if !decide::is_deleting(backup) =>
         {
             record::refuse(context, request, Some(backup), causes(&source)).await?;
             Ok(false)

@@ -30,7 +30,11 @@ pub async fn begin(
             .changed(backup, "Deleting", "it is being deleted, with all that the bucket has of it")
             .await;
     }
-    let begun = DeleteBackupRequestStatus { phase: Some(DeletePhase::InProgress), ..Default::default() };
+    let begun = DeleteBackupRequestStatus {
+        phase: Some(DeletePhase::InProgress),
+        removed: is_removed(request),
+        ..Default::default()
+    };
     write(context, request, begun).await?;
     context.metrics.deletion_attempted(&label_of(context, backup));
     tracing::info!(kind = "Backup", name, request = request.name_any(), "deleting it");
@@ -49,6 +53,7 @@ pub async fn refuse(
     let refused = DeleteBackupRequestStatus {
         phase: Some(DeletePhase::Processed),
         errors: vec![why.clone()],
+        removed: is_removed(request),
         processed_timestamp: Some(Timestamp::now()),
     };
     write(context, request, refused).await?;
@@ -66,9 +71,27 @@ pub async fn note(
     let waiting = DeleteBackupRequestStatus {
         phase: Some(DeletePhase::InProgress),
         errors: vec![why],
+        removed: is_removed(request),
         processed_timestamp: None,
     };
-    write(context, request, waiting).await
+    write(context, request, waiting).await.map(drop)
+}
+
+fn is_removed(request: &DeleteBackupRequest) -> bool {
+    request.status.as_ref().is_some_and(|status| status.removed)
+}
+
+/// Notes that the bucket has nothing of it any more; it returns the request as it is then.
+pub async fn removed(
+    context: &Context,
+    request: &DeleteBackupRequest,
+) -> Result<DeleteBackupRequest, ControllerError> {
+    let removed = DeleteBackupRequestStatus {
+        phase: Some(DeletePhase::InProgress),
+        removed: true,
+        ..DeleteBackupRequestStatus::default()
+    };
+    write(context, request, removed).await
 }
 
 /// Answers the request: everything is gone.
@@ -80,6 +103,7 @@ pub async fn finish(
     let done = DeleteBackupRequestStatus {
         phase: Some(DeletePhase::Processed),
         errors: Vec::new(),
+        removed: true,
         processed_timestamp: Some(Timestamp::now()),
     };
     write(context, request, done).await?;
@@ -99,16 +123,15 @@ async fn write(
     context: &Context,
     request: &DeleteBackupRequest,
     status: DeleteBackupRequestStatus,
-) -> Result<(), ControllerError> {
+) -> Result<DeleteBackupRequest, ControllerError> {
     if request.status.as_ref() == Some(&status) {
-        return Ok(());
+        return Ok(request.clone());
     }
     let name = request.name_any();
     let changed = DeleteBackupRequest { status: Some(status), ..request.clone() };
     let api = context.api::<DeleteBackupRequest>();
     let doing = format!("record the status of DeleteBackupRequest `{name}`");
-    ControllerError::within(doing, api.replace_status(&name, &PostParams::default(), &changed)).await?;
-    Ok(())
+    ControllerError::within(doing, api.replace_status(&name, &PostParams::default(), &changed)).await
 }
 
 fn schedule_of(context: &Context, backup: Option<&Backup>) -> String {

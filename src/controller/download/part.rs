@@ -1,5 +1,7 @@
 //! Which object of which location a DownloadRequest is after. Pure but for the stores it looks into.
 
+use std::sync::Arc;
+
 use kube::ResourceExt as _;
 use kube::runtime::reflector::Store;
 
@@ -8,7 +10,7 @@ use crate::api::{
     STORAGE_LOCATION_LABEL,
 };
 use crate::bucket::layout::{RunKeys, RunKind};
-use crate::bucket::{Bucket, BucketError, RunIdentity};
+use crate::bucket::{Bucket, BucketError, PartKeys, RunDocument, RunIdentity};
 use crate::controller::locations::name_of_label;
 use crate::store::ObjectKey;
 
@@ -50,17 +52,26 @@ pub fn locate(
     let run = run_of(*kind);
     let keys =
         RunKeys::parse(run, name).ok_or_else(|| format!("`{name}` is no name of a backup or restore"))?;
-    let key = match kind {
-        DownloadKind::BackupLog | DownloadKind::RestoreLog => keys.log(),
-        DownloadKind::BackupContents => keys.tarball(),
-        DownloadKind::BackupResourceList | DownloadKind::RestoreResourceList => keys.index(),
-        DownloadKind::BackupResults | DownloadKind::RestoreResults => keys.results(),
-        DownloadKind::BackupVolumeInfos => return Err("volumes have no document of their own".to_owned()),
+    if *kind == DownloadKind::BackupVolumeInfos {
+        return Err("volumes have no document of their own".to_owned());
+    }
+    let (location, parts, run) = match run {
+        RunKind::Backup => {
+            let backup = find_backup(backups, name)?;
+            let location = backup.spec.storage_location.clone().or_else(|| labelled(&*backup));
+            (location, parts_of(&keys, &*backup)?, RunIdentity::of_object(&*backup))
+        }
+        RunKind::Restore => {
+            let restore = find_restore(restores, name)?;
+            (labelled(&*restore), parts_of(&keys, &*restore)?, RunIdentity::of_object(&*restore))
+        }
     };
-    let (location, run) = match run {
-        RunKind::Backup => find_backup(backups, name),
-        RunKind::Restore => find_restore(restores, name),
-    }?;
+    let key = match kind {
+        DownloadKind::BackupLog | DownloadKind::RestoreLog => parts.log(),
+        DownloadKind::BackupContents | DownloadKind::BackupVolumeInfos => parts.tarball(),
+        DownloadKind::BackupResourceList | DownloadKind::RestoreResourceList => parts.index(),
+        DownloadKind::BackupResults | DownloadKind::RestoreResults => parts.results(),
+    };
     // What stands for a location that is gone is its name as far as it is known.
     let location = location.map(|known| name_of_label(locations, &known).unwrap_or(known));
     Ok(Part { location, key: key.clone(), keys, run })
@@ -79,31 +90,30 @@ fn run_of(kind: DownloadKind) -> RunKind {
     }
 }
 
-/// The location that a run lies in, and which run it is.
-type Found = (Option<String>, RunIdentity);
+/// Where the parts of a run lie, as the cluster knows it.
+fn parts_of<D: RunDocument>(keys: &RunKeys, run: &D) -> Result<PartKeys, String> {
+    PartKeys::named(keys, run.objects()).map_err(|error| error.to_string())
+}
 
-fn find_backup(store: &Store<Backup>, name: &str) -> Result<Found, String> {
+fn find_backup(store: &Store<Backup>, name: &str) -> Result<Arc<Backup>, String> {
     let backup = store.find(|backup| backup.metadata.name.as_deref() == Some(name));
     let backup = backup.ok_or_else(|| format!("there is no Backup `{name}`"))?;
     let phase = backup.status.as_ref().and_then(|status| status.phase);
     match phase.unwrap_or_default() {
         BackupPhase::New | BackupPhase::InProgress => Err(unfinished("Backup", name)),
         BackupPhase::FailedValidation => Err(refused("Backup", name)),
-        _ => {
-            let location = backup.spec.storage_location.clone().or_else(|| labelled(&*backup));
-            Ok((location, RunIdentity::of_object(&*backup)))
-        }
+        _ => Ok(backup),
     }
 }
 
-fn find_restore(store: &Store<Restore>, name: &str) -> Result<Found, String> {
+fn find_restore(store: &Store<Restore>, name: &str) -> Result<Arc<Restore>, String> {
     let restore = store.find(|restore| restore.metadata.name.as_deref() == Some(name));
     let restore = restore.ok_or_else(|| format!("there is no Restore `{name}`"))?;
     let phase = restore.status.as_ref().and_then(|status| status.phase);
     match phase.unwrap_or_default() {
         RestorePhase::New | RestorePhase::InProgress => Err(unfinished("Restore", name)),
         RestorePhase::FailedValidation => Err(refused("Restore", name)),
-        _ => Ok((labelled(&*restore), RunIdentity::of_object(&*restore))),
+        _ => Ok(restore),
     }
 }
 
@@ -170,7 +180,10 @@ mod tests {
                 "kind": kind,
                 "metadata": {"name": name, "labels": {STORAGE_LOCATION_LABEL: location}},
                 "spec": {"backupName": "done"},
-                "status": {"phase": phase},
+                "status": {"phase": phase, "objects": [
+                    {"key": "backups/done/2-0123456789ab/index.ndjson.zst", "size": 1, "sha256": ""},
+                    {"key": "backups/other/logs.ndjson.zst", "size": 1, "sha256": ""},
+                ]},
             })
         };
         (
@@ -198,7 +211,12 @@ mod tests {
         for (kind, name, location, key) in [
             (DownloadKind::BackupLog, "done", "west", "backups/done/logs.ndjson.zst"),
             (DownloadKind::BackupContents, "done", "west", "backups/done/done.tar.zst"),
-            (DownloadKind::BackupResourceList, "done", "west", "backups/done/index.ndjson.zst"),
+            (
+                DownloadKind::BackupResourceList,
+                "done",
+                "west",
+                "backups/done/2-0123456789ab/index.ndjson.zst",
+            ),
             (DownloadKind::BackupResults, "done", "west", "backups/done/results.json.zst"),
             (DownloadKind::RestoreLog, "back", "east", "restores/back/logs.ndjson.zst"),
             (DownloadKind::RestoreResourceList, "back", "east", "restores/back/index.ndjson.zst"),

@@ -3,7 +3,7 @@
 //! Claims are written by the clocks of many clusters, and ours may be wrong: a claim that looks dead is removed when a later
 //! look, by a clock that only runs forward, finds that nobody has renewed it meanwhile.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,14 +28,25 @@ const REMOVAL: TimeDelta = TimeDelta::minutes(15);
 /// Parts without a claim are as old at least: what is being written has one.
 const UNCLAIMED: TimeDelta = TimeDelta::hours(1);
 
-/// Claims that looked dead, and since when by a clock that only runs forward.
+/// A backup of which nothing but the document is missing is kept so long: it can be adopted, and somebody has to see that.
+const FINISHED: TimeDelta = TimeDelta::days(7);
+
+/// A run in a location.
+type Of = (String, RunKind, String);
+
+/// What was seen in earlier passes.
 #[derive(Debug, Default)]
-pub struct Suspects(HashMap<(String, RunKind, String), (DateTime<Utc>, Instant)>);
+pub struct Suspects {
+    /// Claims that looked dead, and since when by a clock that only runs forward.
+    claims: HashMap<Of, (DateTime<Utc>, Instant)>,
+    /// Finished backups without a document that people were told of.
+    told: HashSet<Of>,
+}
 
 impl Suspects {
     /// Whether a claim has been seen as it is for long enough.
-    fn are_sure(&mut self, of: (String, RunKind, String), claim: &Claim, now: Instant) -> bool {
-        let (heartbeat, since) = self.0.entry(of).or_insert((claim.heartbeat, now));
+    fn are_sure(&mut self, of: Of, claim: &Claim, now: Instant) -> bool {
+        let (heartbeat, since) = self.claims.entry(of).or_insert((claim.heartbeat, now));
         if *heartbeat != claim.heartbeat {
             (*heartbeat, *since) = (claim.heartbeat, now);
         }
@@ -47,11 +58,12 @@ impl Suspects {
 pub async fn sweep(context: &Context, suspects: &mut Suspects) {
     let locations = context.stores.locations.state();
     let names: Vec<String> = locations.iter().map(|location| location.name_any()).collect();
-    suspects.0.retain(|(location, ..), _| names.contains(location));
+    suspects.claims.retain(|(location, ..), _| names.contains(location));
+    suspects.told.retain(|(location, ..)| names.contains(location));
     for location in locations.iter().filter(|location| is_writable(location)) {
         let name = location.name_any();
         for kind in [RunKind::Backup, RunKind::Restore] {
-            if let Err(error) = sweep_location(context, &name, kind, suspects).await {
+            if let Err(error) = sweep_location(context, location, kind, suspects).await {
                 tracing::warn!(
                     kind = "BackupStorageLocation",
                     name,
@@ -70,10 +82,11 @@ fn is_writable(location: &Arc<BackupStorageLocation>) -> bool {
 
 async fn sweep_location(
     context: &Context,
-    name: &str,
+    of: &BackupStorageLocation,
     kind: RunKind,
     suspects: &mut Suspects,
 ) -> Result<(), ControllerError> {
+    let name = &of.name_any();
     let location = context.locations.open(Some(name)).await?;
     let mut runs = match kind {
         RunKind::Backup => location.bucket.list_backups(),
@@ -82,10 +95,20 @@ async fn sweep_location(
     let mut forsaken = Vec::new();
     let doing = || ControllerError::bucket(format!("list the {kind}s of location `{name}`"));
     while let Some(run) = runs.try_next().await.map_err(doing())? {
-        let of = (name.to_owned(), kind, run.name.clone());
-        let sure = |claim: &Claim| suspects.are_sure(of, claim, Instant::now());
-        if is_forsaken(&run, Utc::now(), sure) && !is_ours(context, kind, &run.name) {
-            forsaken.push(run.name);
+        let (key, now) = ((name.to_owned(), kind, run.name.clone()), Utc::now());
+        let sure = |claim: &Claim| suspects.are_sure(key.clone(), claim, Instant::now());
+        if !is_forsaken(&run, now, sure) || is_ours(context, kind, &run.name) {
+            continue;
+        }
+        match kept_until(kind, &run) {
+            Some(until) if now < until => {
+                if suspects.told.insert(key) {
+                    let why = orphaned(&run.name, name, until);
+                    tracing::warn!(kind = "BackupStorageLocation", name, "{why}");
+                    context.events.warned(of, "DocumentMissing", &why).await;
+                }
+            }
+            _ => forsaken.push(run.name),
         }
     }
     let swept = futures::stream::iter(forsaken).map(|run| remove(context, &location, kind, run));
@@ -102,6 +125,21 @@ fn is_forsaken(run: &RunEntry, now: DateTime<Utc>, sure: impl FnOnce(&Claim) -> 
         RunState::Partial(Some(claim)) => claim.is_dead(now) && sure(claim),
         RunState::Complete | RunState::Foreign(_) | RunState::Unrecognised => false,
     }
+}
+
+/// Until when what nobody is at work on is kept all the same: a backup that was finished, and neither removed nor given up, has
+/// lost its document, or the server that was about to write it. Its tarball can be adopted.
+fn kept_until(kind: RunKind, run: &RunEntry) -> Option<DateTime<Utc>> {
+    let removed = matches!(&run.state, RunState::Partial(Some(claim)) if claim.removing);
+    (kind == RunKind::Backup && run.finished && !removed).then_some(run.modified + FINISHED)
+}
+
+fn orphaned(run: &str, location: &str, until: DateTime<Utc>) -> String {
+    format!(
+        "backup `{run}` in location `{location}` has all its parts and no document, so that it is no backup; what is there is kept \
+         until {}: to have it back, save its {run}.tar.zst from the bucket (below backups/{run}/) and run `ark bucket adopt`",
+        until.format("%Y-%m-%d %H:%M UTC")
+    )
 }
 
 /// Whether it belongs to a Backup or Restore of this cluster that has not ended: that one goes on with it by itself.
@@ -152,7 +190,14 @@ mod tests {
     }
 
     fn forsaken(state: RunState, now: DateTime<Utc>, sure: bool) -> bool {
-        let run = RunEntry { name: "nightly".into(), state, objects: 1, size: 1, modified: at("10:00:00") };
+        let run = RunEntry {
+            name: "nightly".into(),
+            state,
+            objects: 1,
+            size: 1,
+            modified: at("10:00:00"),
+            finished: false,
+        };
         is_forsaken(&run, now, |_| sure)
     }
 
@@ -170,6 +215,24 @@ mod tests {
         assert!(!forsaken(removal(), at("10:10:00"), true) && forsaken(removal(), at("10:16:00"), true));
         assert!(!forsaken(RunState::Partial(None), at("10:59:00"), true));
         assert!(forsaken(RunState::Partial(None), at("11:01:00"), false));
+    }
+
+    #[test]
+    fn a_finished_backup_that_lost_its_document_is_kept_for_days_and_one_that_is_being_removed_is_not() {
+        let run = |state, finished| {
+            let (name, modified) = ("nightly".to_owned(), at("10:00:00"));
+            RunEntry { name, state, objects: 4, size: 4, modified, finished }
+        };
+        let week_later = at("10:00:00") + TimeDelta::days(7);
+        assert_eq!(kept_until(RunKind::Backup, &run(RunState::Partial(None), true)), Some(week_later));
+        let died = RunState::Partial(Some(claim(false)));
+        assert_eq!(kept_until(RunKind::Backup, &run(died, true)), Some(week_later));
+        assert_eq!(kept_until(RunKind::Backup, &run(RunState::Partial(None), false)), None);
+        let removal = RunState::Partial(Some(claim(true)));
+        assert_eq!(kept_until(RunKind::Backup, &run(removal, true)), None);
+        assert_eq!(kept_until(RunKind::Restore, &run(RunState::Partial(None), true)), None);
+        let told = orphaned("nightly", "main", week_later);
+        assert!(told.contains("2026-11-28 10:00 UTC") && told.contains("ark bucket adopt"), "{told}");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use kube::ResourceExt as _;
 
 use super::choose::Choice;
 use crate::api::{Backup, BackupPhase, Restore};
+use crate::bucket::RunIdentity;
 use crate::controller::backup::Admission;
 use crate::controller::runs::Site;
 use crate::model::{BackupName, RestoreName};
@@ -14,6 +15,8 @@ use crate::restore;
 pub struct Chosen {
     /// Its name.
     pub backup: BackupName,
+    /// The run that it stands for, which alone is restored, whatever has its name in the bucket.
+    pub run: RunIdentity,
     /// What somebody might not expect of it.
     pub notes: Vec<String>,
 }
@@ -61,7 +64,7 @@ pub fn admit(
     }
     let plan = match source {
         Ok(Choice { backup, notes }) => match backup.name_any().parse() {
-            Ok(backup) => Some(Chosen { backup, notes }),
+            Ok(name) => Some(Chosen { backup: name, run: RunIdentity::of_object(&*backup), notes }),
             Err(error) => {
                 errors.push(format!("spec.backupName: {error}"));
                 None
@@ -117,7 +120,8 @@ mod tests {
     fn a_sound_restore_is_admitted_even_from_a_read_only_location() {
         let sound = restore(json!({"backupName": "x"}));
         let (admission, plan) = admit(&sound, completed("x"), Some(&usable()), false);
-        let chosen = Chosen { backup: "x".parse().unwrap(), notes: vec!["a note".to_owned()] };
+        let run = RunIdentity::of_object(&*completed("x").unwrap().backup);
+        let chosen = Chosen { backup: "x".parse().unwrap(), run, notes: vec!["a note".to_owned()] };
         assert_eq!((admission, plan), (Admission::default(), Some(chosen)));
     }
 

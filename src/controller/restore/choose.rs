@@ -9,6 +9,7 @@ use super::admit::objection_to;
 use crate::api::{
     Backup, BackupPhase, Restore, RestoreStatus, SCHEDULE_NAME_LABEL, label_value, synced_from, tick_of,
 };
+use crate::bucket::RunIdentity;
 use crate::model::{Candidate, Wish, pick};
 
 /// The Backup that is meant.
@@ -37,7 +38,7 @@ pub struct Chooser {
 /// Why there is none, for the one who wrote the Restore.
 pub fn choose(restore: &Restore, backups: &[Arc<Backup>], here: &Chooser) -> Result<Choice, String> {
     let status = restore.status.clone().unwrap_or_default();
-    let RestoreStatus { backup_name, choice: notes, .. } = status;
+    let RestoreStatus { backup_name, backup_run, choice: notes, .. } = status;
     if let Some(name) = backup_name.as_ref().or(restore.spec.backup_name.as_ref()) {
         let found = backups.iter().find(|backup| backup.name_any() == *name).ok_or_else(|| {
             format!(
@@ -47,6 +48,10 @@ pub fn choose(restore: &Restore, backups: &[Arc<Backup>], here: &Chooser) -> Res
         })?;
         return match objection_to(found) {
             Some(why) => Err(format!("spec.backupName: {why}")),
+            None if is_another(found, backup_run.as_deref()) => Err(format!(
+                "spec.backupName: the Backup `{name}` that this Restore began with is gone, and another run has its name now; \
+                 create another Restore, which finds what this one restored"
+            )),
             None => Ok(Choice { backup: Arc::clone(found), notes }),
         };
     }
@@ -54,6 +59,12 @@ pub fn choose(restore: &Restore, backups: &[Arc<Backup>], here: &Chooser) -> Res
         return Err("spec.backupName: it names no Backup, nor a Schedule in spec.scheduleName".to_owned());
     };
     newest(restore, schedule, backups, here)
+}
+
+/// Whether a Backup is another run than the one that was begun with, as far as both are known.
+fn is_another(backup: &Backup, begun_with: Option<&str>) -> bool {
+    let now = RunIdentity::of_object(backup);
+    now.run().zip(begun_with).is_some_and(|(now, begun_with)| now != begun_with)
 }
 
 fn newest(

@@ -4,15 +4,15 @@ use kube::ResourceExt as _;
 use tokio_util::sync::CancellationToken;
 
 use super::modifiers;
-use crate::api::{Backup, Origin, Restore};
-use crate::bucket::{BucketError, RunDocument as _, RunIdentity};
+use crate::api::{Origin, Restore};
+use crate::bucket::{BucketError, RunDocument as _};
 use crate::controller::context::Context;
 use crate::controller::runs::{Broken, Job};
 use crate::model::{Progress, causes};
 use crate::restore::{self, RestoreError, RestoreRequest};
 
-/// Restores; it returns the document. A run that is stopped is dropped where it stands, as a crash would drop it: the next
-/// attempt goes on, and a document that says Failed would be in its way.
+/// Restores; it returns the document. A run that is stopped ends what is at hand; the next attempt goes on, and a document that
+/// says Failed would be in its way.
 pub async fn run(
     object: &Restore,
     context: &Context,
@@ -28,13 +28,13 @@ pub async fn run(
     let spec = match modifiers::of(context, object).await {
         Ok(Ok(spec)) => spec,
         Ok(Err(why)) => return Err(Broken::Refused(vec![why])),
-        Err(error) => return Err(Broken::Failed { why: causes(&error), left: false }),
+        Err(error) => return Err(Broken::Failed { why: causes(&error), left: job.attempt > 1 }),
     };
     let request = RestoreRequest {
         name,
         spec,
         backup: Some(job.plan.backup.clone()),
-        source: Some(source(context, job)?),
+        source: Some(job.plan.run.clone()),
         labels: object.labels().clone(),
         uid: object.uid().unwrap_or_default(),
         origin: Origin {
@@ -45,26 +45,13 @@ pub async fn run(
         cluster: context.identity.clone(),
         server: Some(context.settings.namespace.clone()),
         attempt: job.attempt,
+        goes_on: true,
         record: !job.location.read_only,
         parallel: 0,
     };
-    let never = std::future::pending();
-    let outcome = tokio::select! {
-        biased;
-        () = stop.cancelled() => return Err(Broken::Stopped { clean: false }),
-        outcome = restore::run(&context.cluster, &job.location.bucket, &request, progress, never) => outcome,
-    };
+    let stopped = stop.cancelled_owned();
+    let outcome = restore::run(&context.cluster, &job.location.bucket, &request, progress, stopped).await;
     outcome.map(|outcome| outcome.restore).map_err(|error| broken(error, job.attempt))
-}
-
-/// The run that the Backup stands for, which alone is restored, whatever has its name in the bucket.
-fn source(context: &Context, job: &Job<Restore>) -> Result<RunIdentity, Broken> {
-    let name = job.plan.backup.as_str();
-    let backup = context.stores.backups.find(|backup: &Backup| backup.name_any() == name);
-    match backup {
-        Some(backup) => Ok(RunIdentity::of_object(&*backup)),
-        None => Err(Broken::Refused(vec![format!("Backup `{name}` was deleted just now")])),
-    }
 }
 
 /// What an error of this attempt means; a restore that an earlier attempt began has not been refused.
@@ -72,7 +59,7 @@ fn broken(error: RestoreError, attempt: u32) -> Broken {
     let why = causes(&error);
     let left = matches!(error, RestoreError::Left { .. });
     match into_root(error) {
-        RestoreError::Stopped { .. } => Broken::Stopped { clean: false },
+        RestoreError::Stopped { .. } => Broken::Stopped { clean: !left },
         RestoreError::Specification(wrong) => {
             Broken::Refused(wrong.iter().map(ToString::to_string).collect())
         }
@@ -117,6 +104,8 @@ mod tests {
     fn what_was_not_begun_is_refused_and_what_broke_off_failed() {
         let not_empty = RestoreError::NotEmpty { count: 1, first: vec!["configmaps a/b".into()] };
         assert!(matches!(broken(not_empty, 1), Broken::Refused(why) if why[0].contains("configmaps a/b")));
+        let stopped = RestoreError::Stopped { name: "back".parse().unwrap() };
+        assert!(matches!(broken(stopped, 1), Broken::Stopped { clean: true }), "and put back");
         let corrupt = BucketError::Worker { key: "k".into() };
         let unfinished =
             RestoreError::Unrecorded { created: 3, updated: 0, source: Box::new(corrupt.into()) };

@@ -23,10 +23,11 @@ use super::locations::{OpenLocation, is_read_only};
 use super::runs::{self, Broken, Change, Facts, Job, Name, Run, Stage, State};
 use super::schedule::label_named;
 use super::stores::{Feed, Stores};
-use crate::api::{Backup, Restore, RestorePhase, STORAGE_LOCATION_LABEL, label_value};
+use crate::api::{Backup, BackupStorageLocation, Restore, RestorePhase, STORAGE_LOCATION_LABEL, label_value};
 use crate::model::Progress;
 use crate::telemetry::{Metrics, RunFigures, RunMetrics};
-use admit::{Chosen, admit, objection_to};
+pub use admit::Chosen;
+use admit::{admit, objection_to};
 use choose::{Choice, Chooser, choose};
 
 /// Reconciles until the server stops.
@@ -41,6 +42,19 @@ fn here(context: &Context) -> Chooser {
     let read_only = locations.iter().filter(|location| is_read_only(location));
     let read_only = read_only.map(|location| location.name_any()).collect();
     Chooser { cluster: context.identity.uid.clone(), read_only, now: Utc::now() }
+}
+
+impl Restore {
+    /// The location that an earlier attempt began in; none where it is not there any more, or cannot be used now.
+    async fn begun_in(&self, context: &Context) -> Option<OpenLocation> {
+        let id = self.status.as_ref()?.origin.as_ref()?.location.as_ref()?;
+        let locations = context.stores.locations.state();
+        let is_it = |location: &&Arc<BackupStorageLocation>| {
+            location.status.as_ref().and_then(|status| status.id.as_ref()) == Some(id)
+        };
+        let name = locations.iter().find(is_it)?.name_any();
+        context.locations.open(Some(&name)).await.ok()
+    }
 }
 
 impl Run for Restore {
@@ -79,6 +93,7 @@ impl Run for Restore {
             },
             phase: phase.to_string(),
             attempt: status.attempt.unwrap_or_default(),
+            resumed: status.resumed.unwrap_or_default(),
             holder: status.holder.clone(),
         }
     }
@@ -95,7 +110,8 @@ impl Run for Restore {
                     runs::open_site(context, backup.spec.storage_location.as_deref()).await;
                 (Some(site), location)
             }
-            Err(_) => (None, None),
+            // What an earlier attempt left in the bucket is there, whatever became of the Backup.
+            Err(_) => (None, self.begun_in(context).await),
         };
         let (admission, plan) = admit(self, source, site.as_ref(), context.settings.disable_restores);
         let name = match &location {
@@ -103,8 +119,7 @@ impl Run for Restore {
             Some(location) if !location.read_only => runs::who_has(context, self, location).await?,
             _ => Name::Free,
         };
-        let ready = plan.zip(location);
-        Ok(Facts { errors: admission.errors, wait: admission.wait, ready, name })
+        Ok(Facts { errors: admission.errors, wait: admission.wait, plan, location, name })
     }
 
     fn settled(&self, _: &Chosen, location: &OpenLocation) -> Value {

@@ -15,11 +15,13 @@ pub fn change(status: &mut RestoreStatus, change: &Change<Restore>) {
             conditions: vec![condition],
             ..before
         },
-        Change::Begin { attempt, holder, at, plan: Chosen { backup, notes }, origin } => RestoreStatus {
+        Change::Begin { attempt, holder, at, plan: Chosen { backup, run, notes }, origin } => RestoreStatus {
             phase: Some(RestorePhase::InProgress),
             backup_name: Some(backup.to_string()),
+            backup_run: run.run().map(str::to_owned).or(before.backup_run),
             choice: notes,
             attempt: Some(attempt),
+            resumed: before.resumed,
             holder: Some(holder),
             start_timestamp: Some(at),
             origin: Some(origin.or(before.origin.unwrap_or_default())),
@@ -44,12 +46,16 @@ pub fn change(status: &mut RestoreStatus, change: &Change<Restore>) {
             ..before
         },
         // What it has restored by now stays, so that the next attempt has to know that it is not the first.
-        Change::PutBack => RestoreStatus { holder: None, ..before },
+        Change::PutBack => RestoreStatus {
+            holder: None,
+            resumed: Some(before.resumed.unwrap_or_default().saturating_add(1)),
+            ..before
+        },
         Change::Done(document, stored) => {
             let mut done = document.status.unwrap_or_default();
             done.conditions.retain(|condition| condition.type_ != STORED);
             done.conditions.push(stored);
-            done.choice = before.choice;
+            (done.choice, done.backup_run) = (before.choice, before.backup_run);
             // What the server noted is true; what a document says fills in what an earlier version did not note.
             let noted = before.origin.unwrap_or_default().or(done.origin.unwrap_or_default());
             done.origin = Some(noted).filter(|origin| *origin != Origin::default());
@@ -73,14 +79,18 @@ pub fn figures(status: &RestoreStatus) -> RunFigures {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::RestoreSpec;
+    use crate::api::{Backup, BackupSpec, RestoreSpec};
+    use crate::bucket::RunIdentity;
     use crate::model::ProgressSnapshot;
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
     fn begin(attempt: u32) -> Change<Restore> {
         let at = Timestamp::now();
         let origin = Origin { run: Some("uid".into()), ..Origin::default() };
-        let plan = Chosen { backup: "nightly-1".parse().unwrap(), notes: vec!["why".to_owned()] };
+        let mut backup = Backup::new("nightly-1", BackupSpec::default());
+        backup.metadata.uid = Some("run".into());
+        let (run, notes) = (RunIdentity::of_object(&backup), vec!["why".to_owned()]);
+        let plan = Chosen { backup: "nightly-1".parse().unwrap(), run, notes };
         Change::Begin { attempt, holder: "pod/1".into(), at, plan, origin }
     }
 
@@ -101,7 +111,15 @@ mod tests {
         for change in [Change::PutBack, Change::Fail("because".into(), Timestamp::now())] {
             let status = after(vec![begin(1), change]);
             assert_eq!((status.backup_name.as_deref(), status.attempt), (Some("nightly-1"), Some(1)));
+            assert_eq!(status.backup_run.as_deref(), Some("run"), "and which run that was");
         }
+    }
+
+    #[test]
+    fn it_keeps_how_often_it_was_put_back_from_attempt_to_attempt() {
+        let status = after(vec![begin(1), Change::PutBack, begin(2), Change::PutBack, begin(3)]);
+        assert_eq!((status.attempt, status.resumed), (Some(3), Some(2)));
+        assert_eq!(after(vec![begin(1), begin(2)]).resumed, None, "nothing is said of one that was killed");
     }
 
     #[test]

@@ -39,13 +39,7 @@ pub async fn act<K: Run>(context: &Context, object: K, step: Step<K>) -> Result<
             }
             done(&mut record, document, None).await?;
         }
-        Step::GiveUp(why, location) => {
-            let left = match location {
-                Some(location) => sweep(&record, &location).await.err(),
-                None => None,
-            };
-            fail(&mut record, with_left(why, left.as_ref())).await?;
-        }
+        Step::GiveUp(why, location) => give_up(&mut record, location.as_ref(), why).await?,
         Step::Run(job) if !context.stop.is_cancelled() => run(&mut record, &job).await?,
         Step::Run(_) => {}
     }
@@ -91,7 +85,7 @@ async fn run<K: Run>(record: &mut Record<'_, K>, job: &Job<K>) -> Result<(), Con
         return Ok(());
     }
     if let Some(why) = record.object().last_objection(context, &job.plan).await? {
-        return refuse(record, vec![why]).await;
+        return object_to(record, job, vec![why]).await;
     }
     if attempt == 1 {
         K::metrics(&context.metrics).attempted(&record.object().schedule(context));
@@ -114,16 +108,16 @@ async fn run<K: Run>(record: &mut Record<'_, K>, job: &Job<K>) -> Result<(), Con
         }
     };
     drop(engine);
-    conclude(record, &job.location, early, end).await
+    conclude(record, job, early, end).await
 }
 
 async fn conclude<K: Run>(
     record: &mut Record<'_, K>,
-    location: &OpenLocation,
+    job: &Job<K>,
     early: Option<Early>,
     end: Option<Result<K, Broken>>,
 ) -> Result<(), ControllerError> {
-    let (kind, name) = (K::kind(&()), record.object().name_any());
+    let (kind, name, location) = (K::kind(&()), record.object().name_any(), &job.location);
     match (early, end) {
         (Some(Early::Lost), _) => {
             tracing::warn!(%kind, name, "it was stopped, and what it left is the other's");
@@ -138,7 +132,7 @@ async fn conclude<K: Run>(
         (_, Some(Ok(document))) => done(record, Box::new(document), Some(location)).await,
         (_, Some(Err(Broken::Stopped { clean: true }))) => {
             record.persist(&Change::PutBack).await?;
-            tracing::info!(%kind, name, "it was stopped with the server, and begins anew with the next one");
+            tracing::info!(%kind, name, "it was stopped with the server, and the next one takes it up");
             Ok(())
         }
         (_, None | Some(Err(Broken::Stopped { clean: false }))) => {
@@ -150,7 +144,7 @@ async fn conclude<K: Run>(
         }
         (_, Some(Err(Broken::Refused(errors)))) => match own(record, location).await? {
             Some(document) => done(record, document, Some(location)).await,
-            None => refuse(record, errors).await,
+            None => object_to(record, job, errors).await,
         },
         (_, Some(Err(Broken::NameTaken(why)))) => match own(record, location).await? {
             Some(document) => done(record, document, Some(location)).await,
@@ -200,11 +194,33 @@ async fn sweep<K: Run>(record: &Record<'_, K>, location: &OpenLocation) -> Resul
     }
 }
 
-fn with_left(why: String, left: Option<&ControllerError>) -> String {
-    match left {
-        Some(left) => format!("{why} ({}; it goes a day later)", causes(left)),
+/// Fails one that cannot be finished, once what attempts at it left is gone: its claim would keep the name, or a backup.
+async fn give_up<K: Run>(
+    record: &mut Record<'_, K>,
+    location: Option<&OpenLocation>,
+    why: String,
+) -> Result<(), ControllerError> {
+    let left = match location {
+        Some(location) => sweep(record, location).await.err(),
+        None => None,
+    };
+    let why = match left {
+        Some(left) => format!("{why} ({}; it goes a day later)", causes(&left)),
         None => why,
+    };
+    fail(record, why).await
+}
+
+/// Refuses what had not begun, and fails what an earlier attempt began.
+async fn object_to<K: Run>(
+    record: &mut Record<'_, K>,
+    job: &Job<K>,
+    errors: Vec<String>,
+) -> Result<(), ControllerError> {
+    if job.attempt == 1 {
+        return refuse(record, errors).await;
     }
+    give_up(record, Some(&job.location), errors.join("; ")).await
 }
 
 async fn refuse<K: Run>(record: &mut Record<'_, K>, errors: Vec<String>) -> Result<(), ControllerError> {

@@ -26,24 +26,23 @@ pub enum Step<K: Run> {
 
 /// Decides about one that is neither over nor another's.
 pub fn decide<K: Run>(object: &K, facts: Facts<K>) -> Step<K> {
-    let Facts { mut errors, wait, ready, name } = facts;
-    let State { stage, attempt, .. } = object.state();
+    let Facts { mut errors, wait, plan, location, name } = facts;
+    let State { stage, attempt, resumed, .. } = object.state();
     match name {
-        Name::Own(document) => return Step::Record(document, ready.map(|(_, location)| location)),
+        Name::Own(document) => return Step::Record(document, location),
         Name::Taken(why) if errors.is_empty() && stage == Stage::New => return Step::NameTaken(why),
         Name::Taken(why) => errors.push(why),
         Name::Free => {}
     }
     let attempt = attempt.saturating_add(1);
-    let begun = stage == Stage::Begun;
-    match (errors.is_empty(), wait, ready) {
-        (false, ..) if begun => {
-            let why = "the server that was at it was interrupted, and it cannot be run again";
-            Step::GiveUp(format!("{why}: {}", errors.join("; ")), None)
-        }
+    if stage == Stage::Begun && !errors.is_empty() {
+        let why = "the server that was at it was interrupted, and it cannot be run again";
+        return Step::GiveUp(format!("{why}: {}", errors.join("; ")), location);
+    }
+    match (errors.is_empty(), wait, plan.zip(location)) {
         (false, ..) => Step::Refuse(errors),
         (true, Some(why), _) => Step::Wait(why),
-        (true, None, Some((_, location))) if attempt > ATTEMPTS => {
+        (true, None, Some((_, location))) if attempt.saturating_sub(resumed) > ATTEMPTS => {
             let why = format!(
                 "{ATTEMPTS} attempts at it were interrupted, each by the end of the server that made it; look why the server \
                  ends (its memory may be too small), and create another one"
@@ -58,8 +57,11 @@ pub fn decide<K: Run>(object: &K, facts: Facts<K>) -> Step<K> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::{Backup, BackupPhase, BackupSpec, BackupStatus};
-    use crate::bucket::Bucket;
+    use crate::api::{
+        Backup, BackupPhase, BackupSpec, BackupStatus, Restore, RestorePhase, RestoreSpec, RestoreStatus,
+    };
+    use crate::bucket::{Bucket, RunIdentity};
+    use crate::controller::restore::Chosen;
     use crate::store::Location;
 
     fn backup(phase: Option<BackupPhase>, attempt: Option<u32>) -> Backup {
@@ -76,7 +78,8 @@ mod tests {
         Facts {
             errors: vec![],
             wait: None,
-            ready: Some(("30d".parse().unwrap(), location)),
+            plan: Some("30d".parse().unwrap()),
+            location: Some(location),
             name: Name::Free,
         }
     }
@@ -98,6 +101,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_attempt_that_ended_in_good_order_with_its_server_counts_for_nothing() {
+        for (attempt, resumed, goes_on) in [(3, 0, false), (3, 1, true), (9, 7, true), (9, 6, false)] {
+            let status = RestoreStatus {
+                phase: Some(RestorePhase::InProgress),
+                attempt: Some(attempt),
+                resumed: Some(resumed),
+                ..RestoreStatus::default()
+            };
+            let mut restore = Restore::new("back", RestoreSpec::default());
+            restore.status = Some(status);
+            let Facts { errors, wait, location, .. } = facts().await;
+            let (backup, run) = ("nightly".parse().unwrap(), RunIdentity::default());
+            let plan = Some(Chosen { backup, run, notes: Vec::new() });
+            let step = decide(&restore, Facts { errors, wait, plan, location, name: Name::Free });
+            assert_eq!(matches!(&step, Step::Run(job) if job.attempt == attempt + 1), goes_on, "{step:?}");
+        }
+    }
+
+    #[tokio::test]
     async fn what_is_in_the_bucket_is_recorded_and_never_run_again() {
         for (phase, attempt) in
             [(BackupPhase::New, 0), (BackupPhase::InProgress, 1), (BackupPhase::InProgress, 9)]
@@ -111,16 +133,18 @@ mod tests {
 
     #[tokio::test]
     async fn all_errors_are_told_at_once_and_weigh_more_than_waiting() {
-        let wrong = || Facts {
+        let wrong = async || Facts {
             errors: vec!["one".into()],
             name: Name::Taken("two".into()),
             wait: Some("away".into()),
-            ready: None,
+            plan: None,
+            ..facts().await
         };
-        let step = decide(&backup(None, None), wrong());
+        let step = decide(&backup(None, None), wrong().await);
         assert!(matches!(&step, Step::Refuse(errors) if *errors == ["one", "two"]), "{step:?}");
-        let step = decide(&backup(Some(BackupPhase::InProgress), Some(1)), wrong());
-        assert!(matches!(&step, Step::GiveUp(why, _) if why.contains("one; two")), "{step:?}");
+        let step = decide(&backup(Some(BackupPhase::InProgress), Some(1)), wrong().await);
+        // Its claim is in the bucket, and would keep the name, or a backup that it reads.
+        assert!(matches!(&step, Step::GiveUp(why, Some(_)) if why.contains("one; two")), "{step:?}");
     }
 
     #[tokio::test]
@@ -137,7 +161,7 @@ mod tests {
         for (phase, attempt) in
             [(BackupPhase::New, 0), (BackupPhase::InProgress, 1), (BackupPhase::InProgress, 3)]
         {
-            let facts = Facts { wait: Some("away".into()), ready: None, ..facts().await };
+            let facts = Facts { wait: Some("away".into()), plan: None, location: None, ..facts().await };
             let step = decide(&backup(Some(phase), Some(attempt)), facts);
             assert!(matches!(&step, Step::Wait(why) if why == "away"), "{step:?}");
         }

@@ -17,8 +17,10 @@ pub struct Facts<K: Run> {
     pub errors: Vec<String>,
     /// Why it cannot be run now.
     pub wait: Option<String>,
-    /// How it is run, and where; none while it cannot be.
-    pub ready: Option<(K::Plan, OpenLocation)>,
+    /// How it is run; none while it cannot be.
+    pub plan: Option<K::Plan>,
+    /// Where it is run, or an earlier attempt left something of it; none while that cannot be opened.
+    pub location: Option<OpenLocation>,
     /// Who has its name.
     pub name: Name<K>,
 }

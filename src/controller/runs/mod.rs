@@ -131,6 +131,8 @@ pub struct State {
     pub phase: String,
     /// Which attempt it is or was; 0 before the first.
     pub attempt: u32,
+    /// Attempts that ended in good order with their server, and count for nothing.
+    pub resumed: u32,
     /// Who is at it.
     pub holder: Option<String>,
 }
@@ -171,7 +173,7 @@ pub enum Change<K: Run> {
     Refuse(Vec<String>, Option<Condition>),
     /// It came to nothing, because of this, at that time.
     Fail(String, Timestamp),
-    /// It was stopped in good order, and begins anew with the next server.
+    /// It was stopped in good order, and begins anew, or goes on, with the next server.
     PutBack,
     /// It is over; the document says what it came to, the condition whether the bucket has it.
     Done(Box<K>, Condition),
@@ -184,9 +186,9 @@ pub enum Broken {
     Refused(Vec<String>),
     /// It never began, because another run has its name in the bucket.
     NameTaken(String),
-    /// It was stopped; whether nothing is left of it in the bucket.
+    /// It was stopped; whether in good order.
     Stopped {
-        /// Whether its parts are gone.
+        /// Whether the next server can go on as if it had not begun, or, of a Restore, where it was.
         clean: bool,
     },
     /// Its claim is another's by now.

@@ -93,5 +93,5 @@ async fn is_gone(bucket: &Bucket, doomed: &Doomed) -> Result<bool, BucketError> 
     if successor.is_some() || !bucket.has(keys.document()).await? {
         return Ok(true);
     }
-    Ok(local.needs_tarball && !bucket.has(keys.tarball()).await?)
+    Ok(local.needs_tarball && !bucket.has_items(keys).await?)
 }

@@ -4,7 +4,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::store::location::DirectoryLocation;
-use crate::store::{Fault, Faults, FileStore, Location, Meter, Operation, S3Store};
+use crate::store::{Fault, Faults, FileStore, Gate, Gated, Location, Meter, Operation, S3Store};
 
 /// So that the listings of the checks take several pages.
 const SHORT_PAGE: u16 = 3;
@@ -40,6 +40,7 @@ async fn a_folder_keeps_the_promises() {
 async fn the_wrappers_keep_the_promises() {
     let (_folder, store) = folder_store().await;
     check(Arc::new(Meter::new(Arc::clone(&store)))).await;
+    check(Arc::new(Gated::new(Arc::clone(&store), Gate::default()))).await;
     check(Arc::new(Faults::new(store))).await;
 }
 

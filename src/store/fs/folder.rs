@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File, Metadata};
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -13,13 +14,12 @@ use tempfile::NamedTempFile;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::TEMPORARY;
+use super::trouble::{LONGEST_NAME, explain, kind, missing, obstructed, too_long};
 use super::walk::{Walk, Walks, Wanted};
-use crate::store::{Action, Listing, ObjectInfo, ObjectKey, PutMode, StoreError};
+use crate::store::{Action, ETag, Listing, ObjectInfo, ObjectKey, PutMode, StoreError};
 
 /// Tries to begin a file while others remove the folder that it goes into, which they do when it looks empty.
 const BEGIN_ATTEMPTS: usize = 10;
-/// Bytes that file systems take for a name.
-const LONGEST_NAME: usize = 255;
 /// An unfinished file of that age belongs to a process that is gone.
 const ABANDONED: Duration = Duration::from_secs(24 * 3600);
 
@@ -108,13 +108,23 @@ impl Folder {
         &self,
         action: &Action,
         file: NamedTempFile,
-        path: &Path,
-        mode: PutMode,
+        key: &ObjectKey,
+        mode: &PutMode,
     ) -> Result<(), StoreError> {
+        let path = &self.root.join(key.as_str());
         file.as_file().sync_all().map_err(|error| self.explain(action, path, error))?;
+        let _lock = match mode {
+            PutMode::Replace(etag) => {
+                let lock = self.lock();
+                self.expect_unchanged(action, key, etag)?;
+                lock
+            }
+            PutMode::Create => self.lock(),
+            PutMode::Overwrite => None,
+        };
         let renamed = match mode {
             PutMode::Create => file.persist_noclobber(path),
-            PutMode::Overwrite => file.persist(path),
+            PutMode::Overwrite | PutMode::Replace(_) => file.persist(path),
         };
         renamed.map_err(|error| match error.error.kind() {
             io::ErrorKind::AlreadyExists if path.is_file() => {
@@ -150,8 +160,33 @@ impl Folder {
         Err(StoreError::NotFound { action: action.clone() })
     }
 
-    pub(super) fn look(&self, action: &Action, key: &ObjectKey) -> Result<(u64, DateTime<Utc>), StoreError> {
-        self.find(action, key).map(|(_, found)| (found.len(), modified(&found)))
+    pub(super) fn look(&self, action: &Action, key: &ObjectKey) -> Result<ObjectInfo, StoreError> {
+        let (_, found) = self.find(action, key)?;
+        // Whoever writes an object makes a new file of it, so that these are never the same again.
+        let etag = format!("{:x}-{:x}-{:x}", found.ino(), found.mtime(), found.mtime_nsec());
+        let (size, modified) = (found.len(), modified(&found));
+        Ok(ObjectInfo { key: key.clone(), size, modified, etag: Some(ETag(etag)) })
+    }
+
+    fn expect_unchanged(&self, action: &Action, key: &ObjectKey, etag: &ETag) -> Result<(), StoreError> {
+        match self.look(action, key) {
+            Ok(info) if info.etag.as_ref() == Some(etag) => Ok(()),
+            Err(error) if !error.is_not_found() => Err(error),
+            _ => Err(StoreError::Changed { action: action.clone() }),
+        }
+    }
+
+    /// Keeps other processes from writing on a condition, or deleting, until it is dropped. A file system without locks has
+    /// none: there a moment is left between the look and the write.
+    fn lock(&self) -> Option<File> {
+        let root = File::open(&self.root).ok()?;
+        match root.lock() {
+            Ok(()) => Some(root),
+            Err(error) => {
+                tracing::debug!(%error, "the folder cannot be locked");
+                None
+            }
+        }
     }
 
     pub(super) fn read(&self, action: &Action, key: &ObjectKey) -> Result<(File, u64), StoreError> {
@@ -165,6 +200,26 @@ impl Folder {
     }
 
     pub(super) fn delete(&self, action: &Action, keys: &[ObjectKey]) -> Result<(), StoreError> {
+        let _lock = self.lock();
+        self.unlink(action, keys)
+    }
+
+    pub(super) fn delete_unchanged(
+        &self,
+        action: &Action,
+        key: &ObjectKey,
+        etag: &ETag,
+    ) -> Result<(), StoreError> {
+        let _lock = self.lock();
+        match self.find(action, key) {
+            Err(error) if error.is_not_found() => return Ok(()),
+            found => found?,
+        };
+        self.expect_unchanged(action, key, etag)?;
+        self.unlink(action, std::slice::from_ref(key))
+    }
+
+    fn unlink(&self, action: &Action, keys: &[ObjectKey]) -> Result<(), StoreError> {
         let mut touched = BTreeSet::new();
         for key in keys {
             let path = match self.find(action, key) {
@@ -240,7 +295,9 @@ impl Folder {
         for (name, entry) in found {
             match (entry, ObjectKey::new(name.as_str())) {
                 (None, _) => listing.prefixes.push(name),
-                (Some((size, modified)), Ok(key)) => listing.objects.push(ObjectInfo { key, size, modified }),
+                (Some((size, modified)), Ok(key)) => {
+                    listing.objects.push(ObjectInfo { key, size, modified, etag: None });
+                }
                 (_, Err(error)) => tracing::debug!(%error, "left out of a listing"),
             }
         }
@@ -318,41 +375,4 @@ fn sync_folder(action: &Action, folder: &Path) -> Result<(), StoreError> {
 
 pub(super) fn modified(found: &Metadata) -> DateTime<Utc> {
     found.modified().unwrap_or(SystemTime::UNIX_EPOCH).into()
-}
-
-fn kind(found: &Metadata) -> &'static str {
-    if found.is_symlink() { "which is a symbolic link," } else { "which is not a folder," }
-}
-
-fn missing(action: &Action, path: &Path) -> StoreError {
-    StoreError::BucketMissing { action: action.clone(), missing: format!("folder {}", path.display()) }
-}
-
-fn obstructed(action: &Action, path: &Path, kind: &str) -> StoreError {
-    StoreError::Obstructed { action: action.clone(), obstacle: format!("{}, {kind}", path.display()) }
-}
-
-fn too_long(action: &Action) -> StoreError {
-    let problem = format!(
-        "a part of its name is longer than {LONGEST_NAME} bytes, the most that file systems take; use a shorter name, or a bucket"
-    );
-    StoreError::Setting { action: action.clone(), problem, source: None }
-}
-
-fn explain(action: &Action, path: &Path, error: io::Error) -> StoreError {
-    use io::ErrorKind as Kind;
-    let action = action.clone();
-    match error.kind() {
-        Kind::NotFound => StoreError::NotFound { action },
-        Kind::PermissionDenied => {
-            let hint = format!("this user may not; check the owner and mode of {}", path.display());
-            StoreError::Forbidden { action, hint, source: Some(error.into()) }
-        }
-        Kind::StorageFull | Kind::QuotaExceeded => StoreError::Full { action, source: error.into() },
-        Kind::ReadOnlyFilesystem => StoreError::ReadOnly { action, source: error.into() },
-        Kind::InvalidFilename => too_long(&action),
-        Kind::NotADirectory => obstructed(&action, path, "or a file above it,"),
-        Kind::IsADirectory | Kind::DirectoryNotEmpty => obstructed(&action, path, "which is a folder,"),
-        _ => StoreError::Other { action, source: error.into() },
-    }
 }

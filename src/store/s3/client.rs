@@ -15,7 +15,12 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 use aws_sdk_s3::Client;
-use aws_sdk_s3::config::{Region, RequestChecksumCalculation, ResponseChecksumValidation, SharedHttpClient};
+use aws_sdk_s3::config::interceptors::BeforeTransmitInterceptorContextRef;
+use aws_sdk_s3::config::{
+    ConfigBag, Intercept, Region, RequestChecksumCalculation, ResponseChecksumValidation, RuntimeComponents,
+    SharedHttpClient,
+};
+use aws_sdk_s3::error::BoxError;
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
@@ -27,7 +32,7 @@ use rustls::pki_types::pem::PemObject as _;
 use super::checksums::Checksums;
 use super::profile;
 use crate::store::location::{Content, S3Location};
-use crate::store::{Action, Operation, StoreError};
+use crate::store::{Action, Gate, Operation, StoreError};
 
 /// A service that cannot be connected to by then is taken to be down; TLS over a slow link takes a second or two.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -54,7 +59,11 @@ pub(super) struct Connection {
 
 /// Builds the client. It speaks to no S3 service yet; without an endpoint the region may be asked of the machine's
 /// metadata service.
-pub(super) async fn connect(location: &S3Location, action: &Action) -> Result<Connection, StoreError> {
+pub(super) async fn connect(
+    location: &S3Location,
+    action: &Action,
+    gate: &Gate,
+) -> Result<Connection, StoreError> {
     let credentials = match &location.credentials {
         Some(content) => Some(read_credentials(content, location, action).await?),
         None => None,
@@ -88,7 +97,8 @@ pub(super) async fn connect(location: &S3Location, action: &Action) -> Result<Co
     }
     let shared = loader.load().await;
     let mut config = aws_sdk_s3::config::Builder::from(&shared)
-        .force_path_style(location.force_path_style.unwrap_or(location.endpoint.is_some()));
+        .force_path_style(location.force_path_style.unwrap_or(location.endpoint.is_some()))
+        .interceptor(Gatekeeper(gate.clone()));
     config.set_endpoint_url(location.endpoint.clone().or_else(|| shared.endpoint_url().map(str::to_owned)));
     if let Some(certificates) = trusted {
         config =
@@ -110,6 +120,32 @@ pub(super) async fn connect(location: &S3Location, action: &Action) -> Result<Co
     };
     let checksums = Checksums::new(Client::clone(&client), without, known);
     Ok(Connection { client, public, region, checksums })
+}
+
+/// Asks the gate before each try of a request, the first as well as those that the SDK makes by itself: a process that was
+/// stopped in the middle of one would send it again on waking, before anything tells it that another leads by now.
+#[derive(Debug)]
+struct Gatekeeper(Gate);
+
+/// The gate was closed.
+#[derive(Debug, thiserror::Error)]
+#[error("the lease of this server has ended")]
+pub(super) struct Closed;
+
+impl Intercept for Gatekeeper {
+    fn name(&self) -> &'static str {
+        "Gatekeeper"
+    }
+
+    fn read_before_transmit(
+        &self,
+        context: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let only_reads = matches!(context.request().method(), "GET" | "HEAD");
+        if only_reads || self.0.is_open() { Ok(()) } else { Err(Closed.into()) }
+    }
 }
 
 fn timeouts() -> TimeoutConfig {

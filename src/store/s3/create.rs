@@ -1,4 +1,5 @@
-//! Writing an object only if it is not there: `If-None-Match: *`, and what to do where that does not work.
+//! Writing an object only if it is not there, `If-None-Match: *`, and what to do where that does not work; next on the way:
+//! `replace`, which writes one that nobody else has written meanwhile.
 //!
 //! Some services refuse the condition, some ignore it silently, so the first create of a process finds out: it looks
 //! first, writes, and writes the same once more, which a service that honours the condition refuses.
@@ -16,13 +17,22 @@ use super::checksums::Writing;
 use super::client::ATTEMPTS;
 use super::error::status;
 use super::{Service, body};
-use crate::store::{ObjectKey, Operation, StoreError};
+use crate::store::{ETag, ObjectKey, Operation, StoreError};
 
 /// The pause before the second try; it doubles from try to try.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
+/// On which condition an object is written.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Condition<'a> {
+    /// It is not there.
+    Absent,
+    /// It has this tag.
+    Unchanged(&'a ETag),
+}
+
 /// How one conditional write ended, when it did not fail.
-enum Written {
+pub(super) enum Written {
     /// The object is ours.
     Done,
     /// The service does not know the condition.
@@ -33,14 +43,14 @@ impl Service {
     /// Creates an object; [`StoreError::AlreadyExists`] when it is there.
     pub(super) async fn create(&self, key: &ObjectKey, whole: Bytes) -> Result<(), StoreError> {
         match self.conditional.get() {
-            Some(true) => match self.put_if_absent(key, &whole).await? {
+            Some(true) => match self.put_if(Condition::Absent, key, &whole).await? {
                 Written::Done => Ok(()),
                 Written::NotSupported => self.look_and_put(key, whole).await,
             },
             Some(false) => self.look_and_put(key, whole).await,
             None => {
                 self.refuse_existing(key).await?;
-                match self.put_if_absent(key, &whole).await? {
+                match self.put_if(Condition::Absent, key, &whole).await? {
                     Written::Done => self.learn(key, &whole).await,
                     Written::NotSupported => {
                         let _ = self.conditional.set(false);
@@ -56,8 +66,7 @@ impl Service {
         if self.conditional.get().is_none() {
             let key = ObjectKey::new(format!("ark-probe-{}", uuid::Uuid::new_v4()))?;
             let created = self.create(&key, Bytes::from_static(b"probe\n")).await;
-            let request = self.client.delete_object().bucket(&self.place.bucket).key(self.full_key(&key));
-            let removed = request.send().await.map_err(|error| self.explain(Operation::Delete, &key, &error));
+            let removed = self.delete(&key).await;
             created?;
             removed?;
         }
@@ -66,7 +75,7 @@ impl Service {
 
     /// Writes once more what was just created. A failure to find out is no failure to create.
     async fn learn(&self, key: &ObjectKey, whole: &Bytes) -> Result<(), StoreError> {
-        match self.try_once(key, whole).await {
+        match self.try_once(Condition::Absent, key, whole).await {
             Ok(_) => {
                 tracing::warn!(store = %self.name, "the service ignores conditional writes: names are claimed by looking first");
                 let _ = self.conditional.set(false);
@@ -93,16 +102,22 @@ impl Service {
     }
 
     /// Tries a few times. After a lost answer "it exists" may speak of our own object: its content tells.
-    async fn put_if_absent(&self, key: &ObjectKey, whole: &Bytes) -> Result<Written, StoreError> {
+    pub(super) async fn put_if(
+        &self,
+        condition: Condition<'_>,
+        key: &ObjectKey,
+        whole: &Bytes,
+    ) -> Result<Written, StoreError> {
         let (mut attempt, mut pause) = (1, FIRST_PAUSE);
         loop {
-            let error = match self.try_once(key, whole).await {
+            let error = match self.try_once(condition, key, whole).await {
                 Ok(written) => return Ok(written),
-                Err(error @ StoreError::AlreadyExists { .. }) if attempt > 1 => {
+                Err(error) if attempt > 1 && (error.is_already_exists() || error.is_changed()) => {
                     match self.holds(key, whole).await {
                         Ok(true) => return Ok(Written::Done),
                         Ok(false) => return Err(error),
                         // It was there and is gone, or its write has not come to its end: only another try tells.
+                        Err(absent) if absent.is_not_found() && error.is_changed() => return Err(error),
                         Err(absent) if absent.is_not_found() && attempt < ATTEMPTS => absent,
                         Err(unknown) => return Err(unknown),
                     }
@@ -116,34 +131,47 @@ impl Service {
         }
     }
 
-    async fn try_once(&self, key: &ObjectKey, whole: &Bytes) -> Result<Written, StoreError> {
+    async fn try_once(
+        &self,
+        condition: Condition<'_>,
+        key: &ObjectKey,
+        whole: &Bytes,
+    ) -> Result<Written, StoreError> {
         let mut writing = self.checksums.writing();
-        let mut answer = self.write_once(key, whole, &writing).await;
+        let mut answer = self.write_once(condition, key, whole, &writing).await;
         while let Some(other) = self.checksums.learn(&writing, &answer) {
             writing = other;
-            answer = self.write_once(key, whole, &writing).await;
+            answer = self.write_once(condition, key, whole, &writing).await;
         }
         match answer {
             Ok(_) => Ok(Written::Done),
             Err(error) if status(&error) == Some(501) => Ok(Written::NotSupported),
-            Err(error) => Err(self.explain(Operation::Put, key, &error)),
+            Err(error) => Err(match (condition, self.explain(Operation::Put, key, &error)) {
+                // One that is gone has changed, too.
+                (
+                    Condition::Unchanged(_),
+                    StoreError::AlreadyExists { action } | StoreError::NotFound { action },
+                ) => StoreError::Changed { action },
+                (_, error) => error,
+            }),
         }
     }
 
     async fn write_once(
         &self,
+        condition: Condition<'_>,
         key: &ObjectKey,
         whole: &Bytes,
         writing: &Writing,
     ) -> Result<PutObjectOutput, SdkError<PutObjectError, HttpResponse>> {
         let (encryption, kms_key) = self.encryption();
         let once = aws_sdk_s3::config::Builder::new().retry_config(RetryConfig::disabled());
-        writing
-            .client
-            .put_object()
-            .bucket(&self.place.bucket)
-            .key(self.full_key(key))
-            .if_none_match("*")
+        let request = writing.client.put_object().bucket(&self.place.bucket).key(self.full_key(key));
+        let request = match condition {
+            Condition::Absent => request.if_none_match("*"),
+            Condition::Unchanged(ETag(etag)) => request.if_match(etag),
+        };
+        request
             .set_checksum_algorithm(writing.algorithm.clone())
             .set_server_side_encryption(encryption)
             .set_ssekms_key_id(kms_key)

@@ -9,7 +9,7 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::checksums::names_headers;
-use super::client::{ATTEMPT_TIMEOUT, OPERATION_TIMEOUT};
+use super::client::{ATTEMPT_TIMEOUT, Closed, OPERATION_TIMEOUT};
 use crate::store::{Action, Cause, Operation, StoreError};
 
 /// What the translation needs to know of the location; no secrets.
@@ -57,6 +57,9 @@ where
 {
     if let Some(source) = find_credentials_error(error) {
         return explain_credentials(place, action, source);
+    }
+    if causes(error).any(|cause| cause.is::<Closed>()) {
+        return StoreError::NotSent { action };
     }
     match error {
         SdkError::ServiceError(service) => {

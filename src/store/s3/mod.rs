@@ -10,6 +10,7 @@ mod create;
 mod error;
 mod keys;
 mod profile;
+mod replace;
 mod upload;
 
 use std::fmt;
@@ -35,8 +36,8 @@ use self::error::Place;
 use super::key::check_prefix;
 use super::location::{Content, Encryption, S3Location};
 use super::{
-    Action, ByteStream, Listing, ObjectInfo, ObjectKey, Operation, PutMode, Store, StoreError, Upload,
-    exactly,
+    Action, ByteStream, ETag, Gate, Listing, ObjectInfo, ObjectKey, Operation, PutMode, Store, StoreError,
+    Upload, exactly,
 };
 
 pub use profile::objection_to_credentials;
@@ -65,14 +66,21 @@ struct Service {
     place: Place,
     /// Whether the service honours conditional writes, once it is known.
     conditional: OnceCell<bool>,
+    /// Whether it honours them on replacing an object, once it is known.
+    replaces: OnceCell<bool>,
 }
 
 impl S3Store {
     /// Connects to the location, and creates the bucket when it says so.
     pub async fn open(location: &S3Location) -> Result<Self, StoreError> {
+        Self::open_behind(location, &Gate::default()).await
+    }
+
+    /// The same behind a gate, which also what the SDK sends again has to pass.
+    pub async fn open_behind(location: &S3Location, gate: &Gate) -> Result<Self, StoreError> {
         let action = client::opening(location);
         let client::Connection { client, public, region, checksums } =
-            client::connect(location, &action).await?;
+            client::connect(location, &action, gate).await?;
         let prefix = if location.prefix.is_empty() { String::new() } else { format!("{}/", location.prefix) };
         let endpoint = location.endpoint.clone().unwrap_or_else(|| format!("Amazon S3 in {region}"));
         let place = Place {
@@ -91,6 +99,7 @@ impl S3Store {
             encryption: location.encryption.clone(),
             place,
             conditional: OnceCell::new(),
+            replaces: OnceCell::new(),
         };
         if location.create_bucket {
             service.create_bucket(action).await?;
@@ -224,7 +233,8 @@ impl Service {
             Err(error) => return Err(self.explain_look(Operation::Head, key, &error).await),
         };
         let size = head.content_length().and_then(|size| u64::try_from(size).ok()).unwrap_or_default();
-        Ok(ObjectInfo { key: key.clone(), size, modified: time(head.last_modified()) })
+        let etag = head.e_tag().map(|etag| ETag(etag.to_owned()));
+        Ok(ObjectInfo { key: key.clone(), size, modified: time(head.last_modified()), etag })
     }
 
     async fn get(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<ByteStream, StoreError> {
@@ -280,6 +290,7 @@ impl Store for S3Store {
         match mode {
             PutMode::Create => self.service.create(key, body).await,
             PutMode::Overwrite => self.service.put(Operation::Put, key, body).await,
+            PutMode::Replace(etag) => self.service.replace(key, body, &etag).await,
         }
     }
 
@@ -323,7 +334,7 @@ impl Store for S3Store {
             let key = ObjectKey::new(relative(object.key()?)?)
                 .inspect_err(|error| tracing::debug!(%error, "left out of a listing"));
             let size = object.size().and_then(|size| u64::try_from(size).ok()).unwrap_or_default();
-            Some(ObjectInfo { key: key.ok()?, size, modified: time(object.last_modified()) })
+            Some(ObjectInfo { key: key.ok()?, size, modified: time(object.last_modified()), etag: None })
         };
         Ok(Listing {
             objects: answer.contents().iter().filter_map(info).collect(),
@@ -335,19 +346,14 @@ impl Store for S3Store {
     async fn delete(&self, keys: &[ObjectKey]) -> Result<(), StoreError> {
         let service = &self.service;
         stream::iter(keys.to_vec())
-            .map(|key| async move {
-                let request = service.client.delete_object().bucket(&service.place.bucket);
-                match request.key(service.full_key(&key)).send().await {
-                    Ok(_) => Ok(()),
-                    Err(error) => match service.explain(Operation::Delete, &key, &error) {
-                        StoreError::NotFound { .. } => Ok(()),
-                        error => Err(error),
-                    },
-                }
-            })
+            .map(|key| async move { service.delete(&key).await })
             .buffer_unordered(DELETES)
             .try_collect()
             .await
+    }
+
+    async fn delete_unchanged(&self, key: &ObjectKey, etag: &ETag) -> Result<(), StoreError> {
+        self.service.delete_unchanged(key, etag).await
     }
 
     async fn discard_unfinished(&self, key: &ObjectKey) -> Result<u64, StoreError> {
@@ -375,6 +381,10 @@ impl Store for S3Store {
 
     fn checksums(&self) -> Option<bool> {
         self.service.checksums.known()
+    }
+
+    async fn compare_and_swap(&self) -> Result<bool, StoreError> {
+        self.service.compare_and_swap().await
     }
 }
 

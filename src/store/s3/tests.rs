@@ -11,6 +11,7 @@ mod certificates;
 mod credentials;
 mod dialects;
 mod lab;
+mod replacing;
 mod upload;
 
 /// Answers one request after the other with these texts and keeps what was asked.
@@ -68,6 +69,17 @@ async fn open(endpoint: &str) -> (tempfile::TempDir, S3Store) {
 
 /// The same with another parameter.
 async fn open_with(endpoint: &str, setting: &str) -> (tempfile::TempDir, S3Store) {
+    let (folder, location) = location_with(endpoint, setting);
+    let store = S3Store::open(&location).await.unwrap();
+    (folder, store)
+}
+
+/// The location alone.
+fn location(endpoint: &str) -> (tempfile::TempDir, S3Location) {
+    location_with(endpoint, "createBucket=false")
+}
+
+fn location_with(endpoint: &str, setting: &str) -> (tempfile::TempDir, S3Location) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("credentials");
     std::fs::write(&file, "[default]\naws_access_key_id = AKID\naws_secret_access_key = hunter2\n").unwrap();
@@ -75,8 +87,7 @@ async fn open_with(endpoint: &str, setting: &str) -> (tempfile::TempDir, S3Store
     let location = parse(&format!(
         "s3://bucket/prefix?endpoint={endpoint}&region=eu-north-1&credentialsFile={file}&{setting}"
     ));
-    let store = S3Store::open(&location).await.unwrap();
-    (folder, store)
+    (folder, location)
 }
 
 fn parse(url: &str) -> S3Location {

@@ -80,7 +80,7 @@ fn a_part_that_is_not_what_was_written_or_not_there_is_refused() {
         exit 1
         --- stdout
         --- stderr
-        ark: the server cannot hand out backups/monday/logs.ndjson.zst: location `default` is Unavailable; with --location and the bucket's credentials it can be read without the server
+        ark: the server cannot hand out backups/monday/[attempt]/logs.ndjson.zst: location `default` is Unavailable; with --location and the bucket's credentials it can be read without the server
     ");
     says!(cluster.ark(&["backup", "describe", "monday"]), @r"
         exit 0
@@ -96,7 +96,7 @@ fn a_part_that_is_not_what_was_written_or_not_there_is_refused() {
         Kinds:        all
         Cluster-wide: all
         --- stderr
-        warning: what was left out and what went wrong is not shown: the server cannot hand out backups/monday/results.json.zst: location `default` is Unavailable; with --location and the bucket's credentials it can be read without the server
+        warning: what was left out and what went wrong is not shown: the server cannot hand out backups/monday/[attempt]/results.json.zst: location `default` is Unavailable; with --location and the bucket's credentials it can be read without the server
     ");
     cluster.script(
         "downloadrequests",
@@ -106,7 +106,7 @@ fn a_part_that_is_not_what_was_written_or_not_there_is_refused() {
         exit 1
         --- stdout
         --- stderr
-        ark: reading backups/monday/logs.ndjson.zst through the server of namespace heptio-ark: unexpected failure of the store: the server gave an address that is neither in the bucket nor its own
+        ark: reading backups/monday/[attempt]/logs.ndjson.zst through the server of namespace heptio-ark: unexpected failure of the store: the server gave an address that is neither in the bucket nor its own
     ");
 }
 
@@ -126,7 +126,7 @@ fn a_bucket_that_is_not_reached_from_here_is_read_through_the_server() {
         exit 6
         --- stdout
         --- stderr
-        ark: reading backups/monday/logs.ndjson.zst through the server of namespace heptio-ark, since the bucket's address http://[address]/bucket/BackupLog is not reached from here (Connection refused (os error 111)): the server that was to hand it out is gone, was started anew, or cannot read the bucket; what is in the bucket is as it was: try again, and see whether the server's pods run: 404 Not Found: pods "ark-0" not found
+        ark: reading backups/monday/[attempt]/logs.ndjson.zst through the server of namespace heptio-ark, since the bucket's address http://[address]/bucket/BackupLog is not reached from here (Connection refused (os error 111)): the server that was to hand it out is gone, was started anew, or cannot read the bucket; what is in the bucket is as it was: try again, and see whether the server's pods run: 404 Not Found: pods "ark-0" not found
     "#);
 }
 
@@ -152,7 +152,7 @@ fn a_server_whose_pod_is_gone_is_not_taken_for_lost_data() {
         exit 6
         --- stdout
         --- stderr
-        ark: reading backups/monday/logs.ndjson.zst through the server of namespace heptio-ark: the server that was to hand it out is gone, was started anew, or cannot read the bucket; what is in the bucket is as it was: try again, and see whether the server's pods run: 404 Not Found: pods "ark-0" not found
+        ark: reading backups/monday/[attempt]/logs.ndjson.zst through the server of namespace heptio-ark: the server that was to hand it out is gone, was started anew, or cannot read the bucket; what is in the bucket is as it was: try again, and see whether the server's pods run: 404 Not Found: pods "ark-0" not found
     "#);
 }
 

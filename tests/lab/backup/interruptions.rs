@@ -59,6 +59,15 @@ impl S3 {
         listed.expect("listable").uploads().len()
     }
 
+    /// The key under which the run that has claimed a name uploads its tarball.
+    pub async fn tarball(&self, name: &str) -> Option<String> {
+        let key = format!("backups/{name}/claim.json");
+        let claim = self.client.get_object().bucket(&self.bucket).key(key).send().await.ok()?;
+        let claim = claim.body.collect().await.ok()?.to_vec();
+        let claim: serde_json::Value = serde_json::from_slice(&claim).ok()?;
+        Some(format!("backups/{name}/{}/{name}.tar.zst", claim["parts"].as_str()?))
+    }
+
     async fn keys(&self, prefix: &str) -> Vec<String> {
         let listed = self.client.list_objects_v2().bucket(&self.bucket).prefix(prefix).send().await;
         let listed = listed.expect("listable");
@@ -72,10 +81,9 @@ struct Uploading {
     s3: S3,
     bucket: String,
     running: Running,
+    tarball: String,
     _namespace: TestNamespace,
 }
-
-const TARBALL: &str = "backups/nightly/nightly.tar.zst";
 
 impl Uploading {
     async fn start(lab: &Lab) -> Self {
@@ -90,8 +98,12 @@ impl Uploading {
             ["backup", "run", "nightly", "--location", &through, "--include-namespaces", &namespace.name];
         let running = Running::start(&mut lab.a.ark(arguments));
         let s3 = S3::new(lab, &bucket);
-        eventually("a multipart upload", async || (s3.uploads(TARBALL).await > 0).then_some(())).await;
-        Self { proxy, s3, bucket, running, _namespace: namespace }
+        let tarball = eventually("a multipart upload", async || {
+            let tarball = s3.tarball("nightly").await?;
+            (s3.uploads(&tarball).await > 0).then_some(tarball)
+        })
+        .await;
+        Self { proxy, s3, bucket, running, tarball, _namespace: namespace }
     }
 }
 
@@ -108,7 +120,7 @@ async fn ctrl_c_leaves_no_upload_on_s3_that_someone_pays_for() {
     let stopped = ended(uploading.running).await.expect_code(1);
     assert!(stopped.stderr.contains("was stopped before it was complete"), "{}", stopped.stderr);
     assert!(!stopped.stderr.contains("could not be removed"), "{}", stopped.stderr);
-    assert_eq!(uploading.s3.uploads(TARBALL).await, 0);
+    assert_eq!(uploading.s3.uploads(&uploading.tarball).await, 0);
     assert_eq!(uploading.s3.keys("backups/").await, Vec::<String>::new());
 }
 
@@ -125,7 +137,10 @@ async fn a_bucket_that_is_cut_off_mid_upload_is_code_6_and_shows_no_backup() {
     assert!(failed.stderr.contains("Unfinished in `ark bucket list`"), "{}", failed.stderr);
     let keys = uploading.s3.keys("backups/").await;
     assert!(keys.contains(&"backups/nightly/claim.json".to_owned()), "{keys:?}");
-    assert!(!keys.iter().any(|key| key == TARBALL || key.ends_with("ark-backup.json")), "{keys:?}");
+    assert!(
+        !keys.iter().any(|key| *key == uploading.tarball || key.ends_with("ark-backup.json")),
+        "{keys:?}"
+    );
     let bucket = &uploading.bucket;
     let listed = run(&mut lab.a.ark(["bucket", "list", "--location", bucket])).expect_code(0);
     assert!(listed.stdout.contains("Unfinished"), "{}", listed.stdout);
@@ -144,7 +159,7 @@ async fn a_bucket_that_is_away_for_a_moment_does_not_end_the_backup() {
     uploading.proxy.mend();
     ended(uploading.running).await.expect_code(0);
     run(&mut lab.a.ark(["backup", "verify", "nightly", "--location", &uploading.bucket])).expect_code(0);
-    assert_eq!(uploading.s3.uploads(TARBALL).await, 0);
+    assert_eq!(uploading.s3.uploads(&uploading.tarball).await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

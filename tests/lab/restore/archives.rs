@@ -157,7 +157,7 @@ async fn a_damaged_frame_fails_its_items_and_no_others() {
     let run = restore(&lab.a, &bucket, "damaged", &[], 3);
     let line = run.stderr.lines().find(|line| line.contains(&format!("configmaps {name}/lost")));
     let line = line.unwrap_or_else(|| panic!("nothing is said of it: {}", run.stderr));
-    assert!(line.contains("backups/damaged/damaged.tar.zst") && line.contains("frame"), "{line}");
+    assert!(line.contains("/damaged.tar.zst") && line.contains("frame"), "{line}");
     assert!(lab.a.read(&format!("{secrets}/kept")).await.is_some());
     assert_eq!(data(&lab.a, name, "lost").await, None);
 }
@@ -175,7 +175,7 @@ async fn flip(folder: &Path, bucket: &str, backup: &str, item: &str) {
         IndexLine::Frame(frame) if Some(frame.frame) == number => Some(frame.at + frame.len / 2),
         _ => None,
     });
-    let path = folder.join(format!("backups/{backup}/{backup}.tar.zst"));
+    let path = folder.join(stored.parts().tarball().as_str());
     let mut bytes = std::fs::read(&path).expect("readable");
     bytes[usize::try_from(middle.expect("the frame is in the index")).expect("small")] ^= 0x10;
     std::fs::write(&path, bytes).expect("writable");
@@ -191,13 +191,15 @@ async fn a_damaged_index_ends_the_restore_before_anything_is_touched() {
     config_map(&lab.a, &namespace.name, "settings", &json!({"k": "v"})).await;
     back_up(&lab.a, &bucket, "index", &["--include-namespaces", &namespace.name], 0);
     lab.a.delete(&format!("/api/v1/namespaces/{}/configmaps/settings", namespace.name)).await;
-    let path = folder.path().join("backups/index/index.ndjson.zst");
+    let opened = Bucket::new(store(&bucket).await).open_backup(&"index".parse().expect("a name")).await;
+    let index = opened.expect("opened").parts().index().to_string();
+    let path = folder.path().join(&index);
     let mut bytes = std::fs::read(&path).expect("readable");
     let middle = bytes.len() / 2;
     bytes[middle] ^= 0x10;
     std::fs::write(&path, bytes).expect("writable");
     let run = restore(&lab.a, &bucket, "index", &[], 1);
-    assert!(run.stderr.contains("backups/index/index.ndjson.zst"), "{}", run.stderr);
+    assert!(run.stderr.contains(&index), "{}", run.stderr);
     assert_eq!(data(&lab.a, &namespace.name, "settings").await, None);
     assert!(!folder.path().join("restores").join("restore").exists());
 }

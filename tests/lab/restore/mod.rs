@@ -181,13 +181,16 @@ async fn one_namespace_of_fifty_reads_a_tenth_of_the_tarball_at_most() {
         namespaces.push(namespace);
     }
     back_up(&lab.a, &bucket, "fifty", &["--include-namespaces", &format!("{prefix}-*")], 0);
-    let tarball = std::fs::metadata(folder.path().join("backups/fifty/fifty.tar.zst")).expect("there").len();
+    let stored = Bucket::new(store(&bucket).await).open_backup(&"fifty".parse().expect("a name")).await;
+    let tarball = folder.path().join(stored.expect("opened").parts().tarball().as_str());
+    let tarball = std::fs::metadata(tarball).expect("there").len();
     let one = &namespaces[17].name;
     destroy(&lab.a, one).await;
 
     let meter = Arc::new(Meter::new(store(&bucket).await));
     let cluster = connect(&lab.a).await;
     let request = RestoreRequest {
+        goes_on: false,
         name: unique("metered").parse().expect("a name"),
         spec: serde_json::from_value(json!({"backupName": "fifty", "includedNamespaces": [one]}))
             .expect("a spec"),

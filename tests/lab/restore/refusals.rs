@@ -1,12 +1,13 @@
 //! Items that the cluster does not take, and runs that are stopped: nothing else is lost.
 
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use super::scope::{connect_when_served, definition};
 use super::{count, data, destroy, read, restore, restored};
 use crate::backup::{back_up, config_map, kubeconfig_with_token};
 use crate::process::{Running, run};
-use crate::support::{Lab, TestNamespace, eventually, interrupt, unique};
+use crate::support::{Act, Interceptor, Lab, TestNamespace, eventually, interrupt, unique};
 
 const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 const ADMISSION: &str = "/apis/admissionregistration.k8s.io/v1";
@@ -167,6 +168,46 @@ async fn a_stopped_restore_is_recorded_and_another_goes_on() {
     // A name is used once.
     let again = run(&mut lab.a.ark(arguments)).expect_code(1);
     assert!(again.stderr.contains("halfway"), "{}", again.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn a_restore_that_is_stopped_while_it_makes_an_item_anew_says_so() {
+    let lab = Lab::get().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let bucket = format!("file://{}", folder.path().display());
+    let namespace = TestNamespace::create(&lab.a, "anew").await;
+    config_map(&lab.a, &namespace.name, "held", &json!({"k": "v"})).await;
+    back_up(&lab.a, &bucket, "anew", &["--include-namespaces", &namespace.name], 0);
+    let path = format!("/api/v1/namespaces/{}/configmaps/held", namespace.name);
+    let mut held = lab.a.read(&path).await.expect("there");
+    held["data"]["k"] = json!("changed");
+    lab.a.replace(&path, &held).await;
+    // Once it is deleted, nobody makes it again.
+    let (api, never, mut deleted) = (Interceptor::of_cluster(&lab.a).await, CancellationToken::new(), false);
+    let hold = never.clone();
+    api.set(move |asked| {
+        deleted |= asked.method == "DELETE";
+        let creates = asked.method == "POST" && asked.path.ends_with("/configmaps");
+        if deleted && creates { Act::Held(hold.clone()) } else { Act::Pass }
+    });
+    let kubeconfig = api.kubeconfig();
+    let mut restore = lab.a.ark(["restore", "run", "anew", "--location", &bucket, "--from-backup", "anew"]);
+    restore.args(["--existing-resource-policy", "recreate", "--kubeconfig"]).arg(kubeconfig.path());
+    let running = Running::start(&mut restore);
+    eventually("it is deleted", async || lab.a.read(&path).await.is_none().then_some(())).await;
+    interrupt(&running);
+    running.wait().expect_code(1);
+    // Nothing was created or updated, and still the cluster is not as it was.
+    let text =
+        std::fs::read_to_string(folder.path().join("restores/anew/ark-restore.json")).expect("recorded");
+    let record: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(
+        (&record["status"]["phase"], count(&record["status"], "errors")),
+        (&json!("Failed"), 1),
+        "{record}"
+    );
+    never.cancel();
 }
 
 #[tokio::test]

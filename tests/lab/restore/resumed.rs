@@ -23,6 +23,7 @@ impl Unrecorded<'_> {
     async fn attempt(&self, attempt: u32, spec: Value) -> Result<RestoreStatus, RestoreError> {
         let cluster = connect(self.cluster).await;
         let request = RestoreRequest {
+            goes_on: false,
             name: self.name.parse().expect("a name"),
             spec: serde_json::from_value(spec).expect("a spec"),
             backup: Some("one".parse::<BackupName>().expect("a name")),

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tempfile::NamedTempFile;
+use tokio_util::sync::CancellationToken;
 
 use super::stage::Stage;
 use super::{BACKUP, Home, STATUS, Server, ServerOptions};
@@ -118,25 +119,45 @@ async fn a_leader_that_was_stopped_writes_nothing_when_it_wakes() {
     let mut stage = Stage::open(&lab, "stopped").await;
     let first = stage.server.take().expect("a server runs");
     // Busy at the moment when it is stopped, so that it has something to write when it wakes.
-    stage.s3.set(|asked| {
+    let late = CancellationToken::new();
+    let (held, mut first_one) = (late.clone(), true);
+    stage.s3.set(move |asked| {
         let writes = asked.method == "PUT" && asked.path.ends_with("/begun.tar.zst");
-        if writes { Act::Late(Duration::from_secs(2)) } else { Act::Pass }
+        if writes && std::mem::take(&mut first_one) { Act::Held(held.clone()) } else { Act::Pass }
     });
     stage.home.create(BACKUP, "begun", json!({"includedNamespaces": [stage.home.name()]})).await;
     stage.home.reach(BACKUP, "begun", "InProgress").await;
+    eventually("a write is on its way", async || {
+        let mut seen = stage.s3.take_seen().into_iter();
+        seen.any(|asked| asked.path.ends_with("/begun.tar.zst")).then_some(())
+    })
+    .await;
     signal(&first, "-STOP");
     let second = stage.home.start_beside(ServerOptions::default()).await;
     eventually("the other leads", async || leads(&stage.home, &second).await).await;
     let made = stage.home.reach(BACKUP, "begun", "Completed").await;
     assert_eq!(made["status"]["attempt"], 2, "{made}");
-    // What was under way when it was stopped has been answered or given up by now; from here on, only what it sends counts.
+    // What was under way when it was stopped arrives now: after the commit, and it touches nothing of it.
+    late.cancel();
+    eventually("the late write has arrived", async || {
+        let keys = stage.keys("backups/begun/").await;
+        (keys.iter().filter(|key| key.ends_with("/begun.tar.zst")).count() == 2).then_some(())
+    })
+    .await;
+    stage.verify("begun").await;
+    // From here on, only what it sends counts.
     stage.api.take_seen();
+    stage.s3.take_seen();
     signal(&first, "-CONT");
     let ended = eventually("the first ends", async || first.ended()).await;
     assert_eq!(ended.code(), Some(1), "{}", first.log());
     let writes: Vec<_> = stage.api.take_seen().into_iter().filter(|asked| asked.method != "GET").collect();
     let beside: Vec<_> = writes.iter().filter(|asked| !asked.path.contains("/leases/")).collect();
     assert!(beside.is_empty(), "{beside:?}");
+    let to_bucket = stage.s3.take_seen();
+    let to_bucket: Vec<_> =
+        to_bucket.iter().filter(|asked| asked.method != "GET" && asked.path.contains("/begun/")).collect();
+    assert!(to_bucket.is_empty(), "neither to the API server nor to the bucket: {to_bucket:?}");
     assert_eq!(stage.home.read(BACKUP, "begun").await.expect("there")["status"], made["status"]);
     stage.verify("begun").await;
 }

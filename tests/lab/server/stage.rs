@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ark::bucket::AttemptId;
 use ark::store::{ObjectKey, Store, read_all};
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
@@ -28,7 +29,8 @@ pub enum Side {
     After,
 }
 
-/// A write of the server: the first request of this method whose path ends so, and whose body holds that. `{}` is a name.
+/// A write of the server: the first request of this method whose path ends so, and whose body holds that. `{}` is a name, `*` the
+/// folder of an attempt.
 #[derive(Clone, Copy, Debug)]
 pub struct Point {
     /// In words, as `docs/crash.md` calls it.
@@ -47,6 +49,39 @@ pub const fn s3(what: &'static str, method: &'static str, path: &'static str) ->
 /// A write to the API server.
 pub const fn api(what: &'static str, method: &'static str, path: &'static str, holds: &'static str) -> Point {
     Point { what, door: Door::Api, method, path, holds }
+}
+
+/// Whether a path ends as a pattern says, in which `*` stands for one segment.
+pub fn ends_like(path: &str, pattern: &str) -> bool {
+    let path = path.trim_end_matches('/');
+    let Some((begin, end)) = pattern.split_once('*') else { return path.ends_with(pattern) };
+    path.strip_suffix(end)
+        .and_then(|rest| rest.rsplit_once('/'))
+        .is_some_and(|(rest, _)| begin.strip_suffix('/').is_some_and(|begin| rest.ends_with(begin)))
+}
+
+/// Keys as if no attempt had a folder of its own, in order.
+pub fn without_attempts(keys: Vec<String>) -> Vec<String> {
+    let mut keys: Vec<String> = keys
+        .into_iter()
+        .map(|key| {
+            match key.rsplit_once('/').and_then(|(folder, file)| Some((folder.rsplit_once('/')?, file))) {
+                Some(((run, attempt), file)) if AttemptId::is_one(attempt) => format!("{run}/{file}"),
+                _ => key,
+            }
+        })
+        .collect();
+    keys.sort_unstable();
+    keys
+}
+
+/// The one key of a store that begins and ends so.
+pub async fn key(store: &dyn Store, begin: &str, end: &str) -> String {
+    let listed = store.list(begin, false, None).await.expect("listable").objects;
+    let mut keys = listed.into_iter().map(|object| object.key.to_string()).filter(|key| key.ends_with(end));
+    let found = keys.next().unwrap_or_else(|| panic!("there is no {begin}…{end}"));
+    assert_eq!(keys.next(), None, "{begin}…{end}");
+    found
 }
 
 /// A server, what it talks to, and its bucket.
@@ -108,7 +143,7 @@ impl<'a> Stage<'a> {
         let door = if point.door == Door::S3 { &self.s3 } else { &self.api };
         let mut struck = false;
         door.set(move |asked| {
-            let here = asked.method == point.method && asked.path.trim_end_matches('/').ends_with(&path);
+            let here = asked.method == point.method && ends_like(&asked.path, &path);
             if struck || !here || !asked.body.to_string().contains(&holds) {
                 return Act::Pass;
             }

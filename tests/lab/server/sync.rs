@@ -10,7 +10,7 @@ use ark::store::{ObjectKey, PutMode, Store};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::{BACKUP, Home, LOCATION, RESTORE, ServerOptions};
+use super::{BACKUP, Home, LOCATION, RESTORE, ServerOptions, stage};
 use crate::process::run;
 use crate::restore::store;
 use crate::support::{Lab, TestNamespace, eventually};
@@ -96,7 +96,7 @@ async fn what_one_cluster_stores_another_shows_with_its_status_and_loses_when_it
     .await;
 
     // Without its items a backup is none, nor is it without its document.
-    remove(&store, "backups/nightly/nightly.tar.zst").await;
+    remove(&store, &stage::key(&*store, "backups/nightly/", "/nightly.tar.zst").await).await;
     home.gone(BACKUP, "nightly").await;
     remove(&store, "restores/back/ark-restore.json").await;
     home.gone(RESTORE, "back").await;

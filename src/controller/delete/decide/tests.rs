@@ -52,7 +52,11 @@ fn a_deletion_begins_works_and_ends_wherever_it_was_interrupted() {
     );
     assert_eq!(decide(&begun(), &facts(Some(&complete)), now()), Step::Begin, "postponed before");
     assert_eq!(decide(&begun(), &facts(Some(&deleting)), now()), Step::Work);
-    assert_eq!(decide(&begun(), &facts(None), now()), Step::Finish, "its object goes last");
+    let removed = request(json!({"phase": "InProgress", "removed": true}));
+    assert_eq!(decide(&removed, &facts(Some(&deleting)), now()), Step::Work);
+    assert_eq!(decide(&removed, &facts(None), now()), Step::Finish, "its object goes last");
+    let troubled = request(json!({"phase": "InProgress", "removed": true, "errors": ["no answer"]}));
+    assert_eq!(decide(&troubled, &facts(None), now()), Step::Finish, "what stood in the way is over");
 }
 
 #[test]
@@ -68,7 +72,9 @@ fn what_ended_badly_or_was_not_begun_can_be_deleted() {
 fn a_backup_that_is_not_there_or_being_made_is_refused() {
     expect_refusal(decide(&request(json!({})), &facts(None), now()), "there is no Backup `nightly`");
     let troubled = request(json!({"phase": "InProgress", "errors": ["unreachable"]}));
-    expect_refusal(decide(&troubled, &facts(None), now()), "comes back by itself");
+    for deleted_with_kubectl in [troubled, begun()] {
+        expect_refusal(decide(&deleted_with_kubectl, &facts(None), now()), "comes back by itself");
+    }
     let running = backup(BackupPhase::InProgress);
     expect_refusal(decide(&request(json!({})), &facts(Some(&running)), now()), "is in progress");
 }

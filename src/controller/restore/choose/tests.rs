@@ -112,6 +112,28 @@ fn an_interrupted_restore_goes_on_with_the_backup_that_it_began_with() {
 }
 
 #[test]
+fn an_interrupted_restore_goes_on_with_no_other_run_that_has_the_backup_s_name_by_now() {
+    let with = |uid: Option<&str>| {
+        let mut backup = scheduled("a", "Completed", 1).as_ref().clone();
+        backup.metadata.uid = uid.map(str::to_owned);
+        Arc::new(backup)
+    };
+    let mut begun = restore(json!({"backupName": named(1)}));
+    begun.status = Some(RestoreStatus {
+        backup_name: Some(named(1)),
+        backup_run: Some("first".into()),
+        ..RestoreStatus::default()
+    });
+    for (uid, goes_on) in [(Some("first"), true), (Some("second"), false), (None, true)] {
+        let chosen = choose(&begun, &[with(uid)], &here());
+        assert_eq!(chosen.is_ok(), goes_on, "{uid:?}");
+        if let Err(why) = chosen {
+            assert!(why.contains("another run has its name now"), "{why}");
+        }
+    }
+}
+
+#[test]
 fn a_backup_that_cannot_be_restored_is_refused_with_the_reason() {
     for (status, reason) in [
         (json!({}), "is New"),

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::super::stage::{Point, Stage, api, s3};
+use super::super::stage::{Point, Stage, api, s3, without_attempts};
 use super::super::{BACKUP, DELETION, Home, RESTORE};
 use super::{backups, cases};
 use crate::backup::config_map;
@@ -16,14 +16,20 @@ pub const POINTS: &[Point] = &[
     api("Deletion: request InProgress", "PUT", "/deletebackuprequests/{}/status", r#""phase":"InProgress""#),
     s3("Deletion: claim on a Restore", "PUT", "/restores/{}/claim.json"),
     s3("Deletion: document of a Restore", "DELETE", "/restores/{}/ark-restore.json"),
-    s3("Deletion: part of a Restore", "DELETE", "/restores/{}/logs.ndjson.zst"),
+    s3("Deletion: part of a Restore", "DELETE", "/restores/{}/*/logs.ndjson.zst"),
     s3("Deletion: claim on a Restore let go", "DELETE", "/restores/{}/claim.json"),
     api("Deletion: Restore", "DELETE", "/restores/{}", ""),
     s3("Deletion: claim", "PUT", "/backups/{}/claim.json"),
     s3("Deletion: document", "DELETE", "/backups/{}/ark-backup.json"),
-    s3("Deletion: tarball", "DELETE", "/backups/{}/{}.tar.zst"),
-    s3("Deletion: other part", "DELETE", "/backups/{}/logs.ndjson.zst"),
+    s3("Deletion: tarball", "DELETE", "/backups/{}/*/{}.tar.zst"),
+    s3("Deletion: other part", "DELETE", "/backups/{}/*/logs.ndjson.zst"),
     s3("Deletion: claim let go", "DELETE", "/backups/{}/claim.json"),
+    api(
+        "Deletion: request says that the bucket is empty",
+        "PUT",
+        "/deletebackuprequests/{}/status",
+        r#""removed":true"#,
+    ),
     api("Deletion: Backup", "DELETE", "/backups/{}", ""),
     api("Deletion: request Processed", "PUT", "/deletebackuprequests/{}/status", r#""phase":"Processed""#),
 ];
@@ -32,7 +38,7 @@ pub const POINTS: &[Point] = &[
 pub const RESTORE_POINTS: &[Point] = &[
     s3("Restore deleted: claim", "PUT", "/restores/{}/claim.json"),
     s3("Restore deleted: document", "DELETE", "/restores/{}/ark-restore.json"),
-    s3("Restore deleted: part", "DELETE", "/restores/{}/logs.ndjson.zst"),
+    s3("Restore deleted: part", "DELETE", "/restores/{}/*/logs.ndjson.zst"),
     s3("Restore deleted: claim let go", "DELETE", "/restores/{}/claim.json"),
     api("Restore deleted: object", "DELETE", "/restores/{}", ""),
 ];
@@ -93,7 +99,7 @@ async fn a_deletion_is_finished_wherever_the_server_is_killed() {
     }
     assert_eq!(stage.home.phase(BACKUP, "bystander").await.as_deref(), Some("Completed"));
     assert_eq!(stage.home.phase(RESTORE, "bystander").await.as_deref(), Some("Completed"));
-    assert_eq!(stage.keys("backups/").await, backups::complete("bystander"));
+    assert_eq!(without_attempts(stage.keys("backups/").await), backups::complete("bystander"));
     stage.verify("bystander").await;
 }
 

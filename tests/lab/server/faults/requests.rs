@@ -4,7 +4,7 @@ use ark::bucket::Claim;
 use ark::store::{ObjectKey, PutMode};
 use serde_json::{Value, json};
 
-use super::super::stage::Stage;
+use super::super::stage::{Stage, ends_like};
 use super::super::{BACKUP, DELETION, Home, LOCATION, RESTORE, SCHEDULE, ServerOptions};
 use crate::backup::config_map;
 use crate::process::run;
@@ -52,7 +52,11 @@ async fn a_time_that_makes_no_sense_is_refused_with_the_reason() {
 /// The index of a backup, which is slow to come, so that what needs it is under way for as long as the test likes.
 fn hold(stage: &Stage<'_>, suffix: &'static str) {
     stage.s3.set(move |asked| {
-        if asked.path.ends_with(suffix) { Act::Late(std::time::Duration::from_secs(600)) } else { Act::Pass }
+        if ends_like(&asked.path, suffix) {
+            Act::Late(std::time::Duration::from_secs(600))
+        } else {
+            Act::Pass
+        }
     });
 }
 
@@ -69,7 +73,7 @@ async fn a_backup_that_is_being_made_or_restored_is_not_deleted_and_the_request_
     let spec = json!({"includedNamespaces": [stage.home.name()]});
     let errors = |request: &Value| request["status"]["errors"].to_string();
 
-    hold(&stage, "/made/made.tar.zst");
+    hold(&stage, "/made/*/made.tar.zst");
     stage.home.create(BACKUP, "made", spec.clone()).await;
     stage.home.reach(BACKUP, "made", "InProgress").await;
     let refused = request_deletion(&stage.home, "too-early", "made").await;
@@ -77,7 +81,7 @@ async fn a_backup_that_is_being_made_or_restored_is_not_deleted_and_the_request_
     stage.man().await;
     stage.home.reach(BACKUP, "made", "Completed").await;
 
-    hold(&stage, "/backups/made/index.ndjson.zst");
+    hold(&stage, "/backups/made/*/index.ndjson.zst");
     let copy = TestNamespace::reserve(&lab.a, "busy-copy");
     let mapping = json!({stage.home.name(): &copy.name});
     stage.home.create(RESTORE, "reading", json!({"backupName": "made", "namespaceMapping": mapping})).await;
@@ -98,7 +102,7 @@ async fn a_backup_that_is_being_made_or_restored_is_not_deleted_and_the_request_
 async fn a_backup_object_that_is_deleted_while_it_is_made_leaves_no_parts() {
     let lab = Lab::get().await;
     let stage = Stage::open(&lab, "dropped").await;
-    hold(&stage, "/dropped/index.ndjson.zst");
+    hold(&stage, "/dropped/*/index.ndjson.zst");
     stage.home.create(BACKUP, "dropped", json!({"includedNamespaces": [stage.home.name()]})).await;
     eventually("the tarball is there", async || {
         stage.keys("backups/dropped/").await.iter().any(|key| key.ends_with(".tar.zst")).then_some(())

@@ -1,0 +1,204 @@
+//! Where the parts of a run lie: each attempt has a folder of its own, and the document names what belongs to the run.
+//!
+//! A write may arrive late: from a process that was suspended, or whose answer was lost. Under the keys of its own attempt it
+//! can harm nothing, whoever has the name by then. Backups made before that have their parts beside the document.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::api::StoredObject;
+use crate::store::{InvalidKey, ObjectKey};
+
+use super::layout::{self, FileMeaning, Part, RunKeys, RunKind};
+
+/// Hexadecimal digits that tell attempts of the same number apart, of whichever runs of the name.
+const DRAWN: usize = 12;
+
+/// Digits of an attempt's number at most.
+const LONGEST_NUMBER: usize = 10;
+
+/// The folder of an attempt's parts: its number, and what no other attempt has.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct AttemptId(String);
+
+impl AttemptId {
+    /// One for an attempt that begins now.
+    pub fn draw(number: u32) -> Self {
+        let drawn = uuid::Uuid::new_v4().simple().to_string();
+        Self(format!("{number}-{}", drawn.get(..DRAWN).unwrap_or_default()))
+    }
+
+    /// Whether a folder is that of an attempt.
+    pub fn is_one(folder: &str) -> bool {
+        folder.split_once('-').is_some_and(|(number, drawn)| {
+            (1..=LONGEST_NUMBER).contains(&number.len())
+                && number.bytes().all(|byte| byte.is_ascii_digit())
+                && drawn.len() == DRAWN
+                && drawn.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+        })
+    }
+}
+
+impl TryFrom<String> for AttemptId {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if Self::is_one(&text) {
+            Ok(Self(text))
+        } else {
+            Err(format!("`{}` is not the folder of an attempt", text.escape_debug()))
+        }
+    }
+}
+
+impl From<AttemptId> for String {
+    fn from(AttemptId(text): AttemptId) -> Self {
+        text
+    }
+}
+
+impl fmt::Display for AttemptId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The keys of the parts of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartKeys {
+    tarball: ObjectKey,
+    index: ObjectKey,
+    results: ObjectKey,
+    log: ObjectKey,
+}
+
+impl PartKeys {
+    /// Those that an attempt writes; none: those that every attempt wrote before each had its own.
+    ///
+    /// # Errors
+    /// When the name of the run is too long for a key; no name of ours is.
+    pub fn of(keys: &RunKeys, attempt: Option<&AttemptId>) -> Result<Self, InvalidKey> {
+        let slash = if attempt.is_some() { "/" } else { "" };
+        let attempt = attempt.map(|AttemptId(attempt)| attempt.as_str()).unwrap_or_default();
+        let key = |file: &str| ObjectKey::new(format!("{}{attempt}{slash}{file}", keys.folder()));
+        Ok(Self {
+            tarball: key(&format!("{}.tar.zst", keys.name()))?,
+            index: key("index.ndjson.zst")?,
+            results: key("results.json.zst")?,
+            log: key("logs.ndjson.zst")?,
+        })
+    }
+
+    /// Those that the document of a run names; what it does not name lies where it lay before documents named parts. What lies
+    /// outside the run's folder is not believed.
+    ///
+    /// # Errors
+    /// As [`PartKeys::of`].
+    pub fn named(keys: &RunKeys, objects: &[StoredObject]) -> Result<Self, InvalidKey> {
+        let find = |wanted: Part| {
+            let object = objects.iter().find(|object| part(keys, &object.key) == Some(wanted))?;
+            ObjectKey::new(object.key.clone()).ok()
+        };
+        let Self { tarball, index, results, log } = Self::of(keys, None)?;
+        Ok(Self {
+            tarball: find(Part::Tarball).unwrap_or(tarball),
+            index: find(Part::Index).unwrap_or(index),
+            results: find(Part::Results).unwrap_or(results),
+            log: find(Part::Log).unwrap_or(log),
+        })
+    }
+
+    /// The items of a backup; a restore has none.
+    pub fn tarball(&self) -> &ObjectKey {
+        &self.tarball
+    }
+
+    /// One line an item.
+    pub fn index(&self) -> &ObjectKey {
+        &self.index
+    }
+
+    /// Warnings and errors.
+    pub fn results(&self) -> &ObjectKey {
+        &self.results
+    }
+
+    /// The run's log.
+    pub fn log(&self) -> &ObjectKey {
+        &self.log
+    }
+
+    /// Those that are streamed, of which a process that was killed may have left pieces; only backups have them.
+    pub(super) fn streamed(&self, kind: RunKind) -> impl Iterator<Item = &ObjectKey> {
+        [&self.tarball, &self.index].into_iter().filter(move |_| kind == RunKind::Backup)
+    }
+}
+
+fn part(keys: &RunKeys, key: &str) -> Option<Part> {
+    match layout::parse_file(keys.kind(), keys.name(), key.strip_prefix(keys.folder())?) {
+        FileMeaning::Ours(part) => Some(part),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys() -> RunKeys {
+        RunKeys::backup(&"nightly.1".parse().unwrap()).unwrap()
+    }
+
+    fn object(key: &str) -> StoredObject {
+        StoredObject { key: key.to_owned(), ..StoredObject::default() }
+    }
+
+    #[test]
+    fn every_key_of_an_attempt_is_read_back_as_what_it_is_and_no_two_attempts_share_one() {
+        let (first, second) = (AttemptId::draw(1), AttemptId::draw(1));
+        let [old, one, other] =
+            [None, Some(&first), Some(&second)].map(|attempt| PartKeys::of(&keys(), attempt).unwrap());
+        for parts in [&old, &one, &other] {
+            for (key, wanted) in [
+                (parts.tarball(), Part::Tarball),
+                (parts.index(), Part::Index),
+                (parts.results(), Part::Results),
+                (parts.log(), Part::Log),
+            ] {
+                assert_eq!(part(&keys(), key.as_str()), Some(wanted), "{key}");
+            }
+        }
+        assert_eq!(old.tarball().as_str(), "backups/nightly.1/nightly.1.tar.zst");
+        assert_eq!(one.tarball().as_str(), format!("backups/nightly.1/{first}/nightly.1.tar.zst"));
+        assert_ne!(one.tarball(), other.tarball());
+    }
+
+    #[test]
+    fn the_document_says_where_parts_lie_and_nothing_outside_the_run_is_believed() {
+        let folder = "backups/nightly.1";
+        let named = PartKeys::named(
+            &keys(),
+            &[
+                object("backups/other/index.ndjson.zst"),
+                object(&format!("{folder}/2-0123456789ab/index.ndjson.zst")),
+                object(&format!("{folder}/results.json.zst")),
+            ],
+        );
+        let named = named.unwrap();
+        assert_eq!(named.index().as_str(), format!("{folder}/2-0123456789ab/index.ndjson.zst"));
+        assert_eq!(named.results().as_str(), format!("{folder}/results.json.zst"));
+        assert_eq!(named.tarball().as_str(), format!("{folder}/nightly.1.tar.zst"), "as it lay before");
+    }
+
+    #[test]
+    fn only_the_folder_of_an_attempt_is_read_as_one() {
+        let drawn = AttemptId::draw(u32::MAX);
+        assert!(AttemptId::is_one(&drawn.to_string()), "{drawn}");
+        for wrong in ["", "1", "-0123456789ab", "1-", "..-0123456789ab", "1-0123456789ag", "1-0123456789ab-"]
+        {
+            assert!(serde_json::from_value::<AttemptId>(wrong.into()).is_err(), "{wrong}");
+        }
+    }
+}
