@@ -14,11 +14,11 @@ need() { command -v "$1" >/dev/null 2>&1 || fail "$1 is missing; $2"; }
 # check_name NAME: refuses what could leave the state folder.
 check_name() { [[ $1 =~ ^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$ ]] || fail "'$1' is no name for a lab; use up to 32 of a-z, 0-9 and '-'"; }
 
-# recipe PROGRAM: sets module, package, flags and binary. A binary lives in a folder named by everything that went into it,
+# recipe PROGRAM: sets module, package, flags, tags and binary. A binary lives in a folder named by everything that went into it,
 # so a changed pin is built anew and two checkouts with different pins share one cache.
 recipe() {
   local part=k8s.io/component-base/version
-  flags="-s -w"
+  flags="-s -w" tags=''
   case $1 in
     kube-apiserver | kube-controller-manager | kube-scheduler | kubelet)
       module=k8s package=k8s.io/kubernetes/cmd/$1
@@ -27,10 +27,12 @@ recipe() {
     etcdctl) module=etcd package=go.etcd.io/etcd/etcdctl/v3 ;;
     minio) module=minio package=github.com/minio/minio ;;
     helm) module=helm package=helm.sh/helm/v4/cmd/helm ;;
-    *) fail "no such program: $1 (there are etcd, etcdctl, kube-apiserver, kube-controller-manager, kube-scheduler, kubelet, minio, helm)" ;;
+    promtool) # without what finds targets in each vendor's cloud
+      module=prometheus package=github.com/prometheus/prometheus/cmd/promtool tags=remove_all_sd ;;
+    *) fail "no such program: $1 (there are etcd, etcdctl, kube-apiserver, kube-controller-manager, kube-scheduler, kubelet, minio, helm, promtool)" ;;
   esac
   local pins
-  pins=$({ cat "$lab/modules/$module/go.mod" "$lab/modules/$module/go.sum"; echo "$flags"; } | sha256sum | cut -c1-12)
+  pins=$({ cat "$lab/modules/$module/go.mod" "$lab/modules/$module/go.sum"; echo "$flags${tags:+ $tags}"; } | sha256sum | cut -c1-12)
   binary=$cache/bin/$module-$pins/$1
 }
 

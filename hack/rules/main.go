@@ -1,4 +1,4 @@
-// Parses alert rules and the expressions of a Grafana dashboard with Prometheus' own parser: go run . ALERTS DASHBOARD
+// Parses the expressions of a Grafana dashboard with Prometheus' own parser: go run . DASHBOARD
 package main
 
 import (
@@ -7,13 +7,11 @@ import (
 	"os"
 	"strings"
 
-	"github.com/prometheus/common/model"
-	"github.com/prometheus/prometheus/model/rulefmt"
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
 // What Grafana puts in before it asks.
-var grafana = strings.NewReplacer("$__rate_interval", "5m", "$namespace", ".*", "$schedule", ".*")
+var grafana = strings.NewReplacer("$__rate_interval", "5m", "$cluster", ".*", "$namespace", ".*", "$schedule", ".*")
 
 type dashboard struct {
 	Panels []struct {
@@ -23,8 +21,8 @@ type dashboard struct {
 }
 
 func main() {
-	_, failures := rulefmt.ParseFile(os.Args[1], false, model.UTF8Validation)
-	text, err := os.ReadFile(os.Args[2])
+	var failures []error
+	text, err := os.ReadFile(os.Args[1])
 	var board dashboard
 	if err == nil {
 		err = json.Unmarshal(text, &board)
@@ -37,12 +35,12 @@ func main() {
 		for _, target := range panel.Targets {
 			expressions++
 			if _, err := parser.ParseExpr(grafana.Replace(target.Expr)); err != nil {
-				failures = append(failures, fmt.Errorf("%s: panel %q: %w", os.Args[2], panel.Title, err))
+				failures = append(failures, fmt.Errorf("%s: panel %q: %w", os.Args[1], panel.Title, err))
 			}
 		}
 	}
 	if expressions == 0 {
-		failures = append(failures, fmt.Errorf("%s holds no expressions", os.Args[2]))
+		failures = append(failures, fmt.Errorf("%s holds no expressions", os.Args[1]))
 	}
 	for _, failure := range failures {
 		fmt.Fprintln(os.Stderr, failure)

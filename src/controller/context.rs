@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::events::Events;
 use super::handouts::Handouts;
+use super::location::Obligations;
 use super::locations::Locations;
 use super::retry::Retries;
 use super::settings::Settings;
@@ -26,6 +27,8 @@ pub struct Context {
     pub stores: Stores,
     /// The locations, opened.
     pub locations: Arc<Locations>,
+    /// What waits in each location to be undone.
+    pub obligations: Obligations,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Who failed how often lately; for [`super::retry::error_policy`].
@@ -53,11 +56,11 @@ impl Context {
     }
 }
 
-/// For tests: what every controller has in hand, over a scripted API server; the stores are empty.
+/// For tests: a server that does everything.
 #[cfg(test)]
-pub fn scripted(cluster: Cluster) -> Arc<Context> {
+pub fn settings() -> Settings {
     let second = std::time::Duration::from_secs(1);
-    let settings = Settings {
+    Settings {
         namespace: "heptio-ark".into(),
         restore_only: false,
         disable_schedules: false,
@@ -71,8 +74,13 @@ pub fn scripted(cluster: Cluster) -> Arc<Context> {
         listen: ([127, 0, 0, 1], 0).into(),
         pod: None,
         holder: "host/1".into(),
-    };
+    }
+}
+
+/// For tests: what every controller has in hand, over a scripted API server; the stores are empty.
+#[cfg(test)]
+pub fn scripted(cluster: Cluster) -> Arc<Context> {
     let identity = ClusterIdentity { uid: "cluster".into(), version: "v1".into() };
     let (metrics, stop) = (Arc::new(Metrics::new()), CancellationToken::new());
-    super::prepare(cluster, identity, settings, metrics, Arc::default(), stop).0
+    super::prepare(cluster, identity, settings(), metrics, Arc::default(), stop).0
 }

@@ -14,13 +14,13 @@ mod delete;
 mod download;
 mod error;
 mod events;
-mod gauges;
 mod gc;
 mod handouts;
 mod http;
 mod lease;
 mod location;
 mod locations;
+mod observed;
 mod restore;
 mod retry;
 mod runs;
@@ -44,10 +44,12 @@ use events::Events;
 use handouts::Handouts;
 use http::{Door, Duty};
 use lease::Election;
+use location::Obligations;
 use locations::Locations;
 use retry::Retries;
 use stores::Feeds;
 
+use crate::bucket::documents::FORMAT;
 use crate::cluster::{Cluster, ClusterIdentity};
 use crate::store::Gate;
 use crate::telemetry::Metrics;
@@ -63,6 +65,7 @@ pub async fn run(
     metrics: Arc<Metrics>,
     stop: CancellationToken,
 ) -> Result<(), ControllerError> {
+    metrics.build(env!("CARGO_PKG_VERSION"), &FORMAT.to_string());
     let handouts = Arc::new(Handouts::default());
     let (duty, watched) = watch::channel(Duty::Starting);
     let door = Door { duty: watched, metrics: Arc::clone(&metrics), handouts: Arc::clone(&handouts) };
@@ -108,8 +111,19 @@ fn prepare(
     let locations = Locations::new(&cluster.client(), &settings, stores.locations.clone(), observer, gate);
     let (locations, retries) = (Arc::new(locations), Retries::default());
     let events = Events::new(cluster.client(), &settings.holder);
-    let context =
-        Context { cluster, identity, settings, stores, locations, metrics, retries, handouts, events, stop };
+    let context = Context {
+        cluster,
+        identity,
+        settings,
+        stores,
+        locations,
+        obligations: Obligations::default(),
+        metrics,
+        retries,
+        handouts,
+        events,
+        stop,
+    };
     (Arc::new(context), feeds)
 }
 
@@ -145,7 +159,7 @@ async fn act(context: Arc<Context>, feeds: Feeds, duty: &watch::Sender<Duty>) {
     };
     let filled = once_filled(&context, async {
         duty.send_replace(Duty::Leading);
-        gauges::run(c()).await;
+        observed::tell(&context);
     });
     tokio::join!(always, owning, filled);
 }

@@ -1,12 +1,18 @@
 //! What the server counts, and how Prometheus reads it: `ark_` and Velero's suffixes, so that dashboards need a prefix change.
 //!
-//! Labels come from closed or short lists (schedules, locations, verbs, codes), never from names of runs or items.
+//! What happens is counted here; what there is (`state`) is asked for at each scrape, so that nothing is remembered over a restart
+//! and nothing forgotten of what is gone. Labels come from closed or short lists (schedules and locations that are there, verbs,
+//! codes), never from names of runs or items.
 
 mod runs;
+mod series;
+mod state;
 
+use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::OnceLock;
 
-use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -14,6 +20,8 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 pub use runs::{RunFigures, RunMetrics};
+use series::{Labels, Named, registered};
+pub use state::{LatestRun, LocationState, RunQueue, ScheduleState, ServerState};
 
 /// The media type of [`Metrics::exposition`].
 pub const EXPOSITION_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -21,32 +29,32 @@ pub const EXPOSITION_TYPE: &str = "application/openmetrics-text; version=1.0.0; 
 /// A pass is one listing when nothing changed, and minutes when it fills an empty cluster.
 const PASS_SECONDS: [f64; 9] = [0.01, 0.05, 0.2, 1.0, 3.0, 10.0, 30.0, 120.0, 600.0];
 
-type Labels<const N: usize> = [(&'static str, String); N];
+/// Says what there is at a scrape; None while that is not known.
+type Source = Box<dyn Fn() -> Option<ServerState> + Send + Sync>;
 type Counters<const N: usize> = Family<Labels<N>, Counter>;
-type Gauges<const N: usize> = Family<Labels<N>, Gauge>;
-type Histograms<const N: usize> = Family<Labels<N>, Histogram, fn() -> Histogram>;
 
 /// Everything that the server counts. Shared by all controllers; counting never blocks and never fails.
 pub struct Metrics {
     registry: Registry,
+    source: OnceLock<Source>,
     /// What became of backups.
     pub backups: RunMetrics,
     /// What became of restores.
     pub restores: RunMetrics,
-    deletion_attempts: Counters<1>,
-    deletion_successes: Counters<1>,
-    deletion_failures: Counters<1>,
-    sync_seconds: Histograms<1>,
-    sync_created: Counters<1>,
-    sync_deleted: Counters<1>,
-    sync_errors: Counters<1>,
+    deletion_attempts: Named<Counter>,
+    deletion_successes: Named<Counter>,
+    deletion_failures: Named<Counter>,
+    deletion_refusals: Named<Counter>,
+    sync_seconds: Named<Histogram>,
+    sync_created: Named<Counter>,
+    sync_deleted: Named<Counter>,
+    sync_errors: Named<Counter>,
     gc_deleted: Counter,
-    location_available: Gauges<1>,
     reconcile_errors: Counters<1>,
     api_requests: Counters<2>,
     store_requests: Counters<2>,
-    obligation_open: Gauges<1>,
     leader: Gauge,
+    build: Family<Labels<2>, Gauge>,
 }
 
 impl fmt::Debug for Metrics {
@@ -66,51 +74,47 @@ impl Metrics {
     pub fn new() -> Self {
         let mut registry = Registry::with_prefix("ark");
         let r = &mut registry;
-        let backups = RunMetrics::register(r, &runs::BACKUP);
-        let restores = RunMetrics::register(r, &runs::RESTORE);
-        let deletion_attempts =
-            counters(r, "backup_deletion_attempt", "Backups that were asked to be deleted");
-        let deletion_successes = counters(r, "backup_deletion_success", "Backups that were deleted");
-        let deletion_failures = counters(r, "backup_deletion_failure", "Deletions of backups that failed");
-        let sync_seconds =
-            Family::new_with_constructor((|| Histogram::new(PASS_SECONDS)) as fn() -> Histogram);
-        r.register(
-            "sync_duration_seconds",
-            "Time of one comparison of a location with the cluster",
-            sync_seconds.clone(),
-        );
-        let sync_created = counters(r, "sync_created", "Objects created because a location has them");
-        let sync_deleted =
-            counters(r, "sync_deleted", "Objects deleted because a location has them no longer");
-        let sync_errors =
-            counters(r, "sync_errors", "Comparisons of a location with the cluster that failed");
-        let gc_deleted = registered(r, "gc_deleted", "Expired backups that were asked to be deleted");
-        let location_available = registered(r, "location_available", "Whether a location can be used");
-        let reconcile_errors = counters(r, "reconcile_errors", "Tries of a controller that failed, by kind");
-        let api_requests = counters(r, "api_requests", "Calls to the API server, by verb and code");
-        let store_requests = counters(r, "store_requests", "Acts on buckets, by outcome");
-        let obligation_open =
-            registered(r, "obligation_open", "What a backup or restore changed and has yet to undo");
-        let leader = registered(r, "leader", "Whether this server acts; the others stand by");
+        let deletions = |r: &mut Registry, outcome: &str, help: &str| {
+            let name = format!("backup_deletion_{outcome}");
+            Named::register(r, (name, help), "schedule", Counter::default)
+        };
+        let syncs = |r: &mut Registry, name: &str, help: &str| {
+            Named::register(r, (name, help), "location", Counter::default)
+        };
+        let passes = ("sync_duration_seconds", "Time of one comparison of a location with the cluster");
         Self {
+            source: OnceLock::new(),
+            backups: RunMetrics::register(r, &runs::BACKUP),
+            restores: RunMetrics::register(r, &runs::RESTORE),
+            deletion_attempts: deletions(r, "attempt", "Backups that began to be deleted"),
+            deletion_successes: deletions(r, "success", "Backups that were deleted"),
+            deletion_failures: deletions(
+                r,
+                "failure",
+                "Tries to delete a backup that failed; each is made again",
+            ),
+            deletion_refusals: deletions(r, "refusal", "Deletions of backups that were refused"),
+            sync_seconds: Named::register(r, passes, "location", || Histogram::new(PASS_SECONDS)),
+            sync_created: syncs(r, "sync_created", "Objects created because a location has them"),
+            sync_deleted: syncs(r, "sync_deleted", "Objects deleted because a location has them no longer"),
+            sync_errors: syncs(
+                r,
+                "sync_errors",
+                "Comparisons of a location with the cluster that failed, and runs in it that cannot be shown",
+            ),
+            gc_deleted: registered(r, "gc_deleted", "Expired backups that were asked to be deleted"),
+            reconcile_errors: registered(r, "reconcile_errors", "Tries of a controller that failed, by kind"),
+            api_requests: registered(r, "api_requests", "Calls to the API server, by verb and code"),
+            store_requests: registered(r, "store_requests", "Acts on buckets, by outcome"),
+            leader: registered(r, "leader", "Whether this server acts; the others stand by"),
+            build: registered(r, "build_info", "Which Ark it is, and which format it writes"),
             registry,
-            backups,
-            restores,
-            deletion_attempts,
-            deletion_successes,
-            deletion_failures,
-            sync_seconds,
-            sync_created,
-            sync_deleted,
-            sync_errors,
-            gc_deleted,
-            location_available,
-            reconcile_errors,
-            api_requests,
-            store_requests,
-            obligation_open,
-            leader,
         }
+    }
+
+    /// From now on, each scrape asks this what there is. The first one that was given stays.
+    pub fn observe(&self, source: impl Fn() -> Option<ServerState> + Send + Sync + 'static) {
+        let _: Result<(), Source> = self.source.set(Box::new(source));
     }
 
     /// All of it as Prometheus reads it, of the type [`EXPOSITION_TYPE`].
@@ -119,43 +123,76 @@ impl Metrics {
     /// Never in practice: writing into a string does not fail.
     pub fn exposition(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
-        encode(&mut text, &self.registry)?;
+        if let Some(state) = self.source.get().and_then(|source| source()) {
+            self.keep(&state);
+            encode_registry(&mut text, &state.registry())?;
+        }
+        encode_registry(&mut text, &self.registry)?;
+        encode_eof(&mut text)?;
         Ok(text)
     }
 
-    /// Somebody asked for a backup of this schedule (empty: none) to be deleted.
+    /// What is there is counted from zero, so that its first event is an increase; what is gone is counted no longer.
+    fn keep(&self, state: &ServerState) {
+        // The empty name stands for what belongs to no Schedule.
+        let named = state.schedules.iter().map(|schedule| schedule.name.as_str());
+        let schedules: BTreeSet<_> = named.chain([""]).collect();
+        let locations: BTreeSet<_> = state.locations.iter().map(|location| location.name.as_str()).collect();
+        self.backups.keep(&schedules);
+        self.restores.keep(&schedules);
+        let Self { deletion_attempts, deletion_successes, deletion_failures, deletion_refusals, .. } = self;
+        for counters in [deletion_attempts, deletion_successes, deletion_failures, deletion_refusals] {
+            counters.keep(&schedules);
+        }
+        for counters in [&self.sync_created, &self.sync_deleted, &self.sync_errors] {
+            counters.keep(&locations);
+        }
+        self.sync_seconds.drop_all_but(&locations);
+    }
+
+    /// Which Ark it is.
+    pub fn build(&self, version: &str, format: &str) {
+        self.build.get_or_create(&[("version", version.to_owned()), ("format", format.to_owned())]).set(1);
+    }
+
+    /// A Backup of this schedule (empty: none) begins to be deleted.
     pub fn deletion_attempted(&self, schedule: &str) {
-        self.deletion_attempts.get_or_create(&by("schedule", schedule)).inc();
+        self.deletion_attempts.of(schedule).inc();
     }
 
     /// It is gone.
     pub fn deletion_succeeded(&self, schedule: &str) {
-        self.deletion_successes.get_or_create(&by("schedule", schedule)).inc();
+        self.deletion_successes.of(schedule).inc();
     }
 
     /// It could not be deleted, this time.
     pub fn deletion_failed(&self, schedule: &str) {
-        self.deletion_failures.get_or_create(&by("schedule", schedule)).inc();
+        self.deletion_failures.of(schedule).inc();
+    }
+
+    /// It is not deleted, for a reason that was told.
+    pub fn deletion_refused(&self, schedule: &str) {
+        self.deletion_refusals.of(schedule).inc();
     }
 
     /// A location was compared with the cluster in so many seconds.
     pub fn sync_pass(&self, location: &str, seconds: f64) {
-        self.sync_seconds.get_or_create(&by("location", location)).observe(seconds);
+        self.sync_seconds.of(location).observe(seconds);
     }
 
     /// So many objects were created because the location has them.
     pub fn sync_created(&self, location: &str, number: u64) {
-        self.sync_created.get_or_create(&by("location", location)).inc_by(number);
+        self.sync_created.of(location).inc_by(number);
     }
 
     /// So many objects were deleted because the location has them no longer.
     pub fn sync_deleted(&self, location: &str, number: u64) {
-        self.sync_deleted.get_or_create(&by("location", location)).inc_by(number);
+        self.sync_deleted.of(location).inc_by(number);
     }
 
     /// A location could not be compared with the cluster, or not all of it.
     pub fn sync_failed(&self, location: &str) {
-        self.sync_errors.get_or_create(&by("location", location)).inc();
+        self.sync_errors.of(location).inc();
     }
 
     /// So many expired backups were asked to be deleted.
@@ -163,20 +200,9 @@ impl Metrics {
         self.gc_deleted.inc_by(number);
     }
 
-    /// Whether a location can be used.
-    pub fn location_available(&self, location: &str, available: bool) {
-        self.location_available.get_or_create(&by("location", location)).set(i64::from(available));
-    }
-
-    /// The location is no longer there: nothing more is said of it.
-    pub fn location_gone(&self, location: &str) {
-        self.location_available.remove(&by("location", location));
-        self.obligation_open.remove(&by("location", location));
-    }
-
     /// A controller failed on an object of this kind, and will try again.
     pub fn reconcile_failed(&self, kind: &str) {
-        self.reconcile_errors.get_or_create(&by("kind", kind)).inc();
+        self.reconcile_errors.get_or_create(&[("kind", kind.to_owned())]).inc();
     }
 
     /// The API server was called; `code` is its answer's, or a word when there was none.
@@ -189,34 +215,10 @@ impl Metrics {
         self.store_requests.get_or_create(&[("op", op.to_owned()), ("outcome", outcome.to_owned())]).inc();
     }
 
-    /// How many things a location says have been changed and must be undone; the number that was known before.
-    pub fn obligation_open(&self, location: &str, number: u64) -> u64 {
-        let number = i64::try_from(number).unwrap_or(i64::MAX);
-        let before = self.obligation_open.get_or_create(&by("location", location)).set(number);
-        u64::try_from(before).unwrap_or_default()
-    }
-
     /// Whether this server acts.
     pub fn leader(&self, leads: bool) {
         self.leader.set(i64::from(leads));
     }
-}
-
-fn by(label: &'static str, value: &str) -> Labels<1> {
-    [(label, value.to_owned())]
-}
-
-fn registered<M>(registry: &mut Registry, name: &str, help: &str) -> M
-where
-    M: prometheus_client::registry::Metric + Clone + Default,
-{
-    let metric = M::default();
-    registry.register(name, help, metric.clone());
-    metric
-}
-
-fn counters<const N: usize>(registry: &mut Registry, name: &str, help: &str) -> Counters<N> {
-    registered(registry, name, help)
 }
 
 #[cfg(test)]

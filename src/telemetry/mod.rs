@@ -3,5 +3,8 @@
 mod metrics;
 mod run_log;
 
-pub use metrics::{EXPOSITION_TYPE, Metrics, RunFigures, RunMetrics};
+pub use metrics::{
+    EXPOSITION_TYPE, LatestRun, LocationState, Metrics, RunFigures, RunMetrics, RunQueue, ScheduleState,
+    ServerState,
+};
 pub use run_log::RunLog;

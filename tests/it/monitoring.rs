@@ -1,48 +1,76 @@
-//! The alert rules and the dashboard ask only for metrics and labels that the server has.
+//! The alert rules and the dashboard ask only for metrics and labels that the server has, and each rule has tests.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use ark::telemetry::{Metrics, RunFigures};
+use ark::telemetry::{LatestRun, LocationState, Metrics, RunFigures, RunQueue, ScheduleState, ServerState};
+use chrono::{TimeDelta, Utc};
 use regex::Regex;
 use serde_json::Value;
 
 /// Labels that the scrape adds.
-const OF_THE_SCRAPE: [&str; 3] = ["instance", "namespace", "pod"];
+const OF_THE_SCRAPE: [&str; 4] = ["cluster", "instance", "namespace", "pod"];
+
+/// Something of everything.
+fn state() -> ServerState {
+    let now = Some(Utc::now());
+    let latest = || LatestRun {
+        schedule: "s".into(),
+        good: Some(true),
+        figures: Some(RunFigures::default()),
+        last_good: now,
+    };
+    let schedule = ScheduleState {
+        name: "s".into(),
+        phase: "Enabled".into(),
+        paused: false,
+        since: now,
+        next_tick: now,
+        interval: Some(TimeDelta::days(1)),
+    };
+    let location = LocationState {
+        name: "l".into(),
+        available: true,
+        last_sync: now,
+        sync_period: 60,
+        obligations: Some(0),
+    };
+    ServerState {
+        schedules: vec![schedule],
+        locations: vec![location],
+        backups: vec![latest()],
+        restores: vec![latest()],
+        queues: vec![("Backup", RunQueue { waiting: 1, in_progress: 1, waiting_since: now })],
+        deleting_since: now,
+    }
+}
 
 /// Every series name that the server has, with its labels.
 fn known() -> BTreeMap<String, BTreeSet<String>> {
     let metrics = Metrics::new();
-    let figures = RunFigures {
-        seconds: 1.0,
-        items: 1,
-        item_errors: 0,
-        warnings: 0,
-        tarball_bytes: 1,
-        at: chrono::Utc::now(),
-    };
+    metrics.observe(|| Some(state()));
     for run in [&metrics.backups, &metrics.restores] {
         run.attempted("s");
         run.succeeded("s");
         run.partially_failed("s");
         run.failed("s");
         run.refused("s");
-        run.finished("s", &figures);
+        run.finished("s", &RunFigures::default());
     }
     metrics.deletion_attempted("s");
     metrics.deletion_succeeded("s");
     metrics.deletion_failed("s");
+    metrics.deletion_refused("s");
     metrics.sync_pass("l", 1.0);
     metrics.sync_created("l", 1);
     metrics.sync_deleted("l", 1);
     metrics.sync_failed("l");
     metrics.gc_deleted(1);
-    metrics.location_available("l", true);
     metrics.reconcile_failed("k");
     metrics.api_request("get", "200");
     metrics.store_request("get", "ok");
-    metrics.obligation_open("l", 0);
     metrics.leader(true);
+    metrics.build("0", "0");
     let mut found = BTreeMap::<String, BTreeSet<String>>::new();
     for line in metrics.exposition().expect("a text").lines().filter(|line| !line.starts_with('#')) {
         let series = line.split(' ').next().expect("a series");
@@ -111,6 +139,41 @@ fn every_alert_asks_for_what_the_server_has_and_says_what_to_do() {
     }
 }
 
+/// The rules that fire in a test, each at some time in it.
+fn firing(test: &Value) -> BTreeSet<String> {
+    let name = Regex::new(r#"alertname="(\w+)""#).expect("a pattern");
+    let asked = test["promql_expr_test"].as_array().expect("what is asked");
+    let samples = asked.iter().flat_map(|asked| {
+        assert_eq!(asked["expr"], r#"ALERTS{alertstate="firing"}"#, "all that fires is asked for: {test}");
+        asked["exp_samples"].as_array().expect("samples").clone()
+    });
+    let labels = samples.map(|sample| sample["labels"].as_str().expect("labels").to_owned());
+    labels.map(|labels| name.captures(&labels).expect("an alert")[1].to_owned()).collect()
+}
+
+#[test]
+fn every_rule_has_a_case_in_which_it_fires_and_one_in_which_it_does_not() {
+    let yaml = |path| -> Value { serde_saphyr::from_str(&read(path)).expect("YAML") };
+    let (rules, cases) = (yaml("config/prometheus/alerts.yaml"), yaml("config/prometheus/alerts.test.yaml"));
+    assert_eq!(cases["rule_files"][0], "alerts.yaml");
+    let known = known();
+    let mut tested = BTreeMap::<&str, BTreeSet<bool>>::new();
+    for test in cases["tests"].as_array().expect("tests") {
+        let (rule, _) = test["name"].as_str().and_then(|name| name.split_once(": ")).expect("a rule");
+        tested.entry(rule).or_default().insert(firing(test).contains(rule));
+        for series in test["input_series"].as_array().expect("series") {
+            let series = series["series"].as_str().expect("a series");
+            let found = if series.starts_with("up{") { Vec::new() } else { wrong(series, &known) };
+            assert!(found.is_empty(), "{}: {series}: {found:?}", test["name"]);
+        }
+    }
+    let rules = rules["groups"][0]["rules"].as_array().expect("rules");
+    let rules: BTreeSet<_> = rules.iter().map(|rule| rule["alert"].as_str().expect("a name")).collect();
+    assert_eq!(tested.keys().copied().collect::<BTreeSet<_>>(), rules);
+    let half: Vec<_> = tested.iter().filter(|(_, cases)| cases.len() < 2).collect();
+    assert!(half.is_empty(), "only fires, or only does not: {half:?}");
+}
+
 #[test]
 fn every_panel_asks_for_what_the_server_has() {
     let known = known();
@@ -133,7 +196,7 @@ fn every_panel_asks_for_what_the_server_has() {
             "_attempt_total",
             "_last_status",
             "_last_successful_timestamp",
-            "restore_tarball_size_bytes",
+            "_since_timestamp",
         ];
         !asked.contains(*name) && !silent.iter().any(|end| name.ends_with(end))
     };

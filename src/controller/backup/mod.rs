@@ -6,6 +6,7 @@ mod status;
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::Store;
@@ -69,6 +70,10 @@ impl Run for Backup {
             resumed: 0,
             holder: status.holder.clone(),
         }
+    }
+
+    fn begun(&self) -> Option<DateTime<Utc>> {
+        schedule::begun(self)
     }
 
     fn conditions(&self) -> &[Condition] {

@@ -76,7 +76,7 @@ pub fn figures(status: &BackupStatus) -> RunFigures {
         item_errors: status.errors,
         warnings: status.warnings,
         tarball_bytes: tarball.map_or(0, |tarball| tarball.size),
-        at: status.completion_timestamp.unwrap_or_else(Timestamp::now).time(),
+        ended: status.completion_timestamp.map(Timestamp::time),
     }
 }
 

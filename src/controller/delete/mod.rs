@@ -154,8 +154,40 @@ async fn settle(
         }
         Err(error) if error.is_conflict() => Err(error),
         Err(error) => {
-            record::note(context, request, causes(&error)).await?;
+            record::trouble(context, request, backup, &error).await?;
             Err(error)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::api::DeleteBackupRequestSpec;
+    use crate::cluster::script::{answer, serve};
+    use crate::controller::context::scripted;
+
+    #[tokio::test]
+    async fn a_deletion_that_the_bucket_refuses_is_counted_as_failed_and_one_that_is_refused_for_good_is_not()
+    {
+        let (cluster, _) = serve(|_, asked| answer(200, asked.body.clone()));
+        let context = scripted(cluster);
+        let spec = DeleteBackupRequestSpec { backup_name: "some".into() };
+        let request = DeleteBackupRequest::new("request", spec);
+        let backup: Backup =
+            serde_json::from_value(json!({"apiVersion": "ark.heptio.com/v1", "kind": "Backup",
+            "metadata": {"name": "some"}, "spec": {}}))
+            .unwrap();
+        let counted = |outcome: &str| {
+            let series = format!(r#"ark_backup_deletion_{outcome}_total{{schedule=""}}"#);
+            context.metrics.exposition().unwrap().lines().any(|line| line == format!("{series} 1"))
+        };
+        record::refuse(&context, &request, Some(&backup), "it is being restored".into()).await.unwrap();
+        assert!(counted("refusal") && !counted("failure"));
+        let denied = ControllerError::Location { name: "default".into(), why: "403 AccessDenied".into() };
+        assert!(settle(&context, &request, &backup, Err(denied)).await.is_err(), "it is tried again");
+        assert!(counted("failure"));
     }
 }

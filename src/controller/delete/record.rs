@@ -10,6 +10,7 @@ use crate::api::{
 use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
 use crate::controller::schedule::label_of;
+use crate::model::causes;
 
 /// Marks the Backup, so that nothing new begins with it, then the request.
 pub async fn begin(
@@ -57,9 +58,20 @@ pub async fn refuse(
         processed_timestamp: Some(Timestamp::now()),
     };
     write(context, request, refused).await?;
-    context.metrics.deletion_failed(&schedule_of(context, backup));
+    context.metrics.deletion_refused(&schedule_of(context, backup));
     context.events.warned(request, "Refused", &why).await;
     Ok(())
+}
+
+/// Notes what went wrong, and counts it; it is tried again.
+pub async fn trouble(
+    context: &Context,
+    request: &DeleteBackupRequest,
+    backup: &Backup,
+    error: &ControllerError,
+) -> Result<(), ControllerError> {
+    context.metrics.deletion_failed(&label_of(context, backup));
+    note(context, request, causes(error)).await
 }
 
 /// Notes why the work does not go on for now.

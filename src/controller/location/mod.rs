@@ -5,6 +5,7 @@
 
 mod decide;
 mod look;
+mod obligations;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +22,8 @@ use super::stores::Feed;
 use crate::api::{BackupStorageLocation, LocationPhase, Timestamp};
 use decide::{Facts, decide};
 use look::{Looks, Seen};
+
+pub use obligations::{Obligations, note_obligations};
 
 /// Between two looks at a location that says nothing else, as in Velero.
 const VALIDATION_PERIOD: Duration = Duration::from_secs(60);
@@ -49,7 +52,7 @@ async fn reconcile(
     }
     let seen = look::look(&context, &looks, &location).await;
     if let Ok(Seen { obligations, .. }) = seen {
-        tell_of_obligations(&context, &location, obligations);
+        note_obligations(&context, &location, obligations);
     }
     record(&context, location.as_ref().clone(), &seen).await?;
     Ok(Action::requeue(period(&location)))
@@ -70,7 +73,6 @@ async fn record(
         let now = Timestamp::now();
         let status = decide(&Facts { location: &location, seen, all: &all, now });
         let before = location.status.replace(status.clone()).unwrap_or_default();
-        context.metrics.location_available(&name, status.phase == Some(LocationPhase::Available));
         if !decide::is_worth_writing(&before, &status, period(&location)) {
             return Ok(());
         }
@@ -94,25 +96,6 @@ async fn record(
         }
     }
     Ok(())
-}
-
-/// Counts what waits to be undone, and says so when that number changes: whoever changed it may be gone.
-fn tell_of_obligations(context: &Context, location: &BackupStorageLocation, open: u64) {
-    let name = location.metadata.name.as_deref().unwrap_or_default();
-    if context.metrics.obligation_open(name, open) == open {
-        return;
-    }
-    let kind = "BackupStorageLocation";
-    if open == 0 {
-        tracing::info!(kind, name, "every change that a backup or restore had to undo is undone");
-    } else {
-        tracing::warn!(
-            kind,
-            name,
-            open,
-            "changes that a backup or restore made wait to be undone; each is an object below `obligations/` in its bucket"
-        );
-    }
 }
 
 /// Tells of a phase that has just begun.

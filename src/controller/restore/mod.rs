@@ -8,7 +8,7 @@ mod status;
 
 use std::sync::Arc;
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt as _;
 use kube::runtime::controller::Action;
@@ -23,7 +23,7 @@ use super::locations::{OpenLocation, is_read_only};
 use super::runs::{self, Broken, Change, Facts, Job, Name, Run, Stage, State};
 use super::schedule::label_named;
 use super::stores::{Feed, Stores};
-use crate::api::{Backup, BackupStorageLocation, Restore, RestorePhase, STORAGE_LOCATION_LABEL, label_value};
+use crate::api::{Backup, BackupStorageLocation, Restore, RestorePhase, STORAGE_LOCATION_LABEL, Timestamp, label_value};
 use crate::model::Progress;
 use crate::telemetry::{Metrics, RunFigures, RunMetrics};
 pub use admit::Chosen;
@@ -96,6 +96,11 @@ impl Run for Restore {
             resumed: status.resumed.unwrap_or_default(),
             holder: status.holder.clone(),
         }
+    }
+
+    fn begun(&self) -> Option<DateTime<Utc>> {
+        let start = self.status.as_ref().and_then(|status| status.start_timestamp);
+        start.or_else(|| self.metadata.creation_timestamp.as_ref().map(Timestamp::from)).map(Timestamp::time)
     }
 
     fn conditions(&self) -> &[Condition] {

@@ -72,7 +72,7 @@ pub fn figures(status: &RestoreStatus) -> RunFigures {
         item_errors: status.errors,
         warnings: status.warnings,
         tarball_bytes: 0,
-        at: status.completion_timestamp.unwrap_or_else(Timestamp::now).time(),
+        ended: status.completion_timestamp.map(Timestamp::time),
     }
 }
 

@@ -14,6 +14,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::runtime::controller::Action;
@@ -69,6 +70,9 @@ pub trait Run:
 
     /// How far it is.
     fn state(&self) -> State;
+
+    /// When it began, or else was created.
+    fn begun(&self) -> Option<DateTime<Utc>>;
 
     /// The conditions in its status.
     fn conditions(&self) -> &[Condition];
@@ -280,19 +284,6 @@ fn is_left_alone<K: Run>(object: &K) -> bool {
     object.annotations().contains_key(SYNCED_FROM)
         || object.meta().deletion_timestamp.is_some()
         || object.state().stage == Stage::Over
-}
-
-/// Tells the metrics when the last good ones were, which they do not know after a restart.
-pub fn remember<K: Run>(context: &Context) {
-    for object in K::store(&context.stores).state() {
-        if object.state().phase == "Completed" && !object.annotations().contains_key(SYNCED_FROM) {
-            let (schedule, at) = (object.schedule(context), object.figures().at);
-            // Of a Schedule that is gone, nothing is said, and nothing under another name.
-            if !schedule.is_empty() || !object.is_scheduled() {
-                K::metrics(&context.metrics).was_successful(&schedule, at);
-            }
-        }
-    }
 }
 
 /// Kind and name, for messages.

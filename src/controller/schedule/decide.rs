@@ -189,6 +189,23 @@ pub fn next_backup(schedule: &Schedule, after: DateTime<Utc>) -> Option<String> 
     (schedule.spec.paused != Some(true)).then(|| cron.by_the_wall(next))
 }
 
+/// Since when its ticks count, as far as that is recorded.
+pub fn counts_from(schedule: &Schedule) -> Option<DateTime<Utc>> {
+    let counting = schedule.status.as_ref().and_then(|status| status.counting.as_ref());
+    counting.map(|counting| counting.since.time()).or_else(|| created(schedule))
+}
+
+/// The longest time between two ticks around an instant: with weekends left out, a tick may be followed by another a day later and
+/// preceded by one three days before it.
+pub fn interval(schedule: &Schedule, now: DateTime<Utc>) -> Option<TimeDelta> {
+    let cron = schedule.spec.schedule.parse::<Cron>().ok()?;
+    let since = created(schedule).unwrap_or(now);
+    let next = cron.next(since, now)?;
+    let last = cron.latest(since, now).unwrap_or(since);
+    let before = cron.latest(since, last - TimeDelta::seconds(1)).unwrap_or(last);
+    Some((next - last).max(last - before))
+}
+
 /// What the status says has been dealt with.
 struct Recorded {
     made: Option<DateTime<Utc>>,

@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use futures::StreamExt as _;
 use kube::ResourceExt as _;
 use kube::runtime::controller::Action;
@@ -24,13 +24,15 @@ use super::context::Context;
 use super::delete::{self, Reason};
 use super::error::ControllerError;
 use super::retry::drive;
+use super::settings::Settings;
 use super::stores::Feed;
 use crate::api::{Backup, Schedule};
+use crate::telemetry::ScheduleState;
 use decide::Step;
 use own::Ownership;
 
 pub use make::introduce;
-pub use own::maker;
+pub use own::{begun, maker};
 
 /// Clocks may be set at any time, and retention depends on Backups that end at any time.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -74,19 +76,47 @@ pub fn label_named(context: &Context, schedule: &str) -> String {
 
 /// The newest good Backup of each Schedule that is there: the Backup's uid, and the Schedule's name.
 pub fn last_good(context: &Context) -> HashMap<String, String> {
-    let backups = context.stores.backups.state();
-    let mut made: HashMap<&str, Vec<&Backup>> = HashMap::new();
-    for backup in &backups {
+    let newest = |(schedule, own): &(Arc<Schedule>, Vec<Arc<Backup>>)| {
+        let own = own.iter().map(AsRef::as_ref);
+        let good = owned(context, schedule, |ownership| ownership.last_good(own))?;
+        Some((good.metadata.uid.clone()?, schedule.name_any()))
+    };
+    with_own(context, &context.stores.backups.state()).iter().filter_map(newest).collect()
+}
+
+/// Each Schedule that is there, with those of the Backups that it made in this cluster.
+pub fn with_own(context: &Context, backups: &[Arc<Backup>]) -> Vec<(Arc<Schedule>, Vec<Arc<Backup>>)> {
+    let mut made: HashMap<&str, Vec<&Arc<Backup>>> = HashMap::new();
+    for backup in backups {
         if let Some(uid) = maker(backup) {
             made.entry(uid).or_default().push(backup);
         }
     }
-    let newest = |schedule: &Arc<Schedule>| {
-        let own = made.get(schedule.metadata.uid.as_deref()?)?;
-        let good = owned(context, schedule, |ownership| ownership.last_good(own.iter().copied()))?;
-        Some((good.metadata.uid.clone()?, schedule.name_any()))
+    let with_own = |schedule: Arc<Schedule>| {
+        let made = schedule.metadata.uid.as_deref().and_then(|uid| made.get(uid)).into_iter().flatten();
+        let own = owned(context, &schedule, |ownership| {
+            made.filter(|backup| ownership.is_own(backup)).map(|backup| Arc::clone(backup)).collect()
+        });
+        (schedule, own)
     };
-    context.stores.schedules.state().iter().filter_map(newest).collect()
+    context.stores.schedules.state().into_iter().map(with_own).collect()
+}
+
+/// What the metrics tell of a Schedule.
+pub fn state_of(context: &Context, schedule: &Schedule, now: DateTime<Utc>) -> ScheduleState {
+    let Settings { restore_only, disable_schedules, .. } = context.settings;
+    let status = schedule.status.as_ref();
+    let phase = status.and_then(|status| status.phase).unwrap_or_default();
+    let paused = schedule.spec.paused == Some(true);
+    let ticks = !paused && !restore_only && !disable_schedules && schedule.spec.validate().is_empty();
+    ScheduleState {
+        name: schedule.name_any(),
+        phase: format!("{phase:?}"), // the variants are named as the API server spells them
+        paused,
+        since: decide::counts_from(schedule),
+        next_tick: if ticks { decide::next_tick(schedule, now) } else { None },
+        interval: if restore_only { None } else { decide::interval(schedule, now) },
+    }
 }
 
 async fn reconcile(schedule: Arc<Schedule>, context: Arc<Context>) -> Result<Action, ControllerError> {

@@ -62,10 +62,7 @@ async fn follow(context: Arc<Context>, first: Arc<BackupStorageLocation>) {
     let mut memory = Memory::default();
     let mut begun: Option<Instant> = None;
     loop {
-        let Some(location) = context.locations.find(Some(&name)) else {
-            context.metrics.location_gone(&name);
-            return;
-        };
+        let Some(location) = context.locations.find(Some(&name)) else { return };
         if location.metadata.uid != first.metadata.uid {
             return;
         }
@@ -113,7 +110,8 @@ fn is_available(location: &BackupStorageLocation) -> bool {
     phase == Some(LocationPhase::Available) && location.metadata.deletion_timestamp.is_none()
 }
 
-fn period(context: &Context, location: &BackupStorageLocation) -> Duration {
+/// Between two passes over a location.
+pub fn period(context: &Context, location: &BackupStorageLocation) -> Duration {
     let given = location.spec.sync_period.as_ref().and_then(|period| period.length().ok());
     given.unwrap_or(context.settings.sync_period).max(SHORTEST_PERIOD)
 }

@@ -277,3 +277,21 @@ fn a_schedule_that_goes_makes_nothing() {
     going.metadata.deletion_timestamp = Some(time(at("11:30:00")));
     assert_eq!(decide(&going, &[], at("12:30:00")), Step::Leave);
 }
+
+#[test]
+fn how_old_the_newest_backup_may_become_follows_the_ticks() {
+    let hours = |schedule: &str, day: &str| {
+        let now = format!("2026-11-{day}T12:00:00Z").parse().unwrap();
+        let schedule = unseen(json!({"schedule": schedule}), json!({}));
+        interval(&schedule, now).map(|interval| interval.num_hours())
+    };
+    // The 21st is a Saturday.
+    let workdays = "0 3 * * 1-5";
+    assert_eq!(hours(workdays, "22"), Some(72));
+    assert_eq!(hours(workdays, "23"), Some(72), "the backup of Monday may still run");
+    assert_eq!(hours(workdays, "25"), Some(24));
+    assert_eq!(hours("@weekly", "25"), Some(7 * 24));
+    assert_eq!(hours("@every 6h", "21"), Some(6), "before its first tick");
+    assert_eq!(hours("@every 6h", "25"), Some(6));
+    assert_eq!(hours("never", "25"), None);
+}

@@ -1,0 +1,134 @@
+//! What each scrape of the metrics is told: what the stores hold then. A restart loses nothing, and what is gone is gone.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use kube::ResourceExt as _;
+
+use super::context::Context;
+use super::runs::{Run, Stage};
+use super::{schedule, sync};
+use crate::api::{
+    Backup, BackupStorageLocation, DeletePhase, LocationPhase, NAME_TAKEN, Restore, SYNCED_FROM, Timestamp,
+};
+use crate::telemetry::{LatestRun, LocationState, RunQueue, ServerState};
+
+/// From now on, scrapes are told what there is. The stores must have been filled: what is not read yet would pass for gone.
+pub fn tell(context: &Arc<Context>) {
+    let context_then = Arc::downgrade(context);
+    context.metrics.observe(move || Some(observe(&*context_then.upgrade()?, Utc::now())));
+}
+
+fn observe(context: &Context, now: DateTime<Utc>) -> ServerState {
+    let stores = &context.stores;
+    let (backups, restores) = (stores.backups.state(), stores.restores.state());
+    let schedules = schedule::with_own(context, &backups);
+    let mut latest_backups =
+        vec![latest(String::new(), backups.iter().filter(|each| is_people_s(each)), now)];
+    let mut latest_restores =
+        vec![latest(String::new(), restores.iter().filter(|each| is_people_s(each)), now)];
+    for (schedule, own) in &schedules {
+        let name = schedule.name_any();
+        let meant = restores
+            .iter()
+            .filter(|each| is_here(&***each) && each.spec.schedule_name.as_ref() == Some(&name));
+        latest_restores.push(latest(name.clone(), meant, now));
+        latest_backups.push(latest(name, own.iter(), now));
+    }
+    ServerState {
+        schedules: schedules.iter().map(|(each, _)| schedule::state_of(context, each, now)).collect(),
+        locations: stores.locations.state().iter().filter_map(|each| location(context, each)).collect(),
+        backups: latest_backups,
+        restores: latest_restores,
+        queues: vec![("Backup", queue::<Backup>(&backups)), ("Restore", queue::<Restore>(&restores))],
+        deleting_since: deleting_since(context),
+    }
+}
+
+/// What became of the latest of these runs.
+fn latest<'a, K: Run>(
+    schedule: String,
+    runs: impl Iterator<Item = &'a Arc<K>>,
+    now: DateTime<Utc>,
+) -> LatestRun {
+    let is_scheduled = !schedule.is_empty();
+    let mut over: Vec<_> = runs
+        .map(|run| (run, run.state()))
+        // What became of one that is being deleted is told no longer; one that lost its name is made again under another.
+        .filter(|(run, state)| {
+            state.stage == Stage::Over
+                && state.phase != "Deleting"
+                && !(is_scheduled && has_lost_name(&***run))
+        })
+        .collect();
+    over.sort_by_key(|(run, _)| (run.begun(), run.name_any()));
+    let is_good = |phase: &str| phase == "Completed";
+    let good = over.last().map(|(_, state)| is_good(&state.phase));
+    let came_to_something = |phase: &str| is_good(phase) || phase == "PartiallyFailed";
+    let figures = over.iter().rfind(|(_, state)| came_to_something(&state.phase));
+    let figures = figures.map(|(run, _)| run.figures());
+    // A time that has not come yet would hide for long that there is no newer one.
+    let ended = |run: &K| run.figures().ended.filter(|ended| *ended <= now).or_else(|| run.begun());
+    let last_good =
+        over.iter().filter(|(_, state)| is_good(&state.phase)).filter_map(|(run, _)| ended(run)).max();
+    LatestRun { schedule, good, figures, last_good }
+}
+
+fn has_lost_name<K: Run>(run: &K) -> bool {
+    run.conditions().iter().any(|each| each.type_ == NAME_TAKEN && each.status == "True")
+}
+
+/// Whether it was asked for in this cluster.
+fn is_here<K: Run>(run: &K) -> bool {
+    !run.annotations().contains_key(SYNCED_FROM)
+}
+
+/// Whether a person asked for it. Of a Schedule that is gone, nothing is said, and nothing under another name.
+fn is_people_s<K: Run>(run: &Arc<K>) -> bool {
+    is_here(&**run) && !run.is_scheduled()
+}
+
+fn queue<K: Run>(runs: &[Arc<K>]) -> RunQueue {
+    let mut queue = RunQueue::default();
+    for run in runs.iter().filter(|run| is_here(&***run) && run.meta().deletion_timestamp.is_none()) {
+        match run.state().stage {
+            Stage::New => {
+                queue.waiting += 1;
+                let since = run.meta().creation_timestamp.as_ref().map(|time| Timestamp::from(time).time());
+                queue.waiting_since = queue.waiting_since.into_iter().chain(since).min();
+            }
+            Stage::Begun => queue.in_progress += 1,
+            Stage::Over => {}
+        }
+    }
+    queue
+}
+
+/// None of one that goes.
+fn location(context: &Context, location: &BackupStorageLocation) -> Option<LocationState> {
+    if location.metadata.deletion_timestamp.is_some() {
+        return None;
+    }
+    let status = location.status.as_ref();
+    Some(LocationState {
+        name: location.name_any(),
+        available: status.and_then(|status| status.phase) == Some(LocationPhase::Available),
+        last_sync: status.and_then(|status| status.last_synced_time).map(Timestamp::time),
+        sync_period: sync::period(context, location).as_secs(),
+        obligations: location.metadata.uid.as_deref().and_then(|uid| context.obligations.of(uid)),
+    })
+}
+
+fn deleting_since(context: &Context) -> Option<DateTime<Utc>> {
+    let requests = context.stores.deletions.state();
+    let open = requests.iter().filter(|request| {
+        request.status.as_ref().and_then(|status| status.phase) != Some(DeletePhase::Processed)
+    });
+    open.filter_map(|request| request.metadata.creation_timestamp.as_ref())
+        .map(|time| Timestamp::from(time).time())
+        .min()
+}
+
+#[cfg(test)]
+#[path = "observed/tests.rs"]
+mod tests;

@@ -1,0 +1,74 @@
+//! Series of things that come and go: those of what is gone are dropped.
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::sync::{Mutex, PoisonError};
+
+use prometheus_client::encoding::EncodeMetric;
+use prometheus_client::metrics::TypedMetric;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::{Metric, Registry};
+
+/// Labels of a series.
+pub type Labels<const N: usize> = [(&'static str, String); N];
+
+/// Series of one label.
+#[derive(Debug)]
+pub struct Named<M> {
+    label: &'static str,
+    family: Family<Labels<1>, M>,
+    seen: Mutex<BTreeSet<String>>,
+}
+
+impl<M> Named<M>
+where
+    M: EncodeMetric + TypedMetric + Clone + Debug + Send + Sync + 'static,
+{
+    /// Registers a metric of which there is none yet.
+    pub fn register(
+        registry: &mut Registry,
+        (name, help): (impl Into<String>, impl Into<String>),
+        label: &'static str,
+        new: fn() -> M,
+    ) -> Self {
+        let family = Family::new_with_constructor(new);
+        registry.register(name, help, family.clone());
+        Self { label, family, seen: Mutex::default() }
+    }
+
+    /// The one of a name.
+    pub fn of(&self, name: &str) -> M {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
+        self.family.get_or_create_owned(&[(self.label, name.to_owned())])
+    }
+
+    /// Drops those whose names are not among these.
+    pub fn drop_all_but(&self, there: &BTreeSet<&str>) {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).retain(|name| {
+            let kept = there.contains(name.as_str());
+            if !kept {
+                self.family.remove(&[(self.label, name.clone())]);
+            }
+            kept
+        });
+    }
+
+    /// Has those of these names and no others: what is counted from zero shows its first event as an increase.
+    pub fn keep(&self, there: &BTreeSet<&str>) {
+        self.drop_all_but(there);
+        for name in there {
+            self.of(name);
+        }
+    }
+}
+
+/// Registers a metric that begins empty.
+pub fn registered<M: Metric + Clone + Default>(
+    registry: &mut Registry,
+    name: impl Into<String>,
+    help: impl Into<String>,
+) -> M {
+    let metric = M::default();
+    registry.register(name, help, metric.clone());
+    metric
+}
