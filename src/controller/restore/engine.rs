@@ -8,7 +8,7 @@ use crate::api::{Backup, Origin, Restore};
 use crate::bucket::{BucketError, RunDocument as _, RunIdentity};
 use crate::controller::context::Context;
 use crate::controller::runs::{Broken, Job};
-use crate::model::{Progress, causes};
+use crate::model::{Progress, lasting};
 use crate::restore::{self, RestoreError, RestoreRequest};
 
 /// Restores; it returns the document. A run that is stopped is dropped where it stands, as a crash would drop it: the next
@@ -23,12 +23,12 @@ pub async fn run(
     for note in job.plan.notes.iter().filter(|_| job.attempt == 1) {
         context.events.warned(object, "Chosen", &format!("backup {}: {note}", job.plan.backup)).await;
     }
-    let name = object.name_any().parse().map_err(|error| Broken::Refused(vec![causes(&error)]))?;
+    let name = object.name_any().parse().map_err(|error| Broken::Refused(vec![lasting(&error)]))?;
     context.events.ignored(object, &object.spec.ignored()).await;
     let spec = match modifiers::of(context, object).await {
         Ok(Ok(spec)) => spec,
         Ok(Err(why)) => return Err(Broken::Refused(vec![why])),
-        Err(error) => return Err(Broken::Failed { why: causes(&error), left: false }),
+        Err(error) => return Err(Broken::Failed { why: lasting(&error), left: false }),
     };
     let request = RestoreRequest {
         name,
@@ -68,7 +68,7 @@ fn source(context: &Context, job: &Job<Restore>) -> Result<RunIdentity, Broken> 
 
 /// What an error of this attempt means; a restore that an earlier attempt began has not been refused.
 fn broken(error: RestoreError, attempt: u32) -> Broken {
-    let why = causes(&error);
+    let why = lasting(&error);
     let left = matches!(error, RestoreError::Left { .. });
     match into_root(error) {
         RestoreError::Stopped { .. } => Broken::Stopped { clean: false },
@@ -77,7 +77,7 @@ fn broken(error: RestoreError, attempt: u32) -> Broken {
         }
         RestoreError::Bucket(BucketError::AnotherRun { .. }) if attempt == 1 => Broken::Refused(vec![why]),
         RestoreError::NotEmpty { .. } | RestoreError::NoBackup { .. } => Broken::Refused(vec![why]),
-        RestoreError::Bucket(error) if error.is_name_taken() => Broken::NameTaken(causes(&error)),
+        RestoreError::Bucket(error) if error.is_name_taken() => Broken::NameTaken(lasting(&error)),
         RestoreError::Bucket(error @ BucketError::ClaimLost { .. }) => Broken::Lost(error),
         _ => Broken::Failed { why, left },
     }

@@ -3,11 +3,17 @@
 use kube::ResourceExt as _;
 
 use super::{Run, described, keys_of};
+use crate::api::LocationPhase;
 use crate::bucket::BucketError;
+use crate::controller::condition::Obstacle;
 use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
 use crate::controller::locations::{OpenLocation, is_read_only};
-use crate::model::{Category, causes};
+use crate::model::{Category, causes, lasting};
+
+/// What is in the way where a location should be usable and its bucket does not answer, or differently: to know that, it was
+/// asked.
+pub const LOCATION_UNREACHABLE: &str = "LocationUnreachable";
 
 /// What is known of a run.
 #[derive(Debug)]
@@ -15,7 +21,7 @@ pub struct Facts<K: Run> {
     /// Why it cannot be run, all at once.
     pub errors: Vec<String>,
     /// Why it cannot be run now.
-    pub wait: Option<String>,
+    pub wait: Option<Obstacle>,
     /// How it is run, and where; none while it cannot be.
     pub ready: Option<(K::Plan, OpenLocation)>,
     /// Who has its name.
@@ -45,7 +51,7 @@ pub enum Site {
         /// Whether nothing may be written there.
         read_only: bool,
         /// Why, and what to do.
-        why: String,
+        why: Obstacle,
     },
     /// It can be used.
     Usable {
@@ -62,11 +68,20 @@ pub async fn open_site(context: &Context, name: Option<&str>) -> (Site, Option<O
         return (Site::Missing(name.unwrap_or(&context.settings.default_location).to_owned()), None);
     };
     let (name, read_only) = (location.name_any(), is_read_only(&location));
-    match context.locations.open(Some(&name)).await {
-        Ok(open) => (Site::Usable { name, read_only }, Some(open)),
-        Err(ControllerError::Location { why, .. }) => (Site::Unavailable { name, read_only, why }, None),
-        Err(error) => (Site::Unavailable { why: causes(&error), name, read_only }, None),
-    }
+    let error = match context.locations.open(Some(&name)).await {
+        Ok(open) => return (Site::Usable { name, read_only }, Some(open)),
+        Err(error) => error,
+    };
+    let reason = match location.status.as_ref().and_then(|status| status.phase) {
+        None => "LocationNotValidated",
+        Some(LocationPhase::Unavailable) => "LocationUnavailable",
+        Some(LocationPhase::Available) => LOCATION_UNREACHABLE,
+    };
+    let message = match error {
+        ControllerError::Location { why, .. } => why,
+        error => lasting(&error),
+    };
+    (Site::Unavailable { name, read_only, why: Obstacle::new(reason, message) }, None)
 }
 
 /// Who has the name of a run in the bucket of a location.
