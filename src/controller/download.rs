@@ -41,9 +41,8 @@ pub(super) enum Step {
 
 /// Reconciles until the server stops.
 pub async fn run(context: Arc<Context>, feed: Feed<DownloadRequest>) {
-    let phase = |request: &DownloadRequest| {
-        news_of(request, request.status.as_ref().and_then(|status| status.phase))
-    };
+    let phase =
+        |request: &DownloadRequest| news_of(request, request.status.as_ref().and_then(|status| status.phase));
     drive(context, feed, phase, reconcile).await;
 }
 

@@ -15,6 +15,7 @@ mod api_server;
 mod bucket_list;
 mod door;
 mod fixture;
+mod health;
 mod looking;
 mod making;
 mod monitoring;

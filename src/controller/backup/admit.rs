@@ -103,8 +103,11 @@ mod tests {
 
     #[test]
     fn a_location_that_is_away_is_waited_for_and_a_read_only_one_is_not() {
-        let away =
-            |read_only| Site::Unavailable { name: "default".into(), read_only, why: Obstacle::new("LocationUnavailable", "no answer") };
+        let away = |read_only| Site::Unavailable {
+            name: "default".into(),
+            read_only,
+            why: Obstacle::new("LocationUnavailable", "no answer"),
+        };
         let Admission { errors, wait } = admit(&backup(json!({})), &away(false), false);
         assert!(errors.is_empty() && wait.is_some_and(|why| why.message.contains("no answer")));
         for site in [away(true), Site::Usable { name: "default".into(), read_only: true }] {

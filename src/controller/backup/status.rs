@@ -2,8 +2,9 @@
 
 use chrono::TimeDelta;
 
-use crate::api::{Backup, BackupPhase, BackupProgress, BackupStatus, Duration, Origin, Timestamp,
-    of_others, set_condition,};
+use crate::api::{
+    Backup, BackupPhase, BackupProgress, BackupStatus, Duration, Origin, Timestamp, of_others, set_condition,
+};
 use crate::controller::runs::Change;
 use crate::telemetry::RunFigures;
 

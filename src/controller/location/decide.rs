@@ -128,8 +128,9 @@ fn older(
 }
 
 fn taken(other: &str, why: &str) -> Obstacle {
-    let message =
-        format!("it is the same place as the older location `{other}` ({why}); use that one, and delete this one");
+    let message = format!(
+        "it is the same place as the older location `{other}` ({why}); use that one, and delete this one"
+    );
     Obstacle::new("Duplicate", message)
 }
 

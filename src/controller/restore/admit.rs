@@ -144,9 +144,15 @@ mod tests {
 
     #[test]
     fn a_location_that_is_away_is_waited_for() {
-        let away = Site::Unavailable { name: "default".into(), read_only: false, why: Obstacle::new("LocationUnavailable", "no answer") };
+        let away = Site::Unavailable {
+            name: "default".into(),
+            read_only: false,
+            why: Obstacle::new("LocationUnavailable", "no answer"),
+        };
         let sound = restore(json!({"backupName": "x"}));
         let (Admission { errors, wait }, plan) = admit(&sound, completed("x"), Some(&away), false);
-        assert!(errors.is_empty() && wait.is_some_and(|why| why.message.contains("no answer")) && plan.is_none());
+        assert!(
+            errors.is_empty() && wait.is_some_and(|why| why.message.contains("no answer")) && plan.is_none()
+        );
     }
 }

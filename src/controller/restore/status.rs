@@ -1,7 +1,8 @@
 //! How a Restore's status changes on its way, and what it says in numbers. Pure.
 
-use crate::api::{Origin, Restore, RestorePhase, RestoreProgress, RestoreStatus, Timestamp,
-    of_others, set_condition,};
+use crate::api::{
+    Origin, Restore, RestorePhase, RestoreProgress, RestoreStatus, Timestamp, of_others, set_condition,
+};
 use crate::controller::backup::seconds_between;
 use crate::controller::restore::admit::Chosen;
 use crate::controller::runs::Change;

@@ -104,8 +104,12 @@ mod tests {
             [(BackupPhase::New, 0), (BackupPhase::InProgress, 1), (BackupPhase::InProgress, 9)]
         {
             let own = Name::Own(Box::new(backup(Some(BackupPhase::Completed), None)));
-            let facts =
-                Facts { name: own, wait: Some(Obstacle::new("Away", "no answer")), errors: vec!["x".into()], ..facts().await };
+            let facts = Facts {
+                name: own,
+                wait: Some(Obstacle::new("Away", "no answer")),
+                errors: vec!["x".into()],
+                ..facts().await
+            };
             assert!(matches!(decide(&backup(Some(phase), Some(attempt)), facts), Step::Record(..)));
         }
     }
@@ -138,7 +142,8 @@ mod tests {
         for (phase, attempt) in
             [(BackupPhase::New, 0), (BackupPhase::InProgress, 1), (BackupPhase::InProgress, 3)]
         {
-            let facts = Facts { wait: Some(Obstacle::new("Away", "no answer")), ready: None, ..facts().await };
+            let facts =
+                Facts { wait: Some(Obstacle::new("Away", "no answer")), ready: None, ..facts().await };
             let step = decide(&backup(Some(phase), Some(attempt)), facts);
             assert!(matches!(&step, Step::Wait(why) if why.reason == "Away"), "{step:?}");
         }

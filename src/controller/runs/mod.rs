@@ -317,3 +317,6 @@ fn keys_of<K: Run>(object: &K) -> Result<RunKeys, BucketError> {
         || BucketError::Unwritable { key: name.clone(), problem: "that is no name for a run".to_owned() };
     RunKeys::parse(K::KIND, &name).ok_or_else(unnameable)
 }
+
+#[cfg(test)]
+mod tests;

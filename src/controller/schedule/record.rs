@@ -105,7 +105,9 @@ pub fn sound(schedule: &Schedule) -> ScheduleStatus {
 fn say_ready(status: &mut ScheduleStatus, schedule: &Schedule, wrong: Option<&str>) {
     let (reason, message) = match wrong {
         Some(wrong) => ("FailedValidation", wrong),
-        None if schedule.spec.paused == Some(true) => ("Paused", "it makes no backups until it is no longer paused"),
+        None if schedule.spec.paused == Some(true) => {
+            ("Paused", "it makes no backups until it is no longer paused")
+        }
         None => ("Enabled", "it makes backups"),
     };
     status.observed_generation = schedule.metadata.generation;

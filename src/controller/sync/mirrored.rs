@@ -9,8 +9,8 @@ use kube::{Resource, ResourceExt as _};
 
 use super::labels;
 use crate::api::{
-    Backup, BackupPhase, DOCUMENT_STAMP, Origin, Restore, RestorePhase, STORAGE_LOCATION_LABEL,
-    SYNCED_FROM, label_value,
+    Backup, BackupPhase, DOCUMENT_STAMP, Origin, Restore, RestorePhase, STORAGE_LOCATION_LABEL, SYNCED_FROM,
+    label_value,
 };
 use crate::bucket::{RunDocument, Stamp};
 use crate::controller::locations::OpenLocation;
@@ -193,6 +193,10 @@ mod tests {
         let expected = json!([{"type": "Complete", "status": "True", "reason": "Completed",
             "message": "7 items, 0 warnings, 0 errors", "lastTransitionTime": "2026-11-21T03:00:09Z"}]);
         let conditions = mirrored.status.unwrap().conditions;
-        assert_eq!(serde_json::to_value(conditions).unwrap(), expected, "what it came to, and nothing that it claims");
+        assert_eq!(
+            serde_json::to_value(conditions).unwrap(),
+            expected,
+            "what it came to, and nothing that it claims"
+        );
     }
 }

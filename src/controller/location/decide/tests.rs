@@ -162,7 +162,10 @@ fn whether_it_is_ready_is_told_to_tools_and_looks_that_see_the_same_write_nothin
         location.metadata.generation = Some(generation);
         let status = decide(&Facts { location: &location, seen, all: &[], now });
         let [ready] = &*status.conditions else { panic!("one condition: {status:?}") };
-        assert_eq!((ready.observed_generation, status.observed_generation), (Some(generation), Some(generation)));
+        assert_eq!(
+            (ready.observed_generation, status.observed_generation),
+            (Some(generation), Some(generation))
+        );
         let said = (ready.status.clone(), ready.reason.clone(), Timestamp::from(&ready.last_transition_time));
         (said, status)
     };

@@ -108,3 +108,19 @@ async fn http_and_https_that_were_mixed_up_are_told_apart() {
     let error = store.list("", false, None).await.unwrap_err();
     assert!(error.to_string().contains("does not speak https"), "{error:?}");
 }
+
+#[tokio::test]
+async fn the_name_of_a_request_is_told_to_people_and_kept_out_of_what_lasts() {
+    let denied = |head| fault(head, "AccessDenied", "no");
+    let service = serve(vec![
+        denied("403 Forbidden\r\nx-amz-request-id: ONE"),
+        denied("403 Forbidden\r\nx-amz-request-id: TWO"),
+    ]);
+    let (_folder, store) = open(&service.endpoint).await;
+    let mut errors = Vec::new();
+    for _ in 0..2 {
+        errors.push(store.delete(&[key()]).await.unwrap_err());
+    }
+    assert!(crate::model::causes(&errors[0]).ends_with("AccessDenied: no: request ONE"));
+    assert_eq!(crate::model::lasting(&errors[0]), crate::model::lasting(&errors[1]));
+}
