@@ -71,8 +71,8 @@ async fn deletion(global: &Global, backup: &Backup, output: &Output) -> Result<(
     let selector = format!("{BACKUP_NAME_LABEL}={}", label_value(&backup.name_any()));
     let door = Door::open(global).await?;
     let requests: Vec<DeleteBackupRequest> = door.list(Some(&selector)).await.unwrap_or_default();
-    let errors = requests.into_iter().flat_map(|request| request.status.unwrap_or_default().errors);
-    errors.map(|why| output.line(format!("Not deleted:  {why}"))).collect()
+    let mut errors = requests.into_iter().flat_map(|request| request.status.unwrap_or_default().errors);
+    errors.try_for_each(|why| output.line(format!("Not deleted:  {why}")))
 }
 
 fn files(backup: &Backup, output: &Output) -> Result<(), Failure> {
