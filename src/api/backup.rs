@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::{
     BackupHooks, BackupMetadata, CompiledSelection, Duration, Filter, InvalidSpec, Origin, ScopedKinds,
-    Timestamp, VeleroBackup, duration, schema,
+    Timestamp, VeleroBackup, conditions, duration, schema,
 };
 
 /// What to take, how long to keep it, and where.
@@ -31,6 +31,7 @@ use super::{
     printcolumn(name = "Items", type_ = "integer", json_path = ".status.progress.itemsBackedUp"),
     printcolumn(name = "Location", type_ = "string", json_path = ".spec.storageLocation"),
     printcolumn(name = "Started", type_ = "date", json_path = ".status.startTimestamp"),
+    printcolumn(name = "Waiting", type_ = "string", json_path = ".status.conditions[?(@.type==\"Waiting\")].reason"),
     printcolumn(name = "Expires", type_ = "string", json_path = ".status.expiration", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     validation = Rule::new("!has(oldSelf.status) || !has(oldSelf.status.phase) || oldSelf.status.phase == 'New' || self.spec == oldSelf.spec")
@@ -152,6 +153,21 @@ pub enum BackupPhase {
     FailedValidation,
     /// Being deleted.
     Deleting,
+}
+
+impl BackupStatus {
+    /// Says in the conditions whether it is over, and how it ended.
+    pub fn conclude(&mut self, generation: Option<i64>) {
+        let items = self.progress.as_ref().map_or(0, |progress| progress.items_backed_up);
+        let mut message = format!("{items} items, {} warnings, {} errors", self.warnings, self.errors);
+        if !self.validation_errors.is_empty() {
+            message = self.validation_errors.join("; ");
+        } else if let Some(reason) = &self.failure_reason {
+            message.clone_from(reason);
+        }
+        let (phase, ended) = (self.phase.unwrap_or_default().to_string(), self.completion_timestamp);
+        conditions::conclude(&mut self.conditions, &phase, message, ended, generation);
+    }
 }
 
 impl BackupPhase {

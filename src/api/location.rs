@@ -4,6 +4,7 @@
 
 mod validate;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,11 @@ use super::{Duration, Timestamp, VeleroConfig, VeleroLocation};
     category = "ark",
     doc = "A bucket or directory that holds backups.",
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason"
+    ),
     printcolumn(name = "Provider", type_ = "string", json_path = ".spec.provider"),
     printcolumn(name = "Bucket", type_ = "string", json_path = ".spec.bucket"),
     printcolumn(name = "Prefix", type_ = "string", json_path = ".spec.prefix"),
@@ -182,7 +188,7 @@ pub struct SecretKey {
 }
 
 /// How a location fares.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BackupStorageLocationStatus {
     /// Whether it can be used.
@@ -206,6 +212,12 @@ pub struct BackupStorageLocationStatus {
     /// What is in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counts: Option<LocationCounts>,
+    /// The generation of the specification that all this is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// `Ready`: whether it can be used, and why not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
 }
 
 /// Whether a location can be used.

@@ -4,6 +4,7 @@
 //! that the API server would refuse, all at once, because the engine also runs where no custom resource is installed.
 
 mod backup;
+mod conditions;
 mod cron;
 mod definitions;
 mod duration;
@@ -27,6 +28,7 @@ mod velero;
 pub use backup::{
     Backup, BackupPhase, BackupProgress, BackupSpec, BackupStatus, ClusterReference, HookCounts, StoredObject,
 };
+pub use conditions::{COMPLETE, FAILED, READY, WAITING, holding, of_others, set_condition};
 pub use cron::{Cron, InvalidCron};
 pub use definitions::{DefinitionYaml, crd_yaml, crds};
 pub use duration::{Duration, InvalidDuration};

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use super::mapping::{check_mapping, check_namespace_mapping};
 use super::{
     CompiledSelection, Filter, InvalidSpec, LocalReference, Origin, ResourceModifier, StoredObject,
-    Timestamp, VeleroRestore, schema,
+    Timestamp, VeleroRestore, conditions, schema,
 };
 
 /// From which backup, which items, and how they are changed on the way.
@@ -33,6 +33,7 @@ use super::{
     printcolumn(name = "Errors", type_ = "integer", json_path = ".status.errors"),
     printcolumn(name = "Warnings", type_ = "integer", json_path = ".status.warnings"),
     printcolumn(name = "Items", type_ = "integer", json_path = ".status.progress.itemsRestored"),
+    printcolumn(name = "Waiting", type_ = "string", json_path = ".status.conditions[?(@.type==\"Waiting\")].reason"),
     printcolumn(name = "Schedule", type_ = "string", json_path = ".spec.scheduleName", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     validation = Rule::new("!has(oldSelf.status) || !has(oldSelf.status.phase) || oldSelf.status.phase == 'New' || self.spec == oldSelf.spec")
@@ -274,6 +275,23 @@ pub enum RestorePhase {
     Failed,
     /// Never begun: the specification is wrong.
     FailedValidation,
+}
+
+impl RestoreStatus {
+    /// Says in the conditions whether it is over, and how it ended.
+    pub fn conclude(&mut self, generation: Option<i64>) {
+        let Self { created, updated, skipped, warnings, errors, .. } = self;
+        let mut message = format!(
+            "{created} created, {updated} updated, {skipped} skipped, {warnings} warnings, {errors} errors"
+        );
+        if !self.validation_errors.is_empty() {
+            message = self.validation_errors.join("; ");
+        } else if let Some(reason) = &self.failure_reason {
+            message.clone_from(reason);
+        }
+        let (phase, ended) = (self.phase.unwrap_or_default().to_string(), self.completion_timestamp);
+        conditions::conclude(&mut self.conditions, &phase, message, ended, generation);
+    }
 }
 
 impl RestorePhase {

@@ -1,10 +1,14 @@
 //! What a line of `get` shows of each kind. Pure.
 
+use std::fmt::Display;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{Resource, ResourceExt};
 
 use super::listing::{Listed, cell, time};
 use crate::api::{
-    Backup, BackupStorageLocation, Provider, Restore, SCHEDULE_NAME_LABEL, SYNCED_FROM, Schedule, Timestamp,
+    Backup, BackupStorageLocation, FAILED, Provider, Restore, SCHEDULE_NAME_LABEL, SYNCED_FROM, Schedule,
+    Timestamp, WAITING, holding,
 };
 
 impl Listed for Backup {
@@ -19,13 +23,15 @@ impl Listed for Backup {
         "schedule",
         "made in cluster",
         "origin",
+        "why",
     ];
     const NARROW: usize = 7;
 
     fn cells(&self) -> Vec<String> {
         let status = self.status.clone().unwrap_or_default();
+        let (phase, why) = phase(status.phase.unwrap_or_default(), &status.conditions);
         vec![
-            status.phase.unwrap_or_default().to_string(),
+            phase,
             status.errors.to_string(),
             status.warnings.to_string(),
             cell(status.progress.map(|progress| progress.items_backed_up)),
@@ -35,6 +41,7 @@ impl Listed for Backup {
             cell(self.labels().get(SCHEDULE_NAME_LABEL)),
             cell(status.cluster.map(|cluster| cluster.uid)),
             origin(self).to_owned(),
+            cell(why),
         ]
     }
 }
@@ -50,14 +57,16 @@ impl Listed for Restore {
         "completed (UTC)",
         "schedule",
         "origin",
+        "why",
     ];
     const NARROW: usize = 7;
 
     fn cells(&self) -> Vec<String> {
         let status = self.status.clone().unwrap_or_default();
+        let (phase, why) = phase(status.phase.unwrap_or_default(), &status.conditions);
         vec![
             cell(self.spec.backup_name.clone().or(status.backup_name)),
-            status.phase.unwrap_or_default().to_string(),
+            phase,
             status.errors.to_string(),
             status.warnings.to_string(),
             cell(status.progress.map(|progress| progress.items_restored)),
@@ -65,6 +74,7 @@ impl Listed for Restore {
             time(status.completion_timestamp),
             cell(self.spec.schedule_name.as_deref()),
             origin(self).to_owned(),
+            cell(why),
         ]
     }
 }
@@ -115,6 +125,14 @@ impl Listed for BackupStorageLocation {
             cell(status.message),
         ]
     }
+}
+
+/// The phase, with the reason where it waits; and the words for that, or for its failure.
+fn phase(phase: impl Display, conditions: &[Condition]) -> (String, Option<String>) {
+    if let Some(waiting) = holding(conditions, WAITING) {
+        return (format!("{phase} ({})", waiting.reason), Some(waiting.message.clone()));
+    }
+    (phase.to_string(), holding(conditions, FAILED).map(|failed| failed.message.clone()))
 }
 
 /// A location's bucket and prefix as the beginning of a URL.

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 use tokio::time::{Instant, sleep};
 
@@ -13,7 +14,8 @@ use super::failure::Failure;
 use super::output::Output;
 use super::signal;
 use crate::api::{
-    Backup, DeleteBackupRequest, DeletePhase, DownloadPhase, DownloadRequest, Restore, RestorePhase,
+    Backup, DeleteBackupRequest, DeletePhase, DownloadPhase, DownloadRequest, Restore, RestorePhase, WAITING,
+    holding,
 };
 use crate::model::Progress;
 
@@ -37,6 +39,8 @@ pub struct Seen {
     pub done: bool,
     /// In a word.
     pub phase: String,
+    /// Why it does not go on, as the server says.
+    pub why: Option<String>,
     /// Items known, items done, bytes.
     pub counts: (u64, u64, u64),
 }
@@ -100,6 +104,7 @@ async fn watch<K: Worked>(
 ) -> Result<Waited<K>, Failure> {
     let mut patience = Patience::new();
     let (mut version, mut pause) = (None, LOOK_AGAIN);
+    let mut told = None;
     loop {
         match door.find::<K>(name).await {
             Ok(None) => return Ok(Waited::Gone),
@@ -111,9 +116,13 @@ async fn watch<K: Worked>(
                 if seen.done {
                     return Ok(Waited::Done(Box::new(object)));
                 }
+                if let Some(why) = seen.why.as_ref().filter(|why| told.as_ref() != Some(*why)) {
+                    output.note(format!("{} {name} waits: {why}", K::NOUN));
+                    told = Some(why.clone());
+                }
                 let changed = version != object.resource_version();
                 version = object.resource_version();
-                patience.answered(changed, seen.begun);
+                patience.answered(changed, seen.begun, seen.why.is_some());
             }
             Err(failure) => patience.unanswered(failure, output)?,
         }
@@ -129,18 +138,21 @@ struct Patience {
     looked: Instant,
     outage: Option<Instant>,
     begun: bool,
+    /// Why nothing happens is known, and was told.
+    explained: bool,
     told: bool,
 }
 
 impl Patience {
     fn new() -> Self {
         let now = Instant::now();
-        Self { changed: now, looked: now, outage: None, begun: false, told: false }
+        Self { changed: now, looked: now, outage: None, begun: false, explained: false, told: false }
     }
 
-    fn answered(&mut self, changed: bool, begun: bool) {
+    fn answered(&mut self, changed: bool, begun: bool, explained: bool) {
         self.outage = None;
         self.begun = begun;
+        self.explained = explained;
         if changed {
             self.changed = Instant::now();
             self.looked = self.changed;
@@ -167,7 +179,7 @@ impl Patience {
         }
         self.looked = Instant::now();
         match door.heard().await {
-            Heard::Running(holder) if !self.begun => {
+            Heard::Running(holder) if !self.begun && !self.explained => {
                 self.tell(
                     output,
                     format!("the server {holder} runs and has not come to it yet; still waiting"),
@@ -194,6 +206,11 @@ impl Patience {
     }
 }
 
+/// Why a Backup or Restore does not begin, or does not go on.
+fn waits(conditions: &[Condition]) -> Option<String> {
+    holding(conditions, WAITING).map(|waiting| waiting.message.clone())
+}
+
 impl Worked for Backup {
     const LOOK: &'static str = "ark backup get";
 
@@ -204,6 +221,7 @@ impl Worked for Backup {
             begun: phase != crate::api::BackupPhase::New,
             done: phase.is_final(),
             phase: phase.to_string(),
+            why: waits(&status.conditions),
             counts: (progress.total_items, progress.items_backed_up, progress.bytes),
         }
     }
@@ -219,6 +237,7 @@ impl Worked for Restore {
             begun: phase != RestorePhase::New,
             done: phase.is_final(),
             phase: phase.to_string(),
+            why: waits(&status.conditions),
             counts: (progress.total_items, progress.items_restored, 0),
         }
     }
@@ -228,11 +247,14 @@ impl Worked for DeleteBackupRequest {
     const LOOK: &'static str = "ark backup get";
 
     fn seen(&self) -> Seen {
-        let phase = self.status.as_ref().and_then(|status| status.phase).unwrap_or_default();
+        let status = self.status.clone().unwrap_or_default();
+        let phase = status.phase.unwrap_or_default();
+        let done = phase == DeletePhase::Processed;
         Seen {
             begun: phase != DeletePhase::New,
-            done: phase == DeletePhase::Processed,
+            done,
             phase: format!("{phase:?}"),
+            why: Some(status.errors.join("; ")).filter(|why| !done && !why.is_empty()),
             ..Seen::default()
         }
     }

@@ -1,6 +1,22 @@
-//! Conditions of a status, as of now.
+//! Conditions of a status, as of now, and what stands in the way of something: as a word and as a sentence.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+/// Why something cannot be, or not yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Obstacle {
+    /// One word in CamelCase, which stays the same from version to version.
+    pub reason: &'static str,
+    /// The same in words, and what to do; without what is another at each look.
+    pub message: String,
+}
+
+impl Obstacle {
+    /// Of a reason and its words.
+    pub fn new(reason: &'static str, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into() }
+    }
+}
 
 /// A condition that holds, or not, since now; `reason` is one word in CamelCase.
 pub fn condition(type_: &str, holds: bool, reason: &str, message: String) -> Condition {

@@ -16,11 +16,11 @@ use tokio::time::Instant;
 use super::context::Context;
 use super::error::ControllerError;
 use super::handouts::{Handout, VALID_FOR};
-use super::retry::drive;
+use super::retry::{drive, news_of};
 use super::stores::{Feed, Stores};
 use crate::api::{DownloadPhase, DownloadRequest, DownloadRequestStatus, Timestamp};
 use crate::bucket::BucketError;
-use crate::model::{causes, seal};
+use crate::model::{lasting, seal};
 use part::locate;
 
 /// How long a request is kept; whoever asked has read the answer by then.
@@ -41,7 +41,9 @@ pub(super) enum Step {
 
 /// Reconciles until the server stops.
 pub async fn run(context: Arc<Context>, feed: Feed<DownloadRequest>) {
-    drive(context, feed, reconcile).await;
+    let phase =
+        |request: &DownloadRequest| news_of(request, request.status.as_ref().and_then(|status| status.phase));
+    drive(context, feed, phase, reconcile).await;
 }
 
 async fn reconcile(request: Arc<DownloadRequest>, context: Arc<Context>) -> Result<Action, ControllerError> {
@@ -121,21 +123,21 @@ async fn sealed(context: &Context, request: &DownloadRequest) -> Result<String, 
 async fn address(context: &Context, request: &DownloadRequest) -> Result<String, String> {
     let Stores { backups, restores, locations, .. } = &context.stores;
     let part = locate(backups, restores, locations, &request.spec.target)?;
-    let open = context.locations.open(part.location.as_deref()).await.map_err(|error| causes(&error))?;
+    let open = context.locations.open(part.location.as_deref()).await.map_err(|error| lasting(&error))?;
     let absent =
         || format!("location `{}` has no {}: it was never written, or is deleted", open.name, part.key);
     match part.check(&open.bucket).await {
         Ok(()) => {}
         Err(BucketError::NotFound { .. } | BucketError::Incomplete { .. }) => return Err(absent()),
-        Err(error) => return Err(causes(&error)),
+        Err(error) => return Err(lasting(&error)),
     }
     let (store, key) = (open.bucket.store(), part.key.clone());
     if let Err(error) = store.head(&key).await {
-        return Err(if error.is_not_found() { absent() } else { causes(&error) });
+        return Err(if error.is_not_found() { absent() } else { lasting(&error) });
     }
     let is_asked_itself = request.spec.through_server == Some(true);
     if !is_asked_itself
-        && let Some(url) = store.presign(&key, VALID_FOR).await.map_err(|error| causes(&error))?
+        && let Some(url) = store.presign(&key, VALID_FOR).await.map_err(|error| lasting(&error))?
     {
         return Ok(url);
     }

@@ -4,13 +4,14 @@
 use std::collections::HashMap;
 use std::fmt::Debug;
 use std::future::Future;
+use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use kube::runtime::Controller;
 use kube::runtime::controller::{Action, Error};
 use kube::runtime::reflector::Lookup;
+use kube::runtime::{Controller, PredicateConfig, WatchStreamExt as _};
 use kube::{Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
@@ -72,9 +73,22 @@ where
     Action::requeue(delay)
 }
 
-/// Reconciles every object of the feed when it changes, and again as `reconcile` says, until the server stops; not before
-/// all stores are filled. Ends when the reconciliations that run then have ended.
-pub async fn drive<K, R, F>(context: Arc<Context>, feed: Feed<K>, mut reconcile: R)
+/// What is news of an object: a number that changes when its controller has to look at it. What a controller itself writes, a
+/// status most of all, must not be, or each look makes the next one.
+pub type News<K> = fn(&K) -> Option<u64>;
+
+/// The news of an object: it was made, changed by a person, or is going; and this, of its status and metadata.
+pub fn news_of(object: &impl Resource, besides: impl Hash) -> Option<u64> {
+    let metadata = object.meta();
+    let is_leaving = metadata.deletion_timestamp.is_some();
+    let mut hasher = DefaultHasher::new();
+    (&metadata.uid, metadata.generation, is_leaving, besides).hash(&mut hasher);
+    Some(hasher.finish())
+}
+
+/// Reconciles every object of the feed when there is news of it, and again as `reconcile` says, until the server stops; not
+/// before all stores are filled. Ends when the reconciliations that run then have ended.
+pub async fn drive<K, R, F>(context: Arc<Context>, feed: Feed<K>, news: News<K>, mut reconcile: R)
 where
     K: Resource<DynamicType = ()>
         + Lookup<DynamicType = ()>
@@ -89,6 +103,7 @@ where
 {
     let Feed { changes, store } = feed;
     let stop = context.stop.clone();
+    let changes = changes.predicate_filter(news, PredicateConfig::default());
     Controller::for_stream(changes, store)
         .graceful_shutdown_on(stop.cancelled_owned())
         .run(

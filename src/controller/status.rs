@@ -10,13 +10,16 @@ use kube::runtime::controller::Action;
 use super::context::Context;
 use super::download::{Step, answered_at, decide, gone};
 use super::error::ControllerError;
-use super::retry::drive;
+use super::retry::{drive, news_of};
 use super::stores::Feed;
 use crate::api::{ServerStatusPhase, ServerStatusRequest, ServerStatusRequestStatus, Timestamp};
 
 /// Reconciles until the server stops.
 pub async fn run(context: Arc<Context>, feed: Feed<ServerStatusRequest>) {
-    drive(context, feed, reconcile).await;
+    let phase = |request: &ServerStatusRequest| {
+        news_of(request, request.status.as_ref().and_then(|status| status.phase))
+    };
+    drive(context, feed, phase, reconcile).await;
 }
 
 async fn reconcile(

@@ -2,6 +2,7 @@
 //!
 //! Everything here is pure and imports nothing of this crate, so that every other module may use it.
 
+mod causes;
 mod item;
 mod made_again;
 mod names;
@@ -13,6 +14,7 @@ mod sealed;
 mod selection;
 pub mod traits;
 
+pub use causes::{RequestId, causes, lasting};
 pub use item::{ItemKey, Kind};
 pub use made_again::{TOKEN_TYPE, follows_service, is_generated};
 pub use names::{BackupName, InvalidName, ObjectName, RestoreName, objection_to_bucket_name};
@@ -20,7 +22,7 @@ pub use needs::{CLAIMS, ClusterScope, DEFINITIONS, LEADING, NAMESPACES, Needs, O
 pub use newest::{Candidate, Pick, Wish, pick};
 pub use outcome::{
     Category, Finding, MAX_FINDING_BYTES, MAX_FINDINGS, MAX_MESSAGE, Results, Severity, SkipReason, Tally,
-    causes, cut,
+    cut,
 };
 pub use progress::{Progress, ProgressSnapshot};
 pub use sealed::{Opener, seal};

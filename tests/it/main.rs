@@ -16,6 +16,7 @@ mod bucket_list;
 mod door;
 mod fixture;
 mod flood;
+mod health;
 mod looking;
 mod making;
 mod monitoring;

@@ -4,8 +4,12 @@ use clap::Args;
 use indicatif::HumanBytes;
 use kube::ResourceExt;
 
-use crate::api::{Backup, BackupSpec, Filter, SCHEDULE_NAME_LABEL, ScopedKinds, Timestamp};
+use crate::api::{
+    BACKUP_NAME_LABEL, Backup, BackupPhase, BackupSpec, DeleteBackupRequest, Filter, SCHEDULE_NAME_LABEL,
+    ScopedKinds, Timestamp, WAITING, holding, label_value,
+};
 use crate::cli::Global;
+use crate::cli::door::Door;
 use crate::cli::failure::{Done, Failure};
 use crate::cli::location::SourceArgs;
 use crate::cli::output::{Format, Output};
@@ -41,6 +45,10 @@ pub async fn describe(global: &Global, command: &DescribeCommand, output: &Outpu
         return Ok(Done::Complete);
     }
     summary(&backup, output)?;
+    let phase = backup.status.as_ref().and_then(|status| status.phase);
+    if command.source.bucket().is_none() && phase == Some(BackupPhase::Deleting) {
+        deletion(global, &backup, output).await?;
+    }
     taken_lines(&backup.spec, 14, output)?;
     match results {
         Ok(None) => {}
@@ -56,6 +64,15 @@ pub async fn describe(global: &Global, command: &DescribeCommand, output: &Outpu
         files(&backup, output)?;
     }
     Ok(Done::Complete)
+}
+
+/// Why a deletion that was begun does not come to its end, as its request says; who may not read requests is not told.
+async fn deletion(global: &Global, backup: &Backup, output: &Output) -> Result<(), Failure> {
+    let selector = format!("{BACKUP_NAME_LABEL}={}", label_value(&backup.name_any()));
+    let door = Door::open(global).await?;
+    let requests: Vec<DeleteBackupRequest> = door.list(Some(&selector)).await.unwrap_or_default();
+    let mut errors = requests.into_iter().flat_map(|request| request.status.unwrap_or_default().errors);
+    errors.try_for_each(|why| output.line(format!("Not deleted:  {why}")))
 }
 
 fn files(backup: &Backup, output: &Output) -> Result<(), Failure> {
@@ -74,6 +91,9 @@ fn summary(backup: &Backup, output: &Output) -> Result<(), Failure> {
     line("Name:", backup.name_any())?;
     line("Phase:", status.phase.unwrap_or_default().to_string())?;
     status.validation_errors.iter().try_for_each(|error| output.line(format!("  error: {error}")))?;
+    if let Some(waiting) = holding(&status.conditions, WAITING) {
+        output.line(format!("  waits: {}", waiting.message))?;
+    }
     if let Some(reason) = &status.failure_reason {
         output.line(format!("  {reason}"))?;
     }

@@ -85,8 +85,8 @@ async fn finish(door: &Door, name: &str, output: &Output) -> Result<Option<Strin
 /// The request stays until it is answered.
 fn how_far(restore: &Restore) -> Seen {
     let done = !restore.annotations().contains_key(DELETION_REQUESTED);
-    let phase = answer(restore).map_or_else(|| "Deleting".to_owned(), |why| format!("Deleting, {why}"));
-    Seen { begun: false, done, phase, ..Seen::default() }
+    let why = answer(restore).filter(|_| !done).map(str::to_owned);
+    Seen { begun: false, done, phase: "Deleting".to_owned(), why, ..Seen::default() }
 }
 
 fn answer(restore: &Restore) -> Option<&str> {

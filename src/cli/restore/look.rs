@@ -3,7 +3,7 @@
 use clap::Args;
 use kube::ResourceExt;
 
-use crate::api::{Restore, RestoreSpec, STORED, Timestamp};
+use crate::api::{Restore, RestoreSpec, STORED, Timestamp, WAITING, holding};
 use crate::cli::Global;
 use crate::cli::backup::{counts, print_log, selection_lines, went_wrong};
 use crate::cli::failure::{Done, Failure};
@@ -73,6 +73,9 @@ fn summary(restore: &Restore, output: &Output) -> Result<(), Failure> {
     line("Name:", restore.name_any())?;
     line("Phase:", status.phase.unwrap_or_default().to_string())?;
     status.validation_errors.iter().try_for_each(|error| output.line(format!("  error: {error}")))?;
+    if let Some(waiting) = holding(&status.conditions, WAITING) {
+        output.line(format!("  waits: {}", waiting.message))?;
+    }
     if let Some(reason) = &status.failure_reason {
         output.line(format!("  {reason}"))?;
     }

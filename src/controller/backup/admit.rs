@@ -3,6 +3,7 @@
 use kube::ResourceExt as _;
 
 use crate::api::Backup;
+use crate::controller::condition::Obstacle;
 use crate::controller::runs::Site;
 use crate::model::BackupName;
 
@@ -12,7 +13,7 @@ pub struct Admission {
     /// What must be mended by somebody, in another object.
     pub errors: Vec<String>,
     /// What may pass by itself.
-    pub wait: Option<String>,
+    pub wait: Option<Obstacle>,
 }
 
 /// Looks at a Backup, the location that it is to go to, and the server's mode.
@@ -45,7 +46,8 @@ pub fn admit(backup: &Backup, site: &Site, restore_only: bool) -> Admission {
                 "spec.storageLocation: location `{name}` is ReadOnly; name another, or set its spec.accessMode to ReadWrite"
             )),
         Site::Unavailable { name, why, .. } => {
-            wait = Some(format!("location `{name}` is Unavailable: {why}"));
+            let message = format!("location `{name}` is Unavailable: {}", why.message);
+            wait = Some(Obstacle { message, ..why.clone() });
         }
         Site::Usable { read_only: false, .. } => {}
     }
@@ -101,10 +103,13 @@ mod tests {
 
     #[test]
     fn a_location_that_is_away_is_waited_for_and_a_read_only_one_is_not() {
-        let away =
-            |read_only| Site::Unavailable { name: "default".into(), read_only, why: "no answer".into() };
+        let away = |read_only| Site::Unavailable {
+            name: "default".into(),
+            read_only,
+            why: Obstacle::new("LocationUnavailable", "no answer"),
+        };
         let Admission { errors, wait } = admit(&backup(json!({})), &away(false), false);
-        assert!(errors.is_empty() && wait.is_some_and(|why| why.contains("no answer")));
+        assert!(errors.is_empty() && wait.is_some_and(|why| why.message.contains("no answer")));
         for site in [away(true), Site::Usable { name: "default".into(), read_only: true }] {
             let Admission { errors, wait } = admit(&backup(json!({})), &site, false);
             assert!(matches!(&*errors, [error] if error.contains("is ReadOnly")) && wait.is_none());

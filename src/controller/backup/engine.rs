@@ -8,7 +8,7 @@ use crate::backup::{self, BackupError, BackupRequest};
 use crate::bucket::{BucketError, RunDocument as _};
 use crate::controller::context::Context;
 use crate::controller::runs::{Broken, Job};
-use crate::model::{Progress, causes};
+use crate::model::{Progress, lasting};
 
 /// Makes the backup; it returns its document.
 pub async fn run(
@@ -18,7 +18,7 @@ pub async fn run(
     progress: &Progress,
     stop: CancellationToken,
 ) -> Result<Backup, Broken> {
-    let name = object.name_any().parse().map_err(|error| Broken::Refused(vec![causes(&error)]))?;
+    let name = object.name_any().parse().map_err(|error| Broken::Refused(vec![lasting(&error)]))?;
     context.events.ignored(object, &object.spec.ignored()).await;
     let request = BackupRequest {
         name,
@@ -39,12 +39,12 @@ pub async fn run(
 }
 
 fn broken(error: BackupError) -> Broken {
-    let why = causes(&error);
+    let why = lasting(&error);
     let left = matches!(error, BackupError::Left { .. });
     match into_root(error) {
         BackupError::Stopped { .. } => Broken::Stopped { clean: !left },
         BackupError::Specification(wrong) => Broken::Refused(wrong.iter().map(ToString::to_string).collect()),
-        BackupError::Bucket(error) if error.is_name_taken() => Broken::NameTaken(causes(&error)),
+        BackupError::Bucket(error) if error.is_name_taken() => Broken::NameTaken(lasting(&error)),
         BackupError::Bucket(error @ BucketError::ClaimLost { .. }) => Broken::Lost(error),
         _ => Broken::Failed { why, left },
     }

@@ -100,7 +100,9 @@ impl Run for Backup {
     }
 
     fn change(&mut self, change: &Change<Self>) {
-        status::change(self.status.get_or_insert_default(), change);
+        let status = self.status.get_or_insert_default();
+        status::change(status, change);
+        status.conclude(self.metadata.generation);
     }
 
     async fn last_objection(&self, _: &Context, _: &Duration) -> Result<Option<String>, ControllerError> {

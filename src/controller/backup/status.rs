@@ -2,7 +2,9 @@
 
 use chrono::TimeDelta;
 
-use crate::api::{Backup, BackupPhase, BackupProgress, BackupStatus, Duration, Origin, STORED, Timestamp};
+use crate::api::{
+    Backup, BackupPhase, BackupProgress, BackupStatus, Duration, Origin, Timestamp, of_others, set_condition,
+};
 use crate::controller::runs::Change;
 use crate::telemetry::RunFigures;
 
@@ -10,17 +12,18 @@ use crate::telemetry::RunFigures;
 pub fn change(status: &mut BackupStatus, change: &Change<Backup>) {
     let before = std::mem::take(status);
     *status = match change.clone() {
-        Change::Wait(condition) => BackupStatus {
-            phase: before.phase.or(Some(BackupPhase::New)),
-            conditions: vec![condition],
-            ..before
-        },
+        Change::Wait(condition) => {
+            let mut waiting = BackupStatus { phase: before.phase.or(Some(BackupPhase::New)), ..before };
+            set_condition(&mut waiting.conditions, condition);
+            waiting
+        }
         Change::Begin { attempt, holder, at, plan: ttl, origin } => BackupStatus {
             phase: Some(BackupPhase::InProgress),
             attempt: Some(attempt),
             holder: Some(holder),
             start_timestamp: Some(at),
             origin: Some(origin.or(before.origin.unwrap_or_default())),
+            conditions: of_others(before.conditions),
             expiration: expiration(at, &ttl),
             ..BackupStatus::default()
         },
@@ -32,7 +35,7 @@ pub fn change(status: &mut BackupStatus, change: &Change<Backup>) {
         Change::Refuse(errors, condition) => BackupStatus {
             phase: Some(BackupPhase::FailedValidation),
             validation_errors: errors,
-            conditions: condition.into_iter().collect(),
+            conditions: of_others(before.conditions).into_iter().chain(condition).collect(),
             origin: before.origin,
             ..BackupStatus::default()
         },
@@ -40,18 +43,19 @@ pub fn change(status: &mut BackupStatus, change: &Change<Backup>) {
             phase: Some(BackupPhase::Failed),
             failure_reason: Some(why),
             completion_timestamp: Some(at),
-            conditions: Vec::new(),
+            conditions: of_others(before.conditions),
             ..before
         },
         Change::PutBack => BackupStatus {
             phase: Some(BackupPhase::New),
             attempt: before.attempt.map(|attempt| attempt.saturating_sub(1)).filter(|attempt| *attempt > 0),
             origin: before.origin,
+            conditions: of_others(before.conditions),
             ..BackupStatus::default()
         },
         Change::Done(document, stored) => {
             let mut done = document.status.unwrap_or_default();
-            done.conditions.retain(|condition| condition.type_ != STORED);
+            done.conditions = of_others(before.conditions);
             done.conditions.push(stored);
             // What the server noted is true; what a document says fills in what an earlier version did not note.
             let noted = before.origin.unwrap_or_default().or(done.origin.unwrap_or_default());

@@ -17,19 +17,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::Utc;
-use futures::StreamExt as _;
 use kube::ResourceExt as _;
 use kube::runtime::controller::Action;
-use kube::runtime::{PredicateConfig, WatchStreamExt as _};
 use tokio::sync::Semaphore;
 
 use super::context::Context;
 use super::error::ControllerError;
-use super::retry::drive;
+use super::retry::{drive, news_of};
 use super::stores::Feed;
 use crate::api::{Backup, DeleteBackupRequest, DeletePhase};
 use crate::bucket::BucketError;
-use crate::model::causes;
+use crate::model::lasting;
 use decide::{Facts, Place, Step};
 
 pub use ask::{Reason, ask};
@@ -45,15 +43,11 @@ const SOON: Duration = Duration::from_millis(100);
 
 /// Reconciles until the server stops.
 pub async fn run(context: Arc<Context>, feed: Feed<DeleteBackupRequest>) {
-    let Feed { changes, store } = feed;
-    // Errors that are noted on the way are no news.
     let phase = |request: &DeleteBackupRequest| {
-        let phase = request.status.as_ref().and_then(|status| status.phase).unwrap_or_default();
-        Some(phase as u64)
+        news_of(request, request.status.as_ref().and_then(|status| status.phase))
     };
-    let changes = changes.predicate_filter(phase, PredicateConfig::default()).boxed();
     let turns = Arc::new(Semaphore::new(CONCURRENT));
-    drive(context, Feed { changes, store }, move |request, context| {
+    drive(context, feed, phase, move |request, context| {
         let turns = Arc::clone(&turns);
         async move {
             let _turn = turns.acquire_owned().await;
@@ -142,14 +136,14 @@ async fn settle(
                     | BucketError::AnotherRun { .. }
             ) =>
         {
-            record::refuse(context, request, Some(backup), causes(&source)).await?;
+            record::refuse(context, request, Some(backup), lasting(&source)).await?;
             Ok(false)
         }
         // Before it is begun, nothing holds up whoever reads; once it is begun, the deletion waits for the end of that.
         Err(ControllerError::Bucket { source: source @ BucketError::InUse { .. }, .. })
             if !decide::is_deleting(backup) =>
         {
-            record::refuse(context, request, Some(backup), causes(&source)).await?;
+            record::refuse(context, request, Some(backup), lasting(&source)).await?;
             Ok(false)
         }
         Err(error) if error.is_conflict() => Err(error),

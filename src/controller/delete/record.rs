@@ -10,7 +10,7 @@ use crate::api::{
 use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
 use crate::controller::schedule::label_of;
-use crate::model::causes;
+use crate::model::lasting;
 
 /// Marks the Backup, so that nothing new begins with it, then the request.
 pub async fn begin(
@@ -71,7 +71,7 @@ pub async fn trouble(
     error: &ControllerError,
 ) -> Result<(), ControllerError> {
     context.metrics.deletion_failed(&label_of(context, backup));
-    note(context, request, causes(error)).await
+    note(context, request, lasting(error)).await
 }
 
 /// Notes why the work does not go on for now.

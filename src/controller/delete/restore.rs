@@ -4,6 +4,7 @@
 //! ([`DELETION_REQUESTED`], `ark restore delete`). It is the thread to go on by: the object goes last, and until then, or
 //! until the answer is that it is kept, the annotation stays.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt as _;
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::runtime::controller::Action;
@@ -14,13 +15,14 @@ use super::decide::Place;
 use super::place::{is_reading, judge, stored_in};
 use super::{POSTPONED, SOON};
 use crate::api::{
-    DELETION, DELETION_REQUESTED, Restore, RestoreStatus, STORAGE_LOCATION_LABEL, is_stored, synced_from,
+    DELETION, DELETION_REQUESTED, Restore, RestoreStatus, STORAGE_LOCATION_LABEL, is_stored, set_condition,
+    synced_from,
 };
 use crate::controller::condition::condition;
 use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
 use crate::controller::locations::name_of_label;
-use crate::model::causes;
+use crate::model::{cut, lasting};
 
 /// What is done about a request.
 #[derive(Debug, PartialEq, Eq)]
@@ -109,7 +111,7 @@ async fn work(context: &Context, restore: &Restore) -> Result<(), ControllerErro
     let deleted = delete.await;
     match &deleted {
         Ok(()) => tracing::info!(kind = "Restore", name = restore.name_any(), "deleted, as somebody asked"),
-        Err(error) => note(context, restore, "Postponed", causes(error)).await?,
+        Err(error) => note(context, restore, "Postponed", lasting(error)).await?,
     }
     deleted
 }
@@ -134,11 +136,15 @@ async fn note(
     why: String,
 ) -> Result<(), ControllerError> {
     let mut status: RestoreStatus = restore.status.clone().unwrap_or_default();
-    if status.conditions.iter().any(|known| known.type_ == DELETION && known.message == why) {
+    let mut noted = condition(DELETION, false, reason, cut(why));
+    noted.observed_generation = restore.metadata.generation;
+    let is_noted = |known: &Condition| {
+        (&known.type_, &known.reason, &known.message) == (&noted.type_, &noted.reason, &noted.message)
+    };
+    if status.conditions.iter().any(is_noted) {
         return Ok(());
     }
-    status.conditions.retain(|known| known.type_ != DELETION);
-    status.conditions.push(condition(DELETION, false, reason, why));
+    set_condition(&mut status.conditions, noted);
     let (name, api) = (restore.name_any(), context.api::<Restore>());
     let noted = Restore { status: Some(status), ..restore.clone() };
     let doing = format!("write into the status of Restore `{name}` why it is not deleted");

@@ -3,11 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
 use super::look::Seen;
 use crate::api::{
     BackupStorageLocation, BackupStorageLocationSpec, BackupStorageLocationStatus, LocationCapabilities,
-    LocationPhase, Timestamp,
+    LocationPhase, READY, Timestamp, set_condition,
 };
+use crate::controller::condition::{Obstacle, condition};
 use crate::controller::locations::{age, default_of, is_read_only, objection_to_form, objection_to_identity};
 
 /// Longest message; what a service answers may be longer.
@@ -18,7 +21,7 @@ pub struct Facts<'a> {
     /// The location, with its status so far.
     pub location: &'a BackupStorageLocation,
     /// What a look at it saw, or why it cannot be used.
-    pub seen: &'a Result<Seen, String>,
+    pub seen: &'a Result<Seen, Obstacle>,
     /// All locations of the cluster, this one among them.
     pub all: &'a [Arc<BackupStorageLocation>],
     /// When it was looked at.
@@ -38,13 +41,27 @@ pub fn decide(facts: &Facts<'_>) -> BackupStorageLocationStatus {
             }
             status.phase = Some(LocationPhase::Available);
             status.message = remarks(facts, &status);
+            say_ready(&mut status, facts, true, "Available");
         }
         Err(why) => {
             status.phase = Some(LocationPhase::Unavailable);
-            status.message = Some(shortened(&why));
+            status.message = Some(shortened(&why.message));
+            say_ready(&mut status, facts, false, why.reason);
         }
     }
     status
+}
+
+/// The same for tools, in a condition.
+fn say_ready(status: &mut BackupStorageLocationStatus, facts: &Facts<'_>, holds: bool, reason: &str) {
+    status.observed_generation = facts.location.metadata.generation;
+    let message = status.message.clone().unwrap_or_else(|| "it can be used".to_owned());
+    let ready = Condition {
+        last_transition_time: facts.now.into(),
+        observed_generation: status.observed_generation,
+        ..condition(READY, holds, reason, message)
+    };
+    set_condition(&mut status.conditions, ready);
 }
 
 /// Whether the API server is told: of anything new at once, else that it was looked at, once a period.
@@ -69,7 +86,7 @@ pub fn is_worth_writing(
 }
 
 /// The identity of a location that can be used, or why it cannot.
-fn usable<'a>(facts: &Facts<'a>) -> Result<(String, &'a Seen), String> {
+fn usable<'a>(facts: &Facts<'a>) -> Result<(String, &'a Seen), Obstacle> {
     let Facts { location, seen, all, now: _ } = facts;
     if let Some(other) = older(location, all, |other| is_same_place(&location.spec, &other.spec)) {
         return Err(taken(&other, "it names the same bucket and prefix"));
@@ -78,17 +95,17 @@ fn usable<'a>(facts: &Facts<'a>) -> Result<(String, &'a Seen), String> {
     if let Some(id) = location.status.as_ref().and_then(|status| status.id.as_deref())
         && let Some(why) = objection_to_identity(id, seen.identity.as_ref())
     {
-        return Err(why);
+        return Err(Obstacle::new("IdentityChanged", why));
     }
     let Some(identity) = &seen.identity else {
-        return Err(
+        return Err(Obstacle::new(
+            "NoIdentity",
             "it holds no ark-location.json, and none is written into a ReadOnly location; check bucket and \
-                    prefix, or let Ark write there once"
-                .to_owned(),
-        );
+             prefix, or let Ark write there once",
+        ));
     };
     if let Some(why) = objection_to_form(&identity.id) {
-        return Err(why);
+        return Err(Obstacle::new("IdentityDamaged", why));
     }
     let has_id = |other: &BackupStorageLocation| {
         other.status.as_ref().is_some_and(|status| status.id.as_ref() == Some(&identity.id))
@@ -110,8 +127,11 @@ fn older(
     older.next().and_then(|other| other.metadata.name.clone())
 }
 
-fn taken(other: &str, why: &str) -> String {
-    format!("it is the same place as the older location `{other}` ({why}); use that one, and delete this one")
+fn taken(other: &str, why: &str) -> Obstacle {
+    let message = format!(
+        "it is the same place as the older location `{other}` ({why}); use that one, and delete this one"
+    );
+    Obstacle::new("Duplicate", message)
 }
 
 fn is_same_place(one: &BackupStorageLocationSpec, other: &BackupStorageLocationSpec) -> bool {

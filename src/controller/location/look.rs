@@ -9,10 +9,11 @@ use tokio::time::Instant;
 
 use crate::api::{BackupStorageLocation, InvalidSpec};
 use crate::bucket::{Bucket, BucketError, LocationDocument};
+use crate::controller::condition::Obstacle;
 use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
 use crate::controller::locations::is_read_only;
-use crate::model::causes;
+use crate::model::{Category, lasting};
 use crate::store::{ObjectKey, PutMode, Store, StoreError};
 
 /// Between two tries to write into a location that can be used. Reading goes on at each look; a write leaves two versions of
@@ -68,23 +69,24 @@ impl Looks {
     }
 }
 
-/// Looks at a location; the error says in words for a person why it cannot be used.
+/// Looks at a location; the error says why it cannot be used.
 pub async fn look(
     context: &Context,
     looks: &Looks,
     location: &BackupStorageLocation,
-) -> Result<Seen, String> {
+) -> Result<Seen, Obstacle> {
     let wrong = location.spec.validate();
     if !wrong.is_empty() {
-        return Err(wrong.iter().map(InvalidSpec::to_string).collect::<Vec<_>>().join("; "));
+        let wrong: Vec<_> = wrong.iter().map(InvalidSpec::to_string).collect();
+        return Err(Obstacle::new("InvalidSpec", wrong.join("; ")));
     }
     let known = location.status.as_ref().is_some_and(|status| status.id.is_some());
     match tokio::time::timeout(DEADLINE, ask(context, looks, location, known)).await {
-        Ok(seen) => seen.map_err(|error| sentence(&error, known)),
-        Err(_) => Err(format!(
-            "it did not answer within {} s; check the service and the network",
-            DEADLINE.as_secs()
-        )),
+        Ok(seen) => seen.map_err(|error| Obstacle::new(reason(&error), sentence(&error, known))),
+        Err(_) => {
+            let message = "it did not answer within {} s; check the service and the network";
+            Err(Obstacle::new("Timeout", message.replace("{}", &DEADLINE.as_secs().to_string())))
+        }
     }
 }
 
@@ -125,6 +127,24 @@ async fn try_to_write(bucket: &Bucket, cluster: &str) -> Result<bool, BucketErro
     Ok(store.conditional_writes().await?)
 }
 
+/// The same as a word. Whoever compares it, compares it with these; none of them changes its meaning.
+fn reason(error: &ControllerError) -> &'static str {
+    match error {
+        ControllerError::Location { .. } => "Misconfigured",
+        ControllerError::Bucket { source: BucketError::Store(StoreError::BucketMissing { .. }), .. } => {
+            "BucketMissing"
+        }
+        ControllerError::Bucket { source, .. } => match source.category() {
+            Category::Forbidden => "AccessDenied",
+            Category::Timeout => "Timeout",
+            Category::Unavailable => "Unreachable",
+            Category::Invalid => "Misconfigured",
+            _ => "BucketFailed",
+        },
+        _ => "ApiServerFailed",
+    }
+}
+
 /// Why a location cannot be used; `known` when it once could.
 fn sentence(error: &ControllerError, known: bool) -> String {
     match error {
@@ -139,8 +159,8 @@ fn sentence(error: &ControllerError, known: bool) -> String {
                 format!("{missing} does not exist; create it, or set config.createBucket to true")
             }
         }
-        ControllerError::Bucket { source, .. } => causes(source),
-        other => causes(other),
+        ControllerError::Bucket { source, .. } => lasting(source),
+        other => lasting(other),
     }
 }
 
@@ -177,6 +197,22 @@ mod tests {
         };
         let told = sentence(&store_error(unreachable), true);
         assert!(told.contains("cannot reach http://x") && told.ends_with("connection refused"), "{told}");
+    }
+
+    #[test]
+    fn what_is_in_the_way_has_a_word_that_tools_can_compare() {
+        let missing = StoreError::BucketMissing { action: action(), missing: "bucket `b`".into() };
+        let forbidden = StoreError::Forbidden { action: action(), hint: String::new(), source: None };
+        let silent = StoreError::Timeout { action: action(), limit: DEADLINE };
+        let strange = StoreError::Other { action: action(), source: "?".into() };
+        for (error, expected) in [
+            (missing, "BucketMissing"),
+            (forbidden, "AccessDenied"),
+            (silent, "Timeout"),
+            (strange, "BucketFailed"),
+        ] {
+            assert_eq!(reason(&store_error(error)), expected);
+        }
     }
 
     #[tokio::test(start_paused = true)]

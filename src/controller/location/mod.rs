@@ -10,11 +10,10 @@ mod obligations;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt as _;
 use kube::api::PostParams;
 use kube::runtime::controller::Action;
-use kube::runtime::{PredicateConfig, WatchStreamExt as _, predicates};
 
+use super::condition::Obstacle;
 use super::context::Context;
 use super::error::ControllerError;
 use super::retry;
@@ -34,12 +33,9 @@ const TRIES: u32 = 3;
 
 /// Reconciles until the server stops.
 pub async fn run(context: Arc<Context>, feed: Feed<BackupStorageLocation>) {
-    let Feed { changes, store } = feed;
-    // Statuses, of which this controller writes most, change nothing that is validated.
-    let changes = changes.predicate_filter(predicates::generation, PredicateConfig::default()).boxed();
     let looks = Arc::new(Looks::default());
     let reconcile = move |location, context| reconcile(location, context, Arc::clone(&looks));
-    retry::drive(context, Feed { changes, store }, reconcile).await;
+    retry::drive(context, feed, |location| retry::news_of(location, ()), reconcile).await;
 }
 
 async fn reconcile(
@@ -62,7 +58,7 @@ async fn reconcile(
 async fn record(
     context: &Context,
     mut location: BackupStorageLocation,
-    seen: &Result<Seen, String>,
+    seen: &Result<Seen, Obstacle>,
 ) -> Result<(), ControllerError> {
     let name = location.metadata.name.clone().unwrap_or_default();
     let doing = || format!("write the status of location `{name}`");

@@ -6,6 +6,7 @@ use super::choose::Choice;
 use crate::api::{Backup, BackupPhase, Restore};
 use crate::bucket::RunIdentity;
 use crate::controller::backup::Admission;
+use crate::controller::condition::Obstacle;
 use crate::controller::runs::Site;
 use crate::model::{BackupName, RestoreName};
 use crate::restore;
@@ -85,7 +86,8 @@ pub fn admit(
              until it is Available"
         )),
         Some(Site::Unavailable { name, why, .. }) => {
-            wait = Some(format!("location `{name}`, where the Backup lies, is Unavailable: {why}"));
+            let message = format!("location `{name}`, where the Backup lies, is Unavailable: {}", why.message);
+            wait = Some(Obstacle { message, ..why.clone() });
         }
         Some(Site::Usable { .. }) | None => {}
     }
@@ -146,9 +148,15 @@ mod tests {
 
     #[test]
     fn a_location_that_is_away_is_waited_for() {
-        let away = Site::Unavailable { name: "default".into(), read_only: false, why: "no answer".into() };
+        let away = Site::Unavailable {
+            name: "default".into(),
+            read_only: false,
+            why: Obstacle::new("LocationUnavailable", "no answer"),
+        };
         let sound = restore(json!({"backupName": "x"}));
         let (Admission { errors, wait }, plan) = admit(&sound, completed("x"), Some(&away), false);
-        assert!(errors.is_empty() && wait.is_some_and(|why| why.contains("no answer")) && plan.is_none());
+        assert!(
+            errors.is_empty() && wait.is_some_and(|why| why.message.contains("no answer")) && plan.is_none()
+        );
     }
 }

@@ -8,7 +8,7 @@ use crate::api::{Origin, Restore};
 use crate::bucket::{BucketError, RunDocument as _};
 use crate::controller::context::Context;
 use crate::controller::runs::{Broken, Job};
-use crate::model::{Progress, causes};
+use crate::model::{Progress, lasting};
 use crate::restore::{self, RestoreError, RestoreRequest};
 
 /// Restores; it returns the document. A run that is stopped ends what is at hand; the next attempt goes on, and a document that
@@ -23,12 +23,12 @@ pub async fn run(
     for note in job.plan.notes.iter().filter(|_| job.attempt == 1) {
         context.events.warned(object, "Chosen", &format!("backup {}: {note}", job.plan.backup)).await;
     }
-    let name = object.name_any().parse().map_err(|error| Broken::Refused(vec![causes(&error)]))?;
+    let name = object.name_any().parse().map_err(|error| Broken::Refused(vec![lasting(&error)]))?;
     context.events.ignored(object, &object.spec.ignored()).await;
     let spec = match modifiers::of(context, object).await {
         Ok(Ok(spec)) => spec,
         Ok(Err(why)) => return Err(Broken::Refused(vec![why])),
-        Err(error) => return Err(Broken::Failed { why: causes(&error), left: job.attempt > 1 }),
+        Err(error) => return Err(Broken::Failed { why: lasting(&error), left: job.attempt > 1 }),
     };
     let request = RestoreRequest {
         name,
@@ -56,7 +56,7 @@ pub async fn run(
 
 /// What an error of this attempt means; a restore that an earlier attempt began has not been refused.
 fn broken(error: RestoreError, attempt: u32) -> Broken {
-    let why = causes(&error);
+    let why = lasting(&error);
     let left = matches!(error, RestoreError::Left { .. });
     match into_root(error) {
         RestoreError::Stopped { .. } => Broken::Stopped { clean: !left },
@@ -65,7 +65,7 @@ fn broken(error: RestoreError, attempt: u32) -> Broken {
         }
         RestoreError::Bucket(BucketError::AnotherRun { .. }) if attempt == 1 => Broken::Refused(vec![why]),
         RestoreError::NotEmpty { .. } | RestoreError::NoBackup { .. } => Broken::Refused(vec![why]),
-        RestoreError::Bucket(error) if error.is_name_taken() => Broken::NameTaken(causes(&error)),
+        RestoreError::Bucket(error) if error.is_name_taken() => Broken::NameTaken(lasting(&error)),
         RestoreError::Bucket(error @ BucketError::ClaimLost { .. }) => Broken::Lost(error),
         _ => Broken::Failed { why, left },
     }

@@ -132,7 +132,9 @@ impl Run for Restore {
     }
 
     fn change(&mut self, change: &Change<Self>) {
-        status::change(self.status.get_or_insert_default(), change);
+        let status = self.status.get_or_insert_default();
+        status::change(status, change);
+        status.conclude(self.metadata.generation);
     }
 
     /// Who deletes a Backup says so first and looks then whether it is being restored; so we do it the other way round.

@@ -1,6 +1,8 @@
 //! How a Restore's status changes on its way, and what it says in numbers. Pure.
 
-use crate::api::{Origin, Restore, RestorePhase, RestoreProgress, RestoreStatus, STORED, Timestamp};
+use crate::api::{
+    Origin, Restore, RestorePhase, RestoreProgress, RestoreStatus, Timestamp, of_others, set_condition,
+};
 use crate::controller::backup::seconds_between;
 use crate::controller::restore::admit::Chosen;
 use crate::controller::runs::Change;
@@ -10,11 +12,11 @@ use crate::telemetry::RunFigures;
 pub fn change(status: &mut RestoreStatus, change: &Change<Restore>) {
     let before = std::mem::take(status);
     *status = match change.clone() {
-        Change::Wait(condition) => RestoreStatus {
-            phase: before.phase.or(Some(RestorePhase::New)),
-            conditions: vec![condition],
-            ..before
-        },
+        Change::Wait(condition) => {
+            let mut waiting = RestoreStatus { phase: before.phase.or(Some(RestorePhase::New)), ..before };
+            set_condition(&mut waiting.conditions, condition);
+            waiting
+        }
         Change::Begin { attempt, holder, at, plan: Chosen { backup, run, notes }, origin } => RestoreStatus {
             phase: Some(RestorePhase::InProgress),
             backup_name: Some(backup.to_string()),
@@ -25,6 +27,7 @@ pub fn change(status: &mut RestoreStatus, change: &Change<Restore>) {
             holder: Some(holder),
             start_timestamp: Some(at),
             origin: Some(origin.or(before.origin.unwrap_or_default())),
+            conditions: of_others(before.conditions),
             ..RestoreStatus::default()
         },
         Change::Progress(now) => {
@@ -34,7 +37,7 @@ pub fn change(status: &mut RestoreStatus, change: &Change<Restore>) {
         Change::Refuse(errors, condition) => RestoreStatus {
             phase: Some(RestorePhase::FailedValidation),
             validation_errors: errors,
-            conditions: condition.into_iter().collect(),
+            conditions: of_others(before.conditions).into_iter().chain(condition).collect(),
             origin: before.origin,
             ..RestoreStatus::default()
         },
@@ -42,7 +45,7 @@ pub fn change(status: &mut RestoreStatus, change: &Change<Restore>) {
             phase: Some(RestorePhase::Failed),
             failure_reason: Some(why),
             completion_timestamp: Some(at),
-            conditions: Vec::new(),
+            conditions: of_others(before.conditions),
             ..before
         },
         // What it has restored by now stays, so that the next attempt has to know that it is not the first.
@@ -53,7 +56,7 @@ pub fn change(status: &mut RestoreStatus, change: &Change<Restore>) {
         },
         Change::Done(document, stored) => {
             let mut done = document.status.unwrap_or_default();
-            done.conditions.retain(|condition| condition.type_ != STORED);
+            done.conditions = of_others(before.conditions);
             done.conditions.push(stored);
             (done.choice, done.backup_run) = (before.choice, before.backup_run);
             // What the server noted is true; what a document says fills in what an earlier version did not note.

@@ -1,25 +1,23 @@
 //! Doing what was decided, and recording what came of it.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt as _;
 use kube::runtime::controller::Action;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::decide::Step;
-use super::facts::{Name, who_has};
+use super::facts::{LOCATION_UNREACHABLE, Name, who_has};
 use super::follow::{Early, follow};
 use super::record::{GRACE, Record, Written};
-use super::{Broken, Change, Job, Run, Stage, WAIT, described, is_left_alone, keys_of};
-use crate::api::{NAME_TAKEN, Origin, STORED, Timestamp, stored};
+use super::{Broken, Change, Job, Run, Stage, WAIT, WAIT_ASKING, described, is_left_alone, keys_of};
+use crate::api::{NAME_TAKEN, Origin, STORED, Timestamp, WAITING, holding, stored};
 use crate::bucket::Claim;
-use crate::controller::condition::{condition, now};
+use crate::controller::condition::{Obstacle, condition, now};
 use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
 use crate::controller::locations::OpenLocation;
-use crate::model::{Progress, causes};
-
-/// Type of the condition that says why a Backup or Restore does not begin, or does not go on.
-const WAITING: &str = "Waiting";
+use crate::model::{Progress, causes, cut, lasting};
 
 /// Does it.
 ///
@@ -47,10 +45,11 @@ pub async fn act<K: Run>(context: &Context, object: K, step: Step<K>) -> Result<
 }
 
 /// Says, once, why it does not begin, and comes back to it.
-pub async fn wait<K: Run>(context: &Context, seen: &K, why: String) -> Result<Action, ControllerError> {
-    let condition = condition(WAITING, true, "LocationUnavailable", why);
-    let known = seen.conditions().iter().find(|known| known.type_ == WAITING);
-    if known.is_none_or(|known| known.message != condition.message) {
+pub async fn wait<K: Run>(context: &Context, seen: &K, why: Obstacle) -> Result<Action, ControllerError> {
+    let pause = if why.reason == LOCATION_UNREACHABLE { WAIT_ASKING } else { WAIT };
+    let mut condition = condition(WAITING, true, why.reason, cut(why.message));
+    condition.observed_generation = seen.meta().generation;
+    if holding(seen.conditions(), WAITING).is_none_or(|known| !says_the_same(known, &condition)) {
         let doing = format!("read {}", described(seen));
         let fresh = ControllerError::within(doing, context.api::<K>().get_opt(&seen.name_any())).await?;
         let Some(fresh) = fresh.filter(|fresh| !is_left_alone(fresh)) else {
@@ -64,7 +63,11 @@ pub async fn wait<K: Run>(context: &Context, seen: &K, why: String) -> Result<Ac
             context.events.warned(record.object(), WAITING, &why).await;
         }
     }
-    Ok(Action::requeue(WAIT))
+    Ok(Action::requeue(pause))
+}
+
+fn says_the_same(one: &Condition, other: &Condition) -> bool {
+    (&one.reason, &one.message) == (&other.reason, &other.message)
 }
 
 async fn run<K: Run>(record: &mut Record<'_, K>, job: &Job<K>) -> Result<(), ControllerError> {
@@ -205,7 +208,7 @@ async fn give_up<K: Run>(
         None => None,
     };
     let why = match left {
-        Some(left) => format!("{why} ({}; it goes a day later)", causes(&left)),
+        Some(left) => format!("{why} ({}; it goes a day later)", lasting(&left)),
         None => why,
     };
     fail(record, why).await

@@ -2,6 +2,7 @@
 
 use super::facts::{Facts, Name};
 use super::{Job, Run, Stage, State};
+use crate::controller::condition::Obstacle;
 use crate::controller::locations::OpenLocation;
 
 /// Attempts at one run. An interruption is rare; a run that three servers did not survive ends the fourth one, too.
@@ -11,7 +12,7 @@ pub const ATTEMPTS: u32 = 3;
 #[derive(Debug)]
 pub enum Step<K: Run> {
     /// Nothing yet, and why.
-    Wait(String),
+    Wait(Obstacle),
     /// It cannot be run; everything that is in the way.
     Refuse(Vec<String>),
     /// It cannot be run, only because another run has its name in the bucket.
@@ -50,7 +51,7 @@ pub fn decide<K: Run>(object: &K, facts: Facts<K>) -> Step<K> {
             Step::GiveUp(why, Some(location))
         }
         (true, None, Some((plan, location))) => Step::Run(Box::new(Job { attempt, plan, location })),
-        (true, None, None) => Step::Wait("it is not known yet how to run it".to_owned()),
+        (true, None, None) => Step::Wait(Obstacle::new("NotPlanned", "it is not known yet how to run it")),
     }
 }
 
@@ -125,8 +126,12 @@ mod tests {
             [(BackupPhase::New, 0), (BackupPhase::InProgress, 1), (BackupPhase::InProgress, 9)]
         {
             let own = Name::Own(Box::new(backup(Some(BackupPhase::Completed), None)));
-            let facts =
-                Facts { name: own, wait: Some("away".into()), errors: vec!["x".into()], ..facts().await };
+            let facts = Facts {
+                name: own,
+                wait: Some(Obstacle::new("Away", "no answer")),
+                errors: vec!["x".into()],
+                ..facts().await
+            };
             assert!(matches!(decide(&backup(Some(phase), Some(attempt)), facts), Step::Record(..)));
         }
     }
@@ -136,7 +141,7 @@ mod tests {
         let wrong = async || Facts {
             errors: vec!["one".into()],
             name: Name::Taken("two".into()),
-            wait: Some("away".into()),
+            wait: Some(Obstacle::new("Away", "no answer")),
             plan: None,
             ..facts().await
         };
@@ -161,9 +166,9 @@ mod tests {
         for (phase, attempt) in
             [(BackupPhase::New, 0), (BackupPhase::InProgress, 1), (BackupPhase::InProgress, 3)]
         {
-            let facts = Facts { wait: Some("away".into()), plan: None, location: None, ..facts().await };
+            let facts = Facts { wait: Some(Obstacle::new("Away", "no answer")), plan: None, location: None, ..facts().await };
             let step = decide(&backup(Some(phase), Some(attempt)), facts);
-            assert!(matches!(&step, Step::Wait(why) if why == "away"), "{step:?}");
+            assert!(matches!(&step, Step::Wait(why) if why.reason == "Away"), "{step:?}");
         }
     }
 }

@@ -4,11 +4,17 @@ use kube::ResourceExt as _;
 use tokio::time::Instant;
 
 use super::{Run, described, keys_of};
+use crate::api::LocationPhase;
 use crate::bucket::BucketError;
+use crate::controller::condition::Obstacle;
 use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
 use crate::controller::locations::{OpenLocation, is_read_only};
-use crate::model::{Category, causes};
+use crate::model::{Category, causes, lasting};
+
+/// What is in the way where a location should be usable and its bucket does not answer, or differently: to know that, it was
+/// asked.
+pub const LOCATION_UNREACHABLE: &str = "LocationUnreachable";
 
 /// What is known of a run.
 #[derive(Debug)]
@@ -16,7 +22,7 @@ pub struct Facts<K: Run> {
     /// Why it cannot be run, all at once.
     pub errors: Vec<String>,
     /// Why it cannot be run now.
-    pub wait: Option<String>,
+    pub wait: Option<Obstacle>,
     /// How it is run; none while it cannot be.
     pub plan: Option<K::Plan>,
     /// Where it is run, or an earlier attempt left something of it; none while that cannot be opened.
@@ -48,7 +54,7 @@ pub enum Site {
         /// Whether nothing may be written there.
         read_only: bool,
         /// Why, and what to do.
-        why: String,
+        why: Obstacle,
     },
     /// It can be used.
     Usable {
@@ -65,17 +71,23 @@ pub async fn open_site(context: &Context, name: Option<&str>) -> (Site, Option<O
         return (Site::Missing(name.unwrap_or(&context.settings.default_location).to_owned()), None);
     };
     let (name, read_only) = (location.name_any(), is_read_only(&location));
+    let reason = match location.status.as_ref().and_then(|status| status.phase) {
+        None => "LocationNotValidated",
+        Some(LocationPhase::Unavailable) => "LocationUnavailable",
+        Some(LocationPhase::Available) => LOCATION_UNREACHABLE,
+    };
+    let unavailable =
+        |why: String| Site::Unavailable { name: name.clone(), read_only, why: Obstacle::new(reason, why) };
     let failing = &context.locations.failing;
     if let Some(why) = failing.lately(&name, Instant::now()) {
-        return (Site::Unavailable { name, read_only, why }, None);
+        return (unavailable(why), None);
     }
-    let (mut unanswered, unavailable) =
-        (None, |why| Site::Unavailable { name: name.clone(), read_only, why });
+    let mut unanswered = None;
     let opened = match context.locations.open(Some(&name)).await {
         Ok(open) => (Site::Usable { name: name.clone(), read_only }, Some(open)),
         Err(ControllerError::Location { why, .. }) => (unavailable(why), None),
         Err(error) => {
-            let why = causes(&error);
+            let why = lasting(&error);
             unanswered = Some(why.clone());
             (unavailable(why), None)
         }

@@ -29,7 +29,7 @@ pub use facts::{Facts, Name, Site, open_site, who_has};
 use super::context::Context;
 use super::error::ControllerError;
 use super::locations::OpenLocation;
-use super::retry::drive;
+use super::retry::{drive, news_of};
 use super::stores::{Feed, Stores};
 use crate::api::{DELETION_REQUESTED, Origin, SYNCED_FROM, Timestamp};
 use crate::bucket::{BucketError, RunDocument, RunKeys};
@@ -41,6 +41,9 @@ use decide::{Step, decide};
 /// How soon a run whose location cannot be used looks again: it should begin soon after the location is back, and looking
 /// costs no request while another has just looked.
 const WAIT: Duration = Duration::from_secs(2);
+
+/// The same where looking does cost a request, and what the bucket says of itself may be something else each time.
+const WAIT_ASKING: Duration = Duration::from_secs(15);
 
 /// How many are looked at at once: of a long queue after a restart the first should run while the others wait, rather than all be
 /// looked at before any runs.
@@ -216,7 +219,13 @@ struct Turns {
 /// Reconciles all of one kind until the server stops, so many of them running at once.
 pub async fn run<K: Run>(context: Arc<Context>, feed: Feed<K>, at_once: usize) {
     let turns = Turns { looks: Arc::new(Semaphore::new(LOOKS)), runs: Arc::new(Semaphore::new(at_once)) };
-    drive(context, feed, move |object, context| reconcile(object, context, turns.clone())).await;
+    drive(context, feed, news, move |object, context| reconcile(object, context, turns.clone())).await;
+}
+
+/// Progress is no news, nor why a run waits; a phase that another wrote is, and so are the annotations: they say that somebody
+/// wants to be rid of it.
+fn news<K: Run>(object: &K) -> Option<u64> {
+    news_of(object, (object.state().phase, object.annotations()))
 }
 
 /// Waits for a turn; None when the server stops first.
@@ -301,3 +310,6 @@ fn keys_of<K: Run>(object: &K) -> Result<RunKeys, BucketError> {
         || BucketError::Unwritable { key: name.clone(), problem: "that is no name for a run".to_owned() };
     RunKeys::parse(K::KIND, &name).ok_or_else(unnameable)
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,12 +18,11 @@ use chrono::{DateTime, Utc};
 use futures::StreamExt as _;
 use kube::ResourceExt as _;
 use kube::runtime::controller::Action;
-use kube::runtime::{PredicateConfig, WatchStreamExt as _, predicates};
 
 use super::context::Context;
 use super::delete::{self, Reason};
 use super::error::ControllerError;
-use super::retry::drive;
+use super::retry::{drive, news_of};
 use super::settings::Settings;
 use super::stores::Feed;
 use crate::api::{Backup, Schedule};
@@ -45,10 +44,7 @@ const MOST_REMOVALS: usize = 32;
 
 /// Reconciles until the server stops.
 pub async fn run(context: Arc<Context>, feed: Feed<Schedule>) {
-    let Feed { changes, store } = feed;
-    // Its own records are no news.
-    let changes = changes.predicate_filter(predicates::generation, PredicateConfig::default()).boxed();
-    drive(context, Feed { changes, store }, reconcile).await;
+    drive(context, feed, |schedule| news_of(schedule, ()), reconcile).await;
 }
 
 /// Watches them without acting on them: whose Backups are whose matters also to a server that makes none.

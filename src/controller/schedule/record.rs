@@ -1,12 +1,14 @@
 //! What a Schedule's status says: the only way to write it.
 
 use chrono::{DateTime, Utc};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt as _;
 use kube::api::PostParams;
 
 use super::decide::{Why, next_backup};
 use super::make;
-use crate::api::{Schedule, SchedulePhase, ScheduleStatus, TickCount};
+use crate::api::{READY, Schedule, SchedulePhase, ScheduleStatus, TickCount, set_condition};
+use crate::controller::condition::condition;
 use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
 
@@ -18,13 +20,14 @@ pub async fn refuse(
 ) -> Result<(), ControllerError> {
     let schedule = &make::leave(context, schedule).await?;
     let before = schedule.status.clone().unwrap_or_default();
-    let status = ScheduleStatus {
+    let mut status = ScheduleStatus {
         phase: Some(SchedulePhase::FailedValidation),
         validation_errors: errors.to_vec(),
         next_backup: None,
         counting: None,
         ..before.clone()
     };
+    say_ready(&mut status, schedule, Some(&errors.join("; ")));
     if status != before {
         let errors = errors.join("; ");
         tracing::warn!(kind = "Schedule", name = schedule.name_any(), "it makes no backups: {errors}");
@@ -88,12 +91,31 @@ pub async fn skip(
 
 /// The status of a Schedule that is sound, as far as nothing else is said.
 pub fn sound(schedule: &Schedule) -> ScheduleStatus {
-    ScheduleStatus {
+    let mut status = ScheduleStatus {
         phase: Some(SchedulePhase::Enabled),
         validation_errors: Vec::new(),
         next_backup: next_backup(schedule, Utc::now()),
         ..schedule.status.clone().unwrap_or_default()
-    }
+    };
+    say_ready(&mut status, schedule, None);
+    status
+}
+
+/// Says in a condition whether the specification is sound, or what is wrong with it. One that is paused is as it should be.
+fn say_ready(status: &mut ScheduleStatus, schedule: &Schedule, wrong: Option<&str>) {
+    let (reason, message) = match wrong {
+        Some(wrong) => ("FailedValidation", wrong),
+        None if schedule.spec.paused == Some(true) => {
+            ("Paused", "it makes no backups until it is no longer paused")
+        }
+        None => ("Enabled", "it makes backups"),
+    };
+    status.observed_generation = schedule.metadata.generation;
+    let ready = Condition {
+        observed_generation: status.observed_generation,
+        ..condition(READY, wrong.is_none(), reason, message.to_owned())
+    };
+    set_condition(&mut status.conditions, ready);
 }
 
 /// Writes a status; it returns the Schedule as it is then.
@@ -113,4 +135,43 @@ pub async fn record(
     let doing = format!("record the status of Schedule `{name}`");
     let api = context.api::<Schedule>();
     ControllerError::within(doing, api.replace_status(&name, &PostParams::default(), &changed)).await
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::api::Timestamp;
+
+    fn schedule(generation: i64, paused: bool, status: Value) -> Schedule {
+        serde_json::from_value(json!({
+            "metadata": {"name": "nightly", "generation": generation},
+            "spec": {"schedule": "0 3 * * *", "template": {}, "paused": paused}, "status": status,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn tools_are_told_whether_a_schedule_is_sound_and_of_which_generation() {
+        let said = |status: &ScheduleStatus| {
+            let [ready] = &*status.conditions else { panic!("one condition: {status:?}") };
+            assert_eq!(ready.observed_generation, status.observed_generation);
+            let since = Timestamp::from(&ready.last_transition_time).to_string();
+            (ready.status.clone(), ready.reason.clone(), status.observed_generation, since)
+        };
+        let before = json!({"conditions": [{"type": "Ready", "status": "True", "reason": "Enabled", "message": "",
+            "lastTransitionTime": "2026-11-21T03:00:00Z"}]});
+        let text = |text: &str| text.to_owned();
+        let (ready, since) = (text("True"), text("2026-11-21T03:00:00Z"));
+        let first = sound(&schedule(1, false, before.clone()));
+        assert_eq!(said(&first), (ready.clone(), text("Enabled"), Some(1), since.clone()));
+        let paused = sound(&schedule(2, true, before.clone()));
+        assert_eq!(said(&paused), (ready, text("Paused"), Some(2), since.clone()));
+        let mut wrong = first;
+        say_ready(&mut wrong, &schedule(3, false, before), Some("no"));
+        let (status, reason, generation, then) = said(&wrong);
+        assert_eq!((&*status, &*reason, generation), ("False", "FailedValidation", Some(3)));
+        assert_ne!(then, since);
+    }
 }

@@ -13,6 +13,8 @@ use crate::bucket::{ListedRun, RunKind, Stamp};
 /// The most that is remembered of either, at 8 bytes each and the table's slack: a few MiB. Beyond it a rejected document is
 /// read again in each pass.
 const MOST: usize = 200_000;
+/// How long a document that was rejected is not looked at again.
+const REJECTED_FOR: Duration = Duration::from_secs(60 * 60);
 /// Between two words in the status that a pass was made and nothing new was found.
 const TELL_EVERY: Duration = Duration::from_secs(10);
 
@@ -21,6 +23,8 @@ const TELL_EVERY: Duration = Duration::from_secs(10);
 pub struct Memory {
     hasher: RandomState,
     rejected: HashSet<u64>,
+    /// Since when that is remembered, and what the cluster's definitions were then.
+    judged: Option<(Instant, Option<String>)>,
     known: HashSet<u64>,
     reported: HashSet<u64>,
     told: Option<(Instant, LocationCounts)>,
@@ -39,6 +43,22 @@ impl Memory {
     /// Whether it was rejected as it is.
     pub fn is_rejected(&self, fingerprint: Fingerprint) -> bool {
         self.rejected.contains(&fingerprint.0)
+    }
+
+    /// Whether any was rejected that is remembered.
+    pub fn has_rejected(&self) -> bool {
+        !self.rejected.is_empty()
+    }
+
+    /// Forgets what was rejected where the cluster's definitions are others by now, and after an hour in any case: what was
+    /// wrong may have been mended where nobody sees it. `definitions` says which there are, if that is known.
+    pub fn reconsider(&mut self, definitions: Option<String>) {
+        let (since, before) = self.judged.get_or_insert_with(|| (Instant::now(), definitions.clone()));
+        let changed = definitions.is_some() && *before != definitions;
+        if changed || since.elapsed() >= REJECTED_FOR {
+            self.rejected.clear();
+            self.judged = None;
+        }
     }
 
     /// Replaces what was rejected: what is still there as it was, and what came new.
@@ -120,6 +140,25 @@ mod tests {
         assert!(!memory.is_worth_telling(&counts(1)) && memory.is_worth_telling(&counts(2)));
         tokio::time::advance(TELL_EVERY).await;
         assert!(memory.is_worth_telling(&counts(1)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_rejected_is_looked_at_again_after_an_hour_and_under_other_definitions() {
+        let mut memory = Memory::default();
+        let version = |text: &str| Some(text.to_owned());
+        for (definitions, after, remembered) in [
+            (version("one"), 0, true),
+            (version("one"), 59, true),
+            (None, 0, true),
+            (version("two"), 0, false),
+            (version("two"), 0, true),
+            (None, 60, false),
+        ] {
+            memory.set_rejected([Fingerprint(7)].into_iter());
+            tokio::time::advance(Duration::from_secs(60 * after)).await;
+            memory.reconsider(definitions.clone());
+            assert_eq!(memory.is_rejected(Fingerprint(7)), remembered, "{definitions:?} {after}");
+        }
     }
 
     #[test]

@@ -9,8 +9,8 @@ use kube::{Resource, ResourceExt as _};
 
 use super::labels;
 use crate::api::{
-    Backup, BackupPhase, DOCUMENT_STAMP, Origin, Restore, RestorePhase, STORAGE_LOCATION_LABEL, STORED,
-    SYNCED_FROM, label_value,
+    Backup, BackupPhase, DOCUMENT_STAMP, Origin, Restore, RestorePhase, STORAGE_LOCATION_LABEL, SYNCED_FROM,
+    label_value,
 };
 use crate::bucket::{RunDocument, Stamp};
 use crate::controller::locations::OpenLocation;
@@ -44,7 +44,7 @@ pub trait Mirrored:
     fn conditions(&self) -> &[Condition];
 
     /// Lets its specification name this location, and its status say nothing of where else it is stored, but which run it
-    /// stands for.
+    /// stands for, and what that came to.
     fn settle(&mut self, location: &str, origin: Origin);
 }
 
@@ -78,7 +78,9 @@ impl Mirrored for Backup {
         self.spec.storage_location = Some(location.to_owned());
         if let Some(status) = &mut self.status {
             status.origin = Some(origin);
-            status.conditions.retain(|condition| condition.type_ != STORED);
+            // What a document says of itself in conditions is a cluster's that it is not in.
+            status.conditions.clear();
+            status.conclude(None);
         }
     }
 }
@@ -112,7 +114,9 @@ impl Mirrored for Restore {
     fn settle(&mut self, _: &str, origin: Origin) {
         if let Some(status) = &mut self.status {
             status.origin = Some(origin);
-            status.conditions.retain(|condition| condition.type_ != STORED);
+            // What a document says of itself in conditions is a cluster's that it is not in.
+            status.conditions.clear();
+            status.conclude(None);
         }
     }
 }
@@ -171,7 +175,8 @@ mod tests {
             "status": {"phase": "Completed", "cluster": {"uid": "theirs", "version": "v1"},
                 "origin": {"location": "a lie", "cluster": "another lie", "run": "a third", "schedule": "s"}, "conditions": [
                 {"type": "Stored", "status": "True", "reason": "r", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"},
-                {"type": "Other", "status": "True", "reason": "r", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"}]},
+                {"type": "Failed", "status": "True", "reason": "r", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"}],
+                "completionTimestamp": "2026-11-21T03:00:09Z", "progress": {"itemsBackedUp": 7}},
         }))
         .unwrap();
         let stamp = Stamp { size: 7, modified: "2026-11-21T03:00:00Z".parse().unwrap(), tarball: Some(9) };
@@ -185,10 +190,13 @@ mod tests {
         let origin = serde_json::to_value(mirrored.origin().unwrap()).unwrap();
         let expected = json!({"location": "one", "cluster": "theirs", "run": "u", "schedule": "s"});
         assert_eq!(origin, expected, "it lies where it was found, and is the run that its document is of");
+        let expected = json!([{"type": "Complete", "status": "True", "reason": "Completed",
+            "message": "7 items, 0 warnings, 0 errors", "lastTransitionTime": "2026-11-21T03:00:09Z"}]);
         let conditions = mirrored.status.unwrap().conditions;
         assert_eq!(
-            conditions.iter().map(|condition| condition.type_.as_str()).collect::<Vec<_>>(),
-            ["Other"]
+            serde_json::to_value(conditions).unwrap(),
+            expected,
+            "what it came to, and nothing that it claims"
         );
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::stream::{self, StreamExt as _};
 use kube::api::{Patch, PatchParams};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::compare::compare;
 use super::create::{Brought, bring};
@@ -14,7 +14,7 @@ use super::look::{Plan, Wanted, look};
 use super::memory::{Fingerprint, Memory};
 use super::mirrored::Mirrored;
 use super::remove::remove;
-use crate::api::{Backup, BackupStorageLocation, LocationCounts, Restore, Timestamp};
+use crate::api::{Backup, BackupStorageLocation, GROUP, LocationCounts, Restore, Timestamp, VERSION};
 use crate::bucket::RunKind;
 use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
@@ -93,6 +93,7 @@ pub async fn pass(
 ) -> Result<bool, ControllerError> {
     let name = location.metadata.name.as_deref().unwrap_or_default();
     let open = context.locations.open(Some(name)).await?;
+    reconsider(context, memory).await;
     let (backups, restores) = list(context, &open, memory).await?;
     is_same(&open).await?;
     let counts = LocationCounts { backups: backups.complete, partial: backups.partial };
@@ -106,6 +107,9 @@ pub async fn pass(
         acted = act::<Restore>(context, &open, restores, &mut tally).await;
     }
     memory.set_rejected(rejected.into_iter().chain(tally.rejected.iter().copied()));
+    if !tally.rejected.is_empty() {
+        reconsider(context, memory).await;
+    }
     memory.set_known(known.into_iter().chain(tally.known.iter().copied()));
     tell_replaced(context, location, &tally.replaced).await;
     context.metrics.sync_created(name, tally.created);
@@ -121,6 +125,22 @@ pub async fn pass(
     }
     tell(context, name, counts, memory).await?;
     Ok(goes_on)
+}
+
+/// Looks whether what was rejected may be taken by now.
+async fn reconsider(context: &Context, memory: &mut Memory) {
+    if memory.has_rejected() {
+        memory.reconsider(definitions(context).await);
+    }
+}
+
+/// Which definitions of Ark's kinds the API server goes by, as a text that changes with them; everybody may read it. None
+/// where it does not say so.
+async fn definitions(context: &Context) -> Option<String> {
+    let request = http::Request::get("/openapi/v3").body(Vec::new()).ok()?;
+    let doing = "ask the API server by which definitions it goes";
+    let index: Value = ControllerError::within(doing, context.client().request(request)).await.ok()?;
+    index["paths"][format!("apis/{GROUP}/{VERSION}")]["serverRelativeURL"].as_str().map(str::to_owned)
 }
 
 /// Lists both kinds side by side.

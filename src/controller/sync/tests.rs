@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::api::{DOCUMENT_STAMP, SYNCED_FROM};
 use crate::cluster::ClusterIdentity;
-use crate::cluster::script::{Answer, Asked, answer, serve};
+use crate::cluster::script::{Answer, Asked, answer, failure, serve};
 use crate::controller::settings::Settings;
 use crate::controller::{Handouts, prepare};
 use crate::telemetry::Metrics;
@@ -26,6 +26,8 @@ struct Objects {
     kept: BTreeMap<String, Value>,
     events: Vec<Value>,
     made: u64,
+    /// The definitions that the API server goes by; the first ones take no Backup.
+    definitions: u64,
 }
 
 impl Objects {
@@ -36,6 +38,14 @@ impl Objects {
         if path.ends_with("/events") {
             self.events.push(body.clone());
             return answer(201, body.to_string());
+        }
+        if path == "/openapi/v3" {
+            let url = format!("/openapi/v3/apis/ark.heptio.com/v1?hash={}", self.definitions);
+            let paths = json!({"apis/ark.heptio.com/v1": {"serverRelativeURL": url}});
+            return answer(200, json!({"paths": paths}).to_string());
+        }
+        if self.definitions == 1 && asked.method == "POST" {
+            return failure(422, "Invalid", "unknown field", "");
         }
         let key = path.split_once("/namespaces/ark/").unwrap().1.to_owned();
         let echo = |object: &Value| answer(200, object.to_string());
@@ -270,4 +280,18 @@ async fn a_backup_of_the_bucket_that_a_location_pointed_at_before_gives_way() {
     let shown = folder.shown().unwrap();
     assert_eq!(shown["status"]["origin"], json!({"location": HERE, "cluster": "b", "run": "theirs"}));
     assert_eq!(folder.pass().await, IDLE);
+}
+
+#[tokio::test]
+async fn a_document_that_was_rejected_comes_when_the_definitions_take_it() {
+    let mut folder = Folder::new();
+    folder.store("one", "b", 1);
+    folder.objects.lock().unwrap().definitions = 1;
+    let looked = folder.pass().await;
+    assert!(folder.shown().is_none());
+    let again = folder.pass().await;
+    assert!(again < looked && folder.shown().is_none(), "it is as it was: {again} of {looked}");
+    folder.objects.lock().unwrap().definitions = 2;
+    folder.pass().await;
+    assert_eq!(folder.shown().unwrap()["status"]["phase"], "Completed");
 }

@@ -10,6 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::checksums::names_headers;
 use super::client::{ATTEMPT_TIMEOUT, Closed, OPERATION_TIMEOUT};
+use crate::model::RequestId;
 use crate::store::{Action, Cause, Operation, StoreError};
 
 /// What the translation needs to know of the location; no secrets.
@@ -35,12 +36,13 @@ const LONGEST_WORDS: usize = 200;
 
 /// What the service answered.
 #[derive(Debug, thiserror::Error)]
-#[error("the service answered {status} {code}: {message}{}", request.as_deref().map(|id| format!(" (request {id})")).unwrap_or_default())]
+#[error("the service answered {status} {code}: {message}")]
 struct Answer {
     status: u16,
     code: String,
     message: String,
-    request: Option<String>,
+    #[source]
+    request: Option<RequestId>,
     /// How far the service's clock is ahead of ours, as the answer dates itself.
     ahead: Option<TimeDelta>,
 }
@@ -67,11 +69,14 @@ where
                 status: service.raw().status().as_u16(),
                 code: service.err().code().unwrap_or_default().to_owned(),
                 message: service.err().message().map_or_else(|| words(service.raw()), short),
-                request: service.raw().headers().get("x-amz-request-id").map(str::to_owned),
+                request: service.raw().headers().get("x-amz-request-id").map(|id| RequestId(id.to_owned())),
                 ahead: service.raw().headers().get("date").and_then(|date| {
                     Some(DateTime::parse_from_rfc2822(date).ok()?.signed_duration_since(Utc::now()))
                 }),
             };
+            if let Some(RequestId(request)) = &answer.request {
+                tracing::debug!(%action, request, "{answer}");
+            }
             let region = service.raw().headers().get("x-amz-bucket-region").map(str::to_owned);
             explain_answer(place, action, answer, region)
         }

@@ -7,6 +7,7 @@ mod proxies;
 mod refusing;
 mod restores;
 mod runs;
+mod waits;
 mod wire;
 
 pub use cluster::ArkCluster;

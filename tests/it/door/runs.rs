@@ -161,9 +161,9 @@ fn backups_are_listed_in_every_format() {
     says!(cluster.ark(&["get", "backups", "-o", "wide"]), @r"
         exit 0
         --- stdout
-        NAME      PHASE       ERRORS   WARNINGS   ITEMS   CREATED (UTC)         EXPIRES (UTC)         LOCATION   SCHEDULE   MADE IN CLUSTER                        ORIGIN
-        monday    Completed   0        1          6       [time]   [time]   default    nightly    [uuid]   this cluster
-        tuesday   New         0        0          -       [time]   -                     -          -          -                                      this cluster
+        NAME      PHASE       ERRORS   WARNINGS   ITEMS   CREATED (UTC)         EXPIRES (UTC)         LOCATION   SCHEDULE   MADE IN CLUSTER                        ORIGIN         WHY
+        monday    Completed   0        1          6       [time]   [time]   default    nightly    [uuid]   this cluster   -
+        tuesday   New         0        0          -       [time]   -                     -          -          -                                      this cluster   -
         --- stderr
     ");
     says!(cluster.ark(&["backup", "get", "-l", "ark.heptio.com/schedule-name=nightly", "-o", "name"]), @r"

@@ -119,7 +119,7 @@ async fn keep_restores(cluster: &Cluster, namespace: &TestNamespace) {
 async fn keep_schedules(cluster: &Cluster, namespace: &TestNamespace) {
     let status = json!({
         "phase": "Enabled", "lastBackup": TIME, "lastSkipped": TIME, "validationErrors": ["x"],
-        "nextBackup": "2026-11-22T03:00:00+01:00",
+        "nextBackup": "2026-11-22T03:00:00+01:00", "observedGeneration": 1, "conditions": [condition()],
         "counting": {"schedule": "@daily", "paused": true, "since": TIME},
         "pending": {"tick": TIME, "name": "n", "proof": "00", "insteadOf": {"name": "m", "uid": "u"}},
     });
@@ -145,7 +145,7 @@ async fn keep_schedules(cluster: &Cluster, namespace: &TestNamespace) {
 async fn keep_locations(cluster: &Cluster, namespace: &TestNamespace) {
     let status = json!({
         "phase": "Available", "message": "x", "id": "u", "capabilities": {"conditionalWrites": true}, "lastSyncedTime": TIME,
-        "lastValidationTime": TIME, "counts": {"backups": 2, "partial": 1},
+        "lastValidationTime": TIME, "counts": {"backups": 2, "partial": 1}, "observedGeneration": 1, "conditions": [condition()],
     });
     let spec = json!({
         "provider": "s3", "bucket": "my.bucket-1", "prefix": "clusters/a",

@@ -252,5 +252,11 @@ async fn a_backup_waits_for_its_location_and_says_so() {
         .iter()
         .map(|each| &each["type"])
         .collect();
-    assert_eq!(types, ["Stored"], "it waits no longer");
+    assert_eq!(types, ["Stored", "Complete"], "it waits no longer");
+    let complete = condition(&made, "Complete");
+    assert_eq!((&complete["status"], &complete["reason"]), (&json!("True"), &json!("Completed")));
+    let location = home.reach(LOCATION, "default", "Available").await;
+    let ready = condition(&location, "Ready");
+    assert_eq!((&ready["status"], &ready["reason"]), (&json!("True"), &json!("Available")));
+    assert_eq!(location["status"]["observedGeneration"], location["metadata"]["generation"]);
 }

@@ -16,14 +16,14 @@ fn bucket(name: &str) -> Value {
     json!({"provider": "s3", "bucket": name})
 }
 
-fn seen(id: Option<&str>) -> Result<Seen, String> {
+fn seen(id: Option<&str>) -> Result<Seen, Obstacle> {
     let document = |id: &str| LocationDocument { id: id.to_owned(), format: 2, created_at: Utc::now() };
     Ok(Seen { identity: id.map(document), conditional_writes: None, checksums: None, obligations: 0 })
 }
 
 fn status_of(
     location: &BackupStorageLocation,
-    seen: &Result<Seen, String>,
+    seen: &Result<Seen, Obstacle>,
     all: &[Arc<BackupStorageLocation>],
 ) -> BackupStorageLocationStatus {
     decide(&Facts { location, seen, all, now: Timestamp::now() })
@@ -32,7 +32,7 @@ fn status_of(
 /// The message of a location that cannot be used for this reason.
 fn refusal(
     location: &BackupStorageLocation,
-    seen: &Result<Seen, String>,
+    seen: &Result<Seen, Obstacle>,
     all: &[Arc<BackupStorageLocation>],
 ) -> String {
     let status = status_of(location, seen, all);
@@ -70,7 +70,7 @@ fn a_look_that_fails_keeps_what_is_known_and_says_why_in_short() {
         &json!({"id": "one", "phase": "Available",
         "capabilities": {"conditionalWrites": true}, "counts": {"backups": 7, "partial": 0}}),
     );
-    let status = status_of(&known, &Err("é".repeat(5000)), &[]);
+    let status = status_of(&known, &Err(Obstacle::new("Timeout", "é".repeat(5000))), &[]);
     assert_eq!((status.phase, status.id.as_deref()), (Some(LocationPhase::Unavailable), Some("one")));
     assert_eq!(status.counts.unwrap().backups, 7);
     assert!(status.capabilities.unwrap().conditional_writes);
@@ -152,4 +152,32 @@ fn what_is_new_is_written_at_once_and_what_is_not_once_a_period() {
     assert!(is_worth_writing(&at(0), &at(60), minute));
     let other = BackupStorageLocationStatus { id: Some("x".into()), ..at(1) };
     assert!(is_worth_writing(&at(0), &other, minute));
+}
+
+#[test]
+fn whether_it_is_ready_is_told_to_tools_and_looks_that_see_the_same_write_nothing() {
+    let at = |seconds: i64| Timestamp::from(Utc::now() + TimeDelta::seconds(seconds));
+    let look = |status: &Value, generation: i64, seen: &Result<Seen, Obstacle>, now: Timestamp| {
+        let mut location = Arc::unwrap_or_clone(location("a", 1, &bucket("b"), status));
+        location.metadata.generation = Some(generation);
+        let status = decide(&Facts { location: &location, seen, all: &[], now });
+        let [ready] = &*status.conditions else { panic!("one condition: {status:?}") };
+        assert_eq!(
+            (ready.observed_generation, status.observed_generation),
+            (Some(generation), Some(generation))
+        );
+        let said = (ready.status.clone(), ready.reason.clone(), Timestamp::from(&ready.last_transition_time));
+        (said, status)
+    };
+    let denied = || Err(Obstacle::new("AccessDenied", "no"));
+    let (said, first) = look(&json!({}), 1, &denied(), at(0));
+    assert_eq!(said, ("False".into(), "AccessDenied".into(), at(0)));
+    let (said, second) = look(&serde_json::to_value(&first).unwrap(), 1, &denied(), at(9));
+    assert_eq!(said.2, at(0), "it has not been ready since then");
+    assert!(!is_worth_writing(&first, &second, Duration::from_secs(60)));
+    let (said, second) = look(&serde_json::to_value(&first).unwrap(), 2, &denied(), at(9));
+    assert_eq!(said.2, at(0));
+    assert!(is_worth_writing(&first, &second, Duration::from_secs(60)), "another generation was looked at");
+    let (said, _) = look(&serde_json::to_value(&second).unwrap(), 2, &seen(Some("one")), at(20));
+    assert_eq!(said, ("True".into(), "Available".into(), at(20)));
 }

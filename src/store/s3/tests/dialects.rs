@@ -143,3 +143,19 @@ async fn what_is_there_and_may_not_be_read_is_forbidden() {
     read_all(&store, &key(), 100).await.unwrap_err();
     assert_eq!(service.requests.lock().unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn the_name_of_a_request_is_told_to_people_and_kept_out_of_what_lasts() {
+    let denied = |head| fault(head, "AccessDenied", "no");
+    let service = serve(vec![
+        denied("403 Forbidden\r\nx-amz-request-id: ONE"),
+        denied("403 Forbidden\r\nx-amz-request-id: TWO"),
+    ]);
+    let (_folder, store) = open(&service.endpoint).await;
+    let mut errors = Vec::new();
+    for _ in 0..2 {
+        errors.push(store.delete(&[key()]).await.unwrap_err());
+    }
+    assert!(crate::model::causes(&errors[0]).ends_with("AccessDenied: no: request ONE"));
+    assert_eq!(crate::model::lasting(&errors[0]), crate::model::lasting(&errors[1]));
+}

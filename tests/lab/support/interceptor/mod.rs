@@ -174,7 +174,11 @@ impl State {
                     return Ok(());
                 }
                 Act::Answer(code) => {
-                    let answer = format!("HTTP/1.1 {code} Scripted\r\nContent-Length: 0\r\n\r\n");
+                    // Amazon gives each answer a name of its own, which must not look like news.
+                    let id = uuid::Uuid::new_v4();
+                    let answer = format!(
+                        "HTTP/1.1 {code} Scripted\r\nx-amz-request-id: {id}\r\nContent-Length: 0\r\n\r\n"
+                    );
                     client.write_all(answer.as_bytes()).await?;
                     continue;
                 }

@@ -1,0 +1,142 @@
+//! Conditions in a status, by the rules of Kubernetes: one of each type, whose time changes only with what it says. Pure.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::jiff;
+
+use super::{DELETION, NAME_TAKEN, STORED, Timestamp};
+use crate::model::cut;
+
+/// Type of the condition that says whether a location can be used, and whether a Schedule makes backups.
+pub const READY: &str = "Ready";
+
+/// Type of the condition of a Backup or Restore that is Completed or PartiallyFailed; the reason says which.
+pub const COMPLETE: &str = "Complete";
+
+/// Type of the condition of a Backup or Restore that is Failed or FailedValidation; the reason says which.
+pub const FAILED: &str = "Failed";
+
+/// Type of the condition that says why a Backup or Restore does not begin, or does not go on.
+pub const WAITING: &str = "Waiting";
+
+/// What Ark itself says of a run. Whatever else stands in its status is somebody else's, and stays.
+const OF_RUNS: [&str; 6] = [COMPLETE, FAILED, WAITING, STORED, NAME_TAKEN, DELETION];
+
+/// Puts a condition in the place of the one of its type. Where it says the same, it does so since the same time.
+pub fn set_condition(conditions: &mut Vec<Condition>, mut condition: Condition) {
+    condition.message = cut(condition.message);
+    match conditions.iter_mut().find(|known| known.type_ == condition.type_) {
+        None => conditions.push(condition),
+        Some(known) => {
+            if known.status == condition.status {
+                condition.last_transition_time = known.last_transition_time.clone();
+            }
+            *known = condition;
+        }
+    }
+}
+
+/// The condition of a type that holds.
+pub fn holding<'a>(conditions: &'a [Condition], type_: &str) -> Option<&'a Condition> {
+    conditions.iter().find(|condition| condition.type_ == type_ && condition.status == "True")
+}
+
+/// What others wrote of the conditions of a run: it stays when the run goes on.
+pub fn of_others(mut conditions: Vec<Condition>) -> Vec<Condition> {
+    conditions.retain(|condition| !OF_RUNS.contains(&condition.type_.as_str()));
+    conditions
+}
+
+/// Says what a run came to as a Job does: `Complete` or `Failed`, and neither before its end. One that is being deleted came to
+/// what it came to.
+pub(super) fn conclude(
+    conditions: &mut Vec<Condition>,
+    phase: &str,
+    message: String,
+    ended: Option<Timestamp>,
+    generation: Option<i64>,
+) {
+    let type_ = match phase {
+        "Deleting" => return,
+        "Completed" | "PartiallyFailed" => COMPLETE,
+        "Failed" | "FailedValidation" => FAILED,
+        _ => "",
+    };
+    conditions.retain(|known| known.type_ == type_ || ![COMPLETE, FAILED].contains(&known.type_.as_str()));
+    if !type_.is_empty() {
+        let condition = Condition {
+            type_: type_.to_owned(),
+            status: "True".to_owned(),
+            reason: phase.to_owned(),
+            message,
+            last_transition_time: ended.unwrap_or_else(Timestamp::now).into(),
+            observed_generation: generation,
+        };
+        set_condition(conditions, condition);
+    }
+}
+
+impl From<Timestamp> for Time {
+    /// A time that no clock shows is the earliest one.
+    fn from(time: Timestamp) -> Self {
+        Self(jiff::Timestamp::from_second(time.time().timestamp()).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn condition(type_: &str, status: &str, message: &str, second: i64) -> Condition {
+        Condition {
+            type_: type_.into(),
+            status: status.into(),
+            reason: "Because".into(),
+            message: message.into(),
+            last_transition_time: Time(jiff::Timestamp::from_second(second).unwrap()),
+            observed_generation: None,
+        }
+    }
+
+    fn shown(conditions: &[Condition]) -> Vec<(&str, &str, &str, i64)> {
+        let shown = conditions.iter().map(|each| {
+            let second = each.last_transition_time.0.as_second();
+            (each.type_.as_str(), each.status.as_str(), each.message.as_str(), second)
+        });
+        shown.collect()
+    }
+
+    #[test]
+    fn the_time_of_a_condition_changes_only_with_its_status_and_others_stay() {
+        let mut conditions = vec![condition("Theirs", "True", "x", 1)];
+        set_condition(&mut conditions, condition(READY, "False", "one", 2));
+        set_condition(&mut conditions, condition(READY, "False", "two", 3));
+        assert_eq!(shown(&conditions), [("Theirs", "True", "x", 1), (READY, "False", "two", 2)]);
+        set_condition(&mut conditions, condition(READY, "True", "two", 4));
+        assert_eq!(shown(&conditions), [("Theirs", "True", "x", 1), (READY, "True", "two", 4)]);
+    }
+
+    #[test]
+    fn a_run_is_complete_or_failed_or_neither_and_a_deletion_changes_nothing() {
+        let ended = Some(Timestamp::from(&Time(jiff::Timestamp::from_second(7).unwrap())));
+        let mut conditions = vec![condition("Theirs", "True", "x", 1)];
+        let types = |conditions: &[Condition]| {
+            let types = conditions.iter().skip(1).map(|each| format!("{} {}", each.type_, each.reason));
+            types.collect::<Vec<_>>()
+        };
+        for (phase, expected) in [
+            ("New", None),
+            ("InProgress", None),
+            ("Completed", Some("Complete Completed")),
+            ("Deleting", Some("Complete Completed")),
+            ("InProgress", None),
+            ("PartiallyFailed", Some("Complete PartiallyFailed")),
+            ("Failed", Some("Failed Failed")),
+            ("FailedValidation", Some("Failed FailedValidation")),
+        ] {
+            conclude(&mut conditions, phase, "m".into(), ended, Some(3));
+            assert_eq!(types(&conditions), expected.as_slice(), "{phase}");
+        }
+        assert_eq!((conditions[1].observed_generation, shown(&conditions)[1].3), (Some(3), 7));
+        assert_eq!(shown(&of_others(conditions)), [("Theirs", "True", "x", 1)]);
+    }
+}

@@ -1,0 +1,61 @@
+//! What wakes the controller of runs, and what does not.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures::StreamExt as _;
+use futures::channel::mpsc;
+use kube::runtime::{reflector, watcher};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::api::Restore;
+use crate::cluster::script::{answer, serve};
+use crate::controller::context::scripted;
+
+/// Longer than the controller takes, by the clock of the test, to look at what it was told.
+const MOMENT: Duration = Duration::from_millis(100);
+
+fn restore(changed: &Value) -> Restore {
+    let mut object = json!({
+        "metadata": {"name": "back", "namespace": "heptio-ark", "uid": "uid", "generation": 1},
+        "spec": {"backupName": "nightly"}, "status": {"phase": "Completed"},
+    });
+    json_patch::merge(&mut object, changed);
+    serde_json::from_value(object).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_controller_writes_into_a_status_wakes_it_not_again() {
+    let (cluster, _) = serve(|_, _| answer(500, ""));
+    let context = scripted(cluster);
+    let (store, mut writer) = reflector::store();
+    for event in [watcher::Event::Init, watcher::Event::InitDone] {
+        writer.apply_watcher_event(&event); // nothing is looked at before
+    }
+    let (says, changes) = mpsc::unbounded();
+    let looks = Arc::<AtomicUsize>::default();
+    let (feed, counted) = (Feed { changes: changes.boxed(), store }, Arc::clone(&looks));
+    let driving = tokio::spawn(drive(context, feed, news::<Restore>, move |_, _| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        async { Ok(Action::await_change()) }
+    }));
+    let mut looked = Vec::new();
+    for changed in [
+        json!({}),
+        json!({"status": {"conditions": [{"type": "Deletion", "status": "False", "reason": "Postponed", "message": "one",
+            "lastTransitionTime": "2026-11-21T03:00:00Z"}]}, "metadata": {"resourceVersion": "2"}}),
+        json!({"status": {"progress": {"itemsRestored": 1}}}),
+        json!({"metadata": {"annotations": {DELETION_REQUESTED: "now"}}}),
+        json!({"metadata": {"generation": 2}}),
+        json!({"status": {"phase": "New"}}),
+    ] {
+        let object = restore(&changed);
+        writer.apply_watcher_event(&watcher::Event::Apply(object.clone()));
+        says.unbounded_send(Ok(object)).unwrap();
+        // Time stands still until nothing else goes on.
+        tokio::time::sleep(MOMENT).await;
+        looked.push(looks.load(Ordering::Relaxed));
+    }
+    driving.abort();
+    assert_eq!(looked, [1, 1, 1, 2, 3, 4]);
+}

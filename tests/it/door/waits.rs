@@ -1,0 +1,121 @@
+//! Why something does not begin or go on is shown wherever somebody looks.
+
+use serde_json::{Value, json};
+
+use super::ArkCluster;
+
+fn condition(type_: &str, reason: &str, message: &str) -> Value {
+    json!({"type": type_, "status": "True", "reason": reason, "message": message,
+        "lastTransitionTime": "2026-11-21T03:00:00Z"})
+}
+
+fn waiting() -> Value {
+    let message = "location `default` is Unavailable: bucket `b` does not exist";
+    json!({"phase": "New", "conditions": [condition("Waiting", "LocationUnavailable", message)]})
+}
+
+#[test]
+fn get_and_describe_say_why_a_backup_or_restore_waits() {
+    let cluster = ArkCluster::start();
+    cluster.put("backups", "monday", json!({"spec": {}, "status": waiting()}));
+    cluster.put("restores", "back", json!({"spec": {"backupName": "monday"}, "status": waiting()}));
+    says!(cluster.ark(&["backup", "get"]), @r"
+        exit 0
+        --- stdout
+        NAME     PHASE                       ERRORS   WARNINGS   ITEMS   CREATED (UTC)         EXPIRES (UTC)   LOCATION
+        monday   New (LocationUnavailable)   0        0          -       [time]   -               -
+        --- stderr
+    ");
+    says!(cluster.ark(&["restore", "get", "-o", "wide"]), @r"
+        exit 0
+        --- stdout
+        NAME   BACKUP   PHASE                       ERRORS   WARNINGS   ITEMS   CREATED (UTC)         COMPLETED (UTC)   SCHEDULE   ORIGIN         WHY
+        back   monday   New (LocationUnavailable)   0        0          -       [time]   -                 -          this cluster   location `default` is Unavailable: bucket `b` does not exist
+        --- stderr
+    ");
+    says!(cluster.ark(&["backup", "describe", "monday"]), @r"
+        exit 0
+        --- stdout
+        Name:         monday
+        Phase:        New
+          waits: location `default` is Unavailable: bucket `b` does not exist
+        Begun:        -
+        Completed:    -
+        Expires:      never
+        Items:        0 ([size] )
+        Namespaces:   all
+        Kinds:        all
+        Cluster-wide: all
+        --- stderr
+    ");
+    says!(cluster.ark(&["restore", "describe", "back"]), @r"
+        exit 0
+        --- stdout
+        Name:         back
+        Phase:        New
+          waits: location `default` is Unavailable: bucket `b` does not exist
+        Backup:       monday
+        Begun:        -
+        Completed:    -
+        Items:        0 of 0
+        Done:         0 created, 0 updated, 0 skipped
+        Namespaces:   all
+        Kinds:        all
+        Cluster-wide: all
+        Existing:     None
+        --- stderr
+    ");
+}
+
+#[test]
+fn describe_says_why_a_deletion_does_not_end() {
+    let cluster = ArkCluster::start();
+    cluster.put("backups", "monday", json!({"spec": {}, "status": {"phase": "Deleting"}}));
+    let request = json!({
+        "metadata": {"labels": {"ark.heptio.com/backup-name": "monday"}}, "spec": {"backupName": "monday"},
+        "status": {"phase": "InProgress", "errors": ["the credentials are not allowed to do this"]},
+    });
+    cluster.put("deletebackuprequests", "monday-1", request);
+    says!(cluster.ark(&["backup", "describe", "monday"]), @r"
+        exit 0
+        --- stdout
+        Name:         monday
+        Phase:        Deleting
+        Begun:        -
+        Completed:    -
+        Expires:      never
+        Items:        0 ([size] )
+        Not deleted:  the credentials are not allowed to do this
+        Namespaces:   all
+        Kinds:        all
+        Cluster-wide: all
+        --- stderr
+    ");
+}
+
+#[test]
+fn waiting_says_once_why_it_takes_long() {
+    let cluster = ArkCluster::start();
+    let done = json!({"phase": "Completed", "conditions": [], "progress": {"totalItems": 6, "itemsBackedUp": 6, "bytes": 6}});
+    cluster.script("backups", &[waiting(), waiting(), done]);
+    says!(cluster.ark(&["backup", "create", "monday", "--wait"]), @r"
+        exit 0
+        --- stdout
+        backup monday: Completed, 6 items in [duration], 0 warnings, 0 errors
+        --- stderr
+        backup monday is requested; waiting for it
+        backup monday waits: location `default` is Unavailable: bucket `b` does not exist
+    ");
+    let denied = json!({"phase": "InProgress", "errors": ["the credentials are not allowed to do this"]});
+    cluster.script(
+        "deletebackuprequests",
+        &[denied.clone(), denied, json!({"phase": "Processed", "errors": []})],
+    );
+    says!(cluster.ark(&["backup", "delete", "monday", "--confirm", "--wait"]), @r"
+        exit 0
+        --- stdout
+        backup monday is deleted
+        --- stderr
+        delete request monday-[uuid] waits: the credentials are not allowed to do this
+    ");
+}
