@@ -3,6 +3,7 @@
 
 mod ledger;
 mod load;
+mod twins;
 
 use std::time::{Duration, Instant};
 
@@ -27,6 +28,10 @@ const SETTLED: Duration = Duration::from_secs(180);
 
 fn options() -> ServerOptions {
     ServerOptions { sync_period: "1s", gc_period: "1s", ..ServerOptions::default() }
+}
+
+fn rounds() -> usize {
+    std::env::var(MORE).map_or(ROUNDS, |rounds| rounds.parse().expect("a number of rounds"))
 }
 
 /// One server's life: it works, people ask for things, and then it is gone.
@@ -61,7 +66,7 @@ async fn unsettled(home: &Home<'_>) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn killed_at_random_moments_under_load_it_loses_nothing_and_leaves_nothing_half_done() {
-    let rounds = std::env::var(MORE).map_or(ROUNDS, |rounds| rounds.parse().expect("a number of rounds"));
+    let rounds = rounds();
     let lab = Lab::get().await;
     let bucket = lab.bucket();
     let home = Home::found(&lab.a, "rounds").await;
