@@ -121,6 +121,22 @@ impl<'a> Twin<'a> {
         server
     }
 
+    /// What bucket and cluster do not both have. One of its own that came to nothing, and says why, hides another's of its name.
+    async fn disagreement(&self, ledger: &Ledger) -> Option<String> {
+        let found = ledger.disagreement(&self.home).await?;
+        let mut hiding = self.own().await;
+        hiding.retain(says_why);
+        let hidden = |difference: &&str| {
+            let hides = |backup: &Value| {
+                let name = backup["metadata"]["name"].as_str().expect("a name");
+                *difference == format!("Backup {name} is only on one side")
+            };
+            hiding.iter().any(hides)
+        };
+        let others: Vec<&str> = found.split("; ").filter(|difference| !hidden(difference)).collect();
+        (!others.is_empty()).then(|| others.join("; "))
+    }
+
     /// Every tick has a backup of its own, or one that says why it has none; and those that were to be kept are as they were.
     async fn judge(&self, kept: usize) {
         for tick in &self.ticks {
@@ -134,14 +150,18 @@ impl<'a> Twin<'a> {
         let ticks: BTreeSet<_> = completed.iter().map(|(_, tick, _)| tick).collect();
         assert_eq!(ticks.len(), completed.len(), "two backups of one tick: {:?}", self.made.keys());
         for backup in self.own().await {
-            let status = &backup["status"];
-            let says = !status["failureReason"].is_null() || !status["validationErrors"].is_null();
-            assert!(status["phase"] == "Completed" || says, "{backup}");
+            assert!(backup["status"]["phase"] == "Completed" || says_why(&backup), "{backup}");
         }
         for (name, _, document) in completed.iter().rev().take(kept) {
             assert_eq!(self.document(name).await.as_ref(), Some(*document), "{name} is not as it was");
         }
     }
+}
+
+/// Whether a Backup that came to nothing says why.
+fn says_why(backup: &Value) -> bool {
+    let status = &backup["status"];
+    !status["failureReason"].is_null() || !status["validationErrors"].is_null()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -157,9 +177,13 @@ async fn two_clusters_that_are_killed_at_random_moments_each_keep_their_own_on_o
     tokio::join!(a.live(&mut of_a), b.live(&mut of_b));
 
     let (server_a, server_b) = tokio::join!(a.settle(), b.settle());
-    let ledger = Ledger::of(store(&bucket).await);
+    let (ledger, last) = (Ledger::of(store(&bucket).await), std::cell::RefCell::new((None, None)));
     within(SETTLED, "both clusters and the bucket agree", async || {
-        let (of_a, of_b) = (ledger.disagreement(&a.home).await, ledger.disagreement(&b.home).await);
+        let (of_a, of_b) = (a.disagreement(&ledger).await, b.disagreement(&ledger).await);
+        if *last.borrow() != (of_a.clone(), of_b.clone()) {
+            println!("the first: {of_a:?}; the second: {of_b:?}");
+            last.replace((of_a.clone(), of_b.clone()));
+        }
         (of_a.is_none() && of_b.is_none()).then_some(())
     })
     .await;
