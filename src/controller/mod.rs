@@ -4,7 +4,7 @@
 //! `schedule` makes Backups; `location` says which buckets can be used; `sync` brings what a bucket has into the cluster and
 //! takes away what it has no longer; `gc` and `delete` remove what has expired; `download` and `status` answer requests.
 //! `stores` holds what the cluster has, `locations` opens buckets. Only who holds the `lease` acts, for a `term`; `http` answers
-//! in any case.
+//! in any case, scrapes of what there is by `observed`.
 
 mod backup;
 mod beginning;
