@@ -67,8 +67,13 @@ where
 {
     let (kind, name) = (K::kind(&()), object.name_any());
     let delay = context.retries.failed(&kind, &name, Instant::now());
-    context.metrics.reconcile_failed(&kind);
-    tracing::warn!(%kind, name, again_in = ?delay, "{}", causes(error));
+    if error.is_conflict() {
+        // Two wrote at once, as people and other servers may; the next look sees what the other wrote.
+        tracing::debug!(%kind, name, again_in = ?delay, "{}", causes(error));
+    } else {
+        context.metrics.reconcile_failed(&kind);
+        tracing::warn!(%kind, name, again_in = ?delay, "{}", causes(error));
+    }
     Action::requeue(delay)
 }
 

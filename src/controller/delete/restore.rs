@@ -92,8 +92,13 @@ fn place_of(context: &Context, restore: &Restore) -> Place {
     judge(label.map(String::as_str), location.as_deref(), stored_in(restore))
 }
 
+/// Whether the server may ask for a Restore to be deleted: one whose record lies where nothing may be removed stays.
+pub fn is_removable(context: &Context, restore: &Restore) -> bool {
+    place_of(context, restore) == Place::Usable
+}
+
 /// The location that its label means; long names are hashed there.
-fn location_of(context: &Context, restore: &Restore) -> Option<String> {
+pub fn location_of(context: &Context, restore: &Restore) -> Option<String> {
     let label = restore.labels().get(STORAGE_LOCATION_LABEL)?;
     let locations = context.stores.locations.state();
     locations.iter().map(|location| location.name_any()).find(|name| label_value(name) == *label)
