@@ -145,7 +145,10 @@ mod tests {
     async fn missing_definitions_are_named_with_what_to_do() {
         let absent = || failure(404, "NotFound", "the server could not find the requested resource", "");
         let error = found(absent, namespace).await.unwrap_err().to_string();
-        assert!(error.contains("backups, ") && error.contains("ark crd | kubectl apply --server-side -f -"), "{error}");
+        assert!(
+            error.contains("backups, ") && error.contains("ark crd | kubectl apply --server-side -f -"),
+            "{error}"
+        );
         let error = found(|| group(&["backups"]), namespace).await.unwrap_err().to_string();
         assert!(error.contains("restores") && !error.contains("(backups"), "{error}");
     }

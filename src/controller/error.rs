@@ -147,7 +147,9 @@ impl ControllerError {
             Self::Kube { source: Unanswered(kube::Error::Api(status)), .. } => {
                 status.code == 429 || status.code >= 500
             }
-            Self::Kube { source: Unanswered(kube::Error::Service(_) | kube::Error::HyperError(_)), .. } => true,
+            Self::Kube {
+                source: Unanswered(kube::Error::Service(_) | kube::Error::HyperError(_)), ..
+            } => true,
             Self::Silent { .. } | Self::Late { .. } => true,
             _ => false,
         }
@@ -184,7 +186,8 @@ mod tests {
 
     #[test]
     fn what_the_api_server_says_is_said_once() {
-        let status = serde_json::json!({"code": 409, "reason": "Conflict", "message": "the object has been modified"});
+        let status =
+            serde_json::json!({"code": 409, "reason": "Conflict", "message": "the object has been modified"});
         let refused = kube::Error::Api(Box::new(serde_json::from_value(status).unwrap()));
         let error = ControllerError::kube("write x")(refused);
         assert_eq!(causes(&error), "cannot write x: the object has been modified (409 Conflict)");

@@ -23,6 +23,8 @@ use crate::model::{BackupName, causes};
 
 /// Clocks that differ by more cannot decide that something has expired.
 const CLOCKS_DISAGREE: TimeDelta = TimeDelta::hours(1);
+/// How long the record of a restore is kept that has lost its Backup: somebody may look for what became of it.
+const ORPHAN_STAYS: TimeDelta = TimeDelta::days(1);
 
 /// Why a Restore should go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +84,8 @@ fn reason(
         return Some(Reason::Expired);
     }
     let backup = backup_of(restore)?;
-    (phase != RestorePhase::FailedValidation && !is_shown(backup)).then_some(Reason::Orphaned)
+    let is_old = phase != RestorePhase::FailedValidation && now - ended >= ORPHAN_STAYS;
+    (is_old && !is_shown(backup)).then_some(Reason::Orphaned)
 }
 
 /// Makes sure, and asks.
@@ -113,7 +116,8 @@ async fn is_orphan(context: &Context, restore: &Restore) -> Result<bool, Control
         Err(ControllerError::Location { .. }) => return Ok(false), // it cannot tell now
         opened => opened?,
     };
-    let doing = || ControllerError::bucket(format!("look for backup `{backup}` in location `{}`", location.name));
+    let doing =
+        || ControllerError::bucket(format!("look for backup `{backup}` in location `{}`", location.name));
     let keys = RunKeys::backup(&backup).map_err(|error| doing()(error.into()))?;
     Ok(!location.bucket.has(keys.document()).await.map_err(doing())?)
 }
@@ -123,12 +127,15 @@ async fn agree_on_the_time(context: &Context) -> Result<(), String> {
     let probe = DeleteBackupRequest::new("ark-clock", DeleteBackupRequestSpec { backup_name: "none".into() });
     let parameters = PostParams { dry_run: true, ..PostParams::default() };
     let api = context.api::<DeleteBackupRequest>();
-    let dated = ControllerError::within("ask the API server for its time", api.create(&parameters, &probe)).await;
+    let dated =
+        ControllerError::within("ask the API server for its time", api.create(&parameters, &probe)).await;
     let dated = dated.map_err(|error| causes(&error))?;
     let theirs = dated.metadata.creation_timestamp.as_ref().map(Timestamp::from);
     let (ours, theirs) = (Timestamp::now(), theirs.ok_or("the API server does not date what it makes")?);
     if (ours.time() - theirs.time()).abs() > CLOCKS_DISAGREE {
-        return Err(format!("the clocks of Ark ({ours}) and of the API server ({theirs}) disagree; set them"));
+        return Err(format!(
+            "the clocks of Ark ({ours}) and of the API server ({theirs}) disagree; set them"
+        ));
     }
     Ok(())
 }

@@ -103,6 +103,7 @@ async fn keep_restores(cluster: &Cluster, namespace: &TestNamespace) {
         "itemOperationTimeout": "4h0m0s", "uploaderConfig": {"writeSparseFiles": true},
         "resourcePolicy": {"kind": "ConfigMap", "name": "policy"}, "storageClassMapping": {"old": "new"}, "imageMapping": {"a.example/": "b.example/"},
         "hooks": {"resources": [{"any": 1}]}, "scale": {"any": 1}, "rerunJobs": [{"name": "x"}], "requireEmpty": true,
+        "ttl": "30d",
     });
     let status = json!({
         "phase": "InProgress", "backupName": "nightly", "startTimestamp": TIME, "completionTimestamp": TIME,

@@ -11,6 +11,7 @@ mod faults;
 mod home;
 mod leader;
 mod life;
+mod records;
 mod rounds;
 mod runs;
 mod schedules;

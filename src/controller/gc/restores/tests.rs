@@ -4,7 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::*;
 use crate::api::{RestoreSpec, RestoreStatus};
-use crate::cluster::script::{answer, serve};
+use crate::cluster::script::{answer, failure, serve};
 use crate::controller::context::scripted;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -44,7 +44,10 @@ fn a_restore_goes_when_its_ttl_is_over_and_without_one_stays_while_its_backup_do
         assert_eq!(reason_at(&timed, "13:00:00"), Some(Reason::Expired), "{phase}");
         let untimed = restore(phase, None);
         assert_eq!(reason_at(&untimed, "23:00:00"), None, "{phase}");
-        assert_eq!(reason(&untimed, HOUR, at("11:00:01"), |_| false), Some(Reason::Orphaned), "{phase}");
+        let day_later = at("11:00:00") + ORPHAN_STAYS;
+        assert_eq!(reason(&untimed, HOUR, day_later, |_| false), Some(Reason::Orphaned), "{phase}");
+        assert_eq!(reason(&untimed, HOUR, day_later, |_| true), None, "{phase}");
+        assert_eq!(reason(&untimed, HOUR, at("23:00:00"), |_| false), None, "{phase}");
     }
 }
 
@@ -68,13 +71,16 @@ fn a_restore_that_runs_or_goes_already_is_never_asked_for() {
 
 #[tokio::test]
 async fn it_is_asked_for_as_a_person_asks_and_never_another_of_its_name() {
-    let (cluster, asked) = serve(|_, _| answer(404, "{}"));
+    let (cluster, asked) = serve(|_, _| failure(404, "NotFound", "restores not found", ""));
     let mut old = restore(RestorePhase::Completed, Some("1h"));
     old.metadata.uid = Some("u".into());
     consider(&scripted(cluster), &old, Reason::Expired).await.unwrap();
     let asked = asked.lock().unwrap();
     assert!(asked[0].method == http::Method::PATCH && asked[0].uri.contains("/restores/back"), "{asked:?}");
-    assert!(asked[0].body.contains(DELETION_REQUESTED) && asked[0].body.contains(r#""uid":"u""#), "{asked:?}");
+    assert!(
+        asked[0].body.contains(DELETION_REQUESTED) && asked[0].body.contains(r#""uid":"u""#),
+        "{asked:?}"
+    );
 }
 
 #[tokio::test]
