@@ -39,7 +39,7 @@ pub async fn run(global: &Global, command: &VersionCommand, output: &Output) -> 
             output.document(&document)?;
         }
         Some(server) => {
-            output.line(format!("the server of namespace {} is ark {server}", global.namespace))?
+            output.line(format!("the server of namespace {} is ark {server}", global.namespace))?;
         }
         None => {}
     }

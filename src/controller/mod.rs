@@ -126,18 +126,14 @@ async fn act(context: Arc<Context>, feeds: Feeds, duty: &watch::Sender<Duty>) {
     };
     let owning = async {
         let Settings { restore_only, disable_schedules, .. } = context.settings;
-        if restore_only {
-            schedule::watch(c(), schedules).await;
-        } else {
-            let by_the_clock = async {
-                if disable_schedules {
-                    schedule::watch(c(), schedules).await;
-                } else {
-                    schedule::run(c(), schedules).await;
-                }
-            };
-            tokio::join!(by_the_clock, once_filled(&context, gc::run(c())));
-        }
+        let by_the_clock = async {
+            if restore_only || disable_schedules {
+                schedule::watch(c(), schedules).await;
+            } else {
+                schedule::run(c(), schedules).await;
+            }
+        };
+        tokio::join!(by_the_clock, once_filled(&context, gc::run(c())));
     };
     let filled = once_filled(&context, async {
         duty.send_replace(Duty::Leading);

@@ -92,9 +92,9 @@ fn place_of(context: &Context, restore: &Restore) -> Place {
     judge(label.map(String::as_str), location.as_deref(), stored_in(restore))
 }
 
-/// Whether the server may ask for a Restore to be deleted: one whose record lies where nothing may be removed stays.
+/// Whether the server may ask for a Restore to be deleted: nothing speaks against it now.
 pub fn is_removable(context: &Context, restore: &Restore) -> bool {
-    place_of(context, restore) == Place::Usable
+    decide(restore, place_of(context, restore), context.settings.restore_only) == Step::Work
 }
 
 /// The location that its label means; long names are hashed there.

@@ -15,7 +15,7 @@ async fn the_record_of_a_restore_goes_with_its_ttl_or_when_its_backup_is_gone() 
     home.location("default", &bucket, json!({})).await;
     let options =
         ServerOptions { flags: vec!["--default-ttl".into(), "5s".into()], ..ServerOptions::default() };
-    let _server = home.start(options).await;
+    let server = home.start(options.clone()).await;
     home.reach(LOCATION, "default", "Available").await;
     home.create(BACKUP, "kept", json!({"includedNamespaces": [home.name()], "ttl": "1h"})).await;
     home.reach(BACKUP, "kept", "Completed").await;
@@ -49,5 +49,12 @@ async fn the_record_of_a_restore_goes_with_its_ttl_or_when_its_backup_is_gone() 
     .await;
     home.gone(RESTORE, "orphan").await;
     assert_eq!(home.phase(RESTORE, "stays").await.as_deref(), Some("Completed"));
+    assert_eq!(home.phase(BACKUP, "kept").await.as_deref(), Some("Completed"));
+    assert_eq!(server.stop().await, Some(0), "{}", server.log());
+
+    // A cluster that stands by tests restores each night, and removes nothing of others.
+    let _server = home.start_again(ServerOptions { restore_only: true, ..options }).await;
+    home.create(RESTORE, "tested", restore(json!({"ttl": "1s"}))).await;
+    home.gone(RESTORE, "tested").await;
     assert_eq!(home.phase(BACKUP, "kept").await.as_deref(), Some("Completed"));
 }
