@@ -55,5 +55,7 @@ mod tests {
             EnvFilter::builder().parse(directives(verbose)).unwrap();
         }
         assert!(directives(1).contains("ark=debug"));
+        // An ERROR that says of nothing what failed; whoever asked says it.
+        assert!((0..2).all(|verbose| directives(verbose).contains("kube_client::client::builder=off")));
     }
 }
