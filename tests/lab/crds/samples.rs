@@ -146,7 +146,7 @@ async fn keep_schedules(cluster: &Cluster, namespace: &TestNamespace) {
 async fn keep_locations(cluster: &Cluster, namespace: &TestNamespace) {
     let status = json!({
         "phase": "Available", "message": "x", "id": "u", "capabilities": {"conditionalWrites": true}, "lastSyncedTime": TIME,
-        "lastValidationTime": TIME, "counts": {"backups": 2, "partial": 1},
+        "lastValidationTime": TIME, "counts": {"backups": 2, "partial": 1, "hidden": 3},
     });
     let spec = json!({
         "provider": "s3", "bucket": "my.bucket-1", "prefix": "clusters/a",

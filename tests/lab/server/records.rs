@@ -11,7 +11,8 @@ use crate::support::{Lab, TestNamespace, eventually};
 async fn the_record_of_a_restore_goes_with_its_ttl_or_when_its_backup_is_gone() {
     let lab = Lab::get().await;
     let home = Home::found(&lab.a, "records").await;
-    let bucket = lab.bucket();
+    let folder = tempfile::tempdir().expect("a folder");
+    let bucket = format!("file://{}", folder.path().display());
     home.location("default", &bucket, json!({})).await;
     let options =
         ServerOptions { flags: vec!["--default-ttl".into(), "5s".into()], ..ServerOptions::default() };
