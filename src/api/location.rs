@@ -250,4 +250,7 @@ pub struct LocationCounts {
     /// Backups that were begun and not finished.
     #[serde(default)]
     pub partial: u64,
+    /// Backups and Restores that are not shown, because other objects of the cluster have their names.
+    #[serde(default)]
+    pub hidden: u64,
 }

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use super::mapping::{check_mapping, check_namespace_mapping};
 use super::{
-    CompiledSelection, Filter, InvalidSpec, LocalReference, Origin, ResourceModifier, StoredObject,
+    CompiledSelection, Duration, Filter, InvalidSpec, LocalReference, Origin, ResourceModifier, StoredObject,
     Timestamp, VeleroRestore, conditions, schema,
 };
 
@@ -121,6 +121,9 @@ pub struct RestoreSpec {
     /// Refuse when a target namespace holds anything that the restore would collide with; false when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub require_empty: Option<bool>,
+    /// How long the record of the restore is kept once it has ended; as long as its Backup when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl: Option<Duration>,
     /// What only Velero says.
     #[serde(flatten)]
     pub velero: VeleroRestore,
@@ -337,6 +340,9 @@ impl RestoreSpec {
         }
         let reference = self.resource_modifier.as_ref();
         wrong.extend(reference.and_then(|reference| reference.check_config_map("resourceModifier")));
+        if let Some(Err(error)) = self.ttl.as_ref().map(Duration::length) {
+            wrong.push(InvalidSpec::new("ttl", error));
+        }
         for (field, asked, what) in [
             ("hooks", !self.hooks.is_empty(), "run hooks"),
             ("scale", !self.scale.is_empty(), "scale workloads down for the time of a restore"),

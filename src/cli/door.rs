@@ -16,7 +16,10 @@ use serde_json::Value;
 
 use super::Global;
 use super::failure::Failure;
-use crate::api::{Backup, BackupStorageLocation, DeleteBackupRequest, DownloadRequest, Restore, Schedule};
+use crate::api::{
+    Backup, BackupStorageLocation, DeleteBackupRequest, DownloadRequest, Restore, Schedule,
+    ServerStatusRequest,
+};
 pub use heartbeat::{Heard, heard};
 use refusal::Asked;
 
@@ -55,6 +58,7 @@ nouns! {
     BackupStorageLocation: "location",
     DeleteBackupRequest: "delete request",
     DownloadRequest: "download request",
+    ServerStatusRequest: "status request",
 }
 
 /// The way to Ark's own objects.

@@ -6,6 +6,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use clap::builder::StyledStr;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command, CommandFactory};
 
 use super::Cli;
@@ -79,6 +80,28 @@ fn as_plugin(command: Command) -> Command {
         None => command,
     };
     command.mut_subcommands(as_plugin)
+}
+
+/// What is wrong with the arguments, without advice that leads astray: to take an option that does not exist for a name, or
+/// one for another that only has some letters of it.
+pub fn to_the_point(mut error: clap::Error) -> clap::Error {
+    if error.kind() != ErrorKind::UnknownArgument {
+        return error;
+    }
+    if let Some(ContextValue::StyledStrs(mut tips)) = error.remove(ContextKind::Suggested) {
+        tips.retain(|tip| !tip.to_string().starts_with("to pass "));
+        if !tips.is_empty() {
+            error.insert(ContextKind::Suggested, ContextValue::StyledStrs(tips));
+        }
+    }
+    let begins = |kind| match error.get(kind) {
+        Some(ContextValue::String(option)) => option.trim_start_matches('-').chars().next(),
+        _ => None,
+    };
+    if begins(ContextKind::SuggestedArg) != begins(ContextKind::InvalidArg) {
+        error.remove(ContextKind::SuggestedArg);
+    }
+    error
 }
 
 /// The arguments with the noun before its verb.

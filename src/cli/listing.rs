@@ -1,15 +1,23 @@
-//! `get`: objects as a table, as documents, or by name.
+//! `get`: objects as a table, as documents, or by name; and what becomes of them, with `--watch`.
+
+use std::collections::HashMap;
+use std::time::Duration;
 
 use clap::Args;
 use kube::ResourceExt;
+use tokio::time::sleep;
 
 use super::Global;
 use super::door::{Door, Noun};
 use super::failure::{Done, Failure};
 use super::output::{Format, Output, Table};
 use super::selection::check_selector;
+use super::signal;
 use crate::api::Timestamp;
 use crate::model::ObjectName;
+
+/// Between two looks with `--watch`: soon enough for a person, seldom enough for the API server.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// What a table shows of a kind.
 pub trait Listed: Noun {
@@ -20,6 +28,11 @@ pub trait Listed: Noun {
 
     /// A cell a column.
     fn cells(&self) -> Vec<String>;
+
+    /// Puts into objects what a table shows of them and only others know.
+    fn complete(_: &Door, objects: Vec<Self>) -> impl Future<Output = Vec<Self>> {
+        std::future::ready(objects)
+    }
 }
 
 /// Which objects to show.
@@ -31,50 +44,174 @@ pub struct GetArgs {
     /// Only those with these labels: 'app=web,tier in (a,b),!old'
     #[arg(short = 'l', long, value_name = "LABELS", conflicts_with = "names")]
     selector: Option<String>,
+    /// Go on and show each that comes or changes, until Ctrl-C
+    #[arg(short, long)]
+    watch: bool,
+}
+
+/// Which runs to show.
+#[derive(Args, Debug)]
+pub struct GetRunsArgs {
+    #[command(flatten)]
+    get: GetArgs,
+    /// Only those of this schedule
+    #[arg(long, value_name = "SCHEDULE", conflicts_with = "names")]
+    schedule: Option<ObjectName>,
+}
+
+/// What a run belongs to.
+pub trait Scheduled {
+    /// Whether it was made by this schedule, or from one of its backups.
+    fn is_of(&self, schedule: &str) -> bool;
+}
+
+/// Shows runs, all or those of a schedule.
+pub async fn get_runs<K: Listed + Scheduled>(
+    global: &Global,
+    args: &GetRunsArgs,
+    output: &Output,
+) -> Result<Done, Failure> {
+    let of = args.schedule.as_ref().map(|schedule| format!(" of schedule {schedule}")).unwrap_or_default();
+    let is_wanted = |run: &K| args.schedule.as_ref().is_none_or(|schedule| run.is_of(schedule.as_str()));
+    show(global, &args.get, &of, is_wanted, output).await
 }
 
 /// Shows objects; what is there is shown even when some are not.
 pub async fn get<K: Listed>(global: &Global, args: &GetArgs, output: &Output) -> Result<Done, Failure> {
-    let GetArgs { names, selector } = args;
-    if let Some(selector) = selector {
+    show(global, args, "", |_: &K| true, output).await
+}
+
+async fn show<K: Listed>(
+    global: &Global,
+    args: &GetArgs,
+    of: &str,
+    is_wanted: impl Fn(&K) -> bool,
+    output: &Output,
+) -> Result<Done, Failure> {
+    if let Some(selector) = &args.selector {
         check_selector(selector)?;
     }
+    let ended = signal::asked();
     let door = Door::open(global).await?;
-    if names.is_empty() {
-        let objects: Vec<K> = door.list(selector.as_deref()).await?;
-        if objects.is_empty() && matches!(output.format(), Format::Table | Format::Wide) {
-            output.note(format!("there are no {}s in namespace {}", K::NOUN, door.namespace()));
-            return Ok(Done::Complete);
-        }
-        print(&objects, false, output)?;
+    let (found, missing) = find(&door, args, &is_wanted).await?;
+    let single = args.names.len() == 1;
+    let mut view = View::new(output);
+    if found.is_empty() && missing.is_empty() && view.is_table() {
+        output.note(format!("there are no {}s{of} in namespace {}", K::NOUN, door.namespace()));
+    } else if !found.is_empty() || missing.is_empty() {
+        view.print(&door, found, single).await?;
+    }
+    if !missing.is_empty() {
+        return Err(door.missing::<K>(&missing).await);
+    }
+    if !args.watch {
         return Ok(Done::Complete);
     }
+    let watching = async {
+        loop {
+            sleep(LOOK_EVERY).await;
+            let (found, _) = find(&door, args, &is_wanted).await?;
+            view.follow(&door, found).await?;
+        }
+    };
+    tokio::select! {
+        failed = watching => failed,
+        () = ended => Ok(Done::Complete),
+    }
+}
+
+/// The objects that are meant and there, and the names of those that are not.
+async fn find<'a, K: Listed>(
+    door: &Door,
+    args: &'a GetArgs,
+    is_wanted: impl Fn(&K) -> bool,
+) -> Result<(Vec<K>, Vec<&'a str>), Failure> {
     let (mut found, mut missing) = (Vec::<K>::new(), Vec::new());
-    for name in names {
+    if args.names.is_empty() {
+        found = door.list(args.selector.as_deref()).await?;
+        found.retain(is_wanted);
+    }
+    for name in &args.names {
         match door.find(name.as_str()).await? {
             Some(object) => found.push(object),
             None => missing.push(name.as_str()),
         }
     }
-    if !found.is_empty() {
-        print(&found, names.len() == 1, output)?;
-    }
-    if missing.is_empty() { Ok(Done::Complete) } else { Err(door.missing::<K>(&missing).await) }
+    Ok((found, missing))
 }
 
-fn print<K: Listed>(objects: &[K], single: bool, output: &Output) -> Result<(), Failure> {
-    match output.format() {
-        Format::Name => objects.iter().try_for_each(|object| output.line(object.name_any())),
-        Format::Json | Format::Yaml => {
-            let objects: Vec<K> = objects.iter().map(bare).collect();
-            match objects.first() {
-                Some(object) if single => output.document(object),
-                _ => output
-                    .document(&serde_json::json!({"apiVersion": "v1", "kind": "List", "items": objects})),
-            }
+/// What is on the screen: so that only what is new comes, in columns as wide as those above.
+struct View<'a> {
+    output: &'a Output,
+    table: Option<Table>,
+    seen: HashMap<String, Option<String>>,
+}
+
+impl<'a> View<'a> {
+    fn new(output: &'a Output) -> Self {
+        Self { output, table: None, seen: HashMap::new() }
+    }
+
+    fn is_table(&self) -> bool {
+        matches!(self.output.format(), Format::Table | Format::Wide)
+    }
+
+    async fn print<K: Listed>(&mut self, door: &Door, objects: Vec<K>, single: bool) -> Result<(), Failure> {
+        self.news(&objects);
+        match self.output.format() {
+            Format::Name => objects.iter().try_for_each(|object| self.output.line(object.name_any())),
+            Format::Json | Format::Yaml => documents(&objects, single, self.output),
+            Format::Table | Format::Wide => self.rows(&K::complete(door, objects).await, true),
         }
-        Format::Table => output.line(table(objects, K::NARROW)),
-        Format::Wide => output.line(table(objects, K::COLUMNS.len())),
+    }
+
+    /// Shows those that are not as they were shown last.
+    async fn follow<K: Listed>(&mut self, door: &Door, mut objects: Vec<K>) -> Result<(), Failure> {
+        let news = self.news(&objects);
+        objects.retain(|object| news.contains(&object.name_any()));
+        match self.output.format() {
+            _ if objects.is_empty() => Ok(()),
+            Format::Json | Format::Yaml => objects
+                .iter()
+                .try_for_each(|object| documents(std::slice::from_ref(object), true, self.output)),
+            Format::Name => objects.iter().try_for_each(|object| self.output.line(object.name_any())),
+            Format::Table | Format::Wide => self.rows(&K::complete(door, objects).await, false),
+        }
+    }
+
+    /// Which of them differ from what was seen last, by name; what is gone is forgotten.
+    fn news<K: Listed>(&mut self, objects: &[K]) -> Vec<String> {
+        let now: HashMap<_, _> =
+            objects.iter().map(|object| (object.name_any(), object.resource_version())).collect();
+        let is_news = |(name, version): &(&String, &Option<String>)| self.seen.get(*name) != Some(*version);
+        let news = now.iter().filter(is_news).map(|(name, _)| name.clone()).collect();
+        self.seen = now;
+        news
+    }
+
+    fn rows<K: Listed>(&mut self, objects: &[K], all: bool) -> Result<(), Failure> {
+        let wide = self.output.format() == Format::Wide;
+        let columns = if wide { K::COLUMNS.len() } else { K::NARROW };
+        let header =
+            || std::iter::once("name").chain(K::COLUMNS.iter().copied().take(columns)).collect::<Vec<_>>();
+        let is_first = self.table.is_none();
+        let table = self.table.get_or_insert_with(|| Table::new(&header()));
+        for object in objects {
+            table.row(std::iter::once(object.name_any()).chain(object.cells().into_iter().take(columns)));
+        }
+        let text = table.to_string();
+        let shown = if all || is_first { usize::MAX } else { objects.len() };
+        let lines: Vec<&str> = text.lines().collect();
+        self.output.line(lines[lines.len().saturating_sub(shown)..].join("\n"))
+    }
+}
+
+/// Objects as a document: a list, unless one was asked for.
+pub fn documents<K: Noun>(objects: &[K], single: bool, output: &Output) -> Result<(), Failure> {
+    let objects: Vec<K> = objects.iter().map(bare).collect();
+    match objects.first() {
+        Some(object) if single => output.document(object),
+        _ => output.document(&serde_json::json!({"apiVersion": "v1", "kind": "List", "items": objects})),
     }
 }
 
@@ -85,15 +222,6 @@ pub fn bare<K: Noun>(object: &K) -> K {
     object
 }
 
-fn table<K: Listed>(objects: &[K], columns: usize) -> Table {
-    let header: Vec<&str> = std::iter::once("name").chain(K::COLUMNS.iter().copied().take(columns)).collect();
-    let mut table = Table::new(&header);
-    for object in objects {
-        table.row(std::iter::once(object.name_any()).chain(object.cells().into_iter().take(columns)));
-    }
-    table
-}
-
 /// A time in a cell.
 pub fn time(time: Option<Timestamp>) -> String {
     time.map_or_else(|| "-".to_owned(), |time| time.time().format("%Y-%m-%d %H:%M:%S").to_string())
@@ -102,4 +230,26 @@ pub fn time(time: Option<Timestamp>) -> String {
 /// Anything else in a cell.
 pub fn cell(value: Option<impl ToString>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| value.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::{Schedule, ScheduleSpec};
+    use crate::cli::output::Color;
+
+    #[test]
+    fn of_what_is_watched_only_what_changed_or_came_is_news() {
+        let output = Output::new(Format::Table, true, 0, Color::Never, false);
+        let mut view = View::new(&output);
+        let schedule = |name: &str, version: &str| {
+            let mut schedule = Schedule::new(name, ScheduleSpec::default());
+            schedule.metadata.resource_version = Some(version.to_owned());
+            schedule
+        };
+        assert_eq!(view.news(&[schedule("a", "1"), schedule("b", "1")]).len(), 2);
+        assert_eq!(view.news(&[schedule("a", "1"), schedule("b", "2")]), ["b"]);
+        assert!(view.news(&[schedule("a", "1")]).is_empty(), "what went is not shown");
+        assert_eq!(view.news(&[schedule("a", "1"), schedule("b", "2")]), ["b"], "it came back");
+    }
 }

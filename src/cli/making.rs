@@ -14,7 +14,7 @@ use super::failure::{Done, Failure};
 use super::listing::bare;
 use super::output::{Format, Output};
 use super::pairs::{equation, mapping};
-use crate::api::BackupSpec;
+use crate::api::{self, BackupSpec, InvalidDuration};
 use crate::bucket::{Bucket, RunKeys, RunKind};
 
 /// Names that are tried for what has none; beyond them, somebody makes objects faster than the time gives names.
@@ -26,22 +26,33 @@ pub struct MakeArgs {
     /// Labels of the object: key=value,…
     #[arg(long, value_name = "KEY=VALUE", value_delimiter = ',', value_parser = equation)]
     labels: Vec<(String, String)>,
+    /// Annotations of the object: key=value,…
+    #[arg(long, value_name = "KEY=VALUE", value_delimiter = ',', value_parser = equation)]
+    annotations: Vec<(String, String)>,
     /// Only print the object, as YAML or with -o json as JSON; create nothing
     #[arg(long)]
     pub dry_run: bool,
 }
 
 impl MakeArgs {
-    /// Name, namespace and labels.
+    /// Name, namespace, labels and annotations.
     pub fn metadata(&self, name: &str, namespace: &str) -> Result<ObjectMeta, Failure> {
         let labels = mapping("labels", &self.labels)?;
+        let annotations = mapping("annotations", &self.annotations)?;
         Ok(ObjectMeta {
             name: Some(name.to_owned()),
             namespace: Some(namespace.to_string()),
             labels: (!labels.is_empty()).then_some(labels),
+            annotations: (!annotations.is_empty()).then_some(annotations),
             ..ObjectMeta::default()
         })
     }
+}
+
+/// Reads how long something is kept. The API knows durations only, and 100 years is the longest.
+pub fn kept(text: &str) -> Result<api::Duration, String> {
+    let text = if text.eq_ignore_ascii_case("never") { "100y" } else { text };
+    text.parse().map_err(|error: InvalidDuration| format!("{error}; `never` keeps it for a hundred years"))
 }
 
 /// Reads the name of what is to be made. A value that was meant for a switch before it is not taken for one.
@@ -135,6 +146,18 @@ mod tests {
     use super::*;
     use crate::model::RestoreName;
     use crate::store::{Location, PutMode, open};
+
+    #[test]
+    fn what_is_kept_for_ever_is_kept_as_long_as_the_server_takes() {
+        let never = kept("never").unwrap();
+        assert!(never.length().is_ok() && never.as_str() == "100y", "the server takes it");
+        assert_eq!(kept("30d").unwrap().as_str(), "30d");
+        let zero = kept("0s").unwrap_err();
+        assert!(
+            zero.contains("it is zero") && zero.ends_with("`never` keeps it for a hundred years"),
+            "{zero}"
+        );
+    }
 
     #[tokio::test]
     async fn runs_of_one_second_get_a_name_each() {

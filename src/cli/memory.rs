@@ -11,7 +11,10 @@ const ALONE: i32 = 256 << 10;
 /// than it uses (hack/bench/README.md).
 pub fn keep_large_pieces_apart() {
     #[cfg(target_env = "gnu")]
-    #[expect(unsafe_code, reason = "nothing else sets this, but an environment that is read before the program runs")]
+    #[expect(
+        unsafe_code,
+        reason = "nothing else sets this, but an environment that is read before the program runs"
+    )]
     // SAFETY: the function takes two numbers and decides where later pieces come from; no other thread runs yet.
     unsafe {
         libc::mallopt(libc::M_MMAP_THRESHOLD, ALONE);

@@ -134,8 +134,8 @@ enum Command {
     Crd(crd::CrdCommand),
     /// Print a completion script for a shell
     Completion(completion::CompletionCommand),
-    /// Print the version of Ark and of the backup format it writes
-    Version,
+    /// Print the version of Ark and of the backup format it writes, and of the server
+    Version(version::VersionCommand),
 }
 
 /// A DNS label: it becomes the name of an object and part of names and arguments.
@@ -190,7 +190,7 @@ pub fn main() -> ExitCode {
     let parsed = invocation::command(called).try_get_matches_from(arguments);
     let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
-        Err(error) => return output::usage(&error),
+        Err(error) => return output::usage(&invocation::to_the_point(error)),
     };
     let serves = matches!(cli.command, Command::Server(_));
     let Global { output, quiet, verbose, color, .. } = cli.global;
@@ -233,6 +233,6 @@ async fn run(cli: &Cli, output: &Output) -> Result<Done, Failure> {
         Command::Install(command) => install::run(global, command, output),
         Command::Crd(command) => crd::run(command, output),
         Command::Completion(command) => completion::run(command, output),
-        Command::Version => version::run(output),
+        Command::Version(command) => version::run(global, command, output).await,
     }
 }

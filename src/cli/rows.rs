@@ -1,15 +1,19 @@
-//! What a line of `get` shows of each kind. Pure.
+//! What a line of `get` shows of each kind.
 
 use std::fmt::Display;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{Resource, ResourceExt};
 
-use super::listing::{Listed, cell, time};
+use super::door::Door;
+use super::listing::{Listed, Scheduled, cell, time};
 use crate::api::{
-    Backup, BackupStorageLocation, FAILED, Provider, Restore, SCHEDULE_NAME_LABEL, SYNCED_FROM, Schedule,
-    Timestamp, WAITING, holding,
+    Backup, BackupPhase, BackupStorageLocation, FAILED, Provider, Restore, SCHEDULE_NAME_LABEL, SYNCED_FROM,
+    Schedule, Timestamp, WAITING, holding, label_value,
 };
+
+/// The location of Backups that name none, where none says that it is the default and the server was not told another.
+const DEFAULT_LOCATION: &str = "default";
 
 impl Listed for Backup {
     const COLUMNS: &'static [&'static str] = &[
@@ -36,13 +40,39 @@ impl Listed for Backup {
             status.warnings.to_string(),
             cell(status.progress.map(|progress| progress.items_backed_up)),
             time(status.start_timestamp.or_else(|| created(self))),
-            time(status.expiration),
+            expiration(self),
             cell(self.spec.storage_location.as_deref()),
             cell(self.labels().get(SCHEDULE_NAME_LABEL)),
             cell(status.cluster.map(|cluster| cluster.uid)),
             origin(self).to_owned(),
             cell(why),
         ]
+    }
+
+    /// Says of a location that it is not there any more.
+    async fn complete(door: &Door, mut backups: Vec<Self>) -> Vec<Self> {
+        // Whoever may not list locations sees their names as they are.
+        let Ok(locations) = door.list::<BackupStorageLocation>(None).await else { return backups };
+        for backup in &mut backups {
+            if let Some(name) = &mut backup.spec.storage_location
+                && !locations.iter().any(|location| location.name_any() == *name)
+            {
+                name.push_str(" (deleted)");
+            }
+        }
+        backups
+    }
+}
+
+impl Scheduled for Backup {
+    fn is_of(&self, schedule: &str) -> bool {
+        self.labels().get(SCHEDULE_NAME_LABEL).is_some_and(|label| *label == label_value(schedule))
+    }
+}
+
+impl Scheduled for Restore {
+    fn is_of(&self, schedule: &str) -> bool {
+        self.spec.schedule_name.as_deref() == Some(schedule)
     }
 }
 
@@ -56,6 +86,7 @@ impl Listed for Restore {
         "created (UTC)",
         "completed (UTC)",
         "schedule",
+        "ran in cluster",
         "origin",
         "why",
     ];
@@ -73,6 +104,7 @@ impl Listed for Restore {
             time(status.start_timestamp.or_else(|| created(self))),
             time(status.completion_timestamp),
             cell(self.spec.schedule_name.as_deref()),
+            cell(status.origin.and_then(|origin| origin.cluster)),
             origin(self).to_owned(),
             cell(why),
         ]
@@ -125,6 +157,31 @@ impl Listed for BackupStorageLocation {
             cell(status.message),
         ]
     }
+
+    /// Says which is used where none says that it is the default.
+    async fn complete(door: &Door, mut locations: Vec<Self>) -> Vec<Self> {
+        let all = door.list::<Self>(None).await.unwrap_or_default();
+        for location in &mut locations {
+            location.spec.default = Some(is_default(location, &all));
+        }
+        locations
+    }
+}
+
+/// Whether a location is the one of Backups that name none, among all.
+pub fn is_default(location: &BackupStorageLocation, all: &[BackupStorageLocation]) -> bool {
+    let says_so = |location: &BackupStorageLocation| location.spec.default == Some(true);
+    says_so(location) || (location.name_any() == DEFAULT_LOCATION && !all.iter().any(says_so))
+}
+
+/// When a Backup goes. Of one that is not made yet, only the server knows; one that was made without a time stays.
+fn expiration(backup: &Backup) -> String {
+    let status = backup.status.clone().unwrap_or_default();
+    let is_made = matches!(
+        status.phase,
+        Some(BackupPhase::Completed | BackupPhase::PartiallyFailed | BackupPhase::Failed)
+    );
+    if is_made && status.expiration.is_none() { "never".to_owned() } else { time(status.expiration) }
 }
 
 /// The phase, with the reason where it waits; and the words for that, or for its failure.

@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::failure::Failure;
+use super::making::kept;
 use super::selection::SelectionArgs;
 use crate::api::{self, BackupSpec, Filter};
 use crate::model::ObjectName;
@@ -10,8 +11,8 @@ use crate::model::ObjectName;
 /// The fields of a backup's specification.
 #[derive(Args, Clone, Debug, Default)]
 pub struct TemplateArgs {
-    /// How long to keep the backup: 30d, 720h [default: as the server says, 30 days]
-    #[arg(long, value_name = "DURATION", allow_hyphen_values = true, help_heading = "The backup")]
+    /// How long to keep the backup: 30d, 720h, or never, which is 100 years [default: as the server says, 30 days]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = kept, help_heading = "The backup")]
     ttl: Option<api::Duration>,
     /// The location to write to [default: the default location]
     #[arg(long, value_name = "LOCATION", help_heading = "The backup")]

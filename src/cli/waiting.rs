@@ -14,8 +14,8 @@ use super::failure::Failure;
 use super::output::Output;
 use super::signal;
 use crate::api::{
-    Backup, DeleteBackupRequest, DeletePhase, DownloadPhase, DownloadRequest, Restore, RestorePhase, WAITING,
-    holding,
+    Backup, DeleteBackupRequest, DeletePhase, DownloadPhase, DownloadRequest, Restore, RestorePhase,
+    ServerStatusPhase, ServerStatusRequest, WAITING, holding,
 };
 use crate::model::Progress;
 
@@ -266,6 +266,16 @@ impl Worked for DownloadRequest {
     fn seen(&self) -> Seen {
         let phase = self.status.as_ref().and_then(|status| status.phase).unwrap_or_default();
         let answered = phase == DownloadPhase::Processed;
+        Seen { begun: answered, done: answered, phase: format!("{phase:?}"), ..Seen::default() }
+    }
+}
+
+impl Worked for ServerStatusRequest {
+    const LOOK: &'static str = "kubectl get ssr";
+
+    fn seen(&self) -> Seen {
+        let phase = self.status.as_ref().and_then(|status| status.phase).unwrap_or_default();
+        let answered = phase == ServerStatusPhase::Processed;
         Seen { begun: answered, done: answered, phase: format!("{phase:?}"), ..Seen::default() }
     }
 }

@@ -1,13 +1,46 @@
 //! What a server needs before it does anything, and what a person is told who lacks it.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client};
+use tokio_util::sync::CancellationToken;
 
 use super::error::ControllerError;
 use crate::api::{GROUP, VERSION, crds};
 use crate::cluster::{Cluster, ClusterIdentity};
+use crate::model::causes;
+
+/// After the first look that no API server answered; doubles with each further one.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// An API server that comes back after hours is met within it.
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+
+/// Looks until an API server answers: a process that ended instead would be started again later and later. None when the server
+/// was asked to end before.
+///
+/// # Errors
+/// As [`look`], where the API server answers.
+pub async fn wait(
+    cluster: &Cluster,
+    namespace: &str,
+    stop: &CancellationToken,
+) -> Result<Option<ClusterIdentity>, ControllerError> {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match look(cluster, namespace).await {
+            Err(error) if error.is_away() => {
+                tracing::warn!(again_in = ?pause, "waiting for the API server: {}", causes(&error));
+            }
+            looked => return looked.map(Some),
+        }
+        tokio::select! {
+            () = stop.cancelled() => return Ok(None),
+            () = tokio::time::sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
+        }
+    }
+}
 
 /// Looks whether the cluster can be reached and has what the server needs; answers which cluster it is.
 ///
@@ -112,7 +145,10 @@ mod tests {
     async fn missing_definitions_are_named_with_what_to_do() {
         let absent = || failure(404, "NotFound", "the server could not find the requested resource", "");
         let error = found(absent, namespace).await.unwrap_err().to_string();
-        assert!(error.contains("backups, ") && error.contains("ark crd | kubectl apply"), "{error}");
+        assert!(
+            error.contains("backups, ") && error.contains("ark crd | kubectl apply --server-side -f -"),
+            "{error}"
+        );
         let error = found(|| group(&["backups"]), namespace).await.unwrap_err().to_string();
         assert!(error.contains("restores") && !error.contains("(backups"), "{error}");
     }
@@ -125,9 +161,31 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_api_server_that_is_not_there_is_told_at_once() {
+    async fn an_api_server_that_is_away_is_waited_for_until_the_server_shall_end() {
+        let (cluster, _) = serve(|before, asked| match asked.uri.as_str() {
+            _ if before < 40 => broken(),
+            "/version" => answer(200, r#"{"gitVersion":"v1.35.4"}"#),
+            "/api/v1/namespaces/kube-system" => answer(200, IDENTITY),
+            "/apis/ark.heptio.com/v1" => all(),
+            _ => namespace(),
+        });
+        let stop = CancellationToken::new();
+        let found = wait(&cluster, "heptio-ark", &stop).await.unwrap();
+        assert_eq!(found.expect("it came back").uid, "u-1");
         let (cluster, _) = serve(|_, _| broken());
-        let error = look(&cluster, "heptio-ark").await.unwrap_err();
-        assert!(crate::model::causes(&error).contains("cannot reach the API server"), "{error}");
+        stop.cancel();
+        assert!(wait(&cluster, "heptio-ark", &stop).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn what_an_api_server_refuses_is_told_at_once() {
+        let absent = || failure(404, "NotFound", "the server could not find the requested resource", "");
+        let (cluster, _) = serve(move |_, asked| match asked.uri.as_str() {
+            "/version" => answer(200, r#"{"gitVersion":"v1.35.4"}"#),
+            "/api/v1/namespaces/kube-system" => answer(200, IDENTITY),
+            _ => absent(),
+        });
+        let waited = wait(&cluster, "heptio-ark", &CancellationToken::new()).await;
+        assert!(matches!(waited, Err(ControllerError::NoDefinitions { .. })));
     }
 }

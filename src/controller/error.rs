@@ -1,5 +1,6 @@
 //! Why a controller could not do its work, this time.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ pub enum ControllerError {
         doing: String,
         /// Why.
         #[source]
-        source: kube::Error,
+        source: Unanswered,
     },
     /// The API server did not answer in time.
     #[error("cannot {doing}: the API server did not answer within {} s", DEADLINE.as_secs())]
@@ -38,7 +39,7 @@ pub enum ControllerError {
     },
     /// The API server did not answer about the lease in time.
     #[error("cannot {doing}: the API server did not answer within {seconds} s")]
-    Unanswered {
+    Late {
         /// What was being done, on what.
         doing: String,
         /// How long was waited.
@@ -69,7 +70,7 @@ pub enum ControllerError {
     },
     /// The server's namespace is not there.
     #[error(
-        "there is no namespace `{namespace}`; install Ark there (`ark install` prints what to apply), or name another with --namespace"
+        "there is no namespace `{namespace}`; install Ark there (`ark install --help` says how), or name another with --namespace"
     )]
     NoNamespace {
         /// Its name.
@@ -98,7 +99,7 @@ impl ControllerError {
     /// For `map_err`: what was being done when the client failed.
     pub fn kube(doing: impl Into<String>) -> impl FnOnce(kube::Error) -> Self {
         let doing = doing.into();
-        move |source| Self::Kube { doing, source }
+        move |source| Self::Kube { doing, source: Unanswered(source) }
     }
 
     /// For `map_err`: what was being done when the bucket failed.
@@ -137,12 +138,70 @@ impl ControllerError {
     /// Whether the API server will go on refusing until somebody changes rights, policies or limits: it says that this may not be, or
     /// is too large (of etcd's own limit it tells as of an error of its own).
     pub fn is_refusal(&self) -> bool {
-        let Self::Kube { source: kube::Error::Api(status), .. } = self else { return false };
+        let Self::Kube { source: Unanswered(kube::Error::Api(status)), .. } = self else { return false };
         matches!(status.code, 403 | 413) || (status.code == 500 && status.message.contains("too large"))
     }
 
     /// Whether the API server refused with this code.
     pub fn is_status(&self, code: u16) -> bool {
-        matches!(self, Self::Kube { source: kube::Error::Api(status), .. } if status.code == code)
+        matches!(self, Self::Kube { source: Unanswered(kube::Error::Api(status)), .. } if status.code == code)
+    }
+
+    /// Whether no API server answered, or none that could: it may be back in a moment.
+    pub fn is_away(&self) -> bool {
+        match self {
+            Self::Cluster { source, .. } => source.passes(),
+            Self::Kube { source: Unanswered(kube::Error::Api(status)), .. } => {
+                status.code == 429 || status.code >= 500
+            }
+            Self::Kube {
+                source: Unanswered(kube::Error::Service(_) | kube::Error::HyperError(_)), ..
+            } => true,
+            Self::Silent { .. } | Self::Late { .. } => true,
+            _ => false,
+        }
+    }
+}
+
+/// Why a call through the client for custom resources came to nothing. The client says it twice, the second time as its
+/// own source code would.
+#[derive(Debug)]
+pub struct Unanswered(kube::Error);
+
+impl fmt::Display for Unanswered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            kube::Error::Api(status) => write!(f, "{} ({} {})", status.message, status.code, status.reason),
+            other => fmt::Display::fmt(other, f),
+        }
+    }
+}
+
+impl std::error::Error for Unanswered {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.0 {
+            kube::Error::Api(_) => None,
+            other => other.source(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::causes;
+
+    #[test]
+    fn what_the_api_server_says_is_said_once() {
+        let status =
+            serde_json::json!({"code": 409, "reason": "Conflict", "message": "the object has been modified"});
+        let refused = kube::Error::Api(Box::new(serde_json::from_value(status).unwrap()));
+        let error = ControllerError::kube("write x")(refused);
+        assert_eq!(causes(&error), "cannot write x: the object has been modified (409 Conflict)");
+        assert!(error.is_conflict() && !error.is_away());
+        let broken = kube::Error::Service(std::io::Error::other("connection refused").into());
+        let error = ControllerError::kube("write x")(broken);
+        assert_eq!(causes(&error), "cannot write x: ServiceError: connection refused");
+        assert!(error.is_away());
     }
 }

@@ -255,7 +255,7 @@ async fn request<T>(
     let doing = format!("{verb} the lease `{NAME}`");
     match timeout(REQUEST, answer).await {
         Ok(answer) => answer.map_err(ControllerError::kube(doing)),
-        Err(_) => Err(ControllerError::Unanswered { doing, seconds: REQUEST.as_secs() }),
+        Err(_) => Err(ControllerError::Late { doing, seconds: REQUEST.as_secs() }),
     }
 }
 

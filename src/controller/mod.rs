@@ -57,7 +57,7 @@ use crate::telemetry::Metrics;
 /// Runs the server until `stop` says that it should end; what it was doing then is left so that the next one goes on.
 ///
 /// # Errors
-/// When its address cannot be had, the cluster cannot be reached at the beginning or lacks what the server needs, or the
+/// When its address cannot be had, the cluster refuses what the server asks at the beginning or lacks what it needs, or the
 /// lease is lost: the process has to end, and may be started again at once.
 pub async fn run(
     cluster: Cluster,
@@ -70,7 +70,7 @@ pub async fn run(
     let (duty, watched) = watch::channel(Duty::Starting);
     let door = Door { duty: watched, metrics: Arc::clone(&metrics), handouts: Arc::clone(&handouts) };
     let _open = http::open(settings.listen, door).await?;
-    let identity = beginning::look(&cluster, &settings.namespace).await?;
+    let Some(identity) = beginning::wait(&cluster, &settings.namespace, &stop).await? else { return Ok(()) };
     duty.send_replace(Duty::StandingBy);
     let election = Election::new(&cluster, &settings.namespace, &settings.holder);
     let Some(held) = election.win(&stop).await? else { return Ok(()) };
@@ -144,18 +144,14 @@ async fn act(context: Arc<Context>, feeds: Feeds, duty: &watch::Sender<Duty>) {
     };
     let owning = async {
         let Settings { restore_only, disable_schedules, .. } = context.settings;
-        if restore_only {
-            schedule::watch(c(), schedules).await;
-        } else {
-            let by_the_clock = async {
-                if disable_schedules {
-                    schedule::watch(c(), schedules).await;
-                } else {
-                    schedule::run(c(), schedules).await;
-                }
-            };
-            tokio::join!(by_the_clock, once_filled(&context, gc::run(c())));
-        }
+        let by_the_clock = async {
+            if restore_only || disable_schedules {
+                schedule::watch(c(), schedules).await;
+            } else {
+                schedule::run(c(), schedules).await;
+            }
+        };
+        tokio::join!(by_the_clock, once_filled(&context, gc::run(c())));
     };
     let filled = once_filled(&context, async {
         duty.send_replace(Duty::Leading);

@@ -68,8 +68,13 @@ where
 {
     let (kind, name) = (K::kind(&()), object.name_any());
     let delay = context.retries.failed(&kind, &name, Instant::now());
-    context.metrics.reconcile_failed(&kind);
-    tracing::warn!(%kind, name, again_in = ?delay, "{}", causes(error));
+    if error.is_conflict() {
+        // Two wrote at once, as people and other servers may; the next look sees what the other wrote.
+        tracing::debug!(%kind, name, again_in = ?delay, "{}", causes(error));
+    } else {
+        context.metrics.reconcile_failed(&kind);
+        tracing::warn!(%kind, name, again_in = ?delay, "{}", causes(error));
+    }
     Action::requeue(delay)
 }
 
@@ -146,6 +151,9 @@ pub fn note<W: std::error::Error + 'static>(kind: &str, error: &Error<Controller
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::{Backup, BackupSpec};
+    use crate::cluster::script::{answer, serve};
+    use crate::controller::context::scripted;
 
     #[test]
     fn failures_are_tried_again_later_and_later_up_to_a_minute() {
@@ -180,5 +188,21 @@ mod tests {
         let later = now + FORGIVEN_AFTER + FIRST_DELAY * 2;
         assert_eq!(retries.failed("Backup", "a", later), FIRST_DELAY);
         assert_eq!(retries.failures.lock().unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_write_that_met_another_is_tried_again_and_is_no_failure() {
+        let (cluster, _) = serve(|_, _| answer(200, "{}"));
+        let context = scripted(cluster);
+        let counted = |code: u16| {
+            let status = serde_json::json!({"code": code, "reason": "Some", "message": "no"});
+            let refused = kube::Error::Api(Box::new(serde_json::from_value(status).unwrap()));
+            let error = ControllerError::kube("write x")(refused);
+            let backup = Arc::new(Backup::new("nightly", BackupSpec::default()));
+            error_policy(backup, &error, Arc::clone(&context));
+            context.metrics.exposition().unwrap().contains("ark_reconcile_errors_total{kind=\"Backup\"}")
+        };
+        assert!(!counted(409), "two wrote at once");
+        assert!(counted(500));
     }
 }

@@ -218,15 +218,15 @@ fn a_name_that_cannot_be_one_is_refused() {
         ["Nightly", "../x", "a/b", "-a", "a_b"].map(|name| on_location(&["backup", "describe", name]));
     insta::assert_snapshot!(refusals(commands), @r"
         backup describe Nightly --location file:///nowhere/at/all
-          2 error: invalid value 'Nightly' for '<NAME>': `Nightly` is not a valid name: use at most 253 lower-case letters, digits, `-` and `.`, beginning and ending with a letter or digit
+          2 error: invalid value 'Nightly' for '<NAME>...': `Nightly` is not a valid name: use at most 253 lower-case letters, digits, `-` and `.`, beginning and ending with a letter or digit
         backup describe ../x --location file:///nowhere/at/all
-          2 error: invalid value '../x' for '<NAME>': `../x` is not a valid name: use at most 253 lower-case letters, digits, `-` and `.`, beginning and ending with a letter or digit
+          2 error: invalid value '../x' for '<NAME>...': `../x` is not a valid name: use at most 253 lower-case letters, digits, `-` and `.`, beginning and ending with a letter or digit
         backup describe a/b --location file:///nowhere/at/all
-          2 error: invalid value 'a/b' for '<NAME>': `a/b` is not a valid name: use at most 253 lower-case letters, digits, `-` and `.`, beginning and ending with a letter or digit
+          2 error: invalid value 'a/b' for '<NAME>...': `a/b` is not a valid name: use at most 253 lower-case letters, digits, `-` and `.`, beginning and ending with a letter or digit
         backup describe -a --location file:///nowhere/at/all
           2 error: unexpected argument '-a' found
         backup describe a_b --location file:///nowhere/at/all
-          2 error: invalid value 'a_b' for '<NAME>': `a_b` is not a valid name: use at most 253 lower-case letters, digits, `-` and `.`, beginning and ending with a letter or digit
+          2 error: invalid value 'a_b' for '<NAME>...': `a_b` is not a valid name: use at most 253 lower-case letters, digits, `-` and `.`, beginning and ending with a letter or digit
     ");
 }
 
@@ -279,11 +279,11 @@ fn a_selection_that_cannot_be_meant_is_refused_by_its_flag() {
         backup run a --exclude-namespaces * --exclude-resources * --location file:///nowhere/at/all
           2 ark: --exclude-namespaces: `*` would leave nothing; name what to leave out; --exclude-resources: `*` would leave nothing; name what to leave out
         backup run a --ttl soon --location file:///nowhere/at/all
-          2 error: invalid value 'soon' for '--ttl <DURATION>': `soon` is not a duration: expected number at 0; write for example `30d`, `12h` or `1h30m`
+          2 error: invalid value 'soon' for '--ttl <DURATION>': `soon` is not a duration: expected number at 0; write for example `30d`, `12h` or `1h30m`; `never` keeps it for a hundred years
         backup run a --ttl 0s --location file:///nowhere/at/all
-          2 error: invalid value '0s' for '--ttl <DURATION>': `0s` is not a duration: it is zero; write for example `30d`, `12h` or `1h30m`
+          2 error: invalid value '0s' for '--ttl <DURATION>': `0s` is not a duration: it is zero; write for example `30d`, `12h` or `1h30m`; `never` keeps it for a hundred years
         backup run a --ttl -1h --location file:///nowhere/at/all
-          2 error: invalid value '-1h' for '--ttl <DURATION>': `-1h` is not a duration: it is negative; write for example `30d`, `12h` or `1h30m`
+          2 error: invalid value '-1h' for '--ttl <DURATION>': `-1h` is not a duration: it is negative; write for example `30d`, `12h` or `1h30m`; `never` keeps it for a hundred years
     ");
 }
 

@@ -5,12 +5,13 @@ use indicatif::HumanBytes;
 use kube::ResourceExt;
 
 use crate::api::{
-    BACKUP_NAME_LABEL, Backup, BackupPhase, BackupSpec, DeleteBackupRequest, Filter, SCHEDULE_NAME_LABEL,
-    ScopedKinds, Timestamp, WAITING, holding, label_value,
+    BACKUP_NAME_LABEL, Backup, BackupPhase, BackupSpec, BackupStatus, DeleteBackupRequest, Filter,
+    SCHEDULE_NAME_LABEL, ScopedKinds, Timestamp, WAITING, holding, label_value,
 };
 use crate::cli::Global;
 use crate::cli::door::Door;
 use crate::cli::failure::{Done, Failure};
+use crate::cli::listing::{Listed as _, documents};
 use crate::cli::location::SourceArgs;
 use crate::cli::output::{Format, Output};
 use crate::cli::through::{self, Described};
@@ -22,11 +23,12 @@ const FINDINGS_SHOWN: usize = 20;
 /// Show when and how a backup was made, what was left out, what went wrong.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  ark backup describe nightly\n  ark backup describe nightly --location file:///backups --details"
+    after_help = "Examples:\n  ark backup describe monday tuesday\n  ark backup describe nightly --location file:///backups --details"
 )]
 pub struct DescribeCommand {
-    /// The name of the backup
-    name: BackupName,
+    /// The names of the backups
+    #[arg(value_name = "NAME", required = true)]
+    names: Vec<BackupName>,
     #[command(flatten)]
     source: SourceArgs,
     /// Also show all warnings and errors, and the files in the bucket
@@ -34,45 +36,83 @@ pub struct DescribeCommand {
     details: bool,
 }
 
-/// Describes the backup from its documents, or from the cluster and what the server hands out.
+/// Describes the backups from their documents, or from the cluster and what the server hands out.
 pub async fn describe(global: &Global, command: &DescribeCommand, output: &Output) -> Result<Done, Failure> {
-    let documents = matches!(output.format(), Format::Json | Format::Yaml);
-    let described =
-        through::describe::<Backup>(global, &command.source, &command.name, !documents, output).await?;
-    let Described { object: backup, results } = described;
-    if documents {
-        output.document(&backup)?;
+    let DescribeCommand { names, source, details } = command;
+    if matches!(output.format(), Format::Json | Format::Yaml) {
+        let mut backups = Vec::new();
+        for name in names {
+            backups.push(through::describe::<Backup>(global, source, name, false, output).await?.object);
+        }
+        documents(&backups, names.len() == 1, output)?;
         return Ok(Done::Complete);
     }
-    summary(&backup, output)?;
-    let phase = backup.status.as_ref().and_then(|status| status.phase);
-    if command.source.bucket().is_none() && phase == Some(BackupPhase::Deleting) {
-        deletion(global, &backup, output).await?;
+    for (at, name) in names.iter().enumerate() {
+        if at > 0 {
+            output.line("")?;
+        }
+        let mut described = through::describe::<Backup>(global, source, name, true, output).await?;
+        let mut undeleted = Vec::new();
+        if source.bucket().is_none() {
+            let complete = Backup::complete(&Door::open(global).await?, vec![described.object.clone()]).await;
+            described.object = complete.into_iter().next().unwrap_or(described.object);
+            undeleted = deletion(global, &described.object).await?;
+        }
+        show(described, &undeleted, *details, output)?;
     }
+    Ok(Done::Complete)
+}
+
+fn show(
+    described: Described<Backup>,
+    undeleted: &[String],
+    details: bool,
+    output: &Output,
+) -> Result<(), Failure> {
+    let Described { object: backup, results } = described;
+    summary(&backup, output)?;
+    undeleted.iter().try_for_each(|why| output.line(format!("Not deleted:  {why}")))?;
     taken_lines(&backup.spec, 14, output)?;
     match results {
         Ok(None) => {}
         Ok(Some(results)) => {
             left_out(&results, output)?;
-            went_wrong(&results, command.details, output)?;
+            went_wrong(&results, details, output)?;
         }
         // What the cluster knows is shown all the same.
         Err(failure) => output
             .warning(format!("what was left out and what went wrong is not shown: {}", failure.message())),
     }
-    if command.details {
-        files(&backup, output)?;
-    }
-    Ok(Done::Complete)
+    if details { files(&backup, output) } else { Ok(()) }
 }
 
-/// Why a deletion that was begun does not come to its end, as its request says; who may not read requests is not told.
-async fn deletion(global: &Global, backup: &Backup, output: &Output) -> Result<(), Failure> {
+/// When a backup goes, or how long after what where that is not known yet.
+fn expires(spec: &BackupSpec, status: &BackupStatus) -> String {
+    if let Some(time) = status.expiration {
+        return time.to_string();
+    }
+    let after = match status.phase.unwrap_or_default() {
+        BackupPhase::New | BackupPhase::InProgress => "it has begun",
+        BackupPhase::FailedValidation => "it was created",
+        _ => return "never".to_owned(),
+    };
+    match &spec.ttl {
+        Some(ttl) => format!("{ttl} after {after}"),
+        None => {
+            format!("after {after}, when the server's --default-ttl is over (720h unless it says otherwise)")
+        }
+    }
+}
+
+/// Why a deletion that was begun does not come to its end, as its requests say; who may not read requests is not told.
+async fn deletion(global: &Global, backup: &Backup) -> Result<Vec<String>, Failure> {
+    if backup.status.as_ref().and_then(|status| status.phase) != Some(BackupPhase::Deleting) {
+        return Ok(Vec::new());
+    }
     let selector = format!("{BACKUP_NAME_LABEL}={}", label_value(&backup.name_any()));
     let door = Door::open(global).await?;
     let requests: Vec<DeleteBackupRequest> = door.list(Some(&selector)).await.unwrap_or_default();
-    let mut errors = requests.into_iter().flat_map(|request| request.status.unwrap_or_default().errors);
-    errors.try_for_each(|why| output.line(format!("Not deleted:  {why}")))
+    Ok(requests.into_iter().flat_map(|request| request.status.unwrap_or_default().errors).collect())
 }
 
 fn files(backup: &Backup, output: &Output) -> Result<(), Failure> {
@@ -85,6 +125,7 @@ fn files(backup: &Backup, output: &Output) -> Result<(), Failure> {
 
 fn summary(backup: &Backup, output: &Output) -> Result<(), Failure> {
     let status = backup.status.clone().unwrap_or_default();
+    let expires = expires(&backup.spec, &status);
     let progress = status.progress.unwrap_or_default();
     let line = |label: &str, text: String| output.line(format!("{label:14}{text}"));
     let time = |time: Option<Timestamp>| time.map_or_else(|| "-".to_owned(), |time| time.to_string());
@@ -120,7 +161,7 @@ fn summary(backup: &Backup, output: &Output) -> Result<(), Failure> {
         None => line("Begun:", time(status.start_timestamp))?,
     }
     line("Completed:", time(status.completion_timestamp))?;
-    line("Expires:", status.expiration.map_or_else(|| "never".to_owned(), |time| time.to_string()))?;
+    line("Expires:", expires)?;
     let items = if status.completion_timestamp.is_none() && progress.total_items > 0 {
         format!("{} of {}", progress.items_backed_up, progress.total_items)
     } else {

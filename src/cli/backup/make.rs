@@ -12,7 +12,7 @@ use crate::backup::{self, BackupOutcome, BackupRequest};
 use crate::bucket::RunKind;
 use crate::cli::failure::{Done, Failure};
 use crate::cli::location::LocationArgs;
-use crate::cli::making::{check, new_name, timed_name};
+use crate::cli::making::{check, kept, new_name, timed_name};
 use crate::cli::output::{Format, Output, count, findings};
 use crate::cli::selection::SelectionArgs;
 use crate::cli::{Global, signal};
@@ -40,7 +40,7 @@ pub struct RunCommand {
     #[command(flatten)]
     selection: SelectionArgs,
     /// How long to keep the backup: 30d, 720h [default: for ever; a server keeps its own for 30 days]
-    #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = kept)]
     ttl: Option<api::Duration>,
 }
 

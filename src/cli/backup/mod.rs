@@ -15,7 +15,7 @@ pub use make::elapsed;
 use super::Global;
 use super::diff::{self, DiffCommand};
 use super::failure::{Done, Failure};
-use super::listing::{self, GetArgs};
+use super::listing::{self, GetRunsArgs};
 use super::output::Output;
 use crate::api::Backup;
 
@@ -28,9 +28,9 @@ pub enum BackupCommand {
     Create(Box<create::CreateCommand>),
     /// List backups
     #[command(
-        after_help = "Examples:\n  ark backup get\n  ark backup get -l ark.heptio.com/schedule-name=nightly -o name"
+        after_help = "Examples:\n  ark backup get --watch\n  ark backup get --schedule nightly -o name\n  ark backup get -l team=web"
     )]
-    Get(GetArgs),
+    Get(GetRunsArgs),
     /// List the items in a backup; reads its index, not the backup itself
     Contents(look::ContentsCommand),
     /// Show when and how a backup was made, what was left out, what went wrong
@@ -53,7 +53,7 @@ pub async fn run(global: &Global, command: &BackupCommand, output: &Output) -> R
         BackupCommand::Run(command) => make::run(global, command, output).await,
         BackupCommand::Create(command) => create::create(global, command, output).await,
         BackupCommand::Delete(command) => delete::delete(global, command, output).await,
-        BackupCommand::Get(args) => listing::get::<Backup>(global, args, output).await,
+        BackupCommand::Get(args) => listing::get_runs::<Backup>(global, args, output).await,
         BackupCommand::Contents(command) => look::contents(global, command, output).await,
         BackupCommand::Describe(command) => describe::describe(global, command, output).await,
         BackupCommand::Logs(command) => look::logs(global, command, output).await,

@@ -1,10 +1,11 @@
-//! `ark location set-default|delete`.
+//! `ark location set|set-default|delete`.
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use kube::ResourceExt;
 use serde_json::json;
 
-use crate::api::BackupStorageLocation;
+use super::create::Mode;
+use crate::api::{self, AccessMode, BackupStorageLocation};
 use crate::cli::Global;
 use crate::cli::chosen::ChosenArgs;
 use crate::cli::door::Door;
@@ -37,6 +38,45 @@ pub async fn set_default(
         }
     }
     made(&chosen, "the default", "backups that name no location go there", output)
+}
+
+/// Change how a location is used. What it points at stays: another bucket is another location.
+#[derive(Args, Debug)]
+#[command(
+    group(ArgGroup::new("what").required(true).multiple(true).args(["access_mode", "sync_period", "validation_period"])),
+    after_help = "\
+Examples:
+  # Nothing is written or removed there from now on, as before a bucket is handed over
+  ark location set prod --access-mode read-only
+  ark location set prod --sync-period 5m"
+)]
+pub struct SetCommand {
+    /// The name of the location
+    name: ObjectName,
+    /// Whether anything may be written: backups, deletions
+    #[arg(long, value_name = "MODE", value_enum, ignore_case = true)]
+    access_mode: Option<Mode>,
+    /// How often to look for what other clusters wrote
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
+    sync_period: Option<api::Duration>,
+    /// How often to check that it can be used
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
+    validation_period: Option<api::Duration>,
+}
+
+/// Changes it.
+pub async fn set(global: &Global, command: &SetCommand, output: &Output) -> Result<Done, Failure> {
+    let SetCommand { name, access_mode, sync_period, validation_period } = command;
+    let mut spec = serde_json::Map::new();
+    let mut put = |field: &str, value: Option<serde_json::Value>| {
+        spec.extend(value.map(|value| (field.to_owned(), value)));
+    };
+    put("accessMode", access_mode.map(|mode| json!(AccessMode::from(mode))));
+    put("syncPeriod", sync_period.as_ref().map(|period| json!(period)));
+    put("validationPeriod", validation_period.as_ref().map(|period| json!(period)));
+    let door = Door::open(global).await?;
+    let changed: BackupStorageLocation = door.change(name.as_str(), &json!({"spec": spec})).await?;
+    made(&changed, "changed", "`ark location describe` shows how it is used now", output)
 }
 
 /// Delete locations; what is in the buckets stays.

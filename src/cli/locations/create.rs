@@ -50,12 +50,22 @@ pub struct CreateCommand {
     make: MakeArgs,
 }
 
+/// What may be done in a location.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Mode {
+pub enum Mode {
     #[value(alias = "readwrite")]
     ReadWrite,
     #[value(alias = "readonly")]
     ReadOnly,
+}
+
+impl From<Mode> for AccessMode {
+    fn from(mode: Mode) -> Self {
+        match mode {
+            Mode::ReadWrite => Self::ReadWrite,
+            Mode::ReadOnly => Self::ReadOnly,
+        }
+    }
 }
 
 /// Creates it.
@@ -74,10 +84,7 @@ fn build(global: &Global, command: &CreateCommand) -> Result<BackupStorageLocati
     }
     let spec = BackupStorageLocationSpec {
         credential: credential.clone().map(|(name, key)| SecretKey { name, key }),
-        access_mode: access_mode.map(|mode| match mode {
-            Mode::ReadWrite => AccessMode::ReadWrite,
-            Mode::ReadOnly => AccessMode::ReadOnly,
-        }),
+        access_mode: access_mode.map(AccessMode::from),
         default: default.then_some(true),
         sync_period: sync_period.clone(),
         validation_period: validation_period.clone(),

@@ -9,7 +9,7 @@ use crate::cli::door::Door;
 use crate::cli::failure::{Done, Failure};
 use crate::cli::listing::{bare, cell, time};
 use crate::cli::output::{Format, Output};
-use crate::cli::rows::place;
+use crate::cli::rows::{is_default, place};
 use crate::model::ObjectName;
 
 /// Show a location, whether it can be used and why not.
@@ -49,10 +49,19 @@ pub async fn describe(global: &Global, command: &DescribeCommand, output: &Outpu
     settings(spec.config.as_ref(), output)?;
     output.line(format!("Credentials:    {credential}"))?;
     output.line(format!("Access:         {:?}", spec.access_mode.unwrap_or_default()))?;
-    output.line(format!("Default:        {}", spec.default.unwrap_or_default()))?;
+    output.line(format!(
+        "Default:        {}",
+        is_default(&location, &door.list(None).await.unwrap_or_default())
+    ))?;
     output.line(format!("Identity:       {}", cell(status.id)))?;
     output.line(format!("Claiming names: {claims}"))?;
     output.line(format!("Backups:        {}, and {} unfinished", counts.backups, counts.partial))?;
+    if counts.hidden > 0 {
+        output.line(format!(
+            "  {} more runs are not shown, because other objects of the cluster have their names; delete those objects to see these",
+            counts.hidden
+        ))?;
+    }
     output.line(format!("Last checked:   {}", time(status.last_validation_time)))?;
     output.line(format!("Last synced:    {}", time(status.last_synced_time)))?;
     Ok(Done::Complete)

@@ -22,6 +22,8 @@ pub enum LocationCommand {
     Get(GetArgs),
     /// Show a location, whether it can be used and why not
     Describe(describe::DescribeCommand),
+    /// Change how a location is used
+    Set(change::SetCommand),
     /// Make one location the one of backups that name none
     #[command(name = "set-default", after_help = "Example:\n  ark location set-default offsite")]
     SetDefault(change::SetDefaultCommand),
@@ -35,6 +37,7 @@ pub async fn run(global: &Global, command: &LocationCommand, output: &Output) ->
         LocationCommand::Create(command) => create::create(global, command, output).await,
         LocationCommand::Get(args) => listing::get::<BackupStorageLocation>(global, args, output).await,
         LocationCommand::Describe(command) => describe::describe(global, command, output).await,
+        LocationCommand::Set(command) => change::set(global, command, output).await,
         LocationCommand::SetDefault(command) => change::set_default(global, command, output).await,
         LocationCommand::Delete(command) => change::delete(global, command, output).await,
     }

@@ -5,8 +5,9 @@ use std::io;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
-/// The parts of a server that say more about themselves than about backups.
-const NOISY: &str = "aws_config=warn,aws_runtime=warn,aws_smithy_runtime=warn,h2=warn,hyper=warn,hyper_util=warn,rustls=warn,tower=warn";
+/// The parts of a server that say more about themselves than about backups. What the client of the API server calls an error,
+/// without a word on what was asked, is told by whoever asked.
+const NOISY: &str = "kube_client::client::builder=off,aws_config=warn,aws_runtime=warn,aws_smithy_runtime=warn,h2=warn,hyper=warn,hyper_util=warn,rustls=warn,tower=warn";
 
 /// The log of one command, with `-v` or `-vv`.
 pub fn of_command(verbose: u8, color: bool) {
@@ -54,5 +55,7 @@ mod tests {
             EnvFilter::builder().parse(directives(verbose)).unwrap();
         }
         assert!(directives(1).contains("ark=debug"));
+        // An ERROR that says of nothing what failed; whoever asked says it.
+        assert!((0..2).all(|verbose| directives(verbose).contains("kube_client::client::builder=off")));
     }
 }

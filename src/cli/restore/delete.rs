@@ -4,7 +4,7 @@ use clap::Args;
 use kube::ResourceExt;
 use serde_json::json;
 
-use crate::api::{DELETION, DELETION_REQUESTED, Restore, Timestamp};
+use crate::api::{DELETION, DELETION_REQUESTED, Restore, RestorePhase, Timestamp, synced_from};
 use crate::cli::Global;
 use crate::cli::chosen::ChosenArgs;
 use crate::cli::door::Door;
@@ -43,6 +43,13 @@ pub async fn delete(global: &Global, command: &DeleteCommand, output: &Output) -
     for restore in &restores {
         let name = restore.name_any();
         door.change::<Restore>(&name, &request).await?;
+        if is_running(restore) {
+            output.note(format!(
+                "restore {name} is in progress: it goes on to its end, and its record is deleted then; `kubectl -n {} delete \
+                 restores.ark.heptio.com {name}` stops it where it is",
+                door.namespace()
+            ));
+        }
         if !command.wait {
             output.line(format!("the deletion of restore {name} is requested; what it restored stays"))?;
         }
@@ -82,11 +89,22 @@ async fn finish(door: &Door, name: &str, output: &Output) -> Result<Option<Strin
     }
 }
 
+/// Whether a server restores it now. What came out of a bucket is never run.
+fn is_running(restore: &Restore) -> bool {
+    let phase = restore.status.as_ref().and_then(|status| status.phase);
+    phase == Some(RestorePhase::InProgress) && synced_from(&restore.metadata).is_none()
+}
+
 /// The request stays until it is answered.
 fn how_far(restore: &Restore) -> Seen {
     let done = !restore.annotations().contains_key(DELETION_REQUESTED);
     let why = answer(restore).filter(|_| !done).map(str::to_owned);
-    Seen { begun: false, done, phase: "Deleting".to_owned(), why, ..Seen::default() }
+    let phase = if why.is_none() && is_running(restore) {
+        "in progress, and is deleted when it has ended".to_owned()
+    } else {
+        "Deleting".to_owned()
+    };
+    Seen { begun: false, done, phase, why, ..Seen::default() }
 }
 
 fn answer(restore: &Restore) -> Option<&str> {

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::Value;
 
-use crate::api::{ExistingResourcePolicy, ResourceModifier, RestoreSpec, StatusFilter, velero_rules};
+use crate::api::{self, ExistingResourcePolicy, ResourceModifier, RestoreSpec, StatusFilter, velero_rules};
 use crate::cli::failure::Failure;
+use crate::cli::making::kept;
 use crate::cli::pairs::{equation, mapping, pair};
 use crate::cli::selection::{SelectionArgs, refused};
 
@@ -43,6 +44,9 @@ pub struct RestoreArgs {
     /// Restore nothing if anything that would be restored exists already
     #[arg(long)]
     require_empty: bool,
+    /// How long to keep the record of the restore: 7d, 12h [default: as long as its backup]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = kept)]
+    ttl: Option<api::Duration>,
     #[command(flatten)]
     selection: SelectionArgs,
 }
@@ -62,6 +66,7 @@ impl RestoreArgs {
             image_mappings,
             resource_modifiers,
             require_empty,
+            ttl,
             selection,
         } = self;
         let status = StatusFilter {
@@ -82,6 +87,7 @@ impl RestoreArgs {
             storage_class_mapping: mapping("storage-class-mappings", storage_class_mappings)?,
             image_mapping: mapping("image-mappings", image_mappings)?,
             require_empty: require_empty.then_some(true),
+            ttl: ttl.clone(),
             ..source
         };
         let wrong = spec.validate();

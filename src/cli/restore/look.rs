@@ -1,12 +1,14 @@
 //! `ark restore describe|logs`: what a restore did, from the cluster and the server, or from a bucket.
 
+use chrono::TimeDelta;
 use clap::Args;
 use kube::ResourceExt;
 
-use crate::api::{Restore, RestoreSpec, STORED, Timestamp, WAITING, holding};
+use crate::api::{Restore, RestorePhase, RestoreSpec, RestoreStatus, STORED, Timestamp, WAITING, holding};
 use crate::cli::Global;
 use crate::cli::backup::{counts, print_log, selection_lines, went_wrong};
 use crate::cli::failure::{Done, Failure};
+use crate::cli::listing::documents;
 use crate::cli::location::SourceArgs;
 use crate::cli::output::{Format, Output};
 use crate::cli::through::{self, Described, Wanted};
@@ -18,11 +20,12 @@ const WIDTH: usize = 14;
 /// Show what a restore did and what went wrong.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  ark restore describe shop-copy --details\n  ark restore describe shop-copy --location file:///backups"
+    after_help = "Examples:\n  ark restore describe shop-copy shop-back --details\n  ark restore describe shop-copy --location file:///backups"
 )]
 pub struct DescribeCommand {
-    /// The name of the restore
-    name: RestoreName,
+    /// The names of the restores
+    #[arg(value_name = "NAME", required = true)]
+    names: Vec<RestoreName>,
     #[command(flatten)]
     source: SourceArgs,
     /// Also show all warnings and errors
@@ -30,25 +33,56 @@ pub struct DescribeCommand {
     details: bool,
 }
 
-/// Describes it.
+/// Describes them.
 pub async fn describe(global: &Global, command: &DescribeCommand, output: &Output) -> Result<Done, Failure> {
-    let documents = matches!(output.format(), Format::Json | Format::Yaml);
-    let described =
-        through::describe::<Restore>(global, &command.source, &command.name, !documents, output).await?;
-    let Described { object: restore, results } = described;
-    if documents {
-        output.document(&restore)?;
+    let DescribeCommand { names, source, details } = command;
+    if matches!(output.format(), Format::Json | Format::Yaml) {
+        let mut restores = Vec::new();
+        for name in names {
+            restores.push(through::describe::<Restore>(global, source, name, false, output).await?.object);
+        }
+        documents(&restores, names.len() == 1, output)?;
         return Ok(Done::Complete);
     }
+    for (at, name) in names.iter().enumerate() {
+        if at > 0 {
+            output.line("")?;
+        }
+        let described = through::describe::<Restore>(global, source, name, true, output).await?;
+        show(described, *details, output)?;
+    }
+    Ok(Done::Complete)
+}
+
+fn show(described: Described<Restore>, details: bool, output: &Output) -> Result<(), Failure> {
+    let Described { object: restore, results } = described;
     summary(&restore, output)?;
     changes(&restore.spec, output)?;
     match results {
-        Ok(None) => kept_findings(&restore, output)?,
-        Ok(Some(results)) => went_wrong(&results, command.details, output)?,
+        Ok(None) => kept_findings(&restore, output),
+        Ok(Some(results)) => went_wrong(&results, details, output),
         // What the cluster knows is shown all the same.
-        Err(failure) => output.warning(format!("what went wrong is not shown: {}", failure.message())),
+        Err(failure) => {
+            output.warning(format!("what went wrong is not shown: {}", failure.message()));
+            Ok(())
+        }
     }
-    Ok(Done::Complete)
+}
+
+/// When its record goes. Without a ttl that is when its Backup goes, or, of one that was refused, when a Backup would.
+fn expires(restore: &Restore, status: &RestoreStatus) -> String {
+    let is_refused = status.phase == Some(RestorePhase::FailedValidation);
+    match (&restore.spec.ttl, status.completion_timestamp) {
+        (Some(ttl), Some(ended)) => {
+            let length = ttl.length().ok().and_then(|length| TimeDelta::from_std(length).ok());
+            let time = length.and_then(|length| ended.time().checked_add_signed(length));
+            time.map_or_else(|| ttl.to_string(), |time| Timestamp::from(time).to_string())
+        }
+        (Some(ttl), None) if is_refused => format!("{ttl} after it was created"),
+        (Some(ttl), None) => format!("{ttl} after it has ended"),
+        (None, _) if is_refused => "after it was created, when the server's --default-ttl is over".to_owned(),
+        (None, _) => "with its backup".to_owned(),
+    }
 }
 
 /// What went wrong, as far as the status keeps it: of a restore from a ReadOnly location.
@@ -67,6 +101,7 @@ fn kept_findings(restore: &Restore, output: &Output) -> Result<(), Failure> {
 
 fn summary(restore: &Restore, output: &Output) -> Result<(), Failure> {
     let status = restore.status.clone().unwrap_or_default();
+    let expires = expires(restore, &status);
     let progress = status.progress.unwrap_or_default();
     let line = |label: &str, text: String| output.line(format!("{label:WIDTH$}{text}"));
     let time = |time: Option<Timestamp>| time.map_or_else(|| "-".to_owned(), |time| time.to_string());
@@ -91,8 +126,12 @@ fn summary(restore: &Restore, output: &Output) -> Result<(), Failure> {
     if let Some(attempt) = status.attempt.filter(|attempt| *attempt > 1) {
         line("Attempt:", format!("{attempt}; a server ended during the earlier ones"))?;
     }
+    if let Some(cluster) = status.origin.as_ref().and_then(|origin| origin.cluster.as_ref()) {
+        line("Ran in:", format!("cluster {cluster}"))?;
+    }
     line("Begun:", time(status.start_timestamp))?;
     line("Completed:", time(status.completion_timestamp))?;
+    line("Expires:", expires)?;
     line("Items:", format!("{} of {}", progress.items_restored, progress.total_items))?;
     line(
         "Done:",

@@ -10,7 +10,7 @@ use clap::Subcommand;
 
 use super::Global;
 use super::failure::{Done, Failure};
-use super::listing::{self, GetArgs};
+use super::listing::{self, GetRunsArgs};
 use super::output::Output;
 use crate::api::Restore;
 
@@ -22,8 +22,8 @@ pub enum RestoreCommand {
     /// Have the server restore a backup, or a part of it
     Create(Box<create::CreateCommand>),
     /// List restores
-    #[command(after_help = "Example:\n  ark restore get -o wide")]
-    Get(GetArgs),
+    #[command(after_help = "Examples:\n  ark restore get -o wide\n  ark restore get --schedule nightly")]
+    Get(GetRunsArgs),
     /// Show what a restore did and what went wrong
     Describe(look::DescribeCommand),
     /// Print the log of a restore
@@ -40,6 +40,6 @@ pub async fn run(global: &Global, command: &RestoreCommand, output: &Output) -> 
         RestoreCommand::Describe(command) => look::describe(global, command, output).await,
         RestoreCommand::Logs(command) => look::logs(global, command, output).await,
         RestoreCommand::Delete(command) => delete::delete(global, command, output).await,
-        RestoreCommand::Get(args) => listing::get::<Restore>(global, args, output).await,
+        RestoreCommand::Get(args) => listing::get_runs::<Restore>(global, args, output).await,
     }
 }

@@ -44,7 +44,7 @@ pub async fn describe(global: &Global, command: &DescribeCommand, output: &Outpu
         output.line(format!("  {}  {phase}", backup.name_any()))?;
     }
     if backups.len() > SHOWN {
-        output.line(format!("  … `ark backup get -l {selector}` shows all"))?;
+        output.line(format!("  … `ark backup get --schedule {}` shows all", schedule.name_any()))?;
     }
     let others = labelled - backups.len();
     if others > 0 {

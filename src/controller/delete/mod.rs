@@ -31,8 +31,8 @@ use crate::model::lasting;
 use decide::{Facts, Place, Step};
 
 pub use ask::{Reason, ask};
-pub use place::is_removable;
-pub use restore::dismiss;
+pub use place::{backup_of, is_removable};
+pub use restore::{dismiss, is_removable as is_restore_removable, location_of};
 
 /// Backups that are deleted at once: a removal is a handful of requests to the bucket.
 const CONCURRENT: usize = 8;

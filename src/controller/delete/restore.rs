@@ -94,8 +94,13 @@ fn place_of(context: &Context, restore: &Restore) -> Place {
     judge(label.map(String::as_str), location.as_deref(), stored_in(restore))
 }
 
+/// Whether the server may ask for a Restore to be deleted: nothing speaks against it now.
+pub fn is_removable(context: &Context, restore: &Restore) -> bool {
+    decide(restore, place_of(context, restore), context.settings.restore_only) == Step::Work
+}
+
 /// The location that its label means; long names are hashed there.
-fn location_of(context: &Context, restore: &Restore) -> Option<String> {
+pub fn location_of(context: &Context, restore: &Restore) -> Option<String> {
     let label = restore.labels().get(STORAGE_LOCATION_LABEL)?;
     name_of_label(&context.stores.locations, label)
 }

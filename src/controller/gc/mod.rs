@@ -2,10 +2,11 @@
 //!
 //! A pass looks at every Backup once: one whose time has come gets a DeleteBackupRequest, and so does one whose deletion was
 //! begun and whose request is gone. The newest good Backup of each Schedule stays while the Schedule is there, however old it
-//! is: a Schedule that fails for as long as its ttl is does not remove what could be restored from. Then `sweep` looks through
-//! the buckets. Locations that are ReadOnly or not Available are left alone: there an expired Backup stays what it is, until
-//! its owner removes it. A server with `--restore-only` makes no passes.
+//! is: a Schedule that fails for as long as its ttl is does not remove what could be restored from. `restores` does the same for
+//! the records of restores. Then `sweep` looks through the buckets. Locations that are ReadOnly or not Available are left alone: there an expired Backup stays what it is, until
+//! its owner removes it. A server with `--restore-only` looks after the records of its own restores and after nothing else.
 
+mod restores;
 mod sweep;
 
 use std::collections::{HashMap, HashSet};
@@ -56,6 +57,10 @@ async fn pass(
     suspects: &mut Suspects,
     kept: &mut HashSet<String>,
 ) -> Result<(), ControllerError> {
+    restores::ask(context).await;
+    if context.settings.restore_only {
+        return Ok(());
+    }
     ask(context, kept).await?;
     sweep::sweep(context, suspects).await;
     Ok(())

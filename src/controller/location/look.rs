@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use crate::api::{BackupStorageLocation, InvalidSpec};
+use crate::api::{BackupStorageLocation, InvalidSpec, Provider};
 use crate::bucket::{Bucket, BucketError, LocationDocument};
 use crate::controller::condition::Obstacle;
 use crate::controller::context::Context;
@@ -82,7 +82,8 @@ pub async fn look(
     }
     let known = location.status.as_ref().is_some_and(|status| status.id.is_some());
     match tokio::time::timeout(DEADLINE, ask(context, looks, location, known)).await {
-        Ok(seen) => seen.map_err(|error| Obstacle::new(reason(&error), sentence(&error, known))),
+        Ok(seen) => seen
+            .map_err(|error| Obstacle::new(reason(&error), sentence(&error, location.spec.provider, known))),
         Err(_) => {
             let message = "it did not answer within {} s; check the service and the network";
             Err(Obstacle::new("Timeout", message.replace("{}", &DEADLINE.as_secs().to_string())))
@@ -146,7 +147,7 @@ fn reason(error: &ControllerError) -> &'static str {
 }
 
 /// Why a location cannot be used; `known` when it once could.
-fn sentence(error: &ControllerError, known: bool) -> String {
+fn sentence(error: &ControllerError, provider: Provider, known: bool) -> String {
     match error {
         ControllerError::Location { name: _, why } => why.clone(),
         ControllerError::Bucket {
@@ -156,11 +157,19 @@ fn sentence(error: &ControllerError, known: bool) -> String {
             if known {
                 format!("{missing} is gone; nothing was deleted because of it; bring it back")
             } else {
-                format!("{missing} does not exist; create it, or set config.createBucket to true")
+                format!("{missing} does not exist; create it{}", or_have_it_created(provider))
             }
         }
         ControllerError::Bucket { source, .. } => lasting(source),
         other => lasting(other),
+    }
+}
+
+/// A folder takes no `config`: it is somebody's volume, and must be mounted.
+fn or_have_it_created(provider: Provider) -> &'static str {
+    match provider {
+        Provider::S3 => ", or set config.createBucket to true",
+        Provider::Fs => " on the volume that the server's pods mount",
     }
 }
 
@@ -180,22 +189,24 @@ mod tests {
     #[test]
     fn a_bucket_that_never_was_and_one_that_is_gone_are_two_sentences() {
         let missing = || StoreError::BucketMissing { action: action(), missing: "bucket `b`".into() };
-        assert!(sentence(&store_error(missing()), false).contains("config.createBucket"));
-        assert!(sentence(&store_error(missing()), true).contains("nothing was deleted"));
+        assert!(sentence(&store_error(missing()), Provider::S3, false).contains("config.createBucket"));
+        let folder = sentence(&store_error(missing()), Provider::Fs, false);
+        assert!(!folder.contains("config") && folder.contains("pods mount"), "{folder}");
+        assert!(sentence(&store_error(missing()), Provider::S3, true).contains("nothing was deleted"));
     }
 
     #[test]
     fn what_the_store_says_is_told_with_its_cause() {
         let hint = "the credentials may not do this".to_owned();
         let forbidden = StoreError::Forbidden { action: action(), hint, source: Some("AccessDenied".into()) };
-        let told = sentence(&store_error(forbidden), true);
+        let told = sentence(&store_error(forbidden), Provider::S3, true);
         assert!(told.contains("may not do this") && told.contains("AccessDenied"), "{told}");
         let unreachable = StoreError::Unreachable {
             action: action(),
             endpoint: "http://x".into(),
             source: "connection refused".into(),
         };
-        let told = sentence(&store_error(unreachable), true);
+        let told = sentence(&store_error(unreachable), Provider::S3, true);
         assert!(told.contains("cannot reach http://x") && told.ends_with("connection refused"), "{told}");
     }
 

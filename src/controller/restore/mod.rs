@@ -23,7 +23,9 @@ use super::locations::{OpenLocation, is_read_only};
 use super::runs::{self, Broken, Change, Facts, Job, Name, Run, Stage, State};
 use super::schedule::label_named;
 use super::stores::{Feed, Stores};
-use crate::api::{Backup, BackupStorageLocation, Restore, RestorePhase, STORAGE_LOCATION_LABEL, Timestamp, label_value};
+use crate::api::{
+    Backup, BackupStorageLocation, Restore, RestorePhase, STORAGE_LOCATION_LABEL, Timestamp, label_value,
+};
 use crate::model::Progress;
 use crate::telemetry::{Metrics, RunFigures, RunMetrics};
 pub use admit::Chosen;

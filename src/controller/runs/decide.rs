@@ -166,7 +166,12 @@ mod tests {
         for (phase, attempt) in
             [(BackupPhase::New, 0), (BackupPhase::InProgress, 1), (BackupPhase::InProgress, 3)]
         {
-            let facts = Facts { wait: Some(Obstacle::new("Away", "no answer")), plan: None, location: None, ..facts().await };
+            let facts = Facts {
+                wait: Some(Obstacle::new("Away", "no answer")),
+                plan: None,
+                location: None,
+                ..facts().await
+            };
             let step = decide(&backup(Some(phase), Some(attempt)), facts);
             assert!(matches!(&step, Step::Wait(why) if why.reason == "Away"), "{step:?}");
         }

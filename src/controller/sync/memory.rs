@@ -134,7 +134,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_status_says_what_is_new_at_once_and_the_rest_now_and_then() {
         let mut memory = Memory::default();
-        let counts = |backups| LocationCounts { backups, partial: 0 };
+        let counts = |backups| LocationCounts { backups, partial: 0, hidden: 0 };
         assert!(memory.is_worth_telling(&counts(1)));
         memory.told(counts(1));
         assert!(!memory.is_worth_telling(&counts(1)) && memory.is_worth_telling(&counts(2)));

@@ -96,7 +96,8 @@ pub async fn pass(
     reconsider(context, memory).await;
     let (backups, restores) = list(context, &open, memory).await?;
     is_same(&open).await?;
-    let counts = LocationCounts { backups: backups.complete, partial: backups.partial };
+    let hidden = (backups.taken.len() + restores.taken.len()) as u64;
+    let counts = LocationCounts { backups: backups.complete, partial: backups.partial, hidden };
     let goes_on = backups.goes_on || restores.goes_on;
     let rejected: Vec<_> = backups.rejected.iter().chain(&restores.rejected).copied().collect();
     let known: Vec<_> = backups.known.iter().chain(&restores.known).copied().collect();

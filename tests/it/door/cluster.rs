@@ -1,8 +1,7 @@
 //! A scripted API server with Ark's kinds, and a scripted server behind it: what it does to objects is laid down beforehand.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
 use std::process::Command;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::{sleep, spawn};
@@ -11,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::wire::{merge, request, sealed, selected, status};
+use super::wire::{merge, sealed, selected, serve, status};
 use crate::support::ark;
 
 /// The credentials of the cluster, which must not go anywhere else.
@@ -42,6 +41,8 @@ struct Content {
     forbidden: BTreeSet<(&'static str, &'static str)>,
     installed: bool,
     version: u64,
+    /// How often each kind was listed.
+    lists: BTreeMap<String, u64>,
     /// Requests with the cluster's credentials that went to the bucket.
     leaked: u64,
 }
@@ -63,7 +64,10 @@ impl ArkCluster {
         spawn(move || {
             for stream in listener.incoming().flatten() {
                 let content = Arc::clone(&shared);
-                spawn(move || serve(stream, address, &content));
+                let answer = move |head: &str, body: &[u8]| {
+                    content.lock().expect("no test panics here").answer(head, body, address)
+                };
+                spawn(move || serve(stream, answer));
             }
         });
         let cluster = Self { address, folder: tempfile::tempdir().expect("a folder"), content };
@@ -122,6 +126,15 @@ impl ArkCluster {
         let deadline = Instant::now() + PATIENCE;
         while self.read(plural, name).is_none_or(|object| object["status"].is_null()) {
             assert!(Instant::now() < deadline, "nobody looked at {plural} {name} within {PATIENCE:?}");
+            sleep(PAUSE);
+        }
+    }
+
+    /// Waits until a kind has been listed so often.
+    pub fn await_lists(&self, plural: &str, times: u64) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.content().lists.get(plural).is_none_or(|listed| *listed < times) {
+            assert!(Instant::now() < deadline, "{plural} were not listed {times} times within {PATIENCE:?}");
             sleep(PAUSE);
         }
     }
@@ -215,25 +228,6 @@ fn path(plural: &str, name: &str) -> String {
     format!("{OURS}{plural}/{name}")
 }
 
-/// Answers the requests of one connection, one after the other.
-fn serve(mut stream: TcpStream, address: SocketAddr, content: &Mutex<Content>) {
-    let mut received = Vec::new();
-    let mut chunk = [0; 4096];
-    while let Ok(size @ 1..) = stream.read(&mut chunk) {
-        received.extend_from_slice(&chunk[..size]);
-        while let Some((head, body)) = request(&mut received) {
-            let (code, body) = content.lock().expect("no test panics here").answer(&head, &body, address);
-            let begin = format!(
-                "HTTP/1.1 {code} x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
-                body.len()
-            );
-            if stream.write_all(&[begin.as_bytes(), &body].concat()).is_err() {
-                return;
-            }
-        }
-    }
-}
-
 impl Content {
     fn answer(&mut self, head: &str, body: &[u8], address: SocketAddr) -> (u16, Vec<u8>) {
         let mut words = head.split(' ');
@@ -294,7 +288,10 @@ impl Content {
         }
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
         match verb {
-            "list" => self.list(plural, target),
+            "list" => {
+                *self.lists.entry(plural.to_owned()).or_default() += 1;
+                self.list(plural, target)
+            }
             "create" => self.create(plural, body, address),
             "get" => {
                 self.advance(&path(plural, name));

@@ -189,7 +189,7 @@ fn a_backup_that_has_no_parts_says_why() {
           error: no location
         Begun:        -
         Completed:    -
-        Expires:      never
+        Expires:      after it was created, when the server's --default-ttl is over (720h unless it says otherwise)
         Items:        0 ([size] )
         Namespaces:   all
         Kinds:        all

@@ -1,6 +1,7 @@
 //! The command line in front of a server: what each verb does to the objects in the cluster, and what it says.
 
 mod cluster;
+mod everyday;
 mod handing_out;
 mod nouns;
 mod proxies;

@@ -81,6 +81,7 @@ fn a_restore_is_requested_printed_or_waited_for() {
         Schedule:     nightly
         Begun:        -
         Completed:    -
+        Expires:      with its backup
         Items:        0 of 0
         Done:         0 created, 0 updated, 0 skipped
         Namespaces:   all
@@ -131,6 +132,7 @@ fn a_restore_is_requested_printed_or_waited_for() {
         Backup:       monday
         Begun:        -
         Completed:    -
+        Expires:      after it was created, when the server's --default-ttl is over
         Items:        0 of 0
         Done:         0 created, 0 updated, 0 skipped
         Namespaces:   all

@@ -148,6 +148,7 @@ fn backups_are_listed_in_every_format() {
         --- stderr
         there are no backups in namespace heptio-ark
     ");
+    cluster.put("backupstoragelocations", "default", json!({"spec": {"provider": "s3", "bucket": "b"}}));
     cluster.put("backups", "monday", made("shop"));
     cluster.put("backups", "tuesday", json!({"spec": {}}));
     says!(cluster.ark(&["backup", "get"]), @r"

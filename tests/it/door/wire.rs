@@ -1,9 +1,31 @@
 //! What the scripted API server reads and writes: whole requests, merged objects, the API server's no.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
 use serde_json::{Value, json};
 
+/// Answers the requests of one connection, one after the other.
+pub fn serve(mut stream: TcpStream, answer: impl Fn(&str, &[u8]) -> (u16, Vec<u8>)) {
+    let mut received = Vec::new();
+    let mut chunk = [0; 4096];
+    while let Ok(size @ 1..) = stream.read(&mut chunk) {
+        received.extend_from_slice(&chunk[..size]);
+        while let Some((head, body)) = request(&mut received) {
+            let (code, body) = answer(&head, &body);
+            let begin = format!(
+                "HTTP/1.1 {code} x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+                body.len()
+            );
+            if stream.write_all(&[begin.as_bytes(), &body].concat()).is_err() {
+                return;
+            }
+        }
+    }
+}
+
 /// Takes one whole request out of what was received.
-pub fn request(received: &mut Vec<u8>) -> Option<(String, Vec<u8>)> {
+fn request(received: &mut Vec<u8>) -> Option<(String, Vec<u8>)> {
     let end = received.windows(4).position(|window| window == b"\r\n\r\n")?;
     let head = String::from_utf8_lossy(&received[..end]).into_owned();
     let length = head.lines().find_map(|line| {

@@ -103,6 +103,7 @@ async fn keep_restores(cluster: &Cluster, namespace: &TestNamespace) {
         "itemOperationTimeout": "4h0m0s", "uploaderConfig": {"writeSparseFiles": true},
         "resourcePolicy": {"kind": "ConfigMap", "name": "policy"}, "storageClassMapping": {"old": "new"}, "imageMapping": {"a.example/": "b.example/"},
         "hooks": {"resources": [{"any": 1}]}, "scale": {"any": 1}, "rerunJobs": [{"name": "x"}], "requireEmpty": true,
+        "ttl": "30d",
     });
     let status = json!({
         "phase": "InProgress", "backupName": "nightly", "startTimestamp": TIME, "completionTimestamp": TIME,
@@ -145,7 +146,7 @@ async fn keep_schedules(cluster: &Cluster, namespace: &TestNamespace) {
 async fn keep_locations(cluster: &Cluster, namespace: &TestNamespace) {
     let status = json!({
         "phase": "Available", "message": "x", "id": "u", "capabilities": {"conditionalWrites": true}, "lastSyncedTime": TIME,
-        "lastValidationTime": TIME, "counts": {"backups": 2, "partial": 1}, "observedGeneration": 1, "conditions": [condition()],
+        "lastValidationTime": TIME, "counts": {"backups": 2, "partial": 1, "hidden": 3}, "observedGeneration": 1, "conditions": [condition()],
     });
     let spec = json!({
         "provider": "s3", "bucket": "my.bucket-1", "prefix": "clusters/a",

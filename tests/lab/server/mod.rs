@@ -12,6 +12,7 @@ mod home;
 mod leader;
 mod life;
 mod readers;
+mod records;
 mod rounds;
 mod runs;
 mod schedules;
