@@ -112,7 +112,7 @@ async fn a_page_that_takes_a_server_too_long_is_asked_for_again_in_part() {
     for slow in [failure(504, "Timeout", "request did not complete", ""), answer(504, "gateway timeout")] {
         let (cluster, requests) = script(vec![slow, page("7", "", &["a"])]);
         assert_eq!(list(&cluster).await.unwrap(), (vec!["shop/a".into()], None));
-        assert!(uris(&requests)[1].contains("limit=25&"));
+        assert!(uris(&requests)[1].contains("limit=12&"));
     }
 }
 
@@ -203,7 +203,7 @@ async fn a_page_too_large_for_memory_is_asked_for_again_in_part() {
             },
         );
     assert_eq!(list(&cluster).await.unwrap().0, ["shop/a"]);
-    assert!(uris(&requests)[1].contains("limit=25&"));
+    assert!(uris(&requests)[1].contains("limit=12&"));
 }
 
 #[tokio::test]

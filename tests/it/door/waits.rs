@@ -29,8 +29,8 @@ fn get_and_describe_say_why_a_backup_or_restore_waits() {
     says!(cluster.ark(&["restore", "get", "-o", "wide"]), @r"
         exit 0
         --- stdout
-        NAME   BACKUP   PHASE                       ERRORS   WARNINGS   ITEMS   CREATED (UTC)         COMPLETED (UTC)   SCHEDULE   ORIGIN         WHY
-        back   monday   New (LocationUnavailable)   0        0          -       [time]   -                 -          this cluster   location `default` is Unavailable: bucket `b` does not exist
+        NAME   BACKUP   PHASE                       ERRORS   WARNINGS   ITEMS   CREATED (UTC)         COMPLETED (UTC)   SCHEDULE   RAN IN CLUSTER   ORIGIN         WHY
+        back   monday   New (LocationUnavailable)   0        0          -       [time]   -                 -          -                this cluster   location `default` is Unavailable: bucket `b` does not exist
         --- stderr
     ");
     says!(cluster.ark(&["backup", "describe", "monday"]), @r"
@@ -41,7 +41,7 @@ fn get_and_describe_say_why_a_backup_or_restore_waits() {
           waits: location `default` is Unavailable: bucket `b` does not exist
         Begun:        -
         Completed:    -
-        Expires:      never
+        Expires:      after it has begun, when the server's --default-ttl is over (720h unless it says otherwise)
         Items:        0 ([size] )
         Namespaces:   all
         Kinds:        all
@@ -57,6 +57,7 @@ fn get_and_describe_say_why_a_backup_or_restore_waits() {
         Backup:       monday
         Begun:        -
         Completed:    -
+        Expires:      with its backup
         Items:        0 of 0
         Done:         0 created, 0 updated, 0 skipped
         Namespaces:   all
