@@ -38,7 +38,7 @@ impl fmt::Display for Taker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Claim(claim) => {
-                let silent = (Utc::now() - claim.heartbeat).to_std().is_ok_and(|since| since > SILENT);
+                let silent = is_silent(claim);
                 let dead = "if that run has died, delete its claim.json from the bucket and try again";
                 write!(
                     f,
@@ -302,12 +302,24 @@ pub enum BucketError {
 
 fn used_by(Reader { restore, claim }: &Reader) -> String {
     format!(
-        "restore `{restore}` of cluster {} (holder {}) reads it and last said so at {}; remove it when that has ended, or, if \
-         that run has died, delete restores/{restore}/claim.json from the bucket and try again",
+        "restore `{restore}` of cluster {} (holder {}) reads it and last said so at {}; remove it when that has ended{} (by \
+         itself it is let go {DEAD_AFTER_HOURS} h after that)",
         claim.cluster_uid,
         claim.holder,
         claim.heartbeat.format("%Y-%m-%d %H:%M:%S UTC"),
+        if is_silent(claim) {
+            format!(
+                ", or, if that run has died, delete restores/{restore}/claim.json below the location's prefix and try again"
+            )
+        } else {
+            String::new()
+        },
     )
+}
+
+/// Whether whoever holds a claim has said nothing for so long that it may have died.
+fn is_silent(claim: &Claim) -> bool {
+    (Utc::now() - claim.heartbeat).to_std().is_ok_and(|since| since > SILENT)
 }
 
 fn at(offset: Option<u64>) -> String {

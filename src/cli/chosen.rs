@@ -1,5 +1,7 @@
 //! Which objects a command means, and whether somebody agreed to what becomes of them.
 
+use std::collections::HashSet;
+
 use clap::{ArgGroup, Args};
 use kube::ResourceExt;
 
@@ -50,10 +52,12 @@ impl ChosenArgs {
             return door.list(self.selector.as_deref()).await;
         }
         let (mut found, mut missing) = (Vec::new(), Vec::new());
-        for name in &self.names {
-            match door.find(name.as_str()).await? {
+        // A name that is given twice is meant once.
+        let mut seen = HashSet::new();
+        for name in self.names.iter().map(|name| name.as_str()).filter(|name| seen.insert(*name)) {
+            match door.find(name).await? {
                 Some(object) => found.push(object),
-                None => missing.push(name.as_str()),
+                None => missing.push(name),
             }
         }
         if missing.is_empty() { Ok(found) } else { Err(door.missing::<K>(&missing).await) }

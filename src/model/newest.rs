@@ -4,6 +4,7 @@
 //! another's it takes one only where no third has any, and says so.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -17,8 +18,10 @@ pub struct Candidate<T> {
     pub name: String,
     /// When its work began.
     pub began: DateTime<Utc>,
-    /// The cluster that it was made in; another text where that is not to be believed.
+    /// The uid of the cluster that it was made in.
     pub cluster: String,
+    /// Why that is believed only where somebody names the cluster: `as … says`.
+    pub doubt: Option<String>,
     /// Whether it lacks something: it only PartiallyFailed.
     pub is_partial: bool,
     /// Where it is.
@@ -44,12 +47,39 @@ impl Wish<'_> {
     /// Whether nothing older can be meant once this one is known.
     pub fn is_good<T>(&self, candidate: &Candidate<T>) -> bool {
         self.fits(candidate.began)
-            && candidate.cluster == self.from.unwrap_or(self.here)
+            && self.meant() == candidate.origin(self)
             && (self.partial || !candidate.is_partial)
+    }
+
+    /// The cluster whose backups are meant.
+    fn meant(&self) -> Origin {
+        Origin { cluster: self.from.unwrap_or(self.here).to_owned(), doubt: None }
     }
 
     fn fits(&self, began: DateTime<Utc>) -> bool {
         began <= self.now + CLOCKS_DISAGREE && self.before.is_none_or(|before| began < before)
+    }
+}
+
+/// A cluster as far as it is believed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Origin {
+    cluster: String,
+    doubt: Option<String>,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.cluster.escape_debug())?;
+        self.doubt.iter().try_for_each(|doubt| write!(f, " ({doubt})"))
+    }
+}
+
+impl<T> Candidate<T> {
+    /// Who names a cluster means also what only says that it is of that one.
+    fn origin(&self, wish: &Wish<'_>) -> Origin {
+        let doubt = self.doubt.clone().filter(|_| wish.from != Some(self.cluster.as_str()));
+        Origin { cluster: self.cluster.clone(), doubt }
     }
 }
 
@@ -67,14 +97,14 @@ pub struct Pick<T> {
 /// # Errors
 /// Why there is none, to stand after the name of what was asked for.
 pub fn pick<T>(candidates: Vec<Candidate<T>>, wish: &Wish<'_>) -> Result<Pick<T>, String> {
-    let mut clusters: BTreeMap<String, Vec<Candidate<T>>> = BTreeMap::new();
+    let mut clusters: BTreeMap<Origin, Vec<Candidate<T>>> = BTreeMap::new();
     for candidate in candidates.into_iter().filter(|candidate| wish.fits(candidate.began)) {
-        clusters.entry(candidate.cluster.clone()).or_default().push(candidate);
+        clusters.entry(candidate.origin(wish)).or_default().push(candidate);
     }
     let known = named(&clusters);
-    let meant = wish.from.unwrap_or(wish.here);
+    let meant = wish.meant();
     let mut notes = Vec::new();
-    let own = match clusters.remove(meant) {
+    let own = match clusters.remove(&meant) {
         Some(own) => own,
         None if clusters.is_empty() => return Err(String::new()),
         None if wish.from.is_some() => return Err(format!(" of cluster {meant}; there are {known}")),
@@ -85,11 +115,17 @@ pub fn pick<T>(candidates: Vec<Candidate<T>>, wish: &Wish<'_>) -> Result<Pick<T>
         }
         None => {
             let (cluster, others) = clusters.pop_first().unwrap_or_default();
-            notes.push(format!("this cluster has no backup of the schedule; it is one of cluster {cluster}"));
+            notes.push(if cluster.cluster == wish.here {
+                format!("it is this cluster's own, {}", cluster.doubt.unwrap_or_default())
+            } else {
+                format!("this cluster has no backup of the schedule; it is one of cluster {cluster}")
+            });
             others
         }
     };
     let newest = newest_of(own, wish.partial)?;
+    let told = newest.picked.doubt.iter().filter(|_| wish.from.is_some());
+    notes.extend(told.map(|doubt| format!("it is of cluster {}, {doubt}", wish.from.unwrap_or_default())));
     notes.extend(newest.notes);
     Ok(Pick { notes, ..newest })
 }
@@ -123,11 +159,11 @@ fn newest_of<T>(mut own: Vec<Candidate<T>>, partial: bool) -> Result<Pick<T>, St
 }
 
 /// The clusters, each with its newest.
-fn named<T>(clusters: &BTreeMap<String, Vec<Candidate<T>>>) -> String {
+fn named<T>(clusters: &BTreeMap<Origin, Vec<Candidate<T>>>) -> String {
     let named = clusters.iter().map(|(cluster, own)| {
         let newest = own.iter().max_by_key(|candidate| (candidate.began, &candidate.name));
         let newest = newest.map(|newest| newest.name.as_str()).unwrap_or_default();
-        format!("{} of cluster {} (the newest `{newest}`)", own.len(), cluster.escape_debug())
+        format!("{} of cluster {cluster} (the newest `{newest}`)", own.len())
     });
     named.collect::<Vec<_>>().join(", ")
 }
@@ -150,6 +186,7 @@ mod tests {
                 name: format!("{cluster}{number}"),
                 began: at(number.parse().unwrap()),
                 cluster: cluster.to_owned(),
+                doubt: None,
                 is_partial,
                 of: (),
             }
@@ -189,6 +226,28 @@ mod tests {
         let why = refused(&[("b", &["1"])], Wish { from: Some("c"), ..wish() });
         assert!(why.contains("of cluster c") && why.contains("`b1`"), "{why}");
         assert_eq!(refused(&[], wish()), "");
+    }
+
+    #[test]
+    fn what_only_says_that_it_is_this_cluster_s_is_taken_where_the_cluster_is_named() {
+        let doubted = |of: &[(&str, &[&str])]| {
+            let mut found = candidates(of);
+            found
+                .iter_mut()
+                .filter(|found| found.cluster == "a")
+                .for_each(|found| found.doubt = Some("as l says".into()));
+            found
+        };
+        let both: &[(&str, &[&str])] = &[("a", &["1"]), ("b", &["2"])];
+        let why = pick(doubted(both), &wish()).unwrap_err();
+        assert!(
+            why.contains("1 of cluster a (as l says) (the newest `a1`)") && why.contains("cluster b"),
+            "{why}"
+        );
+        let Pick { picked, notes } = pick(doubted(both), &Wish { from: Some("a"), ..wish() }).unwrap();
+        assert!(picked.name == "a1" && notes == ["it is of cluster a, as l says"], "{notes:?}");
+        let Pick { picked, notes } = pick(doubted(&[("a", &["1"])]), &wish()).unwrap();
+        assert!(picked.name == "a1" && notes == ["it is this cluster's own, as l says"], "{notes:?}");
     }
 
     #[test]

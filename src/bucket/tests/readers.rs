@@ -15,11 +15,10 @@ async fn what_a_living_restore_reads_is_kept_until_it_has_ended() {
     let restore = bucket.claim_restore(&"back".parse().unwrap(), &reading("restore")).await.unwrap();
     let error = bucket.remove_backup(&name(), "one").await.unwrap_err();
     let text = error.to_string();
-    for part in
-        ["`nightly`", "restore `back` of cluster cluster-b (holder host/2)", "restores/back/claim.json"]
-    {
+    for part in ["`nightly`", "restore `back` of cluster cluster-b (holder host/2)", "24 h after that"] {
         assert!(text.contains(part), "{text}");
     }
+    assert!(!text.contains("claim.json"), "nobody is told to delete what is alive: {text}");
     assert!(matches!(error, BucketError::InUse { .. }));
     assert!(!store.keys().contains(&"backups/nightly/claim.json".to_owned()), "the name is free again");
     bucket.open_backup(&name()).await.unwrap();
@@ -27,6 +26,16 @@ async fn what_a_living_restore_reads_is_kept_until_it_has_ended() {
     restore.discard().await.unwrap();
     bucket.remove_backup(&name(), "one").await.unwrap();
     assert!(store.keys().is_empty());
+}
+
+#[tokio::test]
+async fn only_of_a_reader_that_is_silent_it_is_told_which_key_to_delete() {
+    let (store, bucket) = bucket();
+    make(&bucket, &claim("run")).await.unwrap();
+    let silent = Claim { heartbeat: Utc::now() - TimeDelta::minutes(30), ..reading("silent") };
+    store.insert("restores/silent/claim.json", serde_json::to_vec(&silent).unwrap());
+    let error = bucket.remove_backup(&name(), "one").await.unwrap_err().to_string();
+    assert!(error.contains("delete restores/silent/claim.json below the location's prefix"), "{error}");
 }
 
 #[tokio::test]

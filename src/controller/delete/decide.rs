@@ -28,6 +28,8 @@ pub struct Facts<'a> {
     pub restoring: Option<String>,
     /// Whether this server removes nothing.
     pub restore_only: bool,
+    /// Whether another request for the same Backup has removed all that the bucket had of it.
+    pub removed: bool,
 }
 
 /// The location of a Backup, as far as deleting goes.
@@ -69,6 +71,14 @@ pub fn reached_bucket(backup: &Backup) -> bool {
         || matches!(status.phase, Some(BackupPhase::Completed | BackupPhase::PartiallyFailed))
 }
 
+/// Whether a request has removed all of the Backup that another one names, since that other one was made.
+pub fn has_removed(request: &DeleteBackupRequest, since: &DeleteBackupRequest) -> bool {
+    let Some(status) = request.status.as_ref().filter(|status| status.removed) else { return false };
+    let made = since.metadata.creation_timestamp.as_ref().map(Timestamp::from);
+    let ended = status.processed_timestamp.filter(|_| status.phase == Some(DeletePhase::Processed));
+    request.spec.backup_name == since.spec.backup_name && ended.is_none_or(|ended| Some(ended) >= made)
+}
+
 /// Decides.
 pub fn decide(request: &DeleteBackupRequest, facts: &Facts<'_>, now: DateTime<Utc>) -> Step {
     let status = request.status.clone().unwrap_or_default();
@@ -80,7 +90,7 @@ pub fn decide(request: &DeleteBackupRequest, facts: &Facts<'_>, now: DateTime<Ut
     let Some(backup) = facts.backup else {
         // Its object goes last: absent after the rest, it is the end, whatever stood in the way before. Absent before, somebody
         // deleted it with kubectl, and nobody knows any more where the rest is.
-        if status.removed {
+        if status.removed || facts.removed {
             return Step::Finish;
         }
         if phase == DeletePhase::InProgress {

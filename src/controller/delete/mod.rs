@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use chrono::Utc;
 use kube::ResourceExt as _;
+use kube::api::ListParams;
 use kube::runtime::controller::Action;
 use tokio::sync::Semaphore;
 
@@ -76,6 +77,7 @@ async fn reconcile(request: &DeleteBackupRequest, context: &Context) -> Result<A
             .find(|restore| place::is_reading(restore))
             .map(|restore| restore.name_any()),
         restore_only: context.settings.restore_only,
+        removed: backup.is_none() && removed_by_another(context, request).await?,
     };
     let step = decide::decide(request, &facts, Utc::now());
     tracing::debug!(kind = "DeleteBackupRequest", name = request.name_any(), ?step, "decided");
@@ -117,6 +119,22 @@ async fn load(request: &DeleteBackupRequest, context: &Context) -> Result<Option
     let name = &request.spec.backup_name;
     let api = context.api::<Backup>();
     ControllerError::within(format!("read Backup `{name}`"), api.get_opt(name)).await
+}
+
+/// Whether another request has removed, since this one is there, all that the bucket had of the Backup: two that are worked at
+/// side by side have one end.
+async fn removed_by_another(
+    context: &Context,
+    request: &DeleteBackupRequest,
+) -> Result<bool, ControllerError> {
+    let answered = request.status.as_ref().and_then(|status| status.phase) == Some(DeletePhase::Processed);
+    if answered {
+        return Ok(false);
+    }
+    let doing = format!("list who else deletes Backup `{}`", request.spec.backup_name);
+    let requests = context.api::<DeleteBackupRequest>();
+    let all = ControllerError::within(doing, requests.list(&ListParams::default())).await?;
+    Ok(all.items.iter().any(|other| decide::has_removed(other, request)))
 }
 
 /// Whether an act succeeded. If not, the request says why, and it is tried again unless that would change nothing.

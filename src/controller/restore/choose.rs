@@ -110,15 +110,14 @@ fn candidate(backup: &Arc<Backup>, schedule: &str, here: &Chooser) -> Option<Can
         backup.labels().get(SCHEDULE_NAME_LABEL).is_none_or(|label| *label == label_value(schedule));
     tick_of(&name, schedule).filter(|_| labelled)?;
     let cluster = origin.cluster.as_deref().or(status.cluster.as_ref().map(|cluster| cluster.uid.as_str()));
-    let mut cluster = cluster?.to_owned();
+    let cluster = cluster?.to_owned();
     let location = backup.spec.storage_location.as_deref().unwrap_or_default();
     let foreign =
         synced_from(&backup.metadata).is_some() && here.read_only.iter().any(|name| name == location);
-    if foreign && cluster == here.cluster {
-        cluster = format!("{cluster} (as the ReadOnly location `{location}` says)");
-    }
+    let doubted = foreign && cluster == here.cluster;
+    let doubt = doubted.then(|| format!("as the ReadOnly location `{location}` says"));
     let began = status.start_timestamp?.time();
-    Some(Candidate { name, began, cluster, is_partial, of: Arc::clone(backup) })
+    Some(Candidate { name, began, cluster, doubt, is_partial, of: Arc::clone(backup) })
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ fn backup(phase: BackupPhase) -> Backup {
 }
 
 fn facts(backup: Option<&Backup>) -> Facts<'_> {
-    Facts { backup, place: Place::Usable, restoring: None, restore_only: false }
+    Facts { backup, place: Place::Usable, restoring: None, restore_only: false, removed: false }
 }
 
 #[track_caller]
@@ -57,6 +57,26 @@ fn a_deletion_begins_works_and_ends_wherever_it_was_interrupted() {
     assert_eq!(decide(&removed, &facts(None), now()), Step::Finish, "its object goes last");
     let troubled = request(json!({"phase": "InProgress", "removed": true, "errors": ["no answer"]}));
     assert_eq!(decide(&troubled, &facts(None), now()), Step::Finish, "what stood in the way is over");
+}
+
+#[test]
+fn what_another_request_has_removed_is_deleted_for_this_one_too() {
+    for second in [begun(), request(json!({}))] {
+        assert_eq!(decide(&second, &Facts { removed: true, ..facts(None) }, now()), Step::Finish);
+    }
+}
+
+#[test]
+fn only_what_was_removed_since_a_request_was_made_is_its_end_too() {
+    let removed = |status| request(status);
+    let at = |time: &str| json!({"phase": "Processed", "removed": true, "processedTimestamp": time});
+    assert!(has_removed(&removed(at(NOW)), &begun()));
+    assert!(has_removed(&removed(json!({"phase": "InProgress", "removed": true})), &begun()));
+    assert!(!has_removed(&removed(at("2026-11-21T11:59:59Z")), &begun()), "that was an earlier backup");
+    assert!(!has_removed(&removed(json!({"phase": "Processed"})), &begun()), "that one was refused");
+    let mut another = removed(at(NOW));
+    another.spec.backup_name = "weekly".into();
+    assert!(!has_removed(&another, &begun()));
 }
 
 #[test]

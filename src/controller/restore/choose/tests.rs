@@ -95,6 +95,12 @@ fn what_only_says_that_it_is_the_schedule_s_is_never_taken() {
     let (name, notes) = chosen(nightly(), &[synced("a", 9, "partner")]).unwrap();
     assert!(name == named(9) && notes[0].contains("ReadOnly location `partner`"), "{notes:?}");
     assert_eq!(chosen(nightly(), &[synced("a", 9, "default")]).unwrap(), (named(9), vec![]));
+    // After a loss everything is in a ReadOnly location, this cluster's own, too: who names the cluster gets it.
+    let all = [synced("a", 8, "partner"), synced("b", 9, "partner")];
+    let why = chosen(nightly(), &all).unwrap_err();
+    assert!(why.contains("of cluster a (as the ReadOnly") && why.contains("of cluster b"), "{why}");
+    let named_cluster = json!({"scheduleName": "nightly", "fromCluster": "a"});
+    assert_eq!(chosen(named_cluster, &all).unwrap().0, named(8));
 }
 
 #[test]
