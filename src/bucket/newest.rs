@@ -101,5 +101,13 @@ fn candidate(backup: &Backup, name: BackupName) -> Option<Candidate<BackupName>>
     status.origin.as_ref()?.schedule.as_ref()?;
     let cluster = status.cluster.as_ref()?.uid.clone();
     let began = status.start_timestamp?.time();
-    Some(Candidate { name: name.to_string(), began, cluster, doubt: None, is_partial, of: name })
+    Some(Candidate {
+        name: name.to_string(),
+        began,
+        cluster,
+        doubt: None,
+        is_of_another: false,
+        is_partial,
+        of: name,
+    })
 }

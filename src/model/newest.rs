@@ -22,6 +22,8 @@ pub struct Candidate<T> {
     pub cluster: String,
     /// Why that is believed only where somebody names the cluster: `as … says`.
     pub doubt: Option<String>,
+    /// Whether another Schedule of the name made it, in the same cluster.
+    pub is_of_another: bool,
     /// Whether it lacks something: it only PartiallyFailed.
     pub is_partial: bool,
     /// Where it is.
@@ -123,11 +125,21 @@ pub fn pick<T>(candidates: Vec<Candidate<T>>, wish: &Wish<'_>) -> Result<Pick<T>
             others
         }
     };
-    let newest = newest_of(own, wish.partial)?;
+    let newest = newest_of(of_the_schedule(own, &mut notes), wish.partial)?;
     let told = newest.picked.doubt.iter().filter(|_| wish.from.is_some());
     notes.extend(told.map(|doubt| format!("it is of cluster {}, {doubt}", wish.from.unwrap_or_default())));
     notes.extend(newest.notes);
     Ok(Pick { notes, ..newest })
+}
+
+/// Those of the very Schedule; where there are none, those of another one that had its name, and that is said.
+fn of_the_schedule<T>(own: Vec<Candidate<T>>, notes: &mut Vec<String>) -> Vec<Candidate<T>> {
+    let (others, own): (Vec<_>, Vec<_>) = own.into_iter().partition(|candidate| candidate.is_of_another);
+    if !own.is_empty() {
+        return own;
+    }
+    notes.push("the Schedule itself has made none; it is one of another Schedule of its name (deleted since, or of another namespace)".to_owned());
+    others
 }
 
 /// The newest of one cluster's.
@@ -187,6 +199,7 @@ mod tests {
                 began: at(number.parse().unwrap()),
                 cluster: cluster.to_owned(),
                 doubt: None,
+                is_of_another: false,
                 is_partial,
                 of: (),
             }
@@ -248,6 +261,16 @@ mod tests {
         assert!(picked.name == "a1" && notes == ["it is of cluster a, as l says"], "{notes:?}");
         let Pick { picked, notes } = pick(doubted(&[("a", &["1"])]), &wish()).unwrap();
         assert!(picked.name == "a1" && notes == ["it is this cluster's own, as l says"], "{notes:?}");
+    }
+
+    #[test]
+    fn a_schedule_s_own_are_meant_before_those_of_another_of_its_name() {
+        let mut both = candidates(&[("a", &["1", "2"])]);
+        both[1].is_of_another = true;
+        let Pick { picked, notes } = pick(both.clone(), &wish()).unwrap();
+        assert!(picked.name == "a1" && notes.is_empty(), "{notes:?}");
+        let Pick { picked, notes } = pick(both.split_off(1), &wish()).unwrap();
+        assert!(picked.name == "a2" && notes[0].contains("another Schedule of its name"), "{notes:?}");
     }
 
     #[test]

@@ -92,11 +92,15 @@ async fn sweep_location(
         RunKind::Backup => location.bucket.list_backups(),
         RunKind::Restore => location.bucket.list_restores(),
     };
-    let mut forsaken = Vec::new();
+    let (mut forsaken, mut left) = (Vec::new(), Vec::new());
     let doing = || ControllerError::bucket(format!("list the {kind}s of location `{name}`"));
     while let Some(run) = runs.try_next().await.map_err(doing())? {
         let (key, now) = ((name.to_owned(), kind, run.name.clone()), Utc::now());
         let sure = |claim: &Claim| suspects.are_sure(key.clone(), claim, Instant::now());
+        if let Some(claim) = left_by_ours(context, kind, &run) {
+            left.push((run.name, claim));
+            continue;
+        }
         if !is_forsaken(&run, now, sure) || is_ours(context, kind, &run.name) {
             continue;
         }
@@ -113,6 +117,9 @@ async fn sweep_location(
     }
     let swept = futures::stream::iter(forsaken).map(|run| remove(context, &location, kind, run));
     swept.buffer_unordered(CONCURRENT).collect::<()>().await;
+    for (run, claim) in left {
+        let_go(&location, &run, &claim).await;
+    }
     Ok(())
 }
 
@@ -158,6 +165,36 @@ fn is_ours(context: &Context, kind: RunKind, name: &str) -> bool {
                 synced_from(&restore.metadata).is_none()
                     && matches!(phase, RestorePhase::New | RestorePhase::InProgress)
             })
+        }
+    }
+}
+
+/// The claim of a Restore of this cluster that is over, to be taken over in its name: a server that could not write to the
+/// location any more, or that was cut off, let it stay, and it would keep the backup that it reads.
+fn left_by_ours(context: &Context, kind: RunKind, run: &RunEntry) -> Option<Claim> {
+    let RunState::Partial(Some(claim)) = &run.state else { return None };
+    let restore = context.stores.restores.find(|restore| {
+        restore.name_any() == run.name && restore.uid().as_deref() == Some(claim.backup_uid.as_str())
+    });
+    let over = kind == RunKind::Restore
+        && restore.is_some_and(|restore| {
+            restore.status.as_ref().and_then(|status| status.phase).is_some_and(RestorePhase::is_final)
+        });
+    let ours = over && !claim.removing && claim.cluster_uid == context.identity.uid;
+    ours.then(|| Claim::new(&claim.backup_uid, &claim.cluster_uid, &context.settings.holder))
+}
+
+/// Takes the claim of a Restore of ours over, and removes what is there of it.
+async fn let_go(location: &OpenLocation, run: &str, claim: &Claim) {
+    let Some(keys) = RunKeys::parse(RunKind::Restore, run) else { return }; // no name of ours
+    let discarded = async { location.bucket.claim(keys, claim).await?.discard().await };
+    let location = &location.name;
+    match discarded.await {
+        Ok(objects) => {
+            tracing::info!(location, run, objects, "let go of what a Restore of this cluster had left")
+        }
+        Err(error) => {
+            tracing::warn!(location, run, "cannot let go of what a Restore had left: {}", causes(&error))
         }
     }
 }

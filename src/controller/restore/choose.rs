@@ -1,5 +1,6 @@
 //! Which Backup a Restore means: the one it began with, the one that it names, or a Schedule's newest. Pure.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -26,6 +27,8 @@ pub struct Choice {
 pub struct Chooser {
     /// The uid of this cluster.
     pub cluster: String,
+    /// The Schedules that are here, by their names and uids.
+    pub schedules: HashMap<String, String>,
     /// The names of the locations that this cluster does not write to.
     pub read_only: Vec<String>,
     /// The present.
@@ -114,10 +117,12 @@ fn candidate(backup: &Arc<Backup>, schedule: &str, here: &Chooser) -> Option<Can
     let location = backup.spec.storage_location.as_deref().unwrap_or_default();
     let foreign =
         synced_from(&backup.metadata).is_some() && here.read_only.iter().any(|name| name == location);
+    let own = here.schedules.get(schedule).is_none_or(|uid| origin.schedule.as_ref() == Some(uid));
+    let is_of_another = cluster == here.cluster && !own;
     let doubted = foreign && cluster == here.cluster;
     let doubt = doubted.then(|| format!("as the ReadOnly location `{location}` says"));
     let began = status.start_timestamp?.time();
-    Some(Candidate { name, began, cluster, doubt, is_partial, of: Arc::clone(backup) })
+    Some(Candidate { name, began, cluster, doubt, is_of_another, is_partial, of: Arc::clone(backup) })
 }
 
 #[cfg(test)]

@@ -43,7 +43,10 @@ fn here(context: &Context) -> Chooser {
     let locations = context.stores.locations.state();
     let read_only = locations.iter().filter(|location| is_read_only(location));
     let read_only = read_only.map(|location| location.name_any()).collect();
-    Chooser { cluster: context.identity.uid.clone(), read_only, now: Utc::now() }
+    let schedules = context.stores.schedules.state();
+    let schedules =
+        schedules.iter().filter_map(|schedule| Some((schedule.name_any(), schedule.uid()?))).collect();
+    Chooser { cluster: context.identity.uid.clone(), schedules, read_only, now: Utc::now() }
 }
 
 impl Restore {

@@ -76,9 +76,12 @@ impl<'a> Home<'a> {
 
     /// Releases the lease in the place of a server that is known to be dead.
     pub async fn free_lease(&self) {
-        if let Some(mut lease) = self.cluster.read(&self.lease()).await {
+        // A write that the dead one had sent may arrive meanwhile.
+        while let Some(mut lease) = self.cluster.read(&self.lease()).await {
             lease["spec"]["holderIdentity"] = Value::Null;
-            self.cluster.replace(&self.lease(), &lease).await;
+            if self.cluster.try_replace(&self.lease(), &lease).await {
+                break;
+            }
         }
     }
 

@@ -1,11 +1,14 @@
 //! A backup that another cluster restores is kept until that has ended; and a restore that outlives its servers.
 
+use ark::bucket::Claim;
+use ark::store::{ObjectKey, PutMode};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::stage::Stage;
-use super::{BACKUP, DELETION, Home, RESTORE, ServerOptions};
+use super::{BACKUP, DELETION, Home, LOCATION, RESTORE, ServerOptions};
 use crate::backup::config_map;
+use crate::restore::store;
 use crate::support::{Act, Interceptor, Lab, TestNamespace, eventually};
 
 async fn request_deletion(home: &Home<'_>, name: &str, backup: &str) -> Value {
@@ -55,6 +58,48 @@ async fn a_backup_that_another_cluster_restores_is_not_deleted_until_that_has_en
     let done = request_deletion(&stage.home, "at-last", "shared").await;
     assert!(done["status"]["errors"].is_null(), "{done}");
     assert_eq!(stage.keys("backups/").await, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn what_a_restore_that_is_over_left_holds_its_backup_no_longer_than_until_the_next_look() {
+    let lab = Lab::get().await;
+    let home = Home::found(&lab.a, "left").await;
+    let bucket = lab.bucket();
+    let (source, copy) =
+        (TestNamespace::create(&lab.a, "left-source").await, TestNamespace::reserve(&lab.a, "left-copy"));
+    config_map(&lab.a, &source.name, "settings", &json!({"k": "v"})).await;
+    home.location("default", &bucket, json!({"default": true})).await;
+    let _server = home.start(ServerOptions::default()).await;
+    home.create(BACKUP, "kept", json!({"includedNamespaces": [&source.name]})).await;
+    let backup = home.reach(BACKUP, "kept", "Completed").await;
+
+    // The location is made ReadOnly while the restore runs, so that whoever ends the restore cannot take its claim away.
+    let path = format!("{}/default", home.path(LOCATION));
+    lab.a.merge(&path, &json!({"spec": {"accessMode": "ReadOnly"}})).await;
+    let mapping = json!({&source.name: &copy.name});
+    home.create(RESTORE, "over", json!({"backupName": "kept", "namespaceMapping": mapping})).await;
+    let over = home.reach(RESTORE, "over", "Completed").await;
+    let claim = Claim {
+        reads: Some("kept".to_owned()),
+        process: None,
+        ..Claim::new(
+            over["metadata"]["uid"].as_str().expect("a uid"),
+            backup["status"]["cluster"]["uid"].as_str().expect("a cluster"),
+            "ark-of-before/1",
+        )
+    };
+    let key = ObjectKey::new("restores/over/claim.json").expect("a key");
+    let body = serde_json::to_vec(&claim).expect("JSON");
+    store(&bucket).await.put(&key, body.into(), PutMode::Create).await.expect("writable");
+
+    lab.a.merge(&path, &json!({"spec": {"accessMode": "ReadWrite"}})).await;
+    eventually("the claim is let go", async || {
+        store(&bucket).await.head(&key).await.is_err_and(|error| error.is_not_found()).then_some(())
+    })
+    .await;
+    let done = request_deletion(&home, "at-last", "kept").await;
+    assert!(done["status"]["errors"].is_null(), "{done}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,7 +11,7 @@ fn restore(spec: Value) -> Restore {
 
 fn here() -> Chooser {
     let now = "2026-11-27T12:00:00Z".parse().unwrap();
-    Chooser { cluster: "a".into(), read_only: vec!["partner".into()], now }
+    Chooser { cluster: "a".into(), schedules: HashMap::new(), read_only: vec!["partner".into()], now }
 }
 
 fn backup(name: &str, status: Value) -> Arc<Backup> {
@@ -101,6 +101,20 @@ fn what_only_says_that_it_is_the_schedule_s_is_never_taken() {
     assert!(why.contains("of cluster a (as the ReadOnly") && why.contains("of cluster b"), "{why}");
     let named_cluster = json!({"scheduleName": "nightly", "fromCluster": "a"});
     assert_eq!(chosen(named_cluster, &all).unwrap().0, named(8));
+}
+
+#[test]
+fn a_schedule_of_the_same_name_in_another_namespace_stands_not_for_this_one() {
+    let mut of_another = scheduled("a", "Completed", 9).as_ref().clone();
+    let origin = of_another.status.as_mut().unwrap().origin.as_mut().unwrap();
+    origin.schedule = Some("of-another-team".into());
+    let here = Chooser { schedules: [("nightly".to_owned(), "of-a".to_owned())].into(), ..here() };
+    let nightly = restore(json!({"scheduleName": "nightly"}));
+    let both = [scheduled("a", "Completed", 3), Arc::new(of_another)];
+    let choice = choose(&nightly, &both, &here).unwrap();
+    assert_eq!((choice.backup.name_any(), choice.notes), (named(3), vec![]));
+    let choice = choose(&nightly, &both[1..], &here).unwrap();
+    assert!(choice.notes[0].contains("another Schedule of its name"), "{:?}", choice.notes);
 }
 
 #[test]
