@@ -18,6 +18,9 @@ pub const FORMAT: u64 = 2;
 /// A claim counts as dead this long after its last heartbeat: longer than any outage that its holder survives.
 pub const DEAD_AFTER_HOURS: i64 = 24;
 
+/// A removal takes no longer without a sign of life.
+pub const REMOVAL_LASTS: TimeDelta = TimeDelta::minutes(15);
+
 /// How often a holder renews its claim: rare enough to cost nothing, often enough to outlive a day of failures.
 pub const HEARTBEAT_EVERY: std::time::Duration = std::time::Duration::from_secs(300);
 
@@ -122,6 +125,12 @@ impl Claim {
     /// Whether its holder ran on this machine and has ended, for certain.
     pub fn has_ended(&self) -> bool {
         self.process.as_deref().is_some_and(Process::has_ended)
+    }
+
+    /// Whether somebody is removing the run now: a removal that was refused, or whose process died, leaves what it did not
+    /// remove to whoever wants to read it, and looks for readers before it goes on.
+    pub fn is_removed_now(&self, now: DateTime<Utc>) -> bool {
+        self.removing && !self.has_ended() && now - self.heartbeat <= REMOVAL_LASTS
     }
 
     /// Whether it is the same attempt of the same run by the same process.

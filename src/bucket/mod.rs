@@ -41,7 +41,7 @@ use crate::store::{ObjectKey, PutMode, Store, read_all};
 pub use crate::api::StoredObject;
 pub use adopt::{ADOPTED, Adoption};
 pub use attempt::Attempt;
-pub use documents::{Claim, HEARTBEAT_EVERY, LocationDocument};
+pub use documents::{Claim, HEARTBEAT_EVERY, LocationDocument, REMOVAL_LASTS};
 pub use error::{BucketError, Taker};
 pub use frames::{FrameReader, Opened};
 pub use identity::{RunIdentity, vouch_alike};

@@ -64,7 +64,7 @@ impl Bucket {
     pub async fn refuse_while_removed(&self, backup: &BackupName) -> Result<(), BucketError> {
         let keys = RunKeys::backup(backup)?;
         match self.read_claim(keys.claim()).await? {
-            ClaimState::Held(claim) if claim.removing && !claim.is_dead(Utc::now()) => {
+            ClaimState::Held(claim) if claim.is_removed_now(Utc::now()) => {
                 let since = claim.claimed_at.format("%Y-%m-%d %H:%M:%S UTC");
                 Err(BucketError::Incomplete {
                     kind: RunKind::Backup,

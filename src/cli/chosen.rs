@@ -63,6 +63,11 @@ impl ChosenArgs {
         if missing.is_empty() { Ok(found) } else { Err(door.missing::<K>(&missing).await) }
     }
 
+    /// Whether they are named one by one.
+    pub fn is_named(&self) -> bool {
+        !self.names.is_empty()
+    }
+
     /// Asks, unless it was agreed to beforehand. `consequence` ends the question.
     pub fn agreed<K: Noun>(
         &self,

@@ -8,6 +8,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Client, Resource, ResourceExt};
 use serde::Serialize;
@@ -84,6 +85,13 @@ impl Door {
     /// The client underneath, for what is no object.
     pub fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// The uid of this cluster, that of its namespace kube-system; none where a person may not read that.
+    pub async fn cluster_uid(&self) -> Option<String> {
+        let namespaces = Api::<Namespace>::all(self.client.clone());
+        let asked = tokio::time::timeout(DEADLINE, namespaces.get_opt("kube-system")).await;
+        asked.ok()?.ok()??.uid()
     }
 
     /// An object that must be there.

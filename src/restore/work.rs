@@ -171,6 +171,9 @@ impl<'a> Work<'a> {
         if let Some(message) = nothing(&plan) {
             account.find(Finding::warning(Category::Unmatched, message));
         }
+        if let Some(message) = left_to_the_server(&plan) {
+            account.find(Finding::warning(Category::Other, message));
+        }
         account.stage("asking the cluster what it serves");
         let catalog =
             cluster.catalog().await.map_err(RestoreError::cluster("asking the cluster what it serves"))?;
@@ -287,16 +290,19 @@ fn options(request: &RestoreRequest, source: &Source, modifiers: CompiledModifie
 
 /// What a person should know of a plan to do nothing.
 fn nothing(plan: &Plan) -> Option<&'static str> {
-    if plan.entries().next().is_some() {
-        return None;
-    }
-    if plan.skipped.is_empty() {
-        return Some("nothing in the backup is selected; `ark backup contents` shows what there is");
-    }
-    let is_server = plan.skipped.iter().any(|(_, reason)| *reason == SkipReason::RunningServer);
-    is_server.then_some(
-        "nothing comes back, since a restore leaves the server and what is in its namespace as they are; includedNamespaces with that namespace's name brings that back",
-    )
+    let is_empty = plan.entries().next().is_none() && plan.skipped.is_empty();
+    is_empty.then_some("nothing in the backup is selected; `ark backup contents` shows what there is")
+}
+
+/// That what is in the server's namespace stays as it is, where some of it was selected.
+fn left_to_the_server(plan: &Plan) -> Option<String> {
+    let number = plan.skipped.iter().filter(|(_, reason)| *reason == SkipReason::RunningServer).count();
+    (number > 0).then(|| {
+        format!(
+            "{number} items did not come back, since a restore leaves the server that runs it and what is in its namespace as they are; \
+             includedNamespaces with that namespace's name brings that back"
+        )
+    })
 }
 
 /// Two namespaces of the backup must not end up in one: the second item of a name would meet the first.

@@ -50,6 +50,20 @@ async fn a_restore_that_finds_its_backup_later_says_so_and_its_heartbeats_go_on_
 }
 
 #[tokio::test]
+async fn a_removal_that_came_to_nothing_keeps_nobody_from_reading() {
+    let (store, bucket) = bucket();
+    make(&bucket, &claim("run")).await.unwrap();
+    let restore = bucket.claim_restore(&"back".parse().unwrap(), &reading("restore")).await.unwrap();
+    for (minutes, readable) in [(1, false), (16, true)] {
+        let since = Utc::now() - TimeDelta::minutes(minutes);
+        let removal =
+            Claim { removing: true, heartbeat: since, process: None, ..Claim::new("removal", "", "pod/3") };
+        store.insert("backups/nightly/claim.json", serde_json::to_vec(&removal).unwrap());
+        assert_eq!(restore.begin_reading(&name()).await.is_ok(), readable, "{minutes} minutes later");
+    }
+}
+
+#[tokio::test]
 async fn restores_of_other_backups_and_those_that_died_keep_nobody() {
     let (store, bucket) = bucket();
     make(&bucket, &claim("run")).await.unwrap();

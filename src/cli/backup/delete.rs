@@ -9,8 +9,8 @@ use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use crate::api::{
-    BACKUP_NAME_LABEL, Backup, BackupPhase, DeleteBackupRequest, DeleteBackupRequestSpec, DeletePhase,
-    label_value,
+    BACKUP_NAME_LABEL, BACKUP_UID_LABEL, Backup, BackupPhase, DeleteBackupRequest, DeleteBackupRequestSpec,
+    DeletePhase, label_value, synced_from,
 };
 use crate::cli::Global;
 use crate::cli::chosen::ChosenArgs;
@@ -35,10 +35,13 @@ Examples:
   ark backup delete -l ark.heptio.com/schedule-name=nightly --confirm --wait
 
 The server does it, and what speaks against it is told within seconds, also without --wait. Where several
-clusters share the bucket, the backups vanish from all of them.")]
+clusters share the bucket, the backups vanish from all of them; --all and -l take those that this one made.")]
 pub struct DeleteCommand {
     #[command(flatten)]
     chosen: ChosenArgs,
+    /// With --all or -l: also those that other clusters made which share the bucket
+    #[arg(long, conflicts_with = "names")]
+    from_other_clusters: bool,
     /// Wait until they are gone
     #[arg(long)]
     wait: bool,
@@ -48,7 +51,16 @@ pub struct DeleteCommand {
 pub async fn delete(global: &Global, command: &DeleteCommand, output: &Output) -> Result<Done, Failure> {
     command.chosen.check("deleting backups", output)?;
     let door = Door::open(global).await?;
-    let backups: Vec<Backup> = command.chosen.choose(&door).await?;
+    let mut backups: Vec<Backup> = command.chosen.choose(&door).await?;
+    if !command.chosen.is_named() && !command.from_other_clusters {
+        let here = door.cluster_uid().await;
+        let others = backups.extract_if(.., |backup| is_of_another(backup, here.as_deref())).count();
+        if others > 0 {
+            output.note(format!(
+                "{others} backups that other clusters made are kept; name them, or add --from-other-clusters"
+            ));
+        }
+    }
     let consequence = " with all that belongs to them in the bucket, for every cluster that uses it";
     if !command.chosen.agreed("delete", &backups, consequence, output)? {
         return Ok(Done::Complete);
@@ -56,7 +68,7 @@ pub async fn delete(global: &Global, command: &DeleteCommand, output: &Output) -
     let mut requests = Vec::new();
     for backup in &backups {
         let name = backup.name_any();
-        requests.push((name.clone(), door.create(&request(&name, door.namespace())).await?.name_any()));
+        requests.push((name.clone(), door.create(&request(backup, door.namespace())).await?.name_any()));
     }
     let mut kept = 0_u64;
     let until = Instant::now() + ANSWER;
@@ -82,12 +94,23 @@ pub async fn delete(global: &Global, command: &DeleteCommand, output: &Output) -
     Ok(Done::Complete)
 }
 
-fn request(backup: &str, namespace: &str) -> DeleteBackupRequest {
+/// Whether a Backup came out of a bucket and was made in another cluster, as far as that is known.
+fn is_of_another(backup: &Backup, here: Option<&str>) -> bool {
+    let status = backup.status.as_ref();
+    let origin = status.and_then(|status| status.origin.as_ref()?.cluster.as_deref());
+    let made_in = origin.or(status.and_then(|status| Some(status.cluster.as_ref()?.uid.as_str())));
+    synced_from(&backup.metadata).is_some() && (here.is_none() || made_in != here)
+}
+
+/// The request for the very Backup that was looked at: another one that has its name by then is kept.
+fn request(backup: &Backup, namespace: &str) -> DeleteBackupRequest {
+    let (uid, backup) = (backup.uid(), &backup.name_any());
     let begin: String = backup.chars().take(NAMED).collect();
-    let spec = DeleteBackupRequestSpec { backup_name: backup.to_owned() };
+    let spec = DeleteBackupRequestSpec { backup_name: backup.clone() };
     let mut request = DeleteBackupRequest::new(&format!("{begin}-{}", Uuid::new_v4()), spec);
     request.metadata = ObjectMeta { namespace: Some(namespace.to_owned()), ..request.metadata };
     request.labels_mut().insert(BACKUP_NAME_LABEL.to_owned(), label_value(backup));
+    request.labels_mut().extend(uid.map(|uid| (BACKUP_UID_LABEL.to_owned(), uid)));
     request
 }
 
@@ -147,4 +170,35 @@ async fn gone(door: &Door, backup: &str, request: &str) -> Result<Answer, Failur
     let phase: BackupPhase = found.status.and_then(|status| status.phase).unwrap_or_default();
     let why = format!("its delete request {request} is gone, and it is still there ({phase})");
     Ok(Err(vec![why]))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::api::SYNCED_FROM;
+
+    fn backup(annotations: Value, cluster: &str) -> Backup {
+        let object = json!({"apiVersion": "ark.heptio.com/v1", "kind": "Backup",
+            "metadata": {"name": "nightly", "uid": "of-monday", "annotations": annotations}, "spec": {},
+            "status": {"origin": {"cluster": cluster}}});
+        serde_json::from_value(object).unwrap()
+    }
+
+    #[test]
+    fn a_request_names_the_very_backup_that_was_looked_at() {
+        let request = request(&backup(json!({}), "here"), "heptio-ark");
+        assert_eq!(request.labels()[BACKUP_UID_LABEL], "of-monday");
+        assert_eq!(request.spec.backup_name, "nightly");
+    }
+
+    #[test]
+    fn what_another_cluster_made_is_told_from_what_this_one_did() {
+        let synced = json!({SYNCED_FROM: "bucket"});
+        assert!(is_of_another(&backup(synced.clone(), "there"), Some("here")));
+        assert!(is_of_another(&backup(synced.clone(), "here"), None), "nobody knows which cluster this is");
+        assert!(!is_of_another(&backup(synced, "here"), Some("here")), "it came back after a loss");
+        assert!(!is_of_another(&backup(json!({}), "here"), None));
+    }
 }

@@ -103,8 +103,16 @@ pub fn decide(request: &DeleteBackupRequest, facts: &Facts<'_>, now: DateTime<Ut
         ));
     };
     let deleting = is_deleting(backup);
-    if let Some(why) = objection(request, backup, facts, deleting) {
+    if let Some(why) = objection(request, backup, deleting) {
         return Step::Refuse(why);
+    }
+    if let Some(why) = obstacle(name, backup, facts) {
+        // What was begun is not over: it waits, so that nobody is told that the backup is kept.
+        return if deleting {
+            Step::Postpone(format!("{why}; the deletion has begun, and goes on when that has changed"))
+        } else {
+            Step::Refuse(why)
+        };
     }
     if let Some(restore) = &facts.restoring {
         let why = format!("Restore `{restore}` reads Backup `{name}`");
@@ -131,12 +139,7 @@ fn show(processed: Option<Timestamp>, now: DateTime<Utc>) -> Step {
 }
 
 /// What speaks against the deletion, for good.
-fn objection(
-    request: &DeleteBackupRequest,
-    backup: &Backup,
-    facts: &Facts<'_>,
-    deleting: bool,
-) -> Option<String> {
+fn objection(request: &DeleteBackupRequest, backup: &Backup, deleting: bool) -> Option<String> {
     let name = &request.spec.backup_name;
     let meant = request.metadata.labels.as_ref().and_then(|labels| labels.get(BACKUP_UID_LABEL));
     if meant.is_some() && meant != backup.metadata.uid.as_ref() {
@@ -152,6 +155,11 @@ fn objection(
             "Backup `{name}` is in progress; delete it when it has ended, or stop it with `kubectl delete backups.ark.heptio.com {name}`"
         ));
     }
+    None
+}
+
+/// What of this server or of the location keeps the bucket from being written to, until a person changes that.
+fn obstacle(name: &str, backup: &Backup, facts: &Facts<'_>) -> Option<String> {
     if facts.restore_only && reached_bucket(backup) {
         return Some(format!(
             "this server runs with --restore-only and removes nothing from a bucket; delete Backup `{name}` in the cluster that makes the backups"

@@ -13,7 +13,7 @@ use kube::ResourceExt as _;
 use tokio::time::Instant;
 
 use crate::api::{BackupPhase, BackupStorageLocation, LocationPhase, RestorePhase, synced_from};
-use crate::bucket::{Claim, HEARTBEAT_EVERY, RunEntry, RunKeys, RunKind, RunState};
+use crate::bucket::{Claim, HEARTBEAT_EVERY, REMOVAL_LASTS, RunEntry, RunKeys, RunKind, RunState};
 use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
 use crate::controller::locations::{OpenLocation, is_read_only};
@@ -23,8 +23,6 @@ use crate::model::causes;
 const CONCURRENT: usize = 4;
 /// Who lives renews a claim twice in this time.
 const WATCHED: Duration = HEARTBEAT_EVERY.saturating_mul(2);
-/// A removal by another takes no longer without a sign.
-const REMOVAL: TimeDelta = TimeDelta::minutes(15);
 /// Parts without a claim are as old at least: what is being written has one.
 const UNCLAIMED: TimeDelta = TimeDelta::hours(1);
 
@@ -128,7 +126,9 @@ fn is_forsaken(run: &RunEntry, now: DateTime<Utc>, sure: impl FnOnce(&Claim) -> 
     match &run.state {
         RunState::Partial(None) => now - run.modified > UNCLAIMED,
         RunState::Partial(Some(claim)) if claim.has_ended() => true,
-        RunState::Partial(Some(claim)) if claim.removing => now - claim.heartbeat > REMOVAL && sure(claim),
+        RunState::Partial(Some(claim)) if claim.removing => {
+            now - claim.heartbeat > REMOVAL_LASTS && sure(claim)
+        }
         RunState::Partial(Some(claim)) => claim.is_dead(now) && sure(claim),
         RunState::Complete | RunState::Foreign(_) | RunState::Unrecognised => false,
     }

@@ -81,12 +81,16 @@ pub fn admit(
     };
     let mut wait = None;
     match site {
-        Some(Site::Missing(name)) => errors.push(format!(
-            "the Backup lies in location `{name}`, and there is no BackupStorageLocation of that name; create it, and wait \
-             until it is Available"
-        )),
+        // It may be made anew in this moment: who restores from it, or had begun to, waits.
+        Some(Site::Missing(name)) => {
+            let message = format!(
+                "the Backup lies in location `{name}`, and there is no BackupStorageLocation of that name; create it, or delete this Restore"
+            );
+            wait = Some(Obstacle::new("LocationMissing", message));
+        }
         Some(Site::Unavailable { name, why, .. }) => {
-            let message = format!("location `{name}`, where the Backup lies, is Unavailable: {}", why.message);
+            let message =
+                format!("location `{name}`, where the Backup lies, is Unavailable: {}", why.message);
             wait = Some(Obstacle { message, ..why.clone() });
         }
         Some(Site::Usable { .. }) | None => {}
@@ -134,13 +138,12 @@ mod tests {
         wrong.metadata.name = Some("Wrong".into());
         let (Admission { errors, wait }, plan) =
             admit(&wrong, completed("x"), Some(&Site::Missing("gone".into())), true);
-        let parts =
-            ["metadata.name", "excludedResources", "namespaceMapping", "--disable-restores", "`gone`"];
+        let parts = ["metadata.name", "excludedResources", "namespaceMapping", "--disable-restores"];
         assert_eq!(errors.len(), parts.len(), "{errors:?}");
         for (error, part) in errors.iter().zip(parts) {
             assert!(error.contains(part), "{error}");
         }
-        assert!(wait.is_none() && plan.is_none());
+        assert!(wait.is_some_and(|wait| wait.message.contains("`gone`")) && plan.is_none());
         let nothing = restore(json!({}));
         let (Admission { errors, .. }, _) = admit(&nothing, Err("it names none".to_owned()), None, false);
         assert_eq!(errors.len(), 1, "{errors:?}");

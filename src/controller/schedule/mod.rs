@@ -111,7 +111,7 @@ pub fn state_of(context: &Context, schedule: &Schedule, now: DateTime<Utc>) -> S
         paused,
         since: decide::counts_from(schedule),
         next_tick: if ticks { decide::next_tick(schedule, now) } else { None },
-        interval: if restore_only { None } else { decide::interval(schedule, now) },
+        interval: if restore_only || disable_schedules { None } else { decide::interval(schedule, now) },
     }
 }
 

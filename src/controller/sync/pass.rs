@@ -40,6 +40,8 @@ pub struct Tally {
     pub deleted: u64,
     /// Objects that went because the bucket has another run of their name.
     pub replaced: Vec<String>,
+    /// Backups of this cluster that went because the bucket has them no longer, and nobody had asked this cluster for that.
+    pub lost: Vec<String>,
     /// Objects that were compared with their documents, to which they belong.
     pub known: Vec<Fingerprint>,
     /// Documents that were rejected.
@@ -113,6 +115,7 @@ pub async fn pass(
     }
     memory.set_known(known.into_iter().chain(tally.known.iter().copied()));
     tell_replaced(context, location, &tally.replaced).await;
+    tell_lost(context, location, &tally.lost).await;
     context.metrics.sync_created(name, tally.created);
     context.metrics.sync_deleted(name, tally.deleted);
     let Tally { created, deleted, ref rejected, failures, .. } = tally;
@@ -247,6 +250,20 @@ async fn tell_replaced(context: &Context, location: &BackupStorageLocation, repl
          names: {named}"
     );
     context.events.warned(location, "RunsReplaced", &note).await;
+}
+
+/// Says of Backups that were made here that they are gone, and that it was not this cluster that deleted them.
+async fn tell_lost(context: &Context, location: &BackupStorageLocation, lost: &[String]) {
+    if lost.is_empty() {
+        return;
+    }
+    let (number, named) = (lost.len(), first(lost));
+    let note = format!(
+        "{number} backups that this cluster made are in the bucket no longer, and this cluster did not delete them: {named}; another cluster \
+         did, or somebody or a rule of the bucket itself: its versions or its log say who"
+    );
+    tracing::warn!(kind = "BackupStorageLocation", name = location.metadata.name, "{note}");
+    context.events.warned(location, "BackupsLost", &note).await;
 }
 
 /// As many names as an Event lists.

@@ -9,7 +9,7 @@ use super::create::{bring, delete};
 use super::look::Doomed;
 use super::mirrored::Mirrored;
 use super::pass::{Tally, is_same};
-use crate::bucket::{Bucket, BucketError};
+use crate::bucket::{Bucket, BucketError, RunKind};
 use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
 use crate::controller::locations::OpenLocation;
@@ -64,18 +64,22 @@ pub async fn remove<K: Mirrored>(
     });
     let mut deletes = std::pin::pin!(deletes.buffer_unordered(AT_ONCE));
     while let Some((doomed, deleted, brought)) = deletes.next().await {
-        let Doomed { keys, successor, .. } = doomed;
+        let Doomed { keys, local, successor } = doomed;
         let (kind, name) = (keys.kind(), keys.name());
         match deleted {
             Ok(deleted) => {
                 tally.deleted += u64::from(deleted);
-                let why = match successor {
+                let why = match &successor {
                     Some(_) => "the bucket has another run of its name",
                     None => "the bucket has it no longer",
                 };
                 tracing::info!(kind = kind.resource(), name, location = location.name, "removed: {why}");
-                if deleted && successor.is_some() {
-                    tally.replaced.push(format!("{kind} `{name}`"));
+                match successor {
+                    Some(_) if deleted => tally.replaced.push(format!("{kind} `{name}`")),
+                    None if deleted && local.mirrors.is_none() && kind == RunKind::Backup => {
+                        tally.lost.push(name.to_owned());
+                    }
+                    _ => {}
                 }
             }
             Err(error) => tally.failed(error),

@@ -272,6 +272,25 @@ async fn an_own_backup_gives_way_to_another_run_of_its_name_and_to_nothing_else(
 }
 
 #[tokio::test]
+async fn that_backups_of_this_cluster_are_gone_from_the_bucket_is_told_and_of_others_not() {
+    for (mine, told) in [(true, true), (false, false)] {
+        let mut folder = Folder::new();
+        folder.store("one", if mine { "a" } else { "b" }, 0);
+        if mine {
+            folder.keep(own("one", Some(HERE)), "backups");
+        }
+        folder.pass().await;
+        std::fs::remove_dir_all(folder.folder.path().join("backups")).unwrap();
+        folder.pass().await;
+        assert_eq!(folder.shown(), None);
+        let events = folder.objects.lock().unwrap().events.clone();
+        let is_told =
+            |event: &Value| event["reason"] == "BackupsLost" && event["note"].to_string().contains("same");
+        assert_eq!(events.iter().any(is_told), told, "{events:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_backup_of_the_bucket_that_a_location_pointed_at_before_gives_way() {
     let mut folder = Folder::new();
     folder.store("theirs", "b", 0);

@@ -113,7 +113,14 @@ fn the_state_of_the_location_refuses_or_postpones() {
     let complete = backup(BackupPhase::Completed);
     let at = |place| Facts { place, ..facts(Some(&complete)) };
     let read_only = Place::Closed("location `a` is ReadOnly".into());
-    expect_refusal(decide(&request(json!({})), &at(read_only), now()), "ReadOnly");
+    expect_refusal(decide(&request(json!({})), &at(read_only.clone()), now()), "ReadOnly");
+    // What has begun goes on one day: nobody is told that it is kept.
+    let deleting = backup(BackupPhase::Deleting);
+    for asked in [begun(), request(json!({}))] {
+        let facts = Facts { place: read_only.clone(), ..facts(Some(&deleting)) };
+        let Step::Postpone(why) = decide(&asked, &facts, now()) else { panic!("it waits") };
+        assert!(why.contains("ReadOnly") && why.contains("has begun"), "{why}");
+    }
     let unavailable = Place::Unavailable("no answer".into());
     assert_eq!(decide(&request(json!({})), &at(unavailable), now()), Step::Postpone("no answer".into()));
 }

@@ -1,6 +1,7 @@
 //! A name that another run has by now: behind a location that points elsewhere, by another cluster, made again by the same.
 
 use ark::bucket::Bucket;
+use ark::model::Opener;
 
 use super::*;
 use crate::backup::{back_up, config_map};
@@ -111,7 +112,9 @@ async fn another_clusters_backup_of_an_own_ones_name_is_refused_until_it_is_show
     home.create(RESTORE, "back", json!({"backupName": "same"})).await;
     told(&home.reach(RESTORE, "back", "FailedValidation").await["status"]["validationErrors"]);
     for (name, kind) in [("log", "BackupLog"), ("index", "BackupResourceList"), ("items", "BackupContents")] {
-        home.create(DOWNLOAD, name, json!({"target": {"kind": kind, "name": "same"}})).await;
+        let key = Opener::new().expect("there is randomness").key();
+        home.create(DOWNLOAD, name, json!({"target": {"kind": kind, "name": "same"}, "publicKey": key}))
+            .await;
         told(&home.reach(DOWNLOAD, name, "Processed").await["status"]["message"]);
     }
     home.create(DELETION, "away", json!({"backupName": "same"})).await;
