@@ -24,7 +24,7 @@ use crate::model::{BackupName, Results};
 use crate::store::{ObjectKey, read_all};
 
 pub(crate) use crate::store::{Fault, Faults, Operation};
-pub(crate) use sample::write_items;
+pub(crate) use sample::{write_backup, write_items};
 
 use super::{Attempt, Bucket, BucketError, Claim, Part, RunEntry, documents};
 use memory::MemoryStore;
@@ -53,7 +53,8 @@ fn claim(uid: &str) -> Claim {
     Claim::new(uid, "cluster-a", format!("host/{uid}"))
 }
 
-fn document(name: &str, objects: Vec<super::StoredObject>) -> Backup {
+/// The document of a backup with these parts.
+pub(crate) fn document(name: &str, objects: Vec<super::StoredObject>) -> Backup {
     let mut backup = Backup::new(name, BackupSpec::default());
     backup.status = Some(BackupStatus {
         phase: Some(BackupPhase::Completed),

@@ -70,6 +70,15 @@ impl Work<'_> {
         Ok(None)
     }
 
+    /// Whether a claim that is there waits without a volume, differs in nothing else, and gets the one that it names now.
+    pub fn gets_its_volume(&self, ready: &Ready<'_>, live: &Live) -> bool {
+        let named = ready.body["spec"]["volumeName"].as_str().unwrap_or_default();
+        let waits =
+            live.object["status"]["phase"] == "Pending" && live.object["spec"]["volumeName"].is_null();
+        let lacks = live.difference.extra.is_empty() && live.difference.changed == ["spec.volumeName"];
+        ready.target.kind.as_str() == CLAIMS && waits && lacks && self.volumes.held.contains_key(named)
+    }
+
     /// A content that was kept for a snapshot which is no more serves no other: the snapshot controller goes by the uid, and no
     /// snapshot can be restored from what a content says of where it came from.
     pub async fn tell_of_content(

@@ -45,6 +45,8 @@ pub enum Reason {
     Versions,
     /// It is a definition of Ark's own.
     Own,
+    /// An update would change nothing of it.
+    Fixed,
 }
 
 /// What must be known of an item that is there, beside how it differs.
@@ -60,6 +62,8 @@ pub struct Facts {
     pub finalized: bool,
     /// Whether claims belong to it, which would be deleted with it.
     pub owns_claims: bool,
+    /// Whether it is a claim that waits, and lacks nothing but the volume that this restore frees for it.
+    pub gets_its_volume: bool,
 }
 
 impl Facts {
@@ -125,7 +129,7 @@ pub fn decide(
     facts: Facts,
 ) -> Verdict {
     let kind = item.kind.as_str();
-    if difference.is_none() || standing == Standing::IfNeeded {
+    if difference.is_none() || standing == Standing::IfNeeded || facts.gets_its_volume {
         return Verdict::Unchanged;
     }
     if facts.mapped {
@@ -172,6 +176,12 @@ pub fn go_on(verdict: Verdict) -> Verdict {
     if verdict == Verdict::Update { verdict } else { Verdict::Restored }
 }
 
+/// The verdict about an item of which an update would (`changes`) or would not change anything: one that would not is not
+/// written at every run, and told.
+pub fn unless_fixed(verdict: Verdict, changes: impl FnOnce() -> bool) -> Verdict {
+    if verdict == Verdict::Update && !changes() { Verdict::Leave(Reason::Fixed) } else { verdict }
+}
+
 /// Whether it is the account that the controller makes in every namespace, mostly before we do.
 pub fn is_default_account(item: &ItemKey) -> bool {
     item.kind.as_str() == "serviceaccounts" && item.name == "default"
@@ -212,6 +222,9 @@ impl Verdict {
             }
             Reason::Versions => {
                 ", because it has versions that the backup does not know, and without them the cluster would lose what is stored in them; existing resources of it are restored all the same"
+            }
+            Reason::Fixed => {
+                ", because the cluster does not let that be changed in place; existingResourcePolicy Recreate makes anew what holds no data"
             }
             Reason::Own => {
                 ", because it defines a kind of Ark, and what is installed is not set back by a restore; `ark install` or the chart changes it"

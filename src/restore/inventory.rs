@@ -2,7 +2,7 @@
 //!
 //! Next on the way: `plan`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::itself::Itself;
 use super::owners::OldUid;
@@ -51,6 +51,8 @@ pub struct Inventory {
     pub namespaces: Vec<Box<str>>,
     /// The items that may be restored, in the tarball's order.
     pub entries: Vec<Entry>,
+    /// The uids of what controls items of the backup that are not among them.
+    pub owners_elsewhere: HashSet<OldUid>,
     /// The frames, by number.
     pub frames: HashMap<u32, IndexFrame>,
     namespace_ids: HashMap<Box<str>, u32>,
@@ -90,20 +92,23 @@ impl Inventory {
             Standing::Selected if along() => Standing::Along,
             standing => standing,
         });
-        if let Some(standing) = standing {
-            self.entries.push(Entry {
-                kind,
-                namespace,
-                name: key.name.into(),
-                frame: item.frame,
-                offset: item.offset,
-                size: item.size,
-                uid: OldUid::read(&item.uid),
-                owner: item.owner.as_deref().and_then(OldUid::read),
-                rollout: item.rollout,
-                standing,
-            });
-        }
+        let owner = item.owner.as_deref().and_then(OldUid::read);
+        let Some(standing) = standing else {
+            self.owners_elsewhere.extend(owner);
+            return Ok(());
+        };
+        self.entries.push(Entry {
+            kind,
+            namespace,
+            name: key.name.into(),
+            frame: item.frame,
+            offset: item.offset,
+            size: item.size,
+            uid: OldUid::read(&item.uid),
+            owner,
+            rollout: item.rollout,
+            standing,
+        });
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::inventory::{Entry, Inventory};
 use crate::archive::IndexedKind;
 use crate::cluster::{Catalog, KindInfo};
-use crate::model::Category;
+use crate::model::{Category, Finding};
 
 /// How one kind is served.
 #[derive(Clone, Debug)]
@@ -63,6 +63,27 @@ impl Kinds {
     }
 }
 
+/// What a person should know of a kind that the cluster serves otherwise than the backup has it: only at another version, or
+/// with a status of which a create takes nothing, unless it is written afterwards (`restores_status`).
+pub fn conversion(stored: &IndexedKind, served: &Served, restores_status: bool) -> Option<Finding> {
+    let Served::Yes { info, converted } = served else { return None };
+    let message = if *converted {
+        format!(
+            "the cluster does not serve {} any more, so that its items are restored as {}; fields that this version does not have are dropped",
+            stored.version,
+            info.api_version()
+        )
+    } else if stored.status_is_data && info.status && !restores_status {
+        format!(
+            "their status is a plain field in the backup and a subresource in the cluster, so that it is not restored; --status-include-resources {} writes it",
+            stored.kind
+        )
+    } else {
+        return None;
+    };
+    Some(Finding::warning(Category::Other, message).on_kind(stored.kind.clone()))
+}
+
 fn serve(kind: &IndexedKind, catalog: &Catalog) -> Served {
     let Some(info) = catalog.find(&kind.kind) else {
         let why = match catalog
@@ -83,6 +104,17 @@ fn serve(kind: &IndexedKind, catalog: &Catalog) -> Served {
     if !info.can("create") {
         let why = format!("the cluster does not let {} be created", kind.kind);
         return Served::No { category: Category::Other, why };
+    }
+    if info.namespaced != kind.namespaced {
+        let scope =
+            |namespaced: bool| if namespaced { "items in namespaces" } else { "items of no namespace" };
+        let why = format!(
+            "{} has {} in the backup and {} in the cluster, so that none can be restored; where nothing needs the cluster's definition, delete it and restore the backup's, too",
+            kind.kind,
+            scope(kind.namespaced),
+            scope(info.namespaced)
+        );
+        return Served::No { category: Category::Invalid, why };
     }
     let stored = kind.version.rsplit('/').next().unwrap_or_default();
     let (mut info, preferred) = (Box::new(info.clone()), info.version.clone());
@@ -124,8 +156,8 @@ mod tests {
         }
     }
 
-    fn served(kind: &str, version: &str) -> String {
-        let kind = IndexedKind {
+    fn stored(kind: &str, version: &str) -> IndexedKind {
+        IndexedKind {
             kind: Kind::parse(kind),
             version: version.into(),
             name: String::new(),
@@ -133,8 +165,11 @@ mod tests {
             short_names: vec![],
             namespaced: true,
             status_is_data: false,
-        };
-        match serve(&kind, &catalog()) {
+        }
+    }
+
+    fn served(kind: &str, version: &str) -> String {
+        match serve(&stored(kind, version), &catalog()) {
             Served::Yes { info, converted } => format!("{} {converted}", info.api_version()),
             Served::No { why, .. } => why,
         }
@@ -155,5 +190,28 @@ mod tests {
             served("gadgets.example.com", "example.com/v2").contains("does not serve gadgets.example.com")
         );
         assert!(served("x.sick.io", "sick.io/v1").contains("503"));
+    }
+
+    #[test]
+    fn a_kind_that_is_in_namespaces_on_one_side_only_says_so() {
+        let of_cluster = IndexedKind { namespaced: false, ..stored("things.example.com", "example.com/v1") };
+        let Served::No { category, why } = serve(&of_cluster, &catalog()) else { panic!("it cannot be") };
+        assert_eq!(category, Category::Invalid);
+        let sentence = "things.example.com has items of no namespace in the backup and items in namespaces in the cluster";
+        assert!(why.starts_with(sentence), "{why}");
+    }
+
+    #[test]
+    fn a_status_that_the_cluster_keeps_apart_is_told_unless_it_is_written() {
+        let told = |kind: IndexedKind, written: bool| {
+            conversion(&kind, &serve(&kind, &catalog()), written).map(|finding| finding.message)
+        };
+        let thing = || stored("things.example.com", "example.com/v1");
+        let data = || IndexedKind { status_is_data: true, ..thing() };
+        assert_eq!((told(thing(), false), told(data(), true)), (None, None));
+        let message = told(data(), false).unwrap();
+        assert!(message.contains("a subresource in the cluster, so that it is not restored"), "{message}");
+        let older = stored("things.example.com", "example.com/v1beta1");
+        assert!(told(older, false).unwrap().contains("are restored as example.com/v2"));
     }
 }

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 use super::apply::Met;
 use super::compare::{Difference, Intended, compare};
 use super::existing::{
-    Facts, Verdict, as_update, decide, go_on, is_default_account, merge_account, still_differs,
+    Facts, Verdict, as_update, decide, go_on, is_default_account, merge_account, still_differs, unless_fixed,
 };
 use super::links::Link;
 use super::outcome::Action;
@@ -28,6 +28,9 @@ const GONE_WITHIN: Duration = Duration::from_secs(120);
 /// How long a quota may count an item that is gone: its controller recounts after each deletion.
 const QUOTA_WITHIN: Duration = Duration::from_secs(30);
 const QUOTA_PAUSE: Duration = Duration::from_millis(500);
+
+/// The kind whose pods go with it.
+const JOBS: &str = "jobs.batch";
 
 /// An item of the cluster, as it compares.
 pub struct Live {
@@ -112,8 +115,7 @@ impl Work<'_> {
     /// Makes the item as it was in the backup, in place; what still differs afterwards is a finding.
     async fn update(&self, ready: &Ready<'_>, live: &Live) -> Result<Met, ClusterError> {
         let (target, namespace) = (&ready.target, ready.target.namespace.as_deref());
-        let wanted = live.wanted.as_ref().unwrap_or(&ready.body);
-        let body = as_update(wanted, &live.object, &target.kind).to_string();
+        let body = updated(ready, live).to_string();
         let written = match self.cluster.replace(ready.info, namespace, &target.name, body).await {
             Ok(written) => written,
             // Somebody changed the item since the look: look again.
@@ -138,7 +140,7 @@ impl Work<'_> {
     async fn recreate(&self, ready: &Ready<'_>, live: &Live) -> Result<Met, ClusterError> {
         let (target, namespace) = (&ready.target, ready.target.namespace.as_deref());
         let differed = Some(format!("differed in {}", live.difference.describe()));
-        let is_job = target.kind.as_str() == "jobs.batch";
+        let is_job = target.kind.as_str() == JOBS;
         let propagation = if is_job { Propagation::Background } else { Propagation::Orphan };
         // Before it is sent: its answer may be lost.
         self.touched.store(true, Ordering::Release);
@@ -149,6 +151,7 @@ impl Work<'_> {
                 let now = self.look(ready).await?;
                 let differs = now.and_then(|now| still_differs("made anew", &now.difference));
                 findings.extend(differs.map(|text| ready.warning(Category::Conflict, text)));
+                findings.extend(self.left_without_owner(ready));
                 Ok(Met::Done(Action::Recreate, differed, findings))
             }
             // Tried again later, it is not there and is created.
@@ -163,6 +166,20 @@ impl Work<'_> {
                 Ok(Met::Done(Action::Fail, differed, vec![ready.error(error.category(), message)]))
             }
         }
+    }
+
+    /// What the item owned stays, and gets its new uid only where this restore brings it, too: the rest is told. Whatever it
+    /// adopts by a selector finds it by itself.
+    fn left_without_owner(&self, ready: &Ready<'_>) -> Option<Finding> {
+        let (inventory, plan) = (&self.source.inventory, &self.plan);
+        let owner = inventory.entry(ready.entry).uid?;
+        let leaves = (inventory.owners_elsewhere.contains(&owner) || plan.parted_owners.contains(&owner))
+            && !adopts(&ready.target.kind)
+            && ready.target.kind.as_str() != JOBS;
+        leaves.then(|| {
+            let message = "it was made anew, and the backup has items of it that this restore does not bring: those that are in the cluster have no owner any more, so that nothing collects them and an operator may not know them; restore them with existingResourcePolicy Update, which gives them their owner";
+            ready.warning(Category::Other, message)
+        })
     }
 
     /// Creates what was deleted a moment ago: a quota counts the deleted item for a while.
@@ -229,9 +246,12 @@ impl Work<'_> {
             // A workload is made anew beside what it owned; see `recreate`.
             owns_claims: !adopts(&ready.target.kind)
                 && entry.uid.is_some_and(|uid| self.plan.claim_owners.contains(&uid)),
+            gets_its_volume: self.gets_its_volume(ready, live),
             ..Facts::read(&ready.target.kind, &ready.body, &live.object)
         };
         let verdict = decide(&ready.target, entry.standing, &live.difference, self.policy, facts);
+        let changes = || !self.compare(ready, &updated(ready, live), live.object.clone()).is_none();
+        let verdict = unless_fixed(verdict, changes);
         if live.restored { go_on(verdict) } else { verdict }
     }
 
@@ -243,6 +263,12 @@ impl Work<'_> {
             .gone(ready.info, target.namespace.as_deref(), &target.name, Some(&live.uid), &bound)
             .await
     }
+}
+
+/// What an update writes.
+fn updated(ready: &Ready<'_>, live: &Live) -> Value {
+    let wanted = live.wanted.as_ref().unwrap_or(&ready.body);
+    as_update(wanted, &live.object, &ready.target.kind)
 }
 
 /// The owner references of an object.

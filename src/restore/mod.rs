@@ -192,6 +192,7 @@ async fn restore(
     failed.extend(work.restore_steps(&last, account).await?);
     work.second_chance(failed, true, account).await?;
     work.link(true, account).await?;
+    work.tell_without_effect(account);
     work.await_claims(account).await
 }
 

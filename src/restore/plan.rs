@@ -47,6 +47,8 @@ pub struct Plan {
     pub skipped: Vec<(EntryId, SkipReason)>,
     /// Uids of what controls claims of the plan: with such an item may go data.
     pub claim_owners: HashSet<OldUid>,
+    /// Uids of what controls items of the inventory that nothing needs.
+    pub parted_owners: HashSet<OldUid>,
 }
 
 impl Plan {
@@ -74,7 +76,7 @@ pub fn plan<'a>(
     for (entry, id) in inventory.entries.iter().zip(0..) {
         let kind = inventory.kind(entry);
         match comes[id as usize] {
-            Coming::No => {}
+            Coming::No => plan.parted_owners.extend(entry.owner),
             Coming::Skipped(reason) => plan.skipped.push((id, reason)),
             Coming::Yes if kind.as_str() == DEFINITIONS => plan.definitions.push(id),
             Coming::Yes if kind.as_str() == NAMESPACES => {

@@ -9,7 +9,6 @@ use super::account::{Account, Done};
 use super::error::RestoreError;
 use super::existing::Verdict;
 use super::inventory::EntryId;
-use super::kinds::Served;
 use super::outcome::{Act, Action};
 use super::prepare::{Prepared, Ready};
 use super::ready::namespace_kind;
@@ -48,6 +47,10 @@ impl Work<'_> {
             let item = self.source.inventory.key(self.source.inventory.entry(*id));
             acts.push(Act { item, target: None, action: Action::Skip(*reason), reason: None });
         }
+        // Items of kinds that are to be defined were not looked at.
+        if missing.kinds.is_empty() {
+            self.tell_without_effect(account);
+        }
         Ok(acts)
     }
 
@@ -61,8 +64,8 @@ impl Work<'_> {
         let inventory = &self.source.inventory;
         let defined: HashSet<&str> =
             self.plan.definitions.iter().map(|id| &*inventory.entry(*id).name).collect();
-        let kinds = (inventory.kinds.iter().zip(0..)).filter(|(kind, id)| {
-            defined.contains(kind.kind.as_str()) && matches!(self.kinds.at(*id), Served::No { .. })
+        let kinds = (inventory.kinds.iter().zip(0..)).filter(|(kind, _)| {
+            defined.contains(kind.kind.as_str()) && self.catalog.find(&kind.kind).is_none()
         });
         Ok(Missing {
             namespaces: namespaces

@@ -1,6 +1,8 @@
 //! Whole restores against a scripted API server: what real ones do too seldom, or for too long, to be waited for.
 
+mod anew;
 mod server;
+mod told;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -30,18 +32,35 @@ impl Came {
         self.findings.iter().filter(|finding| finding.severity == Severity::Error).collect()
     }
 
+    /// What is said of an item, none of which is an error.
+    fn warnings(&self, item: &ItemKey) -> Vec<&str> {
+        assert!(self.errors().is_empty(), "{:?}", self.findings);
+        let about = self.findings.iter().filter(|finding| finding.item.as_ref() == Some(item));
+        about.map(|finding| finding.message.as_str()).collect()
+    }
+
     fn act(&self, item: &ItemKey) -> &Act {
         self.acts.iter().find(|act| act.item == *item).unwrap_or_else(|| panic!("{item}: {:?}", self.acts))
     }
 }
 
 async fn restore_into(cluster: &Cluster, items: Items) -> Came {
+    restore_as(cluster, items, json!({})).await
+}
+
+/// The same, with more in the specification.
+async fn restore_as(cluster: &Cluster, items: Items, spec: Value) -> Came {
     let (_, bucket) = faulty_bucket();
     write_items(&bucket, "nightly", None, items).await;
+    restore_from(&bucket, cluster, spec).await
+}
+
+async fn restore_from(bucket: &Bucket, cluster: &Cluster, mut spec: Value) -> Came {
+    spec["backupName"] = "nightly".into();
     let name: RestoreName = "back".parse().unwrap();
     let request = RestoreRequest {
         name: name.clone(),
-        spec: RestoreSpec { backup_name: Some("nightly".into()), ..RestoreSpec::default() },
+        spec: serde_json::from_value(spec).unwrap(),
         backup: None,
         source: None,
         labels: BTreeMap::new(),
@@ -56,11 +75,10 @@ async fn restore_into(cluster: &Cluster, items: Items) -> Came {
         parallel: 0,
     };
     let began = Instant::now();
-    let outcome =
-        run(cluster, &bucket, &request, &Progress::default(), std::future::pending()).await.unwrap();
+    let outcome = run(cluster, bucket, &request, &Progress::default(), std::future::pending()).await.unwrap();
     let took = began.elapsed();
     let stored = bucket.open_restore(&name).await.unwrap();
-    let lines = zstd::decode_all(&*read(&bucket, stored.parts().index()).await).unwrap();
+    let lines = zstd::decode_all(&*read(bucket, stored.parts().index()).await).unwrap();
     let acts = serde_json::Deserializer::from_slice(&lines).into_iter().map(Result::unwrap).collect();
     let phase = outcome.restore.status.unwrap().phase.unwrap();
     Came { phase, findings: outcome.results.findings, acts, took }

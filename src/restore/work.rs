@@ -14,7 +14,7 @@ use super::error::RestoreError;
 use super::existing::Earlier;
 use super::halt::Halt;
 use super::inventory::EntryId;
-use super::kinds::{Kinds, Served};
+use super::kinds::{Kinds, conversion};
 use super::links::Links;
 use super::owners::Owners;
 use super::plan::{Plan, plan};
@@ -227,29 +227,17 @@ impl<'a> Work<'a> {
         let planned: std::collections::BTreeSet<u16> = planned.collect();
         let warn = |id: u16| {
             let stored = &self.source.inventory.kinds[usize::from(id)];
-            match self.kinds.at(id) {
-                Served::Yes { info, converted: true } => Some(
-                    Finding::warning(
-                        Category::Other,
-                        format!(
-                            "the cluster does not serve {} any more, so that its items are restored as {}; fields that this version does not have are dropped",
-                            stored.version,
-                            info.api_version()
-                        ),
-                    )
-                    .on_kind(stored.kind.clone()),
-                ),
-                Served::Yes { info, .. } if stored.status_is_data && info.status && !self.restores_status(id) => {
-                    let message = format!(
-                        "their status is a plain field in the backup and a subresource in the cluster, so that it is not restored; --status-include-resources {} writes it",
-                        stored.kind
-                    );
-                    Some(Finding::warning(Category::Other, message).on_kind(stored.kind.clone()))
-                }
-                _ => None,
-            }
+            conversion(stored, self.kinds.at(id), self.restores_status(id))
         };
         planned.into_iter().filter_map(warn).collect()
+    }
+
+    /// Tells what a person asked for and what changed nothing; a restore of nothing has said enough.
+    pub fn tell_without_effect(&self, account: &mut Account<'_>) {
+        let found = if account.done > 0 { self.rewriter.without_effect() } else { Vec::new() };
+        for message in found {
+            account.find(Finding::warning(Category::Unmatched, message));
+        }
     }
 
     /// Tells the account what is planned, and what is left out.
@@ -280,8 +268,8 @@ fn options(request: &RestoreRequest, source: &Source, modifiers: CompiledModifie
         restore_name: request.name.to_string(),
         backup_name: source.name.to_string(),
         namespace_mapping: spec.namespace_mapping.clone(),
-        storage_classes: spec.storage_class_mapping.clone(),
-        images: spec.image_mapping.clone(),
+        storage_classes: spec.storage_class_mapping.clone().into(),
+        images: spec.image_mapping.clone().into(),
         modifiers,
         preserve_node_ports: spec.preserve_node_ports.unwrap_or_default(),
         ..RewriteOptions::default()

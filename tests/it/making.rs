@@ -103,6 +103,14 @@ fn a_namespace_that_is_named_and_not_there_is_code_3_a_pattern_only_a_warning() 
 }
 
 #[test]
+fn a_backup_that_selects_nothing_says_so() {
+    let fixture = Fixture::new();
+    let made = fixture.run(&["backup", "run", "empty", "--selector", "app=nobody"]).expect_code(0);
+    assert!(made.stdout.starts_with("backup empty: Completed, 0 items"), "{}", made.stdout);
+    assert!(made.stderr.contains("warning: nothing in the cluster is selected"), "{}", made.stderr);
+}
+
+#[test]
 fn a_kind_that_cannot_be_read_at_the_cut_is_a_warning_and_stands_in_the_document() {
     let fixture = Fixture::new();
     fixture.cluster.keep_elsewhere("secrets");

@@ -231,6 +231,19 @@ fn a_name_that_cannot_be_one_is_refused() {
 }
 
 #[test]
+fn the_value_of_a_switch_is_not_taken_for_a_name() {
+    for command in [
+        "backup run --include-cluster-resources true",
+        "backup create --include-cluster-resources false",
+        "restore run --from-backup monday --restore-volumes true",
+        "restore create --from-backup monday --restore-volumes false",
+    ] {
+        let run = run(&mut ark(command.split(' '))).expect_code(2);
+        assert!(run.stderr.contains("this would be the name"), "{command}: {}", run.stderr);
+    }
+}
+
+#[test]
 fn a_selection_that_cannot_be_meant_is_refused_by_its_flag() {
     let commands = [
         vec!["--exclude-namespaces", "*"],

@@ -60,7 +60,17 @@ pub async fn write_items(
     version: Option<&str>,
     items: impl IntoIterator<Item = (&'static str, Value)>,
 ) -> StoredBackup {
-    let parsed: BackupName = name.parse().unwrap();
+    write_backup(bucket, &document(name, Vec::new()), version, items).await
+}
+
+/// The same under this document, which gets its parts.
+pub async fn write_backup(
+    bucket: &Bucket,
+    document: &Backup,
+    version: Option<&str>,
+    items: impl IntoIterator<Item = (&'static str, Value)>,
+) -> StoredBackup {
+    let parsed: BackupName = document.metadata.name.as_deref().unwrap().parse().unwrap();
     let attempt = bucket.claim_backup(&parsed, &claim("run")).await.unwrap();
     let mut writing = Writing {
         tarball: attempt.upload(Part::Tarball).await.unwrap(),
@@ -69,7 +79,7 @@ pub async fn write_items(
     let mut packer = Packer::new(0);
     if let Some(version) = version {
         packer.metadata("metadata/version", version.as_bytes()).unwrap();
-        let mut at_cut = document(name, Vec::new());
+        let mut at_cut = document.clone();
         at_cut.status.as_mut().unwrap().phase = Some(BackupPhase::InProgress);
         packer.metadata("metadata/backup.json", &serde_json::to_vec(&at_cut).unwrap()).unwrap();
     }
@@ -87,13 +97,18 @@ pub async fn write_items(
         attempt.put(Part::Index, index.finish().unwrap()).await.unwrap(),
         attempt.put(Part::Results, documents::encode_compressed(&Results::default()).unwrap()).await.unwrap(),
     ];
-    attempt.commit(&document(name, objects)).await.unwrap();
+    let mut document = document.clone();
+    document.status.as_mut().unwrap().objects = objects;
+    attempt.commit(&document).await.unwrap();
     bucket.open_backup(&parsed).await.unwrap()
 }
 
 fn push(packer: &mut Packer, kind: &Kind, body: &Value) -> Option<RawFrame> {
     let text = body.to_string();
     let metadata = |field: &str| body["metadata"][field].as_str();
+    let owners = body["metadata"]["ownerReferences"].as_array().into_iter().flatten();
+    let controller =
+        owners.filter(|owner| owner["controller"] == true).find_map(|owner| owner["uid"].as_str());
     let entry = ItemEntry {
         kind,
         namespace: metadata("namespace"),
@@ -103,7 +118,7 @@ fn push(packer: &mut Packer, kind: &Kind, body: &Value) -> Option<RawFrame> {
         resource_version: metadata("resourceVersion").unwrap_or_default(),
         hash: xxh(&text),
         labels: None,
-        owner: None,
+        owner: controller,
         rollout: None,
     };
     packer.push(&entry).unwrap()

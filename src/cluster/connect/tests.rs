@@ -1,6 +1,7 @@
 //! What a person is told whose kubeconfig is wrong, or whose server is not there.
 
 use super::*;
+use crate::cluster::script::{answer, failure, script};
 use crate::model::Category;
 
 /// Two contexts; the server's port is one that nobody listens on.
@@ -33,6 +34,18 @@ async fn a_server_that_is_not_there_is_named_within_seconds() {
         ),
         "{text}"
     );
+}
+
+#[tokio::test]
+async fn who_may_not_see_which_cluster_it_is_learns_what_to_ask_for() {
+    let message =
+        r#"namespaces \"kube-system\" is forbidden: User \"me\" cannot get resource \"namespaces\""#;
+    let forbidden = failure(403, "Forbidden", message, r#""details":{"name":"kube-system"}"#);
+    let (cluster, _) = script(vec![answer(200, r#"{"gitVersion":"v1.35.4"}"#), forbidden]);
+    let error = cluster.identity().await.unwrap_err();
+    assert_eq!((error.category(), error.is_about_the_connection()), (Category::Forbidden, true));
+    let text = error.to_string();
+    assert!(text.contains("ask for a role with the verb get on the namespace kube-system"), "{text}");
 }
 
 #[tokio::test]

@@ -59,6 +59,9 @@ fn what_others_need_comes_first_and_what_refuses_comes_last() {
     let names: Vec<&str> = kinds.iter().map(Kind::as_str).collect();
     assert_eq!(names, order);
     assert!(order[14..].iter().all(|name| is_last(&kind(name))) && !is_last(&kind("pods")));
+    // A class begins when the one before it is done: what may refuse a quota comes when the quotas are there.
+    let classes = order[14..].iter().map(|name| PriorityClass::of(&kind(name)));
+    assert!(classes.skip(1).all(|class| class > PriorityClass::of(&kind("resourcequotas"))));
 }
 
 #[test]

@@ -31,6 +31,8 @@ fn the_policy_decides_about_what_differs_and_data_is_safe() {
         ("configmaps", &extra, Policy::Recreate, Verdict::Recreate),
         (NAMESPACES, &changed, Policy::Recreate, Verdict::Update),
         (DEFINITIONS, &extra, Policy::Recreate, Verdict::Update),
+        // Anew, it would run a second Job beside the one that runs.
+        ("cronjobs.batch", &changed, Policy::Recreate, Verdict::Update),
         ("persistentvolumeclaims", &changed, Policy::Recreate, for_data),
         ("persistentvolumes", &changed, Policy::Recreate, for_data),
         ("persistentvolumes", &changed, Policy::Update, Verdict::Update),
@@ -159,6 +161,16 @@ fn an_account_keeps_what_it_has_and_gets_what_was_stored() {
     assert_eq!(merge(&["a", "b"], &["c", "b"]), account(&["c", "b", "a"]));
     assert_eq!(merge(&["b"], &["c", "b"]), account(&["c", "b"]));
     assert_eq!(merge_account(&json!({}), &json!({})), json!({}));
+}
+
+#[test]
+fn what_an_update_would_not_change_is_left_and_told() {
+    let fixed = unless_fixed(Verdict::Update, || false);
+    assert_eq!(fixed, Verdict::Leave(Reason::Fixed));
+    let told = fixed.warning(&differing(&[], &["spec.clusterIP"])).unwrap();
+    assert!(told.contains("does not let that be changed in place"), "{told}");
+    assert_eq!(unless_fixed(Verdict::Update, || true), Verdict::Update);
+    assert_eq!(unless_fixed(Verdict::Recreate, || false), Verdict::Recreate);
 }
 
 #[test]

@@ -4,17 +4,15 @@
 //! ends in one of these. So `registry.old` moves a registry, `registry.old/shop` a repository, `registry.old/shop:1` one
 //! image, and `registry.old` never touches `registry.older`. The longest match wins, once.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 
-use super::{pod, shape};
+use super::{Mapping, pod, shape};
 use crate::model::Kind;
 
 const BORDERS: [char; 3] = ['/', ':', '@'];
 
 /// Replaces images in every container and image volume of a pod or pod template.
-pub(super) fn rewrite(kind: &Kind, item: &mut Value, images: &BTreeMap<String, String>) {
+pub(super) fn rewrite(kind: &Kind, item: &mut Value, images: &Mapping) {
     if images.is_empty() {
         return;
     }
@@ -32,26 +30,26 @@ pub(super) fn rewrite(kind: &Kind, item: &mut Value, images: &BTreeMap<String, S
     shape::each(spec, "volumes[].image.reference", &mut replace);
 }
 
-fn mapped(image: &str, images: &BTreeMap<String, String>) -> Option<String> {
+fn mapped(image: &str, images: &Mapping) -> Option<String> {
     let rest_after = |old: &str| {
         let rest = image.strip_prefix(old).filter(|_| !old.is_empty())?;
         (rest.is_empty() || rest.starts_with(BORDERS) || old.ends_with(BORDERS)).then_some(rest)
     };
-    images
-        .iter()
-        .filter_map(|(old, new)| Some((old.len(), new, rest_after(old)?)))
-        .max_by_key(|(length, ..)| *length)
-        .map(|(_, new, rest)| format!("{new}{rest}"))
+    let fits = images.old().filter_map(|old| Some((old, rest_after(old)?)));
+    let (old, rest) = fits.max_by_key(|(old, _)| old.len())?;
+    Some(format!("{}{rest}", images.get(old)?))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use serde_json::json;
 
     #[test]
     fn whole_parts_of_a_name_are_replaced_and_the_longest_match_wins() {
-        let images = BTreeMap::from(
+        let images = Mapping::from(BTreeMap::from(
             [
                 ("old.test", "new.test"),
                 ("old.test/shop", "new.test/store"),
@@ -59,7 +57,7 @@ mod tests {
                 ("busybox:2", "busybox:3"),
             ]
             .map(|(old, new)| (old.to_owned(), new.to_owned())),
-        );
+        ));
         for (before, after) in [
             ("old.test/web:1", Some("new.test/web:1")),
             ("old.test:5000/web", Some("new.test:5000/web")),
@@ -76,7 +74,7 @@ mod tests {
 
     #[test]
     fn images_are_found_in_every_kind_with_a_pod_template() {
-        let images = BTreeMap::from([("a".to_owned(), "b".to_owned())]);
+        let images = Mapping::from(BTreeMap::from([("a".to_owned(), "b".to_owned())]));
         let spec = |image: &str| json!({"containers": [{"image": image}], "initContainers": [{"image": image}], "volumes": [{"image": {"reference": image}}]});
         for kind in [
             "pods",

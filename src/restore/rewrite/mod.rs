@@ -14,6 +14,7 @@ mod chosen;
 mod default_class;
 mod definition;
 mod field_owners;
+mod fitted;
 mod image;
 mod job;
 mod labels;
@@ -35,6 +36,7 @@ mod volume;
 pub use chosen::{PortKey, annotations_by_hand};
 pub use default_class::unmark_default;
 pub use field_owners::{are_ours, merge_field_owners};
+pub use fitted::Mapping;
 pub use modifiers::{CompiledModifiers, InvalidModifier};
 pub use owners::{Owner, OwnerView};
 pub use service_account::is_made_for;
@@ -55,9 +57,9 @@ pub struct RewriteOptions {
     /// From the namespace in the backup to the one in the cluster; applied all at once.
     pub namespace_mapping: BTreeMap<String, String>,
     /// From the old storage class to the new.
-    pub storage_classes: BTreeMap<String, String>,
+    pub storage_classes: Mapping,
     /// From the beginning of the old image name to that of the new.
-    pub images: BTreeMap<String, String>,
+    pub images: Mapping,
     /// The person's own rules, applied last.
     pub modifiers: CompiledModifiers,
     /// Whether Services keep every node port.
@@ -180,6 +182,21 @@ impl Rewriter {
     /// The name in the cluster of a namespace in the backup.
     pub fn namespace<'a>(&'a self, in_backup: &'a str) -> &'a str {
         self.namespaces.map(in_backup)
+    }
+
+    /// What was asked for and fitted none of the items that were rewritten, in words.
+    pub fn without_effect(&self) -> Vec<String> {
+        let RewriteOptions { storage_classes, images, modifiers, .. } = &self.options;
+        let classes = storage_classes.without_effect().map(|class| {
+            format!("storageClassMapping names `{class}`, for which nothing that was restored asks")
+        });
+        let images = images.without_effect().map(|image| {
+            format!("imageMapping names `{image}`, with which no image of what was restored begins")
+        });
+        let rules = modifiers.without_effect().map(|rule| {
+            format!("resourceModifiers[{rule}] fits no item that was restored; look at its conditions")
+        });
+        classes.chain(images).chain(rules).collect()
     }
 
     /// Rewrites one item. `key` is its name in the backup.

@@ -7,6 +7,7 @@ use json_patch::PatchOperation;
 use regex::Regex;
 use serde_json::{Value, json};
 
+use super::fitted::Fitted;
 use super::{RewriteError, shape};
 use crate::api::{
     MergePatch, ModifierConditions, PatchOperation as Operation, ResourceModifier, ResourcePatch,
@@ -39,6 +40,7 @@ struct Rule {
     matches: Vec<(String, Option<Value>)>,
     patches: Vec<PatchOperation>,
     merges: Vec<Value>,
+    fitted: Fitted,
 }
 
 impl CompiledModifiers {
@@ -62,10 +64,17 @@ impl CompiledModifiers {
     pub(super) fn apply(&self, kind: &Kind, key: &ItemKey, item: &mut Value) -> Result<(), RewriteError> {
         for (at, rule) in self.0.iter().enumerate() {
             if rule.selects(kind, key, item) {
+                rule.fitted.note();
                 rule.apply(at + 1, key, item)?;
             }
         }
         Ok(())
+    }
+
+    /// The places of the rules whose conditions no item has met.
+    pub(super) fn without_effect(&self) -> impl Iterator<Item = usize> {
+        let idle = |(_, rule): &(usize, &Rule)| !rule.fitted.is_noted();
+        self.0.iter().enumerate().filter(idle).map(|(at, _)| at)
     }
 }
 
@@ -120,6 +129,7 @@ fn compile(modifier: &ResourceModifier, note: &mut Note<'_>) -> Option<Rule> {
         matches: matches.iter().map(|each| (each.path.clone(), each.value.clone())).collect(),
         patches,
         merges,
+        fitted: Fitted::default(),
     })
 }
 

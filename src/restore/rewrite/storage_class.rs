@@ -1,10 +1,8 @@
 //! Storage classes are replaced wherever a volume asks for one; StorageClass objects themselves keep their names. Pure.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 
-use super::{pod, shape};
+use super::{Mapping, pod, shape};
 use crate::model::Kind;
 
 /// The annotation that named the class before there was a field.
@@ -14,13 +12,13 @@ const BETA_ANNOTATION: &str = "volume.beta.kubernetes.io/storage-class";
 const QUOTA_INFIX: &str = ".storageclass.storage.k8s.io/";
 
 /// Replaces the class in claims, volumes, claim templates, ephemeral volumes and quotas.
-pub(super) fn rewrite(kind: &Kind, item: &mut Value, classes: &BTreeMap<String, String>) {
+pub(super) fn rewrite(kind: &Kind, item: &mut Value, classes: &Mapping) {
     if classes.is_empty() {
         return;
     }
     let mut replace = |place: &mut Value| {
         if let Some(new) = place.as_str().and_then(|old| classes.get(old)) {
-            *place = Value::String(new.clone());
+            *place = Value::String(new.to_owned());
         }
     };
     match kind.as_str() {
@@ -46,7 +44,7 @@ pub(super) fn rewrite(kind: &Kind, item: &mut Value, classes: &BTreeMap<String, 
     }
 }
 
-fn rename_quotas(item: &mut Value, classes: &BTreeMap<String, String>) {
+fn rename_quotas(item: &mut Value, classes: &Mapping) {
     let Some(hard) = shape::object_mut(item, &["spec", "hard"]) else { return };
     *hard = std::mem::take(hard)
         .into_iter()
@@ -61,13 +59,15 @@ fn rename_quotas(item: &mut Value, classes: &BTreeMap<String, String>) {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use serde_json::json;
 
     #[test]
     fn every_place_that_asks_for_a_class_is_replaced_once() {
-        let classes =
-            BTreeMap::from([("a", "b"), ("b", "c")].map(|(old, new)| (old.to_owned(), new.to_owned())));
+        let pairs = [("a", "b"), ("b", "c")].map(|(old, new)| (old.to_owned(), new.to_owned()));
+        let classes = Mapping::from(BTreeMap::from(pairs));
         for (kind, before, after) in [
             (
                 "persistentvolumeclaims",

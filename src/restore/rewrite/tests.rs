@@ -151,8 +151,8 @@ proptest! {
         let key = key_of(&kind);
         let options = RewriteOptions {
             namespace_mapping: BTreeMap::from([("a".to_owned(), "b".to_owned())]),
-            storage_classes: BTreeMap::from([("a".to_owned(), "b".to_owned())]),
-            images: BTreeMap::from([("a".to_owned(), "b".to_owned())]),
+            storage_classes: BTreeMap::from([("a".to_owned(), "b".to_owned())]).into(),
+            images: BTreeMap::from([("a".to_owned(), "b".to_owned())]).into(),
             ..RewriteOptions::default()
         };
         let rewriter = Rewriter::new(options);
@@ -226,7 +226,7 @@ fn the_chain_makes_an_item_ready_for_another_cluster() {
         restore_name: "r".to_owned(),
         backup_name: "b".to_owned(),
         namespace_mapping: BTreeMap::from([("shop".to_owned(), "stage".to_owned())]),
-        storage_classes: BTreeMap::from([("fast".to_owned(), "slow".to_owned())]),
+        storage_classes: BTreeMap::from([("fast".to_owned(), "slow".to_owned())]).into(),
         modifiers: CompiledModifiers::compile(&modifiers).unwrap(),
         ..RewriteOptions::default()
     });

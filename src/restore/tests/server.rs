@@ -7,13 +7,19 @@ use serde_json::{Value, json};
 use crate::cluster::Cluster;
 use crate::cluster::script::{Answer, Asked, answer, failure, serve};
 
-/// Its kinds: plural, kind, whether in namespaces.
-const KINDS: [(&str, &str, bool); 4] = [
-    ("namespaces", "Namespace", false),
-    ("persistentvolumes", "PersistentVolume", false),
-    ("persistentvolumeclaims", "PersistentVolumeClaim", true),
-    ("configmaps", "ConfigMap", true),
+/// Its kinds: group, plural, kind, whether in namespaces; all of version v1.
+const KINDS: [(&str, &str, &str, bool); 8] = [
+    ("", "namespaces", "Namespace", false),
+    ("", "persistentvolumes", "PersistentVolume", false),
+    ("", "persistentvolumeclaims", "PersistentVolumeClaim", true),
+    ("", "configmaps", "ConfigMap", true),
+    ("", "secrets", "Secret", true),
+    ("", "services", "Service", true),
+    (SNAPSHOTS, "volumesnapshots", "VolumeSnapshot", true),
+    (SNAPSHOTS, "volumesnapshotcontents", "VolumeSnapshotContent", false),
 ];
+
+const SNAPSHOTS: &str = "snapshot.storage.k8s.io";
 
 /// The objects by their paths.
 pub type Objects = BTreeMap<String, Value>;
@@ -30,15 +36,22 @@ fn usual(asked: &Asked, objects: &mut Objects) -> Answer {
     let path = asked.uri.split('?').next().unwrap();
     let last = path.rsplit('/').next().unwrap();
     match (asked.method.as_str(), path) {
-        ("GET", "/api") => answer(200, discovery().to_string()),
-        ("GET", "/apis") => answer(200, json!({"kind": "APIGroupDiscoveryList", "items": []}).to_string()),
+        ("GET", "/api") => answer(200, discovery("").to_string()),
+        ("GET", "/apis") => answer(200, discovery(SNAPSHOTS).to_string()),
         ("GET", _) if objects.contains_key(path) => answer(200, objects[path].to_string()),
-        ("GET", _) if KINDS.iter().any(|(plural, ..)| *plural == last) => answer(200, list(objects, last)),
+        ("GET", _) if KINDS.iter().any(|(_, plural, ..)| *plural == last) => answer(200, list(objects, last)),
         ("POST", _) => create(path, &asked.body, objects),
         ("PATCH", _) if objects.contains_key(path) => {
             let object = objects.get_mut(path).unwrap();
             json_patch::merge(object, &serde_json::from_str(&asked.body).unwrap());
             answer(200, object.to_string())
+        }
+        ("PUT", _) if objects.contains_key(path) => {
+            objects.insert(path.to_owned(), serde_json::from_str(&asked.body).unwrap());
+            answer(200, asked.body.clone())
+        }
+        ("DELETE", _) if objects.remove(path).is_some() => {
+            answer(200, json!({"kind": "Status", "status": "Success"}).to_string())
         }
         _ => {
             let details = format!(r#""details":{{"name":"{last}"}}"#);
@@ -73,12 +86,16 @@ fn list(objects: &Objects, plural: &str) -> String {
         .to_string()
 }
 
-fn discovery() -> Value {
+fn discovery(group: &str) -> Value {
     let verbs = ["create", "delete", "get", "list", "patch", "update", "watch"];
-    let resources = KINDS.map(|(plural, kind, namespaced)| {
-        json!({"resource": plural, "responseKind": {"group": "", "version": "", "kind": kind}, "verbs": verbs,
-            "scope": if namespaced { "Namespaced" } else { "Cluster" }, "singularResource": kind.to_lowercase()})
+    let of_group = KINDS.iter().filter(|(of, ..)| *of == group);
+    let resources = of_group.map(|(_, plural, kind, namespaced)| {
+        let plain = ["configmaps", "secrets"].contains(plural);
+        let below = if plain { json!([]) } else { json!([{"subresource": "status"}]) };
+        json!({"resource": plural, "responseKind": {"group": group, "version": "", "kind": kind}, "verbs": verbs,
+            "subresources": below, "scope": if *namespaced { "Namespaced" } else { "Cluster" }, "singularResource": kind.to_lowercase()})
     });
+    let resources: Vec<Value> = resources.collect();
     let version = json!({"version": "v1", "freshness": "Current", "resources": resources});
-    json!({"kind": "APIGroupDiscoveryList", "items": [{"metadata": {}, "versions": [version]}]})
+    json!({"kind": "APIGroupDiscoveryList", "items": [{"metadata": {"name": group}, "versions": [version]}]})
 }
