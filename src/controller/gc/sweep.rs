@@ -191,10 +191,10 @@ async fn let_go(location: &OpenLocation, run: &str, claim: &Claim) {
     let location = &location.name;
     match discarded.await {
         Ok(objects) => {
-            tracing::info!(location, run, objects, "let go of what a Restore of this cluster had left")
+            tracing::info!(location, run, objects, "let go of what a Restore of this cluster had left");
         }
         Err(error) => {
-            tracing::warn!(location, run, "cannot let go of what a Restore had left: {}", causes(&error))
+            tracing::warn!(location, run, "cannot let go of what a Restore had left: {}", causes(&error));
         }
     }
 }
