@@ -156,6 +156,12 @@ pub enum BackupPhase {
 }
 
 impl BackupStatus {
+    /// The uid of the cluster that made it, as far as that is said; what an earlier version made says so in one place only.
+    pub fn made_in(&self) -> Option<&str> {
+        let origin = self.origin.as_ref().and_then(|origin| origin.cluster.as_deref());
+        origin.or(self.cluster.as_ref().map(|cluster| cluster.uid.as_str()))
+    }
+
     /// Says in the conditions whether it is over, and how it ended.
     pub fn conclude(&mut self, generation: Option<i64>) {
         let items = self.progress.as_ref().map_or(0, |progress| progress.items_backed_up);

@@ -49,13 +49,13 @@ impl Wish<'_> {
     /// Whether nothing older can be meant once this one is known.
     pub fn is_good<T>(&self, candidate: &Candidate<T>) -> bool {
         self.fits(candidate.began)
-            && self.meant() == candidate.origin(self)
+            && self.meant() == candidate.maker(self)
             && (self.partial || !candidate.is_partial)
     }
 
     /// The cluster whose backups are meant.
-    fn meant(&self) -> Origin {
-        Origin { cluster: self.from.unwrap_or(self.here).to_owned(), doubt: None }
+    fn meant(&self) -> Maker {
+        Maker { cluster: self.from.unwrap_or(self.here).to_owned(), doubt: None }
     }
 
     fn fits(&self, began: DateTime<Utc>) -> bool {
@@ -63,14 +63,14 @@ impl Wish<'_> {
     }
 }
 
-/// A cluster as far as it is believed.
+/// The cluster that made a backup, as far as that is believed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-struct Origin {
+struct Maker {
     cluster: String,
     doubt: Option<String>,
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for Maker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.cluster.escape_debug())?;
         self.doubt.iter().try_for_each(|doubt| write!(f, " ({doubt})"))
@@ -79,9 +79,9 @@ impl fmt::Display for Origin {
 
 impl<T> Candidate<T> {
     /// Who names a cluster means also what only says that it is of that one.
-    fn origin(&self, wish: &Wish<'_>) -> Origin {
+    fn maker(&self, wish: &Wish<'_>) -> Maker {
         let doubt = self.doubt.clone().filter(|_| wish.from != Some(self.cluster.as_str()));
-        Origin { cluster: self.cluster.clone(), doubt }
+        Maker { cluster: self.cluster.clone(), doubt }
     }
 }
 
@@ -99,9 +99,9 @@ pub struct Pick<T> {
 /// # Errors
 /// Why there is none, to stand after the name of what was asked for.
 pub fn pick<T>(candidates: Vec<Candidate<T>>, wish: &Wish<'_>) -> Result<Pick<T>, String> {
-    let mut clusters: BTreeMap<Origin, Vec<Candidate<T>>> = BTreeMap::new();
+    let mut clusters: BTreeMap<Maker, Vec<Candidate<T>>> = BTreeMap::new();
     for candidate in candidates.into_iter().filter(|candidate| wish.fits(candidate.began)) {
-        clusters.entry(candidate.origin(wish)).or_default().push(candidate);
+        clusters.entry(candidate.maker(wish)).or_default().push(candidate);
     }
     let known = named(&clusters);
     let meant = wish.meant();
@@ -171,7 +171,7 @@ fn newest_of<T>(mut own: Vec<Candidate<T>>, partial: bool) -> Result<Pick<T>, St
 }
 
 /// The clusters, each with its newest.
-fn named<T>(clusters: &BTreeMap<Origin, Vec<Candidate<T>>>) -> String {
+fn named<T>(clusters: &BTreeMap<Maker, Vec<Candidate<T>>>) -> String {
     let named = clusters.iter().map(|(cluster, own)| {
         let newest = own.iter().max_by_key(|candidate| (candidate.began, &candidate.name));
         let newest = newest.map(|newest| newest.name.as_str()).unwrap_or_default();

@@ -9,8 +9,8 @@ use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use crate::api::{
-    BACKUP_NAME_LABEL, BACKUP_UID_LABEL, Backup, BackupPhase, DeleteBackupRequest, DeleteBackupRequestSpec,
-    DeletePhase, label_value, synced_from,
+    BACKUP_NAME_LABEL, BACKUP_UID_LABEL, Backup, BackupPhase, BackupStatus, DeleteBackupRequest,
+    DeleteBackupRequestSpec, DeletePhase, label_value, synced_from,
 };
 use crate::cli::Global;
 use crate::cli::chosen::ChosenArgs;
@@ -96,9 +96,7 @@ pub async fn delete(global: &Global, command: &DeleteCommand, output: &Output) -
 
 /// Whether a Backup came out of a bucket and was made in another cluster, as far as that is known.
 fn is_of_another(backup: &Backup, here: Option<&str>) -> bool {
-    let status = backup.status.as_ref();
-    let origin = status.and_then(|status| status.origin.as_ref()?.cluster.as_deref());
-    let made_in = origin.or(status.and_then(|status| Some(status.cluster.as_ref()?.uid.as_str())));
+    let made_in = backup.status.as_ref().and_then(BackupStatus::made_in);
     synced_from(&backup.metadata).is_some() && (here.is_none() || made_in != here)
 }
 

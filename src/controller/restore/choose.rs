@@ -112,8 +112,7 @@ fn candidate(backup: &Arc<Backup>, schedule: &str, here: &Chooser) -> Option<Can
     let labelled =
         backup.labels().get(SCHEDULE_NAME_LABEL).is_none_or(|label| *label == label_value(schedule));
     tick_of(&name, schedule).filter(|_| labelled)?;
-    let cluster = origin.cluster.as_deref().or(status.cluster.as_ref().map(|cluster| cluster.uid.as_str()));
-    let cluster = cluster?.to_owned();
+    let cluster = status.made_in()?.to_owned();
     let location = backup.spec.storage_location.as_deref().unwrap_or_default();
     let foreign =
         synced_from(&backup.metadata).is_some() && here.read_only.iter().any(|name| name == location);

@@ -40,10 +40,8 @@ impl Ownership<'_> {
         };
         let named = backup.metadata.name.as_deref().is_some_and(|given| tick_of(given, name).is_some());
         let synced = synced_from(&backup.metadata).is_some();
-        let cluster =
-            origin.cluster.as_deref().or(status.cluster.as_ref().map(|cluster| cluster.uid.as_str()));
         // Before it begins, the server has not said where yet; out of a bucket, all of it must be said.
-        let here = cluster.map_or(!synced, |cluster| cluster == self.cluster);
+        let here = status.made_in().map_or(!synced, |cluster| cluster == self.cluster);
         let past = status.start_timestamp.is_none_or(|start| start.time() <= self.now + CLOCKS_DISAGREE);
         origin.schedule.as_ref() == Some(uid) && named && here && past && (!synced || self.is_there(backup))
     }
