@@ -2,7 +2,7 @@
 //!
 //! `source` (the backup's index; later the bodies) → `select`, `inventory` (what is wanted) → `survey` (what that needs) → `plan`
 //! (what is left out, in which order) → `work` (all of that, opened) → `empty` (may it begin) → `ready` (definitions and
-//! namespaces) → `batch` (class after class, side by side) → `prepare`, `rewrite` (from stored to wanted) → `apply` (create) →
+//! namespaces) → `batch`, `early` (class after class, side by side) → `prepare`, `rewrite` (from stored to wanted) → `apply` (create) →
 //! `meet`, `compare`, `existing` (it is there already) → `links`, `owners` (owners follow) → `binding`, `volumes` (claims are
 //! bound) → `account`, `report` (what became of it). `preview` looks and touches nothing.
 
@@ -11,6 +11,7 @@ mod apply;
 mod batch;
 mod binding;
 mod compare;
+mod early;
 mod empty;
 mod error;
 mod existing;

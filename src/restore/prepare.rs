@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::inventory::EntryId;
 use super::kinds::Served;
 use super::owners::Fate;
-use super::rewrite::{ItemShape, Owner, OwnerView, never_restored, unmark_default};
+use super::rewrite::{ItemShape, Owner, OwnerView, is_acted_on, never_restored, unmark_default};
 use super::select::Standing;
 use super::work::Work;
 use crate::cluster::KindInfo;
@@ -38,6 +38,8 @@ pub struct Ready<'a> {
     pub mapped: bool,
     /// Whether the cluster gives it a port or an address that another one may have asked for.
     pub takes: bool,
+    /// Whether somebody else than the API server may make something of it.
+    pub acted_on: bool,
     /// What a person should know if it is made.
     pub warnings: Vec<String>,
     /// Bytes of its body in the backup.
@@ -98,6 +100,7 @@ impl Work<'_> {
             target: ItemKey { kind: item.kind.clone(), namespace: rewritten.namespace, name: rewritten.name },
             info,
             takes: item.kind.as_str() == "services" && !rewritten.asks,
+            acted_on: !rewritten.awaited.is_empty() || is_acted_on(&rewritten.body),
             item,
             body: rewritten.body,
             status: rewritten.status.filter(|_| self.restores_status(entry.kind)),

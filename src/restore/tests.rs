@@ -1,6 +1,7 @@
 //! Whole restores against a scripted API server: what real ones do too seldom, or for too long, to be waited for.
 
 mod anew;
+mod order;
 mod server;
 mod told;
 

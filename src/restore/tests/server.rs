@@ -8,13 +8,14 @@ use crate::cluster::Cluster;
 use crate::cluster::script::{Answer, Asked, answer, failure, serve};
 
 /// Its kinds: group, plural, kind, whether in namespaces; all of version v1.
-const KINDS: [(&str, &str, &str, bool); 8] = [
+const KINDS: [(&str, &str, &str, bool); 9] = [
     ("", "namespaces", "Namespace", false),
     ("", "persistentvolumes", "PersistentVolume", false),
     ("", "persistentvolumeclaims", "PersistentVolumeClaim", true),
     ("", "configmaps", "ConfigMap", true),
     ("", "secrets", "Secret", true),
     ("", "services", "Service", true),
+    ("", "podtemplates", "PodTemplate", true),
     (SNAPSHOTS, "volumesnapshots", "VolumeSnapshot", true),
     (SNAPSHOTS, "volumesnapshotcontents", "VolumeSnapshotContent", false),
 ];
