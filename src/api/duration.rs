@@ -7,8 +7,11 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use chrono::TimeDelta;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
+
+use super::Timestamp;
 
 /// The longest duration that can be meant: 100 years, in seconds. Beyond it an expiration leaves what RFC 3339 can say.
 const LONGEST_SECONDS: u64 = 100 * 366 * 24 * 60 * 60;
@@ -36,6 +39,12 @@ impl Duration {
     /// How long it is; an error when the text came from elsewhere than [`str::parse`] and is no duration.
     pub fn length(&self) -> Result<std::time::Duration, InvalidDuration> {
         measure(&self.0)
+    }
+
+    /// Returns when it is over that began at `time`; none where it is no duration, or the calendar ends before.
+    pub fn after(&self, time: Timestamp) -> Option<Timestamp> {
+        let length = TimeDelta::from_std(self.length().ok()?).ok()?;
+        time.time().checked_add_signed(length).map(Timestamp::from)
     }
 
     /// Whether it is no time at all, which Velero writes where it means its default.
@@ -160,6 +169,14 @@ mod tests {
     fn a_bad_duration_in_a_document_does_not_hide_the_document() {
         let read: Duration = serde_json::from_str("\"soon\"").unwrap();
         assert!(read.length().is_err());
+    }
+
+    #[test]
+    fn a_date_beyond_the_calendar_does_not_end_the_server() {
+        let at = Timestamp::from(chrono::DateTime::<chrono::Utc>::MAX_UTC);
+        assert_eq!("30d".parse::<Duration>().unwrap().after(at), None);
+        let nonsense: Duration = serde_json::from_str("\"soon\"").unwrap();
+        assert_eq!(nonsense.after(Timestamp::now()), None);
     }
 
     #[test]

@@ -254,3 +254,7 @@ pub struct LocationCounts {
     #[serde(default)]
     pub hidden: u64,
 }
+
+/// How to get at what is not shown.
+pub const HIDDEN: &str = "`ark restore run --location URL --from-backup NAME`, with the URL of the location, restores from one of \
+    them; to have them shown, delete the objects that have their names, and before that the other location where these are of one";

@@ -1,6 +1,9 @@
 //! Annotations and conditions that Ark puts on its own objects; labels are in `labels`. Pure.
 
+use chrono::{DateTime, Utc};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta, Time};
+
+use super::Timestamp;
 
 /// Annotation of a Backup or Restore that came out of a bucket; its value is the id of the location. Such an object is never
 /// run, whatever its phase says.
@@ -47,6 +50,19 @@ pub fn stored(message: String, now: Time) -> Condition {
 /// Whether an object's annotations say that it came out of a bucket, and of which location by its id.
 pub fn synced_from(metadata: &ObjectMeta) -> Option<&str> {
     metadata.annotations.as_ref()?.get(SYNCED_FROM).map(String::as_str)
+}
+
+/// Returns from when on what has ended is kept for its ttl: its end, or its creation where it never began. What came out of a bucket
+/// is kept from when the store got its document, at least: the clock of whoever wrote it may have been wrong.
+pub fn kept_from(metadata: &ObjectMeta, ended: Option<Timestamp>) -> Option<Timestamp> {
+    let from = ended.or_else(|| metadata.creation_timestamp.as_ref().map(Timestamp::from));
+    from.max(from.and(document_time(metadata)))
+}
+
+fn document_time(metadata: &ObjectMeta) -> Option<Timestamp> {
+    let stamp = metadata.annotations.as_ref()?.get(DOCUMENT_STAMP)?;
+    let time: DateTime<Utc> = stamp.split('/').next()?.parse().ok()?;
+    Some(time.into())
 }
 
 /// Whether the conditions say that the document is in the bucket.

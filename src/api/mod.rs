@@ -40,13 +40,13 @@ pub use labels::{
     SCHEDULE_NAME_LABEL, STORAGE_LOCATION_LABEL, VELERO_EXCLUDE_LABEL, label_value,
 };
 pub use location::{
-    AccessMode, BackupStorageLocation, BackupStorageLocationSpec, BackupStorageLocationStatus,
+    AccessMode, BackupStorageLocation, BackupStorageLocationSpec, BackupStorageLocationStatus, HIDDEN,
     LocationCapabilities, LocationConfig, LocationCounts, LocationPhase, Provider, SecretKey,
 };
 pub use mapping::collisions;
 pub use marks::{
     DELETION, DELETION_REQUESTED, DOCUMENT_STAMP, NAME_TAKEN, REQUESTED_AT, SCHEDULE_TOKEN, STORED,
-    SYNCED_FROM, is_stored, stored, synced_from,
+    SYNCED_FROM, is_stored, kept_from, stored, synced_from,
 };
 pub use modifiers::{
     MergePatch, ModifierConditions, PatchOperation, PathMatch, ResourceModifier, ResourcePatch,

@@ -42,6 +42,10 @@ pub struct DeleteBackupRequestStatus {
     /// What went wrong; nothing when the Backup is gone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<String>,
+    /// The uid of the Backup that is meant, as a label of the request says or as it was when the server first looked: no other of
+    /// its name is deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup_uid: Option<String>,
     /// Whether the bucket has nothing of the Backup any more; its object goes last.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub removed: bool,

@@ -199,8 +199,8 @@ pub struct RestoreStatus {
     /// The Backup that is restored, when the specification names a Schedule.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backup_name: Option<String>,
-    /// Which run that Backup stands for, by the uid that it had where it was made: a later attempt goes on with no other of
-    /// its name.
+    /// Which run that Backup stands for, by the uid that it had where it was made: no other of its name is restored. It is noted
+    /// when the Restore waits or begins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backup_run: Option<String>,
     /// What somebody might not expect of that Backup: it is another cluster's, or newer ones were passed over.

@@ -51,6 +51,8 @@ pub struct BackupRequest {
     pub labels: BTreeMap<String, String>,
     /// The uid of the Backup; the same for every attempt at it.
     pub uid: String,
+    /// The namespace of the Backup; none where there is no such object.
+    pub namespace: Option<String>,
     /// The identity of the location and the Schedule, as far as they are known; cluster and run are those of this request.
     pub origin: Origin,
     /// Who runs it, for whoever finds the claim: host and process.
@@ -89,7 +91,8 @@ pub async fn run(
         return Err(BackupError::Specification(wrong));
     }
     let selection = request.spec.selection().map_err(BackupError::Specification)?;
-    let claim = Claim::new(&request.uid, &request.cluster.uid, &request.holder);
+    let namespace = request.namespace.clone();
+    let claim = Claim { namespace, ..Claim::new(&request.uid, &request.cluster.uid, &request.holder) };
     let attempt = bucket.claim_backup(&request.name, &claim).await?;
     let ended = async {
         tokio::select! {

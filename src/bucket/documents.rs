@@ -68,6 +68,10 @@ pub struct Claim {
     pub backup_uid: String,
     /// The uid of the cluster it is made in.
     pub cluster_uid: String,
+    /// The namespace of that Backup or Restore, where there is such an object: a run from a command line has none. Claims of
+    /// earlier versions do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
     /// The process, for people: pod or host and process id.
     pub holder: String,
     /// The process, for the next one on the same machine.
@@ -104,6 +108,7 @@ impl Claim {
         Self {
             backup_uid: backup_uid.into(),
             cluster_uid: cluster_uid.into(),
+            namespace: None,
             holder: holder.into(),
             process: Process::current().map(Box::new),
             attempt: 1,
@@ -258,8 +263,21 @@ mod tests {
         let claim = Claim::new("uid", "cluster", "host/1");
         assert!(!claim.is_dead(claim.heartbeat + TimeDelta::hours(DEAD_AFTER_HOURS)));
         assert!(claim.is_dead(claim.heartbeat + TimeDelta::hours(DEAD_AFTER_HOURS) + TimeDelta::seconds(1)));
-        let text = serde_json::to_string(&claim).unwrap();
-        assert!(text.contains("backupUid") && !text.contains("removing"));
+    }
+
+    #[test]
+    fn what_a_claim_need_not_say_it_does_not_say_and_a_claim_without_it_is_read() {
+        let claim = Claim::new("uid", "cluster", "host/1");
+        let written = serde_json::to_value(&claim).unwrap();
+        assert_eq!(written["backupUid"], "uid");
+        for field in ["removing", "namespace", "reads", "earlier"] {
+            assert_eq!(written.get(field), None, "{field}");
+        }
+        assert_eq!(serde_json::from_value::<Claim>(written).unwrap(), claim);
+        let of_an_object = Claim { namespace: Some("heptio-ark".into()), ..claim };
+        let written = serde_json::to_value(&of_an_object).unwrap();
+        assert_eq!(written["namespace"], "heptio-ark");
+        assert_eq!(serde_json::from_value::<Claim>(written).unwrap(), of_an_object);
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub enum RunState {
     /// Committed; its document can be read.
     Complete,
     /// Being made, being removed, or left behind by a crash; the claim, where there is one.
-    Partial(Option<Claim>),
+    Partial(Option<Box<Claim>>),
     /// Written by another program.
     Foreign(Writer),
     /// Nothing that Ark or Velero would write.
@@ -82,7 +82,7 @@ impl Bucket {
             (_, None) => RunState::Unrecognised,
             (Survey { committed: true, .. }, _) => RunState::Complete,
             (Survey { claimed: true, .. }, Some(keys)) => match self.read_claim(keys.claim()).await? {
-                ClaimState::Held(claim) => RunState::Partial(Some(claim)),
+                ClaimState::Held(claim) => RunState::Partial(Some(Box::new(claim))),
                 ClaimState::Absent | ClaimState::Unreadable(_) => RunState::Partial(None),
             },
             (Survey { parts: 1.., .. }, _) => RunState::Partial(None),

@@ -185,7 +185,7 @@ fn expiration(backup: &Backup) -> String {
 }
 
 /// The phase, with the reason where it waits; and the words for that, or for its failure.
-fn phase(phase: impl Display, conditions: &[Condition]) -> (String, Option<String>) {
+pub fn phase(phase: impl Display, conditions: &[Condition]) -> (String, Option<String>) {
     if let Some(waiting) = holding(conditions, WAITING) {
         return (format!("{phase} ({})", waiting.reason), Some(waiting.message.clone()));
     }

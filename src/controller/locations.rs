@@ -3,6 +3,7 @@
 mod credentials;
 mod failing;
 mod identity;
+mod missing;
 mod place;
 
 use std::collections::HashMap;
@@ -23,6 +24,7 @@ use crate::store::{self, Gate, Meter, Observer, Outcome};
 use crate::telemetry::Metrics;
 use credentials::Credentials;
 use failing::Failing;
+use missing::Missing;
 
 /// A location, opened.
 #[derive(Clone, Debug)]
@@ -46,6 +48,8 @@ pub struct Locations {
     observer: Observer,
     /// Those that could not be opened a moment ago.
     pub failing: Failing,
+    /// Those that were looked for and are not there.
+    pub missing: Missing,
     gate: Gate,
 }
 
@@ -86,6 +90,7 @@ impl Locations {
             default: settings.default_location.clone(),
             opened: Mutex::default(),
             failing: Failing::default(),
+            missing: Missing::default(),
             observer,
             gate,
         }

@@ -68,6 +68,8 @@ pub struct RestoreRequest {
     pub labels: BTreeMap<String, String>,
     /// The uid of the Restore; the same for every attempt at it.
     pub uid: String,
+    /// The namespace of the Restore; none where there is no such object.
+    pub namespace: Option<String>,
     /// The identity of the location, as far as it is known; cluster and run are those of this request.
     pub origin: Origin,
     /// Who runs it, for whoever finds the claim: host and process.
@@ -76,6 +78,8 @@ pub struct RestoreRequest {
     pub cluster: ClusterIdentity,
     /// The namespace of the server that acts there, this one or another: a restore leaves it as it is.
     pub server: Option<String>,
+    /// When the first attempt began; this one begins now where it is the first.
+    pub began: Option<Timestamp>,
     /// Which attempt this is, from 1. From the second on, what carries this restore's labels was made by an earlier one and
     /// counts as restored.
     pub attempt: u32,
@@ -102,11 +106,13 @@ pub async fn run(
     stop: impl Future<Output = ()>,
 ) -> Result<RestoreOutcome, RestoreError> {
     work::check(&request.spec)?;
-    let began = Timestamp::now();
+    let began = request.began.unwrap_or_else(Timestamp::now);
     let attempt = if request.record {
         let reads =
             request.backup.as_ref().map(ToString::to_string).or_else(|| request.spec.backup_name.clone());
-        let claim = Claim { reads, ..Claim::new(&request.uid, &request.cluster.uid, &request.holder) };
+        let namespace = request.namespace.clone();
+        let claim =
+            Claim { reads, namespace, ..Claim::new(&request.uid, &request.cluster.uid, &request.holder) };
         Some(bucket.claim_restore(&request.name, &claim).await?)
     } else {
         None

@@ -250,6 +250,8 @@ mod tests {
             source: Some(RunIdentity::of_object(&object)),
             labels: std::collections::BTreeMap::new(),
             uid: "uid".into(),
+            namespace: None,
+            began: None,
             origin: Origin::default(),
             holder: "host/1".into(),
             cluster: ClusterIdentity { uid: "cluster-a".into(), version: "v1".into() },

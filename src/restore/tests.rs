@@ -66,6 +66,8 @@ async fn restore_from(bucket: &Bucket, cluster: &Cluster, mut spec: Value) -> Ca
         source: None,
         labels: BTreeMap::new(),
         uid: "restore".into(),
+        namespace: None,
+        began: None,
         origin: Origin::default(),
         holder: "host/1".into(),
         cluster: ClusterIdentity { uid: "cluster-a".into(), version: "v1.35.4".into() },

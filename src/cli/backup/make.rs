@@ -64,6 +64,7 @@ pub async fn run(global: &Global, command: &RunCommand, output: &Output) -> Resu
         spec,
         labels: BTreeMap::new(),
         uid: Uuid::new_v4().to_string(),
+        namespace: None,
         origin: Origin { location: Some(location), ..Origin::default() },
         holder: crate::cli::holder(),
         cluster: identity,

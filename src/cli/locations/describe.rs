@@ -3,7 +3,7 @@
 use clap::Args;
 use kube::ResourceExt;
 
-use crate::api::{BackupStorageLocation, LocationConfig};
+use crate::api::{BackupStorageLocation, HIDDEN, LocationConfig};
 use crate::cli::Global;
 use crate::cli::door::Door;
 use crate::cli::failure::{Done, Failure};
@@ -58,7 +58,7 @@ pub async fn describe(global: &Global, command: &DescribeCommand, output: &Outpu
     output.line(format!("Backups:        {}, and {} unfinished", counts.backups, counts.partial))?;
     if counts.hidden > 0 {
         output.line(format!(
-            "  {} more runs are not shown, because other objects of the cluster have their names; delete those objects to see these",
+            "  {} of its backups and restores are not shown, because other objects of the cluster have their names: {HIDDEN}",
             counts.hidden
         ))?;
     }

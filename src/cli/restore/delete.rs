@@ -39,9 +39,10 @@ pub async fn delete(global: &Global, command: &DeleteCommand, output: &Output) -
     if !command.chosen.agreed("delete", &restores, consequence, output)? {
         return Ok(Done::Complete);
     }
-    let request = json!({"metadata": {"annotations": {DELETION_REQUESTED: Timestamp::now()}}});
     for restore in &restores {
         let name = restore.name_any();
+        // The very Restore that was looked at: another may have its name by now.
+        let request = json!({"metadata": {"uid": restore.metadata.uid, "annotations": {DELETION_REQUESTED: Timestamp::now()}}});
         door.change::<Restore>(&name, &request).await?;
         if is_running(restore) {
             output.note(format!(

@@ -1,10 +1,11 @@
 //! `ark restore describe|logs`: what a restore did, from the cluster and the server, or from a bucket.
 
-use chrono::TimeDelta;
 use clap::Args;
 use kube::ResourceExt;
 
-use crate::api::{Restore, RestorePhase, RestoreSpec, RestoreStatus, STORED, Timestamp, WAITING, holding};
+use crate::api::{
+    Restore, RestorePhase, RestoreSpec, RestoreStatus, STORED, Timestamp, WAITING, holding, kept_from,
+};
 use crate::cli::Global;
 use crate::cli::backup::{counts, print_log, selection_lines, went_wrong};
 use crate::cli::failure::{Done, Failure};
@@ -72,12 +73,9 @@ fn show(described: Described<Restore>, details: bool, output: &Output) -> Result
 /// When its record goes. Without a ttl that is when its Backup goes, or, of one that was refused, when a Backup would.
 fn expires(restore: &Restore, status: &RestoreStatus) -> String {
     let is_refused = status.phase == Some(RestorePhase::FailedValidation);
-    match (&restore.spec.ttl, status.completion_timestamp) {
-        (Some(ttl), Some(ended)) => {
-            let length = ttl.length().ok().and_then(|length| TimeDelta::from_std(length).ok());
-            let time = length.and_then(|length| ended.time().checked_add_signed(length));
-            time.map_or_else(|| ttl.to_string(), |time| Timestamp::from(time).to_string())
-        }
+    let ended = status.completion_timestamp;
+    match (&restore.spec.ttl, ended.and_then(|ended| kept_from(&restore.metadata, Some(ended)))) {
+        (Some(ttl), Some(from)) => ttl.after(from).map_or_else(|| ttl.to_string(), |time| time.to_string()),
         (Some(ttl), None) if is_refused => format!("{ttl} after it was created"),
         (Some(ttl), None) => format!("{ttl} after it has ended"),
         (None, _) if is_refused => "after it was created, when the server's --default-ttl is over".to_owned(),

@@ -76,6 +76,8 @@ pub async fn run(global: &Global, command: &RunCommand, output: &Output) -> Resu
         source: None,
         labels: BTreeMap::new(),
         uid: Uuid::new_v4().to_string(),
+        namespace: None,
+        began: None,
         origin: Origin { location: location.map(|location| location.id), ..Origin::default() },
         holder: crate::cli::holder(),
         cluster: identity,

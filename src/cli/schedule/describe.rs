@@ -3,14 +3,14 @@
 use clap::Args;
 use kube::ResourceExt;
 
-use crate::api::{Backup, BackupPhase, SCHEDULE_NAME_LABEL, Schedule, label_value};
+use crate::api::{Backup, SCHEDULE_NAME_LABEL, Schedule, label_value};
 use crate::cli::Global;
 use crate::cli::backup::taken_lines;
 use crate::cli::door::Door;
 use crate::cli::failure::{Done, Failure};
 use crate::cli::listing::{bare, cell, time};
 use crate::cli::output::{Format, Output};
-use crate::cli::rows::created;
+use crate::cli::rows::{created, phase};
 use crate::model::ObjectName;
 
 /// Backups that are shown.
@@ -40,8 +40,10 @@ pub async fn describe(global: &Global, command: &DescribeCommand, output: &Outpu
     backups.sort_by_key(|backup| std::cmp::Reverse(created(backup)));
     output.line(format!("Backups:       {}", backups.len()))?;
     for backup in backups.iter().take(SHOWN) {
-        let phase: BackupPhase = backup.status.as_ref().and_then(|status| status.phase).unwrap_or_default();
-        output.line(format!("  {}  {phase}", backup.name_any()))?;
+        let status = backup.status.clone().unwrap_or_default();
+        let (phase, why) = phase(status.phase.unwrap_or_default(), &status.conditions);
+        let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+        output.line(format!("  {}  {phase}{why}", backup.name_any()))?;
     }
     if backups.len() > SHOWN {
         output.line(format!("  … `ark backup get --schedule {}` shows all", schedule.name_any()))?;

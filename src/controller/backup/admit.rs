@@ -1,11 +1,17 @@
 //! Whether a Backup may begin: everything that is in the way, at once. Pure.
 
+use std::time::Duration;
+
 use kube::ResourceExt as _;
 
-use crate::api::Backup;
+use crate::api::{Backup, WAITING, holding};
 use crate::controller::condition::Obstacle;
-use crate::controller::runs::Site;
+use crate::controller::runs::{LOCATION_MISSING, Run as _, Site, Stage};
 use crate::model::BackupName;
+
+/// How long a Backup waits for a location that is not there: whoever keeps locations in Git makes one anew within some rounds of
+/// the tool that does it, and a name that nobody makes a location of should be told on the day.
+const MISSING_FOR: Duration = Duration::from_secs(3600);
 
 /// What is in the way of a Backup or Restore.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,15 +38,14 @@ pub fn admit(backup: &Backup, site: &Site, restore_only: bool) -> Admission {
     }
     let mut wait = None;
     match site {
-        Site::Missing(name) => errors.push(match &backup.spec.storage_location {
-            Some(_) => format!(
-                "spec.storageLocation: there is no BackupStorageLocation `{name}`; `ark location get` shows which there are"
-            ),
-            None => format!(
-                "spec.storageLocation: it names none, no BackupStorageLocation says that it is the default, and there is none \
-                 called `{name}`; name one, or set spec.default of one"
-            ),
-        }),
+        Site::Missing { name, since } => {
+            let why = missing(backup, name);
+            if errors.is_empty() && *since < MISSING_FOR && is_patient(backup) {
+                wait = Some(Obstacle::new(LOCATION_MISSING, format!("{why}; it waits for an hour, as it may be made anew")));
+            } else {
+                errors.push(why);
+            }
+        }
         Site::Usable { name, read_only: true } | Site::Unavailable { name, read_only: true, .. } => errors
             .push(format!(
                 "spec.storageLocation: location `{name}` is ReadOnly; name another, or set its spec.accessMode to ReadWrite"
@@ -54,6 +59,28 @@ pub fn admit(backup: &Backup, site: &Site, restore_only: bool) -> Admission {
     Admission { errors, wait }
 }
 
+fn missing(backup: &Backup, name: &str) -> String {
+    match &backup.spec.storage_location {
+        Some(_) => format!(
+            "spec.storageLocation: there is no BackupStorageLocation `{name}`; `ark location get` shows which there are"
+        ),
+        None => format!(
+            "spec.storageLocation: it names none, no BackupStorageLocation says that it is the default, and there is none \
+             called `{name}`; name one, or set spec.default of one"
+        ),
+    }
+}
+
+/// Whether a Backup waits for a location that is not there. What a Schedule made would be lost until the next tick, and what has
+/// waited or begun had one; a person who has just named one that is not there wants to know it.
+fn is_patient(backup: &Backup) -> bool {
+    let state = backup.state();
+    backup.is_scheduled()
+        || state.stage == Stage::Begun
+        || state.attempt > 0
+        || holding(backup.conditions(), WAITING).is_some()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,6 +89,10 @@ mod tests {
 
     fn backup(spec: serde_json::Value) -> Backup {
         Backup::new("nightly", serde_json::from_value::<BackupSpec>(spec).unwrap())
+    }
+
+    fn missing_since(name: &str, seconds: u64) -> Site {
+        Site::Missing { name: name.into(), since: Duration::from_secs(seconds) }
     }
 
     fn usable() -> Site {
@@ -78,7 +109,7 @@ mod tests {
         let mut wrong =
             backup(json!({"ttl": "-1h", "excludedNamespaces": ["*"], "storageLocation": "elsewhere"}));
         wrong.metadata.name = Some("not/a/name".into());
-        let Admission { errors, wait } = admit(&wrong, &Site::Missing("elsewhere".into()), true);
+        let Admission { errors, wait } = admit(&wrong, &missing_since("elsewhere", 0), true);
         let begins = [
             "metadata.name",
             "spec.excludedNamespaces",
@@ -114,7 +145,28 @@ mod tests {
             let Admission { errors, wait } = admit(&backup(json!({})), &site, false);
             assert!(matches!(&*errors, [error] if error.contains("is ReadOnly")) && wait.is_none());
         }
-        let errors = admit(&backup(json!({})), &Site::Missing("default".into()), false).errors;
+        let errors = admit(&backup(json!({})), &missing_since("default", 0), false).errors;
         assert!(errors[0].contains("no BackupStorageLocation says that it is the default"));
+    }
+
+    #[test]
+    fn what_a_schedule_made_or_has_waited_or_begun_waits_an_hour_for_a_location_that_is_made_anew() {
+        let condition = json!({"type": WAITING, "status": "True", "reason": "LocationUnavailable", "message": "",
+            "lastTransitionTime": "2026-11-21T03:00:00Z"});
+        for status in [
+            json!({"origin": {"schedule": "uid"}}),
+            json!({"phase": "New", "conditions": [condition]}),
+            json!({"phase": "InProgress", "attempt": 1}),
+        ] {
+            let mut patient = backup(json!({"storageLocation": "west"}));
+            patient.status = serde_json::from_value(status.clone()).unwrap();
+            let Admission { errors, wait } = admit(&patient, &missing_since("west", 3599), false);
+            let why = wait.filter(|_| errors.is_empty()).unwrap_or_else(|| panic!("{status}: {errors:?}"));
+            assert!(why.reason == "LocationMissing" && why.message.contains("`west`"), "{why:?}");
+            let Admission { errors, wait } = admit(&patient, &missing_since("west", 3600), false);
+            assert!(wait.is_none() && errors[0].contains("no BackupStorageLocation `west`"), "{errors:?}");
+            let Admission { errors, wait } = admit(&patient, &missing_since("west", 0), true);
+            assert!(wait.is_none() && errors.len() == 2, "what is wrong besides is told at once: {errors:?}");
+        }
     }
 }

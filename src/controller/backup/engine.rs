@@ -25,6 +25,7 @@ pub async fn run(
         spec: object.spec.clone(),
         labels: object.labels().clone(),
         uid: object.uid().unwrap_or_default(),
+        namespace: Some(context.settings.namespace.clone()),
         origin: Origin {
             location: Some(job.location.id.clone()),
             ..object.origin().cloned().unwrap_or_default()

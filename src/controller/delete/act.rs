@@ -77,8 +77,8 @@ async fn delete_stored(
     // Before the records of earlier restores go; the removal looks again under its claim.
     let doing = ControllerError::bucket(format!("delete Backup `{name}`"));
     location.bucket.refuse_while_read(name).await.map_err(doing)?;
-    for restore in place::restores_of(context, backup) {
-        delete_restore(context, location, &restore).await?;
+    for restore in place::restores_of(context, backup).iter().filter(|restore| !place::is_waiting(restore)) {
+        delete_restore(context, location, restore).await?;
     }
     // Here goes what lies outside the bucket, as volume snapshots will, while the backup still tells of it.
     let removed = location.bucket.remove_backup(name, &context.settings.holder).await;

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::api::{
     BACKUP_UID_LABEL, Backup, BackupPhase, DeleteBackupRequest, DeletePhase, REQUESTED_AT, Timestamp,
@@ -76,7 +77,27 @@ pub fn has_removed(request: &DeleteBackupRequest, since: &DeleteBackupRequest) -
     let Some(status) = request.status.as_ref().filter(|status| status.removed) else { return false };
     let made = since.metadata.creation_timestamp.as_ref().map(Timestamp::from);
     let ended = status.processed_timestamp.filter(|_| status.phase == Some(DeletePhase::Processed));
-    request.spec.backup_name == since.spec.backup_name && ended.is_none_or(|ended| Some(ended) >= made)
+    let same = meant(request).zip(meant(since)).is_none_or(|(one, other)| one == other);
+    same && request.spec.backup_name == since.spec.backup_name
+        && ended.is_none_or(|ended| Some(ended) >= made)
+}
+
+/// The uid of the Backup that a request means: it says so itself, or the server noted it.
+pub fn meant(request: &DeleteBackupRequest) -> Option<&String> {
+    let said = request.metadata.labels.as_ref().and_then(|labels| labels.get(BACKUP_UID_LABEL));
+    said.or_else(|| request.status.as_ref()?.backup_uid.as_ref())
+}
+
+/// Whether a Backup is not the one that a request means. Nobody means one that came after the request.
+fn is_another(request: &DeleteBackupRequest, backup: &Backup) -> bool {
+    match meant(request) {
+        Some(meant) => Some(meant) != backup.metadata.uid.as_ref(),
+        None => {
+            let created = |metadata: &ObjectMeta| metadata.creation_timestamp.as_ref().map(Timestamp::from);
+            let both = created(&backup.metadata).zip(created(&request.metadata));
+            both.is_some_and(|(came, asked)| came > asked)
+        }
+    }
 }
 
 /// Decides.
@@ -141,8 +162,7 @@ fn show(processed: Option<Timestamp>, now: DateTime<Utc>) -> Step {
 /// What speaks against the deletion, for good.
 fn objection(request: &DeleteBackupRequest, backup: &Backup, deleting: bool) -> Option<String> {
     let name = &request.spec.backup_name;
-    let meant = request.metadata.labels.as_ref().and_then(|labels| labels.get(BACKUP_UID_LABEL));
-    if meant.is_some() && meant != backup.metadata.uid.as_ref() {
+    if is_another(request, backup) {
         return Some(format!(
             "the Backup `{name}` that was meant is gone; the one that has its name now is kept"
         ));

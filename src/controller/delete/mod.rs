@@ -86,7 +86,7 @@ async fn reconcile(request: &DeleteBackupRequest, context: &Context) -> Result<A
         (Step::Forget, _) => record::forget(context, request).await?,
         (Step::Refuse(why), _) => record::refuse(context, request, backup.as_ref(), why).await?,
         (Step::Postpone(why), _) => {
-            record::note(context, request, why).await?;
+            record::note(context, request, backup.as_ref(), why).await?;
             return Ok(Action::requeue(POSTPONED));
         }
         (Step::Begin, Some(backup)) => {
@@ -201,5 +201,26 @@ mod tests {
         let denied = ControllerError::Location { name: "default".into(), why: "403 AccessDenied".into() };
         assert!(settle(&context, &request, &backup, Err(denied)).await.is_err(), "it is tried again");
         assert!(counted("failure"));
+    }
+
+    #[tokio::test]
+    async fn a_request_that_waits_notes_which_backup_it_means_and_holds_to_it() {
+        let (cluster, asked) = serve(|_, asked| answer(200, asked.body.clone()));
+        let context = scripted(cluster);
+        let spec = DeleteBackupRequestSpec { backup_name: "some".into() };
+        let mut request = DeleteBackupRequest::new("request", spec);
+        let backup = |uid: &str| -> Backup {
+            serde_json::from_value(json!({"apiVersion": "ark.heptio.com/v1", "kind": "Backup",
+                "metadata": {"name": "some", "uid": uid}, "spec": {}}))
+            .unwrap()
+        };
+        for (seen, uid) in ["first", "second"].into_iter().enumerate() {
+            record::note(&context, &request, Some(&backup(uid)), format!("no answer at {seen}"))
+                .await
+                .unwrap();
+            let body = asked.lock().unwrap().last().unwrap().body.clone();
+            request = serde_json::from_str(&body).unwrap();
+            assert_eq!(decide::meant(&request).map(String::as_str), Some("first"));
+        }
     }
 }

@@ -87,6 +87,12 @@ fn is_from(restore: &Restore, backup: &str, location: Option<&str>) -> bool {
     backup_of(restore) == Some(backup) && label.is_none_or(|label| Some(label.as_str()) == location)
 }
 
+/// Whether a Restore has not begun, in this cluster: it is no record of the Backup, and says itself that the Backup is gone.
+pub fn is_waiting(restore: &Restore) -> bool {
+    let phase = restore.status.as_ref().and_then(|status| status.phase).unwrap_or_default();
+    phase == crate::api::RestorePhase::New && synced_from(&restore.metadata).is_none()
+}
+
 /// Whether a Restore reads its Backup now, in this cluster.
 pub fn is_reading(restore: &Restore) -> bool {
     let phase = restore.status.as_ref().and_then(|status| status.phase);
@@ -166,5 +172,6 @@ mod tests {
         };
         newest.status = Some(status);
         assert!(is_from(&newest, "nightly", None) && is_reading(&newest) && !is_reading(&restore));
+        assert!(is_waiting(&restore) && !is_waiting(&newest));
     }
 }

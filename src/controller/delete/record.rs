@@ -4,6 +4,7 @@ use kube::ResourceExt as _;
 use kube::api::PostParams;
 
 use super::act::delete_object;
+use super::decide::meant;
 use crate::api::{
     Backup, BackupPhase, BackupStatus, DeleteBackupRequest, DeleteBackupRequestStatus, DeletePhase, Timestamp,
 };
@@ -31,11 +32,8 @@ pub async fn begin(
             .changed(backup, "Deleting", "it is being deleted, with all that the bucket has of it")
             .await;
     }
-    let begun = DeleteBackupRequestStatus {
-        phase: Some(DeletePhase::InProgress),
-        removed: is_removed(request),
-        ..Default::default()
-    };
+    let begun =
+        DeleteBackupRequestStatus { phase: Some(DeletePhase::InProgress), ..known(request, Some(backup)) };
     write(context, request, begun).await?;
     context.metrics.deletion_attempted(&label_of(context, backup));
     tracing::info!(kind = "Backup", name, request = request.name_any(), "deleting it");
@@ -54,8 +52,8 @@ pub async fn refuse(
     let refused = DeleteBackupRequestStatus {
         phase: Some(DeletePhase::Processed),
         errors: vec![why.clone()],
-        removed: is_removed(request),
         processed_timestamp: Some(Timestamp::now()),
+        ..known(request, None)
     };
     write(context, request, refused).await?;
     context.metrics.deletion_refused(&schedule_of(context, backup));
@@ -71,26 +69,33 @@ pub async fn trouble(
     error: &ControllerError,
 ) -> Result<(), ControllerError> {
     context.metrics.deletion_failed(&label_of(context, backup));
-    note(context, request, lasting(error)).await
+    note(context, request, Some(backup), lasting(error)).await
 }
 
 /// Notes why the work does not go on for now.
 pub async fn note(
     context: &Context,
     request: &DeleteBackupRequest,
+    backup: Option<&Backup>,
     why: String,
 ) -> Result<(), ControllerError> {
     let waiting = DeleteBackupRequestStatus {
         phase: Some(DeletePhase::InProgress),
         errors: vec![why],
-        removed: is_removed(request),
-        processed_timestamp: None,
+        ..known(request, backup)
     };
     write(context, request, waiting).await.map(drop)
 }
 
-fn is_removed(request: &DeleteBackupRequest) -> bool {
-    request.status.as_ref().is_some_and(|status| status.removed)
+/// What is written into each status: whether the bucket has nothing more of the Backup, and which one is meant. The first that is
+/// looked at, and not refused, is the one.
+fn known(request: &DeleteBackupRequest, backup: Option<&Backup>) -> DeleteBackupRequestStatus {
+    let uid = meant(request).or_else(|| backup?.metadata.uid.as_ref());
+    DeleteBackupRequestStatus {
+        backup_uid: uid.cloned(),
+        removed: request.status.as_ref().is_some_and(|status| status.removed),
+        ..DeleteBackupRequestStatus::default()
+    }
 }
 
 /// Notes that the bucket has nothing of it any more; it returns the request as it is then.
@@ -101,7 +106,7 @@ pub async fn removed(
     let removed = DeleteBackupRequestStatus {
         phase: Some(DeletePhase::InProgress),
         removed: true,
-        ..DeleteBackupRequestStatus::default()
+        ..known(request, None)
     };
     write(context, request, removed).await
 }
@@ -114,9 +119,9 @@ pub async fn finish(
 ) -> Result<(), ControllerError> {
     let done = DeleteBackupRequestStatus {
         phase: Some(DeletePhase::Processed),
-        errors: Vec::new(),
         removed: true,
         processed_timestamp: Some(Timestamp::now()),
+        ..known(request, None)
     };
     write(context, request, done).await?;
     context.metrics.deletion_succeeded(&schedule_of(context, backup));

@@ -4,7 +4,7 @@
 //! begun and whose request is gone. The newest good Backup of each Schedule stays while the Schedule is there, however old it
 //! is: a Schedule that fails for as long as its ttl is does not remove what could be restored from. `restores` does the same for
 //! the records of restores. Then `sweep` looks through the buckets. Locations that are ReadOnly or not Available are left alone: there an expired Backup stays what it is, until
-//! its owner removes it. A server with `--restore-only` looks after the records of its own restores and after nothing else.
+//! its owner removes it. A server with `--restore-only` looks after its own restores and after nothing else.
 
 mod restores;
 mod sweep;
@@ -21,7 +21,7 @@ use super::context::Context;
 use super::delete::{self, Reason};
 use super::error::ControllerError;
 use super::schedule;
-use crate::api::{Backup, BackupPhase, Timestamp};
+use crate::api::{Backup, BackupPhase, Timestamp, synced_from};
 use crate::model::causes;
 use sweep::Suspects;
 
@@ -58,10 +58,9 @@ async fn pass(
     kept: &mut HashSet<String>,
 ) -> Result<(), ControllerError> {
     restores::ask(context).await;
-    if context.settings.restore_only {
-        return Ok(());
+    if !context.settings.restore_only {
+        ask(context, kept).await?;
     }
-    ask(context, kept).await?;
     sweep::sweep(context, suspects).await;
     Ok(())
 }
@@ -129,18 +128,21 @@ fn reason(backup: &Backup, default_ttl: Duration, now: DateTime<Utc>) -> Option<
     }
 }
 
-/// When a Backup may go. One that was refused was given no time; it is kept as long as if it had been made.
+/// When a Backup may go. One that was refused was given no time; it is kept as long as if it had been made. What was made here is
+/// kept for its ttl from its creation, at least: the clock of the server that made it may have been behind.
 fn expiration(backup: &Backup, default_ttl: Duration) -> Option<DateTime<Utc>> {
     let status = backup.status.as_ref()?;
+    let created = backup.metadata.creation_timestamp.as_ref().map(Timestamp::from);
     if let Some(expiration) = status.expiration {
-        return Some(expiration.time());
+        let own = created.filter(|_| synced_from(&backup.metadata).is_none());
+        let kept = own.and_then(|created| backup.spec.ttl.as_ref()?.after(created));
+        return Some(expiration.max(kept.unwrap_or(expiration)).time());
     }
     if status.phase != Some(BackupPhase::FailedValidation) {
         return None;
     }
     let ttl = backup.spec.ttl.as_ref().and_then(|ttl| ttl.length().ok()).unwrap_or(default_ttl);
-    let created = Timestamp::from(backup.metadata.creation_timestamp.as_ref()?).time();
-    created.checked_add_signed(TimeDelta::from_std(ttl).ok()?)
+    created?.time().checked_add_signed(TimeDelta::from_std(ttl).ok()?)
 }
 
 #[cfg(test)]
@@ -173,6 +175,14 @@ mod tests {
             assert_eq!(reason(&backup, HOUR, at("12:00:00")), Some(Reason::Expired), "{phase}");
         }
         assert_eq!(reason(&backup(BackupPhase::Completed, None), HOUR, at("23:00:00")), None);
+    }
+
+    #[test]
+    fn what_was_made_here_by_a_clock_that_was_behind_is_kept_for_its_ttl_from_its_creation() {
+        let mut backup = backup(BackupPhase::Completed, Some("09:00:00"));
+        backup.spec.ttl = Some("2h".parse().unwrap());
+        assert_eq!(reason(&backup, HOUR, at("11:59:59")), None);
+        assert_eq!(reason(&backup, HOUR, at("12:00:00")), Some(Reason::Expired));
     }
 
     #[test]

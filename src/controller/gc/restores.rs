@@ -14,6 +14,7 @@ use serde_json::json;
 use super::CONCURRENT;
 use crate::api::{
     DELETION_REQUESTED, DeleteBackupRequest, DeleteBackupRequestSpec, Restore, RestorePhase, Timestamp,
+    kept_from,
 };
 use crate::bucket::RunKeys;
 use crate::controller::context::Context;
@@ -79,7 +80,8 @@ fn reason(
     let ttl = given.or_else(|| (phase == RestorePhase::FailedValidation).then_some(default_ttl));
     let created = restore.metadata.creation_timestamp.as_ref().map(Timestamp::from);
     let ended = status.completion_timestamp.or(created)?.time();
-    let expires = ttl.and_then(|ttl| ended.checked_add_signed(TimeDelta::from_std(ttl).ok()?));
+    let from = kept_from(&restore.metadata, status.completion_timestamp)?.time();
+    let expires = ttl.and_then(|ttl| from.checked_add_signed(TimeDelta::from_std(ttl).ok()?));
     if expires.is_some_and(|expires| expires <= now) {
         return Some(Reason::Expired);
     }

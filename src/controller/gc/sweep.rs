@@ -1,4 +1,5 @@
-//! What nobody is at work on any more goes from the buckets: the parts of runs that died, removals that were interrupted.
+//! What nobody is at work on any more goes from the buckets: the parts of runs that died, removals that were interrupted, and
+//! what runs of this server left whose objects were deleted while no server ran.
 //!
 //! Claims are written by the clocks of many clusters, and ours may be wrong: a claim that looks dead is removed when a later
 //! look, by a clock that only runs forward, finds that nobody has renewed it meanwhile.
@@ -12,7 +13,9 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use kube::ResourceExt as _;
 use tokio::time::Instant;
 
-use crate::api::{BackupPhase, BackupStorageLocation, LocationPhase, RestorePhase, synced_from};
+use crate::api::{
+    Backup, BackupPhase, BackupStorageLocation, LocationPhase, Restore, RestorePhase, synced_from,
+};
 use crate::bucket::{Claim, HEARTBEAT_EVERY, REMOVAL_LASTS, RunEntry, RunKeys, RunKind, RunState};
 use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
@@ -31,6 +34,17 @@ const FINISHED: TimeDelta = TimeDelta::days(7);
 
 /// A run in a location.
 type Of = (String, RunKind, String);
+
+/// Why what lies in a bucket of a run goes.
+#[derive(Debug)]
+enum Fate {
+    /// Nobody is at work on it.
+    Forsaken,
+    /// The Restore is over; its claim is taken over in its name.
+    Over(Claim),
+    /// Its object here is gone; its claim is taken over in its name.
+    Deserted(Claim),
+}
 
 /// What was seen in earlier passes.
 #[derive(Debug, Default)]
@@ -52,16 +66,21 @@ impl Suspects {
     }
 }
 
-/// Looks through every location that can be written.
+/// Looks through every location that can be written. A server with `--restore-only` removes what its own restores left.
 pub async fn sweep(context: &Context, suspects: &mut Suspects) {
     let locations = context.stores.locations.state();
     let names: Vec<String> = locations.iter().map(|location| location.name_any()).collect();
     suspects.claims.retain(|(location, ..), _| names.contains(location));
     suspects.told.retain(|(location, ..)| names.contains(location));
+    let kinds: &[RunKind] = if context.settings.restore_only {
+        &[RunKind::Restore]
+    } else {
+        &[RunKind::Backup, RunKind::Restore]
+    };
     for location in locations.iter().filter(|location| is_writable(location)) {
         let name = location.name_any();
-        for kind in [RunKind::Backup, RunKind::Restore] {
-            if let Err(error) = sweep_location(context, location, kind, suspects).await {
+        for kind in kinds {
+            if let Err(error) = sweep_location(context, location, *kind, suspects).await {
                 tracing::warn!(
                     kind = "BackupStorageLocation",
                     name,
@@ -90,18 +109,12 @@ async fn sweep_location(
         RunKind::Backup => location.bucket.list_backups(),
         RunKind::Restore => location.bucket.list_restores(),
     };
-    let (mut forsaken, mut left) = (Vec::new(), Vec::new());
+    let mut doomed = Vec::new();
     let doing = || ControllerError::bucket(format!("list the {kind}s of location `{name}`"));
     while let Some(run) = runs.try_next().await.map_err(doing())? {
         let (key, now) = ((name.to_owned(), kind, run.name.clone()), Utc::now());
         let sure = |claim: &Claim| suspects.are_sure(key.clone(), claim, Instant::now());
-        if let Some(claim) = left_by_ours(context, kind, &run) {
-            left.push((run.name, claim));
-            continue;
-        }
-        if !is_forsaken(&run, now, sure) || is_ours(context, kind, &run.name) {
-            continue;
-        }
+        let Some(fate) = fate(context, kind, &run, now, sure) else { continue };
         match kept_until(kind, &run) {
             Some(until) if now < until => {
                 if suspects.told.insert(key) {
@@ -110,15 +123,44 @@ async fn sweep_location(
                     context.events.warned(of, "DocumentMissing", &why).await;
                 }
             }
-            _ => forsaken.push(run.name),
+            _ => doomed.push((run.name, fate)),
         }
     }
-    let swept = futures::stream::iter(forsaken).map(|run| remove(context, &location, kind, run));
-    swept.buffer_unordered(CONCURRENT).collect::<()>().await;
-    for (run, claim) in left {
-        let_go(&location, &run, &claim).await;
-    }
+    let ended = futures::stream::iter(doomed).map(|(run, fate)| end(context, &location, kind, run, fate));
+    ended.buffer_unordered(CONCURRENT).collect::<()>().await;
     Ok(())
+}
+
+/// Why what lies there of a run goes; none when it stays. `sure` says whether a claim that looks dead has been watched for long
+/// enough.
+fn fate(
+    context: &Context,
+    kind: RunKind,
+    run: &RunEntry,
+    now: DateTime<Utc>,
+    mut sure: impl FnMut(&Claim) -> bool,
+) -> Option<Fate> {
+    if let Some(claim) = left_by_ours(context, kind, run) {
+        return Some(Fate::Over(claim));
+    }
+    if let Some(claim) = deserted_by_ours(context, kind, run, &mut sure) {
+        return Some(Fate::Deserted(claim));
+    }
+    let forsaken = !context.settings.restore_only && is_forsaken(run, now, sure);
+    (forsaken && !is_ours(context, kind, &run.name)).then_some(Fate::Forsaken)
+}
+
+/// Removes it.
+async fn end(context: &Context, location: &OpenLocation, kind: RunKind, run: String, fate: Fate) {
+    match fate {
+        Fate::Forsaken => remove(context, location, kind, run).await,
+        Fate::Over(claim) => let_go(location, kind, &run, &claim).await,
+        Fate::Deserted(claim) => match is_there(context, kind, &run, &claim.backup_uid).await {
+            Ok(true) => {}
+            Ok(false) => let_go(location, kind, &run, &claim).await,
+            Err(error) => tracing::warn!(location = location.name, run, "{}", causes(&error)),
+        },
+    }
 }
 
 /// Whether nobody is at work on a run; `sure` says whether a claim that looks dead has been watched for long enough.
@@ -181,20 +223,71 @@ fn left_by_ours(context: &Context, kind: RunKind, run: &RunEntry) -> Option<Clai
             restore.status.as_ref().and_then(|status| status.phase).is_some_and(RestorePhase::is_final)
         });
     let ours = over && !claim.removing && claim.cluster_uid == context.identity.uid;
-    ours.then(|| Claim::new(&claim.backup_uid, &claim.cluster_uid, &context.settings.holder))
+    ours.then(|| successor(context, claim))
 }
 
-/// Takes the claim of a Restore of ours over, and removes what is there of it.
-async fn let_go(location: &OpenLocation, run: &str, claim: &Claim) {
-    let Some(keys) = RunKeys::parse(RunKind::Restore, run) else { return }; // no name of ours
+/// The claim of a run of this server whose object is not there, to be taken over in its name: somebody deleted the object while
+/// no server ran, and nobody comes back to it. `sure` says whether it has been watched for long enough: in a cluster that is a
+/// copy of this one its holder may live.
+fn deserted_by_ours(
+    context: &Context,
+    kind: RunKind,
+    run: &RunEntry,
+    sure: impl FnOnce(&Claim) -> bool,
+) -> Option<Claim> {
+    let RunState::Partial(Some(claim)) = &run.state else { return None };
+    let known = match kind {
+        RunKind::Backup => {
+            context.stores.backups.find(|backup| backup.name_any() == run.name).and_then(|found| found.uid())
+        }
+        RunKind::Restore => context
+            .stores
+            .restores
+            .find(|restore| restore.name_any() == run.name)
+            .and_then(|found| found.uid()),
+    };
+    let (cluster, namespace) = (&context.identity.uid, &context.settings.namespace);
+    let deserted = is_of_an_object_here(claim, cluster, namespace)
+        && known.as_ref() != Some(&claim.backup_uid)
+        && sure(claim);
+    deserted.then(|| successor(context, claim))
+}
+
+/// Whether a claim is of a run that has, or had, an object in this namespace of this cluster.
+fn is_of_an_object_here(claim: &Claim, cluster: &str, namespace: &str) -> bool {
+    !claim.removing && claim.cluster_uid == cluster && claim.namespace.as_deref() == Some(namespace)
+}
+
+/// The claim of the next attempt at a run, by which what is there of it is removed.
+fn successor(context: &Context, claim: &Claim) -> Claim {
+    Claim::new(&claim.backup_uid, &claim.cluster_uid, &context.settings.holder)
+}
+
+/// Whether the object of a run is there, as the API server says: a store lags behind.
+async fn is_there(context: &Context, kind: RunKind, name: &str, uid: &str) -> Result<bool, ControllerError> {
+    let doing = format!("look whether the {kind} `{name}` is there, whose claim is");
+    let found = match kind {
+        RunKind::Backup => ControllerError::within(doing, context.api::<Backup>().get_opt(name))
+            .await?
+            .and_then(|found| found.uid()),
+        RunKind::Restore => ControllerError::within(doing, context.api::<Restore>().get_opt(name))
+            .await?
+            .and_then(|found| found.uid()),
+    };
+    Ok(found.as_deref() == Some(uid))
+}
+
+/// Takes the claim of a run of ours over, and removes what is there of it.
+async fn let_go(location: &OpenLocation, kind: RunKind, run: &str, claim: &Claim) {
+    let Some(keys) = RunKeys::parse(kind, run) else { return }; // no name of ours
     let discarded = async { location.bucket.claim(keys, claim).await?.discard().await };
     let location = &location.name;
     match discarded.await {
         Ok(objects) => {
-            tracing::info!(location, run, objects, "let go of what a Restore of this cluster had left");
+            tracing::info!(location, run, objects, "let go of what a {kind} of this cluster had left");
         }
         Err(error) => {
-            tracing::warn!(location, run, "cannot let go of what a Restore had left: {}", causes(&error));
+            tracing::warn!(location, run, "cannot let go of what a {kind} had left: {}", causes(&error));
         }
     }
 }
@@ -213,85 +306,5 @@ async fn remove(context: &Context, location: &OpenLocation, kind: RunKind, run: 
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(time: &str) -> DateTime<Utc> {
-        format!("2026-11-21T{time}Z").parse().unwrap()
-    }
-
-    /// Heard of last at 10:00.
-    fn claim(removing: bool) -> Claim {
-        let (claimed_at, heartbeat) = (at("10:00:00"), at("10:00:00"));
-        Claim { claimed_at, heartbeat, removing, process: None, ..Claim::new("uid", "cluster", "host/1") }
-    }
-
-    fn forsaken(state: RunState, now: DateTime<Utc>, sure: bool) -> bool {
-        let run = RunEntry {
-            name: "nightly".into(),
-            state,
-            objects: 1,
-            size: 1,
-            modified: at("10:00:00"),
-            finished: false,
-        };
-        is_forsaken(&run, now, |_| sure)
-    }
-
-    #[test]
-    fn a_run_that_nobody_has_spoken_for_in_a_day_is_forsaken_once_that_is_sure() {
-        let day_later = at("10:00:01") + TimeDelta::days(1);
-        let partial = || RunState::Partial(Some(claim(false)));
-        assert!(!forsaken(partial(), at("23:00:00"), true));
-        assert!(forsaken(partial(), day_later, true) && !forsaken(partial(), day_later, false));
-    }
-
-    #[test]
-    fn a_removal_is_given_time_and_parts_without_a_claim_too() {
-        let removal = || RunState::Partial(Some(claim(true)));
-        assert!(!forsaken(removal(), at("10:10:00"), true) && forsaken(removal(), at("10:16:00"), true));
-        assert!(!forsaken(RunState::Partial(None), at("10:59:00"), true));
-        assert!(forsaken(RunState::Partial(None), at("11:01:00"), false));
-    }
-
-    #[test]
-    fn a_finished_backup_that_lost_its_document_is_kept_for_days_and_one_that_is_being_removed_is_not() {
-        let run = |state, finished| {
-            let (name, modified) = ("nightly".to_owned(), at("10:00:00"));
-            RunEntry { name, state, objects: 4, size: 4, modified, finished }
-        };
-        let week_later = at("10:00:00") + TimeDelta::days(7);
-        assert_eq!(kept_until(RunKind::Backup, &run(RunState::Partial(None), true)), Some(week_later));
-        let died = RunState::Partial(Some(claim(false)));
-        assert_eq!(kept_until(RunKind::Backup, &run(died, true)), Some(week_later));
-        assert_eq!(kept_until(RunKind::Backup, &run(RunState::Partial(None), false)), None);
-        let removal = RunState::Partial(Some(claim(true)));
-        assert_eq!(kept_until(RunKind::Backup, &run(removal, true)), None);
-        assert_eq!(kept_until(RunKind::Restore, &run(RunState::Partial(None), true)), None);
-        let told = orphaned("nightly", "main", week_later);
-        assert!(told.contains("2026-11-28 10:00 UTC") && told.contains("ark bucket adopt"), "{told}");
-    }
-
-    #[test]
-    fn what_is_complete_or_not_ours_is_never_forsaken() {
-        let years_later = at("10:00:00") + TimeDelta::days(3650);
-        for state in
-            [RunState::Complete, RunState::Unrecognised, RunState::Foreign(crate::bucket::Writer::Velero)]
-        {
-            assert!(!forsaken(state, years_later, true));
-        }
-    }
-
-    #[test]
-    fn a_claim_that_is_renewed_is_never_sure_to_be_dead_whatever_our_clock_says() {
-        let (mut suspects, start) = (Suspects::default(), Instant::now());
-        let of = || ("main".to_owned(), RunKind::Backup, "nightly".to_owned());
-        let mut claim = claim(false);
-        assert!(!suspects.are_sure(of(), &claim, start));
-        assert!(!suspects.are_sure(of(), &claim, start + WATCHED / 2));
-        assert!(suspects.are_sure(of(), &claim, start + WATCHED));
-        claim.heartbeat += TimeDelta::minutes(5);
-        assert!(!suspects.are_sure(of(), &claim, start + WATCHED));
-        assert!(!suspects.are_sure(of(), &claim, start + WATCHED + WATCHED / 2));
-    }
-}
+#[path = "sweep/tests.rs"]
+mod tests;

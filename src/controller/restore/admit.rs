@@ -7,7 +7,7 @@ use crate::api::{Backup, BackupPhase, Restore};
 use crate::bucket::RunIdentity;
 use crate::controller::backup::Admission;
 use crate::controller::condition::Obstacle;
-use crate::controller::runs::Site;
+use crate::controller::runs::{LOCATION_MISSING, Site};
 use crate::model::{BackupName, RestoreName};
 use crate::restore;
 
@@ -43,7 +43,8 @@ pub fn objection_to(backup: &Backup) -> Option<String> {
     }
 }
 
-/// Looks at a Restore, its Backup, the location of that, and the server's mode; it returns what it begins with if it may.
+/// Looks at a Restore, its Backup, the location of that, and the server's mode; it returns what it begins with, or waits with, if
+/// it may.
 pub fn admit(
     restore: &Restore,
     source: Result<Choice, String>,
@@ -82,11 +83,11 @@ pub fn admit(
     let mut wait = None;
     match site {
         // It may be made anew in this moment: who restores from it, or had begun to, waits.
-        Some(Site::Missing(name)) => {
+        Some(Site::Missing { name, .. }) => {
             let message = format!(
                 "the Backup lies in location `{name}`, and there is no BackupStorageLocation of that name; create it, or delete this Restore"
             );
-            wait = Some(Obstacle::new("LocationMissing", message));
+            wait = Some(Obstacle::new(LOCATION_MISSING, message));
         }
         Some(Site::Unavailable { name, why, .. }) => {
             let message =
@@ -95,8 +96,8 @@ pub fn admit(
         }
         Some(Site::Usable { .. }) | None => {}
     }
-    let may_begin = errors.is_empty() && wait.is_none();
-    (Admission { errors, wait }, plan.filter(|_| may_begin))
+    let plan = plan.filter(|_| errors.is_empty());
+    (Admission { errors, wait }, plan)
 }
 
 #[cfg(test)]
@@ -136,8 +137,8 @@ mod tests {
         let mut wrong =
             restore(json!({"backupName": "x", "namespaceMapping": {"a": "B"}, "excludedResources": ["*"]}));
         wrong.metadata.name = Some("Wrong".into());
-        let (Admission { errors, wait }, plan) =
-            admit(&wrong, completed("x"), Some(&Site::Missing("gone".into())), true);
+        let missing = Site::Missing { name: "gone".into(), since: std::time::Duration::MAX };
+        let (Admission { errors, wait }, plan) = admit(&wrong, completed("x"), Some(&missing), true);
         let parts = ["metadata.name", "excludedResources", "namespaceMapping", "--disable-restores"];
         assert_eq!(errors.len(), parts.len(), "{errors:?}");
         for (error, part) in errors.iter().zip(parts) {
@@ -158,8 +159,7 @@ mod tests {
         };
         let sound = restore(json!({"backupName": "x"}));
         let (Admission { errors, wait }, plan) = admit(&sound, completed("x"), Some(&away), false);
-        assert!(
-            errors.is_empty() && wait.is_some_and(|why| why.message.contains("no answer")) && plan.is_none()
-        );
+        assert!(errors.is_empty() && wait.is_some_and(|why| why.message.contains("no answer")));
+        assert_eq!(plan.unwrap().backup.as_str(), "x", "that one is waited with");
     }
 }

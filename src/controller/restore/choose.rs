@@ -1,4 +1,4 @@
-//! Which Backup a Restore means: the one it began with, the one that it names, or a Schedule's newest. Pure.
+//! Which Backup a Restore means: the one it began with or waits with, the one that it names, or a Schedule's newest. Pure.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,7 +8,8 @@ use kube::ResourceExt as _;
 
 use super::admit::objection_to;
 use crate::api::{
-    Backup, BackupPhase, Restore, RestoreStatus, SCHEDULE_NAME_LABEL, label_value, synced_from, tick_of,
+    Backup, BackupPhase, HIDDEN, Restore, RestorePhase, RestoreStatus, SCHEDULE_NAME_LABEL, WAITING, holding,
+    label_value, synced_from, tick_of,
 };
 use crate::bucket::RunIdentity;
 use crate::model::{Candidate, Wish, pick};
@@ -31,6 +32,8 @@ pub struct Chooser {
     pub schedules: HashMap<String, String>,
     /// The names of the locations that this cluster does not write to.
     pub read_only: Vec<String>,
+    /// The names of the locations of which something is not shown, since other objects have its name.
+    pub hiding: Vec<String>,
     /// The present.
     pub now: DateTime<Utc>,
 }
@@ -40,20 +43,26 @@ pub struct Chooser {
 /// # Errors
 /// Why there is none, for the one who wrote the Restore.
 pub fn choose(restore: &Restore, backups: &[Arc<Backup>], here: &Chooser) -> Result<Choice, String> {
-    let status = restore.status.clone().unwrap_or_default();
-    let RestoreStatus { backup_name, backup_run, choice: notes, .. } = status;
+    let RestoreStatus { backup_name, backup_run, choice: notes, .. } = noted(restore);
+    let field = if restore.spec.backup_name.is_some() { "spec.backupName" } else { "spec.scheduleName" };
     if let Some(name) = backup_name.as_ref().or(restore.spec.backup_name.as_ref()) {
         let found = backups.iter().find(|backup| backup.name_any() == *name).ok_or_else(|| {
             format!(
-                "spec.backupName: there is no Backup `{name}` in this cluster; one that is only in the bucket appears within \
+                "{field}: there is no Backup `{name}` in this cluster; one that is only in the bucket appears within \
                  the sync period of its location (`ark backup get` shows it then): create the Restore after that"
             )
         })?;
         return match objection_to(found) {
-            Some(why) => Err(format!("spec.backupName: {why}")),
+            Some(why) => Err(format!("{field}: {why}")),
             None if is_another(found, backup_run.as_deref()) => Err(format!(
-                "spec.backupName: the Backup `{name}` that this Restore began with is gone, and another run has its name now; \
-                 create another Restore, which finds what this one restored"
+                "{field}: the Backup `{name}` that this Restore {} is gone, and another run has its name now; create another \
+                 Restore{}",
+                if has_begun(restore) { "began with" } else { "waited with" },
+                if has_begun(restore) {
+                    ", which finds what this one restored"
+                } else {
+                    ", if that one is meant"
+                },
             )),
             None => Ok(Choice { backup: Arc::clone(found), notes }),
         };
@@ -64,10 +73,24 @@ pub fn choose(restore: &Restore, backups: &[Arc<Backup>], here: &Chooser) -> Res
     newest(restore, schedule, backups, here)
 }
 
-/// Whether a Backup is another run than the one that was begun with, as far as both are known.
-fn is_another(backup: &Backup, begun_with: Option<&str>) -> bool {
+/// What earlier looks noted. Until it begins its specification can be changed, and what was noted is of the one that was looked
+/// at.
+fn noted(restore: &Restore) -> RestoreStatus {
+    let status = restore.status.clone().unwrap_or_default();
+    let waiting = holding(&status.conditions, WAITING);
+    let is_of_this = waiting.is_some_and(|at| at.observed_generation == restore.metadata.generation);
+    if has_begun(restore) || is_of_this { status } else { RestoreStatus::default() }
+}
+
+fn has_begun(restore: &Restore) -> bool {
+    let phase = restore.status.as_ref().and_then(|status| status.phase);
+    phase.unwrap_or_default() != RestorePhase::New
+}
+
+/// Whether a Backup is another run than the one that was meant, as far as both are known.
+fn is_another(backup: &Backup, meant: Option<&str>) -> bool {
     let now = RunIdentity::of_object(backup);
-    now.run().zip(begun_with).is_some_and(|(now, begun_with)| now != begun_with)
+    now.run().zip(meant).is_some_and(|(now, meant)| now != meant)
 }
 
 fn newest(
@@ -92,10 +115,20 @@ fn newest(
             let why = if why.is_empty() { " in this cluster" } else { &why };
             Err(format!(
                 "spec.scheduleName: there is no Completed Backup of Schedule `{schedule}`{before}{why}; `ark backup get` shows \
-                 which there are"
+                 which there are{}",
+                hidden(here)
             ))
         }
     }
+}
+
+/// That there are Backups which cannot be chosen, since they are not shown.
+fn hidden(here: &Chooser) -> String {
+    if here.hiding.is_empty() {
+        return String::new();
+    }
+    let named = here.hiding.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    format!(", but not all of {named}, since other objects have their names: {HIDDEN}")
 }
 
 /// What a Schedule of that name made, in whatever cluster: not what a person labelled so. What came out of a bucket and

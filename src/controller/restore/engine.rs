@@ -37,6 +37,8 @@ pub async fn run(
         source: Some(job.plan.run.clone()),
         labels: object.labels().clone(),
         uid: object.uid().unwrap_or_default(),
+        namespace: Some(context.settings.namespace.clone()),
+        began: object.status.as_ref().and_then(|status| status.start_timestamp),
         origin: Origin {
             location: Some(job.location.id.clone()),
             ..object.origin().cloned().unwrap_or_default()

@@ -43,10 +43,18 @@ fn here(context: &Context) -> Chooser {
     let locations = context.stores.locations.state();
     let read_only = locations.iter().filter(|location| is_read_only(location));
     let read_only = read_only.map(|location| location.name_any()).collect();
+    let hides = |location: &&Arc<BackupStorageLocation>| {
+        location
+            .status
+            .as_ref()
+            .and_then(|status| status.counts.as_ref())
+            .is_some_and(|counts| counts.hidden > 0)
+    };
+    let hiding = locations.iter().filter(hides).map(|location| location.name_any()).collect();
     let schedules = context.stores.schedules.state();
     let schedules =
         schedules.iter().filter_map(|schedule| Some((schedule.name_any(), schedule.uid()?))).collect();
-    Chooser { cluster: context.identity.uid.clone(), schedules, read_only, now: Utc::now() }
+    Chooser { cluster: context.identity.uid.clone(), schedules, read_only, hiding, now: Utc::now() }
 }
 
 impl Restore {

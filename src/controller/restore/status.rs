@@ -12,9 +12,15 @@ use crate::telemetry::RunFigures;
 pub fn change(status: &mut RestoreStatus, change: &Change<Restore>) {
     let before = std::mem::take(status);
     *status = match change.clone() {
-        Change::Wait(condition) => {
+        Change::Wait(condition, meant) => {
             let mut waiting = RestoreStatus { phase: before.phase.or(Some(RestorePhase::New)), ..before };
             set_condition(&mut waiting.conditions, condition);
+            // One that has begun keeps what it began with.
+            if waiting.phase == Some(RestorePhase::New) {
+                waiting.backup_name = meant.as_ref().map(|meant| meant.backup.to_string());
+                waiting.backup_run = meant.as_ref().and_then(|meant| meant.run.run().map(str::to_owned));
+                waiting.choice = meant.map(|meant| meant.notes).unwrap_or_default();
+            }
             waiting
         }
         Change::Begin { attempt, holder, at, plan: Chosen { backup, run, notes }, origin } => RestoreStatus {
@@ -25,7 +31,8 @@ pub fn change(status: &mut RestoreStatus, change: &Change<Restore>) {
             attempt: Some(attempt),
             resumed: before.resumed,
             holder: Some(holder),
-            start_timestamp: Some(at),
+            // It goes on where the earlier attempts ended.
+            start_timestamp: before.start_timestamp.or(Some(at)),
             origin: Some(origin.or(before.origin.unwrap_or_default())),
             conditions: of_others(before.conditions),
             ..RestoreStatus::default()
@@ -116,6 +123,29 @@ mod tests {
             assert_eq!((status.backup_name.as_deref(), status.attempt), (Some("nightly-1"), Some(1)));
             assert_eq!(status.backup_run.as_deref(), Some("run"), "and which run that was");
         }
+    }
+
+    #[test]
+    fn an_attempt_that_goes_on_began_when_the_first_one_did() {
+        let first = after(vec![begin(1)]).start_timestamp;
+        let mut later = begin(2);
+        if let Change::Begin { at, .. } = &mut later {
+            *at = (at.time() + chrono::TimeDelta::hours(1)).into();
+        }
+        assert_eq!(after(vec![begin(1), Change::PutBack, later]).start_timestamp, first);
+    }
+
+    #[test]
+    fn it_notes_with_which_run_it_waits_and_how_it_begins_after_that() {
+        let Change::Begin { plan, .. } = begin(1) else { panic!("it begins") };
+        let why = crate::controller::condition::condition("Waiting", true, "Away", "no answer".into());
+        let waiting = after(vec![Change::Wait(why, Some(plan))]);
+        assert_eq!(waiting.phase, Some(RestorePhase::New));
+        assert_eq!(
+            (waiting.backup_name.as_deref(), waiting.backup_run.as_deref()),
+            (Some("nightly-1"), Some("run"))
+        );
+        assert_eq!(waiting.choice, ["why"]);
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! Doing what was decided, and recording what came of it.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt as _;
 use kube::runtime::controller::Action;
 use tokio::time::timeout;
@@ -10,8 +9,8 @@ use super::decide::Step;
 use super::facts::{LOCATION_UNREACHABLE, Name, who_has};
 use super::follow::{Early, follow};
 use super::record::{GRACE, Record, Written};
-use super::{Broken, Change, Job, Run, Stage, WAIT, WAIT_ASKING, described, is_left_alone, keys_of};
-use crate::api::{NAME_TAKEN, Origin, STORED, Timestamp, WAITING, holding, stored};
+use super::{Broken, Change, Job, QUEUED, Run, Stage, WAIT, WAIT_ASKING, described, is_left_alone, keys_of};
+use crate::api::{NAME_TAKEN, Origin, STORED, Timestamp, WAITING, stored};
 use crate::bucket::Claim;
 use crate::controller::condition::{Obstacle, condition, now};
 use crate::controller::context::Context;
@@ -26,7 +25,7 @@ use crate::model::{Progress, causes, cut, lasting};
 pub async fn act<K: Run>(context: &Context, object: K, step: Step<K>) -> Result<Action, ControllerError> {
     let mut record = Record::open(context, object);
     match step {
-        Step::Wait(why) => return wait(context, record.object(), why).await,
+        Step::Wait(why, plan) => return wait(context, record.object(), why, plan).await,
         Step::Refuse(errors) => refuse(&mut record, errors).await?,
         Step::NameTaken(why) => lose_name(&mut record, why).await?,
         Step::Record(document, location) => {
@@ -44,30 +43,44 @@ pub async fn act<K: Run>(context: &Context, object: K, step: Step<K>) -> Result<
     Ok(Action::await_change())
 }
 
-/// Says, once, why it does not begin, and comes back to it.
-pub async fn wait<K: Run>(context: &Context, seen: &K, why: Obstacle) -> Result<Action, ControllerError> {
-    let pause = if why.reason == LOCATION_UNREACHABLE { WAIT_ASKING } else { WAIT };
-    let mut condition = condition(WAITING, true, why.reason, cut(why.message));
+/// Says, once, why it does not begin and with what it waits, and comes back to it.
+pub async fn wait<K: Run>(
+    context: &Context,
+    seen: &K,
+    why: Obstacle,
+    plan: Option<K::Plan>,
+) -> Result<Action, ControllerError> {
+    let Obstacle { reason, message } = why;
+    let pause = if reason == LOCATION_UNREACHABLE { WAIT_ASKING } else { WAIT };
+    let mut condition = condition(WAITING, true, reason, cut(message));
     condition.observed_generation = seen.meta().generation;
-    if holding(seen.conditions(), WAITING).is_none_or(|known| !says_the_same(known, &condition)) {
+    let why = condition.message.clone();
+    let change = Change::Wait(condition, plan);
+    if !says(seen, &change) {
         let doing = format!("read {}", described(seen));
         let fresh = ControllerError::within(doing, context.api::<K>().get_opt(&seen.name_any())).await?;
-        let Some(fresh) = fresh.filter(|fresh| !is_left_alone(fresh)) else {
-            return Ok(Action::await_change());
-        };
+        let is_it = |fresh: &K| fresh.uid() == seen.uid() && !is_left_alone(fresh);
+        let Some(fresh) = fresh.filter(is_it) else { return Ok(Action::await_change()) };
         let mut record = Record::open(context, fresh);
-        let why = condition.message.clone();
-        if record.write(&Change::Wait(condition)).await? == Written::Done {
+        if record.write(&change).await? == Written::Done {
             let (kind, name) = (K::kind(&()), seen.name_any());
-            tracing::warn!(%kind, name, "waits: {why}");
-            context.events.warned(record.object(), WAITING, &why).await;
+            if reason == QUEUED {
+                tracing::info!(%kind, name, "waits: {why}");
+                context.events.changed(record.object(), WAITING, &why).await;
+            } else {
+                tracing::warn!(%kind, name, "waits: {why}");
+                context.events.warned(record.object(), WAITING, &why).await;
+            }
         }
     }
     Ok(Action::requeue(pause))
 }
 
-fn says_the_same(one: &Condition, other: &Condition) -> bool {
-    (&one.reason, &one.message) == (&other.reason, &other.message)
+/// Whether a status says already what a change would write.
+fn says<K: Run>(object: &K, change: &Change<K>) -> bool {
+    let mut changed = object.clone();
+    changed.change(change);
+    changed == *object
 }
 
 async fn run<K: Run>(record: &mut Record<'_, K>, job: &Job<K>) -> Result<(), ControllerError> {

@@ -11,8 +11,8 @@ pub const ATTEMPTS: u32 = 3;
 /// What is to be done.
 #[derive(Debug)]
 pub enum Step<K: Run> {
-    /// Nothing yet, and why.
-    Wait(Obstacle),
+    /// Nothing yet, and why; and what would be run, as far as that is known.
+    Wait(Obstacle, Option<K::Plan>),
     /// It cannot be run; everything that is in the way.
     Refuse(Vec<String>),
     /// It cannot be run, only because another run has its name in the bucket.
@@ -40,18 +40,22 @@ pub fn decide<K: Run>(object: &K, facts: Facts<K>) -> Step<K> {
         let why = "the server that was at it was interrupted, and it cannot be run again";
         return Step::GiveUp(format!("{why}: {}", errors.join("; ")), location);
     }
-    match (errors.is_empty(), wait, plan.zip(location)) {
-        (false, ..) => Step::Refuse(errors),
-        (true, Some(why), _) => Step::Wait(why),
-        (true, None, Some((_, location))) if attempt.saturating_sub(resumed) > ATTEMPTS => {
+    if !errors.is_empty() {
+        return Step::Refuse(errors);
+    }
+    if let Some(why) = wait {
+        return Step::Wait(why, plan);
+    }
+    match plan.zip(location) {
+        Some((_, location)) if attempt.saturating_sub(resumed) > ATTEMPTS => {
             let why = format!(
                 "{ATTEMPTS} attempts at it were interrupted, each by the end of the server that made it; look why the server \
                  ends (its memory may be too small), and create another one"
             );
             Step::GiveUp(why, Some(location))
         }
-        (true, None, Some((plan, location))) => Step::Run(Box::new(Job { attempt, plan, location })),
-        (true, None, None) => Step::Wait(Obstacle::new("NotPlanned", "it is not known yet how to run it")),
+        Some((plan, location)) => Step::Run(Box::new(Job { attempt, plan, location })),
+        None => Step::Wait(Obstacle::new("NotPlanned", "it is not known yet how to run it"), None),
     }
 }
 
@@ -173,7 +177,7 @@ mod tests {
                 ..facts().await
             };
             let step = decide(&backup(Some(phase), Some(attempt)), facts);
-            assert!(matches!(&step, Step::Wait(why) if why.reason == "Away"), "{step:?}");
+            assert!(matches!(&step, Step::Wait(why, _) if why.reason == "Away"), "{step:?}");
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What is known of a run before anything is done: its location, and who has its name in the bucket.
 
+use std::time::Duration;
+
 use kube::ResourceExt as _;
 use tokio::time::Instant;
 
@@ -15,6 +17,9 @@ use crate::model::{Category, causes, lasting};
 /// What is in the way where a location should be usable and its bucket does not answer, or differently: to know that, it was
 /// asked.
 pub const LOCATION_UNREACHABLE: &str = "LocationUnreachable";
+
+/// What is in the way where there is no location of the name.
+pub const LOCATION_MISSING: &str = "LocationMissing";
 
 /// What is known of a run.
 #[derive(Debug)]
@@ -46,7 +51,12 @@ pub enum Name<K> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Site {
     /// There is none of this name.
-    Missing(String),
+    Missing {
+        /// The name.
+        name: String,
+        /// For how long it has been looked for.
+        since: Duration,
+    },
     /// It cannot be used now, and why.
     Unavailable {
         /// Its name.
@@ -67,9 +77,12 @@ pub enum Site {
 
 /// Opens the location of a name, or the default one, and says how it is.
 pub async fn open_site(context: &Context, name: Option<&str>) -> (Site, Option<OpenLocation>) {
+    let (missing, wanted) = (&context.locations.missing, name.unwrap_or(&context.settings.default_location));
     let Some(location) = context.locations.find(name) else {
-        return (Site::Missing(name.unwrap_or(&context.settings.default_location).to_owned()), None);
+        let since = missing.note(wanted, Instant::now());
+        return (Site::Missing { name: wanted.to_owned(), since }, None);
     };
+    missing.found(wanted);
     let (name, read_only) = (location.name_any(), is_read_only(&location));
     let reason = match location.status.as_ref().and_then(|status| status.phase) {
         None => "LocationNotValidated",

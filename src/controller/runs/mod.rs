@@ -24,8 +24,9 @@ use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-pub use facts::{Facts, Name, Site, open_site, who_has};
+pub use facts::{Facts, LOCATION_MISSING, Name, Site, open_site, who_has};
 
+use super::condition::Obstacle;
 use super::context::Context;
 use super::error::ControllerError;
 use super::locations::OpenLocation;
@@ -45,13 +46,16 @@ const WAIT: Duration = Duration::from_secs(2);
 /// The same where looking does cost a request, and what the bucket says of itself may be something else each time.
 const WAIT_ASKING: Duration = Duration::from_secs(15);
 
+/// Why a run does not begin that nothing else is in the way of.
+const QUEUED: &str = "Queued";
+
 /// How many are looked at at once: of a long queue after a restart the first should run while the others wait, rather than all be
 /// looked at before any runs.
 const LOOKS: usize = 4;
 
 /// A Backup or a Restore, as far as running it goes.
 pub trait Run:
-    RunDocument + Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + 'static
+    RunDocument + Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + PartialEq + Debug + 'static
 {
     /// What admission finds out that the run needs.
     type Plan: Clone + Debug + Send + Sync;
@@ -159,8 +163,8 @@ pub enum Stage {
 /// A change of a status.
 #[derive(Clone, Debug)]
 pub enum Change<K: Run> {
-    /// It cannot begin yet; the condition says why.
-    Wait(Condition),
+    /// It cannot begin yet; the condition says why. What admission found out is noted, where that is what is waited with.
+    Wait(Condition, Option<K::Plan>),
     /// It begins.
     Begin {
         /// Which attempt it is.
@@ -236,6 +240,23 @@ async fn turn(context: &Context, turns: Arc<Semaphore>) -> Option<OwnedSemaphore
     }
 }
 
+/// Waits for a turn to run, and says so, and with what it waits, where there is none now; None when the server stops first.
+async fn queue<K: Run>(
+    context: &Context,
+    seen: &K,
+    turns: Arc<Semaphore>,
+    plan: K::Plan,
+) -> Result<Option<OwnedSemaphorePermit>, ControllerError> {
+    if let Ok(turn) = Arc::clone(&turns).try_acquire_owned() {
+        return Ok(Some(turn));
+    }
+    let kinds = K::plural(&());
+    let why =
+        format!("as many {kinds} run as may at once (--concurrent-{kinds}); it begins when one has ended");
+    act::wait(context, seen, Obstacle::new(QUEUED, why), Some(plan)).await?;
+    Ok(turn(context, turns).await)
+}
+
 async fn reconcile<K: Run>(
     seen: Arc<K>,
     context: Arc<Context>,
@@ -251,11 +272,9 @@ async fn reconcile<K: Run>(
     let Some(look) = turn(&context, turns.looks).await else { return Ok(Action::await_change()) };
     let step = decide(&*seen, seen.facts(&context).await?);
     drop(look);
-    if let Step::Wait(why) = step {
-        return act::wait(&context, &*seen, why).await;
-    }
     let _turn = match step {
-        Step::Run(_) => match turn(&context, turns.runs).await {
+        Step::Wait(why, plan) => return act::wait(&context, &*seen, why, plan).await,
+        Step::Run(job) => match queue(&context, &*seen, turns.runs, job.plan).await? {
             None => return Ok(Action::await_change()),
             turn => turn,
         },

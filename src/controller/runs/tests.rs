@@ -8,9 +8,11 @@ use kube::runtime::{reflector, watcher};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::api::Restore;
-use crate::cluster::script::{answer, serve};
+use crate::api::{Backup, BackupSpec, Restore};
+use crate::bucket::RunIdentity;
+use crate::cluster::script::{Requests, answer, serve};
 use crate::controller::context::scripted;
+use crate::controller::restore::Chosen;
 
 /// Longer than the controller takes, by the clock of the test, to look at what it was told.
 const MOMENT: Duration = Duration::from_millis(100);
@@ -58,4 +60,42 @@ async fn what_a_controller_writes_into_a_status_wakes_it_not_again() {
     }
     driving.abort();
     assert_eq!(looked, [1, 1, 1, 2, 3, 4]);
+}
+
+#[tokio::test]
+async fn what_has_no_turn_yet_says_so_and_notes_with_which_run_it_waits() {
+    let waiting = restore(&json!({"status": {"phase": "New"}}));
+    let object = serde_json::to_string(&waiting).unwrap();
+    let (cluster, asked) = serve(move |_, asked| match asked.method {
+        http::Method::PUT => answer(200, asked.body.clone()),
+        _ => answer(200, object.clone()),
+    });
+    let context = scripted(cluster);
+    let mut backup = Backup::new("nightly", BackupSpec::default());
+    backup.metadata.uid = Some("run".into());
+    let run = RunIdentity::of_object(&backup);
+    let plan = Chosen { backup: "nightly".parse().unwrap(), run, notes: Vec::new() };
+    let turns = Arc::new(Semaphore::new(1));
+    let turn = queue(&context, &waiting, Arc::clone(&turns), plan.clone()).await.unwrap().unwrap();
+    assert!(asked.lock().unwrap().is_empty(), "there was a turn at once");
+    let never = async { queue(&context, &waiting, Arc::clone(&turns), plan).await };
+    tokio::select! {
+        biased;
+        _ = never => panic!("another has the turn"),
+        () = said(&asked) => {}
+    }
+    drop(turn);
+    let asked = asked.lock().unwrap();
+    let written = asked.iter().find(|asked| asked.method == http::Method::PUT).unwrap();
+    let status: Value = serde_json::from_str(&written.body).unwrap();
+    let status = &status["status"];
+    assert_eq!((&status["backupName"], &status["backupRun"]), (&json!("nightly"), &json!("run")));
+    assert_eq!(status["conditions"][0]["reason"], "Queued");
+}
+
+/// Comes back when a status was written.
+async fn said(asked: &Requests) {
+    while !asked.lock().unwrap().iter().any(|asked| asked.method == http::Method::PUT) {
+        tokio::task::yield_now().await;
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 
+use chrono::{DateTime, Utc};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
 use kube::runtime::reflector::Store;
@@ -44,8 +45,8 @@ pub trait Mirrored:
     fn conditions(&self) -> &[Condition];
 
     /// Lets its specification name this location, and its status say nothing of where else it is stored, but which run it
-    /// stands for, and what that came to.
-    fn settle(&mut self, location: &str, origin: Origin);
+    /// stands for, and what that came to. `written` is when the store got the document.
+    fn settle(&mut self, location: &str, origin: Origin, written: DateTime<Utc>);
 }
 
 impl Mirrored for Backup {
@@ -74,10 +75,13 @@ impl Mirrored for Backup {
         self.status.as_ref().map_or(&[], |status| &status.conditions)
     }
 
-    fn settle(&mut self, location: &str, origin: Origin) {
+    fn settle(&mut self, location: &str, origin: Origin, written: DateTime<Utc>) {
         self.spec.storage_location = Some(location.to_owned());
+        let kept_until = self.spec.ttl.as_ref().and_then(|ttl| ttl.after(written.into()));
         if let Some(status) = &mut self.status {
             status.origin = Some(origin);
+            // The clock of whoever made it may have been wrong; that of the store is another's.
+            status.expiration = status.expiration.map(|said| kept_until.map_or(said, |kept| kept.max(said)));
             // What a document says of itself in conditions is a cluster's that it is not in.
             status.conditions.clear();
             status.conclude(None);
@@ -111,7 +115,7 @@ impl Mirrored for Restore {
         self.status.as_ref().map_or(&[], |status| &status.conditions)
     }
 
-    fn settle(&mut self, _: &str, origin: Origin) {
+    fn settle(&mut self, _: &str, origin: Origin, _: DateTime<Utc>) {
         if let Some(status) = &mut self.status {
             status.origin = Some(origin);
             // What a document says of itself in conditions is a cluster's that it is not in.
@@ -130,7 +134,7 @@ pub fn mirror<K: Mirrored>(mut document: K, location: &OpenLocation, namespace: 
         run: document.run_uid().map(str::to_owned),
         schedule: document.origin().and_then(|origin| origin.schedule.clone()),
     };
-    document.settle(&location.name, origin);
+    document.settle(&location.name, origin, stamp.modified);
     let marks = [(SYNCED_FROM, location.id.clone()), (DOCUMENT_STAMP, stamp.to_string())];
     let mut labels = labels::admitted(std::mem::take(document.labels_mut()));
     labels.insert(STORAGE_LOCATION_LABEL.to_owned(), label_value(&location.name));
@@ -153,6 +157,24 @@ mod tests {
     use super::*;
     use crate::bucket::Bucket;
     use crate::store::{FileStore, location::DirectoryLocation};
+
+    #[test]
+    fn a_backup_is_kept_for_its_ttl_from_when_the_store_got_it_whatever_clock_it_was_made_by() {
+        for (ttl, said, kept) in [
+            ("30d", Some("2026-11-20T03:00:00Z"), Some("2026-12-21T03:00:00Z")),
+            ("30d", Some("2027-11-20T03:00:00Z"), Some("2027-11-20T03:00:00Z")),
+            ("30d", None, None),
+            ("soon", Some("2026-11-20T03:00:00Z"), Some("2026-11-20T03:00:00Z")),
+        ] {
+            let mut backup: Backup = serde_json::from_value(json!({
+                "metadata": {"name": "nightly"}, "spec": {"ttl": ttl}, "status": {"expiration": said},
+            }))
+            .unwrap();
+            backup.settle("here", Origin::default(), "2026-11-21T03:00:00Z".parse().unwrap());
+            let expiration = backup.status.unwrap().expiration.map(|time| time.to_string());
+            assert_eq!(expiration.as_deref(), kept, "{ttl} {said:?}");
+        }
+    }
 
     #[tokio::test]
     async fn of_a_document_only_what_belongs_there_comes_in() {

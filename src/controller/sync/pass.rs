@@ -14,7 +14,7 @@ use super::look::{Plan, Wanted, look};
 use super::memory::{Fingerprint, Memory};
 use super::mirrored::Mirrored;
 use super::remove::remove;
-use crate::api::{Backup, BackupStorageLocation, GROUP, LocationCounts, Restore, Timestamp, VERSION};
+use crate::api::{Backup, BackupStorageLocation, GROUP, HIDDEN, LocationCounts, Restore, Timestamp, VERSION};
 use crate::bucket::RunKind;
 use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
@@ -234,7 +234,7 @@ async fn report(
     let (number, named) = (news.len(), first(&news));
     let note = format!(
         "{number} of its backups and restores are not shown, because other objects of the cluster have the names: \
-         {named}; delete those objects to see these"
+         {named}; {HIDDEN}"
     );
     context.events.warned(location, "NamesTaken", &note).await;
 }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::ArkCluster;
+use crate::support::run;
 
 fn condition(type_: &str, reason: &str, message: &str) -> Value {
     json!({"type": type_, "status": "True", "reason": reason, "message": message,
@@ -66,6 +67,28 @@ fn get_and_describe_say_why_a_backup_or_restore_waits() {
         Existing:     None
         --- stderr
     ");
+}
+
+#[test]
+fn a_schedule_says_why_its_backups_wait_or_were_refused() {
+    let cluster = ArkCluster::start();
+    let spec = json!({"schedule": "@daily", "template": {}});
+    cluster.put("schedules", "nightly", json!({"metadata": {"uid": "u-1"}, "spec": spec}));
+    let put = |name: &str, mut status: Value| {
+        status["origin"] = json!({"schedule": "u-1"});
+        let labels = json!({"ark.heptio.com/schedule-name": "nightly"});
+        cluster.put("backups", name, json!({"metadata": {"labels": labels}, "spec": {}, "status": status}));
+    };
+    put("nightly-20261121030000", waiting());
+    let refused = condition("Failed", "FailedValidation", "there is no BackupStorageLocation `west`");
+    put("nightly-20261120030000", json!({"phase": "FailedValidation", "conditions": [refused]}));
+    let described = run(&mut cluster.ark(&["schedule", "describe", "nightly"])).expect_code(0).stdout;
+    for line in [
+        "  nightly-20261121030000  New (LocationUnavailable): location `default` is Unavailable: bucket `b` does not exist\n",
+        "  nightly-20261120030000  FailedValidation: there is no BackupStorageLocation `west`\n",
+    ] {
+        assert!(described.contains(line), "{described}");
+    }
 }
 
 #[test]

@@ -198,6 +198,8 @@ async fn one_namespace_of_fifty_reads_a_tenth_of_the_tarball_at_most() {
         source: None,
         labels: BTreeMap::new(),
         uid: unique("uid"),
+        namespace: None,
+        began: None,
         origin: Origin::default(),
         holder: "test".to_owned(),
         cluster: cluster.identity().await.expect("it has one"),

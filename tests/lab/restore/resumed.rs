@@ -30,6 +30,8 @@ impl Unrecorded<'_> {
             source: None,
             labels: BTreeMap::new(),
             uid: "uid".to_owned(),
+            namespace: None,
+            began: None,
             origin: Origin::default(),
             holder: "test".to_owned(),
             cluster: cluster.identity().await.expect("it has one"),

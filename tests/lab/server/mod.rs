@@ -11,6 +11,7 @@ mod faults;
 mod home;
 mod leader;
 mod life;
+mod meant;
 mod readers;
 mod records;
 mod rounds;

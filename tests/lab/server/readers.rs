@@ -116,6 +116,7 @@ async fn a_restore_goes_on_however_often_its_server_is_told_to_end() {
     let copy = TestNamespace::reserve(&lab.a, "resumed-copy");
     let spec = json!({"backupName": "source", "namespaceMapping": {&source.name: &copy.name}});
     let path = format!("/namespaces/{}/configmaps", copy.name);
+    let mut began = Value::Null;
     for resumed in 1..=4 {
         let (path, hold) = (path.clone(), CancellationToken::new());
         let held = hold.clone();
@@ -148,6 +149,9 @@ async fn a_restore_goes_on_however_often_its_server_is_told_to_end() {
         });
         assert_eq!(code, Some(0), "{}", server.log());
         let status = stage.home.read(RESTORE, "patient").await.expect("there")["status"].clone();
+        if resumed == 1 {
+            began = status["startTimestamp"].clone();
+        }
         if status["phase"] == "Completed" {
             break;
         }
@@ -160,6 +164,9 @@ async fn a_restore_goes_on_however_often_its_server_is_told_to_end() {
     stage.man().await;
     let restored = stage.home.reach(RESTORE, "patient", "Completed").await;
     assert_eq!(restored["status"]["errors"], 0, "{restored}");
+    assert_eq!(restored["status"]["startTimestamp"], began, "it began when its first attempt did");
+    let document = stage.object("restores/patient/ark-restore.json").await.expect("recorded");
+    assert_eq!(document["status"]["startTimestamp"], began, "{document}");
     let list = lab.a.read(&format!("/api/v1/namespaces/{}/configmaps", copy.name)).await.expect("there");
     let names = list["items"].as_array().expect("items").iter();
     assert_eq!(names.filter(|item| item["metadata"]["name"] != "kube-root-ca.crt").count(), 8, "{list}");

@@ -145,6 +145,30 @@ fn a_later_backup_of_the_same_name_is_kept() {
 }
 
 #[test]
+fn a_request_that_names_no_uid_is_of_the_backup_that_was_there_when_it_was_made_and_first_looked_at() {
+    let created = |time: &str| {
+        let mut backup = backup(BackupPhase::Completed);
+        backup.metadata.creation_timestamp = Some(Time(time.parse().unwrap()));
+        backup
+    };
+    let unavailable = |backup| Facts { place: Place::Unavailable("no answer".into()), ..facts(Some(backup)) };
+    let (before, after) = (created("2026-11-21T11:00:00Z"), created("2026-11-21T12:00:01Z"));
+    assert_eq!(decide(&request(json!({})), &facts(Some(&before)), now()), Step::Begin);
+    for facts in [facts(Some(&after)), unavailable(&after)] {
+        expect_refusal(decide(&request(json!({})), &facts, now()), "is kept");
+    }
+    // Noted when it was postponed; one that came meanwhile is another, whatever the clocks say.
+    let noted =
+        |uid: &str| request(json!({"phase": "InProgress", "backupUid": uid, "errors": ["no answer"]}));
+    assert_eq!(decide(&noted("uid"), &facts(Some(&before)), now()), Step::Begin);
+    expect_refusal(decide(&noted("earlier"), &facts(Some(&before)), now()), "is kept");
+    let removed = request(
+        json!({"phase": "Processed", "removed": true, "backupUid": "earlier", "processedTimestamp": NOW}),
+    );
+    assert!(has_removed(&removed, &noted("earlier")) && !has_removed(&removed, &noted("uid")));
+}
+
+#[test]
 fn a_clock_that_is_wrong_expires_nothing() {
     let complete = backup(BackupPhase::Completed);
     let asked = |at: &str| {

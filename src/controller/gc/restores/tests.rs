@@ -3,7 +3,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::*;
-use crate::api::{RestoreSpec, RestoreStatus};
+use crate::api::{DOCUMENT_STAMP, RestoreSpec, RestoreStatus};
 use crate::cluster::script::{answer, failure, serve};
 use crate::controller::context::scripted;
 
@@ -57,6 +57,17 @@ fn a_restore_that_was_refused_goes_as_a_backup_would() {
     assert_eq!(reason(&refused, HOUR, at("10:59:59"), |_| false), None, "a person should see why");
     assert_eq!(reason_at(&refused, "11:00:00"), Some(Reason::Expired));
     assert_eq!(reason_at(&restore(RestorePhase::FailedValidation, Some("3h")), "12:59:59"), None);
+}
+
+#[test]
+fn what_came_out_of_a_bucket_is_kept_from_when_the_store_got_it_whatever_clock_it_was_run_by() {
+    let mut synced = restore(RestorePhase::Completed, Some("2h"));
+    synced.annotations_mut().insert(DOCUMENT_STAMP.to_owned(), "2026-11-21T14:00:00Z/7/0".to_owned());
+    assert_eq!(reason_at(&synced, "15:59:59"), None);
+    assert_eq!(reason_at(&synced, "16:00:00"), Some(Reason::Expired));
+    synced.annotations_mut().insert(DOCUMENT_STAMP.to_owned(), "2026-11-21T09:00:00Z/7/0".to_owned());
+    assert_eq!(reason_at(&synced, "12:59:59"), None, "a store whose clock is behind lets nothing go earlier");
+    assert_eq!(reason_at(&synced, "13:00:00"), Some(Reason::Expired));
 }
 
 #[test]

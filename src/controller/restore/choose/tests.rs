@@ -11,7 +11,8 @@ fn restore(spec: Value) -> Restore {
 
 fn here() -> Chooser {
     let now = "2026-11-27T12:00:00Z".parse().unwrap();
-    Chooser { cluster: "a".into(), schedules: HashMap::new(), read_only: vec!["partner".into()], now }
+    let (cluster, schedules, hiding) = ("a".into(), HashMap::new(), Vec::new());
+    Chooser { cluster, schedules, read_only: vec!["partner".into()], hiding, now }
 }
 
 fn backup(name: &str, status: Value) -> Arc<Backup> {
@@ -104,6 +105,17 @@ fn what_only_says_that_it_is_the_schedule_s_is_never_taken() {
 }
 
 #[test]
+fn where_backups_are_hidden_behind_others_of_their_names_a_refusal_says_how_to_get_at_them() {
+    let of_west = restore(json!({"scheduleName": "nightly", "fromCluster": "west"}));
+    let shown = [synced("east", 9, "east")];
+    let why = choose(&of_west, &shown, &here()).unwrap_err();
+    assert!(why.contains("of cluster west") && !why.contains("--location"), "{why}");
+    let here = Chooser { hiding: vec!["west".into()], ..here() };
+    let why = choose(&of_west, &shown, &here).unwrap_err();
+    assert!(why.contains("not all of `west`") && why.contains("ark restore run --location"), "{why}");
+}
+
+#[test]
 fn a_schedule_of_the_same_name_in_another_namespace_stands_not_for_this_one() {
     let mut of_another = scheduled("a", "Completed", 9).as_ref().clone();
     let origin = of_another.status.as_mut().unwrap().origin.as_mut().unwrap();
@@ -121,6 +133,7 @@ fn a_schedule_of_the_same_name_in_another_namespace_stands_not_for_this_one() {
 fn an_interrupted_restore_goes_on_with_the_backup_that_it_began_with() {
     let mut begun = restore(json!({"scheduleName": "nightly"}));
     let status = RestoreStatus {
+        phase: Some(RestorePhase::InProgress),
         backup_name: Some(named(1)),
         choice: vec!["as it was said".into()],
         ..RestoreStatus::default()
@@ -140,6 +153,7 @@ fn an_interrupted_restore_goes_on_with_no_other_run_that_has_the_backup_s_name_b
     };
     let mut begun = restore(json!({"backupName": named(1)}));
     begun.status = Some(RestoreStatus {
+        phase: Some(RestorePhase::InProgress),
         backup_name: Some(named(1)),
         backup_run: Some("first".into()),
         ..RestoreStatus::default()
@@ -151,6 +165,38 @@ fn an_interrupted_restore_goes_on_with_no_other_run_that_has_the_backup_s_name_b
             assert!(why.contains("another run has its name now"), "{why}");
         }
     }
+}
+
+#[test]
+fn what_waits_is_restored_from_the_run_that_was_meant_and_from_no_other_that_has_its_name_by_then() {
+    let run = |day: u32, uid: &str| {
+        let mut backup = scheduled("a", "Completed", day).as_ref().clone();
+        backup.metadata.uid = Some(uid.to_owned());
+        Arc::new(backup)
+    };
+    let condition = json!({"type": WAITING, "status": "True", "reason": "Away", "message": "", "observedGeneration": 1,
+        "lastTransitionTime": "2026-11-21T03:00:00Z"});
+    let waiting = |spec: &Value, generation: i64| {
+        let mut waiting = restore(spec.clone());
+        waiting.metadata.generation = Some(generation);
+        let status =
+            json!({"phase": "New", "backupName": named(1), "backupRun": "first", "conditions": [condition]});
+        waiting.status = serde_json::from_value(status).unwrap();
+        waiting
+    };
+    let (by_name, by_schedule) = (json!({"backupName": named(1)}), json!({"scheduleName": "nightly"}));
+    for spec in [&by_name, &by_schedule] {
+        let both = [run(1, "first"), run(2, "newer")];
+        assert_eq!(choose(&waiting(spec, 1), &both, &here()).unwrap().backup.name_any(), named(1), "{spec}");
+        let why = choose(&waiting(spec, 1), &[run(1, "second"), run(2, "newer")], &here()).unwrap_err();
+        assert!(why.contains("waited with") && why.contains("another run has its name now"), "{why}");
+        let why = choose(&waiting(spec, 1), &[run(2, "newer")], &here()).unwrap_err();
+        assert!(why.contains(&named(1)), "it takes nothing else instead: {why}");
+    }
+    // Until it begins its specification may be changed; what was noted is of the one before.
+    let edited = json!({"backupName": named(2)});
+    let choice = choose(&waiting(&edited, 2), &[run(1, "first"), run(2, "newer")], &here()).unwrap();
+    assert_eq!(choice.backup.name_any(), named(2));
 }
 
 #[test]

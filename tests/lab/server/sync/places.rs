@@ -106,7 +106,9 @@ async fn a_name_that_another_location_has_is_reported_once_and_not_overwritten()
     eventually("an Event says that the name is taken", async || {
         let events = lab.a.read(&events).await?;
         let told = |event: &Value| {
-            event["reason"] == "NamesTaken" && event["message"].to_string().contains("`same`")
+            let message = event["message"].to_string();
+            let says_how = message.contains("`same`") && message.contains("ark restore run --location");
+            event["reason"] == "NamesTaken" && says_how
         };
         events["items"].as_array()?.iter().any(told).then_some(())
     })

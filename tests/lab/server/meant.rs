@@ -1,0 +1,100 @@
+//! What waits acts on what was meant when it was asked for; a location that is made anew is waited for.
+
+use ark::bucket::Bucket;
+use serde_json::{Value, json};
+
+use super::stage::Stage;
+use super::{BACKUP, DELETION, Home, LOCATION, RESTORE, SCHEDULE, ServerOptions};
+use crate::backup::config_map;
+use crate::process::run;
+use crate::restore::store;
+use crate::support::{Act, Lab, TestNamespace, eventually};
+
+/// Why an object waits: the message of that condition.
+async fn waits(home: &Home<'_>, kind: super::Kind, name: &str) -> Value {
+    eventually(&format!("{name} says why it waits"), async || {
+        let object = home.read(kind, name).await?;
+        let conditions = object["status"]["conditions"].as_array()?;
+        conditions.iter().any(|each| each["type"] == "Waiting").then_some(object)
+    })
+    .await
+}
+
+/// Removes a backup and makes another of its name, past the server.
+async fn make_again(stage: &Stage<'_>, name: &str, namespace: &str) {
+    let bucket = Bucket::new(store(&stage.bucket).await);
+    bucket.remove_backup(&name.parse().expect("a name"), "another cluster").await.expect("removed");
+    let mut command = stage.lab.a.ark([
+        "backup",
+        "run",
+        name,
+        "--location",
+        &stage.bucket,
+        "--include-namespaces",
+        namespace,
+    ]);
+    tokio::task::spawn_blocking(move || run(&mut command).expect_code(0)).await.expect("it runs");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn what_waits_for_its_location_acts_on_no_run_that_came_meanwhile() {
+    let lab = Lab::get().await;
+    let stage = Stage::open(&lab, "meant").await;
+    let source = TestNamespace::create(&lab.a, "meant-source").await;
+    config_map(&lab.a, &source.name, "settings", &json!({"k": "v"})).await;
+    for name in ["deleted", "restored"] {
+        stage.home.create(BACKUP, name, json!({"includedNamespaces": [&source.name]})).await;
+        stage.home.reach(BACKUP, name, "Completed").await;
+    }
+    stage.s3.set(|_| Act::Answer(503));
+    stage.home.reach(LOCATION, "default", "Unavailable").await;
+    stage.home.create(DELETION, "away", json!({"backupName": "deleted"})).await;
+    let copy = TestNamespace::reserve(&lab.a, "meant-copy");
+    let spec = json!({"backupName": "restored", "namespaceMapping": {&source.name: &copy.name}});
+    stage.home.create(RESTORE, "back", spec).await;
+    let waiting = waits(&stage.home, RESTORE, "back").await;
+    assert_eq!(waiting["status"]["backupName"], "restored", "{waiting}");
+    assert!(waiting["status"]["backupRun"].is_string(), "{waiting}");
+    eventually("the deletion waits", async || {
+        let request = stage.home.read(DELETION, "away").await?;
+        (request["status"]["phase"] == "InProgress" && request["status"]["backupUid"].is_string())
+            .then_some(())
+    })
+    .await;
+
+    for name in ["deleted", "restored"] {
+        make_again(&stage, name, &source.name).await;
+    }
+    let kept = stage.object("backups/deleted/ark-backup.json").await.expect("made again");
+    stage.s3.clear();
+    let request = stage.home.reach(DELETION, "away", "Processed").await;
+    let why = request["status"]["errors"].to_string();
+    assert!(why.contains("is kept") || why.contains("is another run"), "{request}");
+    assert_eq!(stage.object("backups/deleted/ark-backup.json").await, Some(kept));
+    let restore = stage.home.reach(RESTORE, "back", "FailedValidation").await;
+    let why = restore["status"]["validationErrors"].to_string();
+    assert!(why.contains("another run"), "{restore}");
+    assert!(lab.a.read(&format!("/api/v1/namespaces/{}", copy.name)).await.is_none(), "nothing is restored");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn the_backup_of_a_tick_waits_for_a_location_that_is_made_anew() {
+    let lab = Lab::get().await;
+    let home = Home::found(&lab.a, "anew").await;
+    let _server = home.start(ServerOptions::default()).await;
+    let template = json!({"includedNamespaces": [home.name()], "storageLocation": "west"});
+    home.create(SCHEDULE, "nightly", json!({"schedule": "@every 10h", "template": template})).await;
+    let made = eventually("the tick has its backup", async || home.all(BACKUP).await.pop()).await;
+    let name = made["metadata"]["name"].as_str().expect("a name").to_owned();
+    let waiting = waits(&home, BACKUP, &name).await;
+    assert_eq!(waiting["status"]["phase"], "New", "{waiting}");
+    let condition = waiting["status"]["conditions"].to_string();
+    assert!(condition.contains("LocationMissing") && condition.contains("`west`"), "{condition}");
+    // A person who names one that is not there is told so at once.
+    home.create(BACKUP, "by-hand", json!({"storageLocation": "west"})).await;
+    home.reach(BACKUP, "by-hand", "FailedValidation").await;
+    home.location("west", &lab.bucket(), json!({})).await;
+    home.reach(BACKUP, &name, "Completed").await;
+}
