@@ -31,7 +31,7 @@ use decide::Step;
 use own::Ownership;
 
 pub use make::introduce;
-pub use own::{begun, maker};
+pub use own::{CLOCKS_DISAGREE, begun, maker};
 
 /// Clocks may be set at any time, and retention depends on Backups that end at any time.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -134,8 +134,8 @@ async fn look(schedule: &Schedule, context: &Context) -> Result<Action, Controll
             return Ok(Action::await_change());
         }
         Step::Count(counting) => {
-            record::count(context, schedule, counting).await?;
-            return Ok(Action::requeue(SHORTEST_PAUSE));
+            let is_kept = record::count(context, schedule, counting).await?;
+            return Ok(Action::requeue(if is_kept { SHORTEST_PAUSE } else { LONGEST_PAUSE }));
         }
         Step::Correct(last) => record::correct(context, schedule, *last).await?,
         Step::Finish(pending) => make::finish(context, schedule, pending).await?,
