@@ -5,7 +5,7 @@
 //! one that is meant: both are looked at under the claim. Interrupted anywhere,
 //! a removal can be run again, by anyone. What lies outside the bucket (volume snapshots) goes before, by the caller.
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 
 use crate::api::{Backup, Restore};
 use crate::model::{BackupName, RestoreName};
@@ -94,7 +94,13 @@ impl Bucket {
             return Err(self.not_found(keys));
         }
         let claim = self.claim_for_removal(keys, holder).await?;
-        let removed = self.remove_document::<D>(keys, meant, &claim).await?;
+        let removed = match self.remove_document::<D>(keys, meant, &claim).await {
+            Ok(removed) => removed,
+            Err(error) => {
+                self.give_back(keys, &claim).await;
+                return Err(error);
+            }
+        };
         let parts = self.delete_parts(keys, &claim, &[]).await?;
         self.discard_all_unfinished(keys, &claim).await;
         self.release(keys, &claim).await?;
@@ -129,6 +135,23 @@ impl Bucket {
                 Err(error.into())
             }
             removed => Ok(removed.map(|()| true)?),
+        }
+    }
+
+    /// Lets go of the claim of a removal that came to nothing, so that it keeps nobody from reading: who tries again and again would
+    /// for ever. Where no object may be deleted, the claim stays and says that it has ended.
+    async fn give_back(&self, keys: &RunKeys, claim: &Claim) {
+        if self.release(keys, claim).await.is_ok() {
+            return;
+        }
+        let over = Claim { heartbeat: DateTime::UNIX_EPOCH, ..claim.clone() };
+        if let Ok((ClaimState::Held(held), etag)) = self.look_at_claim(keys.claim()).await
+            && held.is_same_attempt(claim)
+            && let Err(error) = self.replace_claim(keys.claim(), &over, etag).await
+        {
+            tracing::warn!(
+                "the removal of the {keys} keeps others from reading it for a quarter of an hour: {error}"
+            );
         }
     }
 

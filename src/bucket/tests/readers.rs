@@ -64,6 +64,23 @@ async fn a_removal_that_came_to_nothing_keeps_nobody_from_reading() {
 }
 
 #[tokio::test]
+async fn a_removal_that_is_refused_again_and_again_keeps_nobody_from_reading() {
+    let (faults, bucket) = faulty_bucket();
+    make(&bucket, &claim("run")).await.unwrap();
+    for _ in 0..2 {
+        let restore = bucket.claim_restore(&"back".parse().unwrap(), &claim("restore")).await.unwrap();
+        faults.script_always(Operation::Delete, Fault::Forbidden);
+        assert!(bucket.remove_backup(&name(), None, "one").await.is_err());
+        faults.heal();
+        restore.begin_reading(&name()).await.unwrap();
+        assert!(matches!(bucket.remove_backup(&name(), None, "one").await, Err(BucketError::InUse { .. })));
+        bucket.open_backup(&name()).await.unwrap();
+        restore.discard().await.unwrap();
+    }
+    bucket.remove_backup(&name(), None, "one").await.unwrap();
+}
+
+#[tokio::test]
 async fn restores_of_other_backups_and_those_that_died_keep_nobody() {
     let (store, bucket) = bucket();
     make(&bucket, &claim("run")).await.unwrap();

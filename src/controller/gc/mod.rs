@@ -2,8 +2,8 @@
 //!
 //! A pass looks at every Backup once: one whose time has come gets a DeleteBackupRequest, and so does one whose deletion was
 //! begun and whose request is gone. The newest good Backup of each Schedule stays while the Schedule is there, however old it
-//! is: a Schedule that fails for as long as its ttl is does not remove what could be restored from. So does that of a Schedule of
-//! another cluster or server (`others`), which alone knows whether the Schedule is there. `restores` does the same for
+//! is: a Schedule that fails for as long as its ttl is does not remove what could be restored from. So does that of a Schedule
+//! that is not here (`others`). `restores` does the same for
 //! the records of restores. Then `sweep` looks through the buckets. Locations that are ReadOnly or not Available are left alone: there an expired Backup stays what it is, until
 //! its owner removes it. A server with `--restore-only` looks after its own restores and after nothing else.
 
@@ -94,26 +94,40 @@ async fn ask(context: &Context, told: &mut HashSet<String>) -> Result<(), Contro
 
 /// The Backups that stay however old they are, by their uids, and why.
 fn last_good(context: &Context, now: DateTime<Utc>) -> HashMap<String, String> {
-    let own = schedule::last_good(context).into_iter().map(|(uid, schedule)| {
-        let why = format!(
-            "of Schedule {schedule}, and goes when there is a newer one, or when the Schedule is deleted"
-        );
-        (uid, why)
-    });
+    let own = schedule::last_good(context);
     let (backups, schedules) = (context.stores.backups.state(), context.stores.schedules.state());
-    let schedules = schedules.iter().filter_map(|schedule| schedule.uid()).collect();
-    let (cluster, namespace) = (&context.identity.uid, &context.settings.namespace);
-    let others =
-        others::last_good(backups.iter().map(AsRef::as_ref), &Here { cluster, namespace, schedules, now });
+    let served = schedules.iter().map(|schedule| {
+        let name = schedule.name_any();
+        let is_served = own.iter().any(|(kept, of)| *of == name && is_complete(kept));
+        (name, is_served)
+    });
+    let here = Here {
+        cluster: &context.identity.uid,
+        namespace: &context.settings.namespace,
+        served: served.collect(),
+        schedules: schedules.iter().filter_map(|schedule| schedule.uid()).collect(),
+        now,
+    };
+    let others = others::last_good(backups.iter().map(AsRef::as_ref), &here);
     let others = others.into_iter().filter_map(|backup| {
         let cluster = backup.cluster().unwrap_or("unknown").escape_debug();
         let why = format!(
-            "of a Schedule of cluster {cluster} that is not this server's and may be there still; it goes when there is a newer one, or when \
-             it is deleted (`ark backup delete`)"
+            "of a Schedule of cluster {cluster} that is not here and may be elsewhere, or was made anew; it goes when there is a better one, \
+             or when it is deleted (`ark backup delete`)"
         );
         Some((backup.uid()?, why))
     });
+    let own = own.iter().filter_map(|(kept, schedule)| {
+        let why = format!(
+            "of Schedule {schedule}, and goes when there is a newer one, or when the Schedule is deleted"
+        );
+        Some((kept.uid()?, why))
+    });
     own.chain(others).collect()
+}
+
+fn is_complete(backup: &Backup) -> bool {
+    backup.status.as_ref().and_then(|status| status.phase) == Some(BackupPhase::Completed)
 }
 
 /// Whether a Backup stays though its time has come: the newest good one of a Schedule. These are known by uid.
@@ -133,7 +147,7 @@ async fn tell(
         return;
     };
     if told.insert(uid.clone()) {
-        let note = format!("its time has come, and it stays: it is the newest Completed one {why}");
+        let note = format!("its time has come, and it stays: it is the newest good one {why}");
         tracing::warn!(kind = "Backup", name = backup.name_any(), "{note}");
         context.events.warned(backup, "KeptAsLastGood", &note).await;
     }

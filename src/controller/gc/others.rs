@@ -1,16 +1,17 @@
-//! The newest good Backup of each Schedule that is not this server's. Pure.
+//! The newest good Backup of each Schedule that is not here. Pure.
 //!
-//! Whether such a Schedule is still there, and has failed for as long as its ttl is, only the cluster knows that has it, or
-//! nobody any more. So what that cluster would keep stays, whoever collects the garbage of the bucket.
+//! Whether a Schedule of another cluster or server is there, and has failed for as long as its ttl is, only that one knows, or
+//! nobody any more: what it would keep stays, whoever collects the garbage of the bucket. One of this server is made anew by
+//! whoever mends it, or after a loss of all objects: what was kept stays until the new one has made something as good.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use kube::ResourceExt;
 
-use crate::api::{Backup, BackupPhase, synced_from};
+use crate::api::{Backup, synced_from, tick_of};
 use crate::bucket::RunDocument as _;
-use crate::controller::schedule::{CLOCKS_DISAGREE, begun, maker};
+use crate::controller::schedule::{CLOCKS_DISAGREE, Goodness, begun, goodness, maker};
 
 /// The server that looks.
 #[derive(Clone, Debug)]
@@ -21,38 +22,52 @@ pub struct Here<'a> {
     pub namespace: &'a str,
     /// The uids of the Schedules that are there.
     pub schedules: HashSet<String>,
+    /// Their names, and whether one that Completed is kept for each.
+    pub served: HashMap<String, bool>,
     /// The present.
     pub now: DateTime<Utc>,
 }
 
 /// Which they are, in each location by itself: what one bucket says removes nothing from another.
 pub fn last_good<'a>(backups: impl IntoIterator<Item = &'a Backup>, here: &Here<'_>) -> Vec<&'a Backup> {
-    let mut newest: BTreeMap<[&str; 3], (DateTime<Utc>, &Backup)> = BTreeMap::new();
+    let mut newest: BTreeMap<[&str; 3], (Goodness, &Backup)> = BTreeMap::new();
     for backup in backups {
-        let phase = backup.status.as_ref().and_then(|status| status.phase);
-        let is_good = phase == Some(BackupPhase::Completed) && backup.metadata.deletion_timestamp.is_none();
-        let (Some(location), Some(schedule), Some(began)) =
-            (synced_from(&backup.metadata), maker(backup), begun(backup))
+        let (Some(schedule), Some(began), Some(good)) = (maker(backup), begun(backup), goodness(backup))
         else {
             continue;
         };
-        if !is_good || began > here.now + CLOCKS_DISAGREE || is_of_this_server(backup, schedule, here) {
+        if began > here.now + CLOCKS_DISAGREE
+            || here.schedules.contains(schedule) && is_of_this_cluster(backup, here)
+        {
             continue;
         }
-        let of = [location, backup.cluster().unwrap_or_default(), schedule];
-        let (at, kept) = newest.entry(of).or_insert((began, backup));
-        if (began, backup.name_any()) > (*at, kept.name_any()) {
-            (*at, *kept) = (began, backup);
+        let location = synced_from(&backup.metadata).or_else(|| backup.origin()?.location.as_deref());
+        let of = [location.unwrap_or_default(), backup.cluster().unwrap_or_default(), schedule];
+        let kept = newest.entry(of).or_insert_with(|| (good.clone(), backup));
+        if good > kept.0 {
+            *kept = (good, backup);
         }
     }
-    newest.into_values().map(|(_, backup)| backup).collect()
+    let newest = newest.into_values().map(|(_, backup)| backup);
+    newest.filter(|backup| !is_of_this_server(backup, here) || is_missed(backup, here)).collect()
 }
 
-/// Whether a Schedule of this server made it, which is there or was deleted.
-fn is_of_this_server(backup: &Backup, schedule: &str, here: &Here<'_>) -> bool {
-    let said = backup.origin().and_then(|origin| origin.namespace.as_deref());
+fn is_of_this_cluster(backup: &Backup, here: &Here<'_>) -> bool {
     backup.cluster() == Some(here.cluster)
-        && (here.schedules.contains(schedule) || said == Some(here.namespace))
+}
+
+/// Whether this server made it, for sure.
+fn is_of_this_server(backup: &Backup, here: &Here<'_>) -> bool {
+    let said = backup.origin().and_then(|origin| origin.namespace.as_deref());
+    !backup.is_mirror() || is_of_this_cluster(backup, here) && said == Some(here.namespace)
+}
+
+/// Whether the Schedule of its name that is here has none as good yet. Without one, its Schedule was deleted, or, where all objects
+/// were lost and it came back from the bucket, is still to be made anew.
+fn is_missed(backup: &Backup, here: &Here<'_>) -> bool {
+    let name = backup.name_any();
+    let successor = here.served.iter().find(|(schedule, _)| tick_of(&name, schedule).is_some());
+    successor.map_or_else(|| backup.is_mirror(), |(_, served)| !served)
 }
 
 #[cfg(test)]
@@ -60,7 +75,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::api::SYNCED_FROM;
+    use crate::api::{BackupPhase, SYNCED_FROM};
 
     /// Made by the Schedule `s` of cluster `b` on that day, and out of the bucket `one`.
     fn mirror(day: u32, origin: Value) -> Backup {
@@ -75,9 +90,15 @@ mod tests {
     }
 
     fn kept(backups: &[Backup]) -> Vec<String> {
+        kept_beside(&[], backups)
+    }
+
+    /// Beside Schedules of these names, which have something Completed of their own, or not.
+    fn kept_beside(served: &[(&str, bool)], backups: &[Backup]) -> Vec<String> {
         let schedules = HashSet::from(["mine".to_owned()]);
+        let served = served.iter().map(|(name, served)| ((*name).to_owned(), *served)).collect();
         let now = "2026-11-21T12:00:00Z".parse().unwrap();
-        let here = Here { cluster: "a", namespace: "ark", schedules, now };
+        let here = Here { cluster: "a", namespace: "ark", schedules, served, now };
         let mut kept: Vec<_> = last_good(backups, &here).into_iter().map(ResourceExt::name_any).collect();
         kept.sort();
         kept
@@ -87,9 +108,21 @@ mod tests {
     fn of_another_cluster_s_schedule_the_newest_that_completed_is_kept() {
         let mut failed = mirror(20, json!({}));
         failed.status.as_mut().unwrap().phase = Some(BackupPhase::Failed);
+        let mut partial = mirror(20, json!({}));
+        partial.status.as_mut().unwrap().phase = Some(BackupPhase::PartiallyFailed);
+        assert_eq!(
+            kept(&[mirror(1, json!({"schedule": null})), partial.clone()]),
+            ["nightly-20261120030000"]
+        );
         let in_the_future = mirror(29, json!({}));
-        let all =
-            [mirror(17, json!({})), mirror(19, json!({})), mirror(18, json!({})), failed, in_the_future];
+        let all = [
+            mirror(17, json!({})),
+            mirror(19, json!({})),
+            mirror(18, json!({})),
+            failed,
+            partial,
+            in_the_future,
+        ];
         assert_eq!(kept(&all), ["nightly-20261119030000"]);
         let by_hand = mirror(19, json!({"schedule": null}));
         assert!(kept(&[by_hand]).is_empty(), "no Schedule made it");
@@ -109,19 +142,33 @@ mod tests {
     }
 
     #[test]
-    fn what_this_server_made_is_kept_by_its_schedule_or_not_at_all() {
+    fn what_a_schedule_here_made_is_its_own_to_keep_and_what_others_of_its_uid_or_cluster_made_is_not() {
         for (of, is_kept) in [
             (json!({"cluster": "a", "schedule": "mine"}), false),
-            (json!({"cluster": "a", "schedule": "deleted", "namespace": "ark"}), false),
-            // Another server's in this cluster, or nobody knows whose.
-            (json!({"cluster": "a", "schedule": "s", "namespace": "other"}), true),
-            (json!({"cluster": "a", "schedule": "s"}), true),
             (json!({"cluster": "b", "schedule": "mine", "namespace": "ark"}), true),
+            // Another server's in this cluster, or nobody knows whose, whatever the Schedules here have.
+            (json!({"cluster": "a", "namespace": "other"}), true),
+            (json!({"cluster": "a"}), true),
         ] {
-            assert_eq!(!kept(&[mirror(19, of.clone())]).is_empty(), is_kept, "{of}");
+            let backup = mirror(19, of.clone());
+            assert_eq!(!kept_beside(&[("nightly", true)], &[backup]).is_empty(), is_kept, "{of}");
         }
-        let mut own = mirror(19, json!({"cluster": "a", "schedule": "s"}));
+    }
+
+    #[test]
+    fn a_schedule_that_is_made_anew_does_not_let_go_of_what_was_kept_before_it_has_something_as_good() {
+        let came_back = mirror(19, json!({"cluster": "a", "namespace": "ark"}));
+        let mut own = came_back.clone();
         own.metadata.annotations = None;
-        assert!(kept(&[own]).is_empty(), "made here, and its Schedule is gone");
+        for (beside, of_object, of_mirror) in [
+            (&[("nightly", false)][..], true, true),
+            (&[("nightly", true)], false, false),
+            // It was deleted; after a loss it is still to come.
+            (&[("weekly", true)], false, true),
+            (&[], false, true),
+        ] {
+            assert_eq!(!kept_beside(beside, &[own.clone()]).is_empty(), of_object, "{beside:?}");
+            assert_eq!(!kept_beside(beside, &[came_back.clone()]).is_empty(), of_mirror, "{beside:?}");
+        }
     }
 }
