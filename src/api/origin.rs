@@ -16,6 +16,10 @@ pub struct Origin {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub cluster: Option<String>,
+    /// The namespace of the server that ran it; none of what a command line or an earlier version ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub namespace: Option<String>,
     /// The uid that the object had in that cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
@@ -32,6 +36,7 @@ impl Origin {
         Self {
             location: self.location.or(other.location),
             cluster: self.cluster.or(other.cluster),
+            namespace: self.namespace.or(other.namespace),
             run: self.run.or(other.run),
             schedule: self.schedule.or(other.schedule),
         }

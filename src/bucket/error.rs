@@ -37,6 +37,12 @@ pub enum Taker {
 impl fmt::Display for Taker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Claim(claim) if claim.removing => write!(
+                f,
+                "{} has been removing one of that name since {}; use another name, or try again when that has ended",
+                claim.holder,
+                claim.claimed_at.format("%Y-%m-%d %H:%M:%S UTC"),
+            ),
             Self::Claim(claim) => {
                 let silent = is_silent(claim);
                 let dead = "if that run has died, delete its claim.json from the bucket and try again";
@@ -358,6 +364,12 @@ impl BucketError {
             Self::Store(source) => source.is_not_found(),
             _ => false,
         }
+    }
+
+    /// Whether it says that there is no whole document under a name: none, one that is damaged, or what is left of a run.
+    pub fn is_of_no_run(&self) -> bool {
+        let damaged = matches!(self, Self::Incomplete { .. } | Self::Corrupt { .. } | Self::Document { .. });
+        damaged || self.is_not_found()
     }
 
     /// Whether the bucket as a whole cannot be used, which is exit code 6.

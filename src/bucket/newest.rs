@@ -98,16 +98,8 @@ fn candidate(backup: &Backup, name: BackupName) -> Option<Candidate<BackupName>>
         BackupPhase::PartiallyFailed => true,
         _ => return None,
     };
-    status.origin.as_ref()?.schedule.as_ref()?;
+    let schedule = status.origin.as_ref()?.schedule.clone()?;
     let cluster = status.cluster.as_ref()?.uid.clone();
     let began = status.start_timestamp?.time();
-    Some(Candidate {
-        name: name.to_string(),
-        began,
-        cluster,
-        doubt: None,
-        is_of_another: false,
-        is_partial,
-        of: name,
-    })
+    Some(Candidate { name: name.to_string(), began, cluster, doubt: None, schedule, is_partial, of: name })
 }

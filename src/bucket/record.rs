@@ -43,6 +43,13 @@ pub trait RunDocument: Serialize + DeserializeOwned + Send + Sync {
     /// The uid of the cluster in which the run was made, where the document says so.
     fn cluster(&self) -> Option<&str>;
 
+    /// Whether the server of a namespace of a cluster made the run, as far as that is known: what names no namespace may be of any
+    /// server, or of a command line, of its cluster.
+    fn is_made_by(&self, cluster: &str, namespace: &str) -> bool {
+        let said = self.origin().and_then(|origin| origin.namespace.as_deref());
+        self.cluster() == Some(cluster) && said.is_none_or(|said| said == namespace)
+    }
+
     /// What the run consists of, the document aside.
     fn objects(&self) -> &[StoredObject];
 

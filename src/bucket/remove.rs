@@ -1,16 +1,20 @@
 //! Removing a run: the document first, so that nobody reads half of it, then the rest.
 //!
 //! While it is being removed its name is claimed, so that nobody writes keys that are about to go; whoever lost the claim
-//! meanwhile, as a process that was asleep, removes nothing more. What a restore reads is not removed. Interrupted anywhere,
+//! meanwhile, as a process that was asleep, removes nothing more. What a restore reads is not removed, nor another run than the
+//! one that is meant: both are looked at under the claim. Interrupted anywhere,
 //! a removal can be run again, by anyone. What lies outside the bucket (volume snapshots) goes before, by the caller.
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 
+use crate::api::{Backup, Restore};
 use crate::model::{BackupName, RestoreName};
 
 use super::documents::Claim;
 use super::error::Taker;
+use super::identity::RunIdentity;
 use super::layout::{RunKeys, RunKind};
+use super::record::RunDocument;
 use super::survey::ClaimState;
 use super::{Bucket, BucketError};
 
@@ -18,21 +22,33 @@ use super::{Bucket, BucketError};
 const REMOVER: &str = "removal";
 
 impl Bucket {
-    /// Removes a backup, complete or left behind; `holder` says who does it. It returns the number of objects.
+    /// Removes a backup, complete or left behind; `meant` is the run that it must be, if any, and `holder` says who does it. It
+    /// returns the number of objects.
     ///
     /// # Errors
     /// [`BucketError::NotFound`], [`BucketError::NameTaken`] while it is being made, [`BucketError::InUse`] while it is being
-    /// restored, [`BucketError::Foreign`] when another program wrote it, or when the store fails; then run it again.
-    pub async fn remove_backup(&self, name: &BackupName, holder: &str) -> Result<u64, BucketError> {
-        self.remove(&RunKeys::backup(name)?, holder).await
+    /// restored, [`BucketError::AnotherRun`] when another one is complete under the name, [`BucketError::Foreign`] when another
+    /// program wrote it, or when the store fails; then run it again.
+    pub async fn remove_backup(
+        &self,
+        name: &BackupName,
+        meant: Option<&RunIdentity>,
+        holder: &str,
+    ) -> Result<u64, BucketError> {
+        self.remove::<Backup>(&RunKeys::backup(name)?, meant, holder).await
     }
 
     /// Removes a restore's record, as [`Bucket::remove_backup`] does a backup.
     ///
     /// # Errors
     /// As [`Bucket::remove_backup`].
-    pub async fn remove_restore(&self, name: &RestoreName, holder: &str) -> Result<u64, BucketError> {
-        self.remove(&RunKeys::restore(name)?, holder).await
+    pub async fn remove_restore(
+        &self,
+        name: &RestoreName,
+        meant: Option<&RunIdentity>,
+        holder: &str,
+    ) -> Result<u64, BucketError> {
+        self.remove::<Restore>(&RunKeys::restore(name)?, meant, holder).await
     }
 
     /// Removes what a dead run, or a removal that was interrupted, left under a name. A complete run stays, and so does what
@@ -60,7 +76,12 @@ impl Bucket {
         Ok(if committed { 0 } else { survey.parts })
     }
 
-    async fn remove(&self, keys: &RunKeys, holder: &str) -> Result<u64, BucketError> {
+    async fn remove<D: RunDocument>(
+        &self,
+        keys: &RunKeys,
+        meant: Option<&RunIdentity>,
+        holder: &str,
+    ) -> Result<u64, BucketError> {
         let survey = self.survey(keys).await?;
         if let Some(writer) = survey.foreign {
             return Err(BucketError::Foreign {
@@ -73,24 +94,32 @@ impl Bucket {
             return Err(self.not_found(keys));
         }
         let claim = self.claim_for_removal(keys, holder).await?;
-        let removed = self.remove_document(keys, &claim).await?;
+        let removed = match self.remove_document::<D>(keys, meant, &claim).await {
+            Ok(removed) => removed,
+            Err(error) => {
+                self.give_back(keys, &claim).await;
+                return Err(error);
+            }
+        };
         let parts = self.delete_parts(keys, &claim, &[]).await?;
         self.discard_all_unfinished(keys, &claim).await;
         self.release(keys, &claim).await?;
         Ok(parts + u64::from(removed))
     }
 
-    /// Removes the document, unless somebody reads the run; whether there was one.
-    async fn remove_document(&self, keys: &RunKeys, claim: &Claim) -> Result<bool, BucketError> {
+    /// Removes the document, unless it is another's or somebody reads the run; whether there was one.
+    async fn remove_document<D: RunDocument>(
+        &self,
+        keys: &RunKeys,
+        meant: Option<&RunIdentity>,
+        claim: &Claim,
+    ) -> Result<bool, BucketError> {
         let etag = match self.store.head(keys.document()).await {
             Ok(info) => info.etag,
             Err(error) if error.is_not_found() => return Ok(false),
             Err(error) => return Err(error.into()),
         };
-        if keys.kind() == RunKind::Backup
-            && let Ok(name) = keys.name().parse()
-            && let Err(error) = self.refuse_while_read(&name).await
-        {
+        if let Err(error) = self.refuse_removal::<D>(keys, meant).await {
             self.release(keys, claim).await?;
             return Err(error);
         }
@@ -106,6 +135,43 @@ impl Bucket {
                 Err(error.into())
             }
             removed => Ok(removed.map(|()| true)?),
+        }
+    }
+
+    /// Lets go of the claim of a removal that came to nothing, so that it keeps nobody from reading: who tries again and again would
+    /// for ever. Where no object may be deleted, the claim stays and says that it has ended.
+    async fn give_back(&self, keys: &RunKeys, claim: &Claim) {
+        if self.release(keys, claim).await.is_ok() {
+            return;
+        }
+        let over = Claim { heartbeat: DateTime::UNIX_EPOCH, ..claim.clone() };
+        if let Ok((ClaimState::Held(held), etag)) = self.look_at_claim(keys.claim()).await
+            && held.is_same_attempt(claim)
+            && let Err(error) = self.replace_claim(keys.claim(), &over, etag).await
+        {
+            tracing::warn!(
+                "the removal of the {keys} keeps others from reading it for a quarter of an hour: {error}"
+            );
+        }
+    }
+
+    /// Makes sure that what is complete under the name is the run that is meant, and that nobody reads it. Under the claim nobody
+    /// commits another one.
+    async fn refuse_removal<D: RunDocument>(
+        &self,
+        keys: &RunKeys,
+        meant: Option<&RunIdentity>,
+    ) -> Result<(), BucketError> {
+        if let Some(meant) = meant {
+            match self.open_run::<D>(keys.clone()).await {
+                Ok(stored) => stored.must_be(meant)?,
+                Err(error) if error.is_of_no_run() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        match (keys.kind(), keys.name().parse()) {
+            (RunKind::Backup, Ok(name)) => self.refuse_while_read(&name).await,
+            _ => Ok(()),
         }
     }
 

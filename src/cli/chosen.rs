@@ -9,6 +9,7 @@ use super::door::{Door, Noun};
 use super::failure::Failure;
 use super::output::{Output, count};
 use super::selection::check_selector;
+use crate::bucket::RunDocument;
 use crate::model::ObjectName;
 
 /// Names that a question repeats; of more it says how many.
@@ -64,8 +65,29 @@ impl ChosenArgs {
     }
 
     /// Whether they are named one by one.
-    pub fn is_named(&self) -> bool {
+    fn is_named(&self) -> bool {
         !self.names.is_empty()
+    }
+
+    /// Leaves out, unless they are named, those that another cluster or another server of this one made, and says how many.
+    pub async fn spare_others<K: Noun + RunDocument>(
+        &self,
+        door: &Door,
+        objects: &mut Vec<K>,
+        output: &Output,
+    ) {
+        if self.is_named() {
+            return;
+        }
+        let here = door.cluster_uid().await;
+        let others =
+            objects.extract_if(.., |each| is_of_another(each, here.as_deref(), door.namespace())).count();
+        if others > 0 {
+            output.note(format!(
+                "{} of other clusters or servers: kept; name them, or add --from-other-clusters",
+                count(others as u64, K::NOUN)
+            ));
+        }
     }
 
     /// Asks, unless it was agreed to beforehand. `consequence` ends the question.
@@ -95,5 +117,42 @@ impl ChosenArgs {
             output.note("nothing was done");
         }
         Ok(agreed)
+    }
+}
+
+/// Whether a Backup or Restore came out of a bucket and was made by another cluster, or by the server of another namespace, as far
+/// as that is known.
+fn is_of_another<D: RunDocument>(run: &D, cluster: Option<&str>, namespace: &str) -> bool {
+    run.is_mirror() && !cluster.is_some_and(|cluster| run.is_made_by(cluster, namespace))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::api::{Backup, Restore, SYNCED_FROM};
+
+    #[test]
+    fn what_another_cluster_or_server_made_is_told_from_what_this_one_did() {
+        let synced = || json!({SYNCED_FROM: "bucket"});
+        let of = |namespace: &str| json!({"cluster": "here", "namespace": namespace});
+        for (annotations, origin, cluster, is_another) in [
+            (synced(), json!({"cluster": "there"}), Some("here"), true),
+            (synced(), json!({"cluster": "here"}), None, true), // nobody knows which cluster this is
+            (synced(), json!({"cluster": "here"}), Some("here"), false), // it came back after a loss
+            (synced(), of("ark"), Some("here"), false),
+            (synced(), of("team-b"), Some("here"), true),
+            (json!({}), json!({"cluster": "there"}), None, false),
+        ] {
+            let object = |kind: &str| -> Value {
+                json!({"apiVersion": "ark.heptio.com/v1", "kind": kind, "spec": {}, "status": {"origin": origin},
+                    "metadata": {"name": "nightly", "annotations": annotations}})
+            };
+            let backup: Backup = serde_json::from_value(object("Backup")).unwrap();
+            let restore: Restore = serde_json::from_value(object("Restore")).unwrap();
+            assert_eq!(is_of_another(&backup, cluster, "ark"), is_another, "{origin} {cluster:?}");
+            assert_eq!(is_of_another(&restore, cluster, "ark"), is_another, "{origin} {cluster:?}");
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! Which of a Schedule's backups a restore means. Pure.
 //!
 //! Several clusters may have a Schedule of one name and a bucket in common. A restore means those of its own cluster; of
-//! another's it takes one only where no third has any, and says so.
+//! another's it takes one only where no third has any, and says so. So with several Schedules of one name in a cluster, in
+//! namespaces of their own or one after the other: the one that is there is meant, or else the last, where it was the last.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,8 +23,8 @@ pub struct Candidate<T> {
     pub cluster: String,
     /// Why that is believed only where somebody names the cluster: `as … says`.
     pub doubt: Option<String>,
-    /// Whether another Schedule of the name made it, in the same cluster.
-    pub is_of_another: bool,
+    /// The uid of the Schedule that made it.
+    pub schedule: String,
     /// Whether it lacks something: it only PartiallyFailed.
     pub is_partial: bool,
     /// Where it is.
@@ -35,6 +36,8 @@ pub struct Candidate<T> {
 pub struct Wish<'a> {
     /// The cluster that is restored into.
     pub here: &'a str,
+    /// The uid of the Schedule of the name that is there.
+    pub schedule: Option<&'a str>,
     /// The cluster whose backups are meant, where the restore says so.
     pub from: Option<&'a str>,
     /// Only what began before this.
@@ -107,7 +110,7 @@ pub fn pick<T>(candidates: Vec<Candidate<T>>, wish: &Wish<'_>) -> Result<Pick<T>
     let meant = wish.meant();
     let mut notes = Vec::new();
     let own = match clusters.remove(&meant) {
-        Some(own) => own,
+        Some(own) => of_the_surest(own),
         None if clusters.is_empty() => return Err(String::new()),
         None if wish.from.is_some() => return Err(format!(" of cluster {meant}; there are {known}")),
         None if clusters.len() > 1 => {
@@ -125,21 +128,72 @@ pub fn pick<T>(candidates: Vec<Candidate<T>>, wish: &Wish<'_>) -> Result<Pick<T>
             others
         }
     };
-    let newest = newest_of(of_the_schedule(own, &mut notes), wish.partial)?;
+    let schedule = wish.schedule.filter(|_| own.iter().all(|candidate| candidate.cluster == wish.here));
+    let newest = newest_of(of_one_schedule(own, schedule, &mut notes)?, wish.partial)?;
     let told = newest.picked.doubt.iter().filter(|_| wish.from.is_some());
     notes.extend(told.map(|doubt| format!("it is of cluster {}, {doubt}", wish.from.unwrap_or_default())));
     notes.extend(newest.notes);
     Ok(Pick { notes, ..newest })
 }
 
-/// Those of the very Schedule; where there are none, those of another one that had its name, and that is said.
-fn of_the_schedule<T>(own: Vec<Candidate<T>>, notes: &mut Vec<String>) -> Vec<Candidate<T>> {
-    let (others, own): (Vec<_>, Vec<_>) = own.into_iter().partition(|candidate| candidate.is_of_another);
-    if !own.is_empty() {
-        return own;
+/// Those that are surely of the cluster that is named, or else those of which that is only said.
+fn of_the_surest<T>(own: Vec<Candidate<T>>) -> Vec<Candidate<T>> {
+    let (doubted, sure): (Vec<_>, Vec<_>) = own.into_iter().partition(|candidate| candidate.doubt.is_some());
+    if sure.is_empty() { doubted } else { sure }
+}
+
+/// Those of the very Schedule. Where it has made none, or is not there, those of the one that had its name, and that is said: of
+/// several the last, where it was made after the others. Of those that made backups side by side nobody can tell which is meant.
+fn of_one_schedule<T>(
+    all: Vec<Candidate<T>>,
+    schedule: Option<&str>,
+    notes: &mut Vec<String>,
+) -> Result<Vec<Candidate<T>>, String> {
+    let mut schedules: BTreeMap<String, Vec<Candidate<T>>> = BTreeMap::new();
+    for candidate in all {
+        schedules.entry(candidate.schedule.clone()).or_default().push(candidate);
     }
-    notes.push("the Schedule itself has made none; it is one of another Schedule of its name (deleted since, or of another namespace)".to_owned());
-    others
+    if let Some(schedule) = schedule {
+        if let Some(own) = schedules.remove(schedule) {
+            notes.extend(also_there(&schedules));
+            return Ok(own);
+        }
+        notes.push("the Schedule itself has made none; it is one of another Schedule of its name (deleted since, or of another namespace)".to_owned());
+    }
+    let mut others: Vec<_> = schedules.into_values().collect();
+    let ended = |made: &Vec<Candidate<T>>| made.iter().map(|candidate| candidate.began).max();
+    others.sort_by_key(ended);
+    let Some(last) = others.pop() else { return Ok(Vec::new()) };
+    let Some(before) = others.last() else { return Ok(last) };
+    let count = others.len() + 1;
+    if last.iter().any(|candidate| Some(candidate.began) <= ended(before)) {
+        let newest = others.iter().chain([&last]).filter_map(|made| {
+            let newest = made.iter().max_by_key(|candidate| (candidate.began, &candidate.name))?;
+            Some(format!("`{}`", newest.name))
+        });
+        return Err(format!(
+            " of which is known that it is meant: {count} Schedules of that name made some side by side (the newest of each: {}); name \
+             the one that is meant (backupName, --from-backup)",
+            newest.collect::<Vec<_>>().join(", ")
+        ));
+    }
+    notes.push(format!(
+        "{count} Schedules of that name made some, one after the other; it is one of the last of them"
+    ));
+    Ok(last)
+}
+
+/// What is passed over of other Schedules of the name: the first backup after a loss is one of what was left, and what somebody
+/// wants back may be in those of the Schedule that was there before.
+fn also_there<T>(others: &BTreeMap<String, Vec<Candidate<T>>>) -> Option<String> {
+    let newest = others.values().flatten().max_by_key(|candidate| (candidate.began, &candidate.name))?;
+    let count = others.values().flatten().count();
+    Some(format!(
+        "{count} of another Schedule of its name (an earlier one, or of another namespace), the newest `{}`, {} passed over: name the one \
+         that is meant, if it is not this (backupName, --from-backup)",
+        newest.name,
+        if count == 1 { "was" } else { "were" }
+    ))
 }
 
 /// The newest of one cluster's.
@@ -199,7 +253,7 @@ mod tests {
                 began: at(number.parse().unwrap()),
                 cluster: cluster.to_owned(),
                 doubt: None,
-                is_of_another: false,
+                schedule: format!("of-{cluster}"),
                 is_partial,
                 of: (),
             }
@@ -208,7 +262,7 @@ mod tests {
     }
 
     fn wish() -> Wish<'static> {
-        Wish { here: "a", from: None, before: None, partial: false, now: at(28) }
+        Wish { here: "a", schedule: None, from: None, before: None, partial: false, now: at(28) }
     }
 
     fn picked(of: &[(&str, &[&str])], wish: Wish<'_>) -> (String, Vec<String>) {
@@ -263,14 +317,54 @@ mod tests {
         assert!(picked.name == "a1" && notes == ["it is this cluster's own, as l says"], "{notes:?}");
     }
 
+    /// Candidates of cluster `a`, by Schedule.
+    fn by_schedule(of: &[(&str, &[&str])]) -> Vec<Candidate<()>> {
+        let made = of.iter().flat_map(|(schedule, days)| {
+            let made = candidates(&[("a", days)]).into_iter();
+            made.map(|candidate| Candidate { schedule: (*schedule).to_owned(), ..candidate })
+        });
+        made.collect()
+    }
+
+    #[test]
+    fn what_only_says_that_it_is_of_the_cluster_that_is_named_does_not_stand_for_what_is() {
+        let mut both = candidates(&[("a", &["1", "2"])]);
+        both[1].doubt = Some("as l says".into());
+        let Pick { picked, notes } = pick(both, &Wish { from: Some("a"), ..wish() }).unwrap();
+        assert!(picked.name == "a1" && notes.is_empty(), "{notes:?}");
+    }
+
     #[test]
     fn a_schedule_s_own_are_meant_before_those_of_another_of_its_name() {
-        let mut both = candidates(&[("a", &["1", "2"])]);
-        both[1].is_of_another = true;
-        let Pick { picked, notes } = pick(both.clone(), &wish()).unwrap();
-        assert!(picked.name == "a1" && notes.is_empty(), "{notes:?}");
-        let Pick { picked, notes } = pick(both.split_off(1), &wish()).unwrap();
+        let wish = Wish { schedule: Some("s"), ..wish() };
+        let Pick { picked, notes } = pick(by_schedule(&[("s", &["1"]), ("t", &["2"])]), &wish).unwrap();
+        // After a loss the first backup of a Schedule that was made anew has what was left.
+        assert!(picked.name == "a1" && notes.len() == 1 && notes[0].contains("the newest `a2`"), "{notes:?}");
+        let Pick { picked, notes } = pick(by_schedule(&[("t", &["2"])]), &wish).unwrap();
         assert!(picked.name == "a2" && notes[0].contains("another Schedule of its name"), "{notes:?}");
+        let from_another = Wish { from: Some("b"), ..wish };
+        let Pick { picked, notes } =
+            pick(candidates(&[("a", &["1"]), ("b", &["2"])]), &from_another).unwrap();
+        assert!(
+            picked.name == "b2" && notes.is_empty(),
+            "the Schedule here says nothing of there: {notes:?}"
+        );
+    }
+
+    #[test]
+    fn of_several_schedules_that_are_not_there_the_last_is_meant_and_of_those_side_by_side_none() {
+        let after: &[(&str, &[&str])] = &[("t", &["3", "4"]), ("s", &["1", "2"])];
+        let Pick { picked, notes } = pick(by_schedule(after), &wish()).unwrap();
+        assert!(picked.name == "a4" && notes.len() == 1 && notes[0].contains("2 Schedules"), "{notes:?}");
+        let beside: &[(&str, &[&str])] = &[("s", &["1", "3"]), ("t", &["2", "4"])];
+        for schedule in [None, Some("new")] {
+            let why = pick(by_schedule(beside), &Wish { schedule, ..wish() }).unwrap_err();
+            for part in ["2 Schedules", "`a3`", "`a4`", "--from-backup"] {
+                assert!(why.contains(part), "{why}");
+            }
+        }
+        let earlier = Wish { before: Some(at(2)), ..wish() };
+        assert_eq!(pick(by_schedule(beside), &earlier).unwrap().picked.name, "a1");
     }
 
     #[test]

@@ -198,6 +198,7 @@ fn wish(request: &RestoreRequest) -> Wish<'_> {
     let RestoreSpec { from_cluster, before, allow_partially_failed, .. } = &request.spec;
     Wish {
         here: &request.cluster.uid,
+        schedule: None,
         from: from_cluster.as_deref(),
         before: before.map(Timestamp::time),
         partial: *allow_partially_failed == Some(true),

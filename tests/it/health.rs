@@ -77,6 +77,17 @@ fn argo_cd_sees_how_a_backup_and_a_restore_ended() {
 }
 
 #[test]
+fn argo_cd_sees_that_what_was_applied_is_another_cluster_s_and_was_not_run() {
+    let elsewhere = json!([{"type": "Complete", "status": "False", "reason": "MadeElsewhere", "message": "nothing was run here"}]);
+    for (kind, mut object) in
+        [("Backup", backup(BackupPhase::Completed)), ("Restore", restore(RestorePhase::Completed))]
+    {
+        object["status"]["conditions"] = elsewhere.clone();
+        assert_eq!(health(kind, &object), ("Degraded".to_owned(), "nothing was run here".to_owned()));
+    }
+}
+
+#[test]
 fn argo_cd_sees_whether_a_location_and_a_schedule_are_ready_as_they_are_now() {
     let object = |generation: u64, status: &str, reason: &str| {
         json!({

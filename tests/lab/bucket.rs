@@ -83,7 +83,7 @@ async fn a_run_on_s3_that_dies_mid_upload_is_partial_and_taken_over() {
 
     let taken = bucket.claim_backup(&name(), &claim).await.expect_err("complete");
     assert!(taken.is_name_taken(), "{taken}");
-    assert_eq!(bucket.remove_backup(&name(), "test").await.expect("removable"), 2);
+    assert_eq!(bucket.remove_backup(&name(), None, "test").await.expect("removable"), 2);
     assert!(state(&bucket).await.is_empty());
 }
 

@@ -126,7 +126,7 @@ async fn what_another_program_wrote_is_neither_overwritten_nor_removed() {
     store.insert("backups/nightly/nightly.tar.gz", "x");
     let error = bucket.claim_backup(&name(), &claim("run")).await.unwrap_err();
     assert_eq!(taker(error), Taker::Foreign(Writer::Velero));
-    assert!(matches!(bucket.remove_backup(&name(), "me").await, Err(BucketError::Foreign { .. })));
+    assert!(matches!(bucket.remove_backup(&name(), None, "me").await, Err(BucketError::Foreign { .. })));
     assert!(matches!(bucket.open_backup(&name()).await, Err(BucketError::Foreign { .. })));
     assert_eq!(store.keys().len(), 2);
 }

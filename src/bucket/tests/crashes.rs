@@ -96,9 +96,9 @@ async fn a_crash_at_any_act_of_a_removal_leaves_what_anyone_can_remove() {
         at_every_act(
             death,
             true,
-            async |bucket| bucket.remove_backup(&name(), "one").await.map(|_| ()),
+            async |bucket| bucket.remove_backup(&name(), None, "one").await.map(|_| ()),
             async |store, bucket| {
-                if let Err(error) = bucket.remove_backup(&name(), "another").await {
+                if let Err(error) = bucket.remove_backup(&name(), None, "another").await {
                     assert!(error.is_not_found(), "{error}");
                 }
                 assert!(store.keys().is_empty(), "{:?}", store.keys());

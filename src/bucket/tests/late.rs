@@ -3,6 +3,7 @@
 use chrono::{TimeDelta, Utc};
 
 use super::*;
+use crate::bucket::RunIdentity;
 use crate::store::ObjectKey;
 
 const DOCUMENT: &str = "backups/nightly/ark-backup.json";
@@ -42,7 +43,7 @@ async fn what_an_earlier_attempt_writes_late_touches_nothing_of_a_committed_back
     assert_eq!(bucket.open_backup(&name()).await.unwrap().results().await.unwrap().warnings, 0);
     assert!(whole.iter().all(|key| store.keys().contains(key)));
     // It goes with the backup.
-    bucket.remove_backup(&name(), "one").await.unwrap();
+    bucket.remove_backup(&name(), None, "one").await.unwrap();
     assert!(store.keys().is_empty(), "{:?}", store.keys());
 }
 
@@ -88,18 +89,59 @@ async fn a_removal_that_was_asleep_removes_nothing_of_a_later_backup() {
         // It has claimed the name; the next one finishes, and somebody makes a backup of that name.
         let asleep = Claim { removing: true, ..Claim::new("removal", "", "asleep") };
         let asleep = bucket.take_claim(&keys, &asleep).await.unwrap().unwrap();
-        bucket.remove_backup(&name(), "awake").await.unwrap();
+        bucket.remove_backup(&name(), None, "awake").await.unwrap();
         make(&bucket, &claim("later")).await.unwrap();
         let whole = store.keys();
         assert!(matches!(bucket.delete_parts(&keys, &asleep, &[]).await, Err(BucketError::ClaimLost { .. })));
         bucket.release(&keys, &asleep).await.unwrap();
         assert_eq!(store.keys(), whole);
         // Nor does it let go of the claim of a run that is being made.
-        bucket.remove_backup(&name(), "awake").await.unwrap();
+        bucket.remove_backup(&name(), None, "awake").await.unwrap();
         let attempt = bucket.claim_backup(&name(), &claim("last")).await.unwrap();
         bucket.release(&keys, &asleep).await.unwrap();
         attempt.renew().await.unwrap();
     }
+}
+
+/// Makes `nightly` as the run of a uid, which its document says.
+async fn make_run(bucket: &Bucket, uid: &str) -> RunIdentity {
+    let attempt = bucket.claim_backup(&name(), &claim(uid)).await.unwrap();
+    let mut made = document("nightly", write_parts(&attempt).await.unwrap());
+    made.metadata.uid = Some(uid.to_owned());
+    attempt.commit(&made).await.unwrap();
+    RunIdentity::of_document(&made)
+}
+
+#[tokio::test]
+async fn a_removal_that_begins_late_removes_nothing_of_another_run_that_has_the_name_by_then() {
+    for conditions in [true, false] {
+        let (store, bucket) = bucket();
+        if !conditions {
+            store.be_simple();
+        }
+        // Looked at, and then slow: another cluster deletes it and makes its own meanwhile.
+        let meant = make_run(&bucket, "run").await;
+        bucket.remove_backup(&name(), Some(&meant), "another").await.unwrap();
+        let later = make_run(&bucket, "later").await;
+        let whole = store.keys();
+        let late = bucket.remove_backup(&name(), Some(&meant), "late").await;
+        assert!(matches!(late, Err(BucketError::AnotherRun { .. })), "{late:?}");
+        assert_eq!(store.keys(), whole, "and its claim is let go");
+        bucket.remove_backup(&name(), Some(&later), "another").await.unwrap();
+        assert!(store.keys().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_is_being_removed_is_said_to_be() {
+    let (_, bucket) = bucket();
+    make(&bucket, &claim("run")).await.unwrap();
+    let keys = crate::bucket::RunKeys::backup(&name()).unwrap();
+    let removing = Claim { removing: true, ..Claim::new("removal", "", "pod-7") };
+    bucket.take_claim(&keys, &removing).await.unwrap().unwrap();
+    bucket.store().delete(&[ObjectKey::new(DOCUMENT).unwrap()]).await.unwrap();
+    let why = bucket.claim_backup(&name(), &claim("next")).await.unwrap_err().to_string();
+    assert!(why.contains("pod-7 has been removing one") && !why.contains("making"), "{why}");
 }
 
 #[tokio::test]
@@ -107,7 +149,7 @@ async fn a_removal_does_not_take_the_claim_of_a_run_that_is_being_made() {
     let (store, bucket) = bucket();
     let attempt = bucket.claim_backup(&name(), &claim("run")).await.unwrap();
     write_parts(&attempt).await.unwrap();
-    assert!(bucket.remove_backup(&name(), "one").await.unwrap_err().is_name_taken());
+    assert!(bucket.remove_backup(&name(), None, "one").await.unwrap_err().is_name_taken());
     attempt.renew().await.unwrap();
     assert_eq!(store.keys().len(), 5);
 }
@@ -156,6 +198,6 @@ async fn a_backup_whose_parts_lie_beside_its_document_is_read_and_removed_as_bef
     store.insert(DOCUMENT, serde_json::to_vec(&document("nightly", objects)).unwrap());
     assert_whole(&bucket).await;
     assert_eq!(bucket.open_backup(&name()).await.unwrap().results().await.unwrap(), Results::default());
-    bucket.remove_backup(&name(), "one").await.unwrap();
+    bucket.remove_backup(&name(), None, "one").await.unwrap();
     assert!(store.keys().is_empty(), "{:?}", store.keys());
 }

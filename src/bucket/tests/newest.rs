@@ -22,6 +22,7 @@ fn add(store: &MemoryStore, name: &str, cluster: &str, began: &str, phase: Backu
 fn wish() -> Wish<'static> {
     Wish {
         here: "here",
+        schedule: None,
         from: None,
         before: None,
         partial: false,

@@ -33,7 +33,7 @@ async fn a_backup_on_a_filesystem_is_written_verified_listed_and_removed() {
     assert_eq!(bucket.verify(&name(), sample::describe, &|_| {}).await.unwrap().problems, []);
     let entries = list(&bucket).await;
     assert_eq!((entries.len(), entries[0].objects), (1, 4));
-    assert_eq!(bucket.remove_backup(&name(), "me").await.unwrap(), 4);
+    assert_eq!(bucket.remove_backup(&name(), None, "me").await.unwrap(), 4);
     assert!(list(&bucket).await.is_empty());
     assert!(!folder.path().join("backups/nightly/ark-backup.json").exists());
 }

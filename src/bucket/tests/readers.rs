@@ -13,7 +13,7 @@ async fn what_a_living_restore_reads_is_kept_until_it_has_ended() {
     let (store, bucket) = bucket();
     make(&bucket, &claim("run")).await.unwrap();
     let restore = bucket.claim_restore(&"back".parse().unwrap(), &reading("restore")).await.unwrap();
-    let error = bucket.remove_backup(&name(), "one").await.unwrap_err();
+    let error = bucket.remove_backup(&name(), None, "one").await.unwrap_err();
     let text = error.to_string();
     for part in ["`nightly`", "restore `back` of cluster cluster-b (holder host/2)", "24 h after that"] {
         assert!(text.contains(part), "{text}");
@@ -24,7 +24,7 @@ async fn what_a_living_restore_reads_is_kept_until_it_has_ended() {
     bucket.open_backup(&name()).await.unwrap();
     restore.begin_reading(&name()).await.unwrap();
     restore.discard().await.unwrap();
-    bucket.remove_backup(&name(), "one").await.unwrap();
+    bucket.remove_backup(&name(), None, "one").await.unwrap();
     assert!(store.keys().is_empty());
 }
 
@@ -34,7 +34,7 @@ async fn only_of_a_reader_that_is_silent_it_is_told_which_key_to_delete() {
     make(&bucket, &claim("run")).await.unwrap();
     let silent = Claim { heartbeat: Utc::now() - TimeDelta::minutes(30), ..reading("silent") };
     store.insert("restores/silent/claim.json", serde_json::to_vec(&silent).unwrap());
-    let error = bucket.remove_backup(&name(), "one").await.unwrap_err().to_string();
+    let error = bucket.remove_backup(&name(), None, "one").await.unwrap_err().to_string();
     assert!(error.contains("delete restores/silent/claim.json below the location's prefix"), "{error}");
 }
 
@@ -46,7 +46,7 @@ async fn a_restore_that_finds_its_backup_later_says_so_and_its_heartbeats_go_on_
     let restore = bucket.claim_restore(&"back".parse().unwrap(), &unsaid).await.unwrap();
     restore.begin_reading(&name()).await.unwrap();
     restore.clone().renew().await.unwrap();
-    assert!(matches!(bucket.remove_backup(&name(), "one").await, Err(BucketError::InUse { .. })));
+    assert!(matches!(bucket.remove_backup(&name(), None, "one").await, Err(BucketError::InUse { .. })));
 }
 
 #[tokio::test]
@@ -64,6 +64,23 @@ async fn a_removal_that_came_to_nothing_keeps_nobody_from_reading() {
 }
 
 #[tokio::test]
+async fn a_removal_that_is_refused_again_and_again_keeps_nobody_from_reading() {
+    let (faults, bucket) = faulty_bucket();
+    make(&bucket, &claim("run")).await.unwrap();
+    for _ in 0..2 {
+        let restore = bucket.claim_restore(&"back".parse().unwrap(), &claim("restore")).await.unwrap();
+        faults.script_always(Operation::Delete, Fault::Forbidden);
+        assert!(bucket.remove_backup(&name(), None, "one").await.is_err());
+        faults.heal();
+        restore.begin_reading(&name()).await.unwrap();
+        assert!(matches!(bucket.remove_backup(&name(), None, "one").await, Err(BucketError::InUse { .. })));
+        bucket.open_backup(&name()).await.unwrap();
+        restore.discard().await.unwrap();
+    }
+    bucket.remove_backup(&name(), None, "one").await.unwrap();
+}
+
+#[tokio::test]
 async fn restores_of_other_backups_and_those_that_died_keep_nobody() {
     let (store, bucket) = bucket();
     make(&bucket, &claim("run")).await.unwrap();
@@ -75,7 +92,7 @@ async fn restores_of_other_backups_and_those_that_died_keep_nobody() {
     // A claim that outlived its commit.
     store.insert("restores/over/claim.json", serde_json::to_vec(&reading("over")).unwrap());
     store.insert("restores/over/ark-restore.json", "{}");
-    bucket.remove_backup(&name(), "one").await.unwrap();
+    bucket.remove_backup(&name(), None, "one").await.unwrap();
 }
 
 #[tokio::test]

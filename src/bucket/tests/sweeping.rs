@@ -53,7 +53,7 @@ async fn a_removal_that_died_after_any_act_is_finished_by_a_sweep_or_is_still_wh
         let (store, bucket) = bucket();
         make(&bucket, &claim("run")).await.unwrap();
         store.die_at(acts, Death::After);
-        let removed = bucket.remove_backup(&name(), "one").await;
+        let removed = bucket.remove_backup(&name(), None, "one").await;
         let died = store.is_dead();
         store.revive();
         let whole = bucket.open_backup(&name()).await.is_ok();

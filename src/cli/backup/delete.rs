@@ -9,8 +9,8 @@ use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use crate::api::{
-    BACKUP_NAME_LABEL, BACKUP_UID_LABEL, Backup, BackupPhase, BackupStatus, DeleteBackupRequest,
-    DeleteBackupRequestSpec, DeletePhase, label_value, synced_from,
+    BACKUP_NAME_LABEL, BACKUP_UID_LABEL, Backup, BackupPhase, DeleteBackupRequest, DeleteBackupRequestSpec,
+    DeletePhase, label_value,
 };
 use crate::cli::Global;
 use crate::cli::chosen::ChosenArgs;
@@ -39,7 +39,7 @@ clusters share the bucket, the backups vanish from all of them; --all and -l tak
 pub struct DeleteCommand {
     #[command(flatten)]
     chosen: ChosenArgs,
-    /// With --all or -l: also those that other clusters made which share the bucket
+    /// With --all or -l: also those that other clusters made which share the bucket, or other servers in this one
     #[arg(long, conflicts_with = "names")]
     from_other_clusters: bool,
     /// Wait until they are gone
@@ -52,14 +52,8 @@ pub async fn delete(global: &Global, command: &DeleteCommand, output: &Output) -
     command.chosen.check("deleting backups", output)?;
     let door = Door::open(global).await?;
     let mut backups: Vec<Backup> = command.chosen.choose(&door).await?;
-    if !command.chosen.is_named() && !command.from_other_clusters {
-        let here = door.cluster_uid().await;
-        let others = backups.extract_if(.., |backup| is_of_another(backup, here.as_deref())).count();
-        if others > 0 {
-            output.note(format!(
-                "{others} backups that other clusters made are kept; name them, or add --from-other-clusters"
-            ));
-        }
+    if !command.from_other_clusters {
+        command.chosen.spare_others(&door, &mut backups, output).await;
     }
     let consequence = " with all that belongs to them in the bucket, for every cluster that uses it";
     if !command.chosen.agreed("delete", &backups, consequence, output)? {
@@ -92,12 +86,6 @@ pub async fn delete(global: &Global, command: &DeleteCommand, output: &Output) -
         )));
     }
     Ok(Done::Complete)
-}
-
-/// Whether a Backup came out of a bucket and was made in another cluster, as far as that is known.
-fn is_of_another(backup: &Backup, here: Option<&str>) -> bool {
-    let made_in = backup.status.as_ref().and_then(BackupStatus::made_in);
-    synced_from(&backup.metadata).is_some() && (here.is_none() || made_in != here)
 }
 
 /// The request for the very Backup that was looked at: another one that has its name by then is kept.
@@ -172,31 +160,17 @@ async fn gone(door: &Door, backup: &str, request: &str) -> Result<Answer, Failur
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
-    use crate::api::SYNCED_FROM;
-
-    fn backup(annotations: Value, cluster: &str) -> Backup {
-        let object = json!({"apiVersion": "ark.heptio.com/v1", "kind": "Backup",
-            "metadata": {"name": "nightly", "uid": "of-monday", "annotations": annotations}, "spec": {},
-            "status": {"origin": {"cluster": cluster}}});
-        serde_json::from_value(object).unwrap()
-    }
 
     #[test]
     fn a_request_names_the_very_backup_that_was_looked_at() {
-        let request = request(&backup(json!({}), "here"), "heptio-ark");
+        let object = json!({"apiVersion": "ark.heptio.com/v1", "kind": "Backup",
+            "metadata": {"name": "nightly", "uid": "of-monday"}, "spec": {}});
+        let backup: Backup = serde_json::from_value(object).unwrap();
+        let request = request(&backup, "heptio-ark");
         assert_eq!(request.labels()[BACKUP_UID_LABEL], "of-monday");
         assert_eq!(request.spec.backup_name, "nightly");
-    }
-
-    #[test]
-    fn what_another_cluster_made_is_told_from_what_this_one_did() {
-        let synced = json!({SYNCED_FROM: "bucket"});
-        assert!(is_of_another(&backup(synced.clone(), "there"), Some("here")));
-        assert!(is_of_another(&backup(synced.clone(), "here"), None), "nobody knows which cluster this is");
-        assert!(!is_of_another(&backup(synced, "here"), Some("here")), "it came back after a loss");
-        assert!(!is_of_another(&backup(json!({}), "here"), None));
     }
 }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use kube::ResourceExt;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::api::{DELETION, DELETION_REQUESTED, Restore, RestorePhase, Timestamp, synced_from};
 use crate::cli::Global;
@@ -20,11 +20,14 @@ Examples:
   # All from one backup, without being asked, until they are gone
   ark restore delete -l ark.heptio.com/storage-location=default --confirm --wait
 
-The server does it; where several clusters share the bucket, the records vanish from all of them. The records of a backup's
-restores also go with the backup.")]
+The server does it; where several clusters share the bucket, the records vanish from all of them; --all and -l take those
+that this one ran. The records of a backup's restores also go with the backup.")]
 pub struct DeleteCommand {
     #[command(flatten)]
     chosen: ChosenArgs,
+    /// With --all or -l: also those that other clusters ran which share the bucket, or other servers in this one
+    #[arg(long, conflicts_with = "names")]
+    from_other_clusters: bool,
     /// Wait until they are gone
     #[arg(long)]
     wait: bool,
@@ -34,16 +37,17 @@ pub struct DeleteCommand {
 pub async fn delete(global: &Global, command: &DeleteCommand, output: &Output) -> Result<Done, Failure> {
     command.chosen.check("deleting restores", output)?;
     let door = Door::open(global).await?;
-    let restores: Vec<Restore> = command.chosen.choose(&door).await?;
+    let mut restores: Vec<Restore> = command.chosen.choose(&door).await?;
+    if !command.from_other_clusters {
+        command.chosen.spare_others(&door, &mut restores, output).await;
+    }
     let consequence = ", in the bucket, too, for every cluster that uses it; what was restored stays";
     if !command.chosen.agreed("delete", &restores, consequence, output)? {
         return Ok(Done::Complete);
     }
     for restore in &restores {
         let name = restore.name_any();
-        // The very Restore that was looked at: another may have its name by now.
-        let request = json!({"metadata": {"uid": restore.metadata.uid, "annotations": {DELETION_REQUESTED: Timestamp::now()}}});
-        door.change::<Restore>(&name, &request).await?;
+        door.change::<Restore>(&name, &request(restore)).await?;
         if is_running(restore) {
             output.note(format!(
                 "restore {name} is in progress: it goes on to its end, and its record is deleted then; `kubectl -n {} delete \
@@ -76,6 +80,12 @@ pub async fn delete(global: &Global, command: &DeleteCommand, output: &Output) -
         )));
     }
     Ok(Done::Complete)
+}
+
+/// The request for the very Restore that was looked at: another one that has its name by then is kept.
+fn request(restore: &Restore) -> Value {
+    let annotations = json!({DELETION_REQUESTED: Timestamp::now()});
+    json!({"metadata": {"uid": restore.metadata.uid, "annotations": annotations}})
 }
 
 /// Waits until it is gone, or says why it is kept.
@@ -111,4 +121,17 @@ fn how_far(restore: &Restore) -> Seen {
 fn answer(restore: &Restore) -> Option<&str> {
     let conditions = &restore.status.as_ref()?.conditions;
     conditions.iter().find(|known| known.type_ == DELETION).map(|known| known.message.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::RestoreSpec;
+
+    #[test]
+    fn a_request_names_the_very_restore_that_was_looked_at() {
+        let mut restore = Restore::new("back", RestoreSpec::default());
+        restore.metadata.uid = Some("of-monday".into());
+        assert_eq!(request(&restore)["metadata"]["uid"], "of-monday");
+    }
 }

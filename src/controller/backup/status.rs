@@ -95,6 +95,7 @@ mod tests {
         Origin {
             location: text("here"),
             cluster: text("a"),
+            namespace: text("ark"),
             run: text("uid"),
             schedule: text("schedule-uid"),
         }

@@ -81,7 +81,8 @@ async fn delete_stored(
         delete_restore(context, location, restore).await?;
     }
     // Here goes what lies outside the bucket, as volume snapshots will, while the backup still tells of it.
-    let removed = location.bucket.remove_backup(name, &context.settings.holder).await;
+    let meant = RunIdentity::of_object(backup);
+    let removed = location.bucket.remove_backup(name, Some(&meant), &context.settings.holder).await;
     let removed = gone(removed, format!("remove backup `{name}` from location `{}`", location.name))?;
     tracing::info!(kind = "Backup", name = %name, location = location.name, objects = removed, "removed from the bucket");
     Ok(())
@@ -97,13 +98,15 @@ pub async fn delete_restore(
         || restore.status.as_ref().is_some_and(|status| is_stored(&status.conditions));
     if stored && let Ok(name) = restore.name_any().parse::<RestoreName>() {
         let doing = || format!("remove restore `{name}` from location `{}`", location.name);
+        let meant = RunIdentity::of_object(restore);
         let found = match location.bucket.open_restore(&name).await {
-            Ok(stored) => compare(stored.must_be(&RunIdentity::of_object(restore))),
+            Ok(stored) => compare(stored.must_be(&meant)),
             Err(error) => found_by(error).map_err(ControllerError::bucket(doing()))?,
         };
         match found {
             Found::Ours => {
-                gone(location.bucket.remove_restore(&name, &context.settings.holder).await, doing())?;
+                let holder = &context.settings.holder;
+                gone(location.bucket.remove_restore(&name, Some(&meant), holder).await, doing())?;
             }
             Found::Another(error) => {
                 tracing::warn!(kind = "Restore", name = %name, location = location.name, "what the bucket has is kept: {error}");
@@ -123,14 +126,7 @@ async fn look(bucket: &Bucket, name: &BackupName, backup: &Backup) -> Result<Fou
 
 /// What it means for a deletion that a document cannot be read: one that is damaged, half removed or gone is still ours.
 fn found_by(error: BucketError) -> Result<Found, BucketError> {
-    match error {
-        BucketError::NotFound { .. }
-        | BucketError::Incomplete { .. }
-        | BucketError::Corrupt { .. }
-        | BucketError::Document { .. } => Ok(Found::Ours),
-        error if error.is_not_found() => Ok(Found::Ours),
-        other => Err(other),
-    }
+    if error.is_of_no_run() { Ok(Found::Ours) } else { Err(error) }
 }
 
 fn compare(is_ours: Result<(), BucketError>) -> Found {
@@ -140,11 +136,16 @@ fn compare(is_ours: Result<(), BucketError>) -> Found {
     }
 }
 
-/// What a removal means: a run that is gone already was removed by another, and one whose name is taken was too.
+/// What a removal means: a run that is gone already was removed by another, and so was one whose name is taken, or is another
+/// run's.
 fn gone(removed: Result<u64, BucketError>, doing: String) -> Result<u64, ControllerError> {
     match removed {
         Ok(objects) => Ok(objects),
         Err(error) if error.is_not_found() || error.is_name_taken() => Ok(0),
+        Err(another @ BucketError::AnotherRun { .. }) => {
+            tracing::warn!("{doing}: it is gone, and what the bucket has is kept: {another}");
+            Ok(0)
+        }
         Err(error) => Err(ControllerError::bucket(doing)(error)),
     }
 }

@@ -66,6 +66,9 @@ pub enum Step {
 /// Whether a Backup has or had a document in the bucket, which must go with it.
 pub fn reached_bucket(backup: &Backup) -> bool {
     let Some(status) = &backup.status else { return synced_from(&backup.metadata).is_some() };
+    if status.origin.is_none() && !status.validation_errors.is_empty() {
+        return false; // it was refused, whatever it says of where it came from
+    }
     synced_from(&backup.metadata).is_some()
         || is_stored(&status.conditions)
         || !status.objects.is_empty()

@@ -15,8 +15,8 @@ use super::decide::Place;
 use super::place::{is_reading, judge, stored_in};
 use super::{POSTPONED, SOON};
 use crate::api::{
-    DELETION, DELETION_REQUESTED, Restore, RestoreStatus, STORAGE_LOCATION_LABEL, is_stored, set_condition,
-    synced_from,
+    DELETION, DELETION_REQUESTED, Restore, RestorePhase, RestoreStatus, STORAGE_LOCATION_LABEL, is_stored,
+    set_condition, synced_from,
 };
 use crate::controller::condition::condition;
 use crate::controller::context::Context;
@@ -81,8 +81,10 @@ fn decide(restore: &Restore, place: Place, restore_only: bool) -> Step {
 
 /// Whether its record is in a bucket.
 fn is_recorded(restore: &Restore) -> bool {
-    synced_from(&restore.metadata).is_some()
-        || restore.status.as_ref().is_some_and(|status| is_stored(&status.conditions))
+    let status = restore.status.as_ref();
+    let was_refused = status.is_some_and(|status| status.phase == Some(RestorePhase::FailedValidation));
+    let has_document = status.is_some_and(|status| is_stored(&status.conditions));
+    !was_refused && (synced_from(&restore.metadata).is_some() || has_document)
 }
 
 fn place_of(context: &Context, restore: &Restore) -> Place {
@@ -159,7 +161,7 @@ async fn note(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::{RestorePhase, RestoreSpec, SYNCED_FROM};
+    use crate::api::{RestoreSpec, SYNCED_FROM};
 
     fn restore(phase: RestorePhase, synced: bool) -> Restore {
         let mut restore = Restore::new("back", RestoreSpec::default());
@@ -192,6 +194,8 @@ mod tests {
         assert!(
             matches!(decide(&synced, Place::Usable, true), Step::Refuse(why) if why.contains("--restore-only"))
         );
+        let copy = restore(RestorePhase::FailedValidation, true);
+        assert!(!is_recorded(&copy) && is_recorded(&synced), "what was refused is in no bucket");
         let claims_to_run = restore(RestorePhase::InProgress, true);
         assert_eq!(decide(&claims_to_run, Place::Usable, false), Step::Work, "what was synced never runs");
     }

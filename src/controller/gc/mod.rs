@@ -2,10 +2,12 @@
 //!
 //! A pass looks at every Backup once: one whose time has come gets a DeleteBackupRequest, and so does one whose deletion was
 //! begun and whose request is gone. The newest good Backup of each Schedule stays while the Schedule is there, however old it
-//! is: a Schedule that fails for as long as its ttl is does not remove what could be restored from. `restores` does the same for
+//! is: a Schedule that fails for as long as its ttl is does not remove what could be restored from. So does that of a Schedule
+//! that is not here (`others`). `restores` does the same for
 //! the records of restores. Then `sweep` looks through the buckets. Locations that are ReadOnly or not Available are left alone: there an expired Backup stays what it is, until
 //! its owner removes it. A server with `--restore-only` looks after its own restores and after nothing else.
 
+mod others;
 mod restores;
 mod sweep;
 
@@ -22,7 +24,9 @@ use super::delete::{self, Reason};
 use super::error::ControllerError;
 use super::schedule;
 use crate::api::{Backup, BackupPhase, Timestamp, synced_from};
+use crate::bucket::RunDocument as _;
 use crate::model::causes;
+use others::Here;
 use sweep::Suspects;
 
 /// Requests that are made at once.
@@ -67,7 +71,7 @@ async fn pass(
 
 async fn ask(context: &Context, told: &mut HashSet<String>) -> Result<(), ControllerError> {
     let now = Utc::now();
-    let (backups, last_good) = (context.stores.backups.state(), schedule::last_good(context));
+    let (backups, last_good) = (context.stores.backups.state(), last_good(context, now));
     let due = backups.iter().filter_map(|backup| {
         let reason = reason(backup, context.settings.default_ttl, now)?;
         delete::is_removable(context, backup).then_some((backup, reason))
@@ -88,7 +92,45 @@ async fn ask(context: &Context, told: &mut HashSet<String>) -> Result<(), Contro
     Ok(())
 }
 
-/// Whether a Backup stays though its time has come: the newest good one of a Schedule that is there. These are known by uid.
+/// The Backups that stay however old they are, by their uids, and why.
+fn last_good(context: &Context, now: DateTime<Utc>) -> HashMap<String, String> {
+    let own = schedule::last_good(context);
+    let (backups, schedules) = (context.stores.backups.state(), context.stores.schedules.state());
+    let served = schedules.iter().map(|schedule| {
+        let name = schedule.name_any();
+        let is_served = own.iter().any(|(kept, of)| *of == name && is_complete(kept));
+        (name, is_served)
+    });
+    let here = Here {
+        cluster: &context.identity.uid,
+        namespace: &context.settings.namespace,
+        served: served.collect(),
+        schedules: schedules.iter().filter_map(|schedule| schedule.uid()).collect(),
+        now,
+    };
+    let others = others::last_good(backups.iter().map(AsRef::as_ref), &here);
+    let others = others.into_iter().filter_map(|backup| {
+        let cluster = backup.cluster().unwrap_or("unknown").escape_debug();
+        let why = format!(
+            "of a Schedule of cluster {cluster} that is not here and may be elsewhere, or was made anew; it goes when there is a better one, \
+             or when it is deleted (`ark backup delete`)"
+        );
+        Some((backup.uid()?, why))
+    });
+    let own = own.iter().filter_map(|(kept, schedule)| {
+        let why = format!(
+            "of Schedule {schedule}, and goes when there is a newer one, or when the Schedule is deleted"
+        );
+        Some((kept.uid()?, why))
+    });
+    own.chain(others).collect()
+}
+
+fn is_complete(backup: &Backup) -> bool {
+    backup.status.as_ref().and_then(|status| status.phase) == Some(BackupPhase::Completed)
+}
+
+/// Whether a Backup stays though its time has come: the newest good one of a Schedule. These are known by uid.
 fn is_kept(backup: &Backup, reason: Reason, last_good: &HashMap<String, String>) -> bool {
     let uid = backup.metadata.uid.as_ref();
     reason == Reason::Expired && uid.is_some_and(|uid| last_good.contains_key(uid))
@@ -101,16 +143,12 @@ async fn tell(
     last_good: &HashMap<String, String>,
     told: &mut HashSet<String>,
 ) {
-    let Some((uid, schedule)) = backup.metadata.uid.as_ref().and_then(|uid| last_good.get_key_value(uid))
-    else {
+    let Some((uid, why)) = backup.metadata.uid.as_ref().and_then(|uid| last_good.get_key_value(uid)) else {
         return;
     };
     if told.insert(uid.clone()) {
-        let note = format!(
-            "its time has come, and it stays: it is the newest Completed one of Schedule {schedule}, and goes when there is a newer one, \
-             or when the Schedule is deleted"
-        );
-        tracing::warn!(kind = "Backup", name = backup.name_any(), schedule, "{note}");
+        let note = format!("its time has come, and it stays: it is the newest good one {why}");
+        tracing::warn!(kind = "Backup", name = backup.name_any(), "{note}");
         context.events.warned(backup, "KeptAsLastGood", &note).await;
     }
 }
@@ -189,7 +227,7 @@ mod tests {
     fn the_newest_good_one_of_a_schedule_stays_and_no_other_and_only_from_expiry() {
         let mut backup = backup(BackupPhase::Completed, Some("11:00:00"));
         backup.metadata.uid = Some("u".into());
-        let of = |uid: &str| HashMap::from([(uid.to_owned(), "nightly".to_owned())]);
+        let of = |uid: &str| HashMap::from([(uid.to_owned(), "of Schedule nightly".to_owned())]);
         assert!(is_kept(&backup, Reason::Expired, &of("u")));
         assert!(!is_kept(&backup, Reason::Expired, &of("newer")), "there is a newer one");
         assert!(!is_kept(&backup, Reason::Unfinished, &of("u")), "somebody asked for it");

@@ -12,6 +12,7 @@ use crate::api::{
     label_value, synced_from, tick_of,
 };
 use crate::bucket::RunIdentity;
+use crate::controller::schedule::{begun, maker};
 use crate::model::{Candidate, Wish, pick};
 
 /// The Backup that is meant.
@@ -102,6 +103,7 @@ fn newest(
     let spec = &restore.spec;
     let wish = Wish {
         here: &here.cluster,
+        schedule: here.schedules.get(schedule).map(String::as_str),
         from: spec.from_cluster.as_deref(),
         before: spec.before.map(crate::api::Timestamp::time),
         partial: spec.allow_partially_failed == Some(true),
@@ -109,7 +111,11 @@ fn newest(
     };
     let candidates = backups.iter().filter_map(|backup| candidate(backup, schedule, here)).collect();
     match pick(candidates, &wish) {
-        Ok(found) => Ok(Choice { backup: found.picked.of, notes: found.notes }),
+        Ok(found) => {
+            let mut notes = found.notes;
+            notes.extend(came_to_nothing(&found.picked, backups));
+            Ok(Choice { backup: found.picked.of, notes })
+        }
         Err(why) => {
             let before = spec.before.map(|before| format!(" before {before}")).unwrap_or_default();
             let why = if why.is_empty() { " in this cluster" } else { &why };
@@ -131,6 +137,24 @@ fn hidden(here: &Chooser) -> String {
     format!(", but not all of {named}, since other objects have their names: {HIDDEN}")
 }
 
+/// What is to be said of newer ones of the same Schedule that can be restored from not at all, or not yet.
+fn came_to_nothing(picked: &Candidate<Arc<Backup>>, backups: &[Arc<Backup>]) -> Option<String> {
+    let newer = backups.iter().filter_map(|backup| {
+        let phase = backup.status.as_ref()?.phase.unwrap_or_default();
+        let came_to_something = matches!(phase, BackupPhase::Completed | BackupPhase::PartiallyFailed);
+        let began = begun(backup).filter(|began| *began > picked.began && !came_to_something)?;
+        (maker(backup) == Some(&picked.schedule)).then(|| (began, backup.name_any(), phase))
+    });
+    let newer: Vec<_> = newer.collect();
+    let (_, newest, phase) = newer.iter().max_by_key(|(began, name, _)| (began, name))?;
+    let of = if newer.len() == 1 {
+        "one that is newer came".to_owned()
+    } else {
+        format!("{} that are newer came", newer.len())
+    };
+    Some(format!("{of} to nothing, or not yet to an end; the newest, `{newest}`, is {phase}"))
+}
+
 /// What a Schedule of that name made, in whatever cluster: not what a person labelled so. What came out of a bucket and
 /// says that it is this cluster's own is believed where this cluster writes to that bucket.
 fn candidate(backup: &Arc<Backup>, schedule: &str, here: &Chooser) -> Option<Candidate<Arc<Backup>>> {
@@ -140,7 +164,7 @@ fn candidate(backup: &Arc<Backup>, schedule: &str, here: &Chooser) -> Option<Can
         BackupPhase::PartiallyFailed => true,
         _ => return None,
     };
-    let origin = status.origin.as_ref().filter(|origin| origin.schedule.is_some())?;
+    let schedule_uid = status.origin.as_ref()?.schedule.clone()?;
     let name = backup.name_any();
     let labelled =
         backup.labels().get(SCHEDULE_NAME_LABEL).is_none_or(|label| *label == label_value(schedule));
@@ -149,12 +173,18 @@ fn candidate(backup: &Arc<Backup>, schedule: &str, here: &Chooser) -> Option<Can
     let location = backup.spec.storage_location.as_deref().unwrap_or_default();
     let foreign =
         synced_from(&backup.metadata).is_some() && here.read_only.iter().any(|name| name == location);
-    let own = here.schedules.get(schedule).is_none_or(|uid| origin.schedule.as_ref() == Some(uid));
-    let is_of_another = cluster == here.cluster && !own;
     let doubted = foreign && cluster == here.cluster;
     let doubt = doubted.then(|| format!("as the ReadOnly location `{location}` says"));
     let began = status.start_timestamp?.time();
-    Some(Candidate { name, began, cluster, doubt, is_of_another, is_partial, of: Arc::clone(backup) })
+    Some(Candidate {
+        name,
+        began,
+        cluster,
+        doubt,
+        schedule: schedule_uid,
+        is_partial,
+        of: Arc::clone(backup),
+    })
 }
 
 #[cfg(test)]

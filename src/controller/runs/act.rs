@@ -10,7 +10,7 @@ use super::facts::{LOCATION_UNREACHABLE, Name, who_has};
 use super::follow::{Early, follow};
 use super::record::{GRACE, Record, Written};
 use super::{Broken, Change, Job, QUEUED, Run, Stage, WAIT, WAIT_ASKING, described, is_left_alone, keys_of};
-use crate::api::{NAME_TAKEN, Origin, STORED, Timestamp, WAITING, stored};
+use crate::api::{NAME_TAKEN, Origin, STORED, SYNCED_FROM, Timestamp, WAITING, stored};
 use crate::bucket::Claim;
 use crate::controller::condition::{Obstacle, condition, now};
 use crate::controller::context::Context;
@@ -93,6 +93,7 @@ async fn run<K: Run>(record: &mut Record<'_, K>, job: &Job<K>) -> Result<(), Con
     let origin = Origin {
         location: Some(job.location.id.clone()),
         cluster: Some(context.identity.uid.clone()),
+        namespace: Some(context.settings.namespace.clone()),
         run: record.object().uid(),
         schedule: None,
     };
@@ -245,6 +246,24 @@ async fn refuse<K: Run>(record: &mut Record<'_, K>, errors: Vec<String>) -> Resu
         let context = record.context();
         K::metrics(&context.metrics).refused(&record.object().schedule(context));
         tell(record, &note).await;
+    }
+    Ok(())
+}
+
+/// Refuses one that has the mark of what came out of a bucket and did not: a copy of one that did, as a person makes it.
+///
+/// # Errors
+/// When it could not be recorded; then it is looked at again.
+pub async fn refuse_unproven<K: Run>(context: &Context, object: K) -> Result<(), ControllerError> {
+    let mut record = Record::open(context, object);
+    let why = format!(
+        "metadata.annotations: it carries the annotation {SYNCED_FROM}, which only the server sets, on what it finds in a bucket, and there is \
+         no such {} in one; nothing was run: create it without that annotation",
+        K::KIND
+    );
+    if record.write(&Change::Refuse(vec![why.clone()], None)).await? == Written::Done {
+        K::metrics(&context.metrics).refused(&record.object().schedule(context));
+        tell(&record, &why).await;
     }
     Ok(())
 }

@@ -24,6 +24,7 @@ use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
+pub use act::refuse_unproven;
 pub use facts::{Facts, LOCATION_MISSING, Name, Site, open_site, who_has};
 
 use super::condition::Obstacle;
@@ -32,7 +33,7 @@ use super::error::ControllerError;
 use super::locations::OpenLocation;
 use super::retry::{drive, news_of};
 use super::stores::{Feed, Stores};
-use crate::api::{DELETION_REQUESTED, Origin, SYNCED_FROM, Timestamp};
+use crate::api::{DELETION_REQUESTED, Origin, SYNCED_FROM, Timestamp, synced_from};
 use crate::bucket::{BucketError, RunDocument, RunKeys};
 use crate::model::{Progress, ProgressSnapshot};
 use crate::telemetry::{Metrics, RunFigures, RunMetrics};
@@ -266,6 +267,9 @@ async fn reconcile<K: Run>(
         return Ok(action);
     }
     if is_left_alone(&*seen) {
+        if has_no_source(&*seen, &context) {
+            act::refuse_unproven(&context, seen.as_ref().clone()).await?;
+        }
         return Ok(Action::await_change());
     }
     seen.introduce(&context).await?;
@@ -312,6 +316,16 @@ fn is_left_alone<K: Run>(object: &K) -> bool {
     object.annotations().contains_key(SYNCED_FROM)
         || object.meta().deletion_timestamp.is_some()
         || object.state().stage == Stage::Over
+}
+
+/// Whether it says that it came out of a bucket and no location here has that one, which alone could prove it.
+fn has_no_source<K: Run>(object: &K, context: &Context) -> bool {
+    let is_unproven = object.state().stage == Stage::New && object.meta().deletion_timestamp.is_none();
+    let Some(from) = synced_from(object.meta()).filter(|_| is_unproven) else { return false };
+    let locations = context.stores.locations.state();
+    !locations
+        .iter()
+        .any(|location| location.status.as_ref().and_then(|status| status.id.as_deref()) == Some(from))
 }
 
 /// Kind and name, for messages.

@@ -99,3 +99,22 @@ async fn said(asked: &Requests) {
         tokio::task::yield_now().await;
     }
 }
+
+#[tokio::test]
+async fn what_says_that_it_came_out_of_a_bucket_that_no_location_has_is_refused_with_the_reason() {
+    let (cluster, asked) = serve(|_, asked| answer(200, asked.body.clone()));
+    let context = scripted(cluster);
+    let turns = || Turns { looks: Arc::new(Semaphore::new(1)), runs: Arc::new(Semaphore::new(1)) };
+    let marked = json!({"metadata": {"annotations": {SYNCED_FROM: "elsewhere"}}});
+    let ended = Arc::new(restore(&marked));
+    reconcile(ended, Arc::clone(&context), turns()).await.unwrap();
+    assert!(asked.lock().unwrap().is_empty(), "what is over was proved then");
+    let copy = restore(&json!({"metadata": marked["metadata"], "status": null}));
+    reconcile(Arc::new(copy), context, turns()).await.unwrap();
+    let written =
+        asked.lock().unwrap().iter().find(|asked| asked.uri.contains("/restores/back/status")).cloned();
+    let written: Restore = serde_json::from_str(&written.unwrap().body).unwrap();
+    let status = written.status.unwrap();
+    assert_eq!(status.phase, Some(crate::api::RestorePhase::FailedValidation));
+    assert!(status.validation_errors[0].contains("create it without"), "{:?}", status.validation_errors);
+}

@@ -31,7 +31,7 @@ use decide::Step;
 use own::Ownership;
 
 pub use make::introduce;
-pub use own::{begun, maker};
+pub use own::{CLOCKS_DISAGREE, Goodness, begun, goodness, maker};
 
 /// Clocks may be set at any time, and retention depends on Backups that end at any time.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -70,12 +70,11 @@ pub fn label_named(context: &Context, schedule: &str) -> String {
     there.map(|_| schedule.to_owned()).unwrap_or_default()
 }
 
-/// The newest good Backup of each Schedule that is there: the Backup's uid, and the Schedule's name.
-pub fn last_good(context: &Context) -> HashMap<String, String> {
+/// The newest good Backup of each Schedule that is there, with the Schedule's name.
+pub fn last_good(context: &Context) -> Vec<(Arc<Backup>, String)> {
     let newest = |(schedule, own): &(Arc<Schedule>, Vec<Arc<Backup>>)| {
-        let own = own.iter().map(AsRef::as_ref);
         let good = owned(context, schedule, |ownership| ownership.last_good(own))?;
-        Some((good.metadata.uid.clone()?, schedule.name_any()))
+        Some((good, schedule.name_any()))
     };
     with_own(context, &context.stores.backups.state()).iter().filter_map(newest).collect()
 }
@@ -134,8 +133,8 @@ async fn look(schedule: &Schedule, context: &Context) -> Result<Action, Controll
             return Ok(Action::await_change());
         }
         Step::Count(counting) => {
-            record::count(context, schedule, counting).await?;
-            return Ok(Action::requeue(SHORTEST_PAUSE));
+            let is_kept = record::count(context, schedule, counting).await?;
+            return Ok(Action::requeue(if is_kept { SHORTEST_PAUSE } else { LONGEST_PAUSE }));
         }
         Step::Correct(last) => record::correct(context, schedule, *last).await?,
         Step::Finish(pending) => make::finish(context, schedule, pending).await?,

@@ -4,6 +4,8 @@
 //! annotations and names are anybody's. What came out of a bucket is taken for what its document says only where that bucket
 //! is the one that the Schedule writes to: whoever can write there can do worse.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::api::{
@@ -64,16 +66,24 @@ impl Ownership<'_> {
         }
     }
 
-    /// The newest of its own that Completed: garbage collection leaves it, however old it is.
-    pub fn last_good<'b>(&self, backups: impl IntoIterator<Item = &'b Backup>) -> Option<&'b Backup> {
-        let good = backups.into_iter().filter(|backup| {
-            let phase = backup.status.as_ref().and_then(|status| status.phase);
-            phase == Some(BackupPhase::Completed)
-                && backup.metadata.deletion_timestamp.is_none()
-                && self.is_own(backup)
-        });
-        good.max_by_key(|backup| (begun(backup), backup.metadata.name.clone()))
+    /// The best of its own that can be restored from: garbage collection leaves it, however old it is.
+    pub fn last_good(&self, backups: &[Arc<Backup>]) -> Option<Arc<Backup>> {
+        let own = backups.iter().filter(|backup| self.is_own(backup));
+        let good = own.filter_map(|backup| Some((goodness(backup)?, backup)));
+        good.max_by(|(one, _), (other, _)| one.cmp(other)).map(|(_, backup)| Arc::clone(backup))
     }
+}
+
+/// How good a Backup is to restore from: whether it Completed, when it began, and its name.
+pub type Goodness = (bool, Option<DateTime<Utc>>, Option<String>);
+
+/// How good a Backup is to restore from: the newest that Completed is best, and one that PartiallyFailed better than none. None of
+/// one that cannot be restored from, or goes.
+pub fn goodness(backup: &Backup) -> Option<Goodness> {
+    let phase = backup.status.as_ref().and_then(|status| status.phase);
+    let is_good = matches!(phase, Some(BackupPhase::Completed | BackupPhase::PartiallyFailed));
+    let stays = is_good && backup.metadata.deletion_timestamp.is_none();
+    stays.then(|| (phase == Some(BackupPhase::Completed), begun(backup), backup.metadata.name.clone()))
 }
 
 /// When a Backup was begun, or else created.

@@ -12,6 +12,10 @@ use crate::controller::condition::condition;
 use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
 
+/// Why a Schedule makes no backups whose status the cluster does not keep.
+const DEFINITIONS_TOO_OLD: &str = "status.counting: the cluster's definition of Schedule is older than this server and drops this field, without which \
+                                   no backup is made; apply the definitions of this version (`ark crd | kubectl apply --server-side -f -`)";
+
 /// Records that its specification is wrong.
 pub async fn refuse(
     context: &Context,
@@ -42,14 +46,24 @@ pub async fn enable(context: &Context, schedule: &Schedule) -> Result<(), Contro
     record(context, schedule, sound(schedule)).await.map(drop)
 }
 
-/// Records by which text ticks count, and since when.
+/// Records by which text ticks count, and since when; whether that is kept. Definitions older than the server drop it, and without it
+/// no tick is ever due: then the Schedule is refused, and nothing more is written until they are newer.
 pub async fn count(
     context: &Context,
     schedule: &Schedule,
     counting: &TickCount,
-) -> Result<(), ControllerError> {
+) -> Result<bool, ControllerError> {
     let status = ScheduleStatus { counting: Some(counting.clone()), ..sound(schedule) };
-    record(context, schedule, status).await.map(drop)
+    let said = schedule.status.as_ref().map(|status| &*status.validation_errors).unwrap_or_default();
+    let was_refused = matches!(said, [why] if why == DEFINITIONS_TOO_OLD);
+    let written = write(context, schedule, status.clone(), was_refused).await?;
+    let is_kept = written.status.as_ref().is_some_and(|status| status.counting.is_some());
+    match (is_kept, was_refused) {
+        (true, true) => drop(record(context, schedule, status).await?),
+        (false, false) => refuse(context, &written, &[DEFINITIONS_TOO_OLD.to_owned()]).await?,
+        _ => {}
+    }
+    Ok(is_kept)
 }
 
 /// Records a last tick that can be believed, so that the next one is made.
@@ -130,19 +144,33 @@ pub async fn record(
     if schedule.status.as_ref() == Some(&status) {
         return Ok(schedule.clone());
     }
+    write(context, schedule, status, false).await
+}
+
+/// Writes it, or with `dry_run` only asks what would become of it.
+async fn write(
+    context: &Context,
+    schedule: &Schedule,
+    status: ScheduleStatus,
+    dry_run: bool,
+) -> Result<Schedule, ControllerError> {
     let name = schedule.name_any();
     let changed = Schedule { status: Some(status), ..schedule.clone() };
     let doing = format!("record the status of Schedule `{name}`");
-    let api = context.api::<Schedule>();
-    ControllerError::within(doing, api.replace_status(&name, &PostParams::default(), &changed)).await
+    let (api, parameters) = (context.api::<Schedule>(), PostParams { dry_run, ..PostParams::default() });
+    ControllerError::within(doing, api.replace_status(&name, &parameters, &changed)).await
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use serde_json::{Value, json};
 
     use super::*;
     use crate::api::Timestamp;
+    use crate::cluster::script::{answer, serve};
+    use crate::controller::context::scripted;
 
     fn schedule(generation: i64, paused: bool, status: Value) -> Schedule {
         serde_json::from_value(json!({
@@ -173,5 +201,40 @@ mod tests {
         let (status, reason, generation, then) = said(&wrong);
         assert_eq!((&*status, &*reason, generation), ("False", "FailedValidation", Some(3)));
         assert_ne!(then, since);
+    }
+
+    #[tokio::test]
+    async fn definitions_that_do_not_keep_what_is_counted_are_told_once_and_written_to_no_more() {
+        static NEWER: AtomicBool = AtomicBool::new(false);
+        let (cluster, asked) = serve(|_, asked| {
+            let mut body: Value = serde_json::from_str(&asked.body).unwrap();
+            if !NEWER.load(Ordering::SeqCst)
+                && let Some(status) = body["status"].as_object_mut()
+            {
+                status.remove("counting");
+            }
+            answer(200, body.to_string())
+        });
+        let context = scripted(cluster);
+        let counting = TickCount { schedule: "0 3 * * *".into(), paused: false, since: Timestamp::now() };
+        let statuses = || -> Vec<(bool, Schedule)> {
+            let asked = asked.lock().unwrap();
+            let writes = asked.iter().filter(|asked| asked.uri.contains("/schedules/nightly/status"));
+            writes
+                .map(|asked| (asked.uri.contains("dryRun"), serde_json::from_str(&asked.body).unwrap()))
+                .collect()
+        };
+        assert!(!count(&context, &schedule(1, false, json!({})), &counting).await.unwrap());
+        let (is_dry, refused) = statuses().pop().unwrap();
+        let status = refused.status.clone().unwrap();
+        assert!(!is_dry && status.phase == Some(SchedulePhase::FailedValidation));
+        assert!(status.validation_errors[0].contains("older than this server"), "{status:?}");
+        let before = statuses().len();
+        assert!(!count(&context, &refused, &counting).await.unwrap());
+        assert!(statuses()[before..].iter().all(|(is_dry, _)| *is_dry), "only asked");
+        NEWER.store(true, Ordering::SeqCst);
+        assert!(count(&context, &refused, &counting).await.unwrap());
+        let (is_dry, kept) = statuses().pop().unwrap();
+        assert!(!is_dry && kept.status.unwrap().counting == Some(counting));
     }
 }

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::look::Wanted;
-use super::mirrored::{Life, Mirrored, mirror};
+use super::mirrored::{Life, Mirrored, disclaim, mirror};
 use crate::bucket::{BucketError, RunKeys};
 use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
@@ -54,7 +54,11 @@ pub async fn bring<K: Mirrored>(
     if document.has_items() && !wanted.tarball {
         return Ok(Brought::Rejected("its tarball is not there".to_owned()));
     }
-    let object = mirror(document, location, &context.settings.namespace, wanted.stamp);
+    let (cluster, namespace) = (&context.identity.uid, &context.settings.namespace);
+    let mut object = mirror(document, location, namespace, wanted.stamp);
+    if !object.is_made_by(cluster, namespace) {
+        disclaim(&mut object);
+    }
     let api = context.api::<K>();
     match &wanted.object {
         Some(uid) => complete(&api, object, uid).await,

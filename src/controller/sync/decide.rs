@@ -12,6 +12,10 @@ pub struct Here<'a> {
     pub name: &'a str,
     /// Its identity.
     pub id: &'a str,
+    /// The uid of this cluster.
+    pub cluster: &'a str,
+    /// The namespace of this server.
+    pub namespace: &'a str,
 }
 
 /// What the cluster has of a name.
@@ -29,6 +33,8 @@ pub struct Local {
     pub stamp: Option<String>,
     /// Whether it names this location.
     pub here: bool,
+    /// Whether this server made it, also where it came back out of a bucket.
+    pub ours: bool,
     /// Whether its document was put into the bucket.
     pub stored: bool,
     /// Whether its items must be there.
@@ -38,8 +44,9 @@ pub struct Local {
 }
 
 impl Local {
-    /// What an object is to the location of this name.
-    pub fn of<K: Mirrored>(object: &K, location: &str) -> Self {
+    /// What an object is to a location.
+    pub fn of<K: Mirrored>(object: &K, location: Here<'_>) -> Self {
+        let Here { name, cluster, namespace, .. } = location;
         let label = object.labels().get(STORAGE_LOCATION_LABEL);
         Self {
             uid: object.uid().unwrap_or_default(),
@@ -47,11 +54,24 @@ impl Local {
             mirrors: object.annotations().get(SYNCED_FROM).cloned(),
             made_in: object.origin().and_then(|origin| origin.location.clone()),
             stamp: object.annotations().get(DOCUMENT_STAMP).cloned(),
-            here: object.named_location() == Some(location) || label == Some(&label_value(location)),
+            here: object.named_location() == Some(name) || label == Some(&label_value(name)),
+            ours: object.is_made_by(cluster, namespace),
             stored: is_stored(object.conditions()),
             needs_tarball: object.has_items(),
             leaving: object.meta().deletion_timestamp.is_some(),
         }
+    }
+}
+
+impl Local {
+    /// Whether it only says of itself that it came out of a bucket, as a copy of one that did, or lacks its status still.
+    pub fn is_unproven(&self) -> bool {
+        self.life == Life::Unbegun && self.mirrors.is_some()
+    }
+
+    /// Whether the document that it stands for is, or was, in the location of this identity.
+    pub fn lies_in(&self, id: &str) -> bool {
+        self.mirrors.as_ref().or(self.made_in.as_ref()).is_none_or(|lies_in| lies_in == id)
     }
 }
 
@@ -75,7 +95,7 @@ pub enum Step {
     Create,
     /// The object is there without a status, because a server died between the two.
     Complete,
-    /// The object goes, if a second look finds nothing in the bucket.
+    /// The object goes, if a second look finds nothing in the bucket; one that is unproven is refused.
     Remove,
     /// The document was written since it was last read: whether it is still the one that the object stands for, it says itself.
     Compare,
@@ -109,9 +129,13 @@ pub fn decide(here: Here<'_>, found: Found, local: Option<&Local>) -> Step {
 /// What is done about an object whose document was in a bucket; `same` says whether in this one.
 fn decide_placed(found: Found, local: &Local, same: bool) -> Step {
     let is_there = found.document && (found.tarball || !local.needs_tarball);
+    // It only said of itself that it mirrors this location; what does has the name.
+    if local.life == Life::Refused && (same || local.here) {
+        return if found.document { Step::Replace } else { Step::Leave };
+    }
     match (same, local.here) {
         (true, true) if !is_there => Step::Remove,
-        (true, true) if local.life == Life::Unbegun && local.mirrors.is_some() => Step::Complete,
+        (true, true) if local.is_unproven() => Step::Complete,
         (true, true) if found.known => Step::Leave,
         (true, true) => Step::Compare,
         // Made again under another name or with another identity: what it was is known no longer.
@@ -138,7 +162,7 @@ fn taken(found: Found, local: &Local) -> Step {
 mod tests {
     use super::*;
 
-    const HERE: Here<'_> = Here { name: "here", id: "one" };
+    const HERE: Here<'_> = Here { name: "here", id: "one", cluster: "a", namespace: "ark" };
     const KNOWN: Found = Found { document: true, tarball: true, known: true };
     const WHOLE: Found = Found { known: false, ..KNOWN };
     const BARE: Found = Found { tarball: false, ..WHOLE };
@@ -153,6 +177,7 @@ mod tests {
             made_in: Some("one".into()),
             stamp: None,
             here: true,
+            ours: false,
             stored: false,
             needs_tarball: true,
             leaving: false,
@@ -231,6 +256,17 @@ mod tests {
             assert_eq!(step(WHOLE, &local), Step::Compare, "{local:?}");
             assert_eq!(step(KNOWN, &local), Step::Leave, "{local:?}");
         }
+    }
+
+    #[test]
+    fn what_was_refused_hides_no_document_and_waits_for_none() {
+        let refused = Local { life: Life::Refused, ..synced() };
+        assert_eq!(step(NOTHING, &refused), Step::Leave, "it stays, so that somebody reads why");
+        for found in [WHOLE, KNOWN, BARE] {
+            assert_eq!(step(found, &refused), Step::Replace, "{found:?}");
+        }
+        let elsewhere = Local { mirrors: Some("two".into()), here: false, ..refused };
+        assert!(matches!(step(WHOLE, &elsewhere), Step::Taken(_)));
     }
 
     #[test]

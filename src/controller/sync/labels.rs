@@ -8,6 +8,9 @@ use crate::api::SCHEDULE_NAME_LABEL;
 const MOST: usize = 64;
 /// What our own labels begin with; of those only [`SCHEDULE_NAME_LABEL`] comes, the others say something of this cluster.
 const OURS: &str = "ark.heptio.com/";
+/// Domains whose labels say by which tool of which application an object is there, and are obeyed by it: in another cluster it
+/// would take the object for its own.
+const OF_TOOLS: [&str; 5] = ["k8s.io", "kubernetes.io", "argoproj.io", "fluxcd.io", "helm.sh"];
 /// Longest part of a label, and longest domain before it.
 const LONGEST_PART: usize = 63;
 const LONGEST_DOMAIN: usize = 253;
@@ -15,8 +18,15 @@ const LONGEST_DOMAIN: usize = 253;
 /// The labels that come: valid ones, a bounded number; that of the Schedule before all others.
 pub fn admitted(mut labels: BTreeMap<String, String>) -> BTreeMap<String, String> {
     let schedule = labels.remove_entry(SCHEDULE_NAME_LABEL);
-    let others = labels.into_iter().filter(|(key, _)| !key.starts_with(OURS));
+    let others = labels.into_iter().filter(|(key, _)| !key.starts_with(OURS) && !is_of_a_tool(key));
     schedule.into_iter().chain(others).filter(|(key, value)| is_label(key, value)).take(MOST).collect()
+}
+
+fn is_of_a_tool(key: &str) -> bool {
+    let domain = key.rsplit_once('/').map_or("", |(domain, _)| domain);
+    OF_TOOLS
+        .iter()
+        .any(|tool| domain.strip_suffix(tool).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
 }
 
 /// Whether the API server takes it.
@@ -68,6 +78,19 @@ mod tests {
             ("ark.heptio.com/restore-name", "r"),
         ];
         assert_eq!(admitted(labels(&bad)), BTreeMap::new());
+    }
+
+    #[test]
+    fn labels_that_tools_of_another_cluster_obey_do_not_come() {
+        let of_tools = [
+            "app.kubernetes.io/instance",
+            "argocd.argoproj.io/instance",
+            "kustomize.toolkit.fluxcd.io/name",
+            "helm.sh/chart",
+        ];
+        assert_eq!(admitted(labels(&of_tools.map(|key| (key, "platform")))), BTreeMap::new());
+        let of_people = [("myk8s.io/team", "a"), ("app", "shop")];
+        assert_eq!(admitted(labels(&of_people)), labels(&of_people));
     }
 
     #[test]

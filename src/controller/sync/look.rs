@@ -87,7 +87,7 @@ pub async fn look<K: Mirrored>(
 ) -> Result<Plan, BucketError> {
     let objects = K::all(stores).state();
     let mut locals: HashMap<String, Local> =
-        objects.iter().map(|object| (object.name_any(), Local::of(&**object, here.name))).collect();
+        objects.iter().map(|object| (object.name_any(), Local::of(&**object, here))).collect();
     drop(objects);
     let mut plan = Plan::default();
     let mut runs = bucket.list_runs(K::KIND);

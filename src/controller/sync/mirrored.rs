@@ -10,12 +10,13 @@ use kube::{Resource, ResourceExt as _};
 
 use super::labels;
 use crate::api::{
-    Backup, BackupPhase, DOCUMENT_STAMP, Origin, Restore, RestorePhase, STORAGE_LOCATION_LABEL, SYNCED_FROM,
-    label_value,
+    Backup, BackupPhase, COMPLETE, DOCUMENT_STAMP, Origin, Restore, RestorePhase, STORAGE_LOCATION_LABEL,
+    SYNCED_FROM, label_value,
 };
 use crate::bucket::{RunDocument, Stamp};
 use crate::controller::locations::OpenLocation;
 use crate::controller::stores::Stores;
+use crate::model::cut;
 
 /// Where an object is in its life, as far as it matters whether it may be removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub enum Life {
     Busy,
     /// Nothing changes any more.
     Ended,
+    /// It never began. No document says so of itself.
+    Refused,
 }
 
 /// An object that can mirror a document.
@@ -44,6 +47,9 @@ pub trait Mirrored:
     /// The conditions of its status.
     fn conditions(&self) -> &[Condition];
 
+    /// The same, to be changed.
+    fn conditions_mut(&mut self) -> Option<&mut Vec<Condition>>;
+
     /// Lets its specification name this location, and its status say nothing of where else it is stored, but which run it
     /// stands for, and what that came to. `written` is when the store got the document.
     fn settle(&mut self, location: &str, origin: Origin, written: DateTime<Utc>);
@@ -58,12 +64,8 @@ impl Mirrored for Backup {
         match self.status.as_ref().and_then(|status| status.phase) {
             None | Some(BackupPhase::New) => Life::Unbegun,
             Some(BackupPhase::InProgress | BackupPhase::Deleting) => Life::Busy,
-            Some(
-                BackupPhase::Completed
-                | BackupPhase::PartiallyFailed
-                | BackupPhase::Failed
-                | BackupPhase::FailedValidation,
-            ) => Life::Ended,
+            Some(BackupPhase::Completed | BackupPhase::PartiallyFailed | BackupPhase::Failed) => Life::Ended,
+            Some(BackupPhase::FailedValidation) => Life::Refused,
         }
     }
 
@@ -73,6 +75,10 @@ impl Mirrored for Backup {
 
     fn conditions(&self) -> &[Condition] {
         self.status.as_ref().map_or(&[], |status| &status.conditions)
+    }
+
+    fn conditions_mut(&mut self) -> Option<&mut Vec<Condition>> {
+        self.status.as_mut().map(|status| &mut status.conditions)
     }
 
     fn settle(&mut self, location: &str, origin: Origin, written: DateTime<Utc>) {
@@ -98,12 +104,10 @@ impl Mirrored for Restore {
         match self.status.as_ref().and_then(|status| status.phase) {
             None | Some(RestorePhase::New) => Life::Unbegun,
             Some(RestorePhase::InProgress) => Life::Busy,
-            Some(
-                RestorePhase::Completed
-                | RestorePhase::PartiallyFailed
-                | RestorePhase::Failed
-                | RestorePhase::FailedValidation,
-            ) => Life::Ended,
+            Some(RestorePhase::Completed | RestorePhase::PartiallyFailed | RestorePhase::Failed) => {
+                Life::Ended
+            }
+            Some(RestorePhase::FailedValidation) => Life::Refused,
         }
     }
 
@@ -113,6 +117,10 @@ impl Mirrored for Restore {
 
     fn conditions(&self) -> &[Condition] {
         self.status.as_ref().map_or(&[], |status| &status.conditions)
+    }
+
+    fn conditions_mut(&mut self) -> Option<&mut Vec<Condition>> {
+        self.status.as_mut().map(|status| &mut status.conditions)
     }
 
     fn settle(&mut self, _: &str, origin: Origin, _: DateTime<Utc>) {
@@ -131,6 +139,7 @@ pub fn mirror<K: Mirrored>(mut document: K, location: &OpenLocation, namespace: 
     let origin = Origin {
         location: Some(location.id.clone()),
         cluster: document.cluster().map(str::to_owned),
+        namespace: document.origin().and_then(|origin| origin.namespace.clone()),
         run: document.run_uid().map(str::to_owned),
         schedule: document.origin().and_then(|origin| origin.schedule.clone()),
     };
@@ -146,6 +155,25 @@ pub fn mirror<K: Mirrored>(mut document: K, location: &OpenLocation, namespace: 
         ..ObjectMeta::default()
     };
     document
+}
+
+/// Says that what it came to was elsewhere: who applies an object of this name, and waits until that is Complete, asked for a run
+/// here, and there was none.
+pub fn disclaim<K: Mirrored>(object: &mut K) {
+    let place = object.cluster().unwrap_or("unknown").escape_debug().to_string();
+    let server = object.origin().and_then(|origin| origin.namespace.as_deref());
+    let server =
+        server.map(|namespace| format!(", namespace {}", namespace.escape_debug())).unwrap_or_default();
+    let conditions = object.conditions_mut().into_iter().flatten();
+    for complete in conditions.filter(|condition| condition.type_ == COMPLETE) {
+        let Condition { reason, message, .. } = &*complete;
+        complete.message = cut(format!(
+            "nothing was run here: it came out of the bucket, and is of cluster {place}{server}, where it is {reason}: {message}; to run \
+             one here, use another name"
+        ));
+        "False".clone_into(&mut complete.status);
+        "MadeElsewhere".clone_into(&mut complete.reason);
+    }
 }
 
 #[cfg(test)]

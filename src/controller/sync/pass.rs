@@ -19,6 +19,7 @@ use crate::bucket::RunKind;
 use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
 use crate::controller::locations::{OpenLocation, objection_to_identity};
+use crate::controller::runs::Run;
 
 /// Documents that are brought in at the same time: as many as keep an API server busy, each at most a MiB.
 const AT_ONCE: usize = 16;
@@ -40,7 +41,7 @@ pub struct Tally {
     pub deleted: u64,
     /// Objects that went because the bucket has another run of their name.
     pub replaced: Vec<String>,
-    /// Backups of this cluster that went because the bucket has them no longer, and nobody had asked this cluster for that.
+    /// Backups of this server that went because the bucket has them no longer, and nobody had asked it for that.
     pub lost: Vec<String>,
     /// Objects that were compared with their documents, to which they belong.
     pub known: Vec<Fingerprint>,
@@ -153,7 +154,8 @@ async fn list(
     open: &OpenLocation,
     memory: &Memory,
 ) -> Result<(Plan, Plan), ControllerError> {
-    let here = Here { name: &open.name, id: &open.id };
+    let (cluster, namespace) = (&context.identity.uid, &context.settings.namespace);
+    let here = Here { name: &open.name, id: &open.id, cluster, namespace };
     let both = futures::future::try_join(
         look::<Backup>(&open.bucket, here, &context.stores, memory),
         look::<Restore>(&open.bucket, here, &context.stores, memory),
@@ -182,7 +184,7 @@ pub async fn is_same(open: &OpenLocation) -> Result<(), ControllerError> {
     }
 }
 
-async fn act<K: Mirrored>(
+async fn act<K: Mirrored + Run>(
     context: &Arc<Context>,
     open: &OpenLocation,
     plan: Plan,
@@ -259,8 +261,8 @@ async fn tell_lost(context: &Context, location: &BackupStorageLocation, lost: &[
     }
     let (number, named) = (lost.len(), first(lost));
     let note = format!(
-        "{number} backups that this cluster made are in the bucket no longer, and this cluster did not delete them: {named}; another cluster \
-         did, or somebody or a rule of the bucket itself: its versions or its log say who"
+        "{number} backups that this server made are in the bucket no longer, and this server did not delete them: {named}; another cluster \
+         or server did, or somebody or a rule of the bucket itself: its versions or its log say who"
     );
     tracing::warn!(kind = "BackupStorageLocation", name = location.metadata.name, "{note}");
     context.events.warned(location, "BackupsLost", &note).await;

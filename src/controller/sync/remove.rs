@@ -1,18 +1,21 @@
 //! Takes away what the bucket has no longer: after a second look at each key, and only while the bucket is still the one it was.
-//! What the bucket has under the name instead comes in its place at once.
+//! What the bucket has under the name instead comes in its place at once. What only says of itself that it came out of a bucket is
+//! refused, so that somebody learns why it does nothing.
 
 use std::sync::Arc;
 
 use futures::stream::{self, StreamExt as _};
+use kube::ResourceExt as _;
 
 use super::create::{bring, delete};
 use super::look::Doomed;
-use super::mirrored::Mirrored;
+use super::mirrored::{Life, Mirrored};
 use super::pass::{Tally, is_same};
 use crate::bucket::{Bucket, BucketError, RunKind};
 use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
 use crate::controller::locations::OpenLocation;
+use crate::controller::runs::{Run, refuse_unproven};
 
 /// Keys that are looked at, and objects that are deleted, at the same time.
 const AT_ONCE: usize = 8;
@@ -21,7 +24,7 @@ const AT_ONCE: usize = 8;
 ///
 /// # Errors
 /// When the bucket is not the one that was listed; then nothing was deleted. Single failures are tallied.
-pub async fn remove<K: Mirrored>(
+pub async fn remove<K: Mirrored + Run>(
     context: &Arc<Context>,
     location: &OpenLocation,
     doomed: Vec<Doomed>,
@@ -51,44 +54,64 @@ pub async fn remove<K: Mirrored>(
             }
         }
     }
-    let deletes = stream::iter(confirmed).map(|doomed| {
-        let api = context.api::<K>();
-        async move {
-            let deleted = delete(&api, doomed.keys.name(), Some(&doomed.local.uid)).await;
-            let brought = match (&deleted, &doomed.successor) {
-                (Ok(_), Some(successor)) => Some(bring::<K>(context, location, successor).await),
-                _ => None,
-            };
-            (doomed, deleted, brought)
-        }
+    let deletes = stream::iter(confirmed).map(|doomed| async move {
+        let gone = end::<K>(context, &doomed).await;
+        let brought = match (&gone, &doomed.successor) {
+            (Ok(_), Some(successor)) => Some(bring::<K>(context, location, successor).await),
+            _ => None,
+        };
+        (doomed, gone, brought)
     });
     let mut deletes = std::pin::pin!(deletes.buffer_unordered(AT_ONCE));
-    while let Some((doomed, deleted, brought)) = deletes.next().await {
-        let Doomed { keys, local, successor } = doomed;
-        let (kind, name) = (keys.kind(), keys.name());
-        match deleted {
-            Ok(deleted) => {
-                tally.deleted += u64::from(deleted);
-                let why = match &successor {
-                    Some(_) => "the bucket has another run of its name",
-                    None => "the bucket has it no longer",
-                };
-                tracing::info!(kind = kind.resource(), name, location = location.name, "removed: {why}");
-                match successor {
-                    Some(_) if deleted => tally.replaced.push(format!("{kind} `{name}`")),
-                    None if deleted && local.mirrors.is_none() && kind == RunKind::Backup => {
-                        tally.lost.push(name.to_owned());
-                    }
-                    _ => {}
-                }
-            }
+    while let Some((doomed, gone, brought)) = deletes.next().await {
+        match gone {
+            Ok(gone) => note(&doomed, gone, location, tally),
             Err(error) => tally.failed(error),
         }
-        if let (Some(successor), Some(brought)) = (successor, brought) {
+        if let (Some(successor), Some(brought)) = (doomed.successor, brought) {
             tally.add::<K>(context, location, &successor, brought);
         }
     }
     Ok(())
+}
+
+/// Deletes the object, or refuses what only says of itself that it came out of a bucket; whether it was deleted.
+async fn end<K: Mirrored + Run>(context: &Context, doomed: &Doomed) -> Result<bool, ControllerError> {
+    let (api, name, uid) = (context.api::<K>(), doomed.keys.name(), &doomed.local.uid);
+    if doomed.successor.is_some() || !doomed.local.is_unproven() {
+        return delete(&api, name, Some(uid)).await;
+    }
+    let doing = format!("read the {}, which the bucket has not", doomed.keys);
+    let found = ControllerError::within(doing, api.get_opt(name)).await?;
+    if let Some(found) =
+        found.filter(|found| found.uid().as_ref() == Some(uid) && found.life() == Life::Unbegun)
+    {
+        refuse_unproven(context, found).await?;
+    }
+    Ok(false)
+}
+
+/// Notes what came of one.
+fn note(doomed: &Doomed, deleted: bool, location: &OpenLocation, tally: &mut Tally) {
+    let Doomed { keys, local, successor } = doomed;
+    if !deleted {
+        return;
+    }
+    tally.deleted += 1;
+    let (kind, name, lay_here) = (keys.kind(), keys.name(), local.lies_in(&location.id));
+    let why = match successor {
+        _ if !lay_here => "it lies in the bucket that its location pointed at before",
+        Some(_) if !local.here => "its location has another name now",
+        Some(_) => "the bucket has another run of its name",
+        None => "the bucket has it no longer",
+    };
+    tracing::info!(kind = kind.resource(), name, location = location.name, "removed: {why}");
+    match successor {
+        // The same bucket under another name has the same runs.
+        Some(_) if local.here || !lay_here => tally.replaced.push(format!("{kind} `{name}`")),
+        None if lay_here && local.ours && kind == RunKind::Backup => tally.lost.push(name.to_owned()),
+        _ => {}
+    }
 }
 
 /// The second look: at the keys themselves.

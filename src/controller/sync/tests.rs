@@ -135,6 +135,12 @@ impl Folder {
         self.objects.lock().unwrap().kept.get("backups/same").cloned()
     }
 
+    /// Whether an Event of this reason says this.
+    fn is_told(&self, reason: &str, part: &str) -> bool {
+        let events = self.objects.lock().unwrap().events.clone();
+        events.iter().any(|event| event["reason"] == reason && event["note"].to_string().contains(part))
+    }
+
     /// Makes a pass; how many objects of the bucket it read.
     async fn pass(&mut self) -> u64 {
         let objects = Arc::clone(&self.objects);
@@ -273,20 +279,92 @@ async fn an_own_backup_gives_way_to_another_run_of_its_name_and_to_nothing_else(
 
 #[tokio::test]
 async fn that_backups_of_this_cluster_are_gone_from_the_bucket_is_told_and_of_others_not() {
-    for (mine, told) in [(true, true), (false, false)] {
+    // Made here; made here and brought back after a loss of the objects; another cluster's.
+    for (cluster, is_object, told) in [("a", true, true), ("a", false, true), ("b", false, false)] {
         let mut folder = Folder::new();
-        folder.store("one", if mine { "a" } else { "b" }, 0);
-        if mine {
+        folder.store("one", cluster, 0);
+        if is_object {
             folder.keep(own("one", Some(HERE)), "backups");
         }
         folder.pass().await;
         std::fs::remove_dir_all(folder.folder.path().join("backups")).unwrap();
         folder.pass().await;
         assert_eq!(folder.shown(), None);
-        let events = folder.objects.lock().unwrap().events.clone();
-        let is_told =
-            |event: &Value| event["reason"] == "BackupsLost" && event["note"].to_string().contains("same");
-        assert_eq!(events.iter().any(is_told), told, "{events:?}");
+        assert_eq!(folder.is_told("BackupsLost", "same"), told, "{cluster} {is_object}");
+    }
+}
+
+#[tokio::test]
+async fn what_lies_in_the_bucket_that_a_location_pointed_at_before_is_not_called_lost() {
+    let mut folder = Folder::new();
+    folder.keep(own("mine", Some("location-two")), "backups");
+    folder.pass().await;
+    assert_eq!(folder.shown(), None);
+    assert!(!folder.is_told("BackupsLost", ""));
+}
+
+#[tokio::test]
+async fn the_same_runs_in_a_location_of_another_name_are_not_called_replaced() {
+    let mut folder = Folder::new();
+    folder.store("one", "b", 0);
+    folder.pass().await;
+    let mut before = folder.shown().unwrap();
+    before["spec"]["storageLocation"] = json!("earlier");
+    before["metadata"]["labels"] = json!({"ark.heptio.com/storage-location": "earlier"});
+    folder.keep(before, "backups");
+    folder.pass().await;
+    assert_eq!(folder.shown().unwrap()["spec"]["storageLocation"], "default");
+    assert!(!folder.is_told("RunsReplaced", ""));
+}
+
+#[tokio::test]
+async fn a_copy_of_what_came_out_of_a_bucket_is_refused_with_the_reason_and_hides_no_document() {
+    let mut folder = Folder::new();
+    let marks = json!({SYNCED_FROM: HERE, DOCUMENT_STAMP: "2026-11-21T03:00:00Z/7/9"});
+    folder.keep(
+        json!({"apiVersion": "ark.heptio.com/v1", "kind": "Backup", "spec": {"storageLocation": "default"},
+            "metadata": {"name": "same", "namespace": "ark", "uid": "copy", "annotations": marks}}),
+        "backups",
+    );
+    for _ in 0..2 {
+        folder.pass().await;
+        let shown = folder.shown().expect("it stays, so that somebody reads why");
+        assert_eq!(shown["status"]["phase"], "FailedValidation");
+        assert!(shown["status"]["validationErrors"][0].to_string().contains(SYNCED_FROM), "{shown}");
+    }
+    assert!(folder.is_told("FailedValidation", "create it without"));
+    folder.store("one", "b", 0);
+    folder.pass().await;
+    assert_eq!(folder.shown().unwrap()["status"]["phase"], "Completed");
+}
+
+#[tokio::test]
+async fn a_run_of_another_cluster_or_server_is_not_said_to_be_complete_here() {
+    let of = |cluster: &str, namespace: Value| {
+        let mut made = run("one", cluster);
+        made["status"]["origin"] = json!({"cluster": cluster, "namespace": namespace});
+        made
+    };
+    for (document, is_complete) in [
+        (of("a", json!("ark")), "True"),
+        (of("a", Value::Null), "True"),
+        (of("a", json!("team-b")), "False"),
+        (of("b", json!("ark")), "False"),
+    ] {
+        let mut folder = Folder::new();
+        folder.store("one", "b", 0);
+        folder.write("backups/same/ark-backup.json", &document.to_string());
+        folder.pass().await;
+        let shown = folder.shown().unwrap();
+        let condition = &shown["status"]["conditions"][0];
+        assert_eq!(
+            (&condition["type"], &condition["status"]),
+            (&json!("Complete"), &json!(is_complete)),
+            "{document}"
+        );
+        assert_eq!(shown["status"]["phase"], "Completed");
+        let is_said = condition["message"].to_string().contains("nothing was run here");
+        assert_eq!(is_said, is_complete == "False", "{condition}");
     }
 }
 

@@ -177,3 +177,30 @@ fn the_deletion_of_restores_is_requested_and_its_end_awaited() {
     assert!(asked["metadata"]["annotations"]["ark.heptio.com/deletion-requested"].is_string(), "{asked}");
     assert!(cluster.read("restores", "two").expect("it is kept")["metadata"].get("annotations").is_none());
 }
+
+#[test]
+fn all_restores_are_those_that_this_server_ran() {
+    let cluster = ArkCluster::start();
+    let ended = json!({"phase": "Completed", "origin": {"cluster": "another"}});
+    cluster.put("restores", "own", json!({"spec": {"backupName": "x"}, "status": {"phase": "Completed"}}));
+    let marks = json!({"annotations": {"ark.heptio.com/synced-from": "bucket"}});
+    cluster.put(
+        "restores",
+        "theirs",
+        json!({"metadata": marks, "spec": {"backupName": "x"}, "status": ended}),
+    );
+    says!(cluster.ark(&["restore", "delete", "--all", "--confirm"]), @r"
+        exit 0
+        --- stdout
+        the deletion of restore own is requested; what it restored stays
+        --- stderr
+        1 restore of other clusters or servers: kept; name them, or add --from-other-clusters
+    ");
+    says!(cluster.ark(&["restore", "delete", "--all", "--from-other-clusters", "--confirm"]), @r"
+        exit 0
+        --- stdout
+        the deletion of restore own is requested; what it restored stays
+        the deletion of restore theirs is requested; what it restored stays
+        --- stderr
+    ");
+}

@@ -23,7 +23,7 @@ async fn waits(home: &Home<'_>, kind: super::Kind, name: &str) -> Value {
 /// Removes a backup and makes another of its name, past the server.
 async fn make_again(stage: &Stage<'_>, name: &str, namespace: &str) {
     let bucket = Bucket::new(store(&stage.bucket).await);
-    bucket.remove_backup(&name.parse().expect("a name"), "another cluster").await.expect("removed");
+    bucket.remove_backup(&name.parse().expect("a name"), None, "another cluster").await.expect("removed");
     let mut command = stage.lab.a.ark([
         "backup",
         "run",

@@ -276,3 +276,29 @@ async fn the_newest_good_backup_outlives_its_ttl_until_the_schedule_is_deleted()
     home.delete(SCHEDULE, "kept").await;
     home.gone(BACKUP, &kept).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn the_newest_good_backup_of_another_cluster_s_schedule_outlives_its_ttl_here() {
+    let lab = Lab::get().await;
+    let bucket = lab.bucket();
+    let (a, b) = (Home::found(&lab.a, "kept-there").await, Home::found(&lab.b, "kept-there").await);
+    for home in [&a, &b] {
+        home.location("default", &bucket, json!({})).await;
+    }
+    // The cluster that makes the backups collects no garbage in this test; the other one does, all the time.
+    let _server_a = a.start(ServerOptions { gc_period: "1h", ..ServerOptions::default() }).await;
+    let _server_b = b.start(ServerOptions { gc_period: "1s", ..ServerOptions::default() }).await;
+    a.reach(LOCATION, "default", "Available").await;
+    let template = json!({"includedNamespaces": [a.name()], "ttl": "2s"});
+    a.create(SCHEDULE, "kept", json!({"schedule": "0 0 1 1 *", "template": &template})).await;
+    let kept = first(&a, "kept").await;
+    b.reach(BACKUP, &kept, "Completed").await;
+    // One that a person made there with the same ttl goes; by then the other's time has come as well.
+    a.create(BACKUP, "by-hand", template).await;
+    a.reach(BACKUP, "by-hand", "Completed").await;
+    a.gone(BACKUP, "by-hand").await;
+    for home in [&a, &b] {
+        assert_eq!(home.phase(BACKUP, &kept).await.as_deref(), Some("Completed"));
+    }
+}

@@ -206,6 +206,9 @@ fn what_reached_the_bucket_is_told_by_its_marks_also_while_it_is_deleted() {
     assert!(reached_bucket(&backup(BackupPhase::Completed)));
     let mut synced = never.clone();
     synced.metadata.annotations = Some([(SYNCED_FROM.to_owned(), "id".to_owned())].into());
+    let mut copy = synced.clone();
+    copy.status.as_mut().unwrap().validation_errors = vec!["it carries the annotation".into()];
+    assert!(!reached_bucket(&copy), "of a mirror, which was refused");
     let mut stored = never;
     stored.status.as_mut().unwrap().conditions =
         vec![crate::api::stored("there".into(), Time(NOW.parse().unwrap()))];

@@ -130,11 +130,11 @@ async fn is_freed(code: u16, uid: &str) -> bool {
     let reading = Claim { reads: Some("nightly".into()), ..claim(false) };
     bucket.claim_restore(&"back".parse().unwrap(), &reading).await.unwrap();
     let name = "nightly".parse().unwrap();
-    bucket.remove_backup(&name, "host/2").await.unwrap_err();
+    bucket.remove_backup(&name, None, "host/2").await.unwrap_err();
     let location = OpenLocation { name: "main".into(), id: "id".into(), read_only: false, bucket };
     let fate = Fate::Deserted(Claim::new("uid", "cluster", "host/2"));
     end(&scripted(cluster), &location, RunKind::Restore, "back".into(), fate).await;
-    location.bucket.remove_backup(&name, "host/2").await.is_ok()
+    location.bucket.remove_backup(&name, None, "host/2").await.is_ok()
 }
 
 #[tokio::test(start_paused = true)]

@@ -64,6 +64,19 @@ fn a_schedule_means_its_newest_completed_backup_before_the_time_that_is_given() 
 }
 
 #[test]
+fn newer_ones_that_came_to_nothing_are_told() {
+    let backups =
+        [scheduled("a", "Completed", 1), scheduled("a", "Failed", 2), scheduled("a", "InProgress", 3)];
+    let (name, notes) = chosen(json!({"scheduleName": "nightly"}), &backups).unwrap();
+    assert!(name == named(1) && notes.len() == 1, "{notes:?}");
+    assert!(notes[0].starts_with("2 that are newer") && notes[0].contains(&named(3)), "{notes:?}");
+    let of_another = scheduled("b", "Failed", 9);
+    let (_, notes) =
+        chosen(json!({"scheduleName": "nightly"}), &[Arc::clone(&backups[0]), of_another]).unwrap();
+    assert!(notes.is_empty(), "{notes:?}");
+}
+
+#[test]
 fn another_cluster_s_backups_are_not_taken_for_this_one_s() {
     let nightly = || json!({"scheduleName": "nightly"});
     let both = [scheduled("a", "Completed", 3), synced("b", 9, "default")];
@@ -124,9 +137,28 @@ fn a_schedule_of_the_same_name_in_another_namespace_stands_not_for_this_one() {
     let nightly = restore(json!({"scheduleName": "nightly"}));
     let both = [scheduled("a", "Completed", 3), Arc::new(of_another)];
     let choice = choose(&nightly, &both, &here).unwrap();
-    assert_eq!((choice.backup.name_any(), choice.notes), (named(3), vec![]));
+    assert!(choice.backup.name_any() == named(3) && choice.notes.len() == 1, "{:?}", choice.notes);
+    assert!(
+        choice.notes[0].contains(&named(9)) && choice.notes[0].contains("passed over"),
+        "{:?}",
+        choice.notes
+    );
     let choice = choose(&nightly, &both[1..], &here).unwrap();
     assert!(choice.notes[0].contains("another Schedule of its name"), "{:?}", choice.notes);
+}
+
+#[test]
+fn where_no_schedule_of_the_name_is_there_two_that_made_backups_side_by_side_are_told_and_none_is_taken() {
+    let of = |schedule: &str, day: u32| {
+        let mut backup = synced("b", day, "default").as_ref().clone();
+        backup.status.as_mut().unwrap().origin.as_mut().unwrap().schedule = Some(schedule.to_owned());
+        Arc::new(backup)
+    };
+    let both = [of("one", 1), of("two", 2), of("one", 3), of("two", 4)];
+    let why = chosen(json!({"scheduleName": "nightly"}), &both).unwrap_err();
+    assert!(why.contains(&named(3)) && why.contains(&named(4)) && why.contains("side by side"), "{why}");
+    let (name, notes) = chosen(json!({"scheduleName": "nightly"}), &[of("one", 1), of("two", 2)]).unwrap();
+    assert!(name == named(2) && notes.iter().any(|note| note.contains("2 Schedules")), "{notes:?}");
 }
 
 #[test]

@@ -115,16 +115,22 @@ fn what_lies_elsewhere_is_own_and_not_kept() {
 }
 
 #[test]
-fn the_newest_good_one_is_the_last_that_completed() {
+fn the_newest_good_one_is_the_last_that_completed_or_else_the_last_that_partially_failed() {
     let named = |day: u32, phase: &str| {
-        backup(json!({"metadata": {"name": format!("nightly-202611{day:02}030000")},
-            "status": {"phase": phase, "startTimestamp": format!("2026-11-{day:02}T03:00:00Z")}}))
+        Arc::new(backup(json!({"metadata": {"name": format!("nightly-202611{day:02}030000")},
+            "status": {"phase": phase, "startTimestamp": format!("2026-11-{day:02}T03:00:00Z")}})))
     };
-    let backups =
-        [named(18, "Completed"), named(19, "Completed"), named(20, "PartiallyFailed"), named(21, "Failed")];
+    let backups = [
+        named(18, "Completed"),
+        named(19, "Completed"),
+        named(17, "PartiallyFailed"),
+        named(20, "PartiallyFailed"),
+        named(21, "Failed"),
+    ];
     let (schedule, location) = (schedule(), location("ReadWrite"));
     let ownership = Ownership { schedule: &schedule, cluster: "c", location: Some(&location), now: now() };
-    let newest = ownership.last_good(&backups).unwrap();
-    assert_eq!(newest.metadata.name.as_deref(), Some("nightly-20261119030000"));
-    assert!(ownership.last_good(&backups[2..]).is_none());
+    let newest = |backups: &[Arc<Backup>]| ownership.last_good(backups)?.metadata.name.clone();
+    assert_eq!(newest(&backups).as_deref(), Some("nightly-20261119030000"));
+    assert_eq!(newest(&backups[2..]).as_deref(), Some("nightly-20261120030000"));
+    assert_eq!(newest(&backups[4..]), None);
 }

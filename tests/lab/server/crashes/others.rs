@@ -117,8 +117,8 @@ async fn what_the_bucket_has_comes_and_goes_wherever_the_server_is_killed() {
     for ((point, side, _), name) in cases(SYNC_REMOVAL, "").zip(&names) {
         println!("{side:?} `{}`: {name}", point.what);
         stage.mine(point, side, name);
-        removing.remove_restore(&name.parse().expect("a name"), "test").await.expect("removed");
-        removing.remove_backup(&name.parse().expect("a name"), "test").await.expect("removed");
+        removing.remove_restore(&name.parse().expect("a name"), None, "test").await.expect("removed");
+        removing.remove_backup(&name.parse().expect("a name"), None, "test").await.expect("removed");
         stage.died(point, side).await;
         stage.man().await;
         stage.home.gone(BACKUP, name).await;

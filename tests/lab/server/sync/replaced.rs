@@ -99,7 +99,7 @@ async fn another_clusters_backup_of_an_own_ones_name_is_refused_until_it_is_show
     home.create(BACKUP, "same", json!({"includedNamespaces": [&here.name]})).await;
     home.reach(BACKUP, "same", "Completed").await;
     let removing = Bucket::new(store(&bucket).await);
-    removing.remove_backup(&"same".parse().expect("a name"), "test").await.expect("removed");
+    removing.remove_backup(&"same".parse().expect("a name"), None, "test").await.expect("removed");
     back_up_same(&lab.b, &bucket, &there).await;
     let document = stored(&bucket).await;
 
@@ -153,7 +153,7 @@ async fn what_is_deleted_and_made_again_while_another_cluster_does_not_look_is_s
     stands_for_what_is_there(&reader, &bucket).await;
     assert_eq!(server.stop().await, Some(0), "{}", server.log());
     let removing = Bucket::new(store(&bucket).await);
-    removing.remove_backup(&"same".parse().expect("a name"), "test").await.expect("removed");
+    removing.remove_backup(&"same".parse().expect("a name"), None, "test").await.expect("removed");
     config_map(&lab.a, &maker.name, "second", &json!({"k": "v"})).await;
     back_up_same(&lab.a, &bucket, &maker).await;
     let _server = reader.start(ServerOptions::default()).await;
