@@ -70,13 +70,24 @@ impl Work<'_> {
         Ok(None)
     }
 
-    /// Whether a claim that is there waits without a volume, differs in nothing else, and gets the one that it names now.
-    pub fn gets_its_volume(&self, ready: &Ready<'_>, live: &Live) -> bool {
-        let named = ready.body["spec"]["volumeName"].as_str().unwrap_or_default();
-        let waits =
-            live.object["status"]["phase"] == "Pending" && live.object["spec"]["volumeName"].is_null();
-        let lacks = live.difference.extra.is_empty() && live.difference.changed == ["spec.volumeName"];
-        ready.target.kind.as_str() == CLAIMS && waits && lacks && self.volumes.held.contains_key(named)
+    /// Whether a claim that is there waits without a volume, differs in nothing else, and gets the one that it names now; or a
+    /// volume that is there is nobody's, and the claim that had it comes back and names it.
+    pub fn gets_its_other_half(&self, ready: &Ready<'_>, live: &Live) -> bool {
+        let lacks = |path: &str| live.difference.extra.is_empty() && live.difference.changed == [path];
+        match ready.target.kind.as_str() {
+            CLAIMS => {
+                let named = ready.body["spec"]["volumeName"].as_str().unwrap_or_default();
+                let waits = live.object["status"]["phase"] == "Pending"
+                    && live.object["spec"]["volumeName"].is_null();
+                waits && lacks("spec.volumeName") && self.volumes.held.contains_key(named)
+            }
+            VOLUMES => {
+                let text = |field: &str| ready.body["spec"]["claimRef"][field].as_str().map(str::to_owned);
+                let claim = text("namespace").zip(text("name"));
+                lacks("spec.claimRef") && claim.is_some_and(|claim| self.volumes.bound.contains(&claim))
+            }
+            _ => false,
+        }
     }
 
     /// A content that was kept for a snapshot which is no more serves no other: the snapshot controller goes by the uid, and no

@@ -18,7 +18,7 @@ pub use update::as_update;
 /// What to do about an item that is there already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is as it should be, or nobody asked for it itself.
+    /// It is as it should be.
     Unchanged,
     /// It differs and is left as it is.
     Leave(Reason),
@@ -39,7 +39,7 @@ pub enum Reason {
     Data,
     /// The namespace mapping changed an item that all namespaces share.
     Mapped,
-    /// It only came along into the backup, so that others rest on it, too.
+    /// It only comes along, or came along into the backup, so that others rest on it, too.
     Along,
     /// It is a definition that has versions which the backup does not know.
     Versions,
@@ -62,8 +62,8 @@ pub struct Facts {
     pub finalized: bool,
     /// Whether claims belong to it, which would be deleted with it.
     pub owns_claims: bool,
-    /// Whether it is a claim that waits, and lacks nothing but the volume that this restore frees for it.
-    pub gets_its_volume: bool,
+    /// Whether it is a claim or a volume that waits, and lacks nothing but the other, which this restore brings or frees.
+    pub gets_its_other_half: bool,
 }
 
 impl Facts {
@@ -120,7 +120,7 @@ impl Earlier {
     }
 }
 
-/// Decides. `standing`: whether the item is selected itself; one that only comes along may be as it likes.
+/// Decides. `standing`: whether the item is selected itself; one that only comes along is left as it is.
 pub fn decide(
     item: &ItemKey,
     standing: Standing,
@@ -129,13 +129,13 @@ pub fn decide(
     facts: Facts,
 ) -> Verdict {
     let kind = item.kind.as_str();
-    if difference.is_none() || standing == Standing::IfNeeded || facts.gets_its_volume {
+    if difference.is_none() || facts.gets_its_other_half {
         return Verdict::Unchanged;
     }
     if facts.mapped {
         return Verdict::Leave(Reason::Mapped);
     }
-    if standing == Standing::Along {
+    if standing != Standing::Selected {
         return Verdict::Leave(Reason::Along);
     }
     if is_own_definition(&item.kind, &item.name) {
@@ -218,7 +218,7 @@ impl Verdict {
                 ", because it belongs to no namespace, and what the namespace mapping makes of it would take it from those who use it now; change it by hand"
             }
             Reason::Along => {
-                ", because it only came along into the backup and others rest on it; a restore that names its kind changes it"
+                ", because it only comes along with what needs it, and others may rest on it; what needs it may not work as it did; a restore that names its kind changes it"
             }
             Reason::Versions => {
                 ", because it has versions that the backup does not know, and without them the cluster would lose what is stored in them; existing resources of it are restored all the same"

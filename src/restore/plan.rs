@@ -9,7 +9,7 @@ use super::inventory::{Entry, EntryId, Inventory};
 use super::owners::OldUid;
 use super::rewrite::never_restored;
 use super::select::Standing;
-use crate::model::traits::remade_by;
+use crate::model::traits::{adopts, remade_by};
 use crate::model::{CLAIMS, DEFINITIONS, ItemKey, Kind, NAMESPACES, PriorityClass, Remade, SkipReason};
 
 /// Items that may be restored side by side, when all of the steps before are done.
@@ -30,7 +30,7 @@ pub struct Step {
 pub struct Said {
     /// Deployments that are paused, by their uids: they make no ReplicaSet, so that theirs come back.
     pub paused: HashSet<OldUid>,
-    /// Items that are never restored, by their uids: what they control is not either.
+    /// Items that somebody makes again, by their uids: what they control is not restored either.
     pub left_out: HashSet<OldUid>,
 }
 
@@ -52,6 +52,13 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Uids of what is left out because its controller makes it under the same name: what belongs to it waits for that.
+    pub fn made_by_others(&self, inventory: &Inventory) -> impl Iterator<Item = OldUid> {
+        let skipped = self.skipped.iter().filter(|(_, reason)| *reason == SkipReason::ControllerMakesIt);
+        let entries = skipped.map(|(id, _)| inventory.entry(*id));
+        entries.filter(|entry| adopts(inventory.kind(entry))).filter_map(|entry| entry.uid)
+    }
+
     /// Every item that is to be restored, in order.
     pub fn entries(&self) -> impl Iterator<Item = EntryId> {
         let namespaces = self.namespaces.values().flatten();
@@ -151,11 +158,13 @@ fn coming(inventory: &Inventory, needed: &HashSet<ItemKey>, controllers: &Contro
     comes
 }
 
-/// What is controlled by an item that is left out is left out with it: whoever makes the owner again makes it, too.
+/// What is controlled by an item that is left out is left out with it: whoever makes the owner again makes it, too. A
+/// ReplicaSet comes back under its name, and makes no more than pods: what else was given to it, finds it there.
 fn leave_out_with_owners(inventory: &Inventory, controllers: &Controllers<'_>, comes: &mut [Coming]) {
     let owned = |entry: &Entry| entry.owner.is_some();
     let mut left_out = controllers.said.left_out.clone();
     left_out.extend((inventory.entries.iter().zip(&*comes)).filter_map(|(entry, coming)| match coming {
+        Coming::Skipped(SkipReason::ControllerMakesIt) if adopts(inventory.kind(entry)) => None,
         Coming::Skipped(SkipReason::ControllerMakesIt | SkipReason::MirrorPod) => entry.uid,
         _ => None,
     }));

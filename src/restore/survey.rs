@@ -15,10 +15,10 @@ use super::select::{Selection, Standing};
 use super::source::Source;
 use super::volumes::{Claim, LiveVolume, Volumes, decide};
 use crate::cluster::{Catalog, Cluster, KindInfo, ListQuery};
-use crate::model::{CLAIMS, ClusterScope, ItemKey, Kind, LEADING, Needs, Offer, VOLUMES, refers};
+use crate::model::{CLAIMS, ClusterScope, ItemKey, Kind, LEADING, Needs, Offer, SkipReason, VOLUMES, refers};
 
 /// Kinds whose items, where they own others, must be looked into beforehand.
-const TELLING: [&str; 3] = ["deployments.apps", "jobs.batch", "pods"];
+const TELLING: [&str; 2] = ["deployments.apps", "pods"];
 
 /// What the bodies of those items say that own others.
 pub async fn look_into_owners(source: &Source) -> Result<Said, RestoreError> {
@@ -40,7 +40,8 @@ pub async fn look_into_owners(source: &Source) -> Result<Said, RestoreError> {
         if body["spec"]["paused"] == true {
             said.paused.extend(entry.uid);
         }
-        if never_restored(inventory.kind(entry), &body).is_some() {
+        // Nobody makes again what has run its course, nor what belonged to it.
+        if never_restored(inventory.kind(entry), &body).is_some_and(|reason| reason != SkipReason::Finished) {
             said.left_out.extend(entry.uid);
         }
     }

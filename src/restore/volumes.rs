@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::rewrite::volume_comes_back;
+use super::rewrite::{is_retained, volume_comes_back};
+use crate::model::SkipReason;
 
 /// Namespace and name of a claim in the cluster.
 pub type Claim = (String, String);
@@ -61,10 +62,10 @@ fn storage(spec: Option<&Value>) -> Storage {
 pub struct Volumes {
     /// Names of volumes that will be there for their claims.
     pub returning: BTreeSet<String>,
-    /// Volumes of the backup that are not restored, and why, in words.
-    pub left_out: BTreeMap<String, String>,
-    /// Those of them that are in the cluster and belong to another claim.
-    pub anothers: BTreeSet<String>,
+    /// Volumes of the backup that are not restored, and why; in words, too.
+    pub left_out: BTreeMap<String, (SkipReason, String)>,
+    /// Volumes that had outlived their claims when the backup was made: no claim that comes has them.
+    pub outlived: BTreeSet<String>,
     /// Volumes of the cluster that are kept for a claim which comes back under a new uid, if the claim is not there: by name,
     /// with the old uid.
     pub held: BTreeMap<String, String>,
@@ -74,13 +75,6 @@ pub struct Volumes {
     pub bound: BTreeSet<Claim>,
     /// Volumes of the cluster whose data are elsewhere than those of the backup's volume of that name.
     pub elsewhere: BTreeSet<String>,
-}
-
-impl Volumes {
-    /// Whether the volume is left out because another claim of the cluster has it.
-    pub fn is_anothers(&self, name: &str) -> bool {
-        self.anothers.contains(name)
-    }
 }
 
 /// Decides. `stored`: name and body of each planned volume; `live`: the cluster's volumes; `claims`: the claims that will be
@@ -112,23 +106,32 @@ pub fn decide<'a>(
         }
     }
     for (name, body) in stored {
+        let claim = claim_of(body, &map);
+        let comes = claim.as_ref().is_some_and(|claim| claims.get(claim) == Some(name));
         if !volume_comes_back(body, restore_pvs) {
             let why = match restore_pvs {
                 Some(false) => "restorePVs is false",
                 _ => "its reclaim policy is Delete, so that its storage went with its claim",
             };
-            volumes.left_out.insert(name.clone(), why.to_owned());
+            volumes.left_out.insert(name.clone(), (SkipReason::ControllerMakesIt, why.to_owned()));
             continue;
+        }
+        if has_outlived_its_claim(body) && !comes {
+            if !is_retained(body) {
+                let why = "no claim had it any more when the backup was made, and its reclaim policy has its storage deleted as soon as the volume is there";
+                volumes.left_out.insert(name.clone(), (SkipReason::NotRestorable, why.to_owned()));
+                continue;
+            }
+            volumes.outlived.insert(name.clone());
         }
         if live.get(name).is_some_and(|there| there.storage != storage(body.get("spec"))) {
             volumes.elsewhere.insert(name.clone());
         }
         match live.get(name).and_then(|there| there.claim.as_ref()) {
-            Some(other) if claim_of(body, &map).as_ref() != Some(other) => {
+            Some(other) if claim.as_ref() != Some(other) => {
                 let why =
                     format!("it is in the cluster already and belongs to the claim {}/{}", other.0, other.1);
-                volumes.left_out.insert(name.clone(), why);
-                volumes.anothers.insert(name.clone());
+                volumes.left_out.insert(name.clone(), (SkipReason::Exists, why));
             }
             _ => {
                 volumes.returning.insert(name.clone());
@@ -136,6 +139,12 @@ pub fn decide<'a>(
         }
     }
     volumes
+}
+
+/// Whether the claim that had a volume of the backup was gone already.
+fn has_outlived_its_claim(volume: &Value) -> bool {
+    let phase = volume.get("status").and_then(|status| status.get("phase")?.as_str());
+    matches!(phase, Some("Released" | "Failed"))
 }
 
 fn claim_of<'a>(volume: &'a Value, map: &impl Fn(&'a str) -> String) -> Option<Claim> {
@@ -281,6 +290,26 @@ mod tests {
         assert_eq!(decide(&[], &there, &claims("stage", "newer"), None, name), Volumes::default());
         // Nor is any where the volumes are not wanted.
         assert_eq!(decide(&[], &there, &claims("stage", "older"), Some(false), name), Volumes::default());
+    }
+
+    #[test]
+    fn a_volume_that_had_outlived_its_claim_is_not_for_the_next_claim_of_the_name() {
+        let decided = |phase: &str, policy: &str, claims: &BTreeMap<Claim, String>| {
+            let (name, mut body) = volume("kept", policy);
+            body["status"] = json!({ "phase": phase });
+            let Volumes { outlived, left_out, .. } =
+                decide(&[(name, body)], &BTreeMap::new(), claims, Some(true), str::to_owned);
+            (outlived.len(), left_out.into_values().map(|(reason, _)| reason).collect::<Vec<_>>())
+        };
+        let (other, its_own) = (claims("prod", "newer"), claims("prod", "kept"));
+        assert_eq!(decided("Bound", "Retain", &other), (0, vec![]));
+        for phase in ["Released", "Failed"] {
+            assert_eq!(decided(phase, "Retain", &other), (1, vec![]));
+            // It would be deleted with its storage.
+            assert_eq!(decided(phase, "Delete", &other), (0, vec![SkipReason::NotRestorable]));
+            // Somebody was about to give it back to its claim.
+            assert_eq!(decided(phase, "Retain", &its_own), (0, vec![]));
+        }
     }
 
     #[test]

@@ -236,10 +236,10 @@ fn what_belongs_to_an_item_that_is_left_out_is_left_out_with_it() {
         "persistentvolumeclaims a/scratch-0-tmp c p",
         "persistentvolumeclaims a/data-db-0 e s",
         "configmaps a/of-the-claim m c",
-        "configmaps a/of-the-ended n o",
+        "configmaps a/of-the-mirror n o",
         "statefulsets.apps a/scratch s",
         "pods a/scratch-0 p s",
-        "jobs.batch a/once o",
+        "pods a/mirror o",
     ];
     let said = Said { left_out: HashSet::from([OldUid::read("o").unwrap()]), ..Said::default() };
     assert_eq!(
@@ -248,13 +248,36 @@ fn what_belongs_to_an_item_that_is_left_out_is_left_out_with_it() {
             "+namespace a, bare",
             "+persistentvolumeclaims a/data-db-0",
             "+statefulsets.apps a/scratch",
-            "+jobs.batch a/once",
+            "+pods a/mirror",
             "-persistentvolumeclaims a/scratch-0-tmp: ControllerMakesIt",
             "-configmaps a/of-the-claim: ControllerMakesIt",
-            "-configmaps a/of-the-ended: ControllerMakesIt",
+            "-configmaps a/of-the-mirror: ControllerMakesIt",
             "-pods a/scratch-0: ControllerMakesIt",
         ]
     );
+}
+
+#[test]
+fn what_belongs_to_a_replica_set_that_its_deployment_makes_comes_and_waits_for_it() {
+    let lines = [
+        "configmaps a/of-the-set m r",
+        "deployments.apps a/web d",
+        "replicasets.apps a/web-2 r d 2",
+        "pods a/web-2-x p r",
+    ];
+    assert_eq!(
+        told("{}", &lines, &[]),
+        [
+            "+namespace a, bare",
+            "+configmaps a/of-the-set",
+            "+deployments.apps a/web",
+            "-replicasets.apps a/web-2: ControllerMakesIt",
+            "-pods a/web-2-x: ControllerMakesIt",
+        ]
+    );
+    let inventory = inventory("{}", &lines);
+    let plan = plan(&inventory, &HashSet::new(), &Said::default(), |name| name);
+    assert_eq!(plan.made_by_others(&inventory).collect::<Vec<_>>(), [OldUid::read("r").unwrap()]);
 }
 
 #[test]
