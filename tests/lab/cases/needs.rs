@@ -84,9 +84,11 @@ async fn what_comes_along_is_left_as_it_is_under_every_policy() {
             assert_eq!(told.matches(&sentence).count(), 1, "{policy}: {sentence}: {told}");
         }
         // A copy in the same cluster takes nobody's rights away, and has none itself, which is told.
-        let told = case.restore(case.a(), &[&flags[..], &["--namespace-mappings", &mapping]].concat(), 0).said;
+        let told =
+            case.restore(case.a(), &[&flags[..], &["--namespace-mappings", &mapping]].concat(), 0).said;
         assert_eq!(live().await, before, "{policy} of a copy");
-        let sentence = format!("{}-account: it is in the cluster already, differs in subjects[0].namespace", case.id);
+        let sentence =
+            format!("{}-account: it is in the cluster already, differs in subjects[0].namespace", case.id);
         assert!(told.contains(&sentence), "{policy}: {told}");
     }
 }
