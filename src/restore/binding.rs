@@ -13,6 +13,7 @@ use super::meet::Live;
 use super::prepare::Ready;
 use super::ready::unless_connection;
 use super::rewrite::{CONTENTS, SNAPSHOTS, other_storage};
+use super::volumes::{Claim, Holder};
 use super::work::Work;
 use crate::cluster::{Bound, ClusterError, Patch};
 use crate::model::{CLAIMS, Category, Finding, Kind, VOLUMES, causes};
@@ -32,10 +33,16 @@ pub struct Claimed {
 }
 
 impl Work<'_> {
-    /// Frees the volumes whose claims are gone and come back, before the claims are there: they bind at once then.
+    /// Frees the volumes whose claims are gone and come back, before the claims are there: they bind at once then. Where a claim of
+    /// the name is there, it may have another volume, and what it lacks is seen when it is met.
     pub async fn free_released_volumes(&self, account: &mut Account<'_>) -> Result<(), RestoreError> {
-        for (volume, old) in &self.volumes.released {
-            if let Err(error) = self.free(volume, old).await {
+        for (volume, Holder { uid, claim }) in &self.volumes.released {
+            let freed = match self.has_claim(claim).await {
+                Ok(true) => Ok(()),
+                Ok(false) => self.free(volume, uid).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = freed {
                 let error = unless_connection("freeing volumes for their claims", error)?;
                 account
                     .log
@@ -43,6 +50,11 @@ impl Work<'_> {
             }
         }
         Ok(())
+    }
+
+    async fn has_claim(&self, (namespace, name): &Claim) -> Result<bool, ClusterError> {
+        let Some(info) = self.catalog.find(&Kind::parse(CLAIMS)) else { return Ok(false) };
+        Ok(self.cluster.get(info, Some(namespace), name).await?.is_some())
     }
 
     /// A claim that is there and has no volume gets the one that it names, where that comes back; a finding where it does not.

@@ -57,6 +57,15 @@ fn storage(spec: Option<&Value>) -> Storage {
     storage
 }
 
+/// For whom a volume is kept that is nobody's by now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// The uid that the claim had.
+    pub uid: String,
+    /// The claim.
+    pub claim: Claim,
+}
+
 /// What becomes of the volumes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Volumes {
@@ -70,9 +79,11 @@ pub struct Volumes {
     /// with the old uid.
     pub held: BTreeMap<String, String>,
     /// Those of them whose claims are gone already, so that they can be freed at once.
-    pub released: BTreeMap<String, String>,
+    pub released: BTreeMap<String, Holder>,
     /// Claims that had their volume when the backup was made, by their names in the cluster; others need not get one.
     pub bound: BTreeSet<Claim>,
+    /// Volumes of the cluster that are nobody's, and of which nothing says that they are those of the backup.
+    pub unknown: BTreeSet<String>,
     /// Volumes of the cluster whose data are elsewhere than those of the backup's volume of that name.
     pub elsewhere: BTreeSet<String>,
 }
@@ -98,10 +109,14 @@ pub fn decide<'a>(
             continue;
         }
         volumes.returning.insert(name.clone());
+        if free && !stored.iter().any(|(known, _)| known == name) {
+            volumes.unknown.insert(name.clone());
+        }
         if let Some(holder) = there.holder.as_ref().filter(|_| ours) {
             volumes.held.insert(name.clone(), holder.clone());
-            if there.phase == "Released" {
-                volumes.released.insert(name.clone(), holder.clone());
+            if let ("Released", Some(claim)) = (&*there.phase, &there.claim) {
+                let held = Holder { uid: holder.clone(), claim: claim.clone() };
+                volumes.released.insert(name.clone(), held);
             }
         }
     }
@@ -331,6 +346,20 @@ mod tests {
                 .len()
         };
         assert_eq!((elsewhere("one"), elsewhere("two")), (0, 1));
+    }
+
+    #[test]
+    fn a_free_volume_of_the_name_is_not_known_to_be_the_one_that_the_backup_lacks() {
+        let there =
+            |phase: &str, of: Option<&str>| BTreeMap::from([("kept".to_owned(), live(of, phase, "Retain"))]);
+        let unknown = |stored: &[(String, Value)], there: &BTreeMap<String, LiveVolume>| {
+            decide(stored, there, &claims("prod", "kept"), None, str::to_owned).unknown.len()
+        };
+        let free = there("Available", None);
+        assert_eq!(unknown(&[], &free), 1);
+        // The two are compared, or it says itself whose it was.
+        assert_eq!(unknown(&[volume("kept", "Retain")], &free), 0);
+        assert_eq!(unknown(&[], &there("Released", Some("prod"))), 0);
     }
 
     #[test]

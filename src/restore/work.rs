@@ -192,10 +192,15 @@ impl<'a> Work<'a> {
         let volumes =
             survey::look_at_volumes(cluster, &catalog, &source, &plan, &claims, wanted, &map).await?;
         let sources = survey::look_for_sources(cluster, &catalog, &source, &plan, &claims, &map).await?;
-        let (returning_volumes, volumes_elsewhere) = (volumes.returning.clone(), volumes.elsewhere.clone());
-        let outlived_volumes = volumes.outlived.clone();
-        let options =
-            RewriteOptions { returning_volumes, volumes_elsewhere, outlived_volumes, sources, ..options };
+        let known = volumes.clone();
+        let options = RewriteOptions {
+            returning_volumes: known.returning,
+            volumes_elsewhere: known.elsewhere,
+            outlived_volumes: known.outlived,
+            unknown_volumes: known.unknown,
+            sources,
+            ..options
+        };
         let planned = plan.entries().filter_map(|id| source.inventory.entry(id).uid);
         let planned = planned.chain(plan.made_by_others(&source.inventory));
         let parallel = if request.parallel == 0 { MOST_PARALLEL } else { request.parallel };

@@ -86,6 +86,26 @@ fn what_the_mapping_changed_and_newer_definitions_are_never_written_over() {
 }
 
 #[test]
+fn what_the_control_plane_keeps_is_never_set_back_and_rights_are_changed_in_place() {
+    let role = "clusterroles.rbac.authorization.k8s.io";
+    let facts = |autoupdate: &str| {
+        let live = json!({"metadata": {"labels": {"kubernetes.io/bootstrapping": "rbac-defaults"},
+            "annotations": {"rbac.authorization.kubernetes.io/autoupdate": autoupdate}}});
+        Facts::read(&Kind::parse(role), &json!({}), &live)
+    };
+    let (rules, bound) = (differing(&["rules"], &[]), differing(&["roleRef.name"], &[]));
+    for policy in [Policy::None, Policy::Update, Policy::Recreate] {
+        let verdict = selected(role, &rules, policy, facts("true"));
+        assert_eq!(verdict, Verdict::Leave(Reason::ControlPlane), "{policy:?}");
+        assert!(verdict.warning(&rules).unwrap().contains("Kubernetes' own"));
+    }
+    assert_eq!(selected(role, &rules, Policy::Recreate, facts("false")), Verdict::Update);
+    let binding = "rolebindings.rbac.authorization.k8s.io";
+    assert_eq!(selected(binding, &rules, Policy::Recreate, Facts::default()), Verdict::Update);
+    assert_eq!(selected(binding, &bound, Policy::Recreate, Facts::default()), Verdict::Recreate);
+}
+
+#[test]
 fn a_default_account_is_brought_into_line_only_where_its_namespace_was_made() {
     let account = |name: &str| ItemKey::namespaced(Kind::parse("serviceaccounts"), "a", name);
     let changed = differing(&["metadata.annotations[role]"], &[]);

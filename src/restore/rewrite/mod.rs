@@ -69,6 +69,8 @@ pub struct RewriteOptions {
     pub returning_volumes: BTreeSet<String>,
     /// Names of PersistentVolumes of the cluster whose data are elsewhere than those of the backup's volume of that name.
     pub volumes_elsewhere: BTreeSet<String>,
+    /// Names of PersistentVolumes of the cluster that are nobody's, and of which nothing says that they are those of the backup.
+    pub unknown_volumes: BTreeSet<String>,
     /// Names of volumes of the backup that had outlived their claims, and stay so: no claim of the name gets their data.
     pub outlived_volumes: BTreeSet<String>,
     /// Of what [`data_source`] says of the claims in the backup, the sources that will be there; a claim that gets a new

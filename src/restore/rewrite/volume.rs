@@ -86,6 +86,11 @@ pub(super) fn rewrite_claim(
         if options.volumes_elsewhere.contains(&volume) {
             warnings.push(other_storage(&volume));
         }
+        if options.unknown_volumes.contains(&volume) {
+            warnings.push(format!(
+                "a volume `{volume}` that nobody has is in the cluster, and the claim gets that; the backup's own was not selected, so that nothing says whether both have the same storage: look before anything writes to it"
+            ));
+        }
         return;
     }
     let of_source = |source: &DataSource| format!("the {} `{}`", source.kind, source.name);
@@ -157,6 +162,14 @@ mod tests {
         let (item, warnings) = rewritten(claim(), &options);
         assert_eq!(item["spec"]["volumeName"], "pv-1");
         assert!(warnings[0].contains("`pv-1`") && warnings[0].contains("other storage"), "{warnings:?}");
+    }
+
+    #[test]
+    fn a_claim_on_a_volume_of_which_only_the_name_is_known_says_so() {
+        let options = RewriteOptions { unknown_volumes: ["pv-1".to_owned()].into(), ..returning("pv-1") };
+        let (item, warnings) = rewritten(claim(), &options);
+        assert_eq!(item["spec"]["volumeName"], "pv-1");
+        assert!(warnings[0].contains("`pv-1`") && warnings[0].contains("same storage"), "{warnings:?}");
     }
 
     #[test]

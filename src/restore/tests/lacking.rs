@@ -25,6 +25,13 @@ fn in_shop(kind: &'static str, mut object: Value) -> (&'static str, Value) {
     (kind, object)
 }
 
+/// A namespace of the cluster.
+fn there(name: &str) -> (String, Value) {
+    let (_, mut namespace) = namespace(name);
+    namespace["status"] = json!({"phase": "Active"});
+    (format!("/api/v1/namespaces/{name}"), namespace)
+}
+
 fn path(plural: &str, name: &str) -> String {
     format!("/api/v1/namespaces/shop/{plural}/{name}")
 }
@@ -33,9 +40,7 @@ fn path(plural: &str, name: &str) -> String {
 async fn what_is_only_needed_and_differs_in_the_cluster_is_told_once() {
     let items = vec![namespace("shop"), map("shop", "settings", &[])];
     let only_maps = json!({"includedResources": ["configmaps"]});
-    let mut there = namespace("shop").1;
-    there["status"] = json!({"phase": "Active"});
-    let mut objects = Objects::from([("/api/v1/namespaces/shop".to_owned(), there)]);
+    let mut objects = Objects::from([there("shop")]);
     assert_eq!(told(&objects, &items, &only_maps, "namespaces shop").await, [""; 0]);
     objects.get_mut("/api/v1/namespaces/shop").unwrap()["metadata"]["labels"] = json!({"team": "other"});
     for policy in ["None", "Update", "Recreate"] {
@@ -149,9 +154,45 @@ async fn custom_resources_that_were_done_and_may_be_done_again_are_told_once_a_k
     );
     // What is there already does not begin anew.
     let objects = Objects::from([
-        ("/api/v1/namespaces/shop".to_owned(), namespace("shop").1),
+        there("shop"),
         ("/apis/example.com/v1/namespaces/shop/runs/first".to_owned(), run("first", "Succeeded").1),
         ("/apis/example.com/v1/namespaces/shop/runs/second".to_owned(), run("second", "Failed").1),
     ]);
     assert_eq!(told(&objects, &items, &json!({}), about).await, [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_that_has_another_volume_by_now_frees_none() {
+    let [(volumes, volume), (claims, claim)] = claim_and_volume();
+    let (mut released, mut there) = (volume.clone(), claim.clone());
+    released["status"]["phase"] = "Released".into();
+    there["metadata"]["uid"] = "another life".into();
+    let items = vec![namespace("shop"), (volumes, volume), (claims, claim)];
+    for (other, frees) in [(Some("pv-2"), 0), (None, 1)] {
+        let mut objects = Objects::from([("/api/v1/persistentvolumes/pv-1".to_owned(), released.clone())]);
+        if let Some(other) = other {
+            there["spec"]["volumeName"] = other.into();
+            objects.insert(path(claims, "data"), there.clone());
+        }
+        let freed = Arc::<Mutex<Vec<String>>>::default();
+        let seen = Arc::clone(&freed);
+        let cluster = keep(objects, move |asked, objects| {
+            if asked.method == "POST" && asked.uri.contains(claims) {
+                return None;
+            }
+            if let Some(claim) = objects.get_mut(&path("persistentvolumeclaims", "data")) {
+                claim["status"]["phase"] = "Bound".into();
+            }
+            let frees = asked.method == "PATCH" && asked.uri.starts_with("/api/v1/persistentvolumes/pv-1");
+            frees.then(|| {
+                seen.lock().unwrap().push(asked.body.clone());
+                answer(200, "{}")
+            })
+        });
+        let came = restore_into(&cluster, items.clone()).await;
+        assert_eq!(came.phase, RestorePhase::Completed, "{:?}", came.findings);
+        let freed: Vec<String> =
+            freed.lock().unwrap().iter().filter(|body| body.contains("remove")).cloned().collect();
+        assert_eq!(freed.len().min(1), frees, "{other:?}: {freed:?}");
+    }
 }
