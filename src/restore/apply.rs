@@ -135,6 +135,7 @@ impl Work<'_> {
             done.act.reason = Some(format!("its namespace cannot be had: {why}"));
             return Ok(done);
         }
+        let lacking = self.tell_lacking(ready, false).await?;
         let mut tries = 0;
         let (action, reason, mut findings) = loop {
             tries += 1;
@@ -152,6 +153,8 @@ impl Work<'_> {
         };
         if matches!(action, Action::Create | Action::Update | Action::Recreate) {
             findings.extend(ready.warnings.iter().map(|warning| ready.warning(Category::Other, warning)));
+            findings.extend(lacking);
+            self.note_ended(ready, &action);
         }
         let mut done = Done::new(ready.item.clone(), action, ready.bytes);
         done.act.target = (ready.target != ready.item).then(|| ready.target.clone());

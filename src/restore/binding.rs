@@ -13,6 +13,7 @@ use super::meet::Live;
 use super::prepare::Ready;
 use super::ready::unless_connection;
 use super::rewrite::{CONTENTS, SNAPSHOTS, other_storage};
+use super::volumes::{Claim, Holder};
 use super::work::Work;
 use crate::cluster::{Bound, ClusterError, Patch};
 use crate::model::{CLAIMS, Category, Finding, Kind, VOLUMES, causes};
@@ -32,10 +33,16 @@ pub struct Claimed {
 }
 
 impl Work<'_> {
-    /// Frees the volumes whose claims are gone and come back, before the claims are there: they bind at once then.
+    /// Frees the volumes whose claims are gone and come back, before the claims are there: they bind at once then. Where a claim of
+    /// the name is there, it may have another volume, and what it lacks is seen when it is met.
     pub async fn free_released_volumes(&self, account: &mut Account<'_>) -> Result<(), RestoreError> {
-        for (volume, old) in &self.volumes.released {
-            if let Err(error) = self.free(volume, old).await {
+        for (volume, Holder { uid, claim }) in &self.volumes.released {
+            let freed = match self.has_claim(claim).await {
+                Ok(true) => Ok(()),
+                Ok(false) => self.free(volume, uid).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = freed {
                 let error = unless_connection("freeing volumes for their claims", error)?;
                 account
                     .log
@@ -43,6 +50,11 @@ impl Work<'_> {
             }
         }
         Ok(())
+    }
+
+    async fn has_claim(&self, (namespace, name): &Claim) -> Result<bool, ClusterError> {
+        let Some(info) = self.catalog.find(&Kind::parse(CLAIMS)) else { return Ok(false) };
+        Ok(self.cluster.get(info, Some(namespace), name).await?.is_some())
     }
 
     /// A claim that is there and has no volume gets the one that it names, where that comes back; a finding where it does not.
@@ -70,13 +82,24 @@ impl Work<'_> {
         Ok(None)
     }
 
-    /// Whether a claim that is there waits without a volume, differs in nothing else, and gets the one that it names now.
-    pub fn gets_its_volume(&self, ready: &Ready<'_>, live: &Live) -> bool {
-        let named = ready.body["spec"]["volumeName"].as_str().unwrap_or_default();
-        let waits =
-            live.object["status"]["phase"] == "Pending" && live.object["spec"]["volumeName"].is_null();
-        let lacks = live.difference.extra.is_empty() && live.difference.changed == ["spec.volumeName"];
-        ready.target.kind.as_str() == CLAIMS && waits && lacks && self.volumes.held.contains_key(named)
+    /// Whether a claim that is there waits without a volume, differs in nothing else, and gets the one that it names now; or a
+    /// volume that is there is nobody's, and the claim that had it comes back and names it.
+    pub fn gets_its_other_half(&self, ready: &Ready<'_>, live: &Live) -> bool {
+        let lacks = |path: &str| live.difference.extra.is_empty() && live.difference.changed == [path];
+        match ready.target.kind.as_str() {
+            CLAIMS => {
+                let named = ready.body["spec"]["volumeName"].as_str().unwrap_or_default();
+                let waits = live.object["status"]["phase"] == "Pending"
+                    && live.object["spec"]["volumeName"].is_null();
+                waits && lacks("spec.volumeName") && self.volumes.held.contains_key(named)
+            }
+            VOLUMES => {
+                let text = |field: &str| ready.body["spec"]["claimRef"][field].as_str().map(str::to_owned);
+                let claim = text("namespace").zip(text("name"));
+                lacks("spec.claimRef") && claim.is_some_and(|claim| self.volumes.bound.contains(&claim))
+            }
+            _ => false,
+        }
     }
 
     /// A content that was kept for a snapshot which is no more serves no other: the snapshot controller goes by the uid, and no

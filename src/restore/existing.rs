@@ -15,10 +15,13 @@ mod update;
 
 pub use update::as_update;
 
+/// The group of roles and bindings.
+const RBAC: &str = "rbac.authorization.k8s.io";
+
 /// What to do about an item that is there already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is as it should be, or nobody asked for it itself.
+    /// It is as it should be.
     Unchanged,
     /// It differs and is left as it is.
     Leave(Reason),
@@ -39,12 +42,14 @@ pub enum Reason {
     Data,
     /// The namespace mapping changed an item that all namespaces share.
     Mapped,
-    /// It only came along into the backup, so that others rest on it, too.
+    /// It only comes along, or came along into the backup, so that others rest on it, too.
     Along,
     /// It is a definition that has versions which the backup does not know.
     Versions,
     /// It is a definition of Ark's own.
     Own,
+    /// The control plane keeps it up to date, for its own version.
+    ControlPlane,
     /// An update would change nothing of it.
     Fixed,
 }
@@ -60,10 +65,12 @@ pub struct Facts {
     pub made_namespace: bool,
     /// Whether an operator looks after it and may take away more than the item when it is deleted.
     pub finalized: bool,
+    /// Whether it is a default role of Kubernetes, or a binding to one, that the API server keeps up to date.
+    pub is_bootstrapped: bool,
     /// Whether claims belong to it, which would be deleted with it.
     pub owns_claims: bool,
-    /// Whether it is a claim that waits, and lacks nothing but the volume that this restore frees for it.
-    pub gets_its_volume: bool,
+    /// Whether it is a claim or a volume that waits, and lacks nothing but the other, which this restore brings or frees.
+    pub gets_its_other_half: bool,
 }
 
 impl Facts {
@@ -74,9 +81,17 @@ impl Facts {
         Self {
             fewer_versions: kind.as_str() == DEFINITIONS && has_fewer_versions(wanted, live),
             finalized: finalizers.is_some_and(|finalizers| is_guarded(kind, finalizers)),
+            is_bootstrapped: kind.group() == RBAC && is_bootstrapped(&live["metadata"]),
             ..Self::default()
         }
     }
+}
+
+/// Whether the API server brings an object to what its own version says, each time that it starts. Somebody who wants the object
+/// otherwise for good, says so by the annotation.
+fn is_bootstrapped(metadata: &Value) -> bool {
+    metadata["labels"]["kubernetes.io/bootstrapping"] == "rbac-defaults"
+        && metadata["annotations"]["rbac.authorization.kubernetes.io/autoupdate"] == "true"
 }
 
 /// Whether somebody has a say in the deletion of an item. What Kubernetes adds to its own kinds goes by itself.
@@ -120,7 +135,7 @@ impl Earlier {
     }
 }
 
-/// Decides. `standing`: whether the item is selected itself; one that only comes along may be as it likes.
+/// Decides. `standing`: whether the item is selected itself; one that only comes along is left as it is.
 pub fn decide(
     item: &ItemKey,
     standing: Standing,
@@ -129,13 +144,13 @@ pub fn decide(
     facts: Facts,
 ) -> Verdict {
     let kind = item.kind.as_str();
-    if difference.is_none() || standing == Standing::IfNeeded || facts.gets_its_volume {
+    if difference.is_none() || facts.gets_its_other_half {
         return Verdict::Unchanged;
     }
     if facts.mapped {
         return Verdict::Leave(Reason::Mapped);
     }
-    if standing == Standing::Along {
+    if standing != Standing::Selected {
         return Verdict::Leave(Reason::Along);
     }
     if is_own_definition(&item.kind, &item.name) {
@@ -143,6 +158,9 @@ pub fn decide(
     }
     if facts.fewer_versions {
         return Verdict::Leave(Reason::Versions);
+    }
+    if facts.is_bootstrapped {
+        return Verdict::Leave(Reason::ControlPlane);
     }
     // Its controller was faster than we; where the namespace was there before, it is an item like any other.
     if is_default_account(item) && facts.made_namespace {
@@ -156,7 +174,7 @@ pub fn decide(
     match policy {
         Policy::None => Verdict::Leave(Reason::Policy),
         Policy::Update => Verdict::Update,
-        Policy::Recreate if holds_others(item) => Verdict::Update,
+        Policy::Recreate if holds_others(item) || is_right(item, difference) => Verdict::Update,
         Policy::Recreate if is_data(&item.kind) || facts.finalized || facts.owns_claims => {
             Verdict::Leave(Reason::Data)
         }
@@ -168,6 +186,11 @@ pub fn decide(
 /// CronJob that is made anew knows nothing of the Job that runs.
 fn holds_others(item: &ItemKey) -> bool {
     [NAMESPACES, DEFINITIONS, "serviceaccounts", "cronjobs.batch"].contains(&item.kind.as_str())
+}
+
+/// Rights that are gone for a moment may be those of whoever restores. Only to which role a binding is, cannot be changed.
+fn is_right(item: &ItemKey, difference: &Difference) -> bool {
+    item.kind.group() == RBAC && !difference.changed.iter().any(|path| path.starts_with("roleRef"))
 }
 
 /// The verdict about what an earlier attempt of this restore made: it is restored, whatever has become of it since. Only an
@@ -218,13 +241,16 @@ impl Verdict {
                 ", because it belongs to no namespace, and what the namespace mapping makes of it would take it from those who use it now; change it by hand"
             }
             Reason::Along => {
-                ", because it only came along into the backup and others rest on it; a restore that names its kind changes it"
+                ", because it only comes along with what needs it, and others may rest on it; what needs it may not work as it did; a restore that names its kind changes it"
             }
             Reason::Versions => {
                 ", because it has versions that the backup does not know, and without them the cluster would lose what is stored in them; existing resources of it are restored all the same"
             }
             Reason::Fixed => {
                 ", because the cluster does not let that be changed in place; existingResourcePolicy Recreate makes anew what holds no data"
+            }
+            Reason::ControlPlane => {
+                ", because it is Kubernetes' own and kept as its version needs it; what somebody added to it, add by hand"
             }
             Reason::Own => {
                 ", because it defines a kind of Ark, and what is installed is not set back by a restore; `ark install` or the chart changes it"

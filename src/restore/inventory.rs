@@ -2,13 +2,13 @@
 //!
 //! Next on the way: `plan`.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::itself::Itself;
 use super::owners::OldUid;
 use super::select::{Selection, Standing};
 use crate::archive::{IndexFrame, IndexItem, IndexedKind, MAX_KINDS, item_path};
-use crate::model::{ItemKey, Kind, NAMESPACES};
+use crate::model::{CLAIMS, ItemKey, Kind, NAMESPACES};
 
 /// One item of the index that is selected, or may come along.
 #[derive(Debug)]
@@ -53,6 +53,8 @@ pub struct Inventory {
     pub entries: Vec<Entry>,
     /// The uids of what controls items of the backup that are not among them.
     pub owners_elsewhere: HashSet<OldUid>,
+    /// The claims of the backup that are not among them: place of the namespace, and name.
+    claims_elsewhere: BTreeSet<(u32, Box<str>)>,
     /// The frames, by number.
     pub frames: HashMap<u32, IndexFrame>,
     namespace_ids: HashMap<Box<str>, u32>,
@@ -95,6 +97,9 @@ impl Inventory {
         let owner = item.owner.as_deref().and_then(OldUid::read);
         let Some(standing) = standing else {
             self.owners_elsewhere.extend(owner);
+            if let (CLAIMS, Some(namespace)) = (key.kind.as_str(), namespace) {
+                self.claims_elsewhere.insert((namespace, key.name.into()));
+            }
             return Ok(());
         };
         self.entries.push(Entry {
@@ -125,6 +130,13 @@ impl Inventory {
     /// The namespace of an entry.
     pub fn namespace(&self, entry: &Entry) -> Option<&str> {
         entry.namespace.and_then(|id| self.namespaces.get(id as usize)).map(|name| &**name)
+    }
+
+    /// The claims in a namespace of the backup that may not be restored, since the selection does not reach them.
+    pub fn claims_elsewhere(&self, namespace: Option<&str>) -> impl Iterator<Item = &str> {
+        let id = namespace.and_then(|name| self.namespace_ids.get(name)).copied();
+        let claims = self.claims_elsewhere.iter().filter(move |(home, _)| Some(*home) == id);
+        claims.map(|(_, name)| &**name)
     }
 
     /// Whether the entry is of the server that stays as it is.

@@ -15,7 +15,7 @@ use super::existing::{
 use super::links::Link;
 use super::outcome::Action;
 use super::prepare::Ready;
-use super::rewrite::{Owner, OwnerView, annotations_by_hand, are_ours};
+use super::rewrite::{Owner, OwnerView, annotations_by_hand, are_ours, unmark_default};
 use super::select::Standing;
 use super::work::Work;
 use crate::cluster::{Bound, ClusterError, Propagation};
@@ -224,7 +224,11 @@ impl Work<'_> {
         let keep = |owner: &OwnerView<'_>| Owner::New(owner.uid.to_owned());
         let by_hand = annotations_by_hand(&live);
         match self.plain.rewrite(&target.kind, target, live, ready.shape(&keep)) {
-            Ok(live) => {
+            Ok(mut live) => {
+                // A default that comes along is not made the default, and one that is the default already may be.
+                if self.source.inventory.entry(ready.entry).standing != Standing::Selected {
+                    unmark_default(&target.kind, &mut live.body);
+                }
                 let intended =
                     Intended { body: wanted, awaited: &ready.awaited, status: ready.status.as_ref() };
                 compare(&target.kind, intended, &live, &by_hand)
@@ -246,7 +250,7 @@ impl Work<'_> {
             // A workload is made anew beside what it owned; see `recreate`.
             owns_claims: !adopts(&ready.target.kind)
                 && entry.uid.is_some_and(|uid| self.plan.claim_owners.contains(&uid)),
-            gets_its_volume: self.gets_its_volume(ready, live),
+            gets_its_other_half: self.gets_its_other_half(ready, live),
             ..Facts::read(&ready.target.kind, &ready.body, &live.object)
         };
         let verdict = decide(&ready.target, entry.standing, &live.difference, self.policy, facts);

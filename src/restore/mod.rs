@@ -2,9 +2,10 @@
 //!
 //! `source` (the backup's index; later the bodies) → `select`, `inventory` (what is wanted) → `survey` (what that needs) → `plan`
 //! (what is left out, in which order) → `work` (all of that, opened) → `empty` (may it begin) → `ready` (definitions and
-//! namespaces) → `batch`, `early` (class after class, side by side) → `prepare`, `rewrite` (from stored to wanted) → `apply` (create) →
-//! `meet`, `compare`, `existing` (it is there already) → `links`, `owners` (owners follow) → `binding`, `volumes` (claims are
-//! bound) → `account`, `report` (what became of it). `preview` looks and touches nothing.
+//! namespaces) → `batch`, `early` (class after class, side by side) → `prepare`, `rewrite` (from stored to wanted) → `lacking` (what must
+//! be beside it) → `apply` (create) → `meet`, `compare`, `existing` (it is there already) → `links`, `owners` (owners follow) →
+//! `binding`, `volumes` (claims are bound) → `ended` (what may run again) → `account`, `report` (what became of it). `preview`
+//! looks and touches nothing.
 
 mod account;
 mod apply;
@@ -13,12 +14,14 @@ mod binding;
 mod compare;
 mod early;
 mod empty;
+mod ended;
 mod error;
 mod existing;
 mod halt;
 mod inventory;
 mod itself;
 mod kinds;
+mod lacking;
 mod links;
 mod meet;
 mod outcome;
@@ -200,6 +203,7 @@ async fn restore(
     work.second_chance(failed, true, account).await?;
     work.link(true, account).await?;
     work.tell_without_effect(account);
+    work.tell_of_ended(account);
     work.await_claims(account).await
 }
 

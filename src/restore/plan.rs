@@ -1,6 +1,6 @@
 //! What is to be done, in which order: from the inventory and what its items need to steps. Pure.
 //!
-//! The plan leaves out what a controller makes again. It knows only the index; what an item's body says (finished, made
+//! The plan leaves out what a controller makes again, and nothing else that belongs to what is left out. It knows only the index; what an item's body says (finished, made
 //! by the control plane) is found when the body is read. Next on the way: `ready`, `apply`.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -9,7 +9,7 @@ use super::inventory::{Entry, EntryId, Inventory};
 use super::owners::OldUid;
 use super::rewrite::never_restored;
 use super::select::Standing;
-use crate::model::traits::remade_by;
+use crate::model::traits::{adopts, remade_by};
 use crate::model::{CLAIMS, DEFINITIONS, ItemKey, Kind, NAMESPACES, PriorityClass, Remade, SkipReason};
 
 /// Items that may be restored side by side, when all of the steps before are done.
@@ -34,8 +34,6 @@ pub struct Step {
 pub struct Said {
     /// Deployments that are paused, by their uids: they make no ReplicaSet, so that theirs come back.
     pub paused: HashSet<OldUid>,
-    /// Items that are never restored, by their uids: what they control is not either.
-    pub left_out: HashSet<OldUid>,
 }
 
 /// What a restore will do, before anything is done.
@@ -56,6 +54,13 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Uids of what is left out because its controller makes it under the same name: what belongs to it waits for that.
+    pub fn made_by_others(&self, inventory: &Inventory) -> impl Iterator<Item = OldUid> {
+        let skipped = self.skipped.iter().filter(|(_, reason)| *reason == SkipReason::ControllerMakesIt);
+        let entries = skipped.map(|(id, _)| inventory.entry(*id));
+        entries.filter(|entry| adopts(inventory.kind(entry))).filter_map(|entry| entry.uid)
+    }
+
     /// Every item that is to be restored, in order.
     pub fn entries(&self) -> impl Iterator<Item = EntryId> {
         let namespaces = self.namespaces.values().flatten();
@@ -144,7 +149,6 @@ fn coming(inventory: &Inventory, needed: &HashSet<ItemKey>, controllers: &Contro
         _ => Coming::No,
     };
     let mut comes: Vec<Coming> = inventory.entries.iter().map(decide).collect();
-    leave_out_with_owners(inventory, controllers, &mut comes);
     let kinds: HashSet<&str> = (inventory.entries.iter().zip(&comes))
         .filter(|(_, coming)| matches!(coming, Coming::Yes))
         .map(|(entry, _)| inventory.kind(entry).as_str())
@@ -155,28 +159,6 @@ fn coming(inventory: &Inventory, needed: &HashSet<ItemKey>, controllers: &Contro
         }
     }
     comes
-}
-
-/// What is controlled by an item that is left out is left out with it: whoever makes the owner again makes it, too.
-fn leave_out_with_owners(inventory: &Inventory, controllers: &Controllers<'_>, comes: &mut [Coming]) {
-    let owned = |entry: &Entry| entry.owner.is_some();
-    let mut left_out = controllers.said.left_out.clone();
-    left_out.extend((inventory.entries.iter().zip(&*comes)).filter_map(|(entry, coming)| match coming {
-        Coming::Skipped(SkipReason::ControllerMakesIt | SkipReason::MirrorPod) => entry.uid,
-        _ => None,
-    }));
-    loop {
-        let before = left_out.len();
-        for (entry, coming) in inventory.entries.iter().zip(&mut *comes).filter(|(entry, _)| owned(entry)) {
-            if matches!(coming, Coming::Yes) && entry.owner.is_some_and(|owner| left_out.contains(&owner)) {
-                *coming = Coming::Skipped(SkipReason::ControllerMakesIt);
-                left_out.extend(entry.uid);
-            }
-        }
-        if left_out.len() == before {
-            return;
-        }
-    }
 }
 
 fn skip(inventory: &Inventory, entry: &Entry, controllers: &Controllers<'_>) -> Option<SkipReason> {

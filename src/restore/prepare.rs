@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::ended::may_run_again;
 use super::inventory::EntryId;
 use super::kinds::Served;
 use super::owners::Fate;
@@ -38,6 +39,8 @@ pub struct Ready<'a> {
     pub mapped: bool,
     /// Whether the cluster gives it a port or an address that another one may have asked for.
     pub takes: bool,
+    /// Whether it asks for something that was done, which only the status says that does not come back.
+    pub may_run_again: bool,
     /// Whether somebody else than the API server may make something of it.
     pub acted_on: bool,
     /// What a person should know if it is made.
@@ -75,10 +78,8 @@ impl Work<'_> {
         if self.belongs_to_a_pod_that_stays_away(&item.kind, &value) {
             return Ok(Prepared::Skip(SkipReason::ControllerMakesIt, None));
         }
-        if let (VOLUMES, Some(why)) = (item.kind.as_str(), self.volumes.left_out.get(&item.name)) {
-            let there = self.volumes.is_anothers(&item.name);
-            let reason = if there { SkipReason::Exists } else { SkipReason::ControllerMakesIt };
-            return Ok(Prepared::Skip(reason, Some(why.clone())));
+        if let (VOLUMES, Some((reason, why))) = (item.kind.as_str(), self.volumes.left_out.get(&item.name)) {
+            return Ok(Prepared::Skip(*reason, Some(why.clone())));
         }
         let (info, converted) = match self.kinds.of(entry) {
             Served::Yes { info, converted } => (&**info, *converted),
@@ -95,15 +96,18 @@ impl Work<'_> {
         if let Some(why) = rewritten.left_out {
             return Ok(Prepared::Skip(SkipReason::NotRestorable, Some(why)));
         }
+        let status =
+            |comes: bool| rewritten.status.as_ref().filter(|_| comes == self.restores_status(entry.kind));
         let mut ready = Ready {
             entry: id,
+            may_run_again: may_run_again(&item.kind, status(false)),
             target: ItemKey { kind: item.kind.clone(), namespace: rewritten.namespace, name: rewritten.name },
             info,
             takes: item.kind.as_str() == "services" && !rewritten.asks,
             acted_on: !rewritten.awaited.is_empty() || is_acted_on(&rewritten.body),
             item,
             body: rewritten.body,
-            status: rewritten.status.filter(|_| self.restores_status(entry.kind)),
+            status: status(true).cloned(),
             awaited: rewritten.awaited,
             field_owners: rewritten.field_owners,
             mapped: rewritten.mapped,

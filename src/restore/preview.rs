@@ -47,6 +47,7 @@ impl Work<'_> {
             let item = self.source.inventory.key(self.source.inventory.entry(*id));
             acts.push(Act { item, target: None, action: Action::Skip(*reason), reason: None });
         }
+        self.tell_of_ended(account);
         // Items of kinds that are to be defined were not looked at.
         if missing.kinds.is_empty() {
             self.tell_without_effect(account);
@@ -144,6 +145,9 @@ impl Work<'_> {
         if matches!(done.act.action, Action::Create | Action::Update | Action::Recreate) {
             let warnings = ready.warnings.iter().map(|warning| ready.warning(Category::Other, warning));
             done.findings.extend(warnings);
+            let doing = "comparing with the cluster";
+            done.findings.extend(self.tell_lacking(ready, true).await.map_err(RestoreError::cluster(doing))?);
+            self.note_ended(ready, &done.act.action);
         }
         done.act.target = (ready.target != ready.item).then(|| ready.target.clone());
         Ok(done)

@@ -10,38 +10,31 @@ use super::error::RestoreError;
 use super::inventory::{Entry, EntryId};
 use super::owners::OldUid;
 use super::plan::{Plan, Said, not_left_out};
-use super::rewrite::{DataSource, Rewriter, data_source, never_restored};
+use super::rewrite::{DataSource, Rewriter, data_source};
 use super::select::{Selection, Standing};
 use super::source::Source;
 use super::volumes::{Claim, LiveVolume, Volumes, decide};
 use crate::cluster::{Catalog, Cluster, KindInfo, ListQuery};
 use crate::model::{CLAIMS, ClusterScope, ItemKey, Kind, LEADING, Needs, Offer, VOLUMES, refers};
 
-/// Kinds whose items, where they own others, must be looked into beforehand.
-const TELLING: [&str; 3] = ["deployments.apps", "jobs.batch", "pods"];
+/// The kind whose items, where they own others, must be looked into beforehand.
+const DEPLOYMENTS: &str = "deployments.apps";
 
-/// What the bodies of those items say that own others.
+/// What the bodies of those items say.
 pub async fn look_into_owners(source: &Source) -> Result<Said, RestoreError> {
     let inventory = &source.inventory;
     let owners: HashSet<OldUid> = inventory.entries.iter().filter_map(|entry| entry.owner).collect();
-    let telling: Vec<EntryId> = (inventory.entries.iter().zip(0..))
-        .filter(|(entry, _)| {
-            TELLING.contains(&inventory.kind(entry).as_str())
-                && entry.uid.is_some_and(|uid| owners.contains(&uid))
-        })
-        .map(|(_, id)| id)
+    let telling: Vec<EntryId> = of_kind(source, DEPLOYMENTS)
+        .filter(|(_, entry)| entry.uid.is_some_and(|uid| owners.contains(&uid)))
+        .map(|(id, _)| id)
         .collect();
     let mut said = Said::default();
     let mut bodies = source.bodies(&telling)?;
     while let Some((id, body)) = bodies.try_next().await? {
-        let entry = inventory.entry(id);
         // A body that cannot be read is told when it is to be restored.
         let body: Value = body.ok().and_then(|body| serde_json::from_slice(&body).ok()).unwrap_or_default();
         if body["spec"]["paused"] == true {
-            said.paused.extend(entry.uid);
-        }
-        if never_restored(inventory.kind(entry), &body).is_some() {
-            said.left_out.extend(entry.uid);
+            said.paused.extend(inventory.entry(id).uid);
         }
     }
     Ok(said)

@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::rewrite::volume_comes_back;
+use super::rewrite::{is_retained, volume_comes_back};
+use crate::model::SkipReason;
 
 /// Namespace and name of a claim in the cluster.
 pub type Claim = (String, String);
@@ -56,31 +57,35 @@ fn storage(spec: Option<&Value>) -> Storage {
     storage
 }
 
+/// For whom a volume is kept that is nobody's by now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// The uid that the claim had.
+    pub uid: String,
+    /// The claim.
+    pub claim: Claim,
+}
+
 /// What becomes of the volumes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Volumes {
     /// Names of volumes that will be there for their claims.
     pub returning: BTreeSet<String>,
-    /// Volumes of the backup that are not restored, and why, in words.
-    pub left_out: BTreeMap<String, String>,
-    /// Those of them that are in the cluster and belong to another claim.
-    pub anothers: BTreeSet<String>,
+    /// Volumes of the backup that are not restored, and why; in words, too.
+    pub left_out: BTreeMap<String, (SkipReason, String)>,
+    /// Volumes that had outlived their claims when the backup was made: no claim that comes has them.
+    pub outlived: BTreeSet<String>,
     /// Volumes of the cluster that are kept for a claim which comes back under a new uid, if the claim is not there: by name,
     /// with the old uid.
     pub held: BTreeMap<String, String>,
     /// Those of them whose claims are gone already, so that they can be freed at once.
-    pub released: BTreeMap<String, String>,
+    pub released: BTreeMap<String, Holder>,
     /// Claims that had their volume when the backup was made, by their names in the cluster; others need not get one.
     pub bound: BTreeSet<Claim>,
+    /// Volumes of the cluster that are nobody's, and of which nothing says that they are those of the backup.
+    pub unknown: BTreeSet<String>,
     /// Volumes of the cluster whose data are elsewhere than those of the backup's volume of that name.
     pub elsewhere: BTreeSet<String>,
-}
-
-impl Volumes {
-    /// Whether the volume is left out because another claim of the cluster has it.
-    pub fn is_anothers(&self, name: &str) -> bool {
-        self.anothers.contains(name)
-    }
 }
 
 /// Decides. `stored`: name and body of each planned volume; `live`: the cluster's volumes; `claims`: the claims that will be
@@ -104,31 +109,44 @@ pub fn decide<'a>(
             continue;
         }
         volumes.returning.insert(name.clone());
+        if free && !stored.iter().any(|(known, _)| known == name) {
+            volumes.unknown.insert(name.clone());
+        }
         if let Some(holder) = there.holder.as_ref().filter(|_| ours) {
             volumes.held.insert(name.clone(), holder.clone());
-            if there.phase == "Released" {
-                volumes.released.insert(name.clone(), holder.clone());
+            if let ("Released", Some(claim)) = (&*there.phase, &there.claim) {
+                let held = Holder { uid: holder.clone(), claim: claim.clone() };
+                volumes.released.insert(name.clone(), held);
             }
         }
     }
     for (name, body) in stored {
+        let claim = claim_of(body, &map);
+        let comes = claim.as_ref().is_some_and(|claim| claims.get(claim) == Some(name));
         if !volume_comes_back(body, restore_pvs) {
             let why = match restore_pvs {
                 Some(false) => "restorePVs is false",
                 _ => "its reclaim policy is Delete, so that its storage went with its claim",
             };
-            volumes.left_out.insert(name.clone(), why.to_owned());
+            volumes.left_out.insert(name.clone(), (SkipReason::ControllerMakesIt, why.to_owned()));
             continue;
+        }
+        if has_outlived_its_claim(body) && !comes {
+            if !is_retained(body) {
+                let why = "no claim had it any more when the backup was made, and its reclaim policy has its storage deleted as soon as the volume is there";
+                volumes.left_out.insert(name.clone(), (SkipReason::NotRestorable, why.to_owned()));
+                continue;
+            }
+            volumes.outlived.insert(name.clone());
         }
         if live.get(name).is_some_and(|there| there.storage != storage(body.get("spec"))) {
             volumes.elsewhere.insert(name.clone());
         }
         match live.get(name).and_then(|there| there.claim.as_ref()) {
-            Some(other) if claim_of(body, &map).as_ref() != Some(other) => {
+            Some(other) if claim.as_ref() != Some(other) => {
                 let why =
                     format!("it is in the cluster already and belongs to the claim {}/{}", other.0, other.1);
-                volumes.left_out.insert(name.clone(), why);
-                volumes.anothers.insert(name.clone());
+                volumes.left_out.insert(name.clone(), (SkipReason::Exists, why));
             }
             _ => {
                 volumes.returning.insert(name.clone());
@@ -136,6 +154,12 @@ pub fn decide<'a>(
         }
     }
     volumes
+}
+
+/// Whether the claim that had a volume of the backup was gone already.
+fn has_outlived_its_claim(volume: &Value) -> bool {
+    let phase = volume.get("status").and_then(|status| status.get("phase")?.as_str());
+    matches!(phase, Some("Released" | "Failed"))
 }
 
 fn claim_of<'a>(volume: &'a Value, map: &impl Fn(&'a str) -> String) -> Option<Claim> {
@@ -284,6 +308,26 @@ mod tests {
     }
 
     #[test]
+    fn a_volume_that_had_outlived_its_claim_is_not_for_the_next_claim_of_the_name() {
+        let decided = |phase: &str, policy: &str, claims: &BTreeMap<Claim, String>| {
+            let (name, mut body) = volume("kept", policy);
+            body["status"] = json!({ "phase": phase });
+            let Volumes { outlived, left_out, .. } =
+                decide(&[(name, body)], &BTreeMap::new(), claims, Some(true), str::to_owned);
+            (outlived.len(), left_out.into_values().map(|(reason, _)| reason).collect::<Vec<_>>())
+        };
+        let (other, its_own) = (claims("prod", "newer"), claims("prod", "kept"));
+        assert_eq!(decided("Bound", "Retain", &other), (0, vec![]));
+        for phase in ["Released", "Failed"] {
+            assert_eq!(decided(phase, "Retain", &other), (1, vec![]));
+            // It would be deleted with its storage.
+            assert_eq!(decided(phase, "Delete", &other), (0, vec![SkipReason::NotRestorable]));
+            // Somebody was about to give it back to its claim.
+            assert_eq!(decided(phase, "Retain", &its_own), (0, vec![]));
+        }
+    }
+
+    #[test]
     fn a_volume_of_the_name_that_has_other_storage_is_told() {
         let stored = |path: &str| {
             let (name, mut body) = volume("kept", "Retain");
@@ -302,6 +346,20 @@ mod tests {
                 .len()
         };
         assert_eq!((elsewhere("one"), elsewhere("two")), (0, 1));
+    }
+
+    #[test]
+    fn a_free_volume_of_the_name_is_not_known_to_be_the_one_that_the_backup_lacks() {
+        let there =
+            |phase: &str, of: Option<&str>| BTreeMap::from([("kept".to_owned(), live(of, phase, "Retain"))]);
+        let unknown = |stored: &[(String, Value)], there: &BTreeMap<String, LiveVolume>| {
+            decide(stored, there, &claims("prod", "kept"), None, str::to_owned).unknown.len()
+        };
+        let free = there("Available", None);
+        assert_eq!(unknown(&[], &free), 1);
+        // The two are compared, or it says itself whose it was.
+        assert_eq!(unknown(&[volume("kept", "Retain")], &free), 0);
+        assert_eq!(unknown(&[], &there("Released", Some("prod"))), 0);
     }
 
     #[test]

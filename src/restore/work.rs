@@ -74,6 +74,8 @@ pub struct Work<'a> {
     pub tried: Noted<EntryId>,
     /// Items that something was sent for, or is about to be.
     pub begun: Noted<EntryId>,
+    /// Items that were made without the status that said that they were done.
+    pub ended: Noted<EntryId>,
     /// Whether it is to end.
     pub halt: Halt,
     /// Whether something was deleted, whatever came of it.
@@ -103,6 +105,14 @@ impl<T: Eq + Hash> Noted<T> {
         T: Borrow<Q>,
     {
         self.lock().contains(one)
+    }
+
+    /// All that were noted.
+    pub fn all(&self) -> Vec<T>
+    where
+        T: Clone,
+    {
+        self.lock().iter().cloned().collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, HashSet<T>> {
@@ -182,9 +192,17 @@ impl<'a> Work<'a> {
         let volumes =
             survey::look_at_volumes(cluster, &catalog, &source, &plan, &claims, wanted, &map).await?;
         let sources = survey::look_for_sources(cluster, &catalog, &source, &plan, &claims, &map).await?;
-        let (returning_volumes, volumes_elsewhere) = (volumes.returning.clone(), volumes.elsewhere.clone());
-        let options = RewriteOptions { returning_volumes, volumes_elsewhere, sources, ..options };
+        let known = volumes.clone();
+        let options = RewriteOptions {
+            returning_volumes: known.returning,
+            volumes_elsewhere: known.elsewhere,
+            outlived_volumes: known.outlived,
+            unknown_volumes: known.unknown,
+            sources,
+            ..options
+        };
         let planned = plan.entries().filter_map(|id| source.inventory.entry(id).uid);
+        let planned = planned.chain(plan.made_by_others(&source.inventory));
         let parallel = if request.parallel == 0 { MOST_PARALLEL } else { request.parallel };
         Ok(Self {
             cluster,
@@ -206,6 +224,7 @@ impl<'a> Work<'a> {
             attempt: request.attempt,
             tried: Noted::default(),
             begun: Noted::default(),
+            ended: Noted::default(),
             halt: halt.clone(),
             touched: Arc::clone(&account.touched),
             status_kinds: status_kinds(spec, &source),

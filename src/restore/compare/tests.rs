@@ -194,15 +194,27 @@ fn the_secrets_of_an_account_are_compared() {
 
 #[test]
 fn what_a_person_tells_a_program_by_an_annotation_counts() {
-    let live = json!({"metadata": {"name": "a", "annotations": {"nginx.example.com/allow": "10.0.0.0/8", "example.com/seen": "1"},
-        "managedFields": [
-            {"manager": "kubectl-annotate", "fieldsV1": {"f:metadata": {"f:annotations": {"f:nginx.example.com/allow": {}}}}},
-            {"manager": "controller", "fieldsV1": {"f:metadata": {"f:annotations": {"f:example.com/seen": {}}}}}]}});
-    let by_hand = annotations_by_hand(&live);
-    let body = json!({"metadata": {"name": "a"}});
-    let wanted = Intended { body: &body, awaited: &[], status: None };
-    let found = compare(&Kind::parse("ingresses.networking.k8s.io"), wanted, &there(live, None), &by_hand);
-    assert_eq!(found.extra, ["metadata.annotations[nginx.example.com/allow]"]);
+    for (manager, by_hand) in [
+        ("kubectl-annotate", true),
+        ("oc", true),
+        ("OpenAPI-Generator", true),
+        ("pulumi-kubernetes", true),
+        ("node-fetch", true),
+        ("Mozilla", true),
+        ("dashboard", true),
+        ("controller", false),
+        ("ocs-operator", false),
+    ] {
+        let live = json!({"metadata": {"name": "a", "annotations": {"nginx.example.com/allow": "10.0.0.0/8"},
+            "managedFields": [{"manager": manager, "fieldsV1": {"f:metadata": {"f:annotations": {"f:nginx.example.com/allow": {}}}}}]}});
+        let body = json!({"metadata": {"name": "a"}});
+        let wanted = Intended { body: &body, awaited: &[], status: None };
+        let kind = Kind::parse("ingresses.networking.k8s.io");
+        let found = compare(&kind, wanted, &there(live.clone(), None), &annotations_by_hand(&live));
+        let expected =
+            if by_hand { vec!["metadata.annotations[nginx.example.com/allow]".to_owned()] } else { vec![] };
+        assert_eq!(found.extra, expected, "{manager}");
+    }
 }
 
 #[test]

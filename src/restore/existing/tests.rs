@@ -46,16 +46,24 @@ fn the_policy_decides_about_what_differs_and_data_is_safe() {
 }
 
 #[test]
-fn what_is_only_needed_is_never_changed() {
-    let changed = differing(&["spec.x"], &["spec.y"]);
+fn what_is_only_needed_is_never_changed_and_told_where_it_differs() {
+    let (none, changed) = (Difference::default(), differing(&["spec.x"], &["spec.y"]));
     for policy in [Policy::None, Policy::Update, Policy::Recreate] {
         for kind in [DEFINITIONS, NAMESPACES, "clusterroles.rbac.authorization.k8s.io", "persistentvolumes"] {
-            let item = ItemKey::cluster(Kind::parse(kind), "a");
-            let verdict = decide(&item, Standing::IfNeeded, &changed, policy, Facts::default());
-            let along = decide(&item, Standing::Along, &changed, policy, Facts::default());
-            assert_eq!(along, Verdict::Leave(Reason::Along));
-            assert_eq!(verdict, Verdict::Unchanged, "{kind} {policy:?}");
-            assert_eq!(verdict.warning(&changed), None);
+            for standing in [Standing::IfNeeded, Standing::Along] {
+                let item = ItemKey::cluster(Kind::parse(kind), "a");
+                let verdict = |difference: &Difference, facts: Facts| {
+                    decide(&item, standing, difference, policy, facts)
+                };
+                assert_eq!(verdict(&none, Facts::default()), Verdict::Unchanged);
+                let told = verdict(&changed, Facts::default());
+                assert_eq!(told, Verdict::Leave(Reason::Along), "{kind} {standing:?} {policy:?}");
+                assert!(told.warning(&changed).unwrap().contains("differs in spec.x, spec.y"));
+                // What the mapping makes of it says more: the copy has no rights.
+                let mapped = Facts { mapped: true, ..Facts::default() };
+                assert_eq!(verdict(&changed, mapped), Verdict::Leave(Reason::Mapped));
+                assert_eq!(verdict(&none, mapped), Verdict::Unchanged);
+            }
         }
     }
 }
@@ -75,6 +83,26 @@ fn what_the_mapping_changed_and_newer_definitions_are_never_written_over() {
         let verdict = decide(&own, Standing::Selected, &changed, policy, Facts::default());
         assert_eq!(verdict, Verdict::Leave(Reason::Own), "{policy:?}");
     }
+}
+
+#[test]
+fn what_the_control_plane_keeps_is_never_set_back_and_rights_are_changed_in_place() {
+    let role = "clusterroles.rbac.authorization.k8s.io";
+    let facts = |autoupdate: &str| {
+        let live = json!({"metadata": {"labels": {"kubernetes.io/bootstrapping": "rbac-defaults"},
+            "annotations": {"rbac.authorization.kubernetes.io/autoupdate": autoupdate}}});
+        Facts::read(&Kind::parse(role), &json!({}), &live)
+    };
+    let (rules, bound) = (differing(&["rules"], &[]), differing(&["roleRef.name"], &[]));
+    for policy in [Policy::None, Policy::Update, Policy::Recreate] {
+        let verdict = selected(role, &rules, policy, facts("true"));
+        assert_eq!(verdict, Verdict::Leave(Reason::ControlPlane), "{policy:?}");
+        assert!(verdict.warning(&rules).unwrap().contains("Kubernetes' own"));
+    }
+    assert_eq!(selected(role, &rules, Policy::Recreate, facts("false")), Verdict::Update);
+    let binding = "rolebindings.rbac.authorization.k8s.io";
+    assert_eq!(selected(binding, &rules, Policy::Recreate, Facts::default()), Verdict::Update);
+    assert_eq!(selected(binding, &bound, Policy::Recreate, Facts::default()), Verdict::Recreate);
 }
 
 #[test]

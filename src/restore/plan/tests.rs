@@ -231,36 +231,56 @@ fn the_server_that_restores_stays_as_it_is_and_nothing_is_needed_for_it() {
 }
 
 #[test]
-fn what_belongs_to_an_item_that_is_left_out_is_left_out_with_it() {
+fn of_what_belongs_to_an_item_that_is_left_out_only_what_is_made_for_each_is_left_out_with_it() {
     let lines = [
         "persistentvolumeclaims a/scratch-0-tmp c p",
         "persistentvolumeclaims a/data-db-0 e s",
         "configmaps a/of-the-claim m c",
-        "configmaps a/of-the-ended n o",
+        "configmaps a/of-the-pod n p",
         "statefulsets.apps a/scratch s",
         "pods a/scratch-0 p s",
-        "jobs.batch a/once o",
     ];
-    let said = Said { left_out: HashSet::from([OldUid::read("o").unwrap()]), ..Said::default() };
     assert_eq!(
-        told_of("{}", &lines, &[], &said),
+        told("{}", &lines, &[]),
         [
             "+namespace a, bare",
             "+persistentvolumeclaims a/data-db-0",
+            "+configmaps a/of-the-claim",
+            "+configmaps a/of-the-pod",
             "+statefulsets.apps a/scratch",
-            "+jobs.batch a/once",
             "-persistentvolumeclaims a/scratch-0-tmp: ControllerMakesIt",
-            "-configmaps a/of-the-claim: ControllerMakesIt",
-            "-configmaps a/of-the-ended: ControllerMakesIt",
             "-pods a/scratch-0: ControllerMakesIt",
         ]
     );
 }
 
 #[test]
+fn what_belongs_to_a_replica_set_that_its_deployment_makes_comes_and_waits_for_it() {
+    let lines = [
+        "configmaps a/of-the-set m r",
+        "deployments.apps a/web d",
+        "replicasets.apps a/web-2 r d 2",
+        "pods a/web-2-x p r",
+    ];
+    assert_eq!(
+        told("{}", &lines, &[]),
+        [
+            "+namespace a, bare",
+            "+configmaps a/of-the-set",
+            "+deployments.apps a/web",
+            "-replicasets.apps a/web-2: ControllerMakesIt",
+            "-pods a/web-2-x: ControllerMakesIt",
+        ]
+    );
+    let inventory = inventory("{}", &lines);
+    let plan = plan(&inventory, &HashSet::new(), &Said::default(), |name| name);
+    assert_eq!(plan.made_by_others(&inventory).collect::<Vec<_>>(), [OldUid::read("r").unwrap()]);
+}
+
+#[test]
 fn a_paused_deployment_makes_no_replica_set_so_that_its_own_come_back() {
     let lines = ["deployments.apps a/web d", "replicasets.apps a/web-2 r d 2", "pods a/web-2-x p r"];
-    let said = Said { paused: HashSet::from([OldUid::read("d").unwrap()]), ..Said::default() };
+    let said = Said { paused: HashSet::from([OldUid::read("d").unwrap()]) };
     assert_eq!(
         told_of("{}", &lines, &[], &said),
         [

@@ -16,15 +16,40 @@ pub(super) const OURSELVES: &str = "ark";
 /// Stands for everybody in an object from before field owners were recorded: it owns all fields, chosen or not.
 const EVERYBODY: &str = "before-first-apply";
 
-/// What the field managers of the tools that people and pipelines write with begin with.
-const TOOLS: [&str; 8] =
-    ["kubectl", "helm", "Helm", "argocd", "kustomize-controller", "flux", "terraform", "k9s"];
+/// What the field managers of the tools that people and pipelines write with begin with; where a tool says nothing, the API server
+/// takes what its User-Agent begins with. `Mozilla` is a browser, `OpenAPI-Generator` Python and Ansible, `node-fetch` Lens.
+const TOOLS: [&str; 21] = [
+    "Helm",
+    "HashiCorp",
+    "Lens",
+    "Mozilla",
+    "OpenAPI-Generator",
+    "Swagger-Codegen",
+    "Terraform",
+    "argocd",
+    "curl",
+    "dashboard",
+    "flux",
+    "headlamp",
+    "helm",
+    "k9s",
+    "kapp",
+    "kubectl",
+    "kustomize-controller",
+    "node-fetch",
+    "pulumi",
+    "python-requests",
+    "terraform",
+];
+
+/// OpenShift's kubectl, of which others' names begin with the same two letters.
+const OC: &str = "oc";
 
 /// The annotations of an object, as the API server sent it, that somebody set with a tool of people, not a program.
 pub fn annotations_by_hand(item: &Value) -> HashSet<String> {
     let by_hand = |entry: &&Value| {
         let manager = shape::text(entry, &["manager"]).unwrap_or_default();
-        TOOLS.iter().any(|tool| manager.starts_with(tool))
+        manager == OC || TOOLS.iter().any(|tool| manager.starts_with(tool))
     };
     shape::elements(item, &["metadata", "managedFields"])
         .filter(by_hand)

@@ -23,6 +23,7 @@ mod namespaces;
 mod owners;
 mod pod;
 mod release;
+mod rollout;
 mod secret;
 mod service;
 mod service_account;
@@ -43,7 +44,7 @@ pub use service::is_acted_on;
 pub use service_account::is_made_for;
 pub use skip::never_restored;
 pub use snapshot::{CONTENTS, SNAPSHOTS};
-pub use volume::{DataSource, data_source, other_storage, volume_comes_back};
+pub use volume::{DataSource, data_source, is_retained, other_storage, volume_comes_back};
 
 /// The annotation in which kubectl keeps what it last applied.
 pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -69,6 +70,10 @@ pub struct RewriteOptions {
     pub returning_volumes: BTreeSet<String>,
     /// Names of PersistentVolumes of the cluster whose data are elsewhere than those of the backup's volume of that name.
     pub volumes_elsewhere: BTreeSet<String>,
+    /// Names of PersistentVolumes of the cluster that are nobody's, and of which nothing says that they are those of the backup.
+    pub unknown_volumes: BTreeSet<String>,
+    /// Names of volumes of the backup that had outlived their claims, and stay so: no claim of the name gets their data.
+    pub outlived_volumes: BTreeSet<String>,
     /// Of what [`data_source`] says of the claims in the backup, the sources that will be there; a claim that gets a new
     /// volume loses any other.
     pub sources: HashSet<DataSource>,
@@ -222,6 +227,7 @@ impl Rewriter {
             field_owners = field_owners::given_back(&item, kept);
             pod::tell_of_node(kind, &item, &mut warnings);
             job::tell_of_work(kind, &item, status.as_ref(), &mut warnings);
+            rollout::tell_of_older(kind, status.as_ref(), &mut warnings);
             volume::rewrite_claim(kind, &mut item, options, &mut warnings);
         }
         strip::rewrite(&mut item);
@@ -231,7 +237,7 @@ impl Rewriter {
         pod::rewrite(kind, &mut item);
         secret::rewrite(kind, &mut item);
         service_account::rewrite(kind, &mut item);
-        volume::rewrite(kind, &mut item);
+        volume::rewrite(kind, &mut item, options);
         let left_out = snapshot::rewrite(kind, &mut item, status.as_ref(), &mut warnings);
         storage_class::rewrite(kind, &mut item, &options.storage_classes);
         image::rewrite(kind, &mut item, &options.images);

@@ -19,8 +19,16 @@ const SOURCES: [&str; 2] = ["dataSourceRef", "dataSource"];
 
 /// Whether the volume itself comes back: one whose reclaim policy is Delete went with its claim, unless `restore_pvs` insists.
 pub fn volume_comes_back(volume: &Value, restore_pvs: Option<bool>) -> bool {
-    let reclaimed = shape::text(volume, &["spec", "persistentVolumeReclaimPolicy"]) == Some("Delete");
-    restore_pvs.unwrap_or(!reclaimed)
+    restore_pvs.unwrap_or(policy(volume) != Some("Delete"))
+}
+
+/// Whether the storage of a volume outlives its claim.
+pub fn is_retained(volume: &Value) -> bool {
+    policy(volume) == Some("Retain")
+}
+
+fn policy(volume: &Value) -> Option<&str> {
+    shape::text(volume, &["spec", "persistentVolumeReclaimPolicy"])
 }
 
 /// From what a claim asks its volume to be filled.
@@ -78,6 +86,11 @@ pub(super) fn rewrite_claim(
         if options.volumes_elsewhere.contains(&volume) {
             warnings.push(other_storage(&volume));
         }
+        if options.unknown_volumes.contains(&volume) {
+            warnings.push(format!(
+                "a volume `{volume}` that nobody has is in the cluster, and the claim gets that; the backup's own was not selected, so that nothing says whether both have the same storage: look before anything writes to it"
+            ));
+        }
         return;
     }
     let of_source = |source: &DataSource| format!("the {} `{}`", source.kind, source.name);
@@ -105,11 +118,15 @@ pub(super) fn rewrite_claim(
 }
 
 /// Takes the binding off.
-pub(super) fn rewrite(kind: &Kind, item: &mut Value) {
+pub(super) fn rewrite(kind: &Kind, item: &mut Value, options: &RewriteOptions) {
     match kind.as_str() {
         "persistentvolumes" => {
-            // A claimRef without uid is a reservation: the claim of that name, and no other, may bind.
-            shape::remove_keys(item, &["spec", "claimRef"], &["uid", "resourceVersion"]);
+            // A claimRef without uid is a reservation: the claim of that name, and no other, may bind. With the uid of a claim
+            // that is no more, none may, and the volume is Released.
+            let outlived = shape::text(item, &["metadata", "name"])
+                .is_some_and(|name| options.outlived_volumes.contains(name));
+            let marks: &[&str] = if outlived { &["resourceVersion"] } else { &["uid", "resourceVersion"] };
+            shape::remove_keys(item, &["spec", "claimRef"], marks);
             shape::remove_keys(item, &["metadata", "annotations"], &["pv.kubernetes.io/bound-by-controller"]);
         }
         "persistentvolumeclaims" => shape::remove_keys(item, &["metadata", "annotations"], &CLAIM_MARKS),
@@ -131,7 +148,7 @@ mod tests {
     fn rewritten(mut item: Value, options: &RewriteOptions) -> (Value, Vec<String>) {
         let mut warnings = Vec::new();
         rewrite_claim(&Kind::parse("persistentvolumeclaims"), &mut item, options, &mut warnings);
-        rewrite(&Kind::parse("persistentvolumeclaims"), &mut item);
+        rewrite(&Kind::parse("persistentvolumeclaims"), &mut item, options);
         (item, warnings)
     }
 
@@ -145,6 +162,14 @@ mod tests {
         let (item, warnings) = rewritten(claim(), &options);
         assert_eq!(item["spec"]["volumeName"], "pv-1");
         assert!(warnings[0].contains("`pv-1`") && warnings[0].contains("other storage"), "{warnings:?}");
+    }
+
+    #[test]
+    fn a_claim_on_a_volume_of_which_only_the_name_is_known_says_so() {
+        let options = RewriteOptions { unknown_volumes: ["pv-1".to_owned()].into(), ..returning("pv-1") };
+        let (item, warnings) = rewritten(claim(), &options);
+        assert_eq!(item["spec"]["volumeName"], "pv-1");
+        assert!(warnings[0].contains("`pv-1`") && warnings[0].contains("same storage"), "{warnings:?}");
     }
 
     #[test]
@@ -205,15 +230,20 @@ mod tests {
     }
 
     #[test]
-    fn a_volume_stays_reserved_for_its_claim() {
-        let mut item = json!({"metadata": {"annotations": {"pv.kubernetes.io/bound-by-controller": "yes", "pv.kubernetes.io/provisioned-by": "x"}},
-            "spec": {"claimRef": {"kind": "PersistentVolumeClaim", "namespace": "shop", "name": "data", "uid": "u", "resourceVersion": "7"}}});
-        rewrite(&Kind::parse("persistentvolumes"), &mut item);
-        assert_eq!(
-            item,
-            json!({"metadata": {"annotations": {"pv.kubernetes.io/provisioned-by": "x"}},
-                "spec": {"claimRef": {"kind": "PersistentVolumeClaim", "namespace": "shop", "name": "data"}}})
-        );
+    fn a_volume_stays_reserved_for_its_claim_and_one_that_had_outlived_its_claim_for_nobody() {
+        let outlived =
+            RewriteOptions { outlived_volumes: ["pv-1".to_owned()].into(), ..RewriteOptions::default() };
+        for (options, uid) in [(&RewriteOptions::default(), None), (&outlived, Some("u"))] {
+            let mut item = json!({"metadata": {"name": "pv-1", "annotations": {"pv.kubernetes.io/bound-by-controller": "yes", "pv.kubernetes.io/provisioned-by": "x"}},
+                "spec": {"claimRef": {"kind": "PersistentVolumeClaim", "namespace": "shop", "name": "data", "uid": "u", "resourceVersion": "7"}}});
+            rewrite(&Kind::parse("persistentvolumes"), &mut item, options);
+            let mut claim = json!({"kind": "PersistentVolumeClaim", "namespace": "shop", "name": "data"});
+            if let Some(uid) = uid {
+                claim["uid"] = uid.into();
+            }
+            assert_eq!(item["spec"]["claimRef"], claim);
+            assert_eq!(item["metadata"]["annotations"], json!({"pv.kubernetes.io/provisioned-by": "x"}));
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! An API server for whole restores: it keeps what it is given, and answers oddly where a test says so.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -8,14 +8,18 @@ use crate::cluster::Cluster;
 use crate::cluster::script::{Answer, Asked, answer, failure, serve};
 
 /// Its kinds: group, plural, kind, whether in namespaces; all of version v1.
-const KINDS: [(&str, &str, &str, bool); 9] = [
+const KINDS: [(&str, &str, &str, bool); 13] = [
     ("", "namespaces", "Namespace", false),
     ("", "persistentvolumes", "PersistentVolume", false),
     ("", "persistentvolumeclaims", "PersistentVolumeClaim", true),
     ("", "configmaps", "ConfigMap", true),
     ("", "secrets", "Secret", true),
+    ("", "serviceaccounts", "ServiceAccount", true),
     ("", "services", "Service", true),
     ("", "podtemplates", "PodTemplate", true),
+    ("apps", "statefulsets", "StatefulSet", true),
+    ("example.com", "runs", "Run", true),
+    ("rbac.authorization.k8s.io", "clusterrolebindings", "ClusterRoleBinding", false),
     (SNAPSHOTS, "volumesnapshots", "VolumeSnapshot", true),
     (SNAPSHOTS, "volumesnapshotcontents", "VolumeSnapshotContent", false),
 ];
@@ -37,8 +41,12 @@ fn usual(asked: &Asked, objects: &mut Objects) -> Answer {
     let path = asked.uri.split('?').next().unwrap();
     let last = path.rsplit('/').next().unwrap();
     match (asked.method.as_str(), path) {
-        ("GET", "/api") => answer(200, discovery("").to_string()),
-        ("GET", "/apis") => answer(200, discovery(SNAPSHOTS).to_string()),
+        ("GET", "/api") => answer(200, discovery(&[""]).to_string()),
+        ("GET", "/apis") => {
+            let groups: BTreeSet<&str> =
+                KINDS.iter().map(|(group, ..)| *group).filter(|group| !group.is_empty()).collect();
+            answer(200, discovery(&Vec::from_iter(groups)).to_string())
+        }
         ("GET", _) if objects.contains_key(path) => answer(200, objects[path].to_string()),
         ("GET", _) if KINDS.iter().any(|(_, plural, ..)| *plural == last) => answer(200, list(objects, last)),
         ("POST", _) => create(path, &asked.body, objects),
@@ -87,16 +95,21 @@ fn list(objects: &Objects, plural: &str) -> String {
         .to_string()
 }
 
-fn discovery(group: &str) -> Value {
+fn discovery(groups: &[&str]) -> Value {
+    let items: Vec<Value> = groups.iter().map(|group| group_of(group)).collect();
+    json!({"kind": "APIGroupDiscoveryList", "items": items})
+}
+
+fn group_of(group: &str) -> Value {
     let verbs = ["create", "delete", "get", "list", "patch", "update", "watch"];
     let of_group = KINDS.iter().filter(|(of, ..)| *of == group);
     let resources = of_group.map(|(_, plural, kind, namespaced)| {
-        let plain = ["configmaps", "secrets"].contains(plural);
+        let plain = ["configmaps", "secrets", "serviceaccounts", "clusterrolebindings"].contains(plural);
         let below = if plain { json!([]) } else { json!([{"subresource": "status"}]) };
         json!({"resource": plural, "responseKind": {"group": group, "version": "", "kind": kind}, "verbs": verbs,
             "subresources": below, "scope": if *namespaced { "Namespaced" } else { "Cluster" }, "singularResource": kind.to_lowercase()})
     });
     let resources: Vec<Value> = resources.collect();
     let version = json!({"version": "v1", "freshness": "Current", "resources": resources});
-    json!({"kind": "APIGroupDiscoveryList", "items": [{"metadata": {"name": group}, "versions": [version]}]})
+    json!({"metadata": {"name": group}, "versions": [version]})
 }

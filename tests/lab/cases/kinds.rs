@@ -142,3 +142,41 @@ async fn a_job_that_a_person_started_of_a_cron_job_comes_back_as_its_child() {
     assert_eq!(owners(case.b(), &job).await, [uid(case.b(), &cron).await]);
     case.second_changes_nothing(case.b(), &[]).await;
 }
+
+/// Case 42: a StatefulSet whose pods nobody deletes for a new revision.
+const CANARY: &str = r#"
+apiVersion: v1
+kind: Namespace
+metadata: {name: c42}
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: db, namespace: c42}
+spec:
+  replicas: 2
+  podManagementPolicy: Parallel
+  updateStrategy: {type: OnDelete}
+  selector: {matchLabels: {app: db}}
+  template: {metadata: {labels: {app: db}}, spec: {containers: [{name: db, image: "example.test/db:1"}]}}
+"#;
+
+#[tokio::test]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn pods_that_an_update_strategy_kept_at_an_older_revision_are_told() {
+    let case = Case::get("c42", CANARY).await;
+    case.create().await;
+    let set = case.home_of("apps/v1", "statefulsets/db");
+    assert_eq!(images(&case, case.a(), "db").await, ["example.test/db:1"; 2]);
+    let next = json!({"spec": {"template": {"spec": {"containers": [{"name": "db", "image": "example.test/db:2"}]}}}});
+    case.a().merge(&set, &next).await;
+    eventually("the controller knows the new revision", async || {
+        let status = case.a().read(&set).await?["status"].clone();
+        (status["replicas"] == 2 && status["currentRevision"] != status["updateRevision"]).then_some(())
+    })
+    .await;
+    case.back_up();
+    let restored = case.restore(case.b(), &[], 0);
+    assert!(restored.said.contains("2 of its 2 pods ran an older revision"), "{}", restored.said);
+    assert_eq!(images(&case, case.b(), "db").await, ["example.test/db:2"; 2]);
+    case.second_changes_nothing(case.b(), &[]).await;
+}

@@ -77,11 +77,19 @@ async fn what_comes_along_is_left_as_it_is_under_every_policy() {
     let mapping = format!("{}:{}", case.id, copy.name);
     for policy in ["update", "recreate"] {
         let flags = ["--include-namespaces", &*case.id, "--existing-resource-policy", policy];
-        case.restore(case.a(), &flags, 0);
+        let told = case.restore(case.a(), &flags, 0).said;
         assert_eq!(live().await, before, "{policy}");
-        // A copy in the same cluster takes nobody's rights away.
-        case.restore(case.a(), &[&flags[..], &["--namespace-mappings", &mapping]].concat(), 0);
+        for (name, differs) in [("class", "metadata.labels[of]"), ("group", "rules[0].verbs")] {
+            let sentence = format!("{}-{name}: it is in the cluster already, differs in {differs}", case.id);
+            assert_eq!(told.matches(&sentence).count(), 1, "{policy}: {sentence}: {told}");
+        }
+        // A copy in the same cluster takes nobody's rights away, and has none itself, which is told.
+        let told =
+            case.restore(case.a(), &[&flags[..], &["--namespace-mappings", &mapping]].concat(), 0).said;
         assert_eq!(live().await, before, "{policy} of a copy");
+        let sentence =
+            format!("{}-account: it is in the cluster already, differs in subjects[0].namespace", case.id);
+        assert!(told.contains(&sentence), "{policy}: {told}");
     }
 }
 

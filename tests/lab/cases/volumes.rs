@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Case, bound, uid};
+use super::{Case, bound, pieces, uid};
 use crate::restore::count;
 use crate::support::{Cluster, TestNamespace};
 
@@ -186,4 +186,43 @@ async fn a_volume_of_the_name_with_other_storage_is_told_to_whoever_claims_it() 
     case.b().create("/api/v1/persistentvolumes", &other).await;
     let restored = case.restore(case.b(), &[], 0);
     assert!(restored.said.contains("with other storage than in the backup"), "{}", restored.said);
+}
+
+#[tokio::test]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn a_volume_that_had_outlived_its_claim_is_not_for_the_next_claim_of_the_name() {
+    let volume = |name: &str, claim: &Value| {
+        json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name},
+            "spec": {"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "storageClassName": "c41-class",
+                "persistentVolumeReclaimPolicy": "Retain", "hostPath": {"path": format!("/var/lib/lab/{name}")}, "claimRef": claim}})
+    };
+    let gone = json!({"kind": "PersistentVolumeClaim", "namespace": "c41", "name": "data", "uid": "0fa1c1de-0000-4000-8000-000000000000"});
+    let objects = [
+        pieces::class("c41-class"),
+        pieces::labelled(pieces::namespace("c41"), "of", "c41"),
+        pieces::labelled(volume("c41-old", &gone), "of", "c41"),
+    ];
+    let mut case = Case::of("c41", &objects).await;
+    let released = async |cluster: &Cluster| {
+        crate::support::eventually("the volume is Released", async || {
+            let old = cluster.read(&self::volume(&case, "old")).await?;
+            (old["status"]["phase"] == "Released").then_some(())
+        })
+        .await;
+    };
+    case.create().await;
+    released(case.a()).await;
+    case.back_up_by(&["-l", &format!("of={}", case.id)]);
+    case.restore(case.b(), &[], 0);
+    released(case.b()).await;
+    // The next claim of the name finds a free volume, and no data of a former life.
+    let spare = volume("c41-spare", &Value::Null).to_string().replace("c41", &case.id);
+    let spare: Value = serde_json::from_str(&spare).expect("it is JSON");
+    case.b().create("/api/v1/persistentvolumes", &spare).await;
+    let claim = pieces::claim(&case.id, "data", &format!("{}-class", case.id));
+    case.b().create(&case.home("persistentvolumeclaims"), &claim).await;
+    let claim = bound(case.b(), &case.home("persistentvolumeclaims/data")).await;
+    assert_eq!(claim["spec"]["volumeName"], json!(format!("{}-spare", case.id)));
+    case.second_writes_nothing(case.b(), &[]).await;
+    case.objects.push(spare); // which goes with the rest
 }

@@ -1,0 +1,120 @@
+//! Custom resources that ask for something to be done once, and of which it was done: without their status, which is a
+//! subresource and does not come back, their controller may do it again. A restore says so, once a kind.
+//!
+//! What counts as done is what most such kinds say: the time of their end, a condition, or a word for their phase. A Job says
+//! the same and is left out; of a kind that nobody here knows, that would be too much.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::account::Account;
+use super::inventory::EntryId;
+use super::outcome::Action;
+use super::prepare::Ready;
+use super::work::Work;
+use crate::model::traits::is_custom;
+use crate::model::{Category, Finding, Kind};
+
+/// Fields for the time at which it was done.
+const TIMES: [&str; 7] = [
+    "completionTime",
+    "completionTimestamp",
+    "completedAt",
+    "finishedAt",
+    "finishTime",
+    "endTime",
+    "terminationTime",
+];
+
+/// Fields for the phase.
+const PHASES: [&str; 3] = ["phase", "state", "stage"];
+
+/// What a phase, or the type of a condition, says then; `valid` is an order of the ACME protocol.
+const WORDS: [&str; 8] =
+    ["complete", "completed", "succeeded", "successful", "failed", "finished", "done", "valid"];
+
+/// Whether the status says that what was asked for was done, or given up.
+fn has_ended(status: &Value) -> bool {
+    let text = |value: &Value, field: &str| value.get(field).and_then(Value::as_str).map(str::to_lowercase);
+    let says = |value: &Value, field: &str| text(value, field).is_some_and(|word| WORDS.contains(&&*word));
+    let holds = |condition: &Value| {
+        let status = text(condition, "status").unwrap_or_default();
+        // `Succeeded` is False of what has failed, and Unknown until then.
+        let ended = says(condition, "type")
+            && (status == "true"
+                || (status == "false" && text(condition, "type").as_deref() == Some("succeeded")));
+        ended || text(condition, "reason").as_deref() == Some("issued")
+    };
+    TIMES.iter().any(|field| text(status, field).is_some_and(|time| !time.is_empty()))
+        || PHASES.iter().any(|field| says(status, field))
+        || status.get("conditions").and_then(Value::as_array).is_some_and(|all| all.iter().any(holds))
+}
+
+/// Whether an item of the kind may be done again. `status`: what a create does not take of it, where nothing else brings it back.
+pub fn may_run_again(kind: &Kind, status: Option<&Value>) -> bool {
+    is_custom(kind) && status.is_some_and(has_ended)
+}
+
+impl Work<'_> {
+    /// Notes an item that was dealt with so. One that is updated keeps the status that it has.
+    pub fn note_ended(&self, ready: &Ready<'_>, action: &Action) {
+        if ready.may_run_again && matches!(action, Action::Create | Action::Recreate) {
+            self.ended.add(ready.entry);
+        }
+    }
+
+    /// A warning for each kind of which such items were made.
+    pub fn tell_of_ended(&self, account: &mut Account<'_>) {
+        let mut kinds: BTreeMap<u16, Vec<EntryId>> = BTreeMap::new();
+        for id in self.ended.all() {
+            kinds.entry(self.source.inventory.entry(id).kind).or_default().push(id);
+        }
+        for (kind, ids) in kinds {
+            let kind = &self.source.inventory.kinds[usize::from(kind)].kind;
+            let first =
+                ids.iter().min().map(|id| self.source.inventory.key(self.source.inventory.entry(*id)));
+            let first = first.map(|key| format!("{}{}", namespace(&key), key.name)).unwrap_or_default();
+            let message = format!(
+                "what {} of them ask for was done when the backup was made (`{first}` among them), as their status says; they come back without it, so that it may be done again; --status-include-resources {kind} gives them their status, --exclude-resources {kind} leaves them out",
+                ids.len()
+            );
+            account.find(Finding::warning(Category::Other, message).on_kind(kind.clone()));
+        }
+    }
+}
+
+fn namespace(key: &crate::model::ItemKey) -> String {
+    key.namespace.as_ref().map(|name| format!("{name}/")).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_was_done_is_told_from_what_goes_on() {
+        let condition = |kind: &str, status: &str, reason: &str| json!({"conditions": [{"type": kind, "status": status, "reason": reason}]});
+        for (status, expected) in [
+            (json!({"completionTime": "2026-11-28T03:00:00Z"}), true),
+            (json!({"completionTime": null}), false),
+            (json!({"phase": "Succeeded"}), true),
+            (json!({"state": "COMPLETED"}), true),
+            (json!({"phase": "Running"}), false),
+            (condition("Succeeded", "True", "Completed"), true),
+            (condition("Succeeded", "False", "Failed"), true),
+            (condition("Succeeded", "Unknown", "Running"), false),
+            (condition("Failed", "False", ""), false),
+            (condition("Complete", "True", ""), true),
+            (condition("Ready", "True", "Issued"), true),
+            (condition("Ready", "True", "Ready"), false),
+            (json!({"replicas": 3}), false),
+        ] {
+            assert_eq!(may_run_again(&Kind::parse("runs.example.com"), Some(&status)), expected, "{status}");
+            assert!(!may_run_again(&Kind::parse("pods"), Some(&status)));
+        }
+        assert!(!may_run_again(&Kind::parse("runs.example.com"), None));
+    }
+}

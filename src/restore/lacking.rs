@@ -1,0 +1,122 @@
+//! Items that the cluster does not leave as they are where something beside them is missing: looked for just before one is made.
+//!
+//! A token goes at once where its account is not there, and a StatefulSet makes empty claims in the place of those that were
+//! not selected. What else an item names may come later, and it waits. Next on the way: `apply`.
+
+use serde_json::Value;
+
+use super::prepare::Ready;
+use super::work::Work;
+use crate::cluster::ClusterError;
+use crate::model::{CLAIMS, Category, Finding, Kind, TOKEN_TYPE, causes};
+
+/// The accounts of workloads.
+const ACCOUNTS: &str = "serviceaccounts";
+
+impl Work<'_> {
+    /// What a person should know of an item that is about to be made. `foreseen`: nothing is made, so that what is planned
+    /// counts as there.
+    ///
+    /// # Errors
+    /// When the cluster as a whole fails.
+    pub async fn tell_lacking(
+        &self,
+        ready: &Ready<'_>,
+        foreseen: bool,
+    ) -> Result<Option<Finding>, ClusterError> {
+        let told = match ready.target.kind.as_str() {
+            "secrets" => self.without_account(ready, foreseen).await,
+            "statefulsets.apps" => self.without_claims(ready).await,
+            _ => Ok(None),
+        };
+        match told {
+            Ok(message) => Ok(message.map(|text| ready.warning(Category::NotFound, text))),
+            Err(error) if error.is_about_the_connection() => Err(error),
+            Err(error) => {
+                let message = format!("what it needs beside it could not be looked for: {}", causes(&error));
+                Ok(Some(ready.warning(error.category(), message)))
+            }
+        }
+    }
+
+    async fn without_account(
+        &self,
+        ready: &Ready<'_>,
+        foreseen: bool,
+    ) -> Result<Option<String>, ClusterError> {
+        let Some(account) = token_account(&ready.body) else { return Ok(None) };
+        if self.is_there(ready, ACCOUNTS, account).await? || (foreseen && self.is_planned(ready, account)) {
+            return Ok(None);
+        }
+        Ok(Some(format!(
+            "it is a token of the service account `{account}`, which is not in the cluster, so that the cluster deletes it at once; restore the account, too"
+        )))
+    }
+
+    fn is_planned(&self, ready: &Ready<'_>, account: &str) -> bool {
+        let (inventory, home) = (&self.source.inventory, ready.item.namespace.as_deref());
+        self.plan.entries().map(|id| inventory.entry(id)).any(|entry| {
+            *entry.name == *account
+                && inventory.namespace(entry) == home
+                && inventory.kind(entry).as_str() == ACCOUNTS
+        })
+    }
+
+    async fn without_claims(&self, ready: &Ready<'_>) -> Result<Option<String>, ClusterError> {
+        let elsewhere = self.source.inventory.claims_elsewhere(ready.item.namespace.as_deref());
+        for claim in elsewhere.filter(|claim| is_claim_of(&ready.body, claim)) {
+            if !self.is_there(ready, CLAIMS, claim).await? {
+                return Ok(Some(format!(
+                    "its claim `{claim}` is in the backup, was not selected, and is not in the cluster, so that its controller makes a new, empty one, which then stands in the way of that of the backup; restore the claims first"
+                )));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether an item of that name is in the namespace.
+    async fn is_there(&self, ready: &Ready<'_>, kind: &str, name: &str) -> Result<bool, ClusterError> {
+        let Some(info) = self.catalog.find(&Kind::parse(kind)) else { return Ok(false) };
+        let found = self.cluster.get(info, ready.target.namespace.as_deref(), name).await?;
+        Ok(found.is_some())
+    }
+}
+
+/// The service account whose token a Secret is to hold.
+fn token_account(secret: &Value) -> Option<&str> {
+    let account = secret["metadata"]["annotations"]["kubernetes.io/service-account.name"].as_str();
+    account.filter(|_| secret["type"] == TOKEN_TYPE)
+}
+
+/// Whether a StatefulSet takes the claim of that name for that of one of its pods, whichever.
+fn is_claim_of(set: &Value, claim: &str) -> bool {
+    let name = |object: &Value| object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+    let templates = set["spec"]["volumeClaimTemplates"].as_array().into_iter().flatten();
+    templates.map(name).any(|template| {
+        let ordinal = claim.strip_prefix(&format!("{template}-{}-", name(set)));
+        ordinal.is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn claims_of_a_stateful_set_are_told_by_template_and_ordinal() {
+        let template = json!({"metadata": {"name": "data"}});
+        let set = json!({"metadata": {"name": "db"}, "spec": {"volumeClaimTemplates": [template]}});
+        for (claim, expected) in [
+            ("data-db-0", true),
+            ("data-db-17", true),
+            ("data-db-", false),
+            ("data-db-x", false),
+            ("logs-db-0", false),
+        ] {
+            assert_eq!(is_claim_of(&set, claim), expected, "{claim}");
+        }
+        assert!(!is_claim_of(&json!({"metadata": {"name": "db"}, "spec": {}}), "data-db-0"));
+    }
+}

@@ -1,0 +1,198 @@
+//! What a restore says of what is not as the restored items need it, or does not come back with them. A dry run says the same.
+
+use super::*;
+
+/// Restores and foresees into a cluster of these objects; what both say of an item or a kind.
+async fn told(objects: &Objects, items: &Items, spec: &Value, about: &str) -> Vec<String> {
+    let messages = |findings: &[Finding]| -> Vec<String> {
+        let of = |finding: &&Finding| {
+            let item = finding.item.as_ref().map(ToString::to_string);
+            item.or_else(|| finding.kind.as_ref().map(ToString::to_string)).as_deref() == Some(about)
+        };
+        findings.iter().filter(of).map(|finding| finding.message.clone()).collect()
+    };
+    let foreseen = foresee(&keep(objects.clone(), |_, _| None), items.clone(), spec.clone()).await;
+    let came = restore_as(&keep(objects.clone(), |_, _| None), items.clone(), spec.clone()).await;
+    assert_eq!(came.phase, RestorePhase::Completed, "{:?}", came.findings);
+    let told = messages(&came.findings);
+    assert_eq!(messages(&foreseen), told, "{foreseen:?}");
+    told
+}
+
+fn in_shop(kind: &'static str, mut object: Value) -> (&'static str, Value) {
+    object["metadata"]["namespace"] = "shop".into();
+    object["metadata"]["uid"] = format!("old {}", object["metadata"]["name"]).into();
+    (kind, object)
+}
+
+/// A namespace of the cluster.
+fn there(name: &str) -> (String, Value) {
+    let (_, mut namespace) = namespace(name);
+    namespace["status"] = json!({"phase": "Active"});
+    (format!("/api/v1/namespaces/{name}"), namespace)
+}
+
+fn path(plural: &str, name: &str) -> String {
+    format!("/api/v1/namespaces/shop/{plural}/{name}")
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_only_needed_and_differs_in_the_cluster_is_told_once() {
+    let items = vec![namespace("shop"), map("shop", "settings", &[])];
+    let only_maps = json!({"includedResources": ["configmaps"]});
+    let mut objects = Objects::from([there("shop")]);
+    assert_eq!(told(&objects, &items, &only_maps, "namespaces shop").await, [""; 0]);
+    objects.get_mut("/api/v1/namespaces/shop").unwrap()["metadata"]["labels"] = json!({"team": "other"});
+    for policy in ["None", "Update", "Recreate"] {
+        let spec = json!({"includedResources": ["configmaps"], "existingResourcePolicy": policy});
+        let [warning] = &*told(&objects, &items, &spec, "namespaces shop").await else { panic!("{policy}") };
+        assert!(
+            warning.contains("differs in metadata.labels[team]") && warning.contains("only comes along"),
+            "{warning}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_needed_binding_that_the_mapping_would_change_is_told() {
+    let bindings = "clusterrolebindings.rbac.authorization.k8s.io";
+    let binding = |namespace: &str| {
+        let subject = json!({"kind": "ServiceAccount", "name": "robot", "namespace": namespace});
+        json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "robots", "uid": "old robots"},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"}, "subjects": [subject]})
+    };
+    let account = in_shop(
+        "serviceaccounts",
+        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "robot"}}),
+    );
+    let items = vec![namespace("shop"), account, (bindings, binding("shop"))];
+    let path = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/robots";
+    let objects = Objects::from([(path.to_owned(), binding("shop"))]);
+    let about = format!("{bindings} robots");
+    let (here, copy) = (
+        json!({"includedNamespaces": ["shop"]}),
+        json!({"includedNamespaces": ["shop"], "namespaceMapping": {"shop": "copy"}}),
+    );
+    assert_eq!(told(&objects, &items, &here, &about).await, [""; 0]);
+    let [warning] = &*told(&objects, &items, &copy, &about).await else { panic!("the copy has no rights") };
+    assert!(warning.contains("namespace mapping") && warning.contains("subjects[0].namespace"), "{warning}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_finished_job_owned_comes_back_without_an_owner_and_says_so() {
+    let job = in_shop(
+        "jobs.batch",
+        json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "migrate"},
+            "spec": {}, "status": {"completionTime": "2026-11-28T03:00:00Z"}}),
+    );
+    let owner = json!({"apiVersion": "batch/v1", "kind": "Job", "name": "migrate", "uid": job.1["metadata"]["uid"], "controller": true});
+    let items = vec![namespace("shop"), map("shop", "result", &[owner]), job];
+    let came = restore_into(&keep(Objects::new(), |_, _| None), items).await;
+    let result = item("configmaps", "shop", "result");
+    assert_eq!(came.act(&result).action, Action::Create);
+    let [warning] = came.warnings(&result)[..] else { panic!("{:?}", came.findings) };
+    assert!(
+        warning.starts_with("its owner, Job migrate, is neither restored nor in the cluster"),
+        "{warning}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_without_its_account_is_told() {
+    let account =
+        |name: &str| json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}});
+    let note = json!({"kubernetes.io/service-account.name": "robot"});
+    let token = json!({"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/service-account-token",
+        "metadata": {"name": "robots-own", "annotations": note}});
+    let items =
+        vec![namespace("shop"), in_shop("serviceaccounts", account("robot")), in_shop("secrets", token)];
+    let about = "secrets shop/robots-own";
+    let secrets = json!({"includedResources": ["secrets"]});
+    let [warning] = &*told(&Objects::new(), &items, &secrets, about).await else { panic!("nothing is told") };
+    assert!(warning.contains("`robot`, which is not in the cluster"), "{warning}");
+    // It is there, or comes, too.
+    let objects = Objects::from([(path("serviceaccounts", "robot"), account("robot"))]);
+    assert_eq!(told(&objects, &items, &secrets, about).await, [""; 0]);
+    assert_eq!(told(&Objects::new(), &items, &json!({}), about).await, [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stateful_set_whose_claims_were_not_selected_is_told() {
+    let claim = |name: &str| {
+        json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name},
+            "spec": {}, "status": {"phase": "Pending"}})
+    };
+    let template = json!({"metadata": {"name": "data"}, "spec": {}});
+    let set = json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "db"}, "spec": {"volumeClaimTemplates": [template]}});
+    let (claims, set) = ("persistentvolumeclaims", in_shop("statefulsets.apps", set));
+    let mine = in_shop(claims, claim("data-db-0"));
+    let items = vec![namespace("shop"), mine, in_shop(claims, claim("other")), set];
+    let about = "statefulsets.apps shop/db";
+    let sets = json!({"includedResources": ["statefulsets"]});
+    let [warning] = &*told(&Objects::new(), &items, &sets, about).await else { panic!("nothing is told") };
+    assert!(warning.starts_with("its claim `data-db-0` is in the backup, was not selected"), "{warning}");
+    let objects = Objects::from([(path(claims, "data-db-0"), claim("data-db-0"))]);
+    assert_eq!(told(&objects, &items, &sets, about).await, [""; 0]);
+    assert_eq!(told(&Objects::new(), &items, &json!({}), about).await, [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn custom_resources_that_were_done_and_may_be_done_again_are_told_once_a_kind() {
+    let run = |name: &str, phase: &str| {
+        let object = json!({"apiVersion": "example.com/v1", "kind": "Run", "metadata": {"name": name}, "spec": {}, "status": {"phase": phase}});
+        in_shop("runs.example.com", object)
+    };
+    let items =
+        vec![namespace("shop"), run("first", "Succeeded"), run("second", "Failed"), run("third", "Running")];
+    let about = "runs.example.com";
+    let [warning] = &*told(&Objects::new(), &items, &json!({}), about).await else {
+        panic!("nothing is told")
+    };
+    assert!(
+        warning.starts_with("what 2 of them ask for was done") && warning.contains("`shop/first`"),
+        "{warning}"
+    );
+    // What is there already does not begin anew.
+    let objects = Objects::from([
+        there("shop"),
+        ("/apis/example.com/v1/namespaces/shop/runs/first".to_owned(), run("first", "Succeeded").1),
+        ("/apis/example.com/v1/namespaces/shop/runs/second".to_owned(), run("second", "Failed").1),
+    ]);
+    assert_eq!(told(&objects, &items, &json!({}), about).await, [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_that_has_another_volume_by_now_frees_none() {
+    let [(volumes, volume), (claims, claim)] = claim_and_volume();
+    let (mut released, mut there) = (volume.clone(), claim.clone());
+    released["status"]["phase"] = "Released".into();
+    there["metadata"]["uid"] = "another life".into();
+    let items = vec![namespace("shop"), (volumes, volume), (claims, claim)];
+    for (other, frees) in [(Some("pv-2"), 0), (None, 1)] {
+        let mut objects = Objects::from([("/api/v1/persistentvolumes/pv-1".to_owned(), released.clone())]);
+        if let Some(other) = other {
+            there["spec"]["volumeName"] = other.into();
+            objects.insert(path(claims, "data"), there.clone());
+        }
+        let freed = Arc::<Mutex<Vec<String>>>::default();
+        let seen = Arc::clone(&freed);
+        let cluster = keep(objects, move |asked, objects| {
+            if asked.method == "POST" && asked.uri.contains(claims) {
+                return None;
+            }
+            if let Some(claim) = objects.get_mut(&path("persistentvolumeclaims", "data")) {
+                claim["status"]["phase"] = "Bound".into();
+            }
+            let frees = asked.method == "PATCH" && asked.uri.starts_with("/api/v1/persistentvolumes/pv-1");
+            frees.then(|| {
+                seen.lock().unwrap().push(asked.body.clone());
+                answer(200, "{}")
+            })
+        });
+        let came = restore_into(&cluster, items.clone()).await;
+        assert_eq!(came.phase, RestorePhase::Completed, "{:?}", came.findings);
+        let freed: Vec<String> =
+            freed.lock().unwrap().iter().filter(|body| body.contains("remove")).cloned().collect();
+        assert_eq!(freed.len().min(1), frees, "{other:?}: {freed:?}");
+    }
+}
