@@ -83,10 +83,11 @@ impl Run for Backup {
     async fn facts(&self, context: &Context) -> Result<Facts<Self>, ControllerError> {
         let (site, location) = runs::open_site(context, self.spec.storage_location.as_deref()).await;
         let Admission { errors, wait } = admit(self, &site, context.settings.restore_only);
-        let name = match &location {
-            Some(location) => runs::who_has(context, self, location).await?,
-            None => Name::Free,
+        let (name, unanswered) = match &location {
+            Some(location) => runs::look_for_name(context, self, location).await,
+            None => (Name::Free, None),
         };
+        let wait = wait.or(unanswered);
         let ttl = self.spec.ttl.clone().unwrap_or_else(|| context.settings.default_ttl.into());
         let plan = (errors.is_empty() && wait.is_none()).then_some(ttl);
         Ok(Facts { errors, wait, plan, location, name })

@@ -109,6 +109,18 @@ pub async fn open_site(context: &Context, name: Option<&str>) -> (Site, Option<O
     opened
 }
 
+/// Who has the name of a run in the bucket of a location; where the bucket does not say so, what is in the way.
+pub async fn look_for_name<K: Run>(
+    context: &Context,
+    object: &K,
+    location: &OpenLocation,
+) -> (Name<K>, Option<Obstacle>) {
+    match who_has(context, object, location).await {
+        Ok(name) => (name, None),
+        Err(error) => (Name::Free, Some(Obstacle::new(LOCATION_UNREACHABLE, lasting(&error)))),
+    }
+}
+
 /// Who has the name of a run in the bucket of a location.
 ///
 /// # Errors
