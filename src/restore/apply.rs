@@ -91,6 +91,7 @@ impl Work<'_> {
         self.begun.add(id);
         let done = match body.and_then(|body| self.prepare(id, &body)) {
             Ok(Prepared::Skip(reason, why)) => {
+                self.note_left_out(id, reason, why.as_ref()).await?;
                 let mut done = Done::new(item(), Action::Skip(reason), entry.size);
                 if let (SkipReason::Exists | SkipReason::NotRestorable, Some(why)) = (reason, &why) {
                     let message = format!("it was not restored: {why}");

@@ -9,12 +9,16 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::account::Account;
+use super::error::RestoreError;
 use super::inventory::EntryId;
 use super::outcome::Action;
 use super::prepare::Ready;
 use super::work::Work;
 use crate::model::traits::is_custom;
-use crate::model::{Category, Finding, Kind};
+use crate::model::{Category, Finding, Kind, SkipReason};
+
+/// The kind of Kubernetes' own runs.
+const JOBS: &str = "jobs.batch";
 
 /// Fields for the time at which it was done.
 const TIMES: [&str; 7] = [
@@ -56,7 +60,45 @@ pub fn may_run_again(kind: &Kind, status: Option<&Value>) -> bool {
     is_custom(kind) && status.is_some_and(has_ended)
 }
 
+/// Of a Job that has run its course and that a custom resource controls: who that is, since it may make the Job again.
+pub fn made_by_an_operator(kind: &Kind, item: &Value) -> Option<String> {
+    let owners = item["metadata"]["ownerReferences"].as_array().into_iter().flatten();
+    let controls = |owner: &&Value| {
+        let group = owner["apiVersion"].as_str().and_then(|version| version.split_once('/'));
+        owner["controller"] == true && group.is_some_and(|(group, _)| group.contains('.'))
+    };
+    let owner = owners.filter(|_| kind.as_str() == JOBS).find(controls)?;
+    let text = |field: &str| owner[field].as_str().unwrap_or_default();
+    Some(format!("{} {} may make it again", text("kind"), text("name")))
+}
+
 impl Work<'_> {
+    /// Notes a Job that is left out and not in the cluster, which [`made_by_an_operator`] told of.
+    ///
+    /// # Errors
+    /// When the cluster as a whole fails.
+    pub async fn note_left_out(
+        &self,
+        id: EntryId,
+        reason: SkipReason,
+        why: Option<&String>,
+    ) -> Result<(), RestoreError> {
+        let entry = self.source.inventory.entry(id);
+        let (SkipReason::Finished, Some(_), Some(info)) = (reason, why, self.kinds.info(entry)) else {
+            return Ok(());
+        };
+        let namespace = self.source.inventory.namespace(entry).map(|name| self.rewriter.namespace(name));
+        match self.cluster.get(info, namespace, &entry.name).await {
+            Ok(Some(_)) => {}
+            Err(error) if error.is_about_the_connection() => {
+                return Err(RestoreError::Cluster { doing: "looking for finished Jobs", source: error });
+            }
+            // Where that cannot be looked for, more is said rather than less.
+            Ok(None) | Err(_) => self.ended.add(id),
+        }
+        Ok(())
+    }
+
     /// Notes an item that was dealt with so. One that is updated keeps the status that it has.
     pub fn note_ended(&self, ready: &Ready<'_>, action: &Action) {
         if ready.may_run_again && matches!(action, Action::Create | Action::Recreate) {
@@ -75,10 +117,16 @@ impl Work<'_> {
             let first =
                 ids.iter().min().map(|id| self.source.inventory.key(self.source.inventory.entry(*id)));
             let first = first.map(|key| format!("{}{}", namespace(&key), key.name)).unwrap_or_default();
-            let message = format!(
-                "what {} of them ask for was done when the backup was made (`{first}` among them), as their status says; they come back without it, so that it may be done again; --status-include-resources {kind} gives them their status, --exclude-resources {kind} leaves them out",
-                ids.len()
-            );
+            let number = ids.len();
+            let message = if kind.as_str() == JOBS {
+                format!(
+                    "{number} of them had ended and are left out (`{first}` among them); they belong to custom resources, whose operators may make them again, so that what they did is done again"
+                )
+            } else {
+                format!(
+                    "what {number} of them ask for was done when the backup was made (`{first}` among them), as their status says; they come back without it, so that it may be done again; --status-include-resources {kind} gives them their status, --exclude-resources {kind} leaves them out"
+                )
+            };
             account.find(Finding::warning(Category::Other, message).on_kind(kind.clone()));
         }
     }

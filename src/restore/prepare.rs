@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::ended::may_run_again;
+use super::ended::{made_by_an_operator, may_run_again};
 use super::inventory::EntryId;
 use super::kinds::Served;
 use super::owners::Fate;
@@ -73,7 +73,7 @@ impl Work<'_> {
             return Err(self.source.damaged(id, "it is no JSON object"));
         }
         if let Some(reason) = never_restored(&item.kind, &value) {
-            return Ok(Prepared::Skip(reason, None));
+            return Ok(Prepared::Skip(reason, made_by_an_operator(&item.kind, &value)));
         }
         if self.belongs_to_a_pod_that_stays_away(&item.kind, &value) {
             return Ok(Prepared::Skip(SkipReason::ControllerMakesIt, None));

@@ -78,6 +78,9 @@ impl CompiledModifiers {
     }
 }
 
+/// Why no rule reaches the references to owners: they are set aside until their owners are there.
+const NO_OWNERS: &str = "ownerReferences follow the owners that are there and cannot be changed by a rule; change them once the restore has ended";
+
 type Note<'a> = dyn FnMut(&str, &dyn std::fmt::Display) + 'a;
 
 /// The rule, or None when something was noted that leaves no rule.
@@ -109,12 +112,20 @@ fn compile(modifier: &ResourceModifier, note: &mut Note<'_>) -> Option<Rule> {
         .iter()
         .enumerate()
         .filter_map(|(at, patch)| {
+            if patch.path.starts_with("/metadata/ownerReferences") {
+                note(&format!("patches[{at}]"), &NO_OWNERS);
+            }
             operation(patch).map_err(|error| note(&format!("patches[{at}]"), &error)).ok()
         })
         .collect();
     let merges = merge_patches.iter().enumerate().filter_map(|(at, MergePatch { patch_data })| {
         match serde_saphyr::from_str::<Value>(patch_data) {
-            Ok(patch @ Value::Object(_)) => return Some(patch),
+            Ok(patch @ Value::Object(_)) => {
+                if shape::at(&patch, &["metadata", "ownerReferences"]).is_some() {
+                    note(&format!("mergePatches[{at}]"), &NO_OWNERS);
+                }
+                return Some(patch);
+            }
             Ok(_) => note(&format!("mergePatches[{at}]"), &"is not an object; a merge patch names fields"),
             Err(error) => note(&format!("mergePatches[{at}]"), &error),
         }

@@ -162,6 +162,29 @@ async fn custom_resources_that_were_done_and_may_be_done_again_are_told_once_a_k
 }
 
 #[tokio::test(start_paused = true)]
+async fn finished_jobs_that_an_operator_may_make_again_are_told() {
+    let job = |owner: Value| {
+        let object = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "migrate", "ownerReferences": [owner]},
+            "spec": {}, "status": {"completionTime": "2026-11-28T03:00:00Z"}});
+        in_shop("jobs.batch", object)
+    };
+    let owner = |version: &str, kind: &str| json!({"apiVersion": version, "kind": kind, "name": "app", "uid": "old app", "controller": true});
+    let items = |owner: Value| vec![namespace("shop"), job(owner)];
+    let operated = items(owner("example.com/v1", "App"));
+    let [warning] = &*told(&Objects::new(), &operated, &json!({}), "jobs.batch").await else {
+        panic!("nothing is told")
+    };
+    assert!(warning.starts_with("1 of them had ended and are left out (`shop/migrate`"), "{warning}");
+    // It is there, or nobody makes it again.
+    let mut objects = Objects::from([there("shop")]);
+    let path = "/apis/batch/v1/namespaces/shop/jobs/migrate";
+    objects.insert(path.to_owned(), operated[1].1.clone());
+    assert_eq!(told(&objects, &operated, &json!({}), "jobs.batch").await, [""; 0]);
+    let ticked = items(owner("batch/v1", "CronJob"));
+    assert_eq!(told(&Objects::new(), &ticked, &json!({}), "jobs.batch").await, [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_claim_that_has_another_volume_by_now_frees_none() {
     let [(volumes, volume), (claims, claim)] = claim_and_volume();
     let (mut released, mut there) = (volume.clone(), claim.clone());

@@ -8,7 +8,7 @@ use crate::cluster::Cluster;
 use crate::cluster::script::{Answer, Asked, answer, failure, serve};
 
 /// Its kinds: group, plural, kind, whether in namespaces; all of version v1.
-const KINDS: [(&str, &str, &str, bool); 13] = [
+const KINDS: [(&str, &str, &str, bool); 14] = [
     ("", "namespaces", "Namespace", false),
     ("", "persistentvolumes", "PersistentVolume", false),
     ("", "persistentvolumeclaims", "PersistentVolumeClaim", true),
@@ -18,6 +18,7 @@ const KINDS: [(&str, &str, &str, bool); 13] = [
     ("", "services", "Service", true),
     ("", "podtemplates", "PodTemplate", true),
     ("apps", "statefulsets", "StatefulSet", true),
+    ("batch", "jobs", "Job", true),
     ("example.com", "runs", "Run", true),
     ("rbac.authorization.k8s.io", "clusterrolebindings", "ClusterRoleBinding", false),
     (SNAPSHOTS, "volumesnapshots", "VolumeSnapshot", true),

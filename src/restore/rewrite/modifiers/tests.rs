@@ -98,6 +98,19 @@ fn no_rule_makes_an_item_into_another() {
 }
 
 #[test]
+fn a_rule_on_references_to_owners_is_refused_since_they_follow_the_owners() {
+    let all = json!({"groupResource": "*"});
+    for rule in [
+        json!({"conditions": all, "patches": [{"operation": "remove", "path": "/metadata/ownerReferences"}]}),
+        json!({"conditions": all, "patches": [{"operation": "remove", "path": "/metadata/ownerReferences/0"}]}),
+        json!({"conditions": all, "mergePatches": [{"patchData": "metadata: {ownerReferences: null}"}]}),
+    ] {
+        let wrong = compile_rules(json!([rule])).unwrap_err();
+        assert!(wrong.len() == 1 && wrong[0].why.contains("follow the owners"), "{rule}: {wrong:?}");
+    }
+}
+
+#[test]
 fn everything_wrong_with_any_rule_is_said_at_once() {
     let wrong = compile_rules(json!([
         {"conditions": {"groupResource": "", "namespaces": ["{a}"], "resourceNameRegex": "(", "matches": [{"path": "spec", "value": 1}],
