@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 
 use super::error::RestoreError;
-use super::inventory::EntryId;
 use super::outcome::{Act, Action};
 use crate::model::{Finding, ItemKey, Progress, RestoreName, Results, cut};
 use crate::telemetry::RunLog;
@@ -18,8 +17,6 @@ const LEVEL: i32 = 1;
 /// What became of one item.
 #[derive(Debug)]
 pub struct Done {
-    /// Its place in the inventory; None for a namespace that the backup does not hold.
-    pub entry: Option<EntryId>,
     /// The line that is kept of it.
     pub act: Act,
     /// What a person should know.
@@ -30,18 +27,13 @@ pub struct Done {
 
 impl Done {
     /// An item and its action, without findings.
-    pub fn new(entry: EntryId, item: ItemKey, action: Action, bytes: u64) -> Self {
-        Self {
-            entry: Some(entry),
-            act: Act { item, target: None, action, reason: None },
-            findings: Vec::new(),
-            bytes,
-        }
+    pub fn new(item: ItemKey, action: Action, bytes: u64) -> Self {
+        Self { act: Act { item, target: None, action, reason: None }, findings: Vec::new(), bytes }
     }
 
     /// It could not be restored.
-    pub fn failed(entry: EntryId, item: ItemKey, finding: Finding, bytes: u64) -> Self {
-        let mut done = Self::new(entry, item, Action::Fail, bytes);
+    pub fn failed(item: ItemKey, finding: Finding, bytes: u64) -> Self {
+        let mut done = Self::new(item, Action::Fail, bytes);
         done.act.reason = Some(finding.message.clone());
         done.findings.push(finding);
         done
@@ -113,7 +105,7 @@ impl<'a> Account<'a> {
 
     /// An item is dealt with.
     pub fn record(&mut self, done: Done) -> Result<(), RestoreError> {
-        let Done { entry: _, mut act, findings, bytes } = done;
+        let Done { mut act, findings, bytes } = done;
         act.reason = act.reason.map(cut);
         match act.action {
             Action::Create => self.created += 1,
@@ -167,7 +159,7 @@ mod tests {
         let progress = Progress::default();
         let mut account = Account::open(&"back".parse().unwrap(), &progress).unwrap();
         let item = ItemKey::namespaced(crate::model::Kind::parse("pods"), "shop", "web");
-        let mut done = Done::failed(0, item, Finding::error(Category::Invalid, "x".repeat(8 << 10)), 1);
+        let mut done = Done::failed(item, Finding::error(Category::Invalid, "x".repeat(8 << 10)), 1);
         done.act.reason = Some("y".repeat(8 << 10));
         account.record(done).unwrap();
         let acts = account.take_acts().unwrap();

@@ -46,10 +46,19 @@ pub enum Chance {
 pub enum Applied {
     /// It is dealt with.
     Done(Done),
-    /// It comes when the others of its class are there.
-    Later(EntryId),
+    /// Its turn comes again: when the others of its class are there, or with its class. `asks`: for a port or an address.
+    Later { asks: bool },
     /// It failed for a reason that may pass.
-    Again(EntryId, Finding),
+    Again(Finding),
+}
+
+/// When an item has its turn: with its class, where nothing else is said.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Turn {
+    /// Before its class. Few go so at once, and wait for no leave.
+    pub ahead: bool,
+    /// It was put off before, until the others of its class are there.
+    pub put_off: bool,
 }
 
 /// What a write came to, when it did not fail.
@@ -61,7 +70,7 @@ pub enum Met {
 }
 
 impl Work<'_> {
-    /// Restores one item. `put_off`: whether it was put off before, until the others of its class are there.
+    /// Restores one item.
     ///
     /// # Errors
     /// When the cluster as a whole fails; what concerns the item is in its findings.
@@ -70,19 +79,19 @@ impl Work<'_> {
         id: EntryId,
         body: Result<Bytes, Finding>,
         chance: Chance,
-        put_off: bool,
+        turn: Turn,
     ) -> Result<Applied, RestoreError> {
         let entry = self.source.inventory.entry(id);
         let item = || self.source.inventory.key(entry);
         // Before the body is parsed, so that no more trees are in memory than creates are under way.
-        let mut permit = Some(self.pace.permit().await);
+        let mut permit = if turn.ahead { None } else { Some(self.pace.permit().await) };
         if self.halt.is_raised() {
             return Err(RestoreError::Halted);
         }
         self.begun.add(id);
         let done = match body.and_then(|body| self.prepare(id, &body)) {
             Ok(Prepared::Skip(reason, why)) => {
-                let mut done = Done::new(id, item(), Action::Skip(reason), entry.size);
+                let mut done = Done::new(item(), Action::Skip(reason), entry.size);
                 if let (SkipReason::Exists | SkipReason::NotRestorable, Some(why)) = (reason, &why) {
                     let message = format!("it was not restored: {why}");
                     done.findings.push(Finding::warning(Category::Conflict, message).on_item(item()));
@@ -90,7 +99,11 @@ impl Work<'_> {
                 done.act.reason = why;
                 done
             }
-            Ok(Prepared::Ready(ready)) if ready.takes && !put_off => return Ok(Applied::Later(id)),
+            Ok(Prepared::Ready(ready))
+                if (ready.takes && !turn.put_off) || (ready.acted_on && turn.ahead) =>
+            {
+                return Ok(Applied::Later { asks: !ready.takes });
+            }
             Ok(Prepared::Ready(ready)) => match self.put(&ready, &mut permit).await {
                 Ok(done) => done,
                 Err(error) if error.is_about_the_connection() => {
@@ -100,12 +113,12 @@ impl Work<'_> {
                     let finding = ready.error(error.category(), causes(&error));
                     if error.passes() && chance == Chance::First {
                         self.tried.add(id);
-                        return Ok(Applied::Again(id, finding));
+                        return Ok(Applied::Again(finding));
                     }
-                    Done::failed(id, item(), finding, entry.size)
+                    Done::failed(item(), finding, entry.size)
                 }
             },
-            Err(finding) => Done::failed(id, item(), finding, entry.size),
+            Err(finding) => Done::failed(item(), finding, entry.size),
         };
         if matches!(done.act.action, Action::Fail | Action::Skip(_)) {
             self.owners.forget(entry.uid);
@@ -118,7 +131,7 @@ impl Work<'_> {
             ready.target.namespace.as_ref().and_then(|name| self.broken_namespaces.get(name))
         {
             // The namespace's own finding tells of it once, and not once for each of its items.
-            let mut done = Done::new(ready.entry, ready.item.clone(), Action::Fail, ready.bytes);
+            let mut done = Done::new(ready.item.clone(), Action::Fail, ready.bytes);
             done.act.reason = Some(format!("its namespace cannot be had: {why}"));
             return Ok(done);
         }
@@ -143,7 +156,7 @@ impl Work<'_> {
             findings.extend(lacking);
             self.note_ended(ready, &action);
         }
-        let mut done = Done::new(ready.entry, ready.item.clone(), action, ready.bytes);
+        let mut done = Done::new(ready.item.clone(), action, ready.bytes);
         done.act.target = (ready.target != ready.item).then(|| ready.target.clone());
         done.act.reason = reason;
         done.findings = findings;

@@ -1,7 +1,7 @@
 //! Items side by side, class after class; and a second chance for what failed for a reason that passes.
 //!
 //! A class begins when the one before it is done. Between classes of which the later does not rest on the earlier, the last
-//! few stragglers of the earlier (a slow webhook) hold nobody up. Next on the way: `prepare`, `apply`.
+//! few stragglers of the earlier (a slow webhook) hold nobody up; and Services begin beside the classes before theirs (`early`). Next on the way: `prepare`, `apply`.
 
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
@@ -11,7 +11,8 @@ use futures::stream::{FuturesUnordered, StreamExt as _, TryStreamExt as _};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::account::{Account, Done};
-use super::apply::{Applied, Chance};
+use super::apply::{Applied, Chance, Turn};
+use super::early::Early;
 use super::error::RestoreError;
 use super::halt::FINISHED_WITHIN;
 use super::inventory::EntryId;
@@ -63,12 +64,12 @@ impl Work<'_> {
         account: &mut Account<'_>,
     ) -> Result<Vec<(EntryId, Finding)>, RestoreError> {
         let mut again = Vec::new();
+        let mut early = Early::of(&self.source, steps, self.parallel)?;
         for chain in steps.chunk_by(|_, next| next.soft) {
             if chain.iter().any(|step| step.claims) {
                 self.free_released_volumes(account).await?;
             }
-            let classes: Vec<&[EntryId]> = chain.iter().map(|step| &*step.entries).collect();
-            let batch = self.restore_classes(&classes, Chance::First, true, account).await?;
+            let batch = self.restore_classes(chain, &mut early, Chance::First, true, account).await?;
             again.extend(batch.again);
             self.link(false, account).await?;
         }
@@ -82,12 +83,14 @@ impl Work<'_> {
         chance: Chance,
         account: &mut Account<'_>,
     ) -> Result<Batch, RestoreError> {
-        self.restore_classes(&[entries], chance, false, account).await
+        let step = Step { entries: entries.to_vec(), ..Step::default() };
+        self.restore_classes(&[step], &mut Early::default(), chance, false, account).await
     }
 
     async fn restore_classes(
         &self,
-        classes: &[&[EntryId]],
+        classes: &[Step],
+        early: &mut Early<'_>,
         chance: Chance,
         say: bool,
         account: &mut Account<'_>,
@@ -95,26 +98,33 @@ impl Work<'_> {
         let _at_hand = self.halt.take();
         let mut batch = Batch::default();
         let mut running = FuturesUnordered::new();
-        let restore = |id, body, put_off| async move { (id, self.restore(id, body, chance, put_off).await) };
-        for entries in classes {
+        let restore = |(id, body), turn| async move { (id, self.restore(id, body, chance, turn).await) };
+        for class in classes {
             if say {
-                self.stage(entries, account);
+                self.stage(&class.entries, account);
             }
-            let mut put_off = false;
-            let mut class = entries.to_vec();
+            let mut left = early.left_of(class);
+            let mut turn = Turn::default();
             loop {
-                let mut bodies = self.source.bodies(&class)?;
+                let mut bodies = self.source.bodies(&left)?;
                 let mut more = true;
                 while more {
                     let full = running.len() >= self.parallel;
                     tokio::select! {
                         biased;
                         () = self.halt.raised() => return self.end_at_hand(running, batch, account).await,
-                        Some((_, applied)) = running.next(), if !running.is_empty() => batch.take(applied?, account)?,
+                        Some((id, applied)) = running.next(), if !running.is_empty() => {
+                            batch.take(id, early.sift(id, applied?), account)?;
+                        }
+                        Some(body) = early.next(), if class.beside && !full && early.has_room() => {
+                            let (body, turn) = body?;
+                            batch.at_hand.insert(body.0);
+                            running.push(restore(body, turn));
+                        }
                         body = bodies.try_next(), if !full => match body? {
-                            Some((id, body)) => {
-                                batch.at_hand.insert(id);
-                                running.push(restore(id, body, put_off));
+                            Some(body) => {
+                                batch.at_hand.insert(body.0);
+                                running.push(restore(body, turn));
                             }
                             None => more = false,
                         },
@@ -122,23 +132,24 @@ impl Work<'_> {
                 }
                 // Between classes stragglers may go on; within one, those that were put off come when the others are there.
                 loop {
-                    let wait = if running.len() <= STRAGGLERS { STRAGGLING } else { Duration::MAX };
+                    let few = batch.later.is_empty() && running.len() <= STRAGGLERS;
+                    let wait = if few { STRAGGLING } else { Duration::MAX };
                     let next = tokio::select! {
                         biased;
                         () = self.halt.raised() => return self.end_at_hand(running, batch, account).await,
                         next = timeout(wait, running.next()) => next,
                     };
                     match next {
-                        Ok(Some((_, applied))) => batch.take(applied?, account)?,
+                        Ok(Some((id, applied))) => batch.take(id, early.sift(id, applied?), account)?,
                         Ok(None) | Err(_) => break,
                     }
                 }
-                class = std::mem::take(&mut batch.later);
-                if class.is_empty() {
+                left = std::mem::take(&mut batch.later);
+                if left.is_empty() {
                     break;
                 }
-                class.sort_unstable();
-                put_off = true;
+                left.sort_unstable();
+                turn.put_off = true;
             }
         }
         loop {
@@ -146,7 +157,7 @@ impl Work<'_> {
                 biased;
                 () = self.halt.raised() => return self.end_at_hand(running, batch, account).await,
                 next = running.next() => match next {
-                    Some((_, applied)) => batch.take(applied?, account)?,
+                    Some((id, applied)) => batch.take(id, Some(applied?), account)?,
                     None => return Ok(batch),
                 },
             }
@@ -166,12 +177,12 @@ impl Work<'_> {
         let end = Instant::now() + FINISHED_WITHIN;
         while let Ok(Some((id, applied))) = timeout_at(end, running.next()).await {
             match applied {
-                Ok(Applied::Again(_, finding)) => {
+                Ok(Applied::Again(finding)) => {
                     let entry = self.source.inventory.entry(id);
-                    let done = Done::failed(id, self.source.inventory.key(entry), finding, entry.size);
-                    batch.take(Applied::Done(done), account)?;
+                    let done = Done::failed(self.source.inventory.key(entry), finding, entry.size);
+                    batch.take(id, Some(Applied::Done(done)), account)?;
                 }
-                Ok(applied) => batch.take(applied, account)?,
+                Ok(applied) => batch.take(id, Some(applied), account)?,
                 // It had not begun, or it is the API server that ends the run.
                 Err(_) => {}
             }
@@ -181,7 +192,7 @@ impl Work<'_> {
             let entry = self.source.inventory.entry(id);
             let item = self.source.inventory.key(entry);
             let finding = Finding::error(Category::Other, UNFINISHED).on_item(item.clone());
-            account.record(Done::failed(id, item, finding, entry.size))?;
+            account.record(Done::failed(item, finding, entry.size))?;
         }
         Err(RestoreError::Halted)
     }
@@ -239,25 +250,22 @@ impl Work<'_> {
 }
 
 impl Batch {
-    fn take(&mut self, applied: Applied, account: &mut Account<'_>) -> Result<(), RestoreError> {
+    /// Takes what an item came to; None: its turn comes again.
+    fn take(
+        &mut self,
+        id: EntryId,
+        applied: Option<Applied>,
+        account: &mut Account<'_>,
+    ) -> Result<(), RestoreError> {
+        self.at_hand.remove(&id);
         match applied {
-            Applied::Later(id) => {
-                self.at_hand.remove(&id);
-                self.later.push(id);
-            }
-            Applied::Again(id, finding) => {
-                self.at_hand.remove(&id);
-                self.again.push((id, finding));
-            }
-            Applied::Done(done) => {
-                if let Some(id) = &done.entry {
-                    self.at_hand.remove(id);
-                }
-                if let Done { act, entry: Some(id), findings, .. } = &done
-                    && act.action == Action::Fail
-                {
-                    let category = findings.first().map_or(Category::Other, |found| found.category);
-                    self.failed.insert(*id, (category, act.reason.clone().unwrap_or_default()));
+            None => {}
+            Some(Applied::Later { .. }) => self.later.push(id),
+            Some(Applied::Again(finding)) => self.again.push((id, finding)),
+            Some(Applied::Done(done)) => {
+                if done.act.action == Action::Fail {
+                    let category = done.findings.first().map_or(Category::Other, |found| found.category);
+                    self.failed.insert(id, (category, done.act.reason.clone().unwrap_or_default()));
                 }
                 account.record(done)?;
             }

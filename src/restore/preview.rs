@@ -86,11 +86,11 @@ impl Work<'_> {
         let entry = self.source.inventory.entry(id);
         let item = self.source.inventory.key(entry);
         if missing.kinds.contains(&entry.kind) {
-            return Ok(Done::new(id, item, Action::Create, entry.size));
+            return Ok(Done::new(item, Action::Create, entry.size));
         }
         Ok(match body.and_then(|body| self.prepare(id, &body)) {
             Ok(Prepared::Skip(reason, why)) => {
-                let mut done = Done::new(id, item, Action::Skip(reason), entry.size);
+                let mut done = Done::new(item, Action::Skip(reason), entry.size);
                 if let (SkipReason::NotRestorable, Some(why)) = (reason, &why) {
                     let message = format!("it would not be restored: {why}");
                     done.findings
@@ -100,7 +100,7 @@ impl Work<'_> {
                 done
             }
             Ok(Prepared::Ready(ready)) => self.foresee(&ready, missing).await?,
-            Err(finding) => Done::failed(id, item, finding, entry.size),
+            Err(finding) => Done::failed(item, finding, entry.size),
         })
     }
 
@@ -113,7 +113,7 @@ impl Work<'_> {
             Some(namespace) if missing.namespaces.contains(namespace) => Ok(None),
             _ => self.look(ready).await,
         };
-        let mut done = Done::new(ready.entry, ready.item.clone(), Action::Create, ready.bytes);
+        let mut done = Done::new(ready.item.clone(), Action::Create, ready.bytes);
         match live {
             Ok(None) => {}
             Ok(Some(live)) if live.deleting => {
@@ -139,7 +139,7 @@ impl Work<'_> {
             }
             Err(error) => {
                 let finding = ready.error(error.category(), causes(&error));
-                done = Done::failed(ready.entry, ready.item.clone(), finding, ready.bytes);
+                done = Done::failed(ready.item.clone(), finding, ready.bytes);
             }
         }
         if matches!(done.act.action, Action::Create | Action::Update | Action::Recreate) {

@@ -168,7 +168,7 @@ impl Work<'_> {
                     let item = ItemKey::cluster(Kind::parse(NAMESPACES), &*name);
                     let finding = Finding::error(error.category(), why.clone()).on_item(item.clone());
                     let act = Act { item, target: None, action: Action::Fail, reason: Some(why.clone()) };
-                    account.record(Done { entry: home, act, findings: vec![finding], bytes: 0 })?;
+                    account.record(Done { act, findings: vec![finding], bytes: 0 })?;
                     self.broken_namespaces.insert(name, (error.category(), why));
                 }
             }
@@ -249,7 +249,7 @@ impl Work<'_> {
         let active = async { self.cluster.namespace_active(&name, bound).await };
         let item = || ItemKey::cluster(Kind::parse(NAMESPACES), &*name);
         let act = |action| Act { item: item(), target: None, action, reason: None };
-        let done = |action, findings| Done { entry: None, act: act(action), findings, bytes: 0 };
+        let done = |action, findings| Done { act: act(action), findings, bytes: 0 };
         let (made, error) = match made {
             Ok(made) => match active.await {
                 Ok(()) => return Ok((name.clone(), None, made.map(|action| done(action, Vec::new())))),

@@ -2,6 +2,7 @@
 
 mod anew;
 mod lacking;
+mod order;
 mod server;
 mod told;
 

@@ -8,7 +8,7 @@ use crate::cluster::Cluster;
 use crate::cluster::script::{Answer, Asked, answer, failure, serve};
 
 /// Its kinds: group, plural, kind, whether in namespaces; all of version v1.
-const KINDS: [(&str, &str, &str, bool); 12] = [
+const KINDS: [(&str, &str, &str, bool); 13] = [
     ("", "namespaces", "Namespace", false),
     ("", "persistentvolumes", "PersistentVolume", false),
     ("", "persistentvolumeclaims", "PersistentVolumeClaim", true),
@@ -16,6 +16,7 @@ const KINDS: [(&str, &str, &str, bool); 12] = [
     ("", "secrets", "Secret", true),
     ("", "serviceaccounts", "ServiceAccount", true),
     ("", "services", "Service", true),
+    ("", "podtemplates", "PodTemplate", true),
     ("apps", "statefulsets", "StatefulSet", true),
     ("example.com", "runs", "Run", true),
     ("rbac.authorization.k8s.io", "clusterrolebindings", "ClusterRoleBinding", false),

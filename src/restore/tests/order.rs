@@ -1,0 +1,91 @@
+//! What comes before what, seen by an API server.
+
+use super::*;
+
+/// A Service; `address`: one that a person chose.
+fn service(name: &str, address: Option<&str>) -> (&'static str, Value) {
+    let applied = json!({"spec": {"clusterIP": address}}).to_string();
+    let annotations = json!({"kubectl.kubernetes.io/last-applied-configuration": applied});
+    let mut metadata = json!({"name": name, "namespace": "shop", "uid": format!("old {name}")});
+    let mut spec = json!({"ports": [{"port": 80}]});
+    if let Some(address) = address {
+        metadata["annotations"] = annotations;
+        spec["clusterIP"] = address.into();
+    }
+    ("services", json!({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}))
+}
+
+fn template(number: usize) -> (&'static str, Value) {
+    let metadata =
+        json!({"name": format!("t{number}"), "namespace": "shop", "uid": format!("old t{number}")});
+    ("podtemplates", json!({"apiVersion": "v1", "kind": "PodTemplate", "metadata": metadata}))
+}
+
+/// In which order such items were made.
+async fn order(items: Items) -> (Vec<String>, Came) {
+    let made = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&made);
+    let cluster = keep(Objects::new(), move |asked, _| {
+        if asked.method == "POST" {
+            let object: Value = serde_json::from_str(&asked.body).unwrap();
+            noted.lock().unwrap().push(object["metadata"]["name"].as_str().unwrap().to_owned());
+        }
+        None
+    });
+    let came = restore_into(&cluster, items).await;
+    let made = made.lock().unwrap().clone();
+    (made, came)
+}
+
+#[tokio::test(start_paused = true)]
+async fn services_begin_beside_what_comes_before_them_and_are_made_once() {
+    let templates = (0..400).map(template);
+    let services = (0..100).map(|number| service(&format!("w{number}"), None));
+    let items: Items = [namespace("shop")].into_iter().chain(templates).chain(services).collect();
+    let (made, came) = order(items).await;
+    assert!(came.findings.is_empty(), "{:?}", came.findings);
+    let mut names = made.clone();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!((made.len(), names.len()), (501, 501), "each item is made, and once");
+    let last = made.iter().rposition(|name| name.starts_with('t')).unwrap();
+    let early = made[..last].iter().filter(|name| name.starts_with('w')).count();
+    assert!(
+        (5..100).contains(&early),
+        "{early} Services came before the last item of the class before: {made:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_of_which_somebody_makes_something_waits_for_its_turn() {
+    let templates = (0..400).map(template);
+    // One that asks for an address and waits keeps those waiting that take any.
+    for chosen in [None, Some("10.0.0.9")] {
+        let (kind, mut balanced) = service("zz", chosen);
+        balanced["spec"]["type"] = "LoadBalancer".into();
+        let items: Items = ([namespace("shop")].into_iter().chain(templates.clone()))
+            .chain([(kind, balanced), service("w1", None)])
+            .collect();
+        let (made, came) = order(items).await;
+        assert!(came.findings.is_empty(), "{:?}", came.findings);
+        let place = |name: &str| made.iter().position(|made| made == name).unwrap();
+        let last = made.iter().rposition(|name| name.starts_with('t')).unwrap();
+        assert!(place("zz") > last, "{made:?}");
+        assert_eq!(place("w1") < last, chosen.is_none(), "{made:?}");
+        assert!(chosen.is_none() || place("zz") < place("w1"), "{made:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_asks_for_an_address_is_made_before_those_that_take_any() {
+    let templates = (0..400).map(template);
+    let takers = (0..20).map(|number| service(&format!("w{number:02}"), None));
+    let items: Items = ([namespace("shop")].into_iter().chain(templates))
+        .chain(takers)
+        .chain([service("zz", Some("10.0.0.9"))])
+        .collect();
+    let (made, came) = order(items).await;
+    assert!(came.findings.is_empty(), "{:?}", came.findings);
+    let services: Vec<&String> = made.iter().filter(|name| name.starts_with(['w', 'z'])).collect();
+    assert_eq!((services.len(), services[0].as_str()), (21, "zz"), "{made:?}");
+}
