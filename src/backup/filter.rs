@@ -253,6 +253,13 @@ mod tests {
                 json!({"type": "kubernetes.io/service-account-token", "metadata": {"name": "web-token-stg24", "namespace": "n", "annotations": {"kubernetes.io/service-account.name": "web"},
                     "managedFields": [{"manager": "kubectl-create", "fieldsV1": {"f:type": {}}}, {"manager": "kube-controller-manager", "fieldsV1": {"f:data": {}}}]}}),
             ),
+            // Deleted, and still used.
+            (
+                "persistentvolumeclaims",
+                item(
+                    json!({"name": "data", "namespace": "n", "deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": ["kubernetes.io/pvc-protection"]}),
+                ),
+            ),
             ("endpointslices.discovery.k8s.io", item(json!({"name": "manual", "namespace": "n"}))),
             (
                 "endpointslices.discovery.k8s.io",
