@@ -8,6 +8,7 @@ use futures::future::join_all;
 use super::error::BackupError;
 use super::item::ItemView;
 use super::plan::Plan;
+use super::told::Told;
 use super::unheeded::Unheeded;
 use super::view::View;
 use crate::archive::ArchiveError;
@@ -33,6 +34,7 @@ pub struct Account<'a> {
     pub bytes: u64,
     unreadable: HashMap<Kind, u64>,
     unheeded: Unheeded,
+    told: Told,
     /// Items that the API server gave twice.
     pub repeated: u64,
 }
@@ -49,6 +51,7 @@ impl<'a> Account<'a> {
             bytes: 0,
             unreadable: HashMap::new(),
             unheeded: Unheeded::default(),
+            told: Told::default(),
             repeated: 0,
         })
     }
@@ -85,16 +88,20 @@ impl<'a> Account<'a> {
         self.items += 1;
         self.bytes += bytes as u64;
         self.progress.advance(bytes as u64);
+        if let Some(finding) = self.told.taken(&info.kind, item) {
+            self.find(finding);
+        }
     }
 
-    /// Once all items are taken: what pods ask for and did not get.
-    pub fn tell_unheeded(&mut self) {
-        let findings = self.unheeded.findings();
-        findings.into_iter().for_each(|finding| self.find(finding));
+    /// Once all items are taken: what pods ask for and did not get, and what items lack.
+    pub fn tell_of_items(&mut self) {
+        let findings = self.unheeded.findings().into_iter().chain(self.told.findings());
+        findings.collect::<Vec<_>>().into_iter().for_each(|finding| self.find(finding));
     }
 
     /// An item is selected and left out.
-    pub fn skipped(&mut self, reason: SkipReason, info: &KindInfo) {
+    pub fn skipped(&mut self, reason: SkipReason, info: &KindInfo, item: &ItemView<'_>) {
+        self.told.skipped(reason, &info.kind, item);
         self.results.skipped.add(reason, &info.kind);
         self.progress.advance(0);
     }

@@ -4,11 +4,12 @@ use chrono::{DateTime, Utc};
 
 use super::collect::{Collection, Event, Query};
 use super::error::BackupError;
-use super::filter::{Namespaces, exclusion};
+use super::exclusion::exclusion;
+use super::filter::Namespaces;
 use super::item::ItemView;
 use crate::api::CompiledSelection;
-use crate::cluster::{Catalog, Cluster};
-use crate::model::{Category, Finding, Kind, NAMESPACES};
+use crate::cluster::{Catalog, Cluster, state_of};
+use crate::model::{Category, Finding, ItemKey, Kind, NAMESPACES, SkipReason};
 
 /// The instant of a backup.
 pub struct Cut {
@@ -18,7 +19,7 @@ pub struct Cut {
     pub time: DateTime<Utc>,
     /// The namespaces at it.
     pub namespaces: Namespaces,
-    /// Namespaces that the specification names and the cluster does not have.
+    /// Namespaces that the specification names and the cluster does not have, or that are selected and being deleted.
     pub findings: Vec<Finding>,
 }
 
@@ -30,7 +31,8 @@ impl Cut {
         namespaces: Namespaces,
         selection: &CompiledSelection,
     ) -> Self {
-        let findings = unmatched(selection, &namespaces);
+        let mut findings = unmatched(selection, &namespaces);
+        findings.extend(leaving(selection, &namespaces));
         Self { revision, time, namespaces, findings }
     }
 }
@@ -72,7 +74,11 @@ pub async fn namespaces(
 
 fn note(namespaces: &mut Namespaces, body: &[u8]) {
     let Ok(item) = ItemView::read(body, false) else { return };
-    if let Some(reason) = exclusion(&item) {
+    if let Some(reason) = exclusion(&Kind::parse(NAMESPACES), &item) {
+        if reason == SkipReason::BeingDeleted {
+            let state = state_of(&serde_json::from_slice(body).unwrap_or_default());
+            namespaces.leaving.insert(item.name.clone().into_owned(), state);
+        }
         namespaces.left_out.insert(item.name.clone().into_owned(), reason);
     }
     namespaces.names.insert(item.name.into_owned());
@@ -93,4 +99,68 @@ fn unmatched(selection: &CompiledSelection, namespaces: &Namespaces) -> Vec<Find
         });
     }
     findings
+}
+
+/// A namespace may be being deleted for weeks, where what holds it is never taken off, and most of it is there meanwhile.
+fn leaving(selection: &CompiledSelection, namespaces: &Namespaces) -> Vec<Finding> {
+    let selected = namespaces.leaving.iter().filter(|(name, _)| selection.namespaces.takes(name));
+    let tell = |(name, state): (&String, &String)| {
+        let message = format!(
+            "nothing of it is in this backup, whatever of it is still there: {state}; what was in it is in the backups from before its deletion: keep one, or let the deletion end"
+        );
+        let finding = match selection.namespaces.spells_out(name) {
+            true => Finding::error,
+            false => Finding::warning,
+        };
+        finding(Category::NotReady, message).on_item(ItemKey::cluster(Kind::parse(NAMESPACES), name))
+    };
+    selected.map(tell).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::api::Filter;
+    use crate::model::Severity;
+
+    fn told(filter: serde_json::Value) -> Vec<(Severity, String)> {
+        let mut namespaces = Namespaces::default();
+        let condition = json!({"type": "NamespaceFinalizersRemaining", "status": "True", "reason": "SomeFinalizersRemain",
+            "message": "Some content in the namespace has finalizers remaining: example.com/hold in 1 resource instances"});
+        for (name, metadata) in [
+            ("shop", json!({"name": "shop", "deletionTimestamp": "2026-11-01T00:00:00Z"})),
+            (
+                "bare",
+                json!({"name": "bare", "deletionTimestamp": "2026-11-01T00:00:00Z", "labels": {"velero.io/exclude-from-backup": "true"}}),
+            ),
+            ("web", json!({"name": "web"})),
+        ] {
+            let body =
+                json!({"metadata": metadata, "status": {"phase": "Terminating", "conditions": [condition]}});
+            note(&mut namespaces, body.to_string().as_bytes());
+            assert!(namespaces.names.contains(name));
+        }
+        let selection = serde_json::from_value::<Filter>(filter).unwrap().compile().unwrap();
+        let cut = Cut::new("7".to_owned(), Utc::now(), namespaces, &selection);
+        cut.findings.into_iter().map(|finding| (finding.severity, finding.to_string())).collect()
+    }
+
+    #[test]
+    fn a_namespace_that_hangs_in_its_deletion_is_told_with_what_holds_it() {
+        for (filter, severity) in [
+            (json!({}), Severity::Warning),
+            (json!({"includedNamespaces": ["s*"]}), Severity::Warning),
+            (json!({"includedNamespaces": ["web", "shop"]}), Severity::Error),
+        ] {
+            let told = told(filter.clone());
+            let [(found, text)] = &told[..] else { panic!("{filter}: {told:?}") };
+            assert_eq!(*found, severity, "{filter}");
+            assert!(text.starts_with("namespaces shop: nothing of it is in this backup"), "{text}");
+            assert!(text.contains("example.com/hold in 1 resource"), "{text}");
+        }
+        assert!(told(json!({"includedNamespaces": ["web"]})).is_empty());
+        assert!(told(json!({"excludedNamespaces": ["shop"]})).is_empty());
+    }
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::api::CompiledSelection;
 use crate::cluster::Catalog;
-use crate::model::{ClusterScope, Kind};
+use crate::model::{Category, ClusterScope, Finding, Kind};
 
 /// A CustomResourceDefinition, as far as its kind goes.
 #[derive(Clone, Debug, Deserialize)]
@@ -72,11 +72,34 @@ impl Definition {
 
     /// Whether its kind is served at the cut, and not about to go. Resources of which no version is served are out of reach.
     fn is_served(&self) -> bool {
+        self.is_established() && !self.is_leaving() && self.has_served_version()
+    }
+
+    fn is_established(&self) -> bool {
         let established =
             |condition: &Condition| condition.r#type == "Established" && condition.status == "True";
-        self.metadata.deletion_timestamp.is_none()
-            && self.spec.versions.iter().any(|version| version.served)
-            && self.status.conditions.iter().any(established)
+        self.status.conditions.iter().any(established)
+    }
+
+    fn is_leaving(&self) -> bool {
+        self.metadata.deletion_timestamp.is_some()
+    }
+
+    fn has_served_version(&self) -> bool {
+        self.spec.versions.iter().any(|version| version.served)
+    }
+
+    /// Why resources of its kind may be there and in no backup; None when nothing says so.
+    fn hides(&self) -> Option<&'static str> {
+        match (self.is_leaving(), self.is_established() && !self.has_served_version()) {
+            (true, _) => Some(
+                "its definition is being deleted and its resources with it, so that those that are still there are not in this backup; what was there is in the backups from before: keep one, or let the deletion end",
+            ),
+            (false, true) => Some(
+                "its definition is there and none of its versions is served, so that its resources, if there are any, cannot be read and are not in this backup; serve a version of it, and run the backup again",
+            ),
+            (false, false) => None,
+        }
     }
 
     /// Whether anything of its kind may be selected.
@@ -92,6 +115,16 @@ impl Definition {
 /// The kinds that definitions have.
 pub fn defined(definitions: &[Definition]) -> HashSet<String> {
     definitions.iter().map(|definition| definition.metadata.name.clone()).collect()
+}
+
+/// A warning for each selected kind whose resources may be there and are out of reach, or about to go.
+pub fn hidden(definitions: &[Definition], selection: &CompiledSelection) -> Vec<Finding> {
+    let selected = definitions.iter().filter(|definition| definition.is_selected(selection));
+    let tell = |definition: &Definition| {
+        let message = definition.hides()?;
+        Some(Finding::warning(Category::Unavailable, message).on_kind(definition.kind()))
+    };
+    selected.filter_map(tell).collect()
 }
 
 /// Kinds that are served at the cut, selected, and not in the catalog.
@@ -163,5 +196,26 @@ mod tests {
         let failure = GroupFailure { group_version: "example.com/v1".into(), message: "503".into() };
         let silent = Catalog { kinds: Vec::new(), failures: vec![failure] };
         assert!(!told(definition("widgets.example.com", "True", json!({})), &silent, Filter::default()));
+    }
+
+    #[test]
+    fn resources_that_are_out_of_reach_are_told() {
+        let told = |definition: Definition| {
+            let found = hidden(&[definition], &Filter::default().compile().unwrap());
+            found.into_iter().map(|finding| finding.to_string()).collect::<Vec<_>>()
+        };
+        let widgets = |metadata| definition("widgets.example.com", "True", metadata);
+        assert_eq!(told(widgets(json!({}))), [""; 0]);
+        assert_eq!(told(unserved(definition("widgets.example.com", "False", json!({})))), [""; 0]);
+        let [text] = &told(unserved(widgets(json!({}))))[..] else { panic!("nothing is told") };
+        assert!(
+            text.starts_with("widgets.example.com: its definition is there and none of its versions"),
+            "{text}"
+        );
+        let going = widgets(json!({"deletionTimestamp": "2026-01-01T00:00:00Z"}));
+        let [text] = &told(going.clone())[..] else { panic!("nothing is told") };
+        assert!(text.contains("its definition is being deleted"), "{text}");
+        let others = Filter { included_resources: vec!["pods".into()], ..Filter::default() };
+        assert!(hidden(&[going], &others.compile().unwrap()).is_empty());
     }
 }

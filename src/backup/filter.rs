@@ -4,13 +4,12 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use super::exclusion::exclusion;
 use super::item::ItemView;
 use super::survey::Survey;
-use crate::api::{CompiledSelection, EXCLUDE_LABEL, VELERO_EXCLUDE_LABEL};
+use crate::api::CompiledSelection;
 use crate::cluster::KindInfo;
-use crate::model::{
-    CLAIMS, ClusterScope, Kind, NAMESPACES, Origin as _, SkipReason, follows_service, made_again,
-};
+use crate::model::{CLAIMS, ClusterScope, Kind, NAMESPACES, SkipReason, follows_service, made_again};
 
 /// The kind whose selectors decide who keeps endpoints.
 pub const SERVICES: &str = "services";
@@ -33,6 +32,8 @@ pub struct Namespaces {
     pub names: HashSet<String>,
     /// Those left out with their contents: labelled so, or being deleted.
     pub left_out: BTreeMap<String, SkipReason>,
+    /// Those of them that are being deleted, with what they say of it.
+    pub leaving: BTreeMap<String, String>,
 }
 
 /// All that a verdict rests on.
@@ -122,7 +123,9 @@ impl Filter<'_> {
         if let Some(reason) = home.and_then(|namespace| self.namespaces.left_out.get(namespace)) {
             return Some(*reason);
         }
-        exclusion(item).or_else(|| made_again(&info.kind, item)).or_else(|| self.follows(info, item))
+        exclusion(&info.kind, item)
+            .or_else(|| made_again(&info.kind, item))
+            .or_else(|| self.follows(info, item))
     }
 
     /// Endpoints and slices of a Service whose controller keeps them.
@@ -131,18 +134,6 @@ impl Filter<'_> {
         let namespace = item.namespace.as_deref().unwrap_or_default();
         let selects = self.selecting.contains(&(namespace.to_owned(), service));
         selects.then_some(SkipReason::ControllerMakesIt)
-    }
-}
-
-/// What a label or a deletion under way says about any item.
-pub fn exclusion(item: &ItemView<'_>) -> Option<SkipReason> {
-    let labelled = |key| item.label(key).is_some_and(|value| value == "true");
-    if labelled(EXCLUDE_LABEL) || labelled(VELERO_EXCLUDE_LABEL) {
-        Some(SkipReason::ExcludeLabel)
-    } else if item.deleting {
-        Some(SkipReason::BeingDeleted)
-    } else {
-        None
     }
 }
 
@@ -261,6 +252,13 @@ mod tests {
                 "secrets",
                 json!({"type": "kubernetes.io/service-account-token", "metadata": {"name": "web-token-stg24", "namespace": "n", "annotations": {"kubernetes.io/service-account.name": "web"},
                     "managedFields": [{"manager": "kubectl-create", "fieldsV1": {"f:type": {}}}, {"manager": "kube-controller-manager", "fieldsV1": {"f:data": {}}}]}}),
+            ),
+            // Deleted, and still used.
+            (
+                "persistentvolumeclaims",
+                item(
+                    json!({"name": "data", "namespace": "n", "deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": ["kubernetes.io/pvc-protection"]}),
+                ),
             ),
             ("endpointslices.discovery.k8s.io", item(json!({"name": "manual", "namespace": "n"}))),
             (

@@ -38,6 +38,8 @@ pub struct ItemView<'a> {
     pub controller: Option<Owner<'a>>,
     /// Whether `metadata.deletionTimestamp` is set.
     pub deleting: bool,
+    /// `metadata.finalizers` as JSON text.
+    pub finalizers: Option<&'a str>,
     /// `type` of a Secret.
     pub secret_type: Option<Cow<'a, str>>,
     /// `revision` of a ControllerRevision.
@@ -240,6 +242,7 @@ impl<'a> Fields<'_, 'a> {
                 }
             }
             "annotations" => self.view.annotations = Some(self.hashed(key, map)?),
+            "finalizers" => self.view.finalizers = Some(self.hashed(key, map)?),
             "deletionTimestamp" => self.view.deleting = map.next_value::<Option<IgnoredAny>>()?.is_some(),
             "ownerReferences" => {
                 // Not hashed: owners get new uids in another life, and that alone is no difference.

@@ -8,6 +8,7 @@ mod collect;
 mod cut;
 mod definitions;
 mod error;
+mod exclusion;
 mod facts;
 mod filter;
 mod halt;
@@ -17,6 +18,7 @@ mod pack;
 mod plan;
 mod seal;
 mod survey;
+mod told;
 mod unheeded;
 mod view;
 
@@ -125,7 +127,7 @@ async fn make(
         packing.abort().await;
         return Err(error);
     }
-    account.tell_unheeded();
+    account.tell_of_items();
     account.stage("sealing the backup");
     seal::commit(attempt, request, &view.cut, packing, account, &halt).await
 }
@@ -184,7 +186,7 @@ async fn take_page(
                 Err(BackupError::Unstorable(error)) => account.unstorable(&listing.info, &item, &error),
                 Err(error) => return Err(error),
             },
-            Verdict::Skip(reason) => account.skipped(reason, &listing.info),
+            Verdict::Skip(reason) => account.skipped(reason, &listing.info, &item),
             Verdict::NotSelected => account.not_selected(),
         }
     }

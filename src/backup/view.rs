@@ -57,6 +57,8 @@ impl<'a> View<'a> {
         let definitions = around.definitions(&catalog).await?;
         let (catalog, missing) = settle(cluster, catalog, &definitions, selection, &stage).await?;
         let plan = plan::plan(&catalog, selection);
+        let mut findings = missing;
+        findings.extend(definitions::hidden(&definitions, selection));
         let cut = Cut::new(around.revision.clone(), time, namespaces, selection);
         let mut view = Self {
             selection,
@@ -65,7 +67,7 @@ impl<'a> View<'a> {
             survey: None,
             selecting: HashSet::new(),
             unseen: Vec::new(),
-            findings: missing,
+            findings,
         };
         if view.plan.needs_survey {
             stage("looking for what comes along");

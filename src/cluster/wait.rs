@@ -132,7 +132,7 @@ impl Cluster {
         let look = || async {
             Ok(match self.look(&path, &wanted.what).await? {
                 Some(namespace) if namespace["status"]["phase"] == "Active" => Seen::Done,
-                Some(namespace) => Seen::NotYet(describe(&namespace)),
+                Some(namespace) => Seen::NotYet(state_of(&namespace)),
                 None => Seen::NotYet("it is not there".to_owned()),
             })
         };
@@ -157,7 +157,7 @@ impl Cluster {
         let look = || async {
             let object = self.look(&path, &wanted.what).await?;
             let that = |object: &Value| uid.is_none_or(|uid| object["metadata"]["uid"] == uid);
-            Ok(object.filter(that).map_or(Seen::Done, |object| Seen::NotYet(describe(&object))))
+            Ok(object.filter(that).map_or(Seen::Done, |object| Seen::NotYet(state_of(&object))))
         };
         self.wait(&wanted, bound, look).await
     }
@@ -169,7 +169,7 @@ impl Cluster {
         let look = || async {
             Ok(match self.look(&path, &wanted.what).await? {
                 Some(claim) if claim["status"]["phase"] == "Bound" => Seen::Done,
-                Some(claim) => Seen::NotYet(describe(&claim)),
+                Some(claim) => Seen::NotYet(state_of(&claim)),
                 None => Seen::NotYet("it is not there".to_owned()),
             })
         };
@@ -261,7 +261,7 @@ fn not_established(crd: &Value) -> Option<String> {
 }
 
 /// Why an object is still there, or not yet active.
-fn describe(object: &Value) -> String {
+pub fn state_of(object: &Value) -> String {
     let (metadata, status) = (&object["metadata"], &object["status"]);
     if metadata["deletionTimestamp"].is_null() {
         return match text(&status["phase"]) {

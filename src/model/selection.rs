@@ -63,6 +63,11 @@ impl NamePatterns {
             && (self.includes.is_empty() || self.includes.iter().any(|pattern| pattern == "*"))
     }
 
+    /// Whether this very name is among the includes.
+    pub fn spells_out(&self, name: &str) -> bool {
+        self.includes.iter().any(|include| include == name)
+    }
+
     /// The included names when every one is spelled out, so that they can be asked for one by one.
     pub fn literal_includes(&self) -> Option<&[String]> {
         (!self.includes.is_empty() && self.includes.iter().all(|include| is_literal(include)))

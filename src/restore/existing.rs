@@ -11,8 +11,10 @@ use crate::api::{BACKUP_NAME_LABEL, ExistingResourcePolicy as Policy, RESTORE_NA
 use crate::model::traits::{is_custom, is_data};
 use crate::model::{DEFINITIONS, ItemKey, Kind, NAMESPACES};
 
+mod schema;
 mod update;
 
+use schema::loses_properties;
 pub use update::as_update;
 
 /// The group of roles and bindings.
@@ -46,6 +48,8 @@ pub enum Reason {
     Along,
     /// It is a definition that has versions which the backup does not know.
     Versions,
+    /// It is a definition whose schema has properties that the backup's has not.
+    Schema,
     /// It is a definition of Ark's own.
     Own,
     /// The control plane keeps it up to date, for its own version.
@@ -61,6 +65,8 @@ pub struct Facts {
     pub mapped: bool,
     /// Whether the definition would have fewer versions than it has.
     pub fewer_versions: bool,
+    /// Whether a version of the definition would lose properties.
+    pub fewer_properties: bool,
     /// Whether this restore, or an earlier attempt of it, made the item's namespace.
     pub made_namespace: bool,
     /// Whether an operator looks after it and may take away more than the item when it is deleted.
@@ -80,6 +86,7 @@ impl Facts {
         let finalizers = metadata.and_then(|metadata| metadata.get("finalizers")?.as_array());
         Self {
             fewer_versions: kind.as_str() == DEFINITIONS && has_fewer_versions(wanted, live),
+            fewer_properties: kind.as_str() == DEFINITIONS && loses_properties(wanted, live),
             finalized: finalizers.is_some_and(|finalizers| is_guarded(kind, finalizers)),
             is_bootstrapped: kind.group() == RBAC && is_bootstrapped(&live["metadata"]),
             ..Self::default()
@@ -158,6 +165,9 @@ pub fn decide(
     }
     if facts.fewer_versions {
         return Verdict::Leave(Reason::Versions);
+    }
+    if facts.fewer_properties {
+        return Verdict::Leave(Reason::Schema);
     }
     if facts.is_bootstrapped {
         return Verdict::Leave(Reason::ControlPlane);
@@ -245,6 +255,9 @@ impl Verdict {
             }
             Reason::Versions => {
                 ", because it has versions that the backup does not know, and without them the cluster would lose what is stored in them; existing resources of it are restored all the same"
+            }
+            Reason::Schema => {
+                ", because its schema has properties that the backup's has not, and every resource would lose what it has there; what the backup has besides, add by hand"
             }
             Reason::Fixed => {
                 ", because the cluster does not let that be changed in place; existingResourcePolicy Recreate makes anew what holds no data"

@@ -145,11 +145,20 @@ impl Work<'_> {
         // Before it is sent: its answer may be lost.
         self.touched.store(true, Ordering::Release);
         self.cluster.delete(ready.info, namespace, &target.name, Some(&live.uid), propagation).await?;
-        self.wait_gone(ready, live).await?;
-        match self.create_within_quota(ready).await {
+        let made = match self.wait_gone(ready, live).await {
+            Ok(()) => self.create_within_quota(ready).await,
+            Err(error) => Err(error),
+        };
+        match made {
             Ok(mut findings) => {
-                let now = self.look(ready).await?;
-                let differs = now.and_then(|now| still_differs("made anew", &now.difference));
+                let differs = match self.look(ready).await {
+                    Ok(now) => now.and_then(|now| still_differs("made anew", &now.difference)),
+                    Err(error) if error.is_about_the_connection() => return Err(error),
+                    Err(error) => Some(format!(
+                        "it was made anew, and could not be looked at afterwards: {}",
+                        causes(&error)
+                    )),
+                };
                 findings.extend(differs.map(|text| ready.warning(Category::Conflict, text)));
                 findings.extend(self.left_without_owner(ready));
                 Ok(Met::Done(Action::Recreate, differed, findings))
@@ -160,7 +169,7 @@ impl Work<'_> {
             Err(error) if error.is_already_exists() => Ok(Met::TryAgain),
             Err(error) => {
                 let message = format!(
-                    "it was deleted to be made anew, and that failed, so that it is gone from the cluster; it is in the backup, restore it again: {}",
+                    "it was deleted to be made anew, and that failed, so that it is gone from the cluster or goes; it is in the backup, restore it again: {}",
                     causes(&error)
                 );
                 Ok(Met::Done(Action::Fail, differed, vec![ready.error(error.category(), message)]))

@@ -34,6 +34,8 @@ pub struct Step {
 pub struct Said {
     /// Deployments that are paused, by their uids: they make no ReplicaSet, so that theirs come back.
     pub paused: HashSet<OldUid>,
+    /// Pods that a custom resource controls and that have a generated name: its operator makes others in their place.
+    pub generated: HashSet<OldUid>,
 }
 
 /// What a restore will do, before anything is done.
@@ -59,6 +61,16 @@ impl Plan {
         let skipped = self.skipped.iter().filter(|(_, reason)| *reason == SkipReason::ControllerMakesIt);
         let entries = skipped.map(|(id, _)| inventory.entry(*id));
         entries.filter(|entry| adopts(inventory.kind(entry))).filter_map(|entry| entry.uid)
+    }
+
+    /// The pods that are left to the operators of custom resources.
+    pub fn left_to_operators<'a>(
+        &'a self,
+        inventory: &'a Inventory,
+        said: &'a Said,
+    ) -> impl Iterator<Item = &'a Entry> {
+        let skipped = self.skipped.iter().map(|(id, _)| inventory.entry(*id));
+        skipped.filter(|entry| entry.uid.is_some_and(|uid| said.generated.contains(&uid)))
     }
 
     /// Every item that is to be restored, in order.
@@ -121,7 +133,8 @@ pub fn plan<'a>(
     plan
 }
 
-/// Items that stand so and whose bodies may name others: all but those left out.
+/// Items that stand so and whose bodies may name others: all but those left out. A pod that is left to an operator says what
+/// its successor needs, which the custom resource says in words that nobody here knows.
 pub fn not_left_out<'a>(
     inventory: &'a Inventory,
     said: &'a Said,
@@ -129,8 +142,9 @@ pub fn not_left_out<'a>(
 ) -> impl Iterator<Item = (EntryId, &'a Entry)> {
     let controllers = Controllers::of(inventory, said);
     inventory.entries.iter().zip(0..).filter_map(move |(entry, id)| {
-        let stands = stands(entry.standing) && skip(inventory, entry, &controllers).is_none();
-        stands.then_some((id, entry))
+        let speaks = || entry.uid.is_some_and(|uid| said.generated.contains(&uid));
+        let stands = stands(entry.standing);
+        (stands && (skip(inventory, entry, &controllers).is_none() || speaks())).then_some((id, entry))
     })
 }
 
@@ -195,7 +209,7 @@ impl<'a> Controllers<'a> {
         let Some(owner) = entry.owner else { return false };
         let Some(controller) = self.kinds.get(&owner) else { return false };
         match remade_by(kind, controller) {
-            Remade::No => false,
+            Remade::No => entry.uid.is_some_and(|uid| self.said.generated.contains(&uid)),
             Remade::Yes => true,
             // The current one is met as it is made; the old ones are the history that `rollout undo` needs.
             Remade::Newest => {

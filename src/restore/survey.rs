@@ -15,29 +15,48 @@ use super::select::{Selection, Standing};
 use super::source::Source;
 use super::volumes::{Claim, LiveVolume, Volumes, decide};
 use crate::cluster::{Catalog, Cluster, KindInfo, ListQuery};
+use crate::model::traits::is_custom;
 use crate::model::{CLAIMS, ClusterScope, ItemKey, Kind, LEADING, Needs, Offer, VOLUMES, refers};
 
 /// The kind whose items, where they own others, must be looked into beforehand.
 const DEPLOYMENTS: &str = "deployments.apps";
 
+/// The kind whose items, where custom resources control them, must be looked into beforehand.
+const PODS: &str = "pods";
+
 /// What the bodies of those items say.
 pub async fn look_into_owners(source: &Source) -> Result<Said, RestoreError> {
     let inventory = &source.inventory;
     let owners: HashSet<OldUid> = inventory.entries.iter().filter_map(|entry| entry.owner).collect();
-    let telling: Vec<EntryId> = of_kind(source, DEPLOYMENTS)
-        .filter(|(_, entry)| entry.uid.is_some_and(|uid| owners.contains(&uid)))
-        .map(|(id, _)| id)
-        .collect();
+    let come = inventory.entries.iter().filter(|entry| entry.standing.comes());
+    let custom = come.filter(|entry| is_custom(inventory.kind(entry)));
+    let operated: HashSet<OldUid> = custom.filter_map(|entry| entry.uid).collect();
+    let telling = |(entry, _): &(&Entry, EntryId)| match inventory.kind(entry).as_str() {
+        DEPLOYMENTS => entry.uid.is_some_and(|uid| owners.contains(&uid)),
+        PODS => entry.owner.is_some_and(|owner| operated.contains(&owner)),
+        _ => false,
+    };
+    let telling: Vec<EntryId> = inventory.entries.iter().zip(0..).filter(telling).map(|(_, id)| id).collect();
     let mut said = Said::default();
     let mut bodies = source.bodies(&telling)?;
     while let Some((id, body)) = bodies.try_next().await? {
         // A body that cannot be read is told when it is to be restored.
         let body: Value = body.ok().and_then(|body| serde_json::from_slice(&body).ok()).unwrap_or_default();
-        if body["spec"]["paused"] == true {
-            said.paused.extend(inventory.entry(id).uid);
+        let entry = inventory.entry(id);
+        match inventory.kind(entry).as_str() {
+            PODS if has_generated_name(&body) => said.generated.extend(entry.uid),
+            DEPLOYMENTS if body["spec"]["paused"] == true => said.paused.extend(entry.uid),
+            _ => {}
         }
     }
     Ok(said)
+}
+
+/// Whether the API server made the name up: nobody who makes the item again makes it under that name.
+fn has_generated_name(item: &Value) -> bool {
+    let text = |field: &str| item["metadata"][field].as_str().unwrap_or_default();
+    let prefix = text("generateName");
+    !prefix.is_empty() && text("name").starts_with(prefix)
 }
 
 /// Which items the selected ones need, and what those need in turn.

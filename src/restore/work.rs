@@ -13,11 +13,11 @@ use super::binding::Claimed;
 use super::error::RestoreError;
 use super::existing::Earlier;
 use super::halt::Halt;
-use super::inventory::EntryId;
+use super::inventory::{EntryId, Inventory};
 use super::kinds::{Kinds, conversion};
 use super::links::Links;
 use super::owners::Owners;
-use super::plan::{Plan, plan};
+use super::plan::{Plan, Said, plan};
 use super::ready::Broken;
 use super::rewrite::{CompiledModifiers, RewriteOptions, Rewriter};
 use super::select::Selection;
@@ -184,6 +184,9 @@ impl<'a> Work<'a> {
         if let Some(message) = left_to_the_server(&plan) {
             account.find(Finding::warning(Category::Other, message));
         }
+        if let Some(finding) = left_to_operators(&plan, &source.inventory, &said) {
+            account.find(finding);
+        }
         account.stage("asking the cluster what it serves");
         let catalog =
             cluster.catalog().await.map_err(RestoreError::cluster("asking the cluster what it serves"))?;
@@ -310,6 +313,19 @@ fn left_to_the_server(plan: &Plan) -> Option<String> {
              includedNamespaces with that namespace's name brings that back"
         )
     })
+}
+
+/// That pods of custom resources are not restored, where there are any: whether their operators run here is not known.
+fn left_to_operators(plan: &Plan, inventory: &Inventory, said: &Said) -> Option<Finding> {
+    let mut pods = plan.left_to_operators(inventory, said);
+    let first = inventory.key(pods.next()?);
+    let message = format!(
+        "{} of them have generated names and belong to custom resources that come back (`{}/{}` among them); they are left out, since the operator of these would make others beside them; where no operator does, they are missing",
+        pods.count() + 1,
+        first.namespace.unwrap_or_default(),
+        first.name
+    );
+    Some(Finding::warning(Category::Other, message).on_kind(first.kind))
 }
 
 /// Two namespaces of the backup must not end up in one: the second item of a name would meet the first.

@@ -134,6 +134,20 @@ async fn a_kind_that_is_defined_and_never_served_is_an_error() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_kind_of_which_no_version_is_served_is_a_warning() {
+    let selection = Fields::default().compile().unwrap();
+    let half_gone = cluster(|path| {
+        let mut widgets = definition(WIDGETS);
+        widgets["spec"]["versions"][0]["served"] = false.into();
+        path.ends_with("/customresourcedefinitions").then(|| list(&[widgets]))
+    });
+    let view = view(&half_gone, &selection).await;
+    let found: Vec<(Severity, Option<&Kind>)> =
+        view.findings.iter().map(|finding| (finding.severity, finding.kind.as_ref())).collect();
+    assert_eq!(found, [(Severity::Warning, Some(&Kind::parse(WIDGETS)))]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_kind_that_cannot_be_looked_through_is_an_error() {
     let selection =
         Fields { included_namespaces: vec!["shop".into()], ..Fields::default() }.compile().unwrap();

@@ -109,6 +109,8 @@ fn push(packer: &mut Packer, kind: &Kind, body: &Value) -> Option<RawFrame> {
     let owners = body["metadata"]["ownerReferences"].as_array().into_iter().flatten();
     let controller =
         owners.filter(|owner| owner["controller"] == true).find_map(|owner| owner["uid"].as_str());
+    let labels = &body["metadata"]["labels"];
+    let labels = labels.is_object().then(|| labels.to_string());
     let entry = ItemEntry {
         kind,
         namespace: metadata("namespace"),
@@ -117,7 +119,7 @@ fn push(packer: &mut Packer, kind: &Kind, body: &Value) -> Option<RawFrame> {
         uid: metadata("uid").unwrap(),
         resource_version: metadata("resourceVersion").unwrap_or_default(),
         hash: xxh(&text),
-        labels: None,
+        labels: labels.as_deref(),
         owner: controller,
         rollout: None,
     };

@@ -1,6 +1,7 @@
 //! What Ark knows of each kind of Kubernetes, a row a kind: when it comes back, who makes its items again, what hangs on them. Pure.
 //!
-//! `table` is the one place where kinds are told apart; a kind without a row is an ordinary one ([`ORDINARY`]).
+//! `table` is the one place where kinds are told apart; a kind without a row is an ordinary one ([`ORDINARY`]), unless its group
+//! is known for policies.
 
 mod order;
 mod table;
@@ -110,7 +111,8 @@ static OWN_GROUPS: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
 impl Traits {
     /// What is known of a kind.
     pub fn of(kind: &Kind) -> &'static Self {
-        ROWS.get(kind.as_str()).map_or(&ORDINARY, |(_, traits)| traits)
+        let of_group = || if table::POLICIES.contains(&kind.group()) { &table::POLICY } else { &ORDINARY };
+        ROWS.get(kind.as_str()).map_or_else(of_group, |(_, traits)| *traits)
     }
 
     /// What is known of a kind that has a row.

@@ -97,6 +97,8 @@ pub(super) const ROWS: &[Row] = &[
     ),
     ("pods", namespaced(Pods).refers().made_by(MAKERS_OF_PODS).made_again(rules::mirror_pod)),
     ("horizontalpodautoscalers.autoscaling", namespaced(Autoscalers)),
+    ("scaledobjects.keda.sh", namespaced(Autoscalers).custom()),
+    ("verticalpodautoscalers.autoscaling.k8s.io", namespaced(Autoscalers).custom()),
     // What may refuse others, change them, or hide an API.
     ("resourcequotas", namespaced(Limits)),
     ("apiservices.apiregistration.k8s.io", cluster(Limits).given(rules::own_api)),
@@ -137,6 +139,18 @@ pub(super) const ROWS: &[Row] = &[
     ("subjectaccessreviews.authorization.k8s.io", cluster(Others).stay(Nowhere)),
     ("projectrequests.project.openshift.io", cluster(Others).custom().stay(Nowhere)),
 ];
+
+/// Groups all of whose kinds are policies, for which somebody's webhooks refuse or change others.
+pub(super) const POLICIES: [&str; 5] = [
+    "constraints.gatekeeper.sh",
+    "kyverno.io",
+    "mutations.gatekeeper.sh",
+    "policies.kubewarden.io",
+    "policies.kyverno.io",
+];
+
+/// A kind of such a group.
+pub(super) const POLICY: Traits = Traits { class: Last, ..ORDINARY };
 
 const MAKERS_OF_PODS: &[(&str, Remade)] = &[
     ("replicasets.apps", Yes),

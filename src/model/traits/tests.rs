@@ -126,3 +126,20 @@ fn what_is_not_of_kubernetes_is_a_custom_resource_row_or_not() {
         assert!(!is_custom(&kind(name)), "{name}");
     }
 }
+
+#[test]
+fn policies_of_well_known_engines_come_when_what_they_judge_is_there() {
+    for name in [
+        "clusterpolicies.kyverno.io",
+        "k8srequiredlabels.constraints.gatekeeper.sh",
+        "assign.mutations.gatekeeper.sh",
+        "clusteradmissionpolicies.policies.kubewarden.io",
+    ] {
+        assert!(is_last(&kind(name)) && is_custom(&kind(name)), "{name}");
+    }
+    // What makes a kind of them comes before that.
+    assert!(!is_last(&kind("constrainttemplates.templates.gatekeeper.sh")));
+    for name in ["scaledobjects.keda.sh", "verticalpodautoscalers.autoscaling.k8s.io"] {
+        assert_eq!(PriorityClass::of(&kind(name)), PriorityClass::Autoscalers, "{name}");
+    }
+}

@@ -79,6 +79,9 @@ fn what_the_mapping_changed_and_newer_definitions_are_never_written_over() {
         let verdict = selected(DEFINITIONS, &changed, policy, older);
         assert_eq!(verdict, Verdict::Leave(Reason::Versions), "{policy:?}");
         assert!(verdict.warning(&changed).unwrap().contains("versions that the backup does not know"));
+        let narrower = Facts { fewer_properties: true, ..Facts::default() };
+        let verdict = selected(DEFINITIONS, &changed, policy, narrower);
+        assert_eq!(verdict, Verdict::Leave(Reason::Schema), "{policy:?}");
         let own = ItemKey::cluster(Kind::parse(DEFINITIONS), "backups.ark.heptio.com");
         let verdict = decide(&own, Standing::Selected, &changed, policy, Facts::default());
         assert_eq!(verdict, Verdict::Leave(Reason::Own), "{policy:?}");
@@ -205,4 +208,15 @@ fn what_an_update_would_not_change_is_left_and_told() {
 fn an_update_that_was_not_enough_is_told() {
     assert_eq!(still_differs("updated", &Difference::default()), None);
     assert!(still_differs("updated", &differing(&[], &["spec.x"])).unwrap().contains("still differs"));
+}
+
+#[test]
+fn a_definition_whose_schema_would_lose_a_property_is_left_as_it_is() {
+    let definition = |properties: serde_json::Value| json!({"metadata": {}, "spec": {"versions": [{"name": "v1", "schema": {"openAPIV3Schema": {"properties": properties}}}]}});
+    let (less, more) = (definition(json!({"a": {}})), definition(json!({"a": {}, "b": {}})));
+    let facts = |wanted, live| Facts::read(&Kind::parse(DEFINITIONS), wanted, live);
+    assert!(facts(&less, &more).fewer_properties && !facts(&more, &less).fewer_properties);
+    let changed = differing(&[], &["spec.versions[0].schema.openAPIV3Schema.properties.b"]);
+    let verdict = selected(DEFINITIONS, &changed, Policy::Update, facts(&less, &more));
+    assert!(verdict.warning(&changed).unwrap().contains("every resource would lose"));
 }

@@ -280,7 +280,7 @@ fn what_belongs_to_a_replica_set_that_its_deployment_makes_comes_and_waits_for_i
 #[test]
 fn a_paused_deployment_makes_no_replica_set_so_that_its_own_come_back() {
     let lines = ["deployments.apps a/web d", "replicasets.apps a/web-2 r d 2", "pods a/web-2-x p r"];
-    let said = Said { paused: HashSet::from([OldUid::read("d").unwrap()]) };
+    let said = Said { paused: HashSet::from([OldUid::read("d").unwrap()]), ..Said::default() };
     assert_eq!(
         told_of("{}", &lines, &[], &said),
         [
@@ -288,6 +288,31 @@ fn a_paused_deployment_makes_no_replica_set_so_that_its_own_come_back() {
             "+deployments.apps a/web",
             "+replicasets.apps a/web-2",
             "-pods a/web-2-x: ControllerMakesIt",
+        ]
+    );
+}
+
+#[test]
+fn a_pod_of_a_custom_resource_is_left_out_where_its_operator_would_make_another_beside_it() {
+    let uid = |uid: &str| OldUid::read(uid).unwrap();
+    let said = Said { generated: [uid("p1"), uid("p3")].into(), ..Said::default() };
+    let lines = [
+        "widgets.example.com a/w w",
+        "persistentvolumeclaims a/data c w",
+        "pods a/w-x7k2p p1 w",
+        "pods a/fixed p2 w",
+        // Whose controller does not come.
+        "pods a/lone-x7k2p p3 gone",
+    ];
+    assert_eq!(
+        told_of("{}", &lines, &[], &said),
+        [
+            "+namespace a, bare",
+            "+persistentvolumeclaims a/data",
+            "+widgets.example.com a/w",
+            "+pods a/fixed",
+            "+pods a/lone-x7k2p",
+            "-pods a/w-x7k2p: ControllerMakesIt",
         ]
     );
 }

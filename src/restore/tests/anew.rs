@@ -108,3 +108,21 @@ async fn an_item_that_was_there_and_goes_with_its_former_owner_is_an_error() {
         "{error}"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_item_that_was_deleted_to_be_made_anew_is_told_as_such_whatever_fails_then() {
+    // The rights by which the restore runs may hang on what it has just deleted.
+    let cluster = keep(with_other_settings(), |asked, objects| {
+        let gone = !objects.contains_key(SETTINGS);
+        (asked.uri == SETTINGS && asked.method == "GET" && gone)
+            .then(|| failure(403, "Forbidden", "settings is forbidden: no right to get it", ""))
+    });
+    let came = restore_as(&cluster, vec![namespace("shop"), map("shop", "settings", &[])], recreate()).await;
+    assert_eq!(came.phase, RestorePhase::PartiallyFailed, "{:?}", came.findings);
+    let [error] = &*came.errors() else { panic!("{:?}", came.findings) };
+    assert!(
+        error.message.starts_with("it was deleted to be made anew, and that failed")
+            && error.message.contains("no right to get it"),
+        "{error}"
+    );
+}

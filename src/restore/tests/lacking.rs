@@ -219,3 +219,66 @@ async fn a_claim_that_has_another_volume_by_now_frees_none() {
         assert_eq!(freed.len().min(1), frees, "{other:?}: {freed:?}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn pods_that_the_operator_of_a_custom_resource_makes_anew_are_left_to_it_and_told() {
+    let run = json!({"apiVersion": "example.com/v1", "kind": "Run", "metadata": {"name": "db", "labels": {"app": "db"}}, "spec": {}});
+    let run = in_shop("runs.example.com", run);
+    let owner = json!({"apiVersion": "example.com/v1", "kind": "Run", "name": "db", "uid": run.1["metadata"]["uid"], "controller": true});
+    let pod = |name: &str, prefix: &str| {
+        let metadata = json!({"name": name, "generateName": prefix, "labels": {"app": "db"}, "ownerReferences": [owner]});
+        let volumes = json!([{"name": "disk", "persistentVolumeClaim": {"claimName": "disk"}}]);
+        let spec = if prefix.is_empty() { json!({}) } else { json!({"volumes": volumes}) };
+        in_shop("pods", json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}))
+    };
+    let claim = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "disk"},
+        "spec": {}, "status": {"phase": "Pending"}});
+    let claim = in_shop("persistentvolumeclaims", claim);
+    let items = vec![namespace("shop"), claim, run, pod("launcher-x7k2p", "launcher-"), pod("db-0", "")];
+    let labelled = json!({"labelSelector": {"matchLabels": {"app": "db"}}});
+    let came = restore_as(&keep(Objects::new(), |_, _| None), items.clone(), labelled).await;
+    assert_eq!(came.phase, RestorePhase::Completed, "{:?}", came.findings);
+    // What the pod names comes all the same: its successor needs it.
+    assert_eq!(came.act(&item("persistentvolumeclaims", "shop", "disk")).action, Action::Create);
+    let made = |name: &str| {
+        let item = item("pods", "shop", name);
+        came.acts.iter().any(|act| act.item == item && act.action == Action::Create)
+    };
+    assert!(made("db-0") && !made("launcher-x7k2p"), "{:?}", came.acts);
+    let [warning] = &*told(&Objects::new(), &items, &json!({}), "pods").await else {
+        panic!("nothing is told")
+    };
+    assert!(
+        warning.starts_with("1 of them have generated names") && warning.contains("`shop/launcher-x7k2p`"),
+        "{warning}"
+    );
+    // Without their custom resource they come by themselves.
+    assert_eq!(told(&Objects::new(), &items, &json!({"includedResources": ["pods"]}), "pods").await, [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_copy_of_a_snapshot_is_told_that_its_content_is_the_original_s() {
+    let (snapshots, contents) =
+        ("volumesnapshots.snapshot.storage.k8s.io", "volumesnapshotcontents.snapshot.storage.k8s.io");
+    let version = "snapshot.storage.k8s.io/v1";
+    let reference =
+        json!({"kind": "VolumeSnapshot", "namespace": "shop", "name": "monday", "uid": "old \"monday\""});
+    let content = json!({"apiVersion": version, "kind": "VolumeSnapshotContent", "metadata": {"name": "c", "uid": "old c"},
+        "spec": {"driver": "d", "deletionPolicy": "Retain", "source": {"volumeHandle": "v"}, "volumeSnapshotRef": reference},
+        "status": {"snapshotHandle": "snap-1", "readyToUse": true}});
+    let snapshot = in_shop(
+        snapshots,
+        json!({"apiVersion": version, "kind": "VolumeSnapshot", "metadata": {"name": "monday"},
+            "spec": {"source": {"persistentVolumeClaimName": "data"}}, "status": {"boundVolumeSnapshotContentName": "c", "readyToUse": true}}),
+    );
+    let live = |path: &str| format!("/apis/{version}/{path}");
+    let objects = Objects::from([
+        there("shop"),
+        (live("volumesnapshotcontents/c"), content.clone()),
+        (live("namespaces/shop/volumesnapshots/monday"), snapshot.1.clone()),
+    ]);
+    let items = vec![namespace("shop"), (contents, content), snapshot];
+    let copy = json!({"includedNamespaces": ["shop"], "namespaceMapping": {"shop": "copy"}});
+    let told = told(&objects, &items, &copy, &format!("{contents} c")).await;
+    assert!(told.iter().any(|warning| warning.contains("namespace mapping")), "{told:?}");
+}

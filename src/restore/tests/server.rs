@@ -8,7 +8,7 @@ use crate::cluster::Cluster;
 use crate::cluster::script::{Answer, Asked, answer, failure, serve};
 
 /// Its kinds: group, plural, kind, whether in namespaces; all of version v1.
-const KINDS: [(&str, &str, &str, bool); 14] = [
+const KINDS: [(&str, &str, &str, bool); 15] = [
     ("", "namespaces", "Namespace", false),
     ("", "persistentvolumes", "PersistentVolume", false),
     ("", "persistentvolumeclaims", "PersistentVolumeClaim", true),
@@ -17,6 +17,7 @@ const KINDS: [(&str, &str, &str, bool); 14] = [
     ("", "serviceaccounts", "ServiceAccount", true),
     ("", "services", "Service", true),
     ("", "podtemplates", "PodTemplate", true),
+    ("", "pods", "Pod", true),
     ("apps", "statefulsets", "StatefulSet", true),
     ("batch", "jobs", "Job", true),
     ("example.com", "runs", "Run", true),

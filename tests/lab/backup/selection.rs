@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{back_up, config_map, contents, document};
 use crate::process::run;
-use crate::support::{Lab, TestNamespace, unique};
+use crate::support::{Lab, TestNamespace, eventually, unique};
 
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
@@ -158,4 +158,31 @@ async fn names_that_nothing_answers_to_are_told_and_make_the_backup_partial() {
     assert_eq!(document(&lab.a, &bucket, "unmatched")["status"]["phase"], "PartiallyFailed");
     let made = back_up(&lab.a, &bucket, "pattern", &["--include-namespaces", "kube-public,none-*"], 0);
     assert!(made.stderr.contains("no namespace matches `none-*`"), "{}", made.stderr);
+}
+
+#[tokio::test]
+#[ignore = "needs the lab: run hack/test.sh"]
+async fn a_namespace_that_hangs_in_its_deletion_is_told() {
+    let lab = Lab::get().await;
+    let bucket = lab.bucket();
+    let namespace = TestNamespace::create(&lab.a, "hanging").await;
+    let (home, path) = (namespace.name.as_str(), format!("/api/v1/namespaces/{}", namespace.name));
+    let held = json!({"metadata": {"name": "held", "finalizers": ["example.com/hold"]}});
+    lab.a.create(&format!("{path}/configmaps"), &held).await;
+    lab.a.delete(&path).await;
+    eventually("the namespace says what holds it", async || {
+        let namespace = lab.a.read(&path).await?;
+        namespace["status"]["conditions"].to_string().contains("example.com/hold").then_some(())
+    })
+    .await;
+    for (name, wanted, code) in
+        [("hanging-named", home.to_owned(), 3), ("hanging-pattern", format!("{home}*"), 0)]
+    {
+        let flags = ["--include-namespaces", &format!("{wanted},kube-public")];
+        let made = back_up(&lab.a, &bucket, name, &flags, code);
+        let told = format!("namespaces {home}: nothing of it is in this backup");
+        assert!(made.stderr.contains(&told) && made.stderr.contains("example.com/hold"), "{}", made.stderr);
+    }
+    let free = json!({"metadata": {"finalizers": null}});
+    lab.a.merge(&format!("{path}/configmaps/held"), &free).await;
 }

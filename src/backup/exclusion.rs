@@ -1,0 +1,62 @@
+//! What a label or a deletion under way says about an item, whatever is selected. Pure.
+
+use super::item::ItemView;
+use crate::api::{EXCLUDE_LABEL, VELERO_EXCLUDE_LABEL};
+use crate::model::{CLAIMS, Kind, Origin as _, SkipReason, VOLUMES};
+
+/// What keeps claims and volumes for as long as they are used, whoever deletes them. Kubernetes takes it off as soon as they are not.
+const PROTECTION: [(&str, &str); 2] =
+    [(CLAIMS, "kubernetes.io/pvc-protection"), (VOLUMES, "kubernetes.io/pv-protection")];
+
+/// Why an item is left out that is selected; None when nothing says so.
+pub fn exclusion(kind: &Kind, item: &ItemView<'_>) -> Option<SkipReason> {
+    let labelled = |key| item.label(key).is_some_and(|value| value == "true");
+    if labelled(EXCLUDE_LABEL) || labelled(VELERO_EXCLUDE_LABEL) {
+        Some(SkipReason::ExcludeLabel)
+    } else if item.deleting && !is_in_use(kind, item) {
+        Some(SkipReason::BeingDeleted)
+    } else {
+        None
+    }
+}
+
+/// Whether a claim or a volume is used on, so that its data are there and worked with, although somebody deleted it.
+fn is_in_use(kind: &Kind, item: &ItemView<'_>) -> bool {
+    let Some((_, protection)) = PROTECTION.iter().find(|(protected, _)| *protected == kind.as_str()) else {
+        return false;
+    };
+    let finalizers = item.finalizers.and_then(|text| serde_json::from_str::<Vec<String>>(text).ok());
+    finalizers.unwrap_or_default().iter().any(|finalizer| finalizer == protection)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_being_deleted_is_left_out_unless_its_data_are_still_used() {
+        let (claim, volume) = ("kubernetes.io/pvc-protection", "kubernetes.io/pv-protection");
+        for (kind, finalizer, taken) in [
+            (CLAIMS, claim, true),
+            (VOLUMES, volume, true),
+            (VOLUMES, claim, false),
+            (VOLUMES, "external-provisioner.volume.kubernetes.io/finalizer", false),
+            ("configmaps", claim, false),
+        ] {
+            let judged = |labels: serde_json::Value| {
+                let body = json!({"metadata": {"name": "data", "deletionTimestamp": "2026-11-28T03:00:00Z",
+                    "finalizers": ["example.com/hold", finalizer], "labels": labels}});
+                let text = body.to_string();
+                exclusion(&Kind::parse(kind), &ItemView::read(text.as_bytes(), false).unwrap())
+            };
+            let expected = (!taken).then_some(SkipReason::BeingDeleted);
+            assert_eq!(judged(json!({})), expected, "{kind} {finalizer}");
+            assert_eq!(
+                judged(json!({"velero.io/exclude-from-backup": "true"})),
+                Some(SkipReason::ExcludeLabel)
+            );
+        }
+    }
+}

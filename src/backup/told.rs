@@ -1,0 +1,87 @@
+//! What a backup says of items although they are in it: claims and volumes that somebody has deleted, and resources whose
+//! definition is left out. Pure.
+
+use std::collections::BTreeMap;
+
+use super::item::ItemView;
+use crate::model::{Category, DEFINITIONS, Finding, ItemKey, Kind, SkipReason};
+
+/// What was seen so far.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// Definitions that a label leaves out, with how many of their resources are taken; they come before these.
+    without: BTreeMap<String, u64>,
+}
+
+impl Told {
+    /// Looks at an item that is taken; what is to be told of it at once.
+    pub fn taken(&mut self, kind: &Kind, item: &ItemView<'_>) -> Option<Finding> {
+        if let Some(resources) = self.without.get_mut(kind.as_str()) {
+            *resources += 1;
+        }
+        item.deleting.then(|| {
+            let namespace = item.namespace.as_deref().map(str::to_owned);
+            let key = ItemKey { kind: kind.clone(), namespace, name: item.name.clone().into_owned() };
+            let message = "somebody has deleted it, and it is there only for as long as it is used; it is in this backup, and a restore brings it back to stay";
+            Finding::warning(Category::Other, message).on_item(key)
+        })
+    }
+
+    /// Looks at an item that is left out.
+    pub fn skipped(&mut self, reason: SkipReason, kind: &Kind, item: &ItemView<'_>) {
+        if reason == SkipReason::ExcludeLabel && kind.as_str() == DEFINITIONS {
+            self.without.insert(item.name.clone().into_owned(), 0);
+        }
+    }
+
+    /// Once all items are taken: a warning for each kind whose definition is missing.
+    pub fn findings(&self) -> Vec<Finding> {
+        let taken = self.without.iter().filter(|(_, resources)| **resources > 0);
+        let tell = |(kind, resources): (&String, &u64)| {
+            let message = format!(
+                "{resources} resources of it are in this backup, and its definition is not, since a label leaves it out: no cluster without that definition can take them; take the label off the definition"
+            );
+            Finding::warning(Category::Other, message).on_kind(Kind::parse(kind))
+        };
+        taken.map(tell).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn resources_whose_definition_a_label_leaves_out_are_told_once_a_kind() {
+        let mut told = Told::default();
+        for (name, reason) in [
+            ("widgets.example.com", SkipReason::ExcludeLabel),
+            ("empty.example.com", SkipReason::ExcludeLabel),
+            ("gadgets.example.com", SkipReason::NotRelated),
+        ] {
+            let body = json!({"metadata": {"name": name}}).to_string();
+            told.skipped(reason, &Kind::parse(DEFINITIONS), &ItemView::read(body.as_bytes(), false).unwrap());
+        }
+        let body = json!({"metadata": {"name": "a", "namespace": "shop"}}).to_string();
+        for kind in ["widgets.example.com", "widgets.example.com", "gadgets.example.com"] {
+            assert_eq!(
+                told.taken(&Kind::parse(kind), &ItemView::read(body.as_bytes(), false).unwrap()),
+                None
+            );
+        }
+        let [finding] = &told.findings()[..] else { panic!("{:?}", told.findings()) };
+        assert_eq!(finding.kind, Some(Kind::parse("widgets.example.com")));
+        assert!(finding.message.starts_with("2 resources of it are in this backup"), "{finding}");
+    }
+
+    #[test]
+    fn what_somebody_has_deleted_and_is_still_used_is_told() {
+        let body = json!({"metadata": {"name": "data", "namespace": "shop", "deletionTimestamp": "2026-11-28T03:00:00Z"}});
+        let body = body.to_string();
+        let item = ItemView::read(body.as_bytes(), false).unwrap();
+        let finding = Told::default().taken(&Kind::parse("persistentvolumeclaims"), &item).unwrap();
+        assert!(finding.to_string().starts_with("persistentvolumeclaims shop/data: somebody has deleted it"));
+    }
+}
