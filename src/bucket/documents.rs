@@ -133,6 +133,12 @@ impl Claim {
         self.removing && !self.has_ended() && now - self.heartbeat <= REMOVAL_LASTS
     }
 
+    /// Whether it needs no renewal yet: its holder lives and wrote it a moment ago.
+    pub(super) fn is_fresh(&self, now: DateTime<Utc>) -> bool {
+        let age = now.signed_duration_since(self.heartbeat).to_std();
+        !self.has_ended() && age.is_ok_and(|age| age < HEARTBEAT_EVERY)
+    }
+
     /// Whether it is the same attempt of the same run by the same process.
     pub fn is_same_attempt(&self, other: &Self) -> bool {
         self.is_same_run(other)

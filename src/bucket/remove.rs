@@ -109,12 +109,20 @@ impl Bucket {
         }
     }
 
-    /// Claims a name so that it can be removed; it returns the claim.
+    /// Claims a name so that it can be removed; it returns the claim. That of a removal that was refused a moment ago goes on: a
+    /// bucket that refuses deletions is not written to at each try.
     async fn claim_for_removal(&self, keys: &RunKeys, holder: &str) -> Result<Claim, BucketError> {
         let wanted = Claim { removing: true, ..Claim::new(REMOVER, "", holder) };
         // Twice: a claim that goes, or changes hands, while it is looked at leaves the name free.
         for _ in 0..2 {
             let (held, etag) = self.look_at_claim(keys.claim()).await?;
+            if let ClaimState::Held(held) = &held
+                && held.is_same_run(&wanted)
+                && held.holder == wanted.holder
+                && held.is_fresh(Utc::now())
+            {
+                return Ok(held.clone());
+            }
             // A claim beside a document has outlived its commit: its holder writes nothing any more. The document is looked at
             // after the claim, so that the claim of a later run is not replaced, which has none yet.
             if let ClaimState::Held(held) = held
