@@ -108,6 +108,7 @@ impl Work<'_> {
             references: references(&live.object),
             awaited: ready.awaited.clone(),
             met: true,
+            ours: self.earlier.made_any(&labels(&live.object)),
         };
         self.links.add(link, None);
     }
@@ -145,7 +146,16 @@ impl Work<'_> {
         // Before it is sent: its answer may be lost.
         self.touched.store(true, Ordering::Release);
         self.cluster.delete(ready.info, namespace, &target.name, Some(&live.uid), propagation).await?;
-        self.wait_gone(ready, live).await?;
+        match self.wait_gone(ready, live).await {
+            Err(error @ ClusterError::NotReady { .. }) => {
+                let message = format!(
+                    "it was deleted to be made anew, and something holds it: {}; when that lets go, it is gone from the cluster; it is in the backup, restore it again then",
+                    causes(&error)
+                );
+                return Ok(Met::Done(Action::Fail, differed, vec![ready.error(error.category(), message)]));
+            }
+            gone => gone?,
+        }
         match self.create_within_quota(ready).await {
             Ok(mut findings) => {
                 let now = self.look(ready).await?;

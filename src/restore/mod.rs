@@ -10,6 +10,7 @@ mod account;
 mod apply;
 mod batch;
 mod binding;
+mod circles;
 mod compare;
 mod early;
 mod empty;

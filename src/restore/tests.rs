@@ -2,6 +2,7 @@
 
 mod anew;
 mod order;
+mod owned;
 mod server;
 mod told;
 
@@ -56,11 +57,11 @@ async fn restore_as(cluster: &Cluster, items: Items, spec: Value) -> Came {
     restore_from(&bucket, cluster, spec).await
 }
 
-async fn restore_from(bucket: &Bucket, cluster: &Cluster, mut spec: Value) -> Came {
+/// A restore `back` of `nightly`, with more in the specification.
+fn request(mut spec: Value) -> RestoreRequest {
     spec["backupName"] = "nightly".into();
-    let name: RestoreName = "back".parse().unwrap();
-    let request = RestoreRequest {
-        name: name.clone(),
+    RestoreRequest {
+        name: "back".parse().unwrap(),
         spec: serde_json::from_value(spec).unwrap(),
         backup: None,
         source: None,
@@ -74,11 +75,15 @@ async fn restore_from(bucket: &Bucket, cluster: &Cluster, mut spec: Value) -> Ca
         goes_on: false,
         record: true,
         parallel: 0,
-    };
+    }
+}
+
+async fn restore_from(bucket: &Bucket, cluster: &Cluster, spec: Value) -> Came {
+    let request = request(spec);
     let began = Instant::now();
     let outcome = run(cluster, bucket, &request, &Progress::default(), std::future::pending()).await.unwrap();
     let took = began.elapsed();
-    let stored = bucket.open_restore(&name).await.unwrap();
+    let stored = bucket.open_restore(&request.name).await.unwrap();
     let lines = zstd::decode_all(&*read(bucket, stored.parts().index()).await).unwrap();
     let acts = serde_json::Deserializer::from_slice(&lines).into_iter().map(Result::unwrap).collect();
     let phase = outcome.restore.status.unwrap().phase.unwrap();
