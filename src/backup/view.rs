@@ -5,7 +5,6 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-
 use super::collect::{Collection, Event, Query};
 use super::cut::{self, Cut};
 use super::definitions::{self, Definition};

@@ -113,8 +113,8 @@ async fn look_for_namespace(client: Client, namespace: &str) -> Result<(), Contr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::controller::schema::tests::document;
     use crate::cluster::script::{Answer, answer, broken, failure, serve};
+    use crate::controller::schema::document;
 
     const IDENTITY: &str = r#"{"metadata": {"uid": "u-1"}}"#;
 
@@ -182,7 +182,8 @@ mod tests {
     #[tokio::test]
     async fn definitions_that_are_older_than_the_server_are_told_with_what_to_do() {
         let mut old = document(&crds());
-        let schedule = &mut old["components"]["schemas"]["com.heptio.ark.v1.Schedule"]["properties"]["status"];
+        let schedule =
+            &mut old["components"]["schemas"]["com.heptio.ark.v1.Schedule"]["properties"]["status"];
         schedule["properties"].as_object_mut().unwrap().remove("counting");
         for (document, refused) in [
             (answer(200, old.to_string()), true),

@@ -50,24 +50,26 @@ fn compare(ours: &Value, served: &Value, path: &str, missing: &mut Vec<String>) 
     }
 }
 
+/// For tests: the document of an API server that has these definitions.
 #[cfg(test)]
-pub mod tests {
+pub fn document(definitions: &[CustomResourceDefinition]) -> Value {
+    let schemas = definitions.iter().map(|definition| {
+        let kind = &definition.spec.names.kind;
+        let mut schema =
+            serde_json::to_value(&definition.spec.versions[0].schema).unwrap()["openAPIV3Schema"].take();
+        schema["x-kubernetes-group-version-kind"] =
+            serde_json::json!([{"group": crate::api::GROUP, "kind": kind, "version": VERSION}]);
+        (format!("com.heptio.ark.v1.{kind}"), schema)
+    });
+    serde_json::json!({"components": {"schemas": schemas.collect::<serde_json::Map<_, _>>()}})
+}
+
+#[cfg(test)]
+mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::api::{GROUP, crds};
-
-    /// The document of an API server that has these definitions.
-    pub fn document(definitions: &[CustomResourceDefinition]) -> Value {
-        let schemas = definitions.iter().map(|definition| {
-            let kind = &definition.spec.names.kind;
-            let mut schema =
-                serde_json::to_value(&definition.spec.versions[0].schema).unwrap()["openAPIV3Schema"].take();
-            schema["x-kubernetes-group-version-kind"] = json!([{"group": GROUP, "kind": kind, "version": VERSION}]);
-            (format!("com.heptio.ark.v1.{kind}"), schema)
-        });
-        json!({"components": {"schemas": schemas.collect::<serde_json::Map<_, _>>()}})
-    }
+    use crate::api::crds;
 
     fn missing(served: &Value) -> Vec<String> {
         crds().iter().flat_map(|definition| missing_fields(definition, served)).collect()
@@ -78,7 +80,8 @@ pub mod tests {
         let mut served = document(&crds());
         assert_eq!(missing(&served), Vec::<String>::new());
         let schemas = &mut served["components"]["schemas"];
-        schemas["com.heptio.ark.v1.Backup"]["properties"]["spec"]["properties"]["later"] = json!({"type": "string"});
+        schemas["com.heptio.ark.v1.Backup"]["properties"]["spec"]["properties"]["later"] =
+            json!({"type": "string"});
         let schedule = &mut schemas["com.heptio.ark.v1.Schedule"]["properties"];
         schedule["status"]["properties"].as_object_mut().unwrap().remove("counting");
         schedule["spec"]["properties"]["template"]["properties"].as_object_mut().unwrap().remove("ttl");

@@ -104,11 +104,16 @@ async fn tell_change(context: &Context, location: &BackupStorageLocation) {
         None => {}
         Some(AccessChange::Credentials) => {
             tracing::info!(kind = "BackupStorageLocation", name, "its credentials have changed");
-            let note = "the Secret of its credentials was changed, and the bucket is reached with what it says now";
+            let note =
+                "the Secret of its credentials was changed, and the bucket is reached with what it says now";
             events.changed(location, "CredentialsChanged", note).await;
         }
         Some(AccessChange::Connection) => {
-            tracing::warn!(kind = "BackupStorageLocation", name, "spec.credential or spec.config has changed");
+            tracing::warn!(
+                kind = "BackupStorageLocation",
+                name,
+                "spec.credential or spec.config has changed"
+            );
             let note = "spec.credential or spec.config was changed, and the bucket is reached as that says now; if nobody should have, look who may write locations here";
             events.warned(location, "ConnectionChanged", note).await;
         }

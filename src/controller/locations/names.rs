@@ -43,7 +43,8 @@ mod tests {
 
     #[test]
     fn names_are_refused_whose_keys_or_files_no_store_takes() {
-        let s3 = |prefix: usize| location(json!({"provider": "s3", "bucket": "b", "prefix": "p".repeat(prefix)}));
+        let s3 =
+            |prefix: usize| location(json!({"provider": "s3", "bucket": "b", "prefix": "p".repeat(prefix)}));
         assert_eq!(objection_to_length(&location(json!({"provider": "s3", "bucket": "b"})), 253), None);
         assert_eq!(objection_to_length(&s3(400), 253), None);
         let why = objection_to_length(&s3(512), 253).unwrap();

@@ -91,7 +91,10 @@ fn a_change_of_the_way_to_a_bucket_is_told_from_one_that_is_none() {
     for (after, change) in [
         (origin("u", json!({"syncPeriod": "5m", "accessMode": "ReadOnly"}), "1"), None),
         (origin("u", json!({}), "2"), Some(AccessChange::Credentials)),
-        (origin("u", json!({"credential": {"name": "other", "key": "cloud"}}), "2"), Some(AccessChange::Connection)),
+        (
+            origin("u", json!({"credential": {"name": "other", "key": "cloud"}}), "2"),
+            Some(AccessChange::Connection),
+        ),
         (origin("u", json!({"config": {"region": "eu"}}), "1"), Some(AccessChange::Connection)),
         (origin("u", json!({"config": {"caCert": "PEM"}}), "2"), Some(AccessChange::Connection)),
         // Another location of the name.

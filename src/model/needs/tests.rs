@@ -273,7 +273,9 @@ fn the_parameters_that_a_binding_names_are_of_the_kind_that_its_policy_says() {
 
 #[test]
 fn trust_bundles_come_that_a_pod_chooses_by_signer_and_labels() {
-    let bundle = |signer: &str, labels: Value| json!({"metadata": {"labels": labels}, "spec": {"signerName": signer}}).to_string();
+    let bundle = |signer: &str, labels: Value| {
+        json!({"metadata": {"labels": labels}, "spec": {"signerName": signer}}).to_string()
+    };
     for (selector, expected) in [
         (json!({"matchLabels": {"live": "yes"}}), vec!["live"]),
         (json!({}), vec!["live", "old"]),

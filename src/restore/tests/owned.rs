@@ -37,7 +37,10 @@ async fn the_owner_that_a_killed_restore_did_not_come_to_is_given_by_the_next_on
         assert!(warnings.iter().all(|text| text.contains("already without the owner")), "{warnings:?}");
         let patches = patches.lock().unwrap().clone();
         assert_eq!(patches.len(), usize::from(ours), "{labels}: {patches:?}");
-        assert!(patches.iter().all(|one| one.contains("/configmaps/b?") && one.contains(OWNER)), "{patches:?}");
+        assert!(
+            patches.iter().all(|one| one.contains("/configmaps/b?") && one.contains(OWNER)),
+            "{patches:?}"
+        );
     }
 }
 

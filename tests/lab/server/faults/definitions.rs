@@ -29,7 +29,8 @@ async fn a_server_refuses_to_begin_where_the_definitions_are_older_than_itself()
     let lab = Lab::alone().await;
     let home = Home::found(&lab.b, "older").await;
     let definition = lab.b.read(SCHEDULES).await.expect("installed");
-    let ours = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"]["properties"];
+    let ours =
+        &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"]["properties"];
     let mut older = ours.clone();
     older.as_object_mut().expect("fields").remove("counting");
     set_fields(&lab.b, &older).await;
