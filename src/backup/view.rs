@@ -5,8 +5,6 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 use super::collect::{Collection, Event, Query};
 use super::cut::{self, Cut};
 use super::definitions::{self, Definition};
@@ -16,12 +14,14 @@ use super::item::ItemView;
 use super::plan::{self, Plan};
 use super::survey::{self, Survey};
 use crate::api::CompiledSelection;
-use crate::cluster::{Catalog, Cluster, ClusterError, KindInfo};
+use crate::cluster::{Catalog, Cluster, ClusterError, KindInfo, Lag};
 use crate::model::{CLAIMS, Category, DEFINITIONS, Finding, Kind, LEADING, NAMESPACES, Offer, causes};
 
-/// How long a kind that is defined at the cut may be unknown to discovery: API servers learn of it from each other within
-/// seconds.
+/// Kinds that are defined at the cut are waited for while discovery learns of one within this: API servers learn of them from
+/// each other within seconds.
 const DISCOVERY_LAG: Duration = Duration::from_secs(15);
+/// And never longer, so that the cut is not compacted meanwhile.
+const LONGEST_LAG: Duration = Duration::from_secs(60);
 /// How often discovery is asked again meanwhile.
 const ASK_AGAIN: Duration = Duration::from_millis(250);
 
@@ -185,11 +185,11 @@ async fn settle(
     selection: &CompiledSelection,
     stage: &impl Fn(&str),
 ) -> Result<(Catalog, Vec<Finding>), BackupError> {
-    let deadline = Instant::now() + DISCOVERY_LAG;
+    let mut lag = Lag::new(DISCOVERY_LAG, LONGEST_LAG);
     loop {
         let missing = definitions::missing(definitions, &kinds, selection);
         let (gone, missing) = deleted_since(cluster, &kinds, missing).await;
-        if missing.is_empty() || Instant::now() >= deadline {
+        if lag.is_over(missing.len()) {
             let findings = missing.into_iter().map(unserved).chain(gone.into_iter().map(deleted)).collect();
             return Ok((kinds, findings));
         }

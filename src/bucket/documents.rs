@@ -138,6 +138,16 @@ impl Claim {
         self.removing && !self.has_ended() && now - self.heartbeat <= REMOVAL_LASTS
     }
 
+    /// The claim of a removal that was refused, where it could not be taken away: it keeps nobody from anything.
+    pub(super) fn given_back(self) -> Self {
+        Self { heartbeat: DateTime::UNIX_EPOCH, ..self }
+    }
+
+    /// Whether it is one of these.
+    pub(super) fn is_given_back(&self) -> bool {
+        self.removing && self.heartbeat == DateTime::UNIX_EPOCH
+    }
+
     /// Whether it is the same attempt of the same run by the same process.
     pub fn is_same_attempt(&self, other: &Self) -> bool {
         self.is_same_run(other)

@@ -51,7 +51,7 @@ pub use list::{RunEntry, RunState};
 pub use listed::{ListedRun, Stamp};
 pub use lone::{DescribeItem, ItemFacts};
 pub use newest::Newest;
-pub use parts::{AttemptId, PartKeys};
+pub use parts::{AttemptId, PartKeys, longest_file, longest_key};
 pub use process::Process;
 pub use read::{StoredBackup, StoredRestore, StoredRun};
 pub use readers::Reader;

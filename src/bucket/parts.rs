@@ -15,6 +15,9 @@ use super::layout::{self, FileMeaning, Part, RunKeys, RunKind};
 /// Hexadecimal digits that tell attempts of the same number apart, of whichever runs of the name.
 const DRAWN: usize = 12;
 
+/// How the name of a tarball ends.
+const TARBALL: &str = ".tar.zst";
+
 /// Digits of an attempt's number at most.
 const LONGEST_NUMBER: usize = 10;
 
@@ -84,7 +87,7 @@ impl PartKeys {
         let attempt = attempt.map(|AttemptId(attempt)| attempt.as_str()).unwrap_or_default();
         let key = |file: &str| ObjectKey::new(format!("{}{attempt}{slash}{file}", keys.folder()));
         Ok(Self {
-            tarball: key(&format!("{}.tar.zst", keys.name()))?,
+            tarball: key(&format!("{}{TARBALL}", keys.name()))?,
             index: key("index.ndjson.zst")?,
             results: key("results.json.zst")?,
             log: key("logs.ndjson.zst")?,
@@ -141,6 +144,16 @@ fn part(keys: &RunKeys, key: &str) -> Option<Part> {
         FileMeaning::Ours(part) => Some(part),
         _ => None,
     }
+}
+
+/// How long the keys of a backup become whose name has so many characters: that of its tarball, of an attempt of three digits.
+pub fn longest_key(name: usize) -> usize {
+    RunKind::Backup.folder().len() + name + "/999-0123456789ab/".len() + longest_file(name)
+}
+
+/// How long the last parts of its keys become.
+pub fn longest_file(name: usize) -> usize {
+    name + TARBALL.len()
 }
 
 #[cfg(test)]

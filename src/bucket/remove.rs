@@ -5,7 +5,7 @@
 //! one that is meant: both are looked at under the claim. Interrupted anywhere,
 //! a removal can be run again, by anyone. What lies outside the bucket (volume snapshots) goes before, by the caller.
 
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 
 use crate::api::{Backup, Restore};
 use crate::model::{BackupName, RestoreName};
@@ -144,7 +144,7 @@ impl Bucket {
         if self.release(keys, claim).await.is_ok() {
             return;
         }
-        let over = Claim { heartbeat: DateTime::UNIX_EPOCH, ..claim.clone() };
+        let over = claim.clone().given_back();
         if let Ok((ClaimState::Held(held), etag)) = self.look_at_claim(keys.claim()).await
             && held.is_same_attempt(claim)
             && let Err(error) = self.replace_claim(keys.claim(), &over, etag).await
@@ -175,12 +175,19 @@ impl Bucket {
         }
     }
 
-    /// Claims a name so that it can be removed; it returns the claim.
+    /// Claims a name so that it can be removed; it returns the claim. Where an earlier removal was refused and could not even take its
+    /// claim away, that is tried first: a bucket that still refuses is not written to again.
     async fn claim_for_removal(&self, keys: &RunKeys, holder: &str) -> Result<Claim, BucketError> {
         let wanted = Claim { removing: true, ..Claim::new(REMOVER, "", holder) };
-        // Twice: a claim that goes, or changes hands, while it is looked at leaves the name free.
-        for _ in 0..2 {
+        // More than once: a claim that goes, or changes hands, while it is looked at leaves the name free.
+        for _ in 0..3 {
             let (held, etag) = self.look_at_claim(keys.claim()).await?;
+            if let ClaimState::Held(held) = &held
+                && held.is_given_back()
+            {
+                self.release(keys, held).await?;
+                continue;
+            }
             // A claim beside a document has outlived its commit: its holder writes nothing any more. The document is looked at
             // after the claim, so that the claim of a later run is not replaced, which has none yet.
             if let ClaimState::Held(held) = held

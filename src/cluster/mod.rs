@@ -40,4 +40,4 @@ pub use list::{Drift, ListQuery, Lister};
 pub use pace::{Pace, Permit};
 pub use page::Page;
 pub use proxy::{Proxies, shown as proxy_shown, with_port};
-pub use wait::{Bound, state_of};
+pub use wait::{Bound, Lag, state_of};

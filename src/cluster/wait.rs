@@ -86,6 +86,32 @@ impl Drop for UnderWay<'_> {
     }
 }
 
+/// A wait for things that come one by one, by who looks again and again: it ends when for a while none of them came.
+#[derive(Debug)]
+pub struct Lag {
+    quiet: Duration,
+    most: Duration,
+    began: Instant,
+    progress: Instant,
+    fewest: usize,
+}
+
+impl Lag {
+    /// It ends when for `quiet` none came, and after `most`.
+    pub fn new(quiet: Duration, most: Duration) -> Self {
+        let now = Instant::now();
+        Self { quiet, most, began: now, progress: now, fewest: usize::MAX }
+    }
+
+    /// Whether it is over, now that so many are missing.
+    pub fn is_over(&mut self, missing: usize) -> bool {
+        if missing < self.fewest {
+            (self.fewest, self.progress) = (missing, Instant::now());
+        }
+        missing == 0 || self.progress.elapsed() >= self.quiet || self.began.elapsed() >= self.most
+    }
+}
+
 /// What was seen: done, or what is missing.
 enum Seen {
     Done,

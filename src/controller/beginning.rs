@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client};
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::error::ControllerError;
+use super::schema::missing_fields;
 use crate::api::{GROUP, VERSION, crds};
 use crate::cluster::{Cluster, ClusterIdentity};
 use crate::model::causes;
@@ -64,12 +66,35 @@ async fn look_for_definitions(client: &Client) -> Result<(), ControllerError> {
         Err(error) if error.is_not_found() => BTreeSet::new(),
         Err(error) => return Err(error),
     };
-    let needed = crds().into_iter().map(|definition| definition.spec.names.plural);
-    let missing: Vec<_> = needed.filter(|plural| !served.contains(plural)).collect();
-    if missing.is_empty() {
-        return Ok(());
+    let definitions = crds();
+    let needed = definitions.iter().map(|definition| definition.spec.names.plural.as_str());
+    let missing: Vec<_> = needed.filter(|plural| !served.contains(*plural)).collect();
+    if !missing.is_empty() {
+        return Err(ControllerError::NoDefinitions { missing: missing.join(", ") });
     }
-    Err(ControllerError::NoDefinitions { missing: missing.join(", ") })
+    let document = document(client).await.unwrap_or_default();
+    let missing = definitions.iter().flat_map(|definition| missing_fields(definition, &document));
+    match missing.collect::<Vec<_>>().join(", ") {
+        none if none.is_empty() => Ok(()),
+        fields => Err(ControllerError::OldDefinitions { fields }),
+    }
+}
+
+/// What the API server says of Ark's kinds, which everybody may read; None where it does not say so, which is no reason not to
+/// begin.
+async fn document(client: &Client) -> Option<Value> {
+    let path = format!("/openapi/v3/apis/{GROUP}/{VERSION}");
+    let request = http::Request::get(&path).body(Vec::new()).ok()?;
+    match ControllerError::within(format!("read {path}"), client.request(request)).await {
+        Ok(document) => Some(document),
+        Err(error) => {
+            tracing::warn!(
+                "begins without knowing whether the cluster's definitions of its kinds are of its version: {}",
+                causes(&error)
+            );
+            None
+        }
+    }
 }
 
 async fn look_for_namespace(client: Client, namespace: &str) -> Result<(), ControllerError> {
@@ -89,6 +114,7 @@ async fn look_for_namespace(client: Client, namespace: &str) -> Result<(), Contr
 mod tests {
     use super::*;
     use crate::cluster::script::{Answer, answer, broken, failure, serve};
+    use crate::controller::schema::document;
 
     const IDENTITY: &str = r#"{"metadata": {"uid": "u-1"}}"#;
 
@@ -151,6 +177,35 @@ mod tests {
         );
         let error = found(|| group(&["backups"]), namespace).await.unwrap_err().to_string();
         assert!(error.contains("restores") && !error.contains("(backups"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn definitions_that_are_older_than_the_server_are_told_with_what_to_do() {
+        let mut old = document(&crds());
+        let schedule =
+            &mut old["components"]["schemas"]["com.heptio.ark.v1.Schedule"]["properties"]["status"];
+        schedule["properties"].as_object_mut().unwrap().remove("counting");
+        for (document, refused) in [
+            (answer(200, old.to_string()), true),
+            (answer(200, document(&crds()).to_string()), false),
+            (failure(403, "Forbidden", "no", ""), false),
+            (answer(200, "[]"), false),
+        ] {
+            let mut document = Some(document);
+            let (cluster, _) = serve(move |_, asked| match asked.uri.as_str() {
+                "/version" => answer(200, r#"{"gitVersion":"v1.35.4"}"#),
+                "/api/v1/namespaces/kube-system" => answer(200, IDENTITY),
+                "/apis/ark.heptio.com/v1" => all(),
+                "/openapi/v3/apis/ark.heptio.com/v1" => document.take().unwrap(),
+                _ => namespace(),
+            });
+            let looked = look(&cluster, "heptio-ark").await.map_err(|error| error.to_string());
+            assert_eq!(looked.is_err(), refused, "{looked:?}");
+            if let Err(error) = looked {
+                let advice = "ark crd | kubectl apply --server-side --force-conflicts -f -";
+                assert!(error.contains("schedules status.counting") && error.contains(advice), "{error}");
+            }
+        }
     }
 
     #[tokio::test]

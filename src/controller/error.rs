@@ -68,6 +68,14 @@ pub enum ControllerError {
         /// Their plurals.
         missing: String,
     },
+    /// The cluster knows Ark's kinds as an older version had them.
+    #[error(
+        "the cluster's custom resource definitions are older than this server: its API server would drop {fields}; bring them to this version: `ark crd | kubectl apply --server-side --force-conflicts -f -`"
+    )]
+    OldDefinitions {
+        /// Which fields they lack.
+        fields: String,
+    },
     /// The server's namespace is not there.
     #[error(
         "there is no namespace `{namespace}`; install Ark there (`ark install --help` says how), or name another with --namespace"

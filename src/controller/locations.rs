@@ -4,6 +4,7 @@ mod credentials;
 mod failing;
 mod identity;
 mod missing;
+mod names;
 mod place;
 
 use std::collections::HashMap;
@@ -15,6 +16,7 @@ use kube::runtime::reflector::Store;
 use kube::{Api, Client};
 
 pub use identity::{objection_to_form, objection_to_identity};
+pub use names::objection_to_length;
 
 use super::error::ControllerError;
 use super::settings::Settings;
@@ -45,6 +47,8 @@ pub struct Locations {
     store: Store<BackupStorageLocation>,
     default: String,
     opened: Mutex<HashMap<String, Opened>>,
+    /// What of a location's way to its bucket was changed since that was told.
+    changed: Mutex<HashMap<String, AccessChange>>,
     observer: Observer,
     /// Those that could not be opened a moment ago.
     pub failing: Failing,
@@ -65,6 +69,30 @@ struct Origin {
     uid: Option<String>,
     spec: BackupStorageLocationSpec,
     secret: Option<(String, String)>,
+}
+
+/// A change of the way to a bucket, which whoever may write Secrets or locations can make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccessChange {
+    /// The Secret says something else, as when keys are rotated.
+    Credentials,
+    /// The specification names another Secret, or reaches the bucket otherwise.
+    Connection,
+}
+
+impl Origin {
+    /// What of the way to the bucket differs in another origin of the same location.
+    fn change_to(&self, other: &Self) -> Option<AccessChange> {
+        if self.uid != other.uid {
+            return None;
+        }
+        let way = |origin: &Self| (origin.spec.credential.clone(), origin.spec.config.clone());
+        match (way(self) == way(other), self.secret == other.secret) {
+            (true, true) => None,
+            (true, false) => Some(AccessChange::Credentials),
+            (false, _) => Some(AccessChange::Connection),
+        }
+    }
 }
 
 impl fmt::Debug for Locations {
@@ -89,6 +117,7 @@ impl Locations {
             store,
             default: settings.default_location.clone(),
             opened: Mutex::default(),
+            changed: Mutex::default(),
             failing: Failing::default(),
             missing: Missing::default(),
             observer,
@@ -173,8 +202,17 @@ impl Locations {
         let is_present =
             |name: &str| present.iter().any(|location| location.metadata.name.as_deref() == Some(name));
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        let change = opened.get(&name).and_then(|before| before.origin.change_to(&bucket.origin));
         opened.retain(|name, _| is_present(name));
+        if let Some(change) = change {
+            self.changed.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), change);
+        }
         opened.insert(name, bucket);
+    }
+
+    /// What was changed of a location's way to its bucket since this was asked last.
+    pub fn take_change(&self, name: &str) -> Option<AccessChange> {
+        self.changed.lock().unwrap_or_else(PoisonError::into_inner).remove(name)
     }
 }
 

@@ -25,6 +25,7 @@ mod restore;
 mod retry;
 mod runs;
 mod schedule;
+mod schema;
 mod settings;
 mod status;
 mod stores;

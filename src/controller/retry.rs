@@ -43,7 +43,7 @@ pub struct Retries {
 
 impl Retries {
     /// Notes a failure; answers how long to wait until the next try.
-    fn failed(&self, kind: &str, name: &str, now: Instant) -> Duration {
+    pub fn failed(&self, kind: &str, name: &str, now: Instant) -> Duration {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         failures.retain(|_, failure| !is_forgiven(failure, now));
         let key = (kind.to_owned(), name.to_owned());

@@ -6,16 +6,18 @@
 //! [`Needs::offer_claim`]; then, kind by kind in the order of [`LEADING`], the cluster-scoped items that [`Needs::asks`] for
 //! are shown to [`Needs::offer`]; [`Needs::close`] ends it.
 
+mod bundles;
 mod claims;
 mod pods;
 mod roles;
 mod shapes;
 mod storage;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::item::{ItemKey, Kind};
 use super::selection::LabelQuery;
+use bundles::BundleQuery;
 use claims::NamedClaims;
 use roles::Role;
 use shapes::{Binding, Reference};
@@ -38,14 +40,28 @@ pub const CLAIMS: &str = "persistentvolumeclaims";
 /// Rules that bindings name, and that other roles gather by label.
 const CLUSTER_ROLES: &str = "clusterroles.rbac.authorization.k8s.io";
 
+/// Classes of volumes, which name drivers.
+const STORAGE: &str = "storageclasses.storage.k8s.io";
+
+/// Certificates that pods mount.
+const BUNDLES: &str = "clustertrustbundles.certificates.k8s.io";
+
+/// Policies whose bindings say with which parameters they hold.
+const VALIDATING: &str = "validatingadmissionpolicies.admissionregistration.k8s.io";
+const MUTATING: &str = "mutatingadmissionpolicies.admissionregistration.k8s.io";
+
 /// The accounts of workloads.
 const ACCOUNTS: &str = "serviceaccounts";
 
 /// Cluster-scoped kinds whose items need others, each before what it leads to.
-pub const LEADING: [&str; 7] = [
+pub const LEADING: [&str; 11] = [
     CLUSTER_BINDINGS,
     CLUSTER_ROLES,
+    BUNDLES,
+    VALIDATING,
+    MUTATING,
     VOLUMES,
+    STORAGE,
     "volumegroupsnapshotcontents.groupsnapshot.storage.k8s.io",
     "volumesnapshotcontents.snapshot.storage.k8s.io",
     "ingressclasses.networking.k8s.io",
@@ -91,8 +107,14 @@ impl ClusterScope {
 pub struct Needs {
     /// What was found so far.
     pub found: HashSet<ItemKey>,
-    /// What is named by group and Kind instead of by its resource: parameters of classes.
+    /// What is named by group and Kind instead of by its resource: parameters of classes and policies.
     named: HashSet<Named>,
+    /// Policies, and the parameters of them that bindings name.
+    parameters: HashSet<(ItemKey, String)>,
+    /// Group and Kind of the parameters that policies ask for.
+    asking: HashMap<ItemKey, (String, String)>,
+    /// Trust bundles that are chosen by signer and labels.
+    bundles: Vec<BundleQuery>,
     /// Roles that were offered, and are gathered or gather.
     roles: Vec<Role>,
     /// The service accounts that are taken: namespace and name.
@@ -128,6 +150,7 @@ impl Needs {
         let all = match kind {
             CLUSTER_BINDINGS => !self.accounts.is_empty(),
             CLUSTER_ROLES => !self.roles.is_empty() || self.needs_any(kind),
+            BUNDLES => !self.bundles.is_empty(),
             _ => return if self.needs_any(kind) { Offer::Found } else { Offer::Nothing },
         };
         if all { Offer::All } else { Offer::Nothing }
@@ -144,6 +167,9 @@ impl Needs {
                 }
             }
             CLUSTER_ROLES => self.keep_role(Some(name), body),
+            BUNDLES if self.bundles.iter().any(|query| query.chooses(body)) => {
+                self.need(BUNDLES, Some(name.to_owned()));
+            }
             _ if self.needs(kind, name) => self.look(kind, body),
             _ => {}
         }
@@ -191,6 +217,11 @@ impl Needs {
     /// with their Kind.
     pub fn close<'a>(&mut self, kinds: impl Iterator<Item = (&'a Kind, &'a str)>) {
         self.gather_roles();
+        for (policy, name) in std::mem::take(&mut self.parameters) {
+            if let Some((group, kind)) = self.asking.get(&policy).cloned() {
+                self.named.insert(Named { group, kind, name });
+            }
+        }
         let kinds: Vec<(&Kind, &str)> = kinds.collect();
         for Named { group, kind, name } in std::mem::take(&mut self.named) {
             let meant = |(resource, word): &&(&Kind, &str)| resource.group() == group && *word == kind;
@@ -251,6 +282,12 @@ trait Sink {
     fn need(&mut self, kind: &str, name: Option<String>);
     /// An item is needed whose kind is named by group and Kind.
     fn need_named(&mut self, group: String, kind: String, name: String);
+    /// The parameter of this name is needed, whose kind the policy says.
+    fn need_parameter_of(&mut self, policies: &str, policy: &str, name: String);
+    /// The item is a policy that asks for parameters of this group and Kind.
+    fn asks_for_parameters(&mut self, policies: &Kind, group: String, kind: String);
+    /// Trust bundles are needed.
+    fn need_bundles(&mut self, query: BundleQuery);
     /// A claim in the item's namespace is needed.
     fn need_claim(&mut self, name: Option<String>);
     /// The claims that the item's template of this name has made are needed.
@@ -279,6 +316,24 @@ impl Sink for Look<'_> {
 
     fn need_named(&mut self, group: String, kind: String, name: String) {
         self.needs.named.insert(Named { group, kind, name });
+    }
+
+    fn need_parameter_of(&mut self, policies: &str, policy: &str, name: String) {
+        if !name.is_empty() {
+            self.needs.parameters.insert((ItemKey::cluster(Kind::parse(policies), policy), name));
+        }
+    }
+
+    fn asks_for_parameters(&mut self, policies: &Kind, group: String, kind: String) {
+        if let Some((_, name)) = shapes::place(self.body) {
+            self.needs.asking.insert(ItemKey::cluster(policies.clone(), name), (group, kind));
+        }
+    }
+
+    fn need_bundles(&mut self, query: BundleQuery) {
+        if !self.needs.bundles.contains(&query) {
+            self.needs.bundles.push(query);
+        }
     }
 
     fn need_claim(&mut self, name: Option<String>) {

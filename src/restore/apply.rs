@@ -246,6 +246,7 @@ impl Work<'_> {
             references: references(live.map_or(&ready.body, |live| &live.object)),
             awaited: ready.awaited.clone(),
             met: false,
+            ours: true,
         };
         self.links.add(link, entry.uid);
         finding

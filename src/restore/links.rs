@@ -3,7 +3,7 @@
 //! An owner may be of any kind, may come later, or may be in the cluster without being restored: the owner is then found by
 //! its kind and name. Next on the way: `binding`, `report`.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use futures::stream::{self, StreamExt as _};
@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::account::Account;
+use super::circles::{Edge, circles};
 use super::error::RestoreError;
 use super::inventory::EntryId;
 use super::owners::{Fate, OldUid};
@@ -40,6 +41,8 @@ pub struct Link {
     pub awaited: Vec<Value>,
     /// Whether it was in the cluster before this restore.
     pub met: bool,
+    /// Whether a restore of this backup made it, and may have ended before it came to the references.
+    pub ours: bool,
 }
 
 /// Items that lack references, and who owns whom among what was created so.
@@ -48,14 +51,6 @@ pub struct Links {
     waiting: Mutex<Vec<Link>>,
     edges: Mutex<Vec<Edge>>,
     found: Mutex<HashMap<String, Option<String>>>,
-}
-
-/// One owner of one item, both of the backup.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Edge {
-    entry: EntryId,
-    item: OldUid,
-    owner: OldUid,
 }
 
 /// What a reference says of the owner.
@@ -243,7 +238,7 @@ impl Work<'_> {
         wanted: &[Value],
         item: &ItemKey,
     ) -> Result<Written, RestoreError> {
-        let Link { target, uid, met, .. } = link;
+        let Link { target, uid, met, ours, .. } = link;
         let Some(info) = self.kinds.info(self.source.inventory.entry(link.entry)) else {
             return Ok(Written::Nothing);
         };
@@ -255,7 +250,7 @@ impl Work<'_> {
             }
             // What belongs to an owner that is no more is about to be deleted, unless the new owner has it.
             let doomed = references.iter().any(|one| wanted.iter().any(|other| is_successor(other, one)));
-            if *met && !doomed && self.policy == ExistingResourcePolicy::None {
+            if *met && !ours && !doomed && self.policy == ExistingResourcePolicy::None {
                 let message = "it is in the cluster already without the owner that it has in the backup, and was left as it is; existingResourcePolicy Update changes it";
                 let finding = Finding::warning(Category::Conflict, message);
                 return Ok(Written::Told(finding.on_item(item.clone())));
@@ -333,6 +328,11 @@ fn merge(there: &[Value], wanted: &[Value]) -> Vec<Value> {
     merged
 }
 
+/// Whether an item with these references lacks one of those that are `wanted`, of whatever life of its owner.
+pub fn lacks_owner(there: &[Value], wanted: &[Value]) -> bool {
+    merge(there, wanted).len() > there.len()
+}
+
 fn group(reference: &Value) -> &str {
     let version = reference.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
     version.split_once('/').map_or("", |(group, _)| group)
@@ -340,24 +340,6 @@ fn group(reference: &Value) -> &str {
 
 fn controls(reference: &Value) -> bool {
     reference.get("controller").and_then(Value::as_bool) == Some(true)
-}
-
-/// The entries that own and are owned in a circle: what is left when whoever has no owner, and whoever owns nobody, is taken
-/// away again and again.
-fn circles(mut edges: Vec<Edge>) -> Vec<EntryId> {
-    loop {
-        let items: HashSet<OldUid> = edges.iter().map(|edge| edge.item).collect();
-        let owners: HashSet<OldUid> = edges.iter().map(|edge| edge.owner).collect();
-        let before = edges.len();
-        edges.retain(|edge| items.contains(&edge.owner) && owners.contains(&edge.item));
-        if edges.len() == before {
-            break;
-        }
-    }
-    let mut entries: Vec<EntryId> = edges.iter().map(|edge| edge.entry).collect();
-    entries.sort_unstable();
-    entries.dedup();
-    entries
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -385,16 +367,5 @@ mod tests {
     fn an_item_that_somebody_controls_gets_no_second_controller() {
         let (one, other) = (reference("a", "1", true), reference("b", "2", true));
         assert_eq!(merge(std::slice::from_ref(&one), &[other]), [one]);
-    }
-
-    #[test]
-    fn only_those_in_a_circle_are_told() {
-        let uid = |number: u32| OldUid::read(&number.to_string()).unwrap();
-        let edge = |entry, owner| Edge { entry, item: uid(entry), owner: uid(owner) };
-        // 1 and 2 own each other, 2 owns 3, 4 owns 1, and 5 owns 6.
-        let edges = vec![edge(1, 2), edge(2, 1), edge(3, 2), edge(1, 4), edge(6, 5)];
-        assert_eq!(circles(edges), [1, 2]);
-        assert_eq!(circles(vec![edge(1, 1)]), [1]);
-        assert!(circles(vec![edge(1, 2), edge(2, 3)]).is_empty());
     }
 }

@@ -108,6 +108,7 @@ impl Work<'_> {
             references: references(&live.object),
             awaited: ready.awaited.clone(),
             met: true,
+            ours: self.earlier.made_any(&labels(&live.object)),
         };
         self.links.add(link, None);
     }

@@ -11,6 +11,7 @@ mod account;
 mod apply;
 mod batch;
 mod binding;
+mod circles;
 mod compare;
 mod early;
 mod empty;

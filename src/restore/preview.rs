@@ -4,15 +4,22 @@ use std::collections::HashSet;
 
 use bytes::Bytes;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use serde_json::Value;
 
 use super::account::{Account, Done};
 use super::error::RestoreError;
 use super::existing::Verdict;
 use super::inventory::EntryId;
+use super::links::lacks_owner;
+use super::meet::{Live, labels, references};
 use super::outcome::{Act, Action};
+use super::owners::Fate;
 use super::prepare::{Prepared, Ready};
 use super::ready::namespace_kind;
+use super::rewrite::OwnerView;
+use super::select::Standing;
 use super::work::Work;
+use crate::api::ExistingResourcePolicy;
 use crate::model::{Category, Finding, ItemKey, Kind, NAMESPACES, SkipReason, causes};
 
 /// Namespaces and kinds that a restore would make itself: nothing in them can be there yet.
@@ -134,6 +141,7 @@ impl Work<'_> {
                 }
                 let warning = verdict.warning(&live.difference);
                 done.findings.extend(warning.map(|text| ready.warning(Category::Conflict, text)));
+                self.foresee_owners(ready, &live, &mut done);
             }
             Err(error) if error.is_about_the_connection() => {
                 return Err(RestoreError::Cluster { doing: "comparing with the cluster", source: error });
@@ -152,5 +160,25 @@ impl Work<'_> {
         }
         done.act.target = (ready.target != ready.item).then(|| ready.target.clone());
         Ok(done)
+    }
+
+    /// Says of an item that would stay as it is that it lacks an owner which the restore brings, or that it would get that owner.
+    fn foresee_owners(&self, ready: &Ready<'_>, live: &Live, done: &mut Done) {
+        let selected = self.source.inventory.entry(ready.entry).standing == Standing::Selected;
+        let brought = |owner: &&Value| {
+            OwnerView::read(owner).is_some_and(|owner| self.owners.fate(owner.uid) == Fate::Awaited)
+        };
+        let brought: Vec<Value> = ready.awaited.iter().filter(brought).cloned().collect();
+        let stays = matches!(done.act.action, Action::Skip(_));
+        if !stays || !selected || !lacks_owner(&references(&live.object), &brought) {
+            return;
+        }
+        if self.policy == ExistingResourcePolicy::None && !self.earlier.made_any(&labels(&live.object)) {
+            let message = "it is in the cluster already without the owner that it has in the backup, and would be left as it is; existingResourcePolicy Update changes it";
+            done.findings.push(ready.warning(Category::Conflict, message));
+        } else {
+            done.act.action = Action::Update;
+            done.act.reason = Some("lacks the owner that it has in the backup".to_owned());
+        }
     }
 }

@@ -17,7 +17,7 @@ use super::meet::labels;
 use super::outcome::{Act, Action};
 use super::plan::Step;
 use super::work::Work;
-use crate::cluster::{Bound, ClusterError, KindInfo};
+use crate::cluster::{Bound, ClusterError, KindInfo, Lag};
 use crate::model::{Category, Finding, ItemKey, Kind, NAMESPACES, SkipReason, causes};
 
 /// Definitions are waited for while one of them becomes served within this; some 20 ms are usual, and Velero waits as long.
@@ -36,8 +36,9 @@ const NAMESPACE_QUIET: Duration = Duration::from_secs(60);
 /// No wait is longer than this, whatever progress there is; Velero gives a namespace as long.
 const MOST: Duration = Duration::from_secs(600);
 
-/// How often the cluster is asked for kinds whose definitions are Established: API servers learn of them one by one.
-const CATALOG_WITHIN: Duration = Duration::from_secs(30);
+/// The cluster is asked for kinds whose definitions are Established while one of them comes within this: API servers learn of them
+/// one by one.
+const CATALOG_QUIET: Duration = Duration::from_secs(30);
 
 /// Between two such questions.
 const CATALOG_PAUSE: Duration = Duration::from_millis(250);
@@ -93,13 +94,13 @@ impl Work<'_> {
         broken: &HashMap<String, Broken>,
         served: &HashSet<String>,
     ) -> Result<(), RestoreError> {
-        let deadline = tokio::time::Instant::now() + CATALOG_WITHIN;
+        let mut lag = Lag::new(CATALOG_QUIET, MOST);
         loop {
             let catalog = self.cluster.catalog().await;
             let catalog =
                 catalog.map_err(RestoreError::cluster("asking the cluster again what it serves"))?;
-            let missing = served.iter().any(|kind| catalog.find(&Kind::parse(kind)).is_none());
-            if !missing || tokio::time::Instant::now() >= deadline {
+            let missing = served.iter().filter(|kind| catalog.find(&Kind::parse(kind)).is_none()).count();
+            if lag.is_over(missing) {
                 // A definition that is there and whose restore failed serves its resources all the same.
                 let broken = broken.iter().filter(|(kind, _)| catalog.find(&Kind::parse(kind)).is_none());
                 let broken = broken.map(|(kind, why)| (kind.clone(), why.clone())).collect();

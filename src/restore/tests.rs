@@ -3,6 +3,7 @@
 mod anew;
 mod lacking;
 mod order;
+mod owned;
 mod server;
 mod told;
 

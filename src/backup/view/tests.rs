@@ -118,6 +118,28 @@ async fn a_kind_that_is_defined_at_the_cut_is_waited_for_until_discovery_knows_i
 }
 
 #[tokio::test(start_paused = true)]
+async fn kinds_that_discovery_learns_of_one_by_one_are_all_waited_for() {
+    let names: Vec<String> = (0..4).map(|number| format!("widgets.example{number}.com")).collect();
+    let began = tokio::time::Instant::now();
+    let lagging = cluster(move |path| match path {
+        // Each ten seconds after the one before.
+        "/api" | "/apis" => {
+            let known = (began.elapsed().as_secs() / 10).min(4) as usize;
+            let own = names[..known].iter().map(|name| format!("{name} Widget n"));
+            let kinds: Vec<String> = KINDS.iter().map(ToString::to_string).chain(own).collect();
+            Some(discovery(path, &kinds.iter().map(String::as_str).collect::<Vec<_>>()))
+        }
+        path if path.ends_with("customresourcedefinitions") => {
+            Some(list(&names.iter().map(|name| definition(name)).collect::<Vec<_>>()))
+        }
+        _ => None,
+    });
+    let selection = Fields::default().compile().unwrap();
+    let view = view(&lagging, &selection).await;
+    assert!(view.findings.is_empty(), "{:?}", view.findings);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_kind_that_is_defined_and_never_served_is_an_error() {
     let selection = Fields::default().compile().unwrap();
     let view = view(&cluster(|_| None), &selection).await;

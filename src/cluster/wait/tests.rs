@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::super::script::{answer, broken, failure, kind, serve};
-use crate::cluster::{Bound, ClusterError};
+use crate::cluster::{Bound, ClusterError, Lag};
 use crate::model::Category;
 
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -165,4 +165,23 @@ async fn what_is_waited_for_is_known_by_name() {
     assert_eq!(told[0], "the namespace n0 to be Active: it is Odd");
     assert_eq!((told.len(), &*told[3]), (4, "2 more"));
     assert_eq!(cluster.waiting(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_one_by_one_is_waited_for_while_some_of_it_comes() {
+    let second = Duration::from_secs(1);
+    let mut lag = Lag::new(second * 5, second * 30);
+    let mut over = Vec::new();
+    // One of twenty every three seconds; from the fifth on none, though the number goes up and down.
+    for missing in [20, 19, 18, 17, 16, 17, 16] {
+        over.push(lag.is_over(missing));
+        tokio::time::advance(second * 3).await;
+    }
+    assert_eq!(over, [false, false, false, false, false, false, true]);
+    assert!(Lag::new(second, second).is_over(0));
+    let mut slow = Lag::new(second * 5, second * 30);
+    let looks = (0..100).rev().take_while(|missing| !slow.is_over(missing + 1)).count();
+    assert_eq!(looks, 100, "no time goes by");
+    tokio::time::advance(second * 30).await;
+    assert!(slow.is_over(0) && slow.is_over(1), "and in any case after so long");
 }

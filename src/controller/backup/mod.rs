@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::ResourceExt as _;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::Store;
 use serde_json::{Value, json};
@@ -15,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
 use super::error::ControllerError;
-use super::locations::OpenLocation;
+use super::locations::{OpenLocation, objection_to_length};
 use super::runs::{self, Broken, Change, Facts, Job, Name, Run, Stage, State};
 use super::schedule;
 use super::stores::{Feed, Stores};
@@ -82,7 +83,10 @@ impl Run for Backup {
 
     async fn facts(&self, context: &Context) -> Result<Facts<Self>, ControllerError> {
         let (site, location) = runs::open_site(context, self.spec.storage_location.as_deref()).await;
-        let Admission { errors, wait } = admit(self, &site, context.settings.restore_only);
+        let Admission { mut errors, wait } = admit(self, &site, context.settings.restore_only);
+        let place = context.locations.find(self.spec.storage_location.as_deref());
+        let too_long = place.and_then(|place| objection_to_length(&place, self.name_any().len()));
+        errors.extend(too_long.map(|why| format!("metadata.name: {why}")));
         let (name, unanswered) = match &location {
             Some(location) => runs::look_for_name(context, self, location).await,
             None => (Name::Free, None),

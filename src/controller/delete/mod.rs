@@ -178,20 +178,54 @@ mod tests {
 
     use super::*;
     use crate::api::DeleteBackupRequestSpec;
+    use crate::bucket::tests::{faulty_bucket, write_items};
     use crate::cluster::script::{answer, serve};
     use crate::controller::context::scripted;
+    use crate::store::{Fault, Operation};
+
+    fn of_backup(backup: &str) -> (DeleteBackupRequest, Backup) {
+        let spec = DeleteBackupRequestSpec { backup_name: backup.into() };
+        let body = json!({"apiVersion": "ark.heptio.com/v1", "kind": "Backup", "metadata": {"name": backup}, "spec": {}});
+        (DeleteBackupRequest::new("request", spec), serde_json::from_value(body).unwrap())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_bucket_that_refuses_deletions_is_tried_for_a_minute_with_at_most_six_writes() {
+        let (cluster, requests) = serve(|_, asked| answer(200, asked.body.clone()));
+        let context = scripted(cluster);
+        let (store, bucket) = faulty_bucket();
+        let name = "nightly".parse().unwrap();
+        write_items(&bucket, "nightly", None, Vec::new()).await;
+        let before = store.count(Operation::Put);
+        store.script_always(Operation::Delete, Fault::Forbidden);
+        let (mut request, backup) = of_backup("nightly");
+        record::begin(&context, &request, &backup).await.unwrap();
+        let (began, mut tries) = (tokio::time::Instant::now(), 0);
+        while began.elapsed() < Duration::from_secs(60) {
+            let removed = bucket.remove_backup(&name, "host/1").await.map(drop);
+            let removed = removed.map_err(ControllerError::bucket("remove it"));
+            assert!(settle(&context, &request, &backup, removed).await.is_err());
+            // As the next look has it.
+            let seen = requests.lock().unwrap();
+            let of_request = |asked: &&crate::cluster::script::Asked| asked.uri.contains("/request/status");
+            request = serde_json::from_str(&seen.iter().rfind(of_request).unwrap().body).unwrap();
+            drop(seen);
+            tries += 1;
+            let pause = context.retries.failed("DeleteBackupRequest", "request", tokio::time::Instant::now());
+            tokio::time::advance(pause).await;
+        }
+        let written = requests.lock().unwrap().iter().filter(|asked| asked.method == "PUT").count();
+        let put = store.count(Operation::Put) - before;
+        assert!(tries > 4, "{tries}");
+        assert!(written + put <= 6, "{written} to the API server, {put} to the bucket");
+    }
 
     #[tokio::test]
     async fn a_deletion_that_the_bucket_refuses_is_counted_as_failed_and_one_that_is_refused_for_good_is_not()
     {
         let (cluster, _) = serve(|_, asked| answer(200, asked.body.clone()));
         let context = scripted(cluster);
-        let spec = DeleteBackupRequestSpec { backup_name: "some".into() };
-        let request = DeleteBackupRequest::new("request", spec);
-        let backup: Backup =
-            serde_json::from_value(json!({"apiVersion": "ark.heptio.com/v1", "kind": "Backup",
-            "metadata": {"name": "some"}, "spec": {}}))
-            .unwrap();
+        let (request, backup) = of_backup("some");
         let counted = |outcome: &str| {
             let series = format!(r#"ark_backup_deletion_{outcome}_total{{schedule=""}}"#);
             context.metrics.exposition().unwrap().lines().any(|line| line == format!("{series} 1"))

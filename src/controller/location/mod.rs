@@ -16,6 +16,7 @@ use kube::runtime::controller::Action;
 use super::condition::Obstacle;
 use super::context::Context;
 use super::error::ControllerError;
+use super::locations::AccessChange;
 use super::retry;
 use super::stores::Feed;
 use crate::api::{BackupStorageLocation, LocationPhase, Timestamp};
@@ -47,6 +48,7 @@ async fn reconcile(
         return Ok(Action::await_change());
     }
     let seen = look::look(&context, &looks, &location).await;
+    tell_change(&context, &location).await;
     if let Ok(Seen { obligations, .. }) = seen {
         note_obligations(&context, &location, obligations);
     }
@@ -94,6 +96,30 @@ async fn record(
     Ok(())
 }
 
+/// Tells who looks at a location that its bucket is reached with other credentials, or in another way.
+async fn tell_change(context: &Context, location: &BackupStorageLocation) {
+    let name = location.metadata.name.as_deref().unwrap_or_default();
+    let events = &context.events;
+    match context.locations.take_change(name) {
+        None => {}
+        Some(AccessChange::Credentials) => {
+            tracing::info!(kind = "BackupStorageLocation", name, "its credentials have changed");
+            let note =
+                "the Secret of its credentials was changed, and the bucket is reached with what it says now";
+            events.changed(location, "CredentialsChanged", note).await;
+        }
+        Some(AccessChange::Connection) => {
+            tracing::warn!(
+                kind = "BackupStorageLocation",
+                name,
+                "spec.credential or spec.config has changed"
+            );
+            let note = "spec.credential or spec.config was changed, and the bucket is reached as that says now; if nobody should have, look who may write locations here";
+            events.warned(location, "ConnectionChanged", note).await;
+        }
+    }
+}
+
 /// Tells of a phase that has just begun.
 async fn announce(context: &Context, location: &BackupStorageLocation) {
     let Some(status) = &location.status else { return };
@@ -113,4 +139,33 @@ async fn announce(context: &Context, location: &BackupStorageLocation) {
 fn period(location: &BackupStorageLocation) -> Duration {
     let given = location.spec.validation_period.as_ref().and_then(|period| period.length().ok());
     given.unwrap_or(VALIDATION_PERIOD).max(SHORTEST_PERIOD)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::cluster::script::{answer, serve};
+    use crate::controller::context::scripted;
+
+    #[tokio::test]
+    async fn a_change_of_the_way_to_a_bucket_becomes_one_event() {
+        let (cluster, requests) = serve(|_, asked| answer(201, asked.body.clone()));
+        let context = scripted(cluster);
+        let folder = tempfile::tempdir().unwrap();
+        let spec = json!({"provider": "fs", "bucket": folder.path()});
+        let mut location = BackupStorageLocation::new("default", serde_json::from_value(spec).unwrap());
+        location.metadata.uid = Some("u".to_owned());
+        let told = || requests.lock().unwrap().iter().filter(|asked| asked.uri.contains("/events")).count();
+        for (region, expected) in [("a", 0), ("a", 0), ("b", 1), ("b", 1)] {
+            location.spec.config = serde_json::from_value(json!({"region": region})).unwrap();
+            context.locations.connect(&location).await.unwrap();
+            tell_change(&context, &location).await;
+            assert_eq!(told(), expected);
+        }
+        let requests = requests.lock().unwrap();
+        let event = requests.iter().find(|asked| asked.uri.contains("/events")).unwrap();
+        assert!(event.body.contains("ConnectionChanged"), "{}", event.body);
+    }
 }

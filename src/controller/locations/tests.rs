@@ -74,3 +74,32 @@ fn only_an_available_location_with_an_identity_can_be_used() {
         assert!(id(&status).unwrap_err().contains("not been validated"), "{status}");
     }
 }
+
+#[test]
+fn a_change_of_the_way_to_a_bucket_is_told_from_one_that_is_none() {
+    let spec = |more: Value| {
+        let mut spec = json!({"provider": "s3", "bucket": "b", "credential": {"name": "s", "key": "cloud"}});
+        spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        location(&spec, &json!({})).spec
+    };
+    let origin = |uid: &str, more: Value, version: &str| Origin {
+        uid: Some(uid.to_owned()),
+        spec: spec(more),
+        secret: Some(("secret".to_owned(), version.to_owned())),
+    };
+    let before = origin("u", json!({}), "1");
+    for (after, change) in [
+        (origin("u", json!({"syncPeriod": "5m", "accessMode": "ReadOnly"}), "1"), None),
+        (origin("u", json!({}), "2"), Some(AccessChange::Credentials)),
+        (
+            origin("u", json!({"credential": {"name": "other", "key": "cloud"}}), "2"),
+            Some(AccessChange::Connection),
+        ),
+        (origin("u", json!({"config": {"region": "eu"}}), "1"), Some(AccessChange::Connection)),
+        (origin("u", json!({"config": {"caCert": "PEM"}}), "2"), Some(AccessChange::Connection)),
+        // Another location of the name.
+        (origin("v", json!({"config": {"region": "eu"}}), "2"), None),
+    ] {
+        assert_eq!(before.change_to(&after), change, "{:?}", after.spec);
+    }
+}

@@ -70,6 +70,20 @@ pub enum Why {
     Waiting(usize),
 }
 
+impl Step {
+    /// The step of a Schedule whose backups could not be called as they would be, if this says so.
+    pub fn unless(self, wrong: Option<String>) -> Self {
+        match (self, wrong) {
+            (Self::Refuse(mut errors), Some(wrong)) => {
+                errors.push(wrong);
+                Self::Refuse(errors)
+            }
+            (step, Some(wrong)) if step != Self::Leave => Self::Refuse(vec![wrong]),
+            (step, _) => step,
+        }
+    }
+}
+
 /// Decides; `own` are the Backups that the Schedule made in this cluster.
 pub fn decide(schedule: &Schedule, own: &[Arc<Backup>], now: DateTime<Utc>) -> Step {
     if schedule.metadata.deletion_timestamp.is_some() {

@@ -22,10 +22,11 @@ use kube::runtime::controller::Action;
 use super::context::Context;
 use super::delete::{self, Reason};
 use super::error::ControllerError;
+use super::locations::objection_to_length;
 use super::retry::{drive, news_of};
 use super::settings::Settings;
 use super::stores::Feed;
-use crate::api::{Backup, Schedule};
+use crate::api::{Backup, Schedule, name_at};
 use crate::telemetry::ScheduleState;
 use decide::Step;
 use own::Ownership;
@@ -124,13 +125,19 @@ async fn reconcile(schedule: Arc<Schedule>, context: Arc<Context>) -> Result<Act
 
 async fn look(schedule: &Schedule, context: &Context) -> Result<Action, ControllerError> {
     let own = own(context, schedule);
-    let step = decide::decide(schedule, &own, Utc::now());
+    let now = Utc::now();
+    let place = context.locations.find(schedule.spec.template.storage_location.as_deref());
+    let longest = name_at(&schedule.name_any(), now).len();
+    let too_long = place.and_then(|place| objection_to_length(&place, longest));
+    let too_long = too_long.map(|why| format!("metadata.name: of its backups, {why}"));
+    let step = decide::decide(schedule, &own, now).unless(too_long);
     tracing::debug!(kind = "Schedule", name = schedule.name_any(), ?step, "decided");
     match &step {
         Step::Leave => return Ok(Action::await_change()),
         Step::Refuse(errors) => {
             record::refuse(context, schedule, errors).await?;
-            return Ok(Action::await_change());
+            // Another location may become the default one.
+            return Ok(Action::requeue(LONGEST_PAUSE));
         }
         Step::Count(counting) => {
             let is_kept = record::count(context, schedule, counting).await?;

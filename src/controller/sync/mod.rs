@@ -58,14 +58,10 @@ pub async fn run(context: Arc<Context>) {
 
 /// Follows one location until it is gone.
 async fn follow(context: Arc<Context>, first: Arc<BackupStorageLocation>) {
-    let name = first.metadata.name.clone().unwrap_or_default();
     let mut memory = Memory::default();
     let mut begun: Option<Instant> = None;
     loop {
-        let Some(location) = context.locations.find(Some(&name)) else { return };
-        if location.metadata.uid != first.metadata.uid {
-            return;
-        }
+        let Some(location) = still_there(&context, &first) else { return };
         let waited = begun.is_none_or(|begun| begun.elapsed() >= period(&context, &location));
         if waited && is_available(&location) {
             begun = Some(Instant::now());
@@ -90,6 +86,7 @@ async fn make_pass(
     let begun = Instant::now();
     let passed = tokio::select! {
         () = context.stop.cancelled() => return false,
+        () = gone(context, location) => return false,
         passed = pass::pass(context, location, memory) => passed,
     };
     match passed {
@@ -103,6 +100,19 @@ async fn make_pass(
             false
         }
     }
+}
+
+/// Waits until a location is gone: what a pass would bring in after that, nobody follows.
+async fn gone(context: &Context, location: &BackupStorageLocation) {
+    while still_there(context, location).is_some() {
+        sleep(TICK).await;
+    }
+}
+
+/// The location as it is now; None when it is gone, or another one has its name.
+fn still_there(context: &Context, location: &BackupStorageLocation) -> Option<Arc<BackupStorageLocation>> {
+    let found = context.locations.find(location.metadata.name.as_deref())?;
+    (found.metadata.uid == location.metadata.uid).then_some(found)
 }
 
 fn is_available(location: &BackupStorageLocation) -> bool {

@@ -141,8 +141,8 @@ impl Folder {
         events.iter().any(|event| event["reason"] == reason && event["note"].to_string().contains(part))
     }
 
-    /// Makes a pass; how many objects of the bucket it read.
-    async fn pass(&mut self) -> u64 {
+    /// A server that has seen what the cluster has, and what it counts; it goes on seeing until the task is aborted.
+    async fn server(&self) -> (Arc<Context>, Arc<Metrics>, tokio::task::JoinHandle<()>) {
         let objects = Arc::clone(&self.objects);
         let (cluster, _) = serve(move |_, asked| objects.lock().unwrap().answer(asked));
         let identity = ClusterIdentity { uid: "a".into(), version: "v1".into() };
@@ -166,6 +166,12 @@ impl Folder {
             );
         });
         assert!(context.stores.filled().await);
+        (context, metrics, feeding)
+    }
+
+    /// Makes a pass; how many objects of the bucket it read.
+    async fn pass(&mut self) -> u64 {
+        let (context, metrics, feeding) = self.server().await;
         let location = context.locations.find(Some("default")).unwrap();
         pass::pass(&context, &location, &mut self.memory).await.unwrap();
         feeding.abort();
@@ -391,4 +397,22 @@ async fn a_document_that_was_rejected_comes_when_the_definitions_take_it() {
     folder.objects.lock().unwrap().definitions = 2;
     folder.pass().await;
     assert_eq!(folder.shown().unwrap()["status"]["phase"], "Completed");
+}
+
+#[tokio::test]
+async fn a_pass_over_a_location_that_is_gone_or_another_by_now_brings_nothing_in() {
+    let mut folder = Folder::new();
+    folder.store("run", "b", 0);
+    let (context, _, feeding) = folder.server().await;
+    let there = context.locations.find(Some("default")).unwrap();
+    let (mut other, mut gone) = (there.as_ref().clone(), there.as_ref().clone());
+    other.metadata.uid = Some("before".to_owned());
+    gone.metadata.name = Some("deleted".to_owned());
+    for former in [other, gone] {
+        assert!(!make_pass(&context, &Arc::new(former), &mut folder.memory).await);
+        assert_eq!(folder.shown(), None);
+    }
+    make_pass(&context, &there, &mut folder.memory).await;
+    assert!(folder.shown().is_some());
+    feeding.abort();
 }

@@ -3,8 +3,11 @@
 use serde::Deserialize;
 
 use super::Sink;
-use super::shapes::{Reference, Templated, or_default};
-use super::storage::VolumeClaim;
+use super::bundles::BundleSource;
+use super::shapes::{Templated, or_default};
+use super::storage::{DRIVERS, Driven, VolumeClaim};
+
+const PRIORITIES: &str = "priorityclasses.scheduling.k8s.io";
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -49,6 +52,7 @@ pub(super) struct PodSpec {
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Volume {
+    csi: Option<Driven>,
     ephemeral: Option<Ephemeral>,
     persistent_volume_claim: Option<ClaimSource>,
     projected: Option<Projected>,
@@ -75,24 +79,43 @@ struct Projected {
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct ProjectedSource {
-    cluster_trust_bundle: Option<Reference>,
+    cluster_trust_bundle: Option<BundleSource>,
 }
 
 impl PodSpec {
     pub(super) fn refer(self, sink: &mut impl Sink) {
-        sink.need("priorityclasses.scheduling.k8s.io", self.priority_class_name);
+        sink.need(PRIORITIES, self.priority_class_name);
         sink.need("runtimeclasses.node.k8s.io", self.runtime_class_name);
         for volume in self.volumes.into_iter().flatten() {
-            let Volume { ephemeral, persistent_volume_claim, projected } = volume;
+            let Volume { csi, ephemeral, persistent_volume_claim, projected } = volume;
+            sink.need(DRIVERS, csi.and_then(|csi| csi.driver));
             sink.need_claim(persistent_volume_claim.and_then(|claim| claim.claim_name));
             // The claim itself, `<pod>-<volume>`, belongs to its pod and is made with it.
             if let Some(claim) = ephemeral.and_then(|ephemeral| ephemeral.volume_claim_template) {
                 claim.refer(sink);
             }
             for source in projected.and_then(|projected| projected.sources).into_iter().flatten() {
-                let bundle = source.cluster_trust_bundle.map(|bundle| bundle.name);
-                sink.need("clustertrustbundles.certificates.k8s.io", bundle);
+                if let Some(bundle) = source.cluster_trust_bundle {
+                    bundle.refer(sink);
+                }
             }
         }
+    }
+}
+
+/// A group of pods that are scheduled together, a template of one, or a Workload, which has templates of both sorts.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct PodGroup {
+    priority_class_name: Option<String>,
+    pod_group_templates: Option<Vec<PodGroup>>,
+    composite_pod_group_templates: Option<Vec<PodGroup>>,
+}
+
+impl PodGroup {
+    pub(super) fn refer(self, sink: &mut impl Sink) {
+        sink.need(PRIORITIES, self.priority_class_name);
+        let templates = [self.pod_group_templates, self.composite_pod_group_templates];
+        templates.into_iter().flatten().flatten().for_each(|template| template.refer(sink));
     }
 }

@@ -37,8 +37,8 @@ struct StoredRole {
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Labelled {
-    labels: Option<LabelSet>,
+pub(super) struct Labelled {
+    pub(super) labels: Option<LabelSet>,
 }
 
 #[derive(Default, Deserialize)]
@@ -49,7 +49,7 @@ struct AggregationRule {
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct Selector {
+pub(super) struct Selector {
     match_labels: Option<LabelSet>,
     match_expressions: Option<Vec<Expression>>,
 }
@@ -64,7 +64,7 @@ struct Expression {
 
 impl Selector {
     /// The requirements; None when one of them is none that Kubernetes knows.
-    fn compile(self) -> Option<Vec<LabelRequirement>> {
+    pub(super) fn compile(self) -> Option<Vec<LabelRequirement>> {
         let labels = self.match_labels.into_iter().flatten();
         let labels = labels.map(|(key, value)| LabelRequirement::new(&key, LabelOperator::In, &[value]).ok());
         let expressions = self.match_expressions.into_iter().flatten().map(|expression| {

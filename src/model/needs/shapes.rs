@@ -6,9 +6,9 @@
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::pods::{CronSpec, PodSpec, PodTemplate, WorkloadSpec};
-use super::storage::{Annotated, DeviceSpec, GroupSnapshot, Snapshot, VolumeClaim, annotation};
-use super::{CLUSTER_ROLES, Sink, VOLUMES};
+use super::pods::{CronSpec, PodGroup, PodSpec, PodTemplate, WorkloadSpec};
+use super::storage::{Annotated, DeviceSpec, GroupSnapshot, Snapshot, StorageClass, VolumeClaim, annotation};
+use super::{CLUSTER_ROLES, MUTATING, STORAGE, Sink, VALIDATING, VOLUMES};
 use crate::model::item::Kind;
 
 const INGRESS: &str = "ingressclasses.networking.k8s.io";
@@ -62,16 +62,22 @@ pub(super) fn look(kind: &Kind, body: &[u8], sink: &mut impl Sink) {
             sink.need("prioritylevelconfigurations.flowcontrol.apiserver.k8s.io", level);
         }),
         "validatingadmissionpolicybindings.admissionregistration.k8s.io" => {
-            with(body, |own: Templated<PolicyBindingSpec>| {
-                let policies = "validatingadmissionpolicies.admissionregistration.k8s.io";
-                sink.need(policies, own.spec.policy_name);
-            });
+            with(body, |own: Templated<PolicyBindingSpec>| own.spec.refer(VALIDATING, sink));
         }
         "mutatingadmissionpolicybindings.admissionregistration.k8s.io" => {
-            with(body, |own: Templated<PolicyBindingSpec>| {
-                sink.need("mutatingadmissionpolicies.admissionregistration.k8s.io", own.spec.policy_name);
-            });
+            with(body, |own: Templated<PolicyBindingSpec>| own.spec.refer(MUTATING, sink));
         }
+        VALIDATING | MUTATING => with(body, |own: Templated<PolicySpec>| {
+            let Some(parameters) = own.spec.param_kind else { return };
+            let group = parameters.api_version.rsplit_once('/').map_or("", |(group, _)| group);
+            sink.asks_for_parameters(kind, group.to_owned(), parameters.kind);
+        }),
+        "podgroups.scheduling.k8s.io"
+        | "compositepodgroups.scheduling.k8s.io"
+        | "workloads.scheduling.k8s.io" => {
+            with(body, |own: Templated<PodGroup>| own.spec.refer(sink));
+        }
+        STORAGE => with(body, |own: StorageClass| own.refer(sink)),
         _ => {}
     }
 }
@@ -182,6 +188,30 @@ struct FlowSpec {
 #[serde(rename_all = "camelCase", default)]
 struct PolicyBindingSpec {
     policy_name: Option<String>,
+    param_ref: Option<Reference>,
+}
+
+impl PolicyBindingSpec {
+    fn refer(self, policies: &str, sink: &mut impl Sink) {
+        let parameter = self.param_ref.filter(|parameter| parameter.namespace.is_empty());
+        if let (Some(policy), Some(parameter)) = (&self.policy_name, parameter) {
+            sink.need_parameter_of(policies, policy, parameter.name);
+        }
+        sink.need(policies, self.policy_name);
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct PolicySpec {
+    param_kind: Option<ParameterKind>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct ParameterKind {
+    api_version: String,
+    kind: String,
 }
 
 #[derive(Default, Deserialize)]

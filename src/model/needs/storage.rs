@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{Sink, VOLUMES};
+use super::{STORAGE, Sink, VOLUMES};
 
-const STORAGE: &str = "storageclasses.storage.k8s.io";
+pub(super) const DRIVERS: &str = "csidrivers.storage.k8s.io";
 const ATTRIBUTES: &str = "volumeattributesclasses.storage.k8s.io";
 const DEVICES: &str = "deviceclasses.resource.k8s.io";
 
@@ -31,6 +31,26 @@ struct ClaimSpec {
     volume_name: Option<String>,
     storage_class_name: Option<String>,
     volume_attributes_class_name: Option<String>,
+    csi: Option<Driven>,
+}
+
+/// A volume that a driver serves.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Driven {
+    pub(super) driver: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct StorageClass {
+    provisioner: Option<String>,
+}
+
+impl StorageClass {
+    pub(super) fn refer(self, sink: &mut impl Sink) {
+        sink.need(DRIVERS, self.provisioner);
+    }
 }
 
 impl VolumeClaim {
@@ -47,6 +67,7 @@ impl VolumeClaim {
         sink.need(VOLUMES, spec.volume_name);
         sink.need(STORAGE, spec.storage_class_name);
         sink.need(ATTRIBUTES, spec.volume_attributes_class_name);
+        sink.need(DRIVERS, spec.csi.and_then(|csi| csi.driver));
     }
 }
 

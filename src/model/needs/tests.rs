@@ -51,6 +51,36 @@ fn items_say_what_of_the_cluster_they_need() {
             vec!["clustertrustbundles.certificates.k8s.io corp", "storageclasses.storage.k8s.io scratch"],
         ),
         (
+            "pods",
+            json!({"spec": {"volumes": [{"name": "s", "csi": {"driver": "secrets-store.csi.k8s.io"}}]}}),
+            vec!["csidrivers.storage.k8s.io secrets-store.csi.k8s.io"],
+        ),
+        (
+            "storageclasses.storage.k8s.io",
+            json!({"provisioner": "ebs.csi.aws.com"}),
+            vec!["csidrivers.storage.k8s.io ebs.csi.aws.com"],
+        ),
+        (
+            "persistentvolumes",
+            json!({"spec": {"csi": {"driver": "ebs.csi.aws.com", "volumeHandle": "v"}}}),
+            vec!["csidrivers.storage.k8s.io ebs.csi.aws.com"],
+        ),
+        (
+            "podgroups.scheduling.k8s.io",
+            json!({"spec": {"priorityClassName": "high"}}),
+            vec!["priorityclasses.scheduling.k8s.io high"],
+        ),
+        (
+            "workloads.scheduling.k8s.io",
+            json!({"spec": {"podGroupTemplates": [{"name": "a", "priorityClassName": "low"}], "compositePodGroupTemplates": [
+                {"name": "b", "priorityClassName": "mid", "podGroupTemplates": [{"name": "c", "priorityClassName": "high"}]}]}}),
+            vec![
+                "priorityclasses.scheduling.k8s.io high",
+                "priorityclasses.scheduling.k8s.io low",
+                "priorityclasses.scheduling.k8s.io mid",
+            ],
+        ),
+        (
             "cronjobs.batch",
             json!({"spec": {"jobTemplate": {"spec": {"template": {"spec": {"runtimeClassName": "gvisor"}}}}}}),
             vec!["runtimeclasses.node.k8s.io gvisor"],
@@ -218,6 +248,54 @@ fn the_parameters_of_a_class_are_found_by_their_kind() {
     in_a_namespace.look(&classes, class.to_string().as_bytes());
     in_a_namespace.close(kinds.into_iter());
     assert!(in_a_namespace.found.is_empty());
+}
+
+#[test]
+fn the_parameters_that_a_binding_names_are_of_the_kind_that_its_policy_says() {
+    let limits = kind("limits.example.com");
+    for (namespace, expected) in [(None, true), (Some("shop"), false)] {
+        let mut needs = Needs::default();
+        let binding = json!({"spec": {"policyName": "p", "paramRef": {"name": "strict", "namespace": namespace.unwrap_or_default()}}});
+        let bindings = kind("validatingadmissionpolicybindings.admissionregistration.k8s.io");
+        needs.look(&bindings, binding.to_string().as_bytes());
+        assert_eq!((needs.asks(VALIDATING), needs.asks(MUTATING)), (Offer::Found, Offer::Nothing));
+        for (name, asked) in [("p", "Limit"), ("other", "Other")] {
+            let policy = json!({"metadata": {"name": name}, "spec": {"paramKind": {"apiVersion": "example.com/v1", "kind": asked}}});
+            needs.offer(&kind(VALIDATING), name, policy.to_string().as_bytes());
+        }
+        needs.close([(&limits, "Limit")].into_iter());
+        let mut all = vec![format!("{VALIDATING} p")];
+        all.extend(expected.then(|| "limits.example.com strict".to_owned()));
+        all.sort();
+        assert_eq!(found(&needs), all);
+    }
+}
+
+#[test]
+fn trust_bundles_come_that_a_pod_chooses_by_signer_and_labels() {
+    let bundle = |signer: &str, labels: Value| {
+        json!({"metadata": {"labels": labels}, "spec": {"signerName": signer}}).to_string()
+    };
+    for (selector, expected) in [
+        (json!({"matchLabels": {"live": "yes"}}), vec!["live"]),
+        (json!({}), vec!["live", "old"]),
+        (Value::Null, vec![]),
+    ] {
+        let mut needs = Needs::default();
+        let source = json!({"clusterTrustBundle": {"signerName": "example.com/ca", "labelSelector": selector, "path": "ca"}});
+        let pod = json!({"spec": {"volumes": [{"projected": {"sources": [source]}}]}});
+        needs.look(&kind("pods"), pod.to_string().as_bytes());
+        assert_eq!(needs.asks(BUNDLES) == Offer::All, !selector.is_null());
+        for (name, body) in [
+            ("live", bundle("example.com/ca", json!({"live": "yes"}))),
+            ("old", bundle("example.com/ca", json!({}))),
+            ("foreign", bundle("example.com/other", json!({"live": "yes"}))),
+        ] {
+            needs.offer(&kind(BUNDLES), name, body.as_bytes());
+        }
+        let expected: Vec<String> = expected.iter().map(|name| format!("{BUNDLES} {name}")).collect();
+        assert_eq!(found(&needs), expected, "{selector}");
+    }
 }
 
 /// What of these claims is needed, `namespace/name` each, once an item has been looked at.

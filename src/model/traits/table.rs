@@ -1,4 +1,4 @@
-//! The rows: every kind of Kubernetes 1.35 with all its APIs, the kinds of snapshots, and a few well-known others. Pure.
+//! The rows: every kind of Kubernetes 1.37 with all its APIs, the kinds of snapshots, and a few well-known others. Pure.
 //!
 //! Within a class the order of the rows is the order of the restore. A built-in kind without a row fails a test.
 
@@ -19,11 +19,11 @@ pub(super) const ROWS: &[Row] = &[
     ("customresourcedefinitions.apiextensions.k8s.io", cluster(Definitions).comes_along()),
     ("namespaces", cluster(Namespaces)),
     // Classes of every sort.
-    ("storageclasses.storage.k8s.io", cluster(Classes).comes_along()),
+    ("storageclasses.storage.k8s.io", cluster(Classes).comes_along().refers()),
     ("volumeattributesclasses.storage.k8s.io", cluster(Classes).comes_along()),
     ("volumesnapshotclasses.snapshot.storage.k8s.io", cluster(Classes).custom().comes_along()),
     ("volumegroupsnapshotclasses.groupsnapshot.storage.k8s.io", cluster(Classes).custom().comes_along()),
-    ("csidrivers.storage.k8s.io", cluster(Classes)),
+    ("csidrivers.storage.k8s.io", cluster(Classes).comes_along()),
     ("deviceclasses.resource.k8s.io", cluster(Classes).comes_along()),
     ("priorityclasses.scheduling.k8s.io", cluster(Classes).comes_along().given(rules::system_priority)),
     ("runtimeclasses.node.k8s.io", cluster(Classes).comes_along()),
@@ -31,7 +31,7 @@ pub(super) const ROWS: &[Row] = &[
     ("gatewayclasses.gateway.networking.k8s.io", cluster(Classes).custom().comes_along().refers()),
     (
         "clustertrustbundles.certificates.k8s.io",
-        cluster(Classes).comes_along().made_again(rules::trust_bundle),
+        cluster(Classes).comes_along().refers().made_again(rules::trust_bundle),
     ),
     ("clusterroles.rbac.authorization.k8s.io", cluster(Classes).comes_along().refers()),
     (
@@ -68,8 +68,14 @@ pub(super) const ROWS: &[Row] = &[
     // What neither mounts nor is mounted.
     ("podtemplates", namespaced(Others).refers()),
     ("resourceclaimtemplates.resource.k8s.io", namespaced(Others).refers()),
-    ("resourceclaims.resource.k8s.io", namespaced(Others).refers().made_by(&[("pods", Yes)])),
-    ("workloads.scheduling.k8s.io", namespaced(Others)),
+    (
+        "resourceclaims.resource.k8s.io",
+        namespaced(Others).refers().made_by(&[("pods", Yes), ("podgroups.scheduling.k8s.io", Yes)]),
+    ),
+    // A Job's are named after its uid, and made when the Job is new.
+    ("workloads.scheduling.k8s.io", namespaced(Others).refers().made_by(&[("jobs.batch", Yes)])),
+    ("podgroups.scheduling.k8s.io", namespaced(Others).refers().made_by(&[("jobs.batch", Yes)])),
+    ("compositepodgroups.scheduling.k8s.io", namespaced(Others).refers()),
     ("devicetaintrules.resource.k8s.io", cluster(Others)),
     ("flowschemas.flowcontrol.apiserver.k8s.io", cluster(Others).refers().given(rules::flow_control)),
     ("ipaddresses.networking.k8s.io", cluster(Others).given(rules::allotted_address)),
@@ -102,9 +108,9 @@ pub(super) const ROWS: &[Row] = &[
     // What may refuse others, change them, or hide an API.
     ("resourcequotas", namespaced(Limits)),
     ("apiservices.apiregistration.k8s.io", cluster(Limits).given(rules::own_api)),
-    ("mutatingadmissionpolicies.admissionregistration.k8s.io", cluster(Last).comes_along()),
+    ("mutatingadmissionpolicies.admissionregistration.k8s.io", cluster(Last).comes_along().refers()),
     ("mutatingadmissionpolicybindings.admissionregistration.k8s.io", cluster(Last).refers()),
-    ("validatingadmissionpolicies.admissionregistration.k8s.io", cluster(Last).comes_along()),
+    ("validatingadmissionpolicies.admissionregistration.k8s.io", cluster(Last).comes_along().refers()),
     ("validatingadmissionpolicybindings.admissionregistration.k8s.io", cluster(Last).refers()),
     ("mutatingwebhookconfigurations.admissionregistration.k8s.io", cluster(Last)),
     ("validatingwebhookconfigurations.admissionregistration.k8s.io", cluster(Last)),
@@ -122,6 +128,10 @@ pub(super) const ROWS: &[Row] = &[
     ("certificatesigningrequests.certificates.k8s.io", cluster(Others).stay(InItsCluster)),
     ("podcertificaterequests.certificates.k8s.io", namespaced(Others).stay(InItsCluster)),
     ("storageversionmigrations.storagemigration.k8s.io", cluster(Others).stay(InItsCluster)),
+    ("resourcepoolstatusrequests.resource.k8s.io", cluster(Others).stay(InItsCluster)),
+    // One that came back would evict the pods that come back with it.
+    ("evictionrequests.lifecycle.k8s.io", namespaced(Others).stay(InItsCluster)),
+    ("evictions.lifecycle.k8s.io", namespaced(Others).stay(InItsCluster)),
     ("leases.coordination.k8s.io", namespaced(Others).stay(InItsCluster)),
     // Records of another backup program, which it reads from its bucket.
     ("backups.velero.io", namespaced(Others).custom().stay(InItsBackup)),

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Made from the sources of Kubernetes 1.35.4: `api/discovery/aggregated_v2.json` and `api__v1.json`, which its own
+/// Made from the sources of Kubernetes 1.37.2: `api/discovery/aggregated_v2.json` and `api__v1.json`, which its own
 /// `hack/update-openapi-spec.sh` writes with all APIs on; a line a resource, subresources aside.
 const BUILT_IN: &str = include_str!("built_in.txt");
 
@@ -59,6 +59,9 @@ fn what_others_need_comes_first_and_what_refuses_comes_last() {
     let names: Vec<&str> = kinds.iter().map(Kind::as_str).collect();
     assert_eq!(names, order);
     assert!(order[14..].iter().all(|name| is_last(&kind(name))) && !is_last(&kind("pods")));
+    // What uses an account may come once its tokens' Secrets may.
+    let class = |name: &str| PriorityClass::of(&kind(name));
+    assert!(class("secrets") > class("serviceaccounts"));
     // A class begins when the one before it is done: what may refuse a quota comes when the quotas are there.
     let classes = order[14..].iter().map(|name| PriorityClass::of(&kind(name)));
     assert!(classes.skip(1).all(|class| class > PriorityClass::of(&kind("resourcequotas"))));
@@ -75,6 +78,9 @@ fn what_tells_of_one_cluster_is_taken_when_it_is_named_and_never_restored() {
         "podcertificaterequests.certificates.k8s.io",
         "leasecandidates.coordination.k8s.io",
         "leases.coordination.k8s.io",
+        "resourcepoolstatusrequests.resource.k8s.io",
+        "evictionrequests.lifecycle.k8s.io",
+        "evictions.lifecycle.k8s.io",
     ] {
         assert!(must_be_named(&kind(name)) && stays_behind(&kind(name)), "{name}");
     }
@@ -93,6 +99,10 @@ fn a_controller_makes_again_what_it_made_and_nothing_else() {
         ("persistentvolumeclaims", "pods", Remade::Yes),
         ("persistentvolumeclaims", "statefulsets.apps", Remade::No),
         ("resourceclaims.resource.k8s.io", "pods", Remade::Yes),
+        ("resourceclaims.resource.k8s.io", "podgroups.scheduling.k8s.io", Remade::Yes),
+        ("podgroups.scheduling.k8s.io", "jobs.batch", Remade::Yes),
+        ("podgroups.scheduling.k8s.io", "jobsets.jobset.x-k8s.io", Remade::No),
+        ("workloads.scheduling.k8s.io", "jobs.batch", Remade::Yes),
         ("replicasets.apps", "deployments.apps", Remade::Newest),
         ("jobs.batch", "cronjobs.batch", Remade::No),
         ("endpointslices.discovery.k8s.io", "services", Remade::No),

@@ -56,6 +56,24 @@ async fn what_is_changed_by_somebody_while_it_is_made_anew_is_told() {
     assert!(warning.starts_with("it was made anew and still differs from the backup in data.k"), "{warning}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_is_deleted_to_be_made_anew_and_does_not_go_is_told_as_about_to_be_lost() {
+    let cluster = keep(with_other_settings(), |asked, objects| {
+        (asked.method == "DELETE").then(|| {
+            let metadata = &mut objects.get_mut(SETTINGS).unwrap()["metadata"];
+            metadata["deletionTimestamp"] = "2026-01-02T00:00:00Z".into();
+            metadata["finalizers"] = json!(["example.com/cloud"]);
+            answer(200, objects[SETTINGS].to_string())
+        })
+    });
+    let came = restore_as(&cluster, vec![namespace("shop"), map("shop", "settings", &[])], recreate()).await;
+    let [error] = &*came.errors() else { panic!("{:?}", came.findings) };
+    for part in ["it was deleted to be made anew", "example.com/cloud", "restore it again then"] {
+        assert!(error.message.contains(part), "{error}");
+    }
+    assert_eq!(came.act(&item("configmaps", "shop", "settings")).action, Action::Fail);
+}
+
 /// A Secret that `shop/settings` controls.
 fn owned(name: &str) -> (&'static str, Value) {
     let owner = json!({"apiVersion": "v1", "kind": "ConfigMap", "name": "settings", "uid": "old shop/settings", "controller": true});

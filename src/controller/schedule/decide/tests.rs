@@ -295,3 +295,16 @@ fn how_old_the_newest_backup_may_become_follows_the_ticks() {
     assert_eq!(hours("@every 6h", "25"), Some(6));
     assert_eq!(hours("never", "25"), None);
 }
+
+#[test]
+fn a_schedule_whose_backups_no_location_could_hold_is_refused_beside_what_else_is_wrong() {
+    let why = || Some("too long".to_owned());
+    let tick = Step::Make(Utc::now());
+    assert_eq!(tick.clone().unless(None), tick);
+    assert_eq!(tick.unless(why()), Step::Refuse(vec!["too long".into()]));
+    assert_eq!(
+        Step::Refuse(vec!["spec".into()]).unless(why()),
+        Step::Refuse(vec!["spec".into(), "too long".into()])
+    );
+    assert_eq!(Step::Leave.unless(why()), Step::Leave);
+}
