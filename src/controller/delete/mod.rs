@@ -206,10 +206,10 @@ mod tests {
             let removed = removed.map_err(ControllerError::bucket("remove it"));
             assert!(settle(&context, &request, &backup, removed).await.is_err());
             // As the next look has it.
-            let seen = requests.lock().unwrap();
             let of_request = |asked: &&crate::cluster::script::Asked| asked.uri.contains("/request/status");
-            request = serde_json::from_str(&seen.iter().rfind(of_request).unwrap().body).unwrap();
-            drop(seen);
+            let written =
+                requests.lock().unwrap().iter().rfind(of_request).map(|asked| asked.body.clone()).unwrap();
+            request = serde_json::from_str(&written).unwrap();
             tries += 1;
             let pause = context.retries.failed("DeleteBackupRequest", "request", tokio::time::Instant::now());
             tokio::time::advance(pause).await;

@@ -30,7 +30,8 @@ async fn the_owner_that_a_killed_restore_did_not_come_to_is_given_by_the_next_on
             }
             None
         });
-        let items = vec![namespace("shop"), map("shop", "a", &[]), map("shop", "b", &[owner.clone()])];
+        let items =
+            vec![namespace("shop"), map("shop", "a", &[]), map("shop", "b", std::slice::from_ref(&owner))];
         let came = restore_into(&cluster, items).await;
         let warnings = came.warnings(&item("configmaps", "shop", "b"));
         assert_eq!(came.findings.len(), usize::from(!ours), "{labels}: {:?}", came.findings);
@@ -62,7 +63,8 @@ async fn a_dry_run_tells_of_owners_what_the_run_does() {
             owner["uid"] = OWNER.into();
             objects.get_mut(&path).unwrap()["metadata"]["ownerReferences"] = json!([owner]);
         }
-        let items = vec![namespace("shop"), map("shop", "a", &[]), map("shop", "b", &[owner.clone()])];
+        let items =
+            vec![namespace("shop"), map("shop", "a", &[]), map("shop", "b", std::slice::from_ref(&owner))];
         let (_, bucket) = faulty_bucket();
         write_items(&bucket, "nightly", None, items).await;
         let request = request(json!({"existingResourcePolicy": policy}));
