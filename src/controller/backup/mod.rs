@@ -84,7 +84,7 @@ impl Run for Backup {
         let (site, location) = runs::open_site(context, self.spec.storage_location.as_deref()).await;
         let Admission { errors, wait } = admit(self, &site, context.settings.restore_only);
         let name = match &location {
-            Some(location) => runs::who_has(context, self, location).await?,
+            Some(location) => runs::look_up(context, self, location).await,
             None => Name::Free,
         };
         let ttl = self.spec.ttl.clone().unwrap_or_else(|| context.settings.default_ttl.into());

@@ -134,7 +134,7 @@ impl Run for Restore {
         let (admission, plan) = admit(self, source, site.as_ref(), context.settings.disable_restores);
         let name = match &location {
             // Nothing of it is ever in a bucket that may not be written to.
-            Some(location) if !location.read_only => runs::who_has(context, self, location).await?,
+            Some(location) if !location.read_only => runs::look_up(context, self, location).await,
             _ => Name::Free,
         };
         Ok(Facts { errors: admission.errors, wait: admission.wait, plan, location, name })
