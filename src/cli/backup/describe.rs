@@ -5,8 +5,8 @@ use indicatif::HumanBytes;
 use kube::ResourceExt;
 
 use crate::api::{
-    BACKUP_NAME_LABEL, Backup, BackupPhase, BackupSpec, BackupStatus, DeleteBackupRequest, Filter,
-    SCHEDULE_NAME_LABEL, ScopedKinds, Timestamp, WAITING, holding, label_value,
+    BACKUP_NAME_LABEL, Backup, BackupPhase, BackupSpec, BackupStatus, DeleteBackupRequest, DeletePhase,
+    Filter, SCHEDULE_NAME_LABEL, ScopedKinds, Timestamp, WAITING, holding, label_value,
 };
 use crate::cli::Global;
 use crate::cli::door::Door;
@@ -111,8 +111,18 @@ async fn deletion(global: &Global, backup: &Backup) -> Result<Vec<String>, Failu
     }
     let selector = format!("{BACKUP_NAME_LABEL}={}", label_value(&backup.name_any()));
     let door = Door::open(global).await?;
-    let requests: Vec<DeleteBackupRequest> = door.list(Some(&selector)).await.unwrap_or_default();
-    Ok(requests.into_iter().flat_map(|request| request.status.unwrap_or_default().errors).collect())
+    let Ok(requests) = door.list::<DeleteBackupRequest>(Some(&selector)).await else { return Ok(Vec::new()) };
+    let statuses: Vec<_> = requests.into_iter().map(|request| request.status.unwrap_or_default()).collect();
+    let is_asked_for = statuses.iter().any(|status| status.phase != Some(DeletePhase::Processed));
+    let mut why: Vec<_> = statuses.into_iter().flat_map(|status| status.errors).collect();
+    if !is_asked_for {
+        why.push(format!(
+            "nobody asks for it any more, and what was begun is finished by garbage collection; `kubectl delete backups.ark.heptio.com {}` \
+             keeps what the bucket has of it still, which comes back as it is there",
+            backup.name_any()
+        ));
+    }
+    Ok(why)
 }
 
 fn files(backup: &Backup, output: &Output) -> Result<(), Failure> {

@@ -118,6 +118,27 @@ fn describe_says_why_a_deletion_does_not_end() {
 }
 
 #[test]
+fn describe_says_that_nobody_asks_for_a_deletion_any_more_and_how_to_keep_the_backup() {
+    let cluster = ArkCluster::start();
+    cluster.put("backups", "monday", json!({"spec": {}, "status": {"phase": "Deleting"}}));
+    says!(cluster.ark(&["backup", "describe", "monday"]), @r"
+        exit 0
+        --- stdout
+        Name:         monday
+        Phase:        Deleting
+        Begun:        -
+        Completed:    -
+        Expires:      never
+        Items:        0 ([size] )
+        Not deleted:  nobody asks for it any more, and what was begun is finished by garbage collection; `kubectl delete backups.ark.heptio.com monday` keeps what the bucket has of it still, which comes back as it is there
+        Namespaces:   all
+        Kinds:        all
+        Cluster-wide: all
+        --- stderr
+    ");
+}
+
+#[test]
 fn waiting_says_once_why_it_takes_long() {
     let cluster = ArkCluster::start();
     let done = json!({"phase": "Completed", "conditions": [], "progress": {"totalItems": 6, "itemsBackedUp": 6, "bytes": 6}});
