@@ -17,6 +17,10 @@ pub const DOCUMENT_STAMP: &str = "ark.heptio.com/document-stamp";
 /// only where the API server's clock agrees.
 pub const REQUESTED_AT: &str = "ark.heptio.com/requested-at";
 
+/// Annotation of a DeleteBackupRequest: the identity of the location that has the Backup's document. Where the object is gone before
+/// the request is looked at, that location is asked whether anything is left.
+pub const STORED_IN: &str = "ark.heptio.com/stored-in";
+
 /// Annotation of a Restore that somebody wants to be rid of, in the bucket as well: since when. The server deletes it, or removes
 /// the annotation and says in the condition [`DELETION`] why it does not.
 pub const DELETION_REQUESTED: &str = "ark.heptio.com/deletion-requested";

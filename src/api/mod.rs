@@ -46,7 +46,7 @@ pub use location::{
 pub use mapping::collisions;
 pub use marks::{
     DELETION, DELETION_REQUESTED, DOCUMENT_STAMP, NAME_TAKEN, REQUESTED_AT, SCHEDULE_TOKEN, STORED,
-    SYNCED_FROM, is_stored, kept_from, stored, synced_from,
+    STORED_IN, SYNCED_FROM, is_stored, kept_from, stored, synced_from,
 };
 pub use modifiers::{
     MergePatch, ModifierConditions, PatchOperation, PathMatch, ResourceModifier, ResourcePatch,

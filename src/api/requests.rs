@@ -2,11 +2,11 @@
 
 #![expect(clippy::duplicated_attributes, reason = "each print column has a type of its own")]
 
-use kube::{CustomResource, KubeSchema};
+use kube::{CustomResource, KubeSchema, ResourceExt as _};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Timestamp;
+use super::{BACKUP_NAME_LABEL, BACKUP_UID_LABEL, Backup, STORED_IN, Timestamp, label_value, synced_from};
 
 /// Asks for a Backup to be deleted, with its objects in the bucket.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
@@ -30,6 +30,22 @@ pub struct DeleteBackupRequestSpec {
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = Rule::new("self == oldSelf").message("backupName cannot be changed; create another request"))]
     pub backup_name: String,
+}
+
+impl DeleteBackupRequest {
+    /// A request for the very Backup that was looked at: another one that has its name by then is kept.
+    pub fn of(backup: &Backup, name: &str) -> Self {
+        let backup_name = backup.name_any();
+        let mut request = Self::new(name, DeleteBackupRequestSpec { backup_name: backup_name.clone() });
+        request.labels_mut().insert(BACKUP_NAME_LABEL.to_owned(), label_value(&backup_name));
+        request.labels_mut().extend(backup.uid().map(|uid| (BACKUP_UID_LABEL.to_owned(), uid)));
+        let origin = backup.status.as_ref().and_then(|status| status.origin.as_ref());
+        let made_in = origin.and_then(|origin| origin.location.as_deref());
+        if let Some(id) = synced_from(&backup.metadata).or(made_in) {
+            request.annotations_mut().insert(STORED_IN.to_owned(), id.to_owned());
+        }
+        request
+    }
 }
 
 /// What became of a DeleteBackupRequest.

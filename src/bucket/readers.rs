@@ -9,7 +9,7 @@ use futures::TryStreamExt as _;
 
 use crate::model::BackupName;
 
-use super::documents::Claim;
+use super::documents::{Claim, REMOVAL_LASTS};
 use super::layout::{RunKeys, RunKind};
 use super::survey::ClaimState;
 use super::{Bucket, BucketError};
@@ -65,15 +65,32 @@ impl Bucket {
         let keys = RunKeys::backup(backup)?;
         match self.read_claim(keys.claim()).await? {
             ClaimState::Held(claim) if claim.is_removed_now(Utc::now()) => {
-                let since = claim.claimed_at.format("%Y-%m-%d %H:%M:%S UTC");
+                let at = |time: chrono::DateTime<Utc>| time.format("%Y-%m-%d %H:%M:%S UTC");
                 Err(BucketError::Incomplete {
                     kind: RunKind::Backup,
                     name: backup.to_string(),
                     location: self.store.describe(),
-                    state: format!("{} has been removing it since {since}", claim.holder),
+                    state: format!(
+                        "{} has been removing it since {}; if that comes to nothing, it can be restored from {} on, and from a location \
+                         that is ReadOnly at any time",
+                        claim.holder,
+                        at(claim.claimed_at),
+                        at(claim.heartbeat + REMOVAL_LASTS)
+                    ),
                 })
             }
             _ => Ok(()),
         }
+    }
+
+    /// Who is removing what is left under the name of a run, where somebody is who may still come to its end.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn remover_of(&self, keys: &RunKeys) -> Result<Option<String>, BucketError> {
+        Ok(match self.read_claim(keys.claim()).await? {
+            ClaimState::Held(claim) if claim.removing && !claim.is_dead(Utc::now()) => Some(claim.holder),
+            _ => None,
+        })
     }
 }

@@ -97,7 +97,10 @@ impl Bucket {
         let removed = match self.remove_document::<D>(keys, meant, &claim).await {
             Ok(removed) => removed,
             Err(error) => {
-                self.give_back(keys, &claim).await;
+                // What went unanswered may still have an effect: nobody reads what may vanish in this moment.
+                if !matches!(&error, BucketError::Store(error) if error.is_retryable()) {
+                    self.give_back(keys, &claim).await;
+                }
                 return Err(error);
             }
         };

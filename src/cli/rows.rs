@@ -57,7 +57,7 @@ impl Listed for Backup {
             if let Some(name) = &mut backup.spec.storage_location
                 && !locations.iter().any(|location| location.name_any() == *name)
             {
-                name.push_str(" (deleted)");
+                name.push_str(" (not there)");
             }
         }
         backups

@@ -109,7 +109,8 @@ async fn watch<K: Worked>(
         match door.find::<K>(name).await {
             Ok(None) => return Ok(Waited::Gone),
             Ok(Some(object)) => {
-                let seen = seen(&object);
+                let mut seen = seen(&object);
+                seen.why = seen.why.or_else(|| held(&object));
                 progress.stage(format!("{} {name}: {}", K::NOUN, seen.phase));
                 let (total, done, bytes) = seen.counts;
                 progress.relay(total, done, bytes);
@@ -204,6 +205,18 @@ impl Patience {
             output.note(note);
         }
     }
+}
+
+/// Why an object that is deleted is still there, where others hold it.
+pub fn held(object: &impl ResourceExt) -> Option<String> {
+    let finalizers = object.finalizers();
+    let is_held = object.meta().deletion_timestamp.is_some() && !finalizers.is_empty();
+    is_held.then(|| {
+        format!(
+            "it is deleted, and its object goes when nobody holds it any more; these finalizers do: {}",
+            finalizers.join(", ")
+        )
+    })
 }
 
 /// Why a Backup or Restore does not begin, or does not go on.

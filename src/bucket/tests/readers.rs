@@ -59,7 +59,10 @@ async fn a_removal_that_came_to_nothing_keeps_nobody_from_reading() {
         let removal =
             Claim { removing: true, heartbeat: since, process: None, ..Claim::new("removal", "", "pod/3") };
         store.insert("backups/nightly/claim.json", serde_json::to_vec(&removal).unwrap());
-        assert_eq!(restore.begin_reading(&name()).await.is_ok(), readable, "{minutes} minutes later");
+        let begun = restore.begin_reading(&name()).await;
+        assert_eq!(begun.is_ok(), readable, "{minutes} minutes later");
+        let until = (since + TimeDelta::minutes(15)).format("%H:%M:%S UTC on").to_string();
+        assert!(begun.err().is_none_or(|error| error.to_string().contains(&until)), "{until}");
     }
 }
 
@@ -78,6 +81,17 @@ async fn a_removal_that_is_refused_again_and_again_keeps_nobody_from_reading() {
         restore.discard().await.unwrap();
     }
     bucket.remove_backup(&name(), None, "one").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_removal_without_an_answer_keeps_its_claim_as_the_document_may_still_go() {
+    let (faults, bucket) = faulty_bucket();
+    make(&bucket, &claim("run")).await.unwrap();
+    let restore = bucket.claim_restore(&"back".parse().unwrap(), &claim("restore")).await.unwrap();
+    faults.script_always(Operation::Delete, Fault::Unavailable);
+    assert!(bucket.remove_backup(&name(), None, "one").await.is_err());
+    faults.heal();
+    assert!(matches!(restore.begin_reading(&name()).await, Err(BucketError::Incomplete { .. })));
 }
 
 #[tokio::test]

@@ -3,21 +3,17 @@
 use std::time::Duration;
 
 use clap::Args;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
-use crate::api::{
-    BACKUP_NAME_LABEL, BACKUP_UID_LABEL, Backup, BackupPhase, DeleteBackupRequest, DeleteBackupRequestSpec,
-    DeletePhase, label_value,
-};
+use crate::api::{Backup, BackupPhase, DeleteBackupRequest, DeletePhase};
 use crate::cli::Global;
 use crate::cli::chosen::ChosenArgs;
 use crate::cli::door::Door;
 use crate::cli::failure::{Done, Failure};
 use crate::cli::output::Output;
-use crate::cli::waiting::{Waited, wait};
+use crate::cli::waiting::{Waited, held, wait};
 
 /// A server that leads answers a request in a second or two, be it with a refusal.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -90,13 +86,9 @@ pub async fn delete(global: &Global, command: &DeleteCommand, output: &Output) -
 
 /// The request for the very Backup that was looked at: another one that has its name by then is kept.
 fn request(backup: &Backup, namespace: &str) -> DeleteBackupRequest {
-    let (uid, backup) = (backup.uid(), &backup.name_any());
-    let begin: String = backup.chars().take(NAMED).collect();
-    let spec = DeleteBackupRequestSpec { backup_name: backup.clone() };
-    let mut request = DeleteBackupRequest::new(&format!("{begin}-{}", Uuid::new_v4()), spec);
-    request.metadata = ObjectMeta { namespace: Some(namespace.to_owned()), ..request.metadata };
-    request.labels_mut().insert(BACKUP_NAME_LABEL.to_owned(), label_value(backup));
-    request.labels_mut().extend(uid.map(|uid| (BACKUP_UID_LABEL.to_owned(), uid)));
+    let begin: String = backup.name_any().chars().take(NAMED).collect();
+    let mut request = DeleteBackupRequest::of(backup, &format!("{begin}-{}", Uuid::new_v4()));
+    request.metadata.namespace = Some(namespace.to_owned());
     request
 }
 
@@ -107,7 +99,7 @@ type Answer = Result<String, Vec<String>>;
 async fn finish(door: &Door, backup: &str, request: &str, output: &Output) -> Result<Answer, Failure> {
     let what = format!("the request {request} stays, and backup {backup} is deleted as soon as one runs");
     match wait::<DeleteBackupRequest>(door, request, &what, output).await? {
-        Waited::Done(request) => Ok(ended(backup, request.status.unwrap_or_default().errors)),
+        Waited::Done(request) => ended(door, backup, request.status.unwrap_or_default().errors).await,
         Waited::Gone => gone(door, backup, request).await,
     }
 }
@@ -127,7 +119,7 @@ async fn hear(
         };
         let status = asked.status.unwrap_or_default();
         match (status.phase.unwrap_or_default(), status.errors) {
-            (DeletePhase::Processed, errors) => return Ok(ended(backup, errors)),
+            (DeletePhase::Processed, errors) => return ended(door, backup, errors).await,
             (DeletePhase::New, errors) if errors.is_empty() => {}
             (_, errors) => {
                 errors
@@ -146,13 +138,23 @@ async fn hear(
     }
 }
 
-fn ended(backup: &str, errors: Vec<String>) -> Answer {
-    if errors.is_empty() { Ok(format!("backup {backup} is deleted")) } else { Err(errors) }
+/// The bucket has nothing of it any more; its object goes as soon as nobody holds that.
+async fn ended(door: &Door, backup: &str, errors: Vec<String>) -> Result<Answer, Failure> {
+    if !errors.is_empty() {
+        return Ok(Err(errors));
+    }
+    let found = door.find::<Backup>(backup).await?;
+    Ok(Ok(match found.as_ref().and_then(held) {
+        Some(why) => format!("backup {backup} is gone from its bucket: {why}"),
+        None => format!("backup {backup} is deleted"),
+    }))
 }
 
 /// Requests go an hour after they are done, and with their backup.
 async fn gone(door: &Door, backup: &str, request: &str) -> Result<Answer, Failure> {
-    let Some(found) = door.find::<Backup>(backup).await? else { return Ok(ended(backup, Vec::new())) };
+    let Some(found) = door.find::<Backup>(backup).await? else {
+        return ended(door, backup, Vec::new()).await;
+    };
     let phase: BackupPhase = found.status.and_then(|status| status.phase).unwrap_or_default();
     let why = format!("its delete request {request} is gone, and it is still there ({phase})");
     Ok(Err(vec![why]))
@@ -163,6 +165,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::api::BACKUP_UID_LABEL;
 
     #[test]
     fn a_request_names_the_very_backup_that_was_looked_at() {

@@ -87,11 +87,10 @@ impl Run for Backup {
         let place = context.locations.find(self.spec.storage_location.as_deref());
         let too_long = place.and_then(|place| objection_to_length(&place, self.name_any().len()));
         errors.extend(too_long.map(|why| format!("metadata.name: {why}")));
-        let (name, unanswered) = match &location {
-            Some(location) => runs::look_for_name(context, self, location).await,
-            None => (Name::Free, None),
+        let name = match &location {
+            Some(location) => runs::look_up(context, self, location).await,
+            None => Name::Free,
         };
-        let wait = wait.or(unanswered);
         let ttl = self.spec.ttl.clone().unwrap_or_else(|| context.settings.default_ttl.into());
         let plan = (errors.is_empty() && wait.is_none()).then_some(ttl);
         Ok(Facts { errors, wait, plan, location, name })

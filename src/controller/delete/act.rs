@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::decide::reached_bucket;
 use super::place;
-use crate::api::{Backup, Restore, is_stored, synced_from};
+use crate::api::{Backup, DeleteBackupRequest, DeletePhase, Restore, STORED_IN, is_stored, synced_from};
 use crate::bucket::{Bucket, BucketError, Claim, RunIdentity};
 use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
@@ -116,6 +116,29 @@ pub async fn delete_restore(
     delete_object(&context.api::<Restore>(), restore).await
 }
 
+/// Whether the bucket has nothing complete under the name any more, of a Backup whose object is gone: another cluster that shares
+/// the bucket was faster, and sync has taken the object away. What cannot be looked at is there.
+pub async fn is_gone(context: &Context, request: &DeleteBackupRequest) -> bool {
+    let is_answered = request.status.as_ref().and_then(|status| status.phase) == Some(DeletePhase::Processed);
+    let Some(id) = request.annotations().get(STORED_IN).filter(|_| !is_answered) else { return false };
+    let locations = context.stores.locations.state();
+    let has_it = locations
+        .iter()
+        .find(|location| location.status.as_ref().and_then(|status| status.id.as_ref()) == Some(id));
+    let (Some(location), Ok(name)) = (has_it, request.spec.backup_name.parse::<BackupName>()) else {
+        return false;
+    };
+    match context.locations.open(Some(&location.name_any())).await {
+        Ok(open) if open.id == *id => is_nothing(open.bucket.open_backup(&name).await.err().as_ref()),
+        _ => false,
+    }
+}
+
+/// Whether a failure to open a backup says that there is none any more.
+fn is_nothing(error: Option<&BucketError>) -> bool {
+    matches!(error, Some(BucketError::NotFound { .. } | BucketError::Incomplete { .. }))
+}
+
 /// What the bucket has under the name of a Backup.
 async fn look(bucket: &Bucket, name: &BackupName, backup: &Backup) -> Result<Found, ControllerError> {
     match bucket.open_backup(name).await {
@@ -199,6 +222,7 @@ mod tests {
             name: "nightly".into(),
             location: "s3://bucket".into(),
         };
+        assert!(is_nothing(Some(&not_found)) && !is_nothing(None));
         assert!(matches!(found_by(not_found), Ok(Found::Ours)));
         let foreign = BucketError::Foreign {
             name: "nightly".into(),

@@ -6,10 +6,7 @@ use kube::ResourceExt as _;
 use kube::api::PostParams;
 use sha2::{Digest as _, Sha256};
 
-use crate::api::{
-    BACKUP_NAME_LABEL, BACKUP_UID_LABEL, Backup, DeleteBackupRequest, DeleteBackupRequestSpec, DeletePhase,
-    REQUESTED_AT, label_value,
-};
+use crate::api::{Backup, DeleteBackupRequest, DeletePhase, REQUESTED_AT};
 use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
 
@@ -71,18 +68,11 @@ fn is_asked_for<R: AsRef<DeleteBackupRequest>>(requests: &[R], backup: &str) -> 
 }
 
 fn request(backup: &Backup, reason: Reason, now: DateTime<Utc>) -> DeleteBackupRequest {
-    let backup_name = backup.name_any();
-    let mut request = DeleteBackupRequest::new(
-        &request_name(&backup_name, reason),
-        DeleteBackupRequestSpec { backup_name: backup_name.clone() },
-    );
-    let mut labels = vec![(BACKUP_NAME_LABEL.to_owned(), label_value(&backup_name))];
-    labels.extend(backup.metadata.uid.iter().map(|uid| (BACKUP_UID_LABEL.to_owned(), uid.clone())));
-    request.metadata.labels = Some(labels.into_iter().collect());
+    let mut request = DeleteBackupRequest::of(backup, &request_name(&backup.name_any(), reason));
     // What was begun is finished whatever the clock says.
     if reason != Reason::Unfinished {
         let now = now.to_rfc3339_opts(SecondsFormat::Secs, true);
-        request.metadata.annotations = Some([(REQUESTED_AT.to_owned(), now)].into());
+        request.annotations_mut().insert(REQUESTED_AT.to_owned(), now);
     }
     request
 }
@@ -105,7 +95,10 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::api::{BackupSpec, DeleteBackupRequestStatus};
+    use crate::api::{
+        BACKUP_NAME_LABEL, BACKUP_UID_LABEL, BackupSpec, BackupStatus, DeleteBackupRequestSpec,
+        DeleteBackupRequestStatus, Origin, STORED_IN,
+    };
     use crate::model::BackupName;
 
     #[test]
@@ -120,6 +113,10 @@ mod tests {
         assert_eq!((&*labels[BACKUP_NAME_LABEL], &*labels[BACKUP_UID_LABEL]), ("nightly", "uid"));
         assert_eq!(expired.metadata.annotations.unwrap()[REQUESTED_AT], "2026-11-21T03:00:00Z");
         assert_eq!(request(&backup, Reason::Unfinished, now).metadata.annotations, None);
+        let origin = Origin { location: Some("bucket".into()), ..Origin::default() };
+        backup.status = Some(BackupStatus { origin: Some(origin), ..BackupStatus::default() });
+        let annotations = request(&backup, Reason::Unfinished, now).metadata.annotations.unwrap();
+        assert_eq!(annotations[STORED_IN], "bucket");
     }
 
     #[test]

@@ -77,7 +77,8 @@ async fn reconcile(request: &DeleteBackupRequest, context: &Context) -> Result<A
             .find(|restore| place::is_reading(restore))
             .map(|restore| restore.name_any()),
         restore_only: context.settings.restore_only,
-        removed: backup.is_none() && removed_by_another(context, request).await?,
+        removed: backup.is_none()
+            && (removed_by_another(context, request).await? || act::is_gone(context, request).await),
     };
     let step = decide::decide(request, &facts, Utc::now());
     tracing::debug!(kind = "DeleteBackupRequest", name = request.name_any(), ?step, "decided");

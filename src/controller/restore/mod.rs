@@ -132,12 +132,12 @@ impl Run for Restore {
             Err(_) => (None, self.begun_in(context).await),
         };
         let (admission, plan) = admit(self, source, site.as_ref(), context.settings.disable_restores);
-        let (name, unanswered) = match &location {
+        let name = match &location {
             // Nothing of it is ever in a bucket that may not be written to.
-            Some(location) if !location.read_only => runs::look_for_name(context, self, location).await,
-            _ => (Name::Free, None),
+            Some(location) if !location.read_only => runs::look_up(context, self, location).await,
+            _ => Name::Free,
         };
-        Ok(Facts { errors: admission.errors, wait: admission.wait.or(unanswered), plan, location, name })
+        Ok(Facts { errors: admission.errors, wait: admission.wait, plan, location, name })
     }
 
     fn settled(&self, _: &Chosen, location: &OpenLocation) -> Value {

@@ -6,7 +6,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::decide::Step;
-use super::facts::{LOCATION_UNREACHABLE, Name, who_has};
+use super::facts::{LOCATION_UNREACHABLE, NAME_LEAVING, Name, who_has};
 use super::follow::{Early, follow};
 use super::record::{GRACE, Record, Written};
 use super::{Broken, Change, Job, QUEUED, Run, Stage, WAIT, WAIT_ASKING, described, is_left_alone, keys_of};
@@ -51,7 +51,7 @@ pub async fn wait<K: Run>(
     plan: Option<K::Plan>,
 ) -> Result<Action, ControllerError> {
     let Obstacle { reason, message } = why;
-    let pause = if reason == LOCATION_UNREACHABLE { WAIT_ASKING } else { WAIT };
+    let pause = if matches!(reason, LOCATION_UNREACHABLE | NAME_LEAVING) { WAIT_ASKING } else { WAIT };
     let mut condition = condition(WAITING, true, reason, cut(message));
     condition.observed_generation = seen.meta().generation;
     let why = condition.message.clone();
@@ -189,7 +189,7 @@ async fn own<K: Run>(
     }
     match who_has(record.context(), record.object(), location).await? {
         Name::Own(document) => Ok(Some(document)),
-        Name::Free | Name::Taken(_) => Ok(None),
+        Name::Free | Name::Taken(_) | Name::Pending(_) => Ok(None),
     }
 }
 

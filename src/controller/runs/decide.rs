@@ -27,12 +27,15 @@ pub enum Step<K: Run> {
 
 /// Decides about one that is neither over nor another's.
 pub fn decide<K: Run>(object: &K, facts: Facts<K>) -> Step<K> {
-    let Facts { mut errors, wait, plan, location, name } = facts;
+    let Facts { mut errors, mut wait, plan, location, name } = facts;
     let State { stage, attempt, resumed, .. } = object.state();
     match name {
         Name::Own(document) => return Step::Record(document, location),
         Name::Taken(why) if errors.is_empty() && stage == Stage::New => return Step::NameTaken(why),
         Name::Taken(why) => errors.push(why),
+        // It may be complete in the bucket.
+        Name::Pending(why) if stage == Stage::Begun => return Step::Wait(why, plan),
+        Name::Pending(why) => wait = wait.or(Some(why)),
         Name::Free => {}
     }
     let attempt = attempt.saturating_add(1);
@@ -163,6 +166,22 @@ mod tests {
         assert!(matches!(&step, Step::NameTaken(why) if why == "two"), "{step:?}");
         let step = decide(&backup(Some(BackupPhase::InProgress), Some(1)), taken().await);
         assert!(matches!(&step, Step::GiveUp(why, _) if why.contains("two")), "{step:?}");
+    }
+
+    #[tokio::test]
+    async fn a_name_of_which_nothing_is_known_yet_is_waited_for_unless_it_is_wrong_and_has_not_begun() {
+        let pending = async |errors| {
+            let name = Name::Pending(Obstacle::new("Away", "403"));
+            Facts { errors, name, ..facts().await }
+        };
+        for phase in [BackupPhase::New, BackupPhase::InProgress] {
+            let step = decide(&backup(Some(phase), Some(1)), pending(vec![]).await);
+            assert!(matches!(&step, Step::Wait(why, Some(_)) if why.message == "403"), "{step:?}");
+        }
+        let wrong = pending(vec!["one".into()]).await;
+        assert!(matches!(decide(&backup(None, None), wrong), Step::Refuse(_)));
+        let wrong = pending(vec!["one".into()]).await;
+        assert!(matches!(decide(&backup(Some(BackupPhase::InProgress), Some(1)), wrong), Step::Wait(..)));
     }
 
     #[tokio::test]

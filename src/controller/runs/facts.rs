@@ -18,6 +18,9 @@ use crate::model::{Category, causes, lasting};
 /// asked.
 pub const LOCATION_UNREACHABLE: &str = "LocationUnreachable";
 
+/// What is in the way where what had the name is being removed; to know that, the bucket was asked.
+pub const NAME_LEAVING: &str = "NameBeingRemoved";
+
 /// What is in the way where there is no location of the name.
 pub const LOCATION_MISSING: &str = "LocationMissing";
 
@@ -45,6 +48,8 @@ pub enum Name<K> {
     Own(Box<K>),
     /// Another; and what to do.
     Taken(String),
+    /// It is not known yet, or what had it is about to go; and why.
+    Pending(Obstacle),
 }
 
 /// What is known of a location without asking anybody but the cluster's store.
@@ -109,15 +114,11 @@ pub async fn open_site(context: &Context, name: Option<&str>) -> (Site, Option<O
     opened
 }
 
-/// Who has the name of a run in the bucket of a location; where the bucket does not say so, what is in the way.
-pub async fn look_for_name<K: Run>(
-    context: &Context,
-    object: &K,
-    location: &OpenLocation,
-) -> (Name<K>, Option<Obstacle>) {
+/// The same as [`who_has`] for whoever can wait: a bucket that does not say is in the way.
+pub async fn look_up<K: Run>(context: &Context, object: &K, location: &OpenLocation) -> Name<K> {
     match who_has(context, object, location).await {
-        Ok(name) => (name, None),
-        Err(error) => (Name::Free, Some(Obstacle::new(LOCATION_UNREACHABLE, lasting(&error)))),
+        Ok(name) => name,
+        Err(error) => Name::Pending(Obstacle::new(LOCATION_UNREACHABLE, lasting(&error))),
     }
 }
 
@@ -139,6 +140,8 @@ pub async fn who_has<K: Run>(
             cluster.unwrap_or_default()
         )
     };
+    let doing = format!("look for {} in location `{}`", described(object), location.name);
+    let failed = ControllerError::bucket(doing);
     let run = async { location.bucket.open_run::<K>(keys_of(object)?).await };
     match run.await {
         Ok(run) => {
@@ -150,15 +153,57 @@ pub async fn who_has<K: Run>(
             }
             Ok(Name::Taken(other(cluster)))
         }
-        Err(BucketError::NotFound { .. } | BucketError::Incomplete { .. }) => Ok(Name::Free),
-        Err(error @ BucketError::Store(_)) if error.category() != Category::TooLarge => {
-            let doing = format!("look for {} in location `{}`", described(object), location.name);
-            Err(ControllerError::bucket(doing)(error))
-        }
+        Err(BucketError::NotFound { .. }) => Ok(Name::Free),
+        Err(BucketError::Incomplete { .. }) => match remover(object, location).await.map_err(failed)? {
+            Some(holder) => Ok(Name::Pending(Obstacle::new(
+                NAME_LEAVING,
+                format!(
+                    "{holder} is removing an earlier one of its name from location `{}`; it begins when that has ended",
+                    location.name
+                ),
+            ))),
+            None => Ok(Name::Free),
+        },
+        Err(error @ BucketError::Store(_)) if error.category() != Category::TooLarge => Err(failed(error)),
         Err(error) => Ok(Name::Taken(format!(
             "its name `{name}` is taken in location `{}` by what cannot be read: {}; use another name",
             location.name,
             causes(&error)
         ))),
+    }
+}
+
+async fn remover<K: Run>(object: &K, location: &OpenLocation) -> Result<Option<String>, BucketError> {
+    location.bucket.remover_of(&keys_of(object)?).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::{Backup, BackupSpec};
+    use crate::bucket::tests::faulty_bucket;
+    use crate::cluster::script::{answer, serve};
+    use crate::controller::context::scripted;
+    use crate::store::{Fault, ObjectKey, Operation, PutMode};
+
+    #[tokio::test]
+    async fn a_name_of_which_the_bucket_does_not_say_who_has_it_or_that_is_about_to_go_is_waited_for() {
+        let (cluster, _) = serve(|_, asked| answer(200, asked.body.clone()));
+        let context = scripted(cluster);
+        let (faults, bucket) = faulty_bucket();
+        let location = OpenLocation { name: "default".into(), id: "id".into(), read_only: false, bucket };
+        let backup = Backup::new("nightly", BackupSpec::default());
+        assert!(matches!(look_up(&context, &backup, &location).await, Name::Free));
+        faults.script_always(Operation::Get, Fault::Forbidden);
+        let Name::Pending(why) = look_up(&context, &backup, &location).await else { panic!("not known") };
+        assert!(why.reason == LOCATION_UNREACHABLE && why.message.contains("`nightly`"), "{why:?}");
+        faults.heal();
+        let removing =
+            crate::bucket::Claim { removing: true, ..crate::bucket::Claim::new("removal", "", "pod-7") };
+        let (key, body) = ("backups/nightly/claim.json", serde_json::to_vec(&removing).unwrap());
+        let store = location.bucket.store();
+        store.put(&ObjectKey::new(key).unwrap(), body.into(), PutMode::Create).await.unwrap();
+        let Name::Pending(why) = look_up(&context, &backup, &location).await else { panic!("it goes") };
+        assert!(why.reason == NAME_LEAVING && why.message.contains("pod-7 is removing"), "{why:?}");
     }
 }

@@ -25,7 +25,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 pub use act::refuse_unproven;
-pub use facts::{Facts, LOCATION_MISSING, Name, Site, look_for_name, open_site};
+pub use facts::{Facts, LOCATION_MISSING, Name, Site, look_up, open_site};
 
 use super::condition::Obstacle;
 use super::context::Context;

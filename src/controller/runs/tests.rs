@@ -119,20 +119,3 @@ async fn what_says_that_it_came_out_of_a_bucket_that_no_location_has_is_refused_
     assert_eq!(status.phase, Some(crate::api::RestorePhase::FailedValidation));
     assert!(status.validation_errors[0].contains("create it without"), "{:?}", status.validation_errors);
 }
-
-#[tokio::test]
-async fn a_bucket_that_does_not_show_who_has_a_name_is_waited_for_and_said_to_be_in_the_way() {
-    let (cluster, _) = serve(|_, _| answer(500, ""));
-    let context = scripted(cluster);
-    let (faults, bucket) = faulty_bucket();
-    faults.script_always(Operation::Get, Fault::Forbidden);
-    let location = OpenLocation { name: "default".into(), id: "id".into(), read_only: false, bucket };
-    let waiting = restore(&json!({"status": null}));
-    let (name, why) = look_for_name(&context, &waiting, &location).await;
-    let why = why.expect("it is in the way");
-    assert!(matches!(name, Name::Free) && why.reason == "LocationUnreachable", "{why:?}");
-    assert!(why.message.contains("look for Restore `back` in location `default`"), "{why:?}");
-    faults.heal();
-    let (_, why) = look_for_name(&context, &waiting, &location).await;
-    assert_eq!(why, None);
-}

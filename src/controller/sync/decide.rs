@@ -154,7 +154,7 @@ fn taken(found: Found, local: &Local) -> Step {
     Step::Taken(if local.here {
         "an object of this cluster that is not in the bucket has the name"
     } else {
-        "an object of this cluster that belongs to another location has the name"
+        "an object of this cluster that is not of this location has the name"
     })
 }
 

@@ -227,11 +227,11 @@ fn the_location_that_is_used_and_one_that_is_gone_show() {
         --- stdout
         NAME   PHASE   ERRORS   WARNINGS   ITEMS   CREATED (UTC)         EXPIRES (UTC)   LOCATION
         a      New     0        0          -       [time]   -               default
-        b      New     0        0          -       [time]   -               former (deleted)
+        b      New     0        0          -       [time]   -               former (not there)
         --- stderr
     ");
     let described = run(&mut cluster.ark(&["backup", "describe", "b"])).expect_code(0).stdout;
-    assert!(described.contains("Location:     former (deleted)\n"), "{described}");
+    assert!(described.contains("Location:     former (not there)\n"), "{described}");
     let named = run(&mut cluster.ark(&["backup", "get", "b", "-o", "json"])).expect_code(0).stdout;
     assert!(named.contains("\"storageLocation\": \"former\""), "what is a document stays as it is: {named}");
 }
