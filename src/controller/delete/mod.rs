@@ -203,7 +203,7 @@ mod tests {
         record::begin(&context, &request, &backup).await.unwrap();
         let (began, mut tries) = (tokio::time::Instant::now(), 0);
         while began.elapsed() < Duration::from_secs(60) {
-            let removed = bucket.remove_backup(&name, "host/1").await.map(drop);
+            let removed = bucket.remove_backup(&name, None, "host/1").await.map(drop);
             let removed = removed.map_err(ControllerError::bucket("remove it"));
             assert!(settle(&context, &request, &backup, removed).await.is_err());
             // As the next look has it.

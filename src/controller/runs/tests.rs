@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 use super::*;
 use crate::api::{Backup, BackupSpec, Restore};
 use crate::bucket::RunIdentity;
-use crate::bucket::tests::{Fault, Operation, faulty_bucket};
 use crate::cluster::script::{Requests, answer, serve};
 use crate::controller::context::scripted;
 use crate::controller::restore::Chosen;

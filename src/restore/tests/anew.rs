@@ -68,7 +68,7 @@ async fn what_is_deleted_to_be_made_anew_and_does_not_go_is_told_as_about_to_be_
     });
     let came = restore_as(&cluster, vec![namespace("shop"), map("shop", "settings", &[])], recreate()).await;
     let [error] = &*came.errors() else { panic!("{:?}", came.findings) };
-    for part in ["it was deleted to be made anew", "example.com/cloud", "restore it again then"] {
+    for part in ["it was deleted to be made anew", "example.com/cloud", "restore it again"] {
         assert!(error.message.contains(part), "{error}");
     }
     assert_eq!(came.act(&item("configmaps", "shop", "settings")).action, Action::Fail);
