@@ -168,7 +168,11 @@ mod tests {
             (&[], false, true),
         ] {
             assert_eq!(!kept_beside(beside, &[own.clone()]).is_empty(), of_object, "{beside:?}");
-            assert_eq!(!kept_beside(beside, &[came_back.clone()]).is_empty(), of_mirror, "{beside:?}");
+            assert_eq!(
+                !kept_beside(beside, std::slice::from_ref(&came_back)).is_empty(),
+                of_mirror,
+                "{beside:?}"
+            );
         }
     }
 }
