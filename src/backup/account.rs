@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 
+use chrono::Utc;
 use futures::future::join_all;
 
 use super::error::BackupError;
@@ -51,7 +52,7 @@ impl<'a> Account<'a> {
             bytes: 0,
             unreadable: HashMap::new(),
             unheeded: Unheeded::default(),
-            told: Told::default(),
+            told: Told::new(Utc::now()),
             repeated: 0,
         })
     }
@@ -65,6 +66,7 @@ impl<'a> Account<'a> {
     /// Takes over what planning found.
     pub fn open_with(&mut self, view: &View<'_>) {
         let View { plan, cut, .. } = view;
+        self.told = Told::new(cut.time);
         self.log.info(&format!("taking {} kinds at revision {}", plan.kinds.len(), cut.revision));
         for finding in plan.findings.iter().chain(&cut.findings).chain(&view.findings) {
             self.find(finding.clone());

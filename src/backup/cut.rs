@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::collect::{Collection, Event, Query};
 use super::error::BackupError;
-use super::exclusion::exclusion;
+use super::exclusion::{exclusion, hangs};
 use super::filter::Namespaces;
 use super::item::ItemView;
 use crate::api::CompiledSelection;
@@ -32,7 +32,7 @@ impl Cut {
         selection: &CompiledSelection,
     ) -> Self {
         let mut findings = unmatched(selection, &namespaces);
-        findings.extend(leaving(selection, &namespaces));
+        findings.extend(leaving(selection, &namespaces, time));
         Self { revision, time, namespaces, findings }
     }
 }
@@ -77,7 +77,8 @@ fn note(namespaces: &mut Namespaces, body: &[u8]) {
     if let Some(reason) = exclusion(&Kind::parse(NAMESPACES), &item) {
         if reason == SkipReason::BeingDeleted {
             let state = state_of(&serde_json::from_slice(body).unwrap_or_default());
-            namespaces.leaving.insert(item.name.clone().into_owned(), state);
+            let since = item.deleted.as_deref().unwrap_or_default().to_owned();
+            namespaces.leaving.insert(item.name.clone().into_owned(), (since, state));
         }
         namespaces.left_out.insert(item.name.clone().into_owned(), reason);
     }
@@ -101,10 +102,14 @@ fn unmatched(selection: &CompiledSelection, namespaces: &Namespaces) -> Vec<Find
     findings
 }
 
-/// A namespace may be being deleted for weeks, where what holds it is never taken off, and most of it is there meanwhile.
-fn leaving(selection: &CompiledSelection, namespaces: &Namespaces) -> Vec<Finding> {
-    let selected = namespaces.leaving.iter().filter(|(name, _)| selection.namespaces.takes(name));
-    let tell = |(name, state): (&String, &String)| {
+/// A namespace may be being deleted for weeks, where what holds it is never taken off, and most of it is there meanwhile. A
+/// deletion that goes its way is told of a namespace that is spelled out.
+fn leaving(selection: &CompiledSelection, namespaces: &Namespaces, at: DateTime<Utc>) -> Vec<Finding> {
+    let is_told = |name: &String, since: &str| {
+        selection.namespaces.takes(name) && (hangs(since, at) || selection.namespaces.spells_out(name))
+    };
+    let selected = namespaces.leaving.iter().filter(|(name, (since, _))| is_told(name, since));
+    let tell = |(name, (_, state)): (&String, &(String, String))| {
         let message = format!(
             "nothing of it is in this backup, whatever of it is still there: {state}; what was in it is in the backups from before its deletion: keep one, or let the deletion end"
         );
@@ -125,7 +130,7 @@ mod tests {
     use crate::api::Filter;
     use crate::model::Severity;
 
-    fn told(filter: serde_json::Value) -> Vec<(Severity, String)> {
+    fn told(filter: serde_json::Value, at: &str) -> Vec<(Severity, String)> {
         let mut namespaces = Namespaces::default();
         let condition = json!({"type": "NamespaceFinalizersRemaining", "status": "True", "reason": "SomeFinalizersRemain",
             "message": "Some content in the namespace has finalizers remaining: example.com/hold in 1 resource instances"});
@@ -143,7 +148,7 @@ mod tests {
             assert!(namespaces.names.contains(name));
         }
         let selection = serde_json::from_value::<Filter>(filter).unwrap().compile().unwrap();
-        let cut = Cut::new("7".to_owned(), Utc::now(), namespaces, &selection);
+        let cut = Cut::new("7".to_owned(), at.parse().unwrap(), namespaces, &selection);
         cut.findings.into_iter().map(|finding| (finding.severity, finding.to_string())).collect()
     }
 
@@ -154,13 +159,18 @@ mod tests {
             (json!({"includedNamespaces": ["s*"]}), Severity::Warning),
             (json!({"includedNamespaces": ["web", "shop"]}), Severity::Error),
         ] {
-            let told = told(filter.clone());
+            let told = told(filter.clone(), "2026-11-01T00:01:01Z");
             let [(found, text)] = &told[..] else { panic!("{filter}: {told:?}") };
             assert_eq!(*found, severity, "{filter}");
             assert!(text.starts_with("namespaces shop: nothing of it is in this backup"), "{text}");
             assert!(text.contains("example.com/hold in 1 resource"), "{text}");
         }
-        assert!(told(json!({"includedNamespaces": ["web"]})).is_empty());
-        assert!(told(json!({"excludedNamespaces": ["shop"]})).is_empty());
+        let later = "2026-11-02T00:00:00Z";
+        assert!(told(json!({"includedNamespaces": ["web"]}), later).is_empty());
+        assert!(told(json!({"excludedNamespaces": ["shop"]}), later).is_empty());
+        // One whose deletion goes its way is told only to who spells it out.
+        let soon = "2026-11-01T00:00:59Z";
+        assert!(told(json!({}), soon).is_empty());
+        assert_eq!(told(json!({"includedNamespaces": ["shop"]}), soon).len(), 1);
     }
 }

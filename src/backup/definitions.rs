@@ -2,8 +2,10 @@
 
 use std::collections::HashSet;
 
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
+use super::exclusion::hangs;
 use crate::api::CompiledSelection;
 use crate::cluster::Catalog;
 use crate::model::{Category, ClusterScope, Finding, Kind};
@@ -90,8 +92,9 @@ impl Definition {
     }
 
     /// Why resources of its kind may be there and in no backup; None when nothing says so.
-    fn hides(&self) -> Option<&'static str> {
-        match (self.is_leaving(), self.is_established() && !self.has_served_version()) {
+    fn hides(&self, at: DateTime<Utc>) -> Option<&'static str> {
+        let hangs = self.metadata.deletion_timestamp.as_deref().is_some_and(|since| hangs(since, at));
+        match (hangs, !self.is_leaving() && self.is_established() && !self.has_served_version()) {
             (true, _) => Some(
                 "its definition is being deleted and its resources with it, so that those that are still there are not in this backup; what was there is in the backups from before: keep one, or let the deletion end",
             ),
@@ -118,10 +121,10 @@ pub fn defined(definitions: &[Definition]) -> HashSet<String> {
 }
 
 /// A warning for each selected kind whose resources may be there and are out of reach, or about to go.
-pub fn hidden(definitions: &[Definition], selection: &CompiledSelection) -> Vec<Finding> {
+pub fn hidden(definitions: &[Definition], selection: &CompiledSelection, at: DateTime<Utc>) -> Vec<Finding> {
     let selected = definitions.iter().filter(|definition| definition.is_selected(selection));
     let tell = |definition: &Definition| {
-        let message = definition.hides()?;
+        let message = definition.hides(at)?;
         Some(Finding::warning(Category::Unavailable, message).on_kind(definition.kind()))
     };
     selected.filter_map(tell).collect()
@@ -200,8 +203,9 @@ mod tests {
 
     #[test]
     fn resources_that_are_out_of_reach_are_told() {
+        let at = |time: &str| format!("2026-01-01T{time}Z").parse().unwrap();
         let told = |definition: Definition| {
-            let found = hidden(&[definition], &Filter::default().compile().unwrap());
+            let found = hidden(&[definition], &Filter::default().compile().unwrap(), at("00:01:01"));
             found.into_iter().map(|finding| finding.to_string()).collect::<Vec<_>>()
         };
         let widgets = |metadata| definition("widgets.example.com", "True", metadata);
@@ -216,6 +220,8 @@ mod tests {
         let [text] = &told(going.clone())[..] else { panic!("nothing is told") };
         assert!(text.contains("its definition is being deleted"), "{text}");
         let others = Filter { included_resources: vec!["pods".into()], ..Filter::default() };
-        assert!(hidden(&[going], &others.compile().unwrap()).is_empty());
+        assert!(hidden(std::slice::from_ref(&going), &others.compile().unwrap(), at("00:01:01")).is_empty());
+        let all = Filter::default().compile().unwrap();
+        assert!(hidden(&[going], &all, at("00:01:00")).is_empty(), "a deletion that goes its way");
     }
 }

@@ -1,5 +1,7 @@
 //! What a label or a deletion under way says about an item, whatever is selected. Pure.
 
+use chrono::{DateTime, TimeDelta, Utc};
+
 use super::item::ItemView;
 use crate::api::{EXCLUDE_LABEL, VELERO_EXCLUDE_LABEL};
 use crate::model::{CLAIMS, Kind, Origin as _, SkipReason, VOLUMES};
@@ -8,12 +10,20 @@ use crate::model::{CLAIMS, Kind, Origin as _, SkipReason, VOLUMES};
 const PROTECTION: [(&str, &str); 2] =
     [(CLAIMS, "kubernetes.io/pvc-protection"), (VOLUMES, "kubernetes.io/pv-protection")];
 
+/// An ordinary deletion takes no longer: what does is held by something.
+const ORDINARY: TimeDelta = TimeDelta::minutes(1);
+
+/// Whether what has been being deleted since `since` hangs in it at `at`, which the backup's owner should know.
+pub fn hangs(since: &str, at: DateTime<Utc>) -> bool {
+    since.parse::<DateTime<Utc>>().map_or(true, |since| at - since > ORDINARY)
+}
+
 /// Why an item is left out that is selected; None when nothing says so.
 pub fn exclusion(kind: &Kind, item: &ItemView<'_>) -> Option<SkipReason> {
     let labelled = |key| item.label(key).is_some_and(|value| value == "true");
     if labelled(EXCLUDE_LABEL) || labelled(VELERO_EXCLUDE_LABEL) {
         Some(SkipReason::ExcludeLabel)
-    } else if item.deleting && !is_in_use(kind, item) {
+    } else if item.deleted.is_some() && !is_in_use(kind, item) {
         Some(SkipReason::BeingDeleted)
     } else {
         None

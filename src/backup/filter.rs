@@ -32,8 +32,8 @@ pub struct Namespaces {
     pub names: HashSet<String>,
     /// Those left out with their contents: labelled so, or being deleted.
     pub left_out: BTreeMap<String, SkipReason>,
-    /// Those of them that are being deleted, with what they say of it.
-    pub leaving: BTreeMap<String, String>,
+    /// Those of them that are being deleted: since when, and what they say of it.
+    pub leaving: BTreeMap<String, (String, String)>,
 }
 
 /// All that a verdict rests on.

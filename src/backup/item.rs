@@ -36,8 +36,8 @@ pub struct ItemView<'a> {
     pub managed_fields: Option<&'a str>,
     /// The owner whose `controller` is true.
     pub controller: Option<Owner<'a>>,
-    /// Whether `metadata.deletionTimestamp` is set.
-    pub deleting: bool,
+    /// `metadata.deletionTimestamp`.
+    pub deleted: Option<Cow<'a, str>>,
     /// `metadata.finalizers` as JSON text.
     pub finalizers: Option<&'a str>,
     /// `type` of a Secret.
@@ -243,7 +243,9 @@ impl<'a> Fields<'_, 'a> {
             }
             "annotations" => self.view.annotations = Some(self.hashed(key, map)?),
             "finalizers" => self.view.finalizers = Some(self.hashed(key, map)?),
-            "deletionTimestamp" => self.view.deleting = map.next_value::<Option<IgnoredAny>>()?.is_some(),
+            "deletionTimestamp" => {
+                self.view.deleted = map.next_value::<Option<Text<'a>>>()?.map(|text| text.0)
+            }
             "ownerReferences" => {
                 // Not hashed: owners get new uids in another life, and that alone is no difference.
                 let owners: Vec<Owner<'a>> = map.next_value()?;
@@ -302,7 +304,7 @@ mod tests {
         assert_eq!((&*view.name, view.namespace.as_deref(), &*view.uid), ("a", Some("n"), "u1"));
         assert_eq!(view.controller.as_ref().map(|owner| &*owner.uid), Some("rs"));
         assert_eq!(view.label("app").as_deref(), Some("é"));
-        assert!(!view.typed && !view.deleting);
+        assert!(!view.typed && view.deleted.is_none());
     }
 
     #[test]

@@ -3,23 +3,33 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
+
+use super::exclusion::hangs;
 use super::item::ItemView;
 use crate::model::{Category, DEFINITIONS, Finding, ItemKey, Kind, SkipReason};
 
 /// What was seen so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Told {
+    /// When the cut was taken.
+    at: DateTime<Utc>,
     /// Definitions that a label leaves out, with how many of their resources are taken; they come before these.
     without: BTreeMap<String, u64>,
 }
 
 impl Told {
+    /// Nothing was seen of what is there at this time.
+    pub fn new(at: DateTime<Utc>) -> Self {
+        Self { at, without: BTreeMap::new() }
+    }
+
     /// Looks at an item that is taken; what is to be told of it at once.
     pub fn taken(&mut self, kind: &Kind, item: &ItemView<'_>) -> Option<Finding> {
         if let Some(resources) = self.without.get_mut(kind.as_str()) {
             *resources += 1;
         }
-        item.deleting.then(|| {
+        item.deleted.as_deref().filter(|since| hangs(since, self.at)).map(|_| {
             let namespace = item.namespace.as_deref().map(str::to_owned);
             let key = ItemKey { kind: kind.clone(), namespace, name: item.name.clone().into_owned() };
             let message = "somebody has deleted it, and it is there only for as long as it is used; it is in this backup, and a restore brings it back to stay";
@@ -55,7 +65,7 @@ mod tests {
 
     #[test]
     fn resources_whose_definition_a_label_leaves_out_are_told_once_a_kind() {
-        let mut told = Told::default();
+        let mut told = Told::new(Utc::now());
         for (name, reason) in [
             ("widgets.example.com", SkipReason::ExcludeLabel),
             ("empty.example.com", SkipReason::ExcludeLabel),
@@ -81,7 +91,10 @@ mod tests {
         let body = json!({"metadata": {"name": "data", "namespace": "shop", "deletionTimestamp": "2026-11-28T03:00:00Z"}});
         let body = body.to_string();
         let item = ItemView::read(body.as_bytes(), false).unwrap();
-        let finding = Told::default().taken(&Kind::parse("persistentvolumeclaims"), &item).unwrap();
+        let taken =
+            |at: &str| Told::new(at.parse().unwrap()).taken(&Kind::parse("persistentvolumeclaims"), &item);
+        let finding = taken("2026-11-28T03:01:01Z").unwrap();
         assert!(finding.to_string().starts_with("persistentvolumeclaims shop/data: somebody has deleted it"));
+        assert_eq!(taken("2026-11-28T03:01:00Z"), None, "a deletion that goes its way is nothing to tell");
     }
 }

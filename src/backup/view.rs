@@ -58,7 +58,7 @@ impl<'a> View<'a> {
         let (catalog, missing) = settle(cluster, catalog, &definitions, selection, &stage).await?;
         let plan = plan::plan(&catalog, selection);
         let mut findings = missing;
-        findings.extend(definitions::hidden(&definitions, selection));
+        findings.extend(definitions::hidden(&definitions, selection, time));
         let cut = Cut::new(around.revision.clone(), time, namespaces, selection);
         let mut view = Self {
             selection,

@@ -2,7 +2,13 @@
 
 use crate::api::CompiledSelection;
 use crate::archive::IndexedKind;
-use crate::model::{CLAIMS, Category, ClusterScope, Finding, ItemKey, LabelSet, NAMESPACES, term_means};
+use crate::model::traits::stays_behind;
+use crate::model::{
+    CLAIMS, Category, ClusterScope, Finding, ItemKey, Kind, LabelSet, NAMESPACES, term_means,
+};
+
+/// The group of Velero's own objects.
+const VELERO_GROUP: &str = "velero.io";
 
 /// How an item stands to the restore.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,11 +94,20 @@ impl<'a> Selection<'a> {
         findings.extend(included.iter().filter(unknown).map(|term| {
             Finding::error(Category::Unmatched, format!("the backup has no kind called `{term}`; {ADVICE}"))
         }));
-        findings.extend(excluded.iter().filter(unknown).map(|term| {
-            let message =
-                format!("the backup has no kind called `{term}`, so that excluding it means nothing");
-            Finding::warning(Category::Unmatched, message)
-        }));
+        // Velero writes what never comes back into every Restore, whether the backup has any of it or not.
+        let comes_back = |term: &&String| {
+            let kind = Kind::parse(term);
+            !stays_behind(&kind) && kind.group() != VELERO_GROUP
+        };
+        let meant: Vec<String> =
+            excluded.iter().filter(unknown).filter(comes_back).map(|term| format!("`{term}`")).collect();
+        if !meant.is_empty() {
+            let message = format!(
+                "the backup has no kind called {}, so that excluding it means nothing; {ADVICE}",
+                meant.join(" or ")
+            );
+            findings.push(Finding::warning(Category::Unmatched, message));
+        }
         findings
     }
 }
@@ -183,5 +198,30 @@ mod tests {
         let told: Vec<String> = findings.iter().map(ToString::to_string).collect();
         assert_eq!(told.len(), 2, "{told:?}");
         assert!(told[0].contains("`x*`") && told[1].contains("`gadgets`"), "{told:?}");
+    }
+
+    #[test]
+    fn what_velero_excludes_from_every_restore_is_not_told_and_the_rest_in_one_warning() {
+        let velero = [
+            "nodes",
+            "events",
+            "events.events.k8s.io",
+            "backups.velero.io",
+            "restores.velero.io",
+            "resticrepositories.velero.io",
+            "csinodes.storage.k8s.io",
+            "volumeattachments.storage.k8s.io",
+            "backuprepositories.velero.io",
+        ];
+        let told = |more: &[&str]| {
+            let excluded = [&velero, more].concat();
+            let filter = serde_json::json!({"excludedResources": excluded});
+            let terms = serde_json::from_value::<Filter>(filter).unwrap().compile().unwrap();
+            let findings = Selection::new(&terms).unmatched(&[kind_info("pods", true)], &[]);
+            findings.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(told(&[]), [""; 0]);
+        let [warning] = &told(&["gadgets", "wigdets"])[..] else { panic!("one warning is meant") };
+        assert!(warning.contains("`gadgets` or `wigdets`"), "{warning}");
     }
 }

@@ -175,14 +175,11 @@ async fn a_namespace_that_hangs_in_its_deletion_is_told() {
         namespace["status"]["conditions"].to_string().contains("example.com/hold").then_some(())
     })
     .await;
-    for (name, wanted, code) in
-        [("hanging-named", home.to_owned(), 3), ("hanging-pattern", format!("{home}*"), 0)]
-    {
-        let flags = ["--include-namespaces", &format!("{wanted},kube-public")];
-        let made = back_up(&lab.a, &bucket, name, &flags, code);
-        let told = format!("namespaces {home}: nothing of it is in this backup");
-        assert!(made.stderr.contains(&told) && made.stderr.contains("example.com/hold"), "{}", made.stderr);
-    }
+    // One that is not spelled out is told once its deletion has taken a minute; a unit test has that.
+    let flags = ["--include-namespaces", &format!("{home},kube-public")];
+    let made = back_up(&lab.a, &bucket, "hanging", &flags, 3);
+    let told = format!("namespaces {home}: nothing of it is in this backup");
+    assert!(made.stderr.contains(&told) && made.stderr.contains("example.com/hold"), "{}", made.stderr);
     let free = json!({"metadata": {"finalizers": null}});
     lab.a.merge(&format!("{path}/configmaps/held"), &free).await;
 }
