@@ -244,7 +244,7 @@ impl<'a> Fields<'_, 'a> {
             "annotations" => self.view.annotations = Some(self.hashed(key, map)?),
             "finalizers" => self.view.finalizers = Some(self.hashed(key, map)?),
             "deletionTimestamp" => {
-                self.view.deleted = map.next_value::<Option<Text<'a>>>()?.map(|text| text.0)
+                self.view.deleted = map.next_value::<Option<Text<'a>>>()?.map(|text| text.0);
             }
             "ownerReferences" => {
                 // Not hashed: owners get new uids in another life, and that alone is no difference.
