@@ -194,7 +194,8 @@ impl Door {
         }
     }
 
-    fn api<K: Noun>(&self) -> Api<K> {
+    /// The objects of a kind, for who asks later than the door is open.
+    pub fn api<K: Noun>(&self) -> Api<K> {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
 

@@ -17,9 +17,9 @@ use kube::ResourceExt;
 use uuid::Uuid;
 
 use self::fetch::Fetcher;
-use self::handed::Handed;
 pub use self::handed::Wanted;
-use self::store::Through;
+use self::handed::{Handed, Stage};
+use self::store::{Document, Looked, Through};
 use super::Global;
 use super::door::Door;
 use super::failure::Failure;
@@ -133,9 +133,17 @@ async fn open<K: Handed>(
     }
     let document = serde_json::to_vec(&bare(object))
         .map_err(|error| Failure::failed(&format!("reading {} {}", K::NOUN, keys.name()), &error))?;
+    let (api, name) = (door.api::<K>(), keys.name().to_owned());
+    let look = move || -> Looked {
+        let (api, name) = (api.clone(), name.clone());
+        Box::pin(async move {
+            let now = api.get_opt(&name).await?.filter(|now| !matches!(now.stage(), Stage::Deleting));
+            Ok(now.map(|now| serde_json::to_vec(&bare(&now))).transpose()?.map(Into::into))
+        })
+    };
     Ok(Bucket::new(Arc::new(Through {
         described,
-        document: (keys.document().clone(), document.into()),
+        document: Document::new(keys.document().clone(), document.into(), look),
         addresses,
         fetcher,
     })))

@@ -1,12 +1,15 @@
 //! The parts of one run, behind addresses, as a store that can only be read.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::StreamExt as _;
+use futures::future::BoxFuture;
 
 use super::fetch::Fetcher;
 use crate::store::{
@@ -19,11 +22,46 @@ pub struct Through {
     /// Whose it is, for people.
     pub described: String,
     /// The commit of the run, which the cluster has.
-    pub document: (ObjectKey, Bytes),
+    pub document: Document,
     /// By key, where to fetch the parts that are wanted.
     pub addresses: BTreeMap<String, String>,
     /// Fetches them.
     pub fetcher: Fetcher,
+}
+
+/// What the cluster has of the document now; none when it is not there any more, or about to go.
+pub type Looked = BoxFuture<'static, Result<Option<Bytes>, Box<dyn std::error::Error + Send + Sync>>>;
+
+/// The document of a run: the object in the cluster. Whoever reads it again asks what became of it, so the cluster is asked again.
+pub struct Document {
+    key: ObjectKey,
+    first: Mutex<Option<Bytes>>,
+    look: Box<dyn Fn() -> Looked + Send + Sync>,
+}
+
+impl Document {
+    /// The document at a key, as it was read already, and how the cluster is asked for it again.
+    pub fn new(key: ObjectKey, first: Bytes, look: impl Fn() -> Looked + Send + Sync + 'static) -> Self {
+        Self { key, first: Mutex::new(Some(first)), look: Box::new(look) }
+    }
+
+    async fn read(&self, action: Action) -> Result<Bytes, StoreError> {
+        let first = self.first.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match first {
+            Some(first) => Ok(first),
+            None => match (self.look)().await {
+                Ok(Some(now)) => Ok(now),
+                Ok(None) => Err(StoreError::NotFound { action }),
+                Err(source) => Err(StoreError::Other { action, source }),
+            },
+        }
+    }
+}
+
+impl fmt::Debug for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Document").field("key", &self.key).finish_non_exhaustive()
+    }
 }
 
 impl Through {
@@ -48,8 +86,8 @@ impl Store for Through {
         if range.is_some() {
             return Err(StoreError::Other { action, source: "the server hands out whole objects".into() });
         }
-        if *key == self.document.0 {
-            let document = self.document.1.clone();
+        if *key == self.document.key {
+            let document = self.document.read(action).await?;
             return Ok(futures::stream::once(async { Ok(document) }).boxed());
         }
         match self.addresses.get(key.as_str()) {
@@ -96,5 +134,52 @@ impl Store for Through {
 
     async fn compare_and_swap(&self) -> Result<bool, StoreError> {
         Ok(false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::bucket::{Bucket, BucketError, RunKeys};
+    use crate::cluster::script::serve;
+
+    /// What is said when a part of a backup is not there, and this is what the cluster has of the backup by then.
+    async fn blamed(now: Option<Value>) -> BucketError {
+        let (name, uid) = ("nightly".parse().unwrap(), "one");
+        let keys = RunKeys::backup(&name).unwrap();
+        let object = |uid: &str| {
+            json!({"apiVersion": "ark.heptio.com/v1", "kind": "Backup", "metadata": {"name": "nightly", "uid": uid}, "spec": {},
+                "status": {"phase": "Completed", "formatVersion": "2", "cluster": {"uid": "a", "version": "v1"}, "objects": [
+                    {"key": "backups/nightly/1-0123456789ab/index.ndjson.zst", "size": 7, "sha256": "00"}]}})
+        };
+        let now = now.map(|uid| object(uid.as_str().unwrap()));
+        let look = move || -> Looked {
+            let now = now.as_ref().map(|now| Bytes::from(now.to_string()));
+            Box::pin(async { Ok(now) })
+        };
+        let (cluster, _) = serve(|_, asked| panic!("nobody expected {asked:?}"));
+        let store = Through {
+            described: "the server".to_owned(),
+            document: Document::new(keys.document().clone(), object(uid).to_string().into(), look),
+            addresses: BTreeMap::new(),
+            fetcher: Fetcher::new(cluster.client(), "ark", None),
+        };
+        let stored = Bucket::new(Arc::new(store)).open_backup(&name).await.unwrap();
+        stored.index().await.map(drop).expect_err("its parts are not there")
+    }
+
+    #[tokio::test]
+    async fn what_is_gone_or_another_run_s_by_now_is_not_called_damaged() {
+        for (now, said) in [(None, "it is not there any more"), (Some(json!("two")), "the one there now was")]
+        {
+            let error = blamed(now).await;
+            assert!(matches!(&error, BucketError::Replaced { now, .. } if now.contains(said)), "{error:?}");
+        }
+        let error = blamed(Some(json!("one"))).await;
+        assert!(!matches!(error, BucketError::Replaced { .. }), "{error:?}");
     }
 }
