@@ -135,6 +135,12 @@ impl Locations {
         }
     }
 
+    /// The location that has an identity, whatever its name.
+    pub fn with_id(&self, id: &str) -> Option<Arc<BackupStorageLocation>> {
+        self.store
+            .find(|location| location.status.as_ref().and_then(|status| status.id.as_deref()) == Some(id))
+    }
+
     /// Opens a location that is Available, by its name, or the default one, and makes sure that it is still the one it was.
     ///
     /// # Errors

@@ -64,6 +64,21 @@ impl Stores {
     }
 }
 
+#[cfg(test)]
+impl Feeds {
+    /// Follows the kinds that the stores keep, and does nothing else, until the task is aborted.
+    pub async fn follow(self) {
+        let Self { backups, restores, schedules, locations, deletions, .. } = self;
+        tokio::join!(
+            backups.changes.for_each(async |_| {}),
+            restores.changes.for_each(async |_| {}),
+            schedules.changes.for_each(async |_| {}),
+            locations.changes.for_each(async |_| {}),
+            deletions.changes.for_each(async |_| {}),
+        );
+    }
+}
+
 impl Feeds {
     /// Prepares to watch one namespace; nothing is sent before a feed is read.
     pub fn of(client: &Client, namespace: &str) -> Self {

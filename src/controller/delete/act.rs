@@ -121,11 +121,9 @@ pub async fn delete_restore(
 pub async fn is_gone(context: &Context, request: &DeleteBackupRequest) -> bool {
     let is_answered = request.status.as_ref().and_then(|status| status.phase) == Some(DeletePhase::Processed);
     let Some(id) = request.annotations().get(STORED_IN).filter(|_| !is_answered) else { return false };
-    let locations = context.stores.locations.state();
-    let has_it = locations
-        .iter()
-        .find(|location| location.status.as_ref().and_then(|status| status.id.as_ref()) == Some(id));
-    let (Some(location), Ok(name)) = (has_it, request.spec.backup_name.parse::<BackupName>()) else {
+    let (Some(location), Ok(name)) =
+        (context.locations.with_id(id), request.spec.backup_name.parse::<BackupName>())
+    else {
         return false;
     };
     match context.locations.open(Some(&location.name_any())).await {

@@ -2,15 +2,14 @@
 
 use std::sync::Mutex;
 
-use futures::StreamExt as _;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::cluster::ClusterIdentity;
 use crate::cluster::script::{answer, serve};
 use crate::controller::context::{Context, settings};
+use crate::controller::prepare;
 use crate::controller::settings::Settings;
-use crate::controller::{Feeds, prepare};
 use crate::telemetry::Metrics;
 
 use super::*;
@@ -42,16 +41,7 @@ async fn begun(settings: Settings, objects: Vec<Value>) -> Arc<Context> {
     let identity = ClusterIdentity { uid: "cluster".into(), version: "v1".into() };
     let (metrics, stop) = (Arc::new(Metrics::new()), CancellationToken::new());
     let (context, feeds) = prepare(cluster, identity, settings, metrics, Arc::default(), stop);
-    let feeding = tokio::spawn(async move {
-        let Feeds { backups, restores, schedules, locations, deletions, .. } = feeds;
-        tokio::join!(
-            backups.changes.for_each(async |_| {}),
-            restores.changes.for_each(async |_| {}),
-            schedules.changes.for_each(async |_| {}),
-            locations.changes.for_each(async |_| {}),
-            deletions.changes.for_each(async |_| {}),
-        );
-    });
+    let feeding = tokio::spawn(feeds.follow());
     assert!(context.stores.filled().await);
     feeding.abort();
     tell(&context);

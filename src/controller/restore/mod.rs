@@ -61,11 +61,7 @@ impl Restore {
     /// The location that an earlier attempt began in; none where it is not there any more, or cannot be used now.
     async fn begun_in(&self, context: &Context) -> Option<OpenLocation> {
         let id = self.status.as_ref()?.origin.as_ref()?.location.as_ref()?;
-        let locations = context.stores.locations.state();
-        let is_it = |location: &&Arc<BackupStorageLocation>| {
-            location.status.as_ref().and_then(|status| status.id.as_ref()) == Some(id)
-        };
-        let name = locations.iter().find(is_it)?.name_any();
+        let name = context.locations.with_id(id)?.name_any();
         context.locations.open(Some(&name)).await.ok()
     }
 }

@@ -322,10 +322,7 @@ fn is_left_alone<K: Run>(object: &K) -> bool {
 fn has_no_source<K: Run>(object: &K, context: &Context) -> bool {
     let is_unproven = object.state().stage == Stage::New && object.meta().deletion_timestamp.is_none();
     let Some(from) = synced_from(object.meta()).filter(|_| is_unproven) else { return false };
-    let locations = context.stores.locations.state();
-    !locations
-        .iter()
-        .any(|location| location.status.as_ref().and_then(|status| status.id.as_deref()) == Some(from))
+    context.locations.with_id(from).is_none()
 }
 
 /// Kind and name, for messages.

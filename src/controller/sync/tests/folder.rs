@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::SystemTime;
 
-use futures::StreamExt as _;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -154,16 +153,7 @@ impl Folder {
             Arc::<Handouts>::default(),
             CancellationToken::new(),
         );
-        let feeding = tokio::spawn(async move {
-            let crate::controller::Feeds { backups, restores, schedules, locations, deletions, .. } = feeds;
-            tokio::join!(
-                backups.changes.for_each(async |_| {}),
-                restores.changes.for_each(async |_| {}),
-                schedules.changes.for_each(async |_| {}),
-                locations.changes.for_each(async |_| {}),
-                deletions.changes.for_each(async |_| {}),
-            );
-        });
+        let feeding = tokio::spawn(feeds.follow());
         assert!(context.stores.filled().await);
         (context, metrics, feeding)
     }
