@@ -1,58 +1,106 @@
 //! Which fields of Ark's kinds an API server would drop, since its definitions are older than this server. Pure.
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use serde_json::Value;
+use std::collections::BTreeMap;
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
+};
+use serde::Deserialize;
 
 use crate::api::VERSION;
 
-/// Under these a schema says what may be below a field.
-const INNER: [&str; 2] = ["items", "additionalProperties"];
+/// What is read of the OpenAPI document of a group and version: the names of fields alone, since a server that has read a
+/// whole document once keeps its memory for good.
+#[derive(Debug, Default, Deserialize)]
+pub struct Served {
+    #[serde(default)]
+    components: Components,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Components {
+    #[serde(default)]
+    schemas: BTreeMap<String, ServedKind>,
+}
+
+#[derive(Debug, Deserialize)]
+struct ServedKind {
+    #[serde(default, rename = "x-kubernetes-group-version-kind")]
+    kinds: Vec<ServedVersion>,
+    #[serde(default)]
+    properties: BTreeMap<String, Fields>,
+}
+
+#[derive(Debug, Deserialize)]
+struct ServedVersion {
+    kind: String,
+    version: String,
+}
+
+/// The fields below a field.
+#[derive(Debug, Default, Deserialize)]
+struct Fields {
+    #[serde(default)]
+    properties: BTreeMap<String, Fields>,
+    items: Option<Box<Fields>>,
+    #[serde(rename = "additionalProperties")]
+    additional: Option<Additional>,
+    #[serde(default, rename = "x-kubernetes-preserve-unknown-fields")]
+    keeps_unknown: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Additional {
+    Whether(#[expect(dead_code, reason = "names no field")] bool),
+    Below(Box<Fields>),
+}
 
 /// The fields of `definition` that the document `served` of its group and version lacks, the outermost of each: `schedules
 /// status.counting`. None for a kind of which the document says nothing.
-pub fn missing_fields(definition: &CustomResourceDefinition, served: &Value) -> Vec<String> {
+pub fn missing_fields(definition: &CustomResourceDefinition, served: &Served) -> Vec<String> {
     let names = &definition.spec.names;
-    let schemas = served["components"]["schemas"].as_object();
-    let is_of = |schema: &&Value| {
-        let kinds = schema["x-kubernetes-group-version-kind"].as_array();
-        kinds.into_iter().flatten().any(|one| one["kind"] == *names.kind && one["version"] == VERSION)
+    let is_of = |schema: &&ServedKind| {
+        schema.kinds.iter().any(|one| one.kind == names.kind && one.version == VERSION)
     };
     let version = definition.spec.versions.iter().find(|version| version.name == VERSION);
-    let ours = version.and_then(|version| serde_json::to_value(version.schema.as_ref()?).ok());
-    let (Some(ours), Some(served)) = (ours, schemas.and_then(|all| all.values().find(is_of))) else {
+    let ours = version.and_then(|version| version.schema.as_ref()?.open_api_v3_schema.as_ref());
+    let (Some(ours), Some(served)) = (ours, served.components.schemas.values().find(is_of)) else {
         return Vec::new();
     };
     let mut missing = Vec::new();
     for part in ["spec", "status"] {
-        let (ours, served) = (&ours["openAPIV3Schema"]["properties"][part], &served["properties"][part]);
-        if !ours.is_null() {
-            compare(ours, served, &format!("{} {part}", names.plural), &mut missing);
+        if let Some(ours) = ours.properties.as_ref().and_then(|fields| fields.get(part)) {
+            compare(ours, served.properties.get(part), &format!("{} {part}", names.plural), &mut missing);
         }
     }
     missing
 }
 
-fn compare(ours: &Value, served: &Value, path: &str, missing: &mut Vec<String>) {
-    if served.is_null() {
+fn compare(ours: &JSONSchemaProps, served: Option<&Fields>, path: &str, missing: &mut Vec<String>) {
+    let Some(served) = served else {
         missing.push(path.to_owned());
         return;
-    }
-    if served["x-kubernetes-preserve-unknown-fields"] == true {
+    };
+    if served.keeps_unknown {
         return;
     }
-    for (field, schema) in ours["properties"].as_object().into_iter().flatten() {
-        compare(schema, &served["properties"][field], &format!("{path}.{field}"), missing);
+    for (field, schema) in ours.properties.iter().flatten() {
+        compare(schema, served.properties.get(field), &format!("{path}.{field}"), missing);
     }
-    for inner in INNER {
-        if ours[inner].is_object() && served[inner].is_object() {
-            compare(&ours[inner], &served[inner], path, missing);
-        }
+    if let (Some(JSONSchemaPropsOrArray::Schema(ours)), Some(served)) = (&ours.items, &served.items) {
+        compare(ours, Some(served), path, missing);
+    }
+    if let (Some(JSONSchemaPropsOrBool::Schema(ours)), Some(Additional::Below(served))) =
+        (&ours.additional_properties, &served.additional)
+    {
+        compare(ours, Some(served), path, missing);
     }
 }
 
 /// For tests: the document of an API server that has these definitions.
 #[cfg(test)]
-pub fn document(definitions: &[CustomResourceDefinition]) -> Value {
+pub fn document(definitions: &[CustomResourceDefinition]) -> serde_json::Value {
     let schemas = definitions.iter().map(|definition| {
         let kind = &definition.spec.names.kind;
         let mut schema =
@@ -66,13 +114,14 @@ pub fn document(definitions: &[CustomResourceDefinition]) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, from_value, json};
 
     use super::*;
     use crate::api::crds;
 
     fn missing(served: &Value) -> Vec<String> {
-        crds().iter().flat_map(|definition| missing_fields(definition, served)).collect()
+        let served = from_value(served.clone()).unwrap();
+        crds().iter().flat_map(|definition| missing_fields(definition, &served)).collect()
     }
 
     #[test]
@@ -90,11 +139,22 @@ mod tests {
 
     #[test]
     fn a_field_in_a_list_is_a_field_and_what_a_server_keeps_whole_lacks_none() {
-        let ours = json!({"properties": {"list": {"items": {"properties": {"a": {}, "b": {}}}}, "any": {"properties": {"c": {}}}}});
-        let served = json!({"properties": {"list": {"items": {"properties": {"a": {}}}}, "any": {"x-kubernetes-preserve-unknown-fields": true}}});
+        let ours = json!({"properties": {
+            "list": {"items": {"properties": {"a": {}, "b": {}}}},
+            "map": {"additionalProperties": {"properties": {"a": {}, "b": {}}}},
+            "any": {"properties": {"c": {}}},
+            "words": {"additionalProperties": {"type": "string"}},
+        }});
+        let served = json!({"properties": {
+            "list": {"items": {"properties": {"a": {}}}},
+            "map": {"additionalProperties": {"properties": {"b": {}}}},
+            "any": {"x-kubernetes-preserve-unknown-fields": true},
+            "words": {"additionalProperties": true},
+        }});
         let mut missing = Vec::new();
-        compare(&ours, &served, "things spec", &mut missing);
-        assert_eq!(missing, ["things spec.list.b"]);
+        let served = from_value(served).unwrap();
+        compare(&from_value(ours).unwrap(), Some(&served), "things spec", &mut missing);
+        assert_eq!(missing, ["things spec.list.b", "things spec.map.a"]);
     }
 
     #[test]
