@@ -96,6 +96,14 @@ fn when_a_backup_goes_is_said_as_it_will_be() {
     assert!(expires("backup", "untold").contains("--default-ttl"));
     assert_eq!(expires("backup", "refused"), "7d after it was created");
     assert_eq!(expires("backup", "run"), "never");
+    let kept = json!({"type": "KeptAsLastGood", "status": "True", "reason": "LastGood", "lastTransitionTime": "2026-11-21T03:00:00Z",
+        "message": "its time has come, and it stays: it is the newest good one of Schedule nightly"});
+    let over = json!({"phase": "Completed", "expiration": "2026-11-21T03:00:00Z", "conditions": [kept]});
+    cluster.put("backups", "kept", json!({"spec": {}, "status": over}));
+    let told = expires("backup", "kept");
+    assert!(told.starts_with("2026-11-21T03:00:00Z (") && told.ends_with("of Schedule nightly)"), "{told}");
+    let listed = run(&mut cluster.ark(&["backup", "get", "kept", "-o", "wide"])).expect_code(0).stdout;
+    assert!(listed.contains("2026-11-21 03:00:00 (kept)") && listed.contains("of Schedule nightly"), "{listed}");
     cluster.put("restores", "plain", json!({"spec": {"backupName": "run"}}));
     let ended = json!({"phase": "Failed", "completionTimestamp": "2026-11-21T03:00:00Z", "origin": {"cluster": "c-1"}});
     cluster.put("restores", "timed", json!({"spec": {"backupName": "run", "ttl": "1d"}, "status": ended}));
