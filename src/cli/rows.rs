@@ -63,6 +63,10 @@ impl Listed for Backup {
         }
         backups
     }
+
+    async fn lacking(door: &Door) -> Vec<String> {
+        hidden(door).await
+    }
 }
 
 impl Scheduled for Backup {
@@ -109,6 +113,10 @@ impl Listed for Restore {
             origin(self).to_owned(),
             cell(why),
         ]
+    }
+
+    async fn lacking(door: &Door) -> Vec<String> {
+        hidden(door).await
     }
 }
 
@@ -167,6 +175,23 @@ impl Listed for BackupStorageLocation {
         }
         locations
     }
+}
+
+/// Which locations have runs that are not shown: one object has a name, and several runs may. Who may not list locations is not
+/// told.
+async fn hidden(door: &Door) -> Vec<String> {
+    let locations = door.list::<BackupStorageLocation>(None).await.unwrap_or_default();
+    let note = |location: &BackupStorageLocation| {
+        let (name, counts) = (location.name_any(), location.status.as_ref()?.counts.clone()?);
+        (counts.hidden > 0).then(|| {
+            format!(
+                "{} more, of backups and restores in location {name}, cannot be shown, because other objects have their names; `ark \
+                 location describe {name}` says how to get at them",
+                counts.hidden
+            )
+        })
+    };
+    locations.iter().filter_map(note).collect()
 }
 
 /// Whether a location is the one of Backups that name none, among all.

@@ -77,6 +77,24 @@ fn what_is_watched_is_shown_again_when_it_changes() {
 }
 
 #[test]
+fn that_runs_are_hidden_behind_others_of_their_names_is_said_under_the_table() {
+    let cluster = ArkCluster::start();
+    cluster.put("backups", "monday", json!({"spec": {}, "status": {"phase": "Completed"}}));
+    for (location, hidden) in [("east", 0), ("west", 2)] {
+        let status = json!({"phase": "Available", "counts": {"backups": 5, "partial": 0, "hidden": hidden}});
+        let spec = json!({"provider": "fs", "bucket": "/backups"});
+        cluster.put("backupstoragelocations", location, json!({"spec": spec, "status": status}));
+    }
+    for noun in ["backup", "restore"] {
+        let told = run(&mut cluster.ark(&[noun, "get"])).expect_code(0).stderr;
+        assert!(told.contains("2 more") && told.contains("`ark location describe west`"), "{told}");
+        assert!(!told.contains("east"), "{told}");
+    }
+    let named = run(&mut cluster.ark(&["backup", "get", "monday"])).expect_code(0).stderr;
+    assert!(!named.contains("more"), "{named}");
+}
+
+#[test]
 fn when_a_backup_goes_is_said_as_it_will_be() {
     let cluster = ArkCluster::start();
     let expires = |noun: &str, name: &str| {
@@ -103,7 +121,10 @@ fn when_a_backup_goes_is_said_as_it_will_be() {
     let told = expires("backup", "kept");
     assert!(told.starts_with("2026-11-21T03:00:00Z (") && told.ends_with("of Schedule nightly)"), "{told}");
     let listed = run(&mut cluster.ark(&["backup", "get", "kept", "-o", "wide"])).expect_code(0).stdout;
-    assert!(listed.contains("2026-11-21 03:00:00 (kept)") && listed.contains("of Schedule nightly"), "{listed}");
+    assert!(
+        listed.contains("2026-11-21 03:00:00 (kept)") && listed.contains("of Schedule nightly"),
+        "{listed}"
+    );
     cluster.put("restores", "plain", json!({"spec": {"backupName": "run"}}));
     let ended = json!({"phase": "Failed", "completionTimestamp": "2026-11-21T03:00:00Z", "origin": {"cluster": "c-1"}});
     cluster.put("restores", "timed", json!({"spec": {"backupName": "run", "ttl": "1d"}, "status": ended}));
