@@ -77,7 +77,7 @@ async fn ask(context: &Context) -> Result<(), ControllerError> {
     let mut wanted = Vec::new();
     for (backup, reason) in due {
         match why_kept(backup, reason, &last_good) {
-            Some(why) => tell(context, backup, why).await?,
+            Some(why) => tell(context, backup, why).await,
             None => wanted.push((backup, reason)),
         }
     }
@@ -139,26 +139,26 @@ fn why_kept<'a>(
 }
 
 /// Says, once, that a Backup stays: in its status, and as an Event.
-async fn tell(context: &Context, backup: &Backup, why: &str) -> Result<(), ControllerError> {
+async fn tell(context: &Context, backup: &Backup, why: &str) {
     let note = format!("its time has come, and it stays: it is the newest good one {why}");
     let mut kept = backup.clone();
     let status = kept.status.get_or_insert_default();
     if holding(&status.conditions, KEPT).is_some_and(|told| told.message == note) {
-        return Ok(());
+        return;
     }
     set_condition(&mut status.conditions, condition(KEPT, true, "LastGood", note.clone()));
     let name = backup.name_any();
     let doing = format!("write into the status of Backup `{name}` that it is kept");
     let api = context.api::<Backup>();
     match ControllerError::within(doing, api.replace_status(&name, &PostParams::default(), &kept)).await {
-        Ok(_) => {}
-        // It is not as it was seen: the next pass looks again.
-        Err(error) if error.is_conflict() || error.is_not_found() => return Ok(()),
-        Err(error) => return Err(error),
+        Ok(_) => {
+            tracing::warn!(kind = "Backup", name, "{note}");
+            context.events.warned(backup, "KeptAsLastGood", &note).await;
+        }
+        // It is not as it was seen: the next pass looks again, as after any failure.
+        Err(error) if error.is_conflict() || error.is_not_found() => {}
+        Err(error) => tracing::warn!(kind = "Backup", name, "{}", causes(&error)),
     }
-    tracing::warn!(kind = "Backup", name, "{note}");
-    context.events.warned(backup, "KeptAsLastGood", &note).await;
-    Ok(())
 }
 
 /// Why a Backup should go now.
@@ -251,7 +251,7 @@ mod tests {
         let context = scripted(cluster);
         let mut backup = backup(BackupPhase::Completed, Some("11:00:00"));
         for _ in 0..2 {
-            tell(&context, &backup, "of Schedule nightly").await.unwrap();
+            tell(&context, &backup, "of Schedule nightly").await;
             let requests = requests.lock().unwrap();
             assert_eq!(requests.len(), 2, "{requests:?}");
             assert!(requests[0].uri.contains("/nightly/status") && requests[1].uri.contains("/events"));
