@@ -258,6 +258,7 @@ fn the_location_that_is_used_and_one_that_is_gone_show() {
         a      New     0        0          -       [time]   -               default
         b      New     0        0          -       [time]   -               former (not there)
         --- stderr
+        2 more, of backups and restores in location other, cannot be shown, because other objects have their names; `ark location describe other` says how to get at them
     ");
     let described = run(&mut cluster.ark(&["backup", "describe", "b"])).expect_code(0).stdout;
     assert!(described.contains("Location:     former (not there)\n"), "{described}");
