@@ -18,8 +18,11 @@ pub const FAILED: &str = "Failed";
 /// Type of the condition that says why a Backup or Restore does not begin, or does not go on.
 pub const WAITING: &str = "Waiting";
 
+/// Type of the condition of a Backup whose time has come and that garbage collection keeps; the message says why.
+pub const KEPT: &str = "KeptAsLastGood";
+
 /// What Ark itself says of a run. Whatever else stands in its status is somebody else's, and stays.
-const OF_RUNS: [&str; 6] = [COMPLETE, FAILED, WAITING, STORED, NAME_TAKEN, DELETION];
+const OF_RUNS: [&str; 7] = [COMPLETE, FAILED, WAITING, KEPT, STORED, NAME_TAKEN, DELETION];
 
 /// Puts a condition in the place of the one of its type. Where it says the same, it does so since the same time.
 pub fn set_condition(conditions: &mut Vec<Condition>, mut condition: Condition) {

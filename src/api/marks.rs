@@ -25,7 +25,7 @@ pub const STORED_IN: &str = "ark.heptio.com/stored-in";
 /// the annotation and says in the condition [`DELETION`] why it does not.
 pub const DELETION_REQUESTED: &str = "ark.heptio.com/deletion-requested";
 
-/// Type of the condition that says why a Restore is not deleted, or not yet.
+/// Type of the condition that says why a Restore is not deleted, or not yet, and since when a Backup is being deleted.
 pub const DELETION: &str = "Deletion";
 
 /// Annotation of a Backup that a Schedule makes: its tick and a random token, whose SHA-256 the Schedule has recorded before.

@@ -28,7 +28,7 @@ mod velero;
 pub use backup::{
     Backup, BackupPhase, BackupProgress, BackupSpec, BackupStatus, ClusterReference, HookCounts, StoredObject,
 };
-pub use conditions::{COMPLETE, FAILED, READY, WAITING, holding, of_others, set_condition};
+pub use conditions::{COMPLETE, FAILED, KEPT, READY, WAITING, holding, of_others, set_condition};
 pub use cron::{Cron, InvalidCron};
 pub use definitions::{DefinitionYaml, crd_yaml, crds};
 pub use duration::{Duration, InvalidDuration};

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::Namespace;
-use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::{Client, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -17,6 +17,7 @@ use serde_json::Value;
 
 use super::Global;
 use super::failure::Failure;
+use super::waiting::held;
 use crate::api::{
     Backup, BackupStorageLocation, DeleteBackupRequest, DownloadRequest, Restore, Schedule,
     ServerStatusRequest,
@@ -136,8 +137,12 @@ impl Door {
 
     /// Creates an object, whose name must be free.
     pub async fn create<K: Noun>(&self, object: &K) -> Result<K, Failure> {
-        let created = self.create_if_free(object).await?;
-        created.ok_or_else(|| refusal::taken(&self.asked::<K>("create", Some(&object.name_any()))))
+        if let Some(created) = self.create_if_free(object).await? {
+            return Ok(created);
+        }
+        let name = object.name_any();
+        let held = self.find::<K>(&name).await.ok().flatten().and_then(|found| held(&found));
+        Err(refusal::taken(&self.asked::<K>("create", Some(&name)), held.as_deref()))
     }
 
     /// Creates an object; none when its name is taken.
@@ -167,6 +172,16 @@ impl Door {
             Err(error) if refusal::is_no_object(&error) => Ok(()),
             answer => answer.map(drop).map_err(|error| refusal::explain(&asked, &error)),
         }
+    }
+
+    /// Deletes this very object; another one of its name stays.
+    pub async fn delete_this<K: Noun>(&self, object: &K) -> Result<(), Failure> {
+        let name = object.name_any();
+        let asked = self.asked::<K>("delete", Some(&name));
+        let preconditions = Some(Preconditions { uid: object.uid(), resource_version: None });
+        let parameters = DeleteParams { preconditions, ..DeleteParams::default() };
+        let deleted = within(&asked, self.api::<K>().delete(&name, &parameters)).await?;
+        deleted.map(drop).map_err(|error| refusal::explain(&asked, &error))
     }
 
     /// That some objects are not there; or, if so, not even their namespace.

@@ -33,6 +33,11 @@ pub trait Listed: Noun {
     fn complete(_: &Door, objects: Vec<Self>) -> impl Future<Output = Vec<Self>> {
         std::future::ready(objects)
     }
+
+    /// Says what a table of all of them lacks.
+    fn lacking(_: &Door) -> impl Future<Output = Vec<String>> {
+        std::future::ready(Vec::new())
+    }
 }
 
 /// Which objects to show.
@@ -100,6 +105,9 @@ async fn show<K: Listed>(
         output.note(format!("there are no {}s{of} in namespace {}", K::NOUN, door.namespace()));
     } else if !found.is_empty() || missing.is_empty() {
         view.print(&door, found, single).await?;
+    }
+    if view.is_table() && args.names.is_empty() {
+        K::lacking(&door).await.into_iter().for_each(|note| output.note(note));
     }
     if !missing.is_empty() {
         return Err(door.missing::<K>(&missing).await);

@@ -14,6 +14,7 @@ use super::failure::{Done, Failure};
 use super::listing::bare;
 use super::output::{Format, Output};
 use super::pairs::{equation, mapping};
+use super::waiting::{Waited, Worked, wait};
 use crate::api::{self, BackupSpec, InvalidDuration};
 use crate::bucket::{Bucket, RunKeys, RunKind};
 
@@ -98,6 +99,38 @@ pub async fn create_timed<K: Noun>(door: &Door, mut object: K, prefix: &str) -> 
         object.meta_mut().name = Some(format!("{prefix}{}", stamp()));
     }
     door.create(&object).await
+}
+
+/// Creates an object and waits until it has ended; `what` says what becomes of it when nobody works on it. With a prefix, its name
+/// is that and the time: where another cluster's run of that second has it in the bucket, it is made again under a later one.
+pub async fn create_and_wait<K: Worked>(
+    door: &Door,
+    mut object: K,
+    prefix: Option<&str>,
+    what: &str,
+    output: &Output,
+) -> Result<K, Failure> {
+    let noun = K::NOUN;
+    for left in (0..TRIES).rev() {
+        let created = match prefix {
+            Some(prefix) => create_timed(door, object.clone(), prefix).await?,
+            None => door.create(&object).await?,
+        };
+        let name = created.name_any();
+        output.note(format!("{noun} {name} is requested; waiting for it"));
+        let Waited::Done(ended) = wait::<K>(door, &name, what, output).await? else {
+            return Err(Failure::because(format!("{noun} {name} was deleted while it was waited for")));
+        };
+        let Some(prefix) = prefix.filter(|_| left > 0 && ended.seen().lost_name) else { return Ok(*ended) };
+        // Who may not remove it sees why it was refused.
+        if door.delete_this(&*ended).await.is_err() {
+            return Ok(*ended);
+        }
+        output.note(format!("another run has the name {name} in the bucket; trying a later one"));
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        object.meta_mut().name = Some(format!("{prefix}{}", stamp()));
+    }
+    Err(Failure::because(format!("creating the {noun}: every name that was tried is another's")))
 }
 
 /// Prints an object that is not created.

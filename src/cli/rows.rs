@@ -8,8 +8,8 @@ use kube::{Resource, ResourceExt};
 use super::door::Door;
 use super::listing::{Listed, Scheduled, cell, time};
 use crate::api::{
-    Backup, BackupPhase, BackupStorageLocation, FAILED, Provider, Restore, SCHEDULE_NAME_LABEL, SYNCED_FROM,
-    Schedule, Timestamp, WAITING, holding, label_value,
+    Backup, BackupPhase, BackupStatus, BackupStorageLocation, FAILED, KEPT, Provider, Restore,
+    SCHEDULE_NAME_LABEL, SYNCED_FROM, Schedule, Timestamp, WAITING, holding, label_value,
 };
 
 /// The location of Backups that name none, where none says that it is the default and the server was not told another.
@@ -34,6 +34,7 @@ impl Listed for Backup {
     fn cells(&self) -> Vec<String> {
         let status = self.status.clone().unwrap_or_default();
         let (phase, why) = phase(status.phase.unwrap_or_default(), &status.conditions);
+        let kept = kept(&status).map(|kept| kept.message.clone());
         vec![
             phase,
             status.errors.to_string(),
@@ -45,7 +46,7 @@ impl Listed for Backup {
             cell(self.labels().get(SCHEDULE_NAME_LABEL)),
             cell(status.cluster.map(|cluster| cluster.uid)),
             origin(self).to_owned(),
-            cell(why),
+            cell(why.or(kept)),
         ]
     }
 
@@ -61,6 +62,10 @@ impl Listed for Backup {
             }
         }
         backups
+    }
+
+    async fn lacking(door: &Door) -> Vec<String> {
+        hidden(door).await
     }
 }
 
@@ -108,6 +113,10 @@ impl Listed for Restore {
             origin(self).to_owned(),
             cell(why),
         ]
+    }
+
+    async fn lacking(door: &Door) -> Vec<String> {
+        hidden(door).await
     }
 }
 
@@ -168,6 +177,23 @@ impl Listed for BackupStorageLocation {
     }
 }
 
+/// Which locations have runs that are not shown: one object has a name, and several runs may. Who may not list locations is not
+/// told.
+async fn hidden(door: &Door) -> Vec<String> {
+    let locations = door.list::<BackupStorageLocation>(None).await.unwrap_or_default();
+    let note = |location: &BackupStorageLocation| {
+        let (name, counts) = (location.name_any(), location.status.as_ref()?.counts.clone()?);
+        (counts.hidden > 0).then(|| {
+            format!(
+                "{} more, of backups and restores in location {name}, cannot be shown, because other objects have their names; `ark \
+                 location describe {name}` says how to get at them",
+                counts.hidden
+            )
+        })
+    };
+    locations.iter().filter_map(note).collect()
+}
+
 /// Whether a location is the one of Backups that name none, among all.
 pub fn is_default(location: &BackupStorageLocation, all: &[BackupStorageLocation]) -> bool {
     let says_so = |location: &BackupStorageLocation| location.spec.default == Some(true);
@@ -181,7 +207,16 @@ fn expiration(backup: &Backup) -> String {
         status.phase,
         Some(BackupPhase::Completed | BackupPhase::PartiallyFailed | BackupPhase::Failed)
     );
-    if is_made && status.expiration.is_none() { "never".to_owned() } else { time(status.expiration) }
+    match status.expiration {
+        None if is_made => "never".to_owned(),
+        Some(_) if kept(&status).is_some() => format!("{} (kept)", time(status.expiration)),
+        expiration => time(expiration),
+    }
+}
+
+/// The condition that says why garbage collection keeps a Backup beyond its time.
+pub fn kept(status: &BackupStatus) -> Option<&Condition> {
+    holding(&status.conditions, KEPT).filter(|_| status.phase != Some(BackupPhase::Deleting))
 }
 
 /// The phase, with the reason where it waits; and the words for that, or for its failure.

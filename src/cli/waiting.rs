@@ -14,8 +14,8 @@ use super::failure::Failure;
 use super::output::Output;
 use super::signal;
 use crate::api::{
-    Backup, DeleteBackupRequest, DeletePhase, DownloadPhase, DownloadRequest, Restore, RestorePhase,
-    ServerStatusPhase, ServerStatusRequest, WAITING, holding,
+    Backup, DeleteBackupRequest, DeletePhase, DownloadPhase, DownloadRequest, NAME_TAKEN, Restore,
+    RestorePhase, ServerStatusPhase, ServerStatusRequest, WAITING, holding,
 };
 use crate::model::Progress;
 
@@ -41,6 +41,8 @@ pub struct Seen {
     pub phase: String,
     /// Why it does not go on, as the server says.
     pub why: Option<String>,
+    /// It was refused for no other reason than that another run has its name in the bucket.
+    pub lost_name: bool,
     /// Items known, items done, bytes.
     pub counts: (u64, u64, u64),
 }
@@ -235,6 +237,7 @@ impl Worked for Backup {
             done: phase.is_final(),
             phase: phase.to_string(),
             why: waits(&status.conditions),
+            lost_name: holding(&status.conditions, NAME_TAKEN).is_some(),
             counts: (progress.total_items, progress.items_backed_up, progress.bytes),
         }
     }
@@ -251,6 +254,7 @@ impl Worked for Restore {
             done: phase.is_final(),
             phase: phase.to_string(),
             why: waits(&status.conditions),
+            lost_name: holding(&status.conditions, NAME_TAKEN).is_some(),
             counts: (progress.total_items, progress.items_restored, 0),
         }
     }

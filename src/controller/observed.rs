@@ -9,7 +9,8 @@ use super::context::Context;
 use super::runs::{Run, Stage};
 use super::{schedule, sync};
 use crate::api::{
-    Backup, BackupStorageLocation, DeletePhase, LocationPhase, NAME_TAKEN, Restore, SYNCED_FROM, Timestamp,
+    Backup, BackupPhase, BackupStorageLocation, DELETION, DeletePhase, LocationPhase, NAME_TAKEN, Restore,
+    SYNCED_FROM, Timestamp, holding,
 };
 use crate::telemetry::{LatestRun, LocationState, RunQueue, ServerState};
 
@@ -119,14 +120,21 @@ fn location(context: &Context, location: &BackupStorageLocation) -> Option<Locat
     })
 }
 
+/// Since when something is being deleted, of what is asked for or begun: who takes a request back stops nothing that was begun.
 fn deleting_since(context: &Context) -> Option<DateTime<Utc>> {
+    let backups = context.stores.backups.state();
+    let begun = backups.iter().filter_map(|backup| {
+        let status = backup.status.as_ref()?;
+        let is_begun =
+            status.phase == Some(BackupPhase::Deleting) && backup.metadata.deletion_timestamp.is_none();
+        holding(&status.conditions, DELETION).filter(|_| is_begun).map(|begun| &begun.last_transition_time)
+    });
     let requests = context.stores.deletions.state();
     let open = requests.iter().filter(|request| {
         request.status.as_ref().and_then(|status| status.phase) != Some(DeletePhase::Processed)
     });
-    open.filter_map(|request| request.metadata.creation_timestamp.as_ref())
-        .map(|time| Timestamp::from(time).time())
-        .min()
+    let asked_for = open.filter_map(|request| request.metadata.creation_timestamp.as_ref());
+    asked_for.chain(begun).map(|time| Timestamp::from(time).time()).min()
 }
 
 #[cfg(test)]

@@ -54,7 +54,7 @@ const MUTATING: &str = "mutatingadmissionpolicies.admissionregistration.k8s.io";
 const ACCOUNTS: &str = "serviceaccounts";
 
 /// Cluster-scoped kinds whose items need others, each before what it leads to.
-pub const LEADING: [&str; 11] = [
+pub const LEADING: [&str; 13] = [
     CLUSTER_BINDINGS,
     CLUSTER_ROLES,
     BUNDLES,
@@ -64,6 +64,8 @@ pub const LEADING: [&str; 11] = [
     STORAGE,
     "volumegroupsnapshotcontents.groupsnapshot.storage.k8s.io",
     "volumesnapshotcontents.snapshot.storage.k8s.io",
+    "volumegroupsnapshotclasses.groupsnapshot.storage.k8s.io",
+    "volumesnapshotclasses.snapshot.storage.k8s.io",
     "ingressclasses.networking.k8s.io",
     "gatewayclasses.gateway.networking.k8s.io",
 ];

@@ -11,10 +11,9 @@ use crate::cli::Global;
 use crate::cli::door::{Door, Noun};
 use crate::cli::failure::{Done, Failure};
 use crate::cli::listing::bare;
-use crate::cli::making::{MakeArgs, create_timed, made, new_name, preview, stamp};
+use crate::cli::making::{MakeArgs, create_and_wait, create_timed, made, new_name, preview, stamp};
 use crate::cli::output::{Format, Output, count};
 use crate::cli::template::TemplateArgs;
-use crate::cli::waiting::{Waited, wait};
 use crate::model::{BackupName, ObjectName};
 
 const EXAMPLE: &str = "\
@@ -69,24 +68,18 @@ pub async fn create(global: &Global, command: &CreateCommand, output: &Output) -
         return preview(&backup, output);
     }
     let began = Instant::now();
-    let created = match &command.name {
-        Some(_) => door.create(&backup).await?,
-        None => create_timed(&door, backup, &prefix(command)).await?,
+    let prefix = command.name.is_none().then(|| prefix(command));
+    if command.wait {
+        let what = "the Backup stays, and is made as soon as one runs";
+        let ended = create_and_wait(&door, backup, prefix.as_deref(), what, output).await?;
+        return report(&ended, began, output);
+    }
+    let created = match prefix {
+        None => door.create(&backup).await?,
+        Some(prefix) => create_timed(&door, backup, &prefix).await?,
     };
-    let name = created.name_any();
-    if !command.wait {
-        return made(
-            &created,
-            "requested",
-            &format!("`ark backup describe {name}` says how far it is"),
-            output,
-        );
-    }
-    output.note(format!("backup {name} is requested; waiting for it"));
-    match wait::<Backup>(&door, &name, "the Backup stays, and is made as soon as one runs", output).await? {
-        Waited::Gone => Err(Failure::because(format!("backup {name} was deleted while it was waited for"))),
-        Waited::Done(backup) => report(&backup, began, output),
-    }
+    let then = format!("`ark backup describe {}` says how far it is", created.name_any());
+    made(&created, "requested", &then, output)
 }
 
 fn name(command: &CreateCommand) -> String {

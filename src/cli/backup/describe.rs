@@ -14,6 +14,7 @@ use crate::cli::failure::{Done, Failure};
 use crate::cli::listing::{Listed as _, documents};
 use crate::cli::location::SourceArgs;
 use crate::cli::output::{Format, Output};
+use crate::cli::rows::kept;
 use crate::cli::through::{self, Described};
 use crate::model::{BackupName, Results, Severity};
 
@@ -89,7 +90,7 @@ fn show(
 /// When a backup goes, or how long after what where that is not known yet.
 fn expires(spec: &BackupSpec, status: &BackupStatus) -> String {
     if let Some(time) = status.expiration {
-        return time.to_string();
+        return kept(status).map_or_else(|| time.to_string(), |kept| format!("{time} ({})", kept.message));
     }
     let after = match status.phase.unwrap_or_default() {
         BackupPhase::New | BackupPhase::InProgress => "it has begun",

@@ -39,13 +39,18 @@ pub fn is_taken(error: &kube::Error) -> bool {
     status(error).is_some_and(|status| status.code == 409 && status.reason == "AlreadyExists")
 }
 
-/// That an object has the name already.
-pub fn taken(asked: &Asked<'_>) -> Failure {
+/// That an object has the name already; `held` says why one that was deleted is still there.
+pub fn taken(asked: &Asked<'_>, held: Option<&str>) -> Failure {
     let Asked { noun, name, namespace, .. } = asked;
-    Failure::because(format!(
-        "there is already a {noun} `{}` in namespace {namespace}; use another name, or delete that one first",
-        name.unwrap_or_default()
-    ))
+    let name = name.unwrap_or_default();
+    Failure::because(match held {
+        Some(held) => format!(
+            "there is still a {noun} `{name}` in namespace {namespace}: {held}; use another name, or wait until it is gone"
+        ),
+        None => format!(
+            "there is already a {noun} `{name}` in namespace {namespace}; use another name, or delete that one first"
+        ),
+    })
 }
 
 /// That the namespace is missing.

@@ -12,9 +12,8 @@ use crate::cli::backup::{elapsed, failed, refused};
 use crate::cli::door::Door;
 use crate::cli::failure::{Done, Failure};
 use crate::cli::listing::bare;
-use crate::cli::making::{MakeArgs, create_timed, made, new_name, preview, stamp};
+use crate::cli::making::{MakeArgs, create_and_wait, create_timed, made, new_name, preview, stamp};
 use crate::cli::output::{Format, Output, count};
-use crate::cli::waiting::{Waited, wait};
 use crate::model::{BackupName, ObjectName, RestoreName};
 
 const EXAMPLE: &str = "\
@@ -85,24 +84,18 @@ pub async fn create(global: &Global, command: &CreateCommand, output: &Output) -
         return Err(door.missing::<Backup>(&[backup.as_str()]).await);
     }
     let began = Instant::now();
-    let created = match &command.name {
-        Some(_) => door.create(&restore).await?,
-        None => create_timed(&door, restore, &prefix(command)).await?,
+    let prefix = command.name.is_none().then(|| prefix(command));
+    if command.wait {
+        let what = "the Restore stays, and is done as soon as one runs";
+        let ended = create_and_wait(&door, restore, prefix.as_deref(), what, output).await?;
+        return report(&ended, began, output);
+    }
+    let created = match prefix {
+        None => door.create(&restore).await?,
+        Some(prefix) => create_timed(&door, restore, &prefix).await?,
     };
-    let name = created.name_any();
-    if !command.wait {
-        return made(
-            &created,
-            "requested",
-            &format!("`ark restore describe {name}` says how far it is"),
-            output,
-        );
-    }
-    output.note(format!("restore {name} is requested; waiting for it"));
-    match wait::<Restore>(&door, &name, "the Restore stays, and is done as soon as one runs", output).await? {
-        Waited::Gone => Err(Failure::because(format!("restore {name} was deleted while it was waited for"))),
-        Waited::Done(restore) => report(&restore, began, output),
-    }
+    let then = format!("`ark restore describe {}` says how far it is", created.name_any());
+    made(&created, "requested", &then, output)
 }
 
 fn build(global: &Global, command: &CreateCommand) -> Result<Restore, Failure> {

@@ -6,12 +6,16 @@ use kube::api::PostParams;
 use super::act::delete_object;
 use super::decide::meant;
 use crate::api::{
-    Backup, BackupPhase, BackupStatus, DeleteBackupRequest, DeleteBackupRequestStatus, DeletePhase, Timestamp,
+    Backup, BackupPhase, BackupStatus, DELETION, DeleteBackupRequest, DeleteBackupRequestStatus, DeletePhase,
+    Timestamp, set_condition,
 };
+use crate::controller::condition::condition;
 use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
 use crate::controller::schedule::label_of;
 use crate::model::lasting;
+
+const BEING_DELETED: &str = "it is being deleted, with all that the bucket has of it";
 
 /// Marks the Backup, so that nothing new begins with it, then the request.
 pub async fn begin(
@@ -22,15 +26,13 @@ pub async fn begin(
     let name = backup.name_any();
     let status = backup.status.clone().unwrap_or_default();
     if status.phase != Some(BackupPhase::Deleting) {
-        let status = BackupStatus { phase: Some(BackupPhase::Deleting), ..status };
+        let mut status = BackupStatus { phase: Some(BackupPhase::Deleting), ..status };
+        set_condition(&mut status.conditions, condition(DELETION, true, "Begun", BEING_DELETED.to_owned()));
         let marked = Backup { status: Some(status), ..backup.clone() };
         let api = context.api::<Backup>();
         let doing = format!("mark Backup `{name}` as Deleting");
         ControllerError::within(doing, api.replace_status(&name, &PostParams::default(), &marked)).await?;
-        context
-            .events
-            .changed(backup, "Deleting", "it is being deleted, with all that the bucket has of it")
-            .await;
+        context.events.changed(backup, "Deleting", BEING_DELETED).await;
     }
     let begun =
         DeleteBackupRequestStatus { phase: Some(DeletePhase::InProgress), ..known(request, Some(backup)) };
@@ -153,4 +155,23 @@ async fn write(
 
 fn schedule_of(context: &Context, backup: Option<&Backup>) -> String {
     backup.map(|backup| label_of(context, backup)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::{BackupSpec, holding};
+    use crate::cluster::script::{answer, serve};
+    use crate::controller::context::scripted;
+
+    #[tokio::test]
+    async fn a_backup_says_since_when_it_is_being_deleted_whatever_becomes_of_the_request() {
+        let (cluster, requests) = serve(|_, asked| answer(200, asked.body.clone()));
+        let backup = Backup::new("nightly", BackupSpec::default());
+        begin(&scripted(cluster), &DeleteBackupRequest::of(&backup, "nightly-1"), &backup).await.unwrap();
+        let marked: Backup = serde_json::from_str(&requests.lock().unwrap()[0].body).unwrap();
+        let status = marked.status.unwrap();
+        assert_eq!(status.phase, Some(BackupPhase::Deleting));
+        assert!(holding(&status.conditions, DELETION).is_some());
+    }
 }

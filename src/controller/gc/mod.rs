@@ -11,19 +11,21 @@ mod others;
 mod restores;
 mod sweep;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::StreamExt as _;
 use kube::ResourceExt as _;
+use kube::api::PostParams;
 
+use super::condition::condition;
 use super::context::Context;
 use super::delete::{self, Reason};
 use super::error::ControllerError;
 use super::schedule;
-use crate::api::{Backup, BackupPhase, Timestamp, synced_from};
+use crate::api::{Backup, BackupPhase, KEPT, Timestamp, holding, set_condition, synced_from};
 use crate::bucket::RunDocument as _;
 use crate::model::causes;
 use others::Here;
@@ -36,11 +38,11 @@ const AFTER_FAILURE: Duration = Duration::from_secs(60);
 
 /// Makes a pass each period until the server stops.
 pub async fn run(context: Arc<Context>) {
-    let (mut suspects, mut kept) = (Suspects::default(), HashSet::new());
+    let mut suspects = Suspects::default();
     let passes = async {
         loop {
             let period = context.settings.gc_period;
-            let pause = match pass(&context, &mut suspects, &mut kept).await {
+            let pause = match pass(&context, &mut suspects).await {
                 Ok(()) => period,
                 Err(error) => {
                     tracing::warn!("looking for expired backups failed: {}", causes(&error));
@@ -56,31 +58,28 @@ pub async fn run(context: Arc<Context>) {
     }
 }
 
-async fn pass(
-    context: &Context,
-    suspects: &mut Suspects,
-    kept: &mut HashSet<String>,
-) -> Result<(), ControllerError> {
+async fn pass(context: &Context, suspects: &mut Suspects) -> Result<(), ControllerError> {
     restores::ask(context).await;
     if !context.settings.restore_only {
-        ask(context, kept).await?;
+        ask(context).await?;
     }
     sweep::sweep(context, suspects).await;
     Ok(())
 }
 
-async fn ask(context: &Context, told: &mut HashSet<String>) -> Result<(), ControllerError> {
+async fn ask(context: &Context) -> Result<(), ControllerError> {
     let now = Utc::now();
     let (backups, last_good) = (context.stores.backups.state(), last_good(context, now));
     let due = backups.iter().filter_map(|backup| {
         let reason = reason(backup, context.settings.default_ttl, now)?;
         delete::is_removable(context, backup).then_some((backup, reason))
     });
-    let (kept, wanted): (Vec<_>, Vec<_>) =
-        due.partition(|(backup, reason)| is_kept(backup, *reason, &last_good));
-    told.retain(|uid| last_good.contains_key(uid));
-    for (backup, _) in kept {
-        tell(context, backup, &last_good, told).await;
+    let mut wanted = Vec::new();
+    for (backup, reason) in due {
+        match why_kept(backup, reason, &last_good) {
+            Some(why) => tell(context, backup, why).await,
+            None => wanted.push((backup, reason)),
+        }
     }
     let mut asked = futures::stream::iter(wanted)
         .map(|(backup, reason)| async move { Ok((reason, delete::ask(context, backup, reason).await?)) })
@@ -130,26 +129,35 @@ fn is_complete(backup: &Backup) -> bool {
     backup.status.as_ref().and_then(|status| status.phase) == Some(BackupPhase::Completed)
 }
 
-/// Whether a Backup stays though its time has come: the newest good one of a Schedule. These are known by uid.
-fn is_kept(backup: &Backup, reason: Reason, last_good: &HashMap<String, String>) -> bool {
-    let uid = backup.metadata.uid.as_ref();
-    reason == Reason::Expired && uid.is_some_and(|uid| last_good.contains_key(uid))
+/// Why a Backup stays though its time has come: the newest good one of a Schedule does. These are known by uid.
+fn why_kept<'a>(
+    backup: &Backup,
+    reason: Reason,
+    last_good: &'a HashMap<String, String>,
+) -> Option<&'a String> {
+    last_good.get(backup.metadata.uid.as_ref()?).filter(|_| reason == Reason::Expired)
 }
 
-/// Says, once, that a Backup stays.
-async fn tell(
-    context: &Context,
-    backup: &Backup,
-    last_good: &HashMap<String, String>,
-    told: &mut HashSet<String>,
-) {
-    let Some((uid, why)) = backup.metadata.uid.as_ref().and_then(|uid| last_good.get_key_value(uid)) else {
+/// Says, once, that a Backup stays: in its status, and as an Event.
+async fn tell(context: &Context, backup: &Backup, why: &str) {
+    let note = format!("its time has come, and it stays: it is the newest good one {why}");
+    let mut kept = backup.clone();
+    let status = kept.status.get_or_insert_default();
+    if holding(&status.conditions, KEPT).is_some_and(|told| told.message == note) {
         return;
-    };
-    if told.insert(uid.clone()) {
-        let note = format!("its time has come, and it stays: it is the newest good one {why}");
-        tracing::warn!(kind = "Backup", name = backup.name_any(), "{note}");
-        context.events.warned(backup, "KeptAsLastGood", &note).await;
+    }
+    set_condition(&mut status.conditions, condition(KEPT, true, "LastGood", note.clone()));
+    let name = backup.name_any();
+    let doing = format!("write into the status of Backup `{name}` that it is kept");
+    let api = context.api::<Backup>();
+    match ControllerError::within(doing, api.replace_status(&name, &PostParams::default(), &kept)).await {
+        Ok(_) => {
+            tracing::warn!(kind = "Backup", name, "{note}");
+            context.events.warned(backup, "KeptAsLastGood", &note).await;
+        }
+        // It is not as it was seen: the next pass looks again, as after any failure.
+        Err(error) if error.is_conflict() || error.is_not_found() => {}
+        Err(error) => tracing::warn!(kind = "Backup", name, "{}", causes(&error)),
     }
 }
 
@@ -189,6 +197,8 @@ mod tests {
 
     use super::*;
     use crate::api::{BackupSpec, BackupStatus};
+    use crate::cluster::script::{answer, serve};
+    use crate::controller::context::scripted;
 
     const HOUR: Duration = Duration::from_secs(3600);
 
@@ -228,10 +238,29 @@ mod tests {
         let mut backup = backup(BackupPhase::Completed, Some("11:00:00"));
         backup.metadata.uid = Some("u".into());
         let of = |uid: &str| HashMap::from([(uid.to_owned(), "of Schedule nightly".to_owned())]);
-        assert!(is_kept(&backup, Reason::Expired, &of("u")));
-        assert!(!is_kept(&backup, Reason::Expired, &of("newer")), "there is a newer one");
-        assert!(!is_kept(&backup, Reason::Unfinished, &of("u")), "somebody asked for it");
-        assert!(!is_kept(&backup, Reason::Expired, &HashMap::new()), "the Schedule is gone");
+        let is_kept = |reason, last_good| why_kept(&backup, reason, &last_good).is_some();
+        assert!(is_kept(Reason::Expired, of("u")));
+        assert!(!is_kept(Reason::Expired, of("newer")), "there is a newer one");
+        assert!(!is_kept(Reason::Unfinished, of("u")), "somebody asked for it");
+        assert!(!is_kept(Reason::Expired, HashMap::new()), "the Schedule is gone");
+    }
+
+    #[tokio::test]
+    async fn that_a_backup_is_kept_and_why_stands_in_its_status_and_is_told_once() {
+        let (cluster, requests) = serve(|_, asked| answer(200, asked.body.clone()));
+        let context = scripted(cluster);
+        let mut backup = backup(BackupPhase::Completed, Some("11:00:00"));
+        for _ in 0..2 {
+            tell(&context, &backup, "of Schedule nightly").await;
+            let requests = requests.lock().unwrap();
+            assert_eq!(requests.len(), 2, "{requests:?}");
+            assert!(requests[0].uri.contains("/nightly/status") && requests[1].uri.contains("/events"));
+            backup = serde_json::from_str(&requests[0].body).unwrap();
+            let status = backup.status.clone().unwrap();
+            let kept = holding(&status.conditions, KEPT).unwrap();
+            assert!(kept.message.contains("newest good one of Schedule nightly"), "{}", kept.message);
+            assert_eq!(status.phase, Some(BackupPhase::Completed));
+        }
     }
 
     #[test]

@@ -13,13 +13,12 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use kube::ResourceExt as _;
 use tokio::time::Instant;
 
-use crate::api::{
-    Backup, BackupPhase, BackupStorageLocation, LocationPhase, Restore, RestorePhase, synced_from,
-};
+use crate::api::{Backup, BackupStorageLocation, LocationPhase, Restore, synced_from};
 use crate::bucket::{Claim, HEARTBEAT_EVERY, REMOVAL_LASTS, RunEntry, RunKeys, RunKind, RunState};
 use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
 use crate::controller::locations::{OpenLocation, is_read_only};
+use crate::controller::runs::{Run, Stage};
 use crate::model::causes;
 
 /// Runs that are removed at once in a location.
@@ -40,7 +39,7 @@ type Of = (String, RunKind, String);
 enum Fate {
     /// Nobody is at work on it.
     Forsaken,
-    /// The Restore is over; its claim is taken over in its name.
+    /// The run is over; its claim is taken over in its name.
     Over(Claim),
     /// Its object here is gone; its claim is taken over in its name.
     Deserted(Claim),
@@ -72,23 +71,19 @@ pub async fn sweep(context: &Context, suspects: &mut Suspects) {
     let names: Vec<String> = locations.iter().map(|location| location.name_any()).collect();
     suspects.claims.retain(|(location, ..), _| names.contains(location));
     suspects.told.retain(|(location, ..)| names.contains(location));
-    let kinds: &[RunKind] = if context.settings.restore_only {
-        &[RunKind::Restore]
-    } else {
-        &[RunKind::Backup, RunKind::Restore]
-    };
     for location in locations.iter().filter(|location| is_writable(location)) {
-        let name = location.name_any();
-        for kind in kinds {
-            if let Err(error) = sweep_location(context, location, *kind, suspects).await {
-                tracing::warn!(
-                    kind = "BackupStorageLocation",
-                    name,
-                    "looking for what a crash left failed: {}",
-                    causes(&error)
-                );
-            }
+        if !context.settings.restore_only {
+            note(location, sweep_location::<Backup>(context, location, suspects).await);
         }
+        note(location, sweep_location::<Restore>(context, location, suspects).await);
+    }
+}
+
+fn note(location: &BackupStorageLocation, swept: Result<(), ControllerError>) {
+    if let Err(error) = swept {
+        let name = location.name_any();
+        let why = causes(&error);
+        tracing::warn!(kind = "BackupStorageLocation", name, "looking for what a crash left failed: {why}");
     }
 }
 
@@ -97,13 +92,12 @@ fn is_writable(location: &Arc<BackupStorageLocation>) -> bool {
     phase == Some(LocationPhase::Available) && !is_read_only(location)
 }
 
-async fn sweep_location(
+async fn sweep_location<K: Run>(
     context: &Context,
     of: &BackupStorageLocation,
-    kind: RunKind,
     suspects: &mut Suspects,
 ) -> Result<(), ControllerError> {
-    let name = &of.name_any();
+    let (name, kind) = (&of.name_any(), K::KIND);
     let location = context.locations.open(Some(name)).await?;
     let mut runs = match kind {
         RunKind::Backup => location.bucket.list_backups(),
@@ -114,7 +108,7 @@ async fn sweep_location(
     while let Some(run) = runs.try_next().await.map_err(doing())? {
         let (key, now) = ((name.to_owned(), kind, run.name.clone()), Utc::now());
         let sure = |claim: &Claim| suspects.are_sure(key.clone(), claim, Instant::now());
-        let Some(fate) = fate(context, kind, &run, now, sure) else { continue };
+        let Some(fate) = fate::<K>(context, &run, now, sure) else { continue };
         match kept_until(kind, &run) {
             Some(until) if now < until => {
                 if suspects.told.insert(key) {
@@ -126,38 +120,38 @@ async fn sweep_location(
             _ => doomed.push((run.name, fate)),
         }
     }
-    let ended = futures::stream::iter(doomed).map(|(run, fate)| end(context, &location, kind, run, fate));
+    let ended = futures::stream::iter(doomed).map(|(run, fate)| end::<K>(context, &location, run, fate));
     ended.buffer_unordered(CONCURRENT).collect::<()>().await;
     Ok(())
 }
 
 /// Why what lies there of a run goes; none when it stays. `sure` says whether a claim that looks dead has been watched for long
 /// enough.
-fn fate(
+fn fate<K: Run>(
     context: &Context,
-    kind: RunKind,
     run: &RunEntry,
     now: DateTime<Utc>,
     mut sure: impl FnMut(&Claim) -> bool,
 ) -> Option<Fate> {
-    if let Some(claim) = left_by_ours(context, kind, run) {
+    let object = K::store(&context.stores).find(|object| object.name_any() == run.name);
+    if let Some(claim) = left_by_ours(context, object.as_deref(), run) {
         return Some(Fate::Over(claim));
     }
-    if let Some(claim) = deserted_by_ours(context, kind, run, &mut sure) {
+    if let Some(claim) = deserted_by_ours(context, object.as_deref(), run, &mut sure) {
         return Some(Fate::Deserted(claim));
     }
     let forsaken = !context.settings.restore_only && is_forsaken(run, now, sure);
-    (forsaken && !is_ours(context, kind, &run.name)).then_some(Fate::Forsaken)
+    (forsaken && !object.is_some_and(|object| is_open(&*object))).then_some(Fate::Forsaken)
 }
 
 /// Removes it.
-async fn end(context: &Context, location: &OpenLocation, kind: RunKind, run: String, fate: Fate) {
+async fn end<K: Run>(context: &Context, location: &OpenLocation, run: String, fate: Fate) {
     match fate {
-        Fate::Forsaken => remove(context, location, kind, run).await,
-        Fate::Over(claim) => let_go(location, kind, &run, &claim).await,
-        Fate::Deserted(claim) => match is_there(context, kind, &run, &claim.backup_uid).await {
+        Fate::Forsaken => remove(context, location, K::KIND, run).await,
+        Fate::Over(claim) => let_go(location, K::KIND, &run, &claim).await,
+        Fate::Deserted(claim) => match is_there::<K>(context, &run, &claim.backup_uid).await {
             Ok(true) => {}
-            Ok(false) => let_go(location, kind, &run, &claim).await,
+            Ok(false) => let_go(location, K::KIND, &run, &claim).await,
             Err(error) => tracing::warn!(location = location.name, run, "{}", causes(&error)),
         },
     }
@@ -191,37 +185,17 @@ fn orphaned(run: &str, location: &str, until: DateTime<Utc>) -> String {
     )
 }
 
-/// Whether it belongs to a Backup or Restore of this cluster that has not ended: that one goes on with it by itself.
-fn is_ours(context: &Context, kind: RunKind, name: &str) -> bool {
-    match kind {
-        RunKind::Backup => {
-            context.stores.backups.find(|backup| backup.name_any() == name).is_some_and(|backup| {
-                let phase = backup.status.as_ref().and_then(|status| status.phase).unwrap_or_default();
-                synced_from(&backup.metadata).is_none()
-                    && matches!(phase, BackupPhase::New | BackupPhase::InProgress)
-            })
-        }
-        RunKind::Restore => {
-            context.stores.restores.find(|restore| restore.name_any() == name).is_some_and(|restore| {
-                let phase = restore.status.as_ref().and_then(|status| status.phase).unwrap_or_default();
-                synced_from(&restore.metadata).is_none()
-                    && matches!(phase, RestorePhase::New | RestorePhase::InProgress)
-            })
-        }
-    }
+/// Whether it is a Backup or Restore of this cluster that has not ended: that one goes on by itself with what is there.
+fn is_open<K: Run>(object: &K) -> bool {
+    synced_from(object.meta()).is_none() && object.state().stage != Stage::Over
 }
 
-/// The claim of a Restore of this cluster that is over, to be taken over in its name: a server that could not write to the
-/// location any more, or that was cut off, let it stay, and it would keep the backup that it reads.
-fn left_by_ours(context: &Context, kind: RunKind, run: &RunEntry) -> Option<Claim> {
+/// The claim of a run of this cluster that is over, to be taken over in its name: a server that could not write to the
+/// location any more, or that was cut off, let it stay, and it would keep its name, or the backup that it reads.
+fn left_by_ours<K: Run>(context: &Context, object: Option<&K>, run: &RunEntry) -> Option<Claim> {
     let RunState::Partial(Some(claim)) = &run.state else { return None };
-    let restore = context.stores.restores.find(|restore| {
-        restore.name_any() == run.name && restore.uid().as_deref() == Some(claim.backup_uid.as_str())
-    });
-    let over = kind == RunKind::Restore
-        && restore.is_some_and(|restore| {
-            restore.status.as_ref().and_then(|status| status.phase).is_some_and(RestorePhase::is_final)
-        });
+    let object = object.filter(|object| object.meta().uid.as_ref() == Some(&claim.backup_uid))?;
+    let over = object.state().stage == Stage::Over;
     let ours = over && !claim.removing && claim.cluster_uid == context.identity.uid;
     ours.then(|| successor(context, claim))
 }
@@ -229,27 +203,17 @@ fn left_by_ours(context: &Context, kind: RunKind, run: &RunEntry) -> Option<Clai
 /// The claim of a run of this server whose object is not there, to be taken over in its name: somebody deleted the object while
 /// no server ran, and nobody comes back to it. `sure` says whether it has been watched for long enough: in a cluster that is a
 /// copy of this one its holder may live.
-fn deserted_by_ours(
+fn deserted_by_ours<K: Run>(
     context: &Context,
-    kind: RunKind,
+    object: Option<&K>,
     run: &RunEntry,
     sure: impl FnOnce(&Claim) -> bool,
 ) -> Option<Claim> {
     let RunState::Partial(Some(claim)) = &run.state else { return None };
-    let known = match kind {
-        RunKind::Backup => {
-            context.stores.backups.find(|backup| backup.name_any() == run.name).and_then(|found| found.uid())
-        }
-        RunKind::Restore => context
-            .stores
-            .restores
-            .find(|restore| restore.name_any() == run.name)
-            .and_then(|found| found.uid()),
-    };
+    let known = object.and_then(|object| object.meta().uid.as_ref());
     let (cluster, namespace) = (&context.identity.uid, &context.settings.namespace);
-    let deserted = is_of_an_object_here(claim, cluster, namespace)
-        && known.as_ref() != Some(&claim.backup_uid)
-        && sure(claim);
+    let deserted =
+        is_of_an_object_here(claim, cluster, namespace) && known != Some(&claim.backup_uid) && sure(claim);
     deserted.then(|| successor(context, claim))
 }
 
@@ -264,17 +228,10 @@ fn successor(context: &Context, claim: &Claim) -> Claim {
 }
 
 /// Whether the object of a run is there, as the API server says: a store lags behind.
-async fn is_there(context: &Context, kind: RunKind, name: &str, uid: &str) -> Result<bool, ControllerError> {
-    let doing = format!("look whether the {kind} `{name}` is there, whose claim is");
-    let found = match kind {
-        RunKind::Backup => ControllerError::within(doing, context.api::<Backup>().get_opt(name))
-            .await?
-            .and_then(|found| found.uid()),
-        RunKind::Restore => ControllerError::within(doing, context.api::<Restore>().get_opt(name))
-            .await?
-            .and_then(|found| found.uid()),
-    };
-    Ok(found.as_deref() == Some(uid))
+async fn is_there<K: Run>(context: &Context, name: &str, uid: &str) -> Result<bool, ControllerError> {
+    let doing = format!("look whether the {} `{name}` is there, whose claim is", K::KIND);
+    let found = ControllerError::within(doing, context.api::<K>().get_opt(name)).await?;
+    Ok(found.is_some_and(|found| found.meta().uid.as_deref() == Some(uid)))
 }
 
 /// Takes the claim of a run of ours over, and removes what is there of it.

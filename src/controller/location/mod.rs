@@ -45,6 +45,7 @@ async fn reconcile(
     looks: Arc<Looks>,
 ) -> Result<Action, ControllerError> {
     if location.metadata.deletion_timestamp.is_some() {
+        record(&context, location.as_ref().clone(), &Err(leaving(&location))).await?;
         return Ok(Action::await_change());
     }
     let seen = look::look(&context, &looks, &location).await;
@@ -54,6 +55,16 @@ async fn reconcile(
     }
     record(&context, location.as_ref().clone(), &seen).await?;
     Ok(Action::requeue(period(&location)))
+}
+
+/// Why a location that goes can no longer be used; what holds it may hold it for long.
+fn leaving(location: &BackupStorageLocation) -> Obstacle {
+    let holders = location.metadata.finalizers.clone().unwrap_or_default();
+    let why = format!(
+        "it is being deleted, and takes and shows nothing new; its finalizers hold it until whoever set them is done: {}",
+        holders.join(", ")
+    );
+    Obstacle::new("BeingDeleted", why)
 }
 
 /// Writes what was seen into the status, unless nothing is new.
@@ -84,6 +95,7 @@ async fn record(
                 return Ok(());
             }
             Err(error) if error.is_conflict() && attempt < TRIES => {}
+            Err(error) if error.is_not_found() => return Ok(()),
             Err(error) => return Err(error),
         }
         let fresh = ControllerError::within(format!("read location `{name}`"), api.get_opt(&name)).await?;
@@ -148,6 +160,25 @@ mod tests {
     use super::*;
     use crate::cluster::script::{answer, serve};
     use crate::controller::context::scripted;
+
+    #[tokio::test]
+    async fn a_location_that_is_being_deleted_is_no_longer_available_and_says_what_holds_it() {
+        let (cluster, requests) = serve(|_, asked| answer(200, asked.body.clone()));
+        let location = json!({"apiVersion": "ark.heptio.com/v1", "kind": "BackupStorageLocation",
+            "metadata": {"name": "default", "uid": "u", "deletionTimestamp": "2026-11-20T03:00:00Z",
+                "finalizers": ["example.com/hold"]},
+            "spec": {"provider": "fs", "bucket": "/backups"}, "status": {"phase": "Available", "id": "one"}});
+        let location: BackupStorageLocation = serde_json::from_value(location).unwrap();
+        reconcile(Arc::new(location), scripted(cluster), Arc::default()).await.unwrap();
+        let requests = requests.lock().unwrap();
+        let written = requests.iter().find(|asked| asked.uri.contains("/default/status")).unwrap();
+        let written: BackupStorageLocation = serde_json::from_str(&written.body).unwrap();
+        let status = written.status.unwrap();
+        assert_eq!((status.phase, status.id.as_deref()), (Some(LocationPhase::Unavailable), Some("one")));
+        assert!(status.message.unwrap().contains("example.com/hold"));
+        let ready = &status.conditions[0];
+        assert_eq!((ready.status.as_str(), ready.reason.as_str()), ("False", "BeingDeleted"));
+    }
 
     #[tokio::test]
     async fn a_change_of_the_way_to_a_bucket_becomes_one_event() {

@@ -281,4 +281,12 @@ async fn a_deletion_that_does_not_end_is_told_since_when() {
     let text = scraped(server(), objects).await;
     assert_says(&text, &[format!("ark_backup_deletion_since_timestamp {}", seconds("2026-11-20T03:00:00Z"))]);
     assert!(!scraped(server(), Vec::new()).await.contains("deletion_since_timestamp "));
+    // Its request was taken back; of one that finalizers of others hold, the bucket has nothing any more.
+    let mut deleting = backup("nightly", 12, "Deleting");
+    deleting["status"]["conditions"] = json!([{"type": DELETION, "status": "True", "reason": "Begun", "message": "",
+        "lastTransitionTime": "2026-11-19T03:00:00Z"}]);
+    let text = scraped(server(), vec![deleting.clone(), request(18, "Processed")]).await;
+    assert_says(&text, &[format!("ark_backup_deletion_since_timestamp {}", seconds("2026-11-19T03:00:00Z"))]);
+    deleting["metadata"]["deletionTimestamp"] = json!("2026-11-19T03:10:00Z");
+    assert!(!scraped(server(), vec![deleting]).await.contains("deletion_since_timestamp "));
 }

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 
 use super::own::CLOCKS_DISAGREE;
 use crate::api::{
@@ -17,6 +17,9 @@ use crate::api::{
 
 /// Under Allow, so many Backups may wait to begin; more would all run at once when what they wait for is there.
 const MOST_WAITING: usize = 3;
+
+/// The first Backup, which belongs to no tick, is called by when the Schedule was created or unpaused, if that was seen so soon.
+const SEEN_WITHIN: TimeDelta = TimeDelta::minutes(1);
 
 /// A Backup that lost its name gets another one at most so much later than its tick: so many others, each of which takes a
 /// second of its own, do not write the same names into one bucket.
@@ -129,7 +132,9 @@ pub fn decide(schedule: &Schedule, own: &[Arc<Backup>], now: DateTime<Utc>) -> S
         return Step::Again(again);
     }
     let is_first = recorded.made.is_none() && *skip_immediately != Some(true);
-    let Some(tick) = due.or_else(|| is_first.then_some(from)) else { return wait };
+    // Later it is made for the present: `skipImmediately` was taken back, or no server ran.
+    let at_once = if now - from > SEEN_WITHIN { now.trunc_subsecs(0) } else { from };
+    let Some(tick) = due.or_else(|| is_first.then_some(at_once)) else { return wait };
     match hindrance {
         None => Step::Make(tick),
         Some(why) if due.is_some() => Step::Skip(tick, why),

@@ -7,7 +7,9 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::pods::{CronSpec, PodGroup, PodSpec, PodTemplate, WorkloadSpec};
-use super::storage::{Annotated, DeviceSpec, GroupSnapshot, Snapshot, StorageClass, VolumeClaim, annotation};
+use super::storage::{
+    Annotated, DRIVERS, DeviceSpec, Driven, GroupSnapshot, Snapshot, StorageClass, VolumeClaim, annotation,
+};
 use super::{CLUSTER_ROLES, MUTATING, STORAGE, Sink, VALIDATING, VOLUMES};
 use crate::model::item::Kind;
 
@@ -36,6 +38,10 @@ pub(super) fn look(kind: &Kind, body: &[u8], sink: &mut impl Sink) {
         "volumegroupsnapshots.groupsnapshot.storage.k8s.io"
         | "volumegroupsnapshotcontents.groupsnapshot.storage.k8s.io" => {
             with(body, |own: GroupSnapshot| own.refer(sink));
+        }
+        "volumesnapshotclasses.snapshot.storage.k8s.io"
+        | "volumegroupsnapshotclasses.groupsnapshot.storage.k8s.io" => {
+            with(body, |own: Driven| sink.need(DRIVERS, own.driver));
         }
         "resourceclaims.resource.k8s.io" => with(body, |own: Templated<DeviceSpec>| own.spec.refer(sink)),
         "resourceclaimtemplates.resource.k8s.io" => {

@@ -34,7 +34,7 @@ struct ClaimSpec {
     csi: Option<Driven>,
 }
 
-/// A volume that a driver serves.
+/// What a driver serves: a volume, or a class of snapshots.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Driven {
@@ -85,6 +85,7 @@ pub(super) struct Snapshot {
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct SnapshotSpec {
+    driver: Option<String>,
     volume_snapshot_class_name: Option<String>,
     source: Option<SnapshotSource>,
 }
@@ -104,6 +105,7 @@ struct SnapshotStatus {
 impl Snapshot {
     pub(super) fn refer(self, sink: &mut impl Sink) {
         let spec = self.spec.unwrap_or_default();
+        sink.need(DRIVERS, spec.driver);
         sink.need("volumesnapshotclasses.snapshot.storage.k8s.io", spec.volume_snapshot_class_name);
         let asked = spec.source.and_then(|source| source.volume_snapshot_content_name);
         let bound = self.status.and_then(|status| status.bound_volume_snapshot_content_name);
@@ -123,6 +125,7 @@ pub(super) struct GroupSnapshot {
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct GroupSnapshotSpec {
+    driver: Option<String>,
     volume_group_snapshot_class_name: Option<String>,
     source: Option<GroupSnapshotSource>,
 }
@@ -142,6 +145,7 @@ struct GroupSnapshotStatus {
 impl GroupSnapshot {
     pub(super) fn refer(self, sink: &mut impl Sink) {
         let spec = self.spec.unwrap_or_default();
+        sink.need(DRIVERS, spec.driver);
         let class = spec.volume_group_snapshot_class_name;
         sink.need("volumegroupsnapshotclasses.groupsnapshot.storage.k8s.io", class);
         let asked = spec.source.and_then(|source| source.volume_group_snapshot_content_name);

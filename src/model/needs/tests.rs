@@ -115,6 +115,21 @@ fn items_say_what_of_the_cluster_they_need() {
             ],
         ),
         (
+            "volumesnapshotcontents.snapshot.storage.k8s.io",
+            json!({"spec": {"driver": "ebs.csi.aws.com"}}),
+            vec!["csidrivers.storage.k8s.io ebs.csi.aws.com"],
+        ),
+        (
+            "volumesnapshotclasses.snapshot.storage.k8s.io",
+            json!({"driver": "ebs.csi.aws.com"}),
+            vec!["csidrivers.storage.k8s.io ebs.csi.aws.com"],
+        ),
+        (
+            "volumegroupsnapshotclasses.groupsnapshot.storage.k8s.io",
+            json!({"driver": "ebs.csi.aws.com"}),
+            vec!["csidrivers.storage.k8s.io ebs.csi.aws.com"],
+        ),
+        (
             "ingresses.networking.k8s.io",
             json!({"metadata": {"annotations": {"kubernetes.io/ingress.class": "old"}}, "spec": {"ingressClassName": "nginx"}}),
             vec!["ingressclasses.networking.k8s.io nginx", "ingressclasses.networking.k8s.io old"],

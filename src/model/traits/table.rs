@@ -21,8 +21,11 @@ pub(super) const ROWS: &[Row] = &[
     // Classes of every sort.
     ("storageclasses.storage.k8s.io", cluster(Classes).comes_along().refers()),
     ("volumeattributesclasses.storage.k8s.io", cluster(Classes).comes_along()),
-    ("volumesnapshotclasses.snapshot.storage.k8s.io", cluster(Classes).custom().comes_along()),
-    ("volumegroupsnapshotclasses.groupsnapshot.storage.k8s.io", cluster(Classes).custom().comes_along()),
+    ("volumesnapshotclasses.snapshot.storage.k8s.io", cluster(Classes).custom().comes_along().refers()),
+    (
+        "volumegroupsnapshotclasses.groupsnapshot.storage.k8s.io",
+        cluster(Classes).custom().comes_along().refers(),
+    ),
     ("csidrivers.storage.k8s.io", cluster(Classes).comes_along()),
     ("deviceclasses.resource.k8s.io", cluster(Classes).comes_along()),
     ("priorityclasses.scheduling.k8s.io", cluster(Classes).comes_along().given(rules::system_priority)),

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::wire::{merge, sealed, selected, serve, status};
+use super::wire::{forbidden, merge, missing, sealed, selected, serve, status, taken};
 use crate::support::ark;
 
 /// The credentials of the cluster, which must not go anywhere else.
@@ -27,6 +27,8 @@ struct Content {
     objects: BTreeMap<String, Value>,
     /// What becomes of new objects of a kind: one status after the other, each time somebody looks.
     scripts: BTreeMap<&'static str, Vec<Value>>,
+    /// What becomes of only the next object of a kind.
+    next: BTreeMap<&'static str, Vec<Value>>,
     /// What is still to become of an object.
     pending: BTreeMap<String, Vec<Value>>,
     /// What a DownloadRequest leads to, by its kind.
@@ -41,7 +43,7 @@ struct Content {
     forbidden: BTreeSet<(&'static str, &'static str)>,
     installed: bool,
     version: u64,
-    /// How often each kind was listed.
+    /// How often each kind was listed, and each object read.
     lists: BTreeMap<String, u64>,
     /// Requests with the cluster's credentials that went to the bucket.
     leaked: u64,
@@ -130,13 +132,18 @@ impl ArkCluster {
         }
     }
 
-    /// Waits until a kind has been listed so often.
+    /// Waits until a kind has been listed, or an object of it (`kind/name`) been read, so often.
     pub fn await_lists(&self, plural: &str, times: u64) {
         let deadline = Instant::now() + PATIENCE;
         while self.content().lists.get(plural).is_none_or(|listed| *listed < times) {
             assert!(Instant::now() < deadline, "{plural} were not listed {times} times within {PATIENCE:?}");
             sleep(PAUSE);
         }
+    }
+
+    /// Removes an object of ours.
+    pub fn remove(&self, plural: &str, name: &str) {
+        self.content().objects.remove(&path(plural, name));
     }
 
     /// All objects of a kind.
@@ -154,6 +161,11 @@ impl ArkCluster {
     /// What becomes of the next objects of a kind.
     pub fn script(&self, plural: &'static str, statuses: &[Value]) {
         self.content().scripts.insert(plural, statuses.to_vec());
+    }
+
+    /// What becomes of the next object of a kind, and of no later one.
+    pub fn script_next(&self, plural: &'static str, statuses: &[Value]) {
+        self.content().next.insert(plural, statuses.to_vec());
     }
 
     /// What a kind of DownloadRequest leads to.
@@ -281,10 +293,7 @@ impl Content {
             _ => "delete",
         };
         if self.forbidden.iter().any(|(forbidden, kind)| *forbidden == verb && *kind == plural) {
-            let message = format!(
-                "{plural}.ark.heptio.com is forbidden: User \"me\" cannot {verb} resource \"{plural}\" in API group \"ark.heptio.com\" in the namespace \"heptio-ark\""
-            );
-            return status(403, "Forbidden", &message, None);
+            return forbidden(verb, plural);
         }
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
         match verb {
@@ -294,6 +303,7 @@ impl Content {
             }
             "create" => self.create(plural, body, address),
             "get" => {
+                *self.lists.entry(format!("{plural}/{name}")).or_default() += 1;
                 self.advance(&path(plural, name));
                 self.get(&path(plural, name), plural, name)
             }
@@ -314,7 +324,7 @@ impl Content {
     fn get(&self, path: &str, plural: &str, name: &str) -> (u16, Value) {
         match self.objects.get(path) {
             Some(object) => (200, object.clone()),
-            None => status(404, "NotFound", &format!("{plural} \"{name}\" not found"), Some((plural, name))),
+            None => missing(plural, name),
         }
     }
 
@@ -327,34 +337,23 @@ impl Content {
         let found =
             self.objects.iter().filter(|(path, _)| path.starts_with(&below)).map(|(_, object)| object);
         let items: Vec<&Value> = found.filter(fits).collect();
-        (
-            200,
-            json!({"kind": "List", "apiVersion": "v1", "metadata": {"resourceVersion": "1"}, "items": items}),
-        )
+        let metadata = json!({"resourceVersion": "1"});
+        (200, json!({"kind": "List", "apiVersion": "v1", "metadata": metadata, "items": items}))
     }
 
     fn create(&mut self, plural: &str, mut object: Value, address: SocketAddr) -> (u16, Value) {
         if !self.objects.contains_key("/api/v1/namespaces/heptio-ark") {
-            return status(
-                404,
-                "NotFound",
-                "namespaces \"heptio-ark\" not found",
-                Some(("namespaces", "heptio-ark")),
-            );
+            return missing("namespaces", "heptio-ark");
         }
         let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         let path = path(plural, &name);
         if self.objects.contains_key(&path) {
-            return status(
-                409,
-                "AlreadyExists",
-                &format!("{plural} \"{name}\" already exists"),
-                Some((plural, &name)),
-            );
+            return taken(plural, &name);
         }
         object["metadata"]["creationTimestamp"] = "2026-11-21T03:00:00Z".into();
         self.objects.insert(path.clone(), object.clone());
-        let mut script = self.scripts.get(plural).cloned().unwrap_or_default();
+        let script = self.next.remove(plural).or_else(|| self.scripts.get(plural).cloned());
+        let mut script = script.unwrap_or_default();
         if plural == "downloadrequests" && script.is_empty() {
             script = vec![self.download(&object, address)];
         }
@@ -374,7 +373,7 @@ impl Content {
         json!({"phase": "Processed", "url": url})
     }
 
-    /// The next thing becomes of an object. A deletion without errors takes its backup with it.
+    /// The next thing becomes of an object. A deletion without errors takes its backup with it, as far as nobody holds that.
     fn advance(&mut self, path: &str) {
         let Some(script) = self.pending.get_mut(path).filter(|script| !script.is_empty()) else { return };
         let status = script.remove(0);
@@ -384,7 +383,11 @@ impl Content {
         let backup = object["spec"]["backupName"].as_str().map(str::to_owned);
         self.advance_version(path);
         if let (true, Some(backup)) = (done, backup) {
-            self.objects.remove(&self::path("backups", &backup));
+            let path = self::path("backups", &backup);
+            match self.objects.get_mut(&path).filter(|backup| backup["metadata"]["finalizers"].is_array()) {
+                Some(held) => held["metadata"]["deletionTimestamp"] = "2026-11-21T03:00:00Z".into(),
+                None => _ = self.objects.remove(&path),
+            }
         }
     }
 

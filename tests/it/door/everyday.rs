@@ -77,6 +77,24 @@ fn what_is_watched_is_shown_again_when_it_changes() {
 }
 
 #[test]
+fn that_runs_are_hidden_behind_others_of_their_names_is_said_under_the_table() {
+    let cluster = ArkCluster::start();
+    cluster.put("backups", "monday", json!({"spec": {}, "status": {"phase": "Completed"}}));
+    for (location, hidden) in [("east", 0), ("west", 2)] {
+        let status = json!({"phase": "Available", "counts": {"backups": 5, "partial": 0, "hidden": hidden}});
+        let spec = json!({"provider": "fs", "bucket": "/backups"});
+        cluster.put("backupstoragelocations", location, json!({"spec": spec, "status": status}));
+    }
+    for noun in ["backup", "restore"] {
+        let told = run(&mut cluster.ark(&[noun, "get"])).expect_code(0).stderr;
+        assert!(told.contains("2 more") && told.contains("`ark location describe west`"), "{told}");
+        assert!(!told.contains("east"), "{told}");
+    }
+    let named = run(&mut cluster.ark(&["backup", "get", "monday"])).expect_code(0).stderr;
+    assert!(!named.contains("more"), "{named}");
+}
+
+#[test]
 fn when_a_backup_goes_is_said_as_it_will_be() {
     let cluster = ArkCluster::start();
     let expires = |noun: &str, name: &str| {
@@ -96,6 +114,17 @@ fn when_a_backup_goes_is_said_as_it_will_be() {
     assert!(expires("backup", "untold").contains("--default-ttl"));
     assert_eq!(expires("backup", "refused"), "7d after it was created");
     assert_eq!(expires("backup", "run"), "never");
+    let kept = json!({"type": "KeptAsLastGood", "status": "True", "reason": "LastGood", "lastTransitionTime": "2026-11-21T03:00:00Z",
+        "message": "its time has come, and it stays: it is the newest good one of Schedule nightly"});
+    let over = json!({"phase": "Completed", "expiration": "2026-11-21T03:00:00Z", "conditions": [kept]});
+    cluster.put("backups", "kept", json!({"spec": {}, "status": over}));
+    let told = expires("backup", "kept");
+    assert!(told.starts_with("2026-11-21T03:00:00Z (") && told.ends_with("of Schedule nightly)"), "{told}");
+    let listed = run(&mut cluster.ark(&["backup", "get", "kept", "-o", "wide"])).expect_code(0).stdout;
+    assert!(
+        listed.contains("2026-11-21 03:00:00 (kept)") && listed.contains("of Schedule nightly"),
+        "{listed}"
+    );
     cluster.put("restores", "plain", json!({"spec": {"backupName": "run"}}));
     let ended = json!({"phase": "Failed", "completionTimestamp": "2026-11-21T03:00:00Z", "origin": {"cluster": "c-1"}});
     cluster.put("restores", "timed", json!({"spec": {"backupName": "run", "ttl": "1d"}, "status": ended}));
@@ -229,6 +258,7 @@ fn the_location_that_is_used_and_one_that_is_gone_show() {
         a      New     0        0          -       [time]   -               default
         b      New     0        0          -       [time]   -               former (not there)
         --- stderr
+        2 more, of backups and restores in location other, cannot be shown, because other objects have their names; `ark location describe other` says how to get at them
     ");
     let described = run(&mut cluster.ark(&["backup", "describe", "b"])).expect_code(0).stdout;
     assert!(described.contains("Location:     former (not there)\n"), "{described}");

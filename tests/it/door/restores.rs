@@ -179,6 +179,33 @@ fn the_deletion_of_restores_is_requested_and_its_end_awaited() {
 }
 
 #[test]
+fn a_name_that_another_cluster_has_taken_in_the_same_second_is_given_up_for_a_later_one() {
+    let cluster = ArkCluster::start();
+    cluster.put("backups", "monday", json!({"spec": {}, "status": {"phase": "Completed"}}));
+    let taken = json!({"type": "NameTaken", "status": "True", "reason": "NameTaken", "message": "it is taken",
+        "lastTransitionTime": "2026-11-21T03:00:00Z"});
+    let refused = json!({"phase": "FailedValidation", "conditions": [taken], "validationErrors": ["its name is taken"]});
+    cluster.script("restores", &[json!({"phase": "Completed"})]);
+    cluster.script("backups", &[json!({"phase": "Completed"})]);
+    for (arguments, plural) in [
+        (vec!["restore", "create", "--from-backup", "monday", "--wait"], "restores"),
+        (vec!["backup", "create", "--wait"], "backups"),
+    ] {
+        let before = cluster.all(plural).len();
+        cluster.script_next(plural, std::slice::from_ref(&refused));
+        let made = run(&mut cluster.ark(&arguments)).expect_code(0);
+        assert!(
+            made.stderr.contains("in the bucket; trying a later one") && made.stdout.contains("Completed")
+        );
+        assert_eq!(cluster.all(plural).len(), before + 1, "the one that was refused is gone");
+    }
+    // A name that somebody gave is theirs to change.
+    cluster.script_next("restores", &[refused]);
+    let named = ["restore", "create", "mine", "--from-backup", "monday", "--wait"];
+    assert!(run(&mut cluster.ark(&named)).expect_code(1).stderr.contains("its name is taken"));
+}
+
+#[test]
 fn all_restores_are_those_that_this_server_ran() {
     let cluster = ArkCluster::start();
     let ended = json!({"phase": "Completed", "origin": {"cluster": "another"}});

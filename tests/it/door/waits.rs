@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::ArkCluster;
-use crate::support::run;
+use crate::support::{Running, run};
 
 fn condition(type_: &str, reason: &str, message: &str) -> Value {
     json!({"type": type_, "status": "True", "reason": reason, "message": message,
@@ -163,4 +163,42 @@ fn waiting_says_once_why_it_takes_long() {
         --- stderr
         delete request monday-[uuid] waits: the credentials are not allowed to do this
     ");
+}
+
+#[test]
+fn what_finalizers_hold_is_said_of_a_backup_that_is_deleted_and_of_its_name() {
+    let cluster = ArkCluster::start();
+    let held = json!({"finalizers": ["example.com/hold"]});
+    cluster.put("backups", "monday", json!({"metadata": held, "spec": {}, "status": {"phase": "Completed"}}));
+    cluster.script("deletebackuprequests", &[json!({"phase": "Processed"})]);
+    says!(cluster.ark(&["backup", "delete", "monday", "--confirm", "--wait"]), @r"
+        exit 0
+        --- stdout
+        backup monday is gone from its bucket: it is deleted, and its object goes when nobody holds it any more; these finalizers do: example.com/hold
+        --- stderr
+    ");
+    says!(cluster.ark(&["backup", "create", "monday"]), @r"
+        exit 1
+        --- stdout
+        --- stderr
+        ark: there is still a backup `monday` in namespace heptio-ark: it is deleted, and its object goes when nobody holds it any more; these finalizers do: example.com/hold; use another name, or wait until it is gone
+    ");
+}
+
+#[test]
+fn what_finalizers_hold_is_said_while_a_restore_is_waited_for_to_go() {
+    let cluster = ArkCluster::start();
+    let going = json!({"finalizers": ["example.com/hold"], "deletionTimestamp": "2026-11-21T03:00:00Z"});
+    let restore = json!({"metadata": going, "spec": {"backupName": "x"}, "status": {"phase": "Completed"}});
+    cluster.put("restores", "back", restore);
+    let waiting = Running::start(&mut cluster.ark(&["restore", "delete", "back", "--confirm", "--wait"]));
+    // It looked once to choose, and then waits; what it saw first is said before it looks again.
+    cluster.await_lists("restores/back", 3);
+    cluster.remove("restores", "back");
+    let ended = waiting.wait().expect_code(0);
+    assert!(
+        ended.stderr.contains("restore back waits: it is deleted")
+            && ended.stderr.contains("example.com/hold")
+    );
+    assert!(ended.stdout.contains("restore back is deleted"), "{}", ended.stdout);
 }

@@ -58,6 +58,24 @@ pub fn merge(object: &mut Value, change: &Value) {
     }
 }
 
+/// That there is no such object.
+pub fn missing(plural: &str, name: &str) -> (u16, Value) {
+    status(404, "NotFound", &format!("{plural} \"{name}\" not found"), Some((plural, name)))
+}
+
+/// That an object has the name already.
+pub fn taken(plural: &str, name: &str) -> (u16, Value) {
+    status(409, "AlreadyExists", &format!("{plural} \"{name}\" already exists"), Some((plural, name)))
+}
+
+/// That somebody may not do it.
+pub fn forbidden(verb: &str, plural: &str) -> (u16, Value) {
+    let message = format!(
+        "{plural}.ark.heptio.com is forbidden: User \"me\" cannot {verb} resource \"{plural}\" in API group \"ark.heptio.com\" in the namespace \"heptio-ark\""
+    );
+    status(403, "Forbidden", &message, None)
+}
+
 /// A Status; `missing` is the kind and name of what is not there.
 pub fn status(code: u16, reason: &str, message: &str, missing: Option<(&str, &str)>) -> (u16, Value) {
     let mut status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": reason, "message": message, "code": code});

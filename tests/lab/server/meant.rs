@@ -80,6 +80,38 @@ async fn what_waits_for_its_location_acts_on_no_run_that_came_meanwhile() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the lab: run hack/test.sh"]
+async fn a_deletion_is_done_where_another_cluster_was_faster_and_refused_where_the_bucket_has_it_still() {
+    let lab = Lab::get().await;
+    let bucket = lab.bucket();
+    let home = Home::found(&lab.a, "faster").await;
+    home.location("default", &bucket, json!({})).await;
+    let _server = home.start(ServerOptions::default()).await;
+    let location = home.reach(LOCATION, "default", "Available").await;
+    let mut uids = Vec::new();
+    for name in ["gone", "there"] {
+        home.create(BACKUP, name, json!({"includedNamespaces": [home.name()]})).await;
+        uids.push(home.reach(BACKUP, name, "Completed").await["metadata"]["uid"].clone());
+    }
+    // Another cluster removes one of them, and sync takes its object away before the request for it is looked at.
+    let stored = Bucket::new(store(&bucket).await);
+    stored.remove_backup(&"gone".parse().expect("a name"), None, "another cluster").await.expect("removed");
+    home.gone(BACKUP, "gone").await;
+    home.delete(BACKUP, "there").await;
+    for (name, uid) in ["gone", "there"].into_iter().zip(&uids) {
+        let marks = json!({"name": format!("{name}-asked"), "labels": {"ark.heptio.com/backup-uid": uid},
+            "annotations": {"ark.heptio.com/stored-in": location["status"]["id"]}});
+        home.create_object(DELETION, json!({"metadata": marks, "spec": {"backupName": name}})).await;
+        let request = home.reach(DELETION, &format!("{name}-asked"), "Processed").await;
+        assert_eq!(request["status"]["errors"].is_null(), name == "gone", "{request}");
+    }
+    assert!(
+        stored.open_backup(&"there".parse().expect("a name")).await.is_ok(),
+        "it is another object by now"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the lab: run hack/test.sh"]
 async fn the_backup_of_a_tick_waits_for_a_location_that_is_made_anew() {
     let lab = Lab::get().await;
     let home = Home::found(&lab.a, "anew").await;

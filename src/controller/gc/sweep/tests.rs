@@ -102,7 +102,7 @@ async fn what_a_run_of_this_server_left_whose_object_is_gone_is_let_go_and_nobod
     let of_here = Claim { namespace: Some("heptio-ark".into()), ..claim(false) };
     let deserted = |claim: &Claim, sure: bool| {
         let run = run(partial(claim.clone()));
-        deserted_by_ours(&context, RunKind::Restore, &run, |_| sure)
+        deserted_by_ours::<Restore>(&context, None, &run, |_| sure)
     };
     assert!(deserted(&of_here, true).is_some_and(|claim| claim.is_same_run(&of_here)));
     assert!(deserted(&of_here, false).is_none(), "a copy of this cluster may be at it");
@@ -113,7 +113,37 @@ async fn what_a_run_of_this_server_left_whose_object_is_gone_is_let_go_and_nobod
     for other in [from_a_command_line, of_another_server, of_another_cluster, removal] {
         assert!(deserted(&other, true).is_none(), "{other:?}");
     }
-    assert!(deserted_by_ours(&context, RunKind::Restore, &run(RunState::Complete), |_| true).is_none());
+    assert!(deserted_by_ours::<Restore>(&context, None, &run(RunState::Complete), |_| true).is_none());
+}
+
+/// Whether a claim of the run `uid` is let go beside an object of its name.
+fn is_left_beside<K: Run>(uid: &str, phase: &str, claim: &Claim) -> bool {
+    let (cluster, _) = serve(|_, _| failure(404, "NotFound", "not found", ""));
+    let object: K =
+        serde_json::from_value(json!({"apiVersion": "ark.heptio.com/v1", "kind": K::kind(&()), "spec": {},
+        "metadata": {"name": "back", "uid": uid}, "status": {"phase": phase}}))
+        .unwrap();
+    let left = left_by_ours(&scripted(cluster), Some(&object), &run(partial(claim.clone())));
+    left.is_some_and(|successor| successor.is_same_run(claim))
+}
+
+#[tokio::test]
+async fn what_a_run_of_this_cluster_left_that_is_over_is_let_go_and_nothing_of_one_that_goes_on() {
+    let ours = claim(false);
+    for phase in ["Failed", "FailedValidation", "Completed"] {
+        assert!(
+            is_left_beside::<Backup>("uid", phase, &ours) && is_left_beside::<Restore>("uid", phase, &ours)
+        );
+    }
+    for phase in ["New", "InProgress"] {
+        let goes_on =
+            is_left_beside::<Backup>("uid", phase, &ours) || is_left_beside::<Restore>("uid", phase, &ours);
+        assert!(!goes_on, "{phase}");
+    }
+    assert!(!is_left_beside::<Backup>("another", "Failed", &ours), "another run of the name");
+    assert!(!is_left_beside::<Backup>("uid", "Failed", &claim(true)), "a removal");
+    let elsewhere = Claim { cluster_uid: "elsewhere".into(), ..ours };
+    assert!(!is_left_beside::<Backup>("uid", "Failed", &elsewhere));
 }
 
 /// Whether a backup that a deserted restore reads can be removed after the sweep, by what the API server says of the Restore.
@@ -133,7 +163,7 @@ async fn is_freed(code: u16, uid: &str) -> bool {
     bucket.remove_backup(&name, None, "host/2").await.unwrap_err();
     let location = OpenLocation { name: "main".into(), id: "id".into(), read_only: false, bucket };
     let fate = Fate::Deserted(Claim::new("uid", "cluster", "host/2"));
-    end(&scripted(cluster), &location, RunKind::Restore, "back".into(), fate).await;
+    end::<Restore>(&scripted(cluster), &location, "back".into(), fate).await;
     location.bucket.remove_backup(&name, None, "host/2").await.is_ok()
 }
 

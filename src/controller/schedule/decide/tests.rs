@@ -56,6 +56,17 @@ fn the_first_backup_is_made_at_creation_unless_it_is_to_wait() {
 }
 
 #[test]
+fn the_first_backup_is_made_for_the_present_where_what_held_it_is_taken_back() {
+    let rare = json!({"schedule": "0 3 1 1 *", "skipImmediately": true});
+    let mut patient = schedule(rare, json!({}));
+    assert!(matches!(decide(&patient, &[], at("15:30:00")), Step::Wait(_)));
+    patient.spec.skip_immediately = Some(false);
+    let later = at("15:30:00") + TimeDelta::milliseconds(750);
+    assert_eq!(decide(&patient, &[], later), Step::Make(at("15:30:00")), "not for the hour of its creation");
+    assert_eq!(decide(&patient, &[], at("10:21:00")), Step::Make(at("10:20:00")), "it was just created");
+}
+
+#[test]
 fn each_tick_is_made_once_also_when_the_clock_goes_back() {
     assert_eq!(decide(&made("11:00:00"), &[], at("11:59:59")), Step::Wait(Some(at("12:00:00"))));
     assert_eq!(decide(&made("11:00:00"), &[], at("12:00:00")), Step::Make(at("12:00:00")));
