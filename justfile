@@ -56,3 +56,7 @@ fuzz *ARGUMENTS:
 # Kill a working server again and again, at random moments under load
 kill-rounds ROUNDS="200":
     hack/kill-rounds {{ ROUNDS }}
+
+# What a release consists of, into a folder; docs/release.md
+release *FLAGS:
+    hack/release.sh {{ FLAGS }}
