@@ -60,3 +60,7 @@ kill-rounds ROUNDS="200":
 # What a release consists of, into a folder; docs/release.md
 release *FLAGS:
     hack/release.sh {{ FLAGS }}
+
+# The documentation as a site, in target/book (cargo install mdbook)
+book:
+    mdbook build docs

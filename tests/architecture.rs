@@ -1,5 +1,6 @@
 //! The rules of `docs/architecture.md` that a compiler does not check: who may import whom, how a file begins, how long it
-//! may be, and that generated files are in step with the code. A rule is a pure function from a file to its violations.
+//! may be, that links of documents lead somewhere, and that generated files are in step with the code. A rule is a pure
+//! function from a file to its violations.
 
 #![cfg(test)] // tells clippy that helpers, too, may expect and panic
 
@@ -12,6 +13,8 @@ use regex::Regex;
 mod chart;
 #[path = "architecture/guarantees.rs"]
 mod guarantees;
+#[path = "architecture/links.rs"]
+mod links;
 
 /// Who may import whom. Within a module everything is free; `lib.rs` and `main.rs` are exempt.
 const IMPORTS: [(&str, &[&str]); 11] = [
