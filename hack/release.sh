@@ -128,7 +128,7 @@ materials() {
       { skip "bill of materials (SBOM): cargo-cyclonedx $cyclonedx could not be built"; return; }
   fi
   say "bill of materials"
-  # It writes beside Cargo.toml: so beside that of a copy.
+  # It writes beside Cargo.toml: so beside that of a copy. Of all targets: no program has a crate that is not in it.
   mkdir "$work/ark"
   git archive HEAD | tar -x -C "$work/ark"
   (cd "$work/ark" && "$cache/bin/cargo-cyclonedx" cyclonedx --quiet --format json --all --target all --override-filename sbom) || fail "cargo-cyclonedx failed"
