@@ -79,6 +79,9 @@ fi
 if have "dashboard (Go or a way to the Go module proxy is missing)" go -C hack/rules mod download; then
   check "dashboard" check_dashboard
 fi
+if have "book (mdbook is missing: cargo install mdbook)" command -v mdbook; then
+  check "book" mdbook build docs
+fi
 if ! install_cargo_deny; then
   not_checked+=("dependencies (cargo-deny $cargo_deny could not be built)")
 else

@@ -2,6 +2,8 @@
 # A real node for one lab: containerd, runc, a bridge and a kubelet. Sourced by `up` and `down`, which set state, name and port.
 # No image is pulled: two are made here from the machine's own static busybox.
 #   ark.lab/busybox:1   for tests and samples (imagePullPolicy IfNotPresent)      ark.lab/pause:1   what holds a pod together
+# shellcheck source=../image.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../image.sh"
 node_packages=(containerd runc containernetworking-plugins busybox-static iproute2)
 
 missing_node_packages() {
@@ -36,21 +38,6 @@ node_names() {
   pods_bridge=arkpods$slot node_bridge=arknode$slot
   node_address=10.89.$((slot / 250)).$((slot % 250 + 1))
   pods_network=10.$((96 + slot / 250)).$((slot % 250)).0/24
-}
-
-# make_image NAME ROOT ARCHIVE [CONFIG]: a one-layer image that `ctr images import` takes; without a configuration it runs for ever.
-make_image() {
-  local work=$3.parts config run
-  run=${4:-'{"Cmd":["/bin/sleep","infinity"],"Env":["PATH=/bin:/sbin:/usr/bin:/usr/sbin"]}'}
-  mkdir -p "$work"
-  tar -C "$2" --sort=name --owner=0 --group=0 --numeric-owner -cf "$work/layer.tar" .
-  printf '{"architecture":"%s","os":"linux","config":%s,"rootfs":{"type":"layers","diff_ids":["sha256:%s"]}}' \
-    "$(uname -m | sed 's/x86_64/amd64/; s/aarch64/arm64/')" "$run" "$(sha256sum "$work/layer.tar" | cut -d' ' -f1)" >"$work/config"
-  config=$(sha256sum "$work/config" | cut -d' ' -f1).json
-  mv "$work/config" "$work/$config"
-  printf '[{"Config":"%s","RepoTags":["%s"],"Layers":["layer.tar"]}]' "$config" "$1" >"$work/manifest.json"
-  tar -C "$work" -cf "$3" "$config" layer.tar manifest.json
-  rm -rf "$work"
 }
 
 write_node_files() {

@@ -17,8 +17,8 @@ use crate::cli::waiting::{Seen, Waited, wait_until};
 #[command(after_help = "\
 Examples:
   ark restore delete shop-copy
-  # All from one backup, without being asked, until they are gone
-  ark restore delete -l ark.heptio.com/storage-location=default --confirm --wait
+  # Those that were created with --labels purpose=rehearsal, without being asked, until they are gone
+  ark restore delete -l purpose=rehearsal --confirm --wait
 
 The server does it; where several clusters share the bucket, the records vanish from all of them; --all and -l take those
 that this one ran. The records of a backup's restores also go with the backup.")]
