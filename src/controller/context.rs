@@ -84,3 +84,28 @@ pub fn scripted(cluster: Cluster) -> Arc<Context> {
     let (metrics, stop) = (Arc::new(Metrics::new()), CancellationToken::new());
     super::prepare(cluster, identity, settings(), metrics, Arc::default(), stop).0
 }
+
+/// For tests: what every controller has in hand, when the cluster with these objects is known as a whole.
+#[cfg(test)]
+pub async fn filled(settings: Settings, objects: Vec<serde_json::Value>) -> Arc<Context> {
+    use crate::cluster::script::{answer, serve};
+    let plural = |object: &serde_json::Value| object["kind"].as_str().unwrap().to_lowercase() + "s";
+    let (cluster, _) = serve(move |_, asked| {
+        let (path, query) = asked.uri.split_once('?').unwrap_or_default();
+        if query.contains("watch=true") {
+            return answer(200, "");
+        }
+        let kind = path.rsplit('/').next().unwrap_or_default();
+        let items: Vec<_> = objects.iter().filter(|each| plural(each) == kind).collect();
+        let list = serde_json::json!({"apiVersion": "ark.heptio.com/v1", "kind": "List",
+            "metadata": {"resourceVersion": "1"}, "items": items});
+        answer(200, list.to_string())
+    });
+    let identity = ClusterIdentity { uid: "cluster".into(), version: "v1".into() };
+    let (metrics, stop) = (Arc::new(Metrics::new()), CancellationToken::new());
+    let (context, feeds) = super::prepare(cluster, identity, settings, metrics, Arc::default(), stop);
+    let feeding = tokio::spawn(feeds.follow());
+    assert!(context.stores.filled().await);
+    feeding.abort();
+    context
+}

@@ -93,7 +93,7 @@ pub fn news_of(object: &impl Resource, besides: impl Hash) -> Option<u64> {
 
 /// Reconciles every object of the feed when there is news of it, and again as `reconcile` says, until the server stops; not
 /// before all stores are filled. Ends when the reconciliations that run then have ended.
-pub async fn drive<K, R, F>(context: Arc<Context>, feed: Feed<K>, news: News<K>, mut reconcile: R)
+pub async fn drive<K, R, F>(context: Arc<Context>, feed: Feed<K>, news: News<K>, reconcile: R)
 where
     K: Resource<DynamicType = ()>
         + Lookup<DynamicType = ()>
@@ -103,7 +103,7 @@ where
         + Send
         + Sync
         + 'static,
-    R: FnMut(Arc<K>, Arc<Context>) -> F,
+    R: Fn(Arc<K>, Arc<Context>) -> F + Clone + Send + 'static,
     F: Future<Output = Result<Action, ControllerError>> + Send + 'static,
 {
     let Feed { changes, store } = feed;
@@ -112,7 +112,7 @@ where
     Controller::for_stream(changes, store)
         .graceful_shutdown_on(stop.cancelled_owned())
         .run(
-            move |object, context| when_filled(Arc::clone(&context), reconcile(object, context)),
+            move |object, context| when_filled(object, context, reconcile.clone()),
             error_policy,
             context,
         )
@@ -124,15 +124,18 @@ where
         .await;
 }
 
-/// An object is looked at when the cluster is known as a whole: what a store does not have yet would pass for missing.
-async fn when_filled<F>(context: Arc<Context>, reconciled: F) -> Result<Action, ControllerError>
+/// An object is looked at when the cluster is known as a whole: what a store does not have yet would pass for missing. The
+/// look begins afterwards, for every object of the first list waits here at once, and a look that has begun is large.
+async fn when_filled<K, R, F>(object: Arc<K>, context: Arc<Context>, reconcile: R) -> Result<Action, ControllerError>
 where
+    R: FnOnce(Arc<K>, Arc<Context>) -> F,
     F: Future<Output = Result<Action, ControllerError>>,
 {
+    let stop = context.stop.clone();
     tokio::select! {
         biased;
-        filled = context.stores.filled() => if filled { return reconciled.await },
-        () = context.stop.cancelled() => {}
+        filled = context.stores.filled() => if filled { return Box::pin(reconcile(object, context)).await },
+        () = stop.cancelled() => {}
     }
     Ok(Action::await_change())
 }

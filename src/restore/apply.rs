@@ -46,19 +46,10 @@ pub enum Chance {
 pub enum Applied {
     /// It is dealt with.
     Done(Done),
-    /// Its turn comes again: when the others of its class are there, or with its class. `asks`: for a port or an address.
-    Later { asks: bool },
+    /// It takes any port or address: its turn comes again when the others of its class are there.
+    Later,
     /// It failed for a reason that may pass.
     Again(Finding),
-}
-
-/// When an item has its turn: with its class, where nothing else is said.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Turn {
-    /// Before its class. Few go so at once, and wait for no leave.
-    pub ahead: bool,
-    /// It was put off before, until the others of its class are there.
-    pub put_off: bool,
 }
 
 /// What a write came to, when it did not fail.
@@ -70,7 +61,7 @@ pub enum Met {
 }
 
 impl Work<'_> {
-    /// Restores one item.
+    /// Restores one item. `put_off`: whether it was put off before, until the others of its class are there.
     ///
     /// # Errors
     /// When the cluster as a whole fails; what concerns the item is in its findings.
@@ -79,12 +70,12 @@ impl Work<'_> {
         id: EntryId,
         body: Result<Bytes, Finding>,
         chance: Chance,
-        turn: Turn,
+        put_off: bool,
     ) -> Result<Applied, RestoreError> {
         let entry = self.source.inventory.entry(id);
         let item = || self.source.inventory.key(entry);
         // Before the body is parsed, so that no more trees are in memory than creates are under way.
-        let mut permit = if turn.ahead { None } else { Some(self.pace.permit().await) };
+        let mut permit = Some(self.pace.permit().await);
         if self.halt.is_raised() {
             return Err(RestoreError::Halted);
         }
@@ -100,11 +91,7 @@ impl Work<'_> {
                 done.act.reason = why;
                 done
             }
-            Ok(Prepared::Ready(ready))
-                if (ready.takes && !turn.put_off) || (ready.acted_on && turn.ahead) =>
-            {
-                return Ok(Applied::Later { asks: !ready.takes });
-            }
+            Ok(Prepared::Ready(ready)) if ready.takes && !put_off => return Ok(Applied::Later),
             Ok(Prepared::Ready(ready)) => match self.put(&ready, &mut permit).await {
                 Ok(done) => done,
                 Err(error) if error.is_about_the_connection() => {

@@ -1,7 +1,7 @@
 //! Items side by side, class after class; and a second chance for what failed for a reason that passes.
 //!
 //! A class begins when the one before it is done. Between classes of which the later does not rest on the earlier, the last
-//! few stragglers of the earlier (a slow webhook) hold nobody up; and Services begin beside the classes before theirs (`early`). Next on the way: `prepare`, `apply`.
+//! few stragglers of the earlier (a slow webhook) hold nobody up. Next on the way: `prepare`, `apply`.
 
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
@@ -11,8 +11,7 @@ use futures::stream::{FuturesUnordered, StreamExt as _, TryStreamExt as _};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::account::{Account, Done};
-use super::apply::{Applied, Chance, Turn};
-use super::early::Early;
+use super::apply::{Applied, Chance};
 use super::error::RestoreError;
 use super::halt::FINISHED_WITHIN;
 use super::inventory::EntryId;
@@ -64,12 +63,12 @@ impl Work<'_> {
         account: &mut Account<'_>,
     ) -> Result<Vec<(EntryId, Finding)>, RestoreError> {
         let mut again = Vec::new();
-        let mut early = Early::of(&self.source, steps, self.parallel)?;
         for chain in steps.chunk_by(|_, next| next.soft) {
             if chain.iter().any(|step| step.claims) {
                 self.free_released_volumes(account).await?;
             }
-            let batch = self.restore_classes(chain, &mut early, Chance::First, true, account).await?;
+            let classes: Vec<&[EntryId]> = chain.iter().map(|step| &*step.entries).collect();
+            let batch = self.restore_classes(&classes, Chance::First, true, account).await?;
             again.extend(batch.again);
             self.link(false, account).await?;
         }
@@ -83,14 +82,12 @@ impl Work<'_> {
         chance: Chance,
         account: &mut Account<'_>,
     ) -> Result<Batch, RestoreError> {
-        let step = Step { entries: entries.to_vec(), ..Step::default() };
-        self.restore_classes(&[step], &mut Early::default(), chance, false, account).await
+        self.restore_classes(&[entries], chance, false, account).await
     }
 
     async fn restore_classes(
         &self,
-        classes: &[Step],
-        early: &mut Early<'_>,
+        classes: &[&[EntryId]],
         chance: Chance,
         say: bool,
         account: &mut Account<'_>,
@@ -98,13 +95,14 @@ impl Work<'_> {
         let _at_hand = self.halt.take();
         let mut batch = Batch::default();
         let mut running = FuturesUnordered::new();
-        let restore = |(id, body), turn| async move { (id, self.restore(id, body, chance, turn).await) };
+        let restore =
+            |(id, body), put_off| async move { (id, self.restore(id, body, chance, put_off).await) };
         for class in classes {
             if say {
-                self.stage(&class.entries, account);
+                self.stage(class, account);
             }
-            let mut left = early.left_of(class);
-            let mut turn = Turn::default();
+            let mut put_off = false;
+            let mut left = class.to_vec();
             loop {
                 let mut bodies = self.source.bodies(&left)?;
                 let mut more = true;
@@ -114,17 +112,12 @@ impl Work<'_> {
                         biased;
                         () = self.halt.raised() => return self.end_at_hand(running, batch, account).await,
                         Some((id, applied)) = running.next(), if !running.is_empty() => {
-                            batch.take(id, early.sift(id, applied?), account)?;
-                        }
-                        Some(body) = early.next(), if class.beside && !full && early.has_room() => {
-                            let (body, turn) = body?;
-                            batch.at_hand.insert(body.0);
-                            running.push(restore(body, turn));
+                            batch.take(id, applied?, account)?;
                         }
                         body = bodies.try_next(), if !full => match body? {
                             Some(body) => {
                                 batch.at_hand.insert(body.0);
-                                running.push(restore(body, turn));
+                                running.push(restore(body, put_off));
                             }
                             None => more = false,
                         },
@@ -140,7 +133,7 @@ impl Work<'_> {
                         next = timeout(wait, running.next()) => next,
                     };
                     match next {
-                        Ok(Some((id, applied))) => batch.take(id, early.sift(id, applied?), account)?,
+                        Ok(Some((id, applied))) => batch.take(id, applied?, account)?,
                         Ok(None) | Err(_) => break,
                     }
                 }
@@ -149,7 +142,7 @@ impl Work<'_> {
                     break;
                 }
                 left.sort_unstable();
-                turn.put_off = true;
+                put_off = true;
             }
         }
         loop {
@@ -157,7 +150,7 @@ impl Work<'_> {
                 biased;
                 () = self.halt.raised() => return self.end_at_hand(running, batch, account).await,
                 next = running.next() => match next {
-                    Some((id, applied)) => batch.take(id, Some(applied?), account)?,
+                    Some((id, applied)) => batch.take(id, applied?, account)?,
                     None => return Ok(batch),
                 },
             }
@@ -180,9 +173,9 @@ impl Work<'_> {
                 Ok(Applied::Again(finding)) => {
                     let entry = self.source.inventory.entry(id);
                     let done = Done::failed(self.source.inventory.key(entry), finding, entry.size);
-                    batch.take(id, Some(Applied::Done(done)), account)?;
+                    batch.take(id, Applied::Done(done), account)?;
                 }
-                Ok(applied) => batch.take(id, Some(applied), account)?,
+                Ok(applied) => batch.take(id, applied, account)?,
                 // It had not begun, or it is the API server that ends the run.
                 Err(_) => {}
             }
@@ -250,19 +243,13 @@ impl Work<'_> {
 }
 
 impl Batch {
-    /// Takes what an item came to; None: its turn comes again.
-    fn take(
-        &mut self,
-        id: EntryId,
-        applied: Option<Applied>,
-        account: &mut Account<'_>,
-    ) -> Result<(), RestoreError> {
+    /// Takes what an item came to.
+    fn take(&mut self, id: EntryId, applied: Applied, account: &mut Account<'_>) -> Result<(), RestoreError> {
         self.at_hand.remove(&id);
         match applied {
-            None => {}
-            Some(Applied::Later { .. }) => self.later.push(id),
-            Some(Applied::Again(finding)) => self.again.push((id, finding)),
-            Some(Applied::Done(done)) => {
+            Applied::Later => self.later.push(id),
+            Applied::Again(finding) => self.again.push((id, finding)),
+            Applied::Done(done) => {
                 if done.act.action == Action::Fail {
                     let category = done.findings.first().map_or(Category::Other, |found| found.category);
                     self.failed.insert(id, (category, done.act.reason.clone().unwrap_or_default()));

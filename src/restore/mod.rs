@@ -2,7 +2,7 @@
 //!
 //! `source` (the backup's index; later the bodies) → `select`, `inventory` (what is wanted) → `survey` (what that needs) → `plan`
 //! (what is left out, in which order) → `work` (all of that, opened) → `empty` (may it begin) → `ready` (definitions and
-//! namespaces) → `batch`, `early` (class after class, side by side) → `prepare`, `rewrite` (from stored to wanted) → `lacking` (what must
+//! namespaces) → `batch` (class after class, side by side) → `prepare`, `rewrite` (from stored to wanted) → `lacking` (what must
 //! be beside it) → `apply` (create) → `meet`, `compare`, `existing` (it is there already) → `links`, `owners` (owners follow) →
 //! `binding`, `volumes` (claims are bound) → `ended` (what may run again) → `account`, `report` (what became of it). `preview`
 //! looks and touches nothing.
@@ -13,7 +13,6 @@ mod batch;
 mod binding;
 mod circles;
 mod compare;
-mod early;
 mod empty;
 mod ended;
 mod error;

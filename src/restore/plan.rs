@@ -19,10 +19,6 @@ pub struct Step {
     pub entries: Vec<EntryId>,
     /// Whether the step may begin while the last few items of the one before are still under way.
     pub soft: bool,
-    /// Whether the step holds Services, of which some may begin before their turn.
-    pub early: bool,
-    /// Whether these may begin beside the step.
-    pub beside: bool,
     /// Whether the step holds what may refuse others or hide their API, and so comes when all else is there.
     pub last: bool,
     /// Whether the step holds claims, whose volumes must be free.
@@ -106,9 +102,7 @@ pub fn plan<'a>(
             Coming::Yes => {
                 let class = PriorityClass::of(kind);
                 let soft = matches!(class, PriorityClass::Services | PriorityClass::Workloads);
-                let (early, last) = (class == PriorityClass::Services, class >= PriorityClass::Limits);
-                let beside = class > PriorityClass::Classes && class < PriorityClass::Services;
-                let new = || Step { soft, early, beside, last, ..Step::default() };
+                let new = || Step { soft, last: class >= PriorityClass::Limits, ..Step::default() };
                 let step = steps.entry(class).or_insert_with(new);
                 step.entries.push(id);
                 if kind.as_str() == CLAIMS {

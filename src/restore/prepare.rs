@@ -6,7 +6,7 @@ use super::ended::{made_by_an_operator, may_run_again};
 use super::inventory::EntryId;
 use super::kinds::Served;
 use super::owners::Fate;
-use super::rewrite::{ItemShape, Owner, OwnerView, is_acted_on, never_restored, unmark_default};
+use super::rewrite::{ItemShape, Owner, OwnerView, never_restored, unmark_default};
 use super::select::Standing;
 use super::work::Work;
 use crate::cluster::KindInfo;
@@ -41,8 +41,6 @@ pub struct Ready<'a> {
     pub takes: bool,
     /// Whether it asks for something that was done, which only the status says that does not come back.
     pub may_run_again: bool,
-    /// Whether somebody else than the API server may make something of it.
-    pub acted_on: bool,
     /// What a person should know if it is made.
     pub warnings: Vec<String>,
     /// Bytes of its body in the backup.
@@ -104,7 +102,6 @@ impl Work<'_> {
             target: ItemKey { kind: item.kind.clone(), namespace: rewritten.namespace, name: rewritten.name },
             info,
             takes: item.kind.as_str() == "services" && !rewritten.asks,
-            acted_on: !rewritten.awaited.is_empty() || is_acted_on(&rewritten.body),
             item,
             body: rewritten.body,
             status: status(true).cloned(),

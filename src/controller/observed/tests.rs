@@ -1,16 +1,9 @@
 //! What a scrape says of a server that has just begun, from what the cluster has.
 
-use std::sync::Mutex;
-
 use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
 
-use crate::cluster::ClusterIdentity;
-use crate::cluster::script::{answer, serve};
-use crate::controller::context::{Context, settings};
-use crate::controller::prepare;
+use crate::controller::context::{Context, filled, settings};
 use crate::controller::settings::Settings;
-use crate::telemetry::Metrics;
 
 use super::*;
 
@@ -25,31 +18,9 @@ async fn scraped(settings: Settings, objects: Vec<Value>) -> String {
 }
 
 async fn begun(settings: Settings, objects: Vec<Value>) -> Arc<Context> {
-    let objects = Mutex::new(objects);
-    let (cluster, _) = serve(move |_, asked| {
-        let (path, query) = asked.uri.split_once('?').unwrap_or_default();
-        if query.contains("watch=true") {
-            return answer(200, "");
-        }
-        let kind = path.rsplit('/').next().unwrap_or_default();
-        let objects = objects.lock().unwrap();
-        let items: Vec<_> = objects.iter().filter(|each| plural(each) == kind).collect();
-        let list = json!({"apiVersion": "ark.heptio.com/v1", "kind": "List",
-            "metadata": {"resourceVersion": "1"}, "items": items});
-        answer(200, list.to_string())
-    });
-    let identity = ClusterIdentity { uid: "cluster".into(), version: "v1".into() };
-    let (metrics, stop) = (Arc::new(Metrics::new()), CancellationToken::new());
-    let (context, feeds) = prepare(cluster, identity, settings, metrics, Arc::default(), stop);
-    let feeding = tokio::spawn(feeds.follow());
-    assert!(context.stores.filled().await);
-    feeding.abort();
+    let context = filled(settings, objects).await;
     tell(&context);
     context
-}
-
-fn plural(object: &Value) -> String {
-    object["kind"].as_str().unwrap().to_lowercase() + "s"
 }
 
 fn object(kind: &str, metadata: Value, spec: Value, status: Value) -> Value {

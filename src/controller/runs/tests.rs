@@ -11,7 +11,7 @@ use super::*;
 use crate::api::{Backup, BackupSpec, Restore};
 use crate::bucket::RunIdentity;
 use crate::cluster::script::{Requests, answer, serve};
-use crate::controller::context::scripted;
+use crate::controller::context::{filled, scripted, settings};
 use crate::controller::restore::Chosen;
 
 /// Longer than the controller takes, by the clock of the test, to look at what it was told.
@@ -28,8 +28,7 @@ fn restore(changed: &Value) -> Restore {
 
 #[tokio::test(start_paused = true)]
 async fn what_a_controller_writes_into_a_status_wakes_it_not_again() {
-    let (cluster, _) = serve(|_, _| answer(500, ""));
-    let context = scripted(cluster);
+    let context = filled(settings(), Vec::new()).await;
     let (store, mut writer) = reflector::store();
     for event in [watcher::Event::Init, watcher::Event::InitDone] {
         writer.apply_watcher_event(&event); // nothing is looked at before

@@ -40,7 +40,6 @@ pub use field_owners::{are_ours, merge_field_owners};
 pub use fitted::Mapping;
 pub use modifiers::{CompiledModifiers, InvalidModifier};
 pub use owners::{Owner, OwnerView};
-pub use service::is_acted_on;
 pub use service_account::is_made_for;
 pub use skip::never_restored;
 pub use snapshot::{CONTENTS, SNAPSHOTS};

@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use super::chosen::Choices;
-use super::{LAST_APPLIED, shape};
+use super::shape;
 use crate::model::Kind;
 
 /// Takes off the addresses, address families and node ports that nobody chose; a headless Service stays headless. Returns
@@ -61,22 +61,9 @@ pub(super) fn asks(kind: &Kind, item: &Value) -> bool {
             || shape::elements(item, &["spec", "ports"]).any(|port| number(port.get("nodePort"))))
 }
 
-/// Annotations by which tools know what is theirs, and on which nobody else acts.
-const NOTES: [&str; 4] =
-    [LAST_APPLIED, "meta.helm.sh/", "argocd.argoproj.io/", "kustomize.toolkit.fluxcd.io/"];
-
-/// Whether somebody else than the API server may make something of a Service as soon as it is there: a load balancer, or what
-/// an annotation asks for (OpenShift a Secret with a certificate).
-pub fn is_acted_on(item: &Value) -> bool {
-    let annotations = shape::at(item, &["metadata", "annotations"]).and_then(Value::as_object);
-    let is_note = |name: &String| NOTES.iter().any(|note| name.starts_with(note));
-    shape::text(item, &["spec", "type"]) == Some("LoadBalancer")
-        || shape::at(item, &["spec", "loadBalancerClass"]).is_some()
-        || annotations.is_some_and(|annotations| !annotations.keys().all(is_note))
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::LAST_APPLIED;
     use super::*;
     use serde_json::json;
 
@@ -177,27 +164,5 @@ mod tests {
         let mut item = node_port_service(&owned("helm", &port));
         assert!(rewrite(&Kind::parse("services"), &mut item, false));
         assert!(asks(&Kind::parse("services"), &item), "{item}");
-    }
-
-    #[test]
-    fn a_service_of_which_somebody_makes_something_is_told_from_others() {
-        let service =
-            |annotations: Value, spec: Value| json!({"metadata": {"annotations": annotations}, "spec": spec});
-        let plain = json!({"type": "ClusterIP"});
-        for quiet in [
-            json!({"spec": {}}),
-            service(json!({LAST_APPLIED: "{}", "meta.helm.sh/release-name": "web"}), plain.clone()),
-            service(json!({}), json!({"type": "NodePort"})),
-        ] {
-            assert!(!is_acted_on(&quiet), "{quiet}");
-        }
-        let certificate = json!({"service.beta.openshift.io/serving-cert-secret-name": "web-tls"});
-        for asking in [
-            service(certificate, plain),
-            service(json!({}), json!({"type": "LoadBalancer"})),
-            service(json!({}), json!({"loadBalancerClass": "tailscale"})),
-        ] {
-            assert!(is_acted_on(&asking), "{asking}");
-        }
     }
 }

@@ -38,45 +38,6 @@ async fn order(items: Items) -> (Vec<String>, Came) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn services_begin_beside_what_comes_before_them_and_are_made_once() {
-    let templates = (0..400).map(template);
-    let services = (0..100).map(|number| service(&format!("w{number}"), None));
-    let items: Items = [namespace("shop")].into_iter().chain(templates).chain(services).collect();
-    let (made, came) = order(items).await;
-    assert!(came.findings.is_empty(), "{:?}", came.findings);
-    let mut names = made.clone();
-    names.sort_unstable();
-    names.dedup();
-    assert_eq!((made.len(), names.len()), (501, 501), "each item is made, and once");
-    let last = made.iter().rposition(|name| name.starts_with('t')).unwrap();
-    let early = made[..last].iter().filter(|name| name.starts_with('w')).count();
-    assert!(
-        (5..100).contains(&early),
-        "{early} Services came before the last item of the class before: {made:?}"
-    );
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_service_of_which_somebody_makes_something_waits_for_its_turn() {
-    let templates = (0..400).map(template);
-    // One that asks for an address and waits keeps those waiting that take any.
-    for chosen in [None, Some("10.0.0.9")] {
-        let (kind, mut balanced) = service("zz", chosen);
-        balanced["spec"]["type"] = "LoadBalancer".into();
-        let items: Items = ([namespace("shop")].into_iter().chain(templates.clone()))
-            .chain([(kind, balanced), service("w1", None)])
-            .collect();
-        let (made, came) = order(items).await;
-        assert!(came.findings.is_empty(), "{:?}", came.findings);
-        let place = |name: &str| made.iter().position(|made| made == name).unwrap();
-        let last = made.iter().rposition(|name| name.starts_with('t')).unwrap();
-        assert!(place("zz") > last, "{made:?}");
-        assert_eq!(place("w1") < last, chosen.is_none(), "{made:?}");
-        assert!(chosen.is_none() || place("zz") < place("w1"), "{made:?}");
-    }
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_service_that_asks_for_an_address_is_made_before_those_that_take_any() {
     let templates = (0..400).map(template);
     let takers = (0..20).map(|number| service(&format!("w{number:02}"), None));
