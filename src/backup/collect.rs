@@ -1,8 +1,8 @@
 //! Kinds in, pages of raw bytes out: several kinds are listed side by side, and handed on in the order of the plan.
 //!
-//! One of the few places that spawn: each kind is a task behind a queue that is bounded by bytes. The kind that is read and the
-//! one after it may hold [`KIND_BYTES`], the others ahead of need [`FIRST_BYTES`]: their first pages, so that the round trips
-//! of small kinds cost no time. Dropping the collection ends its tasks. Next: `filter`.
+//! One of the few places that spawn: each kind is a task behind a queue that is bounded by bytes. The kind that is read may
+//! hold [`KIND_BYTES`], the others ahead of need [`FIRST_BYTES`]: their first pages, so that the round trips of small kinds cost
+//! no time. Dropping the collection ends its tasks. Next: `filter`.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -16,14 +16,15 @@ use crate::model::Kind;
 /// Kinds listed ahead of the one that is read: most are small, and their round trips then overlap.
 const KINDS_AHEAD: usize = 12;
 
-/// Bytes of pages that the kind that is read may hold, and the one after it.
-const KIND_BYTES: usize = 2 << 20;
+/// Bytes of pages that the kind that is read may hold: one that is packed, one that comes, and one that is asked for while that
+/// one comes.
+const KIND_BYTES: usize = 3 << 19;
 
 /// Bytes of pages that the others may hold: what a page of a large kind weighs.
-const FIRST_BYTES: usize = 1 << 20;
+const FIRST_BYTES: usize = 1 << 19;
 
 /// Room that is kept for a page before it is asked for: for the first one of a list, which is small, and for a later one.
-const FIRST_PAGE: usize = FIRST_BYTES / 4;
+const FIRST_PAGE: usize = FIRST_BYTES / 2;
 const LATER_PAGE: usize = FIRST_BYTES;
 
 /// Room is counted in this many bytes.
@@ -64,7 +65,6 @@ pub struct Listing {
     events: mpsc::Receiver<(Event, Option<OwnedSemaphorePermit>)>,
     /// Room for its pages.
     room: Arc<Semaphore>,
-    widened: bool,
     /// The room of the page that was handed out last.
     held: Option<OwnedSemaphorePermit>,
 }
@@ -78,12 +78,9 @@ impl Listing {
         Some(event)
     }
 
-    /// Its turn comes soon: from now on it may run ahead.
-    fn widen(&mut self) {
-        if !self.widened {
-            self.widened = true;
-            self.room.add_permits((KIND_BYTES - FIRST_BYTES) / UNIT);
-        }
+    /// It is its turn: from now on it may run ahead.
+    fn widen(&self) {
+        self.room.add_permits((KIND_BYTES - FIRST_BYTES) / UNIT);
     }
 }
 
@@ -117,10 +114,11 @@ impl Collection {
             let room = Arc::new(Semaphore::new(FIRST_BYTES / UNIT));
             let way = Way { events: sender, room: Arc::clone(&room) };
             self.tasks.spawn(list(self.cluster.clone(), info.clone(), self.query.clone(), way));
-            self.started.push_back(Listing { info, events, room, widened: false, held: None });
+            self.started.push_back(Listing { info, events, room, held: None });
         }
-        self.started.iter_mut().take(2).for_each(Listing::widen);
-        self.started.pop_front()
+        let listing = self.started.pop_front()?;
+        listing.widen();
+        Some(listing)
     }
 }
 
@@ -140,6 +138,11 @@ impl Way {
         }
     }
 
+    /// Room for a page of about so many bytes, if there is some now.
+    fn try_reserve(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.room).try_acquire_many_owned(u32::try_from(bytes / UNIT).ok()?).ok()
+    }
+
     /// Hands an event on. False: nobody listens any more.
     async fn send(&self, event: Event, held: Option<OwnedSemaphorePermit>) -> bool {
         self.events.send((event, held)).await.is_ok()
@@ -156,10 +159,17 @@ async fn list(cluster: Cluster, info: KindInfo, query: Query, way: Way) {
     let labels = query.labels.as_deref().filter(|_| info.namespaced && !whole);
     for namespace in namespaces {
         let mut lister = cluster.lister(ListQuery { kind: &info, namespace, labels, cut: Some(&query.cut) });
-        let (mut drifted, mut expected) = (false, FIRST_PAGE);
+        let (mut drifted, mut expected, mut ahead) = (false, FIRST_PAGE, None);
         loop {
             // Room first: a page is not asked for before there is a place to put it.
-            let Some(mut held) = way.reserve(expected).await else { return };
+            let Some(mut held) = (match ahead.take() {
+                Some(held) => Some(held),
+                None => way.reserve(expected).await,
+            }) else {
+                return;
+            };
+            ahead = way.try_reserve(LATER_PAGE);
+            lister.run_ahead(ahead.is_some());
             let page = lister.next().await;
             if let Some(drift) = lister.drifted().filter(|_| !drifted).cloned() {
                 drifted = true;
@@ -229,9 +239,9 @@ mod tests {
         let mut collection = Collection::new(&cluster, kinds, query());
         let mut first = collection.next().unwrap();
         settled().await;
-        // The first two hold two MiB, eleven others a page each.
+        // Pages that weigh more than was expected: two or three of the kind that is read, twelve others a page each.
         let ahead = asked.load(Ordering::Relaxed);
-        assert!((2 * 2 + 11..=2 * 3 + 11).contains(&ahead), "{ahead}");
+        assert!((2 + 12..=3 + 12).contains(&ahead), "{ahead}");
         for _ in 0..20 {
             assert!(matches!(first.next().await, Some(Event::Page(_))));
         }

@@ -16,7 +16,7 @@ const SMALLEST: usize = 64 << 10;
 const LARGEST: usize = 4 << 20;
 /// Rooms that are made, for a first page and for a later one. Pages weigh now a little more, now a little less: with room made
 /// to measure, hardly one would fit into that of another. What nothing is written to costs no memory.
-const ROOMS: [usize; 2] = [384 << 10, 2 << 20];
+const ROOMS: [usize; 2] = [384 << 10, 1 << 20];
 
 /// Buffers that nobody uses. Clones share them.
 #[derive(Clone, Default)]

@@ -3,13 +3,18 @@
 //! A list that cannot be had at the cut is had at another revision and says so ([`Lister::drifted`]); it is never silently
 //! another one, and never silently without its end. Where the items are in a page is found in [`super::page`].
 
+mod ahead;
+
 use std::collections::HashSet;
 use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio_util::task::AbortOnDropHandle;
 use url::form_urlencoded::Serializer;
 
+use self::ahead::Coming;
+pub use self::ahead::EarlyToken;
 use super::request::{Call, Doing, ask_again};
 use super::trouble::Trouble;
 use super::{ApiFailure, Cluster, ClusterError, KindInfo, Page};
@@ -17,14 +22,14 @@ use super::{ApiFailure, Cluster, ClusterError, KindInfo, Page};
 /// Items asked for before their size is known.
 const FIRST_LIMIT: usize = 50;
 /// What a page should weigh: large enough that round trips do not count, small enough to hold several.
-const PAGE_AIM: usize = 1 << 20;
+const PAGE_AIM: usize = 512 << 10;
 /// Bounds of what is asked for by size: kubectl asks for 500, and as many of the largest items fit into [`PAGE_MOST`] as the
 /// lower one says.
 const LIMITS: std::ops::RangeInclusive<usize> = 8..=2000;
 /// After a page that was given up, the next ones grow by this much at most: large items seldom come alone.
 const GROWTH: usize = 4;
 /// Room for the first page, which has few items: a dozen of them are asked for at once.
-const FIRST_EXPECTED: usize = PAGE_AIM / 4;
+const FIRST_EXPECTED: usize = PAGE_AIM / 2;
 /// A page above this is given up and asked for again in smaller parts, for the sake of memory.
 const PAGE_MOST: usize = 16 << 20;
 /// One item alone may weigh this; etcd's own limit is 1.5 MiB by default.
@@ -110,6 +115,15 @@ enum Position {
     End,
 }
 
+impl Position {
+    fn token(&self) -> Option<&str> {
+        match self {
+            Self::Token(token) => Some(token),
+            Self::Start | Self::Recent | Self::End => None,
+        }
+    }
+}
+
 /// One list under way.
 #[derive(Debug)]
 pub struct Lister {
@@ -140,6 +154,9 @@ pub struct Lister {
     /// The cut is not the first one.
     recut: bool,
     drift: Option<Drift>,
+    /// Pages may be asked for ahead, and the one that was.
+    runs_ahead: bool,
+    ahead: Option<Coming>,
 }
 
 impl Cluster {
@@ -180,6 +197,8 @@ impl Cluster {
             resumes: 0,
             recut: false,
             drift: None,
+            runs_ahead: false,
+            ahead: None,
         }
     }
 }
@@ -208,19 +227,56 @@ impl Lister {
         self.drift.as_ref()
     }
 
-    async fn fetch(&self) -> Result<Bytes, ClusterError> {
-        let path = self.request_path();
-        let call = Call {
-            deadline: PAGE_DEADLINE,
-            expected: self.expected + self.expected / 8,
-            most: if self.limit > 1 { PAGE_MOST } else { ITEM_MOST },
-            asks_for_less: self.limit > 1 && self.shrinks < MAX_SHRINKS,
-            ..Call::get(&path, self.doing())
-        };
-        self.cluster.call(&call).await
+    /// Whether the page behind the next one may be asked for while the next one comes, which takes room for both.
+    pub fn run_ahead(&mut self, may: bool) {
+        self.runs_ahead = may;
     }
 
-    fn request_path(&self) -> String {
+    /// The page at the position, which may be on its way already.
+    async fn fetch(&mut self) -> Result<Bytes, ClusterError> {
+        let wanted = self.position.token();
+        let ahead = self.ahead.take().filter(|ahead| ahead.token.as_deref() == wanted);
+        let mut coming = ahead.unwrap_or_else(|| self.ask(&self.position));
+        // How many items fit into a page is known from the first one.
+        let mut next =
+            coming.next.take().filter(|_| self.runs_ahead && wanted.is_some() && self.shrinks == 0);
+        loop {
+            tokio::select! {
+                biased;
+                body = &mut coming.body => return body.unwrap_or_else(|error| {
+                    Err(ClusterError::Answer { doing: self.doing().to_string(), cause: error.to_string() })
+                }),
+                token = async { next.as_mut()?.await.ok() }, if next.is_some() => {
+                    next = None;
+                    self.ahead = token.map(|token| self.ask(&Position::Token(token)));
+                }
+            }
+        }
+    }
+
+    /// Asks for a page.
+    fn ask(&self, position: &Position) -> Coming {
+        let (cluster, kind, namespace) = (self.cluster.clone(), self.kind.clone(), self.namespace.clone());
+        let (path, (limit, expected)) = (self.request_path(position), (self.limit, self.expected));
+        let asks_for_less = limit > 1 && self.shrinks < MAX_SHRINKS;
+        let (early, next) = EarlyToken::new();
+        let body = async move {
+            let (what, namespace) = (&*kind, namespace.as_deref());
+            let call = Call {
+                deadline: PAGE_DEADLINE,
+                expected: expected + expected / 8,
+                most: if limit > 1 { PAGE_MOST } else { ITEM_MOST },
+                asks_for_less,
+                early: Some(&early),
+                ..Call::get(&path, Doing { verb: "list", what, namespace, name: None })
+            };
+            cluster.call(&call).await
+        };
+        let body = AbortOnDropHandle::new(tokio::spawn(body));
+        Coming { token: position.token().map(str::to_owned), next: Some(next), body }
+    }
+
+    fn request_path(&self, position: &Position) -> String {
         let path = format!("{}?", self.path);
         let start = path.len();
         let mut query = Serializer::for_suffix(path, start);
@@ -228,7 +284,7 @@ impl Lister {
         if let Some(labels) = &self.labels {
             query.append_pair("labelSelector", labels);
         }
-        match (&self.position, &self.cut) {
+        match (position, &self.cut) {
             (Position::Start, Some(cut)) => {
                 query.append_pair("resourceVersion", cut).append_pair("resourceVersionMatch", "Exact");
             }

@@ -36,9 +36,16 @@ struct Envelope<'a> {
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct ListMetadata {
+pub(super) struct ListMetadata {
     resource_version: String,
     r#continue: Option<String>,
+}
+
+impl ListMetadata {
+    /// Where the list goes on; None at its end.
+    pub fn token(self) -> Option<String> {
+        self.r#continue.filter(|token| !token.is_empty())
+    }
 }
 
 #[derive(Deserialize)]
@@ -81,9 +88,9 @@ impl Page {
             let at = item.as_ptr() as usize - start;
             items.push(at..at + item.len());
         }
-        let token = metadata.r#continue.filter(|token| !token.is_empty());
-        let page =
-            Self { body, home: None, items, revision: metadata.resource_version, remaining: token.is_some() };
+        let revision = metadata.resource_version.clone();
+        let token = metadata.token();
+        let page = Self { body, home: None, items, revision, remaining: token.is_some() };
         Ok((page, token))
     }
 

@@ -16,6 +16,7 @@ use kube::client::Body;
 use tokio::time::Instant;
 
 use super::failure::read_failure;
+use super::list::EarlyToken;
 use super::policy::{Blame, Patience, blame, pause, says_nothing_was_done};
 use super::trouble::Trouble;
 use super::warnings::read_warnings;
@@ -81,6 +82,8 @@ pub(super) struct Call<'a> {
     pub most: usize,
     /// When the server is too slow, the caller asks for less instead of again.
     pub asks_for_less: bool,
+    /// Who looks at a list while it comes.
+    pub early: Option<&'a EarlyToken>,
 }
 
 impl<'a> Call<'a> {
@@ -103,6 +106,7 @@ impl<'a> Call<'a> {
             expected: 0,
             most: OBJECT_MOST,
             asks_for_less: false,
+            early: None,
         }
     }
 
@@ -260,6 +264,9 @@ impl Cluster {
                 return Err(ClusterError::Oversized { doing: call.doing.to_string(), most: call.most });
             }
             bytes.extend_from_slice(&data);
+            if let Some(early) = call.early.filter(|_| head.status.is_success()) {
+                early.look(&bytes);
+            }
         }
         let bytes = bytes.freeze();
         if head.status.is_success() {

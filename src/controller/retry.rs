@@ -111,11 +111,7 @@ where
     let changes = changes.predicate_filter(news, PredicateConfig::default());
     Controller::for_stream(changes, store)
         .graceful_shutdown_on(stop.cancelled_owned())
-        .run(
-            move |object, context| when_filled(object, context, reconcile.clone()),
-            error_policy,
-            context,
-        )
+        .run(move |object, context| when_filled(object, context, reconcile.clone()), error_policy, context)
         .for_each(|reconciled| async move {
             if let Err(error) = reconciled {
                 note(&<K as Resource>::kind(&()), &error);
@@ -126,7 +122,11 @@ where
 
 /// An object is looked at when the cluster is known as a whole: what a store does not have yet would pass for missing. The
 /// look begins afterwards, for every object of the first list waits here at once, and a look that has begun is large.
-async fn when_filled<K, R, F>(object: Arc<K>, context: Arc<Context>, reconcile: R) -> Result<Action, ControllerError>
+async fn when_filled<K, R, F>(
+    object: Arc<K>,
+    context: Arc<Context>,
+    reconcile: R,
+) -> Result<Action, ControllerError>
 where
     R: FnOnce(Arc<K>, Arc<Context>) -> F,
     F: Future<Output = Result<Action, ControllerError>>,

@@ -1,5 +1,13 @@
 //! Paging, drift and ends of lists, against a scripted API server.
 
+use std::sync::Arc;
+
+use futures::stream::{self, StreamExt as _};
+use http_body_util::StreamBody;
+use hyper::body::Frame;
+use tokio::sync::Notify;
+use tokio::time::timeout;
+
 use super::super::script::{Answer, answer, failure, kind, script, serve, uris};
 use super::*;
 
@@ -77,7 +85,53 @@ async fn pages_are_asked_for_by_the_size_of_the_items_seen() {
     let large = "x".repeat(20_000);
     let (cluster, requests) = script(vec![page("7", "t", &[&large, &large]), page("7", "", &[])]);
     list(&cluster).await.unwrap();
-    assert!(uris(&requests)[1].contains("limit=52&"), "{:?}", uris(&requests));
+    assert!(uris(&requests)[1].contains("limit=26&"), "{:?}", uris(&requests));
+}
+
+/// A cluster whose second page ends only when the third one has been asked for.
+fn coming_slowly() -> Cluster {
+    let third = Arc::new(Notify::new());
+    let service = tower::service_fn(move |request: http::Request<kube::client::Body>| {
+        let third = Arc::clone(&third);
+        async move {
+            let uri = request.uri().to_string();
+            let (token, waits) = match uri.split_once("continue=").map(|(_, token)| token) {
+                None => ("t2", false),
+                Some("t2") => ("t3", true),
+                Some(_) => {
+                    third.notify_one();
+                    ("", false)
+                }
+            };
+            let head = format!(r#"{{"metadata":{{"resourceVersion":"7","continue":"{token}"}},"#);
+            let rest = async move {
+                if waits {
+                    third.notified().await;
+                }
+                r#""items":[{"metadata":{"name":"a"}}]}"#.to_owned()
+            };
+            let frames = stream::iter([head]).chain(stream::once(rest));
+            let frames = frames.map(|part| Ok::<_, std::io::Error>(Frame::data(Bytes::from(part)))).boxed();
+            Ok::<_, std::io::Error>(http::Response::new(StreamBody::new(frames)))
+        }
+    });
+    Cluster::from_client(kube::Client::new(service, "default"), "https://scripted")
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_next_page_is_asked_for_while_one_comes_where_there_is_room_for_both() {
+    let kind = kind("pods");
+    let query = ListQuery { kind: &kind, namespace: None, labels: None, cut: None };
+    let mut lister = coming_slowly().lister(query);
+    lister.run_ahead(true);
+    let mut pages = 0;
+    while timeout(PAGE_DEADLINE / 2, lister.next()).await.expect("nobody waits").unwrap().is_some() {
+        pages += 1;
+    }
+    assert_eq!(pages, 3);
+    let mut lister = coming_slowly().lister(query);
+    assert!(lister.next().await.unwrap().is_some());
+    assert!(timeout(PAGE_DEADLINE / 2, lister.next()).await.is_err(), "nothing is asked for without room");
 }
 
 #[tokio::test]
