@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ark::archive::{IndexLine, IndexedKind};
+use ark::archive::{IndexLine, IndexedResource};
 use ark::bucket::{Bucket, StoredBackup};
 use ark::model::BackupName;
 use ark::store::{self, Location};
@@ -40,7 +40,7 @@ pub struct Backups<'a> {
     place: &'a Place,
     program: Program,
     client: Client,
-    kinds: Vec<IndexedKind>,
+    kinds: Vec<IndexedResource>,
 }
 
 /// A backup to read from.
@@ -51,7 +51,7 @@ pub struct Original {
     /// Where it is.
     pub place: Place,
     /// The kinds that it lists.
-    pub kinds: Vec<IndexedKind>,
+    pub kinds: Vec<IndexedResource>,
 }
 
 impl<'a> Backups<'a> {
@@ -158,7 +158,7 @@ pub async fn store(place: &Place) -> Outcome<Arc<dyn store::Store>> {
     store::open(&location).await.map_err(|error| error.to_string())
 }
 
-async fn kinds(backup: &StoredBackup) -> Outcome<Vec<IndexedKind>> {
+async fn kinds(backup: &StoredBackup) -> Outcome<Vec<IndexedResource>> {
     let mut lines = backup.index().await.map_err(|error| error.to_string())?;
     match lines.try_next().await.map_err(|error| error.to_string())? {
         Some(IndexLine::Header(header)) => Ok(header.kinds),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use ark::archive::IndexedKind;
+use ark::archive::IndexedResource;
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt as _;
@@ -49,7 +49,7 @@ impl Client {
     }
 
     /// Lists the kinds one after the other, each page to its end, and says how long it took and how many bytes came.
-    pub async fn list(&self, kinds: &[IndexedKind]) -> Outcome<(Duration, u64)> {
+    pub async fn list(&self, kinds: &[IndexedResource]) -> Outcome<(Duration, u64)> {
         let began = Instant::now();
         let mut bytes = 0;
         for kind in kinds {
@@ -201,10 +201,10 @@ impl Client {
 }
 
 /// Where the items of a kind are.
-pub fn collection(kind: &IndexedKind, namespace: Option<&str>) -> String {
+pub fn collection(kind: &IndexedResource, namespace: Option<&str>) -> String {
     let root = if kind.version.contains('/') { "apis" } else { "api" };
     let namespace = namespace.map(|name| format!("namespaces/{name}/")).unwrap_or_default();
-    format!("/{root}/{}/{namespace}{}", kind.version, kind.kind.resource())
+    format!("/{root}/{}/{namespace}{}", kind.version, kind.resource.resource())
 }
 
 /// The continue token, somewhere near the edges of a list.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ark::archive::{IndexItem, IndexLine, IndexedKind};
+use ark::archive::{IndexItem, IndexLine, IndexedResource};
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 use serde_json::Value;
@@ -127,9 +127,9 @@ struct Target {
 }
 
 /// What the cluster makes by itself in every namespace, and what it had before the load, is not created.
-fn target(item: &IndexItem, kinds: &[IndexedKind]) -> Outcome<Option<Target>> {
+fn target(item: &IndexItem, kinds: &[IndexedResource]) -> Outcome<Option<Target>> {
     let key = item.key().map_err(text)?;
-    let Some(kind) = kinds.iter().find(|kind| kind.kind == key.kind) else { return Ok(None) };
+    let Some(kind) = kinds.iter().find(|kind| kind.resource == key.kind) else { return Ok(None) };
     let ours = |name: &str| name.starts_with(objects::PREFIX);
     let group = match (&key.namespace, key.kind.as_str()) {
         (None, "customresourcedefinitions.apiextensions.k8s.io") => Some(0),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ark::cluster::{Bound, Catalog, Cluster, KindInfo, Patch, Propagation};
+use ark::cluster::{Bound, Catalog, Cluster, Patch, Propagation, ResourceInfo};
 use futures::{TryStreamExt as _, stream};
 use serde_json::{Value, json};
 
@@ -39,11 +39,11 @@ pub async fn change(cluster: &Cluster) -> Result<String, Failed> {
     Ok("one object changed, one added, one removed".to_owned())
 }
 
-async fn put(cluster: &Cluster, kind: &KindInfo, name: &str, number: usize) -> Result<(), Failed> {
+async fn put(cluster: &Cluster, kind: &ResourceInfo, name: &str, number: usize) -> Result<(), Failed> {
     let text = format!("{:x}", number.wrapping_mul(0x9e37_79b9)).repeat(20);
-    let (field, text) = if kind.name == "Secret" { ("stringData", text) } else { ("data", text) };
+    let (field, text) = if kind.kind == "Secret" { ("stringData", text) } else { ("data", text) };
     let mut object = json!({
-        "apiVersion": kind.api_version(), "kind": kind.name,
+        "apiVersion": kind.api_version(), "kind": kind.kind,
         "metadata": {"name": name, "namespace": NAMESPACE, "labels": {"batch": (number % 10).to_string()}},
     });
     object[field] = json!({ "text": text });
@@ -63,7 +63,7 @@ async fn apply_sample(cluster: &Cluster) -> Result<usize, Failed> {
             let info = kind_of(&catalog, &object)?;
             apply(cluster, info, &object).await?;
             applied += 1;
-            if info.name == "CustomResourceDefinition" {
+            if info.kind == "CustomResourceDefinition" {
                 cluster.crd_established(name(&object), &Bound::new(PATIENCE, PATIENCE)).await?;
                 catalog = cluster.catalog().await?;
             }
@@ -77,14 +77,14 @@ fn documents(file: &Path) -> Result<Vec<Value>, Failed> {
     serde_saphyr::from_multiple(&text).map_err(|error| format!("{}: {error}", file.display()).into())
 }
 
-fn kind_of<'a>(catalog: &'a Catalog, object: &Value) -> Result<&'a KindInfo, Failed> {
+fn kind_of<'a>(catalog: &'a Catalog, object: &Value) -> Result<&'a ResourceInfo, Failed> {
     let (version, name) = (object["apiVersion"].as_str(), object["kind"].as_str());
     let found =
-        catalog.kinds.iter().find(|info| Some(&*info.api_version()) == version && Some(&*info.name) == name);
+        catalog.kinds.iter().find(|info| Some(&*info.api_version()) == version && Some(&*info.kind) == name);
     found.ok_or_else(|| format!("the cluster has no kind {version:?} {name:?}").into())
 }
 
-async fn apply(cluster: &Cluster, info: &KindInfo, object: &Value) -> Result<(), Failed> {
+async fn apply(cluster: &Cluster, info: &ResourceInfo, object: &Value) -> Result<(), Failed> {
     let namespace = object["metadata"]["namespace"].as_str();
     let apply = Patch::Apply { object: object.to_string(), manager: "demo" };
     cluster.patch(info, namespace, name(object), &apply).await?;

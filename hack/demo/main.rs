@@ -18,8 +18,8 @@ use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use ark::cluster::{Bound, Cluster, ConnectOptions, KindInfo, Propagation};
-use ark::model::Kind;
+use ark::cluster::{Bound, Cluster, ConnectOptions, Propagation, ResourceInfo};
+use ark::model::GroupResource;
 
 /// An error of whatever kind: this program ends with it.
 type Failed = Box<dyn Error + Send + Sync>;
@@ -58,8 +58,8 @@ async fn run(arguments: &[&str]) -> Result<String, Failed> {
 }
 
 /// A kind by its plural.
-async fn kind(cluster: &Cluster, name: &str) -> Result<KindInfo, Failed> {
+async fn kind(cluster: &Cluster, name: &str) -> Result<ResourceInfo, Failed> {
     let catalog = cluster.catalog().await?;
-    let found = catalog.find(&Kind::parse(name)).cloned();
+    let found = catalog.find(&GroupResource::parse(name)).cloned();
     found.ok_or_else(|| format!("the cluster has no {name}").into())
 }

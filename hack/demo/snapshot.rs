@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
-use ark::cluster::{Cluster, KindInfo, ListQuery};
+use ark::cluster::{Cluster, ListQuery, ResourceInfo};
 use serde_json::Value;
 
 use super::{Failed, PATIENCE};
@@ -134,11 +134,11 @@ fn still_names(object: &str, namespace: &str) -> bool {
 async fn take(cluster: &Cluster, namespace: &str) -> Result<Snapshot, Failed> {
     let mut snapshot = Snapshot::new();
     for info in cluster.catalog().await?.kinds {
-        let volumes = info.kind.as_str() == VOLUMES;
+        let volumes = info.resource.as_str() == VOLUMES;
         let wanted = (info.namespaced || volumes)
             && info.can("list")
             && info.can("create")
-            && !MADE.contains(&info.kind.as_str());
+            && !MADE.contains(&info.resource.as_str());
         if !wanted {
             continue;
         }
@@ -152,7 +152,7 @@ async fn take(cluster: &Cluster, namespace: &str) -> Result<Snapshot, Failed> {
                     continue;
                 }
                 let name = object["metadata"]["name"].as_str().unwrap_or_default();
-                let key = format!("{}/{name}", info.kind);
+                let key = format!("{}/{name}", info.resource);
                 strip(&info, &mut object);
                 snapshot.insert(key, object.to_string());
             }
@@ -169,7 +169,7 @@ fn is_made(object: &Value) -> bool {
 }
 
 /// Takes away what a cluster sets.
-fn strip(info: &KindInfo, object: &mut Value) {
+fn strip(info: &ResourceInfo, object: &mut Value) {
     let phase = object["status"]["phase"].take();
     let Some(fields) = object.as_object_mut() else { return };
     for field in ["status", "apiVersion", "kind"] {
@@ -188,7 +188,7 @@ fn strip(info: &KindInfo, object: &mut Value) {
         }
         metadata.retain(|_, value| !value.as_object().is_some_and(serde_json::Map::is_empty));
     }
-    match &*info.name {
+    match &*info.kind {
         "PersistentVolume" => strip_volume(&mut object["spec"]),
         "Service" => strip_service(&mut object["spec"]),
         "Pod" => strip_pod(&mut object["spec"]),

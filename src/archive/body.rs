@@ -56,12 +56,12 @@ pub fn check_body(key: &ItemKey, body: &[u8]) -> Result<(), ArchiveError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Kind;
+    use crate::model::GroupResource;
 
     #[test]
     fn a_body_must_be_the_object_that_its_path_names() {
-        let pod = ItemKey::namespaced(Kind::parse("pods"), "shop", "wëb");
-        let node = ItemKey::cluster(Kind::parse("nodes"), "n1");
+        let pod = ItemKey::namespaced(GroupResource::parse("pods"), "shop", "wëb");
+        let node = ItemKey::cluster(GroupResource::parse("nodes"), "n1");
         let check = |key, body: &str| check_body(key, body.as_bytes()).map_err(|error| error.to_string());
         assert_eq!(check(&pod, r#" {"metadata":{"name":"w\u00ebb","namespace":"shop","x":1}}"#), Ok(()));
         assert_eq!(check(&node, r#"{"metadata":{"name":"n1","namespace":""}}"#), Ok(()));

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::limits::MAX_PATH;
-use crate::model::{ItemKey, Kind};
+use crate::model::{GroupResource, ItemKey};
 
 /// Which layout a path of an item follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +54,7 @@ pub fn item_path(key: &ItemKey) -> String {
 
 /// Appends the path of an item. Backslashes, control characters and `%` of a name become `%XX`: no name holds a `%` (the API
 /// server refuses it), and the others would not survive an extraction.
-pub(super) fn write_item_path(path: &mut String, kind: &Kind, namespace: Option<&str>, name: &str) {
+pub(super) fn write_item_path(path: &mut String, kind: &GroupResource, namespace: Option<&str>, name: &str) {
     path.push_str("resources/");
     path.push_str(kind.as_str());
     match namespace {
@@ -143,9 +143,9 @@ fn parse_item(path: &str) -> Option<EntryName> {
     }
 }
 
-/// Resource and group are DNS names; nothing else reaches a [`Kind`].
-fn kind_of(text: &str) -> Option<Kind> {
-    is_dns(text).then(|| Kind::parse(text))
+/// Resource and group are DNS names; nothing else reaches a [`GroupResource`].
+fn kind_of(text: &str) -> Option<GroupResource> {
+    is_dns(text).then(|| GroupResource::parse(text))
 }
 
 #[expect(clippy::option_option, reason = "outside: whether it is a name; inside: whether there is one")]
@@ -209,8 +209,9 @@ mod tests {
 
     #[test]
     fn every_layout_of_an_item_is_known() {
-        let web = ItemKey::namespaced(Kind::parse("deployments.apps"), "shop", "web");
-        let admin = ItemKey::cluster(Kind::parse("clusterroles.rbac.authorization.k8s.io"), "a:b:c.d");
+        let web = ItemKey::namespaced(GroupResource::parse("deployments.apps"), "shop", "web");
+        let admin =
+            ItemKey::cluster(GroupResource::parse("clusterroles.rbac.authorization.k8s.io"), "a:b:c.d");
         for (path, layout, key) in [
             ("resources/deployments.apps/namespaces/shop/web.json", Layout::Version2, &web),
             ("namespaces/shop/deployments.apps/web.json", Layout::Ark03, &web),
@@ -236,7 +237,7 @@ mod tests {
 
     #[test]
     fn a_namespace_may_be_called_cluster() {
-        let key = ItemKey::namespaced(Kind::parse("pods"), "cluster", "cluster");
+        let key = ItemKey::namespaced(GroupResource::parse("pods"), "cluster", "cluster");
         assert_eq!(parse_path(&item_path(&key)), item(Layout::Version2, key));
     }
 
@@ -275,7 +276,10 @@ mod tests {
 
     #[test]
     fn names_that_a_file_cannot_bear_are_escaped_and_come_back() {
-        let key = ItemKey::cluster(Kind::parse("clusterroles.rbac.authorization.k8s.io"), "a\\b%\n.json ü");
+        let key = ItemKey::cluster(
+            GroupResource::parse("clusterroles.rbac.authorization.k8s.io"),
+            "a\\b%\n.json ü",
+        );
         let path = item_path(&key);
         assert!(path.ends_with("/a%5Cb%25%0A.json ü.json"), "{path}");
         assert_eq!(parse_path(&path), item(Layout::Version2, key));

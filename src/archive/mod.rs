@@ -27,7 +27,7 @@ pub use entry::{EntryName, Layout, PathError, item_path, parse_path};
 pub use error::{ArchiveError, Place};
 pub use frame::{Frame, FrameCompressor, FrameEntry, RawFrame, SealedFrame, open_frame};
 pub use index::{
-    FORMAT, IndexDecoder, IndexEncoder, IndexFrame, IndexHeader, IndexItem, IndexLine, IndexedKind,
+    FORMAT, IndexDecoder, IndexEncoder, IndexFrame, IndexHeader, IndexItem, IndexLine, IndexedResource,
 };
 pub use limits::{
     FRAME_TARGET, MAX_BODY, MAX_ENTRIES, MAX_EXPANSION, MAX_FRAME, MAX_KINDS, MAX_LINE, MAX_PATH,

@@ -11,7 +11,7 @@ use super::index::LabelText;
 use super::limits::{FRAME_TARGET, MAX_BODY, MAX_ENTRIES, MAX_LINE, MAX_PATH, NAMESPACE_CUT};
 use super::seen::Seen;
 use super::ustar;
-use crate::model::Kind;
+use crate::model::GroupResource;
 
 /// Frames whose memory is kept: as many as are under way at once.
 const MAX_SPARE: usize = 3;
@@ -20,7 +20,7 @@ const MAX_SPARE: usize = 3;
 #[derive(Clone, Copy, Debug)]
 pub struct ItemEntry<'a> {
     /// The resource type.
-    pub kind: &'a Kind,
+    pub kind: &'a GroupResource,
     /// None for cluster-scoped items.
     pub namespace: Option<&'a str>,
     /// `metadata.name`.
@@ -48,7 +48,7 @@ pub struct Packer {
     /// The path of the item at hand.
     path: String,
     /// The open frame; of no kind while it holds metadata.
-    kind: Option<Kind>,
+    kind: Option<GroupResource>,
     /// The namespace of the last item.
     namespace: String,
     number: u32,

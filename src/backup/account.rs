@@ -13,8 +13,10 @@ use super::told::Told;
 use super::unheeded::Unheeded;
 use super::view::View;
 use crate::archive::ArchiveError;
-use crate::cluster::{Cluster, ClusterError, Drift, KindInfo};
-use crate::model::{BackupName, Category, Finding, ItemKey, Kind, Progress, Results, SkipReason, causes};
+use crate::cluster::{Cluster, ClusterError, Drift, ResourceInfo};
+use crate::model::{
+    BackupName, Category, Finding, GroupResource, ItemKey, Progress, Results, SkipReason, causes,
+};
 use crate::telemetry::RunLog;
 
 /// Unreadable items of one kind that are told one by one; beyond, the server talks nonsense and once is enough.
@@ -28,12 +30,12 @@ pub struct Account<'a> {
     /// Findings and what was left out.
     pub results: Results,
     /// Kinds that are not, or not wholly, at the cut.
-    pub outside_cut: BTreeSet<Kind>,
+    pub outside_cut: BTreeSet<GroupResource>,
     /// Items taken.
     pub items: u64,
     /// Bytes of their bodies.
     pub bytes: u64,
-    unreadable: HashMap<Kind, u64>,
+    unreadable: HashMap<GroupResource, u64>,
     unheeded: Unheeded,
     told: Told,
     /// Items that the API server gave twice.
@@ -85,12 +87,12 @@ impl<'a> Account<'a> {
     }
 
     /// An item is in the tarball.
-    pub fn taken(&mut self, info: &KindInfo, item: &ItemView<'_>, bytes: usize) {
-        self.unheeded.note(&info.kind, item);
+    pub fn taken(&mut self, info: &ResourceInfo, item: &ItemView<'_>, bytes: usize) {
+        self.unheeded.note(&info.resource, item);
         self.items += 1;
         self.bytes += bytes as u64;
         self.progress.advance(bytes as u64);
-        if let Some(finding) = self.told.taken(&info.kind, item) {
+        if let Some(finding) = self.told.taken(&info.resource, item) {
             self.find(finding);
         }
     }
@@ -102,9 +104,9 @@ impl<'a> Account<'a> {
     }
 
     /// An item is selected and left out.
-    pub fn skipped(&mut self, reason: SkipReason, info: &KindInfo, item: &ItemView<'_>) {
-        self.told.skipped(reason, &info.kind, item);
-        self.results.skipped.add(reason, &info.kind);
+    pub fn skipped(&mut self, reason: SkipReason, info: &ResourceInfo, item: &ItemView<'_>) {
+        self.told.skipped(reason, &info.resource, item);
+        self.results.skipped.add(reason, &info.resource);
         self.progress.advance(0);
     }
 
@@ -114,20 +116,20 @@ impl<'a> Account<'a> {
     }
 
     /// What the server sent as an item is no object.
-    pub fn unreadable(&mut self, info: &KindInfo, error: &serde_json::Error) {
-        let unreadable = self.unreadable.entry(info.kind.clone()).or_default();
+    pub fn unreadable(&mut self, info: &ResourceInfo, error: &serde_json::Error) {
+        let unreadable = self.unreadable.entry(info.resource.clone()).or_default();
         *unreadable += 1;
         if *unreadable <= UNREADABLE_TOLD {
             let message = format!(
                 "an item of the API server's list is no Kubernetes object and was left out: {error}; look at the server behind {}",
                 info.api_version()
             );
-            self.find(Finding::error(Category::Corrupt, message).on_kind(info.kind.clone()));
+            self.find(Finding::error(Category::Corrupt, message).on_kind(info.resource.clone()));
         }
     }
 
     /// The archive does not take an item. One that it holds already, the very same, is nothing to tell of.
-    pub fn unstorable(&mut self, info: &KindInfo, item: &ItemView<'_>, error: &ArchiveError) {
+    pub fn unstorable(&mut self, info: &ResourceInfo, item: &ItemView<'_>, error: &ArchiveError) {
         self.progress.advance(0);
         let repeated = matches!(error, ArchiveError::Repeated { .. });
         self.repeated += u64::from(repeated);
@@ -135,24 +137,24 @@ impl<'a> Account<'a> {
             return;
         }
         let namespace = item.namespace.as_deref().map(str::to_owned);
-        let key = ItemKey { kind: info.kind.clone(), namespace, name: item.name.clone().into_owned() };
+        let key = ItemKey { kind: info.resource.clone(), namespace, name: item.name.clone().into_owned() };
         let message = format!("left out: {}", causes(error));
         let finding = if repeated { Finding::warning } else { Finding::error };
         self.find(finding(error.category(), message).on_item(key));
     }
 
     /// A kind's listing broke off.
-    pub fn kind_failed(&mut self, info: &KindInfo, error: &ClusterError) {
+    pub fn kind_failed(&mut self, info: &ResourceInfo, error: &ClusterError) {
         let message =
             format!("listing broke off, so that items of it are missing in this backup: {}", causes(error));
-        self.find(Finding::error(error.category(), message).on_kind(info.kind.clone()));
+        self.find(Finding::error(error.category(), message).on_kind(info.resource.clone()));
     }
 
     /// A kind is not, or not wholly, at the cut.
-    pub fn drifted(&mut self, info: &KindInfo, drift: &Drift) {
-        self.outside_cut.insert(info.kind.clone());
+    pub fn drifted(&mut self, info: &ResourceInfo, drift: &Drift) {
+        self.outside_cut.insert(info.resource.clone());
         let message = format!("its items are not at the backup's instant: {drift}");
-        self.find(Finding::warning(Category::OutsideCut, message).on_kind(info.kind.clone()));
+        self.find(Finding::warning(Category::OutsideCut, message).on_kind(info.resource.clone()));
     }
 
     /// Counts the items of kinds that are left out as a whole. A count that cannot be had is no fault of the backup.
@@ -162,8 +164,10 @@ impl<'a> Account<'a> {
         for ((info, reason), count) in plan.left_out.iter().zip(counts) {
             match count {
                 Ok(0) => {}
-                Ok(items) => self.results.skipped.add_many(*reason, &info.kind, items),
-                Err(error) => self.log.info(&format!("{} were not counted: {}", info.kind, causes(&error))),
+                Ok(items) => self.results.skipped.add_many(*reason, &info.resource, items),
+                Err(error) => {
+                    self.log.info(&format!("{} were not counted: {}", info.resource, causes(&error)))
+                }
             }
         }
     }
@@ -173,11 +177,11 @@ impl<'a> Account<'a> {
 mod tests {
     use super::*;
 
-    fn info(kind: &str) -> KindInfo {
-        KindInfo {
-            kind: Kind::parse(kind),
+    fn info(kind: &str) -> ResourceInfo {
+        ResourceInfo {
+            resource: GroupResource::parse(kind),
             version: "v1".into(),
-            name: String::new(),
+            kind: String::new(),
             singular: String::new(),
             short_names: Vec::new(),
             namespaced: true,

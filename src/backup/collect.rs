@@ -10,8 +10,8 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 
-use crate::cluster::{Cluster, ClusterError, Drift, KindInfo, ListQuery, Page};
-use crate::model::Kind;
+use crate::cluster::{Cluster, ClusterError, Drift, ListQuery, Page, ResourceInfo};
+use crate::model::GroupResource;
 
 /// Kinds listed ahead of the one that is read: most are small, and their round trips then overlap.
 const KINDS_AHEAD: usize = 12;
@@ -43,7 +43,7 @@ pub struct Query {
     /// The label selector for namespaced kinds, when one selector says it all.
     pub labels: Option<String>,
     /// The kind that is listed whole, whatever the labels: items that have them name others that do not.
-    pub whole: Option<Kind>,
+    pub whole: Option<GroupResource>,
 }
 
 /// What comes out of the listing of one kind.
@@ -61,7 +61,7 @@ pub enum Event {
 #[derive(Debug)]
 pub struct Listing {
     /// The kind.
-    pub info: KindInfo,
+    pub info: ResourceInfo,
     events: mpsc::Receiver<(Event, Option<OwnedSemaphorePermit>)>,
     /// Room for its pages.
     room: Arc<Semaphore>,
@@ -89,14 +89,14 @@ impl Listing {
 pub struct Collection {
     cluster: Cluster,
     query: Query,
-    waiting: VecDeque<KindInfo>,
+    waiting: VecDeque<ResourceInfo>,
     started: VecDeque<Listing>,
     tasks: JoinSet<()>,
 }
 
 impl Collection {
     /// Will list `kinds` in this order.
-    pub fn new(cluster: &Cluster, kinds: impl IntoIterator<Item = KindInfo>, query: Query) -> Self {
+    pub fn new(cluster: &Cluster, kinds: impl IntoIterator<Item = ResourceInfo>, query: Query) -> Self {
         Self {
             cluster: cluster.clone(),
             query,
@@ -150,12 +150,12 @@ impl Way {
 }
 
 /// Lists one kind until it is done, broken, or nobody listens any more.
-async fn list(cluster: Cluster, info: KindInfo, query: Query, way: Way) {
+async fn list(cluster: Cluster, info: ResourceInfo, query: Query, way: Way) {
     let namespaces: Vec<Option<&str>> = match &query.namespaces {
         Some(names) if info.namespaced => names.iter().map(|name| Some(name.as_str())).collect(),
         _ => vec![None],
     };
-    let whole = query.whole.as_ref() == Some(&info.kind);
+    let whole = query.whole.as_ref() == Some(&info.resource);
     let labels = query.labels.as_deref().filter(|_| info.namespaced && !whole);
     for namespace in namespaces {
         let mut lister = cluster.lister(ListQuery { kind: &info, namespace, labels, cut: Some(&query.cut) });
@@ -270,7 +270,7 @@ mod tests {
                 assert!(matches!(event, Event::Page(_)), "{event:?}");
                 pages += 1;
             }
-            order.push((listing.info.kind.to_string(), pages));
+            order.push((listing.info.resource.to_string(), pages));
         }
         let expected: Vec<_> = (0..30).map(|number| (format!("kind{number}s.example.com"), 4)).collect();
         assert_eq!(order, expected);

@@ -9,7 +9,7 @@ use super::filter::Namespaces;
 use super::item::ItemView;
 use crate::api::CompiledSelection;
 use crate::cluster::{Catalog, Cluster, state_of};
-use crate::model::{Category, Finding, ItemKey, Kind, NAMESPACES, SkipReason};
+use crate::model::{Category, Finding, GroupResource, ItemKey, NAMESPACES, SkipReason};
 
 /// The instant of a backup.
 pub struct Cut {
@@ -52,7 +52,7 @@ pub async fn namespaces(
     revision: &str,
 ) -> Result<Namespaces, BackupError> {
     let mut namespaces = Namespaces::default();
-    let kind = catalog.find(&Kind::parse(NAMESPACES)).cloned();
+    let kind = catalog.find(&GroupResource::parse(NAMESPACES)).cloned();
     let query = Query { cut: revision.to_owned(), namespaces: None, labels: None, whole: None };
     let mut collection = Collection::new(cluster, kind, query);
     while let Some(mut listing) = collection.next() {
@@ -74,7 +74,7 @@ pub async fn namespaces(
 
 fn note(namespaces: &mut Namespaces, body: &[u8]) {
     let Ok(item) = ItemView::read(body, false) else { return };
-    if let Some(reason) = exclusion(&Kind::parse(NAMESPACES), &item) {
+    if let Some(reason) = exclusion(&GroupResource::parse(NAMESPACES), &item) {
         if reason == SkipReason::BeingDeleted {
             let state = state_of(&serde_json::from_slice(body).unwrap_or_default());
             let since = item.deleted.as_deref().unwrap_or_default().to_owned();
@@ -117,7 +117,7 @@ fn leaving(selection: &CompiledSelection, namespaces: &Namespaces, at: DateTime<
             true => Finding::error,
             false => Finding::warning,
         };
-        finding(Category::NotReady, message).on_item(ItemKey::cluster(Kind::parse(NAMESPACES), name))
+        finding(Category::NotReady, message).on_item(ItemKey::cluster(GroupResource::parse(NAMESPACES), name))
     };
     selected.map(tell).collect()
 }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::exclusion::hangs;
 use crate::api::CompiledSelection;
 use crate::cluster::Catalog;
-use crate::model::{Category, ClusterScope, Finding, Kind};
+use crate::model::{Category, ClusterScope, Finding, GroupResource};
 
 /// A CustomResourceDefinition, as far as its kind goes.
 #[derive(Clone, Debug, Deserialize)]
@@ -68,8 +68,8 @@ impl Definition {
     }
 
     /// The kind that it defines, which is its name.
-    pub fn kind(&self) -> Kind {
-        Kind::parse(&self.metadata.name)
+    pub fn kind(&self) -> GroupResource {
+        GroupResource::parse(&self.metadata.name)
     }
 
     /// Whether its kind is served at the cut, and not about to go. Resources of which no version is served are out of reach.
@@ -131,8 +131,12 @@ pub fn hidden(definitions: &[Definition], selection: &CompiledSelection, at: Dat
 }
 
 /// Kinds that are served at the cut, selected, and not in the catalog.
-pub fn missing(definitions: &[Definition], catalog: &Catalog, selection: &CompiledSelection) -> Vec<Kind> {
-    let failed = |kind: &Kind| {
+pub fn missing(
+    definitions: &[Definition],
+    catalog: &Catalog,
+    selection: &CompiledSelection,
+) -> Vec<GroupResource> {
+    let failed = |kind: &GroupResource| {
         let of = |group_version: &str| {
             group_version.split_once('/').is_some_and(|(group, _)| group == kind.group())
         };

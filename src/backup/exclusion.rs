@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::item::ItemView;
 use crate::api::{EXCLUDE_LABEL, VELERO_EXCLUDE_LABEL};
-use crate::model::{CLAIMS, Kind, Origin as _, SkipReason, VOLUMES};
+use crate::model::{CLAIMS, GroupResource, Origin as _, SkipReason, VOLUMES};
 
 /// What keeps claims and volumes for as long as they are used, whoever deletes them. Kubernetes takes it off as soon as they are not.
 const PROTECTION: [(&str, &str); 2] =
@@ -19,7 +19,7 @@ pub fn hangs(since: &str, at: DateTime<Utc>) -> bool {
 }
 
 /// Why an item is left out that is selected; None when nothing says so.
-pub fn exclusion(kind: &Kind, item: &ItemView<'_>) -> Option<SkipReason> {
+pub fn exclusion(kind: &GroupResource, item: &ItemView<'_>) -> Option<SkipReason> {
     let labelled = |key| item.label(key).is_some_and(|value| value == "true");
     if labelled(EXCLUDE_LABEL) || labelled(VELERO_EXCLUDE_LABEL) {
         Some(SkipReason::ExcludeLabel)
@@ -31,7 +31,7 @@ pub fn exclusion(kind: &Kind, item: &ItemView<'_>) -> Option<SkipReason> {
 }
 
 /// Whether a claim or a volume is used on, so that its data are there and worked with, although somebody deleted it.
-fn is_in_use(kind: &Kind, item: &ItemView<'_>) -> bool {
+fn is_in_use(kind: &GroupResource, item: &ItemView<'_>) -> bool {
     let Some((_, protection)) = PROTECTION.iter().find(|(protected, _)| *protected == kind.as_str()) else {
         return false;
     };
@@ -59,7 +59,7 @@ mod tests {
                 let body = json!({"metadata": {"name": "data", "deletionTimestamp": "2026-11-28T03:00:00Z",
                     "finalizers": ["example.com/hold", finalizer], "labels": labels}});
                 let text = body.to_string();
-                exclusion(&Kind::parse(kind), &ItemView::read(text.as_bytes(), false).unwrap())
+                exclusion(&GroupResource::parse(kind), &ItemView::read(text.as_bytes(), false).unwrap())
             };
             let expected = (!taken).then_some(SkipReason::BeingDeleted);
             assert_eq!(judged(json!({})), expected, "{kind} {finalizer}");

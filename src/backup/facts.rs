@@ -1,15 +1,15 @@
 //! What the index says of an item beyond its place, read from its body: for whoever makes an index anew, or checks one. Pure.
 
 use super::item::ItemView;
-use crate::archive::IndexedKind;
+use crate::archive::IndexedResource;
 use crate::bucket::ItemFacts;
-use crate::model::{ItemKey, Kind, Origin as _};
+use crate::model::{GroupResource, ItemKey, Origin as _};
 
 /// Reads the facts of an item; `info` is what the index says of its kind.
 ///
 /// # Errors
 /// When the body is no Kubernetes object.
-pub fn facts(key: &ItemKey, body: &[u8], info: Option<&IndexedKind>) -> Result<ItemFacts, String> {
+pub fn facts(key: &ItemKey, body: &[u8], info: Option<&IndexedResource>) -> Result<ItemFacts, String> {
     let status_is_data = info.is_some_and(|info| info.status_is_data);
     let item = ItemView::read(body, status_is_data).map_err(|error| error.to_string())?;
     Ok(ItemFacts {
@@ -23,7 +23,7 @@ pub fn facts(key: &ItemKey, body: &[u8], info: Option<&IndexedKind>) -> Result<I
 }
 
 /// The revision in the history of a rollout, of the kinds that are such a history.
-pub fn rollout(kind: &Kind, item: &ItemView<'_>) -> Option<u64> {
+pub fn rollout(kind: &GroupResource, item: &ItemView<'_>) -> Option<u64> {
     match kind.as_str() {
         "replicasets.apps" => item.annotation("deployment.kubernetes.io/revision")?.parse().ok(),
         "controllerrevisions.apps" => item.revision,
@@ -39,7 +39,7 @@ mod tests {
     fn an_index_made_anew_says_what_the_first_one_said() {
         let body = br#"{"kind":"ReplicaSet","metadata":{"name":"a","namespace":"n","uid":"u","resourceVersion":"7","labels":{"app":"web"},
             "annotations":{"deployment.kubernetes.io/revision":"3"},"ownerReferences":[{"uid":"d","controller":true}]}}"#;
-        let key = ItemKey::namespaced(Kind::parse("replicasets.apps"), "n", "a");
+        let key = ItemKey::namespaced(GroupResource::parse("replicasets.apps"), "n", "a");
         let facts = facts(&key, body, None).unwrap();
         assert_eq!((&*facts.uid, &*facts.resource_version, facts.rollout), ("u", "7", Some(3)));
         assert_eq!(facts.owner.as_deref(), Some("d"));

@@ -8,8 +8,10 @@ use super::exclusion::exclusion;
 use super::item::ItemView;
 use super::survey::Survey;
 use crate::api::CompiledSelection;
-use crate::cluster::KindInfo;
-use crate::model::{CLAIMS, ClusterScope, Kind, NAMESPACES, SkipReason, follows_service, made_again};
+use crate::cluster::ResourceInfo;
+use crate::model::{
+    CLAIMS, ClusterScope, GroupResource, NAMESPACES, SkipReason, follows_service, made_again,
+};
 
 /// The kind whose selectors decide who keeps endpoints.
 pub const SERVICES: &str = "services";
@@ -44,7 +46,7 @@ pub struct Filter<'a> {
     /// Which cluster-scoped items are wanted.
     pub cluster_scope: ClusterScope,
     /// Kinds that are listed only for what others need of them.
-    pub along: &'a HashSet<Kind>,
+    pub along: &'a HashSet<GroupResource>,
     /// The namespaces at the cut.
     pub namespaces: &'a Namespaces,
     /// What the first look found; None when the plan needs none.
@@ -55,21 +57,21 @@ pub struct Filter<'a> {
 
 impl Filter<'_> {
     /// Remembers of an item what the verdict about later ones rests on, whether it is taken or not.
-    pub fn note(&mut self, info: &KindInfo, item: &ItemView<'_>) {
-        if info.kind.as_str() == SERVICES && item.selects() {
+    pub fn note(&mut self, info: &ResourceInfo, item: &ItemView<'_>) {
+        if info.resource.as_str() == SERVICES && item.selects() {
             let namespace = item.namespace.as_deref().unwrap_or_default();
             self.selecting.insert((namespace.to_owned(), item.name.clone().into_owned()));
         }
     }
 
     /// Judges an item of a kind.
-    pub fn judge(&self, info: &KindInfo, item: &ItemView<'_>) -> Verdict {
+    pub fn judge(&self, info: &ResourceInfo, item: &ItemView<'_>) -> Verdict {
         let selected = match item.namespace.as_deref() {
             Some(namespace) => {
                 let wanted = || self.matches_labels(item) || self.is_named_claim(info, namespace, item);
                 self.selection.namespaces.takes(namespace) && wanted()
             }
-            None if info.kind.as_str() == NAMESPACES => self.selects_namespace(info, item),
+            None if info.resource.as_str() == NAMESPACES => self.selects_namespace(info, item),
             None => self.selects_cluster_item(info, item),
         };
         match selected {
@@ -84,53 +86,55 @@ impl Filter<'_> {
     }
 
     /// A claim comes with the labelled workload that names it.
-    fn is_named_claim(&self, info: &KindInfo, namespace: &str, item: &ItemView<'_>) -> bool {
-        info.kind.as_str() == CLAIMS
+    fn is_named_claim(&self, info: &ResourceInfo, namespace: &str, item: &ItemView<'_>) -> bool {
+        info.resource.as_str() == CLAIMS
             && self.survey.is_some_and(|survey| survey.needs.names_claim(namespace, &item.name))
     }
 
     /// A namespace comes when it is selected itself, or when anything in it is.
-    fn selects_namespace(&self, info: &KindInfo, item: &ItemView<'_>) -> bool {
+    fn selects_namespace(&self, info: &ResourceInfo, item: &ItemView<'_>) -> bool {
         if !self.selection.namespaces.takes(&item.name) {
             return false;
         }
         let Some(survey) = self.survey else { return true };
-        (!self.along.contains(&info.kind) && self.matches_labels(item))
+        (!self.along.contains(&info.resource) && self.matches_labels(item))
             || survey.namespaces.contains(&*item.name)
     }
 
-    fn selects_cluster_item(&self, info: &KindInfo, item: &ItemView<'_>) -> bool {
-        let needed = || self.survey.is_some_and(|survey| survey.needs.needs(&info.kind, &item.name));
+    fn selects_cluster_item(&self, info: &ResourceInfo, item: &ItemView<'_>) -> bool {
+        let needed = || self.survey.is_some_and(|survey| survey.needs.needs(&info.resource, &item.name));
         match self.cluster_scope {
-            ClusterScope::All => (!self.along.contains(&info.kind) && self.matches_labels(item)) || needed(),
+            ClusterScope::All => {
+                (!self.along.contains(&info.resource) && self.matches_labels(item)) || needed()
+            }
             ClusterScope::Related => needed(),
             ClusterScope::None => false,
         }
     }
 
     /// A cluster-scoped item that was looked at because related ones are wanted, and is not one.
-    fn is_unrelated(&self, info: &KindInfo, item: &ItemView<'_>) -> bool {
+    fn is_unrelated(&self, info: &ResourceInfo, item: &ItemView<'_>) -> bool {
         self.cluster_scope == ClusterScope::Related
             && item.namespace.is_none()
-            && info.kind.as_str() != NAMESPACES
-            && !self.along.contains(&info.kind)
+            && info.resource.as_str() != NAMESPACES
+            && !self.along.contains(&info.resource)
     }
 
     /// Why an item that is selected is left out all the same.
-    pub fn skip_reason(&self, info: &KindInfo, item: &ItemView<'_>) -> Option<SkipReason> {
+    pub fn skip_reason(&self, info: &ResourceInfo, item: &ItemView<'_>) -> Option<SkipReason> {
         let home =
-            if info.kind.as_str() == NAMESPACES { Some(&*item.name) } else { item.namespace.as_deref() };
+            if info.resource.as_str() == NAMESPACES { Some(&*item.name) } else { item.namespace.as_deref() };
         if let Some(reason) = home.and_then(|namespace| self.namespaces.left_out.get(namespace)) {
             return Some(*reason);
         }
-        exclusion(&info.kind, item)
-            .or_else(|| made_again(&info.kind, item))
+        exclusion(&info.resource, item)
+            .or_else(|| made_again(&info.resource, item))
             .or_else(|| self.follows(info, item))
     }
 
     /// Endpoints and slices of a Service whose controller keeps them.
-    fn follows(&self, info: &KindInfo, item: &ItemView<'_>) -> Option<SkipReason> {
-        let service = follows_service(&info.kind, item)?;
+    fn follows(&self, info: &ResourceInfo, item: &ItemView<'_>) -> Option<SkipReason> {
+        let service = follows_service(&info.resource, item)?;
         let namespace = item.namespace.as_deref().unwrap_or_default();
         let selects = self.selecting.contains(&(namespace.to_owned(), service));
         selects.then_some(SkipReason::ControllerMakesIt)
@@ -143,11 +147,11 @@ mod tests {
     use crate::api::Filter as Fields;
     use crate::model::ItemKey;
 
-    fn info(kind: &str, namespaced: bool) -> KindInfo {
-        KindInfo {
-            kind: Kind::parse(kind),
+    fn info(kind: &str, namespaced: bool) -> ResourceInfo {
+        ResourceInfo {
+            resource: GroupResource::parse(kind),
             version: "v1".into(),
-            name: String::new(),
+            kind: String::new(),
             singular: String::new(),
             short_names: Vec::new(),
             namespaced,
@@ -300,12 +304,12 @@ mod tests {
             Fields { included_namespaces: vec!["n".into()], ..Fields::default() }.compile().unwrap();
         let namespaces = Namespaces::default();
         let mut survey = Survey::default();
-        survey.needs.found.insert(ItemKey::cluster(Kind::parse("persistentvolumes"), "mine"));
+        survey.needs.found.insert(ItemKey::cluster(GroupResource::parse("persistentvolumes"), "mine"));
         survey.namespaces.insert("n".into());
         let filter = Filter {
             selection: &selection,
             cluster_scope: ClusterScope::Related,
-            along: &HashSet::from([Kind::parse("priorityclasses.scheduling.k8s.io")]),
+            along: &HashSet::from([GroupResource::parse("priorityclasses.scheduling.k8s.io")]),
             namespaces: &namespaces,
             survey: Some(&survey),
             selecting: HashSet::new(),
@@ -335,7 +339,7 @@ mod tests {
                 ["data", "private"].map(|claim| json!({"persistentVolumeClaim": {"claimName": claim}}));
             let pod =
                 json!({"metadata": {"name": "web", "namespace": namespace}, "spec": {"volumes": volumes}});
-            survey.needs.look(&Kind::parse("pods"), pod.to_string().as_bytes());
+            survey.needs.look(&GroupResource::parse("pods"), pod.to_string().as_bytes());
         }
         let filter = Filter {
             selection: &selection,

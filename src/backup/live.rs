@@ -8,9 +8,9 @@ use super::filter::Verdict;
 use super::item::ItemView;
 use super::view::View;
 use crate::api::BackupSpec;
-use crate::archive::IndexedKind;
+use crate::archive::IndexedResource;
 use crate::cluster::{Cluster, ClusterError};
-use crate::model::{ItemKey, Kind};
+use crate::model::{GroupResource, ItemKey};
 
 /// Shows `visit` every item that a backup with this specification would take now, with its hash as an index with these
 /// kinds has it. Answers with the kinds that could not be listed to their end, also those that decide what comes along.
@@ -20,19 +20,19 @@ use crate::model::{ItemKey, Kind};
 pub async fn live_items(
     cluster: &Cluster,
     spec: &BackupSpec,
-    kinds: &[IndexedKind],
+    kinds: &[IndexedResource],
     mut visit: impl FnMut(ItemKey, u64),
-) -> Result<Vec<(Kind, ClusterError)>, BackupError> {
+) -> Result<Vec<(GroupResource, ClusterError)>, BackupError> {
     let selection = spec.selection().map_err(BackupError::Specification)?;
     let mut view = View::open(cluster, &selection, |_| {}).await?;
     let mut failures = std::mem::take(&mut view.unseen);
     let mut filter = view.filter();
     // An older index hashed no status at all.
-    let hashed: HashSet<&Kind> =
-        kinds.iter().filter(|kind| kind.status_is_data).map(|kind| &kind.kind).collect();
+    let hashed: HashSet<&GroupResource> =
+        kinds.iter().filter(|kind| kind.status_is_data).map(|kind| &kind.resource).collect();
     let mut collection = view.collect(cluster);
     while let Some(mut listing) = collection.next() {
-        let status_is_data = hashed.contains(&listing.info.kind);
+        let status_is_data = hashed.contains(&listing.info.resource);
         while let Some(event) = listing.next().await {
             match event {
                 Event::Page(page) => {
@@ -42,7 +42,7 @@ pub async fn live_items(
                         if filter.judge(&listing.info, &item) == Verdict::Take {
                             let namespace = item.namespace.map(String::from);
                             let key = ItemKey {
-                                kind: listing.info.kind.clone(),
+                                kind: listing.info.resource.clone(),
                                 namespace,
                                 name: item.name.into_owned(),
                             };
@@ -51,7 +51,7 @@ pub async fn live_items(
                     }
                 }
                 Event::Drift(_) => {}
-                Event::Failed(error) => failures.push((listing.info.kind.clone(), error)),
+                Event::Failed(error) => failures.push((listing.info.resource.clone(), error)),
             }
         }
     }

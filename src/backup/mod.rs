@@ -143,7 +143,7 @@ async fn take(
     let mut filter = view.filter();
     let mut collection = view.collect(cluster);
     while let Some(mut listing) = collection.next() {
-        account.stage(format!("listing {}", listing.info.kind));
+        account.stage(format!("listing {}", listing.info.resource));
         while let Some(event) = halt.or(listing.next()).await? {
             match event {
                 Event::Page(page) => take_page(&listing, &page, &mut filter, packing, account).await?,

@@ -15,7 +15,7 @@ use crate::archive::{
     ArchiveError, FrameCompressor, IndexEncoder, IndexHeader, ItemEntry, Packer, RawFrame, SealedFrame,
 };
 use crate::bucket::{Attempt, HashingUpload, Part};
-use crate::cluster::KindInfo;
+use crate::cluster::ResourceInfo;
 
 /// zstd's own default: slower levels save little on JSON and cost the speed of the whole run.
 const LEVEL: i32 = 3;
@@ -60,7 +60,7 @@ impl Packing {
     /// Adds an item; items of a kind come together. [`BackupError::Unstorable`] concerns this item only.
     pub async fn push(
         &mut self,
-        info: &KindInfo,
+        info: &ResourceInfo,
         item: &ItemView<'_>,
         body: &[u8],
     ) -> Result<(), BackupError> {
@@ -72,7 +72,7 @@ impl Packing {
             &[typed.as_bytes(), body.get(1..).unwrap_or_default()]
         };
         let closed = self.packer.push(&ItemEntry {
-            kind: &info.kind,
+            kind: &info.resource,
             namespace: item.namespace.as_deref(),
             name: &item.name,
             body: parts,
@@ -81,7 +81,7 @@ impl Packing {
             hash: item.hash,
             labels: item.labels,
             owner: item.controller.as_ref().map(|owner| &*owner.uid),
-            rollout: rollout(&info.kind, item),
+            rollout: rollout(&info.resource, item),
         });
         match closed.map_err(BackupError::Unstorable)? {
             Some(frame) => self.enqueue(frame).await,
@@ -159,6 +159,6 @@ impl Packing {
 }
 
 /// What a LIST leaves out of the items of built-in kinds, as it opens an object.
-fn type_prefix(info: &KindInfo) -> String {
-    format!(r#"{{"kind":"{}","apiVersion":"{}","#, info.name, info.api_version())
+fn type_prefix(info: &ResourceInfo) -> String {
+    format!(r#"{{"kind":"{}","apiVersion":"{}","#, info.kind, info.api_version())
 }

@@ -5,10 +5,10 @@
 use std::collections::{BTreeMap, HashSet};
 
 use crate::api::CompiledSelection;
-use crate::cluster::{Catalog, GroupFailure, KindInfo};
+use crate::cluster::{Catalog, GroupFailure, ResourceInfo};
 use crate::model::traits::{Stay, Traits, must_be_named};
 use crate::model::{
-    Category, ClusterScope, Finding, Kind, NAMESPACES, SkipReason, restore_order, term_means,
+    Category, ClusterScope, Finding, GroupResource, NAMESPACES, SkipReason, restore_order, term_means,
 };
 
 /// Our own group: the bucket holds it better than a backup could.
@@ -35,11 +35,11 @@ const API_RESOURCES: &str = "`kubectl api-resources` lists the names";
 #[derive(Debug)]
 pub struct Plan {
     /// The kinds, in restore order.
-    pub kinds: Vec<KindInfo>,
+    pub kinds: Vec<ResourceInfo>,
     /// Kinds among them that nobody asked for: only what others need of them is taken.
-    pub along: HashSet<Kind>,
+    pub along: HashSet<GroupResource>,
     /// Kinds that are there and left out, for the count of what was skipped.
-    pub left_out: Vec<(KindInfo, SkipReason)>,
+    pub left_out: Vec<(ResourceInfo, SkipReason)>,
     /// Which cluster-scoped items are wanted.
     pub cluster_scope: ClusterScope,
     /// The namespaces to ask for one by one, when few are spelled out; None: ask for all at once.
@@ -63,14 +63,14 @@ pub fn plan(catalog: &Catalog, selection: &CompiledSelection) -> Plan {
         match judge(kind, selection, cluster_scope) {
             Verdict::Take => kinds.push(kind.clone()),
             Verdict::Along => {
-                along.insert(kind.kind.clone());
+                along.insert(kind.resource.clone());
                 kinds.push(kind.clone());
             }
             Verdict::LeaveOut(reason) => left_out.push((kind.clone(), reason)),
             Verdict::NotSelected => {}
         }
     }
-    kinds.sort_by(|a, b| restore_order(&a.kind, &b.kind));
+    kinds.sort_by(|a, b| restore_order(&a.resource, &b.resource));
     let namespaces =
         selection.namespaces.literal_includes().filter(|names| names.len() <= NAMESPACES_ONE_BY_ONE);
     Plan {
@@ -97,43 +97,43 @@ enum Verdict {
     NotSelected,
 }
 
-fn judge(info: &KindInfo, selection: &CompiledSelection, scope: ClusterScope) -> Verdict {
+fn judge(info: &ResourceInfo, selection: &CompiledSelection, scope: ClusterScope) -> Verdict {
     let terms = selection.kinds_of(info.namespaced);
-    let named = terms.names(&info.kind, info.aliases());
-    let taken = terms.takes(&info.kind, info.aliases());
-    if info.kind.group() == OWN_GROUP || (must_be_named(&info.kind) && !named) {
+    let named = terms.names(&info.resource, info.aliases());
+    let taken = terms.takes(&info.resource, info.aliases());
+    if info.resource.group() == OWN_GROUP || (must_be_named(&info.resource) && !named) {
         return if taken { Verdict::LeaveOut(SkipReason::DefaultExclusion) } else { Verdict::NotSelected };
     }
-    let is_namespaces = info.kind.as_str() == NAMESPACES;
+    let is_namespaces = info.resource.as_str() == NAMESPACES;
     if !info.namespaced && !is_namespaces && scope == ClusterScope::None {
         return Verdict::NotSelected;
     }
     // A namespace comes with what is in it, a definition with its resources, a volume with its claim, unless somebody
     // excludes the kind.
-    let comes_along = is_namespaces || Traits::of(&info.kind).comes_along;
+    let comes_along = is_namespaces || Traits::of(&info.resource).comes_along;
     match taken {
         true => Verdict::Take,
-        false if comes_along && !terms.excludes(&info.kind, info.aliases()) => Verdict::Along,
+        false if comes_along && !terms.excludes(&info.resource, info.aliases()) => Verdict::Along,
         false => Verdict::NotSelected,
     }
 }
 
 /// Kinds that can be listed and created, each stored object once.
-fn listable(catalog: &Catalog) -> impl Iterator<Item = &KindInfo> {
+fn listable(catalog: &Catalog) -> impl Iterator<Item = &ResourceInfo> {
     let mut served: BTreeMap<&str, &str> = BTreeMap::new();
     for (resource, groups) in COHABITING {
-        let first = groups.iter().find(|group| catalog.find(&Kind::new(resource, group)).is_some());
+        let first = groups.iter().find(|group| catalog.find(&GroupResource::new(resource, group)).is_some());
         if let Some(group) = first {
             served.insert(resource, group);
         }
     }
     catalog.kinds.iter().filter(move |info| {
         let twin = COHABITING.iter().any(|(resource, groups)| {
-            *resource == info.kind.resource()
-                && groups.contains(&info.kind.group())
-                && served.get(resource).is_some_and(|group| *group != info.kind.group())
+            *resource == info.resource.resource()
+                && groups.contains(&info.resource.group())
+                && served.get(resource).is_some_and(|group| *group != info.resource.group())
         });
-        let stored = Traits::of(&info.kind).stay != Stay::Nowhere;
+        let stored = Traits::of(&info.resource).stay != Stay::Nowhere;
         stored && info.can("list") && info.can("create") && !twin
     })
 }
@@ -143,7 +143,7 @@ fn listable(catalog: &Catalog) -> impl Iterator<Item = &KindInfo> {
 fn findings(catalog: &Catalog, selection: &CompiledSelection) -> Vec<Finding> {
     // Where all kinds that are named are served, a group that is silent has none of them.
     let served = |term: &String| {
-        catalog.kinds.iter().any(|info| term_means(term.as_str(), &info.kind, info.aliases()))
+        catalog.kinds.iter().any(|info| term_means(term.as_str(), &info.resource, info.aliases()))
     };
     let concerns = |failure: &&GroupFailure| {
         let group = failure.group_version.split_once('/').map_or("", |(group, _)| group);
@@ -154,10 +154,10 @@ fn findings(catalog: &Catalog, selection: &CompiledSelection) -> Vec<Finding> {
     };
     let mut findings: Vec<Finding> = catalog.failures.iter().filter(concerns).map(silent_group).collect();
     for (terms, namespaced, cluster_scoped) in selection.terms() {
-        let in_scope = |info: &&KindInfo| if info.namespaced { namespaced } else { cluster_scoped };
+        let in_scope = |info: &&ResourceInfo| if info.namespaced { namespaced } else { cluster_scoped };
         let unknown = |term: &&String| {
             let mut kinds = catalog.kinds.iter().filter(in_scope);
-            *term != "*" && !kinds.any(|info| term_means(term.as_str(), &info.kind, info.aliases()))
+            *term != "*" && !kinds.any(|info| term_means(term.as_str(), &info.resource, info.aliases()))
         };
         let kind = match (namespaced, cluster_scoped) {
             (true, true) => "kind",

@@ -13,10 +13,10 @@ use super::{BackupOutcome, BackupRequest};
 use crate::api::{
     Backup, BackupPhase, BackupProgress, BackupStatus, ClusterReference, Origin, StoredObject, Timestamp,
 };
-use crate::archive::{IndexHeader, IndexedKind};
+use crate::archive::{IndexHeader, IndexedResource};
 use crate::bucket::documents::{FORMAT, encode_compressed};
 use crate::bucket::{Attempt, Part};
-use crate::cluster::KindInfo;
+use crate::cluster::ResourceInfo;
 
 /// Opens the tarball and its index with what is known before the first item.
 pub async fn begin(
@@ -121,11 +121,11 @@ fn status_at(attempt: &Attempt, request: &BackupRequest, cut: &Cut) -> BackupSta
     }
 }
 
-fn indexed(info: &KindInfo) -> IndexedKind {
-    IndexedKind {
-        kind: info.kind.clone(),
+fn indexed(info: &ResourceInfo) -> IndexedResource {
+    IndexedResource {
+        resource: info.resource.clone(),
         version: info.api_version(),
-        name: info.name.clone(),
+        kind: info.kind.clone(),
         singular: info.singular.clone(),
         short_names: info.short_names.clone(),
         namespaced: info.namespaced,

@@ -11,8 +11,8 @@ use super::filter::{Filter, Verdict};
 use super::item::ItemView;
 use super::plan::Plan;
 use crate::api::CompiledSelection;
-use crate::cluster::KindInfo;
-use crate::model::{ClusterScope, DEFINITIONS, ItemKey, Kind, NAMESPACES, Needs, refers};
+use crate::cluster::ResourceInfo;
+use crate::model::{ClusterScope, DEFINITIONS, GroupResource, ItemKey, NAMESPACES, Needs, refers};
 
 /// What was found.
 #[derive(Clone, Debug, Default)]
@@ -25,13 +25,17 @@ pub struct Survey {
 
 /// The kinds to look at: all that may be taken when labels or kinds narrow the selection, else only those that refer to
 /// others and those with a definition. `defined`: the kinds that have one.
-pub fn kinds_to_survey<'a>(plan: &'a Plan, narrows: bool, defined: &HashSet<String>) -> Vec<&'a KindInfo> {
-    let look = |info: &&KindInfo| {
-        let kind = info.kind.as_str();
-        if plan.along.contains(&info.kind) || kind == NAMESPACES || kind == DEFINITIONS {
+pub fn kinds_to_survey<'a>(
+    plan: &'a Plan,
+    narrows: bool,
+    defined: &HashSet<String>,
+) -> Vec<&'a ResourceInfo> {
+    let look = |info: &&ResourceInfo| {
+        let kind = info.resource.as_str();
+        if plan.along.contains(&info.resource) || kind == NAMESPACES || kind == DEFINITIONS {
             return false;
         }
-        let leads = refers(&info.kind) || defined.contains(kind);
+        let leads = refers(&info.resource) || defined.contains(kind);
         match info.namespaced {
             true => leads || narrows,
             false => leads && plan.cluster_scope == ClusterScope::All,
@@ -41,8 +45,8 @@ pub fn kinds_to_survey<'a>(plan: &'a Plan, narrows: bool, defined: &HashSet<Stri
 }
 
 /// The kind of this name if the plan has it.
-pub fn the_kind<'a>(plan: &'a Plan, kind: &str) -> Vec<&'a KindInfo> {
-    plan.kinds.iter().filter(|info| info.kind.as_str() == kind).collect()
+pub fn the_kind<'a>(plan: &'a Plan, kind: &str) -> Vec<&'a ResourceInfo> {
+    plan.kinds.iter().filter(|info| info.resource.as_str() == kind).collect()
 }
 
 impl Survey {
@@ -53,17 +57,17 @@ impl Survey {
     }
 
     /// Looks at one item; `filter` must not rest on a survey.
-    pub fn look(&mut self, filter: &Filter<'_>, info: &KindInfo, body: &[u8], defined: &HashSet<String>) {
+    pub fn look(&mut self, filter: &Filter<'_>, info: &ResourceInfo, body: &[u8], defined: &HashSet<String>) {
         let Ok(item) = ItemView::read(body, !info.status) else { return };
         if filter.judge(info, &item) != Verdict::Take {
             return;
         }
-        let kind = info.kind.as_str();
+        let kind = info.resource.as_str();
         if defined.contains(kind) {
-            self.need_definition(&info.kind);
+            self.need_definition(&info.resource);
         }
-        if refers(&info.kind) {
-            self.needs.look(&info.kind, body);
+        if refers(&info.resource) {
+            self.needs.look(&info.resource, body);
         }
         let Some(namespace) = item.namespace.as_deref() else { return };
         if !self.namespaces.contains(namespace) {
@@ -72,14 +76,14 @@ impl Survey {
     }
 
     /// Looks at an item of a kind that leads from one need to the next.
-    pub fn offer(&mut self, info: &KindInfo, body: &[u8]) {
+    pub fn offer(&mut self, info: &ResourceInfo, body: &[u8]) {
         if let Ok(item) = ItemView::read(body, !info.status) {
-            self.needs.offer(&info.kind, &item.name, body);
+            self.needs.offer(&info.resource, &item.name, body);
         }
     }
 
     /// Looks at a claim, which a taken item may name. One that is left out leads to nothing.
-    pub fn offer_claim(&mut self, filter: &Filter<'_>, info: &KindInfo, body: &[u8]) {
+    pub fn offer_claim(&mut self, filter: &Filter<'_>, info: &ResourceInfo, body: &[u8]) {
         let Ok(item) = ItemView::read(body, !info.status) else { return };
         if let Some(namespace) = item.namespace.as_deref()
             && filter.skip_reason(info, &item).is_none()
@@ -91,15 +95,15 @@ impl Survey {
     /// Ends the search: what is needed needs its definition, too.
     pub fn close(&mut self, plan: &Plan, defined: &HashSet<String>) {
         let of_cluster = plan.kinds.iter().filter(|info| !info.namespaced);
-        self.needs.close(of_cluster.map(|info| (&info.kind, &*info.name)));
+        self.needs.close(of_cluster.map(|info| (&info.resource, &*info.kind)));
         let custom = |key: &&ItemKey| defined.contains(key.kind.as_str());
-        let kinds: HashSet<Kind> =
+        let kinds: HashSet<GroupResource> =
             self.needs.found.iter().filter(custom).map(|key| key.kind.clone()).collect();
         kinds.iter().for_each(|kind| self.need_definition(kind));
     }
 
-    fn need_definition(&mut self, kind: &Kind) {
-        self.needs.found.insert(ItemKey::cluster(Kind::parse(DEFINITIONS), kind.as_str()));
+    fn need_definition(&mut self, kind: &GroupResource) {
+        self.needs.found.insert(ItemKey::cluster(GroupResource::parse(DEFINITIONS), kind.as_str()));
     }
 }
 
@@ -118,11 +122,11 @@ mod tests {
     const CONTENTS: &str = "volumesnapshotcontents.snapshot.storage.k8s.io";
     const SNAPSHOTS: &str = "volumesnapshots.snapshot.storage.k8s.io";
 
-    fn info(kind: &str, namespaced: bool) -> KindInfo {
-        KindInfo {
-            kind: Kind::parse(kind),
+    fn info(kind: &str, namespaced: bool) -> ResourceInfo {
+        ResourceInfo {
+            resource: GroupResource::parse(kind),
             version: "v1".into(),
-            name: String::new(),
+            kind: String::new(),
             singular: String::new(),
             short_names: Vec::new(),
             namespaced,
@@ -140,7 +144,7 @@ mod tests {
         let plan = plan(&Catalog { kinds, failures: Vec::new() }, &selection);
         let defined = HashSet::from([SNAPSHOTS.to_owned(), CONTENTS.to_owned()]);
         let surveyed = kinds_to_survey(&plan, false, &defined);
-        assert_eq!(surveyed.iter().map(|info| info.kind.as_str()).collect::<Vec<_>>(), [SNAPSHOTS]);
+        assert_eq!(surveyed.iter().map(|info| info.resource.as_str()).collect::<Vec<_>>(), [SNAPSHOTS]);
 
         let namespaces = Namespaces::default();
         let filter = Filter {

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::exclusion::hangs;
 use super::item::ItemView;
-use crate::model::{Category, DEFINITIONS, Finding, ItemKey, Kind, SkipReason};
+use crate::model::{Category, DEFINITIONS, Finding, GroupResource, ItemKey, SkipReason};
 
 /// What was seen so far.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ impl Told {
     }
 
     /// Looks at an item that is taken; what is to be told of it at once.
-    pub fn taken(&mut self, kind: &Kind, item: &ItemView<'_>) -> Option<Finding> {
+    pub fn taken(&mut self, kind: &GroupResource, item: &ItemView<'_>) -> Option<Finding> {
         if let Some(resources) = self.without.get_mut(kind.as_str()) {
             *resources += 1;
         }
@@ -38,7 +38,7 @@ impl Told {
     }
 
     /// Looks at an item that is left out.
-    pub fn skipped(&mut self, reason: SkipReason, kind: &Kind, item: &ItemView<'_>) {
+    pub fn skipped(&mut self, reason: SkipReason, kind: &GroupResource, item: &ItemView<'_>) {
         if reason == SkipReason::ExcludeLabel && kind.as_str() == DEFINITIONS {
             self.without.insert(item.name.clone().into_owned(), 0);
         }
@@ -51,7 +51,7 @@ impl Told {
             let message = format!(
                 "{resources} resources of it are in this backup, and its definition is not, since a label leaves it out: no cluster without that definition can take them; take the label off the definition"
             );
-            Finding::warning(Category::Other, message).on_kind(Kind::parse(kind))
+            Finding::warning(Category::Other, message).on_kind(GroupResource::parse(kind))
         };
         taken.map(tell).collect()
     }
@@ -72,17 +72,21 @@ mod tests {
             ("gadgets.example.com", SkipReason::NotRelated),
         ] {
             let body = json!({"metadata": {"name": name}}).to_string();
-            told.skipped(reason, &Kind::parse(DEFINITIONS), &ItemView::read(body.as_bytes(), false).unwrap());
+            told.skipped(
+                reason,
+                &GroupResource::parse(DEFINITIONS),
+                &ItemView::read(body.as_bytes(), false).unwrap(),
+            );
         }
         let body = json!({"metadata": {"name": "a", "namespace": "shop"}}).to_string();
         for kind in ["widgets.example.com", "widgets.example.com", "gadgets.example.com"] {
             assert_eq!(
-                told.taken(&Kind::parse(kind), &ItemView::read(body.as_bytes(), false).unwrap()),
+                told.taken(&GroupResource::parse(kind), &ItemView::read(body.as_bytes(), false).unwrap()),
                 None
             );
         }
         let [finding] = &told.findings()[..] else { panic!("{:?}", told.findings()) };
-        assert_eq!(finding.kind, Some(Kind::parse("widgets.example.com")));
+        assert_eq!(finding.kind, Some(GroupResource::parse("widgets.example.com")));
         assert!(finding.message.starts_with("2 resources of it are in this backup"), "{finding}");
     }
 
@@ -91,8 +95,9 @@ mod tests {
         let body = json!({"metadata": {"name": "data", "namespace": "shop", "deletionTimestamp": "2026-11-28T03:00:00Z"}});
         let body = body.to_string();
         let item = ItemView::read(body.as_bytes(), false).unwrap();
-        let taken =
-            |at: &str| Told::new(at.parse().unwrap()).taken(&Kind::parse("persistentvolumeclaims"), &item);
+        let taken = |at: &str| {
+            Told::new(at.parse().unwrap()).taken(&GroupResource::parse("persistentvolumeclaims"), &item)
+        };
         let finding = taken("2026-11-28T03:01:01Z").unwrap();
         assert!(finding.to_string().starts_with("persistentvolumeclaims shop/data: somebody has deleted it"));
         assert_eq!(taken("2026-11-28T03:01:00Z"), None, "a deletion that goes its way is nothing to tell");

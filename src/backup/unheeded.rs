@@ -1,7 +1,7 @@
 //! What pods ask of a backup by annotation and do not get yet: counted, so that one warning tells of all of them. Pure.
 
 use super::item::ItemView;
-use crate::model::{Category, Finding, Kind, LabelSet};
+use crate::model::{Category, Finding, GroupResource, LabelSet};
 
 /// The kind whose annotations are read.
 const PODS: &str = "pods";
@@ -45,7 +45,7 @@ pub struct Unheeded {
 
 impl Unheeded {
     /// Looks at an item that is taken.
-    pub fn note(&mut self, kind: &Kind, item: &ItemView<'_>) {
+    pub fn note(&mut self, kind: &GroupResource, item: &ItemView<'_>) {
         let mentioned = |text: &&str| HOOKS.iter().chain(&VOLUMES).any(|key| text.contains(key));
         let Some(text) = item.annotations.filter(|_| kind.as_str() == PODS).filter(mentioned) else { return };
         // What an annotation says of another, as that of `kubectl apply` does, asks for nothing.
@@ -90,7 +90,7 @@ mod tests {
             let name = format!("web-{number}");
             let body = json!({"metadata": {"name": name, "namespace": "shop", "annotations": annotations}})
                 .to_string();
-            unheeded.note(&Kind::parse(kind), &ItemView::read(body.as_bytes(), false).unwrap());
+            unheeded.note(&GroupResource::parse(kind), &ItemView::read(body.as_bytes(), false).unwrap());
         }
         unheeded.findings().iter().map(|finding| finding.message.clone()).collect()
     }

@@ -14,8 +14,10 @@ use super::item::ItemView;
 use super::plan::{self, Plan};
 use super::survey::{self, Survey};
 use crate::api::CompiledSelection;
-use crate::cluster::{Catalog, Cluster, ClusterError, KindInfo, Lag};
-use crate::model::{CLAIMS, Category, DEFINITIONS, Finding, Kind, LEADING, NAMESPACES, Offer, causes};
+use crate::cluster::{Catalog, Cluster, ClusterError, Lag, ResourceInfo};
+use crate::model::{
+    CLAIMS, Category, DEFINITIONS, Finding, GroupResource, LEADING, NAMESPACES, Offer, causes,
+};
 
 /// Kinds that are defined at the cut are waited for while discovery learns of one within this: API servers learn of them from
 /// each other within seconds.
@@ -36,7 +38,7 @@ pub struct View<'a> {
     /// Services with a selector, where the selection does not show them all in time.
     selecting: HashSet<(String, String)>,
     /// Kinds that could not be looked through for what comes along, each with why.
-    pub unseen: Vec<(Kind, ClusterError)>,
+    pub unseen: Vec<(GroupResource, ClusterError)>,
     /// What is missing because of that, and kinds that the cluster has and does not serve.
     pub findings: Vec<Finding>,
 }
@@ -100,7 +102,7 @@ impl<'a> View<'a> {
             namespaces: self.plan.namespaces.clone(),
             labels: self.selection.labels.list_parameter(),
             whole: (self.survey.as_ref().is_some_and(|survey| survey.needs.names_claims()))
-                .then(|| Kind::parse(CLAIMS)),
+                .then(|| GroupResource::parse(CLAIMS)),
         }
     }
 
@@ -112,9 +114,10 @@ impl<'a> View<'a> {
         defined: &HashSet<String>,
     ) -> Result<(), BackupError> {
         let narrows = plan::narrows(self.selection);
-        let follow = |info: &KindInfo| matches!(info.kind.resource(), "endpoints" | "endpointslices");
+        let follow = |info: &ResourceInfo| matches!(info.resource.resource(), "endpoints" | "endpointslices");
         if narrows && self.plan.kinds.iter().any(follow) {
-            let services: Vec<&KindInfo> = catalog.find(&Kind::parse(SERVICES)).into_iter().collect();
+            let services: Vec<&ResourceInfo> =
+                catalog.find(&GroupResource::parse(SERVICES)).into_iter().collect();
             let mut filter = self.filter();
             let query = Query { labels: None, ..self.query() };
             around
@@ -146,15 +149,15 @@ impl<'a> View<'a> {
         // What nobody asked for and nothing needs is not listed a second time.
         let along = &self.plan.along;
         self.plan.kinds.retain(|info| {
-            let kind = info.kind.as_str();
-            kind == NAMESPACES || !along.contains(&info.kind) || survey.needs.needs_any(kind)
+            let kind = info.resource.as_str();
+            kind == NAMESPACES || !along.contains(&info.resource) || survey.needs.needs_any(kind)
         });
         self.survey = Some(survey);
         Ok(())
     }
 
     /// A kind that could not be looked through may lead to what is missing now.
-    fn tell_unseen(&mut self, unseen: Vec<(Kind, ClusterError)>) {
+    fn tell_unseen(&mut self, unseen: Vec<(GroupResource, ClusterError)>) {
         for (kind, error) in &unseen {
             // Who wants no cluster-scoped items may lack the right to list definitions.
             let unwanted =
@@ -200,8 +203,12 @@ async fn settle(
 }
 
 /// Parts kinds by whether their definition has been deleted since the cut: such a kind does not come any more.
-async fn deleted_since(cluster: &Cluster, catalog: &Catalog, kinds: Vec<Kind>) -> (Vec<Kind>, Vec<Kind>) {
-    let Some(info) = catalog.find(&Kind::parse(DEFINITIONS)) else { return (Vec::new(), kinds) };
+async fn deleted_since(
+    cluster: &Cluster,
+    catalog: &Catalog,
+    kinds: Vec<GroupResource>,
+) -> (Vec<GroupResource>, Vec<GroupResource>) {
+    let Some(info) = catalog.find(&GroupResource::parse(DEFINITIONS)) else { return (Vec::new(), kinds) };
     let (mut gone, mut there) = (Vec::new(), Vec::new());
     for kind in kinds {
         let found = cluster.get(info, None, kind.as_str()).await;
@@ -210,12 +217,12 @@ async fn deleted_since(cluster: &Cluster, catalog: &Catalog, kinds: Vec<Kind>) -
     (gone, there)
 }
 
-fn unserved(kind: Kind) -> Finding {
+fn unserved(kind: GroupResource) -> Finding {
     let message = "its definition is established, and the API server does not serve it, so that its resources are not in this backup; look at `kubectl api-resources`, and run the backup again";
     Finding::error(Category::Unavailable, message).on_kind(kind)
 }
 
-fn deleted(kind: Kind) -> Finding {
+fn deleted(kind: GroupResource) -> Finding {
     let message =
         "its definition was deleted while the backup began, so that its resources are not in this backup";
     Finding::error(Category::NotFound, message).on_kind(kind)
@@ -226,14 +233,14 @@ struct Around<'a> {
     cluster: &'a Cluster,
     revision: String,
     /// Kinds that could not be listed to their end.
-    unseen: Vec<(Kind, ClusterError)>,
+    unseen: Vec<(GroupResource, ClusterError)>,
 }
 
 impl Around<'_> {
     /// The definitions at the cut.
     async fn definitions(&mut self, catalog: &Catalog) -> Result<Vec<Definition>, BackupError> {
         let mut definitions = Vec::new();
-        let kind = catalog.find(&Kind::parse(DEFINITIONS)).into_iter().collect();
+        let kind = catalog.find(&GroupResource::parse(DEFINITIONS)).into_iter().collect();
         let query = Query { cut: self.revision.clone(), namespaces: None, labels: None, whole: None };
         self.each_item(kind, query, |_, body| definitions.extend(Definition::read(body))).await?;
         Ok(definitions)
@@ -243,9 +250,9 @@ impl Around<'_> {
     /// the run.
     async fn each_item(
         &mut self,
-        kinds: Vec<&KindInfo>,
+        kinds: Vec<&ResourceInfo>,
         query: Query,
-        mut look: impl FnMut(&KindInfo, &[u8]),
+        mut look: impl FnMut(&ResourceInfo, &[u8]),
     ) -> Result<(), BackupError> {
         let mut collection = Collection::new(self.cluster, kinds.into_iter().cloned(), query);
         while let Some(mut listing) = collection.next() {
@@ -257,7 +264,7 @@ impl Around<'_> {
                     Event::Failed(source) if source.concerns_every_call() => {
                         return Err(BackupError::Cluster { doing: "looking for what comes along", source });
                     }
-                    Event::Failed(error) => self.unseen.push((listing.info.kind.clone(), error)),
+                    Event::Failed(error) => self.unseen.push((listing.info.resource.clone(), error)),
                 }
             }
         }

@@ -10,9 +10,9 @@ use serde::Deserialize;
 use crate::api::Backup;
 use crate::archive::{
     self, ArchiveError, EntryName, Frame, FrameReader, IndexEncoder, IndexFrame, IndexHeader, IndexItem,
-    IndexLine, IndexedKind, Layout, Place, Seen,
+    IndexLine, IndexedResource, Layout, Place, Seen,
 };
-use crate::model::{ItemKey, Kind, LabelSet};
+use crate::model::{GroupResource, ItemKey, LabelSet};
 
 use super::BucketError;
 use super::documents::{FORMAT, MAX_DOCUMENT};
@@ -36,7 +36,7 @@ pub struct ItemFacts {
 
 /// Finds the facts of an item in its body, given what the index says of its kind, where there is one; the error says why it
 /// cannot.
-pub type DescribeItem = fn(&ItemKey, &[u8], Option<&IndexedKind>) -> Result<ItemFacts, String>;
+pub type DescribeItem = fn(&ItemKey, &[u8], Option<&IndexedResource>) -> Result<ItemFacts, String>;
 
 impl ItemFacts {
     /// The keys of an index line that say something else.
@@ -60,7 +60,7 @@ pub(super) struct Lone {
     /// The Backup as it was at the cut.
     pub backup: Backup,
     /// The kinds that it holds.
-    pub kinds: Vec<IndexedKind>,
+    pub kinds: Vec<IndexedResource>,
     /// Number of items.
     pub items: u64,
     /// Bytes of their bodies.
@@ -207,7 +207,7 @@ struct TypeMeta {
 /// The first item of a kind tells what discovery said once; short names are lost.
 fn learn_kind(
     path: &Path,
-    kinds: &mut BTreeMap<Kind, IndexedKind>,
+    kinds: &mut BTreeMap<GroupResource, IndexedResource>,
     key: &ItemKey,
     body: &[u8],
 ) -> Result<(), BucketError> {
@@ -216,11 +216,11 @@ fn learn_kind(
     }
     let TypeMeta { api_version, kind } = serde_json::from_slice(body)
         .map_err(|error| refuse(path, format!("{key} does not say its apiVersion and kind ({error})")))?;
-    let learnt = IndexedKind {
-        kind: key.kind.clone(),
+    let learnt = IndexedResource {
+        resource: key.kind.clone(),
         version: api_version,
         singular: kind.to_lowercase(),
-        name: kind,
+        kind,
         short_names: Vec::new(),
         namespaced: key.namespace.is_some(),
         status_is_data: false,

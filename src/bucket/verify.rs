@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use futures::stream::StreamExt as _;
 
-use crate::archive::{self, Frame, IndexFrame, IndexItem, IndexLine, IndexedKind};
-use crate::model::{BackupName, Category, Kind, causes};
+use crate::archive::{self, Frame, IndexFrame, IndexItem, IndexLine, IndexedResource};
+use crate::model::{BackupName, Category, GroupResource, causes};
 use crate::store::{ObjectKey, Resumed, StoreError};
 
 use super::frames::objection;
@@ -112,7 +112,7 @@ struct Walk<'a> {
     on_bytes: OnBytes<'a>,
     describe: DescribeItem,
     /// What the header of the index says of kinds.
-    kinds: Arc<HashMap<Kind, IndexedKind>>,
+    kinds: Arc<HashMap<GroupResource, IndexedResource>>,
     items: Vec<IndexItem>,
 }
 
@@ -168,7 +168,7 @@ impl Walk<'_> {
                 while let Some(line) = lines.next().await {
                     match line {
                         Ok(IndexLine::Header(header)) => {
-                            let kinds = header.kinds.into_iter().map(|info| (info.kind.clone(), info));
+                            let kinds = header.kinds.into_iter().map(|info| (info.resource.clone(), info));
                             self.kinds = Arc::new(kinds.collect());
                         }
                         Ok(IndexLine::Item(item)) => self.items.push(item),
@@ -331,7 +331,7 @@ fn check_item(
     item: &IndexItem,
     body: &[u8],
     describe: DescribeItem,
-    kinds: &HashMap<Kind, IndexedKind>,
+    kinds: &HashMap<GroupResource, IndexedResource>,
 ) -> Option<String> {
     let key = match item.key() {
         Ok(key) => key,

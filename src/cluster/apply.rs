@@ -8,7 +8,7 @@ use http::Method;
 use serde::Deserialize;
 
 use super::request::{Call, Doing, Success};
-use super::{Cluster, ClusterError, KindInfo};
+use super::{Cluster, ClusterError, ResourceInfo};
 
 /// The API server notes Ark as the owner of the fields that it writes.
 const AS_ARK: &str = "fieldManager=ark";
@@ -61,14 +61,14 @@ pub enum Propagation {
 /// Which object; without a name, which kind in which namespace.
 #[derive(Clone, Copy)]
 struct Target<'a> {
-    kind: &'a KindInfo,
+    kind: &'a ResourceInfo,
     namespace: Option<&'a str>,
     name: Option<&'a str>,
 }
 
 impl Target<'_> {
     fn doing(&self, verb: &'static str) -> Doing<'_> {
-        Doing { verb, what: self.kind.kind.as_str(), namespace: self.namespace, name: self.name }
+        Doing { verb, what: self.kind.resource.as_str(), namespace: self.namespace, name: self.name }
     }
 
     fn path(&self) -> String {
@@ -114,7 +114,7 @@ impl Cluster {
     /// One object; None when it is not there.
     pub async fn get(
         &self,
-        kind: &KindInfo,
+        kind: &ResourceInfo,
         namespace: Option<&str>,
         name: &str,
     ) -> Result<Option<Bytes>, ClusterError> {
@@ -132,7 +132,7 @@ impl Cluster {
     /// The name is the body's; messages carry it only when the API server's do.
     pub async fn create(
         &self,
-        kind: &KindInfo,
+        kind: &ResourceInfo,
         namespace: Option<&str>,
         body: impl Into<Bytes>,
     ) -> Result<Written, ClusterError> {
@@ -143,7 +143,7 @@ impl Cluster {
     /// Writes an object in place of the one that is there, of the revision that the body names if it names one.
     pub async fn replace(
         &self,
-        kind: &KindInfo,
+        kind: &ResourceInfo,
         namespace: Option<&str>,
         name: &str,
         body: impl Into<Bytes>,
@@ -155,7 +155,7 @@ impl Cluster {
     /// Changes an object.
     pub async fn patch(
         &self,
-        kind: &KindInfo,
+        kind: &ResourceInfo,
         namespace: Option<&str>,
         name: &str,
         patch: &Patch,
@@ -189,7 +189,7 @@ impl Cluster {
     /// Deletes an object; with a uid only that very object. Not being there is fine.
     pub async fn delete(
         &self,
-        kind: &KindInfo,
+        kind: &ResourceInfo,
         namespace: Option<&str>,
         name: &str,
         uid: Option<&str>,

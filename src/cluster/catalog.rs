@@ -1,7 +1,7 @@
 //! What kinds the cluster serves: names, versions, verbs, and where each is in the API. Pure; [`super::discovery`] fills it.
 
 use super::{Cluster, ClusterError};
-use crate::model::Kind;
+use crate::model::GroupResource;
 
 /// A group version whose kinds could not be found out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,34 +16,34 @@ pub struct GroupFailure {
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
     /// The kinds, each once, at its preferred version; also those that can be neither listed nor created.
-    pub kinds: Vec<KindInfo>,
+    pub kinds: Vec<ResourceInfo>,
     /// What could not be found out; the rest is whole.
     pub failures: Vec<GroupFailure>,
 }
 
 impl Catalog {
     /// What is known of a kind.
-    pub fn find(&self, kind: &Kind) -> Option<&KindInfo> {
-        self.kinds.iter().find(|info| info.kind == *kind)
+    pub fn find(&self, kind: &GroupResource) -> Option<&ResourceInfo> {
+        self.kinds.iter().find(|info| info.resource == *kind)
     }
 
     /// What is known of a kind by the name that objects and references have it: `apps/v1` and `Deployment`. Whatever the
     /// version: each served one has the same objects.
-    pub fn find_named(&self, api_version: &str, name: &str) -> Option<&KindInfo> {
+    pub fn find_named(&self, api_version: &str, name: &str) -> Option<&ResourceInfo> {
         let group = api_version.split_once('/').map_or("", |(group, _)| group);
-        self.kinds.iter().find(|info| info.name == name && info.kind.group() == group)
+        self.kinds.iter().find(|info| info.kind == name && info.resource.group() == group)
     }
 }
 
 /// One kind as the cluster serves it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KindInfo {
+pub struct ResourceInfo {
     /// `deployments.apps`.
-    pub kind: Kind,
+    pub resource: GroupResource,
     /// The version that Ark talks: `v1`.
     pub version: String,
     /// `Deployment`.
-    pub name: String,
+    pub kind: String,
     /// `deployment`.
     pub singular: String,
     /// `deploy`.
@@ -58,10 +58,10 @@ pub struct KindInfo {
     pub status: bool,
 }
 
-impl KindInfo {
+impl ResourceInfo {
     /// As `apiVersion` has it: `apps/v1`, or `v1` in the core group.
     pub fn api_version(&self) -> String {
-        match self.kind.group() {
+        match self.resource.group() {
             "" => self.version.clone(),
             group => format!("{group}/{}", self.version),
         }
@@ -69,7 +69,7 @@ impl KindInfo {
 
     /// Every other name that a person may use: kind, singular, short names.
     pub fn aliases(&self) -> impl Iterator<Item = &str> + Clone {
-        [&*self.name, &*self.singular].into_iter().chain(self.short_names.iter().map(String::as_str))
+        [&*self.kind, &*self.singular].into_iter().chain(self.short_names.iter().map(String::as_str))
     }
 
     /// Whether the server has this verb for it.
@@ -80,7 +80,7 @@ impl KindInfo {
     /// The path of its items, of those in one namespace, or of one item; names are escaped.
     pub fn path(&self, namespace: Option<&str>, name: Option<&str>) -> String {
         let mut path = String::with_capacity(128);
-        match self.kind.group() {
+        match self.resource.group() {
             "" => path.push_str("/api/"),
             group => path.extend(["/apis/", group, "/"]),
         }
@@ -89,7 +89,7 @@ impl KindInfo {
             path.push_str("/namespaces/");
             push_segment(&mut path, namespace);
         }
-        path.extend(["/", self.kind.resource()]);
+        path.extend(["/", self.resource.resource()]);
         if let Some(name) = name {
             path.push('/');
             push_segment(&mut path, name);

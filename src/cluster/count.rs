@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::request::{Call, Doing};
-use super::{Cluster, ClusterError, KindInfo};
+use super::{Cluster, ClusterError, ResourceInfo};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -25,9 +25,9 @@ impl Cluster {
     ///
     /// # Errors
     /// When the kind cannot be listed.
-    pub async fn count(&self, kind: &KindInfo) -> Result<u64, ClusterError> {
+    pub async fn count(&self, kind: &ResourceInfo) -> Result<u64, ClusterError> {
         let path = format!("{}?limit=1", kind.path(None, None));
-        let doing = Doing { verb: "count", what: kind.kind.as_str(), namespace: None, name: None };
+        let doing = Doing { verb: "count", what: kind.resource.as_str(), namespace: None, name: None };
         let FirstPage { metadata, items } = self.read(&Call::get(&path, doing)).await?;
         Ok(items.len() as u64 + metadata.remaining_item_count)
     }

@@ -8,8 +8,8 @@ use serde::Deserialize;
 
 use super::policy::Patience;
 use super::request::{Call, Doing};
-use super::{Catalog, Cluster, ClusterError, GroupFailure, KindInfo};
-use crate::model::Kind;
+use super::{Catalog, Cluster, ClusterError, GroupFailure, ResourceInfo};
+use crate::model::GroupResource;
 
 /// Asks for the aggregated form, newest first, and takes the old one.
 const ACCEPT: &str = concat!(
@@ -223,8 +223,8 @@ impl Catalog {
                 format!("the resource {name:?} has a name that Kubernetes does not allow"),
             );
         }
-        let kind = Kind::new(&served.name, group);
-        if let Some(known) = self.kinds.iter_mut().rev().find(|known| known.kind == kind) {
+        let kind = GroupResource::new(&served.name, group);
+        if let Some(known) = self.kinds.iter_mut().rev().find(|known| known.resource == kind) {
             if known.version != version && !known.other_versions.iter().any(|other| other == version) {
                 known.other_versions.push(version.to_owned());
             }
@@ -233,10 +233,10 @@ impl Catalog {
         let Served { name: _, singular_name, kind: name, namespaced, verbs, short_names, status } = served;
         let singular = if singular_name.is_empty() { name.to_lowercase() } else { singular_name };
         let version = version.to_owned();
-        self.kinds.push(KindInfo {
-            kind,
+        self.kinds.push(ResourceInfo {
+            resource: kind,
             version,
-            name,
+            kind: name,
             singular,
             short_names,
             namespaced,

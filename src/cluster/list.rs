@@ -17,7 +17,7 @@ use self::ahead::Coming;
 pub use self::ahead::EarlyToken;
 use super::request::{Call, Doing, ask_again};
 use super::trouble::Trouble;
-use super::{ApiFailure, Cluster, ClusterError, KindInfo, Page};
+use super::{ApiFailure, Cluster, ClusterError, Page, ResourceInfo};
 
 /// Items asked for before their size is known.
 const FIRST_LIMIT: usize = 50;
@@ -48,7 +48,7 @@ const MAX_EMPTY_PAGES: u32 = 100;
 #[derive(Clone, Copy, Debug)]
 pub struct ListQuery<'a> {
     /// The kind.
-    pub kind: &'a KindInfo,
+    pub kind: &'a ResourceInfo,
     /// One namespace; None: all, or a cluster-scoped kind.
     pub namespace: Option<&'a str>,
     /// A label selector, as the API writes it.
@@ -178,7 +178,7 @@ impl Cluster {
         let ListQuery { kind, namespace, labels, cut } = query;
         Lister {
             cluster: self.clone(),
-            kind: kind.kind.to_string(),
+            kind: kind.resource.to_string(),
             namespace: namespace.map(str::to_owned),
             path: kind.path(namespace, None),
             labels: labels.map(str::to_owned),

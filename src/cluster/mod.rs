@@ -32,7 +32,7 @@ mod waiting;
 mod warnings;
 
 pub use apply::{Patch, Propagation, Written};
-pub use catalog::{Catalog, GroupFailure, KindInfo};
+pub use catalog::{Catalog, GroupFailure, ResourceInfo};
 pub use connect::{Cluster, ClusterIdentity, ConnectOptions};
 pub use error::{ApiFailure, ClusterError};
 pub use fence::{Fence, Moment};

@@ -7,8 +7,8 @@ use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use kube::client::Body;
 
-use super::{Cluster, KindInfo};
-use crate::model::Kind;
+use super::{Cluster, ResourceInfo};
+use crate::model::GroupResource;
 
 /// What was asked.
 #[derive(Clone, Debug)]
@@ -97,11 +97,11 @@ pub fn uris(requests: &Requests) -> Vec<String> {
 }
 
 /// A namespaced kind of the core group, or of another.
-pub fn kind(text: &str) -> KindInfo {
-    KindInfo {
-        kind: Kind::parse(text),
+pub fn kind(text: &str) -> ResourceInfo {
+    ResourceInfo {
+        resource: GroupResource::parse(text),
         version: "v1".into(),
-        name: "Widget".into(),
+        kind: "Widget".into(),
         singular: "widget".into(),
         short_names: Vec::new(),
         namespaced: true,

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::failure::shorten;
 use super::health::Health;
 use super::request::{Call, Doing};
-use super::{Cluster, ClusterError, KindInfo};
+use super::{Cluster, ClusterError, ResourceInfo};
 use crate::model::causes;
 
 /// Before asking again; doubles up to [`LONGEST_PAUSE`]. A CRD is established within some 20 ms, mostly.
@@ -168,16 +168,16 @@ impl Cluster {
     /// Waits until an object is gone; with a uid that very object: one of its name that was made meanwhile is another.
     pub async fn gone(
         &self,
-        kind: &KindInfo,
+        kind: &ResourceInfo,
         namespace: Option<&str>,
         name: &str,
         uid: Option<&str>,
         bound: &Bound,
     ) -> Result<(), ClusterError> {
-        let what = match (namespace, &*kind.name) {
+        let what = match (namespace, &*kind.kind) {
             (None, "Namespace") => format!("the namespace {name}"),
-            (Some(namespace), _) => format!("{} {namespace}/{name}", kind.kind),
-            (None, _) => format!("{} {name}", kind.kind),
+            (Some(namespace), _) => format!("{} {namespace}/{name}", kind.resource),
+            (None, _) => format!("{} {name}", kind.resource),
         };
         let (wanted, path) = (Wanted { what, state: "deleted" }, kind.path(namespace, Some(name)));
         let look = || async {

@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 /// Resource names hold no dot, so that the first dot parts resource and group.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Kind(Arc<str>);
+pub struct GroupResource(Arc<str>);
 
-impl Kind {
+impl GroupResource {
     /// The kind of `resource` (plural, lower case) in `group` (empty for the core group).
     pub fn new(resource: &str, group: &str) -> Self {
         if group.is_empty() { Self(resource.into()) } else { Self(format!("{resource}.{group}").into()) }
@@ -39,7 +39,7 @@ impl Kind {
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for GroupResource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -49,7 +49,7 @@ impl fmt::Display for Kind {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ItemKey {
     /// The resource type.
-    pub kind: Kind,
+    pub kind: GroupResource,
     /// None for cluster-scoped items.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
@@ -59,12 +59,12 @@ pub struct ItemKey {
 
 impl ItemKey {
     /// A cluster-scoped item.
-    pub fn cluster(kind: Kind, name: impl Into<String>) -> Self {
+    pub fn cluster(kind: GroupResource, name: impl Into<String>) -> Self {
         Self { kind, namespace: None, name: name.into() }
     }
 
     /// An item in a namespace.
-    pub fn namespaced(kind: Kind, namespace: impl Into<String>, name: impl Into<String>) -> Self {
+    pub fn namespaced(kind: GroupResource, namespace: impl Into<String>, name: impl Into<String>) -> Self {
         Self { kind, namespace: Some(namespace.into()), name: name.into() }
     }
 }
@@ -84,9 +84,9 @@ mod tests {
 
     #[test]
     fn a_kind_parts_at_its_first_dot() {
-        let kind = Kind::new("customresourcedefinitions", "apiextensions.k8s.io");
+        let kind = GroupResource::new("customresourcedefinitions", "apiextensions.k8s.io");
         assert_eq!(kind.resource(), "customresourcedefinitions");
         assert_eq!(kind.group(), "apiextensions.k8s.io");
-        assert_eq!(Kind::new("pods", "").group(), "");
+        assert_eq!(GroupResource::new("pods", "").group(), "");
     }
 }

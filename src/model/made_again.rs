@@ -1,6 +1,6 @@
 //! Rules about single items that somebody makes again without being asked; rows of [`traits`](super::traits) name them. Pure.
 
-use super::item::Kind;
+use super::item::GroupResource;
 use super::outcome::SkipReason;
 use super::traits::Origin;
 
@@ -34,7 +34,7 @@ pub fn is_generated(name: &str, prefix: &str) -> bool {
 
 /// The Service from whose selector a controller makes the item again; None when nobody does. Where that Service has no
 /// selector, or is gone, a person keeps the item, whatever marks of a controller are left on it.
-pub fn follows_service(kind: &Kind, item: &dyn Origin) -> Option<String> {
+pub fn follows_service(kind: &GroupResource, item: &dyn Origin) -> Option<String> {
     match kind.as_str() {
         "endpoints" => Some(item.name().to_owned()),
         // Other slices of the same Service may be a person's; the controller leaves them alone.

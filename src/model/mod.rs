@@ -15,7 +15,7 @@ mod selection;
 pub mod traits;
 
 pub use causes::{RequestId, causes, lasting};
-pub use item::{ItemKey, Kind};
+pub use item::{GroupResource, ItemKey};
 pub use made_again::{TOKEN_TYPE, follows_service, is_generated};
 pub use names::{BackupName, InvalidName, ObjectName, RestoreName, objection_to_bucket_name};
 pub use needs::{CLAIMS, ClusterScope, DEFINITIONS, LEADING, NAMESPACES, Needs, Offer, VOLUMES};

@@ -15,7 +15,7 @@ mod storage;
 
 use std::collections::{HashMap, HashSet};
 
-use super::item::{ItemKey, Kind};
+use super::item::{GroupResource, ItemKey};
 use super::selection::LabelQuery;
 use bundles::BundleQuery;
 use claims::NamedClaims;
@@ -139,7 +139,7 @@ impl Needs {
     }
 
     /// Looks at the body of an item that is taken, or needed. One of unknown shape names nothing.
-    pub fn look(&mut self, kind: &Kind, body: &[u8]) {
+    pub fn look(&mut self, kind: &GroupResource, body: &[u8]) {
         match kind.as_str() {
             ACCOUNTS => self.accounts.extend(shapes::place(body)),
             CLUSTER_ROLES => self.keep_role(None, body),
@@ -159,7 +159,7 @@ impl Needs {
     }
 
     /// Looks at an item of a kind of [`LEADING`], taken or not.
-    pub fn offer(&mut self, kind: &Kind, name: &str, body: &[u8]) {
+    pub fn offer(&mut self, kind: &GroupResource, name: &str, body: &[u8]) {
         match kind.as_str() {
             CLUSTER_BINDINGS => {
                 let Ok(binding) = serde_json::from_slice::<Binding>(body) else { return };
@@ -180,7 +180,7 @@ impl Needs {
     /// Looks at a claim: when an item names it, it is needed, and so is what it names.
     pub fn offer_claim(&mut self, namespace: &str, name: &str, body: &[u8]) {
         if self.names_claim(namespace, name) {
-            let kind = Kind::parse(CLAIMS);
+            let kind = GroupResource::parse(CLAIMS);
             self.look(&kind, body);
             self.found.insert(ItemKey::namespaced(kind, namespace, name));
         }
@@ -217,16 +217,17 @@ impl Needs {
 
     /// Ends the search: roles gather roles, and what is named by its Kind is found among `kinds`, the cluster-scoped ones
     /// with their Kind.
-    pub fn close<'a>(&mut self, kinds: impl Iterator<Item = (&'a Kind, &'a str)>) {
+    pub fn close<'a>(&mut self, kinds: impl Iterator<Item = (&'a GroupResource, &'a str)>) {
         self.gather_roles();
         for (policy, name) in std::mem::take(&mut self.parameters) {
             if let Some((group, kind)) = self.asking.get(&policy).cloned() {
                 self.named.insert(Named { group, kind, name });
             }
         }
-        let kinds: Vec<(&Kind, &str)> = kinds.collect();
+        let kinds: Vec<(&GroupResource, &str)> = kinds.collect();
         for Named { group, kind, name } in std::mem::take(&mut self.named) {
-            let meant = |(resource, word): &&(&Kind, &str)| resource.group() == group && *word == kind;
+            let meant =
+                |(resource, word): &&(&GroupResource, &str)| resource.group() == group && *word == kind;
             if let Some((resource, _)) = kinds.iter().find(meant) {
                 self.found.insert(ItemKey::cluster((*resource).clone(), name));
             }
@@ -234,7 +235,7 @@ impl Needs {
     }
 
     /// Whether the cluster-scoped item is needed, as far as is known.
-    pub fn needs(&self, kind: &Kind, name: &str) -> bool {
+    pub fn needs(&self, kind: &GroupResource, name: &str) -> bool {
         self.found.contains(&ItemKey::cluster(kind.clone(), name))
     }
 
@@ -245,7 +246,7 @@ impl Needs {
 
     fn need(&mut self, kind: &str, name: Option<String>) {
         if let Some(name) = name.filter(|name| !name.is_empty()) {
-            self.found.insert(ItemKey::cluster(Kind::parse(kind), name));
+            self.found.insert(ItemKey::cluster(GroupResource::parse(kind), name));
         }
     }
 
@@ -262,7 +263,7 @@ impl Needs {
         let roles = std::mem::take(&mut self.roles);
         let mut todo: Vec<&LabelQuery> = Vec::new();
         let wanted = |needs: &Self, role: &Role| {
-            role.name.as_ref().is_none_or(|name| needs.needs(&Kind::parse(CLUSTER_ROLES), name))
+            role.name.as_ref().is_none_or(|name| needs.needs(&GroupResource::parse(CLUSTER_ROLES), name))
         };
         for role in &roles {
             todo.extend(role.gathers.as_ref().filter(|_| wanted(self, role)));
@@ -270,7 +271,7 @@ impl Needs {
         while let Some(gathers) = todo.pop() {
             for role in roles.iter().filter(|role| gathers.matches(&role.labels)) {
                 let Some(name) = &role.name else { continue };
-                if self.found.insert(ItemKey::cluster(Kind::parse(CLUSTER_ROLES), name)) {
+                if self.found.insert(ItemKey::cluster(GroupResource::parse(CLUSTER_ROLES), name)) {
                     todo.extend(&role.gathers);
                 }
             }
@@ -287,7 +288,7 @@ trait Sink {
     /// The parameter of this name is needed, whose kind the policy says.
     fn need_parameter_of(&mut self, policies: &str, policy: &str, name: String);
     /// The item is a policy that asks for parameters of this group and Kind.
-    fn asks_for_parameters(&mut self, policies: &Kind, group: String, kind: String);
+    fn asks_for_parameters(&mut self, policies: &GroupResource, group: String, kind: String);
     /// Trust bundles are needed.
     fn need_bundles(&mut self, query: BundleQuery);
     /// A claim in the item's namespace is needed.
@@ -322,11 +323,11 @@ impl Sink for Look<'_> {
 
     fn need_parameter_of(&mut self, policies: &str, policy: &str, name: String) {
         if !name.is_empty() {
-            self.needs.parameters.insert((ItemKey::cluster(Kind::parse(policies), policy), name));
+            self.needs.parameters.insert((ItemKey::cluster(GroupResource::parse(policies), policy), name));
         }
     }
 
-    fn asks_for_parameters(&mut self, policies: &Kind, group: String, kind: String) {
+    fn asks_for_parameters(&mut self, policies: &GroupResource, group: String, kind: String) {
         if let Some((_, name)) = shapes::place(self.body) {
             self.needs.asking.insert(ItemKey::cluster(policies.clone(), name), (group, kind));
         }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ItemKey, Kind};
+use super::{GroupResource, ItemKey};
 
 /// Findings kept in full; beyond them only the count grows, so that memory stays flat in a disaster.
 pub const MAX_FINDINGS: usize = 10_000;
@@ -98,7 +98,7 @@ pub struct Finding {
     pub category: Category,
     /// The kind it is about, when it is about a whole kind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub kind: Option<Kind>,
+    pub kind: Option<GroupResource>,
     /// The item it is about, when it is about one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub item: Option<ItemKey>,
@@ -119,7 +119,7 @@ impl Finding {
 
     /// Says which kind it is about.
     #[must_use]
-    pub fn on_kind(mut self, kind: Kind) -> Self {
+    pub fn on_kind(mut self, kind: GroupResource) -> Self {
         self.kind = Some(kind);
         self
     }
@@ -244,16 +244,16 @@ impl SkipReason {
 /// How many items were left out, by reason and kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Tally(BTreeMap<SkipReason, BTreeMap<Kind, u64>>);
+pub struct Tally(BTreeMap<SkipReason, BTreeMap<GroupResource, u64>>);
 
 impl Tally {
     /// Counts one item.
-    pub fn add(&mut self, reason: SkipReason, kind: &Kind) {
+    pub fn add(&mut self, reason: SkipReason, kind: &GroupResource) {
         self.add_many(reason, kind, 1);
     }
 
     /// Counts so many items of a kind.
-    pub fn add_many(&mut self, reason: SkipReason, kind: &Kind, items: u64) {
+    pub fn add_many(&mut self, reason: SkipReason, kind: &GroupResource, items: u64) {
         let kinds = self.0.entry(reason).or_default();
         match kinds.get_mut(kind) {
             Some(count) => *count += items,
@@ -264,7 +264,7 @@ impl Tally {
     }
 
     /// Reason, kind and number, in a stable order.
-    pub fn iter(&self) -> impl Iterator<Item = (SkipReason, &Kind, u64)> {
+    pub fn iter(&self) -> impl Iterator<Item = (SkipReason, &GroupResource, u64)> {
         self.0.iter().flat_map(|(reason, kinds)| kinds.iter().map(move |(kind, n)| (*reason, kind, *n)))
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
-use super::Kind;
+use super::GroupResource;
 
 /// Labels of one item.
 pub type LabelSet = BTreeMap<String, String>;
@@ -141,18 +141,18 @@ impl KindTerms {
     }
 
     /// Whether the kind is selected; an exclude wins. `aliases`: Kind, singular and short names, in any case.
-    pub fn takes<'a>(&self, kind: &Kind, aliases: impl Iterator<Item = &'a str> + Clone) -> bool {
+    pub fn takes<'a>(&self, kind: &GroupResource, aliases: impl Iterator<Item = &'a str> + Clone) -> bool {
         let included = self.includes.iter().any(|term| term_means(term, kind, aliases.clone()));
         (self.includes.is_empty() || included) && !self.excludes(kind, aliases)
     }
 
     /// Whether a kind is named in the excludes.
-    pub fn excludes<'a>(&self, kind: &Kind, aliases: impl Iterator<Item = &'a str> + Clone) -> bool {
+    pub fn excludes<'a>(&self, kind: &GroupResource, aliases: impl Iterator<Item = &'a str> + Clone) -> bool {
         self.excludes.iter().any(|term| term_means(term, kind, aliases.clone()))
     }
 
     /// Whether a kind is named in the includes by something other than `*`.
-    pub fn names<'a>(&self, kind: &Kind, aliases: impl Iterator<Item = &'a str> + Clone) -> bool {
+    pub fn names<'a>(&self, kind: &GroupResource, aliases: impl Iterator<Item = &'a str> + Clone) -> bool {
         self.includes.iter().any(|term| term != "*" && term_means(term, kind, aliases.clone()))
     }
 
@@ -168,7 +168,7 @@ impl KindTerms {
 }
 
 /// Whether `term` (lower case) names the kind: `*`, `*.group`, plural, singular, Kind or short name, with or without `.group`.
-pub fn term_means<'a>(term: &str, kind: &Kind, mut aliases: impl Iterator<Item = &'a str>) -> bool {
+pub fn term_means<'a>(term: &str, kind: &GroupResource, mut aliases: impl Iterator<Item = &'a str>) -> bool {
     if term == "*" || term == kind.as_str() {
         return true;
     }
@@ -308,7 +308,7 @@ mod tests {
 
     #[test]
     fn a_kind_answers_to_every_name_that_discovery_knows() {
-        let kind = Kind::parse("deployments.apps");
+        let kind = GroupResource::parse("deployments.apps");
         let aliases = ["Deployment", "deployment", "deploy"];
         for term in ["*", "Deployment", "deploy", "deployments", "deployments.apps", "deploy.apps", "*.apps"]
         {

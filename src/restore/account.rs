@@ -158,7 +158,7 @@ mod tests {
     fn what_became_of_an_item_is_a_short_line_under_a_checksum() {
         let progress = Progress::default();
         let mut account = Account::open(&"back".parse().unwrap(), &progress).unwrap();
-        let item = ItemKey::namespaced(crate::model::Kind::parse("pods"), "shop", "web");
+        let item = ItemKey::namespaced(crate::model::GroupResource::parse("pods"), "shop", "web");
         let mut done = Done::failed(item, Finding::error(Category::Invalid, "x".repeat(8 << 10)), 1);
         done.act.reason = Some("y".repeat(8 << 10));
         account.record(done).unwrap();

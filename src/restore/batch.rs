@@ -236,7 +236,7 @@ impl Work<'_> {
         let mut kinds: Vec<u16> = entries.iter().map(|id| inventory.entry(*id).kind).collect();
         kinds.dedup();
         let named =
-            kinds.iter().take(KINDS_NAMED).map(|kind| inventory.kinds[usize::from(*kind)].kind.as_str());
+            kinds.iter().take(KINDS_NAMED).map(|kind| inventory.kinds[usize::from(*kind)].resource.as_str());
         let more = if kinds.len() > KINDS_NAMED { " and others" } else { "" };
         account.stage(format!("restoring {}{more}", named.collect::<Vec<_>>().join(", ")));
     }

@@ -16,7 +16,7 @@ use super::rewrite::{CONTENTS, SNAPSHOTS, other_storage};
 use super::volumes::{Claim, Holder};
 use super::work::Work;
 use crate::cluster::{Bound, ClusterError, Patch};
-use crate::model::{CLAIMS, Category, Finding, Kind, VOLUMES, causes};
+use crate::model::{CLAIMS, Category, Finding, GroupResource, VOLUMES, causes};
 
 /// Claims are waited for while one of them is bound within this: the controller looks at each claim every 15 s at least.
 const QUIET: Duration = Duration::from_secs(60);
@@ -53,7 +53,7 @@ impl Work<'_> {
     }
 
     async fn has_claim(&self, (namespace, name): &Claim) -> Result<bool, ClusterError> {
-        let Some(info) = self.catalog.find(&Kind::parse(CLAIMS)) else { return Ok(false) };
+        let Some(info) = self.catalog.find(&GroupResource::parse(CLAIMS)) else { return Ok(false) };
         Ok(self.cluster.get(info, Some(namespace), name).await?.is_some())
     }
 
@@ -116,7 +116,7 @@ impl Work<'_> {
         else {
             return Ok(None);
         };
-        let Some(info) = self.catalog.find(&Kind::parse(SNAPSHOTS)) else { return Ok(None) };
+        let Some(info) = self.catalog.find(&GroupResource::parse(SNAPSHOTS)) else { return Ok(None) };
         let body = self.cluster.get(info, Some(namespace), name).await?;
         let snapshot: Value = body.and_then(|body| serde_json::from_slice(&body).ok()).unwrap_or_default();
         Ok((snapshot["metadata"]["uid"] != uid).then(|| {
@@ -134,7 +134,7 @@ impl Work<'_> {
     /// Keeps a volume that came back for the very claim that has lost it: one that is kept for the claim's name alone does
     /// not count as that claim's. Returns whether the volume is there and that claim's.
     async fn reserve(&self, volume: &str, claim: (&str, &str), uid: &str) -> Result<bool, ClusterError> {
-        let Some(info) = self.catalog.find(&Kind::parse(VOLUMES)) else { return Ok(false) };
+        let Some(info) = self.catalog.find(&GroupResource::parse(VOLUMES)) else { return Ok(false) };
         let Some(body) = self.cluster.get(info, None, volume).await? else { return Ok(false) };
         let body: Value = serde_json::from_slice(&body).unwrap_or_default();
         let reference = &body["spec"]["claimRef"];
@@ -189,7 +189,7 @@ impl Work<'_> {
 
     /// Takes the old claim's uid off a volume, so that the volume is kept for the name alone; only while it is that uid.
     async fn free(&self, volume: &str, old: &str) -> Result<(), ClusterError> {
-        let Some(info) = self.catalog.find(&Kind::parse(VOLUMES)) else { return Ok(()) };
+        let Some(info) = self.catalog.find(&GroupResource::parse(VOLUMES)) else { return Ok(()) };
         let patch = json!([
             {"op": "test", "path": "/spec/claimRef/uid", "value": old},
             {"op": "remove", "path": "/spec/claimRef/uid"},

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::rewrite::{LAST_APPLIED, OwnerView, Rewritten};
 use crate::api::{BACKUP_NAME_LABEL, RESTORE_NAME_LABEL};
-use crate::model::Kind;
+use crate::model::GroupResource;
 use crate::model::traits::is_custom;
 
 /// Differing paths that are named; the first few tell enough.
@@ -51,7 +51,12 @@ impl Difference {
 
 /// Compares an item as it would be made with the one that is there, which [`super::rewrite::Rewriter::plain`] has rewritten.
 /// `by_hand`: annotations of the latter that somebody set, as [`super::rewrite::annotations_by_hand`] tells.
-pub fn compare(kind: &Kind, wanted: Intended<'_>, live: &Rewritten, by_hand: &HashSet<String>) -> Difference {
+pub fn compare(
+    kind: &GroupResource,
+    wanted: Intended<'_>,
+    live: &Rewritten,
+    by_hand: &HashSet<String>,
+) -> Difference {
     let mut difference = Difference::default();
     let (Some(body), Some(there)) = (wanted.body.as_object(), live.body.as_object()) else {
         return difference;
@@ -83,7 +88,7 @@ pub fn compare(kind: &Kind, wanted: Intended<'_>, live: &Rewritten, by_hand: &Ha
 }
 
 /// Whether a ControllerRevision's number is the stored one or a later one: the controller counts on by itself.
-fn counts_on(kind: &Kind, wanted: Option<&Value>, live: Option<&Value>) -> bool {
+fn counts_on(kind: &GroupResource, wanted: Option<&Value>, live: Option<&Value>) -> bool {
     let number = |side: Option<&Value>| side.and_then(Value::as_u64);
     kind.as_str() == "controllerrevisions.apps" && number(live) >= number(wanted)
 }
@@ -95,7 +100,7 @@ pub fn is_controlled(object: &Map<String, Value>) -> bool {
 }
 
 /// Whether a ClusterRole gathers its rules from others.
-pub fn is_aggregated(kind: &Kind, role: &Map<String, Value>) -> bool {
+pub fn is_aggregated(kind: &GroupResource, role: &Map<String, Value>) -> bool {
     kind.as_str() == "clusterroles.rbac.authorization.k8s.io"
         && role.get("aggregationRule").is_some_and(|rule| !rule.is_null())
 }
@@ -196,7 +201,7 @@ pub fn is_a_note(key: &str) -> bool {
 }
 
 struct Walk<'a> {
-    kind: &'a Kind,
+    kind: &'a GroupResource,
     /// Whether a controller has the item.
     controlled: bool,
     difference: &'a mut Difference,

@@ -58,7 +58,7 @@ impl Work<'_> {
                     if names.contains(&*name) && !restored {
                         count += 1;
                         if first.len() < NAMED {
-                            first.push(format!("{} {namespace}/{name}", info.kind));
+                            first.push(format!("{} {namespace}/{name}", info.resource));
                         }
                     }
                 }

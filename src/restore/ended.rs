@@ -15,7 +15,7 @@ use super::outcome::Action;
 use super::prepare::Ready;
 use super::work::Work;
 use crate::model::traits::is_custom;
-use crate::model::{Category, Finding, Kind, SkipReason};
+use crate::model::{Category, Finding, GroupResource, SkipReason};
 
 /// The kind of Kubernetes' own runs.
 const JOBS: &str = "jobs.batch";
@@ -56,12 +56,12 @@ fn has_ended(status: &Value) -> bool {
 }
 
 /// Whether an item of the kind may be done again. `status`: what a create does not take of it, where nothing else brings it back.
-pub fn may_run_again(kind: &Kind, status: Option<&Value>) -> bool {
+pub fn may_run_again(kind: &GroupResource, status: Option<&Value>) -> bool {
     is_custom(kind) && status.is_some_and(has_ended)
 }
 
 /// Of a Job that has run its course and that a custom resource controls: who that is, since it may make the Job again.
-pub fn made_by_an_operator(kind: &Kind, item: &Value) -> Option<String> {
+pub fn made_by_an_operator(kind: &GroupResource, item: &Value) -> Option<String> {
     let owners = item["metadata"]["ownerReferences"].as_array().into_iter().flatten();
     let controls = |owner: &&Value| {
         let group = owner["apiVersion"].as_str().and_then(|version| version.split_once('/'));
@@ -113,7 +113,7 @@ impl Work<'_> {
             kinds.entry(self.source.inventory.entry(id).kind).or_default().push(id);
         }
         for (kind, ids) in kinds {
-            let kind = &self.source.inventory.kinds[usize::from(kind)].kind;
+            let kind = &self.source.inventory.kinds[usize::from(kind)].resource;
             let first =
                 ids.iter().min().map(|id| self.source.inventory.key(self.source.inventory.entry(*id)));
             let first = first.map(|key| format!("{}{}", namespace(&key), key.name)).unwrap_or_default();
@@ -160,9 +160,13 @@ mod tests {
             (condition("Ready", "True", "Ready"), false),
             (json!({"replicas": 3}), false),
         ] {
-            assert_eq!(may_run_again(&Kind::parse("runs.example.com"), Some(&status)), expected, "{status}");
-            assert!(!may_run_again(&Kind::parse("pods"), Some(&status)));
+            assert_eq!(
+                may_run_again(&GroupResource::parse("runs.example.com"), Some(&status)),
+                expected,
+                "{status}"
+            );
+            assert!(!may_run_again(&GroupResource::parse("pods"), Some(&status)));
         }
-        assert!(!may_run_again(&Kind::parse("runs.example.com"), None));
+        assert!(!may_run_again(&GroupResource::parse("runs.example.com"), None));
     }
 }

@@ -9,7 +9,7 @@ use super::itself::is_own_definition;
 use super::select::Standing;
 use crate::api::{BACKUP_NAME_LABEL, ExistingResourcePolicy as Policy, RESTORE_NAME_LABEL, label_value};
 use crate::model::traits::{is_custom, is_data};
-use crate::model::{DEFINITIONS, ItemKey, Kind, NAMESPACES};
+use crate::model::{DEFINITIONS, GroupResource, ItemKey, NAMESPACES};
 
 mod schema;
 mod update;
@@ -81,7 +81,7 @@ pub struct Facts {
 
 impl Facts {
     /// What the two bodies say; the rest is for the caller to add. `live`: as the API server sent it.
-    pub fn read(kind: &Kind, wanted: &Value, live: &Value) -> Self {
+    pub fn read(kind: &GroupResource, wanted: &Value, live: &Value) -> Self {
         let metadata = live.get("metadata");
         let finalizers = metadata.and_then(|metadata| metadata.get("finalizers")?.as_array());
         Self {
@@ -102,7 +102,7 @@ fn is_bootstrapped(metadata: &Value) -> bool {
 }
 
 /// Whether somebody has a say in the deletion of an item. What Kubernetes adds to its own kinds goes by itself.
-fn is_guarded(kind: &Kind, finalizers: &[Value]) -> bool {
+fn is_guarded(kind: &GroupResource, finalizers: &[Value]) -> bool {
     let own = |finalizer: &Value| finalizer.as_str().is_some_and(is_kubernetes_own);
     finalizers.iter().any(|finalizer| is_custom(kind) || !own(finalizer))
 }

@@ -7,8 +7,8 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use super::itself::Itself;
 use super::owners::OldUid;
 use super::select::{Selection, Standing};
-use crate::archive::{IndexFrame, IndexItem, IndexedKind, MAX_KINDS, item_path};
-use crate::model::{CLAIMS, ItemKey, Kind, NAMESPACES};
+use crate::archive::{IndexFrame, IndexItem, IndexedResource, MAX_KINDS, item_path};
+use crate::model::{CLAIMS, GroupResource, ItemKey, NAMESPACES};
 
 /// One item of the index that is selected, or may come along.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ pub struct Inventory {
     /// The server that stays as it is, whatever the backup has of it.
     pub itself: Option<Itself>,
     /// Every kind of the backup.
-    pub kinds: Vec<IndexedKind>,
+    pub kinds: Vec<IndexedResource>,
     /// Every namespace of the backup, selected or not.
     pub namespaces: Vec<Box<str>>,
     /// The items that may be restored, in the tarball's order.
@@ -58,14 +58,14 @@ pub struct Inventory {
     /// The frames, by number.
     pub frames: HashMap<u32, IndexFrame>,
     namespace_ids: HashMap<Box<str>, u32>,
-    kind_ids: HashMap<Kind, u16>,
+    kind_ids: HashMap<GroupResource, u16>,
 }
 
 impl Inventory {
     /// An inventory of nothing, knowing the kinds of the index's header.
-    pub fn new(kinds: Vec<IndexedKind>) -> Self {
+    pub fn new(kinds: Vec<IndexedResource>) -> Self {
         // The decoder lets no more through than there are numbers.
-        let kind_ids = kinds.iter().zip(0..=u16::MAX).map(|(info, id)| (info.kind.clone(), id)).collect();
+        let kind_ids = kinds.iter().zip(0..=u16::MAX).map(|(info, id)| (info.resource.clone(), id)).collect();
         Self { kinds, kind_ids, ..Self::default() }
     }
 
@@ -123,8 +123,8 @@ impl Inventory {
     }
 
     /// The kind of an entry.
-    pub fn kind(&self, entry: &Entry) -> &Kind {
-        &self.kinds[usize::from(entry.kind)].kind
+    pub fn kind(&self, entry: &Entry) -> &GroupResource {
+        &self.kinds[usize::from(entry.kind)].resource
     }
 
     /// The namespace of an entry.
@@ -192,10 +192,10 @@ impl Inventory {
         }
         let id = u16::try_from(self.kinds.len()).ok().filter(|id| usize::from(*id) < MAX_KINDS);
         let id = id.ok_or_else(|| format!("it holds items of more than {MAX_KINDS} kinds"))?;
-        self.kinds.push(IndexedKind {
-            kind: key.kind.clone(),
+        self.kinds.push(IndexedResource {
+            resource: key.kind.clone(),
             version: String::new(),
-            name: String::new(),
+            kind: String::new(),
             singular: String::new(),
             short_names: Vec::new(),
             namespaced: key.namespace.is_some(),
@@ -210,14 +210,14 @@ impl Inventory {
 mod tests {
     use super::*;
     use crate::api::CompiledSelection;
-    use crate::model::Kind;
+    use crate::model::GroupResource;
 
     #[test]
     fn an_archive_of_more_kinds_than_there_are_numbers_is_an_error() {
-        let kind = |number: usize| IndexedKind {
-            kind: Kind::parse(&format!("k{number}.example.com")),
+        let kind = |number: usize| IndexedResource {
+            resource: GroupResource::parse(&format!("k{number}.example.com")),
             version: String::new(),
-            name: String::new(),
+            kind: String::new(),
             singular: String::new(),
             short_names: Vec::new(),
             namespaced: true,

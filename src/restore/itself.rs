@@ -3,7 +3,7 @@
 //! A server whose account, role or Deployment is deleted or set back in the middle of its work does not live to finish it.
 
 use crate::api::{GROUP, RestoreSpec};
-use crate::model::{DEFINITIONS, Kind, NAMESPACES};
+use crate::model::{DEFINITIONS, GroupResource, NAMESPACES};
 
 /// The roles of `ark install` and of the chart: `<namespace>:<role>`.
 const ROLES: [&str; 2] = ["backup", "restore"];
@@ -25,7 +25,7 @@ impl Itself {
     }
 
     /// Whether an item is the server's: all that is in its namespace, unless somebody names that, and its cluster roles.
-    pub fn is(&self, kind: &Kind, namespace: Option<&str>, name: &str) -> bool {
+    pub fn is(&self, kind: &GroupResource, namespace: Option<&str>, name: &str) -> bool {
         match (namespace, kind.as_str()) {
             (Some(namespace), _) => !self.named && namespace == self.namespace,
             (None, NAMESPACES) => !self.named && name == self.namespace,
@@ -41,7 +41,7 @@ impl Itself {
 }
 
 /// Whether it defines a kind of Ark itself: one that is there is of the program that runs, or of a newer one.
-pub fn is_own_definition(kind: &Kind, name: &str) -> bool {
+pub fn is_own_definition(kind: &GroupResource, name: &str) -> bool {
     kind.as_str() == DEFINITIONS
         && name.rsplit_once(GROUP).is_some_and(|(plural, rest)| plural.ends_with('.') && rest.is_empty())
 }
@@ -52,7 +52,7 @@ mod tests {
 
     fn is(spec: serde_json::Value, kind: &str, namespace: Option<&str>, name: &str) -> bool {
         let spec = serde_json::from_value(spec).unwrap();
-        Itself::of("heptio-ark", &spec).is(&Kind::parse(kind), namespace, name)
+        Itself::of("heptio-ark", &spec).is(&GroupResource::parse(kind), namespace, name)
     }
 
     #[test]
@@ -90,10 +90,10 @@ mod tests {
 
     #[test]
     fn definitions_of_ark_are_told_by_their_group() {
-        let definitions = Kind::parse(DEFINITIONS);
+        let definitions = GroupResource::parse(DEFINITIONS);
         assert!(is_own_definition(&definitions, "backups.ark.heptio.com"));
         assert!(!is_own_definition(&definitions, "backups.bark.heptio.com"));
         assert!(!is_own_definition(&definitions, "backups.ark.heptio.com.example"));
-        assert!(!is_own_definition(&Kind::parse("configmaps"), "backups.ark.heptio.com"));
+        assert!(!is_own_definition(&GroupResource::parse("configmaps"), "backups.ark.heptio.com"));
     }
 }

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use super::inventory::{Entry, Inventory};
-use crate::archive::IndexedKind;
-use crate::cluster::{Catalog, KindInfo};
+use crate::archive::IndexedResource;
+use crate::cluster::{Catalog, ResourceInfo};
 use crate::model::{Category, Finding};
 
 /// How one kind is served.
@@ -13,7 +13,7 @@ pub enum Served {
     /// Its items can be created.
     Yes {
         /// At the version of the bodies where the cluster has that, else at its preferred one.
-        info: Box<KindInfo>,
+        info: Box<ResourceInfo>,
         /// Whether the bodies must say another apiVersion than they do.
         converted: bool,
     },
@@ -37,7 +37,7 @@ impl Kinds {
         catalog: &Catalog,
         broken: &HashMap<String, (Category, String)>,
     ) -> Self {
-        let kinds = inventory.kinds.iter().map(|kind| match broken.get(kind.kind.as_str()) {
+        let kinds = inventory.kinds.iter().map(|kind| match broken.get(kind.resource.as_str()) {
             Some((category, why)) => Served::No { category: *category, why: why.clone() },
             None => serve(kind, catalog),
         });
@@ -50,7 +50,7 @@ impl Kinds {
     }
 
     /// How the kind of an entry is called, where it can be created.
-    pub fn info(&self, entry: &Entry) -> Option<&KindInfo> {
+    pub fn info(&self, entry: &Entry) -> Option<&ResourceInfo> {
         match self.of(entry) {
             Served::Yes { info, .. } => Some(info),
             Served::No { .. } => None,
@@ -65,7 +65,7 @@ impl Kinds {
 
 /// What a person should know of a kind that the cluster serves otherwise than the backup has it: only at another version, or
 /// with a status of which a create takes nothing, unless it is written afterwards (`restores_status`).
-pub fn conversion(stored: &IndexedKind, served: &Served, restores_status: bool) -> Option<Finding> {
+pub fn conversion(stored: &IndexedResource, served: &Served, restores_status: bool) -> Option<Finding> {
     let Served::Yes { info, converted } = served else { return None };
     let message = if *converted {
         format!(
@@ -76,33 +76,33 @@ pub fn conversion(stored: &IndexedKind, served: &Served, restores_status: bool) 
     } else if stored.status_is_data && info.status && !restores_status {
         format!(
             "their status is a plain field in the backup and a subresource in the cluster, so that it is not restored; --status-include-resources {} writes it",
-            stored.kind
+            stored.resource
         )
     } else {
         return None;
     };
-    Some(Finding::warning(Category::Other, message).on_kind(stored.kind.clone()))
+    Some(Finding::warning(Category::Other, message).on_kind(stored.resource.clone()))
 }
 
-fn serve(kind: &IndexedKind, catalog: &Catalog) -> Served {
-    let Some(info) = catalog.find(&kind.kind) else {
+fn serve(kind: &IndexedResource, catalog: &Catalog) -> Served {
+    let Some(info) = catalog.find(&kind.resource) else {
         let why = match catalog
             .failures
             .iter()
-            .find(|failure| group_of(&failure.group_version) == kind.kind.group())
+            .find(|failure| group_of(&failure.group_version) == kind.resource.group())
         {
             Some(failure) => {
-                format!("the cluster does not say whether it serves {}: {}", kind.kind, failure.message)
+                format!("the cluster does not say whether it serves {}: {}", kind.resource, failure.message)
             }
             None => format!(
                 "the cluster does not serve {}; install what defines it, or restore its CustomResourceDefinition too",
-                kind.kind
+                kind.resource
             ),
         };
         return Served::No { category: Category::NotFound, why };
     };
     if !info.can("create") {
-        let why = format!("the cluster does not let {} be created", kind.kind);
+        let why = format!("the cluster does not let {} be created", kind.resource);
         return Served::No { category: Category::Other, why };
     }
     if info.namespaced != kind.namespaced {
@@ -110,7 +110,7 @@ fn serve(kind: &IndexedKind, catalog: &Catalog) -> Served {
             |namespaced: bool| if namespaced { "items in namespaces" } else { "items of no namespace" };
         let why = format!(
             "{} has {} in the backup and {} in the cluster, so that none can be restored; where nothing needs the cluster's definition, delete it and restore the backup's, too",
-            kind.kind,
+            kind.resource,
             scope(kind.namespaced),
             scope(info.namespaced)
         );
@@ -136,13 +136,13 @@ fn group_of(group_version: &str) -> &str {
 mod tests {
     use super::*;
     use crate::cluster::GroupFailure;
-    use crate::model::Kind;
+    use crate::model::GroupResource;
 
     fn catalog() -> Catalog {
-        let info = |kind: &str, verbs: &[&str]| KindInfo {
-            kind: Kind::parse(kind),
+        let info = |kind: &str, verbs: &[&str]| ResourceInfo {
+            resource: GroupResource::parse(kind),
             version: "v2".into(),
-            name: "Thing".into(),
+            kind: "Thing".into(),
             singular: "thing".into(),
             short_names: vec![],
             namespaced: true,
@@ -156,11 +156,11 @@ mod tests {
         }
     }
 
-    fn stored(kind: &str, version: &str) -> IndexedKind {
-        IndexedKind {
-            kind: Kind::parse(kind),
+    fn stored(kind: &str, version: &str) -> IndexedResource {
+        IndexedResource {
+            resource: GroupResource::parse(kind),
             version: version.into(),
-            name: String::new(),
+            kind: String::new(),
             singular: String::new(),
             short_names: vec![],
             namespaced: true,
@@ -194,7 +194,8 @@ mod tests {
 
     #[test]
     fn a_kind_that_is_in_namespaces_on_one_side_only_says_so() {
-        let of_cluster = IndexedKind { namespaced: false, ..stored("things.example.com", "example.com/v1") };
+        let of_cluster =
+            IndexedResource { namespaced: false, ..stored("things.example.com", "example.com/v1") };
         let Served::No { category, why } = serve(&of_cluster, &catalog()) else { panic!("it cannot be") };
         assert_eq!(category, Category::Invalid);
         let sentence = "things.example.com has items of no namespace in the backup and items in namespaces in the cluster";
@@ -203,11 +204,11 @@ mod tests {
 
     #[test]
     fn a_status_that_the_cluster_keeps_apart_is_told_unless_it_is_written() {
-        let told = |kind: IndexedKind, written: bool| {
+        let told = |kind: IndexedResource, written: bool| {
             conversion(&kind, &serve(&kind, &catalog()), written).map(|finding| finding.message)
         };
         let thing = || stored("things.example.com", "example.com/v1");
-        let data = || IndexedKind { status_is_data: true, ..thing() };
+        let data = || IndexedResource { status_is_data: true, ..thing() };
         assert_eq!((told(thing(), false), told(data(), true)), (None, None));
         let message = told(data(), false).unwrap();
         assert!(message.contains("a subresource in the cluster, so that it is not restored"), "{message}");

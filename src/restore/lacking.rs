@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::prepare::Ready;
 use super::work::Work;
 use crate::cluster::ClusterError;
-use crate::model::{CLAIMS, Category, Finding, Kind, TOKEN_TYPE, causes};
+use crate::model::{CLAIMS, Category, Finding, GroupResource, TOKEN_TYPE, causes};
 
 /// The accounts of workloads.
 const ACCOUNTS: &str = "serviceaccounts";
@@ -76,7 +76,7 @@ impl Work<'_> {
 
     /// Whether an item of that name is in the namespace.
     async fn is_there(&self, ready: &Ready<'_>, kind: &str, name: &str) -> Result<bool, ClusterError> {
-        let Some(info) = self.catalog.find(&Kind::parse(kind)) else { return Ok(false) };
+        let Some(info) = self.catalog.find(&GroupResource::parse(kind)) else { return Ok(false) };
         let found = self.cluster.get(info, ready.target.namespace.as_deref(), name).await?;
         Ok(found.is_some())
     }

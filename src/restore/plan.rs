@@ -10,7 +10,9 @@ use super::owners::OldUid;
 use super::rewrite::never_restored;
 use super::select::Standing;
 use crate::model::traits::{adopts, remade_by};
-use crate::model::{CLAIMS, DEFINITIONS, ItemKey, Kind, NAMESPACES, PriorityClass, Remade, SkipReason};
+use crate::model::{
+    CLAIMS, DEFINITIONS, GroupResource, ItemKey, NAMESPACES, PriorityClass, Remade, SkipReason,
+};
 
 /// Items that may be restored side by side, when all of the steps before are done.
 #[derive(Clone, Debug, Default)]
@@ -179,7 +181,7 @@ fn skip(inventory: &Inventory, entry: &Entry, controllers: &Controllers<'_>) -> 
 /// Who controls what among the selected items.
 struct Controllers<'a> {
     said: &'a Said,
-    kinds: HashMap<OldUid, &'a Kind>,
+    kinds: HashMap<OldUid, &'a GroupResource>,
     /// The newest rollout of each owner, by the kind of what is rolled out.
     newest: HashMap<(OldUid, u16), u64>,
 }
@@ -199,7 +201,7 @@ impl<'a> Controllers<'a> {
     }
 
     /// Whether the item's controller comes back and makes the item, too.
-    fn make(&self, kind: &Kind, entry: &Entry) -> bool {
+    fn make(&self, kind: &GroupResource, entry: &Entry) -> bool {
         let Some(owner) = entry.owner else { return false };
         let Some(controller) = self.kinds.get(&owner) else { return false };
         match remade_by(kind, controller) {

@@ -9,9 +9,9 @@ use super::owners::Fate;
 use super::rewrite::{ItemShape, Owner, OwnerView, never_restored, unmark_default};
 use super::select::Standing;
 use super::work::Work;
-use crate::cluster::KindInfo;
+use crate::cluster::ResourceInfo;
 use crate::model::traits::remade_by;
-use crate::model::{Category, Finding, ItemKey, Kind, Remade, SkipReason, VOLUMES, causes};
+use crate::model::{Category, Finding, GroupResource, ItemKey, Remade, SkipReason, VOLUMES, causes};
 
 /// The kind of pods.
 const PODS: &str = "pods";
@@ -26,7 +26,7 @@ pub struct Ready<'a> {
     /// Its name in the cluster.
     pub target: ItemKey,
     /// How the cluster serves it.
-    pub info: &'a KindInfo,
+    pub info: &'a ResourceInfo,
     /// The object.
     pub body: Value,
     /// The status it had, where that comes back.
@@ -126,10 +126,10 @@ impl Work<'_> {
 impl Work<'_> {
     /// A claim that was made for one pod serves no other: where the pod does not come back as it was, its successor gets a
     /// claim of its own, and refuses this one.
-    fn belongs_to_a_pod_that_stays_away(&self, kind: &Kind, item: &Value) -> bool {
+    fn belongs_to_a_pod_that_stays_away(&self, kind: &GroupResource, item: &Value) -> bool {
         let owners = item["metadata"]["ownerReferences"].as_array().into_iter().flatten();
         let mut owners = owners.filter_map(OwnerView::read);
-        remade_by(kind, &Kind::parse(PODS)) == Remade::Yes
+        remade_by(kind, &GroupResource::parse(PODS)) == Remade::Yes
             && owners.any(|owner| {
                 (owner.kind, owner.api_version) == ("Pod", "v1")
                     && self.owners.fate(owner.uid) == Fate::Unknown
@@ -138,7 +138,7 @@ impl Work<'_> {
 }
 
 /// How an item of the kind is rewritten.
-fn shape<'a>(info: &KindInfo, owners: &'a dyn Fn(&OwnerView<'_>) -> Owner) -> ItemShape<'a> {
+fn shape<'a>(info: &ResourceInfo, owners: &'a dyn Fn(&OwnerView<'_>) -> Owner) -> ItemShape<'a> {
     ItemShape { owners, status_is_data: !info.status }
 }
 

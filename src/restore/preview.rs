@@ -20,7 +20,7 @@ use super::rewrite::OwnerView;
 use super::select::Standing;
 use super::work::Work;
 use crate::api::ExistingResourcePolicy;
-use crate::model::{Category, Finding, ItemKey, Kind, NAMESPACES, SkipReason, causes};
+use crate::model::{Category, Finding, GroupResource, ItemKey, NAMESPACES, SkipReason, causes};
 
 /// Namespaces and kinds that a restore would make itself: nothing in them can be there yet.
 struct Missing {
@@ -36,7 +36,7 @@ impl Work<'_> {
         let mut acts = Vec::new();
         for (name, home) in &self.plan.namespaces {
             if home.is_none() && missing.namespaces.contains(name) {
-                let item = ItemKey::cluster(Kind::parse(NAMESPACES), name.as_str());
+                let item = ItemKey::cluster(GroupResource::parse(NAMESPACES), name.as_str());
                 acts.push(Act { item, target: None, action: Action::Create, reason: None });
             }
         }
@@ -73,7 +73,7 @@ impl Work<'_> {
         let defined: HashSet<&str> =
             self.plan.definitions.iter().map(|id| &*inventory.entry(*id).name).collect();
         let kinds = (inventory.kinds.iter().zip(0..)).filter(|(kind, _)| {
-            defined.contains(kind.kind.as_str()) && self.catalog.find(&kind.kind).is_none()
+            defined.contains(kind.resource.as_str()) && self.catalog.find(&kind.resource).is_none()
         });
         Ok(Missing {
             namespaces: namespaces

@@ -17,8 +17,8 @@ use super::meet::labels;
 use super::outcome::{Act, Action};
 use super::plan::Step;
 use super::work::Work;
-use crate::cluster::{Bound, ClusterError, KindInfo, Lag};
-use crate::model::{Category, Finding, ItemKey, Kind, NAMESPACES, SkipReason, causes};
+use crate::cluster::{Bound, ClusterError, Lag, ResourceInfo};
+use crate::model::{Category, Finding, GroupResource, ItemKey, NAMESPACES, SkipReason, causes};
 
 /// Definitions are waited for while one of them becomes served within this; some 20 ms are usual, and Velero waits as long.
 const DEFINITIONS_QUIET: Duration = Duration::from_secs(60);
@@ -99,10 +99,12 @@ impl Work<'_> {
             let catalog = self.cluster.catalog().await;
             let catalog =
                 catalog.map_err(RestoreError::cluster("asking the cluster again what it serves"))?;
-            let missing = served.iter().filter(|kind| catalog.find(&Kind::parse(kind)).is_none()).count();
+            let missing =
+                served.iter().filter(|kind| catalog.find(&GroupResource::parse(kind)).is_none()).count();
             if lag.is_over(missing) {
                 // A definition that is there and whose restore failed serves its resources all the same.
-                let broken = broken.iter().filter(|(kind, _)| catalog.find(&Kind::parse(kind)).is_none());
+                let broken =
+                    broken.iter().filter(|(kind, _)| catalog.find(&GroupResource::parse(kind)).is_none());
                 let broken = broken.map(|(kind, why)| (kind.clone(), why.clone())).collect();
                 self.set_catalog(catalog, &broken);
                 return Ok(());
@@ -166,7 +168,7 @@ impl Work<'_> {
                     let error = unless_connection("waiting for a namespace to be deleted", error)?;
                     let why =
                         format!("{}; take away what holds it, and run the restore again", causes(&error));
-                    let item = ItemKey::cluster(Kind::parse(NAMESPACES), &*name);
+                    let item = ItemKey::cluster(GroupResource::parse(NAMESPACES), &*name);
                     let finding = Finding::error(error.category(), why.clone()).on_item(item.clone());
                     let act = Act { item, target: None, action: Action::Fail, reason: Some(why.clone()) };
                     account.record(Done { act, findings: vec![finding], bytes: 0 })?;
@@ -248,7 +250,7 @@ impl Work<'_> {
             None => self.make_namespace(&name).await.map(Some),
         };
         let active = async { self.cluster.namespace_active(&name, bound).await };
-        let item = || ItemKey::cluster(Kind::parse(NAMESPACES), &*name);
+        let item = || ItemKey::cluster(GroupResource::parse(NAMESPACES), &*name);
         let act = |action| Act { item: item(), target: None, action, reason: None };
         let done = |action, findings| Done { act: act(action), findings, bytes: 0 };
         let (made, error) = match made {
@@ -298,11 +300,11 @@ impl Work<'_> {
 }
 
 /// Namespaces are served by every cluster in the same way.
-pub fn namespace_kind() -> KindInfo {
-    KindInfo {
-        kind: Kind::parse(NAMESPACES),
+pub fn namespace_kind() -> ResourceInfo {
+    ResourceInfo {
+        resource: GroupResource::parse(NAMESPACES),
         version: "v1".to_owned(),
-        name: "Namespace".to_owned(),
+        kind: "Namespace".to_owned(),
         singular: "namespace".to_owned(),
         short_names: Vec::new(),
         namespaced: false,

@@ -1,10 +1,10 @@
 //! Which items of the index are meant: by namespace, kind and label; and what may come along. Pure.
 
 use crate::api::CompiledSelection;
-use crate::archive::IndexedKind;
+use crate::archive::IndexedResource;
 use crate::model::traits::stays_behind;
 use crate::model::{
-    CLAIMS, Category, ClusterScope, Finding, ItemKey, Kind, LabelSet, NAMESPACES, term_means,
+    CLAIMS, Category, ClusterScope, Finding, GroupResource, ItemKey, LabelSet, NAMESPACES, term_means,
 };
 
 /// The group of Velero's own objects.
@@ -44,25 +44,25 @@ impl<'a> Selection<'a> {
     }
 
     /// Whether somebody names the kind.
-    pub fn names(&self, info: &IndexedKind) -> bool {
-        self.terms.kinds_of(info.namespaced).names(&info.kind, info.aliases())
+    pub fn names(&self, info: &IndexedResource) -> bool {
+        self.terms.kinds_of(info.namespaced).names(&info.resource, info.aliases())
     }
 
     /// How an item stands to the restore; None when the selection does not reach it.
-    pub fn judge(&self, info: &IndexedKind, key: &ItemKey, labels: &LabelSet) -> Option<Standing> {
+    pub fn judge(&self, info: &IndexedResource, key: &ItemKey, labels: &LabelSet) -> Option<Standing> {
         let CompiledSelection { namespaces, labels: query, .. } = self.terms;
         let kinds = self.terms.kinds_of(info.namespaced);
-        let of_kind = kinds.takes(&info.kind, info.aliases());
+        let of_kind = kinds.takes(&info.resource, info.aliases());
         let takes = of_kind && query.matches(labels);
         let standing = |taken: bool| if taken { Standing::Selected } else { Standing::IfNeeded };
         if let Some(namespace) = &key.namespace {
-            let reached = takes || (of_kind && info.kind.as_str() == CLAIMS);
+            let reached = takes || (of_kind && info.resource.as_str() == CLAIMS);
             return (namespaces.takes(namespace) && reached).then(|| standing(takes));
         }
-        if info.kind.as_str() == NAMESPACES {
+        if info.resource.as_str() == NAMESPACES {
             return namespaces.takes(&key.name).then(|| standing(takes));
         }
-        if kinds.excludes(&info.kind, info.aliases()) {
+        if kinds.excludes(&info.resource, info.aliases()) {
             return None;
         }
         match self.cluster {
@@ -75,7 +75,7 @@ impl<'a> Selection<'a> {
 
     /// What the selection names and the backup does not have: an error for a name that is spelled out, as nothing of it comes
     /// back; a warning for a pattern and for what is excluded.
-    pub fn unmatched(&self, kinds: &[IndexedKind], namespaces: &[Box<str>]) -> Vec<Finding> {
+    pub fn unmatched(&self, kinds: &[IndexedResource], namespaces: &[Box<str>]) -> Vec<Finding> {
         const ADVICE: &str = "`ark backup contents` lists what there is";
         let mut findings = Vec::new();
         for (name, literal) in self.terms.namespaces.unmatched(namespaces.iter().map(|name| &**name)) {
@@ -88,7 +88,7 @@ impl<'a> Selection<'a> {
             });
         }
         let unknown = |term: &&String| {
-            *term != "*" && !kinds.iter().any(|info| term_means(term, &info.kind, info.aliases()))
+            *term != "*" && !kinds.iter().any(|info| term_means(term, &info.resource, info.aliases()))
         };
         let (included, excluded) = self.terms.kinds.terms();
         findings.extend(included.iter().filter(unknown).map(|term| {
@@ -96,7 +96,7 @@ impl<'a> Selection<'a> {
         }));
         // Velero writes what never comes back into every Restore, whether the backup has any of it or not.
         let comes_back = |term: &&String| {
-            let kind = Kind::parse(term);
+            let kind = GroupResource::parse(term);
             !stays_behind(&kind) && kind.group() != VELERO_GROUP
         };
         let meant: Vec<String> =
@@ -116,13 +116,13 @@ impl<'a> Selection<'a> {
 mod tests {
     use super::*;
     use crate::api::Filter;
-    use crate::model::{DEFINITIONS, Kind};
+    use crate::model::{DEFINITIONS, GroupResource};
 
     fn judge(filter: serde_json::Value, kind: &str, namespace: Option<&str>, name: &str) -> Option<Standing> {
         let terms = serde_json::from_value::<Filter>(filter).unwrap().compile().unwrap();
         let info = kind_info(kind, namespace.is_some());
         let key = ItemKey {
-            kind: info.kind.clone(),
+            kind: info.resource.clone(),
             namespace: namespace.map(str::to_owned),
             name: name.to_owned(),
         };
@@ -130,11 +130,11 @@ mod tests {
         Selection::new(&terms).judge(&info, &key, &labels)
     }
 
-    fn kind_info(kind: &str, namespaced: bool) -> IndexedKind {
-        IndexedKind {
-            kind: Kind::parse(kind),
+    fn kind_info(kind: &str, namespaced: bool) -> IndexedResource {
+        IndexedResource {
+            resource: GroupResource::parse(kind),
             version: "v1".into(),
-            name: String::new(),
+            kind: String::new(),
             singular: String::new(),
             short_names: Vec::new(),
             namespaced,

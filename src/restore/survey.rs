@@ -14,9 +14,9 @@ use super::rewrite::{DataSource, Rewriter, data_source};
 use super::select::{Selection, Standing};
 use super::source::Source;
 use super::volumes::{Claim, LiveVolume, Volumes, decide};
-use crate::cluster::{Catalog, Cluster, KindInfo, ListQuery};
+use crate::cluster::{Catalog, Cluster, ListQuery, ResourceInfo};
 use crate::model::traits::is_custom;
-use crate::model::{CLAIMS, ClusterScope, ItemKey, Kind, LEADING, Needs, Offer, VOLUMES, refers};
+use crate::model::{CLAIMS, ClusterScope, GroupResource, ItemKey, LEADING, Needs, Offer, VOLUMES, refers};
 
 /// The kind whose items, where they own others, must be looked into beforehand.
 const DEPLOYMENTS: &str = "deployments.apps";
@@ -97,7 +97,7 @@ pub async fn look_for_needs(
         }
     }
     let kinds = inventory.kinds.iter().filter(|info| !info.namespaced);
-    needs.close(kinds.map(|info| (&info.kind, &*info.name)));
+    needs.close(kinds.map(|info| (&info.resource, &*info.kind)));
     Ok(needs.found)
 }
 
@@ -188,7 +188,7 @@ pub async fn look_at_volumes(
         let body = body.ok().and_then(|body| serde_json::from_slice::<Value>(&body).ok());
         stored.push((inventory.entry(id).name.to_string(), body.unwrap_or_default()));
     }
-    let live = match catalog.find(&Kind::parse(VOLUMES)) {
+    let live = match catalog.find(&GroupResource::parse(VOLUMES)) {
         Some(info) => live_volumes(cluster, info).await?,
         None => BTreeMap::new(),
     };
@@ -199,7 +199,7 @@ pub async fn look_at_volumes(
 
 async fn live_volumes(
     cluster: &Cluster,
-    info: &KindInfo,
+    info: &ResourceInfo,
 ) -> Result<BTreeMap<String, LiveVolume>, RestoreError> {
     let mut live = BTreeMap::new();
     let mut lister = cluster.lister(ListQuery { kind: info, namespace: None, labels: None, cut: None });
@@ -228,8 +228,8 @@ pub async fn look_for_sources(
     let mut there = HashSet::new();
     for wanted in &claims.sources {
         let kind = (inventory.kinds.iter())
-            .find(|info| info.name == wanted.kind && info.kind.group() == wanted.group)
-            .map(|info| info.kind.clone());
+            .find(|info| info.kind == wanted.kind && info.resource.group() == wanted.group)
+            .map(|info| info.resource.clone());
         let key = |kind| ItemKey::namespaced(kind, wanted.namespace.as_str(), wanted.name.as_str());
         let restored = kind.is_some_and(|kind| planned.contains(&key(kind)));
         let namespace = Some(rewriter.namespace(&wanted.namespace)).filter(|name| !name.is_empty());

@@ -17,7 +17,7 @@ use super::*;
 use crate::api::{Origin, RestorePhase};
 use crate::bucket::tests::{faulty_bucket, read, write_items};
 use crate::cluster::script::{Answer, Asked, answer};
-use crate::model::{Category, Finding, ItemKey, Kind, Severity};
+use crate::model::{Category, Finding, GroupResource, ItemKey, Severity};
 use server::{Objects, keep};
 
 type Items = Vec<(&'static str, Value)>;
@@ -115,7 +115,7 @@ fn map(namespace: &str, name: &str, owners: &[Value]) -> (&'static str, Value) {
 }
 
 fn item(kind: &str, namespace: &str, name: &str) -> ItemKey {
-    ItemKey::namespaced(Kind::parse(kind), namespace, name)
+    ItemKey::namespaced(GroupResource::parse(kind), namespace, name)
 }
 
 /// A volume that is kept, and its claim.
@@ -196,7 +196,7 @@ async fn a_namespace_that_never_goes_costs_its_own_items_and_says_why() {
     let came = restore_into(&cluster, two_namespaces()).await;
     assert_eq!(came.phase, RestorePhase::PartiallyFailed);
     let [error] = &*came.errors() else { panic!("{:?}", came.findings) };
-    let old = ItemKey::cluster(Kind::parse("namespaces"), "old");
+    let old = ItemKey::cluster(GroupResource::parse("namespaces"), "old");
     assert_eq!((error.item.as_ref(), error.category), (Some(&old), Category::NotReady));
     let condition = "NamespaceContentRemaining is True (SomeResourcesRemain): 1 resource instances left";
     assert!(

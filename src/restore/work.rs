@@ -343,7 +343,7 @@ fn status_kinds(spec: &RestoreSpec, source: &Source) -> Vec<bool> {
         return Vec::new();
     };
     let terms = KindTerms::new(&filter.included_resources, &filter.excluded_resources);
-    source.inventory.kinds.iter().map(|kind| terms.takes(&kind.kind, kind.aliases())).collect()
+    source.inventory.kinds.iter().map(|kind| terms.takes(&kind.resource, kind.aliases())).collect()
 }
 
 fn tell_what_is_missing(

@@ -121,7 +121,7 @@ fn now() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Category, Kind};
+    use crate::model::{Category, GroupResource};
 
     #[test]
     fn a_log_that_is_cut_says_so_in_its_last_line() {
@@ -153,7 +153,7 @@ mod tests {
     fn a_log_reads_back_line_by_line() {
         let log = RunLog::new("backup a").unwrap();
         log.info("listing");
-        log.finding(&Finding::error(Category::Forbidden, "no").on_kind(Kind::parse("pods")));
+        log.finding(&Finding::error(Category::Forbidden, "no").on_kind(GroupResource::parse("pods")));
         let text = zstd::decode_all(&*log.finish().unwrap()).unwrap();
         let lines: Vec<serde_json::Value> = text
             .split(|b| *b == b'\n')

@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use ark::cluster::{
-    Bound, Catalog, Cluster, ConnectOptions, Drift, KindInfo, ListQuery, Lister, Propagation,
+    Bound, Catalog, Cluster, ConnectOptions, Drift, ListQuery, Lister, Propagation, ResourceInfo,
 };
-use ark::model::Kind;
+use ark::model::GroupResource;
 use serde_json::{Value, json};
 
 use crate::support::{self, Lab, TestNamespace, eventually, unique};
@@ -25,13 +25,13 @@ async fn open(cluster: &support::Cluster) -> Cluster {
     Cluster::connect(&options).await.expect("the lab's kubeconfig is good")
 }
 
-fn find<'a>(catalog: &'a Catalog, kind: &str) -> &'a KindInfo {
-    catalog.find(&Kind::parse(kind)).unwrap_or_else(|| panic!("{kind} is not in the catalog"))
+fn find<'a>(catalog: &'a Catalog, kind: &str) -> &'a ResourceInfo {
+    catalog.find(&GroupResource::parse(kind)).unwrap_or_else(|| panic!("{kind} is not in the catalog"))
 }
 
-async fn create(cluster: &Cluster, kind: &KindInfo, namespace: Option<&str>, name: &str, more: Value) {
+async fn create(cluster: &Cluster, kind: &ResourceInfo, namespace: Option<&str>, name: &str, more: Value) {
     let mut object =
-        json!({ "apiVersion": kind.api_version(), "kind": kind.name, "metadata": { "name": name } });
+        json!({ "apiVersion": kind.api_version(), "kind": kind.kind, "metadata": { "name": name } });
     object.as_object_mut().expect("an object").extend(more.as_object().cloned().unwrap_or_default());
     cluster.create(kind, namespace, object.to_string()).await.expect("creatable");
 }
@@ -49,7 +49,7 @@ async fn drain(lister: &mut Lister, names: &mut BTreeSet<String>) {
 
 async fn list(
     cluster: &Cluster,
-    kind: &KindInfo,
+    kind: &ResourceInfo,
     namespace: Option<&str>,
     cut: &str,
 ) -> (BTreeSet<String>, Option<Drift>) {
@@ -60,7 +60,7 @@ async fn list(
 }
 
 /// Installs a kind of its own and waits for it, which is what a restore does.
-async fn install_widgets(cluster: &Cluster) -> (String, KindInfo) {
+async fn install_widgets(cluster: &Cluster) -> (String, ResourceInfo) {
     let group = format!("{}.example.com", unique("group"));
     let name = format!("widgets.{group}");
     let schema = json!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true });
@@ -74,7 +74,7 @@ async fn install_widgets(cluster: &Cluster) -> (String, KindInfo) {
     cluster.crd_established(&name, &bound()).await.expect("it is established");
     // The list of all groups is put together in the background, up to a second later.
     let kind = eventually("discovery knows the new kind", async || {
-        cluster.catalog().await.expect("a catalog").find(&Kind::parse(&name)).cloned()
+        cluster.catalog().await.expect("a catalog").find(&GroupResource::parse(&name)).cloned()
     });
     (name.clone(), kind.await)
 }
@@ -109,9 +109,9 @@ async fn a_list_at_the_cut_sees_nothing_later_of_any_kind() {
         }
         for (kind, _) in &kinds {
             let (names, drift) = list(&cluster, kind, namespace, &cut).await;
-            assert!(names.contains("before"), "{}: {names:?}", kind.kind);
-            assert!(!names.contains("after"), "{}: {names:?}", kind.kind);
-            assert_eq!(drift, None, "{}", kind.kind);
+            assert!(names.contains("before"), "{}: {names:?}", kind.resource);
+            assert!(!names.contains("after"), "{}: {names:?}", kind.resource);
+            assert_eq!(drift, None, "{}", kind.resource);
         }
         let definitions = find(&catalog, "customresourcedefinitions.apiextensions.k8s.io");
         cluster

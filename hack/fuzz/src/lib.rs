@@ -8,7 +8,7 @@ pub mod archive;
 pub mod model;
 
 use archive::{FORMAT, IndexEncoder, IndexFrame, IndexHeader, ItemEntry, Packer};
-use model::Kind;
+use model::GroupResource;
 
 /// A small archive: its tarball, its index, and its frames' lines.
 pub struct Sample {
@@ -30,8 +30,10 @@ pub fn sample() -> Sample {
     };
     let mut packer = Packer::new(1);
     packer.metadata("metadata/version", b"2.0.0\n").expect("the format has it");
-    let (roles, sets) =
-        (Kind::new("clusterroles", "rbac.authorization.k8s.io"), Kind::new("replicasets", "apps"));
+    let (roles, sets) = (
+        GroupResource::new("clusterroles", "rbac.authorization.k8s.io"),
+        GroupResource::new("replicasets", "apps"),
+    );
     let long = "system:long.".repeat(20);
     let role = ItemEntry {
         kind: &roles,

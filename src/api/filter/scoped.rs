@@ -126,7 +126,7 @@ fn check_pair(what: &str, included: &[String], excluded: &[String], wrong: &mut 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Kind;
+    use crate::model::GroupResource;
 
     fn compile(spec: serde_json::Value) -> Result<CompiledSelection, Vec<InvalidSpec>> {
         let scoped: ScopedKinds = serde_json::from_value(spec.clone()).unwrap();
@@ -140,7 +140,7 @@ mod tests {
         }))
         .unwrap();
         let takes = |namespaced: bool, kind: &str| {
-            selection.kinds_of(namespaced).takes(&Kind::parse(kind), std::iter::empty())
+            selection.kinds_of(namespaced).takes(&GroupResource::parse(kind), std::iter::empty())
         };
         assert!(takes(true, "configmaps") && !takes(true, "secrets"));
         assert!(takes(false, "storageclasses.storage.k8s.io") && !takes(false, "nodes"));

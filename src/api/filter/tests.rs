@@ -1,7 +1,7 @@
 //! What a filter takes, and that everything wrong with it is said at once.
 
 use super::*;
-use crate::model::{Kind, LabelSet};
+use crate::model::{GroupResource, LabelSet};
 
 fn filter(yaml: serde_json::Value) -> Filter {
     serde_json::from_value(yaml).unwrap()
@@ -28,7 +28,7 @@ fn a_filter_becomes_the_models_selections() {
     .compile()
     .unwrap();
     assert!(selection.namespaces.takes("team-a") && !selection.namespaces.takes("team-old"));
-    assert!(selection.kinds.takes(&Kind::parse("deployments.apps"), ["Deployment"].into_iter()));
+    assert!(selection.kinds.takes(&GroupResource::parse("deployments.apps"), ["Deployment"].into_iter()));
     assert_eq!(selection.cluster_scope, ClusterScope::None);
     assert_eq!(selection.labels.list_parameter().as_deref(), Some("app in (web),!old"));
 }

@@ -14,7 +14,7 @@ pub use encode::IndexEncoder;
 pub(super) use labels::LabelText;
 
 use super::entry::{EntryName, PathError, parse_path};
-use crate::model::{ItemKey, Kind, LabelSet};
+use crate::model::{GroupResource, ItemKey, LabelSet};
 
 /// What [`IndexHeader::format`] says.
 pub const FORMAT: &str = "2";
@@ -32,19 +32,21 @@ pub struct IndexHeader {
     pub cluster: String,
     /// The kinds that were listed, also those without items.
     #[serde(default)]
-    pub kinds: Vec<IndexedKind>,
+    pub kinds: Vec<IndexedResource>,
 }
 
 /// What discovery said of a kind when the backup was made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct IndexedKind {
+pub struct IndexedResource {
     /// `deployments.apps`.
-    pub kind: Kind,
+    #[serde(rename = "kind")]
+    pub resource: GroupResource,
     /// The apiVersion of the bodies: `apps/v1`.
     pub version: String,
     /// `Deployment`.
-    pub name: String,
+    #[serde(rename = "name")]
+    pub kind: String,
     /// `deployment`; may be empty.
     #[serde(default)]
     pub singular: String,
@@ -58,10 +60,10 @@ pub struct IndexedKind {
     pub status_is_data: bool,
 }
 
-impl IndexedKind {
+impl IndexedResource {
     /// Every name that a person may use for the kind besides the plural.
     pub fn aliases(&self) -> impl Iterator<Item = &str> + Clone {
-        [&self.name, &self.singular].into_iter().chain(&self.short_names).map(String::as_str)
+        [&self.kind, &self.singular].into_iter().chain(&self.short_names).map(String::as_str)
     }
 }
 

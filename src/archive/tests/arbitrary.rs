@@ -15,7 +15,7 @@ fn read_all(bytes: &[u8]) {
     if let Ok(EntryName::Item { layout: Layout::Version2, key }) = parse_path(&text) {
         assert_eq!(item_path(&key), text, "an item has one path");
     }
-    let key = ItemKey::cluster(Kind::parse("pods"), "a");
+    let key = ItemKey::cluster(GroupResource::parse("pods"), "a");
     let _ = check_body(&key, bytes);
 }
 

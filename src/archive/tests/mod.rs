@@ -8,7 +8,7 @@ mod programs;
 mod round_trip;
 
 use super::*;
-use crate::model::{ItemKey, Kind, LabelSet};
+use crate::model::{GroupResource, ItemKey, LabelSet};
 
 /// An item that owns what [`ItemEntry`] borrows.
 #[derive(Clone, Debug)]
@@ -26,7 +26,7 @@ pub struct Sample {
 impl Sample {
     fn new(kind: &str, namespace: Option<&str>, name: &str, filling: usize) -> Self {
         let key = ItemKey {
-            kind: Kind::parse(kind),
+            kind: GroupResource::parse(kind),
             namespace: namespace.map(str::to_owned),
             name: name.to_owned(),
         };
@@ -75,10 +75,10 @@ fn header() -> IndexHeader {
         format: FORMAT.to_owned(),
         revision: Some("4711".to_owned()),
         cluster: "0b9a".to_owned(),
-        kinds: vec![IndexedKind {
-            kind: Kind::parse("deployments.apps"),
+        kinds: vec![IndexedResource {
+            resource: GroupResource::parse("deployments.apps"),
             version: "apps/v1".to_owned(),
-            name: "Deployment".to_owned(),
+            kind: "Deployment".to_owned(),
             singular: "deployment".to_owned(),
             short_names: vec!["deploy".to_owned()],
             namespaced: true,

@@ -114,7 +114,7 @@ fn a_namespace_can_be_read_without_its_neighbours() {
 #[test]
 fn labels_that_are_no_labels_and_line_breaks_in_them_do_not_spoil_the_index() {
     let mut packer = Packer::new(0);
-    let kind = Kind::parse("pods");
+    let kind = GroupResource::parse("pods");
     for (number, labels) in ["null", "[]", "{\"a\":1}", "{\r\n \"a\": \"b\"\n}"].into_iter().enumerate() {
         let name = number.to_string();
         let entry = ItemEntry {
@@ -149,7 +149,7 @@ fn an_item_that_comes_twice_is_there_once() {
     let mut packer = Packer::new(0);
     packer.metadata("metadata/version", b"2.0.0\n").unwrap();
     assert!(packer.metadata("metadata/version", b"2.0.0\n").is_err());
-    let pods = Kind::parse("pods");
+    let pods = GroupResource::parse("pods");
     let mut push = |name: &str, body: &[&[u8]]| {
         let entry = ItemEntry {
             kind: &pods,
@@ -192,7 +192,7 @@ fn an_item_that_comes_twice_is_there_once() {
 #[test]
 fn an_item_that_no_reader_takes_back_is_refused_and_leaves_nothing() {
     let mut packer = Packer::new(0);
-    let (pods, bad) = (Kind::parse("pods"), Kind::parse("Pods/x"));
+    let (pods, bad) = (GroupResource::parse("pods"), GroupResource::parse("Pods/x"));
     let good = ItemEntry {
         kind: &pods,
         namespace: Some("a"),

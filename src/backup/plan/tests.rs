@@ -7,18 +7,18 @@ use crate::api::{BackupSpec, Filter};
 use crate::cluster::GroupFailure;
 use crate::model::Severity;
 
-fn kind(name: &str, namespaced: bool) -> KindInfo {
-    let kind = Kind::parse(name);
-    KindInfo {
+fn kind(name: &str, namespaced: bool) -> ResourceInfo {
+    let kind = GroupResource::parse(name);
+    ResourceInfo {
         version: "v1".into(),
-        name: kind.resource().trim_end_matches('s').to_owned(),
+        kind: kind.resource().trim_end_matches('s').to_owned(),
         singular: String::new(),
         short_names: Vec::new(),
         namespaced,
         status: true,
         verbs: ["create", "get", "list"].map(String::from).to_vec(),
         other_versions: Vec::new(),
-        kind,
+        resource: kind,
     }
 }
 
@@ -52,7 +52,7 @@ fn planned(filter: Filter) -> Plan {
 }
 
 fn names(plan: &Plan) -> Vec<&str> {
-    plan.kinds.iter().map(|info| info.kind.as_str()).collect()
+    plan.kinds.iter().map(|info| info.resource.as_str()).collect()
 }
 
 fn texts(texts: &[&str]) -> Vec<String> {
@@ -73,7 +73,7 @@ fn everything_is_what_can_be_listed_and_created_once_and_in_restore_order() {
             "pods",
         ]
     );
-    let left_out: Vec<&str> = plan.left_out.iter().map(|(info, _)| info.kind.as_str()).collect();
+    let left_out: Vec<&str> = plan.left_out.iter().map(|(info, _)| info.resource.as_str()).collect();
     assert_eq!(left_out, ["events", "nodes", "backups.ark.heptio.com", "resourceslices.resource.k8s.io"]);
     assert_eq!(plan.cluster_scope, ClusterScope::All);
     assert!(!plan.needs_survey && plan.findings.is_empty());
@@ -82,7 +82,7 @@ fn everything_is_what_can_be_listed_and_created_once_and_in_restore_order() {
 #[test]
 fn an_older_group_is_listed_where_it_is_the_only_one() {
     let mut catalog = catalog();
-    catalog.kinds.retain(|info| info.kind.as_str() != "deployments.apps");
+    catalog.kinds.retain(|info| info.resource.as_str() != "deployments.apps");
     let plan = plan(&catalog, &Filter::default().compile().unwrap());
     assert!(names(&plan).contains(&"deployments.extensions"));
 }
@@ -104,7 +104,7 @@ fn a_kind_that_is_named_is_taken_though_it_is_left_out_by_default_but_never_our_
         ]
     );
     // Nobody asked for these: of them comes only what others need.
-    let along: BTreeSet<&str> = plan.along.iter().map(Kind::as_str).collect();
+    let along: BTreeSet<&str> = plan.along.iter().map(GroupResource::as_str).collect();
     let expected = ["customresourcedefinitions.apiextensions.k8s.io", "namespaces", "persistentvolumes"];
     assert_eq!(along, BTreeSet::from(expected));
     assert!(plan.needs_survey);
@@ -138,7 +138,7 @@ fn kinds_that_are_selected_apart_by_scope_are_taken_apart() {
     let along = ["customresourcedefinitions.apiextensions.k8s.io", "namespaces", "persistentvolumes"];
     assert_eq!(names(&some), [&along[..], &["nodes", "pods"]].concat());
     // Of the kinds that are not named, only what is needed.
-    assert_eq!(some.along.iter().map(Kind::as_str).collect::<BTreeSet<_>>(), BTreeSet::from(along));
+    assert_eq!(some.along.iter().map(GroupResource::as_str).collect::<BTreeSet<_>>(), BTreeSet::from(along));
     assert!(some.needs_survey && some.findings.is_empty());
 
     let without = planned(

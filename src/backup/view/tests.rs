@@ -12,12 +12,12 @@ use crate::model::Severity;
 
 const WIDGETS: &str = "widgets.example.com";
 
-/// Aggregated discovery of some kinds, `name Kind scope` each.
+/// Aggregated discovery of some kinds, `name GroupResource scope` each.
 fn discovery(root: &str, kinds: &[&str]) -> Answer {
     let mut groups: std::collections::BTreeMap<String, Vec<Value>> = std::collections::BTreeMap::new();
     for line in kinds {
         let words: Vec<&str> = line.split(' ').collect();
-        let kind = Kind::parse(words[0]);
+        let kind = GroupResource::parse(words[0]);
         let scope = if words[2] == "n" { "Namespaced" } else { "Cluster" };
         groups.entry(kind.group().to_owned()).or_default().push(json!({
             "resource": kind.resource(), "responseKind": {"kind": words[1]}, "scope": scope,
@@ -114,7 +114,7 @@ async fn a_kind_that_is_defined_at_the_cut_is_waited_for_until_discovery_knows_i
     });
     let view = view(&lagging, &selection).await;
     assert!(view.findings.is_empty(), "{:?}", view.findings);
-    assert!(view.plan.kinds.iter().any(|info| info.kind.as_str() == WIDGETS));
+    assert!(view.plan.kinds.iter().any(|info| info.resource.as_str() == WIDGETS));
 }
 
 #[tokio::test(start_paused = true)]
@@ -143,9 +143,9 @@ async fn kinds_that_discovery_learns_of_one_by_one_are_all_waited_for() {
 async fn a_kind_that_is_defined_and_never_served_is_an_error() {
     let selection = Fields::default().compile().unwrap();
     let view = view(&cluster(|_| None), &selection).await;
-    let found: Vec<(Severity, Option<&Kind>)> =
+    let found: Vec<(Severity, Option<&GroupResource>)> =
         view.findings.iter().map(|finding| (finding.severity, finding.kind.as_ref())).collect();
-    assert_eq!(found, [(Severity::Error, Some(&Kind::parse(WIDGETS)))]);
+    assert_eq!(found, [(Severity::Error, Some(&GroupResource::parse(WIDGETS)))]);
     // One that nobody selected is not looked for.
     let claims = Fields {
         included_resources: vec!["pvc".into(), "persistentvolumeclaims".into()],
@@ -164,9 +164,9 @@ async fn a_kind_of_which_no_version_is_served_is_a_warning() {
         path.ends_with("/customresourcedefinitions").then(|| list(&[widgets]))
     });
     let view = view(&half_gone, &selection).await;
-    let found: Vec<(Severity, Option<&Kind>)> =
+    let found: Vec<(Severity, Option<&GroupResource>)> =
         view.findings.iter().map(|finding| (finding.severity, finding.kind.as_ref())).collect();
-    assert_eq!(found, [(Severity::Warning, Some(&Kind::parse(WIDGETS)))]);
+    assert_eq!(found, [(Severity::Warning, Some(&GroupResource::parse(WIDGETS)))]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -201,7 +201,7 @@ async fn what_items_need_comes_under_every_selection() {
         assert!(view.findings.is_empty(), "{:?}", view.findings);
         let expected = ["persistentvolumes disk", "storageclasses.storage.k8s.io fast"].map(String::from);
         assert_eq!(needed(&view), BTreeSet::from(expected), "{fields:?}");
-        let listed = |kind: &str| view.plan.kinds.iter().any(|info| info.kind.as_str() == kind);
+        let listed = |kind: &str| view.plan.kinds.iter().any(|info| info.resource.as_str() == kind);
         assert!(listed("persistentvolumes") && listed("storageclasses.storage.k8s.io"), "{fields:?}");
     }
 }
@@ -247,7 +247,7 @@ async fn taken(cluster: &Cluster, view: &View<'_>) -> Vec<String> {
             let Event::Page(page) = event else { panic!("{event:?}") };
             for item in page.bodies().map(|body| ItemView::read(body, false).unwrap()) {
                 if filter.judge(&listing.info, &item) == Verdict::Take {
-                    taken.push(format!("{} {}", listing.info.kind, item.name));
+                    taken.push(format!("{} {}", listing.info.resource, item.name));
                 }
             }
         }
@@ -289,7 +289,7 @@ async fn selectors_are_known_where_the_selection_does_not_show_services() {
     assert_eq!(view.filter().selecting, HashSet::from([("shop".to_owned(), "web".to_owned())]));
     // Nothing needs a volume or a class here.
     assert_eq!(
-        view.plan.kinds.iter().map(|info| info.kind.as_str()).collect::<Vec<_>>(),
+        view.plan.kinds.iter().map(|info| info.resource.as_str()).collect::<Vec<_>>(),
         ["namespaces", "endpoints"]
     );
 }

@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::archive::{
-    IndexEncoder, IndexFrame, IndexHeader, IndexItem, IndexLine, IndexedKind, ItemEntry, Packer, RawFrame,
+    IndexEncoder, IndexFrame, IndexHeader, IndexItem, IndexLine, IndexedResource, ItemEntry, Packer, RawFrame,
 };
 use crate::bucket::{HashingUpload, ItemFacts, StoredBackup};
-use crate::model::{ItemKey, Kind};
+use crate::model::{GroupResource, ItemKey};
 
 pub const NAMESPACES: usize = 50;
 pub const ITEMS_EACH: usize = 8;
@@ -84,7 +84,7 @@ pub async fn write_backup(
         packer.metadata("metadata/backup.json", &serde_json::to_vec(&at_cut).unwrap()).unwrap();
     }
     for (kind, body) in items {
-        if let Some(frame) = push(&mut packer, &Kind::parse(kind), &body) {
+        if let Some(frame) = push(&mut packer, &GroupResource::parse(kind), &body) {
             writing.frame(frame).await;
         }
     }
@@ -103,7 +103,7 @@ pub async fn write_backup(
     bucket.open_backup(&parsed).await.unwrap()
 }
 
-fn push(packer: &mut Packer, kind: &Kind, body: &Value) -> Option<RawFrame> {
+fn push(packer: &mut Packer, kind: &GroupResource, body: &Value) -> Option<RawFrame> {
     let text = body.to_string();
     let metadata = |field: &str| body["metadata"][field].as_str();
     let owners = body["metadata"]["ownerReferences"].as_array().into_iter().flatten();
@@ -145,7 +145,7 @@ fn xxh(text: &str) -> u64 {
 }
 
 /// What the index says of these items.
-pub fn describe(_: &ItemKey, body: &[u8], _: Option<&IndexedKind>) -> Result<ItemFacts, String> {
+pub fn describe(_: &ItemKey, body: &[u8], _: Option<&IndexedResource>) -> Result<ItemFacts, String> {
     let object: serde_json::Value = serde_json::from_slice(body).map_err(|error| error.to_string())?;
     let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
     let (uid, resource_version) = (text("uid"), text("resourceVersion"));

@@ -79,7 +79,7 @@ fn warn_of_unknown_kinds(
     output: &Output,
 ) {
     let (included, _) = selection.kinds.terms();
-    let known = |term: &str| header.kinds.iter().any(|info| term_means(term, &info.kind, info.aliases()));
+    let known = |term: &str| header.kinds.iter().any(|info| term_means(term, &info.resource, info.aliases()));
     for term in included.iter().filter(|term| !known(term)) {
         output.warning(format!("no kind in backup {} is called `{term}`", command.name));
     }
@@ -100,7 +100,8 @@ const UID_WIDTH: usize = 36;
 
 impl Columns {
     fn begin(header: IndexHeader, output: &Output) -> Result<Self, Failure> {
-        let kind = header.kinds.iter().map(|kind| kind.kind.as_str().len()).max().unwrap_or_default().max(4);
+        let kind =
+            header.kinds.iter().map(|kind| kind.resource.as_str().len()).max().unwrap_or_default().max(4);
         if matches!(output.format(), Format::Table | Format::Wide) {
             let wide = if output.format() == Format::Wide {
                 format!("{:UID_WIDTH$}   ", "UID")
@@ -116,8 +117,10 @@ impl Columns {
     }
 
     fn selects(&self, selection: &CompiledSelection, key: &ItemKey, item: &IndexItem) -> bool {
-        let known =
-            self.header.as_ref().and_then(|header| header.kinds.iter().find(|kind| kind.kind == key.kind));
+        let known = self
+            .header
+            .as_ref()
+            .and_then(|header| header.kinds.iter().find(|kind| kind.resource == key.kind));
         let kind = match known {
             Some(info) => selection.kinds.takes(&key.kind, info.aliases()),
             None => selection.kinds.takes(&key.kind, std::iter::empty()),

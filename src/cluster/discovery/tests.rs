@@ -36,13 +36,13 @@ async fn aggregated_discovery_takes_two_calls_and_says_what_failed() {
     let catalog = cluster.catalog().await.unwrap();
     assert_eq!(uris(&requests), ["/api", "/apis"]);
     assert!(requests.lock().unwrap()[0].accept.starts_with("application/json;g=apidiscovery.k8s.io;v=v2;"));
-    let names: Vec<_> = catalog.kinds.iter().map(|info| info.kind.as_str()).collect();
+    let names: Vec<_> = catalog.kinds.iter().map(|info| info.resource.as_str()).collect();
     assert_eq!(names, ["pods", "bindings", "widgets.example.com"]);
     let pods = &catalog.kinds[0];
     assert!(pods.status && !catalog.kinds[1].status && !catalog.kinds[2].status);
     assert!(pods.namespaced && pods.can("create") && !pods.can("watch"));
     assert_eq!(pods.aliases().collect::<Vec<_>>(), ["Pod", "pod", "po"]);
-    let widgets = catalog.find(&Kind::parse("widgets.example.com")).unwrap();
+    let widgets = catalog.find(&GroupResource::parse("widgets.example.com")).unwrap();
     assert_eq!(
         (&*widgets.api_version(), &*widgets.singular, widgets.namespaced),
         ("example.com/v2", "widget", false)
@@ -80,7 +80,7 @@ async fn without_aggregated_discovery_each_group_is_asked_and_one_may_fail() {
         _ => failure(503, "ServiceUnavailable", "no endpoints", ""),
     });
     let catalog = cluster.catalog().await.unwrap();
-    let names: Vec<_> = catalog.kinds.iter().map(|info| info.kind.as_str()).collect();
+    let names: Vec<_> = catalog.kinds.iter().map(|info| info.resource.as_str()).collect();
     assert_eq!(names, ["pods", "widgets.example.com"]);
     assert_eq!(
         (&*catalog.kinds[1].version, &*catalog.kinds[1].other_versions),

@@ -11,12 +11,12 @@ use super::storage::{
     Annotated, DRIVERS, DeviceSpec, Driven, GroupSnapshot, Snapshot, StorageClass, VolumeClaim, annotation,
 };
 use super::{CLUSTER_ROLES, MUTATING, STORAGE, Sink, VALIDATING, VOLUMES};
-use crate::model::item::Kind;
+use crate::model::item::GroupResource;
 
 const INGRESS: &str = "ingressclasses.networking.k8s.io";
 
 /// Says what the body of an item of this kind names.
-pub(super) fn look(kind: &Kind, body: &[u8], sink: &mut impl Sink) {
+pub(super) fn look(kind: &GroupResource, body: &[u8], sink: &mut impl Sink) {
     match kind.as_str() {
         "pods" => with(body, |pod: Templated<PodSpec>| pod.spec.refer(sink)),
         "podtemplates" => with(body, |own: PodTemplate| own.template.spec.refer(sink)),

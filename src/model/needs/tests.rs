@@ -10,8 +10,8 @@ fn found(needs: &Needs) -> Vec<String> {
     names
 }
 
-fn kind(name: &str) -> Kind {
-    Kind::parse(name)
+fn kind(name: &str) -> GroupResource {
+    GroupResource::parse(name)
 }
 
 fn named_by(of: &str, object: &Value) -> Vec<String> {

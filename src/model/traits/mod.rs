@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 
 pub use order::{PriorityClass, restore_order};
 
-use super::item::Kind;
+use super::item::GroupResource;
 use super::outcome::SkipReason;
 
 /// What is known of a kind.
@@ -110,31 +110,31 @@ static OWN_GROUPS: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
 
 impl Traits {
     /// What is known of a kind.
-    pub fn of(kind: &Kind) -> &'static Self {
+    pub fn of(kind: &GroupResource) -> &'static Self {
         let of_group = || if table::POLICIES.contains(&kind.group()) { &table::POLICY } else { &ORDINARY };
         ROWS.get(kind.as_str()).map_or_else(of_group, |(_, traits)| *traits)
     }
 
     /// What is known of a kind that has a row.
-    pub fn known(kind: &Kind) -> Option<&'static Self> {
+    pub fn known(kind: &GroupResource) -> Option<&'static Self> {
         ROWS.get(kind.as_str()).map(|(_, traits)| *traits)
     }
 }
 
 /// Which items of `kind` a controller of the kind `controller` makes again.
-pub fn remade_by(kind: &Kind, controller: &Kind) -> Remade {
+pub fn remade_by(kind: &GroupResource, controller: &GroupResource) -> Remade {
     let made_by = Traits::of(kind).made_by.iter().find(|(maker, _)| *maker == controller.as_str());
     made_by.map_or(Remade::No, |(_, remade)| *remade)
 }
 
 /// Whether with an item of the kind go data that no restore brings back.
-pub fn is_data(kind: &Kind) -> bool {
+pub fn is_data(kind: &GroupResource) -> bool {
     Traits::of(kind).is_data
 }
 
 /// Whether the kind is not Kubernetes' own. A kind without a row is Kubernetes' own where others of its group are, or where its
 /// group has no dot, which that of a custom resource must have: it is of another version of Kubernetes than the table.
-pub fn is_custom(kind: &Kind) -> bool {
+pub fn is_custom(kind: &GroupResource) -> bool {
     Traits::known(kind).map_or_else(
         || kind.group().contains('.') && !OWN_GROUPS.contains(kind.group()),
         |traits| traits.is_custom,
@@ -143,37 +143,37 @@ pub fn is_custom(kind: &Kind) -> bool {
 
 /// Whether an item of the kind takes children for its own by a selector. One that is deleted to be made again must leave
 /// its children behind (`propagationPolicy: Orphan`): the new one finds them.
-pub fn adopts(kind: &Kind) -> bool {
+pub fn adopts(kind: &GroupResource) -> bool {
     Traits::of(kind).adopts
 }
 
 /// Whether items of the kind may refuse others or hide an API, so that they come back after everything else.
-pub fn is_last(kind: &Kind) -> bool {
+pub fn is_last(kind: &GroupResource) -> bool {
     PriorityClass::of(kind) >= PriorityClass::Limits
 }
 
 /// Whether items of the kind never come out of a backup.
-pub fn stays_behind(kind: &Kind) -> bool {
+pub fn stays_behind(kind: &GroupResource) -> bool {
     matches!(Traits::of(kind).stay, Stay::InItsCluster | Stay::InItsBackup | Stay::Nowhere)
 }
 
 /// Whether a backup leaves the kind out unless somebody names it.
-pub fn must_be_named(kind: &Kind) -> bool {
+pub fn must_be_named(kind: &GroupResource) -> bool {
     Traits::of(kind).stay == Stay::InItsCluster
 }
 
 /// Whether what items of the kind say decides which others are needed; see [`Needs`](super::Needs).
-pub fn refers(kind: &Kind) -> bool {
+pub fn refers(kind: &GroupResource) -> bool {
     Traits::of(kind).refers
 }
 
 /// Who makes the item again without being asked; None when nobody does.
-pub fn made_again(kind: &Kind, item: &dyn Origin) -> Option<SkipReason> {
+pub fn made_again(kind: &GroupResource, item: &dyn Origin) -> Option<SkipReason> {
     (Traits::of(kind).made_again)(item)
 }
 
 /// Whether every control plane makes this very item by itself.
-pub fn is_given(kind: &Kind, item: &dyn Origin) -> bool {
+pub fn is_given(kind: &GroupResource, item: &dyn Origin) -> bool {
     (Traits::of(kind).given)(item)
 }
 

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use super::{ROWS, Traits};
-use crate::model::Kind;
+use crate::model::GroupResource;
 
 /// Kinds of one class may be restored side by side; a class begins when the one before it is done.
 ///
@@ -45,14 +45,14 @@ pub enum PriorityClass {
 
 impl PriorityClass {
     /// The class of a kind.
-    pub fn of(kind: &Kind) -> Self {
+    pub fn of(kind: &GroupResource) -> Self {
         Traits::of(kind).class
     }
 }
 
 /// Restore order: by class, within it by the table, and kinds without a row by name.
-pub fn restore_order(a: &Kind, b: &Kind) -> Ordering {
-    let rank = |kind: &Kind| {
+pub fn restore_order(a: &GroupResource, b: &GroupResource) -> Ordering {
+    let rank = |kind: &GroupResource| {
         let place = ROWS.get(kind.as_str()).map_or(usize::MAX, |(place, _)| *place);
         (PriorityClass::of(kind), place)
     };

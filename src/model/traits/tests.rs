@@ -6,8 +6,8 @@ use super::*;
 /// `hack/update-openapi-spec.sh` writes with all APIs on; a line a resource, subresources aside.
 const BUILT_IN: &str = include_str!("built_in.txt");
 
-fn kind(name: &str) -> Kind {
-    Kind::parse(name)
+fn kind(name: &str) -> GroupResource {
+    GroupResource::parse(name)
 }
 
 #[test]
@@ -54,9 +54,9 @@ fn what_others_need_comes_first_and_what_refuses_comes_last() {
         "validatingadmissionpolicies.admissionregistration.k8s.io",
         "validatingwebhookconfigurations.admissionregistration.k8s.io",
     ];
-    let mut kinds: Vec<Kind> = order.iter().rev().map(|name| kind(name)).collect();
+    let mut kinds: Vec<GroupResource> = order.iter().rev().map(|name| kind(name)).collect();
     kinds.sort_by(restore_order);
-    let names: Vec<&str> = kinds.iter().map(Kind::as_str).collect();
+    let names: Vec<&str> = kinds.iter().map(GroupResource::as_str).collect();
     assert_eq!(names, order);
     assert!(order[14..].iter().all(|name| is_last(&kind(name))) && !is_last(&kind("pods")));
     // What uses an account may come once its tokens' Secrets may.
@@ -114,7 +114,7 @@ fn a_controller_makes_again_what_it_made_and_nothing_else() {
 
 #[test]
 fn data_and_adoption_are_facts_of_a_kind() {
-    let yes = |is: fn(&Kind) -> bool, names: &[&str]| names.iter().all(|name| is(&kind(name)));
+    let yes = |is: fn(&GroupResource) -> bool, names: &[&str]| names.iter().all(|name| is(&kind(name)));
     assert!(yes(is_data, &["persistentvolumes", "volumesnapshots.snapshot.storage.k8s.io"]));
     assert!(!is_data(&kind("configmaps")));
     assert!(yes(adopts, &["deployments.apps", "replicasets.apps", "statefulsets.apps"]));

@@ -22,7 +22,7 @@ fn there(body: Value, status: Option<Value>) -> Rewritten {
 
 fn differ(kind: &str, wanted: &Value, live: Value) -> Difference {
     let wanted = Intended { body: wanted, awaited: &[], status: None };
-    compare(&Kind::parse(kind), wanted, &there(live, None), &HashSet::new())
+    compare(&GroupResource::parse(kind), wanted, &there(live, None), &HashSet::new())
 }
 
 #[test]
@@ -104,7 +104,12 @@ fn a_status_that_is_data_is_compared_whole_and_one_that_is_asked_for_as_far_as_i
     let (body, status) = (json!({}), json!({"phase": "a"}));
     let asked = |live: Option<Value>| {
         let wanted = Intended { body: &body, awaited: &[], status: Some(&status) };
-        compare(&Kind::parse("widgets.example.com"), wanted, &there(json!({}), live), &HashSet::new())
+        compare(
+            &GroupResource::parse("widgets.example.com"),
+            wanted,
+            &there(json!({}), live),
+            &HashSet::new(),
+        )
     };
     assert!(asked(Some(json!({"phase": "a", "seen": 3}))).is_none());
     assert_eq!(asked(Some(json!({"phase": "b", "seen": 3}))).changed, ["status.phase"]);
@@ -118,7 +123,7 @@ fn owners_are_compared_as_far_as_they_are_known() {
     let differ = |wanted: &[Value], awaited: &[Value], live: &[Value]| {
         let body = item(wanted);
         let wanted = Intended { body: &body, awaited, status: None };
-        compare(&Kind::parse("configmaps"), wanted, &there(item(live), None), &HashSet::new())
+        compare(&GroupResource::parse("configmaps"), wanted, &there(item(live), None), &HashSet::new())
     };
     let oil = owner("oil", "1", false);
     let path = || vec!["metadata.ownerReferences[Tenant/oil]".to_owned()];
@@ -209,7 +214,7 @@ fn what_a_person_tells_a_program_by_an_annotation_counts() {
             "managedFields": [{"manager": manager, "fieldsV1": {"f:metadata": {"f:annotations": {"f:nginx.example.com/allow": {}}}}}]}});
         let body = json!({"metadata": {"name": "a"}});
         let wanted = Intended { body: &body, awaited: &[], status: None };
-        let kind = Kind::parse("ingresses.networking.k8s.io");
+        let kind = GroupResource::parse("ingresses.networking.k8s.io");
         let found = compare(&kind, wanted, &there(live.clone(), None), &annotations_by_hand(&live));
         let expected =
             if by_hand { vec!["metadata.annotations[nginx.example.com/allow]".to_owned()] } else { vec![] };

@@ -10,7 +10,7 @@ fn differing(changed: &[&str], extra: &[&str]) -> Difference {
 }
 
 fn selected(kind: &str, difference: &Difference, policy: Policy, facts: Facts) -> Verdict {
-    let item = ItemKey::cluster(Kind::parse(kind), "default");
+    let item = ItemKey::cluster(GroupResource::parse(kind), "default");
     decide(&item, Standing::Selected, difference, policy, facts)
 }
 
@@ -51,7 +51,7 @@ fn what_is_only_needed_is_never_changed_and_told_where_it_differs() {
     for policy in [Policy::None, Policy::Update, Policy::Recreate] {
         for kind in [DEFINITIONS, NAMESPACES, "clusterroles.rbac.authorization.k8s.io", "persistentvolumes"] {
             for standing in [Standing::IfNeeded, Standing::Along] {
-                let item = ItemKey::cluster(Kind::parse(kind), "a");
+                let item = ItemKey::cluster(GroupResource::parse(kind), "a");
                 let verdict = |difference: &Difference, facts: Facts| {
                     decide(&item, standing, difference, policy, facts)
                 };
@@ -82,7 +82,7 @@ fn what_the_mapping_changed_and_newer_definitions_are_never_written_over() {
         let narrower = Facts { fewer_properties: true, ..Facts::default() };
         let verdict = selected(DEFINITIONS, &changed, policy, narrower);
         assert_eq!(verdict, Verdict::Leave(Reason::Schema), "{policy:?}");
-        let own = ItemKey::cluster(Kind::parse(DEFINITIONS), "backups.ark.heptio.com");
+        let own = ItemKey::cluster(GroupResource::parse(DEFINITIONS), "backups.ark.heptio.com");
         let verdict = decide(&own, Standing::Selected, &changed, policy, Facts::default());
         assert_eq!(verdict, Verdict::Leave(Reason::Own), "{policy:?}");
     }
@@ -94,7 +94,7 @@ fn what_the_control_plane_keeps_is_never_set_back_and_rights_are_changed_in_plac
     let facts = |autoupdate: &str| {
         let live = json!({"metadata": {"labels": {"kubernetes.io/bootstrapping": "rbac-defaults"},
             "annotations": {"rbac.authorization.kubernetes.io/autoupdate": autoupdate}}});
-        Facts::read(&Kind::parse(role), &json!({}), &live)
+        Facts::read(&GroupResource::parse(role), &json!({}), &live)
     };
     let (rules, bound) = (differing(&["rules"], &[]), differing(&["roleRef.name"], &[]));
     for policy in [Policy::None, Policy::Update, Policy::Recreate] {
@@ -110,7 +110,7 @@ fn what_the_control_plane_keeps_is_never_set_back_and_rights_are_changed_in_plac
 
 #[test]
 fn a_default_account_is_brought_into_line_only_where_its_namespace_was_made() {
-    let account = |name: &str| ItemKey::namespaced(Kind::parse("serviceaccounts"), "a", name);
+    let account = |name: &str| ItemKey::namespaced(GroupResource::parse("serviceaccounts"), "a", name);
     let changed = differing(&["metadata.annotations[role]"], &[]);
     for (name, made_namespace, policy, expected) in [
         ("default", true, Policy::None, Verdict::Update),
@@ -130,7 +130,7 @@ fn a_default_account_is_brought_into_line_only_where_its_namespace_was_made() {
 #[test]
 fn recreate_spares_what_takes_more_with_it_than_itself() {
     let changed = differing(&["spec.x"], &[]);
-    let facts = |kind: &str, live: &Value| Facts::read(&Kind::parse(kind), &json!({}), live);
+    let facts = |kind: &str, live: &Value| Facts::read(&GroupResource::parse(kind), &json!({}), live);
     let held = json!({"metadata": {"finalizers": ["example.com/database"]}});
     let balanced = json!({"metadata": {"finalizers": ["service.kubernetes.io/load-balancer-cleanup"]}});
     for (kind, live, expected) in [
@@ -157,7 +157,7 @@ fn a_definition_has_fewer_versions_when_the_cluster_knows_one_more() {
         json!({"spec": {"versions": versions}})
     };
     let fewer = |wanted: &[&str], live: &[&str], kind: &str| {
-        Facts::read(&Kind::parse(kind), &definition(wanted), &definition(live)).fewer_versions
+        Facts::read(&GroupResource::parse(kind), &definition(wanted), &definition(live)).fewer_versions
     };
     assert!(fewer(&["v1"], &["v1", "v2"], DEFINITIONS));
     assert!(fewer(&["v1", "v2"], &["v3"], DEFINITIONS));
@@ -214,7 +214,7 @@ fn an_update_that_was_not_enough_is_told() {
 fn a_definition_whose_schema_would_lose_a_property_is_left_as_it_is() {
     let definition = |properties: serde_json::Value| json!({"metadata": {}, "spec": {"versions": [{"name": "v1", "schema": {"openAPIV3Schema": {"properties": properties}}}]}});
     let (less, more) = (definition(json!({"a": {}})), definition(json!({"a": {}, "b": {}})));
-    let facts = |wanted, live| Facts::read(&Kind::parse(DEFINITIONS), wanted, live);
+    let facts = |wanted, live| Facts::read(&GroupResource::parse(DEFINITIONS), wanted, live);
     assert!(facts(&less, &more).fewer_properties && !facts(&more, &less).fewer_properties);
     let changed = differing(&[], &["spec.versions[0].schema.openAPIV3Schema.properties.b"]);
     let verdict = selected(DEFINITIONS, &changed, Policy::Update, facts(&less, &more));

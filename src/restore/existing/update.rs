@@ -11,10 +11,10 @@ use serde_json::{Map, Value};
 use super::super::compare::{is_a_note, is_a_programs, is_aggregated, is_controlled};
 use super::super::rewrite::{LAST_APPLIED, PortKey, annotations_by_hand, is_made_for};
 use crate::model::traits::is_custom;
-use crate::model::{Kind, NAMESPACES, TOKEN_TYPE};
+use crate::model::{GroupResource, NAMESPACES, TOKEN_TYPE};
 
 /// The body for a PUT. `wanted`: the item as it would be made; `live`: the item as the API server sent it.
-pub fn as_update(wanted: &Value, live: &Value, kind: &Kind) -> Value {
+pub fn as_update(wanted: &Value, live: &Value, kind: &GroupResource) -> Value {
     let (mut body, by_hand) = (wanted.clone(), annotations_by_hand(live));
     let (Some(object), Some(there)) = (body.as_object_mut(), live.as_object()) else { return body };
     if let (Some(Value::Object(metadata)), Some(Value::Object(live))) =
@@ -101,7 +101,7 @@ fn is_named_alike(one: &Value, other: &Value) -> bool {
     one.get("name").is_some_and(|name| Some(name) == other.get("name"))
 }
 
-fn keep_by_kind(body: &mut Value, live: &Value, kind: &Kind) {
+fn keep_by_kind(body: &mut Value, live: &Value, kind: &GroupResource) {
     match kind.as_str() {
         "services" => keep_allotted(body, live),
         "persistentvolumeclaims" => {

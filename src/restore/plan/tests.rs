@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::api::{CompiledSelection, Filter, RestoreSpec};
-use crate::archive::{IndexItem, IndexedKind, item_path};
+use crate::archive::{IndexItem, IndexedResource, item_path};
 use crate::model::LabelSet;
 use crate::restore::itself::Itself;
 use crate::restore::select::Selection;
@@ -32,10 +32,10 @@ fn terms(filter: &str) -> CompiledSelection {
 
 /// Lines: `kind namespace/name uid owner rollout`, the last three optional.
 fn inventory(filter: &str, lines: &[&str]) -> Inventory {
-    let kinds = KINDS.iter().map(|(kind, namespaced)| IndexedKind {
-        kind: Kind::parse(kind),
+    let kinds = KINDS.iter().map(|(kind, namespaced)| IndexedResource {
+        resource: GroupResource::parse(kind),
         version: "v1".into(),
-        name: String::new(),
+        kind: String::new(),
         singular: String::new(),
         short_names: Vec::new(),
         namespaced: *namespaced,
@@ -47,7 +47,7 @@ fn inventory(filter: &str, lines: &[&str]) -> Inventory {
     let selection = Selection::new(&terms);
     for (line, place) in lines.iter().zip(0..) {
         words = line.split(' ');
-        let kind = Kind::parse(words.next().unwrap());
+        let kind = GroupResource::parse(words.next().unwrap());
         let name = words.next().unwrap();
         let key = match name.split_once('/') {
             Some((namespace, name)) => ItemKey::namespaced(kind, namespace, name),
@@ -156,7 +156,7 @@ fn a_part_brings_its_namespace_its_definition_and_what_it_names() {
         "configmaps prod/x",
         "widgets.example.com prod/w",
     ];
-    let fast = ItemKey::cluster(Kind::parse("storageclasses.storage.k8s.io"), "fast");
+    let fast = ItemKey::cluster(GroupResource::parse("storageclasses.storage.k8s.io"), "fast");
     assert_eq!(
         told(r#"{"includedNamespaces":["prod"]}"#, &lines, std::slice::from_ref(&fast)),
         [
@@ -183,7 +183,7 @@ fn of_the_claims_that_no_label_selects_those_come_that_are_needed_with_their_nam
     let filter = r#"{"labelSelector":{"matchExpressions":[{"key":"app","operator":"Exists"}]}}"#;
     let lines =
         ["namespaces a", "persistentvolumeclaims a/data-db-0", "persistentvolumeclaims a/other", "pods a/p"];
-    let claim = |name: &str| ItemKey::namespaced(Kind::parse(CLAIMS), "a", name);
+    let claim = |name: &str| ItemKey::namespaced(GroupResource::parse(CLAIMS), "a", name);
     assert_eq!(
         told(filter, &lines, &[claim("data-db-0")]),
         ["+namespaces a as a", "+persistentvolumeclaims a/data-db-0"]

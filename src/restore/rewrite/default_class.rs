@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::shape;
-use crate::model::Kind;
+use crate::model::GroupResource;
 
 /// The annotations that make a class the default of its kind.
 const MARKS: [&str; 4] = [
@@ -14,7 +14,7 @@ const MARKS: [&str; 4] = [
 ];
 
 /// Takes the mark off. Returns whether the class was the default.
-pub fn unmark_default(kind: &Kind, class: &mut Value) -> bool {
+pub fn unmark_default(kind: &GroupResource, class: &mut Value) -> bool {
     if kind.as_str() == "priorityclasses.scheduling.k8s.io" {
         let was = class.get("globalDefault").and_then(Value::as_bool) == Some(true);
         shape::remove_keys(class, &[], &["globalDefault"]);
@@ -40,14 +40,14 @@ mod tests {
     fn a_class_that_was_the_default_is_none_any_more() {
         let mut storage =
             json!({"metadata": {"name": "fast", "annotations": {MARKS[0]: "true", "note": "x"}}});
-        assert!(unmark_default(&Kind::parse("storageclasses.storage.k8s.io"), &mut storage));
+        assert!(unmark_default(&GroupResource::parse("storageclasses.storage.k8s.io"), &mut storage));
         assert_eq!(storage, json!({"metadata": {"name": "fast", "annotations": {"note": "x"}}}));
         let mut priority = json!({"metadata": {"name": "high"}, "globalDefault": true, "value": 7});
-        assert!(unmark_default(&Kind::parse("priorityclasses.scheduling.k8s.io"), &mut priority));
+        assert!(unmark_default(&GroupResource::parse("priorityclasses.scheduling.k8s.io"), &mut priority));
         assert_eq!(priority, json!({"metadata": {"name": "high"}, "value": 7}));
         let mut plain = json!({"metadata": {"name": "slow", "annotations": {MARKS[0]: "false"}}});
         let before = plain.clone();
-        assert!(!unmark_default(&Kind::parse("storageclasses.storage.k8s.io"), &mut plain));
+        assert!(!unmark_default(&GroupResource::parse("storageclasses.storage.k8s.io"), &mut plain));
         assert_eq!(plain, before);
     }
 }

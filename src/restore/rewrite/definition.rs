@@ -6,13 +6,13 @@
 use serde_json::{Map, Value, json};
 
 use super::shape;
-use crate::model::{DEFINITIONS, Kind};
+use crate::model::{DEFINITIONS, GroupResource};
 
 /// With this an object keeps fields that its schema does not name; on that level only.
 const PRESERVE: &str = "x-kubernetes-preserve-unknown-fields";
 
 /// Gives every version a schema, and makes schemas preserve what `preserveUnknownFields` preserved.
-pub(super) fn rewrite(kind: &Kind, item: &mut Value) {
+pub(super) fn rewrite(kind: &GroupResource, item: &mut Value) {
     if kind.as_str() != DEFINITIONS {
         return;
     }
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     fn rewritten(preserves: bool, versions: &Value) -> Value {
-        let kind = Kind::parse(DEFINITIONS);
+        let kind = GroupResource::parse(DEFINITIONS);
         let mut item = json!({"spec": {"group": "example.com", "versions": versions}});
         if preserves {
             item["spec"]["preserveUnknownFields"] = json!(true);

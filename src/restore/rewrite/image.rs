@@ -7,12 +7,12 @@
 use serde_json::Value;
 
 use super::{Mapping, pod, shape};
-use crate::model::Kind;
+use crate::model::GroupResource;
 
 const BORDERS: [char; 3] = ['/', ':', '@'];
 
 /// Replaces images in every container and image volume of a pod or pod template.
-pub(super) fn rewrite(kind: &Kind, item: &mut Value, images: &Mapping) {
+pub(super) fn rewrite(kind: &GroupResource, item: &mut Value, images: &Mapping) {
     if images.is_empty() {
         return;
     }
@@ -88,7 +88,7 @@ mod tests {
             "replicationcontrollers",
             "controllerrevisions.apps",
         ] {
-            let kind = Kind::parse(kind);
+            let kind = GroupResource::parse(kind);
             let wrap = |inner: Value| {
                 pod::spec_path(&kind).unwrap().iter().rev().fold(inner, |inner, key| json!({ *key: inner }))
             };

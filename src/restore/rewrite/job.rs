@@ -3,13 +3,13 @@
 use serde_json::Value;
 
 use super::shape;
-use crate::model::Kind;
+use crate::model::GroupResource;
 
 /// Labels whose value is the Job's uid; the server sets them anew and refuses others.
 const CONTROLLER_UID: [&str; 2] = ["controller-uid", "batch.kubernetes.io/controller-uid"];
 
 /// Takes the controller's uid off selector and labels; a Job with a selector of its own keeps everything.
-pub(super) fn rewrite(kind: &Kind, item: &mut Value) {
+pub(super) fn rewrite(kind: &GroupResource, item: &mut Value) {
     let manual = shape::at(item, &["spec", "manualSelector"]).and_then(Value::as_bool) == Some(true);
     if kind.as_str() != "jobs.batch" || manual {
         return;
@@ -26,7 +26,12 @@ pub(super) fn rewrite(kind: &Kind, item: &mut Value) {
 }
 
 /// What a Job has done is in its status, which does not come back: the new one begins from the start.
-pub(super) fn tell_of_work(kind: &Kind, item: &Value, status: Option<&Value>, warnings: &mut Vec<String>) {
+pub(super) fn tell_of_work(
+    kind: &GroupResource,
+    item: &Value,
+    status: Option<&Value>,
+    warnings: &mut Vec<String>,
+) {
     let done = status.and_then(|status| status.get("succeeded")?.as_u64()).unwrap_or_default();
     if kind.as_str() == "jobs.batch" && done > 0 {
         let of = shape::at(item, &["spec", "completions"]).and_then(Value::as_u64).unwrap_or(1);
@@ -45,7 +50,7 @@ mod tests {
         let told = |status: Value| {
             let mut warnings = Vec::new();
             let item = json!({"spec": {"completions": 5}});
-            tell_of_work(&Kind::parse("jobs.batch"), &item, Some(&status), &mut warnings);
+            tell_of_work(&GroupResource::parse("jobs.batch"), &item, Some(&status), &mut warnings);
             warnings
         };
         assert!(told(json!({"active": 1})).is_empty());
@@ -61,7 +66,7 @@ mod tests {
     #[test]
     fn the_old_uid_goes_from_selector_and_labels() {
         let mut item = job(false);
-        rewrite(&Kind::parse("jobs.batch"), &mut item);
+        rewrite(&GroupResource::parse("jobs.batch"), &mut item);
         let labels = json!({"app": "report", "job-name": "report"});
         assert_eq!(
             item,
@@ -73,10 +78,10 @@ mod tests {
     #[test]
     fn a_selector_of_its_own_and_other_kinds_are_left_alone() {
         let mut manual = job(true);
-        rewrite(&Kind::parse("jobs.batch"), &mut manual);
+        rewrite(&GroupResource::parse("jobs.batch"), &mut manual);
         assert_eq!(manual, job(true));
         let mut other = job(false);
-        rewrite(&Kind::parse("jobs.example.com"), &mut other);
+        rewrite(&GroupResource::parse("jobs.example.com"), &mut other);
         assert_eq!(other, job(false));
     }
 }

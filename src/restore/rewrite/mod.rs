@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde_json::Value;
 
-use crate::model::{Category, ItemKey, Kind, NAMESPACES};
+use crate::model::{Category, GroupResource, ItemKey, NAMESPACES};
 use namespaces::NamespaceMap;
 
 mod chosen;
@@ -210,7 +210,7 @@ impl Rewriter {
     /// When the item is not what `key` says, or a resource modifier does not fit it.
     pub fn rewrite(
         &self,
-        kind: &Kind,
+        kind: &GroupResource,
         key: &ItemKey,
         mut item: Value,
         shape: ItemShape<'_>,
@@ -265,7 +265,7 @@ impl Rewriter {
     }
 
     /// Maps the namespaces in an item; returns whether that changed one that is in no namespace itself.
-    fn map(&self, kind: &Kind, key: &ItemKey, item: &mut Value, warnings: &mut Vec<String>) -> bool {
+    fn map(&self, kind: &GroupResource, key: &ItemKey, item: &mut Value, warnings: &mut Vec<String>) -> bool {
         let shared = key.namespace.is_none() && kind.as_str() != NAMESPACES;
         let before = (shared && !self.namespaces.is_empty()).then(|| item.clone());
         namespaces::rewrite(kind, item, &self.namespaces, warnings);
@@ -281,7 +281,7 @@ impl Rewriter {
         item
     }
 
-    fn target(&self, kind: &Kind, key: &ItemKey) -> (Option<String>, String) {
+    fn target(&self, kind: &GroupResource, key: &ItemKey) -> (Option<String>, String) {
         let namespace = key.namespace.as_deref().map(|namespace| self.namespace(namespace).to_owned());
         let name = if kind.as_str() == NAMESPACES { self.namespace(&key.name) } else { &key.name };
         (namespace, name.to_owned())

@@ -13,7 +13,7 @@ use crate::api::{
     MergePatch, ModifierConditions, PatchOperation as Operation, ResourceModifier, ResourcePatch,
     label_requirements,
 };
-use crate::model::{ItemKey, Kind, LabelQuery, LabelSet, NamePatterns};
+use crate::model::{GroupResource, ItemKey, LabelQuery, LabelSet, NamePatterns};
 
 /// One thing that is wrong with a rule.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -61,7 +61,12 @@ impl CompiledModifiers {
     }
 
     /// Applies the rules that the item meets, in order. `key` is the item's name in the backup.
-    pub(super) fn apply(&self, kind: &Kind, key: &ItemKey, item: &mut Value) -> Result<(), RewriteError> {
+    pub(super) fn apply(
+        &self,
+        kind: &GroupResource,
+        key: &ItemKey,
+        item: &mut Value,
+    ) -> Result<(), RewriteError> {
         for (at, rule) in self.0.iter().enumerate() {
             if rule.selects(kind, key, item) {
                 rule.fitted.note();
@@ -162,7 +167,7 @@ fn operation(patch: &ResourcePatch) -> Result<PatchOperation, serde_json::Error>
 }
 
 impl Rule {
-    fn selects(&self, kind: &Kind, key: &ItemKey, item: &Value) -> bool {
+    fn selects(&self, kind: &GroupResource, key: &ItemKey, item: &Value) -> bool {
         let in_namespace = self.namespaces.is_everything()
             || key.namespace.as_deref().is_some_and(|namespace| self.namespaces.takes(namespace));
         in_namespace

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{LAST_APPLIED, shape};
-use crate::model::Kind;
+use crate::model::GroupResource;
 
 mod places;
 mod selectors;
@@ -47,7 +47,12 @@ impl NamespaceMap {
 }
 
 /// Maps the item and the configuration that kubectl last applied, so that a later `kubectl apply` finds its own.
-pub(super) fn rewrite(kind: &Kind, item: &mut Value, map: &NamespaceMap, warnings: &mut Vec<String>) {
+pub(super) fn rewrite(
+    kind: &GroupResource,
+    item: &mut Value,
+    map: &NamespaceMap,
+    warnings: &mut Vec<String>,
+) {
     if map.is_empty() {
         return;
     }
@@ -68,7 +73,7 @@ pub(super) fn rewrite(kind: &Kind, item: &mut Value, map: &NamespaceMap, warning
     }
 }
 
-fn rewrite_object(kind: &Kind, item: &mut Value, map: &NamespaceMap) {
+fn rewrite_object(kind: &GroupResource, item: &mut Value, map: &NamespaceMap) {
     let mut replace = |place: &mut Value| map.replace(place);
     shape::each(item, "metadata.namespace", &mut replace);
     if kind.as_str() == "namespaces" {

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::chosen::Choices;
 use super::shape;
-use crate::model::{Kind, is_generated};
+use crate::model::{GroupResource, is_generated};
 
 /// Where admission mounts the service account's token.
 const TOKEN_PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
@@ -13,7 +13,7 @@ const TOKEN_PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 pub(super) const CONTAINER_LISTS: [&str; 3] = ["initContainers", "containers", "ephemeralContainers"];
 
 /// The path to the pod template's specification, in kinds that have one.
-pub(super) fn spec_path(kind: &Kind) -> Option<&'static [&'static str]> {
+pub(super) fn spec_path(kind: &GroupResource) -> Option<&'static [&'static str]> {
     Some(match kind.as_str() {
         "pods" => &["spec"],
         "podtemplates" => &["template", "spec"],
@@ -31,7 +31,7 @@ pub(super) fn spec_path(kind: &Kind) -> Option<&'static [&'static str]> {
 }
 
 /// Warns of a pod that a person placed: the scheduler's bindings are not noted among the field owners, a person's are.
-pub(super) fn tell_of_node(kind: &Kind, item: &Value, warnings: &mut Vec<String>) {
+pub(super) fn tell_of_node(kind: &GroupResource, item: &Value, warnings: &mut Vec<String>) {
     if kind.as_str() != "pods" || !Choices::read(item).has("nodeName") {
         return;
     }
@@ -43,7 +43,7 @@ pub(super) fn tell_of_node(kind: &Kind, item: &Value, warnings: &mut Vec<String>
 }
 
 /// Takes off node, resolved priority, debug containers (no Pod may begin with one) and token volumes of admission.
-pub(super) fn rewrite(kind: &Kind, item: &mut Value) {
+pub(super) fn rewrite(kind: &GroupResource, item: &mut Value) {
     if kind.as_str() != "pods" {
         return;
     }
@@ -100,7 +100,7 @@ mod tests {
                 {"name": "web-token-admin", "secret": {"secretName": "web-token-admin"}}, {"name": "data", "emptyDir": {}}],
             "initContainers": [{"name": "init", "volumeMounts": [mount("web-token-b8xkz", TOKEN_PATH)]}],
             "containers": [{"name": "web", "volumeMounts": [mount("data", "/data"), mount("kube-api-access-x7k2p", TOKEN_PATH)]}]}});
-        rewrite(&Kind::parse("pods"), &mut pod);
+        rewrite(&GroupResource::parse("pods"), &mut pod);
         assert_eq!(
             pod,
             json!({"spec": {"priorityClassName": "shop", "serviceAccountName": "web",
@@ -114,7 +114,7 @@ mod tests {
     fn the_template_of_a_deployment_is_not_a_pod() {
         let mut item = json!({"spec": {"template": {"spec": {"nodeName": "node-1"}}, "priority": 1}});
         let before = item.clone();
-        rewrite(&Kind::parse("deployments.apps"), &mut item);
+        rewrite(&GroupResource::parse("deployments.apps"), &mut item);
         assert_eq!(item, before);
     }
 
@@ -124,7 +124,7 @@ mod tests {
             |owners: &Value| json!({"metadata": {"managedFields": owners}, "spec": {"nodeName": "node-1"}});
         let told = |pod: &Value| {
             let mut warnings = Vec::new();
-            tell_of_node(&Kind::parse("pods"), pod, &mut warnings);
+            tell_of_node(&GroupResource::parse("pods"), pod, &mut warnings);
             warnings.len()
         };
         let placed = json!([{"manager": "kubectl", "fieldsV1": {"f:spec": {"f:nodeName": {}}}}]);

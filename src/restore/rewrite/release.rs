@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use super::namespaces::NamespaceMap;
 use super::shape;
-use crate::model::Kind;
+use crate::model::GroupResource;
 
 mod manifest;
 mod payload;
@@ -40,7 +40,7 @@ struct Mapped {
 
 /// Maps what the record says. `item` is mapped already; `in_backup` is the namespace in which the backup has it.
 pub(super) fn rewrite(
-    kind: &Kind,
+    kind: &GroupResource,
     in_backup: Option<&str>,
     item: &mut Value,
     map: &NamespaceMap,
@@ -80,7 +80,7 @@ pub(super) fn rewrite(
     }
 }
 
-fn is_record(kind: &Kind, item: &Value) -> bool {
+fn is_record(kind: &GroupResource, item: &Value) -> bool {
     matches!(kind.as_str(), "secrets" | "configmaps")
         && shape::text(item, &["metadata", "name"]).is_some_and(|name| name.starts_with(RECORD))
         && (shape::text(item, &["type"]) == Some(RECORD_TYPE)

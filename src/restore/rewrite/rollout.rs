@@ -3,10 +3,10 @@
 use serde_json::Value;
 
 use super::shape;
-use crate::model::Kind;
+use crate::model::GroupResource;
 
 /// How many pods there were of a StatefulSet or DaemonSet, and how many of them ran the newest revision.
-fn counts(kind: &Kind) -> Option<[&'static str; 2]> {
+fn counts(kind: &GroupResource) -> Option<[&'static str; 2]> {
     match kind.as_str() {
         "statefulsets.apps" => Some(["replicas", "updatedReplicas"]),
         "daemonsets.apps" => Some(["currentNumberScheduled", "updatedNumberScheduled"]),
@@ -15,7 +15,7 @@ fn counts(kind: &Kind) -> Option<[&'static str; 2]> {
 }
 
 /// All pods come as the newest revision, also those that a partition, `OnDelete` or a rollout that stood still had kept.
-pub(super) fn tell_of_older(kind: &Kind, status: Option<&Value>, warnings: &mut Vec<String>) {
+pub(super) fn tell_of_older(kind: &GroupResource, status: Option<&Value>, warnings: &mut Vec<String>) {
     let (Some(counts), Some(status)) = (counts(kind), status) else { return };
     let number = |field: &str| status.get(field).and_then(Value::as_u64).unwrap_or_default();
     let [all, newest] = counts.map(number);
@@ -40,7 +40,7 @@ mod tests {
     fn pods_of_an_older_revision_are_told_and_those_of_the_newest_are_not() {
         let told = |kind: &str, status: Value| {
             let mut warnings = Vec::new();
-            tell_of_older(&Kind::parse(kind), Some(&status), &mut warnings);
+            tell_of_older(&GroupResource::parse(kind), Some(&status), &mut warnings);
             warnings.concat()
         };
         let set = |updated: u64, of: &str| json!({"replicas": 3, "updatedReplicas": updated, "currentRevision": of, "updateRevision": "db-2"});

@@ -3,14 +3,14 @@
 use serde_json::Value;
 
 use super::shape;
-use crate::model::{Kind, TOKEN_TYPE};
+use crate::model::{GroupResource, TOKEN_TYPE};
 
 /// What the control plane fills in: the account's uid, and the data.
 const ACCOUNT_UID: &str = "kubernetes.io/service-account.uid";
 const FILLED_IN: [&str; 3] = ["token", "ca.crt", "namespace"];
 
 /// Takes off what belongs to the old account.
-pub(super) fn rewrite(kind: &Kind, item: &mut Value) {
+pub(super) fn rewrite(kind: &GroupResource, item: &mut Value) {
     if kind.as_str() != "secrets" || shape::text(item, &["type"]) != Some(TOKEN_TYPE) {
         return;
     }
@@ -30,13 +30,13 @@ mod tests {
             "data": {"token": "eA==", "ca.crt": "eA==", "namespace": "eA==", "extra": "eA=="}})
         };
         let mut token = secret(TOKEN_TYPE);
-        rewrite(&Kind::parse("secrets"), &mut token);
+        rewrite(&GroupResource::parse("secrets"), &mut token);
         assert_eq!(
             token,
             json!({"type": TOKEN_TYPE, "metadata": {"name": "ci", "annotations": {"kubernetes.io/service-account.name": "ci"}}, "data": {"extra": "eA=="}})
         );
         let mut opaque = secret("Opaque");
-        rewrite(&Kind::parse("secrets"), &mut opaque);
+        rewrite(&GroupResource::parse("secrets"), &mut opaque);
         assert_eq!(opaque, secret("Opaque"));
     }
 }

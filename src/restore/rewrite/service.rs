@@ -6,11 +6,11 @@ use serde_json::Value;
 
 use super::chosen::Choices;
 use super::shape;
-use crate::model::Kind;
+use crate::model::GroupResource;
 
 /// Takes off the addresses, address families and node ports that nobody chose; a headless Service stays headless. Returns
 /// whether something stays because a person chose it.
-pub(super) fn rewrite(kind: &Kind, item: &mut Value, preserve_node_ports: bool) -> bool {
+pub(super) fn rewrite(kind: &GroupResource, item: &mut Value, preserve_node_ports: bool) -> bool {
     if kind.as_str() != "services" {
         return false;
     }
@@ -52,7 +52,7 @@ pub(super) fn rewrite(kind: &Kind, item: &mut Value, preserve_node_ports: bool) 
 }
 
 /// Whether the Service asks for a port or an address that another one, made before it, could take.
-pub(super) fn asks(kind: &Kind, item: &Value) -> bool {
+pub(super) fn asks(kind: &GroupResource, item: &Value) -> bool {
     let address = || shape::text(item, &["spec", "clusterIP"]).is_some_and(|ip| !["", "None"].contains(&ip));
     let number = |place: Option<&Value>| place.and_then(Value::as_u64).is_some_and(|port| port > 0);
     kind.as_str() == "services"
@@ -68,7 +68,7 @@ mod tests {
     use serde_json::json;
 
     fn rewritten(mut item: Value, preserve: bool) -> Value {
-        rewrite(&Kind::parse("services"), &mut item, preserve);
+        rewrite(&GroupResource::parse("services"), &mut item, preserve);
         item["spec"].take()
     }
 
@@ -149,9 +149,9 @@ mod tests {
             (json!({"annotations": {LAST_APPLIED: r#"{"spec": {"clusterIP": ""}}"#}}), json!({})),
         ] {
             let mut item = service(&metadata);
-            let kept = rewrite(&Kind::parse("services"), &mut item, false);
+            let kept = rewrite(&GroupResource::parse("services"), &mut item, false);
             assert_eq!((&item["spec"], kept), (&expected, expected != json!({})), "{metadata}");
-            assert_eq!(asks(&Kind::parse("services"), &item), expected.get("clusterIP").is_some());
+            assert_eq!(asks(&GroupResource::parse("services"), &item), expected.get("clusterIP").is_some());
         }
     }
 
@@ -159,10 +159,10 @@ mod tests {
     fn ports_that_an_earlier_restore_kept_are_nobodys_choice() {
         let port = json!({"f:ports": {"k:{\"port\":80,\"protocol\":\"TCP\"}": {"f:nodePort": {}}}});
         let mut item = node_port_service(&owned("ark", &port));
-        assert!(!rewrite(&Kind::parse("services"), &mut item, false));
-        assert!(!asks(&Kind::parse("services"), &item), "{item}");
+        assert!(!rewrite(&GroupResource::parse("services"), &mut item, false));
+        assert!(!asks(&GroupResource::parse("services"), &item), "{item}");
         let mut item = node_port_service(&owned("helm", &port));
-        assert!(rewrite(&Kind::parse("services"), &mut item, false));
-        assert!(asks(&Kind::parse("services"), &item), "{item}");
+        assert!(rewrite(&GroupResource::parse("services"), &mut item, false));
+        assert!(asks(&GroupResource::parse("services"), &item), "{item}");
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::shape;
-use crate::model::{Kind, is_generated};
+use crate::model::{GroupResource, is_generated};
 
 /// What comes between an account's name and what a controller appends, in the name of a secret that it made for the account: tokens of
 /// Kubernetes before 1.24, and what OpenShift pulls images with.
@@ -16,7 +16,7 @@ pub fn is_made_for(account: &str, secret: &Value) -> bool {
 }
 
 /// Drops those.
-pub(super) fn rewrite(kind: &Kind, item: &mut Value) {
+pub(super) fn rewrite(kind: &GroupResource, item: &mut Value) {
     if kind.as_str() != "serviceaccounts" {
         return;
     }
@@ -33,7 +33,7 @@ mod tests {
     fn only_secrets_that_a_controller_made_are_dropped() {
         let mut item = json!({"metadata": {"name": "web"}, "secrets": [{"name": "web-token-x7k2p"}, {"name": "web-dockercfg-x7k2p"}, {"name": "registry"}],
             "imagePullSecrets": [{"name": "web-token-x7k2p"}]});
-        rewrite(&Kind::parse("serviceaccounts"), &mut item);
+        rewrite(&GroupResource::parse("serviceaccounts"), &mut item);
         assert_eq!(
             item,
             json!({"metadata": {"name": "web"}, "secrets": [{"name": "registry"}], "imagePullSecrets": [{"name": "web-token-x7k2p"}]})

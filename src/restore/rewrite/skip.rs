@@ -9,10 +9,10 @@ use serde_json::Value;
 use super::shape;
 use crate::api;
 use crate::model::traits::{is_given, stays_behind};
-use crate::model::{Kind, Origin, SkipReason, made_again};
+use crate::model::{GroupResource, Origin, SkipReason, made_again};
 
 /// Why the item, as it is in the backup, is never restored; None when it may be.
-pub fn never_restored(kind: &Kind, item: &Value) -> Option<SkipReason> {
+pub fn never_restored(kind: &GroupResource, item: &Value) -> Option<SkipReason> {
     if stays_behind(kind) || kind.group() == api::GROUP {
         return Some(SkipReason::DefaultExclusion);
     }
@@ -163,7 +163,7 @@ mod tests {
             ("services", json!({"metadata": {"name": "kubernetes", "namespace": "shop"}}), None),
             ("widgets.example.com", json!([1]), None),
         ] {
-            assert_eq!(never_restored(&Kind::parse(kind), &item), expected, "{kind} {item}");
+            assert_eq!(never_restored(&GroupResource::parse(kind), &item), expected, "{kind} {item}");
         }
     }
 }

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::shape;
-use crate::model::Kind;
+use crate::model::GroupResource;
 
 /// The kind of a snapshot in a namespace.
 pub const SNAPSHOTS: &str = "volumesnapshots.snapshot.storage.k8s.io";
@@ -24,7 +24,7 @@ const UNDER_WAY: [&str; 2] = [
 /// Points a snapshot at its content, or a content at what the storage system has. `status`: what was set aside. Returns why
 /// the item must not be created; None when it may be.
 pub(super) fn rewrite(
-    kind: &Kind,
+    kind: &GroupResource,
     item: &mut Value,
     status: Option<&Value>,
     warnings: &mut Vec<String>,
@@ -98,7 +98,7 @@ mod tests {
 
     fn rewritten(kind: &str, mut item: Value, status: &Value) -> (Value, Option<String>, usize) {
         let mut warnings = Vec::new();
-        let left_out = rewrite(&Kind::parse(kind), &mut item, Some(status), &mut warnings);
+        let left_out = rewrite(&GroupResource::parse(kind), &mut item, Some(status), &mut warnings);
         (item, left_out, warnings.len())
     }
 

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Mapping, pod, shape};
-use crate::model::Kind;
+use crate::model::GroupResource;
 
 /// The annotation that named the class before there was a field.
 const BETA_ANNOTATION: &str = "volume.beta.kubernetes.io/storage-class";
@@ -12,7 +12,7 @@ const BETA_ANNOTATION: &str = "volume.beta.kubernetes.io/storage-class";
 const QUOTA_INFIX: &str = ".storageclass.storage.k8s.io/";
 
 /// Replaces the class in claims, volumes, claim templates, ephemeral volumes and quotas.
-pub(super) fn rewrite(kind: &Kind, item: &mut Value, classes: &Mapping) {
+pub(super) fn rewrite(kind: &GroupResource, item: &mut Value, classes: &Mapping) {
     if classes.is_empty() {
         return;
     }
@@ -106,7 +106,7 @@ mod tests {
             ),
         ] {
             let mut item = before;
-            rewrite(&Kind::parse(kind), &mut item, &classes);
+            rewrite(&GroupResource::parse(kind), &mut item, &classes);
             assert_eq!(item, after, "{kind}");
         }
     }

@@ -97,8 +97,8 @@ fn arbitrary_json() -> impl Strategy<Value = Value> {
     })
 }
 
-fn arbitrary_kind() -> impl Strategy<Value = Kind> {
-    prop::sample::select(&KINDS[..]).prop_map(Kind::parse)
+fn arbitrary_kind() -> impl Strategy<Value = GroupResource> {
+    prop::sample::select(&KINDS[..]).prop_map(GroupResource::parse)
 }
 
 /// An arbitrary object that is the item `key` all the same.
@@ -117,7 +117,7 @@ fn named(mut item: Value, key: &ItemKey) -> Value {
     item
 }
 
-fn key_of(kind: &Kind) -> ItemKey {
+fn key_of(kind: &GroupResource) -> ItemKey {
     if kind.as_str() == "namespaces" {
         ItemKey::cluster(kind.clone(), "a")
     } else {
@@ -182,7 +182,7 @@ proptest! {
 
     #[test]
     fn numbers_keep_their_digits(float in prop::num::f64::NORMAL | prop::num::f64::SUBNORMAL, unsigned in any::<u64>(), signed in any::<i64>()) {
-        let kind = Kind::parse("widgets.example.com");
+        let kind = GroupResource::parse("widgets.example.com");
         let key = key_of(&kind);
         let numbers = format!("[{},{unsigned},{signed}]", json!(float));
         let text = format!(r#"{{"metadata":{{"name":"x","namespace":"a"}},"spec":{numbers}}}"#);
@@ -216,7 +216,7 @@ proptest! {
 
 #[test]
 fn the_chain_makes_an_item_ready_for_another_cluster() {
-    let kind = Kind::parse("persistentvolumeclaims");
+    let kind = GroupResource::parse("persistentvolumeclaims");
     let key = ItemKey::namespaced(kind.clone(), "shop", "data");
     let modifiers = serde_json::from_value::<Vec<crate::api::ResourceModifier>>(json!([{"conditions": {"groupResource": "persistentvolumeclaims", "namespaces": ["shop"]},
         "patches": [{"operation": "test", "path": "/spec/storageClassName", "value": "slow"}, {"operation": "add", "path": "/metadata/uid", "value": "u"},
@@ -251,7 +251,7 @@ fn the_chain_makes_an_item_ready_for_another_cluster() {
 
 #[test]
 fn an_object_that_is_not_the_item_is_refused() {
-    let kind = Kind::parse("configmaps");
+    let kind = GroupResource::parse("configmaps");
     let key = ItemKey::namespaced(kind.clone(), "shop", "a");
     for wrong in [
         json!([]),
@@ -278,7 +278,7 @@ fn numbers_that_a_quick_parser_rounds_twice_are_kept() {
 
 #[test]
 fn a_status_goes_aside_only_where_a_create_does_not_take_it() {
-    let kind = Kind::parse("widgets.example.com");
+    let kind = GroupResource::parse("widgets.example.com");
     let key = key_of(&kind);
     let item = || named(json!({"spec": {"size": 3}, "status": {"phase": "Provisioned"}}), &key);
     let rewritten = |status_is_data| {
@@ -293,7 +293,7 @@ fn a_status_goes_aside_only_where_a_create_does_not_take_it() {
 
 #[test]
 fn owners_to_come_are_set_aside_and_field_owners_are_given_back() {
-    let kind = Kind::parse("configmaps");
+    let kind = GroupResource::parse("configmaps");
     let key = key_of(&kind);
     let fields = json!([{"manager": "flux", "operation": "Apply", "apiVersion": "v1", "fieldsType": "FieldsV1", "fieldsV1": {"f:data": {"f:a": {}}}}]);
     let owner = json!({"apiVersion": "v1", "kind": "ConfigMap", "name": "parent", "uid": "old"});
@@ -308,7 +308,7 @@ fn owners_to_come_are_set_aside_and_field_owners_are_given_back() {
 #[test]
 fn the_mapping_marks_what_all_namespaces_share_when_it_changes_that() {
     let mapped = |kind: &str, name: &str, subject: &str| {
-        let kind = Kind::parse(kind);
+        let kind = GroupResource::parse(kind);
         let key = ItemKey::cluster(kind.clone(), name);
         let item = json!({"metadata": {"name": name}, "subjects": [{"kind": "ServiceAccount", "namespace": subject, "name": "web"}]});
         rewriter(&[("a", "b")]).rewrite(&kind, &key, item, shape(&unchanged)).unwrap().mapped
@@ -316,7 +316,7 @@ fn the_mapping_marks_what_all_namespaces_share_when_it_changes_that() {
     assert!(mapped("clusterrolebindings.rbac.authorization.k8s.io", "web", "a"));
     assert!(!mapped("clusterrolebindings.rbac.authorization.k8s.io", "web", "other"));
     assert!(!mapped("namespaces", "a", "a"));
-    let kind = Kind::parse("rolebindings.rbac.authorization.k8s.io");
+    let kind = GroupResource::parse("rolebindings.rbac.authorization.k8s.io");
     let item = json!({"metadata": {"name": "x", "namespace": "a"}});
     let rewritten = rewriter(&[("a", "b")]).rewrite(&kind, &key_of(&kind), item, shape(&unchanged)).unwrap();
     assert!(!rewritten.mapped);
@@ -347,7 +347,7 @@ fn a_restored_item_is_equal_to_what_it_was_made_from() {
             json!({"spec": {"preserveUnknownFields": true, "versions": [{"name": "v1"}]}}),
         ),
     ] {
-        let kind = Kind::parse(kind);
+        let kind = GroupResource::parse(kind);
         let key = key_of(&kind);
         let wanted = rewriter(&[]).rewrite(&kind, &key, named(stored, &key), shape(&unchanged)).unwrap();
         let live = Rewriter::plain().rewrite(&kind, &key, named(live, &key), shape(&unchanged)).unwrap();

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{RewriteOptions, shape};
-use crate::model::Kind;
+use crate::model::GroupResource;
 
 /// Marks of the binding of a claim: with them the controller takes a claim without its volume for lost.
 const CLAIM_MARKS: [&str; 5] = [
@@ -72,7 +72,7 @@ pub fn other_storage(volume: &str) -> String {
 
 /// Decides about the volume and the source of a claim of the backup.
 pub(super) fn rewrite_claim(
-    kind: &Kind,
+    kind: &GroupResource,
     item: &mut Value,
     options: &RewriteOptions,
     warnings: &mut Vec<String>,
@@ -118,7 +118,7 @@ pub(super) fn rewrite_claim(
 }
 
 /// Takes the binding off.
-pub(super) fn rewrite(kind: &Kind, item: &mut Value, options: &RewriteOptions) {
+pub(super) fn rewrite(kind: &GroupResource, item: &mut Value, options: &RewriteOptions) {
     match kind.as_str() {
         "persistentvolumes" => {
             // A claimRef without uid is a reservation: the claim of that name, and no other, may bind. With the uid of a claim
@@ -147,8 +147,8 @@ mod tests {
 
     fn rewritten(mut item: Value, options: &RewriteOptions) -> (Value, Vec<String>) {
         let mut warnings = Vec::new();
-        rewrite_claim(&Kind::parse("persistentvolumeclaims"), &mut item, options, &mut warnings);
-        rewrite(&Kind::parse("persistentvolumeclaims"), &mut item, options);
+        rewrite_claim(&GroupResource::parse("persistentvolumeclaims"), &mut item, options, &mut warnings);
+        rewrite(&GroupResource::parse("persistentvolumeclaims"), &mut item, options);
         (item, warnings)
     }
 
@@ -236,7 +236,7 @@ mod tests {
         for (options, uid) in [(&RewriteOptions::default(), None), (&outlived, Some("u"))] {
             let mut item = json!({"metadata": {"name": "pv-1", "annotations": {"pv.kubernetes.io/bound-by-controller": "yes", "pv.kubernetes.io/provisioned-by": "x"}},
                 "spec": {"claimRef": {"kind": "PersistentVolumeClaim", "namespace": "shop", "name": "data", "uid": "u", "resourceVersion": "7"}}});
-            rewrite(&Kind::parse("persistentvolumes"), &mut item, options);
+            rewrite(&GroupResource::parse("persistentvolumes"), &mut item, options);
             let mut claim = json!({"kind": "PersistentVolumeClaim", "namespace": "shop", "name": "data"});
             if let Some(uid) = uid {
                 claim["uid"] = uid.into();

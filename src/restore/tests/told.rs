@@ -51,7 +51,7 @@ async fn a_content_of_a_snapshot_of_before_is_told_with_what_keeps_the_snapshot(
     };
     let snapshot = json!({"apiVersion": format!("{group}/v1"), "kind": "VolumeSnapshot",
         "metadata": {"name": "monday", "namespace": "shop", "uid": "old monday"}, "spec": {"source": {"volumeSnapshotContentName": "c"}}});
-    let of_before = ItemKey::cluster(Kind::parse(contents), "c");
+    let of_before = ItemKey::cluster(GroupResource::parse(contents), "c");
     for (policy, there, advice) in [
         ("Retain", false, Some("delete this content, whose deletion policy Retain keeps")),
         ("Delete", false, Some("set its deletionPolicy to Retain, which keeps")),

@@ -28,14 +28,14 @@ async fn every_kind_that_the_api_server_itself_serves_has_a_row_with_its_scope()
             .collect();
         let (mut wrong, mut built_in) = (Vec::new(), 0);
         for info in &catalog.kinds {
-            let group = info.kind.group();
+            let group = info.resource.group();
             if custom(group) || defined.contains(group) {
                 continue;
             }
             built_in += 1;
-            let row = Traits::known(&Kind::parse(info.kind.as_str())).and_then(|traits| traits.namespaced);
+            let row = Traits::known(&Kind::parse(info.resource.as_str())).and_then(|traits| traits.namespaced);
             if row != Some(info.namespaced) {
-                wrong.push(format!("{} {row:?}", info.kind));
+                wrong.push(format!("{} {row:?}", info.resource));
             }
         }
         assert!(built_in > 50, "{built_in}");

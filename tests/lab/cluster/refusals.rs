@@ -144,5 +144,5 @@ async fn an_aggregated_api_that_does_not_answer_fails_alone() {
     .await;
     cluster.delete(services, None, &name, None, Propagation::Background).await.expect("deletable");
     assert_eq!(found.failures.len(), 1, "{:?}", found.failures);
-    assert!(found.find(&find(&catalog, "deployments.apps").kind).is_some());
+    assert!(found.find(&find(&catalog, "deployments.apps").resource).is_some());
 }

@@ -20,15 +20,15 @@ async fn a_write_answers_uid_and_revision_of_built_in_and_custom_kinds_and_warns
         let namespace = Some(&*own.name);
         for kind in [find(&catalog, "services"), &widgets] {
             let body = json!({
-                "apiVersion": kind.api_version(), "kind": kind.name, "metadata": { "name": "one", "odd": 1 },
+                "apiVersion": kind.api_version(), "kind": kind.kind, "metadata": { "name": "one", "odd": 1 },
                 "spec": { "ports": [{ "port": 80 }] },
             });
             let made = cluster.create(kind, namespace, body.to_string()).await.expect("creatable");
             let live = cluster.get(kind, namespace, "one").await.expect("readable").expect("it is there");
             let mut live: Value = serde_json::from_slice(&live).expect("JSON");
-            assert_eq!(live["metadata"]["uid"], made.uid, "{}", kind.kind);
+            assert_eq!(live["metadata"]["uid"], made.uid, "{}", kind.resource);
             assert_eq!(live["metadata"]["resourceVersion"], made.resource_version);
-            assert_eq!(made.warnings, [r#"unknown field "metadata.odd""#], "{}", kind.kind);
+            assert_eq!(made.warnings, [r#"unknown field "metadata.odd""#], "{}", kind.resource);
 
             live["metadata"]["labels"] = json!({ "a": "b" });
             let replaced =

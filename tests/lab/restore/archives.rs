@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use ark::api::{Backup, BackupPhase, BackupSpec, BackupStatus, ClusterReference};
-use ark::archive::{IndexEncoder, IndexHeader, IndexLine, IndexedKind, ItemEntry, Packer, RawFrame};
+use ark::archive::{IndexEncoder, IndexHeader, IndexLine, IndexedResource, ItemEntry, Packer, RawFrame};
 use ark::bucket::{Bucket, Claim, Part};
-use ark::model::{BackupName, Kind};
+use ark::model::{BackupName, GroupResource};
 use futures::TryStreamExt as _;
 use serde_json::{Value, json};
 
@@ -16,11 +16,11 @@ use crate::support::{Lab, TestNamespace, unique};
 
 /// Commits a backup of ConfigMaps in one namespace: name in the archive, and the body, whatever it is.
 async fn craft(bucket: &str, name: &str, namespace: &str, items: &[(&str, Value)]) {
-    let kind = Kind::parse("configmaps");
-    let info = IndexedKind {
-        kind: kind.clone(),
+    let kind = GroupResource::parse("configmaps");
+    let info = IndexedResource {
+        resource: kind.clone(),
         version: "v1".into(),
-        name: "ConfigMap".into(),
+        kind: "ConfigMap".into(),
         singular: "configmap".into(),
         short_names: vec!["cm".into()],
         namespaced: true,

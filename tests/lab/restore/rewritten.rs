@@ -1,6 +1,6 @@
 //! What the rewriting makes of an item, before API servers that say whether they take it and what they keep of it.
 
-use ark::model::{ItemKey, Kind};
+use ark::model::{GroupResource, ItemKey};
 use ark::restore::rewrite::{ItemShape, Owner, OwnerView, RewriteOptions, Rewriter, Rewritten};
 use serde_json::{Value, json};
 
@@ -23,7 +23,7 @@ async fn patch(cluster: &Cluster, path: &str, form: &str, body: &Value) -> Resul
 fn rewritten(kind: &str, item: &Value) -> Rewritten {
     let gone = |_: &OwnerView<'_>| Owner::Gone;
     let text = |key: &str| item["metadata"][key].as_str().map(str::to_owned);
-    let kind = Kind::parse(kind);
+    let kind = GroupResource::parse(kind);
     let key =
         ItemKey { kind: kind.clone(), namespace: text("namespace"), name: text("name").expect("a name") };
     let shape = ItemShape { owners: &gone, status_is_data: false };

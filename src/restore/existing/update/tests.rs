@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 
 fn updated(kind: &str, wanted: &Value, live: &Value) -> Value {
-    as_update(wanted, live, &Kind::parse(kind))
+    as_update(wanted, live, &GroupResource::parse(kind))
 }
 
 #[test]

@@ -7,7 +7,7 @@ fn compile_rules(rules: Value) -> Result<CompiledModifiers, Vec<InvalidModifier>
 }
 
 fn claim() -> (ItemKey, Value) {
-    let key = ItemKey::namespaced(Kind::parse("persistentvolumeclaims"), "shop", "data-db-0");
+    let key = ItemKey::namespaced(GroupResource::parse("persistentvolumeclaims"), "shop", "data-db-0");
     let item = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim",
         "metadata": {"name": "data-db-0", "namespace": "stage", "labels": {"app": "db"}}, "spec": {"storageClassName": "fast"}});
     (key, item)

@@ -3,11 +3,11 @@
 use serde_json::Value;
 
 use super::NamespaceMap;
-use crate::model::Kind;
+use crate::model::GroupResource;
 use crate::restore::rewrite::{pod, shape};
 
 /// Places by kind; `[]` stands for each element.
-fn places(kind: &Kind) -> &'static [&'static str] {
+fn places(kind: &GroupResource) -> &'static [&'static str] {
     match kind.as_str() {
         "serviceaccounts" => &["secrets[].namespace"],
         "persistentvolumeclaims" => &["spec.dataSourceRef.namespace"],
@@ -89,7 +89,7 @@ const SECRET_ANNOTATIONS: [&str; 3] = [
 ];
 
 /// Maps every place of the tables.
-pub(super) fn rewrite(kind: &Kind, item: &mut Value, map: &NamespaceMap) {
+pub(super) fn rewrite(kind: &GroupResource, item: &mut Value, map: &NamespaceMap) {
     for place in places(kind) {
         shape::each(item, place, &mut |found| replace_each(found, map));
     }
@@ -124,7 +124,7 @@ pub(super) fn rewrite(kind: &Kind, item: &mut Value, map: &NamespaceMap) {
 }
 
 /// A template's own metadata may repeat the namespace; that of a Pod is the item's and mapped already.
-fn rewrite_template_metadata(kind: &Kind, item: &mut Value, spec_path: &[&str], map: &NamespaceMap) {
+fn rewrite_template_metadata(kind: &GroupResource, item: &mut Value, spec_path: &[&str], map: &NamespaceMap) {
     if kind.as_str() == "pods" {
         return;
     }

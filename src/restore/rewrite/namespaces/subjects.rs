@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::NamespaceMap;
-use crate::model::Kind;
+use crate::model::GroupResource;
 use crate::restore::rewrite::shape;
 
 /// The user that a service account is: `system:serviceaccount:<namespace>:<name>`.
@@ -13,7 +13,7 @@ const USER_PREFIX: &str = "system:serviceaccount:";
 const GROUP_PREFIX: &str = "system:serviceaccounts:";
 
 /// Maps subjects and resource names.
-pub(super) fn rewrite(kind: &Kind, item: &mut Value, map: &NamespaceMap) {
+pub(super) fn rewrite(kind: &GroupResource, item: &mut Value, map: &NamespaceMap) {
     match kind.as_str() {
         "rolebindings.rbac.authorization.k8s.io" | "clusterrolebindings.rbac.authorization.k8s.io" => {
             for subject in shape::array_mut(item, &["subjects"]).into_iter().flatten() {

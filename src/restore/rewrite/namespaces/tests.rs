@@ -15,7 +15,7 @@ fn check(kind: &str, template: &str) {
     for (before, after) in [("a", "b"), ("b", "c"), ("c", "c"), ("other", "other")] {
         let mut item = written(before);
         rewrite(
-            &Kind::parse(kind),
+            &GroupResource::parse(kind),
             &mut item,
             &map(&[("a", "b"), ("b", "c"), ("other", "other")]),
             &mut warnings,
@@ -146,10 +146,10 @@ fn what_kubectl_last_applied_is_mapped_too() {
         json!({"metadata": {"name": "c", "namespace": namespace, "annotations": {LAST_APPLIED: format!("{applied}\n")}}})
     };
     let (mut mapped, mut warnings) = (item("a"), Vec::new());
-    rewrite(&Kind::parse("configmaps"), &mut mapped, &map(&[("a", "b"), ("b", "c")]), &mut warnings);
+    rewrite(&GroupResource::parse("configmaps"), &mut mapped, &map(&[("a", "b"), ("b", "c")]), &mut warnings);
     assert_eq!(mapped, item("b"));
     mapped["metadata"]["annotations"][LAST_APPLIED] = json!("{");
-    rewrite(&Kind::parse("configmaps"), &mut mapped, &map(&[("a", "b")]), &mut warnings);
+    rewrite(&GroupResource::parse("configmaps"), &mut mapped, &map(&[("a", "b")]), &mut warnings);
     assert_eq!(warnings.len(), 1);
 }
 
@@ -162,7 +162,7 @@ fn unexpected_shapes_are_left_alone() {
     ] {
         let mut item = odd.clone();
         rewrite(
-            &Kind::parse("rolebindings.rbac.authorization.k8s.io"),
+            &GroupResource::parse("rolebindings.rbac.authorization.k8s.io"),
             &mut item,
             &map(&[("a", "b")]),
             &mut warnings,

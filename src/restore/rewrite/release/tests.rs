@@ -34,7 +34,7 @@ fn map() -> NamespaceMap {
 /// The item as it is restored, and the warnings.
 fn rewritten(kind: &str, namespace: &str, mut item: Value) -> (Value, Vec<String>) {
     let mut warnings = Vec::new();
-    rewrite(&Kind::parse(kind), Some(namespace), &mut item, &map(), &mut warnings);
+    rewrite(&GroupResource::parse(kind), Some(namespace), &mut item, &map(), &mut warnings);
     (item, warnings)
 }
 
