@@ -153,7 +153,7 @@ pub async fn open(place: &Place, name: &BackupName) -> Outcome<StoredBackup> {
 }
 
 /// The store of a place.
-pub async fn store(place: &Place) -> Outcome<Arc<dyn store::Store>> {
+pub async fn store(place: &Place) -> Outcome<Arc<dyn store::ObjectStore>> {
     let location = Location::from_url(&place.url).map_err(|error| error.to_string())?;
     store::open(&location).await.map_err(|error| error.to_string())
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ark::archive::{IndexFrame, IndexLine};
 use ark::bucket::Bucket;
-use ark::store::{Meter, Store};
+use ark::store::{Meter, ObjectStore};
 use futures::TryStreamExt as _;
 
 use crate::Outcome;
@@ -16,7 +16,7 @@ use crate::report::Report;
 /// Reads what a restore of one namespace needs, through the library, and counts.
 pub async fn measure(original: &Original, report: &mut Report) -> Outcome<()> {
     let meter = Meter::new(backup::store(&original.place).await?);
-    let store: Arc<dyn Store> = Arc::new(meter.clone());
+    let store: Arc<dyn ObjectStore> = Arc::new(meter.clone());
     let backup = Bucket::new(store).open_backup(&original.name).await.map_err(text)?;
     let namespace = objects::namespace_name(7);
     let mut lines = backup.index().await.map_err(text)?;

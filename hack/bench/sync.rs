@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use ark::store::{ObjectKey, PutMode, Store};
+use ark::store::{ObjectKey, ObjectStore, PutMode};
 use bytes::Bytes;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde_json::{Value, json};
@@ -81,7 +81,7 @@ fn rates(number: f64, seconds: [f64; 3]) -> String {
 }
 
 /// Writes everything that the runs consist of; returns the number of keys.
-pub async fn fill(store: &dyn Store, backups: usize, restores: usize) -> Outcome<usize> {
+pub async fn fill(store: &dyn ObjectStore, backups: usize, restores: usize) -> Outcome<usize> {
     let backup = |number: usize| {
         let name = backup_name(number);
         let parts =

@@ -36,7 +36,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use chrono::Utc;
 
-use crate::store::{ObjectKey, PutMode, Store, read_all};
+use crate::store::{ObjectKey, ObjectStore, PutMode, read_all};
 
 pub use crate::api::StoredObject;
 pub use adopt::{ADOPTED, Adoption};
@@ -64,17 +64,17 @@ use documents::{FORMAT, MAX_CLAIM};
 /// A location, understood. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Bucket {
-    store: Arc<dyn Store>,
+    store: Arc<dyn ObjectStore>,
 }
 
 impl Bucket {
     /// The bucket in `store`. It does not touch it.
-    pub fn new(store: Arc<dyn Store>) -> Self {
+    pub fn new(store: Arc<dyn ObjectStore>) -> Self {
         Self { store }
     }
 
     /// The store underneath.
-    pub fn store(&self) -> &Arc<dyn Store> {
+    pub fn store(&self) -> &Arc<dyn ObjectStore> {
         &self.store
     }
 

@@ -1,4 +1,4 @@
-//! What every [`Store`] promises, as checks that run against a real one: folder, S3 service, and each wrapper.
+//! What every [`ObjectStore`] promises, as checks that run against a real one: folder, S3 service, and each wrapper.
 //!
 //! The checks write below a prefix of their own and remove it. Paging is only tried when the store's pages are
 //! shorter than eight objects.
@@ -12,7 +12,7 @@ use bytes::Bytes;
 use futures::TryStreamExt as _;
 use futures::future::join_all;
 
-use super::{Listing, ObjectKey, PutMode, Store, StoreError, read_all};
+use super::{Listing, ObjectKey, ObjectStore, PutMode, StoreError, read_all};
 
 /// More than any check's object.
 const LIMIT: u64 = 64 << 20;
@@ -27,10 +27,10 @@ pub struct Violation {
     pub detail: String,
 }
 
-type Checked = Result<(), Violation>;
+type Conformance = Result<(), Violation>;
 
 /// Runs all checks, and removes what they wrote.
-pub async fn conformance(store: Arc<dyn Store>) -> Result<(), Violation> {
+pub async fn conformance(store: Arc<dyn ObjectStore>) -> Result<(), Violation> {
     let trial = Trial { store, place: format!("conformance-{}", uuid::Uuid::new_v4()) };
     let checked = trial.run().await;
     let removed = trial.clean().await;
@@ -38,7 +38,7 @@ pub async fn conformance(store: Arc<dyn Store>) -> Result<(), Violation> {
 }
 
 struct Trial {
-    store: Arc<dyn Store>,
+    store: Arc<dyn ObjectStore>,
     place: String,
 }
 
@@ -54,12 +54,12 @@ fn done<T>(promise: &'static str, result: Result<T, StoreError>) -> Result<T, Vi
     })
 }
 
-fn hold(promise: &'static str, held: bool, seen: impl std::fmt::Debug) -> Checked {
+fn hold(promise: &'static str, held: bool, seen: impl std::fmt::Debug) -> Conformance {
     if held { Ok(()) } else { broken(promise, format!("{seen:?}")) }
 }
 
 impl Trial {
-    async fn run(&self) -> Checked {
+    async fn run(&self) -> Conformance {
         self.reads_back_what_was_put().await?;
         self.creates_only_what_is_not_there().await?;
         self.lets_one_of_many_creates_win().await?;
@@ -89,13 +89,13 @@ impl Trial {
         Ok(key)
     }
 
-    async fn holds(&self, key: &ObjectKey, expected: &[u8]) -> Checked {
+    async fn holds(&self, key: &ObjectKey, expected: &[u8]) -> Conformance {
         let found = done("an object can be read", read_all(&*self.store, key, LIMIT).await)?;
         let summary = (found.len(), expected.len());
         hold("what is read is what was written (lengths read and written)", found == expected, summary)
     }
 
-    async fn is_absent(&self, key: &ObjectKey) -> Checked {
+    async fn is_absent(&self, key: &ObjectKey) -> Conformance {
         match self.store.head(key).await {
             Err(error) if error.is_not_found() => Ok(()),
             other => broken("the object is not there", format!("{other:?}")),
@@ -125,7 +125,7 @@ impl Trial {
         objects.chain(listing.prefixes.iter().map(|prefix| relative(prefix))).collect()
     }
 
-    async fn reads_back_what_was_put(&self) -> Checked {
+    async fn reads_back_what_was_put(&self) -> Conformance {
         for name in ["plain", "system:node/with.dots", "ünï cødé/☸ & + %20 ?x=#"] {
             let key = self.put(name, "first").await?;
             self.holds(&key, b"first").await?;
@@ -144,7 +144,7 @@ impl Trial {
         }
     }
 
-    async fn creates_only_what_is_not_there(&self) -> Checked {
+    async fn creates_only_what_is_not_there(&self) -> Conformance {
         let key = self.key("created")?;
         let create =
             |body: &'static str| self.store.put(&key, Bytes::from_static(body.as_bytes()), PutMode::Create);
@@ -158,7 +158,7 @@ impl Trial {
         self.holds(&key, b"mine").await
     }
 
-    async fn lets_one_of_many_creates_win(&self) -> Checked {
+    async fn lets_one_of_many_creates_win(&self) -> Conformance {
         let atomic = done("conditional writes are known", self.store.conditional_writes().await)?;
         hold("conditional writes work", atomic, atomic)?;
         let key = self.key("raced")?;
@@ -172,7 +172,7 @@ impl Trial {
         self.holds(&key, &bodies[winners[0]]).await
     }
 
-    async fn reads_ranges_and_not_beyond(&self) -> Checked {
+    async fn reads_ranges_and_not_beyond(&self) -> Conformance {
         let key = self.put("ranged", "0123456789").await?;
         for (range, expected) in
             [(0..10, "0123456789"), (0..1, "0"), (3..7, "3456"), (9..10, "9"), (4..4, "")]
@@ -194,7 +194,7 @@ impl Trial {
         Ok(())
     }
 
-    async fn tells_what_is_not_there(&self) -> Checked {
+    async fn tells_what_is_not_there(&self) -> Conformance {
         self.put("folder/object", "x").await?;
         for name in ["absent", "absent/deeper/still", "folder", "plain/below-an-object"] {
             let key = self.key(name)?;
@@ -207,7 +207,7 @@ impl Trial {
         Ok(())
     }
 
-    async fn streams_large_and_small_objects(&self) -> Checked {
+    async fn streams_large_and_small_objects(&self) -> Conformance {
         // Below one part, exactly one, and three of them with a rest, in chunks that fit no part.
         for size in [0, 5, 5 << 20, (10 << 20) + 12_345] {
             let key = self.key(&format!("streamed/{size}"))?;
@@ -227,7 +227,7 @@ impl Trial {
         Ok(())
     }
 
-    async fn shows_nothing_of_an_unfinished_upload(&self) -> Checked {
+    async fn shows_nothing_of_an_unfinished_upload(&self) -> Conformance {
         let key = self.put("unfinished/before", "before").await?;
         for abort in [true, false] {
             for key in [&key, &self.key("unfinished/new")?] {
@@ -247,7 +247,7 @@ impl Trial {
         Ok(())
     }
 
-    async fn discards_what_a_killed_upload_left(&self) -> Checked {
+    async fn discards_what_a_killed_upload_left(&self) -> Conformance {
         let begin = async |name: &str| {
             let key = self.key(name)?;
             let mut upload = done("an upload begins", self.store.upload(&key).await)?;
@@ -269,7 +269,7 @@ impl Trial {
         self.holds(&other, &vec![7; 6 << 20]).await
     }
 
-    async fn lists_in_order_and_in_pages(&self) -> Checked {
+    async fn lists_in_order_and_in_pages(&self) -> Conformance {
         // `-` and `.` sort before `/`: an order of folders would differ from the order of keys.
         let mut expected =
             ["l/a/x", "l/a-b/c", "l/a.b", "l/a1", "l/b/c/d", "l/b-/c", "l/b1", "l/é"].map(str::to_owned);
@@ -292,7 +292,7 @@ impl Trial {
         hold("an empty listing is no error", self.names(&listing).is_empty(), self.names(&listing))
     }
 
-    async fn folds_what_lies_deeper(&self) -> Checked {
+    async fn folds_what_lies_deeper(&self) -> Conformance {
         for name in ["f/one/a", "f/one/b/c", "f/one-more/a", "f/two/deep/er", "f/object", "f/zed"] {
             self.put(name, "x").await?;
         }
@@ -310,7 +310,7 @@ impl Trial {
         Ok(())
     }
 
-    async fn deletes_what_is_named_and_no_more(&self) -> Checked {
+    async fn deletes_what_is_named_and_no_more(&self) -> Conformance {
         let mut keys = Vec::new();
         for name in ["d/a/1", "d/a/2", "d/a/b/3", "d/keep"] {
             keys.push(self.put(name, "x").await?);
@@ -333,14 +333,14 @@ impl Trial {
         self.holds(&again, b"again").await
     }
 
-    async fn signs_or_says_that_it_cannot(&self) -> Checked {
+    async fn signs_or_says_that_it_cannot(&self) -> Conformance {
         let key = self.put("signed", "x").await?;
         let url = done("signing does not fail", self.store.presign(&key, Duration::from_secs(60)).await)?;
         let fits = url.as_ref().is_none_or(|url| url.starts_with("http") && url.contains("signed"));
         hold("a signed URL names the object", fits, url.is_some())
     }
 
-    async fn clean(&self) -> Checked {
+    async fn clean(&self) -> Conformance {
         let (listing, _) = self.all("", false).await?;
         let keys: Vec<_> = listing.objects.into_iter().map(|object| object.key).collect();
         done("everything can be removed", self.store.delete(&keys).await)

@@ -15,8 +15,8 @@ use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::{
-    Action, ByteStream, Cause, ETag, Listing, ObjectInfo, ObjectKey, Operation, PutMode, Store, StoreError,
-    Upload, exactly,
+    Action, ByteStream, Cause, ETag, Listing, ObjectInfo, ObjectKey, ObjectStore, Operation, PutMode,
+    StoreError, Upload, exactly,
 };
 
 /// What goes wrong.
@@ -57,13 +57,13 @@ struct Script {
 /// A store that fails by script. Clones share script and counts.
 #[derive(Clone, Debug)]
 pub struct Faults {
-    store: Arc<dyn Store>,
+    store: Arc<dyn ObjectStore>,
     script: Arc<Mutex<Script>>,
 }
 
 impl Faults {
     /// A store that works, until told otherwise.
-    pub fn new(store: Arc<dyn Store>) -> Self {
+    pub fn new(store: Arc<dyn ObjectStore>) -> Self {
         Self { store, script: Arc::default() }
     }
 
@@ -177,7 +177,7 @@ fn idle(action: Action, limit: Duration, body: ByteStream) -> ByteStream {
 }
 
 #[async_trait]
-impl Store for Faults {
+impl ObjectStore for Faults {
     fn describe(&self) -> String {
         self.store.describe()
     }

@@ -1,4 +1,4 @@
-//! Objects as files below a folder: `folder` does the blocking work, this file makes a [`Store`] of it.
+//! Objects as files below a folder: `folder` does the blocking work, this file makes a [`ObjectStore`] of it.
 //!
 //! A file is written under a temporary name beside its place, synced, renamed and its folder synced, so that after a
 //! crash an object is there whole or not at all. Files are readable by their owner alone, as backups hold secrets.
@@ -25,8 +25,8 @@ use self::walk::{Walks, Wanted};
 use super::key::check_prefix;
 use super::location::DirectoryLocation;
 use super::{
-    Action, ByteStream, Cause, ETag, Listing, ObjectInfo, ObjectKey, Operation, PutMode, Store, StoreError,
-    Upload, exactly,
+    Action, ByteStream, Cause, ETag, Listing, ObjectInfo, ObjectKey, ObjectStore, Operation, PutMode,
+    StoreError, Upload, exactly,
 };
 
 /// How the names of unfinished files begin; no key may, and no listing shows them.
@@ -87,7 +87,7 @@ where
 }
 
 #[async_trait]
-impl Store for FileStore {
+impl ObjectStore for FileStore {
     fn describe(&self) -> String {
         format!("file://{}", self.folder.root().display())
     }

@@ -11,7 +11,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::{
-    Action, ByteStream, ETag, Listing, ObjectInfo, ObjectKey, Operation, PutMode, Store, StoreError, Upload,
+    Action, ByteStream, ETag, Listing, ObjectInfo, ObjectKey, ObjectStore, Operation, PutMode, StoreError,
+    Upload,
 };
 
 /// Says whether something may be written now; always, until somebody knows better. Clones share it.
@@ -45,13 +46,13 @@ impl fmt::Debug for Gate {
 /// A store behind a gate.
 #[derive(Clone, Debug)]
 pub struct Gated {
-    store: Arc<dyn Store>,
+    store: Arc<dyn ObjectStore>,
     gate: Gate,
 }
 
 impl Gated {
     /// The store, of which nothing is changed while the gate is closed.
-    pub fn new(store: Arc<dyn Store>, gate: Gate) -> Self {
+    pub fn new(store: Arc<dyn ObjectStore>, gate: Gate) -> Self {
         Self { store, gate }
     }
 
@@ -65,7 +66,7 @@ impl Gated {
 }
 
 #[async_trait]
-impl Store for Gated {
+impl ObjectStore for Gated {
     fn describe(&self) -> String {
         self.store.describe()
     }

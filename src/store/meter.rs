@@ -12,7 +12,7 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 
 use super::{
-    ByteStream, ETag, Listing, ObjectInfo, ObjectKey, Operation, PutMode, Store, StoreError, Upload,
+    ByteStream, ETag, Listing, ObjectInfo, ObjectKey, ObjectStore, Operation, PutMode, StoreError, Upload,
 };
 use crate::model::Category;
 
@@ -80,18 +80,18 @@ impl Counts {
 /// A store whose acts are counted. Clones share the counts.
 #[derive(Clone, Debug)]
 pub struct Meter {
-    store: Arc<dyn Store>,
+    store: Arc<dyn ObjectStore>,
     counts: Arc<Counts>,
 }
 
 impl Meter {
     /// Counts what is done through it from now on.
-    pub fn new(store: Arc<dyn Store>) -> Self {
+    pub fn new(store: Arc<dyn ObjectStore>) -> Self {
         Self { store, counts: Arc::default() }
     }
 
     /// The same, and `observer` is told of each act besides.
-    pub fn observed(store: Arc<dyn Store>, observer: Observer) -> Self {
+    pub fn observed(store: Arc<dyn ObjectStore>, observer: Observer) -> Self {
         Self { store, counts: Arc::new(Counts { observer: Some(observer), ..Counts::default() }) }
     }
 
@@ -112,7 +112,7 @@ impl Meter {
 }
 
 #[async_trait]
-impl Store for Meter {
+impl ObjectStore for Meter {
     fn describe(&self) -> String {
         self.store.describe()
     }

@@ -1,6 +1,6 @@
 //! Where bytes live: one small trait, and what implements it.
 //!
-//! [`Location`] is a URL that says where; [`open`] makes a [`Store`] of it: [`s3`] or [`fs`]. [`Meter`], [`Gated`] and [`Faults`]
+//! [`Location`] is a URL that says where; [`open`] makes a [`ObjectStore`] of it: [`s3`] or [`fs`]. [`Meter`], [`Gated`] and [`Faults`]
 //! wrap any store; [`Resumed`] reads a body across its breaks. [`conformance()`] is what all stores must pass. What the bytes mean
 //! is the concern of the module `bucket`.
 
@@ -53,7 +53,7 @@ pub enum PutMode {
     Overwrite,
     /// Replaces it if nobody has written it since it had this tag; else, and when it is gone, it fails with
     /// [`StoreError::Changed`]. Of several at once with the same tag exactly one succeeds, where
-    /// [`Store::compare_and_swap`] says so.
+    /// [`ObjectStore::compare_and_swap`] says so.
     Replace(ETag),
 }
 
@@ -83,7 +83,7 @@ pub struct Listing {
 
 /// A place for objects. All implementations pass [`conformance()`].
 #[async_trait]
-pub trait Store: Send + Sync + Debug {
+pub trait ObjectStore: Send + Sync + Debug {
     /// The location in words, for messages; it holds no secret.
     fn describe(&self) -> String;
 
@@ -148,14 +148,14 @@ pub trait Upload: Send {
 
 /// Opens a location. It creates the bucket or folder when the location says so and does not otherwise touch an S3
 /// service: a wrong bucket or credential is the error of the first act. A missing folder is an error at once.
-pub async fn open(location: &Location) -> Result<Arc<dyn Store>, StoreError> {
+pub async fn open(location: &Location) -> Result<Arc<dyn ObjectStore>, StoreError> {
     open_behind(location, Gate::default()).await
 }
 
 /// The same behind a gate: while it is closed nothing is written, neither what is asked for then nor what a request that
 /// began before would send again.
-pub async fn open_behind(location: &Location, gate: Gate) -> Result<Arc<dyn Store>, StoreError> {
-    let store: Arc<dyn Store> = match location {
+pub async fn open_behind(location: &Location, gate: Gate) -> Result<Arc<dyn ObjectStore>, StoreError> {
+    let store: Arc<dyn ObjectStore> = match location {
         Location::S3(location) => Arc::new(S3Store::open_behind(location, &gate).await?),
         Location::Directory(location) => Arc::new(FileStore::open(location).await?),
     };
@@ -163,7 +163,7 @@ pub async fn open_behind(location: &Location, gate: Gate) -> Result<Arc<dyn Stor
 }
 
 /// Reads a whole object of at most `limit` bytes, across breaks of the connection; a larger one is [`StoreError::TooLarge`].
-pub async fn read_all(store: &dyn Store, key: &ObjectKey, limit: u64) -> Result<Bytes, StoreError> {
+pub async fn read_all(store: &dyn ObjectStore, key: &ObjectKey, limit: u64) -> Result<Bytes, StoreError> {
     let mut body = Resumed::open(store, key.clone(), None).await?;
     let mut whole = BytesMut::new();
     while let Some(chunk) = body.next().await? {

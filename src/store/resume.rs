@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 
-use super::{Action, ByteStream, ObjectKey, Operation, Store, StoreError};
+use super::{Action, ByteStream, ObjectKey, ObjectStore, Operation, StoreError};
 
 /// Breaks in a row, without [`PROGRESS`] between them, that are taken for a passing fault.
 const RESUMES: u32 = 3;
@@ -25,7 +25,7 @@ const PROGRESS: u64 = 256 << 10;
 const STALLED: Duration = Duration::from_secs(60);
 
 /// The body of an object or of a range of it, without its breaks.
-pub struct Resumed<S = Arc<dyn Store>> {
+pub struct Resumed<S = Arc<dyn ObjectStore>> {
     store: S,
     key: ObjectKey,
     body: Option<ByteStream>,
@@ -39,7 +39,7 @@ pub struct Resumed<S = Arc<dyn Store>> {
     since_break: u64,
 }
 
-impl<S: Deref<Target: Store>> Resumed<S> {
+impl<S: Deref<Target: ObjectStore>> Resumed<S> {
     /// The object, or a range of its bytes. Nothing is asked for before the first [`Resumed::next`].
     pub fn new(store: S, key: ObjectKey, range: Option<Range<u64>>) -> Self {
         let (at, end) = range.map_or((0, None), |range| (range.start, Some(range.end)));

@@ -11,7 +11,8 @@ use chrono::{DateTime, Utc};
 use futures::stream::{self, StreamExt as _};
 
 use crate::store::{
-    Action, ByteStream, ETag, Listing, ObjectInfo, ObjectKey, Operation, PutMode, Store, StoreError, Upload,
+    Action, ByteStream, ETag, Listing, ObjectInfo, ObjectKey, ObjectStore, Operation, PutMode, StoreError,
+    Upload,
 };
 
 /// Small, so that every listing has several pages.
@@ -179,7 +180,7 @@ impl MemoryStore {
 }
 
 #[async_trait]
-impl Store for MemoryStore {
+impl ObjectStore for MemoryStore {
     fn describe(&self) -> String {
         "memory".into()
     }

@@ -13,7 +13,8 @@ use futures::future::BoxFuture;
 
 use super::fetch::Fetcher;
 use crate::store::{
-    Action, ByteStream, ETag, Listing, ObjectInfo, ObjectKey, Operation, PutMode, Store, StoreError, Upload,
+    Action, ByteStream, ETag, Listing, ObjectInfo, ObjectKey, ObjectStore, Operation, PutMode, StoreError,
+    Upload,
 };
 
 /// The objects of one run, readable.
@@ -76,7 +77,7 @@ impl Through {
 }
 
 #[async_trait]
-impl Store for Through {
+impl ObjectStore for Through {
     fn describe(&self) -> String {
         self.described.clone()
     }

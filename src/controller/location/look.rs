@@ -14,7 +14,7 @@ use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
 use crate::controller::locations::is_read_only;
 use crate::model::{Category, lasting};
-use crate::store::{ObjectKey, PutMode, Store, StoreError};
+use crate::store::{ObjectKey, ObjectStore, PutMode, StoreError};
 
 /// Between two tries to write into a location that can be used. Reading goes on at each look; a write leaves two versions of
 /// an object in a bucket that keeps versions, so that one a minute would be a million a year.
@@ -43,7 +43,7 @@ pub struct Looks {
 
 /// Through which connection a location was written to, and when.
 struct Written {
-    store: Weak<dyn Store>,
+    store: Weak<dyn ObjectStore>,
     at: Instant,
 }
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use futures::future::join_all;
 
-use super::{Checked, Trial, Violation, broken, done, hold};
+use super::{Conformance, Trial, Violation, broken, done, hold};
 use crate::store::{ETag, ObjectKey, PutMode, StoreError};
 
 impl Trial {
@@ -16,7 +16,7 @@ impl Trial {
         self.store.put(key, body.into(), PutMode::Replace(etag.clone())).await
     }
 
-    pub(super) async fn replaces_only_what_nobody_else_wrote(&self) -> Checked {
+    pub(super) async fn replaces_only_what_nobody_else_wrote(&self) -> Conformance {
         let key = self.put("replaced", "first").await?;
         let first = self.etag(&key).await?;
         done("a replacement succeeds", self.replace(&key, "second", &first).await)?;
@@ -31,7 +31,7 @@ impl Trial {
         self.is_absent(&key).await
     }
 
-    pub(super) async fn lets_one_of_many_replacements_win(&self) -> Checked {
+    pub(super) async fn lets_one_of_many_replacements_win(&self) -> Conformance {
         let atomic = done("atomic replacements are known", self.store.compare_and_swap().await)?;
         hold("atomic replacements work", atomic, atomic)?;
         let key = self.put("raced-again", "before").await?;
@@ -45,7 +45,7 @@ impl Trial {
         self.holds(&key, &bodies[winners[0]]).await
     }
 
-    pub(super) async fn deletes_only_what_nobody_else_wrote(&self) -> Checked {
+    pub(super) async fn deletes_only_what_nobody_else_wrote(&self) -> Conformance {
         let key = self.put("deleted-once", "first").await?;
         let first = self.etag(&key).await?;
         self.put("deleted-once", "second").await?;

@@ -10,7 +10,7 @@ use crate::store::{Fault, Faults, FileStore, Gate, Gated, Location, Meter, Opera
 const SHORT_PAGE: u16 = 3;
 
 /// A store in a folder that is removed with the first value.
-pub(in crate::store) async fn folder_store() -> (TempDir, Arc<dyn Store>) {
+pub(in crate::store) async fn folder_store() -> (TempDir, Arc<dyn ObjectStore>) {
     let folder = tempfile::tempdir().unwrap();
     let location = DirectoryLocation { path: folder.path().to_owned(), create_bucket: false };
     let store = FileStore::open(&location).await.unwrap().with_page_size(SHORT_PAGE);
@@ -18,14 +18,14 @@ pub(in crate::store) async fn folder_store() -> (TempDir, Arc<dyn Store>) {
 }
 
 /// A store in the lab's S3 service, in a bucket that is created.
-async fn s3_store() -> Arc<dyn Store> {
+async fn s3_store() -> Arc<dyn ObjectStore> {
     let endpoint = std::env::var("ARK_LAB_S3_ENDPOINT").expect("ARK_LAB_S3_ENDPOINT is set");
     let url = format!("s3://ark-conformance/some/prefix?endpoint={endpoint}&createBucket=true");
     let Location::S3(location) = Location::from_url(&url).unwrap() else { panic!("{url}") };
     Arc::new(S3Store::open(&location).await.unwrap().with_page_size(SHORT_PAGE))
 }
 
-async fn check(store: Arc<dyn Store>) {
+async fn check(store: Arc<dyn ObjectStore>) {
     conformance(store).await.unwrap();
 }
 

@@ -36,8 +36,8 @@ use self::error::Place;
 use super::key::check_prefix;
 use super::location::{Content, Encryption, S3Location};
 use super::{
-    Action, ByteStream, ETag, Gate, Listing, ObjectInfo, ObjectKey, Operation, PutMode, Store, StoreError,
-    Upload, exactly,
+    Action, ByteStream, ETag, Gate, Listing, ObjectInfo, ObjectKey, ObjectStore, Operation, PutMode,
+    StoreError, Upload, exactly,
 };
 
 pub use profile::objection_to_credentials;
@@ -281,7 +281,7 @@ impl fmt::Debug for S3Store {
 }
 
 #[async_trait]
-impl Store for S3Store {
+impl ObjectStore for S3Store {
     fn describe(&self) -> String {
         self.service.name.clone()
     }

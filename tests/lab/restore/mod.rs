@@ -17,7 +17,7 @@ use ark::bucket::Bucket;
 use ark::cluster::ConnectOptions;
 use ark::model::Progress;
 use ark::restore::RestoreRequest;
-use ark::store::{Location, Meter, Store};
+use ark::store::{Location, Meter, ObjectStore};
 use serde_json::{Value, json};
 
 use crate::backup::{back_up, config_map};
@@ -61,7 +61,7 @@ pub fn count(status: &Value, field: &str) -> u64 {
 }
 
 /// The store behind a location, to look into or to damage.
-pub async fn store(bucket: &str) -> Arc<dyn Store> {
+pub async fn store(bucket: &str) -> Arc<dyn ObjectStore> {
     ark::store::open(&Location::from_url(bucket).expect("understood")).await.expect("opened")
 }
 
@@ -208,7 +208,7 @@ async fn one_namespace_of_fifty_reads_a_tenth_of_the_tarball_at_most() {
         record: true,
         parallel: 8,
     };
-    let counted = Bucket::new(Arc::clone(&meter) as Arc<dyn Store>);
+    let counted = Bucket::new(Arc::clone(&meter) as Arc<dyn ObjectStore>);
     let progress = Progress::default();
     ark::restore::run(&cluster, &counted, &request, &progress, std::future::pending())
         .await

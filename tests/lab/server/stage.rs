@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ark::bucket::AttemptId;
-use ark::store::{ObjectKey, Store, read_all};
+use ark::store::{ObjectKey, ObjectStore, read_all};
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 
@@ -76,7 +76,7 @@ pub fn without_attempts(keys: Vec<String>) -> Vec<String> {
 }
 
 /// The one key of a store that begins and ends so.
-pub async fn key(store: &dyn Store, begin: &str, end: &str) -> String {
+pub async fn key(store: &dyn ObjectStore, begin: &str, end: &str) -> String {
     let listed = store.list(begin, false, None).await.expect("listable").objects;
     let mut keys = listed.into_iter().map(|object| object.key.to_string()).filter(|key| key.ends_with(end));
     let found = keys.next().unwrap_or_else(|| panic!("there is no {begin}…{end}"));
@@ -93,7 +93,7 @@ pub struct Stage<'a> {
     pub s3: Interceptor,
     pub api: Interceptor,
     pub server: Option<Server>,
-    pub store: Arc<dyn Store>,
+    pub store: Arc<dyn ObjectStore>,
     kubeconfig: NamedTempFile,
 }
 

@@ -6,7 +6,7 @@ mod replaced;
 
 use std::sync::Arc;
 
-use ark::store::{ObjectKey, PutMode, Store};
+use ark::store::{ObjectKey, ObjectStore, PutMode};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
@@ -16,13 +16,13 @@ use crate::restore::store;
 use crate::support::{Lab, TestNamespace, eventually};
 
 /// Puts an object into a bucket, whatever was there.
-async fn put(store: &Arc<dyn Store>, key: &str, body: impl Into<Bytes>) {
+async fn put(store: &Arc<dyn ObjectStore>, key: &str, body: impl Into<Bytes>) {
     let key = ObjectKey::new(key).expect("a key");
     store.put(&key, body.into(), PutMode::Overwrite).await.expect("written");
 }
 
 /// Removes an object from a bucket.
-async fn remove(store: &Arc<dyn Store>, key: &str) {
+async fn remove(store: &Arc<dyn ObjectStore>, key: &str) {
     store.delete(&[ObjectKey::new(key).expect("a key")]).await.expect("deleted");
 }
 
@@ -36,13 +36,13 @@ fn document(name: &str) -> Value {
 }
 
 /// Writes a backup into a bucket: its items first, then its document.
-async fn put_backup(store: &Arc<dyn Store>, name: &str) {
+async fn put_backup(store: &Arc<dyn ObjectStore>, name: &str) {
     put(store, &format!("backups/{name}/{name}.tar.zst"), "items").await;
     put(store, &format!("backups/{name}/ark-backup.json"), document(name).to_string()).await;
 }
 
 /// Writes a restore into a bucket.
-async fn put_restore(store: &Arc<dyn Store>, name: &str) {
+async fn put_restore(store: &Arc<dyn ObjectStore>, name: &str) {
     let document = json!({
         "apiVersion": "ark.heptio.com/v1", "kind": "Restore", "metadata": {"name": name},
         "spec": {"backupName": "nightly"}, "status": {"phase": "PartiallyFailed", "created": 7},

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use ark::bucket::{Bucket, RunState};
-use ark::store::{ObjectKey, Store, read_all};
+use ark::store::{ObjectKey, ObjectStore, read_all};
 use futures::TryStreamExt as _;
 use serde_json::Value;
 
@@ -16,7 +16,7 @@ const EXPECTED: [&str; 3] = ["attempts at it were interrupted", "is being delete
 
 /// The account of all rounds.
 pub struct Ledger {
-    store: Arc<dyn Store>,
+    store: Arc<dyn ObjectStore>,
     /// Backups that were Completed once, by name, and their documents as they were first seen.
     completed: BTreeMap<String, Vec<u8>>,
     /// Restores that were Completed once.
@@ -41,7 +41,7 @@ fn name(object: &Value) -> String {
 }
 
 impl Ledger {
-    pub fn of(store: Arc<dyn Store>) -> Self {
+    pub fn of(store: Arc<dyn ObjectStore>) -> Self {
         Self {
             store,
             completed: BTreeMap::new(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ark::api::SCHEDULE_TOKEN;
-use ark::store::{ObjectKey, Store, read_all};
+use ark::store::{ObjectKey, ObjectStore, read_all};
 use chrono::DateTime;
 use serde_json::{Value, json};
 
@@ -28,7 +28,7 @@ const KEPT: usize = 3;
 /// One of the clusters, and what was seen of the backups that its Schedule made.
 struct Twin<'a> {
     home: Home<'a>,
-    store: Arc<dyn Store>,
+    store: Arc<dyn ObjectStore>,
     /// The ticks, in seconds, that the Schedule says it made a backup for.
     ticks: BTreeSet<i64>,
     /// The Backups, by name: the tick that each was made for, and the document once it was Completed.

@@ -5,7 +5,7 @@ use super::*;
 const IDENTITY: &str = "ark-location.json";
 
 /// Everything in a bucket.
-async fn contents(store: &Arc<dyn Store>) -> Vec<(ObjectKey, Bytes)> {
+async fn contents(store: &Arc<dyn ObjectStore>) -> Vec<(ObjectKey, Bytes)> {
     let mut found = Vec::new();
     for object in store.list("", false, None).await.expect("listable").objects {
         let body = ark::store::read_all(&**store, &object.key, 1 << 20).await.expect("readable");
