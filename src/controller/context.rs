@@ -11,7 +11,7 @@ use super::location::Obligations;
 use super::locations::Locations;
 use super::retry::Retries;
 use super::settings::Settings;
-use super::stores::Stores;
+use super::watches::Caches;
 use crate::cluster::{Cluster, ClusterIdentity};
 use crate::telemetry::Metrics;
 
@@ -24,7 +24,7 @@ pub struct Context {
     /// What the server was asked to do.
     pub settings: Settings,
     /// What the cluster has.
-    pub stores: Stores,
+    pub caches: Caches,
     /// The locations, opened.
     pub locations: Arc<Locations>,
     /// What waits in each location to be undone.
@@ -77,7 +77,7 @@ pub fn settings() -> Settings {
     }
 }
 
-/// For tests: what every controller has in hand, over a scripted API server; the stores are empty.
+/// For tests: what every controller has in hand, over a scripted API server; the caches are empty.
 #[cfg(test)]
 pub fn scripted(cluster: Cluster) -> Arc<Context> {
     let identity = ClusterIdentity { uid: "cluster".into(), version: "v1".into() };
@@ -103,9 +103,9 @@ pub async fn filled(settings: Settings, objects: Vec<serde_json::Value>) -> Arc<
     });
     let identity = ClusterIdentity { uid: "cluster".into(), version: "v1".into() };
     let (metrics, stop) = (Arc::new(Metrics::new()), CancellationToken::new());
-    let (context, feeds) = super::prepare(cluster, identity, settings, metrics, Arc::default(), stop);
-    let feeding = tokio::spawn(feeds.follow());
-    assert!(context.stores.filled().await);
+    let (context, watches) = super::prepare(cluster, identity, settings, metrics, Arc::default(), stop);
+    let feeding = tokio::spawn(watches.follow());
+    assert!(context.caches.filled().await);
     feeding.abort();
     context
 }

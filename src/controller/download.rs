@@ -17,7 +17,7 @@ use super::context::Context;
 use super::error::ControllerError;
 use super::handouts::{Handout, VALID_FOR};
 use super::retry::{drive, news_of};
-use super::stores::{Feed, Stores};
+use super::watches::{Caches, Watch};
 use crate::api::{DownloadPhase, DownloadRequest, DownloadRequestStatus, Timestamp};
 use crate::bucket::BucketError;
 use crate::model::{lasting, seal};
@@ -40,10 +40,10 @@ pub(super) enum Step {
 }
 
 /// Reconciles until the server stops.
-pub async fn run(context: Arc<Context>, feed: Feed<DownloadRequest>) {
+pub async fn run(context: Arc<Context>, watched: Watch<DownloadRequest>) {
     let phase =
         |request: &DownloadRequest| news_of(request, request.status.as_ref().and_then(|status| status.phase));
-    drive(context, feed, phase, reconcile).await;
+    drive(context, watched, phase, reconcile).await;
 }
 
 async fn reconcile(request: Arc<DownloadRequest>, context: Arc<Context>) -> Result<Action, ControllerError> {
@@ -121,7 +121,7 @@ async fn sealed(context: &Context, request: &DownloadRequest) -> Result<String, 
 }
 
 async fn address(context: &Context, request: &DownloadRequest) -> Result<String, String> {
-    let Stores { backups, restores, locations, .. } = &context.stores;
+    let Caches { backups, restores, locations, .. } = &context.caches;
     let part = locate(backups, restores, locations, &request.spec.target)?;
     let open = context.locations.open(part.location.as_deref()).await.map_err(|error| lasting(&error))?;
     let absent =

@@ -3,7 +3,7 @@
 //! Each controller is one file and goes one way: load, decide (pure), act, record. `backup` and `restore` run the engine;
 //! `schedule` makes Backups; `location` says which buckets can be used; `sync` brings what a bucket has into the cluster and
 //! takes away what it has no longer; `gc` and `delete` remove what has expired; `download` and `status` answer requests.
-//! `stores` holds what the cluster has, `locations` opens buckets. Only who holds the `lease` acts, for a `term`; `http` answers
+//! `caches` holds what the cluster has, `locations` opens buckets. Only who holds the `lease` acts, for a `term`; `http` answers
 //! in any case, scrapes of what there is by `observed`.
 
 mod backup;
@@ -28,9 +28,9 @@ mod schedule;
 mod schema;
 mod settings;
 mod status;
-mod stores;
 mod sync;
 mod term;
+mod watches;
 
 use std::sync::Arc;
 
@@ -48,7 +48,7 @@ use lease::Election;
 use location::Obligations;
 use locations::Locations;
 use retry::Retries;
-use stores::Feeds;
+use watches::Watches;
 
 use crate::bucket::documents::FORMAT;
 use crate::cluster::{Cluster, ClusterIdentity};
@@ -88,8 +88,8 @@ pub async fn run(
     );
     metrics.leader(true);
     duty.send_replace(Duty::Filling);
-    let (context, feeds) = prepare(cluster, identity, settings, metrics, handouts, stop.child_token());
-    let ended = term::serve(held, &context.stop, act(Arc::clone(&context), feeds, &duty)).await;
+    let (context, watches) = prepare(cluster, identity, settings, metrics, handouts, stop.child_token());
+    let ended = term::serve(held, &context.stop, act(Arc::clone(&context), watches, &duty)).await;
     context.metrics.leader(false);
     ended
 }
@@ -102,21 +102,21 @@ fn prepare(
     metrics: Arc<Metrics>,
     handouts: Arc<Handouts>,
     stop: CancellationToken,
-) -> (Arc<Context>, Feeds) {
-    let feeds = Feeds::of(&cluster.client(), &settings.namespace);
-    let stores = feeds.stores();
+) -> (Arc<Context>, Watches) {
+    let watches = Watches::of(&cluster.client(), &settings.namespace);
+    let caches = watches.caches();
     let observer = locations::counting(&metrics);
     // One fence for all that acts: what may not go to the API server any more may not go to a bucket.
     let fence = cluster.fence();
     let gate = Gate::new(move || fence.is_open());
-    let locations = Locations::new(&cluster.client(), &settings, stores.locations.clone(), observer, gate);
+    let locations = Locations::new(&cluster.client(), &settings, caches.locations.clone(), observer, gate);
     let (locations, retries) = (Arc::new(locations), Retries::default());
     let events = Events::new(cluster.client(), &settings.holder);
     let context = Context {
         cluster,
         identity,
         settings,
-        stores,
+        caches,
         locations,
         obligations: Obligations::default(),
         metrics,
@@ -125,12 +125,12 @@ fn prepare(
         events,
         stop,
     };
-    (Arc::new(context), feeds)
+    (Arc::new(context), watches)
 }
 
 /// All controllers, side by side, until they have stopped.
-async fn act(context: Arc<Context>, feeds: Feeds, duty: &watch::Sender<Duty>) {
-    let Feeds { backups, restores, schedules, locations, deletions, downloads, statuses, .. } = feeds;
+async fn act(context: Arc<Context>, watches: Watches, duty: &watch::Sender<Duty>) {
+    let Watches { backups, restores, schedules, locations, deletions, downloads, statuses, .. } = watches;
     let c = || Arc::clone(&context);
     let always = async {
         tokio::join!(
@@ -163,7 +163,7 @@ async fn act(context: Arc<Context>, feeds: Feeds, duty: &watch::Sender<Duty>) {
 
 /// Works when the cluster is known as a whole: what a store does not have yet would pass for missing.
 async fn once_filled(context: &Context, work: impl Future<Output = ()>) {
-    if context.stores.filled().await {
+    if context.caches.filled().await {
         work.await;
     }
 }

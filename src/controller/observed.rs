@@ -1,4 +1,4 @@
-//! What each scrape of the metrics is told: what the stores hold then. A restart loses nothing, and what is gone is gone.
+//! What each scrape of the metrics is told: what the caches hold then. A restart loses nothing, and what is gone is gone.
 
 use std::sync::Arc;
 
@@ -21,8 +21,8 @@ pub fn tell(context: &Arc<Context>) {
 }
 
 fn observe(context: &Context, now: DateTime<Utc>) -> ServerState {
-    let stores = &context.stores;
-    let (backups, restores) = (stores.backups.state(), stores.restores.state());
+    let caches = &context.caches;
+    let (backups, restores) = (caches.backups.state(), caches.restores.state());
     let schedules = schedule::with_own(context, &backups);
     let mut latest_backups =
         vec![latest(String::new(), backups.iter().filter(|each| is_people_s(each)), now)];
@@ -38,7 +38,7 @@ fn observe(context: &Context, now: DateTime<Utc>) -> ServerState {
     }
     ServerState {
         schedules: schedules.iter().map(|(each, _)| schedule::state_of(context, each, now)).collect(),
-        locations: stores.locations.state().iter().filter_map(|each| location(context, each)).collect(),
+        locations: caches.locations.state().iter().filter_map(|each| location(context, each)).collect(),
         backups: latest_backups,
         restores: latest_restores,
         queues: vec![("Backup", queue::<Backup>(&backups)), ("Restore", queue::<Restore>(&restores))],
@@ -122,14 +122,14 @@ fn location(context: &Context, location: &BackupStorageLocation) -> Option<Locat
 
 /// Since when something is being deleted, of what is asked for or begun: who takes a request back stops nothing that was begun.
 fn deleting_since(context: &Context) -> Option<DateTime<Utc>> {
-    let backups = context.stores.backups.state();
+    let backups = context.caches.backups.state();
     let begun = backups.iter().filter_map(|backup| {
         let status = backup.status.as_ref()?;
         let is_begun =
             status.phase == Some(BackupPhase::Deleting) && backup.metadata.deletion_timestamp.is_none();
         holding(&status.conditions, DELETION).filter(|_| is_begun).map(|begun| &begun.last_transition_time)
     });
-    let requests = context.stores.deletions.state();
+    let requests = context.caches.deletions.state();
     let open = requests.iter().filter(|request| {
         request.status.as_ref().and_then(|status| status.phase) != Some(DeletePhase::Processed)
     });

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use super::context::Context;
 use super::error::ControllerError;
-use super::stores::Feed;
+use super::watches::Watch;
 use crate::model::causes;
 
 /// After the first failure; doubles with every further one.
@@ -91,9 +91,9 @@ pub fn news_of(object: &impl Resource, besides: impl Hash) -> Option<u64> {
     Some(hasher.finish())
 }
 
-/// Reconciles every object of the feed when there is news of it, and again as `reconcile` says, until the server stops; not
-/// before all stores are filled. Ends when the reconciliations that run then have ended.
-pub async fn drive<K, R, F>(context: Arc<Context>, feed: Feed<K>, news: News<K>, reconcile: R)
+/// Reconciles every object of the watch when there is news of it, and again as `reconcile` says, until the server stops; not
+/// before all caches are filled. Ends when the reconciliations that run then have ended.
+pub async fn drive<K, R, F>(context: Arc<Context>, watched: Watch<K>, news: News<K>, reconcile: R)
 where
     K: Resource<DynamicType = ()>
         + Lookup<DynamicType = ()>
@@ -106,10 +106,10 @@ where
     R: Fn(Arc<K>, Arc<Context>) -> F + Clone + Send + 'static,
     F: Future<Output = Result<Action, ControllerError>> + Send + 'static,
 {
-    let Feed { changes, store } = feed;
+    let Watch { changes, cache } = watched;
     let stop = context.stop.clone();
     let changes = changes.predicate_filter(news, PredicateConfig::default());
-    Controller::for_stream(changes, store)
+    Controller::for_stream(changes, cache)
         .graceful_shutdown_on(stop.cancelled_owned())
         .run(move |object, context| when_filled(object, context, reconcile.clone()), error_policy, context)
         .for_each(|reconciled| async move {
@@ -134,7 +134,7 @@ where
     let stop = context.stop.clone();
     tokio::select! {
         biased;
-        filled = context.stores.filled() => if filled { return Box::pin(reconcile(object, context)).await },
+        filled = context.caches.filled() => if filled { return Box::pin(reconcile(object, context)).await },
         () = stop.cancelled() => {}
     }
     Ok(Action::await_change())

@@ -11,15 +11,15 @@ use super::context::Context;
 use super::download::{Step, answered_at, decide, gone};
 use super::error::ControllerError;
 use super::retry::{drive, news_of};
-use super::stores::Feed;
+use super::watches::Watch;
 use crate::api::{ServerStatusPhase, ServerStatusRequest, ServerStatusRequestStatus, Timestamp};
 
 /// Reconciles until the server stops.
-pub async fn run(context: Arc<Context>, feed: Feed<ServerStatusRequest>) {
+pub async fn run(context: Arc<Context>, watched: Watch<ServerStatusRequest>) {
     let phase = |request: &ServerStatusRequest| {
         news_of(request, request.status.as_ref().and_then(|status| status.phase))
     };
-    drive(context, feed, phase, reconcile).await;
+    drive(context, watched, phase, reconcile).await;
 }
 
 async fn reconcile(

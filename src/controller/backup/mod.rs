@@ -19,7 +19,7 @@ use super::error::ControllerError;
 use super::locations::{OpenLocation, objection_to_length};
 use super::runs::{self, Broken, Change, Facts, Job, Name, Run, Stage, State};
 use super::schedule;
-use super::stores::{Feed, Stores};
+use super::watches::{Caches, Watch};
 use crate::api::{Backup, BackupPhase, Duration, STORAGE_LOCATION_LABEL, label_value};
 use crate::model::Progress;
 use crate::telemetry::{Metrics, RunFigures, RunMetrics};
@@ -28,17 +28,17 @@ use admit::admit;
 pub use status::seconds_between;
 
 /// Reconciles until the server stops.
-pub async fn run(context: Arc<Context>, feed: Feed<Backup>) {
+pub async fn run(context: Arc<Context>, watched: Watch<Backup>) {
     let at_once = context.settings.concurrent_backups;
-    runs::run(context, feed, at_once).await;
+    runs::run(context, watched, at_once).await;
 }
 
 impl Run for Backup {
     /// How long it is kept.
     type Plan = Duration;
 
-    fn store(stores: &Stores) -> &Store<Self> {
-        &stores.backups
+    fn store(caches: &Caches) -> &Store<Self> {
+        &caches.backups
     }
 
     fn metrics(metrics: &Metrics) -> &RunMetrics {

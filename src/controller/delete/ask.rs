@@ -42,7 +42,7 @@ impl Reason {
 /// When the API server refuses or cannot be reached.
 pub async fn ask(context: &Context, backup: &Backup, reason: Reason) -> Result<bool, ControllerError> {
     let name = backup.name_any();
-    if is_asked_for(&context.stores.deletions.state(), &name) {
+    if is_asked_for(&context.caches.deletions.state(), &name) {
         return Ok(false);
     }
     let request = request(backup, reason, Utc::now());

@@ -25,7 +25,7 @@ use tokio::sync::Semaphore;
 use super::context::Context;
 use super::error::ControllerError;
 use super::retry::{drive, news_of};
-use super::stores::Feed;
+use super::watches::Watch;
 use crate::api::{Backup, DeleteBackupRequest, DeletePhase};
 use crate::bucket::BucketError;
 use crate::model::lasting;
@@ -43,12 +43,12 @@ const POSTPONED: Duration = Duration::from_secs(15);
 const SOON: Duration = Duration::from_millis(100);
 
 /// Reconciles until the server stops.
-pub async fn run(context: Arc<Context>, feed: Feed<DeleteBackupRequest>) {
+pub async fn run(context: Arc<Context>, watched: Watch<DeleteBackupRequest>) {
     let phase = |request: &DeleteBackupRequest| {
         news_of(request, request.status.as_ref().and_then(|status| status.phase))
     };
     let turns = Arc::new(Semaphore::new(CONCURRENT));
-    drive(context, feed, phase, move |request, context| {
+    drive(context, watched, phase, move |request, context| {
         let turns = Arc::clone(&turns);
         async move {
             let _turn = turns.acquire_owned().await;

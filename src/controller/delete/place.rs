@@ -71,7 +71,7 @@ pub fn restores_of(context: &Context, backup: &Backup) -> Vec<Arc<Restore>> {
     let location = context.locations.find(backup.spec.storage_location.as_deref());
     let label = location.map(|location| label_value(&location.name_any()));
     let name = backup.name_any();
-    let mut restores = context.stores.restores.state();
+    let mut restores = context.caches.restores.state();
     restores.retain(|restore| is_from(restore, &name, label.as_deref()));
     restores
 }

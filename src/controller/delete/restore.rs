@@ -104,7 +104,7 @@ pub fn is_removable(context: &Context, restore: &Restore) -> bool {
 /// The location that its label means; long names are hashed there.
 pub fn location_of(context: &Context, restore: &Restore) -> Option<String> {
     let label = restore.labels().get(STORAGE_LOCATION_LABEL)?;
-    name_of_label(&context.stores.locations, label)
+    name_of_label(&context.caches.locations, label)
 }
 
 async fn work(context: &Context, restore: &Restore) -> Result<(), ControllerError> {

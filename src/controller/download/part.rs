@@ -1,4 +1,4 @@
-//! Which object of which location a DownloadRequest is after. Pure but for the stores it looks into.
+//! Which object of which location a DownloadRequest is after. Pure but for the caches it looks into.
 
 use std::sync::Arc;
 
@@ -173,7 +173,7 @@ mod tests {
         store
     }
 
-    fn stores() -> (Store<Backup>, Store<Restore>) {
+    fn caches() -> (Store<Backup>, Store<Restore>) {
         let object = |kind: &str, name: &str, phase: &str, location: &str| {
             json!({
                 "apiVersion": "ark.heptio.com/v1",
@@ -200,7 +200,7 @@ mod tests {
     }
 
     fn find(kind: DownloadKind, name: &str) -> Result<(String, String), String> {
-        let (backups, restores) = stores();
+        let (backups, restores) = caches();
         let part =
             locate(&backups, &restores, &locations(), &DownloadTarget { kind, name: name.to_owned() })?;
         Ok((part.location.unwrap_or_default(), part.key.to_string()))

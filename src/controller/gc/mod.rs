@@ -69,7 +69,7 @@ async fn pass(context: &Context, suspects: &mut Suspects) -> Result<(), Controll
 
 async fn ask(context: &Context) -> Result<(), ControllerError> {
     let now = Utc::now();
-    let (backups, last_good) = (context.stores.backups.state(), last_good(context, now));
+    let (backups, last_good) = (context.caches.backups.state(), last_good(context, now));
     let due = backups.iter().filter_map(|backup| {
         let reason = reason(backup, context.settings.default_ttl, now)?;
         delete::is_removable(context, backup).then_some((backup, reason))
@@ -94,7 +94,7 @@ async fn ask(context: &Context) -> Result<(), ControllerError> {
 /// The Backups that stay however old they are, by their uids, and why.
 fn last_good(context: &Context, now: DateTime<Utc>) -> HashMap<String, String> {
     let own = schedule::last_good(context);
-    let (backups, schedules) = (context.stores.backups.state(), context.stores.schedules.state());
+    let (backups, schedules) = (context.caches.backups.state(), context.caches.schedules.state());
     let served = schedules.iter().map(|schedule| {
         let name = schedule.name_any();
         let is_served = own.iter().any(|(kept, of)| *of == name && is_complete(kept));

@@ -39,7 +39,7 @@ enum Reason {
 /// Asks for each whose time has come.
 pub async fn ask(context: &Context) {
     let (now, default_ttl) = (Utc::now(), context.settings.default_ttl);
-    let restores = context.stores.restores.state();
+    let restores = context.caches.restores.state();
     let due = restores.iter().filter_map(|restore| {
         let reason = reason(restore, default_ttl, now, |backup| is_shown(context, backup))?;
         is_restore_removable(context, restore).then_some((restore, reason))
@@ -59,7 +59,7 @@ pub async fn ask(context: &Context) {
 }
 
 fn is_shown(context: &Context, backup: &str) -> bool {
-    context.stores.backups.find(|shown| shown.metadata.name.as_deref() == Some(backup)).is_some()
+    context.caches.backups.find(|shown| shown.metadata.name.as_deref() == Some(backup)).is_some()
 }
 
 /// Why a Restore should go now, if it should. One that was refused is kept as long as a Backup that says nothing of it. Pure.

@@ -67,7 +67,7 @@ impl Suspects {
 
 /// Looks through every location that can be written. A server with `--restore-only` removes what its own restores left.
 pub async fn sweep(context: &Context, suspects: &mut Suspects) {
-    let locations = context.stores.locations.state();
+    let locations = context.caches.locations.state();
     let names: Vec<String> = locations.iter().map(|location| location.name_any()).collect();
     suspects.claims.retain(|(location, ..), _| names.contains(location));
     suspects.told.retain(|(location, ..)| names.contains(location));
@@ -133,7 +133,7 @@ fn fate<K: Run>(
     now: DateTime<Utc>,
     mut sure: impl FnMut(&Claim) -> bool,
 ) -> Option<Fate> {
-    let object = K::store(&context.stores).find(|object| object.name_any() == run.name);
+    let object = K::store(&context.caches).find(|object| object.name_any() == run.name);
     if let Some(claim) = left_by_ours(context, object.as_deref(), run) {
         return Some(Fate::Over(claim));
     }

@@ -18,7 +18,7 @@ use super::context::Context;
 use super::error::ControllerError;
 use super::locations::AccessChange;
 use super::retry;
-use super::stores::Feed;
+use super::watches::Watch;
 use crate::api::{BackupStorageLocation, LocationPhase, Timestamp};
 use decide::{Facts, decide};
 use look::{Looks, Seen};
@@ -33,10 +33,10 @@ const SHORTEST_PERIOD: Duration = Duration::from_secs(1);
 const TRIES: u32 = 3;
 
 /// Reconciles until the server stops.
-pub async fn run(context: Arc<Context>, feed: Feed<BackupStorageLocation>) {
+pub async fn run(context: Arc<Context>, watched: Watch<BackupStorageLocation>) {
     let looks = Arc::new(Looks::default());
     let reconcile = move |location, context| reconcile(location, context, Arc::clone(&looks));
-    retry::drive(context, feed, |location| retry::news_of(location, ()), reconcile).await;
+    retry::drive(context, watched, |location| retry::news_of(location, ()), reconcile).await;
 }
 
 async fn reconcile(
@@ -78,7 +78,7 @@ async fn record(
     let api = context.api::<BackupStorageLocation>();
     let looked_at = (location.metadata.uid.clone(), location.spec.clone());
     for attempt in 1.. {
-        let all = context.stores.locations.state();
+        let all = context.caches.locations.state();
         let now = Timestamp::now();
         let status = decide(&Facts { location: &location, seen, all: &all, now });
         let before = location.status.replace(status.clone()).unwrap_or_default();

@@ -30,7 +30,7 @@ impl Obligations {
 pub fn note_obligations(context: &Context, location: &BackupStorageLocation, open: u64) {
     let (kind, name) = ("BackupStorageLocation", location.name_any());
     let is_there = |uid: &String| {
-        context.stores.locations.find(|known| known.metadata.uid.as_ref() == Some(uid)).is_some()
+        context.caches.locations.find(|known| known.metadata.uid.as_ref() == Some(uid)).is_some()
     };
     let before = context.obligations.set(location.uid().unwrap_or_default(), open, is_there);
     if open == before {

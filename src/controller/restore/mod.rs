@@ -22,7 +22,7 @@ use super::error::ControllerError;
 use super::locations::{OpenLocation, is_read_only};
 use super::runs::{self, Broken, Change, Facts, Job, Name, Run, Stage, State};
 use super::schedule::label_named;
-use super::stores::{Feed, Stores};
+use super::watches::{Caches, Watch};
 use crate::api::{
     Backup, BackupStorageLocation, Restore, RestorePhase, STORAGE_LOCATION_LABEL, Timestamp, label_value,
 };
@@ -33,14 +33,14 @@ use admit::{admit, objection_to};
 use choose::{Choice, Chooser, choose};
 
 /// Reconciles until the server stops.
-pub async fn run(context: Arc<Context>, feed: Feed<Restore>) {
+pub async fn run(context: Arc<Context>, watched: Watch<Restore>) {
     let at_once = context.settings.concurrent_restores;
-    runs::run(context, feed, at_once).await;
+    runs::run(context, watched, at_once).await;
 }
 
 /// What choosing a Backup depends on besides.
 fn here(context: &Context) -> Chooser {
-    let locations = context.stores.locations.state();
+    let locations = context.caches.locations.state();
     let read_only = locations.iter().filter(|location| is_read_only(location));
     let read_only = read_only.map(|location| location.name_any()).collect();
     let hides = |location: &&Arc<BackupStorageLocation>| {
@@ -51,7 +51,7 @@ fn here(context: &Context) -> Chooser {
             .is_some_and(|counts| counts.hidden > 0)
     };
     let hiding = locations.iter().filter(hides).map(|location| location.name_any()).collect();
-    let schedules = context.stores.schedules.state();
+    let schedules = context.caches.schedules.state();
     let schedules =
         schedules.iter().filter_map(|schedule| Some((schedule.name_any(), schedule.uid()?))).collect();
     Chooser { cluster: context.identity.uid.clone(), schedules, read_only, hiding, now: Utc::now() }
@@ -70,8 +70,8 @@ impl Run for Restore {
     /// The backup that it restores.
     type Plan = Chosen;
 
-    fn store(stores: &Stores) -> &Store<Self> {
-        &stores.restores
+    fn store(caches: &Caches) -> &Store<Self> {
+        &caches.restores
     }
 
     fn metrics(metrics: &Metrics) -> &RunMetrics {
@@ -117,7 +117,7 @@ impl Run for Restore {
     }
 
     async fn facts(&self, context: &Context) -> Result<Facts<Self>, ControllerError> {
-        let source = choose(self, &context.stores.backups.state(), &here(context));
+        let source = choose(self, &context.caches.backups.state(), &here(context));
         let (site, location) = match &source {
             Ok(Choice { backup, .. }) => {
                 let (site, location) =

@@ -32,7 +32,7 @@ use super::context::Context;
 use super::error::ControllerError;
 use super::locations::OpenLocation;
 use super::retry::{drive, news_of};
-use super::stores::{Feed, Stores};
+use super::watches::{Caches, Watch};
 use crate::api::{DELETION_REQUESTED, Origin, SYNCED_FROM, Timestamp, synced_from};
 use crate::bucket::{BucketError, RunDocument, RunKeys};
 use crate::model::{Progress, ProgressSnapshot};
@@ -62,7 +62,7 @@ pub trait Run:
     type Plan: Clone + Debug + Send + Sync;
 
     /// Those that the cluster has.
-    fn store(stores: &Stores) -> &Store<Self>;
+    fn store(caches: &Caches) -> &Store<Self>;
 
     /// What is counted of them.
     fn metrics(metrics: &Metrics) -> &RunMetrics;
@@ -222,9 +222,9 @@ struct Turns {
 }
 
 /// Reconciles all of one kind until the server stops, so many of them running at once.
-pub async fn run<K: Run>(context: Arc<Context>, feed: Feed<K>, at_once: usize) {
+pub async fn run<K: Run>(context: Arc<Context>, watched: Watch<K>, at_once: usize) {
     let turns = Turns { looks: Arc::new(Semaphore::new(LOOKS)), runs: Arc::new(Semaphore::new(at_once)) };
-    drive(context, feed, news, move |object, context| reconcile(object, context, turns.clone())).await;
+    drive(context, watched, news, move |object, context| reconcile(object, context, turns.clone())).await;
 }
 
 /// Progress is no news, nor why a run waits; a phase that another wrote is, and so are the annotations: they say that somebody

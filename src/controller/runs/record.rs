@@ -151,7 +151,7 @@ impl<'a, K: Run> Record<'a, K> {
     pub async fn is_there(&self) -> bool {
         let uid = self.object.uid();
         let same = |other: &K| other.meta().uid == uid && other.meta().deletion_timestamp.is_none();
-        let known = K::store(&self.context.stores).get(&ObjectRef::from_obj(&self.object));
+        let known = K::store(&self.context.caches).get(&ObjectRef::from_obj(&self.object));
         if known.is_some_and(|known| same(&known)) {
             return true;
         }

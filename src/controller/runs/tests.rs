@@ -35,8 +35,8 @@ async fn what_a_controller_writes_into_a_status_wakes_it_not_again() {
     }
     let (says, changes) = mpsc::unbounded();
     let looks = Arc::<AtomicUsize>::default();
-    let (feed, counted) = (Feed { changes: changes.boxed(), store }, Arc::clone(&looks));
-    let driving = tokio::spawn(drive(context, feed, news::<Restore>, move |_, _| {
+    let (watched, counted) = (Watch { changes: changes.boxed(), cache: store }, Arc::clone(&looks));
+    let driving = tokio::spawn(drive(context, watched, news::<Restore>, move |_, _| {
         counted.fetch_add(1, Ordering::Relaxed);
         async { Ok(Action::await_change()) }
     }));

@@ -25,7 +25,7 @@ use super::error::ControllerError;
 use super::locations::objection_to_length;
 use super::retry::{drive, news_of};
 use super::settings::Settings;
-use super::stores::Feed;
+use super::watches::Watch;
 use crate::api::{Backup, Schedule, name_at};
 use crate::telemetry::ScheduleState;
 use decide::Step;
@@ -44,13 +44,13 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 const MOST_REMOVALS: usize = 32;
 
 /// Reconciles until the server stops.
-pub async fn run(context: Arc<Context>, feed: Feed<Schedule>) {
-    drive(context, feed, |schedule| news_of(schedule, ()), reconcile).await;
+pub async fn run(context: Arc<Context>, watched: Watch<Schedule>) {
+    drive(context, watched, |schedule| news_of(schedule, ()), reconcile).await;
 }
 
 /// Watches them without acting on them: whose Backups are whose matters also to a server that makes none.
-pub async fn watch(context: Arc<Context>, feed: Feed<Schedule>) {
-    let watching = feed.changes.for_each(|_| std::future::ready(()));
+pub async fn watch(context: Arc<Context>, watched: Watch<Schedule>) {
+    let watching = watched.changes.for_each(|_| std::future::ready(()));
     tokio::select! {
         () = context.stop.cancelled() => {}
         () = watching => {}
@@ -61,13 +61,13 @@ pub async fn watch(context: Arc<Context>, feed: Feed<Schedule>) {
 /// may say anything.
 pub fn label_of(context: &Context, backup: &Backup) -> String {
     let Some(uid) = maker(backup) else { return String::new() };
-    let schedule = context.stores.schedules.find(|schedule| schedule.metadata.uid.as_deref() == Some(uid));
+    let schedule = context.caches.schedules.find(|schedule| schedule.metadata.uid.as_deref() == Some(uid));
     schedule.map(|schedule| schedule.name_any()).unwrap_or_default()
 }
 
 /// The name of a Schedule as a label of metrics: empty unless it is there.
 pub fn label_named(context: &Context, schedule: &str) -> String {
-    let there = context.stores.schedules.find(|known| known.metadata.name.as_deref() == Some(schedule));
+    let there = context.caches.schedules.find(|known| known.metadata.name.as_deref() == Some(schedule));
     there.map(|_| schedule.to_owned()).unwrap_or_default()
 }
 
@@ -77,7 +77,7 @@ pub fn last_good(context: &Context) -> Vec<(Arc<Backup>, String)> {
         let good = owned(context, schedule, |ownership| ownership.last_good(own))?;
         Some((good, schedule.name_any()))
     };
-    with_own(context, &context.stores.backups.state()).iter().filter_map(newest).collect()
+    with_own(context, &context.caches.backups.state()).iter().filter_map(newest).collect()
 }
 
 /// Each Schedule that is there, with those of the Backups that it made in this cluster.
@@ -95,7 +95,7 @@ pub fn with_own(context: &Context, backups: &[Arc<Backup>]) -> Vec<(Arc<Schedule
         });
         (schedule, own)
     };
-    context.stores.schedules.state().into_iter().map(with_own).collect()
+    context.caches.schedules.state().into_iter().map(with_own).collect()
 }
 
 /// What the metrics tell of a Schedule.
@@ -165,7 +165,7 @@ async fn look(schedule: &Schedule, context: &Context) -> Result<Action, Controll
 
 /// The Backups that it made in this cluster.
 fn own(context: &Context, schedule: &Schedule) -> Vec<Arc<Backup>> {
-    let mut backups = context.stores.backups.state();
+    let mut backups = context.caches.backups.state();
     owned(context, schedule, |ownership| backups.retain(|backup| ownership.is_own(backup)));
     backups
 }

@@ -93,7 +93,7 @@ async fn look<K: Mirrored>(
 ) -> Result<Verdict, ControllerError> {
     let name = suspect.keys.name();
     let reference = ObjectRef::new(name).within(&context.settings.namespace);
-    let Some(object) = K::all(&context.stores).get(&reference) else { return Ok(Verdict::Overtaken) };
+    let Some(object) = K::all(&context.caches).get(&reference) else { return Ok(Verdict::Overtaken) };
     let document = match location.bucket.open_run::<K>(suspect.keys.clone()).await {
         Ok(run) => run.into_document(),
         Err(error) => {

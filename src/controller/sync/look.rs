@@ -9,7 +9,7 @@ use super::decide::{Found, Here, Local, Step, decide};
 use super::memory::{Fingerprint, Memory};
 use super::mirrored::Mirrored;
 use crate::bucket::{Bucket, BucketError, ListedRun, RunKeys, Stamp};
-use crate::controller::stores::Stores;
+use crate::controller::watches::Caches;
 
 /// The most documents of a kind that one pass brings in; the next one follows at once. Bounds what a bucket of millions
 /// makes us hold: a name each.
@@ -82,10 +82,10 @@ pub struct Plan {
 pub async fn look<K: Mirrored>(
     bucket: &Bucket,
     here: Here<'_>,
-    stores: &Stores,
+    caches: &Caches,
     memory: &Memory,
 ) -> Result<Plan, BucketError> {
-    let objects = K::all(stores).state();
+    let objects = K::all(caches).state();
     let mut locals: HashMap<String, Local> =
         objects.iter().map(|object| (object.name_any(), Local::of(&**object, here))).collect();
     drop(objects);

@@ -15,7 +15,7 @@ use crate::api::{
 };
 use crate::bucket::{RunDocument, Stamp};
 use crate::controller::locations::OpenLocation;
-use crate::controller::stores::Stores;
+use crate::controller::watches::Caches;
 use crate::model::cut;
 
 /// Where an object is in its life, as far as it matters whether it may be removed.
@@ -36,7 +36,7 @@ pub trait Mirrored:
     RunDocument + Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + Unpin + 'static
 {
     /// Where all of the kind are.
-    fn all(stores: &Stores) -> &Store<Self>;
+    fn all(caches: &Caches) -> &Store<Self>;
 
     /// Where it is in its life.
     fn life(&self) -> Life;
@@ -56,8 +56,8 @@ pub trait Mirrored:
 }
 
 impl Mirrored for Backup {
-    fn all(stores: &Stores) -> &Store<Self> {
-        &stores.backups
+    fn all(caches: &Caches) -> &Store<Self> {
+        &caches.backups
     }
 
     fn life(&self) -> Life {
@@ -96,8 +96,8 @@ impl Mirrored for Backup {
 }
 
 impl Mirrored for Restore {
-    fn all(stores: &Stores) -> &Store<Self> {
-        &stores.restores
+    fn all(caches: &Caches) -> &Store<Self> {
+        &caches.restores
     }
 
     fn life(&self) -> Life {

@@ -37,7 +37,7 @@ pub async fn run(context: Arc<Context>) {
     let mut tasks = JoinSet::new();
     let mut followed: HashMap<Id, Option<String>> = HashMap::new();
     while !context.stop.is_cancelled() {
-        for location in context.stores.locations.state() {
+        for location in context.caches.locations.state() {
             let uid = location.metadata.uid.clone();
             if !followed.values().any(|known| *known == uid) {
                 let task = tasks.spawn(follow(Arc::clone(&context), location));

@@ -157,8 +157,8 @@ async fn list(
     let (cluster, namespace) = (&context.identity.uid, &context.settings.namespace);
     let here = Here { name: &open.name, id: &open.id, cluster, namespace };
     let both = futures::future::try_join(
-        look::<Backup>(&open.bucket, here, &context.stores, memory),
-        look::<Restore>(&open.bucket, here, &context.stores, memory),
+        look::<Backup>(&open.bucket, here, &context.caches, memory),
+        look::<Restore>(&open.bucket, here, &context.caches, memory),
     );
     match tokio::time::timeout(LISTING_DEADLINE, both).await {
         Ok(plans) => plans.map_err(ControllerError::bucket(format!("list location `{}`", open.name))),

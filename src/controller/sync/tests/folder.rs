@@ -145,7 +145,7 @@ impl Folder {
         let (cluster, _) = serve(move |_, asked| objects.lock().unwrap().answer(asked));
         let identity = ClusterIdentity { uid: "a".into(), version: "v1".into() };
         let metrics = Arc::new(Metrics::new());
-        let (context, feeds) = prepare(
+        let (context, watches) = prepare(
             cluster,
             identity,
             settings(),
@@ -153,8 +153,8 @@ impl Folder {
             Arc::<Handouts>::default(),
             CancellationToken::new(),
         );
-        let feeding = tokio::spawn(feeds.follow());
-        assert!(context.stores.filled().await);
+        let feeding = tokio::spawn(watches.follow());
+        assert!(context.caches.filled().await);
         (context, metrics, feeding)
     }
 

@@ -20,9 +20,9 @@ use crate::api::{
 /// the allocator: small pages keep a server small that then runs for weeks.
 const PAGE: u32 = 50;
 
-/// What the cluster has. Each fills while its feed is read.
+/// What the cluster has. Each fills while its watch is read.
 #[derive(Clone, Debug)]
-pub struct Stores {
+pub struct Caches {
     pub backups: Store<Backup>,
     pub restores: Store<Restore>,
     pub schedules: Store<Schedule>,
@@ -31,29 +31,29 @@ pub struct Stores {
     fills: [Filled; 5],
 }
 
-/// The changes of one kind, which fill its store; a controller reads them.
-pub struct Feed<K: Resource<DynamicType: Hash + Eq> + 'static> {
+/// The changes of one kind, which fill its cache; a controller reads them.
+pub struct Watch<K: Resource<DynamicType: Hash + Eq> + 'static> {
     pub changes: BoxStream<'static, Result<K, watcher::Error>>,
-    pub store: Store<K>,
+    pub cache: Store<K>,
 }
 
-/// Whether a store has been filled once. Any number of tasks may wait for it: [`Store::wait_until_ready`] wakes only the
+/// Whether a cache has been filled once. Any number of tasks may wait for it: [`Store::wait_until_ready`] wakes only the
 /// one that looked last, and the others wait for ever.
 type Filled = watch::Receiver<bool>;
 
 /// The changes of all kinds.
-pub struct Feeds {
-    pub backups: Feed<Backup>,
-    pub restores: Feed<Restore>,
-    pub schedules: Feed<Schedule>,
-    pub locations: Feed<BackupStorageLocation>,
-    pub deletions: Feed<DeleteBackupRequest>,
-    pub downloads: Feed<DownloadRequest>,
-    pub statuses: Feed<ServerStatusRequest>,
+pub struct Watches {
+    pub backups: Watch<Backup>,
+    pub restores: Watch<Restore>,
+    pub schedules: Watch<Schedule>,
+    pub locations: Watch<BackupStorageLocation>,
+    pub deletions: Watch<DeleteBackupRequest>,
+    pub downloads: Watch<DownloadRequest>,
+    pub statuses: Watch<ServerStatusRequest>,
     fills: [Filled; 5],
 }
 
-impl Stores {
+impl Caches {
     /// Waits until each has been filled once; false when one never will be, because the server ends.
     pub async fn filled(&self) -> bool {
         let waits = self
@@ -65,8 +65,8 @@ impl Stores {
 }
 
 #[cfg(test)]
-impl Feeds {
-    /// Follows the kinds that the stores keep, and does nothing else, until the task is aborted.
+impl Watches {
+    /// Follows the kinds that the caches keep, and does nothing else, until the task is aborted.
     pub async fn follow(self) {
         let Self { backups, restores, schedules, locations, deletions, .. } = self;
         tokio::join!(
@@ -79,34 +79,34 @@ impl Feeds {
     }
 }
 
-impl Feeds {
-    /// Prepares to watch one namespace; nothing is sent before a feed is read.
+impl Watches {
+    /// Prepares to watch one namespace; nothing is sent before a watch is read.
     pub fn of(client: &Client, namespace: &str) -> Self {
-        let (backups, backups_filled) = feed(client, namespace);
-        let (restores, restores_filled) = feed(client, namespace);
-        let (schedules, schedules_filled) = feed(client, namespace);
-        let (locations, locations_filled) = feed(client, namespace);
-        let (deletions, deletions_filled) = feed(client, namespace);
-        let (downloads, _) = feed(client, namespace);
-        let (statuses, _) = feed(client, namespace);
+        let (backups, backups_filled) = prepare(client, namespace);
+        let (restores, restores_filled) = prepare(client, namespace);
+        let (schedules, schedules_filled) = prepare(client, namespace);
+        let (locations, locations_filled) = prepare(client, namespace);
+        let (deletions, deletions_filled) = prepare(client, namespace);
+        let (downloads, _) = prepare(client, namespace);
+        let (statuses, _) = prepare(client, namespace);
         let fills = [backups_filled, restores_filled, schedules_filled, locations_filled, deletions_filled];
         Self { backups, restores, schedules, locations, deletions, downloads, statuses, fills }
     }
 
-    /// The stores that they fill.
-    pub fn stores(&self) -> Stores {
-        Stores {
-            backups: self.backups.store.clone(),
-            restores: self.restores.store.clone(),
-            schedules: self.schedules.store.clone(),
-            locations: self.locations.store.clone(),
-            deletions: self.deletions.store.clone(),
+    /// The caches that they fill.
+    pub fn caches(&self) -> Caches {
+        Caches {
+            backups: self.backups.cache.clone(),
+            restores: self.restores.cache.clone(),
+            schedules: self.schedules.cache.clone(),
+            locations: self.locations.cache.clone(),
+            deletions: self.deletions.cache.clone(),
             fills: self.fills.clone(),
         }
     }
 }
 
-fn feed<K>(client: &Client, namespace: &str) -> (Feed<K>, Filled)
+fn prepare<K>(client: &Client, namespace: &str) -> (Watch<K>, Filled)
 where
     K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
         + Clone
@@ -116,7 +116,7 @@ where
         + Sync
         + 'static,
 {
-    let (store, writer) = reflector::store();
+    let (cache, writer) = reflector::store();
     let api: Api<K> = Api::namespaced(client.clone(), namespace);
     let (says, filled) = watch::channel(false);
     let changes = watcher(api, watcher::Config::default().page_size(PAGE))
@@ -130,7 +130,7 @@ where
         })
         .applied_objects()
         .boxed();
-    (Feed { changes, store }, filled)
+    (Watch { changes, cache }, filled)
 }
 
 #[cfg(test)]
@@ -151,15 +151,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_waits_for_the_stores_is_told_when_all_are_filled() {
+    async fn whoever_waits_for_the_caches_is_told_when_all_are_filled() {
         let (cluster, _) = serve(|_, asked| lists(&asked.uri));
-        let feeds = Feeds::of(&cluster.client(), "heptio-ark");
-        let stores = feeds.stores();
-        let Feeds { mut backups, mut restores, mut schedules, mut locations, mut deletions, .. } = feeds;
+        let watches = Watches::of(&cluster.client(), "heptio-ark");
+        let caches = watches.caches();
+        let Watches { mut backups, mut restores, mut schedules, mut locations, mut deletions, .. } = watches;
         let waiting: Vec<_> = (0..8)
             .map(|_| {
-                let stores = stores.clone();
-                tokio::spawn(async move { stores.filled().await })
+                let caches = caches.clone();
+                tokio::spawn(async move { caches.filled().await })
             })
             .collect();
         tokio::task::yield_now().await;
@@ -180,11 +180,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_store_that_will_never_be_filled_keeps_nobody_waiting() {
+    async fn a_cache_that_will_never_be_filled_keeps_nobody_waiting() {
         let (cluster, _) = serve(|_, _| answer(500, ""));
-        let feeds = Feeds::of(&cluster.client(), "heptio-ark");
-        let stores = feeds.stores();
-        drop(feeds);
-        assert!(!stores.filled().await);
+        let watches = Watches::of(&cluster.client(), "heptio-ark");
+        let caches = watches.caches();
+        drop(watches);
+        assert!(!caches.filled().await);
     }
 }
