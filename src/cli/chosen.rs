@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use clap::{ArgGroup, Args};
 use kube::ResourceExt;
 
-use super::door::{Door, Noun};
+use super::door::{ArkClient, ArkResource};
 use super::failure::Failure;
 use super::output::{Output, count};
 use super::selection::check_selector;
@@ -48,7 +48,7 @@ impl ChosenArgs {
     }
 
     /// The objects. A name that is not there is a failure before anything is done.
-    pub async fn choose<K: Noun>(&self, door: &Door) -> Result<Vec<K>, Failure> {
+    pub async fn choose<K: ArkResource>(&self, door: &ArkClient) -> Result<Vec<K>, Failure> {
         if self.names.is_empty() {
             return door.list(self.selector.as_deref()).await;
         }
@@ -70,9 +70,9 @@ impl ChosenArgs {
     }
 
     /// Leaves out, unless they are named, those that another cluster or another server of this one made, and says how many.
-    pub async fn spare_others<K: Noun + RunDocument>(
+    pub async fn spare_others<K: ArkResource + RunDocument>(
         &self,
-        door: &Door,
+        door: &ArkClient,
         objects: &mut Vec<K>,
         output: &Output,
     ) {
@@ -91,7 +91,7 @@ impl ChosenArgs {
     }
 
     /// Asks, unless it was agreed to beforehand. `consequence` ends the question.
-    pub fn agreed<K: Noun>(
+    pub fn agreed<K: ArkResource>(
         &self,
         doing: &str,
         objects: &[K],

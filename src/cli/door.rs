@@ -22,8 +22,8 @@ use crate::api::{
     Backup, BackupStorageLocation, DeleteBackupRequest, DownloadRequest, Restore, Schedule,
     ServerStatusRequest,
 };
-pub use heartbeat::{Heard, heard};
-use refusal::Asked;
+pub use heartbeat::{ServerPresence, server_presence};
+use refusal::ApiCall;
 
 /// For one call: the API server itself gives up after 60 s, and webhooks after at most 30 s.
 const DEADLINE: Duration = Duration::from_secs(40);
@@ -31,7 +31,7 @@ const DEADLINE: Duration = Duration::from_secs(40);
 const PAGE: u32 = 500;
 
 /// One of Ark's own kinds, and what people call it.
-pub trait Noun:
+pub trait ArkResource:
     Resource<DynamicType = (), Scope = NamespaceResourceScope>
     + Clone
     + Debug
@@ -47,7 +47,7 @@ pub trait Noun:
 
 macro_rules! nouns {
     ($($kind:ty: $noun:literal),* $(,)?) => {
-        $(impl Noun for $kind {
+        $(impl ArkResource for $kind {
             const NOUN: &'static str = $noun;
         })*
     };
@@ -64,13 +64,13 @@ nouns! {
 }
 
 /// The way to Ark's own objects.
-pub struct Door {
+pub struct ArkClient {
     client: Client,
     server: String,
     namespace: String,
 }
 
-impl Door {
+impl ArkClient {
     /// The namespace and cluster that the options name; nothing is sent yet.
     pub async fn open(global: &Global) -> Result<Self, Failure> {
         let cluster = global.cluster().await?;
@@ -96,7 +96,7 @@ impl Door {
     }
 
     /// An object that must be there.
-    pub async fn get<K: Noun>(&self, name: &str) -> Result<K, Failure> {
+    pub async fn get<K: ArkResource>(&self, name: &str) -> Result<K, Failure> {
         match self.find(name).await? {
             Some(object) => Ok(object),
             None => Err(self.missing::<K>(&[name]).await),
@@ -104,7 +104,7 @@ impl Door {
     }
 
     /// An object; none when it is not there.
-    pub async fn find<K: Noun>(&self, name: &str) -> Result<Option<K>, Failure> {
+    pub async fn find<K: ArkResource>(&self, name: &str) -> Result<Option<K>, Failure> {
         let asked = self.asked::<K>("get", Some(name));
         match within(&asked, self.api::<K>().get(name)).await? {
             Err(error) if refusal::is_no_object(&error) => Ok(None),
@@ -113,7 +113,7 @@ impl Door {
     }
 
     /// All objects, or those that a selector matches, by name.
-    pub async fn list<K: Noun>(&self, selector: Option<&str>) -> Result<Vec<K>, Failure> {
+    pub async fn list<K: ArkResource>(&self, selector: Option<&str>) -> Result<Vec<K>, Failure> {
         let asked = self.asked::<K>("list", None);
         let api = self.api::<K>();
         let mut parameters = ListParams::default().limit(PAGE);
@@ -136,7 +136,7 @@ impl Door {
     }
 
     /// Creates an object, whose name must be free.
-    pub async fn create<K: Noun>(&self, object: &K) -> Result<K, Failure> {
+    pub async fn create<K: ArkResource>(&self, object: &K) -> Result<K, Failure> {
         if let Some(created) = self.create_if_free(object).await? {
             return Ok(created);
         }
@@ -146,7 +146,7 @@ impl Door {
     }
 
     /// Creates an object; none when its name is taken.
-    pub async fn create_if_free<K: Noun>(&self, object: &K) -> Result<Option<K>, Failure> {
+    pub async fn create_if_free<K: ArkResource>(&self, object: &K) -> Result<Option<K>, Failure> {
         let name = object.name_any();
         let asked = self.asked::<K>("create", Some(&name));
         match within(&asked, self.api::<K>().create(&PostParams::default(), object)).await? {
@@ -156,7 +156,7 @@ impl Door {
     }
 
     /// Merges a change into an object that must be there.
-    pub async fn change<K: Noun>(&self, name: &str, change: &Value) -> Result<K, Failure> {
+    pub async fn change<K: ArkResource>(&self, name: &str, change: &Value) -> Result<K, Failure> {
         let asked = self.asked::<K>("patch", Some(name));
         let (api, parameters) = (self.api::<K>(), PatchParams::default());
         match within(&asked, api.patch(name, &parameters, &Patch::Merge(change))).await? {
@@ -166,7 +166,7 @@ impl Door {
     }
 
     /// Deletes an object; one that is not there is fine.
-    pub async fn delete<K: Noun>(&self, name: &str) -> Result<(), Failure> {
+    pub async fn delete<K: ArkResource>(&self, name: &str) -> Result<(), Failure> {
         let asked = self.asked::<K>("delete", Some(name));
         match within(&asked, self.api::<K>().delete(name, &DeleteParams::default())).await? {
             Err(error) if refusal::is_no_object(&error) => Ok(()),
@@ -175,7 +175,7 @@ impl Door {
     }
 
     /// Deletes this very object; another one of its name stays.
-    pub async fn delete_this<K: Noun>(&self, object: &K) -> Result<(), Failure> {
+    pub async fn delete_this<K: ArkResource>(&self, object: &K) -> Result<(), Failure> {
         let name = object.name_any();
         let asked = self.asked::<K>("delete", Some(&name));
         let preconditions = Some(Preconditions { uid: object.uid(), resource_version: None });
@@ -185,7 +185,7 @@ impl Door {
     }
 
     /// That some objects are not there; or, if so, not even their namespace.
-    pub async fn missing<K: Noun>(&self, names: &[&str]) -> Failure {
+    pub async fn missing<K: ArkResource>(&self, names: &[&str]) -> Failure {
         if let Err(failure) = self.check_namespace().await {
             return failure;
         }
@@ -210,19 +210,19 @@ impl Door {
     }
 
     /// The objects of a kind, for who asks later than the door is open.
-    pub fn api<K: Noun>(&self) -> Api<K> {
+    pub fn api<K: ArkResource>(&self) -> Api<K> {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
 
-    fn asked<'a, K: Noun>(&'a self, verb: &'static str, name: Option<&'a str>) -> Asked<'a> {
+    fn asked<'a, K: ArkResource>(&'a self, verb: &'static str, name: Option<&'a str>) -> ApiCall<'a> {
         let (server, namespace) = (&*self.server, &*self.namespace);
-        Asked { verb, noun: K::NOUN, plural: K::plural(&()).into_owned(), name, namespace, server }
+        ApiCall { verb, noun: K::NOUN, plural: K::plural(&()).into_owned(), name, namespace, server }
     }
 }
 
 /// What the API server says, within the deadline.
 async fn within<T>(
-    asked: &Asked<'_>,
+    asked: &ApiCall<'_>,
     answer: impl Future<Output = kube::Result<T>>,
 ) -> Result<kube::Result<T>, Failure> {
     tokio::time::timeout(DEADLINE, answer).await.map_err(|_| refusal::timed_out(asked, DEADLINE))

@@ -8,7 +8,7 @@ use kube::ResourceExt;
 use tokio::time::sleep;
 
 use super::Global;
-use super::door::{Door, Noun};
+use super::door::{ArkClient, ArkResource};
 use super::failure::{Done, Failure};
 use super::output::{Format, Output, Table};
 use super::selection::check_selector;
@@ -20,7 +20,7 @@ use crate::model::ObjectName;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// What a table shows of a kind.
-pub trait Listed: Noun {
+pub trait Listed: ArkResource {
     /// The columns behind the name; from [`Listed::NARROW`] on only in a wide table.
     const COLUMNS: &'static [&'static str];
     /// How many of them a narrow table has.
@@ -30,12 +30,12 @@ pub trait Listed: Noun {
     fn cells(&self) -> Vec<String>;
 
     /// Puts into objects what a table shows of them and only others know.
-    fn complete(_: &Door, objects: Vec<Self>) -> impl Future<Output = Vec<Self>> {
+    fn complete(_: &ArkClient, objects: Vec<Self>) -> impl Future<Output = Vec<Self>> {
         std::future::ready(objects)
     }
 
     /// Says what a table of all of them lacks.
-    fn lacking(_: &Door) -> impl Future<Output = Vec<String>> {
+    fn lacking(_: &ArkClient) -> impl Future<Output = Vec<String>> {
         std::future::ready(Vec::new())
     }
 }
@@ -97,7 +97,7 @@ async fn show<K: Listed>(
         check_selector(selector)?;
     }
     let ended = signal::asked();
-    let door = Door::open(global).await?;
+    let door = ArkClient::open(global).await?;
     let (found, missing) = find(&door, args, &is_wanted).await?;
     let single = args.names.len() == 1;
     let mut view = View::new(output);
@@ -130,7 +130,7 @@ async fn show<K: Listed>(
 
 /// The objects that are meant and there, and the names of those that are not.
 async fn find<'a, K: Listed>(
-    door: &Door,
+    door: &ArkClient,
     args: &'a GetArgs,
     is_wanted: impl Fn(&K) -> bool,
 ) -> Result<(Vec<K>, Vec<&'a str>), Failure> {
@@ -164,7 +164,12 @@ impl<'a> View<'a> {
         matches!(self.output.format(), Format::Table | Format::Wide)
     }
 
-    async fn print<K: Listed>(&mut self, door: &Door, objects: Vec<K>, single: bool) -> Result<(), Failure> {
+    async fn print<K: Listed>(
+        &mut self,
+        door: &ArkClient,
+        objects: Vec<K>,
+        single: bool,
+    ) -> Result<(), Failure> {
         self.news(&objects);
         match self.output.format() {
             Format::Name => objects.iter().try_for_each(|object| self.output.line(object.name_any())),
@@ -174,7 +179,7 @@ impl<'a> View<'a> {
     }
 
     /// Shows those that are not as they were shown last.
-    async fn follow<K: Listed>(&mut self, door: &Door, mut objects: Vec<K>) -> Result<(), Failure> {
+    async fn follow<K: Listed>(&mut self, door: &ArkClient, mut objects: Vec<K>) -> Result<(), Failure> {
         let news = self.news(&objects);
         objects.retain(|object| news.contains(&object.name_any()));
         match self.output.format() {
@@ -215,7 +220,7 @@ impl<'a> View<'a> {
 }
 
 /// Objects as a document: a list, unless one was asked for.
-pub fn documents<K: Noun>(objects: &[K], single: bool, output: &Output) -> Result<(), Failure> {
+pub fn documents<K: ArkResource>(objects: &[K], single: bool, output: &Output) -> Result<(), Failure> {
     let objects: Vec<K> = objects.iter().map(bare).collect();
     match objects.first() {
         Some(object) if single => output.document(object),
@@ -224,7 +229,7 @@ pub fn documents<K: Noun>(objects: &[K], single: bool, output: &Output) -> Resul
 }
 
 /// An object as somebody would write it: who manages which field is nobody's concern here.
-pub fn bare<K: Noun>(object: &K) -> K {
+pub fn bare<K: ArkResource>(object: &K) -> K {
     let mut object = object.clone();
     object.meta_mut().managed_fields = None;
     object

@@ -9,7 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 
 use super::Global;
-use super::door::{Door, Noun};
+use super::door::{ArkClient, ArkResource};
 use super::failure::{Done, Failure};
 use super::listing::bare;
 use super::output::{Format, Output};
@@ -90,7 +90,11 @@ where
 }
 
 /// Creates an object whose name is `prefix` and the time; where another command of this second was faster, a second later.
-pub async fn create_timed<K: Noun>(door: &Door, mut object: K, prefix: &str) -> Result<K, Failure> {
+pub async fn create_timed<K: ArkResource>(
+    door: &ArkClient,
+    mut object: K,
+    prefix: &str,
+) -> Result<K, Failure> {
     for _ in 0..TRIES {
         if let Some(created) = door.create_if_free(&object).await? {
             return Ok(created);
@@ -104,7 +108,7 @@ pub async fn create_timed<K: Noun>(door: &Door, mut object: K, prefix: &str) -> 
 /// Creates an object and waits until it has ended; `what` says what becomes of it when nobody works on it. With a prefix, its name
 /// is that and the time: where another cluster's run of that second has it in the bucket, it is made again under a later one.
 pub async fn create_and_wait<K: Worked>(
-    door: &Door,
+    door: &ArkClient,
     mut object: K,
     prefix: Option<&str>,
     what: &str,
@@ -134,14 +138,14 @@ pub async fn create_and_wait<K: Worked>(
 }
 
 /// Prints an object that is not created.
-pub fn preview<K: Noun>(object: &K, output: &Output) -> Result<Done, Failure> {
+pub fn preview<K: ArkResource>(object: &K, output: &Output) -> Result<Done, Failure> {
     output.document(object)?;
     output.note(format!("{} {}: nothing was created", K::NOUN, object.name_any()));
     Ok(Done::Complete)
 }
 
 /// Says that an object is there; `then` is how to go on.
-pub fn made<K: Noun>(object: &K, did: &str, then: &str, output: &Output) -> Result<Done, Failure> {
+pub fn made<K: ArkResource>(object: &K, did: &str, then: &str, output: &Output) -> Result<Done, Failure> {
     match output.format() {
         Format::Json | Format::Yaml => output.document(&bare(object))?,
         Format::Name => output.line(object.name_any())?,
@@ -153,7 +157,7 @@ pub fn made<K: Noun>(object: &K, did: &str, then: &str, output: &Output) -> Resu
 }
 
 /// Creates an object, or with `--dry-run` prints it, which needs no cluster.
-pub async fn make<K: Noun>(
+pub async fn make<K: ArkResource>(
     global: &Global,
     object: &K,
     args: &MakeArgs,
@@ -163,7 +167,7 @@ pub async fn make<K: Noun>(
     if args.dry_run {
         return preview(object, output);
     }
-    made(&Door::open(global).await?.create(object).await?, "created", then, output)
+    made(&ArkClient::open(global).await?.create(object).await?, "created", then, output)
 }
 
 /// What is wrong with a specification, by its flags.

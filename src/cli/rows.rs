@@ -5,7 +5,7 @@ use std::fmt::Display;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{Resource, ResourceExt};
 
-use super::door::Door;
+use super::door::ArkClient;
 use super::listing::{Listed, Scheduled, cell, time};
 use crate::api::{
     Backup, BackupPhase, BackupStatus, BackupStorageLocation, FAILED, KEPT, Provider, Restore,
@@ -51,7 +51,7 @@ impl Listed for Backup {
     }
 
     /// Says of a location that it is not there any more.
-    async fn complete(door: &Door, mut backups: Vec<Self>) -> Vec<Self> {
+    async fn complete(door: &ArkClient, mut backups: Vec<Self>) -> Vec<Self> {
         // Whoever may not list locations sees their names as they are.
         let Ok(locations) = door.list::<BackupStorageLocation>(None).await else { return backups };
         for backup in &mut backups {
@@ -64,7 +64,7 @@ impl Listed for Backup {
         backups
     }
 
-    async fn lacking(door: &Door) -> Vec<String> {
+    async fn lacking(door: &ArkClient) -> Vec<String> {
         hidden(door).await
     }
 }
@@ -115,7 +115,7 @@ impl Listed for Restore {
         ]
     }
 
-    async fn lacking(door: &Door) -> Vec<String> {
+    async fn lacking(door: &ArkClient) -> Vec<String> {
         hidden(door).await
     }
 }
@@ -168,7 +168,7 @@ impl Listed for BackupStorageLocation {
     }
 
     /// Says which is used where none says that it is the default.
-    async fn complete(door: &Door, mut locations: Vec<Self>) -> Vec<Self> {
+    async fn complete(door: &ArkClient, mut locations: Vec<Self>) -> Vec<Self> {
         let all = door.list::<Self>(None).await.unwrap_or_default();
         for location in &mut locations {
             location.spec.default = Some(is_default(location, &all));
@@ -179,7 +179,7 @@ impl Listed for BackupStorageLocation {
 
 /// Which locations have runs that are not shown: one object has a name, and several runs may. Who may not list locations is not
 /// told.
-async fn hidden(door: &Door) -> Vec<String> {
+async fn hidden(door: &ArkClient) -> Vec<String> {
     let locations = door.list::<BackupStorageLocation>(None).await.unwrap_or_default();
     let note = |location: &BackupStorageLocation| {
         let (name, counts) = (location.name_any(), location.status.as_ref()?.counts.clone()?);

@@ -21,7 +21,7 @@ pub use self::handed::Wanted;
 use self::handed::{Handed, Stage};
 use self::store::{Document, Looked, Through};
 use super::Global;
-use super::door::Door;
+use super::door::ArkClient;
 use super::failure::Failure;
 use super::listing::bare;
 use super::location::SourceArgs;
@@ -49,7 +49,7 @@ pub async fn bucket<K: Handed>(
         return location.bucket().await;
     }
     let keys = K::keys(name).map_err(StoreError::from)?;
-    let door = Door::open(global).await?;
+    let door = ArkClient::open(global).await?;
     let object: K = door.get(keys.name()).await?;
     open(&door, &object, &keys, wanted, output).await
 }
@@ -76,7 +76,7 @@ pub async fn describe<K: Handed>(
         let results = if with_results { Some(stored.results().await?) } else { None };
         return Ok(Described { object: stored.into_document(), results: Ok(results) });
     }
-    let door = Door::open(global).await?;
+    let door = ArkClient::open(global).await?;
     let object: K = door.get(keys.name()).await?;
     let results = if with_results && object.has_parts().is_ok() {
         results(&door, &object, keys, output).await.map(Some)
@@ -87,7 +87,7 @@ pub async fn describe<K: Handed>(
 }
 
 async fn results<K: Handed>(
-    door: &Door,
+    door: &ArkClient,
     object: &K,
     keys: RunKeys,
     output: &Output,
@@ -98,7 +98,7 @@ async fn results<K: Handed>(
 
 /// The bucket of a run, with the parts that are wanted and no others.
 async fn open<K: Handed>(
-    door: &Door,
+    door: &ArkClient,
     object: &K,
     keys: &RunKeys,
     wanted: Wanted,
@@ -151,7 +151,7 @@ async fn open<K: Handed>(
 
 /// The location of a run, whose name may be hashed as a label's value; none for who may not read locations, and does without its
 /// certificates.
-async fn location<K: Handed>(door: &Door, object: &K) -> Option<BackupStorageLocation> {
+async fn location<K: Handed>(door: &ArkClient, object: &K) -> Option<BackupStorageLocation> {
     let name = object.location()?;
     if let Some(location) = door.find::<BackupStorageLocation>(name).await.ok()? {
         return Some(location);
@@ -162,7 +162,7 @@ async fn location<K: Handed>(door: &Door, object: &K) -> Option<BackupStorageLoc
 
 /// By key, where the server says that the parts of a run can be had: in the bucket, or of itself.
 async fn addresses(
-    door: &Door,
+    door: &ArkClient,
     name: &str,
     parts: &[(Wanted, &ObjectKey, DownloadKind)],
     through_server: bool,
@@ -217,7 +217,7 @@ fn request(spec: DownloadRequestSpec, namespace: &str) -> DownloadRequest {
 
 /// Where the server says that a part can be had; only `opener` reads it.
 async fn address(
-    door: &Door,
+    door: &ArkClient,
     request: &str,
     opener: Opener,
     key: &ObjectKey,

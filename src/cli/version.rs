@@ -4,7 +4,7 @@ use clap::Args;
 use uuid::Uuid;
 
 use super::Global;
-use super::door::Door;
+use super::door::ArkClient;
 use super::failure::{Done, Failure};
 use super::output::{Format, Output};
 use super::waiting::{Waited, wait};
@@ -48,7 +48,7 @@ pub async fn run(global: &Global, command: &VersionCommand, output: &Output) -> 
 
 /// The version of the server that answers. The request goes by itself, if not now.
 async fn ask(global: &Global, output: &Output) -> Result<String, Failure> {
-    let door = Door::open(global).await?;
+    let door = ArkClient::open(global).await?;
     let name = format!("version-{}", Uuid::new_v4());
     let mut request = ServerStatusRequest::new(&name, ServerStatusRequestSpec {});
     request.metadata.namespace = Some(global.namespace.clone());

@@ -9,7 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 use tokio::time::{Instant, sleep};
 
-use super::door::{Door, Heard, Noun};
+use super::door::{ArkClient, ArkResource, ServerPresence};
 use super::failure::Failure;
 use super::output::Output;
 use super::signal;
@@ -48,7 +48,7 @@ pub struct Seen {
 }
 
 /// A kind that the server works on.
-pub trait Worked: Noun {
+pub trait Worked: ArkResource {
     /// The command that says how far it is, later on.
     const LOOK: &'static str;
 
@@ -66,7 +66,7 @@ pub enum Waited<K> {
 
 /// Waits for an object, showing how far it is. `what` says what becomes of it when nobody works on it.
 pub async fn wait<K: Worked>(
-    door: &Door,
+    door: &ArkClient,
     name: &str,
     what: &str,
     output: &Output,
@@ -76,7 +76,7 @@ pub async fn wait<K: Worked>(
 
 /// The same for something else than the run of an object, which `seen` makes out.
 pub async fn wait_until<K: Worked>(
-    door: &Door,
+    door: &ArkClient,
     name: &str,
     what: &str,
     seen: fn(&K) -> Seen,
@@ -97,7 +97,7 @@ pub async fn wait_until<K: Worked>(
 }
 
 async fn watch<K: Worked>(
-    door: &Door,
+    door: &ArkClient,
     name: &str,
     what: &str,
     seen: fn(&K) -> Seen,
@@ -176,20 +176,20 @@ impl Patience {
     }
 
     /// After a while of silence, looks whether a server runs at all.
-    async fn check(&mut self, door: &Door, what: &str, output: &Output) -> Result<(), Failure> {
+    async fn check(&mut self, door: &ArkClient, what: &str, output: &Output) -> Result<(), Failure> {
         if self.looked.elapsed() < SILENT || self.outage.is_some() {
             return Ok(());
         }
         self.looked = Instant::now();
         match door.heard().await {
-            Heard::Running(holder) if !self.begun && !self.explained => {
+            ServerPresence::Running(holder) if !self.begun && !self.explained => {
                 self.tell(
                     output,
                     format!("the server {holder} runs and has not come to it yet; still waiting"),
                 );
             }
-            Heard::Running(_) => {}
-            Heard::Unknown(why) => {
+            ServerPresence::Running(_) => {}
+            ServerPresence::Unknown(why) => {
                 self.tell(output, format!("nothing has happened for a while, and whether a server runs cannot be told: {why}; still waiting"));
             }
             heard if !self.begun || self.changed.elapsed() > TAKEOVER => {

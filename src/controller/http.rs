@@ -54,7 +54,7 @@ impl Duty {
 }
 
 /// What the answers are taken from.
-pub struct Door {
+pub struct HttpState {
     /// What the server is about.
     pub duty: watch::Receiver<Duty>,
     /// What is counted.
@@ -67,7 +67,7 @@ pub struct Door {
 ///
 /// # Errors
 /// [`ControllerError::Listen`] when the address cannot be had.
-pub async fn open(address: SocketAddr, door: Door) -> Result<AbortOnDropHandle<()>, ControllerError> {
+pub async fn open(address: SocketAddr, door: HttpState) -> Result<AbortOnDropHandle<()>, ControllerError> {
     let unheard = |source| ControllerError::Listen { address, source };
     let listener = TcpListener::bind(address).await.map_err(unheard)?;
     let bound = listener.local_addr().map_err(unheard)?;
@@ -75,7 +75,7 @@ pub async fn open(address: SocketAddr, door: Door) -> Result<AbortOnDropHandle<(
     Ok(AbortOnDropHandle::new(tokio::spawn(serve(listener, routes(door)))))
 }
 
-fn routes(door: Door) -> Router {
+fn routes(door: HttpState) -> Router {
     Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
@@ -84,13 +84,13 @@ fn routes(door: Door) -> Router {
         .with_state(Arc::new(door))
 }
 
-async fn ready(State(door): State<Arc<Door>>) -> Response {
+async fn ready(State(door): State<Arc<HttpState>>) -> Response {
     let duty = *door.duty.borrow();
     let code = if duty.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (code, duty.words()).into_response()
 }
 
-async fn metrics(State(door): State<Arc<Door>>) -> Response {
+async fn metrics(State(door): State<Arc<HttpState>>) -> Response {
     match door.metrics.exposition() {
         Ok(text) => ([(CONTENT_TYPE, EXPOSITION_TYPE)], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
@@ -98,7 +98,7 @@ async fn metrics(State(door): State<Arc<Door>>) -> Response {
 }
 
 async fn download(
-    State(door): State<Arc<Door>>,
+    State(door): State<Arc<HttpState>>,
     Extension(handing_out): Extension<HandingOut>,
     Path(token): Path<String>,
 ) -> Response {

@@ -43,7 +43,7 @@ pub use settings::Settings;
 use context::Context;
 use events::Events;
 use handouts::Handouts;
-use http::{Door, Duty};
+use http::{Duty, HttpState};
 use lease::Election;
 use location::Obligations;
 use locations::Locations;
@@ -69,7 +69,7 @@ pub async fn run(
     metrics.build(env!("CARGO_PKG_VERSION"), &FORMAT.to_string());
     let handouts = Arc::new(Handouts::default());
     let (duty, watched) = watch::channel(Duty::Starting);
-    let door = Door { duty: watched, metrics: Arc::clone(&metrics), handouts: Arc::clone(&handouts) };
+    let door = HttpState { duty: watched, metrics: Arc::clone(&metrics), handouts: Arc::clone(&handouts) };
     let _open = http::open(settings.listen, door).await?;
     let Some(identity) = beginning::wait(&cluster, &settings.namespace, &stop).await? else { return Ok(()) };
     duty.send_replace(Duty::StandingBy);

@@ -8,7 +8,7 @@ use kube::{Resource, ResourceExt};
 use super::make::elapsed;
 use crate::api::{Backup, BackupPhase, BackupStatus, SCHEDULE_NAME_LABEL, Schedule, label_value};
 use crate::cli::Global;
-use crate::cli::door::{Door, Noun};
+use crate::cli::door::{ArkClient, ArkResource};
 use crate::cli::failure::{Done, Failure};
 use crate::cli::listing::bare;
 use crate::cli::making::{MakeArgs, create_and_wait, create_timed, made, new_name, preview, stamp};
@@ -56,10 +56,10 @@ pub async fn create(global: &Global, command: &CreateCommand, output: &Output) -
             if command.make.dry_run {
                 return preview(&backup, output);
             }
-            (Door::open(global).await?, backup)
+            (ArkClient::open(global).await?, backup)
         }
         Some(schedule) => {
-            let door = Door::open(global).await?;
+            let door = ArkClient::open(global).await?;
             let backup = of_schedule(global, command, &door.get(schedule.as_str()).await?)?;
             (door, backup)
         }
@@ -150,7 +150,7 @@ fn judge(name: &str, status: &BackupStatus, output: &Output) -> Result<Done, Fai
 }
 
 /// That the server refused an object: each reason on a line of its own.
-pub fn refused<K: Noun>(name: &str, reasons: &[String], output: &Output) -> Failure {
+pub fn refused<K: ArkResource>(name: &str, reasons: &[String], output: &Output) -> Failure {
     for reason in reasons {
         output.error(reason);
     }
@@ -161,7 +161,7 @@ pub fn refused<K: Noun>(name: &str, reasons: &[String], output: &Output) -> Fail
 }
 
 /// That a run failed as a whole.
-pub fn failed<K: Noun>(name: &str, reason: Option<&str>) -> Failure {
+pub fn failed<K: ArkResource>(name: &str, reason: Option<&str>) -> Failure {
     let noun = K::NOUN;
     Failure::because(format!("{noun} {name} failed: {}", reason.unwrap_or("the server gives no reason")))
 }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::api::{Backup, BackupPhase, DeleteBackupRequest, DeletePhase};
 use crate::cli::Global;
 use crate::cli::chosen::ChosenArgs;
-use crate::cli::door::Door;
+use crate::cli::door::ArkClient;
 use crate::cli::failure::{Done, Failure};
 use crate::cli::output::Output;
 use crate::cli::waiting::{Waited, held, wait};
@@ -46,7 +46,7 @@ pub struct DeleteCommand {
 /// Makes a DeleteBackupRequest for each.
 pub async fn delete(global: &Global, command: &DeleteCommand, output: &Output) -> Result<Done, Failure> {
     command.chosen.check("deleting backups", output)?;
-    let door = Door::open(global).await?;
+    let door = ArkClient::open(global).await?;
     let mut backups: Vec<Backup> = command.chosen.choose(&door).await?;
     if !command.from_other_clusters {
         command.chosen.spare_others(&door, &mut backups, output).await;
@@ -96,7 +96,7 @@ fn request(backup: &Backup, namespace: &str) -> DeleteBackupRequest {
 type Answer = Result<String, Vec<String>>;
 
 /// Waits for one request to its end.
-async fn finish(door: &Door, backup: &str, request: &str, output: &Output) -> Result<Answer, Failure> {
+async fn finish(door: &ArkClient, backup: &str, request: &str, output: &Output) -> Result<Answer, Failure> {
     let what = format!("the request {request} stays, and backup {backup} is deleted as soon as one runs");
     match wait::<DeleteBackupRequest>(door, request, &what, output).await? {
         Waited::Done(request) => ended(door, backup, request.status.unwrap_or_default().errors).await,
@@ -106,7 +106,7 @@ async fn finish(door: &Door, backup: &str, request: &str, output: &Output) -> Re
 
 /// Waits for the moment in which a server refuses a request or begins with it; without a server the request stays.
 async fn hear(
-    door: &Door,
+    door: &ArkClient,
     backup: &str,
     request: &str,
     until: Instant,
@@ -139,7 +139,7 @@ async fn hear(
 }
 
 /// The bucket has nothing of it any more; its object goes as soon as nobody holds that.
-async fn ended(door: &Door, backup: &str, errors: Vec<String>) -> Result<Answer, Failure> {
+async fn ended(door: &ArkClient, backup: &str, errors: Vec<String>) -> Result<Answer, Failure> {
     if !errors.is_empty() {
         return Ok(Err(errors));
     }
@@ -151,7 +151,7 @@ async fn ended(door: &Door, backup: &str, errors: Vec<String>) -> Result<Answer,
 }
 
 /// Requests go an hour after they are done, and with their backup.
-async fn gone(door: &Door, backup: &str, request: &str) -> Result<Answer, Failure> {
+async fn gone(door: &ArkClient, backup: &str, request: &str) -> Result<Answer, Failure> {
     let Some(found) = door.find::<Backup>(backup).await? else {
         return ended(door, backup, Vec::new()).await;
     };

@@ -9,7 +9,7 @@ use crate::api::{
     Filter, SCHEDULE_NAME_LABEL, ScopedKinds, Timestamp, WAITING, holding, label_value,
 };
 use crate::cli::Global;
-use crate::cli::door::Door;
+use crate::cli::door::ArkClient;
 use crate::cli::failure::{Done, Failure};
 use crate::cli::listing::{Listed as _, documents};
 use crate::cli::location::SourceArgs;
@@ -55,7 +55,8 @@ pub async fn describe(global: &Global, command: &DescribeCommand, output: &Outpu
         let mut described = through::describe::<Backup>(global, source, name, true, output).await?;
         let mut undeleted = Vec::new();
         if source.bucket().is_none() {
-            let complete = Backup::complete(&Door::open(global).await?, vec![described.object.clone()]).await;
+            let complete =
+                Backup::complete(&ArkClient::open(global).await?, vec![described.object.clone()]).await;
             described.object = complete.into_iter().next().unwrap_or(described.object);
             undeleted = deletion(global, &described.object).await?;
         }
@@ -111,7 +112,7 @@ async fn deletion(global: &Global, backup: &Backup) -> Result<Vec<String>, Failu
         return Ok(Vec::new());
     }
     let selector = format!("{BACKUP_NAME_LABEL}={}", label_value(&backup.name_any()));
-    let door = Door::open(global).await?;
+    let door = ArkClient::open(global).await?;
     let Ok(requests) = door.list::<DeleteBackupRequest>(Some(&selector)).await else { return Ok(Vec::new()) };
     let statuses: Vec<_> = requests.into_iter().map(|request| request.status.unwrap_or_default()).collect();
     let is_asked_for = statuses.iter().any(|status| status.phase != Some(DeletePhase::Processed));

@@ -5,7 +5,7 @@ use k8s_openapi::api::coordination::v1::Lease;
 use kube::Client;
 use kube::api::Api;
 
-use super::{DEADLINE, Door};
+use super::{ArkClient, DEADLINE};
 use crate::api::Timestamp;
 use crate::cli::failure::Failure;
 
@@ -18,7 +18,7 @@ const SLACK: i64 = 5;
 
 /// What is known of a server in the namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Heard {
+pub enum ServerPresence {
     /// It runs; who it is.
     Running(String),
     /// One ran, and said so last at that time.
@@ -29,18 +29,18 @@ pub enum Heard {
     Unknown(String),
 }
 
-impl Door {
+impl ArkClient {
     /// Looks at the Lease.
-    pub async fn heard(&self) -> Heard {
-        heard(self.client.clone(), &self.namespace).await
+    pub async fn heard(&self) -> ServerPresence {
+        server_presence(self.client.clone(), &self.namespace).await
     }
 
     /// That nobody does what was asked for; `what` says what becomes of it.
-    pub fn no_server(&self, heard: &Heard, what: &str) -> Failure {
+    pub fn no_server(&self, heard: &ServerPresence, what: &str) -> Failure {
         let namespace = &self.namespace;
         let seen = match heard {
-            Heard::Before(Some(last)) => format!("it was last heard of at {last}"),
-            Heard::Before(None) => "it ended".to_owned(),
+            ServerPresence::Before(Some(last)) => format!("it was last heard of at {last}"),
+            ServerPresence::Before(None) => "it ended".to_owned(),
             _ => format!("there is no Lease `{LEASE}`, so that none ever ran there"),
         };
         Failure::because(format!(
@@ -50,26 +50,26 @@ impl Door {
 }
 
 /// Looks at the Lease of a namespace.
-pub async fn heard(client: Client, namespace: &str) -> Heard {
+pub async fn server_presence(client: Client, namespace: &str) -> ServerPresence {
     let leases: Api<Lease> = Api::namespaced(client, namespace);
     match tokio::time::timeout(DEADLINE, leases.get_opt(LEASE)).await {
-        Err(_) => Heard::Unknown("no answer from the API server".to_owned()),
-        Ok(Err(error)) => Heard::Unknown(error.to_string()),
-        Ok(Ok(None)) => Heard::Never,
+        Err(_) => ServerPresence::Unknown("no answer from the API server".to_owned()),
+        Ok(Err(error)) => ServerPresence::Unknown(error.to_string()),
+        Ok(Ok(None)) => ServerPresence::Never,
         Ok(Ok(Some(lease))) => judge(&lease, Utc::now()),
     }
 }
 
-fn judge(lease: &Lease, now: DateTime<Utc>) -> Heard {
-    let Some(spec) = &lease.spec else { return Heard::Before(None) };
+fn judge(lease: &Lease, now: DateTime<Utc>) -> ServerPresence {
+    let Some(spec) = &lease.spec else { return ServerPresence::Before(None) };
     let renewed = spec.renew_time.as_ref().and_then(|time| DateTime::from_timestamp(time.0.as_second(), 0));
     let holder = spec.holder_identity.clone().filter(|holder| !holder.is_empty());
     let length = i64::from(spec.lease_duration_seconds.unwrap_or(USUAL_LENGTH)) + SLACK;
     match (holder, renewed) {
         (Some(holder), Some(renewed)) if now - renewed <= TimeDelta::seconds(length) => {
-            Heard::Running(holder)
+            ServerPresence::Running(holder)
         }
-        (_, renewed) => Heard::Before(renewed.map(Timestamp::from)),
+        (_, renewed) => ServerPresence::Before(renewed.map(Timestamp::from)),
     }
 }
 
@@ -88,12 +88,15 @@ mod tests {
     fn a_server_runs_as_long_as_its_lease_is_held_and_renewed() {
         let now: DateTime<Utc> = "2026-11-21T03:00:20Z".parse().unwrap();
         let last = Timestamp::from(now - TimeDelta::seconds(20));
-        assert_eq!(judge(&lease("pod", "2026-11-21T03:00:00.000000Z"), now), Heard::Running("pod".into()));
+        assert_eq!(
+            judge(&lease("pod", "2026-11-21T03:00:00.000000Z"), now),
+            ServerPresence::Running("pod".into())
+        );
         assert_eq!(
             judge(&lease("pod", "2026-11-21T03:00:00.000000Z"), now + TimeDelta::seconds(1)),
-            Heard::Before(Some(last))
+            ServerPresence::Before(Some(last))
         );
-        assert_eq!(judge(&lease("", "2026-11-21T03:00:00.000000Z"), now), Heard::Before(Some(last)));
-        assert_eq!(judge(&Lease::default(), now), Heard::Before(None));
+        assert_eq!(judge(&lease("", "2026-11-21T03:00:00.000000Z"), now), ServerPresence::Before(Some(last)));
+        assert_eq!(judge(&Lease::default(), now), ServerPresence::Before(None));
     }
 }

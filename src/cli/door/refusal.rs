@@ -10,7 +10,7 @@ use crate::cli::failure::Failure;
 use crate::cluster::ClusterError;
 
 /// What was asked of the API server.
-pub struct Asked<'a> {
+pub struct ApiCall<'a> {
     pub verb: &'static str,
     pub noun: &'static str,
     pub plural: String,
@@ -19,7 +19,7 @@ pub struct Asked<'a> {
     pub server: &'a str,
 }
 
-impl fmt::Display for Asked<'_> {
+impl fmt::Display for ApiCall<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { verb, noun, plural, name, namespace, server: _ } = self;
         match name {
@@ -40,8 +40,8 @@ pub fn is_taken(error: &kube::Error) -> bool {
 }
 
 /// That an object has the name already; `held` says why one that was deleted is still there.
-pub fn taken(asked: &Asked<'_>, held: Option<&str>) -> Failure {
-    let Asked { noun, name, namespace, .. } = asked;
+pub fn taken(asked: &ApiCall<'_>, held: Option<&str>) -> Failure {
+    let ApiCall { noun, name, namespace, .. } = asked;
     let name = name.unwrap_or_default();
     Failure::because(match held {
         Some(held) => format!(
@@ -61,13 +61,13 @@ pub fn no_namespace(namespace: &str) -> String {
 }
 
 /// That no answer came.
-pub fn timed_out(asked: &Asked<'_>, after: Duration) -> Failure {
+pub fn timed_out(asked: &ApiCall<'_>, after: Duration) -> Failure {
     ClusterError::Timeout { server: asked.server.to_owned(), doing: asked.to_string(), after }.into()
 }
 
 /// The failure in words.
-pub fn explain(asked: &Asked<'_>, error: &kube::Error) -> Failure {
-    let Asked { verb, plural, namespace, server, .. } = asked;
+pub fn explain(asked: &ApiCall<'_>, error: &kube::Error) -> Failure {
+    let ApiCall { verb, plural, namespace, server, .. } = asked;
     let Some(status) = status(error) else { return unanswered(asked, error) };
     let message = &status.message;
     match status.code {
@@ -89,7 +89,7 @@ pub fn explain(asked: &Asked<'_>, error: &kube::Error) -> Failure {
 }
 
 /// What went wrong on the way; the client's own errors nest too deeply for a person.
-fn unanswered(asked: &Asked<'_>, error: &kube::Error) -> Failure {
+fn unanswered(asked: &ApiCall<'_>, error: &kube::Error) -> Failure {
     let (server, doing) = (asked.server.to_owned(), asked.to_string());
     let first: &(dyn std::error::Error + 'static) = error;
     let chain = || std::iter::successors(Some(first), |error| error.source());
@@ -130,7 +130,7 @@ mod tests {
     }
 
     fn told(error: &kube::Error) -> String {
-        let asked = Asked {
+        let asked = ApiCall {
             verb: "create",
             noun: "backup",
             plural: "backups".to_owned(),

@@ -8,7 +8,7 @@ use super::create::Mode;
 use crate::api::{self, AccessMode, BackupStorageLocation};
 use crate::cli::Global;
 use crate::cli::chosen::ChosenArgs;
-use crate::cli::door::Door;
+use crate::cli::door::ArkClient;
 use crate::cli::failure::{Done, Failure};
 use crate::cli::making::made;
 use crate::cli::output::Output;
@@ -27,7 +27,7 @@ pub async fn set_default(
     command: &SetDefaultCommand,
     output: &Output,
 ) -> Result<Done, Failure> {
-    let door = Door::open(global).await?;
+    let door = ArkClient::open(global).await?;
     let chosen: BackupStorageLocation =
         door.change(command.name.as_str(), &json!({"spec": {"default": true}})).await?;
     for other in door.list::<BackupStorageLocation>(None).await? {
@@ -74,7 +74,7 @@ pub async fn set(global: &Global, command: &SetCommand, output: &Output) -> Resu
     put("accessMode", access_mode.map(|mode| json!(AccessMode::from(mode))));
     put("syncPeriod", sync_period.as_ref().map(|period| json!(period)));
     put("validationPeriod", validation_period.as_ref().map(|period| json!(period)));
-    let door = Door::open(global).await?;
+    let door = ArkClient::open(global).await?;
     let changed: BackupStorageLocation = door.change(name.as_str(), &json!({"spec": spec})).await?;
     made(&changed, "changed", "`ark location describe` shows how it is used now", output)
 }
@@ -96,7 +96,7 @@ pub struct DeleteCommand {
 /// Deletes them.
 pub async fn delete(global: &Global, command: &DeleteCommand, output: &Output) -> Result<Done, Failure> {
     command.chosen.check("deleting locations", output)?;
-    let door = Door::open(global).await?;
+    let door = ArkClient::open(global).await?;
     let locations: Vec<BackupStorageLocation> = command.chosen.choose(&door).await?;
     let consequence =
         "; their backups can no longer be restored or deleted from here, and stay in the bucket";

@@ -9,7 +9,7 @@ use super::flags::RestoreArgs;
 use crate::api::{Backup, Restore, RestorePhase, RestoreSpec, RestoreStatus, Timestamp};
 use crate::cli::Global;
 use crate::cli::backup::{elapsed, failed, refused};
-use crate::cli::door::Door;
+use crate::cli::door::ArkClient;
 use crate::cli::failure::{Done, Failure};
 use crate::cli::listing::bare;
 use crate::cli::making::{MakeArgs, create_and_wait, create_timed, made, new_name, preview, stamp};
@@ -77,7 +77,7 @@ pub async fn create(global: &Global, command: &CreateCommand, output: &Output) -
     if command.make.dry_run {
         return preview(&restore, output);
     }
-    let door = Door::open(global).await?;
+    let door = ArkClient::open(global).await?;
     if let Some(backup) = &command.from_backup
         && let Ok(None) = door.find::<Backup>(backup.as_str()).await
     {

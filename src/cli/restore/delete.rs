@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::api::{DELETION, DELETION_REQUESTED, Restore, RestorePhase, Timestamp, synced_from};
 use crate::cli::Global;
 use crate::cli::chosen::ChosenArgs;
-use crate::cli::door::Door;
+use crate::cli::door::ArkClient;
 use crate::cli::failure::{Done, Failure};
 use crate::cli::output::Output;
 use crate::cli::waiting::{Seen, Waited, wait_until};
@@ -36,7 +36,7 @@ pub struct DeleteCommand {
 /// Asks for each.
 pub async fn delete(global: &Global, command: &DeleteCommand, output: &Output) -> Result<Done, Failure> {
     command.chosen.check("deleting restores", output)?;
-    let door = Door::open(global).await?;
+    let door = ArkClient::open(global).await?;
     let mut restores: Vec<Restore> = command.chosen.choose(&door).await?;
     if !command.from_other_clusters {
         command.chosen.spare_others(&door, &mut restores, output).await;
@@ -89,7 +89,7 @@ fn request(restore: &Restore) -> Value {
 }
 
 /// Waits until it is gone, or says why it is kept.
-async fn finish(door: &Door, name: &str, output: &Output) -> Result<Option<String>, Failure> {
+async fn finish(door: &ArkClient, name: &str, output: &Output) -> Result<Option<String>, Failure> {
     let what = format!("the request stays, and restore {name} is deleted as soon as one runs");
     match wait_until::<Restore>(door, name, &what, how_far, output).await? {
         Waited::Gone => Ok(None),

@@ -10,7 +10,7 @@ use super::flags::RestoreArgs;
 use crate::api::{Origin, RestoreSpec};
 use crate::bucket::RunKind;
 use crate::cli::backup::elapsed;
-use crate::cli::door::{Heard, heard};
+use crate::cli::door::{ServerPresence, server_presence};
 use crate::cli::failure::{Done, Failure};
 use crate::cli::location::LocationArgs;
 use crate::cli::making::{new_name, timed_name};
@@ -101,12 +101,12 @@ pub async fn run(global: &Global, command: &RunCommand, output: &Output) -> Resu
 
 /// The namespace, where a server runs in it, or may: that one stays as it is.
 async fn beside(cluster: &Cluster, namespace: &str, output: &Output) -> Option<String> {
-    match heard(cluster.client(), namespace).await {
-        Heard::Before(_) | Heard::Never => return None,
-        Heard::Running(_) => output.note(format!(
+    match server_presence(cluster.client(), namespace).await {
+        ServerPresence::Before(_) | ServerPresence::Never => return None,
+        ServerPresence::Running(_) => output.note(format!(
             "a server runs in namespace {namespace}, which stays as it is unless --include-namespaces names it"
         )),
-        Heard::Unknown(why) => output.note(format!(
+        ServerPresence::Unknown(why) => output.note(format!(
             "namespace {namespace} stays as it is unless --include-namespaces names it: whether a server runs there is not known ({why})"
         )),
     }

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::api::Schedule;
 use crate::cli::Global;
 use crate::cli::chosen::ChosenArgs;
-use crate::cli::door::Door;
+use crate::cli::door::ArkClient;
 use crate::cli::failure::{Done, Failure};
 use crate::cli::making::made;
 use crate::cli::output::Output;
@@ -28,7 +28,7 @@ pub async fn pause(
     paused: bool,
     output: &Output,
 ) -> Result<Done, Failure> {
-    let door = Door::open(global).await?;
+    let door = ArkClient::open(global).await?;
     let (did, then) = if paused {
         ("paused", "it makes no backups until `ark schedule unpause`")
     } else {
@@ -61,7 +61,7 @@ pub struct DeleteCommand {
 /// Deletes them.
 pub async fn delete(global: &Global, command: &DeleteCommand, output: &Output) -> Result<Done, Failure> {
     command.chosen.check("deleting schedules", output)?;
-    let door = Door::open(global).await?;
+    let door = ArkClient::open(global).await?;
     let schedules: Vec<Schedule> = command.chosen.choose(&door).await?;
     if command.chosen.agreed("delete", &schedules, "; their backups stay", output)? {
         for schedule in &schedules {

@@ -6,7 +6,7 @@ use kube::ResourceExt;
 use crate::api::{Backup, SCHEDULE_NAME_LABEL, Schedule, label_value};
 use crate::cli::Global;
 use crate::cli::backup::taken_lines;
-use crate::cli::door::Door;
+use crate::cli::door::ArkClient;
 use crate::cli::failure::{Done, Failure};
 use crate::cli::listing::{bare, cell, time};
 use crate::cli::output::{Format, Output};
@@ -26,7 +26,7 @@ pub struct DescribeCommand {
 
 /// Describes it.
 pub async fn describe(global: &Global, command: &DescribeCommand, output: &Output) -> Result<Done, Failure> {
-    let door = Door::open(global).await?;
+    let door = ArkClient::open(global).await?;
     let schedule: Schedule = door.get(command.name.as_str()).await?;
     if matches!(output.format(), Format::Json | Format::Yaml) {
         output.document(&bare(&schedule))?;

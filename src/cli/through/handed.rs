@@ -7,7 +7,7 @@ use crate::api::{
     is_stored,
 };
 use crate::bucket::{PartKeys, RunDocument, RunKeys};
-use crate::cli::door::Noun;
+use crate::cli::door::ArkResource;
 use crate::cli::failure::Failure;
 use crate::model::{BackupName, RestoreName};
 use crate::store::{InvalidKey, ObjectKey};
@@ -47,7 +47,7 @@ pub enum Stage {
 }
 
 /// A run, of which the server hands out parts.
-pub trait Handed: Noun + RunDocument {
+pub trait Handed: ArkResource + RunDocument {
     /// What it may be called.
     type Name;
 

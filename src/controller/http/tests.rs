@@ -20,7 +20,8 @@ async fn serve() -> Served {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let (duty, watched) = watch::channel(Duty::Starting);
     let handouts = Arc::<Handouts>::default();
-    let door = Door { duty: watched, metrics: Arc::new(Metrics::new()), handouts: Arc::clone(&handouts) };
+    let door =
+        HttpState { duty: watched, metrics: Arc::new(Metrics::new()), handouts: Arc::clone(&handouts) };
     let running = open(free, door).await.unwrap();
     Served { address: free, duty, handouts, _running: running }
 }
@@ -76,7 +77,7 @@ async fn an_address_that_is_taken_is_named_with_the_flag() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
     let (_, duty) = watch::channel(Duty::Starting);
-    let door = Door { duty, metrics: Arc::new(Metrics::new()), handouts: Arc::default() };
+    let door = HttpState { duty, metrics: Arc::new(Metrics::new()), handouts: Arc::default() };
     let error = open(address, door).await.unwrap_err();
     let text = causes(&error);
     assert!(
