@@ -8,10 +8,10 @@ use clap::Args;
 use futures::TryStreamExt;
 
 use super::Global;
+use super::download::{self, RunPart};
 use super::failure::{Done, Failure};
 use super::location::SourceArgs;
 use super::output::{Format, Output};
-use super::through::{self, Wanted};
 use crate::api::Backup;
 use crate::archive::{IndexHeader, IndexLine};
 use crate::backup::live_items;
@@ -58,14 +58,14 @@ struct Counts {
 /// Prints the differences, a line an item, and the counts.
 pub async fn diff(global: &Global, command: &DiffCommand, output: &Output) -> Result<Done, Failure> {
     let bucket =
-        through::bucket::<Backup>(global, &command.source, &command.first, Wanted::Index, output).await?;
+        download::bucket::<Backup>(global, &command.source, &command.first, RunPart::Index, output).await?;
     let (header, mut first) = hashes(&bucket, &command.first).await?;
     let mut counts = Counts::default();
     let mut failed = false;
     match &command.second {
         Some(second) => {
             let bucket =
-                through::bucket::<Backup>(global, &command.source, second, Wanted::Index, output).await?;
+                download::bucket::<Backup>(global, &command.source, second, RunPart::Index, output).await?;
             let mut lines = bucket.open_backup(second).await?.index().await?;
             while let Some(line) = lines.try_next().await? {
                 if let IndexLine::Item(item) = line {

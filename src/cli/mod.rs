@@ -9,6 +9,7 @@ mod completion;
 mod crd;
 mod diff;
 mod door;
+mod download;
 mod failure;
 mod install;
 mod invocation;
@@ -28,7 +29,6 @@ mod selection;
 mod server;
 mod signal;
 mod template;
-mod through;
 mod version;
 mod waiting;
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use kube::{Api, Client, Resource};
 use tokio_util::sync::CancellationToken;
 
+use super::download_tokens::DownloadTokens;
 use super::events::Events;
-use super::handouts::Handouts;
 use super::location::Obligations;
 use super::locations::Locations;
 use super::retry::Retries;
@@ -34,7 +34,7 @@ pub struct Context {
     /// Who failed how often lately; for [`super::retry::error_policy`].
     pub retries: Retries,
     /// What the server itself hands out, for a moment.
-    pub handouts: Arc<Handouts>,
+    pub tokens: Arc<DownloadTokens>,
     /// Tells people of changes.
     pub events: Events,
     /// Says that the server ends, or leads no more: nothing new begins, and what runs stops.

@@ -14,8 +14,8 @@ use kube::runtime::controller::Action;
 use tokio::time::Instant;
 
 use super::context::Context;
+use super::download_tokens::{TokenTarget, VALID_FOR};
 use super::error::ControllerError;
-use super::handouts::{Handout, VALID_FOR};
 use super::retry::{drive, news_of};
 use super::watches::{Caches, Watch};
 use crate::api::{DownloadPhase, DownloadRequest, DownloadRequestStatus, Timestamp};
@@ -30,7 +30,7 @@ const SERVICE_PORT: u16 = 8085;
 
 /// What is to be done about a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum RequestStep {
     /// It is answered.
     Answer,
     /// It was answered; it goes after this.
@@ -50,12 +50,12 @@ async fn reconcile(request: Arc<DownloadRequest>, context: Arc<Context>) -> Resu
     let status = request.status.as_ref().filter(|status| status.phase == Some(DownloadPhase::Processed));
     let answered = status.map(|status| answered_at(status.processed_timestamp, &*request));
     match decide(answered, Utc::now()) {
-        Step::Answer => {
+        RequestStep::Answer => {
             record(&context, &request, answer(&context, &request).await).await?;
             Ok(Action::await_change())
         }
-        Step::Wait(time) => Ok(Action::requeue(time)),
-        Step::Delete => {
+        RequestStep::Wait(time) => Ok(Action::requeue(time)),
+        RequestStep::Delete => {
             let doing = format!("delete the DownloadRequest `{}`", request.name_any());
             let precondition = Preconditions { uid: request.uid(), resource_version: None };
             let parameters = DeleteParams { preconditions: Some(precondition), ..DeleteParams::default() };
@@ -67,11 +67,11 @@ async fn reconcile(request: Arc<DownloadRequest>, context: Arc<Context>) -> Resu
 }
 
 /// For requests of any kind that are kept for an hour from their answer, which is by the same clock as `now`. Pure.
-pub(super) fn decide(answered: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Step {
+pub(super) fn decide(answered: Option<DateTime<Utc>>, now: DateTime<Utc>) -> RequestStep {
     match answered.map(|at| (at + KEPT_FOR - now).to_std()) {
-        None => Step::Answer,
-        Some(Ok(left)) if !left.is_zero() => Step::Wait(left),
-        Some(_) => Step::Delete,
+        None => RequestStep::Answer,
+        Some(Ok(left)) if !left.is_zero() => RequestStep::Wait(left),
+        Some(_) => RequestStep::Delete,
     }
 }
 
@@ -141,11 +141,9 @@ async fn address(context: &Context, request: &DownloadRequest) -> Result<String,
     {
         return Ok(url);
     }
-    let handout = Handout { bucket: open.bucket.clone(), key };
-    let token = context
-        .handouts
-        .offer(handout, Instant::now())
-        .ok_or("too many downloads are open; try again later")?;
+    let target = TokenTarget { bucket: open.bucket.clone(), key };
+    let token =
+        context.tokens.offer(target, Instant::now()).ok_or("too many downloads are open; try again later")?;
     Ok(proxied(context, &token))
 }
 
@@ -182,9 +180,9 @@ mod tests {
     fn a_request_is_answered_whatever_the_clocks_say_and_goes_an_hour_after_its_answer() {
         let at = DateTime::from_timestamp(1_763_730_000, 0).unwrap();
         let after = |minutes| at + TimeDelta::minutes(minutes);
-        assert_eq!(decide(None, at), Step::Answer);
-        assert_eq!(decide(Some(at), after(15)), Step::Wait(Duration::from_secs(45 * 60)));
-        assert_eq!(decide(Some(at), after(60)), Step::Delete);
+        assert_eq!(decide(None, at), RequestStep::Answer);
+        assert_eq!(decide(Some(at), after(15)), RequestStep::Wait(Duration::from_secs(45 * 60)));
+        assert_eq!(decide(Some(at), after(60)), RequestStep::Delete);
         // The API server's clock is two hours behind this one: what is answered now is not an hour old.
         let made = serde_json::json!({"apiVersion": "ark.heptio.com/v1", "kind": "DownloadRequest",
             "metadata": {"name": "a", "creationTimestamp": "2025-11-21T11:00:00Z"},
@@ -192,11 +190,11 @@ mod tests {
         let made: DownloadRequest = serde_json::from_value(made).unwrap();
         assert_eq!(
             decide(Some(answered_at(Some(at.into()), &made)), after(1)),
-            Step::Wait(Duration::from_secs(59 * 60))
+            RequestStep::Wait(Duration::from_secs(59 * 60))
         );
         assert_eq!(
             decide(Some(answered_at(None, &made)), after(1)),
-            Step::Delete,
+            RequestStep::Delete,
             "an answer of an older server"
         );
     }

@@ -19,8 +19,8 @@ use tokio_util::task::AbortOnDropHandle;
 
 use connections::{HandingOut, serve};
 
+use super::download_tokens::DownloadTokens;
 use super::error::ControllerError;
-use super::handouts::Handouts;
 use crate::model::causes;
 use crate::telemetry::{EXPOSITION_TYPE, Metrics};
 
@@ -60,7 +60,7 @@ pub struct HttpState {
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// What can be downloaded.
-    pub handouts: Arc<Handouts>,
+    pub tokens: Arc<DownloadTokens>,
 }
 
 /// Answers at the address until what is returned is dropped.
@@ -102,21 +102,21 @@ async fn download(
     Extension(handing_out): Extension<HandingOut>,
     Path(token): Path<String>,
 ) -> Response {
-    let Some(handout) = door.handouts.redeem(&token, Instant::now()) else {
+    let Some(target) = door.tokens.redeem(&token, Instant::now()) else {
         let why =
             "this address is not good, or no longer: each is good once, for ten minutes; ask for another\n";
         return (StatusCode::NOT_FOUND, why).into_response();
     };
     handing_out.begin();
-    let body = match handout.bucket.store().get(&handout.key, None).await {
+    let body = match target.bucket.store().get(&target.key, None).await {
         Ok(body) => body,
         Err(error) => {
-            tracing::warn!(key = %handout.key, "cannot hand out a part of a bucket: {}", causes(&error));
+            tracing::warn!(key = %target.key, "cannot hand out a part of a bucket: {}", causes(&error));
             let code = if error.is_not_found() { StatusCode::NOT_FOUND } else { StatusCode::BAD_GATEWAY };
             return (code, format!("{}\n", causes(&error))).into_response();
         }
     };
-    let file = handout.key.as_str().rsplit('/').next().unwrap_or_default().to_owned();
+    let file = target.key.as_str().rsplit('/').next().unwrap_or_default().to_owned();
     let head = [
         (CONTENT_TYPE, "application/octet-stream".to_owned()),
         (CONTENT_DISPOSITION, format!("attachment; filename=\"{file}\"")),

@@ -12,10 +12,10 @@ mod condition;
 mod context;
 mod delete;
 mod download;
+mod download_tokens;
 mod error;
 mod events;
 mod gc;
-mod handouts;
 mod http;
 mod lease;
 mod location;
@@ -41,8 +41,8 @@ pub use error::ControllerError;
 pub use settings::Settings;
 
 use context::Context;
+use download_tokens::DownloadTokens;
 use events::Events;
-use handouts::Handouts;
 use http::{Duty, HttpState};
 use lease::Election;
 use location::Obligations;
@@ -67,9 +67,9 @@ pub async fn run(
     stop: CancellationToken,
 ) -> Result<(), ControllerError> {
     metrics.build(env!("CARGO_PKG_VERSION"), &FORMAT.to_string());
-    let handouts = Arc::new(Handouts::default());
+    let tokens = Arc::new(DownloadTokens::default());
     let (duty, watched) = watch::channel(Duty::Starting);
-    let door = HttpState { duty: watched, metrics: Arc::clone(&metrics), handouts: Arc::clone(&handouts) };
+    let door = HttpState { duty: watched, metrics: Arc::clone(&metrics), tokens: Arc::clone(&tokens) };
     let _open = http::open(settings.listen, door).await?;
     let Some(identity) = beginning::wait(&cluster, &settings.namespace, &stop).await? else { return Ok(()) };
     duty.send_replace(Duty::StandingBy);
@@ -88,7 +88,7 @@ pub async fn run(
     );
     metrics.leader(true);
     duty.send_replace(Duty::Filling);
-    let (context, watches) = prepare(cluster, identity, settings, metrics, handouts, stop.child_token());
+    let (context, watches) = prepare(cluster, identity, settings, metrics, tokens, stop.child_token());
     let ended = term::serve(held, &context.stop, act(Arc::clone(&context), watches, &duty)).await;
     context.metrics.leader(false);
     ended
@@ -100,7 +100,7 @@ fn prepare(
     identity: ClusterIdentity,
     settings: Settings,
     metrics: Arc<Metrics>,
-    handouts: Arc<Handouts>,
+    tokens: Arc<DownloadTokens>,
     stop: CancellationToken,
 ) -> (Arc<Context>, Watches) {
     let watches = Watches::of(&cluster.client(), &settings.namespace);
@@ -121,7 +121,7 @@ fn prepare(
         obligations: Obligations::default(),
         metrics,
         retries,
-        handouts,
+        tokens,
         events,
         stop,
     };

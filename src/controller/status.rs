@@ -8,7 +8,7 @@ use kube::api::{DeleteParams, PostParams, Preconditions};
 use kube::runtime::controller::Action;
 
 use super::context::Context;
-use super::download::{Step, answered_at, decide, gone};
+use super::download::{RequestStep, answered_at, decide, gone};
 use super::error::ControllerError;
 use super::retry::{drive, news_of};
 use super::watches::Watch;
@@ -31,7 +31,7 @@ async fn reconcile(
     let status = request.status.as_ref().filter(|status| status.phase == Some(ServerStatusPhase::Processed));
     let answered = status.map(|status| answered_at(status.processed_timestamp, &*request));
     match decide(answered, Utc::now()) {
-        Step::Answer => {
+        RequestStep::Answer => {
             let answered = ServerStatusRequest { status: Some(answer()), ..(*request).clone() };
             let doing = format!("answer the ServerStatusRequest `{name}`");
             gone(
@@ -39,8 +39,8 @@ async fn reconcile(
                     .await,
             )
         }
-        Step::Wait(time) => Ok(Action::requeue(time)),
-        Step::Delete => {
+        RequestStep::Wait(time) => Ok(Action::requeue(time)),
+        RequestStep::Delete => {
             let doing = format!("delete the ServerStatusRequest `{name}`");
             let precondition = Preconditions { uid: request.uid(), resource_version: None };
             let parameters = DeleteParams { preconditions: Some(precondition), ..DeleteParams::default() };

@@ -10,12 +10,12 @@ use crate::api::{
 };
 use crate::cli::Global;
 use crate::cli::door::ArkClient;
+use crate::cli::download::{self, Described};
 use crate::cli::failure::{Done, Failure};
 use crate::cli::listing::{Listed as _, documents};
 use crate::cli::location::SourceArgs;
 use crate::cli::output::{Format, Output};
 use crate::cli::rows::kept;
-use crate::cli::through::{self, Described};
 use crate::model::{BackupName, Results, Severity};
 
 /// Findings shown without `--details`.
@@ -43,7 +43,7 @@ pub async fn describe(global: &Global, command: &DescribeCommand, output: &Outpu
     if matches!(output.format(), Format::Json | Format::Yaml) {
         let mut backups = Vec::new();
         for name in names {
-            backups.push(through::describe::<Backup>(global, source, name, false, output).await?.object);
+            backups.push(download::describe::<Backup>(global, source, name, false, output).await?.object);
         }
         documents(&backups, names.len() == 1, output)?;
         return Ok(Done::Complete);
@@ -52,7 +52,7 @@ pub async fn describe(global: &Global, command: &DescribeCommand, output: &Outpu
         if at > 0 {
             output.line("")?;
         }
-        let mut described = through::describe::<Backup>(global, source, name, true, output).await?;
+        let mut described = download::describe::<Backup>(global, source, name, true, output).await?;
         let mut undeleted = Vec::new();
         if source.bucket().is_none() {
             let complete =

@@ -15,11 +15,11 @@ use crate::api::{Backup, CompiledSelection};
 use crate::archive::{IndexHeader, IndexItem, IndexLine};
 use crate::backup;
 use crate::cli::Global;
+use crate::cli::download::{self, RunPart};
 use crate::cli::failure::{Done, Failure};
 use crate::cli::location::SourceArgs;
 use crate::cli::output::{Format, Output};
 use crate::cli::selection::SelectionArgs;
-use crate::cli::through::{self, Wanted};
 use crate::model::{BackupName, ClusterScope, ItemKey, Progress, term_means};
 use crate::store::Resumed;
 
@@ -46,7 +46,7 @@ pub struct ContentsCommand {
 pub async fn contents(global: &Global, command: &ContentsCommand, output: &Output) -> Result<Done, Failure> {
     let selection = command.selection.compile()?;
     let bucket =
-        through::bucket::<Backup>(global, &command.source, &command.name, Wanted::Index, output).await?;
+        download::bucket::<Backup>(global, &command.source, &command.name, RunPart::Index, output).await?;
     let mut lines = bucket.open_backup(&command.name).await?.index().await?;
     let (mut columns, mut found) = (Columns::default(), false);
     while let Some(line) = lines.try_next().await? {
@@ -176,7 +176,7 @@ pub struct LogsCommand {
 /// Prints the log: a line each, or as it is stored with `-o json`.
 pub async fn logs(global: &Global, command: &LogsCommand, output: &Output) -> Result<Done, Failure> {
     let bucket =
-        through::bucket::<Backup>(global, &command.source, &command.name, Wanted::Log, output).await?;
+        download::bucket::<Backup>(global, &command.source, &command.name, RunPart::Log, output).await?;
     let log = bucket.open_backup(&command.name).await?.log().await?;
     print_log(log, output)
 }
@@ -211,7 +211,8 @@ pub struct VerifyCommand {
 /// Verifies; any problem is exit code 1.
 pub async fn verify(global: &Global, command: &VerifyCommand, output: &Output) -> Result<Done, Failure> {
     let bucket =
-        through::bucket::<Backup>(global, &command.source, &command.name, Wanted::Everything, output).await?;
+        download::bucket::<Backup>(global, &command.source, &command.name, RunPart::Everything, output)
+            .await?;
     let progress = Progress::default();
     progress.stage(format!("verifying {}", command.name));
     let on_bytes = |bytes| progress.transfer(bytes);
@@ -261,7 +262,7 @@ pub async fn download(global: &Global, command: &DownloadCommand, output: &Outpu
         )));
     }
     let bucket =
-        through::bucket::<Backup>(global, &command.source, &command.name, Wanted::Tarball, output).await?;
+        download::bucket::<Backup>(global, &command.source, &command.name, RunPart::Tarball, output).await?;
     let stored = bucket.open_backup(&command.name).await?;
     let key = stored.parts().tarball();
     let mut chunks = Resumed::open(Arc::clone(bucket.store()), key.clone(), None).await?;

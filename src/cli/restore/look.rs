@@ -8,11 +8,11 @@ use crate::api::{
 };
 use crate::cli::Global;
 use crate::cli::backup::{counts, print_log, selection_lines, went_wrong};
+use crate::cli::download::{self, Described, RunPart};
 use crate::cli::failure::{Done, Failure};
 use crate::cli::listing::documents;
 use crate::cli::location::SourceArgs;
 use crate::cli::output::{Format, Output};
-use crate::cli::through::{self, Described, Wanted};
 use crate::model::RestoreName;
 
 /// Where values begin in a description.
@@ -40,7 +40,7 @@ pub async fn describe(global: &Global, command: &DescribeCommand, output: &Outpu
     if matches!(output.format(), Format::Json | Format::Yaml) {
         let mut restores = Vec::new();
         for name in names {
-            restores.push(through::describe::<Restore>(global, source, name, false, output).await?.object);
+            restores.push(download::describe::<Restore>(global, source, name, false, output).await?.object);
         }
         documents(&restores, names.len() == 1, output)?;
         return Ok(Done::Complete);
@@ -49,7 +49,7 @@ pub async fn describe(global: &Global, command: &DescribeCommand, output: &Outpu
         if at > 0 {
             output.line("")?;
         }
-        let described = through::describe::<Restore>(global, source, name, true, output).await?;
+        let described = download::describe::<Restore>(global, source, name, true, output).await?;
         show(described, *details, output)?;
     }
     Ok(Done::Complete)
@@ -172,6 +172,6 @@ pub struct LogsCommand {
 /// Prints the log: a line each, or as it is stored with `-o json`.
 pub async fn logs(global: &Global, command: &LogsCommand, output: &Output) -> Result<Done, Failure> {
     let bucket =
-        through::bucket::<Restore>(global, &command.source, &command.name, Wanted::Log, output).await?;
+        download::bucket::<Restore>(global, &command.source, &command.name, RunPart::Log, output).await?;
     print_log(bucket.open_restore(&command.name).await?.log().await?, output)
 }

@@ -16,7 +16,7 @@ use crate::store::ObjectKey;
 
 /// A part of a run.
 #[derive(Debug, PartialEq)]
-pub struct Part {
+pub struct RequestedPart {
     /// The location that has it; none: the default one.
     pub location: Option<String>,
     /// Its key there.
@@ -27,7 +27,7 @@ pub struct Part {
     run: RunIdentity,
 }
 
-impl Part {
+impl RequestedPart {
     /// Makes sure that what a bucket has under the name is the run that was asked for.
     ///
     /// # Errors
@@ -47,7 +47,7 @@ pub fn locate(
     restores: &Store<Restore>,
     locations: &Store<BackupStorageLocation>,
     target: &DownloadTarget,
-) -> Result<Part, String> {
+) -> Result<RequestedPart, String> {
     let DownloadTarget { kind, name } = target;
     let run = run_of(*kind);
     let keys =
@@ -74,7 +74,7 @@ pub fn locate(
     };
     // What stands for a location that is gone is its name as far as it is known.
     let location = location.map(|known| name_of_label(locations, &known).unwrap_or(known));
-    Ok(Part { location, key: key.clone(), keys, run })
+    Ok(RequestedPart { location, key: key.clone(), keys, run })
 }
 
 fn run_of(kind: DownloadKind) -> RunKind {

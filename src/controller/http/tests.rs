@@ -3,7 +3,7 @@
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::super::handouts::Handout;
+use super::super::download_tokens::TokenTarget;
 use super::connections::{HEAD_WITHIN, MOST};
 use super::*;
 use crate::bucket::Bucket;
@@ -12,18 +12,17 @@ use crate::store::{Location, ObjectKey, PutMode};
 struct Served {
     address: SocketAddr,
     duty: watch::Sender<Duty>,
-    handouts: Arc<Handouts>,
+    tokens: Arc<DownloadTokens>,
     _running: AbortOnDropHandle<()>,
 }
 
 async fn serve() -> Served {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let (duty, watched) = watch::channel(Duty::Starting);
-    let handouts = Arc::<Handouts>::default();
-    let door =
-        HttpState { duty: watched, metrics: Arc::new(Metrics::new()), handouts: Arc::clone(&handouts) };
+    let tokens = Arc::<DownloadTokens>::default();
+    let door = HttpState { duty: watched, metrics: Arc::new(Metrics::new()), tokens: Arc::clone(&tokens) };
     let running = open(free, door).await.unwrap();
-    Served { address: free, duty, handouts, _running: running }
+    Served { address: free, duty, tokens, _running: running }
 }
 
 async fn ask(served: &Served, path: &str) -> (u16, String) {
@@ -62,13 +61,13 @@ async fn a_token_gives_the_bytes_once_and_nothing_else_gives_any() {
     let key = ObjectKey::new("backups/a/logs.ndjson.zst").unwrap();
     bucket.store().put(&key, "a log".into(), PutMode::Create).await.unwrap();
     let served = serve().await;
-    let token = served.handouts.offer(Handout { bucket: bucket.clone(), key }, Instant::now()).unwrap();
+    let token = served.tokens.offer(TokenTarget { bucket: bucket.clone(), key }, Instant::now()).unwrap();
     assert_eq!(ask(&served, "/download/0000").await.0, 404);
     assert_eq!(ask(&served, "/download/").await.0, 404);
     assert_eq!(ask(&served, &format!("/download/{token}")).await, (200, "a log".to_owned()));
     assert_eq!(ask(&served, &format!("/download/{token}")).await.0, 404);
-    let gone = Handout { bucket, key: ObjectKey::new("backups/b/logs.ndjson.zst").unwrap() };
-    let token = served.handouts.offer(gone, Instant::now()).unwrap();
+    let gone = TokenTarget { bucket, key: ObjectKey::new("backups/b/logs.ndjson.zst").unwrap() };
+    let token = served.tokens.offer(gone, Instant::now()).unwrap();
     assert_eq!(ask(&served, &format!("/download/{token}")).await.0, 404);
 }
 
@@ -77,7 +76,7 @@ async fn an_address_that_is_taken_is_named_with_the_flag() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
     let (_, duty) = watch::channel(Duty::Starting);
-    let door = HttpState { duty, metrics: Arc::new(Metrics::new()), handouts: Arc::default() };
+    let door = HttpState { duty, metrics: Arc::new(Metrics::new()), tokens: Arc::default() };
     let error = open(address, door).await.unwrap_err();
     let text = causes(&error);
     assert!(
@@ -129,7 +128,7 @@ async fn a_download_goes_on_however_many_connect() {
     let bucket = Bucket::new(crate::store::open(&location).await.unwrap());
     let served = serve().await;
     let key = ObjectKey::new("backups/a/a.tar.zst").unwrap();
-    let token = served.handouts.offer(Handout { bucket, key }, Instant::now()).unwrap();
+    let token = served.tokens.offer(TokenTarget { bucket, key }, Instant::now()).unwrap();
     let mut download = TcpStream::connect(served.address).await.unwrap();
     download.write_all(format!("GET /download/{token} HTTP/1.0\r\n\r\n").as_bytes()).await.unwrap();
     assert_eq!(download.read_u8().await.unwrap(), b'H', "it has begun");

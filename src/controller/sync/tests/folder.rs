@@ -12,7 +12,7 @@ use super::super::*;
 use crate::cluster::ClusterIdentity;
 use crate::cluster::script::{Answer, Asked, answer, failure, serve};
 use crate::controller::settings::Settings;
-use crate::controller::{Handouts, prepare};
+use crate::controller::{DownloadTokens, prepare};
 use crate::telemetry::Metrics;
 
 /// The identity of the location.
@@ -150,7 +150,7 @@ impl Folder {
             identity,
             settings(),
             Arc::clone(&metrics),
-            Arc::<Handouts>::default(),
+            Arc::<DownloadTokens>::default(),
             CancellationToken::new(),
         );
         let feeding = tokio::spawn(watches.follow());

@@ -6,7 +6,7 @@
 //! large each part is and what its hash.
 
 mod fetch;
-mod handed;
+mod parts;
 mod store;
 
 use std::collections::BTreeMap;
@@ -17,9 +17,9 @@ use kube::ResourceExt;
 use uuid::Uuid;
 
 use self::fetch::Fetcher;
-pub use self::handed::Wanted;
-use self::handed::{Handed, Stage};
-use self::store::{Document, Looked, Through};
+pub use self::parts::RunPart;
+use self::parts::{Downloadable, PartsState};
+use self::store::{DownloadStore, LiveDocument, Looked};
 use super::Global;
 use super::door::ArkClient;
 use super::failure::Failure;
@@ -38,11 +38,11 @@ use crate::store::{Action, ObjectKey, Operation, StoreError};
 const NAMED: usize = 200;
 
 /// The bucket that holds a run: the one that is named, or what the server hands out of the run, which is then that part.
-pub async fn bucket<K: Handed>(
+pub async fn bucket<K: Downloadable>(
     global: &Global,
     source: &SourceArgs,
     name: &K::Name,
-    wanted: Wanted,
+    wanted: RunPart,
     output: &Output,
 ) -> Result<Bucket, Failure> {
     if let Some(location) = source.bucket() {
@@ -63,7 +63,7 @@ pub struct Described<K> {
 }
 
 /// A run from its documents, or from the cluster and what the server hands out.
-pub async fn describe<K: Handed>(
+pub async fn describe<K: Downloadable>(
     global: &Global,
     source: &SourceArgs,
     name: &K::Name,
@@ -86,28 +86,28 @@ pub async fn describe<K: Handed>(
     Ok(Described { object: bare(&object), results })
 }
 
-async fn results<K: Handed>(
+async fn results<K: Downloadable>(
     door: &ArkClient,
     object: &K,
     keys: RunKeys,
     output: &Output,
 ) -> Result<Results, Failure> {
-    let bucket = open(door, object, &keys, Wanted::Results, output).await?;
+    let bucket = open(door, object, &keys, RunPart::Results, output).await?;
     Ok(bucket.open_run::<K>(keys).await?.results().await?)
 }
 
 /// The bucket of a run, with the parts that are wanted and no others.
-async fn open<K: Handed>(
+async fn open<K: Downloadable>(
     door: &ArkClient,
     object: &K,
     keys: &RunKeys,
-    wanted: Wanted,
+    wanted: RunPart,
     output: &Output,
 ) -> Result<Bucket, Failure> {
     object.has_parts()?;
     let named = PartKeys::named(keys, object.objects()).map_err(StoreError::from)?;
     let all = K::parts(&named);
-    if wanted == Wanted::Everything {
+    if wanted == RunPart::Everything {
         let known = |key: &str| all.iter().any(|(_, known, _)| known.as_str() == key);
         if let Some(other) = object.objects().iter().map(|object| &object.key).find(|key| !known(key)) {
             return Err(Failure::because(format!(
@@ -118,7 +118,7 @@ async fn open<K: Handed>(
         }
     }
     let mut parts = all;
-    parts.retain(|(part, ..)| wanted == Wanted::Everything || wanted == *part);
+    parts.retain(|(part, ..)| wanted == RunPart::Everything || wanted == *part);
     let certificates = location(door, object).await.and_then(|location| location.spec.config?.ca_cert);
     let fetcher = Fetcher::new(door.client().clone(), door.namespace(), certificates);
     let mut described = format!("the server of namespace {}", door.namespace());
@@ -137,13 +137,13 @@ async fn open<K: Handed>(
     let look = move || -> Looked {
         let (api, name) = (api.clone(), name.clone());
         Box::pin(async move {
-            let now = api.get_opt(&name).await?.filter(|now| !matches!(now.stage(), Stage::Deleting));
+            let now = api.get_opt(&name).await?.filter(|now| !matches!(now.stage(), PartsState::Deleting));
             Ok(now.map(|now| serde_json::to_vec(&bare(&now))).transpose()?.map(Into::into))
         })
     };
-    Ok(Bucket::new(Arc::new(Through {
+    Ok(Bucket::new(Arc::new(DownloadStore {
         described,
-        document: Document::new(keys.document().clone(), document.into(), look),
+        document: LiveDocument::new(keys.document().clone(), document.into(), look),
         addresses,
         fetcher,
     })))
@@ -151,7 +151,7 @@ async fn open<K: Handed>(
 
 /// The location of a run, whose name may be hashed as a label's value; none for who may not read locations, and does without its
 /// certificates.
-async fn location<K: Handed>(door: &ArkClient, object: &K) -> Option<BackupStorageLocation> {
+async fn location<K: Downloadable>(door: &ArkClient, object: &K) -> Option<BackupStorageLocation> {
     let name = object.location()?;
     if let Some(location) = door.find::<BackupStorageLocation>(name).await.ok()? {
         return Some(location);
@@ -164,7 +164,7 @@ async fn location<K: Handed>(door: &ArkClient, object: &K) -> Option<BackupStora
 async fn addresses(
     door: &ArkClient,
     name: &str,
-    parts: &[(Wanted, &ObjectKey, DownloadKind)],
+    parts: &[(RunPart, &ObjectKey, DownloadKind)],
     through_server: bool,
     output: &Output,
 ) -> Result<BTreeMap<String, String>, Failure> {

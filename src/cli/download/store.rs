@@ -19,11 +19,11 @@ use crate::store::{
 
 /// The objects of one run, readable.
 #[derive(Debug)]
-pub struct Through {
+pub struct DownloadStore {
     /// Whose it is, for people.
     pub described: String,
     /// The commit of the run, which the cluster has.
-    pub document: Document,
+    pub document: LiveDocument,
     /// By key, where to fetch the parts that are wanted.
     pub addresses: BTreeMap<String, String>,
     /// Fetches them.
@@ -34,13 +34,13 @@ pub struct Through {
 pub type Looked = BoxFuture<'static, Result<Option<Bytes>, Box<dyn std::error::Error + Send + Sync>>>;
 
 /// The document of a run: the object in the cluster. Whoever reads it again asks what became of it, so the cluster is asked again.
-pub struct Document {
+pub struct LiveDocument {
     key: ObjectKey,
     first: Mutex<Option<Bytes>>,
     look: Box<dyn Fn() -> Looked + Send + Sync>,
 }
 
-impl Document {
+impl LiveDocument {
     /// The document at a key, as it was read already, and how the cluster is asked for it again.
     pub fn new(key: ObjectKey, first: Bytes, look: impl Fn() -> Looked + Send + Sync + 'static) -> Self {
         Self { key, first: Mutex::new(Some(first)), look: Box::new(look) }
@@ -59,13 +59,13 @@ impl Document {
     }
 }
 
-impl fmt::Debug for Document {
+impl fmt::Debug for LiveDocument {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Document").field("key", &self.key).finish_non_exhaustive()
     }
 }
 
-impl Through {
+impl DownloadStore {
     fn action(&self, operation: Operation, what: &str) -> Action {
         Action { operation, target: format!("{what} through {}", self.described) }
     }
@@ -77,7 +77,7 @@ impl Through {
 }
 
 #[async_trait]
-impl ObjectStore for Through {
+impl ObjectStore for DownloadStore {
     fn describe(&self) -> String {
         self.described.clone()
     }
@@ -163,9 +163,9 @@ mod tests {
             Box::pin(async { Ok(now) })
         };
         let (cluster, _) = serve(|_, asked| panic!("nobody expected {asked:?}"));
-        let store = Through {
+        let store = DownloadStore {
             described: "the server".to_owned(),
-            document: Document::new(keys.document().clone(), object(uid).to_string().into(), look),
+            document: LiveDocument::new(keys.document().clone(), object(uid).to_string().into(), look),
             addresses: BTreeMap::new(),
             fetcher: Fetcher::new(cluster.client(), "ark", None),
         };

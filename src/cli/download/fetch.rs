@@ -27,7 +27,7 @@ const PIECE: Duration = Duration::from_secs(60);
 const EXCERPT: usize = 2048;
 
 /// How an address is read.
-struct Way {
+struct Route {
     client: Client,
     path: String,
     /// For messages.
@@ -94,10 +94,10 @@ impl Fetcher {
     }
 
     /// The client and the path for an address. The cluster's credentials go to the server behind its proxy, and nowhere else.
-    fn way(&self, address: &str, action: &Action) -> Result<Way, StoreError> {
+    fn way(&self, address: &str, action: &Action) -> Result<Route, StoreError> {
         if self.is_own(address) {
             let described = "the server, through the API server,".to_owned();
-            return Ok(Way { client: self.cluster.clone(), path: address.to_owned(), described });
+            return Ok(Route { client: self.cluster.clone(), path: address.to_owned(), described });
         }
         let wrong = || other(action, "the server gave an address that is neither in the bucket nor its own");
         let uri: Uri = address.parse().map_err(|_| wrong())?;
@@ -118,7 +118,7 @@ impl Fetcher {
         }
         config.root_cert = self.certificates.as_deref().map(|text| authorities(text, action)).transpose()?;
         let client = Client::try_from(config).map_err(|error| other(action, innermost(&error)))?;
-        Ok(Way { client, path, described })
+        Ok(Route { client, path, described })
     }
 }
 

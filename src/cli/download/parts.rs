@@ -14,7 +14,7 @@ use crate::store::{InvalidKey, ObjectKey};
 
 /// The parts of a run that somebody wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wanted {
+pub enum RunPart {
     /// The log.
     Log,
     /// Warnings and errors.
@@ -28,10 +28,10 @@ pub enum Wanted {
 }
 
 /// A part of a run: how it is wanted, its key, and what a DownloadRequest calls it.
-type Part<'a> = (Wanted, &'a ObjectKey, DownloadKind);
+type DownloadPart<'a> = (RunPart, &'a ObjectKey, DownloadKind);
 
 /// How far a run is, for somebody who wants its parts.
-pub enum Stage {
+pub enum PartsState {
     /// It has parts.
     Ended,
     /// It failed before it had any, for this reason.
@@ -47,7 +47,7 @@ pub enum Stage {
 }
 
 /// A run, of which the server hands out parts.
-pub trait Handed: ArkResource + RunDocument {
+pub trait Downloadable: ArkResource + RunDocument {
     /// What it may be called.
     type Name;
 
@@ -55,50 +55,50 @@ pub trait Handed: ArkResource + RunDocument {
     fn keys(name: &Self::Name) -> Result<RunKeys, InvalidKey>;
 
     /// What the server hands out.
-    fn parts(keys: &PartKeys) -> Vec<Part<'_>>;
+    fn parts(keys: &PartKeys) -> Vec<DownloadPart<'_>>;
 
     /// The location that it is in, or what stands for its name in a label.
     fn location(&self) -> Option<&str>;
 
     /// How far it is.
-    fn stage(&self) -> Stage;
+    fn stage(&self) -> PartsState;
 
     /// Whether it has parts; if not, why not.
     fn has_parts(&self) -> Result<(), Failure> {
         let (noun, name) = (Self::NOUN, self.name_any());
         Err(Failure::because(match self.stage() {
-            Stage::Ended => return Ok(()),
-            Stage::Failed(reason) => format!(
+            PartsState::Ended => return Ok(()),
+            PartsState::Failed(reason) => format!(
                 "{noun} {name} failed and left nothing in the bucket: {}",
                 reason.unwrap_or_else(|| "the server gives no reason".to_owned())
             ),
-            Stage::Refused(errors) => {
+            PartsState::Refused(errors) => {
                 format!("{noun} {name} was refused and never begun: {}", errors.join("; "))
             }
-            Stage::Deleting => format!("{noun} {name} is being deleted"),
-            Stage::Unfinished(phase) => format!(
+            PartsState::Deleting => format!("{noun} {name} is being deleted"),
+            PartsState::Unfinished(phase) => format!(
                 "{noun} {name} is not finished yet ({phase}); `ark {noun} describe {name}` says how far it is"
             ),
-            Stage::NotKept(reason) => {
+            PartsState::NotKept(reason) => {
                 format!("the log and the results of {noun} {name} are not in the bucket: {reason}")
             }
         }))
     }
 }
 
-impl Handed for Backup {
+impl Downloadable for Backup {
     type Name = BackupName;
 
     fn keys(name: &BackupName) -> Result<RunKeys, InvalidKey> {
         RunKeys::backup(name)
     }
 
-    fn parts(keys: &PartKeys) -> Vec<Part<'_>> {
+    fn parts(keys: &PartKeys) -> Vec<DownloadPart<'_>> {
         vec![
-            (Wanted::Log, keys.log(), DownloadKind::BackupLog),
-            (Wanted::Results, keys.results(), DownloadKind::BackupResults),
-            (Wanted::Index, keys.index(), DownloadKind::BackupResourceList),
-            (Wanted::Tarball, keys.tarball(), DownloadKind::BackupContents),
+            (RunPart::Log, keys.log(), DownloadKind::BackupLog),
+            (RunPart::Results, keys.results(), DownloadKind::BackupResults),
+            (RunPart::Index, keys.index(), DownloadKind::BackupResourceList),
+            (RunPart::Tarball, keys.tarball(), DownloadKind::BackupContents),
         ]
     }
 
@@ -106,31 +106,31 @@ impl Handed for Backup {
         self.spec.storage_location.as_deref()
     }
 
-    fn stage(&self) -> Stage {
+    fn stage(&self) -> PartsState {
         let status = self.status.clone().unwrap_or_default();
         let phase = status.phase.unwrap_or_default();
         match phase {
-            BackupPhase::Completed | BackupPhase::PartiallyFailed => Stage::Ended,
-            BackupPhase::Failed if is_stored(&status.conditions) || is_synced(self) => Stage::Ended,
-            BackupPhase::Failed => Stage::Failed(status.failure_reason),
-            BackupPhase::FailedValidation => Stage::Refused(status.validation_errors),
-            BackupPhase::Deleting => Stage::Deleting,
-            BackupPhase::New | BackupPhase::InProgress => Stage::Unfinished(phase.to_string()),
+            BackupPhase::Completed | BackupPhase::PartiallyFailed => PartsState::Ended,
+            BackupPhase::Failed if is_stored(&status.conditions) || is_synced(self) => PartsState::Ended,
+            BackupPhase::Failed => PartsState::Failed(status.failure_reason),
+            BackupPhase::FailedValidation => PartsState::Refused(status.validation_errors),
+            BackupPhase::Deleting => PartsState::Deleting,
+            BackupPhase::New | BackupPhase::InProgress => PartsState::Unfinished(phase.to_string()),
         }
     }
 }
 
-impl Handed for Restore {
+impl Downloadable for Restore {
     type Name = RestoreName;
 
     fn keys(name: &RestoreName) -> Result<RunKeys, InvalidKey> {
         RunKeys::restore(name)
     }
 
-    fn parts(keys: &PartKeys) -> Vec<Part<'_>> {
+    fn parts(keys: &PartKeys) -> Vec<DownloadPart<'_>> {
         vec![
-            (Wanted::Log, keys.log(), DownloadKind::RestoreLog),
-            (Wanted::Results, keys.results(), DownloadKind::RestoreResults),
+            (RunPart::Log, keys.log(), DownloadKind::RestoreLog),
+            (RunPart::Results, keys.results(), DownloadKind::RestoreResults),
         ]
     }
 
@@ -138,20 +138,20 @@ impl Handed for Restore {
         self.labels().get(STORAGE_LOCATION_LABEL).map(String::as_str)
     }
 
-    fn stage(&self) -> Stage {
+    fn stage(&self) -> PartsState {
         let status = self.status.clone().unwrap_or_default();
         let phase = status.phase.unwrap_or_default();
         let mut conditions = status.conditions.iter();
         let not_kept = conditions.find(|each| each.type_ == STORED && each.status == "False");
         if let (true, Some(condition)) = (phase.is_final(), not_kept) {
-            return Stage::NotKept(condition.message.clone());
+            return PartsState::NotKept(condition.message.clone());
         }
         match phase {
-            RestorePhase::Completed | RestorePhase::PartiallyFailed => Stage::Ended,
-            RestorePhase::Failed if is_stored(&status.conditions) || is_synced(self) => Stage::Ended,
-            RestorePhase::Failed => Stage::Failed(status.failure_reason),
-            RestorePhase::FailedValidation => Stage::Refused(status.validation_errors),
-            RestorePhase::New | RestorePhase::InProgress => Stage::Unfinished(phase.to_string()),
+            RestorePhase::Completed | RestorePhase::PartiallyFailed => PartsState::Ended,
+            RestorePhase::Failed if is_stored(&status.conditions) || is_synced(self) => PartsState::Ended,
+            RestorePhase::Failed => PartsState::Failed(status.failure_reason),
+            RestorePhase::FailedValidation => PartsState::Refused(status.validation_errors),
+            RestorePhase::New | RestorePhase::InProgress => PartsState::Unfinished(phase.to_string()),
         }
     }
 }

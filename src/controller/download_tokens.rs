@@ -20,7 +20,7 @@ const TOKEN: usize = 32;
 
 /// A part of a bucket.
 #[derive(Clone, Debug)]
-pub struct Handout {
+pub struct TokenTarget {
     /// Where it is.
     pub bucket: Bucket,
     /// What it is.
@@ -31,13 +31,13 @@ type Hash = [u8; 32];
 
 /// What can be had, by the hash of its token.
 #[derive(Debug, Default)]
-pub struct Handouts {
-    open: Mutex<HashMap<Hash, (Handout, Instant)>>,
+pub struct DownloadTokens {
+    open: Mutex<HashMap<Hash, (TokenTarget, Instant)>>,
 }
 
-impl Handouts {
+impl DownloadTokens {
     /// A token for it; none when there is no randomness to be had, or too much is handed out already.
-    pub fn offer(&self, handout: Handout, now: Instant) -> Option<String> {
+    pub fn offer(&self, target: TokenTarget, now: Instant) -> Option<String> {
         let mut bytes = [0; TOKEN];
         rustls::crypto::ring::default_provider().secure_random.fill(&mut bytes).ok()?;
         let token: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -46,14 +46,14 @@ impl Handouts {
         if open.len() >= MOST {
             return None;
         }
-        open.insert(hash(&token), (handout, now + VALID_FOR));
+        open.insert(hash(&token), (target, now + VALID_FOR));
         Some(token)
     }
 
     /// What the token is good for; it is good for nothing afterwards.
-    pub fn redeem(&self, token: &str, now: Instant) -> Option<Handout> {
+    pub fn redeem(&self, token: &str, now: Instant) -> Option<TokenTarget> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.remove(&hash(token)).filter(|(_, end)| *end > now).map(|(handout, _)| handout)
+        open.remove(&hash(token)).filter(|(_, end)| *end > now).map(|(target, _)| target)
     }
 }
 
@@ -66,35 +66,35 @@ mod tests {
     use super::*;
     use crate::store::{Location, open};
 
-    async fn handout(folder: &tempfile::TempDir) -> Handout {
+    async fn target(folder: &tempfile::TempDir) -> TokenTarget {
         let location = Location::from_url(&format!("file://{}", folder.path().display())).unwrap();
         let bucket = Bucket::new(open(&location).await.unwrap());
-        Handout { bucket, key: ObjectKey::new("backups/a/logs.ndjson.zst").unwrap() }
+        TokenTarget { bucket, key: ObjectKey::new("backups/a/logs.ndjson.zst").unwrap() }
     }
 
     #[tokio::test]
     async fn a_token_is_good_once_and_for_ten_minutes() {
         let folder = tempfile::tempdir().unwrap();
-        let (handouts, now) = (Handouts::default(), Instant::now());
-        let token = handouts.offer(handout(&folder).await, now).unwrap();
+        let (tokens, now) = (DownloadTokens::default(), Instant::now());
+        let token = tokens.offer(target(&folder).await, now).unwrap();
         assert_eq!(token.len(), 2 * TOKEN);
-        assert!(handouts.redeem("", now).is_none() && handouts.redeem(&token[1..], now).is_none());
-        assert!(handouts.redeem(&token, now).is_some());
-        assert!(handouts.redeem(&token, now).is_none());
-        let late = handouts.offer(handout(&folder).await, now).unwrap();
+        assert!(tokens.redeem("", now).is_none() && tokens.redeem(&token[1..], now).is_none());
+        assert!(tokens.redeem(&token, now).is_some());
+        assert!(tokens.redeem(&token, now).is_none());
+        let late = tokens.offer(target(&folder).await, now).unwrap();
         assert_ne!(token, late);
-        assert!(handouts.redeem(&late, now + VALID_FOR).is_none());
+        assert!(tokens.redeem(&late, now + VALID_FOR).is_none());
     }
 
     #[tokio::test]
     async fn no_more_is_handed_out_than_is_bounded_until_some_has_expired() {
         let folder = tempfile::tempdir().unwrap();
-        let (handouts, now) = (Handouts::default(), Instant::now());
-        let handout = handout(&folder).await;
+        let (tokens, now) = (DownloadTokens::default(), Instant::now());
+        let target = target(&folder).await;
         for _ in 0..MOST {
-            handouts.offer(handout.clone(), now).unwrap();
+            tokens.offer(target.clone(), now).unwrap();
         }
-        assert!(handouts.offer(handout.clone(), now).is_none());
-        assert!(handouts.offer(handout, now + VALID_FOR).is_some());
+        assert!(tokens.offer(target.clone(), now).is_none());
+        assert!(tokens.offer(target, now + VALID_FOR).is_some());
     }
 }
