@@ -7,7 +7,7 @@ use crate::model::{Category, ItemKey};
 
 /// Where in an archive something is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Position {
     /// A frame of the tarball, and the byte of the tarball at which it begins (unknown when only the frame was read).
     Frame {
         /// Counted from 0.
@@ -34,7 +34,7 @@ pub enum Place {
     },
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Frame { frame, at: Some(at) } => write!(f, "frame {frame} (byte {at} of the tarball)"),
@@ -71,7 +71,7 @@ pub enum ArchiveError {
     #[error("compressing {place} failed")]
     Compress {
         /// What was being compressed.
-        place: Place,
+        place: Position,
         /// zstd's own words.
         #[source]
         source: std::io::Error,
@@ -89,7 +89,7 @@ pub enum ArchiveError {
     #[error("{place} is cut off: {missing}; the object was not stored whole")]
     Truncated {
         /// What is incomplete.
-        place: Place,
+        place: Position,
         /// What should follow.
         missing: String,
     },
@@ -97,7 +97,7 @@ pub enum ArchiveError {
     #[error("{place} does not decompress: the bytes have changed since they were written")]
     Decompress {
         /// What was being decompressed.
-        place: Place,
+        place: Position,
         /// zstd's own words.
         #[source]
         source: std::io::Error,
@@ -106,7 +106,7 @@ pub enum ArchiveError {
     #[error("{place} is not valid: {why}")]
     Invalid {
         /// What is wrong.
-        place: Place,
+        place: Position,
         /// Why.
         why: String,
     },
@@ -114,7 +114,7 @@ pub enum ArchiveError {
     #[error("{place} cannot be read")]
     Json {
         /// The line.
-        place: Place,
+        place: Position,
         /// The parser's words.
         #[source]
         source: serde_json::Error,
@@ -123,7 +123,7 @@ pub enum ArchiveError {
     #[error("{place} has a path that no backup writes")]
     Path {
         /// The entry or line.
-        place: Place,
+        place: Position,
         /// What is wrong with the path.
         #[source]
         source: PathError,
@@ -132,7 +132,7 @@ pub enum ArchiveError {
     #[error("{place} is there twice: `{path}`")]
     Duplicate {
         /// The second one.
-        place: Place,
+        place: Position,
         /// The path.
         path: String,
     },

@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use zstd::zstd_safe;
 
 use super::entry::parse_path;
-use super::error::{ArchiveError, Place};
+use super::error::{ArchiveError, Position};
 use super::index::{IndexFrame, IndexItem};
 use super::limits::{FRAME_TARGET, MAX_FRAME, MAX_LEVEL};
 use super::ustar::{Parsed, parse_entry};
@@ -93,7 +93,7 @@ impl FrameCompressor {
 }
 
 fn failed(frame: u32, source: io::Error) -> ArchiveError {
-    ArchiveError::Compress { place: Place::Frame { frame, at: None }, source }
+    ArchiveError::Compress { place: Position::Frame { frame, at: None }, source }
 }
 
 /// A frame as it stands in the tarball.
@@ -158,7 +158,7 @@ pub struct FrameEntry {
 /// When the bytes are not those (length, hash), the frame claims or holds more than its line says, or its entries are not
 /// what the format allows.
 pub fn open_frame(line: &IndexFrame, compressed: &[u8]) -> Result<Frame, ArchiveError> {
-    let place = Place::Frame { frame: line.frame, at: Some(line.at) };
+    let place = Position::Frame { frame: line.frame, at: Some(line.at) };
     let invalid = |why| Err(ArchiveError::Invalid { place, why });
     if (compressed.len() as u64) < line.len {
         let missing = format!("{} bytes of {} are there", compressed.len(), line.len);
@@ -188,7 +188,7 @@ pub fn open_frame(line: &IndexFrame, compressed: &[u8]) -> Result<Frame, Archive
 }
 
 /// What a frame's header claims, checked before any memory is taken for it; `head` holds at least its first 18 bytes.
-pub(super) fn claimed_size(head: &[u8], place: Place) -> Result<Option<u64>, ArchiveError> {
+pub(super) fn claimed_size(head: &[u8], place: Position) -> Result<Option<u64>, ArchiveError> {
     let invalid = |why| Err(ArchiveError::Invalid { place, why });
     if !head.starts_with(&MAGIC) {
         return invalid("no zstd frame begins here".to_owned());
@@ -209,7 +209,7 @@ impl Frame {
         let mut last = false;
         let mut position = 0;
         while position < tar.len() {
-            let place = Place::Entry { frame: number, offset: position as u64 };
+            let place = Position::Entry { frame: number, offset: position as u64 };
             match parse_entry(&tar, position).map_err(|why| ArchiveError::Invalid { place, why })? {
                 Parsed::Entry { path, offset, size, next } => {
                     parse_path(&path).map_err(|source| ArchiveError::Path { place, source })?;
@@ -224,7 +224,7 @@ impl Frame {
             }
         }
         if entries.is_empty() && !last {
-            let place = Place::Frame { frame: number, at: Some(at) };
+            let place = Position::Frame { frame: number, at: Some(at) };
             return Err(ArchiveError::Invalid { place, why: "it holds nothing".to_owned() });
         }
         Ok(Self { number, tar, entries, last })

@@ -24,7 +24,7 @@ mod writer;
 
 pub use body::check_body;
 pub use entry::{EntryName, Layout, PathError, item_path, parse_path};
-pub use error::{ArchiveError, Place};
+pub use error::{ArchiveError, Position};
 pub use frame::{Frame, FrameCompressor, FrameEntry, RawFrame, SealedFrame, open_frame};
 pub use index::{
     FORMAT, IndexDecoder, IndexEncoder, IndexFrame, IndexHeader, IndexItem, IndexLine, IndexedResource,

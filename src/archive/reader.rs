@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use zstd::stream::raw::{DParameter, Decoder, InBuffer, Operation as _, OutBuffer};
 
 use super::entry::{EntryName, parse_path};
-use super::error::{ArchiveError, Place};
+use super::error::{ArchiveError, Position};
 use super::frame::{Frame, claimed_size, hexadecimal};
 use super::index::IndexFrame;
 use super::limits::{MAX_FRAME, WINDOW_LOG};
@@ -42,7 +42,7 @@ impl<R: Read> FrameReader<R> {
     /// # Errors
     /// When zstd gets no memory.
     pub fn new(source: R) -> Result<Self, ArchiveError> {
-        let place = Place::Frame { frame: 0, at: Some(0) };
+        let place = Position::Frame { frame: 0, at: Some(0) };
         let decoder = decoder().map_err(|source| ArchiveError::Decompress { place, source })?;
         Ok(Self { source, decoder, input: Vec::new(), position: 0, at: 0, number: 0, ended: false })
     }
@@ -52,7 +52,7 @@ impl<R: Read> FrameReader<R> {
     /// # Errors
     /// When the tarball is cut off (also between two frames), damaged, or goes on behind its end.
     pub fn next_frame(&mut self) -> Result<Option<(IndexFrame, Frame)>, ArchiveError> {
-        let place = Place::Frame { frame: self.number, at: Some(self.at) };
+        let place = Position::Frame { frame: self.number, at: Some(self.at) };
         let head = self.fill(ZSTD_HEADER)?;
         match (head == 0, self.ended) {
             (true, true) => return Ok(None),
@@ -87,7 +87,11 @@ impl<R: Read> FrameReader<R> {
     }
 
     /// Decompresses one frame into memory that grows with what comes, not with what is claimed.
-    fn decompress(&mut self, claim: Option<u64>, place: Place) -> Result<(Vec<u8>, [u8; 32]), ArchiveError> {
+    fn decompress(
+        &mut self,
+        claim: Option<u64>,
+        place: Position,
+    ) -> Result<(Vec<u8>, [u8; 32]), ArchiveError> {
         let failed = |source| ArchiveError::Decompress { place, source };
         self.decoder.reinit().map_err(failed)?;
         let mut hash = Sha256::new();
@@ -199,7 +203,7 @@ impl<R: Read> TarballReader<R> {
                 && let Some(entry) = frame.entries().get(*next)
             {
                 *next += 1;
-                let place = Place::Entry { frame: frame.number(), offset: entry.offset };
+                let place = Position::Entry { frame: frame.number(), offset: entry.offset };
                 self.seen.add(&entry.path, place)?;
                 let name = parse_path(&entry.path).map_err(|source| ArchiveError::Path { place, source })?;
                 return Ok(Some(Entry {

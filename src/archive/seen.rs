@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 
-use super::error::{ArchiveError, Place};
+use super::error::{ArchiveError, Position};
 use super::limits::MAX_ENTRIES;
 
 /// Paths as 128 bits of SipHash under keys that this process drew: who chooses names cannot choose two of them that meet,
@@ -52,7 +52,7 @@ impl Seen {
     ///
     /// # Errors
     /// [`ArchiveError::Duplicate`] when it was there before, [`ArchiveError::Invalid`] beyond [`MAX_ENTRIES`].
-    pub fn add(&mut self, path: &str, place: Place) -> Result<(), ArchiveError> {
+    pub fn add(&mut self, path: &str, place: Position) -> Result<(), ArchiveError> {
         if self.is_full() {
             let why = format!("an archive holds at most {} entries", self.most);
             return Err(ArchiveError::Invalid { place, why });
@@ -69,7 +69,7 @@ impl Seen {
 mod tests {
     use super::*;
 
-    const PLACE: Place = Place::Line { line: 7 };
+    const PLACE: Position = Position::Line { line: 7 };
 
     #[test]
     fn a_path_is_taken_once_and_no_more_than_an_archive_holds() {

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use crate::api::Backup;
 use crate::archive::{
     self, ArchiveError, EntryName, Frame, FrameReader, IndexEncoder, IndexFrame, IndexHeader, IndexItem,
-    IndexLine, IndexedResource, Layout, Place, Seen,
+    IndexLine, IndexedResource, Layout, Position, Seen,
 };
 use crate::model::{GroupResource, ItemKey, LabelSet};
 
@@ -76,7 +76,7 @@ pub(super) fn inspect(path: &Path, describe: DescribeItem) -> Result<Lone, Bucke
     walk(path, |line, frame| {
         for entry in frame.entries() {
             let body = frame.body(entry);
-            let place = Place::Entry { frame: line.frame, offset: entry.offset };
+            let place = Position::Entry { frame: line.frame, offset: entry.offset };
             seen.add(&entry.path, place).map_err(|source| damaged(path, source))?;
             match name_entry(path, &entry.path)? {
                 EntryName::MetadataVersion => version = Some(body),

@@ -5,9 +5,9 @@
 //! change for [`VALID_FOR`], or finds it released. Both count by their own monotonic clock, from moments that err on the
 //! safe side (the holder's: before its request was sent; the other's: after the answer came), so that clocks that tell
 //! different times do not matter. Beyond that time a fence keeps what a holder would still write: one that was stopped or
-//! suspended, and does not know yet. What is decided is in `lease/standing.rs`.
+//! suspended, and does not know yet. What is decided is in `lease/observe.rs`.
 
-mod standing;
+mod observer;
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ use uuid::Uuid;
 use super::error::ControllerError;
 use crate::cluster::{Cluster, Fence, Moment};
 use crate::model::causes;
-use standing::{Sighting, Standing};
+use observer::{Availability, LeaseObserver};
 
 /// The name of the Lease in the server's namespace.
 pub const NAME: &str = "ark-server";
@@ -82,12 +82,12 @@ impl Election {
     /// # Errors
     /// When the very first look fails: the server may not read Leases, or cannot. Later failures are waited out.
     pub async fn win(self, stop: &CancellationToken) -> Result<Option<Held>, ControllerError> {
-        let mut sighting = Sighting::default();
+        let mut observer = LeaseObserver::default();
         let mut record = self.look().await?;
         loop {
             let (now, asked) = (Instant::now(), Moment::now());
-            let next = match sighting.standing(record.as_ref(), &self.me, now) {
-                Standing::Free => match self.write(record).await {
+            let next = match observer.observe(record.as_ref(), &self.me, now) {
+                Availability::Free => match self.write(record).await {
                     Ok(record) => {
                         let mut held = Held { election: self, record, renewed: now };
                         held.is_renewed(now, asked);
@@ -99,8 +99,8 @@ impl Election {
                         now + LOOK_EVERY
                     }
                 },
-                Standing::Until { holder, end } => {
-                    if sighting.is_new_holder() {
+                Availability::Until { holder, end } => {
+                    if observer.is_new_holder() {
                         tracing::info!(holder, "standing by: another server holds the lease `{NAME}`");
                     }
                     end.min(now + LOOK_EVERY)
@@ -195,7 +195,7 @@ impl Held {
         }
         let record = self.election.look().await.map_err(Unrenewed::Failed)?;
         if let Some(other) =
-            record.as_ref().and_then(standing::holder).filter(|holder| *holder != self.election.me)
+            record.as_ref().and_then(observer::holder).filter(|holder| *holder != self.election.me)
         {
             return Err(Unrenewed::Taken(other.to_owned()));
         }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::compare::{Difference, is_kubernetes_own};
 use super::itself::is_own_definition;
-use super::select::Standing;
+use super::select::Inclusion;
 use crate::api::{BACKUP_NAME_LABEL, ExistingResourcePolicy as Policy, RESTORE_NAME_LABEL, label_value};
 use crate::model::traits::{is_custom, is_data};
 use crate::model::{DEFINITIONS, GroupResource, ItemKey, NAMESPACES};
@@ -142,10 +142,10 @@ impl Earlier {
     }
 }
 
-/// Decides. `standing`: whether the item is selected itself; one that only comes along is left as it is.
+/// Decides. `inclusion`: whether the item is selected itself; one that only comes along is left as it is.
 pub fn decide(
     item: &ItemKey,
-    standing: Standing,
+    inclusion: Inclusion,
     difference: &Difference,
     policy: Policy,
     facts: Facts,
@@ -157,7 +157,7 @@ pub fn decide(
     if facts.mapped {
         return Verdict::Leave(Reason::Mapped);
     }
-    if standing != Standing::Selected {
+    if inclusion != Inclusion::Selected {
         return Verdict::Leave(Reason::Along);
     }
     if is_own_definition(&item.kind, &item.name) {

@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::itself::Itself;
 use super::owners::OldUid;
-use super::select::{Selection, Standing};
+use super::select::{Inclusion, Selection};
 use crate::archive::{IndexFrame, IndexItem, IndexedResource, MAX_KINDS, item_path};
 use crate::model::{CLAIMS, GroupResource, ItemKey, NAMESPACES};
 
@@ -32,7 +32,7 @@ pub struct Entry {
     /// The revision of a ReplicaSet or ControllerRevision.
     pub rollout: Option<u64>,
     /// Whether it is selected, or only if another one needs it.
-    pub standing: Standing,
+    pub inclusion: Inclusion,
 }
 
 /// Place of an entry in [`Inventory::entries`].
@@ -89,13 +89,13 @@ impl Inventory {
         let info = &self.kinds[usize::from(kind)];
         // Whoever names the kind means it, whyever it is in the backup.
         let along =
-            || !selection.names(info) && own.is_some_and(|own| judge(own) != Some(Standing::Selected));
-        let standing = judge(selection).map(|standing| match standing {
-            Standing::Selected if along() => Standing::Along,
-            standing => standing,
+            || !selection.names(info) && own.is_some_and(|own| judge(own) != Some(Inclusion::Selected));
+        let inclusion = judge(selection).map(|inclusion| match inclusion {
+            Inclusion::Selected if along() => Inclusion::Along,
+            inclusion => inclusion,
         });
         let owner = item.owner.as_deref().and_then(OldUid::read);
-        let Some(standing) = standing else {
+        let Some(inclusion) = inclusion else {
             self.owners_elsewhere.extend(owner);
             if let (CLAIMS, Some(namespace)) = (key.kind.as_str(), namespace) {
                 self.claims_elsewhere.insert((namespace, key.name.into()));
@@ -112,7 +112,7 @@ impl Inventory {
             uid: OldUid::read(&item.uid),
             owner,
             rollout: item.rollout,
-            standing,
+            inclusion,
         });
         Ok(())
     }
@@ -242,18 +242,18 @@ mod tests {
         };
         let (all, shop) =
             (compiled(serde_json::json!({})), compiled(serde_json::json!({"includedNamespaces": ["shop"]})));
-        let standing = |path: &str, wanted: &CompiledSelection| {
+        let inclusion = |path: &str, wanted: &CompiledSelection| {
             let mut inventory = Inventory::default();
             let (wanted, own) = (Selection::new(wanted), Selection::new(&shop));
             inventory.add(&IndexItem { path: path.to_owned(), ..blank() }, &wanted, Some(&own)).unwrap();
-            inventory.entries.first().map(|entry| entry.standing)
+            inventory.entries.first().map(|entry| entry.inclusion)
         };
         let role = "resources/clusterroles.rbac.authorization.k8s.io/cluster/reader.json";
-        assert_eq!(standing(role, &all), Some(Standing::Along));
-        assert_eq!(standing(role, &shop), Some(Standing::IfNeeded));
+        assert_eq!(inclusion(role, &all), Some(Inclusion::Along));
+        assert_eq!(inclusion(role, &shop), Some(Inclusion::IfNeeded));
         let roles = compiled(serde_json::json!({"includedResources": ["clusterroles"]}));
-        assert_eq!(standing(role, &roles), Some(Standing::Selected));
-        assert_eq!(standing("resources/secrets/namespaces/shop/a.json", &all), Some(Standing::Selected));
+        assert_eq!(inclusion(role, &roles), Some(Inclusion::Selected));
+        assert_eq!(inclusion("resources/secrets/namespaces/shop/a.json", &all), Some(Inclusion::Selected));
     }
 
     fn blank() -> IndexItem {

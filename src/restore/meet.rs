@@ -16,7 +16,7 @@ use super::links::Link;
 use super::outcome::Action;
 use super::prepare::Ready;
 use super::rewrite::{Owner, OwnerView, annotations_by_hand, are_ours, unmark_default};
-use super::select::Standing;
+use super::select::Inclusion;
 use super::work::Work;
 use crate::cluster::{Bound, ClusterError, Propagation};
 use crate::model::traits::adopts;
@@ -97,7 +97,7 @@ impl Work<'_> {
 
     /// Puts down that the item was there, for owners that have not come by now.
     fn meet_owners(&self, ready: &Ready<'_>, live: &Live) {
-        if self.source.inventory.entry(ready.entry).standing != Standing::Selected {
+        if self.source.inventory.entry(ready.entry).inclusion != Inclusion::Selected {
             return;
         }
         let link = Link {
@@ -236,7 +236,7 @@ impl Work<'_> {
         match self.plain.rewrite(&target.kind, target, live, ready.shape(&keep)) {
             Ok(mut live) => {
                 // A default that comes along is not made the default, and one that is the default already may be.
-                if self.source.inventory.entry(ready.entry).standing != Standing::Selected {
+                if self.source.inventory.entry(ready.entry).inclusion != Inclusion::Selected {
                     unmark_default(&target.kind, &mut live.body);
                 }
                 let intended =
@@ -263,7 +263,7 @@ impl Work<'_> {
             gets_its_other_half: self.gets_its_other_half(ready, live),
             ..Facts::read(&ready.target.kind, &ready.body, &live.object)
         };
-        let verdict = decide(&ready.target, entry.standing, &live.difference, self.policy, facts);
+        let verdict = decide(&ready.target, entry.inclusion, &live.difference, self.policy, facts);
         let changes = || !self.compare(ready, &updated(ready, live), live.object.clone()).is_none();
         let verdict = unless_fixed(verdict, changes);
         if live.restored { go_on(verdict) } else { verdict }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::inventory::{Entry, EntryId, Inventory};
 use super::owners::OldUid;
 use super::rewrite::never_restored;
-use super::select::Standing;
+use super::select::Inclusion;
 use crate::model::traits::{adopts, remade_by};
 use crate::model::{
     CLAIMS, DEFINITIONS, GroupResource, ItemKey, NAMESPACES, PriorityClass, Remade, SkipReason,
@@ -134,12 +134,12 @@ pub fn plan<'a>(
 pub fn not_left_out<'a>(
     inventory: &'a Inventory,
     said: &'a Said,
-    stands: impl Fn(Standing) -> bool + 'a,
+    stands: impl Fn(Inclusion) -> bool + 'a,
 ) -> impl Iterator<Item = (EntryId, &'a Entry)> {
     let controllers = Controllers::of(inventory, said);
     inventory.entries.iter().zip(0..).filter_map(move |(entry, id)| {
         let speaks = || entry.uid.is_some_and(|uid| said.generated.contains(&uid));
-        let stands = stands(entry.standing);
+        let stands = stands(entry.inclusion);
         (stands && (skip(inventory, entry, &controllers).is_none() || speaks())).then_some((id, entry))
     })
 }
@@ -154,8 +154,8 @@ enum Coming {
 /// What becomes of each entry; definitions follow from the kinds of the rest.
 fn coming(inventory: &Inventory, needed: &HashSet<ItemKey>, controllers: &Controllers<'_>) -> Vec<Coming> {
     let decide = |entry: &Entry| match skip(inventory, entry, controllers) {
-        None if entry.standing.comes() || needed.contains(&inventory.key(entry)) => Coming::Yes,
-        Some(reason) if entry.standing.comes() => Coming::Skipped(reason),
+        None if entry.inclusion.comes() || needed.contains(&inventory.key(entry)) => Coming::Yes,
+        Some(reason) if entry.inclusion.comes() => Coming::Skipped(reason),
         _ => Coming::No,
     };
     let mut comes: Vec<Coming> = inventory.entries.iter().map(decide).collect();
@@ -188,7 +188,7 @@ struct Controllers<'a> {
 
 impl<'a> Controllers<'a> {
     fn of(inventory: &'a Inventory, said: &'a Said) -> Self {
-        let selected = || inventory.entries.iter().filter(|entry| entry.standing.comes());
+        let selected = || inventory.entries.iter().filter(|entry| entry.inclusion.comes());
         let kinds = selected().filter_map(|entry| Some((entry.uid?, inventory.kind(entry)))).collect();
         let mut newest: HashMap<(OldUid, u16), u64> = HashMap::new();
         for entry in selected() {

@@ -7,7 +7,7 @@ use super::inventory::EntryId;
 use super::kinds::Served;
 use super::owners::Fate;
 use super::rewrite::{ItemShape, Owner, OwnerView, never_restored, unmark_default};
-use super::select::Standing;
+use super::select::Inclusion;
 use super::work::Work;
 use crate::cluster::ResourceInfo;
 use crate::model::traits::remade_by;
@@ -115,7 +115,7 @@ impl Work<'_> {
             *version = info.api_version().into();
         }
         ready.warnings.extend(self.volume_warning(&ready));
-        if entry.standing != Standing::Selected && unmark_default(&ready.item.kind, &mut ready.body) {
+        if entry.inclusion != Inclusion::Selected && unmark_default(&ready.item.kind, &mut ready.body) {
             let warning = "it is the default of its kind where it was backed up; here it only comes along with what needs it, and is not made the default";
             ready.warnings.push(warning.to_owned());
         }

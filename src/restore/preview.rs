@@ -17,7 +17,7 @@ use super::owners::Fate;
 use super::prepare::{Prepared, Ready};
 use super::ready::namespace_kind;
 use super::rewrite::OwnerView;
-use super::select::Standing;
+use super::select::Inclusion;
 use super::work::Work;
 use crate::api::ExistingResourcePolicy;
 use crate::model::{Category, Finding, GroupResource, ItemKey, NAMESPACES, SkipReason, causes};
@@ -164,7 +164,7 @@ impl Work<'_> {
 
     /// Says of an item that would stay as it is that it lacks an owner which the restore brings, or that it would get that owner.
     fn foresee_owners(&self, ready: &Ready<'_>, live: &Live, done: &mut Done) {
-        let selected = self.source.inventory.entry(ready.entry).standing == Standing::Selected;
+        let selected = self.source.inventory.entry(ready.entry).inclusion == Inclusion::Selected;
         let brought = |owner: &&Value| {
             OwnerView::read(owner).is_some_and(|owner| self.owners.fate(owner.uid) == Fate::Awaited)
         };

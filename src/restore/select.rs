@@ -12,7 +12,7 @@ const VELERO_GROUP: &str = "velero.io";
 
 /// How an item stands to the restore.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum Inclusion {
     /// It is meant itself.
     Selected,
     /// It came along into the backup, of which nothing less is restored: it comes where it is missing, and is not changed.
@@ -22,7 +22,7 @@ pub enum Standing {
     IfNeeded,
 }
 
-impl Standing {
+impl Inclusion {
     /// Whether it comes whether or not another item needs it.
     pub fn comes(self) -> bool {
         matches!(self, Self::Selected | Self::Along)
@@ -49,26 +49,26 @@ impl<'a> Selection<'a> {
     }
 
     /// How an item stands to the restore; None when the selection does not reach it.
-    pub fn judge(&self, info: &IndexedResource, key: &ItemKey, labels: &LabelSet) -> Option<Standing> {
+    pub fn judge(&self, info: &IndexedResource, key: &ItemKey, labels: &LabelSet) -> Option<Inclusion> {
         let CompiledSelection { namespaces, labels: query, .. } = self.terms;
         let kinds = self.terms.kinds_of(info.namespaced);
         let of_kind = kinds.takes(&info.resource, info.aliases());
         let takes = of_kind && query.matches(labels);
-        let standing = |taken: bool| if taken { Standing::Selected } else { Standing::IfNeeded };
+        let inclusion = |taken: bool| if taken { Inclusion::Selected } else { Inclusion::IfNeeded };
         if let Some(namespace) = &key.namespace {
             let reached = takes || (of_kind && info.resource.as_str() == CLAIMS);
-            return (namespaces.takes(namespace) && reached).then(|| standing(takes));
+            return (namespaces.takes(namespace) && reached).then(|| inclusion(takes));
         }
         if info.resource.as_str() == NAMESPACES {
-            return namespaces.takes(&key.name).then(|| standing(takes));
+            return namespaces.takes(&key.name).then(|| inclusion(takes));
         }
         if kinds.excludes(&info.resource, info.aliases()) {
             return None;
         }
         match self.cluster {
             // A selection of kinds or labels reaches definitions by their resources unless it names them.
-            ClusterScope::All => Some(standing(takes)),
-            ClusterScope::Related => Some(Standing::IfNeeded),
+            ClusterScope::All => Some(inclusion(takes)),
+            ClusterScope::Related => Some(Inclusion::IfNeeded),
             ClusterScope::None => None,
         }
     }
@@ -118,7 +118,12 @@ mod tests {
     use crate::api::Filter;
     use crate::model::{DEFINITIONS, GroupResource};
 
-    fn judge(filter: serde_json::Value, kind: &str, namespace: Option<&str>, name: &str) -> Option<Standing> {
+    fn judge(
+        filter: serde_json::Value,
+        kind: &str,
+        namespace: Option<&str>,
+        name: &str,
+    ) -> Option<Inclusion> {
         let terms = serde_json::from_value::<Filter>(filter).unwrap().compile().unwrap();
         let info = kind_info(kind, namespace.is_some());
         let key = ItemKey {
@@ -144,7 +149,7 @@ mod tests {
 
     #[test]
     fn namespaces_kinds_and_labels_narrow_and_cluster_items_wait_until_needed() {
-        use Standing::{IfNeeded, Selected};
+        use Inclusion::{IfNeeded, Selected};
         let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
         let (all, one) = (json("{}"), json(r#"{"includedNamespaces":["a*"]}"#));
         let kinds = json(r#"{"includedResources":["secrets"]}"#);

@@ -15,7 +15,7 @@ use super::inventory::{EntryId, Inventory};
 use super::itself::Itself;
 use super::select::Selection;
 use crate::api::{BackupPhase, InvalidSpec, RestoreSpec, Timestamp};
-use crate::archive::{ArchiveError, Frame, IndexFrame, IndexLine, Place};
+use crate::archive::{ArchiveError, Frame, IndexFrame, IndexLine, Position};
 use crate::bucket::{Attempt, Bucket, BucketError, FrameReader, StoredBackup};
 use crate::model::{BackupName, Category, Finding, Wish, causes};
 
@@ -184,7 +184,7 @@ async fn read_index(stored: &StoredBackup, selection: &Selection<'_>) -> Result<
                 inventory.cluster = header.cluster;
             }
             IndexLine::Item(item) => inventory.add(&item, selection, own.as_ref()).map_err(|why| {
-                let place = Place::Entry { frame: item.frame, offset: item.offset };
+                let place = Position::Entry { frame: item.frame, offset: item.offset };
                 stored.damaged(stored.parts().index(), None, ArchiveError::Invalid { place, why })
             })?,
             IndexLine::Frame(frame) => inventory.add_frame(frame),

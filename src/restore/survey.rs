@@ -11,7 +11,7 @@ use super::inventory::{Entry, EntryId};
 use super::owners::OldUid;
 use super::plan::{Plan, Said, not_left_out};
 use super::rewrite::{DataSource, Rewriter, data_source};
-use super::select::{Selection, Standing};
+use super::select::{Inclusion, Selection};
 use super::source::Source;
 use super::volumes::{Claim, LiveVolume, Volumes, decide};
 use crate::cluster::{Catalog, Cluster, ListQuery, ResourceInfo};
@@ -28,7 +28,7 @@ const PODS: &str = "pods";
 pub async fn look_into_owners(source: &Source) -> Result<Said, RestoreError> {
     let inventory = &source.inventory;
     let owners: HashSet<OldUid> = inventory.entries.iter().filter_map(|entry| entry.owner).collect();
-    let come = inventory.entries.iter().filter(|entry| entry.standing.comes());
+    let come = inventory.entries.iter().filter(|entry| entry.inclusion.comes());
     let custom = come.filter(|entry| is_custom(inventory.kind(entry)));
     let operated: HashSet<OldUid> = custom.filter_map(|entry| entry.uid).collect();
     let telling = |(entry, _): &(&Entry, EntryId)| match inventory.kind(entry).as_str() {
@@ -66,14 +66,14 @@ pub async fn look_for_needs(
     said: &Said,
 ) -> Result<HashSet<ItemKey>, RestoreError> {
     let inventory = &source.inventory;
-    let optional = || inventory.entries.iter().filter(|entry| entry.standing == Standing::IfNeeded);
+    let optional = || inventory.entries.iter().filter(|entry| entry.inclusion == Inclusion::IfNeeded);
     let claims = optional().any(|entry| inventory.kind(entry).as_str() == CLAIMS);
     if !claims && (selection.cluster == ClusterScope::None || optional().next().is_none()) {
         return Ok(HashSet::new());
     }
     let mut needs = if claims { Needs::with_claims() } else { Needs::default() };
     let refers = |(_, entry): &(EntryId, &Entry)| refers(inventory.kind(entry));
-    let referring = not_left_out(inventory, said, Standing::comes).filter(refers);
+    let referring = not_left_out(inventory, said, Inclusion::comes).filter(refers);
     let mut bodies = source.bodies(&referring.map(|(id, _)| id).collect::<Vec<_>>())?;
     while let Some((id, body)) = bodies.try_next().await? {
         needs.look(inventory.kind(inventory.entry(id)), &body.unwrap_or_default());
@@ -108,7 +108,7 @@ async fn look_for_claims(source: &Source, said: &Said, needs: &mut Needs) -> Res
         inventory.kind(entry).as_str() == CLAIMS
             && inventory.namespace(entry).is_some_and(|home| needs.names_claim(home, &entry.name))
     };
-    let named = not_left_out(inventory, said, |standing| !standing.comes()).filter(named);
+    let named = not_left_out(inventory, said, |inclusion| !inclusion.comes()).filter(named);
     let mut bodies = source.bodies(&named.map(|(id, _)| id).collect::<Vec<_>>())?;
     while let Some((id, body)) = bodies.try_next().await? {
         let entry = inventory.entry(id);

@@ -4,7 +4,7 @@ use zstd::stream::raw::{Decoder, InBuffer, Operation as _, OutBuffer};
 
 use super::order::Order;
 use super::{HeaderLine, IndexLine};
-use crate::archive::error::{ArchiveError, Place};
+use crate::archive::error::{ArchiveError, Position};
 use crate::archive::limits::{MAX_EXPANSION, MAX_FRAME, MAX_LINE};
 use crate::archive::reader::decoder;
 
@@ -30,7 +30,7 @@ impl IndexDecoder {
     /// # Errors
     /// When zstd gets no memory.
     pub fn new() -> Result<Self, ArchiveError> {
-        let place = Place::Index { at: 0 };
+        let place = Position::Index { at: 0 };
         let decoder = decoder().map_err(|source| ArchiveError::Decompress { place, source })?;
         Ok(Self { decoder, output: Vec::with_capacity(STEP), lines: Lines::default(), at: 0, ended: false })
     }
@@ -44,7 +44,7 @@ impl IndexDecoder {
         let mut yielded = Vec::new();
         let mut rest = chunk;
         while !self.ended {
-            let place = Place::Index { at: self.at };
+            let place = Position::Index { at: self.at };
             let mut from = InBuffer::around(rest);
             self.output.clear();
             let mut to = OutBuffer::around(&mut self.output);
@@ -63,7 +63,7 @@ impl IndexDecoder {
         }
         if !rest.is_empty() {
             let why = "the object goes on behind the end of the index".to_owned();
-            return Err(ArchiveError::Invalid { place: Place::Index { at: self.at }, why });
+            return Err(ArchiveError::Invalid { place: Position::Index { at: self.at }, why });
         }
         Ok(yielded)
     }
@@ -73,7 +73,7 @@ impl IndexDecoder {
     /// # Errors
     /// [`ArchiveError::Truncated`] when the index is not: nothing that was yielded before may be acted upon then.
     pub fn finish(self) -> Result<(), ArchiveError> {
-        let place = Place::Index { at: self.at };
+        let place = Position::Index { at: self.at };
         if !self.ended {
             let missing = format!("it ends after line {}", self.lines.number);
             return Err(ArchiveError::Truncated { place, missing });
@@ -103,7 +103,7 @@ impl Lines {
         self.expanded += text.len() as u64;
         if self.expanded > FREE_EXPANSION.saturating_add(at.saturating_mul(MAX_EXPANSION)) {
             let why = format!("{at} bytes expand to {} and more: no honest index does", self.expanded);
-            return Err(ArchiveError::Invalid { place: Place::Index { at }, why });
+            return Err(ArchiveError::Invalid { place: Position::Index { at }, why });
         }
         while let Some(end) = text.iter().position(|byte| *byte == b'\n') {
             let (line, rest) = text.split_at(end);
@@ -130,12 +130,12 @@ impl Lines {
             return Ok(());
         }
         let why = format!("it has more than {MAX_LINE} bytes");
-        Err(ArchiveError::Invalid { place: Place::Line { line: self.number + 1 }, why })
+        Err(ArchiveError::Invalid { place: Position::Line { line: self.number + 1 }, why })
     }
 
     fn parse(&mut self, line: &[u8]) -> Result<IndexLine, ArchiveError> {
         self.number += 1;
-        let place = Place::Line { line: self.number };
+        let place = Position::Line { line: self.number };
         let parsed = if line.starts_with(b"{\"p\":") {
             serde_json::from_slice(line).map(IndexLine::Item)
         } else if line.starts_with(b"{\"frame\":") {

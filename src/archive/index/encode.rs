@@ -7,7 +7,7 @@ use serde::Serialize;
 use zstd::stream::raw::{CParameter, Encoder, InBuffer, Operation as _, OutBuffer};
 
 use super::{HeaderLine, IndexHeader, IndexLine};
-use crate::archive::error::{ArchiveError, Place};
+use crate::archive::error::{ArchiveError, Position};
 use crate::archive::frame::SealedFrame;
 use crate::archive::limits::MAX_LINE;
 
@@ -96,7 +96,7 @@ impl IndexEncoder {
 
     fn write(&mut self, line: &impl Serialize) -> Result<(), ArchiveError> {
         self.lines += 1;
-        let place = Place::Line { line: self.lines };
+        let place = Position::Line { line: self.lines };
         let mut text = serde_json::to_vec(line).map_err(|source| ArchiveError::Json { place, source })?;
         if text.len() >= MAX_LINE {
             let why = format!("it has {} bytes, the index takes {MAX_LINE}", text.len());
@@ -120,5 +120,5 @@ impl IndexEncoder {
 }
 
 fn failed(line: u64, source: io::Error) -> ArchiveError {
-    ArchiveError::Compress { place: Place::Line { line }, source }
+    ArchiveError::Compress { place: Position::Line { line }, source }
 }

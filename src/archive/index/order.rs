@@ -2,7 +2,7 @@
 
 use super::{FORMAT, IndexFrame, IndexHeader, IndexItem, IndexLine};
 use crate::archive::entry::{EntryName, Layout, parse_path};
-use crate::archive::error::{ArchiveError, Place};
+use crate::archive::error::{ArchiveError, Position};
 use crate::archive::limits::{MAX_BODY, MAX_FRAME, MAX_KINDS};
 use crate::archive::seen::Seen;
 
@@ -23,7 +23,7 @@ pub(super) struct Order {
 
 impl Order {
     /// Takes the next line.
-    pub(super) fn check(&mut self, line: &IndexLine, place: Place) -> Result<(), ArchiveError> {
+    pub(super) fn check(&mut self, line: &IndexLine, place: Position) -> Result<(), ArchiveError> {
         let checked = match line {
             IndexLine::Header(header) => self.check_header(header),
             _ if !self.header => Err("the header is missing before it".to_owned()),
@@ -41,7 +41,7 @@ impl Order {
     }
 
     /// Whether the index may end here.
-    pub(super) fn check_end(&self, place: Place) -> Result<(), ArchiveError> {
+    pub(super) fn check_end(&self, place: Position) -> Result<(), ArchiveError> {
         let missing = match (self.header, self.end == 0, self.frame) {
             (false, _, _) => "the header is missing".to_owned(),
             (_, false, frame) => format!("the line of frame {frame} is missing behind its items"),

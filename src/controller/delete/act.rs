@@ -8,7 +8,7 @@ use kube::{Api, Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
 
 use super::decide::reached_bucket;
-use super::place;
+use super::deletability;
 use crate::api::{Backup, DeleteBackupRequest, DeletePhase, Restore, STORED_IN, is_stored, synced_from};
 use crate::bucket::{Bucket, BucketError, Claim, RunIdentity};
 use crate::controller::context::Context;
@@ -77,7 +77,9 @@ async fn delete_stored(
     // Before the records of earlier restores go; the removal looks again under its claim.
     let doing = ControllerError::bucket(format!("delete Backup `{name}`"));
     location.bucket.refuse_while_read(name).await.map_err(doing)?;
-    for restore in place::restores_of(context, backup).iter().filter(|restore| !place::is_waiting(restore)) {
+    for restore in
+        deletability::restores_of(context, backup).iter().filter(|restore| !deletability::is_waiting(restore))
+    {
         delete_restore(context, location, restore).await?;
     }
     // Here goes what lies outside the bucket, as volume snapshots will, while the backup still tells of it.

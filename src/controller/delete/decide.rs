@@ -24,7 +24,7 @@ pub struct Facts<'a> {
     /// The Backup; none when it is not there.
     pub backup: Option<&'a Backup>,
     /// Its location; only where it reached the bucket.
-    pub place: Place,
+    pub place: Deletability,
     /// A Restore of it that runs in this cluster.
     pub restoring: Option<String>,
     /// Whether this server removes nothing.
@@ -35,7 +35,7 @@ pub struct Facts<'a> {
 
 /// The location of a Backup, as far as deleting goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Deletability {
     /// It can be written to, or is not needed.
     Usable,
     /// It cannot be used for now, and why.
@@ -146,7 +146,7 @@ pub fn decide(request: &DeleteBackupRequest, facts: &Facts<'_>, now: DateTime<Ut
             Step::Refuse(format!("{why}; delete it again when that has ended"))
         };
     }
-    if let Place::Unavailable(why) = &facts.place {
+    if let Deletability::Unavailable(why) = &facts.place {
         return Step::Postpone(why.clone());
     }
     if deleting && phase == DeletePhase::InProgress { Step::Work } else { Step::Begin }
@@ -189,8 +189,8 @@ fn obstacle(name: &str, backup: &Backup, facts: &Facts<'_>) -> Option<String> {
         ));
     }
     match &facts.place {
-        Place::Closed(why) => Some(why.clone()),
-        Place::Usable | Place::Unavailable(_) => None,
+        Deletability::Closed(why) => Some(why.clone()),
+        Deletability::Usable | Deletability::Unavailable(_) => None,
     }
 }
 

@@ -9,7 +9,7 @@
 mod act;
 mod ask;
 mod decide;
-mod place;
+mod deletability;
 mod record;
 mod restore;
 
@@ -29,10 +29,10 @@ use super::watches::Watch;
 use crate::api::{Backup, DeleteBackupRequest, DeletePhase};
 use crate::bucket::BucketError;
 use crate::model::lasting;
-use decide::{Facts, Place, Step};
+use decide::{Deletability, Facts, Step};
 
 pub use ask::{Reason, ask};
-pub use place::{backup_of, is_removable};
+pub use deletability::{backup_of, is_removable};
 pub use restore::{dismiss, is_removable as is_restore_removable, location_of};
 
 /// Backups that are deleted at once: a removal is a handful of requests to the bucket.
@@ -68,13 +68,14 @@ pub async fn run(context: Arc<Context>, watched: Watch<DeleteBackupRequest>) {
 
 async fn reconcile(request: &DeleteBackupRequest, context: &Context) -> Result<Action, ControllerError> {
     let backup = load(request, context).await?;
-    let restores = backup.as_ref().map(|backup| place::restores_of(context, backup)).unwrap_or_default();
+    let restores =
+        backup.as_ref().map(|backup| deletability::restores_of(context, backup)).unwrap_or_default();
     let facts = Facts {
         backup: backup.as_ref(),
-        place: backup.as_ref().map_or(Place::Usable, |backup| place::place_of(context, backup)),
+        place: backup.as_ref().map_or(Deletability::Usable, |backup| deletability::place_of(context, backup)),
         restoring: restores
             .iter()
-            .find(|restore| place::is_reading(restore))
+            .find(|restore| deletability::is_reading(restore))
             .map(|restore| restore.name_any()),
         restore_only: context.settings.restore_only,
         removed: backup.is_none()

@@ -11,8 +11,8 @@ use kube::runtime::controller::Action;
 use serde_json::json;
 
 use super::act::{delete_object, delete_restore};
-use super::decide::Place;
-use super::place::{is_reading, judge, stored_in};
+use super::decide::Deletability;
+use super::deletability::{is_reading, judge, stored_in};
 use super::{POSTPONED, SOON};
 use crate::api::{
     DELETION, DELETION_REQUESTED, Restore, RestorePhase, RestoreStatus, STORAGE_LOCATION_LABEL, is_stored,
@@ -59,7 +59,7 @@ pub async fn dismiss(context: &Context, restore: &Restore) -> Result<Option<Acti
 }
 
 /// Decides. Pure.
-fn decide(restore: &Restore, place: Place, restore_only: bool) -> Step {
+fn decide(restore: &Restore, place: Deletability, restore_only: bool) -> Step {
     let name = restore.name_any();
     if is_reading(restore) {
         return Step::Refuse(format!(
@@ -73,9 +73,9 @@ fn decide(restore: &Restore, place: Place, restore_only: bool) -> Step {
         );
     }
     match place {
-        Place::Closed(why) => Step::Refuse(why),
-        Place::Unavailable(why) => Step::Postpone(why),
-        Place::Usable => Step::Work,
+        Deletability::Closed(why) => Step::Refuse(why),
+        Deletability::Unavailable(why) => Step::Postpone(why),
+        Deletability::Usable => Step::Work,
     }
 }
 
@@ -87,9 +87,9 @@ fn is_recorded(restore: &Restore) -> bool {
     !was_refused && (synced_from(&restore.metadata).is_some() || has_document)
 }
 
-fn place_of(context: &Context, restore: &Restore) -> Place {
+fn place_of(context: &Context, restore: &Restore) -> Deletability {
     if !is_recorded(restore) {
-        return Place::Usable; // what is in no bucket needs none
+        return Deletability::Usable; // what is in no bucket needs none
     }
     let label = restore.labels().get(STORAGE_LOCATION_LABEL);
     let location = location_of(context, restore).and_then(|name| context.locations.find(Some(&name)));
@@ -175,11 +175,11 @@ mod tests {
     #[test]
     fn what_has_ended_goes_when_its_location_lets_it() {
         let ended = restore(RestorePhase::Completed, false);
-        assert_eq!(decide(&ended, Place::Usable, false), Step::Work);
-        assert_eq!(decide(&ended, Place::Usable, true), Step::Work, "it was made here");
-        let later = Place::Unavailable("no answer".into());
+        assert_eq!(decide(&ended, Deletability::Usable, false), Step::Work);
+        assert_eq!(decide(&ended, Deletability::Usable, true), Step::Work, "it was made here");
+        let later = Deletability::Unavailable("no answer".into());
         assert_eq!(decide(&ended, later, false), Step::Postpone("no answer".into()));
-        let never = Place::Closed("it is ReadOnly".into());
+        let never = Deletability::Closed("it is ReadOnly".into());
         assert_eq!(decide(&ended, never, false), Step::Refuse("it is ReadOnly".into()));
     }
 
@@ -187,16 +187,20 @@ mod tests {
     fn what_runs_or_belongs_to_another_cluster_is_kept() {
         let running = restore(RestorePhase::InProgress, false);
         assert!(
-            matches!(decide(&running, Place::Usable, false), Step::Refuse(why) if why.contains("in progress"))
+            matches!(decide(&running, Deletability::Usable, false), Step::Refuse(why) if why.contains("in progress"))
         );
         let synced = restore(RestorePhase::Completed, true);
-        assert_eq!(decide(&synced, Place::Usable, false), Step::Work);
+        assert_eq!(decide(&synced, Deletability::Usable, false), Step::Work);
         assert!(
-            matches!(decide(&synced, Place::Usable, true), Step::Refuse(why) if why.contains("--restore-only"))
+            matches!(decide(&synced, Deletability::Usable, true), Step::Refuse(why) if why.contains("--restore-only"))
         );
         let copy = restore(RestorePhase::FailedValidation, true);
         assert!(!is_recorded(&copy) && is_recorded(&synced), "what was refused is in no bucket");
         let claims_to_run = restore(RestorePhase::InProgress, true);
-        assert_eq!(decide(&claims_to_run, Place::Usable, false), Step::Work, "what was synced never runs");
+        assert_eq!(
+            decide(&claims_to_run, Deletability::Usable, false),
+            Step::Work,
+            "what was synced never runs"
+        );
     }
 }

@@ -11,7 +11,7 @@ fn differing(changed: &[&str], extra: &[&str]) -> Difference {
 
 fn selected(kind: &str, difference: &Difference, policy: Policy, facts: Facts) -> Verdict {
     let item = ItemKey::cluster(GroupResource::parse(kind), "default");
-    decide(&item, Standing::Selected, difference, policy, facts)
+    decide(&item, Inclusion::Selected, difference, policy, facts)
 }
 
 #[test]
@@ -50,14 +50,14 @@ fn what_is_only_needed_is_never_changed_and_told_where_it_differs() {
     let (none, changed) = (Difference::default(), differing(&["spec.x"], &["spec.y"]));
     for policy in [Policy::None, Policy::Update, Policy::Recreate] {
         for kind in [DEFINITIONS, NAMESPACES, "clusterroles.rbac.authorization.k8s.io", "persistentvolumes"] {
-            for standing in [Standing::IfNeeded, Standing::Along] {
+            for inclusion in [Inclusion::IfNeeded, Inclusion::Along] {
                 let item = ItemKey::cluster(GroupResource::parse(kind), "a");
                 let verdict = |difference: &Difference, facts: Facts| {
-                    decide(&item, standing, difference, policy, facts)
+                    decide(&item, inclusion, difference, policy, facts)
                 };
                 assert_eq!(verdict(&none, Facts::default()), Verdict::Unchanged);
                 let told = verdict(&changed, Facts::default());
-                assert_eq!(told, Verdict::Leave(Reason::Along), "{kind} {standing:?} {policy:?}");
+                assert_eq!(told, Verdict::Leave(Reason::Along), "{kind} {inclusion:?} {policy:?}");
                 assert!(told.warning(&changed).unwrap().contains("differs in spec.x, spec.y"));
                 // What the mapping makes of it says more: the copy has no rights.
                 let mapped = Facts { mapped: true, ..Facts::default() };
@@ -83,7 +83,7 @@ fn what_the_mapping_changed_and_newer_definitions_are_never_written_over() {
         let verdict = selected(DEFINITIONS, &changed, policy, narrower);
         assert_eq!(verdict, Verdict::Leave(Reason::Schema), "{policy:?}");
         let own = ItemKey::cluster(GroupResource::parse(DEFINITIONS), "backups.ark.heptio.com");
-        let verdict = decide(&own, Standing::Selected, &changed, policy, Facts::default());
+        let verdict = decide(&own, Inclusion::Selected, &changed, policy, Facts::default());
         assert_eq!(verdict, Verdict::Leave(Reason::Own), "{policy:?}");
     }
 }
@@ -122,7 +122,7 @@ fn a_default_account_is_brought_into_line_only_where_its_namespace_was_made() {
         ("web", false, Policy::Recreate, Verdict::Update),
     ] {
         let facts = Facts { made_namespace, ..Facts::default() };
-        let verdict = decide(&account(name), Standing::Selected, &changed, policy, facts);
+        let verdict = decide(&account(name), Inclusion::Selected, &changed, policy, facts);
         assert_eq!(verdict, expected, "{name} {made_namespace} {policy:?}");
     }
 }

@@ -221,7 +221,7 @@ fn the_server_that_restores_stays_as_it_is_and_nothing_is_needed_for_it() {
     let mut inventory = inventory("{}", &lines);
     inventory.itself = Some(Itself::of("heptio-ark", &RestoreSpec::default()));
     let said = Said::default();
-    let bodies: Vec<EntryId> = not_left_out(&inventory, &said, Standing::comes).map(|(id, _)| id).collect();
+    let bodies: Vec<EntryId> = not_left_out(&inventory, &said, Inclusion::comes).map(|(id, _)| id).collect();
     assert_eq!(bodies, [1, 2]);
     let plan = plan(&inventory, &HashSet::new(), &said, |name| name);
     assert_eq!(plan.entries().collect::<HashSet<_>>(), HashSet::from([1, 2]));

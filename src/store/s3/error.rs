@@ -15,7 +15,7 @@ use crate::store::{Action, Cause, Operation, StoreError};
 
 /// What the translation needs to know of the location; no secrets.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
+pub(super) struct S3Target {
     /// The bucket.
     pub(super) bucket: String,
     /// Where the service is, in words.
@@ -53,7 +53,7 @@ struct Answer {
 struct RootCause(String);
 
 /// Translates an error of the SDK.
-pub(super) fn explain<E>(place: &Place, action: Action, error: &SdkError<E, HttpResponse>) -> StoreError
+pub(super) fn explain<E>(place: &S3Target, action: Action, error: &SdkError<E, HttpResponse>) -> StoreError
 where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {
@@ -112,8 +112,8 @@ pub(super) fn status<E>(error: &SdkError<E, HttpResponse>) -> Option<u16> {
     error.raw_response().map(|response| response.status().as_u16())
 }
 
-fn explain_answer(place: &Place, action: Action, answer: Answer, region: Option<String>) -> StoreError {
-    let Place { bucket, region: used, .. } = place;
+fn explain_answer(place: &S3Target, action: Action, answer: Answer, region: Option<String>) -> StoreError {
+    let S3Target { bucket, region: used, .. } = place;
     if answer.message.contains("HTTP request to an HTTPS server") {
         let problem = format!("the service speaks https at {}; write https:// there", place.endpoint);
         return StoreError::Setting { action, problem, source: Some(answer.into()) };
@@ -205,7 +205,7 @@ fn words(answer: &HttpResponse) -> String {
 }
 
 /// What answers is something else.
-fn no_service(place: &Place, action: Action, source: Cause) -> StoreError {
+fn no_service(place: &S3Target, action: Action, source: Cause) -> StoreError {
     let endpoint = &place.endpoint;
     let problem =
         format!("what answers at {endpoint} is no S3 service, or not at this port; check the endpoint");
@@ -223,12 +223,12 @@ fn clocks(action: Action, answer: Answer) -> StoreError {
     StoreError::Forbidden { action, hint, source: Some(answer.into()) }
 }
 
-fn forbid(place: &Place, action: Action, hint: &str, answer: Answer) -> StoreError {
+fn forbid(place: &S3Target, action: Action, hint: &str, answer: Answer) -> StoreError {
     let hint = format!("{hint} (they come from {})", place.credentials);
     StoreError::Forbidden { action, hint, source: Some(answer.into()) }
 }
 
-fn explain_credentials(place: &Place, action: Action, error: &CredentialsError) -> StoreError {
+fn explain_credentials(place: &S3Target, action: Action, error: &CredentialsError) -> StoreError {
     let looked = &place.credentials;
     let hint = match error {
         CredentialsError::CredentialsNotLoaded(_) => format!("no credentials were found; looked in {looked}"),

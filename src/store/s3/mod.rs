@@ -32,7 +32,7 @@ use chrono::{DateTime, Utc};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::sync::OnceCell;
 
-use self::error::Place;
+use self::error::S3Target;
 use super::key::check_prefix;
 use super::location::{Content, Encryption, S3Location};
 use super::{
@@ -63,7 +63,7 @@ struct Service {
     prefix: String,
     name: String,
     encryption: Encryption,
-    place: Place,
+    place: S3Target,
     /// Whether the service honours conditional writes, once it is known.
     conditional: OnceCell<bool>,
     /// Whether it honours them on replacing an object, once it is known.
@@ -83,7 +83,7 @@ impl S3Store {
             client::connect(location, &action, gate).await?;
         let prefix = if location.prefix.is_empty() { String::new() } else { format!("{}/", location.prefix) };
         let endpoint = location.endpoint.clone().unwrap_or_else(|| format!("Amazon S3 in {region}"));
-        let place = Place {
+        let place = S3Target {
             bucket: location.bucket.clone(),
             endpoint,
             region,
@@ -176,7 +176,7 @@ impl Service {
     }
 
     async fn create_bucket(&self, action: Action) -> Result<(), StoreError> {
-        let Place { bucket, region, .. } = &self.place;
+        let S3Target { bucket, region, .. } = &self.place;
         match self.client.head_bucket().bucket(bucket).send().await {
             Ok(_) => return Ok(()),
             Err(error) if error::status(&error) == Some(404) => {}

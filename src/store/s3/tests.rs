@@ -344,7 +344,7 @@ async fn files_that_cannot_be_used_are_named_on_opening() {
 
 #[test]
 fn a_deadline_that_passed_is_told_with_its_length() {
-    let place = Place {
+    let place = S3Target {
         bucket: "bucket".into(),
         endpoint: "http://host".into(),
         region: "region".into(),

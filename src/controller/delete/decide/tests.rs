@@ -32,7 +32,7 @@ fn backup(phase: BackupPhase) -> Backup {
 }
 
 fn facts(backup: Option<&Backup>) -> Facts<'_> {
-    Facts { backup, place: Place::Usable, restoring: None, restore_only: false, removed: false }
+    Facts { backup, place: Deletability::Usable, restoring: None, restore_only: false, removed: false }
 }
 
 #[track_caller]
@@ -112,7 +112,7 @@ fn a_backup_that_is_being_restored_is_refused_and_once_begun_waited_for() {
 fn the_state_of_the_location_refuses_or_postpones() {
     let complete = backup(BackupPhase::Completed);
     let at = |place| Facts { place, ..facts(Some(&complete)) };
-    let read_only = Place::Closed("location `a` is ReadOnly".into());
+    let read_only = Deletability::Closed("location `a` is ReadOnly".into());
     expect_refusal(decide(&request(json!({})), &at(read_only.clone()), now()), "ReadOnly");
     // What has begun goes on one day: nobody is told that it is kept.
     let deleting = backup(BackupPhase::Deleting);
@@ -121,7 +121,7 @@ fn the_state_of_the_location_refuses_or_postpones() {
         let Step::Postpone(why) = decide(&asked, &facts, now()) else { panic!("it waits") };
         assert!(why.contains("ReadOnly") && why.contains("has begun"), "{why}");
     }
-    let unavailable = Place::Unavailable("no answer".into());
+    let unavailable = Deletability::Unavailable("no answer".into());
     assert_eq!(decide(&request(json!({})), &at(unavailable), now()), Step::Postpone("no answer".into()));
 }
 
@@ -151,7 +151,8 @@ fn a_request_that_names_no_uid_is_of_the_backup_that_was_there_when_it_was_made_
         backup.metadata.creation_timestamp = Some(Time(time.parse().unwrap()));
         backup
     };
-    let unavailable = |backup| Facts { place: Place::Unavailable("no answer".into()), ..facts(Some(backup)) };
+    let unavailable =
+        |backup| Facts { place: Deletability::Unavailable("no answer".into()), ..facts(Some(backup)) };
     let (before, after) = (created("2026-11-21T11:00:00Z"), created("2026-11-21T12:00:01Z"));
     assert_eq!(decide(&request(json!({})), &facts(Some(&before)), now()), Step::Begin);
     for facts in [facts(Some(&after)), unavailable(&after)] {

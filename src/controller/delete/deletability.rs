@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use kube::ResourceExt as _;
 
-use super::decide::{Place, reached_bucket};
+use super::decide::{Deletability, reached_bucket};
 use crate::api::{
     Backup, BackupStorageLocation, LocationPhase, Restore, STORAGE_LOCATION_LABEL, label_value, synced_from,
 };
@@ -13,9 +13,9 @@ use crate::controller::context::Context;
 use crate::controller::locations::is_read_only;
 
 /// The location of a Backup, as far as deleting goes.
-pub fn place_of(context: &Context, backup: &Backup) -> Place {
+pub fn place_of(context: &Context, backup: &Backup) -> Deletability {
     if !reached_bucket(backup) {
-        return Place::Usable; // what never reached a bucket needs none
+        return Deletability::Usable; // what never reached a bucket needs none
     }
     let wanted = backup.spec.storage_location.as_deref();
     let location = context.locations.find(wanted);
@@ -30,7 +30,7 @@ pub fn stored_in<K: RunDocument + kube::Resource>(object: &K) -> Option<&str> {
 /// Whether the server may ask for a Backup to be deleted: one in a location that is not to be written, or not to be reached,
 /// is left until that changes.
 pub fn is_removable(context: &Context, backup: &Backup) -> bool {
-    place_of(context, backup) == Place::Usable
+    place_of(context, backup) == Deletability::Usable
 }
 
 /// What the location of this name, as it is, lets be deleted of what lies in the location of that identity.
@@ -38,32 +38,32 @@ pub fn judge(
     wanted: Option<&str>,
     location: Option<&BackupStorageLocation>,
     stored_in: Option<&str>,
-) -> Place {
+) -> Deletability {
     let Some(location) = location else {
-        return Place::Closed(format!(
+        return Deletability::Closed(format!(
             "its location `{}` is not there; create the BackupStorageLocation, or remove only the object here with kubectl",
             wanted.unwrap_or("default")
         ));
     };
     let name = location.name_any();
     if is_read_only(location) {
-        return Place::Closed(format!(
+        return Deletability::Closed(format!(
             "location `{name}` is ReadOnly; delete it in the cluster that writes there, or make the location ReadWrite"
         ));
     }
     let status = location.status.clone().unwrap_or_default();
     if status.phase != Some(LocationPhase::Available) {
         let why = status.message.unwrap_or_else(|| "it has not been validated yet".to_owned());
-        return Place::Unavailable(format!("location `{name}` is not Available: {why}"));
+        return Deletability::Unavailable(format!("location `{name}` is not Available: {why}"));
     }
     if let Some(origin) = stored_in
         && status.id.as_deref() != Some(origin)
     {
-        return Place::Closed(format!(
+        return Deletability::Closed(format!(
             "it lies in another bucket than the one that location `{name}` points at now, whose contents are kept; remove only the object here with kubectl"
         ));
     }
-    Place::Usable
+    Deletability::Usable
 }
 
 /// The Restores from a Backup that this cluster knows of: those of the same location, and those whose location is not known.
@@ -127,9 +127,9 @@ mod tests {
             location.as_ref(),
             from,
         ) {
-            Place::Usable => "usable".to_owned(),
-            Place::Unavailable(why) => format!("later: {why}"),
-            Place::Closed(why) => format!("never: {why}"),
+            Deletability::Usable => "usable".to_owned(),
+            Deletability::Unavailable(why) => format!("later: {why}"),
+            Deletability::Closed(why) => format!("never: {why}"),
         };
         let good = location(AccessMode::ReadWrite, LocationPhase::Available);
         assert_eq!(judge(Some(good.clone()), None), "usable");

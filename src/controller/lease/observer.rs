@@ -16,7 +16,7 @@ const MISSING_FOR: Duration = RENEW_EVERY.saturating_add(Duration::from_secs(1))
 
 /// Whether the lease can be had.
 #[derive(Debug, PartialEq)]
-pub enum Standing {
+pub enum Availability {
     /// Now.
     Free,
     /// Not before this moment, unless it is released.
@@ -30,7 +30,7 @@ pub enum Standing {
 
 /// What was seen of the record last, and when it was first seen like that.
 #[derive(Debug, Default)]
-pub struct Sighting {
+pub struct LeaseObserver {
     last: Option<(LeaseSpec, Instant)>,
     missing: Option<Instant>,
     new_holder: bool,
@@ -41,14 +41,14 @@ pub fn holder(lease: &Lease) -> Option<&str> {
     lease.spec.as_ref()?.holder_identity.as_deref().filter(|holder| !holder.is_empty())
 }
 
-impl Sighting {
+impl LeaseObserver {
     /// Takes notice of the record as it was read before `now`. `me` may have it at once when it is mine: a request to take
     /// it was lost on the way back.
-    pub fn standing(&mut self, record: Option<&Lease>, me: &str, now: Instant) -> Standing {
+    pub fn observe(&mut self, record: Option<&Lease>, me: &str, now: Instant) -> Availability {
         let spec = record.and_then(|record| record.spec.as_ref());
         let Some((spec, holder)) = spec.zip(record.and_then(holder)) else {
             return match record {
-                Some(_) => Standing::Free,
+                Some(_) => Availability::Free,
                 None => self.vanished(now),
             };
         };
@@ -58,7 +58,7 @@ impl Sighting {
             self.last = Some((spec.clone(), now));
         }
         if holder == me {
-            return Standing::Free;
+            return Availability::Free;
         }
         self.until(now)
     }
@@ -70,24 +70,24 @@ impl Sighting {
 
     /// There is no record, or somebody deleted it. A holder that was seen is given its time, and one that may have been
     /// there before the first look the time to write it again.
-    fn vanished(&mut self, now: Instant) -> Standing {
+    fn vanished(&mut self, now: Instant) -> Availability {
         self.new_holder = false;
         if self.last.is_some() {
             return self.until(now);
         }
         let end = *self.missing.get_or_insert(now) + MISSING_FOR;
-        if now >= end { Standing::Free } else { Standing::Until { holder: String::new(), end } }
+        if now >= end { Availability::Free } else { Availability::Until { holder: String::new(), end } }
     }
 
-    fn until(&self, now: Instant) -> Standing {
-        let Some((spec, since)) = &self.last else { return Standing::Free };
+    fn until(&self, now: Instant) -> Availability {
+        let Some((spec, since)) = &self.last else { return Availability::Free };
         let seconds = spec.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok());
         let valid = Duration::from_secs(seconds.unwrap_or(0)).clamp(VALID_FOR, LONGEST);
         let end = *since + valid;
         if now >= end {
-            return Standing::Free;
+            return Availability::Free;
         }
-        Standing::Until { holder: spec.holder_identity.clone().unwrap_or_default(), end }
+        Availability::Until { holder: spec.holder_identity.clone().unwrap_or_default(), end }
     }
 }
 
@@ -110,80 +110,83 @@ mod tests {
         Lease { spec: Some(spec), ..Lease::default() }
     }
 
-    fn until(end: Instant) -> Standing {
-        Standing::Until { holder: "a".to_owned(), end }
+    fn until(end: Instant) -> Availability {
+        Availability::Until { holder: "a".to_owned(), end }
     }
 
     #[test]
     fn a_released_lease_is_free() {
         let now = Instant::now();
-        assert_eq!(Sighting::default().standing(Some(&Lease::default()), "b", now), Standing::Free);
-        assert_eq!(Sighting::default().standing(Some(&record("", 0)), "b", now), Standing::Free);
-        let mut sighting = Sighting::default();
-        sighting.standing(Some(&record("a", 0)), "b", now);
-        assert_eq!(sighting.standing(Some(&record("", 0)), "b", now + S), Standing::Free);
+        assert_eq!(LeaseObserver::default().observe(Some(&Lease::default()), "b", now), Availability::Free);
+        assert_eq!(LeaseObserver::default().observe(Some(&record("", 0)), "b", now), Availability::Free);
+        let mut observer = LeaseObserver::default();
+        observer.observe(Some(&record("a", 0)), "b", now);
+        assert_eq!(observer.observe(Some(&record("", 0)), "b", now + S), Availability::Free);
     }
 
     #[test]
     fn a_lease_ends_when_it_was_not_seen_to_change_for_its_time_whatever_the_clock_of_its_holder_says() {
         for clock in [0, 4_000_000_000] {
-            let (now, mut sighting) = (Instant::now(), Sighting::default());
-            assert_eq!(sighting.standing(Some(&record("a", clock)), "b", now), until(now + VALID_FOR));
+            let (now, mut observer) = (Instant::now(), LeaseObserver::default());
+            assert_eq!(observer.observe(Some(&record("a", clock)), "b", now), until(now + VALID_FOR));
             assert_eq!(
-                sighting.standing(Some(&record("a", clock)), "b", now + S * 14),
+                observer.observe(Some(&record("a", clock)), "b", now + S * 14),
                 until(now + VALID_FOR)
             );
-            assert_eq!(sighting.standing(Some(&record("a", clock)), "b", now + VALID_FOR), Standing::Free);
+            assert_eq!(observer.observe(Some(&record("a", clock)), "b", now + VALID_FOR), Availability::Free);
         }
     }
 
     #[test]
     fn a_renewal_counts_from_when_it_was_seen() {
-        let (now, mut sighting) = (Instant::now(), Sighting::default());
-        sighting.standing(Some(&record("a", 0)), "b", now);
+        let (now, mut observer) = (Instant::now(), LeaseObserver::default());
+        observer.observe(Some(&record("a", 0)), "b", now);
         let later = now + S * 14;
-        assert_eq!(sighting.standing(Some(&record("a", 3)), "b", later), until(later + VALID_FOR));
+        assert_eq!(observer.observe(Some(&record("a", 3)), "b", later), until(later + VALID_FOR));
     }
 
     #[test]
     fn a_deleted_record_leaves_its_holder_the_time_it_had() {
-        let (now, mut sighting) = (Instant::now(), Sighting::default());
-        sighting.standing(Some(&record("a", 0)), "b", now);
-        assert_eq!(sighting.standing(None, "b", now + S), until(now + VALID_FOR));
-        assert_eq!(sighting.standing(None, "b", now + VALID_FOR), Standing::Free);
+        let (now, mut observer) = (Instant::now(), LeaseObserver::default());
+        observer.observe(Some(&record("a", 0)), "b", now);
+        assert_eq!(observer.observe(None, "b", now + S), until(now + VALID_FOR));
+        assert_eq!(observer.observe(None, "b", now + VALID_FOR), Availability::Free);
     }
 
     #[test]
     fn a_record_that_is_not_there_is_left_to_a_holder_who_may_write_it_again() {
-        let (now, mut sighting) = (Instant::now(), Sighting::default());
+        let (now, mut observer) = (Instant::now(), LeaseObserver::default());
         let end = now + MISSING_FOR;
-        let missing = Standing::Until { holder: String::new(), end };
-        assert_eq!(sighting.standing(None, "b", now), missing);
-        assert_eq!(sighting.standing(None, "b", now + S), missing);
-        assert_eq!(sighting.standing(None, "b", end), Standing::Free);
+        let missing = Availability::Until { holder: String::new(), end };
+        assert_eq!(observer.observe(None, "b", now), missing);
+        assert_eq!(observer.observe(None, "b", now + S), missing);
+        assert_eq!(observer.observe(None, "b", end), Availability::Free);
     }
 
     #[test]
     fn what_was_taken_without_an_answer_is_mine() {
-        assert_eq!(Sighting::default().standing(Some(&record("b", 0)), "b", Instant::now()), Standing::Free);
+        assert_eq!(
+            LeaseObserver::default().observe(Some(&record("b", 0)), "b", Instant::now()),
+            Availability::Free
+        );
     }
 
     #[test]
     fn a_record_that_claims_to_be_valid_for_ever_is_not_believed() {
-        let (now, mut sighting) = (Instant::now(), Sighting::default());
+        let (now, mut observer) = (Instant::now(), LeaseObserver::default());
         let mut endless = record("a", 0);
         endless.spec.as_mut().unwrap().lease_duration_seconds = Some(i32::MAX);
-        assert_eq!(sighting.standing(Some(&endless), "b", now), until(now + LONGEST));
+        assert_eq!(observer.observe(Some(&endless), "b", now), until(now + LONGEST));
     }
 
     #[test]
     fn a_change_of_holder_is_told_once() {
-        let (now, mut sighting) = (Instant::now(), Sighting::default());
-        sighting.standing(Some(&record("a", 0)), "b", now);
-        assert!(sighting.is_new_holder());
-        sighting.standing(Some(&record("a", 1)), "b", now);
-        assert!(!sighting.is_new_holder());
-        sighting.standing(Some(&record("c", 2)), "b", now);
-        assert!(sighting.is_new_holder());
+        let (now, mut observer) = (Instant::now(), LeaseObserver::default());
+        observer.observe(Some(&record("a", 0)), "b", now);
+        assert!(observer.is_new_holder());
+        observer.observe(Some(&record("a", 1)), "b", now);
+        assert!(!observer.is_new_holder());
+        observer.observe(Some(&record("c", 2)), "b", now);
+        assert!(observer.is_new_holder());
     }
 }
