@@ -4,11 +4,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::item::ItemView;
 use crate::api::{EXCLUDE_LABEL, VELERO_EXCLUDE_LABEL};
-use crate::model::{CLAIMS, GroupResource, Origin as _, SkipReason, VOLUMES};
+use crate::model::{GroupResource, Origin as _, PVCS, SkipReason, VOLUMES};
 
 /// What keeps claims and volumes for as long as they are used, whoever deletes them. Kubernetes takes it off as soon as they are not.
 const PROTECTION: [(&str, &str); 2] =
-    [(CLAIMS, "kubernetes.io/pvc-protection"), (VOLUMES, "kubernetes.io/pv-protection")];
+    [(PVCS, "kubernetes.io/pvc-protection"), (VOLUMES, "kubernetes.io/pv-protection")];
 
 /// An ordinary deletion takes no longer: what does is held by something.
 const ORDINARY: TimeDelta = TimeDelta::minutes(1);
@@ -49,7 +49,7 @@ mod tests {
     fn what_is_being_deleted_is_left_out_unless_its_data_are_still_used() {
         let (claim, volume) = ("kubernetes.io/pvc-protection", "kubernetes.io/pv-protection");
         for (kind, finalizer, taken) in [
-            (CLAIMS, claim, true),
+            (PVCS, claim, true),
             (VOLUMES, volume, true),
             (VOLUMES, claim, false),
             (VOLUMES, "external-provisioner.volume.kubernetes.io/finalizer", false),

@@ -10,7 +10,7 @@ use super::survey::Survey;
 use crate::api::CompiledSelection;
 use crate::cluster::ResourceInfo;
 use crate::model::{
-    CLAIMS, ClusterScope, GroupResource, NAMESPACES, SkipReason, follows_service, made_again,
+    ClusterScope, GroupResource, NAMESPACES, PVCS, SkipReason, follows_service, regenerated_by,
 };
 
 /// The kind whose selectors decide who keeps endpoints.
@@ -87,7 +87,7 @@ impl Filter<'_> {
 
     /// A claim comes with the labelled workload that names it.
     fn is_named_claim(&self, info: &ResourceInfo, namespace: &str, item: &ItemView<'_>) -> bool {
-        info.resource.as_str() == CLAIMS
+        info.resource.as_str() == PVCS
             && self.survey.is_some_and(|survey| survey.needs.names_claim(namespace, &item.name))
     }
 
@@ -128,7 +128,7 @@ impl Filter<'_> {
             return Some(*reason);
         }
         exclusion(&info.resource, item)
-            .or_else(|| made_again(&info.resource, item))
+            .or_else(|| regenerated_by(&info.resource, item))
             .or_else(|| self.follows(info, item))
     }
 
@@ -354,11 +354,11 @@ mod tests {
             filter.judge(&info(kind, true), &ItemView::read(text.as_bytes(), false).unwrap())
         };
         let left_out = json!({"velero.io/exclude-from-backup": "true"});
-        assert_eq!(judge(CLAIMS, "n", "data", json!({})), Verdict::Take);
-        assert_eq!(judge(CLAIMS, "n", "own", json!({"app": "web"})), Verdict::Take);
-        assert_eq!(judge(CLAIMS, "n", "private", left_out), Verdict::Skip(SkipReason::ExcludeLabel));
-        assert_eq!(judge(CLAIMS, "n", "bystander", json!({})), Verdict::NotSelected);
-        assert_eq!(judge(CLAIMS, "other", "data", json!({})), Verdict::NotSelected);
+        assert_eq!(judge(PVCS, "n", "data", json!({})), Verdict::Take);
+        assert_eq!(judge(PVCS, "n", "own", json!({"app": "web"})), Verdict::Take);
+        assert_eq!(judge(PVCS, "n", "private", left_out), Verdict::Skip(SkipReason::ExcludeLabel));
+        assert_eq!(judge(PVCS, "n", "bystander", json!({})), Verdict::NotSelected);
+        assert_eq!(judge(PVCS, "other", "data", json!({})), Verdict::NotSelected);
         assert_eq!(judge("secrets", "n", "data", json!({})), Verdict::NotSelected);
     }
 

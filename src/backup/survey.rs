@@ -12,7 +12,9 @@ use super::item::ItemView;
 use super::plan::Plan;
 use crate::api::CompiledSelection;
 use crate::cluster::ResourceInfo;
-use crate::model::{ClusterScope, DEFINITIONS, GroupResource, ItemKey, NAMESPACES, Needs, refers};
+use crate::model::{
+    CRDS, ClusterReferences, ClusterScope, GroupResource, ItemKey, NAMESPACES, has_references,
+};
 
 /// What was found.
 #[derive(Clone, Debug, Default)]
@@ -20,7 +22,7 @@ pub struct Survey {
     /// The namespaces in which something is taken.
     pub namespaces: HashSet<String>,
     /// Items that the taken ones need.
-    pub needs: Needs,
+    pub needs: ClusterReferences,
 }
 
 /// The kinds to look at: all that may be taken when labels or kinds narrow the selection, else only those that refer to
@@ -32,10 +34,10 @@ pub fn kinds_to_survey<'a>(
 ) -> Vec<&'a ResourceInfo> {
     let look = |info: &&ResourceInfo| {
         let kind = info.resource.as_str();
-        if plan.along.contains(&info.resource) || kind == NAMESPACES || kind == DEFINITIONS {
+        if plan.along.contains(&info.resource) || kind == NAMESPACES || kind == CRDS {
             return false;
         }
-        let leads = refers(&info.resource) || defined.contains(kind);
+        let leads = has_references(&info.resource) || defined.contains(kind);
         match info.namespaced {
             true => leads || narrows,
             false => leads && plan.cluster_scope == ClusterScope::All,
@@ -52,7 +54,11 @@ pub fn the_kind<'a>(plan: &'a Plan, kind: &str) -> Vec<&'a ResourceInfo> {
 impl Survey {
     /// An empty one. Only labels part a workload from its claims: kinds and namespaces are wanted or not.
     pub fn of(selection: &CompiledSelection) -> Self {
-        let needs = if selection.labels.is_everything() { Needs::default() } else { Needs::with_claims() };
+        let needs = if selection.labels.is_everything() {
+            ClusterReferences::default()
+        } else {
+            ClusterReferences::with_claims()
+        };
         Self { needs, ..Self::default() }
     }
 
@@ -66,7 +72,7 @@ impl Survey {
         if defined.contains(kind) {
             self.need_definition(&info.resource);
         }
-        if refers(&info.resource) {
+        if has_references(&info.resource) {
             self.needs.look(&info.resource, body);
         }
         let Some(namespace) = item.namespace.as_deref() else { return };
@@ -103,7 +109,7 @@ impl Survey {
     }
 
     fn need_definition(&mut self, kind: &GroupResource) {
-        self.needs.found.insert(ItemKey::cluster(GroupResource::parse(DEFINITIONS), kind.as_str()));
+        self.needs.found.insert(ItemKey::cluster(GroupResource::parse(CRDS), kind.as_str()));
     }
 }
 
@@ -140,7 +146,7 @@ mod tests {
     fn a_needed_resource_brings_its_definition_though_no_item_of_its_kind_is_selected() {
         let selection =
             Fields { included_namespaces: vec!["n".into()], ..Fields::default() }.compile().unwrap();
-        let kinds = vec![info(SNAPSHOTS, true), info(CONTENTS, false), info(DEFINITIONS, false)];
+        let kinds = vec![info(SNAPSHOTS, true), info(CONTENTS, false), info(CRDS, false)];
         let plan = plan(&Catalog { kinds, failures: Vec::new() }, &selection);
         let defined = HashSet::from([SNAPSHOTS.to_owned(), CONTENTS.to_owned()]);
         let surveyed = kinds_to_survey(&plan, false, &defined);
@@ -160,7 +166,7 @@ mod tests {
         survey.look(&filter, &info(SNAPSHOTS, true), snapshot.to_string().as_bytes(), &defined);
         survey.close(&plan, &defined);
         let found: BTreeSet<String> = survey.needs.found.iter().map(ToString::to_string).collect();
-        let definition = |kind: &str| format!("{DEFINITIONS} {kind}");
+        let definition = |kind: &str| format!("{CRDS} {kind}");
         assert_eq!(
             found,
             BTreeSet::from([format!("{CONTENTS} c"), definition(CONTENTS), definition(SNAPSHOTS)])

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::exclusion::hangs;
 use super::item::ItemView;
-use crate::model::{Category, DEFINITIONS, Finding, GroupResource, ItemKey, SkipReason};
+use crate::model::{CRDS, Category, Finding, GroupResource, ItemKey, SkipReason};
 
 /// What was seen so far.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ impl Told {
 
     /// Looks at an item that is left out.
     pub fn skipped(&mut self, reason: SkipReason, kind: &GroupResource, item: &ItemView<'_>) {
-        if reason == SkipReason::ExcludeLabel && kind.as_str() == DEFINITIONS {
+        if reason == SkipReason::ExcludeLabel && kind.as_str() == CRDS {
             self.without.insert(item.name.clone().into_owned(), 0);
         }
     }
@@ -74,7 +74,7 @@ mod tests {
             let body = json!({"metadata": {"name": name}}).to_string();
             told.skipped(
                 reason,
-                &GroupResource::parse(DEFINITIONS),
+                &GroupResource::parse(CRDS),
                 &ItemView::read(body.as_bytes(), false).unwrap(),
             );
         }

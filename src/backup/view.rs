@@ -15,9 +15,7 @@ use super::plan::{self, Plan};
 use super::survey::{self, Survey};
 use crate::api::CompiledSelection;
 use crate::cluster::{Catalog, Cluster, ClusterError, Lag, ResourceInfo};
-use crate::model::{
-    CLAIMS, Category, DEFINITIONS, Finding, GroupResource, LEADING, NAMESPACES, Offer, causes,
-};
+use crate::model::{CRDS, Category, Finding, GroupResource, LEADING, NAMESPACES, Offer, PVCS, causes};
 
 /// Kinds that are defined at the cut are waited for while discovery learns of one within this: API servers learn of them from
 /// each other within seconds.
@@ -102,7 +100,7 @@ impl<'a> View<'a> {
             namespaces: self.plan.namespaces.clone(),
             labels: self.selection.labels.list_parameter(),
             whole: (self.survey.as_ref().is_some_and(|survey| survey.needs.names_claims()))
-                .then(|| GroupResource::parse(CLAIMS)),
+                .then(|| GroupResource::parse(PVCS)),
         }
     }
 
@@ -134,7 +132,7 @@ impl<'a> View<'a> {
         let kinds = survey::kinds_to_survey(&self.plan, narrows, defined);
         around.each_item(kinds, self.query(), |info, body| survey.look(&filter, info, body, defined)).await?;
         if survey.needs.names_claims() {
-            let claims = survey::the_kind(&self.plan, CLAIMS);
+            let claims = survey::the_kind(&self.plan, PVCS);
             let query = Query { labels: None, ..self.query() };
             around.each_item(claims, query, |info, body| survey.offer_claim(&filter, info, body)).await?;
         }
@@ -160,8 +158,7 @@ impl<'a> View<'a> {
     fn tell_unseen(&mut self, unseen: Vec<(GroupResource, ClusterError)>) {
         for (kind, error) in &unseen {
             // Who wants no cluster-scoped items may lack the right to list definitions.
-            let unwanted =
-                kind.as_str() == DEFINITIONS && survey::the_kind(&self.plan, DEFINITIONS).is_empty();
+            let unwanted = kind.as_str() == CRDS && survey::the_kind(&self.plan, CRDS).is_empty();
             if unwanted && error.category() == Category::Forbidden {
                 continue;
             }
@@ -208,7 +205,7 @@ async fn deleted_since(
     catalog: &Catalog,
     kinds: Vec<GroupResource>,
 ) -> (Vec<GroupResource>, Vec<GroupResource>) {
-    let Some(info) = catalog.find(&GroupResource::parse(DEFINITIONS)) else { return (Vec::new(), kinds) };
+    let Some(info) = catalog.find(&GroupResource::parse(CRDS)) else { return (Vec::new(), kinds) };
     let (mut gone, mut there) = (Vec::new(), Vec::new());
     for kind in kinds {
         let found = cluster.get(info, None, kind.as_str()).await;
@@ -240,7 +237,7 @@ impl Around<'_> {
     /// The definitions at the cut.
     async fn definitions(&mut self, catalog: &Catalog) -> Result<Vec<Definition>, BackupError> {
         let mut definitions = Vec::new();
-        let kind = catalog.find(&GroupResource::parse(DEFINITIONS)).into_iter().collect();
+        let kind = catalog.find(&GroupResource::parse(CRDS)).into_iter().collect();
         let query = Query { cut: self.revision.clone(), namespaces: None, labels: None, whole: None };
         self.each_item(kind, query, |_, body| definitions.extend(Definition::read(body))).await?;
         Ok(definitions)

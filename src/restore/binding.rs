@@ -13,10 +13,10 @@ use super::meet::Live;
 use super::prepare::Ready;
 use super::ready::unless_connection;
 use super::rewrite::{CONTENTS, SNAPSHOTS, other_storage};
-use super::volumes::{Claim, Holder};
+use super::volumes::{Holder, PvcName};
 use super::work::Work;
 use crate::cluster::{Bound, ClusterError, Patch};
-use crate::model::{CLAIMS, Category, Finding, GroupResource, VOLUMES, causes};
+use crate::model::{Category, Finding, GroupResource, PVCS, VOLUMES, causes};
 
 /// Claims are waited for while one of them is bound within this: the controller looks at each claim every 15 s at least.
 const QUIET: Duration = Duration::from_secs(60);
@@ -52,14 +52,14 @@ impl Work<'_> {
         Ok(())
     }
 
-    async fn has_claim(&self, (namespace, name): &Claim) -> Result<bool, ClusterError> {
-        let Some(info) = self.catalog.find(&GroupResource::parse(CLAIMS)) else { return Ok(false) };
+    async fn has_claim(&self, (namespace, name): &PvcName) -> Result<bool, ClusterError> {
+        let Some(info) = self.catalog.find(&GroupResource::parse(PVCS)) else { return Ok(false) };
         Ok(self.cluster.get(info, Some(namespace), name).await?.is_some())
     }
 
     /// A claim that is there and has no volume gets the one that it names, where that comes back; a finding where it does not.
     pub async fn bind_again(&self, ready: &Ready<'_>, live: &Live) -> Result<Option<Finding>, ClusterError> {
-        let (CLAIMS, Some(namespace)) = (ready.target.kind.as_str(), &ready.target.namespace) else {
+        let (PVCS, Some(namespace)) = (ready.target.kind.as_str(), &ready.target.namespace) else {
             return Ok(None);
         };
         let volume = live.object["spec"]["volumeName"].as_str().unwrap_or_default();
@@ -87,7 +87,7 @@ impl Work<'_> {
     pub fn gets_its_other_half(&self, ready: &Ready<'_>, live: &Live) -> bool {
         let lacks = |path: &str| live.difference.extra.is_empty() && live.difference.changed == [path];
         match ready.target.kind.as_str() {
-            CLAIMS => {
+            PVCS => {
                 let named = ready.body["spec"]["volumeName"].as_str().unwrap_or_default();
                 let waits = live.object["status"]["phase"] == "Pending"
                     && live.object["spec"]["volumeName"].is_null();
@@ -165,7 +165,7 @@ impl Work<'_> {
     /// A claim was created under a new uid: its volume, when it is still kept for the old one, is freed. What goes wrong shows
     /// when the claim does not become Bound.
     pub async fn free_volume(&self, ready: &Ready<'_>, uid: &str) {
-        let (CLAIMS, Some(namespace)) = (ready.target.kind.as_str(), &ready.target.namespace) else { return };
+        let (PVCS, Some(namespace)) = (ready.target.kind.as_str(), &ready.target.namespace) else { return };
         let Some(volume) = ready.body["spec"]["volumeName"].as_str().filter(|name| !name.is_empty()) else {
             return;
         };

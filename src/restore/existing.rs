@@ -9,7 +9,7 @@ use super::itself::is_own_definition;
 use super::select::Inclusion;
 use crate::api::{BACKUP_NAME_LABEL, ExistingResourcePolicy as Policy, RESTORE_NAME_LABEL, label_value};
 use crate::model::traits::{is_custom, is_data};
-use crate::model::{DEFINITIONS, GroupResource, ItemKey, NAMESPACES};
+use crate::model::{CRDS, GroupResource, ItemKey, NAMESPACES};
 
 mod schema;
 mod update;
@@ -85,8 +85,8 @@ impl Facts {
         let metadata = live.get("metadata");
         let finalizers = metadata.and_then(|metadata| metadata.get("finalizers")?.as_array());
         Self {
-            fewer_versions: kind.as_str() == DEFINITIONS && has_fewer_versions(wanted, live),
-            fewer_properties: kind.as_str() == DEFINITIONS && loses_properties(wanted, live),
+            fewer_versions: kind.as_str() == CRDS && has_fewer_versions(wanted, live),
+            fewer_properties: kind.as_str() == CRDS && loses_properties(wanted, live),
             finalized: finalizers.is_some_and(|finalizers| is_guarded(kind, finalizers)),
             is_bootstrapped: kind.group() == RBAC && is_bootstrapped(&live["metadata"]),
             ..Self::default()
@@ -195,7 +195,7 @@ pub fn decide(
 /// With a namespace goes all that is in it, with a definition all its resources, with an account the tokens that pods use; a
 /// CronJob that is made anew knows nothing of the Job that runs.
 fn holds_others(item: &ItemKey) -> bool {
-    [NAMESPACES, DEFINITIONS, "serviceaccounts", "cronjobs.batch"].contains(&item.kind.as_str())
+    [NAMESPACES, CRDS, "serviceaccounts", "cronjobs.batch"].contains(&item.kind.as_str())
 }
 
 /// Rights that are gone for a moment may be those of whoever restores. Only to which role a binding is, cannot be changed.

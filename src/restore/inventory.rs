@@ -8,7 +8,7 @@ use super::itself::Itself;
 use super::owners::OldUid;
 use super::select::{Inclusion, Selection};
 use crate::archive::{IndexFrame, IndexItem, IndexedResource, MAX_KINDS, item_path};
-use crate::model::{CLAIMS, GroupResource, ItemKey, NAMESPACES};
+use crate::model::{GroupResource, ItemKey, NAMESPACES, PVCS};
 
 /// One item of the index that is selected, or may come along.
 #[derive(Debug)]
@@ -97,7 +97,7 @@ impl Inventory {
         let owner = item.owner.as_deref().and_then(OldUid::read);
         let Some(inclusion) = inclusion else {
             self.owners_elsewhere.extend(owner);
-            if let (CLAIMS, Some(namespace)) = (key.kind.as_str(), namespace) {
+            if let (PVCS, Some(namespace)) = (key.kind.as_str(), namespace) {
                 self.claims_elsewhere.insert((namespace, key.name.into()));
             }
             return Ok(());

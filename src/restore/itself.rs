@@ -3,7 +3,7 @@
 //! A server whose account, role or Deployment is deleted or set back in the middle of its work does not live to finish it.
 
 use crate::api::{GROUP, RestoreSpec};
-use crate::model::{DEFINITIONS, GroupResource, NAMESPACES};
+use crate::model::{CRDS, GroupResource, NAMESPACES};
 
 /// The roles of `ark install` and of the chart: `<namespace>:<role>`.
 const ROLES: [&str; 2] = ["backup", "restore"];
@@ -42,7 +42,7 @@ impl Itself {
 
 /// Whether it defines a kind of Ark itself: one that is there is of the program that runs, or of a newer one.
 pub fn is_own_definition(kind: &GroupResource, name: &str) -> bool {
-    kind.as_str() == DEFINITIONS
+    kind.as_str() == CRDS
         && name.rsplit_once(GROUP).is_some_and(|(plural, rest)| plural.ends_with('.') && rest.is_empty())
 }
 
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn definitions_of_ark_are_told_by_their_group() {
-        let definitions = GroupResource::parse(DEFINITIONS);
+        let definitions = GroupResource::parse(CRDS);
         assert!(is_own_definition(&definitions, "backups.ark.heptio.com"));
         assert!(!is_own_definition(&definitions, "backups.bark.heptio.com"));
         assert!(!is_own_definition(&definitions, "backups.ark.heptio.com.example"));

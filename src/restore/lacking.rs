@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::prepare::Ready;
 use super::work::Work;
 use crate::cluster::ClusterError;
-use crate::model::{CLAIMS, Category, Finding, GroupResource, TOKEN_TYPE, causes};
+use crate::model::{Category, Finding, GroupResource, PVCS, TOKEN_TYPE, causes};
 
 /// The accounts of workloads.
 const ACCOUNTS: &str = "serviceaccounts";
@@ -65,7 +65,7 @@ impl Work<'_> {
     async fn without_claims(&self, ready: &Ready<'_>) -> Result<Option<String>, ClusterError> {
         let elsewhere = self.source.inventory.claims_elsewhere(ready.item.namespace.as_deref());
         for claim in elsewhere.filter(|claim| is_claim_of(&ready.body, claim)) {
-            if !self.is_there(ready, CLAIMS, claim).await? {
+            if !self.is_there(ready, PVCS, claim).await? {
                 return Ok(Some(format!(
                     "its claim `{claim}` is in the backup, was not selected, and is not in the cluster, so that its controller makes a new, empty one, which then stands in the way of that of the backup; restore the claims first"
                 )));

@@ -9,10 +9,8 @@ use super::inventory::{Entry, EntryId, Inventory};
 use super::owners::OldUid;
 use super::rewrite::never_restored;
 use super::select::Inclusion;
-use crate::model::traits::{adopts, remade_by};
-use crate::model::{
-    CLAIMS, DEFINITIONS, GroupResource, ItemKey, NAMESPACES, PriorityClass, Remade, SkipReason,
-};
+use crate::model::traits::{adopts, regenerates};
+use crate::model::{CRDS, GroupResource, ItemKey, NAMESPACES, PVCS, PriorityClass, Regenerated, SkipReason};
 
 /// Items that may be restored side by side, when all of the steps before are done.
 #[derive(Clone, Debug, Default)]
@@ -97,7 +95,7 @@ pub fn plan<'a>(
         match comes[id as usize] {
             Coming::No => plan.parted_owners.extend(entry.owner),
             Coming::Skipped(reason) => plan.skipped.push((id, reason)),
-            Coming::Yes if kind.as_str() == DEFINITIONS => plan.definitions.push(id),
+            Coming::Yes if kind.as_str() == CRDS => plan.definitions.push(id),
             Coming::Yes if kind.as_str() == NAMESPACES => {
                 plan.namespaces.entry(map(&entry.name).to_owned()).or_insert(Some(id));
             }
@@ -107,7 +105,7 @@ pub fn plan<'a>(
                 let new = || Step { soft, last: class >= PriorityClass::Limits, ..Step::default() };
                 let step = steps.entry(class).or_insert_with(new);
                 step.entries.push(id);
-                if kind.as_str() == CLAIMS {
+                if kind.as_str() == PVCS {
                     step.claims = true;
                     plan.claim_owners.extend(entry.owner);
                 }
@@ -164,7 +162,7 @@ fn coming(inventory: &Inventory, needed: &HashSet<ItemKey>, controllers: &Contro
         .map(|(entry, _)| inventory.kind(entry).as_str())
         .collect();
     for (entry, coming) in inventory.entries.iter().zip(&mut comes) {
-        if matches!(coming, Coming::No) && inventory.kind(entry).as_str() == DEFINITIONS {
+        if matches!(coming, Coming::No) && inventory.kind(entry).as_str() == CRDS {
             *coming = if kinds.contains(&*entry.name) { Coming::Yes } else { Coming::No };
         }
     }
@@ -204,11 +202,11 @@ impl<'a> Controllers<'a> {
     fn make(&self, kind: &GroupResource, entry: &Entry) -> bool {
         let Some(owner) = entry.owner else { return false };
         let Some(controller) = self.kinds.get(&owner) else { return false };
-        match remade_by(kind, controller) {
-            Remade::No => entry.uid.is_some_and(|uid| self.said.generated.contains(&uid)),
-            Remade::Yes => true,
+        match regenerates(kind, controller) {
+            Regenerated::No => entry.uid.is_some_and(|uid| self.said.generated.contains(&uid)),
+            Regenerated::Yes => true,
             // The current one is met as it is made; the old ones are the history that `rollout undo` needs.
-            Remade::Newest => {
+            Regenerated::Newest => {
                 let newest = self.newest.get(&(owner, entry.kind)).copied();
                 newest == Some(entry.rollout.unwrap_or_default()) && !self.said.paused.contains(&owner)
             }

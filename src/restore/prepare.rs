@@ -10,8 +10,8 @@ use super::rewrite::{ItemShape, Owner, OwnerView, never_restored, unmark_default
 use super::select::Inclusion;
 use super::work::Work;
 use crate::cluster::ResourceInfo;
-use crate::model::traits::remade_by;
-use crate::model::{Category, Finding, GroupResource, ItemKey, Remade, SkipReason, VOLUMES, causes};
+use crate::model::traits::regenerates;
+use crate::model::{Category, Finding, GroupResource, ItemKey, Regenerated, SkipReason, VOLUMES, causes};
 
 /// The kind of pods.
 const PODS: &str = "pods";
@@ -129,7 +129,7 @@ impl Work<'_> {
     fn belongs_to_a_pod_that_stays_away(&self, kind: &GroupResource, item: &Value) -> bool {
         let owners = item["metadata"]["ownerReferences"].as_array().into_iter().flatten();
         let mut owners = owners.filter_map(OwnerView::read);
-        remade_by(kind, &GroupResource::parse(PODS)) == Remade::Yes
+        regenerates(kind, &GroupResource::parse(PODS)) == Regenerated::Yes
             && owners.any(|owner| {
                 (owner.kind, owner.api_version) == ("Pod", "v1")
                     && self.owners.fate(owner.uid) == Fate::Unknown

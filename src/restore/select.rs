@@ -4,7 +4,7 @@ use crate::api::CompiledSelection;
 use crate::archive::IndexedResource;
 use crate::model::traits::stays_behind;
 use crate::model::{
-    CLAIMS, Category, ClusterScope, Finding, GroupResource, ItemKey, LabelSet, NAMESPACES, term_means,
+    Category, ClusterScope, Finding, GroupResource, ItemKey, LabelSet, NAMESPACES, PVCS, term_means,
 };
 
 /// The group of Velero's own objects.
@@ -56,7 +56,7 @@ impl<'a> Selection<'a> {
         let takes = of_kind && query.matches(labels);
         let inclusion = |taken: bool| if taken { Inclusion::Selected } else { Inclusion::IfNeeded };
         if let Some(namespace) = &key.namespace {
-            let reached = takes || (of_kind && info.resource.as_str() == CLAIMS);
+            let reached = takes || (of_kind && info.resource.as_str() == PVCS);
             return (namespaces.takes(namespace) && reached).then(|| inclusion(takes));
         }
         if info.resource.as_str() == NAMESPACES {
@@ -116,7 +116,7 @@ impl<'a> Selection<'a> {
 mod tests {
     use super::*;
     use crate::api::Filter;
-    use crate::model::{DEFINITIONS, GroupResource};
+    use crate::model::{CRDS, GroupResource};
 
     fn judge(
         filter: serde_json::Value,
@@ -173,15 +173,15 @@ mod tests {
             (&one, NAMESPACES, None, "b", None),
             (&kinds, "pods", Some("a"), "x", None),
             (&kinds, NAMESPACES, None, "a", Some(IfNeeded)),
-            (&kinds, DEFINITIONS, None, "x", Some(IfNeeded)),
+            (&kinds, CRDS, None, "x", Some(IfNeeded)),
             (&label, "secrets", Some("a"), "x", None),
             // A labelled workload may name a claim that is not labelled.
-            (&label, CLAIMS, Some("a"), "x", Some(IfNeeded)),
-            (&labelled, CLAIMS, Some("a"), "x", Some(Selected)),
-            (&label_and_kinds, CLAIMS, Some("a"), "x", None),
-            (&label_without, CLAIMS, Some("a"), "x", None),
-            (&label_elsewhere, CLAIMS, Some("a"), "x", None),
-            (&kinds, CLAIMS, Some("a"), "x", None),
+            (&label, PVCS, Some("a"), "x", Some(IfNeeded)),
+            (&labelled, PVCS, Some("a"), "x", Some(Selected)),
+            (&label_and_kinds, PVCS, Some("a"), "x", None),
+            (&label_without, PVCS, Some("a"), "x", None),
+            (&label_elsewhere, PVCS, Some("a"), "x", None),
+            (&kinds, PVCS, Some("a"), "x", None),
             (&none, class, None, "x", None),
             (&none, NAMESPACES, None, "a", Some(Selected)),
             (&without, class, None, "x", None),

@@ -13,10 +13,12 @@ use super::plan::{Plan, Said, not_left_out};
 use super::rewrite::{DataSource, Rewriter, data_source};
 use super::select::{Inclusion, Selection};
 use super::source::Source;
-use super::volumes::{Claim, LiveVolume, Volumes, decide};
+use super::volumes::{LiveVolume, PvcName, Volumes, decide};
 use crate::cluster::{Catalog, Cluster, ListQuery, ResourceInfo};
 use crate::model::traits::is_custom;
-use crate::model::{CLAIMS, ClusterScope, GroupResource, ItemKey, LEADING, Needs, Offer, VOLUMES, refers};
+use crate::model::{
+    ClusterReferences, ClusterScope, GroupResource, ItemKey, LEADING, Offer, PVCS, VOLUMES, has_references,
+};
 
 /// The kind whose items, where they own others, must be looked into beforehand.
 const DEPLOYMENTS: &str = "deployments.apps";
@@ -67,12 +69,12 @@ pub async fn look_for_needs(
 ) -> Result<HashSet<ItemKey>, RestoreError> {
     let inventory = &source.inventory;
     let optional = || inventory.entries.iter().filter(|entry| entry.inclusion == Inclusion::IfNeeded);
-    let claims = optional().any(|entry| inventory.kind(entry).as_str() == CLAIMS);
+    let claims = optional().any(|entry| inventory.kind(entry).as_str() == PVCS);
     if !claims && (selection.cluster == ClusterScope::None || optional().next().is_none()) {
         return Ok(HashSet::new());
     }
-    let mut needs = if claims { Needs::with_claims() } else { Needs::default() };
-    let refers = |(_, entry): &(EntryId, &Entry)| refers(inventory.kind(entry));
+    let mut needs = if claims { ClusterReferences::with_claims() } else { ClusterReferences::default() };
+    let refers = |(_, entry): &(EntryId, &Entry)| has_references(inventory.kind(entry));
     let referring = not_left_out(inventory, said, Inclusion::comes).filter(refers);
     let mut bodies = source.bodies(&referring.map(|(id, _)| id).collect::<Vec<_>>())?;
     while let Some((id, body)) = bodies.try_next().await? {
@@ -102,10 +104,14 @@ pub async fn look_for_needs(
 }
 
 /// Which claims the selected items name although no label selects them, and what those need.
-async fn look_for_claims(source: &Source, said: &Said, needs: &mut Needs) -> Result<(), RestoreError> {
+async fn look_for_claims(
+    source: &Source,
+    said: &Said,
+    needs: &mut ClusterReferences,
+) -> Result<(), RestoreError> {
     let inventory = &source.inventory;
     let named = |(_, entry): &(EntryId, &Entry)| {
-        inventory.kind(entry).as_str() == CLAIMS
+        inventory.kind(entry).as_str() == PVCS
             && inventory.namespace(entry).is_some_and(|home| needs.names_claim(home, &entry.name))
     };
     let named = not_left_out(inventory, said, |inclusion| !inclusion.comes()).filter(named);
@@ -129,9 +135,9 @@ fn of_kind<'s>(source: &'s Source, kind: &'static str) -> impl Iterator<Item = (
 #[derive(Debug, Default)]
 pub struct Claims {
     /// The claims that name a volume, by their names in the cluster, with that volume.
-    volumes: BTreeMap<Claim, String>,
+    volumes: BTreeMap<PvcName, String>,
     /// Those of them that had it.
-    bound: BTreeSet<Claim>,
+    bound: BTreeSet<PvcName>,
     /// What they were filled from.
     sources: HashSet<DataSource>,
 }
@@ -143,7 +149,7 @@ pub async fn look_at_claims(
     rewriter: &Rewriter,
 ) -> Result<Claims, RestoreError> {
     let inventory = &source.inventory;
-    let planned: Vec<EntryId> = planned(source, plan, CLAIMS).collect();
+    let planned: Vec<EntryId> = planned(source, plan, PVCS).collect();
     let mut claims = Claims::default();
     let mut bodies = source.bodies(&planned)?;
     while let Some((id, body)) = bodies.try_next().await? {

@@ -13,13 +13,13 @@ use super::rewrite::{is_retained, volume_comes_back};
 use crate::model::SkipReason;
 
 /// Namespace and name of a claim in the cluster.
-pub type Claim = (String, String);
+pub type PvcName = (String, String);
 
 /// A volume that is in the cluster: whose it is, and whether anybody may have it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LiveVolume {
     /// The claim that has it, or has it reserved.
-    pub claim: Option<Claim>,
+    pub claim: Option<PvcName>,
     /// The uid of that claim; none when the volume is reserved for whatever claim has the name.
     pub holder: Option<String>,
     /// `status.phase`.
@@ -63,7 +63,7 @@ pub struct Holder {
     /// The uid that the claim had.
     pub uid: String,
     /// The claim.
-    pub claim: Claim,
+    pub claim: PvcName,
 }
 
 /// What becomes of the volumes.
@@ -81,7 +81,7 @@ pub struct Volumes {
     /// Those of them whose claims are gone already, so that they can be freed at once.
     pub released: BTreeMap<String, Holder>,
     /// Claims that had their volume when the backup was made, by their names in the cluster; others need not get one.
-    pub bound: BTreeSet<Claim>,
+    pub bound: BTreeSet<PvcName>,
     /// Volumes of the cluster that are nobody's, and of which nothing says that they are those of the backup.
     pub unknown: BTreeSet<String>,
     /// Volumes of the cluster whose data are elsewhere than those of the backup's volume of that name.
@@ -94,7 +94,7 @@ pub struct Volumes {
 pub fn decide<'a>(
     stored: &'a [(String, Value)],
     live: &BTreeMap<String, LiveVolume>,
-    claims: &BTreeMap<Claim, String>,
+    claims: &BTreeMap<PvcName, String>,
     restore_pvs: Option<bool>,
     map: impl Fn(&'a str) -> String,
 ) -> Volumes {
@@ -162,7 +162,7 @@ fn has_outlived_its_claim(volume: &Value) -> bool {
     matches!(phase, Some("Released" | "Failed"))
 }
 
-fn claim_of<'a>(volume: &'a Value, map: &impl Fn(&'a str) -> String) -> Option<Claim> {
+fn claim_of<'a>(volume: &'a Value, map: &impl Fn(&'a str) -> String) -> Option<PvcName> {
     let reference = volume.get("spec")?.get("claimRef")?;
     let text = |key: &str| reference.get(key).and_then(Value::as_str);
     Some((map(text("namespace")?), text("name")?.to_owned()))
@@ -232,7 +232,7 @@ mod tests {
         (name.to_owned(), json!({"spec": {"persistentVolumeReclaimPolicy": policy, "claimRef": claim}}))
     }
 
-    fn claim(namespace: &str) -> Claim {
+    fn claim(namespace: &str) -> PvcName {
         (namespace.to_owned(), "data".to_owned())
     }
 
@@ -246,7 +246,7 @@ mod tests {
         }
     }
 
-    fn claims(namespace: &str, volume: &str) -> BTreeMap<Claim, String> {
+    fn claims(namespace: &str, volume: &str) -> BTreeMap<PvcName, String> {
         BTreeMap::from([(claim(namespace), volume.to_owned())])
     }
 
@@ -309,7 +309,7 @@ mod tests {
 
     #[test]
     fn a_volume_that_had_outlived_its_claim_is_not_for_the_next_claim_of_the_name() {
-        let decided = |phase: &str, policy: &str, claims: &BTreeMap<Claim, String>| {
+        let decided = |phase: &str, policy: &str, claims: &BTreeMap<PvcName, String>| {
             let (name, mut body) = volume("kept", policy);
             body["status"] = json!({ "phase": phase });
             let Volumes { outlived, left_out, .. } =

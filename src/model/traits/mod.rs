@@ -25,9 +25,9 @@ pub struct Traits {
     /// Whether its items go where a backup and a restore go.
     pub stay: Stay,
     /// Kinds of controllers that make its items, and which of the items they make again.
-    pub made_by: &'static [(&'static str, Remade)],
+    pub made_by: &'static [(&'static str, Regenerated)],
     /// Who makes one item again without being asked, by what the item says; at a backup and at a restore.
-    pub made_again: fn(&dyn Origin) -> Option<SkipReason>,
+    pub regenerated_by: fn(&dyn Origin) -> Option<SkipReason>,
     /// Whether every control plane makes this very item by itself; a backup has it, a restore leaves it out.
     pub given: fn(&dyn Origin) -> bool,
     /// With an item go data that no restore of the item brings back.
@@ -37,7 +37,7 @@ pub struct Traits {
     /// Takes children for its own by a selector, so that new ones find the old children.
     pub adopts: bool,
     /// Names cluster-scoped items or claims, or is named by cluster-scoped items: what it says decides which are needed.
-    pub refers: bool,
+    pub has_references: bool,
     /// Cluster-scoped, and named by others: comes along with them, whatever kinds are selected.
     pub comes_along: bool,
 }
@@ -57,7 +57,7 @@ pub enum Stay {
 
 /// Which items of a kind a controller makes again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Remade {
+pub enum Regenerated {
     /// None: each is what is left of something that happened, or was begun.
     No,
     /// All.
@@ -88,12 +88,12 @@ pub const ORDINARY: Traits = Traits {
     namespaced: None,
     stay: Stay::Goes,
     made_by: &[],
-    made_again: |_| None,
+    regenerated_by: |_| None,
     given: |_| false,
     is_data: false,
     is_custom: true,
     adopts: false,
-    refers: false,
+    has_references: false,
     comes_along: false,
 };
 
@@ -122,9 +122,9 @@ impl Traits {
 }
 
 /// Which items of `kind` a controller of the kind `controller` makes again.
-pub fn remade_by(kind: &GroupResource, controller: &GroupResource) -> Remade {
+pub fn regenerates(kind: &GroupResource, controller: &GroupResource) -> Regenerated {
     let made_by = Traits::of(kind).made_by.iter().find(|(maker, _)| *maker == controller.as_str());
-    made_by.map_or(Remade::No, |(_, remade)| *remade)
+    made_by.map_or(Regenerated::No, |(_, remade)| *remade)
 }
 
 /// Whether with an item of the kind go data that no restore brings back.
@@ -162,14 +162,14 @@ pub fn must_be_named(kind: &GroupResource) -> bool {
     Traits::of(kind).stay == Stay::InItsCluster
 }
 
-/// Whether what items of the kind say decides which others are needed; see [`Needs`](super::Needs).
-pub fn refers(kind: &GroupResource) -> bool {
-    Traits::of(kind).refers
+/// Whether what items of the kind say decides which others are needed; see [`ClusterReferences`](super::Needs).
+pub fn has_references(kind: &GroupResource) -> bool {
+    Traits::of(kind).has_references
 }
 
 /// Who makes the item again without being asked; None when nobody does.
-pub fn made_again(kind: &GroupResource, item: &dyn Origin) -> Option<SkipReason> {
-    (Traits::of(kind).made_again)(item)
+pub fn regenerated_by(kind: &GroupResource, item: &dyn Origin) -> Option<SkipReason> {
+    (Traits::of(kind).regenerated_by)(item)
 }
 
 /// Whether every control plane makes this very item by itself.

@@ -22,7 +22,7 @@ pub enum PriorityClass {
     /// Claims and snapshots.
     Claims,
     /// Service accounts, before the tokens that the control plane removes where the account is missing.
-    Accounts,
+    ServiceAccounts,
     /// What workloads mount and are allowed.
     Configuration,
     /// Every kind that no row names: after what it may mount, before what may run it.

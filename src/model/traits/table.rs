@@ -3,14 +3,14 @@
 //! Within a class the order of the rows is the order of the restore. A built-in kind without a row fails a test.
 
 use super::PriorityClass::{
-    Accounts, Autoscalers, Claims, Classes, Configuration, Definitions, Last, Limits, Namespaces, Others,
-    Owned, Pods, Services, Volumes, Workloads,
+    Autoscalers, Claims, Classes, Configuration, Definitions, Last, Limits, Namespaces, Others, Owned, Pods,
+    ServiceAccounts, Services, Volumes, Workloads,
 };
-use super::Remade::{Newest, Yes};
+use super::Regenerated::{Newest, Yes};
 use super::Stay::{InItsBackup, InItsCluster, Nowhere};
-use super::{ORDINARY, Origin, PriorityClass, Remade, Stay, Traits};
+use super::{ORDINARY, Origin, PriorityClass, Regenerated, Stay, Traits};
 use crate::model::SkipReason;
-use crate::model::made_again as rules;
+use crate::model::regenerated as rules;
 
 type Row = (&'static str, Traits);
 
@@ -19,24 +19,27 @@ pub(super) const ROWS: &[Row] = &[
     ("customresourcedefinitions.apiextensions.k8s.io", cluster(Definitions).comes_along()),
     ("namespaces", cluster(Namespaces)),
     // Classes of every sort.
-    ("storageclasses.storage.k8s.io", cluster(Classes).comes_along().refers()),
+    ("storageclasses.storage.k8s.io", cluster(Classes).comes_along().has_references()),
     ("volumeattributesclasses.storage.k8s.io", cluster(Classes).comes_along()),
-    ("volumesnapshotclasses.snapshot.storage.k8s.io", cluster(Classes).custom().comes_along().refers()),
+    (
+        "volumesnapshotclasses.snapshot.storage.k8s.io",
+        cluster(Classes).custom().comes_along().has_references(),
+    ),
     (
         "volumegroupsnapshotclasses.groupsnapshot.storage.k8s.io",
-        cluster(Classes).custom().comes_along().refers(),
+        cluster(Classes).custom().comes_along().has_references(),
     ),
     ("csidrivers.storage.k8s.io", cluster(Classes).comes_along()),
     ("deviceclasses.resource.k8s.io", cluster(Classes).comes_along()),
     ("priorityclasses.scheduling.k8s.io", cluster(Classes).comes_along().given(rules::system_priority)),
     ("runtimeclasses.node.k8s.io", cluster(Classes).comes_along()),
-    ("ingressclasses.networking.k8s.io", cluster(Classes).comes_along().refers()),
-    ("gatewayclasses.gateway.networking.k8s.io", cluster(Classes).custom().comes_along().refers()),
+    ("ingressclasses.networking.k8s.io", cluster(Classes).comes_along().has_references()),
+    ("gatewayclasses.gateway.networking.k8s.io", cluster(Classes).custom().comes_along().has_references()),
     (
         "clustertrustbundles.certificates.k8s.io",
-        cluster(Classes).comes_along().refers().made_again(rules::trust_bundle),
+        cluster(Classes).comes_along().has_references().regenerated_by(rules::trust_bundle),
     ),
-    ("clusterroles.rbac.authorization.k8s.io", cluster(Classes).comes_along().refers()),
+    ("clusterroles.rbac.authorization.k8s.io", cluster(Classes).comes_along().has_references()),
     (
         "prioritylevelconfigurations.flowcontrol.apiserver.k8s.io",
         cluster(Classes).comes_along().given(rules::flow_control),
@@ -47,74 +50,83 @@ pub(super) const ROWS: &[Row] = &[
     // Data.
     (
         "volumesnapshotcontents.snapshot.storage.k8s.io",
-        cluster(Volumes).custom().data().comes_along().refers(),
+        cluster(Volumes).custom().data().comes_along().has_references(),
     ),
     (
         "volumegroupsnapshotcontents.groupsnapshot.storage.k8s.io",
-        cluster(Volumes).custom().data().comes_along().refers(),
+        cluster(Volumes).custom().data().comes_along().has_references(),
     ),
-    ("persistentvolumes", cluster(Volumes).data().comes_along().refers()),
-    ("volumegroupsnapshots.groupsnapshot.storage.k8s.io", namespaced(Claims).custom().data().refers()),
-    ("volumesnapshots.snapshot.storage.k8s.io", namespaced(Claims).custom().data().refers()),
+    ("persistentvolumes", cluster(Volumes).data().comes_along().has_references()),
+    (
+        "volumegroupsnapshots.groupsnapshot.storage.k8s.io",
+        namespaced(Claims).custom().data().has_references(),
+    ),
+    ("volumesnapshots.snapshot.storage.k8s.io", namespaced(Claims).custom().data().has_references()),
     // A claim whose controller is a Pod is that of an ephemeral volume: it lives as long as the Pod.
-    ("persistentvolumeclaims", namespaced(Claims).data().refers().made_by(&[("pods", Yes)])),
+    ("persistentvolumeclaims", namespaced(Claims).data().has_references().made_by(&[("pods", Yes)])),
     // Configuration.
-    ("serviceaccounts", namespaced(Accounts).refers()),
+    ("serviceaccounts", namespaced(ServiceAccounts).has_references()),
     ("roles.rbac.authorization.k8s.io", namespaced(Configuration)),
-    ("clusterrolebindings.rbac.authorization.k8s.io", cluster(Configuration).comes_along().refers()),
-    ("rolebindings.rbac.authorization.k8s.io", namespaced(Configuration).refers()),
-    ("secrets", namespaced(Configuration).made_again(rules::token)),
+    ("clusterrolebindings.rbac.authorization.k8s.io", cluster(Configuration).comes_along().has_references()),
+    ("rolebindings.rbac.authorization.k8s.io", namespaced(Configuration).has_references()),
+    ("secrets", namespaced(Configuration).regenerated_by(rules::token)),
     (
         "configmaps",
-        namespaced(Configuration).made_again(rules::root_certificate).given(rules::request_header),
+        namespaced(Configuration).regenerated_by(rules::root_certificate).given(rules::request_header),
     ),
     // What neither mounts nor is mounted.
-    ("podtemplates", namespaced(Others).refers()),
-    ("resourceclaimtemplates.resource.k8s.io", namespaced(Others).refers()),
+    ("podtemplates", namespaced(Others).has_references()),
+    ("resourceclaimtemplates.resource.k8s.io", namespaced(Others).has_references()),
     (
         "resourceclaims.resource.k8s.io",
-        namespaced(Others).refers().made_by(&[("pods", Yes), ("podgroups.scheduling.k8s.io", Yes)]),
+        namespaced(Others).has_references().made_by(&[("pods", Yes), ("podgroups.scheduling.k8s.io", Yes)]),
     ),
     // A Job's are named after its uid, and made when the Job is new.
-    ("workloads.scheduling.k8s.io", namespaced(Others).refers().made_by(&[("jobs.batch", Yes)])),
-    ("podgroups.scheduling.k8s.io", namespaced(Others).refers().made_by(&[("jobs.batch", Yes)])),
-    ("compositepodgroups.scheduling.k8s.io", namespaced(Others).refers()),
+    ("workloads.scheduling.k8s.io", namespaced(Others).has_references().made_by(&[("jobs.batch", Yes)])),
+    ("podgroups.scheduling.k8s.io", namespaced(Others).has_references().made_by(&[("jobs.batch", Yes)])),
+    ("compositepodgroups.scheduling.k8s.io", namespaced(Others).has_references()),
     ("devicetaintrules.resource.k8s.io", cluster(Others)),
-    ("flowschemas.flowcontrol.apiserver.k8s.io", cluster(Others).refers().given(rules::flow_control)),
+    ("flowschemas.flowcontrol.apiserver.k8s.io", cluster(Others).has_references().given(rules::flow_control)),
     ("ipaddresses.networking.k8s.io", cluster(Others).given(rules::allotted_address)),
-    ("gateways.gateway.networking.k8s.io", namespaced(Others).custom().refers()),
+    ("gateways.gateway.networking.k8s.io", namespaced(Others).custom().has_references()),
     // How workloads are reached.
     ("services", namespaced(Services).given(rules::own_service)),
-    ("endpoints", namespaced(Services).made_again(rules::own_endpoints)),
+    ("endpoints", namespaced(Services).regenerated_by(rules::own_endpoints)),
     ("poddisruptionbudgets.policy", namespaced(Services)),
     ("networkpolicies.networking.k8s.io", namespaced(Services)),
     // Workloads and what they own. Jobs are kept, whoever made them: one that ended is left out as finished, one that ran
     // goes on, and no CronJob makes again what a person made of it by hand.
-    ("deployments.apps", namespaced(Workloads).adopts().refers()),
-    ("statefulsets.apps", namespaced(Workloads).adopts().refers()),
-    ("daemonsets.apps", namespaced(Workloads).adopts().refers()),
-    ("cronjobs.batch", namespaced(Workloads).refers()),
-    ("replicationcontrollers", namespaced(Workloads).adopts().refers()),
-    ("ingresses.networking.k8s.io", namespaced(Workloads).refers()),
-    ("replicasets.apps", namespaced(Owned).adopts().refers().made_by(&[("deployments.apps", Newest)])),
+    ("deployments.apps", namespaced(Workloads).adopts().has_references()),
+    ("statefulsets.apps", namespaced(Workloads).adopts().has_references()),
+    ("daemonsets.apps", namespaced(Workloads).adopts().has_references()),
+    ("cronjobs.batch", namespaced(Workloads).has_references()),
+    ("replicationcontrollers", namespaced(Workloads).adopts().has_references()),
+    ("ingresses.networking.k8s.io", namespaced(Workloads).has_references()),
+    (
+        "replicasets.apps",
+        namespaced(Owned).adopts().has_references().made_by(&[("deployments.apps", Newest)]),
+    ),
     // All come back: the controller takes an equal one for its own, and the number orders the rest.
     ("controllerrevisions.apps", namespaced(Owned)),
-    ("jobs.batch", namespaced(Owned).refers()),
+    ("jobs.batch", namespaced(Owned).has_references()),
     (
         "endpointslices.discovery.k8s.io",
-        namespaced(Owned).made_by(&[("endpoints", Yes)]).made_again(rules::slice),
+        namespaced(Owned).made_by(&[("endpoints", Yes)]).regenerated_by(rules::slice),
     ),
-    ("pods", namespaced(Pods).refers().made_by(MAKERS_OF_PODS).made_again(rules::mirror_pod)),
+    ("pods", namespaced(Pods).has_references().made_by(MAKERS_OF_PODS).regenerated_by(rules::mirror_pod)),
     ("horizontalpodautoscalers.autoscaling", namespaced(Autoscalers)),
     ("scaledobjects.keda.sh", namespaced(Autoscalers).custom()),
     ("verticalpodautoscalers.autoscaling.k8s.io", namespaced(Autoscalers).custom()),
     // What may refuse others, change them, or hide an API.
     ("resourcequotas", namespaced(Limits)),
     ("apiservices.apiregistration.k8s.io", cluster(Limits).given(rules::own_api)),
-    ("mutatingadmissionpolicies.admissionregistration.k8s.io", cluster(Last).comes_along().refers()),
-    ("mutatingadmissionpolicybindings.admissionregistration.k8s.io", cluster(Last).refers()),
-    ("validatingadmissionpolicies.admissionregistration.k8s.io", cluster(Last).comes_along().refers()),
-    ("validatingadmissionpolicybindings.admissionregistration.k8s.io", cluster(Last).refers()),
+    ("mutatingadmissionpolicies.admissionregistration.k8s.io", cluster(Last).comes_along().has_references()),
+    ("mutatingadmissionpolicybindings.admissionregistration.k8s.io", cluster(Last).has_references()),
+    (
+        "validatingadmissionpolicies.admissionregistration.k8s.io",
+        cluster(Last).comes_along().has_references(),
+    ),
+    ("validatingadmissionpolicybindings.admissionregistration.k8s.io", cluster(Last).has_references()),
     ("mutatingwebhookconfigurations.admissionregistration.k8s.io", cluster(Last)),
     ("validatingwebhookconfigurations.admissionregistration.k8s.io", cluster(Last)),
     // What tells of one cluster at one time: its machines and disks, its API servers, what happened, who holds what.
@@ -165,7 +177,7 @@ pub(super) const POLICIES: [&str; 5] = [
 /// A kind of such a group.
 pub(super) const POLICY: Traits = Traits { class: Last, ..ORDINARY };
 
-const MAKERS_OF_PODS: &[(&str, Remade)] = &[
+const MAKERS_OF_PODS: &[(&str, Regenerated)] = &[
     ("replicasets.apps", Yes),
     ("statefulsets.apps", Yes),
     ("daemonsets.apps", Yes),
@@ -186,12 +198,12 @@ impl Traits {
         Self { stay, ..self }
     }
 
-    const fn made_by(self, made_by: &'static [(&'static str, Remade)]) -> Self {
+    const fn made_by(self, made_by: &'static [(&'static str, Regenerated)]) -> Self {
         Self { made_by, ..self }
     }
 
-    const fn made_again(self, made_again: fn(&dyn Origin) -> Option<SkipReason>) -> Self {
-        Self { made_again, ..self }
+    const fn regenerated_by(self, regenerated_by: fn(&dyn Origin) -> Option<SkipReason>) -> Self {
+        Self { regenerated_by, ..self }
     }
 
     const fn given(self, given: fn(&dyn Origin) -> bool) -> Self {
@@ -210,8 +222,8 @@ impl Traits {
         Self { adopts: true, ..self }
     }
 
-    const fn refers(self) -> Self {
-        Self { refers: true, ..self }
+    const fn has_references(self) -> Self {
+        Self { has_references: true, ..self }
     }
 
     const fn comes_along(self) -> Self {

@@ -94,21 +94,21 @@ fn what_tells_of_one_cluster_is_taken_when_it_is_named_and_never_restored() {
 #[test]
 fn a_controller_makes_again_what_it_made_and_nothing_else() {
     for (item, controller, remade) in [
-        ("pods", "replicasets.apps", Remade::Yes),
-        ("pods", "postgresclusters.example.com", Remade::No),
-        ("persistentvolumeclaims", "pods", Remade::Yes),
-        ("persistentvolumeclaims", "statefulsets.apps", Remade::No),
-        ("resourceclaims.resource.k8s.io", "pods", Remade::Yes),
-        ("resourceclaims.resource.k8s.io", "podgroups.scheduling.k8s.io", Remade::Yes),
-        ("podgroups.scheduling.k8s.io", "jobs.batch", Remade::Yes),
-        ("podgroups.scheduling.k8s.io", "jobsets.jobset.x-k8s.io", Remade::No),
-        ("workloads.scheduling.k8s.io", "jobs.batch", Remade::Yes),
-        ("replicasets.apps", "deployments.apps", Remade::Newest),
-        ("jobs.batch", "cronjobs.batch", Remade::No),
-        ("endpointslices.discovery.k8s.io", "services", Remade::No),
-        ("secrets", "pods", Remade::No),
+        ("pods", "replicasets.apps", Regenerated::Yes),
+        ("pods", "postgresclusters.example.com", Regenerated::No),
+        ("persistentvolumeclaims", "pods", Regenerated::Yes),
+        ("persistentvolumeclaims", "statefulsets.apps", Regenerated::No),
+        ("resourceclaims.resource.k8s.io", "pods", Regenerated::Yes),
+        ("resourceclaims.resource.k8s.io", "podgroups.scheduling.k8s.io", Regenerated::Yes),
+        ("podgroups.scheduling.k8s.io", "jobs.batch", Regenerated::Yes),
+        ("podgroups.scheduling.k8s.io", "jobsets.jobset.x-k8s.io", Regenerated::No),
+        ("workloads.scheduling.k8s.io", "jobs.batch", Regenerated::Yes),
+        ("replicasets.apps", "deployments.apps", Regenerated::Newest),
+        ("jobs.batch", "cronjobs.batch", Regenerated::No),
+        ("endpointslices.discovery.k8s.io", "services", Regenerated::No),
+        ("secrets", "pods", Regenerated::No),
     ] {
-        assert_eq!(remade_by(&kind(item), &kind(controller)), remade, "{item} of {controller}");
+        assert_eq!(regenerates(&kind(item), &kind(controller)), remade, "{item} of {controller}");
     }
 }
 

@@ -30,7 +30,7 @@ fn the_policy_decides_about_what_differs_and_data_is_safe() {
         ("configmaps", &changed, Policy::Recreate, Verdict::Recreate),
         ("configmaps", &extra, Policy::Recreate, Verdict::Recreate),
         (NAMESPACES, &changed, Policy::Recreate, Verdict::Update),
-        (DEFINITIONS, &extra, Policy::Recreate, Verdict::Update),
+        (CRDS, &extra, Policy::Recreate, Verdict::Update),
         // Anew, it would run a second Job beside the one that runs.
         ("cronjobs.batch", &changed, Policy::Recreate, Verdict::Update),
         ("persistentvolumeclaims", &changed, Policy::Recreate, for_data),
@@ -49,7 +49,7 @@ fn the_policy_decides_about_what_differs_and_data_is_safe() {
 fn what_is_only_needed_is_never_changed_and_told_where_it_differs() {
     let (none, changed) = (Difference::default(), differing(&["spec.x"], &["spec.y"]));
     for policy in [Policy::None, Policy::Update, Policy::Recreate] {
-        for kind in [DEFINITIONS, NAMESPACES, "clusterroles.rbac.authorization.k8s.io", "persistentvolumes"] {
+        for kind in [CRDS, NAMESPACES, "clusterroles.rbac.authorization.k8s.io", "persistentvolumes"] {
             for inclusion in [Inclusion::IfNeeded, Inclusion::Along] {
                 let item = ItemKey::cluster(GroupResource::parse(kind), "a");
                 let verdict = |difference: &Difference, facts: Facts| {
@@ -76,13 +76,13 @@ fn what_the_mapping_changed_and_newer_definitions_are_never_written_over() {
         let verdict = selected("clusterrolebindings.rbac.authorization.k8s.io", &changed, policy, mapped);
         assert_eq!(verdict, Verdict::Leave(Reason::Mapped), "{policy:?}");
         let older = Facts { fewer_versions: true, ..Facts::default() };
-        let verdict = selected(DEFINITIONS, &changed, policy, older);
+        let verdict = selected(CRDS, &changed, policy, older);
         assert_eq!(verdict, Verdict::Leave(Reason::Versions), "{policy:?}");
         assert!(verdict.warning(&changed).unwrap().contains("versions that the backup does not know"));
         let narrower = Facts { fewer_properties: true, ..Facts::default() };
-        let verdict = selected(DEFINITIONS, &changed, policy, narrower);
+        let verdict = selected(CRDS, &changed, policy, narrower);
         assert_eq!(verdict, Verdict::Leave(Reason::Schema), "{policy:?}");
-        let own = ItemKey::cluster(GroupResource::parse(DEFINITIONS), "backups.ark.heptio.com");
+        let own = ItemKey::cluster(GroupResource::parse(CRDS), "backups.ark.heptio.com");
         let verdict = decide(&own, Inclusion::Selected, &changed, policy, Facts::default());
         assert_eq!(verdict, Verdict::Leave(Reason::Own), "{policy:?}");
     }
@@ -159,9 +159,9 @@ fn a_definition_has_fewer_versions_when_the_cluster_knows_one_more() {
     let fewer = |wanted: &[&str], live: &[&str], kind: &str| {
         Facts::read(&GroupResource::parse(kind), &definition(wanted), &definition(live)).fewer_versions
     };
-    assert!(fewer(&["v1"], &["v1", "v2"], DEFINITIONS));
-    assert!(fewer(&["v1", "v2"], &["v3"], DEFINITIONS));
-    assert!(!fewer(&["v1", "v2"], &["v2"], DEFINITIONS));
+    assert!(fewer(&["v1"], &["v1", "v2"], CRDS));
+    assert!(fewer(&["v1", "v2"], &["v3"], CRDS));
+    assert!(!fewer(&["v1", "v2"], &["v2"], CRDS));
     assert!(!fewer(&["v1"], &["v2"], "widgets.example.com"));
 }
 
@@ -214,9 +214,9 @@ fn an_update_that_was_not_enough_is_told() {
 fn a_definition_whose_schema_would_lose_a_property_is_left_as_it_is() {
     let definition = |properties: serde_json::Value| json!({"metadata": {}, "spec": {"versions": [{"name": "v1", "schema": {"openAPIV3Schema": {"properties": properties}}}]}});
     let (less, more) = (definition(json!({"a": {}})), definition(json!({"a": {}, "b": {}})));
-    let facts = |wanted, live| Facts::read(&GroupResource::parse(DEFINITIONS), wanted, live);
+    let facts = |wanted, live| Facts::read(&GroupResource::parse(CRDS), wanted, live);
     assert!(facts(&less, &more).fewer_properties && !facts(&more, &less).fewer_properties);
     let changed = differing(&[], &["spec.versions[0].schema.openAPIV3Schema.properties.b"]);
-    let verdict = selected(DEFINITIONS, &changed, Policy::Update, facts(&less, &more));
+    let verdict = selected(CRDS, &changed, Policy::Update, facts(&less, &more));
     assert!(verdict.warning(&changed).unwrap().contains("every resource would lose"));
 }

@@ -8,7 +8,7 @@ use crate::restore::itself::Itself;
 use crate::restore::select::Selection;
 
 const KINDS: &[(&str, bool)] = &[
-    (DEFINITIONS, false),
+    (CRDS, false),
     (NAMESPACES, false),
     ("nodes", false),
     ("storageclasses.storage.k8s.io", false),
@@ -183,7 +183,7 @@ fn of_the_claims_that_no_label_selects_those_come_that_are_needed_with_their_nam
     let filter = r#"{"labelSelector":{"matchExpressions":[{"key":"app","operator":"Exists"}]}}"#;
     let lines =
         ["namespaces a", "persistentvolumeclaims a/data-db-0", "persistentvolumeclaims a/other", "pods a/p"];
-    let claim = |name: &str| ItemKey::namespaced(GroupResource::parse(CLAIMS), "a", name);
+    let claim = |name: &str| ItemKey::namespaced(GroupResource::parse(PVCS), "a", name);
     assert_eq!(
         told(filter, &lines, &[claim("data-db-0")]),
         ["+namespaces a as a", "+persistentvolumeclaims a/data-db-0"]

@@ -6,14 +6,14 @@
 use serde_json::{Map, Value, json};
 
 use super::shape;
-use crate::model::{DEFINITIONS, GroupResource};
+use crate::model::{CRDS, GroupResource};
 
 /// With this an object keeps fields that its schema does not name; on that level only.
 const PRESERVE: &str = "x-kubernetes-preserve-unknown-fields";
 
 /// Gives every version a schema, and makes schemas preserve what `preserveUnknownFields` preserved.
 pub(super) fn rewrite(kind: &GroupResource, item: &mut Value) {
-    if kind.as_str() != DEFINITIONS {
+    if kind.as_str() != CRDS {
         return;
     }
     let preserves = shape::at(item, &["spec", "preserveUnknownFields"]) == Some(&Value::Bool(true));
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     fn rewritten(preserves: bool, versions: &Value) -> Value {
-        let kind = GroupResource::parse(DEFINITIONS);
+        let kind = GroupResource::parse(CRDS);
         let mut item = json!({"spec": {"group": "example.com", "versions": versions}});
         if preserves {
             item["spec"]["preserveUnknownFields"] = json!(true);

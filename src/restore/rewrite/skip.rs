@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::shape;
 use crate::api;
 use crate::model::traits::{is_given, stays_behind};
-use crate::model::{GroupResource, Origin, SkipReason, made_again};
+use crate::model::{GroupResource, Origin, SkipReason, regenerated_by};
 
 /// Why the item, as it is in the backup, is never restored; None when it may be.
 pub fn never_restored(kind: &GroupResource, item: &Value) -> Option<SkipReason> {
@@ -21,7 +21,7 @@ pub fn never_restored(kind: &GroupResource, item: &Value) -> Option<SkipReason> 
         "pods" if is_finished_pod(item) => Some(SkipReason::Finished),
         "jobs.batch" if is_finished_job(item) => Some(SkipReason::Finished),
         _ if is_given(kind, &stored) => Some(SkipReason::ControlPlaneMakesIt),
-        _ => made_again(kind, &stored),
+        _ => regenerated_by(kind, &stored),
     }
 }
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-fn found(needs: &Needs) -> Vec<String> {
+fn found(needs: &ClusterReferences) -> Vec<String> {
     let mut names: Vec<String> = needs.found.iter().map(ToString::to_string).collect();
     names.sort();
     names
@@ -15,7 +15,7 @@ fn kind(name: &str) -> GroupResource {
 }
 
 fn named_by(of: &str, object: &Value) -> Vec<String> {
-    let mut needs = Needs::default();
+    let mut needs = ClusterReferences::default();
     needs.look(&kind(of), object.to_string().as_bytes());
     found(&needs)
 }
@@ -162,7 +162,7 @@ fn every_kind_whose_items_name_others_says_so_in_the_table() {
     use crate::model::traits::Traits;
     for leading in LEADING {
         let traits = Traits::of(&kind(leading));
-        assert!(traits.refers && traits.comes_along && traits.namespaced == Some(false), "{leading}");
+        assert!(traits.has_references && traits.comes_along && traits.namespaced == Some(false), "{leading}");
     }
 }
 
@@ -182,13 +182,13 @@ fn a_cluster_binding_comes_when_it_speaks_of_a_taken_account_in_any_form() {
         (json!({"kind": "Group", "name": "system:serviceaccounts"}), false),
         (json!({"kind": "Group", "name": "system:authenticated"}), false),
     ] {
-        let mut needs = Needs::default();
-        assert_eq!(needs.asks(CLUSTER_BINDINGS), Offer::Nothing);
+        let mut needs = ClusterReferences::default();
+        assert_eq!(needs.asks(CLUSTER_ROLE_BINDINGS), Offer::Nothing);
         needs.look(&kind(ACCOUNTS), account("shop", "web").as_bytes());
-        assert_eq!(needs.asks(CLUSTER_BINDINGS), Offer::All);
+        assert_eq!(needs.asks(CLUSTER_ROLE_BINDINGS), Offer::All);
         let body =
             json!({"roleRef": {"kind": "ClusterRole", "name": "r"}, "subjects": [subject]}).to_string();
-        needs.offer(&kind(CLUSTER_BINDINGS), "b", body.as_bytes());
+        needs.offer(&kind(CLUSTER_ROLE_BINDINGS), "b", body.as_bytes());
         assert_eq!(needs.found.len(), if comes { 2 } else { 0 }, "{subject}");
     }
 }
@@ -201,7 +201,7 @@ fn an_aggregated_role_brings_the_roles_that_it_gathers_and_what_those_gather() {
     };
     let by = |key: &str| json!([{"matchLabels": {key: "true"}}]);
     let expressions = json!([{"matchExpressions": [{"key": "leaf", "operator": "Exists"}]}]);
-    let mut needs = Needs::default();
+    let mut needs = ClusterReferences::default();
     needs.look(
         &kind("rolebindings.rbac.authorization.k8s.io"),
         json!({"roleRef": {"kind": "ClusterRole", "name": "top"}}).to_string().as_bytes(),
@@ -222,7 +222,7 @@ fn an_aggregated_role_brings_the_roles_that_it_gathers_and_what_those_gather() {
 
 #[test]
 fn a_taken_role_gathers_though_nothing_needs_it() {
-    let mut needs = Needs::default();
+    let mut needs = ClusterReferences::default();
     let top = json!({"aggregationRule": {"clusterRoleSelectors": [{"matchLabels": {"a": "b"}}]}}).to_string();
     needs.look(&kind(CLUSTER_ROLES), top.as_bytes());
     let part = json!({"metadata": {"labels": {"a": "b"}}}).to_string();
@@ -233,7 +233,7 @@ fn a_taken_role_gathers_though_nothing_needs_it() {
 
 #[test]
 fn what_is_needed_leads_on_and_what_is_not_does_not() {
-    let mut needs = Needs::default();
+    let mut needs = ClusterReferences::default();
     needs.look(&kind("persistentvolumeclaims"), br#"{"spec":{"volumeName":"mine"}}"#);
     for name in ["mine", "other"] {
         let body = json!({"spec": {"storageClassName": format!("class-of-{name}")}}).to_string();
@@ -245,7 +245,7 @@ fn what_is_needed_leads_on_and_what_is_not_does_not() {
 
 #[test]
 fn the_parameters_of_a_class_are_found_by_their_kind() {
-    let mut needs = Needs::default();
+    let mut needs = ClusterReferences::default();
     needs.look(&kind("ingresses.networking.k8s.io"), br#"{"spec":{"ingressClassName":"alb"}}"#);
     let class = json!({"spec": {"parameters": {"apiGroup": "elbv2.k8s.aws", "kind": "IngressClassParams", "name": "alb"}}});
     let classes = kind("ingressclasses.networking.k8s.io");
@@ -258,7 +258,7 @@ fn the_parameters_of_a_class_are_found_by_their_kind() {
         found(&needs),
         ["ingressclasses.networking.k8s.io alb", "ingressclassparams.elbv2.k8s.aws alb"]
     );
-    let mut in_a_namespace = Needs::default();
+    let mut in_a_namespace = ClusterReferences::default();
     let class = json!({"spec": {"parameters": {"kind": "ConfigMap", "name": "x", "namespace": "n"}}});
     in_a_namespace.look(&classes, class.to_string().as_bytes());
     in_a_namespace.close(kinds.into_iter());
@@ -269,7 +269,7 @@ fn the_parameters_of_a_class_are_found_by_their_kind() {
 fn the_parameters_that_a_binding_names_are_of_the_kind_that_its_policy_says() {
     let limits = kind("limits.example.com");
     for (namespace, expected) in [(None, true), (Some("shop"), false)] {
-        let mut needs = Needs::default();
+        let mut needs = ClusterReferences::default();
         let binding = json!({"spec": {"policyName": "p", "paramRef": {"name": "strict", "namespace": namespace.unwrap_or_default()}}});
         let bindings = kind("validatingadmissionpolicybindings.admissionregistration.k8s.io");
         needs.look(&bindings, binding.to_string().as_bytes());
@@ -296,7 +296,7 @@ fn trust_bundles_come_that_a_pod_chooses_by_signer_and_labels() {
         (json!({}), vec!["live", "old"]),
         (Value::Null, vec![]),
     ] {
-        let mut needs = Needs::default();
+        let mut needs = ClusterReferences::default();
         let source = json!({"clusterTrustBundle": {"signerName": "example.com/ca", "labelSelector": selector, "path": "ca"}});
         let pod = json!({"spec": {"volumes": [{"projected": {"sources": [source]}}]}});
         needs.look(&kind("pods"), pod.to_string().as_bytes());
@@ -315,13 +315,13 @@ fn trust_bundles_come_that_a_pod_chooses_by_signer_and_labels() {
 
 /// What of these claims is needed, `namespace/name` each, once an item has been looked at.
 fn claims_named_by(of: &str, object: &Value, there: &[&str]) -> Vec<String> {
-    let mut needs = Needs::with_claims();
+    let mut needs = ClusterReferences::with_claims();
     needs.look(&kind(of), object.to_string().as_bytes());
     for claim in there {
         let (namespace, name) = claim.split_once('/').unwrap();
         needs.offer_claim(namespace, name, br#"{"spec":{"volumeName":"disk"}}"#);
     }
-    let claims = needs.found.iter().filter(|key| key.kind.as_str() == CLAIMS);
+    let claims = needs.found.iter().filter(|key| key.kind.as_str() == PVCS);
     let mut claims: Vec<String> =
         claims.map(|key| format!("{}/{}", key.namespace.as_deref().unwrap(), key.name)).collect();
     claims.sort();
@@ -389,7 +389,7 @@ fn a_stateful_set_needs_the_claims_of_its_templates_by_the_ordinals_that_there_a
 
 #[test]
 fn claims_are_not_asked_for_where_no_labels_part_them_from_workloads() {
-    let mut needs = Needs::default();
+    let mut needs = ClusterReferences::default();
     let pod = json!({"metadata": {"name": "web", "namespace": "shop"},
         "spec": {"volumes": [{"persistentVolumeClaim": {"claimName": "data"}}]}});
     needs.look(&kind("pods"), pod.to_string().as_bytes());

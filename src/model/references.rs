@@ -2,9 +2,9 @@
 //! claims that workloads name. Pure.
 //!
 //! A backup asks when only a part of the cluster is taken, a restore when only a part of a backup comes back; both go by the
-//! same names: each taken item of a kind that [`refers`](super::refers) is shown to [`Needs::look`]; then the claims to
-//! [`Needs::offer_claim`]; then, kind by kind in the order of [`LEADING`], the cluster-scoped items that [`Needs::asks`] for
-//! are shown to [`Needs::offer`]; [`Needs::close`] ends it.
+//! same names: each taken item of a kind that [`refers`](super::refers) is shown to [`ClusterReferences::look`]; then the claims to
+//! [`ClusterReferences::offer_claim`]; then, kind by kind in the order of [`LEADING`], the cluster-scoped items that [`ClusterReferences::asks`] for
+//! are shown to [`ClusterReferences::offer`]; [`ClusterReferences::close`] ends it.
 
 mod bundles;
 mod claims;
@@ -19,23 +19,23 @@ use super::item::{GroupResource, ItemKey};
 use super::selection::LabelQuery;
 use bundles::BundleQuery;
 use claims::NamedClaims;
-use roles::Role;
+use roles::ClusterRoleView;
 use shapes::{Binding, Reference};
 
 /// The kind that defines kinds.
-pub const DEFINITIONS: &str = "customresourcedefinitions.apiextensions.k8s.io";
+pub const CRDS: &str = "customresourcedefinitions.apiextensions.k8s.io";
 
 /// The kind that other items live in.
 pub const NAMESPACES: &str = "namespaces";
 
 /// The kind that binds accounts to cluster roles.
-pub const CLUSTER_BINDINGS: &str = "clusterrolebindings.rbac.authorization.k8s.io";
+pub const CLUSTER_ROLE_BINDINGS: &str = "clusterrolebindings.rbac.authorization.k8s.io";
 
 /// The volumes' own kind.
 pub const VOLUMES: &str = "persistentvolumes";
 
 /// The claims' own kind.
-pub const CLAIMS: &str = "persistentvolumeclaims";
+pub const PVCS: &str = "persistentvolumeclaims";
 
 /// Rules that bindings name, and that other roles gather by label.
 const CLUSTER_ROLES: &str = "clusterroles.rbac.authorization.k8s.io";
@@ -55,7 +55,7 @@ const ACCOUNTS: &str = "serviceaccounts";
 
 /// Cluster-scoped kinds whose items need others, each before what it leads to.
 pub const LEADING: [&str; 13] = [
-    CLUSTER_BINDINGS,
+    CLUSTER_ROLE_BINDINGS,
     CLUSTER_ROLES,
     BUNDLES,
     VALIDATING,
@@ -70,12 +70,12 @@ pub const LEADING: [&str; 13] = [
     "gatewayclasses.gateway.networking.k8s.io",
 ];
 
-/// Which items of a kind of [`LEADING`] [`Needs::offer`] must be shown.
+/// Which items of a kind of [`LEADING`] [`ClusterReferences::offer`] must be shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Offer {
     /// All: what is needed is told by their bodies.
     All,
-    /// Those that are in [`Needs::found`] by then; the others change nothing.
+    /// Those that are in [`ClusterReferences::found`] by then; the others change nothing.
     Found,
     /// None would change anything.
     Nothing,
@@ -106,11 +106,11 @@ impl ClusterScope {
 
 /// Items that are needed, gathered body by body.
 #[derive(Clone, Debug, Default)]
-pub struct Needs {
+pub struct ClusterReferences {
     /// What was found so far.
     pub found: HashSet<ItemKey>,
     /// What is named by group and Kind instead of by its resource: parameters of classes and policies.
-    named: HashSet<Named>,
+    named: HashSet<NamedReference>,
     /// Policies, and the parameters of them that bindings name.
     parameters: HashSet<(ItemKey, String)>,
     /// Group and Kind of the parameters that policies ask for.
@@ -118,7 +118,7 @@ pub struct Needs {
     /// Trust bundles that are chosen by signer and labels.
     bundles: Vec<BundleQuery>,
     /// Roles that were offered, and are gathered or gather.
-    roles: Vec<Role>,
+    roles: Vec<ClusterRoleView>,
     /// The service accounts that are taken: namespace and name.
     accounts: HashSet<(String, String)>,
     /// Claims that workloads name; None where these are selected themselves or not wanted.
@@ -126,13 +126,13 @@ pub struct Needs {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Named {
+struct NamedReference {
     group: String,
     kind: String,
     name: String,
 }
 
-impl Needs {
+impl ClusterReferences {
     /// Claims are needed, too: a selection of labels takes workloads whose claims do not have the labels.
     pub fn with_claims() -> Self {
         Self { claims: Some(NamedClaims::default()), ..Self::default() }
@@ -150,7 +150,7 @@ impl Needs {
     /// Which items of a kind of [`LEADING`] are to be offered, at its turn.
     pub fn asks(&self, kind: &str) -> Offer {
         let all = match kind {
-            CLUSTER_BINDINGS => !self.accounts.is_empty(),
+            CLUSTER_ROLE_BINDINGS => !self.accounts.is_empty(),
             CLUSTER_ROLES => !self.roles.is_empty() || self.needs_any(kind),
             BUNDLES => !self.bundles.is_empty(),
             _ => return if self.needs_any(kind) { Offer::Found } else { Offer::Nothing },
@@ -161,10 +161,10 @@ impl Needs {
     /// Looks at an item of a kind of [`LEADING`], taken or not.
     pub fn offer(&mut self, kind: &GroupResource, name: &str, body: &[u8]) {
         match kind.as_str() {
-            CLUSTER_BINDINGS => {
+            CLUSTER_ROLE_BINDINGS => {
                 let Ok(binding) = serde_json::from_slice::<Binding>(body) else { return };
                 if binding.subjects.iter().flatten().any(|subject| self.has_taken(subject)) {
-                    self.need(CLUSTER_BINDINGS, Some(name.to_owned()));
+                    self.need(CLUSTER_ROLE_BINDINGS, Some(name.to_owned()));
                     self.look(kind, body);
                 }
             }
@@ -180,7 +180,7 @@ impl Needs {
     /// Looks at a claim: when an item names it, it is needed, and so is what it names.
     pub fn offer_claim(&mut self, namespace: &str, name: &str, body: &[u8]) {
         if self.names_claim(namespace, name) {
-            let kind = GroupResource::parse(CLAIMS);
+            let kind = GroupResource::parse(PVCS);
             self.look(&kind, body);
             self.found.insert(ItemKey::namespaced(kind, namespace, name));
         }
@@ -221,11 +221,11 @@ impl Needs {
         self.gather_roles();
         for (policy, name) in std::mem::take(&mut self.parameters) {
             if let Some((group, kind)) = self.asking.get(&policy).cloned() {
-                self.named.insert(Named { group, kind, name });
+                self.named.insert(NamedReference { group, kind, name });
             }
         }
         let kinds: Vec<(&GroupResource, &str)> = kinds.collect();
-        for Named { group, kind, name } in std::mem::take(&mut self.named) {
+        for NamedReference { group, kind, name } in std::mem::take(&mut self.named) {
             let meant =
                 |(resource, word): &&(&GroupResource, &str)| resource.group() == group && *word == kind;
             if let Some((resource, _)) = kinds.iter().find(meant) {
@@ -252,7 +252,7 @@ impl Needs {
 
     /// A role's labels and selectors, until all roles are known. A nameless one is taken for itself and only gathers.
     fn keep_role(&mut self, name: Option<&str>, body: &[u8]) {
-        let Some(role) = Role::read(name, body) else { return };
+        let Some(role) = ClusterRoleView::read(name, body) else { return };
         if role.gathers.is_some() || (name.is_some() && !role.labels.is_empty()) {
             self.roles.push(role);
         }
@@ -262,7 +262,7 @@ impl Needs {
     fn gather_roles(&mut self) {
         let roles = std::mem::take(&mut self.roles);
         let mut todo: Vec<&LabelQuery> = Vec::new();
-        let wanted = |needs: &Self, role: &Role| {
+        let wanted = |needs: &Self, role: &ClusterRoleView| {
             role.name.as_ref().is_none_or(|name| needs.needs(&GroupResource::parse(CLUSTER_ROLES), name))
         };
         for role in &roles {
@@ -299,7 +299,7 @@ trait Sink {
 
 /// One item while it is looked at.
 struct Look<'a> {
-    needs: &'a mut Needs,
+    needs: &'a mut ClusterReferences,
     body: &'a [u8],
 }
 
@@ -318,7 +318,7 @@ impl Sink for Look<'_> {
     }
 
     fn need_named(&mut self, group: String, kind: String, name: String) {
-        self.needs.named.insert(Named { group, kind, name });
+        self.needs.named.insert(NamedReference { group, kind, name });
     }
 
     fn need_parameter_of(&mut self, policies: &str, policy: &str, name: String) {

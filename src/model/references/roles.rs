@@ -6,7 +6,7 @@ use crate::model::selection::{LabelOperator, LabelQuery, LabelRequirement, Label
 
 /// A cluster role, as far as gathering goes.
 #[derive(Clone, Debug)]
-pub(super) struct Role {
+pub(super) struct ClusterRoleView {
     /// None for one that is taken for itself: it gathers, whoever needs it.
     pub(super) name: Option<String>,
     pub(super) labels: LabelSet,
@@ -14,7 +14,7 @@ pub(super) struct Role {
     pub(super) gathers: Option<LabelQuery>,
 }
 
-impl Role {
+impl ClusterRoleView {
     /// Reads a role; None when its shape is not one.
     pub(super) fn read(name: Option<&str>, body: &[u8]) -> Option<Self> {
         let StoredRole { metadata, aggregation_rule } = serde_json::from_slice(body).ok()?;
