@@ -9,9 +9,9 @@ mod cut;
 mod definitions;
 mod error;
 mod exclusion;
-mod facts;
 mod filter;
 mod halt;
+mod index_metadata;
 mod item;
 mod live;
 mod pack;
@@ -26,7 +26,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 
 pub use error::BackupError;
-pub use facts::facts;
+pub use index_metadata::index_metadata;
 pub use item::{ItemView, Owner};
 pub use live::live_items;
 

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use tokio::task::JoinHandle;
 
 use super::error::BackupError;
-use super::facts::rollout;
+use super::index_metadata::rollout;
 use super::item::ItemView;
 use crate::api::StoredObject;
 use crate::archive::{

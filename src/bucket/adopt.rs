@@ -14,7 +14,7 @@ use crate::archive::IndexHeader;
 use crate::model::{BackupName, Category, Finding, Results};
 
 use super::documents::{FORMAT, encode_compressed};
-use super::lone::{self, DescribeItem, Lone};
+use super::standalone::{self, DescribeItem, StandaloneTarball};
 use super::{Attempt, Bucket, BucketError, Claim, Part};
 
 /// Marks a Backup that was adopted, with the time.
@@ -50,7 +50,7 @@ impl Bucket {
         let Adoption { path, name, holder, describe } = adoption;
         let lone = {
             let (path, describe) = (path.clone(), *describe);
-            blocking(&adoption.path, move || lone::inspect(&path, describe)).await?
+            blocking(&adoption.path, move || standalone::inspect(&path, describe)).await?
         };
         let name = match name {
             Some(name) => name.clone(),
@@ -82,7 +82,7 @@ impl Bucket {
 async fn write(
     attempt: &Attempt,
     adoption: &Adoption,
-    lone: Lone,
+    lone: StandaloneTarball,
     name: &BackupName,
     location: Option<String>,
 ) -> Result<Backup, BucketError> {
@@ -130,7 +130,7 @@ async fn upload_tarball(attempt: &Attempt, path: &Path) -> Result<StoredObject, 
 async fn upload_index(
     attempt: &Attempt,
     adoption: &Adoption,
-    lone: &Lone,
+    lone: &StandaloneTarball,
 ) -> Result<StoredObject, BucketError> {
     let status = lone.backup.status.as_ref();
     let header = IndexHeader {
@@ -143,7 +143,7 @@ async fn upload_index(
     let (sender, mut pieces) = mpsc::channel::<Bytes>(PIECES);
     let (path, describe) = (adoption.path.clone(), adoption.describe);
     let reading = blocking(&adoption.path, move || {
-        lone::rebuild_index(&path, &header, describe, |piece| sender.blocking_send(piece).is_ok())
+        standalone::rebuild_index(&path, &header, describe, |piece| sender.blocking_send(piece).is_ok())
     });
     let writing = async {
         while let Some(piece) = pieces.recv().await {
@@ -157,13 +157,13 @@ async fn upload_index(
 
 fn document(
     attempt: &Attempt,
-    lone: Lone,
+    lone: StandaloneTarball,
     name: &BackupName,
     objects: Vec<StoredObject>,
     warnings: u64,
 ) -> Backup {
     let cluster = cluster_of(&lone);
-    let Lone { mut backup, kinds: _, items, bytes } = lone;
+    let StandaloneTarball { mut backup, kinds: _, items, bytes } = lone;
     let now = Timestamp::now();
     backup.metadata.name = Some(name.to_string());
     backup.metadata.annotations.get_or_insert_default().insert(ADOPTED.to_owned(), now.to_string());
@@ -181,7 +181,7 @@ fn document(
     backup
 }
 
-fn cluster_of(lone: &Lone) -> ClusterReference {
+fn cluster_of(lone: &StandaloneTarball) -> ClusterReference {
     let status = lone.backup.status.as_ref();
     status
         .and_then(|status| status.cluster.clone())

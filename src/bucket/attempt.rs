@@ -24,7 +24,7 @@ use super::layout::{Part, RunKeys, RunKind};
 use super::parts::PartKeys;
 use super::proof::{self, IndexProof};
 use super::record::RunDocument;
-use super::survey::ClaimState;
+use super::run_folder::ClaimState;
 use super::upload::{HashingUpload, describe_bytes};
 use super::{Bucket, BucketError};
 

@@ -15,7 +15,7 @@ use super::documents::{Claim, is_dead};
 use super::error::Taker;
 use super::layout::RunKeys;
 use super::parts::AttemptId;
-use super::survey::{ClaimState, Survey};
+use super::run_folder::{ClaimState, RunFolder};
 use super::{Bucket, BucketError};
 
 /// How often claiming starts anew when the claim that was in the way goes while it is looked at. Each time, another
@@ -186,10 +186,10 @@ impl Bucket {
         Ok(())
     }
 
-    async fn refuse_taken(&self, keys: &RunKeys, survey: Survey) -> Result<(), BucketError> {
+    async fn refuse_taken(&self, keys: &RunKeys, survey: RunFolder) -> Result<(), BucketError> {
         match survey {
-            Survey { foreign: Some(writer), .. } => Err(self.name_taken(keys, Taker::Foreign(writer))),
-            Survey { committed: true, .. } => {
+            RunFolder { foreign: Some(writer), .. } => Err(self.name_taken(keys, Taker::Foreign(writer))),
+            RunFolder { committed: true, .. } => {
                 let cluster = self.committed_cluster(keys).await;
                 Err(self.name_taken(keys, Taker::Committed { cluster }))
             }

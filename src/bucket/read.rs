@@ -15,7 +15,7 @@ use super::documents::{self, FORMAT, MAX_COMPRESSED, MAX_DOCUMENT, hex};
 use super::layout::{RunKeys, RunKind};
 use super::parts::PartKeys;
 use super::record::RunDocument;
-use super::survey::ClaimState;
+use super::run_folder::ClaimState;
 use super::{Bucket, BucketError};
 
 /// How much is shown of a kind that should not be there; ours are shorter.

@@ -11,7 +11,7 @@ use crate::model::BackupName;
 
 use super::documents::{Claim, REMOVAL_LASTS};
 use super::layout::{RunKeys, RunKind};
-use super::survey::ClaimState;
+use super::run_folder::ClaimState;
 use super::{Bucket, BucketError};
 
 /// A restore that reads a backup now.

@@ -15,7 +15,7 @@ use super::error::Taker;
 use super::identity::RunIdentity;
 use super::layout::{RunKeys, RunKind};
 use super::record::RunDocument;
-use super::survey::ClaimState;
+use super::run_folder::ClaimState;
 use super::{Bucket, BucketError};
 
 /// Who removes, as far as claims go: one name for all, so that anyone can finish what another began.

@@ -14,8 +14,8 @@ use crate::store::{ObjectKey, Resumed, StoreError};
 
 use super::frames::objection;
 use super::integrity::{Body, OnBytes};
-use super::lone::DescribeItem;
 use super::read::StoredBackup;
+use super::standalone::DescribeItem;
 use super::{Bucket, BucketError, RunDocument as _, RunKeys};
 
 /// Problems kept in full; a tarball of noise would fill the memory otherwise.
@@ -340,7 +340,7 @@ fn check_item(
     if let Err(error) = archive::check_body(&key, body) {
         return Some(causes(&error));
     }
-    match describe(&key, body, kinds.get(&key.kind)).map(|facts| facts.differences(item)) {
+    match describe(&key, body, kinds.get(&key.kind)).map(|metadata| metadata.differences(item)) {
         Ok(keys) if keys.is_empty() => None,
         Ok(keys) => {
             Some(format!("its line in the index does not say what its body does (keys {})", keys.join(", ")))

@@ -75,6 +75,6 @@ async fn verify(command: &VerifyCommand, output: &Output) -> Result<Done, Failur
 
 async fn check(bucket: &Bucket, name: &BackupName, progress: &Progress) -> Result<Vec<String>, BucketError> {
     progress.stage(format!("verifying {name}"));
-    let report = bucket.verify(name, backup::facts, &|bytes| progress.transfer(bytes)).await?;
+    let report = bucket.verify(name, backup::index_metadata, &|bytes| progress.transfer(bytes)).await?;
     Ok(report.problems.iter().map(ToString::to_string).collect())
 }

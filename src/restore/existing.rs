@@ -60,7 +60,7 @@ pub enum Reason {
 
 /// What must be known of an item that is there, beside how it differs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Facts {
+pub struct ObservedItem {
     /// Whether the namespace mapping changed a cluster-scoped item.
     pub mapped: bool,
     /// Whether the definition would have fewer versions than it has.
@@ -79,7 +79,7 @@ pub struct Facts {
     pub gets_its_other_half: bool,
 }
 
-impl Facts {
+impl ObservedItem {
     /// What the two bodies say; the rest is for the caller to add. `live`: as the API server sent it.
     pub fn read(kind: &GroupResource, wanted: &Value, live: &Value) -> Self {
         let metadata = live.get("metadata");
@@ -148,13 +148,13 @@ pub fn decide(
     inclusion: Inclusion,
     difference: &Difference,
     policy: Policy,
-    facts: Facts,
+    observed: ObservedItem,
 ) -> Verdict {
     let kind = item.kind.as_str();
-    if difference.is_none() || facts.gets_its_other_half {
+    if difference.is_none() || observed.gets_its_other_half {
         return Verdict::Unchanged;
     }
-    if facts.mapped {
+    if observed.mapped {
         return Verdict::Leave(Reason::Mapped);
     }
     if inclusion != Inclusion::Selected {
@@ -163,17 +163,17 @@ pub fn decide(
     if is_own_definition(&item.kind, &item.name) {
         return Verdict::Leave(Reason::Own);
     }
-    if facts.fewer_versions {
+    if observed.fewer_versions {
         return Verdict::Leave(Reason::Versions);
     }
-    if facts.fewer_properties {
+    if observed.fewer_properties {
         return Verdict::Leave(Reason::Schema);
     }
-    if facts.is_bootstrapped {
+    if observed.is_bootstrapped {
         return Verdict::Leave(Reason::ControlPlane);
     }
     // Its controller was faster than we; where the namespace was there before, it is an item like any other.
-    if is_default_account(item) && facts.made_namespace {
+    if is_default_account(item) && observed.made_namespace {
         return Verdict::Update;
     }
     // The number is not anybody's but the controller's, which counts anew; see `compare`.
@@ -185,7 +185,7 @@ pub fn decide(
         Policy::None => Verdict::Leave(Reason::Policy),
         Policy::Update => Verdict::Update,
         Policy::Recreate if holds_others(item) || is_right(item, difference) => Verdict::Update,
-        Policy::Recreate if is_data(&item.kind) || facts.finalized || facts.owns_claims => {
+        Policy::Recreate if is_data(&item.kind) || observed.finalized || observed.owns_claims => {
             Verdict::Leave(Reason::Data)
         }
         Policy::Recreate => Verdict::Recreate,

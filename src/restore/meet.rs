@@ -10,7 +10,8 @@ use tokio::time::{Instant, sleep};
 use super::apply::Met;
 use super::compare::{Difference, Intended, compare};
 use super::existing::{
-    Facts, Verdict, as_update, decide, go_on, is_default_account, merge_account, still_differs, unless_fixed,
+    ObservedItem, Verdict, as_update, decide, go_on, is_default_account, merge_account, still_differs,
+    unless_fixed,
 };
 use super::links::Link;
 use super::outcome::Action;
@@ -250,7 +251,7 @@ impl Work<'_> {
     /// What the policy says about an item that is there.
     pub fn judge(&self, ready: &Ready<'_>, live: &Live) -> Verdict {
         let entry = self.source.inventory.entry(ready.entry);
-        let facts = Facts {
+        let observed = ObservedItem {
             mapped: ready.mapped,
             made_namespace: ready
                 .target
@@ -261,9 +262,9 @@ impl Work<'_> {
             owns_claims: !adopts(&ready.target.kind)
                 && entry.uid.is_some_and(|uid| self.plan.claim_owners.contains(&uid)),
             gets_its_other_half: self.gets_its_other_half(ready, live),
-            ..Facts::read(&ready.target.kind, &ready.body, &live.object)
+            ..ObservedItem::read(&ready.target.kind, &ready.body, &live.object)
         };
-        let verdict = decide(&ready.target, entry.inclusion, &live.difference, self.policy, facts);
+        let verdict = decide(&ready.target, entry.inclusion, &live.difference, self.policy, observed);
         let changes = || !self.compare(ready, &updated(ready, live), live.object.clone()).is_none();
         let verdict = unless_fixed(verdict, changes);
         if live.restored { go_on(verdict) } else { verdict }

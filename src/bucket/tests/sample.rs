@@ -6,7 +6,7 @@ use super::*;
 use crate::archive::{
     IndexEncoder, IndexFrame, IndexHeader, IndexItem, IndexLine, IndexedResource, ItemEntry, Packer, RawFrame,
 };
-use crate::bucket::{HashingUpload, ItemFacts, StoredBackup};
+use crate::bucket::{HashingUpload, IndexMetadata, StoredBackup};
 use crate::model::{GroupResource, ItemKey};
 
 pub const NAMESPACES: usize = 50;
@@ -145,12 +145,12 @@ fn xxh(text: &str) -> u64 {
 }
 
 /// What the index says of these items.
-pub fn describe(_: &ItemKey, body: &[u8], _: Option<&IndexedResource>) -> Result<ItemFacts, String> {
+pub fn describe(_: &ItemKey, body: &[u8], _: Option<&IndexedResource>) -> Result<IndexMetadata, String> {
     let object: serde_json::Value = serde_json::from_slice(body).map_err(|error| error.to_string())?;
     let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
     let (uid, resource_version) = (text("uid"), text("resourceVersion"));
     let hash = xxhash_rust::xxh3::xxh3_64(body);
-    Ok(ItemFacts { uid, resource_version, hash, ..ItemFacts::default() })
+    Ok(IndexMetadata { uid, resource_version, hash, ..IndexMetadata::default() })
 }
 
 /// The index, taken apart.

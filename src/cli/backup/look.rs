@@ -216,7 +216,8 @@ pub async fn verify(global: &Global, command: &VerifyCommand, output: &Output) -
     let progress = Progress::default();
     progress.stage(format!("verifying {}", command.name));
     let on_bytes = |bytes| progress.transfer(bytes);
-    let report = output.follow(&progress, bucket.verify(&command.name, backup::facts, &on_bytes)).await?;
+    let report =
+        output.follow(&progress, bucket.verify(&command.name, backup::index_metadata, &on_bytes)).await?;
     for problem in &report.problems {
         output.error(problem);
     }

@@ -39,7 +39,7 @@ pub async fn adopt(command: &AdoptCommand, output: &Output) -> Result<Done, Fail
         path: file.clone(),
         name: name.clone(),
         holder: crate::cli::holder(),
-        describe: backup::facts,
+        describe: backup::index_metadata,
     };
     let backup = bucket.adopt(&adoption).await?;
     let name = backup.metadata.name.as_deref().unwrap_or_default();

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::context::Context;
 use super::error::ControllerError;
 use super::locations::{OpenLocation, objection_to_length};
-use super::runs::{self, Broken, Change, Facts, Job, Name, Run, Stage, State};
+use super::runs::{self, Broken, Change, Job, Name, ObservedRun, Run, Stage, State};
 use super::schedule;
 use super::watches::{Caches, Watch};
 use crate::api::{Backup, BackupPhase, Duration, STORAGE_LOCATION_LABEL, label_value};
@@ -81,7 +81,7 @@ impl Run for Backup {
         self.status.as_ref().map_or(&[], |status| &status.conditions)
     }
 
-    async fn facts(&self, context: &Context) -> Result<Facts<Self>, ControllerError> {
+    async fn observed(&self, context: &Context) -> Result<ObservedRun<Self>, ControllerError> {
         let (site, location) = runs::open_site(context, self.spec.storage_location.as_deref()).await;
         let Admission { mut errors, wait } = admit(self, &site, context.settings.restore_only);
         let place = context.locations.find(self.spec.storage_location.as_deref());
@@ -93,7 +93,7 @@ impl Run for Backup {
         };
         let ttl = self.spec.ttl.clone().unwrap_or_else(|| context.settings.default_ttl.into());
         let plan = (errors.is_empty() && wait.is_none()).then_some(ttl);
-        Ok(Facts { errors, wait, plan, location, name })
+        Ok(ObservedRun { errors, wait, plan, location, name })
     }
 
     fn settled(&self, ttl: &Duration, location: &OpenLocation) -> Value {

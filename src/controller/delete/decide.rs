@@ -20,7 +20,7 @@ const CLOCKS_DISAGREE: TimeDelta = TimeDelta::hours(1);
 
 /// What is known about the Backup beside the request.
 #[derive(Clone, Debug)]
-pub struct Facts<'a> {
+pub struct ObservedDeletion<'a> {
     /// The Backup; none when it is not there.
     pub backup: Option<&'a Backup>,
     /// Its location; only where it reached the bucket.
@@ -104,17 +104,17 @@ fn is_another(request: &DeleteBackupRequest, backup: &Backup) -> bool {
 }
 
 /// Decides.
-pub fn decide(request: &DeleteBackupRequest, facts: &Facts<'_>, now: DateTime<Utc>) -> Step {
+pub fn decide(request: &DeleteBackupRequest, observed: &ObservedDeletion<'_>, now: DateTime<Utc>) -> Step {
     let status = request.status.clone().unwrap_or_default();
     let phase = status.phase.unwrap_or_default();
     if phase == DeletePhase::Processed {
         return show(status.processed_timestamp, now);
     }
     let name = &request.spec.backup_name;
-    let Some(backup) = facts.backup else {
+    let Some(backup) = observed.backup else {
         // Its object goes last: absent after the rest, it is the end, whatever stood in the way before. Absent before, somebody
         // deleted it with kubectl, and nobody knows any more where the rest is.
-        if status.removed || facts.removed {
+        if status.removed || observed.removed {
             return Step::Finish;
         }
         if phase == DeletePhase::InProgress {
@@ -130,7 +130,7 @@ pub fn decide(request: &DeleteBackupRequest, facts: &Facts<'_>, now: DateTime<Ut
     if let Some(why) = objection(request, backup, deleting) {
         return Step::Refuse(why);
     }
-    if let Some(why) = obstacle(name, backup, facts) {
+    if let Some(why) = obstacle(name, backup, observed) {
         // What was begun is not over: it waits, so that nobody is told that the backup is kept.
         return if deleting {
             Step::Postpone(format!("{why}; the deletion has begun, and goes on when that has changed"))
@@ -138,7 +138,7 @@ pub fn decide(request: &DeleteBackupRequest, facts: &Facts<'_>, now: DateTime<Ut
             Step::Refuse(why)
         };
     }
-    if let Some(restore) = &facts.restoring {
+    if let Some(restore) = &observed.restoring {
         let why = format!("Restore `{restore}` reads Backup `{name}`");
         return if deleting {
             Step::Postpone(format!("{why}; the deletion goes on when that has ended"))
@@ -146,7 +146,7 @@ pub fn decide(request: &DeleteBackupRequest, facts: &Facts<'_>, now: DateTime<Ut
             Step::Refuse(format!("{why}; delete it again when that has ended"))
         };
     }
-    if let Deletability::Unavailable(why) = &facts.place {
+    if let Deletability::Unavailable(why) = &observed.place {
         return Step::Postpone(why.clone());
     }
     if deleting && phase == DeletePhase::InProgress { Step::Work } else { Step::Begin }
@@ -182,13 +182,13 @@ fn objection(request: &DeleteBackupRequest, backup: &Backup, deleting: bool) -> 
 }
 
 /// What of this server or of the location keeps the bucket from being written to, until a person changes that.
-fn obstacle(name: &str, backup: &Backup, facts: &Facts<'_>) -> Option<String> {
-    if facts.restore_only && reached_bucket(backup) {
+fn obstacle(name: &str, backup: &Backup, observed: &ObservedDeletion<'_>) -> Option<String> {
+    if observed.restore_only && reached_bucket(backup) {
         return Some(format!(
             "this server runs with --restore-only and removes nothing from a bucket; delete Backup `{name}` in the cluster that makes the backups"
         ));
     }
-    match &facts.place {
+    match &observed.place {
         Deletability::Closed(why) => Some(why.clone()),
         Deletability::Usable | Deletability::Unavailable(_) => None,
     }

@@ -29,7 +29,7 @@ use super::watches::Watch;
 use crate::api::{Backup, DeleteBackupRequest, DeletePhase};
 use crate::bucket::BucketError;
 use crate::model::lasting;
-use decide::{Deletability, Facts, Step};
+use decide::{Deletability, ObservedDeletion, Step};
 
 pub use ask::{Reason, ask};
 pub use deletability::{backup_of, is_removable};
@@ -70,7 +70,7 @@ async fn reconcile(request: &DeleteBackupRequest, context: &Context) -> Result<A
     let backup = load(request, context).await?;
     let restores =
         backup.as_ref().map(|backup| deletability::restores_of(context, backup)).unwrap_or_default();
-    let facts = Facts {
+    let observed = ObservedDeletion {
         backup: backup.as_ref(),
         place: backup.as_ref().map_or(Deletability::Usable, |backup| deletability::place_of(context, backup)),
         restoring: restores
@@ -81,7 +81,7 @@ async fn reconcile(request: &DeleteBackupRequest, context: &Context) -> Result<A
         removed: backup.is_none()
             && (removed_by_another(context, request).await? || act::is_gone(context, request).await),
     };
-    let step = decide::decide(request, &facts, Utc::now());
+    let step = decide::decide(request, &observed, Utc::now());
     tracing::debug!(kind = "DeleteBackupRequest", name = request.name_any(), ?step, "decided");
     match (step, &backup) {
         (Step::Show(left), _) => return Ok(Action::requeue(left)),

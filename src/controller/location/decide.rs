@@ -17,7 +17,7 @@ use crate::controller::locations::{age, default_of, is_read_only, objection_to_f
 const LONGEST_MESSAGE: usize = 1000;
 
 /// What a status is made of.
-pub struct Facts<'a> {
+pub struct ObservedLocation<'a> {
     /// The location, with its status so far.
     pub location: &'a BackupStorageLocation,
     /// What a look at it saw, or why it cannot be used.
@@ -29,10 +29,10 @@ pub struct Facts<'a> {
 }
 
 /// The status that the facts give.
-pub fn decide(facts: &Facts<'_>) -> BackupStorageLocationStatus {
-    let mut status = facts.location.status.clone().unwrap_or_default();
-    status.last_validation_time = Some(facts.now);
-    match usable(facts) {
+pub fn decide(observed: &ObservedLocation<'_>) -> BackupStorageLocationStatus {
+    let mut status = observed.location.status.clone().unwrap_or_default();
+    status.last_validation_time = Some(observed.now);
+    match usable(observed) {
         Ok((id, seen)) => {
             status.id = Some(id);
             if let Some(conditional_writes) = seen.conditional_writes {
@@ -40,24 +40,29 @@ pub fn decide(facts: &Facts<'_>) -> BackupStorageLocationStatus {
                 status.capabilities = Some(LocationCapabilities { conditional_writes, checksums });
             }
             status.phase = Some(LocationPhase::Available);
-            status.message = remarks(facts, &status);
-            say_ready(&mut status, facts, true, "Available");
+            status.message = remarks(observed, &status);
+            say_ready(&mut status, observed, true, "Available");
         }
         Err(why) => {
             status.phase = Some(LocationPhase::Unavailable);
             status.message = Some(shortened(&why.message));
-            say_ready(&mut status, facts, false, why.reason);
+            say_ready(&mut status, observed, false, why.reason);
         }
     }
     status
 }
 
 /// The same for tools, in a condition.
-fn say_ready(status: &mut BackupStorageLocationStatus, facts: &Facts<'_>, holds: bool, reason: &str) {
-    status.observed_generation = facts.location.metadata.generation;
+fn say_ready(
+    status: &mut BackupStorageLocationStatus,
+    observed: &ObservedLocation<'_>,
+    holds: bool,
+    reason: &str,
+) {
+    status.observed_generation = observed.location.metadata.generation;
     let message = status.message.clone().unwrap_or_else(|| "it can be used".to_owned());
     let ready = Condition {
-        last_transition_time: facts.now.into(),
+        last_transition_time: observed.now.into(),
         observed_generation: status.observed_generation,
         ..condition(READY, holds, reason, message)
     };
@@ -86,8 +91,8 @@ pub fn is_worth_writing(
 }
 
 /// The identity of a location that can be used, or why it cannot.
-fn usable<'a>(facts: &Facts<'a>) -> Result<(String, &'a Seen), Obstacle> {
-    let Facts { location, seen, all, now: _ } = facts;
+fn usable<'a>(observed: &ObservedLocation<'a>) -> Result<(String, &'a Seen), Obstacle> {
+    let ObservedLocation { location, seen, all, now: _ } = observed;
     if let Some(other) = older(location, all, |other| is_same_place(&location.spec, &other.spec)) {
         return Err(taken(&other, "it names the same bucket and prefix"));
     }
@@ -144,25 +149,25 @@ fn is_same_place(one: &BackupStorageLocationSpec, other: &BackupStorageLocationS
 }
 
 /// What is worth knowing of a location that can be used.
-fn remarks(facts: &Facts<'_>, status: &BackupStorageLocationStatus) -> Option<String> {
+fn remarks(observed: &ObservedLocation<'_>, status: &BackupStorageLocationStatus) -> Option<String> {
     let mut remarks = Vec::new();
-    let may_write = !is_read_only(facts.location);
+    let may_write = !is_read_only(observed.location);
     if may_write && status.capabilities.as_ref().is_some_and(|can| !can.conditional_writes) {
         remarks.push(
             "the service has no conditional writes: clusters that share this location must not use the same names"
                 .to_owned(),
         );
     }
-    let is_told = facts.location.spec.config.as_ref().is_some_and(|config| config.checksums.is_some());
+    let is_told = observed.location.spec.config.as_ref().is_some_and(|config| config.checksums.is_some());
     if may_write && !is_told && status.capabilities.as_ref().is_some_and(|can| can.checksums == Some(false)) {
         remarks.push(
             "the service refuses checksum headers, so that uploads go without; config.checksums: WhenRequired says so beforehand"
                 .to_owned(),
         );
     }
-    if facts.location.spec.default == Some(true)
-        && let Some(default) = default_of(facts.all).and_then(|default| default.metadata.name.clone())
-        && Some(&default) != facts.location.metadata.name.as_ref()
+    if observed.location.spec.default == Some(true)
+        && let Some(default) = default_of(observed.all).and_then(|default| default.metadata.name.clone())
+        && Some(&default) != observed.location.metadata.name.as_ref()
     {
         remarks
             .push(format!("the older location `{default}` says that it is the default, too, and is the one"));

@@ -20,7 +20,7 @@ use super::locations::AccessChange;
 use super::retry;
 use super::watches::Watch;
 use crate::api::{BackupStorageLocation, LocationPhase, Timestamp};
-use decide::{Facts, decide};
+use decide::{ObservedLocation, decide};
 use look::{Looks, Seen};
 
 pub use obligations::{Obligations, note_obligations};
@@ -80,7 +80,7 @@ async fn record(
     for attempt in 1.. {
         let all = context.caches.locations.state();
         let now = Timestamp::now();
-        let status = decide(&Facts { location: &location, seen, all: &all, now });
+        let status = decide(&ObservedLocation { location: &location, seen, all: &all, now });
         let before = location.status.replace(status.clone()).unwrap_or_default();
         if !decide::is_worth_writing(&before, &status, period(&location)) {
             return Ok(());

@@ -20,7 +20,7 @@ use super::context::Context;
 use super::delete;
 use super::error::ControllerError;
 use super::locations::{OpenLocation, is_read_only};
-use super::runs::{self, Broken, Change, Facts, Job, Name, Run, Stage, State};
+use super::runs::{self, Broken, Change, Job, Name, ObservedRun, Run, Stage, State};
 use super::schedule::label_named;
 use super::watches::{Caches, Watch};
 use crate::api::{
@@ -116,7 +116,7 @@ impl Run for Restore {
         self.status.as_ref().map_or(&[], |status| &status.conditions)
     }
 
-    async fn facts(&self, context: &Context) -> Result<Facts<Self>, ControllerError> {
+    async fn observed(&self, context: &Context) -> Result<ObservedRun<Self>, ControllerError> {
         let source = choose(self, &context.caches.backups.state(), &here(context));
         let (site, location) = match &source {
             Ok(Choice { backup, .. }) => {
@@ -133,7 +133,7 @@ impl Run for Restore {
             Some(location) if !location.read_only => runs::look_up(context, self, location).await,
             _ => Name::Free,
         };
-        Ok(Facts { errors: admission.errors, wait: admission.wait, plan, location, name })
+        Ok(ObservedRun { errors: admission.errors, wait: admission.wait, plan, location, name })
     }
 
     fn settled(&self, _: &Chosen, location: &OpenLocation) -> Value {

@@ -6,8 +6,8 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::decide::Step;
-use super::facts::{LOCATION_UNREACHABLE, NAME_LEAVING, Name, who_has};
 use super::follow::{Early, follow};
+use super::observe::{LOCATION_UNREACHABLE, NAME_LEAVING, Name, who_has};
 use super::record::{GRACE, Record, Written};
 use super::{Broken, Change, Job, QUEUED, Run, Stage, WAIT, WAIT_ASKING, described, is_left_alone, keys_of};
 use crate::api::{NAME_TAKEN, Origin, STORED, SYNCED_FROM, Timestamp, WAITING, stored};

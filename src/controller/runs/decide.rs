@@ -1,6 +1,6 @@
 //! What is to be done about a Backup or Restore, from what is known. Pure.
 
-use super::facts::{Facts, Name};
+use super::observe::{Name, ObservedRun};
 use super::{Job, Run, Stage, State};
 use crate::controller::condition::Obstacle;
 use crate::controller::locations::OpenLocation;
@@ -26,8 +26,8 @@ pub enum Step<K: Run> {
 }
 
 /// Decides about one that is neither over nor another's.
-pub fn decide<K: Run>(object: &K, facts: Facts<K>) -> Step<K> {
-    let Facts { mut errors, mut wait, plan, location, name } = facts;
+pub fn decide<K: Run>(object: &K, observed: ObservedRun<K>) -> Step<K> {
+    let ObservedRun { mut errors, mut wait, plan, location, name } = observed;
     let State { stage, attempt, resumed, .. } = object.state();
     match name {
         Name::Own(document) => return Step::Record(document, location),
@@ -78,12 +78,12 @@ mod tests {
         backup
     }
 
-    async fn facts() -> Facts<Backup> {
+    async fn observed() -> ObservedRun<Backup> {
         let url = format!("file://{}", std::env::temp_dir().display());
         let store = crate::store::open(&Location::from_url(&url).unwrap()).await.unwrap();
         let bucket = Bucket::new(store);
         let location = OpenLocation { name: "default".into(), id: "id".into(), read_only: false, bucket };
-        Facts {
+        ObservedRun {
             errors: vec![],
             wait: None,
             plan: Some("30d".parse().unwrap()),
@@ -101,10 +101,10 @@ mod tests {
             (Some(BackupPhase::InProgress), Some(1), 2),
             (Some(BackupPhase::InProgress), Some(2), 3),
         ] {
-            let step = decide(&backup(phase, before), facts().await);
+            let step = decide(&backup(phase, before), observed().await);
             assert!(matches!(&step, Step::Run(job) if job.attempt == now), "{phase:?} {before:?}: {step:?}");
         }
-        let step = decide(&backup(Some(BackupPhase::InProgress), Some(3)), facts().await);
+        let step = decide(&backup(Some(BackupPhase::InProgress), Some(3)), observed().await);
         assert!(matches!(&step, Step::GiveUp(why, _) if why.contains("3 attempts")), "{step:?}");
     }
 
@@ -119,10 +119,10 @@ mod tests {
             };
             let mut restore = Restore::new("back", RestoreSpec::default());
             restore.status = Some(status);
-            let Facts { errors, wait, location, .. } = facts().await;
+            let ObservedRun { errors, wait, location, .. } = observed().await;
             let (backup, run) = ("nightly".parse().unwrap(), RunIdentity::default());
             let plan = Some(Chosen { backup, run, notes: Vec::new() });
-            let step = decide(&restore, Facts { errors, wait, plan, location, name: Name::Free });
+            let step = decide(&restore, ObservedRun { errors, wait, plan, location, name: Name::Free });
             assert_eq!(matches!(&step, Step::Run(job) if job.attempt == attempt + 1), goes_on, "{step:?}");
         }
     }
@@ -133,24 +133,24 @@ mod tests {
             [(BackupPhase::New, 0), (BackupPhase::InProgress, 1), (BackupPhase::InProgress, 9)]
         {
             let own = Name::Own(Box::new(backup(Some(BackupPhase::Completed), None)));
-            let facts = Facts {
+            let observed = ObservedRun {
                 name: own,
                 wait: Some(Obstacle::new("Away", "no answer")),
                 errors: vec!["x".into()],
-                ..facts().await
+                ..observed().await
             };
-            assert!(matches!(decide(&backup(Some(phase), Some(attempt)), facts), Step::Record(..)));
+            assert!(matches!(decide(&backup(Some(phase), Some(attempt)), observed), Step::Record(..)));
         }
     }
 
     #[tokio::test]
     async fn all_errors_are_told_at_once_and_weigh_more_than_waiting() {
-        let wrong = async || Facts {
+        let wrong = async || ObservedRun {
             errors: vec!["one".into()],
             name: Name::Taken("two".into()),
             wait: Some(Obstacle::new("Away", "no answer")),
             plan: None,
-            ..facts().await
+            ..observed().await
         };
         let step = decide(&backup(None, None), wrong().await);
         assert!(matches!(&step, Step::Refuse(errors) if *errors == ["one", "two"]), "{step:?}");
@@ -161,7 +161,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_that_alone_is_in_the_way_is_told_apart() {
-        let taken = || async { Facts { name: Name::Taken("two".into()), ..facts().await } };
+        let taken = || async { ObservedRun { name: Name::Taken("two".into()), ..observed().await } };
         let step = decide(&backup(None, None), taken().await);
         assert!(matches!(&step, Step::NameTaken(why) if why == "two"), "{step:?}");
         let step = decide(&backup(Some(BackupPhase::InProgress), Some(1)), taken().await);
@@ -172,7 +172,7 @@ mod tests {
     async fn a_name_of_which_nothing_is_known_yet_is_waited_for_unless_it_is_wrong_and_has_not_begun() {
         let pending = async |errors| {
             let name = Name::Pending(Obstacle::new("Away", "403"));
-            Facts { errors, name, ..facts().await }
+            ObservedRun { errors, name, ..observed().await }
         };
         for phase in [BackupPhase::New, BackupPhase::InProgress] {
             let step = decide(&backup(Some(phase), Some(1)), pending(vec![]).await);
@@ -189,13 +189,13 @@ mod tests {
         for (phase, attempt) in
             [(BackupPhase::New, 0), (BackupPhase::InProgress, 1), (BackupPhase::InProgress, 3)]
         {
-            let facts = Facts {
+            let observed = ObservedRun {
                 wait: Some(Obstacle::new("Away", "no answer")),
                 plan: None,
                 location: None,
-                ..facts().await
+                ..observed().await
             };
-            let step = decide(&backup(Some(phase), Some(attempt)), facts);
+            let step = decide(&backup(Some(phase), Some(attempt)), observed);
             assert!(matches!(&step, Step::Wait(why, _) if why.reason == "Away"), "{step:?}");
         }
     }

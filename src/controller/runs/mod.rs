@@ -1,12 +1,12 @@
 //! What Backups and Restores have in common: one run of the engine each, admitted, followed, recorded, taken up again.
 //!
-//! `facts` (the location, and who has the name in the bucket) → the kind's own admission → `decide` (pure) → `act`: refuse, wait,
+//! `observed` (the location, and who has the name in the bucket) → the kind's own admission → `decide` (pure) → `act`: refuse, wait,
 //! record what is in the bucket already, give up, or run; `follow` has an eye on the run, `record` alone writes the status.
 
 mod act;
 mod decide;
-mod facts;
 mod follow;
+mod observe;
 mod record;
 
 use std::fmt::Debug;
@@ -25,7 +25,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 pub use act::refuse_unproven;
-pub use facts::{Facts, LOCATION_MISSING, Name, Site, look_up, open_site};
+pub use observe::{LOCATION_MISSING, Name, ObservedRun, Site, look_up, open_site};
 
 use super::condition::Obstacle;
 use super::context::Context;
@@ -86,7 +86,10 @@ pub trait Run:
     fn conditions(&self) -> &[Condition];
 
     /// What is known before anything is done; writes nothing.
-    fn facts(&self, context: &Context) -> impl Future<Output = Result<Facts<Self>, ControllerError>> + Send;
+    fn observed(
+        &self,
+        context: &Context,
+    ) -> impl Future<Output = Result<ObservedRun<Self>, ControllerError>> + Send;
 
     /// What admission has settled about metadata and spec, as a merge patch; it is written while it may still be.
     fn settled(&self, plan: &Self::Plan, location: &OpenLocation) -> Value;
@@ -274,7 +277,7 @@ async fn reconcile<K: Run>(
     }
     seen.introduce(&context).await?;
     let Some(look) = turn(&context, turns.looks).await else { return Ok(Action::await_change()) };
-    let step = decide(&*seen, seen.facts(&context).await?);
+    let step = decide(&*seen, seen.observed(&context).await?);
     drop(look);
     let _turn = match step {
         Step::Wait(why, plan) => return act::wait(&context, &*seen, why, plan).await,
@@ -289,7 +292,7 @@ async fn reconcile<K: Run>(
     let fresh = ControllerError::within(doing, context.api::<K>().get_opt(&seen.name_any())).await?;
     match fresh {
         Some(fresh) if !is_left_alone(&fresh) => {
-            let step = decide(&fresh, fresh.facts(&context).await?);
+            let step = decide(&fresh, fresh.observed(&context).await?);
             act(&context, fresh, step).await
         }
         _ => Ok(Action::await_change()),

@@ -9,9 +9,9 @@ fn differing(changed: &[&str], extra: &[&str]) -> Difference {
     Difference { changed: owned(changed), extra: owned(extra) }
 }
 
-fn selected(kind: &str, difference: &Difference, policy: Policy, facts: Facts) -> Verdict {
+fn selected(kind: &str, difference: &Difference, policy: Policy, observed: ObservedItem) -> Verdict {
     let item = ItemKey::cluster(GroupResource::parse(kind), "default");
-    decide(&item, Inclusion::Selected, difference, policy, facts)
+    decide(&item, Inclusion::Selected, difference, policy, observed)
 }
 
 #[test]
@@ -41,7 +41,11 @@ fn the_policy_decides_about_what_differs_and_data_is_safe() {
         ("controllerrevisions.apps", &counted, Policy::None, Verdict::Update),
         ("controllerrevisions.apps", &changed, Policy::None, by_policy),
     ] {
-        assert_eq!(selected(kind, difference, policy, Facts::default()), expected, "{kind} {policy:?}");
+        assert_eq!(
+            selected(kind, difference, policy, ObservedItem::default()),
+            expected,
+            "{kind} {policy:?}"
+        );
     }
 }
 
@@ -52,15 +56,15 @@ fn what_is_only_needed_is_never_changed_and_told_where_it_differs() {
         for kind in [CRDS, NAMESPACES, "clusterroles.rbac.authorization.k8s.io", "persistentvolumes"] {
             for inclusion in [Inclusion::IfNeeded, Inclusion::Along] {
                 let item = ItemKey::cluster(GroupResource::parse(kind), "a");
-                let verdict = |difference: &Difference, facts: Facts| {
-                    decide(&item, inclusion, difference, policy, facts)
+                let verdict = |difference: &Difference, observed: ObservedItem| {
+                    decide(&item, inclusion, difference, policy, observed)
                 };
-                assert_eq!(verdict(&none, Facts::default()), Verdict::Unchanged);
-                let told = verdict(&changed, Facts::default());
+                assert_eq!(verdict(&none, ObservedItem::default()), Verdict::Unchanged);
+                let told = verdict(&changed, ObservedItem::default());
                 assert_eq!(told, Verdict::Leave(Reason::Along), "{kind} {inclusion:?} {policy:?}");
                 assert!(told.warning(&changed).unwrap().contains("differs in spec.x, spec.y"));
                 // What the mapping makes of it says more: the copy has no rights.
-                let mapped = Facts { mapped: true, ..Facts::default() };
+                let mapped = ObservedItem { mapped: true, ..ObservedItem::default() };
                 assert_eq!(verdict(&changed, mapped), Verdict::Leave(Reason::Mapped));
                 assert_eq!(verdict(&none, mapped), Verdict::Unchanged);
             }
@@ -72,18 +76,18 @@ fn what_is_only_needed_is_never_changed_and_told_where_it_differs() {
 fn what_the_mapping_changed_and_newer_definitions_are_never_written_over() {
     let changed = differing(&["subjects[0].namespace"], &[]);
     for policy in [Policy::None, Policy::Update, Policy::Recreate] {
-        let mapped = Facts { mapped: true, ..Facts::default() };
+        let mapped = ObservedItem { mapped: true, ..ObservedItem::default() };
         let verdict = selected("clusterrolebindings.rbac.authorization.k8s.io", &changed, policy, mapped);
         assert_eq!(verdict, Verdict::Leave(Reason::Mapped), "{policy:?}");
-        let older = Facts { fewer_versions: true, ..Facts::default() };
+        let older = ObservedItem { fewer_versions: true, ..ObservedItem::default() };
         let verdict = selected(CRDS, &changed, policy, older);
         assert_eq!(verdict, Verdict::Leave(Reason::Versions), "{policy:?}");
         assert!(verdict.warning(&changed).unwrap().contains("versions that the backup does not know"));
-        let narrower = Facts { fewer_properties: true, ..Facts::default() };
+        let narrower = ObservedItem { fewer_properties: true, ..ObservedItem::default() };
         let verdict = selected(CRDS, &changed, policy, narrower);
         assert_eq!(verdict, Verdict::Leave(Reason::Schema), "{policy:?}");
         let own = ItemKey::cluster(GroupResource::parse(CRDS), "backups.ark.heptio.com");
-        let verdict = decide(&own, Inclusion::Selected, &changed, policy, Facts::default());
+        let verdict = decide(&own, Inclusion::Selected, &changed, policy, ObservedItem::default());
         assert_eq!(verdict, Verdict::Leave(Reason::Own), "{policy:?}");
     }
 }
@@ -91,21 +95,21 @@ fn what_the_mapping_changed_and_newer_definitions_are_never_written_over() {
 #[test]
 fn what_the_control_plane_keeps_is_never_set_back_and_rights_are_changed_in_place() {
     let role = "clusterroles.rbac.authorization.k8s.io";
-    let facts = |autoupdate: &str| {
+    let observed = |autoupdate: &str| {
         let live = json!({"metadata": {"labels": {"kubernetes.io/bootstrapping": "rbac-defaults"},
             "annotations": {"rbac.authorization.kubernetes.io/autoupdate": autoupdate}}});
-        Facts::read(&GroupResource::parse(role), &json!({}), &live)
+        ObservedItem::read(&GroupResource::parse(role), &json!({}), &live)
     };
     let (rules, bound) = (differing(&["rules"], &[]), differing(&["roleRef.name"], &[]));
     for policy in [Policy::None, Policy::Update, Policy::Recreate] {
-        let verdict = selected(role, &rules, policy, facts("true"));
+        let verdict = selected(role, &rules, policy, observed("true"));
         assert_eq!(verdict, Verdict::Leave(Reason::ControlPlane), "{policy:?}");
         assert!(verdict.warning(&rules).unwrap().contains("Kubernetes' own"));
     }
-    assert_eq!(selected(role, &rules, Policy::Recreate, facts("false")), Verdict::Update);
+    assert_eq!(selected(role, &rules, Policy::Recreate, observed("false")), Verdict::Update);
     let binding = "rolebindings.rbac.authorization.k8s.io";
-    assert_eq!(selected(binding, &rules, Policy::Recreate, Facts::default()), Verdict::Update);
-    assert_eq!(selected(binding, &bound, Policy::Recreate, Facts::default()), Verdict::Recreate);
+    assert_eq!(selected(binding, &rules, Policy::Recreate, ObservedItem::default()), Verdict::Update);
+    assert_eq!(selected(binding, &bound, Policy::Recreate, ObservedItem::default()), Verdict::Recreate);
 }
 
 #[test]
@@ -121,8 +125,8 @@ fn a_default_account_is_brought_into_line_only_where_its_namespace_was_made() {
         // With an account go the tokens of the pods that run under it.
         ("web", false, Policy::Recreate, Verdict::Update),
     ] {
-        let facts = Facts { made_namespace, ..Facts::default() };
-        let verdict = decide(&account(name), Inclusion::Selected, &changed, policy, facts);
+        let observed = ObservedItem { made_namespace, ..ObservedItem::default() };
+        let verdict = decide(&account(name), Inclusion::Selected, &changed, policy, observed);
         assert_eq!(verdict, expected, "{name} {made_namespace} {policy:?}");
     }
 }
@@ -130,7 +134,8 @@ fn a_default_account_is_brought_into_line_only_where_its_namespace_was_made() {
 #[test]
 fn recreate_spares_what_takes_more_with_it_than_itself() {
     let changed = differing(&["spec.x"], &[]);
-    let facts = |kind: &str, live: &Value| Facts::read(&GroupResource::parse(kind), &json!({}), live);
+    let observed =
+        |kind: &str, live: &Value| ObservedItem::read(&GroupResource::parse(kind), &json!({}), live);
     let held = json!({"metadata": {"finalizers": ["example.com/database"]}});
     let balanced = json!({"metadata": {"finalizers": ["service.kubernetes.io/load-balancer-cleanup"]}});
     for (kind, live, expected) in [
@@ -140,10 +145,10 @@ fn recreate_spares_what_takes_more_with_it_than_itself() {
         ("ingresses.networking.k8s.io", &held, Verdict::Leave(Reason::Data)),
         ("services", &balanced, Verdict::Recreate),
     ] {
-        assert_eq!(selected(kind, &changed, Policy::Recreate, facts(kind, live)), expected, "{kind}");
-        assert_eq!(selected(kind, &changed, Policy::Update, facts(kind, live)), Verdict::Update);
+        assert_eq!(selected(kind, &changed, Policy::Recreate, observed(kind, live)), expected, "{kind}");
+        assert_eq!(selected(kind, &changed, Policy::Update, observed(kind, live)), Verdict::Update);
     }
-    let owner = Facts { owns_claims: true, ..Facts::default() };
+    let owner = ObservedItem { owns_claims: true, ..ObservedItem::default() };
     assert_eq!(
         selected("statefulsets.apps", &changed, Policy::Recreate, owner),
         Verdict::Leave(Reason::Data)
@@ -157,7 +162,7 @@ fn a_definition_has_fewer_versions_when_the_cluster_knows_one_more() {
         json!({"spec": {"versions": versions}})
     };
     let fewer = |wanted: &[&str], live: &[&str], kind: &str| {
-        Facts::read(&GroupResource::parse(kind), &definition(wanted), &definition(live)).fewer_versions
+        ObservedItem::read(&GroupResource::parse(kind), &definition(wanted), &definition(live)).fewer_versions
     };
     assert!(fewer(&["v1"], &["v1", "v2"], CRDS));
     assert!(fewer(&["v1", "v2"], &["v3"], CRDS));
@@ -214,9 +219,9 @@ fn an_update_that_was_not_enough_is_told() {
 fn a_definition_whose_schema_would_lose_a_property_is_left_as_it_is() {
     let definition = |properties: serde_json::Value| json!({"metadata": {}, "spec": {"versions": [{"name": "v1", "schema": {"openAPIV3Schema": {"properties": properties}}}]}});
     let (less, more) = (definition(json!({"a": {}})), definition(json!({"a": {}, "b": {}})));
-    let facts = |wanted, live| Facts::read(&GroupResource::parse(CRDS), wanted, live);
-    assert!(facts(&less, &more).fewer_properties && !facts(&more, &less).fewer_properties);
+    let observed = |wanted, live| ObservedItem::read(&GroupResource::parse(CRDS), wanted, live);
+    assert!(observed(&less, &more).fewer_properties && !observed(&more, &less).fewer_properties);
     let changed = differing(&[], &["spec.versions[0].schema.openAPIV3Schema.properties.b"]);
-    let verdict = selected(CRDS, &changed, Policy::Update, facts(&less, &more));
+    let verdict = selected(CRDS, &changed, Policy::Update, observed(&less, &more));
     assert!(verdict.warning(&changed).unwrap().contains("every resource would lose"));
 }

@@ -31,8 +31,14 @@ fn backup(phase: BackupPhase) -> Backup {
     backup
 }
 
-fn facts(backup: Option<&Backup>) -> Facts<'_> {
-    Facts { backup, place: Deletability::Usable, restoring: None, restore_only: false, removed: false }
+fn observed(backup: Option<&Backup>) -> ObservedDeletion<'_> {
+    ObservedDeletion {
+        backup,
+        place: Deletability::Usable,
+        restoring: None,
+        restore_only: false,
+        removed: false,
+    }
 }
 
 #[track_caller]
@@ -44,25 +50,28 @@ fn expect_refusal(step: Step, word: &str) {
 #[test]
 fn a_deletion_begins_works_and_ends_wherever_it_was_interrupted() {
     let (complete, deleting) = (backup(BackupPhase::Completed), backup(BackupPhase::Deleting));
-    assert_eq!(decide(&request(json!({})), &facts(Some(&complete)), now()), Step::Begin);
+    assert_eq!(decide(&request(json!({})), &observed(Some(&complete)), now()), Step::Begin);
     assert_eq!(
-        decide(&request(json!({})), &facts(Some(&deleting)), now()),
+        decide(&request(json!({})), &observed(Some(&deleting)), now()),
         Step::Begin,
         "marked and not recorded"
     );
-    assert_eq!(decide(&begun(), &facts(Some(&complete)), now()), Step::Begin, "postponed before");
-    assert_eq!(decide(&begun(), &facts(Some(&deleting)), now()), Step::Work);
+    assert_eq!(decide(&begun(), &observed(Some(&complete)), now()), Step::Begin, "postponed before");
+    assert_eq!(decide(&begun(), &observed(Some(&deleting)), now()), Step::Work);
     let removed = request(json!({"phase": "InProgress", "removed": true}));
-    assert_eq!(decide(&removed, &facts(Some(&deleting)), now()), Step::Work);
-    assert_eq!(decide(&removed, &facts(None), now()), Step::Finish, "its object goes last");
+    assert_eq!(decide(&removed, &observed(Some(&deleting)), now()), Step::Work);
+    assert_eq!(decide(&removed, &observed(None), now()), Step::Finish, "its object goes last");
     let troubled = request(json!({"phase": "InProgress", "removed": true, "errors": ["no answer"]}));
-    assert_eq!(decide(&troubled, &facts(None), now()), Step::Finish, "what stood in the way is over");
+    assert_eq!(decide(&troubled, &observed(None), now()), Step::Finish, "what stood in the way is over");
 }
 
 #[test]
 fn what_another_request_has_removed_is_deleted_for_this_one_too() {
     for second in [begun(), request(json!({}))] {
-        assert_eq!(decide(&second, &Facts { removed: true, ..facts(None) }, now()), Step::Finish);
+        assert_eq!(
+            decide(&second, &ObservedDeletion { removed: true, ..observed(None) }, now()),
+            Step::Finish
+        );
     }
 }
 
@@ -84,25 +93,29 @@ fn what_ended_badly_or_was_not_begun_can_be_deleted() {
     for phase in
         [BackupPhase::New, BackupPhase::Failed, BackupPhase::FailedValidation, BackupPhase::PartiallyFailed]
     {
-        assert_eq!(decide(&request(json!({})), &facts(Some(&backup(phase))), now()), Step::Begin, "{phase}");
+        assert_eq!(
+            decide(&request(json!({})), &observed(Some(&backup(phase))), now()),
+            Step::Begin,
+            "{phase}"
+        );
     }
 }
 
 #[test]
 fn a_backup_that_is_not_there_or_being_made_is_refused() {
-    expect_refusal(decide(&request(json!({})), &facts(None), now()), "there is no Backup `nightly`");
+    expect_refusal(decide(&request(json!({})), &observed(None), now()), "there is no Backup `nightly`");
     let troubled = request(json!({"phase": "InProgress", "errors": ["unreachable"]}));
     for deleted_with_kubectl in [troubled, begun()] {
-        expect_refusal(decide(&deleted_with_kubectl, &facts(None), now()), "comes back by itself");
+        expect_refusal(decide(&deleted_with_kubectl, &observed(None), now()), "comes back by itself");
     }
     let running = backup(BackupPhase::InProgress);
-    expect_refusal(decide(&request(json!({})), &facts(Some(&running)), now()), "is in progress");
+    expect_refusal(decide(&request(json!({})), &observed(Some(&running)), now()), "is in progress");
 }
 
 #[test]
 fn a_backup_that_is_being_restored_is_refused_and_once_begun_waited_for() {
     let (complete, deleting) = (backup(BackupPhase::Completed), backup(BackupPhase::Deleting));
-    let read = |backup| Facts { restoring: Some("back".into()), ..facts(Some(backup)) };
+    let read = |backup| ObservedDeletion { restoring: Some("back".into()), ..observed(Some(backup)) };
     expect_refusal(decide(&request(json!({})), &read(&complete), now()), "Restore `back`");
     let Step::Postpone(why) = decide(&begun(), &read(&deleting), now()) else { panic!("it is postponed") };
     assert!(why.contains("Restore `back`"), "{why}");
@@ -111,14 +124,14 @@ fn a_backup_that_is_being_restored_is_refused_and_once_begun_waited_for() {
 #[test]
 fn the_state_of_the_location_refuses_or_postpones() {
     let complete = backup(BackupPhase::Completed);
-    let at = |place| Facts { place, ..facts(Some(&complete)) };
+    let at = |place| ObservedDeletion { place, ..observed(Some(&complete)) };
     let read_only = Deletability::Closed("location `a` is ReadOnly".into());
     expect_refusal(decide(&request(json!({})), &at(read_only.clone()), now()), "ReadOnly");
     // What has begun goes on one day: nobody is told that it is kept.
     let deleting = backup(BackupPhase::Deleting);
     for asked in [begun(), request(json!({}))] {
-        let facts = Facts { place: read_only.clone(), ..facts(Some(&deleting)) };
-        let Step::Postpone(why) = decide(&asked, &facts, now()) else { panic!("it waits") };
+        let observed = ObservedDeletion { place: read_only.clone(), ..observed(Some(&deleting)) };
+        let Step::Postpone(why) = decide(&asked, &observed, now()) else { panic!("it waits") };
         assert!(why.contains("ReadOnly") && why.contains("has begun"), "{why}");
     }
     let unavailable = Deletability::Unavailable("no answer".into());
@@ -127,7 +140,7 @@ fn the_state_of_the_location_refuses_or_postpones() {
 
 #[test]
 fn a_restore_only_server_removes_nothing_from_a_bucket() {
-    let refuse = |backup| Facts { restore_only: true, ..facts(Some(backup)) };
+    let refuse = |backup| ObservedDeletion { restore_only: true, ..observed(Some(backup)) };
     let complete = backup(BackupPhase::Completed);
     expect_refusal(decide(&request(json!({})), &refuse(&complete), now()), "--restore-only");
     let never_made = backup(BackupPhase::FailedValidation);
@@ -139,9 +152,9 @@ fn a_later_backup_of_the_same_name_is_kept() {
     let complete = backup(BackupPhase::Completed);
     let mut of_another = request(json!({}));
     of_another.metadata.labels = Some([(BACKUP_UID_LABEL.to_owned(), "earlier".to_owned())].into());
-    expect_refusal(decide(&of_another, &facts(Some(&complete)), now()), "is kept");
+    expect_refusal(decide(&of_another, &observed(Some(&complete)), now()), "is kept");
     of_another.metadata.labels = Some([(BACKUP_UID_LABEL.to_owned(), "uid".to_owned())].into());
-    assert_eq!(decide(&of_another, &facts(Some(&complete)), now()), Step::Begin);
+    assert_eq!(decide(&of_another, &observed(Some(&complete)), now()), Step::Begin);
 }
 
 #[test]
@@ -151,18 +164,20 @@ fn a_request_that_names_no_uid_is_of_the_backup_that_was_there_when_it_was_made_
         backup.metadata.creation_timestamp = Some(Time(time.parse().unwrap()));
         backup
     };
-    let unavailable =
-        |backup| Facts { place: Deletability::Unavailable("no answer".into()), ..facts(Some(backup)) };
+    let unavailable = |backup| ObservedDeletion {
+        place: Deletability::Unavailable("no answer".into()),
+        ..observed(Some(backup))
+    };
     let (before, after) = (created("2026-11-21T11:00:00Z"), created("2026-11-21T12:00:01Z"));
-    assert_eq!(decide(&request(json!({})), &facts(Some(&before)), now()), Step::Begin);
-    for facts in [facts(Some(&after)), unavailable(&after)] {
-        expect_refusal(decide(&request(json!({})), &facts, now()), "is kept");
+    assert_eq!(decide(&request(json!({})), &observed(Some(&before)), now()), Step::Begin);
+    for observed in [observed(Some(&after)), unavailable(&after)] {
+        expect_refusal(decide(&request(json!({})), &observed, now()), "is kept");
     }
     // Noted when it was postponed; one that came meanwhile is another, whatever the clocks say.
     let noted =
         |uid: &str| request(json!({"phase": "InProgress", "backupUid": uid, "errors": ["no answer"]}));
-    assert_eq!(decide(&noted("uid"), &facts(Some(&before)), now()), Step::Begin);
-    expect_refusal(decide(&noted("earlier"), &facts(Some(&before)), now()), "is kept");
+    assert_eq!(decide(&noted("uid"), &observed(Some(&before)), now()), Step::Begin);
+    expect_refusal(decide(&noted("earlier"), &observed(Some(&before)), now()), "is kept");
     let removed = request(
         json!({"phase": "Processed", "removed": true, "backupUid": "earlier", "processedTimestamp": NOW}),
     );
@@ -177,13 +192,13 @@ fn a_clock_that_is_wrong_expires_nothing() {
         asked.metadata.annotations = Some([(REQUESTED_AT.to_owned(), at.to_owned())].into());
         asked
     };
-    assert_eq!(decide(&asked("2026-11-21T11:59:00Z"), &facts(Some(&complete)), now()), Step::Begin);
+    assert_eq!(decide(&asked("2026-11-21T11:59:00Z"), &observed(Some(&complete)), now()), Step::Begin);
     for wrong in ["2036-11-21T12:00:00Z", "1970-01-01T00:00:00Z", "noon"] {
-        expect_refusal(decide(&asked(wrong), &facts(Some(&complete)), now()), "disagree");
+        expect_refusal(decide(&asked(wrong), &observed(Some(&complete)), now()), "disagree");
     }
     let deleting = backup(BackupPhase::Deleting);
     assert_eq!(
-        decide(&asked("noon"), &facts(Some(&deleting)), now()),
+        decide(&asked("noon"), &observed(Some(&deleting)), now()),
         Step::Begin,
         "what was begun is finished"
     );
@@ -192,7 +207,7 @@ fn a_clock_that_is_wrong_expires_nothing() {
 #[test]
 fn an_answer_is_shown_for_an_hour() {
     let answered = |at: &str| request(json!({"phase": "Processed", "processedTimestamp": at}));
-    let decide = |request| decide(&request, &facts(None), now());
+    let decide = |request| decide(&request, &observed(None), now());
     assert_eq!(decide(answered("2026-11-21T11:30:00Z")), Step::Show(SHOWN / 2));
     assert_eq!(decide(answered("2026-11-21T11:00:00Z")), Step::Forget);
     assert_eq!(decide(answered("2026-11-21T12:00:10Z")), Step::Show(SHOWN), "clocks differ a little");

@@ -26,7 +26,7 @@ fn status_of(
     seen: &Result<Seen, Obstacle>,
     all: &[Arc<BackupStorageLocation>],
 ) -> BackupStorageLocationStatus {
-    decide(&Facts { location, seen, all, now: Timestamp::now() })
+    decide(&ObservedLocation { location, seen, all, now: Timestamp::now() })
 }
 
 /// The message of a location that cannot be used for this reason.
@@ -160,7 +160,7 @@ fn whether_it_is_ready_is_told_to_tools_and_looks_that_see_the_same_write_nothin
     let look = |status: &Value, generation: i64, seen: &Result<Seen, Obstacle>, now: Timestamp| {
         let mut location = Arc::unwrap_or_clone(location("a", 1, &bucket("b"), status));
         location.metadata.generation = Some(generation);
-        let status = decide(&Facts { location: &location, seen, all: &[], now });
+        let status = decide(&ObservedLocation { location: &location, seen, all: &[], now });
         let [ready] = &*status.conditions else { panic!("one condition: {status:?}") };
         assert_eq!(
             (ready.observed_generation, status.observed_generation),

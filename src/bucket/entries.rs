@@ -5,8 +5,8 @@ use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 
 use super::documents::Claim;
 use super::layout::{self, RunKind, Writer};
-use super::listed::ListedRun;
-use super::survey::{ClaimState, Survey};
+use super::listing::ListedRun;
+use super::run_folder::{ClaimState, RunFolder};
 use super::{Bucket, BucketError};
 
 /// One run of a listing.
@@ -78,14 +78,14 @@ impl Bucket {
         let keys = run.keys();
         Ok(match (run.survey, keys) {
             // A stray file beside parts of ours does not make a run another's.
-            (Survey { foreign: Some(writer), parts: 0, .. }, _) => RunState::Foreign(writer),
+            (RunFolder { foreign: Some(writer), parts: 0, .. }, _) => RunState::Foreign(writer),
             (_, None) => RunState::Unrecognised,
-            (Survey { committed: true, .. }, _) => RunState::Complete,
-            (Survey { claimed: true, .. }, Some(keys)) => match self.read_claim(keys.claim()).await? {
+            (RunFolder { committed: true, .. }, _) => RunState::Complete,
+            (RunFolder { claimed: true, .. }, Some(keys)) => match self.read_claim(keys.claim()).await? {
                 ClaimState::Held(claim) => RunState::Partial(Some(Box::new(claim))),
                 ClaimState::Absent | ClaimState::Unreadable(_) => RunState::Partial(None),
             },
-            (Survey { parts: 1.., .. }, _) => RunState::Partial(None),
+            (RunFolder { parts: 1.., .. }, _) => RunState::Partial(None),
             _ => RunState::Unrecognised,
         })
     }

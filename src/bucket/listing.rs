@@ -8,9 +8,9 @@ use futures::stream::{self, BoxStream, Stream, StreamExt as _, TryStreamExt as _
 use crate::api::Backup;
 use crate::store::{Listing, ObjectInfo, ObjectKey};
 
+use super::entries::{RunEntry, RunState};
 use super::layout::{self, FileMeaning, Part, RunKeys, RunKind};
-use super::list::{RunEntry, RunState};
-use super::survey::Survey;
+use super::run_folder::RunFolder;
 use super::{Bucket, BucketError};
 
 /// A run, as its keys tell of it.
@@ -18,7 +18,7 @@ use super::{Bucket, BucketError};
 pub struct ListedRun {
     kind: RunKind,
     name: String,
-    pub(super) survey: Survey,
+    pub(super) survey: RunFolder,
     document: Option<Stamp>,
     tarball: Option<u64>,
     objects: u64,
@@ -83,7 +83,7 @@ impl ListedRun {
         Self {
             kind,
             name: name.to_owned(),
-            survey: Survey::default(),
+            survey: RunFolder::default(),
             document: None,
             tarball: None,
             objects: 0,

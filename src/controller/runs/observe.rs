@@ -26,7 +26,7 @@ pub const LOCATION_MISSING: &str = "LocationMissing";
 
 /// What is known of a run.
 #[derive(Debug)]
-pub struct Facts<K: Run> {
+pub struct ObservedRun<K: Run> {
     /// Why it cannot be run, all at once.
     pub errors: Vec<String>,
     /// Why it cannot be run now.

@@ -19,7 +19,7 @@ use super::documents::{FORMAT, MAX_DOCUMENT};
 
 /// What the index says of an item beyond its place. Whoever makes backups knows how to find it in a body.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ItemFacts {
+pub struct IndexMetadata {
     /// `metadata.uid`.
     pub uid: String,
     /// `metadata.resourceVersion`.
@@ -36,9 +36,9 @@ pub struct ItemFacts {
 
 /// Finds the facts of an item in its body, given what the index says of its kind, where there is one; the error says why it
 /// cannot.
-pub type DescribeItem = fn(&ItemKey, &[u8], Option<&IndexedResource>) -> Result<ItemFacts, String>;
+pub type DescribeItem = fn(&ItemKey, &[u8], Option<&IndexedResource>) -> Result<IndexMetadata, String>;
 
-impl ItemFacts {
+impl IndexMetadata {
     /// The keys of an index line that say something else.
     pub(super) fn differences(&self, item: &IndexItem) -> Vec<&'static str> {
         let Self { uid, resource_version, hash, labels, owner, rollout } = self;
@@ -56,7 +56,7 @@ impl ItemFacts {
 
 /// What a lone tarball is.
 #[derive(Debug)]
-pub(super) struct Lone {
+pub(super) struct StandaloneTarball {
     /// The Backup as it was at the cut.
     pub backup: Backup,
     /// The kinds that it holds.
@@ -68,7 +68,7 @@ pub(super) struct Lone {
 }
 
 /// Reads everything once and finds out whether it can be adopted, before anything is written anywhere.
-pub(super) fn inspect(path: &Path, describe: DescribeItem) -> Result<Lone, BucketError> {
+pub(super) fn inspect(path: &Path, describe: DescribeItem) -> Result<StandaloneTarball, BucketError> {
     let (mut backup, mut version) = (None, None);
     let mut kinds = BTreeMap::new();
     let (mut items, mut bytes) = (0, 0);
@@ -100,7 +100,7 @@ pub(super) fn inspect(path: &Path, describe: DescribeItem) -> Result<Lone, Bucke
             "it has no metadata/backup.json; only backups of Ark in format 2 can be adopted",
         ));
     };
-    Ok(Lone { backup, kinds: kinds.into_values().collect(), items, bytes })
+    Ok(StandaloneTarball { backup, kinds: kinds.into_values().collect(), items, bytes })
 }
 
 /// Makes the index, handing out compressed pieces of it; `emit` says whether to go on.
@@ -116,8 +116,8 @@ pub(super) fn rebuild_index(
     walk(path, |line, frame| {
         for entry in frame.entries() {
             let EntryName::Item { key, .. } = name_entry(path, &entry.path)? else { continue };
-            let facts = describe_item(path, &key, &frame.body(entry), describe)?;
-            let ItemFacts { uid, resource_version, hash, labels, owner, rollout } = facts;
+            let metadata = describe_item(path, &key, &frame.body(entry), describe)?;
+            let IndexMetadata { uid, resource_version, hash, labels, owner, rollout } = metadata;
             let item = IndexItem {
                 path: entry.path.clone(),
                 frame: line.frame,
@@ -191,7 +191,7 @@ fn describe_item(
     key: &ItemKey,
     body: &[u8],
     describe: DescribeItem,
-) -> Result<ItemFacts, BucketError> {
+) -> Result<IndexMetadata, BucketError> {
     // An index that is made anew knows of no kind more than its name: so says its header, and so its hashes.
     describe(key, body, None).map_err(|problem| refuse(path, format!("{key} cannot be read: {problem}")))
 }

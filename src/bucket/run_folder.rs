@@ -12,7 +12,7 @@ use super::{Bucket, BucketError};
 
 /// What lies in the folder of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Survey {
+pub(super) struct RunFolder {
     /// The document is there: the run is complete.
     pub committed: bool,
     /// A claim is there.
@@ -23,7 +23,7 @@ pub(super) struct Survey {
     pub foreign: Option<Writer>,
 }
 
-impl Survey {
+impl RunFolder {
     /// Counts one file in.
     pub fn add(&mut self, meaning: FileMeaning) {
         match meaning {
@@ -55,8 +55,8 @@ pub(super) enum ClaimState {
 
 impl Bucket {
     /// Looks at the folder of a run.
-    pub(super) async fn survey(&self, keys: &RunKeys) -> Result<Survey, BucketError> {
-        let mut survey = Survey::default();
+    pub(super) async fn survey(&self, keys: &RunKeys) -> Result<RunFolder, BucketError> {
+        let mut survey = RunFolder::default();
         let mut page = None;
         loop {
             let listing = self.store.list(keys.folder(), false, page).await?;
