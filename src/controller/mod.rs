@@ -7,7 +7,6 @@
 //! in any case, scrapes of what there is by `observed`.
 
 mod backup;
-mod beginning;
 mod condition;
 mod context;
 mod delete;
@@ -21,6 +20,7 @@ mod lease;
 mod location;
 mod locations;
 mod observed;
+mod preflight;
 mod restore;
 mod retry;
 mod runs;
@@ -71,7 +71,7 @@ pub async fn run(
     let (duty, watched) = watch::channel(Duty::Starting);
     let door = HttpState { duty: watched, metrics: Arc::clone(&metrics), tokens: Arc::clone(&tokens) };
     let _open = http::open(settings.listen, door).await?;
-    let Some(identity) = beginning::wait(&cluster, &settings.namespace, &stop).await? else { return Ok(()) };
+    let Some(identity) = preflight::wait(&cluster, &settings.namespace, &stop).await? else { return Ok(()) };
     duty.send_replace(Duty::StandingBy);
     let election = Election::new(&cluster, &settings.namespace, &settings.holder);
     let Some(held) = election.win(&stop).await? else { return Ok(()) };

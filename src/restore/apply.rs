@@ -16,7 +16,7 @@ use super::meet::{Live, labels, references};
 use super::outcome::Action;
 use super::prepare::{Prepared, Ready};
 use super::rewrite::merge_field_owners;
-use super::work::Work;
+use super::work::RestoreContext;
 use crate::cluster::{ClusterError, Patch, Permit, Written};
 use crate::model::{Category, Finding, NAMESPACES, SkipReason, causes};
 
@@ -53,14 +53,14 @@ pub enum Applied {
 }
 
 /// What a write came to, when it did not fail.
-pub enum Met {
+pub enum CreateOutcome {
     /// It is dealt with: what was done, why, and what a person should know.
     Done(Action, Option<String>, Vec<Finding>),
     /// It came or went meanwhile.
     TryAgain,
 }
 
-impl Work<'_> {
+impl RestoreContext<'_> {
     /// Restores one item. `put_off`: whether it was put off before, until the others of its class are there.
     ///
     /// # Errors
@@ -128,15 +128,15 @@ impl Work<'_> {
         let (action, reason, mut findings) = loop {
             tries += 1;
             match self.create_or_meet(ready, permit, tries >= TRIES).await? {
-                Met::Done(action, reason, findings) => break (action, reason, findings),
-                Met::TryAgain if tries >= MOST_TRIES => {
+                CreateOutcome::Done(action, reason, findings) => break (action, reason, findings),
+                CreateOutcome::TryAgain if tries >= MOST_TRIES => {
                     let why =
                         format!("somebody changed it each of the {tries} times that it was to be changed");
                     let message = format!("{why}; stop what changes it, and run the restore again");
                     let finding = ready.error(Category::Conflict, message);
                     break (Action::Fail, Some(why), vec![finding]);
                 }
-                Met::TryAgain => {}
+                CreateOutcome::TryAgain => {}
             }
         };
         if matches!(action, Action::Create | Action::Update | Action::Recreate) {
@@ -156,9 +156,9 @@ impl Work<'_> {
         ready: &Ready<'_>,
         permit: &mut Option<Permit>,
         last: bool,
-    ) -> Result<Met, ClusterError> {
+    ) -> Result<CreateOutcome, ClusterError> {
         let error = match self.create(ready, permit).await {
-            Ok(findings) => return Ok(Met::Done(Action::Create, None, findings)),
+            Ok(findings) => return Ok(CreateOutcome::Done(Action::Create, None, findings)),
             Err(error) => error,
         };
         if !error.is_already_exists() && !error.may_be_there() {
@@ -177,15 +177,15 @@ impl Work<'_> {
                 let mut findings: Vec<Finding> =
                     self.made(ready, &live.uid, &live.version, Some(&live)).await.into_iter().collect();
                 findings.extend(self.restore_status(ready).await);
-                Ok(Met::Done(Action::Create, None, findings))
+                Ok(CreateOutcome::Done(Action::Create, None, findings))
             }
             Some(live) if live.deleting => {
                 self.wait_gone(ready, &live).await?;
-                if last { Err(error) } else { Ok(Met::TryAgain) }
+                if last { Err(error) } else { Ok(CreateOutcome::TryAgain) }
             }
             Some(live) => self.meet(ready, &live).await,
             None if last || !error.is_already_exists() => Err(error),
-            None => Ok(Met::TryAgain),
+            None => Ok(CreateOutcome::TryAgain),
         }
     }
 

@@ -17,7 +17,7 @@ use super::halt::FINISHED_WITHIN;
 use super::inventory::EntryId;
 use super::outcome::Action;
 use super::plan::Step;
-use super::work::Work;
+use super::work::RestoreContext;
 use crate::model::{Category, Finding};
 
 /// So many items of a class may be under way still when the next class begins, where nothing rests on them.
@@ -55,7 +55,7 @@ pub struct Batch {
     at_hand: HashSet<EntryId>,
 }
 
-impl Work<'_> {
+impl RestoreContext<'_> {
     /// Restores classes of items, and comes back when all items are dealt with or failed for a reason that may pass.
     pub async fn restore_steps(
         &self,

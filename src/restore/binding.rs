@@ -14,7 +14,7 @@ use super::prepare::Ready;
 use super::ready::unless_connection;
 use super::rewrite::{CONTENTS, SNAPSHOTS, other_storage};
 use super::volumes::{Holder, PvcName};
-use super::work::Work;
+use super::work::RestoreContext;
 use crate::cluster::{Bound, ClusterError, Patch};
 use crate::model::{Category, Finding, GroupResource, PVCS, VOLUMES, causes};
 
@@ -32,7 +32,7 @@ pub struct Claimed {
     name: String,
 }
 
-impl Work<'_> {
+impl RestoreContext<'_> {
     /// Frees the volumes whose claims are gone and come back, before the claims are there: they bind at once then. Where a claim of
     /// the name is there, it may have another volume, and what it lacks is seen when it is met.
     pub async fn free_released_volumes(&self, account: &mut Account<'_>) -> Result<(), RestoreError> {

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::error::RestoreError;
 use super::kinds::Served;
-use super::work::Work;
+use super::work::RestoreContext;
 use crate::cluster::ListQuery;
 
 /// Collisions that are named; the first few tell where to look.
@@ -28,7 +28,7 @@ struct Metadata {
     labels: BTreeMap<String, String>,
 }
 
-impl Work<'_> {
+impl RestoreContext<'_> {
     /// Compares the names that are planned with those that are there, kind by kind.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use super::error::RestoreError;
 use super::inventory::EntryId;
 use super::outcome::Action;
 use super::prepare::Ready;
-use super::work::Work;
+use super::work::RestoreContext;
 use crate::model::traits::is_custom;
 use crate::model::{Category, Finding, GroupResource, SkipReason};
 
@@ -72,7 +72,7 @@ pub fn made_by_an_operator(kind: &GroupResource, item: &Value) -> Option<String>
     Some(format!("{} {} may make it again", text("kind"), text("name")))
 }
 
-impl Work<'_> {
+impl RestoreContext<'_> {
     /// Notes a Job that is left out and not in the cluster, which [`made_by_an_operator`] told of.
     ///
     /// # Errors

@@ -6,14 +6,14 @@
 use serde_json::Value;
 
 use super::prepare::Ready;
-use super::work::Work;
+use super::work::RestoreContext;
 use crate::cluster::ClusterError;
 use crate::model::{Category, Finding, GroupResource, PVCS, TOKEN_TYPE, causes};
 
 /// The accounts of workloads.
 const ACCOUNTS: &str = "serviceaccounts";
 
-impl Work<'_> {
+impl RestoreContext<'_> {
     /// What a person should know of an item that is about to be made. `foreseen`: nothing is made, so that what is planned
     /// counts as there.
     ///

@@ -16,7 +16,7 @@ use super::error::RestoreError;
 use super::inventory::EntryId;
 use super::owners::{Fate, OldUid};
 use super::rewrite::OwnerView;
-use super::work::Work;
+use super::work::RestoreContext;
 use crate::api::ExistingResourcePolicy;
 use crate::cluster::{ClusterError, Patch};
 use crate::model::{Category, Finding, ItemKey, causes};
@@ -117,7 +117,7 @@ enum Written {
     Told(Finding),
 }
 
-impl Work<'_> {
+impl RestoreContext<'_> {
     /// Gives references to the items whose owners have all come by now; with `last`, to all items, as far as owners are there.
     pub async fn link(&self, last: bool, account: &mut Account<'_>) -> Result<(), RestoreError> {
         let links = std::mem::take(&mut *lock(&self.links.waiting));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use super::apply::Met;
+use super::apply::CreateOutcome;
 use super::compare::{Difference, Intended, compare};
 use super::existing::{
     ObservedItem, Verdict, as_update, decide, go_on, is_default_account, merge_account, still_differs,
@@ -18,7 +18,7 @@ use super::outcome::Action;
 use super::prepare::Ready;
 use super::rewrite::{Owner, OwnerView, annotations_by_hand, are_ours, unmark_default};
 use super::select::Inclusion;
-use super::work::Work;
+use super::work::RestoreContext;
 use crate::cluster::{Bound, ClusterError, Propagation};
 use crate::model::traits::adopts;
 use crate::model::{Category, Finding, NAMESPACES, SkipReason, causes};
@@ -51,9 +51,9 @@ pub struct Live {
     wanted: Option<Value>,
 }
 
-impl Work<'_> {
+impl RestoreContext<'_> {
     /// The item is there: leaves it, changes it, or makes it anew.
-    pub async fn meet(&self, ready: &Ready<'_>, live: &Live) -> Result<Met, ClusterError> {
+    pub async fn meet(&self, ready: &Ready<'_>, live: &Live) -> Result<CreateOutcome, ClusterError> {
         self.owners.arrived(self.source.inventory.entry(ready.entry).uid, &live.uid);
         let verdict = self.judge(ready, live);
         let differs = || Some(format!("differs in {}", live.difference.describe()));
@@ -65,22 +65,30 @@ impl Work<'_> {
                 }
                 let why = "an earlier attempt of this restore made it";
                 let findings = self.made(ready, &live.uid, &live.version, Some(live)).await;
-                return Ok(Met::Done(Action::Create, Some(why.to_owned()), findings.into_iter().collect()));
+                return Ok(CreateOutcome::Done(
+                    Action::Create,
+                    Some(why.to_owned()),
+                    findings.into_iter().collect(),
+                ));
             }
             Verdict::Unchanged => {
                 let findings = self.finish(ready, live).await;
-                Met::Done(Action::Skip(SkipReason::Unchanged), None, findings.into_iter().collect())
+                CreateOutcome::Done(Action::Skip(SkipReason::Unchanged), None, findings.into_iter().collect())
             }
             Verdict::Leave(_) => {
                 let warnings =
                     verdict.warning(&live.difference).map(|text| ready.warning(Category::Conflict, text));
-                Met::Done(Action::Skip(SkipReason::Exists), differs(), warnings.into_iter().collect())
+                CreateOutcome::Done(
+                    Action::Skip(SkipReason::Exists),
+                    differs(),
+                    warnings.into_iter().collect(),
+                )
             }
             Verdict::Update => return self.update(ready, live).await,
             Verdict::Recreate => return self.recreate(ready, live).await,
         };
         self.meet_owners(ready, live);
-        if let Met::Done(.., findings) = &mut met {
+        if let CreateOutcome::Done(.., findings) = &mut met {
             findings.extend(self.bind_again(ready, live).await?);
             findings.extend(self.tell_of_content(ready, live).await?);
         }
@@ -115,13 +123,13 @@ impl Work<'_> {
     }
 
     /// Makes the item as it was in the backup, in place; what still differs afterwards is a finding.
-    async fn update(&self, ready: &Ready<'_>, live: &Live) -> Result<Met, ClusterError> {
+    async fn update(&self, ready: &Ready<'_>, live: &Live) -> Result<CreateOutcome, ClusterError> {
         let (target, namespace) = (&ready.target, ready.target.namespace.as_deref());
         let body = updated(ready, live).to_string();
         let written = match self.cluster.replace(ready.info, namespace, &target.name, body).await {
             Ok(written) => written,
             // Somebody changed the item since the look: look again.
-            Err(error) if error.is_conflict() => return Ok(Met::TryAgain),
+            Err(error) if error.is_conflict() => return Ok(CreateOutcome::TryAgain),
             Err(error) => return Err(error),
         };
         let mut findings = self.lost(ready, &written.warnings);
@@ -133,13 +141,17 @@ impl Work<'_> {
             let differs = still_differs("updated", &now.difference).filter(|_| now.uid == live.uid);
             findings.extend(differs.map(|text| ready.warning(Category::Conflict, text)));
         }
-        Ok(Met::Done(Action::Update, Some(format!("differed in {}", live.difference.describe())), findings))
+        Ok(CreateOutcome::Done(
+            Action::Update,
+            Some(format!("differed in {}", live.difference.describe())),
+            findings,
+        ))
     }
 
     /// Deletes the item and creates it. What the item owned stays and belongs to the new one afterwards, by a selector or by a
     /// reference: with a Deployment would go its pods, with a custom resource what this restore has found equal. Only a Job's
     /// pods go with the Job, whose successor makes its own.
-    async fn recreate(&self, ready: &Ready<'_>, live: &Live) -> Result<Met, ClusterError> {
+    async fn recreate(&self, ready: &Ready<'_>, live: &Live) -> Result<CreateOutcome, ClusterError> {
         let (target, namespace) = (&ready.target, ready.target.namespace.as_deref());
         let differed = Some(format!("differed in {}", live.difference.describe()));
         let is_job = target.kind.as_str() == JOBS;
@@ -163,18 +175,18 @@ impl Work<'_> {
                 };
                 findings.extend(differs.map(|text| ready.warning(Category::Conflict, text)));
                 findings.extend(self.left_without_owner(ready));
-                Ok(Met::Done(Action::Recreate, differed, findings))
+                Ok(CreateOutcome::Done(Action::Recreate, differed, findings))
             }
             // Tried again later, it is not there and is created.
             Err(error) if error.passes() => Err(error),
             // A controller was faster.
-            Err(error) if error.is_already_exists() => Ok(Met::TryAgain),
+            Err(error) if error.is_already_exists() => Ok(CreateOutcome::TryAgain),
             Err(error) => {
                 let message = format!(
                     "it was deleted to be made anew, and that failed, so that it is gone from the cluster or goes; it is in the backup, restore it again: {}",
                     causes(&error)
                 );
-                Ok(Met::Done(Action::Fail, differed, vec![ready.error(error.category(), message)]))
+                Ok(CreateOutcome::Done(Action::Fail, differed, vec![ready.error(error.category(), message)]))
             }
         }
     }

@@ -46,7 +46,7 @@ pub use outcome::{Act, Action, Preview, RestoreOutcome};
 
 use account::Account;
 use halt::Halt;
-use work::Work;
+use work::RestoreContext;
 
 use crate::api::{InvalidSpec, Origin, RestoreSpec, Timestamp};
 use crate::bucket::{Attempt, Bucket, BucketError, Claim, RunIdentity};
@@ -165,8 +165,8 @@ async fn open<'a>(
     attempt: Option<&Attempt>,
     halt: &Halt,
     account: &mut Account<'_>,
-) -> Result<Work<'a>, RestoreError> {
-    let work = Work::open(cluster, bucket, request, attempt, halt, account).await?;
+) -> Result<RestoreContext<'a>, RestoreError> {
+    let work = RestoreContext::open(cluster, bucket, request, attempt, halt, account).await?;
     if request.spec.require_empty == Some(true) {
         account.stage("looking whether the target namespaces are empty");
         work.require_empty().await?;

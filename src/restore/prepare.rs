@@ -8,7 +8,7 @@ use super::kinds::Served;
 use super::owners::Fate;
 use super::rewrite::{ItemShape, Owner, OwnerView, never_restored, unmark_default};
 use super::select::Inclusion;
-use super::work::Work;
+use super::work::RestoreContext;
 use crate::cluster::ResourceInfo;
 use crate::model::traits::regenerates;
 use crate::model::{Category, Finding, GroupResource, ItemKey, Regenerated, SkipReason, VOLUMES, causes};
@@ -56,7 +56,7 @@ pub enum Prepared<'a> {
     Ready(Box<Ready<'a>>),
 }
 
-impl Work<'_> {
+impl RestoreContext<'_> {
     /// Makes an item ready.
     ///
     /// # Errors
@@ -123,7 +123,7 @@ impl Work<'_> {
     }
 }
 
-impl Work<'_> {
+impl RestoreContext<'_> {
     /// A claim that was made for one pod serves no other: where the pod does not come back as it was, its successor gets a
     /// claim of its own, and refuses this one.
     fn belongs_to_a_pod_that_stays_away(&self, kind: &GroupResource, item: &Value) -> bool {

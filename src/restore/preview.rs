@@ -18,7 +18,7 @@ use super::prepare::{Prepared, Ready};
 use super::ready::namespace_kind;
 use super::rewrite::OwnerView;
 use super::select::Inclusion;
-use super::work::Work;
+use super::work::RestoreContext;
 use crate::api::ExistingResourcePolicy;
 use crate::model::{Category, Finding, GroupResource, ItemKey, NAMESPACES, SkipReason, causes};
 
@@ -28,7 +28,7 @@ struct Missing {
     kinds: HashSet<u16>,
 }
 
-impl Work<'_> {
+impl RestoreContext<'_> {
     /// The act for each item, in restore order; findings go to the account.
     pub async fn preview(&self, account: &mut Account<'_>) -> Result<Vec<Act>, RestoreError> {
         account.stage("comparing with the cluster");

@@ -16,7 +16,7 @@ use super::inventory::EntryId;
 use super::meet::labels;
 use super::outcome::{Act, Action};
 use super::plan::Step;
-use super::work::Work;
+use super::work::RestoreContext;
 use crate::cluster::{Bound, ClusterError, Lag, ResourceInfo};
 use crate::model::{Category, Finding, GroupResource, ItemKey, NAMESPACES, SkipReason, causes};
 
@@ -49,7 +49,7 @@ pub type Broken = (Category, String);
 /// A namespace and the entry that it comes from, if the backup holds it.
 type Home = (String, Option<EntryId>);
 
-impl Work<'_> {
+impl RestoreContext<'_> {
     /// Restores the definitions and waits until they are served. One that never is takes its resources with it, no more.
     pub async fn restore_definitions(&mut self, account: &mut Account<'_>) -> Result<(), RestoreError> {
         let definitions = std::mem::take(&mut self.plan.definitions);

@@ -31,7 +31,7 @@ use crate::model::{Category, Finding, KindTerms, SkipReason};
 
 /// One restore, ready to be done or told.
 #[derive(Debug)]
-pub struct Work<'a> {
+pub struct RestoreContext<'a> {
     /// Where it goes.
     pub cluster: &'a Cluster,
     /// Where it comes from.
@@ -121,12 +121,12 @@ impl<T: Eq + Hash> Noted<T> {
 }
 
 /// What a specification says, checked and compiled.
-struct Terms {
+struct CompiledSpec {
     selection: CompiledSelection,
     modifiers: CompiledModifiers,
 }
 
-impl Terms {
+impl CompiledSpec {
     fn compile(spec: &RestoreSpec) -> Result<Self, RestoreError> {
         let mut wrong = spec.validate();
         let modifiers = CompiledModifiers::compile(&spec.resource_modifiers);
@@ -146,10 +146,10 @@ impl Terms {
 
 /// Checks a specification without looking at anything else.
 pub fn check(spec: &RestoreSpec) -> Result<(), RestoreError> {
-    Terms::compile(spec).map(|_| ())
+    CompiledSpec::compile(spec).map(|_| ())
 }
 
-impl<'a> Work<'a> {
+impl<'a> RestoreContext<'a> {
     /// Opens the source, plans, and asks the cluster what it serves.
     pub async fn open(
         cluster: &'a Cluster,
@@ -160,7 +160,7 @@ impl<'a> Work<'a> {
         account: &mut Account<'_>,
     ) -> Result<Self, RestoreError> {
         let spec = &request.spec;
-        let Terms { selection, modifiers } = Terms::compile(spec)?;
+        let CompiledSpec { selection, modifiers } = CompiledSpec::compile(spec)?;
         let selection = Selection::new(&selection);
         account.stage("reading the index of the backup");
         let mut source = Source::open(bucket, request, &selection, attempt).await?;

@@ -7,7 +7,7 @@ use crate::api::{Backup, Origin};
 use crate::backup::{self, BackupError, BackupRequest};
 use crate::bucket::{BucketError, RunDocument as _};
 use crate::controller::context::Context;
-use crate::controller::runs::{Broken, Job};
+use crate::controller::runs::{Job, RunError};
 use crate::model::{Progress, lasting};
 
 /// Makes the backup; it returns its document.
@@ -17,8 +17,8 @@ pub async fn run(
     job: &Job<Backup>,
     progress: &Progress,
     stop: CancellationToken,
-) -> Result<Backup, Broken> {
-    let name = object.name_any().parse().map_err(|error| Broken::Refused(vec![lasting(&error)]))?;
+) -> Result<Backup, RunError> {
+    let name = object.name_any().parse().map_err(|error| RunError::Refused(vec![lasting(&error)]))?;
     context.events.ignored(object, &object.spec.ignored()).await;
     let request = BackupRequest {
         name,
@@ -39,15 +39,17 @@ pub async fn run(
     outcome.map(|outcome| outcome.backup).map_err(broken)
 }
 
-fn broken(error: BackupError) -> Broken {
+fn broken(error: BackupError) -> RunError {
     let why = lasting(&error);
     let left = matches!(error, BackupError::Left { .. });
     match into_root(error) {
-        BackupError::Stopped { .. } => Broken::Stopped { clean: !left },
-        BackupError::Specification(wrong) => Broken::Refused(wrong.iter().map(ToString::to_string).collect()),
-        BackupError::Bucket(error) if error.is_name_taken() => Broken::NameTaken(lasting(&error)),
-        BackupError::Bucket(error @ BucketError::ClaimLost { .. }) => Broken::Lost(error),
-        _ => Broken::Failed { why, left },
+        BackupError::Stopped { .. } => RunError::Stopped { clean: !left },
+        BackupError::Specification(wrong) => {
+            RunError::Refused(wrong.iter().map(ToString::to_string).collect())
+        }
+        BackupError::Bucket(error) if error.is_name_taken() => RunError::NameTaken(lasting(&error)),
+        BackupError::Bucket(error @ BucketError::ClaimLost { .. }) => RunError::Lost(error),
+        _ => RunError::Failed { why, left },
     }
 }
 
@@ -75,9 +77,9 @@ mod tests {
     #[test]
     fn an_error_means_refused_stopped_lost_or_failed() {
         let stopped = || BackupError::Stopped { name: "nightly".parse().unwrap() };
-        assert!(matches!(broken(stopped()), Broken::Stopped { clean: true }));
+        assert!(matches!(broken(stopped()), RunError::Stopped { clean: true }));
         let left = BackupError::Left { error: Box::new(stopped()), left: lost() };
-        assert!(matches!(broken(left), Broken::Stopped { clean: false }));
+        assert!(matches!(broken(left), RunError::Stopped { clean: false }));
         let taken = BucketError::NameTaken {
             kind: RunKind::Backup,
             name: "nightly".into(),
@@ -85,11 +87,11 @@ mod tests {
             by: Taker::Committed { cluster: Some("cluster-b".into()) },
         };
         let refused = broken(taken.into());
-        assert!(matches!(&refused, Broken::NameTaken(why) if why.contains("cluster-b")), "{refused:?}");
+        assert!(matches!(&refused, RunError::NameTaken(why) if why.contains("cluster-b")), "{refused:?}");
         // What is left of a claim that was lost is another's.
         let lost = BackupError::Left { error: Box::new(lost().into()), left: lost() };
-        assert!(matches!(broken(lost), Broken::Lost(_)));
+        assert!(matches!(broken(lost), RunError::Lost(_)));
         let failed = broken(BackupError::Halted);
-        assert!(matches!(failed, Broken::Failed { left: false, .. }));
+        assert!(matches!(failed, RunError::Failed { left: false, .. }));
     }
 }

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::context::Context;
 use super::error::ControllerError;
 use super::locations::{OpenLocation, objection_to_length};
-use super::runs::{self, Broken, Change, Job, Name, ObservedRun, Run, Stage, State};
+use super::runs::{self, Job, Name, ObservedRun, Run, RunError, RunStatus, Stage, StatusUpdate};
 use super::schedule;
 use super::watches::{Caches, Watch};
 use crate::api::{Backup, BackupPhase, Duration, STORAGE_LOCATION_LABEL, label_value};
@@ -57,10 +57,10 @@ impl Run for Backup {
         schedule::introduce(context, self).await
     }
 
-    fn state(&self) -> State {
-        let Some(status) = &self.status else { return State::default() };
+    fn state(&self) -> RunStatus {
+        let Some(status) = &self.status else { return RunStatus::default() };
         let phase = status.phase.unwrap_or_default();
-        State {
+        RunStatus {
             stage: match phase {
                 BackupPhase::New => Stage::New,
                 BackupPhase::InProgress => Stage::Begun,
@@ -103,13 +103,13 @@ impl Run for Backup {
         })
     }
 
-    fn change(&mut self, change: &Change<Self>) {
+    fn change(&mut self, change: &StatusUpdate<Self>) {
         let status = self.status.get_or_insert_default();
         status::change(status, change);
         status.conclude(self.metadata.generation);
     }
 
-    async fn last_objection(&self, _: &Context, _: &Duration) -> Result<Option<String>, ControllerError> {
+    async fn recheck(&self, _: &Context, _: &Duration) -> Result<Option<String>, ControllerError> {
         Ok(None)
     }
 
@@ -119,12 +119,12 @@ impl Run for Backup {
         job: &Job<Self>,
         progress: &Progress,
         stop: CancellationToken,
-    ) -> Result<Self, Broken> {
+    ) -> Result<Self, RunError> {
         engine::run(self, context, job, progress, stop).await
     }
 
     /// Backups are deleted by DeleteBackupRequests.
-    async fn dismissed(&self, _: &Context) -> Result<Option<Action>, ControllerError> {
+    async fn handle_deletion_request(&self, _: &Context) -> Result<Option<Action>, ControllerError> {
         Ok(None)
     }
 

@@ -3,19 +3,19 @@
 use crate::api::{
     Backup, BackupPhase, BackupProgress, BackupStatus, Origin, Timestamp, of_others, set_condition,
 };
-use crate::controller::runs::Change;
+use crate::controller::runs::StatusUpdate;
 use crate::telemetry::RunFigures;
 
 /// Changes a status.
-pub fn change(status: &mut BackupStatus, change: &Change<Backup>) {
+pub fn change(status: &mut BackupStatus, change: &StatusUpdate<Backup>) {
     let before = std::mem::take(status);
     *status = match change.clone() {
-        Change::Wait(condition, _) => {
+        StatusUpdate::Wait(condition, _) => {
             let mut waiting = BackupStatus { phase: before.phase.or(Some(BackupPhase::New)), ..before };
             set_condition(&mut waiting.conditions, condition);
             waiting
         }
-        Change::Begin { attempt, holder, at, plan: ttl, origin } => BackupStatus {
+        StatusUpdate::Begin { attempt, holder, at, plan: ttl, origin } => BackupStatus {
             phase: Some(BackupPhase::InProgress),
             attempt: Some(attempt),
             holder: Some(holder),
@@ -25,33 +25,33 @@ pub fn change(status: &mut BackupStatus, change: &Change<Backup>) {
             expiration: ttl.after(at),
             ..BackupStatus::default()
         },
-        Change::Progress(now) => {
+        StatusUpdate::Progress(now) => {
             let progress =
                 BackupProgress { total_items: now.total, items_backed_up: now.done, bytes: now.bytes };
             BackupStatus { progress: Some(progress), ..before }
         }
-        Change::Refuse(errors, condition) => BackupStatus {
+        StatusUpdate::Refuse(errors, condition) => BackupStatus {
             phase: Some(BackupPhase::FailedValidation),
             validation_errors: errors,
             conditions: of_others(before.conditions).into_iter().chain(condition).collect(),
             origin: before.origin,
             ..BackupStatus::default()
         },
-        Change::Fail(why, at) => BackupStatus {
+        StatusUpdate::Fail(why, at) => BackupStatus {
             phase: Some(BackupPhase::Failed),
             failure_reason: Some(why),
             completion_timestamp: Some(at),
             conditions: of_others(before.conditions),
             ..before
         },
-        Change::PutBack => BackupStatus {
+        StatusUpdate::Reset => BackupStatus {
             phase: Some(BackupPhase::New),
             attempt: before.attempt.map(|attempt| attempt.saturating_sub(1)).filter(|attempt| *attempt > 0),
             origin: before.origin,
             conditions: of_others(before.conditions),
             ..BackupStatus::default()
         },
-        Change::Done(document, stored) => {
+        StatusUpdate::Done(document, stored) => {
             let mut done = document.status.unwrap_or_default();
             done.conditions = of_others(before.conditions);
             done.conditions.push(stored);
@@ -101,9 +101,9 @@ mod tests {
         }
     }
 
-    fn begin(attempt: u32) -> Change<Backup> {
+    fn begin(attempt: u32) -> StatusUpdate<Backup> {
         let at = serde_json::from_str("\"2026-11-21T03:00:00Z\"").unwrap();
-        Change::Begin {
+        StatusUpdate::Begin {
             attempt,
             holder: "pod/1".into(),
             at,
@@ -112,7 +112,7 @@ mod tests {
         }
     }
 
-    fn after(changes: Vec<Change<Backup>>) -> BackupStatus {
+    fn after(changes: Vec<StatusUpdate<Backup>>) -> BackupStatus {
         let mut status = BackupStatus::default();
         for each in changes {
             change(&mut status, &each);
@@ -123,7 +123,11 @@ mod tests {
     #[test]
     fn it_begins_with_a_time_to_expire_and_shows_how_far_it_is() {
         let now = ProgressSnapshot { stage: "x".into(), total: 9, done: 4, bytes: 7, ..Default::default() };
-        let status = after(vec![Change::Refuse(vec!["old".into()], None), begin(2), Change::Progress(now)]);
+        let status = after(vec![
+            StatusUpdate::Refuse(vec!["old".into()], None),
+            begin(2),
+            StatusUpdate::Progress(now),
+        ]);
         assert_eq!(status.phase, Some(BackupPhase::InProgress));
         assert_eq!((status.attempt, status.holder.as_deref()), (Some(2), Some("pod/1")));
         assert_eq!(status.expiration.unwrap().to_string(), "2026-11-21T04:00:00Z");
@@ -135,19 +139,19 @@ mod tests {
     fn a_run_that_was_stopped_in_good_order_is_as_if_it_had_not_begun() {
         let origin = Some(Origin { schedule: None, ..origin() });
         assert_eq!(
-            after(vec![begin(1), Change::PutBack]),
+            after(vec![begin(1), StatusUpdate::Reset]),
             BackupStatus { phase: Some(BackupPhase::New), origin, ..BackupStatus::default() }
         );
-        assert_eq!(after(vec![begin(3), Change::PutBack]).attempt, Some(2));
+        assert_eq!(after(vec![begin(3), StatusUpdate::Reset]).attempt, Some(2));
     }
 
     #[test]
     fn a_refusal_for_its_name_alone_says_so_in_a_condition() {
         let taken = crate::controller::condition::condition("NameTaken", true, "NameTaken", "why".into());
-        let status = after(vec![begin(1), Change::Refuse(vec!["why".into()], Some(taken))]);
+        let status = after(vec![begin(1), StatusUpdate::Refuse(vec!["why".into()], Some(taken))]);
         assert_eq!(status.phase, Some(BackupPhase::FailedValidation));
         assert_eq!(status.conditions[0].type_, crate::api::NAME_TAKEN);
-        assert!(after(vec![begin(1), Change::Refuse(vec!["why".into()], None)]).conditions.is_empty());
+        assert!(after(vec![begin(1), StatusUpdate::Refuse(vec!["why".into()], None)]).conditions.is_empty());
     }
 
     #[test]
@@ -157,7 +161,7 @@ mod tests {
             let origin = Origin { schedule: schedule.map(str::to_owned), ..Origin::default() };
             document.status = Some(BackupStatus { origin: Some(origin), ..BackupStatus::default() });
             let condition = stored("there".into(), Time(k8s_openapi::jiff::Timestamp::UNIX_EPOCH));
-            Change::Done(Box::new(document), condition)
+            StatusUpdate::Done(Box::new(document), condition)
         };
         let maker = |status: &BackupStatus| status.origin.as_ref().and_then(|origin| origin.schedule.clone());
         let made = BackupStatus {
@@ -166,9 +170,9 @@ mod tests {
         };
         for each in [
             begin(1),
-            Change::PutBack,
-            Change::Refuse(vec!["taken".into()], None),
-            Change::Fail("because".into(), Timestamp::now()),
+            StatusUpdate::Reset,
+            StatusUpdate::Refuse(vec!["taken".into()], None),
+            StatusUpdate::Fail("because".into(), Timestamp::now()),
             document(None),
             document(Some("another")),
         ] {
@@ -180,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_failure_keeps_what_is_known_and_says_why() {
-        let status = after(vec![begin(1), Change::Fail("because".into(), Timestamp::now())]);
+        let status = after(vec![begin(1), StatusUpdate::Fail("because".into(), Timestamp::now())]);
         assert_eq!((status.phase, status.attempt), (Some(BackupPhase::Failed), Some(1)));
         assert_eq!(status.failure_reason.as_deref(), Some("because"));
         assert!(status.expiration.is_some() && status.completion_timestamp.is_some());
@@ -200,7 +204,7 @@ mod tests {
             ..BackupStatus::default()
         });
         let condition = stored("there".into(), Time(k8s_openapi::jiff::Timestamp::UNIX_EPOCH));
-        let status = after(vec![begin(1), Change::Done(Box::new(document), condition)]);
+        let status = after(vec![begin(1), StatusUpdate::Done(Box::new(document), condition)]);
         assert!(is_stored(&status.conditions) && status.holder.is_none());
         let figures = figures(&status);
         assert_eq!((figures.item_errors, figures.tarball_bytes), (3, 12));
@@ -209,7 +213,7 @@ mod tests {
     #[test]
     fn which_run_it_is_stays_noted_whatever_becomes_of_it() {
         let scheduled = Origin { schedule: Some("schedule-uid".into()), ..Origin::default() };
-        let noted = |changes: Vec<Change<Backup>>| {
+        let noted = |changes: Vec<StatusUpdate<Backup>>| {
             let mut status = BackupStatus { origin: Some(scheduled.clone()), ..BackupStatus::default() };
             for each in changes {
                 change(&mut status, &each);
@@ -217,14 +221,14 @@ mod tests {
             status.origin
         };
         assert_eq!(noted(vec![begin(1)]), Some(origin()));
-        assert_eq!(noted(vec![begin(1), Change::PutBack, begin(1)]), Some(origin()));
-        assert_eq!(noted(vec![Change::Refuse(vec!["x".into()], None)]), Some(scheduled.clone()));
-        assert_eq!(noted(vec![begin(1), Change::Fail("x".into(), Timestamp::now())]), Some(origin()));
+        assert_eq!(noted(vec![begin(1), StatusUpdate::Reset, begin(1)]), Some(origin()));
+        assert_eq!(noted(vec![StatusUpdate::Refuse(vec!["x".into()], None)]), Some(scheduled.clone()));
+        assert_eq!(noted(vec![begin(1), StatusUpdate::Fail("x".into(), Timestamp::now())]), Some(origin()));
         // A document cannot say that it is another's, nor that it lies elsewhere.
         let mut document = Backup::new("a", BackupSpec::default());
         let lie = Origin { location: Some("there".into()), schedule: Some("mine".into()), ..origin() };
         document.status = Some(BackupStatus { origin: Some(lie), ..BackupStatus::default() });
         let condition = stored("there".into(), Time(k8s_openapi::jiff::Timestamp::UNIX_EPOCH));
-        assert_eq!(noted(vec![begin(1), Change::Done(Box::new(document), condition)]), Some(origin()));
+        assert_eq!(noted(vec![begin(1), StatusUpdate::Done(Box::new(document), condition)]), Some(origin()));
     }
 }

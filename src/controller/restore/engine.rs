@@ -7,7 +7,7 @@ use super::modifiers;
 use crate::api::{Origin, Restore};
 use crate::bucket::{BucketError, RunDocument as _};
 use crate::controller::context::Context;
-use crate::controller::runs::{Broken, Job};
+use crate::controller::runs::{Job, RunError};
 use crate::model::{Progress, lasting};
 use crate::restore::{self, RestoreError, RestoreRequest};
 
@@ -19,16 +19,16 @@ pub async fn run(
     job: &Job<Restore>,
     progress: &Progress,
     stop: CancellationToken,
-) -> Result<Restore, Broken> {
+) -> Result<Restore, RunError> {
     for note in job.plan.notes.iter().filter(|_| job.attempt == 1) {
         context.events.warned(object, "Chosen", &format!("backup {}: {note}", job.plan.backup)).await;
     }
-    let name = object.name_any().parse().map_err(|error| Broken::Refused(vec![lasting(&error)]))?;
+    let name = object.name_any().parse().map_err(|error| RunError::Refused(vec![lasting(&error)]))?;
     context.events.ignored(object, &object.spec.ignored()).await;
     let spec = match modifiers::of(context, object).await {
         Ok(Ok(spec)) => spec,
-        Ok(Err(why)) => return Err(Broken::Refused(vec![why])),
-        Err(error) => return Err(Broken::Failed { why: lasting(&error), left: job.attempt > 1 }),
+        Ok(Err(why)) => return Err(RunError::Refused(vec![why])),
+        Err(error) => return Err(RunError::Failed { why: lasting(&error), left: job.attempt > 1 }),
     };
     let request = RestoreRequest {
         name,
@@ -57,19 +57,19 @@ pub async fn run(
 }
 
 /// What an error of this attempt means; a restore that an earlier attempt began has not been refused.
-fn broken(error: RestoreError, attempt: u32) -> Broken {
+fn broken(error: RestoreError, attempt: u32) -> RunError {
     let why = lasting(&error);
     let left = matches!(error, RestoreError::Left { .. });
     match into_root(error) {
-        RestoreError::Stopped { .. } => Broken::Stopped { clean: !left },
+        RestoreError::Stopped { .. } => RunError::Stopped { clean: !left },
         RestoreError::Specification(wrong) => {
-            Broken::Refused(wrong.iter().map(ToString::to_string).collect())
+            RunError::Refused(wrong.iter().map(ToString::to_string).collect())
         }
-        RestoreError::Bucket(BucketError::AnotherRun { .. }) if attempt == 1 => Broken::Refused(vec![why]),
-        RestoreError::NotEmpty { .. } | RestoreError::NoBackup { .. } => Broken::Refused(vec![why]),
-        RestoreError::Bucket(error) if error.is_name_taken() => Broken::NameTaken(lasting(&error)),
-        RestoreError::Bucket(error @ BucketError::ClaimLost { .. }) => Broken::Lost(error),
-        _ => Broken::Failed { why, left },
+        RestoreError::Bucket(BucketError::AnotherRun { .. }) if attempt == 1 => RunError::Refused(vec![why]),
+        RestoreError::NotEmpty { .. } | RestoreError::NoBackup { .. } => RunError::Refused(vec![why]),
+        RestoreError::Bucket(error) if error.is_name_taken() => RunError::NameTaken(lasting(&error)),
+        RestoreError::Bucket(error @ BucketError::ClaimLost { .. }) => RunError::Lost(error),
+        _ => RunError::Failed { why, left },
     }
 }
 
@@ -98,22 +98,25 @@ mod tests {
             meant: Box::default(),
         };
         let refused = broken(another().into(), 1);
-        assert!(matches!(&refused, Broken::Refused(why) if why[0].contains("is another run")), "{refused:?}");
-        assert!(matches!(broken(another().into(), 2), Broken::Failed { .. }));
+        assert!(
+            matches!(&refused, RunError::Refused(why) if why[0].contains("is another run")),
+            "{refused:?}"
+        );
+        assert!(matches!(broken(another().into(), 2), RunError::Failed { .. }));
     }
 
     #[test]
     fn what_was_not_begun_is_refused_and_what_broke_off_failed() {
         let not_empty = RestoreError::NotEmpty { count: 1, first: vec!["configmaps a/b".into()] };
-        assert!(matches!(broken(not_empty, 1), Broken::Refused(why) if why[0].contains("configmaps a/b")));
+        assert!(matches!(broken(not_empty, 1), RunError::Refused(why) if why[0].contains("configmaps a/b")));
         let stopped = RestoreError::Stopped { name: "back".parse().unwrap() };
-        assert!(matches!(broken(stopped, 1), Broken::Stopped { clean: true }), "and put back");
+        assert!(matches!(broken(stopped, 1), RunError::Stopped { clean: true }), "and put back");
         let corrupt = BucketError::Worker { key: "k".into() };
         let unfinished =
             RestoreError::Unrecorded { created: 3, updated: 0, source: Box::new(corrupt.into()) };
         let failed = broken(unfinished, 1);
         assert!(
-            matches!(&failed, Broken::Failed { why, left: false } if why.contains("3 items")),
+            matches!(&failed, RunError::Failed { why, left: false } if why.contains("3 items")),
             "{failed:?}"
         );
     }

@@ -20,7 +20,7 @@ use super::context::Context;
 use super::delete;
 use super::error::ControllerError;
 use super::locations::{OpenLocation, is_read_only};
-use super::runs::{self, Broken, Change, Job, Name, ObservedRun, Run, Stage, State};
+use super::runs::{self, Job, Name, ObservedRun, Run, RunError, RunStatus, Stage, StatusUpdate};
 use super::schedule::label_named;
 use super::watches::{Caches, Watch};
 use crate::api::{
@@ -91,10 +91,10 @@ impl Run for Restore {
         Ok(())
     }
 
-    fn state(&self) -> State {
-        let Some(status) = &self.status else { return State::default() };
+    fn state(&self) -> RunStatus {
+        let Some(status) = &self.status else { return RunStatus::default() };
         let phase = status.phase.unwrap_or_default();
-        State {
+        RunStatus {
             stage: match phase {
                 RestorePhase::New => Stage::New,
                 RestorePhase::InProgress => Stage::Begun,
@@ -140,14 +140,14 @@ impl Run for Restore {
         json!({"metadata": {"labels": {STORAGE_LOCATION_LABEL: label_value(&location.name)}}})
     }
 
-    fn change(&mut self, change: &Change<Self>) {
+    fn change(&mut self, change: &StatusUpdate<Self>) {
         let status = self.status.get_or_insert_default();
         status::change(status, change);
         status.conclude(self.metadata.generation);
     }
 
     /// Who deletes a Backup says so first and looks then whether it is being restored; so we do it the other way round.
-    async fn last_objection(
+    async fn recheck(
         &self,
         context: &Context,
         Chosen { backup, .. }: &Chosen,
@@ -170,11 +170,11 @@ impl Run for Restore {
         job: &Job<Self>,
         progress: &Progress,
         stop: CancellationToken,
-    ) -> Result<Self, Broken> {
+    ) -> Result<Self, RunError> {
         engine::run(self, context, job, progress, stop).await
     }
 
-    async fn dismissed(&self, context: &Context) -> Result<Option<Action>, ControllerError> {
+    async fn handle_deletion_request(&self, context: &Context) -> Result<Option<Action>, ControllerError> {
         delete::dismiss(context, self).await
     }
 

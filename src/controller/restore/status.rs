@@ -5,14 +5,14 @@ use crate::api::{
 };
 use crate::controller::backup::seconds_between;
 use crate::controller::restore::admit::Chosen;
-use crate::controller::runs::Change;
+use crate::controller::runs::StatusUpdate;
 use crate::telemetry::RunFigures;
 
 /// Changes a status.
-pub fn change(status: &mut RestoreStatus, change: &Change<Restore>) {
+pub fn change(status: &mut RestoreStatus, change: &StatusUpdate<Restore>) {
     let before = std::mem::take(status);
     *status = match change.clone() {
-        Change::Wait(condition, meant) => {
+        StatusUpdate::Wait(condition, meant) => {
             let mut waiting = RestoreStatus { phase: before.phase.or(Some(RestorePhase::New)), ..before };
             set_condition(&mut waiting.conditions, condition);
             // One that has begun keeps what it began with.
@@ -23,32 +23,34 @@ pub fn change(status: &mut RestoreStatus, change: &Change<Restore>) {
             }
             waiting
         }
-        Change::Begin { attempt, holder, at, plan: Chosen { backup, run, notes }, origin } => RestoreStatus {
-            phase: Some(RestorePhase::InProgress),
-            backup_name: Some(backup.to_string()),
-            backup_run: run.run().map(str::to_owned).or(before.backup_run),
-            choice: notes,
-            attempt: Some(attempt),
-            resumed: before.resumed,
-            holder: Some(holder),
-            // It goes on where the earlier attempts ended.
-            start_timestamp: before.start_timestamp.or(Some(at)),
-            origin: Some(origin.or(before.origin.unwrap_or_default())),
-            conditions: of_others(before.conditions),
-            ..RestoreStatus::default()
-        },
-        Change::Progress(now) => {
+        StatusUpdate::Begin { attempt, holder, at, plan: Chosen { backup, run, notes }, origin } => {
+            RestoreStatus {
+                phase: Some(RestorePhase::InProgress),
+                backup_name: Some(backup.to_string()),
+                backup_run: run.run().map(str::to_owned).or(before.backup_run),
+                choice: notes,
+                attempt: Some(attempt),
+                resumed: before.resumed,
+                holder: Some(holder),
+                // It goes on where the earlier attempts ended.
+                start_timestamp: before.start_timestamp.or(Some(at)),
+                origin: Some(origin.or(before.origin.unwrap_or_default())),
+                conditions: of_others(before.conditions),
+                ..RestoreStatus::default()
+            }
+        }
+        StatusUpdate::Progress(now) => {
             let progress = RestoreProgress { total_items: now.total, items_restored: now.done };
             RestoreStatus { progress: Some(progress), ..before }
         }
-        Change::Refuse(errors, condition) => RestoreStatus {
+        StatusUpdate::Refuse(errors, condition) => RestoreStatus {
             phase: Some(RestorePhase::FailedValidation),
             validation_errors: errors,
             conditions: of_others(before.conditions).into_iter().chain(condition).collect(),
             origin: before.origin,
             ..RestoreStatus::default()
         },
-        Change::Fail(why, at) => RestoreStatus {
+        StatusUpdate::Fail(why, at) => RestoreStatus {
             phase: Some(RestorePhase::Failed),
             failure_reason: Some(why),
             completion_timestamp: Some(at),
@@ -56,12 +58,12 @@ pub fn change(status: &mut RestoreStatus, change: &Change<Restore>) {
             ..before
         },
         // What it has restored by now stays, so that the next attempt has to know that it is not the first.
-        Change::PutBack => RestoreStatus {
+        StatusUpdate::Reset => RestoreStatus {
             holder: None,
             resumed: Some(before.resumed.unwrap_or_default().saturating_add(1)),
             ..before
         },
-        Change::Done(document, stored) => {
+        StatusUpdate::Done(document, stored) => {
             let mut done = document.status.unwrap_or_default();
             done.conditions = of_others(before.conditions);
             done.conditions.push(stored);
@@ -94,17 +96,17 @@ mod tests {
     use crate::model::ProgressSnapshot;
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-    fn begin(attempt: u32) -> Change<Restore> {
+    fn begin(attempt: u32) -> StatusUpdate<Restore> {
         let at = Timestamp::now();
         let origin = Origin { run: Some("uid".into()), ..Origin::default() };
         let mut backup = Backup::new("nightly-1", BackupSpec::default());
         backup.metadata.uid = Some("run".into());
         let (run, notes) = (RunIdentity::of_object(&backup), vec!["why".to_owned()]);
         let plan = Chosen { backup: "nightly-1".parse().unwrap(), run, notes };
-        Change::Begin { attempt, holder: "pod/1".into(), at, plan, origin }
+        StatusUpdate::Begin { attempt, holder: "pod/1".into(), at, plan, origin }
     }
 
-    fn after(changes: Vec<Change<Restore>>) -> RestoreStatus {
+    fn after(changes: Vec<StatusUpdate<Restore>>) -> RestoreStatus {
         let mut status = RestoreStatus::default();
         for each in changes {
             change(&mut status, &each);
@@ -115,10 +117,10 @@ mod tests {
     #[test]
     fn it_keeps_which_backup_it_began_with_until_its_end() {
         let now = ProgressSnapshot { total: 9, done: 4, ..ProgressSnapshot::default() };
-        let begun = after(vec![begin(1), Change::Progress(now)]);
+        let begun = after(vec![begin(1), StatusUpdate::Progress(now)]);
         assert_eq!((begun.phase, begun.attempt), (Some(RestorePhase::InProgress), Some(1)));
         assert_eq!(begun.progress.as_ref().unwrap().items_restored, 4);
-        for change in [Change::PutBack, Change::Fail("because".into(), Timestamp::now())] {
+        for change in [StatusUpdate::Reset, StatusUpdate::Fail("because".into(), Timestamp::now())] {
             let status = after(vec![begin(1), change]);
             assert_eq!((status.backup_name.as_deref(), status.attempt), (Some("nightly-1"), Some(1)));
             assert_eq!(status.backup_run.as_deref(), Some("run"), "and which run that was");
@@ -129,17 +131,17 @@ mod tests {
     fn an_attempt_that_goes_on_began_when_the_first_one_did() {
         let first = after(vec![begin(1)]).start_timestamp;
         let mut later = begin(2);
-        if let Change::Begin { at, .. } = &mut later {
+        if let StatusUpdate::Begin { at, .. } = &mut later {
             *at = (at.time() + chrono::TimeDelta::hours(1)).into();
         }
-        assert_eq!(after(vec![begin(1), Change::PutBack, later]).start_timestamp, first);
+        assert_eq!(after(vec![begin(1), StatusUpdate::Reset, later]).start_timestamp, first);
     }
 
     #[test]
     fn it_notes_with_which_run_it_waits_and_how_it_begins_after_that() {
-        let Change::Begin { plan, .. } = begin(1) else { panic!("it begins") };
+        let StatusUpdate::Begin { plan, .. } = begin(1) else { panic!("it begins") };
         let why = crate::controller::condition::condition("Waiting", true, "Away", "no answer".into());
-        let waiting = after(vec![Change::Wait(why, Some(plan))]);
+        let waiting = after(vec![StatusUpdate::Wait(why, Some(plan))]);
         assert_eq!(waiting.phase, Some(RestorePhase::New));
         assert_eq!(
             (waiting.backup_name.as_deref(), waiting.backup_run.as_deref()),
@@ -150,7 +152,7 @@ mod tests {
 
     #[test]
     fn it_keeps_how_often_it_was_put_back_from_attempt_to_attempt() {
-        let status = after(vec![begin(1), Change::PutBack, begin(2), Change::PutBack, begin(3)]);
+        let status = after(vec![begin(1), StatusUpdate::Reset, begin(2), StatusUpdate::Reset, begin(3)]);
         assert_eq!((status.attempt, status.resumed), (Some(3), Some(2)));
         assert_eq!(after(vec![begin(1), begin(2)]).resumed, None, "nothing is said of one that was killed");
     }
@@ -165,7 +167,7 @@ mod tests {
             ..RestoreStatus::default()
         });
         let stored = crate::api::stored("there".into(), Time(k8s_openapi::jiff::Timestamp::UNIX_EPOCH));
-        let status = after(vec![begin(1), Change::Done(Box::new(document), stored)]);
+        let status = after(vec![begin(1), StatusUpdate::Done(Box::new(document), stored)]);
         assert!(crate::api::is_stored(&status.conditions));
         assert_eq!((status.created, figures(&status).items), (5, 5));
         assert_eq!(status.origin.unwrap().run.as_deref(), Some("uid"), "which run it is stays noted");

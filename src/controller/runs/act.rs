@@ -9,7 +9,9 @@ use super::decide::Step;
 use super::follow::{Early, follow};
 use super::observe::{LOCATION_UNREACHABLE, NAME_LEAVING, Name, who_has};
 use super::record::{GRACE, Record, Written};
-use super::{Broken, Change, Job, QUEUED, Run, Stage, WAIT, WAIT_ASKING, described, is_left_alone, keys_of};
+use super::{
+    Job, QUEUED, Run, RunError, Stage, StatusUpdate, WAIT, WAIT_ASKING, described, is_left_alone, keys_of,
+};
 use crate::api::{NAME_TAKEN, Origin, STORED, SYNCED_FROM, Timestamp, WAITING, stored};
 use crate::bucket::Claim;
 use crate::controller::condition::{Obstacle, condition, now};
@@ -55,7 +57,7 @@ pub async fn wait<K: Run>(
     let mut condition = condition(WAITING, true, reason, cut(message));
     condition.observed_generation = seen.meta().generation;
     let why = condition.message.clone();
-    let change = Change::Wait(condition, plan);
+    let change = StatusUpdate::Wait(condition, plan);
     if !says(seen, &change) {
         let doing = format!("read {}", described(seen));
         let fresh = ControllerError::within(doing, context.api::<K>().get_opt(&seen.name_any())).await?;
@@ -77,7 +79,7 @@ pub async fn wait<K: Run>(
 }
 
 /// Whether a status says already what a change would write.
-fn says<K: Run>(object: &K, change: &Change<K>) -> bool {
+fn says<K: Run>(object: &K, change: &StatusUpdate<K>) -> bool {
     let mut changed = object.clone();
     changed.change(change);
     changed == *object
@@ -97,11 +99,11 @@ async fn run<K: Run>(record: &mut Record<'_, K>, job: &Job<K>) -> Result<(), Con
         run: record.object().uid(),
         schedule: None,
     };
-    let begin = Change::Begin { attempt, holder, at: Timestamp::now(), plan: job.plan.clone(), origin };
+    let begin = StatusUpdate::Begin { attempt, holder, at: Timestamp::now(), plan: job.plan.clone(), origin };
     if record.write(&begin).await? == Written::Lost {
         return Ok(());
     }
-    if let Some(why) = record.object().last_objection(context, &job.plan).await? {
+    if let Some(why) = record.object().recheck(context, &job.plan).await? {
         return object_to(record, job, vec![why]).await;
     }
     if attempt == 1 {
@@ -132,7 +134,7 @@ async fn conclude<K: Run>(
     record: &mut Record<'_, K>,
     job: &Job<K>,
     early: Option<Early>,
-    end: Option<Result<K, Broken>>,
+    end: Option<Result<K, RunError>>,
 ) -> Result<(), ControllerError> {
     let (kind, name, location) = (K::kind(&()), record.object().name_any(), &job.location);
     match (early, end) {
@@ -147,27 +149,27 @@ async fn conclude<K: Run>(
             }
         }
         (_, Some(Ok(document))) => done(record, Box::new(document), Some(location)).await,
-        (_, Some(Err(Broken::Stopped { clean: true }))) => {
-            record.persist(&Change::PutBack).await?;
+        (_, Some(Err(RunError::Stopped { clean: true }))) => {
+            record.persist(&StatusUpdate::Reset).await?;
             tracing::info!(%kind, name, "it was stopped with the server, and the next one takes it up");
             Ok(())
         }
-        (_, None | Some(Err(Broken::Stopped { clean: false }))) => {
+        (_, None | Some(Err(RunError::Stopped { clean: false }))) => {
             tracing::warn!(%kind, name, "it was cut short with the server; the next one goes on");
             Ok(())
         }
-        (_, Some(Err(Broken::Lost(error)))) => {
+        (_, Some(Err(RunError::Lost(error)))) => {
             Err(ControllerError::bucket(format!("go on with {}", described(record.object())))(error))
         }
-        (_, Some(Err(Broken::Refused(errors)))) => match own(record, location).await? {
+        (_, Some(Err(RunError::Refused(errors)))) => match own(record, location).await? {
             Some(document) => done(record, document, Some(location)).await,
             None => object_to(record, job, errors).await,
         },
-        (_, Some(Err(Broken::NameTaken(why)))) => match own(record, location).await? {
+        (_, Some(Err(RunError::NameTaken(why)))) => match own(record, location).await? {
             Some(document) => done(record, document, Some(location)).await,
             None => lose_name(record, why).await,
         },
-        (_, Some(Err(Broken::Failed { why, left }))) => match own(record, location).await? {
+        (_, Some(Err(RunError::Failed { why, left }))) => match own(record, location).await? {
             Some(document) => done(record, document, Some(location)).await,
             None => {
                 if left && let Err(error) = sweep(record, location).await {
@@ -242,7 +244,7 @@ async fn object_to<K: Run>(
 
 async fn refuse<K: Run>(record: &mut Record<'_, K>, errors: Vec<String>) -> Result<(), ControllerError> {
     let note = errors.join("; ");
-    if record.persist(&Change::Refuse(errors, None)).await? == Written::Done {
+    if record.persist(&StatusUpdate::Refuse(errors, None)).await? == Written::Done {
         let context = record.context();
         K::metrics(&context.metrics).refused(&record.object().schedule(context));
         tell(record, &note).await;
@@ -261,7 +263,7 @@ pub async fn refuse_unproven<K: Run>(context: &Context, object: K) -> Result<(),
          no such {} in one; nothing was run: create it without that annotation",
         K::KIND
     );
-    if record.write(&Change::Refuse(vec![why.clone()], None)).await? == Written::Done {
+    if record.write(&StatusUpdate::Refuse(vec![why.clone()], None)).await? == Written::Done {
         K::metrics(&context.metrics).refused(&record.object().schedule(context));
         tell(&record, &why).await;
     }
@@ -271,7 +273,7 @@ pub async fn refuse_unproven<K: Run>(context: &Context, object: K) -> Result<(),
 /// Refuses what only lacks a name. A Schedule makes its own again under another one, so that no alert is due for it.
 async fn lose_name<K: Run>(record: &mut Record<'_, K>, why: String) -> Result<(), ControllerError> {
     let taken = condition(NAME_TAKEN, true, NAME_TAKEN, why.clone());
-    if record.persist(&Change::Refuse(vec![why.clone()], Some(taken))).await? == Written::Done {
+    if record.persist(&StatusUpdate::Refuse(vec![why.clone()], Some(taken))).await? == Written::Done {
         let context = record.context();
         let schedule = record.object().schedule(context);
         if schedule.is_empty() {
@@ -283,7 +285,7 @@ async fn lose_name<K: Run>(record: &mut Record<'_, K>, why: String) -> Result<()
 }
 
 async fn fail<K: Run>(record: &mut Record<'_, K>, why: String) -> Result<(), ControllerError> {
-    if record.persist(&Change::Fail(why.clone(), Timestamp::now())).await? == Written::Done {
+    if record.persist(&StatusUpdate::Fail(why.clone(), Timestamp::now())).await? == Written::Done {
         let context = record.context();
         K::metrics(&context.metrics).failed(&record.object().schedule(context));
         tell(record, &why).await;
@@ -308,7 +310,7 @@ async fn done<K: Run>(
         ),
         _ => stored("its document is in the bucket".to_owned(), now()),
     };
-    match record.persist(&Change::Done(document, condition)).await {
+    match record.persist(&StatusUpdate::Done(document, condition)).await {
         Ok(Written::Done) => {}
         Ok(Written::Lost) => return Ok(()),
         Err(error) if error.is_status(422) => {

@@ -1,7 +1,7 @@
 //! What is to be done about a Backup or Restore, from what is known. Pure.
 
 use super::observe::{Name, ObservedRun};
-use super::{Job, Run, Stage, State};
+use super::{Job, Run, RunStatus, Stage};
 use crate::controller::condition::Obstacle;
 use crate::controller::locations::OpenLocation;
 
@@ -28,7 +28,7 @@ pub enum Step<K: Run> {
 /// Decides about one that is neither over nor another's.
 pub fn decide<K: Run>(object: &K, observed: ObservedRun<K>) -> Step<K> {
     let ObservedRun { mut errors, mut wait, plan, location, name } = observed;
-    let State { stage, attempt, resumed, .. } = object.state();
+    let RunStatus { stage, attempt, resumed, .. } = object.state();
     match name {
         Name::Own(document) => return Step::Record(document, location),
         Name::Taken(why) if errors.is_empty() && stage == Stage::New => return Step::NameTaken(why),

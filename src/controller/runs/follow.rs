@@ -7,7 +7,7 @@ use kube::ResourceExt as _;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::record::{Record, Written};
-use super::{Change, Run};
+use super::{Run, StatusUpdate};
 use crate::model::{Progress, ProgressSnapshot, causes};
 
 /// Between two looks; as often, at most, the progress is written.
@@ -54,7 +54,7 @@ pub async fn follow<K: Run>(record: &mut Record<'_, K>, progress: &Progress) -> 
             continue;
         }
         shown = now.clone();
-        let change = Change::Progress(now);
+        let change = StatusUpdate::Progress(now);
         let written = tokio::select! {
             biased;
             () = stop.cancelled() => return Early::Stopping,

@@ -77,7 +77,7 @@ pub trait Run:
     fn introduce(&self, context: &Context) -> impl Future<Output = Result<(), ControllerError>> + Send;
 
     /// How far it is.
-    fn state(&self) -> State;
+    fn state(&self) -> RunStatus;
 
     /// When it began, or else was created.
     fn begun(&self) -> Option<DateTime<Utc>>;
@@ -95,10 +95,10 @@ pub trait Run:
     fn settled(&self, plan: &Self::Plan, location: &OpenLocation) -> Value;
 
     /// Changes the status.
-    fn change(&mut self, change: &Change<Self>);
+    fn change(&mut self, change: &StatusUpdate<Self>);
 
     /// A last look, once others can see that it runs: why it must not, after all.
-    fn last_objection(
+    fn recheck(
         &self,
         context: &Context,
         plan: &Self::Plan,
@@ -111,10 +111,10 @@ pub trait Run:
         job: &Job<Self>,
         progress: &Progress,
         stop: CancellationToken,
-    ) -> impl Future<Output = Result<Self, Broken>> + Send;
+    ) -> impl Future<Output = Result<Self, RunError>> + Send;
 
     /// Does what somebody asked for beside running it; None when nobody has.
-    fn dismissed(
+    fn handle_deletion_request(
         &self,
         context: &Context,
     ) -> impl Future<Output = Result<Option<Action>, ControllerError>> + Send;
@@ -139,7 +139,7 @@ pub struct Job<K: Run> {
 
 /// How far a Backup or Restore is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct State {
+pub struct RunStatus {
     /// Not begun, begun, or over.
     pub stage: Stage,
     /// Its phase, in the API server's spelling.
@@ -166,7 +166,7 @@ pub enum Stage {
 
 /// A change of a status.
 #[derive(Clone, Debug)]
-pub enum Change<K: Run> {
+pub enum StatusUpdate<K: Run> {
     /// It cannot begin yet; the condition says why. What admission found out is noted, where that is what is waited with.
     Wait(Condition, Option<K::Plan>),
     /// It begins.
@@ -189,14 +189,14 @@ pub enum Change<K: Run> {
     /// It came to nothing, because of this, at that time.
     Fail(String, Timestamp),
     /// It was stopped in good order, and begins anew, or goes on, with the next server.
-    PutBack,
+    Reset,
     /// It is over; the document says what it came to, the condition whether the bucket has it.
     Done(Box<K>, Condition),
 }
 
 /// Why the engine came to no document.
 #[derive(Debug)]
-pub enum Broken {
+pub enum RunError {
     /// It never began.
     Refused(Vec<String>),
     /// It never began, because another run has its name in the bucket.
@@ -266,7 +266,7 @@ async fn reconcile<K: Run>(
     context: Arc<Context>,
     turns: Turns,
 ) -> Result<Action, ControllerError> {
-    if let Some(action) = dismissed(&*seen, &context, &turns).await? {
+    if let Some(action) = handle_deletion_request(&*seen, &context, &turns).await? {
         return Ok(action);
     }
     if is_left_alone(&*seen) {
@@ -300,7 +300,7 @@ async fn reconcile<K: Run>(
 }
 
 /// What is asked for beside running it asks the bucket, too.
-async fn dismissed<K: Run>(
+async fn handle_deletion_request<K: Run>(
     seen: &K,
     context: &Context,
     turns: &Turns,
@@ -311,7 +311,7 @@ async fn dismissed<K: Run>(
     let Some(_look) = turn(context, Arc::clone(&turns.looks)).await else {
         return Ok(Some(Action::await_change()));
     };
-    seen.dismissed(context).await
+    seen.handle_deletion_request(context).await
 }
 
 /// What came out of a bucket is never run, whatever its phase says; what is over or going is done with.

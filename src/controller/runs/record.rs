@@ -11,7 +11,7 @@ use kube::runtime::reflector::ObjectRef;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::{Change, Run, Stage, described};
+use super::{Run, Stage, StatusUpdate, described};
 use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
 use crate::model::causes;
@@ -85,7 +85,7 @@ impl<'a, K: Run> Record<'a, K> {
     /// # Errors
     /// When the API server refuses or does not answer; also, before the run has begun, when somebody else has changed the
     /// object, about which then has to be decided again.
-    pub async fn write(&mut self, change: &Change<K>) -> Result<Written, ControllerError> {
+    pub async fn write(&mut self, change: &StatusUpdate<K>) -> Result<Written, ControllerError> {
         let name = self.object.name_any();
         let doing = format!("write the status of {}", described(&self.object));
         let parameters = PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() };
@@ -119,7 +119,7 @@ impl<'a, K: Run> Record<'a, K> {
     ///
     /// # Errors
     /// When the API server says that such a status cannot be, goes on refusing it, or the server ended before it was written.
-    pub async fn persist(&mut self, change: &Change<K>) -> Result<Written, ControllerError> {
+    pub async fn persist(&mut self, change: &StatusUpdate<K>) -> Result<Written, ControllerError> {
         let mut pause = FIRST_PAUSE;
         let mut deadline = None;
         let mut refusals = 0;
@@ -188,7 +188,7 @@ mod tests {
         let backup = serde_json::from_value(json!({"apiVersion": "ark.heptio.com/v1", "kind": "Backup",
             "metadata": {"name": "a", "uid": "u"}, "spec": {}, "status": {"phase": "InProgress"}}));
         let mut record = Record::open(&context, backup.unwrap());
-        let change = Change::<Backup>::Fail("it failed".to_owned(), crate::api::Timestamp::now());
+        let change = StatusUpdate::<Backup>::Fail("it failed".to_owned(), crate::api::Timestamp::now());
         record.persist(&change).await
     }
 
