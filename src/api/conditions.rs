@@ -3,7 +3,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff;
 
-use super::{DELETION, NAME_TAKEN, STORED, Timestamp};
+use super::Timestamp;
 use crate::model::cut;
 
 /// Type of the condition that says whether a location can be used, and whether a Schedule makes backups.
@@ -83,6 +83,33 @@ impl From<Timestamp> for Time {
     fn from(time: Timestamp) -> Self {
         Self(jiff::Timestamp::from_second(time.time().timestamp()).unwrap_or_default())
     }
+}
+
+/// Type of the condition that says why a Restore is not deleted, or not yet, and since when a Backup is being deleted.
+pub const DELETION: &str = "Deletion";
+
+/// Type of the condition of a Backup that was refused for no other reason than that another run has its name in the bucket.
+pub const NAME_TAKEN: &str = "NameTaken";
+
+/// Type of the condition that says whether a Backup's or Restore's document is in the bucket: only then may the absence of
+/// that document mean that it was removed.
+pub const STORED: &str = "Stored";
+
+/// The condition [`STORED`], true: `message` says where.
+pub fn stored(message: String, now: Time) -> Condition {
+    Condition {
+        type_: STORED.to_owned(),
+        status: "True".to_owned(),
+        reason: "Committed".to_owned(),
+        message,
+        last_transition_time: now,
+        observed_generation: None,
+    }
+}
+
+/// Whether the conditions say that the document is in the bucket.
+pub fn is_stored(conditions: &[Condition]) -> bool {
+    conditions.iter().any(|condition| condition.type_ == STORED && condition.status == "True")
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! Velero's field names are kept wherever the meaning is the same, and where they are not, `velero` takes them all the same. Each `…Spec::validate` finds by itself everything
 //! that the API server would refuse, all at once, because the engine also runs where no custom resource is installed.
 
+mod annotations;
 mod backup;
 mod conditions;
 mod cron;
@@ -14,7 +15,6 @@ mod invalid;
 mod labels;
 mod location;
 mod mapping;
-mod marks;
 mod modifiers;
 mod origin;
 mod requests;
@@ -25,10 +25,15 @@ mod schema;
 mod timestamp;
 mod velero;
 
+pub use annotations::{
+    DELETION_REQUESTED, DOCUMENT_STAMP, REQUESTED_AT, SCHEDULE_TOKEN, STORED_IN, SYNCED_FROM, kept_from,
+    synced_from,
+};
 pub use backup::{
     Backup, BackupPhase, BackupProgress, BackupSpec, BackupStatus, ClusterReference, HookCounts, StoredObject,
 };
 pub use conditions::{COMPLETE, FAILED, KEPT, READY, WAITING, holding, of_others, set_condition};
+pub use conditions::{DELETION, NAME_TAKEN, STORED, is_stored, stored};
 pub use cron::{Cron, InvalidCron};
 pub use definitions::{DefinitionYaml, crd_yaml, crds};
 pub use duration::{Duration, InvalidDuration};
@@ -44,10 +49,6 @@ pub use location::{
     LocationCapabilities, LocationConfig, LocationCounts, LocationPhase, Provider, SecretKey,
 };
 pub use mapping::collisions;
-pub use marks::{
-    DELETION, DELETION_REQUESTED, DOCUMENT_STAMP, NAME_TAKEN, REQUESTED_AT, SCHEDULE_TOKEN, STORED,
-    STORED_IN, SYNCED_FROM, is_stored, kept_from, stored, synced_from,
-};
 pub use modifiers::{
     MergePatch, ModifierConditions, PatchOperation, PathMatch, ResourceModifier, ResourcePatch,
 };

@@ -1,7 +1,7 @@
-//! Annotations and conditions that Ark puts on its own objects; labels are in `labels`. Pure.
+//! Annotations that Ark puts on its own objects; labels are in `labels`, conditions in `conditions`. Pure.
 
 use chrono::{DateTime, Utc};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::Timestamp;
 
@@ -25,31 +25,9 @@ pub const STORED_IN: &str = "ark.heptio.com/stored-in";
 /// the annotation and says in the condition [`DELETION`] why it does not.
 pub const DELETION_REQUESTED: &str = "ark.heptio.com/deletion-requested";
 
-/// Type of the condition that says why a Restore is not deleted, or not yet, and since when a Backup is being deleted.
-pub const DELETION: &str = "Deletion";
-
 /// Annotation of a Backup that a Schedule makes: its tick and a random token, whose SHA-256 the Schedule has recorded before.
 /// By itself it says nothing of who made the Backup; `status.origin.schedule` does.
 pub const SCHEDULE_TOKEN: &str = "ark.heptio.com/schedule-token";
-
-/// Type of the condition of a Backup that was refused for no other reason than that another run has its name in the bucket.
-pub const NAME_TAKEN: &str = "NameTaken";
-
-/// Type of the condition that says whether a Backup's or Restore's document is in the bucket: only then may the absence of
-/// that document mean that it was removed.
-pub const STORED: &str = "Stored";
-
-/// The condition [`STORED`], true: `message` says where.
-pub fn stored(message: String, now: Time) -> Condition {
-    Condition {
-        type_: STORED.to_owned(),
-        status: "True".to_owned(),
-        reason: "Committed".to_owned(),
-        message,
-        last_transition_time: now,
-        observed_generation: None,
-    }
-}
 
 /// Whether an object's annotations say that it came out of a bucket, and of which location by its id.
 pub fn synced_from(metadata: &ObjectMeta) -> Option<&str> {
@@ -67,9 +45,4 @@ fn document_time(metadata: &ObjectMeta) -> Option<Timestamp> {
     let stamp = metadata.annotations.as_ref()?.get(DOCUMENT_STAMP)?;
     let time: DateTime<Utc> = stamp.split('/').next()?.parse().ok()?;
     Some(time.into())
-}
-
-/// Whether the conditions say that the document is in the bucket.
-pub fn is_stored(conditions: &[Condition]) -> bool {
-    conditions.iter().any(|condition| condition.type_ == STORED && condition.status == "True")
 }
