@@ -132,7 +132,7 @@ fn said(field: &str, given: bool, why: &str) -> Option<String> {
 }
 
 /// Labels by key.
-type Labels = BTreeMap<String, String>;
+type LabelMap = BTreeMap<String, String>;
 
 #[cfg(test)]
 mod tests;

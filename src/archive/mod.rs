@@ -33,7 +33,7 @@ pub use limits::{
     FRAME_TARGET, MAX_BODY, MAX_ENTRIES, MAX_EXPANSION, MAX_FRAME, MAX_KINDS, MAX_LINE, MAX_PATH,
     NAMESPACE_CUT,
 };
-pub use reader::{Entry, FrameReader, TarballReader};
+pub use reader::{FrameReader, TarballEntry, TarballReader};
 pub use seen::Seen;
 pub use writer::{ItemEntry, Packer};
 

@@ -164,7 +164,7 @@ pub(super) fn decoder() -> std::io::Result<Decoder<'static>> {
 
 /// One entry of a tarball.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct TarballEntry {
     /// What the path names.
     pub name: EntryName,
     /// The path itself.
@@ -197,7 +197,7 @@ impl<R: Read> TarballReader<R> {
     ///
     /// # Errors
     /// When the tarball is cut off (also between two frames), damaged, or holds what no backup writes.
-    pub fn next_entry(&mut self) -> Result<Option<Entry>, ArchiveError> {
+    pub fn next_entry(&mut self) -> Result<Option<TarballEntry>, ArchiveError> {
         loop {
             if let Some((frame, next)) = &mut self.open
                 && let Some(entry) = frame.entries().get(*next)
@@ -206,7 +206,7 @@ impl<R: Read> TarballReader<R> {
                 let place = Position::Entry { frame: frame.number(), offset: entry.offset };
                 self.seen.add(&entry.path, place)?;
                 let name = parse_path(&entry.path).map_err(|source| ArchiveError::Path { place, source })?;
-                return Ok(Some(Entry {
+                return Ok(Some(TarballEntry {
                     name,
                     path: entry.path.clone(),
                     body: frame.body(entry),

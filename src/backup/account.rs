@@ -8,10 +8,10 @@ use futures::future::join_all;
 
 use super::error::BackupError;
 use super::item::ItemView;
-use super::plan::Plan;
+use super::plan::BackupPlan;
 use super::told::Told;
 use super::unheeded::Unheeded;
-use super::view::View;
+use super::view::ClusterView;
 use crate::archive::ArchiveError;
 use crate::cluster::{Cluster, ClusterError, Drift, ResourceInfo};
 use crate::model::{
@@ -23,7 +23,7 @@ use crate::telemetry::RunLog;
 const UNREADABLE_TOLD: u64 = 10;
 
 /// The account of one backup.
-pub struct Account<'a> {
+pub struct BackupAccount<'a> {
     progress: &'a Progress,
     /// The log, stored when the backup is sealed.
     pub log: RunLog,
@@ -42,7 +42,7 @@ pub struct Account<'a> {
     pub repeated: u64,
 }
 
-impl<'a> Account<'a> {
+impl<'a> BackupAccount<'a> {
     /// An empty account of the backup.
     pub fn open(name: &BackupName, progress: &'a Progress) -> Result<Self, BackupError> {
         Ok(Self {
@@ -66,8 +66,8 @@ impl<'a> Account<'a> {
     }
 
     /// Takes over what planning found.
-    pub fn open_with(&mut self, view: &View<'_>) {
-        let View { plan, cut, .. } = view;
+    pub fn open_with(&mut self, view: &ClusterView<'_>) {
+        let ClusterView { plan, cut, .. } = view;
         self.told = Told::new(cut.time);
         self.log.info(&format!("taking {} kinds at revision {}", plan.kinds.len(), cut.revision));
         for finding in plan.findings.iter().chain(&cut.findings).chain(&view.findings) {
@@ -158,7 +158,7 @@ impl<'a> Account<'a> {
     }
 
     /// Counts the items of kinds that are left out as a whole. A count that cannot be had is no fault of the backup.
-    pub async fn count_left_out(&mut self, cluster: &Cluster, plan: &Plan) {
+    pub async fn count_left_out(&mut self, cluster: &Cluster, plan: &BackupPlan) {
         // All at once: they are a dozen at most, a request each.
         let counts = join_all(plan.left_out.iter().map(|(info, _)| cluster.count(info))).await;
         for ((info, reason), count) in plan.left_out.iter().zip(counts) {
@@ -194,7 +194,7 @@ mod tests {
     #[test]
     fn unreadable_items_of_one_kind_do_not_hide_those_of_another() {
         let progress = Progress::default();
-        let mut account = Account::open(&"nightly".parse().unwrap(), &progress).unwrap();
+        let mut account = BackupAccount::open(&"nightly".parse().unwrap(), &progress).unwrap();
         let error = serde_json::from_str::<u8>("x").unwrap_err();
         for _ in 0..2 * UNREADABLE_TOLD {
             account.unreadable(&info("widgets.example.com"), &error);

@@ -59,7 +59,7 @@ pub enum Event {
 
 /// One kind whose listing is under way.
 #[derive(Debug)]
-pub struct Listing {
+pub struct ResourceListing {
     /// The kind.
     pub info: ResourceInfo,
     events: mpsc::Receiver<(Event, Option<OwnedSemaphorePermit>)>,
@@ -69,7 +69,7 @@ pub struct Listing {
     held: Option<OwnedSemaphorePermit>,
 }
 
-impl Listing {
+impl ResourceListing {
     /// The next event; None when the kind is done. The page before is taken to be done with.
     pub async fn next(&mut self) -> Option<Event> {
         self.held = None;
@@ -90,7 +90,7 @@ pub struct Collection {
     cluster: Cluster,
     query: Query,
     waiting: VecDeque<ResourceInfo>,
-    started: VecDeque<Listing>,
+    started: VecDeque<ResourceListing>,
     tasks: JoinSet<()>,
 }
 
@@ -107,14 +107,14 @@ impl Collection {
     }
 
     /// The next kind, started already; None after the last.
-    pub fn next(&mut self) -> Option<Listing> {
+    pub fn next(&mut self) -> Option<ResourceListing> {
         while self.started.len() <= KINDS_AHEAD {
             let Some(info) = self.waiting.pop_front() else { break };
             let (sender, events) = mpsc::channel(EVENTS_WAITING);
             let room = Arc::new(Semaphore::new(FIRST_BYTES / UNIT));
-            let way = Way { events: sender, room: Arc::clone(&room) };
+            let way = EventSink { events: sender, room: Arc::clone(&room) };
             self.tasks.spawn(list(self.cluster.clone(), info.clone(), self.query.clone(), way));
-            self.started.push_back(Listing { info, events, room, held: None });
+            self.started.push_back(ResourceListing { info, events, room, held: None });
         }
         let listing = self.started.pop_front()?;
         listing.widen();
@@ -123,12 +123,12 @@ impl Collection {
 }
 
 /// Where the events of one kind go.
-struct Way {
+struct EventSink {
     events: mpsc::Sender<(Event, Option<OwnedSemaphorePermit>)>,
     room: Arc<Semaphore>,
 }
 
-impl Way {
+impl EventSink {
     /// Waits for room for a page of about so many bytes. None: nobody listens any more.
     async fn reserve(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
         let units = u32::try_from(bytes.clamp(UNIT, KIND_BYTES) / UNIT).unwrap_or(1);
@@ -150,7 +150,7 @@ impl Way {
 }
 
 /// Lists one kind until it is done, broken, or nobody listens any more.
-async fn list(cluster: Cluster, info: ResourceInfo, query: Query, way: Way) {
+async fn list(cluster: Cluster, info: ResourceInfo, query: Query, way: EventSink) {
     let namespaces: Vec<Option<&str>> = match &query.namespaces {
         Some(names) if info.namespaced => names.iter().map(|name| Some(name.as_str())).collect(),
         _ => vec![None],

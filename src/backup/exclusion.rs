@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::item::ItemView;
 use crate::api::{EXCLUDE_LABEL, VELERO_EXCLUDE_LABEL};
-use crate::model::{GroupResource, Origin as _, PVCS, SkipReason, VOLUMES};
+use crate::model::{GroupResource, ItemOrigin as _, PVCS, SkipReason, VOLUMES};
 
 /// What keeps claims and volumes for as long as they are used, whoever deletes them. Kubernetes takes it off as soon as they are not.
 const PROTECTION: [(&str, &str); 2] =

@@ -18,7 +18,7 @@ pub const SERVICES: &str = "services";
 
 /// What becomes of an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum FilterVerdict {
     /// It is in the backup.
     Take,
     /// It is selected and left out all the same, which is counted.
@@ -40,7 +40,7 @@ pub struct Namespaces {
 
 /// All that a verdict rests on.
 #[derive(Debug)]
-pub struct Filter<'a> {
+pub struct BackupFilter<'a> {
     /// What the specification selects.
     pub selection: &'a CompiledSelection,
     /// Which cluster-scoped items are wanted.
@@ -55,7 +55,7 @@ pub struct Filter<'a> {
     pub selecting: HashSet<(String, String)>,
 }
 
-impl Filter<'_> {
+impl BackupFilter<'_> {
     /// Remembers of an item what the verdict about later ones rests on, whether it is taken or not.
     pub fn note(&mut self, info: &ResourceInfo, item: &ItemView<'_>) {
         if info.resource.as_str() == SERVICES && item.selects() {
@@ -65,7 +65,7 @@ impl Filter<'_> {
     }
 
     /// Judges an item of a kind.
-    pub fn judge(&self, info: &ResourceInfo, item: &ItemView<'_>) -> Verdict {
+    pub fn judge(&self, info: &ResourceInfo, item: &ItemView<'_>) -> FilterVerdict {
         let selected = match item.namespace.as_deref() {
             Some(namespace) => {
                 let wanted = || self.matches_labels(item) || self.is_named_claim(info, namespace, item);
@@ -75,9 +75,9 @@ impl Filter<'_> {
             None => self.selects_cluster_item(info, item),
         };
         match selected {
-            true => self.skip_reason(info, item).map_or(Verdict::Take, Verdict::Skip),
-            false if self.is_unrelated(info, item) => Verdict::Skip(SkipReason::NotRelated),
-            false => Verdict::NotSelected,
+            true => self.skip_reason(info, item).map_or(FilterVerdict::Take, FilterVerdict::Skip),
+            false if self.is_unrelated(info, item) => FilterVerdict::Skip(SkipReason::NotRelated),
+            false => FilterVerdict::NotSelected,
         }
     }
 
@@ -161,11 +161,11 @@ mod tests {
         }
     }
 
-    fn judge(kind: &str, item: &serde_json::Value) -> Verdict {
+    fn judge(kind: &str, item: &serde_json::Value) -> FilterVerdict {
         let selection = Fields::default().compile().unwrap();
         let mut namespaces = Namespaces::default();
         namespaces.left_out.insert("leaving".into(), SkipReason::ExcludeLabel);
-        let filter = Filter {
+        let filter = BackupFilter {
             selection: &selection,
             cluster_scope: ClusterScope::All,
             along: &HashSet::new(),
@@ -239,7 +239,7 @@ mod tests {
             ),
         ];
         for (kind, item, reason) in cases {
-            assert_eq!(judge(kind, &item), Verdict::Skip(reason), "{kind} {item}");
+            assert_eq!(judge(kind, &item), FilterVerdict::Skip(reason), "{kind} {item}");
         }
     }
 
@@ -294,7 +294,7 @@ mod tests {
             ("configmaps", item(json!({"name": "a", "namespace": "n"}))),
         ];
         for (kind, item) in cases {
-            assert_eq!(judge(kind, &item), Verdict::Take, "{kind} {item}");
+            assert_eq!(judge(kind, &item), FilterVerdict::Take, "{kind} {item}");
         }
     }
 
@@ -306,7 +306,7 @@ mod tests {
         let mut survey = Survey::default();
         survey.needs.found.insert(ItemKey::cluster(GroupResource::parse("persistentvolumes"), "mine"));
         survey.namespaces.insert("n".into());
-        let filter = Filter {
+        let filter = BackupFilter {
             selection: &selection,
             cluster_scope: ClusterScope::Related,
             along: &HashSet::from([GroupResource::parse("priorityclasses.scheduling.k8s.io")]),
@@ -318,12 +318,12 @@ mod tests {
             let text = item(serde_json::json!({"name": name})).to_string();
             filter.judge(&info(kind, false), &ItemView::read(text.as_bytes(), false).unwrap())
         };
-        assert_eq!(judge("persistentvolumes", "mine"), Verdict::Take);
-        assert_eq!(judge("persistentvolumes", "other"), Verdict::Skip(SkipReason::NotRelated));
+        assert_eq!(judge("persistentvolumes", "mine"), FilterVerdict::Take);
+        assert_eq!(judge("persistentvolumes", "other"), FilterVerdict::Skip(SkipReason::NotRelated));
         // A kind that nobody asked for is not counted as left out.
-        assert_eq!(judge("priorityclasses.scheduling.k8s.io", "other"), Verdict::NotSelected);
-        assert_eq!(judge("namespaces", "n"), Verdict::Take);
-        assert_eq!(judge("namespaces", "m"), Verdict::NotSelected);
+        assert_eq!(judge("priorityclasses.scheduling.k8s.io", "other"), FilterVerdict::NotSelected);
+        assert_eq!(judge("namespaces", "n"), FilterVerdict::Take);
+        assert_eq!(judge("namespaces", "m"), FilterVerdict::NotSelected);
     }
 
     #[test]
@@ -341,7 +341,7 @@ mod tests {
                 json!({"metadata": {"name": "web", "namespace": namespace}, "spec": {"volumes": volumes}});
             survey.needs.look(&GroupResource::parse("pods"), pod.to_string().as_bytes());
         }
-        let filter = Filter {
+        let filter = BackupFilter {
             selection: &selection,
             cluster_scope: ClusterScope::All,
             along: &HashSet::new(),
@@ -354,18 +354,18 @@ mod tests {
             filter.judge(&info(kind, true), &ItemView::read(text.as_bytes(), false).unwrap())
         };
         let left_out = json!({"velero.io/exclude-from-backup": "true"});
-        assert_eq!(judge(PVCS, "n", "data", json!({})), Verdict::Take);
-        assert_eq!(judge(PVCS, "n", "own", json!({"app": "web"})), Verdict::Take);
-        assert_eq!(judge(PVCS, "n", "private", left_out), Verdict::Skip(SkipReason::ExcludeLabel));
-        assert_eq!(judge(PVCS, "n", "bystander", json!({})), Verdict::NotSelected);
-        assert_eq!(judge(PVCS, "other", "data", json!({})), Verdict::NotSelected);
-        assert_eq!(judge("secrets", "n", "data", json!({})), Verdict::NotSelected);
+        assert_eq!(judge(PVCS, "n", "data", json!({})), FilterVerdict::Take);
+        assert_eq!(judge(PVCS, "n", "own", json!({"app": "web"})), FilterVerdict::Take);
+        assert_eq!(judge(PVCS, "n", "private", left_out), FilterVerdict::Skip(SkipReason::ExcludeLabel));
+        assert_eq!(judge(PVCS, "n", "bystander", json!({})), FilterVerdict::NotSelected);
+        assert_eq!(judge(PVCS, "other", "data", json!({})), FilterVerdict::NotSelected);
+        assert_eq!(judge("secrets", "n", "data", json!({})), FilterVerdict::NotSelected);
     }
 
     #[test]
     fn a_service_is_remembered_by_its_selector() {
         let selection = Fields::default().compile().unwrap();
-        let mut filter = Filter {
+        let mut filter = BackupFilter {
             selection: &selection,
             cluster_scope: ClusterScope::All,
             along: &HashSet::new(),
@@ -386,7 +386,7 @@ mod tests {
             let text = item(serde_json::json!({"name": name, "namespace": "n"})).to_string();
             filter.judge(&info("endpoints", true), &ItemView::read(text.as_bytes(), false).unwrap())
         };
-        assert_eq!(endpoints("web"), Verdict::Skip(SkipReason::ControllerMakesIt));
-        assert_eq!(endpoints("ext"), Verdict::Take);
+        assert_eq!(endpoints("web"), FilterVerdict::Skip(SkipReason::ControllerMakesIt));
+        assert_eq!(endpoints("ext"), FilterVerdict::Take);
     }
 }

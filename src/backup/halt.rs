@@ -11,9 +11,9 @@ use tokio::sync::watch;
 use super::error::BackupError;
 
 /// Whether a run is to end.
-pub struct Halt(watch::Receiver<bool>);
+pub struct BackupHalt(watch::Receiver<bool>);
 
-impl Halt {
+impl BackupHalt {
     /// [`BackupError::Halted`] when the run is to end.
     pub fn check(&self) -> Result<(), BackupError> {
         if *self.0.borrow() { Err(BackupError::Halted) } else { Ok(()) }
@@ -39,13 +39,13 @@ async fn raised(halt: &mut watch::Receiver<bool>) {
 /// Runs to the end, or until `ended` says why to end earlier; a run that is complete by then is complete.
 pub async fn unless<T, R>(
     ended: impl Future<Output = BackupError>,
-    run: impl FnOnce(Halt) -> R,
+    run: impl FnOnce(BackupHalt) -> R,
 ) -> Result<T, BackupError>
 where
     R: Future<Output = Result<T, BackupError>>,
 {
     let (halt, receiver) = watch::channel(false);
-    let mut run = pin!(run(Halt(receiver)));
+    let mut run = pin!(run(BackupHalt(receiver)));
     let why = tokio::select! {
         biased;
         why = ended => why,
@@ -71,7 +71,7 @@ mod tests {
             write_started.await.unwrap();
             stopped()
         };
-        let run = async |halt: Halt| {
+        let run = async |halt: BackupHalt| {
             started.send(()).unwrap();
             begun += 1;
             tokio::task::yield_now().await;

@@ -3,7 +3,7 @@
 use super::item::ItemView;
 use crate::archive::IndexedResource;
 use crate::bucket::IndexMetadata;
-use crate::model::{GroupResource, ItemKey, Origin as _};
+use crate::model::{GroupResource, ItemKey, ItemOrigin as _};
 
 /// Reads the facts of an item; `info` is what the index says of its kind.
 ///

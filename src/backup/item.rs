@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::api::{BACKUP_NAME_LABEL, RESTORE_NAME_LABEL};
-use crate::model::{LabelSet, Origin};
+use crate::model::{ItemOrigin, LabelSet};
 
 /// The fields of one object that decide whether it is taken, borrowed from its page.
 #[derive(Debug, Default)]
@@ -35,7 +35,7 @@ pub struct ItemView<'a> {
     /// `metadata.managedFields` as JSON text.
     pub managed_fields: Option<&'a str>,
     /// The owner whose `controller` is true.
-    pub controller: Option<Owner<'a>>,
+    pub controller: Option<ItemOwner<'a>>,
     /// `metadata.deletionTimestamp`.
     pub deleted: Option<Cow<'a, str>>,
     /// `metadata.finalizers` as JSON text.
@@ -53,7 +53,7 @@ pub struct ItemView<'a> {
 
 /// One entry of `metadata.ownerReferences`.
 #[derive(Debug, Default, Deserialize)]
-pub struct Owner<'a> {
+pub struct ItemOwner<'a> {
     /// The owner's uid.
     #[serde(borrow, default)]
     pub uid: Cow<'a, str>,
@@ -70,7 +70,7 @@ impl<'a> ItemView<'a> {
         let mut view = Self::default();
         let mut hash = Xxh3::new();
         let mut json = serde_json::Deserializer::from_slice(body);
-        let level = Level::Object { status_is_data };
+        let level = BodyLevel::Object { status_is_data };
         Fields { view: &mut view, hash: &mut hash, level }.deserialize(&mut json)?;
         json.end()?;
         view.hash = hash.digest();
@@ -97,7 +97,7 @@ impl<'a> ItemView<'a> {
     }
 }
 
-impl Origin for ItemView<'_> {
+impl ItemOrigin for ItemView<'_> {
     fn name(&self) -> &str {
         &self.name
     }
@@ -146,7 +146,7 @@ fn value_of(map: Option<&str>, key: &str) -> Option<String> {
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 #[derive(Clone, Copy, PartialEq)]
-enum Level {
+enum BodyLevel {
     Object { status_is_data: bool },
     Metadata,
 }
@@ -154,7 +154,7 @@ enum Level {
 struct Fields<'v, 'a> {
     view: &'v mut ItemView<'a>,
     hash: &'v mut Xxh3,
-    level: Level,
+    level: BodyLevel,
 }
 
 impl<'a> DeserializeSeed<'a> for Fields<'_, 'a> {
@@ -169,8 +169,8 @@ impl<'a> Visitor<'a> for Fields<'_, 'a> {
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.level {
-            Level::Object { .. } => "a Kubernetes object",
-            Level::Metadata => "the metadata of a Kubernetes object",
+            BodyLevel::Object { .. } => "a Kubernetes object",
+            BodyLevel::Metadata => "the metadata of a Kubernetes object",
         })
     }
 
@@ -178,22 +178,22 @@ impl<'a> Visitor<'a> for Fields<'_, 'a> {
         let mut has_metadata = false;
         while let Some(key) = map.next_key::<Text<'a>>()?.map(|key| key.0) {
             match (self.level, &*key) {
-                (Level::Object { .. }, "metadata") => {
+                (BodyLevel::Object { .. }, "metadata") => {
                     has_metadata = true;
                     map.next_value_seed(Fields {
                         view: &mut *self.view,
                         hash: &mut *self.hash,
-                        level: Level::Metadata,
+                        level: BodyLevel::Metadata,
                     })?;
                 }
-                (Level::Object { status_is_data: false }, "status") => {
+                (BodyLevel::Object { status_is_data: false }, "status") => {
                     map.next_value::<IgnoredAny>()?;
                 }
-                (Level::Object { .. }, _) => self.object_field(&key, &mut map)?,
-                (Level::Metadata, _) => self.metadata_field(&key, &mut map)?,
+                (BodyLevel::Object { .. }, _) => self.object_field(&key, &mut map)?,
+                (BodyLevel::Metadata, _) => self.metadata_field(&key, &mut map)?,
             }
         }
-        if self.level != Level::Metadata && !has_metadata {
+        if self.level != BodyLevel::Metadata && !has_metadata {
             return Err(serde::de::Error::missing_field("metadata"));
         }
         Ok(())
@@ -248,7 +248,7 @@ impl<'a> Fields<'_, 'a> {
             }
             "ownerReferences" => {
                 // Not hashed: owners get new uids in another life, and that alone is no difference.
-                let owners: Vec<Owner<'a>> = map.next_value()?;
+                let owners: Vec<ItemOwner<'a>> = map.next_value()?;
                 self.view.controller = owners.into_iter().find(|owner| owner.controller);
             }
             "managedFields" => {

@@ -4,9 +4,9 @@ use std::collections::HashSet;
 
 use super::collect::Event;
 use super::error::BackupError;
-use super::filter::Verdict;
+use super::filter::FilterVerdict;
 use super::item::ItemView;
-use super::view::View;
+use super::view::ClusterView;
 use crate::api::BackupSpec;
 use crate::archive::IndexedResource;
 use crate::cluster::{Cluster, ClusterError};
@@ -24,7 +24,7 @@ pub async fn live_items(
     mut visit: impl FnMut(ItemKey, u64),
 ) -> Result<Vec<(GroupResource, ClusterError)>, BackupError> {
     let selection = spec.selection().map_err(BackupError::Specification)?;
-    let mut view = View::open(cluster, &selection, |_| {}).await?;
+    let mut view = ClusterView::open(cluster, &selection, |_| {}).await?;
     let mut failures = std::mem::take(&mut view.unseen);
     let mut filter = view.filter();
     // An older index hashed no status at all.
@@ -39,7 +39,7 @@ pub async fn live_items(
                     let read = |body| ItemView::read(body, status_is_data).ok();
                     for item in page.bodies().filter_map(read) {
                         filter.note(&listing.info, &item);
-                        if filter.judge(&listing.info, &item) == Verdict::Take {
+                        if filter.judge(&listing.info, &item) == FilterVerdict::Take {
                             let namespace = item.namespace.map(String::from);
                             let key = ItemKey {
                                 kind: listing.info.resource.clone(),

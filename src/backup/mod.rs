@@ -27,15 +27,15 @@ use std::future::Future;
 
 pub use error::BackupError;
 pub use index_metadata::index_metadata;
-pub use item::{ItemView, Owner};
+pub use item::{ItemOwner, ItemView};
 pub use live::live_items;
 
-use account::Account;
-use collect::{Event, Listing};
-use filter::{Filter, Verdict};
-use halt::Halt;
+use account::BackupAccount;
+use collect::{Event, ResourceListing};
+use filter::{BackupFilter, FilterVerdict};
+use halt::BackupHalt;
 use pack::Packing;
-use view::View;
+use view::ClusterView;
 
 use crate::api::{Backup, BackupSpec, CompiledSelection, Origin};
 use crate::bucket::{Attempt, Bucket, Claim};
@@ -116,10 +116,10 @@ async fn make(
     request: &BackupRequest,
     selection: &CompiledSelection,
     progress: &Progress,
-    mut halt: Halt,
+    mut halt: BackupHalt,
 ) -> Result<BackupOutcome, BackupError> {
-    let mut account = Account::open(&request.name, progress)?;
-    let view = halt.or(View::open(cluster, selection, |stage| account.stage(stage))).await??;
+    let mut account = BackupAccount::open(&request.name, progress)?;
+    let view = halt.or(ClusterView::open(cluster, selection, |stage| account.stage(stage))).await??;
     account.open_with(&view);
     request.spec.ignored().iter().for_each(|said| account.log.info(said));
     let mut packing = seal::begin(attempt, request, &view).await?;
@@ -135,10 +135,10 @@ async fn make(
 /// Takes all items of all kinds, in restore order.
 async fn take(
     cluster: &Cluster,
-    view: &View<'_>,
+    view: &ClusterView<'_>,
     packing: &mut Packing,
-    account: &mut Account<'_>,
-    halt: &mut Halt,
+    account: &mut BackupAccount<'_>,
+    halt: &mut BackupHalt,
 ) -> Result<(), BackupError> {
     let mut filter = view.filter();
     let mut collection = view.collect(cluster);
@@ -164,11 +164,11 @@ async fn take(
 }
 
 async fn take_page(
-    listing: &Listing,
+    listing: &ResourceListing,
     page: &Page,
-    filter: &mut Filter<'_>,
+    filter: &mut BackupFilter<'_>,
     packing: &mut Packing,
-    account: &mut Account<'_>,
+    account: &mut BackupAccount<'_>,
 ) -> Result<(), BackupError> {
     account.expect(page.items.len());
     for body in page.bodies() {
@@ -181,13 +181,13 @@ async fn take_page(
         };
         filter.note(&listing.info, &item);
         match filter.judge(&listing.info, &item) {
-            Verdict::Take => match packing.push(&listing.info, &item, body).await {
+            FilterVerdict::Take => match packing.push(&listing.info, &item, body).await {
                 Ok(()) => account.taken(&listing.info, &item, body.len()),
                 Err(BackupError::Unstorable(error)) => account.unstorable(&listing.info, &item, &error),
                 Err(error) => return Err(error),
             },
-            Verdict::Skip(reason) => account.skipped(reason, &listing.info, &item),
-            Verdict::NotSelected => account.not_selected(),
+            FilterVerdict::Skip(reason) => account.skipped(reason, &listing.info, &item),
+            FilterVerdict::NotSelected => account.not_selected(),
         }
     }
     Ok(())

@@ -33,7 +33,7 @@ const API_RESOURCES: &str = "`kubectl api-resources` lists the names";
 
 /// What a backup will list, before anything is listed.
 #[derive(Debug)]
-pub struct Plan {
+pub struct BackupPlan {
     /// The kinds, in restore order.
     pub kinds: Vec<ResourceInfo>,
     /// Kinds among them that nobody asked for: only what others need of them is taken.
@@ -54,26 +54,26 @@ pub struct Plan {
 const NAMESPACES_ONE_BY_ONE: usize = 8;
 
 /// Makes the plan.
-pub fn plan(catalog: &Catalog, selection: &CompiledSelection) -> Plan {
+pub fn plan(catalog: &Catalog, selection: &CompiledSelection) -> BackupPlan {
     let cluster_scope = selection.cluster_scope;
     let mut kinds = Vec::new();
     let mut along = HashSet::new();
     let mut left_out = Vec::new();
     for kind in listable(catalog) {
         match judge(kind, selection, cluster_scope) {
-            Verdict::Take => kinds.push(kind.clone()),
-            Verdict::Along => {
+            ResourceVerdict::Take => kinds.push(kind.clone()),
+            ResourceVerdict::Along => {
                 along.insert(kind.resource.clone());
                 kinds.push(kind.clone());
             }
-            Verdict::LeaveOut(reason) => left_out.push((kind.clone(), reason)),
-            Verdict::NotSelected => {}
+            ResourceVerdict::LeaveOut(reason) => left_out.push((kind.clone(), reason)),
+            ResourceVerdict::NotSelected => {}
         }
     }
     kinds.sort_by(|a, b| restore_order(&a.resource, &b.resource));
     let namespaces =
         selection.namespaces.literal_includes().filter(|names| names.len() <= NAMESPACES_ONE_BY_ONE);
-    Plan {
+    BackupPlan {
         kinds,
         along,
         left_out,
@@ -89,7 +89,7 @@ pub fn narrows(selection: &CompiledSelection) -> bool {
     !selection.labels.is_everything() || selection.terms().any(|(terms, ..)| !terms.includes_everything())
 }
 
-enum Verdict {
+enum ResourceVerdict {
     Take,
     /// Listed for what others need of it.
     Along,
@@ -97,24 +97,28 @@ enum Verdict {
     NotSelected,
 }
 
-fn judge(info: &ResourceInfo, selection: &CompiledSelection, scope: ClusterScope) -> Verdict {
+fn judge(info: &ResourceInfo, selection: &CompiledSelection, scope: ClusterScope) -> ResourceVerdict {
     let terms = selection.kinds_of(info.namespaced);
     let named = terms.names(&info.resource, info.aliases());
     let taken = terms.takes(&info.resource, info.aliases());
     if info.resource.group() == OWN_GROUP || (must_be_named(&info.resource) && !named) {
-        return if taken { Verdict::LeaveOut(SkipReason::DefaultExclusion) } else { Verdict::NotSelected };
+        return if taken {
+            ResourceVerdict::LeaveOut(SkipReason::DefaultExclusion)
+        } else {
+            ResourceVerdict::NotSelected
+        };
     }
     let is_namespaces = info.resource.as_str() == NAMESPACES;
     if !info.namespaced && !is_namespaces && scope == ClusterScope::None {
-        return Verdict::NotSelected;
+        return ResourceVerdict::NotSelected;
     }
     // A namespace comes with what is in it, a definition with its resources, a volume with its claim, unless somebody
     // excludes the kind.
     let comes_along = is_namespaces || Traits::of(&info.resource).comes_along;
     match taken {
-        true => Verdict::Take,
-        false if comes_along && !terms.excludes(&info.resource, info.aliases()) => Verdict::Along,
-        false => Verdict::NotSelected,
+        true => ResourceVerdict::Take,
+        false if comes_along && !terms.excludes(&info.resource, info.aliases()) => ResourceVerdict::Along,
+        false => ResourceVerdict::NotSelected,
     }
 }
 

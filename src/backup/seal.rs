@@ -3,12 +3,12 @@
 
 use bytes::Bytes;
 
-use super::account::Account;
+use super::account::BackupAccount;
 use super::cut::Cut;
 use super::error::BackupError;
-use super::halt::Halt;
+use super::halt::BackupHalt;
 use super::pack::Packing;
-use super::view::View;
+use super::view::ClusterView;
 use super::{BackupOutcome, BackupRequest};
 use crate::api::{
     Backup, BackupPhase, BackupProgress, BackupStatus, ClusterReference, Origin, StoredObject, Timestamp,
@@ -22,9 +22,9 @@ use crate::cluster::ResourceInfo;
 pub async fn begin(
     attempt: &Attempt,
     request: &BackupRequest,
-    view: &View<'_>,
+    view: &ClusterView<'_>,
 ) -> Result<Packing, BackupError> {
-    let View { plan, cut, .. } = view;
+    let ClusterView { plan, cut, .. } = view;
     let header = IndexHeader {
         format: FORMAT.to_string(),
         revision: Some(cut.revision.clone()),
@@ -45,10 +45,10 @@ pub async fn commit(
     request: &BackupRequest,
     cut: &Cut,
     packing: Packing,
-    account: Account<'_>,
-    halt: &Halt,
+    account: BackupAccount<'_>,
+    halt: &BackupHalt,
 ) -> Result<BackupOutcome, BackupError> {
-    let Account { log, results, outside_cut, items, bytes, repeated, .. } = account;
+    let BackupAccount { log, results, outside_cut, items, bytes, repeated, .. } = account;
     let (warnings, errors) = (results.warnings, results.errors);
     if repeated > 0 {
         log.info(&format!("the API server gave {repeated} items twice, which are in the backup once"));

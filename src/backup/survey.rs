@@ -7,9 +7,9 @@
 
 use std::collections::HashSet;
 
-use super::filter::{Filter, Verdict};
+use super::filter::{BackupFilter, FilterVerdict};
 use super::item::ItemView;
-use super::plan::Plan;
+use super::plan::BackupPlan;
 use crate::api::CompiledSelection;
 use crate::cluster::ResourceInfo;
 use crate::model::{
@@ -28,7 +28,7 @@ pub struct Survey {
 /// The kinds to look at: all that may be taken when labels or kinds narrow the selection, else only those that refer to
 /// others and those with a definition. `defined`: the kinds that have one.
 pub fn kinds_to_survey<'a>(
-    plan: &'a Plan,
+    plan: &'a BackupPlan,
     narrows: bool,
     defined: &HashSet<String>,
 ) -> Vec<&'a ResourceInfo> {
@@ -47,7 +47,7 @@ pub fn kinds_to_survey<'a>(
 }
 
 /// The kind of this name if the plan has it.
-pub fn the_kind<'a>(plan: &'a Plan, kind: &str) -> Vec<&'a ResourceInfo> {
+pub fn the_kind<'a>(plan: &'a BackupPlan, kind: &str) -> Vec<&'a ResourceInfo> {
     plan.kinds.iter().filter(|info| info.resource.as_str() == kind).collect()
 }
 
@@ -63,9 +63,15 @@ impl Survey {
     }
 
     /// Looks at one item; `filter` must not rest on a survey.
-    pub fn look(&mut self, filter: &Filter<'_>, info: &ResourceInfo, body: &[u8], defined: &HashSet<String>) {
+    pub fn look(
+        &mut self,
+        filter: &BackupFilter<'_>,
+        info: &ResourceInfo,
+        body: &[u8],
+        defined: &HashSet<String>,
+    ) {
         let Ok(item) = ItemView::read(body, !info.status) else { return };
-        if filter.judge(info, &item) != Verdict::Take {
+        if filter.judge(info, &item) != FilterVerdict::Take {
             return;
         }
         let kind = info.resource.as_str();
@@ -89,7 +95,7 @@ impl Survey {
     }
 
     /// Looks at a claim, which a taken item may name. One that is left out leads to nothing.
-    pub fn offer_claim(&mut self, filter: &Filter<'_>, info: &ResourceInfo, body: &[u8]) {
+    pub fn offer_claim(&mut self, filter: &BackupFilter<'_>, info: &ResourceInfo, body: &[u8]) {
         let Ok(item) = ItemView::read(body, !info.status) else { return };
         if let Some(namespace) = item.namespace.as_deref()
             && filter.skip_reason(info, &item).is_none()
@@ -99,7 +105,7 @@ impl Survey {
     }
 
     /// Ends the search: what is needed needs its definition, too.
-    pub fn close(&mut self, plan: &Plan, defined: &HashSet<String>) {
+    pub fn close(&mut self, plan: &BackupPlan, defined: &HashSet<String>) {
         let of_cluster = plan.kinds.iter().filter(|info| !info.namespaced);
         self.needs.close(of_cluster.map(|info| (&info.resource, &*info.kind)));
         let custom = |key: &&ItemKey| defined.contains(key.kind.as_str());
@@ -153,7 +159,7 @@ mod tests {
         assert_eq!(surveyed.iter().map(|info| info.resource.as_str()).collect::<Vec<_>>(), [SNAPSHOTS]);
 
         let namespaces = Namespaces::default();
-        let filter = Filter {
+        let filter = BackupFilter {
             selection: &selection,
             cluster_scope: plan.cluster_scope,
             along: &plan.along,

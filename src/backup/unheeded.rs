@@ -12,12 +12,12 @@ const VOLUMES: [&str; 2] = ["backup.velero.io/backup-volumes", "backup.ark.hepti
 
 /// Pods that ask for one thing.
 #[derive(Debug, Default)]
-struct Asked {
+struct AskingPods {
     pods: u64,
     first: String,
 }
 
-impl Asked {
+impl AskingPods {
     fn note(&mut self, item: &ItemView<'_>) {
         if self.pods == 0 {
             self.first = format!("{}/{}", item.namespace.as_deref().unwrap_or_default(), item.name);
@@ -39,8 +39,8 @@ impl Asked {
 /// What is asked for and not done.
 #[derive(Debug, Default)]
 pub struct Unheeded {
-    hooks: Asked,
-    volumes: Asked,
+    hooks: AskingPods,
+    volumes: AskingPods,
 }
 
 impl Unheeded {

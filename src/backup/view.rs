@@ -9,9 +9,9 @@ use super::collect::{Collection, Event, Query};
 use super::cut::{self, Cut};
 use super::definitions::{self, Definition};
 use super::error::BackupError;
-use super::filter::{Filter, SERVICES};
+use super::filter::{BackupFilter, SERVICES};
 use super::item::ItemView;
-use super::plan::{self, Plan};
+use super::plan::{self, BackupPlan};
 use super::survey::{self, Survey};
 use crate::api::CompiledSelection;
 use crate::cluster::{Catalog, Cluster, ClusterError, Lag, ResourceInfo};
@@ -26,10 +26,10 @@ const LONGEST_LAG: Duration = Duration::from_secs(60);
 const ASK_AGAIN: Duration = Duration::from_millis(250);
 
 /// What is selected of a cluster at one instant.
-pub struct View<'a> {
+pub struct ClusterView<'a> {
     selection: &'a CompiledSelection,
     /// The kinds to list.
-    pub plan: Plan,
+    pub plan: BackupPlan,
     /// The instant.
     pub cut: Cut,
     survey: Option<Survey>,
@@ -41,7 +41,7 @@ pub struct View<'a> {
     pub findings: Vec<Finding>,
 }
 
-impl<'a> View<'a> {
+impl<'a> ClusterView<'a> {
     /// Looks at the cluster; `stage` is told what is being done.
     pub async fn open(
         cluster: &Cluster,
@@ -78,8 +78,8 @@ impl<'a> View<'a> {
     }
 
     /// Judges items by this view.
-    pub fn filter(&self) -> Filter<'_> {
-        Filter {
+    pub fn filter(&self) -> BackupFilter<'_> {
+        BackupFilter {
             selection: self.selection,
             cluster_scope: self.plan.cluster_scope,
             along: &self.plan.along,

@@ -34,13 +34,13 @@ const MAX_AHEAD: u64 = AHEAD as u64 * MAX_REQUEST;
 const MAX_FRAME: u64 = 65 << 20;
 
 /// A frame's number, and the frame or what is wrong with it.
-pub type Opened = (u32, Result<Frame, BucketError>);
+pub type OpenedFrame = (u32, Result<Frame, BucketError>);
 
 /// Frames as they lie in the tarball.
 type Pieces = Vec<(IndexFrame, Bytes)>;
 
 /// Frames of a tarball, read in order.
-pub struct FrameReader {
+pub struct FrameStream {
     backup: StoredBackup,
     /// What has not been asked for yet.
     requests: vec::IntoIter<Request>,
@@ -56,20 +56,20 @@ struct Flight {
     task: AbortOnDropHandle<Result<Pieces, BucketError>>,
 }
 
-impl std::fmt::Debug for FrameReader {
+impl std::fmt::Debug for FrameStream {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("FrameReader").field("fetched", &self.fetched()).finish_non_exhaustive()
     }
 }
 
-impl FrameReader {
+impl FrameStream {
     /// The next frame with its number; none after the last. A damaged frame is an error inside, and the next can still
     /// be had.
     ///
     /// # Errors
     /// When the store goes on failing, the tarball ends too early, or another run has the name by now: there is no point in
     /// going on.
-    pub async fn next(&mut self) -> Result<Option<Opened>, BucketError> {
+    pub async fn next(&mut self) -> Result<Option<OpenedFrame>, BucketError> {
         loop {
             self.send();
             if let Some((line, bytes)) = self.landed.as_slice().first().cloned() {
@@ -120,8 +120,8 @@ impl StoredBackup {
     /// Reads frames of the tarball, in the order in which their lines are given, which should be that of the index.
     ///
     /// # Errors
-    /// When a line claims what no honest index does; nothing is fetched before the first [`FrameReader::next`].
-    pub fn frames(&self, wanted: Vec<IndexFrame>) -> Result<FrameReader, BucketError> {
+    /// When a line claims what no honest index does; nothing is fetched before the first [`FrameStream::next`].
+    pub fn frames(&self, wanted: Vec<IndexFrame>) -> Result<FrameStream, BucketError> {
         let key = self.parts.tarball();
         let end = self.object(key).map(|tarball| tarball.size);
         for line in &wanted {
@@ -129,7 +129,7 @@ impl StoredBackup {
                 return Err(self.corrupt(self.parts.index(), None, problem));
             }
         }
-        Ok(FrameReader {
+        Ok(FrameStream {
             backup: self.clone(),
             requests: coalesce(wanted).into_iter(),
             flights: VecDeque::new(),
@@ -222,7 +222,7 @@ async fn fetch(
 }
 
 /// Decompresses and checks a frame where it does not hold up the network.
-async fn open(backup: &StoredBackup, line: IndexFrame, bytes: Bytes) -> Result<Opened, BucketError> {
+async fn open(backup: &StoredBackup, line: IndexFrame, bytes: Bytes) -> Result<OpenedFrame, BucketError> {
     let (number, at) = (line.frame, line.at);
     let opened = tokio::task::spawn_blocking(move || archive::open_frame(&line, &bytes)).await;
     match opened {

@@ -25,7 +25,7 @@ impl StoredBackup {
             Ok(body) => body,
             Err(error) => return Err(self.blame(error.into()).await),
         };
-        let lines = Lines {
+        let lines = IndexStream {
             backup: self.clone(),
             key: key.clone(),
             body,
@@ -47,7 +47,7 @@ impl StoredBackup {
     }
 }
 
-struct Lines {
+struct IndexStream {
     backup: StoredBackup,
     key: ObjectKey,
     body: Resumed,
@@ -56,7 +56,7 @@ struct Lines {
     ready: VecDeque<IndexLine>,
 }
 
-impl Lines {
+impl IndexStream {
     async fn next(&mut self) -> Result<Option<IndexLine>, BucketError> {
         match self.read().await {
             Ok(line) => Ok(line),

@@ -40,7 +40,7 @@ impl Check {
 }
 
 /// An object as it passes by, hashed on the way.
-pub(super) struct Body {
+pub(super) struct CheckedBody {
     stream: Resumed,
     buffer: BytesMut,
     /// Bytes that were handed out.
@@ -50,7 +50,7 @@ pub(super) struct Body {
     pub check: Check,
 }
 
-impl Body {
+impl CheckedBody {
     pub fn new(stream: Resumed, expected: Option<&StoredObject>) -> Self {
         Self { stream, buffer: BytesMut::new(), position: 0, read: 0, check: Check::new(expected) }
     }

@@ -44,7 +44,7 @@ pub use attempt::Attempt;
 pub use documents::{Claim, HEARTBEAT_EVERY, LocationDocument, REMOVAL_LASTS};
 pub use entries::{RunEntry, RunState};
 pub use error::{BucketError, Taker};
-pub use frames::{FrameReader, Opened};
+pub use frames::{FrameStream, OpenedFrame};
 pub use identity::{RunIdentity, vouch_alike};
 pub use integrity::OnBytes;
 pub use layout::{Part, RunKeys, RunKind, Writer};

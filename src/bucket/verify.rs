@@ -13,7 +13,7 @@ use crate::model::{BackupName, Category, GroupResource, causes};
 use crate::store::{ObjectKey, Resumed, StoreError};
 
 use super::frames::objection;
-use super::integrity::{Body, OnBytes};
+use super::integrity::{CheckedBody, OnBytes};
 use super::read::StoredBackup;
 use super::standalone::DescribeItem;
 use super::{Bucket, BucketError, RunDocument as _, RunKeys};
@@ -98,7 +98,8 @@ impl Bucket {
             }
             Err(error) => return Err(error),
         };
-        let mut walk = Walk { backup, report, on_bytes, describe, kinds: Arc::default(), items: Vec::new() };
+        let mut walk =
+            Verifier { backup, report, on_bytes, describe, kinds: Arc::default(), items: Vec::new() };
         walk.check_siblings().await?;
         walk.check_items().await?;
         walk.check_document().await?;
@@ -106,7 +107,7 @@ impl Bucket {
     }
 }
 
-struct Walk<'a> {
+struct Verifier<'a> {
     backup: StoredBackup,
     report: VerifyReport,
     on_bytes: OnBytes<'a>,
@@ -116,7 +117,7 @@ struct Walk<'a> {
     items: Vec<IndexItem>,
 }
 
-impl Walk<'_> {
+impl Verifier<'_> {
     /// What does not fit the document that was read first is no damage when another one is there by now.
     async fn check_document(&self) -> Result<(), BucketError> {
         let Some(problem) = self.report.problems.first() else { return Ok(()) };
@@ -204,7 +205,7 @@ impl Walk<'_> {
     /// Opens one frame and compares the items of the index that should be in it. The inner result is the body's.
     async fn check_frame(
         &mut self,
-        body: &mut Body,
+        body: &mut CheckedBody,
         line: IndexFrame,
     ) -> Result<Result<(), StoreError>, BucketError> {
         let tarball = self.backup.parts.tarball().clone();
@@ -241,11 +242,11 @@ impl Walk<'_> {
         Ok(Ok(()))
     }
 
-    async fn open(&mut self, key: &ObjectKey) -> Result<Option<Body>, BucketError> {
+    async fn open(&mut self, key: &ObjectKey) -> Result<Option<CheckedBody>, BucketError> {
         match Resumed::open(Arc::clone(&self.backup.bucket.store), key.clone(), None).await {
             Ok(stream) => {
                 self.report.objects += 1;
-                Ok(Some(Body::new(stream, self.backup.object(key))))
+                Ok(Some(CheckedBody::new(stream, self.backup.object(key))))
             }
             Err(error) if error.is_not_found() => {
                 self.report.add(key, None, "it is not there");
@@ -259,7 +260,7 @@ impl Walk<'_> {
     fn close(
         &mut self,
         key: &ObjectKey,
-        body: &Body,
+        body: &CheckedBody,
         read: Result<(), StoreError>,
     ) -> Result<(), BucketError> {
         self.report.bytes += body.read;
@@ -293,7 +294,7 @@ impl Walk<'_> {
     }
 }
 
-struct Checked {
+struct CheckedFrame {
     items: u64,
     problems: Vec<String>,
 }
@@ -303,8 +304,8 @@ fn check_items(
     items: &[IndexItem],
     bytes: &[u8],
     check_item: impl Fn(&IndexItem, &[u8]) -> Option<String>,
-) -> Checked {
-    let mut checked = Checked { items: 0, problems: Vec::new() };
+) -> CheckedFrame {
+    let mut checked = CheckedFrame { items: 0, problems: Vec::new() };
     let frame = match archive::open_frame(line, bytes) {
         Ok(frame) => frame,
         Err(error) => {

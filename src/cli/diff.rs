@@ -48,7 +48,7 @@ pub struct DiffCommand {
 type Hashes = HashMap<ItemKey, u64>;
 
 #[derive(Default)]
-struct Counts {
+struct DiffCounts {
     added: u64,
     removed: u64,
     changed: u64,
@@ -60,7 +60,7 @@ pub async fn diff(global: &Global, command: &DiffCommand, output: &Output) -> Re
     let bucket =
         download::bucket::<Backup>(global, &command.source, &command.first, RunPart::Index, output).await?;
     let (header, mut first) = hashes(&bucket, &command.first).await?;
-    let mut counts = Counts::default();
+    let mut counts = DiffCounts::default();
     let mut failed = false;
     match &command.second {
         Some(second) => {
@@ -121,7 +121,7 @@ async fn compare_live(
     bucket: &Bucket,
     command: &DiffCommand,
     first: &mut Hashes,
-    counts: &mut Counts,
+    counts: &mut DiffCounts,
     output: &Output,
 ) -> Result<bool, Failure> {
     let cluster = global.cluster().await?;
@@ -148,7 +148,7 @@ fn compare(
     first: &mut Hashes,
     key: ItemKey,
     hash: u64,
-    counts: &mut Counts,
+    counts: &mut DiffCounts,
     output: &Output,
 ) -> Result<(), Failure> {
     match first.remove(&key) {

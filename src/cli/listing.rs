@@ -100,7 +100,7 @@ async fn show<K: Listed>(
     let door = ArkClient::open(global).await?;
     let (found, missing) = find(&door, args, &is_wanted).await?;
     let single = args.names.len() == 1;
-    let mut view = View::new(output);
+    let mut view = WatchView::new(output);
     if found.is_empty() && missing.is_empty() && view.is_table() {
         output.note(format!("there are no {}s{of} in namespace {}", K::NOUN, door.namespace()));
     } else if !found.is_empty() || missing.is_empty() {
@@ -149,13 +149,13 @@ async fn find<'a, K: Listed>(
 }
 
 /// What is on the screen: so that only what is new comes, in columns as wide as those above.
-struct View<'a> {
+struct WatchView<'a> {
     output: &'a Output,
     table: Option<Table>,
     seen: HashMap<String, Option<String>>,
 }
 
-impl<'a> View<'a> {
+impl<'a> WatchView<'a> {
     fn new(output: &'a Output) -> Self {
         Self { output, table: None, seen: HashMap::new() }
     }
@@ -254,7 +254,7 @@ mod tests {
     #[test]
     fn of_what_is_watched_only_what_changed_or_came_is_news() {
         let output = Output::new(Format::Table, true, 0, Color::Never, false);
-        let mut view = View::new(&output);
+        let mut view = WatchView::new(&output);
         let schedule = |name: &str, version: &str| {
             let mut schedule = Schedule::new(name, ScheduleSpec::default());
             schedule.metadata.resource_version = Some(version.to_owned());

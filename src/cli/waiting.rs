@@ -32,7 +32,7 @@ const TAKEOVER: Duration = Duration::from_secs(180);
 
 /// How far an object is.
 #[derive(Clone, Debug, Default)]
-pub struct Seen {
+pub struct ObjectProgress {
     /// The server has begun with it.
     pub begun: bool,
     /// Nothing more happens to it.
@@ -53,7 +53,7 @@ pub trait Worked: ArkResource {
     const LOOK: &'static str;
 
     /// How far it is.
-    fn seen(&self) -> Seen;
+    fn seen(&self) -> ObjectProgress;
 }
 
 /// How waiting ended.
@@ -79,7 +79,7 @@ pub async fn wait_until<K: Worked>(
     door: &ArkClient,
     name: &str,
     what: &str,
-    seen: fn(&K) -> Seen,
+    seen: fn(&K) -> ObjectProgress,
     output: &Output,
 ) -> Result<Waited<K>, Failure> {
     let progress = Progress::default();
@@ -100,11 +100,11 @@ async fn watch<K: Worked>(
     door: &ArkClient,
     name: &str,
     what: &str,
-    seen: fn(&K) -> Seen,
+    seen: fn(&K) -> ObjectProgress,
     progress: &Progress,
     output: &Output,
 ) -> Result<Waited<K>, Failure> {
-    let mut patience = Patience::new();
+    let mut patience = WaitPatience::new();
     let (mut version, mut pause) = (None, LOOK_AGAIN);
     let mut told = None;
     loop {
@@ -136,7 +136,7 @@ async fn watch<K: Worked>(
 }
 
 /// How long nothing has happened, and what was said about it.
-struct Patience {
+struct WaitPatience {
     changed: Instant,
     looked: Instant,
     outage: Option<Instant>,
@@ -146,7 +146,7 @@ struct Patience {
     told: bool,
 }
 
-impl Patience {
+impl WaitPatience {
     fn new() -> Self {
         let now = Instant::now();
         Self { changed: now, looked: now, outage: None, begun: false, explained: false, told: false }
@@ -229,10 +229,10 @@ fn waits(conditions: &[Condition]) -> Option<String> {
 impl Worked for Backup {
     const LOOK: &'static str = "ark backup get";
 
-    fn seen(&self) -> Seen {
+    fn seen(&self) -> ObjectProgress {
         let status = self.status.clone().unwrap_or_default();
         let (phase, progress) = (status.phase.unwrap_or_default(), status.progress.unwrap_or_default());
-        Seen {
+        ObjectProgress {
             begun: phase != crate::api::BackupPhase::New,
             done: phase.is_final(),
             phase: phase.to_string(),
@@ -246,10 +246,10 @@ impl Worked for Backup {
 impl Worked for Restore {
     const LOOK: &'static str = "ark restore get";
 
-    fn seen(&self) -> Seen {
+    fn seen(&self) -> ObjectProgress {
         let status = self.status.clone().unwrap_or_default();
         let (phase, progress) = (status.phase.unwrap_or_default(), status.progress.unwrap_or_default());
-        Seen {
+        ObjectProgress {
             begun: phase != RestorePhase::New,
             done: phase.is_final(),
             phase: phase.to_string(),
@@ -263,16 +263,16 @@ impl Worked for Restore {
 impl Worked for DeleteBackupRequest {
     const LOOK: &'static str = "ark backup get";
 
-    fn seen(&self) -> Seen {
+    fn seen(&self) -> ObjectProgress {
         let status = self.status.clone().unwrap_or_default();
         let phase = status.phase.unwrap_or_default();
         let done = phase == DeletePhase::Processed;
-        Seen {
+        ObjectProgress {
             begun: phase != DeletePhase::New,
             done,
             phase: format!("{phase:?}"),
             why: Some(status.errors.join("; ")).filter(|why| !done && !why.is_empty()),
-            ..Seen::default()
+            ..ObjectProgress::default()
         }
     }
 }
@@ -280,19 +280,29 @@ impl Worked for DeleteBackupRequest {
 impl Worked for DownloadRequest {
     const LOOK: &'static str = "kubectl get dlr";
 
-    fn seen(&self) -> Seen {
+    fn seen(&self) -> ObjectProgress {
         let phase = self.status.as_ref().and_then(|status| status.phase).unwrap_or_default();
         let answered = phase == DownloadPhase::Processed;
-        Seen { begun: answered, done: answered, phase: format!("{phase:?}"), ..Seen::default() }
+        ObjectProgress {
+            begun: answered,
+            done: answered,
+            phase: format!("{phase:?}"),
+            ..ObjectProgress::default()
+        }
     }
 }
 
 impl Worked for ServerStatusRequest {
     const LOOK: &'static str = "kubectl get ssr";
 
-    fn seen(&self) -> Seen {
+    fn seen(&self) -> ObjectProgress {
         let phase = self.status.as_ref().and_then(|status| status.phase).unwrap_or_default();
         let answered = phase == ServerStatusPhase::Processed;
-        Seen { begun: answered, done: answered, phase: format!("{phase:?}"), ..Seen::default() }
+        ObjectProgress {
+            begun: answered,
+            done: answered,
+            phase: format!("{phase:?}"),
+            ..ObjectProgress::default()
+        }
     }
 }

@@ -58,12 +58,12 @@ pub struct Cluster {
     pub(super) server: Arc<str>,
     pub(super) buffers: Buffers,
     pub(super) fence: Fence,
-    pub(super) shared: Shared,
+    pub(super) shared: ClusterState,
 }
 
 /// What all clones of a cluster know together.
 #[derive(Clone, Default)]
-pub(super) struct Shared {
+pub(super) struct ClusterState {
     pub health: Arc<Health>,
     pub waits: Arc<Waits>,
     pub creates: Arc<Creates>,
@@ -104,7 +104,7 @@ impl Cluster {
             server: server.into(),
             buffers: Buffers::default(),
             fence: Fence::default(),
-            shared: Shared::default(),
+            shared: ClusterState::default(),
         }
     }
 

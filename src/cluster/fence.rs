@@ -26,10 +26,10 @@ impl Moment {
 
 /// Until when this process may write; for ever until somebody says otherwise. Clones share it.
 #[derive(Clone, Debug)]
-pub struct Fence(Arc<Shared>);
+pub struct Fence(Arc<FenceState>);
 
 #[derive(Debug)]
-struct Shared {
+struct FenceState {
     end: AtomicU64,
     /// Requests to this path pass: by them a fence is kept open.
     lease: OnceLock<String>,
@@ -37,7 +37,7 @@ struct Shared {
 
 impl Default for Fence {
     fn default() -> Self {
-        Self(Arc::new(Shared { end: AtomicU64::new(u64::MAX), lease: OnceLock::new() }))
+        Self(Arc::new(FenceState { end: AtomicU64::new(u64::MAX), lease: OnceLock::new() }))
     }
 }
 
@@ -67,7 +67,7 @@ impl Fence {
 /// Why a request was not sent.
 #[derive(Debug, thiserror::Error)]
 #[error("not sent: the lease of this server has ended, and another may lead by now")]
-struct Closed;
+struct FenceClosed;
 
 /// Puts a fence in front of a client.
 pub(super) struct Fencing(pub Fence);
@@ -103,7 +103,7 @@ where
 
     fn call(&mut self, request: Request<A>) -> Self::Future {
         if !self.fence.lets_through(&request) {
-            return err(Closed.into()).boxed();
+            return err(FenceClosed.into()).boxed();
         }
         self.client.call(request).map_err(Into::into).boxed()
     }

@@ -104,7 +104,7 @@ impl fmt::Display for Drift {
 
 /// Where a list is.
 #[derive(Clone, Debug)]
-enum Position {
+enum ListPosition {
     /// At its beginning, at the cut if there is one.
     Start,
     /// At its beginning, at the most recent revision whatever the cut.
@@ -115,7 +115,7 @@ enum Position {
     End,
 }
 
-impl Position {
+impl ListPosition {
     fn token(&self) -> Option<&str> {
         match self {
             Self::Token(token) => Some(token),
@@ -133,7 +133,7 @@ pub struct Lister {
     path: String,
     labels: Option<String>,
     cut: Option<String>,
-    position: Position,
+    position: ListPosition,
     limit: usize,
     /// Bytes of the page before.
     expected: usize,
@@ -183,7 +183,7 @@ impl Cluster {
             path: kind.path(namespace, None),
             labels: labels.map(str::to_owned),
             cut: cut.map(str::to_owned),
-            position: Position::Start,
+            position: ListPosition::Start,
             limit: FIRST_LIMIT,
             expected: FIRST_EXPECTED,
             revision: None,
@@ -206,7 +206,7 @@ impl Cluster {
 impl Lister {
     /// The next page, which may be without items; None when the list is at its end.
     pub async fn next(&mut self) -> Result<Option<Page>, ClusterError> {
-        while !matches!(self.position, Position::End) {
+        while !matches!(self.position, ListPosition::End) {
             match self.fetch().await {
                 Ok(body) => match Page::read(body) {
                     Ok((page, token)) => return self.accept(page, token).map(Some),
@@ -248,14 +248,14 @@ impl Lister {
                 }),
                 token = async { next.as_mut()?.await.ok() }, if next.is_some() => {
                     next = None;
-                    self.ahead = token.map(|token| self.ask(&Position::Token(token)));
+                    self.ahead = token.map(|token| self.ask(&ListPosition::Token(token)));
                 }
             }
         }
     }
 
     /// Asks for a page.
-    fn ask(&self, position: &Position) -> Coming {
+    fn ask(&self, position: &ListPosition) -> Coming {
         let (cluster, kind, namespace) = (self.cluster.clone(), self.kind.clone(), self.namespace.clone());
         let (path, (limit, expected)) = (self.request_path(position), (self.limit, self.expected));
         let asks_for_less = limit > 1 && self.shrinks < MAX_SHRINKS;
@@ -276,7 +276,7 @@ impl Lister {
         Coming { token: position.token().map(str::to_owned), next: Some(next), body }
     }
 
-    fn request_path(&self, position: &Position) -> String {
+    fn request_path(&self, position: &ListPosition) -> String {
         let path = format!("{}?", self.path);
         let start = path.len();
         let mut query = Serializer::for_suffix(path, start);
@@ -285,10 +285,10 @@ impl Lister {
             query.append_pair("labelSelector", labels);
         }
         match (position, &self.cut) {
-            (Position::Start, Some(cut)) => {
+            (ListPosition::Start, Some(cut)) => {
                 query.append_pair("resourceVersion", cut).append_pair("resourceVersionMatch", "Exact");
             }
-            (Position::Token(token), _) => {
+            (ListPosition::Token(token), _) => {
                 query.append_pair("continue", token);
             }
             _ => {}
@@ -331,7 +331,7 @@ impl Lister {
 
     fn check_revision(&mut self, revision: &str) {
         let wanted = match (&self.position, &self.cut) {
-            (Position::Start, Some(cut)) => Some(cut),
+            (ListPosition::Start, Some(cut)) => Some(cut),
             _ => self.revision.as_ref(),
         };
         if wanted.is_some_and(|wanted| wanted != revision) {
@@ -341,8 +341,8 @@ impl Lister {
     }
 
     /// The position behind a page; a list that promises ever more is an error.
-    fn follow(&mut self, token: Option<String>, found: usize) -> Result<Position, ClusterError> {
-        let Some(token) = token else { return Ok(Position::End) };
+    fn follow(&mut self, token: Option<String>, found: usize) -> Result<ListPosition, ClusterError> {
+        let Some(token) = token else { return Ok(ListPosition::End) };
         let endless = |cause: String| Err(ClusterError::Endless { doing: self.doing().to_string(), cause });
         if self.tokens.contains(&token) {
             return endless("the server gave the same continue token twice".to_owned());
@@ -352,7 +352,7 @@ impl Lister {
         }
         self.empty_pages += u32::from(found == 0);
         self.tokens.insert(token.clone());
-        Ok(Position::Token(token))
+        Ok(ListPosition::Token(token))
     }
 
     /// Makes another way to go on, or gives the error back.
@@ -366,7 +366,7 @@ impl Lister {
         }
         let ClusterError::Api(failure) = error else { return Err(error) };
         match (&self.position, &self.cut) {
-            (Position::Start, Some(cut)) if failure.code == 410 && !self.recut => {
+            (ListPosition::Start, Some(cut)) if failure.code == 410 && !self.recut => {
                 let next = self.cluster.next_cut(cut).await?;
                 if next.first {
                     self.drift = Some(Drift::Compacted { revision: next.revision.clone() });
@@ -375,8 +375,8 @@ impl Lister {
                 self.recut = true;
                 Ok(())
             }
-            (Position::Start, Some(_)) => self.leave_cut(failure),
-            (Position::Token(_), _) if failure.code == 410 => self.resume(failure),
+            (ListPosition::Start, Some(_)) => self.leave_cut(failure),
+            (ListPosition::Token(_), _) if failure.code == 410 => self.resume(failure),
             _ => Err(failure.into()),
         }
     }
@@ -389,7 +389,7 @@ impl Lister {
             _ if failure.trouble == Trouble::Ahead => Drift::Unsupported { why: failure.message },
             _ => return Err(failure.into()),
         });
-        self.position = Position::Recent;
+        self.position = ListPosition::Recent;
         Ok(())
     }
 
@@ -402,9 +402,9 @@ impl Lister {
         self.drift.get_or_insert(Drift::Expired);
         self.revision = None;
         match failure.continue_token {
-            Some(token) => self.position = Position::Token(token),
+            Some(token) => self.position = ListPosition::Token(token),
             None => {
-                self.position = Position::Recent;
+                self.position = ListPosition::Recent;
                 self.skipping = self.last.is_some();
                 self.tokens.clear();
             }

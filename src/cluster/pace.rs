@@ -15,11 +15,11 @@ use super::tempo::Tempo;
 #[derive(Debug)]
 pub(super) struct Creates {
     room: Arc<Semaphore>,
-    state: Mutex<State>,
+    state: Mutex<PaceState>,
 }
 
 #[derive(Debug)]
-struct State {
+struct PaceState {
     tempo: Tempo,
     /// What the semaphore was given.
     given: usize,
@@ -45,7 +45,7 @@ impl Default for Creates {
     fn default() -> Self {
         let tempo = Tempo::default();
         let given = tempo.limit();
-        let state = State { tempo, given, owed: 0, under_way: 0 };
+        let state = PaceState { tempo, given, owed: 0, under_way: 0 };
         Self { room: Arc::new(Semaphore::new(given)), state: Mutex::new(state) }
     }
 }
@@ -73,7 +73,7 @@ impl Creates {
     }
 
     /// Makes the semaphore follow the limit.
-    fn settle(&self, state: &mut State) {
+    fn settle(&self, state: &mut PaceState) {
         let limit = state.tempo.limit();
         if limit > state.given {
             let more = limit - state.given;
@@ -87,7 +87,7 @@ impl Creates {
         state.given = limit;
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, PaceState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -30,11 +30,11 @@ const EVENTS: usize = 100;
 pub struct Bound {
     quiet: Duration,
     most: Duration,
-    group: Arc<Mutex<Group>>,
+    group: Arc<Mutex<WaitGroup>>,
 }
 
 #[derive(Debug)]
-struct Group {
+struct WaitGroup {
     under_way: usize,
     progress: Instant,
 }
@@ -42,7 +42,11 @@ struct Group {
 impl Bound {
     /// A wait ends when for `quiet` none of the group got done, and after `most`.
     pub fn new(quiet: Duration, most: Duration) -> Self {
-        Self { quiet, most, group: Arc::new(Mutex::new(Group { under_way: 0, progress: Instant::now() })) }
+        Self {
+            quiet,
+            most,
+            group: Arc::new(Mutex::new(WaitGroup { under_way: 0, progress: Instant::now() })),
+        }
     }
 
     /// Something of the group got done: the others have time anew.
@@ -59,7 +63,7 @@ impl Bound {
         UnderWay { bound: self, since: Instant::now() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Group> {
+    fn lock(&self) -> MutexGuard<'_, WaitGroup> {
         self.group.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -113,13 +117,13 @@ impl Lag {
 }
 
 /// What was seen: done, or what is missing.
-enum Seen {
+enum WaitResult {
     Done,
     NotYet(String),
 }
 
 /// What is waited for.
-struct Wanted {
+struct AwaitedState {
     /// `the namespace shop`.
     what: String,
     /// `Active`.
@@ -129,37 +133,40 @@ struct Wanted {
 impl Cluster {
     /// Waits until a CustomResourceDefinition is Established and its kind is served in every version that it says.
     pub async fn crd_established(&self, name: &str, bound: &Bound) -> Result<(), ClusterError> {
-        let wanted = Wanted { what: format!("the CustomResourceDefinition {name}"), state: "Established" };
+        let wanted =
+            AwaitedState { what: format!("the CustomResourceDefinition {name}"), state: "Established" };
         let path = format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}");
         let look = || async {
             let Some(crd) = self.look(&path, &wanted.what).await? else {
-                return Ok(Seen::NotYet("it is not there".to_owned()));
+                return Ok(WaitResult::NotYet("it is not there".to_owned()));
             };
             if let Some(missing) = not_established(&crd) {
-                return Ok(Seen::NotYet(missing));
+                return Ok(WaitResult::NotYet(missing));
             }
             let (group, plural) = (&crd["spec"]["group"], &crd["spec"]["names"]["plural"]);
             for version in list(&crd["spec"]["versions"]).iter().filter(|version| version["served"] == true) {
                 let path = format!("/apis/{}/{}", text(group), text(&version["name"]));
                 let served = self.look(&path, &path).await?.unwrap_or_default();
                 if !list(&served["resources"]).iter().any(|resource| resource["name"] == *plural) {
-                    return Ok(Seen::NotYet(format!("it is Established, but {path} does not serve it yet")));
+                    return Ok(WaitResult::NotYet(format!(
+                        "it is Established, but {path} does not serve it yet"
+                    )));
                 }
             }
-            Ok(Seen::Done)
+            Ok(WaitResult::Done)
         };
         self.wait(&wanted, bound, look).await
     }
 
     /// Waits until a namespace is Active.
     pub async fn namespace_active(&self, name: &str, bound: &Bound) -> Result<(), ClusterError> {
-        let wanted = Wanted { what: format!("the namespace {name}"), state: "Active" };
+        let wanted = AwaitedState { what: format!("the namespace {name}"), state: "Active" };
         let path = format!("/api/v1/namespaces/{name}");
         let look = || async {
             Ok(match self.look(&path, &wanted.what).await? {
-                Some(namespace) if namespace["status"]["phase"] == "Active" => Seen::Done,
-                Some(namespace) => Seen::NotYet(state_of(&namespace)),
-                None => Seen::NotYet("it is not there".to_owned()),
+                Some(namespace) if namespace["status"]["phase"] == "Active" => WaitResult::Done,
+                Some(namespace) => WaitResult::NotYet(state_of(&namespace)),
+                None => WaitResult::NotYet("it is not there".to_owned()),
             })
         };
         self.wait(&wanted, bound, look).await
@@ -179,24 +186,24 @@ impl Cluster {
             (Some(namespace), _) => format!("{} {namespace}/{name}", kind.resource),
             (None, _) => format!("{} {name}", kind.resource),
         };
-        let (wanted, path) = (Wanted { what, state: "deleted" }, kind.path(namespace, Some(name)));
+        let (wanted, path) = (AwaitedState { what, state: "deleted" }, kind.path(namespace, Some(name)));
         let look = || async {
             let object = self.look(&path, &wanted.what).await?;
             let that = |object: &Value| uid.is_none_or(|uid| object["metadata"]["uid"] == uid);
-            Ok(object.filter(that).map_or(Seen::Done, |object| Seen::NotYet(state_of(&object))))
+            Ok(object.filter(that).map_or(WaitResult::Done, |object| WaitResult::NotYet(state_of(&object))))
         };
         self.wait(&wanted, bound, look).await
     }
 
     /// Waits until a claim is bound to its volume; where it is not, the error says what the last event about it said.
     pub async fn bound(&self, namespace: &str, name: &str, bound: &Bound) -> Result<(), ClusterError> {
-        let wanted = Wanted { what: format!("the claim {namespace}/{name}"), state: "Bound" };
+        let wanted = AwaitedState { what: format!("the claim {namespace}/{name}"), state: "Bound" };
         let path = format!("/api/v1/namespaces/{namespace}/persistentvolumeclaims/{name}");
         let look = || async {
             Ok(match self.look(&path, &wanted.what).await? {
-                Some(claim) if claim["status"]["phase"] == "Bound" => Seen::Done,
-                Some(claim) => Seen::NotYet(state_of(&claim)),
-                None => Seen::NotYet("it is not there".to_owned()),
+                Some(claim) if claim["status"]["phase"] == "Bound" => WaitResult::Done,
+                Some(claim) => WaitResult::NotYet(state_of(&claim)),
+                None => WaitResult::NotYet("it is not there".to_owned()),
             })
         };
         let mut waited = self.wait(&wanted, bound, look).await;
@@ -234,13 +241,13 @@ impl Cluster {
     }
 
     /// Looks until it is done or the bound is reached. A failure that passes is waited over, any other ends the wait.
-    async fn wait<F: Future<Output = Result<Seen, ClusterError>>>(
+    async fn wait<F: Future<Output = Result<WaitResult, ClusterError>>>(
         &self,
-        wanted: &Wanted,
+        wanted: &AwaitedState,
         bound: &Bound,
         look: impl Fn() -> F,
     ) -> Result<(), ClusterError> {
-        let Wanted { what, state } = wanted;
+        let AwaitedState { what, state } = wanted;
         let health = &self.shared.health;
         let under_way = bound.begin();
         let waiting = self.shared.waits.begin(format!("{what} to be {state}"));
@@ -253,11 +260,11 @@ impl Cluster {
                 None => tokio::time::timeout(under_way.left(health), look()).await.ok(),
             };
             match seen {
-                Some(Ok(Seen::Done)) => {
+                Some(Ok(WaitResult::Done)) => {
                     bound.progress();
                     return Ok(());
                 }
-                Some(Ok(Seen::NotYet(missing))) => last = missing,
+                Some(Ok(WaitResult::NotYet(missing))) => last = missing,
                 Some(Err(error)) if error.is_about_the_connection() || !error.passes() => return Err(error),
                 Some(Err(error)) => last = causes(&error),
                 None => {}

@@ -22,11 +22,11 @@ use super::error::ControllerError;
 use super::settings::Settings;
 use crate::api::{AccessMode, BackupStorageLocation, BackupStorageLocationSpec, LocationPhase, label_value};
 use crate::bucket::Bucket;
-use crate::store::{self, Gate, Meter, Observer, Outcome};
+use crate::store::{self, Gate, Meter, Observer, StoreOutcome};
 use crate::telemetry::Metrics;
 use credentials::Credentials;
 use failing::Failing;
-use missing::Missing;
+use missing::MissingLocations;
 
 /// A location, opened.
 #[derive(Clone, Debug)]
@@ -46,26 +46,26 @@ pub struct Locations {
     secrets: Api<Secret>,
     store: Store<BackupStorageLocation>,
     default: String,
-    opened: Mutex<HashMap<String, Opened>>,
+    opened: Mutex<HashMap<String, OpenBucket>>,
     /// What of a location's way to its bucket was changed since that was told.
     changed: Mutex<HashMap<String, AccessChange>>,
     observer: Observer,
     /// Those that could not be opened a moment ago.
     pub failing: Failing,
     /// Those that were looked for and are not there.
-    pub missing: Missing,
+    pub missing: MissingLocations,
     gate: Gate,
 }
 
 /// A bucket that was opened, and what from.
-struct Opened {
-    origin: Origin,
+struct OpenBucket {
+    origin: BucketOrigin,
     bucket: Bucket,
 }
 
 /// What a bucket is opened from. Whenever any of it differs, it is opened anew.
 #[derive(PartialEq)]
-struct Origin {
+struct BucketOrigin {
     uid: Option<String>,
     spec: BackupStorageLocationSpec,
     secret: Option<(String, String)>,
@@ -80,7 +80,7 @@ pub enum AccessChange {
     Connection,
 }
 
-impl Origin {
+impl BucketOrigin {
     /// What of the way to the bucket differs in another origin of the same location.
     fn change_to(&self, other: &Self) -> Option<AccessChange> {
         if self.uid != other.uid {
@@ -119,7 +119,7 @@ impl Locations {
             opened: Mutex::default(),
             changed: Mutex::default(),
             failing: Failing::default(),
-            missing: Missing::default(),
+            missing: MissingLocations::default(),
             observer,
             gate,
         }
@@ -179,7 +179,7 @@ impl Locations {
             Some(key) => Some(Credentials::read(&self.secrets, &name, key).await?),
             None => None,
         };
-        let origin = Origin {
+        let origin = BucketOrigin {
             uid: location.metadata.uid.clone(),
             spec: location.spec.clone(),
             secret: credentials.as_ref().map(|credentials| credentials.version.clone()),
@@ -193,17 +193,17 @@ impl Locations {
             .await
             .map_err(|error| ControllerError::bucket(format!("open location `{name}`"))(error.into()))?;
         let bucket = Bucket::new(Arc::new(Meter::observed(store, Arc::clone(&self.observer))));
-        self.keep(name, Opened { origin, bucket: bucket.clone() });
+        self.keep(name, OpenBucket { origin, bucket: bucket.clone() });
         Ok(bucket)
     }
 
-    fn opened_from(&self, name: &str, origin: &Origin) -> Option<Bucket> {
+    fn opened_from(&self, name: &str, origin: &BucketOrigin) -> Option<Bucket> {
         let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         opened.get(name).filter(|opened| opened.origin == *origin).map(|opened| opened.bucket.clone())
     }
 
     /// Keeps what was opened, and nothing of locations that are gone.
-    fn keep(&self, name: String, bucket: Opened) {
+    fn keep(&self, name: String, bucket: OpenBucket) {
         let present = self.store.state();
         let is_present =
             |name: &str| present.iter().any(|location| location.metadata.name.as_deref() == Some(name));
@@ -226,8 +226,8 @@ impl Locations {
 pub fn counting(metrics: &Arc<Metrics>) -> Observer {
     let metrics = Arc::clone(metrics);
     Arc::new(move |operation, outcome| match outcome {
-        Outcome::Success => metrics.store_request(operation.label(), "success"),
-        Outcome::Failure(category) => metrics.store_request(operation.label(), &category.to_string()),
+        StoreOutcome::Success => metrics.store_request(operation.label(), "success"),
+        StoreOutcome::Failure(category) => metrics.store_request(operation.label(), &category.to_string()),
     })
 }
 

@@ -8,7 +8,7 @@ use kube::{Api, Client};
 use tokio_util::sync::CancellationToken;
 
 use super::error::ControllerError;
-use super::schema::{Served, missing_fields};
+use super::schema::{ServedFields, missing_fields};
 use crate::api::{GROUP, VERSION, crds};
 use crate::cluster::{Cluster, ClusterIdentity};
 use crate::model::causes;
@@ -81,7 +81,7 @@ async fn look_for_definitions(client: &Client) -> Result<(), ControllerError> {
 
 /// What the API server says of Ark's kinds, which everybody may read; None where it does not say so, which is no reason not to
 /// begin.
-async fn document(client: &Client) -> Option<Served> {
+async fn document(client: &Client) -> Option<ServedFields> {
     let path = format!("/openapi/v3/apis/{GROUP}/{VERSION}");
     let request = http::Request::get(&path).body(Vec::new()).ok()?;
     match ControllerError::within(format!("read {path}"), client.request(request)).await {

@@ -30,7 +30,7 @@ const FORGIVEN_AFTER: Duration = Duration::from_secs(120);
 
 /// The latest failure of an object.
 #[derive(Clone, Copy, Debug)]
-struct Failure {
+struct LatestFailure {
     delay: Duration,
     at: Instant,
 }
@@ -38,7 +38,7 @@ struct Failure {
 /// Who failed how often lately, by kind and name. Bounded: what is forgiven is forgotten.
 #[derive(Debug, Default)]
 pub struct Retries {
-    failures: Mutex<HashMap<(String, String), Failure>>,
+    failures: Mutex<HashMap<(String, String), LatestFailure>>,
 }
 
 impl Retries {
@@ -48,12 +48,12 @@ impl Retries {
         failures.retain(|_, failure| !is_forgiven(failure, now));
         let key = (kind.to_owned(), name.to_owned());
         let delay = next_delay(failures.get(&key).map(|failure| failure.delay));
-        failures.insert(key, Failure { delay, at: now });
+        failures.insert(key, LatestFailure { delay, at: now });
         delay
     }
 }
 
-fn is_forgiven(failure: &Failure, now: Instant) -> bool {
+fn is_forgiven(failure: &LatestFailure, now: Instant) -> bool {
     now.duration_since(failure.at) > failure.delay + FORGIVEN_AFTER
 }
 

@@ -12,7 +12,7 @@ use crate::api::VERSION;
 /// What is read of the OpenAPI document of a group and version: the names of fields alone, since a server that has read a
 /// whole document once keeps its memory for good.
 #[derive(Debug, Default, Deserialize)]
-pub struct Served {
+pub struct ServedFields {
     #[serde(default)]
     components: Components,
 }
@@ -58,7 +58,7 @@ enum Additional {
 
 /// The fields of `definition` that the document `served` of its group and version lacks, the outermost of each: `schedules
 /// status.counting`. None for a kind of which the document says nothing.
-pub fn missing_fields(definition: &CustomResourceDefinition, served: &Served) -> Vec<String> {
+pub fn missing_fields(definition: &CustomResourceDefinition, served: &ServedFields) -> Vec<String> {
     let names = &definition.spec.names;
     let is_of = |schema: &&ServedKind| {
         schema.kinds.iter().any(|one| one.kind == names.kind && one.version == VERSION)

@@ -30,4 +30,4 @@ pub use selection::{
     InvalidSelection, KindTerms, LabelOperator, LabelQuery, LabelRequirement, LabelSet, NamePatterns,
     term_means,
 };
-pub use traits::{Origin, PriorityClass, Regenerated, has_references, regenerated_by, restore_order};
+pub use traits::{ItemOrigin, PriorityClass, Regenerated, has_references, regenerated_by, restore_order};

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 
 use super::error::RestoreError;
-use super::outcome::{Act, Action};
+use super::outcome::{Act, ItemAction};
 use crate::model::{Finding, ItemKey, Progress, RestoreName, Results, cut};
 use crate::telemetry::RunLog;
 
@@ -16,7 +16,7 @@ const LEVEL: i32 = 1;
 
 /// What became of one item.
 #[derive(Debug)]
-pub struct Done {
+pub struct ItemDone {
     /// The line that is kept of it.
     pub act: Act,
     /// What a person should know.
@@ -25,15 +25,15 @@ pub struct Done {
     pub bytes: u64,
 }
 
-impl Done {
+impl ItemDone {
     /// An item and its action, without findings.
-    pub fn new(item: ItemKey, action: Action, bytes: u64) -> Self {
+    pub fn new(item: ItemKey, action: ItemAction, bytes: u64) -> Self {
         Self { act: Act { item, target: None, action, reason: None }, findings: Vec::new(), bytes }
     }
 
     /// It could not be restored.
     pub fn failed(item: ItemKey, finding: Finding, bytes: u64) -> Self {
-        let mut done = Self::new(item, Action::Fail, bytes);
+        let mut done = Self::new(item, ItemAction::Fail, bytes);
         done.act.reason = Some(finding.message.clone());
         done.findings.push(finding);
         done
@@ -41,7 +41,7 @@ impl Done {
 }
 
 /// The account of one restore.
-pub struct Account<'a> {
+pub struct RestoreAccount<'a> {
     progress: &'a Progress,
     /// The log, stored when the restore is closed.
     pub log: RunLog,
@@ -62,7 +62,7 @@ pub struct Account<'a> {
     acts: zstd::stream::write::Encoder<'static, Vec<u8>>,
 }
 
-impl<'a> Account<'a> {
+impl<'a> RestoreAccount<'a> {
     /// An empty account of the restore.
     pub fn open(name: &RestoreName, progress: &'a Progress) -> Result<Self, RestoreError> {
         Ok(Self {
@@ -104,14 +104,14 @@ impl<'a> Account<'a> {
     }
 
     /// An item is dealt with.
-    pub fn record(&mut self, done: Done) -> Result<(), RestoreError> {
-        let Done { mut act, findings, bytes } = done;
+    pub fn record(&mut self, done: ItemDone) -> Result<(), RestoreError> {
+        let ItemDone { mut act, findings, bytes } = done;
         act.reason = act.reason.map(cut);
         match act.action {
-            Action::Create => self.created += 1,
-            Action::Update | Action::Recreate => self.updated += 1,
-            Action::Skip(reason) => self.results.skipped.add(reason, &act.item.kind),
-            Action::Fail => {}
+            ItemAction::Create => self.created += 1,
+            ItemAction::Update | ItemAction::Recreate => self.updated += 1,
+            ItemAction::Skip(reason) => self.results.skipped.add(reason, &act.item.kind),
+            ItemAction::Fail => {}
         }
         self.done += 1;
         self.progress.advance(bytes);
@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn a_restore_that_deleted_something_has_touched_the_cluster_whatever_came_of_it() {
         let progress = Progress::default();
-        let account = Account::open(&"back".parse().unwrap(), &progress).unwrap();
+        let account = RestoreAccount::open(&"back".parse().unwrap(), &progress).unwrap();
         assert!(!account.has_touched());
         account.touched.store(true, Ordering::Release);
         assert!(account.has_touched() && account.created + account.updated == 0);
@@ -157,9 +157,9 @@ mod tests {
     #[test]
     fn what_became_of_an_item_is_a_short_line_under_a_checksum() {
         let progress = Progress::default();
-        let mut account = Account::open(&"back".parse().unwrap(), &progress).unwrap();
+        let mut account = RestoreAccount::open(&"back".parse().unwrap(), &progress).unwrap();
         let item = ItemKey::namespaced(crate::model::GroupResource::parse("pods"), "shop", "web");
-        let mut done = Done::failed(item, Finding::error(Category::Invalid, "x".repeat(8 << 10)), 1);
+        let mut done = ItemDone::failed(item, Finding::error(Category::Invalid, "x".repeat(8 << 10)), 1);
         done.act.reason = Some("y".repeat(8 << 10));
         account.record(done).unwrap();
         let acts = account.take_acts().unwrap();

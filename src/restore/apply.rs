@@ -8,12 +8,12 @@
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::account::Done;
+use super::account::ItemDone;
 use super::error::RestoreError;
 use super::inventory::EntryId;
 use super::links::Link;
-use super::meet::{Live, labels, references};
-use super::outcome::Action;
+use super::meet::{LiveItem, labels, references};
+use super::outcome::ItemAction;
 use super::prepare::{Prepared, Ready};
 use super::rewrite::merge_field_owners;
 use super::work::RestoreContext;
@@ -45,7 +45,7 @@ pub enum Chance {
 /// What an item came to.
 pub enum Applied {
     /// It is dealt with.
-    Done(Done),
+    Done(ItemDone),
     /// It takes any port or address: its turn comes again when the others of its class are there.
     Later,
     /// It failed for a reason that may pass.
@@ -55,7 +55,7 @@ pub enum Applied {
 /// What a write came to, when it did not fail.
 pub enum CreateOutcome {
     /// It is dealt with: what was done, why, and what a person should know.
-    Done(Action, Option<String>, Vec<Finding>),
+    Done(ItemAction, Option<String>, Vec<Finding>),
     /// It came or went meanwhile.
     TryAgain,
 }
@@ -83,7 +83,7 @@ impl RestoreContext<'_> {
         let done = match body.and_then(|body| self.prepare(id, &body)) {
             Ok(Prepared::Skip(reason, why)) => {
                 self.note_left_out(id, reason, why.as_ref()).await?;
-                let mut done = Done::new(item(), Action::Skip(reason), entry.size);
+                let mut done = ItemDone::new(item(), ItemAction::Skip(reason), entry.size);
                 if let (SkipReason::Exists | SkipReason::NotRestorable, Some(why)) = (reason, &why) {
                     let message = format!("it was not restored: {why}");
                     done.findings.push(Finding::warning(Category::Conflict, message).on_item(item()));
@@ -103,23 +103,23 @@ impl RestoreContext<'_> {
                         self.tried.add(id);
                         return Ok(Applied::Again(finding));
                     }
-                    Done::failed(item(), finding, entry.size)
+                    ItemDone::failed(item(), finding, entry.size)
                 }
             },
-            Err(finding) => Done::failed(item(), finding, entry.size),
+            Err(finding) => ItemDone::failed(item(), finding, entry.size),
         };
-        if matches!(done.act.action, Action::Fail | Action::Skip(_)) {
+        if matches!(done.act.action, ItemAction::Fail | ItemAction::Skip(_)) {
             self.owners.forget(entry.uid);
         }
         Ok(Applied::Done(done))
     }
 
-    async fn put(&self, ready: &Ready<'_>, permit: &mut Option<Permit>) -> Result<Done, ClusterError> {
+    async fn put(&self, ready: &Ready<'_>, permit: &mut Option<Permit>) -> Result<ItemDone, ClusterError> {
         if let Some((_, why)) =
             ready.target.namespace.as_ref().and_then(|name| self.broken_namespaces.get(name))
         {
             // The namespace's own finding tells of it once, and not once for each of its items.
-            let mut done = Done::new(ready.item.clone(), Action::Fail, ready.bytes);
+            let mut done = ItemDone::new(ready.item.clone(), ItemAction::Fail, ready.bytes);
             done.act.reason = Some(format!("its namespace cannot be had: {why}"));
             return Ok(done);
         }
@@ -134,17 +134,17 @@ impl RestoreContext<'_> {
                         format!("somebody changed it each of the {tries} times that it was to be changed");
                     let message = format!("{why}; stop what changes it, and run the restore again");
                     let finding = ready.error(Category::Conflict, message);
-                    break (Action::Fail, Some(why), vec![finding]);
+                    break (ItemAction::Fail, Some(why), vec![finding]);
                 }
                 CreateOutcome::TryAgain => {}
             }
         };
-        if matches!(action, Action::Create | Action::Update | Action::Recreate) {
+        if matches!(action, ItemAction::Create | ItemAction::Update | ItemAction::Recreate) {
             findings.extend(ready.warnings.iter().map(|warning| ready.warning(Category::Other, warning)));
             findings.extend(lacking);
             self.note_ended(ready, &action);
         }
-        let mut done = Done::new(ready.item.clone(), action, ready.bytes);
+        let mut done = ItemDone::new(ready.item.clone(), action, ready.bytes);
         done.act.target = (ready.target != ready.item).then(|| ready.target.clone());
         done.act.reason = reason;
         done.findings = findings;
@@ -158,7 +158,7 @@ impl RestoreContext<'_> {
         last: bool,
     ) -> Result<CreateOutcome, ClusterError> {
         let error = match self.create(ready, permit).await {
-            Ok(findings) => return Ok(CreateOutcome::Done(Action::Create, None, findings)),
+            Ok(findings) => return Ok(CreateOutcome::Done(ItemAction::Create, None, findings)),
             Err(error) => error,
         };
         if !error.is_already_exists() && !error.may_be_there() {
@@ -177,7 +177,7 @@ impl RestoreContext<'_> {
                 let mut findings: Vec<Finding> =
                     self.made(ready, &live.uid, &live.version, Some(&live)).await.into_iter().collect();
                 findings.extend(self.restore_status(ready).await);
-                Ok(CreateOutcome::Done(Action::Create, None, findings))
+                Ok(CreateOutcome::Done(ItemAction::Create, None, findings))
             }
             Some(live) if live.deleting => {
                 self.wait_gone(ready, &live).await?;
@@ -190,7 +190,7 @@ impl RestoreContext<'_> {
     }
 
     /// Whether this very restore made what is there: an older item may be equal, too.
-    fn is_own(&self, live: &Live) -> bool {
+    fn is_own(&self, live: &LiveItem) -> bool {
         live.difference.is_none() && self.earlier.made(&labels(&live.object))
     }
 
@@ -219,7 +219,7 @@ impl RestoreContext<'_> {
         ready: &Ready<'_>,
         uid: &str,
         version: &str,
-        live: Option<&Live>,
+        live: Option<&LiveItem>,
     ) -> Option<Finding> {
         let entry = self.source.inventory.entry(ready.entry);
         self.owners.arrived(entry.uid, uid);
@@ -317,6 +317,6 @@ impl RestoreContext<'_> {
     }
 }
 
-fn version_or_none(live: Option<&Live>) -> String {
+fn version_or_none(live: Option<&LiveItem>) -> String {
     live.map(|live| live.version.clone()).unwrap_or_default()
 }

@@ -10,13 +10,13 @@ use std::time::Duration;
 use futures::stream::{FuturesUnordered, StreamExt as _, TryStreamExt as _};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::account::{Account, Done};
+use super::account::{ItemDone, RestoreAccount};
 use super::apply::{Applied, Chance};
 use super::error::RestoreError;
 use super::halt::FINISHED_WITHIN;
 use super::inventory::EntryId;
-use super::outcome::Action;
-use super::plan::Step;
+use super::outcome::ItemAction;
+use super::plan::PlanStep;
 use super::work::RestoreContext;
 use crate::model::{Category, Finding};
 
@@ -59,8 +59,8 @@ impl RestoreContext<'_> {
     /// Restores classes of items, and comes back when all items are dealt with or failed for a reason that may pass.
     pub async fn restore_steps(
         &self,
-        steps: &[Step],
-        account: &mut Account<'_>,
+        steps: &[PlanStep],
+        account: &mut RestoreAccount<'_>,
     ) -> Result<Vec<(EntryId, Finding)>, RestoreError> {
         let mut again = Vec::new();
         for chain in steps.chunk_by(|_, next| next.soft) {
@@ -80,7 +80,7 @@ impl RestoreContext<'_> {
         &self,
         entries: &[EntryId],
         chance: Chance,
-        account: &mut Account<'_>,
+        account: &mut RestoreAccount<'_>,
     ) -> Result<Batch, RestoreError> {
         self.restore_classes(&[entries], chance, false, account).await
     }
@@ -90,7 +90,7 @@ impl RestoreContext<'_> {
         classes: &[&[EntryId]],
         chance: Chance,
         say: bool,
-        account: &mut Account<'_>,
+        account: &mut RestoreAccount<'_>,
     ) -> Result<Batch, RestoreError> {
         let _at_hand = self.halt.take();
         let mut batch = Batch::default();
@@ -162,7 +162,7 @@ impl RestoreContext<'_> {
         &self,
         mut running: FuturesUnordered<F>,
         mut batch: Batch,
-        account: &mut Account<'_>,
+        account: &mut RestoreAccount<'_>,
     ) -> Result<Batch, RestoreError>
     where
         F: Future<Output = (EntryId, Result<Applied, RestoreError>)>,
@@ -172,7 +172,7 @@ impl RestoreContext<'_> {
             match applied {
                 Ok(Applied::Again(finding)) => {
                     let entry = self.source.inventory.entry(id);
-                    let done = Done::failed(self.source.inventory.key(entry), finding, entry.size);
+                    let done = ItemDone::failed(self.source.inventory.key(entry), finding, entry.size);
                     batch.take(id, Applied::Done(done), account)?;
                 }
                 Ok(applied) => batch.take(id, applied, account)?,
@@ -185,7 +185,7 @@ impl RestoreContext<'_> {
             let entry = self.source.inventory.entry(id);
             let item = self.source.inventory.key(entry);
             let finding = Finding::error(Category::Other, UNFINISHED).on_item(item.clone());
-            account.record(Done::failed(item, finding, entry.size))?;
+            account.record(ItemDone::failed(item, finding, entry.size))?;
         }
         Err(RestoreError::Halted)
     }
@@ -196,7 +196,7 @@ impl RestoreContext<'_> {
         &self,
         mut failed: Vec<(EntryId, Finding)>,
         last: bool,
-        account: &mut Account<'_>,
+        account: &mut RestoreAccount<'_>,
     ) -> Result<Batch, RestoreError> {
         let (mut pause, mut progress) = (FIRST_PAUSE, Instant::now());
         let mut ended = Batch::default();
@@ -231,7 +231,7 @@ impl RestoreContext<'_> {
     }
 
     /// Says what is restored now.
-    fn stage(&self, entries: &[EntryId], account: &Account<'_>) {
+    fn stage(&self, entries: &[EntryId], account: &RestoreAccount<'_>) {
         let inventory = &self.source.inventory;
         let mut kinds: Vec<u16> = entries.iter().map(|id| inventory.entry(*id).kind).collect();
         kinds.dedup();
@@ -244,13 +244,18 @@ impl RestoreContext<'_> {
 
 impl Batch {
     /// Takes what an item came to.
-    fn take(&mut self, id: EntryId, applied: Applied, account: &mut Account<'_>) -> Result<(), RestoreError> {
+    fn take(
+        &mut self,
+        id: EntryId,
+        applied: Applied,
+        account: &mut RestoreAccount<'_>,
+    ) -> Result<(), RestoreError> {
         self.at_hand.remove(&id);
         match applied {
             Applied::Later => self.later.push(id),
             Applied::Again(finding) => self.again.push((id, finding)),
             Applied::Done(done) => {
-                if done.act.action == Action::Fail {
+                if done.act.action == ItemAction::Fail {
                     let category = done.findings.first().map_or(Category::Other, |found| found.category);
                     self.failed.insert(id, (category, done.act.reason.clone().unwrap_or_default()));
                 }

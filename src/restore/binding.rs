@@ -6,10 +6,10 @@ use std::time::Duration;
 use futures::stream::{self, StreamExt as _};
 use serde_json::{Value, json};
 
-use super::account::Account;
+use super::account::RestoreAccount;
 use super::error::RestoreError;
 use super::inventory::EntryId;
-use super::meet::Live;
+use super::meet::LiveItem;
 use super::prepare::Ready;
 use super::ready::unless_connection;
 use super::rewrite::{CONTENTS, SNAPSHOTS, other_storage};
@@ -35,7 +35,7 @@ pub struct Claimed {
 impl RestoreContext<'_> {
     /// Frees the volumes whose claims are gone and come back, before the claims are there: they bind at once then. Where a claim of
     /// the name is there, it may have another volume, and what it lacks is seen when it is met.
-    pub async fn free_released_volumes(&self, account: &mut Account<'_>) -> Result<(), RestoreError> {
+    pub async fn free_released_volumes(&self, account: &mut RestoreAccount<'_>) -> Result<(), RestoreError> {
         for (volume, Holder { uid, claim }) in &self.volumes.released {
             let freed = match self.has_claim(claim).await {
                 Ok(true) => Ok(()),
@@ -58,7 +58,11 @@ impl RestoreContext<'_> {
     }
 
     /// A claim that is there and has no volume gets the one that it names, where that comes back; a finding where it does not.
-    pub async fn bind_again(&self, ready: &Ready<'_>, live: &Live) -> Result<Option<Finding>, ClusterError> {
+    pub async fn bind_again(
+        &self,
+        ready: &Ready<'_>,
+        live: &LiveItem,
+    ) -> Result<Option<Finding>, ClusterError> {
         let (PVCS, Some(namespace)) = (ready.target.kind.as_str(), &ready.target.namespace) else {
             return Ok(None);
         };
@@ -84,7 +88,7 @@ impl RestoreContext<'_> {
 
     /// Whether a claim that is there waits without a volume, differs in nothing else, and gets the one that it names now; or a
     /// volume that is there is nobody's, and the claim that had it comes back and names it.
-    pub fn gets_its_other_half(&self, ready: &Ready<'_>, live: &Live) -> bool {
+    pub fn gets_its_other_half(&self, ready: &Ready<'_>, live: &LiveItem) -> bool {
         let lacks = |path: &str| live.difference.extra.is_empty() && live.difference.changed == [path];
         match ready.target.kind.as_str() {
             PVCS => {
@@ -107,7 +111,7 @@ impl RestoreContext<'_> {
     pub async fn tell_of_content(
         &self,
         ready: &Ready<'_>,
-        live: &Live,
+        live: &LiveItem,
     ) -> Result<Option<Finding>, ClusterError> {
         let reference = &live.object["spec"]["volumeSnapshotRef"];
         let text = |key: &str| reference[key].as_str().filter(|text| !text.is_empty());
@@ -204,7 +208,7 @@ impl RestoreContext<'_> {
     }
 
     /// Waits until the claims that were created for volumes that are there are Bound; one that does not become so is an error.
-    pub async fn await_claims(&self, account: &mut Account<'_>) -> Result<(), RestoreError> {
+    pub async fn await_claims(&self, account: &mut RestoreAccount<'_>) -> Result<(), RestoreError> {
         let claimed =
             std::mem::take(&mut *self.claimed.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
         if claimed.is_empty() {

@@ -74,13 +74,13 @@ pub fn compare(
                 compare_owners(one, wanted.awaited, other, &mut difference);
                 compare_finalizers(one, other, &mut difference);
             }
-            _ => Walk { kind, controlled, difference: &mut difference }.value(key, one, other),
+            _ => Comparer { kind, controlled, difference: &mut difference }.value(key, one, other),
         }
     }
     if let Some(status) = wanted.status {
         let there = live.status.as_ref().or_else(|| there.get("status"));
         let mut found = Difference::default();
-        Walk { kind, controlled, difference: &mut found }.value("status", Some(status), there);
+        Comparer { kind, controlled, difference: &mut found }.value("status", Some(status), there);
         // Controllers go on writing; what they add takes nothing away.
         difference.changed.extend(found.changed);
     }
@@ -200,14 +200,14 @@ pub fn is_a_note(key: &str) -> bool {
     NOTES.iter().any(|note| key == *note || (note.ends_with('/') && key.starts_with(note)))
 }
 
-struct Walk<'a> {
+struct Comparer<'a> {
     kind: &'a GroupResource,
     /// Whether a controller has the item.
     controlled: bool,
     difference: &'a mut Difference,
 }
 
-impl Walk<'_> {
+impl Comparer<'_> {
     fn value(&mut self, path: &str, wanted: Option<&Value>, live: Option<&Value>) {
         match (wanted, live) {
             _ if self.is_set_by_others(path) => {}

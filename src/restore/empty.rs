@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use serde::Deserialize;
 
 use super::error::RestoreError;
-use super::kinds::Served;
+use super::kinds::ServedAs;
 use super::work::RestoreContext;
 use crate::cluster::ListQuery;
 
@@ -47,7 +47,7 @@ impl RestoreContext<'_> {
         }
         let (mut count, mut first) = (0, Vec::new());
         for ((kind, namespace), names) in planned {
-            let Served::Yes { info, .. } = self.kinds.at(kind) else { continue };
+            let ServedAs::Yes { info, .. } = self.kinds.at(kind) else { continue };
             let query = ListQuery { kind: info, namespace: Some(namespace), labels: None, cut: None };
             let mut lister = self.cluster.lister(query);
             let doing = "looking whether the target namespaces are empty";

@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::account::Account;
+use super::account::RestoreAccount;
 use super::error::RestoreError;
 use super::inventory::EntryId;
-use super::outcome::Action;
+use super::outcome::ItemAction;
 use super::prepare::Ready;
 use super::work::RestoreContext;
 use crate::model::traits::is_custom;
@@ -100,14 +100,14 @@ impl RestoreContext<'_> {
     }
 
     /// Notes an item that was dealt with so. One that is updated keeps the status that it has.
-    pub fn note_ended(&self, ready: &Ready<'_>, action: &Action) {
-        if ready.may_run_again && matches!(action, Action::Create | Action::Recreate) {
+    pub fn note_ended(&self, ready: &Ready<'_>, action: &ItemAction) {
+        if ready.may_run_again && matches!(action, ItemAction::Create | ItemAction::Recreate) {
             self.ended.add(ready.entry);
         }
     }
 
     /// A warning for each kind of which such items were made.
-    pub fn tell_of_ended(&self, account: &mut Account<'_>) {
+    pub fn tell_of_ended(&self, account: &mut RestoreAccount<'_>) {
         let mut kinds: BTreeMap<u16, Vec<EntryId>> = BTreeMap::new();
         for id in self.ended.all() {
             kinds.entry(self.source.inventory.entry(id).kind).or_default().push(id);

@@ -22,11 +22,11 @@ const RBAC: &str = "rbac.authorization.k8s.io";
 
 /// What to do about an item that is there already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum ExistingVerdict {
     /// It is as it should be.
     Unchanged,
     /// It differs and is left as it is.
-    Leave(Reason),
+    Leave(LeaveReason),
     /// It is made as it was in the backup, in place.
     Update,
     /// It is deleted and created.
@@ -37,7 +37,7 @@ pub enum Verdict {
 
 /// Why an item that differs is left as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
+pub enum LeaveReason {
     /// The policy says so.
     Policy,
     /// The policy would delete it, but with it would go what no restore brings back.
@@ -149,46 +149,46 @@ pub fn decide(
     difference: &Difference,
     policy: Policy,
     observed: ObservedItem,
-) -> Verdict {
+) -> ExistingVerdict {
     let kind = item.kind.as_str();
     if difference.is_none() || observed.gets_its_other_half {
-        return Verdict::Unchanged;
+        return ExistingVerdict::Unchanged;
     }
     if observed.mapped {
-        return Verdict::Leave(Reason::Mapped);
+        return ExistingVerdict::Leave(LeaveReason::Mapped);
     }
     if inclusion != Inclusion::Selected {
-        return Verdict::Leave(Reason::Along);
+        return ExistingVerdict::Leave(LeaveReason::Along);
     }
     if is_own_definition(&item.kind, &item.name) {
-        return Verdict::Leave(Reason::Own);
+        return ExistingVerdict::Leave(LeaveReason::Own);
     }
     if observed.fewer_versions {
-        return Verdict::Leave(Reason::Versions);
+        return ExistingVerdict::Leave(LeaveReason::Versions);
     }
     if observed.fewer_properties {
-        return Verdict::Leave(Reason::Schema);
+        return ExistingVerdict::Leave(LeaveReason::Schema);
     }
     if observed.is_bootstrapped {
-        return Verdict::Leave(Reason::ControlPlane);
+        return ExistingVerdict::Leave(LeaveReason::ControlPlane);
     }
     // Its controller was faster than we; where the namespace was there before, it is an item like any other.
     if is_default_account(item) && observed.made_namespace {
-        return Verdict::Update;
+        return ExistingVerdict::Update;
     }
     // The number is not anybody's but the controller's, which counts anew; see `compare`.
     if kind == "controllerrevisions.apps" && difference.changed == ["revision"] && difference.extra.is_empty()
     {
-        return Verdict::Update;
+        return ExistingVerdict::Update;
     }
     match policy {
-        Policy::None => Verdict::Leave(Reason::Policy),
-        Policy::Update => Verdict::Update,
-        Policy::Recreate if holds_others(item) || is_right(item, difference) => Verdict::Update,
+        Policy::None => ExistingVerdict::Leave(LeaveReason::Policy),
+        Policy::Update => ExistingVerdict::Update,
+        Policy::Recreate if holds_others(item) || is_right(item, difference) => ExistingVerdict::Update,
         Policy::Recreate if is_data(&item.kind) || observed.finalized || observed.owns_claims => {
-            Verdict::Leave(Reason::Data)
+            ExistingVerdict::Leave(LeaveReason::Data)
         }
-        Policy::Recreate => Verdict::Recreate,
+        Policy::Recreate => ExistingVerdict::Recreate,
     }
 }
 
@@ -205,14 +205,18 @@ fn is_right(item: &ItemKey, difference: &Difference) -> bool {
 
 /// The verdict about what an earlier attempt of this restore made: it is restored, whatever has become of it since. Only an
 /// update is made again, which does no harm and may have been cut short.
-pub fn go_on(verdict: Verdict) -> Verdict {
-    if verdict == Verdict::Update { verdict } else { Verdict::Restored }
+pub fn go_on(verdict: ExistingVerdict) -> ExistingVerdict {
+    if verdict == ExistingVerdict::Update { verdict } else { ExistingVerdict::Restored }
 }
 
 /// The verdict about an item of which an update would (`changes`) or would not change anything: one that would not is not
 /// written at every run, and told.
-pub fn unless_fixed(verdict: Verdict, changes: impl FnOnce() -> bool) -> Verdict {
-    if verdict == Verdict::Update && !changes() { Verdict::Leave(Reason::Fixed) } else { verdict }
+pub fn unless_fixed(verdict: ExistingVerdict, changes: impl FnOnce() -> bool) -> ExistingVerdict {
+    if verdict == ExistingVerdict::Update && !changes() {
+        ExistingVerdict::Leave(LeaveReason::Fixed)
+    } else {
+        verdict
+    }
 }
 
 /// Whether it is the account that the controller makes in every namespace, mostly before we do.
@@ -238,34 +242,34 @@ pub fn merge_account(wanted: &Value, live: &Value) -> Value {
     merged
 }
 
-impl Verdict {
+impl ExistingVerdict {
     /// What a person should know of an item that is left as it is; None when it is not.
     pub fn warning(self, difference: &Difference) -> Option<String> {
         let Self::Leave(reason) = self else { return None };
         let why = match reason {
-            Reason::Policy => "; existingResourcePolicy Update or Recreate changes it",
-            Reason::Data => {
+            LeaveReason::Policy => "; existingResourcePolicy Update or Recreate changes it",
+            LeaveReason::Data => {
                 ", because deleting it may delete its data, or somebody's finalizer guards it; existingResourcePolicy Update changes it in place"
             }
-            Reason::Mapped => {
+            LeaveReason::Mapped => {
                 ", because it belongs to no namespace, and what the namespace mapping makes of it would take it from those who use it now; change it by hand"
             }
-            Reason::Along => {
+            LeaveReason::Along => {
                 ", because it only comes along with what needs it, and others may rest on it; what needs it may not work as it did; a restore that names its kind changes it"
             }
-            Reason::Versions => {
+            LeaveReason::Versions => {
                 ", because it has versions that the backup does not know, and without them the cluster would lose what is stored in them; existing resources of it are restored all the same"
             }
-            Reason::Schema => {
+            LeaveReason::Schema => {
                 ", because its schema has properties that the backup's has not, and every resource would lose what it has there; what the backup has besides, add by hand"
             }
-            Reason::Fixed => {
+            LeaveReason::Fixed => {
                 ", because the cluster does not let that be changed in place; existingResourcePolicy Recreate makes anew what holds no data"
             }
-            Reason::ControlPlane => {
+            LeaveReason::ControlPlane => {
                 ", because it is Kubernetes' own and kept as its version needs it; what somebody added to it, add by hand"
             }
-            Reason::Own => {
+            LeaveReason::Own => {
                 ", because it defines a kind of Ark, and what is installed is not set back by a restore; `ark install` or the chart changes it"
             }
         };

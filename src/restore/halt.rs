@@ -18,12 +18,12 @@ pub const FINISHED_WITHIN: Duration = Duration::from_secs(8);
 
 /// Whether a restore is to end, and whether it has items at hand. Clones share it.
 #[derive(Clone, Debug)]
-pub struct Halt {
+pub struct RestoreHalt {
     raised: Arc<watch::Sender<bool>>,
     at_hand: Arc<AtomicUsize>,
 }
 
-impl Default for Halt {
+impl Default for RestoreHalt {
     fn default() -> Self {
         Self { raised: Arc::new(watch::Sender::new(false)), at_hand: Arc::default() }
     }
@@ -38,7 +38,7 @@ impl Drop for AtHand {
     }
 }
 
-impl Halt {
+impl RestoreHalt {
     /// Says that items are at hand: the restore is not dropped meanwhile, and has to look whether it is to end.
     pub fn take(&self) -> AtHand {
         self.at_hand.fetch_add(1, Ordering::AcqRel);
@@ -87,7 +87,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_restore_that_is_stopped_ends_what_is_at_hand_and_begins_nothing_else() {
-        let halt = Halt::default();
+        let halt = RestoreHalt::default();
         let (mut ended, mut begun) = (0, 0);
         let run = async {
             let _at_hand = halt.take();
@@ -107,9 +107,9 @@ mod tests {
 
     #[tokio::test]
     async fn what_only_waits_is_dropped_and_what_is_done_is_done() {
-        let end = Halt::default().unless(stopped(), std::future::pending()).await;
+        let end = RestoreHalt::default().unless(stopped(), std::future::pending()).await;
         assert!(matches!(end, Err(RestoreError::Stopped { .. })));
-        let halt = Halt::default();
+        let halt = RestoreHalt::default();
         let run = async {
             let _at_hand = halt.take();
             halt.raised().await;

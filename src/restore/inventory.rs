@@ -12,7 +12,7 @@ use crate::model::{GroupResource, ItemKey, NAMESPACES, PVCS};
 
 /// One item of the index that is selected, or may come along.
 #[derive(Debug)]
-pub struct Entry {
+pub struct InventoryEntry {
     /// Place of its kind in [`Inventory::kinds`].
     pub kind: u16,
     /// Place of its namespace in [`Inventory::namespaces`].
@@ -50,7 +50,7 @@ pub struct Inventory {
     /// Every namespace of the backup, selected or not.
     pub namespaces: Vec<Box<str>>,
     /// The items that may be restored, in the tarball's order.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<InventoryEntry>,
     /// The uids of what controls items of the backup that are not among them.
     pub owners_elsewhere: HashSet<OldUid>,
     /// The claims of the backup that are not among them: place of the namespace, and name.
@@ -102,7 +102,7 @@ impl Inventory {
             }
             return Ok(());
         };
-        self.entries.push(Entry {
+        self.entries.push(InventoryEntry {
             kind,
             namespace,
             name: key.name.into(),
@@ -123,12 +123,12 @@ impl Inventory {
     }
 
     /// The kind of an entry.
-    pub fn kind(&self, entry: &Entry) -> &GroupResource {
+    pub fn kind(&self, entry: &InventoryEntry) -> &GroupResource {
         &self.kinds[usize::from(entry.kind)].resource
     }
 
     /// The namespace of an entry.
-    pub fn namespace(&self, entry: &Entry) -> Option<&str> {
+    pub fn namespace(&self, entry: &InventoryEntry) -> Option<&str> {
         entry.namespace.and_then(|id| self.namespaces.get(id as usize)).map(|name| &**name)
     }
 
@@ -140,13 +140,13 @@ impl Inventory {
     }
 
     /// Whether the entry is of the server that stays as it is.
-    pub fn is_itself(&self, entry: &Entry) -> bool {
+    pub fn is_itself(&self, entry: &InventoryEntry) -> bool {
         let itself = self.itself.as_ref();
         itself.is_some_and(|itself| itself.is(self.kind(entry), self.namespace(entry), &entry.name))
     }
 
     /// The entry's name in the backup.
-    pub fn key(&self, entry: &Entry) -> ItemKey {
+    pub fn key(&self, entry: &InventoryEntry) -> ItemKey {
         ItemKey {
             kind: self.kind(entry).clone(),
             namespace: self.namespace(entry).map(str::to_owned),
@@ -155,7 +155,7 @@ impl Inventory {
     }
 
     /// The entry as its frame wants it, to be found there.
-    pub fn place(&self, entry: &Entry) -> IndexItem {
+    pub fn place(&self, entry: &InventoryEntry) -> IndexItem {
         IndexItem {
             path: item_path(&self.key(entry)),
             frame: entry.frame,
@@ -171,7 +171,7 @@ impl Inventory {
     }
 
     /// The entry at a place.
-    pub fn entry(&self, id: EntryId) -> &Entry {
+    pub fn entry(&self, id: EntryId) -> &InventoryEntry {
         &self.entries[id as usize]
     }
 

@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
-use super::inventory::{Entry, Inventory};
+use super::inventory::{Inventory, InventoryEntry};
 use crate::archive::IndexedResource;
 use crate::cluster::{Catalog, ResourceInfo};
 use crate::model::{Category, Finding};
 
 /// How one kind is served.
 #[derive(Clone, Debug)]
-pub enum Served {
+pub enum ServedAs {
     /// Its items can be created.
     Yes {
         /// At the version of the bodies where the cluster has that, else at its preferred one.
@@ -28,7 +28,7 @@ pub enum Served {
 
 /// How every kind of an inventory is served, by its place there.
 #[derive(Clone, Debug, Default)]
-pub struct Kinds(Vec<Served>);
+pub struct Kinds(Vec<ServedAs>);
 
 impl Kinds {
     /// Looks every kind up. `broken`: names of definitions that did not come, each with why.
@@ -38,35 +38,35 @@ impl Kinds {
         broken: &HashMap<String, (Category, String)>,
     ) -> Self {
         let kinds = inventory.kinds.iter().map(|kind| match broken.get(kind.resource.as_str()) {
-            Some((category, why)) => Served::No { category: *category, why: why.clone() },
+            Some((category, why)) => ServedAs::No { category: *category, why: why.clone() },
             None => serve(kind, catalog),
         });
         Self(kinds.collect())
     }
 
     /// How the kind of an entry is served.
-    pub fn of(&self, entry: &Entry) -> &Served {
+    pub fn of(&self, entry: &InventoryEntry) -> &ServedAs {
         self.at(entry.kind)
     }
 
     /// How the kind of an entry is called, where it can be created.
-    pub fn info(&self, entry: &Entry) -> Option<&ResourceInfo> {
+    pub fn info(&self, entry: &InventoryEntry) -> Option<&ResourceInfo> {
         match self.of(entry) {
-            Served::Yes { info, .. } => Some(info),
-            Served::No { .. } => None,
+            ServedAs::Yes { info, .. } => Some(info),
+            ServedAs::No { .. } => None,
         }
     }
 
     /// How the kind at a place of the inventory is served.
-    pub fn at(&self, kind: u16) -> &Served {
+    pub fn at(&self, kind: u16) -> &ServedAs {
         &self.0[usize::from(kind)]
     }
 }
 
 /// What a person should know of a kind that the cluster serves otherwise than the backup has it: only at another version, or
 /// with a status of which a create takes nothing, unless it is written afterwards (`restores_status`).
-pub fn conversion(stored: &IndexedResource, served: &Served, restores_status: bool) -> Option<Finding> {
-    let Served::Yes { info, converted } = served else { return None };
+pub fn conversion(stored: &IndexedResource, served: &ServedAs, restores_status: bool) -> Option<Finding> {
+    let ServedAs::Yes { info, converted } = served else { return None };
     let message = if *converted {
         format!(
             "the cluster does not serve {} any more, so that its items are restored as {}; fields that this version does not have are dropped",
@@ -84,7 +84,7 @@ pub fn conversion(stored: &IndexedResource, served: &Served, restores_status: bo
     Some(Finding::warning(Category::Other, message).on_kind(stored.resource.clone()))
 }
 
-fn serve(kind: &IndexedResource, catalog: &Catalog) -> Served {
+fn serve(kind: &IndexedResource, catalog: &Catalog) -> ServedAs {
     let Some(info) = catalog.find(&kind.resource) else {
         let why = match catalog
             .failures
@@ -99,11 +99,11 @@ fn serve(kind: &IndexedResource, catalog: &Catalog) -> Served {
                 kind.resource
             ),
         };
-        return Served::No { category: Category::NotFound, why };
+        return ServedAs::No { category: Category::NotFound, why };
     };
     if !info.can("create") {
         let why = format!("the cluster does not let {} be created", kind.resource);
-        return Served::No { category: Category::Other, why };
+        return ServedAs::No { category: Category::Other, why };
     }
     if info.namespaced != kind.namespaced {
         let scope =
@@ -114,18 +114,18 @@ fn serve(kind: &IndexedResource, catalog: &Catalog) -> Served {
             scope(kind.namespaced),
             scope(info.namespaced)
         );
-        return Served::No { category: Category::Invalid, why };
+        return ServedAs::No { category: Category::Invalid, why };
     }
     let stored = kind.version.rsplit('/').next().unwrap_or_default();
     let (mut info, preferred) = (Box::new(info.clone()), info.version.clone());
     if stored.is_empty() || stored == preferred {
-        return Served::Yes { info, converted: false };
+        return ServedAs::Yes { info, converted: false };
     }
     let converted = !info.other_versions.iter().any(|version| version == stored);
     if !converted {
         info.version = stored.to_owned();
     }
-    Served::Yes { info, converted }
+    ServedAs::Yes { info, converted }
 }
 
 fn group_of(group_version: &str) -> &str {
@@ -170,8 +170,8 @@ mod tests {
 
     fn served(kind: &str, version: &str) -> String {
         match serve(&stored(kind, version), &catalog()) {
-            Served::Yes { info, converted } => format!("{} {converted}", info.api_version()),
-            Served::No { why, .. } => why,
+            ServedAs::Yes { info, converted } => format!("{} {converted}", info.api_version()),
+            ServedAs::No { why, .. } => why,
         }
     }
 
@@ -196,7 +196,7 @@ mod tests {
     fn a_kind_that_is_in_namespaces_on_one_side_only_says_so() {
         let of_cluster =
             IndexedResource { namespaced: false, ..stored("things.example.com", "example.com/v1") };
-        let Served::No { category, why } = serve(&of_cluster, &catalog()) else { panic!("it cannot be") };
+        let ServedAs::No { category, why } = serve(&of_cluster, &catalog()) else { panic!("it cannot be") };
         assert_eq!(category, Category::Invalid);
         let sentence = "things.example.com has items of no namespace in the backup and items in namespaces in the cluster";
         assert!(why.starts_with(sentence), "{why}");

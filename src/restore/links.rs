@@ -10,7 +10,7 @@ use futures::stream::{self, StreamExt as _};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::account::Account;
+use super::account::RestoreAccount;
 use super::circles::{Edge, circles};
 use super::error::RestoreError;
 use super::inventory::EntryId;
@@ -91,12 +91,12 @@ fn is_successor(one: &Value, other: &Value) -> bool {
 }
 
 /// An item that was there when this restore met it, and is no more, has gone with its former owner.
-fn vanished(met: bool, item: &ItemKey) -> Written {
+fn vanished(met: bool, item: &ItemKey) -> LinkOutcome {
     if !met {
-        return Written::Nothing;
+        return LinkOutcome::Nothing;
     }
     let message = "it was in the cluster when this restore came to it, and has gone since, probably with an owner that was deleted before; run the restore again";
-    Written::Told(Finding::error(Category::NotFound, message).on_item(item.clone()))
+    LinkOutcome::Told(Finding::error(Category::NotFound, message).on_item(item.clone()))
 }
 
 /// What became of one link.
@@ -108,7 +108,7 @@ struct Tied {
 
 /// What became of references that were to be written.
 #[derive(PartialEq)]
-enum Written {
+enum LinkOutcome {
     /// They are there.
     Done,
     /// There was nothing to write, or nowhere.
@@ -119,7 +119,7 @@ enum Written {
 
 impl RestoreContext<'_> {
     /// Gives references to the items whose owners have all come by now; with `last`, to all items, as far as owners are there.
-    pub async fn link(&self, last: bool, account: &mut Account<'_>) -> Result<(), RestoreError> {
+    pub async fn link(&self, last: bool, account: &mut RestoreAccount<'_>) -> Result<(), RestoreError> {
         let links = std::mem::take(&mut *lock(&self.links.waiting));
         let open = |reference: &Value| {
             self.owners.fate(&OwnerReference::read(reference).uid) == Fate::Awaited && !last
@@ -151,12 +151,12 @@ impl RestoreContext<'_> {
         match self.references(&link, &item).await {
             Ok((wanted, mut findings)) => {
                 let written = match wanted.is_empty() {
-                    true => Written::Nothing,
+                    true => LinkOutcome::Nothing,
                     false => self.write_references(&link, &wanted, &item).await?,
                 };
                 // An item that was made now counts as created.
-                let changed = link.met && written == Written::Done;
-                if let Written::Told(finding) = written {
+                let changed = link.met && written == LinkOutcome::Done;
+                if let LinkOutcome::Told(finding) = written {
                     findings.push(finding);
                 }
                 Ok(Tied { findings, changed })
@@ -237,29 +237,29 @@ impl RestoreContext<'_> {
         link: &Link,
         wanted: &[Value],
         item: &ItemKey,
-    ) -> Result<Written, RestoreError> {
+    ) -> Result<LinkOutcome, RestoreError> {
         let Link { target, uid, met, ours, .. } = link;
         let Some(info) = self.kinds.info(self.source.inventory.entry(link.entry)) else {
-            return Ok(Written::Nothing);
+            return Ok(LinkOutcome::Nothing);
         };
         let (mut references, mut version) = (link.references.clone(), link.version.clone());
         for tried in 1..=TRIES {
             let merged = merge(&references, wanted);
             if merged == references {
-                return Ok(Written::Nothing);
+                return Ok(LinkOutcome::Nothing);
             }
             // What belongs to an owner that is no more is about to be deleted, unless the new owner has it.
             let doomed = references.iter().any(|one| wanted.iter().any(|other| is_successor(other, one)));
             if *met && !ours && !doomed && self.policy == ExistingResourcePolicy::None {
                 let message = "it is in the cluster already without the owner that it has in the backup, and was left as it is; existingResourcePolicy Update changes it";
                 let finding = Finding::warning(Category::Conflict, message);
-                return Ok(Written::Told(finding.on_item(item.clone())));
+                return Ok(LinkOutcome::Told(finding.on_item(item.clone())));
             }
             let metadata = json!({"uid": uid, "resourceVersion": version, "ownerReferences": merged});
             let patch = Patch::Merge(json!({ "metadata": metadata }).to_string());
             let namespace = target.namespace.as_deref();
             let error = match self.cluster.patch(info, namespace, &target.name, &patch).await {
-                Ok(_) => return Ok(Written::Done),
+                Ok(_) => return Ok(LinkOutcome::Done),
                 Err(error) => error,
             };
             if error.is_about_the_connection() {
@@ -273,22 +273,22 @@ impl RestoreContext<'_> {
             match seen {
                 Ok(Some(body)) => match now(&body, uid) {
                     Some(seen) => (references, version) = seen,
-                    None => return Ok(Written::Nothing), // another item of that name, which is not ours
+                    None => return Ok(LinkOutcome::Nothing), // another item of that name, which is not ours
                 },
                 Ok(None) => return Ok(vanished(*met, item)),
                 Err(error) if error.is_not_found() => return Ok(vanished(*met, item)),
                 Err(error) => {
                     let message = format!("it was restored, but without its owner: {}", causes(&error));
                     let finding = Finding::error(error.category(), message);
-                    return Ok(Written::Told(finding.on_item(item.clone())));
+                    return Ok(LinkOutcome::Told(finding.on_item(item.clone())));
                 }
             }
         }
-        Ok(Written::Nothing)
+        Ok(LinkOutcome::Nothing)
     }
 
     /// Items that own each other are restored as they were, which a person should know: nothing ever collects them.
-    fn tell_circles(&self, account: &mut Account<'_>) {
+    fn tell_circles(&self, account: &mut RestoreAccount<'_>) {
         let edges = std::mem::take(&mut *lock(&self.links.edges));
         for entry in circles(edges) {
             let item = self.source.inventory.key(self.source.inventory.entry(entry));

@@ -10,11 +10,11 @@ use tokio::time::{Instant, sleep};
 use super::apply::CreateOutcome;
 use super::compare::{Difference, Intended, compare};
 use super::existing::{
-    ObservedItem, Verdict, as_update, decide, go_on, is_default_account, merge_account, still_differs,
-    unless_fixed,
+    ExistingVerdict, ObservedItem, as_update, decide, go_on, is_default_account, merge_account,
+    still_differs, unless_fixed,
 };
 use super::links::Link;
-use super::outcome::Action;
+use super::outcome::ItemAction;
 use super::prepare::Ready;
 use super::rewrite::{Owner, OwnerView, annotations_by_hand, are_ours, unmark_default};
 use super::select::Inclusion;
@@ -34,7 +34,7 @@ const QUOTA_PAUSE: Duration = Duration::from_millis(500);
 const JOBS: &str = "jobs.batch";
 
 /// An item of the cluster, as it compares.
-pub struct Live {
+pub struct LiveItem {
     /// Its uid.
     pub uid: String,
     /// Its resourceVersion.
@@ -53,39 +53,43 @@ pub struct Live {
 
 impl RestoreContext<'_> {
     /// The item is there: leaves it, changes it, or makes it anew.
-    pub async fn meet(&self, ready: &Ready<'_>, live: &Live) -> Result<CreateOutcome, ClusterError> {
+    pub async fn meet(&self, ready: &Ready<'_>, live: &LiveItem) -> Result<CreateOutcome, ClusterError> {
         self.owners.arrived(self.source.inventory.entry(ready.entry).uid, &live.uid);
         let verdict = self.judge(ready, live);
         let differs = || Some(format!("differs in {}", live.difference.describe()));
         let mut met = match verdict {
             // What follows a create may not have followed.
-            Verdict::Restored => {
+            ExistingVerdict::Restored => {
                 if ready.target.kind.as_str() == NAMESPACES {
                     self.made_namespaces.add(ready.target.name.clone());
                 }
                 let why = "an earlier attempt of this restore made it";
                 let findings = self.made(ready, &live.uid, &live.version, Some(live)).await;
                 return Ok(CreateOutcome::Done(
-                    Action::Create,
+                    ItemAction::Create,
                     Some(why.to_owned()),
                     findings.into_iter().collect(),
                 ));
             }
-            Verdict::Unchanged => {
+            ExistingVerdict::Unchanged => {
                 let findings = self.finish(ready, live).await;
-                CreateOutcome::Done(Action::Skip(SkipReason::Unchanged), None, findings.into_iter().collect())
+                CreateOutcome::Done(
+                    ItemAction::Skip(SkipReason::Unchanged),
+                    None,
+                    findings.into_iter().collect(),
+                )
             }
-            Verdict::Leave(_) => {
+            ExistingVerdict::Leave(_) => {
                 let warnings =
                     verdict.warning(&live.difference).map(|text| ready.warning(Category::Conflict, text));
                 CreateOutcome::Done(
-                    Action::Skip(SkipReason::Exists),
+                    ItemAction::Skip(SkipReason::Exists),
                     differs(),
                     warnings.into_iter().collect(),
                 )
             }
-            Verdict::Update => return self.update(ready, live).await,
-            Verdict::Recreate => return self.recreate(ready, live).await,
+            ExistingVerdict::Update => return self.update(ready, live).await,
+            ExistingVerdict::Recreate => return self.recreate(ready, live).await,
         };
         self.meet_owners(ready, live);
         if let CreateOutcome::Done(.., findings) = &mut met {
@@ -96,7 +100,7 @@ impl RestoreContext<'_> {
     }
 
     /// Gives field owners back where a restore of this backup made the item and did not come to that.
-    async fn finish(&self, ready: &Ready<'_>, live: &Live) -> Option<Finding> {
+    async fn finish(&self, ready: &Ready<'_>, live: &LiveItem) -> Option<Finding> {
         let stored = ready.field_owners.as_ref()?;
         if !self.earlier.made_any(&labels(&live.object)) || !are_ours(stored, &live.object) {
             return None;
@@ -105,7 +109,7 @@ impl RestoreContext<'_> {
     }
 
     /// Puts down that the item was there, for owners that have not come by now.
-    fn meet_owners(&self, ready: &Ready<'_>, live: &Live) {
+    fn meet_owners(&self, ready: &Ready<'_>, live: &LiveItem) {
         if self.source.inventory.entry(ready.entry).inclusion != Inclusion::Selected {
             return;
         }
@@ -123,7 +127,7 @@ impl RestoreContext<'_> {
     }
 
     /// Makes the item as it was in the backup, in place; what still differs afterwards is a finding.
-    async fn update(&self, ready: &Ready<'_>, live: &Live) -> Result<CreateOutcome, ClusterError> {
+    async fn update(&self, ready: &Ready<'_>, live: &LiveItem) -> Result<CreateOutcome, ClusterError> {
         let (target, namespace) = (&ready.target, ready.target.namespace.as_deref());
         let body = updated(ready, live).to_string();
         let written = match self.cluster.replace(ready.info, namespace, &target.name, body).await {
@@ -142,7 +146,7 @@ impl RestoreContext<'_> {
             findings.extend(differs.map(|text| ready.warning(Category::Conflict, text)));
         }
         Ok(CreateOutcome::Done(
-            Action::Update,
+            ItemAction::Update,
             Some(format!("differed in {}", live.difference.describe())),
             findings,
         ))
@@ -151,7 +155,7 @@ impl RestoreContext<'_> {
     /// Deletes the item and creates it. What the item owned stays and belongs to the new one afterwards, by a selector or by a
     /// reference: with a Deployment would go its pods, with a custom resource what this restore has found equal. Only a Job's
     /// pods go with the Job, whose successor makes its own.
-    async fn recreate(&self, ready: &Ready<'_>, live: &Live) -> Result<CreateOutcome, ClusterError> {
+    async fn recreate(&self, ready: &Ready<'_>, live: &LiveItem) -> Result<CreateOutcome, ClusterError> {
         let (target, namespace) = (&ready.target, ready.target.namespace.as_deref());
         let differed = Some(format!("differed in {}", live.difference.describe()));
         let is_job = target.kind.as_str() == JOBS;
@@ -175,7 +179,7 @@ impl RestoreContext<'_> {
                 };
                 findings.extend(differs.map(|text| ready.warning(Category::Conflict, text)));
                 findings.extend(self.left_without_owner(ready));
-                Ok(CreateOutcome::Done(Action::Recreate, differed, findings))
+                Ok(CreateOutcome::Done(ItemAction::Recreate, differed, findings))
             }
             // Tried again later, it is not there and is created.
             Err(error) if error.passes() => Err(error),
@@ -186,7 +190,11 @@ impl RestoreContext<'_> {
                     "it was deleted to be made anew, and that failed, so that it is gone from the cluster or goes; it is in the backup, restore it again: {}",
                     causes(&error)
                 );
-                Ok(CreateOutcome::Done(Action::Fail, differed, vec![ready.error(error.category(), message)]))
+                Ok(CreateOutcome::Done(
+                    ItemAction::Fail,
+                    differed,
+                    vec![ready.error(error.category(), message)],
+                ))
             }
         }
     }
@@ -217,7 +225,7 @@ impl RestoreContext<'_> {
     }
 
     /// Looks at the item in the cluster; None when it is not there.
-    pub async fn look(&self, ready: &Ready<'_>) -> Result<Option<Live>, ClusterError> {
+    pub async fn look(&self, ready: &Ready<'_>) -> Result<Option<LiveItem>, ClusterError> {
         let target = &ready.target;
         let found = self.cluster.get(ready.info, target.namespace.as_deref(), &target.name).await?;
         Ok(found.map(|body| {
@@ -230,7 +238,7 @@ impl RestoreContext<'_> {
                 (text("uid").unwrap_or_default(), text("resourceVersion").unwrap_or_default());
             let wanted = is_default_account(target).then(|| merge_account(&ready.body, &object));
             let difference = self.compare(ready, wanted.as_ref().unwrap_or(&ready.body), object.clone());
-            Live {
+            LiveItem {
                 uid: uid.to_owned(),
                 version: version.to_owned(),
                 deleting: text("deletionTimestamp").is_some(),
@@ -261,7 +269,7 @@ impl RestoreContext<'_> {
     }
 
     /// What the policy says about an item that is there.
-    pub fn judge(&self, ready: &Ready<'_>, live: &Live) -> Verdict {
+    pub fn judge(&self, ready: &Ready<'_>, live: &LiveItem) -> ExistingVerdict {
         let entry = self.source.inventory.entry(ready.entry);
         let observed = ObservedItem {
             mapped: ready.mapped,
@@ -283,7 +291,7 @@ impl RestoreContext<'_> {
     }
 
     /// Waits until the item that is being deleted is gone.
-    pub async fn wait_gone(&self, ready: &Ready<'_>, live: &Live) -> Result<(), ClusterError> {
+    pub async fn wait_gone(&self, ready: &Ready<'_>, live: &LiveItem) -> Result<(), ClusterError> {
         let target = &ready.target;
         let bound = Bound::new(GONE_WITHIN, GONE_WITHIN);
         self.cluster
@@ -293,7 +301,7 @@ impl RestoreContext<'_> {
 }
 
 /// What an update writes.
-fn updated(ready: &Ready<'_>, live: &Live) -> Value {
+fn updated(ready: &Ready<'_>, live: &LiveItem) -> Value {
     let wanted = live.wanted.as_ref().unwrap_or(&ready.body);
     as_update(wanted, &live.object, &ready.target.kind)
 }

@@ -42,10 +42,10 @@ use std::collections::BTreeMap;
 use std::future::Future;
 
 pub use error::RestoreError;
-pub use outcome::{Act, Action, Preview, RestoreOutcome};
+pub use outcome::{Act, ItemAction, Preview, RestoreOutcome};
 
-use account::Account;
-use halt::Halt;
+use account::RestoreAccount;
+use halt::RestoreHalt;
 use work::RestoreContext;
 
 use crate::api::{InvalidSpec, Origin, RestoreSpec, Timestamp};
@@ -120,8 +120,8 @@ pub async fn run(
     } else {
         None
     };
-    let mut account = Account::open(&request.name, progress)?;
-    let halt = Halt::default();
+    let mut account = RestoreAccount::open(&request.name, progress)?;
+    let halt = RestoreHalt::default();
     let ended = async {
         tokio::select! {
             lost = keep(attempt.as_ref()) => lost.into(),
@@ -152,8 +152,8 @@ pub async fn preview(
     request: &RestoreRequest,
     progress: &Progress,
 ) -> Result<Preview, RestoreError> {
-    let mut account = Account::open(&request.name, progress)?;
-    let work = open(cluster, bucket, request, None, &Halt::default(), &mut account).await?;
+    let mut account = RestoreAccount::open(&request.name, progress)?;
+    let work = open(cluster, bucket, request, None, &RestoreHalt::default(), &mut account).await?;
     let acts = work.preview(&mut account).await?;
     Ok(Preview { backup: work.source.name.to_string(), acts, results: account.results })
 }
@@ -163,8 +163,8 @@ async fn open<'a>(
     bucket: &Bucket,
     request: &RestoreRequest,
     attempt: Option<&Attempt>,
-    halt: &Halt,
-    account: &mut Account<'_>,
+    halt: &RestoreHalt,
+    account: &mut RestoreAccount<'_>,
 ) -> Result<RestoreContext<'a>, RestoreError> {
     let work = RestoreContext::open(cluster, bucket, request, attempt, halt, account).await?;
     if request.spec.require_empty == Some(true) {
@@ -180,8 +180,8 @@ async fn restore(
     bucket: &Bucket,
     request: &RestoreRequest,
     attempt: Option<&Attempt>,
-    halt: &Halt,
-    account: &mut Account<'_>,
+    halt: &RestoreHalt,
+    account: &mut RestoreAccount<'_>,
 ) -> Result<(), RestoreError> {
     let mut work = open(cluster, bucket, request, attempt, halt, account).await?;
     work.restore_definitions(account).await?;

@@ -10,7 +10,7 @@ use crate::model::{ItemKey, Results, SkipReason};
 /// What was done, or would be done, to one item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Action {
+pub enum ItemAction {
     /// It was not there.
     Create,
     /// It was there and differed; it is made as it was in the backup.
@@ -23,7 +23,7 @@ pub enum Action {
     Fail,
 }
 
-impl fmt::Display for Action {
+impl fmt::Display for ItemAction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Create => f.write_str("create"),
@@ -45,7 +45,7 @@ pub struct Act {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<ItemKey>,
     /// What was done to it.
-    pub action: Action,
+    pub action: ItemAction,
     /// Why, where the action does not say it: what differs, what failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,

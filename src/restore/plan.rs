@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::inventory::{Entry, EntryId, Inventory};
+use super::inventory::{EntryId, Inventory, InventoryEntry};
 use super::owners::OldUid;
 use super::rewrite::never_restored;
 use super::select::Inclusion;
@@ -14,7 +14,7 @@ use crate::model::{CRDS, GroupResource, ItemKey, NAMESPACES, PVCS, PriorityClass
 
 /// Items that may be restored side by side, when all of the steps before are done.
 #[derive(Clone, Debug, Default)]
-pub struct Step {
+pub struct PlanStep {
     /// Places in the inventory, in the tarball's order.
     pub entries: Vec<EntryId>,
     /// Whether the step may begin while the last few items of the one before are still under way.
@@ -27,7 +27,7 @@ pub struct Step {
 
 /// What only the bodies say, of the few items of which it must be known beforehand.
 #[derive(Debug, Default)]
-pub struct Said {
+pub struct BodyFacts {
     /// Deployments that are paused, by their uids: they make no ReplicaSet, so that theirs come back.
     pub paused: HashSet<OldUid>,
     /// Pods that a custom resource controls and that have a generated name: its operator makes others in their place.
@@ -36,13 +36,13 @@ pub struct Said {
 
 /// What a restore will do, before anything is done.
 #[derive(Debug, Default)]
-pub struct Plan {
+pub struct PlannedItems {
     /// The CustomResourceDefinitions.
     pub definitions: Vec<EntryId>,
     /// The namespaces that come from the backup, or are only needed: by their name in the cluster.
     pub namespaces: BTreeMap<String, Option<EntryId>>,
     /// All other items, by priority class.
-    pub steps: Vec<Step>,
+    pub steps: Vec<PlanStep>,
     /// What is selected and left out, and why.
     pub skipped: Vec<(EntryId, SkipReason)>,
     /// Uids of what controls claims of the plan: with such an item may go data.
@@ -51,7 +51,7 @@ pub struct Plan {
     pub parted_owners: HashSet<OldUid>,
 }
 
-impl Plan {
+impl PlannedItems {
     /// Uids of what is left out because its controller makes it under the same name: what belongs to it waits for that.
     pub fn made_by_others(&self, inventory: &Inventory) -> impl Iterator<Item = OldUid> {
         let skipped = self.skipped.iter().filter(|(_, reason)| *reason == SkipReason::ControllerMakesIt);
@@ -63,8 +63,8 @@ impl Plan {
     pub fn left_to_operators<'a>(
         &'a self,
         inventory: &'a Inventory,
-        said: &'a Said,
-    ) -> impl Iterator<Item = &'a Entry> {
+        said: &'a BodyFacts,
+    ) -> impl Iterator<Item = &'a InventoryEntry> {
         let skipped = self.skipped.iter().map(|(id, _)| inventory.entry(*id));
         skipped.filter(|entry| entry.uid.is_some_and(|uid| said.generated.contains(&uid)))
     }
@@ -82,12 +82,12 @@ impl Plan {
 pub fn plan<'a>(
     inventory: &'a Inventory,
     needed: &HashSet<ItemKey>,
-    said: &Said,
+    said: &BodyFacts,
     map: impl Fn(&'a str) -> &'a str,
-) -> Plan {
+) -> PlannedItems {
     let controllers = Controllers::of(inventory, said);
-    let mut plan = Plan::default();
-    let mut steps: BTreeMap<PriorityClass, Step> = BTreeMap::new();
+    let mut plan = PlannedItems::default();
+    let mut steps: BTreeMap<PriorityClass, PlanStep> = BTreeMap::new();
     let mut homes: HashMap<&str, EntryId> = HashMap::new();
     let comes = coming(inventory, needed, &controllers);
     for (entry, id) in inventory.entries.iter().zip(0..) {
@@ -102,7 +102,7 @@ pub fn plan<'a>(
             Coming::Yes => {
                 let class = PriorityClass::of(kind);
                 let soft = matches!(class, PriorityClass::Services | PriorityClass::Workloads);
-                let new = || Step { soft, last: class >= PriorityClass::Limits, ..Step::default() };
+                let new = || PlanStep { soft, last: class >= PriorityClass::Limits, ..PlanStep::default() };
                 let step = steps.entry(class).or_insert_with(new);
                 step.entries.push(id);
                 if kind.as_str() == PVCS {
@@ -131,9 +131,9 @@ pub fn plan<'a>(
 /// its successor needs, which the custom resource says in words that nobody here knows.
 pub fn not_left_out<'a>(
     inventory: &'a Inventory,
-    said: &'a Said,
+    said: &'a BodyFacts,
     stands: impl Fn(Inclusion) -> bool + 'a,
-) -> impl Iterator<Item = (EntryId, &'a Entry)> {
+) -> impl Iterator<Item = (EntryId, &'a InventoryEntry)> {
     let controllers = Controllers::of(inventory, said);
     inventory.entries.iter().zip(0..).filter_map(move |(entry, id)| {
         let speaks = || entry.uid.is_some_and(|uid| said.generated.contains(&uid));
@@ -151,7 +151,7 @@ enum Coming {
 
 /// What becomes of each entry; definitions follow from the kinds of the rest.
 fn coming(inventory: &Inventory, needed: &HashSet<ItemKey>, controllers: &Controllers<'_>) -> Vec<Coming> {
-    let decide = |entry: &Entry| match skip(inventory, entry, controllers) {
+    let decide = |entry: &InventoryEntry| match skip(inventory, entry, controllers) {
         None if entry.inclusion.comes() || needed.contains(&inventory.key(entry)) => Coming::Yes,
         Some(reason) if entry.inclusion.comes() => Coming::Skipped(reason),
         _ => Coming::No,
@@ -169,7 +169,7 @@ fn coming(inventory: &Inventory, needed: &HashSet<ItemKey>, controllers: &Contro
     comes
 }
 
-fn skip(inventory: &Inventory, entry: &Entry, controllers: &Controllers<'_>) -> Option<SkipReason> {
+fn skip(inventory: &Inventory, entry: &InventoryEntry, controllers: &Controllers<'_>) -> Option<SkipReason> {
     let kind = inventory.kind(entry);
     never_restored(kind, &serde_json::Value::Null)
         .or_else(|| inventory.is_itself(entry).then_some(SkipReason::RunningServer))
@@ -178,14 +178,14 @@ fn skip(inventory: &Inventory, entry: &Entry, controllers: &Controllers<'_>) -> 
 
 /// Who controls what among the selected items.
 struct Controllers<'a> {
-    said: &'a Said,
+    said: &'a BodyFacts,
     kinds: HashMap<OldUid, &'a GroupResource>,
     /// The newest rollout of each owner, by the kind of what is rolled out.
     newest: HashMap<(OldUid, u16), u64>,
 }
 
 impl<'a> Controllers<'a> {
-    fn of(inventory: &'a Inventory, said: &'a Said) -> Self {
+    fn of(inventory: &'a Inventory, said: &'a BodyFacts) -> Self {
         let selected = || inventory.entries.iter().filter(|entry| entry.inclusion.comes());
         let kinds = selected().filter_map(|entry| Some((entry.uid?, inventory.kind(entry)))).collect();
         let mut newest: HashMap<(OldUid, u16), u64> = HashMap::new();
@@ -199,7 +199,7 @@ impl<'a> Controllers<'a> {
     }
 
     /// Whether the item's controller comes back and makes the item, too.
-    fn make(&self, kind: &GroupResource, entry: &Entry) -> bool {
+    fn make(&self, kind: &GroupResource, entry: &InventoryEntry) -> bool {
         let Some(owner) = entry.owner else { return false };
         let Some(controller) = self.kinds.get(&owner) else { return false };
         match regenerates(kind, controller) {

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::ended::{made_by_an_operator, may_run_again};
 use super::inventory::EntryId;
-use super::kinds::Served;
+use super::kinds::ServedAs;
 use super::owners::Fate;
 use super::rewrite::{ItemShape, Owner, OwnerView, never_restored, unmark_default};
 use super::select::Inclusion;
@@ -80,8 +80,8 @@ impl RestoreContext<'_> {
             return Ok(Prepared::Skip(*reason, Some(why.clone())));
         }
         let (info, converted) = match self.kinds.of(entry) {
-            Served::Yes { info, converted } => (&**info, *converted),
-            Served::No { category, why } => {
+            ServedAs::Yes { info, converted } => (&**info, *converted),
+            ServedAs::No { category, why } => {
                 return Err(Finding::error(*category, why.clone()).on_item(item));
             }
         };

@@ -6,13 +6,13 @@ use bytes::Bytes;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde_json::Value;
 
-use super::account::{Account, Done};
+use super::account::{ItemDone, RestoreAccount};
 use super::error::RestoreError;
-use super::existing::Verdict;
+use super::existing::ExistingVerdict;
 use super::inventory::EntryId;
 use super::links::lacks_owner;
-use super::meet::{Live, labels, references};
-use super::outcome::{Act, Action};
+use super::meet::{LiveItem, labels, references};
+use super::outcome::{Act, ItemAction};
 use super::owners::Fate;
 use super::prepare::{Prepared, Ready};
 use super::ready::namespace_kind;
@@ -23,21 +23,21 @@ use crate::api::ExistingResourcePolicy;
 use crate::model::{Category, Finding, GroupResource, ItemKey, NAMESPACES, SkipReason, causes};
 
 /// Namespaces and kinds that a restore would make itself: nothing in them can be there yet.
-struct Missing {
+struct ToBeMade {
     namespaces: HashSet<String>,
     kinds: HashSet<u16>,
 }
 
 impl RestoreContext<'_> {
     /// The act for each item, in restore order; findings go to the account.
-    pub async fn preview(&self, account: &mut Account<'_>) -> Result<Vec<Act>, RestoreError> {
+    pub async fn preview(&self, account: &mut RestoreAccount<'_>) -> Result<Vec<Act>, RestoreError> {
         account.stage("comparing with the cluster");
         let missing = self.missing().await?;
         let mut acts = Vec::new();
         for (name, home) in &self.plan.namespaces {
             if home.is_none() && missing.namespaces.contains(name) {
                 let item = ItemKey::cluster(GroupResource::parse(NAMESPACES), name.as_str());
-                acts.push(Act { item, target: None, action: Action::Create, reason: None });
+                acts.push(Act { item, target: None, action: ItemAction::Create, reason: None });
             }
         }
         let planned: Vec<EntryId> = self.plan.entries().collect();
@@ -52,7 +52,7 @@ impl RestoreContext<'_> {
         }
         for (id, reason) in &self.plan.skipped {
             let item = self.source.inventory.key(self.source.inventory.entry(*id));
-            acts.push(Act { item, target: None, action: Action::Skip(*reason), reason: None });
+            acts.push(Act { item, target: None, action: ItemAction::Skip(*reason), reason: None });
         }
         self.tell_of_ended(account);
         // Items of kinds that are to be defined were not looked at.
@@ -62,7 +62,7 @@ impl RestoreContext<'_> {
         Ok(acts)
     }
 
-    async fn missing(&self) -> Result<Missing, RestoreError> {
+    async fn missing(&self) -> Result<ToBeMade, RestoreError> {
         let kind = &namespace_kind();
         let looks = self.plan.namespaces.keys().map(|name| async move {
             self.cluster.get(kind, None, name).await.map(|found| found.is_none().then(|| name.clone()))
@@ -75,7 +75,7 @@ impl RestoreContext<'_> {
         let kinds = (inventory.kinds.iter().zip(0..)).filter(|(kind, _)| {
             defined.contains(kind.resource.as_str()) && self.catalog.find(&kind.resource).is_none()
         });
-        Ok(Missing {
+        Ok(ToBeMade {
             namespaces: namespaces
                 .await
                 .map_err(RestoreError::cluster("looking at the target namespaces"))?,
@@ -87,18 +87,18 @@ impl RestoreContext<'_> {
         &self,
         id: EntryId,
         body: Result<Bytes, Finding>,
-        missing: &Missing,
-    ) -> Result<Done, RestoreError> {
+        missing: &ToBeMade,
+    ) -> Result<ItemDone, RestoreError> {
         let _permit = self.pace.permit().await;
         let entry = self.source.inventory.entry(id);
         let item = self.source.inventory.key(entry);
         if missing.kinds.contains(&entry.kind) {
-            return Ok(Done::new(item, Action::Create, entry.size));
+            return Ok(ItemDone::new(item, ItemAction::Create, entry.size));
         }
         Ok(match body.and_then(|body| self.prepare(id, &body)) {
             Ok(Prepared::Skip(reason, why)) => {
                 self.note_left_out(id, reason, why.as_ref()).await?;
-                let mut done = Done::new(item, Action::Skip(reason), entry.size);
+                let mut done = ItemDone::new(item, ItemAction::Skip(reason), entry.size);
                 if let (SkipReason::NotRestorable, Some(why)) = (reason, &why) {
                     let message = format!("it would not be restored: {why}");
                     done.findings
@@ -108,11 +108,11 @@ impl RestoreContext<'_> {
                 done
             }
             Ok(Prepared::Ready(ready)) => self.foresee(&ready, missing).await?,
-            Err(finding) => Done::failed(item, finding, entry.size),
+            Err(finding) => ItemDone::failed(item, finding, entry.size),
         })
     }
 
-    async fn foresee(&self, ready: &Ready<'_>, missing: &Missing) -> Result<Done, RestoreError> {
+    async fn foresee(&self, ready: &Ready<'_>, missing: &ToBeMade) -> Result<ItemDone, RestoreError> {
         let home = match ready.target.kind.as_str() {
             NAMESPACES => Some(&ready.target.name),
             _ => ready.target.namespace.as_ref(),
@@ -121,7 +121,7 @@ impl RestoreContext<'_> {
             Some(namespace) if missing.namespaces.contains(namespace) => Ok(None),
             _ => self.look(ready).await,
         };
-        let mut done = Done::new(ready.item.clone(), Action::Create, ready.bytes);
+        let mut done = ItemDone::new(ready.item.clone(), ItemAction::Create, ready.bytes);
         match live {
             Ok(None) => {}
             Ok(Some(live)) if live.deleting => {
@@ -130,13 +130,13 @@ impl RestoreContext<'_> {
             Ok(Some(live)) => {
                 let verdict = self.judge(ready, &live);
                 done.act.action = match verdict {
-                    Verdict::Unchanged => Action::Skip(SkipReason::Unchanged),
-                    Verdict::Leave(_) => Action::Skip(SkipReason::Exists),
-                    Verdict::Update => Action::Update,
-                    Verdict::Recreate => Action::Recreate,
-                    Verdict::Restored => Action::Create,
+                    ExistingVerdict::Unchanged => ItemAction::Skip(SkipReason::Unchanged),
+                    ExistingVerdict::Leave(_) => ItemAction::Skip(SkipReason::Exists),
+                    ExistingVerdict::Update => ItemAction::Update,
+                    ExistingVerdict::Recreate => ItemAction::Recreate,
+                    ExistingVerdict::Restored => ItemAction::Create,
                 };
-                if verdict != Verdict::Unchanged {
+                if verdict != ExistingVerdict::Unchanged {
                     done.act.reason = Some(format!("differs in {}", live.difference.describe()));
                 }
                 let warning = verdict.warning(&live.difference);
@@ -148,10 +148,10 @@ impl RestoreContext<'_> {
             }
             Err(error) => {
                 let finding = ready.error(error.category(), causes(&error));
-                done = Done::failed(ready.item.clone(), finding, ready.bytes);
+                done = ItemDone::failed(ready.item.clone(), finding, ready.bytes);
             }
         }
-        if matches!(done.act.action, Action::Create | Action::Update | Action::Recreate) {
+        if matches!(done.act.action, ItemAction::Create | ItemAction::Update | ItemAction::Recreate) {
             let warnings = ready.warnings.iter().map(|warning| ready.warning(Category::Other, warning));
             done.findings.extend(warnings);
             let doing = "comparing with the cluster";
@@ -163,13 +163,13 @@ impl RestoreContext<'_> {
     }
 
     /// Says of an item that would stay as it is that it lacks an owner which the restore brings, or that it would get that owner.
-    fn foresee_owners(&self, ready: &Ready<'_>, live: &Live, done: &mut Done) {
+    fn foresee_owners(&self, ready: &Ready<'_>, live: &LiveItem, done: &mut ItemDone) {
         let selected = self.source.inventory.entry(ready.entry).inclusion == Inclusion::Selected;
         let brought = |owner: &&Value| {
             OwnerView::read(owner).is_some_and(|owner| self.owners.fate(owner.uid) == Fate::Awaited)
         };
         let brought: Vec<Value> = ready.awaited.iter().filter(brought).cloned().collect();
-        let stays = matches!(done.act.action, Action::Skip(_));
+        let stays = matches!(done.act.action, ItemAction::Skip(_));
         if !stays || !selected || !lacks_owner(&references(&live.object), &brought) {
             return;
         }
@@ -177,7 +177,7 @@ impl RestoreContext<'_> {
             let message = "it is in the cluster already without the owner that it has in the backup, and would be left as it is; existingResourcePolicy Update changes it";
             done.findings.push(ready.warning(Category::Conflict, message));
         } else {
-            done.act.action = Action::Update;
+            done.act.action = ItemAction::Update;
             done.act.reason = Some("lacks the owner that it has in the backup".to_owned());
         }
     }

@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use futures::stream::{self, StreamExt as _};
 
-use super::account::{Account, Done};
+use super::account::{ItemDone, RestoreAccount};
 use super::apply::Chance;
 use super::batch::Batch;
 use super::error::RestoreError;
 use super::inventory::EntryId;
 use super::meet::labels;
-use super::outcome::{Act, Action};
-use super::plan::Step;
+use super::outcome::{Act, ItemAction};
+use super::plan::PlanStep;
 use super::work::RestoreContext;
 use crate::cluster::{Bound, ClusterError, Lag, ResourceInfo};
 use crate::model::{Category, Finding, GroupResource, ItemKey, NAMESPACES, SkipReason, causes};
@@ -51,7 +51,10 @@ type Home = (String, Option<EntryId>);
 
 impl RestoreContext<'_> {
     /// Restores the definitions and waits until they are served. One that never is takes its resources with it, no more.
-    pub async fn restore_definitions(&mut self, account: &mut Account<'_>) -> Result<(), RestoreError> {
+    pub async fn restore_definitions(
+        &mut self,
+        account: &mut RestoreAccount<'_>,
+    ) -> Result<(), RestoreError> {
         let definitions = std::mem::take(&mut self.plan.definitions);
         if definitions.is_empty() {
             return Ok(());
@@ -117,7 +120,7 @@ impl RestoreContext<'_> {
     /// are still being deleted, which come later.
     pub async fn restore_namespaces(
         &mut self,
-        account: &mut Account<'_>,
+        account: &mut RestoreAccount<'_>,
     ) -> Result<BTreeMap<String, Option<EntryId>>, RestoreError> {
         let namespaces = std::mem::take(&mut self.plan.namespaces);
         if namespaces.is_empty() {
@@ -150,7 +153,7 @@ impl RestoreContext<'_> {
     pub async fn restore_late_namespaces(
         &mut self,
         late: BTreeMap<String, Option<EntryId>>,
-        account: &mut Account<'_>,
+        account: &mut RestoreAccount<'_>,
     ) -> Result<(), RestoreError> {
         account.stage("waiting for namespaces to be deleted, so that they can be restored");
         let waits = late.into_iter().map(async |home: Home| {
@@ -170,8 +173,8 @@ impl RestoreContext<'_> {
                         format!("{}; take away what holds it, and run the restore again", causes(&error));
                     let item = ItemKey::cluster(GroupResource::parse(NAMESPACES), &*name);
                     let finding = Finding::error(error.category(), why.clone()).on_item(item.clone());
-                    let act = Act { item, target: None, action: Action::Fail, reason: Some(why.clone()) };
-                    account.record(Done { act, findings: vec![finding], bytes: 0 })?;
+                    let act = Act { item, target: None, action: ItemAction::Fail, reason: Some(why.clone()) };
+                    account.record(ItemDone { act, findings: vec![finding], bytes: 0 })?;
                     self.broken_namespaces.insert(name, (error.category(), why));
                 }
             }
@@ -206,7 +209,7 @@ impl RestoreContext<'_> {
     async fn settle_namespaces(
         &mut self,
         namespaces: BTreeMap<String, Option<EntryId>>,
-        account: &mut Account<'_>,
+        account: &mut RestoreAccount<'_>,
     ) -> Result<(), RestoreError> {
         let mut stored: Vec<EntryId> = namespaces.values().flatten().copied().collect();
         stored.sort_unstable();
@@ -222,7 +225,7 @@ impl RestoreContext<'_> {
         for settled in settled {
             let (name, broken, done) = settled?;
             if let Some(done) = done {
-                if done.act.action == Action::Create {
+                if done.act.action == ItemAction::Create {
                     self.made_namespaces.add(name.clone());
                 }
                 account.record(done)?;
@@ -241,7 +244,7 @@ impl RestoreContext<'_> {
         home: Option<EntryId>,
         failed: Option<Broken>,
         bound: &Bound,
-    ) -> Result<(String, Option<Broken>, Option<Done>), RestoreError> {
+    ) -> Result<(String, Option<Broken>, Option<ItemDone>), RestoreError> {
         if failed.is_some() {
             return Ok((name, failed, None));
         }
@@ -252,7 +255,7 @@ impl RestoreContext<'_> {
         let active = async { self.cluster.namespace_active(&name, bound).await };
         let item = || ItemKey::cluster(GroupResource::parse(NAMESPACES), &*name);
         let act = |action| Act { item: item(), target: None, action, reason: None };
-        let done = |action, findings| Done { act: act(action), findings, bytes: 0 };
+        let done = |action, findings| ItemDone { act: act(action), findings, bytes: 0 };
         let (made, error) = match made {
             Ok(made) => match active.await {
                 Ok(()) => return Ok((name.clone(), None, made.map(|action| done(action, Vec::new())))),
@@ -263,25 +266,29 @@ impl RestoreContext<'_> {
         let error = unless_connection("making namespaces", error)?;
         let finding = Finding::error(error.category(), causes(&error)).on_item(item());
         let broken = (error.category(), causes(&error));
-        Ok((name.clone(), Some(broken), Some(done(made.unwrap_or(Action::Fail), vec![finding]))))
+        Ok((name.clone(), Some(broken), Some(done(made.unwrap_or(ItemAction::Fail), vec![finding]))))
     }
 
-    async fn make_namespace(&self, name: &str) -> Result<Action, ClusterError> {
+    async fn make_namespace(&self, name: &str) -> Result<ItemAction, ClusterError> {
         let body = self.rewriter.bare_namespace(name).to_string();
         match self.cluster.create(&namespace_kind(), None, body).await {
-            Ok(_) => Ok(Action::Create),
+            Ok(_) => Ok(ItemAction::Create),
             Err(error) if error.is_already_exists() => {
                 let there = self.cluster.get(&namespace_kind(), None, name).await?.unwrap_or_default();
                 let there = serde_json::from_slice(&there).unwrap_or_default();
                 let ours = self.attempt > 1 && self.earlier.made(&labels(&there));
-                Ok(if ours { Action::Create } else { Action::Skip(SkipReason::Unchanged) })
+                Ok(if ours { ItemAction::Create } else { ItemAction::Skip(SkipReason::Unchanged) })
             }
             Err(error) => Err(error),
         }
     }
 
     /// Parts the steps: those whose namespaces can be had now, and those whose namespaces come late.
-    pub fn part_steps(&self, steps: Vec<Step>, late: &BTreeMap<String, Option<EntryId>>) -> [Vec<Step>; 2] {
+    pub fn part_steps(
+        &self,
+        steps: Vec<PlanStep>,
+        late: &BTreeMap<String, Option<EntryId>>,
+    ) -> [Vec<PlanStep>; 2] {
         if late.is_empty() {
             return [steps, Vec::new()];
         }
@@ -290,11 +297,11 @@ impl RestoreContext<'_> {
             let namespace = inventory.namespace(inventory.entry(*id));
             namespace.is_some_and(|namespace| late.contains_key(self.rewriter.namespace(namespace)))
         };
-        let part = |step: Step| {
+        let part = |step: PlanStep| {
             let (late, now) = step.entries.into_iter().partition(is_late);
-            (Step { entries: now, ..step }, Step { entries: late, ..step })
+            (PlanStep { entries: now, ..step }, PlanStep { entries: late, ..step })
         };
-        let (now, late): (Vec<Step>, Vec<Step>) = steps.into_iter().map(part).unzip();
+        let (now, late): (Vec<PlanStep>, Vec<PlanStep>) = steps.into_iter().map(part).unzip();
         [now, late].map(|steps| steps.into_iter().filter(|step| !step.entries.is_empty()).collect())
     }
 }

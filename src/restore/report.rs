@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::RestoreRequest;
-use super::account::Account;
+use super::account::RestoreAccount;
 use super::error::RestoreError;
 use super::outcome::RestoreOutcome;
 use crate::api::{
@@ -21,7 +21,7 @@ const LONGEST_FINDING: usize = 500;
 pub async fn close(
     attempt: Option<&Attempt>,
     request: &RestoreRequest,
-    mut account: Account<'_>,
+    mut account: RestoreAccount<'_>,
     began: Timestamp,
     end: Result<(), RestoreError>,
 ) -> Result<RestoreOutcome, RestoreError> {
@@ -68,7 +68,7 @@ pub async fn close(
 /// Writes the parts, and the document, which vouches for them.
 async fn commit(
     attempt: &Attempt,
-    account: &mut Account<'_>,
+    account: &mut RestoreAccount<'_>,
     restore: &mut Restore,
 ) -> Result<(), RestoreError> {
     account.log.info(&format!(
@@ -94,7 +94,7 @@ async fn commit(
 fn document(
     attempt: Option<&Attempt>,
     request: &RestoreRequest,
-    account: &Account<'_>,
+    account: &RestoreAccount<'_>,
     began: Timestamp,
     phase: RestorePhase,
     failure_reason: Option<String>,

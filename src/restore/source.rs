@@ -16,14 +16,14 @@ use super::itself::Itself;
 use super::select::Selection;
 use crate::api::{BackupPhase, InvalidSpec, RestoreSpec, Timestamp};
 use crate::archive::{ArchiveError, Frame, IndexFrame, IndexLine, Position};
-use crate::bucket::{Attempt, Bucket, BucketError, FrameReader, StoredBackup};
+use crate::bucket::{Attempt, Bucket, BucketError, FrameStream, StoredBackup};
 use crate::model::{BackupName, Category, Finding, Wish, causes};
 
 /// Backups that were passed over and are named in the error when none is left.
 const TOLD: usize = 3;
 
 /// An item and its body, or why it cannot be had.
-pub type Body = (EntryId, Result<Bytes, Finding>);
+pub type ItemBody = (EntryId, Result<Bytes, Finding>);
 
 /// A backup, opened to be restored.
 #[derive(Debug)]
@@ -98,7 +98,7 @@ impl Source {
     pub fn bodies(
         &self,
         wanted: &[EntryId],
-    ) -> Result<BoxStream<'_, Result<Body, RestoreError>>, RestoreError> {
+    ) -> Result<BoxStream<'_, Result<ItemBody, RestoreError>>, RestoreError> {
         let mut ready = VecDeque::new();
         let mut lines: Vec<IndexFrame> = Vec::new();
         let mut groups: VecDeque<(u32, Vec<EntryId>)> = VecDeque::new();
@@ -136,13 +136,13 @@ impl Source {
 
 struct Bodies<'a> {
     source: &'a Source,
-    reader: FrameReader,
+    reader: FrameStream,
     groups: VecDeque<(u32, Vec<EntryId>)>,
-    ready: VecDeque<Body>,
+    ready: VecDeque<ItemBody>,
 }
 
 impl Bodies<'_> {
-    async fn next(&mut self) -> Result<Option<Body>, BucketError> {
+    async fn next(&mut self) -> Result<Option<ItemBody>, BucketError> {
         loop {
             if let Some(body) = self.ready.pop_front() {
                 return Ok(Some(body));

@@ -7,9 +7,9 @@ use futures::TryStreamExt as _;
 use serde_json::Value;
 
 use super::error::RestoreError;
-use super::inventory::{Entry, EntryId};
+use super::inventory::{EntryId, InventoryEntry};
 use super::owners::OldUid;
-use super::plan::{Plan, Said, not_left_out};
+use super::plan::{BodyFacts, PlannedItems, not_left_out};
 use super::rewrite::{DataSource, Rewriter, data_source};
 use super::select::{Inclusion, Selection};
 use super::source::Source;
@@ -27,19 +27,19 @@ const DEPLOYMENTS: &str = "deployments.apps";
 const PODS: &str = "pods";
 
 /// What the bodies of those items say.
-pub async fn look_into_owners(source: &Source) -> Result<Said, RestoreError> {
+pub async fn look_into_owners(source: &Source) -> Result<BodyFacts, RestoreError> {
     let inventory = &source.inventory;
     let owners: HashSet<OldUid> = inventory.entries.iter().filter_map(|entry| entry.owner).collect();
     let come = inventory.entries.iter().filter(|entry| entry.inclusion.comes());
     let custom = come.filter(|entry| is_custom(inventory.kind(entry)));
     let operated: HashSet<OldUid> = custom.filter_map(|entry| entry.uid).collect();
-    let telling = |(entry, _): &(&Entry, EntryId)| match inventory.kind(entry).as_str() {
+    let telling = |(entry, _): &(&InventoryEntry, EntryId)| match inventory.kind(entry).as_str() {
         DEPLOYMENTS => entry.uid.is_some_and(|uid| owners.contains(&uid)),
         PODS => entry.owner.is_some_and(|owner| operated.contains(&owner)),
         _ => false,
     };
     let telling: Vec<EntryId> = inventory.entries.iter().zip(0..).filter(telling).map(|(_, id)| id).collect();
-    let mut said = Said::default();
+    let mut said = BodyFacts::default();
     let mut bodies = source.bodies(&telling)?;
     while let Some((id, body)) = bodies.try_next().await? {
         // A body that cannot be read is told when it is to be restored.
@@ -65,7 +65,7 @@ fn has_generated_name(item: &Value) -> bool {
 pub async fn look_for_needs(
     source: &Source,
     selection: &Selection<'_>,
-    said: &Said,
+    said: &BodyFacts,
 ) -> Result<HashSet<ItemKey>, RestoreError> {
     let inventory = &source.inventory;
     let optional = || inventory.entries.iter().filter(|entry| entry.inclusion == Inclusion::IfNeeded);
@@ -74,7 +74,7 @@ pub async fn look_for_needs(
         return Ok(HashSet::new());
     }
     let mut needs = if claims { ClusterReferences::with_claims() } else { ClusterReferences::default() };
-    let refers = |(_, entry): &(EntryId, &Entry)| has_references(inventory.kind(entry));
+    let refers = |(_, entry): &(EntryId, &InventoryEntry)| has_references(inventory.kind(entry));
     let referring = not_left_out(inventory, said, Inclusion::comes).filter(refers);
     let mut bodies = source.bodies(&referring.map(|(id, _)| id).collect::<Vec<_>>())?;
     while let Some((id, body)) = bodies.try_next().await? {
@@ -86,7 +86,7 @@ pub async fn look_for_needs(
     }
     for kind in LEADING {
         let asked = needs.asks(kind);
-        let offered = |(id, entry): &(EntryId, &Entry)| match asked {
+        let offered = |(id, entry): &(EntryId, &InventoryEntry)| match asked {
             Offer::All => true,
             Offer::Nothing => false,
             Offer::Found => needs.needs(inventory.kind(inventory.entry(*id)), &entry.name),
@@ -106,11 +106,11 @@ pub async fn look_for_needs(
 /// Which claims the selected items name although no label selects them, and what those need.
 async fn look_for_claims(
     source: &Source,
-    said: &Said,
+    said: &BodyFacts,
     needs: &mut ClusterReferences,
 ) -> Result<(), RestoreError> {
     let inventory = &source.inventory;
-    let named = |(_, entry): &(EntryId, &Entry)| {
+    let named = |(_, entry): &(EntryId, &InventoryEntry)| {
         inventory.kind(entry).as_str() == PVCS
             && inventory.namespace(entry).is_some_and(|home| needs.names_claim(home, &entry.name))
     };
@@ -124,7 +124,10 @@ async fn look_for_claims(
     Ok(())
 }
 
-fn of_kind<'s>(source: &'s Source, kind: &'static str) -> impl Iterator<Item = (EntryId, &'s Entry)> + 's {
+fn of_kind<'s>(
+    source: &'s Source,
+    kind: &'static str,
+) -> impl Iterator<Item = (EntryId, &'s InventoryEntry)> + 's {
     let inventory = &source.inventory;
     (inventory.entries.iter().zip(0..))
         .filter(move |(entry, _)| inventory.kind(entry).as_str() == kind)
@@ -145,7 +148,7 @@ pub struct Claims {
 /// Reads the planned claims.
 pub async fn look_at_claims(
     source: &Source,
-    plan: &Plan,
+    plan: &PlannedItems,
     rewriter: &Rewriter,
 ) -> Result<Claims, RestoreError> {
     let inventory = &source.inventory;
@@ -168,7 +171,11 @@ pub async fn look_at_claims(
     Ok(claims)
 }
 
-fn planned<'s>(source: &'s Source, plan: &'s Plan, kind: &'static str) -> impl Iterator<Item = EntryId> + 's {
+fn planned<'s>(
+    source: &'s Source,
+    plan: &'s PlannedItems,
+    kind: &'static str,
+) -> impl Iterator<Item = EntryId> + 's {
     let inventory = &source.inventory;
     plan.entries().filter(move |id| inventory.kind(inventory.entry(*id)).as_str() == kind)
 }
@@ -178,7 +185,7 @@ pub async fn look_at_volumes(
     cluster: &Cluster,
     catalog: &Catalog,
     source: &Source,
-    plan: &Plan,
+    plan: &PlannedItems,
     claims: &Claims,
     restore_pvs: Option<bool>,
     rewriter: &Rewriter,
@@ -222,7 +229,7 @@ pub async fn look_for_sources(
     cluster: &Cluster,
     catalog: &Catalog,
     source: &Source,
-    plan: &Plan,
+    plan: &PlannedItems,
     claims: &Claims,
     rewriter: &Rewriter,
 ) -> Result<HashSet<DataSource>, RestoreError> {

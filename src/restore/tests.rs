@@ -150,7 +150,7 @@ async fn a_claim_that_never_becomes_bound_is_an_error_with_its_last_event() {
     let last = "the claim shop/data did not become Bound within 60 s: it is Pending: volume \"pv-1\" already bound to a different claim.";
     assert!(error.message.contains(last), "{}", error.message);
     assert!((60..70).contains(&came.took.as_secs()), "{:?}", came.took);
-    assert!(came.acts.iter().all(|act| act.action == Action::Create), "{:?}", came.acts);
+    assert!(came.acts.iter().all(|act| act.action == ItemAction::Create), "{:?}", came.acts);
 }
 
 #[tokio::test(start_paused = true)]
@@ -207,11 +207,11 @@ async fn a_namespace_that_never_goes_costs_its_own_items_and_says_why() {
     for item in [old, item("configmaps", "old", "settings")] {
         let Act { action, reason, .. } = came.act(&item);
         let reason = reason.as_deref().unwrap_or_default();
-        assert_eq!(*action, Action::Fail, "{item}");
+        assert_eq!(*action, ItemAction::Fail, "{item}");
         assert!(reason.contains("the namespace old") && reason.contains(condition), "{item}: {reason}");
     }
     // Ten seconds aside, the others do not wait; and it is given up a minute after the last change of what it says.
-    assert_eq!(came.act(&item("configmaps", "shop", "settings")).action, Action::Create);
+    assert_eq!(came.act(&item("configmaps", "shop", "settings")).action, ItemAction::Create);
     let made = made.lock().unwrap();
     let others = made.iter().find(|(_, uri)| uri.contains("/namespaces/shop/configmaps")).unwrap();
     assert!((10..15).contains(&others.0) && !made.iter().any(|(_, uri)| uri.contains("/old/")), "{made:?}");

@@ -8,16 +8,16 @@ use std::hash::Hash;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::account::Account;
+use super::account::RestoreAccount;
 use super::binding::Claimed;
 use super::error::RestoreError;
 use super::existing::Earlier;
-use super::halt::Halt;
+use super::halt::RestoreHalt;
 use super::inventory::{EntryId, Inventory};
 use super::kinds::{Kinds, conversion};
 use super::links::Links;
 use super::owners::Owners;
-use super::plan::{Plan, Said, plan};
+use super::plan::{BodyFacts, PlannedItems, plan};
 use super::ready::Broken;
 use super::rewrite::{CompiledModifiers, RewriteOptions, Rewriter};
 use super::select::Selection;
@@ -37,7 +37,7 @@ pub struct RestoreContext<'a> {
     /// Where it comes from.
     pub source: Source,
     /// What is to be done.
-    pub plan: Plan,
+    pub plan: PlannedItems,
     /// How the cluster serves the backup's kinds; looked up again when definitions have been restored.
     pub kinds: Kinds,
     /// From an item of the backup to the item to create.
@@ -77,7 +77,7 @@ pub struct RestoreContext<'a> {
     /// Items that were made without the status that said that they were done.
     pub ended: Noted<EntryId>,
     /// Whether it is to end.
-    pub halt: Halt,
+    pub halt: RestoreHalt,
     /// Whether something was deleted, whatever came of it.
     pub touched: Arc<AtomicBool>,
     status_kinds: Vec<bool>,
@@ -156,8 +156,8 @@ impl<'a> RestoreContext<'a> {
         bucket: &Bucket,
         request: &RestoreRequest,
         attempt: Option<&Attempt>,
-        halt: &Halt,
-        account: &mut Account<'_>,
+        halt: &RestoreHalt,
+        account: &mut RestoreAccount<'_>,
     ) -> Result<Self, RestoreError> {
         let spec = &request.spec;
         let CompiledSpec { selection, modifiers } = CompiledSpec::compile(spec)?;
@@ -255,7 +255,7 @@ impl<'a> RestoreContext<'a> {
     }
 
     /// Tells what a person asked for and what changed nothing; a restore of nothing has said enough.
-    pub fn tell_without_effect(&self, account: &mut Account<'_>) {
+    pub fn tell_without_effect(&self, account: &mut RestoreAccount<'_>) {
         let found = if account.done > 0 { self.rewriter.without_effect() } else { Vec::new() };
         for message in found {
             account.find(Finding::warning(Category::Unmatched, message));
@@ -263,7 +263,7 @@ impl<'a> RestoreContext<'a> {
     }
 
     /// Tells the account what is planned, and what is left out.
-    pub fn open_account(&self, account: &mut Account<'_>) {
+    pub fn open_account(&self, account: &mut RestoreAccount<'_>) {
         let inventory = &self.source.inventory;
         account.expect(
             self.plan.entries().count() + self.plan.namespaces.values().filter(|home| home.is_none()).count(),
@@ -299,13 +299,13 @@ fn options(request: &RestoreRequest, source: &Source, modifiers: CompiledModifie
 }
 
 /// What a person should know of a plan to do nothing.
-fn nothing(plan: &Plan) -> Option<&'static str> {
+fn nothing(plan: &PlannedItems) -> Option<&'static str> {
     let is_empty = plan.entries().next().is_none() && plan.skipped.is_empty();
     is_empty.then_some("nothing in the backup is selected; `ark backup contents` shows what there is")
 }
 
 /// That what is in the server's namespace stays as it is, where some of it was selected.
-fn left_to_the_server(plan: &Plan) -> Option<String> {
+fn left_to_the_server(plan: &PlannedItems) -> Option<String> {
     let number = plan.skipped.iter().filter(|(_, reason)| *reason == SkipReason::RunningServer).count();
     (number > 0).then(|| {
         format!(
@@ -316,7 +316,7 @@ fn left_to_the_server(plan: &Plan) -> Option<String> {
 }
 
 /// That pods of custom resources are not restored, where there are any: whether their operators run here is not known.
-fn left_to_operators(plan: &Plan, inventory: &Inventory, said: &Said) -> Option<Finding> {
+fn left_to_operators(plan: &PlannedItems, inventory: &Inventory, said: &BodyFacts) -> Option<Finding> {
     let mut pods = plan.left_to_operators(inventory, said);
     let first = inventory.key(pods.next()?);
     let message = format!(
@@ -329,7 +329,7 @@ fn left_to_operators(plan: &Plan, inventory: &Inventory, said: &Said) -> Option<
 }
 
 /// Two namespaces of the backup must not end up in one: the second item of a name would meet the first.
-fn check_mapping(spec: &RestoreSpec, source: &Source, plan: &Plan) -> Result<(), RestoreError> {
+fn check_mapping(spec: &RestoreSpec, source: &Source, plan: &PlannedItems) -> Result<(), RestoreError> {
     let inventory = &source.inventory;
     let namespaces: HashSet<&str> =
         plan.entries().filter_map(|id| inventory.namespace(inventory.entry(id))).collect();
@@ -350,7 +350,7 @@ fn tell_what_is_missing(
     spec: &RestoreSpec,
     selection: &Selection<'_>,
     source: &Source,
-    account: &mut Account<'_>,
+    account: &mut RestoreAccount<'_>,
 ) {
     let inventory = &source.inventory;
     for finding in selection.unmatched(&inventory.kinds, &inventory.namespaces) {

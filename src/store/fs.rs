@@ -21,7 +21,7 @@ use futures::stream;
 use tempfile::NamedTempFile;
 
 use self::folder::Folder;
-use self::walk::{Walks, Wanted};
+use self::walk::{ListRequest, Walks};
 use super::key::check_prefix;
 use super::location::DirectoryLocation;
 use super::{
@@ -144,7 +144,7 @@ impl ObjectStore for FileStore {
 
     async fn list(&self, prefix: &str, delimiter: bool, page: Option<String>) -> Result<Listing, StoreError> {
         check_prefix(prefix)?;
-        let wanted = Wanted { prefix: prefix.to_owned(), delimiter };
+        let wanted = ListRequest { prefix: prefix.to_owned(), delimiter };
         let (walks, limit) = (Arc::clone(&self.walks), self.page_size);
         let list = move |folder: &Folder, action: &Action| {
             folder.list(action, &walks, (wanted, page.as_deref().unwrap_or_default()), limit)

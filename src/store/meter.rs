@@ -18,14 +18,14 @@ use crate::model::Category;
 
 /// How an act ended; a metric label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Outcome {
+pub enum StoreOutcome {
     /// It was done.
     Success,
     /// It failed, and why.
     Failure(Category),
 }
 
-impl fmt::Display for Outcome {
+impl fmt::Display for StoreOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Success => f.write_str("success"),
@@ -35,13 +35,13 @@ impl fmt::Display for Outcome {
 }
 
 /// Told of each act as it ends.
-pub type Observer = Arc<dyn Fn(Operation, Outcome) + Send + Sync>;
+pub type Observer = Arc<dyn Fn(Operation, StoreOutcome) + Send + Sync>;
 
 /// Counts since the meter was made.
 #[derive(Default)]
 struct Counts {
     observer: Option<Observer>,
-    acts: Mutex<BTreeMap<(Operation, Outcome), u64>>,
+    acts: Mutex<BTreeMap<(Operation, StoreOutcome), u64>>,
     read: AtomicU64,
     written: AtomicU64,
 }
@@ -61,8 +61,8 @@ impl fmt::Debug for Counts {
 impl Counts {
     fn count<T>(&self, operation: Operation, result: Result<T, StoreError>) -> Result<T, StoreError> {
         let outcome = match &result {
-            Ok(_) => Outcome::Success,
-            Err(error) => Outcome::Failure(error.category()),
+            Ok(_) => StoreOutcome::Success,
+            Err(error) => StoreOutcome::Failure(error.category()),
         };
         if let Some(observer) = &self.observer {
             observer(operation, outcome);
@@ -96,7 +96,7 @@ impl Meter {
     }
 
     /// How often each act ended how.
-    pub fn acts(&self) -> BTreeMap<(Operation, Outcome), u64> {
+    pub fn acts(&self) -> BTreeMap<(Operation, StoreOutcome), u64> {
         self.counts.acts.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -228,11 +228,11 @@ mod tests {
         meter.head(&ObjectKey::new("b").unwrap()).await.unwrap_err();
         let acts = meter.acts();
         let of = |operation, outcome| acts.get(&(operation, outcome)).copied();
-        assert_eq!(of(Operation::Put, Outcome::Success), Some(1));
-        assert_eq!(of(Operation::Put, Outcome::Failure(Category::Conflict)), Some(1));
-        assert_eq!(of(Operation::UploadWrite, Outcome::Success), Some(1));
-        assert_eq!(of(Operation::UploadFinish, Outcome::Success), Some(1));
-        assert_eq!(of(Operation::Head, Outcome::Failure(Category::NotFound)), Some(1));
+        assert_eq!(of(Operation::Put, StoreOutcome::Success), Some(1));
+        assert_eq!(of(Operation::Put, StoreOutcome::Failure(Category::Conflict)), Some(1));
+        assert_eq!(of(Operation::UploadWrite, StoreOutcome::Success), Some(1));
+        assert_eq!(of(Operation::UploadFinish, StoreOutcome::Success), Some(1));
+        assert_eq!(of(Operation::Head, StoreOutcome::Failure(Category::NotFound)), Some(1));
         assert_eq!((meter.bytes_read(), meter.bytes_written()), (7, 12));
         assert_eq!(seen.load(Ordering::Relaxed), acts.values().sum::<u64>());
     }

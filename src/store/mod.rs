@@ -33,7 +33,7 @@ pub use fs::FileStore;
 pub use gate::{Gate, Gated};
 pub use key::{InvalidKey, ObjectKey};
 pub use location::{Content, InvalidLocation, Location};
-pub use meter::{Meter, Observer, Outcome};
+pub use meter::{Meter, Observer, StoreOutcome};
 pub use resume::Resumed;
 pub use s3::{S3Store, objection_to_credentials};
 

@@ -20,7 +20,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 pub use runs::{RunFigures, RunMetrics};
-use series::{Labels, Named, registered};
+use series::{LabelledSeries, SeriesLabels, registered};
 pub use state::{LatestRun, LocationState, RunQueue, ScheduleState, ServerState};
 
 /// The media type of [`Metrics::exposition`].
@@ -30,31 +30,31 @@ pub const EXPOSITION_TYPE: &str = "application/openmetrics-text; version=1.0.0; 
 const PASS_SECONDS: [f64; 9] = [0.01, 0.05, 0.2, 1.0, 3.0, 10.0, 30.0, 120.0, 600.0];
 
 /// Says what there is at a scrape; None while that is not known.
-type Source = Box<dyn Fn() -> Option<ServerState> + Send + Sync>;
-type Counters<const N: usize> = Family<Labels<N>, Counter>;
+type StateSource = Box<dyn Fn() -> Option<ServerState> + Send + Sync>;
+type Counters<const N: usize> = Family<SeriesLabels<N>, Counter>;
 
 /// Everything that the server counts. Shared by all controllers; counting never blocks and never fails.
 pub struct Metrics {
     registry: Registry,
-    source: OnceLock<Source>,
+    source: OnceLock<StateSource>,
     /// What became of backups.
     pub backups: RunMetrics,
     /// What became of restores.
     pub restores: RunMetrics,
-    deletion_attempts: Named<Counter>,
-    deletion_successes: Named<Counter>,
-    deletion_failures: Named<Counter>,
-    deletion_refusals: Named<Counter>,
-    sync_seconds: Named<Histogram>,
-    sync_created: Named<Counter>,
-    sync_deleted: Named<Counter>,
-    sync_errors: Named<Counter>,
+    deletion_attempts: LabelledSeries<Counter>,
+    deletion_successes: LabelledSeries<Counter>,
+    deletion_failures: LabelledSeries<Counter>,
+    deletion_refusals: LabelledSeries<Counter>,
+    sync_seconds: LabelledSeries<Histogram>,
+    sync_created: LabelledSeries<Counter>,
+    sync_deleted: LabelledSeries<Counter>,
+    sync_errors: LabelledSeries<Counter>,
     gc_deleted: Counter,
     reconcile_errors: Counters<1>,
     api_requests: Counters<2>,
     store_requests: Counters<2>,
     leader: Gauge,
-    build: Family<Labels<2>, Gauge>,
+    build: Family<SeriesLabels<2>, Gauge>,
 }
 
 impl fmt::Debug for Metrics {
@@ -76,10 +76,10 @@ impl Metrics {
         let r = &mut registry;
         let deletions = |r: &mut Registry, outcome: &str, help: &str| {
             let name = format!("backup_deletion_{outcome}");
-            Named::register(r, (name, help), "schedule", Counter::default)
+            LabelledSeries::register(r, (name, help), "schedule", Counter::default)
         };
         let syncs = |r: &mut Registry, name: &str, help: &str| {
-            Named::register(r, (name, help), "location", Counter::default)
+            LabelledSeries::register(r, (name, help), "location", Counter::default)
         };
         let passes = ("sync_duration_seconds", "Time of one comparison of a location with the cluster");
         Self {
@@ -94,7 +94,7 @@ impl Metrics {
                 "Tries to delete a backup that failed; each is made again",
             ),
             deletion_refusals: deletions(r, "refusal", "Deletions of backups that were refused"),
-            sync_seconds: Named::register(r, passes, "location", || Histogram::new(PASS_SECONDS)),
+            sync_seconds: LabelledSeries::register(r, passes, "location", || Histogram::new(PASS_SECONDS)),
             sync_created: syncs(r, "sync_created", "Objects created because a location has them"),
             sync_deleted: syncs(r, "sync_deleted", "Objects deleted because a location has them no longer"),
             sync_errors: syncs(
@@ -114,7 +114,7 @@ impl Metrics {
 
     /// From now on, each scrape asks this what there is. The first one that was given stays.
     pub fn observe(&self, source: impl Fn() -> Option<ServerState> + Send + Sync + 'static) {
-        let _: Result<(), Source> = self.source.set(Box::new(source));
+        let _: Result<(), StateSource> = self.source.set(Box::new(source));
     }
 
     /// All of it as Prometheus reads it, of the type [`EXPOSITION_TYPE`].

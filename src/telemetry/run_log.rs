@@ -22,15 +22,15 @@ const LEVEL: i32 = 1;
 #[derive(Debug)]
 pub struct RunLog {
     run: String,
-    lines: Mutex<Lines>,
+    lines: Mutex<LogEncoder>,
 }
 
-struct Lines {
+struct LogEncoder {
     encoder: zstd::stream::write::Encoder<'static, Vec<u8>>,
     full: bool,
 }
 
-impl std::fmt::Debug for Lines {
+impl std::fmt::Debug for LogEncoder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Lines").field("full", &self.full).finish_non_exhaustive()
     }
@@ -51,7 +51,7 @@ impl RunLog {
     /// # Errors
     /// When the compressor cannot be set up, which only a lack of memory explains.
     pub fn new(run: impl Into<String>) -> std::io::Result<Self> {
-        Ok(Self { run: run.into(), lines: Mutex::new(Lines { encoder: encoder()?, full: false }) })
+        Ok(Self { run: run.into(), lines: Mutex::new(LogEncoder { encoder: encoder()?, full: false }) })
     }
 
     /// A step of the run.
@@ -100,7 +100,7 @@ impl RunLog {
     }
 }
 
-impl Lines {
+impl LogEncoder {
     fn add(&mut self, line: &Line<'_>) -> std::io::Result<()> {
         let mut text = serde_json::to_vec(line)?;
         text.push(b'\n');

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    BackupSpec, InvalidSpec, Labels, LocalReference, forget_empty, forget_hollow, forget_off, forget_zero,
+    BackupSpec, InvalidSpec, LabelMap, LocalReference, forget_empty, forget_hollow, forget_off, forget_zero,
     said, schema,
 };
 
@@ -18,7 +18,7 @@ pub struct BackupMetadata {
     /// Labels that each Backup of the Schedule gets.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::labels")]
-    pub labels: Labels,
+    pub labels: LabelMap,
 }
 
 /// What Velero's Backups say and Ark's do not: taken where nothing is asked for, refused or ignored aloud where something is.

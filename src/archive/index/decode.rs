@@ -18,7 +18,7 @@ const FREE_EXPANSION: u64 = MAX_FRAME as u64;
 pub struct IndexDecoder {
     decoder: Decoder<'static>,
     output: Vec<u8>,
-    lines: Lines,
+    lines: LineSplitter,
     /// Compressed bytes read.
     at: u64,
     ended: bool,
@@ -32,7 +32,13 @@ impl IndexDecoder {
     pub fn new() -> Result<Self, ArchiveError> {
         let place = Position::Index { at: 0 };
         let decoder = decoder().map_err(|source| ArchiveError::Decompress { place, source })?;
-        Ok(Self { decoder, output: Vec::with_capacity(STEP), lines: Lines::default(), at: 0, ended: false })
+        Ok(Self {
+            decoder,
+            output: Vec::with_capacity(STEP),
+            lines: LineSplitter::default(),
+            at: 0,
+            ended: false,
+        })
     }
 
     /// Reads on; yields the lines that are complete. Give it chunks of up to a few hundred KiB: what one chunk can expand to is
@@ -88,7 +94,7 @@ impl IndexDecoder {
 
 /// Parts the decompressed text into lines.
 #[derive(Default)]
-struct Lines {
+struct LineSplitter {
     /// The beginning of a line whose end has not come yet.
     partial: Vec<u8>,
     /// Lines read.
@@ -98,7 +104,7 @@ struct Lines {
     order: Order,
 }
 
-impl Lines {
+impl LineSplitter {
     fn read(&mut self, mut text: &[u8], at: u64, yielded: &mut Vec<IndexLine>) -> Result<(), ArchiveError> {
         self.expanded += text.len() as u64;
         if self.expanded > FREE_EXPANSION.saturating_add(at.saturating_mul(MAX_EXPANSION)) {

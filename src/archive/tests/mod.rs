@@ -116,7 +116,7 @@ fn read_index(bytes: &[u8], chunk: usize) -> Result<Vec<IndexLine>, ArchiveError
     decoder.finish().map(|()| lines)
 }
 
-fn read_tarball(bytes: &[u8]) -> Result<Vec<Entry>, ArchiveError> {
+fn read_tarball(bytes: &[u8]) -> Result<Vec<TarballEntry>, ArchiveError> {
     let mut reader = TarballReader::new(bytes)?;
     let mut entries = Vec::new();
     while let Some(entry) = reader.next_entry()? {

@@ -47,11 +47,11 @@ fn catalog() -> Catalog {
     Catalog { kinds, failures: Vec::new() }
 }
 
-fn planned(filter: Filter) -> Plan {
+fn planned(filter: Filter) -> BackupPlan {
     plan(&catalog(), &filter.compile().unwrap())
 }
 
-fn names(plan: &Plan) -> Vec<&str> {
+fn names(plan: &BackupPlan) -> Vec<&str> {
     plan.kinds.iter().map(|info| info.resource.as_str()).collect()
 }
 

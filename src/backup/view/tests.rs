@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::api::Filter as Fields;
-use crate::backup::filter::Verdict;
+use crate::backup::filter::FilterVerdict;
 use crate::cluster::script::{Answer, Asked, answer, failure, serve};
 use crate::model::Severity;
 
@@ -91,11 +91,11 @@ fn cluster_of(mut first: impl FnMut(&Asked) -> Option<Answer> + Send + 'static) 
     serve(answer).0
 }
 
-async fn view<'a>(cluster: &Cluster, selection: &'a CompiledSelection) -> View<'a> {
-    View::open(cluster, selection, |_| {}).await.unwrap()
+async fn view<'a>(cluster: &Cluster, selection: &'a CompiledSelection) -> ClusterView<'a> {
+    ClusterView::open(cluster, selection, |_| {}).await.unwrap()
 }
 
-fn needed(view: &View<'_>) -> BTreeSet<String> {
+fn needed(view: &ClusterView<'_>) -> BTreeSet<String> {
     view.survey.iter().flat_map(|survey| &survey.needs.found).map(ToString::to_string).collect()
 }
 
@@ -239,14 +239,14 @@ fn with_workload(asked: &Asked) -> Option<Answer> {
 }
 
 /// What a backup by this view would take.
-async fn taken(cluster: &Cluster, view: &View<'_>) -> Vec<String> {
+async fn taken(cluster: &Cluster, view: &ClusterView<'_>) -> Vec<String> {
     let (filter, mut collection) = (view.filter(), view.collect(cluster));
     let mut taken = Vec::new();
     while let Some(mut listing) = collection.next() {
         while let Some(event) = listing.next().await {
             let Event::Page(page) = event else { panic!("{event:?}") };
             for item in page.bodies().map(|body| ItemView::read(body, false).unwrap()) {
-                if filter.judge(&listing.info, &item) == Verdict::Take {
+                if filter.judge(&listing.info, &item) == FilterVerdict::Take {
                     taken.push(format!("{} {}", listing.info.resource, item.name));
                 }
             }

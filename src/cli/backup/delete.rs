@@ -93,10 +93,15 @@ fn request(backup: &Backup, namespace: &str) -> DeleteBackupRequest {
 }
 
 /// What became of one request: a line that says it, or what stood in its way.
-type Answer = Result<String, Vec<String>>;
+type DeletionReport = Result<String, Vec<String>>;
 
 /// Waits for one request to its end.
-async fn finish(door: &ArkClient, backup: &str, request: &str, output: &Output) -> Result<Answer, Failure> {
+async fn finish(
+    door: &ArkClient,
+    backup: &str,
+    request: &str,
+    output: &Output,
+) -> Result<DeletionReport, Failure> {
     let what = format!("the request {request} stays, and backup {backup} is deleted as soon as one runs");
     match wait::<DeleteBackupRequest>(door, request, &what, output).await? {
         Waited::Done(request) => ended(door, backup, request.status.unwrap_or_default().errors).await,
@@ -111,7 +116,7 @@ async fn hear(
     request: &str,
     until: Instant,
     output: &Output,
-) -> Result<Answer, Failure> {
+) -> Result<DeletionReport, Failure> {
     let requested = format!("the deletion of backup {backup} is requested");
     loop {
         let Some(asked) = door.find::<DeleteBackupRequest>(request).await? else {
@@ -139,7 +144,7 @@ async fn hear(
 }
 
 /// The bucket has nothing of it any more; its object goes as soon as nobody holds that.
-async fn ended(door: &ArkClient, backup: &str, errors: Vec<String>) -> Result<Answer, Failure> {
+async fn ended(door: &ArkClient, backup: &str, errors: Vec<String>) -> Result<DeletionReport, Failure> {
     if !errors.is_empty() {
         return Ok(Err(errors));
     }
@@ -151,7 +156,7 @@ async fn ended(door: &ArkClient, backup: &str, errors: Vec<String>) -> Result<An
 }
 
 /// Requests go an hour after they are done, and with their backup.
-async fn gone(door: &ArkClient, backup: &str, request: &str) -> Result<Answer, Failure> {
+async fn gone(door: &ArkClient, backup: &str, request: &str) -> Result<DeletionReport, Failure> {
     let Some(found) = door.find::<Backup>(backup).await? else {
         return ended(door, backup, Vec::new()).await;
     };

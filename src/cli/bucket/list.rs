@@ -35,7 +35,7 @@ pub struct ListCommand {
 /// One line of the list.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Row {
+struct ListRow {
     kind: &'static str,
     name: String,
     state: String,
@@ -57,14 +57,14 @@ pub async fn list(command: &ListCommand, output: &Output) -> Result<Done, Failur
     for (kind, entries) in
         [(RunKind::Backup, bucket.list_backups()), (RunKind::Restore, bucket.list_restores())]
     {
-        let described = entries.map_ok(|entry| async { Ok(Row::of(&bucket, kind, entry).await) });
-        rows.extend(described.try_buffered(AT_ONCE).try_collect::<Vec<Row>>().await?);
+        let described = entries.map_ok(|entry| async { Ok(ListRow::of(&bucket, kind, entry).await) });
+        rows.extend(described.try_buffered(AT_ONCE).try_collect::<Vec<ListRow>>().await?);
     }
     print(&rows, output)?;
     Ok(Done::Complete)
 }
 
-impl Row {
+impl ListRow {
     async fn of(bucket: &Bucket, kind: RunKind, entry: RunEntry) -> Self {
         let RunEntry { name, state, objects, size, modified, finished: _ } = entry;
         let noun = if kind == RunKind::Backup { "backup" } else { "restore" };
@@ -110,14 +110,14 @@ impl Row {
         }
     }
 
-    async fn read_backup(&self, bucket: &Bucket) -> Result<Said, String> {
+    async fn read_backup(&self, bucket: &Bucket) -> Result<DocumentSummary, String> {
         let name = self.name.parse().map_err(told)?;
         let status = bucket.read_backup(&name).await.map_err(explained)?.status.unwrap_or_default();
         let items = status.progress.map(|progress| progress.items_backed_up);
         Ok((status.phase.unwrap_or_default().to_string(), items, status.expiration))
     }
 
-    async fn read_restore(&self, bucket: &Bucket) -> Result<Said, String> {
+    async fn read_restore(&self, bucket: &Bucket) -> Result<DocumentSummary, String> {
         let name = self.name.parse().map_err(told)?;
         let status = bucket.read_restore(&name).await.map_err(explained)?.status.unwrap_or_default();
         let items = status.progress.map(|progress| progress.items_restored);
@@ -126,7 +126,7 @@ impl Row {
 }
 
 /// What a document says: phase, items, when it may go.
-type Said = (String, Option<u64>, Option<Timestamp>);
+type DocumentSummary = (String, Option<u64>, Option<Timestamp>);
 
 fn told(error: crate::model::InvalidName) -> String {
     error.to_string()
@@ -140,7 +140,7 @@ fn foreign(writer: Writer) -> String {
     format!("written by {writer}")
 }
 
-fn print(rows: &[Row], output: &Output) -> Result<(), Failure> {
+fn print(rows: &[ListRow], output: &Output) -> Result<(), Failure> {
     match output.format() {
         Format::Json | Format::Yaml => output.document(&rows),
         Format::Name => rows.iter().try_for_each(|row| output.line(format!("{}/{}", row.kind, row.name))),
@@ -153,7 +153,7 @@ fn print(rows: &[Row], output: &Output) -> Result<(), Failure> {
     }
 }
 
-fn table(rows: &[Row], wide: bool) -> Table {
+fn table(rows: &[ListRow], wide: bool) -> Table {
     let columns =
         ["kind", "name", "state", "items", "size", "written (UTC)", "expires (UTC)", "files", "note"];
     let mut table = Table::new(if wide { &columns } else { &columns[..6] });

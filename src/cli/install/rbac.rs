@@ -2,7 +2,7 @@
 
 /// One rule of a role.
 #[derive(Clone, Copy, Debug)]
-pub struct Rule {
+pub struct PolicyRule {
     /// Why the server needs it.
     pub reason: &'static str,
     /// The API groups; empty for a rule about paths.
@@ -21,7 +21,7 @@ pub struct Role {
     /// What it is for.
     pub purpose: &'static str,
     /// What it allows.
-    pub rules: &'static [Rule],
+    pub rules: &'static [PolicyRule],
 }
 
 /// For the whole cluster, in every mode: a restore, too, looks before it writes.
@@ -29,7 +29,7 @@ pub const BACKUP: Role = Role {
     name: "backup",
     purpose: "Reads the whole cluster. Who holds it reads every Secret: treat it, and the bucket, like an administrator's key.",
     rules: &[
-        Rule {
+        PolicyRule {
             reason: "A backup holds every object of every kind, and which kinds there are is known only when it runs: custom \
                      resources come and go. Secrets are among them, since an application without its Secrets does not come back. \
                      Leaving kinds out is the Backup's business (excludedResources). No `get`: RBAC cannot take subresources out of \
@@ -38,19 +38,19 @@ pub const BACKUP: Role = Role {
             resources: &["*"],
             verbs: &["list"],
         },
-        Rule {
+        PolicyRule {
             reason: "Which cluster this is (the uid of kube-system), and whether a namespace that somebody names is there.",
             groups: &[""],
             resources: &["namespaces"],
             verbs: &["get"],
         },
-        Rule {
+        PolicyRule {
             reason: "Whether the definition of a kind that is no longer served was deleted while the backup began.",
             groups: &["apiextensions.k8s.io"],
             resources: &["customresourcedefinitions"],
             verbs: &["get"],
         },
-        Rule {
+        PolicyRule {
             reason: "Which kinds the cluster serves, and its version. Usually every account may; hardened clusters took it away.",
             groups: &[],
             resources: &["/api", "/api/*", "/apis", "/apis/*", "/version"],
@@ -64,7 +64,7 @@ pub const RESTORE: Role = Role {
     name: "restore",
     purpose: "Writes the whole cluster. Left out when restores are disabled (--disable-restores).",
     rules: &[
-        Rule {
+        PolicyRule {
             reason: "A restore makes whatever the backup holds, in namespaces that may not exist yet: so it takes a ClusterRole, and \
                      `*` since kinds are known only when it runs (definitions and their custom resources come back in one restore). \
                      `get` is for what is there already; `update` is for existingResourcePolicy Update; `patch` links owners, gives field owners back, frees \
@@ -73,14 +73,14 @@ pub const RESTORE: Role = Role {
             resources: &["*"],
             verbs: &["get", "create", "update", "patch", "delete"],
         },
-        Rule {
+        PolicyRule {
             reason: "Owner references are pointed at the new owner. Where the admission plugin OwnerReferencesPermissionEnforcement \
                      is on (OpenShift), one that blocks the owner's deletion takes the right to update the owner's finalizers.",
             groups: &["*"],
             resources: &["*/finalizers"],
             verbs: &["update"],
         },
-        Rule {
+        PolicyRule {
             reason: "A role that grants more than this one has (`watch`, `use`, `*`, paths) is refused without `escalate`, a binding \
                      to it without `bind`; backups of any cluster hold such roles.",
             groups: &["rbac.authorization.k8s.io"],
@@ -95,7 +95,7 @@ pub const SERVER: Role = Role {
     name: "server",
     purpose: "The server's own objects, in its own namespace only.",
     rules: &[
-        Rule {
+        PolicyRule {
             reason: "The server follows its own kinds.",
             groups: &["ark.heptio.com"],
             resources: &[
@@ -109,26 +109,26 @@ pub const SERVER: Role = Role {
             ],
             verbs: &["get", "list", "watch"],
         },
-        Rule {
+        PolicyRule {
             reason: "Schedules make Backups, sync makes and removes what the bucket has and has no longer, and admission writes \
                      defaults and labels.",
             groups: &["ark.heptio.com"],
             resources: &["backups", "restores"],
             verbs: &["create", "delete", "patch"],
         },
-        Rule {
+        PolicyRule {
             reason: "What has expired, or is more than a schedule keeps, gets a DeleteBackupRequest, which goes an hour after it was done.",
             groups: &["ark.heptio.com"],
             resources: &["deletebackuprequests"],
             verbs: &["create", "delete"],
         },
-        Rule {
+        PolicyRule {
             reason: "Requests go an hour after they were answered.",
             groups: &["ark.heptio.com"],
             resources: &["downloadrequests", "serverstatusrequests"],
             verbs: &["delete"],
         },
-        Rule {
+        PolicyRule {
             reason: "What became of each object stands in its status.",
             groups: &["ark.heptio.com"],
             resources: &[
@@ -142,25 +142,25 @@ pub const SERVER: Role = Role {
             ],
             verbs: &["update"],
         },
-        Rule {
+        PolicyRule {
             reason: "Sync and validation write different fields of a location's status.",
             groups: &["ark.heptio.com"],
             resources: &["backupstoragelocations/status"],
             verbs: &["patch"],
         },
-        Rule {
+        PolicyRule {
             reason: "The credentials of a BackupStorageLocation, read by name; never listed.",
             groups: &[""],
             resources: &["secrets"],
             verbs: &["get"],
         },
-        Rule {
+        PolicyRule {
             reason: "Of several replicas one acts: the holder of the Lease ark-server.",
             groups: &["coordination.k8s.io"],
             resources: &["leases"],
             verbs: &["create", "get", "update"],
         },
-        Rule {
+        PolicyRule {
             reason: "Each change of a phase is told as an Event.",
             groups: &["events.k8s.io"],
             resources: &["events"],
@@ -176,7 +176,7 @@ impl Role {
     /// The items of `rules:` as YAML, each below its reason.
     pub fn yaml(&self) -> String {
         let mut text = String::new();
-        for Rule { reason, groups, resources, verbs } in self.rules {
+        for PolicyRule { reason, groups, resources, verbs } in self.rules {
             for line in wrapped(reason) {
                 text += &format!("# {line}\n");
             }
@@ -192,7 +192,7 @@ impl Role {
 
     /// The rules as the API has them.
     pub fn rules(&self) -> serde_json::Value {
-        let rule = |Rule { reason: _, groups, resources, verbs }: &Rule| {
+        let rule = |PolicyRule { reason: _, groups, resources, verbs }: &PolicyRule| {
             if groups.is_empty() {
                 serde_json::json!({ "nonResourceURLs": resources, "verbs": verbs })
             } else {
@@ -243,7 +243,7 @@ pub fn rules_table() -> String {
         text += &format!(
             "### `{name}`\n{purpose}\n\n| Groups | Resources or paths | Verbs | Why |\n|---|---|---|---|\n"
         );
-        for Rule { reason, groups, resources, verbs } in rules {
+        for PolicyRule { reason, groups, resources, verbs } in rules {
             text += &format!("| {} | {} | {} | {reason} |\n", code(groups), code(resources), code(verbs));
         }
         text += "\n";
@@ -255,7 +255,7 @@ pub fn rules_table() -> String {
 mod tests {
     use super::*;
 
-    fn all() -> impl Iterator<Item = &'static Rule> {
+    fn all() -> impl Iterator<Item = &'static PolicyRule> {
         [BACKUP, RESTORE, SERVER].into_iter().flat_map(|role| role.rules)
     }
 

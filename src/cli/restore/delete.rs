@@ -10,7 +10,7 @@ use crate::cli::chosen::ChosenArgs;
 use crate::cli::door::ArkClient;
 use crate::cli::failure::{Done, Failure};
 use crate::cli::output::Output;
-use crate::cli::waiting::{Seen, Waited, wait_until};
+use crate::cli::waiting::{ObjectProgress, Waited, wait_until};
 
 /// Delete the records of restores; what was restored stays.
 #[derive(Args, Debug)]
@@ -107,7 +107,7 @@ fn is_running(restore: &Restore) -> bool {
 }
 
 /// The request stays until it is answered.
-fn how_far(restore: &Restore) -> Seen {
+fn how_far(restore: &Restore) -> ObjectProgress {
     let done = !restore.annotations().contains_key(DELETION_REQUESTED);
     let why = answer(restore).filter(|_| !done).map(str::to_owned);
     let phase = if why.is_none() && is_running(restore) {
@@ -115,7 +115,7 @@ fn how_far(restore: &Restore) -> Seen {
     } else {
         "Deleting".to_owned()
     };
-    Seen { begun: false, done, phase, why, ..Seen::default() }
+    ObjectProgress { begun: false, done, phase, why, ..ObjectProgress::default() }
 }
 
 fn answer(restore: &Restore) -> Option<&str> {

@@ -18,7 +18,7 @@ use crate::cli::output::{Format, Output, count, findings};
 use crate::cli::{Global, signal};
 use crate::cluster::Cluster;
 use crate::model::{BackupName, Progress, RestoreName};
-use crate::restore::{self, Action, Preview, RestoreOutcome, RestoreRequest};
+use crate::restore::{self, ItemAction, Preview, RestoreOutcome, RestoreRequest};
 
 const EXAMPLE: &str = "\
 Examples:
@@ -121,7 +121,7 @@ fn show(preview: &Preview, output: &Output) -> Result<Done, Failure> {
         *counts.entry(act.action.to_string()).or_default() += 1;
         match output.format() {
             Format::Json | Format::Yaml => {}
-            Format::Name if matches!(act.action, Action::Skip(_)) => {}
+            Format::Name if matches!(act.action, ItemAction::Skip(_)) => {}
             Format::Name => output.line(act.target.as_ref().unwrap_or(&act.item))?,
             Format::Table | Format::Wide => {
                 let target = act.target.as_ref().map(|target| format!(" as {target}")).unwrap_or_default();

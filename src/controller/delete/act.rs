@@ -18,7 +18,7 @@ use crate::model::{BackupName, RestoreName};
 
 /// What the bucket has under the name of a run.
 #[derive(Debug)]
-enum Found {
+enum RunInBucket {
     /// The run itself, or what is left of it.
     Ours,
     /// Another run: the name was free meanwhile, and was taken. The error says by whom.
@@ -34,7 +34,7 @@ pub async fn check(context: &Context, backup: &Backup) -> Result<(), ControllerE
     if let (true, Ok(name)) = (reached_bucket(backup), backup.name_any().parse()) {
         let location = open(context, backup).await?;
         let doing = || ControllerError::bucket(format!("delete Backup `{name}`"));
-        if let Found::Another(error) = look(&location.bucket, &name, backup).await? {
+        if let RunInBucket::Another(error) = look(&location.bucket, &name, backup).await? {
             return Err(doing()(*error));
         }
         location.bucket.refuse_while_read(&name).await.map_err(doing())?;
@@ -70,7 +70,7 @@ async fn delete_stored(
     backup: &Backup,
 ) -> Result<(), ControllerError> {
     // It is being deleted already, so that it cannot stay; only what stands under its name by now can.
-    if let Found::Another(error) = look(&location.bucket, name, backup).await? {
+    if let RunInBucket::Another(error) = look(&location.bucket, name, backup).await? {
         tracing::warn!(kind = "Backup", name = %name, location = location.name, "what the bucket has is kept: {error}");
         return Ok(());
     }
@@ -106,11 +106,11 @@ pub async fn delete_restore(
             Err(error) => found_by(error).map_err(ControllerError::bucket(doing()))?,
         };
         match found {
-            Found::Ours => {
+            RunInBucket::Ours => {
                 let holder = &context.settings.holder;
                 gone(location.bucket.remove_restore(&name, Some(&meant), holder).await, doing())?;
             }
-            Found::Another(error) => {
+            RunInBucket::Another(error) => {
                 tracing::warn!(kind = "Restore", name = %name, location = location.name, "what the bucket has is kept: {error}");
             }
         }
@@ -140,7 +140,7 @@ fn is_nothing(error: Option<&BucketError>) -> bool {
 }
 
 /// What the bucket has under the name of a Backup.
-async fn look(bucket: &Bucket, name: &BackupName, backup: &Backup) -> Result<Found, ControllerError> {
+async fn look(bucket: &Bucket, name: &BackupName, backup: &Backup) -> Result<RunInBucket, ControllerError> {
     match bucket.open_backup(name).await {
         Ok(stored) => Ok(compare(stored.must_be(&RunIdentity::of_object(backup)))),
         Err(error) => found_by(error).map_err(ControllerError::bucket(format!("read backup `{name}`"))),
@@ -148,14 +148,14 @@ async fn look(bucket: &Bucket, name: &BackupName, backup: &Backup) -> Result<Fou
 }
 
 /// What it means for a deletion that a document cannot be read: one that is damaged, half removed or gone is still ours.
-fn found_by(error: BucketError) -> Result<Found, BucketError> {
-    if error.is_of_no_run() { Ok(Found::Ours) } else { Err(error) }
+fn found_by(error: BucketError) -> Result<RunInBucket, BucketError> {
+    if error.is_of_no_run() { Ok(RunInBucket::Ours) } else { Err(error) }
 }
 
-fn compare(is_ours: Result<(), BucketError>) -> Found {
+fn compare(is_ours: Result<(), BucketError>) -> RunInBucket {
     match is_ours {
-        Ok(()) => Found::Ours,
-        Err(another) => Found::Another(Box::new(another)),
+        Ok(()) => RunInBucket::Ours,
+        Err(another) => RunInBucket::Another(Box::new(another)),
     }
 }
 
@@ -223,7 +223,7 @@ mod tests {
             location: "s3://bucket".into(),
         };
         assert!(is_nothing(Some(&not_found)) && !is_nothing(None));
-        assert!(matches!(found_by(not_found), Ok(Found::Ours)));
+        assert!(matches!(found_by(not_found), Ok(RunInBucket::Ours)));
         let foreign = BucketError::Foreign {
             name: "nightly".into(),
             location: "s3://bucket".into(),

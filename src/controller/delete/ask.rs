@@ -17,7 +17,7 @@ const HASH_DIGITS: usize = 12;
 
 /// Why the server asks for a Backup to be deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
+pub enum DeletionReason {
     /// Its time has come.
     Expired,
     /// Its Schedule keeps others.
@@ -26,7 +26,7 @@ pub enum Reason {
     Unfinished,
 }
 
-impl Reason {
+impl DeletionReason {
     fn suffix(self) -> &'static str {
         match self {
             Self::Expired => "expired",
@@ -40,7 +40,11 @@ impl Reason {
 ///
 /// # Errors
 /// When the API server refuses or cannot be reached.
-pub async fn ask(context: &Context, backup: &Backup, reason: Reason) -> Result<bool, ControllerError> {
+pub async fn ask(
+    context: &Context,
+    backup: &Backup,
+    reason: DeletionReason,
+) -> Result<bool, ControllerError> {
     let name = backup.name_any();
     if is_asked_for(&context.caches.deletions.state(), &name) {
         return Ok(false);
@@ -67,10 +71,10 @@ fn is_asked_for<R: AsRef<DeleteBackupRequest>>(requests: &[R], backup: &str) -> 
     })
 }
 
-fn request(backup: &Backup, reason: Reason, now: DateTime<Utc>) -> DeleteBackupRequest {
+fn request(backup: &Backup, reason: DeletionReason, now: DateTime<Utc>) -> DeleteBackupRequest {
     let mut request = DeleteBackupRequest::of(backup, &request_name(&backup.name_any(), reason));
     // What was begun is finished whatever the clock says.
-    if reason != Reason::Unfinished {
+    if reason != DeletionReason::Unfinished {
         let now = now.to_rfc3339_opts(SecondsFormat::Secs, true);
         request.annotations_mut().insert(REQUESTED_AT.to_owned(), now);
     }
@@ -78,7 +82,7 @@ fn request(backup: &Backup, reason: Reason, now: DateTime<Utc>) -> DeleteBackupR
 }
 
 /// `<backup>-<reason>`, shortened where the backup's name is nearly as long as a name can be.
-fn request_name(backup: &str, reason: Reason) -> String {
+fn request_name(backup: &str, reason: DeletionReason) -> String {
     let suffix = reason.suffix();
     let whole = format!("{backup}-{suffix}");
     if whole.len() <= LONGEST_NAME {
@@ -106,29 +110,30 @@ mod tests {
         let mut backup = Backup::new("nightly", BackupSpec::default());
         backup.metadata.uid = Some("uid".into());
         let now = "2026-11-21T03:00:00Z".parse().unwrap();
-        let expired = request(&backup, Reason::Expired, now);
+        let expired = request(&backup, DeletionReason::Expired, now);
         assert_eq!(expired.metadata.name.as_deref(), Some("nightly-expired"));
         assert_eq!(expired.spec.backup_name, "nightly");
         let labels = expired.metadata.labels.unwrap();
         assert_eq!((&*labels[BACKUP_NAME_LABEL], &*labels[BACKUP_UID_LABEL]), ("nightly", "uid"));
         assert_eq!(expired.metadata.annotations.unwrap()[REQUESTED_AT], "2026-11-21T03:00:00Z");
-        assert_eq!(request(&backup, Reason::Unfinished, now).metadata.annotations, None);
+        assert_eq!(request(&backup, DeletionReason::Unfinished, now).metadata.annotations, None);
         let origin = Origin { location: Some("bucket".into()), ..Origin::default() };
         backup.status = Some(BackupStatus { origin: Some(origin), ..BackupStatus::default() });
-        let annotations = request(&backup, Reason::Unfinished, now).metadata.annotations.unwrap();
+        let annotations = request(&backup, DeletionReason::Unfinished, now).metadata.annotations.unwrap();
         assert_eq!(annotations[STORED_IN], "bucket");
     }
 
     #[test]
     fn long_names_are_shortened_and_stay_apart() {
         let (one, two) = (format!("{}.1", "a".repeat(251)), format!("{}.2", "a".repeat(251)));
-        let names = [request_name(&one, Reason::Expired), request_name(&two, Reason::Expired)];
+        let names =
+            [request_name(&one, DeletionReason::Expired), request_name(&two, DeletionReason::Expired)];
         assert_ne!(names[0], names[1]);
         for name in &names {
             assert!(name.len() <= LONGEST_NAME && name.parse::<BackupName>().is_ok(), "{name}");
         }
         let dotted = format!("{}.{}", "a".repeat(228), "b".repeat(24));
-        assert!(request_name(&dotted, Reason::Expired).parse::<BackupName>().is_ok());
+        assert!(request_name(&dotted, DeletionReason::Expired).parse::<BackupName>().is_ok());
     }
 
     #[test]

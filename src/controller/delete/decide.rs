@@ -46,7 +46,7 @@ pub enum Deletability {
 
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum DeletionStep {
     /// It was answered, and is shown for so long.
     Show(Duration),
     /// It was shown long enough: remove it.
@@ -104,7 +104,11 @@ fn is_another(request: &DeleteBackupRequest, backup: &Backup) -> bool {
 }
 
 /// Decides.
-pub fn decide(request: &DeleteBackupRequest, observed: &ObservedDeletion<'_>, now: DateTime<Utc>) -> Step {
+pub fn decide(
+    request: &DeleteBackupRequest,
+    observed: &ObservedDeletion<'_>,
+    now: DateTime<Utc>,
+) -> DeletionStep {
     let status = request.status.clone().unwrap_or_default();
     let phase = status.phase.unwrap_or_default();
     if phase == DeletePhase::Processed {
@@ -115,51 +119,53 @@ pub fn decide(request: &DeleteBackupRequest, observed: &ObservedDeletion<'_>, no
         // Its object goes last: absent after the rest, it is the end, whatever stood in the way before. Absent before, somebody
         // deleted it with kubectl, and nobody knows any more where the rest is.
         if status.removed || observed.removed {
-            return Step::Finish;
+            return DeletionStep::Finish;
         }
         if phase == DeletePhase::InProgress {
-            return Step::Refuse(format!(
+            return DeletionStep::Refuse(format!(
                 "the object of Backup `{name}` was deleted before the backup was removed from its bucket; what is left there comes back by itself: delete it again then, and leave the object to Ark"
             ));
         }
-        return Step::Refuse(format!(
+        return DeletionStep::Refuse(format!(
             "there is no Backup `{name}` here; `ark backup get` lists what is there, and what remains in the bucket comes back by itself"
         ));
     };
     let deleting = is_deleting(backup);
     if let Some(why) = objection(request, backup, deleting) {
-        return Step::Refuse(why);
+        return DeletionStep::Refuse(why);
     }
     if let Some(why) = obstacle(name, backup, observed) {
         // What was begun is not over: it waits, so that nobody is told that the backup is kept.
         return if deleting {
-            Step::Postpone(format!("{why}; the deletion has begun, and goes on when that has changed"))
+            DeletionStep::Postpone(format!(
+                "{why}; the deletion has begun, and goes on when that has changed"
+            ))
         } else {
-            Step::Refuse(why)
+            DeletionStep::Refuse(why)
         };
     }
     if let Some(restore) = &observed.restoring {
         let why = format!("Restore `{restore}` reads Backup `{name}`");
         return if deleting {
-            Step::Postpone(format!("{why}; the deletion goes on when that has ended"))
+            DeletionStep::Postpone(format!("{why}; the deletion goes on when that has ended"))
         } else {
-            Step::Refuse(format!("{why}; delete it again when that has ended"))
+            DeletionStep::Refuse(format!("{why}; delete it again when that has ended"))
         };
     }
     if let Deletability::Unavailable(why) = &observed.place {
-        return Step::Postpone(why.clone());
+        return DeletionStep::Postpone(why.clone());
     }
-    if deleting && phase == DeletePhase::InProgress { Step::Work } else { Step::Begin }
+    if deleting && phase == DeletePhase::InProgress { DeletionStep::Work } else { DeletionStep::Begin }
 }
 
-fn show(processed: Option<Timestamp>, now: DateTime<Utc>) -> Step {
+fn show(processed: Option<Timestamp>, now: DateTime<Utc>) -> DeletionStep {
     let shown = processed.map_or(TimeDelta::MAX, |processed| now.signed_duration_since(processed.time()));
     // One that was answered far in the future was answered by a clock that was wrong.
     if shown < -CLOCKS_DISAGREE {
-        return Step::Forget;
+        return DeletionStep::Forget;
     }
     let left = SHOWN.saturating_sub(shown.to_std().unwrap_or_default());
-    if left.is_zero() { Step::Forget } else { Step::Show(left) }
+    if left.is_zero() { DeletionStep::Forget } else { DeletionStep::Show(left) }
 }
 
 /// What speaks against the deletion, for good.

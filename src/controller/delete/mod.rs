@@ -29,9 +29,9 @@ use super::watches::Watch;
 use crate::api::{Backup, DeleteBackupRequest, DeletePhase};
 use crate::bucket::BucketError;
 use crate::model::lasting;
-use decide::{Deletability, ObservedDeletion, Step};
+use decide::{Deletability, DeletionStep, ObservedDeletion};
 
-pub use ask::{Reason, ask};
+pub use ask::{DeletionReason, ask};
 pub use deletability::{backup_of, is_removable};
 pub use restore::{dismiss, is_removable as is_restore_removable, location_of};
 
@@ -84,21 +84,21 @@ async fn reconcile(request: &DeleteBackupRequest, context: &Context) -> Result<A
     let step = decide::decide(request, &observed, Utc::now());
     tracing::debug!(kind = "DeleteBackupRequest", name = request.name_any(), ?step, "decided");
     match (step, &backup) {
-        (Step::Show(left), _) => return Ok(Action::requeue(left)),
-        (Step::Forget, _) => record::forget(context, request).await?,
-        (Step::Refuse(why), _) => record::refuse(context, request, backup.as_ref(), why).await?,
-        (Step::Postpone(why), _) => {
+        (DeletionStep::Show(left), _) => return Ok(Action::requeue(left)),
+        (DeletionStep::Forget, _) => record::forget(context, request).await?,
+        (DeletionStep::Refuse(why), _) => record::refuse(context, request, backup.as_ref(), why).await?,
+        (DeletionStep::Postpone(why), _) => {
             record::note(context, request, backup.as_ref(), why).await?;
             return Ok(Action::requeue(POSTPONED));
         }
-        (Step::Begin, Some(backup)) => {
+        (DeletionStep::Begin, Some(backup)) => {
             let checked = act::check(context, backup).await;
             if settle(context, request, backup, checked).await? {
                 record::begin(context, request, backup).await?;
             }
             return Ok(Action::requeue(SOON));
         }
-        (Step::Work, Some(backup)) => {
+        (DeletionStep::Work, Some(backup)) => {
             let removed = act::remove(context, backup).await;
             if settle(context, request, backup, removed).await? {
                 let request = &record::removed(context, request).await?;
@@ -108,7 +108,9 @@ async fn reconcile(request: &DeleteBackupRequest, context: &Context) -> Result<A
                 }
             }
         }
-        (Step::Finish | Step::Begin | Step::Work, _) => record::finish(context, request, None).await?,
+        (DeletionStep::Finish | DeletionStep::Begin | DeletionStep::Work, _) => {
+            record::finish(context, request, None).await?
+        }
     }
     Ok(Action::await_change())
 }

@@ -26,7 +26,7 @@ use crate::model::{cut, lasting};
 
 /// What is done about a request.
 #[derive(Debug, PartialEq, Eq)]
-enum Step {
+enum RestoreDeletionStep {
     /// The Restore is kept, and why.
     Refuse(String),
     /// It is tried again later, because of this.
@@ -46,11 +46,13 @@ pub async fn dismiss(context: &Context, restore: &Restore) -> Result<Option<Acti
         return Ok(None);
     }
     let answered = match decide(restore, place_of(context, restore), context.settings.restore_only) {
-        Step::Refuse(why) => refuse(context, restore, why).await.map(|()| Action::await_change()),
-        Step::Postpone(why) => {
+        RestoreDeletionStep::Refuse(why) => {
+            refuse(context, restore, why).await.map(|()| Action::await_change())
+        }
+        RestoreDeletionStep::Postpone(why) => {
             note(context, restore, "Postponed", why).await.map(|()| Action::requeue(POSTPONED))
         }
-        Step::Work => work(context, restore).await.map(|()| Action::await_change()),
+        RestoreDeletionStep::Work => work(context, restore).await.map(|()| Action::await_change()),
     };
     match answered {
         Err(error) if error.is_conflict() => Ok(Some(Action::requeue(SOON))),
@@ -59,23 +61,23 @@ pub async fn dismiss(context: &Context, restore: &Restore) -> Result<Option<Acti
 }
 
 /// Decides. Pure.
-fn decide(restore: &Restore, place: Deletability, restore_only: bool) -> Step {
+fn decide(restore: &Restore, place: Deletability, restore_only: bool) -> RestoreDeletionStep {
     let name = restore.name_any();
     if is_reading(restore) {
-        return Step::Refuse(format!(
+        return RestoreDeletionStep::Refuse(format!(
             "it is in progress; delete it when it has ended, or stop it with `kubectl delete restores.ark.heptio.com {name}`"
         ));
     }
     if restore_only && synced_from(&restore.metadata).is_some() {
-        return Step::Refuse(
+        return RestoreDeletionStep::Refuse(
             "this server runs with --restore-only and removes nothing that it did not make; delete it in the cluster that made it"
                 .to_owned(),
         );
     }
     match place {
-        Deletability::Closed(why) => Step::Refuse(why),
-        Deletability::Unavailable(why) => Step::Postpone(why),
-        Deletability::Usable => Step::Work,
+        Deletability::Closed(why) => RestoreDeletionStep::Refuse(why),
+        Deletability::Unavailable(why) => RestoreDeletionStep::Postpone(why),
+        Deletability::Usable => RestoreDeletionStep::Work,
     }
 }
 
@@ -98,7 +100,7 @@ fn place_of(context: &Context, restore: &Restore) -> Deletability {
 
 /// Whether the server may ask for a Restore to be deleted: nothing speaks against it now.
 pub fn is_removable(context: &Context, restore: &Restore) -> bool {
-    decide(restore, place_of(context, restore), context.settings.restore_only) == Step::Work
+    decide(restore, place_of(context, restore), context.settings.restore_only) == RestoreDeletionStep::Work
 }
 
 /// The location that its label means; long names are hashed there.
@@ -175,31 +177,31 @@ mod tests {
     #[test]
     fn what_has_ended_goes_when_its_location_lets_it() {
         let ended = restore(RestorePhase::Completed, false);
-        assert_eq!(decide(&ended, Deletability::Usable, false), Step::Work);
-        assert_eq!(decide(&ended, Deletability::Usable, true), Step::Work, "it was made here");
+        assert_eq!(decide(&ended, Deletability::Usable, false), RestoreDeletionStep::Work);
+        assert_eq!(decide(&ended, Deletability::Usable, true), RestoreDeletionStep::Work, "it was made here");
         let later = Deletability::Unavailable("no answer".into());
-        assert_eq!(decide(&ended, later, false), Step::Postpone("no answer".into()));
+        assert_eq!(decide(&ended, later, false), RestoreDeletionStep::Postpone("no answer".into()));
         let never = Deletability::Closed("it is ReadOnly".into());
-        assert_eq!(decide(&ended, never, false), Step::Refuse("it is ReadOnly".into()));
+        assert_eq!(decide(&ended, never, false), RestoreDeletionStep::Refuse("it is ReadOnly".into()));
     }
 
     #[test]
     fn what_runs_or_belongs_to_another_cluster_is_kept() {
         let running = restore(RestorePhase::InProgress, false);
         assert!(
-            matches!(decide(&running, Deletability::Usable, false), Step::Refuse(why) if why.contains("in progress"))
+            matches!(decide(&running, Deletability::Usable, false), RestoreDeletionStep::Refuse(why) if why.contains("in progress"))
         );
         let synced = restore(RestorePhase::Completed, true);
-        assert_eq!(decide(&synced, Deletability::Usable, false), Step::Work);
+        assert_eq!(decide(&synced, Deletability::Usable, false), RestoreDeletionStep::Work);
         assert!(
-            matches!(decide(&synced, Deletability::Usable, true), Step::Refuse(why) if why.contains("--restore-only"))
+            matches!(decide(&synced, Deletability::Usable, true), RestoreDeletionStep::Refuse(why) if why.contains("--restore-only"))
         );
         let copy = restore(RestorePhase::FailedValidation, true);
         assert!(!is_recorded(&copy) && is_recorded(&synced), "what was refused is in no bucket");
         let claims_to_run = restore(RestorePhase::InProgress, true);
         assert_eq!(
             decide(&claims_to_run, Deletability::Usable, false),
-            Step::Work,
+            RestoreDeletionStep::Work,
             "what was synced never runs"
         );
     }

@@ -22,13 +22,13 @@ use kube::api::PostParams;
 
 use super::condition::condition;
 use super::context::Context;
-use super::delete::{self, Reason};
+use super::delete::{self, DeletionReason};
 use super::error::ControllerError;
 use super::schedule;
 use crate::api::{Backup, BackupPhase, KEPT, Timestamp, holding, set_condition, synced_from};
 use crate::bucket::RunDocument as _;
 use crate::model::causes;
-use others::Here;
+use others::ThisServer;
 use sweep::Suspects;
 
 /// Requests that are made at once.
@@ -85,8 +85,8 @@ async fn ask(context: &Context) -> Result<(), ControllerError> {
         .map(|(backup, reason)| async move { Ok((reason, delete::ask(context, backup, reason).await?)) })
         .buffer_unordered(CONCURRENT);
     while let Some(answer) = asked.next().await {
-        let (reason, made): (Reason, bool) = answer?;
-        context.metrics.gc_deleted(u64::from(made && reason == Reason::Expired));
+        let (reason, made): (DeletionReason, bool) = answer?;
+        context.metrics.gc_deleted(u64::from(made && reason == DeletionReason::Expired));
     }
     Ok(())
 }
@@ -100,7 +100,7 @@ fn last_good(context: &Context, now: DateTime<Utc>) -> HashMap<String, String> {
         let is_served = own.iter().any(|(kept, of)| *of == name && is_complete(kept));
         (name, is_served)
     });
-    let here = Here {
+    let here = ThisServer {
         cluster: &context.identity.uid,
         namespace: &context.settings.namespace,
         served: served.collect(),
@@ -132,10 +132,10 @@ fn is_complete(backup: &Backup) -> bool {
 /// Why a Backup stays though its time has come: the newest good one of a Schedule does. These are known by uid.
 fn why_kept<'a>(
     backup: &Backup,
-    reason: Reason,
+    reason: DeletionReason,
     last_good: &'a HashMap<String, String>,
 ) -> Option<&'a String> {
-    last_good.get(backup.metadata.uid.as_ref()?).filter(|_| reason == Reason::Expired)
+    last_good.get(backup.metadata.uid.as_ref()?).filter(|_| reason == DeletionReason::Expired)
 }
 
 /// Says, once, that a Backup stays: in its status, and as an Event.
@@ -162,14 +162,14 @@ async fn tell(context: &Context, backup: &Backup, why: &str) {
 }
 
 /// Why a Backup should go now.
-fn reason(backup: &Backup, default_ttl: Duration, now: DateTime<Utc>) -> Option<Reason> {
+fn reason(backup: &Backup, default_ttl: Duration, now: DateTime<Utc>) -> Option<DeletionReason> {
     if backup.metadata.deletion_timestamp.is_some() {
         return None;
     }
     let phase = backup.status.as_ref().and_then(|status| status.phase).unwrap_or_default();
     match phase {
-        BackupPhase::Deleting => Some(Reason::Unfinished),
-        _ if phase.is_final() && expiration(backup, default_ttl)? <= now => Some(Reason::Expired),
+        BackupPhase::Deleting => Some(DeletionReason::Unfinished),
+        _ if phase.is_final() && expiration(backup, default_ttl)? <= now => Some(DeletionReason::Expired),
         _ => None,
     }
 }
@@ -220,7 +220,7 @@ mod tests {
         for phase in [BackupPhase::Completed, BackupPhase::PartiallyFailed, BackupPhase::Failed] {
             let backup = backup(phase, Some("12:00:00"));
             assert_eq!(reason(&backup, HOUR, at("11:59:59")), None, "{phase}");
-            assert_eq!(reason(&backup, HOUR, at("12:00:00")), Some(Reason::Expired), "{phase}");
+            assert_eq!(reason(&backup, HOUR, at("12:00:00")), Some(DeletionReason::Expired), "{phase}");
         }
         assert_eq!(reason(&backup(BackupPhase::Completed, None), HOUR, at("23:00:00")), None);
     }
@@ -230,7 +230,7 @@ mod tests {
         let mut backup = backup(BackupPhase::Completed, Some("09:00:00"));
         backup.spec.ttl = Some("2h".parse().unwrap());
         assert_eq!(reason(&backup, HOUR, at("11:59:59")), None);
-        assert_eq!(reason(&backup, HOUR, at("12:00:00")), Some(Reason::Expired));
+        assert_eq!(reason(&backup, HOUR, at("12:00:00")), Some(DeletionReason::Expired));
     }
 
     #[test]
@@ -239,10 +239,10 @@ mod tests {
         backup.metadata.uid = Some("u".into());
         let of = |uid: &str| HashMap::from([(uid.to_owned(), "of Schedule nightly".to_owned())]);
         let is_kept = |reason, last_good| why_kept(&backup, reason, &last_good).is_some();
-        assert!(is_kept(Reason::Expired, of("u")));
-        assert!(!is_kept(Reason::Expired, of("newer")), "there is a newer one");
-        assert!(!is_kept(Reason::Unfinished, of("u")), "somebody asked for it");
-        assert!(!is_kept(Reason::Expired, HashMap::new()), "the Schedule is gone");
+        assert!(is_kept(DeletionReason::Expired, of("u")));
+        assert!(!is_kept(DeletionReason::Expired, of("newer")), "there is a newer one");
+        assert!(!is_kept(DeletionReason::Unfinished, of("u")), "somebody asked for it");
+        assert!(!is_kept(DeletionReason::Expired, HashMap::new()), "the Schedule is gone");
     }
 
     #[tokio::test]
@@ -273,7 +273,7 @@ mod tests {
     #[test]
     fn a_deletion_that_nobody_asks_for_any_more_is_asked_for_again() {
         let mut deleting = backup(BackupPhase::Deleting, Some("23:00:00"));
-        assert_eq!(reason(&deleting, HOUR, at("12:00:00")), Some(Reason::Unfinished));
+        assert_eq!(reason(&deleting, HOUR, at("12:00:00")), Some(DeletionReason::Unfinished));
         deleting.metadata.deletion_timestamp = deleting.metadata.creation_timestamp.clone();
         assert_eq!(reason(&deleting, HOUR, at("12:00:00")), None);
     }
@@ -282,13 +282,13 @@ mod tests {
     fn what_was_refused_goes_as_if_it_had_been_made() {
         let mut refused = backup(BackupPhase::FailedValidation, None);
         assert_eq!(reason(&refused, HOUR, at("10:59:59")), None);
-        assert_eq!(reason(&refused, HOUR, at("11:00:00")), Some(Reason::Expired));
+        assert_eq!(reason(&refused, HOUR, at("11:00:00")), Some(DeletionReason::Expired));
         refused.spec.ttl = Some("3h".parse().unwrap());
         assert_eq!(reason(&refused, HOUR, at("12:00:00")), None);
         refused.spec.ttl = serde_json::from_str("\"-1h\"").unwrap();
         assert_eq!(
             reason(&refused, HOUR, at("11:00:00")),
-            Some(Reason::Expired),
+            Some(DeletionReason::Expired),
             "its ttl is why it was refused"
         );
     }

@@ -15,7 +15,7 @@ use crate::controller::schedule::{CLOCKS_DISAGREE, Goodness, begun, goodness, ma
 
 /// The server that looks.
 #[derive(Clone, Debug)]
-pub struct Here<'a> {
+pub struct ThisServer<'a> {
     /// The uid of its cluster.
     pub cluster: &'a str,
     /// Its namespace.
@@ -29,7 +29,10 @@ pub struct Here<'a> {
 }
 
 /// Which they are, in each location by itself: what one bucket says removes nothing from another.
-pub fn last_good<'a>(backups: impl IntoIterator<Item = &'a Backup>, here: &Here<'_>) -> Vec<&'a Backup> {
+pub fn last_good<'a>(
+    backups: impl IntoIterator<Item = &'a Backup>,
+    here: &ThisServer<'_>,
+) -> Vec<&'a Backup> {
     let mut newest: BTreeMap<[&str; 3], (Goodness, &Backup)> = BTreeMap::new();
     for backup in backups {
         let (Some(schedule), Some(began), Some(good)) = (maker(backup), begun(backup), goodness(backup))
@@ -52,19 +55,19 @@ pub fn last_good<'a>(backups: impl IntoIterator<Item = &'a Backup>, here: &Here<
     newest.filter(|backup| !is_of_this_server(backup, here) || is_missed(backup, here)).collect()
 }
 
-fn is_of_this_cluster(backup: &Backup, here: &Here<'_>) -> bool {
+fn is_of_this_cluster(backup: &Backup, here: &ThisServer<'_>) -> bool {
     backup.cluster() == Some(here.cluster)
 }
 
 /// Whether this server made it, for sure.
-fn is_of_this_server(backup: &Backup, here: &Here<'_>) -> bool {
+fn is_of_this_server(backup: &Backup, here: &ThisServer<'_>) -> bool {
     let said = backup.origin().and_then(|origin| origin.namespace.as_deref());
     !backup.is_mirror() || is_of_this_cluster(backup, here) && said == Some(here.namespace)
 }
 
 /// Whether the Schedule of its name that is here has none as good yet. Without one, its Schedule was deleted, or, where all objects
 /// were lost and it came back from the bucket, is still to be made anew.
-fn is_missed(backup: &Backup, here: &Here<'_>) -> bool {
+fn is_missed(backup: &Backup, here: &ThisServer<'_>) -> bool {
     let name = backup.name_any();
     let successor = here.served.iter().find(|(schedule, _)| tick_of(&name, schedule).is_some());
     successor.map_or_else(|| backup.is_mirror(), |(_, served)| !served)
@@ -98,7 +101,7 @@ mod tests {
         let schedules = HashSet::from(["mine".to_owned()]);
         let served = served.iter().map(|(name, served)| ((*name).to_owned(), *served)).collect();
         let now = "2026-11-21T12:00:00Z".parse().unwrap();
-        let here = Here { cluster: "a", namespace: "ark", schedules, served, now };
+        let here = ThisServer { cluster: "a", namespace: "ark", schedules, served, now };
         let mut kept: Vec<_> = last_good(backups, &here).into_iter().map(ResourceExt::name_any).collect();
         kept.sort();
         kept

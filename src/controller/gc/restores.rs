@@ -29,7 +29,7 @@ const ORPHAN_STAYS: TimeDelta = TimeDelta::days(1);
 
 /// Why a Restore should go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Reason {
+enum RestoreGcReason {
     /// Its time has come.
     Expired,
     /// This cluster does not show its Backup; whether that is gone, the location knows.
@@ -45,7 +45,7 @@ pub async fn ask(context: &Context) {
         is_restore_removable(context, restore).then_some((restore, reason))
     });
     let due: Vec<_> = due.collect();
-    let by_the_clock = due.iter().any(|(_, reason)| *reason == Reason::Expired);
+    let by_the_clock = due.iter().any(|(_, reason)| *reason == RestoreGcReason::Expired);
     if by_the_clock && let Err(why) = agree_on_the_time(context).await {
         tracing::warn!("no Restore is removed for its age: {why}");
         return;
@@ -68,7 +68,7 @@ fn reason(
     default_ttl: Duration,
     now: DateTime<Utc>,
     is_shown: impl FnOnce(&str) -> bool,
-) -> Option<Reason> {
+) -> Option<RestoreGcReason> {
     let status = restore.status.as_ref()?;
     let phase = status.phase.unwrap_or_default();
     let is_going = restore.metadata.deletion_timestamp.is_some()
@@ -83,16 +83,20 @@ fn reason(
     let from = kept_from(&restore.metadata, status.completion_timestamp)?.time();
     let expires = ttl.and_then(|ttl| from.checked_add_signed(TimeDelta::from_std(ttl).ok()?));
     if expires.is_some_and(|expires| expires <= now) {
-        return Some(Reason::Expired);
+        return Some(RestoreGcReason::Expired);
     }
     let backup = backup_of(restore)?;
     let is_old = phase != RestorePhase::FailedValidation && now - ended >= ORPHAN_STAYS;
-    (is_old && !is_shown(backup)).then_some(Reason::Orphaned)
+    (is_old && !is_shown(backup)).then_some(RestoreGcReason::Orphaned)
 }
 
 /// Makes sure, and asks.
-async fn consider(context: &Context, restore: &Restore, reason: Reason) -> Result<(), ControllerError> {
-    if reason == Reason::Orphaned && !is_orphan(context, restore).await? {
+async fn consider(
+    context: &Context,
+    restore: &Restore,
+    reason: RestoreGcReason,
+) -> Result<(), ControllerError> {
+    if reason == RestoreGcReason::Orphaned && !is_orphan(context, restore).await? {
         return Ok(());
     }
     let name = restore.name_any();

@@ -36,7 +36,7 @@ type Of = (String, RunKind, String);
 
 /// Why what lies in a bucket of a run goes.
 #[derive(Debug)]
-enum Fate {
+enum SweepReason {
     /// Nobody is at work on it.
     Forsaken,
     /// The run is over; its claim is taken over in its name.
@@ -132,24 +132,24 @@ fn fate<K: Run>(
     run: &RunEntry,
     now: DateTime<Utc>,
     mut sure: impl FnMut(&Claim) -> bool,
-) -> Option<Fate> {
+) -> Option<SweepReason> {
     let object = K::store(&context.caches).find(|object| object.name_any() == run.name);
     if let Some(claim) = left_by_ours(context, object.as_deref(), run) {
-        return Some(Fate::Over(claim));
+        return Some(SweepReason::Over(claim));
     }
     if let Some(claim) = deserted_by_ours(context, object.as_deref(), run, &mut sure) {
-        return Some(Fate::Deserted(claim));
+        return Some(SweepReason::Deserted(claim));
     }
     let forsaken = !context.settings.restore_only && is_forsaken(run, now, sure);
-    (forsaken && !object.is_some_and(|object| is_open(&*object))).then_some(Fate::Forsaken)
+    (forsaken && !object.is_some_and(|object| is_open(&*object))).then_some(SweepReason::Forsaken)
 }
 
 /// Removes it.
-async fn end<K: Run>(context: &Context, location: &OpenLocation, run: String, fate: Fate) {
+async fn end<K: Run>(context: &Context, location: &OpenLocation, run: String, fate: SweepReason) {
     match fate {
-        Fate::Forsaken => remove(context, location, K::KIND, run).await,
-        Fate::Over(claim) => let_go(location, K::KIND, &run, &claim).await,
-        Fate::Deserted(claim) => match is_there::<K>(context, &run, &claim.backup_uid).await {
+        SweepReason::Forsaken => remove(context, location, K::KIND, run).await,
+        SweepReason::Over(claim) => let_go(location, K::KIND, &run, &claim).await,
+        SweepReason::Deserted(claim) => match is_there::<K>(context, &run, &claim.backup_uid).await {
             Ok(true) => {}
             Ok(false) => let_go(location, K::KIND, &run, &claim).await,
             Err(error) => tracing::warn!(location = location.name, run, "{}", causes(&error)),

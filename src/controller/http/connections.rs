@@ -42,7 +42,7 @@ impl HandingOut {
     }
 }
 
-struct Connection {
+struct ClientConnection {
     task: AbortHandle,
     handing_out: HandingOut,
 }
@@ -51,7 +51,7 @@ struct Connection {
 #[derive(Default)]
 struct Connections {
     tasks: JoinSet<()>,
-    open: VecDeque<Connection>,
+    open: VecDeque<ClientConnection>,
 }
 
 /// Answers all who connect, until it is dropped, and all of them with it.
@@ -87,7 +87,7 @@ impl Connections {
         }
         let handing_out = HandingOut::default();
         let task = self.tasks.spawn(answer(stream, routes.clone(), handing_out.clone()));
-        self.open.push_back(Connection { task, handing_out });
+        self.open.push_back(ClientConnection { task, handing_out });
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
-use super::look::Seen;
+use super::look::LocationReport;
 use crate::api::{
     BackupStorageLocation, BackupStorageLocationSpec, BackupStorageLocationStatus, LocationCapabilities,
     LocationPhase, READY, Timestamp, set_condition,
@@ -21,7 +21,7 @@ pub struct ObservedLocation<'a> {
     /// The location, with its status so far.
     pub location: &'a BackupStorageLocation,
     /// What a look at it saw, or why it cannot be used.
-    pub seen: &'a Result<Seen, Obstacle>,
+    pub seen: &'a Result<LocationReport, Obstacle>,
     /// All locations of the cluster, this one among them.
     pub all: &'a [Arc<BackupStorageLocation>],
     /// When it was looked at.
@@ -91,7 +91,7 @@ pub fn is_worth_writing(
 }
 
 /// The identity of a location that can be used, or why it cannot.
-fn usable<'a>(observed: &ObservedLocation<'a>) -> Result<(String, &'a Seen), Obstacle> {
+fn usable<'a>(observed: &ObservedLocation<'a>) -> Result<(String, &'a LocationReport), Obstacle> {
     let ObservedLocation { location, seen, all, now: _ } = observed;
     if let Some(other) = older(location, all, |other| is_same_place(&location.spec, &other.spec)) {
         return Err(taken(&other, "it names the same bucket and prefix"));

@@ -24,7 +24,7 @@ const DEADLINE: Duration = Duration::from_secs(170);
 
 /// What a look saw.
 #[derive(Clone, Debug)]
-pub struct Seen {
+pub struct LocationReport {
     /// Which bucket it is; none where nothing of Ark was ever written.
     pub identity: Option<LocationDocument>,
     /// Whether a name can be claimed atomically, where that was tried.
@@ -38,11 +38,11 @@ pub struct Seen {
 /// When each location was last written to, by name.
 #[derive(Default)]
 pub struct Looks {
-    written: Mutex<HashMap<String, Written>>,
+    written: Mutex<HashMap<String, LastWrite>>,
 }
 
 /// Through which connection a location was written to, and when.
-struct Written {
+struct LastWrite {
     store: Weak<dyn ObjectStore>,
     at: Instant,
 }
@@ -51,7 +51,7 @@ impl Looks {
     /// Whether the time for a try has come; a connection that is new, because specification or Secret changed, is tried.
     fn is_write_due(&self, name: &str, bucket: &Bucket) -> bool {
         let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        written.get(name).is_none_or(|Written { store, at }| {
+        written.get(name).is_none_or(|LastWrite { store, at }| {
             at.elapsed() >= WRITE_EVERY
                 || !store.upgrade().is_some_and(|store| Arc::ptr_eq(&store, bucket.store()))
         })
@@ -62,7 +62,7 @@ impl Looks {
         written.retain(|_, written| written.store.strong_count() > 0);
         if can_be_used {
             let store = Arc::downgrade(bucket.store());
-            written.insert(name.to_owned(), Written { store, at: Instant::now() });
+            written.insert(name.to_owned(), LastWrite { store, at: Instant::now() });
         } else {
             written.remove(name);
         }
@@ -74,7 +74,7 @@ pub async fn look(
     context: &Context,
     looks: &Looks,
     location: &BackupStorageLocation,
-) -> Result<Seen, Obstacle> {
+) -> Result<LocationReport, Obstacle> {
     let wrong = location.spec.validate();
     if !wrong.is_empty() {
         let wrong: Vec<_> = wrong.iter().map(InvalidSpec::to_string).collect();
@@ -96,14 +96,14 @@ async fn ask(
     looks: &Looks,
     location: &BackupStorageLocation,
     known: bool,
-) -> Result<Seen, ControllerError> {
+) -> Result<LocationReport, ControllerError> {
     let name = location.metadata.name.clone().unwrap_or_default();
     let bucket = context.locations.connect(location).await?;
     let failed = |doing: &str| ControllerError::bucket(format!("{doing} location `{name}`"));
     if is_read_only(location) {
         let identity = bucket.identity().await.map_err(failed("read the identity of"))?;
         let obligations = bucket.obligations().await.map_err(failed("list"))?;
-        return Ok(Seen { identity, conditional_writes: None, checksums: None, obligations });
+        return Ok(LocationReport { identity, conditional_writes: None, checksums: None, obligations });
     }
     // A bucket that had an identity gets no other: without it, it was emptied or replaced.
     let identity = if known { bucket.identity().await } else { bucket.establish_identity().await.map(Some) };
@@ -111,12 +111,12 @@ async fn ask(
     let obligations = bucket.obligations().await.map_err(failed("list"))?;
     let due = looks.is_write_due(&name, &bucket);
     if !due || identity.is_none() {
-        return Ok(Seen { identity, conditional_writes: None, checksums: None, obligations });
+        return Ok(LocationReport { identity, conditional_writes: None, checksums: None, obligations });
     }
     let written = try_to_write(&bucket, &context.identity.uid).await;
     looks.note(&name, &bucket, written.is_ok());
     let conditional_writes = Some(written.map_err(failed("write to"))?);
-    Ok(Seen { identity, conditional_writes, checksums: bucket.store().checksums(), obligations })
+    Ok(LocationReport { identity, conditional_writes, checksums: bucket.store().checksums(), obligations })
 }
 
 /// Writes an object and removes it, and learns whether a create is atomic.

@@ -21,7 +21,7 @@ use super::retry;
 use super::watches::Watch;
 use crate::api::{BackupStorageLocation, LocationPhase, Timestamp};
 use decide::{ObservedLocation, decide};
-use look::{Looks, Seen};
+use look::{LocationReport, Looks};
 
 pub use obligations::{Obligations, note_obligations};
 
@@ -50,7 +50,7 @@ async fn reconcile(
     }
     let seen = look::look(&context, &looks, &location).await;
     tell_change(&context, &location).await;
-    if let Ok(Seen { obligations, .. }) = seen {
+    if let Ok(LocationReport { obligations, .. }) = seen {
         note_obligations(&context, &location, obligations);
     }
     record(&context, location.as_ref().clone(), &seen).await?;
@@ -71,7 +71,7 @@ fn leaving(location: &BackupStorageLocation) -> Obstacle {
 async fn record(
     context: &Context,
     mut location: BackupStorageLocation,
-    seen: &Result<Seen, Obstacle>,
+    seen: &Result<LocationReport, Obstacle>,
 ) -> Result<(), ControllerError> {
     let name = location.metadata.name.clone().unwrap_or_default();
     let doing = || format!("write the status of location `{name}`");

@@ -12,7 +12,7 @@ const FRESH: Duration = Duration::from_secs(5);
 /// A look takes no longer; one that was given up does not keep others from looking for ever.
 const LOOK: Duration = Duration::from_secs(180);
 
-struct Failure {
+struct FailedOpen {
     why: String,
     /// Until when nobody else looks.
     until: Instant,
@@ -20,7 +20,7 @@ struct Failure {
 
 /// By the names of locations, why they were not opened.
 #[derive(Default)]
-pub struct Failing(Mutex<HashMap<String, Failure>>);
+pub struct Failing(Mutex<HashMap<String, FailedOpen>>);
 
 impl Failing {
     /// Why it was not opened, if that was seen a moment ago or somebody is looking. None: the caller looks, and notes what it saw.
@@ -39,7 +39,7 @@ impl Failing {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match why {
             Some(why) => {
-                all.insert(name.to_owned(), Failure { why, until: now + FRESH });
+                all.insert(name.to_owned(), FailedOpen { why, until: now + FRESH });
             }
             None => {
                 all.remove(name);

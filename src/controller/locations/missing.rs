@@ -12,9 +12,9 @@ const FORGOTTEN: Duration = Duration::from_secs(300);
 
 /// By the names of locations that were looked for and not found: since when, and when last.
 #[derive(Default)]
-pub struct Missing(Mutex<HashMap<String, (Instant, Instant)>>);
+pub struct MissingLocations(Mutex<HashMap<String, (Instant, Instant)>>);
 
-impl Missing {
+impl MissingLocations {
     /// Notes that a location was looked for and not found; for how long that has been so.
     pub fn note(&self, name: &str, now: Instant) -> Duration {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -36,7 +36,7 @@ mod tests {
 
     #[test]
     fn a_location_is_missing_since_it_was_last_there_as_far_as_somebody_looks() {
-        let (missing, start) = (Missing::default(), Instant::now());
+        let (missing, start) = (MissingLocations::default(), Instant::now());
         let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
         for minute in 0..=60 {
             assert_eq!(missing.note("west", start + minutes(minute)), minutes(minute));

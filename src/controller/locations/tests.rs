@@ -82,7 +82,7 @@ fn a_change_of_the_way_to_a_bucket_is_told_from_one_that_is_none() {
         spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         location(&spec, &json!({})).spec
     };
-    let origin = |uid: &str, more: Value, version: &str| Origin {
+    let origin = |uid: &str, more: Value, version: &str| BucketOrigin {
         uid: Some(uid.to_owned()),
         spec: spec(more),
         secret: Some(("secret".to_owned(), version.to_owned())),

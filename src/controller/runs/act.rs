@@ -5,10 +5,10 @@ use kube::runtime::controller::Action;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::decide::Step;
-use super::follow::{Early, follow};
+use super::decide::RunStep;
+use super::follow::{EarlyEnd, follow};
 use super::observe::{LOCATION_UNREACHABLE, NAME_LEAVING, Name, who_has};
-use super::record::{GRACE, Record, Written};
+use super::record::{GRACE, Record, WriteOutcome};
 use super::{
     Job, QUEUED, Run, RunError, Stage, StatusUpdate, WAIT, WAIT_ASKING, described, is_left_alone, keys_of,
 };
@@ -24,13 +24,13 @@ use crate::model::{Progress, causes, cut, lasting};
 ///
 /// # Errors
 /// When it could not be done, or not recorded; then it is decided again.
-pub async fn act<K: Run>(context: &Context, object: K, step: Step<K>) -> Result<Action, ControllerError> {
+pub async fn act<K: Run>(context: &Context, object: K, step: RunStep<K>) -> Result<Action, ControllerError> {
     let mut record = Record::open(context, object);
     match step {
-        Step::Wait(why, plan) => return wait(context, record.object(), why, plan).await,
-        Step::Refuse(errors) => refuse(&mut record, errors).await?,
-        Step::NameTaken(why) => lose_name(&mut record, why).await?,
-        Step::Record(document, location) => {
+        RunStep::Wait(why, plan) => return wait(context, record.object(), why, plan).await,
+        RunStep::Refuse(errors) => refuse(&mut record, errors).await?,
+        RunStep::NameTaken(why) => lose_name(&mut record, why).await?,
+        RunStep::Record(document, location) => {
             if let Some(location) = location
                 && let Err(error) = sweep(&record, &location).await
             {
@@ -38,9 +38,9 @@ pub async fn act<K: Run>(context: &Context, object: K, step: Step<K>) -> Result<
             }
             done(&mut record, document, None).await?;
         }
-        Step::GiveUp(why, location) => give_up(&mut record, location.as_ref(), why).await?,
-        Step::Run(job) if !context.stop.is_cancelled() => run(&mut record, &job).await?,
-        Step::Run(_) => {}
+        RunStep::GiveUp(why, location) => give_up(&mut record, location.as_ref(), why).await?,
+        RunStep::Run(job) if !context.stop.is_cancelled() => run(&mut record, &job).await?,
+        RunStep::Run(_) => {}
     }
     Ok(Action::await_change())
 }
@@ -64,7 +64,7 @@ pub async fn wait<K: Run>(
         let is_it = |fresh: &K| fresh.uid() == seen.uid() && !is_left_alone(fresh);
         let Some(fresh) = fresh.filter(is_it) else { return Ok(Action::await_change()) };
         let mut record = Record::open(context, fresh);
-        if record.write(&change).await? == Written::Done {
+        if record.write(&change).await? == WriteOutcome::Done {
             let (kind, name) = (K::kind(&()), seen.name_any());
             if reason == QUEUED {
                 tracing::info!(%kind, name, "waits: {why}");
@@ -100,7 +100,7 @@ async fn run<K: Run>(record: &mut Record<'_, K>, job: &Job<K>) -> Result<(), Con
         schedule: None,
     };
     let begin = StatusUpdate::Begin { attempt, holder, at: Timestamp::now(), plan: job.plan.clone(), origin };
-    if record.write(&begin).await? == Written::Lost {
+    if record.write(&begin).await? == WriteOutcome::Lost {
         return Ok(());
     }
     if let Some(why) = record.object().recheck(context, &job.plan).await? {
@@ -133,16 +133,16 @@ async fn run<K: Run>(record: &mut Record<'_, K>, job: &Job<K>) -> Result<(), Con
 async fn conclude<K: Run>(
     record: &mut Record<'_, K>,
     job: &Job<K>,
-    early: Option<Early>,
+    early: Option<EarlyEnd>,
     end: Option<Result<K, RunError>>,
 ) -> Result<(), ControllerError> {
     let (kind, name, location) = (K::kind(&()), record.object().name_any(), &job.location);
     match (early, end) {
-        (Some(Early::Lost), _) => {
+        (Some(EarlyEnd::Lost), _) => {
             tracing::warn!(%kind, name, "it was stopped, and what it left is the other's");
             Ok(())
         }
-        (Some(Early::Deleted), end) => {
+        (Some(EarlyEnd::Deleted), end) => {
             match end {
                 Some(Ok(_)) => Ok(()), // complete by then: the bucket has it
                 _ => sweep(record, location).await,
@@ -244,7 +244,7 @@ async fn object_to<K: Run>(
 
 async fn refuse<K: Run>(record: &mut Record<'_, K>, errors: Vec<String>) -> Result<(), ControllerError> {
     let note = errors.join("; ");
-    if record.persist(&StatusUpdate::Refuse(errors, None)).await? == Written::Done {
+    if record.persist(&StatusUpdate::Refuse(errors, None)).await? == WriteOutcome::Done {
         let context = record.context();
         K::metrics(&context.metrics).refused(&record.object().schedule(context));
         tell(record, &note).await;
@@ -263,7 +263,7 @@ pub async fn refuse_unproven<K: Run>(context: &Context, object: K) -> Result<(),
          no such {} in one; nothing was run: create it without that annotation",
         K::KIND
     );
-    if record.write(&StatusUpdate::Refuse(vec![why.clone()], None)).await? == Written::Done {
+    if record.write(&StatusUpdate::Refuse(vec![why.clone()], None)).await? == WriteOutcome::Done {
         K::metrics(&context.metrics).refused(&record.object().schedule(context));
         tell(&record, &why).await;
     }
@@ -273,7 +273,7 @@ pub async fn refuse_unproven<K: Run>(context: &Context, object: K) -> Result<(),
 /// Refuses what only lacks a name. A Schedule makes its own again under another one, so that no alert is due for it.
 async fn lose_name<K: Run>(record: &mut Record<'_, K>, why: String) -> Result<(), ControllerError> {
     let taken = condition(NAME_TAKEN, true, NAME_TAKEN, why.clone());
-    if record.persist(&StatusUpdate::Refuse(vec![why.clone()], Some(taken))).await? == Written::Done {
+    if record.persist(&StatusUpdate::Refuse(vec![why.clone()], Some(taken))).await? == WriteOutcome::Done {
         let context = record.context();
         let schedule = record.object().schedule(context);
         if schedule.is_empty() {
@@ -285,7 +285,7 @@ async fn lose_name<K: Run>(record: &mut Record<'_, K>, why: String) -> Result<()
 }
 
 async fn fail<K: Run>(record: &mut Record<'_, K>, why: String) -> Result<(), ControllerError> {
-    if record.persist(&StatusUpdate::Fail(why.clone(), Timestamp::now())).await? == Written::Done {
+    if record.persist(&StatusUpdate::Fail(why.clone(), Timestamp::now())).await? == WriteOutcome::Done {
         let context = record.context();
         K::metrics(&context.metrics).failed(&record.object().schedule(context));
         tell(record, &why).await;
@@ -311,8 +311,8 @@ async fn done<K: Run>(
         _ => stored("its document is in the bucket".to_owned(), now()),
     };
     match record.persist(&StatusUpdate::Done(document, condition)).await {
-        Ok(Written::Done) => {}
-        Ok(Written::Lost) => return Ok(()),
+        Ok(WriteOutcome::Done) => {}
+        Ok(WriteOutcome::Lost) => return Ok(()),
         Err(error) if error.is_status(422) => {
             return fail(record, format!("its document in the bucket is none: {}", causes(&error))).await;
         }

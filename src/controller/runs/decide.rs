@@ -10,7 +10,7 @@ pub const ATTEMPTS: u32 = 3;
 
 /// What is to be done.
 #[derive(Debug)]
-pub enum Step<K: Run> {
+pub enum RunStep<K: Run> {
     /// Nothing yet, and why; and what would be run, as far as that is known.
     Wait(Obstacle, Option<K::Plan>),
     /// It cannot be run; everything that is in the way.
@@ -26,28 +26,28 @@ pub enum Step<K: Run> {
 }
 
 /// Decides about one that is neither over nor another's.
-pub fn decide<K: Run>(object: &K, observed: ObservedRun<K>) -> Step<K> {
+pub fn decide<K: Run>(object: &K, observed: ObservedRun<K>) -> RunStep<K> {
     let ObservedRun { mut errors, mut wait, plan, location, name } = observed;
     let RunStatus { stage, attempt, resumed, .. } = object.state();
     match name {
-        Name::Own(document) => return Step::Record(document, location),
-        Name::Taken(why) if errors.is_empty() && stage == Stage::New => return Step::NameTaken(why),
+        Name::Own(document) => return RunStep::Record(document, location),
+        Name::Taken(why) if errors.is_empty() && stage == Stage::New => return RunStep::NameTaken(why),
         Name::Taken(why) => errors.push(why),
         // It may be complete in the bucket.
-        Name::Pending(why) if stage == Stage::Begun => return Step::Wait(why, plan),
+        Name::Pending(why) if stage == Stage::Begun => return RunStep::Wait(why, plan),
         Name::Pending(why) => wait = wait.or(Some(why)),
         Name::Free => {}
     }
     let attempt = attempt.saturating_add(1);
     if stage == Stage::Begun && !errors.is_empty() {
         let why = "the server that was at it was interrupted, and it cannot be run again";
-        return Step::GiveUp(format!("{why}: {}", errors.join("; ")), location);
+        return RunStep::GiveUp(format!("{why}: {}", errors.join("; ")), location);
     }
     if !errors.is_empty() {
-        return Step::Refuse(errors);
+        return RunStep::Refuse(errors);
     }
     if let Some(why) = wait {
-        return Step::Wait(why, plan);
+        return RunStep::Wait(why, plan);
     }
     match plan.zip(location) {
         Some((_, location)) if attempt.saturating_sub(resumed) > ATTEMPTS => {
@@ -55,10 +55,10 @@ pub fn decide<K: Run>(object: &K, observed: ObservedRun<K>) -> Step<K> {
                 "{ATTEMPTS} attempts at it were interrupted, each by the end of the server that made it; look why the server \
                  ends (its memory may be too small), and create another one"
             );
-            Step::GiveUp(why, Some(location))
+            RunStep::GiveUp(why, Some(location))
         }
-        Some((plan, location)) => Step::Run(Box::new(Job { attempt, plan, location })),
-        None => Step::Wait(Obstacle::new("NotPlanned", "it is not known yet how to run it"), None),
+        Some((plan, location)) => RunStep::Run(Box::new(Job { attempt, plan, location })),
+        None => RunStep::Wait(Obstacle::new("NotPlanned", "it is not known yet how to run it"), None),
     }
 }
 
@@ -102,10 +102,13 @@ mod tests {
             (Some(BackupPhase::InProgress), Some(2), 3),
         ] {
             let step = decide(&backup(phase, before), observed().await);
-            assert!(matches!(&step, Step::Run(job) if job.attempt == now), "{phase:?} {before:?}: {step:?}");
+            assert!(
+                matches!(&step, RunStep::Run(job) if job.attempt == now),
+                "{phase:?} {before:?}: {step:?}"
+            );
         }
         let step = decide(&backup(Some(BackupPhase::InProgress), Some(3)), observed().await);
-        assert!(matches!(&step, Step::GiveUp(why, _) if why.contains("3 attempts")), "{step:?}");
+        assert!(matches!(&step, RunStep::GiveUp(why, _) if why.contains("3 attempts")), "{step:?}");
     }
 
     #[tokio::test]
@@ -123,7 +126,7 @@ mod tests {
             let (backup, run) = ("nightly".parse().unwrap(), RunIdentity::default());
             let plan = Some(Chosen { backup, run, notes: Vec::new() });
             let step = decide(&restore, ObservedRun { errors, wait, plan, location, name: Name::Free });
-            assert_eq!(matches!(&step, Step::Run(job) if job.attempt == attempt + 1), goes_on, "{step:?}");
+            assert_eq!(matches!(&step, RunStep::Run(job) if job.attempt == attempt + 1), goes_on, "{step:?}");
         }
     }
 
@@ -139,7 +142,7 @@ mod tests {
                 errors: vec!["x".into()],
                 ..observed().await
             };
-            assert!(matches!(decide(&backup(Some(phase), Some(attempt)), observed), Step::Record(..)));
+            assert!(matches!(decide(&backup(Some(phase), Some(attempt)), observed), RunStep::Record(..)));
         }
     }
 
@@ -153,19 +156,19 @@ mod tests {
             ..observed().await
         };
         let step = decide(&backup(None, None), wrong().await);
-        assert!(matches!(&step, Step::Refuse(errors) if *errors == ["one", "two"]), "{step:?}");
+        assert!(matches!(&step, RunStep::Refuse(errors) if *errors == ["one", "two"]), "{step:?}");
         let step = decide(&backup(Some(BackupPhase::InProgress), Some(1)), wrong().await);
         // Its claim is in the bucket, and would keep the name, or a backup that it reads.
-        assert!(matches!(&step, Step::GiveUp(why, Some(_)) if why.contains("one; two")), "{step:?}");
+        assert!(matches!(&step, RunStep::GiveUp(why, Some(_)) if why.contains("one; two")), "{step:?}");
     }
 
     #[tokio::test]
     async fn a_name_that_alone_is_in_the_way_is_told_apart() {
         let taken = || async { ObservedRun { name: Name::Taken("two".into()), ..observed().await } };
         let step = decide(&backup(None, None), taken().await);
-        assert!(matches!(&step, Step::NameTaken(why) if why == "two"), "{step:?}");
+        assert!(matches!(&step, RunStep::NameTaken(why) if why == "two"), "{step:?}");
         let step = decide(&backup(Some(BackupPhase::InProgress), Some(1)), taken().await);
-        assert!(matches!(&step, Step::GiveUp(why, _) if why.contains("two")), "{step:?}");
+        assert!(matches!(&step, RunStep::GiveUp(why, _) if why.contains("two")), "{step:?}");
     }
 
     #[tokio::test]
@@ -176,12 +179,12 @@ mod tests {
         };
         for phase in [BackupPhase::New, BackupPhase::InProgress] {
             let step = decide(&backup(Some(phase), Some(1)), pending(vec![]).await);
-            assert!(matches!(&step, Step::Wait(why, Some(_)) if why.message == "403"), "{step:?}");
+            assert!(matches!(&step, RunStep::Wait(why, Some(_)) if why.message == "403"), "{step:?}");
         }
         let wrong = pending(vec!["one".into()]).await;
-        assert!(matches!(decide(&backup(None, None), wrong), Step::Refuse(_)));
+        assert!(matches!(decide(&backup(None, None), wrong), RunStep::Refuse(_)));
         let wrong = pending(vec!["one".into()]).await;
-        assert!(matches!(decide(&backup(Some(BackupPhase::InProgress), Some(1)), wrong), Step::Wait(..)));
+        assert!(matches!(decide(&backup(Some(BackupPhase::InProgress), Some(1)), wrong), RunStep::Wait(..)));
     }
 
     #[tokio::test]
@@ -196,7 +199,7 @@ mod tests {
                 ..observed().await
             };
             let step = decide(&backup(Some(phase), Some(attempt)), observed);
-            assert!(matches!(&step, Step::Wait(why, _) if why.reason == "Away"), "{step:?}");
+            assert!(matches!(&step, RunStep::Wait(why, _) if why.reason == "Away"), "{step:?}");
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use kube::ResourceExt as _;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::record::{Record, Written};
+use super::record::{Record, WriteOutcome};
 use super::{Run, StatusUpdate};
 use crate::model::{Progress, ProgressSnapshot, causes};
 
@@ -15,7 +15,7 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// Why a run has to end early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Early {
+pub enum EarlyEnd {
     /// The server ends.
     Stopping,
     /// Its object was deleted.
@@ -24,7 +24,7 @@ pub enum Early {
     Lost,
 }
 
-impl fmt::Display for Early {
+impl fmt::Display for EarlyEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Stopping => "the server ends",
@@ -35,7 +35,7 @@ impl fmt::Display for Early {
 }
 
 /// Follows a run until it has to end early; a progress that cannot be written is not worth more than a line.
-pub async fn follow<K: Run>(record: &mut Record<'_, K>, progress: &Progress) -> Early {
+pub async fn follow<K: Run>(record: &mut Record<'_, K>, progress: &Progress) -> EarlyEnd {
     let stop = record.context().stop.clone();
     let mut looks = interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -43,11 +43,11 @@ pub async fn follow<K: Run>(record: &mut Record<'_, K>, progress: &Progress) -> 
     loop {
         tokio::select! {
             biased;
-            () = stop.cancelled() => return Early::Stopping,
+            () = stop.cancelled() => return EarlyEnd::Stopping,
             _ = looks.tick() => {}
         }
         if !record.is_there().await {
-            return Early::Deleted;
+            return EarlyEnd::Deleted;
         }
         let now = progress.snapshot();
         if (now.done, now.total, now.bytes) == (shown.done, shown.total, shown.bytes) {
@@ -57,13 +57,13 @@ pub async fn follow<K: Run>(record: &mut Record<'_, K>, progress: &Progress) -> 
         let change = StatusUpdate::Progress(now);
         let written = tokio::select! {
             biased;
-            () = stop.cancelled() => return Early::Stopping,
+            () = stop.cancelled() => return EarlyEnd::Stopping,
             written = record.write(&change) => written,
         };
         match written {
-            Ok(Written::Done) => {}
-            Ok(Written::Lost) if record.is_there().await => return Early::Lost,
-            Ok(Written::Lost) => return Early::Deleted,
+            Ok(WriteOutcome::Done) => {}
+            Ok(WriteOutcome::Lost) if record.is_there().await => return EarlyEnd::Lost,
+            Ok(WriteOutcome::Lost) => return EarlyEnd::Deleted,
             Err(error) => {
                 let (kind, name) = (K::kind(&()), record.object().name_any());
                 tracing::warn!(%kind, name, "its progress could not be shown: {}", causes(&error));

@@ -38,7 +38,7 @@ use crate::bucket::{BucketError, RunDocument, RunKeys};
 use crate::model::{Progress, ProgressSnapshot};
 use crate::telemetry::{Metrics, RunFigures, RunMetrics};
 use act::act;
-use decide::{Step, decide};
+use decide::{RunStep, decide};
 
 /// How soon a run whose location cannot be used looks again: it should begin soon after the location is back, and looking
 /// costs no request while another has just looked.
@@ -280,8 +280,8 @@ async fn reconcile<K: Run>(
     let step = decide(&*seen, seen.observed(&context).await?);
     drop(look);
     let _turn = match step {
-        Step::Wait(why, plan) => return act::wait(&context, &*seen, why, plan).await,
-        Step::Run(job) => match queue(&context, &*seen, turns.runs, job.plan).await? {
+        RunStep::Wait(why, plan) => return act::wait(&context, &*seen, why, plan).await,
+        RunStep::Run(job) => match queue(&context, &*seen, turns.runs, job.plan).await? {
             None => return Ok(Action::await_change()),
             turn => turn,
         },

@@ -36,7 +36,7 @@ pub const GRACE: Duration = Duration::from_secs(10);
 
 /// What became of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Written {
+pub enum WriteOutcome {
     /// It is written.
     Done,
     /// The object is gone, or another's run by now: nothing more is to be written.
@@ -85,7 +85,7 @@ impl<'a, K: Run> Record<'a, K> {
     /// # Errors
     /// When the API server refuses or does not answer; also, before the run has begun, when somebody else has changed the
     /// object, about which then has to be decided again.
-    pub async fn write(&mut self, change: &StatusUpdate<K>) -> Result<Written, ControllerError> {
+    pub async fn write(&mut self, change: &StatusUpdate<K>) -> Result<WriteOutcome, ControllerError> {
         let name = self.object.name_any();
         let doing = format!("write the status of {}", described(&self.object));
         let parameters = PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() };
@@ -97,9 +97,9 @@ impl<'a, K: Run> Record<'a, K> {
             match ControllerError::within(doing.clone(), written).await {
                 Ok(written) => {
                     self.object = written;
-                    return Ok(Written::Done);
+                    return Ok(WriteOutcome::Done);
                 }
-                Err(error) if error.is_not_found() => return Ok(Written::Lost),
+                Err(error) if error.is_not_found() => return Ok(WriteOutcome::Lost),
                 Err(error) if error.is_conflict() && self.object.state().stage != Stage::New => {
                     conflicts += 1;
                     if conflicts > CONFLICTS {
@@ -110,7 +110,7 @@ impl<'a, K: Run> Record<'a, K> {
             }
             match ControllerError::within(doing.clone(), self.api.get_opt(&name)).await? {
                 Some(fresh) if self.is_same_run(&fresh) => self.object = fresh,
-                _ => return Ok(Written::Lost),
+                _ => return Ok(WriteOutcome::Lost),
             }
         }
     }
@@ -119,7 +119,7 @@ impl<'a, K: Run> Record<'a, K> {
     ///
     /// # Errors
     /// When the API server says that such a status cannot be, goes on refusing it, or the server ended before it was written.
-    pub async fn persist(&mut self, change: &StatusUpdate<K>) -> Result<Written, ControllerError> {
+    pub async fn persist(&mut self, change: &StatusUpdate<K>) -> Result<WriteOutcome, ControllerError> {
         let mut pause = FIRST_PAUSE;
         let mut deadline = None;
         let mut refusals = 0;
@@ -182,7 +182,7 @@ mod tests {
     use crate::controller::context::scripted;
 
     /// What becomes of a failure that must be recorded, where the API server answers so at each try, from 0.
-    async fn persist(answers: fn(usize) -> Answer) -> Result<Written, ControllerError> {
+    async fn persist(answers: fn(usize) -> Answer) -> Result<WriteOutcome, ControllerError> {
         let (cluster, _) = serve(move |number, _| answers(number));
         let context = scripted(cluster);
         let backup = serde_json::from_value(json!({"apiVersion": "ark.heptio.com/v1", "kind": "Backup",
@@ -207,11 +207,11 @@ mod tests {
             0..40 => failure(500, "", "etcdserver: leader changed", ""),
             _ => written(),
         });
-        assert_eq!(outage.await.unwrap(), Written::Done);
+        assert_eq!(outage.await.unwrap(), WriteOutcome::Done);
         let brief = persist(|number| match number {
             0..5 => failure(403, "Forbidden", "the role is being replaced", ""),
             _ => written(),
         });
-        assert_eq!(brief.await.unwrap(), Written::Done);
+        assert_eq!(brief.await.unwrap(), WriteOutcome::Done);
     }
 }

@@ -30,7 +30,7 @@ const MADE_AGAIN_WITHIN: TimeDelta = TimeDelta::hours(1);
 
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum ScheduleStep {
     /// It goes, with its namespace or by itself.
     Leave,
     /// The specification is wrong: all that is wrong with it.
@@ -73,7 +73,7 @@ pub enum Why {
     Waiting(usize),
 }
 
-impl Step {
+impl ScheduleStep {
     /// The step of a Schedule whose backups could not be called as they would be, if this says so.
     pub fn unless(self, wrong: Option<String>) -> Self {
         match (self, wrong) {
@@ -88,9 +88,9 @@ impl Step {
 }
 
 /// Decides; `own` are the Backups that the Schedule made in this cluster.
-pub fn decide(schedule: &Schedule, own: &[Arc<Backup>], now: DateTime<Utc>) -> Step {
+pub fn decide(schedule: &Schedule, own: &[Arc<Backup>], now: DateTime<Utc>) -> ScheduleStep {
     if schedule.metadata.deletion_timestamp.is_some() {
-        return Step::Leave;
+        return ScheduleStep::Leave;
     }
     let ScheduleSpec {
         schedule: text,
@@ -105,39 +105,39 @@ pub fn decide(schedule: &Schedule, own: &[Arc<Backup>], now: DateTime<Utc>) -> S
     let wrong = schedule.spec.validate();
     let cron = match text.parse::<Cron>() {
         Ok(cron) if wrong.is_empty() => cron,
-        _ => return Step::Refuse(wrong.iter().map(ToString::to_string).collect()),
+        _ => return ScheduleStep::Refuse(wrong.iter().map(ToString::to_string).collect()),
     };
     if let Some(pending) = schedule.status.as_ref().and_then(|status| status.pending.as_ref()) {
-        return Step::Finish(pending.clone());
+        return ScheduleStep::Finish(pending.clone());
     }
     let since = created(schedule).unwrap_or(now);
     let recorded = Recorded::of(schedule.status.as_ref());
     if recorded.latest().is_some_and(|latest| latest > now + CLOCKS_DISAGREE) {
-        return Step::Correct(newest(own, now));
+        return ScheduleStep::Correct(newest(own, now));
     }
     let counting = counting(schedule, &recorded, now);
     if schedule.status.as_ref().and_then(|status| status.counting.as_ref()) != Some(&counting) {
-        return Step::Count(counting);
+        return ScheduleStep::Count(counting);
     }
     let from = recorded.latest().unwrap_or(since);
     let due = cron.latest(since, now).filter(|tick| *tick > from);
-    let wait = Step::Wait(cron.next(since, now.max(from)));
+    let wait = ScheduleStep::Wait(cron.next(since, now.max(from)));
     if *paused == Some(true) {
-        return due.map_or(wait, |tick| Step::Skip(tick, Why::Paused));
+        return due.map_or(wait, |tick| ScheduleStep::Skip(tick, Why::Paused));
     }
     let hindrance = hindrance(concurrency_policy.unwrap_or_default(), own);
     if hindrance.is_none()
         && let Some(again) = own.iter().find_map(|backup| again(schedule, backup, now))
     {
-        return Step::Again(again);
+        return ScheduleStep::Again(again);
     }
     let is_first = recorded.made.is_none() && *skip_immediately != Some(true);
     // Later it is made for the present: `skipImmediately` was taken back, or no server ran.
     let at_once = if now - from > SEEN_WITHIN { now.trunc_subsecs(0) } else { from };
     let Some(tick) = due.or_else(|| is_first.then_some(at_once)) else { return wait };
     match hindrance {
-        None => Step::Make(tick),
-        Some(why) if due.is_some() => Step::Skip(tick, why),
+        None => ScheduleStep::Make(tick),
+        Some(why) if due.is_some() => ScheduleStep::Skip(tick, why),
         Some(_) => wait,
     }
 }

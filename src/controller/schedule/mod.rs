@@ -20,7 +20,7 @@ use kube::ResourceExt as _;
 use kube::runtime::controller::Action;
 
 use super::context::Context;
-use super::delete::{self, Reason};
+use super::delete::{self, DeletionReason};
 use super::error::ControllerError;
 use super::locations::objection_to_length;
 use super::retry::{drive, news_of};
@@ -28,7 +28,7 @@ use super::settings::Settings;
 use super::watches::Watch;
 use crate::api::{Backup, Schedule, name_at};
 use crate::telemetry::ScheduleState;
-use decide::Step;
+use decide::ScheduleStep;
 use own::Ownership;
 
 pub use make::introduce;
@@ -133,30 +133,32 @@ async fn look(schedule: &Schedule, context: &Context) -> Result<Action, Controll
     let step = decide::decide(schedule, &own, now).unless(too_long);
     tracing::debug!(kind = "Schedule", name = schedule.name_any(), ?step, "decided");
     match &step {
-        Step::Leave => return Ok(Action::await_change()),
-        Step::Refuse(errors) => {
+        ScheduleStep::Leave => return Ok(Action::await_change()),
+        ScheduleStep::Refuse(errors) => {
             record::refuse(context, schedule, errors).await?;
             // Another location may become the default one.
             return Ok(Action::requeue(LONGEST_PAUSE));
         }
-        Step::Count(counting) => {
+        ScheduleStep::Count(counting) => {
             let is_kept = record::count(context, schedule, counting).await?;
             return Ok(Action::requeue(if is_kept { SHORTEST_PAUSE } else { LONGEST_PAUSE }));
         }
-        Step::Correct(last) => record::correct(context, schedule, *last).await?,
-        Step::Finish(pending) => make::finish(context, schedule, pending).await?,
-        Step::Again(again) => make::again(context, schedule, again).await?,
-        Step::Make(tick) => make::backup(context, schedule, *tick).await?,
-        Step::Skip(tick, why) => record::skip(context, schedule, *tick, why).await?,
-        Step::Wait(_) => record::enable(context, schedule).await?,
+        ScheduleStep::Correct(last) => record::correct(context, schedule, *last).await?,
+        ScheduleStep::Finish(pending) => make::finish(context, schedule, pending).await?,
+        ScheduleStep::Again(again) => make::again(context, schedule, again).await?,
+        ScheduleStep::Make(tick) => make::backup(context, schedule, *tick).await?,
+        ScheduleStep::Skip(tick, why) => record::skip(context, schedule, *tick, why).await?,
+        ScheduleStep::Wait(_) => record::enable(context, schedule).await?,
     }
     retire(context, schedule, &own).await?;
-    let made = matches!(step, Step::Make(_) | Step::Again(_) | Step::Finish(_));
+    let made = matches!(step, ScheduleStep::Make(_) | ScheduleStep::Again(_) | ScheduleStep::Finish(_));
     let running = made || own.iter().any(|backup| decide::is_running(backup));
     let longest = if running { RUNNING_PAUSE } else { LONGEST_PAUSE };
     let next = match step {
-        Step::Wait(next) => next,
-        Step::Make(tick) | Step::Skip(tick, _) => decide::next_tick(schedule, tick.max(Utc::now())),
+        ScheduleStep::Wait(next) => next,
+        ScheduleStep::Make(tick) | ScheduleStep::Skip(tick, _) => {
+            decide::next_tick(schedule, tick.max(Utc::now()))
+        }
         _ => None,
     };
     let pause = next.and_then(|next| next.signed_duration_since(Utc::now()).to_std().ok());
@@ -189,7 +191,7 @@ async fn retire(context: &Context, schedule: &Schedule, own: &[Arc<Backup>]) -> 
     let surplus = retention::surplus(retention, kept, Utc::now());
     let removable = surplus.into_iter().filter(|backup| delete::is_removable(context, backup));
     for backup in removable.take(MOST_REMOVALS) {
-        delete::ask(context, backup, Reason::Retention).await?;
+        delete::ask(context, backup, DeletionReason::Retention).await?;
     }
     Ok(())
 }

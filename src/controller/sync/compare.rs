@@ -11,7 +11,7 @@ use kube::runtime::reflector::ObjectRef;
 use super::create::{Brought, judge};
 use super::look::{Doomed, Suspect};
 use super::mirrored::{Life, Mirrored};
-use super::pass::Tally;
+use super::pass::SyncTally;
 use crate::bucket::{RunIdentity, vouch_alike};
 use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
@@ -22,7 +22,7 @@ const AT_ONCE: usize = 16;
 
 /// What came of a comparison.
 #[derive(Debug)]
-enum Verdict {
+enum Comparison {
     /// The object stands for this document.
     Same,
     /// It stands for another one.
@@ -43,7 +43,7 @@ pub async fn compare<K: Mirrored>(
     context: &Arc<Context>,
     location: &OpenLocation,
     suspects: Vec<Suspect>,
-    tally: &mut Tally,
+    tally: &mut SyncTally,
 ) -> Vec<Doomed> {
     let looks = stream::iter(suspects).map(|suspect| {
         let (context, location) = (Arc::clone(context), location.clone());
@@ -57,9 +57,9 @@ pub async fn compare<K: Mirrored>(
     while let Some((suspect, verdict)) = looks.next().await {
         let (kind, name) = (K::KIND.resource(), suspect.keys.name());
         match verdict {
-            Ok(Verdict::Same) => tally.known.push(suspect.pair),
-            Ok(Verdict::Overtaken) => {}
-            Ok(Verdict::Another { found, meant }) => {
+            Ok(Comparison::Same) => tally.known.push(suspect.pair),
+            Ok(Comparison::Overtaken) => {}
+            Ok(Comparison::Another { found, meant }) => {
                 tracing::warn!(
                     kind,
                     name,
@@ -70,7 +70,7 @@ pub async fn compare<K: Mirrored>(
                 let Suspect { keys, local, successor, .. } = suspect;
                 doomed.push(Doomed { keys, local, successor: Some(successor) });
             }
-            Ok(Verdict::Unreadable(why)) => {
+            Ok(Comparison::Unreadable(why)) => {
                 context.metrics.sync_failed(&location.name);
                 tally.known.push(suspect.pair);
                 tracing::warn!(
@@ -90,16 +90,16 @@ async fn look<K: Mirrored>(
     context: &Context,
     location: &OpenLocation,
     suspect: &Suspect,
-) -> Result<Verdict, ControllerError> {
+) -> Result<Comparison, ControllerError> {
     let name = suspect.keys.name();
     let reference = ObjectRef::new(name).within(&context.settings.namespace);
-    let Some(object) = K::all(&context.caches).get(&reference) else { return Ok(Verdict::Overtaken) };
+    let Some(object) = K::all(&context.caches).get(&reference) else { return Ok(Comparison::Overtaken) };
     let document = match location.bucket.open_run::<K>(suspect.keys.clone()).await {
         Ok(run) => run.into_document(),
         Err(error) => {
             return Ok(match judge(error, name)? {
-                Brought::Rejected(why) => Verdict::Unreadable(why),
-                _ => Verdict::Overtaken,
+                Brought::Rejected(why) => Comparison::Unreadable(why),
+                _ => Comparison::Overtaken,
             });
         }
     };
@@ -107,15 +107,15 @@ async fn look<K: Mirrored>(
 }
 
 /// Pure.
-fn weigh<K: Mirrored>(object: &K, uid: &str, document: &K) -> Verdict {
+fn weigh<K: Mirrored>(object: &K, uid: &str, document: &K) -> Comparison {
     let meant = RunIdentity::of_object(object);
     if object.run_uid() != Some(uid) || object.life() != Life::Ended {
-        return Verdict::Overtaken;
+        return Comparison::Overtaken;
     }
     if vouch_alike(&meant, object, document) {
-        return Verdict::Same;
+        return Comparison::Same;
     }
-    Verdict::Another { found: RunIdentity::of_document(document), meant }
+    Comparison::Another { found: RunIdentity::of_document(document), meant }
 }
 
 #[cfg(test)]
@@ -143,16 +143,16 @@ mod tests {
     fn an_object_is_another_when_run_or_bytes_are_and_is_left_alone_while_it_changes() {
         let object = backup("one", "Completed", 7, json!({}));
         let same = backup("one", "Completed", 7, json!({"warnings": 3}));
-        assert!(matches!(weigh(&object, "one", &same), Verdict::Same));
+        assert!(matches!(weigh(&object, "one", &same), Comparison::Same));
         for another in [
             backup("two", "Completed", 7, json!({})),
             backup("one", "Completed", 7, json!({"cluster": {"uid": "b", "version": "v1"}})),
             backup("one", "Completed", 8, json!({})),
         ] {
-            assert!(matches!(weigh(&object, "one", &another), Verdict::Another { .. }));
+            assert!(matches!(weigh(&object, "one", &another), Comparison::Another { .. }));
         }
-        assert!(matches!(weigh(&object, "gone", &same), Verdict::Overtaken));
+        assert!(matches!(weigh(&object, "gone", &same), Comparison::Overtaken));
         let deleting = backup("one", "Deleting", 8, json!({}));
-        assert!(matches!(weigh(&deleting, "one", &same), Verdict::Overtaken));
+        assert!(matches!(weigh(&deleting, "one", &same), Comparison::Overtaken));
     }
 }

@@ -10,7 +10,7 @@ use kube::{Api, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::look::Wanted;
+use super::look::WantedDocument;
 use super::mirrored::{Life, Mirrored, disclaim, mirror};
 use crate::bucket::{BucketError, RunKeys};
 use crate::controller::context::Context;
@@ -44,7 +44,7 @@ pub enum Brought {
 pub async fn bring<K: Mirrored>(
     context: &Context,
     location: &OpenLocation,
-    wanted: &Wanted,
+    wanted: &WantedDocument,
 ) -> Result<Brought, ControllerError> {
     let Some(keys) = RunKeys::parse(K::KIND, &wanted.name) else { return Ok(Brought::Overtaken) };
     let document = match location.bucket.open_run::<K>(keys).await {

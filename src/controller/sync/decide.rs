@@ -7,7 +7,7 @@ use crate::api::{DOCUMENT_STAMP, STORAGE_LOCATION_LABEL, SYNCED_FROM, is_stored,
 
 /// The location that is compared.
 #[derive(Clone, Copy, Debug)]
-pub struct Here<'a> {
+pub struct ThisLocation<'a> {
     /// Its name in this cluster.
     pub name: &'a str,
     /// Its identity.
@@ -45,8 +45,8 @@ pub struct Local {
 
 impl Local {
     /// What an object is to a location.
-    pub fn of<K: Mirrored>(object: &K, location: Here<'_>) -> Self {
-        let Here { name, cluster, namespace, .. } = location;
+    pub fn of<K: Mirrored>(object: &K, location: ThisLocation<'_>) -> Self {
+        let ThisLocation { name, cluster, namespace, .. } = location;
         let label = object.labels().get(STORAGE_LOCATION_LABEL);
         Self {
             uid: object.uid().unwrap_or_default(),
@@ -77,7 +77,7 @@ impl Local {
 
 /// What the bucket has of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Found {
+pub struct NameInBucket {
     /// Its document.
     pub document: bool,
     /// Its items.
@@ -88,7 +88,7 @@ pub struct Found {
 
 /// What is done about a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum SyncStep {
     /// As it should be, or another's concern.
     Leave,
     /// The document is brought in.
@@ -106,12 +106,12 @@ pub enum Step {
 }
 
 /// What is done about a name.
-pub fn decide(here: Here<'_>, found: Found, local: Option<&Local>) -> Step {
+pub fn decide(here: ThisLocation<'_>, found: NameInBucket, local: Option<&Local>) -> SyncStep {
     let Some(local) = local else {
-        return if found.document { Step::Create } else { Step::Leave };
+        return if found.document { SyncStep::Create } else { SyncStep::Leave };
     };
     if local.leaving || local.life == Life::Busy {
-        return Step::Leave;
+        return SyncStep::Leave;
     }
     match &local.mirrors {
         Some(id) => decide_placed(found, local, id == here.id),
@@ -127,31 +127,33 @@ pub fn decide(here: Here<'_>, found: Found, local: Option<&Local>) -> Step {
 }
 
 /// What is done about an object whose document was in a bucket; `same` says whether in this one.
-fn decide_placed(found: Found, local: &Local, same: bool) -> Step {
+fn decide_placed(found: NameInBucket, local: &Local, same: bool) -> SyncStep {
     let is_there = found.document && (found.tarball || !local.needs_tarball);
     // It only said of itself that it mirrors this location; what does has the name.
     if local.life == Life::Refused && (same || local.here) {
-        return if found.document { Step::Replace } else { Step::Leave };
+        return if found.document { SyncStep::Replace } else { SyncStep::Leave };
     }
     match (same, local.here) {
-        (true, true) if !is_there => Step::Remove,
-        (true, true) if local.is_unproven() => Step::Complete,
-        (true, true) if found.known => Step::Leave,
-        (true, true) => Step::Compare,
+        (true, true) if !is_there => SyncStep::Remove,
+        (true, true) if local.is_unproven() => SyncStep::Complete,
+        (true, true) if found.known => SyncStep::Leave,
+        (true, true) => SyncStep::Compare,
         // Made again under another name or with another identity: what it was is known no longer.
-        (true, false) | (false, true) if found.document => Step::Replace,
-        (true, false) | (false, true) => Step::Remove,
-        (false, false) if found.document => Step::Taken("a synced object of another location has the name"),
-        (false, false) => Step::Leave,
+        (true, false) | (false, true) if found.document => SyncStep::Replace,
+        (true, false) | (false, true) => SyncStep::Remove,
+        (false, false) if found.document => {
+            SyncStep::Taken("a synced object of another location has the name")
+        }
+        (false, false) => SyncStep::Leave,
     }
 }
 
 /// What is done about an object that has nothing to do with this bucket, as far as is known.
-fn taken(found: Found, local: &Local) -> Step {
+fn taken(found: NameInBucket, local: &Local) -> SyncStep {
     if !found.document || local.life == Life::Unbegun && local.here {
-        return Step::Leave;
+        return SyncStep::Leave;
     }
-    Step::Taken(if local.here {
+    SyncStep::Taken(if local.here {
         "an object of this cluster that is not in the bucket has the name"
     } else {
         "an object of this cluster that is not of this location has the name"
@@ -162,11 +164,11 @@ fn taken(found: Found, local: &Local) -> Step {
 mod tests {
     use super::*;
 
-    const HERE: Here<'_> = Here { name: "here", id: "one", cluster: "a", namespace: "ark" };
-    const KNOWN: Found = Found { document: true, tarball: true, known: true };
-    const WHOLE: Found = Found { known: false, ..KNOWN };
-    const BARE: Found = Found { tarball: false, ..WHOLE };
-    const NOTHING: Found = Found { document: false, ..BARE };
+    const HERE: ThisLocation<'_> = ThisLocation { name: "here", id: "one", cluster: "a", namespace: "ark" };
+    const KNOWN: NameInBucket = NameInBucket { document: true, tarball: true, known: true };
+    const WHOLE: NameInBucket = NameInBucket { known: false, ..KNOWN };
+    const BARE: NameInBucket = NameInBucket { tarball: false, ..WHOLE };
+    const NOTHING: NameInBucket = NameInBucket { document: false, ..BARE };
 
     /// An object that mirrors this location and has ended.
     fn synced() -> Local {
@@ -189,30 +191,30 @@ mod tests {
         Local { mirrors: None, stored: true, ..synced() }
     }
 
-    fn step(found: Found, local: &Local) -> Step {
+    fn step(found: NameInBucket, local: &Local) -> SyncStep {
         decide(HERE, found, Some(local))
     }
 
     #[test]
     fn what_the_bucket_has_and_the_cluster_has_not_is_created() {
-        assert_eq!(decide(HERE, WHOLE, None), Step::Create);
-        assert_eq!(decide(HERE, NOTHING, None), Step::Leave);
+        assert_eq!(decide(HERE, WHOLE, None), SyncStep::Create);
+        assert_eq!(decide(HERE, NOTHING, None), SyncStep::Leave);
     }
 
     #[test]
     fn what_both_have_is_left_and_a_missing_status_is_added() {
-        assert_eq!(step(KNOWN, &synced()), Step::Leave);
-        assert_eq!(step(KNOWN, &own()), Step::Leave);
-        assert_eq!(step(WHOLE, &Local { life: Life::Unbegun, ..synced() }), Step::Complete);
+        assert_eq!(step(KNOWN, &synced()), SyncStep::Leave);
+        assert_eq!(step(KNOWN, &own()), SyncStep::Leave);
+        assert_eq!(step(WHOLE, &Local { life: Life::Unbegun, ..synced() }), SyncStep::Complete);
     }
 
     #[test]
     fn what_the_bucket_has_no_longer_is_removed_whether_document_or_items_are_gone() {
         for local in [synced(), own(), Local { life: Life::Unbegun, ..synced() }] {
-            assert_eq!(step(NOTHING, &local), Step::Remove, "{local:?}");
-            assert_eq!(step(BARE, &local), Step::Remove, "{local:?}");
+            assert_eq!(step(NOTHING, &local), SyncStep::Remove, "{local:?}");
+            assert_eq!(step(BARE, &local), SyncStep::Remove, "{local:?}");
             let without_items = Local { needs_tarball: false, ..local };
-            assert_ne!(step(BARE, &without_items), Step::Remove, "{without_items:?}");
+            assert_ne!(step(BARE, &without_items), SyncStep::Remove, "{without_items:?}");
         }
     }
 
@@ -229,11 +231,11 @@ mod tests {
             Local { leaving: true, ..synced() },
             Local { mirrors: Some("two".into()), here: false, ..synced() },
         ] {
-            assert_eq!(step(NOTHING, &local), Step::Leave, "{local:?}");
+            assert_eq!(step(NOTHING, &local), SyncStep::Leave, "{local:?}");
         }
         // Its document is in the bucket before its status says so.
         for life in [Life::Busy, Life::Unbegun] {
-            assert_eq!(step(WHOLE, &Local { life, ..never.clone() }), Step::Leave);
+            assert_eq!(step(WHOLE, &Local { life, ..never.clone() }), SyncStep::Leave);
         }
     }
 
@@ -246,46 +248,46 @@ mod tests {
             Local { here: false, life: Life::Unbegun, stored: false, ..own() },
             Local { stored: false, ..own() },
         ] {
-            assert!(matches!(step(WHOLE, &local), Step::Taken(_)), "{local:?}");
+            assert!(matches!(step(WHOLE, &local), SyncStep::Taken(_)), "{local:?}");
         }
     }
 
     #[test]
     fn a_document_that_was_written_since_is_compared_whoever_made_the_object() {
         for local in [synced(), own(), Local { made_in: None, ..own() }] {
-            assert_eq!(step(WHOLE, &local), Step::Compare, "{local:?}");
-            assert_eq!(step(KNOWN, &local), Step::Leave, "{local:?}");
+            assert_eq!(step(WHOLE, &local), SyncStep::Compare, "{local:?}");
+            assert_eq!(step(KNOWN, &local), SyncStep::Leave, "{local:?}");
         }
     }
 
     #[test]
     fn what_was_refused_hides_no_document_and_waits_for_none() {
         let refused = Local { life: Life::Refused, ..synced() };
-        assert_eq!(step(NOTHING, &refused), Step::Leave, "it stays, so that somebody reads why");
+        assert_eq!(step(NOTHING, &refused), SyncStep::Leave, "it stays, so that somebody reads why");
         for found in [WHOLE, KNOWN, BARE] {
-            assert_eq!(step(found, &refused), Step::Replace, "{found:?}");
+            assert_eq!(step(found, &refused), SyncStep::Replace, "{found:?}");
         }
         let elsewhere = Local { mirrors: Some("two".into()), here: false, ..refused };
-        assert!(matches!(step(WHOLE, &elsewhere), Step::Taken(_)));
+        assert!(matches!(step(WHOLE, &elsewhere), SyncStep::Taken(_)));
     }
 
     #[test]
     fn what_was_made_here_and_lies_in_another_bucket_gives_way_to_what_its_location_is_now() {
         let repointed = Local { made_in: Some("two".into()), ..own() };
-        assert_eq!(step(WHOLE, &repointed), Step::Replace);
-        assert_eq!(step(KNOWN, &repointed), Step::Replace, "whatever was known of another bucket");
-        assert_eq!(step(NOTHING, &repointed), Step::Remove);
+        assert_eq!(step(WHOLE, &repointed), SyncStep::Replace);
+        assert_eq!(step(KNOWN, &repointed), SyncStep::Replace, "whatever was known of another bucket");
+        assert_eq!(step(NOTHING, &repointed), SyncStep::Remove);
         let renamed = Local { here: false, ..own() };
-        assert_eq!(step(WHOLE, &renamed), Step::Replace);
+        assert_eq!(step(WHOLE, &renamed), SyncStep::Replace);
         let failed = Local { stored: false, ..repointed };
-        assert!(matches!(step(WHOLE, &failed), Step::Taken(_)), "no document of it was ever anywhere");
+        assert!(matches!(step(WHOLE, &failed), SyncStep::Taken(_)), "no document of it was ever anywhere");
     }
 
     #[test]
     fn what_mirrors_an_earlier_location_of_the_name_or_identity_gives_way() {
         for local in [Local { mirrors: Some("two".into()), ..synced() }, Local { here: false, ..synced() }] {
-            assert_eq!(step(WHOLE, &local), Step::Replace, "{local:?}");
-            assert_eq!(step(NOTHING, &local), Step::Remove, "{local:?}");
+            assert_eq!(step(WHOLE, &local), SyncStep::Replace, "{local:?}");
+            assert_eq!(step(NOTHING, &local), SyncStep::Remove, "{local:?}");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use futures::TryStreamExt as _;
 use kube::ResourceExt as _;
 
-use super::decide::{Found, Here, Local, Step, decide};
+use super::decide::{Local, NameInBucket, SyncStep, ThisLocation, decide};
 use super::memory::{Fingerprint, Memory};
 use super::mirrored::Mirrored;
 use crate::bucket::{Bucket, BucketError, ListedRun, RunKeys, Stamp};
@@ -17,7 +17,7 @@ const MOST_WANTED: usize = 20_000;
 
 /// A document that is to be brought in.
 #[derive(Clone, Debug)]
-pub struct Wanted {
+pub struct WantedDocument {
     /// The name of the run.
     pub name: String,
     /// Whether its items are there.
@@ -38,7 +38,7 @@ pub struct Doomed {
     /// The object.
     pub local: Local,
     /// What comes in its place; then it goes although the bucket has something under its name.
-    pub successor: Option<Wanted>,
+    pub successor: Option<WantedDocument>,
 }
 
 /// An object whose document was written since it was last read.
@@ -51,14 +51,14 @@ pub struct Suspect {
     /// How it is remembered that the two belong together.
     pub pair: Fingerprint,
     /// What comes in its place, if they do not.
-    pub successor: Wanted,
+    pub successor: WantedDocument,
 }
 
 /// What is to be done about a location's runs of one kind.
 #[derive(Debug, Default)]
-pub struct Plan {
+pub struct SyncPlan {
     /// Documents that come.
-    pub wanted: Vec<Wanted>,
+    pub wanted: Vec<WantedDocument>,
     /// Objects that go.
     pub doomed: Vec<Doomed>,
     /// Objects that are compared with their documents.
@@ -81,15 +81,15 @@ pub struct Plan {
 /// into the bucket later cannot be missed in it.
 pub async fn look<K: Mirrored>(
     bucket: &Bucket,
-    here: Here<'_>,
+    here: ThisLocation<'_>,
     caches: &Caches,
     memory: &Memory,
-) -> Result<Plan, BucketError> {
+) -> Result<SyncPlan, BucketError> {
     let objects = K::all(caches).state();
     let mut locals: HashMap<String, Local> =
         objects.iter().map(|object| (object.name_any(), Local::of(&**object, here))).collect();
     drop(objects);
-    let mut plan = Plan::default();
+    let mut plan = SyncPlan::default();
     let mut runs = bucket.list_runs(K::KIND);
     while let Some(run) = runs.try_next().await? {
         let local = locals.remove(run.name());
@@ -101,11 +101,11 @@ pub async fn look<K: Mirrored>(
     Ok(plan)
 }
 
-impl Plan {
+impl SyncPlan {
     fn add_found<K: Mirrored>(
         &mut self,
         run: &ListedRun,
-        here: Here<'_>,
+        here: ThisLocation<'_>,
         local: Option<Local>,
         memory: &Memory,
     ) {
@@ -113,7 +113,7 @@ impl Plan {
         self.complete += u64::from(document.is_some());
         self.partial += u64::from(run.is_partial());
         let tarball = run.has_tarball();
-        let mut found = Found { document: document.is_some(), tarball, known: false };
+        let mut found = NameInBucket { document: document.is_some(), tarball, known: false };
         if let (Some(local), Some(stamp)) = (&local, document) {
             let pair = memory.pair(K::KIND, &local.uid, stamp);
             let remembered = memory.is_known(pair);
@@ -121,7 +121,7 @@ impl Plan {
             self.known.extend(remembered.then_some(pair));
         }
         let step = decide(here, found, local.as_ref());
-        let wanted = document.map(|stamp| Wanted {
+        let wanted = document.map(|stamp| WantedDocument {
             name: run.name().to_owned(),
             tarball,
             stamp,
@@ -129,25 +129,25 @@ impl Plan {
             object: None,
         });
         match (step, wanted, local) {
-            (Step::Create | Step::Complete, Some(wanted), local) => {
-                self.want(Wanted { object: local.map(|local| local.uid), ..wanted }, memory);
+            (SyncStep::Create | SyncStep::Complete, Some(wanted), local) => {
+                self.want(WantedDocument { object: local.map(|local| local.uid), ..wanted }, memory);
             }
-            (Step::Compare, Some(successor), Some(local)) => self.suspect::<K>(local, successor, memory),
-            (Step::Remove, _, Some(local)) => self.doom::<K>(run.name(), local, None),
-            (Step::Replace, successor, Some(local)) => self.doom::<K>(run.name(), local, successor),
-            (Step::Taken(why), ..) => self.taken.push((run.name().to_owned(), why)),
+            (SyncStep::Compare, Some(successor), Some(local)) => self.suspect::<K>(local, successor, memory),
+            (SyncStep::Remove, _, Some(local)) => self.doom::<K>(run.name(), local, None),
+            (SyncStep::Replace, successor, Some(local)) => self.doom::<K>(run.name(), local, successor),
+            (SyncStep::Taken(why), ..) => self.taken.push((run.name().to_owned(), why)),
             _ => {}
         }
     }
 
-    fn add_missing<K: Mirrored>(&mut self, name: &str, here: Here<'_>, local: Local) {
-        let nothing = Found { document: false, tarball: false, known: false };
-        if decide(here, nothing, Some(&local)) == Step::Remove {
+    fn add_missing<K: Mirrored>(&mut self, name: &str, here: ThisLocation<'_>, local: Local) {
+        let nothing = NameInBucket { document: false, tarball: false, known: false };
+        if decide(here, nothing, Some(&local)) == SyncStep::Remove {
             self.doom::<K>(name, local, None);
         }
     }
 
-    fn want(&mut self, wanted: Wanted, memory: &Memory) {
+    fn want(&mut self, wanted: WantedDocument, memory: &Memory) {
         if memory.is_rejected(wanted.fingerprint) {
             self.rejected.push(wanted.fingerprint);
         } else if self.wanted.len() < MOST_WANTED {
@@ -157,13 +157,13 @@ impl Plan {
         }
     }
 
-    fn doom<K: Mirrored>(&mut self, name: &str, local: Local, successor: Option<Wanted>) {
+    fn doom<K: Mirrored>(&mut self, name: &str, local: Local, successor: Option<WantedDocument>) {
         if let Some(keys) = RunKeys::parse(K::KIND, name) {
             self.doomed.push(Doomed { keys, local, successor });
         }
     }
 
-    fn suspect<K: Mirrored>(&mut self, local: Local, successor: Wanted, memory: &Memory) {
+    fn suspect<K: Mirrored>(&mut self, local: Local, successor: WantedDocument, memory: &Memory) {
         if let Some(keys) = RunKeys::parse(K::KIND, &successor.name) {
             let pair = memory.pair(K::KIND, &local.uid, successor.stamp);
             self.suspects.push(Suspect { keys, local, pair, successor });

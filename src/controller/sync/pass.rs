@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use super::compare::compare;
 use super::create::{Brought, bring};
-use super::decide::Here;
-use super::look::{Plan, Wanted, look};
+use super::decide::ThisLocation;
+use super::look::{SyncPlan, WantedDocument, look};
 use super::memory::{Fingerprint, Memory};
 use super::mirrored::Mirrored;
 use super::remove::remove;
@@ -34,7 +34,7 @@ const MOST_NAMES: usize = 10;
 
 /// What a pass did.
 #[derive(Debug, Default)]
-pub struct Tally {
+pub struct SyncTally {
     /// Objects that were created or given their status.
     pub created: u64,
     /// Objects that were deleted.
@@ -51,7 +51,7 @@ pub struct Tally {
     first_failure: Option<ControllerError>,
 }
 
-impl Tally {
+impl SyncTally {
     /// Notes what failed; the first is told as the reason.
     pub fn failed(&mut self, error: ControllerError) {
         self.failures += 1;
@@ -63,7 +63,7 @@ impl Tally {
         &mut self,
         context: &Context,
         location: &OpenLocation,
-        wanted: &Wanted,
+        wanted: &WantedDocument,
         brought: Result<Brought, ControllerError>,
     ) {
         let (kind, name) = (K::KIND.resource(), &wanted.name);
@@ -105,7 +105,7 @@ pub async fn pass(
     let rejected: Vec<_> = backups.rejected.iter().chain(&restores.rejected).copied().collect();
     let known: Vec<_> = backups.known.iter().chain(&restores.known).copied().collect();
     report(context, location, memory, [(RunKind::Backup, &backups), (RunKind::Restore, &restores)]).await;
-    let mut tally = Tally::default();
+    let mut tally = SyncTally::default();
     let mut acted = act::<Backup>(context, &open, backups, &mut tally).await;
     if acted.is_ok() {
         acted = act::<Restore>(context, &open, restores, &mut tally).await;
@@ -119,7 +119,7 @@ pub async fn pass(
     tell_lost(context, location, &tally.lost).await;
     context.metrics.sync_created(name, tally.created);
     context.metrics.sync_deleted(name, tally.deleted);
-    let Tally { created, deleted, ref rejected, failures, .. } = tally;
+    let SyncTally { created, deleted, ref rejected, failures, .. } = tally;
     if created > 0 || deleted > 0 || !rejected.is_empty() || failures > 0 {
         let rejected = rejected.len();
         tracing::info!(kind = "BackupStorageLocation", name, created, deleted, rejected, failures, "synced");
@@ -153,9 +153,9 @@ async fn list(
     context: &Context,
     open: &OpenLocation,
     memory: &Memory,
-) -> Result<(Plan, Plan), ControllerError> {
+) -> Result<(SyncPlan, SyncPlan), ControllerError> {
     let (cluster, namespace) = (&context.identity.uid, &context.settings.namespace);
-    let here = Here { name: &open.name, id: &open.id, cluster, namespace };
+    let here = ThisLocation { name: &open.name, id: &open.id, cluster, namespace };
     let both = futures::future::try_join(
         look::<Backup>(&open.bucket, here, &context.caches, memory),
         look::<Restore>(&open.bucket, here, &context.caches, memory),
@@ -187,8 +187,8 @@ pub async fn is_same(open: &OpenLocation) -> Result<(), ControllerError> {
 async fn act<K: Mirrored + Run>(
     context: &Arc<Context>,
     open: &OpenLocation,
-    plan: Plan,
-    tally: &mut Tally,
+    plan: SyncPlan,
+    tally: &mut SyncTally,
 ) -> Result<(), ControllerError> {
     let acts = stream::iter(plan.wanted).map(|wanted| {
         let (context, open) = (Arc::clone(context), open.clone());
@@ -214,7 +214,7 @@ async fn report(
     context: &Context,
     location: &BackupStorageLocation,
     memory: &mut Memory,
-    plans: [(RunKind, &Plan); 2],
+    plans: [(RunKind, &SyncPlan); 2],
 ) {
     let name = location.metadata.name.as_deref().unwrap_or_default();
     let mut news = Vec::new();

@@ -10,7 +10,7 @@ use kube::ResourceExt as _;
 use super::create::{bring, delete};
 use super::look::Doomed;
 use super::mirrored::{Life, Mirrored};
-use super::pass::{Tally, is_same};
+use super::pass::{SyncTally, is_same};
 use crate::bucket::{Bucket, BucketError, RunKind};
 use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
@@ -28,7 +28,7 @@ pub async fn remove<K: Mirrored + Run>(
     context: &Arc<Context>,
     location: &OpenLocation,
     doomed: Vec<Doomed>,
-    tally: &mut Tally,
+    tally: &mut SyncTally,
 ) -> Result<(), ControllerError> {
     if doomed.is_empty() {
         return Ok(());
@@ -92,7 +92,7 @@ async fn end<K: Mirrored + Run>(context: &Context, doomed: &Doomed) -> Result<bo
 }
 
 /// Notes what came of one.
-fn note(doomed: &Doomed, deleted: bool, location: &OpenLocation, tally: &mut Tally) {
+fn note(doomed: &Doomed, deleted: bool, location: &OpenLocation, tally: &mut SyncTally) {
     let Doomed { keys, local, successor } = doomed;
     if !deleted {
         return;

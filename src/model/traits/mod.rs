@@ -27,9 +27,9 @@ pub struct Traits {
     /// Kinds of controllers that make its items, and which of the items they make again.
     pub made_by: &'static [(&'static str, Regenerated)],
     /// Who makes one item again without being asked, by what the item says; at a backup and at a restore.
-    pub regenerated_by: fn(&dyn Origin) -> Option<SkipReason>,
+    pub regenerated_by: fn(&dyn ItemOrigin) -> Option<SkipReason>,
     /// Whether every control plane makes this very item by itself; a backup has it, a restore leaves it out.
-    pub given: fn(&dyn Origin) -> bool,
+    pub given: fn(&dyn ItemOrigin) -> bool,
     /// With an item go data that no restore of the item brings back.
     pub is_data: bool,
     /// Not Kubernetes' own: a custom resource, or the resource of another API server.
@@ -67,7 +67,7 @@ pub enum Regenerated {
 }
 
 /// What an item says of who makes it, however it was read.
-pub trait Origin {
+pub trait ItemOrigin {
     /// `metadata.name`.
     fn name(&self) -> &str;
     /// `metadata.namespace`.
@@ -168,12 +168,12 @@ pub fn has_references(kind: &GroupResource) -> bool {
 }
 
 /// Who makes the item again without being asked; None when nobody does.
-pub fn regenerated_by(kind: &GroupResource, item: &dyn Origin) -> Option<SkipReason> {
+pub fn regenerated_by(kind: &GroupResource, item: &dyn ItemOrigin) -> Option<SkipReason> {
     (Traits::of(kind).regenerated_by)(item)
 }
 
 /// Whether every control plane makes this very item by itself.
-pub fn is_given(kind: &GroupResource, item: &dyn Origin) -> bool {
+pub fn is_given(kind: &GroupResource, item: &dyn ItemOrigin) -> bool {
     (Traits::of(kind).given)(item)
 }
 

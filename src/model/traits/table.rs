@@ -8,14 +8,14 @@ use super::PriorityClass::{
 };
 use super::Regenerated::{Newest, Yes};
 use super::Stay::{InItsBackup, InItsCluster, Nowhere};
-use super::{ORDINARY, Origin, PriorityClass, Regenerated, Stay, Traits};
+use super::{ItemOrigin, ORDINARY, PriorityClass, Regenerated, Stay, Traits};
 use crate::model::SkipReason;
 use crate::model::regenerated as rules;
 
-type Row = (&'static str, Traits);
+type TraitsRow = (&'static str, Traits);
 
 /// The table.
-pub(super) const ROWS: &[Row] = &[
+pub(super) const ROWS: &[TraitsRow] = &[
     ("customresourcedefinitions.apiextensions.k8s.io", cluster(Definitions).comes_along()),
     ("namespaces", cluster(Namespaces)),
     // Classes of every sort.
@@ -202,11 +202,11 @@ impl Traits {
         Self { made_by, ..self }
     }
 
-    const fn regenerated_by(self, regenerated_by: fn(&dyn Origin) -> Option<SkipReason>) -> Self {
+    const fn regenerated_by(self, regenerated_by: fn(&dyn ItemOrigin) -> Option<SkipReason>) -> Self {
         Self { regenerated_by, ..self }
     }
 
-    const fn given(self, given: fn(&dyn Origin) -> bool) -> Self {
+    const fn given(self, given: fn(&dyn ItemOrigin) -> bool) -> Self {
         Self { given, ..self }
     }
 

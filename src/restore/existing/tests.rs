@@ -9,7 +9,7 @@ fn differing(changed: &[&str], extra: &[&str]) -> Difference {
     Difference { changed: owned(changed), extra: owned(extra) }
 }
 
-fn selected(kind: &str, difference: &Difference, policy: Policy, observed: ObservedItem) -> Verdict {
+fn selected(kind: &str, difference: &Difference, policy: Policy, observed: ObservedItem) -> ExistingVerdict {
     let item = ItemKey::cluster(GroupResource::parse(kind), "default");
     decide(&item, Inclusion::Selected, difference, policy, observed)
 }
@@ -20,25 +20,26 @@ fn the_policy_decides_about_what_differs_and_data_is_safe() {
     let changed = differing(&["spec.x"], &[]);
     let counted = differing(&["revision"], &[]);
     let extra = differing(&[], &["data.x"]);
-    let (by_policy, for_data) = (Verdict::Leave(Reason::Policy), Verdict::Leave(Reason::Data));
+    let (by_policy, for_data) =
+        (ExistingVerdict::Leave(LeaveReason::Policy), ExistingVerdict::Leave(LeaveReason::Data));
     for (kind, difference, policy, expected) in [
-        ("configmaps", &none, Policy::Recreate, Verdict::Unchanged),
+        ("configmaps", &none, Policy::Recreate, ExistingVerdict::Unchanged),
         ("configmaps", &changed, Policy::None, by_policy),
         ("configmaps", &extra, Policy::None, by_policy),
-        ("configmaps", &changed, Policy::Update, Verdict::Update),
-        ("configmaps", &extra, Policy::Update, Verdict::Update),
-        ("configmaps", &changed, Policy::Recreate, Verdict::Recreate),
-        ("configmaps", &extra, Policy::Recreate, Verdict::Recreate),
-        (NAMESPACES, &changed, Policy::Recreate, Verdict::Update),
-        (CRDS, &extra, Policy::Recreate, Verdict::Update),
+        ("configmaps", &changed, Policy::Update, ExistingVerdict::Update),
+        ("configmaps", &extra, Policy::Update, ExistingVerdict::Update),
+        ("configmaps", &changed, Policy::Recreate, ExistingVerdict::Recreate),
+        ("configmaps", &extra, Policy::Recreate, ExistingVerdict::Recreate),
+        (NAMESPACES, &changed, Policy::Recreate, ExistingVerdict::Update),
+        (CRDS, &extra, Policy::Recreate, ExistingVerdict::Update),
         // Anew, it would run a second Job beside the one that runs.
-        ("cronjobs.batch", &changed, Policy::Recreate, Verdict::Update),
+        ("cronjobs.batch", &changed, Policy::Recreate, ExistingVerdict::Update),
         ("persistentvolumeclaims", &changed, Policy::Recreate, for_data),
         ("persistentvolumes", &changed, Policy::Recreate, for_data),
-        ("persistentvolumes", &changed, Policy::Update, Verdict::Update),
+        ("persistentvolumes", &changed, Policy::Update, ExistingVerdict::Update),
         ("volumesnapshots.snapshot.storage.k8s.io", &changed, Policy::Recreate, for_data),
         ("volumesnapshotcontents.snapshot.storage.k8s.io", &changed, Policy::Recreate, for_data),
-        ("controllerrevisions.apps", &counted, Policy::None, Verdict::Update),
+        ("controllerrevisions.apps", &counted, Policy::None, ExistingVerdict::Update),
         ("controllerrevisions.apps", &changed, Policy::None, by_policy),
     ] {
         assert_eq!(
@@ -59,14 +60,18 @@ fn what_is_only_needed_is_never_changed_and_told_where_it_differs() {
                 let verdict = |difference: &Difference, observed: ObservedItem| {
                     decide(&item, inclusion, difference, policy, observed)
                 };
-                assert_eq!(verdict(&none, ObservedItem::default()), Verdict::Unchanged);
+                assert_eq!(verdict(&none, ObservedItem::default()), ExistingVerdict::Unchanged);
                 let told = verdict(&changed, ObservedItem::default());
-                assert_eq!(told, Verdict::Leave(Reason::Along), "{kind} {inclusion:?} {policy:?}");
+                assert_eq!(
+                    told,
+                    ExistingVerdict::Leave(LeaveReason::Along),
+                    "{kind} {inclusion:?} {policy:?}"
+                );
                 assert!(told.warning(&changed).unwrap().contains("differs in spec.x, spec.y"));
                 // What the mapping makes of it says more: the copy has no rights.
                 let mapped = ObservedItem { mapped: true, ..ObservedItem::default() };
-                assert_eq!(verdict(&changed, mapped), Verdict::Leave(Reason::Mapped));
-                assert_eq!(verdict(&none, mapped), Verdict::Unchanged);
+                assert_eq!(verdict(&changed, mapped), ExistingVerdict::Leave(LeaveReason::Mapped));
+                assert_eq!(verdict(&none, mapped), ExistingVerdict::Unchanged);
             }
         }
     }
@@ -78,17 +83,17 @@ fn what_the_mapping_changed_and_newer_definitions_are_never_written_over() {
     for policy in [Policy::None, Policy::Update, Policy::Recreate] {
         let mapped = ObservedItem { mapped: true, ..ObservedItem::default() };
         let verdict = selected("clusterrolebindings.rbac.authorization.k8s.io", &changed, policy, mapped);
-        assert_eq!(verdict, Verdict::Leave(Reason::Mapped), "{policy:?}");
+        assert_eq!(verdict, ExistingVerdict::Leave(LeaveReason::Mapped), "{policy:?}");
         let older = ObservedItem { fewer_versions: true, ..ObservedItem::default() };
         let verdict = selected(CRDS, &changed, policy, older);
-        assert_eq!(verdict, Verdict::Leave(Reason::Versions), "{policy:?}");
+        assert_eq!(verdict, ExistingVerdict::Leave(LeaveReason::Versions), "{policy:?}");
         assert!(verdict.warning(&changed).unwrap().contains("versions that the backup does not know"));
         let narrower = ObservedItem { fewer_properties: true, ..ObservedItem::default() };
         let verdict = selected(CRDS, &changed, policy, narrower);
-        assert_eq!(verdict, Verdict::Leave(Reason::Schema), "{policy:?}");
+        assert_eq!(verdict, ExistingVerdict::Leave(LeaveReason::Schema), "{policy:?}");
         let own = ItemKey::cluster(GroupResource::parse(CRDS), "backups.ark.heptio.com");
         let verdict = decide(&own, Inclusion::Selected, &changed, policy, ObservedItem::default());
-        assert_eq!(verdict, Verdict::Leave(Reason::Own), "{policy:?}");
+        assert_eq!(verdict, ExistingVerdict::Leave(LeaveReason::Own), "{policy:?}");
     }
 }
 
@@ -103,13 +108,16 @@ fn what_the_control_plane_keeps_is_never_set_back_and_rights_are_changed_in_plac
     let (rules, bound) = (differing(&["rules"], &[]), differing(&["roleRef.name"], &[]));
     for policy in [Policy::None, Policy::Update, Policy::Recreate] {
         let verdict = selected(role, &rules, policy, observed("true"));
-        assert_eq!(verdict, Verdict::Leave(Reason::ControlPlane), "{policy:?}");
+        assert_eq!(verdict, ExistingVerdict::Leave(LeaveReason::ControlPlane), "{policy:?}");
         assert!(verdict.warning(&rules).unwrap().contains("Kubernetes' own"));
     }
-    assert_eq!(selected(role, &rules, Policy::Recreate, observed("false")), Verdict::Update);
+    assert_eq!(selected(role, &rules, Policy::Recreate, observed("false")), ExistingVerdict::Update);
     let binding = "rolebindings.rbac.authorization.k8s.io";
-    assert_eq!(selected(binding, &rules, Policy::Recreate, ObservedItem::default()), Verdict::Update);
-    assert_eq!(selected(binding, &bound, Policy::Recreate, ObservedItem::default()), Verdict::Recreate);
+    assert_eq!(selected(binding, &rules, Policy::Recreate, ObservedItem::default()), ExistingVerdict::Update);
+    assert_eq!(
+        selected(binding, &bound, Policy::Recreate, ObservedItem::default()),
+        ExistingVerdict::Recreate
+    );
 }
 
 #[test]
@@ -117,13 +125,13 @@ fn a_default_account_is_brought_into_line_only_where_its_namespace_was_made() {
     let account = |name: &str| ItemKey::namespaced(GroupResource::parse("serviceaccounts"), "a", name);
     let changed = differing(&["metadata.annotations[role]"], &[]);
     for (name, made_namespace, policy, expected) in [
-        ("default", true, Policy::None, Verdict::Update),
-        ("default", false, Policy::None, Verdict::Leave(Reason::Policy)),
-        ("default", false, Policy::Update, Verdict::Update),
-        ("default", false, Policy::Recreate, Verdict::Update),
-        ("web", true, Policy::None, Verdict::Leave(Reason::Policy)),
+        ("default", true, Policy::None, ExistingVerdict::Update),
+        ("default", false, Policy::None, ExistingVerdict::Leave(LeaveReason::Policy)),
+        ("default", false, Policy::Update, ExistingVerdict::Update),
+        ("default", false, Policy::Recreate, ExistingVerdict::Update),
+        ("web", true, Policy::None, ExistingVerdict::Leave(LeaveReason::Policy)),
         // With an account go the tokens of the pods that run under it.
-        ("web", false, Policy::Recreate, Verdict::Update),
+        ("web", false, Policy::Recreate, ExistingVerdict::Update),
     ] {
         let observed = ObservedItem { made_namespace, ..ObservedItem::default() };
         let verdict = decide(&account(name), Inclusion::Selected, &changed, policy, observed);
@@ -139,19 +147,19 @@ fn recreate_spares_what_takes_more_with_it_than_itself() {
     let held = json!({"metadata": {"finalizers": ["example.com/database"]}});
     let balanced = json!({"metadata": {"finalizers": ["service.kubernetes.io/load-balancer-cleanup"]}});
     for (kind, live, expected) in [
-        ("databases.example.com", &held, Verdict::Leave(Reason::Data)),
-        ("gateways.gateway.networking.k8s.io", &held, Verdict::Leave(Reason::Data)),
-        ("databases.example.com", &json!({"metadata": {"finalizers": []}}), Verdict::Recreate),
-        ("ingresses.networking.k8s.io", &held, Verdict::Leave(Reason::Data)),
-        ("services", &balanced, Verdict::Recreate),
+        ("databases.example.com", &held, ExistingVerdict::Leave(LeaveReason::Data)),
+        ("gateways.gateway.networking.k8s.io", &held, ExistingVerdict::Leave(LeaveReason::Data)),
+        ("databases.example.com", &json!({"metadata": {"finalizers": []}}), ExistingVerdict::Recreate),
+        ("ingresses.networking.k8s.io", &held, ExistingVerdict::Leave(LeaveReason::Data)),
+        ("services", &balanced, ExistingVerdict::Recreate),
     ] {
         assert_eq!(selected(kind, &changed, Policy::Recreate, observed(kind, live)), expected, "{kind}");
-        assert_eq!(selected(kind, &changed, Policy::Update, observed(kind, live)), Verdict::Update);
+        assert_eq!(selected(kind, &changed, Policy::Update, observed(kind, live)), ExistingVerdict::Update);
     }
     let owner = ObservedItem { owns_claims: true, ..ObservedItem::default() };
     assert_eq!(
         selected("statefulsets.apps", &changed, Policy::Recreate, owner),
-        Verdict::Leave(Reason::Data)
+        ExistingVerdict::Leave(LeaveReason::Data)
     );
 }
 
@@ -180,11 +188,13 @@ fn what_an_earlier_attempt_made_is_neither_told_nor_made_twice() {
     assert!(earlier.made(&labels("r", &"b".repeat(80))));
     assert!(!earlier.made(&labels("r", "another")) && !earlier.made(&labels("s", &"b".repeat(80))));
     assert!(!earlier.made(&BTreeMap::new()));
-    for verdict in [Verdict::Unchanged, Verdict::Leave(Reason::Policy), Verdict::Recreate] {
-        assert_eq!(go_on(verdict), Verdict::Restored);
+    for verdict in
+        [ExistingVerdict::Unchanged, ExistingVerdict::Leave(LeaveReason::Policy), ExistingVerdict::Recreate]
+    {
+        assert_eq!(go_on(verdict), ExistingVerdict::Restored);
     }
-    assert_eq!(go_on(Verdict::Update), Verdict::Update);
-    assert_eq!(Verdict::Restored.warning(&Difference::default()), None);
+    assert_eq!(go_on(ExistingVerdict::Update), ExistingVerdict::Update);
+    assert_eq!(ExistingVerdict::Restored.warning(&Difference::default()), None);
 }
 
 #[test]
@@ -201,12 +211,12 @@ fn an_account_keeps_what_it_has_and_gets_what_was_stored() {
 
 #[test]
 fn what_an_update_would_not_change_is_left_and_told() {
-    let fixed = unless_fixed(Verdict::Update, || false);
-    assert_eq!(fixed, Verdict::Leave(Reason::Fixed));
+    let fixed = unless_fixed(ExistingVerdict::Update, || false);
+    assert_eq!(fixed, ExistingVerdict::Leave(LeaveReason::Fixed));
     let told = fixed.warning(&differing(&[], &["spec.clusterIP"])).unwrap();
     assert!(told.contains("does not let that be changed in place"), "{told}");
-    assert_eq!(unless_fixed(Verdict::Update, || true), Verdict::Update);
-    assert_eq!(unless_fixed(Verdict::Recreate, || false), Verdict::Recreate);
+    assert_eq!(unless_fixed(ExistingVerdict::Update, || true), ExistingVerdict::Update);
+    assert_eq!(unless_fixed(ExistingVerdict::Recreate, || false), ExistingVerdict::Recreate);
 }
 
 #[test]

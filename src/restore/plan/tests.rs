@@ -72,10 +72,10 @@ fn inventory(filter: &str, lines: &[&str]) -> Inventory {
 
 /// The plan as text: `+` restored, `-` left out.
 fn told(filter: &str, lines: &[&str], needed: &[ItemKey]) -> Vec<String> {
-    told_of(filter, lines, needed, &Said::default())
+    told_of(filter, lines, needed, &BodyFacts::default())
 }
 
-fn told_of(filter: &str, lines: &[&str], needed: &[ItemKey], said: &Said) -> Vec<String> {
+fn told_of(filter: &str, lines: &[&str], needed: &[ItemKey], said: &BodyFacts) -> Vec<String> {
     let inventory = inventory(filter, lines);
     let needed = needed.iter().cloned().collect();
     let plan = plan(&inventory, &needed, said, |name| if name == "prod" { "stage" } else { name });
@@ -205,7 +205,7 @@ fn a_namespace_that_nothing_is_in_comes_back_when_it_is_selected() {
 fn every_entry_stands_once_in_restore_order() {
     let lines = ["namespaces a", "configmaps a/x", "pods a/p"];
     let inventory = inventory("{}", &lines);
-    let plan = plan(&inventory, &HashSet::new(), &Said::default(), |name| name);
+    let plan = plan(&inventory, &HashSet::new(), &BodyFacts::default(), |name| name);
     assert_eq!(plan.entries().collect::<Vec<_>>(), [0, 1, 2]);
 }
 
@@ -220,7 +220,7 @@ fn the_server_that_restores_stays_as_it_is_and_nothing_is_needed_for_it() {
     ];
     let mut inventory = inventory("{}", &lines);
     inventory.itself = Some(Itself::of("heptio-ark", &RestoreSpec::default()));
-    let said = Said::default();
+    let said = BodyFacts::default();
     let bodies: Vec<EntryId> = not_left_out(&inventory, &said, Inclusion::comes).map(|(id, _)| id).collect();
     assert_eq!(bodies, [1, 2]);
     let plan = plan(&inventory, &HashSet::new(), &said, |name| name);
@@ -273,14 +273,14 @@ fn what_belongs_to_a_replica_set_that_its_deployment_makes_comes_and_waits_for_i
         ]
     );
     let inventory = inventory("{}", &lines);
-    let plan = plan(&inventory, &HashSet::new(), &Said::default(), |name| name);
+    let plan = plan(&inventory, &HashSet::new(), &BodyFacts::default(), |name| name);
     assert_eq!(plan.made_by_others(&inventory).collect::<Vec<_>>(), [OldUid::read("r").unwrap()]);
 }
 
 #[test]
 fn a_paused_deployment_makes_no_replica_set_so_that_its_own_come_back() {
     let lines = ["deployments.apps a/web d", "replicasets.apps a/web-2 r d 2", "pods a/web-2-x p r"];
-    let said = Said { paused: HashSet::from([OldUid::read("d").unwrap()]), ..Said::default() };
+    let said = BodyFacts { paused: HashSet::from([OldUid::read("d").unwrap()]), ..BodyFacts::default() };
     assert_eq!(
         told_of("{}", &lines, &[], &said),
         [
@@ -295,7 +295,7 @@ fn a_paused_deployment_makes_no_replica_set_so_that_its_own_come_back() {
 #[test]
 fn a_pod_of_a_custom_resource_is_left_out_where_its_operator_would_make_another_beside_it() {
     let uid = |uid: &str| OldUid::read(uid).unwrap();
-    let said = Said { generated: [uid("p1"), uid("p3")].into(), ..Said::default() };
+    let said = BodyFacts { generated: [uid("p1"), uid("p3")].into(), ..BodyFacts::default() };
     let lines = [
         "widgets.example.com a/w w",
         "persistentvolumeclaims a/data c w",

@@ -24,22 +24,22 @@ pub(super) fn rewrite(kind: &GroupResource, item: &mut Value) {
             version
                 .insert("schema".to_owned(), json!({"openAPIV3Schema": {"type": "object", PRESERVE: true}}));
         } else if preserves && let Some(schema) = version.get_mut("schema") {
-            shape::each(schema, "openAPIV3Schema", &mut |schema| preserve(schema, Level::Root));
+            shape::each(schema, "openAPIV3Schema", &mut |schema| preserve(schema, SchemaLevel::Root));
         }
     }
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Level {
+enum SchemaLevel {
     Root,
     Field,
 }
 
 /// Makes every object of a schema preserve fields that it does not name. Metadata of the root and of embedded objects are the
 /// API server's to define, and conditions (`anyOf` and the like) may not say anything about preserving.
-fn preserve(schema: &mut Value, level: Level) {
+fn preserve(schema: &mut Value, level: SchemaLevel) {
     let Some(schema) = schema.as_object_mut() else { return };
-    if level == Level::Root || schema.get("type").and_then(Value::as_str) == Some("object") {
+    if level == SchemaLevel::Root || schema.get("type").and_then(Value::as_str) == Some("object") {
         schema.insert(PRESERVE.to_owned(), Value::Bool(true));
         // Anything may stand there, of which nothing would be kept.
         if schema.get("additionalProperties") == Some(&Value::Bool(true)) {
@@ -47,15 +47,15 @@ fn preserve(schema: &mut Value, level: Level) {
         }
     }
     let embedded = schema.get("x-kubernetes-embedded-resource") == Some(&Value::Bool(true));
-    let has_metadata = level == Level::Root || embedded;
+    let has_metadata = level == SchemaLevel::Root || embedded;
     for (name, property) in properties(schema) {
         if !(has_metadata && name == "metadata") {
-            preserve(property, Level::Field);
+            preserve(property, SchemaLevel::Field);
         }
     }
     for inner in ["items", "additionalProperties"] {
         if let Some(inner) = schema.get_mut(inner) {
-            preserve(inner, Level::Field);
+            preserve(inner, SchemaLevel::Field);
         }
     }
 }

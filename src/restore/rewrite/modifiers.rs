@@ -29,10 +29,10 @@ pub struct InvalidModifier {
 
 /// Rules, ready to be applied.
 #[derive(Clone, Debug, Default)]
-pub struct CompiledModifiers(Vec<Rule>);
+pub struct CompiledModifiers(Vec<CompiledRule>);
 
 #[derive(Clone, Debug)]
-struct Rule {
+struct CompiledRule {
     namespaces: NamePatterns,
     kinds: NamePatterns,
     name: Option<Regex>,
@@ -78,7 +78,7 @@ impl CompiledModifiers {
 
     /// The places of the rules whose conditions no item has met.
     pub(super) fn without_effect(&self) -> impl Iterator<Item = usize> {
-        let idle = |(_, rule): &(usize, &Rule)| !rule.fitted.is_noted();
+        let idle = |(_, rule): &(usize, &CompiledRule)| !rule.fitted.is_noted();
         self.0.iter().enumerate().filter(idle).map(|(at, _)| at)
     }
 }
@@ -89,7 +89,7 @@ const NO_OWNERS: &str = "ownerReferences follow the owners that are there and ca
 type Note<'a> = dyn FnMut(&str, &dyn std::fmt::Display) + 'a;
 
 /// The rule, or None when something was noted that leaves no rule.
-fn compile(modifier: &ResourceModifier, note: &mut Note<'_>) -> Option<Rule> {
+fn compile(modifier: &ResourceModifier, note: &mut Note<'_>) -> Option<CompiledRule> {
     let ResourceModifier { conditions, patches, merge_patches } = modifier;
     let ModifierConditions { namespaces, group_resource, resource_name_regex, label_selector, matches } =
         conditions;
@@ -137,7 +137,7 @@ fn compile(modifier: &ResourceModifier, note: &mut Note<'_>) -> Option<Rule> {
         None
     });
     let merges = merges.collect();
-    Some(Rule {
+    Some(CompiledRule {
         namespaces: namespaces.ok()?,
         kinds: kinds.ok()?,
         name: name.ok()?,
@@ -166,7 +166,7 @@ fn operation(patch: &ResourcePatch) -> Result<PatchOperation, serde_json::Error>
     serde_json::from_value(wire)
 }
 
-impl Rule {
+impl CompiledRule {
     fn selects(&self, kind: &GroupResource, key: &ItemKey, item: &Value) -> bool {
         let in_namespace = self.namespaces.is_everything()
             || key.namespace.as_deref().is_some_and(|namespace| self.namespaces.takes(namespace));

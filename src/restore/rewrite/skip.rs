@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::shape;
 use crate::api;
 use crate::model::traits::{is_given, stays_behind};
-use crate::model::{GroupResource, Origin, SkipReason, regenerated_by};
+use crate::model::{GroupResource, ItemOrigin, SkipReason, regenerated_by};
 
 /// Why the item, as it is in the backup, is never restored; None when it may be.
 pub fn never_restored(kind: &GroupResource, item: &Value) -> Option<SkipReason> {
@@ -28,7 +28,7 @@ pub fn never_restored(kind: &GroupResource, item: &Value) -> Option<SkipReason> 
 /// An item of a backup, parsed.
 struct Stored<'a>(&'a Value);
 
-impl Origin for Stored<'_> {
+impl ItemOrigin for Stored<'_> {
     fn name(&self) -> &str {
         shape::text(self.0, &["metadata", "name"]).unwrap_or_default()
     }

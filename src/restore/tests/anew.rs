@@ -32,7 +32,7 @@ async fn what_is_made_anew_under_a_quota_comes_when_the_quota_has_counted() {
     let came = restore_as(&cluster, vec![namespace("shop"), map("shop", "settings", &[])], recreate()).await;
     let settings = item("configmaps", "shop", "settings");
     assert_eq!(came.warnings(&settings), [""; 0]);
-    assert_eq!(came.act(&settings).action, Action::Recreate);
+    assert_eq!(came.act(&settings).action, ItemAction::Recreate);
     assert!((2..10).contains(&came.took.as_secs()), "{:?}", came.took);
 }
 
@@ -51,7 +51,7 @@ async fn what_is_changed_by_somebody_while_it_is_made_anew_is_told() {
     });
     let came = restore_as(&cluster, vec![namespace("shop"), map("shop", "settings", &[])], recreate()).await;
     let settings = item("configmaps", "shop", "settings");
-    assert_eq!(came.act(&settings).action, Action::Recreate);
+    assert_eq!(came.act(&settings).action, ItemAction::Recreate);
     let [warning] = came.warnings(&settings)[..] else { panic!("{:?}", came.findings) };
     assert!(warning.starts_with("it was made anew and still differs from the backup in data.k"), "{warning}");
 }
@@ -71,7 +71,7 @@ async fn what_is_deleted_to_be_made_anew_and_does_not_go_is_told_as_about_to_be_
     for part in ["it was deleted to be made anew", "example.com/cloud", "restore it again"] {
         assert!(error.message.contains(part), "{error}");
     }
-    assert_eq!(came.act(&item("configmaps", "shop", "settings")).action, Action::Fail);
+    assert_eq!(came.act(&item("configmaps", "shop", "settings")).action, ItemAction::Fail);
 }
 
 /// A Secret that `shop/settings` controls.
@@ -90,7 +90,7 @@ async fn an_owner_that_is_made_anew_without_what_it_owned_says_so() {
         let spec = json!({"existingResourcePolicy": "Recreate", "includedResources": kinds});
         let came = restore_as(&cluster, items, spec).await;
         let settings = item("configmaps", "shop", "settings");
-        assert_eq!(came.act(&settings).action, Action::Recreate, "{kinds}");
+        assert_eq!(came.act(&settings).action, ItemAction::Recreate, "{kinds}");
         let warnings = came.warnings(&settings);
         assert_eq!(warnings.len(), usize::from(told), "{kinds}: {warnings:?}");
         assert!(

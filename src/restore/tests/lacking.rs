@@ -89,7 +89,7 @@ async fn what_a_finished_job_owned_comes_back_without_an_owner_and_says_so() {
     let items = vec![namespace("shop"), map("shop", "result", &[owner]), job];
     let came = restore_into(&keep(Objects::new(), |_, _| None), items).await;
     let result = item("configmaps", "shop", "result");
-    assert_eq!(came.act(&result).action, Action::Create);
+    assert_eq!(came.act(&result).action, ItemAction::Create);
     let [warning] = came.warnings(&result)[..] else { panic!("{:?}", came.findings) };
     assert!(
         warning.starts_with("its owner, Job migrate, is neither restored nor in the cluster"),
@@ -239,10 +239,10 @@ async fn pods_that_the_operator_of_a_custom_resource_makes_anew_are_left_to_it_a
     let came = restore_as(&keep(Objects::new(), |_, _| None), items.clone(), labelled).await;
     assert_eq!(came.phase, RestorePhase::Completed, "{:?}", came.findings);
     // What the pod names comes all the same: its successor needs it.
-    assert_eq!(came.act(&item("persistentvolumeclaims", "shop", "disk")).action, Action::Create);
+    assert_eq!(came.act(&item("persistentvolumeclaims", "shop", "disk")).action, ItemAction::Create);
     let made = |name: &str| {
         let item = item("pods", "shop", name);
-        came.acts.iter().any(|act| act.item == item && act.action == Action::Create)
+        came.acts.iter().any(|act| act.item == item && act.action == ItemAction::Create)
     };
     assert!(made("db-0") && !made("launcher-x7k2p"), "{:?}", came.acts);
     let [warning] = &*told(&Objects::new(), &items, &json!({}), "pods").await else {

@@ -50,10 +50,10 @@ async fn a_dry_run_tells_of_owners_what_the_run_does() {
     let owner = json!({"apiVersion": "v1", "kind": "ConfigMap", "name": "a", "uid": "old shop/a"});
     let uid = "00000000-0000-4000-8000-00000000000b";
     for (policy, has, action, told) in [
-        ("None", false, Action::Skip(SkipReason::Unchanged), 1),
-        ("Update", false, Action::Update, 0),
-        ("None", true, Action::Skip(SkipReason::Unchanged), 0),
-        ("Update", true, Action::Skip(SkipReason::Unchanged), 0),
+        ("None", false, ItemAction::Skip(SkipReason::Unchanged), 1),
+        ("Update", false, ItemAction::Update, 0),
+        ("None", true, ItemAction::Skip(SkipReason::Unchanged), 0),
+        ("Update", true, ItemAction::Skip(SkipReason::Unchanged), 0),
     ] {
         let mut objects = Objects::from([there("a", OWNER, json!({})), there("b", uid, json!({}))]);
         let (path, _) = there("b", uid, json!({}));

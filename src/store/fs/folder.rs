@@ -15,7 +15,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::TEMPORARY;
 use super::trouble::{LONGEST_NAME, explain, kind, missing, obstructed, too_long};
-use super::walk::{Walk, Walks, Wanted};
+use super::walk::{FolderWalk, ListRequest, Walks};
 use crate::store::{Action, ETag, Listing, ObjectInfo, ObjectKey, PutMode, StoreError};
 
 /// Tries to begin a file while others remove the folder that it goes into, which they do when it looks empty.
@@ -276,7 +276,7 @@ impl Folder {
         &self,
         action: &Action,
         walks: &Walks,
-        (wanted, after): (Wanted, &str),
+        (wanted, after): (ListRequest, &str),
         limit: usize,
     ) -> Result<Listing, StoreError> {
         if !wanted.prefix.contains('/') {
@@ -284,7 +284,7 @@ impl Folder {
         }
         let mut walk = match walks.resume(&wanted, after) {
             Some(walk) => walk,
-            None => Walk::begin(self, action, wanted, after)?,
+            None => FolderWalk::begin(self, action, wanted, after)?,
         };
         let (found, goes_on) = walk.page(self, action, limit)?;
         let mut listing = Listing::default();

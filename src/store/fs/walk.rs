@@ -19,11 +19,11 @@ const MOST_WAITING: usize = 8;
 const FORGOTTEN: Duration = Duration::from_secs(600);
 
 /// A key, with size and time of an object; a folded prefix has neither.
-pub(super) type Found = (String, Option<(u64, DateTime<Utc>)>);
+pub(super) type WalkedKey = (String, Option<(u64, DateTime<Utc>)>);
 
 /// What a listing asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Wanted {
+pub(super) struct ListRequest {
     /// What the keys begin with.
     pub(super) prefix: String,
     /// Whether what lies deeper is folded.
@@ -32,19 +32,19 @@ pub(super) struct Wanted {
 
 /// A walk in order of keys.
 #[derive(Debug)]
-pub(super) struct Walk {
-    wanted: Wanted,
+pub(super) struct FolderWalk {
+    wanted: ListRequest,
     /// The last key before it began.
     after: String,
     /// The folders that it is in, the innermost last.
-    inside: Vec<Level>,
+    inside: Vec<OpenFolder>,
     /// What was found beyond the page, to know that another follows.
-    ahead: Option<Found>,
+    ahead: Option<WalkedKey>,
 }
 
 /// A folder, as far as it is still to be walked through.
 #[derive(Debug)]
-struct Level {
+struct OpenFolder {
     path: PathBuf,
     /// The beginning of the keys in it: empty, or up to and with its slash.
     key: String,
@@ -52,12 +52,12 @@ struct Level {
     names: std::vec::IntoIter<String>,
 }
 
-impl Walk {
+impl FolderWalk {
     /// A walk that finds what comes behind the key `after`.
     pub(super) fn begin(
         folder: &Folder,
         action: &Action,
-        wanted: Wanted,
+        wanted: ListRequest,
         after: &str,
     ) -> Result<Self, StoreError> {
         let base = wanted.prefix.rsplit_once('/').map_or("", |(base, _)| base).to_owned();
@@ -73,7 +73,7 @@ impl Walk {
         folder: &Folder,
         action: &Action,
         limit: usize,
-    ) -> Result<(Vec<Found>, bool), StoreError> {
+    ) -> Result<(Vec<WalkedKey>, bool), StoreError> {
         let mut page = Vec::new();
         while page.len() < limit {
             match self.next(folder, action)? {
@@ -85,7 +85,7 @@ impl Walk {
         Ok((page, self.ahead.is_some()))
     }
 
-    fn next(&mut self, folder: &Folder, action: &Action) -> Result<Option<Found>, StoreError> {
+    fn next(&mut self, folder: &Folder, action: &Action) -> Result<Option<WalkedKey>, StoreError> {
         if let Some(found) = self.ahead.take() {
             return Ok(Some(found));
         }
@@ -129,7 +129,7 @@ impl Walk {
             }
         }
         names.sort_unstable();
-        self.inside.push(Level { path, key, names: names.into_iter() });
+        self.inside.push(OpenFolder { path, key, names: names.into_iter() });
         Ok(())
     }
 }
@@ -151,33 +151,33 @@ fn holds_object(folder: &Folder, path: &Path) -> bool {
 /// Walks that wait for their next page, the oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Walks {
-    waiting: Mutex<Vec<Waiting>>,
+    waiting: Mutex<Vec<ParkedWalk>>,
 }
 
 #[derive(Debug)]
-struct Waiting {
+struct ParkedWalk {
     since: Instant,
     last: String,
-    walk: Walk,
+    walk: FolderWalk,
 }
 
 impl Walks {
     /// The walk that goes on behind the key `last`; none when it waits no longer.
-    pub(super) fn resume(&self, wanted: &Wanted, last: &str) -> Option<Walk> {
+    pub(super) fn resume(&self, wanted: &ListRequest, last: &str) -> Option<FolderWalk> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_meant = |known: &Waiting| known.last == last && known.walk.wanted == *wanted;
+        let is_meant = |known: &ParkedWalk| known.last == last && known.walk.wanted == *wanted;
         let found = waiting.iter().position(is_meant)?;
         Some(waiting.remove(found).walk)
     }
 
     /// Keeps a walk until its next page is asked for.
-    pub(super) fn keep(&self, walk: Walk, last: String) {
+    pub(super) fn keep(&self, walk: FolderWalk, last: String) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.retain(|known| known.since.elapsed() < FORGOTTEN);
         if waiting.len() >= MOST_WAITING {
             waiting.remove(0);
         }
-        waiting.push(Waiting { since: Instant::now(), last, walk });
+        waiting.push(ParkedWalk { since: Instant::now(), last, walk });
     }
 
     #[cfg(test)]

@@ -130,7 +130,7 @@ struct Gatekeeper(Gate);
 /// The gate was closed.
 #[derive(Debug, thiserror::Error)]
 #[error("the lease of this server has ended")]
-pub(super) struct Closed;
+pub(super) struct GateClosed;
 
 impl Intercept for Gatekeeper {
     fn name(&self) -> &'static str {
@@ -144,7 +144,7 @@ impl Intercept for Gatekeeper {
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let only_reads = matches!(context.request().method(), "GET" | "HEAD");
-        if only_reads || self.0.is_open() { Ok(()) } else { Err(Closed.into()) }
+        if only_reads || self.0.is_open() { Ok(()) } else { Err(GateClosed.into()) }
     }
 }
 

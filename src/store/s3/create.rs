@@ -24,7 +24,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
 /// On which condition an object is written.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Condition<'a> {
+pub(super) enum Precondition<'a> {
     /// It is not there.
     Absent,
     /// It has this tag.
@@ -32,7 +32,7 @@ pub(super) enum Condition<'a> {
 }
 
 /// How one conditional write ended, when it did not fail.
-pub(super) enum Written {
+pub(super) enum ConditionalOutcome {
     /// The object is ours.
     Done,
     /// The service does not know the condition.
@@ -43,16 +43,16 @@ impl Service {
     /// Creates an object; [`StoreError::AlreadyExists`] when it is there.
     pub(super) async fn create(&self, key: &ObjectKey, whole: Bytes) -> Result<(), StoreError> {
         match self.conditional.get() {
-            Some(true) => match self.put_if(Condition::Absent, key, &whole).await? {
-                Written::Done => Ok(()),
-                Written::NotSupported => self.look_and_put(key, whole).await,
+            Some(true) => match self.put_if(Precondition::Absent, key, &whole).await? {
+                ConditionalOutcome::Done => Ok(()),
+                ConditionalOutcome::NotSupported => self.look_and_put(key, whole).await,
             },
             Some(false) => self.look_and_put(key, whole).await,
             None => {
                 self.refuse_existing(key).await?;
-                match self.put_if(Condition::Absent, key, &whole).await? {
-                    Written::Done => self.learn(key, &whole).await,
-                    Written::NotSupported => {
+                match self.put_if(Precondition::Absent, key, &whole).await? {
+                    ConditionalOutcome::Done => self.learn(key, &whole).await,
+                    ConditionalOutcome::NotSupported => {
                         let _ = self.conditional.set(false);
                         self.look_and_put(key, whole).await
                     }
@@ -75,7 +75,7 @@ impl Service {
 
     /// Writes once more what was just created. A failure to find out is no failure to create.
     async fn learn(&self, key: &ObjectKey, whole: &Bytes) -> Result<(), StoreError> {
-        match self.try_once(Condition::Absent, key, whole).await {
+        match self.try_once(Precondition::Absent, key, whole).await {
             Ok(_) => {
                 tracing::warn!(store = %self.name, "the service ignores conditional writes: names are claimed by looking first");
                 let _ = self.conditional.set(false);
@@ -104,17 +104,17 @@ impl Service {
     /// Tries a few times. After a lost answer "it exists" may speak of our own object: its content tells.
     pub(super) async fn put_if(
         &self,
-        condition: Condition<'_>,
+        condition: Precondition<'_>,
         key: &ObjectKey,
         whole: &Bytes,
-    ) -> Result<Written, StoreError> {
+    ) -> Result<ConditionalOutcome, StoreError> {
         let (mut attempt, mut pause) = (1, FIRST_PAUSE);
         loop {
             let error = match self.try_once(condition, key, whole).await {
                 Ok(written) => return Ok(written),
                 Err(error) if attempt > 1 && (error.is_already_exists() || error.is_changed()) => {
                     match self.holds(key, whole).await {
-                        Ok(true) => return Ok(Written::Done),
+                        Ok(true) => return Ok(ConditionalOutcome::Done),
                         Ok(false) => return Err(error),
                         // It was there and is gone, or its write has not come to its end: only another try tells.
                         Err(absent) if absent.is_not_found() && error.is_changed() => return Err(error),
@@ -133,10 +133,10 @@ impl Service {
 
     async fn try_once(
         &self,
-        condition: Condition<'_>,
+        condition: Precondition<'_>,
         key: &ObjectKey,
         whole: &Bytes,
-    ) -> Result<Written, StoreError> {
+    ) -> Result<ConditionalOutcome, StoreError> {
         let mut writing = self.checksums.writing();
         let mut answer = self.write_once(condition, key, whole, &writing).await;
         while let Some(other) = self.checksums.learn(&writing, &answer) {
@@ -144,12 +144,12 @@ impl Service {
             answer = self.write_once(condition, key, whole, &writing).await;
         }
         match answer {
-            Ok(_) => Ok(Written::Done),
-            Err(error) if status(&error) == Some(501) => Ok(Written::NotSupported),
+            Ok(_) => Ok(ConditionalOutcome::Done),
+            Err(error) if status(&error) == Some(501) => Ok(ConditionalOutcome::NotSupported),
             Err(error) => Err(match (condition, self.explain(Operation::Put, key, &error)) {
                 // One that is gone has changed, too.
                 (
-                    Condition::Unchanged(_),
+                    Precondition::Unchanged(_),
                     StoreError::AlreadyExists { action } | StoreError::NotFound { action },
                 ) => StoreError::Changed { action },
                 (_, error) => error,
@@ -159,7 +159,7 @@ impl Service {
 
     async fn write_once(
         &self,
-        condition: Condition<'_>,
+        condition: Precondition<'_>,
         key: &ObjectKey,
         whole: &Bytes,
         writing: &Writing,
@@ -168,8 +168,8 @@ impl Service {
         let once = aws_sdk_s3::config::Builder::new().retry_config(RetryConfig::disabled());
         let request = writing.client.put_object().bucket(&self.place.bucket).key(self.full_key(key));
         let request = match condition {
-            Condition::Absent => request.if_none_match("*"),
-            Condition::Unchanged(ETag(etag)) => request.if_match(etag),
+            Precondition::Absent => request.if_none_match("*"),
+            Precondition::Unchanged(ETag(etag)) => request.if_match(etag),
         };
         request
             .set_checksum_algorithm(writing.algorithm.clone())

@@ -9,7 +9,7 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::checksums::names_headers;
-use super::client::{ATTEMPT_TIMEOUT, Closed, OPERATION_TIMEOUT};
+use super::client::{ATTEMPT_TIMEOUT, GateClosed, OPERATION_TIMEOUT};
 use crate::model::RequestId;
 use crate::store::{Action, Cause, Operation, StoreError};
 
@@ -37,7 +37,7 @@ const LONGEST_WORDS: usize = 200;
 /// What the service answered.
 #[derive(Debug, thiserror::Error)]
 #[error("the service answered {status} {code}: {message}")]
-struct Answer {
+struct S3Answer {
     status: u16,
     code: String,
     message: String,
@@ -60,12 +60,12 @@ where
     if let Some(source) = find_credentials_error(error) {
         return explain_credentials(place, action, source);
     }
-    if causes(error).any(|cause| cause.is::<Closed>()) {
+    if causes(error).any(|cause| cause.is::<GateClosed>()) {
         return StoreError::NotSent { action };
     }
     match error {
         SdkError::ServiceError(service) => {
-            let answer = Answer {
+            let answer = S3Answer {
                 status: service.raw().status().as_u16(),
                 code: service.err().code().unwrap_or_default().to_owned(),
                 message: service.err().message().map_or_else(|| words(service.raw()), short),
@@ -112,7 +112,7 @@ pub(super) fn status<E>(error: &SdkError<E, HttpResponse>) -> Option<u16> {
     error.raw_response().map(|response| response.status().as_u16())
 }
 
-fn explain_answer(place: &S3Target, action: Action, answer: Answer, region: Option<String>) -> StoreError {
+fn explain_answer(place: &S3Target, action: Action, answer: S3Answer, region: Option<String>) -> StoreError {
     let S3Target { bucket, region: used, .. } = place;
     if answer.message.contains("HTTP request to an HTTPS server") {
         let problem = format!("the service speaks https at {}; write https:// there", place.endpoint);
@@ -217,13 +217,13 @@ fn is_broken(error: &(dyn Error + 'static)) -> bool {
     causes(error).any(|cause| cause.is::<std::io::Error>() || cause.to_string().contains("connection"))
 }
 
-fn clocks(action: Action, answer: Answer) -> StoreError {
+fn clocks(action: Action, answer: S3Answer) -> StoreError {
     let off = answer.ahead.map(|ahead| format!(" by {} min", ahead.num_minutes().abs())).unwrap_or_default();
     let hint = format!("the clocks of this machine and of the service differ{off}; set this one");
     StoreError::Forbidden { action, hint, source: Some(answer.into()) }
 }
 
-fn forbid(place: &S3Target, action: Action, hint: &str, answer: Answer) -> StoreError {
+fn forbid(place: &S3Target, action: Action, hint: &str, answer: S3Answer) -> StoreError {
     let hint = format!("{hint} (they come from {})", place.credentials);
     StoreError::Forbidden { action, hint, source: Some(answer.into()) }
 }

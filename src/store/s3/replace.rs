@@ -6,7 +6,7 @@
 use bytes::Bytes;
 
 use super::Service;
-use super::create::{Condition, Written};
+use super::create::{ConditionalOutcome, Precondition};
 use super::error::status;
 use crate::store::{ETag, ObjectKey, Operation, StoreError};
 
@@ -17,9 +17,9 @@ impl Service {
     /// Replaces an object that still has the tag.
     pub(super) async fn replace(&self, key: &ObjectKey, whole: Bytes, etag: &ETag) -> Result<(), StoreError> {
         if self.compare_and_swap().await? {
-            match self.put_if(Condition::Unchanged(etag), key, &whole).await? {
-                Written::Done => return Ok(()),
-                Written::NotSupported => {}
+            match self.put_if(Precondition::Unchanged(etag), key, &whole).await? {
+                ConditionalOutcome::Done => return Ok(()),
+                ConditionalOutcome::NotSupported => {}
             }
         }
         self.expect_unchanged(Operation::Put, key, etag).await?;
@@ -68,9 +68,9 @@ impl Service {
         key: &ObjectKey,
         whole: &Bytes,
     ) -> Result<Option<bool>, StoreError> {
-        match self.put_if(Condition::Unchanged(etag), key, whole).await {
-            Ok(Written::Done) => Ok(Some(true)),
-            Ok(Written::NotSupported) => Ok(None),
+        match self.put_if(Precondition::Unchanged(etag), key, whole).await {
+            Ok(ConditionalOutcome::Done) => Ok(Some(true)),
+            Ok(ConditionalOutcome::NotSupported) => Ok(None),
             Err(error) if error.is_changed() => Ok(Some(false)),
             Err(error) => Err(error),
         }

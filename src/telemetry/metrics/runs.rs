@@ -7,23 +7,25 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use super::series::Named;
+use super::series::LabelledSeries;
 
 /// Velero's begin at a minute; most runs here are over by then.
 const RUN_SECONDS: [f64; 11] =
     [1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 1800.0, 3600.0, 7200.0, 14_400.0, 28_800.0];
 
 /// The names of the metrics; Velero's differ between its backups and its restores.
-pub(super) struct Names {
+pub(super) struct MetricNames {
     run: &'static str,
     failed: &'static str,
     refused: &'static str,
 }
 
 /// Of backups.
-pub(super) const BACKUP: Names = Names { run: "backup", failed: "failure", refused: "validation_failure" };
+pub(super) const BACKUP: MetricNames =
+    MetricNames { run: "backup", failed: "failure", refused: "validation_failure" };
 /// Of restores.
-pub(super) const RESTORE: Names = Names { run: "restore", failed: "failed", refused: "validation_failed" };
+pub(super) const RESTORE: MetricNames =
+    MetricNames { run: "restore", failed: "failed", refused: "validation_failed" };
 
 /// What a run came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -45,21 +47,21 @@ pub struct RunFigures {
 /// What became of backups, or of restores. An empty schedule means that a person asked.
 #[derive(Debug)]
 pub struct RunMetrics {
-    attempts: Named<Counter>,
-    successes: Named<Counter>,
-    partial_failures: Named<Counter>,
-    failures: Named<Counter>,
-    refusals: Named<Counter>,
-    warnings: Named<Counter>,
-    seconds: Named<Histogram>,
+    attempts: LabelledSeries<Counter>,
+    successes: LabelledSeries<Counter>,
+    partial_failures: LabelledSeries<Counter>,
+    failures: LabelledSeries<Counter>,
+    refusals: LabelledSeries<Counter>,
+    warnings: LabelledSeries<Counter>,
+    seconds: LabelledSeries<Histogram>,
 }
 
 impl RunMetrics {
-    pub(super) fn register(registry: &mut Registry, names: &Names) -> Self {
-        let Names { run, failed, refused } = names;
+    pub(super) fn register(registry: &mut Registry, names: &MetricNames) -> Self {
+        let MetricNames { run, failed, refused } = names;
         let r = registry;
         let count = |r: &mut Registry, suffix: &str, help: String| {
-            Named::register(r, (format!("{run}_{suffix}"), help), "schedule", Counter::default)
+            LabelledSeries::register(r, (format!("{run}_{suffix}"), help), "schedule", Counter::default)
         };
         let runs =
             |r: &mut Registry, suffix: &str, what: &str| count(r, suffix, format!("Number of {run}s {what}"));
@@ -71,7 +73,7 @@ impl RunMetrics {
             failures: runs(r, failed, "that came to nothing"),
             refusals: runs(r, refused, "that were refused before they began"),
             warnings: count(r, "warning", format!("Warnings of {run}s")),
-            seconds: Named::register(r, seconds, "schedule", || Histogram::new(RUN_SECONDS)),
+            seconds: LabelledSeries::register(r, seconds, "schedule", || Histogram::new(RUN_SECONDS)),
         }
     }
 

@@ -10,17 +10,17 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::{Metric, Registry};
 
 /// Labels of a series.
-pub type Labels<const N: usize> = [(&'static str, String); N];
+pub type SeriesLabels<const N: usize> = [(&'static str, String); N];
 
 /// Series of one label.
 #[derive(Debug)]
-pub struct Named<M> {
+pub struct LabelledSeries<M> {
     label: &'static str,
-    family: Family<Labels<1>, M>,
+    family: Family<SeriesLabels<1>, M>,
     seen: Mutex<BTreeSet<String>>,
 }
 
-impl<M> Named<M>
+impl<M> LabelledSeries<M>
 where
     M: EncodeMetric + TypedMetric + Clone + Debug + Send + Sync + 'static,
 {

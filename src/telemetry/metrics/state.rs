@@ -6,7 +6,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use super::RunFigures;
-use super::series::{Labels, registered};
+use super::series::{SeriesLabels, registered};
 
 /// What there is.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -171,9 +171,9 @@ fn tell<const N: usize>(
     registry: &mut Registry,
     name: &str,
     help: &str,
-    series: impl IntoIterator<Item = (Labels<N>, Option<i64>)>,
+    series: impl IntoIterator<Item = (SeriesLabels<N>, Option<i64>)>,
 ) {
-    let gauges: Family<Labels<N>, Gauge> = registered(registry, name, help);
+    let gauges: Family<SeriesLabels<N>, Gauge> = registered(registry, name, help);
     for (labels, value) in series {
         if let Some(value) = value {
             gauges.get_or_create(&labels).set(value);

@@ -42,27 +42,31 @@ fn observed(backup: Option<&Backup>) -> ObservedDeletion<'_> {
 }
 
 #[track_caller]
-fn expect_refusal(step: Step, word: &str) {
-    let Step::Refuse(why) = step else { panic!("{step:?} and no refusal") };
+fn expect_refusal(step: DeletionStep, word: &str) {
+    let DeletionStep::Refuse(why) = step else { panic!("{step:?} and no refusal") };
     assert!(why.contains(word), "{why}");
 }
 
 #[test]
 fn a_deletion_begins_works_and_ends_wherever_it_was_interrupted() {
     let (complete, deleting) = (backup(BackupPhase::Completed), backup(BackupPhase::Deleting));
-    assert_eq!(decide(&request(json!({})), &observed(Some(&complete)), now()), Step::Begin);
+    assert_eq!(decide(&request(json!({})), &observed(Some(&complete)), now()), DeletionStep::Begin);
     assert_eq!(
         decide(&request(json!({})), &observed(Some(&deleting)), now()),
-        Step::Begin,
+        DeletionStep::Begin,
         "marked and not recorded"
     );
-    assert_eq!(decide(&begun(), &observed(Some(&complete)), now()), Step::Begin, "postponed before");
-    assert_eq!(decide(&begun(), &observed(Some(&deleting)), now()), Step::Work);
+    assert_eq!(decide(&begun(), &observed(Some(&complete)), now()), DeletionStep::Begin, "postponed before");
+    assert_eq!(decide(&begun(), &observed(Some(&deleting)), now()), DeletionStep::Work);
     let removed = request(json!({"phase": "InProgress", "removed": true}));
-    assert_eq!(decide(&removed, &observed(Some(&deleting)), now()), Step::Work);
-    assert_eq!(decide(&removed, &observed(None), now()), Step::Finish, "its object goes last");
+    assert_eq!(decide(&removed, &observed(Some(&deleting)), now()), DeletionStep::Work);
+    assert_eq!(decide(&removed, &observed(None), now()), DeletionStep::Finish, "its object goes last");
     let troubled = request(json!({"phase": "InProgress", "removed": true, "errors": ["no answer"]}));
-    assert_eq!(decide(&troubled, &observed(None), now()), Step::Finish, "what stood in the way is over");
+    assert_eq!(
+        decide(&troubled, &observed(None), now()),
+        DeletionStep::Finish,
+        "what stood in the way is over"
+    );
 }
 
 #[test]
@@ -70,7 +74,7 @@ fn what_another_request_has_removed_is_deleted_for_this_one_too() {
     for second in [begun(), request(json!({}))] {
         assert_eq!(
             decide(&second, &ObservedDeletion { removed: true, ..observed(None) }, now()),
-            Step::Finish
+            DeletionStep::Finish
         );
     }
 }
@@ -95,7 +99,7 @@ fn what_ended_badly_or_was_not_begun_can_be_deleted() {
     {
         assert_eq!(
             decide(&request(json!({})), &observed(Some(&backup(phase))), now()),
-            Step::Begin,
+            DeletionStep::Begin,
             "{phase}"
         );
     }
@@ -117,7 +121,9 @@ fn a_backup_that_is_being_restored_is_refused_and_once_begun_waited_for() {
     let (complete, deleting) = (backup(BackupPhase::Completed), backup(BackupPhase::Deleting));
     let read = |backup| ObservedDeletion { restoring: Some("back".into()), ..observed(Some(backup)) };
     expect_refusal(decide(&request(json!({})), &read(&complete), now()), "Restore `back`");
-    let Step::Postpone(why) = decide(&begun(), &read(&deleting), now()) else { panic!("it is postponed") };
+    let DeletionStep::Postpone(why) = decide(&begun(), &read(&deleting), now()) else {
+        panic!("it is postponed")
+    };
     assert!(why.contains("Restore `back`"), "{why}");
 }
 
@@ -131,11 +137,14 @@ fn the_state_of_the_location_refuses_or_postpones() {
     let deleting = backup(BackupPhase::Deleting);
     for asked in [begun(), request(json!({}))] {
         let observed = ObservedDeletion { place: read_only.clone(), ..observed(Some(&deleting)) };
-        let Step::Postpone(why) = decide(&asked, &observed, now()) else { panic!("it waits") };
+        let DeletionStep::Postpone(why) = decide(&asked, &observed, now()) else { panic!("it waits") };
         assert!(why.contains("ReadOnly") && why.contains("has begun"), "{why}");
     }
     let unavailable = Deletability::Unavailable("no answer".into());
-    assert_eq!(decide(&request(json!({})), &at(unavailable), now()), Step::Postpone("no answer".into()));
+    assert_eq!(
+        decide(&request(json!({})), &at(unavailable), now()),
+        DeletionStep::Postpone("no answer".into())
+    );
 }
 
 #[test]
@@ -144,7 +153,7 @@ fn a_restore_only_server_removes_nothing_from_a_bucket() {
     let complete = backup(BackupPhase::Completed);
     expect_refusal(decide(&request(json!({})), &refuse(&complete), now()), "--restore-only");
     let never_made = backup(BackupPhase::FailedValidation);
-    assert_eq!(decide(&request(json!({})), &refuse(&never_made), now()), Step::Begin);
+    assert_eq!(decide(&request(json!({})), &refuse(&never_made), now()), DeletionStep::Begin);
 }
 
 #[test]
@@ -154,7 +163,7 @@ fn a_later_backup_of_the_same_name_is_kept() {
     of_another.metadata.labels = Some([(BACKUP_UID_LABEL.to_owned(), "earlier".to_owned())].into());
     expect_refusal(decide(&of_another, &observed(Some(&complete)), now()), "is kept");
     of_another.metadata.labels = Some([(BACKUP_UID_LABEL.to_owned(), "uid".to_owned())].into());
-    assert_eq!(decide(&of_another, &observed(Some(&complete)), now()), Step::Begin);
+    assert_eq!(decide(&of_another, &observed(Some(&complete)), now()), DeletionStep::Begin);
 }
 
 #[test]
@@ -169,14 +178,14 @@ fn a_request_that_names_no_uid_is_of_the_backup_that_was_there_when_it_was_made_
         ..observed(Some(backup))
     };
     let (before, after) = (created("2026-11-21T11:00:00Z"), created("2026-11-21T12:00:01Z"));
-    assert_eq!(decide(&request(json!({})), &observed(Some(&before)), now()), Step::Begin);
+    assert_eq!(decide(&request(json!({})), &observed(Some(&before)), now()), DeletionStep::Begin);
     for observed in [observed(Some(&after)), unavailable(&after)] {
         expect_refusal(decide(&request(json!({})), &observed, now()), "is kept");
     }
     // Noted when it was postponed; one that came meanwhile is another, whatever the clocks say.
     let noted =
         |uid: &str| request(json!({"phase": "InProgress", "backupUid": uid, "errors": ["no answer"]}));
-    assert_eq!(decide(&noted("uid"), &observed(Some(&before)), now()), Step::Begin);
+    assert_eq!(decide(&noted("uid"), &observed(Some(&before)), now()), DeletionStep::Begin);
     expect_refusal(decide(&noted("earlier"), &observed(Some(&before)), now()), "is kept");
     let removed = request(
         json!({"phase": "Processed", "removed": true, "backupUid": "earlier", "processedTimestamp": NOW}),
@@ -192,14 +201,17 @@ fn a_clock_that_is_wrong_expires_nothing() {
         asked.metadata.annotations = Some([(REQUESTED_AT.to_owned(), at.to_owned())].into());
         asked
     };
-    assert_eq!(decide(&asked("2026-11-21T11:59:00Z"), &observed(Some(&complete)), now()), Step::Begin);
+    assert_eq!(
+        decide(&asked("2026-11-21T11:59:00Z"), &observed(Some(&complete)), now()),
+        DeletionStep::Begin
+    );
     for wrong in ["2036-11-21T12:00:00Z", "1970-01-01T00:00:00Z", "noon"] {
         expect_refusal(decide(&asked(wrong), &observed(Some(&complete)), now()), "disagree");
     }
     let deleting = backup(BackupPhase::Deleting);
     assert_eq!(
         decide(&asked("noon"), &observed(Some(&deleting)), now()),
-        Step::Begin,
+        DeletionStep::Begin,
         "what was begun is finished"
     );
 }
@@ -208,11 +220,11 @@ fn a_clock_that_is_wrong_expires_nothing() {
 fn an_answer_is_shown_for_an_hour() {
     let answered = |at: &str| request(json!({"phase": "Processed", "processedTimestamp": at}));
     let decide = |request| decide(&request, &observed(None), now());
-    assert_eq!(decide(answered("2026-11-21T11:30:00Z")), Step::Show(SHOWN / 2));
-    assert_eq!(decide(answered("2026-11-21T11:00:00Z")), Step::Forget);
-    assert_eq!(decide(answered("2026-11-21T12:00:10Z")), Step::Show(SHOWN), "clocks differ a little");
-    assert_eq!(decide(answered("2036-11-21T11:00:00Z")), Step::Forget, "its clock was wrong");
-    assert_eq!(decide(request(json!({"phase": "Processed"}))), Step::Forget);
+    assert_eq!(decide(answered("2026-11-21T11:30:00Z")), DeletionStep::Show(SHOWN / 2));
+    assert_eq!(decide(answered("2026-11-21T11:00:00Z")), DeletionStep::Forget);
+    assert_eq!(decide(answered("2026-11-21T12:00:10Z")), DeletionStep::Show(SHOWN), "clocks differ a little");
+    assert_eq!(decide(answered("2036-11-21T11:00:00Z")), DeletionStep::Forget, "its clock was wrong");
+    assert_eq!(decide(request(json!({"phase": "Processed"}))), DeletionStep::Forget);
 }
 
 #[test]

@@ -32,7 +32,7 @@ fn restore(phase: RestorePhase, ttl: Option<&str>) -> Restore {
 }
 
 /// Why it goes at that time, while its Backup is shown.
-fn reason_at(restore: &Restore, time: &str) -> Option<Reason> {
+fn reason_at(restore: &Restore, time: &str) -> Option<RestoreGcReason> {
     reason(restore, HOUR, at(time), |_| true)
 }
 
@@ -41,11 +41,11 @@ fn a_restore_goes_when_its_ttl_is_over_and_without_one_stays_while_its_backup_do
     for phase in [RestorePhase::Completed, RestorePhase::PartiallyFailed, RestorePhase::Failed] {
         let timed = restore(phase, Some("2h"));
         assert_eq!(reason_at(&timed, "12:59:59"), None, "{phase}");
-        assert_eq!(reason_at(&timed, "13:00:00"), Some(Reason::Expired), "{phase}");
+        assert_eq!(reason_at(&timed, "13:00:00"), Some(RestoreGcReason::Expired), "{phase}");
         let untimed = restore(phase, None);
         assert_eq!(reason_at(&untimed, "23:00:00"), None, "{phase}");
         let day_later = at("11:00:00") + ORPHAN_STAYS;
-        assert_eq!(reason(&untimed, HOUR, day_later, |_| false), Some(Reason::Orphaned), "{phase}");
+        assert_eq!(reason(&untimed, HOUR, day_later, |_| false), Some(RestoreGcReason::Orphaned), "{phase}");
         assert_eq!(reason(&untimed, HOUR, day_later, |_| true), None, "{phase}");
         assert_eq!(reason(&untimed, HOUR, at("23:00:00"), |_| false), None, "{phase}");
     }
@@ -55,7 +55,7 @@ fn a_restore_goes_when_its_ttl_is_over_and_without_one_stays_while_its_backup_do
 fn a_restore_that_was_refused_goes_as_a_backup_would() {
     let refused = restore(RestorePhase::FailedValidation, None);
     assert_eq!(reason(&refused, HOUR, at("10:59:59"), |_| false), None, "a person should see why");
-    assert_eq!(reason_at(&refused, "11:00:00"), Some(Reason::Expired));
+    assert_eq!(reason_at(&refused, "11:00:00"), Some(RestoreGcReason::Expired));
     assert_eq!(reason_at(&restore(RestorePhase::FailedValidation, Some("3h")), "12:59:59"), None);
 }
 
@@ -64,10 +64,10 @@ fn what_came_out_of_a_bucket_is_kept_from_when_the_store_got_it_whatever_clock_i
     let mut synced = restore(RestorePhase::Completed, Some("2h"));
     synced.annotations_mut().insert(DOCUMENT_STAMP.to_owned(), "2026-11-21T14:00:00Z/7/0".to_owned());
     assert_eq!(reason_at(&synced, "15:59:59"), None);
-    assert_eq!(reason_at(&synced, "16:00:00"), Some(Reason::Expired));
+    assert_eq!(reason_at(&synced, "16:00:00"), Some(RestoreGcReason::Expired));
     synced.annotations_mut().insert(DOCUMENT_STAMP.to_owned(), "2026-11-21T09:00:00Z/7/0".to_owned());
     assert_eq!(reason_at(&synced, "12:59:59"), None, "a store whose clock is behind lets nothing go earlier");
-    assert_eq!(reason_at(&synced, "13:00:00"), Some(Reason::Expired));
+    assert_eq!(reason_at(&synced, "13:00:00"), Some(RestoreGcReason::Expired));
 }
 
 #[test]
@@ -85,7 +85,7 @@ async fn it_is_asked_for_as_a_person_asks_and_never_another_of_its_name() {
     let (cluster, asked) = serve(|_, _| failure(404, "NotFound", "restores not found", ""));
     let mut old = restore(RestorePhase::Completed, Some("1h"));
     old.metadata.uid = Some("u".into());
-    consider(&scripted(cluster), &old, Reason::Expired).await.unwrap();
+    consider(&scripted(cluster), &old, RestoreGcReason::Expired).await.unwrap();
     let asked = asked.lock().unwrap();
     assert!(asked[0].method == http::Method::PATCH && asked[0].uri.contains("/restores/back"), "{asked:?}");
     assert!(

@@ -162,7 +162,7 @@ async fn is_freed(code: u16, uid: &str) -> bool {
     let name = "nightly".parse().unwrap();
     bucket.remove_backup(&name, None, "host/2").await.unwrap_err();
     let location = OpenLocation { name: "main".into(), id: "id".into(), read_only: false, bucket };
-    let fate = Fate::Deserted(Claim::new("uid", "cluster", "host/2"));
+    let fate = SweepReason::Deserted(Claim::new("uid", "cluster", "host/2"));
     end::<Restore>(&scripted(cluster), &location, "back".into(), fate).await;
     location.bucket.remove_backup(&name, None, "host/2").await.is_ok()
 }

@@ -16,14 +16,19 @@ fn bucket(name: &str) -> Value {
     json!({"provider": "s3", "bucket": name})
 }
 
-fn seen(id: Option<&str>) -> Result<Seen, Obstacle> {
+fn seen(id: Option<&str>) -> Result<LocationReport, Obstacle> {
     let document = |id: &str| LocationDocument { id: id.to_owned(), format: 2, created_at: Utc::now() };
-    Ok(Seen { identity: id.map(document), conditional_writes: None, checksums: None, obligations: 0 })
+    Ok(LocationReport {
+        identity: id.map(document),
+        conditional_writes: None,
+        checksums: None,
+        obligations: 0,
+    })
 }
 
 fn status_of(
     location: &BackupStorageLocation,
-    seen: &Result<Seen, Obstacle>,
+    seen: &Result<LocationReport, Obstacle>,
     all: &[Arc<BackupStorageLocation>],
 ) -> BackupStorageLocationStatus {
     decide(&ObservedLocation { location, seen, all, now: Timestamp::now() })
@@ -32,7 +37,7 @@ fn status_of(
 /// The message of a location that cannot be used for this reason.
 fn refusal(
     location: &BackupStorageLocation,
-    seen: &Result<Seen, Obstacle>,
+    seen: &Result<LocationReport, Obstacle>,
     all: &[Arc<BackupStorageLocation>],
 ) -> String {
     let status = status_of(location, seen, all);
@@ -115,7 +120,7 @@ fn the_younger_of_two_defaults_is_told_which_one_is_meant() {
 #[test]
 fn a_service_without_conditional_writes_is_remembered_and_told() {
     let fresh = location("a", 1, &bucket("b"), &json!({}));
-    let looked = seen(Some("one")).map(|seen| Seen { conditional_writes: Some(false), ..seen });
+    let looked = seen(Some("one")).map(|seen| LocationReport { conditional_writes: Some(false), ..seen });
     let status = status_of(&fresh, &looked, &[]);
     assert!(status.message.as_ref().unwrap().contains("must not use the same names"));
     let later = location("a", 1, &bucket("b"), &serde_json::to_value(&status).unwrap());
@@ -124,8 +129,11 @@ fn a_service_without_conditional_writes_is_remembered_and_told() {
 
 #[test]
 fn a_service_that_refuses_checksums_is_told_until_the_location_says_so() {
-    let looked =
-        seen(Some("one")).map(|seen| Seen { conditional_writes: Some(true), checksums: Some(false), ..seen });
+    let looked = seen(Some("one")).map(|seen| LocationReport {
+        conditional_writes: Some(true),
+        checksums: Some(false),
+        ..seen
+    });
     let status = status_of(&location("a", 1, &bucket("b"), &json!({})), &looked, &[]);
     assert!(status.message.as_ref().unwrap().contains("checksum headers"), "{status:?}");
     assert_eq!(status.capabilities.unwrap().checksums, Some(false));
@@ -157,7 +165,7 @@ fn what_is_new_is_written_at_once_and_what_is_not_once_a_period() {
 #[test]
 fn whether_it_is_ready_is_told_to_tools_and_looks_that_see_the_same_write_nothing() {
     let at = |seconds: i64| Timestamp::from(Utc::now() + TimeDelta::seconds(seconds));
-    let look = |status: &Value, generation: i64, seen: &Result<Seen, Obstacle>, now: Timestamp| {
+    let look = |status: &Value, generation: i64, seen: &Result<LocationReport, Obstacle>, now: Timestamp| {
         let mut location = Arc::unwrap_or_clone(location("a", 1, &bucket("b"), status));
         location.metadata.generation = Some(generation);
         let status = decide(&ObservedLocation { location: &location, seen, all: &[], now });

@@ -47,38 +47,49 @@ fn made(last: &str) -> Schedule {
 #[test]
 fn the_first_backup_is_made_at_creation_unless_it_is_to_wait() {
     let new = schedule(json!({}), json!({}));
-    assert_eq!(decide(&new, &[], at("10:20:01")), Step::Make(at("10:20:00")));
-    assert_eq!(decide(&new, &[], at("10:19:58")), Step::Make(at("10:20:00")), "our clock is slow");
-    assert_eq!(decide(&new, &[], at("15:30:00")), Step::Make(at("15:00:00")), "the server came late");
+    assert_eq!(decide(&new, &[], at("10:20:01")), ScheduleStep::Make(at("10:20:00")));
+    assert_eq!(decide(&new, &[], at("10:19:58")), ScheduleStep::Make(at("10:20:00")), "our clock is slow");
+    assert_eq!(decide(&new, &[], at("15:30:00")), ScheduleStep::Make(at("15:00:00")), "the server came late");
     let patient = schedule(json!({"skipImmediately": true}), json!({}));
-    assert_eq!(decide(&patient, &[], at("10:20:01")), Step::Wait(Some(at("11:00:00"))));
-    assert_eq!(decide(&patient, &[], at("11:00:00")), Step::Make(at("11:00:00")));
+    assert_eq!(decide(&patient, &[], at("10:20:01")), ScheduleStep::Wait(Some(at("11:00:00"))));
+    assert_eq!(decide(&patient, &[], at("11:00:00")), ScheduleStep::Make(at("11:00:00")));
 }
 
 #[test]
 fn the_first_backup_is_made_for_the_present_where_what_held_it_is_taken_back() {
     let rare = json!({"schedule": "0 3 1 1 *", "skipImmediately": true});
     let mut patient = schedule(rare, json!({}));
-    assert!(matches!(decide(&patient, &[], at("15:30:00")), Step::Wait(_)));
+    assert!(matches!(decide(&patient, &[], at("15:30:00")), ScheduleStep::Wait(_)));
     patient.spec.skip_immediately = Some(false);
     let later = at("15:30:00") + TimeDelta::milliseconds(750);
-    assert_eq!(decide(&patient, &[], later), Step::Make(at("15:30:00")), "not for the hour of its creation");
-    assert_eq!(decide(&patient, &[], at("10:21:00")), Step::Make(at("10:20:00")), "it was just created");
+    assert_eq!(
+        decide(&patient, &[], later),
+        ScheduleStep::Make(at("15:30:00")),
+        "not for the hour of its creation"
+    );
+    assert_eq!(
+        decide(&patient, &[], at("10:21:00")),
+        ScheduleStep::Make(at("10:20:00")),
+        "it was just created"
+    );
 }
 
 #[test]
 fn each_tick_is_made_once_also_when_the_clock_goes_back() {
-    assert_eq!(decide(&made("11:00:00"), &[], at("11:59:59")), Step::Wait(Some(at("12:00:00"))));
-    assert_eq!(decide(&made("11:00:00"), &[], at("12:00:00")), Step::Make(at("12:00:00")));
-    assert_eq!(decide(&made("12:00:00"), &[], at("12:00:00")), Step::Wait(Some(at("13:00:00"))));
-    assert_eq!(decide(&made("12:00:00"), &[], at("11:30:00")), Step::Wait(Some(at("13:00:00"))));
+    assert_eq!(decide(&made("11:00:00"), &[], at("11:59:59")), ScheduleStep::Wait(Some(at("12:00:00"))));
+    assert_eq!(decide(&made("11:00:00"), &[], at("12:00:00")), ScheduleStep::Make(at("12:00:00")));
+    assert_eq!(decide(&made("12:00:00"), &[], at("12:00:00")), ScheduleStep::Wait(Some(at("13:00:00"))));
+    assert_eq!(decide(&made("12:00:00"), &[], at("11:30:00")), ScheduleStep::Wait(Some(at("13:00:00"))));
 }
 
 #[test]
 fn ticks_that_went_by_unseen_become_one() {
-    assert_eq!(decide(&made("11:00:00"), &[], at("18:45:00")), Step::Make(at("18:00:00")));
+    assert_eq!(decide(&made("11:00:00"), &[], at("18:45:00")), ScheduleStep::Make(at("18:00:00")));
     let years_later = at("18:45:00") + TimeDelta::days(3650);
-    assert_eq!(decide(&made("11:00:00"), &[], years_later), Step::Make(years_later - TimeDelta::minutes(45)));
+    assert_eq!(
+        decide(&made("11:00:00"), &[], years_later),
+        ScheduleStep::Make(years_later - TimeDelta::minutes(45))
+    );
 }
 
 #[test]
@@ -90,30 +101,30 @@ fn a_record_of_a_clock_that_was_wrong_is_put_right_by_what_there_is() {
         backup("b", BackupPhase::Completed, "11:00:01"),
         backup("c", BackupPhase::Completed, "23:00:00"),
     ];
-    assert_eq!(decide(&ahead, &own, at("13:30:00")), Step::Correct(at("11:00:01")));
-    assert_eq!(decide(&ahead, &[], at("13:30:00")), Step::Correct(at("13:30:00")));
+    assert_eq!(decide(&ahead, &own, at("13:30:00")), ScheduleStep::Correct(at("11:00:01")));
+    assert_eq!(decide(&ahead, &[], at("13:30:00")), ScheduleStep::Correct(at("13:30:00")));
     let skipped_ahead =
         schedule(json!({}), json!({"lastBackup": at("11:00:00"), "lastSkipped": "2036-11-21T11:00:00Z"}));
-    assert_eq!(decide(&skipped_ahead, &own, at("11:30:00")), Step::Correct(at("11:00:01")));
+    assert_eq!(decide(&skipped_ahead, &own, at("11:30:00")), ScheduleStep::Correct(at("11:00:01")));
 }
 
 #[test]
 fn a_tick_is_skipped_while_a_backup_of_the_schedule_runs_unless_that_is_allowed() {
     for phase in [BackupPhase::New, BackupPhase::InProgress] {
         let running = [backup("hourly-1", phase, "11:00:00")];
-        let skip = Step::Skip(at("12:00:00"), Why::Running("hourly-1".into()));
+        let skip = ScheduleStep::Skip(at("12:00:00"), Why::Running("hourly-1".into()));
         assert_eq!(decide(&made("11:00:00"), &running, at("12:00:05")), skip);
         let allowed = schedule(json!({"concurrencyPolicy": "Allow"}), json!({"lastBackup": at("11:00:00")}));
-        assert_eq!(decide(&allowed, &running, at("12:00:05")), Step::Make(at("12:00:00")));
+        assert_eq!(decide(&allowed, &running, at("12:00:05")), ScheduleStep::Make(at("12:00:00")));
     }
     for phase in [BackupPhase::Failed, BackupPhase::Deleting, BackupPhase::FailedValidation] {
         let ended = [backup("hourly-1", phase, "11:00:00")];
-        assert_eq!(decide(&made("11:00:00"), &ended, at("12:00:05")), Step::Make(at("12:00:00")));
+        assert_eq!(decide(&made("11:00:00"), &ended, at("12:00:05")), ScheduleStep::Make(at("12:00:00")));
     }
     let skipped = schedule(json!({}), json!({"lastBackup": at("11:00:00"), "lastSkipped": at("12:00:00")}));
     assert_eq!(
         decide(&skipped, &[], at("12:30:00")),
-        Step::Wait(Some(at("13:00:00"))),
+        ScheduleStep::Wait(Some(at("13:00:00"))),
         "it is not made up for"
     );
 }
@@ -124,7 +135,9 @@ fn a_name_that_was_recorded_is_gone_on_with_whatever_else_is_due() {
     for paused in [false, true] {
         let begun =
             schedule(json!({"paused": paused}), json!({"lastBackup": at("11:00:00"), "pending": pending}));
-        let Step::Finish(found) = decide(&begun, &[], at("13:30:00")) else { panic!("it is gone on with") };
+        let ScheduleStep::Finish(found) = decide(&begun, &[], at("13:30:00")) else {
+            panic!("it is gone on with")
+        };
         assert_eq!(found.name, "hourly-20261121120000");
     }
 }
@@ -149,23 +162,29 @@ fn a_backup_that_lost_its_name_is_made_again_under_that_of_the_next_second() {
         second: at("11:00:01"),
         lost: LostName { name: "hourly-20261121110000".into(), uid: "u".into() },
     };
-    assert_eq!(decide(&made("11:00:00"), &own, at("11:00:05")), Step::Again(expected));
-    let Step::Again(next) = decide(&made("11:00:00"), &[lost("11:00:59", "11:00:00")], at("11:10:00")) else {
+    assert_eq!(decide(&made("11:00:00"), &own, at("11:00:05")), ScheduleStep::Again(expected));
+    let ScheduleStep::Again(next) =
+        decide(&made("11:00:00"), &[lost("11:00:59", "11:00:00")], at("11:10:00"))
+    else {
         panic!("there is a name left");
     };
     assert_eq!((next.tick, next.second), (at("11:00:00"), at("11:01:00")));
-    let wait = Step::Wait(Some(at("12:00:00")));
+    let wait = ScheduleStep::Wait(Some(at("12:00:00")));
     assert_eq!(decide(&made("11:00:00"), &[lost("11:01:00", "11:00:00")], at("11:10:00")), wait, "no end");
     assert_eq!(
         decide(&made("11:00:00"), &[lost("10:30:00", "11:00:00")], at("11:10:00")),
-        Step::Again(Again {
+        ScheduleStep::Again(Again {
             tick: at("10:30:00"),
             second: at("10:30:01"),
             lost: LostName { name: "hourly-20261121103000".into(), uid: "u".into() },
         }),
         "what somebody wrote into the annotation gives no more names"
     );
-    assert_eq!(decide(&made("11:00:00"), &own, at("12:30:00")), Step::Make(at("12:00:00")), "it has gone on");
+    assert_eq!(
+        decide(&made("11:00:00"), &own, at("12:30:00")),
+        ScheduleStep::Make(at("12:00:00")),
+        "it has gone on"
+    );
     let refused = [backup("hourly-20261121110000", BackupPhase::FailedValidation, "11:00:00")];
     assert_eq!(decide(&made("11:00:00"), &refused, at("11:10:00")), wait, "for another reason");
     let busy = [lost("11:00:00", "11:00:00"), backup("hourly-1", BackupPhase::InProgress, "11:00:01")];
@@ -176,15 +195,20 @@ fn a_backup_that_lost_its_name_is_made_again_under_that_of_the_next_second() {
 fn only_a_few_wait_to_begin_where_several_may_run() {
     let allowed = schedule(json!({"concurrencyPolicy": "Allow"}), json!({"lastBackup": at("11:00:00")}));
     let waiting = |count: usize| vec![backup("hourly-1", BackupPhase::New, "11:00:00"); count];
-    assert_eq!(decide(&allowed, &waiting(2), at("12:00:05")), Step::Make(at("12:00:00")));
-    assert_eq!(decide(&allowed, &waiting(3), at("12:00:05")), Step::Skip(at("12:00:00"), Why::Waiting(3)));
+    assert_eq!(decide(&allowed, &waiting(2), at("12:00:05")), ScheduleStep::Make(at("12:00:00")));
+    assert_eq!(
+        decide(&allowed, &waiting(3), at("12:00:05")),
+        ScheduleStep::Skip(at("12:00:00"), Why::Waiting(3))
+    );
     let running = vec![backup("hourly-1", BackupPhase::InProgress, "11:00:00"); 9];
-    assert_eq!(decide(&allowed, &running, at("12:00:05")), Step::Make(at("12:00:00")));
+    assert_eq!(decide(&allowed, &running, at("12:00:05")), ScheduleStep::Make(at("12:00:00")));
 }
 
 /// The ticks that count from then on, as the status says after a look.
 fn counted(schedule: &Schedule, now: &str) -> (Schedule, DateTime<Utc>) {
-    let Step::Count(counting) = decide(schedule, &[], at(now)) else { panic!("it is looked at anew") };
+    let ScheduleStep::Count(counting) = decide(schedule, &[], at(now)) else {
+        panic!("it is looked at anew")
+    };
     let mut schedule = schedule.clone();
     let since = counting.since.time();
     schedule.status.get_or_insert_default().counting = Some(counting);
@@ -197,17 +221,21 @@ fn editing_fires_nothing_for_a_past_that_was_before_it() {
     edited.spec.schedule = "38 * * * *".into();
     let (edited, since) = counted(&edited, "10:39:21");
     assert_eq!(since, at("10:39:21"));
-    assert_eq!(decide(&edited, &[], at("10:39:22")), Step::Wait(Some(at("11:38:00"))));
-    assert_eq!(decide(&edited, &[], at("11:38:00")), Step::Make(at("11:38:00")));
+    assert_eq!(decide(&edited, &[], at("10:39:22")), ScheduleStep::Wait(Some(at("11:38:00"))));
+    assert_eq!(decide(&edited, &[], at("11:38:00")), ScheduleStep::Make(at("11:38:00")));
     let mut zone = edited;
     zone.spec.schedule = "CRON_TZ=Asia/Kolkata 38 * * * *".into();
     let (zone, _) = counted(&zone, "10:50:00");
-    assert_eq!(decide(&zone, &[], at("10:50:01")), Step::Wait(Some(at("11:08:00"))), "08 past in UTC");
+    assert_eq!(
+        decide(&zone, &[], at("10:50:01")),
+        ScheduleStep::Wait(Some(at("11:08:00"))),
+        "08 past in UTC"
+    );
     let mut ticks = made("10:20:00");
     ticks.spec.retention = Some(serde_json::from_value(json!({"maxCount": 3})).unwrap());
     assert_eq!(
         decide(&ticks, &[], at("11:30:00")),
-        Step::Make(at("11:00:00")),
+        ScheduleStep::Make(at("11:00:00")),
         "another edit changes no tick"
     );
 }
@@ -218,15 +246,18 @@ fn unpausing_fires_nothing_for_a_past_that_was_before_it() {
     schedule.spec.paused = None;
     let (unpaused, since) = counted(&schedule, "12:30:00");
     assert_eq!(since, at("12:30:00"));
-    assert_eq!(decide(&unpaused, &[], at("12:30:01")), Step::Wait(Some(at("13:00:00"))));
+    assert_eq!(decide(&unpaused, &[], at("12:30:01")), ScheduleStep::Wait(Some(at("13:00:00"))));
     // Created paused: the first one carries the time at which it was unpaused.
     let (paused, _) =
         counted(&unseen(json!({"schedule": "0 3 1 1 *", "paused": true}), json!({})), "10:21:00");
-    assert!(matches!(decide(&paused, &[], at("12:00:00")), Step::Wait(_)));
+    assert!(matches!(decide(&paused, &[], at("12:00:00")), ScheduleStep::Wait(_)));
     let mut first = paused;
     first.spec.paused = Some(false);
     let (first, since) = counted(&first, "12:30:00");
-    assert_eq!((since, decide(&first, &[], at("12:30:01"))), (at("12:30:00"), Step::Make(at("12:30:00"))));
+    assert_eq!(
+        (since, decide(&first, &[], at("12:30:01"))),
+        (at("12:30:00"), ScheduleStep::Make(at("12:30:00")))
+    );
 }
 
 #[test]
@@ -235,7 +266,7 @@ fn a_schedule_that_is_mended_counts_from_then_on_and_one_that_an_older_server_ma
     assert_eq!(since, at("12:30:00"));
     let (old, since) = counted(&unseen(json!({}), json!({"lastBackup": at("11:00:00")})), "14:30:00");
     assert_eq!(since, at("11:00:00"));
-    assert_eq!(decide(&old, &[], at("14:30:01")), Step::Make(at("14:00:00")));
+    assert_eq!(decide(&old, &[], at("14:30:01")), ScheduleStep::Make(at("14:00:00")));
     let (_, since) = counted(&unseen(json!({}), json!({})), "15:30:00");
     assert_eq!(since, at("10:20:00"), "as it was created");
 }
@@ -255,17 +286,17 @@ fn the_next_backup_is_told_by_the_clock_of_the_schedule_s_own_zone() {
 fn the_first_backup_waits_for_one_that_runs() {
     let new = schedule(json!({}), json!({}));
     let running = [backup("by-hand", BackupPhase::InProgress, "10:00:00")];
-    assert_eq!(decide(&new, &running, at("10:20:01")), Step::Wait(Some(at("11:00:00"))));
+    assert_eq!(decide(&new, &running, at("10:20:01")), ScheduleStep::Wait(Some(at("11:00:00"))));
 }
 
 #[test]
 fn what_goes_by_while_it_is_paused_is_not_made_up_for() {
     let paused = schedule(json!({"paused": true}), json!({"lastBackup": at("11:00:00")}));
-    assert_eq!(decide(&paused, &[], at("12:30:00")), Step::Skip(at("12:00:00"), Why::Paused));
+    assert_eq!(decide(&paused, &[], at("12:30:00")), ScheduleStep::Skip(at("12:00:00"), Why::Paused));
     let unpaused = schedule(json!({}), json!({"lastBackup": at("11:00:00"), "lastSkipped": at("12:00:00")}));
-    assert_eq!(decide(&unpaused, &[], at("12:31:00")), Step::Wait(Some(at("13:00:00"))));
+    assert_eq!(decide(&unpaused, &[], at("12:31:00")), ScheduleStep::Wait(Some(at("13:00:00"))));
     let never_made = schedule(json!({"paused": true}), json!({}));
-    assert_eq!(decide(&never_made, &[], at("10:30:00")), Step::Wait(Some(at("11:00:00"))));
+    assert_eq!(decide(&never_made, &[], at("10:30:00")), ScheduleStep::Wait(Some(at("11:00:00"))));
 }
 
 #[test]
@@ -274,7 +305,7 @@ fn everything_that_is_wrong_is_said_and_nothing_is_made() {
         json!({"schedule": "0 25 * * *", "template": {"ttl": "-1h"}, "retention": {"minCount": 2}}),
         json!({}),
     );
-    let Step::Refuse(errors) = decide(&wrong, &[], at("12:00:00")) else { panic!("it is refused") };
+    let ScheduleStep::Refuse(errors) = decide(&wrong, &[], at("12:00:00")) else { panic!("it is refused") };
     assert_eq!(errors.len(), 3, "{errors:?}");
     assert!(
         errors[0].starts_with("spec.schedule: ") && errors[1].starts_with("spec.template.ttl: "),
@@ -286,7 +317,7 @@ fn everything_that_is_wrong_is_said_and_nothing_is_made() {
 fn a_schedule_that_goes_makes_nothing() {
     let mut going = made("11:00:00");
     going.metadata.deletion_timestamp = Some(time(at("11:30:00")));
-    assert_eq!(decide(&going, &[], at("12:30:00")), Step::Leave);
+    assert_eq!(decide(&going, &[], at("12:30:00")), ScheduleStep::Leave);
 }
 
 #[test]
@@ -310,12 +341,12 @@ fn how_old_the_newest_backup_may_become_follows_the_ticks() {
 #[test]
 fn a_schedule_whose_backups_no_location_could_hold_is_refused_beside_what_else_is_wrong() {
     let why = || Some("too long".to_owned());
-    let tick = Step::Make(Utc::now());
+    let tick = ScheduleStep::Make(Utc::now());
     assert_eq!(tick.clone().unless(None), tick);
-    assert_eq!(tick.unless(why()), Step::Refuse(vec!["too long".into()]));
+    assert_eq!(tick.unless(why()), ScheduleStep::Refuse(vec!["too long".into()]));
     assert_eq!(
-        Step::Refuse(vec!["spec".into()]).unless(why()),
-        Step::Refuse(vec!["spec".into(), "too long".into()])
+        ScheduleStep::Refuse(vec!["spec".into()]).unless(why()),
+        ScheduleStep::Refuse(vec!["spec".into(), "too long".into()])
     );
-    assert_eq!(Step::Leave.unless(why()), Step::Leave);
+    assert_eq!(ScheduleStep::Leave.unless(why()), ScheduleStep::Leave);
 }
