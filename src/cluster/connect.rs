@@ -285,5 +285,4 @@ fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
 }
 
 #[cfg(test)]
-#[path = "connect/tests.rs"]
 mod tests;

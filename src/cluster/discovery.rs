@@ -265,5 +265,4 @@ fn is_group(group: &str) -> bool {
 }
 
 #[cfg(test)]
-#[path = "discovery/tests.rs"]
 mod tests;

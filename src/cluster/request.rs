@@ -325,5 +325,4 @@ impl Course {
 }
 
 #[cfg(test)]
-#[path = "request/tests.rs"]
 mod tests;

@@ -115,5 +115,4 @@ impl Tempo {
 }
 
 #[cfg(test)]
-#[path = "tempo/tests.rs"]
 mod tests;

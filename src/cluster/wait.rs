@@ -327,5 +327,4 @@ fn list(value: &Value) -> &[Value] {
 }
 
 #[cfg(test)]
-#[path = "wait/tests.rs"]
 mod tests;

@@ -138,5 +138,4 @@ fn deleting_since(context: &Context) -> Option<DateTime<Utc>> {
 }
 
 #[cfg(test)]
-#[path = "observed/tests.rs"]
 mod tests;

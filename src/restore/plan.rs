@@ -215,5 +215,4 @@ impl<'a> Controllers<'a> {
 }
 
 #[cfg(test)]
-#[path = "plan/tests.rs"]
 mod tests;

@@ -147,5 +147,4 @@ async fn agree_on_the_time(context: &Context) -> Result<(), String> {
 }
 
 #[cfg(test)]
-#[path = "restores/tests.rs"]
 mod tests;

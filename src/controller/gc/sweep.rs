@@ -263,5 +263,4 @@ async fn remove(context: &Context, location: &OpenLocation, kind: RunKind, run: 
 }
 
 #[cfg(test)]
-#[path = "sweep/tests.rs"]
 mod tests;

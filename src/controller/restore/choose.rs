@@ -188,5 +188,4 @@ fn candidate(backup: &Arc<Backup>, schedule: &str, here: &Chooser) -> Option<Can
 }
 
 #[cfg(test)]
-#[path = "choose/tests.rs"]
 mod tests;

@@ -267,5 +267,4 @@ pub fn is_running(backup: &Backup) -> bool {
 }
 
 #[cfg(test)]
-#[path = "decide/tests.rs"]
 mod tests;

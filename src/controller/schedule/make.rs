@@ -264,5 +264,4 @@ fn owner(schedule: &Schedule) -> Option<OwnerReference> {
 }
 
 #[cfg(test)]
-#[path = "make/tests.rs"]
 mod tests;

@@ -99,5 +99,4 @@ pub fn maker(backup: &Backup) -> Option<&str> {
 }
 
 #[cfg(test)]
-#[path = "own/tests.rs"]
 mod tests;

@@ -126,5 +126,4 @@ async fn download(
 }
 
 #[cfg(test)]
-#[path = "http/tests.rs"]
 mod tests;

@@ -222,5 +222,4 @@ impl Metrics {
 }
 
 #[cfg(test)]
-#[path = "metrics/tests.rs"]
 mod tests;

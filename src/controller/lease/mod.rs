@@ -260,5 +260,4 @@ async fn request<T>(
 }
 
 #[cfg(test)]
-#[path = "lease/tests.rs"]
 mod tests;

@@ -414,5 +414,4 @@ impl Lister {
 }
 
 #[cfg(test)]
-#[path = "list/tests.rs"]
 mod tests;

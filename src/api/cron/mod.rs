@@ -194,5 +194,4 @@ fn never_comes(pattern: &Pattern) -> bool {
 }
 
 #[cfg(test)]
-#[path = "cron/tests.rs"]
 mod tests;
