@@ -4,7 +4,7 @@ use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
 use super::Cli;
-use super::failure::{Done, Failure};
+use super::exit::{Done, Failure};
 use super::invocation::{Called, OWN, PLUGIN, called};
 use super::output::Output;
 

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::failure::{Done, Failure};
+use super::exit::{Done, Failure};
 use super::output::{Format, Output};
 use crate::api;
 

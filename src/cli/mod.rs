@@ -2,35 +2,26 @@
 //!
 //! One file a noun, one function a verb. `output` alone prints; `failure` alone knows exit codes.
 
+mod args;
 mod backup;
 mod bucket;
-mod chosen;
+mod client;
 mod completion;
 mod crd;
-mod diff;
-mod door;
 mod download;
-mod failure;
+mod exit;
 mod install;
 mod invocation;
-mod listing;
 mod location;
-mod locations;
-mod making;
 mod memory;
 mod output;
-mod pairs;
-mod place;
 mod reference;
 mod restore;
-mod rows;
 mod schedule;
-mod selection;
 mod server;
 mod signal;
-mod template;
+mod verbs;
 mod version;
-mod waiting;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -41,7 +32,7 @@ use clap::{Args, FromArgMatches, Parser, Subcommand};
 use crate::api::DEFAULT_NAMESPACE;
 use crate::cluster::{Cluster, ConnectOptions};
 use crate::telemetry::Metrics;
-use failure::{Done, Failure};
+use exit::{Done, Failure};
 pub use install::{chart_rules, rules_table};
 use invocation::Called;
 use output::{Color, Format, Output};
@@ -122,7 +113,7 @@ enum Command {
     Schedule(schedule::ScheduleCommand),
     /// Say where the server keeps backups
     #[command(subcommand)]
-    Location(locations::LocationCommand),
+    Location(location::LocationCommand),
     /// List, check and add to what is in a bucket; needs no cluster
     #[command(subcommand)]
     Bucket(bucket::BucketCommand),
@@ -227,7 +218,7 @@ async fn run(cli: &Cli, output: &Output) -> Result<Done, Failure> {
         Command::Backup(command) => backup::run(global, command, output).await,
         Command::Restore(command) => restore::run(global, command, output).await,
         Command::Schedule(command) => schedule::run(global, command, output).await,
-        Command::Location(command) => locations::run(global, command, output).await,
+        Command::Location(command) => location::run(global, command, output).await,
         Command::Bucket(command) => bucket::run(command, output).await,
         Command::Server(command) => server::run(global, command).await,
         Command::Install(command) => install::run(global, command, output),

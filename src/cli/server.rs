@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
-use super::failure::{Done, Failure};
+use super::exit::{Done, Failure};
 use super::signal::asked;
 use super::{Global, holder};
 use crate::api::Duration;

@@ -4,10 +4,10 @@ use clap::Args;
 use uuid::Uuid;
 
 use super::Global;
-use super::door::ArkClient;
-use super::failure::{Done, Failure};
+use super::client::ArkClient;
+use super::client::wait::{Waited, wait};
+use super::exit::{Done, Failure};
 use super::output::{Format, Output};
-use super::waiting::{Waited, wait};
 use crate::api::{ServerStatusRequest, ServerStatusRequestSpec};
 use crate::bucket::documents::FORMAT;
 

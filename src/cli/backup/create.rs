@@ -5,15 +5,15 @@ use std::time::Instant;
 use clap::Args;
 use kube::{Resource, ResourceExt};
 
-use super::make::elapsed;
+use super::run::elapsed;
 use crate::api::{Backup, BackupPhase, BackupStatus, SCHEDULE_NAME_LABEL, Schedule, label_value};
 use crate::cli::Global;
-use crate::cli::door::{ArkClient, ArkResource};
-use crate::cli::failure::{Done, Failure};
-use crate::cli::listing::bare;
-use crate::cli::making::{MakeArgs, create_and_wait, create_timed, made, new_name, preview, stamp};
+use crate::cli::args::backup_spec::TemplateArgs;
+use crate::cli::client::{ArkClient, ArkResource};
+use crate::cli::exit::{Done, Failure};
 use crate::cli::output::{Format, Output, count};
-use crate::cli::template::TemplateArgs;
+use crate::cli::verbs::create::{MakeArgs, create_and_wait, create_timed, made, new_name, preview, stamp};
+use crate::cli::verbs::get::bare;
 use crate::model::{BackupName, ObjectName};
 
 const EXAMPLE: &str = "\

@@ -9,11 +9,11 @@ use uuid::Uuid;
 
 use crate::api::{Backup, BackupPhase, DeleteBackupRequest, DeletePhase};
 use crate::cli::Global;
-use crate::cli::chosen::ChosenArgs;
-use crate::cli::door::ArkClient;
-use crate::cli::failure::{Done, Failure};
+use crate::cli::args::targets::ChosenArgs;
+use crate::cli::client::ArkClient;
+use crate::cli::client::wait::{Waited, held, wait};
+use crate::cli::exit::{Done, Failure};
 use crate::cli::output::Output;
-use crate::cli::waiting::{Waited, held, wait};
 
 /// A server that leads answers a request in a second or two, be it with a refusal.
 const ANSWER: Duration = Duration::from_secs(5);

@@ -9,13 +9,13 @@ use crate::api::{
     Filter, SCHEDULE_NAME_LABEL, ScopedKinds, Timestamp, WAITING, holding, label_value,
 };
 use crate::cli::Global;
-use crate::cli::door::ArkClient;
+use crate::cli::args::location::SourceArgs;
+use crate::cli::client::ArkClient;
 use crate::cli::download::{self, Described};
-use crate::cli::failure::{Done, Failure};
-use crate::cli::listing::{Listed as _, documents};
-use crate::cli::location::SourceArgs;
+use crate::cli::exit::{Done, Failure};
 use crate::cli::output::{Format, Output};
-use crate::cli::rows::kept;
+use crate::cli::verbs::columns::kept;
+use crate::cli::verbs::get::{Listed as _, documents};
 use crate::model::{BackupName, Results, Severity};
 
 /// Findings shown without `--details`.

@@ -3,27 +3,28 @@
 mod create;
 mod delete;
 mod describe;
-mod look;
-mod make;
+mod diff;
+mod logs;
+mod run;
 
 use clap::Subcommand;
 pub use create::{failed, refused};
 pub use describe::{counts, selection_lines, taken_lines, went_wrong};
-pub use look::print_log;
-pub use make::elapsed;
+pub use logs::print_log;
+pub use run::elapsed;
 
 use super::Global;
-use super::diff::{self, DiffCommand};
-use super::failure::{Done, Failure};
-use super::listing::{self, GetRunsArgs};
+use super::exit::{Done, Failure};
 use super::output::Output;
+use super::verbs::get::{self, GetRunsArgs};
 use crate::api::Backup;
+use diff::DiffCommand;
 
 /// Make backups, look into them, check them.
 #[derive(Debug, Subcommand)]
 pub enum BackupCommand {
     /// Back up a cluster from this machine; nothing needs to be installed in it
-    Run(make::RunCommand),
+    Run(run::RunCommand),
     /// Have the server back the cluster up
     Create(Box<create::CreateCommand>),
     /// List backups
@@ -32,17 +33,17 @@ pub enum BackupCommand {
     )]
     Get(GetRunsArgs),
     /// List the items in a backup; reads its index, not the backup itself
-    Contents(look::ContentsCommand),
+    Contents(logs::ContentsCommand),
     /// Show when and how a backup was made, what was left out, what went wrong
     Describe(describe::DescribeCommand),
     /// Print the log of a backup
-    Logs(look::LogsCommand),
+    Logs(logs::LogsCommand),
     /// Compare a backup with another one, or with the live cluster
     Diff(DiffCommand),
     /// Read a whole backup and check it against its hashes
-    Verify(look::VerifyCommand),
+    Verify(logs::VerifyCommand),
     /// Save a backup as a .tar.zst file
-    Download(look::DownloadCommand),
+    Download(logs::DownloadCommand),
     /// Delete backups: what is in the bucket, and their restores
     Delete(delete::DeleteCommand),
 }
@@ -50,15 +51,15 @@ pub enum BackupCommand {
 /// Runs the verb.
 pub async fn run(global: &Global, command: &BackupCommand, output: &Output) -> Result<Done, Failure> {
     match command {
-        BackupCommand::Run(command) => make::run(global, command, output).await,
+        BackupCommand::Run(command) => run::run(global, command, output).await,
         BackupCommand::Create(command) => create::create(global, command, output).await,
         BackupCommand::Delete(command) => delete::delete(global, command, output).await,
-        BackupCommand::Get(args) => listing::get_runs::<Backup>(global, args, output).await,
-        BackupCommand::Contents(command) => look::contents(global, command, output).await,
+        BackupCommand::Get(args) => get::get_runs::<Backup>(global, args, output).await,
+        BackupCommand::Contents(command) => logs::contents(global, command, output).await,
         BackupCommand::Describe(command) => describe::describe(global, command, output).await,
-        BackupCommand::Logs(command) => look::logs(global, command, output).await,
+        BackupCommand::Logs(command) => logs::logs(global, command, output).await,
         BackupCommand::Diff(command) => diff::diff(global, command, output).await,
-        BackupCommand::Verify(command) => look::verify(global, command, output).await,
-        BackupCommand::Download(command) => look::download(global, command, output).await,
+        BackupCommand::Verify(command) => logs::verify(global, command, output).await,
+        BackupCommand::Download(command) => logs::download(global, command, output).await,
     }
 }

@@ -6,8 +6,8 @@ use clap::Args;
 
 use crate::backup;
 use crate::bucket::Adoption;
-use crate::cli::failure::{Done, Failure};
-use crate::cli::location::LocationArgs;
+use crate::cli::args::location::LocationArgs;
+use crate::cli::exit::{Done, Failure};
 use crate::cli::output::{Format, Output};
 use crate::model::BackupName;
 

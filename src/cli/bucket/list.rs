@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use crate::api::Timestamp;
 use crate::bucket::{Bucket, BucketError, RunEntry, RunKind, RunState, Writer};
-use crate::cli::failure::{Done, Failure};
-use crate::cli::location::LocationArgs;
+use crate::cli::args::location::LocationArgs;
+use crate::cli::exit::{Done, Failure};
 use crate::cli::output::{Format, Output, Table};
 use crate::model::causes;
 

@@ -6,8 +6,8 @@ mod list;
 use clap::{Args, Subcommand};
 use futures::TryStreamExt;
 
-use super::failure::{Done, Failure};
-use super::location::LocationArgs;
+use super::args::location::LocationArgs;
+use super::exit::{Done, Failure};
 use super::output::Output;
 use crate::backup;
 use crate::bucket::{Bucket, BucketError, RunState};

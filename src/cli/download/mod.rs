@@ -21,12 +21,12 @@ pub use self::parts::RunPart;
 use self::parts::{Downloadable, PartsState};
 use self::store::{DownloadStore, LiveDocument, Looked};
 use super::Global;
-use super::door::ArkClient;
-use super::failure::Failure;
-use super::listing::bare;
-use super::location::SourceArgs;
+use super::args::location::SourceArgs;
+use super::client::ArkClient;
+use super::client::wait::{Waited, wait};
+use super::exit::Failure;
 use super::output::Output;
-use super::waiting::{Waited, wait};
+use super::verbs::get::bare;
 use crate::api::{
     BackupStorageLocation, DownloadKind, DownloadRequest, DownloadRequestSpec, DownloadTarget, label_value,
 };

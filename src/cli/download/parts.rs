@@ -7,8 +7,8 @@ use crate::api::{
     is_stored,
 };
 use crate::bucket::{PartKeys, RunDocument, RunKeys};
-use crate::cli::door::ArkResource;
-use crate::cli::failure::Failure;
+use crate::cli::client::ArkResource;
+use crate::cli::exit::Failure;
 use crate::model::{BackupName, RestoreName};
 use crate::store::{InvalidKey, ObjectKey};
 

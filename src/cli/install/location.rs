@@ -5,8 +5,8 @@ use std::path::Path;
 use k8s_openapi::ByteString;
 use serde_json::{Value, json};
 
-use super::super::failure::Failure;
-use super::super::place::{place, read};
+use super::super::args::storage_location_spec::{place, read};
+use super::super::exit::Failure;
 use crate::api::{AccessMode, BackupStorageLocation, BackupStorageLocationSpec, SecretKey};
 use crate::store::{Location, objection_to_credentials};
 

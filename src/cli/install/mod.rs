@@ -10,7 +10,7 @@ use clap::Args;
 use serde_json::{Map, Value};
 
 use super::Global;
-use super::failure::{Done, Failure};
+use super::exit::{Done, Failure};
 use super::output::{Format, Output};
 use crate::api;
 pub use rbac::{chart_rules, rules_table};

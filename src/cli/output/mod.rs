@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 use serde::Serialize;
 
-use super::failure::Failure;
+use super::exit::Failure;
 use shown::shown;
 pub use table::Table;
 

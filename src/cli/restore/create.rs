@@ -5,15 +5,15 @@ use std::time::Instant;
 use clap::{ArgGroup, Args};
 use kube::ResourceExt;
 
-use super::flags::RestoreArgs;
 use crate::api::{Backup, Restore, RestorePhase, RestoreSpec, RestoreStatus, Timestamp};
 use crate::cli::Global;
+use crate::cli::args::restore_spec::RestoreArgs;
 use crate::cli::backup::{elapsed, failed, refused};
-use crate::cli::door::ArkClient;
-use crate::cli::failure::{Done, Failure};
-use crate::cli::listing::bare;
-use crate::cli::making::{MakeArgs, create_and_wait, create_timed, made, new_name, preview, stamp};
+use crate::cli::client::ArkClient;
+use crate::cli::exit::{Done, Failure};
 use crate::cli::output::{Format, Output, count};
+use crate::cli::verbs::create::{MakeArgs, create_and_wait, create_timed, made, new_name, preview, stamp};
+use crate::cli::verbs::get::bare;
 use crate::model::{BackupName, ObjectName, RestoreName};
 
 const EXAMPLE: &str = "\

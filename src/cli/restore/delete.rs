@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 
 use crate::api::{DELETION, DELETION_REQUESTED, Restore, RestorePhase, Timestamp, synced_from};
 use crate::cli::Global;
-use crate::cli::chosen::ChosenArgs;
-use crate::cli::door::ArkClient;
-use crate::cli::failure::{Done, Failure};
+use crate::cli::args::targets::ChosenArgs;
+use crate::cli::client::ArkClient;
+use crate::cli::client::wait::{ObjectProgress, Waited, wait_until};
+use crate::cli::exit::{Done, Failure};
 use crate::cli::output::Output;
-use crate::cli::waiting::{ObjectProgress, Waited, wait_until};
 
 /// Delete the records of restores; what was restored stays.
 #[derive(Args, Debug)]

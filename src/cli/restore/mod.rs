@@ -2,16 +2,15 @@
 
 mod create;
 mod delete;
-mod flags;
-mod look;
+mod logs;
 mod run;
 
 use clap::Subcommand;
 
 use super::Global;
-use super::failure::{Done, Failure};
-use super::listing::{self, GetRunsArgs};
+use super::exit::{Done, Failure};
 use super::output::Output;
+use super::verbs::get::{self, GetRunsArgs};
 use crate::api::Restore;
 
 /// Restore from a backup.
@@ -25,9 +24,9 @@ pub enum RestoreCommand {
     #[command(after_help = "Examples:\n  ark restore get -o wide\n  ark restore get --schedule nightly")]
     Get(GetRunsArgs),
     /// Show what a restore did and what went wrong
-    Describe(look::DescribeCommand),
+    Describe(logs::DescribeCommand),
     /// Print the log of a restore
-    Logs(look::LogsCommand),
+    Logs(logs::LogsCommand),
     /// Delete the records of restores; what was restored stays
     Delete(delete::DeleteCommand),
 }
@@ -37,9 +36,9 @@ pub async fn run(global: &Global, command: &RestoreCommand, output: &Output) -> 
     match command {
         RestoreCommand::Run(command) => run::run(global, command, output).await,
         RestoreCommand::Create(command) => create::create(global, command, output).await,
-        RestoreCommand::Describe(command) => look::describe(global, command, output).await,
-        RestoreCommand::Logs(command) => look::logs(global, command, output).await,
+        RestoreCommand::Describe(command) => logs::describe(global, command, output).await,
+        RestoreCommand::Logs(command) => logs::logs(global, command, output).await,
         RestoreCommand::Delete(command) => delete::delete(global, command, output).await,
-        RestoreCommand::Get(args) => listing::get_runs::<Restore>(global, args, output).await,
+        RestoreCommand::Get(args) => get::get_runs::<Restore>(global, args, output).await,
     }
 }

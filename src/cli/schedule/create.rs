@@ -5,10 +5,10 @@ use clap::{Args, ValueEnum};
 
 use crate::api::{self, ConcurrencyPolicy, Cron, InvalidSpec, Retention, Schedule, ScheduleSpec};
 use crate::cli::Global;
-use crate::cli::failure::{Done, Failure};
-use crate::cli::making::{MakeArgs, make};
+use crate::cli::args::backup_spec::TemplateArgs;
+use crate::cli::exit::{Done, Failure};
 use crate::cli::output::Output;
-use crate::cli::template::TemplateArgs;
+use crate::cli::verbs::create::{MakeArgs, make};
 use crate::model::ObjectName;
 
 const EXAMPLE: &str = "\

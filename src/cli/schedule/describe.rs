@@ -6,11 +6,11 @@ use kube::ResourceExt;
 use crate::api::{Backup, SCHEDULE_NAME_LABEL, Schedule, label_value};
 use crate::cli::Global;
 use crate::cli::backup::taken_lines;
-use crate::cli::door::ArkClient;
-use crate::cli::failure::{Done, Failure};
-use crate::cli::listing::{bare, cell, time};
+use crate::cli::client::ArkClient;
+use crate::cli::exit::{Done, Failure};
 use crate::cli::output::{Format, Output};
-use crate::cli::rows::{created, phase};
+use crate::cli::verbs::columns::{created, phase};
+use crate::cli::verbs::get::{bare, cell, time};
 use crate::model::ObjectName;
 
 /// Backups that are shown.

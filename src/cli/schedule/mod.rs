@@ -7,9 +7,9 @@ mod describe;
 use clap::Subcommand;
 
 use super::Global;
-use super::failure::{Done, Failure};
-use super::listing::{self, GetArgs};
+use super::exit::{Done, Failure};
 use super::output::Output;
+use super::verbs::get::{self, GetArgs};
 use crate::api::Schedule;
 
 /// Make backups by the clock.
@@ -36,7 +36,7 @@ pub enum ScheduleCommand {
 pub async fn run(global: &Global, command: &ScheduleCommand, output: &Output) -> Result<Done, Failure> {
     match command {
         ScheduleCommand::Create(command) => create::create(global, command, output).await,
-        ScheduleCommand::Get(args) => listing::get::<Schedule>(global, args, output).await,
+        ScheduleCommand::Get(args) => get::get::<Schedule>(global, args, output).await,
         ScheduleCommand::Describe(command) => describe::describe(global, command, output).await,
         ScheduleCommand::Pause(command) => change::pause(global, command, true, output).await,
         ScheduleCommand::Unpause(command) => change::pause(global, command, false, output).await,

@@ -5,12 +5,12 @@ use std::fmt::Display;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{Resource, ResourceExt};
 
-use super::door::ArkClient;
-use super::listing::{Listed, Scheduled, cell, time};
+use super::get::{Listed, Scheduled, cell, time};
 use crate::api::{
     Backup, BackupPhase, BackupStatus, BackupStorageLocation, FAILED, KEPT, Provider, Restore,
     SCHEDULE_NAME_LABEL, SYNCED_FROM, Schedule, Timestamp, WAITING, holding, label_value,
 };
+use crate::cli::client::ArkClient;
 
 /// The location of Backups that name none, where none says that it is the default and the server was not told another.
 const DEFAULT_LOCATION: &str = "default";

@@ -10,11 +10,11 @@ use uuid::Uuid;
 use crate::api::{self, BackupSpec, Origin};
 use crate::backup::{self, BackupOutcome, BackupRequest};
 use crate::bucket::RunKind;
-use crate::cli::failure::{Done, Failure};
-use crate::cli::location::LocationArgs;
-use crate::cli::making::{check, kept, new_name, timed_name};
+use crate::cli::args::location::LocationArgs;
+use crate::cli::args::selection::SelectionArgs;
+use crate::cli::exit::{Done, Failure};
 use crate::cli::output::{Format, Output, count, findings};
-use crate::cli::selection::SelectionArgs;
+use crate::cli::verbs::create::{check, kept, new_name, timed_name};
 use crate::cli::{Global, signal};
 use crate::model::{BackupName, Progress};
 

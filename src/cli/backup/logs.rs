@@ -15,11 +15,11 @@ use crate::api::{Backup, CompiledSelection};
 use crate::archive::{IndexHeader, IndexItem, IndexLine};
 use crate::backup;
 use crate::cli::Global;
+use crate::cli::args::location::SourceArgs;
+use crate::cli::args::selection::SelectionArgs;
 use crate::cli::download::{self, RunPart};
-use crate::cli::failure::{Done, Failure};
-use crate::cli::location::SourceArgs;
+use crate::cli::exit::{Done, Failure};
 use crate::cli::output::{Format, Output};
-use crate::cli::selection::SelectionArgs;
 use crate::model::{BackupName, ClusterScope, ItemKey, Progress, term_means};
 use crate::store::Resumed;
 

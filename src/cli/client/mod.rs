@@ -1,7 +1,8 @@
 //! Ark's own objects in one namespace of a cluster: read, made, changed and removed. What goes wrong is told by `refusal`.
 
-mod heartbeat;
-mod refusal;
+mod errors;
+mod server_lease;
+pub mod wait;
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -16,14 +17,14 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::Global;
-use super::failure::Failure;
-use super::waiting::held;
+use super::exit::Failure;
 use crate::api::{
     Backup, BackupStorageLocation, DeleteBackupRequest, DownloadRequest, Restore, Schedule,
     ServerStatusRequest,
 };
-pub use heartbeat::{ServerPresence, server_presence};
-use refusal::ApiCall;
+use errors::ApiCall;
+pub use server_lease::{ServerPresence, server_presence};
+use wait::held;
 
 /// For one call: the API server itself gives up after 60 s, and webhooks after at most 30 s.
 const DEADLINE: Duration = Duration::from_secs(40);
@@ -107,8 +108,8 @@ impl ArkClient {
     pub async fn find<K: ArkResource>(&self, name: &str) -> Result<Option<K>, Failure> {
         let asked = self.asked::<K>("get", Some(name));
         match within(&asked, self.api::<K>().get(name)).await? {
-            Err(error) if refusal::is_no_object(&error) => Ok(None),
-            answer => answer.map(Some).map_err(|error| refusal::explain(&asked, &error)),
+            Err(error) if errors::is_no_object(&error) => Ok(None),
+            answer => answer.map(Some).map_err(|error| errors::explain(&asked, &error)),
         }
     }
 
@@ -121,7 +122,7 @@ impl ArkClient {
         let mut objects = Vec::new();
         loop {
             let page = within(&asked, api.list(&parameters)).await?;
-            let page = page.map_err(|error| refusal::explain(&asked, &error))?;
+            let page = page.map_err(|error| errors::explain(&asked, &error))?;
             objects.extend(page.items);
             parameters.continue_token = page.metadata.continue_.filter(|token| !token.is_empty());
             if parameters.continue_token.is_none() {
@@ -142,7 +143,7 @@ impl ArkClient {
         }
         let name = object.name_any();
         let held = self.find::<K>(&name).await.ok().flatten().and_then(|found| held(&found));
-        Err(refusal::taken(&self.asked::<K>("create", Some(&name)), held.as_deref()))
+        Err(errors::taken(&self.asked::<K>("create", Some(&name)), held.as_deref()))
     }
 
     /// Creates an object; none when its name is taken.
@@ -150,8 +151,8 @@ impl ArkClient {
         let name = object.name_any();
         let asked = self.asked::<K>("create", Some(&name));
         match within(&asked, self.api::<K>().create(&PostParams::default(), object)).await? {
-            Err(error) if refusal::is_taken(&error) => Ok(None),
-            answer => answer.map(Some).map_err(|error| refusal::explain(&asked, &error)),
+            Err(error) if errors::is_taken(&error) => Ok(None),
+            answer => answer.map(Some).map_err(|error| errors::explain(&asked, &error)),
         }
     }
 
@@ -160,8 +161,8 @@ impl ArkClient {
         let asked = self.asked::<K>("patch", Some(name));
         let (api, parameters) = (self.api::<K>(), PatchParams::default());
         match within(&asked, api.patch(name, &parameters, &Patch::Merge(change))).await? {
-            Err(error) if refusal::is_no_object(&error) => Err(self.missing::<K>(&[name]).await),
-            answer => answer.map_err(|error| refusal::explain(&asked, &error)),
+            Err(error) if errors::is_no_object(&error) => Err(self.missing::<K>(&[name]).await),
+            answer => answer.map_err(|error| errors::explain(&asked, &error)),
         }
     }
 
@@ -169,8 +170,8 @@ impl ArkClient {
     pub async fn delete<K: ArkResource>(&self, name: &str) -> Result<(), Failure> {
         let asked = self.asked::<K>("delete", Some(name));
         match within(&asked, self.api::<K>().delete(name, &DeleteParams::default())).await? {
-            Err(error) if refusal::is_no_object(&error) => Ok(()),
-            answer => answer.map(drop).map_err(|error| refusal::explain(&asked, &error)),
+            Err(error) if errors::is_no_object(&error) => Ok(()),
+            answer => answer.map(drop).map_err(|error| errors::explain(&asked, &error)),
         }
     }
 
@@ -181,7 +182,7 @@ impl ArkClient {
         let preconditions = Some(Preconditions { uid: object.uid(), resource_version: None });
         let parameters = DeleteParams { preconditions, ..DeleteParams::default() };
         let deleted = within(&asked, self.api::<K>().delete(&name, &parameters)).await?;
-        deleted.map(drop).map_err(|error| refusal::explain(&asked, &error))
+        deleted.map(drop).map_err(|error| errors::explain(&asked, &error))
     }
 
     /// That some objects are not there; or, if so, not even their namespace.
@@ -202,8 +203,8 @@ impl ArkClient {
         let namespaces: Api<k8s_openapi::api::core::v1::Namespace> = Api::all(self.client.clone());
         let answer = tokio::time::timeout(DEADLINE, namespaces.get(&self.namespace)).await;
         match answer {
-            Ok(Err(error)) if refusal::is_no_object(&error) => {
-                Err(Failure::not_found(refusal::no_namespace(&self.namespace)))
+            Ok(Err(error)) if errors::is_no_object(&error) => {
+                Err(Failure::not_found(errors::no_namespace(&self.namespace)))
             }
             _ => Ok(()),
         }
@@ -225,5 +226,5 @@ async fn within<T>(
     asked: &ApiCall<'_>,
     answer: impl Future<Output = kube::Result<T>>,
 ) -> Result<kube::Result<T>, Failure> {
-    tokio::time::timeout(DEADLINE, answer).await.map_err(|_| refusal::timed_out(asked, DEADLINE))
+    tokio::time::timeout(DEADLINE, answer).await.map_err(|_| errors::timed_out(asked, DEADLINE))
 }

@@ -6,10 +6,10 @@ use clap::Args;
 use serde_json::Value;
 
 use crate::api::{self, ExistingResourcePolicy, ResourceModifier, RestoreSpec, StatusFilter, velero_rules};
-use crate::cli::failure::Failure;
-use crate::cli::making::kept;
-use crate::cli::pairs::{equation, mapping, pair};
-use crate::cli::selection::{SelectionArgs, refused};
+use crate::cli::args::pairs::{equation, mapping, pair};
+use crate::cli::args::selection::{SelectionArgs, refused};
+use crate::cli::exit::Failure;
+use crate::cli::verbs::create::kept;
 
 /// The fields of a restore's specification, its source aside.
 #[derive(Args, Debug)]

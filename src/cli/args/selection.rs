@@ -3,8 +3,8 @@
 use clap::{ArgAction, Args};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
 
-use super::failure::Failure;
 use crate::api::{CompiledSelection, Filter, InvalidSpec};
+use crate::cli::exit::Failure;
 
 /// Which items; without any of these, all of them.
 #[derive(Args, Clone, Debug, Default)]

@@ -5,11 +5,11 @@ use std::collections::HashSet;
 use clap::{ArgGroup, Args};
 use kube::ResourceExt;
 
-use super::door::{ArkClient, ArkResource};
-use super::failure::Failure;
-use super::output::{Output, count};
 use super::selection::check_selector;
 use crate::bucket::RunDocument;
+use crate::cli::client::{ArkClient, ArkResource};
+use crate::cli::exit::Failure;
+use crate::cli::output::{Output, count};
 use crate::model::ObjectName;
 
 /// Names that a question repeats; of more it says how many.

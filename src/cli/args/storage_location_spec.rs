@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::failure::Failure;
 use crate::api::{BackupStorageLocationSpec, LocationConfig, Provider, VeleroLocation};
+use crate::cli::exit::Failure;
 use crate::store::Location;
 use crate::store::location::{Content, Encryption, S3Location, checksums_setting};
 

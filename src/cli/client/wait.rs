@@ -9,14 +9,14 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 use tokio::time::{Instant, sleep};
 
-use super::door::{ArkClient, ArkResource, ServerPresence};
-use super::failure::Failure;
-use super::output::Output;
-use super::signal;
+use super::{ArkClient, ArkResource, ServerPresence};
 use crate::api::{
     Backup, DeleteBackupRequest, DeletePhase, DownloadPhase, DownloadRequest, NAME_TAKEN, Restore,
     RestorePhase, ServerStatusPhase, ServerStatusRequest, WAITING, holding,
 };
+use crate::cli::exit::Failure;
+use crate::cli::output::Output;
+use crate::cli::signal;
 use crate::model::Progress;
 
 /// Before the second look, and then longer and longer: many things are done at once.

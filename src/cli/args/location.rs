@@ -2,8 +2,8 @@
 
 use clap::Args;
 
-use super::failure::Failure;
 use crate::bucket::Bucket;
+use crate::cli::exit::Failure;
 use crate::store::{self, Location};
 
 /// Where the backups are.

@@ -7,12 +7,12 @@ use crate::api::{
     Restore, RestorePhase, RestoreSpec, RestoreStatus, STORED, Timestamp, WAITING, holding, kept_from,
 };
 use crate::cli::Global;
+use crate::cli::args::location::SourceArgs;
 use crate::cli::backup::{counts, print_log, selection_lines, went_wrong};
 use crate::cli::download::{self, Described, RunPart};
-use crate::cli::failure::{Done, Failure};
-use crate::cli::listing::documents;
-use crate::cli::location::SourceArgs;
+use crate::cli::exit::{Done, Failure};
 use crate::cli::output::{Format, Output};
+use crate::cli::verbs::get::documents;
 use crate::model::RestoreName;
 
 /// Where values begin in a description.

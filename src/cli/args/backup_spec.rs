@@ -2,10 +2,10 @@
 
 use clap::Args;
 
-use super::failure::Failure;
-use super::making::kept;
 use super::selection::SelectionArgs;
 use crate::api::{self, BackupSpec, Filter};
+use crate::cli::exit::Failure;
+use crate::cli::verbs::create::kept;
 use crate::model::ObjectName;
 
 /// The fields of a backup's specification.
@@ -56,7 +56,7 @@ impl TemplateArgs {
         if snapshot_volumes.is_some() {
             spec.snapshot_volumes = *snapshot_volumes;
         }
-        super::making::check(&spec)?;
+        crate::cli::verbs::create::check(&spec)?;
         Ok(spec)
     }
 }

@@ -7,11 +7,11 @@ use serde_json::json;
 use super::create::Mode;
 use crate::api::{self, AccessMode, BackupStorageLocation};
 use crate::cli::Global;
-use crate::cli::chosen::ChosenArgs;
-use crate::cli::door::ArkClient;
-use crate::cli::failure::{Done, Failure};
-use crate::cli::making::made;
+use crate::cli::args::targets::ChosenArgs;
+use crate::cli::client::ArkClient;
+use crate::cli::exit::{Done, Failure};
 use crate::cli::output::Output;
+use crate::cli::verbs::create::made;
 use crate::model::ObjectName;
 
 /// Make one location the one of backups that name none.

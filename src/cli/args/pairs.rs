@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::failure::Failure;
+use crate::cli::exit::Failure;
 
 /// `old:new`, as clap reads it.
 pub fn pair(text: &str) -> Result<(String, String), String> {

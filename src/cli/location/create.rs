@@ -4,11 +4,11 @@ use clap::{Args, ValueEnum};
 
 use crate::api::{self, AccessMode, BackupStorageLocation, BackupStorageLocationSpec, Provider, SecretKey};
 use crate::cli::Global;
-use crate::cli::failure::{Done, Failure};
-use crate::cli::making::{MakeArgs, make};
+use crate::cli::args::pairs::pair;
+use crate::cli::args::storage_location_spec::place;
+use crate::cli::exit::{Done, Failure};
 use crate::cli::output::Output;
-use crate::cli::pairs::pair;
-use crate::cli::place::place;
+use crate::cli::verbs::create::{MakeArgs, make};
 use crate::model::ObjectName;
 use crate::store::Location;
 

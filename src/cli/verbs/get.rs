@@ -7,13 +7,13 @@ use clap::Args;
 use kube::ResourceExt;
 use tokio::time::sleep;
 
-use super::Global;
-use super::door::{ArkClient, ArkResource};
-use super::failure::{Done, Failure};
-use super::output::{Format, Output, Table};
-use super::selection::check_selector;
-use super::signal;
 use crate::api::Timestamp;
+use crate::cli::Global;
+use crate::cli::args::selection::check_selector;
+use crate::cli::client::{ArkClient, ArkResource};
+use crate::cli::exit::{Done, Failure};
+use crate::cli::output::{Format, Output, Table};
+use crate::cli::signal;
 use crate::model::ObjectName;
 
 /// Between two looks with `--watch`: soon enough for a person, seldom enough for the API server.

@@ -8,15 +8,15 @@ use clap::Args;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 
-use super::Global;
-use super::door::{ArkClient, ArkResource};
-use super::failure::{Done, Failure};
-use super::listing::bare;
-use super::output::{Format, Output};
-use super::pairs::{equation, mapping};
-use super::waiting::{Waited, Worked, wait};
+use super::get::bare;
 use crate::api::{self, BackupSpec, InvalidDuration};
 use crate::bucket::{Bucket, RunKeys, RunKind};
+use crate::cli::Global;
+use crate::cli::args::pairs::{equation, mapping};
+use crate::cli::client::wait::{Waited, Worked, wait};
+use crate::cli::client::{ArkClient, ArkResource};
+use crate::cli::exit::{Done, Failure};
+use crate::cli::output::{Format, Output};
 
 /// Names that are tried for what has none; beyond them, somebody makes objects faster than the time gives names.
 const TRIES: u32 = 5;
@@ -173,7 +173,7 @@ pub async fn make<K: ArkResource>(
 /// What is wrong with a specification, by its flags.
 pub fn check(spec: &BackupSpec) -> Result<(), Failure> {
     let wrong = spec.validate();
-    if wrong.is_empty() { Ok(()) } else { Err(super::selection::refused(&wrong)) }
+    if wrong.is_empty() { Ok(()) } else { Err(crate::cli::args::selection::refused(&wrong)) }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use kube::api::Api;
 
 use super::{ArkClient, DEADLINE};
 use crate::api::Timestamp;
-use crate::cli::failure::Failure;
+use crate::cli::exit::Failure;
 
 /// The Lease that the server renews.
 const LEASE: &str = "ark-server";

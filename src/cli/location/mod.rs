@@ -7,9 +7,9 @@ mod describe;
 use clap::Subcommand;
 
 use super::Global;
-use super::failure::{Done, Failure};
-use super::listing::{self, GetArgs};
+use super::exit::{Done, Failure};
 use super::output::Output;
+use super::verbs::get::{self, GetArgs};
 use crate::api::BackupStorageLocation;
 
 /// Say where backups are kept.
@@ -35,7 +35,7 @@ pub enum LocationCommand {
 pub async fn run(global: &Global, command: &LocationCommand, output: &Output) -> Result<Done, Failure> {
     match command {
         LocationCommand::Create(command) => create::create(global, command, output).await,
-        LocationCommand::Get(args) => listing::get::<BackupStorageLocation>(global, args, output).await,
+        LocationCommand::Get(args) => get::get::<BackupStorageLocation>(global, args, output).await,
         LocationCommand::Describe(command) => describe::describe(global, command, output).await,
         LocationCommand::Set(command) => change::set(global, command, output).await,
         LocationCommand::SetDefault(command) => change::set_default(global, command, output).await,

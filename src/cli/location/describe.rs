@@ -5,11 +5,11 @@ use kube::ResourceExt;
 
 use crate::api::{BackupStorageLocation, HIDDEN, LocationConfig};
 use crate::cli::Global;
-use crate::cli::door::ArkClient;
-use crate::cli::failure::{Done, Failure};
-use crate::cli::listing::{bare, cell, time};
+use crate::cli::client::ArkClient;
+use crate::cli::exit::{Done, Failure};
 use crate::cli::output::{Format, Output};
-use crate::cli::rows::{is_default, place};
+use crate::cli::verbs::columns::{is_default, place};
+use crate::cli::verbs::get::{bare, cell, time};
 use crate::model::ObjectName;
 
 /// Show a location, whether it can be used and why not.

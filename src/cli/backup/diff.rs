@@ -7,15 +7,15 @@ use std::collections::HashMap;
 use clap::Args;
 use futures::TryStreamExt;
 
-use super::Global;
-use super::download::{self, RunPart};
-use super::failure::{Done, Failure};
-use super::location::SourceArgs;
-use super::output::{Format, Output};
 use crate::api::Backup;
 use crate::archive::{IndexHeader, IndexLine};
 use crate::backup::live_items;
 use crate::bucket::Bucket;
+use crate::cli::Global;
+use crate::cli::args::location::SourceArgs;
+use crate::cli::download::{self, RunPart};
+use crate::cli::exit::{Done, Failure};
+use crate::cli::output::{Format, Output};
 use crate::model::{BackupName, ItemKey, causes};
 
 const EXAMPLE: &str = "\

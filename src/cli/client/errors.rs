@@ -6,7 +6,7 @@ use std::time::Duration;
 use kube::core::Status;
 
 use crate::api::GROUP;
-use crate::cli::failure::Failure;
+use crate::cli::exit::Failure;
 use crate::cluster::ClusterError;
 
 /// What was asked of the API server.
