@@ -10,6 +10,7 @@ mod completion;
 mod crd;
 mod download;
 mod exit;
+mod global;
 mod install;
 mod invocation;
 mod location;
@@ -23,19 +24,15 @@ mod signal;
 mod verbs;
 mod version;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use clap::{Args, FromArgMatches, Parser, Subcommand};
+use clap::{FromArgMatches, Parser, Subcommand};
 
-use crate::api::DEFAULT_NAMESPACE;
-use crate::cluster::{Cluster, ConnectOptions};
-use crate::telemetry::Metrics;
 use exit::{Done, Failure};
+use global::Global;
 pub use install::{chart_rules, rules_table};
 use invocation::Called;
-use output::{Color, Format, Output};
+use output::Output;
 pub use reference::reference;
 
 /// Cluster and bucket are the slow ones; on a machine of many processors more threads would only hold memory.
@@ -70,36 +67,6 @@ pub struct Cli {
     command: Command,
 }
 
-/// Options that every command takes.
-#[derive(Args, Debug)]
-#[command(next_help_heading = "Global options")]
-pub struct Global {
-    /// The kubeconfig file [default: $KUBECONFIG, else ~/.kube/config, else the pod's service account]
-    #[arg(long, global = true, value_name = "FILE")]
-    kubeconfig: Option<PathBuf>,
-    /// The context in the kubeconfig [default: its current context]
-    #[arg(long, global = true, value_name = "NAME")]
-    context: Option<String>,
-    /// The namespace of Ark's own objects and its server
-    #[arg(short, long, global = true, value_name = "NAME", default_value = DEFAULT_NAMESPACE, value_parser = namespace)]
-    namespace: String,
-    /// How long to wait for an API server that does not answer any more [default: 5m]
-    #[arg(long, global = true, value_name = "DURATION", env = "ARK_PATIENCE", hide_env_values = true, value_parser = patience)]
-    patience: Option<std::time::Duration>,
-    /// The output format
-    #[arg(short, long, global = true, value_enum, default_value = "table", value_name = "FORMAT")]
-    output: Format,
-    /// Print no progress and no notes, only the answer, warnings and errors
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
-    quiet: bool,
-    /// Print the log of the run to stderr; -vv also prints every request
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
-    verbose: u8,
-    /// When to colour messages
-    #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN")]
-    color: Color,
-}
-
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Make backups, look into them, check them
@@ -127,45 +94,6 @@ enum Command {
     Completion(completion::CompletionCommand),
     /// Print the version of Ark and of the backup format it writes, and of the server
     Version(version::VersionCommand),
-}
-
-/// A DNS label: it becomes the name of an object and part of names and arguments.
-fn namespace(text: &str) -> Result<String, String> {
-    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    if (1..=63).contains(&text.len())
-        && text.bytes().all(fits)
-        && !text.starts_with('-')
-        && !text.ends_with('-')
-    {
-        return Ok(text.to_owned());
-    }
-    Err("a namespace has up to 63 of a-z, 0-9 and `-`, the first and last no `-`".to_owned())
-}
-
-/// A duration as people write it: `90s`, `10m`.
-fn patience(text: &str) -> Result<std::time::Duration, String> {
-    humantime::parse_duration(text).map_err(|error| format!("{error}; write it as 90s, 10m or 1h"))
-}
-
-impl Global {
-    /// Connects to the cluster that the options name.
-    async fn cluster(&self) -> Result<Cluster, Failure> {
-        Ok(Cluster::connect(&self.connection()).await?)
-    }
-
-    /// As [`Global::cluster`]; the calls are counted.
-    async fn counted_cluster(&self, metrics: Arc<Metrics>) -> Result<Cluster, Failure> {
-        Ok(Cluster::connect(&ConnectOptions { metrics: Some(metrics), ..self.connection() }).await?)
-    }
-
-    fn connection(&self) -> ConnectOptions {
-        ConnectOptions {
-            kubeconfig: self.kubeconfig.clone(),
-            context: self.context.clone(),
-            away_within: self.patience,
-            ..ConnectOptions::default()
-        }
-    }
 }
 
 /// Parses the command line, runs the verb, and answers with its exit code.
@@ -203,13 +131,6 @@ pub fn main() -> ExitCode {
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     tokio::runtime::Builder::new_multi_thread().worker_threads(processors.min(THREADS)).enable_all().build()
-}
-
-/// Who runs a command, for whoever finds its claim in the bucket: host and process.
-fn holder() -> String {
-    let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
-    let host = host.trim();
-    format!("{}/{}", if host.is_empty() { "unknown" } else { host }, std::process::id())
 }
 
 async fn run(cli: &Cli, output: &Output) -> Result<Done, Failure> {

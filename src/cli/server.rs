@@ -7,8 +7,8 @@ use clap::Args;
 use tokio_util::sync::CancellationToken;
 
 use super::exit::{Done, Failure};
+use super::global::{Global, holder};
 use super::signal::asked;
-use super::{Global, holder};
 use crate::api::Duration;
 use crate::controller::{ControllerError, Settings, run as serve};
 use crate::telemetry::Metrics;

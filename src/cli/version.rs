@@ -3,10 +3,10 @@
 use clap::Args;
 use uuid::Uuid;
 
-use super::Global;
 use super::client::ArkClient;
 use super::client::wait::{Waited, wait};
 use super::exit::{Done, Failure};
+use super::global::Global;
 use super::output::{Format, Output};
 use crate::api::{ServerStatusRequest, ServerStatusRequestSpec};
 use crate::bucket::documents::FORMAT;

@@ -5,15 +5,16 @@ use std::time::Instant;
 use clap::Args;
 use kube::{Resource, ResourceExt};
 
-use super::run::elapsed;
 use crate::api::{Backup, BackupPhase, BackupStatus, SCHEDULE_NAME_LABEL, Schedule, label_value};
-use crate::cli::Global;
 use crate::cli::args::backup_spec::TemplateArgs;
-use crate::cli::client::{ArkClient, ArkResource};
+use crate::cli::client::ArkClient;
+use crate::cli::client::bare;
 use crate::cli::exit::{Done, Failure};
+use crate::cli::global::Global;
 use crate::cli::output::{Format, Output, count};
 use crate::cli::verbs::create::{MakeArgs, create_and_wait, create_timed, made, new_name, preview, stamp};
-use crate::cli::verbs::get::bare;
+use crate::cli::verbs::create::{failed, refused};
+use crate::cli::verbs::describe::elapsed;
 use crate::model::{BackupName, ObjectName};
 
 const EXAMPLE: &str = "\
@@ -147,21 +148,4 @@ fn judge(name: &str, status: &BackupStatus, output: &Output) -> Result<Done, Fai
         BackupPhase::FailedValidation => Err(refused::<Backup>(name, &status.validation_errors, output)),
         _ => Err(failed::<Backup>(name, status.failure_reason.as_deref())),
     }
-}
-
-/// That the server refused an object: each reason on a line of its own.
-pub fn refused<K: ArkResource>(name: &str, reasons: &[String], output: &Output) -> Failure {
-    for reason in reasons {
-        output.error(reason);
-    }
-    let noun = K::NOUN;
-    Failure::because(format!(
-        "{noun} {name} was refused and never begun, as the lines above say; create another one, and delete this one with `ark {noun} delete {name}`"
-    ))
-}
-
-/// That a run failed as a whole.
-pub fn failed<K: ArkResource>(name: &str, reason: Option<&str>) -> Failure {
-    let noun = K::NOUN;
-    Failure::because(format!("{noun} {name} failed: {}", reason.unwrap_or("the server gives no reason")))
 }

@@ -8,11 +8,11 @@ use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use crate::api::{Backup, BackupPhase, DeleteBackupRequest, DeletePhase};
-use crate::cli::Global;
 use crate::cli::args::targets::ChosenArgs;
 use crate::cli::client::ArkClient;
 use crate::cli::client::wait::{Waited, held, wait};
 use crate::cli::exit::{Done, Failure};
+use crate::cli::global::Global;
 use crate::cli::output::Output;
 
 /// A server that leads answers a request in a second or two, be it with a refusal.

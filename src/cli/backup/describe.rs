@@ -6,20 +6,18 @@ use kube::ResourceExt;
 
 use crate::api::{
     BACKUP_NAME_LABEL, Backup, BackupPhase, BackupSpec, BackupStatus, DeleteBackupRequest, DeletePhase,
-    Filter, SCHEDULE_NAME_LABEL, ScopedKinds, Timestamp, WAITING, holding, label_value,
+    SCHEDULE_NAME_LABEL, Timestamp, WAITING, holding, label_value,
 };
-use crate::cli::Global;
 use crate::cli::args::location::SourceArgs;
 use crate::cli::client::ArkClient;
 use crate::cli::download::{self, Described};
 use crate::cli::exit::{Done, Failure};
+use crate::cli::global::Global;
 use crate::cli::output::{Format, Output};
 use crate::cli::verbs::columns::kept;
+use crate::cli::verbs::describe::{taken_lines, went_wrong};
 use crate::cli::verbs::get::{Listed as _, documents};
-use crate::model::{BackupName, Results, Severity};
-
-/// Findings shown without `--details`.
-const FINDINGS_SHOWN: usize = 20;
+use crate::model::{BackupName, Results};
 
 /// Show when and how a backup was made, what was left out, what went wrong.
 #[derive(Args, Debug)]
@@ -186,66 +184,10 @@ fn summary(backup: &Backup, output: &Output) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What a backup takes, in lines whose values begin in column `width`.
-pub fn taken_lines(spec: &BackupSpec, width: usize, output: &Output) -> Result<(), Failure> {
-    let BackupSpec { filter, scoped, .. } = spec;
-    if *scoped == ScopedKinds::default() {
-        return selection_lines(filter, width, output);
-    }
-    let line = |label: &str, text: String| output.line(format!("{label:width$}{text}"));
-    line("Namespaces:", list(&filter.included_namespaces, &filter.excluded_namespaces, "all"))?;
-    let (included, excluded) =
-        (&scoped.included_namespace_scoped_resources, &scoped.excluded_namespace_scoped_resources);
-    line("Kinds:", list(included, excluded, "all"))?;
-    let (included, excluded) =
-        (&scoped.included_cluster_scoped_resources, &scoped.excluded_cluster_scoped_resources);
-    line("Cluster-wide:", list(included, excluded, "those that the items need"))
-}
-
-fn list(included: &[String], excluded: &[String], default: &str) -> String {
-    let included = if included.is_empty() { default.to_owned() } else { included.join(", ") };
-    if excluded.is_empty() { included } else { format!("{included} without {}", excluded.join(", ")) }
-}
-
-/// What a filter selects, in lines whose values begin in column `width`.
-pub fn selection_lines(filter: &Filter, width: usize, output: &Output) -> Result<(), Failure> {
-    let line = |label: &str, text: String| output.line(format!("{label:width$}{text}"));
-    line("Namespaces:", list(&filter.included_namespaces, &filter.excluded_namespaces, "all"))?;
-    line("Kinds:", list(&filter.included_resources, &filter.excluded_resources, "all"))?;
-    let cluster = match filter.include_cluster_resources {
-        Some(true) => "all",
-        Some(false) => "none",
-        None if filter.included_namespaces.is_empty() && filter.excluded_namespaces.is_empty() => "all",
-        None => "those that the items need",
-    };
-    line("Cluster-wide:", cluster.to_owned())
-}
-
 fn left_out(results: &Results, output: &Output) -> Result<(), Failure> {
     output.line(format!("Left out:     {}", results.skipped.total()))?;
     for (reason, kind, count) in results.skipped.iter() {
         output.line(format!("  {count:>6}  {kind}: {}", reason.describe()))?;
-    }
-    Ok(())
-}
-
-/// How many warnings and errors there were.
-pub fn counts(warnings: u64, errors: u64, output: &Output) -> Result<(), Failure> {
-    output.line(format!("Warnings:     {warnings}"))?;
-    output.line(format!("Errors:       {errors}"))
-}
-
-/// Warnings and errors, with the first of them or all.
-pub fn went_wrong(results: &Results, all: bool, output: &Output) -> Result<(), Failure> {
-    counts(results.warnings, results.errors, output)?;
-    let shown = if all { results.findings.len() } else { FINDINGS_SHOWN };
-    for finding in results.findings.iter().take(shown) {
-        let severity = if finding.severity == Severity::Error { "error" } else { "warning" };
-        output.line(format!("  {severity} ({}): {finding}", finding.category))?;
-    }
-    let more = (results.warnings + results.errors).saturating_sub(shown as u64);
-    if more > 0 {
-        output.line(format!("  … and {more} more; --details shows up to 10,000"))?;
     }
     Ok(())
 }

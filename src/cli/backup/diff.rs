@@ -11,10 +11,10 @@ use crate::api::Backup;
 use crate::archive::{IndexHeader, IndexLine};
 use crate::backup::live_items;
 use crate::bucket::Bucket;
-use crate::cli::Global;
 use crate::cli::args::location::SourceArgs;
 use crate::cli::download::{self, RunPart};
 use crate::cli::exit::{Done, Failure};
+use crate::cli::global::Global;
 use crate::cli::output::{Format, Output};
 use crate::model::{BackupName, ItemKey, causes};
 

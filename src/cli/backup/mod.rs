@@ -1,20 +1,19 @@
 //! `ark backup`: one function a verb.
 
+mod contents;
 mod create;
 mod delete;
 mod describe;
 mod diff;
+mod download;
 mod logs;
 mod run;
+mod verify;
 
 use clap::Subcommand;
-pub use create::{failed, refused};
-pub use describe::{counts, selection_lines, taken_lines, went_wrong};
-pub use logs::print_log;
-pub use run::elapsed;
 
-use super::Global;
 use super::exit::{Done, Failure};
+use super::global::Global;
 use super::output::Output;
 use super::verbs::get::{self, GetRunsArgs};
 use crate::api::Backup;
@@ -33,7 +32,7 @@ pub enum BackupCommand {
     )]
     Get(GetRunsArgs),
     /// List the items in a backup; reads its index, not the backup itself
-    Contents(logs::ContentsCommand),
+    Contents(contents::ContentsCommand),
     /// Show when and how a backup was made, what was left out, what went wrong
     Describe(describe::DescribeCommand),
     /// Print the log of a backup
@@ -41,9 +40,9 @@ pub enum BackupCommand {
     /// Compare a backup with another one, or with the live cluster
     Diff(DiffCommand),
     /// Read a whole backup and check it against its hashes
-    Verify(logs::VerifyCommand),
+    Verify(verify::VerifyCommand),
     /// Save a backup as a .tar.zst file
-    Download(logs::DownloadCommand),
+    Download(download::DownloadCommand),
     /// Delete backups: what is in the bucket, and their restores
     Delete(delete::DeleteCommand),
 }
@@ -55,11 +54,11 @@ pub async fn run(global: &Global, command: &BackupCommand, output: &Output) -> R
         BackupCommand::Create(command) => create::create(global, command, output).await,
         BackupCommand::Delete(command) => delete::delete(global, command, output).await,
         BackupCommand::Get(args) => get::get_runs::<Backup>(global, args, output).await,
-        BackupCommand::Contents(command) => logs::contents(global, command, output).await,
+        BackupCommand::Contents(command) => contents::contents(global, command, output).await,
         BackupCommand::Describe(command) => describe::describe(global, command, output).await,
         BackupCommand::Logs(command) => logs::logs(global, command, output).await,
         BackupCommand::Diff(command) => diff::diff(global, command, output).await,
-        BackupCommand::Verify(command) => logs::verify(global, command, output).await,
-        BackupCommand::Download(command) => logs::download(global, command, output).await,
+        BackupCommand::Verify(command) => verify::verify(global, command, output).await,
+        BackupCommand::Download(command) => download::download(global, command, output).await,
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use clap::Args;
-use indicatif::{HumanBytes, HumanDuration};
+use indicatif::HumanBytes;
 use uuid::Uuid;
 
 use crate::api::{self, BackupSpec, Origin};
@@ -13,9 +13,11 @@ use crate::bucket::RunKind;
 use crate::cli::args::location::LocationArgs;
 use crate::cli::args::selection::SelectionArgs;
 use crate::cli::exit::{Done, Failure};
+use crate::cli::global::Global;
 use crate::cli::output::{Format, Output, count, findings};
+use crate::cli::signal;
 use crate::cli::verbs::create::{check, kept, new_name, timed_name};
-use crate::cli::{Global, signal};
+use crate::cli::verbs::describe::elapsed;
 use crate::model::{BackupName, Progress};
 
 const EXAMPLE: &str = "\
@@ -66,7 +68,7 @@ pub async fn run(global: &Global, command: &RunCommand, output: &Output) -> Resu
         uid: Uuid::new_v4().to_string(),
         namespace: None,
         origin: Origin { location: Some(location), ..Origin::default() },
-        holder: crate::cli::holder(),
+        holder: crate::cli::global::holder(),
         cluster: identity,
         attempt: 1,
     };
@@ -109,14 +111,4 @@ fn report(outcome: &BackupOutcome, began: Instant, output: &Output) -> Result<Do
         }
     }
     Ok(Done::unless(results.errors > 0))
-}
-
-/// Seconds with a digit below a minute, words above.
-pub fn elapsed(began: Instant) -> String {
-    let elapsed = began.elapsed();
-    if elapsed.as_secs() < 60 {
-        format!("{:.1}s", elapsed.as_secs_f64())
-    } else {
-        HumanDuration(elapsed).to_string()
-    }
 }

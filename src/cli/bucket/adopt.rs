@@ -38,7 +38,7 @@ pub async fn adopt(command: &AdoptCommand, output: &Output) -> Result<Done, Fail
     let adoption = Adoption {
         path: file.clone(),
         name: name.clone(),
-        holder: crate::cli::holder(),
+        holder: crate::cli::global::holder(),
         describe: backup::index_metadata,
     };
     let backup = bucket.adopt(&adoption).await?;

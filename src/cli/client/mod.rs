@@ -16,8 +16,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::Global;
 use super::exit::Failure;
+use super::global::Global;
 use crate::api::{
     Backup, BackupStorageLocation, DeleteBackupRequest, DownloadRequest, Restore, Schedule,
     ServerStatusRequest,
@@ -227,4 +227,11 @@ async fn within<T>(
     answer: impl Future<Output = kube::Result<T>>,
 ) -> Result<kube::Result<T>, Failure> {
     tokio::time::timeout(DEADLINE, answer).await.map_err(|_| errors::timed_out(asked, DEADLINE))
+}
+
+/// An object as somebody would write it: who manages which field is nobody's concern here.
+pub fn bare<K: ArkResource>(object: &K) -> K {
+    let mut object = object.clone();
+    object.meta_mut().managed_fields = None;
+    object
 }

@@ -20,13 +20,13 @@ use self::fetch::Fetcher;
 pub use self::parts::RunPart;
 use self::parts::{Downloadable, PartsState};
 use self::store::{DownloadStore, LiveDocument, Looked};
-use super::Global;
 use super::args::location::SourceArgs;
 use super::client::ArkClient;
+use super::client::bare;
 use super::client::wait::{Waited, wait};
 use super::exit::Failure;
+use super::global::Global;
 use super::output::Output;
-use super::verbs::get::bare;
 use crate::api::{
     BackupStorageLocation, DownloadKind, DownloadRequest, DownloadRequestSpec, DownloadTarget, label_value,
 };

@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Map, Value};
 
-use super::Global;
 use super::exit::{Done, Failure};
+use super::global::Global;
 use super::output::{Format, Output};
 use crate::api;
 pub use rbac::{chart_rules, rules_table};

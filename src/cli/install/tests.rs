@@ -6,7 +6,7 @@ use super::*;
 
 #[derive(Parser)]
 struct Line {
-    #[arg(long, default_value = crate::api::DEFAULT_NAMESPACE, value_parser = crate::cli::namespace)]
+    #[arg(long, default_value = crate::api::DEFAULT_NAMESPACE, value_parser = crate::cli::global::namespace)]
     namespace: String,
     #[command(flatten)]
     command: InstallCommand,

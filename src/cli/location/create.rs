@@ -3,10 +3,10 @@
 use clap::{Args, ValueEnum};
 
 use crate::api::{self, AccessMode, BackupStorageLocation, BackupStorageLocationSpec, Provider, SecretKey};
-use crate::cli::Global;
 use crate::cli::args::pairs::pair;
 use crate::cli::args::storage_location_spec::place;
 use crate::cli::exit::{Done, Failure};
+use crate::cli::global::Global;
 use crate::cli::output::Output;
 use crate::cli::verbs::create::{MakeArgs, make};
 use crate::model::ObjectName;

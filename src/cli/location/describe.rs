@@ -4,12 +4,13 @@ use clap::Args;
 use kube::ResourceExt;
 
 use crate::api::{BackupStorageLocation, HIDDEN, LocationConfig};
-use crate::cli::Global;
 use crate::cli::client::ArkClient;
+use crate::cli::client::bare;
 use crate::cli::exit::{Done, Failure};
+use crate::cli::global::Global;
 use crate::cli::output::{Format, Output};
 use crate::cli::verbs::columns::{is_default, place};
-use crate::cli::verbs::get::{bare, cell, time};
+use crate::cli::verbs::get::{cell, time};
 use crate::model::ObjectName;
 
 /// Show a location, whether it can be used and why not.

@@ -1,13 +1,15 @@
 //! `ark location`: one function a verb.
 
-mod change;
 mod create;
+mod delete;
 mod describe;
+mod set;
+mod set_default;
 
 use clap::Subcommand;
 
-use super::Global;
 use super::exit::{Done, Failure};
+use super::global::Global;
 use super::output::Output;
 use super::verbs::get::{self, GetArgs};
 use crate::api::BackupStorageLocation;
@@ -23,12 +25,12 @@ pub enum LocationCommand {
     /// Show a location, whether it can be used and why not
     Describe(describe::DescribeCommand),
     /// Change how a location is used
-    Set(change::SetCommand),
+    Set(set::SetCommand),
     /// Make one location the one of backups that name none
     #[command(name = "set-default", after_help = "Example:\n  ark location set-default offsite")]
-    SetDefault(change::SetDefaultCommand),
+    SetDefault(set_default::SetDefaultCommand),
     /// Delete locations; what is in the buckets stays
-    Delete(change::DeleteCommand),
+    Delete(delete::DeleteCommand),
 }
 
 /// Runs the verb.
@@ -37,8 +39,8 @@ pub async fn run(global: &Global, command: &LocationCommand, output: &Output) ->
         LocationCommand::Create(command) => create::create(global, command, output).await,
         LocationCommand::Get(args) => get::get::<BackupStorageLocation>(global, args, output).await,
         LocationCommand::Describe(command) => describe::describe(global, command, output).await,
-        LocationCommand::Set(command) => change::set(global, command, output).await,
-        LocationCommand::SetDefault(command) => change::set_default(global, command, output).await,
-        LocationCommand::Delete(command) => change::delete(global, command, output).await,
+        LocationCommand::Set(command) => set::set(global, command, output).await,
+        LocationCommand::SetDefault(command) => set_default::set_default(global, command, output).await,
+        LocationCommand::Delete(command) => delete::delete(global, command, output).await,
     }
 }

@@ -6,14 +6,15 @@ use clap::{ArgGroup, Args};
 use kube::ResourceExt;
 
 use crate::api::{Backup, Restore, RestorePhase, RestoreSpec, RestoreStatus, Timestamp};
-use crate::cli::Global;
 use crate::cli::args::restore_spec::RestoreArgs;
-use crate::cli::backup::{elapsed, failed, refused};
 use crate::cli::client::ArkClient;
+use crate::cli::client::bare;
 use crate::cli::exit::{Done, Failure};
+use crate::cli::global::Global;
 use crate::cli::output::{Format, Output, count};
 use crate::cli::verbs::create::{MakeArgs, create_and_wait, create_timed, made, new_name, preview, stamp};
-use crate::cli::verbs::get::bare;
+use crate::cli::verbs::create::{failed, refused};
+use crate::cli::verbs::describe::elapsed;
 use crate::model::{BackupName, ObjectName, RestoreName};
 
 const EXAMPLE: &str = "\

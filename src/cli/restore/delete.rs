@@ -5,11 +5,11 @@ use kube::ResourceExt;
 use serde_json::{Value, json};
 
 use crate::api::{DELETION, DELETION_REQUESTED, Restore, RestorePhase, Timestamp, synced_from};
-use crate::cli::Global;
 use crate::cli::args::targets::ChosenArgs;
 use crate::cli::client::ArkClient;
 use crate::cli::client::wait::{ObjectProgress, Waited, wait_until};
 use crate::cli::exit::{Done, Failure};
+use crate::cli::global::Global;
 use crate::cli::output::Output;
 
 /// Delete the records of restores; what was restored stays.

@@ -2,13 +2,14 @@
 
 mod create;
 mod delete;
+mod describe;
 mod logs;
 mod run;
 
 use clap::Subcommand;
 
-use super::Global;
 use super::exit::{Done, Failure};
+use super::global::Global;
 use super::output::Output;
 use super::verbs::get::{self, GetRunsArgs};
 use crate::api::Restore;
@@ -24,7 +25,7 @@ pub enum RestoreCommand {
     #[command(after_help = "Examples:\n  ark restore get -o wide\n  ark restore get --schedule nightly")]
     Get(GetRunsArgs),
     /// Show what a restore did and what went wrong
-    Describe(logs::DescribeCommand),
+    Describe(describe::DescribeCommand),
     /// Print the log of a restore
     Logs(logs::LogsCommand),
     /// Delete the records of restores; what was restored stays
@@ -36,7 +37,7 @@ pub async fn run(global: &Global, command: &RestoreCommand, output: &Output) -> 
     match command {
         RestoreCommand::Run(command) => run::run(global, command, output).await,
         RestoreCommand::Create(command) => create::create(global, command, output).await,
-        RestoreCommand::Describe(command) => logs::describe(global, command, output).await,
+        RestoreCommand::Describe(command) => describe::describe(global, command, output).await,
         RestoreCommand::Logs(command) => logs::logs(global, command, output).await,
         RestoreCommand::Delete(command) => delete::delete(global, command, output).await,
         RestoreCommand::Get(args) => get::get_runs::<Restore>(global, args, output).await,

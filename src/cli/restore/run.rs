@@ -10,12 +10,13 @@ use crate::api::{Origin, RestoreSpec};
 use crate::bucket::RunKind;
 use crate::cli::args::location::LocationArgs;
 use crate::cli::args::restore_spec::RestoreArgs;
-use crate::cli::backup::elapsed;
 use crate::cli::client::{ServerPresence, server_presence};
 use crate::cli::exit::{Done, Failure};
+use crate::cli::global::Global;
 use crate::cli::output::{Format, Output, count, findings};
+use crate::cli::signal;
 use crate::cli::verbs::create::{new_name, timed_name};
-use crate::cli::{Global, signal};
+use crate::cli::verbs::describe::elapsed;
 use crate::cluster::Cluster;
 use crate::model::{BackupName, Progress, RestoreName};
 use crate::restore::{self, ItemAction, Preview, RestoreOutcome, RestoreRequest};
@@ -79,7 +80,7 @@ pub async fn run(global: &Global, command: &RunCommand, output: &Output) -> Resu
         namespace: None,
         began: None,
         origin: Origin { location: location.map(|location| location.id), ..Origin::default() },
-        holder: crate::cli::holder(),
+        holder: crate::cli::global::holder(),
         cluster: identity,
         server,
         attempt: 1,

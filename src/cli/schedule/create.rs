@@ -4,9 +4,9 @@ use chrono::{DateTime, Utc};
 use clap::{Args, ValueEnum};
 
 use crate::api::{self, ConcurrencyPolicy, Cron, InvalidSpec, Retention, Schedule, ScheduleSpec};
-use crate::cli::Global;
 use crate::cli::args::backup_spec::TemplateArgs;
 use crate::cli::exit::{Done, Failure};
+use crate::cli::global::Global;
 use crate::cli::output::Output;
 use crate::cli::verbs::create::{MakeArgs, make};
 use crate::model::ObjectName;

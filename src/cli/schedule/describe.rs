@@ -4,13 +4,14 @@ use clap::Args;
 use kube::ResourceExt;
 
 use crate::api::{Backup, SCHEDULE_NAME_LABEL, Schedule, label_value};
-use crate::cli::Global;
-use crate::cli::backup::taken_lines;
 use crate::cli::client::ArkClient;
+use crate::cli::client::bare;
 use crate::cli::exit::{Done, Failure};
+use crate::cli::global::Global;
 use crate::cli::output::{Format, Output};
 use crate::cli::verbs::columns::{created, phase};
-use crate::cli::verbs::get::{bare, cell, time};
+use crate::cli::verbs::describe::taken_lines;
+use crate::cli::verbs::get::{cell, time};
 use crate::model::ObjectName;
 
 /// Backups that are shown.

@@ -1,13 +1,14 @@
 //! `ark schedule`: one function a verb.
 
-mod change;
 mod create;
+mod delete;
 mod describe;
+mod pause;
 
 use clap::Subcommand;
 
-use super::Global;
 use super::exit::{Done, Failure};
+use super::global::Global;
 use super::output::Output;
 use super::verbs::get::{self, GetArgs};
 use crate::api::Schedule;
@@ -24,12 +25,12 @@ pub enum ScheduleCommand {
     Describe(describe::DescribeCommand),
     /// Make no backups until it is unpaused
     #[command(after_help = "Example:\n  ark schedule pause nightly")]
-    Pause(change::PauseCommand),
+    Pause(pause::PauseCommand),
     /// Make backups again
     #[command(after_help = "Example:\n  ark schedule unpause nightly")]
-    Unpause(change::PauseCommand),
+    Unpause(pause::PauseCommand),
     /// Delete schedules; the backups that they made stay
-    Delete(change::DeleteCommand),
+    Delete(delete::DeleteCommand),
 }
 
 /// Runs the verb.
@@ -38,8 +39,8 @@ pub async fn run(global: &Global, command: &ScheduleCommand, output: &Output) ->
         ScheduleCommand::Create(command) => create::create(global, command, output).await,
         ScheduleCommand::Get(args) => get::get::<Schedule>(global, args, output).await,
         ScheduleCommand::Describe(command) => describe::describe(global, command, output).await,
-        ScheduleCommand::Pause(command) => change::pause(global, command, true, output).await,
-        ScheduleCommand::Unpause(command) => change::pause(global, command, false, output).await,
-        ScheduleCommand::Delete(command) => change::delete(global, command, output).await,
+        ScheduleCommand::Pause(command) => pause::pause(global, command, true, output).await,
+        ScheduleCommand::Unpause(command) => pause::pause(global, command, false, output).await,
+        ScheduleCommand::Delete(command) => delete::delete(global, command, output).await,
     }
 }

@@ -8,15 +8,16 @@ use clap::Args;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 
-use super::get::bare;
 use crate::api::{self, BackupSpec, InvalidDuration};
 use crate::bucket::{Bucket, RunKeys, RunKind};
-use crate::cli::Global;
 use crate::cli::args::pairs::{equation, mapping};
+use crate::cli::client::bare;
 use crate::cli::client::wait::{Waited, Worked, wait};
 use crate::cli::client::{ArkClient, ArkResource};
 use crate::cli::exit::{Done, Failure};
+use crate::cli::global::Global;
 use crate::cli::output::{Format, Output};
+use kube::Resource;
 
 /// Names that are tried for what has none; beyond them, somebody makes objects faster than the time gives names.
 const TRIES: u32 = 5;
@@ -174,6 +175,23 @@ pub async fn make<K: ArkResource>(
 pub fn check(spec: &BackupSpec) -> Result<(), Failure> {
     let wrong = spec.validate();
     if wrong.is_empty() { Ok(()) } else { Err(crate::cli::args::selection::refused(&wrong)) }
+}
+
+/// That the server refused an object: each reason on a line of its own.
+pub fn refused<K: ArkResource>(name: &str, reasons: &[String], output: &Output) -> Failure {
+    for reason in reasons {
+        output.error(reason);
+    }
+    let noun = K::NOUN;
+    Failure::because(format!(
+        "{noun} {name} was refused and never begun, as the lines above say; create another one, and delete this one with `ark {noun} delete {name}`"
+    ))
+}
+
+/// That a run failed as a whole.
+pub fn failed<K: ArkResource>(name: &str, reason: Option<&str>) -> Failure {
+    let noun = K::NOUN;
+    Failure::because(format!("{noun} {name} failed: {}", reason.unwrap_or("the server gives no reason")))
 }
 
 #[cfg(test)]

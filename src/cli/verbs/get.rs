@@ -8,10 +8,11 @@ use kube::ResourceExt;
 use tokio::time::sleep;
 
 use crate::api::Timestamp;
-use crate::cli::Global;
 use crate::cli::args::selection::check_selector;
+use crate::cli::client::bare;
 use crate::cli::client::{ArkClient, ArkResource};
 use crate::cli::exit::{Done, Failure};
+use crate::cli::global::Global;
 use crate::cli::output::{Format, Output, Table};
 use crate::cli::signal;
 use crate::model::ObjectName;
@@ -226,13 +227,6 @@ pub fn documents<K: ArkResource>(objects: &[K], single: bool, output: &Output) -
         Some(object) if single => output.document(object),
         _ => output.document(&serde_json::json!({"apiVersion": "v1", "kind": "List", "items": objects})),
     }
-}
-
-/// An object as somebody would write it: who manages which field is nobody's concern here.
-pub fn bare<K: ArkResource>(object: &K) -> K {
-    let mut object = object.clone();
-    object.meta_mut().managed_fields = None;
-    object
 }
 
 /// A time in a cell.

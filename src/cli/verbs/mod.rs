@@ -2,4 +2,6 @@
 
 pub mod columns;
 pub mod create;
+pub mod describe;
 pub mod get;
+pub mod logs;

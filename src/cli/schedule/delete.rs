@@ -1,48 +1,14 @@
-//! `ark schedule pause|unpause|delete`.
+//! `ark schedule delete`.
 
 use clap::Args;
 use kube::ResourceExt;
-use serde_json::json;
 
 use crate::api::Schedule;
-use crate::cli::Global;
 use crate::cli::args::targets::ChosenArgs;
 use crate::cli::client::ArkClient;
 use crate::cli::exit::{Done, Failure};
+use crate::cli::global::Global;
 use crate::cli::output::Output;
-use crate::cli::verbs::create::made;
-use crate::model::ObjectName;
-
-/// Pause or unpause schedules.
-#[derive(Args, Debug)]
-pub struct PauseCommand {
-    /// Their names
-    #[arg(value_name = "NAME", required = true)]
-    names: Vec<ObjectName>,
-}
-
-/// Sets `spec.paused`.
-pub async fn pause(
-    global: &Global,
-    command: &PauseCommand,
-    paused: bool,
-    output: &Output,
-) -> Result<Done, Failure> {
-    let door = ArkClient::open(global).await?;
-    let (did, then) = if paused {
-        ("paused", "it makes no backups until `ark schedule unpause`")
-    } else {
-        (
-            "unpaused",
-            "it makes backups again, at ticks from now on; its first one, if it has made none, at once",
-        )
-    };
-    for name in &command.names {
-        let schedule: Schedule = door.change(name.as_str(), &json!({"spec": {"paused": paused}})).await?;
-        made(&schedule, did, then, output)?;
-    }
-    Ok(Done::Complete)
-}
 
 /// Delete schedules; the backups that they made stay.
 #[derive(Args, Debug)]
