@@ -5,13 +5,13 @@ use std::sync::Arc;
 use kube::{Api, Client, Resource};
 use tokio_util::sync::CancellationToken;
 
-use super::download_tokens::DownloadTokens;
-use super::events::Events;
+use super::buckets::Locations;
 use super::location::Obligations;
-use super::locations::Locations;
-use super::retry::Retries;
+use super::serve::download_tokens::DownloadTokens;
 use super::settings::Settings;
-use super::watches::Caches;
+use super::watch::backoff::Retries;
+use super::watch::events::Events;
+use super::watch::watches::Caches;
 use crate::cluster::{Cluster, ClusterIdentity};
 use crate::telemetry::Metrics;
 
@@ -31,7 +31,7 @@ pub struct Context {
     pub obligations: Obligations,
     /// What is counted.
     pub metrics: Arc<Metrics>,
-    /// Who failed how often lately; for [`super::retry::error_policy`].
+    /// Who failed how often lately; for [`super::watch::drive::error_policy`].
     pub retries: Retries,
     /// What the server itself hands out, for a moment.
     pub tokens: Arc<DownloadTokens>,

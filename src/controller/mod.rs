@@ -7,53 +7,48 @@
 //! in any case, scrapes of what there is by `observed`.
 
 mod backup;
-mod condition;
+mod buckets;
 mod context;
 mod delete;
-mod download;
-mod download_tokens;
 mod error;
-mod events;
 mod gc;
-mod http;
-mod lease;
+mod leader;
 mod location;
-mod locations;
 mod observed;
 mod preflight;
+mod requests;
 mod restore;
-mod retry;
 mod runs;
 mod schedule;
 mod schema;
+mod serve;
 mod settings;
-mod status;
 mod sync;
-mod term;
-mod watches;
+mod watch;
 
 use std::sync::Arc;
 
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub use error::ControllerError;
 pub use settings::Settings;
 
+use buckets::Locations;
 use context::Context;
-use download_tokens::DownloadTokens;
-use events::Events;
-use http::{Duty, HttpState};
-use lease::Election;
+use leader::lease::Election;
 use location::Obligations;
-use locations::Locations;
-use retry::Retries;
-use watches::Watches;
+use serve::download_tokens::DownloadTokens;
+use serve::{Duty, HttpState};
+use watch::backoff::Retries;
+use watch::events::Events;
+use watch::watches::Watches;
 
 use crate::bucket::documents::FORMAT;
 use crate::cluster::{Cluster, ClusterIdentity};
 use crate::store::Gate;
 use crate::telemetry::Metrics;
+use leader::term;
+use requests::{download, server_status};
 
 /// Runs the server until `stop` says that it should end; what it was doing then is left so that the next one goes on.
 ///
@@ -68,9 +63,9 @@ pub async fn run(
 ) -> Result<(), ControllerError> {
     metrics.build(env!("CARGO_PKG_VERSION"), &FORMAT.to_string());
     let tokens = Arc::new(DownloadTokens::default());
-    let (duty, watched) = watch::channel(Duty::Starting);
+    let (duty, watched) = tokio::sync::watch::channel(Duty::Starting);
     let door = HttpState { duty: watched, metrics: Arc::clone(&metrics), tokens: Arc::clone(&tokens) };
-    let _open = http::open(settings.listen, door).await?;
+    let _open = serve::open(settings.listen, door).await?;
     let Some(identity) = preflight::wait(&cluster, &settings.namespace, &stop).await? else { return Ok(()) };
     duty.send_replace(Duty::StandingBy);
     let election = Election::new(&cluster, &settings.namespace, &settings.holder);
@@ -105,7 +100,7 @@ fn prepare(
 ) -> (Arc<Context>, Watches) {
     let watches = Watches::of(&cluster.client(), &settings.namespace);
     let caches = watches.caches();
-    let observer = locations::counting(&metrics);
+    let observer = buckets::counting(&metrics);
     // One fence for all that acts: what may not go to the API server any more may not go to a bucket.
     let fence = cluster.fence();
     let gate = Gate::new(move || fence.is_open());
@@ -129,7 +124,7 @@ fn prepare(
 }
 
 /// All controllers, side by side, until they have stopped.
-async fn act(context: Arc<Context>, watches: Watches, duty: &watch::Sender<Duty>) {
+async fn act(context: Arc<Context>, watches: Watches, duty: &tokio::sync::watch::Sender<Duty>) {
     let Watches { backups, restores, schedules, locations, deletions, downloads, statuses, .. } = watches;
     let c = || Arc::clone(&context);
     let always = async {
@@ -139,7 +134,7 @@ async fn act(context: Arc<Context>, watches: Watches, duty: &watch::Sender<Duty>
             location::run(c(), locations),
             delete::run(c(), deletions),
             download::run(c(), downloads),
-            status::run(c(), statuses),
+            server_status::run(c(), statuses),
             once_filled(&context, sync::run(c())),
         );
     };

@@ -10,7 +10,7 @@ const NAME: &str = "ark";
 const PORT: u16 = 8085;
 /// Nobody: an account that owns no file of the image nor of a node.
 const USER: u32 = 65532;
-/// What runs has 20 s to come to a good end (`controller/term.rs`); then the Lease is given back.
+/// What runs has 20 s to come to a good end (`controller/leader/term.rs`); then the Lease is given back.
 const GRACE: u8 = 30;
 
 /// What the manifests depend on.

@@ -5,22 +5,14 @@ use std::time::Duration;
 use kube::ResourceExt as _;
 
 use crate::api::{Backup, WAITING, holding};
-use crate::controller::condition::Obstacle;
+use crate::controller::runs::admission::Admission;
 use crate::controller::runs::{LOCATION_MISSING, Run as _, Site, Stage};
+use crate::controller::watch::conditions::Obstacle;
 use crate::model::BackupName;
 
 /// How long a Backup waits for a location that is not there: whoever keeps locations in Git makes one anew within some rounds of
 /// the tool that does it, and a name that nobody makes a location of should be told on the day.
 const MISSING_FOR: Duration = Duration::from_secs(3600);
-
-/// What is in the way of a Backup or Restore.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Admission {
-    /// What must be mended by somebody, in another object.
-    pub errors: Vec<String>,
-    /// What may pass by itself.
-    pub wait: Option<Obstacle>,
-}
 
 /// Looks at a Backup, the location that it is to go to, and the server's mode.
 pub fn admit(backup: &Backup, site: &Site, restore_only: bool) -> Admission {

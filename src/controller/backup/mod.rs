@@ -14,18 +14,17 @@ use kube::runtime::reflector::Store;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+use super::buckets::{OpenLocation, objection_to_length};
 use super::context::Context;
 use super::error::ControllerError;
-use super::locations::{OpenLocation, objection_to_length};
+pub use super::runs::admission::Admission;
 use super::runs::{self, Job, Name, ObservedRun, Run, RunError, RunStatus, Stage, StatusUpdate};
 use super::schedule;
-use super::watches::{Caches, Watch};
+use super::watch::watches::{Caches, Watch};
 use crate::api::{Backup, BackupPhase, Duration, STORAGE_LOCATION_LABEL, label_value};
 use crate::model::Progress;
 use crate::telemetry::{Metrics, RunFigures, RunMetrics};
-pub use admit::Admission;
 use admit::admit;
-pub use status::seconds_between;
 
 /// Reconciles until the server stops.
 pub async fn run(context: Arc<Context>, watched: Watch<Backup>) {

@@ -4,6 +4,7 @@ use crate::api::{
     Backup, BackupPhase, BackupProgress, BackupStatus, Origin, Timestamp, of_others, set_condition,
 };
 use crate::controller::runs::StatusUpdate;
+use crate::controller::runs::admission::seconds_between;
 use crate::telemetry::RunFigures;
 
 /// Changes a status.
@@ -76,12 +77,6 @@ pub fn figures(status: &BackupStatus) -> RunFigures {
     }
 }
 
-/// Clocks of two machines may be in it, so that it may come out below zero; then it is zero.
-pub fn seconds_between(begin: Option<Timestamp>, end: Option<Timestamp>) -> f64 {
-    let between = begin.zip(end).map(|(begin, end)| end.time() - begin.time());
-    between.and_then(|between| between.to_std().ok()).unwrap_or_default().as_secs_f64()
-}
-
 #[cfg(test)]
 mod tests {
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -147,7 +142,8 @@ mod tests {
 
     #[test]
     fn a_refusal_for_its_name_alone_says_so_in_a_condition() {
-        let taken = crate::controller::condition::condition("NameTaken", true, "NameTaken", "why".into());
+        let taken =
+            crate::controller::watch::conditions::condition("NameTaken", true, "NameTaken", "why".into());
         let status = after(vec![begin(1), StatusUpdate::Refuse(vec!["why".into()], Some(taken))]);
         assert_eq!(status.phase, Some(BackupPhase::FailedValidation));
         assert_eq!(status.conditions[0].type_, crate::api::NAME_TAKEN);

@@ -11,9 +11,9 @@ use super::decide::reached_bucket;
 use super::deletability;
 use crate::api::{Backup, DeleteBackupRequest, DeletePhase, Restore, STORED_IN, is_stored, synced_from};
 use crate::bucket::{Bucket, BucketError, Claim, RunIdentity};
+use crate::controller::buckets::OpenLocation;
 use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
-use crate::controller::locations::OpenLocation;
 use crate::model::{BackupName, RestoreName};
 
 /// What the bucket has under the name of a run.

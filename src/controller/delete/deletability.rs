@@ -9,8 +9,8 @@ use crate::api::{
     Backup, BackupStorageLocation, LocationPhase, Restore, STORAGE_LOCATION_LABEL, label_value, synced_from,
 };
 use crate::bucket::RunDocument;
+use crate::controller::buckets::is_read_only;
 use crate::controller::context::Context;
-use crate::controller::locations::is_read_only;
 
 /// The location of a Backup, as far as deleting goes.
 pub fn place_of(context: &Context, backup: &Backup) -> Deletability {

@@ -24,8 +24,8 @@ use tokio::sync::Semaphore;
 
 use super::context::Context;
 use super::error::ControllerError;
-use super::retry::{drive, news_of};
-use super::watches::Watch;
+use super::watch::drive::{drive, news_of};
+use super::watch::watches::Watch;
 use crate::api::{Backup, DeleteBackupRequest, DeletePhase};
 use crate::bucket::BucketError;
 use crate::model::lasting;

@@ -9,10 +9,10 @@ use crate::api::{
     Backup, BackupPhase, BackupStatus, DELETION, DeleteBackupRequest, DeleteBackupRequestStatus, DeletePhase,
     Timestamp, set_condition,
 };
-use crate::controller::condition::condition;
 use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
 use crate::controller::schedule::label_of;
+use crate::controller::watch::conditions::condition;
 use crate::model::lasting;
 
 const BEING_DELETED: &str = "it is being deleted, with all that the bucket has of it";

@@ -18,10 +18,10 @@ use crate::api::{
     DELETION, DELETION_REQUESTED, Restore, RestorePhase, RestoreStatus, STORAGE_LOCATION_LABEL, is_stored,
     set_condition, synced_from,
 };
-use crate::controller::condition::condition;
+use crate::controller::buckets::name_of_label;
 use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
-use crate::controller::locations::name_of_label;
+use crate::controller::watch::conditions::condition;
 use crate::model::{cut, lasting};
 
 /// What is done about a request.

@@ -20,11 +20,11 @@ use futures::StreamExt as _;
 use kube::ResourceExt as _;
 use kube::api::PostParams;
 
-use super::condition::condition;
 use super::context::Context;
 use super::delete::{self, DeletionReason};
 use super::error::ControllerError;
 use super::schedule;
+use super::watch::conditions::condition;
 use crate::api::{Backup, BackupPhase, KEPT, Timestamp, holding, set_condition, synced_from};
 use crate::bucket::RunDocument as _;
 use crate::model::causes;

@@ -15,9 +15,9 @@ use tokio::time::Instant;
 
 use crate::api::{Backup, BackupStorageLocation, LocationPhase, Restore, synced_from};
 use crate::bucket::{Claim, HEARTBEAT_EVERY, REMOVAL_LASTS, RunEntry, RunKeys, RunKind, RunState};
+use crate::controller::buckets::{OpenLocation, is_read_only};
 use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
-use crate::controller::locations::{OpenLocation, is_read_only};
 use crate::controller::runs::{Run, Stage};
 use crate::model::causes;
 

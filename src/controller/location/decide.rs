@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
-use super::look::LocationReport;
+use super::validate::LocationReport;
 use crate::api::{
     BackupStorageLocation, BackupStorageLocationSpec, BackupStorageLocationStatus, LocationCapabilities,
     LocationPhase, READY, Timestamp, set_condition,
 };
-use crate::controller::condition::{Obstacle, condition};
-use crate::controller::locations::{age, default_of, is_read_only, objection_to_form, objection_to_identity};
+use crate::controller::buckets::{age, default_of, is_read_only, objection_to_form, objection_to_identity};
+use crate::controller::watch::conditions::{Obstacle, condition};
 
 /// Longest message; what a service answers may be longer.
 const LONGEST_MESSAGE: usize = 1000;

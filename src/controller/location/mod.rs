@@ -4,8 +4,8 @@
 //! that say what is in the bucket belong to `sync`.
 
 mod decide;
-mod look;
 mod obligations;
+mod validate;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,15 +13,15 @@ use std::time::Duration;
 use kube::api::PostParams;
 use kube::runtime::controller::Action;
 
-use super::condition::Obstacle;
+use super::buckets::AccessChange;
 use super::context::Context;
 use super::error::ControllerError;
-use super::locations::AccessChange;
-use super::retry;
-use super::watches::Watch;
+use super::watch::conditions::Obstacle;
+use super::watch::drive;
+use super::watch::watches::Watch;
 use crate::api::{BackupStorageLocation, LocationPhase, Timestamp};
 use decide::{ObservedLocation, decide};
-use look::{LocationReport, Looks};
+use validate::{LocationReport, Looks};
 
 pub use obligations::{Obligations, note_obligations};
 
@@ -36,7 +36,7 @@ const TRIES: u32 = 3;
 pub async fn run(context: Arc<Context>, watched: Watch<BackupStorageLocation>) {
     let looks = Arc::new(Looks::default());
     let reconcile = move |location, context| reconcile(location, context, Arc::clone(&looks));
-    retry::drive(context, watched, |location| retry::news_of(location, ()), reconcile).await;
+    drive::drive(context, watched, |location| drive::news_of(location, ()), reconcile).await;
 }
 
 async fn reconcile(
@@ -48,7 +48,7 @@ async fn reconcile(
         record(&context, location.as_ref().clone(), &Err(leaving(&location))).await?;
         return Ok(Action::await_change());
     }
-    let seen = look::look(&context, &looks, &location).await;
+    let seen = validate::look(&context, &looks, &location).await;
     tell_change(&context, &location).await;
     if let Ok(LocationReport { obligations, .. }) = seen {
         note_obligations(&context, &location, obligations);

@@ -5,9 +5,9 @@ use kube::ResourceExt as _;
 use super::choose::Choice;
 use crate::api::{Backup, BackupPhase, Restore};
 use crate::bucket::RunIdentity;
-use crate::controller::backup::Admission;
-use crate::controller::condition::Obstacle;
+use crate::controller::runs::admission::Admission;
 use crate::controller::runs::{LOCATION_MISSING, Site};
+use crate::controller::watch::conditions::Obstacle;
 use crate::model::{BackupName, RestoreName};
 use crate::restore;
 

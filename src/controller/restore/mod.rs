@@ -16,13 +16,13 @@ use kube::runtime::reflector::Store;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+use super::buckets::{OpenLocation, is_read_only};
 use super::context::Context;
 use super::delete;
 use super::error::ControllerError;
-use super::locations::{OpenLocation, is_read_only};
 use super::runs::{self, Job, Name, ObservedRun, Run, RunError, RunStatus, Stage, StatusUpdate};
 use super::schedule::label_named;
-use super::watches::{Caches, Watch};
+use super::watch::watches::{Caches, Watch};
 use crate::api::{
     Backup, BackupStorageLocation, Restore, RestorePhase, STORAGE_LOCATION_LABEL, Timestamp, label_value,
 };

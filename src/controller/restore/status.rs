@@ -3,9 +3,9 @@
 use crate::api::{
     Origin, Restore, RestorePhase, RestoreProgress, RestoreStatus, Timestamp, of_others, set_condition,
 };
-use crate::controller::backup::seconds_between;
 use crate::controller::restore::admit::Chosen;
 use crate::controller::runs::StatusUpdate;
+use crate::controller::runs::admission::seconds_between;
 use crate::telemetry::RunFigures;
 
 /// Changes a status.
@@ -140,7 +140,8 @@ mod tests {
     #[test]
     fn it_notes_with_which_run_it_waits_and_how_it_begins_after_that() {
         let StatusUpdate::Begin { plan, .. } = begin(1) else { panic!("it begins") };
-        let why = crate::controller::condition::condition("Waiting", true, "Away", "no answer".into());
+        let why =
+            crate::controller::watch::conditions::condition("Waiting", true, "Away", "no answer".into());
         let waiting = after(vec![StatusUpdate::Wait(why, Some(plan))]);
         assert_eq!(waiting.phase, Some(RestorePhase::New));
         assert_eq!(

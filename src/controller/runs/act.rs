@@ -14,10 +14,10 @@ use super::{
 };
 use crate::api::{NAME_TAKEN, Origin, STORED, SYNCED_FROM, Timestamp, WAITING, stored};
 use crate::bucket::Claim;
-use crate::controller::condition::{Obstacle, condition, now};
+use crate::controller::buckets::OpenLocation;
 use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
-use crate::controller::locations::OpenLocation;
+use crate::controller::watch::conditions::{Obstacle, condition, now};
 use crate::model::{Progress, causes, cut, lasting};
 
 /// Does it.

@@ -2,8 +2,8 @@
 
 use super::observe::{Name, ObservedRun};
 use super::{Job, Run, RunStatus, Stage};
-use crate::controller::condition::Obstacle;
-use crate::controller::locations::OpenLocation;
+use crate::controller::buckets::OpenLocation;
+use crate::controller::watch::conditions::Obstacle;
 
 /// Attempts at one run. An interruption is rare; a run that three servers did not survive ends the fourth one, too.
 pub const ATTEMPTS: u32 = 3;

@@ -4,6 +4,7 @@
 //! record what is in the bucket already, give up, or run; `follow` has an eye on the run, `record` alone writes the status.
 
 mod act;
+pub mod admission;
 mod decide;
 mod follow;
 mod observe;
@@ -27,12 +28,12 @@ use tokio_util::sync::CancellationToken;
 pub use act::refuse_unproven;
 pub use observe::{LOCATION_MISSING, Name, ObservedRun, Site, look_up, open_site};
 
-use super::condition::Obstacle;
+use super::buckets::OpenLocation;
 use super::context::Context;
 use super::error::ControllerError;
-use super::locations::OpenLocation;
-use super::retry::{drive, news_of};
-use super::watches::{Caches, Watch};
+use super::watch::conditions::Obstacle;
+use super::watch::drive::{drive, news_of};
+use super::watch::watches::{Caches, Watch};
 use crate::api::{DELETION_REQUESTED, Origin, SYNCED_FROM, Timestamp, synced_from};
 use crate::bucket::{BucketError, RunDocument, RunKeys};
 use crate::model::{Progress, ProgressSnapshot};

@@ -8,10 +8,10 @@ use tokio::time::Instant;
 use super::{Run, described, keys_of};
 use crate::api::LocationPhase;
 use crate::bucket::BucketError;
-use crate::controller::condition::Obstacle;
+use crate::controller::buckets::{OpenLocation, is_read_only};
 use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
-use crate::controller::locations::{OpenLocation, is_read_only};
+use crate::controller::watch::conditions::Obstacle;
 use crate::model::{Category, causes, lasting};
 
 /// What is in the way where a location should be usable and its bucket does not answer, or differently: to know that, it was

@@ -19,13 +19,13 @@ use futures::StreamExt as _;
 use kube::ResourceExt as _;
 use kube::runtime::controller::Action;
 
+use super::buckets::objection_to_length;
 use super::context::Context;
 use super::delete::{self, DeletionReason};
 use super::error::ControllerError;
-use super::locations::objection_to_length;
-use super::retry::{drive, news_of};
 use super::settings::Settings;
-use super::watches::Watch;
+use super::watch::drive::{drive, news_of};
+use super::watch::watches::Watch;
 use crate::api::{Backup, Schedule, name_at};
 use crate::telemetry::ScheduleState;
 use decide::ScheduleStep;

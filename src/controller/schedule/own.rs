@@ -11,7 +11,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::api::{
     Backup, BackupPhase, BackupStorageLocation, Origin, Schedule, Timestamp, synced_from, tick_of,
 };
-use crate::controller::locations::is_read_only;
+use crate::controller::buckets::is_read_only;
 
 /// Clocks of one cluster do not disagree by more than this; neither does a clock that was set right go back further unseen.
 pub const CLOCKS_DISAGREE: TimeDelta = TimeDelta::hours(1);

@@ -8,9 +8,9 @@ use kube::api::PostParams;
 use super::decide::{Why, next_backup};
 use super::make;
 use crate::api::{READY, Schedule, SchedulePhase, ScheduleStatus, TickCount, set_condition};
-use crate::controller::condition::condition;
 use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
+use crate::controller::watch::conditions::condition;
 
 /// Why a Schedule makes no backups whose status the cluster does not keep.
 const DEFINITIONS_TOO_OLD: &str = "status.counting: the cluster's definition of Schedule is older than this server and drops this field, without which \

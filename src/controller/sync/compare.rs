@@ -9,13 +9,13 @@ use futures::stream::{self, StreamExt as _};
 use kube::runtime::reflector::ObjectRef;
 
 use super::create::{Brought, judge};
-use super::look::{Doomed, Suspect};
 use super::mirrored::{Life, Mirrored};
-use super::pass::SyncTally;
+use super::survey::{Doomed, Suspect};
+use super::tally::SyncTally;
 use crate::bucket::{RunIdentity, vouch_alike};
+use crate::controller::buckets::OpenLocation;
 use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
-use crate::controller::locations::OpenLocation;
 
 /// Documents that are read at the same time, each at most a MiB.
 const AT_ONCE: usize = 16;

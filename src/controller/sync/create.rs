@@ -10,12 +10,12 @@ use kube::{Api, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::look::WantedDocument;
 use super::mirrored::{Life, Mirrored, disclaim, mirror};
+use super::survey::WantedDocument;
 use crate::bucket::{BucketError, RunKeys};
+use crate::controller::buckets::OpenLocation;
 use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
-use crate::controller::locations::OpenLocation;
 use crate::model::causes;
 use crate::store::StoreError;
 

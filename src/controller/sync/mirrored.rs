@@ -14,8 +14,8 @@ use crate::api::{
     SYNCED_FROM, label_value,
 };
 use crate::bucket::{RunDocument, Stamp};
-use crate::controller::locations::OpenLocation;
-use crate::controller::watches::Caches;
+use crate::controller::buckets::OpenLocation;
+use crate::controller::watch::watches::Caches;
 use crate::model::cut;
 
 /// Where an object is in its life, as far as it matters whether it may be removed.

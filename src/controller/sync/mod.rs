@@ -8,11 +8,12 @@ mod compare;
 mod create;
 mod decide;
 mod labels;
-mod look;
 mod memory;
 mod mirrored;
 mod pass;
 mod remove;
+mod survey;
+mod tally;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -8,17 +8,19 @@ use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
 use super::compare::compare;
-use super::create::{Brought, bring};
+use super::create::bring;
 use super::decide::ThisLocation;
-use super::look::{SyncPlan, WantedDocument, look};
-use super::memory::{Fingerprint, Memory};
+use super::memory::Memory;
 use super::mirrored::Mirrored;
 use super::remove::remove;
+use super::survey::{SyncPlan, look};
+use super::tally::SyncTally;
 use crate::api::{Backup, BackupStorageLocation, GROUP, HIDDEN, LocationCounts, Restore, Timestamp, VERSION};
 use crate::bucket::RunKind;
+use crate::controller::buckets::OpenLocation;
+use crate::controller::buckets::identity::is_same;
 use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
-use crate::controller::locations::{OpenLocation, objection_to_identity};
 use crate::controller::runs::Run;
 
 /// Documents that are brought in at the same time: as many as keep an API server busy, each at most a MiB.
@@ -28,62 +30,9 @@ const LISTING_DEADLINE: Duration = Duration::from_secs(30 * 60);
 /// After so many failures of single objects the rest is left to the next pass: it is the API server or the bucket that fails.
 const MOST_FAILURES: u64 = 20;
 /// How many single objects a pass logs of a kind of trouble; the number of the others is told.
-const MOST_LINES: u64 = 100;
+pub const MOST_LINES: u64 = 100;
 /// How many names an Event lists.
 const MOST_NAMES: usize = 10;
-
-/// What a pass did.
-#[derive(Debug, Default)]
-pub struct SyncTally {
-    /// Objects that were created or given their status.
-    pub created: u64,
-    /// Objects that were deleted.
-    pub deleted: u64,
-    /// Objects that went because the bucket has another run of their name.
-    pub replaced: Vec<String>,
-    /// Backups of this server that went because the bucket has them no longer, and nobody had asked it for that.
-    pub lost: Vec<String>,
-    /// Objects that were compared with their documents, to which they belong.
-    pub known: Vec<Fingerprint>,
-    /// Documents that were rejected.
-    rejected: Vec<Fingerprint>,
-    failures: u64,
-    first_failure: Option<ControllerError>,
-}
-
-impl SyncTally {
-    /// Notes what failed; the first is told as the reason.
-    pub fn failed(&mut self, error: ControllerError) {
-        self.failures += 1;
-        self.first_failure.get_or_insert(error);
-    }
-
-    /// Notes what became of a document.
-    pub fn add<K: Mirrored>(
-        &mut self,
-        context: &Context,
-        location: &OpenLocation,
-        wanted: &WantedDocument,
-        brought: Result<Brought, ControllerError>,
-    ) {
-        let (kind, name) = (K::KIND.resource(), &wanted.name);
-        match brought {
-            Ok(Brought::Created | Brought::Completed) => {
-                self.created += 1;
-                tracing::debug!(kind, name, location = location.name, "brought in from the bucket");
-            }
-            Ok(Brought::Overtaken) => {}
-            Ok(Brought::Rejected(why)) => {
-                context.metrics.sync_failed(&location.name);
-                self.rejected.push(wanted.fingerprint);
-                if self.rejected.len() as u64 <= MOST_LINES {
-                    tracing::warn!(kind, name, location = location.name, "rejected: {why}");
-                }
-            }
-            Err(error) => self.failed(error),
-        }
-    }
-}
 
 /// Brings cluster and location in step; whether another pass should follow at once.
 ///
@@ -166,21 +115,6 @@ async fn list(
             name: open.name.clone(),
             why: format!("its listing did not end within {} min", LISTING_DEADLINE.as_secs() / 60),
         }),
-    }
-}
-
-/// Makes sure that the bucket is still the one that was opened.
-///
-/// # Errors
-/// When it is not, or does not say.
-pub async fn is_same(open: &OpenLocation) -> Result<(), ControllerError> {
-    let OpenLocation { name, id, bucket, .. } = open;
-    let identity = bucket.identity().await;
-    let identity =
-        identity.map_err(ControllerError::bucket(format!("read the identity of location `{name}`")))?;
-    match objection_to_identity(id, identity.as_ref()) {
-        None => Ok(()),
-        Some(why) => Err(ControllerError::Location { name: name.clone(), why }),
     }
 }
 

@@ -8,13 +8,14 @@ use futures::stream::{self, StreamExt as _};
 use kube::ResourceExt as _;
 
 use super::create::{bring, delete};
-use super::look::Doomed;
 use super::mirrored::{Life, Mirrored};
-use super::pass::{SyncTally, is_same};
+use super::survey::Doomed;
+use super::tally::SyncTally;
 use crate::bucket::{Bucket, BucketError, RunKind};
+use crate::controller::buckets::OpenLocation;
+use crate::controller::buckets::identity::is_same;
 use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
-use crate::controller::locations::OpenLocation;
 use crate::controller::runs::{Run, refuse_unproven};
 
 /// Keys that are looked at, and objects that are deleted, at the same time.

@@ -7,10 +7,6 @@
 //! different times do not matter. Beyond that time a fence keeps what a holder would still write: one that was stopped or
 //! suspended, and does not know yet. What is decided is in `lease/observe.rs`.
 
-mod observer;
-
-use std::time::Duration;
-
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use k8s_openapi::jiff;
@@ -20,28 +16,15 @@ use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::error::ControllerError;
+use super::observer;
+use super::observer::{Availability, LeaseObserver};
+use super::timing::{GIVE_UP_AFTER, LAST_WORDS, LOOK_EVERY, RENEW_AGAIN, RENEW_EVERY, REQUEST, VALID_FOR};
 use crate::cluster::{Cluster, Fence, Moment};
+use crate::controller::error::ControllerError;
 use crate::model::causes;
-use observer::{Availability, LeaseObserver};
 
 /// The name of the Lease in the server's namespace.
 pub const NAME: &str = "ark-server";
-/// How long a record is respected after it was last seen to change: the usual of Kubernetes' own controllers.
-pub const VALID_FOR: Duration = Duration::from_secs(15);
-/// Between two renewals: three of them may fail before anything is given up.
-const RENEW_EVERY: Duration = Duration::from_secs(3);
-/// After a renewal that failed: at once would be no pause for a server that is busy.
-const RENEW_AGAIN: Duration = Duration::from_secs(1);
-/// Without a renewal for so long, a holder stops acting.
-pub const GIVE_UP_AFTER: Duration = Duration::from_secs(10);
-/// What may still be going on then is dropped after this.
-pub const LAST_WORDS: Duration = Duration::from_secs(3);
-/// Between two looks of a server that stands by: a released lease is taken within it.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// One request about the lease; several of them fit into [`GIVE_UP_AFTER`].
-const REQUEST: Duration = Duration::from_secs(3);
-
 const _: () = assert!(GIVE_UP_AFTER.as_secs() + LAST_WORDS.as_secs() < VALID_FOR.as_secs());
 
 /// The Lease of a namespace, and who this server is in it.

@@ -7,12 +7,12 @@ use kube::ResourceExt as _;
 use kube::api::{DeleteParams, PostParams, Preconditions};
 use kube::runtime::controller::Action;
 
-use super::context::Context;
 use super::download::{RequestStep, answered_at, decide, gone};
-use super::error::ControllerError;
-use super::retry::{drive, news_of};
-use super::watches::Watch;
 use crate::api::{ServerStatusPhase, ServerStatusRequest, ServerStatusRequestStatus, Timestamp};
+use crate::controller::context::Context;
+use crate::controller::error::ControllerError;
+use crate::controller::watch::drive::{drive, news_of};
+use crate::controller::watch::watches::Watch;
 
 /// Reconciles until the server stops.
 pub async fn run(context: Arc<Context>, watched: Watch<ServerStatusRequest>) {

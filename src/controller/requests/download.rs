@@ -2,8 +2,6 @@
 //! address is the bucket's, or that of the server itself behind the API server: where a store can make none, or where
 //! somebody asks for it who does not reach the bucket.
 
-mod part;
-
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,15 +11,15 @@ use kube::api::{DeleteParams, PostParams, Preconditions};
 use kube::runtime::controller::Action;
 use tokio::time::Instant;
 
-use super::context::Context;
-use super::download_tokens::{TokenTarget, VALID_FOR};
-use super::error::ControllerError;
-use super::retry::{drive, news_of};
-use super::watches::{Caches, Watch};
+use super::download_part::locate;
 use crate::api::{DownloadPhase, DownloadRequest, DownloadRequestStatus, Timestamp};
 use crate::bucket::BucketError;
+use crate::controller::context::Context;
+use crate::controller::error::ControllerError;
+use crate::controller::serve::download_tokens::{TokenTarget, VALID_FOR};
+use crate::controller::watch::drive::{drive, news_of};
+use crate::controller::watch::watches::{Caches, Watch};
 use crate::model::{lasting, seal};
-use part::locate;
 
 /// How long a request is kept; whoever asked has read the answer by then.
 const KEPT_FOR: TimeDelta = TimeDelta::hours(1);
@@ -30,7 +28,7 @@ const SERVICE_PORT: u16 = 8085;
 
 /// What is to be done about a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum RequestStep {
+pub enum RequestStep {
     /// It is answered.
     Answer,
     /// It was answered; it goes after this.
@@ -67,7 +65,7 @@ async fn reconcile(request: Arc<DownloadRequest>, context: Arc<Context>) -> Resu
 }
 
 /// For requests of any kind that are kept for an hour from their answer, which is by the same clock as `now`. Pure.
-pub(super) fn decide(answered: Option<DateTime<Utc>>, now: DateTime<Utc>) -> RequestStep {
+pub fn decide(answered: Option<DateTime<Utc>>, now: DateTime<Utc>) -> RequestStep {
     match answered.map(|at| (at + KEPT_FOR - now).to_std()) {
         None => RequestStep::Answer,
         Some(Ok(left)) if !left.is_zero() => RequestStep::Wait(left),
@@ -76,14 +74,14 @@ pub(super) fn decide(answered: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Req
 }
 
 /// When a request was answered; where the answer does not say, when the request was made.
-pub(super) fn answered_at(said: Option<Timestamp>, request: &impl kube::Resource) -> DateTime<Utc> {
+pub fn answered_at(said: Option<Timestamp>, request: &impl kube::Resource) -> DateTime<Utc> {
     let made = || request.meta().creation_timestamp.as_ref();
     let made = || made().and_then(|time| DateTime::from_timestamp(time.0.as_second(), 0));
     said.map(Timestamp::time).or_else(made).unwrap_or_else(Utc::now)
 }
 
 /// Deleted; or gone or another object by now, which is as well.
-pub(super) fn gone<T>(deleted: Result<T, ControllerError>) -> Result<Action, ControllerError> {
+pub fn gone<T>(deleted: Result<T, ControllerError>) -> Result<Action, ControllerError> {
     match deleted {
         Err(error) if !error.is_not_found() && !error.is_conflict() => Err(error),
         _ => Ok(Action::await_change()),
@@ -202,7 +200,7 @@ mod tests {
     #[tokio::test]
     async fn nothing_is_answered_that_others_could_read() {
         let (cluster, _) = crate::cluster::script::serve(|_, _| crate::cluster::script::broken());
-        let context = super::super::context::scripted(cluster);
+        let context = crate::controller::context::scripted(cluster);
         let target = serde_json::json!({"target": {"kind": "BackupLog", "name": "a"}});
         let request = DownloadRequest::new("a", serde_json::from_value(target).unwrap());
         let status = answer(&context, &request).await;

@@ -11,7 +11,7 @@ use crate::api::{
 };
 use crate::bucket::layout::{RunKeys, RunKind};
 use crate::bucket::{Bucket, BucketError, PartKeys, RunDocument, RunIdentity};
-use crate::controller::locations::name_of_label;
+use crate::controller::buckets::name_of_label;
 use crate::store::ObjectKey;
 
 /// A part of a run.

@@ -9,7 +9,7 @@ use super::decide::{Local, NameInBucket, SyncStep, ThisLocation, decide};
 use super::memory::{Fingerprint, Memory};
 use super::mirrored::Mirrored;
 use crate::bucket::{Bucket, BucketError, ListedRun, RunKeys, Stamp};
-use crate::controller::watches::Caches;
+use crate::controller::watch::watches::Caches;
 
 /// The most documents of a kind that one pass brings in; the next one follows at once. Bounds what a bucket of millions
 /// makes us hold: a name each.

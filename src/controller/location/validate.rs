@@ -9,10 +9,10 @@ use tokio::time::Instant;
 
 use crate::api::{BackupStorageLocation, InvalidSpec, Provider};
 use crate::bucket::{Bucket, BucketError, LocationDocument};
-use crate::controller::condition::Obstacle;
+use crate::controller::buckets::is_read_only;
 use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
-use crate::controller::locations::is_read_only;
+use crate::controller::watch::conditions::Obstacle;
 use crate::model::{Category, lasting};
 use crate::store::{ObjectKey, ObjectStore, PutMode, StoreError};
 

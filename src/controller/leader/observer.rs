@@ -5,7 +5,7 @@ use std::time::Duration;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use tokio::time::Instant;
 
-use super::{RENEW_EVERY, VALID_FOR};
+use super::timing::{RENEW_EVERY, VALID_FOR};
 
 /// A record that claims to be valid for longer than this is not believed: nobody could mend it.
 const LONGEST: Duration = Duration::from_secs(60);

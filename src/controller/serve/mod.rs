@@ -1,6 +1,7 @@
 //! What the server answers over HTTP: whether it lives, whether it is ready, what it has counted, and downloads.
 
 mod connections;
+pub mod download_tokens;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,10 +20,10 @@ use tokio_util::task::AbortOnDropHandle;
 
 use connections::{HandingOut, serve};
 
-use super::download_tokens::DownloadTokens;
 use super::error::ControllerError;
 use crate::model::causes;
 use crate::telemetry::{EXPOSITION_TYPE, Metrics};
+use download_tokens::DownloadTokens;
 
 /// What the server is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,11 +2,12 @@
 
 mod credentials;
 mod failing;
-mod identity;
+pub mod identity;
 mod missing;
 mod names;
-mod place;
+mod resolve;
 
+pub use resolve::is_read_only;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,12 +21,13 @@ pub use names::objection_to_length;
 
 use super::error::ControllerError;
 use super::settings::Settings;
-use crate::api::{AccessMode, BackupStorageLocation, BackupStorageLocationSpec, LocationPhase, label_value};
+use crate::api::{BackupStorageLocation, BackupStorageLocationSpec, LocationPhase, label_value};
 use crate::bucket::Bucket;
 use crate::store::{self, Gate, Meter, Observer, StoreOutcome};
 use crate::telemetry::Metrics;
 use credentials::Credentials;
 use failing::Failing;
+
 use missing::MissingLocations;
 
 /// A location, opened.
@@ -187,7 +189,7 @@ impl Locations {
         if let Some(bucket) = self.opened_from(&name, &origin) {
             return Ok(bucket);
         }
-        let place = place::of(location, credentials.map(|credentials| credentials.content))
+        let place = resolve::of(location, credentials.map(|credentials| credentials.content))
             .map_err(|error| ControllerError::Location { name: name.clone(), why: error.problem })?;
         let store = store::open_behind(&place, self.gate.clone())
             .await
@@ -236,11 +238,6 @@ pub fn name_of_label(locations: &Store<BackupStorageLocation>, label: &str) -> O
     let locations = locations.state();
     let mut names = locations.iter().filter_map(|location| location.metadata.name.clone());
     names.find(|name| label_value(name) == label)
-}
-
-/// Whether nothing may be written to a location.
-pub fn is_read_only(location: &BackupStorageLocation) -> bool {
-    location.spec.access_mode == Some(AccessMode::ReadOnly)
 }
 
 /// The location that says it is the default; of several, the oldest.

@@ -1,12 +1,10 @@
 //! What happens when a controller fails on an object: it is logged and counted once, and tried again later and later.
 //! [`drive`] is the loop of a controller that looks at one kind only.
 
-use std::collections::HashMap;
 use std::fmt::Debug;
 use std::future::Future;
 use std::hash::{DefaultHasher, Hash, Hasher as _};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use futures::StreamExt as _;
 use kube::runtime::controller::{Action, Error};
@@ -16,50 +14,10 @@ use kube::{Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
-use super::context::Context;
-use super::error::ControllerError;
 use super::watches::Watch;
+use crate::controller::context::Context;
+use crate::controller::error::ControllerError;
 use crate::model::causes;
-
-/// After the first failure; doubles with every further one.
-const FIRST_DELAY: Duration = Duration::from_secs(1);
-/// What is broken for long is looked at so often: soon enough for a person who mends it and waits.
-const LONGEST_DELAY: Duration = Duration::from_secs(60);
-/// An object that did not fail for so long after it was due is sound again, and its next failure is its first.
-const FORGIVEN_AFTER: Duration = Duration::from_secs(120);
-
-/// The latest failure of an object.
-#[derive(Clone, Copy, Debug)]
-struct LatestFailure {
-    delay: Duration,
-    at: Instant,
-}
-
-/// Who failed how often lately, by kind and name. Bounded: what is forgiven is forgotten.
-#[derive(Debug, Default)]
-pub struct Retries {
-    failures: Mutex<HashMap<(String, String), LatestFailure>>,
-}
-
-impl Retries {
-    /// Notes a failure; answers how long to wait until the next try.
-    pub fn failed(&self, kind: &str, name: &str, now: Instant) -> Duration {
-        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        failures.retain(|_, failure| !is_forgiven(failure, now));
-        let key = (kind.to_owned(), name.to_owned());
-        let delay = next_delay(failures.get(&key).map(|failure| failure.delay));
-        failures.insert(key, LatestFailure { delay, at: now });
-        delay
-    }
-}
-
-fn is_forgiven(failure: &LatestFailure, now: Instant) -> bool {
-    now.duration_since(failure.at) > failure.delay + FORGIVEN_AFTER
-}
-
-fn next_delay(last: Option<Duration>) -> Duration {
-    last.map_or(FIRST_DELAY, |last| (last * 2).min(LONGEST_DELAY))
-}
 
 /// The error policy of every controller.
 pub fn error_policy<K>(object: Arc<K>, error: &ControllerError, context: Arc<Context>) -> Action
@@ -157,6 +115,7 @@ mod tests {
     use crate::api::{Backup, BackupSpec};
     use crate::cluster::script::{answer, serve};
     use crate::controller::context::scripted;
+    use crate::controller::watch::backoff::{FIRST_DELAY, FORGIVEN_AFTER, Retries};
 
     #[test]
     fn failures_are_tried_again_later_and_later_up_to_a_minute() {

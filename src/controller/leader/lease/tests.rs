@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::cluster::script::{Answer, answer, broken, failure, serve};
+use std::time::Duration;
 
 /// What the API server has, and whether it answers.
 #[derive(Default)]

@@ -3,8 +3,8 @@
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::super::download_tokens::TokenTarget;
 use super::connections::{HEAD_WITHIN, MOST};
+use super::download_tokens::TokenTarget;
 use super::*;
 use crate::bucket::Bucket;
 use crate::store::{Location, ObjectKey, PutMode};

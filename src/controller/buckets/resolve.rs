@@ -6,7 +6,7 @@ use crate::api::{BackupStorageLocation, BackupStorageLocationSpec, LocationConfi
 use crate::store::location::{DirectoryLocation, Encryption, S3Location, parse_checksums, parse_endpoint};
 use crate::store::{Content, InvalidLocation, Location};
 
-use super::is_read_only;
+use crate::api::AccessMode;
 
 /// Where the location is. A bucket is created only for one that may be written and never had an identity: a bucket that
 /// vanished later is not replaced by an empty one.
@@ -48,4 +48,9 @@ pub fn of(
         credentials,
         create_bucket: create_bucket == Some(true) && !is_read_only(location) && !known,
     }))
+}
+
+/// Whether nothing may be written to a location.
+pub fn is_read_only(location: &BackupStorageLocation) -> bool {
+    location.spec.access_mode == Some(AccessMode::ReadOnly)
 }

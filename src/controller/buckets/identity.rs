@@ -1,6 +1,10 @@
 //! Whether a bucket is still the one that a location was validated with. Pure.
 
+use crate::api::{GROUP, HIDDEN, VERSION};
 use crate::bucket::LocationDocument;
+use crate::controller::buckets::OpenLocation;
+use crate::controller::error::ControllerError;
+use futures::stream::StreamExt as _;
 
 /// Longest identity that is believed; ours have 36 characters.
 const LONGEST_ID: usize = 64;
@@ -33,6 +37,21 @@ pub fn objection_to_form(id: &str) -> Option<String> {
 fn shown(id: &str) -> String {
     let short: String = id.chars().take(LONGEST_ID).collect();
     format!("`{}`", short.escape_debug())
+}
+
+/// Makes sure that the bucket is still the one that was opened.
+///
+/// # Errors
+/// When it is not, or does not say.
+pub async fn is_same(open: &OpenLocation) -> Result<(), ControllerError> {
+    let OpenLocation { name, id, bucket, .. } = open;
+    let identity = bucket.identity().await;
+    let identity =
+        identity.map_err(ControllerError::bucket(format!("read the identity of location `{name}`")))?;
+    match objection_to_identity(id, identity.as_ref()) {
+        None => Ok(()),
+        Some(why) => Err(ControllerError::Location { name: name.clone(), why }),
+    }
 }
 
 #[cfg(test)]

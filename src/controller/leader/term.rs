@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::error::ControllerError;
-use super::lease::{Held, LAST_WORDS};
+use super::lease::Held;
+use super::timing::LAST_WORDS;
+use crate::controller::error::ControllerError;
 use crate::model::causes;
 
 /// After the server was asked to end: runs put their objects back within 10 s; less than the 30 s that Kubernetes gives.

@@ -16,7 +16,7 @@ fn s3(config: &Value, access: &str, status: &Value) -> store::location::S3Locati
     let spec =
         json!({"provider": "s3", "bucket": "b", "prefix": "p/q", "config": config, "accessMode": access});
     let credentials = Content::Text { origin: "a Secret".to_owned(), text: "hunter2".to_owned() };
-    match place::of(&location(&spec, status), Some(credentials)).unwrap() {
+    match resolve::of(&location(&spec, status), Some(credentials)).unwrap() {
         Location::S3(place) => place,
         Location::Directory(place) => panic!("{place:?}"),
     }
@@ -36,7 +36,7 @@ fn everything_that_a_specification_says_reaches_the_store() {
     assert!(matches!(&place.credentials, Some(Content::Text { text, .. }) if text == "hunter2"));
     assert!(!format!("{place:?}").contains("hunter2"));
     let folder = location(&json!({"provider": "fs", "bucket": "/backups", "prefix": "a"}), &json!({}));
-    assert_eq!(place::of(&folder, None).unwrap().to_string(), "file:///backups/a");
+    assert_eq!(resolve::of(&folder, None).unwrap().to_string(), "file:///backups/a");
 }
 
 #[test]

@@ -1,0 +1,5 @@
+//! Requests that the server answers: downloads, and its own state.
+
+pub mod download;
+mod download_part;
+pub mod server_status;
