@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::exclusion::exclusion;
 use super::item::ItemView;
-use super::survey::Survey;
+use super::related::Related;
 use crate::api::CompiledSelection;
 use crate::cluster::ResourceInfo;
 use crate::model::{
@@ -50,7 +50,7 @@ pub struct BackupFilter<'a> {
     /// The namespaces at the cut.
     pub namespaces: &'a Namespaces,
     /// What the first look found; None when the plan needs none.
-    pub survey: Option<&'a Survey>,
+    pub survey: Option<&'a Related>,
     /// Services with a selector that were seen so far; they come before what follows from them.
     pub selecting: HashSet<(String, String)>,
 }
@@ -303,7 +303,7 @@ mod tests {
         let selection =
             Fields { included_namespaces: vec!["n".into()], ..Fields::default() }.compile().unwrap();
         let namespaces = Namespaces::default();
-        let mut survey = Survey::default();
+        let mut survey = Related::default();
         survey.needs.found.insert(ItemKey::cluster(GroupResource::parse("persistentvolumes"), "mine"));
         survey.namespaces.insert("n".into());
         let filter = BackupFilter {
@@ -333,7 +333,7 @@ mod tests {
         let labels =
             json!({"labelSelector": {"matchLabels": {"app": "web"}}, "excludedNamespaces": ["other"]});
         let selection = serde_json::from_value::<Fields>(labels).unwrap().compile().unwrap();
-        let mut survey = Survey::of(&selection);
+        let mut survey = Related::of(&selection);
         for namespace in ["n", "other"] {
             let volumes =
                 ["data", "private"].map(|claim| json!({"persistentVolumeClaim": {"claimName": claim}}));

@@ -16,6 +16,7 @@ mod item;
 mod live;
 mod pack;
 mod plan;
+mod related;
 mod seal;
 mod survey;
 mod told;

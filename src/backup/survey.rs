@@ -10,20 +10,12 @@ use std::collections::HashSet;
 use super::filter::{BackupFilter, FilterVerdict};
 use super::item::ItemView;
 use super::plan::BackupPlan;
+use super::related::Related;
 use crate::api::CompiledSelection;
 use crate::cluster::ResourceInfo;
 use crate::model::{
     CRDS, ClusterReferences, ClusterScope, GroupResource, ItemKey, NAMESPACES, has_references,
 };
-
-/// What was found.
-#[derive(Clone, Debug, Default)]
-pub struct Survey {
-    /// The namespaces in which something is taken.
-    pub namespaces: HashSet<String>,
-    /// Items that the taken ones need.
-    pub needs: ClusterReferences,
-}
 
 /// The kinds to look at: all that may be taken when labels or kinds narrow the selection, else only those that refer to
 /// others and those with a definition. `defined`: the kinds that have one.
@@ -51,7 +43,7 @@ pub fn the_kind<'a>(plan: &'a BackupPlan, kind: &str) -> Vec<&'a ResourceInfo> {
     plan.kinds.iter().filter(|info| info.resource.as_str() == kind).collect()
 }
 
-impl Survey {
+impl Related {
     /// An empty one. Only labels part a workload from its claims: kinds and namespaces are wanted or not.
     pub fn of(selection: &CompiledSelection) -> Self {
         let needs = if selection.labels.is_everything() {
@@ -167,7 +159,7 @@ mod tests {
             survey: None,
             selecting: HashSet::new(),
         };
-        let mut survey = Survey::default();
+        let mut survey = Related::default();
         let snapshot = json!({"metadata": {"name": "s", "namespace": "n"}, "status": {"boundVolumeSnapshotContentName": "c"}});
         survey.look(&filter, &info(SNAPSHOTS, true), snapshot.to_string().as_bytes(), &defined);
         survey.close(&plan, &defined);

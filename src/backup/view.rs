@@ -12,7 +12,8 @@ use super::error::BackupError;
 use super::filter::{BackupFilter, SERVICES};
 use super::item::ItemView;
 use super::plan::{self, BackupPlan};
-use super::survey::{self, Survey};
+use super::related::Related;
+use super::survey;
 use crate::api::CompiledSelection;
 use crate::cluster::{Catalog, Cluster, ClusterError, Lag, ResourceInfo};
 use crate::model::{CRDS, Category, Finding, GroupResource, LEADING, NAMESPACES, Offer, PVCS, causes};
@@ -32,7 +33,7 @@ pub struct ClusterView<'a> {
     pub plan: BackupPlan,
     /// The instant.
     pub cut: Cut,
-    survey: Option<Survey>,
+    survey: Option<Related>,
     /// Services with a selector, where the selection does not show them all in time.
     selecting: HashSet<(String, String)>,
     /// Kinds that could not be looked through for what comes along, each with why.
@@ -128,7 +129,7 @@ impl<'a> ClusterView<'a> {
             self.selecting = filter.selecting;
         }
         let filter = self.filter();
-        let mut survey = Survey::of(self.selection);
+        let mut survey = Related::of(self.selection);
         let kinds = survey::kinds_to_survey(&self.plan, narrows, defined);
         around.each_item(kinds, self.query(), |info, body| survey.look(&filter, info, body, defined)).await?;
         if survey.needs.names_claims() {

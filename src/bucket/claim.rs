@@ -11,10 +11,10 @@ use crate::model::{BackupName, RestoreName};
 use crate::store::{ETag, ObjectKey, PutMode};
 
 use super::attempt::Attempt;
+use super::attempt_id::AttemptId;
 use super::documents::{Claim, is_dead};
 use super::error::Taker;
 use super::layout::RunKeys;
-use super::parts::AttemptId;
 use super::run_folder::{ClaimState, RunFolder};
 use super::{Bucket, BucketError};
 

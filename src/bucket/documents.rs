@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::parts::AttemptId;
+use super::attempt_id::AttemptId;
 use super::process::Process;
 
 /// The format that is written, and the newest that is read.

@@ -11,9 +11,9 @@ use crate::model::{Category, InvalidName};
 use crate::store::{InvalidKey, StoreError};
 
 use super::documents::{Claim, DEAD_AFTER_HOURS, HEARTBEAT_EVERY};
-use super::identity::RunIdentity;
 use super::layout::{RunKind, Writer};
-use super::readers::Reader;
+use super::reader::Reader;
+use super::run_identity::RunIdentity;
 
 /// Whose claim says nothing for so long may have died; before, nobody should be told to delete it.
 const SILENT: Duration = HEARTBEAT_EVERY.saturating_mul(3);

@@ -8,7 +8,7 @@ use std::fmt;
 use crate::model::{BackupName, RestoreName};
 use crate::store::{InvalidKey, ObjectKey};
 
-use super::parts::AttemptId;
+use super::attempt_id::AttemptId;
 
 /// The identity of the location.
 pub const LOCATION: &str = "ark-location.json";

@@ -8,8 +8,8 @@ use futures::stream::{self, BoxStream, Stream, StreamExt as _, TryStreamExt as _
 use crate::api::Backup;
 use crate::store::{Listing, ObjectInfo, ObjectKey};
 
-use super::entries::{RunEntry, RunState};
 use super::layout::{self, FileMeaning, Part, RunKeys, RunKind};
+use super::run_entry::{RunEntry, RunState};
 use super::run_folder::RunFolder;
 use super::{Bucket, BucketError};
 

@@ -12,7 +12,7 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use crate::api::{Backup, BackupPhase, tick_of};
 use crate::model::{BackupName, Candidate, Wish, pick};
 
-use super::entries::RunState;
+use super::run_entry::RunState;
 use super::{Bucket, BucketError};
 
 /// Documents that are read at once: the first ones nearly always hold the answer.

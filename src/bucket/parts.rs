@@ -3,68 +3,18 @@
 //! A write may arrive late: from a process that was suspended, or whose answer was lost. Under the keys of its own attempt it
 //! can harm nothing, whoever has the name by then. Backups made before that have their parts beside the document.
 
-use std::fmt;
-
-use serde::{Deserialize, Serialize};
-
 use crate::api::StoredObject;
 use crate::store::{InvalidKey, ObjectKey};
 
+use super::attempt_id::AttemptId;
 use super::layout::{self, FileMeaning, Part, RunKeys, RunKind};
-
-/// Hexadecimal digits that tell attempts of the same number apart, of whichever runs of the name.
-const DRAWN: usize = 12;
 
 /// How the name of a tarball ends.
 const TARBALL: &str = ".tar.zst";
 
-/// Digits of an attempt's number at most.
-const LONGEST_NUMBER: usize = 10;
-
-/// The folder of an attempt's parts: its number, and what no other attempt has.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct AttemptId(String);
-
-impl AttemptId {
-    /// One for an attempt that begins now.
-    pub fn draw(number: u32) -> Self {
-        let drawn = uuid::Uuid::new_v4().simple().to_string();
-        Self(format!("{number}-{}", drawn.get(..DRAWN).unwrap_or_default()))
-    }
-
-    /// Whether a folder is that of an attempt.
-    pub fn is_one(folder: &str) -> bool {
-        folder.split_once('-').is_some_and(|(number, drawn)| {
-            (1..=LONGEST_NUMBER).contains(&number.len())
-                && number.bytes().all(|byte| byte.is_ascii_digit())
-                && drawn.len() == DRAWN
-                && drawn.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-        })
-    }
-}
-
-impl TryFrom<String> for AttemptId {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        if Self::is_one(&text) {
-            Ok(Self(text))
-        } else {
-            Err(format!("`{}` is not the folder of an attempt", text.escape_debug()))
-        }
-    }
-}
-
 impl From<AttemptId> for String {
     fn from(AttemptId(text): AttemptId) -> Self {
         text
-    }
-}
-
-impl fmt::Display for AttemptId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }
 

@@ -9,19 +9,11 @@ use futures::TryStreamExt as _;
 
 use crate::model::BackupName;
 
-use super::documents::{Claim, REMOVAL_LASTS};
+use super::documents::REMOVAL_LASTS;
 use super::layout::{RunKeys, RunKind};
+use super::reader::Reader;
 use super::run_folder::ClaimState;
 use super::{Bucket, BucketError};
-
-/// A restore that reads a backup now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reader {
-    /// The name of the restore.
-    pub restore: String,
-    /// Its claim.
-    pub claim: Claim,
-}
 
 impl Bucket {
     /// Makes sure that nobody reads a backup.

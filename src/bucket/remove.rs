@@ -12,10 +12,10 @@ use crate::model::{BackupName, RestoreName};
 
 use super::documents::Claim;
 use super::error::Taker;
-use super::identity::RunIdentity;
 use super::layout::{RunKeys, RunKind};
 use super::record::RunDocument;
 use super::run_folder::ClaimState;
+use super::run_identity::RunIdentity;
 use super::{Bucket, BucketError};
 
 /// Who removes, as far as claims go: one name for all, so that anyone can finish what another began.

@@ -5,9 +5,10 @@ use crate::api::StoredObject;
 use crate::model::causes;
 use crate::store::{ETag, ObjectKey, read_all};
 
+use super::attempt_id::AttemptId;
 use super::documents::{Claim, MAX_CLAIM};
 use super::layout::{self, FileMeaning, Part, RunKeys, Writer};
-use super::parts::{AttemptId, PartKeys};
+use super::parts::PartKeys;
 use super::{Bucket, BucketError};
 
 /// What lies in the folder of a run.

@@ -1,6 +1,5 @@
 //! What kinds the cluster serves: names, versions, verbs, and where each is in the API. Pure; [`super::discovery`] fills it.
 
-use super::{Cluster, ClusterError};
 use crate::model::GroupResource;
 
 /// A group version whose kinds could not be found out.
@@ -107,12 +106,5 @@ fn push_segment(path: &mut String, segment: &str) {
             }
             _ => path.push_str(&format!("%{byte:02X}")),
         }
-    }
-}
-
-impl Cluster {
-    /// Asks the cluster for every kind that it serves.
-    pub async fn catalog(&self) -> Result<Catalog, ClusterError> {
-        super::discovery::discover(self).await
     }
 }

@@ -264,5 +264,12 @@ fn is_group(group: &str) -> bool {
     group.is_empty() || (group.len() <= MAX_GROUP && group.split('.').all(is_label))
 }
 
+impl Cluster {
+    /// Asks the cluster for every kind that it serves.
+    pub async fn catalog(&self) -> Result<Catalog, ClusterError> {
+        super::discovery::discover(self).await
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -12,9 +12,10 @@ use super::account::ItemDone;
 use super::error::RestoreError;
 use super::inventory::EntryId;
 use super::links::Link;
-use super::meet::{LiveItem, labels, references};
+use super::live::{LiveItem, labels, references};
+use super::outcome::CreateOutcome;
 use super::outcome::ItemAction;
-use super::prepare::{Prepared, Ready};
+use super::prepared::{Prepared, Ready};
 use super::rewrite::merge_field_owners;
 use super::work::RestoreContext;
 use crate::cluster::{ClusterError, Patch, Permit, Written};
@@ -50,14 +51,6 @@ pub enum Applied {
     Later,
     /// It failed for a reason that may pass.
     Again(Finding),
-}
-
-/// What a write came to, when it did not fail.
-pub enum CreateOutcome {
-    /// It is dealt with: what was done, why, and what a person should know.
-    Done(ItemAction, Option<String>, Vec<Finding>),
-    /// It came or went meanwhile.
-    TryAgain,
 }
 
 impl RestoreContext<'_> {

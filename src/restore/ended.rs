@@ -12,53 +12,12 @@ use super::account::RestoreAccount;
 use super::error::RestoreError;
 use super::inventory::EntryId;
 use super::outcome::ItemAction;
-use super::prepare::Ready;
+use super::prepared::Ready;
 use super::work::RestoreContext;
-use crate::model::traits::is_custom;
 use crate::model::{Category, Finding, GroupResource, SkipReason};
 
 /// The kind of Kubernetes' own runs.
 const JOBS: &str = "jobs.batch";
-
-/// Fields for the time at which it was done.
-const TIMES: [&str; 7] = [
-    "completionTime",
-    "completionTimestamp",
-    "completedAt",
-    "finishedAt",
-    "finishTime",
-    "endTime",
-    "terminationTime",
-];
-
-/// Fields for the phase.
-const PHASES: [&str; 3] = ["phase", "state", "stage"];
-
-/// What a phase, or the type of a condition, says then; `valid` is an order of the ACME protocol.
-const WORDS: [&str; 8] =
-    ["complete", "completed", "succeeded", "successful", "failed", "finished", "done", "valid"];
-
-/// Whether the status says that what was asked for was done, or given up.
-fn has_ended(status: &Value) -> bool {
-    let text = |value: &Value, field: &str| value.get(field).and_then(Value::as_str).map(str::to_lowercase);
-    let says = |value: &Value, field: &str| text(value, field).is_some_and(|word| WORDS.contains(&&*word));
-    let holds = |condition: &Value| {
-        let status = text(condition, "status").unwrap_or_default();
-        // `Succeeded` is False of what has failed, and Unknown until then.
-        let ended = says(condition, "type")
-            && (status == "true"
-                || (status == "false" && text(condition, "type").as_deref() == Some("succeeded")));
-        ended || text(condition, "reason").as_deref() == Some("issued")
-    };
-    TIMES.iter().any(|field| text(status, field).is_some_and(|time| !time.is_empty()))
-        || PHASES.iter().any(|field| says(status, field))
-        || status.get("conditions").and_then(Value::as_array).is_some_and(|all| all.iter().any(holds))
-}
-
-/// Whether an item of the kind may be done again. `status`: what a create does not take of it, where nothing else brings it back.
-pub fn may_run_again(kind: &GroupResource, status: Option<&Value>) -> bool {
-    is_custom(kind) && status.is_some_and(has_ended)
-}
 
 /// Of a Job that has run its course and that a custom resource controls: who that is, since it may make the Job again.
 pub fn made_by_an_operator(kind: &GroupResource, item: &Value) -> Option<String> {
@@ -141,6 +100,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::restore::prepared::may_run_again;
 
     #[test]
     fn what_was_done_is_told_from_what_goes_on() {

@@ -3,7 +3,9 @@
 use crate::api::InvalidSpec;
 use crate::bucket::BucketError;
 use crate::cluster::ClusterError;
+use crate::model::Category;
 use crate::model::{RestoreName, causes};
+use futures::stream::StreamExt as _;
 
 /// A restore that could not be made, or not to its end.
 #[derive(Debug, thiserror::Error)]
@@ -122,3 +124,6 @@ impl RestoreError {
 fn list(faults: &[InvalidSpec]) -> String {
     faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
+
+/// Why something cannot be had: the category, and the reason in words.
+pub type Broken = (Category, String);

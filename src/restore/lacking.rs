@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::prepare::Ready;
+use super::prepared::Ready;
 use super::work::RestoreContext;
 use crate::cluster::ClusterError;
 use crate::model::{Category, Finding, GroupResource, PVCS, TOKEN_TYPE, causes};

@@ -1,21 +1,21 @@
 //! An item that is there already: look at it, and leave it, change it, or make it anew.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use super::apply::CreateOutcome;
 use super::compare::{Difference, Intended, compare};
 use super::existing::{
     ExistingVerdict, ObservedItem, as_update, decide, go_on, is_default_account, merge_account,
     still_differs, unless_fixed,
 };
 use super::links::Link;
+use super::live::{LiveItem, labels, references};
+use super::outcome::CreateOutcome;
 use super::outcome::ItemAction;
-use super::prepare::Ready;
+use super::prepared::Ready;
 use super::rewrite::{Owner, OwnerView, annotations_by_hand, are_ours, unmark_default};
 use super::select::Inclusion;
 use super::work::RestoreContext;
@@ -32,24 +32,6 @@ const QUOTA_PAUSE: Duration = Duration::from_millis(500);
 
 /// The kind whose pods go with it.
 const JOBS: &str = "jobs.batch";
-
-/// An item of the cluster, as it compares.
-pub struct LiveItem {
-    /// Its uid.
-    pub uid: String,
-    /// Its resourceVersion.
-    pub version: String,
-    /// Whether it is being deleted.
-    pub deleting: bool,
-    /// Whether an earlier attempt of this restore made it.
-    pub restored: bool,
-    /// How it differs from the item to be made.
-    pub difference: Difference,
-    /// The whole object.
-    pub object: Value,
-    /// The item to be made, where what is there has a say in it.
-    wanted: Option<Value>,
-}
 
 impl RestoreContext<'_> {
     /// The item is there: leaves it, changes it, or makes it anew.
@@ -304,17 +286,4 @@ impl RestoreContext<'_> {
 fn updated(ready: &Ready<'_>, live: &LiveItem) -> Value {
     let wanted = live.wanted.as_ref().unwrap_or(&ready.body);
     as_update(wanted, &live.object, &ready.target.kind)
-}
-
-/// The owner references of an object.
-pub fn references(object: &Value) -> Vec<Value> {
-    let references = object.get("metadata").and_then(|metadata| metadata.get("ownerReferences")?.as_array());
-    references.cloned().unwrap_or_default()
-}
-
-/// The labels of an object.
-pub fn labels(object: &Value) -> BTreeMap<String, String> {
-    let labels = object.get("metadata").and_then(|metadata| metadata.get("labels")?.as_object());
-    let text = |(label, value): (&String, &Value)| Some((label.clone(), value.as_str()?.to_owned()));
-    labels.into_iter().flatten().filter_map(text).collect()
 }

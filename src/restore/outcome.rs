@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::api::Restore;
+use crate::model::Finding;
 use crate::model::{ItemKey, Results, SkipReason};
 
 /// What was done, or would be done, to one item.
@@ -69,4 +70,12 @@ pub struct Preview {
     pub acts: Vec<Act>,
     /// What would go wrong, as far as it shows beforehand, and what would be left out.
     pub results: Results,
+}
+
+/// What a write came to, when it did not fail.
+pub enum CreateOutcome {
+    /// It is dealt with: what was done, why, and what a person should know.
+    Done(ItemAction, Option<String>, Vec<Finding>),
+    /// It came or went meanwhile.
+    TryAgain,
 }

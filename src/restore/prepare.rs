@@ -2,59 +2,20 @@
 
 use serde_json::Value;
 
-use super::ended::{made_by_an_operator, may_run_again};
+use super::ended::made_by_an_operator;
 use super::inventory::EntryId;
 use super::kinds::ServedAs;
 use super::owners::Fate;
-use super::rewrite::{ItemShape, Owner, OwnerView, never_restored, unmark_default};
+use super::prepared::may_run_again;
+use super::prepared::{Prepared, Ready, shape};
+use super::rewrite::{Owner, OwnerView, never_restored, unmark_default};
 use super::select::Inclusion;
 use super::work::RestoreContext;
-use crate::cluster::ResourceInfo;
 use crate::model::traits::regenerates;
-use crate::model::{Category, Finding, GroupResource, ItemKey, Regenerated, SkipReason, VOLUMES, causes};
+use crate::model::{Finding, GroupResource, ItemKey, Regenerated, SkipReason, VOLUMES, causes};
 
 /// The kind of pods.
 const PODS: &str = "pods";
-
-/// An object that can be created as it is.
-#[derive(Debug)]
-pub struct Ready<'a> {
-    /// Its place in the inventory.
-    pub entry: EntryId,
-    /// Its name in the backup.
-    pub item: ItemKey,
-    /// Its name in the cluster.
-    pub target: ItemKey,
-    /// How the cluster serves it.
-    pub info: &'a ResourceInfo,
-    /// The object.
-    pub body: Value,
-    /// The status it had, where that comes back.
-    pub status: Option<Value>,
-    /// References to owners that are not there yet, as the backup has them.
-    pub awaited: Vec<Value>,
-    /// Who owned which fields, where server-side applies rest on that.
-    pub field_owners: Option<Value>,
-    /// Whether the namespace mapping changed an item without namespace, which so may be another one than the cluster has.
-    pub mapped: bool,
-    /// Whether the cluster gives it a port or an address that another one may have asked for.
-    pub takes: bool,
-    /// Whether it asks for something that was done, which only the status says that does not come back.
-    pub may_run_again: bool,
-    /// What a person should know if it is made.
-    pub warnings: Vec<String>,
-    /// Bytes of its body in the backup.
-    pub bytes: u64,
-}
-
-/// What an item comes to.
-#[derive(Debug)]
-pub enum Prepared<'a> {
-    /// It is left out, and why; sometimes more in words.
-    Skip(SkipReason, Option<String>),
-    /// It can be created.
-    Ready(Box<Ready<'a>>),
-}
 
 impl RestoreContext<'_> {
     /// Makes an item ready.
@@ -134,33 +95,5 @@ impl RestoreContext<'_> {
                 (owner.kind, owner.api_version) == ("Pod", "v1")
                     && self.owners.fate(owner.uid) == Fate::Unknown
             })
-    }
-}
-
-/// How an item of the kind is rewritten.
-fn shape<'a>(info: &ResourceInfo, owners: &'a dyn Fn(&OwnerView<'_>) -> Owner) -> ItemShape<'a> {
-    ItemShape { owners, status_is_data: !info.status }
-}
-
-impl Ready<'_> {
-    /// The object as the API server takes it.
-    pub fn bytes(&self) -> Vec<u8> {
-        // A tree that was parsed from JSON can always be written as JSON.
-        serde_json::to_vec(&self.body).unwrap_or_default()
-    }
-
-    /// How an item of its kind is rewritten.
-    pub fn shape<'a>(&self, owners: &'a dyn Fn(&OwnerView<'_>) -> Owner) -> ItemShape<'a> {
-        shape(self.info, owners)
-    }
-
-    /// An error about it.
-    pub fn error(&self, category: Category, message: impl Into<String>) -> Finding {
-        Finding::error(category, message).on_item(self.item.clone())
-    }
-
-    /// A warning about it.
-    pub fn warning(&self, category: Category, message: impl Into<String>) -> Finding {
-        Finding::warning(category, message).on_item(self.item.clone())
     }
 }

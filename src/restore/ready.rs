@@ -11,14 +11,15 @@ use futures::stream::{self, StreamExt as _};
 use super::account::{ItemDone, RestoreAccount};
 use super::apply::Chance;
 use super::batch::Batch;
+use super::error::Broken;
 use super::error::RestoreError;
 use super::inventory::EntryId;
-use super::meet::labels;
+use super::live::labels;
 use super::outcome::{Act, ItemAction};
 use super::plan::PlanStep;
 use super::work::RestoreContext;
 use crate::cluster::{Bound, ClusterError, Lag, ResourceInfo};
-use crate::model::{Category, Finding, GroupResource, ItemKey, NAMESPACES, SkipReason, causes};
+use crate::model::{Finding, GroupResource, ItemKey, NAMESPACES, SkipReason, causes};
 
 /// Definitions are waited for while one of them becomes served within this; some 20 ms are usual, and Velero waits as long.
 const DEFINITIONS_QUIET: Duration = Duration::from_secs(60);
@@ -42,9 +43,6 @@ const CATALOG_QUIET: Duration = Duration::from_secs(30);
 
 /// Between two such questions.
 const CATALOG_PAUSE: Duration = Duration::from_millis(250);
-
-/// Why something cannot be had: the category, and the reason in words.
-pub type Broken = (Category, String);
 
 /// A namespace and the entry that it comes from, if the backup holds it.
 type Home = (String, Option<EntryId>);

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::account::RestoreAccount;
 use super::binding::Claimed;
+use super::error::Broken;
 use super::error::RestoreError;
 use super::existing::Earlier;
 use super::halt::RestoreHalt;
@@ -18,7 +19,6 @@ use super::kinds::{Kinds, conversion};
 use super::links::Links;
 use super::owners::Owners;
 use super::plan::{BodyFacts, PlannedItems, plan};
-use super::ready::Broken;
 use super::rewrite::{CompiledModifiers, RewriteOptions, Rewriter};
 use super::select::Selection;
 use super::source::Source;

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::fs::TEMPORARY;
+use std::io::{Read as _, Seek as _, Write as _};
 
 /// The longest key that S3 takes, in bytes; the location's prefix counts too, so keys stay well below.
 const MAX_KEY: usize = 1024;
@@ -88,6 +88,9 @@ impl TryFrom<&str> for ObjectKey {
         Self::new(key)
     }
 }
+
+/// How the names of unfinished files begin; no key may, and no listing shows them.
+pub(super) const TEMPORARY: &str = ".ark-unfinished-";
 
 #[cfg(test)]
 mod tests {

@@ -23,7 +23,7 @@ use crate::api::{BackupStorageLocation, LocationPhase, Timestamp};
 use decide::{ObservedLocation, decide};
 use validate::{LocationReport, Looks};
 
-pub use obligations::{Obligations, note_obligations};
+pub use obligations::note_obligations;
 
 /// Between two looks at a location that says nothing else, as in Velero.
 const VALIDATION_PERIOD: Duration = Duration::from_secs(60);

@@ -3,7 +3,7 @@
 use kube::ResourceExt as _;
 
 use super::choose::Choice;
-use crate::api::{Backup, BackupPhase, Restore};
+use crate::api::Restore;
 use crate::bucket::RunIdentity;
 use crate::controller::runs::admission::Admission;
 use crate::controller::runs::{LOCATION_MISSING, Site};
@@ -20,27 +20,6 @@ pub struct Chosen {
     pub run: RunIdentity,
     /// What somebody might not expect of it.
     pub notes: Vec<String>,
-}
-
-/// Why a Backup cannot be restored from.
-pub fn objection_to(backup: &Backup) -> Option<String> {
-    let name = backup.name_any();
-    let status = backup.status.clone().unwrap_or_default();
-    match status.phase.unwrap_or_default() {
-        BackupPhase::Completed | BackupPhase::PartiallyFailed => None,
-        phase @ (BackupPhase::New | BackupPhase::InProgress) => Some(format!(
-            "Backup `{name}` is {phase}; create the Restore when it is Completed or PartiallyFailed"
-        )),
-        BackupPhase::Deleting => Some(format!("Backup `{name}` is being deleted; restore from another one")),
-        BackupPhase::Failed => Some(format!(
-            "Backup `{name}` Failed, so that there is nothing to restore from: {}",
-            status.failure_reason.as_deref().unwrap_or("it does not say why")
-        )),
-        BackupPhase::FailedValidation => Some(format!(
-            "Backup `{name}` was never made, because it FailedValidation: {}",
-            status.validation_errors.join("; ")
-        )),
-    }
 }
 
 /// Looks at a Restore, its Backup, the location of that, and the server's mode; it returns what it begins with, or waits with, if
@@ -107,6 +86,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::api::{Backup, BackupPhase};
     use crate::api::{BackupSpec, BackupStatus, RestoreSpec};
 
     fn restore(spec: Value) -> Restore {

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use kube::ResourceExt as _;
 
-use super::admit::objection_to;
 use crate::api::{
     Backup, BackupPhase, HIDDEN, Restore, RestorePhase, RestoreStatus, SCHEDULE_NAME_LABEL, WAITING, holding,
     label_value, synced_from, tick_of,
@@ -185,6 +184,27 @@ fn candidate(backup: &Arc<Backup>, schedule: &str, here: &Chooser) -> Option<Can
         is_partial,
         of: Arc::clone(backup),
     })
+}
+
+/// Why a Backup cannot be restored from.
+pub fn objection_to(backup: &Backup) -> Option<String> {
+    let name = backup.name_any();
+    let status = backup.status.clone().unwrap_or_default();
+    match status.phase.unwrap_or_default() {
+        BackupPhase::Completed | BackupPhase::PartiallyFailed => None,
+        phase @ (BackupPhase::New | BackupPhase::InProgress) => Some(format!(
+            "Backup `{name}` is {phase}; create the Restore when it is Completed or PartiallyFailed"
+        )),
+        BackupPhase::Deleting => Some(format!("Backup `{name}` is being deleted; restore from another one")),
+        BackupPhase::Failed => Some(format!(
+            "Backup `{name}` Failed, so that there is nothing to restore from: {}",
+            status.failure_reason.as_deref().unwrap_or("it does not say why")
+        )),
+        BackupPhase::FailedValidation => Some(format!(
+            "Backup `{name}` was never made, because it FailedValidation: {}",
+            status.validation_errors.join("; ")
+        )),
+    }
 }
 
 #[cfg(test)]

@@ -29,7 +29,8 @@ use crate::api::{
 use crate::model::Progress;
 use crate::telemetry::{Metrics, RunFigures, RunMetrics};
 pub use admit::Chosen;
-use admit::{admit, objection_to};
+use admit::admit;
+use choose::objection_to;
 use choose::{Choice, Chooser, choose};
 
 /// Reconciles until the server stops.

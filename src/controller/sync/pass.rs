@@ -14,6 +14,7 @@ use super::memory::Memory;
 use super::mirrored::Mirrored;
 use super::remove::remove;
 use super::survey::{SyncPlan, look};
+use super::tally::MOST_LINES;
 use super::tally::SyncTally;
 use crate::api::{Backup, BackupStorageLocation, GROUP, HIDDEN, LocationCounts, Restore, Timestamp, VERSION};
 use crate::bucket::RunKind;
@@ -29,8 +30,6 @@ const AT_ONCE: usize = 16;
 const LISTING_DEADLINE: Duration = Duration::from_secs(30 * 60);
 /// After so many failures of single objects the rest is left to the next pass: it is the API server or the bucket that fails.
 const MOST_FAILURES: u64 = 20;
-/// How many single objects a pass logs of a kind of trouble; the number of the others is told.
-pub const MOST_LINES: u64 = 100;
 /// How many names an Event lists.
 const MOST_NAMES: usize = 10;
 

@@ -5,7 +5,6 @@ use futures::stream::StreamExt as _;
 use super::create::Brought;
 use super::memory::Fingerprint;
 use super::mirrored::Mirrored;
-use super::pass::MOST_LINES;
 use super::survey::WantedDocument;
 use crate::api::{GROUP, HIDDEN, VERSION};
 use crate::controller::buckets::OpenLocation;
@@ -64,3 +63,6 @@ impl SyncTally {
         }
     }
 }
+
+/// How many single objects a pass logs of a kind of trouble; the number of the others is told.
+pub const MOST_LINES: u64 = 100;

@@ -1,10 +1,10 @@
 //! Where pods, and what makes pods, name cluster-scoped items and claims. Pure.
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::Sink;
 use super::bundles::BundleSource;
-use super::shapes::{Templated, or_default};
 use super::storage::{DRIVERS, Driven, VolumeClaim};
 
 const PRIORITIES: &str = "priorityclasses.scheduling.k8s.io";
@@ -118,4 +118,26 @@ impl PodGroup {
         let templates = [self.pod_group_templates, self.composite_pod_group_templates];
         templates.into_iter().flatten().flatten().for_each(|template| template.refer(sink));
     }
+}
+
+/// An object of which only the spec matters; Go writes an absent one as null or not at all.
+#[derive(Deserialize)]
+#[serde(bound = "T: Default + DeserializeOwned")]
+pub(super) struct Templated<T> {
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) spec: T,
+}
+
+impl<T: Default> Default for Templated<T> {
+    fn default() -> Self {
+        Self { spec: T::default() }
+    }
+}
+
+pub(super) fn or_default<'de, D, T>(json: D) -> Result<T, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Ok(Option::<T>::deserialize(json)?.unwrap_or_default())
 }

@@ -6,6 +6,7 @@
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::pods::Templated;
 use super::pods::{CronSpec, PodGroup, PodSpec, PodTemplate, WorkloadSpec};
 use super::storage::{
     Annotated, DRIVERS, DeviceSpec, Driven, GroupSnapshot, Snapshot, StorageClass, VolumeClaim, annotation,
@@ -103,28 +104,6 @@ fn with<T: DeserializeOwned>(body: &[u8], refer: impl FnOnce(T)) {
     if let Ok(object) = serde_json::from_slice(body) {
         refer(object);
     }
-}
-
-/// An object of which only the spec matters; Go writes an absent one as null or not at all.
-#[derive(Deserialize)]
-#[serde(bound = "T: Default + DeserializeOwned")]
-pub(super) struct Templated<T> {
-    #[serde(default, deserialize_with = "or_default")]
-    pub(super) spec: T,
-}
-
-impl<T: Default> Default for Templated<T> {
-    fn default() -> Self {
-        Self { spec: T::default() }
-    }
-}
-
-pub(super) fn or_default<'de, D, T>(json: D) -> Result<T, D::Error>
-where
-    D: serde::Deserializer<'de>,
-    T: Default + Deserialize<'de>,
-{
-    Ok(Option::<T>::deserialize(json)?.unwrap_or_default())
 }
 
 #[derive(Default, Deserialize)]

@@ -13,9 +13,9 @@ use chrono::{DateTime, Utc};
 use tempfile::NamedTempFile;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::TEMPORARY;
 use super::trouble::{LONGEST_NAME, explain, kind, missing, obstructed, too_long};
 use super::walk::{FolderWalk, ListRequest, Walks};
+use crate::store::key::TEMPORARY;
 use crate::store::{Action, ETag, Listing, ObjectInfo, ObjectKey, PutMode, StoreError};
 
 /// Tries to begin a file while others remove the folder that it goes into, which they do when it looks empty.

@@ -29,8 +29,6 @@ use super::{
     StoreError, Upload, exactly,
 };
 
-/// How the names of unfinished files begin; no key may, and no listing shows them.
-pub(super) const TEMPORARY: &str = ".ark-unfinished-";
 /// Objects on one page of a listing, as with S3.
 const PAGE: usize = 1000;
 /// Bytes read at once.

@@ -1,7 +1,6 @@
 //! The manifest of a release: YAML text, in which whole lines name namespaces. Pure.
 
 use super::LARGEST;
-use super::payload::TOO_LARGE;
 use crate::restore::rewrite::namespaces::NamespaceMap;
 
 /// Names that begin with a letter and are no text to every reader of YAML unless they are quoted.
@@ -73,6 +72,9 @@ impl<'a> KeyLine<'a> {
         text.extend([self.before, quote, value, quote, self.after]);
     }
 }
+
+/// Why a payload is left alone that would take too much memory.
+pub(super) const TOO_LARGE: &str = "it is larger than 64 MiB";
 
 #[cfg(test)]
 mod tests {

@@ -104,7 +104,7 @@ fn unpack(payload: &str, layers: usize) -> Result<String, &'static str> {
     let bound = LARGEST as u64 + 1;
     MultiGzDecoder::new(&*bytes).take(bound).read_to_end(&mut json).map_err(|_| "it is not gzip")?;
     if json.len() > LARGEST {
-        return Err(payload::TOO_LARGE);
+        return Err(manifest::TOO_LARGE);
     }
     String::from_utf8(json).map_err(|_| payload::NOT_A_RELEASE)
 }

@@ -6,11 +6,10 @@ use serde::Deserialize;
 use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::manifest::TOO_LARGE;
 use super::{LARGEST, manifest};
 use crate::restore::rewrite::namespaces::NamespaceMap;
 
-/// Why a payload is left alone that would take too much memory.
-pub(super) const TOO_LARGE: &str = "it is larger than 64 MiB";
 /// Why a payload is left alone that Helm did not write.
 pub(super) const NOT_A_RELEASE: &str = "it is not the JSON of a release";
 

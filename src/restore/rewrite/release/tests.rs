@@ -141,7 +141,7 @@ fn a_payload_that_unfolds_to_more_than_the_bound_is_not_read_to_its_end() {
     let (after, warnings) = rewritten("configmaps", "shop", item.clone());
     assert_eq!(after, item);
     assert!(
-        warnings.len() == 1 && warnings.iter().all(|warning| warning.contains(payload::TOO_LARGE)),
+        warnings.len() == 1 && warnings.iter().all(|warning| warning.contains(super::manifest::TOO_LARGE)),
         "{warnings:?}"
     );
 }
@@ -151,7 +151,7 @@ fn a_manifest_that_grows_beyond_the_bound_is_left_as_it_is() {
     let line = "namespace: a\\n";
     let json = format!(r#"{{"namespace":"a","manifest":"{}"}}"#, line.repeat(LARGEST / 40));
     let map = NamespaceMap::new(&BTreeMap::from([("a".to_owned(), "b".repeat(63))]));
-    assert_eq!(payload::map(&json, &map), Err(payload::TOO_LARGE));
+    assert_eq!(payload::map(&json, &map), Err(super::manifest::TOO_LARGE));
 }
 
 #[test]

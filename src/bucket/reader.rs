@@ -1,0 +1,14 @@
+//! Who reads a backup, as it stands in the claim of a restore.
+
+use futures::TryStreamExt as _;
+
+use super::documents::Claim;
+
+/// A restore that reads a backup now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reader {
+    /// The name of the restore.
+    pub restore: String,
+    /// Its claim.
+    pub claim: Claim,
+}
