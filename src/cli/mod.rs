@@ -6,6 +6,7 @@ mod args;
 mod backup;
 mod bucket;
 mod client;
+mod commands;
 mod completion;
 mod crd;
 mod download;
@@ -24,77 +25,22 @@ mod signal;
 mod verbs;
 mod version;
 
+pub use commands::Cli;
+use commands::{Command, EXAMPLE};
 use std::process::ExitCode;
 
-use clap::{FromArgMatches, Parser, Subcommand};
+use clap::FromArgMatches;
 
 use exit::{Done, Failure};
 use global::Global;
 pub use install::{chart_rules, rules_table};
 use invocation::Called;
 use output::Output;
+
 pub use reference::reference;
 
 /// Cluster and bucket are the slow ones; on a machine of many processors more threads would only hold memory.
 const THREADS: usize = 4;
-
-const EXAMPLE: &str = "\
-Examples:
-  # Back up the cluster of the current kubeconfig context into a folder
-  ark backup run nightly --location file:///backups
-  # See what is there
-  ark bucket list --location file:///backups
-  # Bring one namespace back under another name; with --dry-run: only print what would be done
-  ark restore run --location file:///backups --from-backup nightly \\
-    --include-namespaces shop --namespace-mappings shop:shop-copy
-
-Exit codes:
-  0  done
-  1  failed
-  2  wrong usage
-  3  done, but some items failed
-  4  not found
-  5  the cluster cannot be reached
-  6  the bucket cannot be reached";
-
-/// Backs up a Kubernetes cluster into a bucket and brings it back, there or in another cluster.
-#[derive(Debug, Parser)]
-#[command(name = "ark", version, about, after_help = EXAMPLE, max_term_width = 120)]
-pub struct Cli {
-    #[command(flatten)]
-    global: Global,
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Make backups, look into them, check them
-    #[command(subcommand)]
-    Backup(backup::BackupCommand),
-    /// Restore from a backup
-    #[command(subcommand)]
-    Restore(restore::RestoreCommand),
-    /// Make backups by the clock
-    #[command(subcommand)]
-    Schedule(schedule::ScheduleCommand),
-    /// Say where the server keeps backups
-    #[command(subcommand)]
-    Location(location::LocationCommand),
-    /// List, check and add to what is in a bucket; needs no cluster
-    #[command(subcommand)]
-    Bucket(bucket::BucketCommand),
-    /// Run the server in a cluster
-    Server(server::ServerCommand),
-    /// Print the manifests that install the server in a cluster
-    Install(install::InstallCommand),
-    /// Print Ark's custom resource definitions
-    Crd(crd::CrdCommand),
-    /// Print a completion script for a shell
-    Completion(completion::CompletionCommand),
-    /// Print the version of Ark and of the backup format it writes, and of the server
-    Version(version::VersionCommand),
-}
 
 /// Parses the command line, runs the verb, and answers with its exit code.
 pub fn main() -> ExitCode {

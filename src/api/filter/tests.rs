@@ -1,6 +1,7 @@
 //! What a filter takes, and that everything wrong with it is said at once.
 
 use super::*;
+use crate::model::ClusterScope;
 use crate::model::{GroupResource, LabelSet};
 
 fn filter(yaml: serde_json::Value) -> Filter {

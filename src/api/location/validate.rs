@@ -1,6 +1,7 @@
 //! What is wrong with a BackupStorageLocation, all at once, as the API server would say it one by one. Pure.
 
-use super::{BackupStorageLocationSpec, Duration, LocationConfig, Provider, SecretKey};
+use super::{BackupStorageLocationSpec, LocationConfig, Provider, SecretKey};
+use crate::api::Duration;
 use crate::api::InvalidSpec;
 use crate::model::objection_to_bucket_name;
 

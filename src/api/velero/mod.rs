@@ -6,23 +6,23 @@
 //! is therefore gone before the server sees it, and only `kubectl` (`--validate=strict`, its default) can refuse it.
 
 mod backup;
+mod lenient;
 mod location;
 mod modifiers;
 mod restore;
 
-use std::collections::BTreeMap;
+use lenient::{LabelMap, adopt, forget_empty, forget_hollow, forget_off, forget_zero, said, twice};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::{Map, Value};
 
 use super::{
-    BackupSpec, BackupStorageLocationSpec, Duration, InvalidSpec, LocationConfig, RestoreSpec, ScheduleSpec,
-    schema,
+    BackupSpec, BackupStorageLocationSpec, InvalidSpec, LocationConfig, RestoreSpec, ScheduleSpec, schema,
 };
 pub use backup::{BackupMetadata, VeleroBackup};
 pub use location::{VeleroConfig, VeleroLocation, VeleroStorage};
 pub use modifiers::velero_rules;
+
 pub use restore::{LocalReference, VeleroRestore};
 
 /// The derived codecs of these read and write every field as it is spelled (`remote = "Self"`); here they are wrapped.
@@ -76,63 +76,10 @@ impl VeleroSchedule {
     }
 }
 
-/// Takes over what is spelled in Velero's way; where Ark's own field says something else, both stay, to be refused.
-fn adopt<T: PartialEq>(own: &mut Option<T>, theirs: &mut Option<T>) {
-    if own.is_none() {
-        *own = theirs.take();
-    } else if own == theirs {
-        *theirs = None;
-    }
-}
-
-/// That a thing is said twice, and differently.
-fn twice(theirs: &str, own: &str) -> InvalidSpec {
-    InvalidSpec::new(
-        theirs,
-        format!("says something else than {own}, which means the same; keep one of them"),
-    )
-}
-
-/// Forgets a switch that is off, and so asks for nothing.
-fn forget_off(switch: &mut Option<bool>) {
-    *switch = switch.filter(|on| *on);
-}
-
-/// Forgets a text that is empty.
-fn forget_empty(text: &mut Option<String>) {
-    text.take_if(|text| text.is_empty());
-}
-
-/// Forgets a map of which no value holds anything: `{}`, `{resources: []}`.
-fn forget_hollow(map: &mut Map<String, Value>) {
-    let hollow = |value: &Value| match value {
-        Value::Null => true,
-        Value::Array(list) => list.is_empty(),
-        Value::Object(fields) => fields.is_empty(),
-        _ => false,
-    };
-    if map.values().all(hollow) {
-        map.clear();
-    }
-}
-
-/// Forgets a duration of nothing, which Velero writes for its default.
-fn forget_zero(duration: &mut Option<Duration>) {
-    duration.take_if(|duration| duration.is_zero());
-}
-
 /// A text that is kept as it is written.
 fn text(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({"type": "string", "maxLength": 1024})
 }
-
-/// Says of a field that it means nothing here, and why.
-fn said(field: &str, given: bool, why: &str) -> Option<String> {
-    given.then(|| format!("spec.{field} has no meaning here and is ignored: {why}"))
-}
-
-/// Labels by key.
-type LabelMap = BTreeMap<String, String>;
 
 #[cfg(test)]
 mod tests;

@@ -1,50 +1,20 @@
 //! Ark's own objects in one namespace of a cluster: read, made, changed and removed. What goes wrong is told by `refusal`.
 
+mod ark_client;
 mod errors;
 mod server_lease;
 pub mod wait;
 
-use std::fmt::Debug;
-use std::future::Future;
-use std::time::Duration;
+use ark_client::DEADLINE;
+pub use ark_client::{ArkClient, ArkResource};
 
-use k8s_openapi::NamespaceResourceScope;
-use k8s_openapi::api::core::v1::Namespace;
-use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions};
-use kube::{Client, Resource, ResourceExt};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
+use kube::ResourceExt;
 
-use super::exit::Failure;
-use super::global::Global;
 use crate::api::{
     Backup, BackupStorageLocation, DeleteBackupRequest, DownloadRequest, Restore, Schedule,
     ServerStatusRequest,
 };
-use errors::ApiCall;
 pub use server_lease::{ServerPresence, server_presence};
-use wait::held;
-
-/// For one call: the API server itself gives up after 60 s, and webhooks after at most 30 s.
-const DEADLINE: Duration = Duration::from_secs(40);
-/// Objects on one page of a list: a Backup has some kilobytes, and a page should come in a second.
-const PAGE: u32 = 500;
-
-/// One of Ark's own kinds, and what people call it.
-pub trait ArkResource:
-    Resource<DynamicType = (), Scope = NamespaceResourceScope>
-    + Clone
-    + Debug
-    + DeserializeOwned
-    + Serialize
-    + Send
-    + Sync
-    + 'static
-{
-    /// As in a sentence, and on the command line.
-    const NOUN: &'static str;
-}
 
 macro_rules! nouns {
     ($($kind:ty: $noun:literal),* $(,)?) => {
@@ -62,171 +32,6 @@ nouns! {
     DeleteBackupRequest: "delete request",
     DownloadRequest: "download request",
     ServerStatusRequest: "status request",
-}
-
-/// The way to Ark's own objects.
-pub struct ArkClient {
-    client: Client,
-    server: String,
-    namespace: String,
-}
-
-impl ArkClient {
-    /// The namespace and cluster that the options name; nothing is sent yet.
-    pub async fn open(global: &Global) -> Result<Self, Failure> {
-        let cluster = global.cluster().await?;
-        let (client, server) = (cluster.client(), cluster.server().to_owned());
-        Ok(Self { client, server, namespace: global.namespace.clone() })
-    }
-
-    /// The namespace.
-    pub fn namespace(&self) -> &str {
-        &self.namespace
-    }
-
-    /// The client underneath, for what is no object.
-    pub fn client(&self) -> &Client {
-        &self.client
-    }
-
-    /// The uid of this cluster, that of its namespace kube-system; none where a person may not read that.
-    pub async fn cluster_uid(&self) -> Option<String> {
-        let namespaces = Api::<Namespace>::all(self.client.clone());
-        let asked = tokio::time::timeout(DEADLINE, namespaces.get_opt("kube-system")).await;
-        asked.ok()?.ok()??.uid()
-    }
-
-    /// An object that must be there.
-    pub async fn get<K: ArkResource>(&self, name: &str) -> Result<K, Failure> {
-        match self.find(name).await? {
-            Some(object) => Ok(object),
-            None => Err(self.missing::<K>(&[name]).await),
-        }
-    }
-
-    /// An object; none when it is not there.
-    pub async fn find<K: ArkResource>(&self, name: &str) -> Result<Option<K>, Failure> {
-        let asked = self.asked::<K>("get", Some(name));
-        match within(&asked, self.api::<K>().get(name)).await? {
-            Err(error) if errors::is_no_object(&error) => Ok(None),
-            answer => answer.map(Some).map_err(|error| errors::explain(&asked, &error)),
-        }
-    }
-
-    /// All objects, or those that a selector matches, by name.
-    pub async fn list<K: ArkResource>(&self, selector: Option<&str>) -> Result<Vec<K>, Failure> {
-        let asked = self.asked::<K>("list", None);
-        let api = self.api::<K>();
-        let mut parameters = ListParams::default().limit(PAGE);
-        parameters.label_selector = selector.map(str::to_owned);
-        let mut objects = Vec::new();
-        loop {
-            let page = within(&asked, api.list(&parameters)).await?;
-            let page = page.map_err(|error| errors::explain(&asked, &error))?;
-            objects.extend(page.items);
-            parameters.continue_token = page.metadata.continue_.filter(|token| !token.is_empty());
-            if parameters.continue_token.is_none() {
-                break;
-            }
-        }
-        if objects.is_empty() {
-            self.check_namespace().await?;
-        }
-        objects.sort_by_key(|object| object.name_any());
-        Ok(objects)
-    }
-
-    /// Creates an object, whose name must be free.
-    pub async fn create<K: ArkResource>(&self, object: &K) -> Result<K, Failure> {
-        if let Some(created) = self.create_if_free(object).await? {
-            return Ok(created);
-        }
-        let name = object.name_any();
-        let held = self.find::<K>(&name).await.ok().flatten().and_then(|found| held(&found));
-        Err(errors::taken(&self.asked::<K>("create", Some(&name)), held.as_deref()))
-    }
-
-    /// Creates an object; none when its name is taken.
-    pub async fn create_if_free<K: ArkResource>(&self, object: &K) -> Result<Option<K>, Failure> {
-        let name = object.name_any();
-        let asked = self.asked::<K>("create", Some(&name));
-        match within(&asked, self.api::<K>().create(&PostParams::default(), object)).await? {
-            Err(error) if errors::is_taken(&error) => Ok(None),
-            answer => answer.map(Some).map_err(|error| errors::explain(&asked, &error)),
-        }
-    }
-
-    /// Merges a change into an object that must be there.
-    pub async fn change<K: ArkResource>(&self, name: &str, change: &Value) -> Result<K, Failure> {
-        let asked = self.asked::<K>("patch", Some(name));
-        let (api, parameters) = (self.api::<K>(), PatchParams::default());
-        match within(&asked, api.patch(name, &parameters, &Patch::Merge(change))).await? {
-            Err(error) if errors::is_no_object(&error) => Err(self.missing::<K>(&[name]).await),
-            answer => answer.map_err(|error| errors::explain(&asked, &error)),
-        }
-    }
-
-    /// Deletes an object; one that is not there is fine.
-    pub async fn delete<K: ArkResource>(&self, name: &str) -> Result<(), Failure> {
-        let asked = self.asked::<K>("delete", Some(name));
-        match within(&asked, self.api::<K>().delete(name, &DeleteParams::default())).await? {
-            Err(error) if errors::is_no_object(&error) => Ok(()),
-            answer => answer.map(drop).map_err(|error| errors::explain(&asked, &error)),
-        }
-    }
-
-    /// Deletes this very object; another one of its name stays.
-    pub async fn delete_this<K: ArkResource>(&self, object: &K) -> Result<(), Failure> {
-        let name = object.name_any();
-        let asked = self.asked::<K>("delete", Some(&name));
-        let preconditions = Some(Preconditions { uid: object.uid(), resource_version: None });
-        let parameters = DeleteParams { preconditions, ..DeleteParams::default() };
-        let deleted = within(&asked, self.api::<K>().delete(&name, &parameters)).await?;
-        deleted.map(drop).map_err(|error| errors::explain(&asked, &error))
-    }
-
-    /// That some objects are not there; or, if so, not even their namespace.
-    pub async fn missing<K: ArkResource>(&self, names: &[&str]) -> Failure {
-        if let Err(failure) = self.check_namespace().await {
-            return failure;
-        }
-        let (noun, namespace) = (K::NOUN, &self.namespace);
-        let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-        Failure::not_found(format!(
-            "there is no {noun} {} in namespace {namespace}; `ark {noun} get` lists what is there, and -n names another namespace",
-            names.join(", ")
-        ))
-    }
-
-    /// Nothing at all is in a namespace that is not there. Who may not look at namespaces is not told.
-    async fn check_namespace(&self) -> Result<(), Failure> {
-        let namespaces: Api<k8s_openapi::api::core::v1::Namespace> = Api::all(self.client.clone());
-        let answer = tokio::time::timeout(DEADLINE, namespaces.get(&self.namespace)).await;
-        match answer {
-            Ok(Err(error)) if errors::is_no_object(&error) => {
-                Err(Failure::not_found(errors::no_namespace(&self.namespace)))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// The objects of a kind, for who asks later than the door is open.
-    pub fn api<K: ArkResource>(&self) -> Api<K> {
-        Api::namespaced(self.client.clone(), &self.namespace)
-    }
-
-    fn asked<'a, K: ArkResource>(&'a self, verb: &'static str, name: Option<&'a str>) -> ApiCall<'a> {
-        let (server, namespace) = (&*self.server, &*self.namespace);
-        ApiCall { verb, noun: K::NOUN, plural: K::plural(&()).into_owned(), name, namespace, server }
-    }
-}
-
-/// What the API server says, within the deadline.
-async fn within<T>(
-    asked: &ApiCall<'_>,
-    answer: impl Future<Output = kube::Result<T>>,
-) -> Result<kube::Result<T>, Failure> {
-    tokio::time::timeout(DEADLINE, answer).await.map_err(|_| errors::timed_out(asked, DEADLINE))
 }
 
 /// An object as somebody would write it: who manages which field is nobody's concern here.

@@ -5,8 +5,10 @@ mod failing;
 pub mod identity;
 mod missing;
 mod names;
+mod open_location;
 mod resolve;
 
+pub use open_location::OpenLocation;
 pub use resolve::is_read_only;
 use std::collections::HashMap;
 use std::fmt;
@@ -29,19 +31,6 @@ use credentials::Credentials;
 use failing::Failing;
 
 use missing::MissingLocations;
-
-/// A location, opened.
-#[derive(Clone, Debug)]
-pub struct OpenLocation {
-    /// Its name in this cluster.
-    pub name: String,
-    /// The identity that its BackupStorageLocation had when it was last validated, and has still.
-    pub id: String,
-    /// Whether Ark may not write there.
-    pub read_only: bool,
-    /// What is in it.
-    pub bucket: Bucket,
-}
 
 /// The locations of this cluster; each is opened once, and again when its specification or its Secret changes.
 pub struct Locations {

@@ -12,9 +12,10 @@ mod decide;
 mod deletability;
 mod record;
 mod restore;
+mod timing;
 
 use std::sync::Arc;
-use std::time::Duration;
+use timing::{POSTPONED, SOON};
 
 use chrono::Utc;
 use kube::ResourceExt as _;
@@ -33,15 +34,11 @@ use decide::{Deletability, DeletionStep, ObservedDeletion};
 
 pub use ask::{DeletionReason, ask};
 pub use deletability::{backup_of, is_removable};
+
 pub use restore::{dismiss, is_removable as is_restore_removable, location_of};
 
 /// Backups that are deleted at once: a removal is a handful of requests to the bucket.
 const CONCURRENT: usize = 8;
-/// Until a deletion that stands back is tried again.
-const POSTPONED: Duration = Duration::from_secs(15);
-/// Until the next look at what was changed just now, by this server or by another.
-const SOON: Duration = Duration::from_millis(100);
-
 /// Reconciles until the server stops.
 pub async fn run(context: Arc<Context>, watched: Watch<DeleteBackupRequest>) {
     let phase = |request: &DeleteBackupRequest| {
@@ -186,6 +183,7 @@ mod tests {
     use crate::cluster::script::{answer, serve};
     use crate::controller::context::scripted;
     use crate::store::{Fault, Operation};
+    use std::time::Duration;
 
     fn of_backup(backup: &str) -> (DeleteBackupRequest, Backup) {
         let spec = DeleteBackupRequestSpec { backup_name: backup.into() };

@@ -7,10 +7,12 @@
 //! the records of restores. Then `sweep` looks through the buckets. Locations that are ReadOnly or not Available are left alone: there an expired Backup stays what it is, until
 //! its owner removes it. A server with `--restore-only` looks after its own restores and after nothing else.
 
+mod limits;
 mod others;
 mod restores;
 mod sweep;
 
+use limits::CONCURRENT;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,10 +31,9 @@ use crate::api::{Backup, BackupPhase, KEPT, Timestamp, holding, set_condition, s
 use crate::bucket::RunDocument as _;
 use crate::model::causes;
 use others::ThisServer;
+
 use sweep::Suspects;
 
-/// Requests that are made at once.
-const CONCURRENT: usize = 4;
 /// After a pass that failed, the next one comes no later.
 const AFTER_FAILURE: Duration = Duration::from_secs(60);
 

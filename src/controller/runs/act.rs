@@ -7,8 +7,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::decide::RunStep;
 use super::follow::{EarlyEnd, follow};
-use super::observe::{LOCATION_UNREACHABLE, NAME_LEAVING, Name, who_has};
+use super::observe::{LOCATION_UNREACHABLE, NAME_LEAVING, who_has};
 use super::record::{GRACE, Record, WriteOutcome};
+use super::run::Name;
 use super::{
     Job, QUEUED, Run, RunError, Stage, StatusUpdate, WAIT, WAIT_ASKING, described, is_left_alone, keys_of,
 };

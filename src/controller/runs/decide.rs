@@ -1,6 +1,6 @@
 //! What is to be done about a Backup or Restore, from what is known. Pure.
 
-use super::observe::{Name, ObservedRun};
+use super::run::{Name, ObservedRun};
 use super::{Job, Run, RunStatus, Stage};
 use crate::controller::buckets::OpenLocation;
 use crate::controller::watch::conditions::Obstacle;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use kube::ResourceExt as _;
 use tokio::time::Instant;
 
+use super::run::Name;
 use super::{Run, described, keys_of};
 use crate::api::LocationPhase;
 use crate::bucket::BucketError;
@@ -23,34 +24,6 @@ pub const NAME_LEAVING: &str = "NameBeingRemoved";
 
 /// What is in the way where there is no location of the name.
 pub const LOCATION_MISSING: &str = "LocationMissing";
-
-/// What is known of a run.
-#[derive(Debug)]
-pub struct ObservedRun<K: Run> {
-    /// Why it cannot be run, all at once.
-    pub errors: Vec<String>,
-    /// Why it cannot be run now.
-    pub wait: Option<Obstacle>,
-    /// How it is run; none while it cannot be.
-    pub plan: Option<K::Plan>,
-    /// Where it is run, or an earlier attempt left something of it; none while that cannot be opened.
-    pub location: Option<OpenLocation>,
-    /// Who has its name.
-    pub name: Name<K>,
-}
-
-/// Who has a name in a bucket.
-#[derive(Debug)]
-pub enum Name<K> {
-    /// Nobody who has committed it; of two that are making it, the claim decides.
-    Free,
-    /// This very run, which is complete.
-    Own(Box<K>),
-    /// Another; and what to do.
-    Taken(String),
-    /// It is not known yet, or what had it is about to go; and why.
-    Pending(Obstacle),
-}
 
 /// What is known of a location without asking anybody but the cluster's store.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,11 +8,13 @@ use kube::runtime::{reflector, watcher};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::api::SYNCED_FROM;
 use crate::api::{Backup, BackupSpec, Restore};
 use crate::bucket::RunIdentity;
 use crate::cluster::script::{Requests, answer, serve};
 use crate::controller::context::{filled, scripted, settings};
 use crate::controller::restore::Chosen;
+use std::time::Duration;
 
 /// Longer than the controller takes, by the clock of the test, to look at what it was told.
 const MOMENT: Duration = Duration::from_millis(100);

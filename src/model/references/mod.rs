@@ -8,11 +8,16 @@
 
 mod bundles;
 mod claims;
+mod names;
 mod pods;
 mod roles;
 mod shapes;
+mod sink;
 mod storage;
 
+use names::{ACCOUNTS, BUNDLES, CLUSTER_ROLES, MUTATING, STORAGE, VALIDATING};
+pub use names::{CLUSTER_ROLE_BINDINGS, CRDS, NAMESPACES, PVCS, VOLUMES};
+use sink::Sink;
 use std::collections::{HashMap, HashSet};
 
 use super::item::{GroupResource, ItemKey};
@@ -20,38 +25,8 @@ use super::selection::LabelQuery;
 use bundles::BundleQuery;
 use claims::NamedClaims;
 use roles::ClusterRoleView;
+
 use shapes::{Binding, Reference};
-
-/// The kind that defines kinds.
-pub const CRDS: &str = "customresourcedefinitions.apiextensions.k8s.io";
-
-/// The kind that other items live in.
-pub const NAMESPACES: &str = "namespaces";
-
-/// The kind that binds accounts to cluster roles.
-pub const CLUSTER_ROLE_BINDINGS: &str = "clusterrolebindings.rbac.authorization.k8s.io";
-
-/// The volumes' own kind.
-pub const VOLUMES: &str = "persistentvolumes";
-
-/// The claims' own kind.
-pub const PVCS: &str = "persistentvolumeclaims";
-
-/// Rules that bindings name, and that other roles gather by label.
-const CLUSTER_ROLES: &str = "clusterroles.rbac.authorization.k8s.io";
-
-/// Classes of volumes, which name drivers.
-const STORAGE: &str = "storageclasses.storage.k8s.io";
-
-/// Certificates that pods mount.
-const BUNDLES: &str = "clustertrustbundles.certificates.k8s.io";
-
-/// Policies whose bindings say with which parameters they hold.
-const VALIDATING: &str = "validatingadmissionpolicies.admissionregistration.k8s.io";
-const MUTATING: &str = "mutatingadmissionpolicies.admissionregistration.k8s.io";
-
-/// The accounts of workloads.
-const ACCOUNTS: &str = "serviceaccounts";
 
 /// Cluster-scoped kinds whose items need others, each before what it leads to.
 pub const LEADING: [&str; 13] = [
@@ -277,24 +252,6 @@ impl ClusterReferences {
             }
         }
     }
-}
-
-/// Takes the names that an item names.
-trait Sink {
-    /// An item of this kind is needed, if the name says one.
-    fn need(&mut self, kind: &str, name: Option<String>);
-    /// An item is needed whose kind is named by group and Kind.
-    fn need_named(&mut self, group: String, kind: String, name: String);
-    /// The parameter of this name is needed, whose kind the policy says.
-    fn need_parameter_of(&mut self, policies: &str, policy: &str, name: String);
-    /// The item is a policy that asks for parameters of this group and Kind.
-    fn asks_for_parameters(&mut self, policies: &GroupResource, group: String, kind: String);
-    /// Trust bundles are needed.
-    fn need_bundles(&mut self, query: BundleQuery);
-    /// A claim in the item's namespace is needed.
-    fn need_claim(&mut self, name: Option<String>);
-    /// The claims that the item's template of this name has made are needed.
-    fn need_claims_of(&mut self, template: Option<String>);
 }
 
 /// One item while it is looked at.

@@ -1,9 +1,11 @@
 //! What holds of every rewritten item, whatever its shape.
 
 use super::*;
+use crate::model::Category;
 use crate::restore::compare::{Difference, Intended, compare};
 use proptest::prelude::*;
 use serde_json::json;
+use std::collections::BTreeMap;
 
 const KINDS: [&str; 18] = [
     "pods",

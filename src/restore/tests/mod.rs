@@ -16,9 +16,11 @@ use tokio::time::Instant;
 use super::*;
 use crate::api::{Origin, RestorePhase};
 use crate::bucket::tests::{faulty_bucket, read, write_items};
+use crate::cluster::ClusterIdentity;
 use crate::cluster::script::{Answer, Asked, answer};
 use crate::model::{Category, Finding, GroupResource, ItemKey, Severity};
 use server::{Objects, keep};
+use std::collections::BTreeMap;
 
 type Items = Vec<(&'static str, Value)>;
 

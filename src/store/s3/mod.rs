@@ -11,33 +11,29 @@ mod error;
 mod keys;
 mod profile;
 mod replace;
+mod service;
 mod upload;
 
+use service::{Service, body, describe, time};
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use aws_sdk_s3::Client;
-use aws_sdk_s3::config::http::HttpResponse;
-use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::primitives::{ByteStream as Body, DateTime as Timestamp};
-use aws_sdk_s3::types::{
-    BucketLocationConstraint, CreateBucketConfiguration, EncodingType, Object, ServerSideEncryption,
-};
+use aws_sdk_s3::types::{EncodingType, Object};
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::sync::OnceCell;
 
 use self::error::S3Target;
 use super::key::check_prefix;
-use super::location::{Content, Encryption, S3Location};
+use super::location::{Content, S3Location};
 use super::{
     Action, ByteStream, ETag, Gate, Listing, ObjectInfo, ObjectKey, ObjectStore, Operation, PutMode,
-    StoreError, Upload, exactly,
+    StoreError, Upload,
 };
 
 pub use profile::objection_to_credentials;
@@ -52,22 +48,6 @@ const DELETES: usize = 8;
 pub struct S3Store {
     service: Arc<Service>,
     page_size: i32,
-}
-
-/// What requests share.
-struct Service {
-    client: Client,
-    /// Signs what people are given, for the address at which they reach the service.
-    public: Client,
-    checksums: checksums::Checksums,
-    prefix: String,
-    name: String,
-    encryption: Encryption,
-    place: S3Target,
-    /// Whether the service honours conditional writes, once it is known.
-    conditional: OnceCell<bool>,
-    /// Whether it honours them on replacing an object, once it is known.
-    replaces: OnceCell<bool>,
 }
 
 impl S3Store {
@@ -115,16 +95,6 @@ impl S3Store {
     }
 }
 
-/// `s3://bucket/prefix`, with the endpoint when there is one.
-fn describe(location: &S3Location) -> String {
-    let slash = if location.prefix.is_empty() { "" } else { "/" };
-    let place = format!("s3://{}{slash}{}", location.bucket, location.prefix);
-    match &location.endpoint {
-        Some(endpoint) => format!("{place} at {endpoint}"),
-        None => place,
-    }
-}
-
 fn credentials_source(location: &S3Location) -> String {
     let profile = location.profile.as_deref().unwrap_or("default");
     match (&location.credentials, &location.profile) {
@@ -139,139 +109,6 @@ fn credentials_source(location: &S3Location) -> String {
                 .into()
         }
     }
-}
-
-/// A body that is in memory, so that its checksum is a header and it can be sent again.
-fn body(bytes: Bytes) -> Body {
-    Body::from(bytes)
-}
-
-impl Service {
-    fn full_key(&self, key: &ObjectKey) -> String {
-        format!("{}{key}", self.prefix)
-    }
-
-    fn action(&self, operation: Operation, key: &ObjectKey) -> Action {
-        Action { operation, target: format!("s3://{}/{}{key}", self.place.bucket, self.prefix) }
-    }
-
-    fn explain<E>(
-        &self,
-        operation: Operation,
-        key: &ObjectKey,
-        error: &SdkError<E, HttpResponse>,
-    ) -> StoreError
-    where
-        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-    {
-        error::explain(&self.place, self.action(operation, key), error)
-    }
-
-    fn encryption(&self) -> (Option<ServerSideEncryption>, Option<String>) {
-        match &self.encryption {
-            Encryption::BucketDefault => (None, None),
-            Encryption::ServiceKey => (Some(ServerSideEncryption::Aes256), None),
-            Encryption::Kms(key) => (Some(ServerSideEncryption::AwsKms), key.clone()),
-        }
-    }
-
-    async fn create_bucket(&self, action: Action) -> Result<(), StoreError> {
-        let S3Target { bucket, region, .. } = &self.place;
-        match self.client.head_bucket().bucket(bucket).send().await {
-            Ok(_) => return Ok(()),
-            Err(error) if error::status(&error) == Some(404) => {}
-            Err(error) => return Err(error::explain(&self.place, action, &error)),
-        }
-        // us-east-1 is the one region that must not be named.
-        let elsewhere = (region != "us-east-1").then(|| {
-            let region = BucketLocationConstraint::from(region.as_str());
-            CreateBucketConfiguration::builder().location_constraint(region).build()
-        });
-        let created = self
-            .client
-            .create_bucket()
-            .bucket(bucket)
-            .set_create_bucket_configuration(elsewhere)
-            .send()
-            .await;
-        match created {
-            Ok(_) => Ok(()),
-            // Another process was faster; whose it is shows at the first use.
-            Err(error) if matches!(error.code(), Some("BucketAlreadyOwnedByYou" | "BucketAlreadyExists")) => {
-                Ok(())
-            }
-            Err(error) => Err(error::explain(&self.place, action, &error)),
-        }
-    }
-
-    async fn put(&self, operation: Operation, key: &ObjectKey, whole: Bytes) -> Result<(), StoreError> {
-        let mut writing = self.checksums.writing();
-        loop {
-            let (encryption, kms_key) = self.encryption();
-            let answer = writing
-                .client
-                .put_object()
-                .bucket(&self.place.bucket)
-                .key(self.full_key(key))
-                .set_checksum_algorithm(writing.algorithm.clone())
-                .set_server_side_encryption(encryption)
-                .set_ssekms_key_id(kms_key)
-                .body(body(whole.clone()))
-                .send()
-                .await;
-            match self.checksums.learn(&writing, &answer) {
-                Some(other) => writing = other,
-                None => return answer.map(|_| ()).map_err(|error| self.explain(operation, key, &error)),
-            }
-        }
-    }
-
-    async fn head(&self, key: &ObjectKey) -> Result<ObjectInfo, StoreError> {
-        let request = self.client.head_object().bucket(&self.place.bucket).key(self.full_key(key));
-        let head = match request.send().await {
-            Ok(head) => head,
-            Err(error) => return Err(self.explain_look(Operation::Head, key, &error).await),
-        };
-        let size = head.content_length().and_then(|size| u64::try_from(size).ok()).unwrap_or_default();
-        let etag = head.e_tag().map(|etag| ETag(etag.to_owned()));
-        Ok(ObjectInfo { key: key.clone(), size, modified: time(head.last_modified()), etag })
-    }
-
-    async fn get(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<ByteStream, StoreError> {
-        let action = self.action(Operation::Get, key);
-        let asked = range.as_ref().map(|range| range.end.saturating_sub(range.start));
-        if asked == Some(0) {
-            return Ok(stream::empty().boxed());
-        }
-        let header = range.as_ref().map(|range| format!("bytes={}-{}", range.start, range.end - 1));
-        let request = self.client.get_object().bucket(&self.place.bucket).key(self.full_key(key));
-        let answer = match request.set_range(header).send().await {
-            Ok(answer) => answer,
-            Err(error) if asked.is_some() && error::status(&error) == Some(416) => {
-                let expected = asked.unwrap_or_default();
-                return Err(StoreError::Truncated { action, received: 0, expected, source: None });
-            }
-            Err(error) => return Err(self.explain_look(Operation::Get, key, &error).await),
-        };
-        let begins = range.as_ref().map(|range| format!("bytes {}-", range.start));
-        let fits =
-            begins.is_none_or(|begin| answer.content_range().is_some_and(|given| given.starts_with(&begin)));
-        if !fits {
-            let source = "the service ignored the range that was asked for".into();
-            return Err(StoreError::Other { action, source });
-        }
-        let length = answer.content_length().and_then(|size| u64::try_from(size).ok());
-        let chunks = stream::try_unfold(answer.body, |mut body| async move {
-            Ok::<_, super::Cause>(body.try_next().await?.map(|chunk| (chunk, body)))
-        });
-        Ok(exactly(action, asked.or(length), chunks))
-    }
-}
-
-fn time(modified: Option<&Timestamp>) -> DateTime<Utc> {
-    modified
-        .and_then(|time| DateTime::from_timestamp(time.secs(), time.subsec_nanos()))
-        .unwrap_or(DateTime::UNIX_EPOCH)
 }
 
 impl fmt::Debug for S3Store {

@@ -6,45 +6,18 @@
 //! stands. Free text (host names in arguments, URLs) and unknown fields of custom resources are not guessed at: a
 //! resource modifier changes those.
 
-use std::collections::BTreeMap;
+pub(super) use map::NamespaceMap;
 
 use serde_json::Value;
 
 use super::{LAST_APPLIED, shape};
+
 use crate::model::GroupResource;
 
+mod map;
 mod places;
 mod selectors;
 mod subjects;
-
-/// From the name in the backup to the name in the cluster.
-#[derive(Clone, Debug, Default)]
-pub(super) struct NamespaceMap(BTreeMap<String, String>);
-
-impl NamespaceMap {
-    /// Keeps the pairs that change something.
-    pub(super) fn new(pairs: &BTreeMap<String, String>) -> Self {
-        let differ = |(from, to): &(&String, &String)| from != to;
-        Self(pairs.iter().filter(differ).map(|(from, to)| (from.clone(), to.clone())).collect())
-    }
-
-    /// The name in the cluster.
-    pub(super) fn map<'a>(&'a self, name: &'a str) -> &'a str {
-        self.0.get(name).map_or(name, String::as_str)
-    }
-
-    /// Whether every namespace keeps its name.
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Maps a place that holds a namespace's name; anything else is left alone.
-    fn replace(&self, place: &mut Value) {
-        if let Some(new) = place.as_str().and_then(|old| self.0.get(old)) {
-            *place = Value::String(new.clone());
-        }
-    }
-}
 
 /// Maps the item and the configuration that kubectl last applied, so that a later `kubectl apply` finds its own.
 pub(super) fn rewrite(

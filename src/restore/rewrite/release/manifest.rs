@@ -1,7 +1,8 @@
 //! The manifest of a release: YAML text, in which whole lines name namespaces. Pure.
 
-use super::LARGEST;
 use crate::restore::rewrite::namespaces::NamespaceMap;
+use serde::Deserialize;
+use std::io::{Read, Write};
 
 /// Names that begin with a letter and are no text to every reader of YAML unless they are quoted.
 const NO_TEXT: [&str; 9] = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"];
@@ -75,6 +76,9 @@ impl<'a> KeyLine<'a> {
 
 /// Why a payload is left alone that would take too much memory.
 pub(super) const TOO_LARGE: &str = "it is larger than 64 MiB";
+
+/// Bytes of a payload at most, before and after the mapping. Helm's own are a few MiB: etcd takes 1 MiB of them compressed.
+pub const LARGEST: usize = 64 << 20;
 
 #[cfg(test)]
 mod tests {

@@ -17,6 +17,7 @@ use serde_json::Value;
 use super::namespaces::NamespaceMap;
 use super::shape;
 use crate::model::GroupResource;
+use manifest::LARGEST;
 
 mod manifest;
 mod payload;
@@ -27,9 +28,6 @@ const RECORD: &str = "sh.helm.release.v1.";
 const RECORD_TYPE: &str = "helm.sh/release.v1";
 /// Where in the item the payload is.
 const PAYLOAD: [&str; 2] = ["data", "release"];
-/// Bytes of a payload at most, before and after the mapping. Helm's own are a few MiB: etcd takes 1 MiB of them compressed.
-const LARGEST: usize = 64 << 20;
-
 /// A payload with its namespaces mapped.
 struct Mapped {
     /// The new payload; None when nothing in it changes.

@@ -7,7 +7,7 @@ use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::manifest::TOO_LARGE;
-use super::{LARGEST, manifest};
+use super::manifest::{self, LARGEST};
 use crate::restore::rewrite::namespaces::NamespaceMap;
 
 /// Why a payload is left alone that Helm did not write.

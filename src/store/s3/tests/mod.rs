@@ -6,6 +6,7 @@ use std::sync::Mutex;
 
 use super::super::{Location, read_all};
 use super::*;
+use aws_sdk_s3::error::SdkError;
 
 mod certificates;
 mod credentials;

@@ -1,0 +1,64 @@
+//! What can be typed.
+
+use clap::{FromArgMatches, Parser, Subcommand};
+
+use super::global::{self, Global};
+use super::{backup, bucket, completion, crd, install, location, restore, schedule, server, version};
+
+pub const EXAMPLE: &str = "\
+Examples:
+  # Back up the cluster of the current kubeconfig context into a folder
+  ark backup run nightly --location file:///backups
+  # See what is there
+  ark bucket list --location file:///backups
+  # Bring one namespace back under another name; with --dry-run: only print what would be done
+  ark restore run --location file:///backups --from-backup nightly \\
+    --include-namespaces shop --namespace-mappings shop:shop-copy
+
+Exit codes:
+  0  done
+  1  failed
+  2  wrong usage
+  3  done, but some items failed
+  4  not found
+  5  the cluster cannot be reached
+  6  the bucket cannot be reached";
+
+/// Backs up a Kubernetes cluster into a bucket and brings it back, there or in another cluster.
+#[derive(Debug, Parser)]
+#[command(name = "ark", version, about, after_help = EXAMPLE, max_term_width = 120)]
+pub struct Cli {
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make backups, look into them, check them
+    #[command(subcommand)]
+    Backup(backup::BackupCommand),
+    /// Restore from a backup
+    #[command(subcommand)]
+    Restore(restore::RestoreCommand),
+    /// Make backups by the clock
+    #[command(subcommand)]
+    Schedule(schedule::ScheduleCommand),
+    /// Say where the server keeps backups
+    #[command(subcommand)]
+    Location(location::LocationCommand),
+    /// List, check and add to what is in a bucket; needs no cluster
+    #[command(subcommand)]
+    Bucket(bucket::BucketCommand),
+    /// Run the server in a cluster
+    Server(server::ServerCommand),
+    /// Print the manifests that install the server in a cluster
+    Install(install::InstallCommand),
+    /// Print Ark's custom resource definitions
+    Crd(crd::CrdCommand),
+    /// Print a completion script for a shell
+    Completion(completion::CompletionCommand),
+    /// Print the version of Ark and of the backup format it writes, and of the server
+    Version(version::VersionCommand),
+}
