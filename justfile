@@ -47,11 +47,11 @@ lab-down *FLAGS="--name lab":
 
 # Times and memory beside bare clients
 bench *FLAGS:
-    hack/bench/run {{ FLAGS }}
+    benches/bench/run {{ FLAGS }}
 
 # Fuzz the archive's readers: [tarball|index|path] [SECONDS]
 fuzz *ARGUMENTS:
-    hack/fuzz/run {{ ARGUMENTS }}
+    fuzz/run {{ ARGUMENTS }}
 
 # Kill a working server again and again, at random moments under load
 kill-rounds ROUNDS="200":

@@ -23,18 +23,18 @@ have() {
   "$@" >/dev/null 2>&1 || { not_checked+=("$what"); return 1; }
 }
 
-shell_scripts() { git ls-files -z hack .ci | xargs -0 grep -lE '^#!.*bash|^# shellcheck shell=bash' | grep -v '\.md$'; }
+shell_scripts() { git ls-files -z hack benches fuzz .ci | xargs -0 grep -lE '^#!.*bash|^# shellcheck shell=bash' | grep -v '\.md$'; }
 
 check_scripts() { shell_scripts | xargs shellcheck; }
 
-# Every file of values in config/chart/ci is taken, and nothing is installed without an image.
+# Every file of values in charts/ark/ci is taken, and nothing is installed without an image.
 check_chart() {
   local values
-  for values in config/chart/ci/*.yaml; do
-    hack/helm lint --strict --quiet config/chart --values "$values" || return
-    hack/helm template ark config/chart --namespace heptio-ark --values "$values" >/dev/null || return
+  for values in charts/ark/ci/*.yaml; do
+    hack/helm lint --strict --quiet charts/ark --values "$values" || return
+    hack/helm template ark charts/ark --namespace heptio-ark --values "$values" >/dev/null || return
   done
-  ! hack/helm template ark config/chart --namespace heptio-ark >/dev/null 2>&1 || { say "the chart does without image.repository"; return 1; }
+  ! hack/helm template ark charts/ark --namespace heptio-ark >/dev/null 2>&1 || { say "the chart does without image.repository"; return 1; }
 }
 
 # kubectl has Kustomize in it; an overlay as docs/install.md says names the image.

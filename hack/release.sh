@@ -45,7 +45,7 @@ check_versions() {
   while read -r place found; do
     [ "$found" = "$version" ] || { say "$place says $found, Cargo.toml says $version"; wrong=yes; }
   done < <(
-    sed -n 's/^version: /config\/chart\/Chart.yaml:version /p; s/^appVersion: /config\/chart\/Chart.yaml:appVersion /p' config/chart/Chart.yaml
+    sed -n 's/^version: /config\/chart\/Chart.yaml:version /p; s/^appVersion: /config\/chart\/Chart.yaml:appVersion /p' charts/ark/Chart.yaml
     sed -n 's/^ARG VERSION=/config\/Dockerfile:VERSION /p' config/Dockerfile
   )
   [ -z "$wrong" ] || fail "let all of them say the same version"
@@ -116,7 +116,7 @@ definitions() {
 
 chart() {
   say "chart"
-  hack/helm package config/chart --destination "$out" >/dev/null || skip "chart: helm could not be built (it needs Go and a way to the Go module proxy)"
+  hack/helm package charts/ark --destination "$out" >/dev/null || skip "chart: helm could not be built (it needs Go and a way to the Go module proxy)"
 }
 
 # As hack/check.sh has cargo-deny: built once into the cache, outside the checkout.

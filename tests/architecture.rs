@@ -192,14 +192,14 @@ fn files_begin_with_a_header_stay_short_and_have_a_name() {
 
 #[test]
 fn the_committed_definitions_are_those_of_the_code() {
-    for folder in ["crds", "config/chart/crds"] {
+    for folder in ["crds", "charts/ark/crds"] {
         expect_definitions(&root().join(folder));
     }
 }
 
 fn expect_definitions(folder: &Path) {
     let mut wanted = Vec::new();
-    if !folder.ends_with("config/chart/crds") {
+    if !folder.ends_with("charts/ark/crds") {
         // Helm would take it for a definition.
         wanted.push(folder.join("kustomization.yaml"));
         let names = ark::api::crds().into_iter().map(|definition| definition.spec.names.plural);
@@ -232,7 +232,7 @@ fn expect_generated(path: &Path, text: &str) {
 
 #[test]
 fn the_rules_of_the_chart_are_those_of_the_code() {
-    expect_generated(&root().join("config/chart/templates/_rules.tpl"), &ark::cli::chart_rules());
+    expect_generated(&root().join("charts/ark/templates/_rules.tpl"), &ark::cli::chart_rules());
 }
 
 #[test]

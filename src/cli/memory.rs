@@ -8,7 +8,7 @@ const ALONE: i32 = 256 << 10;
 ///
 /// By itself the library raises the bound to the size of the first large piece that is freed. From then on pages of lists and
 /// parts of uploads lie between small pieces that live longer, and a backup of 50,000 objects holds a quarter more memory
-/// than it uses (hack/bench/README.md).
+/// than it uses (benches/bench/README.md).
 pub fn keep_large_pieces_apart() {
     #[cfg(target_env = "gnu")]
     #[expect(

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{expect_generated, root};
 
-const CHART: &str = "config/chart";
+const CHART: &str = "charts/ark";
 
 fn text(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))

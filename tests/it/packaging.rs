@@ -59,7 +59,7 @@ fn its_user_and_its_program_are_those_of_the_manifests() {
     let manifests = &manifests[manifests.find("kind: Deployment\n").expect("a Deployment")..];
     let user = find(r"(?m)^USER (\d+):", &recipe);
     assert_eq!(find(r"runAsUser: (\d+)", manifests), user);
-    assert!(read("config/chart/values.yaml").contains(&format!("runAsUser: {user}")));
+    assert!(read("charts/ark/values.yaml").contains(&format!("runAsUser: {user}")));
     // The manifests give arguments and no command.
     assert!(recipe.contains("ENTRYPOINT [\"/ark\"]") && !manifests.contains("command:"));
     assert!(manifests.contains("- server\n"), "the arguments begin with the verb");
@@ -68,7 +68,7 @@ fn its_user_and_its_program_are_those_of_the_manifests() {
 #[test]
 fn the_chart_and_the_image_have_the_version_of_the_program() {
     let version = find(r#"(?m)^version = "([^"]+)""#, &read("Cargo.toml")).to_owned();
-    assert_eq!(find(r"(?m)^appVersion: (\S+)$", &read("config/chart/Chart.yaml")), version);
+    assert_eq!(find(r"(?m)^appVersion: (\S+)$", &read("charts/ark/Chart.yaml")), version);
     assert_eq!(find(r"(?m)^ARG VERSION=(\S+)$", &read("config/Dockerfile")), version);
 }
 

@@ -1,6 +1,6 @@
 //! Any bytes at all, and whole archives with arbitrary changes: readers yield or refuse, and always come to an end.
 //!
-//! The stable half of `hack/fuzz`: the same entry points, bounded in time.
+//! The stable half of `fuzz`: the same entry points, bounded in time.
 
 use proptest::collection::vec;
 use proptest::prelude::*;

@@ -221,7 +221,7 @@ fn wrapped(text: &str) -> Vec<String> {
     lines
 }
 
-/// The rules as named templates of the Helm chart: `config/chart/templates/_rules.tpl`.
+/// The rules as named templates of the Helm chart: `charts/ark/templates/_rules.tpl`.
 pub fn chart_rules() -> String {
     let mut text =
         "{{- /* Generated from src/cli/install/rbac.rs: ARK_UPDATE=1 cargo test --test architecture */ -}}\n"

@@ -166,7 +166,7 @@ impl Workload {
             "ports": [{ "name": "http", "containerPort": PORT, "protocol": "TCP" }],
             "livenessProbe": probe("/healthz", 10, 6),
             "readinessProbe": probe("/readyz", 5, 3),
-            // Two backups and two restores at once stay below 256 MiB (hack/bench); a limit on the processor would only slow them.
+            // Two backups and two restores at once stay below 256 MiB (benches/bench); a limit on the processor would only slow them.
             "resources": { "requests": { "cpu": "100m", "memory": "128Mi" }, "limits": { "memory": "512Mi" } },
             "securityContext": {
                 "allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true,

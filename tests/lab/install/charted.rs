@@ -14,7 +14,7 @@ const POD: &str = "/spec/template/spec";
 /// The objects with these values on top of the smallest that suffice.
 fn rendered(values: &[&str]) -> Vec<Value> {
     let more: Vec<_> = values.iter().flat_map(|value| ["--set", value]).collect();
-    chart(NAMESPACE, &file("config/chart/ci/smallest-values.yaml"), &more)
+    chart(NAMESPACE, &file("charts/ark/ci/smallest-values.yaml"), &more)
 }
 
 /// The only one of its kind.
@@ -61,7 +61,7 @@ fn the_account_has_one_name_wherever_it_is_named_and_may_be_somebody_elses() {
 #[test]
 #[ignore = "needs the lab: run hack/test.sh"]
 fn what_everything_sets_arrives() {
-    let objects = chart(NAMESPACE, &file("config/chart/ci/everything-values.yaml"), &[]);
+    let objects = chart(NAMESPACE, &file("charts/ark/ci/everything-values.yaml"), &[]);
     let deployment = one(&objects, "Deployment");
     let pod = deployment.pointer(POD).expect("a pod");
     let container = &pod["containers"][0];
@@ -99,7 +99,7 @@ fn what_everything_sets_arrives() {
 #[test]
 #[ignore = "needs the lab: run hack/test.sh"]
 fn a_name_of_digits_stays_a_name_and_each_location_is_made() {
-    let objects = chart(NAMESPACE, &file("config/chart/ci/everything-values.yaml"), &[]);
+    let objects = chart(NAMESPACE, &file("charts/ark/ci/everything-values.yaml"), &[]);
     let names = |kind: &str| -> BTreeSet<&str> {
         let found = objects.iter().filter(|object| object["kind"] == kind);
         found.map(|object| object["metadata"]["name"].as_str().expect("a name is a text")).collect()
@@ -155,8 +155,8 @@ fn rules_and_dashboard_are_objects_behind_a_switch() {
 #[test]
 #[ignore = "needs the lab: run hack/test.sh"]
 fn values_that_cannot_be_meant_are_refused_with_the_reason() {
-    let smallest = file("config/chart/ci/smallest-values.yaml").display().to_string();
-    let chart = file("config/chart").display().to_string();
+    let smallest = file("charts/ark/ci/smallest-values.yaml").display().to_string();
+    let chart = file("charts/ark").display().to_string();
     for (value, reason) in [
         ("podLabels.app\\.kubernetes\\.io/name=other", "/podLabels/app.kubernetes.io"),
         ("commonLabels.helm\\.sh/chart=other", "/commonLabels/helm.sh"),
@@ -178,8 +178,8 @@ async fn what_helm_test_runs_is_a_command_that_succeeds_and_no_service_sends_it_
     let lab = Lab::get().await;
     lab.b.install_definitions().await;
     let namespace = TestNamespace::create(&lab.b, "helm-test").await;
-    let values = file("config/chart/ci/openshift-values.yaml").display().to_string();
-    let chart = file("config/chart").display().to_string();
+    let values = file("charts/ark/ci/openshift-values.yaml").display().to_string();
+    let chart = file("charts/ark").display().to_string();
     let only = ["--show-only", "templates/tests/reach.yaml"];
     let command = ["template", "ark", &chart, "--namespace", &namespace.name, "--values", &values];
     let objects = read(&helm(&[&command[..], &only].concat()));

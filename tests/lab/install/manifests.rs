@@ -113,7 +113,7 @@ pub fn helm_refuses(arguments: &[&str]) -> String {
 
 /// The objects of the chart with the values of one of its files, but for those of `helm test`.
 pub fn chart(namespace: &str, values: &Path, more: &[&str]) -> Vec<Value> {
-    let [chart, values] = [file("config/chart"), values.to_owned()].map(|path| path.display().to_string());
+    let [chart, values] = [file("charts/ark"), values.to_owned()].map(|path| path.display().to_string());
     let mut arguments =
         vec!["template", "ark", &chart, "--skip-tests", "--namespace", namespace, "--values", &values];
     arguments.extend(more);

@@ -78,7 +78,7 @@ async fn what_install_prints_is_taken_and_applying_it_twice_changes_nothing() {
 async fn the_chart_is_taken_with_every_file_of_values() {
     let lab = Lab::get().await;
     lab.b.install_definitions().await;
-    for values in files("config/chart/ci", "-values.yaml") {
+    for values in files("charts/ark/ci", "-values.yaml") {
         let namespace = TestNamespace::reserve(&lab.b, "chart");
         let home = json!({
             "apiVersion": "v1", "kind": "Namespace",
@@ -126,7 +126,7 @@ fn the_chart_installs_what_install_prints() {
             ours.sort_by(|one, other| one.0.cmp(&other.0));
             ours
         };
-        let charted = chart("heptio-ark", &file("config/chart/ci/smallest-values.yaml"), values);
+        let charted = chart("heptio-ark", &file("charts/ark/ci/smallest-values.yaml"), values);
         let (printed, charted) = (ordered(printed("heptio-ark", flags)), ordered(charted));
         let paths =
             |objects: &[(String, Value)]| objects.iter().map(|(path, _)| path.clone()).collect::<Vec<_>>();
@@ -144,8 +144,8 @@ async fn helm_installs_and_what_it_removes_again_is_not_what_holds_backups() {
     lab.b.install_definitions().await;
     let namespace = TestNamespace::reserve(&lab.b, "helm");
     let release = unique("ark");
-    let [chart, values] = ["config/chart", "config/chart/ci/everything-values.yaml"]
-        .map(|path| file(path).display().to_string());
+    let [chart, values] =
+        ["charts/ark", "charts/ark/ci/everything-values.yaml"].map(|path| file(path).display().to_string());
     let kubeconfig = lab.b.kubeconfig.display().to_string();
     let target = ["--kubeconfig", &kubeconfig, "--namespace", &namespace.name];
     let install = ["install", &release, &chart, "--create-namespace", "--values", &values];

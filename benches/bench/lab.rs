@@ -80,7 +80,7 @@ impl Lab {
 impl Drop for Lab {
     fn drop(&mut self) {
         if !self.keep {
-            // `hack/bench/run` takes down what this leaves.
+            // `benches/bench/run` takes down what this leaves.
             let _ = script("down").args(["--name", &self.name]).stderr(Stdio::null()).status();
         }
     }

@@ -2,9 +2,9 @@
 //!
 //! Only these modules: instrumenting the whole program would take minutes and find nothing more.
 
-#[path = "../../../src/archive/mod.rs"]
+#[path = "../../src/archive/mod.rs"]
 pub mod archive;
-#[path = "../../../src/model/mod.rs"]
+#[path = "../../src/model/mod.rs"]
 pub mod model;
 
 use archive::{FORMAT, IndexEncoder, IndexFrame, IndexHeader, ItemEntry, Packer};
