@@ -15,6 +15,8 @@ mod chart;
 mod guarantees;
 #[path = "architecture/links.rs"]
 mod links;
+#[path = "architecture/shape.rs"]
+mod shape;
 
 /// Who may import whom. Within a module everything is free; `lib.rs` and `main.rs` are exempt.
 const IMPORTS: [(&str, &[&str]); 11] = [
