@@ -7,6 +7,7 @@ cargo_deny=0.20.2
 cache=${ARK_LAB_CACHE:-$HOME/.cache/ark-lab}/cargo-deny-$cargo_deny
 say() { echo "check: $*" >&2; }
 command -v cargo >/dev/null || { say "cargo is missing; install Rust (Cargo.toml says which version) and put it in PATH"; exit 1; }
+. hack/rust.sh
 
 passed=0 failed=() not_checked=()
 check() {

@@ -10,6 +10,7 @@ exec 5>&2 # also when a command of a step is interrupted, whose words go elsewhe
 say() { echo "demo: $*" >&5; }
 [[ $objects =~ ^[0-9]{1,6}$ ]] || { say "'$objects' is no number of objects"; exit 2; }
 for tool in cargo go; do command -v $tool >/dev/null || { say "$tool is missing; install Rust (Cargo.toml says which version) and Go, and put them in PATH"; exit 1; }; done
+. hack/rust.sh
 command -v cc >/dev/null || { say "a C compiler is missing, Rust links with it; install it (Debian: gcc libc6-dev)"; exit 1; }
 exec 7>"${TMPDIR:-/tmp}/ark-demo.lock"
 flock -n 7 || { say "another hack/demo.sh is running on this machine; wait for its end"; exit 1; }

@@ -6,6 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 say() { echo "test: $*" >&2; }
 command -v cargo >/dev/null || { say "cargo is missing; install Rust (Cargo.toml says which version) and put it in PATH"; exit 1; }
+. hack/rust.sh
 command -v cc >/dev/null || { say "a C compiler is missing, Rust links with it; install it (Debian: gcc libc6-dev)"; exit 1; }
 exec 7>"${TMPDIR:-/tmp}/ark-test.lock"
 flock -n 7 || { say "another hack/test.sh is running on this machine; wait for its end"; exit 1; }
