@@ -6,8 +6,7 @@ use bytes::Bytes;
 use chrono::Utc;
 
 use super::documents::{FORMAT, LocationDocument, MAX_CLAIM};
-use super::error::{self, BucketError};
-use super::identity;
+use super::error::BucketError;
 use super::layout::{self, RunKeys};
 use crate::store::{ObjectKey, ObjectStore, PutMode, read_all};
 

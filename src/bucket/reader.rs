@@ -1,7 +1,5 @@
 //! Who reads a backup, as it stands in the claim of a restore.
 
-use futures::TryStreamExt as _;
-
 use super::documents::Claim;
 
 /// A restore that reads a backup now.

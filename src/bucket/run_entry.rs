@@ -1,7 +1,6 @@
 //! One run of a listing, and what it is.
 
 use chrono::{DateTime, Utc};
-use futures::stream::{StreamExt as _, TryStreamExt as _};
 
 use super::documents::Claim;
 use super::layout::Writer;

@@ -2,7 +2,7 @@
 
 use clap::{FromArgMatches, Parser, Subcommand};
 
-use super::global::{self, Global};
+use super::global::Global;
 use super::{backup, bucket, completion, crd, install, location, restore, schedule, server, version};
 
 pub const EXAMPLE: &str = "\

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::{Args, FromArgMatches};
 
 use super::exit::Failure;
-use super::output::{self, Color, Format};
+use super::output::{Color, Format};
 use crate::api::DEFAULT_NAMESPACE;
 use crate::cluster::{Cluster, ConnectOptions};
 use crate::telemetry::Metrics;

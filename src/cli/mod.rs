@@ -26,7 +26,7 @@ mod verbs;
 mod version;
 
 pub use commands::Cli;
-use commands::{Command, EXAMPLE};
+use commands::Command;
 use std::process::ExitCode;
 
 use clap::FromArgMatches;

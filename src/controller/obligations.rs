@@ -3,8 +3,6 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use kube::ResourceExt as _;
-
 /// How many changes of backups and restores wait in each location to be undone; by the uid of the location.
 #[derive(Debug, Default)]
 pub struct Obligations(Mutex<HashMap<String, u64>>);

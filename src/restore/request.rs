@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use super::source;
 use crate::api::{Origin, RestoreSpec, Timestamp};
 use crate::bucket::RunIdentity;
 use crate::cluster::ClusterIdentity;

@@ -20,8 +20,6 @@ use object_store::exactly;
 pub use object_store::{ByteStream, ETag, Listing, ObjectInfo, ObjectStore, PutMode, Upload, read_all};
 use std::sync::Arc;
 
-use futures::{StreamExt as _, TryStreamExt as _};
-
 pub use conformance::conformance;
 pub use error::{Action, Cause, Operation, StoreError};
 pub use faults::{Fault, Faults};

@@ -11,7 +11,7 @@ use futures::stream::{BoxStream, Stream};
 use futures::{StreamExt as _, TryStreamExt as _};
 
 use super::error::{Action, Cause, Operation, StoreError};
-use super::key::{self, ObjectKey};
+use super::key::ObjectKey;
 use super::resume::Resumed;
 
 /// The body of an object, as it arrives. It ends with an error when fewer bytes come than were promised.

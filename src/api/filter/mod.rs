@@ -6,8 +6,6 @@ mod selection;
 pub use selection::{CompiledSelection, Filter, label_requirements};
 use selection::{check_lists, check_terms};
 
-use super::schema;
-
 pub use scoped::ScopedKinds;
 
 #[cfg(test)]

@@ -6,7 +6,6 @@ mod validate;
 
 mod spec;
 
-use spec::provider;
 pub use spec::{
     AccessMode, BackupStorageLocation, BackupStorageLocationSpec, BackupStorageLocationStatus, HIDDEN,
     LocationCapabilities, LocationConfig, LocationCounts, LocationPhase, Provider, SecretKey,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::api::{Duration, InvalidSpec, schema};
+use crate::api::{Duration, InvalidSpec};
 
 /// Takes over what is spelled in Velero's way; where Ark's own field says something else, both stay, to be refused.
 pub fn adopt<T: PartialEq>(own: &mut Option<T>, theirs: &mut Option<T>) {

@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::labels;
 use crate::archive::entry::{EntryName, PathError, parse_path};
 use crate::model::{GroupResource, ItemKey, LabelSet};
 

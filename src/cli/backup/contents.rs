@@ -3,7 +3,6 @@
 use clap::Args;
 use futures::TryStreamExt;
 use sha2::Digest;
-use tokio::io::AsyncWriteExt;
 
 use crate::api::{Backup, CompiledSelection};
 use crate::archive::{IndexHeader, IndexItem, IndexLine};

@@ -1,9 +1,7 @@
 //! `ark backup logs`.
 
 use clap::Args;
-use futures::TryStreamExt;
 use sha2::Digest;
-use tokio::io::AsyncWriteExt;
 
 use crate::api::Backup;
 use crate::cli::args::location::SourceArgs;

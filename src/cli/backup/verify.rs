@@ -1,9 +1,7 @@
 //! `ark backup verify`: every byte of a backup, read and checked.
 
 use clap::Args;
-use futures::TryStreamExt;
 use sha2::Digest;
-use tokio::io::AsyncWriteExt;
 
 use crate::api::Backup;
 use crate::backup;

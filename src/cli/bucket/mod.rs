@@ -5,7 +5,6 @@ mod list;
 mod verify;
 
 use clap::Subcommand;
-use futures::TryStreamExt;
 
 use super::exit::{Done, Failure};
 use super::output::Output;

@@ -1,7 +1,6 @@
 //! `ark location set`.
 
 use clap::{ArgGroup, Args};
-use kube::ResourceExt;
 use serde_json::json;
 
 use super::create::Mode;

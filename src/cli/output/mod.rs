@@ -8,7 +8,7 @@ mod shown;
 mod table;
 
 pub use printer::{Color, Format, Output};
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use shown::shown;

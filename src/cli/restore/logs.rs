@@ -1,7 +1,6 @@
 //! `ark restore logs`.
 
 use clap::Args;
-use kube::ResourceExt;
 
 use crate::api::Restore;
 use crate::cli::args::location::SourceArgs;

@@ -1,7 +1,6 @@
 //! `ark schedule pause` and `unpause`.
 
 use clap::Args;
-use kube::ResourceExt;
 use serde_json::json;
 
 use crate::api::Schedule;

@@ -1,11 +1,8 @@
 //! What is said of a run in full, whether a backup or a restore.
 
-use kube::ResourceExt;
-
-use crate::api::{BACKUP_NAME_LABEL, BackupSpec, Filter, ScopedKinds};
+use crate::api::{BackupSpec, Filter, ScopedKinds};
 use crate::cli::exit::Failure;
 use crate::cli::output::Output;
-use crate::cli::verbs::get::Listed as _;
 use crate::model::{Results, Severity};
 use indicatif::HumanDuration;
 use std::time::Instant;

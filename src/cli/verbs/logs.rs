@@ -4,8 +4,6 @@ use std::io::BufRead;
 
 use futures::TryStreamExt;
 use serde_json::Value;
-use sha2::Digest;
-use tokio::io::AsyncWriteExt;
 
 use crate::cli::exit::{Done, Failure};
 use crate::cli::output::{Format, Output};

@@ -1,6 +1,5 @@
 //! Whether a bucket is still the one that a location was validated with. Pure.
 
-use crate::api::{GROUP, HIDDEN, VERSION};
 use crate::bucket::LocationDocument;
 use crate::controller::buckets::OpenLocation;
 use crate::controller::error::ControllerError;

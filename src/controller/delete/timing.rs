@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use kube::ResourceExt as _;
-
 /// Until a deletion that stands back is tried again.
 pub const POSTPONED: Duration = Duration::from_secs(15);
 

@@ -1,9 +1,6 @@
 //! What admission and status of backups and restores have in common. Pure.
 
-use kube::ResourceExt as _;
-
 use crate::api::Timestamp;
-use crate::controller::runs::Run as _;
 use crate::controller::watch::conditions::Obstacle;
 
 /// What is in the way of a Backup or Restore.

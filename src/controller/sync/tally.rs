@@ -1,12 +1,9 @@
 //! What a pass did, as it is told in the end.
 
-use futures::stream::StreamExt as _;
-
 use super::create::Brought;
 use super::memory::Fingerprint;
 use super::mirrored::Mirrored;
 use super::survey::WantedDocument;
-use crate::api::{GROUP, HIDDEN, VERSION};
 use crate::controller::buckets::OpenLocation;
 use crate::controller::context::Context;
 use crate::controller::error::ControllerError;

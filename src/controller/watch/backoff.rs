@@ -2,13 +2,10 @@
 
 use std::collections::HashMap;
 use std::fmt::Debug;
-use std::hash::Hasher as _;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use kube::ResourceExt as _;
-use kube::runtime::WatchStreamExt as _;
 use tokio::time::Instant;
 
 /// After the first failure; doubles with every further one.

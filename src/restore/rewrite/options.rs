@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::fitted::Mapping;
-use super::modifiers::{self, CompiledModifiers};
+use super::modifiers::CompiledModifiers;
 use super::volume::DataSource;
 use crate::model::{Category, ItemKey};
 

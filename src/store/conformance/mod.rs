@@ -10,8 +10,6 @@ use std::sync::Arc;
 pub use trial::Violation;
 use trial::{Conformance, Trial, broken, done, hold};
 
-use futures::TryStreamExt as _;
-
 use super::ObjectStore;
 
 /// Runs all checks, and removes what they wrote.

@@ -22,7 +22,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_s3::presigning::PresigningConfig;
-use aws_sdk_s3::primitives::{ByteStream as Body, DateTime as Timestamp};
 use aws_sdk_s3::types::{EncodingType, Object};
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};

@@ -12,8 +12,8 @@ use chrono::{DateTime, Utc};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::sync::OnceCell;
 
+use super::checksums;
 use super::error::{self, S3Target};
-use super::{checksums, client};
 use crate::store::location::{Encryption, S3Location};
 use crate::store::{Action, ByteStream, ETag, ObjectInfo, ObjectKey, Operation, StoreError, exactly};
 
