@@ -166,7 +166,7 @@ impl<'a> BackupAccount<'a> {
                 Ok(0) => {}
                 Ok(items) => self.results.skipped.add_many(*reason, &info.resource, items),
                 Err(error) => {
-                    self.log.info(&format!("{} were not counted: {}", info.resource, causes(&error)))
+                    self.log.info(&format!("{} were not counted: {}", info.resource, causes(&error)));
                 }
             }
         }

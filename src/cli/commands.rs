@@ -1,6 +1,6 @@
 //! What can be typed.
 
-use clap::{FromArgMatches, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
 use super::global::Global;
 use super::{backup, bucket, completion, crd, install, location, restore, schedule, server, version};

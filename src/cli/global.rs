@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use clap::{Args, FromArgMatches};
+use clap::Args;
 
 use super::exit::Failure;
 use super::output::{Color, Format};

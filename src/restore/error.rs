@@ -5,7 +5,6 @@ use crate::bucket::BucketError;
 use crate::cluster::ClusterError;
 use crate::model::Category;
 use crate::model::{RestoreName, causes};
-use futures::stream::StreamExt as _;
 
 /// A restore that could not be made, or not to its end.
 #[derive(Debug, thiserror::Error)]

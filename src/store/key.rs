@@ -5,8 +5,6 @@
 
 use std::fmt;
 
-use std::io::{Read as _, Write as _};
-
 /// The longest key that S3 takes, in bytes; the location's prefix counts too, so keys stay well below.
 const MAX_KEY: usize = 1024;
 

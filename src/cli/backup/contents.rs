@@ -2,7 +2,6 @@
 
 use clap::Args;
 use futures::TryStreamExt;
-use sha2::Digest;
 
 use crate::api::{Backup, CompiledSelection};
 use crate::archive::{IndexHeader, IndexItem, IndexLine};

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
-use futures::TryStreamExt;
 use indicatif::HumanBytes;
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;

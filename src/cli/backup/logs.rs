@@ -1,7 +1,6 @@
 //! `ark backup logs`.
 
 use clap::Args;
-use sha2::Digest;
 
 use crate::api::Backup;
 use crate::cli::args::location::SourceArgs;

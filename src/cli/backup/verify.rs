@@ -1,7 +1,6 @@
 //! `ark backup verify`: every byte of a backup, read and checked.
 
 use clap::Args;
-use sha2::Digest;
 
 use crate::api::Backup;
 use crate::backup;

@@ -8,8 +8,6 @@ pub mod wait;
 use ark_client::DEADLINE;
 pub use ark_client::{ArkClient, ArkResource};
 
-use kube::ResourceExt;
-
 use crate::api::{
     Backup, BackupStorageLocation, DeleteBackupRequest, DownloadRequest, Restore, Schedule,
     ServerStatusRequest,

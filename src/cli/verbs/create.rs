@@ -17,7 +17,6 @@ use crate::cli::client::{ArkClient, ArkResource};
 use crate::cli::exit::{Done, Failure};
 use crate::cli::global::Global;
 use crate::cli::output::{Format, Output};
-use kube::Resource;
 
 /// Names that are tried for what has none; beyond them, somebody makes objects faster than the time gives names.
 const TRIES: u32 = 5;

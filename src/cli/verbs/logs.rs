@@ -2,7 +2,6 @@
 
 use std::io::BufRead;
 
-use futures::TryStreamExt;
 use serde_json::Value;
 
 use crate::cli::exit::{Done, Failure};

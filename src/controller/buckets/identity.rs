@@ -3,7 +3,6 @@
 use crate::bucket::LocationDocument;
 use crate::controller::buckets::OpenLocation;
 use crate::controller::error::ControllerError;
-use futures::stream::StreamExt as _;
 
 /// Longest identity that is believed; ours have 36 characters.
 const LONGEST_ID: usize = 64;

@@ -106,7 +106,7 @@ async fn reconcile(request: &DeleteBackupRequest, context: &Context) -> Result<A
             }
         }
         (DeletionStep::Finish | DeletionStep::Begin | DeletionStep::Work, _) => {
-            record::finish(context, request, None).await?
+            record::finish(context, request, None).await?;
         }
     }
     Ok(Action::await_change())

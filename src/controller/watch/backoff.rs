@@ -5,7 +5,6 @@ use std::fmt::Debug;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use futures::StreamExt as _;
 use tokio::time::Instant;
 
 /// After the first failure; doubles with every further one.

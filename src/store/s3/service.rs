@@ -9,7 +9,7 @@ use aws_sdk_s3::primitives::{ByteStream as Body, DateTime as Timestamp};
 use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration, ServerSideEncryption};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::{StreamExt as _, stream};
 use tokio::sync::OnceCell;
 
 use super::checksums;

@@ -1,7 +1,6 @@
 //! The manifest of a release: YAML text, in which whole lines name namespaces. Pure.
 
 use crate::restore::rewrite::namespaces::NamespaceMap;
-use std::io::Write;
 
 /// Names that begin with a letter and are no text to every reader of YAML unless they are quoted.
 const NO_TEXT: [&str; 9] = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"];
