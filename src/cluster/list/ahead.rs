@@ -16,7 +16,7 @@ const HEAD: usize = 8 << 10;
 
 /// A page that was asked for.
 #[derive(Debug)]
-pub(super) struct Coming {
+pub(super) struct RequestedPage {
     /// The token that it was asked for with; None for a first page.
     pub token: Option<String>,
     /// The token of the page behind it, as soon as that is known.

@@ -4,17 +4,18 @@
 //! another one, and never silently without its end. Where the items are in a page is found in [`super::page`].
 
 mod ahead;
+mod drift;
 
 use std::collections::HashSet;
-use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio_util::task::AbortOnDropHandle;
 use url::form_urlencoded::Serializer;
 
-use self::ahead::Coming;
 pub use self::ahead::EarlyToken;
+use self::ahead::RequestedPage;
+pub use self::drift::Drift;
 use super::request::{Call, Doing, ask_again};
 use super::trouble::Trouble;
 use super::{ApiFailure, Cluster, ClusterError, Page, ResourceInfo};
@@ -55,51 +56,6 @@ pub struct ListQuery<'a> {
     pub labels: Option<&'a str>,
     /// The revision to list at; None: the most recent one.
     pub cut: Option<&'a str>,
-}
-
-/// Why a list is not the cluster at the cut.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Drift {
-    /// The revision of the cut was compacted before the list began: a second cut was taken, which serves the kinds that are
-    /// listed later, too. Only the first of them says so.
-    Compacted {
-        /// The second cut.
-        revision: String,
-    },
-    /// The revision was compacted while the list ran: its rest is of a later revision.
-    Expired,
-    /// The server of this kind cannot list at a revision: the most recent one was listed.
-    Unsupported {
-        /// What it said.
-        why: String,
-    },
-    /// The server answered with another revision than the one asked for.
-    OtherRevision {
-        /// The revision of the answer; may be empty.
-        revision: String,
-    },
-}
-
-impl fmt::Display for Drift {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Compacted { revision } => write!(
-                f,
-                "the cut's revision was compacted before the list began; a second cut was taken at revision {revision}, \
-                 at which the kinds that follow are listed as well"
-            ),
-            Self::Expired => f.write_str(
-                "the revision was compacted while the list ran; the rest of the list is of a later revision",
-            ),
-            Self::Unsupported { why } => {
-                write!(f, "its server cannot list at a revision ({why}); the most recent revision was listed")
-            }
-            Self::OtherRevision { revision } if revision.is_empty() => {
-                f.write_str("its server has no revisions")
-            }
-            Self::OtherRevision { revision } => write!(f, "its server answered at revision {revision}"),
-        }
-    }
 }
 
 /// Where a list is.
@@ -156,7 +112,7 @@ pub struct Lister {
     drift: Option<Drift>,
     /// Pages may be asked for ahead, and the one that was.
     runs_ahead: bool,
-    ahead: Option<Coming>,
+    ahead: Option<RequestedPage>,
 }
 
 impl Cluster {
@@ -255,7 +211,7 @@ impl Lister {
     }
 
     /// Asks for a page.
-    fn ask(&self, position: &ListPosition) -> Coming {
+    fn ask(&self, position: &ListPosition) -> RequestedPage {
         let (cluster, kind, namespace) = (self.cluster.clone(), self.kind.clone(), self.namespace.clone());
         let (path, (limit, expected)) = (self.request_path(position), (self.limit, self.expected));
         let asks_for_less = limit > 1 && self.shrinks < MAX_SHRINKS;
@@ -273,7 +229,7 @@ impl Lister {
             cluster.call(&call).await
         };
         let body = AbortOnDropHandle::new(tokio::spawn(body));
-        Coming { token: position.token().map(str::to_owned), next: Some(next), body }
+        RequestedPage { token: position.token().map(str::to_owned), next: Some(next), body }
     }
 
     fn request_path(&self, position: &ListPosition) -> String {
