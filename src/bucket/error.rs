@@ -1,4 +1,5 @@
-//! What can go wrong with a bucket's contents, in words for the person on call. Pure, but for the clock by which a claim is silent.
+//! Errors of a bucket and its contents, in words for the person on call. Pure, except that the age
+//! of a heartbeat is taken from the clock.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -15,17 +16,18 @@ use super::layout::{RunKind, Writer};
 use super::reader::Reader;
 use super::run_identity::RunIdentity;
 
-/// Whose claim says nothing for so long may have died; before, nobody should be told to delete it.
+/// A holder that has not renewed its claim for so long may have died; before that, messages do not
+/// advise to delete the claim.
 const SILENT: Duration = HEARTBEAT_EVERY.saturating_mul(3);
 
-/// Who has a name already.
+/// The reason why a name is taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Taker {
     /// A run that is being made, or was until it died.
     Claim(Box<Claim>),
     /// A claim that cannot be read.
     UnreadableClaim,
-    /// A complete run; with the cluster it came from, where its document says so.
+    /// A complete run, with the cluster in which it was made, where its document says so.
     Committed {
         /// The uid of the cluster.
         cluster: Option<String>,
@@ -79,10 +81,10 @@ impl fmt::Display for Taker {
 /// Why an act on a bucket failed.
 #[derive(Debug, thiserror::Error)]
 pub enum BucketError {
-    /// The store failed; its message says at what.
+    /// The store failed; its message names the operation.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A name or document gave a text that cannot name an object.
+    /// A name or document yielded a text that cannot be an object's key.
     #[error(transparent)]
     InvalidKey(#[from] InvalidKey),
     /// There is no such backup or restore.
@@ -95,7 +97,7 @@ pub enum BucketError {
         /// Where it was looked for.
         location: String,
     },
-    /// It is not complete (yet).
+    /// The run is not complete, or not yet.
     #[error("the {kind} `{name}` in {location} is not complete: {state}")]
     Incomplete {
         /// Backup or restore.
@@ -107,7 +109,7 @@ pub enum BucketError {
         /// Who is making it, or that it was left behind.
         state: String,
     },
-    /// It was written by a program whose format is recognised and not read.
+    /// Another program, whose format is recognised and not read, wrote the backup.
     #[error(
         "the backup `{name}` in {location} was written by {writer}; this version of Ark lists such backups and cannot open them"
     )]
@@ -131,14 +133,14 @@ pub enum BucketError {
         /// By whom, and what to do.
         by: Taker,
     },
-    /// A restore reads it.
+    /// A restore reads the backup that is to be removed.
     #[error("the backup `{name}` in {location} is being restored: {}", used_by(.reader))]
     InUse {
         /// Its name.
         name: String,
         /// Where it is.
         location: String,
-        /// Who reads it.
+        /// The restore that reads it.
         reader: Box<Reader>,
     },
     /// Our claim is no longer ours: another process took the name over.
@@ -165,7 +167,7 @@ pub enum BucketError {
         /// Where.
         location: String,
     },
-    /// The name is another run's than the one that an object of the cluster stands for.
+    /// The run under the name is not the one that an object of the cluster stands for.
     #[error(
         "{kind} `{name}` in {location} is another run than {kind} `{name}` in this cluster: it was {found}, and the one here was {meant}; nothing was read or changed; the server shows the one there within its sync period (a minute, unless set otherwise): look at that one, and try again"
     )]
@@ -253,7 +255,7 @@ pub enum BucketError {
         /// Why not.
         problem: String,
     },
-    /// What was written was read on its way, and readers would refuse it.
+    /// The proof of what was written failed: readers would refuse it.
     #[error(
         "nothing was committed, because {key}, as it was written, would not be read back: {problem}; this is a fault of Ark: please report it with this message"
     )]
@@ -272,7 +274,7 @@ pub enum BucketError {
         #[source]
         source: std::io::Error,
     },
-    /// A local tarball that is to be adopted is not whole.
+    /// A local tarball that is to be adopted is damaged.
     #[error("cannot adopt {}: it is damaged", path.display())]
     DamagedFile {
         /// The file.
@@ -323,7 +325,7 @@ fn used_by(Reader { restore, claim }: &Reader) -> String {
     )
 }
 
-/// Whether whoever holds a claim has said nothing for so long that it may have died.
+/// Returns whether the holder has not renewed its claim for so long that it may have died.
 fn is_silent(claim: &Claim) -> bool {
     (Utc::now() - claim.heartbeat).to_std().is_ok_and(|since| since > SILENT)
 }
@@ -333,7 +335,7 @@ fn at(offset: Option<u64>) -> String {
 }
 
 impl BucketError {
-    /// The category, for metrics and results.
+    /// Returns the category of the error, for metrics and results.
     pub fn category(&self) -> Category {
         match self {
             Self::Store(source) => source.category(),
@@ -357,7 +359,7 @@ impl BucketError {
         }
     }
 
-    /// Whether what was asked for is not there, which is exit code 4.
+    /// Returns whether the run or object that was asked for is not there, which is exit code 4.
     pub fn is_not_found(&self) -> bool {
         match self {
             Self::NotFound { .. } => true,
@@ -366,23 +368,24 @@ impl BucketError {
         }
     }
 
-    /// Whether it says that there is no whole document under a name: none, one that is damaged, or what is left of a run.
+    /// Returns whether the error means that there is no whole document under a name: none, a
+    /// damaged one, or the remains of a run.
     pub fn is_of_no_run(&self) -> bool {
         let damaged = matches!(self, Self::Incomplete { .. } | Self::Corrupt { .. } | Self::Document { .. });
         damaged || self.is_not_found()
     }
 
-    /// Whether the bucket as a whole cannot be used, which is exit code 6.
+    /// Returns whether the bucket as a whole cannot be used, which is exit code 6.
     pub fn is_unreachable(&self) -> bool {
         matches!(self, Self::Store(source) if source.is_store_unusable())
     }
 
-    /// Whether the name is in use, so that another one would do.
+    /// Returns whether the name is in use, so that another name would do.
     pub fn is_name_taken(&self) -> bool {
         matches!(self, Self::NameTaken { .. })
     }
 
-    /// Whether the same act may succeed when it is tried again later.
+    /// Returns whether the same call may succeed when it is tried again later.
     pub fn is_retryable(&self) -> bool {
         matches!(self, Self::Store(source) if source.is_retryable())
     }

@@ -44,8 +44,7 @@ impl Bucket {
             .buffered(READ_AT_ONCE);
         let (mut found, mut best, mut passed_over) = (Vec::new(), None::<DateTime<Utc>>, Vec::new());
         while let Some((tick, read, name)) = reading.next().await {
-            // A backup begins at its tick or later: those of earlier ticks that are left cannot be
-            // newer.
+            // What is left has ticks no later than the begin of a good backup that was found.
             if best.is_some_and(|began| began >= tick) {
                 break;
             }

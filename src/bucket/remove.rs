@@ -57,8 +57,7 @@ impl Bucket {
     }
 
     /// Removes what a dead run, or a removal that was interrupted, left under a name, and returns
-    /// the number of parts. A complete run stays, and so does a run or a removal whose claim is
-    /// alive.
+    /// the number of parts. A complete run stays, and so does a run whose claim is alive.
     ///
     /// # Errors
     /// If the store fails; then run it again.
