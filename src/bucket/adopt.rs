@@ -66,6 +66,8 @@ impl Bucket {
                 .map_err(|source| BucketError::AdoptedName { path: path.clone(), source })?,
         };
         let uid = lone.backup.metadata.uid.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
+        // With the uid and the cluster of the run itself, adopting again after a crash takes over
+        // the claim that is left.
         let claim = Claim::new(uid, cluster_of(&lone).uid, holder);
         let location = self.identity().await?.map(|location| location.id);
         let attempt = self.claim_backup(&name, &claim).await?;

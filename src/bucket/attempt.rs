@@ -222,6 +222,7 @@ impl Attempt {
     /// the other process cleans up. [`BucketError::CommittedAfterAll`] if the run is complete: what
     /// its document names stays. Else if the store fails; the next attempt then cleans up.
     pub async fn discard(&self) -> Result<u64, BucketError> {
+        // The document may be our own, whose answer was lost, or that of another attempt.
         if self.bucket.survey(&self.keys).await?.committed {
             if let Err(error) = self.discard_unnamed().await {
                 tracing::debug!(run = %self.keys, "what was written stays: {}", causes(&error));

@@ -78,7 +78,7 @@ impl fmt::Display for Taker {
     }
 }
 
-/// Why an act on a bucket failed.
+/// The reason why an operation on a bucket failed.
 #[derive(Debug, thiserror::Error)]
 pub enum BucketError {
     /// The store failed; its message names the operation.
@@ -94,7 +94,7 @@ pub enum BucketError {
         kind: RunKind,
         /// The name that was asked for.
         name: String,
-        /// Where it was looked for.
+        /// The location that was searched.
         location: String,
     },
     /// The run is not complete, or not yet.
@@ -102,11 +102,11 @@ pub enum BucketError {
     Incomplete {
         /// Backup or restore.
         kind: RunKind,
-        /// Its name.
+        /// The name.
         name: String,
-        /// Where it is.
+        /// The location.
         location: String,
-        /// Who is making it, or that it was left behind.
+        /// The holder that is making it, or that it was left behind.
         state: String,
     },
     /// Another program, whose format is recognised and not read, wrote the backup.
@@ -114,11 +114,11 @@ pub enum BucketError {
         "the backup `{name}` in {location} was written by {writer}; this version of Ark lists such backups and cannot open them"
     )]
     Foreign {
-        /// Its name.
+        /// The name.
         name: String,
-        /// Where it is.
+        /// The location.
         location: String,
-        /// Who wrote it.
+        /// The program that wrote it.
         writer: Writer,
     },
     /// The name is in use.
@@ -128,17 +128,17 @@ pub enum BucketError {
         kind: RunKind,
         /// The name.
         name: String,
-        /// Where.
+        /// The location.
         location: String,
-        /// By whom, and what to do.
+        /// The reason, with what to do.
         by: Taker,
     },
     /// A restore reads the backup that is to be removed.
     #[error("the backup `{name}` in {location} is being restored: {}", used_by(.reader))]
     InUse {
-        /// Its name.
+        /// The name.
         name: String,
-        /// Where it is.
+        /// The location.
         location: String,
         /// The restore that reads it.
         reader: Box<Reader>,
@@ -152,9 +152,9 @@ pub enum BucketError {
         kind: RunKind,
         /// The name.
         name: String,
-        /// Where.
+        /// The location.
         location: String,
-        /// What the claim says now.
+        /// The claim as it is now.
         now: String,
     },
     /// A failed run turned out to be committed, so that its parts must stay.
@@ -164,7 +164,7 @@ pub enum BucketError {
         kind: RunKind,
         /// The name.
         name: String,
-        /// Where.
+        /// The location.
         location: String,
     },
     /// The run under the name is not the one that an object of the cluster stands for.
@@ -176,7 +176,7 @@ pub enum BucketError {
         kind: RunKind,
         /// The name of both.
         name: String,
-        /// Where the other is.
+        /// The location of the other run.
         location: String,
         /// The run that is there.
         found: Box<RunIdentity>,
@@ -192,9 +192,9 @@ pub enum BucketError {
         kind: RunKind,
         /// The name.
         name: String,
-        /// Where.
+        /// The location.
         location: String,
-        /// What is there now.
+        /// The run that is there now.
         now: String,
     },
     /// An object does not hold what it should.
@@ -202,11 +202,11 @@ pub enum BucketError {
     Corrupt {
         /// The object.
         key: String,
-        /// Where it is.
+        /// The location.
         location: String,
         /// The byte offset in it, where known.
         offset: Option<u64>,
-        /// What is wrong.
+        /// The problem.
         problem: String,
     },
     /// A tarball, frame or index does not hold what it should.
@@ -214,11 +214,11 @@ pub enum BucketError {
     Archive {
         /// The object or file.
         key: String,
-        /// Where it is.
+        /// The location.
         location: String,
         /// The byte offset of the frame, where known.
         offset: Option<u64>,
-        /// What is wrong, and where.
+        /// The problem, and its position.
         #[source]
         source: Box<ArchiveError>,
     },
@@ -227,9 +227,9 @@ pub enum BucketError {
     Document {
         /// The object or file.
         key: String,
-        /// Where it is.
+        /// The location.
         location: String,
-        /// What does not fit.
+        /// The cause: what does not fit.
         #[source]
         source: serde_json::Error,
     },
@@ -240,7 +240,7 @@ pub enum BucketError {
     NewerFormat {
         /// The object.
         key: String,
-        /// Where it is.
+        /// The location.
         location: String,
         /// Its format.
         found: u64,
@@ -252,7 +252,7 @@ pub enum BucketError {
     Unwritable {
         /// The object.
         key: String,
-        /// Why not.
+        /// The reason.
         problem: String,
     },
     /// The proof of what was written failed: readers would refuse it.
@@ -262,7 +262,7 @@ pub enum BucketError {
     Unproven {
         /// The object.
         key: String,
-        /// What readers would say.
+        /// The error that readers would get.
         problem: String,
     },
     /// A local tarball that is to be adopted cannot be read.
@@ -270,7 +270,7 @@ pub enum BucketError {
     File {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         #[source]
         source: std::io::Error,
     },
@@ -279,7 +279,7 @@ pub enum BucketError {
     DamagedFile {
         /// The file.
         path: PathBuf,
-        /// What is wrong, and where.
+        /// The problem, and its position.
         #[source]
         source: Box<ArchiveError>,
     },
@@ -288,7 +288,7 @@ pub enum BucketError {
     NotAdoptable {
         /// The file.
         path: PathBuf,
-        /// What is missing or wrong, and what to do.
+        /// The problem, and what to do.
         problem: String,
     },
     /// The tarball's own name cannot be used in a bucket.
@@ -296,14 +296,14 @@ pub enum BucketError {
     AdoptedName {
         /// The file.
         path: PathBuf,
-        /// What is wrong with the name.
+        /// The problem of the name.
         #[source]
         source: InvalidName,
     },
     /// A background thread of this process ended early.
     #[error("a worker thread ended while reading {key}; this is a fault of Ark, or memory ran out")]
     Worker {
-        /// What it was reading.
+        /// The object or file that it was reading.
         key: String,
     },
 }

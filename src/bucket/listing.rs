@@ -146,6 +146,7 @@ impl ListedRun {
     /// Returns the stamp of the document, or `None` if the run is not complete or another
     /// program's.
     pub fn document(&self) -> Option<Stamp> {
+        // A stray file beside parts of ours does not make the run another program's.
         let is_foreign = self.survey.foreign.is_some() && self.survey.parts == 0;
         let stamp = self.document.filter(|_| !is_foreign && RunKeys::is_name(self.kind, &self.name));
         stamp.map(|stamp| Stamp { tarball: self.tarball, ..stamp })
@@ -190,6 +191,7 @@ impl Bucket {
         delimiter: bool,
     ) -> impl Stream<Item = Result<Listing, BucketError>> + Send + 'static {
         let store = std::sync::Arc::clone(&self.store);
+        // `Some(None)` stands for the first page, `None` for the end.
         stream::try_unfold(Some(None), move |page| {
             let store = std::sync::Arc::clone(&store);
             async move {

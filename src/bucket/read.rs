@@ -102,6 +102,7 @@ impl Bucket {
         if let Some(problem) = document.objection(&keys) {
             return Err(BucketError::Corrupt { key, location, offset: None, problem });
         }
+        // A document without a format may be one of Ark 0.10: a `.tar.gz` beside it tells.
         if document.format().is_none()
             && let Some(writer) = self.foreign_writer(&keys).await?
         {

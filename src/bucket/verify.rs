@@ -46,7 +46,7 @@ pub struct Problem {
     pub key: String,
     /// The byte offset in the object, where known.
     pub offset: Option<u64>,
-    /// What is wrong.
+    /// The problem, in a sentence.
     pub message: String,
 }
 
@@ -157,6 +157,7 @@ impl Verifier<'_> {
     /// Reads the index and, frame by frame, the tarball, as both are in the same order.
     async fn check_items(&mut self) -> Result<(), BucketError> {
         let (index, tarball) = (self.backup.parts.index().clone(), self.backup.parts.tarball().clone());
+        // A backup that failed as a whole may have neither index nor tarball.
         if !self.backup.document().has_items() && self.backup.object(&tarball).is_none() {
             return Ok(());
         }
@@ -196,6 +197,8 @@ impl Verifier<'_> {
             if readable.is_ok() {
                 let from = body.position;
                 readable = body.drain(self.on_bytes).await;
+                // After other damage, bytes are left over merely because their frames were not
+                // read.
                 if readable.is_ok() && body.position > from && self.report.is_sound() {
                     let stray = body.position - from;
                     self.report.add(&tarball, Some(from), format!("{stray} bytes belong to no frame"));
@@ -221,6 +224,7 @@ impl Verifier<'_> {
         if line.at != body.position {
             let problem = format!("frame {} should begin at byte {}", line.frame, body.position);
             self.report.add(&tarball, Some(line.at), problem);
+            // The tarball is read as a stream, which does not go back: the frame is left out.
             if line.at < body.position {
                 return Ok(Ok(()));
             }
@@ -276,6 +280,8 @@ impl Verifier<'_> {
                     self.report.add(key, None, problem);
                 }
             }
+            // A body that ends early without an error is damage; a connection that breaks is an
+            // error of the store.
             Err(StoreError::Truncated { source: None, .. }) => {
                 self.report.add(key, Some(body.read), "it ends too early");
                 if let Some(problem) = body.check.objection() {

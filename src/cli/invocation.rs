@@ -115,6 +115,8 @@ pub fn noun_first(mut arguments: Vec<OsString>) -> Vec<OsString> {
         if let Some(option) = option(&ark, argument) {
             let separate =
                 option.get_action().takes_values() && !argument.contains('=') && !is_joined(argument);
+            // The argument behind an option may be its value, which is not read as a noun or a
+            // verb.
             at += if separate { 2 } else { 1 };
             continue;
         }

@@ -45,6 +45,8 @@ impl Signals {
 
     async fn next(&mut self) {
         if self.0.is_empty() {
+            // Without a signal that can be caught, this never ends; the system then ends the
+            // program.
             return std::future::pending().await;
         }
         let any = self.0.iter_mut().map(|signal| Box::pin(signal.recv()));

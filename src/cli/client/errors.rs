@@ -78,6 +78,8 @@ pub fn explain(asked: &ApiCall<'_>, error: &kube::Error) -> Failure {
             cause: message.clone(),
         }
         .into(),
+        // RBAC says which user "cannot" do what; other refusals, of admission for example, are
+        // shown in their own words.
         403 if message.contains(" cannot ") => Failure::because(format!(
             "you may not {verb} {plural}.{GROUP} in namespace {namespace}: {message}; ask for a role that allows the verb `{verb}` on the resource `{plural}` of the group `{GROUP}` there"
         )),

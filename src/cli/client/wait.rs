@@ -174,6 +174,7 @@ impl WaitPatience {
         if !failure.is_of_cluster() || since.elapsed() > OUTAGE {
             return Err(failure);
         }
+        // Told at the beginning of an outage, not at each read.
         if since.elapsed() < LOOK_EVERY {
             output.note(format!("still waiting: {}", failure.message()));
         }
@@ -197,6 +198,7 @@ impl WaitPatience {
             ServerPresence::Unknown(why) => {
                 self.tell(output, format!("nothing has happened for a while, and whether a server runs cannot be told: {why}; still waiting"));
             }
+            // Work that has begun goes on with the next server, for which a while is waited.
             heard if !self.begun || self.changed.elapsed() > TAKEOVER => {
                 return Err(door.no_server(&heard, what));
             }

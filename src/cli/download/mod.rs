@@ -130,6 +130,8 @@ async fn open<K: Downloadable>(
     if let Some(why) = unreached(&fetcher, &described, &addresses).await? {
         tracing::info!("{why}; taking the way through {described}");
         addresses = self::addresses(door, keys.name(), &parts, true, output).await?;
+        // An older server, or an older definition of DownloadRequest, ignores `throughServer` and
+        // gives the bucket's address again.
         if !addresses.values().all(|address| fetcher.is_own(address)) {
             return Err(nowhere(&why, &described, object.location()));
         }

@@ -101,6 +101,7 @@ impl ObjectStore for DownloadStore {
     }
 
     async fn list(&self, _: &str, _: bool, _: Option<String>) -> Result<Listing, StoreError> {
+        // Reading a run lists its folder only to find files of other programs; here are none.
         Ok(Listing::default())
     }
 
