@@ -52,8 +52,8 @@ const COMMIT_PAUSE: Duration = Duration::from_secs(2);
 ///   never overwritten.
 /// - The claim is confirmed to be still ours before the commit and before each page of deletions of
 ///   earlier attempts' parts.
-/// - A part that readers would refuse is never committed: the index is decoded while it is
-///   uploaded, results and log before they are written.
+/// - An index, results or a log that readers would refuse is never committed: the index is decoded
+///   while it is uploaded, the others before they are written.
 /// - Killed anywhere, an attempt leaves a complete run, or a claim and parts that the next attempt
 ///   or a sweep removes. See `docs/crash.md`.
 ///

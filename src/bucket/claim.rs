@@ -46,7 +46,9 @@ impl Bucket {
     ///
     /// # Assumptions
     /// - The store creates an object conditionally (`PutMode::Create`), and a listing shows what
-    ///   was written before it.
+    ///   was written before it. Where the service has no conditional writes, the store looks before
+    ///   it writes: of two claims in the same moment the later one stands, and the other run finds
+    ///   at its next renewal, or at its commit, that its claim is lost.
     /// - Clocks of machines that share a location differ by far less than the 24 hours after which
     ///   a claim without a heartbeat is dead.
     ///
@@ -54,7 +56,7 @@ impl Bucket {
     /// - Where the store has no compare-and-swap, a dead claim changes hands under a second key
     ///   (`takeover.json`).
     /// - That the holder of a claim has ended is known at once only to a process on the same
-    ///   machine; others wait for the 24 hours.
+    ///   machine (Linux, same PID namespace); others wait for the 24 hours.
     ///
     /// # Errors
     /// [`BucketError::NameTaken`] if another run has the name, complete or not, or if another

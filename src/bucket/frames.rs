@@ -24,7 +24,7 @@ use super::read::StoredBackup;
 const MAX_GAP: u64 = 64 << 10;
 
 /// Most bytes of one request for several frames: large enough that its latency is small in
-/// comparison, small enough that some responses fit into memory.
+/// comparison, small enough that several responses may be held in memory.
 const MAX_REQUEST: u64 = 4 << 20;
 
 /// Requests that run ahead of the one whose frames are in use.

@@ -50,7 +50,7 @@ const THREADS: usize = 4;
 /// 1. The name of the program decides whether it is `ark`, kubectl's plugin or the plugin's
 ///    completion.
 /// 2. Clap parses the arguments, with the noun put before its verb.
-/// 3. The command runs and returns [`Done`] or [`Failure`], which becomes the exit code.
+/// 3. The command runs and returns `Done` or `Failure`, which becomes the exit code.
 pub fn main() -> ExitCode {
     memory::keep_large_pieces_apart();
     let called = invocation::called();

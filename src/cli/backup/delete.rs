@@ -1,5 +1,4 @@
-//! `ark backup delete`: creates requests that the server delete backups, with all that belongs to
-//! them.
+//! `ark backup delete`: asks the server to delete backups, with all that belongs to them.
 
 use std::time::Duration;
 

@@ -47,8 +47,7 @@ pub struct ArkClient {
 }
 
 impl ArkClient {
-    /// Creates a client for the cluster and the namespace that the options name; sends nothing to
-    /// Ark's namespace yet.
+    /// Creates a client for the cluster and the namespace that the options name, without a request.
     pub async fn open(global: &Global) -> Result<Self, Failure> {
         let cluster = global.cluster().await?;
         let (client, server) = (cluster.client(), cluster.server().to_owned());

@@ -223,7 +223,7 @@ fn request(spec: DownloadRequestSpec, namespace: &str) -> DownloadRequest {
     request
 }
 
-/// Returns the address of a part from an answered request; only `opener` can read it.
+/// Waits for the answer to a request and returns the address of a part; only `opener` can read it.
 async fn address(
     door: &ArkClient,
     request: &str,

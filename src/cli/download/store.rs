@@ -152,8 +152,8 @@ mod tests {
     use crate::bucket::{Bucket, BucketError, RunKeys};
     use crate::cluster::script::serve;
 
-    /// What is said when a part of a backup is not there, and this is what the cluster has of the
-    /// backup by then.
+    /// Returns the error when a part of a backup is not there, and `now` is what the cluster has of
+    /// the backup by then.
     async fn blamed(now: Option<Value>) -> BucketError {
         let (name, uid) = ("nightly".parse().unwrap(), "one");
         let keys = RunKeys::backup(&name).unwrap();

@@ -58,7 +58,7 @@ mod tests {
             EnvFilter::builder().parse(directives(verbose)).unwrap();
         }
         assert!(directives(1).contains("ark=debug"));
-        // An ERROR that says of nothing what failed; whoever asked says it.
+        // The client's own ERROR does not say what failed; the caller logs that.
         assert!((0..2).all(|verbose| directives(verbose).contains("kube_client::client::builder=off")));
     }
 }
