@@ -2,14 +2,18 @@
 //!
 //! The modules are declared in the order in which a request travels:
 //!
-//! 1. [`cli`] is the person's door: each verb is one function; [`controller`] is the cluster's: each kind is one file.
-//! 2. [`backup`] and [`restore`] are the engine: one `run` each, a plan first, then the acts.
-//! 3. [`archive`] turns items into bytes and back; it knows neither cluster nor bucket.
-//! 4. [`bucket`] says what the bytes in a bucket mean; [`store`] is where bytes live.
-//! 5. [`cluster`] is all API-server traffic.
-//! 6. [`api`] holds the custom resources, [`model`] the vocabulary without I/O, [`telemetry`] what is told of a run.
+//! 1. [`cli`] is the command line: a folder for each noun, a function for each verb. [`controller`]
+//!    is the server in the cluster: a folder for each custom resource.
+//! 2. [`backup`] and [`restore`] are the engine: one `run` each, which makes a plan first and then
+//!    acts.
+//! 3. [`archive`] turns items into bytes and back; the module knows neither cluster nor bucket.
+//! 4. [`bucket`] defines the meaning of the bytes in a bucket; [`store`] reads and writes these
+//!    bytes.
+//! 5. [`cluster`] holds all traffic with the API server.
+//! 6. [`api`] holds the custom resources, [`model`] the vocabulary without I/O, [`telemetry`] the
+//!    log of a run and the metrics of a server.
 //!
-//! Who may import whom is a table in `docs/architecture.md`, checked by `tests/architecture.rs`.
+//! The table of permitted imports is in `docs/architecture.md`; `tests/architecture.rs` checks it.
 
 pub mod cli;
 

@@ -1,4 +1,4 @@
-//! Parse, run, exit code. The walk starts in [`ark::cli`].
+//! Runs [`ark::cli::main`] and ends the process with the exit code that it returns.
 
 use std::process::ExitCode;
 

@@ -1,7 +1,8 @@
-//! Adopting a lone tarball: it becomes a backup of the bucket again, with an index made anew.
+//! Adopting a tarball: a tarball without its other parts becomes a backup of the bucket again, with
+//! an index that is built anew.
 //!
-//! The file is read to its end before the name is claimed, so that a damaged one changes nothing. Next on the way:
-//! `lone`, which reads it.
+//! The file is read to its end before the name is claimed, so that a damaged file changes nothing.
+//! Next on the way: `standalone`, which reads it.
 
 use std::path::{Path, PathBuf};
 
@@ -17,35 +18,36 @@ use super::documents::{FORMAT, encode_compressed};
 use super::standalone::{self, DescribeItem, StandaloneTarball};
 use super::{Attempt, Bucket, BucketError, Claim, Part};
 
-/// Marks a Backup that was adopted, with the time.
+/// Annotation of a Backup that was adopted, with the time of adoption.
 pub const ADOPTED: &str = "ark.heptio.com/adopted";
 
-/// Read from the file at once: a part of an upload takes eight of them.
+/// Bytes that are read from the file at once: a part of an upload takes eight of them.
 const CHUNK: usize = 1 << 20;
 
-/// Pieces of the index that wait for the store, each some hundred kilobytes at most.
+/// Pieces of the index that wait for the store, each of some hundred kilobytes at most.
 const PIECES: usize = 4;
 
-/// What is to be adopted, and as what.
+/// A tarball that is to be adopted, and the name for it.
 #[derive(Clone, Debug)]
 pub struct Adoption {
-    /// The tarball, on this machine.
+    /// The path of the tarball on this machine.
     pub path: PathBuf,
-    /// The name in the bucket; the Backup's own when left out.
+    /// The name in the bucket; the Backup's own name if `None`.
     pub name: Option<BackupName>,
-    /// The process that does it, for the claim.
+    /// The process that adopts, for the claim.
     pub holder: String,
-    /// Finds in a body what the index says of it.
+    /// Finds in a body what an index line says of it.
     pub describe: DescribeItem,
 }
 
 impl Bucket {
-    /// Puts a lone tarball of format 2 into the bucket, as a complete backup; it returns its document. What went wrong
-    /// when it was made is unknown: a warning in its results says so.
+    /// Writes a tarball of format 2 into the bucket as a complete backup and returns its document.
+    /// The findings of the run that made the tarball are unknown: a warning in the results says so.
     ///
     /// # Errors
-    /// What is wrong with the file, before anything is written; [`BucketError::NameTaken`]; or when the store fails, and
-    /// then what was written is removed again as far as possible.
+    /// If the file is damaged or cannot be adopted, before anything is written;
+    /// [`BucketError::NameTaken`]; or if the store fails, and then what was written is removed
+    /// again as far as possible.
     pub async fn adopt(&self, adoption: &Adoption) -> Result<Backup, BucketError> {
         let Adoption { path, name, holder, describe } = adoption;
         let lone = {
@@ -64,6 +66,8 @@ impl Bucket {
                 .map_err(|source| BucketError::AdoptedName { path: path.clone(), source })?,
         };
         let uid = lone.backup.metadata.uid.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
+        // With the uid and the cluster of the run itself, adopting again after a crash takes over
+        // the claim that is left.
         let claim = Claim::new(uid, cluster_of(&lone).uid, holder);
         let location = self.identity().await?.map(|location| location.id);
         let attempt = self.claim_backup(&name, &claim).await?;
@@ -155,6 +159,7 @@ async fn upload_index(
     upload.finish().await
 }
 
+/// Returns the document of the adopted backup, made from the Backup in the tarball.
 fn document(
     attempt: &Attempt,
     lone: StandaloneTarball,
@@ -175,12 +180,13 @@ fn document(
     status.progress = Some(BackupProgress { total_items: items, items_backed_up: items, bytes });
     (status.warnings, status.errors) = (warnings, 0);
     status.attempt = Some(attempt.number());
-    // It expired by a clock that ran when it was made; who adopts it wants to keep it.
+    // The expiration was set when the backup was made; whoever adopts the tarball wants to keep it.
     status.expiration = None;
     status.objects = objects;
     backup
 }
 
+/// Returns the cluster that the Backup names, or one that is "unknown".
 fn cluster_of(lone: &StandaloneTarball) -> ClusterReference {
     let status = lone.backup.status.as_ref();
     status

@@ -1,12 +1,15 @@
-//! One attempt at a run, from claim to commit or clean-up: the only way to write the keys of a run.
+//! One attempt at a run, from the claim to commit or clean-up: the only way to write the keys of a
+//! run.
 //!
 //! ```text
-//! claim -> upload and put the parts, renewing the claim -> commit (the document, put if absent) -> the claim goes
-//!                                                       \-> discard (the parts, then the claim)
+//! claim -> upload and put the parts, renewing the claim
+//!           -> commit (the document, put if absent) -> the claim is deleted
+//!           \-> discard (the parts, then the claim)
 //! ```
-//! Killed anywhere, it leaves either a complete run or a claim with parts, which the next attempt takes over. Its parts have keys
-//! of its own, and stay until the next attempt ends: so that a process which was only asleep, and commits on waking what it was
-//! sure of before, makes a whole run and no half of one.
+//! A process that is killed at any point leaves either a complete run or a claim with parts, which
+//! the next attempt takes over. The parts of an attempt have keys of their own and stay until the
+//! next attempt ends. So a process that was only suspended, and commits on waking, makes a whole
+//! run and not half of one.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -28,14 +31,42 @@ use super::run_folder::ClaimState;
 use super::upload::{HashingUpload, describe_bytes};
 use super::{Bucket, BucketError};
 
-/// How often the commit is sent when no answer comes: whether it arrived decides whether the run exists.
+/// How many times the commit is sent when no answer comes: whether it arrived decides whether the
+/// run exists.
 const COMMIT_TRIES: u32 = 4;
 
 /// Pause before the commit is sent again; the store's own retries have been spent by then.
 const COMMIT_PAUSE: Duration = Duration::from_secs(2);
 
-/// A claimed name. Keep it with [`Attempt::keep`]; end it with [`Attempt::commit`] or
-/// [`Attempt::discard`].
+/// A claimed name, and the permission to write the run.
+///
+/// # Flow
+/// 1. A task runs [`Attempt::keep`], which renews the claim, beside the work.
+/// 2. [`Attempt::upload`] and [`Attempt::put`] write the parts into a folder that no other attempt
+///    uses.
+/// 3. [`Attempt::commit`] writes the document, the last write, and deletes the claim; or
+///    [`Attempt::discard`] deletes the parts, then the claim.
+///
+/// # Guarantees
+/// - The run exists if and only if its document does. The document is created conditionally, and
+///   never overwritten.
+/// - The claim is confirmed to be still ours before the commit and before each page of deletions of
+///   earlier attempts' parts.
+/// - An index, results or a log that readers would refuse is never committed: the index is decoded
+///   while it is uploaded, the others before they are written.
+/// - Killed anywhere, an attempt leaves a complete run, or a claim and parts that the next attempt
+///   or a sweep removes. See `docs/crash.md`.
+///
+/// # Assumptions
+/// - The store creates an object conditionally (`PutMode::Create`).
+/// - The caller names all parts in the document's `status.objects`; a part that is not named there
+///   counts as left over.
+///
+/// # Caveats
+/// - Dropping an attempt releases nothing: the claim stays until the next attempt of the run, or
+///   until it is dead.
+/// - A write may arrive after another process took the claim over. The write changes a key of this
+///   attempt only; its commit, if it arrives first, is a whole run.
 #[derive(Clone, Debug)]
 pub struct Attempt {
     bucket: Bucket,
@@ -44,7 +75,7 @@ pub struct Attempt {
     claim: Claim,
     /// Whether another attempt left parts under the name.
     leftovers: bool,
-    /// The backup that it reads, if it said so later than in its claim.
+    /// The backup that this restore reads, if that was not yet in its claim.
     reads: Arc<OnceLock<String>>,
 }
 
@@ -59,25 +90,26 @@ impl Attempt {
         Ok(Self { bucket, keys, parts, claim, leftovers, reads: Arc::default() })
     }
 
-    /// Which attempt this is, from 1.
+    /// Returns the number of this attempt, from 1.
     pub fn number(&self) -> u32 {
         self.claim.attempt
     }
 
-    /// The keys of the run.
+    /// Returns the keys of the run.
     pub fn keys(&self) -> &RunKeys {
         &self.keys
     }
 
-    /// The keys of its parts, which no other attempt writes.
+    /// Returns the keys of this attempt's parts, which no other attempt writes.
     pub fn parts(&self) -> &PartKeys {
         &self.parts
     }
 
-    /// Says that the holder is alive.
+    /// Renews the heartbeat of the claim.
     ///
     /// # Errors
-    /// [`BucketError::ClaimLost`] when another has the claim by now: stop writing at once.
+    /// [`BucketError::ClaimLost`] if another process has the claim by now: stop writing at once.
+    /// Else if the store fails.
     pub async fn renew(&self) -> Result<(), BucketError> {
         let (held, etag) = self.bucket.look_at_claim(self.keys.claim()).await?;
         let is_ours = matches!(&held, ClaimState::Held(held) if held.is_same_attempt(&self.claim));
@@ -86,14 +118,17 @@ impl Attempt {
         if is_ours && self.bucket.replace_claim(self.keys.claim(), &claim, etag).await? {
             return Ok(());
         }
-        // Somebody has it, who is named; or another renewal of ours was faster.
+        // Another process has the claim, and the error names it; or another renewal of ours was
+        // faster.
         self.confirm().await
     }
 
-    /// Says that it reads a backup, which nobody removes from then on until it ends.
+    /// Records in the claim that this restore reads a backup, which nobody removes from then on
+    /// until the restore ends.
     ///
     /// # Errors
-    /// [`BucketError::Incomplete`] when somebody is removing it; as [`Attempt::renew`]; or when the store fails.
+    /// [`BucketError::Incomplete`] if somebody is removing the backup; [`BucketError::ClaimLost`]
+    /// as in [`Attempt::renew`]; or if the store fails.
     pub async fn begin_reading(&self, backup: &BackupName) -> Result<(), BucketError> {
         let said = |claim: &Claim| claim.reads.as_deref() == Some(backup.as_str());
         if !said(&self.claim) {
@@ -101,17 +136,18 @@ impl Attempt {
             self.renew().await?;
             let held = self.bucket.read_claim(self.keys.claim()).await?;
             if !matches!(&held, ClaimState::Held(held) if said(held)) {
-                // The heartbeat of this run came between, without it.
+                // A heartbeat that began before `reads` was set has overwritten the claim without
+                // it.
                 self.renew().await?;
             }
         }
         self.bucket.refuse_while_removed(backup).await
     }
 
-    /// Renews the claim every [`HEARTBEAT_EVERY`]; it comes back only when the claim is lost.
+    /// Renews the claim every [`HEARTBEAT_EVERY`]; returns only when the claim is lost.
     ///
-    /// A store that does not answer does not end the run: others respect a claim for a day after its last heartbeat, and
-    /// no commit is made without another look at it.
+    /// A store that does not answer does not end the run: other processes respect a claim for a day
+    /// after its last heartbeat, and the commit confirms the claim again.
     pub async fn keep(&self) -> BucketError {
         loop {
             tokio::time::sleep(HEARTBEAT_EVERY).await;
@@ -125,10 +161,11 @@ impl Attempt {
         }
     }
 
-    /// Begins to write a part of unknown size, hashing it on the way. The index of a backup is read on the way, too.
+    /// Begins to write a part of unknown size, which is hashed while it is written. The index of a
+    /// backup is also decoded on the way.
     ///
     /// # Errors
-    /// When the store fails.
+    /// If the store fails, or if `part` is none of tarball, index, results and log.
     pub async fn upload(&self, part: Part) -> Result<HashingUpload, BucketError> {
         let key = self.key(part)?.clone();
         let upload = self.bucket.store.upload(&key).await?;
@@ -137,10 +174,10 @@ impl Attempt {
         Ok(HashingUpload::new(key, upload, proof))
     }
 
-    /// Writes a small part in one piece, once it has been read as readers will.
+    /// Writes a small part in one piece, after reading it as readers will.
     ///
     /// # Errors
-    /// When nobody could read it, or the store fails.
+    /// If readers would refuse the part, or the store fails.
     pub async fn put(&self, part: Part, body: Bytes) -> Result<StoredObject, BucketError> {
         let key = self.key(part)?;
         proof::check(self.keys.kind(), part, key.as_str(), body.clone()).await?;
@@ -149,17 +186,19 @@ impl Attempt {
         Ok(stored)
     }
 
-    /// Writes the document, which makes the run exist, and lets go of the claim.
+    /// Writes the document, which makes the run exist, and deletes the claim.
     ///
     /// # Errors
-    /// When the document is not one that can be read back, when the claim was lost, or when the store fails. After an
-    /// error call [`Attempt::discard`], which removes nothing if the document arrived in spite of it.
+    /// If the document could not be read back, if the claim was lost, or if the store fails. After
+    /// an error, call [`Attempt::discard`], which removes nothing of the run if the document
+    /// arrived in spite of the error.
     pub async fn commit<D: RunDocument>(&self, document: &D) -> Result<(), BucketError> {
         let body = self.encode_document(document)?;
         self.confirm().await?;
         self.put_document(body).await?;
-        // The run is complete, come what may: a claim that stays behind means nothing and is swept by the next one
-        // that wants the name, and parts that the document does not name go with the run.
+        // From here on the run is complete, so that a failure is only logged: a claim that stays
+        // behind means nothing and is deleted by the next claimant of the name, and parts that the
+        // document does not name are removed with the run.
         if let Err(error) = self.tidy(document.objects()).await {
             let error = causes(&error);
             tracing::warn!(run = %self.keys, "what was left over could not be removed after the commit; it does no harm: {error}");
@@ -167,7 +206,7 @@ impl Attempt {
         Ok(())
     }
 
-    /// Removes what earlier attempts left, and lets go of the claim.
+    /// Removes the parts that earlier attempts left, and deletes the claim.
     async fn tidy(&self, objects: &[StoredObject]) -> Result<(), BucketError> {
         if self.leftovers {
             self.bucket.delete_parts(&self.keys, &self.claim, objects).await?;
@@ -175,13 +214,15 @@ impl Attempt {
         self.bucket.release(&self.keys, &self.claim).await
     }
 
-    /// Removes what was written, by this attempt and those before it, the claim last; it returns the number of parts.
+    /// Removes the parts of this attempt and of those before it, and the claim last; returns the
+    /// number of parts.
     ///
     /// # Errors
-    /// [`BucketError::ClaimLost`] when another has the name by now: then nothing is removed, and the other cleans up.
-    /// [`BucketError::CommittedAfterAll`] when the run is there: what its document names stays. Else when the store fails; the
-    /// next attempt then cleans up.
+    /// [`BucketError::ClaimLost`] if another process has the name by now: nothing is removed, and
+    /// the other process cleans up. [`BucketError::CommittedAfterAll`] if the run is complete: what
+    /// its document names stays. Else if the store fails; the next attempt then cleans up.
     pub async fn discard(&self) -> Result<u64, BucketError> {
+        // The document may be our own, whose answer was lost, or that of another attempt.
         if self.bucket.survey(&self.keys).await?.committed {
             if let Err(error) = self.discard_unnamed().await {
                 tracing::debug!(run = %self.keys, "what was written stays: {}", causes(&error));
@@ -199,7 +240,8 @@ impl Attempt {
         Ok(parts)
     }
 
-    /// Another attempt has committed: what this one wrote is in no document then, and goes.
+    /// Removes the parts of this attempt beside a complete run, unless its document names one of
+    /// them, and deletes the claim.
     async fn discard_unnamed(&self) -> Result<(), BucketError> {
         let named = match self.keys.kind() {
             RunKind::Backup => self.bucket.open_run::<Backup>(self.keys.clone()).await?.objects().to_vec(),
@@ -207,6 +249,8 @@ impl Attempt {
         };
         let ours = [self.parts.tarball(), self.parts.index(), self.parts.results(), self.parts.log()];
         let is_named = |key: &ObjectKey| named.iter().any(|object| object.key == key.as_str());
+        // Parts of claims of earlier versions lie beside the document and may be those of any
+        // attempt.
         if self.claim.parts.is_some() && !ours.into_iter().any(is_named) {
             self.bucket.store.delete(&ours.map(ObjectKey::clone)).await?;
         }
@@ -217,8 +261,9 @@ impl Attempt {
         self.bucket.confirm(&self.keys, &self.claim).await
     }
 
-    /// A lost answer leaves open whether the document is there, so that it is sent again: then "exists already" with
-    /// our own bytes is success. With other bytes, another run has the name, and with it every key that we wrote.
+    /// Creates the document. A lost answer leaves open whether the document is there, so that it is
+    /// sent again: then "exists already" with our own bytes is success. With other bytes, another
+    /// run has the name.
     async fn put_document(&self, body: Bytes) -> Result<(), BucketError> {
         let (store, key) = (&self.bucket.store, self.keys.document());
         let mut tries = 1;
@@ -232,7 +277,7 @@ impl Attempt {
                             let cluster = self.bucket.committed_cluster(&self.keys).await;
                             return Err(self.bucket.name_taken(&self.keys, Taker::Committed { cluster }));
                         }
-                        // A write was on its way, our own perhaps, and did not arrive.
+                        // A write was under way, our own perhaps, and did not arrive.
                         Err(error) if error.is_not_found() && tries < COMMIT_TRIES => {}
                         Err(error) => return Err(error.into()),
                     }
@@ -245,6 +290,7 @@ impl Attempt {
         }
     }
 
+    /// Encodes the document and reads it back as readers will.
     fn encode_document<D: RunDocument>(&self, document: &D) -> Result<Bytes, BucketError> {
         let unwritable =
             |problem: String| BucketError::Unwritable { key: self.keys.document().to_string(), problem };
@@ -264,6 +310,7 @@ impl Attempt {
         }
     }
 
+    /// Returns the key of a part that an attempt may write.
     fn key(&self, part: Part) -> Result<&ObjectKey, BucketError> {
         Ok(match part {
             Part::Tarball => self.parts.tarball(),

@@ -1,28 +1,30 @@
-//! The id of an attempt: the folder of its parts.
+//! The id of an attempt, which is the name of the folder of its parts.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Hexadecimal digits that tell attempts of the same number apart, of whichever runs of the name.
+/// Number of random hexadecimal digits, which tell attempts of the same number apart, of whichever
+/// runs of the name.
 const DRAWN: usize = 12;
 
-/// Digits of an attempt's number at most.
+/// Most digits of an attempt's number, as of a `u32`.
 const LONGEST_NUMBER: usize = 10;
 
-/// The folder of an attempt's parts: its number, and what no other attempt has.
+/// The folder of an attempt's parts: the attempt's number and random digits, for example
+/// `2-0123456789ab`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct AttemptId(pub(super) String);
 
 impl AttemptId {
-    /// One for an attempt that begins now.
+    /// Returns a new id for an attempt that begins now.
     pub fn draw(number: u32) -> Self {
         let drawn = uuid::Uuid::new_v4().simple().to_string();
         Self(format!("{number}-{}", drawn.get(..DRAWN).unwrap_or_default()))
     }
 
-    /// Whether a folder is that of an attempt.
+    /// Returns whether a folder's name (without `/`) is the id of an attempt.
     pub fn is_one(folder: &str) -> bool {
         folder.split_once('-').is_some_and(|(number, drawn)| {
             (1..=LONGEST_NUMBER).contains(&number.len())

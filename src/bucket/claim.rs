@@ -1,8 +1,9 @@
-//! A name is claimed before work starts, so that two runs never write the same keys.
+//! Claims: a run claims its name before its work starts, so that two runs never have the same name.
 //!
-//! The claim is a conditional PUT: of several at once exactly one succeeds. The next attempt of the same run (same
-//! uid, same cluster) takes its own claim over; anyone takes over one that has been silent for a day. Whoever holds
-//! the claim may make the run exist, and nobody else; [`super::attempt::Attempt`] is that permission.
+//! The claim is a conditional PUT: of several claimants at once exactly one succeeds. The next
+//! attempt of the same run (same uid, same cluster) takes its own claim over; anyone takes over a
+//! claim that has had no heartbeat for a day. Only the holder of the claim may make the run exist;
+//! [`super::attempt::Attempt`] is that permission.
 
 use bytes::Bytes;
 use chrono::Utc;
@@ -18,35 +19,68 @@ use super::layout::RunKeys;
 use super::run_folder::{ClaimState, RunFolder};
 use super::{Bucket, BucketError};
 
-/// How often claiming starts anew when the claim that was in the way goes while it is looked at. Each time, another
-/// process has finished or given up; more than a few in a row do not happen.
+/// How many times claiming starts anew when the claim that was in the way disappears while it is
+/// looked at. Each time, another process has finished or given up; more than a few in a row do not
+/// happen.
 const MAX_ROUNDS: usize = 5;
 
 impl Bucket {
-    /// Claims the name of a backup. `wanted` comes from [`Claim::new`]; the attempt number is set here, one more than
-    /// that of an earlier attempt of the same run. What that one left goes when this one ends: until then it may still come to
-    /// a whole backup of its own.
+    /// Claims the name of a backup. `wanted` comes from [`Claim::new`]; its attempt number, folder
+    /// of parts and times are set here.
+    ///
+    /// # Flow
+    /// 1. Lists the folder of the run. A claim that outlived its commit is deleted; a complete run
+    ///    and a backup of another program refuse the name.
+    /// 2. Writes `claim.json`, only if it is absent, or takes over the claim that is there: one of
+    ///    the same run at once (the attempt number grows by one), another one only if it is dead.
+    /// 3. Lists the folder again: a run that was committed in between refuses the name, and the new
+    ///    claim is deleted.
+    /// 4. Aborts unfinished uploads of earlier attempts and returns the [`Attempt`].
+    ///
+    /// # Guarantees
+    /// - Of several runs that claim a name at once, one gets it, and the others get
+    ///   [`BucketError::NameTaken`].
+    /// - A complete run yields no attempt, and nothing of it is changed.
+    /// - Parts of an earlier attempt stay until this one ends: until then, that attempt may still
+    ///   commit a whole backup of its own.
+    ///
+    /// # Assumptions
+    /// - The store creates an object conditionally (`PutMode::Create`), and a listing shows what
+    ///   was written before it. Where the service has no conditional writes, the store looks before
+    ///   it writes: of two claims in the same moment the later one stands, and the other run finds
+    ///   at its next renewal, or at its commit, that its claim is lost.
+    /// - Clocks of machines that share a location differ by far less than the 24 hours after which
+    ///   a claim without a heartbeat is dead.
+    ///
+    /// # Caveats
+    /// - Where the store has no compare-and-swap, a dead claim changes hands under a second key
+    ///   (`takeover.json`).
+    /// - That the holder of a claim has ended is known at once only to a process on the same
+    ///   machine (Linux, same PID namespace); others wait for the 24 hours.
     ///
     /// # Errors
-    /// [`BucketError::NameTaken`] when another run has the name, complete or not, or another program wrote there.
+    /// [`BucketError::NameTaken`] if another run has the name, complete or not, or if another
+    /// program wrote a backup there; or if the store fails.
     pub async fn claim_backup(&self, name: &BackupName, wanted: &Claim) -> Result<Attempt, BucketError> {
         self.claim(RunKeys::backup(name)?, wanted).await
     }
 
-    /// Claims the name of a restore, as [`Bucket::claim_backup`] does that of a backup.
+    /// Claims the name of a restore, as [`Bucket::claim_backup`] claims that of a backup.
     ///
     /// # Errors
-    /// [`BucketError::NameTaken`] when another run has the name, complete or not.
+    /// [`BucketError::NameTaken`] if another run has the name, complete or not; or if the store
+    /// fails.
     pub async fn claim_restore(&self, name: &RestoreName, wanted: &Claim) -> Result<Attempt, BucketError> {
         self.claim(RunKeys::restore(name)?, wanted).await
     }
 
-    /// Claims the name of a run of either kind, as [`Bucket::claim_backup`] does that of a backup.
+    /// Claims the name of a run of either kind, as [`Bucket::claim_backup`] claims that of a
+    /// backup.
     ///
     /// # Errors
     /// As [`Bucket::claim_backup`].
     pub async fn claim(&self, keys: RunKeys, wanted: &Claim) -> Result<Attempt, BucketError> {
-        // What is drawn tells this attempt from any other of the name.
+        // The random part of the id tells this attempt from any other one of the name.
         let (now, parts) = (Utc::now(), Some(AttemptId::draw(wanted.attempt)));
         let wanted = &Claim { claimed_at: now, heartbeat: now, parts, ..wanted.clone() };
         for _ in 0..MAX_ROUNDS {
@@ -56,8 +90,8 @@ impl Bucket {
             }
             self.refuse_taken(&keys, before).await?;
             let Some(claim) = self.take_claim(&keys, wanted).await? else { continue };
-            // The holder before us may have committed and let go between the two: only what is seen under our own
-            // claim counts.
+            // The previous holder may have committed and released the claim after the first
+            // listing: only what is seen under our own claim counts.
             let after = self.survey(&keys).await?;
             if let Err(error) = self.refuse_taken(&keys, after).await {
                 self.release(&keys, &claim).await?;
@@ -69,7 +103,8 @@ impl Bucket {
         Err(self.name_taken(&keys, Taker::UnreadableClaim))
     }
 
-    /// Puts the claim there, or takes over the one that is there; none when it went, or changed hands, meanwhile.
+    /// Writes the claim, or takes over the one that is there. Returns `None` if the claim
+    /// disappeared or changed hands meanwhile.
     pub(super) async fn take_claim(
         &self,
         keys: &RunKeys,
@@ -84,7 +119,8 @@ impl Bucket {
         let (current, etag) = self.look_at_claim(keys.claim()).await?;
         match &current {
             ClaimState::Absent => Ok(None),
-            // A put whose answer was lost, sent again by the store's client.
+            // The first PUT arrived, its answer was lost, and the store's client sent the PUT
+            // again.
             ClaimState::Held(held) if held == wanted => Ok(Some(wanted.clone())),
             ClaimState::Held(held) if held.is_same_run(wanted) => {
                 let claim = wanted.next_attempt(held, now);
@@ -100,8 +136,9 @@ impl Bucket {
         }
     }
 
-    /// Replaces a dead claim, if nobody has written it since it was looked at. Where the store cannot tell, a second key,
-    /// created by exactly one of several takers, decides who may.
+    /// Replaces a dead claim, unless somebody has written it since it was looked at; returns `None`
+    /// then. Where the store has no compare-and-swap, a second key, which exactly one of several
+    /// takers creates, decides who may replace the claim.
     async fn take_over(
         &self,
         keys: &RunKeys,
@@ -120,11 +157,14 @@ impl Bucket {
         match self.store.put(keys.takeover(), body, PutMode::Create).await {
             Ok(()) => {}
             Err(error) if error.is_already_exists() => match self.read_claim(keys.takeover()).await? {
+                // The other taker has finished: claiming starts anew.
                 ClaimState::Absent => return Ok(None),
                 ClaimState::Held(other) if other.is_same_run(wanted) => {}
                 ClaimState::Held(other) if !other.is_dead(Utc::now()) => {
                     return Err(self.name_taken(keys, Taker::Claim(Box::new(other))));
                 }
+                // The other taker died, or its claim cannot be read: the key is cleared for the
+                // next round.
                 _ => {
                     self.store.delete(std::slice::from_ref(keys.takeover())).await?;
                     return Ok(None);
@@ -132,6 +172,7 @@ impl Bucket {
             },
             Err(error) => return Err(error.into()),
         }
+        // Another taker may have replaced the dead claim before the second key was ours.
         let unchanged = self.read_claim(keys.claim()).await? == *dead;
         if unchanged {
             self.replace_claim(keys.claim(), &claim, None).await?;
@@ -140,8 +181,9 @@ impl Bucket {
         Ok(unchanged.then_some(claim))
     }
 
-    /// Writes a claim over the one that had this tag; false when somebody else was faster. Where the store cannot tell, or
-    /// gave no tag, it is written over whatever is there.
+    /// Writes a claim over the one that had this tag; returns `false` if somebody else was faster.
+    /// Where the store has no compare-and-swap, or gave no tag, the write overwrites whatever is
+    /// there.
     pub(super) async fn replace_claim(
         &self,
         key: &ObjectKey,
@@ -159,7 +201,7 @@ impl Bucket {
         }
     }
 
-    /// Lets go of a claim, if it is still ours.
+    /// Deletes a claim, if it is still ours.
     pub(super) async fn release(&self, keys: &RunKeys, claim: &Claim) -> Result<(), BucketError> {
         let (held, etag) = self.look_at_claim(keys.claim()).await?;
         if !matches!(&held, ClaimState::Held(held) if held.is_same_attempt(claim)) {
@@ -170,12 +212,14 @@ impl Bucket {
             None => self.store.delete(std::slice::from_ref(keys.claim())).await,
         };
         match deleted {
+            // A claim that changed since it was read is another's by now, and stays.
             Err(error) if !error.is_changed() => Err(error.into()),
             _ => Ok(()),
         }
     }
 
-    /// A crash between commit and the end of the claim leaves a claim that means nothing any more.
+    /// Deletes the claim beside a complete run, which a crash after the commit left behind, if it
+    /// is a claim of the same run or dead. The claim of a removal stays.
     async fn sweep_outlived_claim(&self, keys: &RunKeys, wanted: &Claim) -> Result<(), BucketError> {
         if let ClaimState::Held(held) = self.read_claim(keys.claim()).await?
             && (held.is_same_run(wanted) || held.is_dead(Utc::now()))
@@ -186,6 +230,8 @@ impl Bucket {
         Ok(())
     }
 
+    /// Fails with [`BucketError::NameTaken`] if the folder holds a complete run or a backup of
+    /// another program.
     async fn refuse_taken(&self, keys: &RunKeys, survey: RunFolder) -> Result<(), BucketError> {
         match survey {
             RunFolder { foreign: Some(writer), .. } => Err(self.name_taken(keys, Taker::Foreign(writer))),

@@ -1,6 +1,8 @@
-//! The small documents of a bucket: shapes, limits, encoding. Pure, but for a claim's look at processes.
+//! The small documents of a bucket: shapes, limits, encoding. Pure, except that a claim asks
+//! whether its process has ended.
 //!
-//! What is read from a bucket is bounded before it is parsed and checked before it is believed.
+//! Everything that is read from a bucket is bounded before it is parsed, and checked before it is
+//! used.
 
 use std::io::{BufRead, BufReader, Cursor, Read};
 
@@ -15,22 +17,25 @@ use super::process::Process;
 /// The format that is written, and the newest that is read.
 pub const FORMAT: u64 = 2;
 
-/// A claim counts as dead this long after its last heartbeat: longer than any outage that its holder survives.
+/// A claim counts as dead this long after its last heartbeat: longer than any outage that its
+/// holder survives.
 pub const DEAD_AFTER_HOURS: i64 = 24;
 
-/// A removal takes no longer without a sign of life.
+/// A removal without a heartbeat for so long keeps nobody from reading any more.
 pub const REMOVAL_LASTS: TimeDelta = TimeDelta::minutes(15);
 
-/// How often a holder renews its claim: rare enough to cost nothing, often enough to outlive a day of failures.
+/// How often a holder renews its claim: rare enough to cost nothing, often enough to outlive a day
+/// of failures.
 pub const HEARTBEAT_EVERY: std::time::Duration = std::time::Duration::from_secs(300);
 
-/// Earlier attempts that a claim remembers: more do not die one after the other without an end of the run.
+/// Earlier attempts that a claim remembers: more than these do not die one after the other before
+/// the run ends.
 const MAX_EARLIER: usize = 16;
 
 /// Largest claim or location document in bytes; honest ones take a few hundred.
 pub(super) const MAX_CLAIM: u64 = 64 << 10;
 
-/// Largest Backup or Restore document in bytes: what etcd takes for an object, roughly.
+/// Largest Backup or Restore document in bytes: roughly the limit of etcd for an object.
 pub const MAX_DOCUMENT: u64 = 1 << 20;
 
 /// Largest compressed document (results, log) in bytes; a run's log is cut at 4 MiB.
@@ -39,66 +44,69 @@ pub(super) const MAX_COMPRESSED: u64 = 32 << 20;
 /// Largest results in bytes once decompressed: ten thousand findings of some kilobytes.
 const MAX_RESULTS: u64 = 64 << 20;
 
-/// Most text of a log in bytes: 4 MiB compressed hold less than this unless they were made to blow up.
+/// Most text of a log in bytes: 4 MiB compressed hold less than this, unless they were made to
+/// expand.
 const MAX_LOG_TEXT: u64 = 1 << 30;
 
-/// Largest zstd window, as a power of two: our writer uses less, a hostile one could ask for gigabytes.
+/// Largest zstd window, as a power of two: our writer uses less, a hostile one could ask for
+/// gigabytes.
 const MAX_WINDOW_LOG: u32 = 23;
 
-/// Fast and small enough for documents of some kilobytes.
+/// Compression level: fast, and small enough for documents of some kilobytes.
 const LEVEL: i32 = 3;
 
-/// The identity of a location, put there by its first writer.
+/// The identity of a location, which its first writer puts there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LocationDocument {
     /// A UUID that no other location has.
     pub id: String,
-    /// The newest format of what is in it.
+    /// The newest format of the runs in the location.
     pub format: u64,
-    /// When its first writer came.
+    /// When the first writer created the identity.
     pub created_at: DateTime<Utc>,
 }
 
-/// Who is making a backup or restore.
+/// The lock of a name: which process is making or removing a backup or restore.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Claim {
     /// The uid of the Backup or Restore that is being made; the same uid takes its own claim over.
     pub backup_uid: String,
-    /// The uid of the cluster it is made in.
+    /// The uid of the cluster in which the run is made.
     pub cluster_uid: String,
-    /// The namespace of that Backup or Restore, where there is such an object: a run from a command line has none. Claims of
-    /// earlier versions do not say.
+    /// The namespace of that Backup or Restore; `None` for a run of a command line, which has no
+    /// such object, and in claims of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
-    /// The process, for people: pod or host and process id.
+    /// The process as people read it: pod or host, and process id.
     pub holder: String,
-    /// The process, for the next one on the same machine.
+    /// The process as the next one on the same machine reads it, to find out whether it has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub process: Option<Box<Process>>,
-    /// Which attempt this is, from 1.
+    /// The number of the attempt, from 1.
     pub attempt: u32,
     /// When this attempt began.
     pub claimed_at: DateTime<Utc>,
-    /// When its holder last said that it was alive.
+    /// When its holder last renewed it.
     pub heartbeat: DateTime<Utc>,
-    /// The run is being removed; anyone may finish that.
+    /// Whether the run is being removed; anyone may finish a removal.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub removing: bool,
-    /// The folder of this attempt's parts; claims of earlier versions have none.
+    /// The folder of this attempt's parts; `None` in claims of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parts: Option<AttemptId>,
-    /// The folders of attempts before it, of whose uploads something may be left.
+    /// The folders of the attempts before it, of whose uploads something may be left.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub earlier: Vec<AttemptId>,
-    /// The backup that a restore reads: while it does, nobody removes that.
+    /// The name of the backup that a restore reads: while this claim is alive, nobody removes that
+    /// backup.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reads: Option<String>,
 }
 
 impl Claim {
-    /// The claim of a first attempt that begins now.
+    /// Returns the claim of a first attempt that begins now, made by this process.
     pub fn new(
         backup_uid: impl Into<String>,
         cluster_uid: impl Into<String>,
@@ -121,34 +129,37 @@ impl Claim {
         }
     }
 
-    /// Whether its holder has been silent for so long that others may clean up after it, or ran on this machine and has
-    /// ended.
+    /// Returns whether others may clean up after the holder: it has not renewed the claim for
+    /// [`DEAD_AFTER_HOURS`], or it ran on this machine and has ended.
     pub fn is_dead(&self, now: DateTime<Utc>) -> bool {
         is_dead(self.heartbeat, now) || self.has_ended()
     }
 
-    /// Whether its holder ran on this machine and has ended, for certain.
+    /// Returns whether the holder ran on this machine and has ended, for certain.
     pub fn has_ended(&self) -> bool {
         self.process.as_deref().is_some_and(Process::has_ended)
     }
 
-    /// Whether somebody is removing the run now: a removal that was refused, or whose process died, leaves what it did not
-    /// remove to whoever wants to read it, and looks for readers before it goes on.
+    /// Returns whether somebody is removing the run now. A removal that was refused, or whose
+    /// process died, leaves what it did not remove to readers, and looks for readers before it goes
+    /// on.
     pub fn is_removed_now(&self, now: DateTime<Utc>) -> bool {
         self.removing && !self.has_ended() && now - self.heartbeat <= REMOVAL_LASTS
     }
 
-    /// The claim of a removal that was refused, where it could not be taken away: it keeps nobody from anything.
+    /// Returns the claim of a removal that was refused and could not be deleted: a claim that has
+    /// ended and keeps nobody from anything.
     pub(super) fn given_back(self) -> Self {
         Self { heartbeat: DateTime::UNIX_EPOCH, ..self }
     }
 
-    /// Whether it is one of these.
+    /// Returns whether this is the claim of a removal that was refused, as [`Claim::given_back`]
+    /// marks it.
     pub(super) fn is_given_back(&self) -> bool {
         self.removing && self.heartbeat == DateTime::UNIX_EPOCH
     }
 
-    /// Whether it is the same attempt of the same run by the same process.
+    /// Returns whether both are the same attempt of the same run by the same process.
     pub fn is_same_attempt(&self, other: &Self) -> bool {
         self.is_same_run(other)
             && self.holder == other.holder
@@ -156,21 +167,21 @@ impl Claim {
             && self.parts == other.parts
     }
 
-    /// The same after another one, whose unfinished uploads it remembers.
+    /// Returns this claim as the successor of `before`, whose unfinished uploads it remembers.
     pub(super) fn succeeding(&self, before: &Self) -> Self {
         let known = before.earlier.len() + usize::from(before.parts.is_some());
         let earlier = before.earlier.iter().chain(&before.parts);
         Self { earlier: earlier.skip(known.saturating_sub(MAX_EARLIER)).cloned().collect(), ..self.clone() }
     }
 
-    /// The next attempt at the run of an earlier one, beginning now.
+    /// Returns the claim of the next attempt at the run of `before`, which begins now.
     pub(super) fn next_attempt(&self, before: &Self, now: DateTime<Utc>) -> Self {
         let attempt = before.attempt.saturating_add(1);
         let parts = self.parts.as_ref().map(|_| AttemptId::draw(attempt));
         Self { attempt, parts, claimed_at: now, heartbeat: now, ..self.succeeding(before) }
     }
 
-    /// Whether it is an attempt of the same run.
+    /// Returns whether both are attempts of the same run, or both removals.
     pub fn is_same_run(&self, other: &Self) -> bool {
         self.backup_uid == other.backup_uid
             && self.cluster_uid == other.cluster_uid
@@ -178,12 +189,12 @@ impl Claim {
     }
 }
 
-/// Whether something that was last alive at `since` is dead.
+/// Returns whether a holder that was last alive at `since` counts as dead.
 pub(super) fn is_dead(since: DateTime<Utc>, now: DateTime<Utc>) -> bool {
     now.signed_duration_since(since) > TimeDelta::hours(DEAD_AFTER_HOURS)
 }
 
-/// JSON in one zstd frame, as results are stored.
+/// Returns a document as JSON in one zstd frame, as results are stored.
 pub fn encode_compressed<T: Serialize>(document: &T) -> std::io::Result<Bytes> {
     let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), LEVEL)?;
     encoder.include_checksum(true)?;
@@ -191,7 +202,7 @@ pub fn encode_compressed<T: Serialize>(document: &T) -> std::io::Result<Bytes> {
     encoder.finish().map(Bytes::from)
 }
 
-/// Reads what [`encode_compressed`] made; the error says what does not fit.
+/// Parses what [`encode_compressed`] made; the error says what does not fit.
 pub fn decode_compressed<T: DeserializeOwned>(compressed: &[u8]) -> Result<T, String> {
     let mut text = Vec::new();
     decompressor(compressed)
@@ -203,17 +214,18 @@ pub fn decode_compressed<T: DeserializeOwned>(compressed: &[u8]) -> Result<T, St
     serde_json::from_slice(&text).map_err(|error| error.to_string())
 }
 
-/// The text of a compressed log, decompressed as it is read.
+/// Returns a reader of a compressed log's text, which is decompressed as it is read.
 pub(super) fn open_log(compressed: Bytes) -> std::io::Result<Box<dyn BufRead + Send>> {
     let reader = decompressor(Cursor::new(compressed))?;
     Ok(Box::new(BufReader::new(reader.take(MAX_LOG_TEXT))))
 }
 
-/// Decompresses a stream to its end, which its checksum ends, and keeps nothing of it.
+/// Decompresses a stream to its end, where its checksum is compared, and keeps nothing of it.
 pub(super) fn pass_through(compressed: &[u8]) -> std::io::Result<()> {
     std::io::copy(&mut decompressor(compressed)?, &mut std::io::sink()).map(|_| ())
 }
 
+/// Returns a decoder that refuses larger windows than [`MAX_WINDOW_LOG`].
 fn decompressor<R: Read>(
     compressed: R,
 ) -> std::io::Result<zstd::stream::read::Decoder<'static, BufReader<R>>> {
@@ -222,7 +234,7 @@ fn decompressor<R: Read>(
     Ok(decoder)
 }
 
-/// Lower-case hexadecimal digits.
+/// Returns the bytes as lower-case hexadecimal digits.
 pub(super) fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     bytes

@@ -1,4 +1,4 @@
-//! What is in a location: its backups and restores, complete, partial, foreign or unrecognised, page by page.
+//! The runs in a location: complete, partial, foreign or unrecognised, page by page.
 
 use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 
@@ -9,13 +9,13 @@ use super::run_folder::{ClaimState, RunFolder};
 use super::{Bucket, BucketError};
 
 impl Bucket {
-    /// All backups, page by page; memory does not grow with their number. Those of Ark 0.3 to 0.9, which lie at the
-    /// top of the location, come last.
+    /// Lists all backups, page by page; memory does not grow with their number. The backups of Ark
+    /// 0.3 to 0.9, which lie at the top of the location, come last.
     pub fn list_backups(&self) -> BoxStream<'static, Result<RunEntry, BucketError>> {
         self.entries(RunKind::Backup).chain(self.list_old_backups()).boxed()
     }
 
-    /// All restores, page by page; memory does not grow with their number.
+    /// Lists all restores, page by page; memory does not grow with their number.
     pub fn list_restores(&self) -> BoxStream<'static, Result<RunEntry, BucketError>> {
         self.entries(RunKind::Restore)
     }
@@ -32,10 +32,11 @@ impl Bucket {
         self.list_runs(kind).and_then(entry).boxed()
     }
 
+    /// Returns the state of a listed run; reads the claim only where there is no document.
     async fn state(&self, run: &ListedRun) -> Result<RunState, BucketError> {
         let keys = run.keys();
         Ok(match (run.survey, keys) {
-            // A stray file beside parts of ours does not make a run another's.
+            // A stray file beside parts of ours does not make the run another program's.
             (RunFolder { foreign: Some(writer), parts: 0, .. }, _) => RunState::Foreign(writer),
             (_, None) => RunState::Unrecognised,
             (RunFolder { committed: true, .. }, _) => RunState::Complete,
@@ -48,7 +49,7 @@ impl Bucket {
         })
     }
 
-    /// The backups of Ark 0.3 to 0.9: folders at the top of the location.
+    /// Lists the backups of Ark 0.3 to 0.9: folders at the top of the location.
     fn list_old_backups(&self) -> BoxStream<'static, Result<RunEntry, BucketError>> {
         let bucket = self.clone();
         let look = move |folder: String| {
@@ -62,7 +63,8 @@ impl Bucket {
         folders.try_flatten().try_filter_map(look).boxed()
     }
 
-    /// The first page tells: such a backup has three objects.
+    /// Returns the backup of Ark 0.3 to 0.9 in a folder, or `None` if there is none. The first page
+    /// suffices, as such a backup has three objects.
     async fn look_into(&self, prefix: &str) -> Result<Option<RunEntry>, BucketError> {
         let name = prefix.trim_end_matches('/');
         let listing = self.store.list(prefix, true, None).await?;

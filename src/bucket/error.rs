@@ -1,4 +1,5 @@
-//! What can go wrong with a bucket's contents, in words for the person on call. Pure, but for the clock by which a claim is silent.
+//! Errors of a bucket and its contents, in words for the person on call. Pure, except that the age
+//! of a heartbeat is taken from the clock.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -15,17 +16,18 @@ use super::layout::{RunKind, Writer};
 use super::reader::Reader;
 use super::run_identity::RunIdentity;
 
-/// Whose claim says nothing for so long may have died; before, nobody should be told to delete it.
+/// A holder that has not renewed its claim for so long may have died; before that, messages do not
+/// advise to delete the claim.
 const SILENT: Duration = HEARTBEAT_EVERY.saturating_mul(3);
 
-/// Who has a name already.
+/// The reason why a name is taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Taker {
     /// A run that is being made, or was until it died.
     Claim(Box<Claim>),
     /// A claim that cannot be read.
     UnreadableClaim,
-    /// A complete run; with the cluster it came from, where its document says so.
+    /// A complete run, with the cluster in which it was made, where its document says so.
     Committed {
         /// The uid of the cluster.
         cluster: Option<String>,
@@ -76,13 +78,13 @@ impl fmt::Display for Taker {
     }
 }
 
-/// Why an act on a bucket failed.
+/// The reason why an operation on a bucket failed.
 #[derive(Debug, thiserror::Error)]
 pub enum BucketError {
-    /// The store failed; its message says at what.
+    /// The store failed; its message names the operation.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A name or document gave a text that cannot name an object.
+    /// A name or document yielded a text that cannot be an object's key.
     #[error(transparent)]
     InvalidKey(#[from] InvalidKey),
     /// There is no such backup or restore.
@@ -92,31 +94,31 @@ pub enum BucketError {
         kind: RunKind,
         /// The name that was asked for.
         name: String,
-        /// Where it was looked for.
+        /// The location that was searched.
         location: String,
     },
-    /// It is not complete (yet).
+    /// The run is not complete, or not yet.
     #[error("the {kind} `{name}` in {location} is not complete: {state}")]
     Incomplete {
         /// Backup or restore.
         kind: RunKind,
-        /// Its name.
+        /// The name.
         name: String,
-        /// Where it is.
+        /// The location.
         location: String,
-        /// Who is making it, or that it was left behind.
+        /// The holder that is making it, or that it was left behind.
         state: String,
     },
-    /// It was written by a program whose format is recognised and not read.
+    /// Another program, whose format is recognised and not read, wrote the backup.
     #[error(
         "the backup `{name}` in {location} was written by {writer}; this version of Ark lists such backups and cannot open them"
     )]
     Foreign {
-        /// Its name.
+        /// The name.
         name: String,
-        /// Where it is.
+        /// The location.
         location: String,
-        /// Who wrote it.
+        /// The program that wrote it.
         writer: Writer,
     },
     /// The name is in use.
@@ -126,19 +128,19 @@ pub enum BucketError {
         kind: RunKind,
         /// The name.
         name: String,
-        /// Where.
+        /// The location.
         location: String,
-        /// By whom, and what to do.
+        /// The reason, with what to do.
         by: Taker,
     },
-    /// A restore reads it.
+    /// A restore reads the backup that is to be removed.
     #[error("the backup `{name}` in {location} is being restored: {}", used_by(.reader))]
     InUse {
-        /// Its name.
+        /// The name.
         name: String,
-        /// Where it is.
+        /// The location.
         location: String,
-        /// Who reads it.
+        /// The restore that reads it.
         reader: Box<Reader>,
     },
     /// Our claim is no longer ours: another process took the name over.
@@ -150,9 +152,9 @@ pub enum BucketError {
         kind: RunKind,
         /// The name.
         name: String,
-        /// Where.
+        /// The location.
         location: String,
-        /// What the claim says now.
+        /// The claim as it is now.
         now: String,
     },
     /// A failed run turned out to be committed, so that its parts must stay.
@@ -162,10 +164,10 @@ pub enum BucketError {
         kind: RunKind,
         /// The name.
         name: String,
-        /// Where.
+        /// The location.
         location: String,
     },
-    /// The name is another run's than the one that an object of the cluster stands for.
+    /// The run under the name is not the one that an object of the cluster stands for.
     #[error(
         "{kind} `{name}` in {location} is another run than {kind} `{name}` in this cluster: it was {found}, and the one here was {meant}; nothing was read or changed; the server shows the one there within its sync period (a minute, unless set otherwise): look at that one, and try again"
     )]
@@ -174,7 +176,7 @@ pub enum BucketError {
         kind: RunKind,
         /// The name of both.
         name: String,
-        /// Where the other is.
+        /// The location of the other run.
         location: String,
         /// The run that is there.
         found: Box<RunIdentity>,
@@ -190,9 +192,9 @@ pub enum BucketError {
         kind: RunKind,
         /// The name.
         name: String,
-        /// Where.
+        /// The location.
         location: String,
-        /// What is there now.
+        /// The run that is there now.
         now: String,
     },
     /// An object does not hold what it should.
@@ -200,11 +202,11 @@ pub enum BucketError {
     Corrupt {
         /// The object.
         key: String,
-        /// Where it is.
+        /// The location.
         location: String,
         /// The byte offset in it, where known.
         offset: Option<u64>,
-        /// What is wrong.
+        /// The problem.
         problem: String,
     },
     /// A tarball, frame or index does not hold what it should.
@@ -212,11 +214,11 @@ pub enum BucketError {
     Archive {
         /// The object or file.
         key: String,
-        /// Where it is.
+        /// The location.
         location: String,
         /// The byte offset of the frame, where known.
         offset: Option<u64>,
-        /// What is wrong, and where.
+        /// The problem, and its position.
         #[source]
         source: Box<ArchiveError>,
     },
@@ -225,9 +227,9 @@ pub enum BucketError {
     Document {
         /// The object or file.
         key: String,
-        /// Where it is.
+        /// The location.
         location: String,
-        /// What does not fit.
+        /// The cause: what does not fit.
         #[source]
         source: serde_json::Error,
     },
@@ -238,7 +240,7 @@ pub enum BucketError {
     NewerFormat {
         /// The object.
         key: String,
-        /// Where it is.
+        /// The location.
         location: String,
         /// Its format.
         found: u64,
@@ -250,17 +252,17 @@ pub enum BucketError {
     Unwritable {
         /// The object.
         key: String,
-        /// Why not.
+        /// The reason.
         problem: String,
     },
-    /// What was written was read on its way, and readers would refuse it.
+    /// The proof of what was written failed: readers would refuse it.
     #[error(
         "nothing was committed, because {key}, as it was written, would not be read back: {problem}; this is a fault of Ark: please report it with this message"
     )]
     Unproven {
         /// The object.
         key: String,
-        /// What readers would say.
+        /// The error that readers would get.
         problem: String,
     },
     /// A local tarball that is to be adopted cannot be read.
@@ -268,16 +270,16 @@ pub enum BucketError {
     File {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         #[source]
         source: std::io::Error,
     },
-    /// A local tarball that is to be adopted is not whole.
+    /// A local tarball that is to be adopted is damaged.
     #[error("cannot adopt {}: it is damaged", path.display())]
     DamagedFile {
         /// The file.
         path: PathBuf,
-        /// What is wrong, and where.
+        /// The problem, and its position.
         #[source]
         source: Box<ArchiveError>,
     },
@@ -286,7 +288,7 @@ pub enum BucketError {
     NotAdoptable {
         /// The file.
         path: PathBuf,
-        /// What is missing or wrong, and what to do.
+        /// The problem, and what to do.
         problem: String,
     },
     /// The tarball's own name cannot be used in a bucket.
@@ -294,14 +296,14 @@ pub enum BucketError {
     AdoptedName {
         /// The file.
         path: PathBuf,
-        /// What is wrong with the name.
+        /// The problem of the name.
         #[source]
         source: InvalidName,
     },
     /// A background thread of this process ended early.
     #[error("a worker thread ended while reading {key}; this is a fault of Ark, or memory ran out")]
     Worker {
-        /// What it was reading.
+        /// The object or file that it was reading.
         key: String,
     },
 }
@@ -323,7 +325,7 @@ fn used_by(Reader { restore, claim }: &Reader) -> String {
     )
 }
 
-/// Whether whoever holds a claim has said nothing for so long that it may have died.
+/// Returns whether the holder has not renewed its claim for so long that it may have died.
 fn is_silent(claim: &Claim) -> bool {
     (Utc::now() - claim.heartbeat).to_std().is_ok_and(|since| since > SILENT)
 }
@@ -333,7 +335,7 @@ fn at(offset: Option<u64>) -> String {
 }
 
 impl BucketError {
-    /// The category, for metrics and results.
+    /// Returns the category of the error, for metrics and results.
     pub fn category(&self) -> Category {
         match self {
             Self::Store(source) => source.category(),
@@ -357,7 +359,7 @@ impl BucketError {
         }
     }
 
-    /// Whether what was asked for is not there, which is exit code 4.
+    /// Returns whether the run or object that was asked for is not there, which is exit code 4.
     pub fn is_not_found(&self) -> bool {
         match self {
             Self::NotFound { .. } => true,
@@ -366,23 +368,24 @@ impl BucketError {
         }
     }
 
-    /// Whether it says that there is no whole document under a name: none, one that is damaged, or what is left of a run.
+    /// Returns whether the error means that there is no whole document under a name: none, a
+    /// damaged one, or the remains of a run.
     pub fn is_of_no_run(&self) -> bool {
         let damaged = matches!(self, Self::Incomplete { .. } | Self::Corrupt { .. } | Self::Document { .. });
         damaged || self.is_not_found()
     }
 
-    /// Whether the bucket as a whole cannot be used, which is exit code 6.
+    /// Returns whether the bucket as a whole cannot be used, which is exit code 6.
     pub fn is_unreachable(&self) -> bool {
         matches!(self, Self::Store(source) if source.is_store_unusable())
     }
 
-    /// Whether the name is in use, so that another one would do.
+    /// Returns whether the name is in use, so that another name would do.
     pub fn is_name_taken(&self) -> bool {
         matches!(self, Self::NameTaken { .. })
     }
 
-    /// Whether the same act may succeed when it is tried again later.
+    /// Returns whether the same call may succeed when it is tried again later.
     pub fn is_retryable(&self) -> bool {
         matches!(self, Self::Store(source) if source.is_retryable())
     }

@@ -1,7 +1,8 @@
-//! Reading of a tarball only the frames that are wanted: neighbours in one request, the next requests ahead of need.
+//! Reads only those frames of a tarball that are wanted: neighbours in one request, the next
+//! requests ahead of need.
 //!
-//! Each request is a task of its own that reads to its end, however slow the reader of the frames is: a connection that is
-//! not read from is one that somebody closes.
+//! Each request is a task of its own that reads its response to the end, however slow the consumer
+//! of the frames is: peers close a connection that nobody reads from.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -18,39 +19,42 @@ use crate::store::Resumed;
 use super::BucketError;
 use super::read::StoredBackup;
 
-/// Bytes that are read and thrown away rather than asked around: a request costs about as much as these.
+/// Bytes between two frames that are read and thrown away rather than left out: a further request
+/// costs about as much as these.
 const MAX_GAP: u64 = 64 << 10;
 
-/// Most bytes of one request that holds several frames: enough to make its latency small, small enough to hold some.
+/// Most bytes of one request for several frames: large enough that its latency is small in
+/// comparison, small enough that several responses may be held in memory.
 const MAX_REQUEST: u64 = 4 << 20;
 
 /// Requests that run ahead of the one whose frames are in use.
 const AHEAD: usize = 2;
 
-/// Bytes that they ask for together; one request may be larger, as a frame may.
+/// Bytes that the requests ahead ask for together; one request alone may be larger, as a frame may.
 const MAX_AHEAD: u64 = AHEAD as u64 * MAX_REQUEST;
 
-/// Largest frame in the bucket, in bytes: a frame is at most 64 MiB decompressed, and zstd adds next to nothing.
+/// Largest frame in the bucket, in bytes: a frame is at most 64 MiB decompressed, and zstd adds
+/// next to nothing.
 const MAX_FRAME: u64 = 65 << 20;
 
-/// A frame's number, and the frame or what is wrong with it.
+/// The number of a frame, and the frame or what is wrong with it.
 pub type OpenedFrame = (u32, Result<Frame, BucketError>);
 
-/// Frames as they lie in the tarball.
+/// Frames as they lie in the tarball, compressed.
 type Pieces = Vec<(IndexFrame, Bytes)>;
 
-/// Frames of a tarball, read in order.
+/// A stream of frames of a tarball, in order.
 pub struct FrameStream {
     backup: StoredBackup,
-    /// What has not been asked for yet.
+    /// Requests that have not been sent yet.
     requests: vec::IntoIter<Request>,
     flights: VecDeque<Flight>,
-    /// Frames of the request that is in use.
+    /// Frames of the response that is in use.
     landed: vec::IntoIter<(IndexFrame, Bytes)>,
     fetched: Arc<AtomicU64>,
 }
 
-/// A request on its way; it ends with its reader.
+/// A request that was sent; dropping it ends the request.
 struct Flight {
     size: u64,
     task: AbortOnDropHandle<Result<Pieces, BucketError>>,
@@ -63,17 +67,19 @@ impl std::fmt::Debug for FrameStream {
 }
 
 impl FrameStream {
-    /// The next frame with its number; none after the last. A damaged frame is an error inside, and the next can still
-    /// be had.
+    /// Returns the next frame with its number, or `None` after the last. A damaged frame is an
+    /// inner error; the next frame can still be read.
     ///
     /// # Errors
-    /// When the store goes on failing, the tarball ends too early, or another run has the name by now: there is no point in
-    /// going on.
+    /// If the store goes on failing, the tarball ends too early, or another run has the name by
+    /// now: later calls would fail as well.
     pub async fn next(&mut self) -> Result<Option<OpenedFrame>, BucketError> {
         loop {
             self.send();
             if let Some((line, bytes)) = self.landed.as_slice().first().cloned() {
                 let (number, mut frame) = open(&self.backup, line, bytes).await?;
+                // Only now is the frame taken: a caller that drops this future while the frame is
+                // opened loses none.
                 self.landed.next();
                 if let Err(damage) = frame {
                     match self.backup.blame(damage).await {
@@ -94,7 +100,7 @@ impl FrameStream {
         }
     }
 
-    /// Sends requests while they are few.
+    /// Sends further requests, up to [`AHEAD`] and [`MAX_AHEAD`].
     fn send(&mut self) {
         while self.flights.len() < AHEAD
             && let Some(request) = self.requests.as_slice().first()
@@ -110,17 +116,19 @@ impl FrameStream {
         }
     }
 
-    /// Bytes of the tarball that were fetched so far.
+    /// Returns the number of bytes of the tarball that were fetched so far.
     pub fn fetched(&self) -> u64 {
         self.fetched.load(Ordering::Relaxed)
     }
 }
 
 impl StoredBackup {
-    /// Reads frames of the tarball, in the order in which their lines are given, which should be that of the index.
+    /// Returns a stream of frames of the tarball, in the order of `wanted`, which should be that of
+    /// the index.
     ///
     /// # Errors
-    /// When a line claims what no honest index does; nothing is fetched before the first [`FrameStream::next`].
+    /// If a line claims what no honest index does. Nothing is fetched before the first
+    /// [`FrameStream::next`].
     pub fn frames(&self, wanted: Vec<IndexFrame>) -> Result<FrameStream, BucketError> {
         let key = self.parts.tarball();
         let end = self.object(key).map(|tarball| tarball.size);
@@ -139,13 +147,15 @@ impl StoredBackup {
     }
 }
 
-/// Frames that are fetched together.
+/// Frames that are fetched in one request.
 #[derive(Clone, Debug, PartialEq)]
 struct Request {
     range: Range<u64>,
     lines: Vec<IndexFrame>,
 }
 
+/// Returns why an index line cannot be true of a tarball of `end` bytes (`None`: unknown size), or
+/// `None` if it can.
 pub(super) fn objection(line: &IndexFrame, end: Option<u64>) -> Option<String> {
     let number = line.frame;
     match line.at.checked_add(line.len) {
@@ -159,7 +169,8 @@ pub(super) fn objection(line: &IndexFrame, end: Option<u64>) -> Option<String> {
     }
 }
 
-/// Neighbours go into one request; what lies between them is fetched and thrown away when it is little.
+/// Puts neighbouring frames into one request; bytes between them are fetched and thrown away if
+/// they are few.
 fn coalesce(wanted: Vec<IndexFrame>) -> Vec<Request> {
     let mut requests: Vec<Request> = Vec::new();
     for line in wanted {
@@ -179,6 +190,7 @@ fn coalesce(wanted: Vec<IndexFrame>) -> Vec<Request> {
     requests
 }
 
+/// Fetches the byte range of a request and cuts it into its frames.
 async fn fetch(
     backup: StoredBackup,
     request: Request,
@@ -206,7 +218,7 @@ async fn fetch(
     let bytes = bytes.freeze();
     let mut pieces = Vec::with_capacity(lines.len());
     for line in lines {
-        // Both fit: the range is at most a frame or a request long.
+        // Both fit into `usize`: the range is at most a frame or a request long.
         let from = usize::try_from(line.at - range.start).unwrap_or(usize::MAX);
         let piece = usize::try_from(line.len)
             .ok()
@@ -221,7 +233,7 @@ async fn fetch(
     Ok(pieces)
 }
 
-/// Decompresses and checks a frame where it does not hold up the network.
+/// Decompresses and checks a frame on a blocking thread, where it does not hold up the network.
 async fn open(backup: &StoredBackup, line: IndexFrame, bytes: Bytes) -> Result<OpenedFrame, BucketError> {
     let (number, at) = (line.frame, line.at);
     let opened = tokio::task::spawn_blocking(move || archive::open_frame(&line, &bytes)).await;

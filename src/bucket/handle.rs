@@ -1,4 +1,4 @@
-//! A location that has been opened: its store, and its identity.
+//! A location that has been opened: its object store and its identity.
 
 use std::sync::Arc;
 
@@ -10,32 +10,33 @@ use super::error::BucketError;
 use super::layout::{self, RunKeys};
 use crate::store::{ObjectKey, ObjectStore, PutMode, read_all};
 
-/// A location, understood. Cheap to clone.
+/// A location and the runs in it. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Bucket {
     pub(super) store: Arc<dyn ObjectStore>,
 }
 
 impl Bucket {
-    /// The bucket in `store`. It does not touch it.
+    /// Creates a handle for the location in `store`, without a request.
     pub fn new(store: Arc<dyn ObjectStore>) -> Self {
         Self { store }
     }
 
-    /// The store underneath.
+    /// Returns the object store of the location.
     pub fn store(&self) -> &Arc<dyn ObjectStore> {
         &self.store
     }
 
-    /// The location in words, for messages.
+    /// Returns the location in words, for messages.
     pub fn describe(&self) -> String {
         self.store.describe()
     }
 
-    /// The identity of the location; none when nothing of this format was ever written there.
+    /// Returns the identity of the location, or `None` if nothing of this format was ever written
+    /// there.
     ///
     /// # Errors
-    /// When the store fails, the document is damaged, or a newer Ark wrote here.
+    /// If the store fails, the document is damaged, or a newer Ark wrote there.
     pub async fn identity(&self) -> Result<Option<LocationDocument>, BucketError> {
         let key = ObjectKey::new(layout::LOCATION)?;
         let bytes = match read_all(&*self.store, &key, MAX_CLAIM).await {
@@ -54,8 +55,8 @@ impl Bucket {
         Ok(Some(identity))
     }
 
-    /// The identity of the location, given to it now if it has none: what a writer does first. Of several at once, all
-    /// get the same.
+    /// Returns the identity of the location, which is created if there is none: the first act of a
+    /// writer. Of several writers at once, all get the same identity.
     ///
     /// # Errors
     /// As [`Bucket::identity`].
@@ -77,6 +78,7 @@ impl Bucket {
         }
     }
 
+    /// Returns the error that there is no such run.
     pub(super) fn not_found(&self, keys: &RunKeys) -> BucketError {
         BucketError::NotFound {
             kind: keys.kind(),

@@ -1,21 +1,22 @@
-//! Which run a document or an object stands for: a name is used again, a run is not. Pure but for a look at a document.
+//! The run that a document or an object stands for: a name is used again, a run is not. Pure,
+//! except that one function reads a document.
 
 use super::BucketError;
 use super::read::StoredRun;
 use super::record::RunDocument;
 use super::run_identity::RunIdentity;
 
-/// Returns whether two documents, or an object and a document, are of one run and vouch for the same bytes. (A tarball that
-/// was adopted again has the same run and another index.)
+/// Returns whether two documents, or an object and a document, are of one run and vouch for the
+/// same bytes. (A tarball that was adopted again has the same run and another index.)
 pub fn vouch_alike<D: RunDocument>(of: &RunIdentity, one: &D, document: &D) -> bool {
     of.is_same(&RunIdentity::of_document(document)) && one.objects() == document.objects()
 }
 
 impl<D: RunDocument> StoredRun<D> {
-    /// Makes sure that it is the run that an object of this cluster stands for.
+    /// Fails if this is not the run that an object of the cluster stands for.
     ///
     /// # Errors
-    /// [`BucketError::AnotherRun`] when it is not.
+    /// [`BucketError::AnotherRun`] if it is not.
     pub fn must_be(&self, run: &RunIdentity) -> Result<(), BucketError> {
         let found = RunIdentity::of_document(self.document());
         if found.is_same(run) {
@@ -30,8 +31,9 @@ impl<D: RunDocument> StoredRun<D> {
         })
     }
 
-    /// Returns what an error in reading a part really means. A part that is not what the document says may be another
-    /// run's by now: only where the document still is the one that was read, the bytes are damaged.
+    /// Returns the real cause of an error in reading a part. A part that is not as the document
+    /// states may be another run's by now; the bytes are damaged only if the document is still the
+    /// one that was read.
     pub(super) async fn blame(&self, error: BucketError) -> BucketError {
         let is_suspect = matches!(error, BucketError::Corrupt { .. } | BucketError::Archive { .. });
         if !is_suspect && !error.is_not_found() {

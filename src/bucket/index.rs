@@ -1,4 +1,4 @@
-//! Reading the index of a backup as a stream: nothing holds all of it.
+//! Reads the index of a backup as a stream: at no time is all of it in memory.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -13,12 +13,13 @@ use super::integrity::Check;
 use super::read::StoredBackup;
 
 impl StoredBackup {
-    /// The lines of the index, in order: a header, then the items of each frame and behind them the frame. The last
-    /// element is an error when size or hash are not what the document says.
+    /// Returns the lines of the index, in order: a header, then the items of each frame and behind
+    /// them the frame. The last element is an error if size or hash are not those that the document
+    /// states.
     ///
     /// # Errors
-    /// When the index is not there or the store fails; what is wrong with a line is an element of the stream, and so is
-    /// [`BucketError::Replaced`], when another run has the name by now.
+    /// If the index is not there or the store fails. A line that is wrong is an error element of
+    /// the stream, and so is [`BucketError::Replaced`], if another run has the name by now.
     pub async fn index(&self) -> Result<BoxStream<'static, Result<IndexLine, BucketError>>, BucketError> {
         let key = self.parts.index();
         let body = match Resumed::open(Arc::clone(&self.bucket.store), key.clone(), None).await {
@@ -40,7 +41,8 @@ impl StoredBackup {
         .boxed())
     }
 
-    /// That an object of the backup does not hold what it should, in the words of the archive.
+    /// Returns the error that an object of the backup does not hold what it should, with the
+    /// archive's error as its source.
     pub fn damaged(&self, key: &ObjectKey, offset: Option<u64>, source: ArchiveError) -> BucketError {
         let (key, location) = (key.to_string(), self.bucket.store.describe());
         BucketError::Archive { key, location, offset, source: Box::new(source) }
@@ -81,7 +83,8 @@ impl IndexStream {
         }
     }
 
-    /// The document's view comes first: when it finds the object changed, what the decoder makes of it is secondary.
+    /// Ends the stream. The comparison with the document comes first: if it finds the object
+    /// changed, the decoder's error is secondary.
     fn finish(&mut self) -> Result<(), BucketError> {
         if let Some(problem) = self.check.objection() {
             return Err(self.backup.corrupt(&self.key, None, problem));

@@ -1,4 +1,4 @@
-//! Objects that are hashed while they pass by, and compared with what the document says of them.
+//! Objects are hashed while they are read, and compared with the document's statements.
 
 use bytes::{Bytes, BytesMut};
 use sha2::{Digest as _, Sha256};
@@ -8,10 +8,10 @@ use crate::store::{Action, Operation, Resumed, StoreError};
 
 use super::documents::hex;
 
-/// Told the number of bytes that were read since the last time.
+/// Called with the number of bytes that were read since the last call.
 pub type OnBytes<'a> = &'a (dyn Fn(u64) + Send + Sync);
 
-/// Compares an object that passes by with what the document says of it.
+/// Compares an object that is being read with the document's statement of its size and hash.
 pub(super) struct Check {
     expected: Option<StoredObject>,
     size: u64,
@@ -19,16 +19,18 @@ pub(super) struct Check {
 }
 
 impl Check {
+    /// Begins a comparison with `expected`; `None` makes every object fit.
     pub fn new(expected: Option<&StoredObject>) -> Self {
         Self { expected: expected.cloned(), size: 0, hash: Sha256::new() }
     }
 
+    /// Adds the next bytes of the object.
     pub fn add(&mut self, chunk: &Bytes) {
         self.size += chunk.len() as u64;
         self.hash.update(chunk);
     }
 
-    /// What differs, at the end of the object.
+    /// Returns what differs, or `None`; call this at the end of the object.
     pub fn objection(&self) -> Option<String> {
         let expected = self.expected.as_ref()?;
         if self.size != expected.size {
@@ -39,23 +41,24 @@ impl Check {
     }
 }
 
-/// An object as it passes by, hashed on the way.
+/// An object that is being read, hashed on the way.
 pub(super) struct CheckedBody {
     stream: Resumed,
     buffer: BytesMut,
-    /// Bytes that were handed out.
+    /// Bytes that were given to the caller or skipped.
     pub position: u64,
-    /// Bytes that came.
+    /// Bytes that were received.
     pub read: u64,
     pub check: Check,
 }
 
 impl CheckedBody {
+    /// Begins to read an object that should be as `expected` states.
     pub fn new(stream: Resumed, expected: Option<&StoredObject>) -> Self {
         Self { stream, buffer: BytesMut::new(), position: 0, read: 0, check: Check::new(expected) }
     }
 
-    /// More bytes into the buffer; false at the end.
+    /// Receives more bytes into the buffer; returns `false` at the end of the object.
     async fn fill(&mut self, on_bytes: OnBytes<'_>) -> Result<bool, StoreError> {
         let Some(chunk) = self.stream.next().await? else { return Ok(false) };
         self.check.add(&chunk);
@@ -65,7 +68,7 @@ impl CheckedBody {
         Ok(true)
     }
 
-    /// Exactly `length` bytes, which the caller has bounded.
+    /// Returns the next `length` bytes, a number that the caller has bounded.
     pub async fn take(&mut self, length: u64, on_bytes: OnBytes<'_>) -> Result<Bytes, StoreError> {
         let wanted = usize::try_from(length).unwrap_or(usize::MAX);
         while self.buffer.len() < wanted {
@@ -77,7 +80,7 @@ impl CheckedBody {
         Ok(self.buffer.split_to(wanted).freeze())
     }
 
-    /// Passes over `length` bytes.
+    /// Skips `length` bytes.
     pub async fn skip(&mut self, length: u64, on_bytes: OnBytes<'_>) -> Result<(), StoreError> {
         let mut left = length;
         while left > 0 {
@@ -92,7 +95,7 @@ impl CheckedBody {
         Ok(())
     }
 
-    /// Reads to the end.
+    /// Reads to the end of the object, for its hash.
     pub async fn drain(&mut self, on_bytes: OnBytes<'_>) -> Result<(), StoreError> {
         loop {
             self.position += self.buffer.len() as u64;

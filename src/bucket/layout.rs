@@ -1,7 +1,9 @@
-//! Every key of a location, and what a listed key means (format 2, and the layouts that came before). Pure.
+//! Every key of a location, and the meaning of a listed key (format 2, and the layouts that came
+//! before). Pure.
 //!
-//! Claim and document follow from the name of a run alone, so that a claim on the name is a claim on the document. Where its
-//! parts lie only the document says: see [`PartKeys`](super::PartKeys).
+//! The keys of claim and document follow from the name of a run alone, so that a claim on the name
+//! is a claim on the document. The keys of its parts are known only from the document: see
+//! [`PartKeys`](super::PartKeys).
 
 use std::fmt;
 
@@ -10,13 +12,13 @@ use crate::store::{InvalidKey, ObjectKey};
 
 use super::attempt_id::AttemptId;
 
-/// The identity of the location.
+/// The key of the location's identity.
 pub const LOCATION: &str = "ark-location.json";
 
-/// Below it, what must be undone if its holder dies.
+/// The folder of changes that must be undone if their holder dies.
 pub const OBLIGATIONS: &str = "obligations/";
 
-/// What a set of keys belongs to.
+/// The kind of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum RunKind {
     /// A backup, below `backups/`.
@@ -26,7 +28,7 @@ pub enum RunKind {
 }
 
 impl RunKind {
-    /// The folder of all runs of the kind, ending in `/`.
+    /// Returns the folder of all runs of the kind, ending in `/`.
     pub fn folder(self) -> &'static str {
         match self {
             Self::Backup => "backups/",
@@ -34,7 +36,7 @@ impl RunKind {
         }
     }
 
-    /// The `kind` of its document.
+    /// Returns the `kind` of the kind's documents.
     pub fn resource(self) -> &'static str {
         match self {
             Self::Backup => "Backup",
@@ -42,7 +44,7 @@ impl RunKind {
         }
     }
 
-    /// The name of the document whose presence means that the run is complete.
+    /// Returns the file name of the document whose presence means that the run is complete.
     fn document(self) -> &'static str {
         match self {
             Self::Backup => "ark-backup.json",
@@ -63,13 +65,13 @@ impl fmt::Display for RunKind {
 /// One of the objects of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Part {
-    /// Who is making it.
+    /// The claim: which process is making the run.
     Claim,
-    /// Held for the moment in which a dead claim changes hands.
+    /// The second key, held for the moment in which a dead claim changes hands.
     Takeover,
     /// The items; only of backups.
     Tarball,
-    /// One line an item.
+    /// One line for each item.
     Index,
     /// Warnings and errors.
     Results,
@@ -79,11 +81,11 @@ pub enum Part {
     Volumes,
     /// Database dumps or their manifest; only of backups.
     Dump,
-    /// The commit.
+    /// The commit: the run exists if this object does.
     Document,
 }
 
-/// The keys of one run.
+/// The keys of one run that follow from its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunKeys {
     kind: RunKind,
@@ -95,22 +97,22 @@ pub struct RunKeys {
 }
 
 impl RunKeys {
-    /// The keys of a backup.
+    /// Returns the keys of a backup.
     pub fn backup(name: &BackupName) -> Result<Self, InvalidKey> {
         Self::new(RunKind::Backup, name.as_str())
     }
 
-    /// The keys of a restore.
+    /// Returns the keys of a restore.
     pub fn restore(name: &RestoreName) -> Result<Self, InvalidKey> {
         Self::new(RunKind::Restore, name.as_str())
     }
 
-    /// The keys of a run, if its name is one that Ark takes.
+    /// Returns the keys of a run, or `None` if its name is not valid.
     pub fn parse(kind: RunKind, name: &str) -> Option<Self> {
         Self::is_name(kind, name).then(|| Self::new(kind, name).ok()).flatten()
     }
 
-    /// Whether Ark takes the name for a run of that kind.
+    /// Returns whether the name is valid for a run of that kind.
     pub fn is_name(kind: RunKind, name: &str) -> bool {
         match kind {
             RunKind::Backup => name.parse::<BackupName>().is_ok(),
@@ -131,37 +133,37 @@ impl RunKeys {
         })
     }
 
-    /// Backup or restore.
+    /// Returns the kind: backup or restore.
     pub fn kind(&self) -> RunKind {
         self.kind
     }
 
-    /// The name of the run.
+    /// Returns the name of the run.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// What all keys of the run begin with, ending in `/`.
+    /// Returns the prefix of all keys of the run, ending in `/`.
     pub fn folder(&self) -> &str {
         &self.folder
     }
 
-    /// Who is making it.
+    /// Returns the key of the claim, which says who is making the run.
     pub fn claim(&self) -> &ObjectKey {
         &self.claim
     }
 
-    /// Held for the moment in which a dead claim changes hands.
+    /// Returns the key that is held for the moment in which a dead claim changes hands.
     pub fn takeover(&self) -> &ObjectKey {
         &self.takeover
     }
 
-    /// The commit: the run exists when this does.
+    /// Returns the key of the document, the commit: the run exists when the document does.
     pub fn document(&self) -> &ObjectKey {
         &self.document
     }
 
-    /// Whether the key is a claim or the taking over of one, which go last.
+    /// Returns whether the key is `claim.json` or `takeover.json`, which are deleted last.
     pub fn is_claim(&self, key: &ObjectKey) -> bool {
         *key == self.claim || *key == self.takeover
     }
@@ -173,7 +175,7 @@ impl fmt::Display for RunKeys {
     }
 }
 
-/// Who wrote a backup that is not in our format.
+/// The program that wrote a backup in another format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Writer {
     /// Ark 0.3 to 0.9: folders at the top of the location.
@@ -194,11 +196,11 @@ impl fmt::Display for Writer {
     }
 }
 
-/// What a file inside the folder of a run is.
+/// The meaning of a file inside the folder of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileMeaning {
-    /// A part of a run in our format. [`Part::Document`] of a backup is also what Ark 0.10 wrote: only a `.tar.gz`
-    /// beside it tells them apart.
+    /// A part of a run in our format. [`Part::Document`] of a backup is also what Ark 0.10 wrote:
+    /// only a `.tar.gz` beside it tells them apart.
     Ours(Part),
     /// The document of a Velero backup.
     VeleroDocument,
@@ -208,18 +210,21 @@ pub enum FileMeaning {
     Unknown,
 }
 
-/// What a key that was listed below the folder of its kind means: the name of its run, as it stands there (which need
-/// not be a valid one), and the file.
+/// Returns the name of the run and the meaning of the file for a key that was listed below the
+/// folder of its kind; `None` if the key lies in no run's folder. The name is as it stands in the
+/// key and need not be valid.
 pub fn parse_key(kind: RunKind, key: &str) -> Option<(&str, FileMeaning)> {
     let (name, file) = key.strip_prefix(kind.folder())?.split_once('/')?;
     Some((name, parse_file(kind, name, file)))
 }
 
-/// What a file in the folder `name` means, wherever that folder is.
+/// Returns the meaning of a file in the folder of the run `name`, wherever that folder is. `file`
+/// is the rest of the key behind that folder.
 pub fn parse_file(kind: RunKind, name: &str, file: &str) -> FileMeaning {
     if let Some((attempt, file)) = file.split_once('/')
         && AttemptId::is_one(attempt)
     {
+        // The folder of an attempt holds parts only: claim and document lie beside it.
         return match parse_part(kind, name, file) {
             FileMeaning::Ours(Part::Claim | Part::Takeover | Part::Document) => FileMeaning::Unknown,
             FileMeaning::Ours(part) => FileMeaning::Ours(part),
@@ -229,7 +234,7 @@ pub fn parse_file(kind: RunKind, name: &str, file: &str) -> FileMeaning {
     parse_part(kind, name, file)
 }
 
-/// The same for a file that lies in no attempt's folder, or seen from there.
+/// Returns the meaning of a file by its name alone, without the folder of an attempt.
 fn parse_part(kind: RunKind, name: &str, file: &str) -> FileMeaning {
     let backup = kind == RunKind::Backup;
     let part = match file {
@@ -253,8 +258,8 @@ fn parse_part(kind: RunKind, name: &str, file: &str) -> FileMeaning {
     FileMeaning::Ours(part)
 }
 
-/// Whether a folder at the top of a location belongs to our format or to Velero's own housekeeping, so that it cannot
-/// be a backup of Ark 0.3 to 0.9.
+/// Returns whether a folder at the top of a location belongs to our format or to Velero's own
+/// housekeeping, so that it cannot be a backup of Ark 0.3 to 0.9. `folder` ends in `/`.
 pub fn is_reserved_folder(folder: &str) -> bool {
     let velero = ["restic/", "kopia/", "metadata/", "plugins/"];
     [RunKind::Backup.folder(), RunKind::Restore.folder(), OBLIGATIONS].contains(&folder)

@@ -1,4 +1,5 @@
-//! What a listing alone says of the runs of a location: one pass over the keys, without a look into any object.
+//! The runs of a location as a listing alone shows them: one pass over the keys, without reading
+//! any object.
 
 use std::fmt;
 
@@ -13,7 +14,7 @@ use super::run_entry::{RunEntry, RunState};
 use super::run_folder::RunFolder;
 use super::{Bucket, BucketError};
 
-/// A run, as its keys tell of it.
+/// A run as its keys show it.
 #[derive(Clone, Debug)]
 pub struct ListedRun {
     kind: RunKind,
@@ -27,7 +28,8 @@ pub struct ListedRun {
     finished: Finished,
 }
 
-/// Whether an attempt has written all its parts: those of one attempt are neighbours in a listing.
+/// Finds out whether an attempt has written all its parts (tarball, index, results). The parts of
+/// one attempt are neighbours in a listing.
 #[derive(Clone, Debug, Default)]
 struct Finished {
     folder: String,
@@ -37,7 +39,7 @@ struct Finished {
 }
 
 impl Finished {
-    /// `file`: what follows the folder of the run.
+    /// Adds a part. `file` is the key behind the folder of the run.
     fn add(&mut self, file: &str, part: Part) {
         let at = match part {
             Part::Tarball => 0,
@@ -46,6 +48,7 @@ impl Finished {
             _ => return,
         };
         let seen = match file.split_once('/') {
+            // Runs made before attempts had folders have their parts beside the document.
             None => &mut self.beside,
             Some((folder, _)) => {
                 if folder != self.folder {
@@ -59,15 +62,16 @@ impl Finished {
     }
 }
 
-/// What changes when a document is written anew. Stores tell the time in whole seconds, and two runs may have documents of one
-/// length: their tarballs have not.
+/// The properties of a listed document that change when it is written anew. Stores tell the time in
+/// whole seconds, and two runs may have documents of one length; the lengths of their tarballs
+/// differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Stamp {
-    /// Its bytes.
+    /// Size of the document in bytes.
     pub size: u64,
-    /// When it was written.
+    /// When the document was written.
     pub modified: DateTime<Utc>,
-    /// The bytes of the tarballs beside it, those of all attempts; none where there is none.
+    /// Bytes of the tarballs of all attempts together; `None` if there is no tarball.
     pub tarball: Option<u64>,
 }
 
@@ -79,6 +83,7 @@ impl fmt::Display for Stamp {
 }
 
 impl ListedRun {
+    /// Creates a run without objects.
     pub(super) fn new(kind: RunKind, name: &str) -> Self {
         Self {
             kind,
@@ -93,6 +98,7 @@ impl ListedRun {
         }
     }
 
+    /// Adds one object of the run's folder.
     pub(super) fn add(&mut self, object: &ObjectInfo, meaning: FileMeaning) {
         match meaning {
             FileMeaning::Ours(Part::Document) => {
@@ -113,6 +119,7 @@ impl ListedRun {
         self.modified = self.modified.max(object.modified);
     }
 
+    /// Returns the entry of a listing; control characters of the name are escaped.
     pub(super) fn into_entry(self, state: RunState) -> RunEntry {
         let Self { kind: _, name, survey: _, document: _, tarball: _, objects, size, modified, finished } =
             self;
@@ -126,36 +133,39 @@ impl ListedRun {
         }
     }
 
-    /// Its name, as it stands in the keys; which need not be a valid one.
+    /// Returns the name as it stands in the keys, which need not be valid.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Its keys, if its name is one that Ark takes.
+    /// Returns the keys of the run, or `None` if its name is not valid.
     pub fn keys(&self) -> Option<RunKeys> {
         RunKeys::parse(self.kind, &self.name)
     }
 
-    /// Its document, if it is complete and ours.
+    /// Returns the stamp of the document, or `None` if the run is not complete or another
+    /// program's.
     pub fn document(&self) -> Option<Stamp> {
+        // A stray file beside parts of ours does not make the run another program's.
         let is_foreign = self.survey.foreign.is_some() && self.survey.parts == 0;
         let stamp = self.document.filter(|_| !is_foreign && RunKeys::is_name(self.kind, &self.name));
         stamp.map(|stamp| Stamp { tarball: self.tarball, ..stamp })
     }
 
-    /// Whether its items are there; a restore has none.
+    /// Returns whether a tarball is there; a restore has none.
     pub fn has_tarball(&self) -> bool {
         self.tarball.is_some()
     }
 
-    /// Whether it was begun by Ark and is not complete.
+    /// Returns whether Ark began the run and the run is not complete.
     pub fn is_partial(&self) -> bool {
         self.document.is_none() && (self.survey.claimed || self.survey.parts > 0)
     }
 }
 
 impl Bucket {
-    /// All runs of a kind from their keys alone, page by page; memory does not grow with their number.
+    /// Lists all runs of a kind by their keys alone, page by page; memory does not grow with their
+    /// number.
     pub fn list_runs(&self, kind: RunKind) -> BoxStream<'static, Result<ListedRun, BucketError>> {
         let mut open = None;
         let end = stream::once(async { Ok(None) });
@@ -164,22 +174,24 @@ impl Bucket {
         runs.try_flatten().boxed()
     }
 
-    /// How many changes of any cluster's runs wait to be undone, by the listing alone.
+    /// Returns the number of changes of any cluster's runs that wait to be undone, by a listing
+    /// alone.
     ///
     /// # Errors
-    /// When the store fails.
+    /// If the store fails.
     pub async fn obligations(&self) -> Result<u64, BucketError> {
         let pages = self.pages(layout::OBLIGATIONS, false);
         pages.try_fold(0, async |known, page| Ok(known + page.objects.len() as u64)).await
     }
 
-    /// The pages of a listing, one after the other.
+    /// Returns the pages of a listing, one after the other.
     pub(super) fn pages(
         &self,
         prefix: &'static str,
         delimiter: bool,
     ) -> impl Stream<Item = Result<Listing, BucketError>> + Send + 'static {
         let store = std::sync::Arc::clone(&self.store);
+        // `Some(None)` stands for the first page, `None` for the end.
         stream::try_unfold(Some(None), move |page| {
             let store = std::sync::Arc::clone(&store);
             async move {
@@ -191,11 +203,11 @@ impl Bucket {
         })
     }
 
-    /// Whether the items of a complete backup are there, where its document says that they are. A document that cannot be
-    /// understood says nothing, and then they count as there.
+    /// Returns whether the tarball of a complete backup is where its document says. A document that
+    /// cannot be parsed says nothing, and the tarball then counts as there.
     ///
     /// # Errors
-    /// When the store does not say so.
+    /// If the store fails.
     pub async fn has_items(&self, keys: &RunKeys) -> Result<bool, BucketError> {
         match self.open_run::<Backup>(keys.clone()).await {
             Ok(stored) => self.has(stored.parts().tarball()).await,
@@ -204,10 +216,10 @@ impl Bucket {
         }
     }
 
-    /// Whether an object is there, looked up by its key and not in a listing.
+    /// Returns whether an object is there, by a request for its key and not by a listing.
     ///
     /// # Errors
-    /// When the store does not say so.
+    /// If the store fails.
     pub async fn has(&self, key: &ObjectKey) -> Result<bool, BucketError> {
         match self.store.head(key).await {
             Ok(_) => Ok(true),
@@ -217,8 +229,8 @@ impl Bucket {
     }
 }
 
-/// The runs that a page completes; the last one stays open, because the objects of one run are neighbours across pages.
-/// No page is the end.
+/// Returns the runs that a page completes. The last run stays open, because the objects of one run
+/// may continue on the next page; `None` as the page ends the listing.
 fn gather(kind: RunKind, open: &mut Option<ListedRun>, page: Option<Listing>) -> Vec<ListedRun> {
     let Some(page) = page else { return open.take().into_iter().collect() };
     let mut whole = Vec::new();

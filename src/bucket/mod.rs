@@ -1,10 +1,16 @@
-//! What the bytes in a bucket mean: which keys there are, what makes a backup exist, and how it is read back.
+//! Backups and restores in a bucket: their keys, the commit that makes a run exist, and the way in
+//! which a run is read back.
 //!
-//! Writing goes one way: [`Bucket::claim_backup`] takes a name and yields an [`Attempt`], which alone may write the
-//! keys of that name ([`Attempt::upload`], [`Attempt::put`]) and ends in [`Attempt::commit`] or [`Attempt::discard`].
-//! Reading begins with [`Bucket::open_backup`]: its document first, then from the [`StoredRun`] the index, and of the
-//! tarball only the frames that are wanted. [`Bucket::list_backups`] tells complete runs from partial and foreign ones.
-//! Restores have the same life below another folder. The keys are in [`layout`], the small documents in [`documents`].
+//! Writing: [`Bucket::claim_backup`] takes a name and yields an [`Attempt`], which alone may write
+//! the keys of that name ([`Attempt::upload`], [`Attempt::put`]) and ends in [`Attempt::commit`] or
+//! [`Attempt::discard`].
+//!
+//! Reading: [`Bucket::open_backup`] reads the document first; the [`StoredRun`] that it returns
+//! reads the index, and of the tarball only the frames that are wanted. [`Bucket::list_backups`]
+//! tells complete runs from partial and foreign ones.
+//!
+//! Restores are stored in the same way below another folder. The keys are in [`layout`], the small
+//! documents in [`documents`].
 
 mod adopt;
 mod attempt;

@@ -1,8 +1,9 @@
-//! The backup that a restore from a Schedule takes: the newest of its Completed ones that can be read, of the cluster that is
-//! meant.
+//! The backup that a restore from a Schedule takes: the newest Completed one that can be read, of
+//! the cluster that is meant.
 //!
-//! Names tell the time, so that documents are read newest first, and few of them where the cluster that is meant has any. One
-//! that cannot be read (damaged, of a newer format, removed meanwhile) is passed over, and told.
+//! Names contain the time, so that documents are read newest first, and few of them where the
+//! cluster that is meant has any backup. One that cannot be read (damaged, of a newer format,
+//! removed meanwhile) is passed over and reported.
 
 use std::str::FromStr as _;
 
@@ -18,24 +19,24 @@ use super::{Bucket, BucketError};
 /// Documents that are read at once: the first ones nearly always hold the answer.
 const READ_AT_ONCE: usize = 8;
 
-/// What was found of a Schedule.
+/// The newest backup of a Schedule, or why there is none.
 #[derive(Debug, Default)]
 pub struct Newest {
-    /// The one that is meant, if there is one.
+    /// The name of the backup; `None` if there is none.
     pub name: Option<BackupName>,
-    /// What somebody might not expect of it.
+    /// Facts about the choice that the user might not expect.
     pub notes: Vec<String>,
-    /// Why there is none.
+    /// Why there is no backup; empty if there is one.
     pub why: String,
-    /// Others that may be newer and cannot be read, and why.
+    /// Backups that may be newer and cannot be read, each with the reason.
     pub passed_over: Vec<(BackupName, BucketError)>,
 }
 
 impl Bucket {
-    /// The newest Completed backup of a Schedule, of those that are meant.
+    /// Finds the newest Completed backup of a Schedule among those that `wish` admits.
     ///
     /// # Errors
-    /// When the bucket cannot be read as a whole.
+    /// If the bucket cannot be read as a whole.
     pub async fn newest_backup(&self, schedule: &str, wish: &Wish<'_>) -> Result<Newest, BucketError> {
         let ticks = self.ticks(schedule, wish.before).await?;
         let mut reading = stream::iter(ticks)
@@ -43,6 +44,7 @@ impl Bucket {
             .buffered(READ_AT_ONCE);
         let (mut found, mut best, mut passed_over) = (Vec::new(), None::<DateTime<Utc>>, Vec::new());
         while let Some((tick, read, name)) = reading.next().await {
+            // What is left has ticks no later than the begin of a good backup that was found.
             if best.is_some_and(|began| began >= tick) {
                 break;
             }
@@ -66,7 +68,8 @@ impl Bucket {
         })
     }
 
-    /// Complete backups whose names the schedule gave, in whatever cluster; newest first.
+    /// Returns the ticks and names of complete backups whose names have the form that the Schedule
+    /// gives, of whatever cluster; newest first.
     async fn ticks(
         &self,
         schedule: &str,
@@ -90,7 +93,8 @@ impl Bucket {
     }
 }
 
-/// What can be restored from, if a Schedule made it.
+/// Returns the backup as a candidate, or `None` if no Schedule made it or it did not end as
+/// Completed or PartiallyFailed.
 fn candidate(backup: &Backup, name: BackupName) -> Option<Candidate<BackupName>> {
     let status = backup.status.as_ref()?;
     let is_partial = match status.phase? {

@@ -1,7 +1,9 @@
-//! Where the parts of a run lie: each attempt has a folder of its own, and the document names what belongs to the run.
+//! The keys of the parts of a run: each attempt has a folder of its own, and the document names the
+//! parts that belong to the run.
 //!
-//! A write may arrive late: from a process that was suspended, or whose answer was lost. Under the keys of its own attempt it
-//! can harm nothing, whoever has the name by then. Backups made before that have their parts beside the document.
+//! A write may arrive late: from a process that was suspended, or whose answer was lost. Under the
+//! keys of its own attempt the write can harm nothing, whoever has the name by then. Backups made
+//! before attempts had folders have their parts beside the document.
 
 use crate::api::StoredObject;
 use crate::store::{InvalidKey, ObjectKey};
@@ -9,7 +11,7 @@ use crate::store::{InvalidKey, ObjectKey};
 use super::attempt_id::AttemptId;
 use super::layout::{self, FileMeaning, Part, RunKeys, RunKind};
 
-/// How the name of a tarball ends.
+/// The end of a tarball's file name.
 const TARBALL: &str = ".tar.zst";
 
 impl From<AttemptId> for String {
@@ -28,10 +30,11 @@ pub struct PartKeys {
 }
 
 impl PartKeys {
-    /// Those that an attempt writes; none: those that every attempt wrote before each had its own.
+    /// Returns the keys that an attempt writes; for `None` those beside the document, which every
+    /// attempt wrote before attempts had folders.
     ///
     /// # Errors
-    /// When the name of the run is too long for a key; no name of ours is.
+    /// If the name of the run is too long for a key; no valid name is.
     pub fn of(keys: &RunKeys, attempt: Option<&AttemptId>) -> Result<Self, InvalidKey> {
         let slash = if attempt.is_some() { "/" } else { "" };
         let attempt = attempt.map(|AttemptId(attempt)| attempt.as_str()).unwrap_or_default();
@@ -44,8 +47,9 @@ impl PartKeys {
         })
     }
 
-    /// Those that the document of a run names; what it does not name lies where it lay before documents named parts. What lies
-    /// outside the run's folder is not believed.
+    /// Returns the keys that the document of a run names. A part that the document does not name
+    /// lies beside the document, as before documents named parts. Keys outside the run's folder are
+    /// ignored.
     ///
     /// # Errors
     /// As [`PartKeys::of`].
@@ -63,27 +67,28 @@ impl PartKeys {
         })
     }
 
-    /// The items of a backup; a restore has none.
+    /// Returns the key of the tarball, which only backups have.
     pub fn tarball(&self) -> &ObjectKey {
         &self.tarball
     }
 
-    /// One line an item.
+    /// Returns the key of the index: one line for each item.
     pub fn index(&self) -> &ObjectKey {
         &self.index
     }
 
-    /// Warnings and errors.
+    /// Returns the key of the results: warnings and errors.
     pub fn results(&self) -> &ObjectKey {
         &self.results
     }
 
-    /// The run's log.
+    /// Returns the key of the run's log.
     pub fn log(&self) -> &ObjectKey {
         &self.log
     }
 
-    /// Those that are streamed, of which a process that was killed may have left pieces; only backups have them.
+    /// Returns the keys of the parts that are streamed, of which a killed process may have left
+    /// unfinished uploads; only backups have them.
     pub(super) fn streamed(&self, kind: RunKind) -> impl Iterator<Item = &ObjectKey> {
         [&self.tarball, &self.index].into_iter().filter(move |_| kind == RunKind::Backup)
     }
@@ -96,12 +101,13 @@ fn part(keys: &RunKeys, key: &str) -> Option<Part> {
     }
 }
 
-/// How long the keys of a backup become whose name has so many characters: that of its tarball, of an attempt of three digits.
+/// Returns the length in bytes of the longest key of a backup whose name has `name` bytes: the key
+/// of the tarball of an attempt with a number of three digits.
 pub fn longest_key(name: usize) -> usize {
     RunKind::Backup.folder().len() + name + "/999-0123456789ab/".len() + longest_file(name)
 }
 
-/// How long the last parts of its keys become.
+/// Returns the length in bytes of the longest file name of such a backup, that of its tarball.
 pub fn longest_file(name: usize) -> usize {
     name + TARBALL.len()
 }

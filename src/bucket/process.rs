@@ -1,7 +1,9 @@
-//! Which process holds a claim, so that the next one on the same machine can tell that it has ended.
+//! The process that holds a claim, so that the next process on the same machine can tell that it
+//! has ended.
 //!
-//! It is known on Linux alone, and only among processes that see each other; everywhere else a claim dies with its
-//! heartbeat. It errs on one side only: what may be alive counts as alive.
+//! The answer is known on Linux alone, and only among processes of one PID namespace; everywhere
+//! else a claim dies with its heartbeat. An error is possible on one side only: what may be alive
+//! counts as alive.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -9,43 +11,43 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-/// Where among the fields behind the name of a process in `/proc/<id>/stat` the time of its start stands (proc(5),
-/// field 22; the first behind the name is field 3).
+/// Position of the start time among the fields behind the process name in `/proc/<id>/stat`
+/// (proc(5): start time is field 22, the first one behind the name is field 3).
 const STARTED: usize = 19;
 
-/// A process of one boot of one machine; no other is ever equal to it.
+/// A process of one boot of one machine; no other process is ever equal to it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Process {
     /// The boot of the machine.
     boot: String,
     /// The PID namespace: containers number their processes by themselves.
     namespace: String,
-    /// The process id there.
+    /// The process id in that namespace.
     id: u32,
-    /// When it started, in clock ticks since boot: ids are used again.
+    /// When the process started, in clock ticks since boot: process ids are used again.
     started: u64,
 }
 
-/// What the kernel says of a process id.
+/// The kernel's answer about a process id.
 #[derive(Debug, PartialEq, Eq)]
 enum Sight {
-    /// A process that started then.
+    /// A process that started at this time.
     Started(u64),
-    /// None, or only what is left of one until its parent notices.
+    /// No process, or a zombie whose parent has not noticed yet.
     Ended,
-    /// Nothing certain.
+    /// Not known for certain.
     Unknown,
 }
 
 impl Process {
-    /// The process that asks; none where the kernel does not say.
+    /// Returns the calling process, or `None` where the kernel does not identify it.
     pub fn current() -> Option<Self> {
         let id = std::process::id();
         let Sight::Started(started) = look(id) else { return None };
         Some(Self { boot: boot()?, namespace: namespace()?, id, started })
     }
 
-    /// Whether it ran on this machine, and does no more.
+    /// Returns whether the process ran on this machine, in this PID namespace, and has ended.
     pub fn has_ended(&self) -> bool {
         let Self { boot: its_boot, namespace: its_namespace, id, started } = self;
         let is_ours = boot().as_ref() == Some(its_boot) && namespace().as_ref() == Some(its_namespace);
@@ -71,13 +73,14 @@ fn look(id: u32) -> Sight {
     let stat = |id: u32| PathBuf::from(format!("/proc/{id}/stat"));
     match fs::read_to_string(stat(id)) {
         Ok(text) => parse(&text),
-        // With `hidepid` the processes of others are not there either; then the first one is not.
+        // With `hidepid` the processes of others are not visible either; then process 1 is not.
         Err(error) if error.kind() == ErrorKind::NotFound && stat(1).exists() => Sight::Ended,
         Err(_) => Sight::Unknown,
     }
 }
 
-/// Reads `/proc/<id>/stat`; a name may hold spaces and parentheses, so that the last one counts.
+/// Reads the text of `/proc/<id>/stat`. A process name may hold spaces and parentheses, so that the
+/// last `)` ends it.
 fn parse(stat: &str) -> Sight {
     let fields = stat.rsplit_once(')').map(|(_, fields)| fields).unwrap_or_default();
     let mut fields = fields.split_whitespace();

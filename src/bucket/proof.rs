@@ -1,4 +1,5 @@
-//! What a run writes is read on its way as readers will read it later: nothing is committed that they would refuse.
+//! Reads what a run writes as readers will read it later: nothing is committed that readers would
+//! refuse.
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
@@ -25,7 +26,7 @@ pub(super) struct IndexProof {
 }
 
 impl IndexProof {
-    /// `key`: the index, for messages.
+    /// Starts the reader. `key` is the key of the index, for messages.
     pub fn begin(key: &str) -> Self {
         let (pieces, mut written) = mpsc::channel::<Bytes>(PIECES);
         let reading = tokio::task::spawn_blocking(move || {
@@ -40,16 +41,16 @@ impl IndexProof {
         Self { key: key.to_owned(), pieces, reading }
     }
 
-    /// Takes what was written.
+    /// Passes bytes of the index to the reader, in the order in which they are written.
     pub async fn add(&mut self, bytes: Bytes) -> Result<(), BucketError> {
         match self.pieces.send(bytes).await {
             Ok(()) => Ok(()),
-            // The reader has ended before the index did; what it says is the reason.
+            // The reader has ended before the index did; its error is the reason.
             Err(_) => ended(&self.key, (&mut self.reading).await),
         }
     }
 
-    /// The index is at its end.
+    /// Ends the index and waits until the reader has read all of it.
     pub async fn finish(self) -> Result<(), BucketError> {
         let Self { key, pieces, reading } = self;
         drop(pieces);
@@ -57,6 +58,7 @@ impl IndexProof {
     }
 }
 
+/// Returns what the reader found, as an error of the bucket.
 fn ended(
     key: &str,
     read: Result<Result<(), ArchiveError>, tokio::task::JoinError>,
@@ -68,12 +70,12 @@ fn ended(
     }
 }
 
-/// That readers would refuse what was written at `key`.
+/// Returns the error that readers would refuse what was written at `key`.
 pub(super) fn unreadable(key: &str, problem: String) -> BucketError {
     BucketError::Unproven { key: key.to_owned(), problem }
 }
 
-/// Reads a part that is written in one piece.
+/// Reads a part that is written in one piece, as readers will.
 pub(super) async fn check(kind: RunKind, part: Part, key: &str, body: Bytes) -> Result<(), BucketError> {
     if (kind, part) == (RunKind::Backup, Part::Index) {
         let mut proof = IndexProof::begin(key);

@@ -1,6 +1,7 @@
-//! Reading a complete run: its document first, then what it vouches for.
+//! Reading a complete run: its document first, then the parts that the document vouches for.
 //!
-//! Nothing is believed: sizes are bounded before allocating, names compared, hashes too.
+//! Nothing is trusted: sizes are bounded before memory is allocated, and names and hashes are
+//! compared.
 
 use std::io::BufRead;
 
@@ -18,10 +19,10 @@ use super::record::RunDocument;
 use super::run_folder::ClaimState;
 use super::{Bucket, BucketError};
 
-/// How much is shown of a kind that should not be there; ours are shorter.
+/// Characters that are shown of a `kind` that should not be there; ours are shorter.
 const LONGEST_KIND: usize = 64;
 
-/// A complete run, opened: its document has been read and agrees with its name.
+/// A complete run that has been opened: its document has been read and agrees with its name.
 #[derive(Clone, Debug)]
 pub struct StoredRun<D> {
     pub(super) bucket: Bucket,
@@ -30,18 +31,18 @@ pub struct StoredRun<D> {
     document: D,
 }
 
-/// A complete backup, opened.
+/// A complete backup that has been opened.
 pub type StoredBackup = StoredRun<Backup>;
 
-/// A complete restore, opened.
+/// A complete restore that has been opened.
 pub type StoredRestore = StoredRun<Restore>;
 
 impl Bucket {
     /// Opens a complete backup by reading its document.
     ///
     /// # Errors
-    /// [`BucketError::NotFound`], [`BucketError::Incomplete`], [`BucketError::Foreign`], what is wrong with the document,
-    /// or when the store fails.
+    /// [`BucketError::NotFound`], [`BucketError::Incomplete`], [`BucketError::Foreign`], an error
+    /// that says what is wrong with the document, or if the store fails.
     pub async fn open_backup(&self, name: &BackupName) -> Result<StoredBackup, BucketError> {
         self.open_run(RunKeys::backup(name)?).await
     }
@@ -54,7 +55,7 @@ impl Bucket {
         self.open_run(RunKeys::restore(name)?).await
     }
 
-    /// The document of a complete backup.
+    /// Returns the document of a complete backup.
     ///
     /// # Errors
     /// As [`Bucket::open_backup`].
@@ -62,7 +63,7 @@ impl Bucket {
         Ok(self.open_backup(name).await?.document)
     }
 
-    /// The document of a complete restore.
+    /// Returns the document of a complete restore.
     ///
     /// # Errors
     /// As [`Bucket::open_backup`].
@@ -70,7 +71,7 @@ impl Bucket {
         Ok(self.open_restore(name).await?.document)
     }
 
-    /// Opens a complete run of either kind, as [`Bucket::open_backup`] does.
+    /// Opens a complete run of either kind, as [`Bucket::open_backup`] opens a backup.
     ///
     /// # Errors
     /// As [`Bucket::open_backup`].
@@ -84,7 +85,7 @@ impl Bucket {
         let document: D = match serde_json::from_slice(&bytes) {
             Ok(document) => document,
             Err(source) => {
-                // Ark 0.10 had the same key for a document of another shape.
+                // Ark 0.10 used the same key for a document of another shape.
                 if let Some(writer) = self.foreign_writer(&keys).await? {
                     return Err(BucketError::Foreign { name: keys.name().to_owned(), location, writer });
                 }
@@ -101,6 +102,7 @@ impl Bucket {
         if let Some(problem) = document.objection(&keys) {
             return Err(BucketError::Corrupt { key, location, offset: None, problem });
         }
+        // A document without a format may be one of Ark 0.10: a `.tar.gz` beside it tells.
         if document.format().is_none()
             && let Some(writer) = self.foreign_writer(&keys).await?
         {
@@ -110,7 +112,8 @@ impl Bucket {
         Ok(StoredRun { bucket: self.clone(), keys, parts, document })
     }
 
-    /// The cluster that a complete run came from, as far as it can be found out.
+    /// Returns the uid of the cluster in which a complete run was made, escaped for messages, or
+    /// `None` if that cannot be found out.
     pub(super) async fn committed_cluster(&self, keys: &RunKeys) -> Option<String> {
         let cluster = |cluster: Option<&str>| cluster.map(|uid| uid.escape_debug().to_string());
         match keys.kind() {
@@ -121,11 +124,13 @@ impl Bucket {
         }
     }
 
+    /// Returns the other program that wrote the folder, or `None`; parts of ours make the run ours.
     async fn foreign_writer(&self, keys: &RunKeys) -> Result<Option<super::Writer>, BucketError> {
         let survey = self.survey(keys).await?;
         Ok(survey.foreign.filter(|_| survey.parts == 0))
     }
 
+    /// Returns the error that says why a run has no document.
     async fn explain_absence(&self, keys: &RunKeys) -> Result<BucketError, BucketError> {
         let survey = self.survey(keys).await?;
         let (name, location) = (keys.name().to_owned(), self.store.describe());
@@ -145,7 +150,7 @@ impl Bucket {
     }
 }
 
-/// The `kind` that a document says it is of, when that is not the one that it should be.
+/// Returns the `kind` that a document states if it is not the expected one, else `None`.
 fn foreign_kind(document: &[u8], expected: RunKind) -> Option<String> {
     #[derive(serde::Deserialize)]
     struct Header {
@@ -157,58 +162,61 @@ fn foreign_kind(document: &[u8], expected: RunKind) -> Option<String> {
 }
 
 impl<D: RunDocument> StoredRun<D> {
-    /// The document.
+    /// Returns the document.
     pub fn document(&self) -> &D {
         &self.document
     }
 
-    /// The document, on its own.
+    /// Returns the document by value.
     pub fn into_document(self) -> D {
         self.document
     }
 
-    /// The keys of the run.
+    /// Returns the keys of the run.
     pub fn keys(&self) -> &RunKeys {
         &self.keys
     }
 
-    /// What it consists of, the document aside.
+    /// Returns the objects of the run, without the document.
     pub fn objects(&self) -> &[StoredObject] {
         self.document.objects()
     }
 
-    /// Where its parts lie, as the document says.
+    /// Returns the keys of the parts, as the document names them.
     pub fn parts(&self) -> &PartKeys {
         &self.parts
     }
 
-    /// What the document says of an object; none when it does not list it.
+    /// Returns the document's statement about an object, or `None` if the document does not list
+    /// it.
     pub fn object(&self, key: &ObjectKey) -> Option<&StoredObject> {
         self.document.objects().iter().find(|object| object.key == key.as_str())
     }
 
-    /// Warnings and errors of the run.
+    /// Reads the warnings and errors of the run.
     ///
     /// # Errors
-    /// When they are not there, damaged, or the store fails; [`BucketError::Replaced`] when another run has the name by now.
+    /// If they are not there or damaged, or the store fails; [`BucketError::Replaced`] if another
+    /// run has the name by now.
     pub async fn results(&self) -> Result<Results, BucketError> {
         let key = self.parts.results();
         let bytes = self.read_own_part(key).await?;
         documents::decode_compressed(&bytes).map_err(|problem| self.corrupt(key, None, problem))
     }
 
-    /// The log of the run, NDJSON, decompressed as it is read.
+    /// Reads the log of the run, NDJSON, which is decompressed as it is read.
     ///
     /// # Errors
-    /// When it is not there, damaged, or the store fails; damage inside shows while reading. [`BucketError::Replaced`] when
-    /// another run has the name by now.
+    /// If the log is not there or damaged, or the store fails; damage inside shows while reading.
+    /// [`BucketError::Replaced`] if another run has the name by now.
     pub async fn log(&self) -> Result<Box<dyn BufRead + Send>, BucketError> {
         let key = self.parts.log();
         let bytes = self.read_own_part(key).await?;
         documents::open_log(bytes).map_err(|error| self.corrupt(key, None, error.to_string()))
     }
 
-    /// Reads a small object; one that does not fit may be another run's by now, and then that is said.
+    /// Reads a small object; reports [`BucketError::Replaced`] if it does not fit because another
+    /// run has the name by now.
     async fn read_own_part(&self, key: &ObjectKey) -> Result<Bytes, BucketError> {
         match self.read_part(key).await {
             Ok(bytes) => Ok(bytes),
@@ -216,7 +224,7 @@ impl<D: RunDocument> StoredRun<D> {
         }
     }
 
-    /// Reads a small object and compares it with what the document says of it.
+    /// Reads a small object and compares it with the document's statement.
     async fn read_part(&self, key: &ObjectKey) -> Result<Bytes, BucketError> {
         let bytes = read_all(&*self.bucket.store, key, MAX_COMPRESSED).await?;
         if let Some(expected) = self.object(key) {
@@ -232,6 +240,7 @@ impl<D: RunDocument> StoredRun<D> {
         Ok(bytes)
     }
 
+    /// Returns the error that an object does not hold what it should.
     pub(super) fn corrupt(
         &self,
         key: &ObjectKey,

@@ -1,4 +1,4 @@
-//! Who reads a backup, as it stands in the claim of a restore.
+//! The reader of a backup, as it is recorded in the claim of a restore.
 
 use super::documents::Claim;
 

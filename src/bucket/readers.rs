@@ -1,8 +1,10 @@
-//! Who reads a backup: while a restore runs, its claim names the backup, and nobody removes that meanwhile.
+//! Readers of a backup: while a restore runs, its claim names the backup, and nobody removes that
+//! backup meanwhile.
 //!
-//! Whoever reads says so first and looks then whether the backup is being removed; whoever removes says so first and looks then
-//! who reads. So at least one of two that meet sees the other, in whichever clusters they are. A restore that must not write
-//! into the bucket cannot say that it reads.
+//! A reader first records that it reads and then looks whether the backup is being removed; a
+//! remover first claims the name and then looks for readers. So of two that meet at least one sees
+//! the other, in whichever clusters they are. A restore that must not write into the bucket cannot
+//! record that it reads.
 
 use chrono::Utc;
 use futures::TryStreamExt as _;
@@ -16,10 +18,11 @@ use super::run_folder::ClaimState;
 use super::{Bucket, BucketError};
 
 impl Bucket {
-    /// Makes sure that nobody reads a backup.
+    /// Fails if a restore reads the backup.
     ///
     /// # Errors
-    /// [`BucketError::InUse`] when a restore does, as far as it says so; else when the store fails.
+    /// [`BucketError::InUse`] if a living claim of a restore names the backup; else if the store
+    /// fails.
     pub async fn refuse_while_read(&self, backup: &BackupName) -> Result<(), BucketError> {
         match self.reader_of(backup).await? {
             None => Ok(()),
@@ -31,7 +34,7 @@ impl Bucket {
         }
     }
 
-    /// The first living restore that reads a backup.
+    /// Returns the first restore with a living claim that reads the backup, or `None`.
     async fn reader_of(&self, backup: &BackupName) -> Result<Option<Reader>, BucketError> {
         let mut restores = self.list_runs(RunKind::Restore);
         while let Some(restore) = restores.try_next().await? {
@@ -49,10 +52,11 @@ impl Bucket {
         Ok(None)
     }
 
-    /// Makes sure that nobody is removing a backup, after it was said that it is read.
+    /// Fails if somebody is removing the backup. Call this after it is recorded that the backup is
+    /// read.
     ///
     /// # Errors
-    /// [`BucketError::Incomplete`] when somebody is; else when the store fails.
+    /// [`BucketError::Incomplete`] if somebody is removing it; else if the store fails.
     pub async fn refuse_while_removed(&self, backup: &BackupName) -> Result<(), BucketError> {
         let keys = RunKeys::backup(backup)?;
         match self.read_claim(keys.claim()).await? {
@@ -75,10 +79,11 @@ impl Bucket {
         }
     }
 
-    /// Who is removing what is left under the name of a run, where somebody is who may still come to its end.
+    /// Returns the holder that is removing what is left under the name of a run, or `None` if
+    /// nobody is who may still finish.
     ///
     /// # Errors
-    /// When the store fails.
+    /// If the store fails.
     pub async fn remover_of(&self, keys: &RunKeys) -> Result<Option<String>, BucketError> {
         Ok(match self.read_claim(keys.claim()).await? {
             ClaimState::Held(claim) if claim.removing && !claim.is_dead(Utc::now()) => Some(claim.holder),

@@ -1,4 +1,4 @@
-//! What a Backup and a Restore have in common as documents of a bucket: the commit of a run. Pure.
+//! The properties that Backups and Restores share as documents of a bucket. Pure.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -10,50 +10,55 @@ use super::layout::{RunKeys, RunKind};
 
 /// The document whose presence means that a run is complete.
 pub trait RunDocument: Serialize + DeserializeOwned + Send + Sync {
-    /// Of which kind of run.
+    /// The kind of the run.
     const KIND: RunKind;
 
-    /// `metadata.name`.
+    /// Returns `metadata.name`.
     fn name(&self) -> Option<&str>;
 
-    /// `metadata.uid`: of a document that of its run, of an object in a cluster its own.
+    /// Returns `metadata.uid`: in a document the uid of its run, in an object of a cluster the
+    /// object's own.
     fn run_uid(&self) -> Option<&str>;
 
-    /// Whether it is an object that a server made from a document.
+    /// Returns whether a server made this object from a document of a bucket.
     fn is_mirror(&self) -> bool;
 
-    /// What its status says of the run that it stands for.
+    /// Returns what the status says of the run that the object stands for.
     fn origin(&self) -> Option<&Origin>;
 
-    /// When the work of the run began.
+    /// Returns when the work of the run began.
     fn began(&self) -> Option<Timestamp>;
 
-    /// When the work of the run ended.
+    /// Returns when the work of the run ended.
     fn ended(&self) -> Option<Timestamp>;
 
-    /// Whether its phase is one that a run ends in after work has begun.
+    /// Returns whether the phase is one in which a run ends after its work has begun.
     fn is_final(&self) -> bool;
 
-    /// Whether there must be items; a run that failed as a whole may have none.
+    /// Returns whether there must be a tarball; a backup that failed as a whole may have none, and
+    /// a restore has none.
     fn has_items(&self) -> bool;
 
-    /// The format of the run's bytes, where the document says so.
+    /// Returns the format of the run's bytes, or `None` if the document does not say so.
     fn format(&self) -> Option<&str>;
 
-    /// The uid of the cluster in which the run was made, where the document says so.
+    /// Returns the uid of the cluster in which the run was made, or `None` if the document does not
+    /// say so.
     fn cluster(&self) -> Option<&str>;
 
-    /// Whether the server of a namespace of a cluster made the run, as far as that is known: what names no namespace may be of any
-    /// server, or of a command line, of its cluster.
+    /// Returns whether the server of a namespace of a cluster made the run, as far as that is
+    /// known: a document without a namespace may come from any server, or from a command line, of
+    /// its cluster.
     fn is_made_by(&self, cluster: &str, namespace: &str) -> bool {
         let said = self.origin().and_then(|origin| origin.namespace.as_deref());
         self.cluster() == Some(cluster) && said.is_none_or(|said| said == namespace)
     }
 
-    /// What the run consists of, the document aside.
+    /// Returns the objects of the run, without the document.
     fn objects(&self) -> &[StoredObject];
 
-    /// Why this cannot be the document at `keys`, whether it is written or was read.
+    /// Returns why this cannot be the document at `keys`, whether it is to be written or was read;
+    /// `None` if it can.
     fn objection(&self, keys: &RunKeys) -> Option<String> {
         if Self::KIND != keys.kind() {
             return Some(format!("it is the document of a {} and not of a {}", Self::KIND, keys.kind()));
@@ -71,7 +76,8 @@ pub trait RunDocument: Serialize + DeserializeOwned + Send + Sync {
             .map(|object| format!("it names an object elsewhere: `{}`", object.key.escape_debug()))
     }
 
-    /// The format, when it is newer than what is read; a text that is no number counts as newest.
+    /// Returns the format if it is newer than the newest that is read, else `None`. A text that is
+    /// no number counts as the newest.
     fn newer_format(&self) -> Option<u64> {
         let major = self.format()?.split('.').next().unwrap_or_default();
         let format = major.parse().unwrap_or(u64::MAX);

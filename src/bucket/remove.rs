@@ -1,9 +1,11 @@
-//! Removing a run: the document first, so that nobody reads half of it, then the rest.
+//! Removing a run: the document first, so that nobody reads half of a run, then the rest.
 //!
-//! While it is being removed its name is claimed, so that nobody writes keys that are about to go; whoever lost the claim
-//! meanwhile, as a process that was asleep, removes nothing more. What a restore reads is not removed, nor another run than the
-//! one that is meant: both are looked at under the claim. Interrupted anywhere,
-//! a removal can be run again, by anyone. What lies outside the bucket (volume snapshots) goes before, by the caller.
+//! While a run is being removed its name is claimed, so that nobody writes keys that are about to
+//! be deleted; a process that lost the claim meanwhile, for example because it was suspended,
+//! removes nothing more. A backup that a restore reads is not removed, nor is another run than the
+//! one that is meant: both are checked under the claim. A removal that was interrupted at any point
+//! can be run again, by anyone. The caller deletes what lies outside the bucket (volume snapshots)
+//! beforehand.
 
 use chrono::Utc;
 
@@ -18,17 +20,20 @@ use super::run_folder::ClaimState;
 use super::run_identity::RunIdentity;
 use super::{Bucket, BucketError};
 
-/// Who removes, as far as claims go: one name for all, so that anyone can finish what another began.
+/// The `backupUid` of every removal's claim: one value for all, so that anyone can finish what
+/// another process began.
 const REMOVER: &str = "removal";
 
 impl Bucket {
-    /// Removes a backup, complete or left behind; `meant` is the run that it must be, if any, and `holder` says who does it. It
-    /// returns the number of objects.
+    /// Removes a backup, complete or left behind, and returns the number of objects that were
+    /// removed. `meant` is the run that the backup must be, if any; `holder` names the process that
+    /// removes, for the claim.
     ///
     /// # Errors
-    /// [`BucketError::NotFound`], [`BucketError::NameTaken`] while it is being made, [`BucketError::InUse`] while it is being
-    /// restored, [`BucketError::AnotherRun`] when another one is complete under the name, [`BucketError::Foreign`] when another
-    /// program wrote it, or when the store fails; then run it again.
+    /// [`BucketError::NotFound`], [`BucketError::NameTaken`] while the backup is being made,
+    /// [`BucketError::InUse`] while it is being restored, [`BucketError::AnotherRun`] if another
+    /// run is complete under the name, [`BucketError::Foreign`] if another program wrote it, or if
+    /// the store fails; then run it again.
     pub async fn remove_backup(
         &self,
         name: &BackupName,
@@ -38,7 +43,7 @@ impl Bucket {
         self.remove::<Backup>(&RunKeys::backup(name)?, meant, holder).await
     }
 
-    /// Removes a restore's record, as [`Bucket::remove_backup`] does a backup.
+    /// Removes the record of a restore, as [`Bucket::remove_backup`] removes a backup.
     ///
     /// # Errors
     /// As [`Bucket::remove_backup`].
@@ -51,11 +56,11 @@ impl Bucket {
         self.remove::<Restore>(&RunKeys::restore(name)?, meant, holder).await
     }
 
-    /// Removes what a dead run, or a removal that was interrupted, left under a name. A complete run stays, and so does what
-    /// somebody is at work on; it returns the number of objects that it removed.
+    /// Removes what a dead run, or a removal that was interrupted, left under a name, and returns
+    /// the number of parts. A complete run stays, and so does a run whose claim is alive.
     ///
     /// # Errors
-    /// When the store fails; then run it again.
+    /// If the store fails; then run it again.
     pub async fn sweep(&self, keys: &RunKeys, holder: &str) -> Result<u64, BucketError> {
         let survey = self.survey(keys).await?;
         if survey.committed || survey.foreign.is_some() || survey.is_empty() {
@@ -66,7 +71,7 @@ impl Bucket {
             Err(error) if error.is_name_taken() => return Ok(0),
             Err(error) => return Err(error),
         };
-        // Its holder may have come back and committed before the claim was ours.
+        // The holder may have come back and committed before the claim was ours.
         let committed = self.survey(keys).await?.committed;
         if !committed {
             self.delete_parts(keys, &claim, &[]).await?;
@@ -97,7 +102,8 @@ impl Bucket {
         let removed = match self.remove_document::<D>(keys, meant, &claim).await {
             Ok(removed) => removed,
             Err(error) => {
-                // What went unanswered may still have an effect: nobody reads what may vanish in this moment.
+                // A deletion without an answer may still take effect: the claim stays, so that
+                // nobody reads a run that may vanish in this moment.
                 if !matches!(&error, BucketError::Store(error) if error.is_retryable()) {
                     self.give_back(keys, &claim).await;
                 }
@@ -110,7 +116,8 @@ impl Bucket {
         Ok(parts + u64::from(removed))
     }
 
-    /// Removes the document, unless it is another's or somebody reads the run; whether there was one.
+    /// Removes the document, unless it is another run's or somebody reads the run; returns whether
+    /// there was a document.
     async fn remove_document<D: RunDocument>(
         &self,
         keys: &RunKeys,
@@ -132,7 +139,7 @@ impl Bucket {
             None => self.store.delete(std::slice::from_ref(keys.document())).await,
         };
         match removed {
-            // Only whoever took the claim from us can have written another one.
+            // Only a process that took the claim from us can have written another document.
             Err(error) if error.is_changed() => {
                 self.confirm(keys, claim).await?;
                 Err(error.into())
@@ -141,8 +148,9 @@ impl Bucket {
         }
     }
 
-    /// Lets go of the claim of a removal that came to nothing, so that it keeps nobody from reading: who tries again and again would
-    /// for ever. Where no object may be deleted, the claim stays and says that it has ended.
+    /// Deletes the claim of a removal that came to nothing, so that the claim keeps nobody from
+    /// reading: a removal that is tried again and again would do so for ever. Where the bucket
+    /// allows no deletions, the claim stays and is marked as ended.
     async fn give_back(&self, keys: &RunKeys, claim: &Claim) {
         if self.release(keys, claim).await.is_ok() {
             return;
@@ -158,8 +166,8 @@ impl Bucket {
         }
     }
 
-    /// Makes sure that what is complete under the name is the run that is meant, and that nobody reads it. Under the claim nobody
-    /// commits another one.
+    /// Fails if the complete run under the name is not the one that is meant, or if somebody reads
+    /// it. While the claim is held, nobody commits another run.
     async fn refuse_removal<D: RunDocument>(
         &self,
         keys: &RunKeys,
@@ -178,11 +186,13 @@ impl Bucket {
         }
     }
 
-    /// Claims a name so that it can be removed; it returns the claim. Where an earlier removal was refused and could not even take its
-    /// claim away, that is tried first: a bucket that still refuses is not written to again.
+    /// Claims a name for a removal and returns the claim. Where an earlier removal was refused and
+    /// could not even delete its claim, that deletion is tried first: a bucket that still refuses
+    /// is not written to again.
     async fn claim_for_removal(&self, keys: &RunKeys, holder: &str) -> Result<Claim, BucketError> {
         let wanted = Claim { removing: true, ..Claim::new(REMOVER, "", holder) };
-        // More than once: a claim that goes, or changes hands, while it is looked at leaves the name free.
+        // Three times: a claim that disappears, or changes hands, while it is looked at leaves the
+        // name free.
         for _ in 0..3 {
             let (held, etag) = self.look_at_claim(keys.claim()).await?;
             if let ClaimState::Held(held) = &held
@@ -191,8 +201,9 @@ impl Bucket {
                 self.release(keys, held).await?;
                 continue;
             }
-            // A claim beside a document has outlived its commit: its holder writes nothing any more. The document is looked at
-            // after the claim, so that the claim of a later run is not replaced, which has none yet.
+            // A claim beside a document has outlived its commit: its holder writes nothing any
+            // more. The document is looked for after the claim is read, so that the claim of a
+            // later run, which has no document yet, is not replaced.
             if let ClaimState::Held(held) = held
                 && !held.is_same_run(&wanted)
                 && self.has(keys.document()).await?

@@ -1,5 +1,5 @@
-//! What lies in the folder of one run, and the sweeping of it: the ground that claim, commit, discard and remove
-//! share. It never touches what is not ours by name.
+//! The folder of one run: its listing, its claim and the deletion of its parts, which claim,
+//! commit, discard and remove share. Files whose names are not Ark's are never deleted.
 
 use crate::api::StoredObject;
 use crate::model::causes;
@@ -11,21 +11,21 @@ use super::layout::{self, FileMeaning, Part, RunKeys, Writer};
 use super::parts::PartKeys;
 use super::{Bucket, BucketError};
 
-/// What lies in the folder of a run.
+/// The contents of the folder of a run, by its keys.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct RunFolder {
-    /// The document is there: the run is complete.
+    /// Whether the document is there: the run is complete.
     pub committed: bool,
-    /// A claim is there.
+    /// Whether a claim is there.
     pub claimed: bool,
-    /// Other objects of ours.
+    /// Number of parts of ours.
     pub parts: u64,
-    /// Who else wrote here.
+    /// The other program that wrote here, if any.
     pub foreign: Option<Writer>,
 }
 
 impl RunFolder {
-    /// Counts one file in.
+    /// Adds one file.
     pub fn add(&mut self, meaning: FileMeaning) {
         match meaning {
             FileMeaning::Ours(Part::Document) => self.committed = true,
@@ -37,25 +37,25 @@ impl RunFolder {
         }
     }
 
-    /// Whether nothing of ours or others is there.
+    /// Returns whether there is neither a document, a claim, a part nor a file of another program.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// What the key of a claim holds.
+/// The contents of a claim's key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ClaimState {
-    /// Nobody claims the name.
+    /// There is no claim.
     Absent,
-    /// Somebody does.
+    /// A claim that can be read.
     Held(Claim),
-    /// Something is there that is not a claim, since when.
+    /// An object that is not a claim, with the time of its last write.
     Unreadable(chrono::DateTime<chrono::Utc>),
 }
 
 impl Bucket {
-    /// Looks at the folder of a run.
+    /// Lists the folder of a run.
     pub(super) async fn survey(&self, keys: &RunKeys) -> Result<RunFolder, BucketError> {
         let mut survey = RunFolder::default();
         let mut page = None;
@@ -71,9 +71,9 @@ impl Bucket {
         }
     }
 
-    /// Deletes the parts of a run, claims and the document excepted, and those that are to be kept. Before each page of them
-    /// it looks whether the claim is still ours: what lies there else may be another's. Interrupted, it can be run again. It
-    /// returns how many there were.
+    /// Deletes the parts of a run, except `kept`, and returns their number; claim and document
+    /// stay. Before each page of them the claim is confirmed, since parts may be another's after
+    /// its loss. An interrupted deletion can be run again.
     pub(super) async fn delete_parts(
         &self,
         keys: &RunKeys,
@@ -107,8 +107,8 @@ impl Bucket {
         }
     }
 
-    /// Removes what killed processes had sent of the parts that are streamed: invisible, and paid for. Nothing depends on it,
-    /// so that a store that refuses is only told of.
+    /// Aborts the unfinished uploads that killed processes left of streamed parts: they are
+    /// invisible, and paid for. Nothing depends on this, so that a failure is only logged.
     pub(super) async fn discard_unfinished(&self, keys: &RunKeys, attempts: &[AttemptId]) {
         for attempt in attempts {
             let Ok(parts) = PartKeys::of(keys, Some(attempt)) else { continue };
@@ -116,7 +116,7 @@ impl Bucket {
         }
     }
 
-    /// The same of everything that a claim knows of.
+    /// Aborts the unfinished uploads of this attempt and of all earlier ones that its claim names.
     pub(super) async fn discard_all_unfinished(&self, keys: &RunKeys, claim: &Claim) {
         if let Ok(parts) = PartKeys::of(keys, claim.parts.as_ref()) {
             self.discard_uploads(keys, &parts).await;
@@ -140,7 +140,7 @@ impl Bucket {
         }
     }
 
-    /// Makes sure that a claim is still ours.
+    /// Fails with [`BucketError::ClaimLost`] if the claim is not ours any more.
     pub(super) async fn confirm(&self, keys: &RunKeys, claim: &Claim) -> Result<(), BucketError> {
         let now = match self.read_claim(keys.claim()).await? {
             ClaimState::Held(held) if held.is_same_attempt(claim) => return Ok(()),
@@ -159,7 +159,8 @@ impl Bucket {
         })
     }
 
-    /// Reads a claim, and the tag that it had just before: by that tag nobody replaces a later one.
+    /// Reads a claim, and the tag that it had just before: replacing by that tag overwrites no
+    /// later claim.
     pub(super) async fn look_at_claim(
         &self,
         key: &ObjectKey,
@@ -172,7 +173,7 @@ impl Bucket {
         Ok((self.read_claim(key).await?, etag))
     }
 
-    /// Reads a claim, whatever became of it.
+    /// Reads a claim, which may be absent or unreadable.
     pub(super) async fn read_claim(&self, key: &ObjectKey) -> Result<ClaimState, BucketError> {
         let bytes = match read_all(&*self.store, key, MAX_CLAIM).await {
             Ok(bytes) => Some(bytes),

@@ -1,11 +1,11 @@
-//! Which run of a name something belongs to.
+//! Identity of a run among all runs that had its name.
 
 use std::fmt;
 
 use super::record::RunDocument;
 use crate::api::Timestamp;
 
-/// What tells a run from every other of its name.
+/// The properties that tell a run from every other run of its name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RunIdentity {
     pub(super) run: Option<String>,
@@ -15,7 +15,7 @@ pub struct RunIdentity {
 }
 
 impl RunIdentity {
-    /// Returns the run that a document of a bucket is of.
+    /// Returns the identity of the run whose document this is.
     pub fn of_document<D: RunDocument>(document: &D) -> Self {
         Self {
             run: document.run_uid().map(str::to_owned),
@@ -25,8 +25,9 @@ impl RunIdentity {
         }
     }
 
-    /// Returns the run that an object of this cluster stands for: its own, or the one of the document that a server made it
-    /// from. Objects that an earlier version made do not say which; their times do.
+    /// Returns the identity of the run that an object of this cluster stands for: its own run, or
+    /// the run of the document from which a server made it. Objects that an earlier version made do
+    /// not name that run; their times identify it.
     pub fn of_object<D: RunDocument>(object: &D) -> Self {
         let own = Self::of_document(object);
         if !object.is_mirror() {
@@ -35,13 +36,14 @@ impl RunIdentity {
         Self { run: object.origin().and_then(|origin| origin.run.clone()), ..own }
     }
 
-    /// Returns the uid that its object had in the cluster that made it, where that is known.
+    /// Returns the uid of the run's object in the cluster that made it, or `None` if it is not
+    /// known.
     pub fn run(&self) -> Option<&str> {
         self.run.as_deref()
     }
 
-    /// Returns whether both are the same run, as far as both say who they are. A uid tells by itself; where one of them does
-    /// not know it, the times of the work must be the same.
+    /// Returns whether both are the same run, as far as both are known. Equal uids suffice; where
+    /// one of the uids is unknown, the times of the work must be equal.
     pub fn is_same(&self, other: &Self) -> bool {
         let runs = self.run.as_ref().zip(other.run.as_ref());
         let differs = |both: Option<(&String, &String)>| both.is_some_and(|(one, other)| one != other);

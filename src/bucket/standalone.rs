@@ -1,4 +1,5 @@
-//! A lone tarball, read from the first byte to the last: what it is, and its index made again. Blocking.
+//! A tarball without its other parts, read from the first byte to the last: its contents are
+//! checked, and its index is built again. Blocking.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -17,7 +18,8 @@ use crate::model::{GroupResource, ItemKey, LabelSet};
 use super::BucketError;
 use super::documents::{FORMAT, MAX_DOCUMENT};
 
-/// What the index says of an item beyond its place. Whoever makes backups knows how to find it in a body.
+/// The fields of an index line that come from an item's body. The module `backup`, which makes
+/// backups, knows how to find them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IndexMetadata {
     /// `metadata.uid`.
@@ -28,18 +30,18 @@ pub struct IndexMetadata {
     pub hash: u64,
     /// `metadata.labels`.
     pub labels: LabelSet,
-    /// Uid of the owner whose `controller` is true.
+    /// The uid of the owner reference whose `controller` is true.
     pub owner: Option<String>,
-    /// The rollout's revision, of a ReplicaSet or ControllerRevision.
+    /// The revision of a rollout: of a ReplicaSet or a ControllerRevision.
     pub rollout: Option<u64>,
 }
 
-/// Finds the facts of an item in its body, given what the index says of its kind, where there is one; the error says why it
-/// cannot.
+/// Finds the index metadata of an item in its body. The third argument is the entry of the item's
+/// kind in the index header, where there is one; the error says why the body cannot be read.
 pub type DescribeItem = fn(&ItemKey, &[u8], Option<&IndexedResource>) -> Result<IndexMetadata, String>;
 
 impl IndexMetadata {
-    /// The keys of an index line that say something else.
+    /// Returns the keys of the index line whose values differ from this metadata.
     pub(super) fn differences(&self, item: &IndexItem) -> Vec<&'static str> {
         let Self { uid, resource_version, hash, labels, owner, rollout } = self;
         let compared = [
@@ -54,12 +56,12 @@ impl IndexMetadata {
     }
 }
 
-/// What a lone tarball is.
+/// The contents of a tarball without its other parts.
 #[derive(Debug)]
 pub(super) struct StandaloneTarball {
     /// The Backup as it was at the cut.
     pub backup: Backup,
-    /// The kinds that it holds.
+    /// The kinds of its items.
     pub kinds: Vec<IndexedResource>,
     /// Number of items.
     pub items: u64,
@@ -67,7 +69,8 @@ pub(super) struct StandaloneTarball {
     pub bytes: u64,
 }
 
-/// Reads everything once and finds out whether it can be adopted, before anything is written anywhere.
+/// Reads the whole tarball once and finds out whether it can be adopted, before anything is written
+/// anywhere.
 pub(super) fn inspect(path: &Path, describe: DescribeItem) -> Result<StandaloneTarball, BucketError> {
     let (mut backup, mut version) = (None, None);
     let mut kinds = BTreeMap::new();
@@ -103,7 +106,7 @@ pub(super) fn inspect(path: &Path, describe: DescribeItem) -> Result<StandaloneT
     Ok(StandaloneTarball { backup, kinds: kinds.into_values().collect(), items, bytes })
 }
 
-/// Makes the index, handing out compressed pieces of it; `emit` says whether to go on.
+/// Builds the index and passes compressed pieces of it to `emit`, which returns whether to go on.
 pub(super) fn rebuild_index(
     path: &Path,
     header: &IndexHeader,
@@ -134,6 +137,7 @@ pub(super) fn rebuild_index(
         }
         encoder.line(&IndexLine::Frame(line)).map_err(broken)?;
         let piece = encoder.take();
+        // The tarball is read to its end even if nobody takes the pieces any more.
         wanted = wanted && (piece.is_empty() || emit(piece));
         Ok(())
     })?;
@@ -144,6 +148,7 @@ pub(super) fn rebuild_index(
     Ok(())
 }
 
+/// Calls `visit` with each frame of the tarball, in order.
 fn walk(
     path: &Path,
     mut visit: impl FnMut(IndexFrame, &Frame) -> Result<(), BucketError>,
@@ -156,6 +161,7 @@ fn walk(
     Ok(())
 }
 
+/// Parses the path of an entry; refuses the layouts of earlier Arks and of Velero.
 fn name_entry(path: &Path, entry: &str) -> Result<EntryName, BucketError> {
     match archive::parse_path(entry) {
         Ok(EntryName::Item { layout: Layout::Ark03, .. }) => Err(foreign(path)),
@@ -172,6 +178,7 @@ fn read_backup(path: &Path, body: &[u8]) -> Result<Backup, BucketError> {
         .map_err(|error| refuse(path, format!("its metadata/backup.json is not a Backup ({error})")))
 }
 
+/// Refuses a tarball whose `metadata/version` is not format 2.
 fn check_version(path: &Path, version: Option<&Bytes>) -> Result<(), BucketError> {
     let text = version.map(|version| String::from_utf8_lossy(version)).unwrap_or_default();
     let major = text.trim().split('.').next().unwrap_or_default();
@@ -192,11 +199,12 @@ fn describe_item(
     body: &[u8],
     describe: DescribeItem,
 ) -> Result<IndexMetadata, BucketError> {
-    // An index that is made anew knows of no kind more than its name: so says its header, and so its hashes.
+    // A rebuilt index knows nothing of a kind but its name: its header says so, and so its hashes
+    // are computed.
     describe(key, body, None).map_err(|problem| refuse(path, format!("{key} cannot be read: {problem}")))
 }
 
-/// What of a body says what kind it is of.
+/// The fields of a body that name its kind.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct TypeMeta {
@@ -204,7 +212,7 @@ struct TypeMeta {
     kind: String,
 }
 
-/// The first item of a kind tells what discovery said once; short names are lost.
+/// Learns a kind from its first item, as discovery had described it; short names are lost.
 fn learn_kind(
     path: &Path,
     kinds: &mut BTreeMap<GroupResource, IndexedResource>,

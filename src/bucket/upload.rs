@@ -1,4 +1,4 @@
-//! Writing an object while hashing it, so that the document can vouch for it.
+//! Writing an object and hashing it at the same time, so that the document can vouch for it.
 
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
@@ -10,7 +10,8 @@ use super::BucketError;
 use super::documents::hex;
 use super::proof::IndexProof;
 
-/// An object being written. Nothing is visible before [`HashingUpload::finish`]; dropped, it leaves nothing.
+/// An object that is being written. Nothing is visible before [`HashingUpload::finish`]; an upload
+/// that is dropped leaves nothing.
 pub struct HashingUpload {
     key: ObjectKey,
     upload: Box<dyn Upload>,
@@ -33,15 +34,16 @@ impl HashingUpload {
         Self { key, upload, size: 0, hash: Sha256::new(), proof }
     }
 
-    /// Bytes written so far: the offset at which the next chunk lies.
+    /// Returns the number of bytes written so far: the offset of the next chunk.
     pub fn position(&self) -> u64 {
         self.size
     }
 
-    /// Adds bytes. It waits while the store is slower than the writer.
+    /// Adds bytes; waits while the store is slower than the writer.
     ///
     /// # Errors
-    /// When the store fails, or nobody could read what is written; then abort.
+    /// If the store fails, or if readers would refuse what is written; then call
+    /// [`HashingUpload::abort`].
     pub async fn write(&mut self, chunk: Bytes) -> Result<(), BucketError> {
         self.hash.update(&chunk);
         self.size += chunk.len() as u64;
@@ -51,10 +53,10 @@ impl HashingUpload {
         Ok(self.upload.write(chunk).await?)
     }
 
-    /// Makes the object visible, whole, and says what was written.
+    /// Makes the whole object visible and returns its key, size and hash.
     ///
     /// # Errors
-    /// When the store fails, or nobody could read what was written; nothing is visible then.
+    /// If the store fails, or if readers would refuse what was written; nothing is visible then.
     pub async fn finish(self) -> Result<StoredObject, BucketError> {
         if let Some(proof) = self.proof
             && let Err(error) = proof.finish().await
@@ -66,13 +68,13 @@ impl HashingUpload {
         Ok(StoredObject { key: self.key.to_string(), size: self.size, sha256: hex(&self.hash.finalize()) })
     }
 
-    /// Gives up and removes what was sent.
+    /// Ends the upload and removes what was sent.
     pub async fn abort(self) {
         self.upload.abort().await;
     }
 }
 
-/// What a document says of an object that is written in one piece.
+/// Returns key, size and hash of an object that is written in one piece.
 pub(super) fn describe_bytes(key: &ObjectKey, body: &[u8]) -> StoredObject {
     StoredObject { key: key.to_string(), size: body.len() as u64, sha256: hex(&Sha256::digest(body)) }
 }

@@ -1,6 +1,7 @@
-//! Verifying a backup: every object against the document, every frame and item against the index, in one pass.
+//! Verifying a backup: every object is compared with the document, every frame and item with the
+//! index, in one pass.
 //!
-//! What is wrong is data: each problem names key and offset, and the search goes on behind it.
+//! Damage is data: each problem names key and offset, and verifying goes on behind it.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -18,10 +19,10 @@ use super::read::StoredBackup;
 use super::standalone::DescribeItem;
 use super::{Bucket, BucketError, RunDocument as _, RunKeys};
 
-/// Problems kept in full; a tarball of noise would fill the memory otherwise.
+/// Problems that are kept; without a bound a tarball of noise would fill the memory.
 const MAX_PROBLEMS: usize = 1000;
 
-/// What verifying found.
+/// The result of verifying a backup.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct VerifyReport {
     /// Objects that were read, the document included.
@@ -32,27 +33,27 @@ pub struct VerifyReport {
     pub items: u64,
     /// Bytes that were read.
     pub bytes: u64,
-    /// What is wrong, up to 1000 problems.
+    /// Problems, up to 1000 of them.
     pub problems: Vec<Problem>,
-    /// Number of problems beyond these.
+    /// Number of problems beyond those in `problems`.
     pub more_problems: u64,
 }
 
-/// One thing that is wrong with an object.
+/// One problem of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// The object.
+    /// The key of the object.
     pub key: String,
-    /// The byte offset in it, where known.
+    /// The byte offset in the object, where known.
     pub offset: Option<u64>,
-    /// What is wrong.
+    /// The problem, in a sentence.
     pub message: String,
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.offset {
-            // Most errors name their object themselves.
+            // Most errors name their object in their own text.
             None if self.message.starts_with(&self.key) => f.write_str(&self.message),
             Some(offset) => write!(f, "{} at byte {offset}: {}", self.key, self.message),
             None => write!(f, "{}: {}", self.key, self.message),
@@ -61,11 +62,12 @@ impl fmt::Display for Problem {
 }
 
 impl VerifyReport {
-    /// Whether nothing is wrong.
+    /// Returns whether there are no problems.
     pub fn is_sound(&self) -> bool {
         self.problems.is_empty()
     }
 
+    /// Adds a problem, or only counts it beyond [`MAX_PROBLEMS`].
     fn add(&mut self, key: &ObjectKey, offset: Option<u64>, message: impl Into<String>) {
         if self.problems.len() < MAX_PROBLEMS {
             self.problems.push(Problem { key: key.to_string(), offset, message: message.into() });
@@ -76,12 +78,13 @@ impl VerifyReport {
 }
 
 impl Bucket {
-    /// Reads everything of a complete backup once and compares it. Memory grows by some bytes an item only. `describe` finds
-    /// in a body what the index says of it.
+    /// Reads everything of a complete backup once and compares it. Memory grows only by some bytes
+    /// for each item. `describe` finds in a body what the index says of it; `on_bytes` is called
+    /// with each number of bytes read.
     ///
     /// # Errors
-    /// When there is no such complete backup, when the store cannot be read, or when another run has the name by now; damage
-    /// is in the report.
+    /// If there is no such complete backup, if the store cannot be read, or if another run has the
+    /// name by now; damage is in the report.
     pub async fn verify(
         &self,
         name: &BackupName,
@@ -112,13 +115,14 @@ struct Verifier<'a> {
     report: VerifyReport,
     on_bytes: OnBytes<'a>,
     describe: DescribeItem,
-    /// What the header of the index says of kinds.
+    /// The kinds in the header of the index.
     kinds: Arc<HashMap<GroupResource, IndexedResource>>,
     items: Vec<IndexItem>,
 }
 
 impl Verifier<'_> {
-    /// What does not fit the document that was read first is no damage when another one is there by now.
+    /// Fails with [`BucketError::Replaced`] if problems were found and another run's document is
+    /// there by now: then the problems are no damage.
     async fn check_document(&self) -> Result<(), BucketError> {
         let Some(problem) = self.report.problems.first() else { return Ok(()) };
         let (key, location) = (problem.key.clone(), self.backup.bucket.describe());
@@ -129,7 +133,7 @@ impl Verifier<'_> {
         }
     }
 
-    /// Everything that the document lists, tarball and index aside.
+    /// Checks every object that the document lists, except tarball and index.
     async fn check_siblings(&mut self) -> Result<(), BucketError> {
         let objects = self.backup.document().objects().to_vec();
         for object in objects {
@@ -150,9 +154,10 @@ impl Verifier<'_> {
         Ok(())
     }
 
-    /// The index leads; the tarball follows it frame by frame, as both are in the same order.
+    /// Reads the index and, frame by frame, the tarball, as both are in the same order.
     async fn check_items(&mut self) -> Result<(), BucketError> {
         let (index, tarball) = (self.backup.parts.index().clone(), self.backup.parts.tarball().clone());
+        // A backup that failed as a whole may have neither index nor tarball.
         if !self.backup.document().has_items() && self.backup.object(&tarball).is_none() {
             return Ok(());
         }
@@ -192,6 +197,8 @@ impl Verifier<'_> {
             if readable.is_ok() {
                 let from = body.position;
                 readable = body.drain(self.on_bytes).await;
+                // After other damage, bytes are left over merely because their frames were not
+                // read.
                 if readable.is_ok() && body.position > from && self.report.is_sound() {
                     let stray = body.position - from;
                     self.report.add(&tarball, Some(from), format!("{stray} bytes belong to no frame"));
@@ -202,7 +209,8 @@ impl Verifier<'_> {
         Ok(())
     }
 
-    /// Opens one frame and compares the items of the index that should be in it. The inner result is the body's.
+    /// Opens one frame and compares the items of the index that should be in it. The inner result
+    /// is that of reading the tarball's body.
     async fn check_frame(
         &mut self,
         body: &mut CheckedBody,
@@ -216,6 +224,7 @@ impl Verifier<'_> {
         if line.at != body.position {
             let problem = format!("frame {} should begin at byte {}", line.frame, body.position);
             self.report.add(&tarball, Some(line.at), problem);
+            // The tarball is read as a stream, which does not go back: the frame is left out.
             if line.at < body.position {
                 return Ok(Ok(()));
             }
@@ -242,6 +251,7 @@ impl Verifier<'_> {
         Ok(Ok(()))
     }
 
+    /// Opens an object; a missing one is a problem, and yields `None`.
     async fn open(&mut self, key: &ObjectKey) -> Result<Option<CheckedBody>, BucketError> {
         match Resumed::open(Arc::clone(&self.backup.bucket.store), key.clone(), None).await {
             Ok(stream) => {
@@ -256,7 +266,7 @@ impl Verifier<'_> {
         }
     }
 
-    /// Adds what is wrong with a body as a whole, once it was read.
+    /// Adds the problems of a body as a whole, once it was read.
     fn close(
         &mut self,
         key: &ObjectKey,
@@ -270,6 +280,8 @@ impl Verifier<'_> {
                     self.report.add(key, None, problem);
                 }
             }
+            // A body that ends early without an error is damage; a connection that breaks is an
+            // error of the store.
             Err(StoreError::Truncated { source: None, .. }) => {
                 self.report.add(key, Some(body.read), "it ends too early");
                 if let Some(problem) = body.check.objection() {
@@ -281,6 +293,7 @@ impl Verifier<'_> {
         Ok(())
     }
 
+    /// Adds an error to the report if it is damage; returns any other error.
     fn damage(&mut self, key: &ObjectKey, error: BucketError) -> Result<(), BucketError> {
         if error.is_not_found() {
             self.report.add(key, None, "it is not there");
@@ -299,6 +312,7 @@ struct CheckedFrame {
     problems: Vec<String>,
 }
 
+/// Opens a frame and compares its entries and items with the index, on a blocking thread.
 fn check_items(
     line: &IndexFrame,
     items: &[IndexItem],
@@ -327,7 +341,7 @@ fn check_items(
     checked
 }
 
-/// What a body is not that its path and its line say.
+/// Returns how a body differs from its path and its line of the index, or `None`.
 fn check_item(
     item: &IndexItem,
     body: &[u8],
@@ -350,7 +364,8 @@ fn check_item(
     }
 }
 
-/// Entries that the index does not know: what no selection finds and no restore brings back.
+/// Returns a problem for each entry that is not in the index: no selection finds it, and no restore
+/// brings it back.
 fn strays(frame: &Frame, items: &[IndexItem]) -> impl Iterator<Item = String> {
     let known: HashSet<&str> = items.iter().map(|item| item.path.as_str()).collect();
     frame

@@ -1,4 +1,4 @@
-//! What can be typed.
+//! The commands of `ark`, and the help of the program.
 
 use clap::{Parser, Subcommand};
 

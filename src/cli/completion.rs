@@ -1,4 +1,4 @@
-//! `ark completion`.
+//! `ark completion`: prints a completion script.
 
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
@@ -19,7 +19,7 @@ pub struct CompletionCommand {
     shell: Shell,
 }
 
-/// Prints the script.
+/// Prints the script, for the name by which the program was called.
 pub fn run(command: &CompletionCommand, output: &Output) -> Result<Done, Failure> {
     let mut script = Vec::new();
     let name = if called() == Called::Plugin { PLUGIN } else { OWN };

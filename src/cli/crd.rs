@@ -1,4 +1,4 @@
-//! `ark crd`.
+//! `ark crd`: prints the custom resource definitions.
 
 use clap::Args;
 
@@ -11,7 +11,7 @@ use crate::api;
 #[command(after_help = "Example:\n  ark crd | kubectl apply --server-side -f -")]
 pub struct CrdCommand {}
 
-/// Prints the definitions: YAML documents, a JSON list, or their names.
+/// Prints the definitions: as YAML documents, as a JSON list, or their names.
 pub fn run(_: &CrdCommand, output: &Output) -> Result<Done, Failure> {
     let definitions = api::crds();
     match output.format() {

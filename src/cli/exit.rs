@@ -1,4 +1,4 @@
-//! Failures of a command and their exit codes. Nothing else knows a number.
+//! Failures of a command and their exit codes. No other file knows the number of a code.
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -10,22 +10,22 @@ use crate::model::causes;
 use crate::restore::RestoreError;
 use crate::store::{InvalidLocation, StoreError};
 
-/// How a command that did its work ended.
+/// The end of a command that did its work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Done {
-    /// All of it: exit code 0.
+    /// Everything is done: exit code 0.
     Complete,
-    /// With failed items: exit code 3.
+    /// Done with failed items: exit code 3.
     Partial,
 }
 
 impl Done {
-    /// Complete unless something failed.
+    /// Returns `Partial` if something failed, else `Complete`.
     pub fn unless(failed: bool) -> Self {
         if failed { Self::Partial } else { Self::Complete }
     }
 
-    /// The exit code.
+    /// Returns the exit code: 0 or 3.
     pub fn code(self) -> ExitCode {
         ExitCode::from(match self {
             Self::Complete => 0,
@@ -34,7 +34,7 @@ impl Done {
     }
 }
 
-/// What kind of failure it is, by what a script may want to do about it.
+/// The class of a failure, by what a script may want to do about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Class {
     Failed,
@@ -44,7 +44,7 @@ enum Class {
     Bucket,
 }
 
-/// A command that could not do its work: one sentence, and the class that is its exit code.
+/// The failure of a command: one sentence, and the class that gives its exit code.
 #[derive(Debug)]
 pub struct Failure {
     class: Class,
@@ -52,37 +52,38 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// Something else than the other classes; `doing` opens the sentence.
+    /// A failure outside the other classes: exit code 1. `doing` opens the sentence; the causes
+    /// follow.
     pub fn failed(doing: &str, cause: &dyn Error) -> Self {
         Self { class: Class::Failed, message: format!("{doing}: {}", causes(cause)) }
     }
 
-    /// Something that only a message explains.
+    /// A failure without a cause, told by a message alone: exit code 1.
     pub fn because(message: impl Into<String>) -> Self {
         Self { class: Class::Failed, message: message.into() }
     }
 
-    /// What was typed cannot be meant.
+    /// A command line that cannot be meant: exit code 2.
     pub fn usage(message: impl Into<String>) -> Self {
         Self { class: Class::Usage, message: message.into() }
     }
 
-    /// What was named is not there.
+    /// An object that was named and is not there: exit code 4.
     pub fn not_found(message: impl Into<String>) -> Self {
         Self { class: Class::NotFound, message: message.into() }
     }
 
-    /// Whether it is the cluster that cannot be reached, which may pass.
+    /// Returns whether the cluster cannot be reached, which may pass.
     pub fn is_of_cluster(&self) -> bool {
         self.class == Class::Cluster
     }
 
-    /// The sentence.
+    /// Returns the sentence.
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// The exit code.
+    /// Returns the exit code: 1, 2, 4, 5 or 6.
     pub fn code(&self) -> ExitCode {
         ExitCode::from(match self.class {
             Class::Failed => 1,

@@ -1,4 +1,4 @@
-//! The flags that every command takes, and what is opened with them.
+//! The flags that every command takes, and the connection to the cluster that they name.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,7 +15,8 @@ use crate::telemetry::Metrics;
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
-    /// The kubeconfig file [default: $KUBECONFIG, else ~/.kube/config, else the pod's service account]
+    /// The kubeconfig file [default: $KUBECONFIG, else ~/.kube/config, else the pod's service
+    /// account]
     #[arg(long, global = true, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
     /// The context in the kubeconfig [default: its current context]
@@ -41,7 +42,8 @@ pub struct Global {
     pub(super) color: Color,
 }
 
-/// A DNS label: it becomes the name of an object and part of names and arguments.
+/// Parses a namespace: a DNS label, as it becomes the name of an object and part of names and
+/// arguments.
 pub fn namespace(text: &str) -> Result<String, String> {
     let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     if (1..=63).contains(&text.len())
@@ -54,7 +56,7 @@ pub fn namespace(text: &str) -> Result<String, String> {
     Err("a namespace has up to 63 of a-z, 0-9 and `-`, the first and last no `-`".to_owned())
 }
 
-/// A duration as people write it: `90s`, `10m`.
+/// Parses a duration as people write it: `90s`, `10m`.
 fn patience(text: &str) -> Result<std::time::Duration, String> {
     humantime::parse_duration(text).map_err(|error| format!("{error}; write it as 90s, 10m or 1h"))
 }
@@ -65,7 +67,7 @@ impl Global {
         Ok(Cluster::connect(&self.connection()).await?)
     }
 
-    /// As [`Global::cluster`]; the calls are counted.
+    /// Connects as [`Global::cluster`] does; the calls are counted in `metrics`.
     pub(super) async fn counted_cluster(&self, metrics: Arc<Metrics>) -> Result<Cluster, Failure> {
         Ok(Cluster::connect(&ConnectOptions { metrics: Some(metrics), ..self.connection() }).await?)
     }
@@ -80,7 +82,8 @@ impl Global {
     }
 }
 
-/// Who runs a command, for whoever finds its claim in the bucket: host and process.
+/// Returns host and process id (`host/1234`), which tell readers of a claim in the bucket who holds
+/// it.
 pub fn holder() -> String {
     let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
     let host = host.trim();

@@ -1,6 +1,6 @@
-//! By which name, and in which order of words, the program is called: `ark backup get`, `ark get backups` as Ark 0.5 had
-//! it, and as a plugin `kubectl ark …` (a link named `kubectl-ark`), which kubectl completes by asking a link named
-//! `kubectl_complete-ark`. Pure, but for the arguments of the process.
+//! The ways of calling the program: `ark backup get`; `ark get backups` as in Ark 0.5; and as a
+//! plugin `kubectl ark …` (a link named `kubectl-ark`), which kubectl completes by calling a link
+//! named `kubectl_complete-ark`. Pure, except that the arguments of the process are read.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -20,7 +20,8 @@ pub const OWN: &str = "ark";
 
 /// Verbs that may stand before their noun.
 const VERBS: [&str; 8] = ["create", "get", "describe", "delete", "logs", "download", "pause", "unpause"];
-/// Nouns as people write them, and as the command line has them. (Clap would offer aliases to whoever mistypes.)
+/// Nouns as people write them, and as the command line has them. (Clap would offer aliases to users
+/// who mistype.)
 const NOUNS: [(&str, &str); 12] = [
     ("backup", "backup"),
     ("backups", "backup"),
@@ -36,14 +37,15 @@ const NOUNS: [(&str, &str); 12] = [
     ("bsl", "location"),
 ];
 
-/// What the completion of kubectl's plugins is told besides the candidates: files are none, or may be some.
+/// The directives that kubectl's completion of plugins expects behind the candidates (cobra's
+/// numbers): `NO_FILES` if no file name may follow, `FILES` if one may.
 const NO_FILES: &str = ":4";
 const FILES: &str = ":0";
 
-/// How the program was called.
+/// The way in which the program was called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Called {
-    /// By its own name, or any other that means nothing.
+    /// By its own name, or by any other name without a meaning.
     Ark,
     /// As a plugin of kubectl.
     Plugin,
@@ -51,11 +53,12 @@ pub enum Called {
     Completion,
 }
 
-/// How this process was called.
+/// Returns how this process was called.
 pub fn called() -> Called {
     std::env::args_os().next().map_or(Called::Ark, |program| called_by(&program))
 }
 
+/// Returns how a program of this path was called, by its file name alone.
 fn called_by(program: &OsStr) -> Called {
     match Path::new(program).file_name().and_then(OsStr::to_str) {
         Some(PLUGIN) => Called::Plugin,
@@ -64,7 +67,7 @@ fn called_by(program: &OsStr) -> Called {
     }
 }
 
-/// The command line, whose help names the program as it was called.
+/// Returns the command line, whose help names the program as it was called.
 pub fn command(called: Called) -> Command {
     match called {
         Called::Plugin => as_plugin(Cli::command()).bin_name("kubectl ark"),
@@ -72,7 +75,7 @@ pub fn command(called: Called) -> Command {
     }
 }
 
-/// Examples that can be typed as they stand.
+/// Replaces `ark` by `kubectl ark` in all examples, so that they can be typed as they stand.
 fn as_plugin(command: Command) -> Command {
     let examples = command.get_after_help().map(|text| text.to_string().replace("  ark ", "  kubectl ark "));
     let command = match examples {
@@ -82,8 +85,8 @@ fn as_plugin(command: Command) -> Command {
     command.mut_subcommands(as_plugin)
 }
 
-/// What is wrong with the arguments, without advice that leads astray: to take an option that does not exist for a name, or
-/// one for another that only has some letters of it.
+/// Removes misleading advice from a usage error: to pass an option that does not exist as a value,
+/// or to take another option that only shares some letters with it.
 pub fn to_the_point(mut error: clap::Error) -> clap::Error {
     if error.kind() != ErrorKind::UnknownArgument {
         return error;
@@ -104,7 +107,7 @@ pub fn to_the_point(mut error: clap::Error) -> clap::Error {
     error
 }
 
-/// The arguments with the noun before its verb.
+/// Returns the arguments with the noun before its verb, in its singular form.
 pub fn noun_first(mut arguments: Vec<OsString>) -> Vec<OsString> {
     let ark = Cli::command();
     let mut at = 1;
@@ -112,6 +115,8 @@ pub fn noun_first(mut arguments: Vec<OsString>) -> Vec<OsString> {
         if let Some(option) = option(&ark, argument) {
             let separate =
                 option.get_action().takes_values() && !argument.contains('=') && !is_joined(argument);
+            // The argument behind an option may be its value, which is not read as a noun or a
+            // verb.
             at += if separate { 2 } else { 1 };
             continue;
         }
@@ -127,12 +132,12 @@ pub fn noun_first(mut arguments: Vec<OsString>) -> Vec<OsString> {
     arguments
 }
 
-/// A noun, singular.
+/// Returns the noun as the command line has it, or `None` if the word is no noun.
 fn noun(word: &str) -> Option<&'static str> {
     NOUNS.iter().find(|(written, _)| *written == word).map(|(_, noun)| *noun)
 }
 
-/// The global option that an argument names.
+/// Returns the option of `ark` that an argument names, long or short.
 fn option<'a>(ark: &'a Command, argument: &str) -> Option<&'a Arg> {
     let name = argument.split('=').next().unwrap_or_default();
     ark.get_arguments().find(|known| {
@@ -142,12 +147,13 @@ fn option<'a>(ark: &'a Command, argument: &str) -> Option<&'a Arg> {
     })
 }
 
-/// A short option with its value in the same argument: `-ojson`.
+/// Returns whether a short option has its value in the same argument: `-ojson`.
 fn is_joined(argument: &str) -> bool {
     !argument.starts_with("--") && argument.len() > 2
 }
 
-/// What may stand where the last argument stands, a line each, and last the word on files, as kubectl asks for it.
+/// Returns the completions of the last argument, one a line, and behind them the directive on
+/// files, as kubectl expects them.
 pub fn completions(arguments: &[String]) -> String {
     let mut ark = Cli::command();
     ark.build();

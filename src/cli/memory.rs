@@ -1,21 +1,25 @@
-//! How the program takes memory from the system.
+//! The C library's settings for taking memory from the system.
 
-/// Pieces of this many bytes and more are taken from the system one by one, and are the system's again at once when they are freed.
+/// Allocations of this many bytes and more are taken from the system one by one, and returned to it
+/// at once when they are freed.
 #[cfg(target_env = "gnu")]
 const ALONE: i32 = 256 << 10;
 
-/// Keeps large pieces out of the heaps of the C library; call this before there is a second thread.
+/// Keeps large allocations out of the heaps of the C library; call this before there is a second
+/// thread.
 ///
-/// By itself the library raises the bound to the size of the first large piece that is freed. From then on pages of lists and
-/// parts of uploads lie between small pieces that live longer, and a backup of 50,000 objects holds a quarter more memory
-/// than it uses (benches/bench/README.md).
+/// Without this, the library raises the bound to the size of the first large allocation that is
+/// freed. From then on pages of lists and parts of uploads lie between small allocations that live
+/// longer, and a backup of 50,000 objects holds a quarter more memory than it uses
+/// (benches/bench/README.md).
 pub fn keep_large_pieces_apart() {
     #[cfg(target_env = "gnu")]
     #[expect(
         unsafe_code,
         reason = "nothing else sets this, but an environment that is read before the program runs"
     )]
-    // SAFETY: the function takes two numbers and decides where later pieces come from; no other thread runs yet.
+    // SAFETY: the function takes two numbers and decides where later allocations come from; no
+    // other thread runs yet.
     unsafe {
         libc::mallopt(libc::M_MMAP_THRESHOLD, ALONE);
     }

@@ -1,6 +1,7 @@
-//! The person's door: what can be typed, and which function answers.
+//! The command line: what can be typed, and which function answers.
 //!
-//! One file a noun, one function a verb. `output` alone prints; `failure` alone knows exit codes.
+//! A folder or file for each noun, a file for each verb; a group of verbs that are alike for
+//! several nouns is in `verbs`. `output` alone prints; `exit` alone knows exit codes.
 
 mod args;
 mod backup;
@@ -39,10 +40,17 @@ use output::Output;
 
 pub use reference::reference;
 
-/// Cluster and bucket are the slow ones; on a machine of many processors more threads would only hold memory.
+/// Most worker threads: cluster and bucket limit the speed, and on a machine of many processors
+/// more threads would only hold memory.
 const THREADS: usize = 4;
 
-/// Parses the command line, runs the verb, and answers with its exit code.
+/// Parses the command line, runs the command and returns its exit code.
+///
+/// # Flow
+/// 1. The name of the program decides whether it is `ark`, kubectl's plugin or the plugin's
+///    completion.
+/// 2. Clap parses the arguments, with the noun put before its verb.
+/// 3. The command runs and returns `Done` or `Failure`, which becomes the exit code.
 pub fn main() -> ExitCode {
     memory::keep_large_pieces_apart();
     let called = invocation::called();
@@ -63,7 +71,8 @@ pub fn main() -> ExitCode {
     let done =
         runtime().map_err(|source| Failure::failed("starting the program", &source)).and_then(|runtime| {
             let done = runtime.block_on(run(&cli, &output));
-            // What still runs on a thread of its own is nobody's any more; a server that lost its lease must not wait for it.
+            // Tasks that still run are abandoned: a server that lost its lease must not wait for
+            // them.
             runtime.shutdown_background();
             done
         });
@@ -73,12 +82,13 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// The threads: as many as there are processors, up to [`THREADS`].
+/// Builds the runtime, with as many threads as there are processors, up to [`THREADS`].
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     tokio::runtime::Builder::new_multi_thread().worker_threads(processors.min(THREADS)).enable_all().build()
 }
 
+/// Runs the command that was typed.
 async fn run(cli: &Cli, output: &Output) -> Result<Done, Failure> {
     let Cli { global, command } = cli;
     match command {

@@ -1,4 +1,5 @@
-//! The whole command line in Markdown, which is `docs/cli.md`: the help of each command as it is printed. Pure.
+//! Returns the whole command line in Markdown, which is `docs/cli.md`: the help of each command as
+//! it is printed. Pure.
 
 use std::fmt::Write as _;
 
@@ -6,7 +7,7 @@ use clap::{Command, CommandFactory};
 
 use super::Cli;
 
-/// Columns of the reference: what fits on a page.
+/// Columns of the reference: as many as fit on a page.
 const WIDTH: usize = 110;
 
 const BEGIN: &str = "\
@@ -15,7 +16,7 @@ Written by `ARK_UPDATE=1 cargo test --test architecture` from the program itself
 The global options stand in the first block only; every command takes them.
 ";
 
-/// The whole command line in Markdown.
+/// Returns the whole command line in Markdown.
 pub fn reference() -> String {
     let mut ark = Cli::command().term_width(WIDTH);
     ark.build();
@@ -24,7 +25,8 @@ pub fn reference() -> String {
     text
 }
 
-/// Adds a command and, behind it, those below it.
+/// Adds the help of a command and, behind it, that of its subcommands. Global options are shown for
+/// the root alone.
 fn describe(command: &Command, root: bool, text: &mut String) {
     let mut shown = command.clone();
     if !root {

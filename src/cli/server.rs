@@ -1,4 +1,4 @@
-//! `ark server`: from flags to settings, and to [`crate::controller::run`].
+//! `ark server`: turns flags into settings and calls [`crate::controller::run`].
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,7 +18,8 @@ Examples:
   # Run it from here against the cluster of the current context, as it runs in a pod
   ark server --namespace heptio-ark";
 
-/// Run the server: the controllers that make backups, restore them, and keep cluster and bucket in step.
+/// Run the server: the controllers that make backups, restore them, and keep cluster and bucket in
+/// step.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLE)]
 pub struct ServerCommand {
@@ -57,7 +58,7 @@ pub struct ServerCommand {
     pod: Option<String>,
 }
 
-/// Runs until a signal ends it.
+/// Runs the server until a signal ends it: the first one in good order, the second one at once.
 pub async fn run(global: &Global, command: &ServerCommand) -> Result<Done, Failure> {
     let ServerCommand {
         restore_only,

@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM: the first ends the run in good order, the second at once.
+//! Ctrl-C and SIGTERM: the first signal ends the run in good order, the second one at once.
 
 use std::future::Future;
 
@@ -9,8 +9,9 @@ use super::output::Output;
 /// The exit code of a program that a signal ended, as shells have it: 128 + SIGINT.
 const INTERRUPTED: i32 = 130;
 
-/// Waits for somebody to stop the run, and says what happens then. From the call on, not only once it is awaited, no signal
-/// ends the program before it has cleaned up.
+/// Waits for a signal that stops the run, and prints `then`, which says what follows. Signals are
+/// caught from the call on, not only once the future is awaited: none ends the program before it
+/// has cleaned up.
 pub fn stopped(output: &Output, then: &str) -> impl Future<Output = ()> {
     let mut signals = Signals::catch();
     async move {
@@ -23,13 +24,13 @@ pub fn stopped(output: &Output, then: &str) -> impl Future<Output = ()> {
     }
 }
 
-/// Waits for somebody to end what runs; caught from the call on.
+/// Waits for a signal; signals are caught from the call on.
 pub fn asked() -> impl Future<Output = ()> {
     let mut signals = Signals::catch();
     async move { signals.next().await }
 }
 
-/// What the system lets be caught; a signal that it does not ends the program as it always did.
+/// The signals that the system lets the program catch; any other one ends the program as usual.
 struct Signals(Vec<Signal>);
 
 impl Signals {
@@ -44,6 +45,8 @@ impl Signals {
 
     async fn next(&mut self) {
         if self.0.is_empty() {
+            // Without a signal that can be caught, this never ends; the system then ends the
+            // program.
             return std::future::pending().await;
         }
         let any = self.0.iter_mut().map(|signal| Box::pin(signal.recv()));

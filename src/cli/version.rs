@@ -1,4 +1,4 @@
-//! `ark version`.
+//! `ark version`: prints the versions of the program, its format and the server.
 
 use clap::Args;
 use uuid::Uuid;
@@ -22,7 +22,8 @@ pub struct VersionCommand {
     server: bool,
 }
 
-/// Prints the version of the program and of the format that it writes, and that of the server if it is asked for.
+/// Prints the version of the program and of the format that it writes, and the version of the
+/// server if `--server` asks for it.
 pub async fn run(global: &Global, command: &VersionCommand, output: &Output) -> Result<Done, Failure> {
     let version = env!("CARGO_PKG_VERSION");
     let documents = matches!(output.format(), Format::Json | Format::Yaml);
@@ -46,7 +47,7 @@ pub async fn run(global: &Global, command: &VersionCommand, output: &Output) -> 
     Ok(Done::Complete)
 }
 
-/// The version of the server that answers. The request goes by itself, if not now.
+/// Returns the version of the server that answers. The request is deleted here, or by the server.
 async fn ask(global: &Global, output: &Output) -> Result<String, Failure> {
     let door = ArkClient::open(global).await?;
     let name = format!("version-{}", Uuid::new_v4());

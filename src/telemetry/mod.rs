@@ -1,4 +1,5 @@
-//! What is told of a run, its log, kept for the bucket and shown on the way; and what the server counts.
+//! Logs and metrics: the log of a run, which is kept in the bucket and traced meanwhile, and the
+//! metrics of a server.
 
 mod metrics;
 mod run_log;

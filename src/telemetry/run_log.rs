@@ -1,4 +1,5 @@
-//! The log of one run: one JSON object a line, compressed as it is written, stored beside what the run made.
+//! The log of one run: one JSON object a line, compressed as it is written and stored beside the
+//! parts of the run.
 
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
@@ -9,16 +10,18 @@ use serde::Serialize;
 
 use crate::model::{Finding, Severity};
 
-/// Compressed bytes kept at most; what comes later is only traced, so that a disaster does not fill the memory.
+/// Compressed bytes that are kept at most; later lines are only traced, so that a disaster does not
+/// fill the memory.
 const MAX_LOG: usize = 4 << 20;
 
-/// The last line of a log that came to its bound.
+/// The last line of a log that has reached its bound.
 const FULL: &str = "the log ends here, because it has grown to the size that is kept; what followed is in the log of the process that made the run, and the first findings are in the results";
 
-/// Fastest useful level: a log is written while items wait.
+/// The fastest useful level of compression: a log is written while items wait.
 const LEVEL: i32 = 1;
 
-/// Lines for the bucket's `logs.ndjson.zst`; each is traced as well, with the run's name on it.
+/// The lines of the bucket's `logs.ndjson.zst`; each line is traced as well, with the name of the
+/// run.
 #[derive(Debug)]
 pub struct RunLog {
     run: String,
@@ -46,21 +49,21 @@ struct Line<'a> {
 }
 
 impl RunLog {
-    /// An empty log of the run called `run` (`backup nightly`).
+    /// Creates an empty log of the run called `run` (`backup nightly`).
     ///
     /// # Errors
-    /// When the compressor cannot be set up, which only a lack of memory explains.
+    /// If the compressor cannot be set up, which only a lack of memory explains.
     pub fn new(run: impl Into<String>) -> std::io::Result<Self> {
         Ok(Self { run: run.into(), lines: Mutex::new(LogEncoder { encoder: encoder()?, full: false }) })
     }
 
-    /// A step of the run.
+    /// Logs a step of the run.
     pub fn info(&self, message: &str) {
         tracing::info!(run = self.run, "{message}");
         self.write(&Line { time: now(), level: "info", message, finding: None });
     }
 
-    /// Something that went wrong with an item, a kind or the run.
+    /// Logs a finding: a warning or an error about an item, a kind or the run.
     pub fn finding(&self, finding: &Finding) {
         let message = finding.to_string();
         let level = match finding.severity {
@@ -76,10 +79,10 @@ impl RunLog {
         self.write(&Line { time: now(), level, message: &message, finding: Some(finding) });
     }
 
-    /// The lines so far as one zstd frame of NDJSON; later lines are only traced.
+    /// Returns the lines so far as one zstd frame of NDJSON; later lines are only traced.
     ///
     /// # Errors
-    /// When the compressor fails, which only a lack of memory explains.
+    /// If the compressor fails, which only a lack of memory explains.
     pub fn finish(&self) -> std::io::Result<Bytes> {
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         lines.full = true;
@@ -91,7 +94,7 @@ impl RunLog {
         if lines.full {
             return;
         }
-        // Writing into memory does not fail; were it to, the line has been traced already.
+        // Writing into memory does not fail; if it did, the line would have been traced already.
         lines.full = lines.add(line).is_err();
         if lines.encoder.get_ref().len() > MAX_LOG {
             let _ = lines.add(&Line { time: now(), level: "warning", message: FULL, finding: None });

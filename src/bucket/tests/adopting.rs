@@ -1,4 +1,4 @@
-//! A lone tarball becomes a backup again, or nothing changes.
+//! A tarball without its other parts becomes a backup again, or nothing changes.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ fn adoption(path: &Path) -> Adoption {
     Adoption { path: path.to_owned(), name: None, holder: "host/1".into(), describe: sample::describe }
 }
 
-/// The tarball of a backup, alone on a disk.
+/// The tarball of a backup as a file on a disk.
 async fn lone(version: Option<&str>) -> (tempfile::TempDir, std::path::PathBuf, Bytes, Vec<String>) {
     let (store, bucket) = bucket();
     let backup = sample::write(&bucket, "nightly", version).await;
@@ -73,7 +73,8 @@ async fn an_adoption_that_fails_on_the_way_leaves_nothing() {
     let (_folder, path, ..) = lone(Some("2.0.0\n")).await;
     for act in 1..=5 {
         let (store, bucket) = bucket();
-        // The act is done and its answer lost; what comes after works, so that the clean-up can be watched.
+        // The write is done and its answer is lost; later calls work, so that the clean-up can be
+        // observed.
         store.die_at(act, Death::LostAnswer);
         match bucket.adopt(&adoption(&path)).await {
             Ok(_) => assert_eq!(act, 5, "only the commit is sent again"),

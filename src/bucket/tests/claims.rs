@@ -1,4 +1,4 @@
-//! Who gets a name, and who does not.
+//! Claims: which of several runs gets a name.
 
 use std::sync::Arc;
 
@@ -90,7 +90,7 @@ async fn a_claim_whose_process_has_ended_on_this_machine_is_taken_over_at_once()
     let attempt = bucket.claim_backup(&name(), &claim("next")).await.unwrap();
     attempt.renew().await.unwrap();
     assert_eq!(attempt.discard().await.unwrap(), 1, "what it left goes with what comes after it");
-    // Elsewhere, nobody can know.
+    // Of a process on another machine, nobody can know.
     killed["process"]["boot"] = "another".into();
     store.insert("backups/nightly/claim.json", serde_json::to_vec(&killed).unwrap());
     let error = bucket.claim_backup(&name(), &claim("next")).await.unwrap_err();

@@ -1,4 +1,4 @@
-//! Dying at every act of a run: what is left is told right and taken over.
+//! Dying at every call of a run: the remains are reported correctly and taken over.
 
 use super::memory::Death;
 use super::*;
@@ -6,7 +6,7 @@ use crate::bucket::RunState;
 
 const DOCUMENT: &str = "backups/nightly/ark-backup.json";
 
-/// What a listing says is what a reader finds.
+/// Checks that readers find what a listing says.
 async fn assert_listing_is_right(store: &MemoryStore, bucket: &Bucket) {
     let entries = list(bucket).await;
     let committed = store.keys().iter().any(|key| key == DOCUMENT);
@@ -22,7 +22,8 @@ async fn assert_listing_is_right(store: &MemoryStore, bucket: &Bucket) {
     assert_eq!(opened.is_ok(), committed);
 }
 
-/// Lets `act` die at each of its acts in turn, and calls `after` on what is left, until it gets through.
+/// Lets `act` die at each of its calls in turn, and calls `after` on the remains, until `act` gets
+/// through.
 async fn at_every_act<A, B>(death: Death, prepare: bool, act: A, after: B) -> usize
 where
     A: AsyncFn(&Bucket) -> Result<(), BucketError>,

@@ -1,4 +1,5 @@
-//! Processes that were asleep, and go on where they were: whatever they still write or delete, harms nothing.
+//! Processes that were suspended and go on where they were: nothing that they still write or delete
+//! does harm.
 
 use chrono::{TimeDelta, Utc};
 
@@ -9,7 +10,7 @@ use crate::store::ObjectKey;
 const DOCUMENT: &str = "backups/nightly/ark-backup.json";
 const CLAIM: &str = "backups/nightly/claim.json";
 
-/// Everything that the document names is as it was written.
+/// Checks that everything that the document names is as it was written.
 async fn assert_whole(bucket: &Bucket) {
     let stored = bucket.open_backup(&name()).await.unwrap();
     assert!(!stored.objects().is_empty());
@@ -34,7 +35,7 @@ async fn what_an_earlier_attempt_writes_late_touches_nothing_of_a_committed_back
     tarball.write(Bytes::from_static(b"other items")).await.unwrap();
     make(&bucket, &claim("run")).await.unwrap();
     let whole = store.keys();
-    // It wakes, and sends what it was about to send.
+    // The process wakes, and sends the write that it was about to send.
     tarball.finish().await.unwrap();
     first.put(Part::Index, sample::empty_index()).await.unwrap();
     first.put(Part::Results, other_results()).await.unwrap();
@@ -42,7 +43,7 @@ async fn what_an_earlier_attempt_writes_late_touches_nothing_of_a_committed_back
     assert_whole(&bucket).await;
     assert_eq!(bucket.open_backup(&name()).await.unwrap().results().await.unwrap().warnings, 0);
     assert!(whole.iter().all(|key| store.keys().contains(key)));
-    // It goes with the backup.
+    // The late part goes with the backup.
     bucket.remove_backup(&name(), None, "one").await.unwrap();
     assert!(store.keys().is_empty(), "{:?}", store.keys());
 }
@@ -66,7 +67,7 @@ async fn a_document_that_comes_late_names_parts_that_are_there() {
     let (_, bucket) = bucket();
     let first = bucket.claim_backup(&name(), &claim("run")).await.unwrap();
     let objects = write_parts(&first).await.unwrap();
-    // Sure of its claim, it was stopped, and another attempt began.
+    // The process was suspended after it had confirmed its claim, and another attempt began.
     let second = bucket.claim_backup(&name(), &claim("run")).await.unwrap();
     let others = write_parts(&second).await.unwrap();
     let key = ObjectKey::new(DOCUMENT).unwrap();
@@ -86,7 +87,8 @@ async fn a_removal_that_was_asleep_removes_nothing_of_a_later_backup() {
         }
         make(&bucket, &claim("run")).await.unwrap();
         let keys = crate::bucket::RunKeys::backup(&name()).unwrap();
-        // It has claimed the name; the next one finishes, and somebody makes a backup of that name.
+        // The process has claimed the name; the next one finishes the removal, and somebody makes a
+        // backup of that name.
         let asleep = Claim { removing: true, ..Claim::new("removal", "", "asleep") };
         let asleep = bucket.take_claim(&keys, &asleep).await.unwrap().unwrap();
         bucket.remove_backup(&name(), None, "awake").await.unwrap();
@@ -95,7 +97,7 @@ async fn a_removal_that_was_asleep_removes_nothing_of_a_later_backup() {
         assert!(matches!(bucket.delete_parts(&keys, &asleep, &[]).await, Err(BucketError::ClaimLost { .. })));
         bucket.release(&keys, &asleep).await.unwrap();
         assert_eq!(store.keys(), whole);
-        // Nor does it let go of the claim of a run that is being made.
+        // Nor does the process delete the claim of a run that is being made.
         bucket.remove_backup(&name(), None, "awake").await.unwrap();
         let attempt = bucket.claim_backup(&name(), &claim("last")).await.unwrap();
         bucket.release(&keys, &asleep).await.unwrap();
@@ -103,7 +105,7 @@ async fn a_removal_that_was_asleep_removes_nothing_of_a_later_backup() {
     }
 }
 
-/// Makes `nightly` as the run of a uid, which its document says.
+/// Makes `nightly` as the run of a uid, which is in its document.
 async fn make_run(bucket: &Bucket, uid: &str) -> RunIdentity {
     let attempt = bucket.claim_backup(&name(), &claim(uid)).await.unwrap();
     let mut made = document("nightly", write_parts(&attempt).await.unwrap());
@@ -119,7 +121,8 @@ async fn a_removal_that_begins_late_removes_nothing_of_another_run_that_has_the_
         if !conditions {
             store.be_simple();
         }
-        // Looked at, and then slow: another cluster deletes it and makes its own meanwhile.
+        // The run was looked at, and the reader is slow: another cluster deletes the backup and
+        // makes its own meanwhile.
         let meant = make_run(&bucket, "run").await;
         bucket.remove_backup(&name(), Some(&meant), "another").await.unwrap();
         let later = make_run(&bucket, "later").await;

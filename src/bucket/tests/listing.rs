@@ -1,4 +1,4 @@
-//! What a listing makes of everything that can lie in a bucket.
+//! Listings of everything that can lie in a bucket.
 
 use super::*;
 use crate::bucket::{RunKind, RunState, Writer};
@@ -89,7 +89,7 @@ async fn a_listing_alone_tells_what_is_complete_and_whether_its_items_are_there(
     assert!(bucket.has_items(&keys).await.unwrap() && !bucket.has(keys.claim()).await.unwrap());
     let tarball = bucket.open_backup(&name()).await.unwrap().parts().tarball().clone();
     store.remove(tarball.as_str());
-    // What another attempt left is not what the document names.
+    // Parts that another attempt left are not those that the document names.
     put(&store, &["backups/nightly/9-0123456789ab/nightly.tar.zst"]);
     assert!(!bucket.has_items(&keys).await.unwrap());
 }

@@ -1,4 +1,5 @@
-//! A store in memory that can die at a chosen act, before it is done or before its answer arrives.
+//! A store in memory that can die at a chosen call, before the call is done or before its answer
+//! arrives.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -21,11 +22,11 @@ const PAGE: usize = 3;
 /// When the store dies.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Death {
-    /// The act does not happen, and nothing works from then on.
+    /// The call has no effect, and nothing works from then on.
     Before,
-    /// The act happens, and nothing works from then on, its answer included.
+    /// The call has its effect, and nothing works from then on, its answer included.
     After,
-    /// The act happens and its answer is lost; what comes later works.
+    /// The call has its effect and its answer is lost; later calls work.
     LostAnswer,
 }
 
@@ -52,7 +53,7 @@ struct State {
     objects: BTreeMap<String, Object>,
     /// Writes so far, for tags.
     writes: u64,
-    /// Whether a condition on replacing is not known here.
+    /// Whether the store does not know conditions on replacing (`If-Match`).
     simple: bool,
     /// Keys of uploads that nobody finished.
     unfinished: BTreeSet<String>,
@@ -86,17 +87,17 @@ impl MemoryStore {
         self.state.lock().unwrap()
     }
 
-    /// Lets the act that comes after `acts` others die; reading is no act.
+    /// Lets the call after `acts` others die; reads do not count.
     pub fn die_at(&self, acts: usize, death: Death) {
         self.state().fuse = Some((acts, death));
     }
 
-    /// From now on it cannot replace what nobody else wrote: that is not known of it.
+    /// From now on the store does not know conditions on replacing.
     pub fn be_simple(&self) {
         self.state().simple = true;
     }
 
-    /// Another process comes along.
+    /// Brings the store back, for another process.
     pub fn revive(&self) {
         let mut state = self.state();
         state.fuse = None;
@@ -111,14 +112,14 @@ impl MemoryStore {
         self.state().objects.keys().cloned().collect()
     }
 
-    /// The one key that ends so.
+    /// Returns the one key that ends so.
     pub fn key(&self, end: &str) -> String {
         let keys: Vec<String> = self.keys().into_iter().filter(|key| key.ends_with(end)).collect();
         assert_eq!(keys.len(), 1, "{end}: {keys:?}");
         keys[0].clone()
     }
 
-    /// The keys of uploads that nobody finished.
+    /// Returns the keys of uploads that nobody finished.
     pub fn unfinished(&self) -> Vec<String> {
         self.state().unfinished.iter().cloned().collect()
     }
@@ -186,7 +187,7 @@ impl ObjectStore for MemoryStore {
     }
 
     async fn put(&self, key: &ObjectKey, body: Bytes, mode: PutMode) -> Result<(), StoreError> {
-        // So that tasks of a race meet between any two acts.
+        // Lets the tasks of a race meet between any two calls.
         tokio::task::yield_now().await;
         self.act(Operation::Put, key.as_str(), |state| {
             let action = action(Operation::Put, key.as_str());
@@ -272,7 +273,7 @@ impl ObjectStore for MemoryStore {
 
     async fn delete(&self, keys: &[ObjectKey]) -> Result<(), StoreError> {
         tokio::task::yield_now().await;
-        // One act a key: a crash may come in the middle.
+        // One call for each key: a crash may come between two of them.
         for key in keys {
             self.act(Operation::Delete, key.as_str(), |state| {
                 state.objects.remove(key.as_str());
@@ -338,7 +339,7 @@ impl Upload for MemoryUpload {
 }
 
 impl Drop for MemoryUpload {
-    /// As with a real store: what is given up goes, unless the process has died.
+    /// As with a real store, an upload that is dropped is removed, unless the process has died.
     fn drop(&mut self) {
         let mut state = self.store.state();
         if !state.dead {

@@ -34,7 +34,7 @@ fn bucket() -> (Arc<MemoryStore>, Bucket) {
     (Arc::clone(&store), Bucket::new(store))
 }
 
-/// A bucket whose store fails by script, also for tests of whoever writes into one.
+/// A bucket whose store fails by script, also for tests of modules that write into a bucket.
 pub(crate) fn faulty_bucket() -> (Faults, Bucket) {
     let faults = Faults::new(Arc::new(MemoryStore::default()));
     (faults.clone(), Bucket::new(Arc::new(faults)))

@@ -1,4 +1,4 @@
-//! Which backup of a Schedule is the newest, among neighbours of every sort.
+//! The newest backup of a Schedule, among neighbours of every sort.
 
 use chrono::{DateTime, Utc};
 
@@ -60,7 +60,7 @@ async fn a_bad_neighbour_is_passed_over_and_few_documents_are_read() {
     let found = bucket.newest_backup("shop", &early).await.unwrap();
     assert_eq!(found.name.unwrap().as_str(), "shop-20251109030000");
     assert!(found.passed_over.is_empty());
-    // What is wrong with the store itself is no reason to take an older one.
+    // An error of the store itself is no reason to take an older backup.
     faults.script_always(Operation::Get, Fault::Unreachable);
     assert!(metered.newest_backup("shop", &wish()).await.unwrap_err().is_unreachable());
 }

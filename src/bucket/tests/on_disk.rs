@@ -1,4 +1,4 @@
-//! The same on a real filesystem, and with a store that fails as stores do.
+//! The life of a run on a real filesystem, and with a store that fails as stores do.
 
 use crate::store::{Fault, Faults, Location, Operation, open};
 

@@ -1,4 +1,5 @@
-//! What nobody could read is not committed, and a broken connection is not taken for damage.
+//! Parts that readers would refuse are not committed, and a broken connection is not taken for
+//! damage.
 
 use std::time::Duration;
 
@@ -114,7 +115,7 @@ async fn behind_faults() -> (Faults, Bucket, StoredBackup, Vec<IndexFrame>) {
     let bucket = Bucket::new(Arc::new(faults.clone()));
     let backup = bucket.open_backup(&name()).await.unwrap();
     let frames = sample::index(&backup).await.1;
-    // Every third one, so that there are several requests.
+    // Every third frame, so that there are several requests.
     let apart = frames.into_iter().filter(|line| line.frame % 3 == 0).collect();
     (faults, bucket, backup, apart)
 }

@@ -114,7 +114,7 @@ async fn of_a_restore_and_a_removal_that_meet_one_sees_the_other() {
     let (_, bucket) = bucket();
     make(&bucket, &claim("run")).await.unwrap();
     let keys = crate::bucket::RunKeys::backup(&name()).unwrap();
-    // The removal has said so; it has not looked yet who reads.
+    // The removal has claimed the name; it has not looked for readers yet.
     let removing = Claim { removing: true, ..Claim::new("removal", "", "pod/3") };
     let removing = bucket.take_claim(&keys, &removing).await.unwrap().unwrap();
     let restore = bucket.claim_restore(&"back".parse().unwrap(), &reading("restore")).await.unwrap();

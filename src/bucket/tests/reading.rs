@@ -99,7 +99,8 @@ async fn a_sound_backup_verifies() {
     assert!(report.frames > 10);
 }
 
-/// Changes an object, verifies, puts it back; the first problem as text.
+/// Changes an object, verifies the backup, and restores the object; returns the first problem as
+/// text.
 async fn verify_with(
     store: &MemoryStore,
     bucket: &Bucket,
@@ -167,7 +168,7 @@ async fn results_and_log_are_compared_with_what_the_document_says() {
 
 const DOCUMENT: &str = "backups/nightly/ark-backup.json";
 
-/// Lets another run have the name, as far as documents tell.
+/// Replaces the run by another one of its name, as far as documents show.
 fn replace_document(store: &MemoryStore) {
     let mut document: Backup = serde_json::from_slice(&store.body(DOCUMENT)).unwrap();
     document.metadata.uid = Some("another".into());
@@ -217,7 +218,7 @@ async fn bytes_of_another_run_are_not_called_damaged() {
         }
     };
     assert!(is_replaced(&error), "{error}");
-    // Nor when it is gone by then, before its parts or with them.
+    // The run is also replaced if it is gone by then, before its parts or with them.
     store.remove(DOCUMENT);
     let gone = backup.results().await.unwrap_err().to_string();
     assert!(gone.contains("replaced or removed while it was read"), "{gone}");

@@ -53,7 +53,7 @@ pub async fn write(bucket: &Bucket, name: &str, version: Option<&str>) -> Stored
     write_items(bucket, name, version, items).await
 }
 
-/// A backup of these items, each of this kind and with this body; those of a kind stand together.
+/// Makes a backup of these items, each with its kind and body; items of a kind are neighbours.
 pub async fn write_items(
     bucket: &Bucket,
     name: &str,
@@ -63,7 +63,7 @@ pub async fn write_items(
     write_backup(bucket, &document(name, Vec::new()), version, items).await
 }
 
-/// The same under this document, which gets its parts.
+/// Makes the backup with this document, which gets its parts.
 pub async fn write_backup(
     bucket: &Bucket,
     document: &Backup,
@@ -126,7 +126,7 @@ fn push(packer: &mut Packer, kind: &GroupResource, body: &Value) -> Option<RawFr
     packer.push(&entry).unwrap()
 }
 
-/// How the index begins.
+/// The header of the index.
 pub fn header() -> IndexHeader {
     let (format, revision, cluster) = ("2".into(), Some("42".into()), "cluster-a".into());
     IndexHeader { format, revision, cluster, kinds: vec![] }
@@ -144,7 +144,7 @@ fn xxh(text: &str) -> u64 {
     xxhash_rust::xxh3::xxh3_64(text.as_bytes())
 }
 
-/// What the index says of these items.
+/// Returns the index metadata of an item, from its body.
 pub fn describe(_: &ItemKey, body: &[u8], _: Option<&IndexedResource>) -> Result<IndexMetadata, String> {
     let object: serde_json::Value = serde_json::from_slice(body).map_err(|error| error.to_string())?;
     let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
@@ -153,7 +153,7 @@ pub fn describe(_: &ItemKey, body: &[u8], _: Option<&IndexedResource>) -> Result
     Ok(IndexMetadata { uid, resource_version, hash, ..IndexMetadata::default() })
 }
 
-/// The index, taken apart.
+/// Decodes an index into its lines.
 pub async fn index(backup: &StoredBackup) -> (Vec<IndexItem>, Vec<IndexFrame>) {
     let lines: Vec<IndexLine> = backup.index().await.unwrap().try_collect().await.unwrap();
     let (mut items, mut frames) = (Vec::new(), Vec::new());

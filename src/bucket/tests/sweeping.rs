@@ -1,4 +1,4 @@
-//! What may be swept away, and what never is.
+//! Sweeping: what may be removed, and what never is.
 
 use chrono::{TimeDelta, Utc};
 

@@ -1,4 +1,4 @@
-//! The flags that say what a backup is: one for each field of its specification.
+//! The flags of a backup's specification: one for each field.
 
 use clap::Args;
 
@@ -11,7 +11,8 @@ use crate::model::ObjectName;
 /// The fields of a backup's specification.
 #[derive(Args, Clone, Debug, Default)]
 pub struct TemplateArgs {
-    /// How long to keep the backup: 30d, 720h, or never, which is 100 years [default: as the server says, 30 days]
+    /// How long to keep the backup: 30d, 720h, or never, which is 100 years [default: as the server
+    /// says, 30 days]
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = kept, help_heading = "The backup")]
     ttl: Option<api::Duration>,
     /// The location to write to [default: the default location]
@@ -25,12 +26,13 @@ pub struct TemplateArgs {
 }
 
 impl TemplateArgs {
-    /// The specification.
+    /// Returns the specification that the flags describe; fails if it is not valid.
     pub fn spec(&self) -> Result<BackupSpec, Failure> {
         self.over(BackupSpec::default(), None)
     }
 
-    /// A schedule's template, with what the flags say instead. It says which items, so that the flags must not.
+    /// Returns a Schedule's template, in which the flags replace ttl, location and snapshots. The
+    /// template selects the items: selection flags beside it are wrong usage.
     pub fn over_template(&self, template: BackupSpec, schedule: &str) -> Result<BackupSpec, Failure> {
         self.over(template, Some(schedule))
     }

@@ -1,4 +1,5 @@
-//! `--location`: which bucket a command works on; without it, where that may be, the server's.
+//! `--location`: the bucket on which a command works; where it may be left out, the server is
+//! asked.
 
 use clap::Args;
 
@@ -17,20 +18,21 @@ pub struct LocationArgs {
 /// Where the backup is.
 #[derive(Args, Debug)]
 pub struct SourceArgs {
-    /// Look into this bucket, without a server: s3://BUCKET/PREFIX?region=…&endpoint=… or file:///FOLDER
+    /// Look into this bucket, without a server: s3://BUCKET/PREFIX?region=…&endpoint=… or
+    /// file:///FOLDER
     #[arg(long, env = "ARK_LOCATION", value_name = "URL", hide_env_values = true)]
     location: Option<String>,
 }
 
 impl SourceArgs {
-    /// The bucket, if one was named.
+    /// Returns the bucket that was named, or `None`.
     pub fn bucket(&self) -> Option<LocationArgs> {
         self.location.clone().map(|location| LocationArgs { location })
     }
 }
 
 impl LocationArgs {
-    /// Makes sure that the URL can be meant, without touching the bucket. Not clap's business: it would repeat the
+    /// Parses the URL without a request to the bucket. Clap does not do this, as it would print the
     /// URL, and with it a password that should not have been in it.
     pub fn check(&self) -> Result<Location, Failure> {
         Ok(Location::from_url(&self.location)?)

@@ -1,4 +1,4 @@
-//! Groups of flags that several commands share, and what they mean.
+//! Groups of flags that several commands share, and the values that they yield.
 
 pub mod backup_spec;
 pub mod location;

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use crate::cli::exit::Failure;
 
-/// `old:new`, as clap reads it.
+/// Parses `old:new`.
 pub fn pair(text: &str) -> Result<(String, String), String> {
     split_pair(text, ':')
 }
 
-/// `old=new`, for what holds colons.
+/// Parses `old=new`, for values with colons.
 pub fn equation(text: &str) -> Result<(String, String), String> {
     split_pair(text, '=')
 }
@@ -21,7 +21,8 @@ fn split_pair(text: &str, at: char) -> Result<(String, String), String> {
     }
 }
 
-/// A mapping in which no name stands twice on the left.
+/// Returns the pairs as a map; fails if a name on the left has two values. `flag` is for the
+/// message.
 pub fn mapping(flag: &str, pairs: &[(String, String)]) -> Result<BTreeMap<String, String>, Failure> {
     let mut map = BTreeMap::new();
     for (old, new) in pairs {

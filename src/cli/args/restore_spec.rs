@@ -1,4 +1,4 @@
-//! The flags that say what a restore does: one for each field of its specification.
+//! The flags of a restore's specification: one for each field.
 
 use std::path::{Path, PathBuf};
 
@@ -17,7 +17,8 @@ pub struct RestoreArgs {
     /// Restore namespaces under other names: old:new,…
     #[arg(long, value_name = "OLD:NEW", value_delimiter = ',', value_parser = pair)]
     namespace_mappings: Vec<(String, String)>,
-    /// What to do about an item that exists and differs: none (leave it and warn), update or recreate [default: none]
+    /// What to do about an item that exists and differs: none (leave it and warn), update or
+    /// recreate [default: none]
     #[arg(long, value_name = "POLICY")]
     existing_resource_policy: Option<ExistingResourcePolicy>,
     /// Restore volumes or not [default: where the backup has data for them]
@@ -38,7 +39,8 @@ pub struct RestoreArgs {
     /// Replace container images, whole or by their beginning: old=new,…
     #[arg(long, value_name = "OLD=NEW", value_delimiter = ',', value_parser = equation)]
     image_mappings: Vec<(String, String)>,
-    /// A YAML file of changes to make to items: resourceModifiers, or Velero's resourceModifierRules
+    /// A YAML file of changes to make to items: resourceModifiers, or Velero's
+    /// resourceModifierRules
     #[arg(long, value_name = "FILE")]
     resource_modifiers: Option<PathBuf>,
     /// Restore nothing if anything that would be restored exists already
@@ -52,8 +54,8 @@ pub struct RestoreArgs {
 }
 
 impl RestoreArgs {
-    /// The specification of a restore from `source`, which says only where from. What is wrong with it is told before
-    /// anything is touched.
+    /// Returns the specification of a restore from `source`, which names only the backup. Fails,
+    /// before anything is touched, if the specification is not valid.
     pub fn spec(&self, source: RestoreSpec) -> Result<RestoreSpec, Failure> {
         let Self {
             namespace_mappings,
@@ -95,7 +97,7 @@ impl RestoreArgs {
     }
 }
 
-/// Reads a list of modifiers, or the document that Velero keeps in a ConfigMap.
+/// Reads a YAML list of modifiers, or the document that Velero keeps in a ConfigMap.
 fn read_modifiers(file: &Path) -> Result<Vec<ResourceModifier>, Failure> {
     let doing = format!("reading the resource modifiers in {}", file.display());
     let text = std::fs::read_to_string(file).map_err(|error| Failure::failed(&doing, &error))?;

@@ -22,19 +22,21 @@ pub struct SelectionArgs {
     /// Not these kinds, even if included
     #[arg(long, value_name = "KINDS", value_delimiter = ',')]
     pub exclude_resources: Vec<String>,
-    /// Only items with these labels: 'app=web,tier in (a,b),!old' (a backup or restore takes what they need along, claims too)
+    /// Only items with these labels: 'app=web,tier in (a,b),!old' (a backup or restore takes what
+    /// they need along, claims too)
     #[arg(short = 'l', long, value_name = "LABELS")]
     pub selector: Option<String>,
     /// Only items that one of several selectors matches: 'app=web or app=db'
     #[arg(long, value_name = "SELECTORS", conflicts_with = "selector")]
     pub or_selector: Option<String>,
-    /// Cluster-scoped items: all (true) or none (false) [default: all with every namespace, else those that are needed]
+    /// Cluster-scoped items: all (true) or none (false) [default: all with every namespace, else
+    /// those that are needed]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true, action = ArgAction::Set)]
     pub include_cluster_resources: Option<bool>,
 }
 
 impl SelectionArgs {
-    /// The flags as the API's filter.
+    /// Returns the flags as the API's filter.
     pub fn filter(&self) -> Result<Filter, Failure> {
         let Self {
             include_namespaces,
@@ -57,13 +59,13 @@ impl SelectionArgs {
         })
     }
 
-    /// The flags compiled, for a look into an index.
+    /// Returns the flags compiled, for selecting from an index.
     pub fn compile(&self) -> Result<CompiledSelection, Failure> {
         self.filter()?.compile().map_err(|wrong| refused(&wrong))
     }
 }
 
-/// The flags behind the fields of a specification, so that a person reads what was typed.
+/// The flags of the fields of a specification, so that messages name what was typed.
 const FLAGS: [(&str, &str); 12] = [
     ("includedNamespaces", "--include-namespaces"),
     ("excludedNamespaces", "--exclude-namespaces"),
@@ -79,7 +81,8 @@ const FLAGS: [(&str, &str); 12] = [
     ("resourceModifiers", "--resource-modifiers"),
 ];
 
-/// Wrong usage: everything that is wrong with a specification, by its flags.
+/// Returns the failure (wrong usage) with everything that is wrong with a specification, by its
+/// flags.
 pub fn refused(wrong: &[InvalidSpec]) -> Failure {
     let sentence = |invalid: &InvalidSpec| {
         let InvalidSpec { field, why } = invalid;
@@ -90,12 +93,13 @@ pub fn refused(wrong: &[InvalidSpec]) -> Failure {
     Failure::usage(wrong.iter().map(sentence).collect::<Vec<_>>().join("; "))
 }
 
-/// Makes sure that a selector for Ark's own objects, which the API server reads, can be meant.
+/// Fails if a label selector for Ark's own objects, which the API server evaluates, cannot be
+/// parsed.
 pub fn check_selector(text: &str) -> Result<(), Failure> {
     parse(text).map(drop)
 }
 
-/// Reads `app=web,tier in (a,b),!old`.
+/// Parses `app=web,tier in (a,b),!old`.
 fn parse(text: &str) -> Result<LabelSelector, Failure> {
     if text.trim().is_empty() {
         return Err(Failure::usage("a label selector is empty; write it as `app=web`"));

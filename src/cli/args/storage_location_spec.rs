@@ -1,4 +1,5 @@
-//! From a URL on the command line to what a BackupStorageLocation says of the bucket. Pure, but for the files that are named.
+//! Converts a location URL into a `BackupStorageLocationSpec`. Pure, except that the files it names
+//! are read.
 
 use std::path::Path;
 
@@ -7,11 +8,12 @@ use crate::cli::exit::Failure;
 use crate::store::Location;
 use crate::store::location::{Content, Encryption, S3Location, checksums_setting};
 
-/// More than any credentials file or bundle of certificates holds, and less than a Secret takes.
+/// Largest file in bytes: more than any credentials file or bundle of certificates holds, and less
+/// than a Secret takes.
 const LARGEST: usize = 512 << 10;
 
-/// What a URL says of a location, as the server needs it; `flag` is where it was typed, `credential_flag` where
-/// credentials belong.
+/// Returns the specification of a location, as the server needs it. `flag` is the flag with the
+/// URL, `credential_flag` the one for credentials, both for messages.
 pub fn place(
     location: Location,
     flag: &str,
@@ -97,7 +99,7 @@ fn certificates(content: Content) -> Result<String, Failure> {
     }
 }
 
-/// Reads a small file.
+/// Reads a small file; fails if it is larger than [`LARGEST`].
 pub fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     let content = std::fs::read(path)
         .map_err(|error| Failure::failed(&format!("reading {}", path.display()), &error))?;

@@ -1,4 +1,4 @@
-//! Which objects a command means, and whether somebody agreed to what becomes of them.
+//! The objects that a command acts on, and the question whether that is meant.
 
 use std::collections::HashSet;
 
@@ -12,7 +12,7 @@ use crate::cli::exit::Failure;
 use crate::cli::output::{Output, count};
 use crate::model::ObjectName;
 
-/// Names that a question repeats; of more it says how many.
+/// Names that a question repeats; more are shown as "…".
 const NAMED: usize = 5;
 
 /// Which objects: by name, by label, or all of them.
@@ -34,7 +34,8 @@ pub struct ChosenArgs {
 }
 
 impl ChosenArgs {
-    /// Makes sure, before anything is touched, that the flags can be meant and that somebody agrees or can be asked.
+    /// Fails, before anything is touched, if the selector is not valid, or if the user neither
+    /// agreed (`--confirm`) nor can be asked.
     pub fn check(&self, doing: &str, output: &Output) -> Result<(), Failure> {
         if let Some(selector) = &self.selector {
             check_selector(selector)?;
@@ -47,13 +48,13 @@ impl ChosenArgs {
         )))
     }
 
-    /// The objects. A name that is not there is a failure before anything is done.
+    /// Returns the objects. Fails, before anything is done, if one of the names does not exist.
     pub async fn choose<K: ArkResource>(&self, door: &ArkClient) -> Result<Vec<K>, Failure> {
         if self.names.is_empty() {
             return door.list(self.selector.as_deref()).await;
         }
         let (mut found, mut missing) = (Vec::new(), Vec::new());
-        // A name that is given twice is meant once.
+        // A name that is given twice means one object.
         let mut seen = HashSet::new();
         for name in self.names.iter().map(|name| name.as_str()).filter(|name| seen.insert(*name)) {
             match door.find(name).await? {
@@ -64,12 +65,13 @@ impl ChosenArgs {
         if missing.is_empty() { Ok(found) } else { Err(door.missing::<K>(&missing).await) }
     }
 
-    /// Whether they are named one by one.
+    /// Returns whether the objects are given by name.
     fn is_named(&self) -> bool {
         !self.names.is_empty()
     }
 
-    /// Leaves out, unless they are named, those that another cluster or another server of this one made, and says how many.
+    /// Leaves out, unless they are given by name, the runs that another cluster or another server
+    /// of this one made, and prints their number.
     pub async fn spare_others<K: ArkResource + RunDocument>(
         &self,
         door: &ArkClient,
@@ -90,7 +92,8 @@ impl ChosenArgs {
         }
     }
 
-    /// Asks, unless it was agreed to beforehand. `consequence` ends the question.
+    /// Asks whether to go on, unless `--confirm` is set, and returns the answer. `consequence` ends
+    /// the question.
     pub fn agreed<K: ArkResource>(
         &self,
         doing: &str,
@@ -120,8 +123,8 @@ impl ChosenArgs {
     }
 }
 
-/// Whether a Backup or Restore came out of a bucket and was made by another cluster, or by the server of another namespace, as far
-/// as that is known.
+/// Returns whether a Backup or Restore came out of a bucket and was made by another cluster, or by
+/// the server of another namespace, as far as that is known.
 fn is_of_another<D: RunDocument>(run: &D, cluster: Option<&str>, namespace: &str) -> bool {
     run.is_mirror() && !cluster.is_some_and(|cluster| run.is_made_by(cluster, namespace))
 }

@@ -1,4 +1,4 @@
-//! `ark backup contents`: what is in a backup, from its index.
+//! `ark backup contents`: lists the items of a backup, from its index.
 
 use clap::Args;
 use futures::TryStreamExt;
@@ -32,7 +32,7 @@ pub struct ContentsCommand {
     pub(super) selection: SelectionArgs,
 }
 
-/// Lists the items in tarball order, a line each, as the index streams in.
+/// Prints the items in the order of the tarball, a line each, as the index streams in.
 pub async fn contents(global: &Global, command: &ContentsCommand, output: &Output) -> Result<Done, Failure> {
     let selection = command.selection.compile()?;
     let bucket =
@@ -61,7 +61,7 @@ pub async fn contents(global: &Global, command: &ContentsCommand, output: &Outpu
     Ok(Done::Complete)
 }
 
-/// A kind that is misspelt would silently select nothing.
+/// Warns of kinds that the backup does not have: a misspelt kind would silently select nothing.
 fn warn_of_unknown_kinds(
     header: &IndexHeader,
     selection: &CompiledSelection,
@@ -75,17 +75,18 @@ fn warn_of_unknown_kinds(
     }
 }
 
-/// Column widths are known from the header, so that rows can be printed as they come.
+/// The widths of columns, which are known from the header, so that rows can be printed as they
+/// come.
 #[derive(Default)]
 struct Columns {
     pub(super) header: Option<IndexHeader>,
     pub(super) kind: usize,
 }
 
-/// Wide enough for most namespaces; a longer one shifts its own row only.
+/// Width of the namespace: enough for most; a longer one shifts its own row only.
 const NAMESPACE_WIDTH: usize = 24;
 
-/// Every uid is a UUID.
+/// Width of a uid: every uid is a UUID.
 const UID_WIDTH: usize = 36;
 
 impl Columns {

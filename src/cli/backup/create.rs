@@ -1,4 +1,4 @@
-//! `ark backup create`: asks the server for a backup.
+//! `ark backup create`: creates a Backup, which the server runs.
 
 use std::time::Instant;
 
@@ -34,10 +34,12 @@ Ctrl-C stops waiting; the server goes on. Exit code with --wait: 0 completed, 3 
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLE)]
 pub struct CreateCommand {
-    /// The name of the backup [default: the time in UTC as yyyymmddhhmmss, after the schedule's name with --from-schedule]
+    /// The name of the backup [default: the time in UTC as yyyymmddhhmmss, after the schedule's
+    /// name with --from-schedule]
     #[arg(value_parser = new_name::<BackupName>)]
     name: Option<BackupName>,
-    /// Take the specification of this schedule; --ttl, --storage-location and --snapshot-volumes win over it
+    /// Take the specification of this schedule; --ttl, --storage-location and --snapshot-volumes
+    /// win over it
     #[arg(long, value_name = "SCHEDULE")]
     from_schedule: Option<ObjectName>,
     /// Wait until the backup is made, and show how far it is
@@ -49,7 +51,7 @@ pub struct CreateCommand {
     template: TemplateArgs,
 }
 
-/// Creates the Backup, and waits for it if told to.
+/// Creates the Backup, and with `--wait` waits until it has ended.
 pub async fn create(global: &Global, command: &CreateCommand, output: &Output) -> Result<Done, Failure> {
     let (door, backup) = match &command.from_schedule {
         None => {
@@ -88,7 +90,7 @@ fn name(command: &CreateCommand) -> String {
     command.name.as_ref().map_or_else(timed, ToString::to_string)
 }
 
-/// What stands before the time in the name of a Backup that was given none.
+/// Returns the part before the time in the name of a Backup that was given none.
 fn prefix(command: &CreateCommand) -> String {
     command.from_schedule.as_ref().map(|schedule| format!("{schedule}-")).unwrap_or_default()
 }
@@ -100,7 +102,7 @@ fn plain(global: &Global, command: &CreateCommand) -> Result<Backup, Failure> {
     Ok(backup)
 }
 
-/// The Backup that the schedule would make now.
+/// Returns the Backup that the Schedule would make now.
 fn of_schedule(global: &Global, command: &CreateCommand, schedule: &Schedule) -> Result<Backup, Failure> {
     let origin = schedule.name_any();
     let name = name(command);

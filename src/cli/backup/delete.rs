@@ -1,4 +1,4 @@
-//! `ark backup delete`: asks the server to remove backups, with all that belongs to them.
+//! `ark backup delete`: asks the server to delete backups, with all that belongs to them.
 
 use std::time::Duration;
 
@@ -15,11 +15,13 @@ use crate::cli::exit::{Done, Failure};
 use crate::cli::global::Global;
 use crate::cli::output::Output;
 
-/// A server that leads answers a request in a second or two, be it with a refusal.
+/// Time in which an answer is waited for: a leading server answers a request, or refuses it, in a
+/// second or two.
 const ANSWER: Duration = Duration::from_secs(5);
-/// Between two looks whether it has.
+/// Time between two reads of a request.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
-/// What of a backup's name stands in the name of the request; the rest of 253 characters makes it unique.
+/// Characters of a backup's name in the name of its request; the rest of the 253 characters makes
+/// the name unique.
 const NAMED: usize = 200;
 
 /// Delete backups: what is in the bucket, and their restores.
@@ -35,7 +37,8 @@ clusters share the bucket, the backups vanish from all of them; --all and -l tak
 pub struct DeleteCommand {
     #[command(flatten)]
     chosen: ChosenArgs,
-    /// With --all or -l: also those that other clusters made which share the bucket, or other servers in this one
+    /// With --all or -l: also those that other clusters made which share the bucket, or other
+    /// servers in this one
     #[arg(long, conflicts_with = "names")]
     from_other_clusters: bool,
     /// Wait until they are gone
@@ -43,7 +46,7 @@ pub struct DeleteCommand {
     wait: bool,
 }
 
-/// Makes a DeleteBackupRequest for each.
+/// Creates a DeleteBackupRequest for each backup and prints the answers.
 pub async fn delete(global: &Global, command: &DeleteCommand, output: &Output) -> Result<Done, Failure> {
     command.chosen.check("deleting backups", output)?;
     let door = ArkClient::open(global).await?;
@@ -84,7 +87,8 @@ pub async fn delete(global: &Global, command: &DeleteCommand, output: &Output) -
     Ok(Done::Complete)
 }
 
-/// The request for the very Backup that was looked at: another one that has its name by then is kept.
+/// Returns the request for this very Backup, by its uid: another Backup that has its name by then
+/// is kept.
 fn request(backup: &Backup, namespace: &str) -> DeleteBackupRequest {
     let begin: String = backup.name_any().chars().take(NAMED).collect();
     let mut request = DeleteBackupRequest::of(backup, &format!("{begin}-{}", Uuid::new_v4()));
@@ -92,10 +96,10 @@ fn request(backup: &Backup, namespace: &str) -> DeleteBackupRequest {
     request
 }
 
-/// What became of one request: a line that says it, or what stood in its way.
+/// The outcome of one request: a line that says it, or the reasons against the deletion.
 type DeletionReport = Result<String, Vec<String>>;
 
-/// Waits for one request to its end.
+/// Waits until one request is done.
 async fn finish(
     door: &ArkClient,
     backup: &str,
@@ -109,7 +113,8 @@ async fn finish(
     }
 }
 
-/// Waits for the moment in which a server refuses a request or begins with it; without a server the request stays.
+/// Waits until a server refuses a request or begins with it, up to `until`; without a server the
+/// request stays.
 async fn hear(
     door: &ArkClient,
     backup: &str,
@@ -143,7 +148,8 @@ async fn hear(
     }
 }
 
-/// The bucket has nothing of it any more; its object goes as soon as nobody holds that.
+/// Returns the outcome of a request that is done. The bucket has nothing of the backup any more;
+/// the object is deleted as soon as no finalizer holds it.
 async fn ended(door: &ArkClient, backup: &str, errors: Vec<String>) -> Result<DeletionReport, Failure> {
     if !errors.is_empty() {
         return Ok(Err(errors));
@@ -155,7 +161,8 @@ async fn ended(door: &ArkClient, backup: &str, errors: Vec<String>) -> Result<De
     }))
 }
 
-/// Requests go an hour after they are done, and with their backup.
+/// Returns the outcome of a request that is gone: requests are deleted an hour after they are done,
+/// and with their backup.
 async fn gone(door: &ArkClient, backup: &str, request: &str) -> Result<DeletionReport, Failure> {
     let Some(found) = door.find::<Backup>(backup).await? else {
         return ended(door, backup, Vec::new()).await;

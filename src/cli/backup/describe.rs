@@ -1,4 +1,4 @@
-//! `ark backup describe`.
+//! `ark backup describe`: prints when and how backups were made, and their findings.
 
 use clap::Args;
 use indicatif::HumanBytes;
@@ -35,7 +35,7 @@ pub struct DescribeCommand {
     details: bool,
 }
 
-/// Describes the backups from their documents, or from the cluster and what the server hands out.
+/// Prints the backups, from their documents or from the cluster and the server's downloads.
 pub async fn describe(global: &Global, command: &DescribeCommand, output: &Output) -> Result<Done, Failure> {
     let DescribeCommand { names, source, details } = command;
     if matches!(output.format(), Format::Json | Format::Yaml) {
@@ -79,14 +79,14 @@ fn show(
             left_out(&results, output)?;
             went_wrong(&results, details, output)?;
         }
-        // What the cluster knows is shown all the same.
+        // What the cluster knows is printed all the same.
         Err(failure) => output
             .warning(format!("what was left out and what went wrong is not shown: {}", failure.message())),
     }
     if details { files(&backup, output) } else { Ok(()) }
 }
 
-/// When a backup goes, or how long after what where that is not known yet.
+/// Returns when a backup expires, or how long after which event if the time is not known yet.
 fn expires(spec: &BackupSpec, status: &BackupStatus) -> String {
     if let Some(time) = status.expiration {
         return kept(status).map_or_else(|| time.to_string(), |kept| format!("{time} ({})", kept.message));
@@ -104,7 +104,8 @@ fn expires(spec: &BackupSpec, status: &BackupStatus) -> String {
     }
 }
 
-/// Why a deletion that was begun does not come to its end, as its requests say; who may not read requests is not told.
+/// Returns why a deletion that was begun does not end, as its requests say; nothing for a user who
+/// may not read requests.
 async fn deletion(global: &Global, backup: &Backup) -> Result<Vec<String>, Failure> {
     if backup.status.as_ref().and_then(|status| status.phase) != Some(BackupPhase::Deleting) {
         return Ok(Vec::new());

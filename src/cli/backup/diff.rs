@@ -1,6 +1,8 @@
-//! `ark backup diff`: two backups, or a backup and the live cluster, compared by the hashes in the indexes.
+//! `ark backup diff`: compares two backups, or a backup and the live cluster, by the hashes in the
+//! indexes.
 //!
-//! A hash leaves out status and what the server sets on each write, so that what shows is what somebody changed.
+//! A hash leaves out status and the fields that the server sets on each write, so that only changes
+//! by users and controllers show.
 
 use std::collections::HashMap;
 
@@ -55,7 +57,7 @@ struct DiffCounts {
     equal: u64,
 }
 
-/// Prints the differences, a line an item, and the counts.
+/// Prints the differences, a line for each item, and the counts.
 pub async fn diff(global: &Global, command: &DiffCommand, output: &Output) -> Result<Done, Failure> {
     let bucket =
         download::bucket::<Backup>(global, &command.source, &command.first, RunPart::Index, output).await?;
@@ -114,7 +116,8 @@ async fn hashes(bucket: &Bucket, name: &BackupName) -> Result<(IndexHeader, Hash
     Ok((header, hashes))
 }
 
-/// Lists the cluster as the backup's own specification selects it. True when a kind could not be listed.
+/// Lists the cluster as the backup's own specification selects it and compares; returns `true` if a
+/// kind could not be listed.
 async fn compare_live(
     global: &Global,
     header: &IndexHeader,

@@ -1,4 +1,4 @@
-//! `ark backup download`: the tarball of a backup, as a file.
+//! `ark backup download`: saves the tarball of a backup as a file.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -35,7 +35,8 @@ pub struct DownloadCommand {
     force: bool,
 }
 
-/// Downloads beside the file and renames at the end: a file of that name is always whole.
+/// Downloads into a temporary file beside the target and renames it at the end: a file of the
+/// target's name is always whole.
 pub async fn download(global: &Global, command: &DownloadCommand, output: &Output) -> Result<Done, Failure> {
     let to = command.to.clone().unwrap_or_else(|| PathBuf::from(format!("{}.tar.zst", command.name)));
     if to.exists() && !command.force {

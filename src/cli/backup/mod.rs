@@ -1,4 +1,4 @@
-//! `ark backup`: one function a verb.
+//! `ark backup`: one file a verb; `get` is in `verbs`.
 
 mod contents;
 mod create;
@@ -47,7 +47,7 @@ pub enum BackupCommand {
     Delete(delete::DeleteCommand),
 }
 
-/// Runs the verb.
+/// Runs the verb that was typed.
 pub async fn run(global: &Global, command: &BackupCommand, output: &Output) -> Result<Done, Failure> {
     match command {
         BackupCommand::Run(command) => run::run(global, command, output).await,

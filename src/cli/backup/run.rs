@@ -1,4 +1,4 @@
-//! `ark backup run`: the engine, here and now.
+//! `ark backup run`: runs the engine in this process, without a server.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -34,23 +34,25 @@ Ctrl-C ends the run and removes what it had written. A name that exists in the b
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLE)]
 pub struct RunCommand {
-    /// The name of the backup; it must be new in the bucket [default: the time in UTC as yyyymmddhhmmss]
+    /// The name of the backup; it must be new in the bucket [default: the time in UTC as
+    /// yyyymmddhhmmss]
     #[arg(value_parser = new_name::<BackupName>)]
     name: Option<BackupName>,
     #[command(flatten)]
     location: LocationArgs,
     #[command(flatten)]
     selection: SelectionArgs,
-    /// How long to keep the backup: 30d, 720h [default: for ever; a server keeps its own for 30 days]
+    /// How long to keep the backup: 30d, 720h [default: for ever; a server keeps its own for 30
+    /// days]
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = kept)]
     ttl: Option<api::Duration>,
 }
 
-/// Makes the backup.
+/// Runs the backup and prints its outcome.
 pub async fn run(global: &Global, command: &RunCommand, output: &Output) -> Result<Done, Failure> {
     let spec =
         BackupSpec { filter: command.selection.filter()?, ttl: command.ttl.clone(), ..BackupSpec::default() };
-    // What is wrong with the command line is told before anything is touched.
+    // A mistake in the command line is reported before anything is touched.
     check(&spec)?;
     command.location.check()?;
     let cluster = global.cluster().await?;

@@ -1,4 +1,4 @@
-//! `ark backup verify`: every byte of a backup, read and checked.
+//! `ark backup verify`: reads and checks every byte of a backup.
 
 use clap::Args;
 
@@ -23,7 +23,7 @@ pub struct VerifyCommand {
     pub(super) source: SourceArgs,
 }
 
-/// Verifies; any problem is exit code 1.
+/// Verifies the backup; fails with exit code 1 if there is any problem.
 pub async fn verify(global: &Global, command: &VerifyCommand, output: &Output) -> Result<Done, Failure> {
     let bucket =
         download::bucket::<Backup>(global, &command.source, &command.name, RunPart::Everything, output)

@@ -1,4 +1,4 @@
-//! `ark bucket adopt`: a tarball that was saved elsewhere becomes a backup of the bucket again.
+//! `ark bucket adopt`: puts a tarball that was saved elsewhere into the bucket as a backup.
 
 use std::path::PathBuf;
 
@@ -30,7 +30,7 @@ pub struct AdoptCommand {
     name: Option<BackupName>,
 }
 
-/// Adopts the file and says as what.
+/// Adopts the file and prints the backup that it became.
 pub async fn adopt(command: &AdoptCommand, output: &Output) -> Result<Done, Failure> {
     let AdoptCommand { file, location, name } = command;
     let bucket = location.bucket().await?;

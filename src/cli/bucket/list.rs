@@ -1,4 +1,4 @@
-//! `ark bucket list`: every run in a bucket, with what its document says of it.
+//! `ark bucket list`: prints every run in a bucket, with what its document says of it.
 
 use clap::Args;
 use futures::TryStreamExt;
@@ -12,7 +12,8 @@ use crate::cli::exit::{Done, Failure};
 use crate::cli::output::{Format, Output, Table};
 use crate::model::causes;
 
-/// Documents that are read at once: enough to hide the way to a far bucket, few enough for a slow one.
+/// Documents that are read at once: enough to hide the latency of a far bucket, few enough for a
+/// slow one.
 const AT_ONCE: usize = 16;
 
 /// List the backups and restores in a bucket, also unfinished ones and those of other programs.
@@ -50,7 +51,7 @@ struct ListRow {
     note: Option<String>,
 }
 
-/// Lists the runs in the order of the bucket, backups first.
+/// Prints the runs in the order of the bucket, backups first.
 pub async fn list(command: &ListCommand, output: &Output) -> Result<Done, Failure> {
     let bucket = command.location.bucket().await?;
     let mut rows = Vec::new();
@@ -98,7 +99,8 @@ impl ListRow {
         }
     }
 
-    /// Adds what the document says; one that cannot be read is a line like any other.
+    /// Adds what the document says; a document that cannot be read yields a row like any other,
+    /// with the reason.
     async fn complete(self, bucket: &Bucket, kind: RunKind) -> Self {
         let read = match kind {
             RunKind::Backup => self.read_backup(bucket).await,
@@ -125,7 +127,7 @@ impl ListRow {
     }
 }
 
-/// What a document says: phase, items, when it may go.
+/// The values of a document: phase, number of items, expiration.
 type DocumentSummary = (String, Option<u64>, Option<Timestamp>);
 
 fn told(error: crate::model::InvalidName) -> String {

@@ -1,4 +1,4 @@
-//! `ark bucket`: looking after a bucket with no cluster at all.
+//! `ark bucket`: commands on a bucket, without a cluster.
 
 mod adopt;
 mod list;
@@ -21,7 +21,7 @@ pub enum BucketCommand {
     Adopt(adopt::AdoptCommand),
 }
 
-/// Runs the verb.
+/// Runs the verb that was typed.
 pub async fn run(command: &BucketCommand, output: &Output) -> Result<Done, Failure> {
     match command {
         BucketCommand::List(command) => list::list(command, output).await,

@@ -1,4 +1,4 @@
-//! `ark bucket verify`: every backup of a location, read and checked.
+//! `ark bucket verify`: reads and checks every complete backup of a location.
 
 use clap::Args;
 use futures::TryStreamExt;
@@ -18,6 +18,7 @@ pub struct VerifyCommand {
     pub(super) location: LocationArgs,
 }
 
+/// Verifies every complete backup; fails with exit code 1 if one of them is damaged.
 pub async fn verify(command: &VerifyCommand, output: &Output) -> Result<Done, Failure> {
     let bucket = command.location.bucket().await?;
     let mut entries = bucket.list_backups();

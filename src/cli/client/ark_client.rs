@@ -1,4 +1,4 @@
-//! The client of Ark's own resources in one namespace.
+//! The client of Ark's own custom resources in one namespace.
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -17,13 +17,14 @@ use super::wait::held;
 use crate::cli::exit::Failure;
 use crate::cli::global::Global;
 
-/// For one call: the API server itself gives up after 60 s, and webhooks after at most 30 s.
+/// Deadline of one call: the API server itself gives up after 60 s, and webhooks after at most 30
+/// s.
 pub const DEADLINE: Duration = Duration::from_secs(40);
 
 /// Objects on one page of a list: a Backup has some kilobytes, and a page should come in a second.
 const PAGE: u32 = 500;
 
-/// One of Ark's own kinds, and what people call it.
+/// One of Ark's own kinds, with the noun that people use for it.
 pub trait ArkResource:
     Resource<DynamicType = (), Scope = NamespaceResourceScope>
     + Clone
@@ -34,11 +35,11 @@ pub trait ArkResource:
     + Sync
     + 'static
 {
-    /// As in a sentence, and on the command line.
+    /// The noun in a sentence and, where there is such a command, on the command line.
     const NOUN: &'static str;
 }
 
-/// The way to Ark's own objects.
+/// A client of Ark's own objects in one namespace.
 pub struct ArkClient {
     pub(super) client: Client,
     pub(super) server: String,
@@ -46,31 +47,32 @@ pub struct ArkClient {
 }
 
 impl ArkClient {
-    /// The namespace and cluster that the options name; nothing is sent yet.
+    /// Creates a client for the cluster and the namespace that the options name, without a request.
     pub async fn open(global: &Global) -> Result<Self, Failure> {
         let cluster = global.cluster().await?;
         let (client, server) = (cluster.client(), cluster.server().to_owned());
         Ok(Self { client, server, namespace: global.namespace.clone() })
     }
 
-    /// The namespace.
+    /// Returns the namespace.
     pub fn namespace(&self) -> &str {
         &self.namespace
     }
 
-    /// The client underneath, for what is no object.
+    /// Returns the client underneath, for requests that are not about Ark's objects.
     pub fn client(&self) -> &Client {
         &self.client
     }
 
-    /// The uid of this cluster, that of its namespace kube-system; none where a person may not read that.
+    /// Returns the uid of this cluster, which is that of its namespace kube-system; `None` where
+    /// the user may not read that namespace.
     pub async fn cluster_uid(&self) -> Option<String> {
         let namespaces = Api::<Namespace>::all(self.client.clone());
         let asked = tokio::time::timeout(DEADLINE, namespaces.get_opt("kube-system")).await;
         asked.ok()?.ok()??.uid()
     }
 
-    /// An object that must be there.
+    /// Returns an object; fails if the object is not there.
     pub async fn get<K: ArkResource>(&self, name: &str) -> Result<K, Failure> {
         match self.find(name).await? {
             Some(object) => Ok(object),
@@ -78,7 +80,7 @@ impl ArkClient {
         }
     }
 
-    /// An object; none when it is not there.
+    /// Returns an object, or `None` if the object is not there.
     pub async fn find<K: ArkResource>(&self, name: &str) -> Result<Option<K>, Failure> {
         let asked = self.asked::<K>("get", Some(name));
         match within(&asked, self.api::<K>().get(name)).await? {
@@ -87,7 +89,8 @@ impl ArkClient {
         }
     }
 
-    /// All objects, or those that a selector matches, by name.
+    /// Returns all objects, or those that a label selector matches, sorted by name. Fails if there
+    /// are none and the namespace does not exist.
     pub async fn list<K: ArkResource>(&self, selector: Option<&str>) -> Result<Vec<K>, Failure> {
         let asked = self.asked::<K>("list", None);
         let api = self.api::<K>();
@@ -110,7 +113,7 @@ impl ArkClient {
         Ok(objects)
     }
 
-    /// Creates an object, whose name must be free.
+    /// Creates an object; fails if its name is taken.
     pub async fn create<K: ArkResource>(&self, object: &K) -> Result<K, Failure> {
         if let Some(created) = self.create_if_free(object).await? {
             return Ok(created);
@@ -120,7 +123,7 @@ impl ArkClient {
         Err(errors::taken(&self.asked::<K>("create", Some(&name)), held.as_deref()))
     }
 
-    /// Creates an object; none when its name is taken.
+    /// Creates an object; returns `None` if its name is taken.
     pub async fn create_if_free<K: ArkResource>(&self, object: &K) -> Result<Option<K>, Failure> {
         let name = object.name_any();
         let asked = self.asked::<K>("create", Some(&name));
@@ -130,7 +133,7 @@ impl ArkClient {
         }
     }
 
-    /// Merges a change into an object that must be there.
+    /// Merges a change into an object and returns the result; fails if the object is not there.
     pub async fn change<K: ArkResource>(&self, name: &str, change: &Value) -> Result<K, Failure> {
         let asked = self.asked::<K>("patch", Some(name));
         let (api, parameters) = (self.api::<K>(), PatchParams::default());
@@ -140,7 +143,7 @@ impl ArkClient {
         }
     }
 
-    /// Deletes an object; one that is not there is fine.
+    /// Deletes an object; an object that is not there is no failure.
     pub async fn delete<K: ArkResource>(&self, name: &str) -> Result<(), Failure> {
         let asked = self.asked::<K>("delete", Some(name));
         match within(&asked, self.api::<K>().delete(name, &DeleteParams::default())).await? {
@@ -149,7 +152,7 @@ impl ArkClient {
         }
     }
 
-    /// Deletes this very object; another one of its name stays.
+    /// Deletes this very object, by its uid; another object of its name stays.
     pub async fn delete_this<K: ArkResource>(&self, object: &K) -> Result<(), Failure> {
         let name = object.name_any();
         let asked = self.asked::<K>("delete", Some(&name));
@@ -159,7 +162,8 @@ impl ArkClient {
         deleted.map(drop).map_err(|error| errors::explain(&asked, &error))
     }
 
-    /// That some objects are not there; or, if so, not even their namespace.
+    /// Returns the failure that objects of these names are not there, or that their namespace does
+    /// not exist.
     pub async fn missing<K: ArkResource>(&self, names: &[&str]) -> Failure {
         if let Err(failure) = self.check_namespace().await {
             return failure;
@@ -172,7 +176,8 @@ impl ArkClient {
         ))
     }
 
-    /// Nothing at all is in a namespace that is not there. Who may not look at namespaces is not told.
+    /// Fails if the namespace does not exist. Any other answer, "forbidden" among them, counts as
+    /// "exists".
     async fn check_namespace(&self) -> Result<(), Failure> {
         let namespaces: Api<k8s_openapi::api::core::v1::Namespace> = Api::all(self.client.clone());
         let answer = tokio::time::timeout(DEADLINE, namespaces.get(&self.namespace)).await;
@@ -184,11 +189,12 @@ impl ArkClient {
         }
     }
 
-    /// The objects of a kind, for who asks later than the door is open.
+    /// Returns kube's `Api` of a kind, for callers that outlive this client.
     pub fn api<K: ArkResource>(&self) -> Api<K> {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
 
+    /// Describes a call, for messages.
     pub(super) fn asked<'a, K: ArkResource>(
         &'a self,
         verb: &'static str,
@@ -199,7 +205,7 @@ impl ArkClient {
     }
 }
 
-/// What the API server says, within the deadline.
+/// Waits for an answer up to [`DEADLINE`]; fails if none comes.
 async fn within<T>(
     asked: &ApiCall<'_>,
     answer: impl Future<Output = kube::Result<T>>,

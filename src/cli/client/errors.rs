@@ -1,4 +1,4 @@
-//! What the API server's no means to a person, and what to do about it. Pure.
+//! Failures of the API server in words for a person, with what to do about them. Pure.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::api::GROUP;
 use crate::cli::exit::Failure;
 use crate::cluster::ClusterError;
 
-/// What was asked of the API server.
+/// A call to the API server, for messages.
 pub struct ApiCall<'a> {
     pub verb: &'static str,
     pub noun: &'static str,
@@ -29,17 +29,18 @@ impl fmt::Display for ApiCall<'_> {
     }
 }
 
-/// Whether the API server knows the kind and has no object of that name.
+/// Returns whether the API server knows the kind and has no object of that name.
 pub fn is_no_object(error: &kube::Error) -> bool {
     status(error).is_some_and(|status| status.code == 404 && missing_kind(status).is_some())
 }
 
-/// Whether an object has the name already.
+/// Returns whether an object has the name already.
 pub fn is_taken(error: &kube::Error) -> bool {
     status(error).is_some_and(|status| status.code == 409 && status.reason == "AlreadyExists")
 }
 
-/// That an object has the name already; `held` says why one that was deleted is still there.
+/// Returns the failure that an object has the name already. `held` says why an object that was
+/// deleted is still there.
 pub fn taken(asked: &ApiCall<'_>, held: Option<&str>) -> Failure {
     let ApiCall { noun, name, namespace, .. } = asked;
     let name = name.unwrap_or_default();
@@ -53,19 +54,19 @@ pub fn taken(asked: &ApiCall<'_>, held: Option<&str>) -> Failure {
     })
 }
 
-/// That the namespace is missing.
+/// Returns the sentence that the namespace does not exist.
 pub fn no_namespace(namespace: &str) -> String {
     format!(
         "there is no namespace `{namespace}` in this cluster; name Ark's with -n, or install Ark: `ark install` prints what to apply"
     )
 }
 
-/// That no answer came.
+/// Returns the failure that no answer came within `after`.
 pub fn timed_out(asked: &ApiCall<'_>, after: Duration) -> Failure {
     ClusterError::Timeout { server: asked.server.to_owned(), doing: asked.to_string(), after }.into()
 }
 
-/// The failure in words.
+/// Returns the failure that an error of a call means to a person.
 pub fn explain(asked: &ApiCall<'_>, error: &kube::Error) -> Failure {
     let ApiCall { verb, plural, namespace, server, .. } = asked;
     let Some(status) = status(error) else { return unanswered(asked, error) };
@@ -77,6 +78,8 @@ pub fn explain(asked: &ApiCall<'_>, error: &kube::Error) -> Failure {
             cause: message.clone(),
         }
         .into(),
+        // RBAC says which user "cannot" do what; other refusals, of admission for example, are
+        // shown in their own words.
         403 if message.contains(" cannot ") => Failure::because(format!(
             "you may not {verb} {plural}.{GROUP} in namespace {namespace}: {message}; ask for a role that allows the verb `{verb}` on the resource `{plural}` of the group `{GROUP}` there"
         )),
@@ -88,7 +91,8 @@ pub fn explain(asked: &ApiCall<'_>, error: &kube::Error) -> Failure {
     }
 }
 
-/// What went wrong on the way; the client's own errors nest too deeply for a person.
+/// Returns the failure of a call without an answer. Only the innermost cause is shown: the client's
+/// own errors nest too deeply for a person.
 fn unanswered(asked: &ApiCall<'_>, error: &kube::Error) -> Failure {
     let (server, doing) = (asked.server.to_owned(), asked.to_string());
     let first: &(dyn std::error::Error + 'static) = error;
@@ -111,7 +115,8 @@ fn status(error: &kube::Error) -> Option<&Status> {
     }
 }
 
-/// The kind of the object that is not there; none when it is the kind itself that the server does not know.
+/// Returns the kind of the missing object, or `None` if the API server does not know the requested
+/// kind itself.
 fn missing_kind(status: &Status) -> Option<&str> {
     let details = status.details.as_ref()?;
     (status.reason == "NotFound" && !details.name.is_empty()).then_some(details.kind.as_str())

@@ -1,4 +1,5 @@
-//! Ark's own objects in one namespace of a cluster: read, made, changed and removed. What goes wrong is told by `refusal`.
+//! Reads, creates, changes and deletes Ark's own objects in one namespace of a cluster. `errors`
+//! puts failures into words.
 
 mod ark_client;
 mod errors;
@@ -32,7 +33,7 @@ nouns! {
     ServerStatusRequest: "status request",
 }
 
-/// An object as somebody would write it: who manages which field is nobody's concern here.
+/// Returns an object without `managedFields`, which readers of the output do not need.
 pub fn bare<K: ArkResource>(object: &K) -> K {
     let mut object = object.clone();
     object.meta_mut().managed_fields = None;

@@ -1,4 +1,4 @@
-//! Whether a server runs: what its Lease says, and how to start one when none does.
+//! Finds out from the server's Lease whether a server runs, and says how to start one.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use k8s_openapi::api::coordination::v1::Lease;
@@ -9,33 +9,34 @@ use super::{ArkClient, DEADLINE};
 use crate::api::Timestamp;
 use crate::cli::exit::Failure;
 
-/// The Lease that the server renews.
+/// The name of the Lease that the server renews.
 const LEASE: &str = "ark-server";
-/// A Lease that does not say how long it holds is renewed within this, in seconds.
+/// Seconds within which a Lease without a duration counts as renewed.
 const USUAL_LENGTH: i32 = 30;
-/// The clocks of this machine and the server's may differ by this, in seconds, and a renewal may be under way.
+/// Seconds by which the clocks of this machine and of the server may differ, the time of a renewal
+/// included.
 const SLACK: i64 = 5;
 
-/// What is known of a server in the namespace.
+/// The state of the server in a namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ServerPresence {
-    /// It runs; who it is.
+    /// A server runs; its identity.
     Running(String),
-    /// One ran, and said so last at that time.
+    /// A server ran; when it last renewed the Lease.
     Before(Option<Timestamp>),
-    /// None ever ran.
+    /// No server ever ran.
     Never,
-    /// The Lease cannot be read, and why.
+    /// The Lease cannot be read, for this reason.
     Unknown(String),
 }
 
 impl ArkClient {
-    /// Looks at the Lease.
+    /// Reads the Lease of this namespace and returns the state of the server.
     pub async fn heard(&self) -> ServerPresence {
         server_presence(self.client.clone(), &self.namespace).await
     }
 
-    /// That nobody does what was asked for; `what` says what becomes of it.
+    /// Returns the failure that no server runs; `what` says what becomes of the request.
     pub fn no_server(&self, heard: &ServerPresence, what: &str) -> Failure {
         let namespace = &self.namespace;
         let seen = match heard {
@@ -49,7 +50,7 @@ impl ArkClient {
     }
 }
 
-/// Looks at the Lease of a namespace.
+/// Reads the Lease of a namespace and returns the state of the server.
 pub async fn server_presence(client: Client, namespace: &str) -> ServerPresence {
     let leases: Api<Lease> = Api::namespaced(client, namespace);
     match tokio::time::timeout(DEADLINE, leases.get_opt(LEASE)).await {

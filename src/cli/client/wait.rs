@@ -1,7 +1,9 @@
-//! Waiting for the server: how far an object is, until it is done, gone, or nobody works on it.
+//! Waiting for the server: shows the progress of an object until the object is done or gone, or
+//! nobody works on it.
 //!
-//! It looks again and again rather than watching: one object, twice a second, and nothing to resume when the API server
-//! restarts. Ctrl-C ends the waiting, and not what is waited for.
+//! The object is read repeatedly rather than watched: it is one object, read twice a second, and
+//! nothing has to be resumed when the API server restarts. Ctrl-C ends the waiting, not the
+//! server's work.
 
 use std::time::Duration;
 
@@ -19,52 +21,55 @@ use crate::cli::output::Output;
 use crate::cli::signal;
 use crate::model::Progress;
 
-/// Before the second look, and then longer and longer: many things are done at once.
+/// Pause before the second read, which doubles up to [`LOOK_EVERY`]: many requests are done at
+/// once.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
-/// Between two looks in the end: soon enough for a person, seldom enough for the API server.
+/// Longest pause between two reads: short enough for a person, long enough for the API server.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// A server that runs reacts sooner; after this it is looked for.
+/// Time without a change after which the server's Lease is read; a running server reacts sooner.
 const SILENT: Duration = Duration::from_secs(10);
-/// An API server that restarts is back within this.
+/// Longest outage that is waited for; an API server that restarts is back within this time.
 const OUTAGE: Duration = Duration::from_secs(60);
-/// Another server takes over what a dead one had begun within this: the length of a Lease and the start of a pod.
+/// Time within which another server takes over the work of a dead one: the length of a Lease and
+/// the start of a pod.
 const TAKEOVER: Duration = Duration::from_secs(180);
 
-/// How far an object is.
+/// The progress of an object.
 #[derive(Clone, Debug, Default)]
 pub struct ObjectProgress {
-    /// The server has begun with it.
+    /// Whether the server has begun with the object.
     pub begun: bool,
-    /// Nothing more happens to it.
+    /// Whether nothing more happens to the object.
     pub done: bool,
-    /// In a word.
+    /// The object's phase.
     pub phase: String,
-    /// Why it does not go on, as the server says.
+    /// Why the object does not go on, as the server says; `None` if there is no reason.
     pub why: Option<String>,
-    /// It was refused for no other reason than that another run has its name in the bucket.
+    /// Whether the run was refused only because another run has its name in the bucket.
     pub lost_name: bool,
-    /// Items known, items done, bytes.
+    /// Items known, items done, and bytes done.
     pub counts: (u64, u64, u64),
 }
 
 /// A kind that the server works on.
 pub trait Worked: ArkResource {
-    /// The command that says how far it is, later on.
+    /// The command that shows the progress later on.
     const LOOK: &'static str;
 
-    /// How far it is.
+    /// Returns the progress of the object.
     fn seen(&self) -> ObjectProgress;
 }
 
-/// How waiting ended.
+/// The end of waiting.
 pub enum Waited<K> {
-    /// It is done.
+    /// The object is done.
     Done(Box<K>),
-    /// It is not there any more.
+    /// The object is not there any more.
     Gone,
 }
 
-/// Waits for an object, showing how far it is. `what` says what becomes of it when nobody works on it.
+/// Waits for an object and shows its progress. `what` says what becomes of the object if no server
+/// runs.
 pub async fn wait<K: Worked>(
     door: &ArkClient,
     name: &str,
@@ -74,7 +79,7 @@ pub async fn wait<K: Worked>(
     wait_until(door, name, what, K::seen, output).await
 }
 
-/// The same for something else than the run of an object, which `seen` makes out.
+/// Waits as [`wait`] does, for a progress that `seen` determines, for example that of a deletion.
 pub async fn wait_until<K: Worked>(
     door: &ArkClient,
     name: &str,
@@ -135,13 +140,13 @@ async fn watch<K: Worked>(
     }
 }
 
-/// How long nothing has happened, and what was said about it.
+/// The time since the last change, and what the user was told about it.
 struct WaitPatience {
     changed: Instant,
     looked: Instant,
     outage: Option<Instant>,
     begun: bool,
-    /// Why nothing happens is known, and was told.
+    /// Whether the reason for the standstill is known and was told.
     explained: bool,
     told: bool,
 }
@@ -163,19 +168,20 @@ impl WaitPatience {
         }
     }
 
-    /// An API server that is away for a moment is waited for.
+    /// Waits for an API server that is away, up to [`OUTAGE`]; returns any other failure.
     fn unanswered(&mut self, failure: Failure, output: &Output) -> Result<(), Failure> {
         let since = *self.outage.get_or_insert_with(Instant::now);
         if !failure.is_of_cluster() || since.elapsed() > OUTAGE {
             return Err(failure);
         }
+        // Told at the beginning of an outage, not at each read.
         if since.elapsed() < LOOK_EVERY {
             output.note(format!("still waiting: {}", failure.message()));
         }
         Ok(())
     }
 
-    /// After a while of silence, looks whether a server runs at all.
+    /// Reads the server's Lease after a while without a change; fails if no server runs.
     async fn check(&mut self, door: &ArkClient, what: &str, output: &Output) -> Result<(), Failure> {
         if self.looked.elapsed() < SILENT || self.outage.is_some() {
             return Ok(());
@@ -192,6 +198,7 @@ impl WaitPatience {
             ServerPresence::Unknown(why) => {
                 self.tell(output, format!("nothing has happened for a while, and whether a server runs cannot be told: {why}; still waiting"));
             }
+            // Work that has begun goes on with the next server, for which a while is waited.
             heard if !self.begun || self.changed.elapsed() > TAKEOVER => {
                 return Err(door.no_server(&heard, what));
             }
@@ -209,7 +216,7 @@ impl WaitPatience {
     }
 }
 
-/// Why an object that is deleted is still there, where others hold it.
+/// Returns why an object that was deleted is still there: its finalizers; else `None`.
 pub fn held(object: &impl ResourceExt) -> Option<String> {
     let finalizers = object.finalizers();
     let is_held = object.meta().deletion_timestamp.is_some() && !finalizers.is_empty();
@@ -221,7 +228,7 @@ pub fn held(object: &impl ResourceExt) -> Option<String> {
     })
 }
 
-/// Why a Backup or Restore does not begin, or does not go on.
+/// Returns why a Backup or Restore does not begin, or does not go on.
 fn waits(conditions: &[Condition]) -> Option<String> {
     holding(conditions, WAITING).map(|waiting| waiting.message.clone())
 }

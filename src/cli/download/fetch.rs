@@ -1,7 +1,8 @@
-//! Reading what an address of the server leads to: a presigned URL of the bucket, or the server itself behind the API server.
+//! Reads the body behind an address that the server gave: a presigned URL of the bucket, or the
+//! server itself, through the API server's proxy.
 //!
-//! The client of the API server serves for both; towards a bucket it carries no credentials of the cluster, and takes the
-//! proxy that the environment names.
+//! Kube's HTTP client serves for both. Towards a bucket it carries no credentials of the cluster,
+//! and uses the proxy that the environment names.
 
 use std::time::Duration;
 
@@ -17,24 +18,24 @@ use rustls::pki_types::pem::PemObject as _;
 use crate::cluster::{Proxies, proxy_shown, with_port};
 use crate::store::{Action, ByteStream, Cause, StoreError};
 
-/// A bucket that is reached from here is connected to by then.
+/// Time to connect: a bucket that can be reached from here is connected by then.
 const CONNECT: Duration = Duration::from_secs(10);
-/// For the beginning of an answer: what a slow bucket takes to find an object.
+/// Time for the head of an answer: a slow bucket takes that long to find an object.
 const ANSWER: Duration = Duration::from_secs(60);
-/// Between two pieces of a body: a connection that is silent for longer is broken.
+/// Time between two pieces of a body: a connection that is silent for longer is broken.
 const PIECE: Duration = Duration::from_secs(60);
-/// How much of a refusal is read for its reason.
+/// Bytes of a refusal that are read for its reason.
 const EXCERPT: usize = 2048;
 
-/// How an address is read.
+/// The client and the path for one address.
 struct Route {
     client: Client,
     path: String,
-    /// For messages.
+    /// Description of the target, for messages.
     described: String,
 }
 
-/// Reads addresses.
+/// Reads the bodies behind addresses.
 pub struct Fetcher {
     cluster: Client,
     proxied: String,
@@ -48,13 +49,13 @@ impl std::fmt::Debug for Fetcher {
 }
 
 impl Fetcher {
-    /// With the cluster's client, the namespace of the server, and the authorities that the bucket's certificate may be
-    /// signed by besides the system's.
+    /// Creates a reader with the cluster's client, the namespace of the server, and the authorities
+    /// (PEM) that may sign the bucket's certificate besides the system's.
     pub fn new(cluster: Client, namespace: &str, certificates: Option<String>) -> Self {
         Self { cluster, proxied: format!("/api/v1/namespaces/{namespace}/"), certificates }
     }
 
-    /// The body behind an address.
+    /// Returns the body behind an address, as a stream.
     pub async fn fetch(&self, address: &str, action: Action) -> Result<ByteStream, StoreError> {
         let way = self.way(address, &action)?;
         let request = Request::get(&way.path).body(Body::empty()).map_err(|error| other(&action, error))?;
@@ -71,8 +72,8 @@ impl Fetcher {
         Ok(pieces(answer.into_body(), action))
     }
 
-    /// Why no answer at all comes from the bucket that an address is in; none when one does, or when the address is the
-    /// server's own. One byte is asked for.
+    /// Returns why the bucket of an address does not answer at all; `None` if it answers, or if the
+    /// address is the server's own. One byte is requested.
     pub async fn unreached(&self, address: &str, action: &Action) -> Result<Option<String>, StoreError> {
         if self.is_own(address) {
             return Ok(None);
@@ -88,12 +89,13 @@ impl Fetcher {
         Ok(Some(format!("{} is not reached from here ({cause})", way.described)))
     }
 
-    /// Whether an address leads to the server itself, through the API server.
+    /// Returns whether an address leads to the server itself, through the API server.
     pub fn is_own(&self, address: &str) -> bool {
         address.strip_prefix(&self.proxied).is_some_and(is_proxied)
     }
 
-    /// The client and the path for an address. The cluster's credentials go to the server behind its proxy, and nowhere else.
+    /// Returns the client and the path for an address. The cluster's credentials are sent to the
+    /// server behind the API server's proxy only.
     fn way(&self, address: &str, action: &Action) -> Result<Route, StoreError> {
         if self.is_own(address) {
             let described = "the server, through the API server,".to_owned();
@@ -122,7 +124,8 @@ impl Fetcher {
     }
 }
 
-/// Whether the rest of an address leads to a pod or a Service, and no further than what it serves for downloads.
+/// Returns whether the rest of an address leads to a pod or a Service, and there only to a
+/// download.
 fn is_proxied(rest: &str) -> bool {
     let mut parts = rest.split('/');
     let kind = parts.next().is_some_and(|kind| matches!(kind, "pods" | "services"));
@@ -145,7 +148,7 @@ fn authorities(text: &str, action: &Action) -> Result<Vec<Vec<u8>>, StoreError> 
     Ok(certificates.into_iter().map(|certificate| certificate.to_vec()).collect())
 }
 
-/// The body, piece by piece, as long as pieces come.
+/// Returns the pieces of the body; fails if none comes within [`PIECE`].
 fn pieces(body: Body, action: Action) -> ByteStream {
     let data = body.into_data_stream();
     stream::try_unfold((data, 0_u64, action), |(mut data, received, action)| async move {
@@ -168,12 +171,14 @@ fn pieces(body: Body, action: Action) -> ByteStream {
     .boxed()
 }
 
-/// What a refusal means; `own` when it came through the API server and not from the bucket.
+/// Returns the error that a refusal means; `own` if the refusal came through the API server and not
+/// from the bucket.
 async fn refused(answer: Response<Body>, action: Action, own: bool) -> StoreError {
     let status = answer.status();
     let reason = format!("{status}: {}", excerpt(answer.into_body()).await);
     match status {
-        // The API server has no such pod or Service, or the server no longer knows the address: the object is not asked for.
+        // The API server has no such pod or Service, or the server no longer knows the address:
+        // whether the object exists was not asked.
         StatusCode::NOT_FOUND | StatusCode::SERVICE_UNAVAILABLE | StatusCode::BAD_GATEWAY if own => {
             let why = "the server that was to hand it out is gone, was started anew, or cannot read the bucket; \
                        what is in the bucket is as it was: try again, and see whether the server's pods run";
@@ -201,7 +206,7 @@ async fn excerpt(mut body: Body) -> String {
     message(&text).unwrap_or_else(|| "no reason".to_owned())
 }
 
-/// The reason in S3's XML or in a Status of Kubernetes.
+/// Returns the reason in S3's XML or in a Status of Kubernetes.
 fn message(text: &str) -> Option<String> {
     if let Ok(status) = serde_json::from_str::<serde_json::Value>(text) {
         return status["message"].as_str().map(str::to_owned);
@@ -210,7 +215,7 @@ fn message(text: &str) -> Option<String> {
     Some(found.to_owned())
 }
 
-/// An address without its parameters, which let anybody read the object.
+/// Returns an address without its parameters, which would let anybody read the object.
 fn host(address: &str) -> String {
     address.split('?').next().unwrap_or_default().to_owned()
 }
@@ -219,7 +224,7 @@ fn other(action: &Action, source: impl Into<Cause>) -> StoreError {
     StoreError::Other { action: action.clone(), source: source.into() }
 }
 
-/// The cause at the end of a chain whose links repeat each other.
+/// Returns the innermost cause of a chain whose links repeat each other.
 fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
     std::iter::successors(Some(error), |error| error.source())
         .last()

@@ -1,9 +1,10 @@
-//! A backup or restore as the server hands it out: a store of the few objects of one run, each behind an address that a
-//! DownloadRequest yields. Whoever may make such requests needs no credentials of the bucket.
+//! Downloads: the server's access to a backup or restore, as an object store of the few parts of
+//! one run, each behind an address that a DownloadRequest yields. A user who may create such
+//! requests needs no credentials of the bucket.
 //!
-//! Where the bucket is not reached from here, the server is asked for addresses of its own: they lead through the API
-//! server. What comes is checked as if it came from the bucket itself: the document is the object in the cluster, and it says how
-//! large each part is and what its hash.
+//! Where the bucket cannot be reached from here, the server is asked for addresses of its own: they
+//! lead through the API server. The bytes are checked as if they came from the bucket itself: the
+//! document is the object in the cluster, which states size and hash of each part.
 
 mod fetch;
 mod parts;
@@ -34,10 +35,12 @@ use crate::bucket::{Bucket, PartKeys, RunKeys, StoredRun};
 use crate::model::{Opener, Results};
 use crate::store::{Action, ObjectKey, Operation, StoreError};
 
-/// What of a run's name stands in the name of the request; the rest of 253 characters makes it unique.
+/// Characters of a run's name in the name of its request; the rest of the 253 characters makes the
+/// name unique.
 const NAMED: usize = 200;
 
-/// The bucket that holds a run: the one that is named, or what the server hands out of the run, which is then that part.
+/// Returns the bucket that holds a run: the one that the flags name, or the server's downloads of
+/// the parts that are wanted.
 pub async fn bucket<K: Downloadable>(
     global: &Global,
     source: &SourceArgs,
@@ -54,15 +57,16 @@ pub async fn bucket<K: Downloadable>(
     open(&door, &object, &keys, wanted, output).await
 }
 
-/// A run as it is described.
+/// A run with its results, for `describe`.
 pub struct Described<K> {
-    /// Its document, or the object in the cluster.
+    /// The document of the run, or its object in the cluster.
     pub object: K,
-    /// What went wrong in it, if that is wanted and there: what the cluster knows is shown without it.
+    /// The findings of the run; `None` if they are not wanted or not there. A failure leaves
+    /// `object` usable: it is shown without findings.
     pub results: Result<Option<Results>, Failure>,
 }
 
-/// A run from its documents, or from the cluster and what the server hands out.
+/// Reads a run from the bucket, or from the cluster and the server's downloads.
 pub async fn describe<K: Downloadable>(
     global: &Global,
     source: &SourceArgs,
@@ -96,7 +100,7 @@ async fn results<K: Downloadable>(
     Ok(bucket.open_run::<K>(keys).await?.results().await?)
 }
 
-/// The bucket of a run, with the parts that are wanted and no others.
+/// Opens the server's downloads of a run, with the wanted parts and no others.
 async fn open<K: Downloadable>(
     door: &ArkClient,
     object: &K,
@@ -126,6 +130,8 @@ async fn open<K: Downloadable>(
     if let Some(why) = unreached(&fetcher, &described, &addresses).await? {
         tracing::info!("{why}; taking the way through {described}");
         addresses = self::addresses(door, keys.name(), &parts, true, output).await?;
+        // An older server, or an older definition of DownloadRequest, ignores `throughServer` and
+        // gives the bucket's address again.
         if !addresses.values().all(|address| fetcher.is_own(address)) {
             return Err(nowhere(&why, &described, object.location()));
         }
@@ -149,8 +155,8 @@ async fn open<K: Downloadable>(
     })))
 }
 
-/// The location of a run, whose name may be hashed as a label's value; none for who may not read locations, and does without its
-/// certificates.
+/// Returns the location of a run, whose name may be hashed as a label's value; `None` for a user
+/// who may not read locations and does without its certificates.
 async fn location<K: Downloadable>(door: &ArkClient, object: &K) -> Option<BackupStorageLocation> {
     let name = object.location()?;
     if let Some(location) = door.find::<BackupStorageLocation>(name).await.ok()? {
@@ -160,7 +166,8 @@ async fn location<K: Downloadable>(door: &ArkClient, object: &K) -> Option<Backu
     all.into_iter().find(|location| label_value(&location.name_any()) == name)
 }
 
-/// By key, where the server says that the parts of a run can be had: in the bucket, or of itself.
+/// Requests the addresses of parts and returns them by key. `through_server` asks for addresses of
+/// the server itself instead of the bucket's.
 async fn addresses(
     door: &ArkClient,
     name: &str,
@@ -188,7 +195,8 @@ async fn addresses(
     Ok(addresses)
 }
 
-/// Why the bucket is not reached from here, if it is not; one of the addresses tells.
+/// Returns why the bucket cannot be reached from here, or `None` if it can; one of the addresses is
+/// tried.
 async fn unreached(
     fetcher: &Fetcher,
     described: &str,
@@ -199,7 +207,7 @@ async fn unreached(
     Ok(fetcher.unreached(address, &action).await?)
 }
 
-/// That a server which was asked for addresses of its own gives none.
+/// Returns the failure that the server gives no address of its own.
 fn nowhere(why: &str, described: &str, location: Option<&str>) -> Failure {
     let location = location.unwrap_or("default");
     Failure::because(format!(
@@ -215,7 +223,7 @@ fn request(spec: DownloadRequestSpec, namespace: &str) -> DownloadRequest {
     request
 }
 
-/// Where the server says that a part can be had; only `opener` reads it.
+/// Waits for the answer to a request and returns the address of a part; only `opener` can read it.
 async fn address(
     door: &ArkClient,
     request: &str,

@@ -1,4 +1,4 @@
-//! Which parts the server hands out of a run, and whether there are any.
+//! The parts of a run that the server makes available for download, and whether there are any.
 
 use kube::ResourceExt;
 
@@ -12,58 +12,58 @@ use crate::cli::exit::Failure;
 use crate::model::{BackupName, RestoreName};
 use crate::store::{InvalidKey, ObjectKey};
 
-/// The parts of a run that somebody wants.
+/// The part of a run that a command wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RunPart {
     /// The log.
     Log,
     /// Warnings and errors.
     Results,
-    /// What is in it.
+    /// The list of items.
     Index,
-    /// The backup itself.
+    /// The items themselves.
     Tarball,
-    /// All of it.
+    /// All parts.
     Everything,
 }
 
-/// A part of a run: how it is wanted, its key, and what a DownloadRequest calls it.
+/// A part of a run, its key, and its kind in a DownloadRequest.
 type DownloadPart<'a> = (RunPart, &'a ObjectKey, DownloadKind);
 
-/// How far a run is, for somebody who wants its parts.
+/// The state of a run's parts.
 pub enum PartsState {
-    /// It has parts.
+    /// The run has ended and has parts.
     Ended,
-    /// It failed before it had any, for this reason.
+    /// The run failed before it had parts, for this reason.
     Failed(Option<String>),
-    /// It never began, because of these.
+    /// The run was refused before it began, for these reasons.
     Refused(Vec<String>),
-    /// It is on its way out.
+    /// The object is being deleted.
     Deleting,
-    /// It has not ended; its phase.
+    /// The run has not ended; its phase.
     Unfinished(String),
-    /// Its parts could not be kept, for this reason.
+    /// The parts could not be stored, for this reason.
     NotKept(String),
 }
 
-/// A run, of which the server hands out parts.
+/// A run whose parts can be downloaded from the server.
 pub trait Downloadable: ArkResource + RunDocument {
-    /// What it may be called.
+    /// The type of its name.
     type Name;
 
-    /// Where its parts are.
+    /// Returns the keys of the run.
     fn keys(name: &Self::Name) -> Result<RunKeys, InvalidKey>;
 
-    /// What the server hands out.
+    /// Returns the parts that can be downloaded.
     fn parts(keys: &PartKeys) -> Vec<DownloadPart<'_>>;
 
-    /// The location that it is in, or what stands for its name in a label.
+    /// Returns the name of its location, or the label value that stands for the name.
     fn location(&self) -> Option<&str>;
 
-    /// How far it is.
+    /// Returns the state of the run's parts.
     fn stage(&self) -> PartsState;
 
-    /// Whether it has parts; if not, why not.
+    /// Fails, with the reason, if the run has no parts.
     fn has_parts(&self) -> Result<(), Failure> {
         let (noun, name) = (Self::NOUN, self.name_any());
         Err(Failure::because(match self.stage() {

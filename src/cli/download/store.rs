@@ -1,4 +1,4 @@
-//! The parts of one run, behind addresses, as a store that can only be read.
+//! The parts of one run behind addresses, as a read-only object store.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,23 +17,26 @@ use crate::store::{
     Upload,
 };
 
-/// The objects of one run, readable.
+/// A read-only object store of one run.
 #[derive(Debug)]
 pub struct DownloadStore {
-    /// Whose it is, for people.
+    /// The source of the parts, for messages.
     pub described: String,
-    /// The commit of the run, which the cluster has.
+    /// The document of the run, which the cluster has.
     pub document: LiveDocument,
-    /// By key, where to fetch the parts that are wanted.
+    /// The addresses of the wanted parts, by key.
     pub addresses: BTreeMap<String, String>,
-    /// Fetches them.
+    /// Reads the bodies behind the addresses.
     pub fetcher: Fetcher,
 }
 
-/// What the cluster has of the document now; none when it is not there any more, or about to go.
+/// The document as the cluster has it now; `None` if the object is not there any more or is being
+/// deleted.
 pub type Looked = BoxFuture<'static, Result<Option<Bytes>, Box<dyn std::error::Error + Send + Sync>>>;
 
-/// The document of a run: the object in the cluster. Whoever reads it again asks what became of it, so the cluster is asked again.
+/// The document of a run, which is the object in the cluster. The first read returns what was read
+/// already; each later one asks the cluster again, because its caller wants to know whether the run
+/// was replaced.
 pub struct LiveDocument {
     key: ObjectKey,
     first: Mutex<Option<Bytes>>,
@@ -41,7 +44,7 @@ pub struct LiveDocument {
 }
 
 impl LiveDocument {
-    /// The document at a key, as it was read already, and how the cluster is asked for it again.
+    /// Creates the document at a key from its first reading; `look` asks the cluster again.
     pub fn new(key: ObjectKey, first: Bytes, look: impl Fn() -> Looked + Send + Sync + 'static) -> Self {
         Self { key, first: Mutex::new(Some(first)), look: Box::new(look) }
     }
@@ -98,6 +101,7 @@ impl ObjectStore for DownloadStore {
     }
 
     async fn list(&self, _: &str, _: bool, _: Option<String>) -> Result<Listing, StoreError> {
+        // Reading a run lists its folder only to find files of other programs; here are none.
         Ok(Listing::default())
     }
 
@@ -148,7 +152,8 @@ mod tests {
     use crate::bucket::{Bucket, BucketError, RunKeys};
     use crate::cluster::script::serve;
 
-    /// What is said when a part of a backup is not there, and this is what the cluster has of the backup by then.
+    /// Returns the error when a part of a backup is not there, and `now` is what the cluster has of
+    /// the backup by then.
     async fn blamed(now: Option<Value>) -> BucketError {
         let (name, uid) = ("nightly".parse().unwrap(), "one");
         let keys = RunKeys::backup(&name).unwrap();

@@ -1,4 +1,5 @@
-//! The first location and its credentials, as manifests. Pure, but for the files that are named.
+//! The first location and its credentials, as manifests. Pure, except that the files that are named
+//! are read.
 
 use std::path::Path;
 
@@ -10,10 +11,10 @@ use super::super::exit::Failure;
 use crate::api::{AccessMode, BackupStorageLocation, BackupStorageLocationSpec, SecretKey};
 use crate::store::{Location, objection_to_credentials};
 
-/// The key of the Secret; its value is an AWS credentials file.
+/// The key in the Secret; its value is an AWS credentials file.
 const KEY: &str = "cloud";
 
-/// The location `name` in `namespace`, the default one.
+/// Returns the manifest of the location `name` in `namespace`, which is marked as the default.
 pub fn location(
     url: &str,
     (name, namespace): (&str, &str),
@@ -38,7 +39,7 @@ pub fn location(
     serde_json::to_value(location).map_err(|error| Failure::failed("writing the location as JSON", &error))
 }
 
-/// The Secret `name`, with what is in the file.
+/// Returns the manifest of the Secret `name` in `namespace`, with the content of the file.
 pub fn credentials(file: &Path, (name, namespace): (&str, &str)) -> Result<Value, Failure> {
     let content = read(file)?;
     if let Some(why) = objection_to_credentials(&content) {

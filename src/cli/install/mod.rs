@@ -1,4 +1,4 @@
-//! `ark install`: every manifest that the server needs, printed; nothing is applied.
+//! `ark install`: prints every manifest that the server needs; nothing is applied.
 
 mod location;
 mod rbac;
@@ -16,9 +16,10 @@ use crate::api;
 pub use rbac::{chart_rules, rules_table};
 use workload::{Manifest, Workload};
 
-/// The Secret that `--credentials-file` makes.
+/// The name of the Secret that `--credentials-file` yields.
 const CREDENTIALS: &str = "ark-credentials";
-/// The location that `--location` makes; `ark server` means it, too, where none is named.
+/// The name of the location that `--location` yields; `ark server` uses it, too, where none is
+/// named.
 const LOCATION: &str = "default";
 
 const EXAMPLE: &str = "\
@@ -33,7 +34,8 @@ Examples:
   # In the cluster that stands by for a disaster
   ark install --image registry.example/ark:0.1.0 --location 's3://backups?region=eu-central-1' --restore-only";
 
-/// Print the manifests of the server: namespace, kinds, roles with their reasons, workload. Nothing is applied.
+/// Print the manifests of the server: namespace, kinds, roles with their reasons, workload. Nothing
+/// is applied.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLE)]
 pub struct InstallCommand {
@@ -115,7 +117,7 @@ pub fn run(global: &Global, command: &InstallCommand, output: &Output) -> Result
     Ok(Done::Complete)
 }
 
-/// All of them, in the order in which a cluster takes them.
+/// Returns all manifests, in the order in which a cluster accepts them.
 fn manifests(namespace: &str, command: &InstallCommand) -> Result<Vec<Manifest>, Failure> {
     let InstallCommand {
         image,
@@ -164,7 +166,7 @@ fn manifests(namespace: &str, command: &InstallCommand) -> Result<Vec<Manifest>,
 }
 
 impl Manifest {
-    /// The object with the rules of its role.
+    /// Returns the object, with the rules of its role.
     fn whole(self) -> Value {
         let Self { mut object, role } = self;
         if let Some(role) = role {
@@ -173,7 +175,7 @@ impl Manifest {
         object
     }
 
-    /// As YAML; rules below their reasons.
+    /// Returns the manifest as YAML; each rule follows its reason.
     fn yaml(&self) -> Result<String, Failure> {
         let Self { object, role } = self;
         let text = serde_saphyr::to_string(object);

@@ -1,4 +1,5 @@
-//! What the server may do in a cluster: every rule with its reason, as data, and as YAML with the reasons as comments. Pure.
+//! Permissions of the server in a cluster: every rule with its reason, as data, and as YAML with
+//! the reasons as comments. Pure.
 
 /// One rule of a role.
 #[derive(Clone, Copy, Debug)]
@@ -9,22 +10,22 @@ pub struct PolicyRule {
     pub groups: &'static [&'static str],
     /// The resources in them; for a rule about paths, the paths.
     pub resources: &'static [&'static str],
-    /// What may be done.
+    /// The permitted verbs.
     pub verbs: &'static [&'static str],
 }
 
-/// A role: its rules, and what it is for.
+/// A role: its rules and its purpose.
 #[derive(Clone, Copy, Debug)]
 pub struct Role {
-    /// Names it: `backup`, `restore`, `server`.
+    /// The name: `backup`, `restore` or `server`.
     pub name: &'static str,
-    /// What it is for.
+    /// The purpose of the role.
     pub purpose: &'static str,
-    /// What it allows.
+    /// The rules of the role.
     pub rules: &'static [PolicyRule],
 }
 
-/// For the whole cluster, in every mode: a restore, too, looks before it writes.
+/// The role for the whole cluster, in every mode: a restore, too, reads before it writes.
 pub const BACKUP: Role = Role {
     name: "backup",
     purpose: "Reads the whole cluster. Who holds it reads every Secret: treat it, and the bucket, like an administrator's key.",
@@ -59,7 +60,7 @@ pub const BACKUP: Role = Role {
     ],
 };
 
-/// For the whole cluster, unless restores are disabled.
+/// The second role for the whole cluster, unless restores are disabled.
 pub const RESTORE: Role = Role {
     name: "restore",
     purpose: "Writes the whole cluster. Left out when restores are disabled (--disable-restores).",
@@ -90,7 +91,7 @@ pub const RESTORE: Role = Role {
     ],
 };
 
-/// In the server's own namespace, in every mode.
+/// The role in the server's own namespace, in every mode.
 pub const SERVER: Role = Role {
     name: "server",
     purpose: "The server's own objects, in its own namespace only.",
@@ -169,11 +170,11 @@ pub const SERVER: Role = Role {
     ],
 };
 
-/// Columns of a comment.
+/// Most columns of a comment's text in the YAML.
 const WIDTH: usize = 110;
 
 impl Role {
-    /// The items of `rules:` as YAML, each below its reason.
+    /// Returns the items of `rules:` as YAML, each below its reason.
     pub fn yaml(&self) -> String {
         let mut text = String::new();
         for PolicyRule { reason, groups, resources, verbs } in self.rules {
@@ -190,7 +191,7 @@ impl Role {
         text
     }
 
-    /// The rules as the API has them.
+    /// Returns the rules as the API has them.
     pub fn rules(&self) -> serde_json::Value {
         let rule = |PolicyRule { reason: _, groups, resources, verbs }: &PolicyRule| {
             if groups.is_empty() {
@@ -203,13 +204,13 @@ impl Role {
     }
 }
 
-/// A list in YAML's short form.
+/// Returns a list in YAML's short form.
 fn list(items: &[&str]) -> String {
     let quoted: Vec<_> = items.iter().map(|item| format!("\"{item}\"")).collect();
     format!("[{}]", quoted.join(", "))
 }
 
-/// Text in lines of at most [`WIDTH`] columns.
+/// Returns the text in lines of at most [`WIDTH`] columns.
 fn wrapped(text: &str) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
@@ -221,7 +222,7 @@ fn wrapped(text: &str) -> Vec<String> {
     lines
 }
 
-/// The rules as named templates of the Helm chart: `charts/ark/templates/_rules.tpl`.
+/// Returns the rules as named templates of the Helm chart: `charts/ark/templates/_rules.tpl`.
 pub fn chart_rules() -> String {
     let mut text =
         "{{- /* Generated from src/cli/install/rbac.rs: ARK_UPDATE=1 cargo test --test architecture */ -}}\n"
@@ -232,7 +233,7 @@ pub fn chart_rules() -> String {
     text
 }
 
-/// The rules as a table: a part of `docs/permissions.md`.
+/// Returns the rules as a table: a part of `docs/permissions.md`.
 pub fn rules_table() -> String {
     let code = |items: &[&str]| {
         let named = items.iter().map(|item| if item.is_empty() { "core" } else { item });

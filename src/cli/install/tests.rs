@@ -1,4 +1,4 @@
-//! What `ark install` prints.
+//! Tests of the manifests that `ark install` prints.
 
 use clap::Parser;
 

@@ -1,19 +1,21 @@
-//! The server as Kubernetes runs it: namespace, account, Deployment and what guards it. Pure.
+//! The workload of the server: namespace, ServiceAccount, Deployment and the objects that protect
+//! it. Pure.
 
 use serde_json::{Map, Value, json};
 
 use super::rbac::{BACKUP, RESTORE, Role, SERVER};
 
-/// Of the ServiceAccount, the Deployment, the Service, the PodDisruptionBudget and the NetworkPolicy.
+/// The name of ServiceAccount, Deployment, Service, PodDisruptionBudget and NetworkPolicy.
 const NAME: &str = "ark";
-/// Where health, metrics and downloads are served.
+/// The port of health, metrics and downloads.
 const PORT: u16 = 8085;
-/// Nobody: an account that owns no file of the image nor of a node.
+/// The user "nobody": an account that owns no file of the image nor of a node.
 const USER: u32 = 65532;
-/// What runs has 20 s to come to a good end (`controller/leader/term.rs`); then the Lease is given back.
+/// Seconds before a pod is killed: runs have 20 s to end in good order
+/// (`controller/leader/term.rs`); then the Lease is released.
 const GRACE: u8 = 30;
 
-/// What the manifests depend on.
+/// The settings on which the manifests depend.
 #[derive(Clone, Debug)]
 pub struct Workload {
     pub namespace: String,
@@ -28,12 +30,12 @@ pub struct Workload {
     pub pod_annotations: Map<String, Value>,
 }
 
-/// One object; roles have their rules apart, because each is printed below its reason.
+/// One object; the rules of a role are kept apart, because each is printed below its reason.
 #[derive(Clone, Debug)]
 pub struct Manifest {
-    /// The object, of a role all but `rules`.
+    /// The object; of a role without `rules`.
     pub object: Value,
-    /// Of a role: which.
+    /// The role, if the object is one.
     pub role: Option<Role>,
 }
 
@@ -44,7 +46,8 @@ impl From<Value> for Manifest {
 }
 
 impl Workload {
-    /// The namespace. Its label makes sure that nothing beside the server gets more rights over a node than the server has.
+    /// Returns the namespace. Its label makes sure that no pod beside the server gets more rights
+    /// over a node than the server has.
     pub fn home(&self) -> Manifest {
         let labels =
             json!({ "app.kubernetes.io/name": NAME, "pod-security.kubernetes.io/enforce": "restricted" });
@@ -54,7 +57,7 @@ impl Workload {
         object.into()
     }
 
-    /// The account and its roles.
+    /// Returns the ServiceAccount and its roles.
     pub fn access(&self) -> Vec<Manifest> {
         let mut account =
             self.object("v1", "ServiceAccount", json!({ "automountServiceAccountToken": false }));
@@ -70,10 +73,10 @@ impl Workload {
         all
     }
 
-    /// The Deployment, and what guards and reaches it.
+    /// Returns the Deployment, and the objects that protect and expose it.
     pub fn server(&self) -> Vec<Manifest> {
         let mut all = vec![self.deployment().into(), self.service().into(), self.network_policy().into()];
-        // With a single replica it would only keep nodes from being drained.
+        // With a single replica, a PodDisruptionBudget would only keep nodes from being drained.
         if self.replicas > 1 {
             let spec = json!({ "minAvailable": 1, "selector": { "matchLabels": selector() } });
             all.push(self.object("policy/v1", "PodDisruptionBudget", json!({ "spec": spec })).into());
@@ -83,7 +86,8 @@ impl Workload {
     }
 
     fn for_the_cluster(&self, role: Role) -> [Manifest; 2] {
-        // Named after the namespace, so that two servers in two namespaces do not take each other's.
+        // Named after the namespace, so that two servers in two namespaces do not replace each
+        // other's roles.
         self.granted(role, "Cluster", format!("{}:{}", self.namespace, role.name))
     }
 
@@ -106,7 +110,7 @@ impl Workload {
         [Manifest { object: object("Role"), role: Some(role) }, binding.into()]
     }
 
-    /// An object of ours in the namespace, with the fields of `rest`.
+    /// Returns an object in the namespace, with the fields of `rest`.
     fn object(&self, api_version: &str, kind: &str, rest: Value) -> Value {
         let mut object = rest;
         object["apiVersion"] = json!(api_version);
@@ -161,12 +165,13 @@ impl Workload {
             "name": NAME,
             "image": self.image,
             "args": self.arguments(),
-            // Downloads reach the very pod that hands them out.
+            // Addresses of downloads lead to the very pod that serves them.
             "env": [{ "name": "POD_NAME", "valueFrom": { "fieldRef": { "fieldPath": "metadata.name" } } }],
             "ports": [{ "name": "http", "containerPort": PORT, "protocol": "TCP" }],
             "livenessProbe": probe("/healthz", 10, 6),
             "readinessProbe": probe("/readyz", 5, 3),
-            // Two backups and two restores at once stay below 256 MiB (benches/bench); a limit on the processor would only slow them.
+            // Two backups and two restores at once stay below 256 MiB (benches/bench); a CPU limit
+            // would only slow them.
             "resources": { "requests": { "cpu": "100m", "memory": "128Mi" }, "limits": { "memory": "512Mi" } },
             "securityContext": {
                 "allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true,
@@ -191,8 +196,9 @@ impl Workload {
         self.object("v1", "Service", json!({ "spec": { "selector": selector(), "ports": [port] } }))
     }
 
-    /// In: metrics and downloads, from anywhere, since no selector covers the API server's proxy. Out: everywhere, since none
-    /// covers the API server or a bucket.
+    /// Returns the NetworkPolicy. Ingress: metrics and downloads, from anywhere, since no selector
+    /// covers the API server's proxy. Egress: everywhere, since no selector covers the API server
+    /// or a bucket.
     fn network_policy(&self) -> Value {
         let spec = json!({
             "podSelector": { "matchLabels": selector() },
@@ -202,7 +208,8 @@ impl Workload {
         self.object("networking.k8s.io/v1", "NetworkPolicy", json!({ "spec": spec }))
     }
 
-    /// Renewals of the Lease do not wait in one queue with what a restore creates: by default both are of one flow.
+    /// Returns the FlowSchema that keeps renewals of the Lease out of the queue of a restore's
+    /// creates: by default both are of one flow.
     fn flow_schema(&self) -> Value {
         let subject = json!({
             "kind": "ServiceAccount", "serviceAccount": { "name": NAME, "namespace": self.namespace },
@@ -213,7 +220,8 @@ impl Workload {
         });
         let spec = json!({
             "priorityLevelConfiguration": { "name": "leader-election" },
-            // After those of Kubernetes for leader election, before that for all service accounts.
+            // After Kubernetes' own FlowSchemas for leader election, before the one for all service
+            // accounts.
             "matchingPrecedence": 250,
             "distinguisherMethod": { "type": "ByUser" },
             "rules": [{ "subjects": [subject], "resourceRules": [leases] }],

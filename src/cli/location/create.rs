@@ -1,4 +1,4 @@
-//! `ark location create`: from a URL to a BackupStorageLocation.
+//! `ark location create`: turns a URL into a BackupStorageLocation.
 
 use clap::{Args, ValueEnum};
 
@@ -28,10 +28,12 @@ Examples:
 pub struct CreateCommand {
     /// The name of the location
     name: ObjectName,
-    /// The bucket: s3://BUCKET/PREFIX?region=…&endpoint=…, or file:///FOLDER for one that the server has mounted
+    /// The bucket: s3://BUCKET/PREFIX?region=…&endpoint=…, or file:///FOLDER for one that the
+    /// server has mounted
     #[arg(long, value_name = "URL")]
     url: String,
-    /// The Secret in Ark's namespace, and the key in it, whose value is an AWS credentials file [default: the server's own credentials]
+    /// The Secret in Ark's namespace, and the key in it, whose value is an AWS credentials file
+    /// [default: the server's own credentials]
     #[arg(long, value_name = "SECRET:KEY", value_parser = pair)]
     credential: Option<(String, String)>,
     /// Whether anything may be written: backups, deletions [default: read-write]
@@ -68,7 +70,7 @@ impl From<Mode> for AccessMode {
     }
 }
 
-/// Creates it.
+/// Creates the location.
 pub async fn create(global: &Global, command: &CreateCommand, output: &Output) -> Result<Done, Failure> {
     let location = build(global, command)?;
     let then = "`ark location get` shows whether the server can use it";

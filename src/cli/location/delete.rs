@@ -1,4 +1,4 @@
-//! `ark location delete`.
+//! `ark location delete`: deletes locations; their buckets stay as they are.
 
 use clap::Args;
 use kube::ResourceExt;
@@ -24,7 +24,7 @@ pub struct DeleteCommand {
     pub(super) chosen: ChosenArgs,
 }
 
-/// Deletes them.
+/// Deletes the locations.
 pub async fn delete(global: &Global, command: &DeleteCommand, output: &Output) -> Result<Done, Failure> {
     command.chosen.check("deleting locations", output)?;
     let door = ArkClient::open(global).await?;

@@ -1,4 +1,4 @@
-//! `ark location describe`.
+//! `ark location describe`: prints a location with its settings and its state.
 
 use clap::Args;
 use kube::ResourceExt;
@@ -21,7 +21,7 @@ pub struct DescribeCommand {
     name: ObjectName,
 }
 
-/// Describes it.
+/// Prints the location.
 pub async fn describe(global: &Global, command: &DescribeCommand, output: &Output) -> Result<Done, Failure> {
     let door = ArkClient::open(global).await?;
     let location: BackupStorageLocation = door.get(command.name.as_str()).await?;

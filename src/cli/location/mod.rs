@@ -1,4 +1,4 @@
-//! `ark location`: one function a verb.
+//! `ark location`: one file a verb; `get` is in `verbs`.
 
 mod create;
 mod delete;
@@ -33,7 +33,7 @@ pub enum LocationCommand {
     Delete(delete::DeleteCommand),
 }
 
-/// Runs the verb.
+/// Runs the verb that was typed.
 pub async fn run(global: &Global, command: &LocationCommand, output: &Output) -> Result<Done, Failure> {
     match command {
         LocationCommand::Create(command) => create::create(global, command, output).await,

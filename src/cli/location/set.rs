@@ -1,4 +1,4 @@
-//! `ark location set`.
+//! `ark location set`: changes how a location is used.
 
 use clap::{ArgGroup, Args};
 use serde_json::json;
@@ -36,7 +36,7 @@ pub struct SetCommand {
     pub(super) validation_period: Option<api::Duration>,
 }
 
-/// Changes it.
+/// Changes access mode and periods of the location.
 pub async fn set(global: &Global, command: &SetCommand, output: &Output) -> Result<Done, Failure> {
     let SetCommand { name, access_mode, sync_period, validation_period } = command;
     let mut spec = serde_json::Map::new();

@@ -1,4 +1,4 @@
-//! `ark location set-default`.
+//! `ark location set-default`: makes one location the default.
 
 use clap::Args;
 use kube::ResourceExt;
@@ -19,7 +19,8 @@ pub struct SetDefaultCommand {
     name: ObjectName,
 }
 
-/// Marks it, and then unmarks every other one, so that there is no moment without a default.
+/// Marks the location as the default, and then unmarks every other one, so that there is no moment
+/// without a default.
 pub async fn set_default(
     global: &Global,
     command: &SetDefaultCommand,

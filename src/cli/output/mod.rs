@@ -1,5 +1,6 @@
-//! The only place that prints: answers to stdout; notes, progress and failures to stderr. What was read somewhere may hold what
-//! steers a terminal: it is spelled out here, for all.
+//! The only module that prints: answers to stdout; notes, progress and failures to stderr. Text
+//! that comes from a bucket or a cluster may contain control sequences; they are escaped here, for
+//! all callers.
 
 mod log;
 mod printer;
@@ -15,13 +16,14 @@ use shown::shown;
 
 pub use table::Table;
 
-/// Prints what clap has to say: help and version to stdout with code 0, wrong usage to stderr with code 2.
+/// Prints clap's message: help and version to stdout with exit code 0, wrong usage to stderr with
+/// exit code 2.
 pub fn usage(error: &clap::Error) -> ExitCode {
     let _ = error.print();
     ExitCode::from(if error.use_stderr() { 2 } else { 0 })
 }
 
-/// Prints text to stdout before there is an [`Output`]; answers with the exit code.
+/// Prints text to stdout before there is an [`Output`], and returns the exit code.
 pub fn raw(text: &str) -> ExitCode {
     match io::stdout().lock().write_all(text.as_bytes()) {
         Ok(()) => ExitCode::SUCCESS,
@@ -29,13 +31,13 @@ pub fn raw(text: &str) -> ExitCode {
     }
 }
 
-/// A number and what it counts: `1 error`, `2 errors`.
+/// Returns a number with its noun: `1 error`, `2 errors`.
 pub fn count(number: u64, noun: &str) -> String {
     let s = if number == 1 { "" } else { "s" };
     format!("{number} {noun}{s}")
 }
 
-/// Shows what went wrong with items, up to a screenful.
+/// Prints warnings and errors of items, up to 20 of them, and the number of the others.
 pub fn findings(output: &Output, results: &crate::model::Results) {
     const SHOWN: usize = 20;
     for finding in results.findings.iter().take(SHOWN) {

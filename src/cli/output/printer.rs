@@ -1,4 +1,4 @@
-//! The one way to standard output and standard error.
+//! The only way to standard output and standard error.
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
@@ -37,7 +37,7 @@ pub enum Color {
     Never,
 }
 
-/// Where a command says what it has to say.
+/// The streams of a command, and how it prints on them.
 #[derive(Debug)]
 pub struct Output {
     pub(super) format: Format,
@@ -53,7 +53,8 @@ const YELLOW: &str = "\x1b[33m";
 const PLAIN: &str = "\x1b[0m";
 
 impl Output {
-    /// As the options say; with `verbose` the log of the run goes to stderr, and always that of a server.
+    /// Creates the output that the options ask for, and sets up the log: of a command with
+    /// `verbose`, of a server always.
     pub fn new(format: Format, quiet: bool, verbose: u8, color: Color, serves: bool) -> Self {
         let terminal = io::stderr().is_terminal();
         let color = match color {
@@ -69,26 +70,26 @@ impl Output {
         Self { format, quiet, color, terminal: terminal && verbose == 0 }
     }
 
-    /// The format that was asked for.
+    /// Returns the format that was asked for.
     pub fn format(&self) -> Format {
         self.format
     }
 
-    /// One line of an answer.
+    /// Prints one line of an answer to stdout.
     pub fn line(&self, line: impl fmt::Display) -> Result<(), Failure> {
         self.bytes(shown(&format!("{line}\n")).as_bytes())
     }
 
-    /// Bytes of an answer as they are.
+    /// Prints bytes of an answer to stdout as they are.
     pub fn bytes(&self, bytes: &[u8]) -> Result<(), Failure> {
         match io::stdout().lock().write_all(bytes) {
-            // Whoever read on has seen enough (`ark … | head`).
+            // The reader has seen enough (`ark … | head`).
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
             written => written.map_err(|error| Failure::failed("writing the answer to stdout", &error)),
         }
     }
 
-    /// A document as JSON or, in any other format, as YAML.
+    /// Prints a document as JSON or, in any other format, as YAML.
     pub fn document(&self, document: &impl Serialize) -> Result<(), Failure> {
         if self.format == Format::Json {
             let text = serde_json::to_string_pretty(document);
@@ -98,31 +99,31 @@ impl Output {
         self.bytes(text.map_err(|error| Failure::failed("writing the answer as YAML", &error))?.as_bytes())
     }
 
-    /// A word on what happens, for people; not with `--quiet`.
+    /// Prints a note for people to stderr, unless `--quiet` is set.
     pub fn note(&self, note: impl fmt::Display) {
         if !self.quiet {
             self.stderr(&shown(&format!("{note}\n")));
         }
     }
 
-    /// Something that is not as it should be, though the command goes on.
+    /// Prints a warning to stderr: something is not as it should be, though the command goes on.
     pub fn warning(&self, warning: impl fmt::Display) {
         let warning = shown(&warning.to_string());
         self.stderr(&format!("{}: {warning}\n", self.paint(YELLOW, "warning")));
     }
 
-    /// An item that failed, though the command goes on.
+    /// Prints the error of an item to stderr; the command goes on.
     pub fn error(&self, error: impl fmt::Display) {
         let error = shown(&error.to_string());
         self.stderr(&format!("{}: {error}\n", self.paint(RED, "error")));
     }
 
-    /// Whether somebody is there who can answer a question.
+    /// Returns whether stdin and stderr are terminals, so that a question can be answered.
     pub fn can_ask(&self) -> bool {
         io::stdin().is_terminal() && io::stderr().is_terminal()
     }
 
-    /// Asks a question that only `y` or `yes` agrees to.
+    /// Asks a question and returns whether the answer was `y` or `yes`.
     pub fn ask(&self, question: impl fmt::Display) -> Result<bool, Failure> {
         self.stderr(&shown(&format!("{question} [y/N] ")));
         let mut answer = String::new();
@@ -131,7 +132,7 @@ impl Output {
         Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
     }
 
-    /// Why the command failed; answers with the exit code.
+    /// Prints why the command failed, and returns the exit code.
     pub fn failure(&self, failure: &Failure) -> ExitCode {
         self.stderr(&format!("{}: {}\n", self.paint(RED, "ark"), shown(failure.message())));
         failure.code()
@@ -142,7 +143,7 @@ impl Output {
     }
 
     pub(super) fn stderr(&self, text: &str) {
-        // Nobody is left to tell when stderr is gone.
+        // Where stderr is closed, nobody can be told.
         let _ = io::stderr().lock().write_all(text.as_bytes());
     }
 }

@@ -1,4 +1,4 @@
-//! Long work shows how far it is: a bar on a terminal, plain lines elsewhere.
+//! Progress of long work: a bar on a terminal, plain lines elsewhere.
 
 use std::future::Future;
 use std::time::Duration;
@@ -9,10 +9,11 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use super::Output;
 use crate::model::{Progress, ProgressSnapshot};
 
-/// How often a terminal is redrawn.
+/// Time between two redraws of a terminal.
 const REDRAW: Duration = Duration::from_millis(100);
 
-/// How often a line is written where no terminal is: often enough for a log that somebody follows.
+/// Time between two lines where stderr is no terminal: short enough for a log that somebody
+/// follows.
 const LINE: Duration = Duration::from_secs(5);
 
 enum Shown {
@@ -22,7 +23,7 @@ enum Shown {
 }
 
 impl Output {
-    /// Shows `progress` until `work` is done, and answers with what it yields.
+    /// Shows `progress` until `work` is done, and returns the result of `work`.
     pub async fn follow<T>(&self, progress: &Progress, work: impl Future<Output = T>) -> T {
         let mut shown = self.begin();
         let mut ticks = interval(REDRAW);
@@ -78,7 +79,7 @@ impl Output {
     }
 }
 
-/// What is being done, and what is waited for.
+/// Returns the stage, and what is waited for.
 fn words(now: &ProgressSnapshot) -> String {
     match &*now.waiting {
         [] => now.stage.clone(),

@@ -1,8 +1,9 @@
-//! Strings of a bucket or a cluster on a terminal: what would steer it, or turn the direction of a line, is spelled out. Pure.
+//! Strings of a bucket or a cluster on a terminal: characters that would control it, or change the
+//! direction of a line, are escaped. Pure.
 
 use std::fmt::Write as _;
 
-/// The text with what a terminal would obey in the way that JSON spells it; line ends and tabs stay.
+/// Returns the text with control characters escaped as in JSON (`\u001b`); line ends and tabs stay.
 pub fn shown(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
@@ -16,7 +17,8 @@ pub fn shown(text: &str) -> String {
     shown
 }
 
-/// Whether it is a control character (ESC, and CSI in one character), or an override of the direction of writing.
+/// Returns whether a character is a control character (ESC, or CSI in one character) or overrides
+/// the direction of writing.
 fn steers(character: char) -> bool {
     match character {
         '\n' | '\t' => false,

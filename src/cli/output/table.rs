@@ -7,7 +7,7 @@ use comfy_table::{Cell, presets};
 pub struct Table(comfy_table::Table);
 
 impl Table {
-    /// An empty table with these columns.
+    /// Creates an empty table with these columns.
     pub fn new(columns: &[&str]) -> Self {
         let mut table = comfy_table::Table::new();
         table.load_style(presets::NOTHING).set_header(columns.iter().map(|column| column.to_uppercase()));

@@ -1,4 +1,4 @@
-//! `ark restore create`: asks the server for a restore.
+//! `ark restore create`: creates a Restore, which the server runs.
 
 use std::time::Instant;
 
@@ -52,7 +52,8 @@ pub struct CreateCommand {
     /// … begun before this time: 2026-11-21T03:00:00Z
     #[arg(long, value_name = "TIME", requires = "from_schedule", value_parser = time)]
     before: Option<Timestamp>,
-    /// … made in this cluster, by its uid [default: this one's, or those of the only other one that has some]
+    /// … made in this cluster, by its uid [default: this one's, or those of the only other one that
+    /// has some]
     #[arg(long, value_name = "UID", requires = "from_schedule")]
     from_cluster: Option<String>,
     /// … even if it PartiallyFailed
@@ -72,7 +73,7 @@ fn time(text: &str) -> Result<Timestamp, String> {
     time.map(Timestamp::from).map_err(|error| format!("{error}; write it as 2026-11-21T03:00:00Z"))
 }
 
-/// Creates the Restore, and waits for it if told to.
+/// Creates the Restore, and with `--wait` waits until it has ended.
 pub async fn create(global: &Global, command: &CreateCommand, output: &Output) -> Result<Done, Failure> {
     let restore = build(global, command)?;
     if command.make.dry_run {
@@ -128,7 +129,8 @@ fn build(global: &Global, command: &CreateCommand) -> Result<Restore, Failure> {
     Ok(object)
 }
 
-/// What stands before the time in the name of a Restore that was given none: what it is made from.
+/// Returns the part before the time in the name of a Restore that was given none: its backup or
+/// Schedule.
 fn prefix(command: &CreateCommand) -> String {
     let backup = command.from_backup.as_ref().map(ToString::to_string);
     let origin = backup.or_else(|| command.from_schedule.as_ref().map(ToString::to_string));
@@ -157,7 +159,7 @@ fn report(restore: &Restore, began: Instant, output: &Output) -> Result<Done, Fa
     judge(&name, &status, output)
 }
 
-/// The Backup that was chosen, where the Restore names only a Schedule.
+/// Returns the Backup that the server chose, if the Restore names only a Schedule; else `None`.
 fn chosen(restore: &Restore) -> Option<&str> {
     restore.spec.schedule_name.as_ref()?;
     restore.status.as_ref()?.backup_name.as_deref()

@@ -1,4 +1,5 @@
-//! `ark restore delete`: asks the server to remove the records of restores, from the bucket and the cluster.
+//! `ark restore delete`: asks the server to delete the records of restores, from the bucket and the
+//! cluster.
 
 use clap::Args;
 use kube::ResourceExt;
@@ -25,7 +26,8 @@ that this one ran. The records of a backup's restores also go with the backup.")
 pub struct DeleteCommand {
     #[command(flatten)]
     chosen: ChosenArgs,
-    /// With --all or -l: also those that other clusters ran which share the bucket, or other servers in this one
+    /// With --all or -l: also those that other clusters ran which share the bucket, or other
+    /// servers in this one
     #[arg(long, conflicts_with = "names")]
     from_other_clusters: bool,
     /// Wait until they are gone
@@ -33,7 +35,7 @@ pub struct DeleteCommand {
     wait: bool,
 }
 
-/// Asks for each.
+/// Annotates each Restore for deletion, and with `--wait` waits until it is gone.
 pub async fn delete(global: &Global, command: &DeleteCommand, output: &Output) -> Result<Done, Failure> {
     command.chosen.check("deleting restores", output)?;
     let door = ArkClient::open(global).await?;
@@ -82,13 +84,14 @@ pub async fn delete(global: &Global, command: &DeleteCommand, output: &Output) -
     Ok(Done::Complete)
 }
 
-/// The request for the very Restore that was looked at: another one that has its name by then is kept.
+/// Returns the patch that requests the deletion of this very Restore, by its uid: another Restore
+/// that has its name by then is kept.
 fn request(restore: &Restore) -> Value {
     let annotations = json!({DELETION_REQUESTED: Timestamp::now()});
     json!({"metadata": {"uid": restore.metadata.uid, "annotations": annotations}})
 }
 
-/// Waits until it is gone, or says why it is kept.
+/// Waits until the Restore is gone; returns why it is kept, or `None` if it is gone.
 async fn finish(door: &ArkClient, name: &str, output: &Output) -> Result<Option<String>, Failure> {
     let what = format!("the request stays, and restore {name} is deleted as soon as one runs");
     match wait_until::<Restore>(door, name, &what, how_far, output).await? {
@@ -100,13 +103,13 @@ async fn finish(door: &ArkClient, name: &str, output: &Output) -> Result<Option<
     }
 }
 
-/// Whether a server restores it now. What came out of a bucket is never run.
+/// Returns whether a server runs the Restore now. A Restore that came out of a bucket is never run.
 fn is_running(restore: &Restore) -> bool {
     let phase = restore.status.as_ref().and_then(|status| status.phase);
     phase == Some(RestorePhase::InProgress) && synced_from(&restore.metadata).is_none()
 }
 
-/// The request stays until it is answered.
+/// Returns the progress of a deletion: the annotation stays until the request is answered.
 fn how_far(restore: &Restore) -> ObjectProgress {
     let done = !restore.annotations().contains_key(DELETION_REQUESTED);
     let why = answer(restore).filter(|_| !done).map(str::to_owned);

@@ -1,4 +1,4 @@
-//! `ark restore describe`: what a restore did, in full.
+//! `ark restore describe`: prints what restores did, in full.
 
 use clap::Args;
 use kube::ResourceExt;
@@ -15,7 +15,7 @@ use crate::cli::verbs::describe::{counts, selection_lines, went_wrong};
 use crate::cli::verbs::get::documents;
 use crate::model::RestoreName;
 
-/// Where values begin in a description.
+/// The column in which values begin.
 const WIDTH: usize = 14;
 
 /// Show what a restore did and what went wrong.
@@ -34,7 +34,7 @@ pub struct DescribeCommand {
     details: bool,
 }
 
-/// Describes them.
+/// Prints the restores, from their documents or from the cluster and the server's downloads.
 pub async fn describe(global: &Global, command: &DescribeCommand, output: &Output) -> Result<Done, Failure> {
     let DescribeCommand { names, source, details } = command;
     if matches!(output.format(), Format::Json | Format::Yaml) {
@@ -62,7 +62,7 @@ fn show(described: Described<Restore>, details: bool, output: &Output) -> Result
     match results {
         Ok(None) => kept_findings(&restore, output),
         Ok(Some(results)) => went_wrong(&results, details, output),
-        // What the cluster knows is shown all the same.
+        // What the cluster knows is printed all the same.
         Err(failure) => {
             output.warning(format!("what went wrong is not shown: {}", failure.message()));
             Ok(())
@@ -70,7 +70,8 @@ fn show(described: Described<Restore>, details: bool, output: &Output) -> Result
     }
 }
 
-/// When its record goes. Without a ttl that is when its Backup goes, or, of one that was refused, when a Backup would.
+/// Returns when the record of a restore expires. Without a ttl that is with its Backup or, if the
+/// Restore was refused, when a Backup would expire.
 fn expires(restore: &Restore, status: &RestoreStatus) -> String {
     let is_refused = status.phase == Some(RestorePhase::FailedValidation);
     let ended = status.completion_timestamp;
@@ -83,7 +84,7 @@ fn expires(restore: &Restore, status: &RestoreStatus) -> String {
     }
 }
 
-/// What went wrong, as far as the status keeps it: of a restore from a ReadOnly location.
+/// Prints the findings that the status keeps: those of a restore from a ReadOnly location.
 fn kept_findings(restore: &Restore, output: &Output) -> Result<(), Failure> {
     let Some(status) = restore.status.as_ref().filter(|status| !status.findings.is_empty()) else {
         return Ok(());
@@ -138,7 +139,7 @@ fn summary(restore: &Restore, output: &Output) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What is selected, and how it is changed on the way.
+/// Prints the selection, and how items are changed on the way.
 fn changes(spec: &RestoreSpec, output: &Output) -> Result<(), Failure> {
     selection_lines(&spec.filter, WIDTH, output)?;
     let mappings = [

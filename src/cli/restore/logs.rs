@@ -1,4 +1,4 @@
-//! `ark restore logs`.
+//! `ark restore logs`: prints the log of a restore.
 
 use clap::Args;
 
@@ -23,7 +23,7 @@ pub struct LogsCommand {
     source: SourceArgs,
 }
 
-/// Prints the log: a line each, or as it is stored with `-o json`.
+/// Prints the log: a text line each, or as it is stored with `-o json`.
 pub async fn logs(global: &Global, command: &LogsCommand, output: &Output) -> Result<Done, Failure> {
     let bucket =
         download::bucket::<Restore>(global, &command.source, &command.name, RunPart::Log, output).await?;

@@ -1,4 +1,4 @@
-//! `ark restore`: one function a verb.
+//! `ark restore`: one file a verb; `get` is in `verbs`.
 
 mod create;
 mod delete;
@@ -17,7 +17,8 @@ use crate::api::Restore;
 /// Restore from a backup.
 #[derive(Debug, Subcommand)]
 pub enum RestoreCommand {
-    /// Restore a backup, or a part of it, from this machine; nothing needs to be installed in the cluster
+    /// Restore a backup, or a part of it, from this machine; nothing needs to be installed in the
+    /// cluster
     Run(Box<run::RunCommand>),
     /// Have the server restore a backup, or a part of it
     Create(Box<create::CreateCommand>),
@@ -32,7 +33,7 @@ pub enum RestoreCommand {
     Delete(delete::DeleteCommand),
 }
 
-/// Runs the verb.
+/// Runs the verb that was typed.
 pub async fn run(global: &Global, command: &RestoreCommand, output: &Output) -> Result<Done, Failure> {
     match command {
         RestoreCommand::Run(command) => run::run(global, command, output).await,

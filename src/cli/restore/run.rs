@@ -1,4 +1,4 @@
-//! `ark restore run`: the engine, here and now.
+//! `ark restore run`: runs the engine in this process, without a server.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -32,7 +32,8 @@ Examples:
 What exists already stays as it is unless --existing-resource-policy says otherwise, so that the same restore can be
 run again. Ctrl-C ends the run; what is restored by then stays.";
 
-/// Restore a backup, or a part of it, from this machine; nothing needs to be installed in the cluster.
+/// Restore a backup, or a part of it, from this machine; nothing needs to be installed in the
+/// cluster.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLE)]
 pub struct RunCommand {
@@ -47,14 +48,15 @@ pub struct RunCommand {
     /// Only print what would be done to each item
     #[arg(long)]
     dry_run: bool,
-    /// How many items to create at the same time [default: as many as the API server answers soonest, up to 256]
+    /// How many items to create at the same time [default: as many as the API server answers
+    /// soonest, up to 256]
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..=256))]
     parallel: Option<u64>,
     #[command(flatten)]
     restore: RestoreArgs,
 }
 
-/// Restores, or with `--dry-run` says what a restore would do.
+/// Runs the restore, or with `--dry-run` prints what a restore would do.
 pub async fn run(global: &Global, command: &RunCommand, output: &Output) -> Result<Done, Failure> {
     let backup_name = Some(command.from_backup.to_string());
     let spec = command.restore.spec(RestoreSpec { backup_name, ..RestoreSpec::default() })?;
@@ -63,7 +65,8 @@ pub async fn run(global: &Global, command: &RunCommand, output: &Output) -> Resu
     let identity = cluster.identity().await?;
     let server = beside(&cluster, &global.namespace, output).await;
     let bucket = command.location.bucket().await?;
-    // A location whose identity is lost can be restored from all the same.
+    // A restore works without the location's identity, so that a lost or unreadable one is no
+    // failure.
     let location = bucket.identity().await.ok().flatten();
     let name = match &command.name {
         Some(name) => name.clone(),
@@ -100,7 +103,8 @@ pub async fn run(global: &Global, command: &RunCommand, output: &Output) -> Resu
     report(&outcome, began, output)
 }
 
-/// The namespace, where a server runs in it, or may: that one stays as it is.
+/// Returns the server's namespace if a server runs in it, or may run: that namespace stays as it
+/// is.
 async fn beside(cluster: &Cluster, namespace: &str, output: &Output) -> Option<String> {
     match server_presence(cluster.client(), namespace).await {
         ServerPresence::Before(_) | ServerPresence::Never => return None,
@@ -114,7 +118,7 @@ async fn beside(cluster: &Cluster, namespace: &str, output: &Output) -> Option<S
     Some(namespace.to_owned())
 }
 
-/// Prints a plan: a line an item, then what it comes to.
+/// Prints a preview: a line for each item, then the counts.
 fn show(preview: &Preview, output: &Output) -> Result<Done, Failure> {
     findings(output, &preview.results);
     let mut counts: BTreeMap<String, u64> = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! `ark schedule create`.
+//! `ark schedule create`: creates a Schedule.
 
 use chrono::{DateTime, Utc};
 use clap::{Args, ValueEnum};
@@ -27,7 +27,8 @@ schedule does, however old it is.";
 pub struct CreateCommand {
     /// The name of the schedule; its backups are called NAME-yyyymmddhhmmss
     name: ObjectName,
-    /// When: five cron fields (minute, hour, day of month, month, day of week), @daily and the like, or '@every 6h'
+    /// When: five cron fields (minute, hour, day of month, month, day of week), @daily and the
+    /// like, or '@every 6h'
     #[arg(long, value_name = "CRON")]
     schedule: String,
     /// The time zone of the cron fields: Europe/Berlin [default: UTC]
@@ -42,7 +43,8 @@ pub struct CreateCommand {
     /// Delete the Backup objects together with the schedule
     #[arg(long)]
     use_owner_references: bool,
-    /// What to do at a tick while a backup of this schedule runs [default: forbid, which skips the tick]
+    /// What to do at a tick while a backup of this schedule runs [default: forbid, which skips the
+    /// tick]
     #[arg(long, value_name = "POLICY", value_enum)]
     concurrency_policy: Option<Policy>,
     /// Remove backups that are older, before their ttl ends
@@ -66,7 +68,7 @@ enum Policy {
     Allow,
 }
 
-/// Creates it.
+/// Creates the Schedule and prints when its first backup is made.
 pub async fn create(global: &Global, command: &CreateCommand, output: &Output) -> Result<Done, Failure> {
     let schedule = build(global, command)?;
     let then =
@@ -74,7 +76,7 @@ pub async fn create(global: &Global, command: &CreateCommand, output: &Output) -
     make(global, &schedule, &command.make, &then, output).await
 }
 
-/// When it makes its first backup.
+/// Returns a sentence that says when the Schedule makes its first backup.
 fn first_backup(spec: &ScheduleSpec, now: DateTime<Utc>) -> String {
     let cron = spec.schedule.parse::<Cron>().ok();
     let tick = cron.and_then(|cron| Some(cron.by_the_wall(cron.next(now, now)?)));
@@ -88,7 +90,7 @@ fn first_backup(spec: &ScheduleSpec, now: DateTime<Utc>) -> String {
     }
 }
 
-/// The text of `spec.schedule`, or what is wrong with the two flags that make it.
+/// Returns the text of `spec.schedule`, or what is wrong with the two flags that make it.
 fn text(schedule: &str, zone: Option<&str>) -> Result<String, String> {
     let Some(zone) = zone else { return Ok(schedule.to_owned()) };
     if Cron::names_zone(schedule) {
@@ -138,7 +140,7 @@ fn build(global: &Global, command: &CreateCommand) -> Result<Schedule, Failure> 
     Ok(object)
 }
 
-/// What is wrong, by its flag; the template has been checked by its own flags before.
+/// Returns what is wrong, by its flag; the template has been checked by its own flags before.
 fn told(InvalidSpec { field, why }: &InvalidSpec) -> String {
     let flag = match field.as_str() {
         "schedule" => "--schedule",

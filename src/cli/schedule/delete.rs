@@ -1,4 +1,4 @@
-//! `ark schedule delete`.
+//! `ark schedule delete`: deletes Schedules.
 
 use clap::Args;
 use kube::ResourceExt;
@@ -24,7 +24,7 @@ pub struct DeleteCommand {
     chosen: ChosenArgs,
 }
 
-/// Deletes them.
+/// Deletes the Schedules; their backups stay.
 pub async fn delete(global: &Global, command: &DeleteCommand, output: &Output) -> Result<Done, Failure> {
     command.chosen.check("deleting schedules", output)?;
     let door = ArkClient::open(global).await?;

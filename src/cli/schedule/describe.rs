@@ -1,4 +1,4 @@
-//! `ark schedule describe`.
+//! `ark schedule describe`: prints a Schedule and its newest backups.
 
 use clap::Args;
 use kube::ResourceExt;
@@ -14,7 +14,7 @@ use crate::cli::verbs::describe::taken_lines;
 use crate::cli::verbs::get::{cell, time};
 use crate::model::ObjectName;
 
-/// Backups that are shown.
+/// Backups that are shown: the newest ones.
 const SHOWN: usize = 5;
 
 /// Show what a schedule does, what it keeps, and its newest backups.
@@ -25,7 +25,7 @@ pub struct DescribeCommand {
     name: ObjectName,
 }
 
-/// Describes it.
+/// Prints the Schedule and its newest backups.
 pub async fn describe(global: &Global, command: &DescribeCommand, output: &Output) -> Result<Done, Failure> {
     let door = ArkClient::open(global).await?;
     let schedule: Schedule = door.get(command.name.as_str()).await?;
@@ -58,7 +58,7 @@ pub async fn describe(global: &Global, command: &DescribeCommand, output: &Outpu
     Ok(Done::Complete)
 }
 
-/// Whether the Schedule made a Backup: a label says nothing of that.
+/// Returns whether the Schedule made a Backup, by the Schedule's uid: a label does not prove that.
 fn is_own(backup: &Backup, schedule: &Schedule) -> bool {
     let origin = backup.status.as_ref().and_then(|status| status.origin.as_ref());
     origin.is_some_and(|origin| origin.schedule.is_some() && origin.schedule == schedule.metadata.uid)

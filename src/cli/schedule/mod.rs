@@ -1,4 +1,4 @@
-//! `ark schedule`: one function a verb.
+//! `ark schedule`: one file a verb; `get` is in `verbs`.
 
 mod create;
 mod delete;
@@ -33,7 +33,7 @@ pub enum ScheduleCommand {
     Delete(delete::DeleteCommand),
 }
 
-/// Runs the verb.
+/// Runs the verb that was typed.
 pub async fn run(global: &Global, command: &ScheduleCommand, output: &Output) -> Result<Done, Failure> {
     match command {
         ScheduleCommand::Create(command) => create::create(global, command, output).await,

@@ -1,4 +1,4 @@
-//! `ark schedule pause` and `unpause`.
+//! `ark schedule pause` and `ark schedule unpause`: set `spec.paused`.
 
 use clap::Args;
 use serde_json::json;
@@ -19,7 +19,7 @@ pub struct PauseCommand {
     names: Vec<ObjectName>,
 }
 
-/// Sets `spec.paused`.
+/// Sets `spec.paused` of each Schedule.
 pub async fn pause(
     global: &Global,
     command: &PauseCommand,

@@ -1,4 +1,4 @@
-//! What a line of `get` shows of each kind.
+//! The columns of `get` for each kind.
 
 use std::fmt::Display;
 
@@ -12,7 +12,8 @@ use crate::api::{
 };
 use crate::cli::client::ArkClient;
 
-/// The location of Backups that name none, where none says that it is the default and the server was not told another.
+/// The location of Backups that name none, where none says that it is the default and the server
+/// was not told another.
 const DEFAULT_LOCATION: &str = "default";
 
 impl Listed for Backup {
@@ -50,9 +51,9 @@ impl Listed for Backup {
         ]
     }
 
-    /// Says of a location that it is not there any more.
+    /// Marks the names of locations that do not exist any more.
     async fn complete(door: &ArkClient, mut backups: Vec<Self>) -> Vec<Self> {
-        // Whoever may not list locations sees their names as they are.
+        // A user who may not list locations sees their names as they are.
         let Ok(locations) = door.list::<BackupStorageLocation>(None).await else { return backups };
         for backup in &mut backups {
             if let Some(name) = &mut backup.spec.storage_location
@@ -167,7 +168,7 @@ impl Listed for BackupStorageLocation {
         ]
     }
 
-    /// Says which is used where none says that it is the default.
+    /// Marks the location that is used as the default where none is marked as such.
     async fn complete(door: &ArkClient, mut locations: Vec<Self>) -> Vec<Self> {
         let all = door.list::<Self>(None).await.unwrap_or_default();
         for location in &mut locations {
@@ -177,8 +178,8 @@ impl Listed for BackupStorageLocation {
     }
 }
 
-/// Which locations have runs that are not shown: one object has a name, and several runs may. Who may not list locations is not
-/// told.
+/// Returns a note for each location with runs that are not shown, because one object has a name and
+/// several runs may. A user who may not list locations gets none.
 async fn hidden(door: &ArkClient) -> Vec<String> {
     let locations = door.list::<BackupStorageLocation>(None).await.unwrap_or_default();
     let note = |location: &BackupStorageLocation| {
@@ -194,13 +195,14 @@ async fn hidden(door: &ArkClient) -> Vec<String> {
     locations.iter().filter_map(note).collect()
 }
 
-/// Whether a location is the one of Backups that name none, among all.
+/// Returns whether Backups that name no location go to this one; `all` are all locations.
 pub fn is_default(location: &BackupStorageLocation, all: &[BackupStorageLocation]) -> bool {
     let says_so = |location: &BackupStorageLocation| location.spec.default == Some(true);
     says_so(location) || (location.name_any() == DEFAULT_LOCATION && !all.iter().any(says_so))
 }
 
-/// When a Backup goes. Of one that is not made yet, only the server knows; one that was made without a time stays.
+/// Returns when a Backup expires, for a cell. Only the server knows that of a Backup that has not
+/// been made yet; a Backup without an expiration is kept for ever.
 fn expiration(backup: &Backup) -> String {
     let status = backup.status.clone().unwrap_or_default();
     let is_made = matches!(
@@ -214,12 +216,13 @@ fn expiration(backup: &Backup) -> String {
     }
 }
 
-/// The condition that says why garbage collection keeps a Backup beyond its time.
+/// Returns the condition that says why garbage collection keeps a Backup beyond its expiration.
 pub fn kept(status: &BackupStatus) -> Option<&Condition> {
     holding(&status.conditions, KEPT).filter(|_| status.phase != Some(BackupPhase::Deleting))
 }
 
-/// The phase, with the reason where it waits; and the words for that, or for its failure.
+/// Returns the phase, with the reason if the object waits, and the message of the waiting or of the
+/// failure.
 pub fn phase(phase: impl Display, conditions: &[Condition]) -> (String, Option<String>) {
     if let Some(waiting) = holding(conditions, WAITING) {
         return (format!("{phase} ({})", waiting.reason), Some(waiting.message.clone()));
@@ -227,7 +230,7 @@ pub fn phase(phase: impl Display, conditions: &[Condition]) -> (String, Option<S
     (phase.to_string(), holding(conditions, FAILED).map(|failed| failed.message.clone()))
 }
 
-/// A location's bucket and prefix as the beginning of a URL.
+/// Returns a location's bucket and prefix as the beginning of a URL.
 pub fn place(location: &BackupStorageLocation) -> String {
     let scheme = match location.spec.provider {
         Provider::S3 => "s3://",
@@ -237,12 +240,12 @@ pub fn place(location: &BackupStorageLocation) -> String {
     format!("{scheme}{}{prefix}", location.spec.bucket)
 }
 
-/// Whether an object came out of a bucket.
+/// Returns whether an object came out of a bucket, for a cell.
 fn origin(object: &impl ResourceExt) -> &'static str {
     if object.annotations().contains_key(SYNCED_FROM) { "bucket" } else { "this cluster" }
 }
 
-/// When an object was created.
+/// Returns when an object was created.
 pub fn created(object: &impl Resource) -> Option<Timestamp> {
     let seconds = object.meta().creation_timestamp.as_ref()?.0.as_second();
     chrono::DateTime::from_timestamp(seconds, 0).map(Timestamp::from)

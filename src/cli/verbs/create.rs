@@ -1,4 +1,5 @@
-//! What every `create` has in common: a name, labels, a look at the object before it is made, and the word that it is.
+//! Steps that all `create` commands share: name, labels, validation, `--dry-run`, and the message
+//! that the object is created.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -18,7 +19,8 @@ use crate::cli::exit::{Done, Failure};
 use crate::cli::global::Global;
 use crate::cli::output::{Format, Output};
 
-/// Names that are tried for what has none; beyond them, somebody makes objects faster than the time gives names.
+/// Names that are tried for an object without a name: when all are taken, somebody creates objects
+/// faster than one a second.
 const TRIES: u32 = 5;
 
 /// What every `create` takes.
@@ -36,7 +38,7 @@ pub struct MakeArgs {
 }
 
 impl MakeArgs {
-    /// Name, namespace, labels and annotations.
+    /// Returns the object's metadata: name, namespace, labels and annotations.
     pub fn metadata(&self, name: &str, namespace: &str) -> Result<ObjectMeta, Failure> {
         let labels = mapping("labels", &self.labels)?;
         let annotations = mapping("annotations", &self.annotations)?;
@@ -50,13 +52,15 @@ impl MakeArgs {
     }
 }
 
-/// Reads how long something is kept. The API knows durations only, and 100 years is the longest.
+/// Parses a time for which something is kept. `never` becomes 100 years, as the API knows durations
+/// only and this is the longest.
 pub fn kept(text: &str) -> Result<api::Duration, String> {
     let text = if text.eq_ignore_ascii_case("never") { "100y" } else { text };
     text.parse().map_err(|error: InvalidDuration| format!("{error}; `never` keeps it for a hundred years"))
 }
 
-/// Reads the name of what is to be made. A value that was meant for a switch before it is not taken for one.
+/// Parses the name of a new object. `true` and `false` are refused: they were meant as the value of
+/// a switch before them.
 pub fn new_name<N: FromStr<Err: ToString>>(text: &str) -> Result<N, String> {
     if ["true", "false"].contains(&text) {
         return Err(format!(
@@ -66,13 +70,13 @@ pub fn new_name<N: FromStr<Err: ToString>>(text: &str) -> Result<N, String> {
     text.parse().map_err(|error: N::Err| error.to_string())
 }
 
-/// The time in UTC, which ends or is the name of what has none: `20261121030000`.
+/// Returns the time in UTC, which is or ends a name that was not given: `20261121030000`.
 pub fn stamp() -> String {
     Utc::now().format("%Y%m%d%H%M%S").to_string()
 }
 
-/// A name for a run that was given none: `prefix` and the time, of which the bucket has nothing; where another command of
-/// this second was faster, of a later one.
+/// Returns a name for a run that was given none: `prefix` and the time. Where the bucket has a run
+/// of that name, by another command in the same second, a later time is taken.
 pub async fn timed_name<N>(bucket: &Bucket, kind: RunKind, prefix: &str) -> Result<N, Failure>
 where
     N: FromStr<Err: std::error::Error>,
@@ -89,7 +93,8 @@ where
     name.parse().map_err(|error| Failure::failed(&format!("naming the {kind}"), &error))
 }
 
-/// Creates an object whose name is `prefix` and the time; where another command of this second was faster, a second later.
+/// Creates an object whose name is `prefix` and the time. Where another command of the same second
+/// was faster, a later time is taken.
 pub async fn create_timed<K: ArkResource>(
     door: &ArkClient,
     mut object: K,
@@ -105,8 +110,9 @@ pub async fn create_timed<K: ArkResource>(
     door.create(&object).await
 }
 
-/// Creates an object and waits until it has ended; `what` says what becomes of it when nobody works on it. With a prefix, its name
-/// is that and the time: where another cluster's run of that second has it in the bucket, it is made again under a later one.
+/// Creates an object and waits until it has ended; `what` says what becomes of the object if no
+/// server runs. With `prefix`, the name is the prefix and the time: where another cluster's run of
+/// that second has the name in the bucket, the object is created again under a later name.
 pub async fn create_and_wait<K: Worked>(
     door: &ArkClient,
     mut object: K,
@@ -126,7 +132,7 @@ pub async fn create_and_wait<K: Worked>(
             return Err(Failure::because(format!("{noun} {name} was deleted while it was waited for")));
         };
         let Some(prefix) = prefix.filter(|_| left > 0 && ended.seen().lost_name) else { return Ok(*ended) };
-        // Who may not remove it sees why it was refused.
+        // A user who may not delete the refused object sees why it was refused.
         if door.delete_this(&*ended).await.is_err() {
             return Ok(*ended);
         }
@@ -137,14 +143,14 @@ pub async fn create_and_wait<K: Worked>(
     Err(Failure::because(format!("creating the {noun}: every name that was tried is another's")))
 }
 
-/// Prints an object that is not created.
+/// Prints an object that is not created, for `--dry-run`.
 pub fn preview<K: ArkResource>(object: &K, output: &Output) -> Result<Done, Failure> {
     output.document(object)?;
     output.note(format!("{} {}: nothing was created", K::NOUN, object.name_any()));
     Ok(Done::Complete)
 }
 
-/// Says that an object is there; `then` is how to go on.
+/// Prints that an object is created or changed, or the object itself; `then` says how to go on.
 pub fn made<K: ArkResource>(object: &K, did: &str, then: &str, output: &Output) -> Result<Done, Failure> {
     match output.format() {
         Format::Json | Format::Yaml => output.document(&bare(object))?,
@@ -170,13 +176,13 @@ pub async fn make<K: ArkResource>(
     made(&ArkClient::open(global).await?.create(object).await?, "created", then, output)
 }
 
-/// What is wrong with a specification, by its flags.
+/// Fails with all that is wrong with a specification, by its flags.
 pub fn check(spec: &BackupSpec) -> Result<(), Failure> {
     let wrong = spec.validate();
     if wrong.is_empty() { Ok(()) } else { Err(crate::cli::args::selection::refused(&wrong)) }
 }
 
-/// That the server refused an object: each reason on a line of its own.
+/// Prints why the server refused an object, a line for each reason, and returns the failure.
 pub fn refused<K: ArkResource>(name: &str, reasons: &[String], output: &Output) -> Failure {
     for reason in reasons {
         output.error(reason);
@@ -187,7 +193,7 @@ pub fn refused<K: ArkResource>(name: &str, reasons: &[String], output: &Output) 
     ))
 }
 
-/// That a run failed as a whole.
+/// Returns the failure that a run failed as a whole.
 pub fn failed<K: ArkResource>(name: &str, reason: Option<&str>) -> Failure {
     let noun = K::NOUN;
     Failure::because(format!("{noun} {name} failed: {}", reason.unwrap_or("the server gives no reason")))

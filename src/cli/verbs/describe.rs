@@ -1,4 +1,4 @@
-//! What is said of a run in full, whether a backup or a restore.
+//! Parts of `describe` that backups and restores share.
 
 use crate::api::{BackupSpec, Filter, ScopedKinds};
 use crate::cli::exit::Failure;
@@ -10,7 +10,7 @@ use std::time::Instant;
 /// Findings shown without `--details`.
 const FINDINGS_SHOWN: usize = 20;
 
-/// What a backup takes, in lines whose values begin in column `width`.
+/// Prints the selection of a backup; values begin in column `width`.
 pub fn taken_lines(spec: &BackupSpec, width: usize, output: &Output) -> Result<(), Failure> {
     let BackupSpec { filter, scoped, .. } = spec;
     if *scoped == ScopedKinds::default() {
@@ -31,7 +31,7 @@ fn list(included: &[String], excluded: &[String], default: &str) -> String {
     if excluded.is_empty() { included } else { format!("{included} without {}", excluded.join(", ")) }
 }
 
-/// What a filter selects, in lines whose values begin in column `width`.
+/// Prints what a filter selects; values begin in column `width`.
 pub fn selection_lines(filter: &Filter, width: usize, output: &Output) -> Result<(), Failure> {
     let line = |label: &str, text: String| output.line(format!("{label:width$}{text}"));
     line("Namespaces:", list(&filter.included_namespaces, &filter.excluded_namespaces, "all"))?;
@@ -45,13 +45,14 @@ pub fn selection_lines(filter: &Filter, width: usize, output: &Output) -> Result
     line("Cluster-wide:", cluster.to_owned())
 }
 
-/// How many warnings and errors there were.
+/// Prints the numbers of warnings and errors.
 pub fn counts(warnings: u64, errors: u64, output: &Output) -> Result<(), Failure> {
     output.line(format!("Warnings:     {warnings}"))?;
     output.line(format!("Errors:       {errors}"))
 }
 
-/// Warnings and errors, with the first of them or all.
+/// Prints the numbers of warnings and errors, and all of the findings or the first
+/// [`FINDINGS_SHOWN`].
 pub fn went_wrong(results: &Results, all: bool, output: &Output) -> Result<(), Failure> {
     counts(results.warnings, results.errors, output)?;
     let shown = if all { results.findings.len() } else { FINDINGS_SHOWN };
@@ -66,7 +67,7 @@ pub fn went_wrong(results: &Results, all: bool, output: &Output) -> Result<(), F
     Ok(())
 }
 
-/// Seconds with a digit below a minute, words above.
+/// Returns the elapsed time: seconds with one decimal below a minute, words above.
 pub fn elapsed(began: Instant) -> String {
     let elapsed = began.elapsed();
     if elapsed.as_secs() < 60 {

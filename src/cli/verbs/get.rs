@@ -1,4 +1,4 @@
-//! `get`: objects as a table, as documents, or by name; and what becomes of them, with `--watch`.
+//! `get`: prints objects as a table, as documents or by name, and with `--watch` their changes.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -17,25 +17,26 @@ use crate::cli::output::{Format, Output, Table};
 use crate::cli::signal;
 use crate::model::ObjectName;
 
-/// Between two looks with `--watch`: soon enough for a person, seldom enough for the API server.
+/// Time between two lists with `--watch`: short enough for a person, long enough for the API
+/// server.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// What a table shows of a kind.
+/// The columns of a kind in a table.
 pub trait Listed: ArkResource {
     /// The columns behind the name; from [`Listed::NARROW`] on only in a wide table.
     const COLUMNS: &'static [&'static str];
-    /// How many of them a narrow table has.
+    /// Number of columns in a narrow table.
     const NARROW: usize;
 
-    /// A cell a column.
+    /// Returns one cell for each column.
     fn cells(&self) -> Vec<String>;
 
-    /// Puts into objects what a table shows of them and only others know.
+    /// Adds to objects what a table shows of them and only other objects know.
     fn complete(_: &ArkClient, objects: Vec<Self>) -> impl Future<Output = Vec<Self>> {
         std::future::ready(objects)
     }
 
-    /// Says what a table of all of them lacks.
+    /// Returns notes on what a table of all objects lacks.
     fn lacking(_: &ArkClient) -> impl Future<Output = Vec<String>> {
         std::future::ready(Vec::new())
     }
@@ -65,13 +66,13 @@ pub struct GetRunsArgs {
     schedule: Option<ObjectName>,
 }
 
-/// What a run belongs to.
+/// A run that a Schedule may have made.
 pub trait Scheduled {
-    /// Whether it was made by this schedule, or from one of its backups.
+    /// Returns whether this Schedule made the run, or made the backup that the run restores.
     fn is_of(&self, schedule: &str) -> bool;
 }
 
-/// Shows runs, all or those of a schedule.
+/// Prints runs: all, or those of a Schedule.
 pub async fn get_runs<K: Listed + Scheduled>(
     global: &Global,
     args: &GetRunsArgs,
@@ -82,7 +83,7 @@ pub async fn get_runs<K: Listed + Scheduled>(
     show(global, &args.get, &of, is_wanted, output).await
 }
 
-/// Shows objects; what is there is shown even when some are not.
+/// Prints objects; those that exist are printed even if others do not.
 pub async fn get<K: Listed>(global: &Global, args: &GetArgs, output: &Output) -> Result<Done, Failure> {
     show(global, args, "", |_: &K| true, output).await
 }
@@ -129,7 +130,7 @@ async fn show<K: Listed>(
     }
 }
 
-/// The objects that are meant and there, and the names of those that are not.
+/// Returns the wanted objects that exist, and the names of those that do not.
 async fn find<'a, K: Listed>(
     door: &ArkClient,
     args: &'a GetArgs,
@@ -149,7 +150,8 @@ async fn find<'a, K: Listed>(
     Ok((found, missing))
 }
 
-/// What is on the screen: so that only what is new comes, in columns as wide as those above.
+/// The objects as they were last printed: only changes are printed, in columns as wide as those
+/// above them.
 struct WatchView<'a> {
     output: &'a Output,
     table: Option<Table>,
@@ -179,7 +181,7 @@ impl<'a> WatchView<'a> {
         }
     }
 
-    /// Shows those that are not as they were shown last.
+    /// Prints the objects that have changed since they were printed.
     async fn follow<K: Listed>(&mut self, door: &ArkClient, mut objects: Vec<K>) -> Result<(), Failure> {
         let news = self.news(&objects);
         objects.retain(|object| news.contains(&object.name_any()));
@@ -193,7 +195,8 @@ impl<'a> WatchView<'a> {
         }
     }
 
-    /// Which of them differ from what was seen last, by name; what is gone is forgotten.
+    /// Returns the names of objects that are new or have another resourceVersion than before;
+    /// forgets those that are gone.
     fn news<K: Listed>(&mut self, objects: &[K]) -> Vec<String> {
         let now: HashMap<_, _> =
             objects.iter().map(|object| (object.name_any(), object.resource_version())).collect();
@@ -203,6 +206,8 @@ impl<'a> WatchView<'a> {
         news
     }
 
+    /// Prints rows of the table; unless `all`, only those of `objects`, below what is on the
+    /// screen.
     fn rows<K: Listed>(&mut self, objects: &[K], all: bool) -> Result<(), Failure> {
         let wide = self.output.format() == Format::Wide;
         let columns = if wide { K::COLUMNS.len() } else { K::NARROW };
@@ -220,7 +225,7 @@ impl<'a> WatchView<'a> {
     }
 }
 
-/// Objects as a document: a list, unless one was asked for.
+/// Prints objects as a document: a List, or one object if `single`.
 pub fn documents<K: ArkResource>(objects: &[K], single: bool, output: &Output) -> Result<(), Failure> {
     let objects: Vec<K> = objects.iter().map(bare).collect();
     match objects.first() {
@@ -229,12 +234,12 @@ pub fn documents<K: ArkResource>(objects: &[K], single: bool, output: &Output) -
     }
 }
 
-/// A time in a cell.
+/// Returns a time for a cell; `-` if there is none.
 pub fn time(time: Option<Timestamp>) -> String {
     time.map_or_else(|| "-".to_owned(), |time| time.time().format("%Y-%m-%d %H:%M:%S").to_string())
 }
 
-/// Anything else in a cell.
+/// Returns any other value for a cell; `-` if there is none.
 pub fn cell(value: Option<impl ToString>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| value.to_string())
 }

@@ -1,4 +1,4 @@
-//! The log of a run, as it is printed.
+//! Prints the log of a run.
 
 use std::io::BufRead;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::cli::exit::{Done, Failure};
 use crate::cli::output::{Format, Output};
 
-/// Prints the lines of a log.
+/// Prints the lines of a log: as text, or as they are stored with `-o json`.
 pub fn print_log(log: impl BufRead, output: &Output) -> Result<Done, Failure> {
     for line in log.lines() {
         let line = line.map_err(|error| Failure::failed("reading the log", &error))?;

@@ -1,4 +1,4 @@
-//! What a verb does alike for every noun: create, get, columns of tables, describe, logs.
+//! Verbs that are alike for several nouns: create, get with its columns, describe, logs.
 
 pub mod columns;
 pub mod create;

@@ -1,8 +1,9 @@
-//! What the server counts, and how Prometheus reads it: `ark_` and Velero's suffixes, so that dashboards need a prefix change.
+//! Metrics of the server, as Prometheus reads them: prefix `ark_` and Velero's suffixes, so that
+//! dashboards need a change of prefix only.
 //!
-//! What happens is counted here; what there is (`state`) is asked for at each scrape, so that nothing is remembered over a restart
-//! and nothing forgotten of what is gone. Labels come from closed or short lists (schedules and locations that are there, verbs,
-//! codes), never from names of runs or items.
+//! Events are counted here. State (`state`) is asked for at each scrape, so that a restart changes
+//! no gauge and an object that is gone leaves no series. Labels come from closed or short lists
+//! (existing Schedules and locations, verbs, codes), never from names of runs or items.
 
 mod runs;
 mod series;
@@ -26,20 +27,22 @@ pub use state::{LatestRun, LocationState, RunQueue, ScheduleState, ServerState};
 /// The media type of [`Metrics::exposition`].
 pub const EXPOSITION_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// A pass is one listing when nothing changed, and minutes when it fills an empty cluster.
+/// Buckets of a sync pass in seconds: a pass is one listing when nothing changed, and takes minutes
+/// when it fills an empty cluster.
 const PASS_SECONDS: [f64; 9] = [0.01, 0.05, 0.2, 1.0, 3.0, 10.0, 30.0, 120.0, 600.0];
 
-/// Says what there is at a scrape; None while that is not known.
+/// Returns the state at a scrape, or `None` while it is not known.
 type StateSource = Box<dyn Fn() -> Option<ServerState> + Send + Sync>;
 type Counters<const N: usize> = Family<SeriesLabels<N>, Counter>;
 
-/// Everything that the server counts. Shared by all controllers; counting never blocks and never fails.
+/// All metrics of the server, shared by all controllers; counting never fails and never waits for
+/// I/O.
 pub struct Metrics {
     registry: Registry,
     source: OnceLock<StateSource>,
-    /// What became of backups.
+    /// Counters of backups.
     pub backups: RunMetrics,
-    /// What became of restores.
+    /// Counters of restores.
     pub restores: RunMetrics,
     deletion_attempts: LabelledSeries<Counter>,
     deletion_successes: LabelledSeries<Counter>,
@@ -70,7 +73,7 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// All at zero.
+    /// Creates and registers all metrics, at zero.
     pub fn new() -> Self {
         let mut registry = Registry::with_prefix("ark");
         let r = &mut registry;
@@ -112,12 +115,13 @@ impl Metrics {
         }
     }
 
-    /// From now on, each scrape asks this what there is. The first one that was given stays.
+    /// Sets the source of the state, which each scrape asks from now on. The first source that was
+    /// given stays.
     pub fn observe(&self, source: impl Fn() -> Option<ServerState> + Send + Sync + 'static) {
         let _: Result<(), StateSource> = self.source.set(Box::new(source));
     }
 
-    /// All of it as Prometheus reads it, of the type [`EXPOSITION_TYPE`].
+    /// Returns all metrics as Prometheus reads them, of the media type [`EXPOSITION_TYPE`].
     ///
     /// # Errors
     /// Never in practice: writing into a string does not fail.
@@ -132,9 +136,10 @@ impl Metrics {
         Ok(text)
     }
 
-    /// What is there is counted from zero, so that its first event is an increase; what is gone is counted no longer.
+    /// Gives every existing Schedule and location its series, from zero, so that its first event is
+    /// an increase; drops the series of those that are gone.
     fn keep(&self, state: &ServerState) {
-        // The empty name stands for what belongs to no Schedule.
+        // The empty name stands for runs that no Schedule made.
         let named = state.schedules.iter().map(|schedule| schedule.name.as_str());
         let schedules: BTreeSet<_> = named.chain([""]).collect();
         let locations: BTreeSet<_> = state.locations.iter().map(|location| location.name.as_str()).collect();
@@ -150,72 +155,74 @@ impl Metrics {
         self.sync_seconds.drop_all_but(&locations);
     }
 
-    /// Which Ark it is.
+    /// Records the version of Ark and of the format that it writes.
     pub fn build(&self, version: &str, format: &str) {
         self.build.get_or_create(&[("version", version.to_owned()), ("format", format.to_owned())]).set(1);
     }
 
-    /// A Backup of this schedule (empty: none) begins to be deleted.
+    /// Counts that the deletion of a Backup begins. `schedule` is the Schedule that made the
+    /// Backup; empty: none.
     pub fn deletion_attempted(&self, schedule: &str) {
         self.deletion_attempts.of(schedule).inc();
     }
 
-    /// It is gone.
+    /// Counts that a Backup was deleted.
     pub fn deletion_succeeded(&self, schedule: &str) {
         self.deletion_successes.of(schedule).inc();
     }
 
-    /// It could not be deleted, this time.
+    /// Counts that a try to delete a Backup failed.
     pub fn deletion_failed(&self, schedule: &str) {
         self.deletion_failures.of(schedule).inc();
     }
 
-    /// It is not deleted, for a reason that was told.
+    /// Counts that the deletion of a Backup was refused.
     pub fn deletion_refused(&self, schedule: &str) {
         self.deletion_refusals.of(schedule).inc();
     }
 
-    /// A location was compared with the cluster in so many seconds.
+    /// Records that a location was compared with the cluster in so many seconds.
     pub fn sync_pass(&self, location: &str, seconds: f64) {
         self.sync_seconds.of(location).observe(seconds);
     }
 
-    /// So many objects were created because the location has them.
+    /// Counts objects that were created because the location has them.
     pub fn sync_created(&self, location: &str, number: u64) {
         self.sync_created.of(location).inc_by(number);
     }
 
-    /// So many objects were deleted because the location has them no longer.
+    /// Counts objects that were deleted because the location has them no longer.
     pub fn sync_deleted(&self, location: &str, number: u64) {
         self.sync_deleted.of(location).inc_by(number);
     }
 
-    /// A location could not be compared with the cluster, or not all of it.
+    /// Counts that a location could not be compared with the cluster, or not completely.
     pub fn sync_failed(&self, location: &str) {
         self.sync_errors.of(location).inc();
     }
 
-    /// So many expired backups were asked to be deleted.
+    /// Counts expired backups whose deletion was requested.
     pub fn gc_deleted(&self, number: u64) {
         self.gc_deleted.inc_by(number);
     }
 
-    /// A controller failed on an object of this kind, and will try again.
+    /// Counts that a controller failed on an object of this kind; it will try again.
     pub fn reconcile_failed(&self, kind: &str) {
         self.reconcile_errors.get_or_create(&[("kind", kind.to_owned())]).inc();
     }
 
-    /// The API server was called; `code` is its answer's, or a word when there was none.
+    /// Counts a call to the API server; `code` is the status code of the answer, or a word if there
+    /// was none.
     pub fn api_request(&self, verb: &str, code: &str) {
         self.api_requests.get_or_create(&[("verb", verb.to_owned()), ("code", code.to_owned())]).inc();
     }
 
-    /// A bucket was called.
+    /// Counts a call to a bucket.
     pub fn store_request(&self, op: &str, outcome: &str) {
         self.store_requests.get_or_create(&[("op", op.to_owned()), ("outcome", outcome.to_owned())]).inc();
     }
 
-    /// Whether this server acts.
+    /// Records whether this server is the leader.
     pub fn leader(&self, leads: bool) {
         self.leader.set(i64::from(leads));
     }

@@ -1,4 +1,4 @@
-//! What is counted of backups, and of restores likewise, by schedule.
+//! Counters of backups, and likewise of restores, by Schedule.
 
 use std::collections::BTreeSet;
 
@@ -9,42 +9,44 @@ use prometheus_client::registry::Registry;
 
 use super::series::LabelledSeries;
 
-/// Velero's begin at a minute; most runs here are over by then.
+/// Buckets of a run's duration in seconds. Velero's begin at a minute; most runs here are over by
+/// then.
 const RUN_SECONDS: [f64; 11] =
     [1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 1800.0, 3600.0, 7200.0, 14_400.0, 28_800.0];
 
-/// The names of the metrics; Velero's differ between its backups and its restores.
+/// The names of the metrics that differ: Velero's suffixes are not the same for backups and
+/// restores.
 pub(super) struct MetricNames {
     run: &'static str,
     failed: &'static str,
     refused: &'static str,
 }
 
-/// Of backups.
+/// Names for backups.
 pub(super) const BACKUP: MetricNames =
     MetricNames { run: "backup", failed: "failure", refused: "validation_failure" };
-/// Of restores.
+/// Names for restores.
 pub(super) const RESTORE: MetricNames =
     MetricNames { run: "restore", failed: "failed", refused: "validation_failed" };
 
-/// What a run came to.
+/// The figures of a run that ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct RunFigures {
-    /// From its begin to its end.
+    /// Seconds from its begin to its end.
     pub seconds: f64,
     /// Items backed up or restored.
     pub items: u64,
-    /// Errors.
+    /// Number of errors.
     pub item_errors: u64,
-    /// Warnings.
+    /// Number of warnings.
     pub warnings: u64,
-    /// The size of the tarball, in bytes; none for a restore.
+    /// The size of the tarball in bytes; 0 for a restore.
     pub tarball_bytes: u64,
-    /// When it ended, where it says so.
+    /// When the run ended; `None` if its status does not say so.
     pub ended: Option<DateTime<Utc>>,
 }
 
-/// What became of backups, or of restores. An empty schedule means that a person asked.
+/// Counters of backups, or of restores. An empty `schedule` means that a person created the run.
 #[derive(Debug)]
 pub struct RunMetrics {
     attempts: LabelledSeries<Counter>,
@@ -57,6 +59,7 @@ pub struct RunMetrics {
 }
 
 impl RunMetrics {
+    /// Registers the counters under their names.
     pub(super) fn register(registry: &mut Registry, names: &MetricNames) -> Self {
         let MetricNames { run, failed, refused } = names;
         let r = registry;
@@ -77,38 +80,38 @@ impl RunMetrics {
         }
     }
 
-    /// One begins.
+    /// Counts a run that begins.
     pub fn attempted(&self, schedule: &str) {
         self.attempts.of(schedule).inc();
     }
 
-    /// One ended without errors.
+    /// Counts a run that ended without errors.
     pub fn succeeded(&self, schedule: &str) {
         self.successes.of(schedule).inc();
     }
 
-    /// One ended with errors.
+    /// Counts a run that ended with errors.
     pub fn partially_failed(&self, schedule: &str) {
         self.partial_failures.of(schedule).inc();
     }
 
-    /// One came to nothing.
+    /// Counts a run that failed as a whole.
     pub fn failed(&self, schedule: &str) {
         self.failures.of(schedule).inc();
     }
 
-    /// One was refused before it began.
+    /// Counts a run that was refused before it began.
     pub fn refused(&self, schedule: &str) {
         self.refusals.of(schedule).inc();
     }
 
-    /// What one came to that ended, well or not.
+    /// Records duration and warnings of a run that ended, whatever its outcome.
     pub fn finished(&self, schedule: &str, figures: &RunFigures) {
         self.seconds.of(schedule).observe(figures.seconds);
         self.warnings.of(schedule).inc_by(figures.warnings);
     }
 
-    /// Counts for these schedules and no others.
+    /// Has the series of these Schedules and no others.
     pub(super) fn keep(&self, schedules: &BTreeSet<&str>) {
         let Self { attempts, successes, partial_failures, failures, refusals, warnings, seconds } = self;
         for counters in [attempts, successes, partial_failures, failures, refusals, warnings] {

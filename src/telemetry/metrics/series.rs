@@ -1,4 +1,4 @@
-//! Series of things that come and go: those of what is gone are dropped.
+//! Series of objects that come and go: the series of deleted objects are dropped.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -12,7 +12,7 @@ use prometheus_client::registry::{Metric, Registry};
 /// Labels of a series.
 pub type SeriesLabels<const N: usize> = [(&'static str, String); N];
 
-/// Series of one label.
+/// A metric with one label: a series for each value.
 #[derive(Debug)]
 pub struct LabelledSeries<M> {
     label: &'static str,
@@ -24,7 +24,7 @@ impl<M> LabelledSeries<M>
 where
     M: EncodeMetric + TypedMetric + Clone + Debug + Send + Sync + 'static,
 {
-    /// Registers a metric of which there is none yet.
+    /// Registers a metric that has no series yet.
     pub fn register(
         registry: &mut Registry,
         (name, help): (impl Into<String>, impl Into<String>),
@@ -36,13 +36,13 @@ where
         Self { label, family, seen: Mutex::default() }
     }
 
-    /// The one of a name.
+    /// Returns the series of a label value, which is created if it is missing.
     pub fn of(&self, name: &str) -> M {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
         self.family.get_or_create_owned(&[(self.label, name.to_owned())])
     }
 
-    /// Drops those whose names are not among these.
+    /// Drops the series whose label values are not in `there`.
     pub fn drop_all_but(&self, there: &BTreeSet<&str>) {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).retain(|name| {
             let kept = there.contains(name.as_str());
@@ -53,7 +53,8 @@ where
         });
     }
 
-    /// Has those of these names and no others: what is counted from zero shows its first event as an increase.
+    /// Has the series of these label values and no others: a series that begins at zero shows its
+    /// first event as an increase.
     pub fn keep(&self, there: &BTreeSet<&str>) {
         self.drop_all_but(there);
         for name in there {
@@ -62,7 +63,7 @@ where
     }
 }
 
-/// Registers a metric that begins empty.
+/// Registers a metric that begins empty or at zero.
 pub fn registered<M: Metric + Clone + Default>(
     registry: &mut Registry,
     name: impl Into<String>,

@@ -1,4 +1,4 @@
-//! What there is at a scrape, and how it is told. Pure: whoever knows the cluster says it.
+//! The state of the server at a scrape, as gauges. Pure: the caller knows the cluster.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use prometheus_client::metrics::family::Family;
@@ -8,24 +8,24 @@ use prometheus_client::registry::Registry;
 use super::RunFigures;
 use super::series::{SeriesLabels, registered};
 
-/// What there is.
+/// The state of the server's objects.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ServerState {
     /// The Schedules.
     pub schedules: Vec<ScheduleState>,
     /// The locations.
     pub locations: Vec<LocationState>,
-    /// What became of the latest Backups: of each Schedule, and of those that people asked for.
+    /// The outcome of the latest Backups: of each Schedule, and of those that people created.
     pub backups: Vec<LatestRun>,
-    /// What became of the latest Restores, likewise.
+    /// The outcome of the latest Restores, likewise.
     pub restores: Vec<LatestRun>,
-    /// What is to be run, by kind.
+    /// The runs that have not ended, by kind.
     pub queues: Vec<(&'static str, RunQueue)>,
-    /// Since when the oldest deletion of a Backup has not ended.
+    /// When the oldest deletion of a Backup that has not ended began; `None` if there is none.
     pub deleting_since: Option<DateTime<Utc>>,
 }
 
-/// A Schedule.
+/// The state of a Schedule.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ScheduleState {
     /// Its name.
@@ -34,15 +34,16 @@ pub struct ScheduleState {
     pub phase: String,
     /// Whether it is paused.
     pub paused: bool,
-    /// Since when its ticks count.
+    /// The time from which its ticks count.
     pub since: Option<DateTime<Utc>>,
     /// The next tick that makes a Backup.
     pub next_tick: Option<DateTime<Utc>>,
-    /// The longest time between two ticks these days; none where this server is not to make Backups.
+    /// The longest time between two ticks these days; `None` where this server makes no scheduled
+    /// Backups.
     pub interval: Option<TimeDelta>,
 }
 
-/// A location.
+/// The state of a location.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LocationState {
     /// Its name.
@@ -53,36 +54,36 @@ pub struct LocationState {
     pub last_sync: Option<DateTime<Utc>>,
     /// Seconds between two comparisons.
     pub sync_period: u64,
-    /// What waits in it to be undone, once it was looked at.
+    /// Number of changes recorded in it that wait to be undone; `None` until it was listed.
     pub obligations: Option<u64>,
 }
 
-/// What became of the latest runs of a Schedule, or of those that people asked for.
+/// The outcome of the latest runs of a Schedule, or of those that people created.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LatestRun {
-    /// The Schedule; empty for people's.
+    /// The Schedule; empty for runs that people created.
     pub schedule: String,
-    /// Whether the latest one that has ended came to all that was asked for.
+    /// Whether the latest run that ended achieved all that was asked for; `None` if none has ended.
     pub good: Option<bool>,
-    /// What the latest one came to that came to something.
+    /// The figures of the latest run that came to a result.
     pub figures: Option<RunFigures>,
-    /// When the latest good one ended.
+    /// When the latest good run ended.
     pub last_good: Option<DateTime<Utc>>,
 }
 
-/// Runs of a kind that have not ended.
+/// The queue of a kind: its runs that have not ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct RunQueue {
-    /// How many have not begun.
+    /// Number of runs that have not begun.
     pub waiting: u64,
-    /// How many have begun.
+    /// Number of runs that have begun.
     pub in_progress: u64,
-    /// Since when the first of those waits that have not begun.
+    /// Since when the first run waits that has not begun.
     pub waiting_since: Option<DateTime<Utc>>,
 }
 
 impl ServerState {
-    /// All of it, as gauges.
+    /// Returns a registry of gauges for the whole state.
     pub(super) fn registry(&self) -> Registry {
         let mut registry = Registry::with_prefix("ark");
         self.tell_schedules(&mut registry);
@@ -145,7 +146,7 @@ impl ServerState {
     }
 }
 
-/// What became of the latest ones.
+/// Registers the gauges of the latest runs; `run` is `backup` or `restore`.
 fn tell_latest(registry: &mut Registry, run: &str, latest: &[LatestRun]) {
     let by = |value: fn(&LatestRun) -> Option<i64>| {
         latest.iter().map(move |each| ([("schedule", each.schedule.clone())], value(each)))

@@ -1,4 +1,4 @@
-//! What Prometheus is told.
+//! Tests of the exposition that Prometheus reads.
 
 use std::sync::{Arc, Mutex};
 
@@ -136,7 +136,7 @@ fn nothing_is_told_of_a_schedule_or_location_that_is_gone() {
     metrics.sync_failed("default");
     assert!(metrics.exposition().unwrap().contains("nightly"));
     *there.lock().unwrap() = ServerState::default();
-    // What was under way when it went may still count.
+    // A run that was under way when the Schedule was deleted may still count.
     metrics.backups.failed("nightly");
     metrics.sync_failed("default");
     let text = metrics.exposition().unwrap();
