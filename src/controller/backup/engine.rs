@@ -1,4 +1,5 @@
-//! From a Backup to the engine, and from the engine's error to what it means for the Backup.
+//! Translates a Backup into a request to the engine, and the engine's error into its meaning for
+//! the Backup.
 
 use kube::ResourceExt as _;
 use tokio_util::sync::CancellationToken;
@@ -10,7 +11,7 @@ use crate::controller::context::Context;
 use crate::controller::runs::{Job, RunError};
 use crate::model::{Progress, lasting};
 
-/// Makes the backup; it returns its document.
+/// Runs the engine and returns the document of the backup.
 pub async fn run(
     object: &Backup,
     context: &Context,
