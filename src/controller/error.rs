@@ -11,37 +11,37 @@ use crate::cluster::ClusterError;
 /// itself has no deadline.
 pub const DEADLINE: Duration = Duration::from_secs(30);
 
-/// Why a controller could not do its work. The work is tried again.
+/// Error of a controller that could not do its work. The work is tried again.
 #[derive(Debug, thiserror::Error)]
 pub enum ControllerError {
     /// The API server refused, or could not be reached.
     #[error("cannot {doing}")]
     Cluster {
-        /// What was being done, on what.
+        /// The action and its object.
         doing: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: ClusterError,
     },
     /// As [`ControllerError::Cluster`], through the client for custom resources.
     #[error("cannot {doing}")]
     Kube {
-        /// What was being done, on what.
+        /// The action and its object.
         doing: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: Unanswered,
     },
     /// The API server did not answer in time.
     #[error("cannot {doing}: the API server did not answer within {} s", DEADLINE.as_secs())]
     Silent {
-        /// What was being done, on what.
+        /// The action and its object.
         doing: String,
     },
     /// The API server did not answer in time to a request about the lease.
     #[error("cannot {doing}: the API server did not answer within {seconds} s")]
     Late {
-        /// What was being done, on what.
+        /// The action and its object.
         doing: String,
         /// The deadline, in seconds.
         seconds: u64,
@@ -57,7 +57,7 @@ pub enum ControllerError {
     Listen {
         /// The address.
         address: SocketAddr,
-        /// Why.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
@@ -82,24 +82,24 @@ pub enum ControllerError {
         "there is no namespace `{namespace}`; install Ark there (`ark install --help` says how), or name another with --namespace"
     )]
     NoNamespace {
-        /// Its name.
+        /// Name of the namespace.
         namespace: String,
     },
     /// The bucket refused, or could not be reached.
     #[error("cannot {doing}")]
     Bucket {
-        /// What was being done, on what.
+        /// The action and its object.
         doing: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: BucketError,
     },
     /// The location cannot be used now.
     #[error("location `{name}` cannot be used: {why}")]
     Location {
-        /// Its name.
+        /// Name of the location.
         name: String,
-        /// Why, and what to do.
+        /// The reason, and what to do.
         why: String,
     },
 }
@@ -179,7 +179,7 @@ impl ControllerError {
     }
 }
 
-/// Why a call through the client for custom resources failed. The client's own text repeats the
+/// Cause of a failed call through the client for custom resources. The client's own text repeats the
 /// cause, the second time in the form of its source code.
 #[derive(Debug)]
 pub struct Unanswered(kube::Error);

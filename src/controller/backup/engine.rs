@@ -89,7 +89,7 @@ mod tests {
         };
         let refused = broken(taken.into());
         assert!(matches!(&refused, RunError::NameTaken(why) if why.contains("cluster-b")), "{refused:?}");
-        // What is left of a claim that was lost is another's.
+        // Whatever is left belongs to the new holder of the lost claim.
         let lost = BackupError::Left { error: Box::new(lost().into()), left: lost() };
         assert!(matches!(broken(lost), RunError::Lost(_)));
         let failed = broken(BackupError::Halted);

@@ -221,7 +221,7 @@ mod tests {
         assert_eq!(noted(vec![begin(1), StatusUpdate::Reset, begin(1)]), Some(origin()));
         assert_eq!(noted(vec![StatusUpdate::Refuse(vec!["x".into()], None)]), Some(scheduled.clone()));
         assert_eq!(noted(vec![begin(1), StatusUpdate::Fail("x".into(), Timestamp::now())]), Some(origin()));
-        // A document cannot say that it is another's, nor that it lies elsewhere.
+        // A document can change neither whose run it is nor where it lies.
         let mut document = Backup::new("a", BackupSpec::default());
         let lie = Origin { location: Some("there".into()), schedule: Some("mine".into()), ..origin() };
         document.status = Some(BackupStatus { origin: Some(lie), ..BackupStatus::default() });

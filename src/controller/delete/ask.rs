@@ -20,9 +20,9 @@ const HASH_DIGITS: usize = 12;
 pub enum DeletionReason {
     /// The Backup has expired.
     Expired,
-    /// Its Schedule's retention keeps others.
+    /// Retention of the Schedule keeps other Backups.
     Retention,
-    /// Its deletion was begun, and the request for it is gone.
+    /// The deletion was begun, and its request is gone.
     Unfinished,
 }
 

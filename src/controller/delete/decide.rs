@@ -42,7 +42,7 @@ pub enum Deletability {
     Usable,
     /// The location cannot be used for now, and why.
     Unavailable(String),
-    /// It speaks against deleting, and how.
+    /// The location forbids the deletion until a person changes that, and why.
     Closed(String),
 }
 

@@ -69,7 +69,7 @@ pub struct Held {
     renewed: Instant,
 }
 
-/// Why a renewal failed.
+/// Reason of a failed renewal.
 enum Unrenewed {
     /// Another server holds the Lease; its name.
     Taken(String),

@@ -43,7 +43,7 @@ pub struct Chooser {
 /// Returns the Backup that a Restore means.
 ///
 /// # Errors
-/// Why there is none, as a sentence for the person who wrote the Restore.
+/// If there is none; the error is a sentence for the person who wrote the Restore.
 pub fn choose(restore: &Restore, backups: &[Arc<Backup>], here: &Chooser) -> Result<Choice, String> {
     let RestoreStatus { backup_name, backup_run, choice: notes, .. } = noted(restore);
     let field = if restore.spec.backup_name.is_some() { "spec.backupName" } else { "spec.scheduleName" };

@@ -89,7 +89,7 @@ impl Run for Restore {
         self.spec.schedule_name.is_some()
     }
 
-    /// Does nothing: only people create Restores.
+    /// Succeeds without a request: only people create Restores.
     async fn introduce(&self, _: &Context) -> Result<(), ControllerError> {
         Ok(())
     }

@@ -120,6 +120,7 @@ async fn run<K: Run>(record: &mut Record<'_, K>, job: &Job<K>) -> Result<(), Con
     let (progress, stop) = (Progress::default(), CancellationToken::new());
     let object = record.object().clone();
     let mut engine = Box::pin(object.engine(context, job, &progress, stop.clone()));
+    // Biased: an engine that has ended has ended, even if the server stops in the same moment.
     let (early, end) = tokio::select! {
         biased;
         end = &mut engine => (None, Some(end)),
@@ -325,6 +326,7 @@ async fn done<K: Run>(
     match record.persist(&StatusUpdate::Done(document, condition)).await {
         Ok(WriteOutcome::Done) => {}
         Ok(WriteOutcome::Lost) => return Ok(()),
+        // The document does not fit the schema: no further try would write it.
         Err(error) if error.is_status(422) => {
             return fail(record, format!("its document in the bucket is none: {}", causes(&error))).await;
         }

@@ -160,7 +160,7 @@ mod tests {
         let step = decide(&backup(None, None), wrong().await);
         assert!(matches!(&step, RunStep::Refuse(errors) if *errors == ["one", "two"]), "{step:?}");
         let step = decide(&backup(Some(BackupPhase::InProgress), Some(1)), wrong().await);
-        // Its claim is in the bucket, and would keep the name, or a backup that it reads.
+        // The claim in the bucket has to go: it would keep the name, or a backup from being deleted.
         assert!(matches!(&step, RunStep::GiveUp(why, Some(_)) if why.contains("one; two")), "{step:?}");
     }
 

@@ -13,7 +13,7 @@ use crate::model::{Progress, ProgressSnapshot, causes};
 /// Time between two looks at the run; progress is written at most as often.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Why a run has to end early.
+/// Reason to end a run early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EarlyEnd {
     /// The server ends.

@@ -181,7 +181,7 @@ pub enum StatusUpdate<K: Run> {
     Done(Box<K>, Condition),
 }
 
-/// Why the engine returned no document.
+/// Reason why the engine returned no document.
 #[derive(Debug)]
 pub enum RunError {
     /// The run never began, for these reasons.

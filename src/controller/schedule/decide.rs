@@ -43,7 +43,7 @@ pub enum ScheduleStep {
     Finish(PendingBackup),
     /// Record this as the last tick: the recorded ones were written while a clock was wrong.
     Correct(DateTime<Utc>),
-    /// Count ticks from now: the cron text is new, or the Schedule is no longer paused.
+    /// Record from when ticks count: the cron text is new, or the Schedule is no longer paused.
     Count(TickCount),
     /// Make a Backup under a later second's name: another run has its name in the bucket.
     Again(Again),

@@ -65,8 +65,8 @@ impl Local {
 }
 
 impl Local {
-    /// Returns true if the object claims to be synced and has not got beyond that: a copy that a
-    /// person made, or one that lacks its status still.
+    /// Returns true if the object carries the mark of a synced one and has not begun: a copy that a
+    /// person made, or one whose status is not written yet.
     pub fn is_unproven(&self) -> bool {
         self.life == Life::Unbegun && self.mirrors.is_some()
     }

@@ -141,8 +141,8 @@ impl Folder {
         events.iter().any(|event| event["reason"] == reason && event["note"].to_string().contains(part))
     }
 
-    /// Returns a server whose caches hold the cluster's objects, and its count of requests; it goes
-    /// on watching until the task is aborted.
+    /// Returns the state of a server whose caches are filled, its metrics, and the task that keeps
+    /// watching until it is aborted.
     pub(super) async fn server(&self) -> (Arc<Context>, Arc<Metrics>, tokio::task::JoinHandle<()>) {
         let objects = Arc::clone(&self.objects);
         let (cluster, _) = serve(move |_, asked| objects.lock().unwrap().answer(asked));
