@@ -179,8 +179,8 @@ impl ControllerError {
     }
 }
 
-/// Cause of a failed call through the client for custom resources. The client's own text repeats the
-/// cause, the second time in the form of its source code.
+/// Cause of a failed call through the client for custom resources. The client's own text repeats
+/// the cause, the second time in the form of its source code.
 #[derive(Debug)]
 pub struct Unanswered(kube::Error);
 

@@ -22,6 +22,7 @@ pub fn tell(context: &Arc<Context>) {
     context.metrics.observe(move || Some(observe(&*context_then.upgrade()?, Utc::now())));
 }
 
+/// Returns the state of the server from its caches. Sends no request.
 fn observe(context: &Context, now: DateTime<Utc>) -> ServerState {
     let caches = &context.caches;
     let (backups, restores) = (caches.backups.state(), caches.restores.state());
@@ -93,6 +94,7 @@ fn is_people_s<K: Run>(run: &Arc<K>) -> bool {
     is_here(&**run) && !run.is_scheduled()
 }
 
+/// Counts the runs of this cluster that wait or are in progress.
 fn queue<K: Run>(runs: &[Arc<K>]) -> RunQueue {
     let mut queue = RunQueue::default();
     for run in runs.iter().filter(|run| is_here(&***run) && run.meta().deletion_timestamp.is_none()) {

@@ -59,6 +59,7 @@ pub async fn look(cluster: &Cluster, namespace: &str) -> Result<ClusterIdentity,
     Ok(identity)
 }
 
+/// Fails if the API server does not serve Ark's kinds, or would drop fields of them.
 async fn look_for_definitions(client: &Client) -> Result<(), ControllerError> {
     let version = format!("{GROUP}/{VERSION}");
     let doing = format!("ask the API server for the kinds of {version}");
@@ -98,6 +99,7 @@ async fn document(client: &Client) -> Option<ServedFields> {
     }
 }
 
+/// Fails if the namespace does not exist. Treats "forbidden" as "exists".
 async fn look_for_namespace(client: Client, namespace: &str) -> Result<(), ControllerError> {
     let namespaces: Api<Namespace> = Api::all(client);
     let doing = format!("look for the namespace `{namespace}`");

@@ -79,6 +79,7 @@ pub fn missing_fields(definition: &CustomResourceDefinition, served: &ServedFiel
     missing
 }
 
+/// Appends the paths of fields that `served` lacks, down to the outermost missing field.
 fn compare(ours: &JSONSchemaProps, served: Option<&Fields>, path: &str, missing: &mut Vec<String>) {
     let Some(served) = served else {
         missing.push(path.to_owned());

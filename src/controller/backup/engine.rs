@@ -40,6 +40,7 @@ pub async fn run(
     outcome.map(|outcome| outcome.backup).map_err(broken)
 }
 
+/// Returns the meaning of an engine's error for the Backup.
 fn broken(error: BackupError) -> RunError {
     let why = lasting(&error);
     let left = matches!(error, BackupError::Left { .. });

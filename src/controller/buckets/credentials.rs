@@ -32,6 +32,7 @@ impl Credentials {
         Self::of(secret, key).map_err(|why| ControllerError::Location { name: location.to_owned(), why })
     }
 
+    /// Returns the credentials of a Secret that was read, or why it has none under the key.
     fn of(secret: Option<Secret>, key: &SecretKey) -> Result<Self, String> {
         let SecretKey { name, key } = key;
         let Some(secret) = secret else {

@@ -8,8 +8,9 @@ use crate::store::{Content, InvalidLocation, Location};
 
 use crate::api::AccessMode;
 
-/// Returns the location of a store. Only a bucket that may be written and never had an identity is
-/// created if it is missing: one that vanished later is not replaced by an empty one.
+/// Returns the location of a store. Under `config.createBucket` a missing bucket is created only if
+/// it may be written and never had an identity: one that vanished later is not replaced by an empty
+/// one.
 pub fn of(
     location: &BackupStorageLocation,
     credentials: Option<Content>,

@@ -64,6 +64,7 @@ async fn open(context: &Context, backup: &Backup) -> Result<OpenLocation, Contro
     context.locations.open(backup.spec.storage_location.as_deref()).await
 }
 
+/// Removes a backup that reached its bucket, and the Restores from it.
 async fn delete_stored(
     context: &Context,
     location: &OpenLocation,

@@ -65,6 +65,8 @@ pub async fn run(context: Arc<Context>, watched: Watch<DeleteBackupRequest>) {
     .await;
 }
 
+/// Reconciles one request: reads the Backup and what else counts, decides (pure), executes the
+/// step.
 async fn reconcile(request: &DeleteBackupRequest, context: &Context) -> Result<Action, ControllerError> {
     let backup = load(request, context).await?;
     let restores =

@@ -139,6 +139,7 @@ pub async fn forget(context: &Context, request: &DeleteBackupRequest) -> Result<
     delete_object(&context.api::<DeleteBackupRequest>(), request).await
 }
 
+/// Writes the status unless it says the same already. Returns the request as it is then.
 async fn write(
     context: &Context,
     request: &DeleteBackupRequest,

@@ -112,6 +112,7 @@ pub fn location_of(context: &Context, restore: &Restore) -> Option<String> {
     name_of_label(&context.caches.locations, label)
 }
 
+/// Deletes the Restore. A failure is noted in its status before it is returned.
 async fn work(context: &Context, restore: &Restore) -> Result<(), ControllerError> {
     let delete = async {
         if !is_recorded(restore) {
@@ -128,6 +129,8 @@ async fn work(context: &Context, restore: &Restore) -> Result<(), ControllerErro
     deleted
 }
 
+/// Notes why the Restore is kept, and removes the annotation: last, since a crash before repeats
+/// the answer.
 async fn refuse(context: &Context, restore: &Restore, why: String) -> Result<(), ControllerError> {
     let name = restore.name_any();
     tracing::warn!(kind = "Restore", name, "its deletion is refused: {why}");

@@ -70,6 +70,7 @@ async fn pass(context: &Context, suspects: &mut Suspects) -> Result<(), Controll
     Ok(())
 }
 
+/// Asks for the deletion of each Backup that should go and is in a location that permits it.
 async fn ask(context: &Context) -> Result<(), ControllerError> {
     let now = Utc::now();
     let (backups, last_good) = (context.caches.backups.state(), last_good(context, now));

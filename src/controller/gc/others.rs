@@ -83,7 +83,8 @@ mod tests {
     use super::*;
     use crate::api::{BackupPhase, SYNCED_FROM};
 
-    /// Returns a Backup made by the Schedule `s` of cluster `b` on that day, synced from the bucket `one`.
+    /// Returns a Backup made by the Schedule `s` of cluster `b` on that day, synced from the bucket
+    /// `one`.
     fn mirror(day: u32, origin: Value) -> Backup {
         let mut status = json!({"phase": "Completed", "startTimestamp": format!("2026-11-{day:02}T03:00:00Z"),
             "origin": {"location": "one", "cluster": "b", "schedule": "s"}});
@@ -152,7 +153,8 @@ mod tests {
         for (of, is_kept) in [
             (json!({"cluster": "a", "schedule": "mine"}), false),
             (json!({"cluster": "b", "schedule": "mine", "namespace": "ark"}), true),
-            // Of another server in this cluster, or of an unknown one, whatever the Schedules here have.
+            // Of another server in this cluster, or of an unknown one, whatever the Schedules here
+            // have.
             (json!({"cluster": "a", "namespace": "other"}), true),
             (json!({"cluster": "a"}), true),
         ] {

@@ -96,6 +96,7 @@ fn is_writable(location: &Arc<BackupStorageLocation>) -> bool {
     phase == Some(LocationPhase::Available) && !is_read_only(location)
 }
 
+/// Lists the runs of a kind in one location, and removes what nobody works on any more.
 async fn sweep_location<K: Run>(
     context: &Context,
     of: &BackupStorageLocation,

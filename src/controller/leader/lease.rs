@@ -64,8 +64,7 @@ pub struct Election {
 pub struct Held {
     election: Election,
     record: Lease,
-    /// Moment before the last successful renewal was sent: the record was this server's from then
-    /// on at the latest.
+    /// Moment before the last successful renewal was sent; this server's time counts from then.
     renewed: Instant,
 }
 

@@ -10,8 +10,8 @@ use super::timing::LAST_WORDS;
 use crate::controller::error::ControllerError;
 use crate::model::causes;
 
-/// Time to end in good order after the server was asked to: runs put their objects back within 10
-/// s, and Kubernetes gives 30 s in total.
+/// Time to end in good order after the request to end. Runs put their objects back within 10 s, and
+/// Kubernetes gives 30 s in total.
 const DRAIN: Duration = Duration::from_secs(20);
 
 /// Runs `acting` until it has ended after `stop` was cancelled (by the caller, or here because the
@@ -56,6 +56,8 @@ pub async fn serve(
     }
 }
 
+/// Waits until `stop` was cancelled and the time to end is over: [`LAST_WORDS`] once the Lease is
+/// lost, else [`DRAIN`].
 async fn time_is_over(stop: &CancellationToken, lost: &CancellationToken) {
     stop.cancelled().await;
     let soon = async {

@@ -39,6 +39,8 @@ pub async fn run(context: Arc<Context>, watched: Watch<BackupStorageLocation>) {
     drive::drive(context, watched, |location| drive::news_of(location, ()), reconcile).await;
 }
 
+/// Reconciles one location: asks its bucket, decides on a status (pure), writes it, and looks again
+/// after a period.
 async fn reconcile(
     location: Arc<BackupStorageLocation>,
     context: Arc<Context>,

@@ -94,6 +94,7 @@ pub async fn look(
     }
 }
 
+/// Connects to the bucket and reads its identity; a test write only if one is due.
 async fn ask(
     context: &Context,
     looks: &Looks,

@@ -46,6 +46,7 @@ pub async fn run(context: Arc<Context>, watched: Watch<DownloadRequest>) {
     drive(context, watched, phase, reconcile).await;
 }
 
+/// Reconciles one request: answers it once, and deletes it an hour later.
 async fn reconcile(request: Arc<DownloadRequest>, context: Arc<Context>) -> Result<Action, ControllerError> {
     let status = request.status.as_ref().filter(|status| status.phase == Some(DownloadPhase::Processed));
     let answered = status.map(|status| answered_at(status.processed_timestamp, &*request));
@@ -123,6 +124,8 @@ async fn sealed(context: &Context, request: &DownloadRequest) -> Result<String, 
     seal(key, &address).ok_or_else(|| format!("nothing can be sealed to the request's publicKey; {WANTED}"))
 }
 
+/// Returns an address for the part that is asked for, or why there is none. The document and the
+/// part are read first: an address of something else, or of nothing, helps nobody.
 async fn address(context: &Context, request: &DownloadRequest) -> Result<String, String> {
     let Caches { backups, restores, locations, .. } = &context.caches;
     let part = locate(backups, restores, locations, &request.spec.target)?;

@@ -23,6 +23,7 @@ pub async fn run(context: Arc<Context>, watched: Watch<ServerStatusRequest>) {
     drive(context, watched, phase, reconcile).await;
 }
 
+/// Reconciles one request: answers it once, and deletes it an hour later.
 async fn reconcile(
     request: Arc<ServerStatusRequest>,
     context: Arc<Context>,

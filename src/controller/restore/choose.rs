@@ -95,6 +95,8 @@ fn is_another(backup: &Backup, meant: Option<&str>) -> bool {
     now.run().zip(meant).is_some_and(|(now, meant)| now != meant)
 }
 
+/// Returns the newest Backup that a Schedule of that name made, as far as the Restore's wishes
+/// permit.
 fn newest(
     restore: &Restore,
     schedule: &str,

@@ -120,7 +120,7 @@ async fn run<K: Run>(record: &mut Record<'_, K>, job: &Job<K>) -> Result<(), Con
     let (progress, stop) = (Progress::default(), CancellationToken::new());
     let object = record.object().clone();
     let mut engine = Box::pin(object.engine(context, job, &progress, stop.clone()));
-    // Biased: an engine that has ended has ended, even if the server stops in the same moment.
+    // Biased: the outcome of an engine that has ended counts, even if the server stops just then.
     let (early, end) = tokio::select! {
         biased;
         end = &mut engine => (None, Some(end)),

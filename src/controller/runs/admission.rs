@@ -6,7 +6,7 @@ use crate::controller::watch::conditions::Obstacle;
 /// Result of admission: what prevents a Backup or Restore from running.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Admission {
-    /// Reasons to refuse: somebody has to change an object.
+    /// Reasons to refuse: a person has to mend them, in a new object.
     pub errors: Vec<String>,
     /// Reason to wait: may pass by itself.
     pub wait: Option<Obstacle>,

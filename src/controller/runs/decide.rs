@@ -160,7 +160,8 @@ mod tests {
         let step = decide(&backup(None, None), wrong().await);
         assert!(matches!(&step, RunStep::Refuse(errors) if *errors == ["one", "two"]), "{step:?}");
         let step = decide(&backup(Some(BackupPhase::InProgress), Some(1)), wrong().await);
-        // The claim in the bucket has to go: it would keep the name, or a backup from being deleted.
+        // The claim in the bucket has to go: it would keep the name, or a backup from being
+        // deleted.
         assert!(matches!(&step, RunStep::GiveUp(why, Some(_)) if why.contains("one; two")), "{step:?}");
     }
 

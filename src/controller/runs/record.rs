@@ -140,7 +140,8 @@ impl<'a, K: Run> Record<'a, K> {
                 deadline = Some(now + GRACE);
             }
             refusals = if error.is_refusal() { refusals + 1 } else { 0 };
-            // 400 and 422 say that this status is invalid. Other refusals may end, so they are met often.
+            // 400 and 422 say that this status is invalid. Other refusals may end, so they are met
+            // often.
             let hopeless = error.is_status(422) || error.is_status(400) || refusals >= REFUSALS;
             if hopeless || deadline.is_some_and(|end| now >= end) {
                 return Err(error);

@@ -25,7 +25,7 @@ const MOST_WAITING: usize = 3;
 const SEEN_WITHIN: TimeDelta = TimeDelta::minutes(1);
 
 /// Longest distance between a tick and the name of its Backup. Each other cluster that writes the
-/// same names into the bucket takes a second of its own; there are fewer than this.
+/// same names into the bucket takes a second of its own; no bucket has 60 of these.
 pub const LATEST_NAME: TimeDelta = TimeDelta::seconds(60);
 
 /// Age beyond which a Backup that lost its name is not made again: the Schedule was paused or no

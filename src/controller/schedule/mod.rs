@@ -127,6 +127,7 @@ async fn reconcile(schedule: Arc<Schedule>, context: Arc<Context>) -> Result<Act
     }
 }
 
+/// Decides on a step, executes it, applies retention, and returns when to look again.
 async fn look(schedule: &Schedule, context: &Context) -> Result<Action, ControllerError> {
     let own = own(context, schedule);
     let now = Utc::now();

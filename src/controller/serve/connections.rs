@@ -78,6 +78,8 @@ fn is_over(error: &io::Error) -> bool {
 }
 
 impl Connections {
+    /// Takes a connection. If there are too many, the oldest that serves no download is closed, or
+    /// the oldest of all.
     fn take(&mut self, stream: TcpStream, routes: &Router) {
         while self.tasks.try_join_next().is_some() {}
         self.open.retain(|connection| !connection.task.is_finished());

@@ -99,6 +99,7 @@ async fn metrics(State(door): State<Arc<HttpState>>) -> Response {
     }
 }
 
+/// Serves the part of a bucket that a token is valid for.
 async fn download(
     State(door): State<Arc<HttpState>>,
     Extension(handing_out): Extension<HandingOut>,

@@ -90,6 +90,7 @@ pub async fn compare<K: Mirrored>(
     doomed
 }
 
+/// Reads a suspect's document and compares it with the object in the cache.
 async fn look<K: Mirrored>(
     context: &Context,
     location: &OpenLocation,

@@ -67,6 +67,7 @@ pub async fn bring<K: Mirrored>(
     }
 }
 
+/// Creates the object and then writes its status.
 async fn create<K>(api: &Api<K>, object: K) -> Result<Brought, ControllerError>
 where
     K: Mirrored + Serialize + DeserializeOwned,

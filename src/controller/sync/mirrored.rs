@@ -27,7 +27,7 @@ pub enum Life {
     Busy,
     /// Ended: nothing changes any more.
     Ended,
-    /// Refused before it began. No document has this phase.
+    /// Refused before it began. Ark writes no document with this phase.
     Refused,
 }
 
@@ -51,7 +51,8 @@ pub trait Mirrored:
     fn conditions_mut(&mut self) -> Option<&mut Vec<Condition>>;
 
     /// Lets the specification name this location and the status say which run the object stands for
-    /// and what that came to. `written` is when the store got the document.
+    /// and what that came to. Conditions, which describe another cluster, are dropped. `written` is
+    /// when the store got the document.
     fn settle(&mut self, location: &str, origin: Origin, written: DateTime<Utc>);
 }
 

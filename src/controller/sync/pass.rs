@@ -50,7 +50,8 @@ const MOST_NAMES: usize = 10;
 ///
 /// # Guarantees
 /// - Never writes to the bucket.
-/// - No object is deleted on the word of one listing.
+/// - An object whose keys a listing lacks is deleted only after a second look at the keys, and any
+///   object only while the bucket is still the same.
 /// - A synced object is never run; one that lacks its status gets it in the next pass.
 ///
 /// # Assumptions
@@ -143,6 +144,8 @@ async fn list(
     }
 }
 
+/// Executes the plan for one kind: brings in, compares, removes. After [`MOST_FAILURES`] failures
+/// nothing more is begun, and nothing is removed.
 async fn act<K: Mirrored + Run>(
     context: &Arc<Context>,
     open: &OpenLocation,

@@ -80,8 +80,8 @@ pub struct SyncPlan {
 }
 
 /// Lists all runs of a kind and compares. The cluster's objects are taken from the cache before the
-/// listing begins, so that the listing cannot miss the document of an object among them that ended
-/// before.
+/// listing begins: the document of each that has ended is in the bucket by then, so that the
+/// listing cannot miss it.
 pub async fn look<K: Mirrored>(
     bucket: &Bucket,
     here: ThisLocation<'_>,
@@ -105,6 +105,7 @@ pub async fn look<K: Mirrored>(
 }
 
 impl SyncPlan {
+    /// Adds the step for a name that the listing has.
     fn add_found<K: Mirrored>(
         &mut self,
         run: &ListedRun,

@@ -48,6 +48,7 @@ impl Events {
         self.tell(object, EventType::Normal, "FieldsIgnored", &note).await;
     }
 
+    /// Publishes an Event within [`DEADLINE`]; a failure is only logged.
     async fn tell<K: Resource<DynamicType = ()>>(
         &self,
         object: &K,

@@ -1,5 +1,5 @@
-//! Tests of two servers and one record, kept by an API server that checks resource versions. Time is
-//! tokio's, and passes at once.
+//! Tests of two servers and one record, kept by an API server that checks resource versions. Time
+//! is tokio's, and passes at once.
 
 use std::sync::{Arc, Mutex};
 
