@@ -129,8 +129,8 @@ async fn work(context: &Context, restore: &Restore) -> Result<(), ControllerErro
     deleted
 }
 
-/// Notes why the Restore is kept, and removes the annotation: last, since a crash before repeats
-/// the answer.
+/// Notes why the Restore is kept, then removes the annotation: a server that dies in between leaves
+/// the request to the next one, which answers the same.
 async fn refuse(context: &Context, restore: &Restore, why: String) -> Result<(), ControllerError> {
     let name = restore.name_any();
     tracing::warn!(kind = "Restore", name, "its deletion is refused: {why}");

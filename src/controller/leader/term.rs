@@ -56,8 +56,8 @@ pub async fn serve(
     }
 }
 
-/// Waits until `stop` was cancelled and the time to end is over: [`LAST_WORDS`] once the Lease is
-/// lost, else [`DRAIN`].
+/// Waits until `stop` was cancelled and the time to end is over: [`DRAIN`], or [`LAST_WORDS`] after
+/// the Lease was lost.
 async fn time_is_over(stop: &CancellationToken, lost: &CancellationToken) {
     stop.cancelled().await;
     let soon = async {
