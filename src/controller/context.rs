@@ -1,4 +1,4 @@
-//! What every controller has in hand.
+//! Shared state of all controllers.
 
 use std::sync::Arc;
 
@@ -15,39 +15,40 @@ use super::watch::watches::Caches;
 use crate::cluster::{Cluster, ClusterIdentity};
 use crate::telemetry::Metrics;
 
-/// What every controller has in hand. Shared by all.
+/// Shared state of all controllers.
 pub struct Context {
-    /// The engine's way to the API server.
+    /// Client of the engine: catalog, retries and the fence.
     pub cluster: Cluster,
-    /// Which cluster it is.
+    /// The cluster's uid and version.
     pub identity: ClusterIdentity,
-    /// What the server was asked to do.
+    /// The flags that the server was started with.
     pub settings: Settings,
-    /// What the cluster has.
+    /// Ark's objects in the server's namespace, as watched.
     pub caches: Caches,
-    /// The locations, opened.
+    /// Opens the buckets of locations.
     pub locations: Arc<Locations>,
-    /// What waits in each location to be undone.
+    /// Number of pending undo operations per location.
     pub obligations: Obligations,
-    /// What is counted.
+    /// The metrics of the server.
     pub metrics: Arc<Metrics>,
-    /// Who failed how often lately; for [`super::watch::drive::error_policy`].
+    /// Recent failures per object; for [`super::watch::drive::error_policy`].
     pub retries: Retries,
-    /// What the server itself hands out, for a moment.
+    /// Tokens of the downloads that the server itself serves for a short time.
     pub tokens: Arc<DownloadTokens>,
-    /// Tells people of changes.
+    /// Publishes Kubernetes Events.
     pub events: Events,
-    /// Says that the server ends, or leads no more: nothing new begins, and what runs stops.
+    /// Cancelled when the server ends or has lost the lease: nothing new begins, and what runs
+    /// stops.
     pub stop: CancellationToken,
 }
 
 impl Context {
-    /// The client of the API server, for custom resources.
+    /// Returns the client of the API server for custom resources.
     pub fn client(&self) -> Client {
         self.cluster.client()
     }
 
-    /// One kind of custom resource, in the server's namespace.
+    /// Returns the API of one kind of namespaced resource in the server's namespace.
     pub fn api<K>(&self) -> Api<K>
     where
         K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
@@ -56,7 +57,7 @@ impl Context {
     }
 }
 
-/// For tests: a server that does everything.
+/// For tests: settings of a server that has nothing disabled.
 #[cfg(test)]
 pub fn settings() -> Settings {
     let second = std::time::Duration::from_secs(1);
@@ -77,7 +78,7 @@ pub fn settings() -> Settings {
     }
 }
 
-/// For tests: what every controller has in hand, over a scripted API server; the caches are empty.
+/// For tests: shared state over a scripted API server, with empty caches.
 #[cfg(test)]
 pub fn scripted(cluster: Cluster) -> Arc<Context> {
     let identity = ClusterIdentity { uid: "cluster".into(), version: "v1".into() };
@@ -85,7 +86,7 @@ pub fn scripted(cluster: Cluster) -> Arc<Context> {
     super::prepare(cluster, identity, settings(), metrics, Arc::default(), stop).0
 }
 
-/// For tests: what every controller has in hand, when the cluster with these objects is known as a whole.
+/// For tests: shared state whose caches are filled with these objects.
 #[cfg(test)]
 pub async fn filled(settings: Settings, objects: Vec<serde_json::Value>) -> Arc<Context> {
     use crate::cluster::script::{answer, serve};

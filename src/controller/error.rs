@@ -1,4 +1,4 @@
-//! Why a controller could not do its work, this time.
+//! Errors of controllers: why a controller could not do its work this time.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -7,56 +7,57 @@ use std::time::Duration;
 use crate::bucket::BucketError;
 use crate::cluster::ClusterError;
 
-/// One request to the API server: longer than it takes under load, shorter than a client's own patience, which is none.
+/// Deadline of one request to the API server: longer than an answer takes under load. The client
+/// itself has no deadline.
 pub const DEADLINE: Duration = Duration::from_secs(30);
 
-/// Why a controller could not do its work; it is tried again.
+/// Error of a controller that could not do its work. The work is tried again.
 #[derive(Debug, thiserror::Error)]
 pub enum ControllerError {
-    /// The API server refused or could not be reached.
+    /// The API server refused, or could not be reached.
     #[error("cannot {doing}")]
     Cluster {
-        /// What was being done, on what.
+        /// The action and its object.
         doing: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: ClusterError,
     },
     /// As [`ControllerError::Cluster`], through the client for custom resources.
     #[error("cannot {doing}")]
     Kube {
-        /// What was being done, on what.
+        /// The action and its object.
         doing: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: Unanswered,
     },
     /// The API server did not answer in time.
     #[error("cannot {doing}: the API server did not answer within {} s", DEADLINE.as_secs())]
     Silent {
-        /// What was being done, on what.
+        /// The action and its object.
         doing: String,
     },
-    /// The API server did not answer about the lease in time.
+    /// The API server did not answer in time to a request about the lease.
     #[error("cannot {doing}: the API server did not answer within {seconds} s")]
     Late {
-        /// What was being done, on what.
+        /// The action and its object.
         doing: String,
-        /// How long was waited.
+        /// The deadline, in seconds.
         seconds: u64,
     },
-    /// Another server of the namespace acts now, or may soon; this one must not.
+    /// Another server of the namespace holds the lease, or may soon; this server must not act.
     #[error("lost the lease `ark-server` and stopped acting: {why}; start again to stand by")]
     LeaseLost {
-        /// Who has it, or why it could not be renewed.
+        /// The other holder, or why the lease could not be renewed.
         why: String,
     },
     /// Health, metrics and downloads cannot be served.
     #[error("cannot listen at {address}; choose another address with --listen")]
     Listen {
-        /// Where.
+        /// The address.
         address: SocketAddr,
-        /// Why.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
@@ -68,61 +69,65 @@ pub enum ControllerError {
         /// Their plurals.
         missing: String,
     },
-    /// The cluster knows Ark's kinds as an older version had them.
+    /// The cluster has Ark's CRDs in the form of an older version.
     #[error(
         "the cluster's custom resource definitions are older than this server: its API server would drop {fields}; bring them to this version: `ark crd | kubectl apply --server-side --force-conflicts -f -`"
     )]
     OldDefinitions {
-        /// Which fields they lack.
+        /// The fields that the CRDs lack.
         fields: String,
     },
-    /// The server's namespace is not there.
+    /// The server's namespace does not exist.
     #[error(
         "there is no namespace `{namespace}`; install Ark there (`ark install --help` says how), or name another with --namespace"
     )]
     NoNamespace {
-        /// Its name.
+        /// Name of the namespace.
         namespace: String,
     },
-    /// The bucket refused or could not be reached.
+    /// The bucket refused, or could not be reached.
     #[error("cannot {doing}")]
     Bucket {
-        /// What was being done, on what.
+        /// The action and its object.
         doing: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: BucketError,
     },
     /// The location cannot be used now.
     #[error("location `{name}` cannot be used: {why}")]
     Location {
-        /// Its name.
+        /// Name of the location.
         name: String,
-        /// Why, and what to do.
+        /// The reason, and what to do.
         why: String,
     },
 }
 
 impl ControllerError {
-    /// For `map_err`: what was being done when the client failed.
+    /// Returns a function for `map_err` that wraps an error of the client; `doing` names action and
+    /// object.
     pub fn kube(doing: impl Into<String>) -> impl FnOnce(kube::Error) -> Self {
         let doing = doing.into();
         move |source| Self::Kube { doing, source: Unanswered(source) }
     }
 
-    /// For `map_err`: what was being done when the bucket failed.
+    /// Returns a function for `map_err` that wraps an error of the bucket; `doing` names action and
+    /// object.
     pub fn bucket(doing: impl Into<String>) -> impl FnOnce(BucketError) -> Self {
         let doing = doing.into();
         move |source| Self::Bucket { doing, source }
     }
 
-    /// For `map_err`: what was being done when the cluster failed.
+    /// Returns a function for `map_err` that wraps an error of the cluster; `doing` names action
+    /// and object.
     pub fn cluster(doing: impl Into<String>) -> impl FnOnce(ClusterError) -> Self {
         let doing = doing.into();
         move |source| Self::Cluster { doing, source }
     }
 
-    /// Waits for a request through the client for custom resources, which has no deadline of its own.
+    /// Waits for a request through the client for custom resources, which has no deadline of its
+    /// own, for [`DEADLINE`] at most.
     pub async fn within<T>(
         doing: impl Into<String>,
         request: impl Future<Output = Result<T, kube::Error>>,
@@ -133,29 +138,32 @@ impl ControllerError {
         }
     }
 
-    /// Whether the API server says that the object is not there.
+    /// Returns true if the API server answered that the object does not exist.
     pub fn is_not_found(&self) -> bool {
         self.is_status(404)
     }
 
-    /// Whether the API server says that the object has changed since it was read, or is there already.
+    /// Returns true if the API server answered that the object exists already or has changed since
+    /// it was read.
     pub fn is_conflict(&self) -> bool {
         self.is_status(409)
     }
 
-    /// Whether the API server will go on refusing until somebody changes rights, policies or limits: it says that this may not be, or
-    /// is too large (of etcd's own limit it tells as of an error of its own).
+    /// Returns true if the API server will go on refusing until somebody changes rights, policies
+    /// or limits: the answer is "forbidden" or "too large". (The API server reports etcd's own size
+    /// limit with code 500.)
     pub fn is_refusal(&self) -> bool {
         let Self::Kube { source: Unanswered(kube::Error::Api(status)), .. } = self else { return false };
         matches!(status.code, 403 | 413) || (status.code == 500 && status.message.contains("too large"))
     }
 
-    /// Whether the API server refused with this code.
+    /// Returns true if the API server refused with this code.
     pub fn is_status(&self, code: u16) -> bool {
         matches!(self, Self::Kube { source: Unanswered(kube::Error::Api(status)), .. } if status.code == code)
     }
 
-    /// Whether no API server answered, or none that could: it may be back in a moment.
+    /// Returns true if no API server answered, or one answered that it cannot serve now: it may be
+    /// back in a moment.
     pub fn is_away(&self) -> bool {
         match self {
             Self::Cluster { source, .. } => source.passes(),
@@ -171,8 +179,8 @@ impl ControllerError {
     }
 }
 
-/// Why a call through the client for custom resources came to nothing. The client says it twice, the second time as its
-/// own source code would.
+/// Cause of a failed call through the client for custom resources. The client's own text repeats
+/// the cause, the second time in the form of its source code.
 #[derive(Debug)]
 pub struct Unanswered(kube::Error);
 

@@ -1,10 +1,17 @@
-//! The cluster's door: the server, which turns custom resources into runs of the engine, and the bucket into custom resources.
+//! The server: turns custom resources into runs of the engine, and documents of buckets into custom
+//! resources.
 //!
-//! Each controller is one file and goes one way: load, decide (pure), act, record. `backup` and `restore` run the engine;
-//! `schedule` makes Backups; `location` says which buckets can be used; `sync` brings what a bucket has into the cluster and
-//! takes away what it has no longer; `gc` and `delete` remove what has expired; `download` and `status` answer requests.
-//! `caches` holds what the cluster has, `locations` opens buckets. Only who holds the `lease` acts, for a `term`; `http` answers
-//! in any case, scrapes of what there is by `observed`.
+//! Each controller is a file or a folder and works in one order: load, decide (pure), act, record.
+//! - `backup` and `restore` run the engine; `runs` is the flow that they share.
+//! - `schedule` makes Backups, `gc` and `delete` remove what has expired, `location` validates
+//!   buckets.
+//! - `sync` creates objects for the documents of a bucket and deletes objects whose document is
+//!   gone.
+//! - `requests` answers DownloadRequests and ServerStatusRequests.
+//!
+//! `watch` holds the caches and the error policy, `buckets` opens locations, `observed` derives
+//! metrics from the caches. `preflight` checks what the server needs (`schema`: its CRDs). Only the
+//! holder of the lease acts (`leader`); `serve` answers HTTP in any case.
 
 mod backup;
 mod buckets;
@@ -51,11 +58,17 @@ use crate::telemetry::Metrics;
 use leader::term;
 use requests::{download, server_status};
 
-/// Runs the server until `stop` says that it should end; what it was doing then is left so that the next one goes on.
+/// Runs the server until `stop` is cancelled, and leaves unfinished work so that the next server
+/// goes on with it.
+///
+/// # Flow
+/// Listen for HTTP, wait for what the server needs (`preflight`), win the lease, prepare caches and
+/// shared state, run all controllers for one term of leadership.
 ///
 /// # Errors
-/// When its address cannot be had, the cluster refuses what the server asks at the beginning or lacks what it needs, or the
-/// lease is lost: the process has to end, and may be started again at once.
+/// If the address cannot be listened on, the cluster refuses the first requests or lacks what the
+/// server needs, or the lease is lost. The process has to end then, and may be started again at
+/// once.
 pub async fn run(
     cluster: Cluster,
     settings: Settings,
@@ -90,7 +103,7 @@ pub async fn run(
     ended
 }
 
-/// Puts together what the controllers work with. Nothing is sent yet.
+/// Builds the shared state and the watches of all controllers. Sends no request.
 fn prepare(
     cluster: Cluster,
     identity: ClusterIdentity,
@@ -102,7 +115,7 @@ fn prepare(
     let watches = Watches::of(&cluster.client(), &settings.namespace);
     let caches = watches.caches();
     let observer = buckets::counting(&metrics);
-    // One fence for all that acts: what may not go to the API server any more may not go to a bucket.
+    // One fence for API server and buckets: a server whose lease has ended writes to neither.
     let fence = cluster.fence();
     let gate = Gate::new(move || fence.is_open());
     let locations = Locations::new(&cluster.client(), &settings, caches.locations.clone(), observer, gate);
@@ -124,7 +137,7 @@ fn prepare(
     (Arc::new(context), watches)
 }
 
-/// All controllers, side by side, until they have stopped.
+/// Runs all controllers side by side until each has stopped.
 async fn act(context: Arc<Context>, watches: Watches, duty: &tokio::sync::watch::Sender<Duty>) {
     let Watches { backups, restores, schedules, locations, deletions, downloads, statuses, .. } = watches;
     let c = || Arc::clone(&context);
@@ -157,7 +170,8 @@ async fn act(context: Arc<Context>, watches: Watches, duty: &tokio::sync::watch:
     tokio::join!(always, owning, filled);
 }
 
-/// Works when the cluster is known as a whole: what a store does not have yet would pass for missing.
+/// Runs `work` once all caches are filled: an object that a cache does not hold yet would pass for
+/// missing. Ends without running it if the server ends before.
 async fn once_filled(context: &Context, work: impl Future<Output = ()>) {
     if context.caches.filled().await {
         work.await;

@@ -1,4 +1,5 @@
-//! What each scrape of the metrics is told: what the caches hold then. A restart loses nothing, and what is gone is gone.
+//! State for the metrics, derived from the caches at each scrape. A restart loses nothing, and
+//! deleted objects vanish.
 
 use std::sync::Arc;
 
@@ -14,12 +15,14 @@ use crate::api::{
 };
 use crate::telemetry::{LatestRun, LocationState, RunQueue, ServerState};
 
-/// From now on, scrapes are told what there is. The stores must have been filled: what is not read yet would pass for gone.
+/// Lets scrapes observe the caches from now on. Call only after the caches are filled: an object
+/// that a cache does not hold yet would pass for deleted.
 pub fn tell(context: &Arc<Context>) {
     let context_then = Arc::downgrade(context);
     context.metrics.observe(move || Some(observe(&*context_then.upgrade()?, Utc::now())));
 }
 
+/// Returns the state of the server from its caches. Sends no request.
 fn observe(context: &Context, now: DateTime<Utc>) -> ServerState {
     let caches = &context.caches;
     let (backups, restores) = (caches.backups.state(), caches.restores.state());
@@ -46,7 +49,7 @@ fn observe(context: &Context, now: DateTime<Utc>) -> ServerState {
     }
 }
 
-/// What became of the latest of these runs.
+/// Returns the outcome of the latest of these runs, and when the last good one ended.
 fn latest<'a, K: Run>(
     schedule: String,
     runs: impl Iterator<Item = &'a Arc<K>>,
@@ -55,7 +58,8 @@ fn latest<'a, K: Run>(
     let is_scheduled = !schedule.is_empty();
     let mut over: Vec<_> = runs
         .map(|run| (run, run.state()))
-        // What became of one that is being deleted is told no longer; one that lost its name is made again under another.
+        // A Backup that is being deleted is left out, and one that lost its name: it is made again
+        // under another.
         .filter(|(run, state)| {
             state.stage == Stage::Over
                 && state.phase != "Deleting"
@@ -68,7 +72,7 @@ fn latest<'a, K: Run>(
     let came_to_something = |phase: &str| is_good(phase) || phase == "PartiallyFailed";
     let figures = over.iter().rfind(|(_, state)| came_to_something(&state.phase));
     let figures = figures.map(|(run, _)| run.figures());
-    // A time that has not come yet would hide for long that there is no newer one.
+    // A time in the future would hide for long that there is no newer good one.
     let ended = |run: &K| run.figures().ended.filter(|ended| *ended <= now).or_else(|| run.begun());
     let last_good =
         over.iter().filter(|(_, state)| is_good(&state.phase)).filter_map(|(run, _)| ended(run)).max();
@@ -79,16 +83,18 @@ fn has_lost_name<K: Run>(run: &K) -> bool {
     run.conditions().iter().any(|each| each.type_ == NAME_TAKEN && each.status == "True")
 }
 
-/// Whether it was asked for in this cluster.
+/// Returns true if the run was asked for in this cluster.
 fn is_here<K: Run>(run: &K) -> bool {
     !run.annotations().contains_key(SYNCED_FROM)
 }
 
-/// Whether a person asked for it. Of a Schedule that is gone, nothing is said, and nothing under another name.
+/// Returns true if a person asked for the run. Runs of a Schedule that no longer exists appear
+/// under no name.
 fn is_people_s<K: Run>(run: &Arc<K>) -> bool {
     is_here(&**run) && !run.is_scheduled()
 }
 
+/// Counts the runs of this cluster that wait or are in progress.
 fn queue<K: Run>(runs: &[Arc<K>]) -> RunQueue {
     let mut queue = RunQueue::default();
     for run in runs.iter().filter(|run| is_here(&***run) && run.meta().deletion_timestamp.is_none()) {
@@ -105,7 +111,7 @@ fn queue<K: Run>(runs: &[Arc<K>]) -> RunQueue {
     queue
 }
 
-/// None of one that goes.
+/// Returns the state of a location; `None` if it is being deleted.
 fn location(context: &Context, location: &BackupStorageLocation) -> Option<LocationState> {
     if location.metadata.deletion_timestamp.is_some() {
         return None;
@@ -120,7 +126,8 @@ fn location(context: &Context, location: &BackupStorageLocation) -> Option<Locat
     })
 }
 
-/// Since when something is being deleted, of what is asked for or begun: who takes a request back stops nothing that was begun.
+/// Returns since when the oldest deletion is open, requested or begun; `None` if there is none.
+/// Deleting a request stops nothing that was begun.
 fn deleting_since(context: &Context) -> Option<DateTime<Utc>> {
     let backups = context.caches.backups.state();
     let begun = backups.iter().filter_map(|backup| {

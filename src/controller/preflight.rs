@@ -1,4 +1,5 @@
-//! What a server needs before it does anything, and what a person is told who lacks it.
+//! Checks what a server needs before it does anything: API server, CRDs, namespace. Each failure
+//! says what to do.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -13,16 +14,16 @@ use crate::api::{GROUP, VERSION, crds};
 use crate::cluster::{Cluster, ClusterIdentity};
 use crate::model::causes;
 
-/// After the first look that no API server answered; doubles with each further one.
+/// Pause after the first look that no API server answered; doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
-/// An API server that comes back after hours is met within it.
+/// Longest pause: an API server that comes back after hours is noticed within it.
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
-/// Looks until an API server answers: a process that ended instead would be started again later and later. None when the server
-/// was asked to end before.
+/// Looks until an API server answers: a process that ended instead would be restarted at growing
+/// intervals. Returns `None` if the server was asked to end before.
 ///
 /// # Errors
-/// As [`look`], where the API server answers.
+/// As [`look`], once the API server answers.
 pub async fn wait(
     cluster: &Cluster,
     namespace: &str,
@@ -43,10 +44,11 @@ pub async fn wait(
     }
 }
 
-/// Looks whether the cluster can be reached and has what the server needs; answers which cluster it is.
+/// Checks that the cluster can be reached and has what the server needs. Returns the cluster's
+/// identity.
 ///
 /// # Errors
-/// One that says what to do about it.
+/// If something is missing; the error says what to do about it.
 pub async fn look(cluster: &Cluster, namespace: &str) -> Result<ClusterIdentity, ControllerError> {
     let identity = cluster
         .identity()
@@ -57,6 +59,7 @@ pub async fn look(cluster: &Cluster, namespace: &str) -> Result<ClusterIdentity,
     Ok(identity)
 }
 
+/// Fails if the API server does not serve Ark's kinds, or would drop fields of them.
 async fn look_for_definitions(client: &Client) -> Result<(), ControllerError> {
     let version = format!("{GROUP}/{VERSION}");
     let doing = format!("ask the API server for the kinds of {version}");
@@ -79,8 +82,8 @@ async fn look_for_definitions(client: &Client) -> Result<(), ControllerError> {
     }
 }
 
-/// What the API server says of Ark's kinds, which everybody may read; None where it does not say so, which is no reason not to
-/// begin.
+/// Returns what the API server says of the fields of Ark's kinds, which everybody may read; `None`
+/// if it does not say, which is no reason not to begin.
 async fn document(client: &Client) -> Option<ServedFields> {
     let path = format!("/openapi/v3/apis/{GROUP}/{VERSION}");
     let request = http::Request::get(&path).body(Vec::new()).ok()?;
@@ -96,11 +99,12 @@ async fn document(client: &Client) -> Option<ServedFields> {
     }
 }
 
+/// Fails if the namespace does not exist. Treats "forbidden" as "exists".
 async fn look_for_namespace(client: Client, namespace: &str) -> Result<(), ControllerError> {
     let namespaces: Api<Namespace> = Api::all(client);
     let doing = format!("look for the namespace `{namespace}`");
     match ControllerError::within(doing, namespaces.get_metadata(namespace)).await {
-        // Who may not look at namespaces learns from the first request in this one.
+        // A server that may not look at namespaces learns from its first request in this one.
         Err(error) if error.is_status(403) => Ok(()),
         Err(error) if error.is_not_found() => {
             Err(ControllerError::NoNamespace { namespace: namespace.to_owned() })
@@ -133,7 +137,7 @@ mod tests {
         )
     }
 
-    /// What is found in a cluster with these kinds, and this answer to who asks for the namespace.
+    /// Returns the outcome for a cluster with these kinds and this answer about the namespace.
     async fn found(
         kinds: fn() -> Answer,
         namespace: fn() -> Answer,

@@ -1,4 +1,5 @@
-//! Which fields of Ark's kinds an API server would drop, since its definitions are older than this server. Pure.
+//! Fields of Ark's kinds that an API server would drop because its CRDs are older than this server.
+//! Pure.
 
 use std::collections::BTreeMap;
 
@@ -9,8 +10,8 @@ use serde::Deserialize;
 
 use crate::api::VERSION;
 
-/// What is read of the OpenAPI document of a group and version: the names of fields alone, since a server that has read a
-/// whole document once keeps its memory for good.
+/// The names of fields from the OpenAPI document of a group and version. Nothing else is parsed: a
+/// server that has once read the whole document keeps its memory for good.
 #[derive(Debug, Default, Deserialize)]
 pub struct ServedFields {
     #[serde(default)]
@@ -56,8 +57,9 @@ enum Additional {
     Below(Box<Fields>),
 }
 
-/// The fields of `definition` that the document `served` of its group and version lacks, the outermost of each: `schedules
-/// status.counting`. None for a kind of which the document says nothing.
+/// Returns the fields of `definition` that the document `served` of its group and version lacks,
+/// the outermost of each, as in `schedules status.counting`. Empty for a kind that the document
+/// does not mention.
 pub fn missing_fields(definition: &CustomResourceDefinition, served: &ServedFields) -> Vec<String> {
     let names = &definition.spec.names;
     let is_of = |schema: &&ServedKind| {
@@ -77,6 +79,7 @@ pub fn missing_fields(definition: &CustomResourceDefinition, served: &ServedFiel
     missing
 }
 
+/// Appends the paths of fields that `served` lacks, down to the outermost missing field.
 fn compare(ours: &JSONSchemaProps, served: Option<&Fields>, path: &str, missing: &mut Vec<String>) {
     let Some(served) = served else {
         missing.push(path.to_owned());
@@ -98,7 +101,7 @@ fn compare(ours: &JSONSchemaProps, served: Option<&Fields>, path: &str, missing:
     }
 }
 
-/// For tests: the document of an API server that has these definitions.
+/// For tests: returns the document of an API server that has these definitions.
 #[cfg(test)]
 pub fn document(definitions: &[CustomResourceDefinition]) -> serde_json::Value {
     let schemas = definitions.iter().map(|definition| {

@@ -1,35 +1,36 @@
-//! What the server was asked to do: the flags of `ark server`, read.
+//! Settings of the server: the parsed flags of `ark server`.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// How the server behaves.
+/// Settings of the server.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The namespace of Ark's own objects.
     pub namespace: String,
     /// Makes no backups and removes none; syncs and restores.
     pub restore_only: bool,
-    /// Makes no backups by the clock; Schedules lie still.
+    /// Makes no scheduled backups: Schedules are watched, and nothing is done about them.
     pub disable_schedules: bool,
-    /// Writes nothing into the cluster: every Restore fails validation, so that the server may do with a role that only reads.
+    /// Restores nothing: every Restore fails validation, so that a role that only reads the cluster
+    /// is enough for the server.
     pub disable_restores: bool,
-    /// Backups that run at once.
+    /// Number of Backups that run at once.
     pub concurrent_backups: usize,
-    /// Restores that run at once.
+    /// Number of Restores that run at once.
     pub concurrent_restores: usize,
-    /// Between two looks into a location that says nothing else.
+    /// Time between two sync passes over a location that sets no period of its own.
     pub sync_period: Duration,
-    /// Between two looks for expired backups.
+    /// Time between two rounds of garbage collection.
     pub gc_period: Duration,
-    /// How long a Backup is kept that says nothing else.
+    /// Time that a Backup without a ttl of its own is kept.
     pub default_ttl: Duration,
-    /// The location of Backups that name none, where no location says that it is the default.
+    /// The location of Backups that name none, if no location is marked as the default.
     pub default_location: String,
-    /// Where health, metrics and downloads are served.
+    /// Address on which health, metrics and downloads are served.
     pub listen: SocketAddr,
-    /// The pod that this server is in; none when it runs elsewhere.
+    /// Name of the pod that this server runs in; `None` outside a pod.
     pub pod: Option<String>,
-    /// Who this server is, for leases, claims and statuses: pod or host, and process.
+    /// Name of this server in leases, claims and statuses: pod or host, and process.
     pub holder: String,
 }

@@ -1,4 +1,4 @@
-//! Whether a Backup may begin: everything that is in the way, at once. Pure.
+//! Admission of a Backup: everything that prevents it from beginning, at once. Pure.
 
 use std::time::Duration;
 
@@ -10,11 +10,13 @@ use crate::controller::runs::{LOCATION_MISSING, Run as _, Site, Stage};
 use crate::controller::watch::conditions::Obstacle;
 use crate::model::BackupName;
 
-/// How long a Backup waits for a location that is not there: whoever keeps locations in Git makes one anew within some rounds of
-/// the tool that does it, and a name that nobody makes a location of should be told on the day.
+/// Time that a Backup waits for a location that does not exist. Tools that apply locations from Git
+/// create a deleted one again within some rounds; a name for which nobody creates a location should
+/// be reported on the same day.
 const MISSING_FOR: Duration = Duration::from_secs(3600);
 
-/// Looks at a Backup, the location that it is to go to, and the server's mode.
+/// Returns what prevents a Backup from beginning, from its specification, the state of its location
+/// and the server's mode.
 pub fn admit(backup: &Backup, site: &Site, restore_only: bool) -> Admission {
     let mut errors = Vec::new();
     if let Err(error) = backup.name_any().parse::<BackupName>() {
@@ -63,8 +65,9 @@ fn missing(backup: &Backup, name: &str) -> String {
     }
 }
 
-/// Whether a Backup waits for a location that is not there. What a Schedule made would be lost until the next tick, and what has
-/// waited or begun had one; a person who has just named one that is not there wants to know it.
+/// Returns true if a Backup waits for a location that does not exist. A Backup of a Schedule would
+/// be lost until the next tick, and one that has waited or begun had a location before. A person
+/// who has just named a missing location wants to know at once.
 fn is_patient(backup: &Backup) -> bool {
     let state = backup.state();
     backup.is_scheduled()

@@ -1,4 +1,5 @@
-//! From a Backup to the engine, and from the engine's error to what it means for the Backup.
+//! Translates a Backup into a request to the engine, and the engine's error into its meaning for
+//! the Backup.
 
 use kube::ResourceExt as _;
 use tokio_util::sync::CancellationToken;
@@ -10,7 +11,7 @@ use crate::controller::context::Context;
 use crate::controller::runs::{Job, RunError};
 use crate::model::{Progress, lasting};
 
-/// Makes the backup; it returns its document.
+/// Runs the engine and returns the document of the backup.
 pub async fn run(
     object: &Backup,
     context: &Context,
@@ -39,6 +40,7 @@ pub async fn run(
     outcome.map(|outcome| outcome.backup).map_err(broken)
 }
 
+/// Returns the meaning of an engine's error for the Backup.
 fn broken(error: BackupError) -> RunError {
     let why = lasting(&error);
     let left = matches!(error, BackupError::Left { .. });
@@ -88,7 +90,7 @@ mod tests {
         };
         let refused = broken(taken.into());
         assert!(matches!(&refused, RunError::NameTaken(why) if why.contains("cluster-b")), "{refused:?}");
-        // What is left of a claim that was lost is another's.
+        // Whatever is left belongs to the new holder of the lost claim.
         let lost = BackupError::Left { error: Box::new(lost().into()), left: lost() };
         assert!(matches!(broken(lost), RunError::Lost(_)));
         let failed = broken(BackupError::Halted);

@@ -1,4 +1,4 @@
-//! Backups: admitted, run through the engine, recorded; `runs` has the flow.
+//! The controller of Backups: admission, engine and status of a Backup. `runs` has the flow.
 
 mod admit;
 mod engine;
@@ -26,14 +26,14 @@ use crate::model::Progress;
 use crate::telemetry::{Metrics, RunFigures, RunMetrics};
 use admit::admit;
 
-/// Reconciles until the server stops.
+/// Reconciles Backups until the server stops.
 pub async fn run(context: Arc<Context>, watched: Watch<Backup>) {
     let at_once = context.settings.concurrent_backups;
     runs::run(context, watched, at_once).await;
 }
 
 impl Run for Backup {
-    /// How long it is kept.
+    /// Time that the backup is kept, its ttl.
     type Plan = Duration;
 
     fn store(caches: &Caches) -> &Store<Self> {
@@ -122,7 +122,7 @@ impl Run for Backup {
         engine::run(self, context, job, progress, stop).await
     }
 
-    /// Backups are deleted by DeleteBackupRequests.
+    /// Returns `None`: Backups are deleted by DeleteBackupRequests.
     async fn handle_deletion_request(&self, _: &Context) -> Result<Option<Action>, ControllerError> {
         Ok(None)
     }

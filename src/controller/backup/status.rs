@@ -1,4 +1,4 @@
-//! How a Backup's status changes on its way, and what it says in numbers. Pure.
+//! Transitions of a Backup's status, and its counts. Pure.
 
 use crate::api::{
     Backup, BackupPhase, BackupProgress, BackupStatus, Origin, Timestamp, of_others, set_condition,
@@ -7,7 +7,7 @@ use crate::controller::runs::StatusUpdate;
 use crate::controller::runs::admission::seconds_between;
 use crate::telemetry::RunFigures;
 
-/// Changes a status.
+/// Applies a change to a status.
 pub fn change(status: &mut BackupStatus, change: &StatusUpdate<Backup>) {
     let before = std::mem::take(status);
     *status = match change.clone() {
@@ -56,7 +56,8 @@ pub fn change(status: &mut BackupStatus, change: &StatusUpdate<Backup>) {
             let mut done = document.status.unwrap_or_default();
             done.conditions = of_others(before.conditions);
             done.conditions.push(stored);
-            // What the server noted is true; what a document says fills in what an earlier version did not note.
+            // The server's own notes win; the document fills in what an earlier version did not
+            // note.
             let noted = before.origin.unwrap_or_default().or(done.origin.unwrap_or_default());
             done.origin = Some(noted).filter(|origin| *origin != Origin::default());
             done
@@ -64,7 +65,7 @@ pub fn change(status: &mut BackupStatus, change: &StatusUpdate<Backup>) {
     };
 }
 
-/// What a status says in numbers.
+/// Returns the counts of a status.
 pub fn figures(status: &BackupStatus) -> RunFigures {
     let tarball = status.objects.iter().find(|object| object.key.ends_with(".tar.zst"));
     RunFigures {
@@ -220,7 +221,7 @@ mod tests {
         assert_eq!(noted(vec![begin(1), StatusUpdate::Reset, begin(1)]), Some(origin()));
         assert_eq!(noted(vec![StatusUpdate::Refuse(vec!["x".into()], None)]), Some(scheduled.clone()));
         assert_eq!(noted(vec![begin(1), StatusUpdate::Fail("x".into(), Timestamp::now())]), Some(origin()));
-        // A document cannot say that it is another's, nor that it lies elsewhere.
+        // A document can change neither whose run it is nor where it lies.
         let mut document = Backup::new("a", BackupSpec::default());
         let lie = Origin { location: Some("there".into()), schedule: Some("mine".into()), ..origin() };
         document.status = Some(BackupStatus { origin: Some(lie), ..BackupStatus::default() });

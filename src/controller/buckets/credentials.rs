@@ -1,4 +1,4 @@
-//! The credentials of a location: one key of a Secret, read anew each time so that a rotation is seen.
+//! Credentials of a location: one key of a Secret, read each time, so that a rotation is noticed.
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
@@ -7,7 +7,7 @@ use crate::api::SecretKey;
 use crate::controller::error::ControllerError;
 use crate::store::Content;
 
-/// What a Secret says, and which version of it.
+/// The content of a Secret's key, and the version of the Secret.
 pub struct Credentials {
     /// The Secret's uid and resourceVersion.
     pub version: (String, String),
@@ -19,7 +19,8 @@ impl Credentials {
     /// Reads the key that location `location` names.
     ///
     /// # Errors
-    /// [`ControllerError::Location`] when Secret or key are not there or hold no text; else when the API server refuses.
+    /// [`ControllerError::Location`] if Secret or key do not exist or hold no text. Other errors if
+    /// the API server refuses.
     pub async fn read(
         secrets: &Api<Secret>,
         location: &str,
@@ -31,6 +32,7 @@ impl Credentials {
         Self::of(secret, key).map_err(|why| ControllerError::Location { name: location.to_owned(), why })
     }
 
+    /// Returns the credentials of a Secret that was read, or why it has none under the key.
     fn of(secret: Option<Secret>, key: &SecretKey) -> Result<Self, String> {
         let SecretKey { name, key } = key;
         let Some(secret) = secret else {

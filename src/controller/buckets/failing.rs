@@ -1,5 +1,8 @@
-//! Locations whose buckets could not be asked a moment ago. What waits for one looks often, and a look at a bucket that does not answer is
-//! long: of many, one looks, and the others are told what was seen last, so that they keep nobody from another location.
+//! Locations whose buckets could not be asked just now.
+//!
+//! Runs that wait for a location look often, and a look at a bucket that does not answer takes
+//! long. Of many runs one looks, and the others get its last result, so that they do not keep the
+//! permits to look from runs of other locations.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -7,9 +10,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How long what was seen is told: a run should begin soon after its location is back.
+/// Time for which a result is shared: a run should begin soon after its location is back.
 const FRESH: Duration = Duration::from_secs(5);
-/// A look takes no longer; one that was given up does not keep others from looking for ever.
+/// Longest time of a look: one that was given up must not keep others from looking for ever.
 const LOOK: Duration = Duration::from_secs(180);
 
 struct FailedOpen {
@@ -18,12 +21,13 @@ struct FailedOpen {
     until: Instant,
 }
 
-/// By the names of locations, why they were not opened.
+/// The reason of each failed look, by the name of the location.
 #[derive(Default)]
 pub struct Failing(Mutex<HashMap<String, FailedOpen>>);
 
 impl Failing {
-    /// Why it was not opened, if that was seen a moment ago or somebody is looking. None: the caller looks, and notes what it saw.
+    /// Returns why a location was not opened, if that was seen just now or somebody is looking.
+    /// After `None` the caller looks, and calls [`Failing::note`].
     pub fn lately(&self, name: &str, now: Instant) -> Option<String> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let failure = all.get_mut(name)?;
@@ -34,7 +38,7 @@ impl Failing {
         None
     }
 
-    /// Notes what a look came to: why the bucket could not be asked, or none where it could.
+    /// Notes the result of a look: why the bucket could not be asked, or `None` if it could.
     pub fn note(&self, name: &str, why: Option<String>, now: Instant) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match why {

@@ -1,13 +1,14 @@
-//! Whether a bucket is still the one that a location was validated with. Pure.
+//! Identity of a bucket: whether it is still the one that a location was validated with. Pure, but
+//! for [`is_same`].
 
 use crate::bucket::LocationDocument;
 use crate::controller::buckets::OpenLocation;
 use crate::controller::error::ControllerError;
 
-/// Longest identity that is believed; ours have 36 characters.
+/// Longest identity that is believed; Ark's own have 36 characters.
 const LONGEST_ID: usize = 64;
 
-/// What is wrong when a location with identity `expected` has this one now.
+/// Returns what is wrong if a location with identity `expected` has another one now, or `None`.
 pub fn objection_to_identity(expected: &str, found: Option<&LocationDocument>) -> Option<String> {
     let remedy = "nothing was deleted because of it; bring the bucket back, or, if this one is meant, delete the \
                   BackupStorageLocation and create it again";
@@ -23,7 +24,7 @@ pub fn objection_to_identity(expected: &str, found: Option<&LocationDocument>) -
     }
 }
 
-/// Why an identity that a bucket gives itself cannot be believed.
+/// Returns why the identity that a bucket claims cannot be believed, or `None`.
 pub fn objection_to_form(id: &str) -> Option<String> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     if !id.is_empty() && id.len() <= LONGEST_ID && id.bytes().all(fits) {
@@ -37,10 +38,10 @@ fn shown(id: &str) -> String {
     format!("`{}`", short.escape_debug())
 }
 
-/// Makes sure that the bucket is still the one that was opened.
+/// Reads the identity again and checks that the bucket is still the one that was opened.
 ///
 /// # Errors
-/// When it is not, or does not say.
+/// If it is another bucket, or its identity cannot be read.
 pub async fn is_same(open: &OpenLocation) -> Result<(), ControllerError> {
     let OpenLocation { name, id, bucket, .. } = open;
     let identity = bucket.identity().await;

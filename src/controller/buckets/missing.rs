@@ -1,5 +1,5 @@
-//! Locations that are named and not there: since when, by a clock that only runs forward. One that is made anew, since what it
-//! points at cannot be changed, is missing for a moment.
+//! Names that no location has, and since when, by a monotonic clock. A location cannot be pointed
+//! at another bucket, so it is deleted and created again, and missing for a moment.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -7,15 +7,16 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// What waits for a location looks every few seconds; what nobody has looked for in this time is looked for anew.
+/// Time after which a name that nobody has looked for is forgotten; runs that wait look every few
+/// seconds.
 const FORGOTTEN: Duration = Duration::from_secs(300);
 
-/// By the names of locations that were looked for and not found: since when, and when last.
+/// Names that were looked for and not found: first and latest time.
 #[derive(Default)]
 pub struct MissingLocations(Mutex<HashMap<String, (Instant, Instant)>>);
 
 impl MissingLocations {
-    /// Notes that a location was looked for and not found; for how long that has been so.
+    /// Notes that a name was looked for and not found. Returns for how long that has been so.
     pub fn note(&self, name: &str, now: Instant) -> Duration {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|_, (_, last)| now.duration_since(*last) < FORGOTTEN);
@@ -24,7 +25,7 @@ impl MissingLocations {
         now.duration_since(*since)
     }
 
-    /// Notes that a location is there.
+    /// Notes that a location of the name exists.
     pub fn found(&self, name: &str) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
     }

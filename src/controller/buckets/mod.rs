@@ -1,4 +1,4 @@
-//! From a BackupStorageLocation to an opened [`Bucket`], with the credentials of its Secret.
+//! Opens the [`Bucket`] of a BackupStorageLocation, with the credentials of its Secret.
 
 mod credentials;
 mod failing;
@@ -32,29 +32,30 @@ use failing::Failing;
 
 use missing::MissingLocations;
 
-/// The locations of this cluster; each is opened once, and again when its specification or its Secret changes.
+/// The locations of this cluster. Each bucket is opened once, and again when specification or
+/// Secret change.
 pub struct Locations {
     secrets: Api<Secret>,
     store: Store<BackupStorageLocation>,
     default: String,
     opened: Mutex<HashMap<String, OpenBucket>>,
-    /// What of a location's way to its bucket was changed since that was told.
+    /// Changes of connections that have not been reported yet, by location.
     changed: Mutex<HashMap<String, AccessChange>>,
     observer: Observer,
-    /// Those that could not be opened a moment ago.
+    /// Locations that could not be opened just now.
     pub failing: Failing,
-    /// Those that were looked for and are not there.
+    /// Names that were looked for and that no location has.
     pub missing: MissingLocations,
     gate: Gate,
 }
 
-/// A bucket that was opened, and what from.
+/// An open bucket, and what it was opened from.
 struct OpenBucket {
     origin: BucketOrigin,
     bucket: Bucket,
 }
 
-/// What a bucket is opened from. Whenever any of it differs, it is opened anew.
+/// Everything that a bucket is opened from. If any of it differs, the bucket is opened anew.
 #[derive(PartialEq)]
 struct BucketOrigin {
     uid: Option<String>,
@@ -62,17 +63,17 @@ struct BucketOrigin {
     secret: Option<(String, String)>,
 }
 
-/// A change of the way to a bucket, which whoever may write Secrets or locations can make.
+/// A change of the connection to a bucket. Whoever may write Secrets or locations can make one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AccessChange {
-    /// The Secret says something else, as when keys are rotated.
+    /// The Secret has other content, for example after a rotation of keys.
     Credentials,
-    /// The specification names another Secret, or reaches the bucket otherwise.
+    /// The specification names another Secret, or reaches the bucket in another way.
     Connection,
 }
 
 impl BucketOrigin {
-    /// What of the way to the bucket differs in another origin of the same location.
+    /// Returns how the connection differs in another origin of the same location, or `None`.
     fn change_to(&self, other: &Self) -> Option<AccessChange> {
         if self.uid != other.uid {
             return None;
@@ -93,9 +94,10 @@ impl fmt::Debug for Locations {
 }
 
 impl Locations {
-    /// The locations that `store` has, their Secrets read through `client`; the default location of the settings is meant
-    /// where none is named and none says that it is the default. `observer` is told of each request to a bucket; nothing is
-    /// written to one while `gate` is closed.
+    /// Creates the locations of the cache `store`. Secrets are read through `client`. If no
+    /// location is named and none is marked as the default, the default location of the settings is
+    /// meant. `observer` is told of each request to a bucket; nothing is written to one while
+    /// `gate` is closed.
     pub fn new(
         client: &Client,
         settings: &Settings,
@@ -116,7 +118,7 @@ impl Locations {
         }
     }
 
-    /// The location that is meant by a name, or by none.
+    /// Returns the named location, or the default one; `None` if it does not exist.
     pub fn find(&self, name: Option<&str>) -> Option<Arc<BackupStorageLocation>> {
         let by_name =
             |wanted: &str| self.store.find(|location| location.metadata.name.as_deref() == Some(wanted));
@@ -126,17 +128,19 @@ impl Locations {
         }
     }
 
-    /// The location that has an identity, whatever its name.
+    /// Returns the location that has an identity, whatever its name; `None` if there is none.
     pub fn with_id(&self, id: &str) -> Option<Arc<BackupStorageLocation>> {
         self.store
             .find(|location| location.status.as_ref().and_then(|status| status.id.as_deref()) == Some(id))
     }
 
-    /// Opens a location that is Available, by its name, or the default one, and makes sure that it is still the one it was.
+    /// Opens a location that is Available, by name or the default one, and checks that its bucket
+    /// is still the same.
     ///
     /// # Errors
-    /// [`ControllerError::Location`] when there is none of the name, it is Unavailable, its credentials cannot be had, or
-    /// another bucket is there now; else when the API server or the bucket cannot be reached.
+    /// [`ControllerError::Location`] if no location has the name, it is Unavailable, its
+    /// credentials are missing, or another bucket is there now. Other errors if the API server or
+    /// the bucket cannot be reached.
     pub async fn open(&self, name: Option<&str>) -> Result<OpenLocation, ControllerError> {
         let wanted = || name.unwrap_or(&self.default).to_owned();
         let refused = |name: String, why: String| ControllerError::Location { name, why };
@@ -160,7 +164,7 @@ impl Locations {
         Ok(OpenLocation { name, id, read_only, bucket })
     }
 
-    /// Opens a location whatever its state, as it is first validated.
+    /// Opens a location in whatever state, for its validation.
     ///
     /// # Errors
     /// As [`Locations::open`].
@@ -193,7 +197,7 @@ impl Locations {
         opened.get(name).filter(|opened| opened.origin == *origin).map(|opened| opened.bucket.clone())
     }
 
-    /// Keeps what was opened, and nothing of locations that are gone.
+    /// Keeps an open bucket, and drops those of locations that no longer exist.
     fn keep(&self, name: String, bucket: OpenBucket) {
         let present = self.store.state();
         let is_present =
@@ -207,13 +211,13 @@ impl Locations {
         opened.insert(name, bucket);
     }
 
-    /// What was changed of a location's way to its bucket since this was asked last.
+    /// Returns how a location's connection has changed since the last call, or `None`.
     pub fn take_change(&self, name: &str) -> Option<AccessChange> {
         self.changed.lock().unwrap_or_else(PoisonError::into_inner).remove(name)
     }
 }
 
-/// Counts each request to a bucket as a metric.
+/// Returns an observer that counts each request to a bucket as a metric.
 pub fn counting(metrics: &Arc<Metrics>) -> Observer {
     let metrics = Arc::clone(metrics);
     Arc::new(move |operation, outcome| match outcome {
@@ -222,27 +226,29 @@ pub fn counting(metrics: &Arc<Metrics>) -> Observer {
     })
 }
 
-/// The name of the location that a label means; long names are hashed there.
+/// Returns the name of the location that a label means, or `None`. Labels hash long names.
 pub fn name_of_label(locations: &Store<BackupStorageLocation>, label: &str) -> Option<String> {
     let locations = locations.state();
     let mut names = locations.iter().filter_map(|location| location.metadata.name.clone());
     names.find(|name| label_value(name) == label)
 }
 
-/// The location that says it is the default; of several, the oldest.
+/// Returns the location that is marked as the default, the oldest of several; `None` if there is
+/// none.
 pub fn default_of(locations: &[Arc<BackupStorageLocation>]) -> Option<Arc<BackupStorageLocation>> {
     let defaults = locations.iter().filter(|location| location.spec.default == Some(true));
     defaults.min_by_key(|location| age(location)).cloned()
 }
 
-/// What orders locations from the oldest to the youngest, two of the same second by name.
+/// Returns a key that orders locations from the oldest to the youngest, and by name within a
+/// second.
 pub fn age(location: &BackupStorageLocation) -> impl Ord + use<> {
     let created = location.metadata.creation_timestamp.as_ref().map(|time| time.0);
-    // One that was not created yet is younger than all.
+    // A location without a creation time is not created yet, and younger than all.
     (created.is_none(), created, location.metadata.name.clone().unwrap_or_default())
 }
 
-/// The identity of a location that can be used, or why it cannot.
+/// Returns the identity of a location that can be used, or why it cannot.
 fn usable_id(location: &BackupStorageLocation) -> Result<String, String> {
     let Some(status) = &location.status else {
         return Err("it has not been validated yet; try again in a moment".to_owned());

@@ -1,14 +1,14 @@
-//! Whether what a location holds can be called as a backup is: keys and file names have their longest. Pure.
+//! Limits of backup names in a location: keys and file names have a longest. Pure.
 
 use crate::api::{BackupStorageLocation, Provider};
 use crate::bucket::{longest_file, longest_key};
 
-/// The longest key of S3, with all that stands before it.
+/// Longest key of S3 in bytes, with the prefix.
 const LONGEST_KEY: usize = 1024;
-/// The longest name of a file, on every file system that is used for this.
+/// Longest file name in bytes on all file systems that are used for this.
 const LONGEST_FILE: usize = 255;
 
-/// Why a backup whose name has so many characters cannot be in a location.
+/// Returns why a backup whose name has `length` characters cannot be in a location, or `None`.
 pub fn objection_to_length(location: &BackupStorageLocation, length: usize) -> Option<String> {
     let name = location.metadata.name.as_deref().unwrap_or_default();
     let spec = &location.spec;

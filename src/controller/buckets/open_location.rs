@@ -2,15 +2,15 @@
 
 use crate::bucket::Bucket;
 
-/// A location, opened.
+/// A location whose bucket is open.
 #[derive(Clone, Debug)]
 pub struct OpenLocation {
-    /// Its name in this cluster.
+    /// Name of the location in this cluster.
     pub name: String,
-    /// The identity that its BackupStorageLocation had when it was last validated, and has still.
+    /// Identity of the bucket, as last validated and read again when it was opened.
     pub id: String,
     /// Whether Ark may not write there.
     pub read_only: bool,
-    /// What is in it.
+    /// The bucket.
     pub bucket: Bucket,
 }

@@ -1,4 +1,4 @@
-//! From the specification of a BackupStorageLocation to the place of a store. Pure.
+//! Converts the specification of a BackupStorageLocation into a [`Location`] of a store. Pure.
 
 use std::path::Path;
 
@@ -8,8 +8,9 @@ use crate::store::{Content, InvalidLocation, Location};
 
 use crate::api::AccessMode;
 
-/// Where the location is. A bucket is created only for one that may be written and never had an identity: a bucket that
-/// vanished later is not replaced by an empty one.
+/// Returns the location of a store. Under `config.createBucket` a missing bucket is created only if
+/// it may be written and never had an identity: one that vanished later is not replaced by an empty
+/// one.
 pub fn of(
     location: &BackupStorageLocation,
     credentials: Option<Content>,
@@ -50,7 +51,7 @@ pub fn of(
     }))
 }
 
-/// Whether nothing may be written to a location.
+/// Returns true if nothing may be written to a location.
 pub fn is_read_only(location: &BackupStorageLocation) -> bool {
     location.spec.access_mode == Some(AccessMode::ReadOnly)
 }

@@ -1,4 +1,5 @@
-//! What a BackupStorageLocation means as a place, which one is the default, and which can be used.
+//! Tests of what a BackupStorageLocation means for a store, which one is the default, and which can
+//! be used.
 
 use serde_json::{Value, json};
 

@@ -1,7 +1,8 @@
-//! The deleting itself: restores first, then the backup in the bucket, last the object in the cluster.
+//! Executes a deletion: Restores first, then the backup in the bucket, last the object in the
+//! cluster.
 //!
-//! Each act can be done again, by anyone: what is gone already is gone. The names of runs can be used again, so that a
-//! document is compared with what the cluster knows of it before it goes.
+//! Each act can be repeated by anyone: removing what is gone succeeds. Names of runs are used
+//! again, so each document is compared with what the cluster knows of its run before it is removed.
 
 use kube::api::{DeleteParams, Preconditions};
 use kube::{Api, Resource, ResourceExt as _};
@@ -16,20 +17,20 @@ use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
 use crate::model::{BackupName, RestoreName};
 
-/// What the bucket has under the name of a run.
+/// The run that the bucket has under a name.
 #[derive(Debug)]
 enum RunInBucket {
     /// The run itself, or what is left of it.
     Ours,
-    /// Another run: the name was free meanwhile, and was taken. The error says by whom.
+    /// Another run, which took the name when it was free; the error says which.
     Another(Box<BucketError>),
 }
 
-/// Makes sure that a Backup can be deleted from its bucket, without changing anything.
+/// Checks that a Backup can be deleted from its bucket, without changing anything.
 ///
 /// # Errors
-/// When the bucket cannot be reached, holds there what this version of Ark does not remove, or another run, or a restore reads it,
-/// in whichever cluster.
+/// If the bucket cannot be reached, has another run or one of a newer format under the name, or a
+/// restore in any cluster reads the backup.
 pub async fn check(context: &Context, backup: &Backup) -> Result<(), ControllerError> {
     if let (true, Ok(name)) = (reached_bucket(backup), backup.name_any().parse()) {
         let location = open(context, backup).await?;
@@ -45,9 +46,9 @@ pub async fn check(context: &Context, backup: &Backup) -> Result<(), ControllerE
 /// Removes what the bucket has of a Backup, and the Restores from it.
 ///
 /// # Errors
-/// When bucket or API server refuse or cannot be reached; then do it again.
+/// If bucket or API server refuse or cannot be reached; the call can then be repeated.
 pub async fn remove(context: &Context, backup: &Backup) -> Result<(), ControllerError> {
-    // A name that is none never came into a bucket.
+    // Under an invalid name nothing ever came into a bucket.
     if let Ok(name) = backup.name_any().parse::<BackupName>() {
         if reached_bucket(backup) {
             let location = open(context, backup).await?;
@@ -63,18 +64,20 @@ async fn open(context: &Context, backup: &Backup) -> Result<OpenLocation, Contro
     context.locations.open(backup.spec.storage_location.as_deref()).await
 }
 
+/// Removes a backup that reached its bucket, and the Restores from it.
 async fn delete_stored(
     context: &Context,
     location: &OpenLocation,
     name: &BackupName,
     backup: &Backup,
 ) -> Result<(), ControllerError> {
-    // It is being deleted already, so that it cannot stay; only what stands under its name by now can.
+    // The Backup is Deleting, so its object has to go. Only the other run under its name stays.
     if let RunInBucket::Another(error) = look(&location.bucket, name, backup).await? {
         tracing::warn!(kind = "Backup", name = %name, location = location.name, "what the bucket has is kept: {error}");
         return Ok(());
     }
-    // Before the records of earlier restores go; the removal looks again under its claim.
+    // Readers are looked for before the records of earlier restores go; the removal looks again
+    // under its claim.
     let doing = ControllerError::bucket(format!("delete Backup `{name}`"));
     location.bucket.refuse_while_read(name).await.map_err(doing)?;
     for restore in
@@ -82,7 +85,8 @@ async fn delete_stored(
     {
         delete_restore(context, location, restore).await?;
     }
-    // Here goes what lies outside the bucket, as volume snapshots will, while the backup still tells of it.
+    // Whatever lies outside the bucket, as volume snapshots will, goes here, while the backup still
+    // tells of it.
     let meant = RunIdentity::of_object(backup);
     let removed = location.bucket.remove_backup(name, Some(&meant), &context.settings.holder).await;
     let removed = gone(removed, format!("remove backup `{name}` from location `{}`", location.name))?;
@@ -118,8 +122,9 @@ pub async fn delete_restore(
     delete_object(&context.api::<Restore>(), restore).await
 }
 
-/// Whether the bucket has nothing complete under the name any more, of a Backup whose object is gone: another cluster that shares
-/// the bucket was faster, and sync has taken the object away. What cannot be looked at is there.
+/// Returns true if the bucket has nothing complete under the name of a Backup whose object is gone:
+/// another cluster that shares the bucket was faster, and sync has removed the object. Returns
+/// false if the bucket cannot be asked.
 pub async fn is_gone(context: &Context, request: &DeleteBackupRequest) -> bool {
     let is_answered = request.status.as_ref().and_then(|status| status.phase) == Some(DeletePhase::Processed);
     let Some(id) = request.annotations().get(STORED_IN).filter(|_| !is_answered) else { return false };
@@ -134,12 +139,12 @@ pub async fn is_gone(context: &Context, request: &DeleteBackupRequest) -> bool {
     }
 }
 
-/// Whether a failure to open a backup says that there is none any more.
+/// Returns true if a failure to open a backup means that it does not exist any more.
 fn is_nothing(error: Option<&BucketError>) -> bool {
     matches!(error, Some(BucketError::NotFound { .. } | BucketError::Incomplete { .. }))
 }
 
-/// What the bucket has under the name of a Backup.
+/// Returns which run the bucket has under the name of a Backup.
 async fn look(bucket: &Bucket, name: &BackupName, backup: &Backup) -> Result<RunInBucket, ControllerError> {
     match bucket.open_backup(name).await {
         Ok(stored) => Ok(compare(stored.must_be(&RunIdentity::of_object(backup)))),
@@ -147,7 +152,8 @@ async fn look(bucket: &Bucket, name: &BackupName, backup: &Backup) -> Result<Run
     }
 }
 
-/// What it means for a deletion that a document cannot be read: one that is damaged, half removed or gone is still ours.
+/// Returns which run an unreadable document is of: a damaged, half removed or missing one still
+/// counts as ours.
 fn found_by(error: BucketError) -> Result<RunInBucket, BucketError> {
     if error.is_of_no_run() { Ok(RunInBucket::Ours) } else { Err(error) }
 }
@@ -159,8 +165,8 @@ fn compare(is_ours: Result<(), BucketError>) -> RunInBucket {
     }
 }
 
-/// What a removal means: a run that is gone already was removed by another, and so was one whose name is taken, or is another
-/// run's.
+/// Judges a removal: a run that is gone, whose name is taken, or that is another by now was removed
+/// by somebody else, which is success.
 fn gone(removed: Result<u64, BucketError>, doing: String) -> Result<u64, ControllerError> {
     match removed {
         Ok(objects) => Ok(objects),
@@ -173,7 +179,8 @@ fn gone(removed: Result<u64, BucketError>, doing: String) -> Result<u64, Control
     }
 }
 
-/// Removes what a Backup left behind that never was complete. What cannot be reached now is found by `gc` once its claim is dead.
+/// Removes what a Backup that was never complete left in the bucket. If that fails, `gc` removes it
+/// once its claim is dead.
 async fn discard_leftovers(context: &Context, name: &BackupName, backup: &Backup) {
     let attempted = backup.status.as_ref().is_some_and(|status| status.attempt.is_some());
     let (true, Some(uid)) = (attempted, &backup.metadata.uid) else { return };
@@ -183,7 +190,8 @@ async fn discard_leftovers(context: &Context, name: &BackupName, backup: &Backup
             return Ok(());
         }
         let claim = Claim::new(uid, &context.identity.uid, &context.settings.holder);
-        // Its own claim is taken over and its parts go with it; the claim of another stays, and so does what is complete.
+        // A claim of this run is taken over, and its parts go with it. Another's claim stays, and
+        // so does a complete run.
         match location.bucket.claim_backup(name, &claim).await {
             Ok(attempt) => attempt.discard().await.map(|_| ()),
             Err(error) if error.is_name_taken() => Ok(()),
@@ -197,7 +205,7 @@ async fn discard_leftovers(context: &Context, name: &BackupName, backup: &Backup
     }
 }
 
-/// Deletes this very object, and not one that has its name by now.
+/// Deletes this very object, never another one that has its name by now.
 pub async fn delete_object<K>(api: &Api<K>, object: &K) -> Result<(), ControllerError>
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug,

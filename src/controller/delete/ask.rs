@@ -1,5 +1,5 @@
-//! DeleteBackupRequests that the server makes: each with a name that follows from the Backup and the reason, so that none is
-//! made twice, however often and by however many servers it is asked for.
+//! Creates DeleteBackupRequests. Each name follows from the Backup and the reason, so that none is
+//! created twice, however often and by however many servers.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use kube::ResourceExt as _;
@@ -10,19 +10,19 @@ use crate::api::{Backup, DeleteBackupRequest, DeletePhase, REQUESTED_AT};
 use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
 
-/// The longest name that the API server takes.
+/// Longest name that the API server takes.
 const LONGEST_NAME: usize = 253;
-/// Hexadecimal digits that tell shortened names apart.
+/// Number of hexadecimal digits that tell shortened names apart.
 const HASH_DIGITS: usize = 12;
 
-/// Why the server asks for a Backup to be deleted.
+/// Reason why the server asks for a deletion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeletionReason {
-    /// Its time has come.
+    /// The Backup has expired.
     Expired,
-    /// Its Schedule keeps others.
+    /// Retention of the Schedule keeps other Backups.
     Retention,
-    /// Its deletion was begun, and who asked for it is gone.
+    /// The deletion was begun, and its request is gone.
     Unfinished,
 }
 
@@ -36,10 +36,11 @@ impl DeletionReason {
     }
 }
 
-/// Asks for a Backup to be deleted, unless somebody has; whether a request was made.
+/// Creates a request to delete a Backup, unless an unanswered one exists. Returns true if one was
+/// created.
 ///
 /// # Errors
-/// When the API server refuses or cannot be reached.
+/// If the API server refuses or cannot be reached.
 pub async fn ask(
     context: &Context,
     backup: &Backup,
@@ -57,13 +58,14 @@ pub async fn ask(
             tracing::info!(kind = "Backup", name, reason = reason.suffix(), "asked for its deletion");
             Ok(true)
         }
-        // Asked for and refused not long ago: that request is shown for an hour, and then another is made.
+        // An earlier request was refused not long ago: it is shown for an hour, and then another is
+        // made.
         Err(error) if error.is_conflict() => Ok(false),
         Err(error) => Err(error),
     }
 }
 
-/// Whether somebody asked for it who has no answer yet.
+/// Returns true if a request for this Backup has no answer yet.
 fn is_asked_for<R: AsRef<DeleteBackupRequest>>(requests: &[R], backup: &str) -> bool {
     requests.iter().map(AsRef::as_ref).any(|request| {
         let phase = request.status.as_ref().and_then(|status| status.phase);
@@ -73,7 +75,7 @@ fn is_asked_for<R: AsRef<DeleteBackupRequest>>(requests: &[R], backup: &str) -> 
 
 fn request(backup: &Backup, reason: DeletionReason, now: DateTime<Utc>) -> DeleteBackupRequest {
     let mut request = DeleteBackupRequest::of(backup, &request_name(&backup.name_any(), reason));
-    // What was begun is finished whatever the clock says.
+    // A deletion that was begun is finished, whatever the clocks say.
     if reason != DeletionReason::Unfinished {
         let now = now.to_rfc3339_opts(SecondsFormat::Secs, true);
         request.annotations_mut().insert(REQUESTED_AT.to_owned(), now);
@@ -81,7 +83,7 @@ fn request(backup: &Backup, reason: DeletionReason, now: DateTime<Utc>) -> Delet
     request
 }
 
-/// `<backup>-<reason>`, shortened where the backup's name is nearly as long as a name can be.
+/// Returns `<backup>-<reason>`, shortened and hashed if that is longer than a name may be.
 fn request_name(backup: &str, reason: DeletionReason) -> String {
     let suffix = reason.suffix();
     let whole = format!("{backup}-{suffix}");

@@ -1,7 +1,8 @@
-//! What is to be done about a DeleteBackupRequest now. Pure.
+//! The next step for a DeleteBackupRequest. Pure.
 //!
-//! What speaks against a deletion is said before it begins: then the request is answered with the reason, and nothing has
-//! changed. Once the Backup is Deleting nothing new can begin with it, and the deletion goes on until it is done.
+//! Objections are raised before a deletion begins: the request is answered with the reason, and
+//! nothing has changed. Once the Backup is Deleting nothing new can begin with it, and the deletion
+//! goes on until it is done.
 
 use std::time::Duration;
 
@@ -13,57 +14,58 @@ use crate::api::{
     is_stored, synced_from,
 };
 
-/// How long an answered request is shown.
+/// Time for which an answered request is shown.
 pub const SHOWN: Duration = Duration::from_secs(3600);
-/// Clocks that differ by more cannot decide that something has expired.
+/// Largest difference between clocks that may decide that something has expired.
 const CLOCKS_DISAGREE: TimeDelta = TimeDelta::hours(1);
 
-/// What is known about the Backup beside the request.
+/// Facts about the Backup of a request.
 #[derive(Clone, Debug)]
 pub struct ObservedDeletion<'a> {
-    /// The Backup; none when it is not there.
+    /// The Backup; `None` if it does not exist.
     pub backup: Option<&'a Backup>,
-    /// Its location; only where it reached the bucket.
+    /// State of its location; matters only if the Backup reached the bucket.
     pub place: Deletability,
-    /// A Restore of it that runs in this cluster.
+    /// Name of a Restore from it that runs in this cluster.
     pub restoring: Option<String>,
-    /// Whether this server removes nothing.
+    /// Whether this server removes nothing from buckets.
     pub restore_only: bool,
-    /// Whether another request for the same Backup has removed all that the bucket had of it.
+    /// Whether all that the bucket had of the Backup has been removed since, by another request or
+    /// another cluster.
     pub removed: bool,
 }
 
-/// The location of a Backup, as far as deleting goes.
+/// State of a Backup's location for a deletion.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Deletability {
-    /// It can be written to, or is not needed.
+    /// The location can be written to, or is not needed.
     Usable,
-    /// It cannot be used for now, and why.
+    /// The location cannot be used for now, and why.
     Unavailable(String),
-    /// It speaks against deleting, and how.
+    /// The location forbids the deletion until a person changes that, and why.
     Closed(String),
 }
 
-/// What is to be done.
+/// The next step for a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeletionStep {
-    /// It was answered, and is shown for so long.
+    /// Keep the answered request for this long.
     Show(Duration),
-    /// It was shown long enough: remove it.
+    /// Remove the request, which was shown long enough.
     Forget,
-    /// Answer it with the reason why nothing is deleted, or not everything.
+    /// Answer with the reason why nothing, or not everything, is deleted.
     Refuse(String),
-    /// Try again later, because of this.
+    /// Try again later, for this reason.
     Postpone(String),
     /// Mark the Backup as Deleting and the request as begun.
     Begin,
     /// Delete.
     Work,
-    /// All is gone: say so.
+    /// Answer that everything is deleted.
     Finish,
 }
 
-/// Whether a Backup has or had a document in the bucket, which must go with it.
+/// Returns true if a Backup has or had a document in the bucket, which must go with it.
 pub fn reached_bucket(backup: &Backup) -> bool {
     let Some(status) = &backup.status else { return synced_from(&backup.metadata).is_some() };
     if status.origin.is_none() && !status.validation_errors.is_empty() {
@@ -75,7 +77,8 @@ pub fn reached_bucket(backup: &Backup) -> bool {
         || matches!(status.phase, Some(BackupPhase::Completed | BackupPhase::PartiallyFailed))
 }
 
-/// Whether a request has removed all of the Backup that another one names, since that other one was made.
+/// Returns true if `request` has removed all of the Backup that `since` names, after `since` was
+/// made.
 pub fn has_removed(request: &DeleteBackupRequest, since: &DeleteBackupRequest) -> bool {
     let Some(status) = request.status.as_ref().filter(|status| status.removed) else { return false };
     let made = since.metadata.creation_timestamp.as_ref().map(Timestamp::from);
@@ -85,13 +88,15 @@ pub fn has_removed(request: &DeleteBackupRequest, since: &DeleteBackupRequest) -
         && ended.is_none_or(|ended| Some(ended) >= made)
 }
 
-/// The uid of the Backup that a request means: it says so itself, or the server noted it.
+/// Returns the uid of the Backup that a request means, from its label or from what the server
+/// noted; `None` if neither says.
 pub fn meant(request: &DeleteBackupRequest) -> Option<&String> {
     let said = request.metadata.labels.as_ref().and_then(|labels| labels.get(BACKUP_UID_LABEL));
     said.or_else(|| request.status.as_ref()?.backup_uid.as_ref())
 }
 
-/// Whether a Backup is not the one that a request means. Nobody means one that came after the request.
+/// Returns true if a Backup is not the one that a request means. A Backup that was created after
+/// the request cannot be meant.
 fn is_another(request: &DeleteBackupRequest, backup: &Backup) -> bool {
     match meant(request) {
         Some(meant) => Some(meant) != backup.metadata.uid.as_ref(),
@@ -103,7 +108,7 @@ fn is_another(request: &DeleteBackupRequest, backup: &Backup) -> bool {
     }
 }
 
-/// Decides.
+/// Returns the next step for a DeleteBackupRequest.
 pub fn decide(
     request: &DeleteBackupRequest,
     observed: &ObservedDeletion<'_>,
@@ -116,8 +121,9 @@ pub fn decide(
     }
     let name = &request.spec.backup_name;
     let Some(backup) = observed.backup else {
-        // Its object goes last: absent after the rest, it is the end, whatever stood in the way before. Absent before, somebody
-        // deleted it with kubectl, and nobody knows any more where the rest is.
+        // The Backup's object goes last. Absent after the rest, the deletion is done, whatever
+        // stood in the way before. Absent before, somebody deleted it with kubectl, and nothing
+        // here knows any more where the rest is.
         if status.removed || observed.removed {
             return DeletionStep::Finish;
         }
@@ -135,7 +141,7 @@ pub fn decide(
         return DeletionStep::Refuse(why);
     }
     if let Some(why) = obstacle(name, backup, observed) {
-        // What was begun is not over: it waits, so that nobody is told that the backup is kept.
+        // A deletion that has begun waits: an answer would tell people that the backup is kept.
         return if deleting {
             DeletionStep::Postpone(format!(
                 "{why}; the deletion has begun, and goes on when that has changed"
@@ -160,7 +166,7 @@ pub fn decide(
 
 fn show(processed: Option<Timestamp>, now: DateTime<Utc>) -> DeletionStep {
     let shown = processed.map_or(TimeDelta::MAX, |processed| now.signed_duration_since(processed.time()));
-    // One that was answered far in the future was answered by a clock that was wrong.
+    // An answer far in the future was given by a wrong clock.
     if shown < -CLOCKS_DISAGREE {
         return DeletionStep::Forget;
     }
@@ -168,7 +174,7 @@ fn show(processed: Option<Timestamp>, now: DateTime<Utc>) -> DeletionStep {
     if left.is_zero() { DeletionStep::Forget } else { DeletionStep::Show(left) }
 }
 
-/// What speaks against the deletion, for good.
+/// Returns what rules the deletion out for good, or `None`.
 fn objection(request: &DeleteBackupRequest, backup: &Backup, deleting: bool) -> Option<String> {
     let name = &request.spec.backup_name;
     if is_another(request, backup) {
@@ -187,7 +193,7 @@ fn objection(request: &DeleteBackupRequest, backup: &Backup, deleting: bool) -> 
     None
 }
 
-/// What of this server or of the location keeps the bucket from being written to, until a person changes that.
+/// Returns what keeps this server from writing the bucket until a person changes that, or `None`.
 fn obstacle(name: &str, backup: &Backup, observed: &ObservedDeletion<'_>) -> Option<String> {
     if observed.restore_only && reached_bucket(backup) {
         return Some(format!(
@@ -200,7 +206,8 @@ fn obstacle(name: &str, backup: &Backup, observed: &ObservedDeletion<'_>) -> Opt
     }
 }
 
-/// Time decides about expired Backups, and no clock alone may decide that everything has expired.
+/// Returns an objection if the clocks of server and API server disagree, or `None`. Expiry is a
+/// matter of time, and no clock alone may decide that everything has expired.
 fn clocks_disagree(request: &DeleteBackupRequest) -> Option<String> {
     let ours = request.metadata.annotations.as_ref()?.get(REQUESTED_AT)?;
     let theirs = Timestamp::from(request.metadata.creation_timestamp.as_ref()?).time();
@@ -210,7 +217,7 @@ fn clocks_disagree(request: &DeleteBackupRequest) -> Option<String> {
     })
 }
 
-/// Whether its deletion has begun.
+/// Returns true if the deletion of a Backup has begun.
 pub fn is_deleting(backup: &Backup) -> bool {
     phase(backup) == BackupPhase::Deleting
 }

@@ -1,4 +1,5 @@
-//! Whether the location of a Backup lets it be deleted, as the cluster knows it; and which Restores hang on it.
+//! Whether the location of a Backup permits its deletion, from the caches; and which Restores
+//! belong to a Backup.
 
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use crate::bucket::RunDocument;
 use crate::controller::buckets::is_read_only;
 use crate::controller::context::Context;
 
-/// The location of a Backup, as far as deleting goes.
+/// Returns the state of a Backup's location for a deletion.
 pub fn place_of(context: &Context, backup: &Backup) -> Deletability {
     if !reached_bucket(backup) {
         return Deletability::Usable; // what never reached a bucket needs none
@@ -22,18 +23,19 @@ pub fn place_of(context: &Context, backup: &Backup) -> Deletability {
     judge(wanted, location.as_deref(), stored_in(backup))
 }
 
-/// The identity of the location that has its document, where that is known.
+/// Returns the identity of the location that has an object's document, or `None` if unknown.
 pub fn stored_in<K: RunDocument + kube::Resource>(object: &K) -> Option<&str> {
     synced_from(object.meta()).or_else(|| object.origin()?.location.as_deref())
 }
 
-/// Whether the server may ask for a Backup to be deleted: one in a location that is not to be written, or not to be reached,
-/// is left until that changes.
+/// Returns true if the server may ask for a deletion now. A Backup in a location that is ReadOnly
+/// or cannot be reached is left until that changes.
 pub fn is_removable(context: &Context, backup: &Backup) -> bool {
     place_of(context, backup) == Deletability::Usable
 }
 
-/// What the location of this name, as it is, lets be deleted of what lies in the location of that identity.
+/// Judges a location for the deletion of something stored in the location of identity `stored_in`.
+/// `wanted` is the location's name, for messages.
 pub fn judge(
     wanted: Option<&str>,
     location: Option<&BackupStorageLocation>,
@@ -66,7 +68,8 @@ pub fn judge(
     Deletability::Usable
 }
 
-/// The Restores from a Backup that this cluster knows of: those of the same location, and those whose location is not known.
+/// Returns the Restores from a Backup that this cluster knows of: those of the same location, and
+/// those whose location is unknown.
 pub fn restores_of(context: &Context, backup: &Backup) -> Vec<Arc<Restore>> {
     let location = context.locations.find(backup.spec.storage_location.as_deref());
     let label = location.map(|location| label_value(&location.name_any()));
@@ -76,7 +79,8 @@ pub fn restores_of(context: &Context, backup: &Backup) -> Vec<Arc<Restore>> {
     restores
 }
 
-/// The name of the Backup that a Restore is from: recorded, where a Schedule was asked for.
+/// Returns the name of the Backup that a Restore is from: the recorded one, or else the named one;
+/// `None` before a Schedule's newest is chosen.
 pub fn backup_of(restore: &Restore) -> Option<&str> {
     let recorded = restore.status.as_ref().and_then(|status| status.backup_name.as_deref());
     recorded.or(restore.spec.backup_name.as_deref())
@@ -87,13 +91,14 @@ fn is_from(restore: &Restore, backup: &str, location: Option<&str>) -> bool {
     backup_of(restore) == Some(backup) && label.is_none_or(|label| Some(label.as_str()) == location)
 }
 
-/// Whether a Restore has not begun, in this cluster: it is no record of the Backup, and says itself that the Backup is gone.
+/// Returns true if a Restore has not begun in this cluster: it is no record of the Backup, and will
+/// report itself that the Backup is gone.
 pub fn is_waiting(restore: &Restore) -> bool {
     let phase = restore.status.as_ref().and_then(|status| status.phase).unwrap_or_default();
     phase == crate::api::RestorePhase::New && synced_from(&restore.metadata).is_none()
 }
 
-/// Whether a Restore reads its Backup now, in this cluster.
+/// Returns true if a Restore reads its Backup now, in this cluster.
 pub fn is_reading(restore: &Restore) -> bool {
     let phase = restore.status.as_ref().and_then(|status| status.phase);
     phase == Some(crate::api::RestorePhase::InProgress) && synced_from(&restore.metadata).is_none()

@@ -1,10 +1,12 @@
-//! DeleteBackupRequests: what the bucket and the cluster have of a backup goes.
+//! DeleteBackupRequests: remove everything of a backup from bucket and cluster.
 //!
-//! A request is refused with the reason, or it is begun: the Backup is marked as Deleting, so that nothing new begins with
-//! it, then everything is removed, the Backup's object last, and the request is answered. Interrupted anywhere, the next look
-//! at the request goes on. Under `--restore-only` people's requests are answered too, with a refusal where a bucket would
-//! have to be written (Velero leaves them lying). `ask` makes requests, `decide` decides about them, `act` deletes. Restores are
-//! deleted with their Backup, or by themselves where a person asks for it: `restore`.
+//! A request is refused with a reason, or it begins: the Backup is marked as Deleting, so that
+//! nothing new begins with it; then everything is removed, the Backup's object last; then the
+//! request is answered. After an interruption anywhere the next look at the request continues.
+//! Under `--restore-only` requests are answered, too, with a refusal where a bucket would have to
+//! be written (Velero leaves them lying). `ask` makes requests, `decide` is pure, `act` deletes,
+//! `record` writes statuses. `restore` deletes Restores that a person wants to be rid of; others go
+//! with their Backup.
 
 mod act;
 mod ask;
@@ -37,9 +39,9 @@ pub use deletability::{backup_of, is_removable};
 
 pub use restore::{dismiss, is_removable as is_restore_removable, location_of};
 
-/// Backups that are deleted at once: a removal is a handful of requests to the bucket.
+/// Number of Backups that are deleted at once: a removal is a handful of requests to the bucket.
 const CONCURRENT: usize = 8;
-/// Reconciles until the server stops.
+/// Reconciles DeleteBackupRequests until the server stops.
 pub async fn run(context: Arc<Context>, watched: Watch<DeleteBackupRequest>) {
     let phase = |request: &DeleteBackupRequest| {
         news_of(request, request.status.as_ref().and_then(|status| status.phase))
@@ -49,7 +51,7 @@ pub async fn run(context: Arc<Context>, watched: Watch<DeleteBackupRequest>) {
         let turns = Arc::clone(&turns);
         async move {
             let _turn = turns.acquire_owned().await;
-            // What is broken off here goes on with the next server, as after a crash.
+            // The next server continues what is broken off here, as after a crash.
             tokio::select! {
                 biased;
                 () = context.stop.cancelled() => Ok(Action::await_change()),
@@ -63,6 +65,8 @@ pub async fn run(context: Arc<Context>, watched: Watch<DeleteBackupRequest>) {
     .await;
 }
 
+/// Reconciles one request: reads the Backup and what else counts, decides (pure), executes the
+/// step.
 async fn reconcile(request: &DeleteBackupRequest, context: &Context) -> Result<Action, ControllerError> {
     let backup = load(request, context).await?;
     let restores =
@@ -112,7 +116,8 @@ async fn reconcile(request: &DeleteBackupRequest, context: &Context) -> Result<A
     Ok(Action::await_change())
 }
 
-/// The Backup as the API server has it now; an answered request needs none.
+/// Returns the Backup as the API server has it now; `None` if it does not exist or the request is
+/// answered, which needs none.
 async fn load(request: &DeleteBackupRequest, context: &Context) -> Result<Option<Backup>, ControllerError> {
     if request.status.as_ref().and_then(|status| status.phase) == Some(DeletePhase::Processed) {
         return Ok(None);
@@ -122,8 +127,8 @@ async fn load(request: &DeleteBackupRequest, context: &Context) -> Result<Option
     ControllerError::within(format!("read Backup `{name}`"), api.get_opt(name)).await
 }
 
-/// Whether another request has removed, since this one is there, all that the bucket had of the Backup: two that are worked at
-/// side by side have one end.
+/// Returns true if another request for the same Backup has removed, since this one was made, all
+/// that the bucket had: two that are worked on side by side have one end.
 async fn removed_by_another(
     context: &Context,
     request: &DeleteBackupRequest,
@@ -138,7 +143,8 @@ async fn removed_by_another(
     Ok(all.items.iter().any(|other| decide::has_removed(other, request)))
 }
 
-/// Whether an act succeeded. If not, the request says why, and it is tried again unless that would change nothing.
+/// Returns true if an act succeeded. A failure is written into the request and tried again, unless
+/// that would change nothing.
 async fn settle(
     context: &Context,
     request: &DeleteBackupRequest,
@@ -158,7 +164,8 @@ async fn settle(
             record::refuse(context, request, Some(backup), lasting(&source)).await?;
             Ok(false)
         }
-        // Before it is begun, nothing holds up whoever reads; once it is begun, the deletion waits for the end of that.
+        // A reader is never disturbed. Before the deletion has begun it is refused; later it waits
+        // for the reader's end.
         Err(ControllerError::Bucket { source: source @ BucketError::InUse { .. }, .. })
             if !decide::is_deleting(backup) =>
         {
@@ -207,7 +214,7 @@ mod tests {
             let removed = bucket.remove_backup(&name, None, "host/1").await.map(drop);
             let removed = removed.map_err(ControllerError::bucket("remove it"));
             assert!(settle(&context, &request, &backup, removed).await.is_err());
-            // As the next look has it.
+            // As the next look reads it.
             let of_request = |asked: &&crate::cluster::script::Asked| asked.uri.contains("/request/status");
             let written =
                 requests.lock().unwrap().iter().rfind(of_request).map(|asked| asked.body.clone()).unwrap();

@@ -1,4 +1,4 @@
-//! How far a DeleteBackupRequest is, recorded in its status, told by Events and counted.
+//! Records the progress of a DeleteBackupRequest: status, Events and metrics.
 
 use kube::ResourceExt as _;
 use kube::api::PostParams;
@@ -17,7 +17,8 @@ use crate::model::lasting;
 
 const BEING_DELETED: &str = "it is being deleted, with all that the bucket has of it";
 
-/// Marks the Backup, so that nothing new begins with it, then the request.
+/// Marks the Backup as Deleting, so that nothing new begins with it, and then the request as
+/// InProgress.
 pub async fn begin(
     context: &Context,
     request: &DeleteBackupRequest,
@@ -63,7 +64,7 @@ pub async fn refuse(
     Ok(())
 }
 
-/// Notes what went wrong, and counts it; it is tried again.
+/// Notes a failure in the request and counts it; the deletion is tried again.
 pub async fn trouble(
     context: &Context,
     request: &DeleteBackupRequest,
@@ -74,7 +75,7 @@ pub async fn trouble(
     note(context, request, Some(backup), lasting(error)).await
 }
 
-/// Notes why the work does not go on for now.
+/// Notes why the deletion does not go on for now.
 pub async fn note(
     context: &Context,
     request: &DeleteBackupRequest,
@@ -89,8 +90,8 @@ pub async fn note(
     write(context, request, waiting).await.map(drop)
 }
 
-/// What is written into each status: whether the bucket has nothing more of the Backup, and which one is meant. The first that is
-/// looked at, and not refused, is the one.
+/// Returns what each status repeats: whether the bucket has nothing more of the Backup, and which
+/// Backup is meant. The first one that is seen, and not refused, is the one.
 fn known(request: &DeleteBackupRequest, backup: Option<&Backup>) -> DeleteBackupRequestStatus {
     let uid = meant(request).or_else(|| backup?.metadata.uid.as_ref());
     DeleteBackupRequestStatus {
@@ -100,7 +101,7 @@ fn known(request: &DeleteBackupRequest, backup: Option<&Backup>) -> DeleteBackup
     }
 }
 
-/// Notes that the bucket has nothing of it any more; it returns the request as it is then.
+/// Notes that the bucket has nothing more of the Backup, and returns the request as it is then.
 pub async fn removed(
     context: &Context,
     request: &DeleteBackupRequest,
@@ -113,7 +114,7 @@ pub async fn removed(
     write(context, request, removed).await
 }
 
-/// Answers the request: everything is gone.
+/// Answers the request: everything is deleted.
 pub async fn finish(
     context: &Context,
     request: &DeleteBackupRequest,
@@ -133,11 +134,12 @@ pub async fn finish(
     Ok(())
 }
 
-/// Removes a request that was shown long enough.
+/// Deletes a request that was shown long enough.
 pub async fn forget(context: &Context, request: &DeleteBackupRequest) -> Result<(), ControllerError> {
     delete_object(&context.api::<DeleteBackupRequest>(), request).await
 }
 
+/// Writes the status unless it says the same already. Returns the request as it is then.
 async fn write(
     context: &Context,
     request: &DeleteBackupRequest,

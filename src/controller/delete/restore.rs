@@ -1,8 +1,9 @@
-//! Restores that somebody wants to be rid of: their records go from the bucket, then from the cluster; what they restored stays.
+//! Deletes Restores at a person's request: the records go from the bucket, then the object from the
+//! cluster. Restored items stay.
 //!
-//! An object that went alone would come back at the next sync, so that a person asks by an annotation
-//! ([`DELETION_REQUESTED`], `ark restore delete`). It is the thread to go on by: the object goes last, and until then, or
-//! until the answer is that it is kept, the annotation stays.
+//! An object deleted alone would come back at the next sync. So a person asks by an annotation
+//! ([`DELETION_REQUESTED`], `ark restore delete`). The object goes last, and the annotation stays
+//! until then, or until the answer is that the Restore is kept: any server can continue by it.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt as _;
@@ -24,21 +25,22 @@ use crate::controller::error::ControllerError;
 use crate::controller::watch::conditions::condition;
 use crate::model::{cut, lasting};
 
-/// What is done about a request.
+/// The next step for a request to delete a Restore.
 #[derive(Debug, PartialEq, Eq)]
 enum RestoreDeletionStep {
-    /// The Restore is kept, and why.
+    /// Keep the Restore, for this reason.
     Refuse(String),
-    /// It is tried again later, because of this.
+    /// Try again later, for this reason.
     Postpone(String),
-    /// It is deleted.
+    /// Delete.
     Work,
 }
 
-/// Answers the request to delete a Restore; None when nobody has made one.
+/// Answers the request to delete a Restore; `None` if there is none.
 ///
 /// # Errors
-/// When bucket or API server refuse or cannot be reached; the Restore says so, and it is tried again.
+/// If bucket or API server refuse or cannot be reached. The status says so, and the deletion is
+/// tried again.
 pub async fn dismiss(context: &Context, restore: &Restore) -> Result<Option<Action>, ControllerError> {
     if !restore.annotations().contains_key(DELETION_REQUESTED)
         || restore.metadata.deletion_timestamp.is_some()
@@ -60,7 +62,7 @@ pub async fn dismiss(context: &Context, restore: &Restore) -> Result<Option<Acti
     }
 }
 
-/// Decides. Pure.
+/// Returns the next step. Pure.
 fn decide(restore: &Restore, place: Deletability, restore_only: bool) -> RestoreDeletionStep {
     let name = restore.name_any();
     if is_reading(restore) {
@@ -81,7 +83,7 @@ fn decide(restore: &Restore, place: Deletability, restore_only: bool) -> Restore
     }
 }
 
-/// Whether its record is in a bucket.
+/// Returns true if the Restore's record is in a bucket.
 fn is_recorded(restore: &Restore) -> bool {
     let status = restore.status.as_ref();
     let was_refused = status.is_some_and(|status| status.phase == Some(RestorePhase::FailedValidation));
@@ -98,17 +100,19 @@ fn place_of(context: &Context, restore: &Restore) -> Deletability {
     judge(label.map(String::as_str), location.as_deref(), stored_in(restore))
 }
 
-/// Whether the server may ask for a Restore to be deleted: nothing speaks against it now.
+/// Returns true if nothing speaks now against the server's asking for the deletion.
 pub fn is_removable(context: &Context, restore: &Restore) -> bool {
     decide(restore, place_of(context, restore), context.settings.restore_only) == RestoreDeletionStep::Work
 }
 
-/// The location that its label means; long names are hashed there.
+/// Returns the name of the location that the Restore's label means, or `None`. Labels hash long
+/// names.
 pub fn location_of(context: &Context, restore: &Restore) -> Option<String> {
     let label = restore.labels().get(STORAGE_LOCATION_LABEL)?;
     name_of_label(&context.caches.locations, label)
 }
 
+/// Deletes the Restore. A failure is noted in its status before it is returned.
 async fn work(context: &Context, restore: &Restore) -> Result<(), ControllerError> {
     let delete = async {
         if !is_recorded(restore) {
@@ -125,6 +129,8 @@ async fn work(context: &Context, restore: &Restore) -> Result<(), ControllerErro
     deleted
 }
 
+/// Notes why the Restore is kept, then removes the annotation: a server that dies in between leaves
+/// the request to the next one, which answers the same.
 async fn refuse(context: &Context, restore: &Restore, why: String) -> Result<(), ControllerError> {
     let name = restore.name_any();
     tracing::warn!(kind = "Restore", name, "its deletion is refused: {why}");
@@ -137,7 +143,7 @@ async fn refuse(context: &Context, restore: &Restore, why: String) -> Result<(),
     ControllerError::within(doing, api.patch(&name, &parameters, &patch)).await.map(drop)
 }
 
-/// Says in the status why it is not deleted, or not yet.
+/// Writes into the status why the Restore is not deleted, or not yet.
 async fn note(
     context: &Context,
     restore: &Restore,

@@ -1,9 +1,9 @@
-//! When a request for deletion is looked at again.
+//! Pauses before a deletion is looked at again.
 
 use std::time::Duration;
 
-/// Until a deletion that stands back is tried again.
+/// Pause before a postponed deletion is tried again.
 pub const POSTPONED: Duration = Duration::from_secs(15);
 
-/// Until the next look at what was changed just now, by this server or by another.
+/// Pause before a look at what was changed just now, by this server or another.
 pub const SOON: Duration = Duration::from_millis(100);

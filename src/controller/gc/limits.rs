@@ -1,4 +1,4 @@
-//! How much is done at once.
+//! Limit of concurrent requests of garbage collection.
 
-/// Requests that are made at once.
+/// Number of requests to the API server at the same time.
 pub const CONCURRENT: usize = 4;

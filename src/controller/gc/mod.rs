@@ -1,11 +1,13 @@
-//! Expired backups are asked to be deleted, and what a crash left behind is removed.
+//! Garbage collection: asks for the deletion of expired backups and restores, and removes what
+//! crashes left in buckets.
 //!
-//! A pass looks at every Backup once: one whose time has come gets a DeleteBackupRequest, and so does one whose deletion was
-//! begun and whose request is gone. The newest good Backup of each Schedule stays while the Schedule is there, however old it
-//! is: a Schedule that fails for as long as its ttl is does not remove what could be restored from. So does that of a Schedule
-//! that is not here (`others`). `restores` does the same for
-//! the records of restores. Then `sweep` looks through the buckets. Locations that are ReadOnly or not Available are left alone: there an expired Backup stays what it is, until
-//! its owner removes it. A server with `--restore-only` looks after its own restores and after nothing else.
+//! A pass looks at every Backup once. One that has expired gets a DeleteBackupRequest, and so does
+//! one whose deletion was begun and whose request is gone. The newest good Backup of each existing
+//! Schedule stays, however old it is: a Schedule that fails for as long as its ttl must not lose
+//! what could be restored from. The same holds for Schedules that are not here (`others`).
+//! `restores` asks for the deletion of Restores; then `sweep` looks through the buckets. Locations
+//! that are ReadOnly or not Available are left alone: an expired Backup there stays until its owner
+//! removes it. A server with `--restore-only` collects its own restores and nothing else.
 
 mod limits;
 mod others;
@@ -34,7 +36,7 @@ use others::ThisServer;
 
 use sweep::Suspects;
 
-/// After a pass that failed, the next one comes no later.
+/// Longest pause after a pass that failed.
 const AFTER_FAILURE: Duration = Duration::from_secs(60);
 
 /// Makes a pass each period until the server stops.
@@ -68,6 +70,7 @@ async fn pass(context: &Context, suspects: &mut Suspects) -> Result<(), Controll
     Ok(())
 }
 
+/// Asks for the deletion of each Backup that should go and is in a location that permits it.
 async fn ask(context: &Context) -> Result<(), ControllerError> {
     let now = Utc::now();
     let (backups, last_good) = (context.caches.backups.state(), last_good(context, now));
@@ -92,7 +95,7 @@ async fn ask(context: &Context) -> Result<(), ControllerError> {
     Ok(())
 }
 
-/// The Backups that stay however old they are, by their uids, and why.
+/// Returns the Backups that stay however old they are: the reason by the Backup's uid.
 fn last_good(context: &Context, now: DateTime<Utc>) -> HashMap<String, String> {
     let own = schedule::last_good(context);
     let (backups, schedules) = (context.caches.backups.state(), context.caches.schedules.state());
@@ -130,7 +133,8 @@ fn is_complete(backup: &Backup) -> bool {
     backup.status.as_ref().and_then(|status| status.phase) == Some(BackupPhase::Completed)
 }
 
-/// Why a Backup stays though its time has come: the newest good one of a Schedule does. These are known by uid.
+/// Returns why an expired Backup stays, or `None`. Only expiry is overruled: retention and
+/// unfinished deletions go on.
 fn why_kept<'a>(
     backup: &Backup,
     reason: DeletionReason,
@@ -139,7 +143,7 @@ fn why_kept<'a>(
     last_good.get(backup.metadata.uid.as_ref()?).filter(|_| reason == DeletionReason::Expired)
 }
 
-/// Says, once, that a Backup stays: in its status, and as an Event.
+/// Reports, once, that a Backup stays: in its status, and as an Event.
 async fn tell(context: &Context, backup: &Backup, why: &str) {
     let note = format!("its time has come, and it stays: it is the newest good one {why}");
     let mut kept = backup.clone();
@@ -156,13 +160,13 @@ async fn tell(context: &Context, backup: &Backup, why: &str) {
             tracing::warn!(kind = "Backup", name, "{note}");
             context.events.warned(backup, "KeptAsLastGood", &note).await;
         }
-        // It is not as it was seen: the next pass looks again, as after any failure.
+        // The Backup has changed since it was seen; the next pass looks again.
         Err(error) if error.is_conflict() || error.is_not_found() => {}
         Err(error) => tracing::warn!(kind = "Backup", name, "{}", causes(&error)),
     }
 }
 
-/// Why a Backup should go now.
+/// Returns why a Backup should go now, or `None`.
 fn reason(backup: &Backup, default_ttl: Duration, now: DateTime<Utc>) -> Option<DeletionReason> {
     if backup.metadata.deletion_timestamp.is_some() {
         return None;
@@ -175,8 +179,9 @@ fn reason(backup: &Backup, default_ttl: Duration, now: DateTime<Utc>) -> Option<
     }
 }
 
-/// When a Backup may go. One that was refused was given no time; it is kept as long as if it had been made. What was made here is
-/// kept for its ttl from its creation, at least: the clock of the server that made it may have been behind.
+/// Returns when a Backup may go; `None` if it stays for ever. A refused Backup has no expiration in
+/// its status; its ttl counts from its creation. A Backup that was made here is kept for its ttl
+/// from its creation at least: the clock of the server that made it may have been behind.
 fn expiration(backup: &Backup, default_ttl: Duration) -> Option<DateTime<Utc>> {
     let status = backup.status.as_ref()?;
     let created = backup.metadata.creation_timestamp.as_ref().map(Timestamp::from);
@@ -207,7 +212,7 @@ mod tests {
         format!("2026-11-21T{time}Z").parse().unwrap()
     }
 
-    /// Created at 10:00.
+    /// Returns a Backup created at 10:00.
     fn backup(phase: BackupPhase, expiration: Option<&str>) -> Backup {
         let mut backup = Backup::new("nightly", BackupSpec::default());
         backup.metadata.creation_timestamp = Some(Time("2026-11-21T10:00:00Z".parse().unwrap()));

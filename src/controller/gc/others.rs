@@ -1,8 +1,9 @@
 //! The newest good Backup of each Schedule that is not here. Pure.
 //!
-//! Whether a Schedule of another cluster or server is there, and has failed for as long as its ttl is, only that one knows, or
-//! nobody any more: what it would keep stays, whoever collects the garbage of the bucket. One of this server is made anew by
-//! whoever mends it, or after a loss of all objects: what was kept stays until the new one has made something as good.
+//! Only another cluster or server knows whether its Schedule exists and has failed for as long as
+//! its ttl, or nobody knows any more. What that Schedule would keep stays, whoever collects the
+//! garbage of the bucket. A Schedule of this server may be created again, by a person or after a
+//! loss of all objects: what was kept for it stays until the new one has made something as good.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -13,22 +14,23 @@ use crate::api::{Backup, synced_from, tick_of};
 use crate::bucket::RunDocument as _;
 use crate::controller::schedule::{CLOCKS_DISAGREE, Goodness, begun, goodness, maker};
 
-/// The server that looks.
+/// Facts about the server that collects garbage.
 #[derive(Clone, Debug)]
 pub struct ThisServer<'a> {
-    /// The uid of its cluster.
+    /// The uid of the server's cluster.
     pub cluster: &'a str,
-    /// Its namespace.
+    /// Namespace of the server.
     pub namespace: &'a str,
-    /// The uids of the Schedules that are there.
+    /// The uids of the existing Schedules.
     pub schedules: HashSet<String>,
-    /// Their names, and whether one that Completed is kept for each.
+    /// For each existing Schedule by name, whether a Completed Backup of it is kept.
     pub served: HashMap<String, bool>,
-    /// The present.
+    /// The present time.
     pub now: DateTime<Utc>,
 }
 
-/// Which they are, in each location by itself: what one bucket says removes nothing from another.
+/// Returns the Backups to keep, at most one per location, cluster and Schedule: what one bucket
+/// says removes nothing from another.
 pub fn last_good<'a>(
     backups: impl IntoIterator<Item = &'a Backup>,
     here: &ThisServer<'_>,
@@ -59,14 +61,15 @@ fn is_of_this_cluster(backup: &Backup, here: &ThisServer<'_>) -> bool {
     backup.cluster() == Some(here.cluster)
 }
 
-/// Whether this server made it, for sure.
+/// Returns true if this server certainly made the Backup.
 fn is_of_this_server(backup: &Backup, here: &ThisServer<'_>) -> bool {
     let said = backup.origin().and_then(|origin| origin.namespace.as_deref());
     !backup.is_mirror() || is_of_this_cluster(backup, here) && said == Some(here.namespace)
 }
 
-/// Whether the Schedule of its name that is here has none as good yet. Without one, its Schedule was deleted, or, where all objects
-/// were lost and it came back from the bucket, is still to be made anew.
+/// Returns true if no existing Schedule of the name has a backup as good yet. If no Schedule has
+/// the name: a Backup made here was left by a deleted Schedule and is not missed; after a loss of
+/// all objects a synced one is, since its Schedule may still be created again.
 fn is_missed(backup: &Backup, here: &ThisServer<'_>) -> bool {
     let name = backup.name_any();
     let successor = here.served.iter().find(|(schedule, _)| tick_of(&name, schedule).is_some());
@@ -80,7 +83,8 @@ mod tests {
     use super::*;
     use crate::api::{BackupPhase, SYNCED_FROM};
 
-    /// Made by the Schedule `s` of cluster `b` on that day, and out of the bucket `one`.
+    /// Returns a Backup made by the Schedule `s` of cluster `b` on that day, synced from the bucket
+    /// `one`.
     fn mirror(day: u32, origin: Value) -> Backup {
         let mut status = json!({"phase": "Completed", "startTimestamp": format!("2026-11-{day:02}T03:00:00Z"),
             "origin": {"location": "one", "cluster": "b", "schedule": "s"}});
@@ -96,7 +100,7 @@ mod tests {
         kept_beside(&[], backups)
     }
 
-    /// Beside Schedules of these names, which have something Completed of their own, or not.
+    /// Returns what is kept beside Schedules of these names, which have a Completed Backup or not.
     fn kept_beside(served: &[(&str, bool)], backups: &[Backup]) -> Vec<String> {
         let schedules = HashSet::from(["mine".to_owned()]);
         let served = served.iter().map(|(name, served)| ((*name).to_owned(), *served)).collect();
@@ -149,7 +153,8 @@ mod tests {
         for (of, is_kept) in [
             (json!({"cluster": "a", "schedule": "mine"}), false),
             (json!({"cluster": "b", "schedule": "mine", "namespace": "ark"}), true),
-            // Another server's in this cluster, or nobody knows whose, whatever the Schedules here have.
+            // Of another server in this cluster, or of an unknown one, whatever the Schedules here
+            // have.
             (json!({"cluster": "a", "namespace": "other"}), true),
             (json!({"cluster": "a"}), true),
         ] {
@@ -166,7 +171,7 @@ mod tests {
         for (beside, of_object, of_mirror) in [
             (&[("nightly", false)][..], true, true),
             (&[("nightly", true)], false, false),
-            // It was deleted; after a loss it is still to come.
+            // The Schedule was deleted; after a loss of all objects it may still be created again.
             (&[("weekly", true)], false, true),
             (&[], false, true),
         ] {

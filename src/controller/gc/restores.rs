@@ -1,7 +1,9 @@
-//! Restores that nobody needs any more are asked to be deleted: their `ttl` is over, their Backup is gone, or they were refused.
+//! Asks for the deletion of Restores that nobody needs any more: expired, refused, or without their
+//! Backup.
 //!
-//! They are asked for as a person asks (`ark restore delete`), so that whatever is interrupted goes on from there, and what
-//! speaks against it holds. A Backup is gone when its location says so, not when this cluster does not show it.
+//! The request is the annotation that a person sets, too (`ark restore delete`), so that the same
+//! checks apply and an interruption is continued. A Backup counts as gone only if its location says
+//! so, not if this cluster does not show it.
 
 use std::time::Duration;
 
@@ -22,21 +24,22 @@ use crate::controller::delete::{backup_of, is_restore_removable, location_of};
 use crate::controller::error::ControllerError;
 use crate::model::{BackupName, causes};
 
-/// Clocks that differ by more cannot decide that something has expired.
+/// Largest difference between clocks that may decide that something has expired.
 const CLOCKS_DISAGREE: TimeDelta = TimeDelta::hours(1);
-/// How long the record of a restore is kept that has lost its Backup: somebody may look for what became of it.
+/// Time for which the record of a restore is kept after its end if its Backup is gone: somebody may
+/// look for what became of it.
 const ORPHAN_STAYS: TimeDelta = TimeDelta::days(1);
 
-/// Why a Restore should go.
+/// Reason why a Restore should go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum RestoreGcReason {
-    /// Its time has come.
+    /// The Restore has expired.
     Expired,
-    /// This cluster does not show its Backup; whether that is gone, the location knows.
+    /// This cluster does not show its Backup. The location knows whether the Backup is gone.
     Orphaned,
 }
 
-/// Asks for each whose time has come.
+/// Asks for the deletion of each Restore that should go.
 pub async fn ask(context: &Context) {
     let (now, default_ttl) = (Utc::now(), context.settings.default_ttl);
     let restores = context.caches.restores.state();
@@ -62,7 +65,8 @@ fn is_shown(context: &Context, backup: &str) -> bool {
     context.caches.backups.find(|shown| shown.metadata.name.as_deref() == Some(backup)).is_some()
 }
 
-/// Why a Restore should go now, if it should. One that was refused is kept as long as a Backup that says nothing of it. Pure.
+/// Returns why a Restore should go now, or `None`. A refused one without a ttl is kept for the
+/// default ttl of Backups. Pure.
 fn reason(
     restore: &Restore,
     default_ttl: Duration,
@@ -90,7 +94,7 @@ fn reason(
     (is_old && !is_shown(backup)).then_some(RestoreGcReason::Orphaned)
 }
 
-/// Makes sure, and asks.
+/// Checks an orphan with its location, then asks for the deletion.
 async fn consider(
     context: &Context,
     restore: &Restore,
@@ -105,14 +109,15 @@ async fn consider(
     let doing = format!("ask for the deletion of Restore `{name}`");
     match ControllerError::within(doing, api.patch(&name, &parameters, &Patch::Merge(&change))).await {
         Ok(_) => tracing::info!(kind = "Restore", name, ?reason, "asked for its deletion"),
-        // It went meanwhile, or another has its name.
+        // The Restore is deleted meanwhile, or another has its name.
         Err(error) if error.is_not_found() || error.is_conflict() => {}
         Err(error) => return Err(error),
     }
     Ok(())
 }
 
-/// Whether its location has no document of its Backup. Where there is no such location, nothing will ever show the Backup again.
+/// Returns true if the location has no document of the Restore's Backup. Without such a location
+/// nothing will ever show the Backup again.
 async fn is_orphan(context: &Context, restore: &Restore) -> Result<bool, ControllerError> {
     let Some(backup) = backup_of(restore).and_then(|name| name.parse::<BackupName>().ok()) else {
         return Ok(true);
@@ -128,7 +133,8 @@ async fn is_orphan(context: &Context, restore: &Restore) -> Result<bool, Control
     Ok(!location.bucket.has(keys.document()).await.map_err(doing())?)
 }
 
-/// Whether this clock and the API server's tell the same time: it dates an object that is not made.
+/// Checks that the server's clock and the API server's agree within [`CLOCKS_DISAGREE`]: a dry-run
+/// create is dated and makes no object.
 async fn agree_on_the_time(context: &Context) -> Result<(), String> {
     let probe = DeleteBackupRequest::new("ark-clock", DeleteBackupRequestSpec { backup_name: "none".into() });
     let parameters = PostParams { dry_run: true, ..PostParams::default() };

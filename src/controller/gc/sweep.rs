@@ -1,8 +1,9 @@
-//! What nobody is at work on any more goes from the buckets: the parts of runs that died, removals that were interrupted, and
-//! what runs of this server left whose objects were deleted while no server ran.
+//! Removes from buckets what nobody works on any more: parts of runs that died, interrupted
+//! removals, and what runs of this server left whose objects were deleted while no server ran.
 //!
-//! Claims are written by the clocks of many clusters, and ours may be wrong: a claim that looks dead is removed when a later
-//! look, by a clock that only runs forward, finds that nobody has renewed it meanwhile.
+//! Claims are dated by the clocks of many clusters, and the clock here may be wrong. A claim that
+//! looks dead is removed only after a later pass, by a monotonic clock, finds that nobody has
+//! renewed it meanwhile.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -21,41 +22,43 @@ use crate::controller::error::ControllerError;
 use crate::controller::runs::{Run, Stage};
 use crate::model::causes;
 
-/// Runs that are removed at once in a location.
+/// Number of runs that are removed at the same time in a location.
 const CONCURRENT: usize = 4;
-/// Who lives renews a claim twice in this time.
+/// Time for which a claim that looks dead is watched: a living holder renews it twice in this time.
 const WATCHED: Duration = HEARTBEAT_EVERY.saturating_mul(2);
-/// Parts without a claim are as old at least: what is being written has one.
+/// Least age of parts without a claim before they are removed: whatever is being written has one.
 const UNCLAIMED: TimeDelta = TimeDelta::hours(1);
 
-/// A backup of which nothing but the document is missing is kept so long: it can be adopted, and somebody has to see that.
+/// Time for which a backup is kept of which only the document is missing: it can be adopted, and
+/// somebody has to notice.
 const FINISHED: TimeDelta = TimeDelta::days(7);
 
-/// A run in a location.
+/// A run in a location: name of the location, kind, name of the run.
 type Of = (String, RunKind, String);
 
-/// Why what lies in a bucket of a run goes.
+/// Reason why what a bucket has of a run goes.
 #[derive(Debug)]
 enum SweepReason {
-    /// Nobody is at work on it.
+    /// Nobody works on the run.
     Forsaken,
     /// The run is over; its claim is taken over in its name.
     Over(Claim),
-    /// Its object here is gone; its claim is taken over in its name.
+    /// The run's object in this cluster is deleted; its claim is taken over in its name.
     Deserted(Claim),
 }
 
-/// What was seen in earlier passes.
+/// Observations of earlier passes.
 #[derive(Debug, Default)]
 pub struct Suspects {
-    /// Claims that looked dead, and since when by a clock that only runs forward.
+    /// Claims that looked dead: their heartbeat, and since when it has been the same by a monotonic
+    /// clock.
     claims: HashMap<Of, (DateTime<Utc>, Instant)>,
-    /// Finished backups without a document that people were told of.
+    /// Finished backups without a document that have been reported.
     told: HashSet<Of>,
 }
 
 impl Suspects {
-    /// Whether a claim has been seen as it is for long enough.
+    /// Returns true if a claim has not changed for [`WATCHED`].
     fn are_sure(&mut self, of: Of, claim: &Claim, now: Instant) -> bool {
         let (heartbeat, since) = self.claims.entry(of).or_insert((claim.heartbeat, now));
         if *heartbeat != claim.heartbeat {
@@ -65,7 +68,8 @@ impl Suspects {
     }
 }
 
-/// Looks through every location that can be written. A server with `--restore-only` removes what its own restores left.
+/// Looks through every location that can be written. A server with `--restore-only` removes only
+/// what its own restores left.
 pub async fn sweep(context: &Context, suspects: &mut Suspects) {
     let locations = context.caches.locations.state();
     let names: Vec<String> = locations.iter().map(|location| location.name_any()).collect();
@@ -92,6 +96,7 @@ fn is_writable(location: &Arc<BackupStorageLocation>) -> bool {
     phase == Some(LocationPhase::Available) && !is_read_only(location)
 }
 
+/// Lists the runs of a kind in one location, and removes what nobody works on any more.
 async fn sweep_location<K: Run>(
     context: &Context,
     of: &BackupStorageLocation,
@@ -125,8 +130,8 @@ async fn sweep_location<K: Run>(
     Ok(())
 }
 
-/// Why what lies there of a run goes; none when it stays. `sure` says whether a claim that looks dead has been watched for long
-/// enough.
+/// Returns why what a bucket has of a run goes; `None` if it stays. `sure` says whether a claim
+/// that looks dead has been watched for long enough.
 fn fate<K: Run>(
     context: &Context,
     run: &RunEntry,
@@ -144,7 +149,7 @@ fn fate<K: Run>(
     (forsaken && !object.is_some_and(|object| is_open(&*object))).then_some(SweepReason::Forsaken)
 }
 
-/// Removes it.
+/// Removes what a bucket has of a run.
 async fn end<K: Run>(context: &Context, location: &OpenLocation, run: String, fate: SweepReason) {
     match fate {
         SweepReason::Forsaken => remove(context, location, K::KIND, run).await,
@@ -157,7 +162,8 @@ async fn end<K: Run>(context: &Context, location: &OpenLocation, run: String, fa
     }
 }
 
-/// Whether nobody is at work on a run; `sure` says whether a claim that looks dead has been watched for long enough.
+/// Returns true if nobody works on a run; `sure` says whether a claim that looks dead has been
+/// watched for long enough.
 fn is_forsaken(run: &RunEntry, now: DateTime<Utc>, sure: impl FnOnce(&Claim) -> bool) -> bool {
     match &run.state {
         RunState::Partial(None) => now - run.modified > UNCLAIMED,
@@ -170,8 +176,9 @@ fn is_forsaken(run: &RunEntry, now: DateTime<Utc>, sure: impl FnOnce(&Claim) -> 
     }
 }
 
-/// Until when what nobody is at work on is kept all the same: a backup that was finished, and neither removed nor given up, has
-/// lost its document, or the server that was about to write it. Its tarball can be adopted.
+/// Returns until when a run on which nobody works is kept all the same, or `None`. A finished
+/// backup that was neither removed nor given up has lost its document, or the server that was about
+/// to write it; its tarball can be adopted.
 fn kept_until(kind: RunKind, run: &RunEntry) -> Option<DateTime<Utc>> {
     let removed = matches!(&run.state, RunState::Partial(Some(claim)) if claim.removing);
     (kind == RunKind::Backup && run.finished && !removed).then_some(run.modified + FINISHED)
@@ -185,13 +192,15 @@ fn orphaned(run: &str, location: &str, until: DateTime<Utc>) -> String {
     )
 }
 
-/// Whether it is a Backup or Restore of this cluster that has not ended: that one goes on by itself with what is there.
+/// Returns true if the object is a run of this cluster that has not ended: the reconciler of runs
+/// continues it with what the bucket has.
 fn is_open<K: Run>(object: &K) -> bool {
     synced_from(object.meta()).is_none() && object.state().stage != Stage::Over
 }
 
-/// The claim of a run of this cluster that is over, to be taken over in its name: a server that could not write to the
-/// location any more, or that was cut off, let it stay, and it would keep its name, or the backup that it reads.
+/// Returns a claim in the name of a run of this cluster that is over, or `None`. A server that
+/// could not write to the location any more, or was cut off, left the old claim, which would keep
+/// the name, or the backup that a restore reads.
 fn left_by_ours<K: Run>(context: &Context, object: Option<&K>, run: &RunEntry) -> Option<Claim> {
     let RunState::Partial(Some(claim)) = &run.state else { return None };
     let object = object.filter(|object| object.meta().uid.as_ref() == Some(&claim.backup_uid))?;
@@ -200,9 +209,9 @@ fn left_by_ours<K: Run>(context: &Context, object: Option<&K>, run: &RunEntry) -
     ours.then(|| successor(context, claim))
 }
 
-/// The claim of a run of this server whose object is not there, to be taken over in its name: somebody deleted the object while
-/// no server ran, and nobody comes back to it. `sure` says whether it has been watched for long enough: in a cluster that is a
-/// copy of this one its holder may live.
+/// Returns a claim in the name of a run of this server whose object is deleted, or `None`. Somebody
+/// deleted the object while no server ran, so nobody comes back to the run. `sure` says whether the
+/// claim has been watched for long enough: its holder may live in a copy of this cluster.
 fn deserted_by_ours<K: Run>(
     context: &Context,
     object: Option<&K>,
@@ -217,24 +226,25 @@ fn deserted_by_ours<K: Run>(
     deserted.then(|| successor(context, claim))
 }
 
-/// Whether a claim is of a run that has, or had, an object in this namespace of this cluster.
+/// Returns true if a claim is of a run that has, or had, an object in this namespace of this
+/// cluster.
 fn is_of_an_object_here(claim: &Claim, cluster: &str, namespace: &str) -> bool {
     !claim.removing && claim.cluster_uid == cluster && claim.namespace.as_deref() == Some(namespace)
 }
 
-/// The claim of the next attempt at a run, by which what is there of it is removed.
+/// Returns the claim of a next attempt at the run, which may remove what earlier ones left.
 fn successor(context: &Context, claim: &Claim) -> Claim {
     Claim::new(&claim.backup_uid, &claim.cluster_uid, &context.settings.holder)
 }
 
-/// Whether the object of a run is there, as the API server says: a store lags behind.
+/// Returns true if the API server has the object of a run: the cache lags behind.
 async fn is_there<K: Run>(context: &Context, name: &str, uid: &str) -> Result<bool, ControllerError> {
     let doing = format!("look whether the {} `{name}` is there, whose claim is", K::KIND);
     let found = ControllerError::within(doing, context.api::<K>().get_opt(name)).await?;
     Ok(found.is_some_and(|found| found.meta().uid.as_deref() == Some(uid)))
 }
 
-/// Takes the claim of a run of ours over, and removes what is there of it.
+/// Takes over the claim of a run of this cluster, and removes what the bucket has of the run.
 async fn let_go(location: &OpenLocation, kind: RunKind, run: &str, claim: &Claim) {
     let Some(keys) = RunKeys::parse(kind, run) else { return }; // no name of ours
     let discarded = async { location.bucket.claim(keys, claim).await?.discard().await };

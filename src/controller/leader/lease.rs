@@ -1,11 +1,9 @@
-//! Leader election: of all servers of a namespace, who holds the Lease acts, and stops acting before another may.
+//! Leader election: of all servers of a namespace, the holder of the Lease acts, and stops acting
+//! before another server may.
 //!
-//! A holder renews the record, on condition that nobody has written it since; when it has not succeeded for
-//! [`GIVE_UP_AFTER`] it stops acting and is done after [`LAST_WORDS`]. Another takes a record only when it has not seen it
-//! change for [`VALID_FOR`], or finds it released. Both count by their own monotonic clock, from moments that err on the
-//! safe side (the holder's: before its request was sent; the other's: after the answer came), so that clocks that tell
-//! different times do not matter. Beyond that time a fence keeps what a holder would still write: one that was stopped or
-//! suspended, and does not know yet. What is decided is in `lease/observe.rs`.
+//! The holder renews the record on condition that nobody has written it since. Another server takes
+//! the record if it has not seen it change for [`VALID_FOR`], or finds it released.
+//! `leader/observer.rs` decides (pure); the numbers are in `leader/timing.rs`.
 
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
@@ -23,35 +21,64 @@ use crate::cluster::{Cluster, Fence, Moment};
 use crate::controller::error::ControllerError;
 use crate::model::causes;
 
-/// The name of the Lease in the server's namespace.
+/// Name of the Lease in the server's namespace.
 pub const NAME: &str = "ark-server";
 const _: () = assert!(GIVE_UP_AFTER.as_secs() + LAST_WORDS.as_secs() < VALID_FOR.as_secs());
 
-/// The Lease of a namespace, and who this server is in it.
+/// The election of a namespace, as one of its servers takes part in it.
+///
+/// # Flow
+/// 1. [`Election::win`] reads the Lease every [`LOOK_EVERY`] until it is free, and writes the
+///    record.
+/// 2. [`Held::keep`] renews the record every [`RENEW_EVERY`] and after a failure every
+///    [`RENEW_AGAIN`].
+/// 3. Without a renewal for [`GIVE_UP_AFTER`], or when another holder is seen, `keep` returns an
+///    error. `term` then stops all work within [`LAST_WORDS`], and the process ends.
+/// 4. A server that ends in good order releases the record; a standby takes it at its next look.
+///
+/// # Guarantees
+/// - Two servers never act at once: 10 s and 3 s of the holder end before the 15 s of a standby.
+///   Each counts by its own monotonic clock, the holder from before its request was sent, the
+///   standby from after its answer came.
+/// - A holder that was stopped or suspended sends no write once its time is over, neither to the
+///   API server nor to a bucket: the fence closes by a clock that goes on meanwhile. Only the
+///   server's own Lease passes.
+///
+/// # Assumptions
+/// - The API server refuses a write of an older `resourceVersion`.
+/// - Monotonic clocks run at about the same speed. Wall clocks do not matter.
+///
+/// # Caveats
+/// - After a crash nobody acts until the record has not changed for 15 s.
+/// - While the API server does not answer for 10 s, the holder ends its process.
+/// - A request that was under way when the process was stopped may still arrive; it is answered
+///   long before the lease ends. One to a bucket may be late and is harmless, since the parts of
+///   each attempt have keys of their own.
 pub struct Election {
     leases: Api<Lease>,
     fence: Fence,
     me: String,
 }
 
-/// The lease, held: only who has this acts.
+/// The Lease, held by this server. Only the owner of this value acts.
 pub struct Held {
     election: Election,
     record: Lease,
-    /// Since when the record is known to have been ours at least: before the renewal was sent.
+    /// Moment before the last successful renewal was sent; this server's time counts from then.
     renewed: Instant,
 }
 
-/// What a renewal came to that failed.
+/// Reason of a failed renewal.
 enum Unrenewed {
-    /// Another server holds the lease.
+    /// Another server holds the Lease; its name.
     Taken(String),
-    /// Nobody knows; it is tried again.
+    /// The outcome is unknown; the renewal is tried again.
     Failed(ControllerError),
 }
 
 impl Election {
-    /// `holder` names this server; what makes it unique is added, since a restarted pod has the name of its predecessor.
+    /// Creates the election. `holder` names this server; a random suffix makes the name unique,
+    /// since a restarted pod has the name of its predecessor.
     pub fn new(cluster: &Cluster, namespace: &str, holder: &str) -> Self {
         let unique = Uuid::new_v4().simple().to_string();
         let me = format!("{holder}/{}", unique.get(..8).unwrap_or_default());
@@ -60,10 +87,12 @@ impl Election {
         Self { leases, fence, me }
     }
 
-    /// Waits until the lease can be had, and takes it; none when the server was asked to end before.
+    /// Waits until the Lease is free, and takes it. Returns `None` if the server was asked to end
+    /// before.
     ///
     /// # Errors
-    /// When the very first look fails: the server may not read Leases, or cannot. Later failures are waited out.
+    /// If the very first read fails: the server may not read Leases, or cannot. Later failures are
+    /// waited out.
     pub async fn win(self, stop: &CancellationToken) -> Result<Option<Held>, ControllerError> {
         let mut observer = LeaseObserver::default();
         let mut record = self.look().await?;
@@ -112,7 +141,8 @@ impl Election {
         request("read", self.leases.get_opt(NAME)).await
     }
 
-    /// Writes the record as ours, if nobody has written it since it was read.
+    /// Writes the record with this server as the holder, if nobody has written it since it was
+    /// read.
     async fn write(&self, record: Option<Lease>) -> Result<Lease, ControllerError> {
         let parameters = PostParams::default();
         match record {
@@ -130,12 +160,13 @@ impl Election {
 }
 
 impl Held {
-    /// Who holds it: this server.
+    /// Returns the name of this server as the holder.
     pub fn holder(&self) -> &str {
         &self.election.me
     }
 
-    /// Keeps the lease until `done`, and then releases it, so that another takes over at once.
+    /// Renews the Lease until `done` is cancelled, then releases it, so that another server takes
+    /// over at once.
     ///
     /// # Errors
     /// [`ControllerError::LeaseLost`] as soon as this server has to stop acting.
@@ -163,7 +194,8 @@ impl Held {
         }
     }
 
-    /// Renews the record; when somebody else wrote it, looks whether it is still ours.
+    /// Renews the record. If somebody else wrote or deleted it, reads it and writes it again unless
+    /// it names another holder.
     async fn renew(&mut self, started: Instant) -> Result<(), Unrenewed> {
         let asked = Moment::now();
         match self.election.write(Some(self.record.clone())).await {
@@ -188,13 +220,14 @@ impl Held {
         Ok(())
     }
 
-    /// It is ours since this moment, by either clock; what is written may arrive until its last words are over.
+    /// Notes the moment of a renewal, by both clocks. The fence stays open until the last words are
+    /// over.
     fn is_renewed(&mut self, started: Instant, asked: Moment) {
         self.renewed = started;
         self.election.fence.open_until(asked, GIVE_UP_AFTER + LAST_WORDS);
     }
 
-    /// Gives the lease up. Nothing is lost when that fails: it ends by itself.
+    /// Releases the Lease. A failure is only logged: the Lease then ends by itself.
     async fn release(mut self) -> Result<(), ControllerError> {
         let spec = self.record.spec.get_or_insert_default();
         // The time of the last renewal stays: it tells people since when nobody leads.
@@ -213,7 +246,8 @@ impl Held {
     }
 }
 
-/// The record as it is when `me` holds it from now on, or still.
+/// Returns the record with `me` as the holder. `acquire_time` and transitions change only if the
+/// holder does.
 fn claimed(record: Lease, me: &str) -> Lease {
     let old = record.spec.unwrap_or_default();
     let now = MicroTime(jiff::Timestamp::now());

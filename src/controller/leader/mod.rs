@@ -1,4 +1,5 @@
-//! Which of several servers acts: the Lease, who holds it, and one term of leadership.
+//! Leader election: `lease` wins and renews the Lease, `observer` (pure) judges its record, `term`
+//! runs the controllers while the Lease is held, `timing` has the numbers.
 
 pub mod lease;
 mod observer;

@@ -1,4 +1,4 @@
-//! What a server that stands by concludes from the record of the Lease. Pure: the present moment is given.
+//! Conclusions of a standby from the record of the Lease. Pure: the present moment is an argument.
 
 use std::time::Duration;
 
@@ -7,28 +7,28 @@ use tokio::time::Instant;
 
 use super::timing::{RENEW_EVERY, VALID_FOR};
 
-/// A record that claims to be valid for longer than this is not believed: nobody could mend it.
+/// Longest validity that is believed. Nobody could mend a record that claims a longer one.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// A record that is not there, and was not seen before, may have been deleted under its holder, who writes it again at the
-/// next renewal: so long it is left to one.
+/// Time for which a missing Lease, never seen before, is left alone: a holder under whom it was
+/// deleted writes it again at its next renewal.
 const MISSING_FOR: Duration = RENEW_EVERY.saturating_add(Duration::from_secs(1));
 
-/// Whether the lease can be had.
+/// Whether the Lease can be taken.
 #[derive(Debug, PartialEq)]
 pub enum Availability {
-    /// Now.
+    /// The Lease can be taken now.
     Free,
-    /// Not before this moment, unless it is released.
+    /// The Lease cannot be taken before this moment, unless it is released.
     Until {
-        /// Who has it, as far as is known.
+        /// The holder's name; empty if it is not known.
         holder: String,
-        /// When it ends, if it is not renewed.
+        /// When the Lease ends if it is not renewed.
         end: Instant,
     },
 }
 
-/// What was seen of the record last, and when it was first seen like that.
+/// The last record that was seen, and since when it has been unchanged.
 #[derive(Debug, Default)]
 pub struct LeaseObserver {
     last: Option<(LeaseSpec, Instant)>,
@@ -36,14 +36,14 @@ pub struct LeaseObserver {
     new_holder: bool,
 }
 
-/// Who holds the lease, according to its record.
+/// Returns the holder that the record names, or `None` if it was released.
 pub fn holder(lease: &Lease) -> Option<&str> {
     lease.spec.as_ref()?.holder_identity.as_deref().filter(|holder| !holder.is_empty())
 }
 
 impl LeaseObserver {
-    /// Takes notice of the record as it was read before `now`. `me` may have it at once when it is mine: a request to take
-    /// it was lost on the way back.
+    /// Notes the record as it was read before `now`, and returns whether it can be taken. A record
+    /// that names `me` is free: the answer to an earlier request was lost.
     pub fn observe(&mut self, record: Option<&Lease>, me: &str, now: Instant) -> Availability {
         let spec = record.and_then(|record| record.spec.as_ref());
         let Some((spec, holder)) = spec.zip(record.and_then(holder)) else {
@@ -63,13 +63,14 @@ impl LeaseObserver {
         self.until(now)
     }
 
-    /// Whether the holder is another than at the look before.
+    /// Returns true if the holder is another than at the previous look.
     pub fn is_new_holder(&self) -> bool {
         self.new_holder
     }
 
-    /// There is no record, or somebody deleted it. A holder that was seen is given its time, and one that may have been
-    /// there before the first look the time to write it again.
+    /// Judges a missing record, which somebody may have deleted. A holder that was seen keeps its
+    /// full time; one that may have existed before the first look gets the time to write the record
+    /// again.
     fn vanished(&mut self, now: Instant) -> Availability {
         self.new_holder = false;
         if self.last.is_some() {

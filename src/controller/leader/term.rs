@@ -1,4 +1,5 @@
-//! One term of leadership: acting begins when the lease is held, and has ended before another may hold it.
+//! One term of leadership: acting begins after the Lease is held, and ends before another server
+//! may hold it.
 
 use std::time::Duration;
 
@@ -9,11 +10,12 @@ use super::timing::LAST_WORDS;
 use crate::controller::error::ControllerError;
 use crate::model::causes;
 
-/// After the server was asked to end: runs put their objects back within 10 s; less than the 30 s that Kubernetes gives.
+/// Time to end in good order after the request to end. Runs put their objects back within 10 s, and
+/// Kubernetes gives 30 s in total.
 const DRAIN: Duration = Duration::from_secs(20);
 
-/// Acts until `stop` is cancelled, by the caller or because the lease is lost, and what is being done has ended or its time
-/// is over. The lease is given up only then, and at once.
+/// Runs `acting` until it has ended after `stop` was cancelled (by the caller, or here because the
+/// Lease is lost), or until its time is over. Only then the Lease is released, at once.
 ///
 /// # Errors
 /// [`ControllerError::LeaseLost`].
@@ -23,7 +25,8 @@ pub async fn serve(
     acting: impl Future<Output = ()>,
 ) -> Result<(), ControllerError> {
     let (done, lost) = (CancellationToken::new(), CancellationToken::new());
-    // A task of its own: whatever acts must not be able to hold up the renewals, nor the word that they failed.
+    // The renewals have a task of their own: no work of the controllers may delay them, nor the
+    // news that they failed.
     let keeper = tokio::spawn({
         let (done, lost, stop) = (done.clone(), lost.clone(), stop.clone());
         async move {
@@ -44,7 +47,7 @@ pub async fn serve(
                 tracing::warn!("not everything has ended in time; what has not is left to the next server");
             }
         }
-        // What is dropped here is what still acted.
+        // Leaving this scope drops what still acted.
     }
     done.cancel();
     match keeper.await {
@@ -53,6 +56,8 @@ pub async fn serve(
     }
 }
 
+/// Waits until `stop` was cancelled and the time to end is over: [`DRAIN`], or [`LAST_WORDS`] after
+/// the Lease was lost.
 async fn time_is_over(stop: &CancellationToken, lost: &CancellationToken) {
     stop.cancelled().await;
     let soon = async {

@@ -1,4 +1,4 @@
-//! From what was seen of a location to its status. Pure.
+//! The status of a location, from what was seen of it. Pure.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,22 +13,22 @@ use crate::api::{
 use crate::controller::buckets::{age, default_of, is_read_only, objection_to_form, objection_to_identity};
 use crate::controller::watch::conditions::{Obstacle, condition};
 
-/// Longest message; what a service answers may be longer.
+/// Longest message in bytes; a service may answer with more.
 const LONGEST_MESSAGE: usize = 1000;
 
-/// What a status is made of.
+/// Facts from which the status of a location is made.
 pub struct ObservedLocation<'a> {
     /// The location, with its status so far.
     pub location: &'a BackupStorageLocation,
-    /// What a look at it saw, or why it cannot be used.
+    /// The outcome of a look at its bucket, or why it cannot be used.
     pub seen: &'a Result<LocationReport, Obstacle>,
     /// All locations of the cluster, this one among them.
     pub all: &'a [Arc<BackupStorageLocation>],
-    /// When it was looked at.
+    /// When the bucket was looked at.
     pub now: Timestamp,
 }
 
-/// The status that the facts give.
+/// Returns the status that follows from the facts.
 pub fn decide(observed: &ObservedLocation<'_>) -> BackupStorageLocationStatus {
     let mut status = observed.location.status.clone().unwrap_or_default();
     status.last_validation_time = Some(observed.now);
@@ -52,7 +52,7 @@ pub fn decide(observed: &ObservedLocation<'_>) -> BackupStorageLocationStatus {
     status
 }
 
-/// The same for tools, in a condition.
+/// Sets the condition `Ready`, the same for tools.
 fn say_ready(
     status: &mut BackupStorageLocationStatus,
     observed: &ObservedLocation<'_>,
@@ -69,7 +69,8 @@ fn say_ready(
     set_condition(&mut status.conditions, ready);
 }
 
-/// Whether the API server is told: of anything new at once, else that it was looked at, once a period.
+/// Returns true if the status should be written: at once if anything is new, else once a period, to
+/// say that the bucket was looked at.
 pub fn is_worth_writing(
     before: &BackupStorageLocationStatus,
     after: &BackupStorageLocationStatus,
@@ -90,7 +91,7 @@ pub fn is_worth_writing(
     passed.to_std().is_ok_and(|passed| passed + Duration::from_secs(1) >= period)
 }
 
-/// The identity of a location that can be used, or why it cannot.
+/// Returns identity and report of a location that can be used, or why it cannot.
 fn usable<'a>(observed: &ObservedLocation<'a>) -> Result<(String, &'a LocationReport), Obstacle> {
     let ObservedLocation { location, seen, all, now: _ } = observed;
     if let Some(other) = older(location, all, |other| is_same_place(&location.spec, &other.spec)) {
@@ -121,7 +122,7 @@ fn usable<'a>(observed: &ObservedLocation<'a>) -> Result<(String, &'a LocationRe
     }
 }
 
-/// The name of an older location of which that is true.
+/// Returns the name of an older location for which `is_meant` holds, or `None`.
 fn older(
     location: &BackupStorageLocation,
     all: &[Arc<BackupStorageLocation>],
@@ -148,7 +149,7 @@ fn is_same_place(one: &BackupStorageLocationSpec, other: &BackupStorageLocationS
     place(one) == place(other)
 }
 
-/// What is worth knowing of a location that can be used.
+/// Returns remarks on a location that can be used, or `None`.
 fn remarks(observed: &ObservedLocation<'_>, status: &BackupStorageLocationStatus) -> Option<String> {
     let mut remarks = Vec::new();
     let may_write = !is_read_only(observed.location);

@@ -1,7 +1,7 @@
-//! Locations: whether each can be used, and is still the one it was.
+//! Locations: validates that each can be used and is still the same bucket.
 //!
-//! `look` asks the bucket, `decide` (pure) makes a status of the answer, this file records it. The two fields of the status
-//! that say what is in the bucket belong to `sync`.
+//! `validate` asks the bucket, `decide` (pure) turns the answer into a status, this file records
+//! it. The two fields of the status that say what is in the bucket belong to `sync`.
 
 mod decide;
 mod obligations;
@@ -25,20 +25,22 @@ use validate::{LocationReport, Looks};
 
 pub use obligations::note_obligations;
 
-/// Between two looks at a location that says nothing else, as in Velero.
+/// Time between two validations of a location that sets no period, as in Velero.
 const VALIDATION_PERIOD: Duration = Duration::from_secs(60);
-/// The shortest period that is obeyed: a look costs a handful of requests.
+/// Shortest period between two validations: each costs a handful of requests.
 const SHORTEST_PERIOD: Duration = Duration::from_secs(1);
-/// A status that others write too is decided anew so often before it is left to the next look.
+/// Number of times that a status is decided and written before a conflict is left to the next look.
 const TRIES: u32 = 3;
 
-/// Reconciles until the server stops.
+/// Reconciles BackupStorageLocations until the server stops.
 pub async fn run(context: Arc<Context>, watched: Watch<BackupStorageLocation>) {
     let looks = Arc::new(Looks::default());
     let reconcile = move |location, context| reconcile(location, context, Arc::clone(&looks));
     drive::drive(context, watched, |location| drive::news_of(location, ()), reconcile).await;
 }
 
+/// Reconciles one location: asks its bucket, decides on a status (pure), writes it, and looks again
+/// after a period.
 async fn reconcile(
     location: Arc<BackupStorageLocation>,
     context: Arc<Context>,
@@ -57,7 +59,8 @@ async fn reconcile(
     Ok(Action::requeue(period(&location)))
 }
 
-/// Why a location that goes can no longer be used; what holds it may hold it for long.
+/// Returns why a location that is being deleted can no longer be used: finalizers may hold it for
+/// long.
 fn leaving(location: &BackupStorageLocation) -> Obstacle {
     let holders = location.metadata.finalizers.clone().unwrap_or_default();
     let why = format!(
@@ -67,7 +70,7 @@ fn leaving(location: &BackupStorageLocation) -> Obstacle {
     Obstacle::new("BeingDeleted", why)
 }
 
-/// Writes what was seen into the status, unless nothing is new.
+/// Writes the outcome of a validation into the status, unless nothing is new.
 async fn record(
     context: &Context,
     mut location: BackupStorageLocation,
@@ -99,7 +102,8 @@ async fn record(
             Err(error) => return Err(error),
         }
         let fresh = ControllerError::within(format!("read location `{name}`"), api.get_opt(&name)).await?;
-        // What was seen says nothing of another location, or of one that was changed: that change is looked at by itself.
+        // The outcome says nothing of another location, or of a changed one: the change causes a
+        // look of its own.
         match fresh {
             Some(fresh) if (fresh.metadata.uid.clone(), fresh.spec.clone()) == looked_at => location = fresh,
             _ => return Ok(()),
@@ -108,7 +112,7 @@ async fn record(
     Ok(())
 }
 
-/// Tells who looks at a location that its bucket is reached with other credentials, or in another way.
+/// Reports that a location's credentials, or its connection to the bucket, have changed.
 async fn tell_change(context: &Context, location: &BackupStorageLocation) {
     let name = location.metadata.name.as_deref().unwrap_or_default();
     let events = &context.events;
@@ -132,7 +136,7 @@ async fn tell_change(context: &Context, location: &BackupStorageLocation) {
     }
 }
 
-/// Tells of a phase that has just begun.
+/// Reports a phase that has just begun.
 async fn announce(context: &Context, location: &BackupStorageLocation) {
     let Some(status) = &location.status else { return };
     let name = location.metadata.name.as_deref().unwrap_or_default();
@@ -147,7 +151,7 @@ async fn announce(context: &Context, location: &BackupStorageLocation) {
     }
 }
 
-/// How long until the next look.
+/// Returns the time until the next look.
 fn period(location: &BackupStorageLocation) -> Duration {
     let given = location.spec.validation_period.as_ref().and_then(|period| period.length().ok());
     given.unwrap_or(VALIDATION_PERIOD).max(SHORTEST_PERIOD)

@@ -1,11 +1,13 @@
-//! What waits in each location to be undone, as its last look counted it: whoever changed it may be gone.
+//! Pending undo operations of each location, as its last look counted them: the run that made the
+//! changes may be gone.
 
 use kube::ResourceExt as _;
 
 use crate::api::BackupStorageLocation;
 use crate::controller::context::Context;
 
-/// Notes what waits in a location to be undone, and says so when that number changes.
+/// Stores the number of changes that are still to be undone in a location, and logs when it
+/// changes.
 pub fn note_obligations(context: &Context, location: &BackupStorageLocation, open: u64) {
     let (kind, name) = ("BackupStorageLocation", location.name_any());
     let is_there = |uid: &String| {

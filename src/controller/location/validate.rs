@@ -1,4 +1,4 @@
-//! Asks a location's bucket what there is to know: whether it can be reached and written, and which one it is.
+//! Asks the bucket of a location whether it can be reached and written, and which bucket it is.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -16,39 +16,42 @@ use crate::controller::watch::conditions::Obstacle;
 use crate::model::{Category, lasting};
 use crate::store::{ObjectKey, ObjectStore, PutMode, StoreError};
 
-/// Between two tries to write into a location that can be used. Reading goes on at each look; a write leaves two versions of
-/// an object in a bucket that keeps versions, so that one a minute would be a million a year.
+/// Time between two test writes into a location that can be used; it is read at each look. A test
+/// write leaves two versions of an object in a bucket that keeps versions: one a minute would be a
+/// million a year.
 const WRITE_EVERY: Duration = Duration::from_secs(60 * 60);
-/// One look; longer than the tries of one request, so that its own words are what is told.
+/// Deadline of a look: longer than all tries of one request, so that the request's own error is
+/// reported.
 const DEADLINE: Duration = Duration::from_secs(170);
 
-/// What a look saw.
+/// The outcome of a look.
 #[derive(Clone, Debug)]
 pub struct LocationReport {
-    /// Which bucket it is; none where nothing of Ark was ever written.
+    /// Identity of the bucket; `None` if Ark never wrote there.
     pub identity: Option<LocationDocument>,
-    /// Whether a name can be claimed atomically, where that was tried.
+    /// Whether creates are atomic, so that names can be claimed; `None` if that was not tried.
     pub conditional_writes: Option<bool>,
-    /// Whether what is written carries checksums, where that is known.
+    /// Whether uploads carry checksums; `None` if unknown.
     pub checksums: Option<bool>,
-    /// How many changes wait in it to be undone.
+    /// Number of changes that are still to be undone, as listed in the bucket.
     pub obligations: u64,
 }
 
-/// When each location was last written to, by name.
+/// The last test write to each location, by name.
 #[derive(Default)]
 pub struct Looks {
     written: Mutex<HashMap<String, LastWrite>>,
 }
 
-/// Through which connection a location was written to, and when.
+/// The connection and the time of a test write.
 struct LastWrite {
     store: Weak<dyn ObjectStore>,
     at: Instant,
 }
 
 impl Looks {
-    /// Whether the time for a try has come; a connection that is new, because specification or Secret changed, is tried.
+    /// Returns true if a test write is due. A new connection, because specification or Secret
+    /// changed, is always tested.
     fn is_write_due(&self, name: &str, bucket: &Bucket) -> bool {
         let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         written.get(name).is_none_or(|LastWrite { store, at }| {
@@ -69,7 +72,7 @@ impl Looks {
     }
 }
 
-/// Looks at a location; the error says why it cannot be used.
+/// Looks at a location. The error says why the location cannot be used.
 pub async fn look(
     context: &Context,
     looks: &Looks,
@@ -91,6 +94,7 @@ pub async fn look(
     }
 }
 
+/// Connects to the bucket and reads its identity; a test write only if one is due.
 async fn ask(
     context: &Context,
     looks: &Looks,
@@ -105,7 +109,7 @@ async fn ask(
         let obligations = bucket.obligations().await.map_err(failed("list"))?;
         return Ok(LocationReport { identity, conditional_writes: None, checksums: None, obligations });
     }
-    // A bucket that had an identity gets no other: without it, it was emptied or replaced.
+    // A bucket that had an identity gets no other: without it, the bucket was emptied or replaced.
     let identity = if known { bucket.identity().await } else { bucket.establish_identity().await.map(Some) };
     let identity = identity.map_err(failed("read the identity of"))?;
     let obligations = bucket.obligations().await.map_err(failed("list"))?;
@@ -119,7 +123,7 @@ async fn ask(
     Ok(LocationReport { identity, conditional_writes, checksums: bucket.store().checksums(), obligations })
 }
 
-/// Writes an object and removes it, and learns whether a create is atomic.
+/// Writes an object and removes it. Returns true if creates are atomic.
 async fn try_to_write(bucket: &Bucket, cluster: &str) -> Result<bool, BucketError> {
     let store = bucket.store();
     let key = ObjectKey::new(format!("ark-probe-of-{cluster}"))?;
@@ -128,7 +132,7 @@ async fn try_to_write(bucket: &Bucket, cluster: &str) -> Result<bool, BucketErro
     Ok(store.conditional_writes().await?)
 }
 
-/// The same as a word. Whoever compares it, compares it with these; none of them changes its meaning.
+/// Returns an error as one word. Tools compare these words: none of them changes its meaning.
 fn reason(error: &ControllerError) -> &'static str {
     match error {
         ControllerError::Location { .. } => "Misconfigured",
@@ -146,7 +150,7 @@ fn reason(error: &ControllerError) -> &'static str {
     }
 }
 
-/// Why a location cannot be used; `known` when it once could.
+/// Returns an error as a sentence; `known` says that the location could be used before.
 fn sentence(error: &ControllerError, provider: Provider, known: bool) -> String {
     match error {
         ControllerError::Location { name: _, why } => why.clone(),
@@ -165,7 +169,7 @@ fn sentence(error: &ControllerError, provider: Provider, known: bool) -> String 
     }
 }
 
-/// A folder takes no `config`: it is somebody's volume, and must be mounted.
+/// A folder takes no `config`: it is a person's volume, and must be mounted.
 fn or_have_it_created(provider: Provider) -> &'static str {
     match provider {
         Provider::S3 => ", or set config.createBucket to true",

@@ -1,4 +1,4 @@
-//! What a scrape says of a server that has just begun, from what the cluster has.
+//! Tests of what a scrape says of a server that has just begun, from the objects of the cluster.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ fn server() -> Settings {
     settings()
 }
 
-/// What is scraped from a server that has read these objects.
+/// Returns the scrape of a server whose caches hold these objects.
 async fn scraped(settings: Settings, objects: Vec<Value>) -> String {
     let context = begun(settings, objects).await;
     context.metrics.exposition().unwrap()
@@ -38,7 +38,7 @@ fn schedule(name: &str) -> Value {
     )
 }
 
-/// A Backup that the Schedule made on that day of November 2026.
+/// Returns a Backup that the Schedule made on that day of November 2026.
 fn backup(schedule: &str, day: u8, phase: &str) -> Value {
     let begun = format!("2026-11-{day:02}T03:00:00Z");
     let mut status = json!({"phase": phase, "startTimestamp": begun, "errors": 0,
@@ -197,7 +197,7 @@ async fn the_next_tick_is_told_only_where_it_makes_a_backup() {
     let text = scraped(server(), objects.clone()).await;
     let next = |name: &str| format!(r#"ark_schedule_next_tick_timestamp{{schedule="{name}"}}"#);
     assert!(text.contains(&next("nightly")) && !text.contains(&next("paused")), "{text}");
-    // A server that is not to make any backups by the clock misses none.
+    // A server that makes no scheduled backups misses none.
     let settings =
         [Settings { disable_schedules: true, ..server() }, Settings { restore_only: true, ..server() }];
     for settings in settings {
@@ -224,7 +224,7 @@ async fn a_location_is_told_while_it_is_there() {
     going["metadata"]["finalizers"] = json!(["example.com/some"]);
     let objects = vec![location("default", "Available"), location("broken", "Unavailable"), going];
     let context = begun(server(), objects).await;
-    // A look that was under way when the location went ends later than that.
+    // A look that was under way when the location was deleted ends later.
     let gone = serde_json::from_value(location("gone", "Unavailable")).unwrap();
     crate::controller::location::note_obligations(&context, &gone, 3);
     let text = context.metrics.exposition().unwrap();
@@ -252,7 +252,8 @@ async fn a_deletion_that_does_not_end_is_told_since_when() {
     let text = scraped(server(), objects).await;
     assert_says(&text, &[format!("ark_backup_deletion_since_timestamp {}", seconds("2026-11-20T03:00:00Z"))]);
     assert!(!scraped(server(), Vec::new()).await.contains("deletion_since_timestamp "));
-    // Its request was taken back; of one that finalizers of others hold, the bucket has nothing any more.
+    // The request was taken back. Of a Backup that finalizers of others hold, the bucket has
+    // nothing any more.
     let mut deleting = backup("nightly", 12, "Deleting");
     deleting["status"]["conditions"] = json!([{"type": DELETION, "status": "True", "reason": "Begun", "message": "",
         "lastTransitionTime": "2026-11-19T03:00:00Z"}]);

@@ -1,6 +1,8 @@
-//! DownloadRequests: an address for one part of a backup or restore, for ten minutes. The request goes after an hour. The
-//! address is the bucket's, or that of the server itself behind the API server: where a store can make none, or where
-//! somebody asks for it who does not reach the bucket.
+//! DownloadRequests: an address for one part of a backup or restore, valid for ten minutes. A
+//! request is deleted an hour after its answer.
+//!
+//! The address is one of the bucket, or one of this server behind the API server: if a store cannot
+//! presign addresses, or the request asks for it because its sender does not reach the bucket.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,29 +23,30 @@ use crate::controller::watch::drive::{drive, news_of};
 use crate::controller::watch::watches::{Caches, Watch};
 use crate::model::{lasting, seal};
 
-/// How long a request is kept; whoever asked has read the answer by then.
+/// Time for which an answered request is kept; its sender has read the answer by then.
 const KEPT_FOR: TimeDelta = TimeDelta::hours(1);
-/// The port of the server's Service.
+/// Port of the server's Service.
 const SERVICE_PORT: u16 = 8085;
 
-/// What is to be done about a request.
+/// The next step for a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestStep {
-    /// It is answered.
+    /// Answer the request.
     Answer,
-    /// It was answered; it goes after this.
+    /// Wait this long, then look at the answered request again.
     Wait(Duration),
-    /// It goes.
+    /// Delete the request.
     Delete,
 }
 
-/// Reconciles until the server stops.
+/// Reconciles DownloadRequests until the server stops.
 pub async fn run(context: Arc<Context>, watched: Watch<DownloadRequest>) {
     let phase =
         |request: &DownloadRequest| news_of(request, request.status.as_ref().and_then(|status| status.phase));
     drive(context, watched, phase, reconcile).await;
 }
 
+/// Reconciles one request: answers it once, and deletes it an hour later.
 async fn reconcile(request: Arc<DownloadRequest>, context: Arc<Context>) -> Result<Action, ControllerError> {
     let status = request.status.as_ref().filter(|status| status.phase == Some(DownloadPhase::Processed));
     let answered = status.map(|status| answered_at(status.processed_timestamp, &*request));
@@ -64,7 +67,8 @@ async fn reconcile(request: Arc<DownloadRequest>, context: Arc<Context>) -> Resu
     }
 }
 
-/// For requests of any kind that are kept for an hour from their answer, which is by the same clock as `now`. Pure.
+/// Returns the next step for a request of any kind that is kept for an hour after its answer;
+/// `answered` and `now` are by the same clock. Pure.
 pub fn decide(answered: Option<DateTime<Utc>>, now: DateTime<Utc>) -> RequestStep {
     match answered.map(|at| (at + KEPT_FOR - now).to_std()) {
         None => RequestStep::Answer,
@@ -73,14 +77,15 @@ pub fn decide(answered: Option<DateTime<Utc>>, now: DateTime<Utc>) -> RequestSte
     }
 }
 
-/// When a request was answered; where the answer does not say, when the request was made.
+/// Returns when a request was answered, or when it was created if the answer does not say.
 pub fn answered_at(said: Option<Timestamp>, request: &impl kube::Resource) -> DateTime<Utc> {
     let made = || request.meta().creation_timestamp.as_ref();
     let made = || made().and_then(|time| DateTime::from_timestamp(time.0.as_second(), 0));
     said.map(Timestamp::time).or_else(made).unwrap_or_else(Utc::now)
 }
 
-/// Deleted; or gone or another object by now, which is as well.
+/// Judges a write or deletion: a request that is deleted, or another object by now, counts as
+/// success.
 pub fn gone<T>(deleted: Result<T, ControllerError>) -> Result<Action, ControllerError> {
     match deleted {
         Err(error) if !error.is_not_found() && !error.is_conflict() => Err(error),
@@ -88,7 +93,7 @@ pub fn gone<T>(deleted: Result<T, ControllerError>) -> Result<Action, Controller
     }
 }
 
-/// The address, or why there is none: one act, tried once. Whoever asked asks again.
+/// Returns the answer: an address, or why there is none. Tried once; the sender can ask again.
 async fn answer(context: &Context, request: &DownloadRequest) -> DownloadRequestStatus {
     let now = Utc::now();
     let processed = DownloadRequestStatus {
@@ -108,7 +113,8 @@ async fn answer(context: &Context, request: &DownloadRequest) -> DownloadRequest
     }
 }
 
-/// The address as only who asked can read it: whoever may list requests would have the contents otherwise.
+/// Returns the address, sealed to the sender's key: whoever may list requests could use it
+/// otherwise.
 async fn sealed(context: &Context, request: &DownloadRequest) -> Result<String, String> {
     const WANTED: &str = "`ark backup logs` and its like make one for each request";
     let key = request.spec.public_key.as_deref();
@@ -118,6 +124,8 @@ async fn sealed(context: &Context, request: &DownloadRequest) -> Result<String, 
     seal(key, &address).ok_or_else(|| format!("nothing can be sealed to the request's publicKey; {WANTED}"))
 }
 
+/// Returns an address for the part that is asked for, or why there is none. The document and the
+/// part are read first: an address of something else, or of nothing, helps nobody.
 async fn address(context: &Context, request: &DownloadRequest) -> Result<String, String> {
     let Caches { backups, restores, locations, .. } = &context.caches;
     let part = locate(backups, restores, locations, &request.spec.target)?;
@@ -145,8 +153,8 @@ async fn address(context: &Context, request: &DownloadRequest) -> Result<String,
     Ok(proxied(context, &token))
 }
 
-/// The way to this server through the API server: to its pod, since of several only this one knows the token; where it is in
-/// none, to its Service.
+/// Returns the path to this server through the API server. Of several servers only this one knows
+/// the token, so the path leads to its pod, or to the Service if it runs in none.
 fn proxied(context: &Context, token: &str) -> String {
     let settings = &context.settings;
     let (kind, name, port) = match &settings.pod {
@@ -181,7 +189,7 @@ mod tests {
         assert_eq!(decide(None, at), RequestStep::Answer);
         assert_eq!(decide(Some(at), after(15)), RequestStep::Wait(Duration::from_secs(45 * 60)));
         assert_eq!(decide(Some(at), after(60)), RequestStep::Delete);
-        // The API server's clock is two hours behind this one: what is answered now is not an hour old.
+        // The API server's clock is two hours behind: a request answered now is not an hour old.
         let made = serde_json::json!({"apiVersion": "ark.heptio.com/v1", "kind": "DownloadRequest",
             "metadata": {"name": "a", "creationTimestamp": "2025-11-21T11:00:00Z"},
             "spec": {"target": {"kind": "BackupLog", "name": "a"}}});

@@ -1,4 +1,4 @@
-//! Which object of which location a DownloadRequest is after. Pure but for the caches it looks into.
+//! The object of a bucket that a DownloadRequest means. Pure, except that it reads caches.
 
 use std::sync::Arc;
 
@@ -17,9 +17,9 @@ use crate::store::ObjectKey;
 /// A part of a run.
 #[derive(Debug, PartialEq)]
 pub struct RequestedPart {
-    /// The location that has it; none: the default one.
+    /// The location of the run; `None` means the default one.
     pub location: Option<String>,
-    /// Its key there.
+    /// The key of the part.
     pub key: ObjectKey,
     /// The keys of its run.
     keys: RunKeys,
@@ -28,10 +28,10 @@ pub struct RequestedPart {
 }
 
 impl RequestedPart {
-    /// Makes sure that what a bucket has under the name is the run that was asked for.
+    /// Checks that the bucket has, under the name, the run that was asked for.
     ///
     /// # Errors
-    /// When it is another, there is none, or its document cannot be read.
+    /// If it has another run or none, or the document cannot be read.
     pub async fn check(&self, bucket: &Bucket) -> Result<(), BucketError> {
         let (keys, run) = (self.keys.clone(), &self.run);
         match keys.kind() {
@@ -41,7 +41,7 @@ impl RequestedPart {
     }
 }
 
-/// Finds the part, or says why there is none.
+/// Returns the part that a request means, or why there is none.
 pub fn locate(
     backups: &Store<Backup>,
     restores: &Store<Restore>,
@@ -72,7 +72,7 @@ pub fn locate(
         DownloadKind::BackupResourceList | DownloadKind::RestoreResourceList => parts.index(),
         DownloadKind::BackupResults | DownloadKind::RestoreResults => parts.results(),
     };
-    // What stands for a location that is gone is its name as far as it is known.
+    // A label hashes long names; if no location has the hash, the text is used as it is.
     let location = location.map(|known| name_of_label(locations, &known).unwrap_or(known));
     Ok(RequestedPart { location, key: key.clone(), keys, run })
 }
@@ -90,7 +90,7 @@ fn run_of(kind: DownloadKind) -> RunKind {
     }
 }
 
-/// Where the parts of a run lie, as the cluster knows it.
+/// Returns the keys of a run's parts, from its object in the cluster.
 fn parts_of<D: RunDocument>(keys: &RunKeys, run: &D) -> Result<PartKeys, String> {
     PartKeys::named(keys, run.objects()).map_err(|error| error.to_string())
 }
@@ -157,7 +157,7 @@ mod tests {
         store
     }
 
-    /// Of a name that is longer than a label's value.
+    /// Returns a name that is longer than a label's value.
     fn long() -> String {
         "offsite-".repeat(9)
     }

@@ -1,4 +1,4 @@
-//! Requests that the server answers: downloads, and its own state.
+//! Controllers of requests that the server answers: downloads, and its own state.
 
 pub mod download;
 mod download_part;

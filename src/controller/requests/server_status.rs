@@ -1,4 +1,5 @@
-//! ServerStatusRequests: the server's version, as a sign of life. The request goes after an hour.
+//! ServerStatusRequests: the server answers with its version, as a sign of life. A request is
+//! deleted an hour after its answer.
 
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use crate::controller::error::ControllerError;
 use crate::controller::watch::drive::{drive, news_of};
 use crate::controller::watch::watches::Watch;
 
-/// Reconciles until the server stops.
+/// Reconciles ServerStatusRequests until the server stops.
 pub async fn run(context: Arc<Context>, watched: Watch<ServerStatusRequest>) {
     let phase = |request: &ServerStatusRequest| {
         news_of(request, request.status.as_ref().and_then(|status| status.phase))
@@ -22,6 +23,7 @@ pub async fn run(context: Arc<Context>, watched: Watch<ServerStatusRequest>) {
     drive(context, watched, phase, reconcile).await;
 }
 
+/// Reconciles one request: answers it once, and deletes it an hour later.
 async fn reconcile(
     request: Arc<ServerStatusRequest>,
     context: Arc<Context>,

@@ -1,4 +1,5 @@
-//! Whether a Restore may begin with the Backup that was chosen for it: everything that is in the way, at once. Pure.
+//! Admission of a Restore with the Backup that was chosen for it: everything that prevents it from
+//! beginning, at once. Pure.
 
 use kube::ResourceExt as _;
 
@@ -14,16 +15,18 @@ use crate::restore;
 /// The backup that a Restore may begin with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chosen {
-    /// Its name.
+    /// Name of the backup.
     pub backup: BackupName,
-    /// The run that it stands for, which alone is restored, whatever has its name in the bucket.
+    /// Identity of the run that the Backup stands for. Only that run is restored, whatever run has
+    /// the name in the bucket.
     pub run: RunIdentity,
-    /// What somebody might not expect of it.
+    /// Remarks on what somebody might not expect of the choice.
     pub notes: Vec<String>,
 }
 
-/// Looks at a Restore, its Backup, the location of that, and the server's mode; it returns what it begins with, or waits with, if
-/// it may.
+/// Returns what prevents a Restore from beginning, from its specification, the chosen Backup, the
+/// state of the Backup's location and the server's mode; and what it begins or waits with, unless
+/// there are errors.
 pub fn admit(
     restore: &Restore,
     source: Result<Choice, String>,
@@ -52,7 +55,7 @@ pub fn admit(
             }
         },
         Err(why) => {
-            // That none or two are named is told already.
+            // `restore::check` has reported already that neither or both sources are named.
             if !sourceless {
                 errors.push(why);
             }
@@ -61,7 +64,8 @@ pub fn admit(
     };
     let mut wait = None;
     match site {
-        // It may be made anew in this moment: who restores from it, or had begun to, waits.
+        // A missing location may be created again at any moment: a Restore waits, whether it has
+        // begun or not.
         Some(Site::Missing { name, .. }) => {
             let message = format!(
                 "the Backup lies in location `{name}`, and there is no BackupStorageLocation of that name; create it, or delete this Restore"

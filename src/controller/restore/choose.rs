@@ -1,4 +1,5 @@
-//! Which Backup a Restore means: the one it began with or waits with, the one that it names, or a Schedule's newest. Pure.
+//! Choice of the Backup that a Restore means: the one it began or waits with, the one that it
+//! names, or a Schedule's newest. Pure.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,34 +15,35 @@ use crate::bucket::RunIdentity;
 use crate::controller::schedule::{begun, maker};
 use crate::model::{Candidate, Wish, pick};
 
-/// The Backup that is meant.
+/// The chosen Backup.
 #[derive(Clone, Debug)]
 pub struct Choice {
-    /// It.
+    /// The Backup.
     pub backup: Arc<Backup>,
-    /// What somebody might not expect of it.
+    /// Remarks on what somebody might not expect of the choice.
     pub notes: Vec<String>,
 }
 
-/// Where it is asked.
+/// Facts about this cluster that a choice depends on.
 #[derive(Clone, Debug)]
 pub struct Chooser {
     /// The uid of this cluster.
     pub cluster: String,
-    /// The Schedules that are here, by their names and uids.
+    /// The uids of the Schedules of this cluster, by name.
     pub schedules: HashMap<String, String>,
-    /// The names of the locations that this cluster does not write to.
+    /// Names of the locations that this cluster does not write to.
     pub read_only: Vec<String>,
-    /// The names of the locations of which something is not shown, since other objects have its name.
+    /// Names of the locations of which some runs are not shown, since other objects have their
+    /// names.
     pub hiding: Vec<String>,
-    /// The present.
+    /// The present time.
     pub now: DateTime<Utc>,
 }
 
-/// Finds the Backup that is meant.
+/// Returns the Backup that a Restore means.
 ///
 /// # Errors
-/// Why there is none, for the one who wrote the Restore.
+/// If there is none; the error is a sentence for the person who wrote the Restore.
 pub fn choose(restore: &Restore, backups: &[Arc<Backup>], here: &Chooser) -> Result<Choice, String> {
     let RestoreStatus { backup_name, backup_run, choice: notes, .. } = noted(restore);
     let field = if restore.spec.backup_name.is_some() { "spec.backupName" } else { "spec.scheduleName" };
@@ -73,8 +75,8 @@ pub fn choose(restore: &Restore, backups: &[Arc<Backup>], here: &Chooser) -> Res
     newest(restore, schedule, backups, here)
 }
 
-/// What earlier looks noted. Until it begins its specification can be changed, and what was noted is of the one that was looked
-/// at.
+/// Returns what earlier looks noted in the status. Until a Restore begins its specification can be
+/// changed, so notes of an older generation are dropped.
 fn noted(restore: &Restore) -> RestoreStatus {
     let status = restore.status.clone().unwrap_or_default();
     let waiting = holding(&status.conditions, WAITING);
@@ -87,12 +89,14 @@ fn has_begun(restore: &Restore) -> bool {
     phase.unwrap_or_default() != RestorePhase::New
 }
 
-/// Whether a Backup is another run than the one that was meant, as far as both are known.
+/// Returns true if a Backup is another run than the one that was meant, as far as both are known.
 fn is_another(backup: &Backup, meant: Option<&str>) -> bool {
     let now = RunIdentity::of_object(backup);
     now.run().zip(meant).is_some_and(|(now, meant)| now != meant)
 }
 
+/// Returns the newest Backup that a Schedule of that name made, as far as the Restore's wishes
+/// permit.
 fn newest(
     restore: &Restore,
     schedule: &str,
@@ -127,7 +131,8 @@ fn newest(
     }
 }
 
-/// That there are Backups which cannot be chosen, since they are not shown.
+/// Returns a remark that some Backups cannot be chosen because they are not shown; empty if there
+/// are none.
 fn hidden(here: &Chooser) -> String {
     if here.hiding.is_empty() {
         return String::new();
@@ -136,7 +141,7 @@ fn hidden(here: &Chooser) -> String {
     format!(", but not all of {named}, since other objects have their names: {HIDDEN}")
 }
 
-/// What is to be said of newer ones of the same Schedule that can be restored from not at all, or not yet.
+/// Returns a remark on newer Backups of the same Schedule that failed or have not ended, or `None`.
 fn came_to_nothing(picked: &Candidate<Arc<Backup>>, backups: &[Arc<Backup>]) -> Option<String> {
     let newer = backups.iter().filter_map(|backup| {
         let phase = backup.status.as_ref()?.phase.unwrap_or_default();
@@ -154,8 +159,9 @@ fn came_to_nothing(picked: &Candidate<Arc<Backup>>, backups: &[Arc<Backup>]) -> 
     Some(format!("{of} to nothing, or not yet to an end; the newest, `{newest}`, is {phase}"))
 }
 
-/// What a Schedule of that name made, in whatever cluster: not what a person labelled so. What came out of a bucket and
-/// says that it is this cluster's own is believed where this cluster writes to that bucket.
+/// Returns a Backup as a candidate if a Schedule of that name made it, in whatever cluster. A label
+/// alone does not suffice: a person may set it. A synced Backup that claims to be of this cluster
+/// is doubted if its location is ReadOnly here, since this cluster does not write to that bucket.
 fn candidate(backup: &Arc<Backup>, schedule: &str, here: &Chooser) -> Option<Candidate<Arc<Backup>>> {
     let status = backup.status.as_ref()?;
     let is_partial = match status.phase? {
@@ -186,7 +192,7 @@ fn candidate(backup: &Arc<Backup>, schedule: &str, here: &Chooser) -> Option<Can
     })
 }
 
-/// Why a Backup cannot be restored from.
+/// Returns why a Backup cannot be restored from, or `None` if it can.
 pub fn objection_to(backup: &Backup) -> Option<String> {
     let name = backup.name_any();
     let status = backup.status.clone().unwrap_or_default();

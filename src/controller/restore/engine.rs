@@ -1,4 +1,5 @@
-//! From a Restore to the engine, and from the engine's error to what it means for the Restore.
+//! Translates a Restore into a request to the engine, and the engine's error into its meaning for
+//! the Restore.
 
 use kube::ResourceExt as _;
 use tokio_util::sync::CancellationToken;
@@ -11,8 +12,9 @@ use crate::controller::runs::{Job, RunError};
 use crate::model::{Progress, lasting};
 use crate::restore::{self, RestoreError, RestoreRequest};
 
-/// Restores; it returns the document. A run that is stopped ends what is at hand; the next attempt goes on, and a document that
-/// says Failed would be in its way.
+/// Runs the engine and returns the document of the restore. A run that is stopped finishes the
+/// items at hand and writes no document: one that says Failed would prevent the next attempt from
+/// going on.
 pub async fn run(
     object: &Restore,
     context: &Context,
@@ -56,7 +58,8 @@ pub async fn run(
     outcome.map(|outcome| outcome.restore).map_err(|error| broken(error, job.attempt))
 }
 
-/// What an error of this attempt means; a restore that an earlier attempt began has not been refused.
+/// Returns the meaning of an engine's error in this attempt. A restore that an earlier attempt
+/// began has not been refused because the backup is another run.
 fn broken(error: RestoreError, attempt: u32) -> RunError {
     let why = lasting(&error);
     let left = matches!(error, RestoreError::Left { .. });

@@ -1,4 +1,5 @@
-//! Restores: admitted, run through the engine, recorded; `runs` has the flow.
+//! The controller of Restores: choice of the Backup, admission, engine and status of a Restore.
+//! `runs` has the flow.
 
 mod admit;
 mod choose;
@@ -33,13 +34,13 @@ use admit::admit;
 use choose::objection_to;
 use choose::{Choice, Chooser, choose};
 
-/// Reconciles until the server stops.
+/// Reconciles Restores until the server stops.
 pub async fn run(context: Arc<Context>, watched: Watch<Restore>) {
     let at_once = context.settings.concurrent_restores;
     runs::run(context, watched, at_once).await;
 }
 
-/// What choosing a Backup depends on besides.
+/// Returns what the choice of a Backup depends on besides the Restore.
 fn here(context: &Context) -> Chooser {
     let locations = context.caches.locations.state();
     let read_only = locations.iter().filter(|location| is_read_only(location));
@@ -59,7 +60,8 @@ fn here(context: &Context) -> Chooser {
 }
 
 impl Restore {
-    /// The location that an earlier attempt began in; none where it is not there any more, or cannot be used now.
+    /// Opens the location that an earlier attempt began in. Returns `None` if there was no attempt,
+    /// or the location does not exist any more or cannot be used now.
     async fn begun_in(&self, context: &Context) -> Option<OpenLocation> {
         let id = self.status.as_ref()?.origin.as_ref()?.location.as_ref()?;
         let name = context.locations.with_id(id)?.name_any();
@@ -68,7 +70,7 @@ impl Restore {
 }
 
 impl Run for Restore {
-    /// The backup that it restores.
+    /// The backup that is restored.
     type Plan = Chosen;
 
     fn store(caches: &Caches) -> &Store<Self> {
@@ -87,7 +89,7 @@ impl Run for Restore {
         self.spec.schedule_name.is_some()
     }
 
-    /// People alone create Restores.
+    /// Succeeds without a request: only people create Restores.
     async fn introduce(&self, _: &Context) -> Result<(), ControllerError> {
         Ok(())
     }
@@ -125,12 +127,13 @@ impl Run for Restore {
                     runs::open_site(context, backup.spec.storage_location.as_deref()).await;
                 (Some(site), location)
             }
-            // What an earlier attempt left in the bucket is there, whatever became of the Backup.
+            // An earlier attempt's claim and parts are in the bucket, whatever became of the
+            // Backup.
             Err(_) => (None, self.begun_in(context).await),
         };
         let (admission, plan) = admit(self, source, site.as_ref(), context.settings.disable_restores);
         let name = match &location {
-            // Nothing of it is ever in a bucket that may not be written to.
+            // A bucket that is ReadOnly never holds anything of this Restore.
             Some(location) if !location.read_only => runs::look_up(context, self, location).await,
             _ => Name::Free,
         };
@@ -147,7 +150,9 @@ impl Run for Restore {
         status.conclude(self.metadata.generation);
     }
 
-    /// Who deletes a Backup says so first and looks then whether it is being restored; so we do it the other way round.
+    /// Reads the Backup again after the Restore is InProgress. A deletion marks the Backup first
+    /// and looks for Restores then; with the opposite order here, at least one of the two sees the
+    /// other.
     async fn recheck(
         &self,
         context: &Context,
@@ -156,7 +161,7 @@ impl Run for Restore {
         let doing = format!("look at Backup `{backup}` before it is restored");
         let found = ControllerError::within(doing, context.api::<Backup>().get_opt(backup.as_str())).await?;
         Ok(match found {
-            // What is wrong with its modifiers is told before anything is restored.
+            // Errors in its modifiers are reported before anything is restored.
             Some(found) => match objection_to(&found) {
                 None => modifiers::of(context, self).await?.err(),
                 objection => objection,

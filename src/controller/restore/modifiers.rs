@@ -1,4 +1,4 @@
-//! The resource modifiers that a Restore names: those of a ConfigMap, in Velero's format, behind its own.
+//! Resource modifiers of a Restore: its own, then those of a ConfigMap in Velero's format.
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::ResourceExt as _;
@@ -8,10 +8,11 @@ use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
 use crate::restore;
 
-/// The specification with all its modifiers; or, within, why it cannot be had.
+/// Returns the specification with all its modifiers, or in the inner result why the ConfigMap
+/// cannot be used.
 ///
 /// # Errors
-/// When the API server cannot be asked.
+/// If the API server cannot be asked.
 pub async fn of(
     context: &Context,
     restore: &Restore,
@@ -27,7 +28,7 @@ pub async fn of(
     Ok(extended.map_err(|why| format!("spec.resourceModifier: {why}")))
 }
 
-/// The specification with the rules of a ConfigMap behind its own.
+/// Returns the specification with the rules of a ConfigMap after its own.
 fn extend(mut spec: RestoreSpec, map: ConfigMap) -> Result<RestoreSpec, String> {
     let name = map.name_any();
     let texts: Vec<String> = map.data.unwrap_or_default().into_values().collect();

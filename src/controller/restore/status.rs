@@ -1,4 +1,4 @@
-//! How a Restore's status changes on its way, and what it says in numbers. Pure.
+//! Transitions of a Restore's status, and its counts. Pure.
 
 use crate::api::{
     Origin, Restore, RestorePhase, RestoreProgress, RestoreStatus, Timestamp, of_others, set_condition,
@@ -8,14 +8,14 @@ use crate::controller::runs::StatusUpdate;
 use crate::controller::runs::admission::seconds_between;
 use crate::telemetry::RunFigures;
 
-/// Changes a status.
+/// Applies a change to a status.
 pub fn change(status: &mut RestoreStatus, change: &StatusUpdate<Restore>) {
     let before = std::mem::take(status);
     *status = match change.clone() {
         StatusUpdate::Wait(condition, meant) => {
             let mut waiting = RestoreStatus { phase: before.phase.or(Some(RestorePhase::New)), ..before };
             set_condition(&mut waiting.conditions, condition);
-            // One that has begun keeps what it began with.
+            // A Restore that has begun keeps the backup it began with.
             if waiting.phase == Some(RestorePhase::New) {
                 waiting.backup_name = meant.as_ref().map(|meant| meant.backup.to_string());
                 waiting.backup_run = meant.as_ref().and_then(|meant| meant.run.run().map(str::to_owned));
@@ -32,7 +32,7 @@ pub fn change(status: &mut RestoreStatus, change: &StatusUpdate<Restore>) {
                 attempt: Some(attempt),
                 resumed: before.resumed,
                 holder: Some(holder),
-                // It goes on where the earlier attempts ended.
+                // The restore began with its first attempt; later ones go on.
                 start_timestamp: before.start_timestamp.or(Some(at)),
                 origin: Some(origin.or(before.origin.unwrap_or_default())),
                 conditions: of_others(before.conditions),
@@ -57,7 +57,8 @@ pub fn change(status: &mut RestoreStatus, change: &StatusUpdate<Restore>) {
             conditions: of_others(before.conditions),
             ..before
         },
-        // What it has restored by now stays, so that the next attempt has to know that it is not the first.
+        // Items restored so far stay in the cluster, so the next attempt must know that it is not
+        // the first.
         StatusUpdate::Reset => RestoreStatus {
             holder: None,
             resumed: Some(before.resumed.unwrap_or_default().saturating_add(1)),
@@ -68,7 +69,8 @@ pub fn change(status: &mut RestoreStatus, change: &StatusUpdate<Restore>) {
             done.conditions = of_others(before.conditions);
             done.conditions.push(stored);
             (done.choice, done.backup_run) = (before.choice, before.backup_run);
-            // What the server noted is true; what a document says fills in what an earlier version did not note.
+            // The server's own notes win; the document fills in what an earlier version did not
+            // note.
             let noted = before.origin.unwrap_or_default().or(done.origin.unwrap_or_default());
             done.origin = Some(noted).filter(|origin| *origin != Origin::default());
             done
@@ -76,7 +78,7 @@ pub fn change(status: &mut RestoreStatus, change: &StatusUpdate<Restore>) {
     };
 }
 
-/// What a status says in numbers.
+/// Returns the counts of a status.
 pub fn figures(status: &RestoreStatus) -> RunFigures {
     RunFigures {
         seconds: seconds_between(status.start_timestamp, status.completion_timestamp),

@@ -1,4 +1,4 @@
-//! Doing what was decided, and recording what came of it.
+//! Executes a decided step of a run and records the outcome.
 
 use kube::ResourceExt as _;
 use kube::runtime::controller::Action;
@@ -21,10 +21,10 @@ use crate::controller::error::ControllerError;
 use crate::controller::watch::conditions::{Obstacle, condition, now};
 use crate::model::{Progress, causes, cut, lasting};
 
-/// Does it.
+/// Executes a decided step and records the outcome in the object's status.
 ///
 /// # Errors
-/// When it could not be done, or not recorded; then it is decided again.
+/// If the step could not be executed or recorded; the step is then decided anew.
 pub async fn act<K: Run>(context: &Context, object: K, step: RunStep<K>) -> Result<Action, ControllerError> {
     let mut record = Record::open(context, object);
     match step {
@@ -46,7 +46,8 @@ pub async fn act<K: Run>(context: &Context, object: K, step: RunStep<K>) -> Resu
     Ok(Action::await_change())
 }
 
-/// Says, once, why it does not begin and with what it waits, and comes back to it.
+/// Writes the condition `Waiting` and the plan into the status, unless they are there already, and
+/// returns when to look again.
 pub async fn wait<K: Run>(
     context: &Context,
     seen: &K,
@@ -79,13 +80,15 @@ pub async fn wait<K: Run>(
     Ok(Action::requeue(pause))
 }
 
-/// Whether a status says already what a change would write.
+/// Returns true if the change would leave the status as it is.
 fn says<K: Run>(object: &K, change: &StatusUpdate<K>) -> bool {
     let mut changed = object.clone();
     changed.change(change);
     changed == *object
 }
 
+/// Starts an attempt: settles the specification, writes InProgress, checks once more, then runs the
+/// engine and follows it.
 async fn run<K: Run>(record: &mut Record<'_, K>, job: &Job<K>) -> Result<(), ControllerError> {
     let context = record.context();
     if record.object().state().stage == Stage::New {
@@ -104,6 +107,7 @@ async fn run<K: Run>(record: &mut Record<'_, K>, job: &Job<K>) -> Result<(), Con
     if record.write(&begin).await? == WriteOutcome::Lost {
         return Ok(());
     }
+    // Only now can others see that it runs: whoever deletes a Backup looks for such Restores.
     if let Some(why) = record.object().recheck(context, &job.plan).await? {
         return object_to(record, job, vec![why]).await;
     }
@@ -116,6 +120,7 @@ async fn run<K: Run>(record: &mut Record<'_, K>, job: &Job<K>) -> Result<(), Con
     let (progress, stop) = (Progress::default(), CancellationToken::new());
     let object = record.object().clone();
     let mut engine = Box::pin(object.engine(context, job, &progress, stop.clone()));
+    // Biased: the outcome of an engine that has ended counts, even if the server stops just then.
     let (early, end) = tokio::select! {
         biased;
         end = &mut engine => (None, Some(end)),
@@ -123,7 +128,8 @@ async fn run<K: Run>(record: &mut Record<'_, K>, job: &Job<K>) -> Result<(), Con
             let (kind, name) = (K::kind(&()), record.object().name_any());
             tracing::info!(%kind, name, "stopping it, because {early}");
             stop.cancel();
-            // A bucket that does not answer does not hold it up; what is left then is swept, or goes on with the next server.
+            // A bucket that does not answer must not hold up the end. What is left then is swept,
+            // or taken up by the next server.
             (Some(early), timeout(GRACE, &mut engine).await.ok())
         }
     };
@@ -131,6 +137,8 @@ async fn run<K: Run>(record: &mut Record<'_, K>, job: &Job<K>) -> Result<(), Con
     conclude(record, job, early, end).await
 }
 
+/// Records how an attempt ended. After a failure the bucket is asked first: the commit may have
+/// arrived although its answer did not.
 async fn conclude<K: Run>(
     record: &mut Record<'_, K>,
     job: &Job<K>,
@@ -182,7 +190,8 @@ async fn conclude<K: Run>(
     }
 }
 
-/// The document that the run left in the bucket in spite of how it ended.
+/// Returns the document of this run if the bucket has it in spite of how the attempt ended, or
+/// `None`. A ReadOnly location is not asked.
 async fn own<K: Run>(
     record: &Record<'_, K>,
     location: &OpenLocation,
@@ -196,7 +205,7 @@ async fn own<K: Run>(
     }
 }
 
-/// Removes what attempts at it left in the bucket; what is another's stays.
+/// Removes what attempts at this run left in the bucket. Parts of other runs stay.
 async fn sweep<K: Run>(record: &Record<'_, K>, location: &OpenLocation) -> Result<(), ControllerError> {
     if location.read_only {
         return Ok(());
@@ -214,7 +223,8 @@ async fn sweep<K: Run>(record: &Record<'_, K>, location: &OpenLocation) -> Resul
     }
 }
 
-/// Fails one that cannot be finished, once what attempts at it left is gone: its claim would keep the name, or a backup.
+/// Fails a run that cannot be finished, after removing what its attempts left: a claim that stays
+/// would keep the name, or a backup from being deleted.
 async fn give_up<K: Run>(
     record: &mut Record<'_, K>,
     location: Option<&OpenLocation>,
@@ -231,7 +241,7 @@ async fn give_up<K: Run>(
     fail(record, why).await
 }
 
-/// Refuses what had not begun, and fails what an earlier attempt began.
+/// Refuses a first attempt; gives up a run that an earlier attempt began.
 async fn object_to<K: Run>(
     record: &mut Record<'_, K>,
     job: &Job<K>,
@@ -253,10 +263,11 @@ async fn refuse<K: Run>(record: &mut Record<'_, K>, errors: Vec<String>) -> Resu
     Ok(())
 }
 
-/// Refuses one that has the mark of what came out of a bucket and did not: a copy of one that did, as a person makes it.
+/// Refuses an object that carries the annotation of a synced one and was not synced: a copy that a
+/// person made of one that was.
 ///
 /// # Errors
-/// When it could not be recorded; then it is looked at again.
+/// If the refusal could not be recorded; the object is then reconciled again.
 pub async fn refuse_unproven<K: Run>(context: &Context, object: K) -> Result<(), ControllerError> {
     let mut record = Record::open(context, object);
     let why = format!(
@@ -271,7 +282,8 @@ pub async fn refuse_unproven<K: Run>(context: &Context, object: K) -> Result<(),
     Ok(())
 }
 
-/// Refuses what only lacks a name. A Schedule makes its own again under another one, so that no alert is due for it.
+/// Refuses a run only because its name is taken. A Schedule makes its Backup again under another
+/// name, so that its metrics count no refusal and no alert fires.
 async fn lose_name<K: Run>(record: &mut Record<'_, K>, why: String) -> Result<(), ControllerError> {
     let taken = condition(NAME_TAKEN, true, NAME_TAKEN, why.clone());
     if record.persist(&StatusUpdate::Refuse(vec![why.clone()], Some(taken))).await? == WriteOutcome::Done {
@@ -294,7 +306,7 @@ async fn fail<K: Run>(record: &mut Record<'_, K>, why: String) -> Result<(), Con
     Ok(())
 }
 
-/// Records a run that is over; without a location, one whose document was found in the bucket.
+/// Records a run that is over. `location` is `None` if its document was found in the bucket.
 async fn done<K: Run>(
     record: &mut Record<'_, K>,
     document: Box<K>,
@@ -314,6 +326,7 @@ async fn done<K: Run>(
     match record.persist(&StatusUpdate::Done(document, condition)).await {
         Ok(WriteOutcome::Done) => {}
         Ok(WriteOutcome::Lost) => return Ok(()),
+        // The document does not fit the schema: no further try would write it.
         Err(error) if error.is_status(422) => {
             return fail(record, format!("its document in the bucket is none: {}", causes(&error))).await;
         }
@@ -337,7 +350,7 @@ async fn done<K: Run>(
     Ok(())
 }
 
-/// An Event and a line in the log about the phase that it is in now.
+/// Publishes an Event and a log line about the object's present phase.
 async fn tell<K: Run>(record: &Record<'_, K>, note: &str) {
     let object = record.object();
     let (kind, name, phase) = (K::kind(&()), object.name_any(), object.state().phase);

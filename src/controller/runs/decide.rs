@@ -1,31 +1,33 @@
-//! What is to be done about a Backup or Restore, from what is known. Pure.
+//! The next step for a Backup or Restore, from what was observed. Pure.
 
 use super::run::{Name, ObservedRun};
 use super::{Job, Run, RunStatus, Stage};
 use crate::controller::buckets::OpenLocation;
 use crate::controller::watch::conditions::Obstacle;
 
-/// Attempts at one run. An interruption is rare; a run that three servers did not survive ends the fourth one, too.
+/// Number of attempts at one run. Interruptions are rare; a run that three servers did not survive
+/// would end the fourth, too.
 pub const ATTEMPTS: u32 = 3;
 
-/// What is to be done.
+/// The next step for a run.
 #[derive(Debug)]
 pub enum RunStep<K: Run> {
-    /// Nothing yet, and why; and what would be run, as far as that is known.
+    /// Wait, for this reason; with the plan as far as it is known.
     Wait(Obstacle, Option<K::Plan>),
-    /// It cannot be run; everything that is in the way.
+    /// Refuse, for all these reasons.
     Refuse(Vec<String>),
-    /// It cannot be run, only because another run has its name in the bucket.
+    /// Refuse, only because another run has the name in the bucket.
     NameTaken(String),
-    /// It is run.
+    /// Run.
     Run(Box<Job<K>>),
-    /// It is in the bucket already, and the cluster does not know yet; where its claim may be left.
+    /// Record the document that the bucket has already; the location if a claim may be left there.
     Record(Box<K>, Option<OpenLocation>),
-    /// It was begun, and cannot be finished; where something of it may be left.
+    /// Fail a run that has begun and cannot be finished; the location if parts may be left there.
     GiveUp(String, Option<OpenLocation>),
 }
 
-/// Decides about one that is neither over nor another's.
+/// Returns the next step for an object that is not left alone. A run that is complete in the bucket
+/// is recorded, whatever else is wrong.
 pub fn decide<K: Run>(object: &K, observed: ObservedRun<K>) -> RunStep<K> {
     let ObservedRun { mut errors, mut wait, plan, location, name } = observed;
     let RunStatus { stage, attempt, resumed, .. } = object.state();
@@ -33,7 +35,7 @@ pub fn decide<K: Run>(object: &K, observed: ObservedRun<K>) -> RunStep<K> {
         Name::Own(document) => return RunStep::Record(document, location),
         Name::Taken(why) if errors.is_empty() && stage == Stage::New => return RunStep::NameTaken(why),
         Name::Taken(why) => errors.push(why),
-        // It may be complete in the bucket.
+        // The run may be complete in the bucket: only the bucket's answer allows another step.
         Name::Pending(why) if stage == Stage::Begun => return RunStep::Wait(why, plan),
         Name::Pending(why) => wait = wait.or(Some(why)),
         Name::Free => {}
@@ -158,7 +160,8 @@ mod tests {
         let step = decide(&backup(None, None), wrong().await);
         assert!(matches!(&step, RunStep::Refuse(errors) if *errors == ["one", "two"]), "{step:?}");
         let step = decide(&backup(Some(BackupPhase::InProgress), Some(1)), wrong().await);
-        // Its claim is in the bucket, and would keep the name, or a backup that it reads.
+        // The claim in the bucket has to go: it would keep the name, or a backup from being
+        // deleted.
         assert!(matches!(&step, RunStep::GiveUp(why, Some(_)) if why.contains("one; two")), "{step:?}");
     }
 

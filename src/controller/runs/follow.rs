@@ -1,4 +1,4 @@
-//! An eye on a run: shows how far it is, at most once a second, and sees why it has to end early.
+//! Publishes a run's progress, at most once a second, and detects deletion, takeover and shutdown.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,17 +10,17 @@ use super::record::{Record, WriteOutcome};
 use super::{Run, StatusUpdate};
 use crate::model::{Progress, ProgressSnapshot, causes};
 
-/// Between two looks; as often, at most, the progress is written.
+/// Time between two looks at the run; progress is written at most as often.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Why a run has to end early.
+/// Reason to end a run early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EarlyEnd {
     /// The server ends.
     Stopping,
-    /// Its object was deleted.
+    /// The object was deleted.
     Deleted,
-    /// Its object is another's run by now.
+    /// The object's status belongs to another run or server by now.
     Lost,
 }
 
@@ -34,7 +34,8 @@ impl fmt::Display for EarlyEnd {
     }
 }
 
-/// Follows a run until it has to end early; a progress that cannot be written is not worth more than a line.
+/// Follows a run until it has to end early, and returns the reason. Progress that cannot be written
+/// is only logged.
 pub async fn follow<K: Run>(record: &mut Record<'_, K>, progress: &Progress) -> EarlyEnd {
     let stop = record.context().stop.clone();
     let mut looks = interval(LOOK);

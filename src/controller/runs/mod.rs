@@ -1,7 +1,9 @@
-//! What Backups and Restores have in common: one run of the engine each, admitted, followed, recorded, taken up again.
+//! The reconciler of Backups and Restores: admits, runs and records one run of the engine, and
+//! takes an interrupted one up again.
 //!
-//! `observed` (the location, and who has the name in the bucket) → the kind's own admission → `decide` (pure) → `act`: refuse, wait,
-//! record what is in the bucket already, give up, or run; `follow` has an eye on the run, `record` alone writes the status.
+//! `observe` reads (location, name in the bucket), the kind adds its admission, `decide` (pure)
+//! returns the next step, `act` executes it: refuse, wait, record what the bucket has already, give
+//! up, or run. `follow` watches a run, and `record` alone writes the status.
 
 mod act;
 pub mod admission;
@@ -33,30 +35,31 @@ use act::act;
 
 use decide::{RunStep, decide};
 
-/// How many are looked at at once: of a long queue after a restart the first should run while the others wait, rather than all be
-/// looked at before any runs.
+/// Number of objects that are examined at once. After a restart with a long queue the first run
+/// should begin while the others wait, instead of after all have been examined.
 const LOOKS: usize = 4;
 
-/// Whose turn it is: to be looked at, which asks the bucket, and to run.
+/// Permits: to examine an object, which asks the bucket, and to run.
 #[derive(Clone)]
 struct Turns {
     looks: Arc<Semaphore>,
     runs: Arc<Semaphore>,
 }
 
-/// Reconciles all of one kind until the server stops, so many of them running at once.
+/// Reconciles all objects of one kind until the server stops; at most `at_once` of them run at a
+/// time.
 pub async fn run<K: Run>(context: Arc<Context>, watched: Watch<K>, at_once: usize) {
     let turns = Turns { looks: Arc::new(Semaphore::new(LOOKS)), runs: Arc::new(Semaphore::new(at_once)) };
     drive(context, watched, news, move |object, context| reconcile(object, context, turns.clone())).await;
 }
 
-/// Progress is no news, nor why a run waits; a phase that another wrote is, and so are the annotations: they say that somebody
-/// wants to be rid of it.
+/// Returns what wakes the reconciler besides a new generation: the phase, if another wrote it, and
+/// the annotations, which request a deletion. Progress and the reason of a wait do not wake it.
 fn news<K: Run>(object: &K) -> Option<u64> {
     news_of(object, (object.state().phase, object.annotations()))
 }
 
-/// Waits for a turn; None when the server stops first.
+/// Waits for a permit; `None` if the server stops first.
 async fn turn(context: &Context, turns: Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
     tokio::select! {
         () = context.stop.cancelled() => None,
@@ -64,7 +67,8 @@ async fn turn(context: &Context, turns: Arc<Semaphore>) -> Option<OwnedSemaphore
     }
 }
 
-/// Waits for a turn to run, and says so, and with what it waits, where there is none now; None when the server stops first.
+/// Waits for a permit to run. If none is free now, writes the condition `Waiting` and the plan
+/// first. Returns `None` if the server stops before.
 async fn queue<K: Run>(
     context: &Context,
     seen: &K,
@@ -81,6 +85,37 @@ async fn queue<K: Run>(
     Ok(turn(context, turns).await)
 }
 
+/// Reconciles one Backup or Restore.
+///
+/// # Flow
+/// 1. A deletion request (annotation) is handled and ends the look: writing. Restores only.
+/// 2. An object that is synced, over or being deleted is left alone: pure. A copy of a synced
+///    object that no location can prove is refused: writing.
+/// 3. `introduce`: a Backup with a Schedule's token is marked with that Schedule: reading, writing.
+/// 4. `observed`: location, admission, and the run that has the name in the bucket: reading. At
+///    most [`LOOKS`] objects at a time.
+/// 5. `decide`: pure.
+/// 6. A step that waits writes its condition and ends the look; a step that runs waits for a
+///    permit, and writes the condition `Waiting` if none is free: writing.
+/// 7. The object is read again: reading. Steps 2 (only whether it is left alone), 4 and 5 are
+///    repeated, since waiting takes time.
+/// 8. `act` executes the step: writing.
+///
+/// # Guarantees
+/// - The bucket decides whether a run is complete: one whose document is there is recorded, never
+///   run again.
+/// - A run is started at most [`decide::ATTEMPTS`] times, not counting attempts that a server ended
+///   in good order.
+///
+/// # Assumptions
+/// - Only the holder of the lease reconciles, and the controller runs one look per object at a
+///   time.
+/// - The caches are filled (`watch::drive`).
+///
+/// # Caveats
+/// - A location that cannot be used delays a run and does not fail it (a missing location: see
+///   `backup::admit`).
+/// - A document is trusted for its uid, and for its cluster if it names one.
 async fn reconcile<K: Run>(
     seen: Arc<K>,
     context: Arc<Context>,
@@ -107,7 +142,7 @@ async fn reconcile<K: Run>(
         },
         _ => None,
     };
-    // What was seen may be old, and waiting for a turn takes its time.
+    // The object may have changed since it was seen: waiting for a permit takes time.
     let doing = format!("read {}", described(&*seen));
     let fresh = ControllerError::within(doing, context.api::<K>().get_opt(&seen.name_any())).await?;
     match fresh {
@@ -119,7 +154,8 @@ async fn reconcile<K: Run>(
     }
 }
 
-/// What is asked for beside running it asks the bucket, too.
+/// Handles a deletion request (annotation `deletion-requested`), within a permit, since that asks
+/// the bucket. Returns `None` if there is none to handle.
 async fn handle_deletion_request<K: Run>(
     seen: &K,
     context: &Context,
@@ -134,7 +170,8 @@ async fn handle_deletion_request<K: Run>(
     seen.handle_deletion_request(context).await
 }
 
-/// Whether it says that it came out of a bucket and no location here has that one, which alone could prove it.
+/// Returns true if an object that has not begun claims to come from a bucket that no location here
+/// has; only that location could prove it.
 fn has_no_source<K: Run>(object: &K, context: &Context) -> bool {
     let is_unproven = object.state().stage == Stage::New && object.meta().deletion_timestamp.is_none();
     let Some(from) = synced_from(object.meta()).filter(|_| is_unproven) else { return false };

@@ -1,4 +1,5 @@
-//! What is known of a run before anything is done: its location, and who has its name in the bucket.
+//! Facts about a run, read before anything is done: its location, and the run that has its name in
+//! the bucket.
 
 use std::time::Duration;
 
@@ -15,45 +16,46 @@ use crate::controller::error::ControllerError;
 use crate::controller::watch::conditions::Obstacle;
 use crate::model::{Category, causes, lasting};
 
-/// What is in the way where a location should be usable and its bucket does not answer, or differently: to know that, it was
-/// asked.
+/// Reason of a wait: the location is Available and its bucket does not answer, or not as it should.
+/// Asks the bucket at each look.
 pub const LOCATION_UNREACHABLE: &str = "LocationUnreachable";
 
-/// What is in the way where what had the name is being removed; to know that, the bucket was asked.
+/// Reason of a wait: an earlier run of the name is being removed. Asks the bucket at each look.
 pub const NAME_LEAVING: &str = "NameBeingRemoved";
 
-/// What is in the way where there is no location of the name.
+/// Reason of a wait: no location has the name.
 pub const LOCATION_MISSING: &str = "LocationMissing";
 
-/// What is known of a location without asking anybody but the cluster's store.
+/// State of a location, from the caches and, if it should be usable, from opening it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Site {
-    /// There is none of this name.
+    /// No location has this name.
     Missing {
-        /// The name.
+        /// The name that was looked for.
         name: String,
-        /// For how long it has been looked for.
+        /// Time since it was first missed.
         since: Duration,
     },
-    /// It cannot be used now, and why.
+    /// The location cannot be used now.
     Unavailable {
-        /// Its name.
+        /// The location's name.
         name: String,
-        /// Whether nothing may be written there.
+        /// Whether the location is ReadOnly.
         read_only: bool,
-        /// Why, and what to do.
+        /// The reason, and what to do.
         why: Obstacle,
     },
-    /// It can be used.
+    /// The location can be used.
     Usable {
-        /// Its name.
+        /// The location's name.
         name: String,
-        /// Whether nothing may be written there.
+        /// Whether the location is ReadOnly.
         read_only: bool,
     },
 }
 
-/// Opens the location of a name, or the default one, and says how it is.
+/// Opens the named location, or the default one, and returns its state. A location that failed just
+/// now is not asked again at once.
 pub async fn open_site(context: &Context, name: Option<&str>) -> (Site, Option<OpenLocation>) {
     let (missing, wanted) = (&context.locations.missing, name.unwrap_or(&context.settings.default_location));
     let Some(location) = context.locations.find(name) else {
@@ -87,7 +89,7 @@ pub async fn open_site(context: &Context, name: Option<&str>) -> (Site, Option<O
     opened
 }
 
-/// The same as [`who_has`] for whoever can wait: a bucket that does not say is in the way.
+/// Like [`who_has`], but a bucket that cannot be read becomes a reason to wait instead of an error.
 pub async fn look_up<K: Run>(context: &Context, object: &K, location: &OpenLocation) -> Name<K> {
     match who_has(context, object, location).await {
         Ok(name) => name,
@@ -95,10 +97,10 @@ pub async fn look_up<K: Run>(context: &Context, object: &K, location: &OpenLocat
     }
 }
 
-/// Who has the name of a run in the bucket of a location.
+/// Returns which run has the object's name in the bucket of a location.
 ///
 /// # Errors
-/// When the bucket cannot be read.
+/// If the bucket cannot be read.
 pub async fn who_has<K: Run>(
     context: &Context,
     object: &K,

@@ -1,7 +1,8 @@
-//! The status of one run: the only way to write it.
+//! The status of one run. Nothing else writes it while the run goes on.
 //!
-//! Every write replaces the whole status of the object as it was last seen. Where somebody else has changed the object
-//! meanwhile, it is read again, and written only while the run is still this server's.
+//! Every write replaces the whole status of the object as it was last seen. If somebody else has
+//! changed the object meanwhile, the object is read again, and written only if the run is still
+//! this server's.
 
 use std::time::Duration;
 
@@ -16,30 +17,33 @@ use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
 use crate::model::causes;
 
-/// Whose changes they are, for `kubectl get --show-managed-fields`.
+/// Field manager, for `kubectl get --show-managed-fields`.
 const MANAGER: &str = "ark";
 
-/// Times that somebody else may change the object between our read and our write; people label, controllers annotate, seldom.
+/// Number of conflicts that one write survives: people label and controllers annotate objects,
+/// seldom.
 const CONFLICTS: usize = 8;
 
-/// The first pause after a write that failed; they double.
+/// Pause after the first failed write; doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 
-/// The longest pause: the API server comes back, and then a waiting person should soon see the end of the run.
+/// Longest pause: once the API server is back, a waiting person should soon see the end of the run.
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
-/// How often a refusal that only a person ends is met before the run gives its place to another: it is tried again from the start.
+/// Number of refusals in a row, which only a person can end, after which a run gives its turn to
+/// another and is reconciled from the start.
 const REFUSALS: u32 = 10;
 
-/// How long a server that ends goes on trying to say what its runs came to; Kubernetes kills it after 30 s.
+/// Time for which a server that ends goes on trying to record its runs; Kubernetes kills it after
+/// 30 s.
 pub const GRACE: Duration = Duration::from_secs(10);
 
-/// What became of a write.
+/// Outcome of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WriteOutcome {
-    /// It is written.
+    /// The status is written.
     Done,
-    /// The object is gone, or another's run by now: nothing more is to be written.
+    /// The object is deleted, or its run is another's: nothing more may be written.
     Lost,
 }
 
@@ -51,25 +55,26 @@ pub struct Record<'a, K: Run> {
 }
 
 impl<'a, K: Run> Record<'a, K> {
-    /// A record that was read just now.
+    /// Creates a record of an object that was read just now.
     pub fn open(context: &'a Context, object: K) -> Self {
         Self { context, api: context.api(), object }
     }
 
-    /// The object as it was last seen.
+    /// Returns the object as it was last seen.
     pub fn object(&self) -> &K {
         &self.object
     }
 
-    /// The server it belongs to.
+    /// Returns the shared state of the controllers.
     pub fn context(&self) -> &'a Context {
         self.context
     }
 
-    /// Writes metadata and spec; `merge` names only what changes, so that fields of a newer version stay.
+    /// Patches metadata and spec. `merge` names only what changes, so that fields of a newer
+    /// version stay.
     ///
     /// # Errors
-    /// When the API server refuses, or somebody else has changed the object.
+    /// If the API server refuses, or somebody else has changed the object.
     pub async fn settle(&mut self, mut merge: Value) -> Result<(), ControllerError> {
         merge["metadata"]["resourceVersion"] = json!(self.object.resource_version());
         let doing = format!("write down what is settled about {}", described(&self.object));
@@ -83,8 +88,8 @@ impl<'a, K: Run> Record<'a, K> {
     /// Writes a change of the status.
     ///
     /// # Errors
-    /// When the API server refuses or does not answer; also, before the run has begun, when somebody else has changed the
-    /// object, about which then has to be decided again.
+    /// If the API server refuses or does not answer. Before the run has begun also if somebody else
+    /// has changed the object: the step has to be decided anew.
     pub async fn write(&mut self, change: &StatusUpdate<K>) -> Result<WriteOutcome, ControllerError> {
         let name = self.object.name_any();
         let doing = format!("write the status of {}", described(&self.object));
@@ -115,10 +120,12 @@ impl<'a, K: Run> Record<'a, K> {
         }
     }
 
-    /// Writes a change that must not be forgotten: again and again until it is written, or the server has ended.
+    /// Writes a change that must not be lost: repeats the write until it succeeds or the server has
+    /// ended.
     ///
     /// # Errors
-    /// When the API server says that such a status cannot be, goes on refusing it, or the server ended before it was written.
+    /// If the API server calls the status invalid, keeps refusing it, or the server ended before it
+    /// was written.
     pub async fn persist(&mut self, change: &StatusUpdate<K>) -> Result<WriteOutcome, ControllerError> {
         let mut pause = FIRST_PAUSE;
         let mut deadline = None;
@@ -133,6 +140,8 @@ impl<'a, K: Run> Record<'a, K> {
                 deadline = Some(now + GRACE);
             }
             refusals = if error.is_refusal() { refusals + 1 } else { 0 };
+            // 400 and 422 say that this status is invalid. Other refusals may end, so they are met
+            // often.
             let hopeless = error.is_status(422) || error.is_status(400) || refusals >= REFUSALS;
             if hopeless || deadline.is_some_and(|end| now >= end) {
                 return Err(error);
@@ -147,7 +156,8 @@ impl<'a, K: Run> Record<'a, K> {
         }
     }
 
-    /// Whether the object is there still, as far as the cluster's store knows; a second look makes sure that it is not.
+    /// Returns true if the object exists and is not being deleted. If the cache does not have it
+    /// the API server is asked; an unanswered request counts as true.
     pub async fn is_there(&self) -> bool {
         let uid = self.object.uid();
         let same = |other: &K| other.meta().uid == uid && other.meta().deletion_timestamp.is_none();
@@ -181,7 +191,8 @@ mod tests {
     use crate::cluster::script::{Answer, answer, failure, serve};
     use crate::controller::context::scripted;
 
-    /// What becomes of a failure that must be recorded, where the API server answers so at each try, from 0.
+    /// Persists a failure against an API server that answers each try, counted from 0, as `answers`
+    /// says.
     async fn persist(answers: fn(usize) -> Answer) -> Result<WriteOutcome, ControllerError> {
         let (cluster, _) = serve(move |number, _| answers(number));
         let context = scripted(cluster);

@@ -1,4 +1,4 @@
-//! A Backup or a Restore, as far as running it goes.
+//! The trait of Backups and Restores that the reconciler of runs works with, and its vocabulary.
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -23,67 +23,71 @@ use crate::controller::watch::watches::Caches;
 use crate::model::{Progress, ProgressSnapshot};
 use crate::telemetry::{Metrics, RunFigures, RunMetrics};
 
-/// How soon a run whose location cannot be used looks again: it should begin soon after the location is back, and looking
-/// costs no request while another has just looked.
+/// Pause before a waiting run is examined again if that costs no request: it should begin soon
+/// after its location is back, and failures of a location are shared.
 pub const WAIT: Duration = Duration::from_secs(2);
 
-/// The same where looking does cost a request, and what the bucket says of itself may be something else each time.
+/// Pause where each look asks the bucket, whose message may differ each time.
 pub const WAIT_ASKING: Duration = Duration::from_secs(15);
 
-/// Why a run does not begin that nothing else is in the way of.
+/// Reason of a wait: nothing but the number of runs at a time is in the way.
 pub const QUEUED: &str = "Queued";
 
-/// A Backup or a Restore, as far as running it goes.
+/// A Backup or a Restore, as the reconciler of runs sees it.
 pub trait Run:
     RunDocument + Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + PartialEq + Debug + 'static
 {
-    /// What admission finds out that the run needs.
+    /// The result of admission that a run needs.
     type Plan: Clone + Debug + Send + Sync;
 
-    /// Those that the cluster has.
+    /// Returns the cache of this kind.
     fn store(caches: &Caches) -> &Store<Self>;
 
-    /// What is counted of them.
+    /// Returns the metrics of this kind.
     fn metrics(metrics: &Metrics) -> &RunMetrics;
 
-    /// The Schedule it belongs to, as a label of metrics; empty when a person asked for it, or it is not there.
+    /// Returns the name of its Schedule as a label of metrics; empty if it has none, or that
+    /// Schedule does not exist.
     fn schedule(&self, context: &Context) -> String;
 
-    /// Whether a Schedule made it or is meant by it.
+    /// Returns true if a Schedule made this Backup, or this Restore names one.
     fn is_scheduled(&self) -> bool;
 
-    /// Makes sure, before it begins, that its status says who made it.
+    /// Writes into the status which Schedule made this object, if one did and the status does not
+    /// say so yet. Called before the run begins.
     fn introduce(&self, context: &Context) -> impl Future<Output = Result<(), ControllerError>> + Send;
 
-    /// How far it is.
+    /// Returns stage, phase and attempts from the status.
     fn state(&self) -> RunStatus;
 
-    /// When it began, or else was created.
+    /// Returns when the run began, or else when the object was created.
     fn begun(&self) -> Option<DateTime<Utc>>;
 
-    /// The conditions in its status.
+    /// Returns the conditions of the status.
     fn conditions(&self) -> &[Condition];
 
-    /// What is known before anything is done; writes nothing.
+    /// Reads what a decision needs. Writes nothing.
     fn observed(
         &self,
         context: &Context,
     ) -> impl Future<Output = Result<ObservedRun<Self>, ControllerError>> + Send;
 
-    /// What admission has settled about metadata and spec, as a merge patch; it is written while it may still be.
+    /// Returns what admission has settled about metadata and spec, as a merge patch; written before
+    /// the run begins.
     fn settled(&self, plan: &Self::Plan, location: &OpenLocation) -> Value;
 
-    /// Changes the status.
+    /// Applies a change to the status in memory.
     fn change(&mut self, change: &StatusUpdate<Self>);
 
-    /// A last look, once others can see that it runs: why it must not, after all.
+    /// Checks once more, after others can see that the run has begun. Returns why it must not go
+    /// on, or `None`.
     fn recheck(
         &self,
         context: &Context,
         plan: &Self::Plan,
     ) -> impl Future<Output = Result<Option<String>, ControllerError>> + Send;
 
-    /// Runs the engine; it returns the document of the run.
+    /// Runs the engine and returns the document of the run.
     fn engine(
         &self,
         context: &Context,
@@ -92,126 +96,132 @@ pub trait Run:
         stop: CancellationToken,
     ) -> impl Future<Output = Result<Self, RunError>> + Send;
 
-    /// Does what somebody asked for beside running it; None when nobody has.
+    /// Handles a deletion request (annotation `deletion-requested`); `None` if there is none.
     fn handle_deletion_request(
         &self,
         context: &Context,
     ) -> impl Future<Output = Result<Option<Action>, ControllerError>> + Send;
 
-    /// Why it came to nothing, where its status says so.
+    /// Returns the reason of a failure, or `None` if the status has none.
     fn failure(&self) -> Option<&str>;
 
-    /// What it came to, once it is over; times are those of its status.
+    /// Returns the counts of a run that is over; times are those of its status.
     fn figures(&self) -> RunFigures;
 }
 
 /// A run that may begin.
 #[derive(Clone, Debug)]
 pub struct Job<K: Run> {
-    /// Which attempt it is, from 1.
+    /// Number of the attempt, from 1.
     pub attempt: u32,
-    /// What admission found out.
+    /// The result of admission.
     pub plan: K::Plan,
-    /// Where the bucket is that it reads or writes.
+    /// The location that the run reads or writes.
     pub location: OpenLocation,
 }
 
-/// How far a Backup or Restore is.
+/// Stage, phase and attempts of a Backup or Restore.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RunStatus {
     /// Not begun, begun, or over.
     pub stage: Stage,
-    /// Its phase, in the API server's spelling.
+    /// The phase in the API server's spelling.
     pub phase: String,
-    /// Which attempt it is or was; 0 before the first.
+    /// Number of the present or last attempt; 0 before the first.
     pub attempt: u32,
-    /// Attempts that ended in good order with their server, and count for nothing.
+    /// Number of attempts that ended in good order with their server; they do not count against the
+    /// limit.
     pub resumed: u32,
-    /// Who is at it.
+    /// The server that makes the attempt.
     pub holder: Option<String>,
 }
 
-/// What a phase means to whoever runs things.
+/// Meaning of a phase for the reconciler of runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Stage {
-    /// It has not begun.
+    /// The run has not begun.
     #[default]
     New,
-    /// It has begun and not ended.
+    /// The run has begun and not ended.
     Begun,
-    /// Nothing more is to be done.
+    /// The run is over.
     Over,
 }
 
 /// A change of a status.
 #[derive(Clone, Debug)]
 pub enum StatusUpdate<K: Run> {
-    /// It cannot begin yet; the condition says why. What admission found out is noted, where that is what is waited with.
+    /// The run cannot begin yet: the condition, and the result of admission if the run waits with
+    /// one.
     Wait(Condition, Option<K::Plan>),
-    /// It begins.
+    /// The run begins.
     Begin {
-        /// Which attempt it is.
+        /// Number of the attempt.
         attempt: u32,
-        /// Who is at it.
+        /// The server that makes the attempt.
         holder: String,
-        /// When it begins.
+        /// When the attempt begins.
         at: Timestamp,
-        /// What admission found out.
+        /// The result of admission.
         plan: K::Plan,
-        /// Which run it is, and where; the Schedule that is noted already stays.
+        /// Identity of the run, and its location; a Schedule that the status names already stays.
         origin: Origin,
     },
-    /// It is as far as this.
+    /// Progress of the run.
     Progress(ProgressSnapshot),
-    /// It cannot be run, for all these reasons; a condition, where there is one alone that has a name.
+    /// The run is refused, for all these reasons; with a condition if there is a single reason that
+    /// has a name.
     Refuse(Vec<String>, Option<Condition>),
-    /// It came to nothing, because of this, at that time.
+    /// The run failed, with the reason and the time.
     Fail(String, Timestamp),
-    /// It was stopped in good order, and begins anew, or goes on, with the next server.
+    /// The run was stopped in good order. The next server begins it anew (Backup) or goes on
+    /// (Restore).
     Reset,
-    /// It is over; the document says what it came to, the condition whether the bucket has it.
+    /// The run is over: its document, and the condition that says whether the bucket has it.
     Done(Box<K>, Condition),
 }
 
-/// Why the engine came to no document.
+/// Reason why the engine returned no document.
 #[derive(Debug)]
 pub enum RunError {
-    /// It never began.
+    /// The run never began, for these reasons.
     Refused(Vec<String>),
-    /// It never began, because another run has its name in the bucket.
+    /// The run never began, because another run has its name in the bucket.
     NameTaken(String),
-    /// It was stopped; whether in good order.
+    /// The run was stopped.
     Stopped {
-        /// Whether the next server can go on as if it had not begun, or, of a Restore, where it was.
+        /// Whether the next server can begin as if this attempt had not been (Backup), or go on
+        /// where it was (Restore).
         clean: bool,
     },
-    /// Its claim is another's by now.
+    /// The claim belongs to another by now.
     Lost(BucketError),
-    /// It failed; whether something of it is left in the bucket.
+    /// The run failed.
     Failed {
-        /// What happened.
+        /// The reason.
         why: String,
-        /// Whether there may be parts.
+        /// Whether parts of it may be left in the bucket.
         left: bool,
     },
 }
 
-/// What came out of a bucket is never run, whatever its phase says; what is over or going is done with.
+/// Returns true if the object is never run: it came out of a bucket (whatever its phase), is being
+/// deleted, or is over.
 pub fn is_left_alone<K: Run>(object: &K) -> bool {
     object.annotations().contains_key(SYNCED_FROM)
         || object.meta().deletion_timestamp.is_some()
         || object.state().stage == Stage::Over
 }
 
-/// Kind and name, for messages.
+/// Returns kind and name, for messages.
 pub fn described<K: Run>(object: &K) -> String {
     format!("{} `{}`", K::kind(&()), object.name_any())
 }
 
-/// Where its keys are in a bucket.
+/// Returns the keys of the run in a bucket.
 ///
 /// # Errors
-/// When no bucket would take its name; nor would the API server.
+/// If the name is not valid in a bucket. The API server would not take such a name either.
 pub fn keys_of<K: Run>(object: &K) -> Result<RunKeys, BucketError> {
     let name = object.name_any();
     let unnameable =
@@ -219,30 +229,30 @@ pub fn keys_of<K: Run>(object: &K) -> Result<RunKeys, BucketError> {
     RunKeys::parse(K::KIND, &name).ok_or_else(unnameable)
 }
 
-/// What is known of a run.
+/// Facts about a run, read before anything is done.
 #[derive(Debug)]
 pub struct ObservedRun<K: Run> {
-    /// Why it cannot be run, all at once.
+    /// All reasons to refuse.
     pub errors: Vec<String>,
-    /// Why it cannot be run now.
+    /// Reason to wait.
     pub wait: Option<Obstacle>,
-    /// How it is run; none while it cannot be.
+    /// The result of admission; `None` if the run cannot begin.
     pub plan: Option<K::Plan>,
-    /// Where it is run, or an earlier attempt left something of it; none while that cannot be opened.
+    /// The location of the run or of what an earlier attempt left; `None` if it cannot be opened.
     pub location: Option<OpenLocation>,
-    /// Who has its name.
+    /// The run that has the name in the bucket.
     pub name: Name<K>,
 }
 
-/// Who has a name in a bucket.
+/// Which run has a name in a bucket.
 #[derive(Debug)]
 pub enum Name<K> {
-    /// Nobody who has committed it; of two that are making it, the claim decides.
+    /// No run has committed it. Of two that are being made, the claim decides.
     Free,
-    /// This very run, which is complete.
+    /// This very run, which is complete; its document.
     Own(Box<K>),
-    /// Another; and what to do.
+    /// Another run; the reason, and what to do.
     Taken(String),
-    /// It is not known yet, or what had it is about to go; and why.
+    /// Unknown yet, or the earlier run of the name is being removed; the reason.
     Pending(Obstacle),
 }

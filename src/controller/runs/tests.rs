@@ -1,4 +1,4 @@
-//! What wakes the controller of runs, and what does not.
+//! Events that wake the reconciler of runs, and events that do not.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -16,7 +16,7 @@ use crate::controller::context::{filled, scripted, settings};
 use crate::controller::restore::Chosen;
 use std::time::Duration;
 
-/// Longer than the controller takes, by the clock of the test, to look at what it was told.
+/// Longer than the controller takes, by the clock of the test, to look at an object.
 const MOMENT: Duration = Duration::from_millis(100);
 
 fn restore(changed: &Value) -> Restore {
@@ -55,7 +55,7 @@ async fn what_a_controller_writes_into_a_status_wakes_it_not_again() {
         let object = restore(&changed);
         writer.apply_watcher_event(&watcher::Event::Apply(object.clone()));
         says.unbounded_send(Ok(object)).unwrap();
-        // Time stands still until nothing else goes on.
+        // Paused time advances only when nothing else goes on.
         tokio::time::sleep(MOMENT).await;
         looked.push(looks.load(Ordering::Relaxed));
     }
@@ -94,7 +94,7 @@ async fn what_has_no_turn_yet_says_so_and_notes_with_which_run_it_waits() {
     assert_eq!(status["conditions"][0]["reason"], "Queued");
 }
 
-/// Comes back when a status was written.
+/// Returns after a status was written.
 async fn said(asked: &Requests) {
     while !asked.lock().unwrap().iter().any(|asked| asked.method == http::Method::PUT) {
         tokio::task::yield_now().await;

@@ -1,9 +1,10 @@
-//! What is to be done about a Schedule now: make a backup, skip a tick, wait. Pure.
+//! The next step for a Schedule: make a backup, skip a tick, wait. Pure.
 //!
-//! A tick is made once because its Backup's name is recorded before it is used, and the tick once the Backup is there. Of
-//! several ticks that went by unseen, the last one is made. Ticks count from when the server first saw the text that says
-//! them, unpaused. A record that lies further ahead than clocks ever disagree was written while a clock was wrong; it is put
-//! right, as else nothing would be made until that time comes.
+//! A tick is made once, because its Backup's name is recorded before it is used, and the tick once
+//! the Backup exists. Of several ticks that passed unseen, the last one is made. Ticks count from
+//! when the server first saw the cron text, unpaused. A record that lies further ahead than clocks
+//! ever disagree was written while a clock was wrong; it is corrected, or nothing would be made
+//! until that time comes.
 
 use std::sync::Arc;
 
@@ -15,66 +16,70 @@ use crate::api::{
     Schedule, SchedulePhase, ScheduleSpec, ScheduleStatus, TickCount, Timestamp, tick_of,
 };
 
-/// Under Allow, so many Backups may wait to begin; more would all run at once when what they wait for is there.
+/// Number of Backups that may wait to begin under Allow. More would all run at once when what they
+/// wait for is there.
 const MOST_WAITING: usize = 3;
 
-/// The first Backup, which belongs to no tick, is called by when the Schedule was created or unpaused, if that was seen so soon.
+/// Time within which a new or unpaused Schedule must be seen for its first Backup, which belongs to
+/// no tick, to be named after the creation or the unpausing.
 const SEEN_WITHIN: TimeDelta = TimeDelta::minutes(1);
 
-/// A Backup that lost its name gets another one at most so much later than its tick: so many others, each of which takes a
-/// second of its own, do not write the same names into one bucket.
+/// Longest distance between a tick and the name of its Backup. Each other cluster that writes the
+/// same names into the bucket takes a second of its own; no bucket has 60 of these.
 pub const LATEST_NAME: TimeDelta = TimeDelta::seconds(60);
 
-/// A Backup that lost its name longer ago is not made again: the Schedule was paused or away meanwhile, and has gone on.
+/// Age beyond which a Backup that lost its name is not made again: the Schedule was paused or no
+/// server ran, and it has gone on.
 const MADE_AGAIN_WITHIN: TimeDelta = TimeDelta::hours(1);
 
-/// What is to be done.
+/// The next step for a Schedule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ScheduleStep {
-    /// It goes, with its namespace or by itself.
+    /// Do nothing: the Schedule is being deleted.
     Leave,
-    /// The specification is wrong: all that is wrong with it.
+    /// Refuse the specification, for all these reasons.
     Refuse(Vec<String>),
-    /// A name was recorded: its Backup is there, or is made.
+    /// Continue with the Backup whose name was recorded: it exists, or is made now.
     Finish(PendingBackup),
-    /// The last ticks were recorded while a clock was wrong: record this one instead.
+    /// Record this as the last tick: the recorded ones were written while a clock was wrong.
     Correct(DateTime<Utc>),
-    /// The text is new, or is no longer paused: ticks count from now.
+    /// Record from when ticks count: the cron text is new, or the Schedule is no longer paused.
     Count(TickCount),
-    /// Another run has the name of a Backup: make the Backup of that tick under a later second's name.
+    /// Make a Backup under a later second's name: another run has its name in the bucket.
     Again(Again),
     /// Make the Backup of this tick.
     Make(DateTime<Utc>),
     /// Record that nothing is made for this tick.
     Skip(DateTime<Utc>, Why),
-    /// Nothing now; the next tick, where there is one.
+    /// Wait for the next tick; `None` if there is none.
     Wait(Option<DateTime<Utc>>),
 }
 
 /// A Backup that is to be made instead of one that lost its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Again {
-    /// The tick that it is for.
+    /// The tick that the Backup is for.
     pub tick: DateTime<Utc>,
     /// The first second whose name may be free.
     pub second: DateTime<Utc>,
-    /// The one that lost its name.
+    /// The Backup that lost its name.
     pub lost: LostName,
 }
 
-/// Why a tick is skipped.
+/// Reason to skip a tick.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Why {
     /// The Schedule is paused.
     Paused,
     /// This Backup has not ended.
     Running(String),
-    /// So many Backups of it have not begun.
+    /// This number of its Backups have not begun.
     Waiting(usize),
 }
 
 impl ScheduleStep {
-    /// The step of a Schedule whose backups could not be called as they would be, if this says so.
+    /// Returns this step, or a refusal if `wrong` says why the Schedule's backups cannot have their
+    /// names.
     pub fn unless(self, wrong: Option<String>) -> Self {
         match (self, wrong) {
             (Self::Refuse(mut errors), Some(wrong)) => {
@@ -87,7 +92,7 @@ impl ScheduleStep {
     }
 }
 
-/// Decides; `own` are the Backups that the Schedule made in this cluster.
+/// Returns the next step; `own` are the Backups that the Schedule made in this cluster.
 pub fn decide(schedule: &Schedule, own: &[Arc<Backup>], now: DateTime<Utc>) -> ScheduleStep {
     if schedule.metadata.deletion_timestamp.is_some() {
         return ScheduleStep::Leave;
@@ -132,7 +137,7 @@ pub fn decide(schedule: &Schedule, own: &[Arc<Backup>], now: DateTime<Utc>) -> S
         return ScheduleStep::Again(again);
     }
     let is_first = recorded.made.is_none() && *skip_immediately != Some(true);
-    // Later it is made for the present: `skipImmediately` was taken back, or no server ran.
+    // A later first Backup is of the present: `skipImmediately` was taken back, or no server ran.
     let at_once = if now - from > SEEN_WITHIN { now.trunc_subsecs(0) } else { from };
     let Some(tick) = due.or_else(|| is_first.then_some(at_once)) else { return wait };
     match hindrance {
@@ -142,8 +147,8 @@ pub fn decide(schedule: &Schedule, own: &[Arc<Backup>], now: DateTime<Utc>) -> S
     }
 }
 
-/// From when ticks count: from the creation, or from the last record, of a Schedule that is looked at for the first time;
-/// else from when it was seen to be edited, mended or unpaused.
+/// Returns from when ticks count: at the first look from the creation or the last record, later
+/// from when the Schedule was seen to be edited, mended or unpaused.
 fn counting(schedule: &Schedule, recorded: &Recorded, now: DateTime<Utc>) -> TickCount {
     let status = schedule.status.clone().unwrap_or_default();
     let ScheduleSpec { schedule: text, paused, .. } = &schedule.spec;
@@ -158,7 +163,7 @@ fn counting(schedule: &Schedule, recorded: &Recorded, now: DateTime<Utc>) -> Tic
     TickCount { schedule: text.clone(), paused, since: since.into() }
 }
 
-/// Why nothing new may begin now.
+/// Returns why no Backup may begin now, or `None`.
 fn hindrance(policy: ConcurrencyPolicy, own: &[Arc<Backup>]) -> Option<Why> {
     match policy {
         ConcurrencyPolicy::Forbid => {
@@ -172,7 +177,8 @@ fn hindrance(policy: ConcurrencyPolicy, own: &[Arc<Backup>]) -> Option<Why> {
     }
 }
 
-/// What is made instead of a Backup that lost its name, unless too many names were lost, or it was long ago.
+/// Returns what is to be made instead of a Backup that lost its name; `None` if it did not, or too
+/// long ago, or too many names after its tick are taken.
 fn again(schedule: &Schedule, backup: &Backup, now: DateTime<Utc>) -> Option<Again> {
     let conditions = &backup.status.as_ref()?.conditions;
     let lost = conditions.iter().find(|each| each.type_ == NAME_TAKEN && each.status == "True")?;
@@ -187,7 +193,7 @@ fn again(schedule: &Schedule, backup: &Backup, now: DateTime<Utc>) -> Option<Aga
     (second - tick <= LATEST_NAME).then_some(Again { tick, second, lost: LostName { name, uid } })
 }
 
-/// The text of a token: the tick, and what is random.
+/// Returns the text of a token: the tick in seconds, a dot, and a random part.
 pub fn token(tick: DateTime<Utc>, random: &str) -> String {
     format!("{}.{random}", tick.timestamp())
 }
@@ -196,26 +202,27 @@ fn tick_in(token: &str) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp(token.split_once('.')?.0.parse().ok()?, 0)
 }
 
-/// The first tick after an instant.
+/// Returns the first tick after an instant, or `None`.
 pub fn next_tick(schedule: &Schedule, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
     schedule.spec.schedule.parse::<Cron>().ok()?.next(created(schedule).unwrap_or(after), after)
 }
 
-/// The first tick after an instant, by the clock of the Schedule's own zone; none of a Schedule that is paused.
+/// Returns the first tick after an instant, in the Schedule's own time zone; `None` for a paused
+/// Schedule.
 pub fn next_backup(schedule: &Schedule, after: DateTime<Utc>) -> Option<String> {
     let cron = schedule.spec.schedule.parse::<Cron>().ok()?;
     let next = cron.next(created(schedule).unwrap_or(after), after)?;
     (schedule.spec.paused != Some(true)).then(|| cron.by_the_wall(next))
 }
 
-/// Since when its ticks count, as far as that is recorded.
+/// Returns since when ticks count, as recorded, or else the Schedule's creation.
 pub fn counts_from(schedule: &Schedule) -> Option<DateTime<Utc>> {
     let counting = schedule.status.as_ref().and_then(|status| status.counting.as_ref());
     counting.map(|counting| counting.since.time()).or_else(|| created(schedule))
 }
 
-/// The longest time between two ticks around an instant: with weekends left out, a tick may be followed by another a day later and
-/// preceded by one three days before it.
+/// Returns the longest time between two ticks around an instant. One that leaves out weekends may
+/// be followed by another a day later and preceded by one three days before.
 pub fn interval(schedule: &Schedule, now: DateTime<Utc>) -> Option<TimeDelta> {
     let cron = schedule.spec.schedule.parse::<Cron>().ok()?;
     let since = created(schedule).unwrap_or(now);
@@ -225,7 +232,7 @@ pub fn interval(schedule: &Schedule, now: DateTime<Utc>) -> Option<TimeDelta> {
     Some((next - last).max(last - before))
 }
 
-/// What the status says has been dealt with.
+/// Times that the status records as dealt with.
 struct Recorded {
     made: Option<DateTime<Utc>>,
     skipped: Option<DateTime<Utc>>,
@@ -246,7 +253,8 @@ impl Recorded {
     }
 }
 
-/// When the newest Backup was made, by a clock that can be believed; now, when there is none.
+/// Returns when the newest Backup was created, by a clock that can be believed; `now` if there is
+/// none.
 fn newest(own: &[Arc<Backup>], now: DateTime<Utc>) -> DateTime<Utc> {
     let made = own.iter().filter_map(|backup| backup.metadata.creation_timestamp.as_ref());
     let made = made.map(|time| Timestamp::from(time).time());
@@ -261,7 +269,7 @@ fn phase(backup: &Backup) -> BackupPhase {
     backup.status.as_ref().and_then(|status| status.phase).unwrap_or_default()
 }
 
-/// Whether a Backup has not ended, or not begun.
+/// Returns true if a Backup has not begun, or not ended.
 pub fn is_running(backup: &Backup) -> bool {
     matches!(phase(backup), BackupPhase::New | BackupPhase::InProgress)
 }

@@ -1,9 +1,10 @@
-//! Makes the Backup of a tick, so that a crash anywhere makes none twice and none less.
+//! Makes the Backup of a tick, so that a crash anywhere neither doubles nor loses it.
 //!
-//! Its name and the hash of a random token are recorded with the Schedule; then it is created with the token; then its
-//! status says which Schedule it is of; then the tick is recorded. A name that is taken is looked at: an object that holds
-//! the token is this very Backup, of an earlier attempt; any other is not ours, whatever it says, and the next second's name
-//! is taken instead.
+//! The Backup's name and the hash of a random token are recorded in the Schedule's status; then the
+//! Backup is created with the token; then its status says which Schedule made it; then the tick is
+//! recorded. If the name is taken the object is read: one that holds the token is this very Backup,
+//! of an earlier attempt. Any other is somebody else's, whatever it says, and the next second's
+//! name is used.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
@@ -22,7 +23,8 @@ use crate::api::{
 use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
 
-/// Times that somebody else may change a Backup between our read and our write.
+/// Number of conflicts that one write survives: somebody else changes the Backup between read and
+/// write.
 const CONFLICTS: usize = 8;
 
 /// Makes the Backup of a tick.
@@ -34,8 +36,9 @@ pub async fn backup(
     name_and_make(context, schedule, tick, tick, None).await
 }
 
-/// Makes a Backup under another name, since another run has the first one's in the bucket. The first one is looked for: it may
-/// have been dealt with already, and be known from before.
+/// Makes a Backup under another name, since another run has the first name in the bucket. Does
+/// nothing unless the first Backup still exists: the cache may be old, and the step executed
+/// already.
 pub async fn again(context: &Context, schedule: &Schedule, again: &Again) -> Result<(), ControllerError> {
     let Again { tick, second, lost } = again;
     match look(context, &lost.name).await? {
@@ -46,7 +49,7 @@ pub async fn again(context: &Context, schedule: &Schedule, again: &Again) -> Res
     }
 }
 
-/// Goes on with a Backup whose name was recorded.
+/// Continues with a Backup whose name was recorded.
 pub async fn finish(
     context: &Context,
     schedule: &Schedule,
@@ -64,8 +67,8 @@ pub async fn finish(
     }
 }
 
-/// Leaves what was begun, where the specification has become wrong meanwhile: what is there is there, and what is not is
-/// skipped. It returns the Schedule as it is then.
+/// Gives up the recorded Backup of a Schedule whose specification has become wrong: one that exists
+/// is recorded as made, any other as skipped. Returns the Schedule as it is then.
 pub async fn leave(context: &Context, schedule: &Schedule) -> Result<Schedule, ControllerError> {
     let before = schedule.status.clone().unwrap_or_default();
     let Some(pending) = before.pending.clone() else { return Ok(schedule.clone()) };
@@ -80,8 +83,9 @@ pub async fn leave(context: &Context, schedule: &Schedule) -> Result<Schedule, C
     record(context, schedule, status).await
 }
 
-/// Says in the status of a Backup which Schedule is making it, before it begins: its document, too, should say it. That of a
-/// person, whatever its annotation says, is left as it is.
+/// Marks a Backup, before it begins, with the Schedule that is making it, so that its document says
+/// so too. A Backup whose token no Schedule recorded is left as it is: a person's, whatever its
+/// annotation says.
 pub async fn introduce(context: &Context, backup: &Backup) -> Result<(), ControllerError> {
     let name = backup.name_any();
     let claims = backup.annotations().contains_key(SCHEDULE_TOKEN);
@@ -99,7 +103,7 @@ pub async fn introduce(context: &Context, backup: &Backup) -> Result<(), Control
     Ok(())
 }
 
-/// Takes the first free name from a second on.
+/// Records and creates the Backup under the first free name from `second` on, or skips the tick.
 async fn name_and_make(
     context: &Context,
     schedule: &Schedule,
@@ -139,7 +143,7 @@ async fn name_and_make(
     Ok(())
 }
 
-/// Creates the Backup; none when its name is another's.
+/// Creates the Backup; `None` if another object has its name.
 async fn create(
     context: &Context,
     schedule: &Schedule,
@@ -160,7 +164,7 @@ async fn create(
     }
 }
 
-/// The Backup is there: its status says whose it is, and the Schedule that the tick is done.
+/// Marks a Backup that exists with its Schedule, and records the tick as done.
 async fn conclude(
     context: &Context,
     schedule: &Schedule,
@@ -169,7 +173,7 @@ async fn conclude(
 ) -> Result<(), ControllerError> {
     mark(context, backup, schedule.uid().unwrap_or_default()).await?;
     let sound = sound(schedule);
-    // One that is made again is of an earlier tick than the last, perhaps.
+    // A Backup that is made again may be of an earlier tick than the last one.
     let last = sound.last_backup.max(Some(pending.tick));
     record(context, schedule, ScheduleStatus { pending: None, last_backup: last, ..sound }).await?;
     let (name, made) = (schedule.name_any(), &pending.name);
@@ -203,7 +207,7 @@ async fn mark(context: &Context, mut backup: Backup, schedule: String) -> Result
     Ok(())
 }
 
-/// Removes the Backup that lost its name, so that the run that has it can be seen under it.
+/// Deletes the Backup that lost its name, so that the run which has it can be shown under it.
 async fn remove(
     context: &Context,
     schedule: &Schedule,
@@ -232,7 +236,7 @@ async fn look(context: &Context, name: &str) -> Result<Option<Backup>, Controlle
     ControllerError::within(doing, context.api::<Backup>().get_opt(name)).await
 }
 
-/// Whether a Backup holds the token that was recorded before it was made.
+/// Returns true if a Backup holds the token whose hash was recorded before it was made.
 fn is_proved(backup: &Backup, pending: &PendingBackup) -> bool {
     backup.annotations().get(SCHEDULE_TOKEN).is_some_and(|token| proof(token) == pending.proof)
 }
@@ -241,7 +245,7 @@ fn proof(token: &str) -> String {
     Sha256::digest(token.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The Backup of a tick.
+/// Returns the Backup object for a tick.
 fn backup_of(schedule: &Schedule, backup: &str, token: String) -> Backup {
     let name = schedule.name_any();
     let mut backup = Backup::new(backup, schedule.spec.template.clone());
@@ -257,7 +261,8 @@ fn backup_of(schedule: &Schedule, backup: &str, token: String) -> Backup {
 
 fn owner(schedule: &Schedule) -> Option<OwnerReference> {
     schedule.controller_owner_ref(&()).map(|owner| OwnerReference {
-        // It need not wait for its Backups, and the permission to make it wait is not asked for.
+        // A Schedule need not wait for its Backups, and setting this would need a permission that
+        // is not asked for.
         block_owner_deletion: None,
         ..owner
     })

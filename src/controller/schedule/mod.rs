@@ -1,8 +1,9 @@
-//! Schedules: when to make a backup, and which to remove.
+//! Schedules: when to make a backup, and which backups to remove.
 //!
-//! A Schedule is looked at when its specification changes, at each of its ticks, and once a minute at least, so that a clock
-//! that was set is noticed soon. `own` says which Backups are the Schedule's, `decide` what is to be done, `make` and `record`
-//! do it, `retention` says what has been kept long enough; the removing is `delete`'s.
+//! A Schedule is reconciled when its specification changes, at each of its ticks, and at least once
+//! a minute, so that a clock that was set is noticed soon. `own` says which Backups are the
+//! Schedule's, `decide` (pure) returns the next step, `make` and `record` execute it, `retention`
+//! selects what has been kept long enough. `delete` removes.
 
 mod decide;
 mod make;
@@ -34,21 +35,24 @@ use own::Ownership;
 pub use make::introduce;
 pub use own::{CLOCKS_DISAGREE, Goodness, begun, goodness, maker};
 
-/// Clocks may be set at any time, and retention depends on Backups that end at any time.
+/// Longest pause between two looks: clocks may be set, and Backups that count for retention may
+/// end, at any time.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// While a Backup runs: what is to go because of it goes soon after it has ended, and one that loses its name is made again.
+/// Pause while a Backup runs: what retention removes because of it should go soon after its end,
+/// and one that loses its name is made again.
 const RUNNING_PAUSE: Duration = Duration::from_secs(5);
-/// A tick that is due now was due a moment ago when it was decided; no loop gets hotter than this.
+/// Shortest pause: a tick that has just become due must not turn the loop hot.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
-/// Removals that one look asks for; the rest waits for the next one.
+/// Number of removals that one look asks for; the rest waits for the next look.
 const MOST_REMOVALS: usize = 32;
 
-/// Reconciles until the server stops.
+/// Reconciles Schedules until the server stops.
 pub async fn run(context: Arc<Context>, watched: Watch<Schedule>) {
     drive(context, watched, |schedule| news_of(schedule, ()), reconcile).await;
 }
 
-/// Watches them without acting on them: whose Backups are whose matters also to a server that makes none.
+/// Fills the cache of Schedules without acting on them: a server that makes no backups needs to
+/// know, too, which Schedule a Backup belongs to.
 pub async fn watch(context: Arc<Context>, watched: Watch<Schedule>) {
     let watching = watched.changes.for_each(|_| std::future::ready(()));
     tokio::select! {
@@ -57,21 +61,21 @@ pub async fn watch(context: Arc<Context>, watched: Watch<Schedule>) {
     }
 }
 
-/// The name of the Schedule that made a Backup, as a label of metrics: empty unless it is there, since labels of an object
-/// may say anything.
+/// Returns the name of the Schedule that made a Backup, as a label of metrics; empty unless that
+/// Schedule exists. Labels of the object are not used: they may say anything.
 pub fn label_of(context: &Context, backup: &Backup) -> String {
     let Some(uid) = maker(backup) else { return String::new() };
     let schedule = context.caches.schedules.find(|schedule| schedule.metadata.uid.as_deref() == Some(uid));
     schedule.map(|schedule| schedule.name_any()).unwrap_or_default()
 }
 
-/// The name of a Schedule as a label of metrics: empty unless it is there.
+/// Returns the name of a Schedule as a label of metrics; empty unless it exists.
 pub fn label_named(context: &Context, schedule: &str) -> String {
     let there = context.caches.schedules.find(|known| known.metadata.name.as_deref() == Some(schedule));
     there.map(|_| schedule.to_owned()).unwrap_or_default()
 }
 
-/// The newest good Backup of each Schedule that is there, with the Schedule's name.
+/// Returns the newest good Backup of each existing Schedule, with the Schedule's name.
 pub fn last_good(context: &Context) -> Vec<(Arc<Backup>, String)> {
     let newest = |(schedule, own): &(Arc<Schedule>, Vec<Arc<Backup>>)| {
         let good = owned(context, schedule, |ownership| ownership.last_good(own))?;
@@ -80,7 +84,7 @@ pub fn last_good(context: &Context) -> Vec<(Arc<Backup>, String)> {
     with_own(context, &context.caches.backups.state()).iter().filter_map(newest).collect()
 }
 
-/// Each Schedule that is there, with those of the Backups that it made in this cluster.
+/// Returns each existing Schedule with those of the Backups that it made in this cluster.
 pub fn with_own(context: &Context, backups: &[Arc<Backup>]) -> Vec<(Arc<Schedule>, Vec<Arc<Backup>>)> {
     let mut made: HashMap<&str, Vec<&Arc<Backup>>> = HashMap::new();
     for backup in backups {
@@ -98,7 +102,7 @@ pub fn with_own(context: &Context, backups: &[Arc<Backup>]) -> Vec<(Arc<Schedule
     context.caches.schedules.state().into_iter().map(with_own).collect()
 }
 
-/// What the metrics tell of a Schedule.
+/// Returns the state of a Schedule for the metrics.
 pub fn state_of(context: &Context, schedule: &Schedule, now: DateTime<Utc>) -> ScheduleState {
     let Settings { restore_only, disable_schedules, .. } = context.settings;
     let status = schedule.status.as_ref();
@@ -117,12 +121,13 @@ pub fn state_of(context: &Context, schedule: &Schedule, now: DateTime<Utc>) -> S
 
 async fn reconcile(schedule: Arc<Schedule>, context: Arc<Context>) -> Result<Action, ControllerError> {
     match look(&schedule, &context).await {
-        // Somebody changed it meanwhile: what was read is read again.
+        // Somebody changed the Schedule meanwhile: it is read again.
         Err(error) if error.is_conflict() => Ok(Action::requeue(SHORTEST_PAUSE)),
         done => done,
     }
 }
 
+/// Decides on a step, executes it, applies retention, and returns when to look again.
 async fn look(schedule: &Schedule, context: &Context) -> Result<Action, ControllerError> {
     let own = own(context, schedule);
     let now = Utc::now();
@@ -136,7 +141,7 @@ async fn look(schedule: &Schedule, context: &Context) -> Result<Action, Controll
         ScheduleStep::Leave => return Ok(Action::await_change()),
         ScheduleStep::Refuse(errors) => {
             record::refuse(context, schedule, errors).await?;
-            // Another location may become the default one.
+            // Another location may become the default, which no event of this Schedule announces.
             return Ok(Action::requeue(LONGEST_PAUSE));
         }
         ScheduleStep::Count(counting) => {
@@ -165,21 +170,21 @@ async fn look(schedule: &Schedule, context: &Context) -> Result<Action, Controll
     Ok(Action::requeue(pause.unwrap_or(longest).clamp(SHORTEST_PAUSE, longest)))
 }
 
-/// The Backups that it made in this cluster.
+/// Returns the Backups that the Schedule made in this cluster.
 fn own(context: &Context, schedule: &Schedule) -> Vec<Arc<Backup>> {
     let mut backups = context.caches.backups.state();
     owned(context, schedule, |ownership| backups.retain(|backup| ownership.is_own(backup)));
     backups
 }
 
-/// Asks what is a Schedule's own.
+/// Calls `ask` with what decides whether a Backup is the Schedule's own.
 fn owned<T>(context: &Context, schedule: &Schedule, ask: impl FnOnce(Ownership<'_>) -> T) -> T {
     let location = context.locations.find(schedule.spec.template.storage_location.as_deref());
     let cluster = &context.identity.uid;
     ask(Ownership { schedule, cluster, location: location.as_deref(), now: Utc::now() })
 }
 
-/// Asks for the removal of what has been kept long enough. A Schedule that is paused removes nothing either.
+/// Asks for the removal of what has been kept long enough. Does nothing for a paused Schedule.
 async fn retire(context: &Context, schedule: &Schedule, own: &[Arc<Backup>]) -> Result<(), ControllerError> {
     let Some(retention) = &schedule.spec.retention else { return Ok(()) };
     if schedule.spec.paused == Some(true) {

@@ -1,4 +1,4 @@
-//! What a Schedule's status says: the only way to write it.
+//! The status of a Schedule. Nothing else writes it.
 
 use chrono::{DateTime, Utc};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -12,11 +12,11 @@ use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
 use crate::controller::watch::conditions::condition;
 
-/// Why a Schedule makes no backups whose status the cluster does not keep.
+/// Validation error of a Schedule whose status the cluster does not keep.
 const DEFINITIONS_TOO_OLD: &str = "status.counting: the cluster's definition of Schedule is older than this server and drops this field, without which \
                                    no backup is made; apply the definitions of this version (`ark crd | kubectl apply --server-side -f -`)";
 
-/// Records that its specification is wrong.
+/// Records that the specification is wrong.
 pub async fn refuse(
     context: &Context,
     schedule: &Schedule,
@@ -41,13 +41,14 @@ pub async fn refuse(
     Ok(())
 }
 
-/// Records that it is sound, and when it makes the next backup.
+/// Records that the specification is sound, and when the next backup is made.
 pub async fn enable(context: &Context, schedule: &Schedule) -> Result<(), ControllerError> {
     record(context, schedule, sound(schedule)).await.map(drop)
 }
 
-/// Records by which text ticks count, and since when; whether that is kept. Definitions older than the server drop it, and without it
-/// no tick is ever due: then the Schedule is refused, and nothing more is written until they are newer.
+/// Records by which cron text ticks count, and since when. Returns true if the API server keeps
+/// that. CRDs older than the server drop it, and without it no tick is ever due: the Schedule is
+/// refused then, and nothing more is written until the CRDs are newer.
 pub async fn count(
     context: &Context,
     schedule: &Schedule,
@@ -103,7 +104,7 @@ pub async fn skip(
     Ok(())
 }
 
-/// The status of a Schedule that is sound, as far as nothing else is said.
+/// Returns the status of a Schedule whose specification is sound; other fields stay.
 pub fn sound(schedule: &Schedule) -> ScheduleStatus {
     let mut status = ScheduleStatus {
         phase: Some(SchedulePhase::Enabled),
@@ -115,7 +116,8 @@ pub fn sound(schedule: &Schedule) -> ScheduleStatus {
     status
 }
 
-/// Says in a condition whether the specification is sound, or what is wrong with it. One that is paused is as it should be.
+/// Sets the condition that says whether the specification is sound, or what is wrong with it. A
+/// paused Schedule is Ready.
 fn say_ready(status: &mut ScheduleStatus, schedule: &Schedule, wrong: Option<&str>) {
     let (reason, message) = match wrong {
         Some(wrong) => ("FailedValidation", wrong),
@@ -132,10 +134,11 @@ fn say_ready(status: &mut ScheduleStatus, schedule: &Schedule, wrong: Option<&st
     set_condition(&mut status.conditions, ready);
 }
 
-/// Writes a status; it returns the Schedule as it is then.
+/// Writes a status, and returns the Schedule as it is then.
 ///
 /// # Errors
-/// When the API server refuses, or somebody has changed the Schedule since it was read: what was decided may be wrong then.
+/// If the API server refuses, or somebody has changed the Schedule since it was read: the decision
+/// may be wrong then.
 pub async fn record(
     context: &Context,
     schedule: &Schedule,
@@ -147,7 +150,7 @@ pub async fn record(
     write(context, schedule, status, false).await
 }
 
-/// Writes it, or with `dry_run` only asks what would become of it.
+/// Writes the status, or with `dry_run` only asks what would become of it.
 async fn write(
     context: &Context,
     schedule: &Schedule,

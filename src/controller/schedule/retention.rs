@@ -1,7 +1,7 @@
-//! Which Backups of a Schedule have been kept long enough. Pure.
+//! Selection of the Backups of a Schedule that have been kept long enough. Pure.
 //!
-//! A Backup that only came out with errors may go like any other, but counts as no success: what retention leaves always
-//! holds the newest one that Completed.
+//! A PartiallyFailed Backup may be removed like any other, but counts as no success: retention
+//! always leaves the newest Completed one.
 
 use std::cmp::Reverse;
 
@@ -10,7 +10,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::own::begun;
 use crate::api::{Backup, BackupPhase, Retention};
 
-/// The Backups, of those that one Schedule made in this cluster, that retention says to remove; the oldest first.
+/// Returns the Backups that retention removes, oldest first; `own` are those that one Schedule made
+/// in this cluster.
 pub fn surplus<'a>(
     retention: &Retention,
     own: impl IntoIterator<Item = &'a Backup>,
@@ -58,7 +59,8 @@ mod tests {
 
     const NOW: &str = "2026-11-21T12:00:00Z";
 
-    /// `C` Completed, `P` PartiallyFailed, `F` Failed, `D` Deleting; one a day, the last begun now. Named by age in days.
+    /// Returns Backups by a letter each: `C` Completed, `P` PartiallyFailed, `F` Failed, `D`
+    /// Deleting; one a day, the last begun now. Named by age in days.
     fn backups(phases: &str) -> Vec<Backup> {
         let now: DateTime<Utc> = NOW.parse().unwrap();
         let count = phases.len();

@@ -1,7 +1,8 @@
-//! The connections of the port that anybody in the cluster reaches: few, short, and each with little memory.
+//! Connections of the server's HTTP port, which anybody in the cluster reaches: few, short, and
+//! with little memory each.
 //!
-//! Who opens many and sends nothing must neither fill the server's memory nor keep a probe from its answer: a connection that
-//! is one too many takes the place of the oldest.
+//! A client that opens many connections and sends nothing must neither fill the server's memory nor
+//! keep a probe from its answer: one connection too many replaces the oldest.
 
 use std::collections::VecDeque;
 use std::io;
@@ -18,21 +19,22 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinSet};
 use tower::Service as _;
 
-/// Connections at once: more than probes, Prometheus and people with downloads need.
+/// Largest number of open connections: more than probes, Prometheus and people with downloads need.
 pub const MOST: usize = 256;
-/// Who has not sent the head of a request by then does not mean to.
+/// Time within which the head of a request must arrive.
 pub const HEAD_WITHIN: Duration = Duration::from_secs(10);
-/// Bytes that are kept of what somebody sends; no request that is answered here comes near.
+/// Bytes of a request that are buffered; no request that is answered here comes near.
 const BUFFER: usize = 16 << 10;
-/// Before the next connection is waited for when the machine has no room for another.
+/// Pause before the next accept after the machine had no room for a connection.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Whether a connection hands out a part of a bucket, and so is the last to make room; in each request's extensions.
+/// Whether a connection serves a download, and so is the last to be replaced. Part of each
+/// request's extensions.
 #[derive(Clone, Debug, Default)]
 pub struct HandingOut(Arc<AtomicBool>);
 
 impl HandingOut {
-    /// It does.
+    /// Marks the connection as serving a download.
     pub fn begin(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
@@ -47,14 +49,14 @@ struct ClientConnection {
     handing_out: HandingOut,
 }
 
-/// Those that are open, the oldest first.
+/// The open connections, oldest first.
 #[derive(Default)]
 struct Connections {
     tasks: JoinSet<()>,
     open: VecDeque<ClientConnection>,
 }
 
-/// Answers all who connect, until it is dropped, and all of them with it.
+/// Answers all connections until the future is dropped, and the connections with it.
 pub async fn serve(listener: TcpListener, routes: Router) {
     let mut connections = Connections::default();
     loop {
@@ -69,13 +71,15 @@ pub async fn serve(listener: TcpListener, routes: Router) {
     }
 }
 
-/// Whether whoever connected is gone already.
+/// Returns true if the client has gone already.
 fn is_over(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
 impl Connections {
+    /// Takes a connection. If there are too many, the oldest that serves no download is closed, or
+    /// the oldest of all.
     fn take(&mut self, stream: TcpStream, routes: &Router) {
         while self.tasks.try_join_next().is_some() {}
         self.open.retain(|connection| !connection.task.is_finished());
@@ -91,7 +95,7 @@ impl Connections {
     }
 }
 
-/// Answers one request.
+/// Answers one request of a connection.
 async fn answer(stream: TcpStream, routes: Router, handing_out: HandingOut) {
     let service = service_fn(move |mut request: Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(handing_out.clone());

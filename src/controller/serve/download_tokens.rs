@@ -1,5 +1,6 @@
-//! What the server itself hands out when a store cannot make an address for it, or not one that a person reaches: a part of a bucket, once, for a while,
-//! to whoever has the token. Tokens are kept as their hash and never logged.
+//! Tokens for downloads that the server itself serves, if a store cannot presign an address or a
+//! person does not reach it. A token is valid once and for a limited time. Tokens are kept as their
+//! hash and never logged.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -11,32 +12,33 @@ use tokio::time::Instant;
 use crate::bucket::Bucket;
 use crate::store::ObjectKey;
 
-/// As long as a presigned address is good.
+/// Time for which a token is valid, as long as a presigned address.
 pub const VALID_FOR: Duration = Duration::from_secs(600);
-/// More than this at once is no person's doing.
+/// Largest number of open tokens: no people open more.
 const MOST: usize = 1024;
 /// Bytes of a token: 256 bits cannot be guessed.
 const TOKEN: usize = 32;
 
-/// A part of a bucket.
+/// The part of a bucket that a token gives.
 #[derive(Clone, Debug)]
 pub struct TokenTarget {
-    /// Where it is.
+    /// The bucket.
     pub bucket: Bucket,
-    /// What it is.
+    /// The key of the part.
     pub key: ObjectKey,
 }
 
 type Hash = [u8; 32];
 
-/// What can be had, by the hash of its token.
+/// The open tokens, by their hash.
 #[derive(Debug, Default)]
 pub struct DownloadTokens {
     open: Mutex<HashMap<Hash, (TokenTarget, Instant)>>,
 }
 
 impl DownloadTokens {
-    /// A token for it; none when there is no randomness to be had, or too much is handed out already.
+    /// Returns a token for a part; `None` if no randomness is available, or too many tokens are
+    /// open.
     pub fn offer(&self, target: TokenTarget, now: Instant) -> Option<String> {
         let mut bytes = [0; TOKEN];
         rustls::crypto::ring::default_provider().secure_random.fill(&mut bytes).ok()?;
@@ -50,7 +52,7 @@ impl DownloadTokens {
         Some(token)
     }
 
-    /// What the token is good for; it is good for nothing afterwards.
+    /// Returns what a token is valid for, or `None`. The token is invalid afterwards.
     pub fn redeem(&self, token: &str, now: Instant) -> Option<TokenTarget> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.remove(&hash(token)).filter(|(_, end)| *end > now).map(|(target, _)| target)

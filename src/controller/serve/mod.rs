@@ -1,4 +1,4 @@
-//! What the server answers over HTTP: whether it lives, whether it is ready, what it has counted, and downloads.
+//! The server's HTTP port: liveness, readiness, metrics and downloads.
 
 mod connections;
 pub mod download_tokens;
@@ -25,21 +25,22 @@ use crate::model::causes;
 use crate::telemetry::{EXPOSITION_TYPE, Metrics};
 use download_tokens::DownloadTokens;
 
-/// What the server is about.
+/// State of the server, for `/readyz`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Duty {
-    /// It looks whether the cluster has what it needs.
+    /// The server checks whether the cluster has what it needs.
     Starting,
-    /// Another server acts; this one takes over from it.
+    /// Another server acts, and this one stands by.
     StandingBy,
-    /// It leads, and learns what the cluster has.
+    /// The server leads and fills its caches.
     Filling,
-    /// It leads.
+    /// The server leads.
     Leading,
 }
 
 impl Duty {
-    /// Whether it does what it is there for. Who stands by does: a rollout must not wait for the lease to change hands.
+    /// Returns true if the server does what it should. A standby does: a rollout must not wait for
+    /// the lease to change hands.
     fn is_ready(self) -> bool {
         matches!(self, Self::StandingBy | Self::Leading)
     }
@@ -54,20 +55,20 @@ impl Duty {
     }
 }
 
-/// What the answers are taken from.
+/// State that the answers are made from.
 pub struct HttpState {
-    /// What the server is about.
+    /// State of the server.
     pub duty: watch::Receiver<Duty>,
-    /// What is counted.
+    /// The metrics.
     pub metrics: Arc<Metrics>,
-    /// What can be downloaded.
+    /// The tokens of open downloads.
     pub tokens: Arc<DownloadTokens>,
 }
 
-/// Answers at the address until what is returned is dropped.
+/// Listens at the address and answers until the returned handle is dropped.
 ///
 /// # Errors
-/// [`ControllerError::Listen`] when the address cannot be had.
+/// [`ControllerError::Listen`] if the address cannot be listened on.
 pub async fn open(address: SocketAddr, door: HttpState) -> Result<AbortOnDropHandle<()>, ControllerError> {
     let unheard = |source| ControllerError::Listen { address, source };
     let listener = TcpListener::bind(address).await.map_err(unheard)?;
@@ -98,6 +99,7 @@ async fn metrics(State(door): State<Arc<HttpState>>) -> Response {
     }
 }
 
+/// Serves the part of a bucket that a token is valid for.
 async fn download(
     State(door): State<Arc<HttpState>>,
     Extension(handing_out): Extension<HandingOut>,

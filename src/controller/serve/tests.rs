@@ -1,4 +1,4 @@
-//! What a probe, Prometheus and a person with a token get.
+//! Tests of the answers to a probe, to Prometheus and to a person with a token.
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -85,7 +85,7 @@ async fn an_address_that_is_taken_is_named_with_the_flag() {
     );
 }
 
-/// So many connections whose request never ends, taken by the server.
+/// Opens connections whose request never ends, and waits until the server has taken them.
 async fn half_open(served: &Served, number: usize) -> Vec<TcpStream> {
     let mut all = Vec::new();
     for _ in 0..number {
@@ -97,10 +97,10 @@ async fn half_open(served: &Served, number: usize) -> Vec<TcpStream> {
     all
 }
 
-/// What still comes: nothing, where the server has closed the connection.
+/// Returns what still comes: nothing if the server has closed the connection.
 async fn rest(stream: &mut TcpStream) -> String {
     let mut rest = Vec::new();
-    // One that is closed before all was read of it is reset.
+    // A connection that is closed before all of it was read is reset.
     let _ = stream.read_to_end(&mut rest).await;
     String::from_utf8(rest).unwrap()
 }

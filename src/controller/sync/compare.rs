@@ -1,7 +1,9 @@
-//! Compares an object with its document, when that was written since it was last read: names are used again.
+//! Compares an object with its document if that was written since it was last read: names are used
+//! again.
 //!
-//! A pass over what is as it was reads no document: size and time of each are in the listing, and it is remembered for which of
-//! them the two belong together (in an annotation of what was synced, in memory of all others).
+//! A pass over an unchanged bucket reads no document. The listing has size and time of each, and
+//! the pairs of object and document that belong together are remembered: in an annotation for
+//! synced objects, in memory for all others.
 
 use std::sync::Arc;
 
@@ -17,28 +19,30 @@ use crate::controller::buckets::OpenLocation;
 use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
 
-/// Documents that are read at the same time, each at most a MiB.
+/// Number of documents that are read at the same time; each is at most a MiB.
 const AT_ONCE: usize = 16;
 
-/// What came of a comparison.
+/// Result of a comparison.
 #[derive(Debug)]
 enum Comparison {
     /// The object stands for this document.
     Same,
-    /// It stands for another one.
+    /// The object stands for another document.
     Another {
         /// The run that the bucket has.
         found: RunIdentity,
         /// The run that the object stands for.
         meant: RunIdentity,
     },
-    /// One of them is gone, or changing; the next pass sees what is.
+    /// Object or document is gone, or changing; the next pass sees what there is.
     Overtaken,
-    /// The document cannot be read, and why; the object stays as long as its document is not known to be gone.
+    /// The document cannot be read, and why. The object stays as long as its document is not known
+    /// to be gone.
     Unreadable(String),
 }
 
-/// Compares objects with their documents; those that stand for others go.
+/// Compares objects with their documents. Returns the objects that stand for other documents, to be
+/// replaced.
 pub async fn compare<K: Mirrored>(
     context: &Arc<Context>,
     location: &OpenLocation,
@@ -86,6 +90,7 @@ pub async fn compare<K: Mirrored>(
     doomed
 }
 
+/// Reads a suspect's document and compares it with the object in the cache.
 async fn look<K: Mirrored>(
     context: &Context,
     location: &OpenLocation,
@@ -106,7 +111,7 @@ async fn look<K: Mirrored>(
     Ok(weigh(&*object, &suspect.local.uid, &document))
 }
 
-/// Pure.
+/// Compares an object with a document that was read. Pure.
 fn weigh<K: Mirrored>(object: &K, uid: &str, document: &K) -> Comparison {
     let meant = RunIdentity::of_object(object);
     if object.run_uid() != Some(uid) || object.life() != Life::Ended {

@@ -1,8 +1,8 @@
-//! Brings a document into the cluster: read, checked, created, and given its status.
+//! Brings a document into the cluster: reads and checks it, creates the object, writes its status.
 //!
-//! What is in a bucket is hostile: it is bounded and parsed by `bucket`, stripped by `mirrored`, and checked against the
-//! schema by the API server. A server that dies between the two writes leaves an object that is marked as synced and has no
-//! status; the next pass completes it.
+//! The content of a bucket is hostile: `bucket` bounds and parses it, `mirrored` strips it, and the
+//! API server checks it against the schema. A server that dies between the two writes leaves an
+//! object that is marked as synced and has no status; the next pass completes it.
 
 use kube::ResourceExt as _;
 use kube::api::{DeleteParams, PostParams, Preconditions};
@@ -19,28 +19,29 @@ use crate::controller::error::ControllerError;
 use crate::model::causes;
 use crate::store::StoreError;
 
-/// How much is told of what is wrong with a document; the API server repeats what it refuses.
+/// Longest reason of a rejection, in characters; the API server's answers repeat the object.
 const LONGEST_REASON: usize = 500;
-/// What the API server answers to an object that it will never take: malformed, too large, against the schema.
+/// Codes with which the API server refuses an object for ever: malformed, too large, against the
+/// schema.
 const REFUSALS: [u16; 3] = [400, 413, 422];
 
-/// What became of a document.
+/// Outcome of bringing in a document.
 #[derive(Debug)]
 pub enum Brought {
-    /// It is in the cluster now.
+    /// The object was created.
     Created,
-    /// It was there and has its status now.
+    /// The object existed and has its status now.
     Completed,
-    /// Somebody else was faster, or it is no longer there; the next pass sees what is.
+    /// Somebody else was faster, or the document is gone; the next pass sees what there is.
     Overtaken,
-    /// It cannot come, and why.
+    /// The document cannot become an object, and why.
     Rejected(String),
 }
 
 /// Brings one document in.
 ///
 /// # Errors
-/// When bucket or API server fail; then it may come another time.
+/// If the bucket or the API server fails; a later pass tries again.
 pub async fn bring<K: Mirrored>(
     context: &Context,
     location: &OpenLocation,
@@ -66,6 +67,7 @@ pub async fn bring<K: Mirrored>(
     }
 }
 
+/// Creates the object and then writes its status.
 async fn create<K>(api: &Api<K>, object: K) -> Result<Brought, ControllerError>
 where
     K: Mirrored + Serialize + DeserializeOwned,
@@ -88,7 +90,8 @@ async fn complete<K: Mirrored>(api: &Api<K>, object: K, uid: &str) -> Result<Bro
     }
 }
 
-/// Gives the object its status. One whose status is refused goes again: without it, it would say nothing.
+/// Writes the status of an object. If the API server refuses it the object is deleted again:
+/// without a status it would say nothing.
 async fn record<K: Mirrored>(
     api: &Api<K>,
     mut object: K,
@@ -109,10 +112,10 @@ async fn record<K: Mirrored>(
     Ok(refused)
 }
 
-/// Deletes an object, if it is still the one of that uid; whether it was there.
+/// Deletes an object if it still has this uid. Returns true if it was there.
 ///
 /// # Errors
-/// When the API server fails.
+/// If the API server fails.
 pub async fn delete<K>(api: &Api<K>, name: &str, uid: Option<&str>) -> Result<bool, ControllerError>
 where
     K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + DeserializeOwned,
@@ -127,7 +130,8 @@ where
     }
 }
 
-/// A document that cannot be read: rejected for what it is, tried again when only the store failed.
+/// Judges a document that cannot be read: rejected for its content, or an error if only the store
+/// failed.
 pub fn judge(error: BucketError, name: &str) -> Result<Brought, ControllerError> {
     match &error {
         error if error.is_not_found() => Ok(Brought::Overtaken),
@@ -141,7 +145,8 @@ pub fn judge(error: BucketError, name: &str) -> Result<Brought, ControllerError>
     }
 }
 
-/// An object that the API server does not take: rejected for what it is, tried again when only the server failed.
+/// Judges an object that the API server refused: rejected for its content, or an error if only the
+/// server failed.
 fn refused(error: ControllerError) -> Result<Brought, ControllerError> {
     if REFUSALS.iter().any(|code| error.is_status(*code)) {
         Ok(Brought::Rejected(shortened(&causes(&error))))
@@ -150,7 +155,8 @@ fn refused(error: ControllerError) -> Result<Brought, ControllerError> {
     }
 }
 
-/// A reason, without what would break a log line, and not longer than a person reads.
+/// Returns a reason cut to [`LONGEST_REASON`], without control characters, which would break a log
+/// line.
 fn shortened(reason: &str) -> String {
     let short: String = reason.chars().take(LONGEST_REASON).collect();
     let cut = if short.len() < reason.len() { "…" } else { "" };

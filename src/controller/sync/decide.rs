@@ -1,4 +1,4 @@
-//! What to do about a name, from what the bucket and the cluster have of it. Pure.
+//! The step for a name, from what the bucket and the cluster have under it. Pure.
 
 use kube::ResourceExt as _;
 
@@ -8,9 +8,9 @@ use crate::api::{DOCUMENT_STAMP, STORAGE_LOCATION_LABEL, SYNCED_FROM, is_stored,
 /// The location that is compared.
 #[derive(Clone, Copy, Debug)]
 pub struct ThisLocation<'a> {
-    /// Its name in this cluster.
+    /// Name of the location in this cluster.
     pub name: &'a str,
-    /// Its identity.
+    /// Identity of the bucket.
     pub id: &'a str,
     /// The uid of this cluster.
     pub cluster: &'a str,
@@ -18,33 +18,34 @@ pub struct ThisLocation<'a> {
     pub namespace: &'a str,
 }
 
-/// What the cluster has of a name.
+/// The object that the cluster has under a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Local {
     /// The object's uid.
     pub uid: String,
-    /// Where it is in its life.
+    /// Stage of the object's life.
     pub life: Life,
-    /// The identity of the location it mirrors; none when it was made in this cluster.
+    /// Identity of the location that the object mirrors; `None` if it was made in this cluster.
     pub mirrors: Option<String>,
-    /// The identity of the location that its document was put into, when it was made in this cluster and says so.
+    /// Identity of the location of the object's document; `None` if the status does not say.
     pub made_in: Option<String>,
-    /// The document that it was made from, as that was listed then.
+    /// The listed size and time of the document that the object was made from; `None` if it was not
+    /// synced.
     pub stamp: Option<String>,
-    /// Whether it names this location.
+    /// Whether the object names this location.
     pub here: bool,
-    /// Whether this server made it, also where it came back out of a bucket.
+    /// Whether this server made the run, also if the object came back out of a bucket.
     pub ours: bool,
-    /// Whether its document was put into the bucket.
+    /// Whether the document was put into the bucket.
     pub stored: bool,
-    /// Whether its items must be there.
+    /// Whether the run has a tarball, which must be there.
     pub needs_tarball: bool,
-    /// Whether it is being deleted.
+    /// Whether the object is being deleted.
     pub leaving: bool,
 }
 
 impl Local {
-    /// What an object is to a location.
+    /// Returns the facts about an object that matter to a location.
     pub fn of<K: Mirrored>(object: &K, location: ThisLocation<'_>) -> Self {
         let ThisLocation { name, cluster, namespace, .. } = location;
         let label = object.labels().get(STORAGE_LOCATION_LABEL);
@@ -64,48 +65,53 @@ impl Local {
 }
 
 impl Local {
-    /// Whether it only says of itself that it came out of a bucket, as a copy of one that did, or lacks its status still.
+    /// Returns true if the object carries the mark of a synced one and has not begun: a copy that a
+    /// person made, or one whose status is not written yet.
     pub fn is_unproven(&self) -> bool {
         self.life == Life::Unbegun && self.mirrors.is_some()
     }
 
-    /// Whether the document that it stands for is, or was, in the location of this identity.
+    /// Returns true if the document that the object stands for is, or was, in the location of this
+    /// identity.
     pub fn lies_in(&self, id: &str) -> bool {
         self.mirrors.as_ref().or(self.made_in.as_ref()).is_none_or(|lies_in| lies_in == id)
     }
 }
 
-/// What the bucket has of a name.
+/// The keys that the bucket has under a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NameInBucket {
-    /// Its document.
+    /// Whether the document is there.
     pub document: bool,
-    /// Its items.
+    /// Whether the tarball is there.
     pub tarball: bool,
     /// Whether the document, as it is listed, is known to be the one that the object stands for.
     pub known: bool,
 }
 
-/// What is done about a name.
+/// The step for a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SyncStep {
-    /// As it should be, or another's concern.
+    /// Do nothing: the object is as it should be, or is not this location's concern.
     Leave,
-    /// The document is brought in.
+    /// Bring the document in.
     Create,
-    /// The object is there without a status, because a server died between the two.
+    /// Write the status of an object that lacks it, because a server died between the two writes.
     Complete,
-    /// The object goes, if a second look finds nothing in the bucket; one that is unproven is refused.
+    /// Remove the object if a second look finds nothing in the bucket. An unproven one is refused
+    /// instead.
     Remove,
-    /// The document was written since it was last read: whether it is still the one that the object stands for, it says itself.
+    /// Read the document, which was written since it was last read, and check that the object still
+    /// stands for it.
     Compare,
-    /// The object stands for what this location was before; it goes, and what is there now comes in its place.
+    /// Remove the object, which stands for what this location was before, and bring in what is
+    /// there now.
     Replace,
-    /// The name is taken by an object that is not this run; it is reported.
+    /// Report that another object, which is not this run, has the name; and which.
     Taken(&'static str),
 }
 
-/// What is done about a name.
+/// Returns the step for a name.
 pub fn decide(here: ThisLocation<'_>, found: NameInBucket, local: Option<&Local>) -> SyncStep {
     let Some(local) = local else {
         return if found.document { SyncStep::Create } else { SyncStep::Leave };
@@ -116,7 +122,8 @@ pub fn decide(here: ThisLocation<'_>, found: NameInBucket, local: Option<&Local>
     match &local.mirrors {
         Some(id) => decide_placed(found, local, id == here.id),
         None if local.stored => match &local.made_in {
-            // What an earlier version made does not say where; the location that it names is taken for it.
+            // An earlier version did not note the location; the one that the object names is
+            // assumed.
             None if !local.here => taken(found, local),
             None => decide_placed(found, local, true),
             Some(id) if id != here.id && !local.here => taken(found, local),
@@ -126,10 +133,11 @@ pub fn decide(here: ThisLocation<'_>, found: NameInBucket, local: Option<&Local>
     }
 }
 
-/// What is done about an object whose document was in a bucket; `same` says whether in this one.
+/// Returns the step for an object whose document is or was in a bucket; `same` says whether in this
+/// one.
 fn decide_placed(found: NameInBucket, local: &Local, same: bool) -> SyncStep {
     let is_there = found.document && (found.tarball || !local.needs_tarball);
-    // It only said of itself that it mirrors this location; what does has the name.
+    // A refused copy only claimed to mirror this location; the real document has the name.
     if local.life == Life::Refused && (same || local.here) {
         return if found.document { SyncStep::Replace } else { SyncStep::Leave };
     }
@@ -138,7 +146,8 @@ fn decide_placed(found: NameInBucket, local: &Local, same: bool) -> SyncStep {
         (true, true) if local.is_unproven() => SyncStep::Complete,
         (true, true) if found.known => SyncStep::Leave,
         (true, true) => SyncStep::Compare,
-        // Made again under another name or with another identity: what it was is known no longer.
+        // The location was created again under another name or with another identity. The object is
+        // one of the earlier location, and is replaced.
         (true, false) | (false, true) if found.document => SyncStep::Replace,
         (true, false) | (false, true) => SyncStep::Remove,
         (false, false) if found.document => {
@@ -148,7 +157,7 @@ fn decide_placed(found: NameInBucket, local: &Local, same: bool) -> SyncStep {
     }
 }
 
-/// What is done about an object that has nothing to do with this bucket, as far as is known.
+/// Returns the step for an object that has nothing to do with this bucket, as far as is known.
 fn taken(found: NameInBucket, local: &Local) -> SyncStep {
     if !found.document || local.life == Life::Unbegun && local.here {
         return SyncStep::Leave;
@@ -170,7 +179,7 @@ mod tests {
     const BARE: NameInBucket = NameInBucket { tarball: false, ..WHOLE };
     const NOTHING: NameInBucket = NameInBucket { document: false, ..BARE };
 
-    /// An object that mirrors this location and has ended.
+    /// Returns an object that mirrors this location and has ended.
     fn synced() -> Local {
         Local {
             uid: "u".into(),
@@ -186,7 +195,7 @@ mod tests {
         }
     }
 
-    /// An object of this cluster, whose document was put into this location.
+    /// Returns an object of this cluster whose document was put into this location.
     fn own() -> Local {
         Local { mirrors: None, stored: true, ..synced() }
     }
@@ -233,7 +242,7 @@ mod tests {
         ] {
             assert_eq!(step(NOTHING, &local), SyncStep::Leave, "{local:?}");
         }
-        // Its document is in the bucket before its status says so.
+        // The document is in the bucket before the object's status says so.
         for life in [Life::Busy, Life::Unbegun] {
             assert_eq!(step(WHOLE, &Local { life, ..never.clone() }), SyncStep::Leave);
         }

@@ -1,21 +1,23 @@
-//! Which labels of a document come into the cluster. Pure.
+//! Selection of the labels of a document that its object gets. Pure.
 
 use std::collections::BTreeMap;
 
 use crate::api::SCHEDULE_NAME_LABEL;
 
-/// The most that come; whoever labels backups uses a few.
+/// Largest number of labels; people use a few.
 const MOST: usize = 64;
-/// What our own labels begin with; of those only [`SCHEDULE_NAME_LABEL`] comes, the others say something of this cluster.
+/// Prefix of Ark's own labels. Of these only [`SCHEDULE_NAME_LABEL`] is taken: the others describe
+/// this cluster.
 const OURS: &str = "ark.heptio.com/";
-/// Domains whose labels say by which tool of which application an object is there, and are obeyed by it: in another cluster it
-/// would take the object for its own.
+/// Domains whose labels tell a tool which objects belong to an application. In another cluster the
+/// tool would take the object for its own.
 const OF_TOOLS: [&str; 5] = ["k8s.io", "kubernetes.io", "argoproj.io", "fluxcd.io", "helm.sh"];
-/// Longest part of a label, and longest domain before it.
+/// Longest part of a label, and longest domain before it, as the API server has them.
 const LONGEST_PART: usize = 63;
 const LONGEST_DOMAIN: usize = 253;
 
-/// The labels that come: valid ones, a bounded number; that of the Schedule before all others.
+/// Returns the labels that the object gets: valid ones, [`MOST`] at most, that of the Schedule
+/// first.
 pub fn admitted(mut labels: BTreeMap<String, String>) -> BTreeMap<String, String> {
     let schedule = labels.remove_entry(SCHEDULE_NAME_LABEL);
     let others = labels.into_iter().filter(|(key, _)| !key.starts_with(OURS) && !is_of_a_tool(key));
@@ -29,7 +31,7 @@ fn is_of_a_tool(key: &str) -> bool {
         .any(|tool| domain.strip_suffix(tool).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
 }
 
-/// Whether the API server takes it.
+/// Returns true if the API server takes the label.
 fn is_label(key: &str, value: &str) -> bool {
     let (domain, name) = key.rsplit_once('/').map_or((None, key), |(domain, name)| (Some(domain), name));
     domain.is_none_or(is_domain) && is_part(name) && (value.is_empty() || is_part(value))

@@ -1,5 +1,5 @@
-//! What is remembered of a location between passes, bounded: documents that were rejected, documents that are known to be
-//! those of objects, names that were reported.
+//! Memory of a location between passes: rejected documents, documents known to belong to their
+//! objects, and reported names. Bounded.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher as _, RandomState};
@@ -10,48 +10,50 @@ use tokio::time::Instant;
 use crate::api::LocationCounts;
 use crate::bucket::{ListedRun, RunKind, Stamp};
 
-/// The most that is remembered of either, at 8 bytes each and the table's slack: a few MiB. Beyond it a rejected document is
-/// read again in each pass.
+/// Largest number that is remembered of each, at 8 bytes and the table's slack: a few MiB.
+/// Documents that were rejected beyond it are read again in each pass.
 const MOST: usize = 200_000;
-/// How long a document that was rejected is not looked at again.
+/// Time for which a rejected document is not read again.
 const REJECTED_FOR: Duration = Duration::from_secs(60 * 60);
-/// Between two words in the status that a pass was made and nothing new was found.
+/// Shortest time between two writes of the status by passes that found nothing new.
 const TELL_EVERY: Duration = Duration::from_secs(10);
 
-/// What is remembered of a location. The hasher is keyed at random, so that a bucket cannot choose what is confused.
+/// Memory of a location between passes. The hasher is keyed at random, so that nobody who writes to
+/// a bucket can choose collisions.
 #[derive(Default)]
 pub struct Memory {
     hasher: RandomState,
     rejected: HashSet<u64>,
-    /// Since when that is remembered, and what the cluster's definitions were then.
+    /// Since when rejections are remembered, and the API server's definitions at that time.
     judged: Option<(Instant, Option<String>)>,
     known: HashSet<u64>,
     reported: HashSet<u64>,
     told: Option<(Instant, LocationCounts)>,
 }
 
-/// A document as it was when it was rejected, or compared with an object.
+/// Hash of a document as it was when it was rejected, or compared with an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Fingerprint(u64);
 
 impl Memory {
-    /// A run's document, and whether its items are there.
+    /// Returns the hash of a run's document and of whether its tarball is there.
     pub fn fingerprint(&self, kind: RunKind, run: &ListedRun, document: Stamp) -> Fingerprint {
         Fingerprint(self.hasher.hash_one((kind, run.name(), document, run.has_tarball())))
     }
 
-    /// Whether it was rejected as it is.
+    /// Returns true if the document was rejected in this state.
     pub fn is_rejected(&self, fingerprint: Fingerprint) -> bool {
         self.rejected.contains(&fingerprint.0)
     }
 
-    /// Whether any was rejected that is remembered.
+    /// Returns true if any rejection is remembered.
     pub fn has_rejected(&self) -> bool {
         !self.rejected.is_empty()
     }
 
-    /// Forgets what was rejected where the cluster's definitions are others by now, and after an hour in any case: what was
-    /// wrong may have been mended where nobody sees it. `definitions` says which there are, if that is known.
+    /// Forgets all rejections if the API server's definitions have changed, and after an hour in
+    /// any case: the cause may have been mended where nobody sees it. `definitions` is `None` if
+    /// unknown.
     pub fn reconsider(&mut self, definitions: Option<String>) {
         let (since, before) = self.judged.get_or_insert_with(|| (Instant::now(), definitions.clone()));
         let changed = definitions.is_some() && *before != definitions;
@@ -61,27 +63,27 @@ impl Memory {
         }
     }
 
-    /// Replaces what was rejected: what is still there as it was, and what came new.
+    /// Replaces the rejections: those that still hold, and the new ones.
     pub fn set_rejected(&mut self, rejected: impl Iterator<Item = Fingerprint>) {
         self.rejected = rejected.map(|fingerprint| fingerprint.0).take(MOST).collect();
     }
 
-    /// A run's document, beside the object of this uid.
+    /// Returns the hash of a run's document together with the uid of its object.
     pub fn pair(&self, kind: RunKind, uid: &str, document: Stamp) -> Fingerprint {
         Fingerprint(self.hasher.hash_one((kind, "pair", uid, document)))
     }
 
-    /// Whether the document was compared with the object as it is.
+    /// Returns true if the document was compared with the object in this state.
     pub fn is_known(&self, pair: Fingerprint) -> bool {
         self.known.contains(&pair.0)
     }
 
-    /// Replaces what is known: what is still there as it was, and what was compared just now.
+    /// Replaces the known pairs: those that still hold, and those compared just now.
     pub fn set_known(&mut self, known: impl Iterator<Item = Fingerprint>) {
         self.known = known.map(|pair| pair.0).take(MOST).collect();
     }
 
-    /// Whether it is reported for the first time that this name is taken.
+    /// Returns true, once, if it has not been reported that this name is taken.
     pub fn is_news(&mut self, kind: RunKind, name: &str, why: &str) -> bool {
         if self.reported.len() >= MOST {
             self.reported.clear();
@@ -89,12 +91,13 @@ impl Memory {
         self.reported.insert(self.hasher.hash_one((kind, name, why)))
     }
 
-    /// Whether the status should say that a pass was made that counted this.
+    /// Returns true if the status should say that a pass counted this: the counts are new, or the
+    /// last write is [`TELL_EVERY`] ago.
     pub fn is_worth_telling(&self, counts: &LocationCounts) -> bool {
         self.told.as_ref().is_none_or(|(at, told)| told != counts || at.elapsed() >= TELL_EVERY)
     }
 
-    /// The status says it.
+    /// Notes that the status says these counts.
     pub fn told(&mut self, counts: LocationCounts) {
         self.told = Some((Instant::now(), counts));
     }

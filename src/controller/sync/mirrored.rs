@@ -1,4 +1,4 @@
-//! What Backups and Restores have in common as objects that mirror a document of a bucket. Pure.
+//! The trait of Backups and Restores as objects that mirror a document of a bucket. Pure.
 
 use std::fmt::Debug;
 
@@ -18,16 +18,16 @@ use crate::controller::buckets::OpenLocation;
 use crate::controller::watch::watches::Caches;
 use crate::model::cut;
 
-/// Where an object is in its life, as far as it matters whether it may be removed.
+/// Stage of an object's life, as far as it matters for removing it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Life {
     /// Not begun, or without a status.
     Unbegun,
     /// Being made or deleted.
     Busy,
-    /// Nothing changes any more.
+    /// Ended: nothing changes any more.
     Ended,
-    /// It never began. No document says so of itself.
+    /// Refused before it began. Ark writes no document with this phase.
     Refused,
 }
 
@@ -35,23 +35,24 @@ pub enum Life {
 pub trait Mirrored:
     RunDocument + Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + Unpin + 'static
 {
-    /// Where all of the kind are.
+    /// Returns the cache of this kind.
     fn all(caches: &Caches) -> &Store<Self>;
 
-    /// Where it is in its life.
+    /// Returns the stage of the object's life.
     fn life(&self) -> Life;
 
-    /// The location that its specification names.
+    /// Returns the location that the specification names, or `None`.
     fn named_location(&self) -> Option<&str>;
 
-    /// The conditions of its status.
+    /// Returns the conditions of the status.
     fn conditions(&self) -> &[Condition];
 
-    /// The same, to be changed.
+    /// Returns the conditions of the status, to be changed; `None` without a status.
     fn conditions_mut(&mut self) -> Option<&mut Vec<Condition>>;
 
-    /// Lets its specification name this location, and its status say nothing of where else it is stored, but which run it
-    /// stands for, and what that came to. `written` is when the store got the document.
+    /// Lets the specification name this location and the status say which run the object stands for
+    /// and what that came to. Conditions, which describe another cluster, are dropped. `written` is
+    /// when the store got the document.
     fn settle(&mut self, location: &str, origin: Origin, written: DateTime<Utc>);
 }
 
@@ -86,9 +87,10 @@ impl Mirrored for Backup {
         let kept_until = self.spec.ttl.as_ref().and_then(|ttl| ttl.after(written.into()));
         if let Some(status) = &mut self.status {
             status.origin = Some(origin);
-            // The clock of whoever made it may have been wrong; that of the store is another's.
+            // The maker's clock may have been wrong, and `written` is by the store's own clock: the
+            // later expiration holds.
             status.expiration = status.expiration.map(|said| kept_until.map_or(said, |kept| kept.max(said)));
-            // What a document says of itself in conditions is a cluster's that it is not in.
+            // Conditions of a document describe the cluster where it was made.
             status.conditions.clear();
             status.conclude(None);
         }
@@ -126,15 +128,16 @@ impl Mirrored for Restore {
     fn settle(&mut self, _: &str, origin: Origin, _: DateTime<Utc>) {
         if let Some(status) = &mut self.status {
             status.origin = Some(origin);
-            // What a document says of itself in conditions is a cluster's that it is not in.
+            // Conditions of a document describe the cluster where it was made.
             status.conditions.clear();
             status.conclude(None);
         }
     }
 }
 
-/// The object that mirrors a document. Of the document's metadata come the name and the labels that may; nothing that makes
-/// an object depend on another, hold on to it, or look like another's. Where it lies is what was found, whatever it says.
+/// Returns the object that mirrors a document. Of the document's metadata only the name and the
+/// admitted labels are taken, so that no owner, finalizer or annotation comes in. Its origin names
+/// the location where the document was found, whatever the document says.
 pub fn mirror<K: Mirrored>(mut document: K, location: &OpenLocation, namespace: &str, stamp: Stamp) -> K {
     let origin = Origin {
         location: Some(location.id.clone()),
@@ -157,8 +160,9 @@ pub fn mirror<K: Mirrored>(mut document: K, location: &OpenLocation, namespace: 
     document
 }
 
-/// Says that what it came to was elsewhere: who applies an object of this name, and waits until that is Complete, asked for a run
-/// here, and there was none.
+/// Turns the condition `Complete` to False for a run of another cluster or server. A person who
+/// applies an object of this name and waits for `Complete` asked for a run here, and there was
+/// none.
 pub fn disclaim<K: Mirrored>(object: &mut K) {
     let place = object.cluster().unwrap_or("unknown").escape_debug().to_string();
     let server = object.origin().and_then(|origin| origin.namespace.as_deref());

@@ -1,8 +1,10 @@
-//! What the bucket has comes into the cluster, and what it has no longer goes.
+//! Keeps the objects of a cluster in step with the documents of its buckets.
 //!
-//! Each location is followed by a task of its own, pass by pass: `look` lists its keys and compares them with what the
-//! cluster has, `decide` (pure) says what to do about each name, `create` brings documents in, `compare` looks whether a document that
-//! was written since still belongs to its object, `remove` takes objects away after a second look at their keys. `mirrored` is what Backups and Restores have in common here.
+//! Each location has a task of its own that makes one pass per period (`pass`). `survey` lists its
+//! keys and compares them with the cluster's objects, `decide` (pure) returns the step for each
+//! name, `create` brings documents in, `compare` reads a document that was written anew and checks
+//! that its object still belongs to it, `remove` deletes objects after a second look at their keys.
+//! `mirrored` has what Backups and Restores share here.
 
 mod compare;
 mod create;
@@ -27,13 +29,13 @@ use crate::api::{BackupStorageLocation, LocationPhase};
 use crate::model::causes;
 use memory::Memory;
 
-/// How often it is looked which locations there are and which one is due; costs a look into memory.
+/// Time between two looks at which locations exist and which is due. A look only reads memory.
 const TICK: Duration = Duration::from_secs(1);
-/// The shortest period that is obeyed; a pass is a listing of the whole location.
+/// Shortest period between two passes: each pass lists the whole location.
 const SHORTEST_PERIOD: Duration = Duration::from_secs(1);
 
-/// Makes a pass each period until the server stops. It is begun when it is known what the cluster has: what was not read
-/// yet would pass for absent.
+/// Makes a pass over each location every period until the server stops. Call only after the caches
+/// are filled: an object that a cache does not hold yet would pass for absent.
 pub async fn run(context: Arc<Context>) {
     let mut tasks = JoinSet::new();
     let mut followed: HashMap<Id, Option<String>> = HashMap::new();
@@ -57,7 +59,7 @@ pub async fn run(context: Arc<Context>) {
     while tasks.join_next().await.is_some() {}
 }
 
-/// Follows one location until it is gone.
+/// Follows one location until it is deleted or the server stops.
 async fn follow(context: Arc<Context>, first: Arc<BackupStorageLocation>) {
     let mut memory = Memory::default();
     let mut begun: Option<Instant> = None;
@@ -77,7 +79,7 @@ async fn follow(context: Arc<Context>, first: Arc<BackupStorageLocation>) {
     }
 }
 
-/// One pass; whether another one should follow at once.
+/// Makes one pass. Returns true if another one should follow at once.
 async fn make_pass(
     context: &Arc<Context>,
     location: &Arc<BackupStorageLocation>,
@@ -103,14 +105,14 @@ async fn make_pass(
     }
 }
 
-/// Waits until a location is gone: what a pass would bring in after that, nobody follows.
+/// Waits until a location is deleted: nobody would follow what the pass brings in after that.
 async fn gone(context: &Context, location: &BackupStorageLocation) {
     while still_there(context, location).is_some() {
         sleep(TICK).await;
     }
 }
 
-/// The location as it is now; None when it is gone, or another one has its name.
+/// Returns the location as it is now, or `None` if it is deleted or another one has its name.
 fn still_there(context: &Context, location: &BackupStorageLocation) -> Option<Arc<BackupStorageLocation>> {
     let found = context.locations.find(location.metadata.name.as_deref())?;
     (found.metadata.uid == location.metadata.uid).then_some(found)
@@ -121,7 +123,7 @@ fn is_available(location: &BackupStorageLocation) -> bool {
     phase == Some(LocationPhase::Available) && location.metadata.deletion_timestamp.is_none()
 }
 
-/// Between two passes over a location.
+/// Returns the time between two passes over a location.
 pub fn period(context: &Context, location: &BackupStorageLocation) -> Duration {
     let given = location.spec.sync_period.as_ref().and_then(|period| period.length().ok());
     given.unwrap_or(context.settings.sync_period).max(SHORTEST_PERIOD)

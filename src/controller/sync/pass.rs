@@ -1,4 +1,5 @@
-//! One pass over a location: identity, listing, identity again, and only then acts.
+//! One pass over a location: opens and identifies the bucket, lists it, identifies it again, and
+//! only then acts.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,19 +25,45 @@ use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
 use crate::controller::runs::Run;
 
-/// Documents that are brought in at the same time: as many as keep an API server busy, each at most a MiB.
+/// Number of documents that are brought in at the same time: enough to keep an API server busy;
+/// each is at most a MiB.
 const AT_ONCE: usize = 16;
-/// A listing of a million runs takes a quarter of this; one that takes longer does not end.
+/// Deadline of a listing. One of a million runs takes a quarter of this; a slower one does not end.
 const LISTING_DEADLINE: Duration = Duration::from_secs(30 * 60);
-/// After so many failures of single objects the rest is left to the next pass: it is the API server or the bucket that fails.
+/// Number of failures of single objects after which the rest is left to the next pass: the API
+/// server or the bucket is failing.
 const MOST_FAILURES: u64 = 20;
-/// How many names an Event lists.
+/// Number of names that an Event lists.
 const MOST_NAMES: usize = 10;
 
-/// Brings cluster and location in step; whether another pass should follow at once.
+/// Brings cluster and location in step. Returns true if another pass should follow at once.
+///
+/// # Flow
+/// 1. Open the location, which checks the bucket's identity.
+/// 2. List both kinds and decide about each name (`survey`, `decide`), against the caches as they
+///    were before the listing.
+/// 3. Read the identity again: a bucket that was swapped meanwhile stops the pass.
+/// 4. Report names that other objects have.
+/// 5. For Backups, then Restores: create objects, compare suspects, then remove objects whose
+///    documents are gone (`remove` looks at each key again and reads the identity once more).
+/// 6. Publish Events, then write counts and time into the location's status.
+///
+/// # Guarantees
+/// - Never writes to the bucket.
+/// - An object whose keys a listing lacks is deleted only after a second look at the keys, and any
+///   object only while the bucket is still the same.
+/// - A synced object is never run; one that lacks its status gets it in the next pass.
+///
+/// # Assumptions
+/// - The caches are filled.
+/// - Documents are hostile: they are bounded, stripped and checked before they become objects.
+///
+/// # Caveats
+/// - A pass brings in 20,000 documents of a kind at most; the next one follows at once.
+/// - A document that was rejected is read again after an hour, or when the CRDs change.
 ///
 /// # Errors
-/// When the location or the API server fails, or the bucket is not the one that it was.
+/// If the location or the API server fails, or the bucket is not the one that it was.
 pub async fn pass(
     context: &Arc<Context>,
     location: &Arc<BackupStorageLocation>,
@@ -80,15 +107,15 @@ pub async fn pass(
     Ok(goes_on)
 }
 
-/// Looks whether what was rejected may be taken by now.
+/// Forgets rejections that may be outdated by now.
 async fn reconsider(context: &Context, memory: &mut Memory) {
     if memory.has_rejected() {
         memory.reconsider(definitions(context).await);
     }
 }
 
-/// Which definitions of Ark's kinds the API server goes by, as a text that changes with them; everybody may read it. None
-/// where it does not say so.
+/// Returns a text that changes with the API server's definitions of Ark's kinds (everybody may read
+/// it), or `None` if the API server does not say.
 async fn definitions(context: &Context) -> Option<String> {
     let request = http::Request::get("/openapi/v3").body(Vec::new()).ok()?;
     let doing = "ask the API server by which definitions it goes";
@@ -117,6 +144,8 @@ async fn list(
     }
 }
 
+/// Executes the plan for one kind: brings in, compares, removes. After [`MOST_FAILURES`] failures
+/// nothing more is begun, and nothing is removed.
 async fn act<K: Mirrored + Run>(
     context: &Arc<Context>,
     open: &OpenLocation,
@@ -142,7 +171,8 @@ async fn act<K: Mirrored + Run>(
     remove::<K>(context, open, doomed, tally).await
 }
 
-/// Reports names that cannot be shown because they are taken: each once, in the log and in an Event.
+/// Reports names that cannot be shown because other objects have them: each once, in the log and in
+/// an Event.
 async fn report(
     context: &Context,
     location: &BackupStorageLocation,
@@ -174,7 +204,7 @@ async fn report(
     context.events.warned(location, "NamesTaken", &note).await;
 }
 
-/// Says in an Event which objects gave way to another run of their name.
+/// Publishes an Event that names the objects which gave way to another run of their name.
 async fn tell_replaced(context: &Context, location: &BackupStorageLocation, replaced: &[String]) {
     if replaced.is_empty() {
         return;
@@ -187,7 +217,8 @@ async fn tell_replaced(context: &Context, location: &BackupStorageLocation, repl
     context.events.warned(location, "RunsReplaced", &note).await;
 }
 
-/// Says of Backups that were made here that they are gone, and that it was not this cluster that deleted them.
+/// Reports Backups that this server made, that are gone from the bucket, and that it did not
+/// delete.
 async fn tell_lost(context: &Context, location: &BackupStorageLocation, lost: &[String]) {
     if lost.is_empty() {
         return;
@@ -201,14 +232,14 @@ async fn tell_lost(context: &Context, location: &BackupStorageLocation, lost: &[
     context.events.warned(location, "BackupsLost", &note).await;
 }
 
-/// As many names as an Event lists.
+/// Returns as many names as an Event lists.
 fn first(names: &[String]) -> String {
     let more = if names.len() > MOST_NAMES { ", …" } else { "" };
     names.iter().take(MOST_NAMES).map(String::as_str).collect::<Vec<_>>().join(", ") + more
 }
 
-/// Says in the status when the location was compared and what is in it. The other fields are those of the `location`
-/// controller, so that this is a patch.
+/// Writes into the location's status when it was compared and what is in it. A merge patch, since
+/// the other fields belong to the `location` controller.
 async fn tell(
     context: &Context,
     name: &str,

@@ -1,6 +1,8 @@
-//! Takes away what the bucket has no longer: after a second look at each key, and only while the bucket is still the one it was.
-//! What the bucket has under the name instead comes in its place at once. What only says of itself that it came out of a bucket is
-//! refused, so that somebody learns why it does nothing.
+//! Removes objects whose documents are gone, after a second look at each key and only while the
+//! bucket is still the same.
+//!
+//! A run that the bucket has under the name instead is brought in at once. An object that only
+//! claims to be synced is refused, so that somebody learns why it does nothing.
 
 use std::sync::Arc;
 
@@ -18,13 +20,14 @@ use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
 use crate::controller::runs::{Run, refuse_unproven};
 
-/// Keys that are looked at, and objects that are deleted, at the same time.
+/// Number of keys that are looked at, and of objects that are deleted, at the same time.
 const AT_ONCE: usize = 8;
 
 /// Removes the objects whose documents are gone.
 ///
 /// # Errors
-/// When the bucket is not the one that was listed; then nothing was deleted. Single failures are tallied.
+/// If the bucket is not the one that was listed; nothing is deleted then. Failures of single
+/// objects are tallied.
 pub async fn remove<K: Mirrored + Run>(
     context: &Arc<Context>,
     location: &OpenLocation,
@@ -42,7 +45,7 @@ pub async fn remove<K: Mirrored + Run>(
         }
     });
     let looked: Vec<_> = looks.buffer_unordered(AT_ONCE).collect().await;
-    // A bucket that was emptied or swapped since the listing would answer that everything is gone.
+    // In a bucket that was emptied or swapped since the listing, everything would look gone.
     is_same(location).await?;
     let mut confirmed = Vec::new();
     for (doomed, gone) in looked {
@@ -76,7 +79,8 @@ pub async fn remove<K: Mirrored + Run>(
     Ok(())
 }
 
-/// Deletes the object, or refuses what only says of itself that it came out of a bucket; whether it was deleted.
+/// Deletes the object, or refuses one that only claims to be synced. Returns true if it was
+/// deleted.
 async fn end<K: Mirrored + Run>(context: &Context, doomed: &Doomed) -> Result<bool, ControllerError> {
     let (api, name, uid) = (context.api::<K>(), doomed.keys.name(), &doomed.local.uid);
     if doomed.successor.is_some() || !doomed.local.is_unproven() {
@@ -92,7 +96,7 @@ async fn end<K: Mirrored + Run>(context: &Context, doomed: &Doomed) -> Result<bo
     Ok(false)
 }
 
-/// Notes what came of one.
+/// Counts and logs one removal.
 fn note(doomed: &Doomed, deleted: bool, location: &OpenLocation, tally: &mut SyncTally) {
     let Doomed { keys, local, successor } = doomed;
     if !deleted {
@@ -108,14 +112,15 @@ fn note(doomed: &Doomed, deleted: bool, location: &OpenLocation, tally: &mut Syn
     };
     tracing::info!(kind = kind.resource(), name, location = location.name, "removed: {why}");
     match successor {
-        // The same bucket under another name has the same runs.
+        // The same bucket under another name has the same runs: nothing to report.
         Some(_) if local.here || !lay_here => tally.replaced.push(format!("{kind} `{name}`")),
         None if lay_here && local.ours && kind == RunKind::Backup => tally.lost.push(name.to_owned()),
         _ => {}
     }
 }
 
-/// The second look: at the keys themselves.
+/// Looks at the keys themselves: true if the document or a needed tarball is gone, or another run
+/// takes the object's place.
 async fn is_gone(bucket: &Bucket, doomed: &Doomed) -> Result<bool, BucketError> {
     let Doomed { keys, local, successor } = doomed;
     if successor.is_some() || !bucket.has(keys.document()).await? {

@@ -1,4 +1,5 @@
-//! Compares the keys of a location with the objects of the cluster: one listing, and what is to be done about each name.
+//! Compares the keys of a location with the objects of the cluster: one listing, and the step for
+//! each name.
 
 use std::collections::HashMap;
 
@@ -11,74 +12,76 @@ use super::mirrored::Mirrored;
 use crate::bucket::{Bucket, BucketError, ListedRun, RunKeys, Stamp};
 use crate::controller::watch::watches::Caches;
 
-/// The most documents of a kind that one pass brings in; the next one follows at once. Bounds what a bucket of millions
-/// makes us hold: a name each.
+/// Largest number of documents of a kind that one pass brings in; the next pass follows at once.
+/// Bounds the memory that a bucket of millions of runs costs to one entry each.
 const MOST_WANTED: usize = 20_000;
 
 /// A document that is to be brought in.
 #[derive(Clone, Debug)]
 pub struct WantedDocument {
-    /// The name of the run.
+    /// Name of the run.
     pub name: String,
-    /// Whether its items are there.
+    /// Whether the tarball is there.
     pub tarball: bool,
-    /// The document as it was listed.
+    /// The document's size and time, as listed.
     pub stamp: Stamp,
-    /// The same, as it is remembered when it is rejected.
+    /// Hash of the document, by which a rejection is remembered.
     pub fingerprint: Fingerprint,
-    /// The uid of the object that is there already and lacks a status.
+    /// The uid of the object, if it exists already and lacks a status.
     pub object: Option<String>,
 }
 
 /// An object that is to be removed.
 #[derive(Clone, Debug)]
 pub struct Doomed {
-    /// The keys that it mirrors.
+    /// Keys of the run that the object mirrors.
     pub keys: RunKeys,
     /// The object.
     pub local: Local,
-    /// What comes in its place; then it goes although the bucket has something under its name.
+    /// The document that takes its place. With one, the object is removed although the bucket has
+    /// something under its name.
     pub successor: Option<WantedDocument>,
 }
 
 /// An object whose document was written since it was last read.
 #[derive(Clone, Debug)]
 pub struct Suspect {
-    /// The keys that it mirrors.
+    /// Keys of the run that the object mirrors.
     pub keys: RunKeys,
     /// The object.
     pub local: Local,
-    /// How it is remembered that the two belong together.
+    /// Hash of object and document, by which it is remembered that the two belong together.
     pub pair: Fingerprint,
-    /// What comes in its place, if they do not.
+    /// The document that takes its place if the two do not belong together.
     pub successor: WantedDocument,
 }
 
-/// What is to be done about a location's runs of one kind.
+/// The steps for a location's runs of one kind.
 #[derive(Debug, Default)]
 pub struct SyncPlan {
-    /// Documents that come.
+    /// Documents to bring in.
     pub wanted: Vec<WantedDocument>,
-    /// Objects that go.
+    /// Objects to remove.
     pub doomed: Vec<Doomed>,
-    /// Objects that are compared with their documents.
+    /// Objects to compare with their documents.
     pub suspects: Vec<Suspect>,
-    /// Objects that were compared with their documents before, which are as they were.
+    /// Pairs that were compared before and are unchanged.
     pub known: Vec<Fingerprint>,
     /// Names that another object has, and which.
     pub taken: Vec<(String, &'static str)>,
-    /// Documents that were rejected before and are as they were.
+    /// Documents that were rejected before and are unchanged.
     pub rejected: Vec<Fingerprint>,
-    /// Complete runs.
+    /// Number of complete runs.
     pub complete: u64,
-    /// Runs that were begun and not finished.
+    /// Number of runs that were begun and not finished.
     pub partial: u64,
-    /// Whether there is more to bring than one pass may.
+    /// Whether there are more documents than one pass may bring in.
     pub goes_on: bool,
 }
 
-/// Lists the runs of a kind, to the end, and compares. What the cluster has is taken before the listing begins: what comes
-/// into the bucket later cannot be missed in it.
+/// Lists all runs of a kind and compares. The cluster's objects are taken from the cache before the
+/// listing begins: the document of each that has ended is in the bucket by then, so that the
+/// listing cannot miss it.
 pub async fn look<K: Mirrored>(
     bucket: &Bucket,
     here: ThisLocation<'_>,
@@ -102,6 +105,7 @@ pub async fn look<K: Mirrored>(
 }
 
 impl SyncPlan {
+    /// Adds the step for a name that the listing has.
     fn add_found<K: Mirrored>(
         &mut self,
         run: &ListedRun,

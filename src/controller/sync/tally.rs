@@ -1,4 +1,4 @@
-//! What a pass did, as it is told in the end.
+//! Counts of a pass, for its log line, metrics and Events.
 
 use super::create::Brought;
 use super::memory::Fingerprint;
@@ -8,18 +8,19 @@ use crate::controller::buckets::OpenLocation;
 use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
 
-/// What a pass did.
+/// Counts of a pass.
 #[derive(Debug, Default)]
 pub struct SyncTally {
-    /// Objects that were created or given their status.
+    /// Number of objects that were created or given their status.
     pub created: u64,
-    /// Objects that were deleted.
+    /// Number of objects that were deleted.
     pub deleted: u64,
-    /// Objects that went because the bucket has another run of their name.
+    /// Objects that were replaced because the bucket has another run of their name.
     pub replaced: Vec<String>,
-    /// Backups of this server that went because the bucket has them no longer, and nobody had asked it for that.
+    /// Backups of this server that were removed because their documents are gone, and nobody had
+    /// asked this server for that.
     pub lost: Vec<String>,
-    /// Objects that were compared with their documents, to which they belong.
+    /// Pairs of object and document that were found to belong together.
     pub known: Vec<Fingerprint>,
     /// Documents that were rejected.
     pub(super) rejected: Vec<Fingerprint>,
@@ -28,13 +29,13 @@ pub struct SyncTally {
 }
 
 impl SyncTally {
-    /// Notes what failed; the first is told as the reason.
+    /// Counts a failure; the first one becomes the error of the pass.
     pub fn failed(&mut self, error: ControllerError) {
         self.failures += 1;
         self.first_failure.get_or_insert(error);
     }
 
-    /// Notes what became of a document.
+    /// Counts the outcome of one document.
     pub fn add<K: Mirrored>(
         &mut self,
         context: &Context,
@@ -61,5 +62,6 @@ impl SyncTally {
     }
 }
 
-/// How many single objects a pass logs of a kind of trouble; the number of the others is told.
+/// Number of single objects that a pass logs for one kind of trouble; beyond it only their number
+/// is reported.
 pub const MOST_LINES: u64 = 100;

@@ -1,4 +1,4 @@
-//! How long what failed is left alone: longer and longer, and forgiven after a while. Pure.
+//! Backoff per object: 1 s, doubling to 60 s, forgotten after 120 s without a failure. Pure.
 
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// After the first failure; doubles with every further one.
+/// Delay after the first failure; doubles with each further one.
 pub const FIRST_DELAY: Duration = Duration::from_secs(1);
 
-/// What is broken for long is looked at so often: soon enough for a person who mends it and waits.
+/// Longest delay: a person who mends the cause waits no longer than this.
 const LONGEST_DELAY: Duration = Duration::from_secs(60);
 
-/// An object that did not fail for so long after it was due is sound again, and its next failure is its first.
+/// Time without a failure, after the retry was due, after which an object's next failure counts as
+/// its first.
 pub const FORGIVEN_AFTER: Duration = Duration::from_secs(120);
 
 /// The latest failure of an object.
@@ -23,14 +24,14 @@ pub struct LatestFailure {
     pub at: Instant,
 }
 
-/// Who failed how often lately, by kind and name. Bounded: what is forgiven is forgotten.
+/// Failures per object, by kind and name. Bounded: forgiven failures are dropped.
 #[derive(Debug, Default)]
 pub struct Retries {
     pub failures: Mutex<HashMap<(String, String), LatestFailure>>,
 }
 
 impl Retries {
-    /// Notes a failure; answers how long to wait until the next try.
+    /// Notes a failure and returns the delay until the next try.
     pub fn failed(&self, kind: &str, name: &str, now: Instant) -> Duration {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         failures.retain(|_, failure| !is_forgiven(failure, now));

@@ -1,24 +1,24 @@
-//! Conditions of a status, as of now, and what stands in the way of something: as a word and as a sentence.
+//! Conditions of a status, and obstacles: a reason as a word and as a sentence.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
-/// Why something cannot be, or not yet.
+/// A reason why something cannot be done, or not yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Obstacle {
-    /// One word in CamelCase, which stays the same from version to version.
+    /// One word in CamelCase, stable across versions.
     pub reason: &'static str,
-    /// The same in words, and what to do; without what is another at each look.
+    /// The reason as a sentence, and what to do; without parts that differ from look to look.
     pub message: String,
 }
 
 impl Obstacle {
-    /// Of a reason and its words.
+    /// Creates an obstacle.
     pub fn new(reason: &'static str, message: impl Into<String>) -> Self {
         Self { reason, message: message.into() }
     }
 }
 
-/// A condition that holds, or not, since now; `reason` is one word in CamelCase.
+/// Returns a condition that holds, or not, since now; `reason` is one word in CamelCase.
 pub fn condition(type_: &str, holds: bool, reason: &str, message: String) -> Condition {
     Condition {
         type_: type_.to_owned(),
@@ -30,7 +30,7 @@ pub fn condition(type_: &str, holds: bool, reason: &str, message: String) -> Con
     }
 }
 
-/// This moment.
+/// Returns the present time.
 pub fn now() -> Time {
     Time(k8s_openapi::jiff::Timestamp::now())
 }

@@ -1,5 +1,5 @@
-//! What happens when a controller fails on an object: it is logged and counted once, and tried again later and later.
-//! [`drive`] is the loop of a controller that looks at one kind only.
+//! The loop of a controller ([`drive`]) and its error policy: a failure is logged and counted once,
+//! and the object is tried again after a backoff.
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -19,7 +19,7 @@ use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
 use crate::model::causes;
 
-/// The error policy of every controller.
+/// Error policy of every controller: logs and counts a failure and returns when to try again.
 pub fn error_policy<K>(object: Arc<K>, error: &ControllerError, context: Arc<Context>) -> Action
 where
     K: Resource<DynamicType = ()>,
@@ -27,7 +27,8 @@ where
     let (kind, name) = (K::kind(&()), object.name_any());
     let delay = context.retries.failed(&kind, &name, Instant::now());
     if error.is_conflict() {
-        // Two wrote at once, as people and other servers may; the next look sees what the other wrote.
+        // People and other servers may write at the same time; the next look sees what they wrote.
+        // This is no failure.
         tracing::debug!(%kind, name, again_in = ?delay, "{}", causes(error));
     } else {
         context.metrics.reconcile_failed(&kind);
@@ -36,11 +37,12 @@ where
     Action::requeue(delay)
 }
 
-/// What is news of an object: a number that changes when its controller has to look at it. What a controller itself writes, a
-/// status most of all, must not be, or each look makes the next one.
+/// Returns a number that changes when the controller has to look at an object. Must not depend on
+/// what the controller itself writes, most of all the status, or each look would cause the next.
 pub type News<K> = fn(&K) -> Option<u64>;
 
-/// The news of an object: it was made, changed by a person, or is going; and this, of its status and metadata.
+/// Returns the news of an object: it was created, its specification changed, or its deletion began;
+/// and `besides`, taken from status or metadata.
 pub fn news_of(object: &impl Resource, besides: impl Hash) -> Option<u64> {
     let metadata = object.meta();
     let is_leaving = metadata.deletion_timestamp.is_some();
@@ -49,8 +51,9 @@ pub fn news_of(object: &impl Resource, besides: impl Hash) -> Option<u64> {
     Some(hasher.finish())
 }
 
-/// Reconciles every object of the watch when there is news of it, and again as `reconcile` says, until the server stops; not
-/// before all caches are filled. Ends when the reconciliations that run then have ended.
+/// Reconciles every object of the watch when there is news of it, and again when `reconcile` says
+/// so, until the server stops; never before all caches are filled. Returns when the running
+/// reconciliations have ended.
 pub async fn drive<K, R, F>(context: Arc<Context>, watched: Watch<K>, news: News<K>, reconcile: R)
 where
     K: Resource<DynamicType = ()>
@@ -78,8 +81,9 @@ where
         .await;
 }
 
-/// An object is looked at when the cluster is known as a whole: what a store does not have yet would pass for missing. The
-/// look begins afterwards, for every object of the first list waits here at once, and a look that has begun is large.
+/// Reconciles an object once all caches are filled: an object that a cache does not hold yet would
+/// pass for missing. The future of `reconcile` is created only then: every object of the first list
+/// waits here at once, and such a future is large.
 async fn when_filled<K, R, F>(
     object: Arc<K>,
     context: Arc<Context>,
@@ -98,10 +102,10 @@ where
     Ok(Action::await_change())
 }
 
-/// What is not a failure of one object: that was logged by [`error_policy`].
+/// Logs errors of the watch. Failures of objects were logged by [`error_policy`].
 pub fn note<W: std::error::Error + 'static>(kind: &str, error: &Error<ControllerError, W>) {
     match error {
-        // Deleted while it waited for its turn.
+        // The object was deleted while it waited for its turn.
         Error::ObjectNotFound(_) | Error::ReconcilerFailed(..) => {}
         Error::QueueError(_) | Error::RunnerError(_) => {
             tracing::warn!(kind, "cannot follow the changes of {kind} objects; trying on: {}", causes(error));

@@ -1,4 +1,4 @@
-//! Kubernetes Events on Ark's own objects: what `kubectl describe` shows of them, for an hour.
+//! Kubernetes Events on Ark's own objects, which `kubectl describe` shows for an hour.
 
 use std::time::Duration;
 
@@ -6,37 +6,39 @@ use kube::Resource;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use tokio::time::timeout;
 
-/// An Event is a courtesy: work does not wait longer for it.
+/// Deadline of an Event: work does not wait longer for a courtesy.
 const DEADLINE: Duration = Duration::from_secs(5);
-/// The API server refuses longer notes.
+/// Longest note in bytes that the API server takes.
 const LONGEST_NOTE: usize = 1024;
-/// What is reported to have acted.
+/// Name of the reporting controller.
 const CONTROLLER: &str = "ark";
 
-/// Tells of changes of Ark's objects. What cannot be told is only logged.
+/// Publishes Events on Ark's objects. One that cannot be published is only logged.
 #[derive(Clone)]
 pub struct Events {
     recorder: Recorder,
 }
 
 impl Events {
-    /// Events that `holder`, this server, tells of.
+    /// Creates a publisher in the name of `holder`, this server.
     pub fn new(client: kube::Client, holder: &str) -> Self {
         let reporter = Reporter { controller: CONTROLLER.to_owned(), instance: Some(shortened(holder, 128)) };
         Self { recorder: Recorder::new(client, reporter) }
     }
 
-    /// Something went as it should; `reason` is one word in CamelCase, best the phase.
+    /// Publishes that something went as it should; `reason` is one word in CamelCase, preferably
+    /// the phase.
     pub async fn changed<K: Resource<DynamicType = ()>>(&self, object: &K, reason: &str, note: &str) {
         self.tell(object, EventType::Normal, reason, note).await;
     }
 
-    /// Something went wrong, or needs somebody's attention.
+    /// Publishes that something went wrong, or needs somebody's attention.
     pub async fn warned<K: Resource<DynamicType = ()>>(&self, object: &K, reason: &str, note: &str) {
         self.tell(object, EventType::Warning, reason, note).await;
     }
 
-    /// Fields that were given and mean nothing here, each with the reason: nothing is wrong, and somebody wrote them.
+    /// Publishes which fields were given and have no effect here, each with the reason. Normal, not
+    /// a warning: nothing is wrong.
     pub async fn ignored<K: Resource<DynamicType = ()>>(&self, object: &K, fields: &[String]) {
         if fields.is_empty() {
             return;
@@ -46,6 +48,7 @@ impl Events {
         self.tell(object, EventType::Normal, "FieldsIgnored", &note).await;
     }
 
+    /// Publishes an Event within [`DEADLINE`]; a failure is only logged.
     async fn tell<K: Resource<DynamicType = ()>>(
         &self,
         object: &K,
@@ -71,7 +74,7 @@ impl Events {
     }
 }
 
-/// At most so many bytes of the text, cut between characters and marked as cut.
+/// Returns at most `most` bytes of the text, cut between characters and marked as cut.
 fn shortened(text: &str, most: usize) -> String {
     const MARK: &str = "…";
     if text.len() <= most {

@@ -1,4 +1,5 @@
-//! Watching objects and being driven by their changes: caches, retries, events, conditions.
+//! Watches and what depends on them: caches, the loop of a controller, its error policy, Events,
+//! conditions.
 
 pub mod backoff;
 pub mod conditions;

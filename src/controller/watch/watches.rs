@@ -1,4 +1,5 @@
-//! What the cluster has, as it is watched: one watch a kind, one copy of each object, without what nobody here reads.
+//! Watches and caches of Ark's kinds: one watch a kind and one copy of each object, without managed
+//! fields, which no controller reads.
 
 use std::fmt::Debug;
 use std::hash::Hash;
@@ -16,11 +17,12 @@ use crate::api::{
     ServerStatusRequest,
 };
 
-/// Objects on one page of the first list. Each is some kilobytes of small pieces while it is read, and what a page took stays with
-/// the allocator: small pages keep a server small that then runs for weeks.
+/// Number of objects on a page of the first list. Each costs some kilobytes in small pieces while
+/// it is read, and the allocator keeps what a page took: small pages keep a server small that then
+/// runs for weeks.
 const PAGE: u32 = 50;
 
-/// What the cluster has. Each fills while its watch is read.
+/// Caches of the kinds that controllers look up. Each fills while its watch is read.
 #[derive(Clone, Debug)]
 pub struct Caches {
     pub backups: Store<Backup>,
@@ -31,17 +33,18 @@ pub struct Caches {
     fills: [Filled; 5],
 }
 
-/// The changes of one kind, which fill its cache; a controller reads them.
+/// The changes of one kind, which a controller reads, and the cache that they fill.
 pub struct Watch<K: Resource<DynamicType: Hash + Eq> + 'static> {
     pub changes: BoxStream<'static, Result<K, watcher::Error>>,
     pub cache: Store<K>,
 }
 
-/// Whether a cache has been filled once. Any number of tasks may wait for it: [`Store::wait_until_ready`] wakes only the
-/// one that looked last, and the others wait for ever.
+/// Whether a cache has been filled once. Any number of tasks may wait for it.
+/// [`Store::wait_until_ready`] wakes only the task that asked last, and the others would wait for
+/// ever.
 type Filled = watch::Receiver<bool>;
 
-/// The changes of all kinds.
+/// The watches of all kinds.
 pub struct Watches {
     pub backups: Watch<Backup>,
     pub restores: Watch<Restore>,
@@ -54,7 +57,8 @@ pub struct Watches {
 }
 
 impl Caches {
-    /// Waits until each has been filled once; false when one never will be, because the server ends.
+    /// Waits until each cache has been filled once. Returns false if one never will be, because the
+    /// server ends.
     pub async fn filled(&self) -> bool {
         let waits = self
             .fills
@@ -66,7 +70,7 @@ impl Caches {
 
 #[cfg(test)]
 impl Watches {
-    /// Follows the kinds that the caches keep, and does nothing else, until the task is aborted.
+    /// For tests: fills the caches, and does nothing else, until the task is aborted.
     pub async fn follow(self) {
         let Self { backups, restores, schedules, locations, deletions, .. } = self;
         tokio::join!(
@@ -80,7 +84,7 @@ impl Watches {
 }
 
 impl Watches {
-    /// Prepares to watch one namespace; nothing is sent before a watch is read.
+    /// Prepares to watch one namespace. Sends no request before a watch is read.
     pub fn of(client: &Client, namespace: &str) -> Self {
         let (backups, backups_filled) = prepare(client, namespace);
         let (restores, restores_filled) = prepare(client, namespace);
@@ -93,7 +97,7 @@ impl Watches {
         Self { backups, restores, schedules, locations, deletions, downloads, statuses, fills }
     }
 
-    /// The caches that they fill.
+    /// Returns the caches that these watches fill.
     pub fn caches(&self) -> Caches {
         Caches {
             backups: self.backups.cache.clone(),

@@ -1,4 +1,4 @@
-//! What [`super::decide`] says at each point of a deletion, and what speaks against one.
+//! Tests of [`super::decide`] at each point of a deletion, and of the objections to one.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::json;
@@ -133,7 +133,7 @@ fn the_state_of_the_location_refuses_or_postpones() {
     let at = |place| ObservedDeletion { place, ..observed(Some(&complete)) };
     let read_only = Deletability::Closed("location `a` is ReadOnly".into());
     expect_refusal(decide(&request(json!({})), &at(read_only.clone()), now()), "ReadOnly");
-    // What has begun goes on one day: nobody is told that it is kept.
+    // A deletion that has begun goes on one day: nobody is told that the backup is kept.
     let deleting = backup(BackupPhase::Deleting);
     for asked in [begun(), request(json!({}))] {
         let observed = ObservedDeletion { place: read_only.clone(), ..observed(Some(&deleting)) };
@@ -182,7 +182,8 @@ fn a_request_that_names_no_uid_is_of_the_backup_that_was_there_when_it_was_made_
     for observed in [observed(Some(&after)), unavailable(&after)] {
         expect_refusal(decide(&request(json!({})), &observed, now()), "is kept");
     }
-    // Noted when it was postponed; one that came meanwhile is another, whatever the clocks say.
+    // The uid was noted when the request was postponed; a Backup that came meanwhile is another,
+    // whatever the clocks say.
     let noted =
         |uid: &str| request(json!({"phase": "InProgress", "backupUid": uid, "errors": ["no answer"]}));
     assert_eq!(decide(&noted("uid"), &observed(Some(&before)), now()), DeletionStep::Begin);

@@ -1,4 +1,4 @@
-//! Which Restores go, when, and who is asked before.
+//! Tests of which Restores go, when, and which checks come before.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -13,7 +13,7 @@ fn at(time: &str) -> DateTime<Utc> {
     format!("2026-11-21T{time}Z").parse().unwrap()
 }
 
-/// Created at 10:00, ended at 11:00 if it was begun.
+/// Returns a Restore created at 10:00 that ended at 11:00 if it was begun.
 fn restore(phase: RestorePhase, ttl: Option<&str>) -> Restore {
     let spec = RestoreSpec {
         backup_name: Some("nightly".into()),
@@ -31,7 +31,7 @@ fn restore(phase: RestorePhase, ttl: Option<&str>) -> Restore {
     restore
 }
 
-/// Why it goes at that time, while its Backup is shown.
+/// Returns why it goes at that time, while its Backup is shown.
 fn reason_at(restore: &Restore, time: &str) -> Option<RestoreGcReason> {
     reason(restore, HOUR, at(time), |_| true)
 }

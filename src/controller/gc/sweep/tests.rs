@@ -1,4 +1,4 @@
-//! Who is taken for dead, when, and who never is.
+//! Tests of which claims count as dead, when, and which never do.
 
 use serde_json::json;
 
@@ -11,7 +11,7 @@ fn at(time: &str) -> DateTime<Utc> {
     format!("2026-11-21T{time}Z").parse().unwrap()
 }
 
-/// Heard of last at 10:00.
+/// Returns a claim last renewed at 10:00.
 fn claim(removing: bool) -> Claim {
     let (claimed_at, heartbeat) = (at("10:00:00"), at("10:00:00"));
     Claim { claimed_at, heartbeat, removing, process: None, ..Claim::new("uid", "cluster", "host/1") }
@@ -116,7 +116,7 @@ async fn what_a_run_of_this_server_left_whose_object_is_gone_is_let_go_and_nobod
     assert!(deserted_by_ours::<Restore>(&context, None, &run(RunState::Complete), |_| true).is_none());
 }
 
-/// Whether a claim of the run `uid` is let go beside an object of its name.
+/// Returns whether a claim of the run `uid` is let go beside an object of its name.
 fn is_left_beside<K: Run>(uid: &str, phase: &str, claim: &Claim) -> bool {
     let (cluster, _) = serve(|_, _| failure(404, "NotFound", "not found", ""));
     let object: K =
@@ -146,7 +146,8 @@ async fn what_a_run_of_this_cluster_left_that_is_over_is_let_go_and_nothing_of_o
     assert!(!is_left_beside::<Backup>("uid", "Failed", &elsewhere));
 }
 
-/// Whether a backup that a deserted restore reads can be removed after the sweep, by what the API server says of the Restore.
+/// Returns whether a backup that a deserted restore reads can be removed after the sweep, by what
+/// the API server says of the Restore.
 async fn is_freed(code: u16, uid: &str) -> bool {
     let object = json!({"apiVersion": "ark.heptio.com/v1", "kind": "Restore", "metadata": {"name": "back", "uid": uid},
         "spec": {"backupName": "nightly"}});

@@ -1,4 +1,5 @@
-//! Two servers and one record, kept by an API server that minds resource versions; time is tokio's, and passes at once.
+//! Tests of two servers and one record, kept by an API server that checks resource versions. Time
+//! is tokio's, and passes at once.
 
 use std::sync::{Arc, Mutex};
 
@@ -8,7 +9,7 @@ use super::*;
 use crate::cluster::script::{Answer, answer, broken, failure, serve};
 use std::time::Duration;
 
-/// What the API server has, and whether it answers.
+/// State of the API server: the Lease, its version, and whether the server answers.
 #[derive(Default)]
 struct Record {
     lease: Option<Value>,
@@ -22,7 +23,8 @@ fn conflict() -> Answer {
     failure(409, "Conflict", "the object has been modified", "")
 }
 
-/// As the API server treats a Lease: reads, creates once, and replaces only what has not changed since it was read.
+/// Answers as the API server does for a Lease: reads, creates once, and replaces only what has not
+/// changed since it was read.
 fn ask(record: &mut Record, body: &str) -> Answer {
     if record.silent {
         return broken();
@@ -46,7 +48,7 @@ fn ask(record: &mut Record, body: &str) -> Answer {
     answer(200, written.to_string())
 }
 
-/// Somebody changes the record.
+/// Changes the record as somebody else would.
 fn write(record: &Shared, change: impl FnOnce(&mut Value)) {
     let mut record = record.lock().unwrap();
     record.version += 1;

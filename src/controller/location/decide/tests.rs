@@ -1,4 +1,4 @@
-//! Every fate of a location, from facts.
+//! Tests of a location's status from facts.
 
 use chrono::{TimeDelta, Utc};
 use serde_json::{Value, json};
@@ -34,7 +34,7 @@ fn status_of(
     decide(&ObservedLocation { location, seen, all, now: Timestamp::now() })
 }
 
-/// The message of a location that cannot be used for this reason.
+/// Returns the message of a location that cannot be used for this reason.
 fn refusal(
     location: &BackupStorageLocation,
     seen: &Result<LocationReport, Obstacle>,
@@ -97,7 +97,7 @@ fn of_two_locations_that_are_one_place_the_older_is_used() {
     let all = [Arc::clone(&young), Arc::clone(&old)];
     assert!(refusal(&young, &seen(Some("one")), &all).contains("older location `old`"));
     assert_eq!(status_of(&old, &seen(Some("one")), &all).phase, Some(LocationPhase::Available));
-    // The same bucket by another name tells itself by its identity.
+    // The same bucket under another name is recognised by its identity.
     let old = location("old", 1, &bucket("alias"), &json!({"id": "one"}));
     let all = [Arc::clone(&young), old];
     assert!(refusal(&young, &seen(Some("one")), &all).contains("both have the identity one"));

@@ -1,4 +1,5 @@
-//! Named, begun with, or a Schedule's newest: which Backup is restored, and which never is.
+//! Tests of the choice of a Backup: the named one, the one begun with, a Schedule's newest, and
+//! those that are never chosen.
 
 use serde_json::{Value, json};
 
@@ -22,7 +23,7 @@ fn backup(name: &str, status: Value) -> Arc<Backup> {
     Arc::new(serde_json::from_value(object).unwrap())
 }
 
-/// Made by the Schedule `nightly` of a cluster.
+/// Returns a Backup made by the Schedule `nightly` of a cluster.
 fn scheduled(cluster: &str, phase: &str, day: u32) -> Arc<Backup> {
     let origin = json!({"cluster": cluster, "schedule": format!("of-{cluster}")});
     let start = format!("2026-11-{day:02}T03:00:00Z");
@@ -33,7 +34,7 @@ fn named(day: u32) -> String {
     format!("nightly-202611{day:02}030000")
 }
 
-/// The same, out of a bucket.
+/// Returns the same as a Backup synced from a bucket.
 fn synced(cluster: &str, day: u32, location: &str) -> Arc<Backup> {
     let mut backup = scheduled(cluster, "Completed", day).as_ref().clone();
     backup.annotations_mut().insert(SYNCED_FROM.to_owned(), "id".to_owned());
@@ -109,7 +110,8 @@ fn what_only_says_that_it_is_the_schedule_s_is_never_taken() {
     let (name, notes) = chosen(nightly(), &[synced("a", 9, "partner")]).unwrap();
     assert!(name == named(9) && notes[0].contains("ReadOnly location `partner`"), "{notes:?}");
     assert_eq!(chosen(nightly(), &[synced("a", 9, "default")]).unwrap(), (named(9), vec![]));
-    // After a loss everything is in a ReadOnly location, this cluster's own, too: who names the cluster gets it.
+    // After a loss everything is in a ReadOnly location, this cluster's own backups too: naming the
+    // cluster chooses them.
     let all = [synced("a", 8, "partner"), synced("b", 9, "partner")];
     let why = chosen(nightly(), &all).unwrap_err();
     assert!(why.contains("of cluster a (as the ReadOnly") && why.contains("of cluster b"), "{why}");
@@ -225,7 +227,7 @@ fn what_waits_is_restored_from_the_run_that_was_meant_and_from_no_other_that_has
         let why = choose(&waiting(spec, 1), &[run(2, "newer")], &here()).unwrap_err();
         assert!(why.contains(&named(1)), "it takes nothing else instead: {why}");
     }
-    // Until it begins its specification may be changed; what was noted is of the one before.
+    // Until it begins its specification may be changed: the notes are of the specification before.
     let edited = json!({"backupName": named(2)});
     let choice = choose(&waiting(&edited, 2), &[run(1, "first"), run(2, "newer")], &here()).unwrap();
     assert_eq!(choice.backup.name_any(), named(2));

@@ -1,4 +1,4 @@
-//! A day in the life of a Schedule: what [`super::decide`] says at each hour of it.
+//! Tests of [`super::decide`] at the hours of a Schedule's day.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::json;
@@ -14,7 +14,7 @@ fn time(time: DateTime<Utc>) -> Time {
     Time(time.to_rfc3339().parse().unwrap())
 }
 
-/// Created at 10:20, hourly; nobody has looked at it yet.
+/// Returns a Schedule created at 10:20, hourly; no server has seen it yet.
 fn unseen(more: serde_json::Value, status: serde_json::Value) -> Schedule {
     let mut spec = json!({"schedule": "0 * * * *", "template": {}});
     spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -24,7 +24,7 @@ fn unseen(more: serde_json::Value, status: serde_json::Value) -> Schedule {
     schedule
 }
 
-/// The same, seen by the server as it was created.
+/// Returns the same, as the server saw it when it was created.
 fn schedule(more: serde_json::Value, status: serde_json::Value) -> Schedule {
     let mut schedule = unseen(more, status);
     let (text, paused) = (schedule.spec.schedule.clone(), schedule.spec.paused == Some(true));
@@ -142,7 +142,7 @@ fn a_name_that_was_recorded_is_gone_on_with_whatever_else_is_due() {
     }
 }
 
-/// One that lost its name in the bucket, made for a tick.
+/// Returns a Backup that lost its name in the bucket, made for a tick.
 fn lost(second: &str, tick: &str) -> Arc<Backup> {
     let name = name_at("hourly", at(second));
     let mut lost = backup(&name, BackupPhase::FailedValidation, second).as_ref().clone();
@@ -204,7 +204,7 @@ fn only_a_few_wait_to_begin_where_several_may_run() {
     assert_eq!(decide(&allowed, &running, at("12:00:05")), ScheduleStep::Make(at("12:00:00")));
 }
 
-/// The ticks that count from then on, as the status says after a look.
+/// Returns the ticks that count from then on, according to the status after a look.
 fn counted(schedule: &Schedule, now: &str) -> (Schedule, DateTime<Utc>) {
     let ScheduleStep::Count(counting) = decide(schedule, &[], at(now)) else {
         panic!("it is looked at anew")
@@ -247,7 +247,7 @@ fn unpausing_fires_nothing_for_a_past_that_was_before_it() {
     let (unpaused, since) = counted(&schedule, "12:30:00");
     assert_eq!(since, at("12:30:00"));
     assert_eq!(decide(&unpaused, &[], at("12:30:01")), ScheduleStep::Wait(Some(at("13:00:00"))));
-    // Created paused: the first one carries the time at which it was unpaused.
+    // Created paused: the first Backup is named after the time of unpausing.
     let (paused, _) =
         counted(&unseen(json!({"schedule": "0 3 1 1 *", "paused": true}), json!({})), "10:21:00");
     assert!(matches!(decide(&paused, &[], at("12:00:00")), ScheduleStep::Wait(_)));

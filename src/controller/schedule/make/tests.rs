@@ -1,4 +1,5 @@
-//! A scripted API server, with objects of others in the way: what is made is the Schedule's own, and nothing else passes for it.
+//! Tests against a scripted API server with objects of others in the way: only the Schedule's own
+//! Backup passes for it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -29,14 +30,15 @@ fn tick() -> DateTime<Utc> {
     "2026-11-21T03:00:00Z".parse().unwrap()
 }
 
-/// The name of an object in a path: what stands behind its plural.
+/// Returns the name of an object in a path: the segment after its plural.
 fn named(uri: &str) -> Option<String> {
     let path = uri.split('?').next().unwrap_or_default();
     let mut parts = path.split('/').skip_while(|part| !["backups", "schedules"].contains(part)).skip(1);
     parts.next().filter(|part| !part.is_empty()).map(str::to_owned)
 }
 
-/// Keeps what is written, by name; as an API server does, but for revisions. An empty body reads.
+/// Keeps what is written, by name, as an API server does, but without revisions. An empty body
+/// reads.
 fn keep(objects: &Objects, asked: &Asked) -> Answer {
     let mut objects = objects.lock().unwrap();
     let body: Value = serde_json::from_str(&asked.body).unwrap_or_default();
@@ -85,7 +87,7 @@ fn object(objects: &Objects, name: &str) -> Value {
     objects.lock().unwrap().get(name).cloned().unwrap_or_default()
 }
 
-/// As somebody would forge it: the label, a token, a status that Completed.
+/// Returns a forged Backup: the label, a token, a status that is Completed.
 fn forged(name: &str) -> Value {
     json!({"apiVersion": "ark.heptio.com/v1", "kind": "Backup", "metadata": {"name": name, "uid": "theirs",
         "labels": {SCHEDULE_NAME_LABEL: "nightly"}, "annotations": {SCHEDULE_TOKEN: "1.guessed"}},
@@ -123,11 +125,11 @@ async fn a_backup_of_an_earlier_attempt_is_known_by_its_token_and_made_once() {
     assert_eq!(object(&objects, &pending.name)["status"]["origin"]["schedule"], "uid");
     assert_eq!(object(&objects, "nightly")["status"]["lastBackup"], "2026-11-21T03:00:00Z");
 
-    // The name was recorded, and somebody was faster with it.
+    // The name was recorded, and somebody else was faster to use it.
     let (context, objects) = world(&[forged(&pending.name)]);
     finish(&context, &begun, &pending).await.unwrap();
     assert_eq!(object(&objects, "nightly-20261121030001")["status"]["origin"]["schedule"], "uid");
-    // Nobody has it: it is made, with a token of its own.
+    // No object has the name: the Backup is made, with a token of its own.
     let (context, objects) = world(&[]);
     finish(&context, &begun, &pending).await.unwrap();
     assert_eq!(object(&objects, &pending.name)["status"]["origin"]["schedule"], "uid");
@@ -168,7 +170,7 @@ async fn one_that_lost_its_name_goes_and_another_is_made_for_its_tick() {
     let token = made["metadata"]["annotations"][SCHEDULE_TOKEN].as_str().unwrap();
     assert!(token.starts_with(&format!("{}.", tick().timestamp())), "it knows its tick: {token}");
 
-    // Seen once more by who does not know yet that it is gone: nothing is made for it twice.
+    // An old cache shows it once more: nothing is made for it twice.
     again(&context, &schedule("nightly", false), &wanted).await.unwrap();
     assert_eq!(objects.lock().unwrap().len(), 2, "the Schedule, and the one Backup");
 }

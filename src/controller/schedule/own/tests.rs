@@ -1,4 +1,5 @@
-//! What people, other clusters and buckets say is a Schedule's, and what is.
+//! Tests of ownership: claims of people, other clusters and buckets, and Backups that are a
+//! Schedule's own.
 
 use serde_json::{Value, json};
 
@@ -9,14 +10,14 @@ fn now() -> DateTime<Utc> {
     "2026-11-21T12:00:00Z".parse().unwrap()
 }
 
-/// `nightly` of uid `s`.
+/// Returns the Schedule `nightly` of uid `s`.
 fn schedule() -> Schedule {
     let object = json!({"apiVersion": "ark.heptio.com/v1", "kind": "Schedule",
         "metadata": {"name": "nightly", "uid": "s"}, "spec": {"schedule": "@daily", "template": {}}});
     serde_json::from_value(object).unwrap()
 }
 
-/// `default` of identity `here`.
+/// Returns the location `default` of identity `here`.
 fn location(access: &str) -> BackupStorageLocation {
     let object = json!({"apiVersion": "ark.heptio.com/v1", "kind": "BackupStorageLocation",
         "metadata": {"name": "default"}, "spec": {"provider": "s3", "bucket": "bucket", "accessMode": access},
@@ -24,7 +25,7 @@ fn location(access: &str) -> BackupStorageLocation {
     serde_json::from_value(object).unwrap()
 }
 
-/// One that the Schedule made and that is done, with changes to it.
+/// Returns a Backup that the Schedule made and that is done, with changes to it.
 fn backup(changes: Value) -> Backup {
     let mut object = json!({"apiVersion": "ark.heptio.com/v1", "kind": "Backup",
         "metadata": {"name": "nightly-20261121030000", "labels": {"ark.heptio.com/schedule-name": "nightly"}},
@@ -46,7 +47,7 @@ fn merge(into: &mut Value, changes: Value) {
     }
 }
 
-/// Whether it is own, and whether it is kept.
+/// Returns whether the Backup is own, and whether it is kept.
 fn judged(changes: Value) -> (bool, bool) {
     let (schedule, location) = (schedule(), location("ReadWrite"));
     let ownership = Ownership { schedule: &schedule, cluster: "c", location: Some(&location), now: now() };
@@ -67,7 +68,7 @@ fn only_what_the_server_says_makes_a_backup_a_schedule_s_own() {
         json!({"status": {"origin": null}}),
         json!({"status": {"origin": {"schedule": null}}}),
         json!({"status": null}),
-        // Of a Schedule of the name before it, or in another namespace of this cluster.
+        // Of an earlier Schedule of the name, or of another namespace of this cluster.
         json!({"status": {"origin": {"schedule": "another"}}}),
         json!({"status": {"origin": {"cluster": "d"}}}),
         json!({"metadata": {"name": "mine"}}),

@@ -1,4 +1,5 @@
-//! A location in a folder, an API server that keeps what it is given, and a server between them.
+//! Test bench of sync: a location in a folder, an API server that keeps what it is given, and a
+//! server between them.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -15,7 +16,7 @@ use crate::controller::settings::Settings;
 use crate::controller::{DownloadTokens, prepare};
 use crate::telemetry::Metrics;
 
-/// The identity of the location.
+/// Identity of the location.
 pub(super) const HERE: &str = "location-one";
 
 /// The objects of the cluster, by path below the namespace.
@@ -24,7 +25,7 @@ pub(super) struct Objects {
     pub(super) kept: BTreeMap<String, Value>,
     pub(super) events: Vec<Value>,
     pub(super) made: u64,
-    /// The definitions that the API server goes by; the first ones take no Backup.
+    /// Version of the API server's definitions; the first ones take no Backup.
     pub(super) definitions: u64,
 }
 
@@ -117,7 +118,8 @@ impl Folder {
         self.objects.lock().unwrap().kept.insert(format!("{kind}/{name}"), object);
     }
 
-    /// The backup `same` as a run of that uid in that cluster left it, written at that second.
+    /// Writes the backup `same` as a run of that uid in that cluster left it, written at that
+    /// second.
     pub(super) fn store(&self, uid: &str, cluster: &str, second: u64) {
         self.write("backups/same/same.tar.zst", "items");
         self.write("backups/same/ark-backup.json", &run(uid, cluster).to_string());
@@ -133,13 +135,14 @@ impl Folder {
         self.objects.lock().unwrap().kept.get("backups/same").cloned()
     }
 
-    /// Whether an Event of this reason says this.
+    /// Returns true if an Event of this reason contains this text.
     pub(super) fn is_told(&self, reason: &str, part: &str) -> bool {
         let events = self.objects.lock().unwrap().events.clone();
         events.iter().any(|event| event["reason"] == reason && event["note"].to_string().contains(part))
     }
 
-    /// A server that has seen what the cluster has, and what it counts; it goes on seeing until the task is aborted.
+    /// Returns the state of a server whose caches are filled, its metrics, and the task that keeps
+    /// watching until it is aborted.
     pub(super) async fn server(&self) -> (Arc<Context>, Arc<Metrics>, tokio::task::JoinHandle<()>) {
         let objects = Arc::clone(&self.objects);
         let (cluster, _) = serve(move |_, asked| objects.lock().unwrap().answer(asked));
@@ -158,7 +161,7 @@ impl Folder {
         (context, metrics, feeding)
     }
 
-    /// Makes a pass; how many objects of the bucket it read.
+    /// Makes a pass, and returns how many objects of the bucket it read.
     pub(super) async fn pass(&mut self) -> u64 {
         let (context, metrics, feeding) = self.server().await;
         let location = context.locations.find(Some("default")).unwrap();
@@ -170,7 +173,7 @@ impl Folder {
     }
 }
 
-/// The document of a run.
+/// Returns the document of a run.
 pub(super) fn run(uid: &str, cluster: &str) -> Value {
     json!({
         "apiVersion": "ark.heptio.com/v1", "kind": "Backup", "metadata": {"name": "same", "uid": uid},
@@ -180,7 +183,7 @@ pub(super) fn run(uid: &str, cluster: &str) -> Value {
     })
 }
 
-/// The object of a run of this cluster.
+/// Returns the object of a run of this cluster.
 pub(super) fn own(uid: &str, location: Option<&str>) -> Value {
     let mut object = run(uid, "a");
     object["metadata"]["namespace"] = json!("ark");
@@ -209,5 +212,6 @@ pub(super) fn settings() -> Settings {
     }
 }
 
-/// What a pass reads that reads no document: the identity, before and after the listing.
+/// Number of objects that a pass reads that reads no document: the identity, before and after the
+/// listing.
 pub(super) const IDLE: u64 = 2;

@@ -1,4 +1,4 @@
-//! Whole passes over a folder, against an API server that keeps its objects in memory.
+//! Tests of whole passes over a folder, against an API server that keeps its objects in memory.
 
 mod folder;
 
@@ -49,12 +49,12 @@ async fn an_own_backup_gives_way_to_another_run_of_its_name_and_to_nothing_else(
         assert_eq!(folder.pass().await, IDLE + 1, "nobody has compared them yet");
         assert_eq!(folder.pass().await, IDLE);
         assert_eq!(folder.shown().unwrap(), own("mine", location));
-        // Written again as it was, by a copy of the bucket.
+        // The same document written again, by a copy of the bucket.
         folder.store("mine", "a", 5);
         assert_eq!(folder.pass().await, IDLE + 1);
         assert_eq!(folder.pass().await, IDLE);
         assert_eq!(folder.shown().unwrap(), own("mine", location));
-        // What cannot be read proves nothing.
+        // An unreadable document proves nothing.
         folder.write("backups/same/ark-backup.json", "{");
         folder.pass().await;
         assert_eq!(folder.pass().await, IDLE);
