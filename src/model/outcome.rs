@@ -1,4 +1,4 @@
-//! What became of items: findings (data, never errors that end a run), counts, reasons for leaving
+//! Outcomes of items: findings (data, never errors that end a run), counts, reasons for leaving
 //! out. Pure.
 
 use std::collections::BTreeMap;
@@ -52,7 +52,7 @@ pub enum Category {
     Conflict,
     /// The API server found the object invalid.
     Invalid,
-    /// An admission webhook or policy refused it.
+    /// An admission webhook or policy refused the object.
     Refused,
     /// The object is larger than the API server or etcd takes.
     TooLarge,
@@ -157,7 +157,7 @@ pub struct Results {
     pub errors: u64,
     /// The first findings, up to [`MAX_FINDINGS`] and [`MAX_FINDING_BYTES`].
     pub findings: Vec<Finding>,
-    /// How many items were left out, by reason and kind.
+    /// The number of items that were left out, by reason and kind.
     #[serde(default)]
     pub skipped: Tally,
     #[serde(skip)]
@@ -249,7 +249,7 @@ impl SkipReason {
     }
 }
 
-/// How many items were left out, by reason and kind.
+/// The number of items that were left out, by reason and kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Tally(BTreeMap<SkipReason, BTreeMap<GroupResource, u64>>);

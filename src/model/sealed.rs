@@ -12,7 +12,7 @@ use ring::rand::SystemRandom;
 
 /// Bytes of a public key.
 const KEY: usize = 32;
-/// What the keys are for: the same ones give another secret anywhere else.
+/// The purpose of the keys: for another purpose the same keys give another secret.
 const PURPOSE: &[u8] = b"ark.heptio.com/v1 sealed address";
 
 /// Opens what is sealed to its key, once.

@@ -214,8 +214,9 @@ impl RestoreContext<'_> {
         Ok(findings)
     }
 
-    /// Does what follows a create: tells the children of the item its new uid, notes the
-    /// references that it lacks, gives field owners back, frees its volume.
+    /// Completes a create: tells the children of the item its new uid, notes the references that
+    /// it lacks, gives field owners back, frees its volume. `live` is the object if it was looked
+    /// at, else `None`. Returns a finding if the field owners could not be given back.
     pub async fn made(
         &self,
         ready: &Ready<'_>,

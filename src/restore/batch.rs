@@ -26,7 +26,7 @@ use crate::model::{Category, Finding};
 /// not rest on them.
 const STRAGGLERS: usize = 4;
 
-/// How long the next item is waited for before those under way count as stragglers: most take some
+/// The time without an ended item after which those under way count as stragglers: most take some
 /// milliseconds.
 const STRAGGLING: Duration = Duration::from_secs(2);
 
@@ -148,6 +148,7 @@ impl RestoreContext<'_> {
                 if left.is_empty() {
                     break;
                 }
+                // Bodies are read in the tarball's order, which is that of the entries.
                 left.sort_unstable();
                 put_off = true;
             }

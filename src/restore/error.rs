@@ -16,7 +16,7 @@ pub enum RestoreError {
     /// The API server failed on something that the whole run rests on.
     #[error("{doing}")]
     Cluster {
-        /// What was being done, as a participle: `creating items`.
+        /// The work at hand, as a participle: `creating items`.
         doing: &'static str,
         /// The error of the call.
         #[source]
@@ -48,7 +48,7 @@ pub enum RestoreError {
         if *count > .first.len() as u64 { ", …" } else { "" }
     )]
     NotEmpty {
-        /// How many items are there already.
+        /// The number of items that are there already.
         count: u64,
         /// The first of them, for the message.
         first: Vec<String>,

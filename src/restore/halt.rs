@@ -14,8 +14,8 @@ use tokio::sync::watch;
 
 use super::error::RestoreError;
 
-/// How long items at hand may take to end: less than the 10 s that a server gives its runs when it
-/// ends.
+/// The time that items at hand have to end: less than the 10 s that a server gives its runs when
+/// it ends.
 pub const FINISHED_WITHIN: Duration = Duration::from_secs(8);
 
 /// Tells whether a restore is to end, and counts what is at hand. Clones share the state.

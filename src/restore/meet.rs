@@ -24,10 +24,12 @@ use crate::cluster::{Bound, ClusterError, Propagation};
 use crate::model::traits::adopts;
 use crate::model::{Category, Finding, NAMESPACES, SkipReason, causes};
 
-/// How long an item that is being deleted may take: a pod's grace period (30 s) and some.
+/// The longest time that an item may take to be deleted: a pod's grace period (30 s by default)
+/// and some.
 const GONE_WITHIN: Duration = Duration::from_secs(120);
 
-/// How long a quota may count an item that is gone: its controller recounts after each deletion.
+/// The longest time for which a quota may count an item that is gone: its controller recounts
+/// after each deletion.
 const QUOTA_WITHIN: Duration = Duration::from_secs(30);
 const QUOTA_PAUSE: Duration = Duration::from_millis(500);
 

@@ -1,14 +1,14 @@
 //! Restores one backup. This file is the flow and reads top to bottom as the restore happens.
 //!
-//! `source` (the index of the backup; later the bodies) → `select`, `inventory` (the items that
-//! are wanted) → `survey` (the items that those need) → `plan` (what is left out, and in which
-//! order the rest comes) → `work` (all of that, opened; nothing is changed so far) → `empty`
-//! (`requireEmpty`) → `ready` (CRDs are served, namespaces are Active) → `batch` (class after
-//! class, side by side) → `prepare`, `rewrite` (from the stored object to the wanted one) →
-//! `lacking` (what must be beside an item) → `apply` (create) → `meet`, `compare`, `existing` (the
-//! item is there already) → `links`, `owners` (owner references) → `binding`, `volumes` (PVCs are
-//! Bound) → `ended` (what may run again) → `account`, `report` (what became of each item, and the
-//! commit). `preview` goes as far as `prepare` and only compares.
+//! In order of a run: `source` (the index of the backup; later the bodies), `select` and
+//! `inventory` (the items that are wanted), `survey` (the items that those need), `plan` (what is
+//! left out, and in which order the rest comes), `work` (all of that, opened; nothing is changed
+//! so far), `empty` (`requireEmpty`), `ready` (CRDs are served, namespaces are Active), `batch`
+//! (class after class, side by side), `prepare` and `rewrite` (from the stored object to the
+//! wanted one), `lacking` (what must be beside an item), `apply` (create), `meet`, `compare` and
+//! `existing` (the item is there already), `links` and `owners` (owner references), `binding` and
+//! `volumes` (PVCs are Bound), `ended` (what may run again), `account` and `report` (what became
+//! of each item, and the commit). `preview` goes by the same rules and changes nothing.
 
 mod account;
 mod apply;
@@ -112,6 +112,7 @@ pub async fn run(
 ) -> Result<RestoreOutcome, RestoreError> {
     work::check(&request.spec)?;
     let began = request.began.unwrap_or_else(Timestamp::now);
+    // The claim names the backup, if it is chosen by now, so that nobody removes it meanwhile.
     let attempt = if request.record {
         let reads =
             request.backup.as_ref().map(ToString::to_string).or_else(|| request.spec.backup_name.clone());
@@ -148,7 +149,7 @@ pub fn check(spec: &RestoreSpec) -> Vec<InvalidSpec> {
 /// Returns what [`run`] would do to each item, and changes neither the cluster nor the bucket.
 ///
 /// # Errors
-/// As [`run`].
+/// Like [`run`].
 pub async fn preview(
     cluster: &Cluster,
     bucket: &Bucket,
@@ -191,6 +192,8 @@ async fn restore(
     for conversion in work.conversions() {
         account.find(conversion);
     }
+    // A namespace that hangs in its deletion must not hold up the others, so its items come in a
+    // second round.
     let late = work.restore_namespaces(account).await?;
     let steps = std::mem::take(&mut work.plan.steps);
     let (last, steps): (Vec<_>, Vec<_>) = steps.into_iter().partition(|step| step.last);

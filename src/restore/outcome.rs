@@ -64,14 +64,15 @@ pub struct RestoreOutcome {
     pub results: Results,
 }
 
-/// What a restore would do, found without changing anything.
+/// The result of a dry run, found without changing anything.
 #[derive(Clone, Debug, Default)]
 pub struct Preview {
     /// The name of the backup that it would restore from.
     pub backup: String,
     /// Each item with its action, in restore order; items that are left out come at the end.
     pub acts: Vec<Act>,
-    /// What would go wrong, as far as that shows beforehand, and what would be left out.
+    /// Findings about what would go wrong, as far as that shows beforehand, and counts of what
+    /// would be left out.
     pub results: Results,
 }
 

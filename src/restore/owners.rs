@@ -22,7 +22,7 @@ impl OldUid {
     }
 }
 
-/// What is known of an owner.
+/// The state of an owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fate {
     /// The owner is planned, and not there yet.

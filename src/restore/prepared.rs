@@ -26,8 +26,7 @@ pub struct Ready<'a> {
     pub status: Option<Value>,
     /// References to owners that are not there yet, as the backup has them.
     pub awaited: Vec<Value>,
-    /// The `managedFields` to write back after the create, or `None` if no server-side apply rests
-    /// on them.
+    /// The `managedFields` to write back after the create, or `None` if nothing rests on them.
     pub field_owners: Option<Value>,
     /// Whether the namespace mapping changed a cluster-scoped item, which so may be another one
     /// than the cluster has.

@@ -42,6 +42,8 @@ impl RestoreContext<'_> {
             }
         }
         let planned: Vec<EntryId> = self.plan.entries().collect();
+        // Bodies are read in the tarball's order; the plan goes back in it where a new class
+        // begins.
         for batch in planned.chunk_by(|one, next| one <= next) {
             let bodies = self.source.bodies(batch)?;
             let looks = bodies.map_ok(|(id, body)| self.look_ahead(id, body, &missing));

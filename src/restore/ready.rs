@@ -30,12 +30,11 @@ const DEFINITIONS_QUIET: Duration = Duration::from_secs(60);
 /// Waits for namespaces end when none becomes Active within this; most are at once.
 const NAMESPACES_QUIET: Duration = Duration::from_secs(60);
 
-/// How long a namespace that is being deleted holds up the others.
+/// The time for which a namespace that is being deleted holds up the others.
 const NAMESPACE_GONE_SOON: Duration = Duration::from_secs(10);
 
-/// How long a namespace that is still being deleted at the end may go without a change in what it
-/// says of its content: deleting its objects takes time, and one that says the same for so long
-/// hangs.
+/// The time for which a namespace that is still being deleted at the end may say the same of what
+/// is left in it: deleting its objects takes time, and one that says the same for so long hangs.
 const NAMESPACE_QUIET: Duration = Duration::from_secs(60);
 
 /// The longest wait, whatever progress there is; Velero gives a namespace as long.

@@ -40,7 +40,9 @@ pub async fn close(
             }
             Ok(RestoreOutcome { restore, results: account.results })
         }
+        // The next attempt takes the claim over, and tells by labels what this one has made.
         Err(error @ RestoreError::Stopped { .. }) if request.goes_on => Err(error),
+        // Nothing was changed, so there is nothing to record, and the name is free again.
         Err(error) if !account.has_touched() => match attempt {
             None => Err(error),
             Some(attempt) => match attempt.discard().await {

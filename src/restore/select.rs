@@ -59,6 +59,7 @@ impl<'a> Selection<'a> {
         let takes = of_kind && query.matches(labels);
         let inclusion = |taken: bool| if taken { Inclusion::Selected } else { Inclusion::IfNeeded };
         if let Some(namespace) = &key.namespace {
+            // A labelled workload may name a PVC that does not have the labels.
             let reached = takes || (of_kind && info.resource.as_str() == PVCS);
             return (namespaces.takes(namespace) && reached).then(|| inclusion(takes));
         }

@@ -298,7 +298,8 @@ mod tests {
             (returning.len(), held.len(), released.len())
         };
         assert_eq!(told(live(Some("stage"), "Released", "Retain")), (1, 1, 1));
-        // The controller has not seen yet that the claim is gone: the volume is freed when the claim has its new uid.
+        // The controller has not seen yet that the claim is gone: the volume is freed when the
+        // claim has its new uid.
         assert_eq!(told(live(Some("stage"), "Bound", "Retain")), (1, 1, 0));
         assert_eq!(told(live(Some("stage"), "Released", "Delete")), (0, 0, 0));
         assert_eq!(told(live(Some("other"), "Released", "Retain")), (0, 0, 0));

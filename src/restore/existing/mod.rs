@@ -161,6 +161,8 @@ pub fn decide(
     if difference.is_none() || observed.gets_its_other_half {
         return ExistingVerdict::Unchanged;
     }
+    // Whatever the policy says, a change of the following would harm others in the cluster, or be
+    // undone.
     if observed.mapped {
         return ExistingVerdict::Leave(LeaveReason::Mapped);
     }

@@ -57,7 +57,7 @@ pub struct Rewriter {
     plain: bool,
 }
 
-/// What must be known of an item beside its body.
+/// Facts about an item beside its body.
 #[derive(Clone, Copy)]
 pub struct ItemShape<'a> {
     /// Returns what became of an owner.
@@ -147,6 +147,8 @@ impl Rewriter {
         let status = if shape.status_is_data { None } else { strip::take_status(&mut item) };
 
         let mut field_owners = None;
+        // The field owners are read before `strip` removes them. An item of the cluster keeps what
+        // it was allotted, and is warned of nothing.
         if !self.plain {
             let kept = service::rewrite(kind, &mut item, options.preserve_node_ports);
             field_owners = field_owners::given_back(&item, kept);

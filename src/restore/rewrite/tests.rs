@@ -203,7 +203,8 @@ proptest! {
 
     #[test]
     fn a_chained_mapping_and_its_inverse_cancel_out(kind in arbitrary_kind(), item in arbitrary_json()) {
-        // A swap maps each name once or the two would fall together; swapped back, everything is as it was.
+        // A swap maps each name once or the two would fall together; swapped back, everything is
+        // as it was.
         let key = key_of(&kind);
         let plain = rewriter(&[]).rewrite(&kind, &key, named(item, &key), shape(&unchanged)).unwrap().body;
         // The annotation's text may be spelled differently after the round trip.

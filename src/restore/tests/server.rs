@@ -1,4 +1,5 @@
-//! An API server for whole restores: it keeps what it is given, and answers oddly where a test says so.
+//! An API server for whole restores: it keeps what it is given, and answers oddly where a test
+//! says so.
 
 use std::collections::{BTreeMap, BTreeSet};
 
