@@ -63,8 +63,8 @@ use crate::model::Progress;
 /// Restores a backup and records in the bucket what became of each item, unless the request says
 /// not to record.
 ///
-/// `stop` ends the run early: items at hand are finished, nothing new is begun, and what was
-/// restored by then stays.
+/// `stop` ends the run early: items at hand have 8 s to finish, nothing new is begun, and what
+/// was restored by then stays.
 ///
 /// # Flow
 /// 1. Checks the specification, and claims the restore's name in the bucket.
@@ -85,8 +85,9 @@ use crate::model::Progress;
 ///   restore made, the number of a ControllerRevision, the `claimRef` of a volume that is kept for
 ///   its PVC, references to an owner that was made anew.
 /// - An item that cannot be restored is a finding in the outcome, and the others come.
-/// - A run that is killed leaves either its claim or its whole record. The next attempt at it
-///   counts what carries the labels of this restore as restored, and goes on (`docs/crash.md`).
+/// - The record of a run exists whole or not at all, whenever the run is killed. The next attempt
+///   at it counts what carries the labels of this restore as restored, and goes on
+///   (`docs/crash.md`).
 /// - A run that loses its claim ends, and never commits.
 ///
 /// # Assumptions
@@ -100,9 +101,9 @@ use crate::model::Progress;
 ///   restored. `docs/guarantees.md` lists what else is not promised.
 ///
 /// # Errors
-/// When the specification is wrong, the name is taken, the backup cannot be read, the run is
-/// stopped, or the cluster or the bucket fail as a whole. A run that had changed the cluster by
-/// then is recorded all the same, as Failed.
+/// When the specification is wrong, the name is taken, the backup cannot be read, `requireEmpty`
+/// finds items, the run is stopped, or the cluster or the bucket fail as a whole. A run that had
+/// changed the cluster by then is recorded all the same, as Failed.
 pub async fn run(
     cluster: &Cluster,
     bucket: &Bucket,

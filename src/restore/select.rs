@@ -182,7 +182,7 @@ mod tests {
             (&kinds, NAMESPACES, None, "a", Some(IfNeeded)),
             (&kinds, CRDS, None, "x", Some(IfNeeded)),
             (&label, "secrets", Some("a"), "x", None),
-            // A labelled workload may name a claim that is not labelled.
+            // A labelled workload may name a PVC that does not have the labels.
             (&label, PVCS, Some("a"), "x", Some(IfNeeded)),
             (&labelled, PVCS, Some("a"), "x", Some(Selected)),
             (&label_and_kinds, PVCS, Some("a"), "x", None),

@@ -298,8 +298,8 @@ mod tests {
             (returning.len(), held.len(), released.len())
         };
         assert_eq!(told(live(Some("stage"), "Released", "Retain")), (1, 1, 1));
-        // The controller has not seen yet that the claim is gone: the volume is freed when the
-        // claim has its new uid.
+        // The controller has not seen yet that the PVC is gone: the volume is freed when the
+        // PVC has its new uid.
         assert_eq!(told(live(Some("stage"), "Bound", "Retain")), (1, 1, 0));
         assert_eq!(told(live(Some("stage"), "Released", "Delete")), (0, 0, 0));
         assert_eq!(told(live(Some("other"), "Released", "Retain")), (0, 0, 0));
@@ -312,7 +312,7 @@ mod tests {
         let there = BTreeMap::from([("older".to_owned(), live(Some("stage"), "Released", "Retain"))]);
         let name = |name: &str| name.to_owned();
         assert_eq!(decide(&[], &there, &claims("stage", "newer"), None, name), Volumes::default());
-        // Nor is any where the volumes are not wanted.
+        // No volume is freed where volumes are not wanted.
         assert_eq!(decide(&[], &there, &claims("stage", "older"), Some(false), name), Volumes::default());
     }
 
@@ -329,9 +329,9 @@ mod tests {
         assert_eq!(decided("Bound", "Retain", &other), (0, vec![]));
         for phase in ["Released", "Failed"] {
             assert_eq!(decided(phase, "Retain", &other), (1, vec![]));
-            // It would be deleted with its storage.
+            // The volume would be deleted with its storage.
             assert_eq!(decided(phase, "Delete", &other), (0, vec![SkipReason::NotRestorable]));
-            // Somebody was about to give it back to its claim.
+            // Somebody was about to give the volume back to its PVC.
             assert_eq!(decided(phase, "Retain", &its_own), (0, vec![]));
         }
     }
@@ -366,7 +366,7 @@ mod tests {
         };
         let free = there("Available", None);
         assert_eq!(unknown(&[], &free), 1);
-        // The two are compared, or it says itself whose it was.
+        // The two are compared, or the volume says itself whose it was.
         assert_eq!(unknown(&[volume("kept", "Retain")], &free), 0);
         assert_eq!(unknown(&[], &there("Released", Some("prod"))), 0);
     }

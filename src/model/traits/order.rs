@@ -42,8 +42,8 @@ pub enum PriorityClass {
     Autoscalers,
     /// Kinds that limit others or hide an API: quotas, APIServices.
     Limits,
-    /// Kinds that may refuse others, those of [`Limits`](Self::Limits) among them: webhooks and
-    /// policies.
+    /// Kinds that may refuse others, those of [`Limits`](PriorityClass::Limits) among them:
+    /// webhooks and policies.
     Last,
 }
 
