@@ -2,9 +2,9 @@
 //!
 //! Several clusters may have a Schedule of one name and a bucket in common. A restore means the
 //! backups of its own cluster; it takes one of another cluster only if no third has any, and says
-//! so. The same holds of several Schedules of one name in a cluster (in namespaces of their own,
-//! or one after the other): the existing one is meant, or else the one that made the last backups,
-//! if it began after all others had ended.
+//! so. Several Schedules of one name in a cluster (in namespaces of their own, or one after the
+//! other) are told apart likewise: the backups of the existing one are meant, or else those of
+//! the last one, if they all began after those of the others.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -149,8 +149,9 @@ fn of_the_surest<T>(own: Vec<Candidate<T>>) -> Vec<Candidate<T>> {
 }
 
 /// Returns the backups of the very Schedule. If it has made none, or is not there, returns those
-/// of a former one of its name, and notes that: of several the last, if it was made after the
-/// others. Of several that made backups side by side, nothing tells which is meant.
+/// of a former one of its name, and notes that: of several the last, if its backups all began
+/// after those of the others. Of several that made backups side by side, nothing tells which is
+/// meant.
 fn of_one_schedule<T>(
     all: Vec<Candidate<T>>,
     schedule: Option<&str>,

@@ -16,8 +16,8 @@ const VELERO_GROUP: &str = "velero.io";
 pub enum Inclusion {
     /// The item is selected itself.
     Selected,
-    /// The item came along into the backup, and the restore is of that part or more: it is
-    /// restored if it is missing, and is never changed.
+    /// The restore selects the item, but the backup itself did not, and took it along: the item
+    /// is restored if it is missing, and is never changed.
     Along,
     /// The item comes if a selected item needs it: a namespace comes for its items, a CRD for its
     /// resources, a PVC for the workload that names it, and so on.
