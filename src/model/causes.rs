@@ -1,18 +1,20 @@
-//! An error in one sentence, for people. Pure.
+//! Writes an error and its causes as one sentence, for people. Pure.
 
 use std::error::Error;
 
-/// The name that a service gave to a request: for whoever asks those who run the service. Each try has another.
+/// The name that a service gave to a request, for whoever asks the people who run the service.
+/// Each try has another.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("request {0}")]
 pub struct RequestId(pub String);
 
-/// An error and its causes in one sentence: `reading x: permission denied`.
+/// Returns an error and its causes in one sentence: `reading x: permission denied`.
 pub fn causes(error: &dyn Error) -> String {
     sentence(error, |_| true)
 }
 
-/// The same without what each try has anew, for a status: there a text that changes is a change, which wakes whoever watches.
+/// Returns the same without what is new at each try, for a status: a status that changes wakes
+/// whoever watches it.
 pub fn lasting(error: &dyn Error) -> String {
     sentence(error, |cause| !cause.is::<RequestId>())
 }
@@ -22,7 +24,7 @@ fn sentence(error: &dyn Error, is_told: impl Fn(&(dyn Error + 'static)) -> bool)
     let mut source = error.source();
     while let Some(cause) = source {
         let cause_text = cause.to_string();
-        // Transparent wrappers and libraries that repeat their cause would say it twice.
+        // Transparent wrappers, and libraries that repeat their cause, would say the same twice.
         if is_told(cause) && !text.contains(&cause_text) {
             text.push_str(": ");
             text.push_str(&cause_text);

@@ -1,4 +1,4 @@
-//! What an item is called: its kind, its namespace, its name. Pure.
+//! Names of items: resource type, namespace, name. Pure.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,27 +13,29 @@ use serde::{Deserialize, Serialize};
 pub struct GroupResource(Arc<str>);
 
 impl GroupResource {
-    /// The kind of `resource` (plural, lower case) in `group` (empty for the core group).
+    /// Makes the resource type of `resource` (plural, lower case) in `group` (empty for the core
+    /// group).
     pub fn new(resource: &str, group: &str) -> Self {
         if group.is_empty() { Self(resource.into()) } else { Self(format!("{resource}.{group}").into()) }
     }
 
-    /// Reads `pods` or `deployments.apps`; the caller has checked the characters.
+    /// Reads `pods` or `deployments.apps` without checking it: the caller has checked the
+    /// characters.
     pub fn parse(text: &str) -> Self {
         Self(text.into())
     }
 
-    /// The plural resource name: `deployments` of `deployments.apps`.
+    /// Returns the plural resource name: `deployments` of `deployments.apps`.
     pub fn resource(&self) -> &str {
         self.0.split_once('.').map_or(&self.0, |(resource, _)| resource)
     }
 
-    /// The API group: `apps` of `deployments.apps`, empty for the core group.
+    /// Returns the API group: `apps` of `deployments.apps`, empty for the core group.
     pub fn group(&self) -> &str {
         self.0.split_once('.').map_or("", |(_, group)| group)
     }
 
-    /// The whole name as it stands in paths and messages.
+    /// Returns the whole name, as paths and messages have it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -45,12 +47,13 @@ impl fmt::Display for GroupResource {
     }
 }
 
-/// The name of one item, unique in a cluster at an instant. Ordered by kind, namespace, name.
+/// The name of one item, unique in a cluster at an instant. Ordered by resource type, namespace,
+/// name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ItemKey {
     /// The resource type.
     pub kind: GroupResource,
-    /// None for cluster-scoped items.
+    /// The namespace; `None` for a cluster-scoped item.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
     /// `metadata.name`.
@@ -58,12 +61,12 @@ pub struct ItemKey {
 }
 
 impl ItemKey {
-    /// A cluster-scoped item.
+    /// Names a cluster-scoped item.
     pub fn cluster(kind: GroupResource, name: impl Into<String>) -> Self {
         Self { kind, namespace: None, name: name.into() }
     }
 
-    /// An item in a namespace.
+    /// Names an item in a namespace.
     pub fn namespaced(kind: GroupResource, namespace: impl Into<String>, name: impl Into<String>) -> Self {
         Self { kind, namespace: Some(namespace.into()), name: name.into() }
     }

@@ -1,6 +1,8 @@
-//! The vocabulary, without I/O: names of items, compiled selections, restore order, outcomes, progress.
+//! The vocabulary, without I/O: names of items, compiled selections, references, traits of kinds,
+//! restore order, outcomes, progress.
 //!
-//! Everything here is pure and imports nothing of this crate, so that every other module may use it.
+//! Everything here is pure and imports nothing of this crate, so that every other module may use
+//! it.
 
 mod causes;
 mod item;

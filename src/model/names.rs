@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// Longest name that the API server and every bucket accept.
+/// The longest name, in bytes, that the API server takes (a DNS-1123 subdomain) and that every
+/// bucket can hold.
 const MAX_NAME: usize = 253;
 
 /// A name that is not a DNS-1123 subdomain.
@@ -32,10 +33,10 @@ fn check(name: &str) -> Result<(), InvalidName> {
     }
 }
 
-/// What a bucket of S3 may be called, in length.
+/// The lengths, in bytes, that the name of an S3 bucket may have.
 const BUCKET_NAME: std::ops::RangeInclusive<usize> = 3..=255;
 
-/// Why a bucket of S3 cannot be called so; None when it can.
+/// Returns the reason why no S3 bucket can have this name; `None` if one can.
 pub fn objection_to_bucket_name(name: &str) -> Option<String> {
     let edge = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
     let fits = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
@@ -61,7 +62,7 @@ macro_rules! name {
         pub struct $type(String);
 
         impl $type {
-            /// The name as text.
+            /// Returns the name as text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }

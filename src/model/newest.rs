@@ -1,62 +1,66 @@
-//! Which of a Schedule's backups a restore means. Pure.
+//! Decides which of a Schedule's backups a restore means. Pure.
 //!
-//! Several clusters may have a Schedule of one name and a bucket in common. A restore means those of its own cluster; of
-//! another's it takes one only where no third has any, and says so. So with several Schedules of one name in a cluster, in
-//! namespaces of their own or one after the other: the one that is there is meant, or else the last, where it was the last.
+//! Several clusters may have a Schedule of one name and a bucket in common. A restore means the
+//! backups of its own cluster; it takes one of another cluster only if no third has any, and says
+//! so. Several Schedules of one name in a cluster (in namespaces of their own, or one after the
+//! other) are told apart likewise: the backups of the existing one are meant, or else those of
+//! the last one, if they all began after those of the others.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// Clocks do not disagree by more than this: what began later has not begun, whatever it says.
+/// Clocks do not disagree by more than this: a backup that began later than that from now has not
+/// begun, whatever it says.
 const CLOCKS_DISAGREE: TimeDelta = TimeDelta::hours(1);
 
-/// A backup of the Schedule that can be restored from.
+/// A backup of the Schedule that can be restored.
 #[derive(Clone, Debug)]
 pub struct Candidate<T> {
-    /// Its name.
+    /// The name of the backup.
     pub name: String,
-    /// When its work began.
+    /// When the backup began.
     pub began: DateTime<Utc>,
-    /// The uid of the cluster that it was made in.
+    /// The uid of the cluster in which the backup was made.
     pub cluster: String,
-    /// Why that is believed only where somebody names the cluster: `as … says`.
+    /// The reason why that cluster is believed only if the restore names it (`as … says`); `None`
+    /// if it is sure.
     pub doubt: Option<String>,
-    /// The uid of the Schedule that made it.
+    /// The uid of the Schedule that made the backup.
     pub schedule: String,
-    /// Whether it lacks something: it only PartiallyFailed.
+    /// Whether the backup lacks something: it only PartiallyFailed.
     pub is_partial: bool,
-    /// Where it is.
+    /// The caller's handle on the backup.
     pub of: T,
 }
 
-/// What is asked for.
+/// The terms by which a restore means a backup.
 #[derive(Clone, Copy, Debug)]
 pub struct Wish<'a> {
-    /// The cluster that is restored into.
+    /// The uid of the cluster that is restored into.
     pub here: &'a str,
-    /// The uid of the Schedule of the name that is there.
+    /// The uid of the Schedule of the name in that cluster; `None` if there is none.
     pub schedule: Option<&'a str>,
-    /// The cluster whose backups are meant, where the restore says so.
+    /// The uid of the cluster whose backups are meant; `None` if the restore does not say it.
     pub from: Option<&'a str>,
-    /// Only what began before this.
+    /// Only backups that began before this are meant; `None` for all.
     pub before: Option<DateTime<Utc>>,
-    /// Whether one that PartiallyFailed is as good as any.
+    /// Whether a backup that PartiallyFailed is as good as any.
     pub partial: bool,
-    /// The present.
+    /// The present time.
     pub now: DateTime<Utc>,
 }
 
 impl Wish<'_> {
-    /// Whether nothing older can be meant once this one is known.
+    /// Returns whether no older backup can be meant once this one is known.
     pub fn is_good<T>(&self, candidate: &Candidate<T>) -> bool {
         self.fits(candidate.began)
             && self.meant() == candidate.maker(self)
             && (self.partial || !candidate.is_partial)
     }
 
-    /// The cluster whose backups are meant.
+    /// Returns the cluster whose backups are meant.
     fn meant(&self) -> Maker {
         Maker { cluster: self.from.unwrap_or(self.here).to_owned(), doubt: None }
     }
@@ -81,26 +85,27 @@ impl fmt::Display for Maker {
 }
 
 impl<T> Candidate<T> {
-    /// Who names a cluster means also what only says that it is of that one.
+    /// Returns the backup's maker. A restore that names a cluster also means backups that only say
+    /// that they are of it.
     fn maker(&self, wish: &Wish<'_>) -> Maker {
         let doubt = self.doubt.clone().filter(|_| wish.from != Some(self.cluster.as_str()));
         Maker { cluster: self.cluster.clone(), doubt }
     }
 }
 
-/// The one that is meant.
+/// The backup that is meant.
 #[derive(Clone, Debug)]
 pub struct Pick<T> {
-    /// It.
+    /// The candidate.
     pub picked: Candidate<T>,
-    /// What somebody might not expect of it.
+    /// Facts about it that somebody might not expect, in words.
     pub notes: Vec<String>,
 }
 
-/// Finds the one that is meant.
+/// Finds the backup that is meant.
 ///
 /// # Errors
-/// Why there is none, to stand after the name of what was asked for.
+/// With the reason why there is none, to follow the name of what was asked for.
 pub fn pick<T>(candidates: Vec<Candidate<T>>, wish: &Wish<'_>) -> Result<Pick<T>, String> {
     let mut clusters: BTreeMap<Maker, Vec<Candidate<T>>> = BTreeMap::new();
     for candidate in candidates.into_iter().filter(|candidate| wish.fits(candidate.began)) {
@@ -136,14 +141,17 @@ pub fn pick<T>(candidates: Vec<Candidate<T>>, wish: &Wish<'_>) -> Result<Pick<T>
     Ok(Pick { notes, ..newest })
 }
 
-/// Those that are surely of the cluster that is named, or else those of which that is only said.
+/// Returns the backups that are surely of the named cluster, or else those of which that is only
+/// said.
 fn of_the_surest<T>(own: Vec<Candidate<T>>) -> Vec<Candidate<T>> {
     let (doubted, sure): (Vec<_>, Vec<_>) = own.into_iter().partition(|candidate| candidate.doubt.is_some());
     if sure.is_empty() { doubted } else { sure }
 }
 
-/// Those of the very Schedule. Where it has made none, or is not there, those of the one that had its name, and that is said: of
-/// several the last, where it was made after the others. Of those that made backups side by side nobody can tell which is meant.
+/// Returns the backups of the very Schedule. If it has made none, or is not there, returns those
+/// of a former one of its name, and notes that: of several the last, if its backups all began
+/// after those of the others. Of several that made backups side by side, nothing tells which is
+/// meant.
 fn of_one_schedule<T>(
     all: Vec<Candidate<T>>,
     schedule: Option<&str>,
@@ -183,8 +191,9 @@ fn of_one_schedule<T>(
     Ok(last)
 }
 
-/// What is passed over of other Schedules of the name: the first backup after a loss is one of what was left, and what somebody
-/// wants back may be in those of the Schedule that was there before.
+/// Returns a note about the backups of other Schedules of the name, which are passed over, or
+/// `None`: after a loss, the first backup of a new Schedule holds what was left, and what somebody
+/// wants back may be in those of the former one.
 fn also_there<T>(others: &BTreeMap<String, Vec<Candidate<T>>>) -> Option<String> {
     let newest = others.values().flatten().max_by_key(|candidate| (candidate.began, &candidate.name))?;
     let count = others.values().flatten().count();
@@ -196,7 +205,7 @@ fn also_there<T>(others: &BTreeMap<String, Vec<Candidate<T>>>) -> Option<String>
     ))
 }
 
-/// The newest of one cluster's.
+/// Returns the newest backup of one cluster.
 fn newest_of<T>(mut own: Vec<Candidate<T>>, partial: bool) -> Result<Pick<T>, String> {
     own.sort_by(|one, other| (other.began, &other.name).cmp(&(one.began, &one.name)));
     let Some(at) = own.iter().position(|candidate| partial || !candidate.is_partial) else {
@@ -224,7 +233,7 @@ fn newest_of<T>(mut own: Vec<Candidate<T>>, partial: bool) -> Result<Pick<T>, St
     Ok(Pick { picked, notes })
 }
 
-/// The clusters, each with its newest.
+/// Describes the clusters, each with its newest backup.
 fn named<T>(clusters: &BTreeMap<Maker, Vec<Candidate<T>>>) -> String {
     let named = clusters.iter().map(|(cluster, own)| {
         let newest = own.iter().max_by_key(|candidate| (candidate.began, &candidate.name));
@@ -242,7 +251,7 @@ mod tests {
         format!("2026-11-{day:02}T03:00:00Z").parse().unwrap()
     }
 
-    /// Named by its day; `~` means that it PartiallyFailed.
+    /// Candidates named by their day; `~` means that the backup PartiallyFailed.
     fn candidates(of: &[(&str, &[&str])]) -> Vec<Candidate<()>> {
         let each = of.iter().flat_map(|(cluster, days)| days.iter().map(move |day| (*cluster, *day)));
         let made = each.map(|(cluster, day)| {

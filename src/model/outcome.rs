@@ -1,4 +1,5 @@
-//! What became of items: findings (data, never errors that end a run), counts, reasons for leaving out. Pure.
+//! Outcomes of items: findings (data, never errors that end a run), counts, reasons for leaving
+//! out. Pure.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,17 +8,19 @@ use serde::{Deserialize, Serialize};
 
 use super::{GroupResource, ItemKey};
 
-/// Findings kept in full; beyond them only the count grows, so that memory stays flat in a disaster.
+/// Most findings that are kept in full; beyond them only the counts grow, so that memory stays
+/// flat in a disaster.
 pub const MAX_FINDINGS: usize = 10_000;
 
-/// Bytes of the findings that are kept, as they stand in the results: a quarter of what readers take, so that results can
-/// always be read back.
+/// Most bytes of the findings that are kept, as they are in the results: a quarter of what readers
+/// take, so that results can always be read back.
 pub const MAX_FINDING_BYTES: usize = 16 << 20;
 
-/// Longest message of a finding, in bytes. API servers put whole objects and their differences into theirs.
+/// The longest message of a finding, in bytes. API servers put whole objects and their differences
+/// into theirs.
 pub const MAX_MESSAGE: usize = 2 << 10;
 
-/// A message, cut when it is longer than [`MAX_MESSAGE`], which then shows.
+/// Cuts a message that is longer than [`MAX_MESSAGE`], and ends it with `…` then.
 pub fn cut(message: impl Into<String>) -> String {
     let mut message = message.into();
     if message.len() > MAX_MESSAGE {
@@ -27,43 +30,43 @@ pub fn cut(message: impl Into<String>) -> String {
     message
 }
 
-/// Whether a finding makes the run PartiallyFailed.
+/// The weight of a finding: whether it makes the run PartiallyFailed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Severity {
-    /// Worth knowing; the run is still complete.
+    /// Something worth knowing; the run is still complete.
     Warning,
     /// An item or kind is missing from the result.
     Error,
 }
 
-/// Why something went wrong: a closed list, so that it can label a metric.
+/// The reason why something went wrong: a closed list, so that it can label a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Category {
-    /// The credentials do not allow it.
+    /// The credentials do not allow the request.
     Forbidden,
-    /// It is not there.
+    /// The object is not there.
     NotFound,
-    /// Something of that name is there already and differs.
+    /// An object of that name is there already and differs.
     Conflict,
     /// The API server found the object invalid.
     Invalid,
-    /// An admission webhook or policy refused it.
+    /// An admission webhook or policy refused the object.
     Refused,
-    /// Larger than the API server or etcd takes.
+    /// The object is larger than the API server or etcd takes.
     TooLarge,
-    /// No answer within the deadline.
+    /// No answer came within the deadline.
     Timeout,
     /// The API server or an aggregated one cannot be reached or answers with a server error.
     Unavailable,
     /// The revision of the cut was compacted, or the kind cannot be cut.
     OutsideCut,
-    /// The archive does not hold what it should.
+    /// The archive does not hold what its index or hashes say.
     Corrupt,
-    /// Waited on, and never became ready.
+    /// The object was waited for, and never became ready.
     NotReady,
-    /// Nothing that the specification names matches.
+    /// Nothing matches a term of the specification.
     Unmatched,
     /// Anything else; the message says what.
     Other,
@@ -92,14 +95,14 @@ impl fmt::Display for Category {
 /// One thing that went wrong, on what, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
-    /// Warning or error.
+    /// Whether the finding is a warning or an error.
     pub severity: Severity,
-    /// Why, from the closed list.
+    /// The reason, from the closed list.
     pub category: Category,
-    /// The kind it is about, when it is about a whole kind.
+    /// The kind, if the finding is about a whole kind; else `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<GroupResource>,
-    /// The item it is about, when it is about one.
+    /// The item, if the finding is about one; else `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub item: Option<ItemKey>,
     /// One sentence for a person: what was being done, why it failed, what to do.
@@ -107,24 +110,26 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// A warning about the run as a whole; narrow it with [`Finding::on_kind`] or [`Finding::on_item`].
+    /// Makes a warning about the run as a whole; narrow it with [`Finding::on_kind`] or
+    /// [`Finding::on_item`].
     pub fn warning(category: Category, message: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, category, kind: None, item: None, message: cut(message) }
     }
 
-    /// An error about the run as a whole; narrow it with [`Finding::on_kind`] or [`Finding::on_item`].
+    /// Makes an error about the run as a whole; narrow it with [`Finding::on_kind`] or
+    /// [`Finding::on_item`].
     pub fn error(category: Category, message: impl Into<String>) -> Self {
         Self { severity: Severity::Error, category, kind: None, item: None, message: cut(message) }
     }
 
-    /// Says which kind it is about.
+    /// Narrows the finding to a kind.
     #[must_use]
     pub fn on_kind(mut self, kind: GroupResource) -> Self {
         self.kind = Some(kind);
         self
     }
 
-    /// Says which item it is about.
+    /// Narrows the finding to an item.
     #[must_use]
     pub fn on_item(mut self, item: ItemKey) -> Self {
         self.item = Some(item);
@@ -150,16 +155,17 @@ pub struct Results {
     pub warnings: u64,
     /// Number of errors, kept or not.
     pub errors: u64,
-    /// The first of them, up to [`MAX_FINDINGS`] and [`MAX_FINDING_BYTES`].
+    /// The first findings, up to [`MAX_FINDINGS`] and [`MAX_FINDING_BYTES`].
     pub findings: Vec<Finding>,
-    /// What was left out, and why: reason, kind, number.
+    /// The number of items that were left out, by reason and kind.
     #[serde(default)]
     pub skipped: Tally,
     #[serde(skip)]
     kept: Kept,
 }
 
-/// Bytes of the findings that are kept. They follow from the findings, so that all are equal.
+/// Bytes of the findings that are kept. They follow from the findings, so that all values count as
+/// equal.
 #[derive(Clone, Copy, Debug, Default)]
 struct Kept(usize);
 
@@ -172,7 +178,7 @@ impl PartialEq for Kept {
 impl Eq for Kept {}
 
 impl Results {
-    /// Counts a finding and keeps it while there is room.
+    /// Counts a finding, and keeps it while there is room.
     pub fn add(&mut self, mut finding: Finding) {
         match finding.severity {
             Severity::Warning => self.warnings += 1,
@@ -182,7 +188,7 @@ impl Results {
             return;
         }
         finding.message = cut(finding.message);
-        // A finding always has a JSON form.
+        // Every finding has a JSON form, so that the fallback is never taken.
         let bytes = self.kept.0 + serde_json::to_vec(&finding).map_or(MAX_MESSAGE, |text| text.len() + 1);
         if bytes <= MAX_FINDING_BYTES {
             self.kept.0 = bytes;
@@ -191,38 +197,40 @@ impl Results {
     }
 }
 
-/// Why an item was left out on purpose.
+/// The reason why an item was left out on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SkipReason {
-    /// A kind that is never taken or never restored (events, nodes, leases, …).
+    /// The kind is never taken, or never restored (events, nodes, leases, …).
     DefaultExclusion,
-    /// Labelled `ark.heptio.com/exclude-from-backup=true` (or Velero's), or in a namespace that is.
+    /// The item is labelled `ark.heptio.com/exclude-from-backup=true` (or Velero's label), or in a
+    /// namespace that is.
     ExcludeLabel,
-    /// Has a deletionTimestamp.
+    /// The item has a deletionTimestamp.
     BeingDeleted,
-    /// Its controller makes it again.
+    /// The item's controller makes it again.
     ControllerMakesIt,
-    /// A mirror pod: the kubelet makes it again.
+    /// The item is a mirror pod, which the kubelet makes again.
     MirrorPod,
-    /// Made by the control plane in every cluster (service-account token, `kube-root-ca.crt`, APIService).
+    /// The control plane makes the item in every cluster (service-account token,
+    /// `kube-root-ca.crt`, APIService).
     ControlPlaneMakesIt,
-    /// Cluster-scoped, and nothing that was taken needs it.
+    /// The item is cluster-scoped, and nothing that was taken needs it.
     NotRelated,
-    /// A finished Pod or Job.
+    /// The item is a Pod or Job that has ended.
     Finished,
-    /// It would not be in a new life what it was: a snapshot whose storage is not known.
+    /// The item would not be what it was: a snapshot whose storage is not known.
     NotRestorable,
-    /// It is of the server that restores, or that runs beside the restore.
+    /// The item belongs to the server of Ark that restores, or that runs beside the restore.
     RunningServer,
-    /// It is there already and equal.
+    /// The item is in the cluster already, and equal.
     Unchanged,
-    /// It is there already and differs; the policy is None.
+    /// The item is in the cluster already, differs, and is left as it is.
     Exists,
 }
 
 impl SkipReason {
-    /// The reason in words, as `describe` prints it.
+    /// Returns the reason in words, as `describe` prints it.
     pub fn describe(self) -> &'static str {
         match self {
             Self::DefaultExclusion => "left out by default",
@@ -241,7 +249,7 @@ impl SkipReason {
     }
 }
 
-/// How many items were left out, by reason and kind.
+/// The number of items that were left out, by reason and kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Tally(BTreeMap<SkipReason, BTreeMap<GroupResource, u64>>);
@@ -252,7 +260,7 @@ impl Tally {
         self.add_many(reason, kind, 1);
     }
 
-    /// Counts so many items of a kind.
+    /// Counts `items` items of a kind.
     pub fn add_many(&mut self, reason: SkipReason, kind: &GroupResource, items: u64) {
         let kinds = self.0.entry(reason).or_default();
         match kinds.get_mut(kind) {
@@ -263,12 +271,12 @@ impl Tally {
         }
     }
 
-    /// Reason, kind and number, in a stable order.
+    /// Returns reason, kind and number, in a stable order.
     pub fn iter(&self) -> impl Iterator<Item = (SkipReason, &GroupResource, u64)> {
         self.0.iter().flat_map(|(reason, kinds)| kinds.iter().map(move |(kind, n)| (*reason, kind, *n)))
     }
 
-    /// All items left out.
+    /// Returns the number of all items left out.
     pub fn total(&self) -> u64 {
         self.iter().map(|(_, _, count)| count).sum()
     }

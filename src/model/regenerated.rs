@@ -1,4 +1,5 @@
-//! Rules about single items that somebody makes again without being asked; rows of [`traits`](super::traits) name them. Pure.
+//! Rules about single items that a controller or the control plane makes again; rows of
+//! [`traits`](super::traits) name them. Pure.
 
 use super::item::GroupResource;
 use super::outcome::SkipReason;
@@ -7,33 +8,34 @@ use super::traits::ItemOrigin;
 /// The type of a Secret that holds a service account's token.
 pub const TOKEN_TYPE: &str = "kubernetes.io/service-account-token";
 
-/// Who makes tokens, endpoints and slices.
+/// The field manager that makes tokens, endpoints and slices.
 const CONTROLLER_MANAGER: &str = "kube-controller-manager";
 
-/// The label of a slice that says whose it is.
+/// The label of an EndpointSlice that names its manager.
 const SLICE_MANAGER: &str = "endpointslice.kubernetes.io/managed-by";
 
-/// Makes slices of Endpoints.
+/// The manager that makes slices of Endpoints.
 const MIRROR: &str = "endpointslicemirroring-controller.k8s.io";
 
-/// The label of a slice that names its Service.
+/// The label of an EndpointSlice that names its Service.
 const SLICE_OF: &str = "kubernetes.io/service-name";
 
-/// Characters that the API server appends to `generateName`.
+/// Number of characters that the API server appends to `generateName`.
 const SUFFIX: usize = 5;
 
-/// The API server's alphabet for them: no vowels, no 0, 1 and 3.
+/// The API server's alphabet for these characters: no vowels, no 0, 1 and 3.
 const ALPHABET: &str = "bcdfghjklmnpqrstvwxz2456789";
 
-/// Whether `name` is `prefix` and five characters as the API server makes them up.
+/// Returns whether `name` is `prefix` and five characters of the API server's making.
 pub fn is_generated(name: &str, prefix: &str) -> bool {
     name.strip_prefix(prefix).is_some_and(|suffix| {
         suffix.len() == SUFFIX && suffix.chars().all(|letter| ALPHABET.contains(letter))
     })
 }
 
-/// The Service from whose selector a controller makes the item again; None when nobody does. Where that Service has no
-/// selector, or is gone, a person keeps the item, whatever marks of a controller are left on it.
+/// Returns the name of the Service from whose selector a controller makes the item again; `None`
+/// if no controller does. If that Service has no selector, or is gone, a person keeps the item,
+/// whatever a controller has left on it.
 pub fn follows_service(kind: &GroupResource, item: &dyn ItemOrigin) -> Option<String> {
     match kind.as_str() {
         "endpoints" => Some(item.name().to_owned()),
@@ -55,15 +57,17 @@ pub(super) fn root_certificate(item: &dyn ItemOrigin) -> Option<SkipReason> {
     (item.name() == "kube-root-ca.crt").then_some(SkipReason::ControlPlaneMakesIt)
 }
 
-/// The bundle of the API server's own certificate authority; those of other signers are a person's.
+/// Skips the trust bundle of the API server's own certificate authority; those of other signers
+/// are a person's.
 pub(super) fn trust_bundle(item: &dyn ItemOrigin) -> Option<SkipReason> {
     item.name()
         .starts_with("kubernetes.io:kube-apiserver-serving:")
         .then_some(SkipReason::ControlPlaneMakesIt)
 }
 
-/// A token that the control plane made for a service account, before Kubernetes 1.24: called `<account>-token-<5 characters>`,
-/// and its type set by the control plane. One that a person made is kept, whatever its name.
+/// Skips a token that the control plane made for a service account, before Kubernetes 1.24: named
+/// `<account>-token-<5 characters>`, with its type set by the control plane. A token that a person
+/// made is kept, whatever its name.
 pub(super) fn token(item: &dyn ItemOrigin) -> Option<SkipReason> {
     let account = item.annotation("kubernetes.io/service-account.name")?;
     let by_others = || {
@@ -76,7 +80,7 @@ pub(super) fn token(item: &dyn ItemOrigin) -> Option<SkipReason> {
     generated.then_some(SkipReason::ControlPlaneMakesIt)
 }
 
-/// Slices that mirror Endpoints, and that of the API server itself.
+/// Skips slices that mirror Endpoints, and the slice of the API server itself.
 pub(super) fn slice(item: &dyn ItemOrigin) -> Option<SkipReason> {
     if item.label(SLICE_MANAGER).is_some_and(|manager| manager == MIRROR) {
         return Some(SkipReason::ControllerMakesIt);
@@ -84,18 +88,19 @@ pub(super) fn slice(item: &dyn ItemOrigin) -> Option<SkipReason> {
     own_endpoints(item)
 }
 
-/// What the API server keeps of its own addresses.
+/// Skips the endpoints of the API server's own addresses.
 pub(super) fn own_endpoints(item: &dyn ItemOrigin) -> Option<SkipReason> {
     let own = item.namespace() == Some("default") && item.name() == "kubernetes";
     own.then_some(SkipReason::ControlPlaneMakesIt)
 }
 
-/// The API server's own Service.
+/// Returns whether the item is the API server's own Service.
 pub(super) fn own_service(item: &dyn ItemOrigin) -> bool {
     item.namespace() == Some("default") && item.name() == "kubernetes" && item.label("provider").is_some()
 }
 
-/// The API server's own certificates for those who speak through it.
+/// Returns whether the item holds the API server's certificates for those who are called through
+/// it.
 pub(super) fn request_header(item: &dyn ItemOrigin) -> bool {
     item.namespace() == Some("kube-system") && item.name() == "extension-apiserver-authentication"
 }
@@ -104,17 +109,18 @@ pub(super) fn system_priority(item: &dyn ItemOrigin) -> bool {
     item.name().starts_with("system-")
 }
 
-/// Settings of flow control that the API server keeps up to date; one that a person changed says otherwise.
+/// Returns whether the API server keeps a setting of flow control up to date; one that a person
+/// changed says otherwise.
 pub(super) fn flow_control(item: &dyn ItemOrigin) -> bool {
     item.annotation("apf.kubernetes.io/autoupdate-spec").is_some_and(|value| value == "true")
 }
 
-/// Allotted to a Service, which brings it along.
+/// Returns whether the address is allotted to a Service, which brings it along.
 pub(super) fn allotted_address(item: &dyn ItemOrigin) -> bool {
     item.label("ipaddress.kubernetes.io/managed-by").is_some()
 }
 
-/// An API that the API server or a definition serves.
+/// Returns whether the API is served by the API server itself or by a CRD.
 pub(super) fn own_api(item: &dyn ItemOrigin) -> bool {
     item.label("kube-aggregator.kubernetes.io/automanaged").is_some()
 }

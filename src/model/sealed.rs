@@ -1,7 +1,8 @@
-//! A text that only who asked for it reads, though it is put where others read: sealed to a key that was made for this one
-//! request. Pure, but for randomness.
+//! Seals a text that others may read to the one who asked for it: to a key that was made for this
+//! one request. Pure, but for randomness.
 //!
-//! X25519 between the asker's key and one made for the text, HKDF-SHA-256 over both public keys, AES-256-GCM. Each key is used once.
+//! X25519 between the asker's key and one made for the text, HKDF-SHA-256 over both public keys,
+//! AES-256-GCM. Each key is used once.
 
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use ring::agreement::{EphemeralPrivateKey, PublicKey, UnparsedPublicKey, X25519, agree_ephemeral};
@@ -11,29 +12,29 @@ use ring::rand::SystemRandom;
 
 /// Bytes of a public key.
 const KEY: usize = 32;
-/// What the keys are for: the same ones give another secret anywhere else.
+/// The purpose of the keys: for another purpose the same keys give another secret.
 const PURPOSE: &[u8] = b"ark.heptio.com/v1 sealed address";
 
-/// Opens what is sealed to it, once.
+/// Opens what is sealed to its key, once.
 pub struct Opener {
     private: EphemeralPrivateKey,
     public: PublicKey,
 }
 
 impl Opener {
-    /// With a new key; none where the machine has no randomness.
+    /// Makes a new key; returns `None` if the machine has no randomness.
     pub fn new() -> Option<Self> {
         let private = EphemeralPrivateKey::generate(&X25519, &SystemRandom::new()).ok()?;
         let public = private.compute_public_key().ok()?;
         Some(Self { private, public })
     }
 
-    /// The key to seal to, as text.
+    /// Returns the key to seal to, in hexadecimal digits.
     pub fn key(&self) -> String {
         hex(self.public.as_ref())
     }
 
-    /// The text; none when it is sealed to another key, or is not as it was sealed.
+    /// Returns the text, or `None` if it is sealed to another key, or is not as it was sealed.
     pub fn open(self, sealed: &str) -> Option<String> {
         let mut sealed = bytes(sealed)?;
         let (sender, text) = sealed.split_at_mut_checked(KEY)?;
@@ -43,7 +44,8 @@ impl Opener {
     }
 }
 
-/// Seals a text to an [`Opener`]'s key; none when that is no key, or the machine has no randomness.
+/// Seals a text to an [`Opener`]'s key; returns `None` if that is no key, or the machine has no
+/// randomness.
 pub fn seal(key: &str, text: &str) -> Option<String> {
     let reader = bytes(key).filter(|key| key.len() == KEY)?;
     let private = EphemeralPrivateKey::generate(&X25519, &SystemRandom::new()).ok()?;
@@ -54,7 +56,7 @@ pub fn seal(key: &str, text: &str) -> Option<String> {
     Some(hex(public.as_ref()) + &hex(&text))
 }
 
-/// What the two share; `both` are the keys of who seals and who opens.
+/// Derives the secret that the two share; `both` are the public keys of who seals and who opens.
 fn secret(own: EphemeralPrivateKey, other: &[u8], both: [&[u8]; 2]) -> Result<LessSafeKey, Unspecified> {
     let other = UnparsedPublicKey::new(&X25519, other);
     let derived = agree_ephemeral(own, &other, |shared| {
@@ -65,7 +67,7 @@ fn secret(own: EphemeralPrivateKey, other: &[u8], both: [&[u8]; 2]) -> Result<Le
     derived.map(LessSafeKey::new)
 }
 
-/// The secret seals one text alone.
+/// Returns the nonce, always zero: a secret seals one text alone.
 fn nonce() -> Nonce {
     Nonce::assume_unique_for_key([0; ring::aead::NONCE_LEN])
 }

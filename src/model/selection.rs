@@ -1,4 +1,5 @@
-//! Selections, compiled once from what a person wrote: names by glob, kinds by any of their names, labels. Pure.
+//! Selections, compiled once from what a person wrote: names by glob, kinds by any of their names,
+//! labels. Pure.
 
 use std::collections::BTreeMap;
 
@@ -9,28 +10,29 @@ use super::GroupResource;
 /// Labels of one item.
 pub type LabelSet = BTreeMap<String, String>;
 
-/// A selection that cannot be meant.
+/// A selection that cannot be compiled.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidSelection {
-    /// A glob that does not compile, or uses what Ark's globs do not have.
+    /// A glob does not compile, or uses what Ark's globs do not have.
     #[error("`{pattern}` is not a pattern: use a name with `*`, `?` or `[a-z]`; {why}")]
     Pattern {
         /// The pattern as given.
         pattern: String,
-        /// What is wrong with it.
+        /// The reason why it is refused.
         why: String,
     },
-    /// A label requirement with an operator or values that do not go together.
+    /// The operator and the values of a label requirement do not go together.
     #[error("the label requirement on `{key}` is wrong: {why}")]
     Labels {
         /// The label's key.
         key: String,
-        /// What is wrong with it.
+        /// The reason why it is refused.
         why: String,
     },
 }
 
-/// Included and excluded names (of namespaces): globs `*`, `?`, `[a-z]`; nothing included means everything.
+/// Included and excluded names (of namespaces): globs with `*`, `?` and `[a-z]`; no includes
+/// select everything.
 #[derive(Clone, Debug)]
 pub struct NamePatterns {
     includes: Vec<String>,
@@ -46,35 +48,37 @@ impl NamePatterns {
         Ok(Self { included: compile(&includes)?, excluded: compile(&excludes)?, includes, excludes })
     }
 
-    /// Everything is in.
+    /// Makes patterns that select everything.
     pub fn everything() -> Self {
         let none = GlobSet::empty();
         Self { includes: Vec::new(), excludes: Vec::new(), included: none.clone(), excluded: none }
     }
 
-    /// Whether a name is selected; an exclude wins.
+    /// Returns whether a name is selected; an exclude wins.
     pub fn takes(&self, name: &str) -> bool {
         (self.includes.is_empty() || self.included.is_match(name)) && !self.excluded.is_match(name)
     }
 
-    /// Whether no name can be left out.
+    /// Returns whether no name can be left out.
     pub fn is_everything(&self) -> bool {
         self.excludes.is_empty()
             && (self.includes.is_empty() || self.includes.iter().any(|pattern| pattern == "*"))
     }
 
-    /// Whether this very name is among the includes.
+    /// Returns whether this very name is among the includes.
     pub fn spells_out(&self, name: &str) -> bool {
         self.includes.iter().any(|include| include == name)
     }
 
-    /// The included names when every one is spelled out, so that they can be asked for one by one.
+    /// Returns the included names if every one is spelled out, so that they can be asked for one
+    /// by one; else `None`.
     pub fn literal_includes(&self) -> Option<&[String]> {
         (!self.includes.is_empty() && self.includes.iter().all(|include| is_literal(include)))
             .then_some(&*self.includes)
     }
 
-    /// The includes that match none of `names`, each with whether it is spelled out (and so surely missed) or a pattern.
+    /// Returns the includes that match none of `names`, each with whether it is spelled out (and
+    /// so surely missed) rather than a pattern.
     pub fn unmatched<'a>(&self, names: impl Iterator<Item = &'a str> + Clone) -> Vec<(&str, bool)> {
         let mut unmatched = Vec::new();
         for include in self.includes.iter().filter(|include| *include != "*") {
@@ -94,7 +98,7 @@ impl NamePatterns {
     }
 }
 
-/// Each name once, where it stands first: what is named twice is listed once.
+/// Returns each name once, at its first place: what is named twice is listed once.
 fn each_once(names: &[String]) -> Vec<String> {
     let mut once: Vec<String> = Vec::with_capacity(names.len());
     for name in names {
@@ -126,7 +130,7 @@ fn compile(patterns: &[String]) -> Result<GlobSet, InvalidSelection> {
     set.build().map_err(|error| wrong("*", &error.kind().to_string()))
 }
 
-/// Included and excluded kinds as a person names them; nothing included means everything.
+/// Included and excluded kinds as a person names them; no includes select everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KindTerms {
     includes: Vec<String>,
@@ -134,40 +138,43 @@ pub struct KindTerms {
 }
 
 impl KindTerms {
-    /// Keeps both lists; which kinds they mean is known only beside a catalog or an index.
+    /// Keeps both lists; which kinds they mean depends on a catalog or an index.
     pub fn new(includes: &[String], excludes: &[String]) -> Self {
         let lower = |terms: &[String]| terms.iter().map(|term| term.to_lowercase()).collect();
         Self { includes: lower(includes), excludes: lower(excludes) }
     }
 
-    /// Whether the kind is selected; an exclude wins. `aliases`: Kind, singular and short names, in any case.
+    /// Returns whether the kind is selected; an exclude wins. `aliases` are its Kind, singular and
+    /// short names, in any case.
     pub fn takes<'a>(&self, kind: &GroupResource, aliases: impl Iterator<Item = &'a str> + Clone) -> bool {
         let included = self.includes.iter().any(|term| term_means(term, kind, aliases.clone()));
         (self.includes.is_empty() || included) && !self.excludes(kind, aliases)
     }
 
-    /// Whether a kind is named in the excludes.
+    /// Returns whether the excludes name the kind.
     pub fn excludes<'a>(&self, kind: &GroupResource, aliases: impl Iterator<Item = &'a str> + Clone) -> bool {
         self.excludes.iter().any(|term| term_means(term, kind, aliases.clone()))
     }
 
-    /// Whether a kind is named in the includes by something other than `*`.
+    /// Returns whether the includes name the kind by something other than `*`.
     pub fn names<'a>(&self, kind: &GroupResource, aliases: impl Iterator<Item = &'a str> + Clone) -> bool {
         self.includes.iter().any(|term| term != "*" && term_means(term, kind, aliases.clone()))
     }
 
-    /// Whether the includes leave nothing out.
+    /// Returns whether the includes leave nothing out.
     pub fn includes_everything(&self) -> bool {
         self.includes.is_empty() || self.includes.iter().any(|term| term == "*")
     }
 
-    /// The included and the excluded terms, in lower case, for messages about what matched nothing.
+    /// Returns the included and the excluded terms, in lower case, for messages about what matched
+    /// nothing.
     pub fn terms(&self) -> (&[String], &[String]) {
         (&self.includes, &self.excludes)
     }
 }
 
-/// Whether `term` (lower case) names the kind: `*`, `*.group`, plural, singular, Kind or short name, with or without `.group`.
+/// Returns whether `term` (lower case) names the kind: `*`, `*.group`, plural, singular, Kind or
+/// short name, with or without `.group`.
 pub fn term_means<'a>(term: &str, kind: &GroupResource, mut aliases: impl Iterator<Item = &'a str>) -> bool {
     if term == "*" || term == kind.as_str() {
         return true;
@@ -179,16 +186,16 @@ pub fn term_means<'a>(term: &str, kind: &GroupResource, mut aliases: impl Iterat
     name == "*" || name == kind.resource() || aliases.any(|alias| alias.eq_ignore_ascii_case(name))
 }
 
-/// How a label requirement compares.
+/// The comparison of a label requirement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LabelOperator {
     /// The label has one of the values.
     In,
-    /// The label has none of the values, or is not there.
+    /// The label has none of the values, or is missing.
     NotIn,
-    /// The label is there.
+    /// The label exists, with any value.
     Exists,
-    /// The label is not there.
+    /// The label is missing.
     DoesNotExist,
 }
 
@@ -197,14 +204,14 @@ pub enum LabelOperator {
 pub struct LabelRequirement {
     /// The label's key.
     pub key: String,
-    /// How to compare.
+    /// The comparison.
     pub operator: LabelOperator,
-    /// What to compare with; empty for Exists and DoesNotExist.
+    /// The values to compare with; empty for Exists and DoesNotExist.
     pub values: Vec<String>,
 }
 
 impl LabelRequirement {
-    /// Checks that operator and values go together.
+    /// Makes a requirement, and checks that operator and values go together.
     pub fn new(key: &str, operator: LabelOperator, values: &[String]) -> Result<Self, InvalidSelection> {
         let needs_values = matches!(operator, LabelOperator::In | LabelOperator::NotIn);
         let wrong = |why: &str| Err(InvalidSelection::Labels { key: key.to_owned(), why: why.to_owned() });
@@ -239,31 +246,34 @@ impl LabelRequirement {
     }
 }
 
-/// A disjunction of conjunctions: an item is selected when all requirements of any branch hold; no branch means everything.
+/// A disjunction of conjunctions: an item is selected if all requirements of any branch hold; no
+/// branch selects everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LabelQuery {
     branches: Vec<Vec<LabelRequirement>>,
 }
 
 impl LabelQuery {
-    /// One branch for labelSelector, several for orLabelSelectors; a branch without requirements selects everything.
+    /// Makes a query of one branch for labelSelector, or several for orLabelSelectors; a branch
+    /// without requirements selects everything.
     pub fn new(branches: Vec<Vec<LabelRequirement>>) -> Self {
         Self { branches }
     }
 
-    /// Whether every item is selected.
+    /// Returns whether every item is selected.
     pub fn is_everything(&self) -> bool {
         self.branches.is_empty() || self.branches.iter().any(Vec::is_empty)
     }
 
-    /// Whether an item with these labels is selected.
+    /// Returns whether an item with these labels is selected.
     pub fn matches(&self, labels: &LabelSet) -> bool {
         self.is_everything()
             || self.branches.iter().any(|branch| branch.iter().all(|requirement| requirement.matches(labels)))
     }
 
-    /// The `labelSelector` of a LIST when one branch says it all; None when everything is in or there are several branches
-    /// (then the lists are filtered here, so that an item that two branches select is still taken once).
+    /// Returns the `labelSelector` of a LIST if one branch says it all; `None` if everything is
+    /// selected or there are several branches (then the lists are filtered here, so that an item
+    /// that two branches select is still taken once).
     pub fn list_parameter(&self) -> Option<String> {
         match &*self.branches {
             [branch] if !branch.is_empty() => {

@@ -1,4 +1,5 @@
-//! What a run tells of itself: counters as it goes, findings, what became of each item, and the log that is stored.
+//! Keeps the account of a run: counters as it goes, findings, what became of each item, and the
+//! log.
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -11,27 +12,27 @@ use super::outcome::{Act, ItemAction};
 use crate::model::{Finding, ItemKey, Progress, RestoreName, Results, cut};
 use crate::telemetry::RunLog;
 
-/// Fastest useful level: the lines are written while items wait.
+/// Compression level; the fastest that is of use, since lines are written while items wait.
 const LEVEL: i32 = 1;
 
-/// What became of one item.
+/// The final outcome of one item.
 #[derive(Debug)]
 pub struct ItemDone {
-    /// The line that is kept of it.
+    /// The line about the item in the restore's index.
     pub act: Act,
-    /// What a person should know.
+    /// The findings about the item.
     pub findings: Vec<Finding>,
-    /// Bytes of its body.
+    /// Bytes of the item's body.
     pub bytes: u64,
 }
 
 impl ItemDone {
-    /// An item and its action, without findings.
+    /// Makes an outcome without findings.
     pub fn new(item: ItemKey, action: ItemAction, bytes: u64) -> Self {
         Self { act: Act { item, target: None, action, reason: None }, findings: Vec::new(), bytes }
     }
 
-    /// It could not be restored.
+    /// Makes the outcome of an item that could not be restored; the finding gives the reason.
     pub fn failed(item: ItemKey, finding: Finding, bytes: u64) -> Self {
         let mut done = Self::new(item, ItemAction::Fail, bytes);
         done.act.reason = Some(finding.message.clone());
@@ -43,27 +44,27 @@ impl ItemDone {
 /// The account of one restore.
 pub struct RestoreAccount<'a> {
     progress: &'a Progress,
-    /// The log, stored when the restore is closed.
+    /// The log, stored with the record of the restore.
     pub log: RunLog,
-    /// Findings and what was left out.
+    /// Findings, and counts of what was left out.
     pub results: Results,
-    /// The backup that is restored, once it is known.
+    /// The name of the backup; `None` until it is known.
     pub backup: Option<String>,
     /// Items that were created.
     pub created: u64,
-    /// Items that were changed, or deleted and created.
+    /// Items that were changed in place, or deleted and created.
     pub updated: u64,
     /// Items of the plan.
     pub total: u64,
-    /// Items dealt with.
+    /// Items that are dealt with.
     pub done: u64,
-    /// Whether something was deleted, whatever came of it.
+    /// Whether a deletion was sent, whatever its answer.
     pub touched: Arc<AtomicBool>,
     acts: zstd::stream::write::Encoder<'static, Vec<u8>>,
 }
 
 impl<'a> RestoreAccount<'a> {
-    /// An empty account of the restore.
+    /// Opens an empty account of the restore.
     pub fn open(name: &RestoreName, progress: &'a Progress) -> Result<Self, RestoreError> {
         Ok(Self {
             progress,
@@ -79,14 +80,14 @@ impl<'a> RestoreAccount<'a> {
         })
     }
 
-    /// Says what is being done now.
+    /// Sets what is being done now, and logs it.
     pub fn stage(&self, stage: impl Into<String>) {
         let stage = stage.into();
         self.log.info(&stage);
         self.progress.stage(stage);
     }
 
-    /// So many items are planned.
+    /// Adds to the number of planned items.
     pub fn expect(&mut self, items: usize) {
         self.total += items as u64;
         self.progress.expect(items as u64);
@@ -98,12 +99,12 @@ impl<'a> RestoreAccount<'a> {
         self.results.add(finding);
     }
 
-    /// Whether the cluster is not as it was before.
+    /// Returns whether the restore may have changed the cluster.
     pub fn has_touched(&self) -> bool {
         self.created + self.updated > 0 || self.touched.load(Ordering::Acquire)
     }
 
-    /// An item is dealt with.
+    /// Records that an item is dealt with.
     pub fn record(&mut self, done: ItemDone) -> Result<(), RestoreError> {
         let ItemDone { mut act, findings, bytes } = done;
         act.reason = act.reason.map(cut);
@@ -123,14 +124,14 @@ impl<'a> RestoreAccount<'a> {
         self.acts.write_all(&line).map_err(RestoreError::Compressing)
     }
 
-    /// What became of each item, as one zstd frame of NDJSON.
+    /// Takes the lines about all items, as one zstd frame of NDJSON.
     pub fn take_acts(&mut self) -> Result<Bytes, RestoreError> {
         let acts = std::mem::replace(&mut self.acts, encoder()?);
         acts.finish().map(Bytes::from).map_err(RestoreError::Compressing)
     }
 }
 
-/// Compresses the lines; their checksum shows a change of any byte.
+/// Makes the encoder for the lines, with a checksum that shows a change of any byte.
 fn encoder() -> Result<zstd::stream::write::Encoder<'static, Vec<u8>>, RestoreError> {
     let encoder = || {
         let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), LEVEL)?;

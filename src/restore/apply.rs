@@ -1,9 +1,11 @@
-//! One item into the cluster: create it, and when it is there already, do what the policy says (`meet`).
+//! Brings one item into the cluster: creates it, and if it is there already, does what the policy
+//! says (`meet`).
 //!
-//! The create comes first: most items are not there, and the API server says so better than a look beforehand, which
-//! would double the requests. Whatever the reason for which the API server refuses a create, the item may be that reason
-//! itself: a port that it holds, a default that it is, a quota that it counts in, a limit that is younger than it. So a refusal
-//! leads to a look, too, and only where the item is not there is it an error.
+//! The create comes first: most items are not there, and a look beforehand would double the
+//! requests to learn what the create tells anyway. For whatever reason the API server refuses a
+//! create, the item itself may be that reason: it holds the port, is the default, counts in the
+//! quota, or is older than the limit. So after any such refusal the item is looked for, and the
+//! refusal is an error only if it is not there.
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -21,7 +23,7 @@ use super::work::RestoreContext;
 use crate::cluster::{ClusterError, Patch, Permit, Written};
 use crate::model::{Category, Finding, NAMESPACES, SkipReason, causes};
 
-/// Tries at one item when it comes and goes under our hands.
+/// Tries at one item that comes and goes: there at the create, gone or being deleted at the look.
 const TRIES: usize = 3;
 
 /// Tries at one item that others change between a look and a write.
@@ -30,34 +32,36 @@ const MOST_TRIES: usize = 10;
 /// Tries to give the field owners back while others change the item.
 const TRIES_AT_OWNERS: usize = 3;
 
-/// A warning of the API server that tells of lost data begins with one of these; others tell of the item's own ways, and
-/// deprecations of the whole cluster's.
+/// The beginnings of API server warnings that tell of lost data; other warnings are about the
+/// item's own ways, or deprecations, which concern the whole cluster.
 const LOST: [&str; 2] = ["unknown field", "duplicate field"];
 
-/// What the failure of an item means.
+/// The consequence of an item's failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Chance {
     /// An item that fails for a reason that may pass is tried again later.
     First,
-    /// Failed is failed.
+    /// An item that fails has failed for good.
     Last,
 }
 
-/// What an item came to.
+/// The outcome of one try at an item.
 pub enum Applied {
-    /// It is dealt with.
+    /// The item is dealt with.
     Done(ItemDone),
-    /// It takes any port or address: its turn comes again when the others of its class are there.
+    /// The item takes any port or address: its turn comes again when the others of its class are
+    /// there.
     Later,
-    /// It failed for a reason that may pass.
+    /// The item failed for a reason that may pass.
     Again(Finding),
 }
 
 impl RestoreContext<'_> {
-    /// Restores one item. `put_off`: whether it was put off before, until the others of its class are there.
+    /// Restores one item. `put_off` says that the item was put off before, until the others of its
+    /// class are there.
     ///
     /// # Errors
-    /// When the cluster as a whole fails; what concerns the item is in its findings.
+    /// When the cluster as a whole fails; problems of the item are in its findings.
     pub async fn restore(
         &self,
         id: EntryId,
@@ -67,7 +71,8 @@ impl RestoreContext<'_> {
     ) -> Result<Applied, RestoreError> {
         let entry = self.source.inventory.entry(id);
         let item = || self.source.inventory.key(entry);
-        // Before the body is parsed, so that no more trees are in memory than creates are under way.
+        // The permit comes before the body is parsed, so that no more trees are in memory than
+        // creates are under way.
         let mut permit = Some(self.pace.permit().await);
         if self.halt.is_raised() {
             return Err(RestoreError::Halted);
@@ -111,7 +116,8 @@ impl RestoreContext<'_> {
         if let Some((_, why)) =
             ready.target.namespace.as_ref().and_then(|name| self.broken_namespaces.get(name))
         {
-            // The namespace's own finding tells of it once, and not once for each of its items.
+            // The namespace's own finding tells of the failure once, rather than once for each of
+            // its items.
             let mut done = ItemDone::new(ready.item.clone(), ItemAction::Fail, ready.bytes);
             done.act.reason = Some(format!("its namespace cannot be had: {why}"));
             return Ok(done);
@@ -159,13 +165,13 @@ impl RestoreContext<'_> {
         }
         let seen = match self.look(ready).await {
             Ok(seen) => seen,
-            // The refusal says more than that the look failed, too.
+            // The refusal of the create says more than the failure of the look.
             Err(_) if !error.is_already_exists() => return Err(error),
             Err(second) => return Err(second),
         };
         *permit = None;
         match seen {
-            // A lost answer is repeated, and then meets what it made itself.
+            // A create whose answer was lost is sent again, and then meets what it made itself.
             Some(live) if error.may_be_own() && self.is_own(&live) => {
                 let mut findings: Vec<Finding> =
                     self.made(ready, &live.uid, &live.version, Some(&live)).await.into_iter().collect();
@@ -182,12 +188,14 @@ impl RestoreContext<'_> {
         }
     }
 
-    /// Whether this very restore made what is there: an older item may be equal, too.
+    /// Returns whether this restore made the object. Equality alone would not tell: an older item
+    /// may be equal, too.
     fn is_own(&self, live: &LiveItem) -> bool {
         live.difference.is_none() && self.earlier.made(&labels(&live.object))
     }
 
-    /// Creates the item; it returns what a person should know of it. The permit is given back when the item is there: what follows may wait.
+    /// Creates the item and returns the findings about it. The permit is given back once the item
+    /// is there: what follows may wait.
     pub async fn create(
         &self,
         ready: &Ready<'_>,
@@ -206,7 +214,9 @@ impl RestoreContext<'_> {
         Ok(findings)
     }
 
-    /// What follows a create: owners that wait for the item, references that it waits for, field owners, its volume.
+    /// Completes a create: tells the children of the item its new uid, notes the references that
+    /// it lacks, gives field owners back, frees its volume. `live` is the object if it was looked
+    /// at, else `None`. Returns a finding if the field owners could not be given back.
     pub async fn made(
         &self,
         ready: &Ready<'_>,
@@ -232,8 +242,9 @@ impl RestoreContext<'_> {
         finding
     }
 
-    /// Notes who owned which fields, so that server-side applies go on as if there had been no restore. Returns the item's
-    /// resourceVersion after that, where it is known, and what went wrong.
+    /// Writes back who owned which fields, so that server-side applies go on as if there had been
+    /// no restore. Returns the item's resourceVersion after that (`None` if it is not known), and
+    /// a finding if it failed.
     pub async fn give_fields_back(
         &self,
         ready: &Ready<'_>,
@@ -267,7 +278,7 @@ impl RestoreContext<'_> {
             let patch = Patch::Merge(serde_json::json!({ "metadata": metadata }).to_string());
             match self.cluster.patch(ready.info, namespace, &target.name, &patch).await {
                 Ok(written) => return Ok(Some(written.resource_version)),
-                // Somebody has written meanwhile: whoever it was owns what was written.
+                // Somebody has written meanwhile, and owns what was written.
                 Err(error) if error.is_conflict() && tried < TRIES_AT_OWNERS => {
                     let Some(live) = self.cluster.get(ready.info, namespace, &target.name).await? else {
                         return Ok(None);
@@ -286,7 +297,8 @@ impl RestoreContext<'_> {
         Ok(None)
     }
 
-    /// What the API server warns of: fields that it does not know were dropped.
+    /// Returns a finding for each warning of the API server that fields were dropped, since it
+    /// does not know them.
     pub fn lost(&self, ready: &Ready<'_>, warnings: &[String]) -> Vec<Finding> {
         let told = warnings.iter().filter(|warning| LOST.iter().any(|lost| warning.starts_with(lost)));
         let finding = |warning: &String| {
@@ -298,7 +310,8 @@ impl RestoreContext<'_> {
         told.map(finding).collect()
     }
 
-    /// Writes the status that the item had, where that is asked for; what goes wrong is a finding.
+    /// Writes the status that the item had, if its status is restored; returns a finding if that
+    /// fails.
     pub async fn restore_status(&self, ready: &Ready<'_>) -> Option<Finding> {
         let status = ready.status.as_ref()?;
         let (target, namespace) = (&ready.target, ready.target.namespace.as_deref());

@@ -1,7 +1,9 @@
-//! Items side by side, class after class; and a second chance for what failed for a reason that passes.
+//! Restores items side by side, class after class, and gives a second chance to what failed for a
+//! reason that passes.
 //!
-//! A class begins when the one before it is done. Between classes of which the later does not rest on the earlier, the last
-//! few stragglers of the earlier (a slow webhook) hold nobody up. Next on the way: `prepare`, `apply`.
+//! A class begins when the one before it is done. Between classes of which the later does not rest
+//! on the earlier, the last few stragglers of the earlier (a slow webhook) hold up nothing. Next
+//! on the way: `prepare`, `apply`.
 
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
@@ -20,43 +22,47 @@ use super::plan::PlanStep;
 use super::work::RestoreContext;
 use crate::model::{Category, Finding};
 
-/// So many items of a class may be under way still when the next class begins, where nothing rests on them.
+/// Most items of a class that may still be under way when the next class begins, where that does
+/// not rest on them.
 const STRAGGLERS: usize = 4;
 
-/// An item that takes longer than this is a straggler: most take some milliseconds.
+/// The time without an ended item after which those under way count as stragglers: most take some
+/// milliseconds.
 const STRAGGLING: Duration = Duration::from_secs(2);
 
-/// After so long without a further success, what has failed until then has failed for good: a webhook's pods, which this
-/// restore may have just created, come up within this, mostly.
+/// After so long without a further success, items that failed until then have failed for good: the
+/// pods of a webhook, which this restore may have just created, mostly come up within this.
 const HOPELESS_AFTER: Duration = Duration::from_secs(30);
 
-/// Before another try at what failed; doubles up to [`LONGEST_PAUSE`].
+/// Pause before the first further try at what failed; doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
 /// The longest pause between two tries.
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 
-/// What is said of an item that did not come to its end when the restore was stopped.
+/// The finding about an item that was not finished in time when the restore was stopped.
 const UNFINISHED: &str = "the restore was stopped while it was at hand, and what came of it is not known; an item that was to be made anew may be deleted and not there again: look at it, and run the restore again";
 
-/// Kinds that are named while they are restored; more would not fit a line.
+/// Most kinds that are named while they are restored; more would not fit a line.
 const KINDS_NAMED: usize = 3;
 
-/// What a batch of items left open.
+/// The items of a batch that are not restored.
 #[derive(Debug, Default)]
 pub struct Batch {
     /// Items that are put off until the others of their class are there.
     later: Vec<EntryId>,
-    /// Items that failed for a reason that may pass, and the finding if it does not.
+    /// Items that failed for a reason that may pass, each with the finding that stands if it does
+    /// not.
     pub again: Vec<(EntryId, Finding)>,
-    /// Items that failed for good, and why.
+    /// Items that failed for good, each with the reason.
     pub failed: HashMap<EntryId, (Category, String)>,
-    /// Items that have not ended.
+    /// Items that are under way.
     at_hand: HashSet<EntryId>,
 }
 
 impl RestoreContext<'_> {
-    /// Restores classes of items, and comes back when all items are dealt with or failed for a reason that may pass.
+    /// Restores classes of items, and returns those that failed for a reason that may pass once
+    /// all others are dealt with.
     pub async fn restore_steps(
         &self,
         steps: &[PlanStep],
@@ -75,7 +81,7 @@ impl RestoreContext<'_> {
         Ok(again)
     }
 
-    /// Restores items of one class; the caller has said what they are.
+    /// Restores items of one class, without naming their kinds as the stage.
     pub async fn restore_all(
         &self,
         entries: &[EntryId],
@@ -123,7 +129,8 @@ impl RestoreContext<'_> {
                         },
                     }
                 }
-                // Between classes stragglers may go on; within one, those that were put off come when the others are there.
+                // Between classes stragglers may go on; within a class, items that were put off
+                // come when the others are there.
                 loop {
                     let few = batch.later.is_empty() && running.len() <= STRAGGLERS;
                     let wait = if few { STRAGGLING } else { Duration::MAX };
@@ -141,6 +148,7 @@ impl RestoreContext<'_> {
                 if left.is_empty() {
                     break;
                 }
+                // Bodies are read in the tarball's order, which is that of the entries.
                 left.sort_unstable();
                 put_off = true;
             }
@@ -157,7 +165,8 @@ impl RestoreContext<'_> {
         }
     }
 
-    /// Waits for the end of what is at hand, and records what does not come to one; always [`RestoreError::Halted`].
+    /// Waits until the items under way have ended, for as long as a stop allows, and records those
+    /// that have not. Always returns [`RestoreError::Halted`].
     async fn end_at_hand<F>(
         &self,
         mut running: FuturesUnordered<F>,
@@ -176,7 +185,8 @@ impl RestoreContext<'_> {
                     batch.take(id, Applied::Done(done), account)?;
                 }
                 Ok(applied) => batch.take(id, applied, account)?,
-                // It had not begun, or it is the API server that ends the run.
+                // The item had not begun, or its error is the one about the API server that ends
+                // the run.
                 Err(_) => {}
             }
             batch.at_hand.remove(&id);
@@ -190,8 +200,8 @@ impl RestoreContext<'_> {
         Err(RestoreError::Halted)
     }
 
-    /// Tries items again that failed for a reason that may pass: once, or with `last` until none is left or none succeeds any
-    /// more. What has failed then is recorded.
+    /// Tries items again that failed for a reason that may pass: once, or with `last` until none
+    /// is left or none succeeds any more. Items that have failed then are recorded.
     pub async fn second_chance(
         &self,
         mut failed: Vec<(EntryId, Finding)>,
@@ -230,7 +240,7 @@ impl RestoreContext<'_> {
         Ok(ended)
     }
 
-    /// Says what is restored now.
+    /// Sets the stage: the kinds that are restored now.
     fn stage(&self, entries: &[EntryId], account: &RestoreAccount<'_>) {
         let inventory = &self.source.inventory;
         let mut kinds: Vec<u16> = entries.iter().map(|id| inventory.entry(*id).kind).collect();
@@ -243,7 +253,7 @@ impl RestoreContext<'_> {
 }
 
 impl Batch {
-    /// Takes what an item came to.
+    /// Takes the outcome of an item.
     fn take(
         &mut self,
         id: EntryId,

@@ -1,5 +1,5 @@
-//! Claims are bound to their volumes when a restore says so: a volume that was kept for a claim which is no more is freed for
-//! the claim that comes back, and the restore ends when its claims are Bound.
+//! Binds PVCs to their volumes: a volume that was kept for a PVC which no longer exists is freed
+//! for the PVC that comes back, and the restore ends when its PVCs are Bound.
 
 use std::time::Duration;
 
@@ -18,13 +18,14 @@ use super::work::RestoreContext;
 use crate::cluster::{Bound, ClusterError, Patch};
 use crate::model::{Category, Finding, GroupResource, PVCS, VOLUMES, causes};
 
-/// Claims are waited for while one of them is bound within this: the controller looks at each claim every 15 s at least.
+/// Waits for PVCs end when none becomes Bound within this: the controller looks at each PVC every
+/// 15 s at least.
 const QUIET: Duration = Duration::from_secs(60);
 
-/// No longer than this, whatever progress there is.
+/// The longest wait for PVCs, whatever progress there is.
 const MOST: Duration = Duration::from_secs(600);
 
-/// A claim that was created for a volume that is there.
+/// A PVC that was created for a volume that is there.
 #[derive(Debug)]
 pub struct Claimed {
     entry: EntryId,
@@ -33,8 +34,9 @@ pub struct Claimed {
 }
 
 impl RestoreContext<'_> {
-    /// Frees the volumes whose claims are gone and come back, before the claims are there: they bind at once then. Where a claim of
-    /// the name is there, it may have another volume, and what it lacks is seen when it is met.
+    /// Frees the volumes whose PVCs are gone and come back, before the PVCs are created: they bind
+    /// at once then. A PVC of the name that is there may have another volume; what it lacks is
+    /// seen when it is met.
     pub async fn free_released_volumes(&self, account: &mut RestoreAccount<'_>) -> Result<(), RestoreError> {
         for (volume, Holder { uid, claim }) in &self.volumes.released {
             let freed = match self.has_claim(claim).await {
@@ -57,7 +59,9 @@ impl RestoreContext<'_> {
         Ok(self.cluster.get(info, Some(namespace), name).await?.is_some())
     }
 
-    /// A claim that is there and has no volume gets the one that it names, where that comes back; a finding where it does not.
+    /// Gives a PVC that is there without a volume the volume that it names, if that comes back.
+    /// Returns a finding if the PVC cannot get it, or gets one with other storage than in the
+    /// backup; else `None`.
     pub async fn bind_again(
         &self,
         ready: &Ready<'_>,
@@ -86,8 +90,8 @@ impl RestoreContext<'_> {
         Ok(None)
     }
 
-    /// Whether a claim that is there waits without a volume, differs in nothing else, and gets the one that it names now; or a
-    /// volume that is there is nobody's, and the claim that had it comes back and names it.
+    /// Returns whether a PVC that is there only lacks its volume and gets the one that it names
+    /// now, or a volume that is there only lacks its PVC, which comes back and names it.
     pub fn gets_its_other_half(&self, ready: &Ready<'_>, live: &LiveItem) -> bool {
         let lacks = |path: &str| live.difference.extra.is_empty() && live.difference.changed == [path];
         match ready.target.kind.as_str() {
@@ -106,8 +110,9 @@ impl RestoreContext<'_> {
         }
     }
 
-    /// A content that was kept for a snapshot which is no more serves no other: the snapshot controller goes by the uid, and no
-    /// snapshot can be restored from what a content says of where it came from.
+    /// Returns a warning if a VolumeSnapshotContent is kept for a snapshot that no longer exists,
+    /// else `None`: the snapshot controller goes by the uid, and no snapshot can be restored from
+    /// what a content says of its source.
     pub async fn tell_of_content(
         &self,
         ready: &Ready<'_>,
@@ -135,14 +140,15 @@ impl RestoreContext<'_> {
         }))
     }
 
-    /// Keeps a volume that came back for the very claim that has lost it: one that is kept for the claim's name alone does
-    /// not count as that claim's. Returns whether the volume is there and that claim's.
+    /// Reserves a volume that came back for the PVC that has lost it, by its uid: a reservation by
+    /// name alone does not count for a Lost PVC. Returns whether the volume is there and that
+    /// PVC's.
     async fn reserve(&self, volume: &str, claim: (&str, &str), uid: &str) -> Result<bool, ClusterError> {
         let Some(info) = self.catalog.find(&GroupResource::parse(VOLUMES)) else { return Ok(false) };
         let Some(body) = self.cluster.get(info, None, volume).await? else { return Ok(false) };
         let body: Value = serde_json::from_slice(&body).unwrap_or_default();
         let reference = &body["spec"]["claimRef"];
-        // One that is nobody's is given to the claim by the controller.
+        // The controller gives a volume without a claimRef to the PVC.
         if reference.is_null() {
             return Ok(true);
         }
@@ -155,7 +161,7 @@ impl RestoreContext<'_> {
         ]);
         match self.cluster.patch(info, None, volume, &Patch::Json(patch.to_string())).await {
             Ok(_) => Ok(true),
-            // Somebody was faster: whether the claim is bound then, is seen at the end.
+            // Somebody was faster; whether the PVC is Bound is seen at the end.
             Err(error)
                 if error.is_conflict()
                     || matches!(error.category(), Category::NotFound | Category::Invalid) =>
@@ -166,8 +172,8 @@ impl RestoreContext<'_> {
         }
     }
 
-    /// A claim was created under a new uid: its volume, when it is still kept for the old one, is freed. What goes wrong shows
-    /// when the claim does not become Bound.
+    /// Frees the volume of a PVC that was created under a new uid, if the volume is still kept for
+    /// the old one. A failure shows when the PVC does not become Bound.
     pub async fn free_volume(&self, ready: &Ready<'_>, uid: &str) {
         let (PVCS, Some(namespace)) = (ready.target.kind.as_str(), &ready.target.namespace) else { return };
         let Some(volume) = ready.body["spec"]["volumeName"].as_str().filter(|name| !name.is_empty()) else {
@@ -181,7 +187,7 @@ impl RestoreContext<'_> {
         self.awaits(ready, namespace);
     }
 
-    /// Notes a claim that is to be Bound when the restore ends, as when the backup was made.
+    /// Notes a PVC that was Bound when the backup was made, to be waited for at the end.
     fn awaits(&self, ready: &Ready<'_>, namespace: &str) {
         let (entry, namespace, name) = (ready.entry, namespace.to_owned(), ready.target.name.clone());
         if !self.volumes.bound.contains(&(namespace.clone(), name.clone())) {
@@ -191,7 +197,8 @@ impl RestoreContext<'_> {
         self.claimed.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(claimed);
     }
 
-    /// Takes the old claim's uid off a volume, so that the volume is kept for the name alone; only while it is that uid.
+    /// Takes the old PVC's uid off a volume, so that the volume is kept for the PVC's name alone;
+    /// does nothing if the volume has another uid by now.
     async fn free(&self, volume: &str, old: &str) -> Result<(), ClusterError> {
         let Some(info) = self.catalog.find(&GroupResource::parse(VOLUMES)) else { return Ok(()) };
         let patch = json!([
@@ -201,13 +208,14 @@ impl RestoreContext<'_> {
         ]);
         match self.cluster.patch(info, None, volume, &Patch::Json(patch.to_string())).await {
             Ok(_) => Ok(()),
-            // Somebody was faster, or the volume is gone: there is nothing to free.
+            // Somebody was faster, or the volume is gone, so that there is nothing to free.
             Err(error) if matches!(error.category(), Category::NotFound | Category::Invalid) => Ok(()),
             Err(error) => Err(error),
         }
     }
 
-    /// Waits until the claims that were created for volumes that are there are Bound; one that does not become so is an error.
+    /// Waits until the PVCs that were created for volumes that are there are Bound; one that does
+    /// not become Bound is an error.
     pub async fn await_claims(&self, account: &mut RestoreAccount<'_>) -> Result<(), RestoreError> {
         let claimed =
             std::mem::take(&mut *self.claimed.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
@@ -235,7 +243,8 @@ impl RestoreContext<'_> {
         Ok(())
     }
 
-    /// What a person should know of a volume that comes from another cluster: both would use its storage.
+    /// Returns the warning about a volume that comes from another cluster, or `None`: both
+    /// clusters would use its storage.
     pub fn volume_warning(&self, ready: &Ready<'_>) -> Option<String> {
         let foreign = self.from_another_cluster && ready.item.kind.as_str() == VOLUMES;
         foreign.then(|| {

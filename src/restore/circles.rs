@@ -1,23 +1,24 @@
-//! Items that own each other. Pure.
+//! Finds items that own each other in a circle. Pure.
 
 use std::collections::HashSet;
 
 use super::inventory::EntryId;
 use super::owners::OldUid;
 
-/// One owner of one item, both of the backup.
+/// One owner reference of one item, both of the backup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Edge {
     /// The item's place in the inventory.
     pub entry: EntryId,
-    /// The item.
+    /// The uid of the item.
     pub item: OldUid,
-    /// Whom it belongs to.
+    /// The uid of the owner.
     pub owner: OldUid,
 }
 
-/// The entries that own and are owned in a circle: what is left when whoever has no owner, and whoever owns nobody, is taken
-/// away again and again.
+/// Returns the entries that are owned and own others within circles, sorted: those left when edges
+/// of items without owners, and of owners that own nothing, are removed until none is left to
+/// remove.
 pub fn circles(mut edges: Vec<Edge>) -> Vec<EntryId> {
     loop {
         let items: HashSet<OldUid> = edges.iter().map(|edge| edge.item).collect();

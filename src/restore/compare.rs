@@ -1,7 +1,7 @@
-//! Whether an item that is there already is the one that a restore would make, and what differs. Pure.
+//! Compares an item that is in the cluster already with the one that a restore would make. Pure.
 //!
-//! Both sides have been through the rewriting, so that what a server sets is gone from both. What controllers and defaults
-//! add by themselves is no difference.
+//! Both sides have been rewritten, so that what a server sets is gone from both. What controllers
+//! and defaults add by themselves is no difference.
 
 use std::collections::HashSet;
 
@@ -12,21 +12,21 @@ use crate::api::{BACKUP_NAME_LABEL, RESTORE_NAME_LABEL};
 use crate::model::GroupResource;
 use crate::model::traits::is_custom;
 
-/// Differing paths that are named; the first few tell enough.
+/// Most differing paths that a message names; the first few tell enough.
 const NAMED: usize = 3;
 
-/// An item as it would be made.
+/// An item as a restore would make it.
 #[derive(Clone, Copy, Debug)]
 pub struct Intended<'a> {
     /// The object.
     pub body: &'a Value,
     /// References to owners that are to come, as in [`Rewritten::awaited`].
     pub awaited: &'a [Value],
-    /// The status that is to be written, where that is asked for.
+    /// The status that the restore writes, or `None` if it writes none.
     pub status: Option<&'a Value>,
 }
 
-/// How an item that is there differs from the one that would be made.
+/// The differences between the item in the cluster and the one that would be made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Difference {
     /// Paths that are missing in the cluster or have another value there.
@@ -36,12 +36,12 @@ pub struct Difference {
 }
 
 impl Difference {
-    /// Whether there is none.
+    /// Returns whether there is no difference.
     pub fn is_none(&self) -> bool {
         self.changed.is_empty() && self.extra.is_empty()
     }
 
-    /// The first differing paths, for a message.
+    /// Returns the first differing paths, for a message.
     pub fn describe(&self) -> String {
         let named: Vec<&str> = self.changed.iter().chain(&self.extra).map(String::as_str).collect();
         let more = if named.len() > NAMED { ", …" } else { "" };
@@ -49,8 +49,9 @@ impl Difference {
     }
 }
 
-/// Compares an item as it would be made with the one that is there, which [`super::rewrite::Rewriter::plain`] has rewritten.
-/// `by_hand`: annotations of the latter that somebody set, as [`super::rewrite::annotations_by_hand`] tells.
+/// Compares an item as it would be made with the one in the cluster, which
+/// [`super::rewrite::Rewriter::plain`] has rewritten. `by_hand` holds the annotations of the
+/// latter that a person set, as [`super::rewrite::annotations_by_hand`] tells.
 pub fn compare(
     kind: &GroupResource,
     wanted: Intended<'_>,
@@ -67,7 +68,8 @@ pub fn compare(
         match key {
             "apiVersion" | "kind" => {}
             "revision" if counts_on(kind, one, other) => {}
-            // The controller puts them together from the roles that it aggregates.
+            // The rules of an aggregated role are put together by a controller from the roles that
+            // it chooses.
             "rules" if is_aggregated(kind, body) => {}
             "metadata" => {
                 compare_maps(one, other, by_hand, &mut difference);
@@ -81,31 +83,34 @@ pub fn compare(
         let there = live.status.as_ref().or_else(|| there.get("status"));
         let mut found = Difference::default();
         Comparer { kind, controlled, difference: &mut found }.value("status", Some(status), there);
-        // Controllers go on writing; what they add takes nothing away.
+        // Controllers go on writing the status; what they add takes nothing away from the stored
+        // one.
         difference.changed.extend(found.changed);
     }
     difference
 }
 
-/// Whether a ControllerRevision's number is the stored one or a later one: the controller counts on by itself.
+/// Returns whether a ControllerRevision's number is the stored one or a later one: its controller
+/// counts on by itself.
 fn counts_on(kind: &GroupResource, wanted: Option<&Value>, live: Option<&Value>) -> bool {
     let number = |side: Option<&Value>| side.and_then(Value::as_u64);
     kind.as_str() == "controllerrevisions.apps" && number(live) >= number(wanted)
 }
 
-/// Whether a controller has the object.
+/// Returns whether a controller owns the object.
 pub fn is_controlled(object: &Map<String, Value>) -> bool {
     let owners = list(object.get("metadata"), "ownerReferences");
     owners.iter().any(|owner| owner.get("controller").and_then(Value::as_bool) == Some(true))
 }
 
-/// Whether a ClusterRole gathers its rules from others.
+/// Returns whether a ClusterRole gathers its rules from others.
 pub fn is_aggregated(kind: &GroupResource, role: &Map<String, Value>) -> bool {
     kind.as_str() == "clusterroles.rbac.authorization.k8s.io"
         && role.get("aggregationRule").is_some_and(|rule| !rule.is_null())
 }
 
-/// Of the metadata labels and annotations are a person's; annotations are also where controllers keep notes.
+/// Compares labels and annotations. Labels are a person's; in annotations controllers keep notes,
+/// too.
 fn compare_maps(
     wanted: Option<&Value>,
     live: Option<&Value>,
@@ -129,8 +134,9 @@ fn compare_maps(
     }
 }
 
-/// An owner that is to come gets its reference when it has come, and only then may be missed. A controller that is an owner in
-/// the cluster only has adopted the item.
+/// Compares the owners. A reference to an owner that is to come is given later, and only then can
+/// it be missing. A controller that is an owner in the cluster only has adopted the item, which is
+/// no difference.
 fn compare_owners(
     wanted: Option<&Value>,
     awaited: &[Value],
@@ -155,7 +161,8 @@ fn compare_owners(
     difference.extra.extend(live.iter().filter(unknown).map(path));
 }
 
-/// Controllers add finalizers to what they look after, so that only a missing one counts, and none of Kubernetes' own.
+/// Compares the finalizers. Controllers add theirs to what they look after, so that only a missing
+/// one counts, and none of Kubernetes' own.
 fn compare_finalizers(wanted: Option<&Value>, live: Option<&Value>, difference: &mut Difference) {
     let live = list(live, "finalizers");
     let missing = |one: &&Value| !live.contains(one) && !one.as_str().is_some_and(is_kubernetes_own);
@@ -167,7 +174,7 @@ fn compare_finalizers(wanted: Option<&Value>, live: Option<&Value>, difference: 
     );
 }
 
-/// Whether Kubernetes or a part of it sets the finalizer by itself.
+/// Returns whether Kubernetes or a part of it sets the finalizer by itself.
 pub fn is_kubernetes_own(finalizer: &str) -> bool {
     let domain = finalizer.split('/').next().unwrap_or_default();
     !finalizer.contains('/')
@@ -180,13 +187,15 @@ fn list<'a>(metadata: Option<&'a Value>, field: &str) -> &'a [Value] {
     metadata.and_then(|metadata| metadata.get(field)?.as_array()).map(Vec::as_slice).unwrap_or_default()
 }
 
-/// Whether an annotation is a program's: programs put their domain before the name, so that a person's own keys are free. What
-/// a person tells a program bears that program's domain as well, and is a person's by who set it.
+/// Returns whether an annotation is a program's: programs put their domain before the name, and
+/// keys without one are a person's. An annotation by which a person tells a program something has
+/// that program's domain as well; it is a person's if a person set it (`by_hand`).
 pub fn is_a_programs(annotation: &str, by_hand: &HashSet<String>) -> bool {
     is_a_note(annotation) || (annotation.contains('/') && !by_hand.contains(annotation))
 }
 
-/// Ours, or a controller's, which change without anybody's doing.
+/// Returns whether a label or an annotation is Ark's own, or a note of a controller, which changes
+/// without anybody's doing.
 pub fn is_a_note(key: &str) -> bool {
     const NOTES: [&str; 7] = [
         RESTORE_NAME_LABEL,
@@ -202,7 +211,7 @@ pub fn is_a_note(key: &str) -> bool {
 
 struct Comparer<'a> {
     kind: &'a GroupResource,
-    /// Whether a controller has the item.
+    /// Whether a controller owns the item.
     controlled: bool,
     difference: &'a mut Difference,
 }
@@ -230,13 +239,14 @@ impl Comparer<'_> {
         }
     }
 
-    /// What a controller or an admission plugin fills in, whoever made the item.
+    /// Returns whether a controller or an admission plugin fills in the field, whoever made the
+    /// item.
     fn is_set_by_others(&self, path: &str) -> bool {
         let field = path.rsplit('.').next().unwrap_or(path);
         let set = match self.kind.as_str() {
             "persistentvolumes" => matches!(path, "spec.claimRef.uid" | "spec.claimRef.resourceVersion"),
             "namespaces" => path == "spec.finalizers",
-            // Its Deployment scales it.
+            // The Deployment that owns it scales it.
             "replicasets.apps" => self.controlled && path == "spec.replicas",
             "pods" => matches!(path, "spec.nodeName" | "spec.tolerations" | "spec.priority"),
             _ => false,
@@ -244,8 +254,9 @@ impl Comparer<'_> {
         set || (field == "caBundle" && !is_custom(self.kind))
     }
 
-    /// Whether a value says no more than its absence. Versions of Kubernetes differ in how they write what is empty, but an empty
-    /// selector takes everything and an absent one nothing; a custom resource comes back as its writer wrote it.
+    /// Returns whether a value says no more than its absence. Versions of Kubernetes write empty
+    /// values differently; but an empty selector selects everything and an absent one nothing, and
+    /// a custom resource comes back as its writer wrote it.
     fn is_nothing(&self, path: &str, value: &Value) -> bool {
         let means = is_custom(self.kind) || path.ends_with("elector");
         match value {
@@ -256,7 +267,8 @@ impl Comparer<'_> {
         }
     }
 
-    /// What the cluster allots to an item that does not ask for something else. A Service without an address asked for none.
+    /// Returns whether the cluster allots the field to an item that does not ask for a value. A
+    /// headless Service (`clusterIP: None`) asks for having no address.
     fn is_allotted(&self, path: &str, live: &Value) -> bool {
         let field = path.rsplit('.').next().unwrap_or(path);
         let headless = *live == "None" || live.get(0).is_some_and(|first| first == "None");
@@ -273,7 +285,8 @@ impl Comparer<'_> {
                             | "nodePort"
                     )
             }
-            // A claim that lost its source, or had none yet, may have been filled from one all the same.
+            // A PVC that lost its source in the restore, or did not name one, may have been filled
+            // from one all the same.
             "persistentvolumeclaims" => {
                 matches!(path, "spec.volumeName" | "spec.dataSource" | "spec.dataSourceRef")
             }
@@ -282,7 +295,7 @@ impl Comparer<'_> {
     }
 }
 
-/// The keys of both, each once.
+/// Returns the keys of both maps, each once.
 fn keys<'a>(one: &'a Map<String, Value>, other: &'a Map<String, Value>) -> impl Iterator<Item = &'a str> {
     let only_other = other.keys().filter(|key| !one.contains_key(*key));
     one.keys().chain(only_other).map(String::as_str)

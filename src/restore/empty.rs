@@ -1,4 +1,5 @@
-//! `requireEmpty`: whether a target namespace holds anything that the restore would collide with. Touches nothing.
+//! Checks `requireEmpty`: whether a target namespace holds an item that the restore would meet.
+//! Changes nothing.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -9,10 +10,10 @@ use super::kinds::ServedAs;
 use super::work::RestoreContext;
 use crate::cluster::ListQuery;
 
-/// Collisions that are named; the first few tell where to look.
+/// Most items that the error names; the first few tell where to look.
 const NAMED: usize = 10;
 
-/// What the control plane puts into every namespace by itself.
+/// Items that the control plane puts into every namespace by itself.
 const IN_EVERY_NAMESPACE: [(&str, &str); 2] =
     [("serviceaccounts", "default"), ("configmaps", "kube-root-ca.crt")];
 
@@ -29,10 +30,12 @@ struct Metadata {
 }
 
 impl RestoreContext<'_> {
-    /// Compares the names that are planned with those that are there, kind by kind.
+    /// Looks for planned names in the target namespaces, kind by kind. From the second attempt on,
+    /// items with the labels of this restore do not count.
     ///
     /// # Errors
-    /// [`RestoreError::NotEmpty`] when any is there already; or when the cluster cannot be asked.
+    /// [`RestoreError::NotEmpty`] if any planned item is there already; or when the cluster cannot
+    /// be asked.
     pub async fn require_empty(&self) -> Result<(), RestoreError> {
         let inventory = &self.source.inventory;
         let mut planned: BTreeMap<(u16, &str), HashSet<&str>> = BTreeMap::new();

@@ -1,8 +1,10 @@
-//! Custom resources that ask for something to be done once, and of which it was done: without their status, which is a
-//! subresource and does not come back, their controller may do it again. A restore says so, once a kind.
+//! Reports work that may be done again: custom resources that ask for something once and for which
+//! it was done. Their status, a subresource, does not come back, so that their controller may do
+//! it again. A restore says so, once a kind.
 //!
-//! What counts as done is what most such kinds say: the time of their end, a condition, or a word for their phase. A Job says
-//! the same and is left out; of a kind that nobody here knows, that would be too much.
+//! Work counts as done by what most such kinds say: the time of the end, a condition, or a word
+//! for the phase. A Job that says so is left out of a restore; for kinds that Ark does not know,
+//! that would be too much.
 
 use std::collections::BTreeMap;
 
@@ -16,10 +18,11 @@ use super::prepared::Ready;
 use super::work::RestoreContext;
 use crate::model::{Category, Finding, GroupResource, SkipReason};
 
-/// The kind of Kubernetes' own runs.
+/// The kind of Kubernetes' own Jobs.
 const JOBS: &str = "jobs.batch";
 
-/// Of a Job that has run its course and that a custom resource controls: who that is, since it may make the Job again.
+/// Returns a sentence that names the custom resource which controls a Job and may make it again,
+/// or `None` for any other item.
 pub fn made_by_an_operator(kind: &GroupResource, item: &Value) -> Option<String> {
     let owners = item["metadata"]["ownerReferences"].as_array().into_iter().flatten();
     let controls = |owner: &&Value| {
@@ -32,7 +35,8 @@ pub fn made_by_an_operator(kind: &GroupResource, item: &Value) -> Option<String>
 }
 
 impl RestoreContext<'_> {
-    /// Notes a Job that is left out and not in the cluster, which [`made_by_an_operator`] told of.
+    /// Notes a finished Job that is left out and not in the cluster, if [`made_by_an_operator`]
+    /// named its controller in `why`.
     ///
     /// # Errors
     /// When the cluster as a whole fails.
@@ -52,20 +56,21 @@ impl RestoreContext<'_> {
             Err(error) if error.is_about_the_connection() => {
                 return Err(RestoreError::Cluster { doing: "looking for finished Jobs", source: error });
             }
-            // Where that cannot be looked for, more is said rather than less.
+            // If the look fails, the warning says more rather than less.
             Ok(None) | Err(_) => self.ended.add(id),
         }
         Ok(())
     }
 
-    /// Notes an item that was dealt with so. One that is updated keeps the status that it has.
+    /// Notes an item that may run again, if `action` made it anew; an item that is updated keeps
+    /// the status that it has.
     pub fn note_ended(&self, ready: &Ready<'_>, action: &ItemAction) {
         if ready.may_run_again && matches!(action, ItemAction::Create | ItemAction::Recreate) {
             self.ended.add(ready.entry);
         }
     }
 
-    /// A warning for each kind of which such items were made.
+    /// Reports a warning for each kind of which such items were made or left out.
     pub fn tell_of_ended(&self, account: &mut RestoreAccount<'_>) {
         let mut kinds: BTreeMap<u16, Vec<EntryId>> = BTreeMap::new();
         for id in self.ended.all() {

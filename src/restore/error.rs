@@ -1,4 +1,5 @@
-//! Why a whole restore ends. What goes wrong with an item or a kind is a finding, never one of these.
+//! Reasons for which a whole restore ends. A problem with one item or kind is a finding, never one
+//! of these.
 
 use crate::api::InvalidSpec;
 use crate::bucket::BucketError;
@@ -6,111 +7,115 @@ use crate::cluster::ClusterError;
 use crate::model::Category;
 use crate::model::{RestoreName, causes};
 
-/// A restore that could not be made, or not to its end.
+/// A restore that could not be begun, or not be brought to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
-    /// The specification cannot be meant; every fault at once.
+    /// The specification is wrong; holds every fault at once.
     #[error("the restore's specification is wrong: {}", list(.0))]
     Specification(Vec<InvalidSpec>),
-    /// The API server did not answer what the whole run rests on.
+    /// The API server failed on something that the whole run rests on.
     #[error("{doing}")]
     Cluster {
-        /// What was being done.
+        /// The work at hand, as a participle: `creating items`.
         doing: &'static str,
-        /// Why it failed.
+        /// The error of the call.
         #[source]
         source: ClusterError,
     },
-    /// The bucket did not yield the backup, or did not take the report.
+    /// The bucket failed: the backup could not be read, or the record could not be written.
     #[error(transparent)]
     Bucket(#[from] BucketError),
-    /// A Schedule has no backup to restore from.
+    /// The Schedule has no backup that can be restored.
     #[error(
         "no completed backup of the schedule `{schedule}`{which} is in {location}; list what is there with `ark bucket list`{passed_over}"
     )]
     NoBackup {
-        /// The Schedule.
+        /// The name of the Schedule.
         schedule: String,
-        /// Before which time, of which cluster; or nothing.
+        /// The restriction that was asked for (before which time, of which cluster); empty if
+        /// there is none.
         which: String,
-        /// Where was looked.
+        /// The location that was searched.
         location: String,
-        /// The first that could not be read, and why.
+        /// The first backups that could not be read, and why.
         passed_over: String,
     },
-    /// A target namespace is not empty, and the restore asks for that.
+    /// Items of the plan are in the target namespaces already, and the specification sets
+    /// `requireEmpty`.
     #[error(
         "nothing was restored, because requireEmpty is set and {count} of the items are there already: {}{}; remove them, map the namespace to another name, or leave requireEmpty out",
         .first.join(", "),
         if *count > .first.len() as u64 { ", …" } else { "" }
     )]
     NotEmpty {
-        /// How many items collide.
+        /// The number of items that are there already.
         count: u64,
-        /// The first of them.
+        /// The first of them, for the message.
         first: Vec<String>,
     },
-    /// Somebody stopped the run.
+    /// The caller's `stop` ended the run.
     #[error("the restore {name} was stopped before it was complete")]
     Stopped {
-        /// The restore that was being made.
+        /// The name of the restore.
         name: RestoreName,
     },
-    /// It is to end, for a reason that its caller knows.
+    /// The run was told to end, for a reason that its caller knows; never leaves `restore`.
     #[error("the restore was ended before it was complete")]
     Halted,
-    /// The run ended before its end, and what it had done by then stays and is recorded.
+    /// The run ended early after it had changed the cluster; what it did stays, and is recorded as
+    /// Failed.
     #[error(
         "{}; {created} items had been created and {updated} updated, which stay: the bucket records it as {name} with phase Failed, and another restore goes on where this one stopped",
         causes(source)
     )]
     Unfinished {
-        /// The restore.
+        /// The name of the restore.
         name: RestoreName,
-        /// Items created by then.
+        /// Items that had been created by then.
         created: u64,
-        /// Items updated by then.
+        /// Items that had been updated by then.
         updated: u64,
-        /// Why it ended.
+        /// The reason for which the run ended.
         source: Box<RestoreError>,
     },
-    /// As [`RestoreError::Unfinished`], of a run that the bucket does not record.
+    /// Like [`RestoreError::Unfinished`], for a run that the bucket does not record.
     #[error(
         "{}; {created} items had been created and {updated} updated, which stay: another restore goes on where this one stopped",
         causes(source)
     )]
     Unrecorded {
-        /// Items created by then.
+        /// Items that had been created by then.
         created: u64,
-        /// Items updated by then.
+        /// Items that had been updated by then.
         updated: u64,
-        /// Why it ended.
+        /// The reason for which the run ended.
         source: Box<RestoreError>,
     },
-    /// The report could not be compressed.
+    /// A part of the record could not be compressed.
     #[error("compressing the report of the restore")]
     Compressing(#[source] std::io::Error),
-    /// The run ended, and its claim could not be removed.
+    /// The run ended, and its claim could not be removed afterwards.
     #[error(
         "{}; moreover, its claim could not be removed ({}): the name shows as Unfinished in `ark bucket list` and can be used again after a day",
         causes(error),
         causes(left)
     )]
     Left {
-        /// Why the run ended.
+        /// The reason for which the run ended.
         error: Box<RestoreError>,
-        /// Why the claim is left.
+        /// The reason for which the claim is still there.
         left: BucketError,
     },
 }
 
 impl RestoreError {
-    /// For `map_err`: the API server failed while `doing`.
+    /// Returns a function for `map_err`: the API server failed while `doing`.
     pub(super) fn cluster(doing: &'static str) -> impl FnOnce(ClusterError) -> Self {
         move |source| Self::Cluster { doing, source }
     }
 
-    /// The error that ended the run, without what happened while cleaning up or recording it.
+    /// Returns the error that ended the run, without what went wrong while it was recorded or
+    /// cleaned up.
     pub fn root(&self) -> &Self {
         match self {
             Self::Left { error, .. } => error.root(),
@@ -124,5 +129,5 @@ fn list(faults: &[InvalidSpec]) -> String {
     faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
-/// Why something cannot be had: the category, and the reason in words.
+/// The reason why something cannot be had: its category, and the sentence.
 pub type Broken = (Category, String);

@@ -1,7 +1,8 @@
-//! The end of a restore before its time: what is at hand is finished, or recorded as it was left; nothing new is begun.
+//! Ends a restore early: items at hand are finished, or recorded as they were left; nothing new is
+//! begun.
 //!
-//! An item that is made anew is deleted first and created then: dropped in between, it would be gone without a word. What only
-//! reads, or waits, is dropped where it stands.
+//! An item that is made anew is deleted first and created then: dropped in between, it would be
+//! gone without a word. Parts of the run that only read or wait are dropped where they are.
 
 use std::future::Future;
 use std::pin::pin;
@@ -13,10 +14,11 @@ use tokio::sync::watch;
 
 use super::error::RestoreError;
 
-/// What is at hand has so long to end: less than the 10 s that a server gives its runs when it ends.
+/// The time that items at hand have to end: less than the 10 s that a server gives its runs when
+/// it ends.
 pub const FINISHED_WITHIN: Duration = Duration::from_secs(8);
 
-/// Whether a restore is to end, and whether it has items at hand. Clones share it.
+/// Tells whether a restore is to end, and counts what is at hand. Clones share the state.
 #[derive(Clone, Debug)]
 pub struct RestoreHalt {
     raised: Arc<watch::Sender<bool>>,
@@ -29,7 +31,7 @@ impl Default for RestoreHalt {
     }
 }
 
-/// Items are at hand until it is dropped.
+/// A guard: items are at hand until it is dropped.
 pub struct AtHand(Arc<AtomicUsize>);
 
 impl Drop for AtHand {
@@ -39,13 +41,14 @@ impl Drop for AtHand {
 }
 
 impl RestoreHalt {
-    /// Says that items are at hand: the restore is not dropped meanwhile, and has to look whether it is to end.
+    /// Marks items as at hand: until the guard is dropped the run is not dropped either, and has
+    /// to look by itself whether it is to end.
     pub fn take(&self) -> AtHand {
         self.at_hand.fetch_add(1, Ordering::AcqRel);
         AtHand(Arc::clone(&self.at_hand))
     }
 
-    /// Whether the restore is to end.
+    /// Returns whether the restore is to end.
     pub fn is_raised(&self) -> bool {
         *self.raised.borrow()
     }
@@ -53,11 +56,12 @@ impl RestoreHalt {
     /// Waits until the restore is to end.
     pub async fn raised(&self) {
         let mut raised = self.raised.subscribe();
-        // The sender lives in this very value.
+        // The sender lives in `self`, so that the wait cannot fail.
         let _ = raised.wait_for(|raised| *raised).await;
     }
 
-    /// Runs to the end, or until `ended` says why to end earlier; then what is at hand comes to its end.
+    /// Drives `run` to its end, or until `ended` yields the reason to end earlier; items at hand
+    /// then come to their end first.
     pub async fn unless(
         &self,
         ended: impl Future<Output = RestoreError>,

@@ -1,4 +1,5 @@
-//! What the index holds of the items that may be restored, kept small: names once, no labels, no paths. Pure.
+//! Keeps what planning needs of the index, in little memory: names once, no labels, no paths.
+//! Pure.
 //!
 //! Next on the way: `plan`.
 
@@ -13,25 +14,26 @@ use crate::model::{GroupResource, ItemKey, NAMESPACES, PVCS};
 /// One item of the index that is selected, or may come along.
 #[derive(Debug)]
 pub struct InventoryEntry {
-    /// Place of its kind in [`Inventory::kinds`].
+    /// Place of the item's kind in [`Inventory::kinds`].
     pub kind: u16,
-    /// Place of its namespace in [`Inventory::namespaces`].
+    /// Place of the item's namespace in [`Inventory::namespaces`]; `None` if the item is
+    /// cluster-scoped.
     pub namespace: Option<u32>,
     /// `metadata.name`.
     pub name: Box<str>,
-    /// Number of its frame.
+    /// Number of the frame that holds the body.
     pub frame: u32,
-    /// Where the body begins in the frame.
+    /// Bytes from the beginning of the decompressed frame to the body.
     pub offset: u64,
     /// Bytes of the body.
     pub size: u64,
-    /// Its uid when it was backed up.
+    /// The uid that the item had when it was backed up; `None` if the index has none.
     pub uid: Option<OldUid>,
-    /// The uid of its controller.
+    /// The uid of the item's controller; `None` if there is none.
     pub owner: Option<OldUid>,
-    /// The revision of a ReplicaSet or ControllerRevision.
+    /// The revision of a ReplicaSet or ControllerRevision; `None` for other kinds.
     pub rollout: Option<u64>,
-    /// Whether it is selected, or only if another one needs it.
+    /// Whether the item is selected, or comes only along with others.
     pub inclusion: Inclusion,
 }
 
@@ -41,9 +43,10 @@ pub type EntryId = u32;
 /// All that planning needs of the index.
 #[derive(Debug, Default)]
 pub struct Inventory {
-    /// The uid of the cluster that was backed up.
+    /// The uid of the cluster that was backed up; empty if the backup does not say it.
     pub cluster: String,
-    /// The server that stays as it is, whatever the backup has of it.
+    /// The server of Ark that stays as it is, whatever the backup has of it; `None` if no server
+    /// is known.
     pub itself: Option<Itself>,
     /// Every kind of the backup.
     pub kinds: Vec<IndexedResource>,
@@ -51,28 +54,30 @@ pub struct Inventory {
     pub namespaces: Vec<Box<str>>,
     /// The items that may be restored, in the tarball's order.
     pub entries: Vec<InventoryEntry>,
-    /// The uids of what controls items of the backup that are not among them.
+    /// The uids of the controllers of items that are in the backup and not among the entries.
     pub owners_elsewhere: HashSet<OldUid>,
-    /// The claims of the backup that are not among them: place of the namespace, and name.
+    /// The PVCs that are in the backup and not among the entries: place of the namespace, and
+    /// name.
     claims_elsewhere: BTreeSet<(u32, Box<str>)>,
-    /// The frames, by number.
+    /// The frames, by their numbers.
     pub frames: HashMap<u32, IndexFrame>,
     namespace_ids: HashMap<Box<str>, u32>,
     kind_ids: HashMap<GroupResource, u16>,
 }
 
 impl Inventory {
-    /// An inventory of nothing, knowing the kinds of the index's header.
+    /// Makes an inventory without items that knows the kinds of the index's header.
     pub fn new(kinds: Vec<IndexedResource>) -> Self {
-        // The decoder lets no more through than there are numbers.
+        // The decoder refuses a header with more kinds than a u16 counts.
         let kind_ids = kinds.iter().zip(0..=u16::MAX).map(|(info, id)| (info.resource.clone(), id)).collect();
         Self { kinds, kind_ids, ..Self::default() }
     }
 
-    /// Keeps an item when the selection reaches it. `own`: what was selected for the backup; the rest of it came along.
+    /// Keeps an item if the selection reaches it. `own` is the selection of the backup itself:
+    /// what it does not reach came along into the backup.
     ///
     /// # Errors
-    /// When its path names no item, or its kind is one too many: why.
+    /// When the item's path names no item, or its kind is one too many; the text says which.
     pub fn add(
         &mut self,
         item: &IndexItem,
@@ -87,7 +92,8 @@ impl Inventory {
         }
         let judge = |by: &Selection<'_>| by.judge(&self.kinds[usize::from(kind)], &key, &item.labels);
         let info = &self.kinds[usize::from(kind)];
-        // Whoever names the kind means it, whyever it is in the backup.
+        // A restore that names the kind means its items, for whatever reason they are in the
+        // backup.
         let along =
             || !selection.names(info) && own.is_some_and(|own| judge(own) != Some(Inclusion::Selected));
         let inclusion = judge(selection).map(|inclusion| match inclusion {
@@ -117,35 +123,36 @@ impl Inventory {
         Ok(())
     }
 
-    /// Keeps a frame.
+    /// Keeps the place of a frame.
     pub fn add_frame(&mut self, frame: IndexFrame) {
         self.frames.insert(frame.frame, frame);
     }
 
-    /// The kind of an entry.
+    /// Returns the kind of an entry.
     pub fn kind(&self, entry: &InventoryEntry) -> &GroupResource {
         &self.kinds[usize::from(entry.kind)].resource
     }
 
-    /// The namespace of an entry.
+    /// Returns the namespace of an entry, or `None` if the entry is cluster-scoped.
     pub fn namespace(&self, entry: &InventoryEntry) -> Option<&str> {
         entry.namespace.and_then(|id| self.namespaces.get(id as usize)).map(|name| &**name)
     }
 
-    /// The claims in a namespace of the backup that may not be restored, since the selection does not reach them.
+    /// Returns the names of the PVCs in a namespace of the backup that are not restored, since the
+    /// selection does not reach them.
     pub fn claims_elsewhere(&self, namespace: Option<&str>) -> impl Iterator<Item = &str> {
         let id = namespace.and_then(|name| self.namespace_ids.get(name)).copied();
         let claims = self.claims_elsewhere.iter().filter(move |(home, _)| Some(*home) == id);
         claims.map(|(_, name)| &**name)
     }
 
-    /// Whether the entry is of the server that stays as it is.
+    /// Returns whether the entry belongs to the server of Ark that stays as it is.
     pub fn is_itself(&self, entry: &InventoryEntry) -> bool {
         let itself = self.itself.as_ref();
         itself.is_some_and(|itself| itself.is(self.kind(entry), self.namespace(entry), &entry.name))
     }
 
-    /// The entry's name in the backup.
+    /// Returns the entry's name in the backup.
     pub fn key(&self, entry: &InventoryEntry) -> ItemKey {
         ItemKey {
             kind: self.kind(entry).clone(),
@@ -154,7 +161,7 @@ impl Inventory {
         }
     }
 
-    /// The entry as its frame wants it, to be found there.
+    /// Returns the entry in the form in which its frame is asked for the body.
     pub fn place(&self, entry: &InventoryEntry) -> IndexItem {
         IndexItem {
             path: item_path(&self.key(entry)),
@@ -170,7 +177,7 @@ impl Inventory {
         }
     }
 
-    /// The entry at a place.
+    /// Returns the entry at a place.
     pub fn entry(&self, id: EntryId) -> &InventoryEntry {
         &self.entries[id as usize]
     }
@@ -185,7 +192,8 @@ impl Inventory {
         id
     }
 
-    /// A kind that the header forgot is known by its plural alone.
+    /// Returns the place of the item's kind. A kind that the header lacks is added, known by its
+    /// plural alone.
     fn kind_id(&mut self, key: &ItemKey) -> Result<u16, String> {
         if let Some(id) = self.kind_ids.get(&key.kind) {
             return Ok(*id);

@@ -1,30 +1,33 @@
-//! The server that runs a restore: what of a backup is that server itself, and stays as it is in the cluster. Pure.
+//! Tells which items of a backup are the server of Ark that runs in the cluster; those stay as
+//! they are. Pure.
 //!
-//! A server whose account, role or Deployment is deleted or set back in the middle of its work does not live to finish it.
+//! A server whose account, role or Deployment is deleted or set back in the middle of its work
+//! does not live to finish the restore.
 
 use crate::api::{GROUP, RestoreSpec};
 use crate::model::{CRDS, GroupResource, NAMESPACES};
 
-/// The roles of `ark install` and of the chart: `<namespace>:<role>`.
+/// The cluster roles of `ark install` and of the chart are named `<namespace>:<role>`.
 const ROLES: [&str; 2] = ["backup", "restore"];
 
-/// A server, by its namespace.
+/// A server of Ark, known by its namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Itself {
     namespace: String,
-    /// Whether somebody means the namespace by name.
+    /// Whether the restore names the namespace.
     named: bool,
 }
 
 impl Itself {
-    /// The server of a namespace, beside a restore.
+    /// Returns the server of `namespace`, beside a restore of this specification.
     pub fn of(namespace: &str, spec: &RestoreSpec) -> Self {
         let named = spec.filter.included_namespaces.iter().any(|name| name == namespace)
             || spec.namespace_mapping.contains_key(namespace);
         Self { namespace: namespace.to_owned(), named }
     }
 
-    /// Whether an item is the server's: all that is in its namespace, unless somebody names that, and its cluster roles.
+    /// Returns whether an item is the server's: its cluster roles, and all that is in its
+    /// namespace unless the restore names that namespace.
     pub fn is(&self, kind: &GroupResource, namespace: Option<&str>, name: &str) -> bool {
         match (namespace, kind.as_str()) {
             (Some(namespace), _) => !self.named && namespace == self.namespace,
@@ -40,7 +43,8 @@ impl Itself {
     }
 }
 
-/// Whether it defines a kind of Ark itself: one that is there is of the program that runs, or of a newer one.
+/// Returns whether the item is a CRD of Ark itself: the one in the cluster is that of the program
+/// that runs, or of a newer one.
 pub fn is_own_definition(kind: &GroupResource, name: &str) -> bool {
     kind.as_str() == CRDS
         && name.rsplit_once(GROUP).is_some_and(|(plural, rest)| plural.ends_with('.') && rest.is_empty())

@@ -1,4 +1,4 @@
-//! How the cluster serves each kind of the backup: at which version, or why not at all. Pure.
+//! Tells at which version the cluster serves each kind of the backup, or why not at all. Pure.
 
 use std::collections::HashMap;
 
@@ -7,31 +7,32 @@ use crate::archive::IndexedResource;
 use crate::cluster::{Catalog, ResourceInfo};
 use crate::model::{Category, Finding};
 
-/// How one kind is served.
+/// The way in which the cluster serves one kind.
 #[derive(Clone, Debug)]
 pub enum ServedAs {
-    /// Its items can be created.
+    /// Items of the kind can be created.
     Yes {
-        /// At the version of the bodies where the cluster has that, else at its preferred one.
+        /// The kind at the version of the bodies if the cluster serves that, else at the preferred
+        /// version.
         info: Box<ResourceInfo>,
-        /// Whether the bodies must say another apiVersion than they do.
+        /// Whether the bodies must name another apiVersion than they do.
         converted: bool,
     },
-    /// They cannot.
+    /// Items of the kind cannot be created.
     No {
-        /// Why, from the closed list.
+        /// The reason, from the closed list.
         category: Category,
-        /// Why, in words.
+        /// The reason, in words.
         why: String,
     },
 }
 
-/// How every kind of an inventory is served, by its place there.
+/// The way in which each kind of an inventory is served, by its place there.
 #[derive(Clone, Debug, Default)]
 pub struct Kinds(Vec<ServedAs>);
 
 impl Kinds {
-    /// Looks every kind up. `broken`: names of definitions that did not come, each with why.
+    /// Looks up every kind. `broken` names the CRDs that did not come, each with the reason.
     pub fn resolve(
         inventory: &Inventory,
         catalog: &Catalog,
@@ -44,12 +45,13 @@ impl Kinds {
         Self(kinds.collect())
     }
 
-    /// How the kind of an entry is served.
+    /// Returns how the kind of an entry is served.
     pub fn of(&self, entry: &InventoryEntry) -> &ServedAs {
         self.at(entry.kind)
     }
 
-    /// How the kind of an entry is called, where it can be created.
+    /// Returns how the cluster names the kind of an entry, or `None` if items of the kind cannot
+    /// be created.
     pub fn info(&self, entry: &InventoryEntry) -> Option<&ResourceInfo> {
         match self.of(entry) {
             ServedAs::Yes { info, .. } => Some(info),
@@ -57,14 +59,15 @@ impl Kinds {
         }
     }
 
-    /// How the kind at a place of the inventory is served.
+    /// Returns how the kind at a place of the inventory is served.
     pub fn at(&self, kind: u16) -> &ServedAs {
         &self.0[usize::from(kind)]
     }
 }
 
-/// What a person should know of a kind that the cluster serves otherwise than the backup has it: only at another version, or
-/// with a status of which a create takes nothing, unless it is written afterwards (`restores_status`).
+/// Returns a warning for a kind that the cluster serves otherwise than the backup has it, or
+/// `None`: it is served only at another version, or its status is a subresource there, which a
+/// create does not take and nothing writes afterwards (`restores_status`).
 pub fn conversion(stored: &IndexedResource, served: &ServedAs, restores_status: bool) -> Option<Finding> {
     let ServedAs::Yes { info, converted } = served else { return None };
     let message = if *converted {

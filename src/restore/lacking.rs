@@ -1,7 +1,9 @@
-//! Items that the cluster does not leave as they are where something beside them is missing: looked for just before one is made.
+//! Looks, just before an item is made, for what must be beside it: items that the cluster would
+//! delete or make useless otherwise.
 //!
-//! A token goes at once where its account is not there, and a StatefulSet makes empty claims in the place of those that were
-//! not selected. What else an item names may come later, and it waits. Next on the way: `apply`.
+//! A token is deleted at once if its ServiceAccount is not there, and a StatefulSet creates empty
+//! PVCs in the place of those that were not selected. Anything else that an item names may come
+//! later, and the item waits for it. Next on the way: `apply`.
 
 use serde_json::Value;
 
@@ -10,12 +12,12 @@ use super::work::RestoreContext;
 use crate::cluster::ClusterError;
 use crate::model::{Category, Finding, GroupResource, PVCS, TOKEN_TYPE, causes};
 
-/// The accounts of workloads.
+/// The resource type of ServiceAccounts.
 const ACCOUNTS: &str = "serviceaccounts";
 
 impl RestoreContext<'_> {
-    /// What a person should know of an item that is about to be made. `foreseen`: nothing is made, so that what is planned
-    /// counts as there.
+    /// Returns a warning about an item that is about to be made, or `None` if nothing is missing.
+    /// In a dry run (`foreseen`) planned items count as there.
     ///
     /// # Errors
     /// When the cluster as a whole fails.
@@ -74,7 +76,7 @@ impl RestoreContext<'_> {
         Ok(None)
     }
 
-    /// Whether an item of that name is in the namespace.
+    /// Returns whether an item of that kind and name is in the target namespace.
     async fn is_there(&self, ready: &Ready<'_>, kind: &str, name: &str) -> Result<bool, ClusterError> {
         let Some(info) = self.catalog.find(&GroupResource::parse(kind)) else { return Ok(false) };
         let found = self.cluster.get(info, ready.target.namespace.as_deref(), name).await?;
@@ -82,13 +84,15 @@ impl RestoreContext<'_> {
     }
 }
 
-/// The service account whose token a Secret is to hold.
+/// Returns the name of the ServiceAccount whose token a Secret is to hold, or `None` for another
+/// Secret.
 fn token_account(secret: &Value) -> Option<&str> {
     let account = secret["metadata"]["annotations"]["kubernetes.io/service-account.name"].as_str();
     account.filter(|_| secret["type"] == TOKEN_TYPE)
 }
 
-/// Whether a StatefulSet takes the claim of that name for that of one of its pods, whichever.
+/// Returns whether a StatefulSet takes the PVC of that name for one of its pods, whatever the
+/// pod's ordinal.
 fn is_claim_of(set: &Value, claim: &str) -> bool {
     let name = |object: &Value| object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
     let templates = set["spec"]["volumeClaimTemplates"].as_array().into_iter().flatten();

@@ -1,7 +1,8 @@
-//! Owner references that follow: an item is created without the owners that are not there yet, and gets its references when
-//! they are. So nothing waits for its owner, and no owner's controller makes first what the backup holds.
-//! An owner may be of any kind, may come later, or may be in the cluster without being restored: the owner is then found by
-//! its kind and name. Next on the way: `binding`, `report`.
+//! Gives items the references to their owners: an item is created without references to owners
+//! that are not there yet, and gets them by a patch once they are. So no item waits for its owner,
+//! and no owner's controller makes first what the backup holds.
+//! An owner may be of any kind, may come later, or may be in the cluster without being restored;
+//! in that case it is found by its kind and name. Next on the way: `binding`, `report`.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -24,28 +25,29 @@ use crate::model::{Category, Finding, ItemKey, causes};
 /// Tries at the references of one item while others change the item.
 const TRIES: usize = 5;
 
-/// An item that lacks references.
+/// An item that lacks references to owners.
 #[derive(Debug)]
 pub struct Link {
-    /// Its place in the inventory.
+    /// The item's place in the inventory.
     pub entry: EntryId,
-    /// Its name in the cluster.
+    /// The item's name in the cluster.
     pub target: ItemKey,
-    /// Its uid in the cluster.
+    /// The item's uid in the cluster.
     pub uid: String,
-    /// Its resourceVersion when it was seen last.
+    /// The item's resourceVersion when it was last seen.
     pub version: String,
-    /// The references that it has.
+    /// The references that the item has.
     pub references: Vec<Value>,
-    /// The references that it lacks, as the backup has them.
+    /// The references that the item lacks, as the backup has them.
     pub awaited: Vec<Value>,
-    /// Whether it was in the cluster before this restore.
+    /// Whether the item was in the cluster before this restore.
     pub met: bool,
-    /// Whether a restore of this backup made it, and may have ended before it came to the references.
+    /// Whether a restore of this backup made the item, and may have ended before it gave the
+    /// references.
     pub ours: bool,
 }
 
-/// Items that lack references, and who owns whom among what was created so.
+/// Items that lack references, and the ownership among those that were created without.
 #[derive(Debug, Default)]
 pub struct Links {
     waiting: Mutex<Vec<Link>>,
@@ -53,7 +55,7 @@ pub struct Links {
     found: Mutex<HashMap<String, Option<String>>>,
 }
 
-/// What a reference says of the owner.
+/// The fields of an owner reference.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct OwnerReference {
@@ -70,7 +72,7 @@ impl OwnerReference {
 }
 
 impl Links {
-    /// Puts an item down whose owners are to come; `old` is its uid in the backup.
+    /// Adds an item whose owners are to come; `old` is its uid in the backup.
     pub fn add(&self, link: Link, old: Option<OldUid>) {
         if link.awaited.is_empty() {
             return;
@@ -84,13 +86,14 @@ impl Links {
     }
 }
 
-/// Whether a reference is to the same object as another, made anew.
+/// Returns whether a reference is to the same object as another, made anew.
 fn is_successor(one: &Value, other: &Value) -> bool {
     let (Some(one), Some(other)) = (OwnerView::read(one), OwnerView::read(other)) else { return false };
     one.is_same_object(&other) && one.uid != other.uid
 }
 
-/// An item that was there when this restore met it, and is no more, has gone with its former owner.
+/// Returns the outcome for an item that is gone: one that this restore met, rather than made, has
+/// gone with its former owner.
 fn vanished(met: bool, item: &ItemKey) -> LinkOutcome {
     if !met {
         return LinkOutcome::Nothing;
@@ -99,26 +102,27 @@ fn vanished(met: bool, item: &ItemKey) -> LinkOutcome {
     LinkOutcome::Told(Finding::error(Category::NotFound, message).on_item(item.clone()))
 }
 
-/// What became of one link.
+/// The outcome of one link.
 struct Tied {
     findings: Vec<Finding>,
-    /// An item that was there already was changed.
+    /// Whether an item that was in the cluster before was changed.
     changed: bool,
 }
 
-/// What became of references that were to be written.
+/// The outcome of writing references.
 #[derive(PartialEq)]
 enum LinkOutcome {
-    /// They are there.
+    /// The references are written.
     Done,
-    /// There was nothing to write, or nowhere.
+    /// There was nothing to write, or no such item.
     Nothing,
-    /// They are not, and why.
+    /// The references are not written, and the finding says why.
     Told(Finding),
 }
 
 impl RestoreContext<'_> {
-    /// Gives references to the items whose owners have all come by now; with `last`, to all items, as far as owners are there.
+    /// Gives references to the items whose owners have all come by now; with `last`, to all items,
+    /// as far as their owners are there.
     pub async fn link(&self, last: bool, account: &mut RestoreAccount<'_>) -> Result<(), RestoreError> {
         let links = std::mem::take(&mut *lock(&self.links.waiting));
         let open = |reference: &Value| {
@@ -154,7 +158,8 @@ impl RestoreContext<'_> {
                     true => LinkOutcome::Nothing,
                     false => self.write_references(&link, &wanted, &item).await?,
                 };
-                // An item that was made now counts as created.
+                // Only an item that was there before counts as updated: one that this restore made
+                // counts as created.
                 let changed = link.met && written == LinkOutcome::Done;
                 if let LinkOutcome::Told(finding) = written {
                     findings.push(finding);
@@ -173,7 +178,8 @@ impl RestoreContext<'_> {
         }
     }
 
-    /// The references that the item lacks, with the uids of this cluster, and a warning for each owner that is not there.
+    /// Returns the references that the item lacks, with the uids of this cluster, and a warning
+    /// for each owner that is not there.
     async fn references(
         &self,
         link: &Link,
@@ -203,7 +209,8 @@ impl RestoreContext<'_> {
         Ok((wanted, findings))
     }
 
-    /// The uid of an owner that this restore does not bring; None when the cluster does not have the owner, or lets it go.
+    /// Returns the uid of an owner that this restore does not bring; `None` if the owner is not in
+    /// the cluster, or is being deleted.
     async fn find_owner(
         &self,
         owner: &OwnerReference,
@@ -231,7 +238,8 @@ impl RestoreContext<'_> {
         Ok(uid)
     }
 
-    /// Writes the references, from the item as it was seen last; when somebody has changed the item since, from a new look.
+    /// Writes the references, based on the item as it was last seen; if somebody has changed it
+    /// since, on a new look.
     async fn write_references(
         &self,
         link: &Link,
@@ -248,7 +256,8 @@ impl RestoreContext<'_> {
             if merged == references {
                 return Ok(LinkOutcome::Nothing);
             }
-            // What belongs to an owner that is no more is about to be deleted, unless the new owner has it.
+            // An item whose owner no longer exists is about to be collected, unless it gets the
+            // new owner: it is linked even under the policy None.
             let doomed = references.iter().any(|one| wanted.iter().any(|other| is_successor(other, one)));
             if *met && !ours && !doomed && self.policy == ExistingResourcePolicy::None {
                 let message = "it is in the cluster already without the owner that it has in the backup, and was left as it is; existingResourcePolicy Update changes it";
@@ -287,7 +296,8 @@ impl RestoreContext<'_> {
         Ok(LinkOutcome::Nothing)
     }
 
-    /// Items that own each other are restored as they were, which a person should know: nothing ever collects them.
+    /// Reports items that own each other, which are restored as they were: the garbage collector
+    /// never removes them.
     fn tell_circles(&self, account: &mut RestoreAccount<'_>) {
         let edges = std::mem::take(&mut *lock(&self.links.edges));
         for entry in circles(edges) {
@@ -299,7 +309,8 @@ impl RestoreContext<'_> {
     }
 }
 
-/// References and resourceVersion of an item as it is now; None when it is another item.
+/// Returns the references and resourceVersion of an item as it is now, or `None` if it is another
+/// item under that name.
 fn now(body: &[u8], uid: &str) -> Option<(Vec<Value>, String)> {
     let object: Value = serde_json::from_slice(body).ok()?;
     let metadata = object.get("metadata")?;
@@ -308,8 +319,9 @@ fn now(body: &[u8], uid: &str) -> Option<(Vec<Value>, String)> {
     (text("uid")? == uid).then_some((references, text("resourceVersion")?.to_owned()))
 }
 
-/// The references that are there and those that are wanted; one to an earlier life of the same owner is replaced. A second
-/// controller is not added: the API server takes one.
+/// Returns the references that are there with those that are wanted; a reference to an earlier
+/// life of the same owner is replaced. A second controller is not added: the API server accepts
+/// one.
 fn merge(there: &[Value], wanted: &[Value]) -> Vec<Value> {
     let mut merged = there.to_vec();
     for reference in wanted {
@@ -328,7 +340,8 @@ fn merge(there: &[Value], wanted: &[Value]) -> Vec<Value> {
     merged
 }
 
-/// Whether an item with these references lacks one of those that are `wanted`, of whatever life of its owner.
+/// Returns whether an item with these references lacks one of those that are `wanted`, whatever
+/// uid its owner has.
 pub fn lacks_owner(there: &[Value], wanted: &[Value]) -> bool {
     merge(there, wanted).len() > there.len()
 }

@@ -1,4 +1,4 @@
-//! An item of the cluster, as it was looked at. Pure.
+//! An item of the cluster, as it was read and compared. Pure.
 
 use std::collections::BTreeMap;
 
@@ -6,31 +6,32 @@ use serde_json::Value;
 
 use super::compare::Difference;
 
-/// An item of the cluster, as it compares.
+/// An item of the cluster, compared with the one that a restore would make.
 pub struct LiveItem {
-    /// Its uid.
+    /// The item's uid.
     pub uid: String,
-    /// Its resourceVersion.
+    /// The item's resourceVersion.
     pub version: String,
-    /// Whether it is being deleted.
+    /// Whether the item is being deleted.
     pub deleting: bool,
-    /// Whether an earlier attempt of this restore made it.
+    /// Whether an earlier try or attempt of this restore made the item.
     pub restored: bool,
-    /// How it differs from the item to be made.
+    /// The differences from the item to be made.
     pub difference: Difference,
-    /// The whole object.
+    /// The whole object, as the API server sent it.
     pub object: Value,
-    /// The item to be made, where what is there has a say in it.
+    /// The item to be made, if the object in the cluster changes what is wanted (the default
+    /// ServiceAccount); else `None`.
     pub(super) wanted: Option<Value>,
 }
 
-/// The owner references of an object.
+/// Returns the owner references of an object.
 pub fn references(object: &Value) -> Vec<Value> {
     let references = object.get("metadata").and_then(|metadata| metadata.get("ownerReferences")?.as_array());
     references.cloned().unwrap_or_default()
 }
 
-/// The labels of an object.
+/// Returns the labels of an object.
 pub fn labels(object: &Value) -> BTreeMap<String, String> {
     let labels = object.get("metadata").and_then(|metadata| metadata.get("labels")?.as_object());
     let text = |(label, value): (&String, &Value)| Some((label.clone(), value.as_str()?.to_owned()));

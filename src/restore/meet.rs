@@ -1,4 +1,5 @@
-//! An item that is there already: look at it, and leave it, change it, or make it anew.
+//! Deals with an item that is in the cluster already: looks at it, and leaves it, changes it, or
+//! makes it anew.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -23,24 +24,26 @@ use crate::cluster::{Bound, ClusterError, Propagation};
 use crate::model::traits::adopts;
 use crate::model::{Category, Finding, NAMESPACES, SkipReason, causes};
 
-/// How long an item that is being deleted may take: a pod's grace period and some.
+/// The longest time that an item may take to be deleted: a pod's grace period (30 s by default)
+/// and some.
 const GONE_WITHIN: Duration = Duration::from_secs(120);
 
-/// How long a quota may count an item that is gone: its controller recounts after each deletion.
+/// The longest time for which a quota may count an item that is gone: its controller recounts
+/// after each deletion.
 const QUOTA_WITHIN: Duration = Duration::from_secs(30);
 const QUOTA_PAUSE: Duration = Duration::from_millis(500);
 
-/// The kind whose pods go with it.
+/// The kind whose pods are deleted with it.
 const JOBS: &str = "jobs.batch";
 
 impl RestoreContext<'_> {
-    /// The item is there: leaves it, changes it, or makes it anew.
+    /// Leaves the item, changes it, or makes it anew, as the policy says.
     pub async fn meet(&self, ready: &Ready<'_>, live: &LiveItem) -> Result<CreateOutcome, ClusterError> {
         self.owners.arrived(self.source.inventory.entry(ready.entry).uid, &live.uid);
         let verdict = self.judge(ready, live);
         let differs = || Some(format!("differs in {}", live.difference.describe()));
         let mut met = match verdict {
-            // What follows a create may not have followed.
+            // The earlier attempt may have ended between the create and what follows it.
             ExistingVerdict::Restored => {
                 if ready.target.kind.as_str() == NAMESPACES {
                     self.made_namespaces.add(ready.target.name.clone());
@@ -81,7 +84,8 @@ impl RestoreContext<'_> {
         Ok(met)
     }
 
-    /// Gives field owners back where a restore of this backup made the item and did not come to that.
+    /// Gives field owners back if a restore of this backup made the item and ended before it did
+    /// so.
     async fn finish(&self, ready: &Ready<'_>, live: &LiveItem) -> Option<Finding> {
         let stored = ready.field_owners.as_ref()?;
         if !self.earlier.made_any(&labels(&live.object)) || !are_ours(stored, &live.object) {
@@ -90,7 +94,8 @@ impl RestoreContext<'_> {
         self.give_fields_back(ready, &live.uid, &live.version).await.1
     }
 
-    /// Puts down that the item was there, for owners that have not come by now.
+    /// Notes the references that the item lacks, whose owners have not come so far. Only a
+    /// selected item gets them.
     fn meet_owners(&self, ready: &Ready<'_>, live: &LiveItem) {
         if self.source.inventory.entry(ready.entry).inclusion != Inclusion::Selected {
             return;
@@ -108,13 +113,14 @@ impl RestoreContext<'_> {
         self.links.add(link, None);
     }
 
-    /// Makes the item as it was in the backup, in place; what still differs afterwards is a finding.
+    /// Changes the item in place to what it was in the backup; a difference that is left
+    /// afterwards is a finding.
     async fn update(&self, ready: &Ready<'_>, live: &LiveItem) -> Result<CreateOutcome, ClusterError> {
         let (target, namespace) = (&ready.target, ready.target.namespace.as_deref());
         let body = updated(ready, live).to_string();
         let written = match self.cluster.replace(ready.info, namespace, &target.name, body).await {
             Ok(written) => written,
-            // Somebody changed the item since the look: look again.
+            // Somebody changed the item since the look, so it is looked at again.
             Err(error) if error.is_conflict() => return Ok(CreateOutcome::TryAgain),
             Err(error) => return Err(error),
         };
@@ -134,15 +140,16 @@ impl RestoreContext<'_> {
         ))
     }
 
-    /// Deletes the item and creates it. What the item owned stays and belongs to the new one afterwards, by a selector or by a
-    /// reference: with a Deployment would go its pods, with a custom resource what this restore has found equal. Only a Job's
-    /// pods go with the Job, whose successor makes its own.
+    /// Deletes the item and creates it. What the item owned stays and belongs to the new one
+    /// afterwards, by a selector or by a reference: a cascading deletion would take the pods of a
+    /// Deployment, or the children of a custom resource that this restore has found equal. Only a
+    /// Job's pods go with the Job, whose successor makes its own.
     async fn recreate(&self, ready: &Ready<'_>, live: &LiveItem) -> Result<CreateOutcome, ClusterError> {
         let (target, namespace) = (&ready.target, ready.target.namespace.as_deref());
         let differed = Some(format!("differed in {}", live.difference.describe()));
         let is_job = target.kind.as_str() == JOBS;
         let propagation = if is_job { Propagation::Background } else { Propagation::Orphan };
-        // Before it is sent: its answer may be lost.
+        // Noted before the deletion is sent, since its answer may be lost.
         self.touched.store(true, Ordering::Release);
         self.cluster.delete(ready.info, namespace, &target.name, Some(&live.uid), propagation).await?;
         let made = match self.wait_gone(ready, live).await {
@@ -163,9 +170,9 @@ impl RestoreContext<'_> {
                 findings.extend(self.left_without_owner(ready));
                 Ok(CreateOutcome::Done(ItemAction::Recreate, differed, findings))
             }
-            // Tried again later, it is not there and is created.
+            // At its next try the item is not there, and is created.
             Err(error) if error.passes() => Err(error),
-            // A controller was faster.
+            // A controller has made it again before this restore.
             Err(error) if error.is_already_exists() => Ok(CreateOutcome::TryAgain),
             Err(error) => {
                 let message = format!(
@@ -181,8 +188,9 @@ impl RestoreContext<'_> {
         }
     }
 
-    /// What the item owned stays, and gets its new uid only where this restore brings it, too: the rest is told. Whatever it
-    /// adopts by a selector finds it by itself.
+    /// Returns a warning if the backup has children of the item that this restore does not bring,
+    /// else `None`: those that are in the cluster stay there without an owner. Children that are
+    /// adopted by a selector find the new item by themselves.
     fn left_without_owner(&self, ready: &Ready<'_>) -> Option<Finding> {
         let (inventory, plan) = (&self.source.inventory, &self.plan);
         let owner = inventory.entry(ready.entry).uid?;
@@ -195,7 +203,8 @@ impl RestoreContext<'_> {
         })
     }
 
-    /// Creates what was deleted a moment ago: a quota counts the deleted item for a while.
+    /// Creates an item that was deleted a moment ago, again while a quota still counts the deleted
+    /// one.
     async fn create_within_quota(&self, ready: &Ready<'_>) -> Result<Vec<Finding>, ClusterError> {
         let until = Instant::now() + QUOTA_WITHIN;
         loop {
@@ -206,7 +215,7 @@ impl RestoreContext<'_> {
         }
     }
 
-    /// Looks at the item in the cluster; None when it is not there.
+    /// Reads the item from the cluster and compares it; `None` if it is not there.
     pub async fn look(&self, ready: &Ready<'_>) -> Result<Option<LiveItem>, ClusterError> {
         let target = &ready.target;
         let found = self.cluster.get(ready.info, target.namespace.as_deref(), &target.name).await?;
@@ -238,7 +247,8 @@ impl RestoreContext<'_> {
         let by_hand = annotations_by_hand(&live);
         match self.plain.rewrite(&target.kind, target, live, ready.shape(&keep)) {
             Ok(mut live) => {
-                // A default that comes along is not made the default, and one that is the default already may be.
+                // A default class that comes along is not made the default, and is not different
+                // if it is the default already.
                 if self.source.inventory.entry(ready.entry).inclusion != Inclusion::Selected {
                     unmark_default(&target.kind, &mut live.body);
                 }
@@ -250,7 +260,7 @@ impl RestoreContext<'_> {
         }
     }
 
-    /// What the policy says about an item that is there.
+    /// Returns the verdict about an item that is in the cluster.
     pub fn judge(&self, ready: &Ready<'_>, live: &LiveItem) -> ExistingVerdict {
         let entry = self.source.inventory.entry(ready.entry);
         let observed = ObservedItem {
@@ -260,7 +270,7 @@ impl RestoreContext<'_> {
                 .namespace
                 .as_deref()
                 .is_some_and(|name| self.made_namespaces.has(name)),
-            // A workload is made anew beside what it owned; see `recreate`.
+            // A workload that is made anew leaves its children in place; see `recreate`.
             owns_claims: !adopts(&ready.target.kind)
                 && entry.uid.is_some_and(|uid| self.plan.claim_owners.contains(&uid)),
             gets_its_other_half: self.gets_its_other_half(ready, live),
@@ -282,7 +292,7 @@ impl RestoreContext<'_> {
     }
 }
 
-/// What an update writes.
+/// Returns the body of an update.
 fn updated(ready: &Ready<'_>, live: &LiveItem) -> Value {
     let wanted = live.wanted.as_ref().unwrap_or(&ready.body);
     as_update(wanted, &live.object, &ready.target.kind)

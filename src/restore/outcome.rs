@@ -1,4 +1,4 @@
-//! What a restore did, or would do: one act an item, and what the whole came to. Pure.
+//! The outcome of a restore or of its dry run: one act an item, and the whole. Pure.
 
 use std::fmt;
 
@@ -8,19 +8,20 @@ use crate::api::Restore;
 use crate::model::Finding;
 use crate::model::{ItemKey, Results, SkipReason};
 
-/// What was done, or would be done, to one item.
+/// The action that was taken, or would be taken, for one item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ItemAction {
-    /// It was not there.
+    /// The item was not in the cluster and is created.
     Create,
-    /// It was there and differed; it is made as it was in the backup.
+    /// The item was in the cluster and differed; it is changed in place to what it was in the
+    /// backup.
     Update,
-    /// It was there and differed; it is deleted and created.
+    /// The item was in the cluster and differed; it is deleted and created.
     Recreate,
-    /// It is left out, or left alone.
+    /// The item is left out of the restore, or left alone in the cluster.
     Skip(SkipReason),
-    /// It could not be restored; the findings say why.
+    /// The item could not be restored; the findings say why.
     Fail,
 }
 
@@ -36,46 +37,49 @@ impl fmt::Display for ItemAction {
     }
 }
 
-/// One item and its action: a line of a plan, and of `index.ndjson.zst` of a restore.
+/// One item and its action: a line of a plan, and of the part `index.ndjson.zst` of a restore's
+/// record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Act {
     /// The item, by its name in the backup.
     pub item: ItemKey,
-    /// Its namespace or name in the cluster, where that is another.
+    /// The item's namespace and name in the cluster; `None` if they are the same as in the backup.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<ItemKey>,
-    /// What was done to it.
+    /// The action that was taken, or would be taken.
     pub action: ItemAction,
-    /// Why, where the action does not say it: what differs, what failed.
+    /// The reason where the action does not say it (what differs, what failed), or `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
 
-/// A restore that is done and recorded in the bucket, with its phase Completed or PartiallyFailed.
+/// A restore that ended Completed or PartiallyFailed, recorded in the bucket unless the request
+/// says not to.
 #[derive(Clone, Debug)]
 pub struct RestoreOutcome {
-    /// The document as it was committed.
+    /// The document: as it was committed, or as it would have been.
     pub restore: Restore,
-    /// What went wrong with items, and what was left out.
+    /// Findings about items, and counts of what was left out.
     pub results: Results,
 }
 
-/// What a restore would do.
+/// The result of a dry run, found without changing anything.
 #[derive(Clone, Debug, Default)]
 pub struct Preview {
-    /// The backup it would restore from.
+    /// The name of the backup that it would restore from.
     pub backup: String,
-    /// Each item with its action, in restore order.
+    /// Each item with its action, in restore order; items that are left out come at the end.
     pub acts: Vec<Act>,
-    /// What would go wrong, as far as it shows beforehand, and what would be left out.
+    /// Findings about what would go wrong, as far as that shows beforehand, and counts of what
+    /// would be left out.
     pub results: Results,
 }
 
-/// What a write came to, when it did not fail.
+/// The outcome of an attempt to create or change an item, if it did not fail.
 pub enum CreateOutcome {
-    /// It is dealt with: what was done, why, and what a person should know.
+    /// The item is dealt with: the action, its reason, and what a person should know.
     Done(ItemAction, Option<String>, Vec<Finding>),
-    /// It came or went meanwhile.
+    /// The item came, went or changed meanwhile; the attempt must be repeated.
     TryAgain,
 }

@@ -1,6 +1,7 @@
-//! From old uids to new ones: what became of each item that may own others.
+//! Maps old uids to new ones: keeps what became of each item that may own others.
 //!
-//! Uids are kept as numbers: a restore of a large cluster knows many of them. Next on the way: `links`.
+//! Uids are kept as numbers: a restore of a large cluster knows many of them. Next on the way:
+//! `links`.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -13,14 +14,15 @@ use xxhash_rust::xxh3::xxh3_128;
 pub struct OldUid(u128);
 
 impl OldUid {
-    /// Reads `metadata.uid`; None when it is empty. Uids are UUIDs, and were they not, a hash tells them apart as well.
+    /// Reads `metadata.uid`, or returns `None` if it is empty. Uids are UUIDs; any other text is
+    /// told apart by its hash.
     pub fn read(uid: &str) -> Option<Self> {
         let number = || Uuid::try_parse(uid).map_or_else(|_| xxh3_128(uid.as_bytes()), |uuid| uuid.as_u128());
         (!uid.is_empty()).then(|| Self(number()))
     }
 }
 
-/// What is known of an owner.
+/// The state of an owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fate {
     /// The owner is planned, and not there yet.
@@ -37,26 +39,27 @@ enum Planned {
     There(u128),
 }
 
-/// What is known of owners, moved on as items are restored.
+/// The known owners, updated as items are restored.
 #[derive(Debug, Default)]
 pub struct Owners {
     planned: Mutex<HashMap<OldUid, Planned>>,
 }
 
 impl Owners {
-    /// Owners of which all that are `planned` are awaited.
+    /// Makes the owners, of which all that are `planned` are awaited.
     pub fn awaiting(planned: impl Iterator<Item = OldUid>) -> Self {
         Self { planned: Mutex::new(planned.map(|uid| (uid, Planned::Awaited)).collect()) }
     }
 
-    /// The item is in the cluster under a uid.
+    /// Notes that the item is in the cluster, under the uid `new`.
     pub fn arrived(&self, old: Option<OldUid>, new: &str) {
         if let (Some(old), Ok(new)) = (old, Uuid::try_parse(new)) {
             self.lock().insert(old, Planned::There(new.as_u128()));
         }
     }
 
-    /// The restore brings the item no more: unless it is there already, the cluster decides what becomes of what it owned.
+    /// Notes that the restore does not bring the item any more, unless it has arrived: its
+    /// children then look for it in the cluster.
     pub fn forget(&self, old: Option<OldUid>) {
         let mut planned = self.lock();
         if let Some(old) = old
@@ -66,7 +69,7 @@ impl Owners {
         }
     }
 
-    /// What became of the owner with an old uid.
+    /// Returns what became of the owner with an old uid.
     pub fn fate(&self, uid: &str) -> Fate {
         match OldUid::read(uid).and_then(|old| self.lock().get(&old).copied()) {
             Some(Planned::There(new)) => Fate::There(Uuid::from_u128(new).to_string()),

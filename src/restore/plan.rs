@@ -1,7 +1,9 @@
-//! What is to be done, in which order: from the inventory and what its items need to steps. Pure.
+//! Makes the plan: which items are restored in which steps, and which are left out. Pure.
 //!
-//! The plan leaves out what a controller makes again, and nothing else that belongs to what is left out. It knows only the index; what an item's body says (finished, made
-//! by the control plane) is found when the body is read. Next on the way: `ready`, `apply`.
+//! The plan leaves out what a controller makes again, and nothing else that belongs to an item
+//! that is left out. It knows the index, and of bodies only the few facts in [`BodyFacts`]; what
+//! else a body says (finished, made by the control plane) is found when the item is prepared. Next
+//! on the way: `ready`, `apply`.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -12,54 +14,60 @@ use super::select::Inclusion;
 use crate::model::traits::{adopts, regenerates};
 use crate::model::{CRDS, GroupResource, ItemKey, NAMESPACES, PVCS, PriorityClass, Regenerated, SkipReason};
 
-/// Items that may be restored side by side, when all of the steps before are done.
+/// Items that may be restored side by side once all steps before are done.
 #[derive(Clone, Debug, Default)]
 pub struct PlanStep {
     /// Places in the inventory, in the tarball's order.
     pub entries: Vec<EntryId>,
-    /// Whether the step may begin while the last few items of the one before are still under way.
+    /// Whether the step may begin while the last few items of the step before are still under way.
     pub soft: bool,
-    /// Whether the step holds what may refuse others or hide their API, and so comes when all else is there.
+    /// Whether the step holds kinds that may refuse others or hide their API, and so comes when
+    /// everything else is there.
     pub last: bool,
-    /// Whether the step holds claims, whose volumes must be free.
+    /// Whether the step holds PVCs, whose volumes must be freed before.
     pub claims: bool,
 }
 
-/// What only the bodies say, of the few items of which it must be known beforehand.
+/// Facts that only bodies tell, of the few items whose facts must be known before the plan.
 #[derive(Debug, Default)]
 pub struct BodyFacts {
-    /// Deployments that are paused, by their uids: they make no ReplicaSet, so that theirs come back.
+    /// The uids of paused Deployments: a paused Deployment makes no ReplicaSet, so that its newest
+    /// one is restored too.
     pub paused: HashSet<OldUid>,
-    /// Pods that a custom resource controls and that have a generated name: its operator makes others in their place.
+    /// The uids of pods with a generated name that a custom resource controls: its operator makes
+    /// others in their place.
     pub generated: HashSet<OldUid>,
 }
 
-/// What a restore will do, before anything is done.
+/// The plan of a restore, made before anything is done.
 #[derive(Debug, Default)]
 pub struct PlannedItems {
-    /// The CustomResourceDefinitions.
+    /// The CRDs.
     pub definitions: Vec<EntryId>,
-    /// The namespaces that come from the backup, or are only needed: by their name in the cluster.
+    /// The namespaces by their names in the cluster; `None` if the backup does not hold the
+    /// namespace, and its items only need it.
     pub namespaces: BTreeMap<String, Option<EntryId>>,
-    /// All other items, by priority class.
+    /// All other items, a step for each priority class.
     pub steps: Vec<PlanStep>,
-    /// What is selected and left out, and why.
+    /// The items that would come and are left out, each with the reason.
     pub skipped: Vec<(EntryId, SkipReason)>,
-    /// Uids of what controls claims of the plan: with such an item may go data.
+    /// The uids of the controllers of planned PVCs: deleting such a controller may delete data.
     pub claim_owners: HashSet<OldUid>,
-    /// Uids of what controls items of the inventory that nothing needs.
+    /// The uids of the controllers of items of the inventory that do not come, since nothing needs
+    /// them.
     pub parted_owners: HashSet<OldUid>,
 }
 
 impl PlannedItems {
-    /// Uids of what is left out because its controller makes it under the same name: what belongs to it waits for that.
+    /// Returns the uids of items that are left out because their controller makes them under the
+    /// same name, and that adopt what belongs to them: their children wait for them.
     pub fn made_by_others(&self, inventory: &Inventory) -> impl Iterator<Item = OldUid> {
         let skipped = self.skipped.iter().filter(|(_, reason)| *reason == SkipReason::ControllerMakesIt);
         let entries = skipped.map(|(id, _)| inventory.entry(*id));
         entries.filter(|entry| adopts(inventory.kind(entry))).filter_map(|entry| entry.uid)
     }
 
-    /// The pods that are left to the operators of custom resources.
+    /// Returns the pods that are left to the operators of custom resources.
     pub fn left_to_operators<'a>(
         &'a self,
         inventory: &'a Inventory,
@@ -69,7 +77,7 @@ impl PlannedItems {
         skipped.filter(|entry| entry.uid.is_some_and(|uid| said.generated.contains(&uid)))
     }
 
-    /// Every item that is to be restored, in order.
+    /// Returns every item that is to be restored: CRDs, namespaces, then the steps in order.
     pub fn entries(&self) -> impl Iterator<Item = EntryId> {
         let namespaces = self.namespaces.values().flatten();
         let others = self.steps.iter().flat_map(|step| &step.entries);
@@ -77,8 +85,8 @@ impl PlannedItems {
     }
 }
 
-/// Makes the plan. `needed`: items that the selected ones name; `map`: from a namespace of the backup to the
-/// one in the cluster.
+/// Makes the plan. `needed` are the items that the selected ones name; `map` turns a namespace of
+/// the backup into the one in the cluster.
 pub fn plan<'a>(
     inventory: &'a Inventory,
     needed: &HashSet<ItemKey>,
@@ -127,8 +135,9 @@ pub fn plan<'a>(
     plan
 }
 
-/// Items that stand so and whose bodies may name others: all but those left out. A pod that is left to an operator says what
-/// its successor needs, which the custom resource says in words that nobody here knows.
+/// Returns the items whose inclusion `stands` accepts and whose bodies may name others: all except
+/// those left out. A pod that is left to an operator is among them: its body says what its
+/// successor needs, which the custom resource says in fields that Ark does not know.
 pub fn not_left_out<'a>(
     inventory: &'a Inventory,
     said: &'a BodyFacts,
@@ -149,7 +158,7 @@ enum Coming {
     Skipped(SkipReason),
 }
 
-/// What becomes of each entry; definitions follow from the kinds of the rest.
+/// Decides about each entry. A CRD comes if an item of its kind comes.
 fn coming(inventory: &Inventory, needed: &HashSet<ItemKey>, controllers: &Controllers<'_>) -> Vec<Coming> {
     let decide = |entry: &InventoryEntry| match skip(inventory, entry, controllers) {
         None if entry.inclusion.comes() || needed.contains(&inventory.key(entry)) => Coming::Yes,
@@ -176,11 +185,11 @@ fn skip(inventory: &Inventory, entry: &InventoryEntry, controllers: &Controllers
         .or_else(|| controllers.make(kind, entry).then_some(SkipReason::ControllerMakesIt))
 }
 
-/// Who controls what among the selected items.
+/// The controllers among the items that come.
 struct Controllers<'a> {
     said: &'a BodyFacts,
     kinds: HashMap<OldUid, &'a GroupResource>,
-    /// The newest rollout of each owner, by the kind of what is rolled out.
+    /// The number of the newest rollout, by owner and by the kind that is rolled out.
     newest: HashMap<(OldUid, u16), u64>,
 }
 
@@ -198,14 +207,15 @@ impl<'a> Controllers<'a> {
         Self { said, kinds, newest }
     }
 
-    /// Whether the item's controller comes back and makes the item, too.
+    /// Returns whether the item's controller comes back and makes the item again.
     fn make(&self, kind: &GroupResource, entry: &InventoryEntry) -> bool {
         let Some(owner) = entry.owner else { return false };
         let Some(controller) = self.kinds.get(&owner) else { return false };
         match regenerates(kind, controller) {
             Regenerated::No => entry.uid.is_some_and(|uid| self.said.generated.contains(&uid)),
             Regenerated::Yes => true,
-            // The current one is met as it is made; the old ones are the history that `rollout undo` needs.
+            // The newest revision is met as its controller makes it; the older ones are the
+            // history that `rollout undo` needs.
             Regenerated::Newest => {
                 let newest = self.newest.get(&(owner, entry.kind)).copied();
                 newest == Some(entry.rollout.unwrap_or_default()) && !self.said.paused.contains(&owner)

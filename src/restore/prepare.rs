@@ -1,4 +1,5 @@
-//! From a body of the backup to the object to create: left out, or ready. Touches nothing.
+//! Turns a body of the backup into the object to create, or into the reason to leave it out.
+//! Changes nothing.
 
 use serde_json::Value;
 
@@ -14,14 +15,14 @@ use super::work::RestoreContext;
 use crate::model::traits::regenerates;
 use crate::model::{Finding, GroupResource, ItemKey, Regenerated, SkipReason, VOLUMES, causes};
 
-/// The kind of pods.
+/// The resource type of pods.
 const PODS: &str = "pods";
 
 impl RestoreContext<'_> {
-    /// Makes an item ready.
+    /// Makes an item ready to be created.
     ///
     /// # Errors
-    /// A finding when it cannot be restored.
+    /// With the finding, if the item cannot be restored.
     pub fn prepare(&self, id: EntryId, body: &[u8]) -> Result<Prepared<'_>, Finding> {
         let inventory = &self.source.inventory;
         let entry = inventory.entry(id);
@@ -85,8 +86,8 @@ impl RestoreContext<'_> {
 }
 
 impl RestoreContext<'_> {
-    /// A claim that was made for one pod serves no other: where the pod does not come back as it was, its successor gets a
-    /// claim of its own, and refuses this one.
+    /// Returns whether the item is a PVC or ResourceClaim that was made for one pod which does not
+    /// come back: the pod's successor gets one of its own, and refuses this one.
     fn belongs_to_a_pod_that_stays_away(&self, kind: &GroupResource, item: &Value) -> bool {
         let owners = item["metadata"]["ownerReferences"].as_array().into_iter().flatten();
         let mut owners = owners.filter_map(OwnerView::read);

@@ -1,4 +1,4 @@
-//! An item that is ready to be created, or why it is not.
+//! An item that is ready to be created, or the reason why it is left out.
 
 use serde_json::Value;
 
@@ -12,72 +12,75 @@ use crate::model::{Category, Finding, ItemKey, SkipReason};
 /// An object that can be created as it is.
 #[derive(Debug)]
 pub struct Ready<'a> {
-    /// Its place in the inventory.
+    /// The item's place in the inventory.
     pub entry: EntryId,
-    /// Its name in the backup.
+    /// The item's name in the backup.
     pub item: ItemKey,
-    /// Its name in the cluster.
+    /// The item's name in the cluster.
     pub target: ItemKey,
-    /// How the cluster serves it.
+    /// The kind as the cluster serves it.
     pub info: &'a ResourceInfo,
-    /// The object.
+    /// The object to create.
     pub body: Value,
-    /// The status it had, where that comes back.
+    /// The status that the item had, if the status is restored; else `None`.
     pub status: Option<Value>,
     /// References to owners that are not there yet, as the backup has them.
     pub awaited: Vec<Value>,
-    /// Who owned which fields, where server-side applies rest on that.
+    /// The `managedFields` to write back after the create, or `None` if nothing rests on them.
     pub field_owners: Option<Value>,
-    /// Whether the namespace mapping changed an item without namespace, which so may be another one than the cluster has.
+    /// Whether the namespace mapping changed a cluster-scoped item, which so may be another one
+    /// than the cluster has.
     pub mapped: bool,
-    /// Whether the cluster gives it a port or an address that another one may have asked for.
+    /// Whether the cluster allots it a port or an address that another Service may ask for by
+    /// number.
     pub takes: bool,
-    /// Whether it asks for something that was done, which only the status says that does not come back.
+    /// Whether the item asks for work that was done, and only the status said so, which does not
+    /// come back.
     pub may_run_again: bool,
-    /// What a person should know if it is made.
+    /// Warnings for a person, reported if the item is made.
     pub warnings: Vec<String>,
-    /// Bytes of its body in the backup.
+    /// Bytes of the item's body in the backup.
     pub bytes: u64,
 }
 
-/// What an item comes to.
+/// The outcome of preparing an item.
 #[derive(Debug)]
 pub enum Prepared<'a> {
-    /// It is left out, and why; sometimes more in words.
+    /// The item is left out, with the reason, and more in words if there is more to say.
     Skip(SkipReason, Option<String>),
-    /// It can be created.
+    /// The item can be created.
     Ready(Box<Ready<'a>>),
 }
 
-/// How an item of the kind is rewritten.
+/// Returns what the rewriting must know of an item of the kind.
 pub fn shape<'a>(info: &ResourceInfo, owners: &'a dyn Fn(&OwnerView<'_>) -> Owner) -> ItemShape<'a> {
     ItemShape { owners, status_is_data: !info.status }
 }
 
 impl Ready<'_> {
-    /// The object as the API server takes it.
+    /// Returns the object as JSON, as the API server takes it.
     pub fn bytes(&self) -> Vec<u8> {
         // A tree that was parsed from JSON can always be written as JSON.
         serde_json::to_vec(&self.body).unwrap_or_default()
     }
 
-    /// How an item of its kind is rewritten.
+    /// Returns what the rewriting must know of this item.
     pub fn shape<'a>(&self, owners: &'a dyn Fn(&OwnerView<'_>) -> Owner) -> ItemShape<'a> {
         shape(self.info, owners)
     }
 
-    /// An error about it.
+    /// Returns an error about the item.
     pub fn error(&self, category: Category, message: impl Into<String>) -> Finding {
         Finding::error(category, message).on_item(self.item.clone())
     }
 
-    /// A warning about it.
+    /// Returns a warning about the item.
     pub fn warning(&self, category: Category, message: impl Into<String>) -> Finding {
         Finding::warning(category, message).on_item(self.item.clone())
     }
 }
 
-/// Fields for the time at which it was done.
+/// Status fields that hold the time at which the work ended.
 const TIMES: [&str; 7] = [
     "completionTime",
     "completionTimestamp",
@@ -88,14 +91,15 @@ const TIMES: [&str; 7] = [
     "terminationTime",
 ];
 
-/// Fields for the phase.
+/// Status fields that hold the phase.
 const PHASES: [&str; 3] = ["phase", "state", "stage"];
 
-/// What a phase, or the type of a condition, says then; `valid` is an order of the ACME protocol.
+/// Words of a phase, or types of a condition, that say that the work ended; `valid` is an order of
+/// the ACME protocol.
 const WORDS: [&str; 8] =
     ["complete", "completed", "succeeded", "successful", "failed", "finished", "done", "valid"];
 
-/// Whether the status says that what was asked for was done, or given up.
+/// Returns whether the status says that the work was done, or given up.
 fn has_ended(status: &Value) -> bool {
     let text = |value: &Value, field: &str| value.get(field).and_then(Value::as_str).map(str::to_lowercase);
     let says = |value: &Value, field: &str| text(value, field).is_some_and(|word| WORDS.contains(&&*word));
@@ -112,7 +116,8 @@ fn has_ended(status: &Value) -> bool {
         || status.get("conditions").and_then(Value::as_array).is_some_and(|all| all.iter().any(holds))
 }
 
-/// Whether an item of the kind may be done again. `status`: what a create does not take of it, where nothing else brings it back.
+/// Returns whether an item of the kind may be done again. `status` is the part that a create does
+/// not take and nothing else restores.
 pub fn may_run_again(kind: &GroupResource, status: Option<&Value>) -> bool {
     is_custom(kind) && status.is_some_and(has_ended)
 }

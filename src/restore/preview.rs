@@ -1,4 +1,4 @@
-//! What a restore would do to each item, found by looking only: `--dry-run`.
+//! Foresees what a restore would do to each item, by looking only: `--dry-run`.
 
 use std::collections::HashSet;
 
@@ -22,14 +22,15 @@ use super::work::RestoreContext;
 use crate::api::ExistingResourcePolicy;
 use crate::model::{Category, Finding, GroupResource, ItemKey, NAMESPACES, SkipReason, causes};
 
-/// Namespaces and kinds that a restore would make itself: nothing in them can be there yet.
+/// Namespaces and kinds that a restore would create first: none of their items can be there yet.
 struct ToBeMade {
     namespaces: HashSet<String>,
     kinds: HashSet<u16>,
 }
 
 impl RestoreContext<'_> {
-    /// The act for each item, in restore order; findings go to the account.
+    /// Returns the act for each item, in restore order, with those left out at the end; findings
+    /// go to the account.
     pub async fn preview(&self, account: &mut RestoreAccount<'_>) -> Result<Vec<Act>, RestoreError> {
         account.stage("comparing with the cluster");
         let missing = self.missing().await?;
@@ -41,6 +42,8 @@ impl RestoreContext<'_> {
             }
         }
         let planned: Vec<EntryId> = self.plan.entries().collect();
+        // Bodies are read in the tarball's order; the plan goes back in it where a new class
+        // begins.
         for batch in planned.chunk_by(|one, next| one <= next) {
             let bodies = self.source.bodies(batch)?;
             let looks = bodies.map_ok(|(id, body)| self.look_ahead(id, body, &missing));
@@ -55,7 +58,8 @@ impl RestoreContext<'_> {
             acts.push(Act { item, target: None, action: ItemAction::Skip(*reason), reason: None });
         }
         self.tell_of_ended(account);
-        // Items of kinds that are to be defined were not looked at.
+        // Items of kinds that are not defined yet were not prepared, so that a rule may fit one of
+        // them.
         if missing.kinds.is_empty() {
             self.tell_without_effect(account);
         }
@@ -162,7 +166,8 @@ impl RestoreContext<'_> {
         Ok(done)
     }
 
-    /// Says of an item that would stay as it is that it lacks an owner which the restore brings, or that it would get that owner.
+    /// Reports of an item that would stay as it is that it lacks an owner which the restore
+    /// brings, or that it would get that owner.
     fn foresee_owners(&self, ready: &Ready<'_>, live: &LiveItem, done: &mut ItemDone) {
         let selected = self.source.inventory.entry(ready.entry).inclusion == Inclusion::Selected;
         let brought = |owner: &&Value| {

@@ -1,7 +1,9 @@
-//! What the rest needs first: definitions until they are served, namespaces until they are Active.
+//! Restores what all other items need first: CRDs until they are served, namespaces until they are
+//! Active.
 //!
-//! A wait ends when for a while nothing of its kind has become ready, and not by a clock: a busy API server serves sixty
-//! definitions one after the other. A namespace that hangs in its deletion holds up nobody but its own items.
+//! A wait ends when for a while nothing of its kind has become ready, rather than after a fixed
+//! time: a busy API server serves sixty CRDs one after the other. A namespace that hangs in its
+//! deletion holds up its own items only.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
@@ -21,34 +23,36 @@ use super::work::RestoreContext;
 use crate::cluster::{Bound, ClusterError, Lag, ResourceInfo};
 use crate::model::{Finding, GroupResource, ItemKey, NAMESPACES, SkipReason, causes};
 
-/// Definitions are waited for while one of them becomes served within this; some 20 ms are usual, and Velero waits as long.
+/// Waits for CRDs end when none becomes served within this; some 20 ms are usual, and Velero waits
+/// as long.
 const DEFINITIONS_QUIET: Duration = Duration::from_secs(60);
 
-/// Namespaces are waited for while one of them becomes Active within this; they are at once, mostly.
+/// Waits for namespaces end when none becomes Active within this; most are at once.
 const NAMESPACES_QUIET: Duration = Duration::from_secs(60);
 
-/// A namespace that is being deleted is waited for so long before the others go on without it.
+/// The time for which a namespace that is being deleted holds up the others.
 const NAMESPACE_GONE_SOON: Duration = Duration::from_secs(10);
 
-/// And at the end as long as what it says of itself changes within this: deleting what it holds takes its time, and what says
-/// the same for so long hangs.
+/// The time for which a namespace that is still being deleted at the end may say the same of what
+/// is left in it: deleting its objects takes time, and one that says the same for so long hangs.
 const NAMESPACE_QUIET: Duration = Duration::from_secs(60);
 
-/// No wait is longer than this, whatever progress there is; Velero gives a namespace as long.
+/// The longest wait, whatever progress there is; Velero gives a namespace as long.
 const MOST: Duration = Duration::from_secs(600);
 
-/// The cluster is asked for kinds whose definitions are Established while one of them comes within this: API servers learn of them
-/// one by one.
+/// The catalog is asked again until none of the kinds with Established CRDs appears within this:
+/// API servers learn of kinds one by one.
 const CATALOG_QUIET: Duration = Duration::from_secs(30);
 
-/// Between two such questions.
+/// Pause between two requests for the catalog.
 const CATALOG_PAUSE: Duration = Duration::from_millis(250);
 
-/// A namespace and the entry that it comes from, if the backup holds it.
+/// The name of a namespace in the cluster, and its entry; `None` if the backup does not hold it.
 type Home = (String, Option<EntryId>);
 
 impl RestoreContext<'_> {
-    /// Restores the definitions and waits until they are served. One that never is takes its resources with it, no more.
+    /// Restores the CRDs and waits until they are served. A CRD that never is takes only its own
+    /// resources with it.
     pub async fn restore_definitions(
         &mut self,
         account: &mut RestoreAccount<'_>,
@@ -88,8 +92,9 @@ impl RestoreContext<'_> {
         self.look_up_kinds(&broken, &served).await
     }
 
-    /// Asks the cluster again what it serves, until that holds every kind whose definition is served: behind one address there
-    /// may be several API servers, of which each learns by itself.
+    /// Asks the cluster again what it serves, until the answer holds every kind whose CRD is
+    /// served: behind one address there may be several API servers, each of which learns of kinds
+    /// by itself.
     async fn look_up_kinds(
         &mut self,
         broken: &HashMap<String, Broken>,
@@ -103,7 +108,8 @@ impl RestoreContext<'_> {
             let missing =
                 served.iter().filter(|kind| catalog.find(&GroupResource::parse(kind)).is_none()).count();
             if lag.is_over(missing) {
-                // A definition that is there and whose restore failed serves its resources all the same.
+                // A CRD whose restore failed may be in the cluster all the same, and then serves
+                // its resources.
                 let broken =
                     broken.iter().filter(|(kind, _)| catalog.find(&GroupResource::parse(kind)).is_none());
                 let broken = broken.map(|(kind, why)| (kind.clone(), why.clone())).collect();
@@ -114,8 +120,8 @@ impl RestoreContext<'_> {
         }
     }
 
-    /// Restores the namespaces, makes those that the backup does not hold, and waits until they are Active. Returns those that
-    /// are still being deleted, which come later.
+    /// Restores the namespaces, creates those that the backup does not hold, and waits until they
+    /// are Active. Returns those that are still being deleted; they come later.
     pub async fn restore_namespaces(
         &mut self,
         account: &mut RestoreAccount<'_>,
@@ -146,8 +152,8 @@ impl RestoreContext<'_> {
         Ok(late)
     }
 
-    /// Restores the namespaces that were being deleted, when they are gone at last. One that never goes is an error, and its
-    /// items are left out.
+    /// Restores the namespaces that were being deleted, once they are gone. A namespace that never
+    /// goes is an error, and its items are left out.
     pub async fn restore_late_namespaces(
         &mut self,
         late: BTreeMap<String, Option<EntryId>>,
@@ -180,7 +186,8 @@ impl RestoreContext<'_> {
         self.settle_namespaces(ready, account).await
     }
 
-    /// Waits while the deletion of a namespace goes on, which shows in what the namespace says of what is left in it.
+    /// Waits while the deletion of a namespace goes on, which shows in its conditions: they count
+    /// what is left in it.
     async fn namespace_gone_at_last(&self, name: &str) -> Result<(), ClusterError> {
         let (began, mut said) = (tokio::time::Instant::now(), String::new());
         loop {
@@ -193,7 +200,7 @@ impl RestoreContext<'_> {
         }
     }
 
-    /// Waits while a namespace is being deleted; one that is not is fine, there or not.
+    /// Waits while a namespace is being deleted; returns at once if it is not, or not there.
     async fn namespace_gone(&self, name: &str, bound: &Bound) -> Result<(), ClusterError> {
         let kind = namespace_kind();
         let Some(body) = self.cluster.get(&kind, None, name).await? else { return Ok(()) };
@@ -235,7 +242,7 @@ impl RestoreContext<'_> {
         self.link(false, account).await
     }
 
-    /// Makes a namespace that the backup does not hold, and waits until it is Active.
+    /// Creates a namespace if the backup does not hold it, and waits until it is Active.
     async fn settle(
         &self,
         name: String,
@@ -281,7 +288,8 @@ impl RestoreContext<'_> {
         }
     }
 
-    /// Parts the steps: those whose namespaces can be had now, and those whose namespaces come late.
+    /// Splits the steps into those of namespaces that are there now, and those of namespaces that
+    /// come late.
     pub fn part_steps(
         &self,
         steps: Vec<PlanStep>,
@@ -304,7 +312,7 @@ impl RestoreContext<'_> {
     }
 }
 
-/// Namespaces are served by every cluster in the same way.
+/// Returns the kind of namespaces, which every cluster serves in the same way.
 pub fn namespace_kind() -> ResourceInfo {
     ResourceInfo {
         resource: GroupResource::parse(NAMESPACES),
@@ -319,7 +327,10 @@ pub fn namespace_kind() -> ResourceInfo {
     }
 }
 
-/// An error that concerns one object; one about the connection ends the run.
+/// Returns an error that concerns one object, to become a finding.
+///
+/// # Errors
+/// When the error is about the connection, which ends the run.
 pub fn unless_connection(doing: &'static str, error: ClusterError) -> Result<ClusterError, RestoreError> {
     if error.is_about_the_connection() {
         return Err(RestoreError::Cluster { doing, source: error });

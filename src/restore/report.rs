@@ -1,4 +1,4 @@
-//! The end of a restore in the bucket: what became of each item, results, log, and last the document.
+//! Ends a restore in the bucket: writes the acts, results and log, and last the document.
 
 use bytes::Bytes;
 
@@ -13,11 +13,12 @@ use crate::bucket::documents::encode_compressed;
 use crate::bucket::{Attempt, Part};
 use crate::model::{Finding, Severity, causes, cut};
 
-/// How much of a finding a status repeats.
+/// Most characters of a finding that a status repeats.
 const LONGEST_FINDING: usize = 500;
 
-/// Records a run that came to its end, or that ended before it and had touched the cluster; of any other the claim goes.
-/// Without an attempt nothing is written, and the outcome is all there is.
+/// Records a run that came to its end, or that ended early after it had changed the cluster; of
+/// any other run the claim goes. Without an attempt nothing is written, and the outcome is all
+/// there is.
 pub async fn close(
     attempt: Option<&Attempt>,
     request: &RestoreRequest,
@@ -39,7 +40,9 @@ pub async fn close(
             }
             Ok(RestoreOutcome { restore, results: account.results })
         }
+        // The next attempt takes the claim over, and tells by labels what this one has made.
         Err(error @ RestoreError::Stopped { .. }) if request.goes_on => Err(error),
+        // Nothing was changed, so there is nothing to record, and the name is free again.
         Err(error) if !account.has_touched() => match attempt {
             None => Err(error),
             Some(attempt) => match attempt.discard().await {
@@ -65,7 +68,7 @@ pub async fn close(
     }
 }
 
-/// Writes the parts, and the document, which vouches for them.
+/// Writes the parts, and last the document, which names them with their hashes.
 async fn commit(
     attempt: &Attempt,
     account: &mut RestoreAccount<'_>,
@@ -132,7 +135,8 @@ fn document(
     restore
 }
 
-/// The first findings in words, errors before warnings, for a status that is all that keeps them.
+/// Returns the first findings in words, errors before warnings, for a status that is the only
+/// place that keeps them.
 fn first(findings: &[Finding]) -> Vec<String> {
     let mut findings: Vec<&Finding> = findings.iter().collect();
     findings.sort_by_key(|finding| finding.severity != Severity::Error);

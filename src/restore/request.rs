@@ -1,4 +1,4 @@
-//! What a restore is asked for.
+//! The request for a restore.
 
 use std::collections::BTreeMap;
 
@@ -7,43 +7,51 @@ use crate::bucket::RunIdentity;
 use crate::cluster::ClusterIdentity;
 use crate::model::{BackupName, RestoreName};
 
-/// Items that are under way at most, where nobody says how many: how many creates, follows the API server's answers.
+/// Most items that are under way at once if the request names no number; the number of concurrent
+/// creates follows the API server's answers below it.
 pub const MOST_PARALLEL: usize = 256;
 
-/// What to restore, under which name, on whose behalf.
+/// Describes one restore: from which backup, under which name, on whose behalf.
 #[derive(Clone, Debug)]
 pub struct RestoreRequest {
-    /// The name, unique in the bucket.
+    /// The name of the restore, unique in the bucket.
     pub name: RestoreName,
-    /// From which backup, which items, how changed.
+    /// The specification: which backup, which items, how they are changed.
     pub spec: RestoreSpec,
-    /// The backup, where it has been chosen already; else the specification says which, and a Schedule's newest is looked for.
+    /// The backup, if it has been chosen already; with `None` the specification names it, or a
+    /// Schedule whose newest backup is looked for.
     pub backup: Option<BackupName>,
-    /// The run that this backup must be, where somebody knows it; another one of its name is not restored.
+    /// The run that the backup must be, if the caller knows it; another run of the same name is
+    /// refused.
     pub source: Option<RunIdentity>,
-    /// The labels of the Restore, which its document keeps.
+    /// The labels of the Restore resource, kept in the document.
     pub labels: BTreeMap<String, String>,
-    /// The uid of the Restore; the same for every attempt at it.
+    /// The uid of the Restore resource, the same for every attempt at it.
     pub uid: String,
-    /// The namespace of the Restore; none where there is no such object.
+    /// The namespace of the Restore resource; `None` if there is no such resource.
     pub namespace: Option<String>,
-    /// The identity of the location, as far as it is known; cluster and run are those of this request.
+    /// The identity of the location, as far as it is known; cluster and run are overwritten with
+    /// those of this request.
     pub origin: Origin,
-    /// Who runs it, for whoever finds the claim: host and process.
+    /// Host and process of the holder, for whoever finds the claim.
     pub holder: String,
-    /// Which cluster it goes into.
+    /// The cluster that is restored into.
     pub cluster: ClusterIdentity,
-    /// The namespace of the server that acts there, this one or another: a restore leaves it as it is.
+    /// The namespace of a server of Ark in that cluster, this process or another: the restore
+    /// leaves that server as it is.
     pub server: Option<String>,
-    /// When the first attempt began; this one begins now where it is the first.
+    /// When the first attempt began; `None` if this is the first, which begins now.
     pub began: Option<Timestamp>,
-    /// Which attempt this is, from 1. From the second on, what carries this restore's labels was made by an earlier one and
-    /// counts as restored.
+    /// The number of this attempt, from 1. From the second on, objects that carry the labels of
+    /// this restore were made by an earlier attempt and count as restored.
     pub attempt: u32,
-    /// Whether another attempt goes on where this one is stopped: then it keeps its claim, and nothing is recorded yet.
+    /// Whether another attempt will continue after a stop: then the claim is kept and nothing is
+    /// recorded yet.
     pub goes_on: bool,
-    /// Whether the bucket keeps a record of it; false for a location that must not be written to.
+    /// Whether the bucket keeps a record of the restore; false for a location that must not be
+    /// written to.
     pub record: bool,
-    /// Creates that are under way at once; 0: as many as the API server answers soonest, up to [`MOST_PARALLEL`].
+    /// Creates that are under way at once; 0 means as many as the API server answers soonest, up
+    /// to [`MOST_PARALLEL`].
     pub parallel: usize,
 }

@@ -1,4 +1,5 @@
-//! Which items of the index are meant: by namespace, kind and label; and what may come along. Pure.
+//! Decides which items of the index are selected, by namespace, kind and label, and which may come
+//! along. Pure.
 
 use crate::api::CompiledSelection;
 use crate::archive::IndexedResource;
@@ -10,26 +11,27 @@ use crate::model::{
 /// The group of Velero's own objects.
 const VELERO_GROUP: &str = "velero.io";
 
-/// How an item stands to the restore.
+/// The relation of an item to the selection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Inclusion {
-    /// It is meant itself.
+    /// The item is selected itself.
     Selected,
-    /// It came along into the backup, of which nothing less is restored: it comes where it is missing, and is not changed.
+    /// The restore selects the item, but the backup itself did not, and took it along: the item
+    /// is restored if it is missing, and is never changed.
     Along,
-    /// It comes when an item that is meant needs it: a namespace what is in it, a definition its resources, a claim the
-    /// workload that names it, and so on.
+    /// The item comes if a selected item needs it: a namespace comes for its items, a CRD for its
+    /// resources, a PVC for the workload that names it, and so on.
     IfNeeded,
 }
 
 impl Inclusion {
-    /// Whether it comes whether or not another item needs it.
+    /// Returns whether the item comes even if no other needs it.
     pub fn comes(self) -> bool {
         matches!(self, Self::Selected | Self::Along)
     }
 }
 
-/// The selection, beside an index.
+/// A selection, as it is applied to an index.
 #[derive(Clone, Debug)]
 pub struct Selection<'a> {
     terms: &'a CompiledSelection,
@@ -38,17 +40,18 @@ pub struct Selection<'a> {
 }
 
 impl<'a> Selection<'a> {
-    /// Says which cluster-scoped items the terms ask for.
+    /// Makes a selection of compiled terms.
     pub fn new(terms: &'a CompiledSelection) -> Self {
         Self { terms, cluster: terms.cluster_scope }
     }
 
-    /// Whether somebody names the kind.
+    /// Returns whether a term names the kind.
     pub fn names(&self, info: &IndexedResource) -> bool {
         self.terms.kinds_of(info.namespaced).names(&info.resource, info.aliases())
     }
 
-    /// How an item stands to the restore; None when the selection does not reach it.
+    /// Returns the relation of an item to the selection, or `None` if the selection does not reach
+    /// it.
     pub fn judge(&self, info: &IndexedResource, key: &ItemKey, labels: &LabelSet) -> Option<Inclusion> {
         let CompiledSelection { namespaces, labels: query, .. } = self.terms;
         let kinds = self.terms.kinds_of(info.namespaced);
@@ -56,6 +59,7 @@ impl<'a> Selection<'a> {
         let takes = of_kind && query.matches(labels);
         let inclusion = |taken: bool| if taken { Inclusion::Selected } else { Inclusion::IfNeeded };
         if let Some(namespace) = &key.namespace {
+            // A labelled workload may name a PVC that does not have the labels.
             let reached = takes || (of_kind && info.resource.as_str() == PVCS);
             return (namespaces.takes(namespace) && reached).then(|| inclusion(takes));
         }
@@ -66,15 +70,17 @@ impl<'a> Selection<'a> {
             return None;
         }
         match self.cluster {
-            // A selection of kinds or labels reaches definitions by their resources unless it names them.
+            // By kinds or labels a CRD is reached through its resources only, unless the terms
+            // name CRDs.
             ClusterScope::All => Some(inclusion(takes)),
             ClusterScope::Related => Some(Inclusion::IfNeeded),
             ClusterScope::None => None,
         }
     }
 
-    /// What the selection names and the backup does not have: an error for a name that is spelled out, as nothing of it comes
-    /// back; a warning for a pattern and for what is excluded.
+    /// Returns findings about terms that match nothing in the backup: an error for a name that is
+    /// spelled out, since nothing of it comes back; a warning for a pattern and for what is
+    /// excluded.
     pub fn unmatched(&self, kinds: &[IndexedResource], namespaces: &[Box<str>]) -> Vec<Finding> {
         const ADVICE: &str = "`ark backup contents` lists what there is";
         let mut findings = Vec::new();
@@ -94,7 +100,8 @@ impl<'a> Selection<'a> {
         findings.extend(included.iter().filter(unknown).map(|term| {
             Finding::error(Category::Unmatched, format!("the backup has no kind called `{term}`; {ADVICE}"))
         }));
-        // Velero writes what never comes back into every Restore, whether the backup has any of it or not.
+        // Velero writes kinds that never come back into every Restore, whether the backup has any
+        // of them or not.
         let comes_back = |term: &&String| {
             let kind = GroupResource::parse(term);
             !stays_behind(&kind) && kind.group() != VELERO_GROUP
@@ -175,7 +182,7 @@ mod tests {
             (&kinds, NAMESPACES, None, "a", Some(IfNeeded)),
             (&kinds, CRDS, None, "x", Some(IfNeeded)),
             (&label, "secrets", Some("a"), "x", None),
-            // A labelled workload may name a claim that is not labelled.
+            // A labelled workload may name a PVC that does not have the labels.
             (&label, PVCS, Some("a"), "x", Some(IfNeeded)),
             (&labelled, PVCS, Some("a"), "x", Some(Selected)),
             (&label_and_kinds, PVCS, Some("a"), "x", None),

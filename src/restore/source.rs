@@ -1,6 +1,8 @@
-//! The backup that is restored: which one, what its index holds of what is wanted, and the bodies of wanted items.
+//! Reads the backup that is restored: finds it, reads its index, and yields the bodies of wanted
+//! items.
 //!
-//! Only frames that hold wanted items are read, in order and ahead of use. Next on the way: `needs`, `plan`.
+//! Only frames that hold wanted items are read, in order and ahead of use. Next on the way:
+//! `survey`, `plan`.
 
 use std::collections::VecDeque;
 use std::str::FromStr as _;
@@ -19,30 +21,33 @@ use crate::archive::{ArchiveError, Frame, IndexFrame, IndexLine, Position};
 use crate::bucket::{Attempt, Bucket, BucketError, FrameStream, StoredBackup};
 use crate::model::{BackupName, Category, Finding, Wish, causes};
 
-/// Backups that were passed over and are named in the error when none is left.
+/// Most unreadable backups that the error names when no backup is left; the first few tell enough.
 const TOLD: usize = 3;
 
-/// An item and its body, or why it cannot be had.
+/// An item and its body, or the finding that says why the body cannot be had.
 pub type ItemBody = (EntryId, Result<Bytes, Finding>);
 
 /// A backup, opened to be restored.
 #[derive(Debug)]
 pub struct Source {
-    /// Its name.
+    /// The name of the backup.
     pub name: BackupName,
-    /// What its index holds of what is wanted.
+    /// The part of its index that may be restored.
     pub inventory: Inventory,
-    /// Newer backups of its Schedule that were passed over, and what somebody might not expect of this one.
+    /// Findings about newer backups of the Schedule that were passed over, and about what is
+    /// unexpected of this one.
     pub passed_over: Vec<Finding>,
     stored: StoredBackup,
     tarball: String,
 }
 
 impl Source {
-    /// Finds the backup and reads its index; `attempt` says in the bucket that it does, before it does.
+    /// Finds the backup and reads its index. An `attempt` says in the bucket that it reads the
+    /// backup, before it does, so that nobody removes it meanwhile.
     ///
     /// # Errors
-    /// When there is no such backup, it is another run than the one that is meant, or its documents cannot be read.
+    /// When there is no such backup, the backup is another run than [`RestoreRequest::source`], or
+    /// its documents cannot be read.
     pub async fn open(
         bucket: &Bucket,
         request: &RestoreRequest,
@@ -80,7 +85,8 @@ impl Source {
         Ok(Self { name, inventory, passed_over, stored, tarball })
     }
 
-    /// What a person should know of the backup itself: what is missing in it, no restore brings back.
+    /// Returns a warning if the backup itself is PartiallyFailed, else `None`: what the backup
+    /// lacks, no restore brings back.
     pub fn shortcomings(&self) -> Option<Finding> {
         let status = self.stored.document().status.as_ref()?;
         (status.phase == Some(BackupPhase::PartiallyFailed)).then(|| {
@@ -92,9 +98,10 @@ impl Source {
         })
     }
 
-    /// The bodies of entries, in the order of the tarball. `wanted` must be in that order.
+    /// Returns the bodies of entries in the order of the tarball, in which `wanted` must be.
     ///
-    /// A body that is damaged is a finding inside; an error means that no more can be had.
+    /// A body that is damaged is a finding inside; an error of the stream means that no further
+    /// body can be had.
     pub fn bodies(
         &self,
         wanted: &[EntryId],
@@ -123,7 +130,7 @@ impl Source {
         .boxed())
     }
 
-    /// An item that cannot be read, and where it should be.
+    /// Returns the error for an item that cannot be read, with the place where its body should be.
     pub fn damaged(&self, id: EntryId, why: &str) -> Finding {
         let entry = self.inventory.entry(id);
         let message = format!(
@@ -172,7 +179,8 @@ impl Bodies<'_> {
 }
 
 async fn read_index(stored: &StoredBackup, selection: &Selection<'_>) -> Result<Inventory, RestoreError> {
-    // Who selected what when the backup was made; without a word of it, everything.
+    // The selection of the backup itself; a backup whose document has none that compiles counts as
+    // a backup of everything.
     let own = stored.document().spec.selection().ok();
     let own = own.as_ref().map(Selection::new);
     let mut lines = stored.index().await?;
@@ -193,7 +201,7 @@ async fn read_index(stored: &StoredBackup, selection: &Selection<'_>) -> Result<
     Ok(inventory)
 }
 
-/// Which of a Schedule's backups is meant.
+/// Returns which of a Schedule's backups the request means.
 fn wish(request: &RestoreRequest) -> Wish<'_> {
     let RestoreSpec { from_cluster, before, allow_partially_failed, .. } = &request.spec;
     Wish {
@@ -206,7 +214,8 @@ fn wish(request: &RestoreRequest) -> Wish<'_> {
     }
 }
 
-/// A backup that cannot be read is no reason to restore nothing, but one to say so.
+/// Returns the warning for a backup that cannot be read and is passed over: an older one may still
+/// be restored.
 fn pass_over(schedule: &str, (name, error): &(BackupName, BucketError)) -> Finding {
     let message = format!(
         "the backup {name}, which may be a newer one of the schedule `{schedule}`, cannot be read and was passed over: {}",

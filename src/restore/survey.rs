@@ -1,5 +1,6 @@
-//! The first look, before the plan is made: what the selected items need, which few of them say of themselves what the index
-//! does not, and which volumes come back. Reads the bucket and the cluster, and changes neither.
+//! Looks into the few bodies that the plan needs: which items the selected ones need, which facts
+//! the index does not hold, and which volumes come back. Reads the bucket and the cluster, and
+//! changes neither.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -20,13 +21,15 @@ use crate::model::{
     ClusterReferences, ClusterScope, GroupResource, ItemKey, LEADING, Offer, PVCS, VOLUMES, has_references,
 };
 
-/// The kind whose items, where they own others, must be looked into beforehand.
+/// Deployments that own others are read beforehand: a paused one makes no ReplicaSet.
 const DEPLOYMENTS: &str = "deployments.apps";
 
-/// The kind whose items, where custom resources control them, must be looked into beforehand.
+/// Pods that custom resources control are read beforehand: the operator makes others in the place
+/// of those with generated names.
 const PODS: &str = "pods";
 
-/// What the bodies of those items say.
+/// Reads the Deployments that own others and the pods that custom resources control, and returns
+/// the facts that the plan needs of them.
 pub async fn look_into_owners(source: &Source) -> Result<BodyFacts, RestoreError> {
     let inventory = &source.inventory;
     let owners: HashSet<OldUid> = inventory.entries.iter().filter_map(|entry| entry.owner).collect();
@@ -42,7 +45,7 @@ pub async fn look_into_owners(source: &Source) -> Result<BodyFacts, RestoreError
     let mut said = BodyFacts::default();
     let mut bodies = source.bodies(&telling)?;
     while let Some((id, body)) = bodies.try_next().await? {
-        // A body that cannot be read is told when it is to be restored.
+        // A body that cannot be read is reported when it is to be restored.
         let body: Value = body.ok().and_then(|body| serde_json::from_slice(&body).ok()).unwrap_or_default();
         let entry = inventory.entry(id);
         match inventory.kind(entry).as_str() {
@@ -54,14 +57,15 @@ pub async fn look_into_owners(source: &Source) -> Result<BodyFacts, RestoreError
     Ok(said)
 }
 
-/// Whether the API server made the name up: nobody who makes the item again makes it under that name.
+/// Returns whether the API server made up the name, so that whoever makes the item again makes it
+/// under another.
 fn has_generated_name(item: &Value) -> bool {
     let text = |field: &str| item["metadata"][field].as_str().unwrap_or_default();
     let prefix = text("generateName");
     !prefix.is_empty() && text("name").starts_with(prefix)
 }
 
-/// Which items the selected ones need, and what those need in turn.
+/// Returns the items that the selected ones need, and those that these need in turn.
 pub async fn look_for_needs(
     source: &Source,
     selection: &Selection<'_>,
@@ -103,7 +107,8 @@ pub async fn look_for_needs(
     Ok(needs.found)
 }
 
-/// Which claims the selected items name although no label selects them, and what those need.
+/// Adds the PVCs that selected items name although no label selects them, and the items that these
+/// need.
 async fn look_for_claims(
     source: &Source,
     said: &BodyFacts,
@@ -134,18 +139,18 @@ fn of_kind<'s>(
         .map(|(entry, id)| (id, entry))
 }
 
-/// What the planned claims say.
+/// Facts about the planned PVCs.
 #[derive(Debug, Default)]
 pub struct Claims {
-    /// The claims that name a volume, by their names in the cluster, with that volume.
+    /// The PVCs that name a volume, by their names in the cluster, each with that volume.
     volumes: BTreeMap<PvcName, String>,
-    /// Those of them that had it.
+    /// Those of them that were not Pending when the backup was made.
     bound: BTreeSet<PvcName>,
-    /// What they were filled from.
+    /// The sources from which the PVCs were filled.
     sources: HashSet<DataSource>,
 }
 
-/// Reads the planned claims.
+/// Reads the planned PVCs.
 pub async fn look_at_claims(
     source: &Source,
     plan: &PlannedItems,
@@ -180,7 +185,7 @@ fn planned<'s>(
     plan.entries().filter(move |id| inventory.kind(inventory.entry(*id)).as_str() == kind)
 }
 
-/// Which volumes come back: reads those of the plan and asks the cluster for its own.
+/// Decides which volumes come back: reads the planned ones and lists those of the cluster.
 pub async fn look_at_volumes(
     cluster: &Cluster,
     catalog: &Catalog,
@@ -224,7 +229,8 @@ async fn live_volumes(
     Ok(live)
 }
 
-/// Of what the planned claims were filled from, what will be there: restored, or in the cluster.
+/// Returns those sources of the planned PVCs that will be there: restored, or in the cluster
+/// already.
 pub async fn look_for_sources(
     cluster: &Cluster,
     catalog: &Catalog,

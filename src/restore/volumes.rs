@@ -1,8 +1,9 @@
-//! Which PersistentVolumes come back as they were, and which claims get a new volume. Pure.
+//! Decides which PersistentVolumes come back as they were, and which PVCs get a new volume. Pure.
 //!
-//! Volume data is not restored yet, so that a volume is worth restoring only when its storage was kept: reclaim policy
-//! Retain, or because `restorePVs` insists. One that is in the cluster and another claim's is left alone, and the
-//! restored claim gets a new volume: two claims on one disk would ruin both.
+//! Volume data is not restored yet, so that a volume is worth restoring only if its storage was
+//! kept: its reclaim policy is not Delete, or `restorePVs` insists. A volume that is in the
+//! cluster and another PVC's is left alone, and the restored PVC gets a new one: two PVCs on one
+//! disk would ruin both.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,30 +13,31 @@ use serde_json::{Map, Value};
 use super::rewrite::{is_retained, volume_comes_back};
 use crate::model::SkipReason;
 
-/// Namespace and name of a claim in the cluster.
+/// Namespace and name of a PVC in the cluster.
 pub type PvcName = (String, String);
 
-/// A volume that is in the cluster: whose it is, and whether anybody may have it.
+/// A volume of the cluster: the PVC that has it, and whether another may have it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LiveVolume {
-    /// The claim that has it, or has it reserved.
+    /// The PVC that has the volume, or for which it is reserved; `None` if there is none.
     pub claim: Option<PvcName>,
-    /// The uid of that claim; none when the volume is reserved for whatever claim has the name.
+    /// The uid of that PVC; `None` if the volume is reserved for any PVC of the name.
     pub holder: Option<String>,
     /// `status.phase`.
     pub phase: String,
-    /// Whether its storage outlives its claim.
+    /// Whether the storage outlives the PVC.
     pub retained: bool,
-    /// Whether it is being deleted.
+    /// Whether the volume is being deleted.
     pub deleting: bool,
-    /// Where its data are.
+    /// The place of the volume's data.
     pub storage: Storage,
 }
 
-/// Where the data of a volume are: what its `spec` says beside how it is used. Of a CSI volume driver and handle say it all.
+/// The place of a volume's data: the fields of `spec` that do not say how it is used. For a CSI
+/// volume, driver and handle say all.
 pub type Storage = Map<String, Value>;
 
-/// What `spec` of a volume says of how it is used.
+/// The fields of a volume's `spec` that say how it is used.
 const USE: [&str; 9] = [
     "accessModes",
     "capacity",
@@ -57,40 +59,44 @@ fn storage(spec: Option<&Value>) -> Storage {
     storage
 }
 
-/// For whom a volume is kept that is nobody's by now.
+/// The former PVC of a Released volume.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holder {
-    /// The uid that the claim had.
+    /// The uid that the PVC had.
     pub uid: String,
-    /// The claim.
+    /// Namespace and name of the PVC.
     pub claim: PvcName,
 }
 
-/// What becomes of the volumes.
+/// The decisions about all volumes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Volumes {
-    /// Names of volumes that will be there for their claims.
+    /// Names of volumes that will be there for their PVCs.
     pub returning: BTreeSet<String>,
-    /// Volumes of the backup that are not restored, and why; in words, too.
+    /// Volumes of the backup that are not restored, each with the reason, also in words.
     pub left_out: BTreeMap<String, (SkipReason, String)>,
-    /// Volumes that had outlived their claims when the backup was made: no claim that comes has them.
+    /// Volumes that had outlived their PVCs when the backup was made: no PVC that is restored has
+    /// them.
     pub outlived: BTreeSet<String>,
-    /// Volumes of the cluster that are kept for a claim which comes back under a new uid, if the claim is not there: by name,
-    /// with the old uid.
+    /// Volumes of the cluster that are kept for a PVC which comes back under a new uid if it is
+    /// not there: by name, with the old uid.
     pub held: BTreeMap<String, String>,
-    /// Those of them whose claims are gone already, so that they can be freed at once.
+    /// Those of them that are Released: their PVCs are gone, so that they can be freed at once.
     pub released: BTreeMap<String, Holder>,
-    /// Claims that had their volume when the backup was made, by their names in the cluster; others need not get one.
+    /// PVCs that had their volume when the backup was made, by their names in the cluster; others
+    /// need not become Bound.
     pub bound: BTreeSet<PvcName>,
-    /// Volumes of the cluster that are nobody's, and of which nothing says that they are those of the backup.
+    /// Volumes of the cluster that belong to no PVC, and of which nothing says that they are those
+    /// of the backup.
     pub unknown: BTreeSet<String>,
-    /// Volumes of the cluster whose data are elsewhere than those of the backup's volume of that name.
+    /// Volumes of the cluster whose data are at another place than those of the backup's volume of
+    /// that name.
     pub elsewhere: BTreeSet<String>,
 }
 
-/// Decides. `stored`: name and body of each planned volume; `live`: the cluster's volumes; `claims`: the claims that will be
-/// restored, by their names in the cluster, with the volumes that they name; `map`: from a namespace of the backup to the
-/// cluster's.
+/// Decides about the volumes. `stored` holds name and body of each planned volume; `live` the
+/// cluster's volumes; `claims` the PVCs that will be restored, by their names in the cluster, each
+/// with the volume that it names; `map` turns a namespace of the backup into the cluster's.
 pub fn decide<'a>(
     stored: &'a [(String, Value)],
     live: &BTreeMap<String, LiveVolume>,
@@ -101,7 +107,8 @@ pub fn decide<'a>(
     let mut volumes = Volumes::default();
     let wanted = live.iter().filter(|_| restore_pvs != Some(false));
     for (name, there) in wanted {
-        // An older volume that a claim of that name had once stays as it is: its data are not those of the backup.
+        // Only the volume that the PVC names is its: an older volume that a PVC of that name once
+        // had holds other data.
         let ours = there.claim.as_ref().is_some_and(|claim| claims.get(claim) == Some(name));
         let kept = there.retained || restore_pvs == Some(true) || there.phase == "Bound";
         let free = there.phase == "Available" && there.claim.is_none();
@@ -156,7 +163,7 @@ pub fn decide<'a>(
     volumes
 }
 
-/// Whether the claim that had a volume of the backup was gone already.
+/// Returns whether the PVC that had the volume was gone already when the backup was made.
 fn has_outlived_its_claim(volume: &Value) -> bool {
     let phase = volume.get("status").and_then(|status| status.get("phase")?.as_str());
     matches!(phase, Some("Released" | "Failed"))
@@ -169,7 +176,8 @@ fn claim_of<'a>(volume: &'a Value, map: &impl Fn(&'a str) -> String) -> Option<P
 }
 
 impl LiveVolume {
-    /// Reads a volume of the cluster; its name and what is known of it.
+    /// Reads a volume of the cluster; returns its name and what is known of it, or `None` if it
+    /// cannot be read.
     pub fn read(body: &[u8]) -> Option<(String, Self)> {
         let Live { metadata, spec: all, status } = serde_json::from_slice(body).ok()?;
         let storage = storage(Some(&all));
@@ -290,7 +298,8 @@ mod tests {
             (returning.len(), held.len(), released.len())
         };
         assert_eq!(told(live(Some("stage"), "Released", "Retain")), (1, 1, 1));
-        // The controller has not seen yet that the claim is gone: the volume is freed when the claim has its new uid.
+        // The controller has not seen yet that the PVC is gone: the volume is freed when the
+        // PVC has its new uid.
         assert_eq!(told(live(Some("stage"), "Bound", "Retain")), (1, 1, 0));
         assert_eq!(told(live(Some("stage"), "Released", "Delete")), (0, 0, 0));
         assert_eq!(told(live(Some("other"), "Released", "Retain")), (0, 0, 0));
@@ -303,7 +312,7 @@ mod tests {
         let there = BTreeMap::from([("older".to_owned(), live(Some("stage"), "Released", "Retain"))]);
         let name = |name: &str| name.to_owned();
         assert_eq!(decide(&[], &there, &claims("stage", "newer"), None, name), Volumes::default());
-        // Nor is any where the volumes are not wanted.
+        // No volume is freed where volumes are not wanted.
         assert_eq!(decide(&[], &there, &claims("stage", "older"), Some(false), name), Volumes::default());
     }
 
@@ -320,9 +329,9 @@ mod tests {
         assert_eq!(decided("Bound", "Retain", &other), (0, vec![]));
         for phase in ["Released", "Failed"] {
             assert_eq!(decided(phase, "Retain", &other), (1, vec![]));
-            // It would be deleted with its storage.
+            // The volume would be deleted with its storage.
             assert_eq!(decided(phase, "Delete", &other), (0, vec![SkipReason::NotRestorable]));
-            // Somebody was about to give it back to its claim.
+            // Somebody was about to give the volume back to its PVC.
             assert_eq!(decided(phase, "Retain", &its_own), (0, vec![]));
         }
     }
@@ -357,7 +366,7 @@ mod tests {
         };
         let free = there("Available", None);
         assert_eq!(unknown(&[], &free), 1);
-        // The two are compared, or it says itself whose it was.
+        // The two are compared, or the volume says itself whose it was.
         assert_eq!(unknown(&[volume("kept", "Retain")], &free), 0);
         assert_eq!(unknown(&[], &there("Released", Some("prod"))), 0);
     }

@@ -1,6 +1,7 @@
-//! Everything that a restore rests on, opened before anything is done: source, plan, kinds, volumes, rewriting.
+//! Opens everything that a restore rests on: source, plan, kinds, volumes, rewriting.
 //!
-//! Opening reads the bucket and the cluster and changes neither; `preview` and `run` share it.
+//! Opening reads the bucket and the cluster and changes neither, so that `preview` and `run` share
+//! it.
 
 use std::borrow::Borrow;
 use std::collections::{HashMap, HashSet};
@@ -29,61 +30,66 @@ use crate::bucket::{Attempt, Bucket};
 use crate::cluster::{Catalog, Cluster, Pace};
 use crate::model::{Category, Finding, KindTerms, SkipReason};
 
-/// One restore, ready to be done or told.
+/// One restore, opened: everything that is known before the first write, and what items note for
+/// each other while they are restored side by side.
 #[derive(Debug)]
 pub struct RestoreContext<'a> {
-    /// Where it goes.
+    /// The cluster that is restored into.
     pub cluster: &'a Cluster,
-    /// Where it comes from.
+    /// The backup that is restored.
     pub source: Source,
-    /// What is to be done.
+    /// The items to restore, in which order, and those left out.
     pub plan: PlannedItems,
-    /// How the cluster serves the backup's kinds; looked up again when definitions have been restored.
+    /// The version at which the cluster serves each kind of the backup; looked up again once CRDs
+    /// have been restored.
     pub kinds: Kinds,
-    /// From an item of the backup to the item to create.
+    /// Turns an item of the backup into the object to create.
     pub rewriter: Rewriter,
-    /// Takes off an item of the cluster what a server sets, so that it compares.
+    /// Takes off an item of the cluster what a server sets, so that the item compares with the
+    /// rewritten one.
     pub plain: Rewriter,
-    /// What became of items that own others.
+    /// The old and the new uids of items that own others.
     pub owners: Owners,
-    /// Which volumes come back.
+    /// The volumes that come back.
     pub volumes: Volumes,
-    /// What to do about items that are there already.
+    /// The policy for items that are in the cluster already.
     pub policy: ExistingResourcePolicy,
-    /// Whether the backup is another cluster's.
+    /// Whether the backup was made in another cluster.
     pub from_another_cluster: bool,
-    /// What the cluster serves.
+    /// The kinds that the cluster serves.
     pub catalog: Catalog,
-    /// Items that lack references to their owners.
+    /// The items that lack references to their owners.
     pub links: Links,
-    /// Claims that were created for volumes that are there.
+    /// The PVCs that were created for volumes that are there.
     pub claimed: Mutex<Vec<Claimed>>,
-    /// Namespaces of the cluster that cannot be had, and why.
+    /// Namespaces of the cluster that cannot be had, each with the reason.
     pub broken_namespaces: HashMap<String, Broken>,
-    /// Namespaces that this restore made: what controllers put there is brought into line.
+    /// Namespaces that this restore made: what controllers put there is brought into line with the
+    /// backup.
     pub made_namespaces: Noted<String>,
-    /// Items that are under way at most.
+    /// Most items that are under way at once.
     pub parallel: usize,
-    /// How many creates are under way at once.
+    /// The limit for creates under way at once, which follows the API server's answers.
     pub pace: Pace,
-    /// How what this restore made is told.
+    /// Tells by labels what this restore, or another of this backup, made.
     pub earlier: Earlier,
-    /// Which attempt this is, from 1.
+    /// The number of this attempt, from 1.
     pub attempt: u32,
-    /// Items that were tried before in this attempt, and may have been made without an answer.
+    /// Items that were tried before in this attempt, and may have been made although no answer
+    /// came.
     pub tried: Noted<EntryId>,
-    /// Items that something was sent for, or is about to be.
+    /// Items for which a request was sent, or is about to be sent.
     pub begun: Noted<EntryId>,
     /// Items that were made without the status that said that they were done.
     pub ended: Noted<EntryId>,
-    /// Whether it is to end.
+    /// Tells whether the restore is to end.
     pub halt: RestoreHalt,
-    /// Whether something was deleted, whatever came of it.
+    /// Whether a deletion was sent, whatever its answer.
     pub touched: Arc<AtomicBool>,
     status_kinds: Vec<bool>,
 }
 
-/// What items that are restored side by side note for each other.
+/// A set that items share while they are restored side by side.
 #[derive(Debug)]
 pub struct Noted<T>(Mutex<HashSet<T>>);
 
@@ -94,12 +100,12 @@ impl<T> Default for Noted<T> {
 }
 
 impl<T: Eq + Hash> Noted<T> {
-    /// Notes one.
+    /// Adds an element.
     pub fn add(&self, one: T) {
         self.lock().insert(one);
     }
 
-    /// Whether that one was noted.
+    /// Returns whether the element was added before.
     pub fn has<Q: Eq + Hash + ?Sized>(&self, one: &Q) -> bool
     where
         T: Borrow<Q>,
@@ -107,7 +113,7 @@ impl<T: Eq + Hash> Noted<T> {
         self.lock().contains(one)
     }
 
-    /// All that were noted.
+    /// Returns all elements, in no particular order.
     pub fn all(&self) -> Vec<T>
     where
         T: Clone,
@@ -120,7 +126,7 @@ impl<T: Eq + Hash> Noted<T> {
     }
 }
 
-/// What a specification says, checked and compiled.
+/// A specification, checked and compiled.
 struct CompiledSpec {
     selection: CompiledSelection,
     modifiers: CompiledModifiers,
@@ -144,13 +150,14 @@ impl CompiledSpec {
     }
 }
 
-/// Checks a specification without looking at anything else.
+/// Checks a specification by itself, without cluster and bucket.
 pub fn check(spec: &RestoreSpec) -> Result<(), RestoreError> {
     CompiledSpec::compile(spec).map(|_| ())
 }
 
 impl<'a> RestoreContext<'a> {
-    /// Opens the source, plans, and asks the cluster what it serves.
+    /// Opens the source, makes the plan, and asks the cluster what it serves and which volumes it
+    /// has.
     pub async fn open(
         cluster: &'a Cluster,
         bucket: &Bucket,
@@ -236,14 +243,14 @@ impl<'a> RestoreContext<'a> {
         })
     }
 
-    /// Takes a new catalog; `broken`: definitions that did not come.
+    /// Replaces the catalog; `broken` names the CRDs that did not come, each with the reason.
     pub fn set_catalog(&mut self, catalog: Catalog, broken: &HashMap<String, Broken>) {
         self.kinds = Kinds::resolve(&self.source.inventory, &catalog, broken);
         self.catalog = catalog;
     }
 
-    /// A warning for each planned kind that the cluster serves otherwise than the backup has it: only at another version, or
-    /// with a status of which a create takes nothing.
+    /// Returns a warning for each planned kind that the cluster serves otherwise than the backup
+    /// has it: only at another version, or with a status that a create does not take.
     pub fn conversions(&self) -> Vec<Finding> {
         let planned = self.plan.entries().map(|id| self.source.inventory.entry(id).kind);
         let planned: std::collections::BTreeSet<u16> = planned.collect();
@@ -254,7 +261,8 @@ impl<'a> RestoreContext<'a> {
         planned.into_iter().filter_map(warn).collect()
     }
 
-    /// Tells what a person asked for and what changed nothing; a restore of nothing has said enough.
+    /// Reports mappings and rules that fitted no item. A restore that dealt with no item has
+    /// reported enough, and reports none of them.
     pub fn tell_without_effect(&self, account: &mut RestoreAccount<'_>) {
         let found = if account.done > 0 { self.rewriter.without_effect() } else { Vec::new() };
         for message in found {
@@ -262,7 +270,7 @@ impl<'a> RestoreContext<'a> {
         }
     }
 
-    /// Tells the account what is planned, and what is left out.
+    /// Tells the account how many items are planned, and which are left out.
     pub fn open_account(&self, account: &mut RestoreAccount<'_>) {
         let inventory = &self.source.inventory;
         account.expect(
@@ -278,7 +286,8 @@ impl<'a> RestoreContext<'a> {
         ));
     }
 
-    /// Whether the status of items of this kind comes back.
+    /// Returns whether the status of items of this kind is restored; `kind` is a place in the
+    /// inventory's kinds.
     pub fn restores_status(&self, kind: u16) -> bool {
         self.status_kinds.get(usize::from(kind)).copied().unwrap_or_default()
     }
@@ -298,13 +307,14 @@ fn options(request: &RestoreRequest, source: &Source, modifiers: CompiledModifie
     }
 }
 
-/// What a person should know of a plan to do nothing.
+/// Returns the warning for a plan that neither restores nor leaves out anything, or `None`.
 fn nothing(plan: &PlannedItems) -> Option<&'static str> {
     let is_empty = plan.entries().next().is_none() && plan.skipped.is_empty();
     is_empty.then_some("nothing in the backup is selected; `ark backup contents` shows what there is")
 }
 
-/// That what is in the server's namespace stays as it is, where some of it was selected.
+/// Returns the warning that items of the server's namespace stay as they are, or `None` if none of
+/// them was selected.
 fn left_to_the_server(plan: &PlannedItems) -> Option<String> {
     let number = plan.skipped.iter().filter(|(_, reason)| *reason == SkipReason::RunningServer).count();
     (number > 0).then(|| {
@@ -315,7 +325,8 @@ fn left_to_the_server(plan: &PlannedItems) -> Option<String> {
     })
 }
 
-/// That pods of custom resources are not restored, where there are any: whether their operators run here is not known.
+/// Returns the warning that pods of custom resources are left out, or `None` if there are none.
+/// Whether their operators run in this cluster is not known.
 fn left_to_operators(plan: &PlannedItems, inventory: &Inventory, said: &BodyFacts) -> Option<Finding> {
     let mut pods = plan.left_to_operators(inventory, said);
     let first = inventory.key(pods.next()?);
@@ -328,7 +339,8 @@ fn left_to_operators(plan: &PlannedItems, inventory: &Inventory, said: &BodyFact
     Some(Finding::warning(Category::Other, message).on_kind(first.kind))
 }
 
-/// Two namespaces of the backup must not end up in one: the second item of a name would meet the first.
+/// Refuses a mapping by which two namespaces of the backup become one: the second item of a name
+/// would meet the first.
 fn check_mapping(spec: &RestoreSpec, source: &Source, plan: &PlannedItems) -> Result<(), RestoreError> {
     let inventory = &source.inventory;
     let namespaces: HashSet<&str> =

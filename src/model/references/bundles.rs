@@ -1,4 +1,4 @@
-//! Trust bundles that pods mount: by name, or by their signer and labels. Pure.
+//! Trust bundles that pods mount: named, or chosen by their signer and labels. Pure.
 
 use serde::Deserialize;
 
@@ -6,7 +6,7 @@ use super::roles::{Labelled, Selector};
 use super::{BUNDLES, Sink};
 use crate::model::selection::LabelQuery;
 
-/// Where a projected volume takes certificates from.
+/// The source of certificates of a projected volume.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct BundleSource {
@@ -18,7 +18,8 @@ pub(super) struct BundleSource {
 impl BundleSource {
     pub(super) fn refer(self, sink: &mut impl Sink) {
         sink.need(BUNDLES, self.name);
-        // A signer without a selector chooses none, one with an empty selector all that it signed.
+        // A signer without a selector chooses no bundle, one with an empty selector all that it
+        // signed.
         let labels = self.label_selector.and_then(Selector::compile);
         if let (Some(signer), Some(labels)) = (self.signer_name, labels) {
             sink.need_bundles(BundleQuery { signer, labels: LabelQuery::new(vec![labels]) });
@@ -26,7 +27,7 @@ impl BundleSource {
     }
 }
 
-/// Which bundles a volume takes together.
+/// The bundles that a volume chooses by signer and labels.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct BundleQuery {
     signer: String,
@@ -34,7 +35,7 @@ pub(super) struct BundleQuery {
 }
 
 impl BundleQuery {
-    /// Whether it chooses the bundle of this body.
+    /// Returns whether the query chooses the bundle of this body.
     pub(super) fn chooses(&self, body: &[u8]) -> bool {
         let Ok(StoredBundle { metadata, spec }) = serde_json::from_slice(body) else { return false };
         let labels = metadata.labels.unwrap_or_default();

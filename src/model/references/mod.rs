@@ -1,10 +1,12 @@
-//! Which items the taken ones need: volumes, classes, roles and their bindings, what those need, and, where labels select, the
-//! claims that workloads name. Pure.
+//! Finds the items that the taken ones need: volumes, classes, roles and their bindings, what
+//! those need, and, where labels select, the PVCs that workloads name. Pure.
 //!
-//! A backup asks when only a part of the cluster is taken, a restore when only a part of a backup comes back; both go by the
-//! same names: each taken item of a kind that [`refers`](super::refers) is shown to [`ClusterReferences::look`]; then the claims to
-//! [`ClusterReferences::offer_claim`]; then, kind by kind in the order of [`LEADING`], the cluster-scoped items that [`ClusterReferences::asks`] for
-//! are shown to [`ClusterReferences::offer`]; [`ClusterReferences::close`] ends it.
+//! A backup asks if only a part of the cluster is taken, a restore if only a part of a backup
+//! comes back. Both call in the same order: each taken item of a kind for which
+//! [`has_references`](super::has_references) holds is shown to [`ClusterReferences::look`]; then
+//! the PVCs to [`ClusterReferences::offer_claim`]; then, kind by kind in the order of [`LEADING`],
+//! the cluster-scoped items that [`ClusterReferences::asks`] for to [`ClusterReferences::offer`];
+//! [`ClusterReferences::close`] ends the search.
 
 mod bundles;
 mod claims;
@@ -28,7 +30,7 @@ use roles::ClusterRoleView;
 
 use shapes::{Binding, Reference};
 
-/// Cluster-scoped kinds whose items need others, each before what it leads to.
+/// Cluster-scoped kinds whose items need others, each before the kinds that it leads to.
 pub const LEADING: [&str; 13] = [
     CLUSTER_ROLE_BINDINGS,
     CLUSTER_ROLES,
@@ -45,30 +47,31 @@ pub const LEADING: [&str; 13] = [
     "gatewayclasses.gateway.networking.k8s.io",
 ];
 
-/// Which items of a kind of [`LEADING`] [`ClusterReferences::offer`] must be shown.
+/// The items of a kind of [`LEADING`] that [`ClusterReferences::offer`] must be shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Offer {
-    /// All: what is needed is told by their bodies.
+    /// All items: their bodies tell whether they are needed.
     All,
-    /// Those that are in [`ClusterReferences::found`] by then; the others change nothing.
+    /// The items that are in [`ClusterReferences::found`] by then; others change nothing.
     Found,
-    /// None would change anything.
+    /// No item: none would change anything.
     Nothing,
 }
 
-/// Which cluster-scoped items are wanted.
+/// The cluster-scoped items that are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClusterScope {
-    /// All that the other terms select.
+    /// All items that the other terms select.
     All,
-    /// Those that the items in namespaces need.
+    /// The items that items in namespaces need.
     Related,
-    /// None, namespaces aside.
+    /// No items, except Namespaces.
     None,
 }
 
 impl ClusterScope {
-    /// As `includeClusterResources` says; where it says nothing, all belong to all namespaces.
+    /// Returns the scope that `includeClusterResources` names; with `None`, all belong to a
+    /// selection of all namespaces.
     pub fn of(include: Option<bool>, all_namespaces: bool) -> Self {
         match include {
             Some(true) => Self::All,
@@ -79,24 +82,25 @@ impl ClusterScope {
     }
 }
 
-/// Items that are needed, gathered body by body.
+/// The items that are needed, gathered body by body.
 #[derive(Clone, Debug, Default)]
 pub struct ClusterReferences {
-    /// What was found so far.
+    /// The items that were found so far.
     pub found: HashSet<ItemKey>,
-    /// What is named by group and Kind instead of by its resource: parameters of classes and policies.
+    /// Items that are named by group and Kind instead of by their resource: parameters of classes
+    /// and policies.
     named: HashSet<NamedReference>,
-    /// Policies, and the parameters of them that bindings name.
+    /// Policies, each with the name of a parameter of it that a binding names.
     parameters: HashSet<(ItemKey, String)>,
-    /// Group and Kind of the parameters that policies ask for.
+    /// Group and Kind of the parameters that each policy asks for.
     asking: HashMap<ItemKey, (String, String)>,
     /// Trust bundles that are chosen by signer and labels.
     bundles: Vec<BundleQuery>,
-    /// Roles that were offered, and are gathered or gather.
+    /// The offered roles that gather others, or may be gathered.
     roles: Vec<ClusterRoleView>,
     /// The service accounts that are taken: namespace and name.
     accounts: HashSet<(String, String)>,
-    /// Claims that workloads name; None where these are selected themselves or not wanted.
+    /// The PVCs that workloads name; `None` if PVCs are selected themselves or not wanted.
     claims: Option<NamedClaims>,
 }
 
@@ -108,12 +112,14 @@ struct NamedReference {
 }
 
 impl ClusterReferences {
-    /// Claims are needed, too: a selection of labels takes workloads whose claims do not have the labels.
+    /// Makes a search that finds PVCs, too: a selection by labels takes workloads whose PVCs do
+    /// not have the labels.
     pub fn with_claims() -> Self {
         Self { claims: Some(NamedClaims::default()), ..Self::default() }
     }
 
-    /// Looks at the body of an item that is taken, or needed. One of unknown shape names nothing.
+    /// Looks at the body of an item that is taken, or needed. A body of unknown shape names
+    /// nothing.
     pub fn look(&mut self, kind: &GroupResource, body: &[u8]) {
         match kind.as_str() {
             ACCOUNTS => self.accounts.extend(shapes::place(body)),
@@ -122,7 +128,7 @@ impl ClusterReferences {
         }
     }
 
-    /// Which items of a kind of [`LEADING`] are to be offered, at its turn.
+    /// Returns which items of a kind of [`LEADING`] are to be offered, at its turn.
     pub fn asks(&self, kind: &str) -> Offer {
         let all = match kind {
             CLUSTER_ROLE_BINDINGS => !self.accounts.is_empty(),
@@ -152,7 +158,7 @@ impl ClusterReferences {
         }
     }
 
-    /// Looks at a claim: when an item names it, it is needed, and so is what it names.
+    /// Looks at a PVC: if an item names it, it is needed, and so is what it names.
     pub fn offer_claim(&mut self, namespace: &str, name: &str, body: &[u8]) {
         if self.names_claim(namespace, name) {
             let kind = GroupResource::parse(PVCS);
@@ -161,18 +167,19 @@ impl ClusterReferences {
         }
     }
 
-    /// Whether an item that was looked at names the claim.
+    /// Returns whether an item that was looked at names the PVC.
     pub fn names_claim(&self, namespace: &str, name: &str) -> bool {
         self.claims.as_ref().is_some_and(|claims| claims.has(namespace, name))
     }
 
-    /// Whether an item that was looked at names any claim.
+    /// Returns whether an item that was looked at names any PVC.
     pub fn names_claims(&self) -> bool {
         self.claims.as_ref().is_some_and(|claims| !claims.is_empty())
     }
 
-    /// Whether a subject of a binding is a taken service account, in any of the forms that one can be named by. Groups of
-    /// everybody (`system:serviceaccounts`) are not: what is bound to everybody is the cluster's.
+    /// Returns whether a subject of a binding is a taken service account, in any of the forms that
+    /// one can be named by. Groups of all accounts (`system:serviceaccounts`) do not count: what
+    /// is bound to everybody is the cluster's.
     fn has_taken(&self, subject: &Reference) -> bool {
         let Reference { kind, name, namespace } = subject;
         let taken =
@@ -190,8 +197,8 @@ impl ClusterReferences {
         }
     }
 
-    /// Ends the search: roles gather roles, and what is named by its Kind is found among `kinds`, the cluster-scoped ones
-    /// with their Kind.
+    /// Ends the search: roles gather roles, and items that are named by their Kind are found among
+    /// `kinds`, the cluster-scoped resources with their Kinds.
     pub fn close<'a>(&mut self, kinds: impl Iterator<Item = (&'a GroupResource, &'a str)>) {
         self.gather_roles();
         for (policy, name) in std::mem::take(&mut self.parameters) {
@@ -209,12 +216,12 @@ impl ClusterReferences {
         }
     }
 
-    /// Whether the cluster-scoped item is needed, as far as is known.
+    /// Returns whether the cluster-scoped item is needed, as far as is known.
     pub fn needs(&self, kind: &GroupResource, name: &str) -> bool {
         self.found.contains(&ItemKey::cluster(kind.clone(), name))
     }
 
-    /// Whether any item of the kind is needed, as far as is known.
+    /// Returns whether any item of the kind is needed, as far as is known.
     pub fn needs_any(&self, kind: &str) -> bool {
         self.found.iter().any(|key| key.kind.as_str() == kind)
     }
@@ -225,7 +232,8 @@ impl ClusterReferences {
         }
     }
 
-    /// A role's labels and selectors, until all roles are known. A nameless one is taken for itself and only gathers.
+    /// Keeps a role's labels and selectors until all roles are known. A role without `name` is
+    /// taken itself, and only gathers.
     fn keep_role(&mut self, name: Option<&str>, body: &[u8]) {
         let Some(role) = ClusterRoleView::read(name, body) else { return };
         if role.gathers.is_some() || (name.is_some() && !role.labels.is_empty()) {
@@ -233,7 +241,8 @@ impl ClusterReferences {
         }
     }
 
-    /// An aggregated role has no rules of its own: those that its selectors choose come with it, and what they choose.
+    /// Finds the roles that needed roles gather: an aggregated role has no rules of its own, so
+    /// that the roles that its selectors choose come with it, and what those choose.
     fn gather_roles(&mut self) {
         let roles = std::mem::take(&mut self.roles);
         let mut todo: Vec<&LabelQuery> = Vec::new();
@@ -261,7 +270,8 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
-    /// Where names of claims go, and namespace and name of the item; None when they are not asked for.
+    /// Returns where names of PVCs go, and namespace and name of the item; `None` if PVCs are not
+    /// asked for.
     fn claims(&mut self) -> Option<(&mut NamedClaims, String, String)> {
         let claims = self.needs.claims.as_mut()?;
         let (namespace, name) = shapes::place(self.body)?;

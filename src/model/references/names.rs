@@ -1,33 +1,33 @@
-//! Kinds that references are told by.
+//! The resource types of kinds that references lead to.
 
-/// The kind that defines kinds.
+/// CustomResourceDefinitions.
 pub const CRDS: &str = "customresourcedefinitions.apiextensions.k8s.io";
 
-/// The kind that other items live in.
+/// Namespaces.
 pub const NAMESPACES: &str = "namespaces";
 
-/// The kind that binds accounts to cluster roles.
+/// ClusterRoleBindings, which bind accounts to ClusterRoles.
 pub const CLUSTER_ROLE_BINDINGS: &str = "clusterrolebindings.rbac.authorization.k8s.io";
 
-/// The volumes' own kind.
+/// PersistentVolumes.
 pub const VOLUMES: &str = "persistentvolumes";
 
-/// The claims' own kind.
+/// PersistentVolumeClaims.
 pub const PVCS: &str = "persistentvolumeclaims";
 
-/// Rules that bindings name, and that other roles gather by label.
+/// ClusterRoles, which bindings name, and which other ClusterRoles gather by label.
 pub const CLUSTER_ROLES: &str = "clusterroles.rbac.authorization.k8s.io";
 
-/// Classes of volumes, which name drivers.
+/// StorageClasses, which name drivers.
 pub const STORAGE: &str = "storageclasses.storage.k8s.io";
 
-/// Certificates that pods mount.
+/// ClusterTrustBundles, whose certificates pods mount.
 pub const BUNDLES: &str = "clustertrustbundles.certificates.k8s.io";
 
-/// Policies whose bindings say with which parameters they hold.
+/// Admission policies, whose bindings name the parameters with which they hold.
 pub const VALIDATING: &str = "validatingadmissionpolicies.admissionregistration.k8s.io";
 
 pub const MUTATING: &str = "mutatingadmissionpolicies.admissionregistration.k8s.io";
 
-/// The accounts of workloads.
+/// ServiceAccounts.
 pub const ACCOUNTS: &str = "serviceaccounts";

@@ -1,4 +1,4 @@
-//! Where pods, and what makes pods, name cluster-scoped items and claims. Pure.
+//! References in pods, and in the kinds that make pods, to cluster-scoped items and PVCs. Pure.
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -90,7 +90,8 @@ impl PodSpec {
             let Volume { csi, ephemeral, persistent_volume_claim, projected } = volume;
             sink.need(DRIVERS, csi.and_then(|csi| csi.driver));
             sink.need_claim(persistent_volume_claim.and_then(|claim| claim.claim_name));
-            // The claim itself, `<pod>-<volume>`, belongs to its pod and is made with it.
+            // The PVC of an ephemeral volume, `<pod>-<volume>`, belongs to its pod and is made
+            // with it.
             if let Some(claim) = ephemeral.and_then(|ephemeral| ephemeral.volume_claim_template) {
                 claim.refer(sink);
             }
@@ -103,7 +104,8 @@ impl PodSpec {
     }
 }
 
-/// A group of pods that are scheduled together, a template of one, or a Workload, which has templates of both sorts.
+/// A group of pods that are scheduled together, a template of one, or a Workload, which has
+/// templates of both sorts.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct PodGroup {
@@ -120,7 +122,7 @@ impl PodGroup {
     }
 }
 
-/// An object of which only the spec matters; Go writes an absent one as null or not at all.
+/// An object of which only the spec matters; Go writes an absent spec as null or not at all.
 #[derive(Deserialize)]
 #[serde(bound = "T: Default + DeserializeOwned")]
 pub(super) struct Templated<T> {

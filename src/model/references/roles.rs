@@ -1,21 +1,21 @@
-//! Aggregated roles: which roles others gather by label. Pure.
+//! Aggregated ClusterRoles: the roles that others gather by label. Pure.
 
 use serde::Deserialize;
 
 use crate::model::selection::{LabelOperator, LabelQuery, LabelRequirement, LabelSet};
 
-/// A cluster role, as far as gathering goes.
+/// A ClusterRole, as far as gathering goes.
 #[derive(Clone, Debug)]
 pub(super) struct ClusterRoleView {
-    /// None for one that is taken for itself: it gathers, whoever needs it.
+    /// The name; `None` for a role that is taken itself: it gathers, whoever needs it.
     pub(super) name: Option<String>,
     pub(super) labels: LabelSet,
-    /// What it gathers.
+    /// The labels of the roles that it gathers; `None` if it gathers none.
     pub(super) gathers: Option<LabelQuery>,
 }
 
 impl ClusterRoleView {
-    /// Reads a role; None when its shape is not one.
+    /// Reads a role, or returns `None` if the body is not of its shape.
     pub(super) fn read(name: Option<&str>, body: &[u8]) -> Option<Self> {
         let StoredRole { metadata, aggregation_rule } = serde_json::from_slice(body).ok()?;
         let selectors = aggregation_rule.and_then(|rule| rule.cluster_role_selectors);
@@ -63,7 +63,7 @@ struct Expression {
 }
 
 impl Selector {
-    /// The requirements; None when one of them is none that Kubernetes knows.
+    /// Returns the requirements, or `None` if Kubernetes does not know one of them.
     pub(super) fn compile(self) -> Option<Vec<LabelRequirement>> {
         let labels = self.match_labels.into_iter().flatten();
         let labels = labels.map(|(key, value)| LabelRequirement::new(&key, LabelOperator::In, &[value]).ok());

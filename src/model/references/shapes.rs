@@ -1,7 +1,7 @@
-//! Where each kind names cluster-scoped items, or claims. Pure.
+//! The references of each kind to cluster-scoped items, or to PVCs. Pure.
 //!
-//! Only the naming fields are parsed, each kind's by itself, so that a field of another kind that has the same name and
-//! another shape cannot hide them.
+//! Only the naming fields are parsed, each kind's by itself, so that a field of another kind that
+//! has the same name and another shape cannot hide them.
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -16,7 +16,7 @@ use crate::model::item::GroupResource;
 
 const INGRESS: &str = "ingressclasses.networking.k8s.io";
 
-/// Says what the body of an item of this kind names.
+/// Tells the sink what the body of an item of this kind names.
 pub(super) fn look(kind: &GroupResource, body: &[u8], sink: &mut impl Sink) {
     match kind.as_str() {
         "pods" => with(body, |pod: Templated<PodSpec>| pod.spec.refer(sink)),
@@ -89,7 +89,8 @@ pub(super) fn look(kind: &GroupResource, body: &[u8], sink: &mut impl Sink) {
     }
 }
 
-/// Namespace and name of an object.
+/// Returns namespace and name of an object, or `None` if they cannot be read; the namespace is
+/// empty for a cluster-scoped one.
 pub(super) fn place(body: &[u8]) -> Option<(String, String)> {
     #[derive(Deserialize)]
     struct Placed {
@@ -99,7 +100,7 @@ pub(super) fn place(body: &[u8]) -> Option<(String, String)> {
     Some((metadata.namespace, metadata.name))
 }
 
-/// What cannot be read names nothing.
+/// Parses a body and hands it on; a body that cannot be parsed names nothing.
 fn with<T: DeserializeOwned>(body: &[u8], refer: impl FnOnce(T)) {
     if let Ok(object) = serde_json::from_slice(body) {
         refer(object);
@@ -144,7 +145,8 @@ struct GatewayClassSpec {
     parameters_ref: Option<Parameters>,
 }
 
-/// An object that configures a class; one with a namespace is not cluster-scoped.
+/// The reference to an object that configures a class; an object with a namespace is not
+/// cluster-scoped.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Parameters {

@@ -1,4 +1,4 @@
-//! Where claims, volumes, snapshots and claims of devices name cluster-scoped items. Pure.
+//! References in PVCs, volumes, snapshots and ResourceClaims to cluster-scoped items. Pure.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ pub(super) const DRIVERS: &str = "csidrivers.storage.k8s.io";
 const ATTRIBUTES: &str = "volumeattributesclasses.storage.k8s.io";
 const DEVICES: &str = "deviceclasses.resource.k8s.io";
 
-/// A claim, its template, or a volume: they call their classes alike.
+/// A PVC, its template, or a volume: they name their classes by the same fields.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct VolumeClaim {
@@ -34,7 +34,7 @@ struct ClaimSpec {
     csi: Option<Driven>,
 }
 
-/// What a driver serves: a volume, or a class of snapshots.
+/// An object that a driver serves: a volume, or a class of snapshots.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Driven {
@@ -54,13 +54,13 @@ impl StorageClass {
 }
 
 impl VolumeClaim {
-    /// `metadata.name`, which a template has, too.
+    /// Returns `metadata.name`, which a template has, too.
     pub(super) fn name(&self) -> Option<String> {
         self.metadata.as_ref()?.name.clone()
     }
 
     pub(super) fn refer(self, sink: &mut impl Sink) {
-        // Older than the field, and obeyed before it.
+        // The annotation is older than the field, and is obeyed before it.
         let annotated = annotation(self.metadata, "volume.beta.kubernetes.io/storage-class");
         sink.need(STORAGE, annotated);
         let spec = self.spec.unwrap_or_default();
@@ -168,7 +168,8 @@ struct Devices {
     requests: Option<Vec<DeviceRequest>>,
 }
 
-/// Until v1beta1 the request itself named the class; since then one of two fields does.
+/// A request for a device. Until v1beta1 the request itself named the class; since then one of two
+/// fields does.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct DeviceRequest {

@@ -1,4 +1,4 @@
-//! What items name, kind by kind, and where that leads.
+//! The names in items, kind by kind, and what they lead to.
 
 use serde_json::{Value, json};
 
@@ -313,7 +313,7 @@ fn trust_bundles_come_that_a_pod_chooses_by_signer_and_labels() {
     }
 }
 
-/// What of these claims is needed, `namespace/name` each, once an item has been looked at.
+/// Returns which of these PVCs, `namespace/name` each, are needed once an item has been looked at.
 fn claims_named_by(of: &str, object: &Value, there: &[&str]) -> Vec<String> {
     let mut needs = ClusterReferences::with_claims();
     needs.look(&kind(of), object.to_string().as_bytes());
@@ -339,7 +339,7 @@ fn whatever_makes_pods_needs_the_claims_that_they_mount() {
     let volumes = json!([
         {"name": "data", "persistentVolumeClaim": {"claimName": "data"}},
         {"name": "more", "persistentVolumeClaim": {"claimName": "more", "readOnly": true}},
-        // Its claim `web-scratch` belongs to the pod.
+        // The PVC `web-scratch` of its ephemeral volume belongs to the pod.
         {"name": "scratch", "ephemeral": {"volumeClaimTemplate": {"metadata": {"name": "other"}, "spec": {}}}},
     ]);
     let metadata = json!({"name": "web", "namespace": "shop"});

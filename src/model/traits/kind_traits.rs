@@ -1,78 +1,86 @@
-//! What is known of a kind: one row of the table. Pure data.
+//! The traits of a kind: one row of the table. Pure data.
 
 use std::borrow::Cow;
 
 use super::order::PriorityClass;
 use crate::model::outcome::SkipReason;
 
-/// What is known of a kind.
+/// The traits of a kind.
 #[derive(Clone, Copy, Debug)]
 pub struct Traits {
-    /// When its items come back.
+    /// The class in restore order of the kind's items.
     pub class: PriorityClass,
-    /// Whether its items are in namespaces; None where nobody knows before discovery.
+    /// Whether the items are in namespaces; `None` if only discovery tells.
     pub namespaced: Option<bool>,
-    /// Whether its items go where a backup and a restore go.
+    /// Whether the items go into backups, and out of them.
     pub stay: Stay,
-    /// Kinds of controllers that make its items, and which of the items they make again.
+    /// Kinds of controllers that make the items, and which of the items they make again.
     pub made_by: &'static [(&'static str, Regenerated)],
-    /// Who makes one item again without being asked, by what the item says; at a backup and at a restore.
+    /// Returns why somebody makes an item again without being asked, by what the item says, or
+    /// `None`; asked at a backup and at a restore.
     pub regenerated_by: fn(&dyn ItemOrigin) -> Option<SkipReason>,
-    /// Whether every control plane makes this very item by itself; a backup has it, a restore leaves it out.
+    /// Returns whether every control plane makes this very item by itself; a backup has it, and a
+    /// restore leaves it out.
     pub given: fn(&dyn ItemOrigin) -> bool,
-    /// With an item go data that no restore of the item brings back.
+    /// Whether deleting an item deletes data that no restore of the item brings back.
     pub is_data: bool,
-    /// Not Kubernetes' own: a custom resource, or the resource of another API server.
+    /// Whether the kind is not Kubernetes' own: a custom resource, or the resource of another API
+    /// server.
     pub is_custom: bool,
-    /// Takes children for its own by a selector, so that new ones find the old children.
+    /// Whether an item adopts children by a selector, so that a new item finds the old children.
     pub adopts: bool,
-    /// Names cluster-scoped items or claims, or is named by cluster-scoped items: what it says decides which are needed.
+    /// Whether the items name cluster-scoped items or PVCs, or are named by cluster-scoped items:
+    /// their bodies decide which are needed.
     pub has_references: bool,
-    /// Cluster-scoped, and named by others: comes along with them, whatever kinds are selected.
+    /// Whether the items are cluster-scoped and named by others: they come along with them,
+    /// whatever kinds are selected.
     pub comes_along: bool,
 }
 
-/// Where the items of a kind go.
+/// The places that the items of a kind go to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stay {
-    /// Into backups and out of them.
+    /// The items go into backups and out of them.
     Goes,
-    /// Into a backup when somebody names the kind, never out of it: it tells of one cluster at one time.
+    /// The items go into a backup if somebody names the kind, and never out of it: they tell of
+    /// one cluster at one time.
     InItsCluster,
-    /// Into a backup, never out of it: the records of a backup program.
+    /// The items go into a backup, and never out of it: the records of another backup program.
     InItsBackup,
-    /// Nothing is stored: a request that is answered.
+    /// No items are stored: a request is answered, and that is all.
     Nowhere,
 }
 
-/// Which items of a kind a controller makes again.
+/// The items of a kind that a controller makes again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Regenerated {
-    /// None: each is what is left of something that happened, or was begun.
+    /// No item: each is left from something that happened, or was begun.
     No,
-    /// All.
+    /// All items.
     Yes,
     /// The newest rollout, by a controller that is not paused; the older ones are history.
     Newest,
 }
 
-/// What an item says of who makes it, however it was read.
+/// The fields of an item that tell who makes it, however the item was read.
 pub trait ItemOrigin {
-    /// `metadata.name`.
+    /// Returns `metadata.name`.
     fn name(&self) -> &str;
-    /// `metadata.namespace`.
+    /// Returns `metadata.namespace`; `None` for a cluster-scoped item.
     fn namespace(&self) -> Option<&str>;
-    /// The value of a label.
+    /// Returns the value of a label, or `None`.
     fn label(&self, key: &str) -> Option<Cow<'_, str>>;
-    /// The value of an annotation.
+    /// Returns the value of an annotation, or `None`.
     fn annotation(&self, key: &str) -> Option<Cow<'_, str>>;
-    /// `type` of a Secret.
+    /// Returns `type` of a Secret; `None` for other items.
     fn secret_type(&self) -> Option<&str>;
-    /// The managers of a top-level field, by `metadata.managedFields`; empty when it does not say.
+    /// Returns the managers of a top-level field, by `metadata.managedFields`; empty if that does
+    /// not say.
     fn managers(&self, field: &str) -> Vec<String>;
 }
 
-/// A kind that no row names: a custom resource. It comes after what it may mount and before what may run it.
+/// The traits of a kind that no row names: a custom resource. It comes after what it may mount and
+/// before what may run it.
 pub const ORDINARY: Traits = Traits {
     class: PriorityClass::Others,
     namespaced: None,

@@ -5,52 +5,57 @@ use std::cmp::Ordering;
 use super::{ROWS, Traits};
 use crate::model::GroupResource;
 
-/// Kinds of one class may be restored side by side; a class begins when the one before it is done.
+/// The class of a kind in restore order. Kinds of one class may be restored side by side; a class
+/// begins when the one before it is done.
 ///
-/// The order follows Velero's default restore priorities, with two changes: workloads that own others come before what they
-/// own, because owner references are pointed at the new owner, and what may refuse a create or hide an API comes last.
+/// The order follows Velero's default restore priorities, with two changes: workloads that own
+/// others come before what they own, because owner references are pointed at the new owner, and
+/// kinds that may refuse a create or hide an API come last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PriorityClass {
-    /// What defines other kinds.
+    /// Kinds that define other kinds: CRDs.
     Definitions,
-    /// What others live in.
+    /// Namespaces, which other items live in.
     Namespaces,
-    /// What others name: classes of every sort, roles, ranges.
+    /// Kinds that others name: classes of every sort, ClusterRoles, ranges.
     Classes,
-    /// Volumes and the contents of snapshots.
+    /// Volumes, and the contents of snapshots.
     Volumes,
-    /// Claims and snapshots.
+    /// PVCs and snapshots.
     Claims,
-    /// Service accounts, before the tokens that the control plane removes where the account is missing.
+    /// Service accounts, before the tokens that the control plane deletes if the account is
+    /// missing.
     ServiceAccounts,
-    /// What workloads mount and are allowed.
+    /// Kinds that workloads mount, and those that give them rights.
     Configuration,
     /// Every kind that no row names: after what it may mount, before what may run it.
     Others,
-    /// What workloads are reached by and limited by.
+    /// Kinds by which workloads are reached and limited.
     Services,
     /// Workloads that own others.
     Workloads,
-    /// What workloads own.
+    /// Kinds that workloads own.
     Owned,
     /// Pods.
     Pods,
-    /// What changes the size of workloads.
+    /// Kinds that change the size of workloads.
     Autoscalers,
-    /// What limits others or hides an API: quotas, APIServices.
+    /// Kinds that limit others or hide an API: quotas, APIServices.
     Limits,
-    /// What may refuse others, limits among them: webhooks and policies.
+    /// Kinds that may refuse others, those of [`Limits`](PriorityClass::Limits) among them:
+    /// webhooks and policies.
     Last,
 }
 
 impl PriorityClass {
-    /// The class of a kind.
+    /// Returns the class of a kind.
     pub fn of(kind: &GroupResource) -> Self {
         Traits::of(kind).class
     }
 }
 
-/// Restore order: by class, within it by the table, and kinds without a row by name.
+/// Compares in restore order: by class, within a class by the table, and kinds without a row by
+/// name.
 pub fn restore_order(a: &GroupResource, b: &GroupResource) -> Ordering {
     let rank = |kind: &GroupResource| {
         let place = ROWS.get(kind.as_str()).map_or(usize::MAX, |(place, _)| *place);

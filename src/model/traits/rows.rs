@@ -1,4 +1,4 @@
-//! The rows of the table by their kinds.
+//! The rows of the table, found by their kinds.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;

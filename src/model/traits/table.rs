@@ -1,6 +1,8 @@
-//! The rows: every kind of Kubernetes 1.37 with all its APIs, the kinds of snapshots, and a few well-known others. Pure.
+//! The rows: every kind of Kubernetes 1.37 with all its APIs, the kinds of snapshots, and a few
+//! other well-known ones. Pure.
 //!
-//! Within a class the order of the rows is the order of the restore. A built-in kind without a row fails a test.
+//! Within a class the order of the rows is the order of the restore. A built-in kind without a row
+//! fails a test.
 
 use super::PriorityClass::{
     Autoscalers, Claims, Classes, Configuration, Definitions, Last, Limits, Namespaces, Others, Owned, Pods,
@@ -14,7 +16,7 @@ use crate::model::regenerated as rules;
 
 type TraitsRow = (&'static str, Traits);
 
-/// The table.
+/// The table, in restore order within each class.
 pub(super) const ROWS: &[TraitsRow] = &[
     ("customresourcedefinitions.apiextensions.k8s.io", cluster(Definitions).comes_along()),
     ("namespaces", cluster(Namespaces)),
@@ -44,7 +46,7 @@ pub(super) const ROWS: &[TraitsRow] = &[
         "prioritylevelconfigurations.flowcontrol.apiserver.k8s.io",
         cluster(Classes).comes_along().given(rules::flow_control),
     ),
-    // Addresses of Services come out of it.
+    // Addresses of Services are allotted from these ranges.
     ("servicecidrs.networking.k8s.io", cluster(Classes).given(|item| item.name() == "kubernetes")),
     ("limitranges", namespaced(Classes)),
     // Data.
@@ -62,7 +64,7 @@ pub(super) const ROWS: &[TraitsRow] = &[
         namespaced(Claims).custom().data().has_references(),
     ),
     ("volumesnapshots.snapshot.storage.k8s.io", namespaced(Claims).custom().data().has_references()),
-    // A claim whose controller is a Pod is that of an ephemeral volume: it lives as long as the Pod.
+    // A PVC whose controller is a Pod belongs to an ephemeral volume: it lives as long as the Pod.
     ("persistentvolumeclaims", namespaced(Claims).data().has_references().made_by(&[("pods", Yes)])),
     // Configuration.
     ("serviceaccounts", namespaced(ServiceAccounts).has_references()),
@@ -74,14 +76,14 @@ pub(super) const ROWS: &[TraitsRow] = &[
         "configmaps",
         namespaced(Configuration).regenerated_by(rules::root_certificate).given(rules::request_header),
     ),
-    // What neither mounts nor is mounted.
+    // Kinds that neither mount nor are mounted.
     ("podtemplates", namespaced(Others).has_references()),
     ("resourceclaimtemplates.resource.k8s.io", namespaced(Others).has_references()),
     (
         "resourceclaims.resource.k8s.io",
         namespaced(Others).has_references().made_by(&[("pods", Yes), ("podgroups.scheduling.k8s.io", Yes)]),
     ),
-    // A Job's are named after its uid, and made when the Job is new.
+    // Those of a Job are named after its uid, and made when the Job is new.
     ("workloads.scheduling.k8s.io", namespaced(Others).has_references().made_by(&[("jobs.batch", Yes)])),
     ("podgroups.scheduling.k8s.io", namespaced(Others).has_references().made_by(&[("jobs.batch", Yes)])),
     ("compositepodgroups.scheduling.k8s.io", namespaced(Others).has_references()),
@@ -89,13 +91,14 @@ pub(super) const ROWS: &[TraitsRow] = &[
     ("flowschemas.flowcontrol.apiserver.k8s.io", cluster(Others).has_references().given(rules::flow_control)),
     ("ipaddresses.networking.k8s.io", cluster(Others).given(rules::allotted_address)),
     ("gateways.gateway.networking.k8s.io", namespaced(Others).custom().has_references()),
-    // How workloads are reached.
+    // Kinds by which workloads are reached.
     ("services", namespaced(Services).given(rules::own_service)),
     ("endpoints", namespaced(Services).regenerated_by(rules::own_endpoints)),
     ("poddisruptionbudgets.policy", namespaced(Services)),
     ("networkpolicies.networking.k8s.io", namespaced(Services)),
-    // Workloads and what they own. Jobs are kept, whoever made them: one that ended is left out as finished, one that ran
-    // goes on, and no CronJob makes again what a person made of it by hand.
+    // Workloads and what they own. Jobs are kept, whoever made them: one that has ended is left
+    // out as finished, one that ran goes on, and no CronJob makes again what a person started by
+    // hand.
     ("deployments.apps", namespaced(Workloads).adopts().has_references()),
     ("statefulsets.apps", namespaced(Workloads).adopts().has_references()),
     ("daemonsets.apps", namespaced(Workloads).adopts().has_references()),
@@ -106,7 +109,8 @@ pub(super) const ROWS: &[TraitsRow] = &[
         "replicasets.apps",
         namespaced(Owned).adopts().has_references().made_by(&[("deployments.apps", Newest)]),
     ),
-    // All come back: the controller takes an equal one for its own, and the number orders the rest.
+    // All revisions come back: the controller adopts one that is equal, and the number orders the
+    // rest.
     ("controllerrevisions.apps", namespaced(Owned)),
     ("jobs.batch", namespaced(Owned).has_references()),
     (
@@ -117,7 +121,7 @@ pub(super) const ROWS: &[TraitsRow] = &[
     ("horizontalpodautoscalers.autoscaling", namespaced(Autoscalers)),
     ("scaledobjects.keda.sh", namespaced(Autoscalers).custom()),
     ("verticalpodautoscalers.autoscaling.k8s.io", namespaced(Autoscalers).custom()),
-    // What may refuse others, change them, or hide an API.
+    // Kinds that may refuse others, change them, or hide an API.
     ("resourcequotas", namespaced(Limits)),
     ("apiservices.apiregistration.k8s.io", cluster(Limits).given(rules::own_api)),
     ("mutatingadmissionpolicies.admissionregistration.k8s.io", cluster(Last).comes_along().has_references()),
@@ -129,7 +133,8 @@ pub(super) const ROWS: &[TraitsRow] = &[
     ("validatingadmissionpolicybindings.admissionregistration.k8s.io", cluster(Last).has_references()),
     ("mutatingwebhookconfigurations.admissionregistration.k8s.io", cluster(Last)),
     ("validatingwebhookconfigurations.admissionregistration.k8s.io", cluster(Last)),
-    // What tells of one cluster at one time: its machines and disks, its API servers, what happened, who holds what.
+    // Kinds that tell of one cluster at one time: its machines and disks, its API servers, what
+    // happened, who holds what.
     ("nodes", cluster(Others).stay(InItsCluster)),
     ("csinodes.storage.k8s.io", cluster(Others).stay(InItsCluster)),
     ("volumeattachments.storage.k8s.io", cluster(Others).stay(InItsCluster)),
@@ -139,21 +144,22 @@ pub(super) const ROWS: &[TraitsRow] = &[
     ("events.events.k8s.io", namespaced(Others).stay(InItsCluster)),
     ("leasecandidates.coordination.k8s.io", namespaced(Others).stay(InItsCluster)),
     ("storageversions.internal.apiserver.k8s.io", cluster(Others).stay(InItsCluster)),
-    // Requests: whoever restores one would be noted as who asks, and what was refused would be asked again.
+    // Requests: whoever restores one would be recorded as the one who asks, and what was refused
+    // would be asked again.
     ("certificatesigningrequests.certificates.k8s.io", cluster(Others).stay(InItsCluster)),
     ("podcertificaterequests.certificates.k8s.io", namespaced(Others).stay(InItsCluster)),
     ("storageversionmigrations.storagemigration.k8s.io", cluster(Others).stay(InItsCluster)),
     ("resourcepoolstatusrequests.resource.k8s.io", cluster(Others).stay(InItsCluster)),
-    // One that came back would evict the pods that come back with it.
+    // An eviction that came back would evict the pods that come back with it.
     ("evictionrequests.lifecycle.k8s.io", namespaced(Others).stay(InItsCluster)),
     ("evictions.lifecycle.k8s.io", namespaced(Others).stay(InItsCluster)),
     ("leases.coordination.k8s.io", namespaced(Others).stay(InItsCluster)),
-    // Records of another backup program, which it reads from its bucket.
+    // Records of another backup program, which reads them from its own bucket.
     ("backups.velero.io", namespaced(Others).custom().stay(InItsBackup)),
     ("restores.velero.io", namespaced(Others).custom().stay(InItsBackup)),
     ("backuprepositories.velero.io", namespaced(Others).custom().stay(InItsBackup)),
     ("resticrepositories.velero.io", namespaced(Others).custom().stay(InItsBackup)),
-    // Questions, of which nothing is stored.
+    // Questions that are answered and not stored.
     ("bindings", namespaced(Others).stay(Nowhere)),
     ("componentstatuses", cluster(Others).stay(Nowhere)),
     ("tokenreviews.authentication.k8s.io", cluster(Others).stay(Nowhere)),
@@ -165,7 +171,7 @@ pub(super) const ROWS: &[TraitsRow] = &[
     ("projectrequests.project.openshift.io", cluster(Others).custom().stay(Nowhere)),
 ];
 
-/// Groups all of whose kinds are policies, for which somebody's webhooks refuse or change others.
+/// Groups all of whose kinds are policies, by which a webhook refuses or changes others.
 pub(super) const POLICIES: [&str; 5] = [
     "constraints.gatekeeper.sh",
     "kyverno.io",
@@ -174,7 +180,7 @@ pub(super) const POLICIES: [&str; 5] = [
     "policies.kyverno.io",
 ];
 
-/// A kind of such a group.
+/// The traits of a kind of such a group.
 pub(super) const POLICY: Traits = Traits { class: Last, ..ORDINARY };
 
 const MAKERS_OF_PODS: &[(&str, Regenerated)] = &[

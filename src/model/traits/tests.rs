@@ -1,9 +1,11 @@
-//! The table against Kubernetes' own list of kinds, and what it says of those that were wrong before.
+//! The table against Kubernetes' own list of kinds, and the traits of kinds that were wrong
+//! before.
 
 use super::*;
 
-/// Made from the sources of Kubernetes 1.37.2: `api/discovery/aggregated_v2.json` and `api__v1.json`, which its own
-/// `hack/update-openapi-spec.sh` writes with all APIs on; a line a resource, subresources aside.
+/// Made from the sources of Kubernetes 1.37.2: `api/discovery/aggregated_v2.json` and
+/// `api__v1.json`, which its own `hack/update-openapi-spec.sh` writes with all APIs on; a line a
+/// resource, subresources aside.
 const BUILT_IN: &str = include_str!("built_in.txt");
 
 fn kind(name: &str) -> GroupResource {
@@ -59,10 +61,11 @@ fn what_others_need_comes_first_and_what_refuses_comes_last() {
     let names: Vec<&str> = kinds.iter().map(GroupResource::as_str).collect();
     assert_eq!(names, order);
     assert!(order[14..].iter().all(|name| is_last(&kind(name))) && !is_last(&kind("pods")));
-    // What uses an account may come once its tokens' Secrets may.
+    // Secrets with tokens come after the ServiceAccounts that they belong to.
     let class = |name: &str| PriorityClass::of(&kind(name));
     assert!(class("secrets") > class("serviceaccounts"));
-    // A class begins when the one before it is done: what may refuse a quota comes when the quotas are there.
+    // A class begins when the one before it is done: kinds that may refuse a quota come when the
+    // quotas are there.
     let classes = order[14..].iter().map(|name| PriorityClass::of(&kind(name)));
     assert!(classes.skip(1).all(|class| class > PriorityClass::of(&kind("resourcequotas"))));
 }
@@ -131,7 +134,7 @@ fn what_is_not_of_kubernetes_is_a_custom_resource_row_or_not() {
     for name in ["widgets.example.com", "gateways.networking.istio.io", "hosts.edge.networking.k8s.io"] {
         assert!(is_custom(&kind(name)), "{name}");
     }
-    // Of a version that the table does not know.
+    // A kind of a version of Kubernetes that the table does not know.
     for name in ["ingresses.extensions", "podsecuritypolicies.policy", "routes.networking.k8s.io"] {
         assert!(!is_custom(&kind(name)), "{name}");
     }
@@ -147,7 +150,7 @@ fn policies_of_well_known_engines_come_when_what_they_judge_is_there() {
     ] {
         assert!(is_last(&kind(name)) && is_custom(&kind(name)), "{name}");
     }
-    // What makes a kind of them comes before that.
+    // The kind that defines a policy comes before the policy.
     assert!(!is_last(&kind("constrainttemplates.templates.gatekeeper.sh")));
     for name in ["scaledobjects.keda.sh", "verticalpodautoscalers.autoscaling.k8s.io"] {
         assert_eq!(PriorityClass::of(&kind(name)), PriorityClass::Autoscalers, "{name}");

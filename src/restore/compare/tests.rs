@@ -1,4 +1,4 @@
-//! What counts as a difference, and what servers and controllers do by themselves.
+//! Differences, and what servers and controllers do by themselves, which is none.
 
 use serde_json::json;
 
@@ -130,12 +130,13 @@ fn owners_are_compared_as_far_as_they_are_known() {
     assert!(differ(std::slice::from_ref(&oil), &[], std::slice::from_ref(&oil)).is_none());
     assert_eq!(differ(std::slice::from_ref(&oil), &[], &[]).changed, path());
     assert_eq!(differ(std::slice::from_ref(&oil), &[], &[owner("oil", "2", false)]).changed, path());
-    // Of an owner that is to come only kind and name are known; whether it is missed is told when it has come.
+    // Of an owner that is to come only kind and name are known; whether its reference is missing
+    // shows when it has come.
     let mut newer = owner("oil", "2", false);
     newer["apiVersion"] = json!("example.com/v2");
     assert!(differ(&[], std::slice::from_ref(&oil), &[newer]).is_none());
     assert!(differ(&[], std::slice::from_ref(&oil), &[]).is_none());
-    // One that nobody wants is told, unless it has adopted the item.
+    // An owner that the backup does not have is a difference, unless it has adopted the item.
     assert_eq!(differ(&[], &[], &[oil]).extra, path());
     assert!(differ(&[], &[], &[owner("oil", "1", true)]).is_none());
 }

@@ -1,4 +1,4 @@
-//! An item that is there already: what the policy says about it. Pure.
+//! Decides, by the policy, what to do about an item that is in the cluster already. Pure.
 
 use std::collections::BTreeMap;
 
@@ -17,70 +17,75 @@ mod update;
 use schema::loses_properties;
 pub use update::as_update;
 
-/// The group of roles and bindings.
+/// The API group of roles and bindings.
 const RBAC: &str = "rbac.authorization.k8s.io";
 
-/// What to do about an item that is there already.
+/// The decision about an item that is in the cluster already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExistingVerdict {
-    /// It is as it should be.
+    /// The item is as it should be.
     Unchanged,
-    /// It differs and is left as it is.
+    /// The item differs and is left as it is.
     Leave(LeaveReason),
-    /// It is made as it was in the backup, in place.
+    /// The item is changed in place to what it was in the backup.
     Update,
-    /// It is deleted and created.
+    /// The item is deleted and created.
     Recreate,
-    /// An earlier attempt of this restore made it.
+    /// An earlier attempt of this restore made the item.
     Restored,
 }
 
-/// Why an item that differs is left as it is.
+/// The reason why an item that differs is left as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LeaveReason {
     /// The policy says so.
     Policy,
-    /// The policy would delete it, but with it would go what no restore brings back.
+    /// The policy would delete the item, and with it something that no restore brings back.
     Data,
     /// The namespace mapping changed an item that all namespaces share.
     Mapped,
-    /// It only comes along, or came along into the backup, so that others rest on it, too.
+    /// The item only comes along with others, or came along into the backup, so that others in the
+    /// cluster may rest on it.
     Along,
-    /// It is a definition that has versions which the backup does not know.
+    /// The item is a CRD that has versions which the backup does not know.
     Versions,
-    /// It is a definition whose schema has properties that the backup's has not.
+    /// The item is a CRD whose schema has properties that the backup's has not.
     Schema,
-    /// It is a definition of Ark's own.
+    /// The item is one of Ark's own CRDs.
     Own,
-    /// The control plane keeps it up to date, for its own version.
+    /// The control plane keeps the item up to date for its own version.
     ControlPlane,
-    /// An update would change nothing of it.
+    /// An update would change nothing of the item.
     Fixed,
 }
 
-/// What must be known of an item that is there, beside how it differs.
+/// Facts about an item in the cluster, beside its differences.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ObservedItem {
     /// Whether the namespace mapping changed a cluster-scoped item.
     pub mapped: bool,
-    /// Whether the definition would have fewer versions than it has.
+    /// Whether the CRD would have fewer versions than it has.
     pub fewer_versions: bool,
-    /// Whether a version of the definition would lose properties.
+    /// Whether a version of the CRD would lose properties.
     pub fewer_properties: bool,
     /// Whether this restore, or an earlier attempt of it, made the item's namespace.
     pub made_namespace: bool,
-    /// Whether an operator looks after it and may take away more than the item when it is deleted.
+    /// Whether a finalizer guards the item: its operator may take away more than the item when it
+    /// is deleted.
     pub finalized: bool,
-    /// Whether it is a default role of Kubernetes, or a binding to one, that the API server keeps up to date.
+    /// Whether the item is a default role of Kubernetes, or a binding to one, that the API server
+    /// keeps up to date.
     pub is_bootstrapped: bool,
-    /// Whether claims belong to it, which would be deleted with it.
+    /// Whether the item controls PVCs, which would be deleted with it.
     pub owns_claims: bool,
-    /// Whether it is a claim or a volume that waits, and lacks nothing but the other, which this restore brings or frees.
+    /// Whether the item is a PVC or a volume that only lacks the other, which this restore brings
+    /// or frees.
     pub gets_its_other_half: bool,
 }
 
 impl ObservedItem {
-    /// What the two bodies say; the rest is for the caller to add. `live`: as the API server sent it.
+    /// Reads the facts that the two bodies tell; the caller adds the rest. `live` is the object as
+    /// the API server sent it.
     pub fn read(kind: &GroupResource, wanted: &Value, live: &Value) -> Self {
         let metadata = live.get("metadata");
         let finalizers = metadata.and_then(|metadata| metadata.get("finalizers")?.as_array());
@@ -94,14 +99,15 @@ impl ObservedItem {
     }
 }
 
-/// Whether the API server brings an object to what its own version says, each time that it starts. Somebody who wants the object
-/// otherwise for good, says so by the annotation.
+/// Returns whether the API server resets an object to what its own version says each time that it
+/// starts. An annotation on the object turns that off for good.
 fn is_bootstrapped(metadata: &Value) -> bool {
     metadata["labels"]["kubernetes.io/bootstrapping"] == "rbac-defaults"
         && metadata["annotations"]["rbac.authorization.kubernetes.io/autoupdate"] == "true"
 }
 
-/// Whether somebody has a say in the deletion of an item. What Kubernetes adds to its own kinds goes by itself.
+/// Returns whether somebody has a say in the deletion of an item. Finalizers that Kubernetes adds
+/// to its own kinds are removed without anybody's doing.
 fn is_guarded(kind: &GroupResource, finalizers: &[Value]) -> bool {
     let own = |finalizer: &Value| finalizer.as_str().is_some_and(is_kubernetes_own);
     finalizers.iter().any(|finalizer| is_custom(kind) || !own(finalizer))
@@ -117,7 +123,7 @@ fn has_fewer_versions(wanted: &Value, live: &Value) -> bool {
     versions(live).iter().any(|version| !wanted.contains(version))
 }
 
-/// What a restore that goes on after an interruption has made before, told by the labels that it puts on everything.
+/// Tells by labels what restores of a backup made: Ark labels everything that it creates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Earlier {
     restore: String,
@@ -125,24 +131,25 @@ pub struct Earlier {
 }
 
 impl Earlier {
-    /// What earlier attempts of `restore` made of the items of `backup`.
+    /// Makes the test for what `restore` made of the items of `backup`.
     pub fn new(restore: &str, backup: &str) -> Self {
         Self { restore: label_value(restore), backup: label_value(backup) }
     }
 
-    /// Whether some restore of the backup made what has these labels.
+    /// Returns whether any restore of the backup made the object with these labels.
     pub fn made_any(&self, labels: &BTreeMap<String, String>) -> bool {
         labels.get(BACKUP_NAME_LABEL) == Some(&self.backup)
     }
 
-    /// Whether what has these labels is of that.
+    /// Returns whether this restore made the object with these labels, from the same backup.
     pub fn made(&self, labels: &BTreeMap<String, String>) -> bool {
         labels.get(RESTORE_NAME_LABEL) == Some(&self.restore)
             && labels.get(BACKUP_NAME_LABEL) == Some(&self.backup)
     }
 }
 
-/// Decides. `inclusion`: whether the item is selected itself; one that only comes along is left as it is.
+/// Returns the verdict about an item. An item whose `inclusion` is not `Selected` only comes
+/// along, and is left as it is.
 pub fn decide(
     item: &ItemKey,
     inclusion: Inclusion,
@@ -154,6 +161,8 @@ pub fn decide(
     if difference.is_none() || observed.gets_its_other_half {
         return ExistingVerdict::Unchanged;
     }
+    // Whatever the policy says, a change of the following would harm others in the cluster, or be
+    // undone.
     if observed.mapped {
         return ExistingVerdict::Leave(LeaveReason::Mapped);
     }
@@ -172,11 +181,12 @@ pub fn decide(
     if observed.is_bootstrapped {
         return ExistingVerdict::Leave(LeaveReason::ControlPlane);
     }
-    // Its controller was faster than we; where the namespace was there before, it is an item like any other.
+    // The namespace's controller was faster than the restore. Where the namespace was there
+    // before, its default account is an item like any other.
     if is_default_account(item) && observed.made_namespace {
         return ExistingVerdict::Update;
     }
-    // The number is not anybody's but the controller's, which counts anew; see `compare`.
+    // Nobody but the controller chooses the number, and it counts anew; see `compare`.
     if kind == "controllerrevisions.apps" && difference.changed == ["revision"] && difference.extra.is_empty()
     {
         return ExistingVerdict::Update;
@@ -192,25 +202,29 @@ pub fn decide(
     }
 }
 
-/// With a namespace goes all that is in it, with a definition all its resources, with an account the tokens that pods use; a
-/// CronJob that is made anew knows nothing of the Job that runs.
+/// Returns whether deleting the item would take others with it: a namespace all that is in it, a
+/// CRD its resources, an account the tokens that pods use. A CronJob that is made anew does not
+/// know the Job that runs.
 fn holds_others(item: &ItemKey) -> bool {
     [NAMESPACES, CRDS, "serviceaccounts", "cronjobs.batch"].contains(&item.kind.as_str())
 }
 
-/// Rights that are gone for a moment may be those of whoever restores. Only to which role a binding is, cannot be changed.
+/// Returns whether the item is a role or a binding that can be changed in place: rights that are
+/// gone for a moment may be those by which the restore runs. Only `roleRef` of a binding cannot be
+/// changed.
 fn is_right(item: &ItemKey, difference: &Difference) -> bool {
     item.kind.group() == RBAC && !difference.changed.iter().any(|path| path.starts_with("roleRef"))
 }
 
-/// The verdict about what an earlier attempt of this restore made: it is restored, whatever has become of it since. Only an
-/// update is made again, which does no harm and may have been cut short.
+/// Returns the verdict about what an earlier attempt of this restore made: the item counts as
+/// restored, whatever has become of it since. Only an update is repeated, which does no harm and
+/// may have been cut short.
 pub fn go_on(verdict: ExistingVerdict) -> ExistingVerdict {
     if verdict == ExistingVerdict::Update { verdict } else { ExistingVerdict::Restored }
 }
 
-/// The verdict about an item of which an update would (`changes`) or would not change anything: one that would not is not
-/// written at every run, and told.
+/// Returns the verdict, with an update that would change nothing (`changes` returns false) turned
+/// into a warning: otherwise every run would write the item.
 pub fn unless_fixed(verdict: ExistingVerdict, changes: impl FnOnce() -> bool) -> ExistingVerdict {
     if verdict == ExistingVerdict::Update && !changes() {
         ExistingVerdict::Leave(LeaveReason::Fixed)
@@ -219,12 +233,14 @@ pub fn unless_fixed(verdict: ExistingVerdict, changes: impl FnOnce() -> bool) ->
     }
 }
 
-/// Whether it is the account that the controller makes in every namespace, mostly before we do.
+/// Returns whether the item is the account that a controller makes in every namespace, mostly
+/// before the restore does.
 pub fn is_default_account(item: &ItemKey) -> bool {
     item.kind.as_str() == "serviceaccounts" && item.name == "default"
 }
 
-/// The account with what it has besides in the cluster: secrets are added, never taken away.
+/// Returns the account with the secrets that it has in the cluster besides: secrets are added,
+/// never taken away.
 pub fn merge_account(wanted: &Value, live: &Value) -> Value {
     let mut merged = wanted.clone();
     for list in ["secrets", "imagePullSecrets"] {
@@ -243,7 +259,7 @@ pub fn merge_account(wanted: &Value, live: &Value) -> Value {
 }
 
 impl ExistingVerdict {
-    /// What a person should know of an item that is left as it is; None when it is not.
+    /// Returns a warning about an item that is left as it is, or `None` for any other verdict.
     pub fn warning(self, difference: &Difference) -> Option<String> {
         let Self::Leave(reason) = self else { return None };
         let why = match reason {
@@ -278,7 +294,8 @@ impl ExistingVerdict {
     }
 }
 
-/// What a person should know of an item that was changed and still differs; `changed` says how, in words.
+/// Returns a warning about an item that was changed and still differs, or `None`; `changed` says
+/// how it was changed, as `updated`.
 pub fn still_differs(changed: &str, difference: &Difference) -> Option<String> {
     (!difference.is_none()).then(|| {
         format!(

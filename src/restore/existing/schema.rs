@@ -1,12 +1,13 @@
-//! Whether a definition, written over the one that is there, would take fields away from the resources of its kind. Pure.
+//! Tells whether a CRD, written over the one in the cluster, would take fields away from the
+//! resources of its kind. Pure.
 
 use serde_json::Value;
 
-/// Says of a schema that it keeps fields that it does not name.
+/// The field of a schema that keeps fields which the schema does not name.
 const KEEPS: &str = "x-kubernetes-preserve-unknown-fields";
 
-/// Whether a version that both definitions have would lose a property. A resource loses it in every answer then, and for good
-/// with its next write.
+/// Returns whether a version that both CRDs have would lose a property. A resource then loses the
+/// property in every answer, and for good with its next write.
 pub fn loses_properties(wanted: &Value, live: &Value) -> bool {
     let later = versions(wanted);
     versions(live).iter().any(|now| {
@@ -19,7 +20,7 @@ fn versions(definition: &Value) -> &[Value] {
     definition["spec"]["versions"].as_array().map_or(&[], Vec::as_slice)
 }
 
-/// Whether a value that `now` lets pass whole could lose a field under `then`.
+/// Returns whether a value that passes whole under `now` could lose a field under `then`.
 fn loses(then: &Value, now: &Value) -> bool {
     if then[KEEPS] == true || *then == true {
         return false;
@@ -28,7 +29,7 @@ fn loses(then: &Value, now: &Value) -> bool {
     let mut properties = now["properties"].as_object().into_iter().flatten();
     let lost = properties.any(|(name, now)| match then["properties"].get(name) {
         Some(then) => loses(then, now),
-        // A map takes any name.
+        // A schema of `additionalProperties` accepts any name.
         None => !is_schema(&&then["additionalProperties"]) || loses(&then["additionalProperties"], now),
     });
     let of_parts = ["items", "additionalProperties"].iter().any(|part| {
@@ -70,7 +71,7 @@ mod tests {
             let definition = |schema: &Value| json!({"spec": {"versions": [{"name": "v1", "schema": {"openAPIV3Schema": object(json!({"x": schema}))}}]}});
             assert_eq!(loses_properties(&definition(then), &definition(now)), expected, "{then} for {now}");
         }
-        // What has no such version any more is another matter.
+        // A version that the other CRD lacks is `has_fewer_versions`, not a lost property.
         let other = json!({"spec": {"versions": [{"name": "v2"}]}});
         let now = json!({"spec": {"versions": [{"name": "v1", "schema": {"openAPIV3Schema": more}}]}});
         assert!(!loses_properties(&other, &now));

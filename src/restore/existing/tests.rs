@@ -1,4 +1,4 @@
-//! Decisions about items that are there already.
+//! Verdicts about items that are in the cluster already.
 
 use serde_json::json;
 
@@ -32,7 +32,7 @@ fn the_policy_decides_about_what_differs_and_data_is_safe() {
         ("configmaps", &extra, Policy::Recreate, ExistingVerdict::Recreate),
         (NAMESPACES, &changed, Policy::Recreate, ExistingVerdict::Update),
         (CRDS, &extra, Policy::Recreate, ExistingVerdict::Update),
-        // Anew, it would run a second Job beside the one that runs.
+        // Made anew, a CronJob would run a second Job beside the one that runs.
         ("cronjobs.batch", &changed, Policy::Recreate, ExistingVerdict::Update),
         ("persistentvolumeclaims", &changed, Policy::Recreate, for_data),
         ("persistentvolumes", &changed, Policy::Recreate, for_data),
@@ -68,7 +68,7 @@ fn what_is_only_needed_is_never_changed_and_told_where_it_differs() {
                     "{kind} {inclusion:?} {policy:?}"
                 );
                 assert!(told.warning(&changed).unwrap().contains("differs in spec.x, spec.y"));
-                // What the mapping makes of it says more: the copy has no rights.
+                // The mapping is the stronger reason: the copy has no rights.
                 let mapped = ObservedItem { mapped: true, ..ObservedItem::default() };
                 assert_eq!(verdict(&changed, mapped), ExistingVerdict::Leave(LeaveReason::Mapped));
                 assert_eq!(verdict(&none, mapped), ExistingVerdict::Unchanged);
@@ -130,7 +130,7 @@ fn a_default_account_is_brought_into_line_only_where_its_namespace_was_made() {
         ("default", false, Policy::Update, ExistingVerdict::Update),
         ("default", false, Policy::Recreate, ExistingVerdict::Update),
         ("web", true, Policy::None, ExistingVerdict::Leave(LeaveReason::Policy)),
-        // With an account go the tokens of the pods that run under it.
+        // With an account the tokens of the pods that run under it are deleted.
         ("web", false, Policy::Recreate, ExistingVerdict::Update),
     ] {
         let observed = ObservedItem { made_namespace, ..ObservedItem::default() };

@@ -1,8 +1,9 @@
-//! The body of an update: as in the backup, except for what servers and controllers own, which stays as it is. Pure.
+//! Makes the body of an update: as in the backup, except for what servers and controllers own,
+//! which stays as it is. Pure.
 //!
-//! An update replaces the whole object, so that what somebody added since is gone afterwards; a server-side apply would
-//! leave it. Whatever is written must be what the live object has where nobody but the cluster decides, or the API server
-//! refuses the update.
+//! An update replaces the whole object, so that what somebody added since is gone afterwards; a
+//! server-side apply would leave it. Fields that only the cluster decides must have the values of
+//! the live object, or the API server refuses the update.
 
 use std::collections::HashSet;
 
@@ -13,7 +14,8 @@ use super::super::rewrite::{LAST_APPLIED, PortKey, annotations_by_hand, is_made_
 use crate::model::traits::is_custom;
 use crate::model::{GroupResource, NAMESPACES, TOKEN_TYPE};
 
-/// The body for a PUT. `wanted`: the item as it would be made; `live`: the item as the API server sent it.
+/// Returns the body for a PUT. `wanted` is the item as it would be made, `live` the object as the
+/// API server sent it.
 pub fn as_update(wanted: &Value, live: &Value, kind: &GroupResource) -> Value {
     let (mut body, by_hand) = (wanted.clone(), annotations_by_hand(live));
     let (Some(object), Some(there)) = (body.as_object_mut(), live.as_object()) else { return body };
@@ -29,8 +31,9 @@ pub fn as_update(wanted: &Value, live: &Value, kind: &GroupResource) -> Value {
     body
 }
 
-/// Identity and version are the live object's. Labels are the backup's, annotations of programs and finalizers both sides', owners the
-/// backup's and whoever has adopted the item.
+/// Merges the metadata. Identity and version are the live object's; labels the backup's;
+/// annotations of programs and finalizers those of both sides; owners the backup's, and a
+/// controller that has adopted the item.
 fn keep_metadata(metadata: &mut Map<String, Value>, live: &Map<String, Value>, by_hand: &HashSet<String>) {
     for field in ["uid", "resourceVersion", "generation", "creationTimestamp", "generateName"] {
         if let Some(value) = live.get(field) {
@@ -40,7 +43,8 @@ fn keep_metadata(metadata: &mut Map<String, Value>, live: &Map<String, Value>, b
     if let Some(Value::Object(notes)) = live.get("annotations") {
         let annotations = metadata.entry("annotations").or_insert_with(|| Map::new().into());
         for (key, value) in notes {
-            // What kubectl last applied goes with the item, though it is no difference.
+            // kubectl's last-applied configuration is the backup's, like the rest of the item,
+            // though it is no difference.
             let theirs = is_a_note(key) && key != LAST_APPLIED;
             if let Some(annotations) = annotations.as_object_mut()
                 && (theirs || (is_a_programs(key, by_hand) && !annotations.contains_key(key)))
@@ -55,7 +59,7 @@ fn keep_metadata(metadata: &mut Map<String, Value>, live: &Map<String, Value>, b
     append(metadata, "finalizers", live, |_| true);
 }
 
-/// Appends the elements of a live list that pass and that the other list does not have.
+/// Appends those elements of a live list that `keep` accepts and the other list does not have.
 fn append(
     object: &mut Map<String, Value>,
     field: &str,
@@ -73,7 +77,8 @@ fn append(
     }
 }
 
-/// Certificates are injected by whoever keeps them fresh; those of the backup may have expired.
+/// Keeps the live certificate bundles: whoever keeps them fresh injects them, and those of the
+/// backup may have expired.
 fn keep_bundles(wanted: &mut Value, live: &Value) {
     match (wanted, live) {
         (Value::Object(wanted), Value::Object(live)) => {
@@ -132,7 +137,7 @@ fn keep_by_kind(body: &mut Value, live: &Value, kind: &GroupResource) {
         {
             keep(body, live, &["rules"]);
         }
-        // Which snapshot it is cannot be changed, and in the cluster may be said in another way.
+        // The source of a snapshot cannot be changed, and the cluster may name it in another way.
         "volumesnapshots.snapshot.storage.k8s.io" => keep(body, live, &["spec", "source"]),
         "volumesnapshotcontents.snapshot.storage.k8s.io" => {
             for field in ["source", "volumeSnapshotRef", "deletionPolicy"] {
@@ -143,7 +148,7 @@ fn keep_by_kind(body: &mut Value, live: &Value, kind: &GroupResource) {
     }
 }
 
-/// Addresses and ports that the Service does not ask for are those that it has.
+/// Keeps the addresses and ports that the Service has and does not ask for otherwise.
 fn keep_allotted(body: &mut Value, live: &Value) {
     let Some(spec) = body.get("spec") else { return };
     let text = |field: &str| spec.get(field).and_then(Value::as_str);
@@ -151,7 +156,7 @@ fn keep_allotted(body: &mut Value, live: &Value) {
     if text("type") == Some("ExternalName") {
         return;
     }
-    // One address asked for, and the other allotted, belong together.
+    // A chosen address and the one that was allotted beside it (dual stack) belong together.
     let addresses = at(live, &["spec", "clusterIP"]);
     if text("clusterIP").is_none() || spec.get("clusterIP") == addresses {
         for field in ["clusterIP", "clusterIPs"] {
@@ -174,7 +179,7 @@ fn keep_allotted(body: &mut Value, live: &Value) {
     }
 }
 
-/// The binding is the controller's, as long as it is to the same claim.
+/// Keeps the volume's binding, which is the controller's, if it is to the same PVC.
 fn keep_binding(body: &mut Value, live: &Value) {
     let claim = |side: &Value| {
         let name = |key: &str| at(side, &["spec", "claimRef", key]).cloned();
@@ -185,7 +190,8 @@ fn keep_binding(body: &mut Value, live: &Value) {
     }
 }
 
-/// Of a pod hardly anything can be changed: its images and how long it may run.
+/// Keeps the pod's spec except for its images and `activeDeadlineSeconds`: hardly anything else of
+/// a pod can be changed.
 fn keep_pod(body: &mut Value, live: &Value) {
     let mut spec = live.get("spec").cloned().unwrap_or_default();
     for list in ["initContainers", "containers"] {
@@ -207,7 +213,8 @@ fn keep_pod(body: &mut Value, live: &Value) {
     }
 }
 
-/// Makes the field at a path what it is in the live object, also nothing.
+/// Sets the field at a path to the value in the live object; removes it if the live object has
+/// none.
 fn keep(body: &mut Value, live: &Value, path: &[&str]) {
     let Some((field, parent)) = path.split_last() else { return };
     let Some(parent) = parent.iter().try_fold(body, |value, key| value.get_mut(*key)) else { return };

@@ -30,7 +30,7 @@ fn terms(filter: &str) -> CompiledSelection {
     serde_json::from_str::<Filter>(filter).unwrap().compile().unwrap()
 }
 
-/// Lines: `kind namespace/name uid owner rollout`, the last three optional.
+/// An inventory from lines: `kind namespace/name uid owner rollout`, the last three optional.
 fn inventory(filter: &str, lines: &[&str]) -> Inventory {
     let kinds = KINDS.iter().map(|(kind, namespaced)| IndexedResource {
         resource: GroupResource::parse(kind),
@@ -70,7 +70,7 @@ fn inventory(filter: &str, lines: &[&str]) -> Inventory {
     inventory
 }
 
-/// The plan as text: `+` restored, `-` left out.
+/// Returns the plan as text: `+` restored, `-` left out.
 fn told(filter: &str, lines: &[&str], needed: &[ItemKey]) -> Vec<String> {
     told_of(filter, lines, needed, &BodyFacts::default())
 }
@@ -167,7 +167,7 @@ fn a_part_brings_its_namespace_its_definition_and_what_it_names() {
             "+widgets.example.com prod/w",
         ]
     );
-    // A selection of a kind brings the namespaces along that hold some.
+    // A selection of a kind brings the namespaces along that hold items of it.
     assert_eq!(
         told(r#"{"includedResources":["widgets.example.com"]}"#, &lines, &[]),
         [
@@ -301,7 +301,7 @@ fn a_pod_of_a_custom_resource_is_left_out_where_its_operator_would_make_another_
         "persistentvolumeclaims a/data c w",
         "pods a/w-x7k2p p1 w",
         "pods a/fixed p2 w",
-        // Whose controller does not come.
+        // The controller does not come.
         "pods a/lone-x7k2p p3 gone",
     ];
     assert_eq!(

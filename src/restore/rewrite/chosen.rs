@@ -1,7 +1,7 @@
-//! Which fields a person chose, and which the server filled in: the field owners tell, because the API server records who set
-//! what before it allots addresses and ports. Pure.
+//! Tells which fields a person chose and which the server filled in, by the field owners: the API
+//! server records who set what before it allots addresses and ports. Pure.
 //!
-//! Must be asked before the field owners are taken off.
+//! Must be asked before the field owners are taken off the item.
 
 use std::collections::HashSet;
 
@@ -9,15 +9,17 @@ use serde_json::Value;
 
 use super::{LAST_APPLIED, shape};
 
-/// Whom the API server notes for what a restore writes: never a choice, or what one restore kept would count as chosen in
-/// the next.
+/// The field manager of what a restore writes: never a choice, or what one restore kept would
+/// count as chosen in the next.
 pub(super) const OURSELVES: &str = "ark";
 
-/// Stands for everybody in an object from before field owners were recorded: it owns all fields, chosen or not.
+/// The field manager of everything in an object from before field owners were recorded: it owns
+/// all fields, chosen or not.
 const EVERYBODY: &str = "before-first-apply";
 
-/// What the field managers of the tools that people and pipelines write with begin with; where a tool says nothing, the API server
-/// takes what its User-Agent begins with. `Mozilla` is a browser, `OpenAPI-Generator` Python and Ansible, `node-fetch` Lens.
+/// Prefixes of the field managers of tools that people and pipelines write with. Where a tool
+/// names none, the API server takes the beginning of its User-Agent: `Mozilla` is a browser,
+/// `OpenAPI-Generator` Python and Ansible, `node-fetch` Lens.
 const TOOLS: [&str; 21] = [
     "Helm",
     "HashiCorp",
@@ -42,10 +44,11 @@ const TOOLS: [&str; 21] = [
     "terraform",
 ];
 
-/// OpenShift's kubectl, of which others' names begin with the same two letters.
+/// OpenShift's kubectl, compared as a whole: other managers begin with the same two letters.
 const OC: &str = "oc";
 
-/// The annotations of an object, as the API server sent it, that somebody set with a tool of people, not a program.
+/// Returns the annotations of an object, as the API server sent it, that a person set with such a
+/// tool.
 pub fn annotations_by_hand(item: &Value) -> HashSet<String> {
     let by_hand = |entry: &&Value| {
         let manager = shape::text(entry, &["manager"]).unwrap_or_default();
@@ -59,14 +62,14 @@ pub fn annotations_by_hand(item: &Value) -> HashSet<String> {
         .collect()
 }
 
-/// What is known of who chose what in one item.
+/// The choices that people made in one item.
 pub(super) struct Choices<'a> {
     applied: Option<Value>,
     owned: Vec<&'a Value>,
 }
 
 impl<'a> Choices<'a> {
-    /// Reads the field owners, and what kubectl last applied.
+    /// Reads the choices from the field owners and from what kubectl last applied.
     pub(super) fn read(item: &'a Value) -> Self {
         let applied = shape::text(item, &["metadata", "annotations", LAST_APPLIED]);
         let people = |entry: &&Value| {
@@ -82,14 +85,14 @@ impl<'a> Choices<'a> {
         }
     }
 
-    /// Whether a person chose the field of `spec`.
+    /// Returns whether a person chose the field of `spec`.
     pub(super) fn has(&self, field: &str) -> bool {
         let owned = format!("f:{field}");
         self.applied.as_ref().is_some_and(|applied| is_set(shape::at(applied, &["spec", field])))
             || self.owned.iter().any(|fields| shape::at(fields, &["f:spec", &owned]).is_some())
     }
 
-    /// Whether a person chose the node port of a Service's port.
+    /// Returns whether a person chose the node port of a Service's port.
     pub(super) fn has_node_port(&self, port: &Value) -> bool {
         let key = PortKey::of(port);
         let applied = self.applied.iter().flat_map(|applied| shape::elements(applied, &["spec", "ports"]));
@@ -99,7 +102,7 @@ impl<'a> Choices<'a> {
     }
 }
 
-/// Zero and nothing leave the choice to the server.
+/// Returns whether a value is a choice: zero and empty values leave the choice to the server.
 fn is_set(value: Option<&Value>) -> bool {
     match value {
         None | Some(Value::Null) => false,
@@ -112,13 +115,13 @@ fn is_set(value: Option<&Value>) -> bool {
 fn owns_node_port(fields: &Value, wanted: &PortKey) -> bool {
     let ports = shape::at(fields, &["f:spec", "f:ports"]).and_then(Value::as_object);
     ports.into_iter().flatten().any(|(key, fields)| {
-        // The key of a list element: k:{"port":80,"protocol":"TCP"}
+        // The key of a list element has the form k:{"port":80,"protocol":"TCP"}.
         let named = key.strip_prefix("k:").and_then(|text| serde_json::from_str::<Value>(text).ok());
         fields.get("f:nodePort").is_some() && named.is_some_and(|named| PortKey::of(&named) == *wanted)
     })
 }
 
-/// What tells the ports of one Service apart.
+/// The identity of a port within its Service: number and protocol.
 #[derive(PartialEq)]
 pub struct PortKey {
     port: Option<u64>,
@@ -126,7 +129,7 @@ pub struct PortKey {
 }
 
 impl PortKey {
-    /// The key of an element of `spec.ports`.
+    /// Returns the key of an element of `spec.ports`.
     pub fn of(port: &Value) -> Self {
         Self {
             port: port.get("port").and_then(Value::as_u64),

@@ -1,4 +1,5 @@
-//! A class that is the default of its kind, and comes along with what needs it into a cluster that may have a default of its own. Pure.
+//! Keeps a default class from becoming the default of another cluster, where it only comes along
+//! and a default may be there already. Pure.
 
 use serde_json::Value;
 
@@ -13,7 +14,8 @@ const MARKS: [&str; 4] = [
     "snapshot.storage.kubernetes.io/is-default-class",
 ];
 
-/// Takes the mark off. Returns whether the class was the default.
+/// Removes the annotation or field that makes a class the default. Returns whether the class was
+/// the default.
 pub fn unmark_default(kind: &GroupResource, class: &mut Value) -> bool {
     if kind.as_str() == "priorityclasses.scheduling.k8s.io" {
         let was = class.get("globalDefault").and_then(Value::as_bool) == Some(true);

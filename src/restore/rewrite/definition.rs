@@ -1,17 +1,18 @@
-//! A CustomResourceDefinition from the time of v1beta1 is put in the form that v1 takes. Pure.
+//! Brings a CRD from the time of v1beta1 into the form that v1 takes. Pure.
 //!
-//! Such definitions live on in upgraded clusters: without schemas, or with `preserveUnknownFields: true`, which v1 keeps but
-//! does not let anybody create. The schemas say the same instead, or every field that they do not name would be dropped.
+//! Such CRDs live on in upgraded clusters: without schemas, or with `preserveUnknownFields: true`,
+//! which v1 keeps but does not let anybody create. The schemas are made to say the same, or every
+//! field that they do not name would be dropped.
 
 use serde_json::{Map, Value, json};
 
 use super::shape;
 use crate::model::{CRDS, GroupResource};
 
-/// With this an object keeps fields that its schema does not name; on that level only.
+/// The field by which an object keeps fields that its schema does not name; on that level only.
 const PRESERVE: &str = "x-kubernetes-preserve-unknown-fields";
 
-/// Gives every version a schema, and makes schemas preserve what `preserveUnknownFields` preserved.
+/// Gives every version a schema, and lets schemas preserve what `preserveUnknownFields` preserved.
 pub(super) fn rewrite(kind: &GroupResource, item: &mut Value) {
     if kind.as_str() != CRDS {
         return;
@@ -35,13 +36,14 @@ enum SchemaLevel {
     Field,
 }
 
-/// Makes every object of a schema preserve fields that it does not name. Metadata of the root and of embedded objects are the
-/// API server's to define, and conditions (`anyOf` and the like) may not say anything about preserving.
+/// Lets every object of a schema preserve fields that it does not name. The metadata of the root
+/// and of embedded objects are defined by the API server, and conditions (`anyOf` and the like)
+/// must not say anything about preserving.
 fn preserve(schema: &mut Value, level: SchemaLevel) {
     let Some(schema) = schema.as_object_mut() else { return };
     if level == SchemaLevel::Root || schema.get("type").and_then(Value::as_str) == Some("object") {
         schema.insert(PRESERVE.to_owned(), Value::Bool(true));
-        // Anything may stand there, of which nothing would be kept.
+        // `additionalProperties: true` allows any field, yet keeps none of its content.
         if schema.get("additionalProperties") == Some(&Value::Bool(true)) {
             schema.remove("additionalProperties");
         }

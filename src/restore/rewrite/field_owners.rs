@@ -1,15 +1,17 @@
-//! Field owners that are given back after the create: server-side applies to come rest on them. Pure.
+//! Makes the field owners that are given back after the create, because server-side applies to
+//! come rest on them. Pure.
 //!
-//! The API server notes whoever creates an object as the owner of all its fields. The next apply of Flux, Argo CD or a
-//! controller would then meet conflicts, and what it leaves out would stay.
+//! The API server records whoever creates an object as the owner of all its fields. The next apply
+//! of Flux, Argo CD or a controller would then meet conflicts, and fields that it leaves out would
+//! stay.
 
 use serde_json::Value;
 
 use super::chosen::OURSELVES;
 use super::shape;
 
-/// The list to write back; None when nobody misses it. `chosen`: whether the item keeps what a person chose, which only the
-/// field owners tell.
+/// Returns the list to write back, or `None` if nothing rests on it. `chosen` says that the item
+/// keeps a value that a person chose, which only the field owners tell.
 pub(super) fn given_back(item: &Value, chosen: bool) -> Option<Value> {
     let entries: Vec<Value> =
         shape::elements(item, &["metadata", "managedFields"]).filter_map(without_what_changes).collect();
@@ -17,7 +19,8 @@ pub(super) fn given_back(item: &Value, chosen: bool) -> Option<Value> {
     ((applied || chosen) && !entries.is_empty()).then(|| entries.into())
 }
 
-/// The entry without what is new in the new object: the status, which its controllers write, and the owners' uids.
+/// Returns the entry without what is new in the new object: the status, which its controllers
+/// write, and the owners' uids; `None` if nothing is left.
 fn without_what_changes(entry: &Value) -> Option<Value> {
     let text = |key: &str| shape::text(entry, &[key]);
     if text("manager") == Some(OURSELVES) || text("subresource") == Some("status") {
@@ -29,8 +32,8 @@ fn without_what_changes(entry: &Value) -> Option<Value> {
     (!fields.is_empty()).then_some(entry)
 }
 
-/// Whether Ark owns fields of an object, as the API server sent it, beside the metadata, and one of the stored owners none: they
-/// were not given back.
+/// Returns whether the field owners were not given back: Ark owns fields beside the metadata of an
+/// object, as the API server sent it, and one of the stored owners owns none.
 pub fn are_ours(stored: &Value, live: &Value) -> bool {
     let manager = |entry: &Value| entry.get("manager").cloned();
     let there: Vec<_> = shape::elements(live, &["metadata", "managedFields"]).map(manager).collect();
@@ -43,7 +46,8 @@ pub fn are_ours(stored: &Value, live: &Value) -> bool {
     fields.any(|field| field != "f:metadata")
 }
 
-/// The list to write back to an object that others have written to since the create: they own what they wrote.
+/// Returns the list to write back to an object that others have written to since the create: they
+/// own what they wrote.
 pub fn merge_field_owners(stored: &Value, live: &Value) -> Value {
     let list = |entries: &Value| entries.as_array().cloned().unwrap_or_default();
     let identity = |entry: &Value| ["manager", "operation", "subresource"].map(|key| entry.get(key).cloned());

@@ -1,8 +1,10 @@
-//! Container images are replaced by a mapping from the beginning of the old name to that of the new. Pure.
+//! Replaces container images by a mapping from the beginning of the old name to that of the new.
+//! Pure.
 //!
-//! A beginning matches whole parts only: the old name ends there, or goes on with `/`, `:` or `@`, or the mapping's key
-//! ends in one of these. So `registry.old` moves a registry, `registry.old/shop` a repository, `registry.old/shop:1` one
-//! image, and `registry.old` never touches `registry.older`. The longest match wins, once.
+//! A beginning matches whole parts only: the old name ends there, or goes on with `/`, `:` or `@`,
+//! or the mapping's key ends in one of these. So `registry.old` moves a registry,
+//! `registry.old/shop` a repository, `registry.old/shop:1` one image, and `registry.old` never
+//! touches `registry.older`. The longest match wins, and is applied once.
 
 use serde_json::Value;
 

@@ -1,14 +1,15 @@
-//! A Job loses the selector and the labels that the API server made from its old uid. Pure.
+//! Removes the selector and the labels that the API server made from a Job's old uid. Pure.
 
 use serde_json::Value;
 
 use super::shape;
 use crate::model::GroupResource;
 
-/// Labels whose value is the Job's uid; the server sets them anew and refuses others.
+/// Labels whose value is the Job's uid; the API server sets them anew and refuses other values.
 const CONTROLLER_UID: [&str; 2] = ["controller-uid", "batch.kubernetes.io/controller-uid"];
 
-/// Takes the controller's uid off selector and labels; a Job with a selector of its own keeps everything.
+/// Removes the old uid from selector and labels; a Job with a selector of its own
+/// (`manualSelector`) keeps everything.
 pub(super) fn rewrite(kind: &GroupResource, item: &mut Value) {
     let manual = shape::at(item, &["spec", "manualSelector"]).and_then(Value::as_bool) == Some(true);
     if kind.as_str() != "jobs.batch" || manual {
@@ -25,7 +26,8 @@ pub(super) fn rewrite(kind: &GroupResource, item: &mut Value) {
     shape::remove_keys(item, &["metadata", "labels"], &CONTROLLER_UID);
 }
 
-/// What a Job has done is in its status, which does not come back: the new one begins from the start.
+/// Warns of a Job that had done a part of its work: only its status says so, which does not come
+/// back, so that the new Job begins from the start.
 pub(super) fn tell_of_work(
     kind: &GroupResource,
     item: &Value,

@@ -1,11 +1,11 @@
-//! Every restored item says which Restore made it and which Backup it came from. Pure.
+//! Labels every restored item with the names of its Restore and its Backup. Pure.
 
 use serde_json::{Map, Value};
 
 use super::shape;
 use crate::api::{BACKUP_NAME_LABEL, RESTORE_NAME_LABEL, label_value};
 
-/// Sets both labels on the item itself; templates and selectors are not touched.
+/// Sets both labels on the item itself, but not on its templates and selectors.
 pub(super) fn rewrite(item: &mut Value, restore_name: &str, backup_name: &str) {
     let Some(metadata) = shape::object_mut(item, &["metadata"]) else { return };
     let labels = metadata.entry("labels").or_insert(Value::Null);

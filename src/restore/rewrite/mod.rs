@@ -1,7 +1,9 @@
-//! From an item as it was backed up to the item as it is to be created: pure functions, one concern a file.
+//! Rewrites an item from what was backed up to what is to be created: pure functions, one concern
+//! a file.
 //!
-//! [`Rewriter::rewrite`] is the list of them in order. It assumes nothing of the item's shape: what is not shaped as the
-//! API server shapes it is left alone, and an unknown kind passes with only its metadata changed.
+//! [`Rewriter::rewrite`] calls them in order. It assumes nothing of the item's shape: what is not
+//! shaped as the API server shapes it is left alone, and of an unknown kind only the metadata
+//! changes.
 
 pub use options::{LAST_APPLIED, RewriteError, RewriteOptions};
 
@@ -47,7 +49,7 @@ pub use snapshot::{CONTENTS, SNAPSHOTS};
 
 pub use volume::{DataSource, data_source, is_retained, other_storage, volume_comes_back};
 
-/// Rewrites items for one restore.
+/// Rewrites the items of one restore.
 #[derive(Clone, Debug)]
 pub struct Rewriter {
     options: RewriteOptions,
@@ -55,12 +57,13 @@ pub struct Rewriter {
     plain: bool,
 }
 
-/// What must be known of an item beside its body.
+/// Facts about an item beside its body.
 #[derive(Clone, Copy)]
 pub struct ItemShape<'a> {
-    /// What became of an owner.
+    /// Returns what became of an owner.
     pub owners: &'a dyn Fn(&OwnerView<'_>) -> Owner,
-    /// Whether `status` is an ordinary field of the kind, which a create takes, and no subresource.
+    /// Whether `status` is an ordinary field of the kind, which a create takes, rather than a
+    /// subresource.
     pub status_is_data: bool,
 }
 
@@ -69,46 +72,50 @@ pub struct ItemShape<'a> {
 pub struct Rewritten {
     /// The object.
     pub body: Value,
-    /// Where to create it; None when it is cluster-scoped.
+    /// The namespace in the cluster; `None` if the item is cluster-scoped.
     pub namespace: Option<String>,
-    /// Its name; another one than in the backup only for a Namespace.
+    /// The name in the cluster; another one than in the backup only for a Namespace.
     pub name: String,
-    /// The status as it was, where a create does not take it.
+    /// The status as it was in the backup, if a create does not take it; else `None`.
     pub status: Option<Value>,
-    /// What a person should know.
+    /// Warnings for a person.
     pub warnings: Vec<String>,
-    /// Why the item must not be created at all; None when it may be.
+    /// The reason why the item must not be created at all; `None` if it may be.
     pub left_out: Option<String>,
-    /// `metadata.managedFields` to write back after the create, because server-side applies to come rest on them; None when
-    /// there is nothing to give back.
+    /// The `metadata.managedFields` to write back after the create, because server-side applies to
+    /// come rest on them; `None` if there is nothing to give back.
     pub field_owners: Option<Value>,
-    /// Whether the namespace mapping changed a cluster-scoped item: what is there of that name is never written over.
+    /// Whether the namespace mapping changed a cluster-scoped item: an object of that name in the
+    /// cluster is never written over.
     pub mapped: bool,
-    /// The references of the backup, with old uids, whose owners are not there yet: they are left out of the body.
+    /// The references whose owners are not there yet, with the uids of the backup; the body does
+    /// not have them.
     pub awaited: Vec<Value>,
-    /// Whether the item is a Service that asks for a node port or an address: it is made before those that take any.
+    /// Whether the item is a Service that asks for a node port or an address: it is made before
+    /// those that take any.
     pub asks: bool,
 }
 
 impl Rewriter {
-    /// Makes ready for one restore.
+    /// Makes the rewriter of one restore.
     pub fn new(options: RewriteOptions) -> Self {
         let namespaces = NamespaceMap::new(&options.namespace_mapping);
         Self { options, namespaces, plain: false }
     }
 
-    /// Takes off an item of the cluster what the rewriting takes off one of the backup, so that the two compare. What the
-    /// cluster allotted (addresses, ports, volumes) stays.
+    /// Makes a rewriter for items of the cluster, which takes off them what the other takes off
+    /// those of the backup, so that the two compare. What the cluster allotted (addresses, ports,
+    /// volumes) stays.
     pub fn plain() -> Self {
         Self { plain: true, ..Self::new(RewriteOptions::default()) }
     }
 
-    /// The name in the cluster of a namespace in the backup.
+    /// Returns the name in the cluster of a namespace of the backup.
     pub fn namespace<'a>(&'a self, in_backup: &'a str) -> &'a str {
         self.namespaces.map(in_backup)
     }
 
-    /// What was asked for and fitted none of the items that were rewritten, in words.
+    /// Returns a sentence for each mapping and rule that fitted none of the rewritten items.
     pub fn without_effect(&self) -> Vec<String> {
         let RewriteOptions { storage_classes, images, modifiers, .. } = &self.options;
         let classes = storage_classes.without_effect().map(|class| {
@@ -123,10 +130,10 @@ impl Rewriter {
         classes.chain(images).chain(rules).collect()
     }
 
-    /// Rewrites one item. `key` is its name in the backup.
+    /// Rewrites one item. `key` is the item's name in the backup.
     ///
     /// # Errors
-    /// When the item is not what `key` says, or a resource modifier does not fit it.
+    /// When the body is not the item that `key` names, or a resource modifier does not fit it.
     pub fn rewrite(
         &self,
         kind: &GroupResource,
@@ -140,6 +147,8 @@ impl Rewriter {
         let status = if shape.status_is_data { None } else { strip::take_status(&mut item) };
 
         let mut field_owners = None;
+        // The field owners are read before `strip` removes them. An item of the cluster keeps what
+        // it was allotted, and is warned of nothing.
         if !self.plain {
             let kept = service::rewrite(kind, &mut item, options.preserve_node_ports);
             field_owners = field_owners::given_back(&item, kept);
@@ -183,7 +192,7 @@ impl Rewriter {
         })
     }
 
-    /// Maps the namespaces in an item; returns whether that changed one that is in no namespace itself.
+    /// Maps the namespaces in an item; returns whether that changed a cluster-scoped item.
     fn map(&self, kind: &GroupResource, key: &ItemKey, item: &mut Value, warnings: &mut Vec<String>) -> bool {
         let shared = key.namespace.is_none() && kind.as_str() != NAMESPACES;
         let before = (shared && !self.namespaces.is_empty()).then(|| item.clone());
@@ -192,7 +201,8 @@ impl Rewriter {
         before.is_some_and(|before| before != *item)
     }
 
-    /// A namespace that the backup does not hold and its items need; `name` is that in the cluster.
+    /// Returns a new Namespace for items whose namespace the backup does not hold; `name` is the
+    /// one in the cluster.
     pub fn bare_namespace(&self, name: &str) -> Value {
         let mut item =
             serde_json::json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
@@ -207,7 +217,8 @@ impl Rewriter {
     }
 }
 
-/// The body must be the object that its path in the archive promises, or the restore would create something else.
+/// Checks that the body is the object that its path in the archive names; otherwise the restore
+/// would create something else.
 fn check_identity(key: &ItemKey, item: &Value) -> Result<(), RewriteError> {
     let wrong = |why: String| Err(RewriteError::NotTheItem { key: key.clone(), why });
     if shape::at(item, &["metadata"]).is_none_or(|metadata| !metadata.is_object()) {

@@ -1,7 +1,9 @@
-//! A person's own changes: rules in Velero's shape, compiled up front with everything that is wrong, applied last. Pure.
+//! Applies a person's own rules, in the shape of Velero's: they are compiled beforehand, with
+//! everything that is wrong told at once, and applied last. Pure.
 //!
-//! Conditions see namespaces as they are in the backup and the rest of the item as it would be created. A rule is
-//! applied whole or not at all; a `test` that fails gives the rule up, any other failure is the item's error.
+//! Conditions see namespaces as they are in the backup and the rest of the item as it would be
+//! created. A rule is applied whole or not at all: a `test` that fails skips the rule, and any
+//! other failure is the item's error.
 
 use json_patch::PatchOperation;
 use regex::Regex;
@@ -19,15 +21,15 @@ use crate::model::{GroupResource, ItemKey, LabelQuery, LabelSet, NamePatterns};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("resource modifier {rule}: {field}: {why}")]
 pub struct InvalidModifier {
-    /// The rule's number, from 1.
+    /// The number of the rule, from 1.
     pub rule: usize,
     /// The field of the rule.
     pub field: String,
-    /// What is wrong with it.
+    /// The reason why the field is wrong.
     pub why: String,
 }
 
-/// Rules, ready to be applied.
+/// Rules that are ready to be applied.
 #[derive(Clone, Debug, Default)]
 pub struct CompiledModifiers(Vec<CompiledRule>);
 
@@ -47,7 +49,7 @@ impl CompiledModifiers {
     /// Compiles every rule.
     ///
     /// # Errors
-    /// Everything that is wrong with any of them.
+    /// With everything that is wrong with any rule.
     pub fn compile(modifiers: &[ResourceModifier]) -> Result<Self, Vec<InvalidModifier>> {
         let mut wrong = Vec::new();
         let mut rules = Vec::new();
@@ -60,7 +62,8 @@ impl CompiledModifiers {
         if wrong.is_empty() { Ok(Self(rules)) } else { Err(wrong) }
     }
 
-    /// Applies the rules that the item meets, in order. `key` is the item's name in the backup.
+    /// Applies the rules whose conditions the item meets, in order. `key` is the item's name in
+    /// the backup.
     pub(super) fn apply(
         &self,
         kind: &GroupResource,
@@ -76,19 +79,20 @@ impl CompiledModifiers {
         Ok(())
     }
 
-    /// The places of the rules whose conditions no item has met.
+    /// Returns the places of the rules whose conditions no item has met, from 0.
     pub(super) fn without_effect(&self) -> impl Iterator<Item = usize> {
         let idle = |(_, rule): &(usize, &CompiledRule)| !rule.fitted.is_noted();
         self.0.iter().enumerate().filter(idle).map(|(at, _)| at)
     }
 }
 
-/// Why no rule reaches the references to owners: they are set aside until their owners are there.
+/// The objection to a rule that changes owner references: they are set aside until their owners
+/// are there, so that no rule reaches them.
 const NO_OWNERS: &str = "ownerReferences follow the owners that are there and cannot be changed by a rule; change them once the restore has ended";
 
 type Note<'a> = dyn FnMut(&str, &dyn std::fmt::Display) + 'a;
 
-/// The rule, or None when something was noted that leaves no rule.
+/// Compiles a rule, or returns `None` if it notes a fault that leaves no rule.
 fn compile(modifier: &ResourceModifier, note: &mut Note<'_>) -> Option<CompiledRule> {
     let ResourceModifier { conditions, patches, merge_patches } = modifier;
     let ModifierConditions { namespaces, group_resource, resource_name_regex, label_selector, matches } =
@@ -155,7 +159,7 @@ fn operation(patch: &ResourcePatch) -> Result<PatchOperation, serde_json::Error>
     if let Some(from) = from {
         wire["from"] = json!(from);
     }
-    // Without a value, `add` would be read as adding null; that must be said.
+    // An `add` without a value would be read as adding null, which must be written down.
     if let Some(value) = value {
         wire["value"] = value.clone();
     } else if matches!(operation, Operation::Add | Operation::Replace | Operation::Test) {

@@ -1,5 +1,5 @@
-//! Owner references are pointed at the restored owners, set aside while the owner is to come, and dropped where it never
-//! does. Pure.
+//! Points owner references at the restored owners, sets them aside while the owner is to come, and
+//! drops them where the owner never comes. Pure.
 
 use std::fmt;
 
@@ -10,29 +10,30 @@ use super::shape;
 /// An owner, as the item refers to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OwnerView<'a> {
-    /// Its uid in the backup.
+    /// The owner's uid in the backup.
     pub uid: &'a str,
-    /// The apiVersion under which the item names it.
+    /// The apiVersion under which the item names the owner.
     pub api_version: &'a str,
-    /// Its kind, as `Deployment`.
+    /// The owner's kind, as `Deployment`.
     pub kind: &'a str,
-    /// Its name.
+    /// The owner's name.
     pub name: &'a str,
 }
 
-/// What became of an owner.
+/// The fate of an owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Owner {
-    /// It is in the cluster, under this uid.
+    /// The owner is in the cluster, under this uid.
     New(String),
-    /// It is to come.
+    /// The owner is to come.
     Awaited,
-    /// It is not there and will not be: a reference to it would have the garbage collector remove the item.
+    /// The owner is not there and will not be: a reference to it would have the garbage collector
+    /// remove the item.
     Gone,
 }
 
 impl<'a> OwnerView<'a> {
-    /// Reads an element of `metadata.ownerReferences`; None when it has no uid.
+    /// Reads an element of `metadata.ownerReferences`; returns `None` if it has no uid.
     pub fn read(reference: &'a Value) -> Option<Self> {
         let text = |key: &str| shape::text(reference, &[key]);
         Some(Self {
@@ -43,12 +44,13 @@ impl<'a> OwnerView<'a> {
         })
     }
 
-    /// Whether both name the same object, maybe by different versions of its kind, maybe made anew.
+    /// Returns whether both name the same object, even by different versions of its kind, or made
+    /// anew.
     pub fn is_same_object(&self, other: &Self) -> bool {
         self.group() == other.group() && (self.kind, self.name) == (other.kind, other.name)
     }
 
-    /// The group of its kind; empty for the core group.
+    /// Returns the group of the owner's kind; empty for the core group.
     pub fn group(&self) -> &'a str {
         self.api_version.split_once('/').map_or("", |(group, _)| group)
     }
@@ -60,8 +62,8 @@ impl fmt::Display for OwnerView<'_> {
     }
 }
 
-/// Replaces each owner's uid; `controller` and `blockOwnerDeletion` stay as they are. Returns the references, as they are in
-/// the backup, whose owners are to come; they are taken off.
+/// Replaces each owner's uid; `controller` and `blockOwnerDeletion` stay as they are. Removes the
+/// references whose owners are to come, and returns them as they are in the backup.
 pub(super) fn rewrite(item: &mut Value, owners: &dyn Fn(&OwnerView<'_>) -> Owner) -> Vec<Value> {
     let mut awaited = Vec::new();
     shape::retain(item, &["metadata", "ownerReferences"], |reference| {

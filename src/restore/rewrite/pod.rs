@@ -1,4 +1,5 @@
-//! A Pod is freed from its old node and from what admission will put in again; finds pod templates in other kinds. Pure.
+//! Frees a Pod from its old node and from what admission puts in again; finds pod templates in
+//! other kinds. Pure.
 
 use serde_json::Value;
 
@@ -6,13 +7,13 @@ use super::chosen::Choices;
 use super::shape;
 use crate::model::{GroupResource, is_generated};
 
-/// Where admission mounts the service account's token.
+/// The path at which admission mounts the ServiceAccount's token.
 const TOKEN_PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
-/// Lists of containers in a pod's specification.
+/// The lists of containers in a pod's spec.
 pub(super) const CONTAINER_LISTS: [&str; 3] = ["initContainers", "containers", "ephemeralContainers"];
 
-/// The path to the pod template's specification, in kinds that have one.
+/// Returns the path to a kind's pod spec, or `None` if the kind has none.
 pub(super) fn spec_path(kind: &GroupResource) -> Option<&'static [&'static str]> {
     Some(match kind.as_str() {
         "pods" => &["spec"],
@@ -24,13 +25,15 @@ pub(super) fn spec_path(kind: &GroupResource) -> Option<&'static [&'static str]>
         | "jobs.batch"
         | "replicationcontrollers" => &["spec", "template", "spec"],
         "cronjobs.batch" => &["spec", "jobTemplate", "spec", "template", "spec"],
-        // The state of a StatefulSet or DaemonSet that `rollout undo` goes back to.
+        // A ControllerRevision holds the template of a StatefulSet or DaemonSet that `rollout
+        // undo` goes back to.
         "controllerrevisions.apps" => &["data", "spec", "template", "spec"],
         _ => return None,
     })
 }
 
-/// Warns of a pod that a person placed: the scheduler's bindings are not noted among the field owners, a person's are.
+/// Warns of a pod that a person placed on a node: a person is recorded among the field owners, the
+/// scheduler is not.
 pub(super) fn tell_of_node(kind: &GroupResource, item: &Value, warnings: &mut Vec<String>) {
     if kind.as_str() != "pods" || !Choices::read(item).has("nodeName") {
         return;
@@ -42,7 +45,8 @@ pub(super) fn tell_of_node(kind: &GroupResource, item: &Value, warnings: &mut Ve
     }
 }
 
-/// Takes off node, resolved priority, debug containers (no Pod may begin with one) and token volumes of admission.
+/// Removes the node, the resolved priority, debug containers (no Pod may begin with one), and the
+/// token volumes of admission.
 pub(super) fn rewrite(kind: &GroupResource, item: &mut Value) {
     if kind.as_str() != "pods" {
         return;

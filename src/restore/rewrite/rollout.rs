@@ -1,11 +1,13 @@
-//! Which of a workload's pods ran an older revision than the newest is in its status, which does not come back. Pure.
+//! Warns of pods that ran an older revision of their workload: only the status says so, which does
+//! not come back. Pure.
 
 use serde_json::Value;
 
 use super::shape;
 use crate::model::GroupResource;
 
-/// How many pods there were of a StatefulSet or DaemonSet, and how many of them ran the newest revision.
+/// Returns the status fields that count all pods of a StatefulSet or DaemonSet and those of the
+/// newest revision; `None` for other kinds.
 fn counts(kind: &GroupResource) -> Option<[&'static str; 2]> {
     match kind.as_str() {
         "statefulsets.apps" => Some(["replicas", "updatedReplicas"]),
@@ -14,7 +16,8 @@ fn counts(kind: &GroupResource) -> Option<[&'static str; 2]> {
     }
 }
 
-/// All pods come as the newest revision, also those that a partition, `OnDelete` or a rollout that stood still had kept.
+/// Warns if pods ran an older revision. All come as the newest, even those that a partition,
+/// `OnDelete` or a stalled rollout had kept.
 pub(super) fn tell_of_older(kind: &GroupResource, status: Option<&Value>, warnings: &mut Vec<String>) {
     let (Some(counts), Some(status)) = (counts(kind), status) else { return };
     let number = |field: &str| status.get(field).and_then(Value::as_u64).unwrap_or_default();

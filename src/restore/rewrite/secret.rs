@@ -1,15 +1,16 @@
-//! A service-account token secret that a person made is emptied, so that the control plane fills it for the new account. Pure.
+//! Empties a token Secret that a person made for a ServiceAccount, so that the control plane fills
+//! it for the new account. Pure.
 
 use serde_json::Value;
 
 use super::shape;
 use crate::model::{GroupResource, TOKEN_TYPE};
 
-/// What the control plane fills in: the account's uid, and the data.
+/// The annotation and the data that the control plane fills in.
 const ACCOUNT_UID: &str = "kubernetes.io/service-account.uid";
 const FILLED_IN: [&str; 3] = ["token", "ca.crt", "namespace"];
 
-/// Takes off what belongs to the old account.
+/// Removes what belongs to the old account.
 pub(super) fn rewrite(kind: &GroupResource, item: &mut Value) {
     if kind.as_str() != "secrets" || shape::text(item, &["type"]) != Some(TOKEN_TYPE) {
         return;

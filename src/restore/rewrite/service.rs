@@ -1,4 +1,5 @@
-//! Services get addresses and node ports of the cluster they come back to, unless a person chose them. Pure.
+//! Lets Services get addresses and node ports of the cluster they come back to, unless a person
+//! chose them. Pure.
 //!
 //! Must run before the field owners are taken off; see `chosen`.
 
@@ -8,8 +9,8 @@ use super::chosen::Choices;
 use super::shape;
 use crate::model::GroupResource;
 
-/// Takes off the addresses, address families and node ports that nobody chose; a headless Service stays headless. Returns
-/// whether something stays because a person chose it.
+/// Removes the addresses, address families and node ports that nobody chose; a headless Service
+/// stays headless. Returns whether a field stays because a person chose it.
 pub(super) fn rewrite(kind: &GroupResource, item: &mut Value, preserve_node_ports: bool) -> bool {
     if kind.as_str() != "services" {
         return false;
@@ -29,7 +30,7 @@ pub(super) fn rewrite(kind: &GroupResource, item: &mut Value, preserve_node_port
     if !address {
         spec.remove("clusterIP");
     }
-    // From a chosen `clusterIP` the server makes them again, and allots what goes beside it.
+    // From a chosen `clusterIP` the server makes the list again, and allots the address beside it.
     if !every_address {
         spec.remove("clusterIPs");
     }
@@ -51,7 +52,8 @@ pub(super) fn rewrite(kind: &GroupResource, item: &mut Value, preserve_node_port
     kept
 }
 
-/// Whether the Service asks for a port or an address that another one, made before it, could take.
+/// Returns whether the Service asks for a port or an address that another Service, made before it,
+/// could take.
 pub(super) fn asks(kind: &GroupResource, item: &Value) -> bool {
     let address = || shape::text(item, &["spec", "clusterIP"]).is_some_and(|ip| !["", "None"].contains(&ip));
     let number = |place: Option<&Value>| place.and_then(Value::as_u64).is_some_and(|port| port > 0);

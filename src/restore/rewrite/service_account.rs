@@ -1,21 +1,24 @@
-//! A ServiceAccount loses its references to secrets that a controller made for it; those never come back. Pure.
+//! Removes a ServiceAccount's references to Secrets that a controller made for it; those never
+//! come back. Pure.
 
 use serde_json::Value;
 
 use super::shape;
 use crate::model::{GroupResource, is_generated};
 
-/// What comes between an account's name and what a controller appends, in the name of a secret that it made for the account: tokens of
-/// Kubernetes before 1.24, and what OpenShift pulls images with.
+/// The infixes between an account's name and the suffix that a controller generates, in the name
+/// of a Secret made for the account: tokens of Kubernetes before 1.24, and OpenShift's credentials
+/// for images.
 const MADE: [&str; 2] = ["-token-", "-dockercfg-"];
 
-/// Whether a reference in `secrets` of this account is to a secret that a controller made for it.
+/// Returns whether a reference in `secrets` of this account is to a Secret that a controller made
+/// for it.
 pub fn is_made_for(account: &str, secret: &Value) -> bool {
     let name = shape::text(secret, &["name"]).unwrap_or_default();
     MADE.iter().any(|made| is_generated(name, &format!("{account}{made}")))
 }
 
-/// Drops those.
+/// Removes the references to such Secrets.
 pub(super) fn rewrite(kind: &GroupResource, item: &mut Value) {
     if kind.as_str() != "serviceaccounts" {
         return;

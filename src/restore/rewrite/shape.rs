@@ -1,38 +1,39 @@
-//! Ways into JSON of unknown shape: what is not shaped as expected is left alone, never an error, never a panic. Pure.
+//! Accessors for JSON of unknown shape: what is not shaped as expected is left alone, and is
+//! neither an error nor a panic. Pure.
 
 use serde_json::{Map, Value};
 
-/// The value at a path of object keys.
+/// Returns the value at a path of object keys.
 pub(super) fn at<'a>(item: &'a Value, path: &[&str]) -> Option<&'a Value> {
     path.iter().try_fold(item, |value, key| value.as_object()?.get(*key))
 }
 
-/// The value at a path of object keys, to be changed.
+/// Returns the value at a path of object keys, to be changed.
 pub(super) fn at_mut<'a>(item: &'a mut Value, path: &[&str]) -> Option<&'a mut Value> {
     path.iter().try_fold(item, |value, key| value.as_object_mut()?.get_mut(*key))
 }
 
-/// The text at a path of object keys.
+/// Returns the text at a path of object keys.
 pub(super) fn text<'a>(item: &'a Value, path: &[&str]) -> Option<&'a str> {
     at(item, path)?.as_str()
 }
 
-/// The object at a path of object keys.
+/// Returns the object at a path of object keys, to be changed.
 pub(super) fn object_mut<'a>(item: &'a mut Value, path: &[&str]) -> Option<&'a mut Map<String, Value>> {
     at_mut(item, path)?.as_object_mut()
 }
 
-/// The array at a path of object keys.
+/// Returns the array at a path of object keys, to be changed.
 pub(super) fn array_mut<'a>(item: &'a mut Value, path: &[&str]) -> Option<&'a mut Vec<Value>> {
     at_mut(item, path)?.as_array_mut()
 }
 
-/// The elements of the array at a path; none when there is no array.
+/// Returns the elements of the array at a path; none if there is no array.
 pub(super) fn elements<'a>(item: &'a Value, path: &[&str]) -> impl Iterator<Item = &'a Value> + use<'a> {
     at(item, path).and_then(Value::as_array).into_iter().flatten()
 }
 
-/// Takes keys out of the object at a path, and the object itself when that empties it.
+/// Removes keys from the object at a path, and the object itself if that empties it.
 pub(super) fn remove_keys(item: &mut Value, path: &[&str], keys: &[&str]) {
     let Some(object) = object_mut(item, path) else { return };
     let before = object.len();
@@ -48,7 +49,8 @@ pub(super) fn remove_keys(item: &mut Value, path: &[&str], keys: &[&str]) {
     }
 }
 
-/// Keeps the elements of the array at a path that pass, and takes the array itself away when that empties it.
+/// Keeps the elements of the array at a path for which `keep` returns true, and removes the array
+/// itself if that empties it.
 pub(super) fn retain(item: &mut Value, path: &[&str], mut keep: impl FnMut(&mut Value) -> bool) {
     let Some(array) = array_mut(item, path) else { return };
     let before = array.len();
@@ -62,7 +64,8 @@ pub(super) fn retain(item: &mut Value, path: &[&str], mut keep: impl FnMut(&mut 
     }
 }
 
-/// Visits every value at a dotted path, where `[]` stands for each element: `spec.rules[].backendRefs[].namespace`.
+/// Visits every value at a dotted path, where `[]` stands for each element:
+/// `spec.rules[].backendRefs[].namespace`.
 pub(super) fn each(value: &mut Value, path: &str, visit: &mut dyn FnMut(&mut Value)) {
     let (step, rest) = path.split_once('.').map_or((path, None), |(step, rest)| (step, Some(rest)));
     let (key, many) = step.strip_suffix("[]").map_or((step, false), |key| (key, true));

@@ -1,6 +1,8 @@
-//! Which items are never restored, and why: what the control plane makes by itself, and what has run its course. Pure.
+//! Tells which items are never restored, and why: what the control plane makes by itself, and what
+//! has ended. Pure.
 //!
-//! Whether an item's controller comes back in the same restore is not known here; the plan decides that.
+//! Whether an item's controller comes back in the same restore is not known here; the plan decides
+//! about that.
 
 use std::borrow::Cow;
 
@@ -11,7 +13,8 @@ use crate::api;
 use crate::model::traits::{is_given, stays_behind};
 use crate::model::{GroupResource, ItemOrigin, SkipReason, regenerated_by};
 
-/// Why the item, as it is in the backup, is never restored; None when it may be.
+/// Returns the reason why the item, as it is in the backup, is never restored; `None` if it may
+/// be.
 pub fn never_restored(kind: &GroupResource, item: &Value) -> Option<SkipReason> {
     if stays_behind(kind) || kind.group() == api::GROUP {
         return Some(SkipReason::DefaultExclusion);

@@ -1,28 +1,31 @@
-//! A VolumeSnapshot and its content come back as a pre-provisioned pair, which names the snapshot that was taken. As they are
-//! stored, both would ask for a new snapshot, of whatever the claim holds now, under the old name. Pure.
+//! Turns a VolumeSnapshot and its content into a pre-provisioned pair, which names the snapshot
+//! that was taken. As they are stored, both would ask for a new snapshot under the old name, of
+//! whatever the PVC holds now. Pure.
 
 use serde_json::{Value, json};
 
 use super::shape;
 use crate::model::GroupResource;
 
-/// The kind of a snapshot in a namespace.
+/// The kind of snapshots.
 pub const SNAPSHOTS: &str = "volumesnapshots.snapshot.storage.k8s.io";
 
-/// The kind of what is behind one.
+/// The kind of the cluster-scoped contents behind snapshots.
 pub const CONTENTS: &str = "volumesnapshotcontents.snapshot.storage.k8s.io";
 
-/// How the finalizers of the snapshot controllers begin. The controllers set them again; without one, nothing takes them off.
+/// Prefixes of the finalizers of the snapshot controllers. The controllers set them again; without
+/// a controller nothing would remove them.
 const FINALIZERS: [&str; 2] = ["snapshot.storage.kubernetes.io/", "groupsnapshot.storage.kubernetes.io/"];
 
-/// Marks of what a snapshotter was doing at the time of the backup.
+/// Annotations about what a snapshotter was doing when the backup was made.
 const UNDER_WAY: [&str; 2] = [
     "snapshot.storage.kubernetes.io/volumesnapshot-being-created",
     "snapshot.storage.kubernetes.io/volumesnapshot-being-deleted",
 ];
 
-/// Points a snapshot at its content, or a content at what the storage system has. `status`: what was set aside. Returns why
-/// the item must not be created; None when it may be.
+/// Points a snapshot at its content, or a content at what the storage system has. `status` is the
+/// one that was set aside. Returns the reason why the item must not be created, or `None` if it
+/// may be.
 pub(super) fn rewrite(
     kind: &GroupResource,
     item: &mut Value,
@@ -77,8 +80,9 @@ fn set_source(item: &mut Value, source: Value) {
     }
 }
 
-/// A content without its snapshot's uid is free for the snapshot of that name, and no more than a pointer: deleting it must
-/// not delete what another cluster, or another content, points at as well.
+/// Frees a content for the snapshot of its name, by removing the snapshot's uid, and makes it a
+/// mere pointer: deleting it must not delete the snapshot in the storage system, to which another
+/// cluster or content may point as well.
 fn retain(item: &mut Value, warnings: &mut Vec<String>) {
     shape::remove_keys(item, &["spec", "volumeSnapshotRef"], &["uid", "resourceVersion"]);
     let handle = shape::text(item, &["spec", "source", "snapshotHandle"]).unwrap_or_default().to_owned();

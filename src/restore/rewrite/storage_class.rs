@@ -1,17 +1,19 @@
-//! Storage classes are replaced wherever a volume asks for one; StorageClass objects themselves keep their names. Pure.
+//! Replaces storage classes wherever a volume asks for one; StorageClass objects themselves keep
+//! their names. Pure.
 
 use serde_json::Value;
 
 use super::{Mapping, pod, shape};
 use crate::model::GroupResource;
 
-/// The annotation that named the class before there was a field.
+/// The annotation that named the class before there was a field for it.
 const BETA_ANNOTATION: &str = "volume.beta.kubernetes.io/storage-class";
 
-/// What follows the class in the key of a quota: `fast.storageclass.storage.k8s.io/requests.storage`.
+/// The infix after the class in the key of a quota:
+/// `fast.storageclass.storage.k8s.io/requests.storage`.
 const QUOTA_INFIX: &str = ".storageclass.storage.k8s.io/";
 
-/// Replaces the class in claims, volumes, claim templates, ephemeral volumes and quotas.
+/// Replaces the class in PVCs, volumes, templates of PVCs, ephemeral volumes and quotas.
 pub(super) fn rewrite(kind: &GroupResource, item: &mut Value, classes: &Mapping) {
     if classes.is_empty() {
         return;

@@ -1,4 +1,5 @@
-//! What the API server sets is taken off: identity, versions, times, deletion marks, field owners; status goes aside. Pure.
+//! Removes what the API server sets (identity, versions, times, deletion, field owners), and sets
+//! the status aside. Pure.
 
 use serde_json::Value;
 
@@ -17,7 +18,8 @@ const SERVER_SET: [&str; 9] = [
     "generateName",
 ];
 
-/// Finalizers that only a deletion under way sets; other finalizers belong to controllers and stay.
+/// Finalizers that only a deletion under way sets; other finalizers belong to controllers and
+/// stay.
 const OF_DELETION: [&str; 2] = ["foregroundDeletion", "orphan"];
 
 /// Takes the status out of the item.
@@ -25,7 +27,7 @@ pub(super) fn take_status(item: &mut Value) -> Option<Value> {
     item.as_object_mut()?.remove("status")
 }
 
-/// Takes off what the server sets in `metadata`.
+/// Removes what the API server sets in `metadata`.
 pub(super) fn rewrite(item: &mut Value) {
     if let Some(metadata) = shape::object_mut(item, &["metadata"]) {
         for field in SERVER_SET {

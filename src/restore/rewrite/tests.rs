@@ -1,4 +1,4 @@
-//! What holds of every rewritten item, whatever its shape.
+//! Properties of every rewritten item, whatever its shape.
 
 use super::*;
 use crate::model::Category;
@@ -103,7 +103,7 @@ fn arbitrary_kind() -> impl Strategy<Value = GroupResource> {
     prop::sample::select(&KINDS[..]).prop_map(GroupResource::parse)
 }
 
-/// An arbitrary object that is the item `key` all the same.
+/// An arbitrary object that has the identity of the item `key`.
 fn named(mut item: Value, key: &ItemKey) -> Value {
     if !item.is_object() {
         item = json!({"spec": item});
@@ -203,7 +203,8 @@ proptest! {
 
     #[test]
     fn a_chained_mapping_and_its_inverse_cancel_out(kind in arbitrary_kind(), item in arbitrary_json()) {
-        // A swap maps each name once or the two would fall together; swapped back, everything is as it was.
+        // A swap maps each name once or the two would fall together; swapped back, everything is
+        // as it was.
         let key = key_of(&kind);
         let plain = rewriter(&[]).rewrite(&kind, &key, named(item, &key), shape(&unchanged)).unwrap().body;
         // The annotation's text may be spelled differently after the round trip.
@@ -326,7 +327,7 @@ fn the_mapping_marks_what_all_namespaces_share_when_it_changes_that() {
 
 #[test]
 fn a_restored_item_is_equal_to_what_it_was_made_from() {
-    // What the cluster then shows of it: allotted, bound, with a status.
+    // The object as the cluster then shows it: allotted, bound, with a status.
     for (kind, stored, live) in [
         (
             "services",

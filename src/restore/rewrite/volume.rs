@@ -1,11 +1,12 @@
-//! Claims and volumes are unbound, in a way that the same pair binds again when both come back. Pure.
+//! Unbinds PVCs and volumes in a way that the same pair binds again if both come back. Pure.
 
 use serde_json::Value;
 
 use super::{RewriteOptions, shape};
 use crate::model::GroupResource;
 
-/// Marks of the binding of a claim: with them the controller takes a claim without its volume for lost.
+/// Annotations about the binding of a PVC: with them the controller takes a PVC without its volume
+/// for Lost.
 const CLAIM_MARKS: [&str; 5] = [
     "pv.kubernetes.io/bind-completed",
     "pv.kubernetes.io/bound-by-controller",
@@ -14,15 +15,17 @@ const CLAIM_MARKS: [&str; 5] = [
     "volume.kubernetes.io/selected-node",
 ];
 
-/// Where a claim names its source; the second says more, the API server keeps them alike.
+/// The fields in which a PVC names its source; the first may name more, and the API server keeps
+/// them alike.
 const SOURCES: [&str; 2] = ["dataSourceRef", "dataSource"];
 
-/// Whether the volume itself comes back: one whose reclaim policy is Delete went with its claim, unless `restore_pvs` insists.
+/// Returns whether the volume itself comes back: a volume whose reclaim policy is Delete went with
+/// its PVC, unless `restore_pvs` insists.
 pub fn volume_comes_back(volume: &Value, restore_pvs: Option<bool>) -> bool {
     restore_pvs.unwrap_or(policy(volume) != Some("Delete"))
 }
 
-/// Whether the storage of a volume outlives its claim.
+/// Returns whether the storage of a volume outlives its PVC.
 pub fn is_retained(volume: &Value) -> bool {
     policy(volume) == Some("Retain")
 }
@@ -31,16 +34,16 @@ fn policy(volume: &Value) -> Option<&str> {
     shape::text(volume, &["spec", "persistentVolumeReclaimPolicy"])
 }
 
-/// From what a claim asks its volume to be filled.
+/// The source from which a PVC asks its volume to be filled.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DataSource {
-    /// The group of its kind; empty for the core group.
+    /// The group of the source's kind; empty for the core group.
     pub group: String,
-    /// Its kind, as `VolumeSnapshot`.
+    /// The source's kind, as `VolumeSnapshot`.
     pub kind: String,
-    /// Its namespace in the backup.
+    /// The source's namespace in the backup.
     pub namespace: String,
-    /// Its name.
+    /// The source's name.
     pub name: String,
 }
 
@@ -58,19 +61,21 @@ impl DataSource {
     }
 }
 
-/// The source of a claim, as it is in the backup; None when the claim asks for an empty volume.
+/// Returns the source of a PVC, as it is in the backup; `None` if the PVC asks for an empty
+/// volume.
 pub fn data_source(claim: &Value) -> Option<DataSource> {
     SOURCES.into_iter().find_map(|field| DataSource::read(claim, field))
 }
 
-/// What a person should know of a claim whose volume has other storage in the cluster than in the backup.
+/// Returns the warning about a PVC whose volume has other storage in the cluster than in the
+/// backup.
 pub fn other_storage(volume: &str) -> String {
     format!(
         "its volume `{volume}` is in the cluster with other storage than in the backup, so that the claim has the data that are there; look at the spec of both"
     )
 }
 
-/// Decides about the volume and the source of a claim of the backup.
+/// Decides about the volume and the source of a PVC of the backup, and warns of what is lost.
 pub(super) fn rewrite_claim(
     kind: &GroupResource,
     item: &mut Value,
@@ -96,7 +101,7 @@ pub(super) fn rewrite_claim(
     let of_source = |source: &DataSource| format!("the {} `{}`", source.kind, source.name);
     match (volume.is_empty(), &missing) {
         (true, None) => {}
-        // It waited when the backup was made, and there is no volume that it loses.
+        // The PVC was Pending when the backup was made, so that it loses no volume.
         (true, Some(source)) => warnings.push(format!(
             "it asks for a volume that is filled from {}, which is neither in the cluster nor restored, and waits for that",
             of_source(source)
@@ -117,12 +122,12 @@ pub(super) fn rewrite_claim(
     }
 }
 
-/// Takes the binding off.
+/// Removes the binding.
 pub(super) fn rewrite(kind: &GroupResource, item: &mut Value, options: &RewriteOptions) {
     match kind.as_str() {
         "persistentvolumes" => {
-            // A claimRef without uid is a reservation: the claim of that name, and no other, may bind. With the uid of a claim
-            // that is no more, none may, and the volume is Released.
+            // A claimRef without uid is a reservation: only the PVC of that name may bind. With
+            // the uid of a PVC that no longer exists none may, and the volume is Released.
             let outlived = shape::text(item, &["metadata", "name"])
                 .is_some_and(|name| options.outlived_volumes.contains(name));
             let marks: &[&str] = if outlived { &["resourceVersion"] } else { &["uid", "resourceVersion"] };

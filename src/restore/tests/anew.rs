@@ -43,7 +43,7 @@ async fn what_is_changed_by_somebody_while_it_is_made_anew_is_told() {
         if asked.method != "POST" || object["kind"] != "ConfigMap" || objects.contains_key(SETTINGS) {
             return None;
         }
-        // A webhook.
+        // A webhook changes what is created.
         object["data"]["k"] = "changed".into();
         object["metadata"]["uid"] = "after".into();
         objects.insert(SETTINGS.to_owned(), object.clone());
@@ -110,7 +110,7 @@ async fn an_item_that_was_there_and_goes_with_its_former_owner_is_an_error() {
     objects.remove(SETTINGS);
     objects.insert(path.to_owned(), there);
     let cluster = keep(objects, move |asked, objects| {
-        // The garbage collector is faster than the new owner.
+        // The garbage collector is faster than the patch with the new owner.
         if asked.method == "PATCH" && asked.uri.starts_with(path) {
             objects.remove(path);
         }

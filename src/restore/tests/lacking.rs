@@ -1,8 +1,10 @@
-//! What a restore says of what is not as the restored items need it, or does not come back with them. A dry run says the same.
+//! Findings about what restored items need and do not have, or what does not come back with them.
+//! A dry run reports the same.
 
 use super::*;
 
-/// Restores and foresees into a cluster of these objects; what both say of an item or a kind.
+/// Restores into a cluster of these objects, and previews the same; returns what both say of an
+/// item or a kind.
 async fn told(objects: &Objects, items: &Items, spec: &Value, about: &str) -> Vec<String> {
     let messages = |findings: &[Finding]| -> Vec<String> {
         let of = |finding: &&Finding| {
@@ -110,7 +112,7 @@ async fn a_token_without_its_account_is_told() {
     let secrets = json!({"includedResources": ["secrets"]});
     let [warning] = &*told(&Objects::new(), &items, &secrets, about).await else { panic!("nothing is told") };
     assert!(warning.contains("`robot`, which is not in the cluster"), "{warning}");
-    // It is there, or comes, too.
+    // The account is in the cluster, or comes, too.
     let objects = Objects::from([(path("serviceaccounts", "robot"), account("robot"))]);
     assert_eq!(told(&objects, &items, &secrets, about).await, [""; 0]);
     assert_eq!(told(&Objects::new(), &items, &json!({}), about).await, [""; 0]);
@@ -152,7 +154,7 @@ async fn custom_resources_that_were_done_and_may_be_done_again_are_told_once_a_k
         warning.starts_with("what 2 of them ask for was done") && warning.contains("`shop/first`"),
         "{warning}"
     );
-    // What is there already does not begin anew.
+    // A resource that is in the cluster already does not begin anew.
     let objects = Objects::from([
         there("shop"),
         ("/apis/example.com/v1/namespaces/shop/runs/first".to_owned(), run("first", "Succeeded").1),
@@ -175,7 +177,7 @@ async fn finished_jobs_that_an_operator_may_make_again_are_told() {
         panic!("nothing is told")
     };
     assert!(warning.starts_with("1 of them had ended and are left out (`shop/migrate`"), "{warning}");
-    // It is there, or nobody makes it again.
+    // The Job is in the cluster, or nobody makes it again.
     let mut objects = Objects::from([there("shop")]);
     let path = "/apis/batch/v1/namespaces/shop/jobs/migrate";
     objects.insert(path.to_owned(), operated[1].1.clone());
@@ -252,7 +254,7 @@ async fn pods_that_the_operator_of_a_custom_resource_makes_anew_are_left_to_it_a
         warning.starts_with("1 of them have generated names") && warning.contains("`shop/launcher-x7k2p`"),
         "{warning}"
     );
-    // Without their custom resource they come by themselves.
+    // Without their custom resource the pods come by themselves.
     assert_eq!(told(&Objects::new(), &items, &json!({"includedResources": ["pods"]}), "pods").await, [""; 0]);
 }
 

@@ -1,4 +1,5 @@
-//! Whole restores against a scripted API server: what real ones do too seldom, or for too long, to be waited for.
+//! Whole restores against a scripted API server: what real servers do too seldom, or for too long,
+//! to be waited for.
 
 mod anew;
 mod lacking;
@@ -24,7 +25,7 @@ use std::collections::BTreeMap;
 
 type Items = Vec<(&'static str, Value)>;
 
-/// What a restore came to: its document, its findings, its acts, and how long it took.
+/// The end of a restore: its document, its findings, its acts, and how long it took.
 struct Came {
     phase: RestorePhase,
     findings: Vec<Finding>,
@@ -37,7 +38,7 @@ impl Came {
         self.findings.iter().filter(|finding| finding.severity == Severity::Error).collect()
     }
 
-    /// What is said of an item, none of which is an error.
+    /// Returns the findings about an item, none of which is an error.
     fn warnings(&self, item: &ItemKey) -> Vec<&str> {
         assert!(self.errors().is_empty(), "{:?}", self.findings);
         let about = self.findings.iter().filter(|finding| finding.item.as_ref() == Some(item));
@@ -53,14 +54,14 @@ async fn restore_into(cluster: &Cluster, items: Items) -> Came {
     restore_as(cluster, items, json!({})).await
 }
 
-/// The same, with more in the specification.
+/// Runs the same restore with more in the specification.
 async fn restore_as(cluster: &Cluster, items: Items, spec: Value) -> Came {
     let (_, bucket) = faulty_bucket();
     write_items(&bucket, "nightly", None, items).await;
     restore_from(&bucket, cluster, spec).await
 }
 
-/// A restore of `nightly` by this specification.
+/// The request for a restore of `nightly` by this specification.
 fn request(mut spec: Value) -> RestoreRequest {
     spec["backupName"] = "nightly".into();
     RestoreRequest {
@@ -83,7 +84,7 @@ fn request(mut spec: Value) -> RestoreRequest {
     }
 }
 
-/// What a dry run says.
+/// Runs a dry run.
 async fn foresee(cluster: &Cluster, items: Items, spec: Value) -> Vec<Finding> {
     let (_, bucket) = faulty_bucket();
     write_items(&bucket, "nightly", None, items).await;
@@ -120,7 +121,7 @@ fn item(kind: &str, namespace: &str, name: &str) -> ItemKey {
     ItemKey::namespaced(GroupResource::parse(kind), namespace, name)
 }
 
-/// A volume that is kept, and its claim.
+/// A volume that is kept, and its PVC.
 fn claim_and_volume() -> [(&'static str, Value); 2] {
     let claim =
         json!({"kind": "PersistentVolumeClaim", "namespace": "shop", "name": "data", "uid": "old data"});
@@ -170,7 +171,8 @@ async fn a_claim_that_is_bound_late_is_waited_for() {
     assert!((40..50).contains(&came.took.as_secs()), "{:?}", came.took);
 }
 
-/// The namespace `old` that is being deleted and never goes; `left` says by the time how many objects are left in it.
+/// The namespace `old`, which is being deleted and never goes; `left` says how many objects are
+/// left in it at a time.
 fn never_goes(left: impl Fn(u64) -> u64 + Send + 'static, asked: &Arc<Mutex<Vec<(u64, String)>>>) -> Cluster {
     let (began, made) = (Instant::now(), Arc::clone(asked));
     keep(Objects::new(), move |asked: &Asked, _: &mut Objects| -> Option<Answer> {
@@ -212,7 +214,8 @@ async fn a_namespace_that_never_goes_costs_its_own_items_and_says_why() {
         assert_eq!(*action, ItemAction::Fail, "{item}");
         assert!(reason.contains("the namespace old") && reason.contains(condition), "{item}: {reason}");
     }
-    // Ten seconds aside, the others do not wait; and it is given up a minute after the last change of what it says.
+    // The other namespaces wait for ten seconds only; the hanging one is given up a minute after
+    // its conditions changed last.
     assert_eq!(came.act(&item("configmaps", "shop", "settings")).action, ItemAction::Create);
     let made = made.lock().unwrap();
     let others = made.iter().find(|(_, uri)| uri.contains("/namespaces/shop/configmaps")).unwrap();

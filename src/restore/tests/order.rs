@@ -1,8 +1,8 @@
-//! What comes before what, seen by an API server.
+//! The order of creates, as an API server sees it.
 
 use super::*;
 
-/// A Service; `address`: one that a person chose.
+/// A Service; `address` is one that a person chose.
 fn service(name: &str, address: Option<&str>) -> (&'static str, Value) {
     let applied = json!({"spec": {"clusterIP": address}}).to_string();
     let annotations = json!({"kubectl.kubernetes.io/last-applied-configuration": applied});
@@ -21,7 +21,7 @@ fn template(number: usize) -> (&'static str, Value) {
     ("podtemplates", json!({"apiVersion": "v1", "kind": "PodTemplate", "metadata": metadata}))
 }
 
-/// In which order such items were made.
+/// Returns the order in which such items were made.
 async fn order(items: Items) -> (Vec<String>, Came) {
     let made = Arc::new(Mutex::new(Vec::new()));
     let noted = Arc::clone(&made);

@@ -6,7 +6,7 @@ use crate::model::SkipReason;
 
 const OWNER: &str = "00000000-0000-4000-8000-00000000000a";
 
-/// A config map of the cluster, and its path.
+/// A ConfigMap of the cluster, and its path.
 fn there(name: &str, uid: &str, labels: Value) -> (String, Value) {
     let mut object = map("shop", name, &[]).1;
     object["metadata"]["uid"] = uid.into();

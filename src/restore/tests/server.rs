@@ -1,4 +1,5 @@
-//! An API server for whole restores: it keeps what it is given, and answers oddly where a test says so.
+//! An API server for whole restores: it keeps what it is given, and answers oddly where a test
+//! says so.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +8,7 @@ use serde_json::{Value, json};
 use crate::cluster::Cluster;
 use crate::cluster::script::{Answer, Asked, answer, failure, serve};
 
-/// Its kinds: group, plural, kind, whether in namespaces; all of version v1.
+/// The server's kinds: group, plural, kind, whether namespaced; all of version v1.
 const KINDS: [(&str, &str, &str, bool); 15] = [
     ("", "namespaces", "Namespace", false),
     ("", "persistentvolumes", "PersistentVolume", false),
@@ -31,7 +32,8 @@ const SNAPSHOTS: &str = "snapshot.storage.k8s.io";
 /// The objects by their paths.
 pub type Objects = BTreeMap<String, Value>;
 
-/// A cluster that has these objects to begin with. `odd` is asked first, and may answer in the place of the server.
+/// A cluster that has these objects to begin with. `odd` is asked first, and may answer in the
+/// place of the server.
 pub fn keep(
     mut objects: Objects,
     mut odd: impl FnMut(&Asked, &mut Objects) -> Option<Answer> + Send + 'static,

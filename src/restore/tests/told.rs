@@ -1,10 +1,10 @@
-//! What a restore says of a backup and of a cluster that are not as somebody expects.
+//! Findings about a backup and a cluster that are not as a person expects.
 
 use super::*;
 use crate::api::BackupPhase;
 use crate::bucket::tests::{document, write_backup};
 
-/// What is said of nothing in particular.
+/// Returns the findings about the run as a whole.
 fn general(came: &Came) -> Vec<&str> {
     let about = came.findings.iter().filter(|finding| finding.item.is_none());
     about.map(|finding| finding.message.as_str()).collect()
@@ -84,7 +84,7 @@ async fn a_claim_that_is_bound_to_other_storage_is_told_at_every_run() {
     put(&mut objects, "/api/v1/persistentvolumes/pv-1", other);
     put(&mut objects, "/api/v1/namespaces/shop/persistentvolumeclaims/data", claim.clone());
     let items = vec![namespace("shop"), (volumes, volume), (claims, claim)];
-    // As a run before this one has left it.
+    // The cluster as a run before this one has left it.
     let came = restore_into(&keep(objects, |_, _| None), items).await;
     let warnings = came.warnings(&item("persistentvolumeclaims", "shop", "data"));
     let [warning] = warnings[..] else { panic!("{:?}", came.findings) };
@@ -105,7 +105,7 @@ async fn a_claim_that_gets_its_volume_now_is_not_said_to_lack_it() {
     put(&mut objects, path, waiting);
     let mut looks = 0;
     let cluster = keep(objects, move |asked, objects| {
-        // The volume controller binds them after the first look at the claim.
+        // The volume controller binds the PVCs after the first look at them.
         if asked.method == "GET" && asked.uri == path {
             looks += 1;
             if looks > 1 {

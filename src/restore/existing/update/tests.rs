@@ -1,4 +1,4 @@
-//! What an update takes from the backup and what it leaves to the cluster.
+//! The fields that an update takes from the backup, and those that it leaves to the cluster.
 
 use serde_json::json;
 

@@ -1,10 +1,11 @@
-//! Namespaces are mapped, all at once, in every place of a known kind that names one. Pure.
+//! Maps namespaces, all at once, in every place of a known kind that names one. Pure.
 //!
-//! The mapping is a simultaneous substitution: with `{a: b, b: c}` what was in `a` is in `b` and never in `c`, because
-//! every place is visited once. Known places are the table in [`places`], role-binding subjects, rules about namespaces
-//! by name, secret references in parameters, and any label selector on `kubernetes.io/metadata.name`, wherever it
-//! stands. Free text (host names in arguments, URLs) and unknown fields of custom resources are not guessed at: a
-//! resource modifier changes those.
+//! The mapping is a simultaneous substitution: with `{a: b, b: c}` what was in `a` is in `b` and
+//! never in `c`, because every place is visited once. Known places are the table in [`places`],
+//! the subjects of bindings, rules about namespaces by name, references to Secrets in parameters,
+//! and any label selector on `kubernetes.io/metadata.name`, wherever it is. Free text (host names
+//! in arguments, URLs) and unknown fields of custom resources are not guessed at: a resource
+//! modifier changes those.
 
 pub(super) use map::NamespaceMap;
 
@@ -19,7 +20,8 @@ mod places;
 mod selectors;
 mod subjects;
 
-/// Maps the item and the configuration that kubectl last applied, so that a later `kubectl apply` finds its own.
+/// Maps the item, and the configuration that kubectl last applied, so that a later `kubectl apply`
+/// finds its own.
 pub(super) fn rewrite(
     kind: &GroupResource,
     item: &mut Value,

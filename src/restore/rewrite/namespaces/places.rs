@@ -1,4 +1,4 @@
-//! The table of places that name a namespace, kind by kind. Pure.
+//! The table of fields that name a namespace, kind by kind. Pure.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use super::NamespaceMap;
 use crate::model::GroupResource;
 use crate::restore::rewrite::{pod, shape};
 
-/// Places by kind; `[]` stands for each element.
+/// Returns the fields of a kind that name a namespace; `[]` stands for each element.
 fn places(kind: &GroupResource) -> &'static [&'static str] {
     match kind.as_str() {
         "serviceaccounts" => &["secrets[].namespace"],
@@ -70,7 +70,7 @@ fn places(kind: &GroupResource) -> &'static [&'static str] {
     }
 }
 
-/// Places in a pod's specification, in pods and in every kind with a pod template.
+/// Fields of a pod's spec that name namespaces, in pods and in every kind with a pod template.
 const POD_PLACES: [&str; 4] = [
     "affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[].namespaces",
     "affinity.podAffinity.preferredDuringSchedulingIgnoredDuringExecution[].podAffinityTerm.namespaces",
@@ -78,17 +78,18 @@ const POD_PLACES: [&str; 4] = [
     "affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution[].podAffinityTerm.namespaces",
 ];
 
-/// How the parameter of a class of volumes that names a secret's namespace ends (`csi.storage.k8s.io/…-secret-namespace`).
+/// The end of the parameters of a storage or snapshot class that name a Secret's namespace
+/// (`csi.storage.k8s.io/…-secret-namespace`).
 const SECRET_PARAMETER: &str = "secret-namespace";
 
-/// Annotations of a volume or of a snapshot's content that name a secret's namespace.
+/// Annotations of a volume or of a snapshot's content that name a Secret's namespace.
 const SECRET_ANNOTATIONS: [&str; 3] = [
     "snapshot.storage.kubernetes.io/deletion-secret-namespace",
     "volume.kubernetes.io/provisioner-deletion-secret-namespace",
     "volume.kubernetes.io/controller-expand-secret-namespace",
 ];
 
-/// Maps every place of the tables.
+/// Maps every field of the tables.
 pub(super) fn rewrite(kind: &GroupResource, item: &mut Value, map: &NamespaceMap) {
     for place in places(kind) {
         shape::each(item, place, &mut |found| replace_each(found, map));
@@ -123,7 +124,8 @@ pub(super) fn rewrite(kind: &GroupResource, item: &mut Value, map: &NamespaceMap
     }
 }
 
-/// A template's own metadata may repeat the namespace; that of a Pod is the item's and mapped already.
+/// Maps the metadata of a pod template, which may repeat the namespace; the metadata of a Pod are
+/// the item's, and mapped already.
 fn rewrite_template_metadata(kind: &GroupResource, item: &mut Value, spec_path: &[&str], map: &NamespaceMap) {
     if kind.as_str() == "pods" {
         return;
@@ -135,7 +137,8 @@ fn rewrite_template_metadata(kind: &GroupResource, item: &mut Value, spec_path: 
     }
 }
 
-/// A name of the cluster's own DNS, as `db.shop.svc.cluster.local`, has the namespace behind the Service.
+/// Maps a name of the cluster's own DNS, as `db.shop.svc.cluster.local`: the namespace comes after
+/// the Service.
 fn map_host(host: &mut Value, map: &NamespaceMap) {
     let mut labels: Vec<&str> = host.as_str().map(|host| host.split('.').collect()).unwrap_or_default();
     if let [_, namespace, "svc", ..] = labels.as_mut_slice() {
@@ -144,7 +147,7 @@ fn map_host(host: &mut Value, map: &NamespaceMap) {
     }
 }
 
-/// A place is one name or a list of names.
+/// Maps a value that is one name or a list of names.
 fn replace_each(place: &mut Value, map: &NamespaceMap) {
     match place {
         Value::Array(names) => names.iter_mut().for_each(|name| map.replace(name)),

@@ -1,13 +1,15 @@
-//! Label selectors on `kubernetes.io/metadata.name` select namespaces by name, wherever they stand. Pure.
+//! Maps label selectors on `kubernetes.io/metadata.name`, which select namespaces by name,
+//! wherever they are. Pure.
 
 use serde_json::Value;
 
 use super::NamespaceMap;
 
-/// The label that every namespace carries, with its name as value.
+/// The label that every namespace carries, with its name as the value.
 pub(super) const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
-/// Maps the values of every such selector in the item: NetworkPolicies, webhooks, affinities, gateways, custom resources.
+/// Maps the values of every such selector in the item: NetworkPolicies, webhooks, affinities,
+/// gateways, custom resources.
 pub(super) fn rewrite(value: &mut Value, map: &NamespaceMap) {
     match value {
         Value::Array(elements) => elements.iter_mut().for_each(|element| rewrite(element, map)),

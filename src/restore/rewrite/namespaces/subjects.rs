@@ -1,4 +1,4 @@
-//! Who is meant: service accounts in bindings and flow schemas, and rules about namespaces by name. Pure.
+//! Maps ServiceAccounts in bindings and flow schemas, and rules about namespaces by name. Pure.
 
 use serde_json::Value;
 
@@ -6,13 +6,13 @@ use super::NamespaceMap;
 use crate::model::GroupResource;
 use crate::restore::rewrite::shape;
 
-/// The user that a service account is: `system:serviceaccount:<namespace>:<name>`.
+/// The user name of a ServiceAccount begins so: `system:serviceaccount:<namespace>:<name>`.
 const USER_PREFIX: &str = "system:serviceaccount:";
 
-/// The group of a namespace's service accounts: `system:serviceaccounts:<namespace>`.
+/// The group of a namespace's ServiceAccounts begins so: `system:serviceaccounts:<namespace>`.
 const GROUP_PREFIX: &str = "system:serviceaccounts:";
 
-/// Maps subjects and resource names.
+/// Maps subjects, and resource names that are names of namespaces.
 pub(super) fn rewrite(kind: &GroupResource, item: &mut Value, map: &NamespaceMap) {
     match kind.as_str() {
         "rolebindings.rbac.authorization.k8s.io" | "clusterrolebindings.rbac.authorization.k8s.io" => {
@@ -55,7 +55,8 @@ fn replace_group(place: &mut Value, map: &NamespaceMap) {
     }
 }
 
-/// Whether every resource of a rule is `namespaces` or part of it, so that its resourceNames are names of namespaces.
+/// Returns whether every resource of a rule is `namespaces` or a part of it, so that its
+/// resourceNames are names of namespaces.
 fn is_about_namespaces(rule: &Value) -> bool {
     let is_namespaces = |resource: &Value| {
         resource.as_str().is_some_and(|name| name == "namespaces" || name.starts_with("namespaces/"))

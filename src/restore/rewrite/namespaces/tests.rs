@@ -7,7 +7,8 @@ fn map(pairs: &[(&str, &str)]) -> NamespaceMap {
     NamespaceMap::new(&pairs.iter().map(|(from, to)| ((*from).to_owned(), (*to).to_owned())).collect())
 }
 
-/// `template` holds `$` where a namespace stands; chained mapping shows that each place is visited once.
+/// Checks a template in which `$` stands for a namespace; the chained mapping shows that each
+/// place is visited once.
 fn check(kind: &str, template: &str) {
     let written =
         |namespace: &str| -> Value { serde_json::from_str(&template.replace('$', namespace)).unwrap() };

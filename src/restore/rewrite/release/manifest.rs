@@ -1,12 +1,13 @@
-//! The manifest of a release: YAML text, in which whole lines name namespaces. Pure.
+//! Maps the manifest of a Helm release: YAML text, in which whole lines name namespaces. Pure.
 
 use crate::restore::rewrite::namespaces::NamespaceMap;
 
-/// Names that begin with a letter and are no text to every reader of YAML unless they are quoted.
+/// Names that begin with a letter and that some reader of YAML takes for something other than text
+/// unless they are quoted.
 const NO_TEXT: [&str; 9] = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"];
 
-/// Maps the lines that name a namespace and the names of Namespaces, or returns None when there are none. All else is
-/// kept as it is, comments too.
+/// Maps the lines that name a namespace, and the names of Namespaces; returns `None` if there are
+/// none. Everything else is kept as it is, comments too.
 pub(super) fn map(text: &str, map: &NamespaceMap) -> Result<Option<String>, &'static str> {
     let mut mapped = String::with_capacity(text.len());
     let mut changed = false;
@@ -34,12 +35,12 @@ fn is_kind_namespace(line: &str) -> bool {
     line.starts_with("kind") && KeyLine::parse(line, "kind").is_some_and(|line| line.value == "Namespace")
 }
 
-/// A line that is one key and one plain value: `- key: "value" # comment`.
+/// A line that consists of one key and one plain value: `- key: "value" # comment`.
 struct KeyLine<'a> {
-    /// Up to the value, with its quote.
+    /// The line up to the value, with its opening quote.
     before: &'a str,
     value: &'a str,
-    /// From the value's other quote on.
+    /// The line after the value, from its closing quote on.
     after: &'a str,
     quoted: bool,
 }
@@ -64,7 +65,7 @@ impl<'a> KeyLine<'a> {
         (tail.is_empty() || tail.starts_with('#')).then_some(line)
     }
 
-    /// Writes the line with another value, which is text in YAML whatever it looks like.
+    /// Writes the line with another value, quoted if YAML would not take it for text.
     fn write(&self, value: &str, text: &mut String) {
         let plain = value.starts_with(|first: char| first.is_ascii_lowercase()) && !NO_TEXT.contains(&value);
         let quote = if self.quoted || plain { "" } else { "\"" };
@@ -72,10 +73,11 @@ impl<'a> KeyLine<'a> {
     }
 }
 
-/// Why a payload is left alone that would take too much memory.
+/// The reason why a payload that would take too much memory is left alone.
 pub(super) const TOO_LARGE: &str = "it is larger than 64 MiB";
 
-/// Bytes of a payload at most, before and after the mapping. Helm's own are a few MiB: etcd takes 1 MiB of them compressed.
+/// Most bytes of a payload, before and after the mapping. Helm's own are a few MiB: etcd takes 1
+/// MiB of them compressed.
 pub const LARGEST: usize = 64 << 20;
 
 #[cfg(test)]

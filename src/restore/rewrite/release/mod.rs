@@ -1,8 +1,9 @@
-//! Helm's record of a release says inside, compressed, in which namespaces the release is: those are mapped too. Pure.
+//! Maps the namespaces inside Helm's record of a release, a compressed payload that says in which
+//! namespaces the release is. Pure.
 //!
-//! With the old names `helm upgrade` and `helm uninstall` of the restored release would change what is in the old
-//! namespace. The payload is whatever the backup holds: parts of its text are replaced and no tree is built of it, so that
-//! memory stays within a few times [`LARGEST`].
+//! With the old names `helm upgrade` and `helm uninstall` of the restored release would change
+//! what is in the old namespace. The payload is whatever the backup holds: parts of its text are
+//! replaced and no tree is built of it, so that memory stays within a few times [`LARGEST`].
 
 use std::io::{Read, Write};
 
@@ -22,21 +23,22 @@ use manifest::LARGEST;
 mod manifest;
 mod payload;
 
-/// How the name of such a record begins, a Secret or a ConfigMap.
+/// The beginning of the name of such a record, a Secret or a ConfigMap.
 const RECORD: &str = "sh.helm.release.v1.";
-/// The type of such a Secret.
+/// The type of a Secret that is such a record.
 const RECORD_TYPE: &str = "helm.sh/release.v1";
-/// Where in the item the payload is.
+/// The path of the payload in the item.
 const PAYLOAD: [&str; 2] = ["data", "release"];
 /// A payload with its namespaces mapped.
 struct Mapped {
-    /// The new payload; None when nothing in it changes.
+    /// The new payload; `None` if nothing in it changes.
     payload: Option<String>,
-    /// A namespace that is mapped and that the values of the release name.
+    /// A mapped namespace that the values of the release name; `None` if they name none.
     in_values: Option<String>,
 }
 
-/// Maps what the record says. `item` is mapped already; `in_backup` is the namespace in which the backup has it.
+/// Maps the namespaces in the record. `item` is mapped already; `in_backup` is the item's
+/// namespace in the backup.
 pub(super) fn rewrite(
     kind: &GroupResource,
     in_backup: Option<&str>,
@@ -47,14 +49,14 @@ pub(super) fn rewrite(
     if map.is_empty() || !is_record(kind, item) {
         return;
     }
-    // The API server shows what a Secret holds in base64, and Helm's text is base64 already.
+    // The API server returns the data of a Secret in base64, and Helm's text is base64 already.
     let layers = if kind.as_str() == "secrets" { 2 } else { 1 };
     let payload = shape::text(item, &PAYLOAD).ok_or("it is not there");
     let mapped = payload.and_then(|payload| map_payload(payload, layers, map));
     let label = |key: &str| shape::text(item, &["metadata", "labels", key]);
     let release = label("name").unwrap_or("?");
     match &mapped {
-        // Helm goes on from the values of the newest record; older ones only tell of the past.
+        // Helm goes on from the values of the newest record; older ones are history.
         Ok(Mapped { in_values: Some(old), .. }) if label("status") != Some("superseded") => {
             let new = map.map(old);
             warnings.push(format!(
@@ -85,14 +87,15 @@ fn is_record(kind: &GroupResource, item: &Value) -> bool {
             || shape::text(item, &["metadata", "labels", "owner"]) == Some("helm"))
 }
 
-/// Maps a payload that is in so many layers of base64, or says why it cannot be read.
+/// Maps a payload that is in so many layers of base64, or returns the reason why it cannot be
+/// read.
 fn map_payload(payload: &str, layers: usize, map: &NamespaceMap) -> Result<Mapped, &'static str> {
     let (json, in_values) = payload::map(&unpack(payload, layers)?, map)?;
     let payload = json.map(|json| pack(&json, layers)).transpose()?;
     Ok(Mapped { payload, in_values })
 }
 
-/// The JSON of a payload.
+/// Returns the JSON of a payload.
 fn unpack(payload: &str, layers: usize) -> Result<String, &'static str> {
     let mut bytes = from_base64(payload)?;
     for _ in 1..layers {
@@ -107,7 +110,8 @@ fn unpack(payload: &str, layers: usize) -> Result<String, &'static str> {
     String::from_utf8(json).map_err(|_| payload::NOT_A_RELEASE)
 }
 
-/// The payload of a JSON: gzip and base64, as Helm writes it and nothing of the time, so that a second restore makes the same.
+/// Returns the payload of a JSON: gzip and base64, as Helm writes it, but without a time, so that
+/// a second restore makes the same.
 fn pack(json: &str, layers: usize) -> Result<String, &'static str> {
     let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
     let bytes = gzip.write_all(json.as_bytes()).and_then(|()| gzip.finish());

@@ -1,4 +1,5 @@
-//! The JSON of a release: what changes is replaced in its text, and every other byte stays. Pure.
+//! Maps the JSON of a Helm release: what changes is replaced in its text, and every other byte
+//! stays. Pure.
 
 use std::fmt;
 
@@ -10,10 +11,10 @@ use super::manifest::TOO_LARGE;
 use super::manifest::{self, LARGEST};
 use crate::restore::rewrite::namespaces::NamespaceMap;
 
-/// Why a payload is left alone that Helm did not write.
+/// The reason why a payload that Helm did not write is left alone.
 pub(super) const NOT_A_RELEASE: &str = "it is not the JSON of a release";
 
-/// What of a release names namespaces, as it stands in the text.
+/// The parts of a release that name namespaces, as slices of the text.
 #[derive(Deserialize)]
 struct Release<'a> {
     #[serde(borrow, default)]
@@ -32,7 +33,7 @@ struct Hook<'a> {
     manifest: Option<&'a RawValue>,
 }
 
-/// The manifests of the hooks; of hooks without one, however many, nothing is kept.
+/// The manifests of the hooks; nothing is kept of hooks without one, however many there are.
 struct Manifests<'a>(Vec<&'a RawValue>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Manifests<'a> {
@@ -59,8 +60,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Manifests<'a> {
     }
 }
 
-/// Maps the namespace and the manifests of a release. Returns the new JSON, None when nothing changes, and a mapped
-/// namespace that is one of the values.
+/// Maps the namespace and the manifests of a release. Returns the new JSON (`None` if nothing
+/// changes), and a mapped namespace that is one of the values (`None` if none is).
 pub(super) fn map(json: &str, map: &NamespaceMap) -> Result<(Option<String>, Option<String>), &'static str> {
     let release: Release<'_> = serde_json::from_str(json).map_err(|_| NOT_A_RELEASE)?;
     let mut changes = Vec::new();
@@ -88,7 +89,7 @@ fn literal(text: &str) -> Result<String, &'static str> {
     serde_json::to_string(text).map_err(|_| NOT_A_RELEASE)
 }
 
-/// Puts new text in the place of parts of `json`.
+/// Replaces parts of `json` by new text.
 fn replace(json: &str, mut changes: Vec<(&str, String)>) -> Result<String, &'static str> {
     changes.sort_unstable_by_key(|(part, _)| part.as_ptr().addr());
     let mut replaced = String::with_capacity(json.len());
@@ -103,7 +104,8 @@ fn replace(json: &str, mut changes: Vec<(&str, String)>) -> Result<String, &'sta
     if replaced.len() > LARGEST { Err(TOO_LARGE) } else { Ok(replaced) }
 }
 
-/// A text in `values` that is a mapped namespace. Keys are none, and a namespace's name needs no escapes.
+/// Returns a text in `values` that is a mapped namespace, or `None`. Keys do not count, and a
+/// namespace's name needs no escapes.
 fn named<'a>(values: &'a str, map: &NamespaceMap) -> Option<&'a str> {
     let mut rest = values;
     while let Some((_, literal)) = rest.split_once('"') {
@@ -116,7 +118,7 @@ fn named<'a>(values: &'a str, map: &NamespaceMap) -> Option<&'a str> {
     None
 }
 
-/// Where the quote is that ends a text.
+/// Returns the position of the quote that ends a text, or `None`.
 fn end_of(literal: &str) -> Option<usize> {
     let mut escaped = false;
     literal.bytes().position(|byte| {

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::*;
 use serde_json::json;
 
-/// Keys in the order of Helm and a number that only its digits tell: nothing but the mapped places may change.
+/// A release with its keys in Helm's order and a number that only its digits tell: nothing but the
+/// mapped places may change.
 const RELEASE: &str = r#"{"name":"web","info":{"status":"deployed","notes":"in shop, namespace: shop"},"chart":{"values":{"ratio":44.440400000000004,"home":"shop"}},"config":CONFIG,"manifest":"---\n# Source: web/a.yaml\nkind: Service\nmetadata:\n  namespace: shop # \u003chome\u003e\n---\nkind: Secret\nmetadata:\n  name: shop\n  namespace: \"shop\"\n","hooks":[{"name":"a","kind":"Job"},{"name":"b","manifest":"kind: Job\nmetadata:\n  namespace: shop\n","weight":1}],"version":3,"namespace":"shop"}"#;
 
 fn release(config: &str) -> String {
@@ -31,7 +32,7 @@ fn map() -> NamespaceMap {
     NamespaceMap::new(&BTreeMap::from([("shop".to_owned(), "copy".to_owned())]))
 }
 
-/// The item as it is restored, and the warnings.
+/// Returns the item as it is restored, and the warnings.
 fn rewritten(kind: &str, namespace: &str, mut item: Value) -> (Value, Vec<String>) {
     let mut warnings = Vec::new();
     rewrite(&GroupResource::parse(kind), Some(namespace), &mut item, &map(), &mut warnings);
@@ -135,7 +136,7 @@ fn a_payload_that_unfolds_to_more_than_the_bound_is_not_read_to_its_end() {
         bomb.write_all(&zeros).expect("written");
     }
     let mut bomb = bomb.finish().expect("finished");
-    // Who reads on finds that this is no gzip.
+    // A reader that goes on past the bound finds that this is no gzip.
     bomb.extend_from_slice(b"damaged");
     let item = record("deployed", &base64(&bomb));
     let (after, warnings) = rewritten("configmaps", "shop", item.clone());
