@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use std::future::Future;
 use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt as _;
 use kube::runtime::controller::{Action, Error};
@@ -14,18 +15,24 @@ use kube::{Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
+use super::backoff::FIRST_DELAY;
 use super::watches::Watch;
 use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
-use crate::model::causes;
+use crate::model::{Category, causes};
 
-/// The error policy of every controller.
+/// What the API server calls invalid is looked at again when somebody changes the object, and after so long: the reason may be
+/// in its CRD.
+const INVALID_AGAIN: Duration = Duration::from_secs(3600);
+
+/// The error policy of every controller: a conflict is tried at once, what is invalid waits for a change, everything else backs
+/// off, 1 s to 60 s, forgotten after 120 s without a failure.
 pub fn error_policy<K>(object: Arc<K>, error: &ControllerError, context: Arc<Context>) -> Action
 where
     K: Resource<DynamicType = ()>,
 {
     let (kind, name) = (K::kind(&()), object.name_any());
-    let delay = context.retries.failed(&kind, &name, Instant::now());
+    let delay = again_in(error, context.retries.failed(&kind, &name, Instant::now()));
     if error.is_conflict() {
         // Two wrote at once, as people and other servers may; the next look sees what the other wrote.
         tracing::debug!(%kind, name, again_in = ?delay, "{}", causes(error));
@@ -34,6 +41,17 @@ where
         tracing::warn!(%kind, name, again_in = ?delay, "{}", causes(error));
     }
     Action::requeue(delay)
+}
+
+/// Returns how long the object of a failure is left alone; `backoff` is what its failures in a row ask for.
+fn again_in(error: &ControllerError, backoff: Duration) -> Duration {
+    match error.category() {
+        // The cache has the other's write in a moment; who meets one again and again backs off.
+        Category::Conflict if error.is_conflict() && backoff <= FIRST_DELAY => Duration::ZERO,
+        // Another try of the same is refused again, and a change of the object is looked at at once.
+        Category::Invalid => INVALID_AGAIN,
+        _ => backoff,
+    }
 }
 
 /// What is news of an object: a number that changes when its controller has to look at it. What a controller itself writes, a
@@ -115,7 +133,7 @@ mod tests {
     use crate::api::{Backup, BackupSpec};
     use crate::cluster::script::{answer, serve};
     use crate::controller::context::scripted;
-    use crate::controller::watch::backoff::{FIRST_DELAY, FORGIVEN_AFTER, Retries};
+    use crate::controller::watch::backoff::{FORGIVEN_AFTER, Retries};
 
     #[test]
     fn failures_are_tried_again_later_and_later_up_to_a_minute() {
@@ -166,5 +184,22 @@ mod tests {
         };
         assert!(!counted(409), "two wrote at once");
         assert!(counted(500));
+    }
+
+    #[test]
+    fn a_conflict_is_tried_at_once_what_is_invalid_waits_and_everything_else_backs_off() {
+        let answered = |code: u16| {
+            let status = serde_json::json!({"code": code, "reason": "Some", "message": "no"});
+            ControllerError::kube("write x")(kube::Error::Api(Box::new(
+                serde_json::from_value(status).unwrap(),
+            )))
+        };
+        let later = FIRST_DELAY * 8;
+        assert_eq!(again_in(&answered(409), FIRST_DELAY), Duration::ZERO);
+        assert_eq!(again_in(&answered(409), later), later, "one conflict after the other");
+        assert_eq!(again_in(&answered(422), FIRST_DELAY), INVALID_AGAIN);
+        for code in [403, 404, 429, 500, 503] {
+            assert_eq!(again_in(&answered(code), later), later, "{code}");
+        }
     }
 }
