@@ -4,7 +4,7 @@ use crate::api::InvalidSpec;
 use crate::archive::ArchiveError;
 use crate::bucket::BucketError;
 use crate::cluster::ClusterError;
-use crate::model::{BackupName, causes};
+use crate::model::{BackupName, Category, causes};
 
 /// A backup that could not be made; nothing of it is visible in the bucket but a partial.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +70,22 @@ impl BackupError {
     /// For `map_err`: the API server failed while `doing`.
     pub(super) fn cluster(doing: &'static str) -> impl FnOnce(ClusterError) -> Self {
         move |source| Self::Cluster { doing, source }
+    }
+
+    /// Returns the category of the failure.
+    pub fn category(&self) -> Category {
+        match self {
+            Self::Specification(_) => Category::Invalid,
+            Self::Cluster { source, .. } => source.category(),
+            Self::Bucket(source) => source.category(),
+            Self::Archive(source) | Self::Unstorable(source) => source.category(),
+            Self::Left { error, .. } => error.category(),
+            Self::Compress { .. }
+            | Self::Compressing(_)
+            | Self::Stopped { .. }
+            | Self::Halted
+            | Self::Document(_) => Category::Other,
+        }
     }
 
     /// The error that ended the run, without what happened while cleaning up.

@@ -186,35 +186,40 @@ pub struct ApiFailure {
 }
 
 impl ApiFailure {
-    /// Why, from the closed list.
+    /// Returns the category of the failure.
     pub fn category(&self) -> Category {
-        let says = |text: &str| self.message.contains(text);
-        if self.code == 413 || TOO_LARGE.iter().any(|text| says(text)) {
-            return Category::TooLarge;
-        }
-        if REFUSED.iter().any(|text| says(text)) {
-            return Category::Refused;
-        }
-        match self.code {
-            401 => Category::Forbidden,
-            // Admission plug-ins (quota, pod security) answer 403 as well; only the authorizer says what a user cannot do.
-            403 if says(" cannot ") || says("grant RBAC permissions") || self.reason.is_empty() => {
-                Category::Forbidden
-            }
-            403 => Category::Refused,
-            404 => Category::NotFound,
-            408 | 504 => Category::Timeout,
-            409 => Category::Conflict,
-            410 => Category::OutsideCut,
-            400 | 422 => Category::Invalid,
-            429 | 500..=599 => Category::Unavailable,
-            _ => Category::Other,
-        }
+        category_of_status(self.code, &self.reason, &self.message)
     }
 
     /// A server's own clock, or that of something in front of it, ended the request.
     fn is_timeout(&self) -> bool {
         (matches!(self.code, 408 | 504) || self.reason == "Timeout") && self.trouble != Trouble::Ahead
+    }
+}
+
+/// Returns the category of a failure that an API server answered with: HTTP status code, reason and
+/// message of its Status (an empty reason if the answer was no Status).
+pub fn category_of_status(code: u16, reason: &str, message: &str) -> Category {
+    let says = |text: &str| message.contains(text);
+    if code == 413 || TOO_LARGE.iter().any(|text| says(text)) {
+        return Category::TooLarge;
+    }
+    if REFUSED.iter().any(|text| says(text)) {
+        return Category::Refused;
+    }
+    match code {
+        401 => Category::Forbidden,
+        // Admission plug-ins (quota, pod security) answer 403 as well; only the authorizer says what
+        // a user cannot do.
+        403 if says(" cannot ") || says("grant RBAC permissions") || reason.is_empty() => Category::Forbidden,
+        403 => Category::Refused,
+        404 => Category::NotFound,
+        408 | 504 => Category::Timeout,
+        409 => Category::Conflict,
+        410 => Category::OutsideCut,
+        400 | 422 => Category::Invalid,
+        429 | 500..=599 => Category::Unavailable,
+        _ => Category::Other,
     }
 }
 

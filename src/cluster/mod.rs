@@ -34,7 +34,7 @@ mod warnings;
 pub use apply::{Patch, Propagation, Written};
 pub use catalog::{Catalog, GroupFailure, ResourceInfo};
 pub use connect::{Cluster, ClusterIdentity, ConnectOptions};
-pub use error::{ApiFailure, ClusterError};
+pub use error::{ApiFailure, ClusterError, category_of_status};
 pub use fence::{Fence, Moment};
 pub use list::{Drift, ListQuery, Lister};
 pub use pace::{Pace, Permit};

@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::bucket::BucketError;
-use crate::cluster::ClusterError;
+use crate::cluster::{ClusterError, category_of_status};
+use crate::model::Category;
 
 /// Deadline of one request to the API server: longer than an answer takes under load. The client
 /// itself has no deadline.
@@ -138,6 +139,27 @@ impl ControllerError {
         }
     }
 
+    /// Returns the category of the failure; [`super::watch::drive::error_policy`] goes by it.
+    pub fn category(&self) -> Category {
+        match self {
+            Self::Cluster { source, .. } => source.category(),
+            Self::Bucket { source, .. } => source.category(),
+            Self::Kube { source: Unanswered(kube::Error::Api(status)), .. } => {
+                category_of_status(status.code, &status.reason, &status.message)
+            }
+            Self::Kube {
+                source: Unanswered(kube::Error::Service(_) | kube::Error::HyperError(_)), ..
+            } => Category::Unavailable,
+            Self::Silent { .. } | Self::Late { .. } => Category::Timeout,
+            Self::NoDefinitions { .. } | Self::NoNamespace { .. } => Category::NotFound,
+            Self::Location { .. } => Category::NotReady,
+            Self::Kube { .. }
+            | Self::LeaseLost { .. }
+            | Self::Listen { .. }
+            | Self::OldDefinitions { .. } => Category::Other,
+        }
+    }
+
     /// Returns true if the API server answered that the object does not exist.
     pub fn is_not_found(&self) -> bool {
         self.is_status(404)
@@ -219,5 +241,28 @@ mod tests {
         let error = ControllerError::kube("write x")(broken);
         assert_eq!(causes(&error), "cannot write x: ServiceError: connection refused");
         assert!(error.is_away());
+    }
+
+    #[test]
+    fn each_failure_has_the_category_of_what_is_behind_it() {
+        let answered = |code: u16, message: &str| {
+            let status = serde_json::json!({"code": code, "reason": "Some", "message": message});
+            ControllerError::kube("write x")(kube::Error::Api(Box::new(
+                serde_json::from_value(status).unwrap(),
+            )))
+        };
+        for (error, category) in [
+            (answered(409, "changed"), Category::Conflict),
+            (answered(422, "spec.ttl: must be a duration"), Category::Invalid),
+            (answered(403, "user cannot patch backups"), Category::Forbidden),
+            (answered(400, "admission webhook \"a\" denied"), Category::Refused),
+            (answered(500, "etcdserver: request is too large"), Category::TooLarge),
+            (answered(503, "no"), Category::Unavailable),
+            (ControllerError::Silent { doing: "write x".into() }, Category::Timeout),
+            (ControllerError::NoNamespace { namespace: "ark".into() }, Category::NotFound),
+            (ControllerError::Location { name: "default".into(), why: "no".into() }, Category::NotReady),
+        ] {
+            assert_eq!(error.category(), category, "{error}");
+        }
     }
 }

@@ -114,6 +114,20 @@ impl RestoreError {
         move |source| Self::Cluster { doing, source }
     }
 
+    /// Returns the category of the failure.
+    pub fn category(&self) -> Category {
+        match self {
+            Self::Specification(_) => Category::Invalid,
+            Self::Cluster { source, .. } => source.category(),
+            Self::Bucket(source) => source.category(),
+            Self::NoBackup { .. } => Category::NotFound,
+            Self::NotEmpty { .. } => Category::Conflict,
+            Self::Unfinished { source, .. } | Self::Unrecorded { source, .. } => source.category(),
+            Self::Left { error, .. } => error.category(),
+            Self::Stopped { .. } | Self::Halted | Self::Compressing(_) => Category::Other,
+        }
+    }
+
     /// Returns the error that ended the run, without what went wrong while it was recorded or
     /// cleaned up.
     pub fn root(&self) -> &Self {

@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use std::future::Future;
 use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt as _;
 use kube::runtime::controller::{Action, Error};
@@ -14,18 +15,25 @@ use kube::{Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
+use super::backoff::FIRST_DELAY;
 use super::watches::Watch;
 use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
-use crate::model::causes;
+use crate::model::{Category, causes};
 
-/// Error policy of every controller: logs and counts a failure and returns when to try again.
+/// Delay after a failure that the API server calls invalid. A change of the object is looked at at
+/// once; the delay is for reasons that lie elsewhere, such as an old CRD.
+const INVALID_AGAIN: Duration = Duration::from_secs(3600);
+
+/// Error policy of every controller: logs and counts a failure and returns when to try again. A
+/// conflict is tried at once, what is invalid waits for a change, and everything else backs off
+/// from 1 s to 60 s, forgotten after 120 s without a failure.
 pub fn error_policy<K>(object: Arc<K>, error: &ControllerError, context: Arc<Context>) -> Action
 where
     K: Resource<DynamicType = ()>,
 {
     let (kind, name) = (K::kind(&()), object.name_any());
-    let delay = context.retries.failed(&kind, &name, Instant::now());
+    let delay = again_in(error, context.retries.failed(&kind, &name, Instant::now()));
     if error.is_conflict() {
         // People and other servers may write at the same time; the next look sees what they wrote.
         // This is no failure.
@@ -35,6 +43,19 @@ where
         tracing::warn!(%kind, name, again_in = ?delay, "{}", causes(error));
     }
     Action::requeue(delay)
+}
+
+/// Returns the delay until the object of a failure is looked at again; `backoff` is the delay that
+/// its failures in a row ask for.
+fn again_in(error: &ControllerError, backoff: Duration) -> Duration {
+    match error.category() {
+        // The cache has the other write in a moment; an object with one conflict after the other
+        // backs off.
+        Category::Conflict if error.is_conflict() && backoff <= FIRST_DELAY => Duration::ZERO,
+        // Another try of the same write would be refused again.
+        Category::Invalid => INVALID_AGAIN,
+        _ => backoff,
+    }
 }
 
 /// Returns a number that changes when the controller has to look at an object. Must not depend on
@@ -119,7 +140,7 @@ mod tests {
     use crate::api::{Backup, BackupSpec};
     use crate::cluster::script::{answer, serve};
     use crate::controller::context::scripted;
-    use crate::controller::watch::backoff::{FIRST_DELAY, FORGIVEN_AFTER, Retries};
+    use crate::controller::watch::backoff::{FORGIVEN_AFTER, Retries};
 
     #[test]
     fn failures_are_tried_again_later_and_later_up_to_a_minute() {
@@ -170,5 +191,22 @@ mod tests {
         };
         assert!(!counted(409), "two wrote at once");
         assert!(counted(500));
+    }
+
+    #[test]
+    fn a_conflict_is_tried_at_once_what_is_invalid_waits_and_everything_else_backs_off() {
+        let answered = |code: u16| {
+            let status = serde_json::json!({"code": code, "reason": "Some", "message": "no"});
+            ControllerError::kube("write x")(kube::Error::Api(Box::new(
+                serde_json::from_value(status).unwrap(),
+            )))
+        };
+        let later = FIRST_DELAY * 8;
+        assert_eq!(again_in(&answered(409), FIRST_DELAY), Duration::ZERO);
+        assert_eq!(again_in(&answered(409), later), later, "one conflict after the other");
+        assert_eq!(again_in(&answered(422), FIRST_DELAY), INVALID_AGAIN);
+        for code in [403, 404, 429, 500, 503] {
+            assert_eq!(again_in(&answered(code), later), later, "{code}");
+        }
     }
 }
