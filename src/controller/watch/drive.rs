@@ -52,8 +52,8 @@ fn again_in(error: &ControllerError, backoff: Duration) -> Duration {
         // The cache has the other write in a moment; an object with one conflict after the other
         // backs off.
         Category::Conflict if error.is_conflict() && backoff <= FIRST_DELAY => Duration::ZERO,
-        // Another try of the same write would be refused again.
-        Category::Invalid => INVALID_AGAIN,
+        // Another try of the same write would be refused again. What a bucket holds may be mended.
+        Category::Invalid if !matches!(error, ControllerError::Bucket { .. }) => INVALID_AGAIN,
         _ => backoff,
     }
 }
