@@ -33,8 +33,7 @@ pub enum FilterVerdict {
 pub struct Namespaces {
     /// The names of all namespaces.
     pub names: HashSet<String>,
-    /// Namespaces that are left out with their contents, by label or because they are being
-    /// deleted.
+    /// Namespaces that are left out with their contents: by label, or being deleted.
     pub left_out: BTreeMap<String, SkipReason>,
     /// Those of `left_out` that are being deleted: the deletion timestamp, and the state that
     /// their conditions tell.
@@ -54,8 +53,8 @@ pub struct BackupFilter<'a> {
     pub namespaces: &'a Namespaces,
     /// The result of the survey; `None` if the plan needs none, and during the survey itself.
     pub survey: Option<&'a Related>,
-    /// Services with a selector that were seen so far, as (namespace, name); in restore order they
-    /// come before endpoints.
+    /// Services with a selector that were seen so far, as (namespace, name); they come before
+    /// endpoints.
     pub selecting: HashSet<(String, String)>,
 }
 
@@ -90,8 +89,7 @@ impl BackupFilter<'_> {
         self.selection.labels.is_everything() || self.selection.labels.matches(&item.label_set())
     }
 
-    /// Returns true for a PVC that a labelled workload names: the PVC comes whatever its own
-    /// labels.
+    /// Returns true for a PVC that a labelled workload names, whatever its own labels.
     fn is_named_claim(&self, info: &ResourceInfo, namespace: &str, item: &ItemView<'_>) -> bool {
         info.resource.as_str() == PVCS
             && self.survey.is_some_and(|survey| survey.needs.names_claim(namespace, &item.name))
@@ -139,8 +137,8 @@ impl BackupFilter<'_> {
             .or_else(|| self.follows(info, item))
     }
 
-    /// Returns the reason to leave out endpoints and slices of a Service with a selector. Labels
-    /// on the endpoints do not decide: a Service that lost its selector leaves these behind.
+    /// Returns the reason to leave out endpoints of a Service with a selector: the Service
+    /// decides, not labels.
     fn follows(&self, info: &ResourceInfo, item: &ItemView<'_>) -> Option<SkipReason> {
         let service = follows_service(&info.resource, item)?;
         let namespace = item.namespace.as_deref().unwrap_or_default();
@@ -279,8 +277,7 @@ mod tests {
                     json!({"name": "by-hand", "namespace": "n", "labels": {"endpointslice.kubernetes.io/managed-by": "staff", "kubernetes.io/service-name": "web"}}),
                 ),
             ),
-            // Left behind by a Service that lost its selector, whatever labels and annotations
-            // say.
+            // Left behind by a Service that lost its selector, whatever the marks on them.
             (
                 "endpoints",
                 item(
