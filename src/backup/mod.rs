@@ -62,8 +62,8 @@ use crate::model::{Category, Finding, Progress};
 /// - The backup exists if and only if its document does: a conditional write, the last one, never
 ///   repeated. Killed at any write before, the run leaves a claim and parts, which the next
 ///   attempt under this `uid` takes over (docs/crash.md).
-/// - Every kind is read at the revision of the cut. A kind of which that is not true is named in a
-///   warning and in `status.kindsOutsideCut`.
+/// - Every kind is read at the revision of the cut. A kind that its server cannot show at that
+///   revision is named in a warning and in `status.kindsOutsideCut`.
 /// - Each item is stored once, byte by byte. What could not be read is an error among the results,
 ///   and the backup is PartiallyFailed.
 /// - Memory is bounded: every queue has a bound in bytes or frames, so that a slow bucket slows
@@ -75,8 +75,8 @@ use crate::model::{Category, Finding, Progress};
 /// - `request.uid` is the same for every attempt at this backup, and for no other.
 ///
 /// # Caveats
-/// - The API server keeps old revisions for about five minutes only. Kinds whose listing had not
-///   begun by then are read at a second cut, which is told of each.
+/// - Old revisions are compacted, after five minutes by default. Kinds whose listing had not begun
+///   by then are read at a second cut, one for all of them; the warning names the first.
 /// - A group whose discovery fails, or a kind that may not be listed, costs its items, not the
 ///   run.
 ///

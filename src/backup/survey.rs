@@ -40,7 +40,7 @@ pub fn kinds_to_survey<'a>(
     plan.kinds.iter().filter(look).collect()
 }
 
-/// Returns the kind of this name, or nothing if the plan does not list the kind.
+/// Returns the kind of this name; empty if the plan does not list it.
 pub fn the_kind<'a>(plan: &'a BackupPlan, kind: &str) -> Vec<&'a ResourceInfo> {
     plan.kinds.iter().filter(|info| info.resource.as_str() == kind).collect()
 }
@@ -83,8 +83,8 @@ impl Related {
         }
     }
 
-    /// Notes the references of a cluster-scoped item if it is needed itself (roles, volumes,
-    /// snapshot contents).
+    /// Notes a cluster-scoped item, and what it refers to, if taken items need it: a binding of a
+    /// taken account, a role, a volume, a class.
     pub fn offer(&mut self, info: &ResourceInfo, body: &[u8]) {
         if let Ok(item) = ItemView::read(body, !info.status) {
             self.needs.offer(&info.resource, &item.name, body);

@@ -19,8 +19,9 @@ use crate::api::CompiledSelection;
 use crate::cluster::{Catalog, Cluster, ClusterError, Lag, ResourceInfo};
 use crate::model::{CRDS, Category, Finding, GroupResource, LEADING, NAMESPACES, Offer, PVCS, causes};
 
-/// How long discovery may go without learning of another kind that is defined at the cut, before
-/// the missing ones are given up. API servers learn of definitions from each other within seconds.
+/// The longest time in which discovery may learn of no further kind that is defined at the cut,
+/// before the missing ones are given up. API servers learn of definitions from each other within
+/// seconds.
 const DISCOVERY_LAG: Duration = Duration::from_secs(15);
 /// The longest wait for discovery in all, so that the cut is not compacted meanwhile.
 const LONGEST_LAG: Duration = Duration::from_secs(60);
@@ -269,8 +270,8 @@ impl Around<'_> {
             while let Some(event) = listing.next().await {
                 match event {
                     Event::Page(page) => page.bodies().for_each(|body| look(&listing.info, body)),
-                    // The same kind drifts again when it is listed for the backup, and the warning
-                    // comes then.
+                    // What drifts here drifts again when it is listed for the backup, and is told
+                    // then; except that of a compacted cut only the first list tells.
                     Event::Drift(_) => {}
                     Event::Failed(source) if source.concerns_every_call() => {
                         return Err(BackupError::Cluster { doing: "looking for what comes along", source });

@@ -40,7 +40,8 @@ pub struct ConnectOptions {
     pub context: Option<String>,
     /// The metrics in which calls are counted; `None` if nobody counts.
     pub metrics: Option<Arc<Metrics>>,
-    /// How long an API server that answers nobody is waited for; `None` means five minutes.
+    /// The time for which an API server that answers nobody is waited for; `None` means five
+    /// minutes.
     pub away_within: Option<Duration>,
 }
 

@@ -12,9 +12,9 @@ use tokio::time::Instant;
 #[cfg(doc)]
 use super::Cluster;
 
-/// How long an API server may answer nobody before its callers give up. A static pod is back
-/// within a minute; a managed control plane with a single endpoint takes some minutes to be
-/// upgraded.
+/// The longest time that an API server may answer nobody before its callers give up. A static pod
+/// is back within a minute; a managed control plane with a single endpoint takes some minutes to
+/// be upgraded.
 const AWAY_WITHIN: Duration = Duration::from_secs(300);
 /// After so long without a sign, nobody has asked meanwhile and nothing is known. Longer than one
 /// try and the pause after it.
@@ -23,7 +23,7 @@ const FORGOTTEN_AFTER: Duration = Duration::from_secs(75);
 /// The signs of life of the API server.
 #[derive(Debug)]
 pub(super) struct Health {
-    /// How long the server may be away before callers give up.
+    /// The longest absence of the server before callers give up.
     pub within: Duration,
     pulse: Mutex<Pulse>,
 }

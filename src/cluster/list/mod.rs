@@ -41,10 +41,11 @@ const PAGE_MOST: usize = 16 << 20;
 const ITEM_MOST: usize = 64 << 20;
 /// The deadline of one page; the API server itself gives up after 60 s.
 const PAGE_DEADLINE: Duration = Duration::from_secs(65);
-/// How often one page that takes too long or is too large is requested again, each time with a
-/// quarter of the limit: from the largest limit to a single item.
+/// The most repetitions of a page that takes too long or is too large, each time with a quarter of
+/// the limit: from the largest limit to a single item.
 const MAX_SHRINKS: u32 = 6;
-/// How often a list may continue at a later revision. Revisions live five minutes by default.
+/// The most times that a list may continue at a later revision. Revisions live five minutes by
+/// default.
 const MAX_RESUMES: u32 = 10;
 /// Pages without an item that promise another page, before the list counts as endless.
 const MAX_EMPTY_PAGES: u32 = 100;
@@ -104,7 +105,7 @@ pub struct Lister {
     skipping: bool,
     tokens: HashSet<String>,
     empty_pages: u32,
-    /// How often the current page was made smaller.
+    /// The number of times that the current page was made smaller.
     shrinks: u32,
     /// Answers in a row that could not be parsed.
     garbled: u32,
