@@ -80,8 +80,8 @@ fn write_extended(out: &mut Vec<u8>, template: &Header, path: &str) {
     out.resize(begin + padded(size), 0);
 }
 
-/// Returns the size of the record `<bytes> path=<path>
-/// `, which counts itself: as a size, and as the number to write.
+/// Returns the size of the record `<bytes> path=<path>\n`, which counts itself: as a size, and as
+/// the number to write.
 fn extended_record(path: &str) -> (usize, usize) {
     let rest = " path=\n".len() + path.len();
     let mut size = rest + 1;
@@ -242,8 +242,7 @@ impl<'a> Extended<'a> {
     }
 }
 
-/// Parses a record `<bytes> <key>=<value>
-/// `. Returns key, value and the rest.
+/// Parses a record `<bytes> <key>=<value>\n`. Returns key, value and the rest.
 fn record(records: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let space = records.iter().take(20).position(|byte| *byte == b' ')?;
     let length: usize = std::str::from_utf8(records.get(..space)?).ok()?.parse().ok()?;

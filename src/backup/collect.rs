@@ -174,6 +174,7 @@ async fn list(cluster: Cluster, info: ResourceInfo, query: Query, way: EventSink
             }) else {
                 return;
             };
+            // The page after that is requested early only if room for it is free now.
             ahead = way.try_reserve(LATER_PAGE);
             lister.run_ahead(ahead.is_some());
             let page = lister.next().await;

@@ -53,7 +53,7 @@ use crate::model::{Category, Finding, Progress};
 /// Makes a backup and commits it. `stop` ends the run early.
 ///
 /// # Flow
-/// Validates the specification, claims the name in the bucket, opens a [`ClusterView`] at one
+/// Validates the specification, claims the name in the bucket, opens a view of the cluster at one
 /// revision, streams the selected items in restore order into tarball and index, and writes
 /// results, log and, last, the document. Meanwhile the claim is renewed, and `progress` is told
 /// for what the run waits.
@@ -71,7 +71,7 @@ use crate::model::{Category, Finding, Progress};
 ///
 /// # Assumptions
 /// - The future is polled to its end. A write that is dropped on its way may still arrive; `stop`
-///   is the way to end a run early ([`halt`]).
+///   is the way to end a run early (`halt.rs`).
 /// - `request.uid` is the same for every attempt at this backup, and for no other.
 ///
 /// # Caveats
@@ -152,6 +152,7 @@ async fn take(
             match event {
                 Event::Page(page) => take_page(&listing, &page, &mut filter, packing, account).await?,
                 Event::Drift(drift) => account.drifted(&listing.info, &drift),
+                // Every further kind would fail the same way.
                 Event::Failed(source) if source.concerns_every_call() => {
                     return Err(BackupError::Cluster { doing: "listing what the cluster holds", source });
                 }

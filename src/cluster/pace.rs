@@ -82,6 +82,7 @@ impl Creates {
             state.owed -= kept;
             self.room.add_permits(more - kept);
         } else {
+            // Permits in use cannot be withdrawn: they are owed, and kept back when they return.
             let fewer = state.given - limit;
             state.owed += fewer - self.room.forget_permits(fewer);
         }

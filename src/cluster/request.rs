@@ -195,6 +195,8 @@ impl Cluster {
             _ if call.asks_for_less && error.is_timeout() => false,
             // A closed fence refuses every further write.
             _ if call.method != Method::GET && !self.fence.is_open() => false,
+            // While the server answers nobody, the tries do not count as this call's own: the
+            // absence as a whole is bounded.
             _ if waits => {
                 let since = self.shared.health.away().map(|away| away.since.elapsed());
                 course.given_up = since.is_some_and(|since| since + pause >= within);
@@ -262,6 +264,8 @@ impl Cluster {
 
     async fn receive(&self, call: &Call<'_>, response: Response<Body>) -> Result<Success, ClusterError> {
         let (head, mut body) = response.into_parts();
+        // Told as soon as the head is there, since a body may take long. 502 to 504 may be a
+        // proxy's, which is found out below.
         if !matches!(head.status.as_u16(), 502..=504) {
             self.shared.health.answered();
         }

@@ -77,11 +77,14 @@ impl<S: Deref<Target: ObjectStore>> Resumed<S> {
             if !error.is_retryable() || self.breaks >= RESUMES {
                 return Err(error);
             }
+            // The store announced the length when it began to answer: only the rest is requested
+            // from now on.
             if let (None, StoreError::Truncated { received, expected, .. }) = (self.end, &error)
                 && expected > received
             {
                 self.end = Some(*expected);
             }
+            // Every byte had arrived; only the end of the stream was lost.
             if self.end.is_some_and(|end| self.at >= end) {
                 return Ok(None);
             }

@@ -337,6 +337,8 @@ impl Lister {
         }
         let ClusterError::Api(failure) = error else { return Err(error) };
         match (&self.position, &self.cut) {
+            // Once for a list: a server to which the second cut is gone as well has revisions of
+            // its own.
             (ListPosition::Start, Some(cut)) if failure.code == 410 && !self.recut => {
                 let next = self.cluster.next_cut(cut).await?;
                 if next.first {

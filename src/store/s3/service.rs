@@ -151,6 +151,7 @@ impl Service {
     ) -> Result<ByteStream, StoreError> {
         let action = self.action(Operation::Get, key);
         let asked = range.as_ref().map(|range| range.end.saturating_sub(range.start));
+        // HTTP has no empty ranges: both ends of one are included.
         if asked == Some(0) {
             return Ok(stream::empty().boxed());
         }
@@ -164,6 +165,7 @@ impl Service {
             }
             Err(error) => return Err(self.explain_look(Operation::Get, key, &error).await),
         };
+        // A service that ignores the range sends the object from its first byte.
         let begins = range.as_ref().map(|range| format!("bytes {}-", range.start));
         let fits =
             begins.is_none_or(|begin| answer.content_range().is_some_and(|given| given.starts_with(&begin)));

@@ -273,6 +273,8 @@ impl Upload for S3Upload {
 
 impl Drop for S3Upload {
     fn drop(&mut self) {
+        // The parts of a dropped upload are removed in the background, if a runtime is left to do
+        // so.
         if let (Some(id), Ok(runtime)) = (self.id.take(), tokio::runtime::Handle::try_current()) {
             runtime.spawn(cancel(Arc::clone(&self.service), self.key.clone(), id, self.flight.take()));
         }
