@@ -277,7 +277,7 @@ mod tests {
                     json!({"name": "by-hand", "namespace": "n", "labels": {"endpointslice.kubernetes.io/managed-by": "staff", "kubernetes.io/service-name": "web"}}),
                 ),
             ),
-            // Left behind by a Service that lost its selector, whatever the marks on them.
+            // Left behind by a Service that lost its selector, whatever their labels say.
             (
                 "endpoints",
                 item(

@@ -46,8 +46,8 @@ pub fn the_kind<'a>(plan: &'a BackupPlan, kind: &str) -> Vec<&'a ResourceInfo> {
 }
 
 impl Related {
-    /// Returns an empty result. PVCs are looked for only where labels select: kinds and namespaces
-    /// are somebody's word, and only labels part a workload from its PVCs.
+    /// Returns an empty result. PVCs are looked for only where labels select: labels part a
+    /// workload from its PVCs, while a choice of kinds or namespaces is meant as it stands.
     pub fn of(selection: &CompiledSelection) -> Self {
         let needs = if selection.labels.is_everything() {
             ClusterReferences::default()

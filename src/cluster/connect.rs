@@ -38,7 +38,7 @@ pub struct ConnectOptions {
     pub kubeconfig: Option<PathBuf>,
     /// The context of the kubeconfig; `None` means its current one.
     pub context: Option<String>,
-    /// The metrics in which calls are counted; `None` if nobody counts.
+    /// The metrics in which calls are counted; `None` if calls are not counted.
     pub metrics: Option<Arc<Metrics>>,
     /// The time for which an API server that answers nobody is waited for; `None` means five
     /// minutes.

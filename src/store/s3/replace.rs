@@ -12,7 +12,7 @@ use super::create::{ConditionalOutcome, Precondition};
 use super::error::status;
 use crate::store::{ETag, ObjectKey, Operation, StoreError};
 
-/// A tag that no object has, since it is the hash of nothing.
+/// A tag that no object has, since nothing has this hash.
 const NO_TAG: &str = "\"00000000000000000000000000000000\"";
 
 impl Service {
