@@ -1,4 +1,4 @@
-//! Backup: what to take, how long to keep it, where; and what became of it.
+//! Backup: the items to take, how long and where to keep them, and the status of the run.
 
 use std::fmt;
 
@@ -156,13 +156,14 @@ pub enum BackupPhase {
 }
 
 impl BackupStatus {
-    /// The uid of the cluster that made it, as far as that is said; what an earlier version made says so in one place only.
+    /// Returns the uid of the cluster that made the backup, or `None` if the status does not say.
+    /// Earlier versions recorded it in `status.cluster` alone.
     pub fn made_in(&self) -> Option<&str> {
         let origin = self.origin.as_ref().and_then(|origin| origin.cluster.as_deref());
         origin.or(self.cluster.as_ref().map(|cluster| cluster.uid.as_str()))
     }
 
-    /// Says in the conditions whether it is over, and how it ended.
+    /// Sets the conditions `Complete` and `Failed` by the phase.
     pub fn conclude(&mut self, generation: Option<i64>) {
         let items = self.progress.as_ref().map_or(0, |progress| progress.items_backed_up);
         let mut message = format!("{items} items, {} warnings, {} errors", self.warnings, self.errors);
@@ -177,7 +178,7 @@ impl BackupStatus {
 }
 
 impl BackupPhase {
-    /// Whether the work has ended, well or not.
+    /// Returns true if the run has ended, well or not.
     pub fn is_final(self) -> bool {
         matches!(self, Self::Completed | Self::PartiallyFailed | Self::Failed | Self::FailedValidation)
     }
@@ -239,17 +240,20 @@ pub struct HookCounts {
 }
 
 impl BackupSpec {
-    /// Which items, compiled; or everything that is wrong with the selection.
+    /// Compiles the selection of items.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the selection.
     pub fn selection(&self) -> Result<CompiledSelection, Vec<InvalidSpec>> {
         self.scoped.compile(&self.filter)
     }
 
-    /// The labels that a Schedule with this template gives its Backups.
+    /// Yields the labels that a Schedule with this template gives its Backups.
     pub fn labels(&self) -> impl Iterator<Item = (&String, &String)> {
         self.metadata.iter().flat_map(|metadata| &metadata.labels)
     }
 
-    /// Everything that is wrong with the specification; empty when it is sound.
+    /// Returns everything that is wrong with the specification; empty if it is valid.
     pub fn validate(&self) -> Vec<InvalidSpec> {
         let Self {
             filter,

@@ -1,4 +1,5 @@
-//! Conditions in a status, by the rules of Kubernetes: one of each type, whose time changes only with what it says. Pure.
+//! Conditions of a status, by the rules of Kubernetes: one of each type, whose time changes only
+//! with its status. Pure.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff;
@@ -6,25 +7,28 @@ use k8s_openapi::jiff;
 use super::Timestamp;
 use crate::model::cut;
 
-/// Type of the condition that says whether a location can be used, and whether a Schedule makes backups.
+/// Type of the condition whether a location can be used, and whether a Schedule makes backups.
 pub const READY: &str = "Ready";
 
-/// Type of the condition of a Backup or Restore that is Completed or PartiallyFailed; the reason says which.
+/// Type of the condition of a Backup or Restore that is Completed or PartiallyFailed; the reason
+/// says which.
 pub const COMPLETE: &str = "Complete";
 
-/// Type of the condition of a Backup or Restore that is Failed or FailedValidation; the reason says which.
+/// Type of the condition of a Backup or Restore that is Failed or FailedValidation; the reason
+/// says which.
 pub const FAILED: &str = "Failed";
 
 /// Type of the condition that says why a Backup or Restore does not begin, or does not go on.
 pub const WAITING: &str = "Waiting";
 
-/// Type of the condition of a Backup whose time has come and that garbage collection keeps; the message says why.
+/// Type of the condition of an expired Backup that garbage collection keeps; the message says why.
 pub const KEPT: &str = "KeptAsLastGood";
 
-/// What Ark itself says of a run. Whatever else stands in its status is somebody else's, and stays.
+/// The types that Ark sets on a run. Other conditions in its status belong to others, and stay.
 const OF_RUNS: [&str; 7] = [COMPLETE, FAILED, WAITING, KEPT, STORED, NAME_TAKEN, DELETION];
 
-/// Puts a condition in the place of the one of its type. Where it says the same, it does so since the same time.
+/// Sets a condition in place of the one of its type. The transition time is kept if the status is
+/// the same.
 pub fn set_condition(conditions: &mut Vec<Condition>, mut condition: Condition) {
     condition.message = cut(condition.message);
     match conditions.iter_mut().find(|known| known.type_ == condition.type_) {
@@ -38,19 +42,19 @@ pub fn set_condition(conditions: &mut Vec<Condition>, mut condition: Condition) 
     }
 }
 
-/// The condition of a type that holds.
+/// Returns the condition of a type if its status is True, or `None`.
 pub fn holding<'a>(conditions: &'a [Condition], type_: &str) -> Option<&'a Condition> {
     conditions.iter().find(|condition| condition.type_ == type_ && condition.status == "True")
 }
 
-/// What others wrote of the conditions of a run: it stays when the run goes on.
+/// Returns the conditions of a run that others set; they stay when the run goes on.
 pub fn of_others(mut conditions: Vec<Condition>) -> Vec<Condition> {
     conditions.retain(|condition| !OF_RUNS.contains(&condition.type_.as_str()));
     conditions
 }
 
-/// Says what a run came to as a Job does: `Complete` or `Failed`, and neither before its end. One that is being deleted came to
-/// what it came to.
+/// Sets the conditions of a run's end as a Job has them: `Complete` or `Failed`, and neither
+/// before the end. The phase Deleting leaves the conditions as they are.
 pub(super) fn conclude(
     conditions: &mut Vec<Condition>,
     phase: &str,
@@ -79,23 +83,25 @@ pub(super) fn conclude(
 }
 
 impl From<Timestamp> for Time {
-    /// A time that no clock shows is the earliest one.
+    /// Converts a time; one beyond the range becomes the Unix epoch.
     fn from(time: Timestamp) -> Self {
         Self(jiff::Timestamp::from_second(time.time().timestamp()).unwrap_or_default())
     }
 }
 
-/// Type of the condition that says why a Restore is not deleted, or not yet, and since when a Backup is being deleted.
+/// Type of the condition why a Restore is not deleted, or not yet, and since when a Backup is
+/// being deleted.
 pub const DELETION: &str = "Deletion";
 
-/// Type of the condition of a Backup that was refused for no other reason than that another run has its name in the bucket.
+/// Type of the condition of a Backup that was refused for the only reason that another run has its
+/// name in the bucket.
 pub const NAME_TAKEN: &str = "NameTaken";
 
-/// Type of the condition that says whether a Backup's or Restore's document is in the bucket: only then may the absence of
-/// that document mean that it was removed.
+/// Type of the condition whether a Backup's or Restore's document is in the bucket. Only then may
+/// the absence of that document mean that it was removed.
 pub const STORED: &str = "Stored";
 
-/// The condition [`STORED`], true: `message` says where.
+/// Returns the condition [`STORED`] with status True; `message` says where the document is.
 pub fn stored(message: String, now: Time) -> Condition {
     Condition {
         type_: STORED.to_owned(),
@@ -107,7 +113,7 @@ pub fn stored(message: String, now: Time) -> Condition {
     }
 }
 
-/// Whether the conditions say that the document is in the bucket.
+/// Returns true if the conditions say that the document is in the bucket.
 pub fn is_stored(conditions: &[Condition]) -> bool {
     conditions.iter().any(|condition| condition.type_ == STORED && condition.status == "True")
 }

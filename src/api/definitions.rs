@@ -1,4 +1,5 @@
-//! The CustomResourceDefinitions, in the order of the documentation, and their YAML as it lies in `crds/`. Pure.
+//! The CustomResourceDefinitions, in the order of the documentation, and their YAML as in `crds/`.
+//! Pure.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;
@@ -12,14 +13,14 @@ use super::{
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write the definition of {name} as YAML")]
 pub struct DefinitionYaml {
-    /// The definition.
+    /// The name of the definition.
     pub name: String,
-    /// What the writer says.
+    /// The cause.
     #[source]
     pub source: serde_saphyr::ser_error::Error,
 }
 
-/// Every custom resource definition of Ark.
+/// Returns every CustomResourceDefinition of Ark.
 pub fn crds() -> Vec<CustomResourceDefinition> {
     let mut all = vec![
         Backup::crd(),
@@ -38,7 +39,7 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
     all
 }
 
-/// A definition as YAML, ready for `kubectl apply`.
+/// Returns a definition as YAML, ready for `kubectl apply`.
 pub fn crd_yaml(definition: &CustomResourceDefinition) -> Result<String, DefinitionYaml> {
     serde_saphyr::to_string(definition).map_err(|source| DefinitionYaml {
         name: definition.metadata.name.clone().unwrap_or_default(),

@@ -1,7 +1,8 @@
 //! Durations as people write them: `30d`, `2 h`, and Go's `720h0m0s`, `1.5h`. Pure.
 //!
-//! The text is kept as written and only measured when needed, so that one bad value in a bucket or cluster
-//! does not make a whole list unreadable; [`str::parse`] and the schema refuse it where it is entered.
+//! The text is kept as written and parsed only when needed, so that one bad value in a bucket or
+//! cluster does not make a whole list unreadable; [`str::parse`] and the schema refuse it where it
+//! is entered.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,14 +14,15 @@ use serde::{Deserialize, Serialize};
 
 use super::Timestamp;
 
-/// The longest duration that can be meant: 100 years, in seconds. Beyond it an expiration leaves what RFC 3339 can say.
+/// The longest valid duration: 100 years, in seconds. Beyond it an expiration exceeds what RFC
+/// 3339 can express.
 const LONGEST_SECONDS: u64 = 100 * 366 * 24 * 60 * 60;
 
-/// Numbers with units, with or without blanks between: what humantime and Go both read. It has no `\`, which CEL would want
-/// twice.
+/// The form that both humantime and Go read: numbers with units, with or without blanks between.
+/// Without `\`, which CEL would need twice.
 const PATTERN: &str = "^ *([0-9]{1,18}([.][0-9]{1,9})? *[A-Za-zµ]{1,8} *){1,12}$";
 
-/// A duration in the words it was written in.
+/// A duration, kept as the text that was written.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Duration(String);
@@ -29,30 +31,34 @@ pub struct Duration(String);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not a duration: {why}; write for example `30d`, `12h` or `1h30m`")]
 pub struct InvalidDuration {
-    /// The text as given.
+    /// The text as it was given.
     pub text: String,
-    /// What is wrong with it.
+    /// The fault.
     pub why: String,
 }
 
 impl Duration {
-    /// How long it is; an error when the text came from elsewhere than [`str::parse`] and is no duration.
+    /// Returns the length.
+    ///
+    /// # Errors
+    /// If the text did not come from [`str::parse`] and is no duration.
     pub fn length(&self) -> Result<std::time::Duration, InvalidDuration> {
         measure(&self.0)
     }
 
-    /// Returns when it is over that began at `time`; none where it is no duration, or the calendar ends before.
+    /// Returns the end of the duration that begins at `time`, or `None` if the text is no duration
+    /// or the end is beyond the calendar.
     pub fn after(&self, time: Timestamp) -> Option<Timestamp> {
         let length = TimeDelta::from_std(self.length().ok()?).ok()?;
         time.time().checked_add_signed(length).map(Timestamp::from)
     }
 
-    /// Whether it is no time at all, which Velero writes where it means its default.
+    /// Returns true for a duration of zero, which Velero writes where it means its default.
     pub(super) fn is_zero(&self) -> bool {
         humantime::parse_duration(&self.0).is_ok_and(|length| length.is_zero())
     }
 
-    /// The text as it was written.
+    /// Returns the text as it was written.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -114,12 +120,13 @@ impl JsonSchema for Duration {
     }
 }
 
-/// A duration that may be zero.
+/// Returns the schema of a duration that may be zero.
 pub(super) fn or_zero(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "string", "maxLength": 64, "x-kubernetes-validations": [form()]})
 }
 
-/// A rule says in words what a pattern would say as a pattern.
+/// Returns the schema as a CEL rule, whose message is in words; a pattern would be shown as a
+/// pattern.
 fn form() -> serde_json::Value {
     serde_json::json!({
         "rule": format!("self.matches('{PATTERN}')"),

@@ -1,4 +1,5 @@
-//! Commands to run in pods around a backup. The shape only; running them comes with the hooks issue.
+//! Commands to run in pods around a backup: shape and checks. Ark does not run hooks yet; a
+//! specification that has any is refused.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::KubeSchema;
@@ -85,7 +86,7 @@ pub enum HookErrorMode {
 }
 
 impl BackupHooks {
-    /// Everything that is wrong with the hooks.
+    /// Returns everything that is wrong with the hooks.
     pub(super) fn validate(&self) -> Vec<InvalidSpec> {
         self.resources
             .iter()

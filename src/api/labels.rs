@@ -1,39 +1,41 @@
-//! Labels that Ark sets or obeys, and how a long name becomes a label value. Pure.
+//! The labels that Ark sets or obeys, and the label value for a long name. Pure.
 
 use sha2::{Digest, Sha256};
 
-/// On every restored object: the Restore that made it.
+/// Label of every restored object: the Restore that created it.
 pub const RESTORE_NAME_LABEL: &str = "ark.heptio.com/restore-name";
 
-/// On every restored object and on delete requests: the Backup it came from.
+/// Label of every restored object and of delete requests: the Backup.
 pub const BACKUP_NAME_LABEL: &str = "ark.heptio.com/backup-name";
 
-/// On delete requests that the server makes: the uid of the Backup, so that a later one of the same name is left alone.
+/// Label of delete requests that the server makes: the uid of the Backup, so that a later one of
+/// the same name is left alone.
 pub const BACKUP_UID_LABEL: &str = "ark.heptio.com/backup-uid";
 
-/// On Backups that a Schedule made.
+/// Label of Backups that a Schedule made: the Schedule.
 pub const SCHEDULE_NAME_LABEL: &str = "ark.heptio.com/schedule-name";
 
-/// On Backups: the location they lie in.
+/// Label of Backups: the location that stores them.
 pub const STORAGE_LOCATION_LABEL: &str = "ark.heptio.com/storage-location";
 
-/// On Backups that another program or an earlier Ark wrote; the value says which.
+/// Label of Backups that another program or an earlier Ark wrote; the value says which.
 pub const FOREIGN_FORMAT_LABEL: &str = "ark.heptio.com/foreign-format";
 
-/// Whatever is labelled so with `true` is left out of backups, a namespace with its contents.
+/// Label that leaves an object out of backups if its value is `true`; a namespace with its
+/// contents.
 pub const EXCLUDE_LABEL: &str = "ark.heptio.com/exclude-from-backup";
 
 /// Velero's name of [`EXCLUDE_LABEL`], obeyed alike.
 pub const VELERO_EXCLUDE_LABEL: &str = "velero.io/exclude-from-backup";
 
-/// Longest value of a label.
+/// The longest value of a label, in bytes.
 const MAX_VALUE: usize = 63;
 
-/// Hexadecimal digits of the hash that end a shortened value.
+/// The hexadecimal digits of a hash at the end of a shortened value.
 const HASH_DIGITS: usize = 6;
 
-/// The value that stands for `name` in a label: the name itself, or, when longer than 63 characters, its first 57 and
-/// the first 6 hexadecimal digits of its SHA-256, as Velero does it.
+/// Returns the label value for `name`: the name itself, or, if longer than 63 characters, its
+/// first 57 and the first 6 hexadecimal digits of its SHA-256, as Velero does.
 pub fn label_value(name: &str) -> String {
     if name.len() <= MAX_VALUE {
         return name.to_owned();

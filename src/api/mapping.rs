@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::InvalidSpec;
 
-/// Longest DNS-1123 label: the name of a namespace.
+/// The longest DNS-1123 label, which the name of a namespace is.
 const MAX_LABEL: usize = 63;
 
-/// Whether `name` can be the name of a namespace.
+/// Returns true if `name` can be the name of a namespace.
 pub(super) fn is_namespace_name(name: &str) -> bool {
     let inside = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     !name.is_empty()
@@ -17,8 +17,8 @@ pub(super) fn is_namespace_name(name: &str) -> bool {
         && !name.ends_with('-')
 }
 
-/// Both sides of each pair must be names of namespaces, and no two namespaces may become one. `included`: the namespaces that
-/// are to be restored, where the specification names them.
+/// Checks that both sides of each pair are names of namespaces, and that no two namespaces become
+/// one. `included` are the namespaces to be restored, where the specification names them.
 pub(super) fn check_namespace_mapping(
     mapping: &BTreeMap<String, String>,
     included: &[String],
@@ -36,8 +36,8 @@ pub(super) fn check_namespace_mapping(
     wrong
 }
 
-/// Each namespace of the cluster into which more than one of the `restored` namespaces of the backup would go: what both have
-/// of one name would meet there.
+/// Returns a fault for each namespace of the cluster into which several of the `restored`
+/// namespaces of the backup would go: items of one name would meet there.
 pub fn collisions<'a>(
     mapping: &'a BTreeMap<String, String>,
     restored: impl Iterator<Item = &'a str>,
@@ -60,7 +60,7 @@ pub fn collisions<'a>(
         .collect()
 }
 
-/// Neither side of a pair may be empty.
+/// Checks that no side of a pair is empty.
 pub(super) fn check_mapping(field: &str, mapping: &BTreeMap<String, String>) -> Vec<InvalidSpec> {
     let empty = |(from, to): &(&String, &String)| from.is_empty() || to.is_empty();
     mapping
@@ -95,7 +95,8 @@ mod tests {
         assert_eq!(check(&[("a", "x"), ("b", "x")], &[]), 1);
         assert_eq!(check(&[("a", "b")], &["a", "b"]), 1);
         assert_eq!(check(&[("a", "b"), ("b", "b")], &[]), 1);
-        // A chain and a swap send each to a place of its own; what a pattern means only the backup shows.
+        // A chain and a swap give each namespace a target of its own; the meaning of a pattern is
+        // known only with the backup.
         assert_eq!(check(&[("a", "b"), ("b", "a")], &["a", "b"]), 0);
         assert_eq!(check(&[("a", "b"), ("b", "c")], &["a", "b", "d"]), 0);
         assert_eq!(check(&[("a", "b")], &["*", "b-*"]), 0);

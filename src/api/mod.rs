@@ -1,7 +1,9 @@
-//! The custom resources of `ark.heptio.com/v1` and nothing else: what people write, what the server answers.
+//! The custom resources of `ark.heptio.com/v1` and nothing else: their specifications and
+//! statuses.
 //!
-//! Velero's field names are kept wherever the meaning is the same, and where they are not, `velero` takes them all the same. Each `…Spec::validate` finds by itself everything
-//! that the API server would refuse, all at once, because the engine also runs where no custom resource is installed.
+//! Velero's field names are used wherever the meaning is the same; where they differ, `velero`
+//! accepts Velero's as well. Each `…Spec::validate` finds everything that the API server would
+//! refuse, all at once, because the engine also runs where no custom resource is installed.
 
 mod annotations;
 mod backup;
@@ -73,11 +75,11 @@ pub use velero::{
     VeleroSchedule, VeleroStorage, velero_rules,
 };
 
-/// The group of every kind here.
+/// The API group of all kinds in this module.
 pub const GROUP: &str = "ark.heptio.com";
 
-/// The version of every kind here.
+/// The version of all kinds in this module.
 pub const VERSION: &str = "v1";
 
-/// The namespace that the server runs in unless told otherwise.
+/// The namespace in which the server runs unless told otherwise.
 pub const DEFAULT_NAMESPACE: &str = "heptio-ark";

@@ -1,4 +1,5 @@
-//! Resource modifiers: changes to items on their way back, in the shape of Velero's resource modifier rules. Pure.
+//! Resource modifiers: changes of items while they are restored, in the shape of Velero's resource
+//! modifier rules. Pure.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::KubeSchema;
@@ -111,13 +112,13 @@ pub struct MergePatch {
     pub patch_data: String,
 }
 
-/// A value that is there, be it null; absence is [`None`].
+/// Reads a value that is present, even null; an absent one stays [`None`].
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
     Value::deserialize(deserializer).map(Some)
 }
 
 impl ResourceModifier {
-    /// Everything that is wrong with the rule; `field` names it in errors.
+    /// Returns everything that is wrong with the rule; `field` names it in errors.
     pub(super) fn validate(&self, field: &str) -> Vec<InvalidSpec> {
         let Self { conditions, patches, merge_patches } = self;
         let mut wrong = conditions.validate(&format!("{field}.conditions"));

@@ -1,4 +1,4 @@
-//! Which run a Backup or Restore stands for, and whose that run was. Pure.
+//! The run that a Backup or Restore stands for, and whose run it was. Pure.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -31,7 +31,7 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// Returns this origin, with what it leaves open filled from another.
+    /// Returns this origin, with its missing fields filled from another.
     pub fn or(self, other: Self) -> Self {
         Self {
             location: self.location.or(other.location),

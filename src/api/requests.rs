@@ -1,4 +1,5 @@
-//! DeleteBackupRequest, DownloadRequest, ServerStatusRequest: one act each, recorded in status. As in Velero.
+//! DeleteBackupRequest, DownloadRequest, ServerStatusRequest: one request each, as in Velero,
+//! whose status records the outcome.
 
 #![expect(clippy::duplicated_attributes, reason = "each print column has a type of its own")]
 
@@ -33,7 +34,7 @@ pub struct DeleteBackupRequestSpec {
 }
 
 impl DeleteBackupRequest {
-    /// A request for the very Backup that was looked at: another one that has its name by then is kept.
+    /// Creates a request for this very Backup: another Backup that has its name by then is kept.
     pub fn of(backup: &Backup, name: &str) -> Self {
         let backup_name = backup.name_any();
         let mut request = Self::new(name, DeleteBackupRequestSpec { backup_name: backup_name.clone() });

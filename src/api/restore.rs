@@ -1,4 +1,4 @@
-//! Restore: from which backup, which items, how changed; and what became of it.
+//! Restore: the backup, the items, the changes to them, and the status of the run.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -162,12 +162,13 @@ impl FromStr for ExistingResourcePolicy {
     }
 }
 
-/// A text that is no [`ExistingResourcePolicy`].
+/// A text that is not an [`ExistingResourcePolicy`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no policy for existing resources: use None, Update or Recreate")]
 pub struct InvalidPolicy(String);
 
-/// Velero writes the policy in lower case, so both are taken.
+/// Returns the schema of the policy, which Velero writes in lower case, so that both spellings are
+/// accepted.
 fn policy_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({"type": "string", "enum": ["None", "Update", "Recreate", "none", "update", "recreate"]})
 }
@@ -186,7 +187,7 @@ pub struct StatusFilter {
     pub excluded_resources: Vec<String>,
 }
 
-/// Findings that a status keeps; the schema allows no more.
+/// The most findings that a status keeps; the schema allows no more.
 pub const MAX_STATUS_FINDINGS: usize = 50;
 
 /// What became of a Restore.
@@ -281,7 +282,7 @@ pub enum RestorePhase {
 }
 
 impl RestoreStatus {
-    /// Says in the conditions whether it is over, and how it ended.
+    /// Sets the conditions `Complete` and `Failed` by the phase.
     pub fn conclude(&mut self, generation: Option<i64>) {
         let Self { created, updated, skipped, warnings, errors, .. } = self;
         let mut message = format!(
@@ -298,7 +299,7 @@ impl RestoreStatus {
 }
 
 impl RestorePhase {
-    /// Whether the work has ended, well or not.
+    /// Returns true if the run has ended, well or not.
     pub fn is_final(self) -> bool {
         !matches!(self, Self::New | Self::InProgress)
     }
@@ -323,12 +324,15 @@ pub struct RestoreProgress {
 }
 
 impl RestoreSpec {
-    /// Which items of the backup, compiled; or everything that is wrong with the selection.
+    /// Compiles the selection of the backup's items.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the selection.
     pub fn selection(&self) -> Result<CompiledSelection, Vec<InvalidSpec>> {
         self.filter.compile()
     }
 
-    /// Everything that is wrong with the specification; empty when it is sound.
+    /// Returns everything that is wrong with the specification; empty if it is valid.
     pub fn validate(&self) -> Vec<InvalidSpec> {
         let mut wrong = self.validate_source();
         wrong.extend(self.filter.compile().err().unwrap_or_default());

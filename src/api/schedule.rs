@@ -1,4 +1,5 @@
-//! Schedule: backups made by the clock, and how long they are kept. Shape and checks only; acting on it is the server's.
+//! Schedule: backups made by the clock, and how long they are kept. Shape and checks only; the
+//! server acts on it.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
@@ -7,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{BackupSpec, Cron, Duration, InvalidSpec, Timestamp, VeleroSchedule};
 
-/// More Backups of one Schedule than this are not kept by count.
+/// The most Backups of one Schedule that may be kept by count.
 const MAX_KEPT: u32 = 10_000;
 
 /// When to make which backups, and how long to keep them.
@@ -187,7 +188,7 @@ pub enum SchedulePhase {
 }
 
 impl ScheduleSpec {
-    /// Everything that is wrong with the specification; empty when it is sound.
+    /// Returns everything that is wrong with the specification; empty if it is valid.
     pub fn validate(&self) -> Vec<InvalidSpec> {
         let Self {
             schedule,
@@ -211,7 +212,7 @@ impl ScheduleSpec {
 }
 
 impl Retention {
-    /// Newer successes that there must be before age counts.
+    /// Returns the number of newer successes that are required before age counts.
     pub fn least(&self) -> u32 {
         self.min_count.unwrap_or(1)
     }

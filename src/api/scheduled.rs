@@ -1,19 +1,19 @@
-//! The names that Schedules give: `<schedule>-<YYYYMMDDhhmmss>`, in UTC. Pure.
+//! The names of scheduled Backups: `<schedule>-<YYYYMMDDhhmmss>`, in UTC. Pure.
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 
-/// How a time stands in a name.
+/// The format of the time in a name.
 const STAMP: &str = "%Y%m%d%H%M%S";
 
-/// Its digits.
+/// The number of digits of that format.
 const DIGITS: usize = 14;
 
-/// The name that a Schedule gives to a Backup of a second.
+/// Returns the name that a Schedule gives to the Backup of a second.
 pub fn name_at(schedule: &str, second: DateTime<Utc>) -> String {
     format!("{schedule}-{}", second.format(STAMP))
 }
 
-/// The second in a name that a Schedule gave; none where another made the name.
+/// Returns the second in a name that a Schedule gave, or `None` if the name has another form.
 pub fn tick_of(name: &str, schedule: &str) -> Option<DateTime<Utc>> {
     let stamp = name.strip_prefix(schedule)?.strip_prefix('-')?;
     let digits = stamp.len() == DIGITS && stamp.bytes().all(|byte| byte.is_ascii_digit());

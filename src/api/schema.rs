@@ -1,6 +1,8 @@
-//! Schemas that the derive cannot say: bounded selectors, maps and free-form values, and the last pass over all. Pure.
+//! Schemas that the derive cannot express: bounded selectors, maps and free-form values, and the
+//! last pass over all. Pure.
 //!
-//! Bounds are there so that the API server can tell the cost of each CEL rule, and refuse what would not fit etcd.
+//! The bounds let the API server compute the cost of each CEL rule, and refuse what would not fit
+//! etcd.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
@@ -8,15 +10,15 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
-/// Longest label key: a prefix of 253, a slash, a name of 63.
+/// The longest label key: a prefix of 253, a slash, a name of 63.
 const MAX_LABEL_KEY: usize = 317;
-/// Requirements a selector may hold; more could not be typed.
+/// The most requirements of a selector; nobody types more.
 const MAX_REQUIREMENTS: usize = 64;
-/// Values a requirement may list.
+/// The most values of a requirement.
 const MAX_VALUES: usize = 128;
-/// Selectors that may be or-ed; each is one more test for every item.
+/// The most selectors of which any may hold; each is one more test for every item.
 const MAX_SELECTORS: usize = 64;
-/// Pairs a mapping may hold.
+/// The most pairs of a mapping.
 const MAX_PAIRS: usize = 512;
 
 fn selector() -> Value {
@@ -57,17 +59,17 @@ fn schema(value: Value) -> Schema {
     Schema::try_from(value).unwrap_or_default()
 }
 
-/// A label selector with bounds.
+/// Returns the schema of a label selector with bounds.
 pub(super) fn label_selector(_: &mut SchemaGenerator) -> Schema {
     schema(selector())
 }
 
-/// A list of label selectors of which any may hold.
+/// Returns the schema of a list of label selectors of which any may hold.
 pub(super) fn label_selectors(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "array", "maxItems": MAX_SELECTORS, "items": selector()})
 }
 
-/// A map from one non-empty name to another.
+/// Returns the schema of a map from one non-empty name to another.
 pub(super) fn mapping(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object",
@@ -76,7 +78,7 @@ pub(super) fn mapping(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
-/// Labels by key.
+/// Returns the schema of labels by key.
 pub(super) fn labels(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object",
@@ -85,7 +87,7 @@ pub(super) fn labels(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
-/// Velero's order of resources: a kind, and its items with commas between.
+/// Returns the schema of Velero's order of resources: a kind, and its items with commas between.
 pub(super) fn order(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object",
@@ -94,7 +96,7 @@ pub(super) fn order(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
-/// A map from namespace to namespace.
+/// Returns the schema of a map from namespace to namespace.
 pub(super) fn namespace_mapping(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object",
@@ -107,17 +109,17 @@ pub(super) fn namespace_mapping(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
-/// Any JSON value, null too.
+/// Returns the schema of any JSON value, null too.
 pub(super) fn any_value(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"x-kubernetes-preserve-unknown-fields": true, "nullable": true})
 }
 
-/// An object of unknown shape.
+/// Returns the schema of an object of unknown shape.
 pub(super) fn any_object(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "object", "x-kubernetes-preserve-unknown-fields": true})
 }
 
-/// A list of objects of unknown shape.
+/// Returns the schema of a list of objects of unknown shape.
 pub(super) fn any_objects(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "array",
@@ -126,7 +128,8 @@ pub(super) fn any_objects(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
-/// Brings a derived schema to what the API server expects: null means absent (it is pruned), and integers are signed.
+/// Adapts a derived schema to what the API server expects: null means absent (the field is
+/// pruned), and integers are signed.
 pub(super) fn tidy(schema: &mut JSONSchemaProps) {
     if schema.type_.is_some() {
         schema.nullable = None;

@@ -1,4 +1,5 @@
-//! An instant as the API server writes it: RFC 3339, UTC, whole seconds. Pure but for [`Timestamp::now`].
+//! An instant as the API server writes it: RFC 3339, UTC, whole seconds. Pure, except for
+//! [`Timestamp::now`].
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,18 +9,19 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize, Serializer};
 
-/// An instant in UTC, without fractions of a second, so that what is written is what is read back.
+/// An instant in UTC, without fractions of a second, so that a written instant is read back as the
+/// same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
 #[serde(from = "DateTime<Utc>")]
 pub struct Timestamp(DateTime<Utc>);
 
 impl Timestamp {
-    /// The present second.
+    /// Returns the current second.
     pub fn now() -> Self {
         Utc::now().into()
     }
 
-    /// The instant as chrono's type.
+    /// Returns the instant as chrono's type.
     pub fn time(self) -> DateTime<Utc> {
         self.0
     }
@@ -32,7 +34,8 @@ impl From<DateTime<Utc>> for Timestamp {
 }
 
 impl From<&Time> for Timestamp {
-    /// What the API server says, `metadata.creationTimestamp` for one; a time that no clock shows is the earliest one.
+    /// Converts a time of the API server, such as `metadata.creationTimestamp`; a time beyond the
+    /// range becomes the Unix epoch.
     fn from(time: &Time) -> Self {
         Self(DateTime::from_timestamp(time.0.as_second(), 0).unwrap_or_default())
     }

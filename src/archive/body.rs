@@ -1,4 +1,4 @@
-//! Whether a body is the object that its path names. Pure.
+//! Checks that a body is the object that its path names. Pure.
 
 use std::borrow::Cow;
 
@@ -23,10 +23,10 @@ struct Metadata<'a> {
 /// Compares `metadata.name` and `metadata.namespace` of a body with the key that its path gave.
 ///
 /// # Errors
-/// [`ArchiveError::Body`] when the body is not JSON, not an object, or another object.
+/// [`ArchiveError::Body`] if the body is not JSON, not an object, or another object.
 pub fn check_body(key: &ItemKey, body: &[u8]) -> Result<(), ArchiveError> {
     let wrong = |why: String| Err(ArchiveError::Body { item: key.clone(), why });
-    // Checked apart, because an array would do for a struct.
+    // Checked separately, because serde would take an array for a struct.
     if body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
         return wrong("it is not a JSON object".to_owned());
     }
@@ -45,7 +45,7 @@ pub fn check_body(key: &ItemKey, body: &[u8]) -> Result<(), ArchiveError> {
     if name.as_deref() != Some(&key.name) {
         return wrong(format!("its name is `{}`", name.unwrap_or_default().escape_debug()));
     }
-    // A cluster-scoped object may say it with an empty namespace.
+    // A cluster-scoped object may have an empty namespace.
     let namespace = namespace.unwrap_or_default();
     if namespace != key.namespace.as_deref().unwrap_or_default() {
         return wrong(format!("its namespace is `{}`", namespace.escape_debug()));

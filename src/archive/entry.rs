@@ -1,20 +1,22 @@
-//! The path grammar: what each path of a tarball names, ours and foreign. Pure.
+//! The path grammar: the meaning of each path of a tarball, of Ark's own layout and of foreign
+//! ones. Pure.
 
 use std::fmt::Write as _;
 
 use super::limits::MAX_PATH;
 use crate::model::{GroupResource, ItemKey};
 
-/// Which layout a path of an item follows.
+/// The layout that the path of an item follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
-    /// `resources/<kind>/{cluster,namespaces/<namespace>}/<name>.json`: format 2, and before it Ark 0.5 to 0.11 and Velero 1.x.
+    /// `resources/<kind>/{cluster,namespaces/<namespace>}/<name>.json`: format 2, and before it
+    /// Ark 0.5 to 0.11 and Velero 1.x.
     Version2,
     /// `cluster/<kind>/<name>.json`, `namespaces/<namespace>/<kind>/<name>.json`: Ark 0.3 and 0.4.
     Ark03,
 }
 
-/// What a path names.
+/// The meaning of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EntryName {
     /// `metadata/version`.
@@ -28,7 +30,8 @@ pub enum EntryName {
         /// The item.
         key: ItemKey,
     },
-    /// A copy of an item in a named API version, as Velero 1.4 and later write beside each item; readers pass over it.
+    /// A copy of an item in a named API version, as Velero 1.4 and later write beside each item;
+    /// readers skip it.
     PreferredVersionCopy,
 }
 
@@ -38,22 +41,23 @@ pub enum EntryName {
 pub struct PathError {
     /// The path, shortened and without control characters.
     pub path: String,
-    /// What is wrong with it.
+    /// The fault.
     pub why: &'static str,
 }
 
 const METADATA_VERSION: &str = "metadata/version";
 const METADATA_BACKUP: &str = "metadata/backup.json";
 
-/// Where format 2 keeps an item.
+/// Returns the path of an item in format 2.
 pub fn item_path(key: &ItemKey) -> String {
     let mut path = String::new();
     write_item_path(&mut path, &key.kind, key.namespace.as_deref(), &key.name);
     path
 }
 
-/// Appends the path of an item. Backslashes, control characters and `%` of a name become `%XX`: no name holds a `%` (the API
-/// server refuses it), and the others would not survive an extraction.
+/// Appends the path of an item. Backslashes, control characters and `%` of a name become `%XX`:
+/// the API server refuses names with a `%`, and the other characters would not survive an
+/// extraction.
 pub(super) fn write_item_path(path: &mut String, kind: &GroupResource, namespace: Option<&str>, name: &str) {
     path.push_str("resources/");
     path.push_str(kind.as_str());
@@ -80,10 +84,11 @@ fn is_escaped(character: char) -> bool {
     character.is_ascii_control() || matches!(character, '\\' | '%')
 }
 
-/// What a path names.
+/// Parses a path.
 ///
 /// # Errors
-/// When the path is absolute, climbs, is empty or over-long, holds characters that no backup writes, or fits no layout.
+/// If the path is absolute, climbs, is empty or too long, holds characters that no backup writes,
+/// or fits no layout.
 pub fn parse_path(path: &str) -> Result<EntryName, PathError> {
     let wrong = |why| Err(PathError { path: shown(path), why });
     if path.is_empty() {
@@ -143,7 +148,7 @@ fn parse_item(path: &str) -> Option<EntryName> {
     }
 }
 
-/// Resource and group are DNS names; nothing else reaches a [`GroupResource`].
+/// Parses a kind. Resource and group are DNS names; nothing else becomes a [`GroupResource`].
 fn kind_of(text: &str) -> Option<GroupResource> {
     is_dns(text).then(|| GroupResource::parse(text))
 }
@@ -156,13 +161,13 @@ fn namespace_of(text: Option<&str>) -> Option<Option<String>> {
     }
 }
 
-/// Whether a kind or namespace can stand in a path.
+/// Returns true if a text can be the kind or namespace in a path.
 pub(super) fn is_dns(text: &str) -> bool {
     let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.');
     !text.is_empty() && !text.starts_with('.') && !text.ends_with('.') && text.bytes().all(inner)
 }
 
-/// `v1`, `v2beta1`, `v1-preferredversion`.
+/// Returns true for a version such as `v1`, `v2beta1`, `v1-preferredversion`.
 fn is_version(text: &str) -> bool {
     let version = text.strip_suffix("-preferredversion").unwrap_or(text);
     let mut bytes = version.bytes();
@@ -176,7 +181,8 @@ fn name_of(file: &str) -> Option<String> {
     let mut name = String::with_capacity(rest.len());
     while let Some((before, after)) = rest.split_once('%') {
         name.push_str(before);
-        // Only what the writer escapes, and only as the writer escapes it: one name has one path.
+        // Only characters that the writer escapes, and only in the writer's form: one name has one
+        // path.
         let code = after.get(..2).filter(|code| !code.bytes().any(|byte| byte.is_ascii_lowercase()))?;
         let character = char::from(u8::from_str_radix(code, 16).ok()?);
         if !is_escaped(character) || code.starts_with('+') {
@@ -189,7 +195,7 @@ fn name_of(file: &str) -> Option<String> {
     Some(name)
 }
 
-/// A path from an unknown hand, fit for a message.
+/// Returns a path of unknown origin, shortened and escaped for a message.
 fn shown(path: &str) -> String {
     const SHOWN: usize = 200;
     let mut shown: String = path.chars().take(SHOWN).flat_map(char::escape_debug).collect();

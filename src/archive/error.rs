@@ -1,25 +1,26 @@
-//! What can be wrong with an archive, and where: every error names the place.
+//! Errors of archives; every error names the place.
 
 use std::fmt;
 
 use super::entry::PathError;
 use crate::model::{Category, ItemKey};
 
-/// Where in an archive something is wrong.
+/// A place in an archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Position {
-    /// A frame of the tarball, and the byte of the tarball at which it begins (unknown when only the frame was read).
+    /// A frame of the tarball, and the byte of the tarball at which it begins (`None` if only the
+    /// frame was read).
     Frame {
         /// Counted from 0.
         frame: u32,
-        /// Where it begins in the tarball.
+        /// The byte of the tarball at which the frame begins.
         at: Option<u64>,
     },
     /// An entry of the tarball.
     Entry {
         /// The frame, counted from 0.
         frame: u32,
-        /// Where the entry's header begins in the decompressed frame.
+        /// The byte of the decompressed frame at which the entry's header begins.
         offset: u64,
     },
     /// A line of the index.
@@ -27,7 +28,7 @@ pub enum Position {
         /// Counted from 1.
         line: u64,
     },
-    /// A byte of the compressed index.
+    /// A position in the compressed index.
     Index {
         /// Compressed bytes read so far.
         at: u64,
@@ -48,38 +49,38 @@ impl fmt::Display for Position {
     }
 }
 
-/// Why an archive cannot be written or read.
+/// The reason why an archive cannot be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
-    /// An item that the format cannot hold; nothing of it was written.
+    /// The format cannot hold an item; nothing of it was written.
     #[error("`{item}` cannot be stored in the archive: {why}")]
     Unstorable {
         /// The item, or the path of a metadata entry.
         item: String,
-        /// What is wrong with it.
+        /// The fault.
         why: String,
     },
-    /// An item of a path that the archive holds already; nothing of it was written.
+    /// An item has a path that the archive holds already; nothing of it was written.
     #[error("`{item}` came twice{}", if *.same { ", both times the same" } else { " and not the same: the archive keeps what came first" })]
     Repeated {
         /// Its path.
         item: String,
-        /// Whether it is byte for byte what is there.
+        /// Whether the item is the same, byte for byte, as the one that the archive holds.
         same: bool,
     },
-    /// zstd failed to compress; in practice: out of memory.
+    /// zstd failed to compress, for lack of memory in practice.
     #[error("compressing {place} failed")]
     Compress {
-        /// What was being compressed.
+        /// The place of what was being compressed.
         place: Position,
-        /// zstd's own words.
+        /// The error of zstd.
         #[source]
         source: std::io::Error,
     },
-    /// The bytes could not be read at all.
+    /// The source could not be read.
     #[error("reading the tarball failed at byte {at}")]
     Read {
-        /// Bytes read before.
+        /// Bytes read before the error.
         at: u64,
         /// The reader's error.
         #[source]
@@ -88,50 +89,50 @@ pub enum ArchiveError {
     /// Bytes are missing at the end.
     #[error("{place} is cut off: {missing}; the object was not stored whole")]
     Truncated {
-        /// What is incomplete.
+        /// The place that is incomplete.
         place: Position,
-        /// What should follow.
+        /// The bytes that are missing, in words.
         missing: String,
     },
     /// zstd refuses the bytes.
     #[error("{place} does not decompress: the bytes have changed since they were written")]
     Decompress {
-        /// What was being decompressed.
+        /// The place of what was being decompressed.
         place: Position,
-        /// zstd's own words.
+        /// The error of zstd.
         #[source]
         source: std::io::Error,
     },
     /// The bytes are not what the format says.
     #[error("{place} is not valid: {why}")]
     Invalid {
-        /// What is wrong.
+        /// The place of the fault.
         place: Position,
-        /// Why.
+        /// The fault.
         why: String,
     },
-    /// A line of the index is not the JSON that it should be.
+    /// A line of the index cannot be parsed.
     #[error("{place} cannot be read")]
     Json {
         /// The line.
         place: Position,
-        /// The parser's words.
+        /// The parser's error.
         #[source]
         source: serde_json::Error,
     },
-    /// A path outside the grammar.
+    /// A path is outside the grammar.
     #[error("{place} has a path that no backup writes")]
     Path {
         /// The entry or line.
         place: Position,
-        /// What is wrong with the path.
+        /// The fault of the path.
         #[source]
         source: PathError,
     },
-    /// The same path twice.
+    /// A path occurs twice.
     #[error("{place} is there twice: `{path}`")]
     Duplicate {
-        /// The second one.
+        /// The place of the second occurrence.
         place: Position,
         /// The path.
         path: String,
@@ -141,23 +142,23 @@ pub enum ArchiveError {
     Missing {
         /// The item's path.
         path: String,
-        /// Where it should be.
+        /// The number of the frame that should hold the item.
         frame: u32,
-        /// What was found instead.
+        /// The finding in its place, in words.
         why: String,
     },
     /// A body is not the object that its path names.
     #[error("the archived body of {item} is not that object: {why}")]
     Body {
-        /// What the path names.
+        /// The item that the path names.
         item: ItemKey,
-        /// What the body is instead.
+        /// The fault of the body.
         why: String,
     },
 }
 
 impl ArchiveError {
-    /// The metric label and the category of a finding.
+    /// Returns the category, which is also the metric label.
     pub fn category(&self) -> Category {
         match self {
             Self::Unstorable { .. } => Category::Invalid,

@@ -1,4 +1,5 @@
-//! A frame: whole tar entries, compressed as one independent zstd frame, and opened again without trust.
+//! Frames: whole tar entries, compressed as one independent zstd frame, and opened again without
+//! trust.
 
 use std::fmt::{self, Write as _};
 use std::io;
@@ -13,7 +14,8 @@ use super::index::{IndexFrame, IndexItem};
 use super::limits::{FRAME_TARGET, MAX_FRAME, MAX_LEVEL};
 use super::ustar::{Parsed, parse_entry};
 
-/// What a zstd frame begins with; neither a skippable frame nor one of an older format does.
+/// The first bytes of a zstd frame; neither a skippable frame nor one of an older format begins
+/// so.
 pub(super) const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
 /// A closed frame before compression, with the index lines of its items.
@@ -21,24 +23,24 @@ pub(super) const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 pub struct RawFrame {
     /// Counted from 0 in the order of the tarball.
     pub number: u32,
-    /// How many items it holds.
+    /// The number of items in the frame.
     pub items: u32,
     pub(super) tar: Vec<u8>,
     pub(super) lines: Vec<u8>,
 }
 
 impl RawFrame {
-    /// Compresses the frame with content size and checksum, and hashes the result. Takes milliseconds: for a blocking thread.
-    /// Levels go from 1 to 19; 3 is zstd's own default.
+    /// Compresses the frame with content size and checksum, and hashes the result. Takes
+    /// milliseconds: for a blocking thread. `level` goes from 1 to 19; 3 is zstd's own default.
     ///
     /// # Errors
-    /// [`ArchiveError::Compress`] when zstd gets no memory.
+    /// [`ArchiveError::Compress`] if zstd gets no memory.
     pub fn compress(self, level: i32) -> Result<SealedFrame, ArchiveError> {
         FrameCompressor::new(level)?.compress(self)
     }
 }
 
-/// Compresses frames one after the other; its memory, some MiB, serves all of them.
+/// Compresses frames one after the other, with the same memory of some MiB.
 pub struct FrameCompressor {
     zstd: zstd::bulk::Compressor<'static>,
     output: Vec<u8>,
@@ -51,10 +53,10 @@ impl fmt::Debug for FrameCompressor {
 }
 
 impl FrameCompressor {
-    /// Levels go from 1 to 19; 3 is zstd's own default.
+    /// Creates a compressor. `level` goes from 1 to 19; 3 is zstd's own default.
     ///
     /// # Errors
-    /// [`ArchiveError::Compress`] when zstd gets no memory.
+    /// [`ArchiveError::Compress`] if zstd gets no memory.
     pub fn new(level: i32) -> Result<Self, ArchiveError> {
         let begin = || {
             let mut zstd = zstd::bulk::Compressor::new(level.clamp(1, MAX_LEVEL))?;
@@ -66,10 +68,10 @@ impl FrameCompressor {
         Ok(Self { zstd, output: Vec::with_capacity(zstd::zstd_safe::compress_bound(FRAME_TARGET)) })
     }
 
-    /// As [`RawFrame::compress`].
+    /// Compresses a frame, as [`RawFrame::compress`] does.
     ///
     /// # Errors
-    /// [`ArchiveError::Compress`] when zstd gets no memory.
+    /// [`ArchiveError::Compress`] if zstd gets no memory.
     pub fn compress(&mut self, frame: RawFrame) -> Result<SealedFrame, ArchiveError> {
         let RawFrame { number, items, tar, lines } = frame;
         let mut output = std::mem::take(&mut self.output);
@@ -80,8 +82,8 @@ impl FrameCompressor {
         Ok(SealedFrame { number, items, bytes, raw: tar.len() as u64, sha256, tar, lines })
     }
 
-    /// Takes the memory of a frame that was written, unless somebody still holds it. That of one large item is not worth
-    /// keeping: no other frame needs as much.
+    /// Reuses the memory of a frame that was written, unless somebody still holds it. The memory
+    /// of one large item is not kept: no other frame needs as much.
     pub fn recycle(&mut self, bytes: Bytes) {
         if let Ok(bytes) = bytes.try_into_mut()
             && bytes.capacity() <= 2 * FRAME_TARGET
@@ -96,33 +98,33 @@ fn failed(frame: u32, source: io::Error) -> ArchiveError {
     ArchiveError::Compress { place: Position::Frame { frame, at: None }, source }
 }
 
-/// A frame as it stands in the tarball.
+/// A compressed frame, as it stands in the tarball.
 #[derive(Debug)]
 pub struct SealedFrame {
     /// Counted from 0.
     pub number: u32,
-    /// How many items it holds.
+    /// The number of items in the frame.
     pub items: u32,
     /// The bytes to write.
     pub bytes: Bytes,
     /// Bytes after decompression.
     pub raw: u64,
-    /// Of `bytes`.
+    /// The SHA-256 of `bytes`.
     pub sha256: [u8; 32],
-    /// What was compressed; kept for its memory.
+    /// The uncompressed entries; kept for their memory.
     pub(super) tar: Vec<u8>,
     pub(super) lines: Vec<u8>,
 }
 
 impl SealedFrame {
-    /// The frame's line in the index, when it begins at byte `at` of the tarball.
+    /// Returns the frame's line of the index, for a frame that begins at byte `at` of the tarball.
     pub fn index(&self, at: u64) -> IndexFrame {
         let sha256 = hexadecimal(&self.sha256);
         IndexFrame { frame: self.number, at, len: self.bytes.len() as u64, raw: self.raw, sha256 }
     }
 }
 
-/// A hash as the index writes it.
+/// Returns a hash in hexadecimal digits, as the index writes it.
 pub(super) fn hexadecimal(hash: &[u8]) -> String {
     let mut text = String::with_capacity(2 * hash.len());
     for byte in hash {
@@ -132,7 +134,7 @@ pub(super) fn hexadecimal(hash: &[u8]) -> String {
     text
 }
 
-/// One frame, decompressed, its entries walked and found well-formed.
+/// A decompressed frame whose entries are well-formed.
 #[derive(Debug)]
 pub struct Frame {
     number: u32,
@@ -144,19 +146,19 @@ pub struct Frame {
 /// One entry of a frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FrameEntry {
-    /// The path; it is within the grammar.
+    /// The path, which is within the grammar.
     pub path: String,
-    /// Where the body begins in the decompressed frame.
+    /// The byte of the decompressed frame at which the body begins.
     pub offset: u64,
-    /// Bytes of the body.
+    /// The size of the body in bytes.
     pub size: u64,
 }
 
-/// Opens the bytes that a frame line of the index names.
+/// Decompresses and checks the bytes that a frame line of the index names.
 ///
 /// # Errors
-/// When the bytes are not those (length, hash), the frame claims or holds more than its line says, or its entries are not
-/// what the format allows.
+/// If length or hash differ from the line, the frame claims or holds more than the line says, or
+/// its entries are not what the format allows.
 pub fn open_frame(line: &IndexFrame, compressed: &[u8]) -> Result<Frame, ArchiveError> {
     let place = Position::Frame { frame: line.frame, at: Some(line.at) };
     let invalid = |why| Err(ArchiveError::Invalid { place, why });
@@ -187,7 +189,8 @@ pub fn open_frame(line: &IndexFrame, compressed: &[u8]) -> Result<Frame, Archive
     Frame::walk(line.frame, line.at, tar.into())
 }
 
-/// What a frame's header claims, checked before any memory is taken for it; `head` holds at least its first 18 bytes.
+/// Returns the size that a frame's header claims, checked before any memory is taken for it.
+/// `head` holds at least the first 18 bytes, or all that is left of the tarball.
 pub(super) fn claimed_size(head: &[u8], place: Position) -> Result<Option<u64>, ArchiveError> {
     let invalid = |why| Err(ArchiveError::Invalid { place, why });
     if !head.starts_with(&MAGIC) {
@@ -203,7 +206,7 @@ pub(super) fn claimed_size(head: &[u8], place: Position) -> Result<Option<u64>, 
 }
 
 impl Frame {
-    /// Finds the entries.
+    /// Parses the entries of a decompressed frame.
     pub(super) fn walk(number: u32, at: u64, tar: Bytes) -> Result<Self, ArchiveError> {
         let mut entries = Vec::new();
         let mut last = false;
@@ -230,22 +233,22 @@ impl Frame {
         Ok(Self { number, tar, entries, last })
     }
 
-    /// The frame's number.
+    /// Returns the frame's number, counted from 0.
     pub fn number(&self) -> u32 {
         self.number
     }
 
-    /// Whether the archive ends with this frame.
+    /// Returns true if the archive ends with this frame.
     pub fn is_last(&self) -> bool {
         self.last
     }
 
-    /// The entries in their order; none in the closing frame.
+    /// Returns the entries in order; none in the closing frame.
     pub fn entries(&self) -> &[FrameEntry] {
         &self.entries
     }
 
-    /// The body of one of the [`Frame::entries`], shared with the frame.
+    /// Returns the body of one of the [`Frame::entries`], shared with the frame.
     pub fn body(&self, entry: &FrameEntry) -> Bytes {
         let length = self.tar.len();
         let begin = usize::try_from(entry.offset).unwrap_or(length).min(length);
@@ -253,10 +256,10 @@ impl Frame {
         self.tar.slice(begin..begin + size)
     }
 
-    /// The body of an item, shared with the frame: it keeps the frame's memory alive.
+    /// Returns the body of an item, shared with the frame, whose memory stays alive with it.
     ///
     /// # Errors
-    /// When no entry of that path, offset and size is there, or the body does not begin a JSON object.
+    /// If no entry has that path, offset and size, or the body does not begin a JSON object.
     pub fn item(&self, item: &IndexItem) -> Result<Bytes, ArchiveError> {
         let missing =
             |why: String| Err(ArchiveError::Missing { path: item.path.clone(), frame: self.number, why });

@@ -1,15 +1,18 @@
-//! Bytes in, bytes out; knows neither cluster nor bucket.
+//! The archive format: bytes in, bytes out; knows neither cluster nor bucket.
 //!
-//! **Out**: [`Packer`] turns items into tar entries and whole entries into [`RawFrame`]s of one kind; [`RawFrame::compress`] seals
-//! a frame (on any thread); [`IndexEncoder`] takes the sealed frames in order and writes the index beside them. One pass, and
-//! nothing holds more than the open frame.
+//! **Writing**: [`Packer`] turns items into tar entries and whole entries into [`RawFrame`]s of
+//! one kind; [`RawFrame::compress`] seals a frame (on any thread); [`IndexEncoder`] takes the
+//! sealed frames in order and writes the index beside them. One pass, and nothing holds more than
+//! the open frame.
 //!
-//! **Back**: [`IndexDecoder`] reads the index as a stream of [`IndexLine`]s; a ranged read of the tarball that an [`IndexFrame`]
-//! names goes through [`open_frame`], and [`Frame::item`] hands out one body. [`TarballReader`] reads a whole tarball without its
-//! index. Nothing that is read is trusted: sizes are bounded before memory is taken, hashes compared, paths parsed by the
-//! grammar in `entry`, and [`check_body`] compares a body with the name it came under.
+//! **Reading**: [`IndexDecoder`] yields the index as a stream of [`IndexLine`]s. A range of the
+//! tarball that an [`IndexFrame`] names is opened by [`open_frame`], and [`Frame::item`] returns
+//! one body. [`TarballReader`] reads a whole tarball without its index. Nothing that is read is
+//! trusted: sizes are bounded before memory is taken, hashes compared, paths parsed by the grammar
+//! in `entry`, and [`check_body`] compares a body with the name that it came under.
 //!
-//! The format itself is `docs/format.md`. Everything here is synchronous and does no I/O of its own.
+//! The format itself is `docs/format.md`. Everything here is synchronous and does no I/O of its
+//! own.
 
 mod body;
 mod entry;

@@ -1,4 +1,4 @@
-//! A whole tarball in order, without its index: for verifying, and for adopting a lone file.
+//! Reads a whole tarball in order, without its index, to verify it or to adopt a lone file.
 
 use std::io::{ErrorKind, Read};
 
@@ -13,44 +13,44 @@ use super::index::IndexFrame;
 use super::limits::{MAX_FRAME, WINDOW_LOG};
 use super::seen::Seen;
 
-/// Read from the source at once.
+/// Bytes read from the source at once.
 const CHUNK: usize = 64 << 10;
 
-/// A decompressed frame grows by this much; what zstd calls a block, so that a step can always go on.
+/// Bytes by which a decompressed frame grows: a block of zstd, so that a step can always go on.
 const STEP: usize = 128 << 10;
 
-/// The longest header of a zstd frame, and the shortest frame.
+/// The longest header of a zstd frame, and the shortest frame, in bytes.
 const ZSTD_HEADER: usize = 18;
 const ZSTD_LEAST: usize = 9;
 
-/// Reads one frame after the other and says where each lies, as the index would.
+/// Reads one frame after the other and returns each with its place, as the index would have it.
 pub struct FrameReader<R> {
     source: R,
     decoder: Decoder<'static>,
-    /// Read and not yet decompressed: `input[position..]`.
+    /// Bytes that were read and not decompressed yet: `input[position..]`.
     input: Vec<u8>,
     position: usize,
-    /// Where `input[position]` stands in the tarball.
+    /// The byte of the tarball at which `input[position]` stands.
     at: u64,
     number: u32,
     ended: bool,
 }
 
 impl<R: Read> FrameReader<R> {
-    /// Reads from the first byte of a tarball.
+    /// Creates a reader; `source` begins at the first byte of a tarball.
     ///
     /// # Errors
-    /// When zstd gets no memory.
+    /// If zstd gets no memory.
     pub fn new(source: R) -> Result<Self, ArchiveError> {
         let place = Position::Frame { frame: 0, at: Some(0) };
         let decoder = decoder().map_err(|source| ArchiveError::Decompress { place, source })?;
         Ok(Self { source, decoder, input: Vec::new(), position: 0, at: 0, number: 0, ended: false })
     }
 
-    /// The next frame; None behind the end of the archive.
+    /// Returns the next frame, or `None` behind the end of the archive.
     ///
     /// # Errors
-    /// When the tarball is cut off (also between two frames), damaged, or goes on behind its end.
+    /// If the tarball is truncated (also between two frames), damaged, or goes on behind its end.
     pub fn next_frame(&mut self) -> Result<Option<(IndexFrame, Frame)>, ArchiveError> {
         let place = Position::Frame { frame: self.number, at: Some(self.at) };
         let head = self.fill(ZSTD_HEADER)?;
@@ -86,7 +86,7 @@ impl<R: Read> FrameReader<R> {
         Ok(Some((line, frame)))
     }
 
-    /// Decompresses one frame into memory that grows with what comes, not with what is claimed.
+    /// Decompresses one frame into memory that grows with what arrives, not with what is claimed.
     fn decompress(
         &mut self,
         claim: Option<u64>,
@@ -101,7 +101,7 @@ impl<R: Read> FrameReader<R> {
         }
         loop {
             if tar.len() == tar.capacity() {
-                // Doubled, but never to more than shows that the frame is too large.
+                // Doubled, but never beyond the size that shows that the frame is too large.
                 tar.reserve_exact(tar.len().max(STEP).min(MAX_FRAME + 1 - tar.len()));
             }
             let available = self.fill(1)?;
@@ -129,7 +129,8 @@ impl<R: Read> FrameReader<R> {
         }
     }
 
-    /// Reads until `wanted` bytes are there or the source ends; yields how many are.
+    /// Reads until `wanted` bytes are available or the source ends; returns how many are
+    /// available.
     fn fill(&mut self, wanted: usize) -> Result<usize, ArchiveError> {
         if self.input.len() - self.position < wanted {
             self.input.drain(..self.position);
@@ -155,7 +156,7 @@ impl<R: Read> FrameReader<R> {
     }
 }
 
-/// A decoder whose memory is bounded whatever the frame asks for.
+/// Creates a decoder whose memory is bounded whatever the frame asks for.
 pub(super) fn decoder() -> std::io::Result<Decoder<'static>> {
     let mut decoder = Decoder::new()?;
     decoder.set_parameter(DParameter::WindowLogMax(WINDOW_LOG))?;
@@ -165,19 +166,19 @@ pub(super) fn decoder() -> std::io::Result<Decoder<'static>> {
 /// One entry of a tarball.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TarballEntry {
-    /// What the path names.
+    /// The meaning of the path.
     pub name: EntryName,
-    /// The path itself.
+    /// The path.
     pub path: String,
     /// The body.
     pub body: Bytes,
-    /// The frame that holds it.
+    /// The number of the frame that holds the entry.
     pub frame: u32,
-    /// Where the body begins in the decompressed frame.
+    /// The byte of the decompressed frame at which the body begins.
     pub offset: u64,
 }
 
-/// Reads one entry after the other; the same path twice is an error.
+/// Reads one entry after the other; a path that occurs twice is an error.
 pub struct TarballReader<R> {
     frames: FrameReader<R>,
     open: Option<(Frame, usize)>,
@@ -185,18 +186,19 @@ pub struct TarballReader<R> {
 }
 
 impl<R: Read> TarballReader<R> {
-    /// Reads from the first byte of a tarball.
+    /// Creates a reader; `source` begins at the first byte of a tarball.
     ///
     /// # Errors
-    /// When zstd gets no memory.
+    /// If zstd gets no memory.
     pub fn new(source: R) -> Result<Self, ArchiveError> {
         Ok(Self { frames: FrameReader::new(source)?, open: None, seen: Seen::default() })
     }
 
-    /// The next entry; None behind the end of the archive.
+    /// Returns the next entry, or `None` behind the end of the archive.
     ///
     /// # Errors
-    /// When the tarball is cut off (also between two frames), damaged, or holds what no backup writes.
+    /// If the tarball is truncated (also between two frames), damaged, or holds what no backup
+    /// writes.
     pub fn next_entry(&mut self) -> Result<Option<TarballEntry>, ArchiveError> {
         loop {
             if let Some((frame, next)) = &mut self.open

@@ -1,4 +1,4 @@
-//! Which paths an archive has had so far, in some bytes a path, whatever their length.
+//! The paths that an archive has had so far, in some bytes for each, whatever their length.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -6,9 +6,9 @@ use std::hash::{BuildHasher, RandomState};
 use super::error::{ArchiveError, Position};
 use super::limits::MAX_ENTRIES;
 
-/// Paths as 128 bits of SipHash under keys that this process drew: who chooses names cannot choose two of them that meet,
-/// and by chance no two of [`MAX_ENTRIES`] do (one archive in 10^24). So a hash stands for its path, and is kept with what
-/// is to be known of it.
+/// A set of paths, each as 128 bits of SipHash under keys that this process drew, with a value for
+/// each path. Whoever chooses names cannot choose two that collide, and by chance no two of
+/// [`MAX_ENTRIES`] do (one archive in 10^24). So a hash stands for its path.
 #[derive(Debug)]
 pub struct Seen<T = ()> {
     keys: [RandomState; 2],
@@ -27,17 +27,17 @@ impl<T> Seen<T> {
         Self { keys: [RandomState::new(), RandomState::new()], paths: HashMap::new(), most }
     }
 
-    /// Whether no further path has room.
+    /// Returns true if the set takes no further path.
     pub(super) fn is_full(&self) -> bool {
         self.paths.len() >= self.most
     }
 
-    /// What was kept with the path, if it was there before.
+    /// Returns the value of a path, or `None` if the path is new.
     pub(super) fn find(&self, path: &str) -> Option<&T> {
         self.paths.get(&self.hash(path))
     }
 
-    /// Keeps a path, and something with it.
+    /// Adds a path with a value.
     pub(super) fn keep(&mut self, path: &str, what: T) {
         self.paths.insert(self.hash(path), what);
     }
@@ -51,7 +51,8 @@ impl Seen {
     /// Adds a path.
     ///
     /// # Errors
-    /// [`ArchiveError::Duplicate`] when it was there before, [`ArchiveError::Invalid`] beyond [`MAX_ENTRIES`].
+    /// [`ArchiveError::Duplicate`] if the path was added before, [`ArchiveError::Invalid`] beyond
+    /// [`MAX_ENTRIES`].
     pub fn add(&mut self, path: &str, place: Position) -> Result<(), ArchiveError> {
         if self.is_full() {
             let why = format!("an archive holds at most {} entries", self.most);
@@ -82,12 +83,13 @@ mod tests {
 
     #[test]
     fn nobody_can_choose_names_that_meet() {
-        // A hash that is the same in every process can be searched for two names that share it.
+        // With a hash that is the same in every process, two names that share it can be searched
+        // for.
         let (one, other) = (Seen::<()>::default(), Seen::<()>::default());
         assert_ne!(one.hash("a"), other.hash("a"), "each has keys of its own");
         let [first, second] = one.hash("a");
         assert_ne!(first, second, "and the two halves are independent");
-        // Where one half meets, the other still tells them apart.
+        // Where one half collides, the other still tells them apart.
         let mut seen = Seen::<u64>::default();
         let [first, second] = seen.hash("a");
         seen.paths.insert([first, !second], 1);

@@ -1,4 +1,5 @@
-//! One tar entry, written and parsed: ustar, with a pax extended header before it when the path does not fit. Pure.
+//! Tar entries, written and parsed: ustar, with a pax extended header before an entry whose path
+//! does not fit. Pure.
 
 use std::borrow::Cow;
 use std::io::Write as _;
@@ -7,27 +8,28 @@ use tar::{EntryType, Header};
 
 use super::limits::{MAX_BODY, MAX_PATH};
 
-/// The unit of a tar stream.
+/// The block size of a tar stream, in bytes.
 pub(super) const BLOCK: usize = 512;
 
-/// What ends a tar stream: two empty blocks.
+/// The end of a tar stream: two empty blocks.
 pub(super) const END: [u8; 2 * BLOCK] = [0; 2 * BLOCK];
 
-/// An extended header holds the path and at most a few short records beside it.
+/// The longest extended header: the path, and at most a few short records beside it.
 const MAX_EXTENDED: usize = MAX_PATH + 4096;
 
-/// Bytes up to the next block.
+/// Returns a size rounded up to whole blocks.
 pub(super) fn padded(size: usize) -> usize {
     size.div_ceil(BLOCK) * BLOCK
 }
 
-/// Bytes that an entry takes.
+/// Returns the bytes that an entry takes, in whole blocks.
 pub(super) fn entry_size(path: &str, body: usize) -> usize {
     let extended = if split(path).is_some() { 0 } else { BLOCK + padded(extended_record(path).0) };
     extended + BLOCK + padded(body)
 }
 
-/// The header that all entries of an archive share: a regular file, readable by all, of the cut's time.
+/// Returns the header that all entries of an archive share: a regular file, readable by all, with
+/// the time of the cut.
 pub(super) fn template(mtime: u64) -> Header {
     let mut header = Header::new_ustar();
     header.set_entry_type(EntryType::Regular);
@@ -38,7 +40,7 @@ pub(super) fn template(mtime: u64) -> Header {
     header
 }
 
-/// Appends an entry, whole blocks; yields where its body begins.
+/// Appends an entry in whole blocks. Returns where its body begins in `out`.
 pub(super) fn write_entry(out: &mut Vec<u8>, template: &Header, path: &str, body: &[&[u8]]) -> usize {
     let size = body.iter().map(|part| part.len()).sum::<usize>();
     let (prefix, name) = split(path).unwrap_or_else(|| {
@@ -78,7 +80,8 @@ fn write_extended(out: &mut Vec<u8>, template: &Header, path: &str) {
     out.resize(begin + padded(size), 0);
 }
 
-/// Bytes of the record `<bytes> path=<path>\n`, which counts itself: as a size, and as the number to write.
+/// Returns the size of the record `<bytes> path=<path>\n`, which counts itself: as a size, and as
+/// the number to write.
 fn extended_record(path: &str) -> (usize, usize) {
     let rest = " path=\n".len() + path.len();
     let mut size = rest + 1;
@@ -92,7 +95,8 @@ fn digits(number: usize) -> usize {
     number.checked_ilog10().map_or(1, |log| log as usize + 1)
 }
 
-/// A path as ustar keeps it: up to 155 bytes, a slash, up to 100 bytes.
+/// Splits a path as ustar keeps it: up to 155 bytes, a slash, up to 100 bytes. Returns `None` if
+/// the path does not fit.
 fn split(path: &str) -> Option<(&str, &str)> {
     const NAME: usize = 100;
     const PREFIX: usize = 155;
@@ -105,16 +109,19 @@ fn split(path: &str) -> Option<(&str, &str)> {
     (!prefix.is_empty() && !name.is_empty() && name.len() <= NAME).then_some((prefix, name))
 }
 
-/// What stands at a place of a tar stream.
+/// The parsed content at a place of a tar stream.
 #[derive(Debug)]
 pub(super) enum Parsed<'a> {
-    /// An entry: its path, where its body lies, where the next entry begins.
+    /// An entry: its path, the place of its body, and the place of the next entry.
     Entry { path: Cow<'a, str>, offset: usize, size: usize, next: usize },
-    /// The end of the archive, and nothing but zeros behind it.
+    /// The end of the archive, with nothing but zeros behind it.
     End,
 }
 
-/// Parses the entry at `at`, in the words of an error when it is not a regular file that lies wholly in `tar`.
+/// Parses the entry at `at`.
+///
+/// # Errors
+/// If the entry is not a regular file that lies wholly in `tar`; in words.
 pub(super) fn parse_entry(tar: &[u8], at: usize) -> Result<Parsed<'_>, String> {
     let header = header_at(tar, at)?;
     let Some(header) = header else {
@@ -148,14 +155,14 @@ pub(super) fn parse_entry(tar: &[u8], at: usize) -> Result<Parsed<'_>, String> {
     Ok(Parsed::Entry { path, offset, size, next })
 }
 
-/// The header block at `at`; None for an empty block.
+/// Returns the header block at `at`, or `None` for an empty block.
 fn header_at(tar: &[u8], at: usize) -> Result<Option<&Header>, String> {
     let block = tar.get(at..at.saturating_add(BLOCK)).ok_or("its header is cut off")?;
     if block.iter().all(|byte| *byte == 0) {
         return Ok(None);
     }
     let header = Header::from_byte_slice(block);
-    // The sum counts its own field as spaces.
+    // The checksum counts its own field as spaces.
     let sum: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
     let field: u32 = block.get(148..156).unwrap_or_default().iter().map(|byte| u32::from(*byte)).sum();
     if header.cksum().ok() != Some(sum - field + 8 * u32::from(b' ')) {
@@ -164,7 +171,8 @@ fn header_at(tar: &[u8], at: usize) -> Result<Option<&Header>, String> {
     Ok(Some(header))
 }
 
-/// Where the body of the entry whose header stands at `at` lies, and what follows it.
+/// Returns offset and size of the body whose header stands at `at`, and the offset of the next
+/// entry.
 fn body_of(
     tar: &[u8],
     header: &Header,
@@ -206,7 +214,7 @@ fn text(bytes: Vec<u8>) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|_| "its path is not UTF-8".to_owned())
 }
 
-/// The records of an extended header that say something about the entry behind it.
+/// The records of an extended header that concern the entry behind it.
 #[derive(Default)]
 struct Extended<'a> {
     path: Option<&'a str>,
@@ -234,7 +242,7 @@ impl<'a> Extended<'a> {
     }
 }
 
-/// Key, value and what follows, of `<bytes> <key>=<value>\n`.
+/// Parses a record `<bytes> <key>=<value>\n`. Returns key, value and the rest.
 fn record(records: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let space = records.iter().take(20).position(|byte| *byte == b' ')?;
     let length: usize = std::str::from_utf8(records.get(..space)?).ok()?.parse().ok()?;

@@ -1,4 +1,4 @@
-//! Items in, closed frames out: tar entries and index lines grow side by side. Next on the way: `frame`, `index`.
+//! Packs items into frames: tar entries and index lines grow side by side. Next: `frame`, `index`.
 
 use std::io::Write as _;
 
@@ -13,31 +13,31 @@ use super::seen::Seen;
 use super::ustar;
 use crate::model::GroupResource;
 
-/// Frames whose memory is kept: as many as are under way at once.
+/// The most frames whose memory is kept: as many as are under way at once.
 const MAX_SPARE: usize = 3;
 
-/// One item to be packed; everything is borrowed from the page that it came in.
+/// One item to be packed; everything is borrowed from the item's page.
 #[derive(Clone, Copy, Debug)]
 pub struct ItemEntry<'a> {
-    /// The resource type.
+    /// The kind.
     pub kind: &'a GroupResource,
-    /// None for cluster-scoped items.
+    /// The namespace; `None` for cluster-scoped items.
     pub namespace: Option<&'a str>,
     /// `metadata.name`.
     pub name: &'a str,
-    /// The body's parts, written one behind the other.
+    /// The parts of the body, written one behind the other.
     pub body: &'a [&'a [u8]],
     /// `metadata.uid`.
     pub uid: &'a str,
     /// `metadata.resourceVersion`.
     pub resource_version: &'a str,
-    /// Hash of the body without volatile fields.
+    /// The hash of the body without volatile fields.
     pub hash: u64,
-    /// `metadata.labels` as JSON text; left out of the index when it is no object of strings.
+    /// `metadata.labels` as JSON text; left out of the index if it is no object of strings.
     pub labels: Option<&'a str>,
-    /// Uid of the owner whose `controller` is true.
+    /// The uid of the owner whose `controller` is true.
     pub owner: Option<&'a str>,
-    /// The rollout's revision, of a ReplicaSet or ControllerRevision.
+    /// The revision of the rollout, for a ReplicaSet or ControllerRevision.
     pub rollout: Option<u64>,
 }
 
@@ -45,9 +45,9 @@ pub struct ItemEntry<'a> {
 #[derive(Debug)]
 pub struct Packer {
     template: tar::Header,
-    /// The path of the item at hand.
+    /// The path of the current item.
     path: String,
-    /// The open frame; of no kind while it holds metadata.
+    /// The kind of the open frame; `None` while the frame holds metadata.
     kind: Option<GroupResource>,
     /// The namespace of the last item.
     namespace: String,
@@ -58,12 +58,12 @@ pub struct Packer {
     any_item: bool,
     /// The paths so far, each with a hash of its body.
     seen: Seen<u64>,
-    /// The memory of frames that were written, for those to come.
+    /// Memory of frames that were written, for later ones.
     spare: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 impl Packer {
-    /// An empty archive whose entries all bear the cut's time, in seconds since 1970.
+    /// Creates an empty archive whose entries all have the time of the cut, in seconds since 1970.
     pub fn new(mtime_unix: u64) -> Self {
         let (tar, lines) = room();
         Self {
@@ -84,7 +84,8 @@ impl Packer {
     /// Adds `metadata/version` or `metadata/backup.json`; both come before the first item.
     ///
     /// # Errors
-    /// [`ArchiveError::Unstorable`] for any other path, a second time, behind an item, or beyond half of [`MAX_BODY`].
+    /// [`ArchiveError::Unstorable`] for any other path, a second time, behind an item, or beyond
+    /// half of [`MAX_BODY`].
     pub fn metadata(&mut self, path: &str, body: &[u8]) -> Result<(), ArchiveError> {
         let refuse = |why: &str| Err(ArchiveError::Unstorable { item: path.to_owned(), why: why.to_owned() });
         if !matches!(parse_path(path), Ok(EntryName::MetadataVersion | EntryName::MetadataBackup)) {
@@ -104,11 +105,11 @@ impl Packer {
         Ok(())
     }
 
-    /// Adds an item, and yields the open frame when the item does not belong into it.
+    /// Adds an item. Returns the open frame, closed, if the item does not belong into it.
     ///
     /// # Errors
-    /// [`ArchiveError::Unstorable`] for an item that no reader would take back, [`ArchiveError::Repeated`] for one that is
-    /// there already; the packer is as it was before.
+    /// [`ArchiveError::Unstorable`] for an item that no reader would accept,
+    /// [`ArchiveError::Repeated`] for one whose path exists already. The packer is unchanged then.
     pub fn push(&mut self, item: &ItemEntry<'_>) -> Result<Option<RawFrame>, ArchiveError> {
         self.path.clear();
         write_item_path(&mut self.path, item.kind, item.namespace, item.name);
@@ -138,7 +139,8 @@ impl Packer {
         Ok(closed)
     }
 
-    /// One kind a frame; full frames close, and from a certain size on they close at the end of a namespace.
+    /// Returns true if the item belongs into the open frame. A frame holds one kind, closes when
+    /// it is full, and from [`NAMESPACE_CUT`] on closes at the end of a namespace.
     fn belongs(&self, item: &ItemEntry<'_>, size: usize) -> bool {
         let same_namespace = self.namespace == item.namespace.unwrap_or_default();
         self.kind.as_ref() == Some(item.kind)
@@ -146,7 +148,7 @@ impl Packer {
             && self.tar.len() + ustar::entry_size(&self.path, size) <= FRAME_TARGET
     }
 
-    /// Closes the open frame, if it holds anything.
+    /// Closes the open frame and returns it, or `None` if it is empty.
     pub fn flush(&mut self) -> Option<RawFrame> {
         if self.tar.is_empty() {
             return None;
@@ -163,11 +165,11 @@ impl Packer {
         })
     }
 
-    /// Takes the memory of a frame that was written: frames come and go all the time, and what is given back to the system
-    /// is seldom found again as one piece.
+    /// Reuses the memory of a frame that was written. Frames come and go all the time, and memory
+    /// that is freed is seldom found again as one piece.
     pub fn recycle(&mut self, frame: SealedFrame) {
         let SealedFrame { mut tar, mut lines, number: _, items: _, bytes: _, raw: _, sha256: _ } = frame;
-        // A frame of one large item, or with long lines, is not worth keeping.
+        // The memory of a frame with one large item, or with long lines, is not worth keeping.
         let usual = tar.capacity().max(lines.capacity()) <= 2 * FRAME_TARGET;
         if self.spare.len() < MAX_SPARE && usual {
             tar.clear();
@@ -176,7 +178,7 @@ impl Packer {
         }
     }
 
-    /// The last frames: what is open, if anything, and the end of the archive.
+    /// Returns the last frames: the open one, if it holds anything, and the end of the archive.
     pub fn finish(mut self) -> Vec<RawFrame> {
         let mut frames = Vec::from_iter(self.flush());
         self.tar.extend_from_slice(&ustar::END);
@@ -185,12 +187,13 @@ impl Packer {
     }
 }
 
-/// Room for a frame and its lines at once: memory that grew by doubling leaves pieces behind that fit nothing later.
+/// Returns memory for a whole frame and its lines: memory that grows by doubling leaves pieces
+/// behind that fit nothing later.
 fn room() -> (Vec<u8>, Vec<u8>) {
     (Vec::with_capacity(FRAME_TARGET + ustar::BLOCK), Vec::with_capacity(FRAME_TARGET / 4))
 }
 
-/// Tells two bodies of one path apart.
+/// Returns a hash that tells two bodies of one path apart.
 fn hash(body: &[&[u8]]) -> u64 {
     let mut hash = Xxh3::new();
     for part in body {
@@ -199,7 +202,7 @@ fn hash(body: &[&[u8]]) -> u64 {
     hash.digest()
 }
 
-/// Whether readers take the item back.
+/// Checks that readers accept the item.
 fn check(item: &ItemEntry<'_>, path: &str, size: usize) -> Result<(), String> {
     if item.name.is_empty() || item.name.contains('/') {
         return Err("its name is empty or holds a slash".to_owned());
@@ -219,7 +222,7 @@ fn check(item: &ItemEntry<'_>, path: &str, size: usize) -> Result<(), String> {
     if !item.body.iter().find(|part| !part.is_empty()).is_some_and(|part| part.starts_with(b"{")) {
         return Err("its body is not a JSON object".to_owned());
     }
-    // A byte of a text becomes at most six, `\u0000`.
+    // In JSON a byte of a text becomes at most six, `\u0000`.
     let texts = path.len() + item.uid.len() + item.resource_version.len() + item.owner.map_or(0, str::len);
     if 6 * texts + item.labels.map_or(0, str::len) + 256 > MAX_LINE {
         return Err(format!("its line in the index could have more than {MAX_LINE} bytes"));

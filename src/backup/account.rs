@@ -1,4 +1,5 @@
-//! What a run tells of itself: counters as it goes, findings, what was left out, and the log that is stored.
+//! The account of a backup run: progress counters, findings, counts of what was left out, and the
+//! log that is stored.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
@@ -19,7 +20,8 @@ use crate::model::{
 };
 use crate::telemetry::RunLog;
 
-/// Unreadable items of one kind that are told one by one; beyond, the server talks nonsense and once is enough.
+/// Unreadable items of one kind that become findings; beyond, the server is broken and more of the
+/// same says nothing new.
 const UNREADABLE_TOLD: u64 = 10;
 
 /// The account of one backup.
@@ -29,21 +31,21 @@ pub struct BackupAccount<'a> {
     pub log: RunLog,
     /// Findings and what was left out.
     pub results: Results,
-    /// Kinds that are not, or not wholly, at the cut.
+    /// Kinds whose items are not, or not all, of the cut.
     pub outside_cut: BTreeSet<GroupResource>,
-    /// Items taken.
+    /// The number of items taken.
     pub items: u64,
-    /// Bytes of their bodies.
+    /// The bytes of their bodies.
     pub bytes: u64,
     unreadable: HashMap<GroupResource, u64>,
     unheeded: Unheeded,
     told: Told,
-    /// Items that the API server gave twice.
+    /// The number of items that the API server listed twice.
     pub repeated: u64,
 }
 
 impl<'a> BackupAccount<'a> {
-    /// An empty account of the backup.
+    /// Creates an empty account of the backup.
     pub fn open(name: &BackupName, progress: &'a Progress) -> Result<Self, BackupError> {
         Ok(Self {
             progress,
@@ -59,13 +61,13 @@ impl<'a> BackupAccount<'a> {
         })
     }
 
-    /// Says what is being done now.
+    /// Logs and reports the current step.
     pub fn stage(&self, stage: impl Into<String> + fmt::Display) {
         self.log.info(&stage.to_string());
         self.progress.stage(stage);
     }
 
-    /// Takes over what planning found.
+    /// Takes over the findings of the view and logs the revision.
     pub fn open_with(&mut self, view: &ClusterView<'_>) {
         let ClusterView { plan, cut, .. } = view;
         self.told = Told::new(cut.time);
@@ -81,12 +83,12 @@ impl<'a> BackupAccount<'a> {
         self.results.add(finding);
     }
 
-    /// So many more items were listed.
+    /// Adds listed items to the expected total.
     pub fn expect(&self, items: usize) {
         self.progress.expect(items as u64);
     }
 
-    /// An item is in the tarball.
+    /// Counts an item that was written to the tarball.
     pub fn taken(&mut self, info: &ResourceInfo, item: &ItemView<'_>, bytes: usize) {
         self.unheeded.note(&info.resource, item);
         self.items += 1;
@@ -97,25 +99,26 @@ impl<'a> BackupAccount<'a> {
         }
     }
 
-    /// Once all items are taken: what pods ask for and did not get, and what items lack.
+    /// Adds the findings that need all items: hooks and volume copies that pods ask for and do not
+    /// get, and resources without their definition.
     pub fn tell_of_items(&mut self) {
         let findings = self.unheeded.findings().into_iter().chain(self.told.findings());
         findings.collect::<Vec<_>>().into_iter().for_each(|finding| self.find(finding));
     }
 
-    /// An item is selected and left out.
+    /// Counts an item that is selected and left out, under its reason.
     pub fn skipped(&mut self, reason: SkipReason, info: &ResourceInfo, item: &ItemView<'_>) {
         self.told.skipped(reason, &info.resource, item);
         self.results.skipped.add(reason, &info.resource);
         self.progress.advance(0);
     }
 
-    /// An item was listed and is not selected.
+    /// Counts an item that was listed and is not selected.
     pub fn not_selected(&self) {
         self.progress.advance(0);
     }
 
-    /// What the server sent as an item is no object.
+    /// Adds an error about a list item that is no Kubernetes object.
     pub fn unreadable(&mut self, info: &ResourceInfo, error: &serde_json::Error) {
         let unreadable = self.unreadable.entry(info.resource.clone()).or_default();
         *unreadable += 1;
@@ -128,7 +131,8 @@ impl<'a> BackupAccount<'a> {
         }
     }
 
-    /// The archive does not take an item. One that it holds already, the very same, is nothing to tell of.
+    /// Adds a finding about an item that the archive refuses. An item that the archive holds
+    /// already with the same bytes is only counted.
     pub fn unstorable(&mut self, info: &ResourceInfo, item: &ItemView<'_>, error: &ArchiveError) {
         self.progress.advance(0);
         let repeated = matches!(error, ArchiveError::Repeated { .. });
@@ -143,23 +147,24 @@ impl<'a> BackupAccount<'a> {
         self.find(finding(error.category(), message).on_item(key));
     }
 
-    /// A kind's listing broke off.
+    /// Adds an error about a kind whose listing broke off.
     pub fn kind_failed(&mut self, info: &ResourceInfo, error: &ClusterError) {
         let message =
             format!("listing broke off, so that items of it are missing in this backup: {}", causes(error));
         self.find(Finding::error(error.category(), message).on_kind(info.resource.clone()));
     }
 
-    /// A kind is not, or not wholly, at the cut.
+    /// Adds a warning about a kind whose items are not, or not all, of the cut.
     pub fn drifted(&mut self, info: &ResourceInfo, drift: &Drift) {
         self.outside_cut.insert(info.resource.clone());
         let message = format!("its items are not at the backup's instant: {drift}");
         self.find(Finding::warning(Category::OutsideCut, message).on_kind(info.resource.clone()));
     }
 
-    /// Counts the items of kinds that are left out as a whole. A count that cannot be had is no fault of the backup.
+    /// Counts the items of kinds that are left out as a whole. A count that fails is logged only:
+    /// the backup lacks nothing because of it.
     pub async fn count_left_out(&mut self, cluster: &Cluster, plan: &BackupPlan) {
-        // All at once: they are a dozen at most, a request each.
+        // All at once: a dozen kinds at most, one request each.
         let counts = join_all(plan.left_out.iter().map(|(info, _)| cluster.count(info))).await;
         for ((info, reason), count) in plan.left_out.iter().zip(counts) {
             match count {

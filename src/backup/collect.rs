@@ -1,8 +1,9 @@
-//! Kinds in, pages of raw bytes out: several kinds are listed side by side, and handed on in the order of the plan.
+//! Lists several kinds side by side and yields their pages of raw bytes in the order of the plan.
 //!
-//! One of the few places that spawn: each kind is a task behind a queue that is bounded by bytes. The kind that is read may
-//! hold [`KIND_BYTES`], the others ahead of need [`FIRST_BYTES`]: their first pages, so that the round trips of small kinds cost
-//! no time. Dropping the collection ends its tasks. Next: `filter`.
+//! One of the few places that spawn: each kind is a task behind a queue that is bounded by bytes.
+//! The kind that is being read may hold [`KIND_BYTES`], the kinds ahead of it [`FIRST_BYTES`]
+//! each: their first pages, so that the round trips of small kinds cost no time. Dropping the
+//! collection ends its tasks. Next: `filter`.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -13,64 +14,68 @@ use tokio::task::JoinSet;
 use crate::cluster::{Cluster, ClusterError, Drift, ListQuery, Page, ResourceInfo};
 use crate::model::GroupResource;
 
-/// Kinds listed ahead of the one that is read: most are small, and their round trips then overlap.
+/// Kinds listed ahead of the one that is being read: most are small, and their round trips then
+/// overlap.
 const KINDS_AHEAD: usize = 12;
 
-/// Bytes of pages that the kind that is read may hold: one that is packed, one that comes, and one that is asked for while that
-/// one comes.
+/// Bytes of pages that the kind being read may hold: a page that is packed, one that arrives, and
+/// one that is requested meanwhile.
 const KIND_BYTES: usize = 3 << 19;
 
-/// Bytes of pages that the others may hold: what a page of a large kind weighs.
+/// Bytes of pages that a kind ahead of need may hold: the weight of one page of a large kind.
 const FIRST_BYTES: usize = 1 << 19;
 
-/// Room that is kept for a page before it is asked for: for the first one of a list, which is small, and for a later one.
+/// Bytes reserved for a page before it is requested: the first page of a list, which is small, and
+/// a later page.
 const FIRST_PAGE: usize = FIRST_BYTES / 2;
 const LATER_PAGE: usize = FIRST_BYTES;
 
-/// Room is counted in this many bytes.
+/// The unit of the semaphore, in bytes.
 const UNIT: usize = 1 << 10;
 
-/// Events of one kind that wait; pages of few bytes do not use up the room.
+/// Events of one kind that may wait; pages of few bytes do not use up their room in bytes.
 const EVENTS_WAITING: usize = 64;
 
-/// What to list, the same for every kind.
+/// Parameters of the lists, the same for every kind.
 #[derive(Clone, Debug)]
 pub struct Query {
     /// The revision that every list asks for.
     pub cut: String,
-    /// Namespaces to ask for one by one; None: all at once.
+    /// The namespaces to list one by one; `None` if all are listed at once.
     pub namespaces: Option<Vec<String>>,
-    /// The label selector for namespaced kinds, when one selector says it all.
+    /// The label selector for namespaced kinds, if one selector expresses the whole selection.
     pub labels: Option<String>,
-    /// The kind that is listed whole, whatever the labels: items that have them name others that do not.
+    /// The kind that is listed without the label selector, because selected items refer to others
+    /// of this kind that lack the labels (PVCs).
     pub whole: Option<GroupResource>,
 }
 
-/// What comes out of the listing of one kind.
+/// An event in the listing of one kind.
 #[derive(Debug)]
 pub enum Event {
-    /// Some items.
+    /// A page of items.
     Page(Page),
-    /// The kind is not, or not wholly, at the cut; items follow all the same.
+    /// The items are not, or not all, of the cut; pages follow all the same.
     Drift(Drift),
-    /// The listing broke off; nothing follows.
+    /// The listing failed; no event follows.
     Failed(ClusterError),
 }
 
-/// One kind whose listing is under way.
+/// The listing of one kind, under way in a task.
 #[derive(Debug)]
 pub struct ResourceListing {
     /// The kind.
     pub info: ResourceInfo,
     events: mpsc::Receiver<(Event, Option<OwnedSemaphorePermit>)>,
-    /// Room for its pages.
+    /// The bytes that its pages may take.
     room: Arc<Semaphore>,
-    /// The room of the page that was handed out last.
+    /// The reservation of the page that was returned last.
     held: Option<OwnedSemaphorePermit>,
 }
 
 impl ResourceListing {
-    /// The next event; None when the kind is done. The page before is taken to be done with.
+    /// Returns the next event, or `None` if the kind is done. Frees the room of the page before,
+    /// which the caller must have finished with.
     pub async fn next(&mut self) -> Option<Event> {
         self.held = None;
         let (event, held) = self.events.recv().await?;
@@ -78,13 +83,13 @@ impl ResourceListing {
         Some(event)
     }
 
-    /// It is its turn: from now on it may run ahead.
+    /// Gives the listing the room of the kind that is being read.
     fn widen(&self) {
         self.room.add_permits((KIND_BYTES - FIRST_BYTES) / UNIT);
     }
 }
 
-/// The listings of all kinds.
+/// The listings of all kinds, begun in order.
 #[derive(Debug)]
 pub struct Collection {
     cluster: Cluster,
@@ -95,7 +100,7 @@ pub struct Collection {
 }
 
 impl Collection {
-    /// Will list `kinds` in this order.
+    /// Creates a collection that lists `kinds` in this order; nothing is requested yet.
     pub fn new(cluster: &Cluster, kinds: impl IntoIterator<Item = ResourceInfo>, query: Query) -> Self {
         Self {
             cluster: cluster.clone(),
@@ -106,7 +111,8 @@ impl Collection {
         }
     }
 
-    /// The next kind, started already; None after the last.
+    /// Returns the next kind, whose listing has begun, or `None` after the last. Begins the
+    /// listings of the kinds behind it.
     pub fn next(&mut self) -> Option<ResourceListing> {
         while self.started.len() <= KINDS_AHEAD {
             let Some(info) = self.waiting.pop_front() else { break };
@@ -122,14 +128,14 @@ impl Collection {
     }
 }
 
-/// Where the events of one kind go.
+/// The sending side of one kind's events.
 struct EventSink {
     events: mpsc::Sender<(Event, Option<OwnedSemaphorePermit>)>,
     room: Arc<Semaphore>,
 }
 
 impl EventSink {
-    /// Waits for room for a page of about so many bytes. None: nobody listens any more.
+    /// Waits for room for a page of about `bytes` bytes. Returns `None` if the receiver is gone.
     async fn reserve(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
         let units = u32::try_from(bytes.clamp(UNIT, KIND_BYTES) / UNIT).unwrap_or(1);
         tokio::select! {
@@ -138,18 +144,18 @@ impl EventSink {
         }
     }
 
-    /// Room for a page of about so many bytes, if there is some now.
+    /// Reserves room for a page of about `bytes` bytes, if it is free now.
     fn try_reserve(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.room).try_acquire_many_owned(u32::try_from(bytes / UNIT).ok()?).ok()
     }
 
-    /// Hands an event on. False: nobody listens any more.
+    /// Sends an event. Returns false if the receiver is gone.
     async fn send(&self, event: Event, held: Option<OwnedSemaphorePermit>) -> bool {
         self.events.send((event, held)).await.is_ok()
     }
 }
 
-/// Lists one kind until it is done, broken, or nobody listens any more.
+/// Lists one kind until its end, a failure, or the loss of the receiver.
 async fn list(cluster: Cluster, info: ResourceInfo, query: Query, way: EventSink) {
     let namespaces: Vec<Option<&str>> = match &query.namespaces {
         Some(names) if info.namespaced => names.iter().map(|name| Some(name.as_str())).collect(),
@@ -161,13 +167,14 @@ async fn list(cluster: Cluster, info: ResourceInfo, query: Query, way: EventSink
         let mut lister = cluster.lister(ListQuery { kind: &info, namespace, labels, cut: Some(&query.cut) });
         let (mut drifted, mut expected, mut ahead) = (false, FIRST_PAGE, None);
         loop {
-            // Room first: a page is not asked for before there is a place to put it.
+            // Room is reserved first: a page is requested only when memory for it is granted.
             let Some(mut held) = (match ahead.take() {
                 Some(held) => Some(held),
                 None => way.reserve(expected).await,
             }) else {
                 return;
             };
+            // The page after that is requested early only if room for it is free now.
             ahead = way.try_reserve(LATER_PAGE);
             lister.run_ahead(ahead.is_some());
             let page = lister.next().await;
@@ -181,7 +188,7 @@ async fn list(cluster: Cluster, info: ResourceInfo, query: Query, way: EventSink
                 Ok(Some(page)) => {
                     let bytes = weight(&page);
                     expected = bytes.max(LATER_PAGE);
-                    // A page that weighs less than was kept for it gives the rest back.
+                    // A page that is smaller than its reservation gives the rest back.
                     drop(held.num_permits().checked_sub(bytes / UNIT + 1).and_then(|rest| held.split(rest)));
                     if !way.send(Event::Page(page), Some(held)).await {
                         return;
@@ -197,7 +204,7 @@ async fn list(cluster: Cluster, info: ResourceInfo, query: Query, way: EventSink
     }
 }
 
-/// About how many bytes a page holds.
+/// Returns about how many bytes a page holds.
 fn weight(page: &Page) -> usize {
     page.items.last().map_or(0, |item| item.end)
 }
@@ -209,7 +216,7 @@ mod tests {
     use super::*;
     use crate::cluster::script::{answer, kind, serve};
 
-    /// A page of one item that weighs so much; with a token when another one follows.
+    /// Returns a page with one item of `bytes` bytes, and with a token if another page follows.
     fn page(bytes: usize, token: &str) -> String {
         let filler = "x".repeat(bytes);
         format!(
@@ -239,7 +246,8 @@ mod tests {
         let mut collection = Collection::new(&cluster, kinds, query());
         let mut first = collection.next().unwrap();
         settled().await;
-        // Pages that weigh more than was expected: two or three of the kind that is read, twelve others a page each.
+        // Pages larger than expected: two or three of the kind that is read, and one page each of
+        // twelve others.
         let ahead = asked.load(Ordering::Relaxed);
         assert!((2 + 12..=3 + 12).contains(&ahead), "{ahead}");
         for _ in 0..20 {

@@ -1,4 +1,4 @@
-//! The cut: the one revision at which everything is read, and the namespaces as they were at it.
+//! The cut: the one revision at which every list is read, and the namespaces at that revision.
 
 use chrono::{DateTime, Utc};
 
@@ -11,20 +11,21 @@ use crate::api::CompiledSelection;
 use crate::cluster::{Catalog, Cluster, state_of};
 use crate::model::{Category, Finding, GroupResource, ItemKey, NAMESPACES, SkipReason};
 
-/// The instant of a backup.
+/// The instant of a backup: a revision of the cluster, with what is known of it.
 pub struct Cut {
     /// The revision that every list asks for.
     pub revision: String,
-    /// When it was taken, by this machine's clock.
+    /// The time at which the cut was taken, by this machine's clock.
     pub time: DateTime<Utc>,
-    /// The namespaces at it.
+    /// The namespaces at the cut.
     pub namespaces: Namespaces,
-    /// Namespaces that the specification names and the cluster does not have, or that are selected and being deleted.
+    /// Findings about namespaces that the specification names and the cluster does not have, and
+    /// about selected ones that are being deleted.
     pub findings: Vec<Finding>,
 }
 
 impl Cut {
-    /// The cut at a revision.
+    /// Creates the cut at a revision, with the findings about its namespaces.
     pub fn new(
         revision: String,
         time: DateTime<Utc>,
@@ -37,7 +38,7 @@ impl Cut {
     }
 }
 
-/// The cluster's revision now, and the time.
+/// Returns the cluster's revision now, and the time.
 pub async fn instant(cluster: &Cluster) -> Result<(String, DateTime<Utc>), BackupError> {
     let revision = cluster.current_revision().await.map_err(BackupError::cluster(
         "asking the API server for its current revision, the instant of the backup",
@@ -45,7 +46,7 @@ pub async fn instant(cluster: &Cluster) -> Result<(String, DateTime<Utc>), Backu
     Ok((revision, Utc::now()))
 }
 
-/// The namespaces at the cut.
+/// Lists the namespaces at the cut.
 pub async fn namespaces(
     cluster: &Cluster,
     catalog: &Catalog,
@@ -85,8 +86,8 @@ fn note(namespaces: &mut Namespaces, body: &[u8]) {
     namespaces.names.insert(item.name.into_owned());
 }
 
-/// A name that is spelled out and not there is an error: the backup lacks what somebody asked for. A pattern that matches
-/// nothing is a warning.
+/// Returns findings about terms that match no namespace. A name that is spelled out is an error,
+/// since the backup lacks what somebody asked for; a pattern is a warning.
 fn unmatched(selection: &CompiledSelection, namespaces: &Namespaces) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (pattern, literal) in selection.namespaces.unmatched(namespaces.names.iter().map(String::as_str)) {
@@ -102,8 +103,9 @@ fn unmatched(selection: &CompiledSelection, namespaces: &Namespaces) -> Vec<Find
     findings
 }
 
-/// A namespace may be being deleted for weeks, where what holds it is never taken off, and most of it is there meanwhile. A
-/// deletion that goes its way is told of a namespace that is spelled out.
+/// Returns findings about selected namespaces that are being deleted. A deletion may last for
+/// weeks while something holds the namespace, and most of the contents exist meanwhile. A deletion
+/// that is in its first minute is told only of a namespace that is spelled out.
 fn leaving(selection: &CompiledSelection, namespaces: &Namespaces, at: DateTime<Utc>) -> Vec<Finding> {
     let is_told = |name: &String, since: &str| {
         selection.namespaces.takes(name) && (hangs(since, at) || selection.namespaces.spells_out(name))
@@ -168,7 +170,7 @@ mod tests {
         let later = "2026-11-02T00:00:00Z";
         assert!(told(json!({"includedNamespaces": ["web"]}), later).is_empty());
         assert!(told(json!({"excludedNamespaces": ["shop"]}), later).is_empty());
-        // One whose deletion goes its way is told only to who spells it out.
+        // A deletion in its first minute is told only of a namespace that is spelled out.
         let soon = "2026-11-01T00:00:59Z";
         assert!(told(json!({}), soon).is_empty());
         assert_eq!(told(json!({"includedNamespaces": ["shop"]}), soon).len(), 1);

@@ -1,4 +1,5 @@
-//! Whether discovery knows every kind that is defined at the cut; a server that lags leaves out what was defined just now. Pure.
+//! Compares discovery with the definitions at the cut: an API server that lags leaves out kinds
+//! that were defined just now. Pure.
 
 use std::collections::HashSet;
 
@@ -10,7 +11,7 @@ use crate::api::CompiledSelection;
 use crate::cluster::Catalog;
 use crate::model::{Category, ClusterScope, Finding, GroupResource};
 
-/// A CustomResourceDefinition, as far as its kind goes.
+/// The part of a CustomResourceDefinition that tells of its kind.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Definition {
     metadata: Metadata,
@@ -62,17 +63,18 @@ struct Condition {
 }
 
 impl Definition {
-    /// Reads a definition; None when it has not its shape.
+    /// Reads a definition, or returns `None` if the object does not have the shape of one.
     pub fn read(body: &[u8]) -> Option<Self> {
         serde_json::from_slice(body).ok()
     }
 
-    /// The kind that it defines, which is its name.
+    /// Returns the kind that the definition defines, which is the definition's name.
     pub fn kind(&self) -> GroupResource {
         GroupResource::parse(&self.metadata.name)
     }
 
-    /// Whether its kind is served at the cut, and not about to go. Resources of which no version is served are out of reach.
+    /// Returns true if the kind is served at the cut and not being deleted. Resources without a
+    /// served version cannot be read.
     fn is_served(&self) -> bool {
         self.is_established() && !self.is_leaving() && self.has_served_version()
     }
@@ -91,7 +93,8 @@ impl Definition {
         self.spec.versions.iter().any(|version| version.served)
     }
 
-    /// Why resources of its kind may be there and in no backup; None when nothing says so.
+    /// Returns why resources of the kind may exist without being in the backup, or `None` if
+    /// nothing says so. `at` is the time of the cut.
     fn hides(&self, at: DateTime<Utc>) -> Option<&'static str> {
         let hangs = self.metadata.deletion_timestamp.as_deref().is_some_and(|since| hangs(since, at));
         match (hangs, !self.is_leaving() && self.is_established() && !self.has_served_version()) {
@@ -105,7 +108,7 @@ impl Definition {
         }
     }
 
-    /// Whether anything of its kind may be selected.
+    /// Returns true if items of the kind may be selected.
     fn is_selected(&self, selection: &CompiledSelection) -> bool {
         let Names { kind, singular, short_names } = &self.spec.names;
         let aliases = [kind, singular].into_iter().chain(short_names).map(String::as_str);
@@ -115,12 +118,13 @@ impl Definition {
     }
 }
 
-/// The kinds that definitions have.
+/// Returns the kinds that have a definition.
 pub fn defined(definitions: &[Definition]) -> HashSet<String> {
     definitions.iter().map(|definition| definition.metadata.name.clone()).collect()
 }
 
-/// A warning for each selected kind whose resources may be there and are out of reach, or about to go.
+/// Returns a warning for each selected kind whose resources may exist and cannot be read, or are
+/// about to be deleted.
 pub fn hidden(definitions: &[Definition], selection: &CompiledSelection, at: DateTime<Utc>) -> Vec<Finding> {
     let selected = definitions.iter().filter(|definition| definition.is_selected(selection));
     let tell = |definition: &Definition| {
@@ -130,7 +134,7 @@ pub fn hidden(definitions: &[Definition], selection: &CompiledSelection, at: Dat
     selected.filter_map(tell).collect()
 }
 
-/// Kinds that are served at the cut, selected, and not in the catalog.
+/// Returns the kinds that are served at the cut, selected, and not in the catalog.
 pub fn missing(
     definitions: &[Definition],
     catalog: &Catalog,
@@ -146,7 +150,7 @@ pub fn missing(
         .iter()
         .filter(|definition| definition.is_served() && definition.is_selected(selection))
         .map(Definition::kind)
-        // A group that did not answer has its finding already.
+        // A group that did not answer has its own finding.
         .filter(|kind| catalog.find(kind).is_none() && !failed(kind))
         .collect()
 }

@@ -1,4 +1,4 @@
-//! Why a whole backup ends. What goes wrong with an item or a kind is a finding, never one of these.
+//! Errors that end a whole backup. What goes wrong with an item or a kind is a finding instead.
 
 use crate::api::InvalidSpec;
 use crate::archive::ArchiveError;
@@ -6,68 +6,69 @@ use crate::bucket::BucketError;
 use crate::cluster::ClusterError;
 use crate::model::{BackupName, Category, causes};
 
-/// A backup that could not be made; nothing of it is visible in the bucket but a partial.
+/// The reason why a backup could not be made. Nothing of such a backup is visible in the bucket
+/// but a claim with parts.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
-    /// The specification cannot be meant; every fault at once.
+    /// The specification is invalid; holds every fault.
     #[error("the backup's specification is wrong: {}", list(.0))]
     Specification(Vec<InvalidSpec>),
-    /// The API server did not answer what the whole run rests on.
+    /// A call on which the whole run rests failed.
     #[error("{doing}")]
     Cluster {
-        /// What was being done.
+        /// The action that failed.
         doing: &'static str,
-        /// Why it failed.
+        /// The cause.
         #[source]
         source: ClusterError,
     },
-    /// The bucket did not take what was written.
+    /// A write to the bucket failed, or the name is taken.
     #[error(transparent)]
     Bucket(#[from] BucketError),
-    /// The archive could not be made.
+    /// The archive could not be written.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
-    /// The archive does not take an item; the run goes on without it.
+    /// The archive refuses one item; the run goes on without it.
     #[error(transparent)]
     Unstorable(ArchiveError),
-    /// A compressing thread ended early.
+    /// A compression task panicked or was cancelled.
     #[error("compressing a frame of the tarball was cut short")]
     Compress {
-        /// Why.
+        /// The cause.
         #[source]
         source: tokio::task::JoinError,
     },
-    /// Results or log could not be compressed.
+    /// The results or the log could not be compressed.
     #[error("compressing the results and the log of the backup")]
     Compressing(#[source] std::io::Error),
-    /// Somebody stopped the run.
+    /// The run was stopped from outside.
     #[error("the backup {name} was stopped before it was complete")]
     Stopped {
         /// The backup that was being made.
         name: BackupName,
     },
-    /// The run found itself stopped; whoever stopped it says why.
+    /// The run noticed that it is to end; `halt::unless` replaces this by the reason.
     #[error("the run was stopped")]
     Halted,
-    /// The run ended, and what it had written could not be removed.
+    /// The run ended, and the parts that it had written could not be removed.
     #[error(
         "{}; moreover, what was half-written could not be removed ({}): it shows as Unfinished in `ark bucket list` and goes with the next attempt at this name",
         causes(error),
         causes(left)
     )]
     Left {
-        /// Why the run ended.
+        /// The error that ended the run.
         error: Box<BackupError>,
-        /// Why the parts are left.
+        /// The error of the removal.
         left: BucketError,
     },
-    /// A document could not be written as JSON.
+    /// The document could not be written as JSON.
     #[error("writing the backup's document as JSON")]
     Document(#[source] serde_json::Error),
 }
 
 impl BackupError {
-    /// For `map_err`: the API server failed while `doing`.
+    /// Returns a function for `map_err`: the API server failed while `doing`.
     pub(super) fn cluster(doing: &'static str) -> impl FnOnce(ClusterError) -> Self {
         move |source| Self::Cluster { doing, source }
     }
@@ -88,7 +89,7 @@ impl BackupError {
         }
     }
 
-    /// The error that ended the run, without what happened while cleaning up.
+    /// Returns the error that ended the run, without that of the clean-up.
     pub fn root(&self) -> &Self {
         match self {
             Self::Left { error, .. } => error.root(),

@@ -1,4 +1,4 @@
-//! What a label or a deletion under way says about an item, whatever is selected. Pure.
+//! Reasons to leave out an item whatever is selected: a label, or a deletion under way. Pure.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -6,19 +6,21 @@ use super::item::ItemView;
 use crate::api::{EXCLUDE_LABEL, VELERO_EXCLUDE_LABEL};
 use crate::model::{GroupResource, ItemOrigin as _, PVCS, SkipReason, VOLUMES};
 
-/// What keeps claims and volumes for as long as they are used, whoever deletes them. Kubernetes takes it off as soon as they are not.
+/// The finalizers that keep PVCs and volumes for as long as they are used, even when somebody has
+/// deleted them. Kubernetes removes them once the use ends.
 const PROTECTION: [(&str, &str); 2] =
     [(PVCS, "kubernetes.io/pvc-protection"), (VOLUMES, "kubernetes.io/pv-protection")];
 
-/// An ordinary deletion takes no longer: what does is held by something.
+/// The longest time that an ordinary deletion takes; a longer one is held up by something.
 const ORDINARY: TimeDelta = TimeDelta::minutes(1);
 
-/// Whether what has been being deleted since `since` hangs in it at `at`, which the backup's owner should know.
+/// Returns true if a deletion that began at `since` is still under way at `at` after more than a
+/// minute: the owner of the backup should know.
 pub fn hangs(since: &str, at: DateTime<Utc>) -> bool {
     since.parse::<DateTime<Utc>>().map_or(true, |since| at - since > ORDINARY)
 }
 
-/// Why an item is left out that is selected; None when nothing says so.
+/// Returns the reason to leave out an item although it is selected, or `None` if there is none.
 pub fn exclusion(kind: &GroupResource, item: &ItemView<'_>) -> Option<SkipReason> {
     let labelled = |key| item.label(key).is_some_and(|value| value == "true");
     if labelled(EXCLUDE_LABEL) || labelled(VELERO_EXCLUDE_LABEL) {
@@ -30,7 +32,8 @@ pub fn exclusion(kind: &GroupResource, item: &ItemView<'_>) -> Option<SkipReason
     }
 }
 
-/// Whether a claim or a volume is used on, so that its data are there and worked with, although somebody deleted it.
+/// Returns true for a PVC or a volume that is deleted and still in use: its data exist and are
+/// worked with.
 fn is_in_use(kind: &GroupResource, item: &ItemView<'_>) -> bool {
     let Some((_, protection)) = PROTECTION.iter().find(|(protected, _)| *protected == kind.as_str()) else {
         return false;

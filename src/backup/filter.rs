@@ -1,6 +1,7 @@
-//! Take an item or leave it, and why. Pure: plan, facts about namespaces, Services and the survey in, a verdict out.
+//! The verdict about each item: taken, left out for a reason, or not selected. Pure: decides from
+//! the plan, the namespaces at the cut, the Services seen so far and the survey.
 //!
-//! Next on the way: `pack`.
+//! Next: `pack`.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -13,50 +14,53 @@ use crate::model::{
     ClusterScope, GroupResource, NAMESPACES, PVCS, SkipReason, follows_service, regenerated_by,
 };
 
-/// The kind whose selectors decide who keeps endpoints.
+/// The kind whose selectors decide whether a controller keeps endpoints.
 pub const SERVICES: &str = "services";
 
-/// What becomes of an item.
+/// The verdict about an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FilterVerdict {
-    /// It is in the backup.
+    /// The item goes into the backup.
     Take,
-    /// It is selected and left out all the same, which is counted.
+    /// The item is selected and left out all the same; it is counted under the reason.
     Skip(SkipReason),
-    /// The selection does not reach it.
+    /// The selection does not reach the item.
     NotSelected,
 }
 
-/// The namespaces of the cluster at the cut, and those whose contents are left out.
+/// The namespaces of the cluster at the cut, and those that are left out with their contents.
 #[derive(Clone, Debug, Default)]
 pub struct Namespaces {
-    /// Every namespace there is.
+    /// The names of all namespaces.
     pub names: HashSet<String>,
-    /// Those left out with their contents: labelled so, or being deleted.
+    /// Namespaces that are left out with their contents: by label, or being deleted.
     pub left_out: BTreeMap<String, SkipReason>,
-    /// Those of them that are being deleted: since when, and what they say of it.
+    /// Those of `left_out` that are being deleted: the deletion timestamp, and the state that
+    /// their conditions tell.
     pub leaving: BTreeMap<String, (String, String)>,
 }
 
-/// All that a verdict rests on.
+/// The facts that a verdict rests on.
 #[derive(Debug)]
 pub struct BackupFilter<'a> {
-    /// What the specification selects.
+    /// The compiled selection of the specification.
     pub selection: &'a CompiledSelection,
-    /// Which cluster-scoped items are wanted.
+    /// The cluster-scoped items that are wanted.
     pub cluster_scope: ClusterScope,
-    /// Kinds that are listed only for what others need of them.
+    /// Kinds that are listed only for the items that others need.
     pub along: &'a HashSet<GroupResource>,
     /// The namespaces at the cut.
     pub namespaces: &'a Namespaces,
-    /// What the first look found; None when the plan needs none.
+    /// The result of the survey; `None` if the plan needs none, and during the survey itself.
     pub survey: Option<&'a Related>,
-    /// Services with a selector that were seen so far; they come before what follows from them.
+    /// Services with a selector that were seen so far, as (namespace, name); they come before
+    /// endpoints.
     pub selecting: HashSet<(String, String)>,
 }
 
 impl BackupFilter<'_> {
-    /// Remembers of an item what the verdict about later ones rests on, whether it is taken or not.
+    /// Remembers a Service that has a selector, whether the Service is taken or not: its endpoints
+    /// follow it.
     pub fn note(&mut self, info: &ResourceInfo, item: &ItemView<'_>) {
         if info.resource.as_str() == SERVICES && item.selects() {
             let namespace = item.namespace.as_deref().unwrap_or_default();
@@ -64,7 +68,7 @@ impl BackupFilter<'_> {
         }
     }
 
-    /// Judges an item of a kind.
+    /// Returns the verdict about an item of a kind.
     pub fn judge(&self, info: &ResourceInfo, item: &ItemView<'_>) -> FilterVerdict {
         let selected = match item.namespace.as_deref() {
             Some(namespace) => {
@@ -85,13 +89,13 @@ impl BackupFilter<'_> {
         self.selection.labels.is_everything() || self.selection.labels.matches(&item.label_set())
     }
 
-    /// A claim comes with the labelled workload that names it.
+    /// Returns true for a PVC that a labelled workload names, whatever its own labels.
     fn is_named_claim(&self, info: &ResourceInfo, namespace: &str, item: &ItemView<'_>) -> bool {
         info.resource.as_str() == PVCS
             && self.survey.is_some_and(|survey| survey.needs.names_claim(namespace, &item.name))
     }
 
-    /// A namespace comes when it is selected itself, or when anything in it is.
+    /// Returns true for a namespace that is selected itself or in which an item is taken.
     fn selects_namespace(&self, info: &ResourceInfo, item: &ItemView<'_>) -> bool {
         if !self.selection.namespaces.takes(&item.name) {
             return false;
@@ -112,7 +116,7 @@ impl BackupFilter<'_> {
         }
     }
 
-    /// A cluster-scoped item that was looked at because related ones are wanted, and is not one.
+    /// Returns true for a cluster-scoped item that was listed and that no taken item needs.
     fn is_unrelated(&self, info: &ResourceInfo, item: &ItemView<'_>) -> bool {
         self.cluster_scope == ClusterScope::Related
             && item.namespace.is_none()
@@ -120,7 +124,8 @@ impl BackupFilter<'_> {
             && !self.along.contains(&info.resource)
     }
 
-    /// Why an item that is selected is left out all the same.
+    /// Returns the reason to leave out an item although it is selected, or `None` if there is
+    /// none.
     pub fn skip_reason(&self, info: &ResourceInfo, item: &ItemView<'_>) -> Option<SkipReason> {
         let home =
             if info.resource.as_str() == NAMESPACES { Some(&*item.name) } else { item.namespace.as_deref() };
@@ -132,7 +137,8 @@ impl BackupFilter<'_> {
             .or_else(|| self.follows(info, item))
     }
 
-    /// Endpoints and slices of a Service whose controller keeps them.
+    /// Returns the reason to leave out endpoints of a Service with a selector: the Service
+    /// decides, not labels.
     fn follows(&self, info: &ResourceInfo, item: &ItemView<'_>) -> Option<SkipReason> {
         let service = follows_service(&info.resource, item)?;
         let namespace = item.namespace.as_deref().unwrap_or_default();
@@ -251,7 +257,7 @@ mod tests {
                 "secrets",
                 json!({"type": "kubernetes.io/service-account-token", "metadata": {"name": "deploy-token", "namespace": "n", "annotations": {"kubernetes.io/service-account.name": "web"}}}),
             ),
-            // By a person, in the form that the token controller gives.
+            // Made by a person, with a name in the form that the token controller gives.
             (
                 "secrets",
                 json!({"type": "kubernetes.io/service-account-token", "metadata": {"name": "web-token-stg24", "namespace": "n", "annotations": {"kubernetes.io/service-account.name": "web"},
@@ -271,7 +277,7 @@ mod tests {
                     json!({"name": "by-hand", "namespace": "n", "labels": {"endpointslice.kubernetes.io/managed-by": "staff", "kubernetes.io/service-name": "web"}}),
                 ),
             ),
-            // Left of a Service that lost its selector, whatever the marks on them.
+            // Left behind by a Service that lost its selector, whatever their labels say.
             (
                 "endpoints",
                 item(

@@ -1,7 +1,8 @@
-//! The end of a run before its time, without an act in the bucket whose outcome nobody knows.
+//! Ends a run early without leaving a write in the bucket whose outcome nobody knows.
 //!
-//! A write that is dropped on its way may still arrive: after the parts were removed, or as a commit of what is no longer
-//! there. So a run is never dropped: it looks between its acts whether it is to end, and only what reads is cut short.
+//! A write that is dropped on its way may still arrive: after the parts were removed, or as a
+//! commit of parts that no longer exist. So a run is never dropped. Between its writes the run
+//! checks whether it is to end, and only reads are cut short.
 
 use std::future::Future;
 use std::pin::pin;
@@ -10,16 +11,17 @@ use tokio::sync::watch;
 
 use super::error::BackupError;
 
-/// Whether a run is to end.
+/// The signal for a run to end.
 pub struct BackupHalt(watch::Receiver<bool>);
 
 impl BackupHalt {
-    /// [`BackupError::Halted`] when the run is to end.
+    /// Returns [`BackupError::Halted`] if the run is to end.
     pub fn check(&self) -> Result<(), BackupError> {
         if *self.0.borrow() { Err(BackupError::Halted) } else { Ok(()) }
     }
 
-    /// What `reading` yields, or [`BackupError::Halted`] as soon as the run is to end. It must not write.
+    /// Returns the output of `reading`, or [`BackupError::Halted`] as soon as the run is to end.
+    /// `reading` must not write.
     pub async fn or<T>(&mut self, reading: impl Future<Output = T>) -> Result<T, BackupError> {
         tokio::select! {
             biased;
@@ -31,12 +33,13 @@ impl BackupHalt {
 
 async fn raised(halt: &mut watch::Receiver<bool>) {
     if halt.wait_for(|raised| *raised).await.is_err() {
-        // Nobody is left who could end the run.
+        // The sender is gone: nothing can end the run any more.
         std::future::pending::<()>().await;
     }
 }
 
-/// Runs to the end, or until `ended` says why to end earlier; a run that is complete by then is complete.
+/// Runs `run` to its end, or until `ended` yields an error. In that case the run is asked to halt
+/// and awaited, and the error is returned, unless the run was complete by then.
 pub async fn unless<T, R>(
     ended: impl Future<Output = BackupError>,
     run: impl FnOnce(BackupHalt) -> R,

@@ -1,14 +1,16 @@
-//! What the index says of an item beyond its place, read from its body: for whoever makes an index anew, or checks one. Pure.
+//! Reads from a body what the index says of an item beyond its place, for whoever rebuilds an
+//! index or checks one. Pure.
 
 use super::item::ItemView;
 use crate::archive::IndexedResource;
 use crate::bucket::IndexMetadata;
 use crate::model::{GroupResource, ItemKey, ItemOrigin as _};
 
-/// Reads the facts of an item; `info` is what the index says of its kind.
+/// Returns the index metadata of an item. `info` is the index's entry of its kind; `None` means
+/// that `status` is not hashed.
 ///
 /// # Errors
-/// When the body is no Kubernetes object.
+/// If the body is no Kubernetes object.
 pub fn index_metadata(
     key: &ItemKey,
     body: &[u8],
@@ -26,7 +28,8 @@ pub fn index_metadata(
     })
 }
 
-/// The revision in the history of a rollout, of the kinds that are such a history.
+/// Returns the revision in a rollout's history, for the kinds that are such a history
+/// (ReplicaSets, ControllerRevisions).
 pub fn rollout(kind: &GroupResource, item: &ItemView<'_>) -> Option<u64> {
     match kind.as_str() {
         "replicasets.apps" => item.annotation("deployment.kubernetes.io/revision")?.parse().ok(),

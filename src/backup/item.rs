@@ -1,7 +1,9 @@
-//! One item as it lies in its page: a borrowed view of the few fields that decisions need, and its hash. Pure.
+//! One item as a borrowed view of its page: the few fields that decisions need, and the item's
+//! hash. Pure.
 //!
-//! Nothing is parsed into a tree. One pass over the object's JSON yields the fields of [`ItemView`] and the hash of
-//! everything that is not volatile; the bytes themselves travel on untouched. Next on the way: `filter`.
+//! Nothing is parsed into a tree. One pass over the object's JSON yields the fields of
+//! [`ItemView`] and the hash of everything that is not volatile; the bytes themselves travel on
+//! untouched. Next: `filter`.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -18,7 +20,8 @@ use crate::model::{ItemOrigin, LabelSet};
 /// The fields of one object that decide whether it is taken, borrowed from its page.
 #[derive(Debug, Default)]
 pub struct ItemView<'a> {
-    /// Whether the object names its apiVersion and kind itself; items of a LIST of built-in kinds do not.
+    /// Whether the object has `apiVersion` and `kind` of its own; items in a LIST of built-in
+    /// kinds have not.
     pub typed: bool,
     /// `metadata.name`.
     pub name: Cow<'a, str>,
@@ -34,7 +37,7 @@ pub struct ItemView<'a> {
     pub annotations: Option<&'a str>,
     /// `metadata.managedFields` as JSON text.
     pub managed_fields: Option<&'a str>,
-    /// The owner whose `controller` is true.
+    /// The owner reference whose `controller` is true.
     pub controller: Option<ItemOwner<'a>>,
     /// `metadata.deletionTimestamp`.
     pub deleted: Option<Cow<'a, str>>,
@@ -46,8 +49,9 @@ pub struct ItemView<'a> {
     pub revision: Option<u64>,
     /// `spec` as JSON text.
     pub spec: Option<&'a str>,
-    /// Hash (xxh3, 64 bits) of the object without `metadata.managedFields`, what the server sets on each write, and `status`
-    /// where that is a subresource.
+    /// The hash (xxh3, 64 bits) of the object without its name and namespace, `managedFields`,
+    /// owner references, the labels of a restore, the fields that the server sets on each write,
+    /// and `status` where that is a subresource.
     pub hash: u64,
 }
 
@@ -62,10 +66,11 @@ pub struct ItemOwner<'a> {
 }
 
 impl<'a> ItemView<'a> {
-    /// Reads an object. `status_is_data`: its kind has no subresource `status`, so that the field is hashed like any other.
+    /// Reads an object. `status_is_data` means that its kind has no subresource `status`, so that
+    /// the field is hashed like any other.
     ///
     /// # Errors
-    /// When the text is not a JSON object with a `metadata` object in it.
+    /// If the text is not a JSON object with a `metadata` object in it.
     pub fn read(body: &'a [u8], status_is_data: bool) -> Result<Self, serde_json::Error> {
         let mut view = Self::default();
         let mut hash = Xxh3::new();
@@ -77,12 +82,13 @@ impl<'a> ItemView<'a> {
         Ok(view)
     }
 
-    /// The labels as a map; empty when there are none or they are no map of strings.
+    /// Returns the labels as a map; empty if there are none or they are no map of strings.
     pub fn label_set(&self) -> LabelSet {
         self.labels.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
     }
 
-    /// Whether a Service has a selector that a controller follows, so that it keeps the endpoints.
+    /// Returns true for a Service with a selector that a controller follows, so that the
+    /// controller keeps its endpoints.
     pub fn selects(&self) -> bool {
         #[derive(Deserialize)]
         struct Spec {
@@ -134,13 +140,15 @@ impl ItemOrigin for ItemView<'_> {
     }
 }
 
-/// Most items do not have the key at all: only when its text occurs is the map parsed.
+/// Returns the value of a label or annotation. Most items lack the key, so that the map is parsed
+/// only if its text contains the key.
 fn value_of(map: Option<&str>, key: &str) -> Option<String> {
     let text = map.filter(|text| text.contains(key))?;
     serde_json::from_str::<LabelSet>(text).ok()?.remove(key)
 }
 
-/// Text borrowed from the page unless it holds an escape; plain `Cow` would always copy.
+/// Text borrowed from the page unless it holds an escape. Serde fills a plain `Cow` always with a
+/// copy.
 #[derive(Default, Deserialize)]
 #[serde(transparent)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
@@ -247,7 +255,8 @@ impl<'a> Fields<'_, 'a> {
                 self.view.deleted = map.next_value::<Option<Text<'a>>>()?.map(|text| text.0);
             }
             "ownerReferences" => {
-                // Not hashed: owners get new uids in another life, and that alone is no difference.
+                // Not hashed: owners get new uids when they are restored, and that alone is no
+                // difference.
                 let owners: Vec<ItemOwner<'a>> = map.next_value()?;
                 self.view.controller = owners.into_iter().find(|owner| owner.controller);
             }
@@ -279,8 +288,8 @@ impl<'a> Fields<'_, 'a> {
     }
 }
 
-/// The labels without those that a restore puts on what it creates: that something was restored is no difference. None
-/// when there are none of them, which is nearly always.
+/// Returns the labels without those that a restore adds: that an item was restored is no
+/// difference. Returns `None` if there are none of these, which is nearly always.
 fn without_our_marks(labels: &str) -> Option<LabelSet> {
     if !labels.contains(RESTORE_NAME_LABEL) {
         return None;

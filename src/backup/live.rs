@@ -1,4 +1,5 @@
-//! The live cluster as a backup of it would be, without the backup: keys and hashes, for a diff.
+//! The keys and hashes of the items that a backup would take now, for a diff against the live
+//! cluster.
 
 use std::collections::HashSet;
 
@@ -12,11 +13,12 @@ use crate::archive::IndexedResource;
 use crate::cluster::{Cluster, ClusterError};
 use crate::model::{GroupResource, ItemKey};
 
-/// Shows `visit` every item that a backup with this specification would take now, with its hash as an index with these
-/// kinds has it. Answers with the kinds that could not be listed to their end, also those that decide what comes along.
+/// Calls `visit` with every item that a backup with this specification would take now, and the
+/// item's hash as an index with these `kinds` has it. Returns the kinds that could not be listed
+/// to their end, also those that decide what comes along.
 ///
 /// # Errors
-/// When the specification is wrong or the cluster fails as a whole.
+/// If the specification is invalid or the cluster fails as a whole.
 pub async fn live_items(
     cluster: &Cluster,
     spec: &BackupSpec,
@@ -27,7 +29,7 @@ pub async fn live_items(
     let mut view = ClusterView::open(cluster, &selection, |_| {}).await?;
     let mut failures = std::mem::take(&mut view.unseen);
     let mut filter = view.filter();
-    // An older index hashed no status at all.
+    // An index of an older format hashed no `status` at all.
     let hashed: HashSet<&GroupResource> =
         kinds.iter().filter(|kind| kind.status_is_data).map(|kind| &kind.resource).collect();
     let mut collection = view.collect(cluster);

@@ -1,7 +1,12 @@
-//! One backup of one cluster at one instant. This file is the pipeline; it reads top to bottom as the backup happens.
+//! One backup of one cluster at one instant. This file is the pipeline, in the order in which a
+//! backup is made:
 //!
-//! `view` = `cut` (at which revision), `definitions`, `plan` (which kinds), `survey` (what comes along, when only a part is wanted) →
-//! `collect` (pages of raw bytes) → `item`, `filter` (take or leave) → `pack` (frames, index, upload) → `seal` (documents, commit).
+//! 1. `view` looks at the cluster: `cut` (at which revision), `definitions`, `plan` (which kinds),
+//!    `survey` (what comes along, where only a part of the cluster is wanted);
+//! 2. `collect` lists the kinds as pages of raw bytes;
+//! 3. `item` and `filter` decide of each item whether it is taken;
+//! 4. `pack` writes tarball and index and uploads them as they grow;
+//! 5. `seal` writes results, log and the document, which commits the backup.
 
 mod account;
 mod collect;
@@ -45,13 +50,40 @@ use crate::cluster::{Cluster, Page};
 
 use crate::model::{Category, Finding, Progress};
 
-/// Makes a backup and commits it.
+/// Makes a backup and commits it. `stop` ends the run early.
 ///
-/// The bucket shows nothing but a claim until the commit, its last write. `stop` ends the run early.
+/// # Flow
+/// Validates the specification, claims the name in the bucket, opens a view of the cluster at one
+/// revision, streams the selected items in restore order into tarball and index, and writes
+/// results, log and, last, the document. Meanwhile the claim is renewed, and `progress` is told
+/// for what the run waits.
+///
+/// # Guarantees
+/// - The backup exists if and only if its document does: a conditional write, the last one, never
+///   repeated. Killed at any write before, the run leaves a claim and parts, which the next
+///   attempt under this `uid` takes over (docs/crash.md).
+/// - Every kind is read at the revision of the cut. A kind that its server cannot show at that
+///   revision is named in a warning and in `status.kindsOutsideCut`.
+/// - Each item is stored once, byte by byte. What could not be read is an error among the results,
+///   and the backup is PartiallyFailed.
+/// - Memory is bounded: every queue has a bound in bytes or frames, so that a slow bucket slows
+///   the LIST.
+///
+/// # Assumptions
+/// - The future is polled to its end. A write that is dropped on its way may still arrive; `stop`
+///   is the way to end a run early (`halt.rs`).
+/// - `request.uid` is the same for every attempt at this backup, and for no other.
+///
+/// # Caveats
+/// - Old revisions are compacted, after five minutes by default. Kinds whose listing had not begun
+///   by then are read at a second cut, one for all of them; the warning names the first.
+/// - A group whose discovery fails, or a kind that may not be listed, costs its items, not the
+///   run.
 ///
 /// # Errors
-/// When the name is taken, the specification is wrong, the run is stopped, or cluster or bucket fail as a whole; the parts
-/// written so far are removed then. A kind or an item that cannot be taken is a finding in the outcome.
+/// If the name is taken, the specification is invalid, the run is stopped, or cluster or bucket
+/// fail as a whole. The parts that were written are removed then; where that fails as well, the
+/// error is [`BackupError::Left`].
 pub async fn run(
     cluster: &Cluster,
     bucket: &Bucket,
@@ -103,7 +135,8 @@ async fn make(
     seal::commit(attempt, request, &view.cut, packing, account, &halt).await
 }
 
-/// Takes all items of all kinds, in restore order.
+/// Takes all items of all kinds, in restore order. Only errors that concern every call, and those
+/// of the bucket, end the run; a kind that cannot be listed is a finding.
 async fn take(
     cluster: &Cluster,
     view: &ClusterView<'_>,
@@ -119,6 +152,7 @@ async fn take(
             match event {
                 Event::Page(page) => take_page(&listing, &page, &mut filter, packing, account).await?,
                 Event::Drift(drift) => account.drifted(&listing.info, &drift),
+                // Every further kind would fail the same way.
                 Event::Failed(source) if source.concerns_every_call() => {
                     return Err(BackupError::Cluster { doing: "listing what the cluster holds", source });
                 }
@@ -150,6 +184,8 @@ async fn take_page(
                 continue;
             }
         };
+        // Before the verdict, and also for items that are left out: a Service decides about the
+        // endpoints that follow it.
         filter.note(&listing.info, &item);
         match filter.judge(&listing.info, &item) {
             FilterVerdict::Take => match packing.push(&listing.info, &item, body).await {
@@ -164,7 +200,8 @@ async fn take_page(
     Ok(())
 }
 
-/// Removes what was written; what could not be removed is told with the error that ended the run.
+/// Removes the parts that were written, and returns the error that ended the run, with the parts
+/// that are left if their removal failed.
 async fn discard(attempt: &Attempt, error: BackupError) -> BackupError {
     match attempt.discard().await {
         Ok(_) => error,

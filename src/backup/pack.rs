@@ -1,7 +1,7 @@
-//! Items in, the tarball and its index out, into the bucket as they grow.
+//! Writes items into the tarball and its index, both uploaded as they grow.
 //!
-//! Frames are compressed on blocking threads, at most [`FRAMES_AHEAD`] at once, and written in order: a slow bucket slows the
-//! packing, and that the listing. Next on the way: `seal`.
+//! Frames are compressed on blocking threads, at most [`FRAMES_AHEAD`] at once, and written in
+//! order: a slow bucket slows the packing, and that slows the listing. Next: `seal`.
 
 use std::collections::VecDeque;
 
@@ -17,20 +17,21 @@ use crate::archive::{
 use crate::bucket::{Attempt, HashingUpload, Part};
 use crate::cluster::ResourceInfo;
 
-/// zstd's own default: slower levels save little on JSON and cost the speed of the whole run.
+/// The compression level: zstd's own default. Slower levels save little on JSON and cost the speed
+/// of the whole run.
 const LEVEL: i32 = 3;
 
-/// One frame a core here; more would only hold memory.
+/// Frames that are compressed at once: one for each of two cores; more would only hold memory.
 const FRAMES_AHEAD: usize = 2;
 
-/// A frame, and what compressed it, for the next one.
+/// A compressed frame, with the compressor for reuse.
 type Compressed = Result<(FrameCompressor, SealedFrame), ArchiveError>;
 
-/// The tarball and the index on their way into the bucket.
+/// The tarball and the index while they are uploaded.
 pub struct Packing {
     packer: Packer,
     compressing: VecDeque<JoinHandle<Compressed>>,
-    /// Compressors that wait for a frame.
+    /// Compressors without a frame at the moment.
     idle: Vec<FrameCompressor>,
     tarball: HashingUpload,
     index: HashingUpload,
@@ -39,7 +40,7 @@ pub struct Packing {
 }
 
 impl Packing {
-    /// Begins both objects. Nothing is visible in the bucket before [`Packing::finish`].
+    /// Begins both uploads. Neither object is visible in the bucket before [`Packing::finish`].
     pub async fn begin(attempt: &Attempt, header: &IndexHeader, seconds: u64) -> Result<Self, BackupError> {
         Ok(Self {
             packer: Packer::new(seconds),
@@ -52,12 +53,13 @@ impl Packing {
         })
     }
 
-    /// Adds a document about the backup itself; all of them come before the first item.
+    /// Adds a document about the backup itself. All of these come before the first item.
     pub fn metadata(&mut self, path: &str, body: &[u8]) -> Result<(), BackupError> {
         Ok(self.packer.metadata(path, body)?)
     }
 
-    /// Adds an item; items of a kind come together. [`BackupError::Unstorable`] concerns this item only.
+    /// Adds an item. Items of a kind have to come together. An error [`BackupError::Unstorable`]
+    /// concerns this item only.
     pub async fn push(
         &mut self,
         info: &ResourceInfo,
@@ -68,6 +70,8 @@ impl Packing {
         let parts: &[&[u8]] = if item.typed {
             &[body]
         } else {
+            // Items of built-in kinds come without `kind` and `apiVersion`: both are written in
+            // front of the bytes.
             typed = type_prefix(info);
             &[typed.as_bytes(), body.get(1..).unwrap_or_default()]
         };
@@ -89,10 +93,11 @@ impl Packing {
         }
     }
 
-    /// Ends both objects and says what was stored: the tarball, then the index.
+    /// Ends both uploads and returns what was stored: the tarball, then the index.
     ///
     /// # Errors
-    /// When the bucket fails; neither object is visible then, or both are the caller's to remove.
+    /// If the bucket fails. Either neither object is visible then, or the caller has to remove
+    /// both.
     pub async fn finish(mut self) -> Result<[StoredObject; 2], BackupError> {
         if let Err(error) = self.flush().await {
             self.abort().await;
@@ -104,17 +109,18 @@ impl Packing {
             tokio::join!(tarball.abort(), index.abort());
             return Err(error);
         }
-        // Both come to their end: one that is dropped on the way may become visible afterwards.
+        // Both are finished even if one fails: an upload that is dropped on the way may become
+        // visible afterwards.
         let (tarball, index) = tokio::join!(tarball.finish(), index.finish());
         Ok([tarball?, index?])
     }
 
-    /// Gives up, and removes what was sent.
+    /// Gives up both uploads and removes what was sent.
     pub async fn abort(self) {
         tokio::join!(self.tarball.abort(), self.index.abort());
     }
 
-    /// Writes what is still in memory.
+    /// Compresses and writes everything that is still in memory.
     async fn flush(&mut self) -> Result<(), BackupError> {
         let packer = std::mem::replace(&mut self.packer, Packer::new(0));
         for frame in packer.finish() {
@@ -158,7 +164,8 @@ impl Packing {
     }
 }
 
-/// What a LIST leaves out of the items of built-in kinds, as it opens an object.
+/// Returns the beginning of an object, `{` and the two fields that a LIST leaves out of items of
+/// built-in kinds.
 fn type_prefix(info: &ResourceInfo) -> String {
     format!(r#"{{"kind":"{}","apiVersion":"{}","#, info.kind, info.api_version())
 }

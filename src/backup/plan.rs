@@ -1,6 +1,7 @@
-//! Catalog and selection in, the kinds to list out, in restore order. Pure.
+//! The kinds to list, in restore order, chosen from the catalog by the selection. Pure.
 //!
-//! Says at once what the specification names and the cluster does not have. Next on the way: `survey`, `collect`.
+//! Kinds that the specification names and the cluster does not have become findings at once. Next:
+//! `survey`, `collect`.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -11,10 +12,11 @@ use crate::model::{
     Category, ClusterScope, Finding, GroupResource, NAMESPACES, SkipReason, restore_order, term_means,
 };
 
-/// Our own group: the bucket holds it better than a backup could.
+/// Ark's own API group. Its objects are left out: the bucket holds the runs themselves.
 const OWN_GROUP: &str = "ark.heptio.com";
 
-/// One stored object may be served by two groups; the first named here that the cluster serves is listed, the others not.
+/// Kinds that may be served by two groups though each object is stored once, with the groups in
+/// order of preference. Only the first group that the cluster serves is listed.
 const COHABITING: &[(&str, &[&str])] = &[
     ("daemonsets", &["apps", "extensions"]),
     ("deployments", &["apps", "extensions"]),
@@ -25,35 +27,41 @@ const COHABITING: &[(&str, &[&str])] = &[
     ("replicasets", &["apps", "extensions"]),
 ];
 
-/// Groups of measurements, which nothing can create: without an answer of theirs nothing is missing.
+/// Groups of measurements. Nothing can be created in them, so that a group that does not answer
+/// costs no item: a warning instead of an error.
 const MEASUREMENTS: &[&str] = &["metrics.k8s.io", "custom.metrics.k8s.io", "external.metrics.k8s.io"];
 
-/// Where a person finds how kinds are called.
+/// End of messages about unknown kinds.
 const API_RESOURCES: &str = "`kubectl api-resources` lists the names";
 
-/// What a backup will list, before anything is listed.
+/// The kinds that a backup lists, decided before anything is listed.
 #[derive(Debug)]
 pub struct BackupPlan {
-    /// The kinds, in restore order.
+    /// The kinds to list, in restore order.
     pub kinds: Vec<ResourceInfo>,
-    /// Kinds among them that nobody asked for: only what others need of them is taken.
+    /// Those of `kinds` that the selection does not name: only the items that others need are
+    /// taken.
     pub along: HashSet<GroupResource>,
-    /// Kinds that are there and left out, for the count of what was skipped.
+    /// Kinds that the cluster has and the backup leaves out, each with the reason; their items are
+    /// counted.
     pub left_out: Vec<(ResourceInfo, SkipReason)>,
-    /// Which cluster-scoped items are wanted.
+    /// The cluster-scoped items that are wanted: all, those that others need, or none.
     pub cluster_scope: ClusterScope,
-    /// The namespaces to ask for one by one, when few are spelled out; None: ask for all at once.
+    /// The namespaces to list one by one, if the selection spells out at most eight; `None` if all
+    /// namespaces are listed at once.
     pub namespaces: Option<Vec<String>>,
-    /// Whether what is taken can be known only after a first look (labels, some namespaces, some kinds).
+    /// Whether the taken items are known only after a survey (labels, some namespaces, some
+    /// kinds).
     pub needs_survey: bool,
-    /// Unknown kinds, groups that did not answer.
+    /// Findings about unknown kinds and groups that did not answer.
     pub findings: Vec<Finding>,
 }
 
-/// Up to so many spelled-out namespaces are listed one by one; beyond, listing all and leaving out costs less.
+/// The most namespaces that are listed one by one. With more, listing all of them and leaving some
+/// out costs fewer requests.
 const NAMESPACES_ONE_BY_ONE: usize = 8;
 
-/// Makes the plan.
+/// Returns the plan for a selection of what the catalog has.
 pub fn plan(catalog: &Catalog, selection: &CompiledSelection) -> BackupPlan {
     let cluster_scope = selection.cluster_scope;
     let mut kinds = Vec::new();
@@ -84,14 +92,15 @@ pub fn plan(catalog: &Catalog, selection: &CompiledSelection) -> BackupPlan {
     }
 }
 
-/// Whether labels or kinds are selected, so that which namespaces and definitions come along depends on what is found.
+/// Returns true if labels or kinds are selected: the namespaces and definitions that come along
+/// then depend on the items that are found.
 pub fn narrows(selection: &CompiledSelection) -> bool {
     !selection.labels.is_everything() || selection.terms().any(|(terms, ..)| !terms.includes_everything())
 }
 
 enum ResourceVerdict {
     Take,
-    /// Listed for what others need of it.
+    /// The kind is listed for the items that others need.
     Along,
     LeaveOut(SkipReason),
     NotSelected,
@@ -112,8 +121,8 @@ fn judge(info: &ResourceInfo, selection: &CompiledSelection, scope: ClusterScope
     if !info.namespaced && !is_namespaces && scope == ClusterScope::None {
         return ResourceVerdict::NotSelected;
     }
-    // A namespace comes with what is in it, a definition with its resources, a volume with its claim, unless somebody
-    // excludes the kind.
+    // Namespaces come with their contents, definitions with their resources, volumes with their
+    // PVCs, unless the selection excludes the kind.
     let comes_along = is_namespaces || Traits::of(&info.resource).comes_along;
     match taken {
         true => ResourceVerdict::Take,
@@ -122,7 +131,7 @@ fn judge(info: &ResourceInfo, selection: &CompiledSelection, scope: ClusterScope
     }
 }
 
-/// Kinds that can be listed and created, each stored object once.
+/// Yields the kinds that can be listed and created; of kinds that share stored objects, one.
 fn listable(catalog: &Catalog) -> impl Iterator<Item = &ResourceInfo> {
     let mut served: BTreeMap<&str, &str> = BTreeMap::new();
     for (resource, groups) in COHABITING {
@@ -142,10 +151,12 @@ fn listable(catalog: &Catalog) -> impl Iterator<Item = &ResourceInfo> {
     })
 }
 
-/// Terms that mean no kind, and groups that did not answer. A kind named and not found is an error: the backup lacks what
-/// somebody asked for; one excluded and not found is a warning.
+/// Returns findings about terms that mean no kind and groups that did not answer. An included name
+/// that is not found is an error, since the backup lacks what somebody asked for; an excluded one
+/// is a warning.
 fn findings(catalog: &Catalog, selection: &CompiledSelection) -> Vec<Finding> {
-    // Where all kinds that are named are served, a group that is silent has none of them.
+    // A group that does not answer matters only if it may hold a kind that is asked for: where
+    // every named kind is served, it holds none of them.
     let served = |term: &String| {
         catalog.kinds.iter().any(|info| term_means(term.as_str(), &info.resource, info.aliases()))
     };
@@ -181,7 +192,7 @@ fn findings(catalog: &Catalog, selection: &CompiledSelection) -> Vec<Finding> {
     findings
 }
 
-/// What a group that did not answer means for the backup.
+/// Returns the finding about a group that did not answer.
 fn silent_group(failure: &GroupFailure) -> Finding {
     let GroupFailure { group_version, message } = failure;
     let group = group_version.split_once('/').map_or("", |(group, _)| group);

@@ -1,14 +1,14 @@
-//! What comes along with what is selected, as a first pass found it. Pure data.
+//! The result of the survey: what comes along with the selected items. Data only.
 
 use std::collections::HashSet;
 
 use crate::model::ClusterReferences;
 
-/// What was found.
+/// What comes along with the selected items.
 #[derive(Clone, Debug, Default)]
 pub struct Related {
-    /// The namespaces in which something is taken.
+    /// The namespaces in which an item is taken.
     pub namespaces: HashSet<String>,
-    /// Items that the taken ones need.
+    /// The items that taken ones refer to: cluster-scoped items and PVCs.
     pub needs: ClusterReferences,
 }

@@ -1,4 +1,4 @@
-//! What a backup is asked for, and what comes of it.
+//! The input of a backup ([`BackupRequest`]) and its result ([`BackupOutcome`]).
 
 use std::collections::BTreeMap;
 
@@ -6,34 +6,37 @@ use crate::api::{Backup, BackupSpec, Origin};
 use crate::cluster::ClusterIdentity;
 use crate::model::{BackupName, Results};
 
-/// What to back up, under which name, on whose behalf.
+/// The input of a backup: selection, name in the bucket, and identity of the run.
 #[derive(Clone, Debug)]
 pub struct BackupRequest {
-    /// The name, unique in the bucket.
+    /// The name, unique in the location.
     pub name: BackupName,
-    /// What to take.
+    /// The selection and settings; they become the `spec` of the document.
     pub spec: BackupSpec,
-    /// The labels of the Backup, which its document keeps.
+    /// The labels of the Backup; the document keeps them.
     pub labels: BTreeMap<String, String>,
-    /// The uid of the Backup; the same for every attempt at it.
+    /// The uid of the Backup object, or one of its own for a run without such an object; the same
+    /// for every attempt.
     pub uid: String,
-    /// The namespace of the Backup; none where there is no such object.
+    /// The namespace of the Backup object; `None` if there is no such object (`ark backup run`).
     pub namespace: Option<String>,
-    /// The identity of the location and the Schedule, as far as they are known; cluster and run are those of this request.
+    /// The identity of location and Schedule, as far as they are known. Its cluster and run are
+    /// overwritten with those of this request.
     pub origin: Origin,
-    /// Who runs it, for whoever finds the claim: host and process.
+    /// Host and process that make the run; the claim shows them to whoever meets it.
     pub holder: String,
-    /// Which cluster it is.
+    /// The identity of the cluster that is backed up.
     pub cluster: ClusterIdentity,
-    /// Which attempt this is, from 1, as far as is known besides the bucket.
+    /// The number of this attempt, from 1, as the Backup's status has it. The document gets the
+    /// larger of this number and the bucket's.
     pub attempt: u32,
 }
 
-/// A backup that is in the bucket, with its phase Completed or PartiallyFailed.
+/// A committed backup; its phase is Completed or PartiallyFailed.
 #[derive(Clone, Debug)]
 pub struct BackupOutcome {
     /// The document as it was committed.
     pub backup: Backup,
-    /// What went wrong with items, and what was left out.
+    /// The findings about items and kinds, and the counts of what was left out.
     pub results: Results,
 }

@@ -1,5 +1,5 @@
-//! The beginning and the end of a backup in the bucket: what is known before the first item, and the documents and the
-//! commit after the last.
+//! The first and the last writes of a backup: the headers of tarball and index before the first
+//! item, and results, log and document after the last.
 
 use bytes::Bytes;
 
@@ -18,7 +18,7 @@ use crate::bucket::documents::{FORMAT, encode_compressed};
 use crate::bucket::{Attempt, Part};
 use crate::cluster::ResourceInfo;
 
-/// Opens the tarball and its index with what is known before the first item.
+/// Begins the tarball and its index with what is known before the first item.
 pub async fn begin(
     attempt: &Attempt,
     request: &BackupRequest,
@@ -39,7 +39,8 @@ pub async fn begin(
     Ok(packing)
 }
 
-/// Ends tarball and index, writes results and log, and commits. Once the commit is sent, nobody stops the run any more.
+/// Finishes tarball and index, writes results and log, and commits. Once the commit is sent, the
+/// run cannot be stopped any more.
 pub async fn commit(
     attempt: &Attempt,
     request: &BackupRequest,
@@ -74,12 +75,15 @@ pub async fn commit(
             ..status_at(attempt, request, cut)
         },
     );
+    // The last moment to stop: a commit whose answer is not awaited would leave it open whether
+    // the backup exists.
     halt.check()?;
     attempt.commit(&backup).await?;
     Ok(BackupOutcome { backup, results })
 }
 
-/// All come to their end, also when one fails: a write that is dropped on its way may arrive after its clean-up.
+/// Writes all parts. All writes are awaited even if one fails: a write that is dropped on its way
+/// may arrive after the clean-up.
 async fn write_parts(
     attempt: &Attempt,
     packing: Packing,
@@ -159,7 +163,7 @@ mod tests {
         let results = encode_compressed(&Results::default()).unwrap();
         let error = write_parts(&attempt, packing, results.clone(), results).await.unwrap_err();
         assert!(error.to_string().contains("the store is full"), "{error}");
-        // Its write has come to its end, so that what it wrote can be removed.
+        // The other write was awaited, so that its object can be removed.
         assert!(bucket.store().head(attempt.parts().tarball()).await.is_ok());
         assert_eq!(attempt.discard().await.unwrap(), 3);
         assert!(bucket.store().head(attempt.parts().tarball()).await.unwrap_err().is_not_found());

@@ -1,9 +1,10 @@
-//! The first look, when only a part of the cluster is wanted: which namespaces hold something that is taken, and which
-//! items the taken ones need: cluster-scoped ones, and claims that do not have the labels that were asked for.
+//! The survey, a first pass where only a part of the cluster is wanted. [`Related`] collects the
+//! namespaces in which an item is taken, and the items that taken ones need: cluster-scoped items,
+//! and PVCs that lack the selected labels.
 //!
-//! The tarball is in restore order, and there a definition comes before its resources and a volume before its claim. What is
-//! needed must so be known before the first item is written. The survey lists at the same cut, takes the same verdicts,
-//! and keeps names only. Next on the way: `collect`.
+//! The tarball is in restore order: a definition comes before its resources and a volume before
+//! its PVC. So the needed items must be known before the first item is written. The survey lists
+//! at the same cut, takes the same verdicts, and keeps names only. Next: `collect`.
 
 use std::collections::HashSet;
 
@@ -17,8 +18,9 @@ use crate::model::{
     CRDS, ClusterReferences, ClusterScope, GroupResource, ItemKey, NAMESPACES, has_references,
 };
 
-/// The kinds to look at: all that may be taken when labels or kinds narrow the selection, else only those that refer to
-/// others and those with a definition. `defined`: the kinds that have one.
+/// Returns the kinds to look through: all that may be taken if labels or kinds narrow the
+/// selection, else only those that refer to other items and those that have a definition.
+/// `defined` names the kinds that have a definition.
 pub fn kinds_to_survey<'a>(
     plan: &'a BackupPlan,
     narrows: bool,
@@ -38,13 +40,14 @@ pub fn kinds_to_survey<'a>(
     plan.kinds.iter().filter(look).collect()
 }
 
-/// The kind of this name if the plan has it.
+/// Returns the kind of this name; empty if the plan does not list it.
 pub fn the_kind<'a>(plan: &'a BackupPlan, kind: &str) -> Vec<&'a ResourceInfo> {
     plan.kinds.iter().filter(|info| info.resource.as_str() == kind).collect()
 }
 
 impl Related {
-    /// An empty one. Only labels part a workload from its claims: kinds and namespaces are wanted or not.
+    /// Returns an empty result. PVCs are looked for only where labels select: labels part a
+    /// workload from its PVCs, while a choice of kinds or namespaces is meant as it stands.
     pub fn of(selection: &CompiledSelection) -> Self {
         let needs = if selection.labels.is_everything() {
             ClusterReferences::default()
@@ -54,7 +57,8 @@ impl Related {
         Self { needs, ..Self::default() }
     }
 
-    /// Looks at one item; `filter` must not rest on a survey.
+    /// Notes the namespace and the references of one item if `filter` takes the item. `filter`
+    /// must have no survey itself.
     pub fn look(
         &mut self,
         filter: &BackupFilter<'_>,
@@ -79,14 +83,16 @@ impl Related {
         }
     }
 
-    /// Looks at an item of a kind that leads from one need to the next.
+    /// Notes a cluster-scoped item, and what it refers to, if taken items need it: a binding of a
+    /// taken account, a role, a volume, a class.
     pub fn offer(&mut self, info: &ResourceInfo, body: &[u8]) {
         if let Ok(item) = ItemView::read(body, !info.status) {
             self.needs.offer(&info.resource, &item.name, body);
         }
     }
 
-    /// Looks at a claim, which a taken item may name. One that is left out leads to nothing.
+    /// Notes the volume of a PVC if a taken item names the PVC. A PVC that is left out (by label,
+    /// or being deleted) leads to nothing.
     pub fn offer_claim(&mut self, filter: &BackupFilter<'_>, info: &ResourceInfo, body: &[u8]) {
         let Ok(item) = ItemView::read(body, !info.status) else { return };
         if let Some(namespace) = item.namespace.as_deref()
@@ -96,7 +102,7 @@ impl Related {
         }
     }
 
-    /// Ends the search: what is needed needs its definition, too.
+    /// Ends the survey: adds the definitions of the custom resources that are needed.
     pub fn close(&mut self, plan: &BackupPlan, defined: &HashSet<String>) {
         let of_cluster = plan.kinds.iter().filter(|info| !info.namespaced);
         self.needs.close(of_cluster.map(|info| (&info.resource, &*info.kind)));

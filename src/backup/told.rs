@@ -1,5 +1,5 @@
-//! What a backup says of items although they are in it: claims and volumes that somebody has deleted, and resources whose
-//! definition is left out. Pure.
+//! Warnings about items that are in the backup: PVCs and volumes that somebody has deleted, and
+//! resources whose definition is left out. Pure.
 
 use std::collections::BTreeMap;
 
@@ -9,22 +9,23 @@ use super::exclusion::hangs;
 use super::item::ItemView;
 use crate::model::{CRDS, Category, Finding, GroupResource, ItemKey, SkipReason};
 
-/// What was seen so far.
+/// The facts seen so far.
 #[derive(Debug)]
 pub struct Told {
-    /// When the cut was taken.
+    /// The time of the cut.
     at: DateTime<Utc>,
-    /// Definitions that a label leaves out, with how many of their resources are taken; they come before these.
+    /// Definitions that a label leaves out, with the number of their resources that are taken.
+    /// Definitions come before their resources.
     without: BTreeMap<String, u64>,
 }
 
 impl Told {
-    /// Nothing was seen of what is there at this time.
+    /// Creates an empty record for a cut at this time.
     pub fn new(at: DateTime<Utc>) -> Self {
         Self { at, without: BTreeMap::new() }
     }
 
-    /// Looks at an item that is taken; what is to be told of it at once.
+    /// Notes an item that is taken. Returns a warning if somebody has deleted the item.
     pub fn taken(&mut self, kind: &GroupResource, item: &ItemView<'_>) -> Option<Finding> {
         if let Some(resources) = self.without.get_mut(kind.as_str()) {
             *resources += 1;
@@ -37,14 +38,15 @@ impl Told {
         })
     }
 
-    /// Looks at an item that is left out.
+    /// Notes a definition that is left out by label.
     pub fn skipped(&mut self, reason: SkipReason, kind: &GroupResource, item: &ItemView<'_>) {
         if reason == SkipReason::ExcludeLabel && kind.as_str() == CRDS {
             self.without.insert(item.name.clone().into_owned(), 0);
         }
     }
 
-    /// Once all items are taken: a warning for each kind whose definition is missing.
+    /// Returns a warning for each kind of which resources are taken and the definition is not. To
+    /// be called after the last item.
     pub fn findings(&self) -> Vec<Finding> {
         let taken = self.without.iter().filter(|(_, resources)| **resources > 0);
         let tell = |(kind, resources): (&String, &u64)| {

@@ -1,16 +1,18 @@
-//! What pods ask of a backup by annotation and do not get yet: counted, so that one warning tells of all of them. Pure.
+//! Counts the annotations of pods that ask for something a backup cannot do yet, so that one
+//! warning tells of all of them. Pure.
 
 use super::item::ItemView;
 use crate::model::{Category, Finding, GroupResource, LabelSet};
 
 /// The kind whose annotations are read.
 const PODS: &str = "pods";
-/// Commands to run in the pod, with or without `pre.` or `post.` before them, in the words of Velero and of Ark.
+/// Annotations with a command to run in the pod, with or without `pre.` or `post.` before them, as
+/// Velero and Ark write them.
 const HOOKS: [&str; 2] = ["hook.backup.velero.io/command", "hook.backup.ark.heptio.com/command"];
-/// Volumes whose data to copy.
+/// Annotations with volumes whose data to copy.
 const VOLUMES: [&str; 2] = ["backup.velero.io/backup-volumes", "backup.ark.heptio.com/backup-volumes"];
 
-/// Pods that ask for one thing.
+/// The pods that ask for one thing.
 #[derive(Debug, Default)]
 struct AskingPods {
     pods: u64,
@@ -36,7 +38,7 @@ impl AskingPods {
     }
 }
 
-/// What is asked for and not done.
+/// The requests of pods that are not carried out.
 #[derive(Debug, Default)]
 pub struct Unheeded {
     hooks: AskingPods,
@@ -44,11 +46,11 @@ pub struct Unheeded {
 }
 
 impl Unheeded {
-    /// Looks at an item that is taken.
+    /// Notes the annotations of a pod that is taken.
     pub fn note(&mut self, kind: &GroupResource, item: &ItemView<'_>) {
         let mentioned = |text: &&str| HOOKS.iter().chain(&VOLUMES).any(|key| text.contains(key));
         let Some(text) = item.annotations.filter(|_| kind.as_str() == PODS).filter(mentioned) else { return };
-        // What an annotation says of another, as that of `kubectl apply` does, asks for nothing.
+        // A key that occurs only inside a value, as in that of `kubectl apply`, asks for nothing.
         let Ok(annotations) = serde_json::from_str::<LabelSet>(text) else { return };
         let asks = |keys: &[&str]| {
             annotations.iter().any(|(key, value)| {
@@ -64,7 +66,7 @@ impl Unheeded {
         }
     }
 
-    /// A warning for each thing that is asked for.
+    /// Returns a warning for each thing that is asked for.
     pub fn findings(&self) -> Vec<Finding> {
         let hooks = self.hooks.finding(
             "hooks around the backup, which Ark does not run yet: what the application held in memory may be missing from its \

@@ -1,6 +1,7 @@
-//! The cluster as a backup sees it: the cut, the plan, and what comes along. Nothing has been taken yet.
+//! The cluster as a backup sees it: the cut, the plan, and what comes along. Nothing is taken yet.
 //!
-//! A backup takes what the view shows, and a diff against the live cluster compares it. Next on the way: `collect`.
+//! A backup takes the items that the view shows; a diff against the live cluster compares them.
+//! Next: `collect`.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -18,32 +19,36 @@ use crate::api::CompiledSelection;
 use crate::cluster::{Catalog, Cluster, ClusterError, Lag, ResourceInfo};
 use crate::model::{CRDS, Category, Finding, GroupResource, LEADING, NAMESPACES, Offer, PVCS, causes};
 
-/// Kinds that are defined at the cut are waited for while discovery learns of one within this: API servers learn of them from
-/// each other within seconds.
+/// The longest time in which discovery may learn of no further kind that is defined at the cut,
+/// before the missing ones are given up. API servers learn of definitions from each other within
+/// seconds.
 const DISCOVERY_LAG: Duration = Duration::from_secs(15);
-/// And never longer, so that the cut is not compacted meanwhile.
+/// The longest wait for discovery in all, so that the cut is not compacted meanwhile.
 const LONGEST_LAG: Duration = Duration::from_secs(60);
-/// How often discovery is asked again meanwhile.
+/// The pause between two discoveries meanwhile.
 const ASK_AGAIN: Duration = Duration::from_millis(250);
 
-/// What is selected of a cluster at one instant.
+/// The selected part of a cluster at one instant.
 pub struct ClusterView<'a> {
     selection: &'a CompiledSelection,
     /// The kinds to list.
     pub plan: BackupPlan,
-    /// The instant.
+    /// The revision and time of the view, and the namespaces at it.
     pub cut: Cut,
     survey: Option<Related>,
-    /// Services with a selector, where the selection does not show them all in time.
+    /// Services with a selector, looked up beforehand where the selection does not list all of
+    /// them; as (namespace, name).
     selecting: HashSet<(String, String)>,
-    /// Kinds that could not be looked through for what comes along, each with why.
+    /// Kinds that the survey could not list to their end, each with its error.
     pub unseen: Vec<(GroupResource, ClusterError)>,
-    /// What is missing because of that, and kinds that the cluster has and does not serve.
+    /// Findings about what may be missing because of `unseen`, and about kinds that are defined
+    /// and not served.
     pub findings: Vec<Finding>,
 }
 
 impl<'a> ClusterView<'a> {
-    /// Looks at the cluster; `stage` is told what is being done.
+    /// Takes the cut, discovers the kinds, plans, and surveys if the plan needs it. `stage` is
+    /// told each step in words.
     pub async fn open(
         cluster: &Cluster,
         selection: &'a CompiledSelection,
@@ -78,7 +83,7 @@ impl<'a> ClusterView<'a> {
         Ok(view)
     }
 
-    /// Judges items by this view.
+    /// Returns the filter that decides by this view.
     pub fn filter(&self) -> BackupFilter<'_> {
         BackupFilter {
             selection: self.selection,
@@ -90,7 +95,7 @@ impl<'a> ClusterView<'a> {
         }
     }
 
-    /// Begins to list everything that the plan names.
+    /// Starts the listing of every kind of the plan.
     pub fn collect(&self, cluster: &Cluster) -> Collection {
         Collection::new(cluster, self.plan.kinds.iter().cloned(), self.query())
     }
@@ -100,12 +105,15 @@ impl<'a> ClusterView<'a> {
             cut: self.cut.revision.clone(),
             namespaces: self.plan.namespaces.clone(),
             labels: self.selection.labels.list_parameter(),
+            // A label selector would hide the PVCs without labels that labelled workloads name:
+            // that kind is listed whole.
             whole: (self.survey.as_ref().is_some_and(|survey| survey.needs.names_claims()))
                 .then(|| GroupResource::parse(PVCS)),
         }
     }
 
-    /// Looks through the kinds that decide what comes along.
+    /// Makes the survey: looks through the kinds that decide what comes along, in the order in
+    /// which one leads to another (workloads, PVCs, then cluster-scoped items).
     async fn look_around(
         &mut self,
         around: &mut Around<'_>,
@@ -114,6 +122,8 @@ impl<'a> ClusterView<'a> {
     ) -> Result<(), BackupError> {
         let narrows = plan::narrows(self.selection);
         let follow = |info: &ResourceInfo| matches!(info.resource.resource(), "endpoints" | "endpointslices");
+        // A label selector or a choice of kinds may leave Services out of the lists; endpoints are
+        // judged by them all the same.
         if narrows && self.plan.kinds.iter().any(follow) {
             let services: Vec<&ResourceInfo> =
                 catalog.find(&GroupResource::parse(SERVICES)).into_iter().collect();
@@ -145,7 +155,7 @@ impl<'a> ClusterView<'a> {
             }
         }
         survey.close(&self.plan, defined);
-        // What nobody asked for and nothing needs is not listed a second time.
+        // A kind that nobody asked for and of which no item is needed is not listed a second time.
         let along = &self.plan.along;
         self.plan.kinds.retain(|info| {
             let kind = info.resource.as_str();
@@ -155,10 +165,12 @@ impl<'a> ClusterView<'a> {
         Ok(())
     }
 
-    /// A kind that could not be looked through may lead to what is missing now.
+    /// Adds an error for each kind that could not be looked through: what its items bring along
+    /// may be missing from the backup.
     fn tell_unseen(&mut self, unseen: Vec<(GroupResource, ClusterError)>) {
         for (kind, error) in &unseen {
-            // Who wants no cluster-scoped items may lack the right to list definitions.
+            // A server without cluster-scoped rights may back up namespaces and lack the right to
+            // list definitions.
             let unwanted = kind.as_str() == CRDS && survey::the_kind(&self.plan, CRDS).is_empty();
             if unwanted && error.category() == Category::Forbidden {
                 continue;
@@ -177,8 +189,8 @@ async fn catalog(cluster: &Cluster) -> Result<Catalog, BackupError> {
     cluster.catalog().await.map_err(BackupError::cluster("asking the API server for its kinds"))
 }
 
-/// Asks for the kinds again until each that is defined at the cut is there, for as long as a server may lag. A finding for
-/// each that never came.
+/// Repeats discovery until each kind that is defined at the cut is there, or the lag is over.
+/// Returns the catalog, and a finding for each kind that never came.
 async fn settle(
     cluster: &Cluster,
     mut kinds: Catalog,
@@ -200,7 +212,8 @@ async fn settle(
     }
 }
 
-/// Parts kinds by whether their definition has been deleted since the cut: such a kind does not come any more.
+/// Splits kinds into those whose definition has been deleted since the cut, which will not come
+/// any more, and the others.
 async fn deleted_since(
     cluster: &Cluster,
     catalog: &Catalog,
@@ -226,16 +239,16 @@ fn deleted(kind: GroupResource) -> Finding {
     Finding::error(Category::NotFound, message).on_kind(kind)
 }
 
-/// The cluster while it is looked through.
+/// The cluster during the survey.
 struct Around<'a> {
     cluster: &'a Cluster,
     revision: String,
-    /// Kinds that could not be listed to their end.
+    /// Kinds that could not be listed to their end, each with its error.
     unseen: Vec<(GroupResource, ClusterError)>,
 }
 
 impl Around<'_> {
-    /// The definitions at the cut.
+    /// Returns the definitions at the cut.
     async fn definitions(&mut self, catalog: &Catalog) -> Result<Vec<Definition>, BackupError> {
         let mut definitions = Vec::new();
         let kind = catalog.find(&GroupResource::parse(CRDS)).into_iter().collect();
@@ -244,8 +257,8 @@ impl Around<'_> {
         Ok(definitions)
     }
 
-    /// Shows each item of some kinds. A kind that cannot be listed is remembered; a cluster that does not answer at all ends
-    /// the run.
+    /// Shows `look` each item of some kinds. A kind that cannot be listed is remembered in
+    /// `unseen`; an error that concerns every call ends the run.
     async fn each_item(
         &mut self,
         kinds: Vec<&ResourceInfo>,
@@ -257,7 +270,8 @@ impl Around<'_> {
             while let Some(event) = listing.next().await {
                 match event {
                     Event::Page(page) => page.bodies().for_each(|body| look(&listing.info, body)),
-                    // The same list at its turn to be taken drifts likewise, and is told then.
+                    // What drifts here drifts again when it is listed for the backup, and is told
+                    // then; except that of a compacted cut only the first list tells.
                     Event::Drift(_) => {}
                     Event::Failed(source) if source.concerns_every_call() => {
                         return Err(BackupError::Cluster { doing: "looking for what comes along", source });

@@ -1,5 +1,5 @@
-//! Reading and writing single objects as raw JSON. Of what was written only the little comes back that a restore needs: its
-//! uid, its revision, and what the API server warns of.
+//! Reads and writes single objects as raw JSON. A write returns only what a restore needs: uid,
+//! revision, and the warnings of the API server.
 
 use std::borrow::Cow;
 
@@ -10,55 +10,58 @@ use serde::Deserialize;
 use super::request::{Call, Doing, Success};
 use super::{Cluster, ClusterError, ResourceInfo};
 
-/// The API server notes Ark as the owner of the fields that it writes.
+/// The field manager: the API server records Ark as the owner of the fields that it writes.
 const AS_ARK: &str = "fieldManager=ark";
 const JSON: &str = "application/json";
-/// The answer to a write; the whole object would be as large as what was sent. Who does not know this form sends all.
+/// The accepted answer to a write: metadata alone, since the whole object would be as large as the
+/// request. Servers that do not know this form send the whole object.
 const IN_PART: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
 const JSON_PATCH: &str = "application/json-patch+json";
 const MERGE_PATCH: &str = "application/merge-patch+json";
-/// JSON is YAML; the API server knows no JSON name for it.
+/// The content type of a server-side apply. JSON is YAML, and the API server has no JSON type for
+/// it.
 const APPLY_PATCH: &str = "application/apply-patch+yaml";
 
-/// What became of a write.
+/// The result of a write.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Written {
-    /// The uid of the object; empty when the answer is no object.
+    /// The uid of the object; empty if the answer is no object.
     pub uid: String,
     /// The revision of the object.
     pub resource_version: String,
-    /// What the API server warns of, in its words: `unknown field "spec.x"`.
+    /// The warnings of the API server, in its words: `unknown field "spec.x"`.
     pub warnings: Vec<String>,
 }
 
 /// A change of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Patch {
-    /// RFC 6902: a list of operations, of which a `test` may be one.
+    /// A JSON patch (RFC 6902): a list of operations, of which some may be `test`.
     Json(String),
-    /// RFC 7396: what is given replaces what is there, null removes it.
+    /// A merge patch (RFC 7396): given fields replace those of the object, null removes a field.
     Merge(String),
-    /// The same of the status subresource: `{"status": …}`.
+    /// A merge patch of the status subresource: `{"status": …}`.
     Status(String),
-    /// Server-side apply: fields go over to this manager from others, and an object that is not there is made.
+    /// A server-side apply that forces conflicts: fields change over to this manager, and a
+    /// missing object is created.
     Apply {
-        /// The object, as far as the manager has a say in it.
+        /// The fields of the object that the manager sets.
         object: String,
-        /// Who owns its fields from then on.
+        /// The field manager that owns the fields from then on.
         manager: &'static str,
     },
 }
 
-/// What becomes of the objects that a deleted one owns.
+/// The fate of the objects that a deleted object owns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Propagation {
-    /// They are deleted, too, later on.
+    /// The garbage collector deletes the owned objects later.
     Background,
-    /// They stay, without this owner.
+    /// The owned objects stay and lose their owner reference.
     Orphan,
 }
 
-/// Which object; without a name, which kind in which namespace.
+/// The target of a call: an object, or without a name a kind in a namespace.
 #[derive(Clone, Copy)]
 struct Target<'a> {
     kind: &'a ResourceInfo,
@@ -76,14 +79,14 @@ impl Target<'_> {
     }
 }
 
-/// How something is written.
+/// The form of a write.
 struct Form {
     verb: &'static str,
     method: Method,
     content: &'static str,
-    /// Behind the path of the object: of a subresource, else nothing.
+    /// The subresource behind the path, or empty.
     below: &'static str,
-    /// What is asked besides: by whom, and whether that one takes fields over.
+    /// The query: the field manager, and whether conflicts are forced.
     query: Cow<'static, str>,
 }
 
@@ -111,7 +114,7 @@ impl Patch {
 }
 
 impl Cluster {
-    /// One object; None when it is not there.
+    /// Returns the body of one object, or `None` if the object does not exist.
     pub async fn get(
         &self,
         kind: &ResourceInfo,
@@ -126,10 +129,10 @@ impl Cluster {
         }
     }
 
-    /// Creates an object. See [`ClusterError::is_already_exists`], [`ClusterError::may_be_own`] and
-    /// [`ClusterError::may_be_there`].
+    /// Creates an object. Callers tell conflicts apart by [`ClusterError::is_already_exists`],
+    /// [`ClusterError::may_be_own`] and [`ClusterError::may_be_there`].
     ///
-    /// The name is the body's; messages carry it only when the API server's do.
+    /// The name is the body's; messages contain the name only if the API server's do.
     pub async fn create(
         &self,
         kind: &ResourceInfo,
@@ -140,7 +143,8 @@ impl Cluster {
         self.write(target, Form::new("create", Method::POST, JSON), body.into()).await
     }
 
-    /// Writes an object in place of the one that is there, of the revision that the body names if it names one.
+    /// Replaces an existing object. If the body has a resourceVersion, only that revision is
+    /// replaced.
     pub async fn replace(
         &self,
         kind: &ResourceInfo,
@@ -165,7 +169,7 @@ impl Cluster {
         self.write(target, form, Bytes::copy_from_slice(body.as_bytes())).await
     }
 
-    /// Fields that the API server does not know are dropped, and warned of.
+    /// Sends a write. The API server drops fields that it does not know, and warns of them.
     async fn write(&self, target: Target<'_>, form: Form, body: Bytes) -> Result<Written, ClusterError> {
         #[derive(Default, Deserialize)]
         #[serde(default)]
@@ -181,12 +185,13 @@ impl Cluster {
         let path = format!("{}{}?{}&fieldValidation=Warn", target.path(), form.below, form.query);
         let call = Call::send(form.method, &path, form.content, body, target.doing(form.verb));
         let Success { body, warnings } = self.exchange(&Call { accept: IN_PART, ..call }).await?;
-        // It is written, whatever the answer looks like.
+        // The write succeeded, whatever the answer looks like.
         let Object { metadata } = serde_json::from_slice(&body).unwrap_or_default();
         Ok(Written { uid: metadata.uid, resource_version: metadata.resource_version, warnings })
     }
 
-    /// Deletes an object; with a uid only that very object. Not being there is fine.
+    /// Deletes an object; with a uid, only the object of that uid. An object that does not exist
+    /// counts as deleted.
     pub async fn delete(
         &self,
         kind: &ResourceInfo,

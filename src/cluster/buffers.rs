@@ -1,24 +1,26 @@
-//! The memory of pages, used again for later ones. What [`super::page`] gives back, [`super::request`] takes.
+//! Reuses the memory of pages. [`super::page`] gives it back, [`super::request`] takes it.
 //!
-//! Pages of some MiB that are allocated and freed on several threads cost a backup more memory than it holds at any time,
-//! because an allocator seldom finds the freed ones again, and more time than reading them, because the system clears them.
+//! Pages of some MiB that are allocated and freed on several threads cost a backup more memory
+//! than it holds at any time, because an allocator seldom finds the freed ones again, and more
+//! time than reading them, because the system clears them.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::{Bytes, BytesMut};
 
-/// Buffers that are kept: as many large pages are under way at once.
+/// The most buffers that are kept: so many large pages are under way at once.
 const MOST: usize = 4;
-/// Below, allocating costs nothing.
+/// The smallest buffer that is kept; allocating a smaller one costs nothing.
 const SMALLEST: usize = 64 << 10;
-/// Above, it was an exception.
+/// The largest buffer that is kept; a larger one was an exception.
 const LARGEST: usize = 4 << 20;
-/// Rooms that are made, for a first page and for a later one. Pages weigh now a little more, now a little less: with room made
-/// to measure, hardly one would fit into that of another. What nothing is written to costs no memory.
+/// The capacities of new buffers, for a first page and for a later one. Pages vary in size: with
+/// exact capacities hardly one would fit into the buffer of another. Memory that is never written
+/// costs nothing.
 const ROOMS: [usize; 2] = [384 << 10, 1 << 20];
 
-/// Buffers that nobody uses. Clones share them.
+/// The pool of unused buffers. Clones share the pool.
 #[derive(Clone, Default)]
 pub(super) struct Buffers(Arc<Mutex<Vec<BytesMut>>>);
 
@@ -29,7 +31,7 @@ impl fmt::Debug for Buffers {
 }
 
 impl Buffers {
-    /// An empty buffer with room for `expected` bytes.
+    /// Returns an empty buffer with room for `expected` bytes.
     pub fn take(&self, expected: usize) -> BytesMut {
         if expected < SMALLEST {
             return BytesMut::with_capacity(expected);
@@ -38,7 +40,8 @@ impl Buffers {
         self.fitting(expected, room).unwrap_or_else(|| BytesMut::with_capacity(room))
     }
 
-    /// A kept buffer that has the room already, and not much more: one that grew would be a new one, and the old one lost.
+    /// Returns a kept buffer that has the room already, and not much more. A buffer that had to
+    /// grow would be a new allocation, and the old one lost.
     fn fitting(&self, expected: usize, room: usize) -> Option<BytesMut> {
         let mut kept = self.lock();
         let fits = |buffer: &BytesMut| (expected..=2 * room).contains(&buffer.capacity());
@@ -96,7 +99,7 @@ mod tests {
         });
         places.sort_unstable();
         assert_eq!(places.first(), places.last(), "one buffer served all of them");
-        // A first page does not take the room of a later one.
+        // A first page does not take the buffer of a later one.
         assert!(buffers.take(SMALLEST).capacity() < 512 << 10);
     }
 

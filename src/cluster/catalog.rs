@@ -1,33 +1,36 @@
-//! What kinds the cluster serves: names, versions, verbs, and where each is in the API. Pure; [`super::discovery`] fills it.
+//! The kinds that a cluster serves: names, versions, verbs and API paths. Pure;
+//! [`super::discovery`] fills the catalog.
 
 use crate::model::GroupResource;
 
-/// A group version whose kinds could not be found out.
+/// A group version whose discovery failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupFailure {
     /// `metrics.k8s.io/v1beta1`.
     pub group_version: String,
-    /// Why.
+    /// The cause.
     pub message: String,
 }
 
 /// Every kind that the cluster serves, in the order of discovery.
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
-    /// The kinds, each once, at its preferred version; also those that can be neither listed nor created.
+    /// The kinds, each once, at its preferred version; also kinds that can be neither listed nor
+    /// created.
     pub kinds: Vec<ResourceInfo>,
-    /// What could not be found out; the rest is whole.
+    /// The group versions whose discovery failed; all others are complete.
     pub failures: Vec<GroupFailure>,
 }
 
 impl Catalog {
-    /// What is known of a kind.
+    /// Returns the entry of a kind, or `None` if the cluster does not serve the kind.
     pub fn find(&self, kind: &GroupResource) -> Option<&ResourceInfo> {
         self.kinds.iter().find(|info| info.resource == *kind)
     }
 
-    /// What is known of a kind by the name that objects and references have it: `apps/v1` and `Deployment`. Whatever the
-    /// version: each served one has the same objects.
+    /// Returns the entry of a kind by the names that objects and references use, for example
+    /// `apps/v1` and `Deployment`. The version does not matter: every served version has the same
+    /// objects.
     pub fn find_named(&self, api_version: &str, name: &str) -> Option<&ResourceInfo> {
         let group = api_version.split_once('/').map_or("", |(group, _)| group);
         self.kinds.iter().find(|info| info.kind == name && info.resource.group() == group)
@@ -39,7 +42,7 @@ impl Catalog {
 pub struct ResourceInfo {
     /// `deployments.apps`.
     pub resource: GroupResource,
-    /// The version that Ark talks: `v1`.
+    /// The version that Ark uses: `v1`.
     pub version: String,
     /// `Deployment`.
     pub kind: String,
@@ -51,14 +54,14 @@ pub struct ResourceInfo {
     pub namespaced: bool,
     /// `list`, `create`, ….
     pub verbs: Vec<String>,
-    /// The other versions that serve it, in the server's order of preference.
+    /// The other served versions, in the server's order of preference.
     pub other_versions: Vec<String>,
-    /// Whether `status` is a subresource, which a create and an update leave alone.
+    /// Whether `status` is a subresource, so that a create or an update leaves the field alone.
     pub status: bool,
 }
 
 impl ResourceInfo {
-    /// As `apiVersion` has it: `apps/v1`, or `v1` in the core group.
+    /// Returns the `apiVersion`: `apps/v1`, or `v1` for the core group.
     pub fn api_version(&self) -> String {
         match self.resource.group() {
             "" => self.version.clone(),
@@ -66,17 +69,18 @@ impl ResourceInfo {
         }
     }
 
-    /// Every other name that a person may use: kind, singular, short names.
+    /// Yields the other names that a person may use: kind, singular, short names.
     pub fn aliases(&self) -> impl Iterator<Item = &str> + Clone {
         [&*self.kind, &*self.singular].into_iter().chain(self.short_names.iter().map(String::as_str))
     }
 
-    /// Whether the server has this verb for it.
+    /// Returns true if the server offers this verb for the kind.
     pub fn can(&self, verb: &str) -> bool {
         self.verbs.iter().any(|known| known == verb)
     }
 
-    /// The path of its items, of those in one namespace, or of one item; names are escaped.
+    /// Returns the API path of all items, of the items in one namespace, or of one item. Names are
+    /// escaped.
     pub fn path(&self, namespace: Option<&str>, name: Option<&str>) -> String {
         let mut path = String::with_capacity(128);
         match self.resource.group() {
@@ -97,7 +101,7 @@ impl ResourceInfo {
     }
 }
 
-/// Appends a path segment as RFC 3986 has it; `system:controller:x` stays as it is.
+/// Appends a path segment, escaped as in RFC 3986. Colons stay, as in `system:controller:x`.
 fn push_segment(path: &mut String, segment: &str) {
     for byte in segment.bytes() {
         match byte {

@@ -1,4 +1,4 @@
-//! From a kubeconfig, or a pod's service account, to a [`Cluster`].
+//! Connects to an API server by a kubeconfig or a pod's service account; yields a [`Cluster`].
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -26,23 +26,26 @@ use super::waiting::Waits;
 use crate::model::Category;
 use crate::telemetry::Metrics;
 
-/// A host that is there answers at once; one that is not is given up before a person is.
+/// The time for establishing a connection. A host that exists answers at once; another one is
+/// given up before a person gives up.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Which cluster.
+/// The cluster to connect to, and how.
 #[derive(Clone, Debug, Default)]
 pub struct ConnectOptions {
-    /// The kubeconfig; None: KUBECONFIG, then the home directory's, then the pod's service account.
+    /// The kubeconfig; `None` means that of KUBECONFIG, then that in the home directory, then the
+    /// pod's service account.
     pub kubeconfig: Option<PathBuf>,
-    /// The context of the kubeconfig; None: its current one.
+    /// The context of the kubeconfig; `None` means its current one.
     pub context: Option<String>,
-    /// Where the calls are counted.
+    /// The metrics in which calls are counted; `None` if calls are not counted.
     pub metrics: Option<Arc<Metrics>>,
-    /// How long an API server that answers nobody is waited for; None: five minutes.
+    /// The time for which an API server that answers nobody is waited for; `None` means five
+    /// minutes.
     pub away_within: Option<Duration>,
 }
 
-/// Who the cluster is.
+/// The identity of a cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClusterIdentity {
     /// The uid of the namespace kube-system, which lives as long as the cluster.
@@ -51,7 +54,7 @@ pub struct ClusterIdentity {
     pub version: String,
 }
 
-/// A connection to an API server; cheap to clone, connections are shared.
+/// A connection to an API server. Clones are cheap and share connections, health, waits and pace.
 #[derive(Clone)]
 pub struct Cluster {
     pub(super) client: kube::Client,
@@ -61,7 +64,7 @@ pub struct Cluster {
     pub(super) shared: ClusterState,
 }
 
-/// What all clones of a cluster know together.
+/// The state that all clones of a [`Cluster`] share.
 #[derive(Clone, Default)]
 pub(super) struct ClusterState {
     pub health: Arc<Health>,
@@ -77,11 +80,16 @@ impl fmt::Debug for Cluster {
 }
 
 impl Cluster {
-    /// Reads the configuration and prepares the client; nothing is sent before the first call.
+    /// Reads the configuration and prepares the client. Nothing is sent before the first call.
+    ///
+    /// # Errors
+    /// If there is no configuration, or the kubeconfig, its context or its credentials cannot be
+    /// used.
     pub async fn connect(options: &ConnectOptions) -> Result<Self, ClusterError> {
         let mut config = configure(options)?;
         config.connect_timeout = Some(CONNECT_TIMEOUT);
-        // No read timeout: pooled connections idle. Every call has its own deadline, and counts its own tries.
+        // No read timeout, since pooled connections idle. Every call has a deadline of its own and
+        // counts its own tries.
         config.read_timeout = None;
         config.default_retry = false;
         let server = named(&config);
@@ -97,7 +105,8 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// Wraps a client that is there already, best without retries of its own; `server` is only for messages.
+    /// Wraps an existing client, preferably one without retries of its own; `server` is only for
+    /// messages.
     pub fn from_client(client: kube::Client, server: &str) -> Self {
         Self {
             client,
@@ -108,22 +117,27 @@ impl Cluster {
         }
     }
 
-    /// The client underneath, for custom resources; whoever uses it says what it was doing when it fails.
+    /// Returns the client underneath, for custom resources. Callers say in their own errors what
+    /// they were doing.
     pub fn client(&self) -> kube::Client {
         self.client.clone()
     }
 
-    /// Until when anything may be written through this connection.
+    /// Returns the fence that ends all writes through this connection.
     pub fn fence(&self) -> Fence {
         self.fence.clone()
     }
 
-    /// The API server's URL.
+    /// Returns the API server's URL, with the proxy that leads to it.
     pub fn server(&self) -> &str {
         &self.server
     }
 
-    /// Who the cluster is; also the first proof that it can be reached, and soon.
+    /// Returns the identity of the cluster. The first call of a run: a server that cannot be
+    /// reached is an error within seconds here, instead of being waited for.
+    ///
+    /// # Errors
+    /// If the server cannot be reached, or the namespace kube-system may not be read.
     pub async fn identity(&self) -> Result<ClusterIdentity, ClusterError> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
@@ -152,7 +166,8 @@ impl Cluster {
         Ok(ClusterIdentity { uid: namespace.metadata.uid, version: version.git_version })
     }
 
-    /// Calls and reads the answer as a document.
+    /// Sends a call and parses the answer. An answer that cannot be parsed is requested again a
+    /// few times.
     pub(super) async fn read<T: for<'de> Deserialize<'de>>(
         &self,
         call: &Call<'_>,
@@ -183,7 +198,8 @@ fn configure(options: &ConnectOptions) -> Result<Config, ClusterError> {
     of_context(&kubeconfig, &context).map_err(|cause| ClusterError::Kubeconfig { path, cause })
 }
 
-/// What a context of a kubeconfig means. The client's own reading would choose the proxy as well, and wrongly (`proxy.rs`).
+/// Returns the configuration of a context. Not left to the client, which would also choose the
+/// proxy, and wrongly (`proxy.rs`).
 fn of_context(kubeconfig: &Kubeconfig, name: &str) -> Result<Config, String> {
     let contexts = kubeconfig.contexts.iter().find(|known| known.name == name);
     let context = contexts.and_then(|known| known.context.clone()).unwrap_or_default();
@@ -200,7 +216,7 @@ fn of_context(kubeconfig: &Kubeconfig, name: &str) -> Result<Config, String> {
     let mut user = users.and_then(|known| known.auth_info.clone()).unwrap_or_default();
     let mut config = Config::new(address);
     config.proxy_url = match cluster.proxy_url.as_deref().filter(|proxy| !proxy.is_empty()) {
-        // As with kubectl, it holds whatever NO_PROXY says.
+        // As with kubectl, the kubeconfig's proxy is used whatever NO_PROXY says.
         Some(proxy) => Some(proxy_at(proxy).map_err(|why| format!("its proxy-url: {why}"))?),
         None => Proxies::of_environment().towards(&config.cluster_url)?,
     };
@@ -228,7 +244,7 @@ fn certificates(pem: &[u8]) -> Result<Vec<Vec<u8>>, String> {
     Ok(authorities.into_iter().map(|authority| authority.to_vec()).collect())
 }
 
-/// The API server for messages, with the proxy that leads to it.
+/// Returns the API server's address for messages, with the proxy that leads to it.
 fn named(config: &Config) -> String {
     let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
     match &config.proxy_url {
@@ -237,7 +253,7 @@ fn named(config: &Config) -> String {
     }
 }
 
-/// The kubeconfig that everybody else would use; None when there is none.
+/// Returns the kubeconfig that kubectl would use, or `None` if there is none.
 fn find() -> Result<Option<(PathBuf, Kubeconfig)>, ClusterError> {
     let unusable = |path: &Path, cause: String| ClusterError::Kubeconfig { path: path.to_owned(), cause };
     let named = std::env::var_os("KUBECONFIG").map(PathBuf::from).unwrap_or_default();
@@ -267,7 +283,10 @@ fn within_pod() -> Result<Config, ClusterError> {
     })
 }
 
-/// The context that is meant, which must be there.
+/// Returns the name of the context to use.
+///
+/// # Errors
+/// If the kubeconfig does not have the context.
 fn check_context(kubeconfig: &Kubeconfig, asked: Option<&str>, path: &Path) -> Result<String, ClusterError> {
     let context = asked.or(kubeconfig.current_context.as_deref()).filter(|context| !context.is_empty());
     if let Some(known) = kubeconfig.contexts.iter().find(|known| Some(&*known.name) == context) {
@@ -277,7 +296,7 @@ fn check_context(kubeconfig: &Kubeconfig, asked: Option<&str>, path: &Path) -> R
     Err(ClusterError::UnknownContext { context: context.map(str::to_owned), known, path: path.to_owned() })
 }
 
-/// The cause at the end of a chain whose links repeat each other.
+/// Returns the innermost cause of an error, for chains whose links repeat each other.
 fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
     std::iter::successors(Some(error), |error| error.source())
         .last()

@@ -1,4 +1,4 @@
-//! How many items of a kind there are, without listing them.
+//! Counts the items of a kind without listing them.
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -21,10 +21,10 @@ struct Metadata {
 }
 
 impl Cluster {
-    /// Asks for one item of a kind and for how many more there are.
+    /// Returns the number of items of a kind: lists one item and reads how many remain.
     ///
     /// # Errors
-    /// When the kind cannot be listed.
+    /// If the kind cannot be listed.
     pub async fn count(&self, kind: &ResourceInfo) -> Result<u64, ClusterError> {
         let path = format!("{}?limit=1", kind.path(None, None));
         let doing = Doing { verb: "count", what: kind.resource.as_str(), namespace: None, name: None };

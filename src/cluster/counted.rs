@@ -1,4 +1,5 @@
-//! Counts the calls to the API server, the engine's and those of the client for custom resources alike.
+//! Counts the calls to the API server in the metrics, the engine's and those of the client for
+//! custom resources alike.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -9,10 +10,10 @@ use tower::{Layer, Service};
 
 use crate::telemetry::Metrics;
 
-/// The code of a call that got no answer.
+/// The code label of a call that got no answer.
 const NO_ANSWER: &str = "none";
 
-/// Puts a count in front of a client, if there is somebody who wants to know.
+/// A layer that counts the calls of a client, if there are metrics.
 pub(super) struct Counting(pub Option<Arc<Metrics>>);
 
 /// A client whose calls are counted.
@@ -57,7 +58,8 @@ where
     }
 }
 
-/// The method; a watch, which goes on for minutes, is told from other reads.
+/// Returns the verb label: the method, or `WATCH`, since a watch lasts for minutes and other reads
+/// do not.
 fn verb<A>(request: &Request<A>) -> String {
     let query = request.uri().query().unwrap_or_default();
     let watches = query.split('&').any(|pair| matches!(pair, "watch=true" | "watch=1"));

@@ -1,7 +1,8 @@
-//! Discovery: aggregated where the server has it (1.27 and later), group by group where it has not.
+//! Discovery: aggregated where the server has it (Kubernetes 1.27 and later), else group by group.
 //!
-//! A group that cannot be discovered is a [`GroupFailure`]; only a server that lists no groups at all is an error.
-//! Both ways end in [`Catalog::add`], which checks names: they become paths in the archive.
+//! A group that cannot be discovered is a [`GroupFailure`]; only a server that lists no groups at
+//! all is an error. Both forms end in [`Catalog::add`], which checks names, since names become
+//! paths in the archive.
 
 use futures::{StreamExt, stream};
 use serde::Deserialize;
@@ -11,13 +12,13 @@ use super::request::{Call, Doing};
 use super::{Catalog, Cluster, ClusterError, GroupFailure, ResourceInfo};
 use crate::model::GroupResource;
 
-/// Asks for the aggregated form, newest first, and takes the old one.
+/// Accepts the aggregated form, newest version first, and the older form.
 const ACCEPT: &str = concat!(
     "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,",
     "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,",
     "application/json"
 );
-/// Group versions asked at once, where they have to be asked one by one.
+/// Group versions that are requested at once where the server has only the older form.
 const AT_ONCE: usize = 8;
 /// Longest resource name and version: a DNS label.
 const MAX_LABEL: usize = 63;
@@ -59,7 +60,8 @@ async fn ask_one_by_one(cluster: &Cluster, versions: Vec<(String, String)>, cata
     while let Some((group, version, list)) = answers.next().await {
         match list {
             Ok(list) => {
-                // `pods/log` is a subresource; the aggregated form has them elsewhere.
+                // Subresources stand in the same list here, as `pods/log`; the aggregated form has
+                // them below the resource.
                 let (below, mut resources): (Vec<_>, Vec<_>) =
                     list.resources.into_iter().partition(|resource| resource.name.contains('/'));
                 for resource in &mut resources {
@@ -73,7 +75,7 @@ async fn ask_one_by_one(cluster: &Cluster, versions: Vec<(String, String)>, cata
     }
 }
 
-/// One resource as either form of discovery has it.
+/// One resource of either form of discovery.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Served {
@@ -161,7 +163,7 @@ impl Group {
                 continue;
             }
             for resource in version.resources {
-                // Without a kind of its own it stands there only for its subresources.
+                // A resource without a kind of its own is listed for its subresources only.
                 let Some(kind) = resource.response_kind.filter(|kind| !kind.kind.is_empty()) else {
                     continue;
                 };
@@ -200,7 +202,7 @@ struct LegacyList {
 }
 
 impl LegacyGroup {
-    /// Group and version, the preferred version first.
+    /// Yields pairs of group and version, the preferred version first.
     fn versions(self) -> impl Iterator<Item = (String, String)> {
         let preferred = self.preferred_version;
         let others = self.versions.into_iter().filter({
@@ -212,7 +214,8 @@ impl LegacyGroup {
 }
 
 impl Catalog {
-    /// Enters a resource; versions come in the order of preference, so that the first to serve a kind is its own.
+    /// Adds a resource. Versions come in the order of preference, so that the first one that
+    /// serves a kind is the kind's version.
     pub(super) fn add(&mut self, group: &str, version: &str, served: Served) {
         let sane = is_label(&served.name) && is_label(version) && is_group(group) && !served.kind.is_empty();
         if !sane {
@@ -265,7 +268,10 @@ fn is_group(group: &str) -> bool {
 }
 
 impl Cluster {
-    /// Asks the cluster for every kind that it serves.
+    /// Returns every kind that the cluster serves.
+    ///
+    /// # Errors
+    /// If the cluster does not list its groups.
     pub async fn catalog(&self) -> Result<Catalog, ClusterError> {
         super::discovery::discover(self).await
     }

@@ -1,6 +1,8 @@
-//! What can go wrong between Ark and an API server, in words for a person, with a category for the results.
+//! Errors between Ark and an API server, in words for a person, each with a category for the
+//! results.
 //!
-//! An answer of the API server that is a failure is an [`ApiFailure`]; everything else never got that far.
+//! A failure that the API server answered with is an [`ApiFailure`]; all other errors never got
+//! that far.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,7 +19,7 @@ pub enum ClusterError {
          name a kubeconfig with --kubeconfig or KUBECONFIG"
     )]
     NoKubeconfig {
-        /// Where it was looked for.
+        /// The places that were searched.
         looked: String,
     },
     /// The kubeconfig cannot be read or understood.
@@ -25,15 +27,15 @@ pub enum ClusterError {
     Kubeconfig {
         /// The file, or the list of files of KUBECONFIG.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault.
         cause: String,
     },
     /// The context asked for, or the current one, is not in the kubeconfig.
     #[error("{}", unknown_context(context.as_deref(), known, path))]
     UnknownContext {
-        /// The context; None when the kubeconfig has no current context and none was named.
+        /// The context; `None` if the kubeconfig has no current context and none was named.
         context: Option<String>,
-        /// The contexts there are.
+        /// The contexts of the kubeconfig.
         known: Vec<String>,
         /// The file, or the list of files of KUBECONFIG.
         path: PathBuf,
@@ -45,10 +47,10 @@ pub enum ClusterError {
     Prepare {
         /// The server's URL.
         server: String,
-        /// What is wrong.
+        /// The fault.
         cause: String,
     },
-    /// No connection, or it broke.
+    /// The connection failed or broke.
     #[error(
         "cannot reach the API server at {server} to {doing}: {cause}; check that the address is right, \
          that the server runs, and that the network and any firewall let this machine through"
@@ -56,12 +58,12 @@ pub enum ClusterError {
     Unreachable {
         /// The server's URL.
         server: String,
-        /// What was being done.
+        /// The action that failed.
         doing: String,
         /// The cause, in the words of the operating system.
         cause: String,
     },
-    /// The connection broke each time this was tried, while the server answered others.
+    /// The connection broke at each try, while the server answered other calls.
     #[error(
         "the connection to the API server at {server} broke each time Ark tried to {doing}, though it answers other calls: {cause}; \
          check what is between this machine and the server"
@@ -69,18 +71,18 @@ pub enum ClusterError {
     Broken {
         /// The server's URL.
         server: String,
-        /// What was being done.
+        /// The action that failed.
         doing: String,
         /// The cause, in the words of the operating system.
         cause: String,
     },
-    /// Which cluster it is cannot be seen.
+    /// The identity of the cluster may not be read.
     #[error(
         "cannot tell which cluster this is: Ark knows clusters by the uid of the namespace kube-system, and may not get it; \
          ask for a role with the verb get on the namespace kube-system"
     )]
     Unidentified {
-        /// What the API server says.
+        /// The answer of the API server.
         source: Box<ClusterError>,
     },
     /// The server's certificate is not signed by the authority that the kubeconfig names.
@@ -91,7 +93,7 @@ pub enum ClusterError {
     Untrusted {
         /// The server's URL.
         server: String,
-        /// What TLS says.
+        /// The error of TLS.
         cause: String,
     },
     /// The credentials are expired or wrong (401), or a credential plugin failed.
@@ -102,12 +104,12 @@ pub enum ClusterError {
     Credentials {
         /// The server's URL.
         server: String,
-        /// What was being done.
+        /// The action that failed.
         doing: String,
-        /// What the server or the plugin said.
+        /// The text of the server or the plugin.
         cause: String,
     },
-    /// No whole answer within the deadline.
+    /// No complete answer came within the deadline.
     #[error(
         "the API server at {server} took longer than {} to {doing}; check its load and its health",
         seconds(after)
@@ -115,48 +117,48 @@ pub enum ClusterError {
     Timeout {
         /// The server's URL.
         server: String,
-        /// What was being done.
+        /// The action that failed.
         doing: String,
         /// The deadline.
         after: Duration,
     },
-    /// The API server said no.
+    /// The API server answered with a failure.
     #[error(transparent)]
     Api(#[from] Box<ApiFailure>),
-    /// The answer is not what Kubernetes answers.
+    /// The answer cannot be parsed.
     #[error("cannot understand the API server's answer to {doing}: {cause}")]
     Answer {
-        /// What was being done.
+        /// The action that failed.
         doing: String,
-        /// What is wrong with the answer.
+        /// The fault of the answer.
         cause: String,
     },
     /// The answer is larger than Ark is ready to hold in memory.
     #[error("the API server's answer to {doing} is larger than {most} bytes")]
     Oversized {
-        /// What was being done.
+        /// The action that failed.
         doing: String,
         /// The limit in bytes.
         most: usize,
     },
-    /// A list that never ends.
+    /// A list would never end.
     #[error("cannot {doing}: {cause}; the list would never end")]
     Endless {
-        /// What was being done.
+        /// The action that failed.
         doing: String,
-        /// What gave it away.
+        /// The sign of it.
         cause: String,
     },
-    /// Waited on, and never became ready.
+    /// A wait reached its bound.
     #[error("{what} did not become {state} within {}: {last}", seconds(waited))]
     NotReady {
-        /// What was waited on: `namespace shop`.
+        /// The object that was waited for: `namespace shop`.
         what: String,
-        /// What it should have become: `Active`.
+        /// The state that the object should have reached: `Active`.
         state: &'static str,
-        /// How long was waited.
+        /// The length of the wait.
         waited: Duration,
-        /// What was seen last.
+        /// The state that was seen last.
         last: String,
     },
 }
@@ -165,23 +167,24 @@ pub enum ClusterError {
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("cannot {doing}: {message} ({code}{})", if reason.is_empty() { String::new() } else { format!(" {reason}") })]
 pub struct ApiFailure {
-    /// What was being done: `create configmaps shop/settings`.
+    /// The action that failed: `create configmaps shop/settings`.
     pub doing: String,
     /// The HTTP status code.
     pub code: u16,
-    /// The reason of the Status: `AlreadyExists`; empty when the answer was no Status.
+    /// The reason of the Status: `AlreadyExists`; empty if the answer was no Status.
     pub reason: String,
     /// The message of the Status, or the beginning of the body.
     pub message: String,
     /// The reasons of the Status' causes: `NamespaceTerminating`.
     pub causes: Vec<String>,
-    /// An earlier try of the same call got no answer, or none that says that nothing was done: a conflict may be with oneself.
+    /// Whether an earlier try of the same call may have had an effect, so that a conflict may be
+    /// with the call's own object.
     pub retried: bool,
-    /// What is behind it.
+    /// The trouble behind the failure.
     pub(super) trouble: Trouble,
-    /// Where an expired list may go on, at another revision.
+    /// The continue token of a later revision, if an expired list got one.
     pub(super) continue_token: Option<String>,
-    /// What the server asks to wait before another try.
+    /// The pause that the server asks for before another try.
     pub(super) retry_after: Option<Duration>,
 }
 
@@ -191,7 +194,8 @@ impl ApiFailure {
         category_of_status(self.code, &self.reason, &self.message)
     }
 
-    /// A server's own clock, or that of something in front of it, ended the request.
+    /// Returns true if the server's own deadline, or that of something in front of it, ended the
+    /// request.
     fn is_timeout(&self) -> bool {
         (matches!(self.code, 408 | 504) || self.reason == "Timeout") && self.trouble != Trouble::Ahead
     }
@@ -223,19 +227,20 @@ pub fn category_of_status(code: u16, reason: &str, message: &str) -> Category {
     }
 }
 
-/// How etcd, its client and the API server say that an object is too large, whatever the status code.
+/// Texts by which etcd, its client and the API server say that an object is too large, whatever
+/// the status code.
 pub(super) const TOO_LARGE: [&str; 3] = [
     "etcdserver: request is too large",
     "trying to send message larger than max",
     "Request entity too large",
 ];
 
-/// How webhooks and policies say no, whatever the status code.
+/// Texts by which webhooks and policies refuse, whatever the status code.
 const REFUSED: [&str; 4] =
     ["admission webhook", "failed calling webhook", "ValidatingAdmissionPolicy", "MutatingAdmissionPolicy"];
 
 impl ClusterError {
-    /// Why, from the closed list.
+    /// Returns the category, from the closed list.
     pub fn category(&self) -> Category {
         match self {
             Self::Api(failure) => failure.category(),
@@ -253,17 +258,18 @@ impl ClusterError {
         }
     }
 
-    /// Whether every other call will fail as well: the server is gone, or does not accept who is calling.
+    /// Returns true if every other call will fail as well: the server cannot be reached, or does
+    /// not accept the caller.
     pub fn concerns_every_call(&self) -> bool {
         matches!(self, Self::Unreachable { .. } | Self::Untrusted { .. } | Self::Credentials { .. })
     }
 
-    /// It took too long, by whichever clock.
+    /// Returns true if the call took too long, by Ark's clock or the server's.
     pub(super) fn is_timeout(&self) -> bool {
         matches!(self, Self::Timeout { .. }) || self.api().is_some_and(ApiFailure::is_timeout)
     }
 
-    /// What went wrong, without what to do about it.
+    /// Returns the fault without advice.
     pub(super) fn in_short(&self) -> String {
         match self {
             Self::Unreachable { cause, .. } => cause.clone(),
@@ -273,7 +279,7 @@ impl ClusterError {
         }
     }
 
-    /// The API server's failure, if it is one.
+    /// Returns the API server's failure, if the error is one.
     pub fn api(&self) -> Option<&ApiFailure> {
         match self {
             Self::Api(failure) => Some(failure),
@@ -281,37 +287,39 @@ impl ClusterError {
         }
     }
 
-    /// The object, or its kind, is not there.
+    /// Returns true if the object, or its kind, does not exist.
     pub fn is_not_found(&self) -> bool {
         self.api().is_some_and(|failure| failure.code == 404)
     }
 
-    /// An object of that name is there already.
+    /// Returns true if an object of that name exists already.
     pub fn is_already_exists(&self) -> bool {
         self.api().is_some_and(|failure| failure.code == 409 && failure.reason == "AlreadyExists")
     }
 
-    /// It is there already, and an earlier try of this very call may have made it: compare before reporting.
+    /// Returns true if the object exists already and an earlier try of this very call may have
+    /// created it: compare before reporting.
     pub fn may_be_own(&self) -> bool {
         self.is_already_exists() && self.api().is_some_and(|failure| failure.retried)
     }
 
-    /// Somebody else changed the object in between, or another manager owns a field.
+    /// Returns true if somebody else changed the object in between, or another manager owns a
+    /// field.
     pub fn is_conflict(&self) -> bool {
         self.api().is_some_and(|failure| failure.code == 409 && failure.reason != "AlreadyExists")
     }
 
-    /// A quota does not allow more.
+    /// Returns true if a quota refuses the object.
     pub fn is_over_quota(&self) -> bool {
         self.api().is_some_and(|failure| failure.code == 403 && failure.message.contains("exceeded quota"))
     }
 
-    /// The namespace is being deleted and takes nothing new.
+    /// Returns true if the namespace is being deleted and takes nothing new.
     pub fn is_namespace_terminating(&self) -> bool {
         self.api().is_some_and(|failure| failure.causes.iter().any(|cause| cause == "NamespaceTerminating"))
     }
 
-    /// What is behind it.
+    /// Returns the trouble behind the error.
     pub(super) fn trouble(&self) -> Trouble {
         match self {
             Self::Api(failure) => failure.trouble,
@@ -322,19 +330,22 @@ impl ClusterError {
         }
     }
 
-    /// What failed may well succeed minutes later, without anybody doing anything about it: a webhook that is not up yet, a kind
-    /// that one API server does not know yet, a quota that is being counted, a server with too much to do.
+    /// Returns true if the call may succeed minutes later without anybody acting: a webhook that
+    /// is not up yet, a kind that one API server does not serve yet, a quota that is being
+    /// counted, an overloaded server.
     pub fn passes(&self) -> bool {
         self.trouble().passes()
     }
 
-    /// A create was refused, with a reason, for what may be nothing but the very object, which is there already: a port that it
-    /// holds, a default that it is, a quota that it counts in, a rule that is younger than it. A look is worth it.
+    /// Returns true if a create was refused for a reason that may come from the very object, which
+    /// exists already: a port that it holds, a default that it is, a quota that it counts in, a
+    /// rule that is younger. A GET is worth it then.
     pub fn may_be_there(&self) -> bool {
         self.api().is_some_and(|failure| failure.trouble.is_refusal() && !failure.reason.is_empty())
     }
 
-    /// Nothing at all can be done with this cluster: no address, no connection, no trust or no credentials.
+    /// Returns true if nothing can be done with this cluster: no address, connection, trust or
+    /// credentials.
     pub fn is_about_the_connection(&self) -> bool {
         matches!(
             self,

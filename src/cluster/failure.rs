@@ -1,4 +1,4 @@
-//! An answer that is a failure: reads it, be it a Status or whatever a proxy says. Pure.
+//! Reads an answer that is a failure, be it a Status or the text of a proxy. Pure.
 
 use std::time::Duration;
 
@@ -9,15 +9,16 @@ use serde::Deserialize;
 use super::ApiFailure;
 use super::trouble::Trouble;
 
-/// How much of an answer that is no Status goes into the message.
+/// Characters of an answer without a Status that go into the message.
 const EXCERPT: usize = 200;
-/// An API server puts this header into each of its answers, a proxy in front of it does not.
+/// A header that an API server puts into each of its answers, and a proxy in front of it does not.
 const OF_API_SERVERS: &str = "audit-id";
 
-/// No message is kept longer: API servers repeat whole objects in theirs, and a run keeps thousands.
+/// The longest message that is kept, in bytes. API servers repeat whole objects in theirs, and a
+/// run keeps thousands of messages.
 const MESSAGE_MOST: usize = 2 << 10;
 
-/// Cuts a message of somebody else's to a length that can be kept.
+/// Shortens a message that comes from elsewhere to a length that can be kept.
 pub(super) fn shorten(message: &mut String) {
     if message.len() > MESSAGE_MOST {
         message.truncate(message.floor_char_boundary(MESSAGE_MOST));
@@ -54,7 +55,7 @@ struct Metadata {
     r#continue: Option<String>,
 }
 
-/// Reads what came instead of a success.
+/// Reads the failure out of an answer.
 pub(super) fn read_failure(doing: String, code: StatusCode, headers: &HeaderMap, body: &[u8]) -> ApiFailure {
     let status: Option<Status> = serde_json::from_slice(body).ok();
     let elsewhere =

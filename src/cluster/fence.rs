@@ -1,5 +1,8 @@
-//! Keeps a server whose lease has ended from writing, to the API server and to buckets alike: what it was about to send when the machine was suspended or the
-//! process was stopped, and would send on waking, before any timer of its own tells it that another leads by now.
+//! The fence: keeps a server whose lease has ended from writing, to the API server and to buckets
+//! alike.
+//!
+//! A process that was stopped, or whose machine was suspended, would send on waking what it was
+//! about to send, before any timer of its own tells it that another server leads by now.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -11,12 +14,12 @@ use http::{Method, Request, Response};
 use rustix::time::{ClockId, clock_gettime};
 use tower::{BoxError, Layer, Service};
 
-/// A moment of the clock that goes on while the machine is suspended.
+/// A moment of the clock that goes on while the machine is suspended (CLOCK_BOOTTIME).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Moment(Duration);
 
 impl Moment {
-    /// This moment.
+    /// Returns the current moment.
     pub fn now() -> Self {
         let time = clock_gettime(ClockId::Boottime);
         let (seconds, nanoseconds) = (u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec));
@@ -24,14 +27,15 @@ impl Moment {
     }
 }
 
-/// Until when this process may write; for ever until somebody says otherwise. Clones share it.
+/// The time until which this process may write; unlimited until [`Fence::open_until`] is called.
+/// Clones share it.
 #[derive(Clone, Debug)]
 pub struct Fence(Arc<FenceState>);
 
 #[derive(Debug)]
 struct FenceState {
     end: AtomicU64,
-    /// Requests to this path pass: by them a fence is kept open.
+    /// The path of the Lease. Requests to it always pass, since they keep the fence open.
     lease: OnceLock<String>,
 }
 
@@ -42,18 +46,18 @@ impl Default for Fence {
 }
 
 impl Fence {
-    /// Says which Lease keeps it open, by the path of that object; the first word counts.
+    /// Sets the path of the Lease that keeps the fence open; the first call counts.
     pub fn is_kept_by(&self, lease: impl Into<String>) {
         let _ = self.0.lease.set(lease.into());
     }
 
-    /// From now on, nothing is written later than `length` after `since`.
+    /// Allows writes until `length` after `since`, and none later.
     pub fn open_until(&self, since: Moment, length: Duration) {
         let end = u64::try_from((since.0 + length).as_nanos()).unwrap_or(u64::MAX);
         self.0.end.store(end, Ordering::Release);
     }
 
-    /// Whether something may be written now: to the API server, and to a bucket.
+    /// Returns true if this process may write now, to the API server or to a bucket.
     pub fn is_open(&self) -> bool {
         Moment::now().0.as_nanos() < u128::from(self.0.end.load(Ordering::Acquire))
     }
@@ -64,12 +68,12 @@ impl Fence {
     }
 }
 
-/// Why a request was not sent.
+/// The reason why a request was not sent.
 #[derive(Debug, thiserror::Error)]
 #[error("not sent: the lease of this server has ended, and another may lead by now")]
 struct FenceClosed;
 
-/// Puts a fence in front of a client.
+/// A layer that puts the fence in front of a client.
 pub(super) struct Fencing(pub Fence);
 
 /// A client behind a fence.
@@ -115,7 +119,7 @@ mod tests {
 
     use super::*;
 
-    /// Whether a request reaches the server.
+    /// Returns true if a request reaches the server.
     async fn arrives(fence: &Fence, method: &str, path: &str) -> bool {
         let server = tower::service_fn(|_: Request<()>| async { Ok::<_, BoxError>(Response::new(())) });
         let request = Request::builder().method(method).uri(path).body(()).unwrap();

@@ -1,7 +1,8 @@
-//! Whether the API server answers anybody: what all clones of a [`Cluster`] know of it together.
+//! The health of the API server, shared by all clones of a [`Cluster`]: whether the server answers
+//! anybody.
 //!
-//! One call that fails says little. A server that is away fails every call, and is waited for; a server that answers others
-//! and fails this call has something against this call.
+//! One call that fails says little. A server that is away fails every call, and is waited for. A
+//! server that answers others and fails one call has something against that call.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,16 +12,18 @@ use tokio::time::Instant;
 #[cfg(doc)]
 use super::Cluster;
 
-/// How long an API server may answer nobody before its callers give up: a static pod is back within a minute, a managed
-/// control plane with a single endpoint takes some minutes to be upgraded.
+/// The longest time that an API server may answer nobody before its callers give up. A static pod
+/// is back within a minute; a managed control plane with a single endpoint takes some minutes to
+/// be upgraded.
 const AWAY_WITHIN: Duration = Duration::from_secs(300);
-/// Without a sign for so long, nobody has asked meanwhile, and nothing is known: longer than one try and the pause after it.
+/// After so long without a sign, nobody has asked meanwhile and nothing is known. Longer than one
+/// try and the pause after it.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(75);
 
-/// What is known of the API server.
+/// The signs of life of the API server.
 #[derive(Debug)]
 pub(super) struct Health {
-    /// How long the server may be away.
+    /// The longest absence of the server before callers give up.
     pub within: Duration,
     pulse: Mutex<Pulse>,
 }
@@ -32,14 +35,14 @@ struct Pulse {
     back: Option<Instant>,
 }
 
-/// The API server answers nobody.
+/// An absence of the API server: no call is answered.
 #[derive(Clone, Debug)]
 pub(super) struct Absence {
-    /// Since when.
+    /// The time of the first missing answer.
     pub since: Instant,
-    /// The last sign of it.
+    /// The time of the last missing answer.
     pub last: Instant,
-    /// What the last call that failed said.
+    /// The error of the last call, in short.
     pub why: String,
 }
 
@@ -50,12 +53,12 @@ impl Default for Health {
 }
 
 impl Health {
-    /// Nothing is known yet.
+    /// Creates a record in which nothing is known yet.
     pub fn new(within: Duration) -> Self {
         Self { within, pulse: Mutex::default() }
     }
 
-    /// The API server answered, whatever it said.
+    /// Records an answer of the API server, whatever the answer says.
     pub fn answered(&self) {
         let mut pulse = self.lock();
         pulse.answers += 1;
@@ -64,24 +67,25 @@ impl Health {
         }
     }
 
-    /// A call got no answer of an API server.
+    /// Records a call that got no answer of an API server.
     pub fn missed(&self, why: String) {
         let (now, mut pulse) = (Instant::now(), self.lock());
         let since = pulse.current(now).map_or(now, |absence| absence.since);
         pulse.away = Some(Absence { since, last: now, why });
     }
 
-    /// How many answers there were.
+    /// Returns the number of answers so far.
     pub fn answers(&self) -> u64 {
         self.lock().answers
     }
 
-    /// Since when the server answers nobody; None while it answers, and when nobody has asked lately.
+    /// Returns the absence of the server, or `None` while the server answers or if nobody has
+    /// asked lately.
     pub fn away(&self) -> Option<Absence> {
         self.lock().current(Instant::now()).cloned()
     }
 
-    /// When the server answered again after it had been away.
+    /// Returns the time at which the server answered again after its last absence.
     pub fn back(&self) -> Option<Instant> {
         self.lock().back
     }

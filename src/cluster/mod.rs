@@ -1,9 +1,11 @@
-//! All API-server traffic: connecting, the catalog of kinds, raw lists at a cut, writes, waits.
+//! All traffic with the API server: connection, catalog of kinds, raw lists at a cut, writes,
+//! waits.
 //!
-//! Bodies are raw JSON bytes both ways; items are not parsed into trees here. On the way: [`Cluster::connect`],
-//! [`Cluster::catalog`], [`Cluster::current_revision`] and [`Cluster::lister`] for a backup; [`Cluster::create`] and its
-//! neighbours, and the waits, for a restore. Every call has a deadline and a bounded number of tries; a server that answers nobody is
-//! waited for, and [`Cluster::waiting`] tells.
+//! Bodies are raw JSON bytes both ways; items are not parsed into trees here. A backup uses
+//! [`Cluster::connect`], [`Cluster::catalog`], [`Cluster::current_revision`] and
+//! [`Cluster::lister`]; a restore also [`Cluster::create`] and its neighbours, and the waits.
+//! Every call has a deadline and a bounded number of tries. A server that answers nobody is waited
+//! for, and [`Cluster::waiting`] tells of it.
 
 mod apply;
 mod buffers;

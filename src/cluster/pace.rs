@@ -1,7 +1,8 @@
-//! How many creates are under way at once: as many as the API server makes use of, found out while they are made.
+//! Bounds the creates that are under way at once, to as many as the API server makes use of.
 //!
-//! The number grows while answers come about as fast as they can, and shrinks when they begin to wait in the server; see
-//! [`super::tempo`], which decides. [`super::request`] tells of every try, so that whoever holds a permit needs to tell nothing.
+//! The limit grows while answers come about as fast as they can, and shrinks when requests begin
+//! to wait in the server; [`super::tempo`] decides. [`super::request`] reports every try, so that
+//! holders of a permit report nothing.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -21,20 +22,20 @@ pub(super) struct Creates {
 #[derive(Debug)]
 struct PaceState {
     tempo: Tempo,
-    /// What the semaphore was given.
+    /// The permits that the semaphore was given.
     given: usize,
-    /// Permits to be taken away when they come back.
+    /// Permits that are removed when they come back.
     owed: usize,
     under_way: usize,
 }
 
-/// A share of the creates that an API server is trusted with.
+/// A handle on the shared limit of creates; yields permits.
 #[derive(Clone, Debug)]
 pub struct Pace {
     creates: Arc<Creates>,
 }
 
-/// Leave for one item to be under way, until it is dropped.
+/// A permit for one create; valid until it is dropped.
 #[derive(Debug)]
 pub struct Permit {
     creates: Arc<Creates>,
@@ -57,7 +58,7 @@ impl Creates {
         self.settle(&mut state);
     }
 
-    /// A create was answered with a success after so long.
+    /// Records a successful create and its latency.
     pub fn made(&self, latency: Duration) {
         let mut state = self.lock();
         let busy = state.under_way;
@@ -65,14 +66,14 @@ impl Creates {
         self.settle(&mut state);
     }
 
-    /// The server had too much to do.
+    /// Records that the server refused a call for its load.
     pub fn refused(&self) {
         let mut state = self.lock();
         state.tempo.refused();
         self.settle(&mut state);
     }
 
-    /// Makes the semaphore follow the limit.
+    /// Adapts the semaphore to the limit.
     fn settle(&self, state: &mut PaceState) {
         let limit = state.tempo.limit();
         if limit > state.given {
@@ -81,6 +82,7 @@ impl Creates {
             state.owed -= kept;
             self.room.add_permits(more - kept);
         } else {
+            // Permits in use cannot be withdrawn: they are owed, and kept back when they return.
             let fewer = state.given - limit;
             state.owed += fewer - self.room.forget_permits(fewer);
         }
@@ -93,15 +95,16 @@ impl Creates {
 }
 
 impl Pace {
-    /// Waits for leave to have one more item under way; first come, first served.
+    /// Waits for a permit for one more create; first come, first served.
     pub async fn permit(&self) -> Permit {
-        // The semaphore is never closed; without room there would be no bound, and no create either.
+        // The semaphore is never closed. Were it, the create would go on without a bound rather
+        // than fail.
         let room = Arc::clone(&self.creates.room).acquire_owned().await.ok();
         self.creates.lock().under_way += 1;
         Permit { creates: Arc::clone(&self.creates), room }
     }
 
-    /// How many may be under way by now.
+    /// Returns the current limit.
     pub fn limit(&self) -> usize {
         self.creates.lock().tempo.limit()
     }
@@ -121,8 +124,8 @@ impl Drop for Permit {
 }
 
 impl Cluster {
-    /// The pace at which items are created, at most `most` at once. Clones of a cluster share it, since they share the server:
-    /// of two that say how many, the larger number counts.
+    /// Returns the pace of creates, with at most `most` at once. Clones of a cluster share the
+    /// pace, as they share the server; of several callers, the largest `most` counts.
     pub fn pace(&self, most: usize) -> Pace {
         let creates = Arc::clone(&self.shared.creates);
         creates.allow(most);

@@ -1,4 +1,4 @@
-//! One page of a list: the body as it came, and where its items are. Pure.
+//! One page of a list: the body as it arrived, and the positions of its items. Pure.
 
 use std::ops::Range;
 
@@ -15,11 +15,11 @@ use super::buffers::Buffers;
 pub struct Page {
     /// The body of the answer.
     body: Bytes,
-    /// Where the memory of the body goes back to.
+    /// The pool to which the memory of the body returns.
     home: Option<Buffers>,
-    /// Where the items are in the body; each is one JSON object from `{` to `}`.
+    /// The positions of the items in the body; each is one JSON object from `{` to `}`.
     pub items: Vec<Range<usize>>,
-    /// The revision that the server says this list is of.
+    /// The revision of the list, as the server says.
     pub revision: String,
     /// Whether another page follows.
     pub remaining: bool,
@@ -29,7 +29,7 @@ pub struct Page {
 struct Envelope<'a> {
     #[serde(default)]
     metadata: ListMetadata,
-    /// Go writes an empty list as null; without the field it is no list.
+    /// Go writes an empty list as null; without the field the answer is no list.
     #[serde(borrow, deserialize_with = "Option::deserialize")]
     items: Option<Vec<&'a RawValue>>,
 }
@@ -42,7 +42,7 @@ pub(super) struct ListMetadata {
 }
 
 impl ListMetadata {
-    /// Where the list goes on; None at its end.
+    /// Returns the continue token, or `None` at the end of the list.
     pub fn token(self) -> Option<String> {
         self.r#continue.filter(|token| !token.is_empty())
     }
@@ -59,7 +59,8 @@ struct ItemName {
     namespace: Option<String>,
 }
 
-/// Whether the answer to a LIST only says that whoever asks may create: kinds of requests, of which nothing is stored.
+/// Returns true if the answer to a LIST says only that the caller may create: the kind is one of
+/// requests, of which nothing is stored.
 fn is_permission(body: &[u8]) -> bool {
     #[derive(Deserialize)]
     struct Answer {
@@ -71,7 +72,7 @@ fn is_permission(body: &[u8]) -> bool {
 }
 
 impl Page {
-    /// Finds the items; returns the page and the token of the next one.
+    /// Finds the items. Returns the page and the token of the next page.
     pub(super) fn read(body: Bytes) -> Result<(Self, Option<String>), serde_json::Error> {
         let Envelope { metadata, items: raw } = match serde_json::from_slice(&body) {
             Ok(envelope) => envelope,
@@ -94,32 +95,32 @@ impl Page {
         Ok((page, token))
     }
 
-    /// Bytes of the body.
+    /// Returns the size of the body in bytes.
     pub(super) fn size(&self) -> usize {
         self.body.len()
     }
 
-    /// Gives the memory of the body back when the page is dropped.
+    /// Returns the memory of the body to `buffers` once the page is dropped.
     pub(super) fn recycle_into(&mut self, buffers: &Buffers) {
         self.home = Some(buffers.clone());
     }
 
-    /// The bytes of one item.
+    /// Returns the bytes of one item; empty if there is no such item.
     pub fn item(&self, index: usize) -> &[u8] {
         self.items.get(index).and_then(|range| self.body.get(range.clone())).unwrap_or_default()
     }
 
-    /// The bytes of each item, in order.
+    /// Yields the bytes of each item, in order.
     pub fn bodies(&self) -> impl Iterator<Item = &[u8]> {
         (0..self.items.len()).map(|index| self.item(index))
     }
 
-    /// One item that shares the page's allocation, which lives as long as the item.
+    /// Returns one item as a share of the page's allocation, which lives as long as the item.
     pub fn share(&self, index: usize) -> Bytes {
         self.items.get(index).map_or_else(Bytes::new, |range| self.body.slice(range.clone()))
     }
 
-    /// Where an item is in etcd's order: `namespace/name`, or the name alone.
+    /// Returns the place of an item in etcd's order: `namespace/name`, or the name alone.
     pub(super) fn place(&self, index: usize) -> Result<String, serde_json::Error> {
         let Named { metadata } = serde_json::from_slice(self.item(index))?;
         Ok(match metadata.namespace {
@@ -128,7 +129,7 @@ impl Page {
         })
     }
 
-    /// Leaves out the items up to and including a place; a list in etcd's order has them in front.
+    /// Removes the items up to and including a place; in etcd's order these are the first ones.
     pub(super) fn skip_to(&mut self, last: &str) -> Result<(), serde_json::Error> {
         let mut skipped = 0;
         while skipped < self.items.len() && self.place(skipped)?.as_str() <= last {

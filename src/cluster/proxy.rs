@@ -1,14 +1,15 @@
-//! Which proxy leads to an address, chosen as kubectl does: HTTPS_PROXY or HTTP_PROXY by the scheme of the address, unless
-//! NO_PROXY names its host. What this machine serves itself is never asked of a proxy. Pure, but for a look at the environment.
+//! Chooses the proxy for an address as kubectl does: HTTPS_PROXY or HTTP_PROXY by the scheme of
+//! the address, unless NO_PROXY names its host. Addresses of this machine are never reached
+//! through a proxy. Pure, except that it reads the environment.
 //!
-//! The client's own choice (kube 5.0) is not used: it looks NO_PROXY up for the address of the proxy instead of the
-//! cluster's, and refuses lists that everybody else takes.
+//! The client's own choice (kube 5.0) is not used: it looks NO_PROXY up for the address of the
+//! proxy instead of the cluster's, and refuses lists that everybody else takes.
 
 use std::net::IpAddr;
 
 use http::Uri;
 
-/// Which proxies the environment names, and for which hosts it names none.
+/// The proxies that the environment names, and the hosts that are reached without one.
 #[derive(Clone, Debug, Default)]
 pub struct Proxies {
     https: Option<String>,
@@ -16,27 +17,27 @@ pub struct Proxies {
     exceptions: Vec<Exception>,
 }
 
-/// Hosts that are asked without a proxy.
+/// Hosts that are reached without a proxy: one entry of NO_PROXY.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Exception {
     hosts: Hosts,
-    /// None: whatever the port.
+    /// `None` means any port.
     port: Option<u16>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Hosts {
     All,
-    /// Addresses whose first bits are these.
+    /// Addresses that share these first bits.
     Network(IpAddr, u32),
-    /// The name, and all below it.
+    /// The name and all names below it.
     Domain(String),
-    /// All below the name, which begins with a dot.
+    /// All names below the name, which begins with a dot.
     Below(String),
 }
 
 impl Proxies {
-    /// As the environment says.
+    /// Reads the environment, in upper or lower case.
     pub fn of_environment() -> Self {
         Self::read(|name| std::env::var(name).ok())
     }
@@ -54,10 +55,10 @@ impl Proxies {
         }
     }
 
-    /// The proxy that leads to an address; none when it is asked directly.
+    /// Returns the proxy for an address, or `None` if the address is reached directly.
     ///
     /// # Errors
-    /// Why the proxy that the environment names cannot be one.
+    /// If the proxy that the environment names cannot be one.
     pub fn towards(&self, address: &Uri) -> Result<Option<Uri>, String> {
         let Some(host) = address.host() else { return Ok(None) };
         let (proxy, usual) = match address.scheme_str() {
@@ -74,14 +75,15 @@ impl Proxies {
     }
 }
 
-/// The address of a proxy as somebody gave it; without a scheme it speaks http.
+/// Parses the address of a proxy; without a scheme it speaks http.
 ///
 /// # Errors
-/// Why it cannot be one, without what it holds: there may be a password in it.
+/// If the text cannot be an address. The message does not repeat the text, which may hold a
+/// password.
 pub fn proxy_at(given: &str) -> Result<Uri, String> {
     let given = given.trim();
     let (scheme, rest) = given.split_once("://").unwrap_or(("http", given));
-    // Names are always looked up by the proxy here, which is what the `h` asks for.
+    // Names are always resolved by the proxy here, which is what the `h` asks for.
     let scheme = if scheme.eq_ignore_ascii_case("socks5h") { "socks5" } else { scheme };
     let uri: Uri = format!("{scheme}://{}", rest.trim_end_matches('/'))
         .parse()
@@ -95,7 +97,8 @@ pub fn proxy_at(given: &str) -> Result<Uri, String> {
     }
 }
 
-/// The same address with its port said: a tunnel takes one without for https.
+/// Returns the address with its port written out: a tunnel to an http address without one would go
+/// to 443.
 pub fn with_port(address: Uri) -> Uri {
     let (Some("http"), None, Some(authority)) =
         (address.scheme_str(), address.port_u16(), address.authority())
@@ -108,7 +111,7 @@ pub fn with_port(address: Uri) -> Uri {
     Uri::from_parts(parts).unwrap_or(address)
 }
 
-/// The address of a proxy for messages, without user and password.
+/// Returns the address of a proxy for messages, without user and password.
 pub fn shown(proxy: &Uri) -> String {
     let authority = proxy.authority().map_or("", |authority| authority.as_str());
     let host = authority.rsplit('@').next().unwrap_or_default();
@@ -157,7 +160,7 @@ impl Exception {
     }
 }
 
-/// `host:port`, `[::1]:port`, or a host alone, which may be an IPv6 address.
+/// Splits `host:port`, `[::1]:port`, or a host alone, which may be an IPv6 address.
 fn split_port(text: &str) -> (&str, Option<u16>) {
     let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((host, rest)) => (host, rest.strip_prefix(':')),

@@ -1,8 +1,10 @@
-//! One call: a deadline for each try, a bounded number of tries, one allocation for the answer. [`super::policy`] says which
-//! failure another try may help; a server that answers nobody is waited for beyond a call's own tries ([`super::health`]).
+//! One call: a deadline for each try, a bounded number of tries, one allocation for the answer.
+//! [`super::policy`] says which failure another try may help; a server that answers nobody is
+//! waited for beyond a call's own tries ([`super::health`]).
 //!
-//! The client's own retries are off ([`super::connect`]): a create that was tried twice may meet its own object, and only
-//! whoever counts the tries can say so. What the other files send goes through [`Cluster::call`].
+//! The client's own retries are off ([`super::connect`]). A create that was sent twice may collide
+//! with its own object, and only the code that counts the tries can know. All other files send
+//! through [`Cluster::call`] or [`Cluster::exchange`].
 
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -22,16 +24,19 @@ use super::trouble::Trouble;
 use super::warnings::read_warnings;
 use super::{Cluster, ClusterError};
 
-/// For one object: the API server itself gives up after 60 s, and webhooks after at most 30 s.
+/// The deadline of a try for one object. The API server gives up after 60 s, and webhooks after at
+/// most 30 s.
 const OBJECT_DEADLINE: Duration = Duration::from_secs(40);
-/// How often an answer is asked for that is not what it should be: a proxy cuts short, or says something of its own.
+/// Tries for an answer that cannot be parsed: a proxy truncates an answer, or sends a page of its
+/// own.
 const GARBLED: u32 = 4;
-/// After the first of them; each further pause is longer by as much.
+/// The pause after the first of these tries; each further pause is longer by as much.
 const GARBLED_PAUSE: Duration = Duration::from_millis(200);
-/// No object is larger than etcd's 1.5 MiB by much; discovery of hundreds of kinds is below 4 MiB.
+/// The largest accepted answer. No object is much larger than etcd's limit of 1.5 MiB; discovery
+/// of hundreds of kinds stays below 4 MiB.
 const OBJECT_MOST: usize = 64 << 20;
 
-/// An answer was not what it should be, after so many of the kind: waits, and returns whether to ask for it again.
+/// Counts an answer that cannot be parsed and waits. Returns false once there were too many.
 pub(super) async fn ask_again(garbled: &mut u32) -> bool {
     *garbled += 1;
     if *garbled >= GARBLED {
@@ -41,7 +46,7 @@ pub(super) async fn ask_again(garbled: &mut u32) -> bool {
     true
 }
 
-/// What is being done, for messages: `create configmaps shop/settings`.
+/// The action of a call, for messages: `create configmaps shop/settings`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Doing<'a> {
     pub verb: &'static str,
@@ -69,30 +74,30 @@ pub(super) struct Call<'a> {
     /// Path and query, escaped.
     pub path: &'a str,
     pub accept: &'static str,
-    /// The type of the body.
+    /// The content type of the body.
     pub content: &'static str,
     pub body: Bytes,
     pub doing: Doing<'a>,
-    /// For one try.
+    /// The deadline of one try.
     pub deadline: Duration,
     pub patience: Patience,
-    /// How many bytes the answer will probably have.
+    /// The probable size of the answer in bytes.
     pub expected: usize,
-    /// How many bytes the answer may have.
+    /// The largest accepted size of the answer in bytes.
     pub most: usize,
-    /// When the server is too slow, the caller asks for less instead of again.
+    /// Whether the caller answers a timeout by asking for less, so that the call is not repeated.
     pub asks_for_less: bool,
-    /// Who looks at a list while it comes.
+    /// The reader of a list's continue token while the page arrives.
     pub early: Option<&'a EarlyToken>,
 }
 
 impl<'a> Call<'a> {
-    /// A GET of one JSON document.
+    /// Creates a GET of one JSON document.
     pub fn get(path: &'a str, doing: Doing<'a>) -> Self {
         Self::send(Method::GET, path, "application/json", Bytes::new(), doing)
     }
 
-    /// A call with a body.
+    /// Creates a call with a body, patient and for one object.
     pub fn send(method: Method, path: &'a str, content: &'static str, body: Bytes, doing: Doing<'a>) -> Self {
         Self {
             method,
@@ -123,39 +128,40 @@ impl<'a> Call<'a> {
     }
 }
 
-/// An answer that is a success.
+/// A successful answer.
 #[derive(Debug)]
 pub(super) struct Success {
     pub body: Bytes,
-    /// What the server warns of.
+    /// The texts of the server's `Warning` headers.
     pub warnings: Vec<String>,
 }
 
-/// The tries of one call so far.
+/// The state of one call's tries.
 struct Course {
     patience: Patience,
     attempt: u32,
-    /// Tries that failed for something that passes soon or not at all.
+    /// Failures of the sort that passes soon or not at all ([`Blame::Few`]).
     few: u32,
-    /// Tries that failed while the server answered somebody, and the time they took: they are this call's own failure.
+    /// The tries that failed while the server answered others, and the time they took. They are
+    /// this call's own failures.
     own: u32,
     spent: Duration,
-    /// When the last of them began to count, and how many answers there were by then.
+    /// The beginning of the current try, and the number of answers to anybody by then.
     since: Instant,
     answers: u64,
-    /// The server has answered nobody for too long.
+    /// Whether the server has answered nobody for too long.
     given_up: bool,
-    /// A try may have had an effect that nobody told us of.
+    /// Whether a try may have had an effect although its answer did not arrive.
     uncertain: bool,
 }
 
 impl Cluster {
-    /// Sends the call, again where that can help, and returns the body of a success.
+    /// Sends a call, repeats it where that can help, and returns the body of the success.
     pub(super) async fn call(&self, call: &Call<'_>) -> Result<Bytes, ClusterError> {
         Ok(self.exchange(call).await?.body)
     }
 
-    /// Sends the call, again where that can help, and returns a success.
+    /// Sends a call, repeats it where that can help, and returns the success.
     pub(super) async fn exchange(&self, call: &Call<'_>) -> Result<Success, ClusterError> {
         let mut course = Course::new(call.patience, self.shared.health.answers());
         loop {
@@ -172,7 +178,7 @@ impl Cluster {
         }
     }
 
-    /// After which pause the call is tried again; None when it is not.
+    /// Returns the pause before the next try, or `None` if the call is given up.
     fn next_try(&self, call: &Call<'_>, error: &ClusterError, course: &mut Course) -> Option<Duration> {
         let blame = blame(error.trouble(), &call.method, call.patience);
         let answers = self.shared.health.answers();
@@ -187,8 +193,10 @@ impl Cluster {
             Blame::Final => false,
             Blame::Few(tries) if course.few >= tries => false,
             _ if call.asks_for_less && error.is_timeout() => false,
-            // The fence would refuse it.
+            // A closed fence refuses every further write.
             _ if call.method != Method::GET && !self.fence.is_open() => false,
+            // While the server answers nobody, the tries do not count as this call's own: the
+            // absence as a whole is bounded.
             _ if waits => {
                 let since = self.shared.health.away().map(|away| away.since.elapsed());
                 course.given_up = since.is_some_and(|since| since + pause >= within);
@@ -199,12 +207,13 @@ impl Cluster {
         again.then_some(pause)
     }
 
-    /// The error in the end.
+    /// Returns the final error of a call. A failure of this call alone is not called a server that
+    /// cannot be reached, which would end the whole run.
     fn give_up(&self, error: ClusterError, course: &Course) -> ClusterError {
         let for_all = course.given_up || !course.patience.stays;
         let server = || self.server.to_string();
         match error {
-            // Whatever stands in front of the server answers in its place.
+            // A proxy or load balancer in front of the server answered in its place.
             ClusterError::Api(failure) if failure.trouble == Trouble::Away && for_all => {
                 let cause = format!("{} ({})", failure.message, failure.code);
                 ClusterError::Unreachable { server: server(), doing: failure.doing, cause }
@@ -238,7 +247,8 @@ impl Cluster {
         outcome
     }
 
-    /// What a try tells of the server, for everybody.
+    /// Notes in the shared state what the outcome of a try tells of the server: absence, load,
+    /// latency of creates.
     fn note(&self, call: &Call<'_>, outcome: &Result<Success, ClusterError>, took: Duration) {
         let error = match outcome {
             Ok(_) if call.method == Method::POST => return self.shared.creates.made(took),
@@ -254,6 +264,8 @@ impl Cluster {
 
     async fn receive(&self, call: &Call<'_>, response: Response<Body>) -> Result<Success, ClusterError> {
         let (head, mut body) = response.into_parts();
+        // Told as soon as the head is there, since a body may take long. 502 to 504 may be a
+        // proxy's, which is found out below.
         if !matches!(head.status.as_u16(), 502..=504) {
             self.shared.health.answered();
         }
@@ -283,7 +295,8 @@ impl Cluster {
         Err(ClusterError::Api(Box::new(failure)))
     }
 
-    /// What a broken connection means; the client's own errors nest too deeply for a person.
+    /// Returns the error for a broken connection, with the innermost cause: the client's own
+    /// errors nest too deeply for a person.
     fn broken(&self, call: &Call<'_>, error: &(dyn std::error::Error + 'static)) -> ClusterError {
         let (server, doing) = (self.server.to_string(), call.doing.to_string());
         let chain = || std::iter::successors(Some(error), |error| error.source());
@@ -313,7 +326,8 @@ impl Course {
         }
     }
 
-    /// A try failed, with so many answers to anybody by now.
+    /// Counts a failed try. `answers` is the number of answers to anybody by now, `own` says
+    /// whether the failure is this call's own.
     fn count(&mut self, answers: u64, own: bool) {
         self.attempt += 1;
         if own {

@@ -1,4 +1,5 @@
-//! For tests: a [`Cluster`] whose API server is a function from a request to an answer. Notes what was asked.
+//! For tests: a [`Cluster`] whose API server is a function from a request to an answer. Records
+//! the requests.
 
 use std::sync::{Arc, Mutex};
 
@@ -10,7 +11,7 @@ use kube::client::Body;
 use super::{Cluster, ResourceInfo};
 use crate::model::GroupResource;
 
-/// What was asked.
+/// A request.
 #[derive(Clone, Debug)]
 pub struct Asked {
     pub method: http::Method,
@@ -21,7 +22,7 @@ pub struct Asked {
     pub body: String,
 }
 
-/// What is answered; without a code the connection breaks.
+/// An answer; without a code the connection breaks.
 pub struct Answer {
     pub code: Option<u16>,
     pub headers: Vec<(&'static str, &'static str)>,
@@ -36,7 +37,7 @@ pub fn broken() -> Answer {
     Answer { code: None, headers: Vec::new(), body: String::new() }
 }
 
-/// A Status that is a failure, with further fields (`"details": {…}`) when there are any.
+/// Returns a Status that is a failure, with further fields (`"details": {…}`) if there are any.
 pub fn failure(code: u16, reason: &str, message: &str, more: &str) -> Answer {
     let more = if more.is_empty() { String::new() } else { format!(", {more}") };
     answer(
@@ -47,7 +48,7 @@ pub fn failure(code: u16, reason: &str, message: &str, more: &str) -> Answer {
 
 pub type Requests = Arc<Mutex<Vec<Asked>>>;
 
-/// A cluster that answers by `server`, which is told how many requests came before.
+/// Creates a cluster that answers by `server`, which is given the number of earlier requests.
 pub fn serve(mut server: impl FnMut(usize, &Asked) -> Answer + Send + 'static) -> (Cluster, Requests) {
     let requests = Requests::default();
     let noted = Arc::clone(&requests);
@@ -85,18 +86,18 @@ pub fn serve(mut server: impl FnMut(usize, &Asked) -> Answer + Send + 'static) -
     (Cluster::from_client(kube::Client::new(service, "default"), "https://scripted"), requests)
 }
 
-/// A cluster that gives these answers, one after the other.
+/// Creates a cluster that gives these answers, one after the other.
 pub fn script(answers: Vec<Answer>) -> (Cluster, Requests) {
     let mut answers = answers.into_iter();
     serve(move |_, asked| answers.next().unwrap_or_else(|| answer(418, format!("nobody expected {asked:?}"))))
 }
 
-/// What was asked, as paths and queries.
+/// Returns the paths and queries of the requests.
 pub fn uris(requests: &Requests) -> Vec<String> {
     requests.lock().unwrap().iter().map(|asked| asked.uri.clone()).collect()
 }
 
-/// A namespaced kind of the core group, or of another.
+/// Returns a namespaced kind of the core group, or of another.
 pub fn kind(text: &str) -> ResourceInfo {
     ResourceInfo {
         resource: GroupResource::parse(text),

@@ -1,42 +1,45 @@
-//! Decides how many creates may be under way at once, from how long they take. Pure.
+//! Decides from latencies how many creates may be under way at once. Pure.
 //!
-//! A server that is not busy answers in about the same time whatever is asked beside. Once it is, more requests under way only
-//! wait in it: of `limit` requests, `limit * (1 - least / now)` do. The limit grows while few wait, and shrinks when many do
-//! (as TCP Vegas does), and is halved when the server says that it has too much to do.
+//! A server that is not busy answers in about the same time whatever else is requested. Once it is
+//! busy, more requests only wait in the server: of `limit` requests, `limit * (1 - least / now)`
+//! do. The limit grows while few wait, shrinks when many do (as TCP Vegas does), and is halved
+//! when the server says that it is overloaded.
 
 use std::time::Duration;
 
-/// To begin with: enough for a server nearby.
+/// The first limit: enough for a server nearby.
 const FIRST: usize = 16;
-/// Never fewer: the server has to answer somebody to be known to be well again.
+/// The least limit: the server has to answer somebody to show that it has recovered.
 const LEAST: usize = 4;
-/// Never more, whatever is allowed: a connection each.
+/// The greatest limit, whatever is allowed: each create takes a connection.
 const MOST: usize = 256;
-/// While fewer wait in the server, the limit grows. Some have to: etcd writes those together that it has together, and 32 at once
-/// is what a server on two cores makes use of.
+/// While fewer requests wait in the server, the limit grows. Some have to wait: etcd writes
+/// together what it has at the time, and a server on two cores makes use of 32 at once.
 const FEW_WAIT: f64 = 24.0;
-/// When more wait in the server, the limit shrinks.
+/// When more requests wait in the server, the limit shrinks.
 const MANY_WAIT: f64 = 48.0;
-/// So many times the least latency is usual on a server that is not busy: a write to a disk takes longer now and then.
+/// The factor over the least latency that is usual on a server that is not busy: a write to a disk
+/// takes longer now and then.
 const USUAL: f64 = 2.0;
-/// How much the limit grows in a round after the first signs of waiting.
+/// The growth of the limit in a round after the first signs of waiting.
 const STEP: usize = 4;
 
-/// What is known of the server, and the limit that follows from it.
+/// The latencies of the server, and the limit that follows from them.
 #[derive(Debug)]
 pub(super) struct Tempo {
     limit: usize,
-    /// What somebody allowed.
+    /// The limit that callers allow; `None` before the first call of [`Tempo::allow`].
     most: Option<usize>,
-    /// The least latency of all.
+    /// The least latency seen.
     least: Option<Duration>,
-    /// The latencies of this round, of as many creates as the limit was when it began.
+    /// The latencies of this round, which ends after as many creates as the limit.
     round: Vec<Duration>,
     /// The most creates under way in this round.
     busy: usize,
-    /// No sign of waiting so far: the limit doubles.
+    /// Whether there was no sign of waiting so far: the limit doubles.
     starting: bool,
-    /// The limit was halved in this round: further refusals are of what was sent before.
+    /// Whether the limit was halved in this round: further refusals belong to requests that were
+    /// sent before.
     halved: bool,
 }
 
@@ -55,19 +58,19 @@ impl Default for Tempo {
 }
 
 impl Tempo {
-    /// How many may be under way.
+    /// Returns the current limit.
     pub fn limit(&self) -> usize {
         self.limit
     }
 
-    /// Somebody allows so many.
+    /// Allows at most `most` at once, unless an earlier call allowed more.
     pub fn allow(&mut self, most: usize) {
         let most = self.most.unwrap_or_default().max(most).clamp(1, MOST);
         self.most = Some(most);
         self.limit = self.limit.min(most);
     }
 
-    /// A create took so long, with `busy` under way.
+    /// Records the latency of a create, with `busy` creates under way.
     pub fn made(&mut self, latency: Duration, busy: usize) {
         self.least = Some(self.least.map_or(latency, |least| least.min(latency)));
         self.busy = self.busy.max(busy);
@@ -77,7 +80,7 @@ impl Tempo {
         }
     }
 
-    /// The server had too much to do.
+    /// Halves the limit, once a round: the server is overloaded.
     pub fn refused(&mut self) {
         if !self.halved {
             self.starting = false;
@@ -87,14 +90,14 @@ impl Tempo {
         }
     }
 
-    /// A round is over.
+    /// Ends a round and adapts the limit.
     fn turn(&mut self) {
-        // The middle one: a few that a webhook held for long say nothing of the server.
+        // The median: a few creates that a webhook delays say nothing of the server.
         let middle = self.round.len() / 2;
         let (_, now, _) = self.round.select_nth_unstable(middle);
         let (now, least) = (now.as_secs_f64(), self.least.unwrap_or_default().as_secs_f64());
         let waiting = if now > 0.0 { self.limit as f64 * (1.0 - USUAL * least / now).max(0.0) } else { 0.0 };
-        // What is not made use of tells nothing of what more would do.
+        // A limit that is not used tells nothing of a higher one.
         let used = self.busy * 4 >= self.limit * 3;
         if waiting > FEW_WAIT {
             self.starting = false;

@@ -1,51 +1,58 @@
-//! What is behind a failed call: found out once, from what came, and asked three questions. May the same call be tried again at
-//! once ([`super::policy`])? Does it pass by itself within minutes? Is the refused object there already? Pure.
+//! The trouble behind a failed call, found once, when the answer is read, and asked three
+//! questions. May the same call be repeated at once ([`super::policy`])? Does the trouble pass by
+//! itself within minutes ([`Trouble::passes`])? May the refused object exist already
+//! ([`Trouble::is_refusal`])? Pure.
 
 use super::error::{ApiFailure, TOO_LARGE};
 
-/// What is behind a failure.
+/// The trouble behind a failure.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Trouble {
-    /// No API server answered: nobody did, or something in front of it.
+    /// No API server answered: the connection failed, or something in front of the server
+    /// answered.
     Away,
     /// The connection broke each time, while the server answered others.
     Broken,
     /// The credentials are not accepted.
     Credentials,
-    /// The server does not know the revision yet, or never will because its revisions are others'.
+    /// The server does not know the revision yet, or never will, because it has revisions of its
+    /// own.
     Ahead,
-    /// The server has too much to do.
+    /// The server is overloaded.
     Load,
-    /// Its own store failed, or it says itself when to come back: another try soon meets a new leader.
+    /// The API server's own store failed, or the server says itself when to come back. Another try
+    /// soon meets a new etcd leader.
     Store,
-    /// It failed inside, or an admission plug-in did.
+    /// The API server, or an admission plug-in, failed internally.
     Inside,
-    /// A webhook did not answer: its pods may be up in a minute.
+    /// A webhook did not answer; its pods may be up in a minute.
     Webhook,
-    /// The kind is not served: by this API server, or not yet.
+    /// The kind is not served, by this API server or not yet.
     Kind,
-    /// The namespace is not there.
+    /// The namespace does not exist.
     Namespace,
-    /// Another object is not there.
+    /// Another object does not exist.
     Missing,
-    /// An object of this name is there.
+    /// An object of this name exists.
     Exists,
     /// Somebody else changed the object, or a quota, in between.
     Race,
-    /// Something is not there yet, or not gone yet, which a controller is about to make or to delete.
+    /// Something that a controller is about to create or to delete does not exist yet, or still
+    /// exists.
     NotYet,
     /// The object is too large to be stored.
     TooLarge,
-    /// The object is refused: by its form, by a rule, by whoever may not do that.
+    /// The object is refused, for its form, by a rule, or for lack of permission.
     Refused,
-    /// A code of the 5xx that API servers do not use.
+    /// A status code of the 5xx that API servers do not use.
     Strange,
     /// Anything else.
     #[default]
     Other,
 }
 
-/// How the API server tells that etcd, or its connection to it, failed; always as a 500.
+/// Texts by which the API server tells that etcd, or the connection to it, failed; the code is 500
+/// then.
 const OF_THE_STORE: [&str; 9] = [
     "etcdserver:",
     "leader changed",
@@ -58,10 +65,10 @@ const OF_THE_STORE: [&str; 9] = [
     "code = Unavailable",
 ];
 
-/// How the API server tells that a webhook did not answer.
+/// Texts by which the API server tells that a webhook did not answer.
 const OF_WEBHOOKS: [&str; 2] = ["failed calling webhook", "conversion webhook for"];
 
-/// How admission plug-ins say that something is not there yet which a controller is about to make.
+/// Texts of admission plug-ins that miss something which a controller is about to create.
 const NOT_YET: [&str; 6] = [
     "status unknown for quota",
     "error looking up service account",
@@ -72,8 +79,8 @@ const NOT_YET: [&str; 6] = [
 ];
 
 impl Trouble {
-    /// Finds it out. `about_name`: whether the answer names an object rather than a kind; `elsewhere`: whether something in front
-    /// of the API server answered.
+    /// Returns the trouble behind a failure. `about_name` says whether the answer names an object
+    /// rather than a kind, `elsewhere` whether something in front of the API server answered.
     pub fn find(failure: &ApiFailure, about_name: bool, elsewhere: bool) -> Self {
         let says = |texts: &[&str]| texts.iter().any(|text| failure.message.contains(text));
         let because = |reason: &str| failure.causes.iter().any(|cause| cause == reason);
@@ -104,7 +111,7 @@ impl Trouble {
         }
     }
 
-    /// Whether it passes without anybody doing anything about it, though maybe only in minutes.
+    /// Returns true if the trouble passes without anybody acting, though maybe only in minutes.
     pub fn passes(self) -> bool {
         match self {
             Self::Away | Self::Broken | Self::Ahead | Self::Load | Self::Store | Self::Inside => true,
@@ -114,7 +121,8 @@ impl Trouble {
         }
     }
 
-    /// Whether the API server looked at the object and did not take it, so that it may be there already.
+    /// Returns true if the API server examined the object and did not accept it, so that the
+    /// object may exist already.
     pub fn is_refusal(self) -> bool {
         match self {
             Self::Exists | Self::Race | Self::NotYet | Self::Refused => true,
@@ -140,7 +148,8 @@ mod tests {
         Box::new(read_failure("create pods".into(), code, &HeaderMap::new(), answer.body.as_bytes())).into()
     }
 
-    /// The answers: which methods are tried again at once, whether it passes, whether the object may be there.
+    /// The answers: methods that are repeated at once, whether the trouble passes, whether the
+    /// object may exist.
     #[test]
     fn each_failure_is_one_trouble_and_has_three_answers() {
         use Trouble::*;

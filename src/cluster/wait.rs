@@ -1,7 +1,8 @@
 //! Waits, each with a bound, for what the API server does in its own time.
 //!
-//! By asking again and again: a restore waits seldom, for few things, and for a short while. Custom resources have any
-//! shape under `status`, so what is waited on is read as a tree and nothing in it is taken for granted.
+//! Waits poll: a restore waits seldom, for few things, and for a short while. Custom resources
+//! have any shape under `status`, so that objects are read as trees and nothing in them is taken
+//! for granted.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -15,17 +16,21 @@ use super::request::{Call, Doing};
 use super::{Cluster, ClusterError, ResourceInfo};
 use crate::model::causes;
 
-/// Before asking again; doubles up to [`LONGEST_PAUSE`]. A CRD is established within some 20 ms, mostly.
+/// The pause before the second look; doubles up to [`LONGEST_PAUSE`]. A CRD is mostly established
+/// within 20 ms.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
-/// A namespace or a finalizer may take long; asking once a second costs nobody anything.
+/// The longest pause. A namespace or a finalizer may take long, and one request a second costs
+/// little.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Events that are looked at for the reason why a claim is not bound.
+/// The most Events that are read for the reason why a PVC is not bound.
 const EVENTS: usize = 100;
 
-/// How long the waits of a group may take: as long as one after the other gets done, and never longer than a bound.
+/// The bound of a group of waits: a wait goes on while one of the group after the other ends, and
+/// never longer than a maximum.
 ///
-/// Sixty definitions at once take a busy API server a minute and a half; none takes it that long alone. Clones are of one group.
+/// Sixty definitions at once take a busy API server a minute and a half; none takes that long
+/// alone. Clones belong to the same group.
 #[derive(Clone, Debug)]
 pub struct Bound {
     quiet: Duration,
@@ -40,7 +45,8 @@ struct WaitGroup {
 }
 
 impl Bound {
-    /// A wait ends when for `quiet` none of the group got done, and after `most`.
+    /// Creates a bound: a wait fails if none of the group ended for `quiet`, and in any case after
+    /// `most`.
     pub fn new(quiet: Duration, most: Duration) -> Self {
         Self {
             quiet,
@@ -49,7 +55,7 @@ impl Bound {
         }
     }
 
-    /// Something of the group got done: the others have time anew.
+    /// Notes that one of the group ended, which gives the others `quiet` again.
     pub fn progress(&self) {
         self.lock().progress = Instant::now();
     }
@@ -68,14 +74,15 @@ impl Bound {
     }
 }
 
-/// One wait of a group.
+/// One wait of a group; ends when dropped.
 struct UnderWay<'a> {
     bound: &'a Bound,
     since: Instant,
 }
 
 impl UnderWay<'_> {
-    /// How long it may still take; the time that the API server was away does not count.
+    /// Returns the time that is left. The time while the API server was away does not count as
+    /// quiet.
     fn left(&self, health: &Health) -> Duration {
         let progress = self.bound.lock().progress;
         let since = health.back().map_or(progress, |back| back.max(progress));
@@ -90,7 +97,8 @@ impl Drop for UnderWay<'_> {
     }
 }
 
-/// A wait for things that come one by one, by who looks again and again: it ends when for a while none of them came.
+/// A bound for callers that poll for several things: the wait is over once none of them came for a
+/// while.
 #[derive(Debug)]
 pub struct Lag {
     quiet: Duration,
@@ -101,13 +109,13 @@ pub struct Lag {
 }
 
 impl Lag {
-    /// It ends when for `quiet` none came, and after `most`.
+    /// Creates a bound: the wait is over if none came for `quiet`, and in any case after `most`.
     pub fn new(quiet: Duration, most: Duration) -> Self {
         let now = Instant::now();
         Self { quiet, most, began: now, progress: now, fewest: usize::MAX }
     }
 
-    /// Whether it is over, now that so many are missing.
+    /// Returns true if the wait is over, given the number of things that are missing now.
     pub fn is_over(&mut self, missing: usize) -> bool {
         if missing < self.fewest {
             (self.fewest, self.progress) = (missing, Instant::now());
@@ -116,13 +124,13 @@ impl Lag {
     }
 }
 
-/// What was seen: done, or what is missing.
+/// The result of one look.
 enum WaitResult {
     Done,
     NotYet(String),
 }
 
-/// What is waited for.
+/// The state that a wait is for.
 struct AwaitedState {
     /// `the namespace shop`.
     what: String,
@@ -131,7 +139,8 @@ struct AwaitedState {
 }
 
 impl Cluster {
-    /// Waits until a CustomResourceDefinition is Established and its kind is served in every version that it says.
+    /// Waits until a CustomResourceDefinition is Established and discovery has its kind in every
+    /// served version.
     pub async fn crd_established(&self, name: &str, bound: &Bound) -> Result<(), ClusterError> {
         let wanted =
             AwaitedState { what: format!("the CustomResourceDefinition {name}"), state: "Established" };
@@ -172,7 +181,8 @@ impl Cluster {
         self.wait(&wanted, bound, look).await
     }
 
-    /// Waits until an object is gone; with a uid that very object: one of its name that was made meanwhile is another.
+    /// Waits until an object no longer exists. With a uid the wait is for that very object: one of
+    /// the same name that was created meanwhile is another.
     pub async fn gone(
         &self,
         kind: &ResourceInfo,
@@ -195,7 +205,7 @@ impl Cluster {
         self.wait(&wanted, bound, look).await
     }
 
-    /// Waits until a claim is bound to its volume; where it is not, the error says what the last event about it said.
+    /// Waits until a PVC is bound. If it never is, the error contains the last Event about it.
     pub async fn bound(&self, namespace: &str, name: &str, bound: &Bound) -> Result<(), ClusterError> {
         let wanted = AwaitedState { what: format!("the claim {namespace}/{name}"), state: "Bound" };
         let path = format!("/api/v1/namespaces/{namespace}/persistentvolumeclaims/{name}");
@@ -216,7 +226,8 @@ impl Cluster {
         waited
     }
 
-    /// What the controllers last said of a claim that they cannot bind; None when they said nothing.
+    /// Returns the last Event of the controllers about a PVC that they cannot bind, or `None` if
+    /// there is none.
     async fn why_not_bound(&self, namespace: &str, name: &str) -> Option<String> {
         let path = format!(
             "/api/v1/namespaces/{namespace}/events?limit={EVENTS}\
@@ -230,7 +241,7 @@ impl Cluster {
         Some(text(&last["message"]).to_owned())
     }
 
-    /// Reads what is there; None when it is not.
+    /// Reads an object, or returns `None` if it does not exist.
     async fn look(&self, path: &str, what: &str) -> Result<Option<Value>, ClusterError> {
         let doing = Doing { verb: "get", what, namespace: None, name: None };
         match self.read(&Call::get(path, doing)).await {
@@ -240,7 +251,8 @@ impl Cluster {
         }
     }
 
-    /// Looks until it is done or the bound is reached. A failure that passes is waited over, any other ends the wait.
+    /// Looks until the state is reached or the bound is. Failures that pass are waited over; other
+    /// failures end the wait.
     async fn wait<F: Future<Output = Result<WaitResult, ClusterError>>>(
         &self,
         wanted: &AwaitedState,
@@ -254,7 +266,8 @@ impl Cluster {
         let mut pause = FIRST_PAUSE;
         let mut last = "the API server has not answered yet".to_owned();
         loop {
-            // A server that is away is waited for by the call itself, which also ends that.
+            // While the server is away the call itself waits for it, and also ends that wait: no
+            // timeout around it.
             let seen = match health.away() {
                 Some(_) => Some(look().await),
                 None => tokio::time::timeout(under_way.left(health), look()).await.ok(),
@@ -282,7 +295,7 @@ impl Cluster {
     }
 }
 
-/// What keeps a CRD from being established; None when nothing does.
+/// Returns what keeps a CRD from being established, or `None` if it is.
 fn not_established(crd: &Value) -> Option<String> {
     let conditions = list(&crd["status"]["conditions"]);
     if conditions.iter().any(|condition| condition["type"] == "Established" && condition["status"] == "True")
@@ -293,7 +306,7 @@ fn not_established(crd: &Value) -> Option<String> {
     Some(wrong.map_or_else(|| "it has no conditions yet".to_owned(), tell))
 }
 
-/// Why an object is still there, or not yet active.
+/// Returns in words why an object still exists, or is not ready yet.
 pub fn state_of(object: &Value) -> String {
     let (metadata, status) = (&object["metadata"], &object["status"]);
     if metadata["deletionTimestamp"].is_null() {

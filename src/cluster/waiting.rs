@@ -1,4 +1,4 @@
-//! What is waited for, by name: for whoever shows the progress of a run.
+//! The waits under way, by name, for whoever shows the progress of a run.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -10,25 +10,25 @@ use tokio::time::Instant;
 use super::Cluster;
 use crate::model::Progress;
 
-/// How often a run's progress is told.
+/// The interval at which a run's progress is updated.
 const TELL_EVERY: Duration = Duration::from_secs(1);
-/// What is over sooner is nothing to tell a person.
+/// Waits that end sooner are not shown.
 const WORTH_TELLING: Duration = Duration::from_secs(1);
-/// More would not fit a line; the others are counted.
+/// The most waits that are named; the others are counted, since more would not fit a line.
 const NAMED: usize = 3;
 
-/// Waits under way.
+/// The waits under way.
 #[derive(Debug, Default)]
 pub(super) struct Waits(Mutex<Entries>);
 
 #[derive(Debug, Default)]
 struct Entries {
     next: u64,
-    /// In the order of their beginning.
+    /// By their number, which is the order of their beginning.
     entries: BTreeMap<u64, (Instant, String)>,
 }
 
-/// One wait under way; over when dropped.
+/// One wait under way; ends when dropped.
 #[derive(Debug)]
 pub(super) struct Waiting {
     waits: Arc<Waits>,
@@ -36,7 +36,7 @@ pub(super) struct Waiting {
 }
 
 impl Waits {
-    /// A wait begins.
+    /// Begins a wait; `what` is part of a sentence, as for [`Cluster::waiting`].
     pub fn begin(self: &Arc<Self>, what: String) -> Waiting {
         let mut entries = self.lock();
         let id = entries.next;
@@ -51,7 +51,7 @@ impl Waits {
 }
 
 impl Waiting {
-    /// What is waited for, as it is known by now.
+    /// Updates what is waited for.
     pub fn say(&self, what: String) {
         if let Some((_, text)) = self.waits.lock().entries.get_mut(&self.id) {
             *text = what;
@@ -66,7 +66,8 @@ impl Drop for Waiting {
 }
 
 impl Cluster {
-    /// What is waited for at this moment, for longer than a second: the API server itself first, then what was begun first.
+    /// Returns the waits that have lasted for more than a second: the API server itself first,
+    /// then in the order of their beginning.
     ///
     /// Each is a part of a sentence: `the namespace shop to be deleted: it is being deleted`.
     pub fn waiting(&self) -> Vec<String> {
@@ -92,7 +93,8 @@ impl Cluster {
     }
 }
 impl Cluster {
-    /// Tells a run's progress, and the log, what the cluster is waited for, as long as the run goes on.
+    /// Reports the waits to the progress of a run once a second, and each change to the log. Never
+    /// returns.
     pub async fn tell_waits(&self, progress: &Progress) -> Infallible {
         let mut told = Vec::new();
         loop {

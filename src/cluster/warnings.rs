@@ -1,14 +1,15 @@
-//! `Warning` headers of an answer, as RFC 7234 has them: `299 - "unknown field \"spec.x\""`. Pure.
+//! Reads the `Warning` headers of an answer (RFC 7234): `299 - "unknown field \"spec.x\""`. Pure.
 
 use http::HeaderMap;
 use http::header::WARNING;
 
 use super::failure::shorten;
 
-/// The API server itself stops at some 4 KiB of warnings for one answer.
+/// The most warnings that are kept of one answer. The API server itself stops at some 4 KiB of
+/// them.
 const MOST: usize = 32;
 
-/// The texts of all warnings, each once, in their order; what is no warning is left out.
+/// Returns the texts of all warnings, each once, in order. Malformed warnings are left out.
 pub(super) fn read_warnings(headers: &HeaderMap) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     for value in headers.get_all(WARNING) {
@@ -24,7 +25,7 @@ pub(super) fn read_warnings(headers: &HeaderMap) -> Vec<String> {
     found
 }
 
-/// The warnings of one header, as far as they can be read.
+/// Returns the warnings of one header, as far as they can be parsed.
 fn values(mut rest: &str) -> Vec<String> {
     let mut found = Vec::new();
     while let Some((text, behind)) = value(rest) {
@@ -40,7 +41,7 @@ fn values(mut rest: &str) -> Vec<String> {
     found
 }
 
-/// One warning: a code of three digits, an agent, the text.
+/// Parses one warning: a code of three digits, an agent, the text. Returns the text and the rest.
 fn value(text: &str) -> Option<(String, &str)> {
     let (code, rest) = text.trim_start().split_once(' ')?;
     if code.len() != 3 || !code.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -50,7 +51,7 @@ fn value(text: &str) -> Option<(String, &str)> {
     quoted(rest.trim_start())
 }
 
-/// A quoted string, its escapes resolved, and what is behind it.
+/// Parses a quoted string and resolves its escapes. Returns the string and the rest.
 fn quoted(text: &str) -> Option<(String, &str)> {
     let inner = text.strip_prefix('"')?;
     let mut told = String::new();

@@ -1,7 +1,7 @@
-//! What can go wrong with a store, in words for the person on call. Pure.
+//! Errors of stores, in words for the person on call. Pure.
 //!
-//! Every error says what was being done ([`Action`]), why it failed and what to do next; the cause, where there is
-//! one, is the source and not repeated. No secret ever reaches these texts.
+//! Every error says what was being done ([`Action`]), why it failed and what to do next; the
+//! cause, where there is one, is the source and not repeated. No secret ever reaches these texts.
 
 use std::fmt;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use super::location::InvalidLocation;
 /// The underlying cause of an error.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 
-/// What a store does; the label of its metrics and the verb of its errors.
+/// An operation of a store: the label of its metrics and the verb of its errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Operation {
     /// Opening the location.
@@ -42,7 +42,7 @@ pub enum Operation {
 }
 
 impl Operation {
-    /// The operation as a metric label.
+    /// Returns the operation as a metric label.
     pub fn label(self) -> &'static str {
         match self {
             Self::Open => "open",
@@ -75,10 +75,10 @@ impl Operation {
     }
 }
 
-/// What was being done, on what: the beginning of every message.
+/// The operation and its target: the beginning of every message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Action {
-    /// What was being done.
+    /// The operation.
     pub operation: Operation,
     /// The object or location, as a person would write it.
     pub target: String,
@@ -90,47 +90,47 @@ impl fmt::Display for Action {
     }
 }
 
-/// Why an act on a store failed.
+/// The reason why an operation on a store failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The object is not there.
+    /// The object does not exist.
     #[error("{action}: there is no such object")]
     NotFound {
-        /// What was being done.
+        /// The operation and its target.
         action: Action,
     },
-    /// A create found the object there already.
+    /// A create met an existing object.
     #[error("{action}: an object of that name exists already")]
     AlreadyExists {
-        /// What was being done.
+        /// The operation and its target.
         action: Action,
     },
     /// Somebody else has written the object meanwhile, or removed it.
     #[error("{action}: another process has written or removed it meanwhile")]
     Changed {
-        /// What was being done.
+        /// The operation and its target.
         action: Action,
     },
-    /// This process may write no more.
+    /// This process may not write any more: its lease has ended.
     #[error("{action}: not sent, as the lease of this server has ended and another may lead by now")]
     NotSent {
-        /// What was being done.
+        /// The operation and its target.
         action: Action,
     },
     /// The credentials are missing, wrong, expired or not allowed to do this.
     #[error("{action}: {hint}")]
     Forbidden {
-        /// What was being done.
+        /// The operation and its target.
         action: Action,
-        /// Why, and what to do.
+        /// The reason, and what to do.
         hint: String,
-        /// What the service said.
+        /// The answer of the service.
         source: Option<Cause>,
     },
-    /// The bucket or folder is not there.
+    /// The bucket or folder does not exist.
     #[error("{action}: {missing} does not exist; create it, or add createBucket=true to the location")]
     BucketMissing {
-        /// What was being done.
+        /// The operation and its target.
         action: Action,
         /// The bucket or folder.
         missing: String,
@@ -138,17 +138,17 @@ pub enum StoreError {
     /// No room is left.
     #[error("{action}: the store is full; free some space or raise its quota")]
     Full {
-        /// What was being done.
+        /// The operation and its target.
         action: Action,
-        /// What the service or system said.
+        /// The error of the service or system.
         source: Cause,
     },
     /// The store cannot be written.
     #[error("{action}: the store is read-only; mount it writable or use another location")]
     ReadOnly {
-        /// What was being done.
+        /// The operation and its target.
         action: Action,
-        /// What the service or system said.
+        /// The error of the service or system.
         source: Cause,
     },
     /// No connection to the service.
@@ -156,105 +156,106 @@ pub enum StoreError {
         "{action}: cannot reach {endpoint}; check the endpoint, the network and the certificate authority"
     )]
     Unreachable {
-        /// What was being done.
+        /// The operation and its target.
         action: Action,
-        /// Where the service should be.
+        /// The address of the service.
         endpoint: String,
-        /// Why there is no connection.
+        /// The cause.
         source: Cause,
     },
     /// No answer in time.
     #[error("{action}: no answer within {}", humantime::format_duration(*.limit))]
     Timeout {
-        /// What was being done.
+        /// The operation and its target.
         action: Action,
-        /// How long it was waited for.
+        /// The deadline.
         limit: Duration,
     },
     /// The service is overloaded or failing, also after repeated tries.
     #[error("{action}: the service is overloaded or failing; try again later")]
     Unavailable {
-        /// What was being done.
+        /// The operation and its target.
         action: Action,
-        /// What the service said.
+        /// The answer of the service.
         source: Cause,
     },
     /// The bucket is in another region.
     #[error("{action}: the bucket is not in region {used}; {remedy}")]
     WrongRegion {
-        /// What was being done.
+        /// The operation and its target.
         action: Action,
-        /// The region that was used.
+        /// The region for which requests were signed.
         used: String,
-        /// Which region to use, as far as the service said.
+        /// The region to use, as far as the service said.
         remedy: String,
     },
-    /// Fewer bytes came than were promised or asked for: with a source the connection broke, without one no more are there.
+    /// Fewer bytes came than were promised or asked for. With a source the connection broke;
+    /// without one the object has no more.
     #[error("{action}: the body ended after {received} of {expected} bytes")]
     Truncated {
-        /// What was being done.
+        /// The operation and its target.
         action: Action,
         /// Bytes that came.
         received: u64,
         /// Bytes that should have come.
         expected: u64,
-        /// Why the connection ended, when known.
+        /// The cause, if the connection broke.
         source: Option<Cause>,
     },
     /// An object is larger than its reader or store allows.
     #[error("{action}: the object is larger than {limit} bytes, the most that is accepted there")]
     TooLarge {
-        /// What was being done.
+        /// The operation and its target.
         action: Action,
         /// The largest size, in bytes.
         limit: u64,
     },
-    /// Something that is not an object (a folder, a symbolic link) lies at its path.
+    /// Something that is not an object (a folder, a symbolic link) is at the object's path.
     #[error("{action}: {obstacle} is in the way; move it aside, or use another location")]
     Obstructed {
-        /// What was being done.
+        /// The operation and its target.
         action: Action,
-        /// What lies where the object or its folder should be.
+        /// The obstacle at the path of the object or its folder.
         obstacle: String,
     },
-    /// A text that cannot name an object.
+    /// A text is no object key.
     #[error(transparent)]
     InvalidKey(#[from] InvalidKey),
-    /// A URL that is not a location.
+    /// A text is no URL of a location.
     #[error(transparent)]
     InvalidLocation(#[from] InvalidLocation),
     /// A setting of the location cannot be used.
     #[error("{action}: {problem}")]
     Setting {
-        /// What was being done.
+        /// The operation and its target.
         action: Action,
-        /// Which setting, and what to do.
+        /// The setting, and what to do.
         problem: String,
-        /// What is wrong with it.
+        /// The cause.
         source: Option<Cause>,
     },
-    /// What the server was to hand out cannot be had of it.
+    /// The server cannot provide what was to be downloaded from it.
     #[error("{action}: {why}")]
     NotHandedOut {
-        /// What was being done.
+        /// The operation and its target.
         action: Action,
-        /// Why, and what to do.
+        /// The reason, and what to do.
         why: String,
-        /// What was answered.
+        /// The answer, if there was one.
         source: Option<Cause>,
     },
     /// Anything else.
     #[error("{action}: unexpected failure of the store")]
     Other {
-        /// What was being done.
+        /// The operation and its target.
         action: Action,
-        /// What the service or system said.
+        /// The error of the service or system.
         source: Cause,
     },
 }
 
 impl StoreError {
-    /// The category, for metrics and results.
+    /// Returns the category, for metrics and results.
     pub fn category(&self) -> Category {
         match self {
             Self::NotFound { .. } | Self::BucketMissing { .. } => Category::NotFound,
@@ -274,22 +275,22 @@ impl StoreError {
         }
     }
 
-    /// Whether the object is not there (the bucket being there).
+    /// Returns true if the object does not exist (and the bucket does).
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::NotFound { .. })
     }
 
-    /// Whether a create lost against an object that is there already.
+    /// Returns true if a create met an existing object.
     pub fn is_already_exists(&self) -> bool {
         matches!(self, Self::AlreadyExists { .. })
     }
 
-    /// Whether somebody else was faster to write or remove the object.
+    /// Returns true if somebody else was faster to write or remove the object.
     pub fn is_changed(&self) -> bool {
         matches!(self, Self::Changed { .. })
     }
 
-    /// Whether the same act may succeed when it is tried again later.
+    /// Returns true if the same operation may succeed later.
     pub fn is_retryable(&self) -> bool {
         matches!(
             self,
@@ -300,7 +301,8 @@ impl StoreError {
         )
     }
 
-    /// Whether the store as a whole cannot be used (as opposed to one object), which is exit code 6.
+    /// Returns true if the store as a whole cannot be used (as opposed to one object), which is
+    /// exit code 6.
     pub fn is_store_unusable(&self) -> bool {
         matches!(
             self,

@@ -19,7 +19,7 @@ use super::{
     StoreError, Upload, exactly,
 };
 
-/// What goes wrong.
+/// A fault of an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// The service answers 503; nothing is done.
@@ -34,19 +34,20 @@ pub enum Fault {
     ReadOnly,
     /// The bucket is gone; nothing is done.
     BucketMissing,
-    /// It is done, and the answer is lost.
+    /// The operation is carried out, and its answer is lost.
     AnswerLost,
     /// The body being read ends with an error after so many bytes. For [`Operation::Get`] only.
     Cut(u64),
-    /// The body being read ends with an error when it is not read from for so long. For [`Operation::Get`] only.
+    /// The body being read ends with an error if nobody reads from it for so long. For
+    /// [`Operation::Get`] only.
     Idle(Duration),
-    /// It is done after a pause.
+    /// The operation is carried out after a pause.
     Delay(Duration),
-    /// It never ends.
+    /// The operation never ends.
     Hang,
 }
 
-/// Which act of an operation fails how: the counts so far, and the script.
+/// The script: the operations to fail, and the counts so far.
 #[derive(Debug, Default)]
 struct Script {
     counts: BTreeMap<Operation, usize>,
@@ -62,19 +63,19 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// A store that works, until told otherwise.
+    /// Wraps a store, which works until a fault is scripted.
     pub fn new(store: Arc<dyn ObjectStore>) -> Self {
         Self { store, script: Arc::default() }
     }
 
-    /// Makes the `nth` act of this kind from now on fail; the next one is the first.
+    /// Makes the `nth` operation of this kind from now on fail; 1 is the next.
     pub fn script(&self, operation: Operation, nth: usize, fault: Fault) {
         let mut script = self.script.lock().unwrap_or_else(PoisonError::into_inner);
         let at = script.counts.get(&operation).copied().unwrap_or_default() + nth.max(1);
         script.faults.insert((operation, at), fault);
     }
 
-    /// Makes every act of this kind fail until [`Faults::heal`].
+    /// Makes every operation of this kind fail until [`Faults::heal`].
     pub fn script_always(&self, operation: Operation, fault: Fault) {
         let mut script = self.script.lock().unwrap_or_else(PoisonError::into_inner);
         script.always.insert(operation, fault);
@@ -87,7 +88,7 @@ impl Faults {
         script.always.clear();
     }
 
-    /// How often this was asked for, faults included.
+    /// Returns how often an operation was requested, faults included.
     pub fn count(&self, operation: Operation) -> usize {
         let script = self.script.lock().unwrap_or_else(PoisonError::into_inner);
         script.counts.get(&operation).copied().unwrap_or_default()
@@ -101,7 +102,8 @@ impl Faults {
         script.faults.remove(&at).or_else(|| script.always.get(&operation).cloned())
     }
 
-    /// Counts the act; waits or fails when the script says so before it, and says what to do after it.
+    /// Counts the operation, waits or fails if the script says so, and returns what to do after
+    /// the operation.
     async fn before(&self, operation: Operation, target: &str) -> Result<After, StoreError> {
         let action = Action { operation, target: format!("{target} in {}", self.store.describe()) };
         let source = "a scripted fault".into();
@@ -131,7 +133,7 @@ impl Faults {
     }
 }
 
-/// What is wrong with an act that is carried out.
+/// The fault of an operation that is carried out.
 enum After {
     Nothing,
     Lose(Action),
@@ -148,7 +150,7 @@ impl After {
     }
 }
 
-/// The first bytes of a body, and then a broken connection.
+/// Returns the first bytes of a body, and then a broken connection.
 fn cut(action: Action, bytes: u64, body: ByteStream) -> ByteStream {
     let broken = stream::once(async { Err("a scripted cut of the connection".into()) });
     let kept = body.map_err(Into::into).scan(bytes, |left, chunk| {
@@ -163,7 +165,7 @@ fn cut(action: Action, bytes: u64, body: ByteStream) -> ByteStream {
     exactly(action, None, kept.chain(broken))
 }
 
-/// A body whose connection somebody closes when it is not read from.
+/// Returns a body whose connection is closed if nobody reads from it for `limit`.
 fn idle(action: Action, limit: Duration, body: ByteStream) -> ByteStream {
     let begun = (body, tokio::time::Instant::now());
     let chunks = stream::try_unfold(begun, move |(mut body, last)| async move {

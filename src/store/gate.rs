@@ -1,6 +1,8 @@
-//! A wrapper that writes nothing once it may not: a server whose lease has ended must leave the bucket as it is.
+//! A wrapper that refuses writes once its gate is closed: a server whose lease has ended must
+//! leave the bucket as it is.
 //!
-//! [`Gated`] asks before each act. What the SDK sends again by itself asks, too: see `s3/client.rs`.
+//! [`Gated`] asks the gate before each operation that writes. Requests that the SDK repeats by
+//! itself ask it, too (`s3/client.rs`).
 
 use std::fmt;
 use std::ops::Range;
@@ -15,17 +17,17 @@ use super::{
     Upload,
 };
 
-/// Says whether something may be written now; always, until somebody knows better. Clones share it.
+/// A condition for writing; always true by default. Clones share it.
 #[derive(Clone)]
 pub struct Gate(Arc<dyn Fn() -> bool + Send + Sync>);
 
 impl Gate {
-    /// A gate that is open while `is_open` says so.
+    /// Creates a gate that is open while `is_open` returns true.
     pub fn new(is_open: impl Fn() -> bool + Send + Sync + 'static) -> Self {
         Self(Arc::new(is_open))
     }
 
-    /// Whether something may be written now.
+    /// Returns true if writes are allowed now.
     pub fn is_open(&self) -> bool {
         (self.0)()
     }
@@ -51,7 +53,7 @@ pub struct Gated {
 }
 
 impl Gated {
-    /// The store, of which nothing is changed while the gate is closed.
+    /// Wraps a store so that nothing in it is changed while the gate is closed.
     pub fn new(store: Arc<dyn ObjectStore>, gate: Gate) -> Self {
         Self { store, gate }
     }
@@ -144,7 +146,7 @@ impl Upload for GatedUpload {
         self.upload.finish().await
     }
 
-    /// What was sent is of this upload alone: to remove it harms nobody.
+    /// Not gated: what was sent belongs to this upload alone, and removing it harms nobody.
     async fn abort(self: Box<Self>) {
         self.upload.abort().await;
     }

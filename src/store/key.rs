@@ -1,30 +1,34 @@
-//! The name of an object, checked once. Pure.
+//! Keys of objects, checked once. Pure.
 //!
-//! A key is relative to the location's prefix. Its grammar is what every store can hold without surprises: no way
-//! out of the prefix, no empty or dotted segment, no control characters.
+//! A key is relative to the location's prefix. Its grammar is what every store can hold without
+//! surprises: no way out of the prefix, no empty or dotted segment, no control characters.
 
 use std::fmt;
 
-/// The longest key that S3 takes, in bytes; the location's prefix counts too, so keys stay well below.
+/// The longest key that S3 takes, in bytes. The location's prefix counts too, so that keys stay
+/// well below.
 const MAX_KEY: usize = 1024;
 
-/// A text that cannot name an object.
+/// A text that is no object key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{key}` cannot name an object: {reason}")]
 pub struct InvalidKey {
     /// The text as it was given, cut at the longest possible key.
     pub key: String,
-    /// What is wrong with it.
+    /// The fault.
     pub reason: &'static str,
 }
 
-/// The name of an object, relative to the location's prefix: segments joined by `/`.
+/// The key of an object, relative to the location's prefix: segments joined by `/`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ObjectKey(String);
 
 impl ObjectKey {
-    /// Checks a text: no leading or trailing `/`, no empty, `.` or `..` segment, no backslash or control character,
-    /// at most 1024 bytes.
+    /// Creates a key from a text with no leading or trailing `/`, no empty, `.` or `..` segment,
+    /// no backslash or control character, and at most 1024 bytes.
+    ///
+    /// # Errors
+    /// If the text breaks one of these rules, or a segment begins like an unfinished write.
     pub fn new(key: impl Into<String>) -> Result<Self, InvalidKey> {
         let key = key.into();
         match objection(&key) {
@@ -36,13 +40,14 @@ impl ObjectKey {
         }
     }
 
-    /// The key as text.
+    /// Returns the key as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// Checks what a listing asks for: nothing, or the beginning of a key, perhaps up to and with a `/`.
+/// Checks the prefix of a listing: empty, or the beginning of a key, perhaps up to and including a
+/// `/`.
 pub(super) fn check_prefix(prefix: &str) -> Result<(), InvalidKey> {
     match prefix.strip_suffix('/').unwrap_or(prefix) {
         "" if prefix.is_empty() => Ok(()),
@@ -87,7 +92,8 @@ impl TryFrom<&str> for ObjectKey {
     }
 }
 
-/// How the names of unfinished files begin; no key may, and no listing shows them.
+/// The beginning of the names of unfinished files. No key may have a segment that begins so, and
+/// no listing shows these files.
 pub(super) const TEMPORARY: &str = ".ark-unfinished-";
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! A wrapper that counts what a store does: acts by outcome, bytes in and out.
+//! A wrapper that counts the operations of a store by outcome, and bytes in and out.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,12 +16,12 @@ use super::{
 };
 use crate::model::Category;
 
-/// How an act ended; a metric label.
+/// The outcome of an operation; a metric label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum StoreOutcome {
-    /// It was done.
+    /// The operation succeeded.
     Success,
-    /// It failed, and why.
+    /// The operation failed, with the category of its error.
     Failure(Category),
 }
 
@@ -34,10 +34,10 @@ impl fmt::Display for StoreOutcome {
     }
 }
 
-/// Told of each act as it ends.
+/// A function that is called at the end of each operation.
 pub type Observer = Arc<dyn Fn(Operation, StoreOutcome) + Send + Sync>;
 
-/// Counts since the meter was made.
+/// The counts since the meter was created.
 #[derive(Default)]
 struct Counts {
     observer: Option<Observer>,
@@ -77,7 +77,7 @@ impl Counts {
     }
 }
 
-/// A store whose acts are counted. Clones share the counts.
+/// A store whose operations are counted. Clones share the counts.
 #[derive(Clone, Debug)]
 pub struct Meter {
     store: Arc<dyn ObjectStore>,
@@ -85,27 +85,27 @@ pub struct Meter {
 }
 
 impl Meter {
-    /// Counts what is done through it from now on.
+    /// Wraps a store and counts its operations from now on.
     pub fn new(store: Arc<dyn ObjectStore>) -> Self {
         Self { store, counts: Arc::default() }
     }
 
-    /// The same, and `observer` is told of each act besides.
+    /// Wraps a store, counts its operations and calls `observer` at the end of each.
     pub fn observed(store: Arc<dyn ObjectStore>, observer: Observer) -> Self {
         Self { store, counts: Arc::new(Counts { observer: Some(observer), ..Counts::default() }) }
     }
 
-    /// How often each act ended how.
+    /// Returns how often each operation ended with each outcome.
     pub fn acts(&self) -> BTreeMap<(Operation, StoreOutcome), u64> {
         self.counts.acts.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Bytes of bodies that were read.
+    /// Returns the bytes of bodies that were read.
     pub fn bytes_read(&self) -> u64 {
         self.counts.read.load(Ordering::Relaxed)
     }
 
-    /// Bytes of bodies that were written.
+    /// Returns the bytes of bodies that were written.
     pub fn bytes_written(&self) -> u64 {
         self.counts.written.load(Ordering::Relaxed)
     }

@@ -1,8 +1,9 @@
-//! Where bytes live: one small trait, and what implements it.
+//! Object stores: one small trait, and its implementations.
 //!
-//! [`Location`] is a URL that says where; [`open`] makes a [`ObjectStore`] of it: [`s3`] or [`fs`]. [`Meter`], [`Gated`] and [`Faults`]
-//! wrap any store; [`Resumed`] reads a body across its breaks. [`conformance()`] is what all stores must pass. What the bytes mean
-//! is the concern of the module `bucket`.
+//! [`Location`] is the URL of a store; [`open`] yields an [`ObjectStore`] for it: [`s3`] or
+//! [`fs`]. [`Meter`], [`Gated`] and [`Faults`] wrap any store; [`Resumed`] reads a body across
+//! broken connections. All stores pass [`conformance()`]. The meaning of the bytes is the concern
+//! of the module `bucket`.
 
 pub mod conformance;
 pub mod error;
@@ -32,14 +33,15 @@ pub use resume::Resumed;
 
 pub use s3::{S3Store, objection_to_credentials};
 
-/// Opens a location. It creates the bucket or folder when the location says so and does not otherwise touch an S3
-/// service: a wrong bucket or credential is the error of the first act. A missing folder is an error at once.
+/// Opens a location, and creates the bucket or folder if the location says so. An S3 service is
+/// not contacted otherwise: a wrong bucket or credential is the error of the first operation. A
+/// missing folder is an error at once.
 pub async fn open(location: &Location) -> Result<Arc<dyn ObjectStore>, StoreError> {
     open_behind(location, Gate::default()).await
 }
 
-/// The same behind a gate: while it is closed nothing is written, neither what is asked for then nor what a request that
-/// began before would send again.
+/// Opens a location behind a gate: while the gate is closed nothing is written, neither by new
+/// calls nor by the repetition of a request that began before.
 pub async fn open_behind(location: &Location, gate: Gate) -> Result<Arc<dyn ObjectStore>, StoreError> {
     let store: Arc<dyn ObjectStore> = match location {
         Location::S3(location) => Arc::new(S3Store::open_behind(location, &gate).await?),

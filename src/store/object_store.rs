@@ -1,4 +1,4 @@
-//! What a place for bytes must do: the trait, and what it takes and gives.
+//! The trait of object stores, and the types of its arguments and results.
 
 use std::fmt::Debug;
 use std::ops::Range;
@@ -14,116 +14,135 @@ use super::error::{Action, Cause, Operation, StoreError};
 use super::key::ObjectKey;
 use super::resume::Resumed;
 
-/// The body of an object, as it arrives. It ends with an error when fewer bytes come than were promised.
+/// The body of an object, as it arrives. The stream ends with an error if fewer bytes come than
+/// were promised.
 pub type ByteStream = BoxStream<'static, Result<Bytes, StoreError>>;
 
-/// What changes whenever an object is written anew, in the words of the store that gave it.
+/// The entity tag of an object, which changes with every write; opaque outside of the store that
+/// gave it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ETag(pub String);
 
-/// What a put does when the object is there already.
+/// The behaviour of a put if the object exists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PutMode {
-    /// Fails with [`StoreError::AlreadyExists`]; of several at once exactly one succeeds.
+    /// Fails with [`StoreError::AlreadyExists`]. Of several creates at once exactly one succeeds,
+    /// where [`ObjectStore::conditional_writes`] is true.
     Create,
-    /// Replaces it, atomically.
+    /// Replaces the object, atomically.
     Overwrite,
-    /// Replaces it if nobody has written it since it had this tag; else, and when it is gone, it fails with
-    /// [`StoreError::Changed`]. Of several at once with the same tag exactly one succeeds, where
-    /// [`ObjectStore::compare_and_swap`] says so.
+    /// Replaces the object if nobody has written it since it had this tag; otherwise, also if the
+    /// object does not exist, the put fails with [`StoreError::Changed`]. Of several at once with
+    /// the same tag exactly one succeeds, where [`ObjectStore::compare_and_swap`] is true.
     Replace(ETag),
 }
 
-/// What a listing says of an object.
+/// The entry of an object in a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectInfo {
-    /// Its key, relative to the location.
+    /// The key, relative to the location.
     pub key: ObjectKey,
-    /// Its size in bytes.
+    /// The size in bytes.
     pub size: u64,
-    /// When it was written, by the store's clock.
+    /// The time of the last write, by the store's clock.
     pub modified: DateTime<Utc>,
-    /// What changes when it is written anew; none where the store does not say.
+    /// The entity tag; `None` where the store does not say, as in listings.
     pub etag: Option<ETag>,
 }
 
-/// One page of a listing, in order of keys.
+/// One page of a listing, in the order of keys.
 #[derive(Clone, Debug, Default)]
 pub struct Listing {
     /// The objects of the page.
     pub objects: Vec<ObjectInfo>,
-    /// With a delimiter: what lies deeper, each up to and with its `/`, relative to the location.
+    /// With a delimiter, the folded prefixes, each up to and including its `/`, relative to the
+    /// location.
     pub prefixes: Vec<String>,
-    /// Where the next page begins; none when this is the last.
+    /// The token of the next page; `None` if this page is the last.
     pub next: Option<String>,
 }
 
-/// A place for objects. All implementations pass [`conformance()`].
+/// An object store. All implementations pass [`conformance()`].
 #[async_trait]
 pub trait ObjectStore: Send + Sync + Debug {
-    /// The location in words, for messages; it holds no secret.
+    /// Returns the location in words, for messages; without secrets.
     fn describe(&self) -> String;
 
     /// Writes a small object in one piece.
+    ///
+    /// # Errors
+    /// As `mode` says, and if the store fails.
     async fn put(&self, key: &ObjectKey, body: Bytes, mode: PutMode) -> Result<(), StoreError>;
 
-    /// Begins to write an object of unknown size, holding two parts of 5 MiB in memory at most. It replaces what is
-    /// there. Nothing is visible before [`Upload::finish`].
+    /// Begins to write an object of unknown size, holding at most two parts of 5 MiB in memory. An
+    /// existing object is replaced. Nothing is visible before [`Upload::finish`].
     async fn upload(&self, key: &ObjectKey) -> Result<Box<dyn Upload>, StoreError>;
 
-    /// Reads an object, or a range of its bytes (half open). A range that reaches beyond the end is
-    /// [`StoreError::Truncated`], as is a connection that ends early.
+    /// Reads an object, or a range of its bytes (half open).
+    ///
+    /// # Errors
+    /// [`StoreError::Truncated`] if the range reaches beyond the end or the connection ends early,
+    /// [`StoreError::NotFound`] if the object does not exist.
     async fn get(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<ByteStream, StoreError>;
 
-    /// Size, time and tag of an object.
+    /// Returns size, time and tag of an object.
     async fn head(&self, key: &ObjectKey) -> Result<ObjectInfo, StoreError>;
 
-    /// One page of the objects whose keys begin with `prefix` (a text, not a folder), in order of keys. With
-    /// `delimiter`, what lies behind the next `/` is folded into [`Listing::prefixes`]. `page` is [`Listing::next`].
+    /// Returns one page of the objects whose keys begin with `prefix` (a text, not a folder), in
+    /// the order of keys. With `delimiter`, keys are folded behind the next `/` into
+    /// [`Listing::prefixes`]. `page` is [`Listing::next`] of the page before.
     async fn list(&self, prefix: &str, delimiter: bool, page: Option<String>) -> Result<Listing, StoreError>;
 
-    /// Deletes objects; one that is not there is fine.
+    /// Deletes objects. An object that does not exist counts as deleted.
     async fn delete(&self, keys: &[ObjectKey]) -> Result<(), StoreError>;
 
-    /// Deletes an object if nobody has written it since it had this tag, else it fails with [`StoreError::Changed`]; one that
-    /// is not there is fine. Where the service knows no condition on deletes, it looks first and deletes then.
+    /// Deletes an object if nobody has written it since it had this tag, else fails with
+    /// [`StoreError::Changed`]. An object that does not exist counts as deleted. Where the service
+    /// knows no conditions on deletes, the tag is compared first and the object deleted then.
     async fn delete_unchanged(&self, key: &ObjectKey, etag: &ETag) -> Result<(), StoreError>;
 
-    /// Removes what uploads of `key` that were never finished have left, however young they are; how many there were. The
-    /// caller knows that nobody is writing there: a process that was killed could not [`Upload::abort`].
+    /// Removes the remains of uploads of `key` that were never finished, however recent, and
+    /// returns their number. The caller knows that nobody is writing there: a process that was
+    /// killed could not [`Upload::abort`].
     async fn discard_unfinished(&self, key: &ObjectKey) -> Result<u64, StoreError>;
 
-    /// A URL that reads the object without credentials for a while; none when the store cannot make one.
+    /// Returns a URL that reads the object without credentials for `valid`, or `None` if the store
+    /// cannot make one.
     async fn presign(&self, key: &ObjectKey, valid: Duration) -> Result<Option<String>, StoreError>;
 
-    /// Whether [`PutMode::Create`] is atomic here. Where it is not, it looks first and writes then. A store that does
-    /// not know tries it out with an object that it removes again.
+    /// Returns whether [`PutMode::Create`] is atomic. Where it is not, the store looks first and
+    /// writes then. A store that does not know tries with an object that it removes again.
     async fn conditional_writes(&self) -> Result<bool, StoreError>;
 
-    /// Whether [`PutMode::Replace`] is atomic here. Where it is not, it looks first and writes then. A store that does not
-    /// know tries it out with an object that it removes again.
+    /// Returns whether [`PutMode::Replace`] is atomic. Where it is not, the store compares first
+    /// and writes then. A store that does not know tries with an object that it removes again.
     async fn compare_and_swap(&self) -> Result<bool, StoreError>;
 
-    /// Whether what is written carries checksums that the service verifies; none where it is not known yet, or means nothing.
+    /// Returns whether writes carry checksums that the service verifies; `None` where this is not
+    /// known yet, or means nothing.
     fn checksums(&self) -> Option<bool> {
         None
     }
 }
 
-/// An object being written. Dropped without [`Upload::finish`], it leaves nothing visible.
+/// An object that is being written. Dropped without [`Upload::finish`], it leaves nothing visible.
 #[async_trait]
 pub trait Upload: Send {
-    /// Adds bytes. It waits while the store is slower than the writer. After an error only [`Upload::abort`] makes sense.
+    /// Adds bytes; waits while the store is slower than the writer. After an error only
+    /// [`Upload::abort`] makes sense.
     async fn write(&mut self, chunk: Bytes) -> Result<(), StoreError>;
 
-    /// Makes the object visible, whole. After an error nothing is.
+    /// Makes the whole object visible. After an error nothing is visible.
     async fn finish(self: Box<Self>) -> Result<(), StoreError>;
 
-    /// Gives up and removes what was sent, as far as the store can be reached.
+    /// Gives up the upload and removes what was sent, as far as the store can be reached.
     async fn abort(self: Box<Self>);
 }
 
-/// Reads a whole object of at most `limit` bytes, across breaks of the connection; a larger one is [`StoreError::TooLarge`].
+/// Reads a whole object of at most `limit` bytes, across broken connections.
+///
+/// # Errors
+/// [`StoreError::TooLarge`] if the object is larger.
 pub async fn read_all(store: &dyn ObjectStore, key: &ObjectKey, limit: u64) -> Result<Bytes, StoreError> {
     let mut body = Resumed::open(store, key.clone(), None).await?;
     let mut whole = BytesMut::new();
@@ -138,8 +157,9 @@ pub async fn read_all(store: &dyn ObjectStore, key: &ObjectKey, limit: u64) -> R
     Ok(whole.freeze())
 }
 
-/// A body of known length, where it is known: it ends with [`StoreError::Truncated`] when less comes or the
-/// connection breaks, and with an error when more does.
+/// Checks the length of a body against `expected`, if that is known: the stream ends with
+/// [`StoreError::Truncated`] if fewer bytes come or the connection breaks, and with an error if
+/// more come.
 pub fn exactly<S>(action: Action, expected: Option<u64>, chunks: S) -> ByteStream
 where
     S: Stream<Item = Result<Bytes, Cause>> + Send + 'static,

@@ -1,7 +1,9 @@
-//! Reading a body to its end although the connection breaks on the way: it goes on from where it broke.
+//! Reads a body to its end although the connection breaks on the way: continues from the byte
+//! where it broke.
 //!
-//! The stores try again what they ask for until an answer begins, and no longer. A body that comes for minutes, or that its
-//! reader lets lie for a while, ends in a reset often enough that it must not end what rests on it.
+//! Stores repeat requests until an answer begins, and no longer. A body that arrives for minutes,
+//! or that its reader leaves for a while, ends in a reset often enough that the reset must not end
+//! the whole run.
 
 use std::ops::{Deref, Range};
 use std::sync::Arc;
@@ -12,55 +14,58 @@ use futures::TryStreamExt as _;
 
 use super::{Action, ByteStream, ObjectKey, ObjectStore, Operation, StoreError};
 
-/// Breaks in a row, without [`PROGRESS`] between them, that are taken for a passing fault.
+/// Breaks in a row, without [`PROGRESS`] between them, that count as a passing fault.
 const RESUMES: u32 = 3;
 
-/// The pause before the first of them; it doubles from one to the next.
+/// The pause after the first break; doubles from one break to the next.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// So many bytes since the last break show that the connection works: breaks are counted anew.
+/// Bytes since the last break that show that the connection works: breaks are counted from zero
+/// again.
 const PROGRESS: u64 = 256 << 10;
 
-/// A body of which nothing comes for so long does not come any more.
+/// A body of which nothing arrives for so long is given up.
 const STALLED: Duration = Duration::from_secs(60);
 
-/// The body of an object or of a range of it, without its breaks.
+/// The body of an object or of a range of it, read across broken connections.
 pub struct Resumed<S = Arc<dyn ObjectStore>> {
     store: S,
     key: ObjectKey,
     body: Option<ByteStream>,
-    /// Where the next byte lies in the object.
+    /// The position of the next byte in the object.
     at: u64,
-    /// Where the body ends, as far as that is known.
+    /// The end of the body, as far as it is known.
     end: Option<u64>,
-    /// Bytes of the body at hand that have been handed out before, where a range could not be asked for.
+    /// Bytes of the current body that were returned before and are skipped, where a range could
+    /// not be requested.
     known: u64,
     breaks: u32,
     since_break: u64,
 }
 
 impl<S: Deref<Target: ObjectStore>> Resumed<S> {
-    /// The object, or a range of its bytes. Nothing is asked for before the first [`Resumed::next`].
+    /// Creates a reader of an object or a range of its bytes. Nothing is requested before the
+    /// first [`Resumed::next`].
     pub fn new(store: S, key: ObjectKey, range: Option<Range<u64>>) -> Self {
         let (at, end) = range.map_or((0, None), |range| (range.start, Some(range.end)));
         Self { store, key, body: None, at, end, known: 0, breaks: 0, since_break: 0 }
     }
 
-    /// The same, asked for at once: that the object is not there shows here, and what the store could not begin to read
-    /// is not tried again.
+    /// Creates a reader and requests the body at once: an object that does not exist is an error
+    /// here. A request that fails here is not repeated.
     ///
     /// # Errors
-    /// When the store fails.
+    /// If the store fails.
     pub async fn open(store: S, key: ObjectKey, range: Option<Range<u64>>) -> Result<Self, StoreError> {
         let mut resumed = Self::new(store, key, range);
         resumed.ask().await?;
         Ok(resumed)
     }
 
-    /// The next bytes; none at the end.
+    /// Returns the next bytes, or `None` at the end.
     ///
     /// # Errors
-    /// When the object is shorter than what was asked for, or the store goes on failing.
+    /// If the object is shorter than the requested range, or the store goes on failing.
     pub async fn next(&mut self) -> Result<Option<Bytes>, StoreError> {
         loop {
             let error = match self.step().await {
@@ -72,11 +77,14 @@ impl<S: Deref<Target: ObjectStore>> Resumed<S> {
             if !error.is_retryable() || self.breaks >= RESUMES {
                 return Err(error);
             }
+            // The store announced the length when it began to answer: only the rest is requested
+            // from now on.
             if let (None, StoreError::Truncated { received, expected, .. }) = (self.end, &error)
                 && expected > received
             {
                 self.end = Some(*expected);
             }
+            // Every byte had arrived; only the end of the stream was lost.
             if self.end.is_some_and(|end| self.at >= end) {
                 return Ok(None);
             }
@@ -109,10 +117,11 @@ impl<S: Deref<Target: ObjectStore>> Resumed<S> {
         Ok(Some(chunk))
     }
 
-    /// Asks for what is still missing.
+    /// Requests the bytes that are still missing.
     async fn ask(&mut self) -> Result<(), StoreError> {
         let rest = self.end.map(|end| self.at..end);
-        // Without a known end the object is read from its first byte, and what came before is passed over.
+        // Without a known end the object is read from its first byte, and the bytes that came
+        // before are skipped.
         self.known = if rest.is_some() { 0 } else { self.at };
         self.body = Some(self.store.get(&self.key, rest).await?);
         Ok(())

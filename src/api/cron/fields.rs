@@ -1,8 +1,9 @@
-//! What is wrong with the fields of a cron pattern, in a person's words. Pure.
+//! Faults in the fields of a cron pattern, in a person's words. Pure.
 //!
-//! The parser's own words name neither the field nor what it takes. What is not understood here is left to the parser.
+//! The parser's own errors name neither the field nor the values that it takes. Faults that are
+//! not understood here are left to the parser.
 
-/// One of the fields: its name, the numbers that it takes, and the names for these, from the least number on.
+/// A field: its name, the numbers that it takes, and the names of these, from the least number on.
 struct Field {
     name: &'static str,
     least: u32,
@@ -18,7 +19,7 @@ const MONTHS: [&str; 12] =
     ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 const DAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 
-/// In their order.
+/// The fields in order.
 const FIELDS: [Field; 5] = [
     field("minute", 0, 59, &[]),
     field("hour", 0, 23, &[]),
@@ -27,7 +28,7 @@ const FIELDS: [Field; 5] = [
     field("day of week", 0, 7, &DAYS),
 ];
 
-/// What is wrong with a pattern of five fields, as far as it shows here.
+/// Returns what is wrong with a pattern of five fields, or `None` if nothing is found here.
 pub fn objection(pattern: &str) -> Option<String> {
     let texts: Vec<&str> = pattern.split(' ').filter(|text| !text.is_empty()).collect();
     if texts.len() != FIELDS.len() {

@@ -1,7 +1,8 @@
-//! When a Schedule ticks: the text of `spec.schedule`, read, and the ticks around an instant. Pure.
+//! The ticks of a Schedule: parses `spec.schedule` and finds the ticks around an instant. Pure.
 //!
-//! Where clocks are put forward, a tick of a fixed time of day that falls into the gap comes right after it; where they
-//! are put back, it comes once, the first time. Ticks of a pattern without a fixed time follow the clock on the wall.
+//! Where clocks are put forward, a tick of a fixed time of day that falls into the gap comes right
+//! after it; where they are put back, it comes once, the first time. Ticks of a pattern without a
+//! fixed time follow local time.
 
 mod fields;
 
@@ -14,7 +15,7 @@ use croner::{Cron as Pattern, Weekday};
 
 use super::Duration;
 
-/// What stands for a pattern, as every cron has it.
+/// The nicknames of patterns, as every cron has them.
 const NICKNAMES: [(&str, &str); 7] = [
     ("@yearly", "0 0 1 1 *"),
     ("@annually", "0 0 1 1 *"),
@@ -25,21 +26,21 @@ const NICKNAMES: [(&str, &str); 7] = [
     ("@hourly", "0 * * * *"),
 ];
 
-/// What stands before the name of a time zone.
+/// The prefixes of a time zone in the text.
 const ZONES: [&str; 2] = ["CRON_TZ=", "TZ="];
 
-/// After so many days the calendar repeats itself: 28 years, leap years and weekdays included.
+/// Days after which the calendar repeats: 28 years, leap years and weekdays included.
 const CALENDAR_DAYS: usize = 28 * 365 + 7;
 
-/// When something is to be done again and again.
+/// A recurring schedule.
 #[derive(Clone, Debug)]
 pub struct Cron(When);
 
 #[derive(Clone, Debug)]
 enum When {
-    /// By the clock on the wall of a time zone.
+    /// A cron pattern in the local time of a zone.
     Pattern(Box<Pattern>, Tz),
-    /// Each time so much has gone by.
+    /// A fixed interval.
     Every(TimeDelta),
 }
 
@@ -49,27 +50,27 @@ enum When {
     "`{text}` is not a schedule: {why}; write for example `0 3 * * *`, `@daily`, `@every 6h` or `CRON_TZ=Europe/Berlin 0 3 * * 1-5`"
 )]
 pub struct InvalidCron {
-    /// The text as given.
+    /// The text as it was given.
     pub text: String,
-    /// What is wrong with it.
+    /// The fault.
     pub why: String,
 }
 
 impl Cron {
-    /// Whether a name is one of the IANA database of time zones, or what to write instead.
+    /// Checks that a name is in the IANA database of time zones.
     ///
     /// # Errors
-    /// Why it is none.
+    /// If it is not, with what to write instead.
     pub fn check_zone(name: &str) -> Result<(), String> {
         parse_zone(name).map(drop)
     }
 
-    /// Whether a text names a time zone before its fields.
+    /// Returns true if a text names a time zone before its fields.
     pub fn names_zone(text: &str) -> bool {
         ZONES.iter().any(|before| text.starts_with(before))
     }
 
-    /// An instant by the clock on the wall of its time zone: `2026-11-28T03:00:00+01:00`.
+    /// Returns an instant in the local time of the schedule's zone: `2026-11-28T03:00:00+01:00`.
     pub fn by_the_wall(&self, instant: DateTime<Utc>) -> String {
         let zone = match &self.0 {
             When::Pattern(_, zone) => *zone,
@@ -78,7 +79,8 @@ impl Cron {
         instant.with_timezone(&zone).to_rfc3339_opts(SecondsFormat::Secs, true)
     }
 
-    /// The first tick after an instant. `since` is when the Schedule was created, from which `@every` counts.
+    /// Returns the first tick after an instant, or `None` if there is none. `since` is the
+    /// creation of the Schedule, from which `@every` counts.
     pub fn next(&self, since: DateTime<Utc>, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
         match &self.0 {
             When::Pattern(pattern, zone) => {
@@ -91,7 +93,8 @@ impl Cron {
         }
     }
 
-    /// The last tick at or before an instant. `since` as in [`Cron::next`].
+    /// Returns the last tick at or before an instant, or `None` if there is none. `since` as in
+    /// [`Cron::next`].
     pub fn latest(&self, since: DateTime<Utc>, until: DateTime<Utc>) -> Option<DateTime<Utc>> {
         match &self.0 {
             When::Pattern(pattern, zone) => {
@@ -106,12 +109,12 @@ impl Cron {
     }
 }
 
-/// The instant in a zone; a tick is a whole second.
+/// Returns the instant in a zone, in whole seconds as ticks are.
 fn local(instant: DateTime<Utc>, zone: Tz) -> DateTime<Tz> {
     instant.trunc_subsecs(0).with_timezone(&zone)
 }
 
-/// How many lengths have gone by, rounded down.
+/// Returns how many intervals have passed, rounded down.
 fn passed(since: DateTime<Utc>, length: TimeDelta, until: DateTime<Utc>) -> i64 {
     (until.timestamp() - since.timestamp()).div_euclid(length.num_seconds())
 }
@@ -140,7 +143,7 @@ impl FromStr for Cron {
     }
 }
 
-/// The time zone and what follows it.
+/// Returns the time zone and the text behind it.
 fn split_zone(text: &str) -> Result<(Tz, &str), String> {
     let Some(named) = ZONES.iter().find_map(|before| text.strip_prefix(before)) else {
         return Ok((Tz::UTC, text));
@@ -181,7 +184,8 @@ fn parse_pattern(text: &str) -> Result<Pattern, String> {
     Ok(pattern)
 }
 
-/// Whether no day ever matches, as on 30 February: the search for it would take long.
+/// Returns true if no day ever matches, as on 30 February: the search for such a day would take
+/// long.
 fn never_comes(pattern: &Pattern) -> bool {
     let days = &pattern.pattern;
     let matches = |day: NaiveDate| {

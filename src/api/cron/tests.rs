@@ -1,4 +1,4 @@
-//! What [`super::Cron`] promises about time zones, daylight-saving, missed and impossible ticks.
+//! Tests of [`super::Cron`]: time zones, daylight saving, missed and impossible ticks.
 
 use proptest::prelude::*;
 
@@ -12,7 +12,7 @@ fn at(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
 }
 
-/// The ticks after an instant.
+/// Returns the ticks after an instant.
 fn ticks(text: &str, after: &str, count: usize) -> Vec<String> {
     let (cron, since) = (cron(text), at("2026-01-01T00:00:00Z"));
     std::iter::successors(cron.next(since, at(after)), |tick| cron.next(since, *tick))
@@ -113,8 +113,9 @@ fn what_cannot_be_meant_is_refused_and_named() {
 }
 
 proptest! {
-    /// What a schedule relies on: time goes on, nothing is between a tick and the next, and looking back finds the same
-    /// ticks as looking ahead; also across the changes of clocks in March and October.
+    /// Schedules rely on this: time goes on, nothing is between a tick and the next, and looking
+    /// back finds the same ticks as looking ahead; also across the changes of clocks in March and
+    /// October.
     #[test]
     fn ticks_are_the_same_seen_from_both_sides(
         text in prop::sample::select(vec![

@@ -1,4 +1,5 @@
-//! Which items: the fields that Backup and Restore share, and how they become the model's selections. Pure.
+//! Selection of items: the fields that Backup and Restore share, and their compilation into the
+//! model's selections. Pure.
 
 mod scoped;
 mod selection;

@@ -1,4 +1,5 @@
-//! Velero's newer way to select kinds: cluster-scoped ones and namespaced ones by lists of their own. Pure.
+//! Velero's newer way to select kinds, by separate lists of cluster-scoped and namespaced kinds.
+//! Pure.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -44,7 +45,10 @@ pub struct ScopedKinds {
 }
 
 impl ScopedKinds {
-    /// Compiles a filter together with these lists, or says everything that is wrong with both.
+    /// Compiles a filter together with these lists.
+    ///
+    /// # Errors
+    /// Everything that is wrong with both.
     pub fn compile(&self, filter: &Filter) -> Result<CompiledSelection, Vec<InvalidSpec>> {
         if *self == Self::default() {
             return filter.compile();
@@ -68,7 +72,7 @@ impl ScopedKinds {
             }
         };
         let everything = |terms: &[String]| terms.is_empty() || terms.iter().any(|term| term == "*");
-        // As in Velero: all of the cluster's own items belong only to a backup of everything.
+        // As in Velero, all cluster-scoped items belong only to a backup of everything.
         let whole = selection.namespaces.is_everything()
             && everything(namespaced)
             && without_namespaced.is_empty()
@@ -80,7 +84,8 @@ impl ScopedKinds {
         } else {
             ClusterScope::Related
         };
-        // That nothing of the cluster comes says the scope; the namespaces of what is taken still do.
+        // The scope already says that no cluster-scoped items come; the namespaces of taken items
+        // still do.
         let named: Vec<String> = without_cluster.iter().filter(|term| *term != "*").cloned().collect();
         Ok(CompiledSelection {
             kinds: KindTerms::new(namespaced, without_namespaced),
@@ -90,7 +95,7 @@ impl ScopedKinds {
         })
     }
 
-    /// The older fields, which cannot be meant together with these.
+    /// Returns the older fields that are set and contradict these.
     fn contradictions(&self, filter: &Filter) -> Vec<InvalidSpec> {
         let older = [
             ("includedResources", !filter.included_resources.is_empty()),

@@ -1,4 +1,4 @@
-//! Which items are meant, as a specification says it, and compiled.
+//! The selection of items as a specification has it, and compiled.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::KubeSchema;
@@ -66,25 +66,26 @@ pub struct Filter {
 /// A [`Filter`], checked and compiled once.
 #[derive(Clone, Debug)]
 pub struct CompiledSelection {
-    /// Which namespaces.
+    /// The selected namespaces.
     pub namespaces: NamePatterns,
-    /// Which kinds, by any of their names; of namespaced kinds only, where cluster-scoped ones are selected by themselves.
+    /// The selected kinds, by any of their names. Only namespaced kinds if `cluster_kinds` is
+    /// given.
     pub kinds: KindTerms,
-    /// Which cluster-scoped kinds, where they are selected by themselves.
+    /// The selected cluster-scoped kinds, where these are selected separately; else `None`.
     pub cluster_kinds: Option<KindTerms>,
-    /// Which labels.
+    /// The selected labels.
     pub labels: LabelQuery,
-    /// Which cluster-scoped items.
+    /// The cluster-scoped items that are wanted.
     pub cluster_scope: ClusterScope,
 }
 
 impl CompiledSelection {
-    /// The terms that select kinds of this scope.
+    /// Returns the terms that select kinds of this scope.
     pub fn kinds_of(&self, namespaced: bool) -> &KindTerms {
         self.cluster_kinds.as_ref().filter(|_| !namespaced).unwrap_or(&self.kinds)
     }
 
-    /// Each list of terms, with whether it selects namespaced and cluster-scoped kinds.
+    /// Yields each list of terms, with whether it selects namespaced and cluster-scoped kinds.
     pub fn terms(&self) -> impl Iterator<Item = (&KindTerms, bool, bool)> {
         let apart = self.cluster_kinds.is_some();
         let cluster = self.cluster_kinds.iter().map(|terms| (terms, false, true));
@@ -93,7 +94,10 @@ impl CompiledSelection {
 }
 
 impl Filter {
-    /// Compiles the filter, or says everything that is wrong with it.
+    /// Compiles the filter.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
     pub fn compile(&self) -> Result<CompiledSelection, Vec<InvalidSpec>> {
         let Self {
             included_namespaces,
@@ -188,7 +192,7 @@ fn is_kind_term(term: &str) -> bool {
     (name == "*" || plain(name)) && group.is_none_or(|group| group.split('.').all(plain))
 }
 
-/// The requirements of a selector; `field` names it in errors.
+/// Returns the requirements of a selector; `field` names it in errors.
 pub fn label_requirements(
     field: &str,
     selector: &LabelSelector,

@@ -1,4 +1,4 @@
-//! What a filter takes, and that everything wrong with it is said at once.
+//! Tests of what a filter takes, and that all of its faults are told at once.
 
 use super::*;
 use crate::model::ClusterScope;

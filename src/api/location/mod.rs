@@ -1,4 +1,5 @@
-//! BackupStorageLocation: a bucket or directory that holds backups, and how it fares; `validate` checks it.
+//! BackupStorageLocation: a bucket or directory that holds backups, and its status; `validate`
+//! checks the specification.
 
 #![expect(clippy::duplicated_attributes, reason = "each print column has a type of its own")]
 

@@ -93,7 +93,7 @@ pub struct BackupStorageLocationSpec {
     pub velero: VeleroLocation,
 }
 
-/// Velero names a plug-in.
+/// Returns the schema of the provider, which may also be the name of a plug-in of Velero.
 pub fn provider(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({"type": "string", "enum": ["s3", "fs", "aws", "velero.io/aws"]})
 }
@@ -251,6 +251,6 @@ pub struct LocationCounts {
     pub hidden: u64,
 }
 
-/// How to get at what is not shown.
+/// Advice for messages: how to reach backups and restores that are not shown.
 pub const HIDDEN: &str = "`ark restore run --location URL --from-backup NAME`, with the URL of the location, restores from one of \
     them; to have them shown, delete the objects that have their names, and before that the other location where these are of one";

@@ -1,11 +1,12 @@
-//! What is wrong with a BackupStorageLocation, all at once, as the API server would say it one by one. Pure.
+//! The faults of a BackupStorageLocation, all at once, as the API server would tell them one by
+//! one. Pure.
 
 use super::{BackupStorageLocationSpec, LocationConfig, Provider, SecretKey};
 use crate::api::Duration;
 use crate::api::InvalidSpec;
 use crate::model::objection_to_bucket_name;
 
-/// Longest names, in bytes.
+/// The longest names, in bytes.
 const MAX_BUCKET: usize = 1024;
 const MAX_PREFIX: usize = 512;
 const MAX_REGION: usize = 64;
@@ -16,7 +17,7 @@ const MAX_CERTIFICATES: usize = 65536;
 const MAX_NAME: usize = 253;
 
 impl BackupStorageLocationSpec {
-    /// Everything that is wrong with the specification; empty when it is sound.
+    /// Returns everything that is wrong with the specification; empty if it is valid.
     pub fn validate(&self) -> Vec<InvalidSpec> {
         let Self {
             provider,

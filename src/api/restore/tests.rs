@@ -1,4 +1,4 @@
-//! What a Restore may say, and in which spelling.
+//! Tests of what a Restore may say, and in which spelling.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What only Velero's Backups say. Pure.
+//! The fields that only Velero's Backups have. Pure.
 
 use std::collections::BTreeMap;
 
@@ -95,7 +95,8 @@ impl BackupSpec {
         forget_hollow(uploader_config);
     }
 
-    /// What is given and means nothing here, each with the reason; nothing of it changes what the backup holds.
+    /// Returns the fields that are given and have no effect here, each with the reason. None of
+    /// them changes what the backup holds.
     pub fn ignored(&self) -> Vec<String> {
         const SNAPSHOTS: &str = "Ark takes no snapshots of volumes yet";
         const DATA: &str = "Ark does not copy what is in volumes yet";
@@ -133,7 +134,7 @@ impl BackupSpec {
 }
 
 impl VeleroBackup {
-    /// What would be missing from a backup that was made all the same.
+    /// Returns the fields that are refused: without their effect the backup would lack something.
     pub(in crate::api) fn refused(&self) -> Vec<InvalidSpec> {
         const DATA: &str = "Ark does not copy what is in volumes yet; leave it out or set it to false, and back the data up by \
                             other means";

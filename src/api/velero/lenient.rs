@@ -1,4 +1,4 @@
-//! Reading what Velero's objects say without meaning it: empty lists, zeros, what is off.
+//! Reads fields that Velero writes without a meaning: empty lists, zeros, switches that are off.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,8 @@ use serde_json::{Map, Value};
 
 use crate::api::{Duration, InvalidSpec};
 
-/// Takes over what is spelled in Velero's way; where Ark's own field says something else, both stay, to be refused.
+/// Moves a field of Velero's spelling to Ark's own. If Ark's field has another value, both stay,
+/// to be refused.
 pub fn adopt<T: PartialEq>(own: &mut Option<T>, theirs: &mut Option<T>) {
     if own.is_none() {
         *own = theirs.take();
@@ -15,7 +16,7 @@ pub fn adopt<T: PartialEq>(own: &mut Option<T>, theirs: &mut Option<T>) {
     }
 }
 
-/// That a thing is said twice, and differently.
+/// Returns the fault of a setting that is given twice with different values.
 pub fn twice(theirs: &str, own: &str) -> InvalidSpec {
     InvalidSpec::new(
         theirs,
@@ -23,17 +24,17 @@ pub fn twice(theirs: &str, own: &str) -> InvalidSpec {
     )
 }
 
-/// Forgets a switch that is off, and so asks for nothing.
+/// Removes a switch that is off, which asks for nothing.
 pub fn forget_off(switch: &mut Option<bool>) {
     *switch = switch.filter(|on| *on);
 }
 
-/// Forgets a text that is empty.
+/// Removes an empty text.
 pub fn forget_empty(text: &mut Option<String>) {
     text.take_if(|text| text.is_empty());
 }
 
-/// Forgets a map of which no value holds anything: `{}`, `{resources: []}`.
+/// Empties a map whose values are all empty: `{}`, `{resources: []}`.
 pub fn forget_hollow(map: &mut Map<String, Value>) {
     let hollow = |value: &Value| match value {
         Value::Null => true,
@@ -46,12 +47,12 @@ pub fn forget_hollow(map: &mut Map<String, Value>) {
     }
 }
 
-/// Forgets a duration of nothing, which Velero writes for its default.
+/// Removes a duration of zero, which Velero writes for its default.
 pub fn forget_zero(duration: &mut Option<Duration>) {
     duration.take_if(|duration| duration.is_zero());
 }
 
-/// Says of a field that it means nothing here, and why.
+/// Returns a sentence that a field has no effect here, and why; `None` if the field is not given.
 pub fn said(field: &str, given: bool, why: &str) -> Option<String> {
     given.then(|| format!("spec.{field} has no meaning here and is ignored: {why}"))
 }

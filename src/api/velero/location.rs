@@ -1,4 +1,4 @@
-//! How Velero, and its plug-in for S3, spell a location. Pure.
+//! The spelling of a location in Velero and its plug-in for S3. Pure.
 
 use k8s_openapi::ByteString;
 use kube::KubeSchema;
@@ -119,7 +119,7 @@ impl BackupStorageLocationSpec {
         }
     }
 
-    /// What is given and means nothing here, each with the reason.
+    /// Returns the fields that are given and have no effect here, each with the reason.
     pub fn ignored(&self) -> Vec<String> {
         let config = self.config.as_ref().map(|config| config.velero.clone()).unwrap_or_default();
         let shared = config.enable_shared_config.is_some();
@@ -142,7 +142,7 @@ impl BackupStorageLocationSpec {
     }
 }
 
-/// The text behind base64; what is none is taken to be the text itself.
+/// Decodes base64; a text that is none is taken as it is.
 fn decoded(text: String) -> String {
     let bytes = serde_json::from_value::<ByteString>(Value::String(text.clone())).ok();
     bytes.and_then(|ByteString(bytes)| String::from_utf8(bytes).ok()).unwrap_or(text)
@@ -175,7 +175,7 @@ impl LocationConfig {
         insecure_skip_tls_verify.take_if(off);
         enable_shared_config.take_if(off);
         signature_version.take_if(|version| version.is_empty() || version == "4");
-        // As in Velero, a key alone says which encryption.
+        // As in Velero, a key alone selects the encryption.
         if self.kms_key_id.is_some() && self.server_side_encryption.is_none() {
             self.server_side_encryption = Some("aws:kms".to_owned());
         }
@@ -183,7 +183,7 @@ impl LocationConfig {
 }
 
 impl VeleroLocation {
-    /// What cannot be taken as it is.
+    /// Returns the fields that cannot be accepted.
     pub(in crate::api) fn refused(&self) -> Vec<InvalidSpec> {
         let Self { object_storage, backup_sync_period, validation_frequency } = self;
         let mut wrong = Vec::new();
@@ -207,7 +207,7 @@ impl VeleroLocation {
 }
 
 impl VeleroConfig {
-    /// What cannot be taken as it is.
+    /// Returns the fields that cannot be accepted.
     pub(in crate::api) fn refused(&self) -> Vec<InvalidSpec> {
         let Self {
             s3_url,

@@ -1,9 +1,11 @@
-//! Velero's YAML, taken: what only is spelled otherwise becomes Ark's own field as it is read, so that the rest of the program
-//! sees one spelling. What has no counterpart is kept: where it would be wrong to go on without it, `validate` refuses it, and
-//! where it is not, `ignored` says so. What asks for nothing, `hooks: {}` or `snapshotMoveData: false`, is dropped. Pure.
+//! Accepts Velero's YAML: a field that is only spelled otherwise becomes Ark's own field as it is
+//! read, so that the rest of the program sees one spelling. A field without a counterpart is kept:
+//! `validate` refuses it where it would be wrong to go on without it, else `ignored` tells of it.
+//! Fields that ask for nothing, `hooks: {}` or `snapshotMoveData: false`, are dropped. Pure.
 //!
-//! The definitions name both spellings, since the API server prunes what they do not name; what neither Ark nor Velero knows
-//! is therefore gone before the server sees it, and only `kubectl` (`--validate=strict`, its default) can refuse it.
+//! The definitions name both spellings, since the API server prunes fields that they do not name.
+//! A field that neither Ark nor Velero knows is therefore removed before the server sees it, and
+//! only `kubectl` (`--validate=strict`, its default) can refuse it.
 
 mod backup;
 mod lenient;
@@ -25,7 +27,8 @@ pub use modifiers::velero_rules;
 
 pub use restore::{LocalReference, VeleroRestore};
 
-/// The derived codecs of these read and write every field as it is spelled (`remote = "Self"`); here they are wrapped.
+/// The derived codecs of these types read and write every field as it is spelled (`remote =
+/// "Self"`); they are wrapped here.
 macro_rules! respelled {
     ($($kind:ident),* $(,)?) => {
         $(
@@ -48,7 +51,8 @@ macro_rules! respelled {
 
 respelled!(BackupSpec, RestoreSpec, ScheduleSpec, BackupStorageLocationSpec, LocationConfig);
 
-/// What KubeSchema derives for its copy of a specification, instead of a codec: of one that is wrapped, nothing would use it.
+/// Replaces the codec that KubeSchema derives for its copy of a specification: nothing would use
+/// the codec of a wrapped one.
 pub mod copied {
     pub use std::cmp::PartialEq as Serialize;
 }
@@ -69,14 +73,14 @@ impl ScheduleSpec {
 }
 
 impl VeleroSchedule {
-    /// What cannot be taken as it is.
+    /// Returns the fields that cannot be accepted.
     pub(super) fn refused(&self) -> Vec<InvalidSpec> {
         let given = self.use_owner_references_in_backup.is_some();
         given.then(|| twice("useOwnerReferencesInBackup", "useOwnerReferences")).into_iter().collect()
     }
 }
 
-/// A text that is kept as it is written.
+/// Returns the schema of a text that is kept as it is written.
 fn text(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({"type": "string", "maxLength": 1024})
 }

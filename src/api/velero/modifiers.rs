@@ -1,14 +1,15 @@
-//! Velero's document of resource modifier rules, as it lies in a ConfigMap or a file, in Ark's own rules. Pure.
+//! Converts Velero's document of resource modifier rules, as it is in a ConfigMap or a file, into
+//! Ark's own rules. Pure.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::api::ResourceModifier;
 
-/// What a rule may say.
+/// The fields of a rule.
 const KNOWN: [&str; 4] = ["conditions", "patches", "mergePatches", "strategicPatches"];
 
-/// The document.
+/// The document of rules.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Document {
@@ -17,11 +18,11 @@ struct Document {
     resource_modifier_rules: Vec<Map<String, Value>>,
 }
 
-/// Reads Velero's resource modifier rules. A value is text there that stands for JSON: `3` and `"3"` are the number, `true` is
-/// the truth, `"\"3\""` is a text.
+/// Parses Velero's resource modifier rules. A value is a text there that stands for JSON: `3` and
+/// `"3"` are the number, `true` is the boolean, `"\"3\""` is a text.
 ///
 /// # Errors
-/// What is wrong with the document, for the one who wrote it.
+/// The faults of the document, for its author.
 pub fn velero_rules(text: &str) -> Result<Vec<ResourceModifier>, String> {
     let document: Document = serde_saphyr::from_str(text)
         .map_err(|error| format!("it is no document of resource modifier rules: {error}"))?;
@@ -58,14 +59,14 @@ fn read(mut rule: Map<String, Value>) -> Result<ResourceModifier, String> {
     serde_json::from_value(Value::Object(rule)).map_err(|error| error.to_string())
 }
 
-/// What a value stands for.
+/// Replaces a text by the JSON that it stands for.
 fn meant(value: &mut Value) {
     let Some(text) = value.as_str() else { return };
     let quoted = text.len() >= 2 && text.starts_with('"') && text.ends_with('"');
     let meant = if quoted {
         Value::String(text[1..text.len() - 1].to_owned())
     } else {
-        // Whatever is no JSON is a text.
+        // A text that is no JSON stands for itself.
         serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
     };
     *value = meant;

@@ -1,4 +1,4 @@
-//! What only Velero's Restores say. Pure.
+//! The fields that only Velero's Restores have. Pure.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -52,7 +52,8 @@ impl RestoreSpec {
         resource_policy.take_if(|policy| policy.name.is_empty());
     }
 
-    /// What is given and means nothing here, each with the reason; nothing of it changes what is restored.
+    /// Returns the fields that are given and have no effect here, each with the reason. None of
+    /// them changes what is restored.
     pub fn ignored(&self) -> Vec<String> {
         let VeleroRestore { item_operation_timeout, uploader_config, resource_policy: _ } = &self.velero;
         let timeout = item_operation_timeout.is_some();
@@ -71,7 +72,7 @@ impl RestoreSpec {
 }
 
 impl VeleroRestore {
-    /// What would be wrong with a restore that was done all the same.
+    /// Returns the fields that are refused: without their effect the restore would be wrong.
     pub(in crate::api) fn refused(&self) -> Vec<InvalidSpec> {
         let policy = self.resource_policy.iter().map(|_| {
             InvalidSpec::new(
@@ -85,7 +86,7 @@ impl VeleroRestore {
 }
 
 impl LocalReference {
-    /// That it names a ConfigMap; `field` names it in errors.
+    /// Returns a fault if the reference does not name a ConfigMap; `field` names it in errors.
     pub(in crate::api) fn check_config_map(&self, field: &str) -> Option<InvalidSpec> {
         let core = self.api_group.as_deref().is_none_or(str::is_empty);
         (!core || !self.kind.eq_ignore_ascii_case("configmap")).then(|| {

@@ -1,4 +1,5 @@
-//! Velero's own YAML with only group and version changed: it is read, it is sound, and it means the same.
+//! Tests of Velero's own YAML with only group and version changed: it is read, is valid, and means
+//! the same.
 
 use serde_json::{Value, json};
 
@@ -15,7 +16,7 @@ const RESTORE: &str = include_str!("../../../tests/velero/restore.yaml");
 const LOCATION: &str = include_str!("../../../tests/velero/location.yaml");
 const RULES: &str = include_str!("../../../tests/velero/rules.yaml");
 
-/// Velero writes `velero.io/v1`.
+/// Parses Velero's text with `velero.io/v1` replaced by Ark's group.
 fn ours<K: serde::de::DeserializeOwned>(text: &str) -> K {
     let text = text.replacen("apiVersion: velero.io/v1", "apiVersion: ark.heptio.com/v1", 1);
     serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"))
@@ -29,7 +30,7 @@ fn fields(wrong: Vec<InvalidSpec>) -> Vec<String> {
     wrong.into_iter().map(|wrong| wrong.field).collect()
 }
 
-/// Names of fields in lines of what was ignored.
+/// Returns the field names in lines about ignored fields.
 fn ignored(lines: &[String]) -> Vec<&str> {
     lines.iter().map(|line| line.split_whitespace().next().unwrap()).collect()
 }

@@ -1,4 +1,5 @@
-//! The compressed index in, in chunks of any size; its lines out, each checked against those before it.
+//! Decodes the compressed index, in chunks of any size, into its lines, each checked against those
+//! before it.
 
 use zstd::stream::raw::{Decoder, InBuffer, Operation as _, OutBuffer};
 
@@ -8,10 +9,10 @@ use crate::archive::error::{ArchiveError, Position};
 use crate::archive::limits::{MAX_EXPANSION, MAX_FRAME, MAX_LINE};
 use crate::archive::reader::decoder;
 
-/// Decompressed at once.
+/// Bytes decompressed at once.
 const STEP: usize = 128 << 10;
 
-/// An index may expand by this much before [`MAX_EXPANSION`] counts.
+/// Bytes by which an index may expand before [`MAX_EXPANSION`] counts.
 const FREE_EXPANSION: u64 = MAX_FRAME as u64;
 
 /// Reads an index as a stream.
@@ -19,16 +20,16 @@ pub struct IndexDecoder {
     decoder: Decoder<'static>,
     output: Vec<u8>,
     lines: LineSplitter,
-    /// Compressed bytes read.
+    /// Compressed bytes read so far.
     at: u64,
     ended: bool,
 }
 
 impl IndexDecoder {
-    /// Nothing read yet.
+    /// Creates a decoder.
     ///
     /// # Errors
-    /// When zstd gets no memory.
+    /// If zstd gets no memory.
     pub fn new() -> Result<Self, ArchiveError> {
         let place = Position::Index { at: 0 };
         let decoder = decoder().map_err(|source| ArchiveError::Decompress { place, source })?;
@@ -41,11 +42,11 @@ impl IndexDecoder {
         })
     }
 
-    /// Reads on; yields the lines that are complete. Give it chunks of up to a few hundred KiB: what one chunk can expand to is
-    /// bounded in proportion to it.
+    /// Reads a chunk and returns the lines that are complete. Chunks should have at most a few
+    /// hundred KiB: the expansion of one chunk is bounded in proportion to it.
     ///
     /// # Errors
-    /// When the bytes do not decompress or a line is not what the format says, naming the line.
+    /// If the bytes do not decompress or a line is not what the format says, naming the line.
     pub fn feed(&mut self, chunk: &[u8]) -> Result<Vec<IndexLine>, ArchiveError> {
         let mut yielded = Vec::new();
         let mut rest = chunk;
@@ -74,10 +75,11 @@ impl IndexDecoder {
         Ok(yielded)
     }
 
-    /// The bytes are at their end.
+    /// Ends the index.
     ///
     /// # Errors
-    /// [`ArchiveError::Truncated`] when the index is not: nothing that was yielded before may be acted upon then.
+    /// [`ArchiveError::Truncated`] if the index is not complete: no line that was returned before
+    /// may be acted upon then.
     pub fn finish(self) -> Result<(), ArchiveError> {
         let place = Position::Index { at: self.at };
         if !self.ended {
@@ -92,10 +94,10 @@ impl IndexDecoder {
     }
 }
 
-/// Parts the decompressed text into lines.
+/// Splits the decompressed text into lines.
 #[derive(Default)]
 struct LineSplitter {
-    /// The beginning of a line whose end has not come yet.
+    /// The beginning of a line whose end has not arrived yet.
     partial: Vec<u8>,
     /// Lines read.
     number: u64,
@@ -130,7 +132,7 @@ impl LineSplitter {
         Ok(())
     }
 
-    /// Refuses a line before memory is taken for it.
+    /// Refuses an over-long line before memory is taken for it.
     fn hold_to_limit(&self, more: &[u8]) -> Result<(), ArchiveError> {
         if self.partial.len() + more.len() <= MAX_LINE {
             return Ok(());

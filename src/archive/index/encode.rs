@@ -1,4 +1,4 @@
-//! Sealed frames in, the compressed index out as it grows.
+//! Encodes the index of sealed frames, compressed as it grows.
 
 use std::io;
 
@@ -11,17 +11,17 @@ use crate::archive::error::{ArchiveError, Position};
 use crate::archive::frame::SealedFrame;
 use crate::archive::limits::MAX_LINE;
 
-/// zstd's default; the index is small beside the tarball.
+/// The compression level: zstd's default, since the index is small beside the tarball.
 const LEVEL: i32 = 3;
 
-/// How far back a line is likened to others, as a power of two: lines that are alike stand together. Writer, proof and readers
-/// hold this much each.
+/// The window of the compression, as a power of two: similar lines stand together. Writer, proof
+/// and readers hold this much each.
 const WINDOW_LOG: u32 = 19;
 
-/// The output grows by this much.
+/// Bytes by which the output grows.
 const STEP: usize = 64 << 10;
 
-/// Writes the index; what is compressed waits until [`IndexEncoder::take`].
+/// Writes the index; compressed bytes wait for [`IndexEncoder::take`].
 pub struct IndexEncoder {
     encoder: Encoder<'static>,
     output: Vec<u8>,
@@ -30,10 +30,10 @@ pub struct IndexEncoder {
 }
 
 impl IndexEncoder {
-    /// Begins with the header line.
+    /// Creates an encoder and writes the header line.
     ///
     /// # Errors
-    /// When zstd gets no memory, or the header is longer than a line may be.
+    /// If zstd gets no memory, or the header is longer than a line may be.
     pub fn new(header: &IndexHeader) -> Result<Self, ArchiveError> {
         let begin = || {
             let mut encoder = Encoder::new(LEVEL)?;
@@ -47,20 +47,21 @@ impl IndexEncoder {
         Ok(index)
     }
 
-    /// Adds the items of a frame and the frame's own line. `at`: where it begins in the tarball.
+    /// Adds the items of a frame and the frame's own line. `at` is the byte of the tarball at
+    /// which the frame begins.
     ///
     /// # Errors
-    /// When zstd gets no memory.
+    /// If zstd gets no memory.
     pub fn frame(&mut self, frame: &SealedFrame, at: u64) -> Result<(), ArchiveError> {
         self.compress(&frame.lines)?;
         self.lines += u64::from(frame.items);
         self.write(&frame.index(at))
     }
 
-    /// Adds one line behind the header, for an index that is made again from a tarball.
+    /// Adds one line behind the header, for an index that is rebuilt from a tarball.
     ///
     /// # Errors
-    /// When zstd gets no memory, or the line is longer than a line may be.
+    /// If zstd gets no memory, or the line is longer than a line may be.
     pub fn line(&mut self, line: &IndexLine) -> Result<(), ArchiveError> {
         match line {
             IndexLine::Header(header) => self.write(&HeaderLine { header }),
@@ -69,18 +70,19 @@ impl IndexEncoder {
         }
     }
 
-    /// What is compressed so far and was not taken yet; often empty.
+    /// Returns the compressed bytes that were not taken yet; often none.
     pub fn take(&mut self) -> Bytes {
-        // Copied, because the buffer has room to grow, and a part of an upload would keep that too.
+        // Copied, because the buffer has room to grow, and a part of an upload would keep that
+        // room too.
         let taken = Bytes::copy_from_slice(&self.output);
         self.output.clear();
         taken
     }
 
-    /// Ends the index; yields what was not taken yet.
+    /// Ends the index and returns the bytes that were not taken yet.
     ///
     /// # Errors
-    /// When zstd gets no memory.
+    /// If zstd gets no memory.
     pub fn finish(mut self) -> Result<Bytes, ArchiveError> {
         loop {
             self.output.reserve(STEP);
@@ -106,7 +108,7 @@ impl IndexEncoder {
         self.compress(&text)
     }
 
-    /// Also for tests of bad indexes: writes anything.
+    /// Compresses any text; also for tests of bad indexes.
     pub(in crate::archive) fn compress(&mut self, text: &[u8]) -> Result<(), ArchiveError> {
         let mut from = InBuffer::around(text);
         while from.pos() < text.len() {

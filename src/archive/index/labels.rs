@@ -1,4 +1,4 @@
-//! Whether a JSON text is an object of strings, found without keeping any of it. Pure.
+//! Checks that a JSON text is an object of strings, without keeping any of it. Pure.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 pub(in crate::archive) struct LabelText;
 
 impl LabelText {
-    /// Whether readers of the index can take the text for labels.
+    /// Returns true if readers of the index take the text for labels.
     pub(in crate::archive) fn is_valid(text: &str) -> bool {
         serde_json::from_str::<Self>(text).is_ok()
     }
@@ -28,7 +28,7 @@ impl<'de> Visitor<'de> for LabelText {
     }
 
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self, M::Error> {
-        // Keys, too, must be texts: half a surrogate pair passes for one unless it is looked at.
+        // Keys must be valid texts, too: half a surrogate pair passes unless it is looked at.
         while map.next_entry::<AnyText, AnyText>()?.is_some() {}
         Ok(self)
     }

@@ -5,26 +5,26 @@ use serde::{Deserialize, Serialize};
 use crate::archive::entry::{EntryName, PathError, parse_path};
 use crate::model::{GroupResource, ItemKey, LabelSet};
 
-/// What [`IndexHeader::format`] says.
+/// The value of [`IndexHeader::format`].
 pub const FORMAT: &str = "2";
 
-/// The first line: what the whole archive is.
+/// The first line, which describes the whole archive.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct IndexHeader {
     /// [`FORMAT`].
     pub format: String,
-    /// The resourceVersion of the cut; None when there was none.
+    /// The resourceVersion of the cut; `None` if there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
-    /// Uid of the cluster (of its namespace kube-system).
+    /// The uid of the cluster (of its namespace kube-system).
     pub cluster: String,
     /// The kinds that were listed, also those without items.
     #[serde(default)]
     pub kinds: Vec<IndexedResource>,
 }
 
-/// What discovery said of a kind when the backup was made.
+/// A kind as discovery had it when the backup was made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct IndexedResource {
@@ -42,33 +42,33 @@ pub struct IndexedResource {
     /// `deploy`.
     #[serde(default)]
     pub short_names: Vec<String>,
-    /// Whether its items live in namespaces.
+    /// Whether its items are in namespaces.
     pub namespaced: bool,
-    /// Whether `status` is a field like any other, and hashed: it is no subresource.
+    /// Whether `status` is no subresource, so that the field is hashed like any other.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub status_is_data: bool,
 }
 
 impl IndexedResource {
-    /// Every name that a person may use for the kind besides the plural.
+    /// Yields the names that a person may use for the kind besides the plural.
     pub fn aliases(&self) -> impl Iterator<Item = &str> + Clone {
         [&self.kind, &self.singular].into_iter().chain(&self.short_names).map(String::as_str)
     }
 }
 
-/// One item: where it lies, and what decisions need of it.
+/// One item: its place, and the facts that decisions need.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IndexItem {
-    /// Path in the tarball.
+    /// The path in the tarball.
     #[serde(rename = "p")]
     pub path: String,
-    /// Number of its frame.
+    /// The number of its frame.
     #[serde(rename = "f")]
     pub frame: u32,
-    /// Where the body begins in the decompressed frame.
+    /// The byte of the decompressed frame at which the body begins.
     #[serde(rename = "o")]
     pub offset: u64,
-    /// Bytes of the body.
+    /// The size of the body in bytes.
     #[serde(rename = "n")]
     pub size: u64,
     /// `metadata.uid`.
@@ -77,25 +77,25 @@ pub struct IndexItem {
     /// `metadata.resourceVersion`.
     #[serde(rename = "v", default)]
     pub resource_version: String,
-    /// Hash of the body without volatile fields; 16 hexadecimal digits in the line.
+    /// The hash of the body without volatile fields; 16 hexadecimal digits in the line.
     #[serde(rename = "h", with = "super::hexadecimal")]
     pub hash: u64,
     /// `metadata.labels`.
     #[serde(rename = "l", default, skip_serializing_if = "LabelSet::is_empty")]
     pub labels: LabelSet,
-    /// Uid of the owner whose `controller` is true.
+    /// The uid of the owner whose `controller` is true.
     #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
-    /// The rollout's revision, of a ReplicaSet or ControllerRevision.
+    /// The revision of the rollout, for a ReplicaSet or ControllerRevision.
     #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
     pub rollout: Option<u64>,
 }
 
 impl IndexItem {
-    /// The item that the path names.
+    /// Returns the item that the path names.
     ///
     /// # Errors
-    /// When the path is none of an item. A decoded line has been checked already.
+    /// If the path names no item. A decoded line has been checked already.
     pub fn key(&self) -> Result<ItemKey, PathError> {
         match parse_path(&self.path)? {
             EntryName::Item { key, .. } => Ok(key),
@@ -104,18 +104,18 @@ impl IndexItem {
     }
 }
 
-/// Where a frame lies in the tarball.
+/// The place of a frame in the tarball.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IndexFrame {
     /// Counted from 0 in the order of the tarball.
     pub frame: u32,
-    /// First byte in the tarball.
+    /// The byte of the tarball at which the frame begins.
     pub at: u64,
-    /// Bytes in the tarball.
+    /// The size in the tarball, in bytes.
     pub len: u64,
-    /// Bytes after decompression.
+    /// The size after decompression, in bytes.
     pub raw: u64,
-    /// Of the bytes in the tarball, hexadecimal.
+    /// The SHA-256 of the bytes in the tarball, in hexadecimal digits.
     pub sha256: String,
 }
 
@@ -130,7 +130,7 @@ pub enum IndexLine {
     Frame(IndexFrame),
 }
 
-/// A header line is an object with this one key.
+/// A header line: an object with this one key.
 #[derive(Serialize, Deserialize)]
 pub struct HeaderLine<T> {
     pub(super) header: T,

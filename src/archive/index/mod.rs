@@ -1,6 +1,7 @@
-//! The index: one JSON line an item, behind a header, each frame's line behind its items; zstd over it all.
+//! The index: a header line, then one JSON line for each item, each frame's line behind its items;
+//! zstd over it all.
 //!
-//! The first key of a line tells what it is. Writing is `encode`, reading is `decode`.
+//! The first key of a line tells its sort. `encode` writes, `decode` reads.
 
 mod decode;
 mod encode;
@@ -15,7 +16,7 @@ pub use decode::IndexDecoder;
 pub use encode::IndexEncoder;
 pub(super) use labels::LabelText;
 
-/// 64 bits as 16 hexadecimal digits: JSON numbers lose bits in many readers.
+/// Serde form of 64 bits as 16 hexadecimal digits: JSON numbers lose bits in many readers.
 mod hexadecimal {
     use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
 

@@ -1,4 +1,4 @@
-//! What a line of the index must be, given the lines before it. Pure.
+//! Checks each line of the index against the lines before it. Pure.
 
 use super::{FORMAT, IndexFrame, IndexHeader, IndexItem, IndexLine};
 use crate::archive::entry::{EntryName, Layout, parse_path};
@@ -6,23 +6,23 @@ use crate::archive::error::{ArchiveError, Position};
 use crate::archive::limits::{MAX_BODY, MAX_FRAME, MAX_KINDS};
 use crate::archive::seen::Seen;
 
-/// A tar header stands before each body.
+/// The size of the tar header before each body.
 const HEADER: u64 = 512;
 
-/// What the next line is measured against.
+/// The state that the next line is checked against.
 #[derive(Debug, Default)]
 pub(super) struct Order {
     header: bool,
-    /// The frame whose items are read, and where it begins.
+    /// The frame whose items are read, and the byte of the tarball at which it begins.
     frame: u32,
     at: u64,
-    /// Where the last item of the frame ends; 0 before the first.
+    /// The end of the frame's last item; 0 before the first.
     end: u64,
     seen: Seen,
 }
 
 impl Order {
-    /// Takes the next line.
+    /// Checks the next line.
     pub(super) fn check(&mut self, line: &IndexLine, place: Position) -> Result<(), ArchiveError> {
         let checked = match line {
             IndexLine::Header(header) => self.check_header(header),
@@ -40,7 +40,7 @@ impl Order {
         checked.map_err(|why| ArchiveError::Invalid { place, why })
     }
 
-    /// Whether the index may end here.
+    /// Checks that the index may end here.
     pub(super) fn check_end(&self, place: Position) -> Result<(), ArchiveError> {
         let missing = match (self.header, self.end == 0, self.frame) {
             (false, _, _) => "the header is missing".to_owned(),
@@ -91,7 +91,7 @@ impl Order {
                 self.frame, self.at
             ));
         }
-        // zstd makes nothing larger than a few bytes per block beyond what it was given.
+        // zstd enlarges nothing by more than a few bytes for each block.
         let most = MAX_FRAME as u64;
         if *len == 0 || *len > most + most / 128 || *raw > most {
             return Err(format!(

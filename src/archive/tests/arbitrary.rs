@@ -1,4 +1,5 @@
-//! Any bytes at all, and whole archives with arbitrary changes: readers yield or refuse, and always come to an end.
+//! Any bytes at all, and whole archives with arbitrary changes: readers yield or refuse, and
+//! always end.
 //!
 //! The stable half of `fuzz`: the same entry points, bounded in time.
 
@@ -7,7 +8,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Everything that takes bytes of an unknown hand.
+/// Reads bytes by every reader that takes bytes of unknown origin.
 fn read_all(bytes: &[u8]) {
     let _ = read_tarball(bytes);
     let _ = read_index(bytes, 100);

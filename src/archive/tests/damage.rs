@@ -13,7 +13,7 @@ fn read_by_index(archive: &Archive) -> Result<Vec<(IndexItem, Vec<u8>)>, Archive
             IndexLine::Header(_) => {}
             IndexLine::Item(item) => items.push(item),
             IndexLine::Frame(line) => {
-                // A bucket yields what is there of a range.
+                // A bucket returns as much of a range as exists.
                 let length = archive.tarball.len();
                 let begin = usize::try_from(line.at).unwrap_or(length).min(length);
                 let end = usize::try_from(line.at.saturating_add(line.len)).unwrap_or(length).min(length);

@@ -1,4 +1,4 @@
-//! `docs/format.md` says what the code does.
+//! Tests that `docs/format.md` says what the code does.
 
 use super::*;
 

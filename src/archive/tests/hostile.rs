@@ -9,7 +9,7 @@ use super::super::ustar;
 use super::*;
 use crate::model::Category;
 
-/// A tarball of one frame with these entries.
+/// Returns a tarball of one frame with these entries.
 fn tarball(paths: &[&str]) -> Vec<u8> {
     let mut tar = Vec::new();
     for path in paths {
@@ -145,7 +145,7 @@ fn tarball_of_body(body: &[u8]) -> Vec<u8> {
     compress(&tar, 3).unwrap()
 }
 
-/// An index with these lines behind its header.
+/// Returns an index with these lines behind its header.
 fn index(lines: &str) -> Vec<u8> {
     let mut encoder = IndexEncoder::new(&header()).unwrap();
     encoder.compress(lines.as_bytes()).unwrap();

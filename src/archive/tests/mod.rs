@@ -1,4 +1,5 @@
-//! Properties of the archive as a whole: what is written comes back, what is damaged or hostile is refused.
+//! Properties of the archive as a whole: what is written can be read, what is damaged or hostile
+//! is refused.
 
 mod arbitrary;
 mod damage;
@@ -125,13 +126,13 @@ fn read_tarball(bytes: &[u8]) -> Result<Vec<TarballEntry>, ArchiveError> {
     Ok(entries)
 }
 
-/// The bytes that a frame line names.
+/// Returns the bytes that a frame line names.
 fn range<'a>(tarball: &'a [u8], line: &IndexFrame) -> &'a [u8] {
     let begin = usize::try_from(line.at).unwrap();
     &tarball[begin..begin + usize::try_from(line.len).unwrap()]
 }
 
-/// A small archive with everything in it.
+/// Returns a small archive with everything in it.
 fn small() -> Archive {
     let mut deployment = Sample::new("deployments.apps", Some("shop"), "web", 40);
     deployment.labels.insert("app".to_owned(), "wëb \"1\"".to_owned());

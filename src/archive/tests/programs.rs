@@ -1,11 +1,11 @@
-//! The programs of the machine open what is written.
+//! Tests that the programs of the machine open what is written.
 
 use std::path::Path;
 use std::process::Command;
 
 use super::*;
 
-/// Runs a program and yields what it printed.
+/// Runs a program and returns what it printed.
 fn run(directory: &Path, program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).current_dir(directory).args(arguments).output();
     let output = output.unwrap_or_else(|error| panic!("{program} must be installed for this test: {error}"));

@@ -1,4 +1,5 @@
-//! What is written comes back, by index and frame as well as by reading the tarball through.
+//! Tests that what is written can be read, by index and frame as well as by reading the whole
+//! tarball.
 
 use std::collections::BTreeSet;
 
@@ -167,7 +168,7 @@ fn an_item_that_comes_twice_is_there_once() {
     };
     let mut raw = Vec::from_iter(push("a", &[b"{\"x\":", b"1}"]).unwrap());
     raw.extend(push("b", &[b"{}"]).unwrap());
-    // However the body is parted, and however long ago it came.
+    // However the body is split, and however long ago the item came.
     for (body, equal) in [("{\"x\":1}", true), ("{\"x\":2}", false)] {
         let error = push("a", &[body.as_bytes()]).unwrap_err();
         assert!(matches!(error, ArchiveError::Repeated { same, .. } if same == equal), "{error:?}");

@@ -1,4 +1,4 @@
-//! Which kinds a plan takes, in which order, and what it says of the others.
+//! Tests of the kinds that a plan takes, their order, and its findings about the others.
 
 use std::collections::BTreeSet;
 
@@ -103,7 +103,7 @@ fn a_kind_that_is_named_is_taken_though_it_is_left_out_by_default_but_never_our_
             "events"
         ]
     );
-    // Nobody asked for these: of them comes only what others need.
+    // Nobody asked for these kinds: only the items that others need come.
     let along: BTreeSet<&str> = plan.along.iter().map(GroupResource::as_str).collect();
     let expected = ["customresourcedefinitions.apiextensions.k8s.io", "namespaces", "persistentvolumes"];
     assert_eq!(along, BTreeSet::from(expected));
@@ -137,7 +137,7 @@ fn kinds_that_are_selected_apart_by_scope_are_taken_apart() {
     }));
     let along = ["customresourcedefinitions.apiextensions.k8s.io", "namespaces", "persistentvolumes"];
     assert_eq!(names(&some), [&along[..], &["nodes", "pods"]].concat());
-    // Of the kinds that are not named, only what is needed.
+    // Of the kinds that are not named, only what is needed comes.
     assert_eq!(some.along.iter().map(GroupResource::as_str).collect::<BTreeSet<_>>(), BTreeSet::from(along));
     assert!(some.needs_survey && some.findings.is_empty());
 

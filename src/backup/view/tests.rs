@@ -1,4 +1,5 @@
-//! What a view shows of a scripted API server that lags, fails, or holds what the selection only needs.
+//! Tests of a view of a scripted API server that lags, fails, or holds what the selection only
+//! needs.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +13,7 @@ use crate::model::Severity;
 
 const WIDGETS: &str = "widgets.example.com";
 
-/// Aggregated discovery of some kinds, `name GroupResource scope` each.
+/// Returns the aggregated discovery of some kinds, each written `name GroupResource scope`.
 fn discovery(root: &str, kinds: &[&str]) -> Answer {
     let mut groups: std::collections::BTreeMap<String, Vec<Value>> = std::collections::BTreeMap::new();
     for line in kinds {
@@ -56,7 +57,7 @@ const KINDS: &[&str] = &[
     "clusterroles.rbac.authorization.k8s.io ClusterRole c",
 ];
 
-/// The cluster of these tests; `first`, told the path, may answer before it.
+/// Returns the cluster of these tests; `first` is given the path and may answer before it.
 fn cluster(mut first: impl FnMut(&str) -> Option<Answer> + Send + 'static) -> Cluster {
     cluster_of(move |asked| first(path_of(asked)))
 }
@@ -122,7 +123,7 @@ async fn kinds_that_discovery_learns_of_one_by_one_are_all_waited_for() {
     let names: Vec<String> = (0..4).map(|number| format!("widgets.example{number}.com")).collect();
     let began = tokio::time::Instant::now();
     let lagging = cluster(move |path| match path {
-        // Each ten seconds after the one before.
+        // Each one ten seconds after the one before.
         "/api" | "/apis" => {
             let known = (began.elapsed().as_secs() / 10).min(4) as usize;
             let own = names[..known].iter().map(|name| format!("{name} Widget n"));
@@ -146,7 +147,7 @@ async fn a_kind_that_is_defined_and_never_served_is_an_error() {
     let found: Vec<(Severity, Option<&GroupResource>)> =
         view.findings.iter().map(|finding| (finding.severity, finding.kind.as_ref())).collect();
     assert_eq!(found, [(Severity::Error, Some(&GroupResource::parse(WIDGETS)))]);
-    // One that nobody selected is not looked for.
+    // A kind that is not selected is not waited for.
     let claims = Fields {
         included_resources: vec!["pvc".into(), "persistentvolumeclaims".into()],
         ..Fields::default()
@@ -206,7 +207,8 @@ async fn what_items_need_comes_under_every_selection() {
     }
 }
 
-/// A labelled StatefulSet, three claims without labels, and a server that keeps to label selectors.
+/// Returns a labelled StatefulSet, three PVCs without labels, and a server that obeys label
+/// selectors.
 fn with_workload(asked: &Asked) -> Option<Answer> {
     let kinds: Vec<&str> = KINDS
         .iter()
@@ -238,7 +240,7 @@ fn with_workload(asked: &Asked) -> Option<Answer> {
     }
 }
 
-/// What a backup by this view would take.
+/// Returns the items that a backup by this view would take.
 async fn taken(cluster: &Cluster, view: &ClusterView<'_>) -> Vec<String> {
     let (filter, mut collection) = (view.filter(), view.collect(cluster));
     let mut taken = Vec::new();

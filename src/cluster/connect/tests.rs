@@ -1,10 +1,10 @@
-//! What a person is told whose kubeconfig is wrong, or whose server is not there.
+//! Tests of the messages for a wrong kubeconfig or a server that cannot be reached.
 
 use super::*;
 use crate::cluster::script::{answer, failure, script};
 use crate::model::Category;
 
-/// Two contexts; the server's port is one that nobody listens on.
+/// Two contexts; nobody listens on the server's port.
 const KUBECONFIG: &str = r#"{"apiVersion":"v1","kind":"Config","current-context":"dev",
     "clusters":[{"name":"c","cluster":{"server":"https://127.0.0.1:1"}}],"users":[],
     "contexts":[{"name":"dev","context":{"cluster":"c"}},{"name":"prod","context":{"cluster":"nowhere"}}]}"#;

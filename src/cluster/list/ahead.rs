@@ -1,5 +1,6 @@
-//! Pages on their way. API servers write where a list goes on before its items, so that the next page can be asked for while
-//! one still comes: the server then makes the one while it sends the other.
+//! Pages on their way. API servers write the continue token before the items, so that the next
+//! page can be requested while one arrives: the server then makes one page while it sends the
+//! other.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -11,21 +12,22 @@ use tokio_util::task::AbortOnDropHandle;
 use super::super::ClusterError;
 use super::super::page::ListMetadata;
 
-/// A token that has not come within so many bytes is not waited for: aggregated servers and custom resources have it at the end.
+/// A token that has not arrived within so many bytes is not waited for: aggregated servers and
+/// custom resources have it at the end.
 const HEAD: usize = 8 << 10;
 
-/// A page that was asked for.
+/// A page that was requested.
 #[derive(Debug)]
 pub(super) struct RequestedPage {
-    /// The token that it was asked for with; None for a first page.
+    /// The token with which the page was requested; `None` for a first page.
     pub token: Option<String>,
-    /// The token of the page behind it, as soon as that is known.
+    /// The token of the following page, as soon as it is known.
     pub next: Option<oneshot::Receiver<String>>,
-    /// The page; given up when this is dropped.
+    /// The body of the page; the request is aborted when this is dropped.
     pub body: AbortOnDropHandle<Result<Bytes, ClusterError>>,
 }
 
-/// Tells the token of the next page while a page comes, at most once.
+/// Sends the token of the next page while a page arrives, at most once.
 #[derive(Debug)]
 pub struct EarlyToken(Mutex<Option<oneshot::Sender<String>>>);
 
@@ -35,7 +37,7 @@ impl EarlyToken {
         (Self(Mutex::new(Some(says))), next)
     }
 
-    /// Looks at what has come of a page so far.
+    /// Searches the token in the part of a page that has arrived.
     pub fn look(&self, beginning: &[u8]) {
         let mut says = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if says.is_none() {
@@ -45,7 +47,7 @@ impl EarlyToken {
             Found::NotYet => {}
             Found::Nothing => *says = None,
             Found::Token(token) => {
-                // Nobody may listen any more.
+                // The receiver may be gone.
                 let _ = says.take().map(|says| says.send(token));
             }
         }
@@ -59,7 +61,7 @@ enum Found {
     Token(String),
 }
 
-/// The continue token in the beginning of a list.
+/// Returns the continue token in the beginning of a list.
 fn token(beginning: &[u8]) -> Found {
     let head = beginning.get(..HEAD).unwrap_or(beginning);
     let at = |name: &[u8]| head.windows(name.len()).position(|window| window == name);

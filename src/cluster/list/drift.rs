@@ -1,24 +1,24 @@
-//! What keeps a list from being the cluster at the cut, in words. Pure.
+//! Reasons why a list is not the cluster at the cut, in words. Pure.
 
 use std::fmt;
 
-/// Why a list is not the cluster at the cut.
+/// The reason why a list is not the cluster at the cut.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Drift {
-    /// The revision of the cut was compacted before the list began: a second cut was taken, which serves the kinds that are
-    /// listed later, too. Only the first of them says so.
+    /// The revision of the cut was compacted before the list began: a second cut was taken, which
+    /// serves the kinds that are listed later as well. Only the first of them says so.
     Compacted {
-        /// The second cut.
+        /// The revision of the second cut.
         revision: String,
     },
-    /// The revision was compacted while the list ran: its rest is of a later revision.
+    /// The revision was compacted while the list ran: the rest is of a later revision.
     Expired,
-    /// The server of this kind cannot list at a revision: the most recent one was listed.
+    /// The server of this kind cannot list at a revision: the most recent revision was listed.
     Unsupported {
-        /// What it said.
+        /// The server's message.
         why: String,
     },
-    /// The server answered with another revision than the one asked for.
+    /// The server answered with another revision than the requested one.
     OtherRevision {
         /// The revision of the answer; may be empty.
         revision: String,

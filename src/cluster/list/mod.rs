@@ -1,7 +1,8 @@
-//! Lists as pages of raw bytes, at the cut where the server can.
+//! Lists kinds as pages of raw bytes, at the cut where the server can.
 //!
-//! A list that cannot be had at the cut is had at another revision and says so ([`Lister::drifted`]); it is never silently
-//! another one, and never silently without its end. Where the items are in a page is found in [`super::page`].
+//! A list that cannot be had at the cut is read at another revision and says so
+//! ([`Lister::drifted`]). A list is never silently of another revision, and never silently without
+//! its end. [`super::page`] finds the items in a page.
 
 mod ahead;
 mod drift;
@@ -20,54 +21,58 @@ use super::request::{Call, Doing, ask_again};
 use super::trouble::Trouble;
 use super::{ApiFailure, Cluster, ClusterError, Page, ResourceInfo};
 
-/// Items asked for before their size is known.
+/// The limit of the first page, while the size of the items is unknown.
 const FIRST_LIMIT: usize = 50;
-/// What a page should weigh: large enough that round trips do not count, small enough to hold several.
+/// The desired size of a page in bytes: large enough that round trips do not count, small enough
+/// to hold several.
 const PAGE_AIM: usize = 512 << 10;
-/// Bounds of what is asked for by size: kubectl asks for 500, and as many of the largest items fit into [`PAGE_MOST`] as the
-/// lower one says.
+/// Bounds of the limit that follows from the size of items. kubectl asks for 500; the lower bound
+/// is such that as many of the largest items fit into [`PAGE_MOST`].
 const LIMITS: std::ops::RangeInclusive<usize> = 8..=2000;
-/// After a page that was given up, the next ones grow by this much at most: large items seldom come alone.
+/// The most by which the limit grows from page to page after a page that was too large: large
+/// items seldom come alone.
 const GROWTH: usize = 4;
-/// Room for the first page, which has few items: a dozen of them are asked for at once.
+/// Bytes expected of the first page, which has few items: a dozen kinds are listed at once.
 const FIRST_EXPECTED: usize = PAGE_AIM / 2;
-/// A page above this is given up and asked for again in smaller parts, for the sake of memory.
+/// The largest page in bytes; a larger one is abandoned and requested again in smaller parts, to
+/// bound memory.
 const PAGE_MOST: usize = 16 << 20;
-/// One item alone may weigh this; etcd's own limit is 1.5 MiB by default.
+/// The largest page of one item; etcd's own limit is 1.5 MiB by default.
 const ITEM_MOST: usize = 64 << 20;
-/// For one page; the API server itself gives up after 60 s.
+/// The deadline of one page; the API server itself gives up after 60 s.
 const PAGE_DEADLINE: Duration = Duration::from_secs(65);
-/// How often one page that takes too long or weighs too much is asked for again, each time a quarter of it: from the largest
-/// to a single item.
+/// The most repetitions of a page that takes too long or is too large, each time with a quarter of
+/// the limit: from the largest limit to a single item.
 const MAX_SHRINKS: u32 = 6;
-/// How often a list may go on at a later revision; revisions live five minutes by default.
+/// The most times that a list may continue at a later revision. Revisions live five minutes by
+/// default.
 const MAX_RESUMES: u32 = 10;
-/// Pages without an item that promise another one.
+/// Pages without an item that promise another page, before the list counts as endless.
 const MAX_EMPTY_PAGES: u32 = 100;
 
-/// What to list.
+/// The parameters of a list.
 #[derive(Clone, Copy, Debug)]
 pub struct ListQuery<'a> {
     /// The kind.
     pub kind: &'a ResourceInfo,
-    /// One namespace; None: all, or a cluster-scoped kind.
+    /// One namespace; `None` means all, or a cluster-scoped kind.
     pub namespace: Option<&'a str>,
-    /// A label selector, as the API writes it.
+    /// A label selector in the API's syntax.
     pub labels: Option<&'a str>,
-    /// The revision to list at; None: the most recent one.
+    /// The revision to list at; `None` means the most recent one.
     pub cut: Option<&'a str>,
 }
 
-/// Where a list is.
+/// The position in a list.
 #[derive(Clone, Debug)]
 enum ListPosition {
-    /// At its beginning, at the cut if there is one.
+    /// The beginning, at the cut if there is one.
     Start,
-    /// At its beginning, at the most recent revision whatever the cut.
+    /// The beginning, at the most recent revision whatever the cut.
     Recent,
-    /// In the middle.
+    /// A continue token.
     Token(String),
-    /// Behind its last page.
+    /// The end of the list.
     End,
 }
 
@@ -91,35 +96,37 @@ pub struct Lister {
     cut: Option<String>,
     position: ListPosition,
     limit: usize,
-    /// Bytes of the page before.
+    /// The size of the page before, in bytes.
     expected: usize,
     revision: Option<String>,
-    /// The place of the last item seen.
+    /// The place of the last item seen, as [`Page::place`] has it.
     last: Option<String>,
-    /// The list began anew: what was seen already is still to be left out.
+    /// Whether the list began again: items that were seen before are to be left out.
     skipping: bool,
     tokens: HashSet<String>,
     empty_pages: u32,
-    /// Of the page that is being asked for.
+    /// The number of times that the current page was made smaller.
     shrinks: u32,
-    /// Answers in a row that were no page.
+    /// Answers in a row that could not be parsed.
     garbled: u32,
-    /// A page was given up before.
+    /// Whether a page was too large before.
     careful: bool,
     resumes: u32,
-    /// The cut is not the first one.
+    /// Whether the first cut was replaced by another.
     recut: bool,
     drift: Option<Drift>,
-    /// Pages may be asked for ahead, and the one that was.
+    /// Whether pages may be requested ahead, and the one that was.
     runs_ahead: bool,
     ahead: Option<RequestedPage>,
 }
 
 impl Cluster {
-    /// The cluster's revision now: every write before this call is at or before it.
+    /// Returns the cluster's current revision: every write that ended before this call is at or
+    /// before it.
     pub async fn current_revision(&self) -> Result<String, ClusterError> {
         let doing = Doing { verb: "read", what: "the current revision", namespace: None, name: None };
-        // Without a resourceVersion the answer is as recent as etcd; every cluster has namespaces.
+        // Without a resourceVersion the answer is as recent as etcd. Namespaces are listed because
+        // every cluster has them.
         let body = self.call(&Call::get("/api/v1/namespaces?limit=1", doing)).await?;
         let wrong = |cause: String| ClusterError::Answer { doing: doing.to_string(), cause };
         let (page, _) = Page::read(body).map_err(|error| wrong(error.to_string()))?;
@@ -160,7 +167,10 @@ impl Cluster {
 }
 
 impl Lister {
-    /// The next page, which may be without items; None when the list is at its end.
+    /// Returns the next page, which may be without items, or `None` at the end of the list.
+    ///
+    /// # Errors
+    /// If the kind may not be listed, or the list cannot be continued at any revision.
     pub async fn next(&mut self) -> Result<Option<Page>, ClusterError> {
         while !matches!(self.position, ListPosition::End) {
             match self.fetch().await {
@@ -178,22 +188,24 @@ impl Lister {
         Ok(None)
     }
 
-    /// Why what was listed is not the cluster at the cut, as far as is known.
+    /// Returns why the pages so far are not the cluster at the cut, or `None` if they are.
     pub fn drifted(&self) -> Option<&Drift> {
         self.drift.as_ref()
     }
 
-    /// Whether the page behind the next one may be asked for while the next one comes, which takes room for both.
+    /// Sets whether the page after the next one may be requested while the next one arrives, which
+    /// takes room for both.
     pub fn run_ahead(&mut self, may: bool) {
         self.runs_ahead = may;
     }
 
-    /// The page at the position, which may be on its way already.
+    /// Returns the body of the page at the current position, which may be on its way already.
     async fn fetch(&mut self) -> Result<Bytes, ClusterError> {
         let wanted = self.position.token();
         let ahead = self.ahead.take().filter(|ahead| ahead.token.as_deref() == wanted);
         let mut coming = ahead.unwrap_or_else(|| self.ask(&self.position));
-        // How many items fit into a page is known from the first one.
+        // The first page tells how many items fit into a page, so that nothing is requested ahead
+        // of it.
         let mut next =
             coming.next.take().filter(|_| self.runs_ahead && wanted.is_some() && self.shrinks == 0);
         loop {
@@ -210,7 +222,7 @@ impl Lister {
         }
     }
 
-    /// Asks for a page.
+    /// Requests a page in a task of its own.
     fn ask(&self, position: &ListPosition) -> RequestedPage {
         let (cluster, kind, namespace) = (self.cluster.clone(), self.kind.clone(), self.namespace.clone());
         let (path, (limit, expected)) = (self.request_path(position), (self.limit, self.expected));
@@ -256,7 +268,7 @@ impl Lister {
         Doing { verb: "list", what: &self.kind, namespace: self.namespace.as_deref(), name: None }
     }
 
-    /// Takes a page and moves on behind it.
+    /// Accepts a page and moves the position behind it.
     fn accept(&mut self, mut page: Page, token: Option<String>) -> Result<Page, ClusterError> {
         let doing = self.doing().to_string();
         let wrong = |error: serde_json::Error| ClusterError::Answer {
@@ -296,7 +308,10 @@ impl Lister {
         self.revision = Some(revision.to_owned());
     }
 
-    /// The position behind a page; a list that promises ever more is an error.
+    /// Returns the position behind a page.
+    ///
+    /// # Errors
+    /// If the list promises ever more pages.
     fn follow(&mut self, token: Option<String>, found: usize) -> Result<ListPosition, ClusterError> {
         let Some(token) = token else { return Ok(ListPosition::End) };
         let endless = |cause: String| Err(ClusterError::Endless { doing: self.doing().to_string(), cause });
@@ -311,7 +326,7 @@ impl Lister {
         Ok(ListPosition::Token(token))
     }
 
-    /// Makes another way to go on, or gives the error back.
+    /// Finds another way to continue after an error, or returns the error.
     async fn recover(&mut self, error: ClusterError) -> Result<(), ClusterError> {
         let too_much = matches!(error, ClusterError::Oversized { .. }) || error.is_timeout();
         if too_much && self.limit > 1 && self.shrinks < MAX_SHRINKS {
@@ -322,6 +337,8 @@ impl Lister {
         }
         let ClusterError::Api(failure) = error else { return Err(error) };
         match (&self.position, &self.cut) {
+            // Once for a list: a server to which the second cut is gone as well has revisions of
+            // its own.
             (ListPosition::Start, Some(cut)) if failure.code == 410 && !self.recut => {
                 let next = self.cluster.next_cut(cut).await?;
                 if next.first {
@@ -337,10 +354,11 @@ impl Lister {
         }
     }
 
-    /// The first page cannot be had at any cut: takes the most recent revision.
+    /// Continues without a cut: the first page cannot be had at any cut, so the most recent
+    /// revision is listed.
     fn leave_cut(&mut self, failure: Box<ApiFailure>) -> Result<(), ClusterError> {
         self.drift = Some(match failure.code {
-            // A revision of this moment is gone already only where revisions are others'.
+            // A revision of this moment is gone only for a server that has revisions of its own.
             400 | 410 | 422 | 501 => Drift::Unsupported { why: failure.message },
             _ if failure.trouble == Trouble::Ahead => Drift::Unsupported { why: failure.message },
             _ => return Err(failure.into()),
@@ -349,7 +367,8 @@ impl Lister {
         Ok(())
     }
 
-    /// The revision went away in the middle: goes on at a later one, with the server's help or from the beginning.
+    /// Continues at a later revision after the list's was compacted, by the server's token or from
+    /// the beginning.
     fn resume(&mut self, failure: Box<ApiFailure>) -> Result<(), ClusterError> {
         if self.resumes >= MAX_RESUMES {
             return Err(failure.into());

@@ -30,7 +30,7 @@ fn gone(more: &str) -> Answer {
     failure(410, "Expired", "too old", more)
 }
 
-/// Lists at revision 7 to the end: names, drift.
+/// Lists at revision 7 to the end; returns names and drift.
 async fn list(cluster: &Cluster) -> Result<(Vec<String>, Option<Drift>), ClusterError> {
     let kind = kind("widgets.example.com");
     let mut lister = cluster.lister(ListQuery { kind: &kind, namespace: None, labels: None, cut: Some("7") });

@@ -183,7 +183,7 @@ async fn get(cluster: &Cluster) -> Result<Option<bytes::Bytes>, ClusterError> {
     cluster.get(&kind("pods"), Some("shop"), "web").await
 }
 
-/// A server that answers so for so long, and then well.
+/// Returns a server that gives such answers for so many seconds, and then good ones.
 fn away(seconds: u64, absent: impl Fn() -> Answer + Send + 'static) -> Cluster {
     let started = Instant::now();
     let away = Duration::from_secs(seconds);
@@ -258,7 +258,8 @@ async fn an_error_of_the_server_itself_is_tried_again_and_a_webhooks_is_not() {
         let error = cluster.create(&kind("pods"), Some("shop"), "{}").await.unwrap_err();
         assert!(error.may_be_own(), "{error}");
     }
-    // What names the revision that it changes has its effect once, however often it is sent.
+    // A write that names the revision that it changes has its effect once, however often it is
+    // sent.
     let (cluster, requests) = script(vec![failure(500, "InternalError", "odd", ""), answer(200, "{}")]);
     let patch = Patch::Merge("{}".to_owned());
     cluster.patch(&kind("pods"), Some("shop"), "web", &patch).await.unwrap();

@@ -1,23 +1,24 @@
-//! The limit against servers of several sorts, simulated.
+//! Tests of the limit against simulated servers of several sorts.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::*;
 
-/// A server: creates go through it one after the other, each `busy` long, and take `far` on their way.
+/// A server: creates go through it one after the other, each takes `busy` in it and `far` on its
+/// way.
 #[derive(Clone, Copy)]
 struct Server {
     far: Duration,
     busy: Duration,
-    /// More under way than that are refused with 429.
+    /// More creates than that at once are refused with 429.
     most: usize,
 }
 
 const NEAR: Server =
     Server { far: Duration::from_millis(2), busy: Duration::from_micros(1250), most: usize::MAX };
 
-/// What became of many creates.
+/// The outcome of many creates.
 struct Outcome {
     took: Duration,
     refused: usize,
@@ -27,14 +28,15 @@ struct Outcome {
 }
 
 impl Server {
-    /// Sends so many, each time as many as the limit lets; with a fixed one for comparison.
+    /// Sends so many creates, as many at once as the limit lets, or as a fixed number for
+    /// comparison.
     fn run(self, creates: usize, fixed: Option<usize>) -> Outcome {
         let mut tempo = Tempo::default();
         tempo.allow(256);
-        // When it is answered, when it was sent, whether it was refused.
+        // The time of the answer, that of the request, and whether it was refused.
         let mut under_way: BinaryHeap<Reverse<(Duration, Duration, bool)>> = BinaryHeap::new();
         let (mut now, mut free) = (Duration::ZERO, Duration::ZERO);
-        // Those that were answered well, and those in the server.
+        // The successful ones, and those in the server.
         let (mut made, mut inside) = (0, 0);
         let mut outcome = Outcome { took: Duration::ZERO, refused: 0, least: usize::MAX, most: 0 };
         while made < creates {

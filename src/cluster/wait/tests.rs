@@ -172,7 +172,8 @@ async fn what_comes_one_by_one_is_waited_for_while_some_of_it_comes() {
     let second = Duration::from_secs(1);
     let mut lag = Lag::new(second * 5, second * 30);
     let mut over = Vec::new();
-    // One of twenty every three seconds; from the fifth on none, though the number goes up and down.
+    // One of twenty comes every three seconds; from the fifth on none, though the number goes up
+    // and down.
     for missing in [20, 19, 18, 17, 16, 17, 16] {
         over.push(lag.is_over(missing));
         tokio::time::advance(second * 3).await;

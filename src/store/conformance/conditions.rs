@@ -1,4 +1,4 @@
-//! What a store promises of writes and deletes on the condition that nobody else has written meanwhile.
+//! Checks of writes and deletes on the condition that nobody else has written meanwhile.
 
 use bytes::Bytes;
 use futures::future::join_all;

@@ -1,7 +1,8 @@
-//! What every [`ObjectStore`] promises, as checks that run against a real one: folder, S3 service, and each wrapper.
+//! The promises of every [`ObjectStore`], as checks that run against a real one: folder, S3
+//! service, and each wrapper.
 //!
-//! The checks write below a prefix of their own and remove it. Paging is only tried when the store's pages are
-//! shorter than eight objects.
+//! The checks write below a prefix of their own and remove it. Paging is tried only if the store's
+//! pages are shorter than eight objects.
 
 mod conditions;
 mod trial;
@@ -13,6 +14,9 @@ use trial::{Conformance, Trial, broken, done, hold};
 use super::ObjectStore;
 
 /// Runs all checks, and removes what they wrote.
+///
+/// # Errors
+/// The first promise that the store does not keep.
 pub async fn conformance(store: Arc<dyn ObjectStore>) -> Result<(), Violation> {
     let trial = Trial { store, place: format!("conformance-{}", uuid::Uuid::new_v4()) };
     let checked = trial.run().await;

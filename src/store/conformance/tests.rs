@@ -6,10 +6,10 @@ use super::*;
 use crate::store::location::DirectoryLocation;
 use crate::store::{Fault, Faults, FileStore, Gate, Gated, Location, Meter, Operation, S3Store};
 
-/// So that the listings of the checks take several pages.
+/// A page size at which the listings of the checks take several pages.
 const SHORT_PAGE: u16 = 3;
 
-/// A store in a folder that is removed with the first value.
+/// Returns a store in a folder that is removed with the first value.
 pub(in crate::store) async fn folder_store() -> (TempDir, Arc<dyn ObjectStore>) {
     let folder = tempfile::tempdir().unwrap();
     let location = DirectoryLocation { path: folder.path().to_owned(), create_bucket: false };
@@ -17,7 +17,7 @@ pub(in crate::store) async fn folder_store() -> (TempDir, Arc<dyn ObjectStore>) 
     (folder, Arc::new(store))
 }
 
-/// A store in the lab's S3 service, in a bucket that is created.
+/// Returns a store in the lab's S3 service, in a bucket that is created.
 async fn s3_store() -> Arc<dyn ObjectStore> {
     let endpoint = std::env::var("ARK_LAB_S3_ENDPOINT").expect("ARK_LAB_S3_ENDPOINT is set");
     let url = format!("s3://ark-conformance/some/prefix?endpoint={endpoint}&createBucket=true");

@@ -1,4 +1,4 @@
-//! One store under trial, and how a violation is told.
+//! The checks of one store, and the violations that they report.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use futures::future::join_all;
 
 use crate::store::{Listing, ObjectKey, ObjectStore, PutMode, StoreError, read_all};
 
-/// More than any check's object.
+/// A read limit above the size of any check's object.
 const LIMIT: u64 = 64 << 20;
 
 /// A promise that a store does not keep.
@@ -18,7 +18,7 @@ const LIMIT: u64 = 64 << 20;
 pub struct Violation {
     /// The promise.
     pub promise: &'static str,
-    /// What was seen instead.
+    /// The observation instead.
     pub detail: String,
 }
 
@@ -33,7 +33,7 @@ pub fn broken<T>(promise: &'static str, detail: impl Into<String>) -> Result<T, 
     Err(Violation { promise, detail: detail.into() })
 }
 
-/// The promise is that this succeeds.
+/// Checks the promise that an operation succeeds.
 pub fn done<T>(promise: &'static str, result: Result<T, StoreError>) -> Result<T, Violation> {
     result.or_else(|error| {
         let causes = std::iter::successors(std::error::Error::source(&error), |cause| cause.source());
@@ -195,7 +195,8 @@ impl Trial {
     }
 
     async fn streams_large_and_small_objects(&self) -> Conformance {
-        // Below one part, exactly one, and three of them with a rest, in chunks that fit no part.
+        // Sizes below one part, exactly one, and three parts with a rest, in chunks that fit no
+        // part.
         for size in [0, 5, 5 << 20, (10 << 20) + 12_345] {
             let key = self.key(&format!("streamed/{size}"))?;
             let whole: Vec<u8> =
@@ -242,7 +243,7 @@ impl Trial {
             Ok((key, upload))
         };
         let (key, killed) = begin("killed").await?;
-        // A process that dies drops nothing.
+        // A process that is killed drops nothing.
         std::mem::forget(killed);
         let (other, living) = begin("killed-not").await?;
         for expected in [1, 0] {

@@ -1,6 +1,6 @@
 //! The blocking work on a folder of objects: paths, durable writes, listing, deleting.
 //!
-//! It assumes that no one plays with symbolic links while it runs; links that are there are refused.
+//! Assumes that nobody changes symbolic links while it runs; links that exist are refused.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, Metadata};
@@ -18,16 +18,17 @@ use super::walk::{FolderWalk, ListRequest, Walks};
 use crate::store::key::TEMPORARY;
 use crate::store::{Action, ETag, Listing, ObjectInfo, ObjectKey, PutMode, StoreError};
 
-/// Tries to begin a file while others remove the folder that it goes into, which they do when it looks empty.
+/// Tries to begin a file while others remove the folder that it goes into, because the folder
+/// looks empty.
 const BEGIN_ATTEMPTS: usize = 10;
-/// An unfinished file of that age belongs to a process that is gone.
+/// The age at which an unfinished file belongs to a process that no longer runs.
 const ABANDONED: Duration = Duration::from_secs(24 * 3600);
 
-/// The root folder, without symbolic links in its own path.
+/// The root folder; its own path is free of symbolic links.
 #[derive(Clone, Debug)]
 pub(super) struct Folder {
     root: PathBuf,
-    /// How many folders were read for listings.
+    /// The number of folders that were read for listings.
     #[cfg(test)]
     pub(super) reads: std::sync::Arc<std::sync::atomic::AtomicU64>,
 }
@@ -56,7 +57,8 @@ impl Folder {
         &self.root
     }
 
-    /// A temporary file beside the object's place, and that place. Missing folders are made.
+    /// Creates a temporary file beside the object's path, and missing folders. Returns the file
+    /// and that path.
     pub(super) fn begin(
         &self,
         action: &Action,
@@ -97,7 +99,7 @@ impl Folder {
         Ok(folder)
     }
 
-    /// Refuses symbolic links and files in the way.
+    /// Checks that a path is a folder: a symbolic link or a file is refused.
     fn check_folder(&self, action: &Action, folder: &Path) -> Result<(), StoreError> {
         let found = fs::symlink_metadata(folder).map_err(|error| self.explain(action, folder, error))?;
         if found.is_dir() { Ok(()) } else { Err(obstructed(action, folder, kind(&found))) }
@@ -136,14 +138,14 @@ impl Folder {
         path.parent().map_or(Ok(()), |folder| sync_folder(action, folder))
     }
 
-    /// The path of an object that is there, and what is known of it.
+    /// Returns the path and the metadata of an existing object.
     fn find(&self, action: &Action, key: &ObjectKey) -> Result<(PathBuf, Metadata), StoreError> {
         let mut path = self.root.clone();
         let mut segments = key.as_str().split('/').peekable();
         while let Some(segment) = segments.next() {
             path.push(segment);
             let found = fs::symlink_metadata(&path).map_err(|error| match error.kind() {
-                // No such file can be there.
+                // A file of that name cannot exist.
                 io::ErrorKind::InvalidFilename => StoreError::NotFound { action: action.clone() },
                 _ => self.explain(action, &path, error),
             })?;
@@ -162,7 +164,7 @@ impl Folder {
 
     pub(super) fn look(&self, action: &Action, key: &ObjectKey) -> Result<ObjectInfo, StoreError> {
         let (_, found) = self.find(action, key)?;
-        // Whoever writes an object makes a new file of it, so that these are never the same again.
+        // Every write makes a new file, so that these three are never the same again.
         let etag = format!("{:x}-{:x}-{:x}", found.ino(), found.mtime(), found.mtime_nsec());
         let (size, modified) = (found.len(), modified(&found));
         Ok(ObjectInfo { key: key.clone(), size, modified, etag: Some(ETag(etag)) })
@@ -176,8 +178,9 @@ impl Folder {
         }
     }
 
-    /// Keeps other processes from writing on a condition, or deleting, until it is dropped. A file system without locks has
-    /// none: there a moment is left between the look and the write.
+    /// Locks the folder against conditional writes and deletes of other processes, until the lock
+    /// is dropped. Returns `None` on a file system without locks: there a moment is left between
+    /// the look and the write.
     fn lock(&self) -> Option<File> {
         let root = File::open(&self.root).ok()?;
         match root.lock() {
@@ -234,11 +237,12 @@ impl Folder {
                 _ => touched.extend(path.parent().map(Path::to_owned)),
             }
         }
-        // Deepest first, as an emptied folder may empty its parent.
+        // Deepest first, since an emptied folder may leave its parent empty.
         touched.iter().rev().try_for_each(|folder| self.tidy(action, folder))
     }
 
-    /// Removes the files of this object that were begun and never published.
+    /// Removes the files of this object that were begun and never published, and returns their
+    /// number.
     pub(super) fn discard_unfinished(&self, action: &Action, key: &ObjectKey) -> Result<u64, StoreError> {
         let path = self.root.join(key.as_str());
         let (Some(folder), begin) = (path.parent(), unfinished(key)) else { return Ok(0) };
@@ -258,7 +262,7 @@ impl Folder {
         Ok(discarded)
     }
 
-    /// Syncs a folder after deletions and removes it, and those above, when nothing is left in them.
+    /// Syncs a folder after deletions, and removes the folder and those above if they are empty.
     fn tidy(&self, action: &Action, folder: &Path) -> Result<(), StoreError> {
         for folder in folder.ancestors().take_while(|folder| *folder != self.root) {
             remove_abandoned(folder);
@@ -271,7 +275,8 @@ impl Folder {
         sync_folder(action, &self.root)
     }
 
-    /// One page: the first `limit` entries behind `after` in order of keys, by the walk that waits there if one does.
+    /// Returns one page: the first `limit` entries behind `after` in the order of keys, by the
+    /// walk that waits there if one does.
     pub(super) fn list(
         &self,
         action: &Action,
@@ -304,8 +309,8 @@ impl Folder {
         Ok(listing)
     }
 
-    /// What may be an object or, with a slash at its end, a folder of some: text names, nothing unfinished, no links. An
-    /// absent folder holds nothing.
+    /// Yields the names that may be objects, or with a slash at the end folders of some: text, not
+    /// unfinished, no links. A folder that does not exist has no names.
     pub(super) fn names(
         &self,
         folder: &Path,
@@ -336,7 +341,8 @@ impl Folder {
         if self.root.is_dir() { Ok(()) } else { Err(missing(action, &self.root)) }
     }
 
-    /// What went wrong with an object of this folder.
+    /// Returns the error for a failure with an object. A root folder that vanished is told from an
+    /// object that does not exist.
     pub(super) fn explain(&self, action: &Action, path: &Path, error: io::Error) -> StoreError {
         match self.check_root(action) {
             Ok(()) => explain(action, path, error),
@@ -350,7 +356,8 @@ impl Folder {
     }
 }
 
-/// How the temporary names of an object's files begin. Not by its own name, which may be as long as a name can be.
+/// Returns the beginning of the temporary names of an object's files: a hash, since the object's
+/// own name may be as long as a name can be.
 fn unfinished(key: &ObjectKey) -> String {
     format!("{TEMPORARY}{:016x}-", xxh3_64(key.as_str().as_bytes()))
 }

@@ -1,8 +1,10 @@
-//! Objects as files below a folder: `folder` does the blocking work, this file makes a [`ObjectStore`] of it.
+//! Objects as files below a folder: `folder` does the blocking work, this file makes an
+//! [`ObjectStore`] of it.
 //!
-//! A file is written under a temporary name beside its place, synced, renamed and its folder synced, so that after a
-//! crash an object is there whole or not at all. Files are readable by their owner alone, as backups hold secrets.
-//! Keys stay below the root: symbolic links below it are not followed. Keys `a` and `a/b` exclude each other here.
+//! A file is written under a temporary name beside its place, synced, renamed, and its folder
+//! synced, so that after a crash an object exists whole or not at all. Files are readable by their
+//! owner alone, as backups hold secrets. Keys stay below the root: symbolic links below it are not
+//! followed. Keys `a` and `a/b` exclude each other here.
 
 mod folder;
 mod trouble;
@@ -31,10 +33,10 @@ use super::{
 
 /// Objects on one page of a listing, as with S3.
 const PAGE: usize = 1000;
-/// Bytes read at once.
+/// The size of a read, in bytes.
 const CHUNK: u64 = 256 << 10;
 
-/// A folder of this machine.
+/// A store in a folder of this machine.
 #[derive(Clone, Debug)]
 pub struct FileStore {
     folder: Folder,
@@ -43,7 +45,7 @@ pub struct FileStore {
 }
 
 impl FileStore {
-    /// Opens the folder, and creates it when the location says so.
+    /// Opens the folder, and creates it if the location says so.
     pub async fn open(location: &DirectoryLocation) -> Result<Self, StoreError> {
         let DirectoryLocation { path, create_bucket } = location.clone();
         let action = Action { operation: Operation::Open, target: format!("file://{}", path.display()) };
@@ -51,7 +53,7 @@ impl FileStore {
         Ok(Self { folder, walks: Arc::default(), page_size: PAGE })
     }
 
-    /// The same with shorter pages, so that paging is tested with few objects.
+    /// Sets shorter pages, so that paging is tested with few objects.
     #[must_use]
     pub fn with_page_size(mut self, objects: u16) -> Self {
         self.page_size = usize::from(objects.max(1)).min(PAGE);
@@ -72,7 +74,7 @@ impl FileStore {
     }
 }
 
-/// Runs file work on a thread that may block.
+/// Runs blocking file work on a thread for such work.
 async fn blocking<T, F>(action: Action, work: F) -> Result<T, StoreError>
 where
     T: Send + 'static,
@@ -191,12 +193,12 @@ async fn read_chunk(mut file: File, left: u64) -> Result<(File, Bytes), Cause> {
     Ok(tokio::task::spawn_blocking(read).await??)
 }
 
-/// A file under its temporary name. Dropped, it is removed.
+/// A file under its temporary name; removed when dropped.
 struct FileUpload {
     store: FileStore,
     key: ObjectKey,
     path: PathBuf,
-    /// None after a failed write.
+    /// `None` after a failed write.
     file: Option<NamedTempFile>,
 }
 

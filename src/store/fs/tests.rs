@@ -1,4 +1,4 @@
-//! What the filesystem store promises beyond the conformance suite.
+//! Tests of what the folder store promises beyond the conformance suite.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -144,7 +144,7 @@ fn system_errors_say_what_to_do() {
     );
 }
 
-/// All pages of a listing, and how many folders were read for them.
+/// Returns the keys of all pages of a listing, and how many folders were read for them.
 async fn list_all(store: &FileStore, prefix: &str, delimiter: bool) -> (Vec<String>, u64) {
     let reads = || store.folder.reads.load(std::sync::atomic::Ordering::Relaxed);
     let (before, mut keys, mut page) = (reads(), Vec::new(), None);

@@ -1,4 +1,4 @@
-//! What is wrong with a folder or a file, for a person. Pure.
+//! Errors of folders and files, for a person. Pure.
 
 use std::fs::Metadata;
 use std::io;
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::store::{Action, StoreError};
 
-/// Bytes that file systems take for a name.
+/// The longest name in bytes that file systems take.
 pub(super) const LONGEST_NAME: usize = 255;
 
 pub(super) fn kind(found: &Metadata) -> &'static str {

@@ -1,8 +1,9 @@
-//! Listing a folder of objects page by page in one walk: each folder is read once a listing, whatever it holds.
+//! Lists a folder of objects page by page in one walk: each folder is read once for each listing,
+//! whatever it holds.
 //!
-//! A walk that has filled its page waits in [`Walks`] for the next one. It holds the names that are still to come of the
-//! folders that it is in, and nothing of those before or behind; a page whose walk waited too long begins a new one behind
-//! its last key.
+//! A walk that has filled its page waits in [`Walks`] for the next one. A walk holds the remaining
+//! names of the folders that it is in, and nothing of those before or behind. A page whose walk
+//! waited too long begins a new walk behind its last key.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -13,47 +14,48 @@ use chrono::{DateTime, Utc};
 use super::folder::{Folder, modified};
 use crate::store::{Action, StoreError};
 
-/// Walks that wait at a time: listings that somebody gave up are among them.
+/// The most walks that wait; listings that were given up are among them.
 const MOST_WAITING: usize = 8;
-/// No listing pauses longer between two pages; one that was given up holds its names for as long.
+/// The longest pause between two pages of a listing. A listing that was given up holds its names
+/// for as long.
 const FORGOTTEN: Duration = Duration::from_secs(600);
 
-/// A key, with size and time of an object; a folded prefix has neither.
+/// A key with size and time of its object; a folded prefix has neither.
 pub(super) type WalkedKey = (String, Option<(u64, DateTime<Utc>)>);
 
-/// What a listing asks for.
+/// The parameters of a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ListRequest {
-    /// What the keys begin with.
+    /// The prefix of the keys.
     pub(super) prefix: String,
-    /// Whether what lies deeper is folded.
+    /// Whether deeper keys are folded into prefixes.
     pub(super) delimiter: bool,
 }
 
-/// A walk in order of keys.
+/// A walk in the order of keys.
 #[derive(Debug)]
 pub(super) struct FolderWalk {
     wanted: ListRequest,
-    /// The last key before it began.
+    /// The key behind which the walk begins.
     after: String,
-    /// The folders that it is in, the innermost last.
+    /// The open folders, the innermost last.
     inside: Vec<OpenFolder>,
-    /// What was found beyond the page, to know that another follows.
+    /// The entry behind the page, found to know that another page follows.
     ahead: Option<WalkedKey>,
 }
 
-/// A folder, as far as it is still to be walked through.
+/// A folder with the names that are still to be visited.
 #[derive(Debug)]
 struct OpenFolder {
     path: PathBuf,
-    /// The beginning of the keys in it: empty, or up to and with its slash.
+    /// The prefix of the keys in the folder: empty, or up to and including its slash.
     key: String,
-    /// In order of keys, since folders bear their slash.
+    /// In the order of keys, since folders carry their slash.
     names: std::vec::IntoIter<String>,
 }
 
 impl FolderWalk {
-    /// A walk that finds what comes behind the key `after`.
+    /// Begins a walk over the entries behind the key `after`.
     pub(super) fn begin(
         folder: &Folder,
         action: &Action,
@@ -67,7 +69,7 @@ impl FolderWalk {
         Ok(walk)
     }
 
-    /// The next entries, and whether more follow.
+    /// Returns the next entries, and whether more follow.
     pub(super) fn page(
         &mut self,
         folder: &Folder,
@@ -134,12 +136,13 @@ impl FolderWalk {
     }
 }
 
-/// Whether everything in a folder comes before the page that begins behind `after`; `inside` is its key with its slash.
+/// Returns true if everything in a folder comes before a page that begins behind `after`; `inside`
+/// is the folder's key with its slash.
 fn lies_before(inside: &str, after: &str) -> bool {
     inside < after && !after.starts_with(inside)
 }
 
-/// Looks no further than to the first object.
+/// Returns true if a folder holds an object; looks no further than to the first one.
 fn holds_object(folder: &Folder, path: &Path) -> bool {
     let names = folder.names(path).into_iter().flatten().flatten();
     names.into_iter().any(|name| match name.strip_suffix('/') {
@@ -162,7 +165,7 @@ struct ParkedWalk {
 }
 
 impl Walks {
-    /// The walk that goes on behind the key `last`; none when it waits no longer.
+    /// Returns the walk that continues behind the key `last`, or `None` if it no longer waits.
     pub(super) fn resume(&self, wanted: &ListRequest, last: &str) -> Option<FolderWalk> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let is_meant = |known: &ParkedWalk| known.last == last && known.walk.wanted == *wanted;
@@ -170,7 +173,7 @@ impl Walks {
         Some(waiting.remove(found).walk)
     }
 
-    /// Keeps a walk until its next page is asked for.
+    /// Keeps a walk until its next page is requested.
     pub(super) fn keep(&self, walk: FolderWalk, last: String) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.retain(|known| known.since.elapsed() < FORGOTTEN);

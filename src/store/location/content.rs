@@ -1,18 +1,18 @@
-//! A setting that is a whole file: on this machine, or already in memory.
+//! A setting whose value is a whole file: on this machine, or already in memory.
 
 use std::fmt;
 use std::path::PathBuf;
 
-/// A setting that is a whole file. What it holds is shown nowhere.
+/// A setting whose value is a whole file. Its text is never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Content {
     /// A file of this machine.
     File(PathBuf),
     /// The text itself.
     Text {
-        /// Where it was taken from, in words, for messages.
+        /// The origin of the text in words, for messages.
         origin: String,
-        /// What it says.
+        /// The text.
         text: String,
     },
 }
@@ -23,7 +23,7 @@ impl fmt::Debug for Content {
     }
 }
 
-/// Where it is from, as in `the file /etc/ca.pem`.
+/// Writes the origin, as in `the file /etc/ca.pem`.
 impl fmt::Display for Content {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,7 +1,7 @@
-//! Where a store is, as a URL: parsing and printing. Pure; opening it is [`super::open`].
+//! The URL of a store: parsing and printing. Pure; [`super::open`] opens it.
 //!
-//! `s3://bucket/prefix?endpoint=…&region=…` or `file:///dir`. No credential may stand in a URL: they come from the
-//! usual AWS chain or from a named profile file.
+//! `s3://bucket/prefix?endpoint=…&region=…` or `file:///dir`. No credential may stand in a URL:
+//! credentials come from the usual AWS chain or from a named profile file.
 
 mod content;
 
@@ -16,7 +16,7 @@ pub use content::Content;
 use super::ObjectKey;
 use crate::model::objection_to_bucket_name;
 
-/// What an S3 URL may say after `?`.
+/// The parameters of an S3 URL.
 const S3_PARAMETERS: &[&str] = &[
     "endpoint",
     "publicUrl",
@@ -35,18 +35,19 @@ const S3_PARAMETERS: &[&str] = &[
 const WITH_CHECKSUMS: &str = "WhenSupported";
 const WITHOUT_CHECKSUMS: &str = "WhenRequired";
 
-/// What a file URL may say after `?`.
+/// The parameters of a file URL.
 const FILE_PARAMETERS: &[&str] = &["createBucket"];
 
-/// A text that is not the URL of a location. The text itself is not repeated: it may hold a credential.
+/// A text that is not the URL of a location. The text itself is not repeated, since it may hold a
+/// credential.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a usable location: {problem}")]
 pub struct InvalidLocation {
-    /// What is wrong, and how it should be.
+    /// The fault, and the right form.
     pub problem: String,
 }
 
-/// Where a store is.
+/// The location of a store.
 #[expect(clippy::large_enum_variant, reason = "there are as many of them as locations")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Location {
@@ -61,15 +62,17 @@ pub enum Location {
 pub struct S3Location {
     /// The bucket.
     pub bucket: String,
-    /// What all keys begin with, without slashes at either end; empty for the whole bucket.
+    /// The prefix of all keys, without slashes at either end; empty for the whole bucket.
     pub prefix: String,
-    /// The service, when it is not AWS: an http or https URL.
+    /// The service, if it is not AWS: an http or https URL.
     pub endpoint: Option<String>,
-    /// Where people reach the service, when that is not where Ark does: URLs are signed for it.
+    /// The URL at which people reach the service, if it is not the one that Ark uses: download
+    /// URLs are signed for it.
     pub public_url: Option<String>,
-    /// The region; by default that of the environment or profile, then `us-east-1`.
+    /// The region; by default that of the environment or profile, else `us-east-1`.
     pub region: Option<String>,
-    /// The bucket in the path instead of the host name; by default exactly when there is an endpoint.
+    /// Whether the bucket is in the path instead of the host name; by default if there is an
+    /// endpoint.
     pub force_path_style: Option<bool>,
     /// Encryption at rest by the service.
     pub encryption: Encryption,
@@ -79,7 +82,7 @@ pub struct S3Location {
     pub profile: Option<String>,
     /// Text in the format of an AWS credentials file, instead of `~/.aws/credentials`.
     pub credentials: Option<Content>,
-    /// Whether what is written carries checksum headers; the first write finds out when it is not said.
+    /// Whether writes carry checksum headers; `None` leaves it to the first write to find out.
     pub checksums: Option<bool>,
     /// Whether opening creates the bucket.
     pub create_bucket: bool,
@@ -91,14 +94,17 @@ pub enum Encryption {
     /// As the bucket is configured.
     #[default]
     BucketDefault,
-    /// SSE-S3: with keys that the service keeps.
+    /// SSE-S3, with keys of the service.
     ServiceKey,
-    /// SSE-KMS: with this key, or with the account's default one.
+    /// SSE-KMS, with this key or the account's default one.
     Kms(Option<String>),
 }
 
 impl Encryption {
-    /// What the settings `serverSideEncryption` and `kmsKeyId` mean together.
+    /// Returns the encryption that `serverSideEncryption` and `kmsKeyId` mean together.
+    ///
+    /// # Errors
+    /// If the two do not go together.
     pub fn from_settings(algorithm: Option<&str>, kms_key: Option<String>) -> Result<Self, InvalidLocation> {
         match (algorithm, kms_key) {
             (None, None) => Ok(Self::BucketDefault),
@@ -117,12 +123,13 @@ impl Encryption {
 pub struct DirectoryLocation {
     /// The folder, absolute.
     pub path: PathBuf,
-    /// Whether opening creates it.
+    /// Whether opening creates the folder.
     pub create_bucket: bool,
 }
 
 impl Location {
-    /// Reads a URL. All parameters are known ones, at most once each; no user or password; no fragment.
+    /// Parses a URL. Parameters are known ones, each at most once; user, password and fragment are
+    /// refused.
     pub fn from_url(text: &str) -> Result<Self, InvalidLocation> {
         let text = text.trim();
         let scheme = text.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
@@ -170,7 +177,7 @@ fn parse(text: &str) -> Result<Url, InvalidLocation> {
     Ok(url)
 }
 
-/// The parameters as `(name, value)`, each known and given once.
+/// Returns the parameters as `(name, value)`, each known and given once.
 fn parameters(url: &Url, known: &[&str]) -> Result<Vec<(String, String)>, InvalidLocation> {
     let mut found: Vec<(String, String)> = Vec::new();
     for (name, value) in url.query_pairs() {
@@ -236,7 +243,8 @@ fn parse_directory(text: &str) -> Result<DirectoryLocation, InvalidLocation> {
     Ok(DirectoryLocation { path: path.into(), create_bucket })
 }
 
-/// What the setting `checksums` means, in the words that the tools of AWS have for it.
+/// Returns whether writes carry checksums, by the setting `checksums`, whose values are those of
+/// the AWS tools.
 pub fn parse_checksums(text: &str) -> Result<bool, InvalidLocation> {
     match text {
         WITH_CHECKSUMS => Ok(true),
@@ -245,12 +253,13 @@ pub fn parse_checksums(text: &str) -> Result<bool, InvalidLocation> {
     }
 }
 
-/// The setting `checksums` that means this.
+/// Returns the value of the setting `checksums`.
 pub fn checksums_setting(always: bool) -> &'static str {
     if always { WITH_CHECKSUMS } else { WITHOUT_CHECKSUMS }
 }
 
-/// The address of an S3 service, as requests begin with it; `name` is the setting that holds it.
+/// Parses the address of an S3 service into the beginning of its request URLs; `name` is the
+/// setting that holds it.
 pub fn parse_endpoint(name: &str, text: &str) -> Result<String, InvalidLocation> {
     let problem =
         || format!("{name} is not a URL such as https://host:port, without user, path or parameters");
@@ -271,9 +280,10 @@ fn parse_switch(name: &str, value: &str) -> Result<bool, InvalidLocation> {
     }
 }
 
-/// Undoes percent-encoding; the result is text without control characters.
+/// Decodes percent-encoding. The result must be text without control characters.
 fn decode(text: &str) -> Result<String, InvalidLocation> {
-    // A query string's `+` is a space, a path's is not: it is encoded first so that it comes back as itself.
+    // A `+` of a query string means a space, that of a path does not: it is encoded first so that
+    // it comes back as itself.
     let query = format!("p={}", text.replace('+', "%2B").replace('&', "%26"));
     let decoded = url::form_urlencoded::parse(query.as_bytes()).next().map(|(_, value)| value.into_owned());
     let decoded = decoded.unwrap_or_default();
@@ -284,7 +294,8 @@ fn decode(text: &str) -> Result<String, InvalidLocation> {
 }
 
 impl fmt::Display for Location {
-    /// The URL that [`Location::from_url`] reads back, without what only memory holds. It cannot hold a secret.
+    /// Writes the URL that [`Location::from_url`] parses back, without settings that only memory
+    /// holds. The URL cannot hold a secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::S3(location) => location.fmt(f),
@@ -333,7 +344,7 @@ impl fmt::Display for S3Location {
     }
 }
 
-/// Encodes what would mean something in a URL; slashes and colons stay readable.
+/// Encodes characters that have a meaning in a URL; slashes and colons stay readable.
 fn encode(text: &str) -> String {
     let encoded: String = url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
     encoded.replace('+', "%20").replace("%2F", "/").replace("%3A", ":")

@@ -1,4 +1,4 @@
-//! What a location's URL means, what is refused, and that what is printed is read back.
+//! Tests of the meaning of URLs, of what is refused, and that a printed URL is parsed back.
 
 use proptest::prelude::*;
 

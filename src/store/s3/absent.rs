@@ -1,5 +1,6 @@
-//! Whether an object that may not be read is there at all. S3 says "not there" only to whoever may list the whole bucket; who may
-//! list no more than what is below its prefix (`s3:prefix` in a policy) is told "forbidden", and learns it from a listing.
+//! Tells whether an object that may not be read exists. S3 answers "not found" only to callers
+//! that may list the whole bucket. Callers that may list no more than their prefix (`s3:prefix` in
+//! a policy) are told "forbidden", and learn from a listing that the object does not exist.
 
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::config::retry::RetryConfig;
@@ -9,7 +10,7 @@ use super::Service;
 use crate::store::{ObjectKey, Operation, StoreError};
 
 impl Service {
-    /// What the failed look at an object means: that it is not there, where a listing says so.
+    /// Returns the error for a failed HEAD or GET: not found where a listing says so.
     pub(super) async fn explain_look<E>(
         &self,
         operation: Operation,
@@ -20,7 +21,7 @@ impl Service {
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
         let explained = self.explain(operation, key, error);
-        // Other codes are about the credentials; the answer to a HEAD has none.
+        // Other codes are about the credentials; the answer to a HEAD has no code.
         let is_refusal = matches!(explained, StoreError::Forbidden { .. })
             && matches!(error.code(), None | Some("AccessDenied"));
         if is_refusal && self.is_absent(key).await {
@@ -29,7 +30,8 @@ impl Service {
         explained
     }
 
-    /// Whether a listing answers and does not have it. Of the keys that begin with a key, it is the first itself.
+    /// Returns true if a listing succeeds and does not have the key. Of all keys that begin with a
+    /// key, the key itself is the first.
     async fn is_absent(&self, key: &ObjectKey) -> bool {
         let full_key = self.full_key(key);
         let once = aws_sdk_s3::config::Builder::new().retry_config(RetryConfig::disabled());

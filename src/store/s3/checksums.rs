@@ -1,7 +1,8 @@
-//! Whether what is written carries a checksum in headers: services of today verify it, a few refuse the headers.
+//! Decides whether writes carry a checksum in headers: most services verify it, a few refuse the
+//! headers.
 //!
-//! Unless the location or the environment says so, the first write finds it out: where it is refused because of the
-//! headers it is sent once more without, and so is all that follows.
+//! Unless the location or the environment says so, the first write finds out: where a write is
+//! refused because of the headers, it is repeated without them, and so are all that follow.
 
 use std::sync::OnceLock;
 
@@ -10,7 +11,8 @@ use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::types::ChecksumAlgorithm;
 
-/// What a service says that found other bytes than the checksum promises: these are not sent again without one.
+/// Codes of a service that received other bytes than the checksum promises. Such a write is not
+/// repeated without a checksum.
 const MISMATCHES: [&str; 5] = [
     "BadDigest",
     "InvalidDigest",
@@ -19,29 +21,29 @@ const MISMATCHES: [&str; 5] = [
     "IncompleteBody",
 ];
 
-/// What is known of the service, and the two ways to write to it.
+/// The knowledge about the service, and the two clients to write with.
 pub(super) struct Checksums {
     with: Client,
     without: Client,
     known: OnceLock<bool>,
 }
 
-/// How one request is written.
+/// The form of one write.
 #[derive(Clone)]
 pub(super) struct Writing {
-    /// Through this client, which adds no checksum of its own.
+    /// The client, which adds no checksum of its own.
     pub(super) client: Client,
-    /// With this checksum.
+    /// The checksum that is sent; `None` if none is.
     pub(super) algorithm: Option<ChecksumAlgorithm>,
 }
 
 impl Checksums {
-    /// The two clients, and what is known beforehand.
+    /// Creates the two forms of writing; `known` is what is known beforehand.
     pub(super) fn new(with: Client, without: Client, known: Option<bool>) -> Self {
         Self { with, without, known: known.map(OnceLock::from).unwrap_or_default() }
     }
 
-    /// How the next request is written.
+    /// Returns the form of the next write.
     pub(super) fn writing(&self) -> Writing {
         match self.known.get() {
             Some(false) => self.without(),
@@ -49,12 +51,13 @@ impl Checksums {
         }
     }
 
-    /// Whether requests are written with checksums, once that is known.
+    /// Returns whether writes carry checksums, or `None` if that is not known yet.
     pub(super) fn known(&self) -> Option<bool> {
         self.known.get().copied()
     }
 
-    /// A request that was written so was answered: how it is to be written once more, if so.
+    /// Learns from the answer to a write. Returns the form in which the write is to be repeated,
+    /// or `None` if it is not.
     pub(super) fn learn<T, E>(
         &self,
         written: &Writing,
@@ -90,7 +93,8 @@ impl Checksums {
     }
 }
 
-/// Whether a write was refused because of its checksum headers, as far as words and code can tell.
+/// Returns true if a write was refused because of its checksum headers, as far as code and message
+/// tell.
 fn is_refusal(status: u16, code: Option<&str>, message: Option<&str>) -> bool {
     let code = code.unwrap_or_default();
     if !matches!(status, 400 | 501) || MISMATCHES.contains(&code) {
@@ -100,7 +104,7 @@ fn is_refusal(status: u16, code: Option<&str>, message: Option<&str>) -> bool {
         || (status == 400 && matches!(code, "InvalidArgument" | "NotImplemented"))
 }
 
-/// Whether a refusal speaks of checksum headers in so many words.
+/// Returns true if a refusal names checksum headers.
 pub(super) fn names_headers(code: &str, message: &str) -> bool {
     let said = format!("{code} {message}").to_ascii_lowercase();
     !MISMATCHES.contains(&code) && ["checksum", "x-amz-sdk", "trailer"].iter().any(|word| said.contains(word))

@@ -1,8 +1,9 @@
 //! The client of an S3 service: transport, credentials, region, deadlines.
 //!
-//! TLS is rustls on ring. Each body that is sent carries a CRC32C that the service verifies, as a plain header: bodies
-//! are in memory, and trailers are what services other than AWS often refuse. What a service does that refuses the header,
-//! too, is the matter of `checksums`; the SDK's own switch, `AWS_REQUEST_CHECKSUM_CALCULATION`, is obeyed.
+//! TLS is rustls on ring. Each body that is sent carries a CRC32C that the service verifies, as a
+//! plain header: bodies are in memory, and services other than AWS often refuse trailers. Services
+//! that refuse the header as well are the concern of `checksums`; the SDK's own switch,
+//! `AWS_REQUEST_CHECKSUM_CALCULATION`, is obeyed.
 
 use std::time::Duration;
 
@@ -34,31 +35,32 @@ use super::profile;
 use crate::store::location::{Content, S3Location};
 use crate::store::{Action, Gate, Operation, StoreError};
 
-/// A service that cannot be connected to by then is taken to be down; TLS over a slow link takes a second or two.
+/// The time for establishing a connection; a service that takes longer counts as down. TLS over a
+/// slow link takes a second or two.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// One try: a part of 5 MiB at 90 KB/s.
+/// The deadline of one try: a part of 5 MiB at 90 KB/s.
 pub(super) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
-/// All tries of one request, with the pauses between them.
+/// The deadline of all tries of one request, with the pauses between them.
 pub(super) const OPERATION_TIMEOUT: Duration = Duration::from_secs(150);
 /// Tries of one request: outlasts a failover of a few seconds without hiding an outage.
 pub(super) const ATTEMPTS: u32 = 4;
 /// The region of services that have none.
 const DEFAULT_REGION: &str = "us-east-1";
 
-/// A client, and what its requests have in common.
+/// The clients of a location, and what their requests have in common.
 pub(super) struct Connection {
     /// The client.
     pub(super) client: Client,
-    /// The client that signs what people are given.
+    /// The client that signs download URLs.
     pub(super) public: Client,
-    /// The region that both sign for.
+    /// The region for which both sign.
     pub(super) region: String,
-    /// How bodies are written.
+    /// The form of writes.
     pub(super) checksums: Checksums,
 }
 
-/// Builds the client. It speaks to no S3 service yet; without an endpoint the region may be asked of the machine's
-/// metadata service.
+/// Creates the clients. No S3 service is contacted yet; without an endpoint the machine's metadata
+/// service may be asked for the region.
 pub(super) async fn connect(
     location: &S3Location,
     action: &Action,
@@ -85,7 +87,7 @@ pub(super) async fn connect(
         .timeout_config(timeouts())
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
     if location.profile.is_some() || location.credentials.is_some() {
-        // What the location names wins over what the environment happens to hold.
+        // The location's settings win over those that the environment happens to have.
         let surroundings =
             ProviderConfig::default().with_http_client(system).with_region(Some(Region::new(region.clone())));
         let mut profile =
@@ -122,12 +124,13 @@ pub(super) async fn connect(
     Ok(Connection { client, public, region, checksums })
 }
 
-/// Asks the gate before each try of a request, the first as well as those that the SDK makes by itself: a process that was
-/// stopped in the middle of one would send it again on waking, before anything tells it that another leads by now.
+/// An interceptor that asks the gate before each try of a request that writes, the first as well
+/// as those that the SDK makes by itself. A process that was stopped in the middle of a request
+/// would repeat it on waking, before anything tells it that another server leads by now.
 #[derive(Debug)]
 struct Gatekeeper(Gate);
 
-/// The gate was closed.
+/// The error of a request that met a closed gate.
 #[derive(Debug, thiserror::Error)]
 #[error("the lease of this server has ended")]
 pub(super) struct GateClosed;
@@ -156,7 +159,8 @@ fn timeouts() -> TimeoutConfig {
         .build()
 }
 
-/// Text in memory is complete by itself; a file of this machine goes with its owner's `~/.aws/config`.
+/// Returns the profile files to use. Credentials in memory are complete by themselves; a file of
+/// this machine goes with its owner's `~/.aws/config`.
 fn profile_files(location: &S3Location, credentials: Option<String>) -> EnvConfigFiles {
     let Some(text) = credentials else { return EnvConfigFiles::default() };
     EnvConfigFiles::builder()
@@ -165,7 +169,10 @@ fn profile_files(location: &S3Location, credentials: Option<String>) -> EnvConfi
         .build()
 }
 
-/// The text of a credentials file; one in which nobody would find credentials is refused with what is wrong.
+/// Returns the text of a credentials file.
+///
+/// # Errors
+/// If nobody would find credentials in the file, with the fault.
 async fn read_credentials(
     content: &Content,
     location: &S3Location,
@@ -183,7 +190,8 @@ async fn read_credentials(
     })
 }
 
-/// The profile that is named; text in memory is complete by itself, so that `AWS_PROFILE` says nothing about it.
+/// Returns the name of the profile. Text in memory is complete by itself, so that `AWS_PROFILE`
+/// does not apply to it.
 fn profile_name(location: &S3Location) -> Option<&str> {
     let in_memory = matches!(location.credentials, Some(Content::Text { .. }));
     location.profile.as_deref().or(in_memory.then_some("default"))
@@ -200,14 +208,15 @@ async fn region(location: &S3Location, files: &EnvConfigFiles) -> String {
     let mut chain =
         RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new()).or_else(profile.build());
     if location.endpoint.is_none() {
-        // Only AWS machines know one; asking elsewhere costs seconds.
+        // Only AWS machines know a region; asking elsewhere costs seconds.
         chain = chain.or_default_provider();
     }
     chain.region().await.map_or_else(|| DEFAULT_REGION.to_owned(), |region| region.to_string())
 }
 
-/// The authorities that the machine trusts. Where it has none, as in an image without certificates, the transport would
-/// panic on its first use; with none trusted, services without TLS can be used, and the others say why they cannot.
+/// Returns the authorities that the machine trusts. Without any, as in an image without
+/// certificates, the transport would panic on its first use. With an empty trust store services
+/// without TLS can be used, and for the others the error says why they cannot.
 fn system_trust() -> TrustStore {
     if rustls_native_certs::load_native_certs().certs.is_empty() {
         tracing::warn!(
@@ -219,7 +228,7 @@ fn system_trust() -> TrustStore {
     TrustStore::default()
 }
 
-/// An HTTP client that trusts these authorities and takes proxies from the environment.
+/// Returns an HTTP client that trusts these authorities and takes proxies from the environment.
 fn transport(trust: TrustStore, action: &Action) -> Result<SharedHttpClient, StoreError> {
     let context =
         TlsContext::builder().with_trust_store(trust).build().map_err(|error| StoreError::Setting {
@@ -236,7 +245,8 @@ fn transport(trust: TrustStore, action: &Action) -> Result<SharedHttpClient, Sto
     }))
 }
 
-/// The variable that names the proxy for a location. Its value is not told: it may hold a password.
+/// Returns the environment variable that names a proxy for the location. Its value is not told,
+/// since it may hold a password.
 pub(super) fn proxy_variable(location: &S3Location) -> Option<&'static str> {
     let is_plain = location.endpoint.as_deref().is_some_and(|endpoint| endpoint.starts_with("http://"));
     let variables = match is_plain {
@@ -257,7 +267,7 @@ async fn read_setting(content: &Content, setting: &str, action: &Action) -> Resu
     }
 }
 
-/// The transport would panic on a certificate that it cannot use, so each is tried first.
+/// Checks each certificate, since the transport would panic on one that it cannot use.
 fn check_certificates(pem: Vec<u8>, content: &Content, action: &Action) -> Result<Vec<u8>, StoreError> {
     let refuse = |source| StoreError::Setting {
         action: action.clone(),
@@ -272,7 +282,7 @@ fn check_certificates(pem: Vec<u8>, content: &Content, action: &Action) -> Resul
     if authorities.is_empty() { Err(refuse(None)) } else { Ok(pem) }
 }
 
-/// The beginning of every message about opening.
+/// Returns the action of errors about opening.
 pub(super) fn opening(location: &S3Location) -> Action {
     Action { operation: Operation::Open, target: super::describe(location) }
 }

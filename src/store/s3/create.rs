@@ -1,8 +1,10 @@
-//! Writing an object only if it is not there, `If-None-Match: *`, and what to do where that does not work; next on the way:
-//! `replace`, which writes one that nobody else has written meanwhile.
+//! Writes an object only if it does not exist, by `If-None-Match: *`, and without the condition
+//! where that does not work. Next: `replace`, which writes an object that nobody else has written
+//! meanwhile.
 //!
-//! Some services refuse the condition, some ignore it silently, so the first create of a process finds out: it looks
-//! first, writes, and writes the same once more, which a service that honours the condition refuses.
+//! Some services refuse the condition, some ignore it silently, so that the first create of a
+//! process finds out: it looks first, writes, and writes the same once more, which a service that
+//! honours the condition refuses.
 
 use std::time::Duration;
 
@@ -19,28 +21,31 @@ use super::error::status;
 use super::{Service, body};
 use crate::store::{ETag, ObjectKey, Operation, StoreError};
 
-/// The pause before the second try; it doubles from try to try.
+/// The pause before the second try; doubles from try to try.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
-/// On which condition an object is written.
+/// The condition of a write.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Precondition<'a> {
-    /// It is not there.
+    /// The object does not exist.
     Absent,
-    /// It has this tag.
+    /// The object has this tag.
     Unchanged(&'a ETag),
 }
 
-/// How one conditional write ended, when it did not fail.
+/// The outcome of a conditional write that did not fail.
 pub(super) enum ConditionalOutcome {
-    /// The object is ours.
+    /// The object holds what was written.
     Done,
     /// The service does not know the condition.
     NotSupported,
 }
 
 impl Service {
-    /// Creates an object; [`StoreError::AlreadyExists`] when it is there.
+    /// Creates an object.
+    ///
+    /// # Errors
+    /// [`StoreError::AlreadyExists`] if the object exists.
     pub(super) async fn create(&self, key: &ObjectKey, whole: Bytes) -> Result<(), StoreError> {
         match self.conditional.get() {
             Some(true) => match self.put_if(Precondition::Absent, key, &whole).await? {
@@ -61,7 +66,8 @@ impl Service {
         }
     }
 
-    /// Whether creates are atomic; tries it out when no create has yet.
+    /// Returns whether creates are atomic; tries with an object of its own if no create was made
+    /// yet.
     pub(super) async fn conditional_writes(&self) -> Result<bool, StoreError> {
         if self.conditional.get().is_none() {
             let key = ObjectKey::new(format!("ark-probe-{}", uuid::Uuid::new_v4()))?;
@@ -73,7 +79,8 @@ impl Service {
         Ok(self.conditional.get().copied().unwrap_or(false))
     }
 
-    /// Writes once more what was just created. A failure to find out is no failure to create.
+    /// Writes once more what was just created, to learn whether the service honours the condition.
+    /// A failure to find out is no failure of the create.
     async fn learn(&self, key: &ObjectKey, whole: &Bytes) -> Result<(), StoreError> {
         match self.try_once(Precondition::Absent, key, whole).await {
             Ok(_) => {
@@ -101,7 +108,8 @@ impl Service {
         self.put(Operation::Put, key, whole).await
     }
 
-    /// Tries a few times. After a lost answer "it exists" may speak of our own object: its content tells.
+    /// Sends a conditional write, a few times if needed. After a lost answer "it exists" may mean
+    /// the own object: the content tells.
     pub(super) async fn put_if(
         &self,
         condition: Precondition<'_>,
@@ -116,7 +124,8 @@ impl Service {
                     match self.holds(key, whole).await {
                         Ok(true) => return Ok(ConditionalOutcome::Done),
                         Ok(false) => return Err(error),
-                        // It was there and is gone, or its write has not come to its end: only another try tells.
+                        // The object existed and is deleted by now, or its write has not ended:
+                        // only another try tells.
                         Err(absent) if absent.is_not_found() && error.is_changed() => return Err(error),
                         Err(absent) if absent.is_not_found() && attempt < ATTEMPTS => absent,
                         Err(unknown) => return Err(unknown),
@@ -147,7 +156,7 @@ impl Service {
             Ok(_) => Ok(ConditionalOutcome::Done),
             Err(error) if status(&error) == Some(501) => Ok(ConditionalOutcome::NotSupported),
             Err(error) => Err(match (condition, self.explain(Operation::Put, key, &error)) {
-                // One that is gone has changed, too.
+                // An object that was deleted has changed, too.
                 (
                     Precondition::Unchanged(_),
                     StoreError::AlreadyExists { action } | StoreError::NotFound { action },

@@ -1,4 +1,5 @@
-//! From what the SDK and the service say to what a person can act on. Pure, but for a look at the clock.
+//! Translates errors of the SDK and answers of the service into what a person can act on. Pure,
+//! except that it looks at the clock.
 
 use std::error::Error;
 use std::time::Duration;
@@ -13,28 +14,29 @@ use super::client::{ATTEMPT_TIMEOUT, GateClosed, OPERATION_TIMEOUT};
 use crate::model::RequestId;
 use crate::store::{Action, Cause, Operation, StoreError};
 
-/// What the translation needs to know of the location; no secrets.
+/// The facts about the location that the translation needs; no secrets.
 #[derive(Clone, Debug)]
 pub(super) struct S3Target {
     /// The bucket.
     pub(super) bucket: String,
-    /// Where the service is, in words.
+    /// The address of the service, in words.
     pub(super) endpoint: String,
-    /// The region that requests are signed for.
+    /// The region for which requests are signed.
     pub(super) region: String,
-    /// Where credentials were looked for, in words.
+    /// The places where credentials were looked for, in words.
     pub(super) credentials: String,
-    /// The variable of the environment that names a proxy for the service.
+    /// The environment variable that names a proxy for the service.
     pub(super) proxy: Option<&'static str>,
 }
 
-/// S3 takes requests that are a quarter of an hour off; clocks that differ by more than this are worth a word.
+/// The difference of clocks that is worth a word; S3 takes requests that are a quarter of an hour
+/// off.
 const CLOCKS_DISAGREE: TimeDelta = TimeDelta::minutes(10);
 
-/// A longer text is no explanation.
+/// The longest text that counts as an explanation, in characters.
 const LONGEST_WORDS: usize = 200;
 
-/// What the service answered.
+/// An answer of the service that is a failure.
 #[derive(Debug, thiserror::Error)]
 #[error("the service answered {status} {code}: {message}")]
 struct S3Answer {
@@ -43,11 +45,11 @@ struct S3Answer {
     message: String,
     #[source]
     request: Option<RequestId>,
-    /// How far the service's clock is ahead of ours, as the answer dates itself.
+    /// The lead of the service's clock over this machine's, by the date of the answer.
     ahead: Option<TimeDelta>,
 }
 
-/// Why no answer came: the innermost cause, which is the one that tells something.
+/// The innermost cause of a missing answer, which is the one that explains something.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct RootCause(String);
@@ -89,7 +91,7 @@ where
         }
         SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => {
             let source = root_cause(error);
-            // What TLS says of an answer that is no TLS.
+            // The error of TLS for an answer that is no TLS.
             if source.to_string().contains("InvalidContentType") {
                 let problem = format!(
                     "the service does not speak https at {}; write http:// there, or another port",
@@ -107,7 +109,7 @@ where
     }
 }
 
-/// The status of an answer, when there was one: HEAD answers have nothing else.
+/// Returns the HTTP status, if there was an answer. Answers to HEAD have nothing else.
 pub(super) fn status<E>(error: &SdkError<E, HttpResponse>) -> Option<u16> {
     error.raw_response().map(|response| response.status().as_u16())
 }
@@ -119,7 +121,7 @@ fn explain_answer(place: &S3Target, action: Action, answer: S3Answer, region: Op
         return StoreError::Setting { action, problem, source: Some(answer.into()) };
     }
     match (answer.code.as_str(), answer.status) {
-        // An S3 service gives a reason, except where an answer has no body.
+        // An S3 service gives a code, except where an answer has no body.
         ("", 404 | 405)
             if !matches!(action.operation, Operation::Get | Operation::Head | Operation::Delete) =>
         {
@@ -129,7 +131,8 @@ fn explain_answer(place: &S3Target, action: Action, answer: S3Answer, region: Op
         ("NoSuchBucket", _) => StoreError::BucketMissing { action, missing: format!("bucket `{bucket}`") },
         ("NoSuchKey" | "NotFound", _) | ("", 404) => StoreError::NotFound { action },
         ("PreconditionFailed", _) | ("", 412) => StoreError::AlreadyExists { action },
-        // Another write of the object, perhaps an earlier try of our own, has not ended: what comes of it is not known yet.
+        // Another write of the object, perhaps an earlier try of this process, has not ended: its
+        // outcome is not known yet.
         ("ConditionalRequestConflict" | "OperationAborted", 409) => {
             StoreError::Unavailable { action, source: answer.into() }
         }
@@ -186,8 +189,8 @@ fn explain_answer(place: &S3Target, action: Action, answer: S3Answer, region: Op
     }
 }
 
-/// As much of a message as explains something: who answers may be any host of the cluster, and whoever reads of a failure is not
-/// to read what that says.
+/// Returns as much of a message as explains something. Any host of the cluster may answer, and
+/// whoever reads of the failure is not meant to read what that host says.
 fn short(message: &str) -> String {
     let mut text: String = message.chars().take(LONGEST_WORDS).collect();
     if text.len() < message.len() {
@@ -196,7 +199,7 @@ fn short(message: &str) -> String {
     text
 }
 
-/// What an answer says that is none of S3's: a line of plain text, if it is one.
+/// Returns the text of an answer that is not S3's, if it is one line of plain text.
 fn words(answer: &HttpResponse) -> String {
     let text = answer.body().bytes().and_then(|body| std::str::from_utf8(body).ok()).unwrap_or_default();
     let line = text.lines().next().unwrap_or_default().trim();
@@ -204,7 +207,7 @@ fn words(answer: &HttpResponse) -> String {
     if is_plain { line.escape_debug().to_string() } else { "no explanation".to_owned() }
 }
 
-/// What answers is something else.
+/// Returns the error for an endpoint that is no S3 service.
 fn no_service(place: &S3Target, action: Action, source: Cause) -> StoreError {
     let endpoint = &place.endpoint;
     let problem =
@@ -212,7 +215,7 @@ fn no_service(place: &S3Target, action: Action, source: Cause) -> StoreError {
     StoreError::Setting { action, problem, source: Some(source) }
 }
 
-/// Whether the connection ended before the answer did.
+/// Returns true if the connection ended before the answer did.
 fn is_broken(error: &(dyn Error + 'static)) -> bool {
     causes(error).any(|cause| cause.is::<std::io::Error>() || cause.to_string().contains("connection"))
 }
@@ -253,7 +256,7 @@ fn root_cause(error: &(dyn Error + 'static)) -> Cause {
     RootCause(causes(error).last().map(ToString::to_string).unwrap_or_default()).into()
 }
 
-/// Which of the two deadlines passed; only the text of the SDK's error says.
+/// Returns the deadline that passed; only the text of the SDK's error tells which.
 fn elapsed(error: &(dyn Error + 'static)) -> Duration {
     if causes(error).any(|cause| cause.to_string().contains("attempt timeout")) {
         ATTEMPT_TIMEOUT
@@ -262,7 +265,7 @@ fn elapsed(error: &(dyn Error + 'static)) -> Duration {
     }
 }
 
-/// `…; the region 'us-east-1' is wrong; expecting 'eu-west-1'`.
+/// Returns the region in `…; the region 'us-east-1' is wrong; expecting 'eu-west-1'`.
 fn expected_region(message: &str) -> Option<&str> {
     message.split_once("expecting '")?.1.split('\'').next().filter(|region| !region.is_empty())
 }

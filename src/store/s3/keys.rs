@@ -1,6 +1,6 @@
-//! Keys as a listing writes them on request, in the encoding of URLs. Pure.
+//! Decodes keys of listings, which are URL-encoded on request. Pure.
 
-/// The key itself; none when it is no text.
+/// Returns the key, or `None` if it is not UTF-8.
 pub(super) fn decode(encoded: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(encoded.len());
     let mut rest = encoded.as_bytes();

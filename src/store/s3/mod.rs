@@ -1,7 +1,7 @@
-//! A bucket of an S3 service: `client` connects, `upload` streams, `error` translates.
+//! A store in a bucket of an S3 service: `client` connects, `upload` streams, `error` translates.
 //!
-//! The SDK tries again what can be tried again; `create` does so itself, because there the answer to a second try
-//! means something else.
+//! The SDK repeats requests that may be repeated; `create` does so itself, because there the
+//! answer to a second try means something else.
 
 mod absent;
 mod checksums;
@@ -37,12 +37,13 @@ use super::{
 
 pub use profile::objection_to_credentials;
 
-/// Objects on one page of a listing: the most that S3 gives.
+/// The most objects on one page of a listing: the most that S3 gives.
 const PAGE: i32 = 1000;
-/// Objects deleted at the same time. They are deleted singly: the bulk request needs digests that services disagree on.
+/// Objects that are deleted at the same time. Each takes a request of its own, since the bulk
+/// request needs digests that services disagree on.
 const DELETES: usize = 8;
 
-/// A bucket of an S3 service.
+/// A store in a bucket of an S3 service.
 #[derive(Clone)]
 pub struct S3Store {
     service: Arc<Service>,
@@ -50,12 +51,12 @@ pub struct S3Store {
 }
 
 impl S3Store {
-    /// Connects to the location, and creates the bucket when it says so.
+    /// Opens the location, and creates the bucket if the location says so.
     pub async fn open(location: &S3Location) -> Result<Self, StoreError> {
         Self::open_behind(location, &Gate::default()).await
     }
 
-    /// The same behind a gate, which also what the SDK sends again has to pass.
+    /// Opens the location behind a gate, which the repetitions of the SDK have to pass as well.
     pub async fn open_behind(location: &S3Location, gate: &Gate) -> Result<Self, StoreError> {
         let action = client::opening(location);
         let client::Connection { client, public, region, checksums } =
@@ -86,7 +87,7 @@ impl S3Store {
         Ok(Self { service: Arc::new(service), page_size: PAGE })
     }
 
-    /// The same with shorter pages, so that paging is tested with few objects.
+    /// Sets shorter pages, so that paging is tested with few objects.
     #[must_use]
     pub fn with_page_size(mut self, objects: u16) -> Self {
         self.page_size = i32::from(objects.max(1)).min(PAGE);
@@ -152,7 +153,8 @@ impl ObjectStore for S3Store {
             .prefix(format!("{}{prefix}", service.prefix))
             .set_delimiter(delimiter.then(|| "/".to_owned()))
             .max_keys(self.page_size)
-            // Without it one key with a control character makes XML of the whole page that nobody can read.
+            // Without the encoding, one key with a control character makes the XML of the whole
+            // page unreadable.
             .encoding_type(EncodingType::Url)
             .set_continuation_token(page)
             .send()

@@ -1,14 +1,14 @@
-//! Reading a credentials file: what is wrong with one in which nobody would find credentials, in a sentence that repeats
-//! nothing but the names of its profiles. Pure.
+//! Reads a credentials file, or says what is wrong with it, in a sentence that repeats nothing but
+//! the names of its profiles. Pure.
 
-/// What begins text in UTF-8 that some editors write.
+/// The byte order mark that some editors write before UTF-8.
 const MARK: &str = "\u{feff}";
-/// What begins text in UTF-16, as PowerShell writes it.
+/// The byte order marks of UTF-16, as PowerShell writes it.
 const WIDE: [[u8; 2]; 2] = [[0xff, 0xfe], [0xfe, 0xff]];
 const KEY: &str = "aws_access_key_id";
 const SECRET: &str = "aws_secret_access_key";
-/// What gets credentials from elsewhere, or sends requests there. Whoever may write a Secret would run commands where the server
-/// runs, read its files, or use its own rights.
+/// Keys that get credentials from elsewhere, or send requests there. With these, whoever may write
+/// a Secret would run commands where the server runs, read its files, or use its own rights.
 const ELSEWHERE: [&str; 7] = [
     "credential_process",
     "credential_source",
@@ -18,19 +18,20 @@ const ELSEWHERE: [&str; 7] = [
     "source_profile",
     "web_identity_token_file",
 ];
-/// What begins the keys of a login through a browser.
+/// The beginning of the keys of a login through a browser.
 const LOGIN: &str = "sso_";
 
 const FORM: &str =
     "write `[default]` and below it `aws_access_key_id = …` and `aws_secret_access_key = …`, a line each";
 
-/// Why a file cannot serve as the credentials of a location, where nothing else completes it.
+/// Returns why a file cannot serve as the complete credentials of a location, or `None` if it can.
 pub fn objection_to_credentials(bytes: &[u8]) -> Option<String> {
     read(bytes, "default", true).err()
 }
 
-/// The text of a credentials file as the SDK takes it, or why it cannot be used. `wanted` is the profile that is meant;
-/// `is_complete` when nothing but this text may have it.
+/// Returns the text of a credentials file as the SDK takes it, or why it cannot be used. `wanted`
+/// is the profile that is meant; `is_complete` says that the profile must be in this text and hold
+/// keys alone.
 pub(super) fn read(bytes: &[u8], wanted: &str, is_complete: bool) -> Result<String, String> {
     if WIDE.iter().any(|mark| bytes.starts_with(mark)) {
         return Err("it is UTF-16 text; save it as UTF-8".to_owned());
@@ -82,13 +83,13 @@ fn listed(profiles: &[&str]) -> String {
     named.join(", ")
 }
 
-/// A key, in whatever profile, that leads elsewhere than to what the text itself holds.
+/// Returns a key, of any profile, that refers to credentials outside of the text.
 fn elsewhere(text: &str) -> Option<String> {
     let keys = text.lines().filter_map(|line| line.split_once('=')).map(|(key, _)| key.trim());
     keys.map(str::to_ascii_lowercase).find(|key| ELSEWHERE.contains(&&**key) || key.starts_with(LOGIN))
 }
 
-/// What a profile lacks to give credentials.
+/// Returns what a profile lacks to give credentials, or `None` if nothing is missing.
 fn lacking(text: &str, profile: &str) -> Option<&'static str> {
     let (mut within, mut keys) = (false, Vec::new());
     for line in text.lines() {

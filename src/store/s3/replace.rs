@@ -1,7 +1,9 @@
-//! Writing or deleting an object only if nobody has written it meanwhile: `If-Match`, and what to do where that does not work.
+//! Writes or deletes an object only if nobody has written it meanwhile, by `If-Match`, and without
+//! the condition where that does not work.
 //!
-//! Some services ignore the condition silently, some only where the object is gone, so that it is tried out on an object of
-//! its own before anything rests on it. Nothing rests on conditional deletes: few services have them.
+//! Some services ignore the condition silently, some only if the object does not exist, so that it
+//! is tried on an object of its own before anything rests on it. Nothing rests on conditional
+//! deletes: few services have them.
 
 use bytes::Bytes;
 
@@ -10,7 +12,7 @@ use super::create::{ConditionalOutcome, Precondition};
 use super::error::status;
 use crate::store::{ETag, ObjectKey, Operation, StoreError};
 
-/// A tag that no object has: it is no hash of anything.
+/// A tag that no object has, since nothing has this hash.
 const NO_TAG: &str = "\"00000000000000000000000000000000\"";
 
 impl Service {
@@ -26,7 +28,7 @@ impl Service {
         self.put(Operation::Put, key, whole).await
     }
 
-    /// Whether replacing is atomic; tries it out once.
+    /// Returns whether replacing is atomic; tries it once.
     pub(super) async fn compare_and_swap(&self) -> Result<bool, StoreError> {
         if let Some(known) = self.replaces.get() {
             return Ok(*known);
@@ -35,7 +37,8 @@ impl Service {
         let tried = self.try_replacing(&key).await;
         let removed = self.delete(&key).await;
         let honoured = match tried {
-            // A policy that lets nothing be written beside the runs leaves it unknown, and takes nothing else away.
+            // A policy that allows no writes beside the runs leaves the answer unknown, and takes
+            // nothing else away.
             Err(StoreError::Forbidden { .. }) => return Ok(false),
             tried => tried?,
         };
@@ -46,7 +49,8 @@ impl Service {
         Ok(*self.replaces.get_or_init(|| async move { honoured }).await)
     }
 
-    /// Whether a wrong tag is refused, the right one taken, and a tag of what is gone refused.
+    /// Returns true if the service refuses a wrong tag, takes the right one, and refuses the tag
+    /// of an object that was deleted.
     async fn try_replacing(&self, key: &ObjectKey) -> Result<bool, StoreError> {
         let probe = Bytes::from_static(b"probe\n");
         self.put(Operation::Put, key, probe.clone()).await?;
@@ -61,7 +65,8 @@ impl Service {
         Ok(self.is_taken(&etag, key, &probe).await? == Some(false))
     }
 
-    /// Whether a write on that condition is done; none when the service says that it knows no conditions.
+    /// Returns whether a write on that condition is carried out, or `None` if the service says
+    /// that it knows no conditions.
     async fn is_taken(
         &self,
         etag: &ETag,
@@ -94,7 +99,8 @@ impl Service {
         }
     }
 
-    /// That the object has the tag now; gone, it is not found by a delete, and changed for a put.
+    /// Checks that the object has the tag now. An object that does not exist is not found for a
+    /// delete, and changed for a put.
     async fn expect_unchanged(
         &self,
         operation: Operation,
@@ -110,7 +116,7 @@ impl Service {
         }
     }
 
-    /// Deletes an object, whatever it holds.
+    /// Deletes an object, whatever it holds. An object that does not exist counts as deleted.
     pub(super) async fn delete(&self, key: &ObjectKey) -> Result<(), StoreError> {
         let request = self.client.delete_object().bucket(&self.place.bucket).key(self.full_key(key));
         match request.send().await {

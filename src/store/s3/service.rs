@@ -1,4 +1,4 @@
-//! A bucket of an S3 service, as requests are sent to it.
+//! The state that all requests to a bucket share, and the simple requests.
 
 use std::ops::Range;
 
@@ -17,23 +17,23 @@ use super::error::{self, S3Target};
 use crate::store::location::{Encryption, S3Location};
 use crate::store::{Action, ByteStream, ETag, ObjectInfo, ObjectKey, Operation, StoreError, exactly};
 
-/// What requests share.
+/// The clients and settings that all requests to a bucket share.
 pub struct Service {
     pub(super) client: Client,
-    /// Signs what people are given, for the address at which they reach the service.
+    /// Signs download URLs, for the address at which people reach the service.
     pub(super) public: Client,
     pub(super) checksums: checksums::Checksums,
     pub(super) prefix: String,
     pub(super) name: String,
     pub(super) encryption: Encryption,
     pub(super) place: S3Target,
-    /// Whether the service honours conditional writes, once it is known.
+    /// Whether the service honours conditional creates, once that is known.
     pub(super) conditional: OnceCell<bool>,
-    /// Whether it honours them on replacing an object, once it is known.
+    /// Whether the service honours conditions on replacing an object, once that is known.
     pub(super) replaces: OnceCell<bool>,
 }
 
-/// `s3://bucket/prefix`, with the endpoint when there is one.
+/// Returns `s3://bucket/prefix`, with the endpoint if there is one.
 pub fn describe(location: &S3Location) -> String {
     let slash = if location.prefix.is_empty() { "" } else { "/" };
     let place = format!("s3://{}{slash}{}", location.bucket, location.prefix);
@@ -43,7 +43,7 @@ pub fn describe(location: &S3Location) -> String {
     }
 }
 
-/// A body that is in memory, so that its checksum is a header and it can be sent again.
+/// Returns a body that is in memory, so that its checksum is a header and it can be sent again.
 pub fn body(bytes: Bytes) -> Body {
     Body::from(bytes)
 }
@@ -84,7 +84,7 @@ impl Service {
             Err(error) if error::status(&error) == Some(404) => {}
             Err(error) => return Err(error::explain(&self.place, action, &error)),
         }
-        // us-east-1 is the one region that must not be named.
+        // us-east-1 is the one region that a request must not name.
         let elsewhere = (region != "us-east-1").then(|| {
             let region = BucketLocationConstraint::from(region.as_str());
             CreateBucketConfiguration::builder().location_constraint(region).build()
@@ -98,7 +98,7 @@ impl Service {
             .await;
         match created {
             Ok(_) => Ok(()),
-            // Another process was faster; whose it is shows at the first use.
+            // Another process was faster; the first use tells whose bucket it is.
             Err(error) if matches!(error.code(), Some("BucketAlreadyOwnedByYou" | "BucketAlreadyExists")) => {
                 Ok(())
             }
@@ -151,6 +151,7 @@ impl Service {
     ) -> Result<ByteStream, StoreError> {
         let action = self.action(Operation::Get, key);
         let asked = range.as_ref().map(|range| range.end.saturating_sub(range.start));
+        // HTTP has no empty ranges: both ends of one are included.
         if asked == Some(0) {
             return Ok(stream::empty().boxed());
         }
@@ -164,6 +165,7 @@ impl Service {
             }
             Err(error) => return Err(self.explain_look(Operation::Get, key, &error).await),
         };
+        // A service that ignores the range sends the object from its first byte.
         let begins = range.as_ref().map(|range| format!("bytes {}-", range.start));
         let fits =
             begins.is_none_or(|begin| answer.content_range().is_some_and(|given| given.starts_with(&begin)));

@@ -1,4 +1,4 @@
-//! One object sent in parts: at most two of them are in memory, one filling and one on its way.
+//! An upload in parts: at most two parts are in memory, one that fills and one that is sent.
 
 use std::mem::take;
 use std::sync::Arc;
@@ -13,15 +13,16 @@ use super::checksums::Writing;
 use super::{Service, body};
 use crate::store::{ObjectKey, Operation, StoreError, Upload};
 
-/// Size of every part but the last: the least that S3 takes, for two of these are in the memory of a backup.
+/// The size of every part but the last: the least that S3 takes, since a backup holds two of them
+/// in memory.
 pub(super) const PART: usize = 5 << 20;
-/// Parts that S3 takes of one object.
+/// The most parts that S3 takes of one object.
 const MAX_PARTS: usize = 10_000;
 
-/// A part that has arrived, and its memory for the next one but one.
+/// A part that was sent, and its memory for the next but one.
 type Landed = (CompletedPart, Bytes);
 
-/// An object on its way. Up to one part it stays here and becomes a single PUT at the end.
+/// An object that is being uploaded. An object of up to one part becomes a single PUT at the end.
 pub(super) struct S3Upload {
     service: Arc<Service>,
     key: ObjectKey,
@@ -29,7 +30,7 @@ pub(super) struct S3Upload {
     spare: BytesMut,
     sent: u64,
     id: Option<String>,
-    /// How the upload was begun, which its parts follow.
+    /// The form in which the upload was begun, which its parts follow.
     writing: Option<Writing>,
     parts: Vec<CompletedPart>,
     flight: Option<JoinHandle<Result<Landed, StoreError>>>,
@@ -80,7 +81,7 @@ impl S3Upload {
         }
     }
 
-    /// Waits for the part on its way and sends the filled one off.
+    /// Waits for the part that is being sent, and sends the full one.
     async fn send_part(&mut self) -> Result<(), StoreError> {
         let id = self.start().await?;
         self.land().await?;
@@ -109,7 +110,8 @@ impl S3Upload {
         let landed = landed.map_err(|error| StoreError::Other { action: action(), source: error.into() })?;
         let (completed, part) = landed?;
         self.parts.push(completed);
-        // The same two pieces of memory serve all parts: given back, they would not be found again as large ones.
+        // The same two buffers serve all parts: freed ones would seldom be found again as large
+        // ones.
         if let Ok(mut spare) = part.try_into_mut() {
             spare.clear();
             self.spare = spare;
@@ -117,7 +119,7 @@ impl S3Upload {
         Ok(())
     }
 
-    /// Sends what is still here, and makes one object of all parts.
+    /// Sends the last part and completes the upload.
     async fn send_rest(&mut self, id: &str) -> Result<(), StoreError> {
         if !self.buffer.is_empty() {
             self.send_part().await?;
@@ -140,7 +142,8 @@ impl S3Upload {
             .await;
         match completed {
             Ok(_) => Ok(()),
-            // The answer to an earlier try may have been lost after it was done: then the object is there.
+            // The answer to an earlier try may have been lost after it was carried out: then the
+            // object exists.
             Err(error) if error.code() == Some("NoSuchUpload") => match service.head(&self.key).await {
                 Ok(info) if info.size == self.sent => Ok(()),
                 _ => Err(service.explain(Operation::UploadFinish, &self.key, &error)),
@@ -169,7 +172,7 @@ async fn send(
         .send()
         .await
         .map_err(|error| service.explain(Operation::UploadWrite, &key, &error))?;
-    // A service that knows no checksums answers without one; then none is asked for at completion.
+    // A service that knows no checksums answers without one; then none is required at completion.
     let completed = CompletedPart::builder()
         .part_number(number)
         .set_e_tag(sent.e_tag)
@@ -203,8 +206,8 @@ async fn cancel(
     }
 }
 
-/// Aborts every upload of the key that somebody began and nobody finished. It is listed by the whole key: MinIO knows no
-/// other way.
+/// Aborts every unfinished upload of the key, and returns their number. Uploads are listed by the
+/// whole key, since MinIO knows no other way.
 pub(super) async fn discard_unfinished(service: &Service, key: &ObjectKey) -> Result<u64, StoreError> {
     let (bucket, full_key) = (&service.place.bucket, service.full_key(key));
     let (mut discarded, mut after) = (0, (None, None));
@@ -270,6 +273,8 @@ impl Upload for S3Upload {
 
 impl Drop for S3Upload {
     fn drop(&mut self) {
+        // The parts of a dropped upload are removed in the background, if a runtime is left to do
+        // so.
         if let (Some(id), Ok(runtime)) = (self.id.take(), tokio::runtime::Handle::try_current()) {
             runtime.spawn(cancel(Arc::clone(&self.service), self.key.clone(), id, self.flight.take()));
         }

@@ -1,4 +1,4 @@
-//! A service whose certificate only a custom authority vouches for.
+//! Tests against a service whose certificate only a custom authority vouches for.
 
 use std::path::Path;
 use std::process::Command;

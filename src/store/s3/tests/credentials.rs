@@ -1,4 +1,4 @@
-//! Credentials and certificates that are given as text.
+//! Tests of credentials and certificates that are given as text.
 
 use super::super::super::Content;
 use super::*;

@@ -1,4 +1,4 @@
-//! Services that take less than Amazon's, or are none.
+//! Tests against services that support less than Amazon's, or are no S3 service.
 
 use super::*;
 
@@ -109,7 +109,7 @@ async fn http_and_https_that_were_mixed_up_are_told_apart() {
     assert!(error.to_string().contains("does not speak https"), "{error:?}");
 }
 
-/// A page that lists these keys.
+/// Returns a page that lists these keys.
 fn page(keys: &[&str]) -> Scripted {
     let objects: String = keys.iter().map(|key| format!("<Contents><Key>{key}</Key></Contents>")).collect();
     ("200 OK", format!("<ListBucketResult><IsTruncated>false</IsTruncated>{objects}</ListBucketResult>"))
@@ -137,7 +137,7 @@ async fn what_is_there_and_may_not_be_read_is_forbidden() {
         let refused = read_all(&store, &key(), 100).await.unwrap_err();
         assert!(matches!(refused, StoreError::Forbidden { .. }), "{refused:?}");
     }
-    // Of the credentials themselves no listing says more.
+    // A failure of the credentials themselves is not looked up in a listing.
     let service = serve(vec![fault("403 Forbidden", "InvalidAccessKeyId", "no"), page(&[])]);
     let (_folder, store) = open(&service.endpoint).await;
     read_all(&store, &key(), 100).await.unwrap_err();

@@ -1,4 +1,4 @@
-//! What only a real service shows; `hack/test.sh` brings one up.
+//! Tests that need a real service; `hack/test.sh` starts one.
 
 use std::net::TcpStream;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! Translation of answers, against a service of this process that answers by script; no lab.
+//! Tests of the translation of answers, against a service of this process that answers by script;
+//! no lab.
 
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::TcpListener;
@@ -15,7 +16,7 @@ mod lab;
 mod replacing;
 mod upload;
 
-/// Answers one request after the other with these texts and keeps what was asked.
+/// Answers one request after the other with these texts and records the requests.
 struct FakeService {
     endpoint: String,
     requests: Arc<Mutex<Vec<String>>>,
@@ -63,19 +64,20 @@ fn fault(status: &'static str, code: &str, message: &str) -> Scripted {
     (status, format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>{message}</Message></Error>"))
 }
 
-/// A store of that service whose credentials come from a file, so that no test depends on the environment.
+/// Opens a store of that service. Its credentials come from a file, so that no test depends on the
+/// environment.
 async fn open(endpoint: &str) -> (tempfile::TempDir, S3Store) {
     open_with(endpoint, "createBucket=false").await
 }
 
-/// The same with another parameter.
+/// Opens a store with a further parameter.
 async fn open_with(endpoint: &str, setting: &str) -> (tempfile::TempDir, S3Store) {
     let (folder, location) = location_with(endpoint, setting);
     let store = S3Store::open(&location).await.unwrap();
     (folder, store)
 }
 
-/// The location alone.
+/// Returns the location of the service.
 fn location(endpoint: &str) -> (tempfile::TempDir, S3Location) {
     location_with(endpoint, "createBucket=false")
 }
@@ -100,7 +102,7 @@ fn key() -> ObjectKey {
     ObjectKey::new("key").unwrap()
 }
 
-/// What a read says when the service answers that.
+/// Returns the error of a read when the service gives this answer.
 async fn read(answer: Scripted) -> StoreError {
     let service = serve(vec![answer]);
     let (_folder, store) = open(&service.endpoint).await;

@@ -1,4 +1,5 @@
-//! Conditions on replacing and deleting, against services that know them, ignore them, or have not ended another write.
+//! Tests of conditions on replacing and deleting, against services that know them, ignore them, or
+//! have not ended another write.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -20,7 +21,7 @@ fn absent() -> Scripted {
     fault("404 Not Found", "NoSuchKey", "no")
 }
 
-/// What a service that honours the conditions answers to the trial, in the end.
+/// Returns the answers to the probe of a service that honours the conditions.
 fn trial() -> Vec<Scripted> {
     vec![ok(), tagged(), changed(), ok(), ok(), absent(), ok()]
 }

@@ -1,4 +1,4 @@
-//! Uploads that go wrong half-way.
+//! Tests of uploads that fail half-way.
 
 use super::super::upload;
 use super::*;
@@ -19,7 +19,7 @@ fn refused() -> Scripted {
     fault("507 Insufficient Storage", "XMinioStorageFull", "no")
 }
 
-/// Method and query of each request.
+/// Returns method and query of each request.
 fn asked(service: &FakeService) -> Vec<String> {
     let requests = service.requests.lock().unwrap();
     let line = |request: &String| {
@@ -76,7 +76,8 @@ async fn a_refused_last_part_fails_the_finish_and_completes_nothing() {
     upload.write(Bytes::from_static(b"rest")).await.unwrap();
     let error = upload.finish().await.unwrap_err();
     assert!(matches!(error, StoreError::Full { .. }), "{error:?}");
-    // The upload was dropped in finish, which removes the parts behind our back: wait for that request.
+    // The upload was dropped in finish, which removes the parts in the background: wait for that
+    // request.
     let removed = async {
         while asked(&service).len() < 4 {
             tokio::task::yield_now().await;
