@@ -33,6 +33,8 @@ pub struct BackupAccount<'a> {
     pub results: Results,
     /// Kinds whose items are not, or not all, of the cut.
     pub outside_cut: BTreeSet<GroupResource>,
+    /// Whether a second cut was told.
+    is_recut: bool,
     /// The number of items taken.
     pub items: u64,
     /// The bytes of their bodies.
@@ -52,6 +54,7 @@ impl<'a> BackupAccount<'a> {
             log: RunLog::new(format!("backup {name}")).map_err(BackupError::Compressing)?,
             results: Results::default(),
             outside_cut: BTreeSet::new(),
+            is_recut: false,
             items: 0,
             bytes: 0,
             unreadable: HashMap::new(),
@@ -154,9 +157,14 @@ impl<'a> BackupAccount<'a> {
         self.find(Finding::error(error.category(), message).on_kind(info.resource.clone()));
     }
 
-    /// Adds a warning about a kind whose items are not, or not all, of the cut.
+    /// Notes a kind whose items are not, or not all, of the cut, and adds a warning. Kinds of a
+    /// second cut share one: every kind that follows the first is of that cut.
     pub fn drifted(&mut self, info: &ResourceInfo, drift: &Drift) {
         self.outside_cut.insert(info.resource.clone());
+        let is_second_cut = matches!(drift, Drift::Compacted { .. });
+        if is_second_cut && std::mem::replace(&mut self.is_recut, true) {
+            return;
+        }
         let message = format!("its items are not at the backup's instant: {drift}");
         self.find(Finding::warning(Category::OutsideCut, message).on_kind(info.resource.clone()));
     }
@@ -194,6 +202,17 @@ mod tests {
             other_versions: Vec::new(),
             status: false,
         }
+    }
+
+    #[test]
+    fn a_second_cut_is_told_once_and_each_kind_of_it_is_named_in_the_document() {
+        let progress = Progress::default();
+        let mut account = BackupAccount::open(&"nightly".parse().unwrap(), &progress).unwrap();
+        let second = Drift::Compacted { revision: "9".into() };
+        account.drifted(&info("pods"), &second);
+        account.drifted(&info("secrets"), &Drift::Expired);
+        account.drifted(&info("services"), &second);
+        assert_eq!((account.results.warnings, account.outside_cut.len()), (2, 3));
     }
 
     #[test]

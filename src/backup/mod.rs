@@ -76,7 +76,8 @@ use crate::model::{Category, Finding, Progress};
 ///
 /// # Caveats
 /// - Old revisions are compacted, after five minutes by default. Kinds whose listing had not begun
-///   by then are read at a second cut, one for all of them; the warning names the first.
+///   by then are read at a second cut, one for all of them; a warning tells of that, and the
+///   document names each kind.
 /// - A group whose discovery fails, or a kind that may not be listed, costs its items, not the
 ///   run.
 ///

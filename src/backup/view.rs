@@ -270,8 +270,8 @@ impl Around<'_> {
             while let Some(event) = listing.next().await {
                 match event {
                     Event::Page(page) => page.bodies().for_each(|body| look(&listing.info, body)),
-                    // What drifts here drifts again when it is listed for the backup, and is told
-                    // then; except that of a compacted cut only the first list tells.
+                    // A kind that drifts here drifts again when it is listed for the backup, and is
+                    // told then.
                     Event::Drift(_) => {}
                     Event::Failed(source) if source.concerns_every_call() => {
                         return Err(BackupError::Cluster { doing: "looking for what comes along", source });

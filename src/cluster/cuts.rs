@@ -13,26 +13,19 @@ const KEPT: usize = 32;
 #[derive(Debug, Default)]
 pub(super) struct Cuts(tokio::sync::Mutex<VecDeque<(String, String)>>);
 
-/// The cut that replaces another.
-pub(super) struct NextCut {
-    pub revision: String,
-    /// Whether the cut was taken just now, for the first kind that needed it.
-    pub first: bool,
-}
-
 impl Cluster {
-    /// Returns the cut that replaces `old`, the same one for every caller.
-    pub(super) async fn next_cut(&self, old: &str) -> Result<NextCut, ClusterError> {
+    /// Returns the revision of the cut that replaces `old`, the same one for every caller.
+    pub(super) async fn next_cut(&self, old: &str) -> Result<String, ClusterError> {
         // The lock is held while the revision is requested, so that only one is taken.
         let mut cuts = self.shared.cuts.0.lock().await;
         if let Some((_, revision)) = cuts.iter().find(|(cut, _)| cut == old) {
-            return Ok(NextCut { revision: revision.clone(), first: false });
+            return Ok(revision.clone());
         }
         let revision = self.current_revision().await?;
         if cuts.len() == KEPT {
             cuts.pop_front();
         }
         cuts.push_back((old.to_owned(), revision.clone()));
-        Ok(NextCut { revision, first: true })
+        Ok(revision)
     }
 }

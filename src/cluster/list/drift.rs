@@ -6,7 +6,7 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Drift {
     /// The revision of the cut was compacted before the list began: a second cut was taken, which
-    /// serves the kinds that are listed later as well. Only the first of them says so.
+    /// serves the kinds that are listed later as well.
     Compacted {
         /// The revision of the second cut.
         revision: String,

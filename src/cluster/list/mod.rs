@@ -340,11 +340,9 @@ impl Lister {
             // Once for a list: a server to which the second cut is gone as well has revisions of
             // its own.
             (ListPosition::Start, Some(cut)) if failure.code == 410 && !self.recut => {
-                let next = self.cluster.next_cut(cut).await?;
-                if next.first {
-                    self.drift = Some(Drift::Compacted { revision: next.revision.clone() });
-                }
-                self.cut = Some(next.revision);
+                let revision = self.cluster.next_cut(cut).await?;
+                self.drift = Some(Drift::Compacted { revision: revision.clone() });
+                self.cut = Some(revision);
                 self.recut = true;
                 Ok(())
             }
