@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use tempfile::{TempDir, tempdir};
 
-use crate::api_server::ApiServer;
+use crate::fake_engine_cluster::FakeEngineCluster;
 use crate::support::{Run, run};
 
 /// A folder with the backup `monday` of a scripted cluster.
 pub struct Fixture {
     /// The cluster.
-    pub cluster: ApiServer,
+    pub cluster: FakeEngineCluster,
     /// The folder.
     pub folder: TempDir,
     /// The folder as a location.
@@ -22,7 +22,7 @@ impl Fixture {
     pub fn new() -> Self {
         let folder = tempdir().expect("a folder");
         let location = format!("file://{}", folder.path().display());
-        let fixture = Self { cluster: ApiServer::start(), folder, location };
+        let fixture = Self { cluster: FakeEngineCluster::start(), folder, location };
         fixture.run(&["backup", "run", "monday"]).expect_code(0);
         fixture
     }

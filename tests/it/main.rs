@@ -11,17 +11,29 @@ macro_rules! says {
     };
 }
 
-mod api_server;
+mod alerts;
+mod argocd_health;
+mod backup_contents;
+mod backup_describe;
+mod backup_diff;
+mod backup_download;
+mod backup_logs;
+mod backup_run;
+mod backup_verify;
+mod bucket_adopt;
 mod bucket_list;
+mod container_image;
+mod crd_version_completion;
+mod create_dry_run;
+mod dashboard;
 mod door;
+mod fake_engine_cluster;
 mod fixture;
-mod flood;
-mod health;
-mod looking;
-mod making;
-mod monitoring;
-mod moving;
-mod packaging;
+mod iam_policy;
+mod metrics;
+mod repository;
+mod restore_run;
+mod server_port;
 mod unreachable;
 mod usage;
 

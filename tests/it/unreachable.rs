@@ -1,10 +1,11 @@
-//! A cluster or a bucket that cannot be reached: which of the two it is shows in the exit code, the rest in one sentence.
+//! A cluster or a bucket that cannot be reached: the exit code tells which of the two it is, one
+//! sentence tells the rest.
 
 use std::fs;
 
 use tempfile::tempdir;
 
-use crate::api_server::{ApiServer, kubeconfig, nobody};
+use crate::fake_engine_cluster::{FakeEngineCluster, kubeconfig, nobody};
 use crate::support::ark;
 
 #[test]
@@ -99,7 +100,7 @@ fn a_folder_that_is_not_there_is_code_6() {
         --- stderr
         ark: opening file://[folder]: folder [folder] does not exist; create it, or add createBucket=true to the location
     ");
-    says!(ApiServer::start().ark(["backup", "run", "nightly", "--location", &location]), @r"
+    says!(FakeEngineCluster::start().ark(["backup", "run", "nightly", "--location", &location]), @r"
         exit 6
         --- stdout
         --- stderr

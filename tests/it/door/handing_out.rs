@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use super::ArkCluster;
-use crate::api_server::nobody;
+use crate::fake_engine_cluster::nobody;
 use crate::fixture::Fixture;
 use crate::support::run;
 

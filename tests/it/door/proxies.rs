@@ -126,7 +126,7 @@ fn no_proxy_and_this_machine_are_asked_directly() {
 fn a_bucket_that_is_not_reached_through_a_proxy_is_told_with_the_variable_and_not_its_password() {
     let list = crate::support::ark(["bucket", "list", "--location", "s3://bucket?endpoint=http://s3.test"]);
     let keys = [("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "b")];
-    let proxy = format!("http://me:hunter2@{}", crate::api_server::nobody());
+    let proxy = format!("http://me:hunter2@{}", crate::fake_engine_cluster::nobody());
     let told = run(&mut with(with(list, &keys), &[("HTTP_PROXY", &proxy)])).expect_code(6).stderr;
     assert!(told.contains("HTTP_PROXY names a proxy") && !told.contains("hunter2"), "{told}");
 }

@@ -1,9 +1,9 @@
-//! Making backups of a scripted cluster: what is said, and which exit code tells it.
+//! `ark backup run` on the fake engine cluster: summary, warnings and errors, and the exit code
+//! that tells them.
 
 use std::fs;
 
 use crate::fixture::Fixture;
-use crate::support::{ark, run};
 
 #[test]
 fn a_backup_tells_what_it_took_in_every_format() {
@@ -192,34 +192,4 @@ fn a_labelled_pod_brings_the_claim_that_it_names_into_a_backup_and_out_of_one() 
         --- stderr
         a restore of backup whole would do this: 1 create, 1 skip (there already and equal); nothing was done
     ");
-}
-
-#[test]
-fn volumes_cannot_be_snapshotted_yet_and_a_backup_that_asks_for_it_is_not_made() {
-    says!(ark(["backup", "create", "a", "--dry-run", "--snapshot-volumes"]), @r"
-        exit 2
-        --- stdout
-        --- stderr
-        ark: --snapshot-volumes: Ark takes no snapshots of volumes yet; leave it out or set it to false, and back the data up by other means
-    ");
-    says!(ark(["schedule", "create", "a", "--schedule", "@daily", "--dry-run", "--snapshot-volumes=true"]), @r"
-        exit 2
-        --- stdout
-        --- stderr
-        ark: --snapshot-volumes: Ark takes no snapshots of volumes yet; leave it out or set it to false, and back the data up by other means
-    ");
-}
-
-#[test]
-fn a_look_at_what_would_be_created_needs_no_cluster() {
-    for arguments in [
-        &["backup", "create", "a"][..],
-        &["restore", "create", "a", "--from-backup", "b"],
-        &["schedule", "create", "a", "--schedule", "@daily"],
-        &["location", "create", "a", "--url", "s3://backups"],
-    ] {
-        let mut command = ark(arguments);
-        let run = run(command.arg("--dry-run").env("KUBECONFIG", "/nowhere/config")).expect_code(0);
-        assert!(run.stdout.starts_with("apiVersion: ark.heptio.com/v1"), "{arguments:?}: {}", run.stdout);
-    }
 }

@@ -1,4 +1,5 @@
-//! The health checks for Argo CD, run on objects as the server leaves them by the Lua that Argo CD speaks (5.1).
+//! The health checks for Argo CD, run by the Lua that Argo CD speaks (5.1) on objects as the
+//! server leaves them.
 
 use ark::api::{
     Backup, BackupPhase, BackupSpec, BackupStatus, Restore, RestorePhase, RestoreSpec, RestoreStatus,
