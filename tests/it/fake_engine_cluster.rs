@@ -34,8 +34,8 @@ pub struct FakeEngineCluster {
 }
 
 impl FakeEngineCluster {
-    /// A cluster with the namespaces `default`, `kube-system` and `shop`, two settings and a secret
-    /// in the latter.
+    /// A cluster with the namespaces `default`, `kube-system` and `shop`, two settings and a
+    /// secret in the latter.
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
         let address = listener.local_addr().expect("it is bound");

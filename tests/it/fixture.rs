@@ -1,4 +1,4 @@
-//! A folder with the backup `monday` of a scripted cluster, made by the program itself.
+//! A folder with the backup `monday` of the fake engine cluster, made by the program itself.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use tempfile::{TempDir, tempdir};
 use crate::fake_engine_cluster::FakeEngineCluster;
 use crate::support::{Run, run};
 
-/// A folder with the backup `monday` of a scripted cluster.
+/// A folder with the backup `monday` of the fake engine cluster.
 pub struct Fixture {
     /// The cluster.
     pub cluster: FakeEngineCluster,

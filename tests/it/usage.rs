@@ -95,6 +95,42 @@ fn an_unknown_command_or_option_is_answered_with_the_nearest_one() {
 }
 
 #[test]
+fn advice_does_not_lead_astray() {
+    says!(ark(["backup", "get", "--annotaitons", "a=b"]), @r"
+        exit 2
+        --- stdout
+        --- stderr
+        error: unexpected argument '--annotaitons' found
+
+        Usage: ark backup get [OPTIONS] [NAME]...
+
+        For more information, try '--help'.
+    ");
+    says!(ark(["location", "create", "x", "--bucket", "b"]), @r"
+        exit 2
+        --- stdout
+        --- stderr
+        error: unexpected argument '--bucket' found
+
+        Usage: ark location create --url <URL> --quiet <NAME>
+
+        For more information, try '--help'.
+    ");
+    says!(ark(["backup", "create", "--annotation", "a=b"]), @r"
+        exit 2
+        --- stdout
+        --- stderr
+        error: unexpected argument '--annotation' found
+
+          tip: a similar argument exists: '--annotations'
+
+        Usage: ark backup create --annotations <KEY=VALUE> [NAME]
+
+        For more information, try '--help'.
+    ");
+}
+
+#[test]
 fn what_is_missing_or_contradicts_itself_is_named() {
     says!(ark(["backup", "run", "nightly"]), @r"
         exit 2

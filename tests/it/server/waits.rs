@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::ArkCluster;
+use super::FakeCluster;
 use crate::support::{Running, run};
 
 fn condition(type_: &str, reason: &str, message: &str) -> Value {
@@ -17,7 +17,7 @@ fn waiting() -> Value {
 
 #[test]
 fn get_and_describe_say_why_a_backup_or_restore_waits() {
-    let cluster = ArkCluster::start();
+    let cluster = FakeCluster::start();
     cluster.put("backups", "monday", json!({"spec": {}, "status": waiting()}));
     cluster.put("restores", "back", json!({"spec": {"backupName": "monday"}, "status": waiting()}));
     says!(cluster.ark(&["backup", "get"]), @r"
@@ -71,7 +71,7 @@ fn get_and_describe_say_why_a_backup_or_restore_waits() {
 
 #[test]
 fn a_schedule_says_why_its_backups_wait_or_were_refused() {
-    let cluster = ArkCluster::start();
+    let cluster = FakeCluster::start();
     let spec = json!({"schedule": "@daily", "template": {}});
     cluster.put("schedules", "nightly", json!({"metadata": {"uid": "u-1"}, "spec": spec}));
     let put = |name: &str, mut status: Value| {
@@ -93,7 +93,7 @@ fn a_schedule_says_why_its_backups_wait_or_were_refused() {
 
 #[test]
 fn describe_says_why_a_deletion_does_not_end() {
-    let cluster = ArkCluster::start();
+    let cluster = FakeCluster::start();
     cluster.put("backups", "monday", json!({"spec": {}, "status": {"phase": "Deleting"}}));
     let request = json!({
         "metadata": {"labels": {"ark.heptio.com/backup-name": "monday"}}, "spec": {"backupName": "monday"},
@@ -119,7 +119,7 @@ fn describe_says_why_a_deletion_does_not_end() {
 
 #[test]
 fn describe_says_that_nobody_asks_for_a_deletion_any_more_and_how_to_keep_the_backup() {
-    let cluster = ArkCluster::start();
+    let cluster = FakeCluster::start();
     cluster.put("backups", "monday", json!({"spec": {}, "status": {"phase": "Deleting"}}));
     says!(cluster.ark(&["backup", "describe", "monday"]), @r"
         exit 0
@@ -140,7 +140,7 @@ fn describe_says_that_nobody_asks_for_a_deletion_any_more_and_how_to_keep_the_ba
 
 #[test]
 fn waiting_says_once_why_it_takes_long() {
-    let cluster = ArkCluster::start();
+    let cluster = FakeCluster::start();
     let done = json!({"phase": "Completed", "conditions": [], "progress": {"totalItems": 6, "itemsBackedUp": 6, "bytes": 6}});
     cluster.script("backups", &[waiting(), waiting(), done]);
     says!(cluster.ark(&["backup", "create", "monday", "--wait"]), @r"
@@ -167,7 +167,7 @@ fn waiting_says_once_why_it_takes_long() {
 
 #[test]
 fn what_finalizers_hold_is_said_of_a_backup_that_is_deleted_and_of_its_name() {
-    let cluster = ArkCluster::start();
+    let cluster = FakeCluster::start();
     let held = json!({"finalizers": ["example.com/hold"]});
     cluster.put("backups", "monday", json!({"metadata": held, "spec": {}, "status": {"phase": "Completed"}}));
     cluster.script("deletebackuprequests", &[json!({"phase": "Processed"})]);
@@ -187,7 +187,7 @@ fn what_finalizers_hold_is_said_of_a_backup_that_is_deleted_and_of_its_name() {
 
 #[test]
 fn what_finalizers_hold_is_said_while_a_restore_is_waited_for_to_go() {
-    let cluster = ArkCluster::start();
+    let cluster = FakeCluster::start();
     let going = json!({"finalizers": ["example.com/hold"], "deletionTimestamp": "2026-11-21T03:00:00Z"});
     let restore = json!({"metadata": going, "spec": {"backupName": "x"}, "status": {"phase": "Completed"}});
     cluster.put("restores", "back", restore);

@@ -1,18 +1,19 @@
-//! Parts of a run through the server: logs, contents, results and the backup itself, and what happens when they are wrong.
+//! Parts of a run through the server: logs, contents, results and the backup itself, sound,
+//! damaged and out of reach.
 
 use std::fs;
 
 use serde_json::{Value, json};
 
-use super::ArkCluster;
+use super::FakeCluster;
 use crate::fake_engine_cluster::nobody;
 use crate::fixture::Fixture;
 use crate::support::run;
 
 /// A cluster whose server hands out the backup `monday`, which a real run made.
-fn cluster() -> (ArkCluster, Fixture) {
+fn cluster() -> (FakeCluster, Fixture) {
     let fixture = Fixture::new();
-    let cluster = ArkCluster::start();
+    let cluster = FakeCluster::start();
     let document = fs::read(fixture.file("ark-backup.json")).expect("the document");
     let document: Value = serde_json::from_slice(&document).expect("JSON");
     cluster.put("backups", "monday", json!({"spec": document["spec"], "status": document["status"]}));
@@ -158,7 +159,7 @@ fn a_server_whose_pod_is_gone_is_not_taken_for_lost_data() {
 
 #[test]
 fn a_backup_that_has_no_parts_says_why() {
-    let cluster = ArkCluster::start();
+    let cluster = FakeCluster::start();
     cluster.put("backups", "new", json!({"spec": {}}));
     cluster.put("backups", "going", json!({"spec": {}, "status": {"phase": "Deleting"}}));
     cluster.put(

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use super::ArkCluster;
+use super::FakeCluster;
 use crate::support::run;
 
 #[test]
 fn a_restore_is_requested_printed_or_waited_for() {
-    let cluster = ArkCluster::start();
+    let cluster = FakeCluster::start();
     says!(cluster.ark(&["restore", "create", "back", "--from-backup", "monday", "--include-namespaces", "shop", "--namespace-mappings", "shop:copy", "--existing-resource-policy", "update", "--dry-run"]), @r"
         exit 0
         --- stdout
@@ -151,7 +151,7 @@ fn a_restore_is_requested_printed_or_waited_for() {
 
 #[test]
 fn the_deletion_of_restores_is_requested_and_its_end_awaited() {
-    let cluster = ArkCluster::start();
+    let cluster = FakeCluster::start();
     for name in ["one", "two"] {
         cluster.put("restores", name, json!({"spec": {"backupName": "x"}, "status": {"phase": "Completed"}}));
     }
@@ -180,7 +180,7 @@ fn the_deletion_of_restores_is_requested_and_its_end_awaited() {
 
 #[test]
 fn a_name_that_another_cluster_has_taken_in_the_same_second_is_given_up_for_a_later_one() {
-    let cluster = ArkCluster::start();
+    let cluster = FakeCluster::start();
     cluster.put("backups", "monday", json!({"spec": {}, "status": {"phase": "Completed"}}));
     let taken = json!({"type": "NameTaken", "status": "True", "reason": "NameTaken", "message": "it is taken",
         "lastTransitionTime": "2026-11-21T03:00:00Z"});
@@ -207,7 +207,7 @@ fn a_name_that_another_cluster_has_taken_in_the_same_second_is_given_up_for_a_la
 
 #[test]
 fn all_restores_are_those_that_this_server_ran() {
-    let cluster = ArkCluster::start();
+    let cluster = FakeCluster::start();
     let ended = json!({"phase": "Completed", "origin": {"cluster": "another"}});
     cluster.put("restores", "own", json!({"spec": {"backupName": "x"}, "status": {"phase": "Completed"}}));
     let marks = json!({"annotations": {"ark.heptio.com/synced-from": "bucket"}});
@@ -229,5 +229,18 @@ fn all_restores_are_those_that_this_server_ran() {
         the deletion of restore own is requested; what it restored stays
         the deletion of restore theirs is requested; what it restored stays
         --- stderr
+    ");
+}
+
+#[test]
+fn deleting_a_restore_that_runs_says_that_it_goes_on_and_how_it_is_stopped() {
+    let cluster = FakeCluster::start();
+    cluster.put("restores", "long", json!({"spec": {"backupName": "x"}, "status": {"phase": "InProgress"}}));
+    says!(cluster.ark(&["restore", "delete", "long", "--confirm"]), @r"
+        exit 0
+        --- stdout
+        the deletion of restore long is requested; what it restored stays
+        --- stderr
+        restore long is in progress: it goes on to its end, and its record is deleted then; `kubectl -n heptio-ark delete restores.ark.heptio.com long` stops it where it is
     ");
 }

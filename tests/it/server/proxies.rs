@@ -1,4 +1,5 @@
-//! Behind a proxy: the API server and the bucket are reached through it, unless NO_PROXY or this machine has them.
+//! Behind a proxy: the API server and the bucket are reached through the proxy, unless NO_PROXY
+//! names them or they are on this machine.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -8,7 +9,7 @@ use std::thread::spawn;
 
 use serde_json::json;
 
-use super::ArkCluster;
+use super::FakeCluster;
 use crate::support::run;
 
 /// A proxy that tunnels (CONNECT), whatever the host that is asked for, to one address.
@@ -66,9 +67,10 @@ fn tunnel(mut client: TcpStream, target: SocketAddr, noted: &Mutex<Vec<String>>)
     copies.into_iter().for_each(|copy| copy.join().expect("a copy ends"));
 }
 
-/// A cluster with the backup `monday`, whose log is in a bucket at an address that only the proxy knows.
-fn cluster() -> ArkCluster {
-    let cluster = ArkCluster::start();
+/// A cluster with the backup `monday`, whose log is in a bucket at an address that only the proxy
+/// knows.
+fn cluster() -> FakeCluster {
+    let cluster = FakeCluster::start();
     cluster.put("backups", "monday", json!({"spec": {}, "status": {"phase": "Completed"}}));
     cluster.serve_part("BackupLog", Vec::new());
     cluster.move_bucket("http://bucket.test");
