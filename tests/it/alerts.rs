@@ -9,6 +9,8 @@ use serde_json::Value;
 use crate::metrics::{known, wrong};
 use crate::repository::read;
 
+/// Each rule queries existing metrics and labels, and has a severity, a summary, a description and
+/// a `for`.
 #[test]
 fn every_alert_asks_for_what_the_server_has_and_says_what_to_do() {
     let known = known();
@@ -40,6 +42,8 @@ fn firing(test: &Value) -> BTreeSet<String> {
     labels.map(|labels| name.captures(&labels).expect("an alert")[1].to_owned()).collect()
 }
 
+/// The cases of `alerts.test.yaml` are counted for each rule; promtool runs them in
+/// `hack/check.sh`.
 #[test]
 fn every_rule_has_a_case_in_which_it_fires_and_one_in_which_it_does_not() {
     let yaml = |path| -> Value { serde_saphyr::from_str(&read(path)).expect("YAML") };

@@ -2,6 +2,7 @@
 
 use crate::fixture::Fixture;
 
+/// Filters by namespace, kind and label; one that matches nothing is told on standard error.
 #[test]
 fn contents_are_listed_whole_or_filtered_in_every_format() {
     let fixture = Fixture::new();

@@ -3,6 +3,7 @@
 
 use crate::fixture::Fixture;
 
+/// Each verb on a backup that the bucket does not have ends with exit code 4.
 #[test]
 fn what_is_not_there_is_code_4() {
     let fixture = Fixture::new();
@@ -19,6 +20,7 @@ fn what_is_not_there_is_code_4() {
     fixture.run(&["backup", "diff", "monday", "tuesday"]).expect_code(4);
 }
 
+/// The summary of a complete backup; `--details` adds the files in the bucket.
 #[test]
 fn a_description_says_when_what_and_what_was_left_out() {
     let fixture = Fixture::new();
@@ -46,6 +48,8 @@ fn a_description_says_when_what_and_what_was_left_out() {
     assert!(details.stdout.contains(&format!("  {tarball}  ")), "{}", details.stdout);
 }
 
+/// A document in the bucket holds escape sequences: every format prints them spelled out, such as
+/// `\u001b`.
 #[test]
 fn what_a_bucket_says_does_not_steer_a_terminal() {
     let fixture = Fixture::new();

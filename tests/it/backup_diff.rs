@@ -2,6 +2,8 @@
 
 use crate::fixture::Fixture;
 
+/// Against the live cluster, against a later backup, and against itself: `+` is added, `-`
+/// removed, `~` changed.
 #[test]
 fn a_diff_shows_what_was_added_removed_and_changed() {
     let fixture = Fixture::new();

@@ -5,6 +5,7 @@ use std::fs;
 use crate::fixture::Fixture;
 use crate::support::run;
 
+/// `--to` names a file that exists: the file stays, and `--force` replaces it.
 #[test]
 fn a_download_never_replaces_a_file_unasked() {
     let fixture = Fixture::new();

@@ -2,6 +2,7 @@
 
 use crate::fixture::Fixture;
 
+/// One readable line a message by default; with `-o json` the stored lines, each a JSON document.
 #[test]
 fn the_log_is_printed_for_people_or_as_it_is_stored() {
     let fixture = Fixture::new();

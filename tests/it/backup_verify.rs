@@ -4,6 +4,8 @@ use std::fs;
 
 use crate::fixture::Fixture;
 
+/// One bit of the tarball is flipped: `backup verify` names the file, `bucket verify` counts the
+/// backup, and `backup download` saves nothing.
 #[test]
 fn a_sound_backup_verifies_and_a_damaged_one_is_code_1() {
     let fixture = Fixture::new();

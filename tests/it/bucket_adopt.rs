@@ -7,6 +7,8 @@ use tempfile::tempdir;
 use crate::fixture::Fixture;
 use crate::support::{ark, run};
 
+/// A tarball alone makes a complete backup; a name that is taken, a file that is no tarball and
+/// one that does not exist are refused.
 #[test]
 fn a_saved_backup_is_adopted_by_another_bucket() {
     let fixture = Fixture::new();

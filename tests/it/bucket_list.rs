@@ -40,6 +40,8 @@ fn an_empty_bucket_is_said_to_be_empty() {
     ");
 }
 
+/// One complete backup among claims, leftovers of runs that died, backups of Velero and rubbish:
+/// `bucket list`, `bucket verify` and `backup describe` name the state of each.
 #[test]
 fn complete_unfinished_foreign_and_unreadable_ones_are_told_apart() {
     let folder = tempdir().expect("a folder");

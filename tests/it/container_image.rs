@@ -13,6 +13,8 @@ fn find<'a>(pattern: &str, text: &'a str) -> &'a str {
     found.and_then(|found| found.get(1)).unwrap_or_else(|| panic!("no {pattern}")).as_str()
 }
 
+/// Each source of a `COPY` exists and is let in by the dockerignore file, and each target of
+/// Cargo.toml lies in one.
 #[test]
 fn the_image_is_made_of_files_that_exist_and_are_let_in() {
     let (recipe, let_in) = (read("config/Dockerfile"), read("config/Dockerfile.dockerignore"));
@@ -34,6 +36,7 @@ fn the_image_is_made_of_files_that_exist_and_are_let_in() {
     }
 }
 
+/// The Rust that builds the image is not older than `rust-version` of Cargo.toml.
 #[test]
 fn its_toolchain_is_new_enough_for_the_package() {
     let number = |text: &str| text.parse::<u32>().expect("a number");
@@ -44,6 +47,8 @@ fn its_toolchain_is_new_enough_for_the_package() {
     assert!(number(&has) >= number(&needs), "1.{has} is older than 1.{needs}");
 }
 
+/// The image's user is that of `ark install` and of the chart, and its entry point takes their
+/// arguments.
 #[test]
 fn its_user_and_its_program_are_those_of_the_manifests() {
     let recipe = read("config/Dockerfile");

@@ -2,6 +2,7 @@
 
 use crate::support::{ark, run};
 
+/// The commands run without kubeconfig and location; a completion knows the verbs and flags.
 #[test]
 fn definitions_completions_and_the_version_need_neither_cluster_nor_bucket() {
     says!(ark(["crd", "-o", "name"]), @r"

@@ -2,6 +2,7 @@
 
 use crate::support::{ark, run};
 
+/// `--snapshot-volumes` is refused for a backup and for a schedule alike.
 #[test]
 fn volumes_cannot_be_snapshotted_yet_and_a_backup_that_asks_for_it_is_not_made() {
     says!(ark(["backup", "create", "a", "--dry-run", "--snapshot-volumes"]), @r"
@@ -18,6 +19,7 @@ fn volumes_cannot_be_snapshotted_yet_and_a_backup_that_asks_for_it_is_not_made()
     ");
 }
 
+/// `--dry-run` prints the manifest of each resource although the kubeconfig does not exist.
 #[test]
 fn a_look_at_what_would_be_created_needs_no_cluster() {
     for arguments in [

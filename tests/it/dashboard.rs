@@ -8,6 +8,8 @@ use serde_json::Value;
 use crate::metrics::{known, wrong};
 use crate::repository::read;
 
+/// Each panel queries existing metrics and labels, and each metric, a few derived series aside, is
+/// shown by some panel.
 #[test]
 fn every_panel_asks_for_what_the_server_has() {
     let known = known();

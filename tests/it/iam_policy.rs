@@ -81,6 +81,8 @@ impl Policy {
     }
 }
 
+/// The actions of the policy are exactly those that the calls in `src/store/s3` need; the
+/// read-only policy has two.
 #[test]
 fn the_policy_for_s3_allows_the_calls_of_the_program_and_no_others() {
     let allowed = Policy::read("iam-policy").actions();
@@ -93,6 +95,8 @@ fn the_policy_for_s3_allows_the_calls_of_the_program_and_no_others() {
     assert_eq!(reading.iter().collect::<Vec<_>>(), ["s3:GetObject", "s3:ListBucket"]);
 }
 
+/// Nothing is allowed of a neighbour's prefix, of one that only begins alike, nor of the whole
+/// bucket.
 #[test]
 fn the_policies_for_s3_end_at_the_prefix_of_one_cluster() {
     for name in ["iam-policy", "iam-policy-read-only"] {

@@ -2,6 +2,8 @@
 
 use crate::support::run;
 
+/// `kubectl-ark` calls itself `kubectl ark` in its help, and `kubectl_complete-ark` prints
+/// completions in the form that kubectl reads.
 #[test]
 fn a_link_named_kubectl_ark_is_the_plugin_and_another_completes_it() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -57,6 +57,7 @@ pub const FILTERS: [(&str, &str); 9] = [
     (r" +\n", "\n"),
 ];
 
+/// The helpers of `support` see a program end with an exit code.
 #[test]
 fn a_command_line_ends_by_itself_and_never_by_a_signal() {
     let running = Running::start(&mut ark(["no-such-verb"]));

@@ -115,6 +115,8 @@ pub fn wrong(expression: &str, known: &BTreeMap<String, BTreeSet<String>>) -> Ve
     wrong
 }
 
+/// The check that the tests of alerts and dashboard use reports unknown metrics and labels, and
+/// passes right expressions.
 #[test]
 fn a_metric_or_label_that_is_not_there_is_found() {
     let known = known();

@@ -4,6 +4,7 @@
 use crate::support::ark;
 use crate::usage::{LOCATION, on_location, refusals};
 
+/// Mappings, policies and numbers that cannot be parsed: the message names the flag.
 #[test]
 fn a_restore_that_cannot_be_meant_is_refused_by_its_flag() {
     let commands = [
@@ -42,6 +43,7 @@ fn a_restore_that_cannot_be_meant_is_refused_by_its_flag() {
     ");
 }
 
+/// The file of `--resource-modifiers` is YAML, but no list of rules, or a rule with a wrong type.
 #[test]
 fn modifiers_that_are_no_rules_are_refused_with_their_file() {
     let folder = tempfile::tempdir().expect("a folder");

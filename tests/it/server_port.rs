@@ -85,6 +85,8 @@ impl Drop for Server {
     }
 }
 
+/// 1200 clients begin a request and never end it: the server grows by at most 10 MiB, and
+/// `/healthz` answers all the while.
 #[test]
 #[cfg(target_os = "linux")]
 fn half_open_connections_cost_no_memory_and_a_probe_is_answered() {

@@ -94,6 +94,7 @@ fn an_unknown_command_or_option_is_answered_with_the_nearest_one() {
     ");
 }
 
+/// A misspelt flag is answered with a similar one only where the command has it.
 #[test]
 fn advice_does_not_lead_astray() {
     says!(ark(["backup", "get", "--annotaitons", "a=b"]), @r"
@@ -130,6 +131,8 @@ fn advice_does_not_lead_astray() {
     ");
 }
 
+/// Required arguments that are missing, arguments that exclude each other, and a value that is not
+/// in its list.
 #[test]
 fn what_is_missing_or_contradicts_itself_is_named() {
     says!(ark(["backup", "run", "nightly"]), @r"
@@ -198,6 +201,7 @@ fn what_is_missing_or_contradicts_itself_is_named() {
     ");
 }
 
+/// Malformed URLs of locations; a password in one is not printed.
 #[test]
 fn a_location_that_cannot_be_meant_is_refused_without_repeating_it() {
     let refused = [
@@ -251,6 +255,7 @@ fn a_location_that_cannot_be_meant_is_refused_without_repeating_it() {
     assert!(!run.stderr.contains("hunter2"), "{}", run.stderr);
 }
 
+/// Names of backups that are no DNS subdomains.
 #[test]
 fn a_name_that_cannot_be_one_is_refused() {
     let commands =
@@ -269,6 +274,7 @@ fn a_name_that_cannot_be_one_is_refused() {
     ");
 }
 
+/// A blank instead of `=` before the value of a switch: `true` would become the name of the run.
 #[test]
 fn the_value_of_a_switch_is_not_taken_for_a_name() {
     for command in [
@@ -282,6 +288,8 @@ fn the_value_of_a_switch_is_not_taken_for_a_name() {
     }
 }
 
+/// Patterns, selectors and durations that cannot be parsed or leave nothing: the message names the
+/// flag.
 #[test]
 fn a_selection_that_cannot_be_meant_is_refused_by_its_flag() {
     let commands = [

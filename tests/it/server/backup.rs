@@ -19,6 +19,8 @@ pub fn made(name: &str) -> Value {
     })
 }
 
+/// `backup create`: with `--dry-run` the manifest, without flags a request, with `--wait` the run
+/// to its end, with an exit code for each final phase.
 #[test]
 fn a_backup_is_requested_printed_or_waited_for() {
     let cluster = FakeCluster::start();
@@ -108,6 +110,8 @@ fn a_backup_is_requested_printed_or_waited_for() {
     );
 }
 
+/// `--from-schedule` copies the template, in which `--ttl` may be changed and the selection may
+/// not.
 #[test]
 fn a_backup_from_a_schedule_takes_its_template_and_label() {
     let cluster = FakeCluster::start();
@@ -140,6 +144,8 @@ fn a_backup_from_a_schedule_takes_its_template_and_label() {
     ");
 }
 
+/// Without a terminal, `--confirm` is required; one unknown name keeps all from being deleted; a
+/// deletion that the server refuses is exit code 1.
 #[test]
 fn deleting_needs_a_word_and_takes_names_labels_or_all() {
     let cluster = FakeCluster::start();
@@ -224,6 +230,7 @@ fn deleting_needs_a_word_and_takes_names_labels_or_all() {
     ");
 }
 
+/// SIGINT during `backup create --wait`: the command ends with 1, and the Backup stays.
 #[test]
 fn ctrl_c_ends_the_waiting_and_not_the_backup() {
     let cluster = FakeCluster::start();

@@ -71,6 +71,8 @@ fn of_schedule(label: &str, version: &str, phase: &str) -> Value {
     })
 }
 
+/// `--schedule` finds backups by their label, which ends in a hash where the name is too long for
+/// a label, and restores by their spec.
 #[test]
 fn what_belongs_to_a_schedule_is_found_by_its_name_however_long() {
     let cluster = FakeCluster::start();
@@ -95,6 +97,7 @@ fn what_belongs_to_a_schedule_is_found_by_its_name_however_long() {
     ");
 }
 
+/// `describe` with two names prints one below the other; with `-o json` one List.
 #[test]
 fn several_are_described_one_after_the_other() {
     let cluster = FakeCluster::start();
@@ -111,6 +114,7 @@ fn several_are_described_one_after_the_other() {
     assert_eq!((&list["kind"], list["items"].as_array().map(Vec::len)), (&json!("List"), Some(2)));
 }
 
+/// `backup get -w` prints a row anew when its object has changed, and no other row.
 #[test]
 fn what_is_watched_is_shown_again_when_it_changes() {
     let cluster = FakeCluster::start();
@@ -134,6 +138,8 @@ fn what_is_watched_is_shown_again_when_it_changes() {
     );
 }
 
+/// A location holds runs that are not shown, because other objects have their names: `get` without
+/// a name counts them and names the location.
 #[test]
 fn that_runs_are_hidden_behind_others_of_their_names_is_said_under_the_table() {
     let cluster = FakeCluster::start();
@@ -152,6 +158,8 @@ fn that_runs_are_hidden_behind_others_of_their_names_is_said_under_the_table() {
     assert!(!named.contains("more"), "{named}");
 }
 
+/// The time of expiry in `get` and `describe`: before a run by its TTL, for the last good backup
+/// of a schedule with the reason why it stays, for a restore with its backup or by its own TTL.
 #[test]
 fn when_a_backup_goes_is_said_as_it_will_be() {
     let cluster = FakeCluster::start();

@@ -28,6 +28,8 @@ fn cluster() -> (FakeCluster, Fixture) {
     (cluster, fixture)
 }
 
+/// `describe`, `logs`, `contents` and `verify` print the same through the server as from the
+/// bucket, and the bucket sees none of the cluster's credentials.
 #[test]
 fn what_the_server_hands_out_is_what_the_bucket_holds() {
     let (cluster, fixture) = cluster();
@@ -57,6 +59,8 @@ fn what_the_server_hands_out_is_what_the_bucket_holds() {
     assert_eq!(proxied.stdout, fixture.run(&["backup", "logs", "monday"]).stdout);
 }
 
+/// A damaged tarball, an empty log, a location that is Unavailable, and an address that leads
+/// elsewhere in the API server.
 #[test]
 fn a_part_that_is_not_what_was_written_or_not_there_is_refused() {
     let (cluster, fixture) = cluster();
@@ -111,6 +115,8 @@ fn a_part_that_is_not_what_was_written_or_not_there_is_refused() {
     ");
 }
 
+/// The presigned address refuses connections, as that of a bucket inside the cluster does: the
+/// part is read through the API server's proxy to the server's pod.
 #[test]
 fn a_bucket_that_is_not_reached_from_here_is_read_through_the_server() {
     let (cluster, fixture) = cluster();
@@ -131,6 +137,8 @@ fn a_bucket_that_is_not_reached_from_here_is_read_through_the_server() {
     "#);
 }
 
+/// The address refuses connections, and an older server gives no other: the message names
+/// `config.publicUrl`.
 #[test]
 fn a_server_that_knows_no_other_way_is_told_with_the_setting_that_helps() {
     let (cluster, _fixture) = cluster();
@@ -144,6 +152,7 @@ fn a_server_that_knows_no_other_way_is_told_with_the_setting_that_helps() {
     "#);
 }
 
+/// A 404 for the pod is exit code 6 with the advice to try again, and no word of a missing backup.
 #[test]
 fn a_server_whose_pod_is_gone_is_not_taken_for_lost_data() {
     let (cluster, _fixture) = cluster();
@@ -157,6 +166,8 @@ fn a_server_whose_pod_is_gone_is_not_taken_for_lost_data() {
     "#);
 }
 
+/// Backups that are new, being deleted, refused or failed have no logs: the reason is printed, and
+/// no DownloadRequest created.
 #[test]
 fn a_backup_that_has_no_parts_says_why() {
     let cluster = FakeCluster::start();

@@ -5,6 +5,8 @@ use serde_json::json;
 use super::FakeCluster;
 use crate::support::run;
 
+/// The bucket, prefix and parameters of the URL become fields of the spec; parameters, credentials
+/// and schemes that a location cannot have are refused.
 #[test]
 fn a_location_is_made_from_a_url() {
     let cluster = FakeCluster::start();
@@ -64,6 +66,7 @@ fn a_location_is_made_from_a_url() {
     assert_eq!(cluster.all("backupstoragelocations").len(), 0);
 }
 
+/// `set-default` takes the mark from the location that was the default before.
 #[test]
 fn one_location_is_the_default() {
     let cluster = FakeCluster::start();
@@ -121,6 +124,8 @@ fn one_location_is_the_default() {
     ");
 }
 
+/// While no location is marked, the one called `default` is shown as the default; a backup whose
+/// location was deleted shows `not there`.
 #[test]
 fn the_location_that_is_used_and_one_that_is_gone_show() {
     let cluster = FakeCluster::start();

@@ -82,6 +82,7 @@ fn with(mut command: Command, variables: &[(&str, &str)]) -> Command {
     command
 }
 
+/// HTTP_PROXY and http_proxy, with hosts that only the proxy can resolve.
 #[test]
 fn cluster_and_bucket_are_reached_through_the_proxy_of_the_environment() {
     let cluster = cluster();
@@ -96,6 +97,7 @@ fn cluster_and_bucket_are_reached_through_the_proxy_of_the_environment() {
     assert_eq!(cluster.leaked(), 0);
 }
 
+/// `proxy-url` of the kubeconfig wins over NO_PROXY and HTTP_PROXY.
 #[test]
 fn the_proxy_of_a_kubeconfig_holds_whatever_the_environment_says() {
     let cluster = cluster();
@@ -107,6 +109,7 @@ fn the_proxy_of_a_kubeconfig_holds_whatever_the_environment_says() {
     assert_eq!((found.stdout.as_str(), proxy.asked()), ("monday\n", vec!["api.test:8080".to_owned()]));
 }
 
+/// Loopback addresses and hosts in NO_PROXY are asked directly, all others through the proxy.
 #[test]
 fn no_proxy_and_this_machine_are_asked_directly() {
     let cluster = cluster();
@@ -124,6 +127,8 @@ fn no_proxy_and_this_machine_are_asked_directly() {
     assert_eq!(proxy.asked(), ["api.test:443"]);
 }
 
+/// The proxy does not answer and its URL holds a password: the message names HTTP_PROXY, and no
+/// password.
 #[test]
 fn a_bucket_that_is_not_reached_through_a_proxy_is_told_with_the_variable_and_not_its_password() {
     let list = crate::support::ark(["bucket", "list", "--location", "s3://bucket?endpoint=http://s3.test"]);

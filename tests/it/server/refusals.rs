@@ -5,6 +5,8 @@ use serde_json::json;
 use super::FakeCluster;
 use crate::support::Running;
 
+/// The server's Lease has run out, or there is none: `--wait` ends with 1, and the Backup stays
+/// for the next server.
 #[test]
 fn without_a_server_the_wait_ends_and_says_when_one_was_last_seen() {
     let (dead, never) = (FakeCluster::start(), FakeCluster::start());
@@ -36,6 +38,7 @@ fn without_a_server_the_wait_ends_and_says_when_one_was_last_seen() {
     assert!(dead.read("backups", "a").is_some(), "the Backup stays");
 }
 
+/// Both are a 404 of the API server: a missing namespace is exit code 4, missing CRDs are 1.
 #[test]
 fn kinds_that_are_not_installed_and_a_missing_namespace_are_told_apart() {
     let cluster = FakeCluster::start();
@@ -73,6 +76,7 @@ fn kinds_that_are_not_installed_and_a_missing_namespace_are_told_apart() {
     ");
 }
 
+/// A 403 of the API server is answered with the rule that a role would need.
 #[test]
 fn what_is_forbidden_names_the_verb_and_the_resource() {
     let cluster = FakeCluster::start();

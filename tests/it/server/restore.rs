@@ -7,6 +7,8 @@ use serde_json::json;
 use super::FakeCluster;
 use crate::support::run;
 
+/// `restore create`: with `--dry-run` the manifest, without flags a request, with `--wait` the run
+/// to its end; then `get`, `describe` and `logs` of the restores.
 #[test]
 fn a_restore_is_requested_printed_or_waited_for() {
     let cluster = FakeCluster::start();
@@ -149,6 +151,8 @@ fn a_restore_is_requested_printed_or_waited_for() {
     ");
 }
 
+/// `restore delete` marks the Restore by an annotation, upon which the server deletes it; others
+/// stay as they are.
 #[test]
 fn the_deletion_of_restores_is_requested_and_its_end_awaited() {
     let cluster = FakeCluster::start();
@@ -178,6 +182,9 @@ fn the_deletion_of_restores_is_requested_and_its_end_awaited() {
     assert!(cluster.read("restores", "two").expect("it is kept")["metadata"].get("annotations").is_none());
 }
 
+/// Without NAME, a name is made of the time: if another cluster's run has it in the bucket, the
+/// refused object is deleted and one of a later second created. A NAME that was typed is kept, and
+/// refused.
 #[test]
 fn a_name_that_another_cluster_has_taken_in_the_same_second_is_given_up_for_a_later_one() {
     let cluster = FakeCluster::start();
@@ -205,6 +212,8 @@ fn a_name_that_another_cluster_has_taken_in_the_same_second_is_given_up_for_a_la
     assert!(run(&mut cluster.ark(&named)).expect_code(1).stderr.contains("its name is taken"));
 }
 
+/// `--all` leaves out restores that were synced from the bucket, unless `--from-other-clusters` is
+/// given.
 #[test]
 fn all_restores_are_those_that_this_server_ran() {
     let cluster = FakeCluster::start();
@@ -232,6 +241,7 @@ fn all_restores_are_those_that_this_server_ran() {
     ");
 }
 
+/// `restore delete` of a restore in progress: only its record is deleted, once the run has ended.
 #[test]
 fn deleting_a_restore_that_runs_says_that_it_goes_on_and_how_it_is_stopped() {
     let cluster = FakeCluster::start();

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::FakeCluster;
 
+/// The life of a schedule, with `--dry-run` and flags that are refused; its backups outlive it.
 #[test]
 fn a_schedule_is_created_paused_described_and_deleted() {
     let cluster = FakeCluster::start();

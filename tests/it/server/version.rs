@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::FakeCluster;
 use crate::support::{ark, run};
 
+/// A ServerStatusRequest is created, its answer awaited, and the request deleted.
 #[test]
 fn the_server_says_its_version_when_it_is_asked() {
     let cluster = FakeCluster::start();

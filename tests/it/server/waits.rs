@@ -15,6 +15,8 @@ fn waiting() -> Value {
     json!({"phase": "New", "conditions": [condition("Waiting", "LocationUnavailable", message)]})
 }
 
+/// The condition `Waiting`: its reason stands behind the phase, its message in `describe` and `-o
+/// wide`.
 #[test]
 fn get_and_describe_say_why_a_backup_or_restore_waits() {
     let cluster = FakeCluster::start();
@@ -69,6 +71,7 @@ fn get_and_describe_say_why_a_backup_or_restore_waits() {
     ");
 }
 
+/// `schedule describe` lists backups of the schedule that wait or were refused, with the reason.
 #[test]
 fn a_schedule_says_why_its_backups_wait_or_were_refused() {
     let cluster = FakeCluster::start();
@@ -91,6 +94,7 @@ fn a_schedule_says_why_its_backups_wait_or_were_refused() {
     }
 }
 
+/// A DeleteBackupRequest in progress with an error, shown by `backup describe`.
 #[test]
 fn describe_says_why_a_deletion_does_not_end() {
     let cluster = FakeCluster::start();
@@ -117,6 +121,7 @@ fn describe_says_why_a_deletion_does_not_end() {
     ");
 }
 
+/// A Backup in phase Deleting, but no DeleteBackupRequest of it exists.
 #[test]
 fn describe_says_that_nobody_asks_for_a_deletion_any_more_and_how_to_keep_the_backup() {
     let cluster = FakeCluster::start();
@@ -138,6 +143,7 @@ fn describe_says_that_nobody_asks_for_a_deletion_any_more_and_how_to_keep_the_ba
     ");
 }
 
+/// A reason that is the same at each look is printed once, for a backup and for a deletion.
 #[test]
 fn waiting_says_once_why_it_takes_long() {
     let cluster = FakeCluster::start();
@@ -165,6 +171,8 @@ fn waiting_says_once_why_it_takes_long() {
     ");
 }
 
+/// The bucket has let go of the backup, but a foreign finalizer holds the object: the deletion
+/// succeeds, a new backup of the name is refused, and both messages name the finalizer.
 #[test]
 fn what_finalizers_hold_is_said_of_a_backup_that_is_deleted_and_of_its_name() {
     let cluster = FakeCluster::start();
@@ -185,6 +193,8 @@ fn what_finalizers_hold_is_said_of_a_backup_that_is_deleted_and_of_its_name() {
     ");
 }
 
+/// `restore delete --wait` names the finalizer that holds the object, and ends once the object is
+/// deleted.
 #[test]
 fn what_finalizers_hold_is_said_while_a_restore_is_waited_for_to_go() {
     let cluster = FakeCluster::start();
