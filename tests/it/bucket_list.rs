@@ -1,11 +1,11 @@
-//! `ark bucket list` on buckets of every kind: empty, ours, half-written, other programs', rubbish.
+//! `ark bucket list` on buckets of every kind: empty, of Ark, half-written, of others, rubbish.
 
 use std::fs;
 use std::path::Path;
 
 use tempfile::tempdir;
 
-use crate::api_server::ApiServer;
+use crate::fake_engine_cluster::FakeEngineCluster;
 use crate::support::{ark, run};
 
 fn list(folder: &Path, format: &str) -> std::process::Command {
@@ -40,12 +40,14 @@ fn an_empty_bucket_is_said_to_be_empty() {
     ");
 }
 
+/// One complete backup among claims, leftovers of runs that died, backups of Velero and rubbish:
+/// `bucket list`, `bucket verify` and `backup describe` name the state of each.
 #[test]
 fn complete_unfinished_foreign_and_unreadable_ones_are_told_apart() {
     let folder = tempdir().expect("a folder");
     let location = format!("file://{}", folder.path().display());
     let backup = ["backup", "run", "good", "--ttl", "30d", "--location", &location];
-    run(&mut ApiServer::start().ark(backup)).expect_code(0);
+    run(&mut FakeEngineCluster::start().ark(backup)).expect_code(0);
     let claim = serde_json::json!({
         "backupUid": "u", "clusterUid": "c", "holder": "host/1", "attempt": 1,
         "claimedAt": "2026-01-02T03:04:05Z", "heartbeat": "2026-01-02T03:09:05Z",

@@ -1,16 +1,16 @@
-//! A folder with the backup `monday` of a scripted cluster, made by the program itself.
+//! A folder with the backup `monday` of the fake engine cluster, made by the program itself.
 
 use std::path::PathBuf;
 
 use tempfile::{TempDir, tempdir};
 
-use crate::api_server::ApiServer;
+use crate::fake_engine_cluster::FakeEngineCluster;
 use crate::support::{Run, run};
 
-/// A folder with the backup `monday` of a scripted cluster.
+/// A folder with the backup `monday` of the fake engine cluster.
 pub struct Fixture {
     /// The cluster.
-    pub cluster: ApiServer,
+    pub cluster: FakeEngineCluster,
     /// The folder.
     pub folder: TempDir,
     /// The folder as a location.
@@ -22,7 +22,7 @@ impl Fixture {
     pub fn new() -> Self {
         let folder = tempdir().expect("a folder");
         let location = format!("file://{}", folder.path().display());
-        let fixture = Self { cluster: ApiServer::start(), folder, location };
+        let fixture = Self { cluster: FakeEngineCluster::start(), folder, location };
         fixture.run(&["backup", "run", "monday"]).expect_code(0);
         fixture
     }

@@ -11,17 +11,30 @@ macro_rules! says {
     };
 }
 
-mod api_server;
+mod alerts;
+mod argocd_health;
+mod backup_contents;
+mod backup_describe;
+mod backup_diff;
+mod backup_download;
+mod backup_logs;
+mod backup_run;
+mod backup_verify;
+mod bucket_adopt;
 mod bucket_list;
-mod door;
+mod container_image;
+mod crd_version_completion;
+mod create_dry_run;
+mod dashboard;
+mod fake_engine_cluster;
 mod fixture;
-mod flood;
-mod health;
-mod looking;
-mod making;
-mod monitoring;
-mod moving;
-mod packaging;
+mod iam_policy;
+mod kubectl_plugin;
+mod metrics;
+mod repository;
+mod restore_run;
+mod server;
+mod server_port;
 mod unreachable;
 mod usage;
 
@@ -44,6 +57,7 @@ pub const FILTERS: [(&str, &str); 9] = [
     (r" +\n", "\n"),
 ];
 
+/// The helpers of `support` see a program end with an exit code.
 #[test]
 fn a_command_line_ends_by_itself_and_never_by_a_signal() {
     let running = Running::start(&mut ark(["no-such-verb"]));

@@ -1,10 +1,11 @@
-//! A cluster or a bucket that cannot be reached: which of the two it is shows in the exit code, the rest in one sentence.
+//! A cluster or a bucket that cannot be reached: the exit code tells which of the two it is, one
+//! sentence tells the rest.
 
 use std::fs;
 
 use tempfile::tempdir;
 
-use crate::api_server::{ApiServer, kubeconfig, nobody};
+use crate::fake_engine_cluster::{FakeEngineCluster, kubeconfig, nobody};
 use crate::support::ark;
 
 #[test]
@@ -25,6 +26,8 @@ fn without_any_kubeconfig_the_sentence_says_where_one_belongs() {
     ");
 }
 
+/// The file of trusted certificate authorities is empty: an `http://` endpoint is tried all the
+/// same, and the refused connection is what ends the command.
 #[test]
 fn a_machine_that_trusts_no_authority_still_talks_to_a_service_without_tls() {
     let none = tempfile::NamedTempFile::new().expect("a file");
@@ -67,6 +70,7 @@ fn a_kubeconfig_that_is_missing_broken_or_has_another_context_is_named() {
     ");
 }
 
+/// Nobody listens at the kubeconfig's address; nothing is claimed in the bucket.
 #[test]
 fn an_api_server_that_does_not_answer_is_code_5() {
     let folder = tempdir().expect("a folder");
@@ -83,6 +87,8 @@ fn an_api_server_that_does_not_answer_is_code_5() {
     assert!(!folder.path().join("backups").exists(), "nothing is claimed for a cluster that is not there");
 }
 
+/// The location's folder does not exist: reading and writing commands refuse it and do not create
+/// it.
 #[test]
 fn a_folder_that_is_not_there_is_code_6() {
     let folder = tempdir().expect("a folder");
@@ -99,7 +105,7 @@ fn a_folder_that_is_not_there_is_code_6() {
         --- stderr
         ark: opening file://[folder]: folder [folder] does not exist; create it, or add createBucket=true to the location
     ");
-    says!(ApiServer::start().ark(["backup", "run", "nightly", "--location", &location]), @r"
+    says!(FakeEngineCluster::start().ark(["backup", "run", "nightly", "--location", &location]), @r"
         exit 6
         --- stdout
         --- stderr
@@ -108,6 +114,7 @@ fn a_folder_that_is_not_there_is_code_6() {
     assert!(!folder.path().join("missing").exists(), "nothing is created unasked");
 }
 
+/// Nobody listens at the location's endpoint.
 #[test]
 fn an_s3_service_that_does_not_answer_is_code_6() {
     let location = format!("s3://backups?endpoint=http://{}", nobody());

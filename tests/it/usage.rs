@@ -1,11 +1,13 @@
-//! What is typed wrongly ends with code 2 and a sentence that says how it is typed rightly, before anything is touched.
+//! Arguments that are typed wrongly, of any command: exit code 2 and a sentence that says how they
+//! are typed rightly, before anything is touched.
 
 use crate::support::{ark, run};
 
-const LOCATION: [&str; 2] = ["--location", "file:///nowhere/at/all"];
+/// Where no command gets to.
+pub const LOCATION: [&str; 2] = ["--location", "file:///nowhere/at/all"];
 
 /// The first line of what each command says, and its exit code.
-fn refusals<'a>(commands: impl IntoIterator<Item = Vec<&'a str>>) -> String {
+pub fn refusals<'a>(commands: impl IntoIterator<Item = Vec<&'a str>>) -> String {
     let lines = commands.into_iter().map(|arguments| {
         let run = run(&mut ark(&arguments));
         assert_eq!(run.stdout, "", "{arguments:?}");
@@ -15,7 +17,8 @@ fn refusals<'a>(commands: impl IntoIterator<Item = Vec<&'a str>>) -> String {
     lines.collect()
 }
 
-fn on_location<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
+/// The arguments with `--location` behind them.
+pub fn on_location<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
     arguments.iter().copied().chain(LOCATION).collect()
 }
 
@@ -91,6 +94,45 @@ fn an_unknown_command_or_option_is_answered_with_the_nearest_one() {
     ");
 }
 
+/// A misspelt flag is answered with a similar one only where the command has it.
+#[test]
+fn advice_does_not_lead_astray() {
+    says!(ark(["backup", "get", "--annotaitons", "a=b"]), @r"
+        exit 2
+        --- stdout
+        --- stderr
+        error: unexpected argument '--annotaitons' found
+
+        Usage: ark backup get [OPTIONS] [NAME]...
+
+        For more information, try '--help'.
+    ");
+    says!(ark(["location", "create", "x", "--bucket", "b"]), @r"
+        exit 2
+        --- stdout
+        --- stderr
+        error: unexpected argument '--bucket' found
+
+        Usage: ark location create --url <URL> --quiet <NAME>
+
+        For more information, try '--help'.
+    ");
+    says!(ark(["backup", "create", "--annotation", "a=b"]), @r"
+        exit 2
+        --- stdout
+        --- stderr
+        error: unexpected argument '--annotation' found
+
+          tip: a similar argument exists: '--annotations'
+
+        Usage: ark backup create --annotations <KEY=VALUE> [NAME]
+
+        For more information, try '--help'.
+    ");
+}
+
+/// Required arguments that are missing, arguments that exclude each other, and a value that is not
+/// in its list.
 #[test]
 fn what_is_missing_or_contradicts_itself_is_named() {
     says!(ark(["backup", "run", "nightly"]), @r"
@@ -159,6 +201,7 @@ fn what_is_missing_or_contradicts_itself_is_named() {
     ");
 }
 
+/// Malformed URLs of locations; a password in one is not printed.
 #[test]
 fn a_location_that_cannot_be_meant_is_refused_without_repeating_it() {
     let refused = [
@@ -212,6 +255,7 @@ fn a_location_that_cannot_be_meant_is_refused_without_repeating_it() {
     assert!(!run.stderr.contains("hunter2"), "{}", run.stderr);
 }
 
+/// Names of backups that are no DNS subdomains.
 #[test]
 fn a_name_that_cannot_be_one_is_refused() {
     let commands =
@@ -230,6 +274,7 @@ fn a_name_that_cannot_be_one_is_refused() {
     ");
 }
 
+/// A blank instead of `=` before the value of a switch: `true` would become the name of the run.
 #[test]
 fn the_value_of_a_switch_is_not_taken_for_a_name() {
     for command in [
@@ -243,6 +288,8 @@ fn the_value_of_a_switch_is_not_taken_for_a_name() {
     }
 }
 
+/// Patterns, selectors and durations that cannot be parsed or leave nothing: the message names the
+/// flag.
 #[test]
 fn a_selection_that_cannot_be_meant_is_refused_by_its_flag() {
     let commands = [
@@ -298,102 +345,4 @@ fn a_selection_that_cannot_be_meant_is_refused_by_its_flag() {
         backup run a --ttl -1h --location file:///nowhere/at/all
           2 error: invalid value '-1h' for '--ttl <DURATION>': `-1h` is not a duration: it is negative; write for example `30d`, `12h` or `1h30m`; `never` keeps it for a hundred years
     ");
-}
-
-#[test]
-fn a_restore_that_cannot_be_meant_is_refused_by_its_flag() {
-    let commands = [
-        vec!["--namespace-mappings", "shop"],
-        vec!["--namespace-mappings", ":copy"],
-        vec!["--namespace-mappings", "shop:a,shop:b"],
-        vec!["--namespace-mappings", "shop:Copy"],
-        vec!["--storage-class-mappings", "fast="],
-        vec!["--image-mappings", "old:new"],
-        vec!["--existing-resource-policy", "overwrite"],
-        vec!["--parallel", "0"],
-        vec!["--resource-modifiers", "/nowhere/rules.yaml"],
-    ];
-    let commands = commands
-        .iter()
-        .map(|flags| on_location(&[&["restore", "run", "--from-backup", "nightly"], &flags[..]].concat()));
-    insta::assert_snapshot!(refusals(commands), @r"
-        restore run --from-backup nightly --namespace-mappings shop --location file:///nowhere/at/all
-          2 error: invalid value 'shop' for '--namespace-mappings <OLD:NEW>': write it as old:new
-        restore run --from-backup nightly --namespace-mappings :copy --location file:///nowhere/at/all
-          2 error: invalid value ':copy' for '--namespace-mappings <OLD:NEW>': write it as old:new
-        restore run --from-backup nightly --namespace-mappings shop:a,shop:b --location file:///nowhere/at/all
-          2 ark: --namespace-mappings maps `shop` to both `a` and `b`; keep one of them
-        restore run --from-backup nightly --namespace-mappings shop:Copy --location file:///nowhere/at/all
-          2 ark: --namespace-mappings: `Copy` cannot be the name of a namespace: use at most 63 lower-case letters, digits and `-`
-        restore run --from-backup nightly --storage-class-mappings fast= --location file:///nowhere/at/all
-          2 error: invalid value 'fast=' for '--storage-class-mappings <OLD:NEW>': write it as old:new
-        restore run --from-backup nightly --image-mappings old:new --location file:///nowhere/at/all
-          2 error: invalid value 'old:new' for '--image-mappings <OLD=NEW>': write it as old=new
-        restore run --from-backup nightly --existing-resource-policy overwrite --location file:///nowhere/at/all
-          2 error: invalid value 'overwrite' for '--existing-resource-policy <POLICY>': `overwrite` is no policy for existing resources: use None, Update or Recreate
-        restore run --from-backup nightly --parallel 0 --location file:///nowhere/at/all
-          2 error: invalid value '0' for '--parallel <NUMBER>': 0 is not in 1..=256
-        restore run --from-backup nightly --resource-modifiers /nowhere/rules.yaml --location file:///nowhere/at/all
-          1 ark: reading the resource modifiers in /nowhere/rules.yaml: No such file or directory (os error 2)
-    ");
-}
-
-#[test]
-fn modifiers_that_are_no_rules_are_refused_with_their_file() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("rules.yaml");
-    std::fs::write(&file, "version: v1\nrules: []\n").expect("a file can be written");
-    let mut command = ark(["restore", "run", "--from-backup", "nightly", "--resource-modifiers"]);
-    says!(command.arg(&file).args(LOCATION), @r"
-        exit 2
-        --- stdout
-        --- stderr
-        ark: reading the resource modifiers in [folder]: there is no list of rules in it; it should be a YAML list of rules with conditions and patches, or Velero's resourceModifierRules
-    ");
-    std::fs::write(&file, "resourceModifierRules:\n- conditions: {groupResource: 7}\n")
-        .expect("a file can be written");
-    let mut command = ark(["restore", "run", "--from-backup", "nightly", "--resource-modifiers"]);
-    says!(command.arg(&file).args(LOCATION), @r"
-        exit 2
-        --- stdout
-        --- stderr
-        ark: reading the resource modifiers in [folder]: rule 1: invalid type: integer `7`, expected a string; it should be a YAML list of rules with conditions and patches, or Velero's resourceModifierRules
-    ");
-}
-
-#[test]
-fn definitions_completions_and_the_version_need_neither_cluster_nor_bucket() {
-    says!(ark(["crd", "-o", "name"]), @r"
-        exit 0
-        --- stdout
-        backups.ark.heptio.com
-        restores.ark.heptio.com
-        schedules.ark.heptio.com
-        backupstoragelocations.ark.heptio.com
-        deletebackuprequests.ark.heptio.com
-        downloadrequests.ark.heptio.com
-        serverstatusrequests.ark.heptio.com
-        --- stderr
-    ");
-    says!(ark(["version"]), @r"
-        exit 0
-        --- stdout
-        ark 0.1.0, format 2
-        --- stderr
-    ");
-    says!(ark(["version", "-o", "json"]), @r#"
-        exit 0
-        --- stdout
-        {
-          "format": 2,
-          "version": "0.1.0"
-        }
-        --- stderr
-    "#);
-    let crds = run(&mut ark(["crd"])).expect_code(0).stdout;
-    assert_eq!(crds.matches("kind: CustomResourceDefinition").count(), 7, "{crds}");
-    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
-        let script = run(&mut ark(["completion", shell])).expect_code(0).stdout;
-        assert!(script.contains("contents") && script.contains("namespace-mappings"), "{shell}");
-    }
 }

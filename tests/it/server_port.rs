@@ -1,5 +1,6 @@
-//! The port that anybody in the cluster reaches, of a real server: who opens many connections and ends no request neither fills its
-//! memory nor keeps a probe from its answer.
+//! The port that anybody in the cluster reaches, of a real server: a client that opens many
+//! connections and ends no request neither fills the server's memory nor keeps a probe from its
+//! answer.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-use crate::api_server::kubeconfig;
+use crate::fake_engine_cluster::kubeconfig;
 use crate::support::ark;
 
 /// Connections whose requests never end.
@@ -64,7 +65,8 @@ impl Server {
         line.trim().trim_end_matches(" kB").parse().expect("a number")
     }
 
-    /// A connection that begins a request of this size and does not end it. What the server does not take is not sent.
+    /// A connection that begins a request of this size and does not end it. Bytes that the server
+    /// does not take are not sent.
     fn half_open(&self, size: usize) -> TcpStream {
         let mut stream = TcpStream::connect(self.address).expect("it listens");
         stream.set_nonblocking(true).expect("a socket can be told");
@@ -83,6 +85,8 @@ impl Drop for Server {
     }
 }
 
+/// 1200 clients begin a request and never end it: the server grows by at most 10 MiB, and
+/// `/healthz` answers all the while.
 #[test]
 #[cfg(target_os = "linux")]
 fn half_open_connections_cost_no_memory_and_a_probe_is_answered() {

@@ -1,18 +1,19 @@
-//! Parts of a run through the server: logs, contents, results and the backup itself, and what happens when they are wrong.
+//! Parts of a run through the server: logs, contents, results and the backup itself, sound,
+//! damaged and out of reach.
 
 use std::fs;
 
 use serde_json::{Value, json};
 
-use super::ArkCluster;
-use crate::api_server::nobody;
+use super::FakeCluster;
+use crate::fake_engine_cluster::nobody;
 use crate::fixture::Fixture;
 use crate::support::run;
 
 /// A cluster whose server hands out the backup `monday`, which a real run made.
-fn cluster() -> (ArkCluster, Fixture) {
+fn cluster() -> (FakeCluster, Fixture) {
     let fixture = Fixture::new();
-    let cluster = ArkCluster::start();
+    let cluster = FakeCluster::start();
     let document = fs::read(fixture.file("ark-backup.json")).expect("the document");
     let document: Value = serde_json::from_slice(&document).expect("JSON");
     cluster.put("backups", "monday", json!({"spec": document["spec"], "status": document["status"]}));
@@ -27,6 +28,8 @@ fn cluster() -> (ArkCluster, Fixture) {
     (cluster, fixture)
 }
 
+/// `describe`, `logs`, `contents` and `verify` print the same through the server as from the
+/// bucket, and the bucket sees none of the cluster's credentials.
 #[test]
 fn what_the_server_hands_out_is_what_the_bucket_holds() {
     let (cluster, fixture) = cluster();
@@ -56,6 +59,8 @@ fn what_the_server_hands_out_is_what_the_bucket_holds() {
     assert_eq!(proxied.stdout, fixture.run(&["backup", "logs", "monday"]).stdout);
 }
 
+/// A damaged tarball, an empty log, a location that is Unavailable, and an address that leads
+/// elsewhere in the API server.
 #[test]
 fn a_part_that_is_not_what_was_written_or_not_there_is_refused() {
     let (cluster, fixture) = cluster();
@@ -110,6 +115,8 @@ fn a_part_that_is_not_what_was_written_or_not_there_is_refused() {
     ");
 }
 
+/// The presigned address refuses connections, as that of a bucket inside the cluster does: the
+/// part is read through the API server's proxy to the server's pod.
 #[test]
 fn a_bucket_that_is_not_reached_from_here_is_read_through_the_server() {
     let (cluster, fixture) = cluster();
@@ -130,6 +137,8 @@ fn a_bucket_that_is_not_reached_from_here_is_read_through_the_server() {
     "#);
 }
 
+/// The address refuses connections, and an older server gives no other: the message names
+/// `config.publicUrl`.
 #[test]
 fn a_server_that_knows_no_other_way_is_told_with_the_setting_that_helps() {
     let (cluster, _fixture) = cluster();
@@ -143,6 +152,7 @@ fn a_server_that_knows_no_other_way_is_told_with_the_setting_that_helps() {
     "#);
 }
 
+/// A 404 for the pod is exit code 6 with the advice to try again, and no word of a missing backup.
 #[test]
 fn a_server_whose_pod_is_gone_is_not_taken_for_lost_data() {
     let (cluster, _fixture) = cluster();
@@ -156,9 +166,11 @@ fn a_server_whose_pod_is_gone_is_not_taken_for_lost_data() {
     "#);
 }
 
+/// Backups that are new, being deleted, refused or failed have no logs: the reason is printed, and
+/// no DownloadRequest created.
 #[test]
 fn a_backup_that_has_no_parts_says_why() {
-    let cluster = ArkCluster::start();
+    let cluster = FakeCluster::start();
     cluster.put("backups", "new", json!({"spec": {}}));
     cluster.put("backups", "going", json!({"spec": {}, "status": {"phase": "Deleting"}}));
     cluster.put(

@@ -1,4 +1,4 @@
-//! A scripted API server with Ark's kinds, and a scripted server behind it: what it does to objects is laid down beforehand.
+//! A fake cluster with Ark's kinds, and a fake server in it that does what a test laid down.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{SocketAddr, TcpListener};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::wire::{forbidden, merge, missing, sealed, selected, serve, status, taken};
+use super::fake_wire::{forbidden, merge, missing, sealed, selected, serve, status, taken};
 use crate::support::ark;
 
 /// The credentials of the cluster, which must not go anywhere else.
@@ -25,7 +25,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 #[derive(Default)]
 struct Content {
     objects: BTreeMap<String, Value>,
-    /// What becomes of new objects of a kind: one status after the other, each time somebody looks.
+    /// What becomes of new objects of a kind: one status after the other, at each look.
     scripts: BTreeMap<&'static str, Vec<Value>>,
     /// What becomes of only the next object of a kind.
     next: BTreeMap<&'static str, Vec<Value>>,
@@ -50,14 +50,14 @@ struct Content {
 }
 
 /// The server; it answers as long as the test's process lives.
-pub struct ArkCluster {
+pub struct FakeCluster {
     address: SocketAddr,
     folder: TempDir,
     content: Arc<Mutex<Content>>,
 }
 
-impl ArkCluster {
-    /// A cluster with the namespace `heptio-ark`, Ark's kinds, and a server that renewed its Lease just now.
+impl FakeCluster {
+    /// A cluster with the namespace `heptio-ark`, Ark's kinds, and a server that holds its Lease.
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
         let address = listener.local_addr().expect("it is bound");
@@ -373,7 +373,7 @@ impl Content {
         json!({"phase": "Processed", "url": url})
     }
 
-    /// The next thing becomes of an object. A deletion without errors takes its backup with it, as far as nobody holds that.
+    /// Takes the next status. A deletion without errors removes its backup, finalizers permitting.
     fn advance(&mut self, path: &str) {
         let Some(script) = self.pending.get_mut(path).filter(|script| !script.is_empty()) else { return };
         let status = script.remove(0);

@@ -1,76 +1,11 @@
-//! What can be checked of the Dockerfile without a container daemon, and of the policy for S3 without Amazon.
+//! The policies for S3 in `docs/`, beside the calls of the program and the prefix of one cluster,
+//! without Amazon.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
 
 use regex::Regex;
 
-use crate::support::{ark, run};
-
-fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn read(path: &str) -> String {
-    std::fs::read_to_string(root().join(path)).expect("a file of the repository")
-}
-
-/// The first group of a pattern in a text.
-fn find<'a>(pattern: &str, text: &'a str) -> &'a str {
-    let found = Regex::new(pattern).expect("a pattern").captures(text);
-    found.and_then(|found| found.get(1)).unwrap_or_else(|| panic!("no {pattern}")).as_str()
-}
-
-#[test]
-fn the_image_is_made_of_files_that_exist_and_are_let_in() {
-    let (recipe, let_in) = (read("config/Dockerfile"), read("config/Dockerfile.dockerignore"));
-    let sources: Vec<_> = recipe
-        .lines()
-        .filter(|line| line.starts_with("COPY ") && !line.contains("--from="))
-        .flat_map(|line| line.split(' ').skip(1).collect::<Vec<_>>().split_last().expect("two").1.to_vec())
-        .collect();
-    assert!(sources.len() >= 4, "{sources:?}");
-    for source in &sources {
-        assert!(root().join(source).exists(), "{source} is not there");
-        assert!(let_in.lines().any(|line| line == format!("!{source}")), "{source} is not let in");
-    }
-    let named = Regex::new(r#"(?m)^path = "([^"]+)""#).expect("a pattern");
-    let manifest = read("Cargo.toml");
-    for (_, [path]) in named.captures_iter(&manifest).map(|found| found.extract()) {
-        let within = |source: &&&str| Path::new(path).starts_with(source);
-        assert!(sources.iter().any(|source| within(&source)), "Cargo.toml names {path}, which is not copied");
-    }
-}
-
-#[test]
-fn its_toolchain_is_new_enough_for_the_package() {
-    let number = |text: &str| text.parse::<u32>().expect("a number");
-    let [has, needs] = [
-        find(r"ARG RUST=rust:1\.(\d+)-", &read("config/Dockerfile")).to_owned(),
-        find(r#"rust-version = "1\.(\d+)""#, &read("Cargo.toml")).to_owned(),
-    ];
-    assert!(number(&has) >= number(&needs), "1.{has} is older than 1.{needs}");
-}
-
-#[test]
-fn its_user_and_its_program_are_those_of_the_manifests() {
-    let recipe = read("config/Dockerfile");
-    let manifests = run(&mut ark(["install", "--image", "registry.example/ark:1"])).expect_code(0).stdout;
-    let manifests = &manifests[manifests.find("kind: Deployment\n").expect("a Deployment")..];
-    let user = find(r"(?m)^USER (\d+):", &recipe);
-    assert_eq!(find(r"runAsUser: (\d+)", manifests), user);
-    assert!(read("charts/ark/values.yaml").contains(&format!("runAsUser: {user}")));
-    // The manifests give arguments and no command.
-    assert!(recipe.contains("ENTRYPOINT [\"/ark\"]") && !manifests.contains("command:"));
-    assert!(manifests.contains("- server\n"), "the arguments begin with the verb");
-}
-
-#[test]
-fn the_chart_and_the_image_have_the_version_of_the_program() {
-    let version = find(r#"(?m)^version = "([^"]+)""#, &read("Cargo.toml")).to_owned();
-    assert_eq!(find(r"(?m)^appVersion: (\S+)$", &read("charts/ark/Chart.yaml")), version);
-    assert_eq!(find(r"(?m)^ARG VERSION=(\S+)$", &read("config/Dockerfile")), version);
-}
+use crate::repository::{read, root};
 
 /// What the calls of the SDK are called in a policy.
 const ACTIONS: [(&str, &str); 11] = [
@@ -126,7 +61,8 @@ impl Policy {
         all.filter(|action| action.starts_with("s3:")).collect()
     }
 
-    /// Whether the action is allowed on the bucket (`my-backups`) with this `s3:prefix`, or on an object of it.
+    /// Whether the action is allowed on the bucket (`my-backups`) with this `s3:prefix`, or on an
+    /// object of the bucket.
     fn allows(&self, action: &str, resource: &str, prefix: Option<&str>) -> bool {
         let like = |pattern: &serde_json::Value, text: &str| {
             let pattern = pattern.as_str().expect("a text");
@@ -145,6 +81,8 @@ impl Policy {
     }
 }
 
+/// The actions of the policy are exactly those that the calls in `src/store/s3` need; the
+/// read-only policy has two.
 #[test]
 fn the_policy_for_s3_allows_the_calls_of_the_program_and_no_others() {
     let allowed = Policy::read("iam-policy").actions();
@@ -157,6 +95,8 @@ fn the_policy_for_s3_allows_the_calls_of_the_program_and_no_others() {
     assert_eq!(reading.iter().collect::<Vec<_>>(), ["s3:GetObject", "s3:ListBucket"]);
 }
 
+/// Nothing is allowed of a neighbour's prefix, of one that only begins alike, nor of the whole
+/// bucket.
 #[test]
 fn the_policies_for_s3_end_at_the_prefix_of_one_cluster() {
     for name in ["iam-policy", "iam-policy-read-only"] {

@@ -1,13 +1,15 @@
-//! What stands in the way: no server, no kinds, no namespace, no rights.
+//! A cluster in which nothing can be done: no server, no CRDs, no namespace, no rights.
 
 use serde_json::json;
 
-use super::ArkCluster;
-use crate::support::{Running, run};
+use super::FakeCluster;
+use crate::support::Running;
 
+/// The server's Lease has run out, or there is none: `--wait` ends with 1, and the Backup stays
+/// for the next server.
 #[test]
 fn without_a_server_the_wait_ends_and_says_when_one_was_last_seen() {
-    let (dead, never) = (ArkCluster::start(), ArkCluster::start());
+    let (dead, never) = (FakeCluster::start(), FakeCluster::start());
     dead.lease("ark-0", "2026-01-02T03:04:05.000000Z");
     never.no_lease();
     // Side by side, as each takes ten seconds.
@@ -36,9 +38,10 @@ fn without_a_server_the_wait_ends_and_says_when_one_was_last_seen() {
     assert!(dead.read("backups", "a").is_some(), "the Backup stays");
 }
 
+/// Both are a 404 of the API server: a missing namespace is exit code 4, missing CRDs are 1.
 #[test]
 fn kinds_that_are_not_installed_and_a_missing_namespace_are_told_apart() {
-    let cluster = ArkCluster::start();
+    let cluster = FakeCluster::start();
     cluster.no_namespace();
     says!(cluster.ark(&["backup", "get"]), @r"
         exit 4
@@ -73,9 +76,10 @@ fn kinds_that_are_not_installed_and_a_missing_namespace_are_told_apart() {
     ");
 }
 
+/// A 403 of the API server is answered with the rule that a role would need.
 #[test]
 fn what_is_forbidden_names_the_verb_and_the_resource() {
-    let cluster = ArkCluster::start();
+    let cluster = FakeCluster::start();
     cluster.put("backups", "monday", json!({"spec": {}}));
     cluster.forbid("create", "deletebackuprequests");
     cluster.forbid("list", "schedules");
@@ -91,29 +95,4 @@ fn what_is_forbidden_names_the_verb_and_the_resource() {
         --- stderr
         ark: you may not list schedules.ark.heptio.com in namespace heptio-ark: schedules.ark.heptio.com is forbidden: User "me" cannot list resource "schedules" in API group "ark.heptio.com" in the namespace "heptio-ark"; ask for a role that allows the verb `list` on the resource `schedules` of the group `ark.heptio.com` there
     "#);
-}
-
-#[test]
-fn a_link_named_kubectl_ark_is_the_plugin_and_another_completes_it() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let link = |name: &str| {
-        let path = folder.path().join(name);
-        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_ark"), &path).expect("a link can be made");
-        path
-    };
-    let mut command = std::process::Command::new(link("kubectl-ark"));
-    let help = run(command.args(["backup", "get", "--help"])).expect_code(0).stdout;
-    assert!(help.contains("Usage: kubectl ark backup get"), "{help}");
-    assert!(help.contains("  kubectl ark backup get"), "{help}");
-    let mut command = std::process::Command::new(folder.path().join("kubectl-ark"));
-    let script = run(command.args(["completion", "bash"])).expect_code(0).stdout;
-    assert!(script.contains("kubectl-ark"), "{script}");
-    says!(std::process::Command::new(link("kubectl_complete-ark")).args(["backup", "de"]), @r"
-        exit 0
-        --- stdout
-        describe
-        delete
-        :4
-        --- stderr
-    ");
 }

@@ -1,4 +1,5 @@
-//! The health checks for Argo CD, run on objects as the server leaves them by the Lua that Argo CD speaks (5.1).
+//! The health checks for Argo CD, run by the Lua that Argo CD speaks (5.1) on objects as the
+//! server leaves them.
 
 use ark::api::{
     Backup, BackupPhase, BackupSpec, BackupStatus, Restore, RestorePhase, RestoreSpec, RestoreStatus,
@@ -55,6 +56,7 @@ fn restore(phase: RestorePhase) -> Value {
     serde_json::to_value(restore).expect("JSON")
 }
 
+/// Progressing until the end, with the reason for which a run waits; then Healthy or Degraded.
 #[test]
 fn argo_cd_sees_how_a_backup_and_a_restore_ended() {
     let says = |status: &str, message: &str| (status.to_owned(), message.to_owned());
@@ -76,6 +78,8 @@ fn argo_cd_sees_how_a_backup_and_a_restore_ended() {
     assert_eq!(health("Backup", &waiting), says("Progressing", "it is away"));
 }
 
+/// The phase is Completed, but the run was another cluster's (`MadeElsewhere`): Degraded, not
+/// Healthy.
 #[test]
 fn argo_cd_sees_that_what_was_applied_is_another_cluster_s_and_was_not_run() {
     let elsewhere = json!([{"type": "Complete", "status": "False", "reason": "MadeElsewhere", "message": "nothing was run here"}]);
@@ -87,6 +91,7 @@ fn argo_cd_sees_that_what_was_applied_is_another_cluster_s_and_was_not_run() {
     }
 }
 
+/// A condition `Ready` of an older generation than the object's counts as Progressing.
 #[test]
 fn argo_cd_sees_whether_a_location_and_a_schedule_are_ready_as_they_are_now() {
     let object = |generation: u64, status: &str, reason: &str| {

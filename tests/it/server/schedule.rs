@@ -1,13 +1,13 @@
-//! Schedules and locations: created, changed, described, deleted.
+//! Schedules: created, paused, described, deleted.
 
 use serde_json::json;
 
-use super::ArkCluster;
-use crate::support::run;
+use super::FakeCluster;
 
+/// The life of a schedule, with `--dry-run` and flags that are refused; its backups outlive it.
 #[test]
 fn a_schedule_is_created_paused_described_and_deleted() {
-    let cluster = ArkCluster::start();
+    let cluster = FakeCluster::start();
     says!(cluster.ark(&["schedule", "create", "nightly", "--schedule", "0 3 * * *", "--time-zone", "Europe/Berlin", "--ttl", "30d", "--include-namespaces", "shop", "--keep-at-most", "10", "--skip-immediately", "--dry-run"]), @r"
         exit 0
         --- stdout
@@ -117,120 +117,4 @@ fn a_schedule_is_created_paused_described_and_deleted() {
         ark: there is no schedule `nightly` in namespace heptio-ark; `ark schedule get` lists what is there, and -n names another namespace
     ");
     assert_eq!(cluster.all("backups").len(), 1, "its backups stay");
-}
-
-#[test]
-fn a_location_is_made_from_a_url() {
-    let cluster = ArkCluster::start();
-    says!(cluster.ark(&["location", "create", "default", "--url", "s3://backups/prod?region=eu-central-1&endpoint=https://minio.example.com&serverSideEncryption=aws:kms&kmsKeyId=k", "--credential", "minio:cloud", "--access-mode", "ReadOnly", "--default", "--sync-period", "30s", "--dry-run"]), @r"
-        exit 0
-        --- stdout
-        apiVersion: ark.heptio.com/v1
-        kind: BackupStorageLocation
-        metadata:
-          name: default
-          namespace: heptio-ark
-        spec:
-          provider: s3
-          bucket: backups
-          prefix: prod
-          config:
-            region: eu-central-1
-            endpoint: https://minio.example.com
-            serverSideEncryption: aws:kms
-            kmsKeyId: k
-          credential:
-            name: minio
-            key: cloud
-          accessMode: ReadOnly
-          default: true
-          syncPeriod: [duration]
-        --- stderr
-        location default: nothing was created
-    ");
-    says!(cluster.ark(&["location", "create", "folder", "--url", "file:///backups", "--dry-run", "-o", "json"]), @r#"
-        exit 0
-        --- stdout
-        {
-          "apiVersion": "ark.heptio.com/v1",
-          "kind": "BackupStorageLocation",
-          "metadata": {
-            "name": "folder",
-            "namespace": "heptio-ark"
-          },
-          "spec": {
-            "provider": "fs",
-            "bucket": "/backups"
-          }
-        }
-        --- stderr
-        location folder: nothing was created
-    "#);
-    for (url, flags) in [
-        ("s3://bucket?profile=me", &[][..]),
-        ("file:///b?createBucket=true", &[]),
-        ("file:///b", &["--credential", "a:b"]),
-        ("ftp://x", &[]),
-    ] {
-        let arguments = [&["location", "create", "x", "--url", url][..], flags].concat();
-        run(&mut cluster.ark(&arguments)).expect_code(2);
-    }
-    assert_eq!(cluster.all("backupstoragelocations").len(), 0);
-}
-
-#[test]
-fn one_location_is_the_default() {
-    let cluster = ArkCluster::start();
-    run(&mut cluster.ark(&["location", "create", "first", "--url", "s3://first", "--default"]))
-        .expect_code(0);
-    cluster.put("backupstoragelocations", "second", json!({
-        "spec": {"provider": "s3", "bucket": "second", "prefix": "prod", "credential": {"name": "s3", "key": "cloud"}, "config": {"region": "eu-central-1"}},
-        "status": {"phase": "Unavailable", "message": "the bucket does not exist", "id": "0fc8dd0a-6c1c-4c5e-9e4f-0a3a5cf0a0a1",
-            "capabilities": {"conditionalWrites": true}, "lastSyncedTime": "2026-11-21T03:00:00Z", "counts": {"backups": 3, "partial": 1}},
-    }));
-    says!(cluster.ark(&["location", "set-default", "second"]), @r"
-        exit 0
-        --- stdout
-        location second is the default; backups that name no location go there
-        --- stderr
-        location first is no longer the default
-    ");
-    says!(cluster.ark(&["location", "get"]), @r"
-        exit 0
-        --- stdout
-        NAME     PHASE         PLACE              ACCESS      DEFAULT   LAST SYNCED (UTC)
-        first    -             s3://first         ReadWrite   false     -
-        second   Unavailable   s3://second/prod   ReadWrite   true      [time]
-        --- stderr
-    ");
-    says!(cluster.ark(&["location", "describe", "second"]), @r"
-        exit 0
-        --- stdout
-        Name:           second
-        Phase:          Unavailable
-          the bucket does not exist
-        Place:          s3://second/prod
-          region: eu-central-1
-        Credentials:    key cloud of Secret s3
-        Access:         ReadWrite
-        Default:        true
-        Identity:       [uuid]
-        Claiming names: safe between clusters
-        Backups:        3, and 1 unfinished
-        Last checked:   -
-        Last synced:    [time]
-        --- stderr
-    ");
-    says!(cluster.ark(&["location", "delete", "first", "--confirm"]), @r"
-        exit 0
-        --- stdout
-        location first is deleted; its bucket is as it was
-        --- stderr
-    ");
-    says!(cluster.ark(&["location", "set-default", "first"]), @r"
-        exit 4
-        --- stdout
-        --- stderr
-        ark: there is no location `first` in namespace heptio-ark; `ark location get` lists what is there, and -n names another namespace
-    ");
 }

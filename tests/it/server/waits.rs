@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::ArkCluster;
+use super::FakeCluster;
 use crate::support::{Running, run};
 
 fn condition(type_: &str, reason: &str, message: &str) -> Value {
@@ -15,9 +15,11 @@ fn waiting() -> Value {
     json!({"phase": "New", "conditions": [condition("Waiting", "LocationUnavailable", message)]})
 }
 
+/// The condition `Waiting`: its reason stands behind the phase, its message in `describe` and `-o
+/// wide`.
 #[test]
 fn get_and_describe_say_why_a_backup_or_restore_waits() {
-    let cluster = ArkCluster::start();
+    let cluster = FakeCluster::start();
     cluster.put("backups", "monday", json!({"spec": {}, "status": waiting()}));
     cluster.put("restores", "back", json!({"spec": {"backupName": "monday"}, "status": waiting()}));
     says!(cluster.ark(&["backup", "get"]), @r"
@@ -69,9 +71,10 @@ fn get_and_describe_say_why_a_backup_or_restore_waits() {
     ");
 }
 
+/// `schedule describe` lists backups of the schedule that wait or were refused, with the reason.
 #[test]
 fn a_schedule_says_why_its_backups_wait_or_were_refused() {
-    let cluster = ArkCluster::start();
+    let cluster = FakeCluster::start();
     let spec = json!({"schedule": "@daily", "template": {}});
     cluster.put("schedules", "nightly", json!({"metadata": {"uid": "u-1"}, "spec": spec}));
     let put = |name: &str, mut status: Value| {
@@ -91,9 +94,10 @@ fn a_schedule_says_why_its_backups_wait_or_were_refused() {
     }
 }
 
+/// A DeleteBackupRequest in progress with an error, shown by `backup describe`.
 #[test]
 fn describe_says_why_a_deletion_does_not_end() {
-    let cluster = ArkCluster::start();
+    let cluster = FakeCluster::start();
     cluster.put("backups", "monday", json!({"spec": {}, "status": {"phase": "Deleting"}}));
     let request = json!({
         "metadata": {"labels": {"ark.heptio.com/backup-name": "monday"}}, "spec": {"backupName": "monday"},
@@ -117,9 +121,10 @@ fn describe_says_why_a_deletion_does_not_end() {
     ");
 }
 
+/// A Backup in phase Deleting, but no DeleteBackupRequest of it exists.
 #[test]
 fn describe_says_that_nobody_asks_for_a_deletion_any_more_and_how_to_keep_the_backup() {
-    let cluster = ArkCluster::start();
+    let cluster = FakeCluster::start();
     cluster.put("backups", "monday", json!({"spec": {}, "status": {"phase": "Deleting"}}));
     says!(cluster.ark(&["backup", "describe", "monday"]), @r"
         exit 0
@@ -138,9 +143,10 @@ fn describe_says_that_nobody_asks_for_a_deletion_any_more_and_how_to_keep_the_ba
     ");
 }
 
+/// A reason that is the same at each look is printed once, for a backup and for a deletion.
 #[test]
 fn waiting_says_once_why_it_takes_long() {
-    let cluster = ArkCluster::start();
+    let cluster = FakeCluster::start();
     let done = json!({"phase": "Completed", "conditions": [], "progress": {"totalItems": 6, "itemsBackedUp": 6, "bytes": 6}});
     cluster.script("backups", &[waiting(), waiting(), done]);
     says!(cluster.ark(&["backup", "create", "monday", "--wait"]), @r"
@@ -165,9 +171,11 @@ fn waiting_says_once_why_it_takes_long() {
     ");
 }
 
+/// The bucket has let go of the backup, but a foreign finalizer holds the object: the deletion
+/// succeeds, a new backup of the name is refused, and both messages name the finalizer.
 #[test]
 fn what_finalizers_hold_is_said_of_a_backup_that_is_deleted_and_of_its_name() {
-    let cluster = ArkCluster::start();
+    let cluster = FakeCluster::start();
     let held = json!({"finalizers": ["example.com/hold"]});
     cluster.put("backups", "monday", json!({"metadata": held, "spec": {}, "status": {"phase": "Completed"}}));
     cluster.script("deletebackuprequests", &[json!({"phase": "Processed"})]);
@@ -185,9 +193,11 @@ fn what_finalizers_hold_is_said_of_a_backup_that_is_deleted_and_of_its_name() {
     ");
 }
 
+/// `restore delete --wait` names the finalizer that holds the object, and ends once the object is
+/// deleted.
 #[test]
 fn what_finalizers_hold_is_said_while_a_restore_is_waited_for_to_go() {
-    let cluster = ArkCluster::start();
+    let cluster = FakeCluster::start();
     let going = json!({"finalizers": ["example.com/hold"], "deletionTimestamp": "2026-11-21T03:00:00Z"});
     let restore = json!({"metadata": going, "spec": {"backupName": "x"}, "status": {"phase": "Completed"}});
     cluster.put("restores", "back", restore);

@@ -1,4 +1,4 @@
-//! What the scripted API server reads and writes: whole requests, merged objects, the API server's no.
+//! Requests and answers of the fake cluster: whole requests, merged objects, the API server's no.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use super::ArkCluster;
+use super::FakeCluster;
 use crate::support::run;
 
+/// `restore create`: with `--dry-run` the manifest, without flags a request, with `--wait` the run
+/// to its end; then `get`, `describe` and `logs` of the restores.
 #[test]
 fn a_restore_is_requested_printed_or_waited_for() {
-    let cluster = ArkCluster::start();
+    let cluster = FakeCluster::start();
     says!(cluster.ark(&["restore", "create", "back", "--from-backup", "monday", "--include-namespaces", "shop", "--namespace-mappings", "shop:copy", "--existing-resource-policy", "update", "--dry-run"]), @r"
         exit 0
         --- stdout
@@ -149,9 +151,11 @@ fn a_restore_is_requested_printed_or_waited_for() {
     ");
 }
 
+/// `restore delete` marks the Restore by an annotation, upon which the server deletes it; others
+/// stay as they are.
 #[test]
 fn the_deletion_of_restores_is_requested_and_its_end_awaited() {
-    let cluster = ArkCluster::start();
+    let cluster = FakeCluster::start();
     for name in ["one", "two"] {
         cluster.put("restores", name, json!({"spec": {"backupName": "x"}, "status": {"phase": "Completed"}}));
     }
@@ -178,9 +182,12 @@ fn the_deletion_of_restores_is_requested_and_its_end_awaited() {
     assert!(cluster.read("restores", "two").expect("it is kept")["metadata"].get("annotations").is_none());
 }
 
+/// Without NAME, a name is made of the time: if another cluster's run has it in the bucket, the
+/// refused object is deleted and one of a later second created. A NAME that was typed is kept, and
+/// refused.
 #[test]
 fn a_name_that_another_cluster_has_taken_in_the_same_second_is_given_up_for_a_later_one() {
-    let cluster = ArkCluster::start();
+    let cluster = FakeCluster::start();
     cluster.put("backups", "monday", json!({"spec": {}, "status": {"phase": "Completed"}}));
     let taken = json!({"type": "NameTaken", "status": "True", "reason": "NameTaken", "message": "it is taken",
         "lastTransitionTime": "2026-11-21T03:00:00Z"});
@@ -205,9 +212,11 @@ fn a_name_that_another_cluster_has_taken_in_the_same_second_is_given_up_for_a_la
     assert!(run(&mut cluster.ark(&named)).expect_code(1).stderr.contains("its name is taken"));
 }
 
+/// `--all` leaves out restores that were synced from the bucket, unless `--from-other-clusters` is
+/// given.
 #[test]
 fn all_restores_are_those_that_this_server_ran() {
-    let cluster = ArkCluster::start();
+    let cluster = FakeCluster::start();
     let ended = json!({"phase": "Completed", "origin": {"cluster": "another"}});
     cluster.put("restores", "own", json!({"spec": {"backupName": "x"}, "status": {"phase": "Completed"}}));
     let marks = json!({"annotations": {"ark.heptio.com/synced-from": "bucket"}});
@@ -229,5 +238,19 @@ fn all_restores_are_those_that_this_server_ran() {
         the deletion of restore own is requested; what it restored stays
         the deletion of restore theirs is requested; what it restored stays
         --- stderr
+    ");
+}
+
+/// `restore delete` of a restore in progress: only its record is deleted, once the run has ended.
+#[test]
+fn deleting_a_restore_that_runs_says_that_it_goes_on_and_how_it_is_stopped() {
+    let cluster = FakeCluster::start();
+    cluster.put("restores", "long", json!({"spec": {"backupName": "x"}, "status": {"phase": "InProgress"}}));
+    says!(cluster.ark(&["restore", "delete", "long", "--confirm"]), @r"
+        exit 0
+        --- stdout
+        the deletion of restore long is requested; what it restored stays
+        --- stderr
+        restore long is in progress: it goes on to its end, and its record is deleted then; `kubectl -n heptio-ark delete restores.ark.heptio.com long` stops it where it is
     ");
 }

@@ -1,4 +1,5 @@
-//! Behind a proxy: the API server and the bucket are reached through it, unless NO_PROXY or this machine has them.
+//! Behind a proxy: the API server and the bucket are reached through the proxy, unless NO_PROXY
+//! names them or they are on this machine.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -8,7 +9,7 @@ use std::thread::spawn;
 
 use serde_json::json;
 
-use super::ArkCluster;
+use super::FakeCluster;
 use crate::support::run;
 
 /// A proxy that tunnels (CONNECT), whatever the host that is asked for, to one address.
@@ -66,9 +67,10 @@ fn tunnel(mut client: TcpStream, target: SocketAddr, noted: &Mutex<Vec<String>>)
     copies.into_iter().for_each(|copy| copy.join().expect("a copy ends"));
 }
 
-/// A cluster with the backup `monday`, whose log is in a bucket at an address that only the proxy knows.
-fn cluster() -> ArkCluster {
-    let cluster = ArkCluster::start();
+/// A cluster with the backup `monday`, whose log is in a bucket at an address that only the proxy
+/// knows.
+fn cluster() -> FakeCluster {
+    let cluster = FakeCluster::start();
     cluster.put("backups", "monday", json!({"spec": {}, "status": {"phase": "Completed"}}));
     cluster.serve_part("BackupLog", Vec::new());
     cluster.move_bucket("http://bucket.test");
@@ -80,6 +82,7 @@ fn with(mut command: Command, variables: &[(&str, &str)]) -> Command {
     command
 }
 
+/// HTTP_PROXY and http_proxy, with hosts that only the proxy can resolve.
 #[test]
 fn cluster_and_bucket_are_reached_through_the_proxy_of_the_environment() {
     let cluster = cluster();
@@ -94,6 +97,7 @@ fn cluster_and_bucket_are_reached_through_the_proxy_of_the_environment() {
     assert_eq!(cluster.leaked(), 0);
 }
 
+/// `proxy-url` of the kubeconfig wins over NO_PROXY and HTTP_PROXY.
 #[test]
 fn the_proxy_of_a_kubeconfig_holds_whatever_the_environment_says() {
     let cluster = cluster();
@@ -105,6 +109,7 @@ fn the_proxy_of_a_kubeconfig_holds_whatever_the_environment_says() {
     assert_eq!((found.stdout.as_str(), proxy.asked()), ("monday\n", vec!["api.test:8080".to_owned()]));
 }
 
+/// Loopback addresses and hosts in NO_PROXY are asked directly, all others through the proxy.
 #[test]
 fn no_proxy_and_this_machine_are_asked_directly() {
     let cluster = cluster();
@@ -122,11 +127,13 @@ fn no_proxy_and_this_machine_are_asked_directly() {
     assert_eq!(proxy.asked(), ["api.test:443"]);
 }
 
+/// The proxy does not answer and its URL holds a password: the message names HTTP_PROXY, and no
+/// password.
 #[test]
 fn a_bucket_that_is_not_reached_through_a_proxy_is_told_with_the_variable_and_not_its_password() {
     let list = crate::support::ark(["bucket", "list", "--location", "s3://bucket?endpoint=http://s3.test"]);
     let keys = [("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "b")];
-    let proxy = format!("http://me:hunter2@{}", crate::api_server::nobody());
+    let proxy = format!("http://me:hunter2@{}", crate::fake_engine_cluster::nobody());
     let told = run(&mut with(with(list, &keys), &[("HTTP_PROXY", &proxy)])).expect_code(6).stderr;
     assert!(told.contains("HTTP_PROXY names a proxy") && !told.contains("hunter2"), "{told}");
 }

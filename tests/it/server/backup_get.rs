@@ -1,10 +1,68 @@
-//! What somebody asks of the command line day by day: a schedule's backups, several at once, what changes meanwhile, when
-//! something goes, who answers.
+//! Backups in the cluster: listed, watched and described, with the time at which each expires.
 
 use serde_json::{Value, json};
 
-use super::ArkCluster;
-use crate::support::{Running, ark, run};
+use super::FakeCluster;
+use super::backup::made;
+use crate::support::{Running, run};
+
+#[test]
+fn backups_are_listed_in_every_format() {
+    let cluster = FakeCluster::start();
+    says!(cluster.ark(&["backup", "get"]), @r"
+        exit 0
+        --- stdout
+        --- stderr
+        there are no backups in namespace heptio-ark
+    ");
+    cluster.put("backupstoragelocations", "default", json!({"spec": {"provider": "s3", "bucket": "b"}}));
+    cluster.put("backups", "monday", made("shop"));
+    cluster.put("backups", "tuesday", json!({"spec": {}}));
+    says!(cluster.ark(&["backup", "get"]), @r"
+        exit 0
+        --- stdout
+        NAME      PHASE       ERRORS   WARNINGS   ITEMS   CREATED (UTC)         EXPIRES (UTC)         LOCATION
+        monday    Completed   0        1          6       [time]   [time]   default
+        tuesday   New         0        0          -       [time]   -                     -
+        --- stderr
+    ");
+    says!(cluster.ark(&["get", "backups", "-o", "wide"]), @r"
+        exit 0
+        --- stdout
+        NAME      PHASE       ERRORS   WARNINGS   ITEMS   CREATED (UTC)         EXPIRES (UTC)         LOCATION   SCHEDULE   MADE IN CLUSTER                        ORIGIN         WHY
+        monday    Completed   0        1          6       [time]   [time]   default    nightly    [uuid]   this cluster   -
+        tuesday   New         0        0          -       [time]   -                     -          -          -                                      this cluster   -
+        --- stderr
+    ");
+    says!(cluster.ark(&["backup", "get", "-l", "ark.heptio.com/schedule-name=nightly", "-o", "name"]), @r"
+        exit 0
+        --- stdout
+        monday
+        --- stderr
+    ");
+    says!(cluster.ark(&["backup", "get", "tuesday", "-o", "yaml"]), @r#"
+        exit 0
+        --- stdout
+        apiVersion: ark.heptio.com/v1
+        kind: Backup
+        metadata:
+          creationTimestamp: "[time]"
+          name: tuesday
+          namespace: heptio-ark
+        spec: {}
+        --- stderr
+    "#);
+    says!(cluster.ark(&["backup", "get", "monday", "wednesday", "-o", "name"]), @r"
+        exit 4
+        --- stdout
+        monday
+        --- stderr
+        ark: there is no backup `wednesday` in namespace heptio-ark; `ark backup get` lists what is there, and -n names another namespace
+    ");
+    let list = run(&mut cluster.ark(&["backup", "get", "-o", "json"])).expect_code(0).stdout;
+    let list: Value = serde_json::from_str(&list).expect("one JSON document");
+    assert_eq!((&list["kind"], list["items"].as_array().map(Vec::len)), (&json!("List"), Some(2)));
+}
 
 fn of_schedule(label: &str, version: &str, phase: &str) -> Value {
     json!({
@@ -13,9 +71,11 @@ fn of_schedule(label: &str, version: &str, phase: &str) -> Value {
     })
 }
 
+/// `--schedule` finds backups by their label, which ends in a hash where the name is too long for
+/// a label, and restores by their spec.
 #[test]
 fn what_belongs_to_a_schedule_is_found_by_its_name_however_long() {
-    let cluster = ArkCluster::start();
+    let cluster = FakeCluster::start();
     let long = "this-is-a-very-long-name-that-is-too-long-to-be-a-label-value-in-kubernetes";
     let hashed = "this-is-a-very-long-name-that-is-too-long-to-be-a-label-v01d493";
     cluster.put("backups", "one", of_schedule(hashed, "1", "Completed"));
@@ -37,9 +97,10 @@ fn what_belongs_to_a_schedule_is_found_by_its_name_however_long() {
     ");
 }
 
+/// `describe` with two names prints one below the other; with `-o json` one List.
 #[test]
 fn several_are_described_one_after_the_other() {
-    let cluster = ArkCluster::start();
+    let cluster = FakeCluster::start();
     for name in ["monday", "tuesday"] {
         cluster.put("restores", name, json!({"spec": {"backupName": "x"}}));
         cluster.put("backups", name, json!({"spec": {}}));
@@ -53,9 +114,10 @@ fn several_are_described_one_after_the_other() {
     assert_eq!((&list["kind"], list["items"].as_array().map(Vec::len)), (&json!("List"), Some(2)));
 }
 
+/// `backup get -w` prints a row anew when its object has changed, and no other row.
 #[test]
 fn what_is_watched_is_shown_again_when_it_changes() {
-    let cluster = ArkCluster::start();
+    let cluster = FakeCluster::start();
     cluster.put("backups", "monday", of_schedule("nightly", "1", "InProgress"));
     cluster.put("backups", "sunday", of_schedule("nightly", "1", "Completed"));
     let running = Running::start(&mut cluster.ark(&["backup", "get", "-w"]));
@@ -76,9 +138,11 @@ fn what_is_watched_is_shown_again_when_it_changes() {
     );
 }
 
+/// A location holds runs that are not shown, because other objects have their names: `get` without
+/// a name counts them and names the location.
 #[test]
 fn that_runs_are_hidden_behind_others_of_their_names_is_said_under_the_table() {
-    let cluster = ArkCluster::start();
+    let cluster = FakeCluster::start();
     cluster.put("backups", "monday", json!({"spec": {}, "status": {"phase": "Completed"}}));
     for (location, hidden) in [("east", 0), ("west", 2)] {
         let status = json!({"phase": "Available", "counts": {"backups": 5, "partial": 0, "hidden": hidden}});
@@ -94,9 +158,11 @@ fn that_runs_are_hidden_behind_others_of_their_names_is_said_under_the_table() {
     assert!(!named.contains("more"), "{named}");
 }
 
+/// The time of expiry in `get` and `describe`: before a run by its TTL, for the last good backup
+/// of a schedule with the reason why it stays, for a restore with its backup or by its own TTL.
 #[test]
 fn when_a_backup_goes_is_said_as_it_will_be() {
-    let cluster = ArkCluster::start();
+    let cluster = FakeCluster::start();
     let expires = |noun: &str, name: &str| {
         let described = run(&mut cluster.ark(&["describe", noun, name])).expect_code(0).stdout;
         let line = described.lines().find_map(|line| line.strip_prefix("Expires:")).expect("it is said");
@@ -181,152 +247,5 @@ fn when_a_backup_goes_is_said_as_it_will_be() {
           ttl: 1d
         --- stderr
         restore x: nothing was created
-    ");
-}
-
-#[test]
-fn the_location_that_is_used_and_one_that_is_gone_show() {
-    let cluster = ArkCluster::start();
-    let place = |bucket: &str| json!({"spec": {"provider": "s3", "bucket": bucket}});
-    cluster.put("backupstoragelocations", "default", place("one"));
-    let mut other = place("two");
-    other["status"] = json!({"phase": "Available", "counts": {"backups": 3, "partial": 0, "hidden": 2}});
-    cluster.put("backupstoragelocations", "other", other);
-    for (name, location) in [("a", "default"), ("b", "former")] {
-        cluster.put("backups", name, json!({"spec": {"storageLocation": location}}));
-    }
-    says!(cluster.ark(&["location", "get"]), @r"
-        exit 0
-        --- stdout
-        NAME      PHASE       PLACE      ACCESS      DEFAULT   LAST SYNCED (UTC)
-        default   -           s3://one   ReadWrite   true      -
-        other     Available   s3://two   ReadWrite   false     -
-        --- stderr
-    ");
-    says!(cluster.ark(&["location", "describe", "other"]), @r"
-        exit 0
-        --- stdout
-        Name:           other
-        Phase:          Available
-        Place:          s3://two
-        Credentials:    the server's own
-        Access:         ReadWrite
-        Default:        false
-        Identity:       -
-        Claiming names: -
-        Backups:        3, and 0 unfinished
-          2 of its backups and restores are not shown, because other objects of the cluster have their names: `ark restore run --location URL --from-backup NAME`, with the URL of the location, restores from one of them; to have them shown, delete the objects that have their names, and before that the other location where these are of one
-        Last checked:   -
-        Last synced:    -
-        --- stderr
-    ");
-    says!(cluster.ark(&["location", "set", "other", "--access-mode", "read-only", "--sync-period", "5m"]), @r"
-        exit 0
-        --- stdout
-        location other is changed; `ark location describe` shows how it is used now
-        --- stderr
-    ");
-    let spec = cluster.read("backupstoragelocations", "other").expect("it is there")["spec"].clone();
-    assert_eq!(
-        spec,
-        json!({"provider": "s3", "bucket": "two", "accessMode": "ReadOnly", "syncPeriod": "5m"})
-    );
-    says!(cluster.ark(&["location", "set", "other"]), @r"
-        exit 2
-        --- stdout
-        --- stderr
-        error: the following required arguments were not provided:
-          <--access-mode <MODE>|--sync-period <DURATION>|--validation-period <DURATION>>
-
-        Usage: ark location set <--access-mode <MODE>|--sync-period <DURATION>|--validation-period <DURATION>> <NAME>
-
-        For more information, try '--help'.
-    ");
-    run(&mut cluster.ark(&["location", "set-default", "other"])).expect_code(0);
-    says!(cluster.ark(&["location", "get", "default", "other"]), @r"
-        exit 0
-        --- stdout
-        NAME      PHASE       PLACE      ACCESS      DEFAULT   LAST SYNCED (UTC)
-        default   -           s3://one   ReadWrite   false     -
-        other     Available   s3://two   ReadOnly    true      -
-        --- stderr
-    ");
-    says!(cluster.ark(&["backup", "get"]), @r"
-        exit 0
-        --- stdout
-        NAME   PHASE   ERRORS   WARNINGS   ITEMS   CREATED (UTC)         EXPIRES (UTC)   LOCATION
-        a      New     0        0          -       [time]   -               default
-        b      New     0        0          -       [time]   -               former (not there)
-        --- stderr
-        2 more, of backups and restores in location other, cannot be shown, because other objects have their names; `ark location describe other` says how to get at them
-    ");
-    let described = run(&mut cluster.ark(&["backup", "describe", "b"])).expect_code(0).stdout;
-    assert!(described.contains("Location:     former (not there)\n"), "{described}");
-    let named = run(&mut cluster.ark(&["backup", "get", "b", "-o", "json"])).expect_code(0).stdout;
-    assert!(named.contains("\"storageLocation\": \"former\""), "what is a document stays as it is: {named}");
-}
-
-#[test]
-fn the_server_says_its_version_when_it_is_asked() {
-    let cluster = ArkCluster::start();
-    run(&mut ark(["version"])).expect_code(0);
-    cluster.script(
-        "serverstatusrequests",
-        &[json!({"phase": "New"}), json!({"phase": "Processed", "serverVersion": "9.8.7"})],
-    );
-    let asked = run(&mut cluster.ark(&["version", "--server"])).expect_code(0);
-    assert!(asked.stdout.ends_with("the server of namespace heptio-ark is ark 9.8.7\n"), "{}", asked.stdout);
-    assert!(cluster.all("serverstatusrequests").is_empty(), "nothing is left behind");
-    let asked = run(&mut cluster.ark(&["version", "--server", "-o", "json"])).expect_code(0).stdout;
-    let asked: Value = serde_json::from_str(&asked).expect("one JSON document");
-    assert_eq!(asked["server"], json!({"version": "9.8.7"}));
-}
-
-#[test]
-fn deleting_a_restore_that_runs_says_that_it_goes_on_and_how_it_is_stopped() {
-    let cluster = ArkCluster::start();
-    cluster.put("restores", "long", json!({"spec": {"backupName": "x"}, "status": {"phase": "InProgress"}}));
-    says!(cluster.ark(&["restore", "delete", "long", "--confirm"]), @r"
-        exit 0
-        --- stdout
-        the deletion of restore long is requested; what it restored stays
-        --- stderr
-        restore long is in progress: it goes on to its end, and its record is deleted then; `kubectl -n heptio-ark delete restores.ark.heptio.com long` stops it where it is
-    ");
-}
-
-#[test]
-fn advice_does_not_lead_astray() {
-    says!(ark(["backup", "get", "--annotaitons", "a=b"]), @r"
-        exit 2
-        --- stdout
-        --- stderr
-        error: unexpected argument '--annotaitons' found
-
-        Usage: ark backup get [OPTIONS] [NAME]...
-
-        For more information, try '--help'.
-    ");
-    says!(ark(["location", "create", "x", "--bucket", "b"]), @r"
-        exit 2
-        --- stdout
-        --- stderr
-        error: unexpected argument '--bucket' found
-
-        Usage: ark location create --url <URL> --quiet <NAME>
-
-        For more information, try '--help'.
-    ");
-    says!(ark(["backup", "create", "--annotation", "a=b"]), @r"
-        exit 2
-        --- stdout
-        --- stderr
-        error: unexpected argument '--annotation' found
-
-          tip: a similar argument exists: '--annotations'
-
-        Usage: ark backup create --annotations <KEY=VALUE> [NAME]
-
-        For more information, try '--help'.
     ");
 }

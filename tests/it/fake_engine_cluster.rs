@@ -1,5 +1,6 @@
-//! A scripted API server on the loopback device: three kinds, pods and claims once a test puts some there, a few objects, and
-//! answers that a test may forbid. It is enough of a cluster to make a backup of.
+//! The cluster that the engine's tests back up: an API server on the loopback device with three
+//! kinds, pods and PersistentVolumeClaims once a test puts some there, a few objects, and answers
+//! that a test may forbid. It knows nothing of Ark's own kinds.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
@@ -26,14 +27,15 @@ struct Content {
 }
 
 /// The server; it answers as long as the test's process lives.
-pub struct ApiServer {
+pub struct FakeEngineCluster {
     address: SocketAddr,
     folder: TempDir,
     content: Arc<Mutex<Content>>,
 }
 
-impl ApiServer {
-    /// A cluster with the namespaces `default`, `kube-system` and `shop`, two settings and a secret in the latter.
+impl FakeEngineCluster {
+    /// A cluster with the namespaces `default`, `kube-system` and `shop`, two settings and a
+    /// secret in the latter.
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
         let address = listener.local_addr().expect("it is bound");
@@ -75,7 +77,8 @@ impl ApiServer {
         content.objects.entry(plural).or_default().retain(|object| object["metadata"]["name"] != name);
     }
 
-    /// From now on, a list gives this object a second time, as a server does that pages carelessly, with these fields changed.
+    /// From now on, a list gives this object a second time, as a server does that pages
+    /// carelessly, with these fields changed.
     pub fn repeat(&self, plural: &'static str, name: &str, changed: Value) {
         let mut content = self.content.lock().expect("no test panics here");
         let objects = content.objects.entry(plural).or_default();
