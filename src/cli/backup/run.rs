@@ -42,7 +42,7 @@ pub struct RunCommand {
     location: LocationArgs,
     #[command(flatten)]
     selection: SelectionArgs,
-    /// How long to keep the backup: 30d, 720h [default: for ever; a server keeps its own for 30
+    /// Keep the backup for this long: 30d, 720h [default: for ever; a server keeps its own for 30
     /// days]
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = kept)]
     ttl: Option<api::Duration>,
