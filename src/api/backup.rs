@@ -13,7 +13,8 @@ use super::{
     Timestamp, VeleroBackup, conditions, duration, schema,
 };
 
-/// What to take, how long to keep it, and where.
+/// Selects what is backed up and where to, and says how long the backup is kept. A Backup that has
+/// begun cannot be changed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
 #[kube(
     group = "ark.heptio.com",
@@ -40,118 +41,145 @@ use super::{
 #[serde(rename_all = "camelCase", remote = "Self")]
 #[x_kube(crates(serde = "crate::api::velero::copied"))]
 pub struct BackupSpec {
-    /// Which items.
+    /// Selection of items by namespace, kind and label.
     #[serde(flatten)]
     pub filter: Filter,
-    /// Which kinds, in Velero's newer way.
+    /// Selection of kinds in Velero's newer way.
     #[serde(flatten)]
     pub scoped: ScopedKinds,
-    /// Whether to snapshot volumes: not yet; refused when true.
+    /// Asks for snapshots of volumes. Not supported yet: `true` is refused (phase
+    /// FailedValidation); `false` changes nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snapshot_volumes: Option<bool>,
-    /// How long to keep the backup, as `30d` or `720h0m0s`; the server's default when left out, or zero as Velero writes it.
+    /// Time for which the backup is kept, counted from its start: numbers with the units s, m, h,
+    /// d, w or y, for example `30d`, `720h` or `1h30m`. Garbage collection deletes the backup
+    /// afterwards. Default: the server's `--default-ttl` (720h); `0s`, as Velero writes it, means
+    /// the default, too. The longest is `100y`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "duration::or_zero")]
     pub ttl: Option<Duration>,
-    /// The BackupStorageLocation to write to; the default one when left out.
+    /// Name of the BackupStorageLocation to write to, in the same namespace. Default: the location
+    /// whose `default` is true, or else the one that the server's `--default-location` names
+    /// (`default`). The server writes its choice into this field.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub storage_location: Option<String>,
-    /// Commands to run in pods before and after the cut: not yet; refused when there are any.
+    /// Commands to run in pods before and after the items are read. Not supported yet: a Backup
+    /// with hooks is refused (phase FailedValidation).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hooks: Option<BackupHooks>,
-    /// Databases to dump: not yet; refused when there are any.
+    /// Databases to dump with the backup. Not supported yet: a Backup with dumps is refused (phase
+    /// FailedValidation).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::any_objects")]
     pub dumps: Vec<Map<String, Value>>,
-    /// Metadata of the Backups of a Schedule, where this is its template.
+    /// Labels for the Backups of a Schedule; has an effect only in the template of a Schedule.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<BackupMetadata>,
-    /// What only Velero says.
+    /// Fields that only Velero has.
     #[serde(flatten)]
     pub velero: VeleroBackup,
 }
 
-/// What became of a Backup.
+/// Progress and result of the Backup; written by the server.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BackupStatus {
-    /// How far it is.
+    /// Progress of the Backup.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<BackupPhase>,
-    /// The format of its bytes in the bucket.
+    /// Version of the bucket format in which the backup is written: `2`. Empty until the backup is
+    /// complete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format_version: Option<String>,
-    /// When it may be deleted.
+    /// Time at which the ttl ends (RFC 3339, UTC); garbage collection deletes the backup after it.
+    /// A Backup with the condition KeptAsLastGood is kept nevertheless. Empty until the work has
+    /// begun.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expiration: Option<Timestamp>,
-    /// When its work began.
+    /// Time at which the work began (RFC 3339, UTC); of a complete backup, the instant of which it
+    /// shows the cluster. Empty until the work has begun.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_timestamp: Option<Timestamp>,
-    /// When its work ended.
+    /// Time at which the work ended (RFC 3339, UTC); empty until then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub completion_timestamp: Option<Timestamp>,
-    /// The cut: the revision of the cluster at which every kind was read.
+    /// resourceVersion of the cluster at which every kind was read, except kindsOutsideCut. Empty
+    /// until the backup is complete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
-    /// Kinds that could not be read at the cut.
+    /// Kinds of which items were read later than at `revision`, as `plural.group`, for example
+    /// `widgets.example.com`; a warning names each. Usually empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kinds_outside_cut: Vec<String>,
-    /// How many items so far.
+    /// Number of items written and number of items known so far; updated about once a second.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<BackupProgress>,
-    /// Number of warnings.
+    /// Number of warnings; `ark backup describe NAME --details` lists them.
     #[serde(default)]
     pub warnings: u64,
-    /// Number of errors.
+    /// Number of errors, each an item or a kind that is missing in the backup;
+    /// `ark backup describe NAME --details` lists them.
     #[serde(default)]
     pub errors: u64,
-    /// Why it failed as a whole.
+    /// Reason why the backup failed as a whole (phase Failed); otherwise empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure_reason: Option<String>,
-    /// What was wrong with its specification.
+    /// Reasons why the Backup was refused (phase FailedValidation), one entry each, which begins
+    /// with the field where one is wrong, for example `spec.ttl: …`. Otherwise empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub validation_errors: Vec<String>,
-    /// Which attempt this is, from 1.
+    /// Number of the current or last attempt, from 1. An attempt whose server dies is followed by
+    /// the next one; after the third the Backup is Failed. Empty until the work has begun.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<u32>,
-    /// Who is making it.
+    /// Process that makes or made the backup: the name of the server's pod, or `host/process id` of
+    /// a server or a command outside of a pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holder: Option<String>,
-    /// The cluster it was taken from.
+    /// Cluster of which the backup is; empty until the backup is complete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<ClusterReference>,
-    /// Which run it stands for, and whose that was; the server writes it.
+    /// Identity of the run that this object stands for: location, cluster, server and Schedule.
+    /// Only the server writes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
-    /// What it consists of in the bucket, the Backup document itself aside.
+    /// Files of the backup in the bucket, with size and hash; the document `ark-backup.json` itself
+    /// is not among them. Empty until the backup is complete.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub objects: Vec<StoredObject>,
-    /// How many hooks were run.
+    /// Number of hooks that were run; always empty, since hooks are not supported yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hooks: Option<HookCounts>,
-    /// Details by condition.
+    /// Conditions by type: Complete or Failed once the work has ended (the reason is the phase),
+    /// Waiting (why the backup does not begin or go on), Stored (the document is in the bucket),
+    /// KeptAsLastGood (why the backup is kept beyond its ttl), NameTaken (another run has the name
+    /// in the bucket), Deletion (since when it is being deleted).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
 }
 
-/// How far a Backup is.
+/// Progress of the Backup. New: not begun; the condition Waiting may say why. InProgress: the work
+/// has begun. Completed: the backup is complete, without errors. PartiallyFailed: the backup can be
+/// restored from, but single items or kinds are missing. Failed: there is no backup; see
+/// failureReason. FailedValidation: refused before any work; see validationErrors. Deleting: the
+/// backup is being removed from the bucket. Empty until a server has seen the Backup.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum BackupPhase {
     /// Not begun.
     #[default]
     New,
-    /// Begun.
+    /// The work has begun.
     InProgress,
-    /// Done, with everything that was asked for.
+    /// The work has ended without errors.
     Completed,
-    /// Done, with errors on single items or kinds.
+    /// The work has ended with errors on single items or kinds.
     PartiallyFailed,
-    /// Ended by an error; nothing to restore from.
+    /// The work has ended by an error; there is nothing to restore from.
     Failed,
-    /// Never begun: the specification is wrong.
+    /// The Backup was refused before any work.
     FailedValidation,
-    /// Being deleted.
+    /// The backup is being removed from the bucket.
     Deleting,
 }
 
@@ -189,51 +217,52 @@ impl fmt::Display for BackupPhase {
     }
 }
 
-/// How many items so far.
+/// Number of items written and number of items known so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BackupProgress {
-    /// Items known so far.
+    /// Number of items known so far; grows while kinds are listed.
     #[serde(default)]
     pub total_items: u64,
-    /// Items written.
+    /// Number of items written so far.
     #[serde(default)]
     pub items_backed_up: u64,
-    /// Bytes of the items written, before compression.
+    /// Size of the items written so far, in bytes before compression.
     #[serde(default)]
     pub bytes: u64,
 }
 
-/// A cluster.
+/// A cluster, by uid and version.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClusterReference {
-    /// The uid of its namespace `kube-system`.
+    /// The uid of the namespace `kube-system`, which identifies the cluster.
     pub uid: String,
-    /// The version of its API server.
+    /// Version of the API server.
     pub version: String,
 }
 
-/// One object in the bucket, so that it can be verified.
+/// A file of a backup or restore in the bucket, with what is needed to verify it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StoredObject {
-    /// Its key, below the location's prefix.
+    /// Key of the file below the location's prefix, for example
+    /// `backups/nightly/1-3f9c2e7b41d0/nightly.tar.zst`.
     pub key: String,
-    /// Its size in bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// Its SHA-256, in hexadecimal digits.
+    /// SHA-256 of the content, 64 hexadecimal digits.
     pub sha256: String,
 }
 
-/// How many hooks were run.
+/// Number of hooks that were run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HookCounts {
-    /// Begun.
+    /// Number of hooks that were begun.
     #[serde(default)]
     pub attempted: u64,
-    /// Failed.
+    /// Number of hooks that failed.
     #[serde(default)]
     pub failed: u64,
 }

@@ -8,50 +8,52 @@ use serde::{Deserialize, Serialize};
 use super::{Duration, InvalidSpec, filter, schema};
 use crate::model::NamePatterns;
 
-/// Hooks of a backup.
+/// Hooks of a backup. Not supported yet.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BackupHooks {
-    /// Which pods, and what to run in them.
+    /// Hooks, each with the pods that it selects and the commands to run in them; 64 at most.
+    /// Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub resources: Vec<BackupHook>,
 }
 
-/// What to run in some pods, before and after they are taken.
+/// Commands to run in selected pods before and after their items are read.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BackupHook {
-    /// A name for messages.
+    /// Name of the hook, for messages.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
-    /// Namespaces of the pods, as names or globs; nothing means all.
+    /// Namespaces of the pods, as names or globs, for example `shop-*`; default: all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 512), inner(length(min = 1, max = 128)))]
     pub included_namespaces: Vec<String>,
-    /// Namespaces to leave out.
+    /// Namespaces to leave out, as names or globs; default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 512), inner(length(min = 1, max = 128)))]
     pub excluded_namespaces: Vec<String>,
-    /// Labels of the pods.
+    /// Selects pods by label; default: all pods. Same form as a Deployment's `selector`, for
+    /// example `matchLabels: {app: db}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::label_selector")]
     pub label_selector: Option<LabelSelector>,
-    /// Run before the cut is taken, in this order.
+    /// Commands to run before the items are read, in this order; default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub pre: Vec<HookAction>,
-    /// Run after the cut is taken, in this order.
+    /// Commands to run after the items are read, in this order; default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub post: Vec<HookAction>,
 }
 
-/// One act of a hook.
+/// One action of a hook.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HookAction {
-    /// Runs a command in a container.
+    /// Command to run in a container of the pod.
     pub exec: ExecHook,
 }
 
@@ -59,28 +61,30 @@ pub struct HookAction {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ExecHook {
-    /// The container; the pod's first when left out.
+    /// Name of the container; default: the first one of the pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63))]
     pub container: Option<String>,
-    /// Program and arguments; no shell is put before them.
+    /// Program and arguments, without a shell, for example
+    /// `["/bin/sh", "-c", "fsfreeze -f /data"]`.
     #[schemars(length(min = 1, max = 256), inner(length(max = 65536)))]
     pub command: Vec<String>,
-    /// Whether a failure stops the hooks that follow (Fail, the default) or not (Continue).
+    /// Says whether the hooks that follow a failed command are run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_error: Option<HookErrorMode>,
-    /// How long the command may take; 30 seconds when left out.
+    /// Time that the command may take, for example `30s` or `5m`; default: 30s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Duration>,
 }
 
-/// What a failed hook means for the ones that follow.
+/// Says whether the hooks that follow a failed command are run. Fail (the default): they are not.
+/// Continue: they are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum HookErrorMode {
-    /// They are not run.
+    /// The hooks that follow are not run.
     #[default]
     Fail,
-    /// They are run.
+    /// The hooks that follow are run.
     Continue,
 }
 

@@ -9,56 +9,66 @@ use serde_json::Value;
 use super::{InvalidSpec, filter, schema};
 use crate::model::NamePatterns;
 
-/// Changes what its conditions select, by JSON Patch or by merge patch.
+/// Changes the items that its conditions select, by JSON Patch or by merge patch; needs exactly one
+/// of patches and mergePatches. Names, namespaces, apiVersion, kind and ownerReferences cannot be
+/// changed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("(has(self.patches) && size(self.patches) > 0) != (has(self.mergePatches) && size(self.mergePatches) > 0)")
     .message("resourceModifiers: each rule needs either patches or mergePatches"))]
 pub struct ResourceModifier {
-    /// What to change.
+    /// Selects the items to change.
     pub conditions: ModifierConditions,
-    /// JSON Patch (RFC 6902) operations, applied in order.
+    /// JSON Patch operations (RFC 6902), applied in this order; 64 at most. Either all of them are
+    /// applied to an item or none. For example
+    /// `{operation: replace, path: /spec/replicas, value: 1}`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub patches: Vec<ResourcePatch>,
-    /// Merge patches (RFC 7396), applied in order.
+    /// Merge patches (RFC 7396), applied in this order; 64 at most.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub merge_patches: Vec<MergePatch>,
 }
 
-/// All of what is given must hold.
+/// Selects items; an item must meet all the conditions that are given.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ModifierConditions {
-    /// Namespaces as they are in the backup, before any mapping; names or globs; nothing means all.
+    /// Namespaces of the items in the backup, before any mapping, as names or globs, for example
+    /// `shop-*`; default: all, and cluster-scoped items.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 512), inner(length(min = 1, max = 128)))]
     pub namespaces: Vec<String>,
-    /// The kind: `persistentvolumeclaims`, `deployments.apps`, or a glob such as `*.apps`.
+    /// Kind of the items, as plural with group or as a glob, for example `persistentvolumeclaims`,
+    /// `deployments.apps`, `*.apps` or `*` for all; short names do not work here.
     #[schemars(length(min = 1, max = 253))]
     pub group_resource: String,
-    /// A regular expression that the item's name must match somewhere; anchor it with `^` and `$`.
+    /// Regular expression that must match a part of the item's name; `^` and `$` bind it to the
+    /// whole name, for example `^web-[0-9]+$`. Default: any name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 512))]
     pub resource_name_regex: Option<String>,
-    /// Labels that the item must have.
+    /// Selects items by label; default: any labels. Same form as a Deployment's `selector`, for
+    /// example `matchLabels: {app: web}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::label_selector")]
     pub label_selector: Option<LabelSelector>,
-    /// Values that the item must have.
+    /// Values that the item must have as it would be created; default: none. For example
+    /// `{path: /spec/storageClassName, value: gp2}`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub matches: Vec<PathMatch>,
 }
 
-/// A value that must be at a path.
+/// A value that the item must have at a path.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 pub struct PathMatch {
-    /// A JSON pointer: `/spec/storageClassName`.
+    /// Place in the item as a JSON pointer, for example `/spec/storageClassName`; `/` within a key
+    /// is written `~1`.
     #[schemars(length(max = 1024), regex(pattern = r"^(/.*)?$"))]
     pub path: String,
-    /// The value; any JSON.
+    /// Value at the path, any JSON; without it, the path must exist.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::any_value")]
     pub value: Option<Value>,
@@ -69,16 +79,20 @@ pub struct PathMatch {
 #[x_kube(validation = Rule::new("(self.operation in ['move', 'copy']) == has(self.from)")
     .message("from: move and copy need it, the other operations take none"))]
 pub struct ResourcePatch {
-    /// What to do.
+    /// Operation: add (also inserts into an array), remove, replace, move, copy, or test, which
+    /// leaves the item unchanged if the value differs.
     pub operation: PatchOperation,
-    /// A JSON pointer: `/spec/storageClassName`.
+    /// Place in the item as a JSON pointer, for example `/spec/storageClassName` or
+    /// `/metadata/annotations/example.com~1owner` (`/` within a key is written `~1`).
     #[schemars(length(max = 1024), regex(pattern = r"^(/.*)?$"))]
     pub path: String,
-    /// Where move and copy take the value from.
+    /// Place, as a JSON pointer, from which move and copy take the value; only with these, and
+    /// required there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024), regex(pattern = r"^(/.*)?$"))]
     pub from: Option<String>,
-    /// The value of add, replace and test; any JSON. A text is a text: `"3"` is not the number 3.
+    /// Value for add, replace and test, any JSON, and required there. Text stays text: `"3"` is not
+    /// the number 3.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::any_value")]
     pub value: Option<Value>,
@@ -88,17 +102,17 @@ pub struct ResourcePatch {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PatchOperation {
-    /// Puts a value where none need be; into an array, before the one there.
+    /// Puts a value at the path, whether or not there is one; inserts into an array.
     Add,
-    /// Takes the value away.
+    /// Removes the value at the path.
     Remove,
-    /// Puts a value where one is.
+    /// Replaces the value that is at the path.
     Replace,
-    /// Takes the value from elsewhere.
+    /// Moves the value from another path.
     Move,
-    /// Copies the value from elsewhere.
+    /// Copies the value from another path.
     Copy,
-    /// Gives the rule up when the value differs.
+    /// Leaves the item unchanged if the value at the path differs.
     Test,
 }
 
@@ -106,7 +120,8 @@ pub enum PatchOperation {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MergePatch {
-    /// An object, in JSON or YAML, as text.
+    /// An object in JSON or YAML, as text, for example `{"spec": {"replicas": 1}}`; null removes a
+    /// field.
     #[schemars(length(min = 1, max = 65536))]
     pub patch_data: String,
 }

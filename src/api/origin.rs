@@ -3,28 +3,31 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Which run an object stands for. The server alone writes it, into the status, which no right to create Backups lets
-/// anybody write; of a document that came out of a bucket, it is taken as that document's claim and no more.
+/// Identity of the run that an object stands for. Only the server writes it, into the status; no
+/// right to create Backups gives a right to write it. Of a document from a bucket, it is what that
+/// document says and no more.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Origin {
-    /// The identity of the location that holds its document, as that location's `ark-location.json` says.
+    /// Identity of the location that holds the document of the run: the `id` in its
+    /// `ark-location.json`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub location: Option<String>,
-    /// The cluster that it ran in: the uid of its namespace `kube-system`.
+    /// Cluster in which the run took place, by the uid of its namespace `kube-system`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub cluster: Option<String>,
-    /// The namespace of the server that ran it; none of what a command line or an earlier version ran.
+    /// Namespace of the server that executed the run; empty for a run of the command line or of an
+    /// earlier version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub namespace: Option<String>,
-    /// The uid that the object had in that cluster.
+    /// The uid that the Backup or Restore had in that cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub run: Option<String>,
-    /// The uid of the Schedule that made it; none when a person did.
+    /// The uid of the Schedule that made the Backup; empty if a person did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub schedule: Option<String>,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{BACKUP_NAME_LABEL, BACKUP_UID_LABEL, Backup, STORED_IN, Timestamp, label_value, synced_from};
 
-/// Asks for a Backup to be deleted, with its objects in the bucket.
+/// Names the Backup to delete.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
 #[kube(
     group = "ark.heptio.com",
@@ -26,7 +26,8 @@ use super::{BACKUP_NAME_LABEL, BACKUP_UID_LABEL, Backup, STORED_IN, Timestamp, l
 )]
 #[serde(rename_all = "camelCase")]
 pub struct DeleteBackupRequestSpec {
-    /// The Backup to delete.
+    /// Name of the Backup to delete, in the same namespace. Its restores' records are deleted with
+    /// it. Cannot be changed.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = Rule::new("self == oldSelf").message("backupName cannot be changed; create another request"))]
     pub backup_name: String,
@@ -48,41 +49,47 @@ impl DeleteBackupRequest {
     }
 }
 
-/// What became of a DeleteBackupRequest.
+/// Progress and result of the request; written by the server.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DeleteBackupRequestStatus {
-    /// How far it is.
+    /// Progress of the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<DeletePhase>,
-    /// What went wrong; nothing when the Backup is gone.
+    /// While the request is InProgress: what the deletion waits for. Once it is Processed: why
+    /// nothing, or not everything, was deleted; empty if everything was.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<String>,
-    /// The uid of the Backup that is meant, as a label of the request says or as it was when the server first looked: no other of
-    /// its name is deleted.
+    /// The uid of the Backup to delete, from the request's label `ark.heptio.com/backup-uid` or as
+    /// the server first found it. Another Backup of the same name is not deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backup_uid: Option<String>,
-    /// Whether the bucket has nothing of the Backup any more; its object goes last.
+    /// Says that the bucket holds nothing of the backup any more; the Backup object is deleted
+    /// last. Default: false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub removed: bool,
-    /// When it was done; the request goes an hour later.
+    /// Time at which the request was answered (RFC 3339, UTC); the server deletes the request an
+    /// hour later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub processed_timestamp: Option<Timestamp>,
 }
 
-/// How far a DeleteBackupRequest is.
+/// Progress of the request. New: not begun. InProgress: the deletion has begun and goes on until
+/// everything is gone; `errors` says what it waits for. Processed: answered; `errors` is empty if
+/// the backup is deleted. Empty until a server has seen the request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum DeletePhase {
     /// Not begun.
     #[default]
     New,
-    /// Begun.
+    /// The deletion has begun.
     InProgress,
-    /// Done, well or not.
+    /// The request is answered.
     Processed,
 }
 
-/// Asks for an address at which one part of a Backup or Restore can be had.
+/// Names the file to download and the key to which the answer is sealed. `ark backup logs` and
+/// other commands make these requests.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
 #[kube(
     group = "ark.heptio.com",
@@ -101,27 +108,33 @@ pub enum DeletePhase {
 )]
 #[serde(rename_all = "camelCase")]
 pub struct DownloadRequestSpec {
-    /// What to download.
+    /// File of a Backup or Restore to download. Cannot be changed.
     #[x_kube(validation = Rule::new("self == oldSelf").message("target cannot be changed; create another request"))]
     pub target: DownloadTarget,
-    /// Whether the server hands it out itself, through the API server: for whoever does not reach the bucket.
+    /// Asks for an address at the server, behind the API server, instead of one at the bucket, for
+    /// a person who does not reach the bucket; default: false. A location that cannot sign
+    /// addresses, for example a folder, is always read through the server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub through_server: Option<bool>,
-    /// The X25519 key, as hexadecimal digits, to which the address is sealed, since whoever has the address has what is behind it.
-    /// `ark` makes one for each request; without one there is no answer.
+    /// X25519 public key, 64 lower-case hexadecimal digits, to which the address is sealed: whoever
+    /// knows the address can read the file. `ark` makes a key for each request. A request without a
+    /// key gets no address. Cannot be changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = "^[0-9a-f]{64}$"))]
     #[x_kube(validation = Rule::new("self == oldSelf").message("publicKey cannot be changed; create another request"))]
     pub public_key: Option<String>,
 }
 
-/// What to download.
+/// File of a Backup or Restore.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DownloadTarget {
-    /// Which part.
+    /// Kind of the file: BackupContents (the tarball), BackupResourceList and RestoreResourceList
+    /// (the index of items), BackupResults and RestoreResults (warnings and errors), BackupLog and
+    /// RestoreLog (the log of the run). BackupVolumeInfos is refused, since backups have no such
+    /// file.
     pub kind: DownloadKind,
-    /// Of which Backup or Restore.
+    /// Name of the Backup (kinds Backup…) or Restore (kinds Restore…), in the same namespace.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
 }
@@ -147,38 +160,41 @@ pub enum DownloadKind {
     RestoreResults,
 }
 
-/// What became of a DownloadRequest.
+/// Answer of the server.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DownloadRequestStatus {
-    /// How far it is.
+    /// Progress of the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<DownloadPhase>,
-    /// Where the part can be had: an address that only who asked can read.
+    /// Address of the file, as hexadecimal digits that only the owner of publicKey's private key
+    /// can decrypt. Empty if there is no address; `message` says why.
     #[serde(default, rename = "sealedURL", skip_serializing_if = "Option::is_none")]
     pub sealed_url: Option<String>,
-    /// Until when.
+    /// Time until which the address can be used (RFC 3339, UTC): ten minutes after the answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expiration: Option<Timestamp>,
-    /// Why it cannot be had.
+    /// Reason why there is no address; empty if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// When it was answered; the request goes an hour later.
+    /// Time at which the request was answered (RFC 3339, UTC); the server deletes the request an
+    /// hour later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub processed_timestamp: Option<Timestamp>,
 }
 
-/// How far a DownloadRequest is.
+/// Progress of the request. New: not answered. Processed: answered, with sealedURL or with
+/// `message`. Empty until a server has seen the request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum DownloadPhase {
-    /// Not looked at yet.
+    /// Not answered.
     #[default]
     New,
     /// Answered, with an address or with the reason why there is none.
     Processed,
 }
 
-/// Asks the server who it is.
+/// Asks the server for its version; has no fields.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
 #[kube(
     group = "ark.heptio.com",
@@ -196,27 +212,29 @@ pub enum DownloadPhase {
 )]
 pub struct ServerStatusRequestSpec {}
 
-/// The server's answer.
+/// Answer of the server.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ServerStatusRequestStatus {
-    /// Whether it has answered.
+    /// Progress of the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<ServerStatusPhase>,
-    /// When it answered.
+    /// Time at which the server answered (RFC 3339, UTC); the server deletes the request an hour
+    /// later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub processed_timestamp: Option<Timestamp>,
-    /// Its version.
+    /// Version of the server that answered, for example `0.1.0`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_version: Option<String>,
 }
 
-/// Whether the server has answered.
+/// Progress of the request: Processed once the server has answered, New or empty before. A request
+/// that stays unanswered means that no server runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum ServerStatusPhase {
-    /// Not yet.
+    /// Not answered.
     #[default]
     New,
-    /// It has.
+    /// Answered.
     Processed,
 }

@@ -16,7 +16,8 @@ use super::{
     Timestamp, VeleroRestore, conditions, schema,
 };
 
-/// From which backup, which items, and how they are changed on the way.
+/// Names the backup, selects its items and says how they are changed; fixed once the work has
+/// begun.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
 #[kube(
     group = "ark.heptio.com",
@@ -52,94 +53,97 @@ use super::{
         .message("allowPartiallyFailed goes only with scheduleName"),
 )]
 pub struct RestoreSpec {
-    /// The Backup to restore from.
+    /// Name of the Backup to restore; exactly one of backupName and scheduleName must be set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub backup_name: Option<String>,
-    /// Instead: the Schedule whose newest Completed Backup to restore from.
+    /// Name of the Schedule whose newest Completed Backup is restored, instead of backupName.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub schedule_name: Option<String>,
-    /// With scheduleName: only Backups begun before this time.
+    /// With scheduleName: takes only Backups begun before this time, as `2026-11-21T03:00:00Z`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Timestamp>,
-    /// With scheduleName: the uid of the cluster whose Backups are meant; this cluster's when left out, or, where it has none, those
-    /// of the only other one that has some.
+    /// With scheduleName: uid of the cluster that made the Backup. Default: this cluster, or if it
+    /// has none of the Schedule, the only other cluster that has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub from_cluster: Option<String>,
-    /// With scheduleName: whether a Backup that PartiallyFailed may be the newest; false when left out.
+    /// With scheduleName: takes a Backup that PartiallyFailed, too; default: false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allow_partially_failed: Option<bool>,
-    /// Which items of the backup; namespaces by their names in the backup.
+    /// Selection of items of the backup; namespaces by their names in the backup.
     #[serde(flatten)]
     pub filter: Filter,
-    /// Namespaces to restore under another name: from the name in the backup to the one in the cluster.
+    /// Restores namespaces under other names, for example `{shop: shop-copy}`; default: the same.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::namespace_mapping")]
     pub namespace_mapping: BTreeMap<String, String>,
-    /// What to do about an item that is there already; None when left out.
+    /// Treatment of items that exist and differ from the backup: None (the default) leaves them and
+    /// warns, Update changes them in place, Recreate deletes them and creates them anew.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "policy_schema")]
     pub existing_resource_policy: Option<ExistingResourcePolicy>,
-    /// Whether to bring volumes back: where there is data for them when left out.
+    /// Brings PersistentVolumes (not their data) back: `true` all, `false` none, so that PVCs get
+    /// empty ones. Default: all but those with the reclaim policy Delete.
     #[serde(default, rename = "restorePVs", skip_serializing_if = "Option::is_none")]
     pub restore_pvs: Option<bool>,
-    /// Kinds whose status comes back too; none when left out.
+    /// Kinds whose status is restored as well; default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restore_status: Option<StatusFilter>,
-    /// Whether Services keep their node ports; false when left out.
+    /// Asks for all node ports as in the backup; default: false, only for those a person chose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preserve_node_ports: Option<bool>,
-    /// Changes to items on their way back, in order.
+    /// Rules that change items before they are created, in this order; default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 128))]
     pub resource_modifiers: Vec<ResourceModifier>,
-    /// A ConfigMap of the server's namespace with more of them, in Velero's format; they come after resourceModifiers.
+    /// ConfigMap in the server's namespace with more rules, in Velero's format, applied last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource_modifier: Option<LocalReference>,
-    /// Storage classes to replace: from the old name to the new.
+    /// Replaces storage classes, from the old name to the new, for example `{gp2: premium}`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::mapping")]
     pub storage_class_mapping: BTreeMap<String, String>,
-    /// Container images to replace: from the beginning of the old name to that of the new.
+    /// Replaces the beginning of container images, at most up to a `/`, `:` or `@`, for example
+    /// `{registry.old: registry.new, "busybox:1": "busybox:2"}`; the longest match wins.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::mapping")]
     pub image_mapping: BTreeMap<String, String>,
-    /// Commands to run in restored pods: not yet; refused when there are any.
+    /// Commands to run in restored pods. Not supported yet: hooks are refused (FailedValidation).
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     #[schemars(schema_with = "schema::any_object")]
     pub hooks: Map<String, Value>,
-    /// Workloads to scale down for the time of the restore: not yet; refused when there are any.
+    /// Workloads to scale down during the restore. Not supported yet: refused (FailedValidation).
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     #[schemars(schema_with = "schema::any_object")]
     pub scale: Map<String, Value>,
-    /// Jobs to run again afterwards: not yet; refused when there are any.
+    /// Jobs to run again afterwards. Not supported yet: refused (FailedValidation).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::any_objects")]
     pub rerun_jobs: Vec<Map<String, Value>>,
-    /// Refuse when a target namespace holds anything that the restore would collide with; false when left out.
+    /// Refuses the Restore, before any change, if a namespaced item exists already; default: false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub require_empty: Option<bool>,
-    /// How long the record of the restore is kept once it has ended; as long as its Backup when left out.
+    /// Time to keep the record after the restore, as `7d` or `12h`; default: as long as the Backup.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl: Option<Duration>,
-    /// What only Velero says.
+    /// Fields that only Velero has.
     #[serde(flatten)]
     pub velero: VeleroRestore,
 }
 
-/// What to do about an item that is there already.
+/// Says what is done with an item that exists and differs from the backup.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ExistingResourcePolicy {
-    /// Leave it; a warning when it differs.
+    /// Leaves the item and warns.
     #[default]
     #[serde(alias = "none")]
     None,
-    /// Make it as it was in the backup, in place.
+    /// Changes the item in place to what the backup has.
     #[serde(alias = "update")]
     Update,
-    /// Delete it, wait until it is gone, create it. What it owned stays, and belongs to the new one where it is restored, too.
+    /// Deletes the item, waits until it is gone, and creates it. What it owned stays.
     #[serde(alias = "recreate")]
     Recreate,
 }
@@ -172,15 +176,15 @@ fn policy_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({"type": "string", "enum": ["None", "Update", "Recreate", "none", "update", "recreate"]})
 }
 
-/// Kinds whose status comes back too.
+/// Selects the kinds whose status is restored as well.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StatusFilter {
-    /// Kinds to include; nothing means none here.
+    /// Kinds whose status is restored, for example `widgets.example.com`; default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 512), inner(length(min = 1, max = 253)))]
     pub included_resources: Vec<String>,
-    /// Kinds to leave out all the same.
+    /// Kinds whose status is not restored, even if included; default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 512), inner(length(min = 1, max = 253)))]
     pub excluded_resources: Vec<String>,
@@ -189,94 +193,94 @@ pub struct StatusFilter {
 /// Findings that a status keeps; the schema allows no more.
 pub const MAX_STATUS_FINDINGS: usize = 50;
 
-/// What became of a Restore.
+/// Progress and result of the Restore; written by the server.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RestoreStatus {
-    /// How far it is.
+    /// Progress of the Restore.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<RestorePhase>,
-    /// The Backup that is restored, when the specification names a Schedule.
+    /// Name of the Backup that is restored, also if the spec names a Schedule.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backup_name: Option<String>,
-    /// Which run that Backup stands for, by the uid that it had where it was made: no other of its name is restored. It is noted
-    /// when the Restore waits or begins.
+    /// The uid of that Backup where it was made; no other Backup of its name is restored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backup_run: Option<String>,
-    /// What somebody might not expect of that Backup: it is another cluster's, or newer ones were passed over.
+    /// Notes on the choice of the Backup, for example that newer ones were passed over.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8), inner(length(max = 2000)))]
     pub choice: Vec<String>,
-    /// When its work began.
+    /// Time at which the first attempt began (RFC 3339, UTC); empty until then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_timestamp: Option<Timestamp>,
-    /// When its work ended.
+    /// Time at which the work ended (RFC 3339, UTC); empty until then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub completion_timestamp: Option<Timestamp>,
-    /// How many items so far.
+    /// Number of items done and number of items to restore; updated about once a second.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<RestoreProgress>,
-    /// Items that were created.
+    /// Number of items that were created.
     #[serde(default)]
     pub created: u64,
-    /// Items that were there and were changed.
+    /// Number of items that existed and were changed.
     #[serde(default)]
     pub updated: u64,
-    /// Items that were left out, or were there and left alone.
+    /// Number of items that were left out, or that existed and were left as they are.
     #[serde(default)]
     pub skipped: u64,
-    /// Number of warnings.
+    /// Number of warnings; `ark restore describe NAME --details` lists them.
     #[serde(default)]
     pub warnings: u64,
-    /// Number of errors.
+    /// Number of errors; `ark restore describe NAME --details` lists them.
     #[serde(default)]
     pub errors: u64,
-    /// Why it failed as a whole.
+    /// Reason why the restore ended early (phase Failed); otherwise empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure_reason: Option<String>,
-    /// The first warnings and errors, errors before warnings, of a Restore from a ReadOnly location: nothing else keeps them.
-    /// Of any other they are in the bucket (`ark restore describe`).
+    /// First 50 findings, errors first, of a Restore from a ReadOnly location; otherwise empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 50), inner(length(max = 2000)))]
     pub findings: Vec<String>,
-    /// What was wrong with its specification.
+    /// Reasons why the Restore was refused (phase FailedValidation), one entry each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub validation_errors: Vec<String>,
-    /// Which attempt this is, from 1.
+    /// Number of the attempt, from 1. The Restore is Failed after three that died with the server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<u32>,
-    /// How often its server ended in good order and left it to the next one; such attempts count for nothing.
+    /// Number of attempts that ended in good order with their server; these do not count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resumed: Option<u32>,
-    /// Who is doing it.
+    /// Process that does the work: the name of the server's pod, or `host/process id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holder: Option<String>,
-    /// Which run it stands for, and whose that was; the server writes it.
+    /// Identity of the run that this object stands for. Only the server writes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
-    /// What its record consists of in the bucket, the Restore document itself aside.
+    /// Files of the record in the bucket, except the document `ark-restore.json` itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub objects: Vec<StoredObject>,
-    /// Details by condition.
+    /// Conditions: Complete or Failed, Waiting, Stored and Deletion, each with reason and message.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
 }
 
-/// How far a Restore is.
+/// Progress of the Restore: New (not begun), InProgress, Completed (no errors), PartiallyFailed
+/// (errors on single items or kinds), Failed (ended early; see failureReason), FailedValidation
+/// (refused; see validationErrors). Empty until a server has seen the Restore.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum RestorePhase {
     /// Not begun.
     #[default]
     New,
-    /// Begun.
+    /// The work has begun.
     InProgress,
-    /// Done, with everything that was asked for.
+    /// The work has ended without errors.
     Completed,
-    /// Done, with errors on single items or kinds.
+    /// The work has ended with errors on single items or kinds.
     PartiallyFailed,
-    /// Ended by an error.
+    /// The work has ended early, by an error.
     Failed,
-    /// Never begun: the specification is wrong.
+    /// The Restore was refused before any work.
     FailedValidation,
 }
 
@@ -310,14 +314,14 @@ impl fmt::Display for RestorePhase {
     }
 }
 
-/// How many items so far.
+/// Number of items done and number of items to restore.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RestoreProgress {
-    /// Items to restore.
+    /// Number of items to restore.
     #[serde(default)]
     pub total_items: u64,
-    /// Items dealt with.
+    /// Number of items done so far, whether created, changed, left or failed.
     #[serde(default)]
     pub items_restored: u64,
 }

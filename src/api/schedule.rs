@@ -10,7 +10,7 @@ use super::{BackupSpec, Cron, Duration, InvalidSpec, Timestamp, VeleroSchedule};
 /// More Backups of one Schedule than this are not kept by count.
 const MAX_KEPT: u32 = 10_000;
 
-/// When to make which backups, and how long to keep them.
+/// Says when backups are made, of what, and how long they are kept.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
 #[kube(
     group = "ark.heptio.com",
@@ -35,45 +35,54 @@ const MAX_KEPT: u32 = 10_000;
 #[serde(rename_all = "camelCase", remote = "Self")]
 #[x_kube(crates(serde = "crate::api::velero::copied"))]
 pub struct ScheduleSpec {
-    /// When: five cron fields (minute, hour, day of month, month, day of week), or `@daily` and the like, or
-    /// `@every 6h`; in UTC, or in another time zone when `CRON_TZ=Europe/Berlin` stands before it.
+    /// Times at which backups are made: five cron fields (minute, hour, day of month, month, day of
+    /// week), or `@yearly`, `@monthly`, `@weekly`, `@daily` or `@hourly`, or `@every` with a
+    /// duration, for example `@every 6h`. Default time zone: UTC; another one stands before, for
+    /// example `CRON_TZ=Europe/Berlin 0 3 * * 1-5`.
     #[schemars(length(min = 1, max = 256))]
     #[x_kube(validation = Rule::new("self.matches('^((CRON_TZ|TZ)=[^ ]+ +)?(@(yearly|annually|monthly|weekly|daily|midnight|hourly)|@every +[0-9a-z. ]*[1-9][0-9a-z. ]*|[^ @]+( +[^ @]+){4}) *$')")
         .message("schedule must be five cron fields, `@daily` and the like, or `@every <duration>`"))]
     pub schedule: String,
-    /// The specification of each Backup.
+    /// Specification of each Backup, as in a Backup's `spec`.
     pub template: BackupSpec,
-    /// Makes no backups while true.
+    /// Stops the Schedule while true: no backups are made, and retention removes none. Times that
+    /// pass meanwhile are not made up for. Default: false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paused: Option<bool>,
-    /// Waits for the first tick instead of making a backup at once.
+    /// Waits for the first time of the schedule instead of making a backup as soon as the Schedule
+    /// is created. Default: false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skip_immediately: Option<bool>,
-    /// Whether Backups go when the Schedule goes.
+    /// Deletes the Backup objects together with the Schedule. The backups stay in the bucket, and
+    /// sync brings their objects back. Default: false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub use_owner_references: Option<bool>,
-    /// What to do when a tick comes while a backup of this Schedule runs; Forbid when left out.
+    /// Says what is done at a time of the schedule while a backup of this Schedule runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrency_policy: Option<ConcurrencyPolicy>,
-    /// Which Backups to remove before their ttl ends.
+    /// Removes Backups before their ttl ends, by age or number; default: all are kept until their
+    /// ttl ends. For example `{maxAge: 14d, minCount: 3, maxCount: 30}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<Retention>,
-    /// What only Velero says.
+    /// Fields that only Velero has.
     #[serde(flatten)]
     pub velero: VeleroSchedule,
 }
 
-/// What to do when a tick comes while a backup of the Schedule runs.
+/// Says what is done at a time of the schedule while a backup of this Schedule waits or runs.
+/// Forbid (the default): no backup is made. Allow: another backup is made beside it, unless three
+/// wait to begin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum ConcurrencyPolicy {
-    /// Skip the tick.
+    /// No backup is made.
     #[default]
     Forbid,
-    /// Make another backup beside it.
+    /// Another backup is made beside it.
     Allow,
 }
 
-/// Which Backups to remove; never the only successful one.
+/// Removes Backups of the Schedule before their ttl ends; needs maxAge or maxCount. The newest one
+/// that Completed is never removed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
@@ -83,104 +92,115 @@ pub enum ConcurrencyPolicy {
         .message("retention: minCount cannot be more than maxCount"),
 )]
 pub struct Retention {
-    /// Older ones are removed, once minCount newer ones have succeeded.
+    /// Age, counted from the start of a Backup, beyond which it is removed, once minCount newer
+    /// ones have Completed, for example `14d`; default: no limit. Has no effect on Backups whose
+    /// ttl is shorter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_age: Option<Duration>,
-    /// So many newer successes there must be before age counts; 1 when left out.
+    /// Number of newer Completed Backups that there must be before maxAge removes one, from 1 to
+    /// 10000; default: 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 10000))]
     pub min_count: Option<u32>,
-    /// Only so many are kept.
+    /// Number of Backups to keep, from 1 to 10000; when there are more that Completed or
+    /// PartiallyFailed, the oldest are removed. Default: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 10000))]
     pub max_count: Option<u32>,
 }
 
-/// What a Schedule has done.
+/// State of the Schedule; written by the server.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ScheduleStatus {
-    /// Whether it makes backups.
+    /// State of the Schedule.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<SchedulePhase>,
-    /// The tick of the last backup that was made.
+    /// Time of the schedule for which the last backup was made (RFC 3339, UTC).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_backup: Option<Timestamp>,
-    /// The last tick that was skipped.
+    /// Last time of the schedule at which no backup was made (RFC 3339, UTC), for example because
+    /// the Schedule was paused or a backup ran.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_skipped: Option<Timestamp>,
-    /// The next tick, by the clock of the Schedule's own time zone; none while it is paused.
+    /// Next time of the schedule (RFC 3339), by the clock of its own time zone; empty while it is
+    /// paused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub next_backup: Option<String>,
-    /// By which text ticks count, and since when: what lies before is not made up for.
+    /// State from which the times of the schedule count; the server's own bookkeeping.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counting: Option<TickCount>,
-    /// The Backup that is being made; its name is recorded before it is used.
+    /// Backup that is being created, recorded before it is created, so that a server that dies
+    /// creates no second one. Usually empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending: Option<PendingBackup>,
-    /// What is wrong with its specification.
+    /// Mistakes in the specification, one entry each; empty if there is none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub validation_errors: Vec<String>,
-    /// The generation of the specification that all this is about.
+    /// Generation of the specification (`metadata.generation`) to which this status belongs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// `Ready`: whether its specification is sound, and what is wrong with it.
+    /// Conditions; the type Ready says whether the specification is valid, and if not, why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
 }
 
-/// By which text ticks count, and since when.
+/// State from which the times of the schedule count.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TickCount {
-    /// The `spec.schedule` that the server has seen.
+    /// The `spec.schedule` that the server saw last.
     #[schemars(length(max = 256))]
     pub schedule: String,
-    /// Whether it was paused then.
+    /// The `spec.paused` that the server saw last.
     #[serde(default)]
     pub paused: bool,
-    /// Only later ticks count.
+    /// Time (RFC 3339, UTC) after which times of the schedule count; earlier ones are not made up
+    /// for.
     pub since: Timestamp,
 }
 
-/// A Backup that a Schedule is making. Whoever goes on after a crash knows the Backup as the Schedule's own by its token,
-/// which nobody can have read anywhere before the Backup was there.
+/// A Backup that the Schedule is creating. After a crash the next server recognises it by its
+/// token, which nobody can have read before the Backup existed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PendingBackup {
-    /// The tick that it is made for.
+    /// Time of the schedule for which the Backup is made (RFC 3339, UTC).
     pub tick: Timestamp,
-    /// Its name.
+    /// Name of the Backup.
     #[schemars(length(max = 253))]
     pub name: String,
-    /// The SHA-256 of the token that its annotation holds, in hexadecimal digits.
+    /// SHA-256, in hexadecimal digits, of the token in the Backup's annotation.
     #[schemars(length(max = 64))]
     pub proof: String,
-    /// The Backup that it is made instead of, because another run has the name of that one in the bucket; it goes first.
+    /// Backup that this one replaces, because another run has its name in the bucket; it is deleted
+    /// first. Usually empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instead_of: Option<LostName>,
 }
 
-/// A Backup of a Schedule that was never begun, because another run has its name in the bucket.
+/// A Backup of the Schedule that never began, because another run has its name in the bucket.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LostName {
-    /// Its name.
+    /// Name of the Backup.
     #[schemars(length(max = 253))]
     pub name: String,
-    /// Its uid.
+    /// The uid of the Backup.
     #[schemars(length(max = 253))]
     pub uid: String,
 }
 
-/// Whether a Schedule makes backups.
+/// State of the Schedule. New: not seen by a server yet. Enabled: the specification is valid (a
+/// paused Schedule is Enabled, too). FailedValidation: the specification is wrong; see
+/// validationErrors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum SchedulePhase {
-    /// Not looked at yet.
+    /// Not seen by a server yet.
     #[default]
     New,
-    /// It does.
+    /// The specification is valid.
     Enabled,
     /// The specification is wrong.
     FailedValidation,

@@ -7,34 +7,45 @@ use super::{CompiledSelection, Filter, check_lists, check_terms};
 use crate::api::InvalidSpec;
 use crate::model::{ClusterScope, KindTerms};
 
-/// Which kinds, apart by their scope; instead of includedResources, excludedResources and includeClusterResources.
+/// Selects cluster-scoped and namespaced kinds by separate lists, as Velero does; cannot be
+/// combined with includedResources, excludedResources or includeClusterResources.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ScopedKinds {
-    /// Cluster-scoped kinds of which every item is taken, whatever the namespaces; of the others come those that the items
-    /// taken need, or all when nothing at all is narrowed.
+    /// Cluster-scoped kinds of which every item is taken, whatever namespaces are selected, for
+    /// example `storageclasses.storage.k8s.io` or `*`; written as in includedResources. Items of
+    /// other cluster-scoped kinds come only where selected items need them. Default: all
+    /// cluster-scoped items if nothing else narrows the selection by namespace or kind, otherwise
+    /// only those that selected items need. Cannot be set together with includedResources,
+    /// excludedResources or includeClusterResources.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 512),
         inner(length(min = 1, max = 253), regex(pattern = r"^(\*|[A-Za-z0-9-]+)(\.[a-z0-9.-]+)?$"))
     )]
     pub included_cluster_scoped_resources: Vec<String>,
-    /// Cluster-scoped kinds to leave out even where they are needed; `*` leaves all of them out. Of the others come those
-    /// that are needed.
+    /// Cluster-scoped kinds to leave out even where selected items need them, written as in
+    /// includedResources; `*` leaves out all of them. Default: none. If only this list is given,
+    /// items of the other cluster-scoped kinds come where selected items need them. Cannot be set
+    /// together with includedResources, excludedResources or includeClusterResources.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 512),
         inner(length(min = 1, max = 253), regex(pattern = r"^(\*|[A-Za-z0-9-]+)(\.[a-z0-9.-]+)?$"))
     )]
     pub excluded_cluster_scoped_resources: Vec<String>,
-    /// Namespaced kinds to take; nothing or `*` means all.
+    /// Namespaced kinds to take, written as in includedResources, for example `deployments.apps`;
+    /// default: all (the same as `*`). Cannot be set together with includedResources,
+    /// excludedResources or includeClusterResources.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 512),
         inner(length(min = 1, max = 253), regex(pattern = r"^(\*|[A-Za-z0-9-]+)(\.[a-z0-9.-]+)?$"))
     )]
     pub included_namespace_scoped_resources: Vec<String>,
-    /// Namespaced kinds to leave out; `*` leaves all of them out.
+    /// Namespaced kinds to leave out, written as in includedResources; default: none. `*` leaves
+    /// out all namespaced kinds and cannot be combined with includedNamespaceScopedResources.
+    /// Cannot be set together with includedResources, excludedResources or includeClusterResources.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 512),

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::api::{InvalidSpec, schema};
 use crate::model::{ClusterScope, KindTerms, LabelOperator, LabelQuery, LabelRequirement, NamePatterns};
 
-/// Which items are meant; nothing given means everything.
+/// Selects items by namespace, kind and label; an empty filter selects everything.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
@@ -23,41 +23,53 @@ use crate::model::{ClusterScope, KindTerms, LabelOperator, LabelQuery, LabelRequ
         .message("includedResources and excludedResources cannot hold the same name"),
 )]
 pub struct Filter {
-    /// Namespaces to take, as names or globs with `*`, `?` and `[a-z]`; nothing or `*` means all.
+    /// Namespaces to take, as names or globs with `*`, `?` and `[a-z]`, for example `shop` or
+    /// `shop-*`; default: all (the same as `*`). In a Restore these are the names in the backup.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 512), inner(length(min = 1, max = 128)))]
     #[x_kube(validation = Rule::new("self.all(name, name.matches('^[-a-z0-9*?]*(\\\\[[-a-z0-9]+\\\\][-a-z0-9*?]*)*$') && !name.contains('**'))")
         .message("includedNamespaces must hold names or globs with `*`, `?` and `[a-z]`"))]
     pub included_namespaces: Vec<String>,
-    /// Namespaces to leave out, written alike; they win over included ones.
+    /// Namespaces to leave out, as names or globs with `*`, `?` and `[a-z]`, for example `kube-*`;
+    /// default: none. A namespace in this list is left out even if includedNamespaces matches it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 512), inner(length(min = 1, max = 128)))]
     #[x_kube(validation = Rule::new("self.all(name, name.matches('^[-a-z0-9*?]*(\\\\[[-a-z0-9]+\\\\][-a-z0-9*?]*)*$') && !name.contains('**'))")
         .message("excludedNamespaces must hold names or globs with `*`, `?` and `[a-z]`"))]
     pub excluded_namespaces: Vec<String>,
-    /// Kinds to take: plural, `plural.group`, Kind, singular or short name, or `*.group`; nothing or `*` means all.
+    /// Kinds to take. Each entry is a plural, singular, Kind or short name, with or without
+    /// `.group`, or `*.group`, for example `deployments.apps`, `deploy` or `*.apps`; default: all
+    /// kinds (the same as `*`).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 512),
         inner(length(min = 1, max = 253), regex(pattern = r"^(\*|[A-Za-z0-9-]+)(\.[a-z0-9.-]+)?$"))
     )]
     pub included_resources: Vec<String>,
-    /// Kinds to leave out, written alike; they win over included ones.
+    /// Kinds to leave out, written as in includedResources, for example `secrets`; default: none. A
+    /// kind in this list is left out even if includedResources names it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 512),
         inner(length(min = 1, max = 253), regex(pattern = r"^(\*|[A-Za-z0-9-]+)(\.[a-z0-9.-]+)?$"))
     )]
     pub excluded_resources: Vec<String>,
-    /// Cluster-scoped items: all of them (true), none (false), or, when left out, all if every namespace is in and
-    /// else those that the items taken need.
+    /// Selects cluster-scoped items: `true` takes all of them, `false` takes none. Default: all of
+    /// them if every namespace is selected, otherwise only those that the selected items need, for
+    /// example the volume of a PersistentVolumeClaim.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub include_cluster_resources: Option<bool>,
-    /// Only items with these labels, and what they need: the claims that workloads name come along, labelled or not.
+    /// Selects items by label; default: all items. Same form as a Deployment's `selector`, for
+    /// example `matchLabels: {app: web}`. What the selected items need comes along whatever its
+    /// labels, for example the PersistentVolumeClaims that a workload names. Cannot be set together
+    /// with orLabelSelectors.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::label_selector")]
     pub label_selector: Option<LabelSelector>,
-    /// Only items that any of these selects, and what they need; not together with labelSelector.
+    /// Selects items that at least one of these label selectors matches; default: all items. For
+    /// example `[{matchLabels: {app: web}}, {matchLabels: {app: db}}]`; 64 selectors at most. What
+    /// the selected items need comes along whatever its labels. Cannot be set together with
+    /// labelSelector.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::label_selectors")]
     pub or_label_selectors: Vec<LabelSelector>,

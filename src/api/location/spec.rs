@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::{Duration, Timestamp, VeleroConfig, VeleroLocation};
 
-/// Where backups live. What it points at cannot be changed: another bucket is another location.
+/// Says where backups are kept. Provider, bucket, prefix and endpoint cannot be changed: another
+/// bucket is another location.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
 #[kube(
     group = "ark.heptio.com",
@@ -52,16 +53,21 @@ use crate::api::{Duration, Timestamp, VeleroConfig, VeleroLocation};
         .message("config.endpoint cannot be changed; create another location"),
 )]
 pub struct BackupStorageLocationSpec {
-    /// What kind of store it is; `aws`, as Velero says, is s3.
+    /// Kind of store: `s3` for Amazon S3 and compatible services (`aws` and `velero.io/aws`, as
+    /// Velero writes it, mean the same), `fs` for a folder that is mounted into the server's pods.
+    /// Cannot be changed.
     #[schemars(schema_with = "provider")]
     #[x_kube(validation = Rule::new("self == oldSelf").message("provider cannot be changed; create another location"))]
     pub provider: Provider,
-    /// The bucket; for fs the directory.
+    /// Name of the bucket, for example `my-backups`; with provider fs the absolute path of the
+    /// folder, for example `/backups`. Required, unless objectStorage names the bucket. Cannot be
+    /// changed.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(min = 1, max = 1024))]
     #[x_kube(validation = Rule::new("self == oldSelf").message("bucket cannot be changed; create another location"))]
     pub bucket: String,
-    /// Everything is below this prefix.
+    /// Prefix of all keys in the bucket, without `/` at its ends, for example `clusters/east`;
+    /// default: none, so that the whole bucket is used. Cannot be changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 512))]
     #[x_kube(
@@ -70,25 +76,30 @@ pub struct BackupStorageLocationSpec {
             .message("prefix must have no `/` at its ends, no empty part, no `.` and no `..`"),
     )]
     pub prefix: Option<String>,
-    /// How to speak to S3.
+    /// Settings for S3; only with provider s3.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config: Option<LocationConfig>,
-    /// The Secret with the credentials; the server's own when left out.
+    /// Key of a Secret that holds the credentials, for example `{name: minio, key: cloud}`; only
+    /// with provider s3. Default: the server's own credentials, by the usual AWS chain
+    /// (environment, role of its ServiceAccount or machine).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential: Option<SecretKey>,
-    /// Whether anything may be written; ReadWrite when left out.
+    /// Says whether anything may be written to the location.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access_mode: Option<AccessMode>,
-    /// Whether Backups that name no location go here.
+    /// Makes this location the one of Backups that name none; default: false. If several locations
+    /// say so, the oldest is meant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default: Option<bool>,
-    /// How often to look for backups that other clusters made; the server's default when left out.
+    /// Time between two comparisons of the bucket with the cluster, by which backups of other
+    /// clusters appear, for example `5m`; at least 1s. Default: the server's `--sync-period` (1m).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sync_period: Option<Duration>,
-    /// How often to check that the location can be used; the server's default when left out.
+    /// Time between two checks whether the location can be used, for example `5m`; at least 1s.
+    /// Default: 1m.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation_period: Option<Duration>,
-    /// What only Velero says.
+    /// Fields that only Velero has.
     #[serde(flatten)]
     pub velero: VeleroLocation,
 }
@@ -98,75 +109,88 @@ pub fn provider(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({"type": "string", "enum": ["s3", "fs", "aws", "velero.io/aws"]})
 }
 
-/// What kind of store a location is.
+/// Kind of store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Provider {
-    /// S3, or what speaks it.
+    /// Amazon S3, or a service that speaks S3.
     #[serde(alias = "aws", alias = "velero.io/aws")]
     S3,
-    /// A directory that the server has mounted.
+    /// A folder that is mounted into the server's pods.
     Fs,
 }
 
-/// Whether anything may be written to a location.
+/// Says whether anything may be written to the location. ReadWrite (the default): backups are made
+/// and deleted there. ReadOnly: the backups there can be restored, and none is made or deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum AccessMode {
-    /// It may.
+    /// Backups are made and deleted.
     #[default]
     ReadWrite,
-    /// Only restores; no backup, no deletion.
+    /// Backups can be restored, and none is made or deleted.
     ReadOnly,
 }
 
-/// How to speak to S3.
+/// Settings for S3.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", remote = "Self")]
 #[x_kube(crates(serde = "crate::api::velero::copied"))]
 #[x_kube(validation = Rule::new("!has(self.kmsKeyId) || !has(self.serverSideEncryption) || self.serverSideEncryption == 'aws:kms'")
     .message("kmsKeyId goes only with serverSideEncryption `aws:kms`"))]
 pub struct LocationConfig {
-    /// The region; the usual AWS sources when left out.
+    /// Region of the bucket, for example `eu-central-1`; default: that of the server's environment
+    /// (`AWS_REGION`), AWS profile or, without an endpoint, machine, else `us-east-1`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 64))]
     pub region: Option<String>,
-    /// The address of an S3 service other than AWS.
+    /// Address of an S3 service other than Amazon's, as `https://host[:port]` or
+    /// `http://host[:port]`, for example `https://minio.example.com:9000`; default: Amazon S3, or
+    /// the server's `AWS_ENDPOINT_URL`. Cannot be changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     #[x_kube(validation = Rule::new("self.matches('^https?://[^/ ]+/?$')").message("endpoint must be `https://host[:port]` or `http://host[:port]`"))]
     pub endpoint: Option<String>,
-    /// The address at which people reach the service, where that is another one: downloads are signed for it.
+    /// Address at which people reach the service, if the server reaches it elsewhere, as
+    /// `https://host[:port]` or `http://host[:port]`; downloads are signed for it. Default: the
+    /// endpoint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     #[x_kube(validation = Rule::new("self.matches('^https?://[^/ ]+/?$')").message("publicUrl must be `https://host[:port]` or `http://host[:port]`"))]
     pub public_url: Option<String>,
-    /// Whether the bucket is named in the path and not in the host.
+    /// Names the bucket in the path of a request (true) or in its host name (false); default: true
+    /// with an endpoint, false without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub force_path_style: Option<bool>,
-    /// Encryption by the service: `AES256` or `aws:kms`.
+    /// Encryption by the service: `AES256` with keys of the service, or `aws:kms`; default: as the
+    /// bucket is configured, or `aws:kms` with kmsKeyId.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("enum" = ["AES256", "aws:kms"]))]
     pub server_side_encryption: Option<String>,
-    /// The key for `aws:kms`, which it implies.
+    /// Key for `aws:kms`, by id, alias or ARN; default: the account's default key for S3.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 2048))]
     pub kms_key_id: Option<String>,
-    /// Certificate authorities to trust beside the system's, as PEM text.
+    /// Certificate authorities to trust for the service, as PEM text; those of the system are not
+    /// trusted then. Default: those of the system.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 65536))]
     pub ca_cert: Option<String>,
-    /// Whether uploads carry checksum headers: `WhenSupported` or `WhenRequired` (not at all); found out when left out.
+    /// Says whether uploads carry checksum headers: `WhenSupported` (yes) or `WhenRequired` (no,
+    /// for a service that refuses them). Default: the first upload finds out what the service
+    /// accepts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("enum" = ["WhenSupported", "WhenRequired"]))]
     pub checksums: Option<String>,
-    /// Whether to create the bucket when it is missing.
+    /// Creates the bucket if it is missing when the location is first used; default: false. Has no
+    /// effect with accessMode ReadOnly.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub create_bucket: Option<bool>,
-    /// The profile of the credentials file; `default` when left out.
+    /// Profile of the AWS credentials file to use; default: `default`, or without a credential the
+    /// server's `AWS_PROFILE`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub profile: Option<String>,
-    /// What only the configuration of Velero's plug-in says.
+    /// Fields that only Velero's plug-in has.
     #[serde(flatten)]
     pub velero: VeleroConfig,
 }
@@ -175,78 +199,85 @@ pub struct LocationConfig {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SecretKey {
-    /// The Secret.
+    /// Name of the Secret.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
-    /// The key in it, whose value is an AWS credentials file.
+    /// Key in the Secret, for example `cloud`. Its value is an AWS credentials file with
+    /// `aws_access_key_id` and `aws_secret_access_key` below `[default]` or the `config.profile`.
     #[schemars(length(min = 1, max = 253))]
     pub key: String,
 }
 
-/// How a location fares.
+/// State of the location; written by the server.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BackupStorageLocationStatus {
-    /// Whether it can be used.
+    /// State of the location.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<LocationPhase>,
-    /// Why it cannot.
+    /// Reason why the location cannot be used, or a remark on one that can; empty if there is
+    /// nothing to say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// The identity in its `ark-location.json`; another one means another bucket under the same name.
+    /// Identity of the location: the `id` in its `ark-location.json`. If the bucket has another id
+    /// later, it is another bucket, and the location becomes Unavailable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// What the service can do.
+    /// Features of the service, found out by the checks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capabilities: Option<LocationCapabilities>,
-    /// When the list of backups was last compared.
+    /// Time at which the backups in the bucket were last compared with the cluster (RFC 3339, UTC).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_synced_time: Option<Timestamp>,
-    /// When it was last checked.
+    /// Time at which the location was last checked (RFC 3339, UTC).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_validation_time: Option<Timestamp>,
-    /// What is in it.
+    /// Number of backups in the location, by state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counts: Option<LocationCounts>,
-    /// The generation of the specification that all this is about.
+    /// Generation of the specification (`metadata.generation`) to which this status belongs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// `Ready`: whether it can be used, and why not.
+    /// Conditions; the type Ready says whether the location can be used, and if not, why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
 }
 
-/// Whether a location can be used.
+/// State of the location. Available: it can be used. Unavailable: it cannot; `message` says why.
+/// Empty until a server has checked it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum LocationPhase {
-    /// It can.
+    /// The location can be used.
     Available,
-    /// It cannot.
+    /// The location cannot be used.
     Unavailable,
 }
 
-/// What a storage service can do.
+/// Features of the storage service.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LocationCapabilities {
-    /// Whether a name can be claimed atomically; if not, two clusters must not write the same names.
+    /// Says whether the service writes a key only if it does not exist yet. If not, clusters that
+    /// share the location must not use the same names for backups.
     pub conditional_writes: bool,
-    /// Whether uploads carry checksum headers, once it is known; if not, only TLS and Ark's own hashes guard them.
+    /// Says whether uploads carry checksum headers; empty until it is known. Without them, TLS and
+    /// Ark's own hashes guard the bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checksums: Option<bool>,
 }
 
-/// What is in a location.
+/// Number of backups in the location, by state.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LocationCounts {
-    /// Finished backups.
+    /// Number of complete backups.
     #[serde(default)]
     pub backups: u64,
-    /// Backups that were begun and not finished.
+    /// Number of backups that were begun and are not complete.
     #[serde(default)]
     pub partial: u64,
-    /// Backups and Restores that are not shown, because other objects of the cluster have their names.
+    /// Number of Backups and Restores in the bucket that are not shown, because other objects in
+    /// the cluster have their names; `ark location describe` says how to get at them.
     #[serde(default)]
     pub hidden: u64,
 }

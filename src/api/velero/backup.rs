@@ -15,53 +15,57 @@ use super::{
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BackupMetadata {
-    /// Labels that each Backup of the Schedule gets.
+    /// Labels that each Backup of the Schedule gets, for example `{team: web}`; default: none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::labels")]
     pub labels: LabelMap,
 }
 
-/// What Velero's Backups say and Ark's do not: taken where nothing is asked for, refused or ignored aloud where something is.
+/// Fields of Velero's Backups that Ark does not have: refused or ignored with a message where they
+/// ask for something, dropped where they do not.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct VeleroBackup {
-    /// Velero's field; refused when true, since Ark does not copy what is in volumes yet.
+    /// Velero's field. `true` is refused (phase FailedValidation), since Ark does not copy the data
+    /// in volumes yet; `false` changes nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snapshot_move_data: Option<bool>,
-    /// Velero's field; refused when true, since Ark does not copy what is in volumes yet.
+    /// Velero's field. `true` is refused (phase FailedValidation), since Ark does not copy the data
+    /// in volumes yet; `false` changes nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_volumes_to_fs_backup: Option<bool>,
-    /// Velero's older name of defaultVolumesToFsBackup; refused when true.
+    /// Velero's older name of defaultVolumesToFsBackup. `true` is refused (phase FailedValidation);
+    /// `false` changes nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_volumes_to_restic: Option<bool>,
-    /// Velero's field; refused, since Ark reads no resource policies.
+    /// Velero's field. Refused (phase FailedValidation), since Ark reads no resource policies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource_policy: Option<LocalReference>,
-    /// Velero's field; means nothing here, since Ark takes no snapshots of volumes yet.
+    /// Velero's field. Ignored, since Ark takes no snapshots of volumes yet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), inner(length(max = 253)))]
     pub volume_snapshot_locations: Vec<String>,
-    /// Velero's field; means nothing here, since every item is taken as it was at one instant.
+    /// Velero's field. Ignored, since every item is read as of one instant.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::order")]
     pub ordered_resources: BTreeMap<String, String>,
-    /// Velero's field; means nothing here, since Ark takes no snapshots of volumes yet.
+    /// Velero's field. Ignored, since Ark takes no snapshots of volumes yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::text")]
     pub csi_snapshot_timeout: Option<String>,
-    /// Velero's field; means nothing here, since no plug-in works on after the backup.
+    /// Velero's field. Ignored, since Ark has no operations that go on after the backup.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::text")]
     pub item_operation_timeout: Option<String>,
-    /// Velero's field; means nothing here, since Ark does not copy what is in volumes yet.
+    /// Velero's field. Ignored, since Ark does not copy the data in volumes yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::text")]
     pub datamover: Option<String>,
-    /// Velero's field; means nothing here, since Ark does not copy what is in volumes yet.
+    /// Velero's field. Ignored, since Ark does not copy the data in volumes yet.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     #[schemars(schema_with = "schema::any_object")]
     pub uploader_config: Map<String, Value>,
-    /// Velero's field; means nothing here, since Ark takes no snapshots of volumes yet.
+    /// Velero's field. Ignored, since Ark takes no snapshots of volumes yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::text")]
     pub volume_group_snapshot_label_key: Option<String>,

@@ -11,86 +11,99 @@ use super::{
 };
 use crate::api::Duration;
 
-/// Velero's words for what Ark's locations say, too.
+/// Velero's names of fields of a location.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct VeleroLocation {
-    /// Velero's place for bucket, prefix and config.caCert; instead of them.
+    /// Velero's place for bucket, prefix and config.caCert, for example
+    /// `{bucket: my-backups, prefix: clusters/east}`; set instead of bucket.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub object_storage: Option<VeleroStorage>,
-    /// Velero's word for syncPeriod.
+    /// Velero's name of syncPeriod, with the same meaning. Refused if both are set to different
+    /// values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backup_sync_period: Option<Duration>,
-    /// Velero's word for validationPeriod.
+    /// Velero's name of validationPeriod, with the same meaning. Refused if both are set to
+    /// different values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation_frequency: Option<Duration>,
 }
 
-/// Velero's `objectStorage`.
+/// Velero's place for bucket, prefix and certificate authorities.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("has(self.prefix) == has(oldSelf.prefix)").message("prefix cannot be changed; create another location"))]
 pub struct VeleroStorage {
-    /// The bucket.
+    /// Name of the bucket, for example `my-backups`. Cannot be changed.
     #[schemars(length(min = 1, max = 1024))]
     #[x_kube(validation = Rule::new("self == oldSelf").message("bucket cannot be changed; create another location"))]
     pub bucket: String,
-    /// Everything is below this prefix.
+    /// Prefix of all keys in the bucket, for example `clusters/east`; default: none. Cannot be
+    /// changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
     #[x_kube(validation = Rule::new("self == oldSelf").message("prefix cannot be changed; create another location"))]
     pub prefix: Option<String>,
-    /// Certificate authorities to trust beside the system's: PEM text in base64, as Velero has it.
+    /// Certificate authorities to trust for the service, as PEM text in base64; those of the system
+    /// are not trusted then. Default: those of the system.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 131072))]
     pub ca_cert: Option<String>,
-    /// Velero's field; refused: write the certificates into config.caCert.
+    /// Velero's field. Refused: write the certificates into config.caCert, as PEM text.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     #[schemars(schema_with = "schema::any_object")]
     pub ca_cert_ref: Map<String, Value>,
 }
 
-/// What only the configuration of Velero's plug-in for S3 says; all of it is text there.
+/// Settings that only Velero's plug-in for S3 has; all of them are text there.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct VeleroConfig {
-    /// Velero's word for endpoint.
+    /// Velero's name of endpoint, with the same meaning. Refused if both are set to different
+    /// values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::text")]
     pub s3_url: Option<String>,
-    /// Velero's word for forcePathStyle, as text.
+    /// Velero's name of forcePathStyle, as text: `"true"` or `"false"`. Refused if both are set to
+    /// different values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::text")]
     pub s3_force_path_style: Option<String>,
-    /// Velero's field; refused when true, since Ark always checks certificates.
+    /// Velero's field. `"true"` is refused, since Ark always checks certificates: write the
+    /// certificate authority into caCert. `"false"` changes nothing.
     #[serde(default, rename = "insecureSkipTLSVerify", skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::text")]
     pub insecure_skip_tls_verify: Option<String>,
-    /// Velero's field; refused unless it is 4.
+    /// Velero's field. Any value other than `"4"` is refused, since Ark signs with version 4.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::text")]
     pub signature_version: Option<String>,
-    /// Velero's field; refused, since Ark has no keys of customers.
+    /// Velero's field. Refused, since Ark does not support keys of customers; use
+    /// serverSideEncryption `aws:kms`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::text")]
     pub customer_key_encryption_file: Option<String>,
-    /// Velero's field; refused, since Ark has no keys of customers.
+    /// Velero's field. Refused, since Ark does not support keys of customers; use
+    /// serverSideEncryption `aws:kms`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::text")]
     pub customer_key_encryption_secret: Option<String>,
-    /// Velero's field; refused: name a Secret in credential.
+    /// Velero's field. Refused, since Ark reads credentials from a Secret: name it in the
+    /// location's credential.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::text")]
     pub credentials_file: Option<String>,
-    /// Velero's field; means nothing here, since the files of the AWS tools are always read where no credential is named.
+    /// Velero's field. Ignored, since Ark reads the server's AWS files wherever no credential is
+    /// named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::text")]
     pub enable_shared_config: Option<String>,
-    /// Velero's field; means nothing here, since whether uploads carry checksums is found out when the location is checked.
+    /// Velero's field. Ignored, since Ark finds out by itself whether the service accepts
+    /// checksums; see checksums.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::text")]
     pub checksum_algorithm: Option<String>,
-    /// Velero's field; means nothing here, since Ark puts no tags on objects.
+    /// Velero's field. Ignored, since Ark puts no tags on objects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::text")]
     pub tagging: Option<String>,

@@ -53,11 +53,12 @@ pub mod copied {
     pub use std::cmp::PartialEq as Serialize;
 }
 
-/// What only Velero's Schedules say; a Backup of its template says the rest.
+/// Fields that only Velero's Schedules have.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct VeleroSchedule {
-    /// Velero's word for useOwnerReferences.
+    /// Velero's name of useOwnerReferences, with the same meaning. Refused if both are set to
+    /// different values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub use_owner_references_in_backup: Option<bool>,
 }

@@ -6,35 +6,35 @@ use serde_json::{Map, Value};
 
 use super::{InvalidSpec, RestoreSpec, forget_empty, forget_hollow, said, schema};
 
-/// An object in the server's namespace.
+/// A reference to an object in the server's namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LocalReference {
-    /// The API group; nothing for the core group.
+    /// API group of the object; default: the core group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub api_group: Option<String>,
-    /// The kind: ConfigMap.
+    /// Kind of the object; must be `ConfigMap`.
     #[schemars(length(max = 63))]
     pub kind: String,
-    /// Its name.
+    /// Name of the object.
     #[schemars(length(max = 253))]
     pub name: String,
 }
 
-/// What Velero's Restores say and Ark's do not.
+/// Fields of Velero's Restores that Ark does not have.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct VeleroRestore {
-    /// Velero's field; means nothing here, since no plug-in works on after the restore.
+    /// Velero's field. Ignored, since Ark has no operations that go on after the restore.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::text")]
     pub item_operation_timeout: Option<String>,
-    /// Velero's field; means nothing here, since Ark does not bring back what was in volumes yet.
+    /// Velero's field. Ignored, since Ark does not restore the data in volumes yet.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     #[schemars(schema_with = "schema::any_object")]
     pub uploader_config: Map<String, Value>,
-    /// Velero's field; refused, since Ark reads no resource policies.
+    /// Velero's field. Refused (phase FailedValidation), since Ark reads no resource policies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource_policy: Option<LocalReference>,
 }
