@@ -36,19 +36,19 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Make backups, look into them, check them
+    /// Make, inspect and verify backups
     #[command(subcommand)]
     Backup(backup::BackupCommand),
-    /// Restore from a backup
+    /// Restore backups, and show what was restored
     #[command(subcommand)]
     Restore(restore::RestoreCommand),
-    /// Make backups by the clock
+    /// Make backups regularly, by schedules
     #[command(subcommand)]
     Schedule(schedule::ScheduleCommand),
-    /// Say where the server keeps backups
+    /// Manage the locations in which the server keeps backups
     #[command(subcommand)]
     Location(location::LocationCommand),
-    /// List, check and add to what is in a bucket; needs no cluster
+    /// List, verify or add backups in a bucket; needs no cluster
     #[command(subcommand)]
     Bucket(bucket::BucketCommand),
     /// Run the server in a cluster
@@ -59,6 +59,6 @@ pub enum Command {
     Crd(crd::CrdCommand),
     /// Print a completion script for a shell
     Completion(completion::CompletionCommand),
-    /// Print the version of Ark and of the backup format it writes, and of the server
+    /// Print the version of Ark and of its backup format, and with --server that of the server
     Version(version::VersionCommand),
 }

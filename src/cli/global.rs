@@ -15,7 +15,8 @@ use crate::telemetry::Metrics;
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
-    /// The kubeconfig file [default: $KUBECONFIG, else ~/.kube/config, else the pod's service account]
+    /// The kubeconfig file [default: $KUBECONFIG, else ~/.kube/config, else the pod's service
+    /// account]
     #[arg(long, global = true, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
     /// The context in the kubeconfig [default: its current context]
@@ -24,7 +25,7 @@ pub struct Global {
     /// The namespace of Ark's own objects and its server
     #[arg(short, long, global = true, value_name = "NAME", default_value = DEFAULT_NAMESPACE, value_parser = namespace)]
     pub(super) namespace: String,
-    /// How long to wait for an API server that does not answer any more [default: 5m]
+    /// How long to wait for an API server that has stopped answering: 90s, 10m [default: 5m]
     #[arg(long, global = true, value_name = "DURATION", env = "ARK_PATIENCE", hide_env_values = true, value_parser = patience)]
     pub(super) patience: Option<std::time::Duration>,
     /// The output format

@@ -22,10 +22,10 @@ Examples:
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLE)]
 pub struct ServerCommand {
-    /// Make no backups and remove none; sync and restore
+    /// Only sync and restore: make no backups and remove none
     #[arg(long)]
     restore_only: bool,
-    /// Make no backups by the clock; schedules lie still
+    /// Make no backups for schedules
     #[arg(long)]
     disable_schedules: bool,
     /// Refuse every restore, so that the server needs no right to write into the cluster
@@ -37,22 +37,22 @@ pub struct ServerCommand {
     /// How many restores run at the same time
     #[arg(long, value_name = "NUMBER", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=64))]
     concurrent_restores: u64,
-    /// How often the bucket is compared with the cluster, unless the location says otherwise
+    /// How often the bucket is compared with the cluster, unless the location has a syncPeriod
     #[arg(long, value_name = "DURATION", default_value = "1m")]
     sync_period: Duration,
     /// How often expired backups are looked for
     #[arg(long, value_name = "DURATION", default_value = "1h")]
     gc_period: Duration,
-    /// How long a backup is kept that does not say
+    /// How long a backup is kept whose spec has no ttl
     #[arg(long, value_name = "DURATION", default_value = "720h")]
     default_ttl: Duration,
-    /// The location of backups that name none, if no location says that it is the default
+    /// The location of backups that name none, unless a location is marked as the default
     #[arg(long, value_name = "LOCATION", default_value = "default")]
     default_location: String,
-    /// Where health, metrics and downloads are served
+    /// The address at which health, metrics and downloads are served
     #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:8085")]
     listen: SocketAddr,
-    /// The pod that this is, through which downloads reach it
+    /// The name of this server's pod, through which downloads reach it
     #[arg(long, env = "POD_NAME", hide = true, value_name = "NAME")]
     pod: Option<String>,
 }

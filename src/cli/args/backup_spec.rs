@@ -11,13 +11,14 @@ use crate::model::ObjectName;
 /// The fields of a backup's specification.
 #[derive(Args, Clone, Debug, Default)]
 pub struct TemplateArgs {
-    /// How long to keep the backup: 30d, 720h, or never, which is 100 years [default: as the server says, 30 days]
+    /// Keep the backup for this long: 30d, 720h, or never, which is 100 years [default: the
+    /// server's --default-ttl, 720h]
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = kept, help_heading = "The backup")]
     ttl: Option<api::Duration>,
-    /// The location to write to [default: the default location]
+    /// The name of the location to write to [default: the location that is the default]
     #[arg(long, value_name = "LOCATION", help_heading = "The backup")]
     storage_location: Option<ObjectName>,
-    /// Snapshot volumes: not yet, so that true is refused
+    /// Take snapshots of volumes; not supported yet: true is refused
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true, help_heading = "The backup")]
     snapshot_volumes: Option<bool>,
     #[command(flatten)]

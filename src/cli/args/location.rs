@@ -17,7 +17,8 @@ pub struct LocationArgs {
 /// Where the backup is.
 #[derive(Args, Debug)]
 pub struct SourceArgs {
-    /// Look into this bucket, without a server: s3://BUCKET/PREFIX?region=…&endpoint=… or file:///FOLDER
+    /// Read from this bucket, without a server: s3://BUCKET/PREFIX?region=…&endpoint=… or
+    /// file:///FOLDER
     #[arg(long, env = "ARK_LOCATION", value_name = "URL", hide_env_values = true)]
     location: Option<String>,
 }

@@ -14,37 +14,41 @@ use crate::cli::verbs::create::kept;
 /// The fields of a restore's specification, its source aside.
 #[derive(Args, Debug)]
 pub struct RestoreArgs {
-    /// Restore namespaces under other names: old:new,…
+    /// Restore namespaces under other names: shop:shop-copy,…
     #[arg(long, value_name = "OLD:NEW", value_delimiter = ',', value_parser = pair)]
     namespace_mappings: Vec<(String, String)>,
-    /// What to do about an item that exists and differs: none (leave it and warn), update or recreate [default: none]
+    /// What to do with an item that exists and differs: none (leave it and warn), update (change it
+    /// in place) or recreate (delete it and create it anew) [default: none]
     #[arg(long, value_name = "POLICY")]
     existing_resource_policy: Option<ExistingResourcePolicy>,
-    /// Restore volumes or not [default: where the backup has data for them]
+    /// Restore PersistentVolumes, without the data in them [default: those whose reclaim policy is
+    /// not Delete]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     restore_volumes: Option<bool>,
-    /// Restore the status of these kinds, too
+    /// Also restore the status of these kinds [default: none]
     #[arg(long, value_name = "KINDS", value_delimiter = ',')]
     status_include_resources: Vec<String>,
-    /// Not the status of these kinds, even if included
+    /// Do not restore the status of these kinds, even if included
     #[arg(long, value_name = "KINDS", value_delimiter = ',')]
     status_exclude_resources: Vec<String>,
-    /// Ask for the same node ports of Services as in the backup
+    /// Ask for all node ports of Services as in the backup [default: only for those that a person
+    /// chose]
     #[arg(long)]
     preserve_nodeports: bool,
-    /// Replace storage classes: old:new,…
+    /// Replace storage classes: gp2:premium,…
     #[arg(long, value_name = "OLD:NEW", value_delimiter = ',', value_parser = pair)]
     storage_class_mappings: Vec<(String, String)>,
-    /// Replace container images, whole or by their beginning: old=new,…
+    /// Replace container images, whole or by their beginning: old.example.com/=new.example.com/,…
     #[arg(long, value_name = "OLD=NEW", value_delimiter = ',', value_parser = equation)]
     image_mappings: Vec<(String, String)>,
-    /// A YAML file of changes to make to items: resourceModifiers, or Velero's resourceModifierRules
+    /// A YAML file of rules that change items: a list as in spec.resourceModifiers, or Velero's
+    /// resourceModifierRules
     #[arg(long, value_name = "FILE")]
     resource_modifiers: Option<PathBuf>,
-    /// Restore nothing if anything that would be restored exists already
+    /// Restore nothing if an item that would be restored into a namespace exists already
     #[arg(long)]
     require_empty: bool,
-    /// How long to keep the record of the restore: 7d, 12h [default: as long as its backup]
+    /// Keep the record of the restore for this long: 7d, 12h [default: as long as its backup]
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = kept)]
     ttl: Option<api::Duration>,
     #[command(flatten)]

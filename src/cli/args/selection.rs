@@ -13,7 +13,7 @@ pub struct SelectionArgs {
     /// Only these namespaces; globs with *, ? and [a-z] work
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub include_namespaces: Vec<String>,
-    /// Not these namespaces, even if included
+    /// Not these namespaces, even if included: globs work here, too
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub exclude_namespaces: Vec<String>,
     /// Only these kinds, by any name kubectl takes: deployments.apps, deploy, Deployment
@@ -22,13 +22,15 @@ pub struct SelectionArgs {
     /// Not these kinds, even if included
     #[arg(long, value_name = "KINDS", value_delimiter = ',')]
     pub exclude_resources: Vec<String>,
-    /// Only items with these labels: 'app=web,tier in (a,b),!old' (a backup or restore takes what they need along, claims too)
+    /// Only items with these labels: 'app=web,tier in (a,b),!old'; a backup or restore also takes
+    /// what these items need, for example PersistentVolumeClaims
     #[arg(short = 'l', long, value_name = "LABELS")]
     pub selector: Option<String>,
     /// Only items that one of several selectors matches: 'app=web or app=db'
     #[arg(long, value_name = "SELECTORS", conflicts_with = "selector")]
     pub or_selector: Option<String>,
-    /// Cluster-scoped items: all (true) or none (false) [default: all with every namespace, else those that are needed]
+    /// Cluster-scoped items: all (true) or none (false) [default: all if every namespace is
+    /// selected, otherwise those that the selected items need]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true, action = ArgAction::Set)]
     pub include_cluster_resources: Option<bool>,
 }

@@ -19,16 +19,16 @@ const NAMED: usize = 5;
 #[derive(Args, Debug)]
 #[command(group(ArgGroup::new("which").required(true).args(["names", "all", "selector"])))]
 pub struct ChosenArgs {
-    /// Their names
+    /// The names of the objects to delete
     #[arg(value_name = "NAME")]
     names: Vec<ObjectName>,
-    /// All of them in the namespace
+    /// Delete all of them in the namespace
     #[arg(long)]
     all: bool,
-    /// Those with these labels: 'app=web,tier in (a,b),!old'
+    /// Delete those with these labels: 'app=web,tier in (a,b),!old'
     #[arg(short = 'l', long, value_name = "LABELS")]
     selector: Option<String>,
-    /// Do it without asking
+    /// Delete without asking
     #[arg(long)]
     confirm: bool,
 }

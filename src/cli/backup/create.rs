@@ -34,13 +34,15 @@ Ctrl-C stops waiting; the server goes on. Exit code with --wait: 0 completed, 3 
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLE)]
 pub struct CreateCommand {
-    /// The name of the backup [default: the time in UTC as yyyymmddhhmmss, after the schedule's name with --from-schedule]
+    /// The name of the backup [default: the time in UTC as yyyymmddhhmmss, after the schedule's
+    /// name with --from-schedule]
     #[arg(value_parser = new_name::<BackupName>)]
     name: Option<BackupName>,
-    /// Take the specification of this schedule; --ttl, --storage-location and --snapshot-volumes win over it
+    /// Make the backup that this schedule would make; --ttl, --storage-location and
+    /// --snapshot-volumes override its template
     #[arg(long, value_name = "SCHEDULE")]
     from_schedule: Option<ObjectName>,
-    /// Wait until the backup is made, and show how far it is
+    /// Wait until the backup has ended, and show its progress
     #[arg(long, conflicts_with = "dry_run")]
     wait: bool,
     #[command(flatten)]

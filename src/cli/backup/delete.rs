@@ -30,15 +30,17 @@ Examples:
   # All that a schedule made, without being asked, until they are gone
   ark backup delete -l ark.heptio.com/schedule-name=nightly --confirm --wait
 
-The server does it, and what speaks against it is told within seconds, also without --wait. Where several
-clusters share the bucket, the backups vanish from all of them; --all and -l take those that this one made.")]
+The server deletes the backups; a refusal is told within seconds, also without --wait. If several
+clusters share the bucket, the backups vanish from all of them; --all and -l mean the backups that
+this server made.")]
 pub struct DeleteCommand {
     #[command(flatten)]
     chosen: ChosenArgs,
-    /// With --all or -l: also those that other clusters made which share the bucket, or other servers in this one
+    /// With --all or -l: also delete backups that were made by other clusters that share the
+    /// bucket, or by other servers in this cluster
     #[arg(long, conflicts_with = "names")]
     from_other_clusters: bool,
-    /// Wait until they are gone
+    /// Wait until the backups are gone
     #[arg(long)]
     wait: bool,
 }

@@ -32,9 +32,9 @@ sets by itself (resourceVersion, managedFields) do not count. The exit code does
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLE)]
 pub struct DiffCommand {
-    /// The first backup
+    /// The name of the first backup
     first: BackupName,
-    /// The second backup
+    /// The name of the second backup; left out with --live
     #[arg(required_unless_present = "live", conflicts_with = "live")]
     second: Option<BackupName>,
     /// Compare with the live cluster instead of a second backup

@@ -30,7 +30,7 @@ pub struct DownloadCommand {
     /// The file to write [default: NAME.tar.zst in the current folder]
     #[arg(long, value_name = "FILE")]
     to: Option<PathBuf>,
-    /// Replace the file if it is there
+    /// Overwrite the file if it exists
     #[arg(long)]
     force: bool,
 }

@@ -19,31 +19,31 @@ use super::verbs::get::{self, GetRunsArgs};
 use crate::api::Backup;
 use diff::DiffCommand;
 
-/// Make backups, look into them, check them.
+/// Make, inspect and verify backups.
 #[derive(Debug, Subcommand)]
 pub enum BackupCommand {
     /// Back up a cluster from this machine; nothing needs to be installed in it
     Run(run::RunCommand),
-    /// Have the server back the cluster up
+    /// Ask the server for a backup of the cluster
     Create(Box<create::CreateCommand>),
     /// List backups
     #[command(
         after_help = "Examples:\n  ark backup get --watch\n  ark backup get --schedule nightly -o name\n  ark backup get -l team=web"
     )]
     Get(GetRunsArgs),
-    /// List the items in a backup; reads its index, not the backup itself
+    /// List the items in a backup; only the index is read, not the whole backup
     Contents(contents::ContentsCommand),
-    /// Show when and how a backup was made, what was left out, what went wrong
+    /// Show when and how a backup was made, what was left out and what went wrong
     Describe(describe::DescribeCommand),
     /// Print the log of a backup
     Logs(logs::LogsCommand),
     /// Compare a backup with another one, or with the live cluster
     Diff(DiffCommand),
-    /// Read a whole backup and check it against its hashes
+    /// Read a whole backup and compare it with its hashes
     Verify(verify::VerifyCommand),
     /// Save a backup as a .tar.zst file
     Download(download::DownloadCommand),
-    /// Delete backups: what is in the bucket, and their restores
+    /// Delete backups from the bucket, with the records of their restores
     Delete(delete::DeleteCommand),
 }
 

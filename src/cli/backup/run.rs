@@ -34,14 +34,16 @@ Ctrl-C ends the run and removes what it had written. A name that exists in the b
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLE)]
 pub struct RunCommand {
-    /// The name of the backup; it must be new in the bucket [default: the time in UTC as yyyymmddhhmmss]
+    /// The name of the backup; it must be new in the bucket [default: the time in UTC as
+    /// yyyymmddhhmmss]
     #[arg(value_parser = new_name::<BackupName>)]
     name: Option<BackupName>,
     #[command(flatten)]
     location: LocationArgs,
     #[command(flatten)]
     selection: SelectionArgs,
-    /// How long to keep the backup: 30d, 720h [default: for ever; a server keeps its own for 30 days]
+    /// Keep the backup for this long: 30d, 720h [default: for ever; a server keeps its own for 30
+    /// days]
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = kept)]
     ttl: Option<api::Duration>,
 }

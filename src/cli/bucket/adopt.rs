@@ -21,11 +21,11 @@ The file is read and checked to its end before anything is written.";
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLE)]
 pub struct AdoptCommand {
-    /// The file
+    /// The .tar.zst file to add
     file: PathBuf,
     #[command(flatten)]
     location: LocationArgs,
-    /// The name of the backup [default: the one it was made under]
+    /// The name of the backup in the bucket [default: the name under which it was made]
     #[arg(long, value_name = "NAME")]
     name: Option<BackupName>,
 }

@@ -24,9 +24,9 @@ Examples:
   # MinIO and other services that speak S3; credentials come from AWS_ACCESS_KEY_ID or ~/.aws as usual
   ark bucket list --location 's3://backups/prod?endpoint=https://minio.example.com'
 
-States: Completed, PartiallyFailed (some items failed) and Failed as the backup itself says; Unfinished is being
-written or was left behind by a crash; Foreign was written by Velero or an Ark of another format; Unreadable and
-Unrecognised are damaged, or no backup at all.")]
+States: Completed, PartiallyFailed (some items failed) and Failed as the backup itself says;
+Unfinished is being written or was left behind by a crash; Foreign was written by Velero or an Ark
+of another format; Unreadable and Unrecognised are damaged, or no backup at all.")]
 pub struct ListCommand {
     #[command(flatten)]
     location: LocationArgs,

@@ -10,14 +10,14 @@ use super::exit::{Done, Failure};
 use super::output::Output;
 use verify::{VerifyCommand, verify};
 
-/// List, check and add to what is in a bucket; needs no cluster.
+/// List, verify or add backups in a bucket; needs no cluster.
 #[derive(Debug, Subcommand)]
 pub enum BucketCommand {
     /// List the backups and restores in a bucket, also unfinished ones and those of other programs
     List(list::ListCommand),
-    /// Read every backup in a bucket and check it against its hashes
+    /// Read every backup in a bucket and compare it with its hashes
     Verify(VerifyCommand),
-    /// Put a saved .tar.zst file into a bucket, as a backup that can be listed and restored
+    /// Add a saved .tar.zst file to a bucket, as a backup that can be listed and restored
     Adopt(adopt::AdoptCommand),
 }
 

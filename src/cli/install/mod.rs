@@ -23,15 +23,17 @@ const LOCATION: &str = "default";
 
 const EXAMPLE: &str = "\
 Examples:
-  # The kinds first, for the location is of one of them; look at everything, then apply it
+  # The CRDs first, since the location needs its own; then look at the manifests and apply them
   ark crd | kubectl apply --server-side -f - && ark crd | kubectl wait --for condition=Established -f -
-  ark install --image registry.example/ark:0.1.0 --location 's3://backups?region=eu-central-1' --credentials-file aws.ini > ark.yaml
+  ark install --image registry.example/ark:0.1.0 --location 's3://backups?region=eu-central-1' \\
+    --credentials-file aws.ini > ark.yaml
   kubectl apply --server-side -f ark.yaml
-  # With the rights of a role of the cloud instead of a Secret
+  # With a role of the cloud instead of a Secret
   ark install --image registry.example/ark:0.1.0 --location 's3://backups?region=eu-central-1' \\
     --service-account-annotations eks.amazonaws.com/role-arn=arn:aws:iam::123456789012:role/ark
   # In the cluster that stands by for a disaster
-  ark install --image registry.example/ark:0.1.0 --location 's3://backups?region=eu-central-1' --restore-only";
+  ark install --image registry.example/ark:0.1.0 --location 's3://backups?region=eu-central-1' \\
+    --restore-only";
 
 /// Print the manifests of the server: namespace, kinds, roles with their reasons, workload. Nothing is applied.
 #[derive(Args, Debug)]
@@ -40,37 +42,39 @@ pub struct InstallCommand {
     /// The image of the server, where your cluster finds it (config/Dockerfile makes one)
     #[arg(long, value_name = "IMAGE")]
     image: String,
-    /// How many servers: one acts, the others stand by
+    /// How many servers run: one acts, the others stand by
     #[arg(long, value_name = "NUMBER", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=9))]
     replicas: u32,
-    /// Make no backups and remove none; sync and restore
+    /// Only sync and restore: make no backups and remove none
     #[arg(long)]
     restore_only: bool,
-    /// Make no backups by the clock
+    /// Make no backups for schedules
     #[arg(long)]
     disable_schedules: bool,
     /// Refuse every restore; the server gets no right to write into the cluster
     #[arg(long, conflicts_with = "restore_only")]
     disable_restores: bool,
-    /// Ask for no user and no group of a number: OpenShift gives each namespace its own
+    /// Set no user and group ids in the pods, for OpenShift, which assigns them by namespace
     #[arg(long)]
     openshift: bool,
-    /// The bucket, as a BackupStorageLocation `default`: s3://BUCKET/PREFIX?region=…&endpoint=…
+    /// Also print a BackupStorageLocation `default` for this
+    /// bucket: s3://BUCKET/PREFIX?region=…&endpoint=…
     #[arg(long, value_name = "URL")]
     location: Option<String>,
-    /// The location is only read
+    /// Give that location the access mode ReadOnly: nothing is written there
     #[arg(long, requires = "location")]
     read_only: bool,
-    /// An AWS credentials file; what is in it is printed, as a Secret for the location
+    /// An AWS credentials file, printed as a Secret for the location
     #[arg(long, value_name = "FILE", requires = "location", conflicts_with = "credentials_secret")]
     credentials_file: Option<PathBuf>,
-    /// A Secret that is there already, with an AWS credentials file under the key `cloud`
+    /// An existing Secret with an AWS credentials file under the key `cloud`
     #[arg(long, value_name = "NAME", requires = "location")]
     credentials_secret: Option<String>,
-    /// Annotations of the ServiceAccount: the cloud's role that it may take
+    /// Annotations of the ServiceAccount, for example the cloud role that it may
+    /// take: eks.amazonaws.com/role-arn=ARN
     #[arg(long, value_name = "KEY=VALUE", value_delimiter = ',', value_parser = annotation)]
     service_account_annotations: Vec<(String, String)>,
-    /// Annotations of the pods
+    /// Annotations of the pods: key=value,…
     #[arg(long, value_name = "KEY=VALUE", value_delimiter = ',', value_parser = annotation)]
     pod_annotations: Vec<(String, String)>,
 }

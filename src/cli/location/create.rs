@@ -14,11 +14,12 @@ use crate::store::Location;
 
 const EXAMPLE: &str = "\
 Examples:
-  # The bucket of all backups; the server's own credentials (a role of its machine or service account) open it
+  # The bucket of all backups, opened by the server's own credentials (a role of its ServiceAccount)
   ark location create default --url 's3://backups/prod?region=eu-central-1' --default
   # MinIO, with a Secret whose key `cloud` holds an AWS credentials file
   kubectl -n heptio-ark create secret generic minio --from-file=cloud=credentials
-  ark location create default --url 's3://backups?endpoint=https://minio.example.com' --credential minio:cloud --default
+  ark location create default --url 's3://backups?endpoint=https://minio.example.com' \\
+    --credential minio:cloud --default
   # The bucket of another cluster, to restore from
   ark location create prod --url s3://backups/prod --access-mode read-only";
 
@@ -28,22 +29,25 @@ Examples:
 pub struct CreateCommand {
     /// The name of the location
     name: ObjectName,
-    /// The bucket: s3://BUCKET/PREFIX?region=…&endpoint=…, or file:///FOLDER for one that the server has mounted
+    /// The bucket: s3://BUCKET/PREFIX?region=…&endpoint=…, or file:///FOLDER for a folder that the
+    /// server has mounted
     #[arg(long, value_name = "URL")]
     url: String,
-    /// The Secret in Ark's namespace, and the key in it, whose value is an AWS credentials file [default: the server's own credentials]
+    /// The Secret in Ark's namespace, and the key in it whose value is an AWS credentials
+    /// file: minio:cloud [default: the server's own credentials]
     #[arg(long, value_name = "SECRET:KEY", value_parser = pair)]
     credential: Option<(String, String)>,
-    /// Whether anything may be written: backups, deletions [default: read-write]
+    /// Allow backups and deletions, or only restores [default: read-write]
     #[arg(long, value_name = "MODE", value_enum, ignore_case = true)]
     access_mode: Option<Mode>,
-    /// Backups that name no location go here
+    /// Make this location the default, which is used by backups that name none
     #[arg(long)]
     default: bool,
-    /// How often to look for what other clusters wrote [default: the server's --sync-period]
+    /// How often to look for backups of other clusters: 5m [default: the server's --sync-period,
+    /// 1m]
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
     sync_period: Option<api::Duration>,
-    /// How often to check that it can be used [default: 1m]
+    /// How often to check whether the location can be used: 5m [default: 1m]
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
     validation_period: Option<api::Duration>,
     #[command(flatten)]

@@ -17,8 +17,8 @@ Examples:
   ark location delete offsite
   ark location delete offsite --confirm
 
-Nothing in the bucket is removed, and the Backup objects of the location stay; they can be used again as soon as a
-location of that name points at the bucket.")]
+Nothing in the bucket is removed, and the Backup objects of the location stay. They can be used
+again as soon as a location of the same name points at the bucket.")]
 pub struct DeleteCommand {
     #[command(flatten)]
     pub(super) chosen: ChosenArgs,

@@ -14,19 +14,19 @@ use super::output::Output;
 use super::verbs::get::{self, GetArgs};
 use crate::api::BackupStorageLocation;
 
-/// Say where backups are kept.
+/// Manage the locations in which the server keeps backups.
 #[derive(Debug, Subcommand)]
 pub enum LocationCommand {
-    /// Create a location: a bucket or folder that the server writes to or reads from
+    /// Create a location: a bucket or folder in which the server keeps backups
     Create(Box<create::CreateCommand>),
     /// List locations
     #[command(after_help = "Example:\n  ark location get -o wide")]
     Get(GetArgs),
-    /// Show a location, whether it can be used and why not
+    /// Show a location: whether it can be used, why not, and what it holds
     Describe(describe::DescribeCommand),
-    /// Change how a location is used
+    /// Change the access mode or the periods of a location
     Set(set::SetCommand),
-    /// Make one location the one of backups that name none
+    /// Make a location the default, which is used by backups that name none
     #[command(name = "set-default", after_help = "Example:\n  ark location set-default offsite")]
     SetDefault(set_default::SetDefaultCommand),
     /// Delete locations; what is in the buckets stays

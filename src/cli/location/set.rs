@@ -25,13 +25,13 @@ Examples:
 pub struct SetCommand {
     /// The name of the location
     pub(super) name: ObjectName,
-    /// Whether anything may be written: backups, deletions
+    /// Allow backups and deletions, or only restores
     #[arg(long, value_name = "MODE", value_enum, ignore_case = true)]
     pub(super) access_mode: Option<Mode>,
-    /// How often to look for what other clusters wrote
+    /// How often to look for backups of other clusters: 5m
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
     pub(super) sync_period: Option<api::Duration>,
-    /// How often to check that it can be used
+    /// How often to check whether the location can be used: 5m
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
     pub(super) validation_period: Option<api::Duration>,
 }

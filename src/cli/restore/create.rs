@@ -27,9 +27,9 @@ Examples:
   # As YAML, to look at or to keep
   ark restore create --from-backup monday --dry-run -o yaml
 
-What exists already stays as it is unless --existing-resource-policy says otherwise. `ark restore run --dry-run` says
-what would be done to each item. Ctrl-C stops waiting; the server goes on. Exit code with --wait: 0 completed, 3 some
-items failed, 1 failed or refused.";
+What exists already stays as it is unless --existing-resource-policy says otherwise.
+`ark restore run --dry-run` says what would be done to each item. Ctrl-C stops waiting; the server
+goes on. Exit code with --wait: 0 completed, 3 some items failed, 1 failed or refused.";
 
 /// Have the server restore a backup, or a part of it.
 #[derive(Args, Debug)]
@@ -38,7 +38,7 @@ pub struct CreateCommand {
     /// The name of the restore [default: BACKUP-yyyymmddhhmmss, or SCHEDULE-yyyymmddhhmmss]
     #[arg(value_parser = new_name::<RestoreName>)]
     name: Option<RestoreName>,
-    /// The backup to restore
+    /// The name of the backup to restore
     #[arg(
         long,
         value_name = "BACKUP",
@@ -46,19 +46,20 @@ pub struct CreateCommand {
         conflicts_with = "from_schedule"
     )]
     from_backup: Option<BackupName>,
-    /// The schedule whose newest complete backup to restore
+    /// The name of the schedule whose newest Completed backup to restore
     #[arg(long, value_name = "SCHEDULE")]
     from_schedule: Option<ObjectName>,
-    /// … begun before this time: 2026-11-21T03:00:00Z
+    /// With --from-schedule: only backups begun before this time, as 2026-11-21T03:00:00Z
     #[arg(long, value_name = "TIME", requires = "from_schedule", value_parser = time)]
     before: Option<Timestamp>,
-    /// … made in this cluster, by its uid [default: this one's, or those of the only other one that has some]
+    /// With --from-schedule: only backups made in the cluster of this uid [default: this cluster,
+    /// or if it has none, the only other one that has some]
     #[arg(long, value_name = "UID", requires = "from_schedule")]
     from_cluster: Option<String>,
-    /// … even if it PartiallyFailed
+    /// With --from-schedule: also a backup that PartiallyFailed
     #[arg(long, requires = "from_schedule")]
     allow_partially_failed: bool,
-    /// Wait until the restore is done, and show how far it is
+    /// Wait until the restore has ended, and show its progress
     #[arg(long, conflicts_with = "dry_run")]
     wait: bool,
     #[command(flatten)]

@@ -20,15 +20,17 @@ Examples:
   # Those that were created with --labels purpose=rehearsal, without being asked, until they are gone
   ark restore delete -l purpose=rehearsal --confirm --wait
 
-The server does it; where several clusters share the bucket, the records vanish from all of them; --all and -l take those
-that this one ran. The records of a backup's restores also go with the backup.")]
+The server deletes the records. If several clusters share the bucket, the records vanish from all of
+them; --all and -l mean the records of restores that this server ran. The records of a backup's
+restores are also deleted with the backup.")]
 pub struct DeleteCommand {
     #[command(flatten)]
     chosen: ChosenArgs,
-    /// With --all or -l: also those that other clusters ran which share the bucket, or other servers in this one
+    /// With --all or -l: also delete the records of restores that ran in other clusters that share
+    /// the bucket, or by other servers in this cluster
     #[arg(long, conflicts_with = "names")]
     from_other_clusters: bool,
-    /// Wait until they are gone
+    /// Wait until the records are gone
     #[arg(long)]
     wait: bool,
 }

@@ -14,12 +14,13 @@ use super::output::Output;
 use super::verbs::get::{self, GetRunsArgs};
 use crate::api::Restore;
 
-/// Restore from a backup.
+/// Restore backups, and show what was restored.
 #[derive(Debug, Subcommand)]
 pub enum RestoreCommand {
-    /// Restore a backup, or a part of it, from this machine; nothing needs to be installed in the cluster
+    /// Restore a backup, or a part of it, from this machine; nothing needs to be installed in the
+    /// cluster
     Run(Box<run::RunCommand>),
-    /// Have the server restore a backup, or a part of it
+    /// Ask the server to restore a backup, or a part of it
     Create(Box<create::CreateCommand>),
     /// List restores
     #[command(after_help = "Examples:\n  ark restore get -o wide\n  ark restore get --schedule nightly")]
@@ -28,7 +29,7 @@ pub enum RestoreCommand {
     Describe(describe::DescribeCommand),
     /// Print the log of a restore
     Logs(logs::LogsCommand),
-    /// Delete the records of restores; what was restored stays
+    /// Delete the records of restores; the restored objects stay
     Delete(delete::DeleteCommand),
 }
 

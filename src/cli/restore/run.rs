@@ -29,8 +29,8 @@ Examples:
   ark restore run --location file:///backups --from-backup nightly \\
     --include-namespaces shop --namespace-mappings shop:shop-copy
 
-What exists already stays as it is unless --existing-resource-policy says otherwise, so that the same restore can be
-run again. Ctrl-C ends the run; what is restored by then stays.";
+What exists already stays as it is unless --existing-resource-policy says otherwise, so that the
+same restore can be run again. Ctrl-C ends the run; what is restored by then stays.";
 
 /// Restore a backup, or a part of it, from this machine; nothing needs to be installed in the cluster.
 #[derive(Args, Debug)]
@@ -39,15 +39,16 @@ pub struct RunCommand {
     /// The name of the restore; it must be new in the bucket [default: BACKUP-yyyymmddhhmmss]
     #[arg(value_parser = new_name::<RestoreName>)]
     name: Option<RestoreName>,
-    /// The backup to restore
+    /// The name of the backup to restore
     #[arg(long, value_name = "BACKUP")]
     from_backup: BackupName,
     #[command(flatten)]
     location: LocationArgs,
-    /// Only print what would be done to each item
+    /// Only print what would be done with each item; change nothing
     #[arg(long)]
     dry_run: bool,
-    /// How many items to create at the same time [default: as many as the API server answers soonest, up to 256]
+    /// How many items to create at the same time [default: as many as the API server answers
+    /// soonest, up to 256]
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..=256))]
     parallel: Option<u64>,
     #[command(flatten)]

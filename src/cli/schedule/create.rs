@@ -18,40 +18,42 @@ Examples:
   # Every six hours one namespace; of its backups the newest ten are kept
   ark schedule create shop --schedule '@every 6h' --include-namespaces shop --keep-at-most 10
 
-The first backup is made at once, unless --skip-immediately or --paused. The newest one that Completed stays as long as the
-schedule does, however old it is.";
+The first backup is made at once, unless --skip-immediately or --paused. The newest backup that
+Completed stays as long as the schedule does, however old it is.";
 
 /// Create a schedule.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLE)]
 pub struct CreateCommand {
-    /// The name of the schedule; its backups are called NAME-yyyymmddhhmmss
+    /// The name of the schedule; its backups are named NAME-yyyymmddhhmmss
     name: ObjectName,
-    /// When: five cron fields (minute, hour, day of month, month, day of week), @daily and the like, or '@every 6h'
+    /// When to make backups: five cron fields (minute, hour, day of month, month, day of week) as
+    /// in '0 3 * * *', or @daily and the like, or '@every 6h'
     #[arg(long, value_name = "CRON")]
     schedule: String,
-    /// The time zone of the cron fields: Europe/Berlin [default: UTC]
+    /// The time zone of the cron fields, as Europe/Berlin [default: UTC]
     #[arg(long, value_name = "ZONE")]
     time_zone: Option<String>,
-    /// Make no backups before it is unpaused
+    /// Make no backups until `ark schedule unpause`
     #[arg(long)]
     paused: bool,
-    /// Wait for the first tick instead of making a backup at once
+    /// Make no backup at once, but wait for the first time of the schedule
     #[arg(long)]
     skip_immediately: bool,
-    /// Delete the Backup objects together with the schedule
+    /// Delete the Backup objects together with the schedule; the backups stay in the bucket
     #[arg(long)]
     use_owner_references: bool,
-    /// What to do at a tick while a backup of this schedule runs [default: forbid, which skips the tick]
+    /// What to do when a backup is due while another one of this schedule runs [default: forbid,
+    /// which makes none]
     #[arg(long, value_name = "POLICY", value_enum)]
     concurrency_policy: Option<Policy>,
-    /// Remove backups that are older, before their ttl ends
+    /// Remove backups that are older than this, before their ttl ends: 14d [default: no limit]
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
     keep_for: Option<api::Duration>,
-    /// … but only while so many newer ones have succeeded [default: 1]
+    /// With --keep-for: remove a backup only if this many newer ones have Completed [default: 1]
     #[arg(long, value_name = "NUMBER", requires = "keep_for", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     keep_at_least: Option<u32>,
-    /// Remove the oldest backups when there are more
+    /// Keep at most this many backups, and remove the oldest ones [default: no limit]
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     keep_at_most: Option<u32>,
     #[command(flatten)]

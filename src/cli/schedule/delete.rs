@@ -17,8 +17,8 @@ Examples:
   ark schedule delete nightly
   ark schedule delete --all --confirm
 
-The backups stay until their ttl ends, unless the schedule was created with --use-owner-references: then the Backup
-objects go with it, and come back from the bucket at the next sync.")]
+The backups stay until their ttl ends. If the schedule was created with --use-owner-references, the
+Backup objects are deleted with it, and come back from the bucket at the next sync.")]
 pub struct DeleteCommand {
     #[command(flatten)]
     chosen: ChosenArgs,

@@ -13,20 +13,20 @@ use super::output::Output;
 use super::verbs::get::{self, GetArgs};
 use crate::api::Schedule;
 
-/// Make backups by the clock.
+/// Make backups regularly, by schedules.
 #[derive(Debug, Subcommand)]
 pub enum ScheduleCommand {
-    /// Create a schedule
+    /// Create a schedule, which makes backups at the times that it names
     Create(Box<create::CreateCommand>),
     /// List schedules
     #[command(after_help = "Example:\n  ark schedule get -o wide")]
     Get(GetArgs),
     /// Show what a schedule does, what it keeps, and its newest backups
     Describe(describe::DescribeCommand),
-    /// Make no backups until it is unpaused
+    /// Pause schedules: they make no backups until they are unpaused
     #[command(after_help = "Example:\n  ark schedule pause nightly")]
     Pause(pause::PauseCommand),
-    /// Make backups again
+    /// Unpause schedules: they make backups again
     #[command(after_help = "Example:\n  ark schedule unpause nightly")]
     Unpause(pause::PauseCommand),
     /// Delete schedules; the backups that they made stay

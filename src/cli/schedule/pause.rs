@@ -14,7 +14,7 @@ use crate::model::ObjectName;
 /// Pause or unpause schedules.
 #[derive(Args, Debug)]
 pub struct PauseCommand {
-    /// Their names
+    /// The names of the schedules
     #[arg(value_name = "NAME", required = true)]
     names: Vec<ObjectName>,
 }

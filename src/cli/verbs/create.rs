@@ -24,7 +24,7 @@ const TRIES: u32 = 5;
 /// What every `create` takes.
 #[derive(Args, Debug)]
 pub struct MakeArgs {
-    /// Labels of the object: key=value,…
+    /// Labels of the object: team=web,stage=prod
     #[arg(long, value_name = "KEY=VALUE", value_delimiter = ',', value_parser = equation)]
     labels: Vec<(String, String)>,
     /// Annotations of the object: key=value,…

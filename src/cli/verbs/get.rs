@@ -44,13 +44,13 @@ pub trait Listed: ArkResource {
 /// Which objects to show.
 #[derive(Args, Debug)]
 pub struct GetArgs {
-    /// Their names [default: all of them]
+    /// The names of the objects [default: all objects]
     #[arg(value_name = "NAME")]
     names: Vec<ObjectName>,
-    /// Only those with these labels: 'app=web,tier in (a,b),!old'
+    /// Only objects with these labels: 'app=web,tier in (a,b),!old'
     #[arg(short = 'l', long, value_name = "LABELS", conflicts_with = "names")]
     selector: Option<String>,
-    /// Go on and show each that comes or changes, until Ctrl-C
+    /// Go on and show each object that is created or changes, until Ctrl-C
     #[arg(short, long)]
     watch: bool,
 }
@@ -60,7 +60,7 @@ pub struct GetArgs {
 pub struct GetRunsArgs {
     #[command(flatten)]
     get: GetArgs,
-    /// Only those of this schedule
+    /// Only objects of this schedule
     #[arg(long, value_name = "SCHEDULE", conflicts_with = "names")]
     schedule: Option<ObjectName>,
 }
