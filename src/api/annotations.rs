@@ -25,7 +25,7 @@ pub const STORED_IN: &str = "ark.heptio.com/stored-in";
 
 /// Annotation of a Restore that is to be deleted, also in the bucket: the time of the request. The
 /// server deletes the Restore, or removes the annotation and gives the reason in the condition
-/// [`DELETION`].
+/// [`DELETION`](super::DELETION).
 pub const DELETION_REQUESTED: &str = "ark.heptio.com/deletion-requested";
 
 /// Annotation of a Backup that a Schedule makes: its tick and a random token, whose SHA-256 the

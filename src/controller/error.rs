@@ -128,7 +128,7 @@ impl ControllerError {
     }
 
     /// Waits for a request through the client for custom resources, which has no deadline of its
-    /// own, for [`DEADLINE`] at most.
+    /// own, for 30 s at most.
     pub async fn within<T>(
         doing: impl Into<String>,
         request: impl Future<Output = Result<T, kube::Error>>,
@@ -139,7 +139,7 @@ impl ControllerError {
         }
     }
 
-    /// Returns the category of the failure; [`super::watch::drive::error_policy`] goes by it.
+    /// Returns the category of the failure; the error policy of controllers goes by it.
     pub fn category(&self) -> Category {
         match self {
             Self::Cluster { source, .. } => source.category(),

@@ -62,7 +62,7 @@ pub struct Listing {
     pub next: Option<String>,
 }
 
-/// An object store. All implementations pass [`conformance()`].
+/// An object store. All implementations pass [`conformance()`](crate::store::conformance()).
 #[async_trait]
 pub trait ObjectStore: Send + Sync + Debug {
     /// Returns the location in words, for messages; without secrets.

@@ -39,7 +39,7 @@ pub struct RewriteOptions {
     /// Names of volumes of the backup that had outlived their PVCs, and stay so: no PVC of the
     /// name gets their data.
     pub outlived_volumes: BTreeSet<String>,
-    /// The sources of PVCs, as [`data_source`] reads them, that will be there; a PVC that gets a
+    /// The sources of PVCs, as `data_source` reads them, that will be there; a PVC that gets a
     /// new volume loses any other source.
     pub sources: HashSet<DataSource>,
 }
