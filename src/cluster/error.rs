@@ -213,8 +213,8 @@ pub fn category_of_status(code: u16, reason: &str, message: &str) -> Category {
     }
     match code {
         401 => Category::Forbidden,
-        // Admission plug-ins (quota, pod security) answer 403 as well; only the authorizer says what
-        // a user cannot do.
+        // Admission plug-ins (quota, pod security) answer 403 as well; only the authorizer says
+        // what a user cannot do.
         403 if says(" cannot ") || says("grant RBAC permissions") || reason.is_empty() => Category::Forbidden,
         403 => Category::Refused,
         404 => Category::NotFound,
