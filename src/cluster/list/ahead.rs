@@ -22,7 +22,7 @@ pub(super) struct RequestedPage {
     /// The token with which the page was requested; `None` for a first page.
     pub token: Option<String>,
     /// The token of the following page, as soon as it is known.
-    pub next: Option<oneshot::Receiver<String>>,
+    pub next: oneshot::Receiver<String>,
     /// The body of the page; the request is aborted when this is dropped.
     pub body: AbortOnDropHandle<Result<Bytes, ClusterError>>,
 }

@@ -203,15 +203,14 @@ impl Lister {
     async fn fetch(&mut self) -> Result<Bytes, ClusterError> {
         let wanted = self.position.token();
         let ahead = self.ahead.take().filter(|ahead| ahead.token.as_deref() == wanted);
-        let mut coming = ahead.unwrap_or_else(|| self.ask(&self.position));
+        let RequestedPage { next, mut body, .. } = ahead.unwrap_or_else(|| self.ask(&self.position));
         // The first page tells how many items fit into a page, so that nothing is requested ahead
         // of it.
-        let mut next =
-            coming.next.take().filter(|_| self.runs_ahead && wanted.is_some() && self.shrinks == 0);
+        let mut next = (self.runs_ahead && wanted.is_some() && self.shrinks == 0).then_some(next);
         loop {
             tokio::select! {
                 biased;
-                body = &mut coming.body => return body.unwrap_or_else(|error| {
+                body = &mut body => return body.unwrap_or_else(|error| {
                     Err(ClusterError::Answer { doing: self.doing().to_string(), cause: error.to_string() })
                 }),
                 token = async { next.as_mut()?.await.ok() }, if next.is_some() => {
@@ -241,7 +240,7 @@ impl Lister {
             cluster.call(&call).await
         };
         let body = AbortOnDropHandle::new(tokio::spawn(body));
-        RequestedPage { token: position.token().map(str::to_owned), next: Some(next), body }
+        RequestedPage { token: position.token().map(str::to_owned), next, body }
     }
 
     fn request_path(&self, position: &ListPosition) -> String {
