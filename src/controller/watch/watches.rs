@@ -125,7 +125,7 @@ where
     let (says, filled) = watch::channel(false);
     let changes = watcher(api, watcher::Config::default().page_size(PAGE))
         .default_backoff()
-        .modify(|object| object.managed_fields_mut().clear())
+        .modify(|object| object.meta_mut().managed_fields = None)
         .reflect(writer)
         .inspect(move |event| {
             if matches!(event, Ok(watcher::Event::InitDone)) {
