@@ -1,18 +1,18 @@
 //! The process `ark server`: started, asked, stopped, killed; what it said is kept.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tempfile::NamedTempFile;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use crate::support::{Cluster, eventually};
 
-/// An answer of the server takes no longer; one that does is none.
-const ANSWER: Duration = Duration::from_secs(5);
+/// An answer that takes longer counts as none.
+const ANSWER: Duration = Duration::from_secs(60);
 /// What a failed test shows of the log at most.
 const TAIL: usize = 40_000;
 
@@ -51,6 +51,8 @@ pub struct Server {
     child: Arc<Mutex<Child>>,
     id: u32,
     address: SocketAddr,
+    /// Bound to the address and not listening, so that no other process of the machine is given it before the server listens.
+    _reserved: TcpSocket,
     log: NamedTempFile,
 }
 
@@ -73,7 +75,7 @@ impl Server {
     /// Starts it in a namespace; it may take a moment to be ready.
     pub fn spawn(cluster: &Cluster, namespace: &str, options: ServerOptions) -> Self {
         let ServerOptions { restore_only, sync_period, gc_period, kubeconfig, flags, environment } = options;
-        let address = free_address();
+        let (address, reserved) = reserve_address();
         let log = NamedTempFile::new().expect("a file for the log");
         let to_log = || Stdio::from(log.reopen().expect("the log can be written"));
         let listen = address.to_string();
@@ -92,12 +94,17 @@ impl Server {
         }
         let child = command.stdout(to_log()).stderr(to_log()).spawn().expect("ark can be started");
         let id = child.id();
-        Self { child: Arc::new(Mutex::new(child)), id, address, log }
+        Self { child: Arc::new(Mutex::new(child)), id, address, _reserved: reserved, log }
     }
 
     /// Its process id.
     pub fn id(&self) -> u32 {
         self.id
+    }
+
+    /// Whether a Lease names it as its holder: `host/process/random`.
+    pub fn is_holder(&self, holder: &str) -> bool {
+        holder.split('/').nth(1) == Some(&*self.id.to_string())
     }
 
     /// Where it serves health, metrics and downloads.
@@ -180,8 +187,10 @@ impl Drop for Server {
     }
 }
 
-/// An address of the loopback device that nobody listens at.
-fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-    listener.local_addr().expect("it is bound")
+/// Reserves an address of the loopback device: only a listener that reuses addresses, as the server does, can have it too.
+fn reserve_address() -> (SocketAddr, TcpSocket) {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_reuseaddr(true).expect("it can be shared");
+    socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a port is free");
+    (socket.local_addr().expect("it is bound"), socket)
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use ark::model::Opener;
 
 use super::{BACKUP, DOWNLOAD, Home, LOCATION, ServerOptions};
-use crate::support::{Lab, TestNamespace};
+use crate::support::{Lab, TestNamespace, eventually};
 
 /// The first bytes of a zstd frame.
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
@@ -30,6 +30,14 @@ async fn asked(home: &Home<'_>, name: &str, mut spec: Value) -> (Value, Option<S
     (status, url)
 }
 
+/// What is at an address.
+fn fetch(url: &str) -> Vec<u8> {
+    let answer = std::process::Command::new("curl").args(["-sSf", "--max-time", "120", url]).output();
+    let answer = answer.expect("curl can be started");
+    assert!(answer.status.success(), "{url}: {}", String::from_utf8_lossy(&answer.stderr));
+    answer.stdout
+}
+
 fn log_of(name: &str) -> Value {
     json!({"target": {"kind": "BackupLog", "name": name}})
 }
@@ -44,8 +52,7 @@ async fn a_log_in_a_bucket_is_had_from_the_bucket_for_a_while() {
     let (_, url) = asked(&home, "log", log_of("nightly")).await;
     let url = url.expect("an address");
     assert!(url.starts_with(&lab.s3) && url.contains("X-Amz-Expires=600"), "{url}");
-    let log = std::process::Command::new("curl").args(["-sSf", "--max-time", "20", &url]).output();
-    assert!(log.expect("curl can be started").stdout.starts_with(&ZSTD));
+    assert!(fetch(&url).starts_with(&ZSTD));
     let target = json!({"kind": "RestoreLog", "name": "nightly"});
     let (status, url) = asked(&home, "none", json!({ "target": target })).await;
     assert!(status["message"].as_str().is_some_and(|why| why.contains("no Restore `nightly`")), "{status}");
@@ -68,11 +75,9 @@ async fn a_log_in_a_folder_is_had_once_from_the_server_and_no_log_tells_how() {
     let url = url.expect("an address");
     let proxy = format!("/api/v1/namespaces/{}/services/http:ark:8085/proxy", home.name());
     let path = url.strip_prefix(&proxy).expect("a way through the API server");
-    let command = format!("curl -sSf --max-time 20 http://{}{path}", server.address());
-    let fetch =
-        || std::process::Command::new("sh").args(["-c", &command]).output().expect("sh can be started");
-    assert!(fetch().stdout.starts_with(&ZSTD));
-    assert!(!fetch().status.success(), "an address is good once");
+    assert!(fetch(&format!("http://{}{path}", server.address())).starts_with(&ZSTD));
+    let again = eventually("the server answers", async || server.get(path).await).await;
+    assert_eq!(again.0, 404, "an address is good once: {}", again.1);
     let token = path.rsplit('/').next().expect("a token");
     assert_eq!(token.len(), 64);
     assert!(!server.log().contains(token), "{}", server.log());
@@ -90,17 +95,14 @@ async fn a_log_is_had_from_the_public_address_or_through_the_server_where_that_i
     let (_, url) = asked(&home, "log", log_of("nightly")).await;
     let url = url.expect("an address");
     assert!(url.starts_with(&format!("{public}/")), "{url}");
-    let log = std::process::Command::new("curl").args(["-sSf", "--max-time", "20", &url]).output();
-    assert!(log.expect("curl can be started").stdout.starts_with(&ZSTD), "the signature is for that address");
+    assert!(fetch(&url).starts_with(&ZSTD), "the signature is for that address");
     let mut through = log_of("nightly");
     through["throughServer"] = json!(true);
     let (_, url) = asked(&home, "through", through).await;
     let url = url.expect("an address");
     let proxy = format!("/api/v1/namespaces/{}/services/http:ark:8085/proxy", home.name());
     let path = url.strip_prefix(&proxy).expect("a way through it");
-    let address = format!("http://{}{path}", server.address());
-    let log = std::process::Command::new("curl").args(["-sSf", "--max-time", "20", &address]).output();
-    assert!(log.expect("curl can be started").stdout.starts_with(&ZSTD));
+    assert!(fetch(&format!("http://{}{path}", server.address())).starts_with(&ZSTD));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -52,13 +52,17 @@ impl<'a> Home<'a> {
     /// Starts a server here and waits until it leads.
     pub async fn start(&self, options: ServerOptions) -> Server {
         let server = self.start_beside(options).await;
+        self.leads(&server).await;
+        server
+    }
+
+    /// Waits until a server leads.
+    pub async fn leads(&self, server: &Server) {
         eventually("the server leads", async || {
             server.must_run();
-            let pid = server.id().to_string();
-            self.leader().await.filter(|holder| holder.contains(&pid))
+            self.leader().await.filter(|holder| server.is_holder(holder))
         })
         .await;
-        server
     }
 
     /// Starts a server here and waits until it is ready, leading or not.
@@ -194,6 +198,23 @@ impl<'a> Home<'a> {
             (now == phase).then_some(object)
         })
         .await
+    }
+
+    /// Waits until an object says why it waits, in words that contain `why`.
+    pub async fn waits(&self, kind: Kind, name: &str, why: &str) -> Value {
+        eventually(&format!("{} {name} says that it waits: {why}", kind.0), async || {
+            let object = self.read(kind, name).await?;
+            let conditions = object["status"]["conditions"].as_array()?;
+            let waits = |each: &Value| each["type"] == "Waiting" && each.to_string().contains(why);
+            conditions.iter().any(waits).then_some(object)
+        })
+        .await
+    }
+
+    /// Changes an object, or its status where `part` is `/status`, however often others write it meanwhile.
+    pub async fn edit(&self, kind: Kind, name: &str, part: &str, change: impl Fn(&mut Value)) {
+        let path = format!("{}/{name}", self.path(kind));
+        self.cluster.edit(&path, part, change).await;
     }
 
     /// Waits until an object is not there.

@@ -1,8 +1,9 @@
 //! Two servers in one namespace: one acts, the other takes its place, and never do both.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use serde_json::json;
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 use tokio_util::sync::CancellationToken;
 
@@ -27,8 +28,7 @@ async fn way_to(cluster: &Cluster) -> (Proxy, NamedTempFile) {
 }
 
 async fn leads(home: &Home<'_>, server: &Server) -> Option<()> {
-    let pid = server.id().to_string();
-    home.leader().await.filter(|holder| holder.contains(&pid)).map(drop)
+    home.leader().await.filter(|holder| server.is_holder(holder)).map(drop)
 }
 
 /// Asserts that a server says of itself whether it leads.
@@ -38,8 +38,11 @@ async fn says(server: &Server, readiness: &str, leader: &str) {
         (code == 200 && words == readiness).then_some(())
     })
     .await;
-    let (_, metrics) = eventually("metrics", async || server.get("/metrics").await).await;
-    assert!(metrics.lines().any(|line| line == leader), "{metrics}");
+    eventually(&format!("server {} says {leader:?}", server.id()), async || {
+        let (_, metrics) = server.get("/metrics").await?;
+        metrics.lines().any(|line| line == leader).then_some(())
+    })
+    .await;
 }
 
 /// Asserts that somebody acts here.
@@ -68,14 +71,20 @@ async fn of_two_servers_one_leads_and_the_other_takes_over_when_it_is_killed_or_
     says(&third, "standing by\n", "ark_leader 0").await;
     assert_eq!(second.stop().await, Some(0), "{}", second.log());
     let holder = home.leader().await.unwrap_or_default();
-    assert!(!holder.contains(&second.id().to_string()), "it gives the lease up when it ends: {holder}");
+    assert!(!second.is_holder(&holder), "it gives the lease up when it ends: {holder}");
     eventually("the third leads", async || leads(&home, &third).await).await;
     is_served(&home, "by-the-third").await;
     assert_eq!(third.stop().await, Some(0), "{}", third.log());
     assert_eq!(home.leader().await, None, "the lease is given up");
 }
 
-/// Breaks the leader's way to the API server, and asserts that its process is gone when the other begins.
+/// The time of a line of a server's log.
+fn time_of(line: &str) -> Option<DateTime<Utc>> {
+    let line: Value = serde_json::from_str(line).ok()?;
+    line["timestamp"].as_str()?.parse().ok()
+}
+
+/// Breaks the leader's way to the API server, and asserts that the leader does nothing more when the other begins, and ends.
 async fn is_gone_before_the_other_begins(purpose: &str, disturb: impl FnOnce(&Proxy)) {
     let lab = Lab::get().await;
     let home = Home::found(&lab.a, purpose).await;
@@ -84,13 +93,16 @@ async fn is_gone_before_the_other_begins(purpose: &str, disturb: impl FnOnce(&Pr
         ServerOptions { kubeconfig: Some(kubeconfig.path().to_owned()), ..ServerOptions::default() };
     let first = home.start(options).await;
     let second = home.start_beside(ServerOptions::default()).await;
-    let begun = Instant::now();
     disturb(&proxy);
-    eventually("the other leads", async || leads(&home, &second).await).await;
-    let status = first.ended().expect("the first has ended by now");
+    let begun = eventually("the other leads", async || {
+        second.log().lines().find(|line| line.contains(r#""message":"leading""#)).and_then(time_of)
+    })
+    .await;
+    let status = eventually("the first ends", async || first.ended()).await;
     assert_eq!(status.code(), Some(1), "{}", first.log());
     assert!(first.log().contains("lost the lease"), "{}", first.log());
-    println!("the other leads after {:?}", begun.elapsed());
+    let last = first.log().lines().filter_map(time_of).max().expect("it said when it did what");
+    assert!(last < begun, "the first was at it until {last}, and the other from {begun}: {}", first.log());
     is_served(&home, "by-the-second").await;
 }
 
@@ -116,14 +128,14 @@ fn signal(server: &Server, signal: &str) {
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn a_leader_that_was_stopped_writes_nothing_when_it_wakes() {
     let lab = Lab::get().await;
-    let mut stage = Stage::open(&lab, "stopped").await;
+    let mut stage = Stage::open(&lab, "asleep").await;
     let first = stage.server.take().expect("a server runs");
     // Busy at the moment when it is stopped, so that it has something to write when it wakes.
     let late = CancellationToken::new();
-    let (held, mut first_one) = (late.clone(), true);
+    let held = late.clone();
     stage.s3.set(move |asked| {
         let writes = asked.method == "PUT" && asked.path.ends_with("/begun.tar.zst");
-        if writes && std::mem::take(&mut first_one) { Act::Held(held.clone()) } else { Act::Pass }
+        if writes { Act::Held(held.clone()) } else { Act::Pass }
     });
     stage.home.create(BACKUP, "begun", json!({"includedNamespaces": [stage.home.name()]})).await;
     stage.home.reach(BACKUP, "begun", "InProgress").await;
@@ -133,6 +145,7 @@ async fn a_leader_that_was_stopped_writes_nothing_when_it_wakes() {
     })
     .await;
     signal(&first, "-STOP");
+    stage.s3.clear();
     let second = stage.home.start_beside(ServerOptions::default()).await;
     eventually("the other leads", async || leads(&stage.home, &second).await).await;
     let made = stage.home.reach(BACKUP, "begun", "Completed").await;

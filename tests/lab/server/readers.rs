@@ -77,6 +77,11 @@ async fn what_a_restore_that_is_over_left_holds_its_backup_no_longer_than_until_
     // The location is made ReadOnly while the restore runs, so that whoever ends the restore cannot take its claim away.
     let path = format!("{}/default", home.path(LOCATION));
     lab.a.merge(&path, &json!({"spec": {"accessMode": "ReadOnly"}})).await;
+    eventually("the server knows that it is ReadOnly", async || {
+        let location = lab.a.read(&path).await.expect("it is there");
+        (location["status"]["observedGeneration"] == location["metadata"]["generation"]).then_some(())
+    })
+    .await;
     let mapping = json!({&source.name: &copy.name});
     home.create(RESTORE, "over", json!({"backupName": "kept", "namespaceMapping": mapping})).await;
     let over = home.reach(RESTORE, "over", "Completed").await;

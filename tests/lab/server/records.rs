@@ -16,7 +16,8 @@ async fn the_record_of_a_restore_goes_with_its_ttl_or_when_its_backup_is_gone() 
     home.location("default", &bucket, json!({})).await;
     let options =
         ServerOptions { flags: vec!["--default-ttl".into(), "5s".into()], ..ServerOptions::default() };
-    let server = home.start(options.clone()).await;
+    // Nothing is collected until everything is made.
+    let server = home.start(ServerOptions { gc_period: "1h", ..options.clone() }).await;
     home.reach(LOCATION, "default", "Available").await;
     home.create(BACKUP, "kept", json!({"includedNamespaces": [home.name()], "ttl": "1h"})).await;
     home.reach(BACKUP, "kept", "Completed").await;
@@ -28,9 +29,10 @@ async fn the_record_of_a_restore_goes_with_its_ttl_or_when_its_backup_is_gone() 
     };
     home.create(RESTORE, "stays", restore(json!({}))).await;
     home.reach(RESTORE, "stays", "Completed").await;
-    home.create(RESTORE, "timed", restore(json!({"ttl": "10s"}))).await;
+    home.create(RESTORE, "timed", restore(json!({"ttl": "1s"}))).await;
     home.reach(RESTORE, "timed", "Completed").await;
     home.create(RESTORE, "refused", json!({"backupName": "no-such"})).await;
+    home.reach(RESTORE, "refused", "FailedValidation").await;
     // Of a backup that another cluster removed before it knew of the restore.
     let store = store(&bucket).await;
     let document = json!({
@@ -39,7 +41,9 @@ async fn the_record_of_a_restore_goes_with_its_ttl_or_when_its_backup_is_gone() 
     });
     let key = ark::store::ObjectKey::new("restores/orphan/ark-restore.json").expect("a key");
     store.put(&key, document.to_string().into(), ark::store::PutMode::Create).await.expect("writable");
+    assert_eq!(server.stop().await, Some(0), "{}", server.log());
 
+    let server = home.start_again(options.clone()).await;
     for name in ["timed", "refused"] {
         home.gone(RESTORE, name).await;
     }

@@ -1,8 +1,7 @@
 //! Backups and Restores as objects: admitted, run, recorded, taken up again.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use super::stage::Stage;
 use super::{BACKUP, Home, LOCATION, RESTORE, Server, ServerOptions};
@@ -96,6 +95,8 @@ async fn what_cannot_be_run_is_refused_with_everything_that_is_wrong() {
     let bucket = lab.bucket();
     let (home, _server) = begin(&lab, "refused", &bucket).await;
     home.location("closed", &bucket, json!({"accessMode": "ReadOnly"})).await;
+    // The server knows the location by now.
+    home.reach(LOCATION, "closed", "Unavailable").await;
     let refused = async |kind, name: &str, spec: Value| {
         home.create(kind, name, spec).await;
         home.reach(kind, name, "FailedValidation").await
@@ -171,11 +172,11 @@ async fn a_read_only_location_is_restored_from_and_never_written_to() {
     assert!(store.list("restores/", false, None).await.expect("listable").objects.is_empty());
 }
 
-/// Holds the upload of the tarball of `name` for so long.
-fn hold_tarball(stage: &Stage<'_>, name: &str, pause: Duration) {
-    let path = format!("/{name}.tar.zst");
+/// Holds the upload of the tarball of `name` for ever: it does not arrive after its server has ended either.
+fn hold_tarball(stage: &Stage<'_>, name: &str) {
+    let (path, never) = (format!("/{name}.tar.zst"), CancellationToken::new());
     stage.s3.set(move |asked| match &*asked.method {
-        "PUT" | "POST" if asked.path.ends_with(&path) => Act::Late(pause),
+        "PUT" | "POST" if asked.path.ends_with(&path) => Act::Held(never.clone()),
         _ => Act::Pass,
     });
 }
@@ -193,7 +194,7 @@ async fn in_attempt(stage: &Stage<'_>, name: &str, attempt: u64) {
 async fn three_servers_that_die_at_a_backup_are_enough() {
     let lab = Lab::get().await;
     let mut stage = Stage::open(&lab, "thrice").await;
-    hold_tarball(&stage, "doomed", Duration::from_secs(600));
+    hold_tarball(&stage, "doomed");
     stage.home.create(BACKUP, "doomed", json!({"includedNamespaces": [stage.home.name()]})).await;
     for attempt in 1..=3 {
         in_attempt(&stage, "doomed", attempt).await;
@@ -211,7 +212,7 @@ async fn three_servers_that_die_at_a_backup_are_enough() {
 async fn a_server_that_is_stopped_puts_its_backup_back_and_the_next_one_begins_anew() {
     let lab = Lab::get().await;
     let mut stage = Stage::open(&lab, "stopped").await;
-    hold_tarball(&stage, "again", Duration::from_secs(2));
+    hold_tarball(&stage, "again");
     stage.home.create(BACKUP, "again", json!({"includedNamespaces": [stage.home.name()]})).await;
     in_attempt(&stage, "again", 1).await;
     assert_eq!(stage.server.take().expect("a server runs").stop().await, Some(0));
@@ -233,18 +234,9 @@ async fn a_backup_waits_for_its_location_and_says_so() {
     let _server = home.start(ServerOptions::default()).await;
     home.reach(LOCATION, "default", "Unavailable").await;
     home.create(BACKUP, "patient", json!({"includedNamespaces": [home.name()]})).await;
-    let waiting = eventually("it says that it waits", async || {
-        let backup = home.read(BACKUP, "patient").await?;
-        backup["status"]["conditions"].is_array().then_some(backup)
-    });
-    let waiting = waiting.await;
+    let waiting = home.waits(BACKUP, "patient", "`default` is Unavailable").await;
     assert_eq!(waiting["status"]["phase"], "New");
-    let why = condition(&waiting, "Waiting")["message"].as_str().expect("a message").to_owned();
-    assert!(why.contains("`default` is Unavailable"), "{why}");
-    let path = format!("{}/default", home.path(LOCATION));
-    let mut location = lab.a.read(&path).await.expect("there");
-    location["spec"]["config"]["createBucket"] = json!(true);
-    lab.a.replace(&path, &location).await;
+    home.edit(LOCATION, "default", "", |location| location["spec"]["config"]["createBucket"] = json!(true)).await;
     let made = home.reach(BACKUP, "patient", "Completed").await;
     let types: Vec<&Value> = made["status"]["conditions"]
         .as_array()

@@ -1,7 +1,5 @@
 //! Whose backups are whose: two clusters on one bucket, labels that people set, documents that lie, edits of Schedules.
 
-use std::time::Duration;
-
 use ark::api::Schedule;
 use ark::store::{ObjectKey, PutMode, read_all};
 use kube::Api;
@@ -11,10 +9,7 @@ use serde_json::{Value, json};
 use super::{BACKUP, DELETION, Home, LOCATION, RESTORE, SCHEDULE, ServerOptions};
 use crate::backup::config_map;
 use crate::restore::{data, store};
-use crate::support::{Lab, TestNamespace, eventually, within};
-
-/// A tick of a minute, and the backup that it makes.
-const A_MINUTE: Duration = Duration::from_secs(180);
+use crate::support::{Lab, TestNamespace, eventually};
 
 /// Larger than any document of the tests.
 const DOCUMENT: u64 = 1 << 20;
@@ -63,6 +58,27 @@ async fn counted(home: &Home<'_>, name: &str, text: &str) -> Value {
     .await
 }
 
+/// Waits until the server has seen that a Schedule is paused: no backup of it is begun from then on.
+async fn seen_paused(home: &Home<'_>, name: &str) -> Value {
+    eventually("the server sees it paused", async || {
+        let schedule = home.read(SCHEDULE, name).await?;
+        (schedule["status"]["counting"]["paused"] == true).then_some(schedule)
+    })
+    .await
+}
+
+/// Pauses a Schedule, and waits until the server has seen it.
+async fn pause(home: &Home<'_>, name: &str) -> Value {
+    change(home, name, json!({"paused": true})).await;
+    seen_paused(home, name).await
+}
+
+/// The name that the backup of a Schedule has for a tick.
+fn named(schedule: &str, tick: &Value) -> String {
+    let tick = tick.as_str().expect("a time");
+    format!("{schedule}-{}", tick.replace(['-', ':', 'T', 'Z'], ""))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn two_clusters_with_one_schedule_and_one_bucket_have_a_backup_each_of_a_tick() {
@@ -85,21 +101,22 @@ async fn two_clusters_with_one_schedule_and_one_bucket_have_a_backup_each_of_a_t
         let done = backups.iter().filter(|backup| backup["status"]["phase"] == "Completed").map(name_of);
         done.map(|name| name[..name.len() - 2].to_owned()).collect()
     };
-    within(A_MINUTE, "both have a backup of one tick", async || {
+    eventually("both have a backup of one tick", async || {
         let (of_a, of_b) = (ticks(&own(&a, "nightly").await), ticks(&own(&b, "nightly").await));
         of_a.iter().any(|tick| of_b.contains(tick)).then_some(())
     })
     .await;
     for home in [&a, &b] {
-        change(home, "nightly", json!({"paused": true})).await;
+        pause(home, "nightly").await;
     }
     eventually("both see the same", async || {
         let names = |backups: Vec<Value>| -> Vec<String> {
             assert!(backups.iter().all(|backup| backup["status"]["phase"] != "Failed"), "{backups:?}");
             backups.iter().map(name_of).collect()
         };
-        let (of_a, of_b) = (names(a.all(BACKUP).await), names(b.all(BACKUP).await));
-        let complete = a.all(BACKUP).await.iter().all(|backup| backup["status"]["phase"] == "Completed");
+        let (of_a, of_b) = (a.all(BACKUP).await, b.all(BACKUP).await);
+        let complete = of_a.iter().chain(&of_b).all(|backup| backup["status"]["phase"] == "Completed");
+        let (of_a, of_b) = (names(of_a), names(of_b));
         (of_a == of_b && of_a.len() >= 2 && complete).then_some(())
     })
     .await;
@@ -156,6 +173,7 @@ async fn what_others_label_and_write_neither_ages_out_nor_replaces_a_schedule_s_
     })
     .await;
     change(&home, "few", json!({"schedule": "0 0 1 1 *"})).await;
+    counted(&home, "few", "0 0 1 1 *").await;
     eventually("one of its own is left", async || {
         let own = own(&home, "few").await;
         (own.len() == 1 && own[0]["status"]["phase"] == "Completed").then_some(())
@@ -184,25 +202,36 @@ async fn editing_and_unpausing_fire_nothing_for_a_past_that_was_before_them() {
     home.create(SCHEDULE, "edit", json!({"schedule": "0 0 1 1 *", "template": &template})).await;
     first(&home, "edit").await;
 
-    // Ticks of the day before and of an hour ago, which were never this schedule's.
-    let hour = (chrono::Utc::now() - chrono::TimeDelta::minutes(61)).format("%M %H * * *").to_string();
-    for text in [hour.as_str(), "CRON_TZ=America/New_York 0 0 * * *"] {
+    // Ticks of an hour ago, and of 22 hours ago by another clock than Greenwich's, which were never this schedule's.
+    let (hour, day) = (chrono::TimeDelta::minutes(61), chrono::TimeDelta::hours(22));
+    let at = |time: chrono::DateTime<chrono::Utc>| time.format("%M %H * * *").to_string();
+    let now = chrono::Utc::now();
+    let west = at(now - day - chrono::TimeDelta::hours(5));
+    for text in [at(now - hour), format!("CRON_TZ=Etc/GMT+5 {west}")] {
         change(&home, "edit", json!({"schedule": text})).await;
-        let schedule = counted(&home, "edit", text).await;
+        let schedule = counted(&home, "edit", &text).await;
         let next = schedule["status"]["nextBackup"].as_str().expect("it says when the next one is made");
         let next = chrono::DateTime::parse_from_rfc3339(next).expect("a time");
-        assert!(next > chrono::Utc::now(), "{schedule}");
+        assert!(next > now, "{schedule}");
     }
-    assert_eq!(own(&home, "edit").await.len(), 1, "nothing was fired");
+    // A tick that has not come yet is the next that it makes a backup for.
+    let before = own(&home, "edit").await;
+    assert_eq!(before.len(), 1, "nothing was fired: {before:?}");
+    change(&home, "edit", json!({"schedule": "@every 1s"})).await;
+    let made = eventually("it makes backups again", async || {
+        let made = own(&home, "edit").await;
+        (made.len() > before.len()).then_some(made)
+    })
+    .await;
+    let edited = home.read(SCHEDULE, "edit").await.expect("it is there")["status"]["counting"]["since"].clone();
+    let new = made.iter().map(name_of).filter(|name| *name != name_of(&before[0]));
+    let early: Vec<String> = new.filter(|name| *name < named("edit", &edited)).collect();
+    assert!(early.is_empty(), "{early:?} were made for ticks before {edited}");
 
     // Created paused: its first backup carries the time at which it was unpaused.
     home.create(SCHEDULE, "later", json!({"schedule": "0 0 1 1 *", "template": &template, "paused": true}))
         .await;
-    eventually("the server sees it paused", async || {
-        let schedule = home.read(SCHEDULE, "later").await?;
-        (schedule["status"]["counting"]["paused"] == true).then_some(())
-    })
-    .await;
+    seen_paused(&home, "later").await;
     let unpaused = chrono::Utc::now();
     eventually("its creation is past", async || {
         (chrono::Utc::now() > unpaused + chrono::TimeDelta::seconds(2)).then_some(())
@@ -270,7 +299,8 @@ async fn the_newest_good_backup_outlives_its_ttl_until_the_schedule_is_deleted()
     let kept = first(&home, "kept").await;
     // One that a person made with the same ttl goes; by then the other's time has come as well.
     home.create(BACKUP, "by-hand", template).await;
-    home.reach(BACKUP, "by-hand", "Completed").await;
+    let expired = home.reach(DELETION, "by-hand-expired", "Processed").await;
+    assert!(expired["status"]["errors"].is_null(), "{expired}");
     home.gone(BACKUP, "by-hand").await;
     assert_eq!(home.phase(BACKUP, &kept).await.as_deref(), Some("Completed"));
     home.delete(SCHEDULE, "kept").await;
@@ -296,7 +326,8 @@ async fn the_newest_good_backup_of_another_cluster_s_schedule_outlives_its_ttl_h
     b.reach(BACKUP, &kept, "Completed").await;
     // One that a person made there with the same ttl goes; by then the other's time has come as well.
     a.create(BACKUP, "by-hand", template).await;
-    a.reach(BACKUP, "by-hand", "Completed").await;
+    let expired = b.reach(DELETION, "by-hand-expired", "Processed").await;
+    assert!(expired["status"]["errors"].is_null(), "{expired}");
     a.gone(BACKUP, "by-hand").await;
     for home in [&a, &b] {
         assert_eq!(home.phase(BACKUP, &kept).await.as_deref(), Some("Completed"));

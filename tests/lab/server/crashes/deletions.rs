@@ -105,14 +105,11 @@ async fn a_deletion_is_finished_wherever_the_server_is_killed() {
 
 /// Asks for the deletion of a Restore, as `ark restore delete` does, after it was labelled as from this location.
 async fn ask(home: &Home<'_>, name: &str, location: &str) {
-    let path = format!("{}/{name}", home.path(RESTORE));
-    eventually("nobody else changes it", async || {
-        let mut restore = home.read(RESTORE, name).await.expect("it is there");
+    let change = |restore: &mut serde_json::Value| {
         restore["metadata"]["labels"]["ark.heptio.com/storage-location"] = json!(location);
         restore["metadata"]["annotations"][REQUESTED] = json!("2026-11-21T03:00:00Z");
-        home.cluster.try_replace(&path, &restore).await.then_some(())
-    })
-    .await;
+    };
+    home.edit(RESTORE, name, "", change).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,10 +10,11 @@ const SERVED: &str = "/openapi/v3/apis/ark.heptio.com/v1";
 
 /// Puts these fields there as those of the status of Schedules, and waits until the API server tells of them.
 async fn set_fields(cluster: &Cluster, fields: &Value) {
-    let mut definition = cluster.read(SCHEDULES).await.expect("installed");
-    let root = &mut definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
-    root["properties"]["status"]["properties"] = fields.clone();
-    cluster.replace(SCHEDULES, &definition).await;
+    let change = |definition: &mut Value| {
+        let root = &mut definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+        root["properties"]["status"]["properties"] = fields.clone();
+    };
+    cluster.edit(SCHEDULES, "", change).await;
     let counts = fields["counting"].is_object();
     eventually("the API server tells of the definition", async || {
         let served = cluster.read(SERVED).await?;

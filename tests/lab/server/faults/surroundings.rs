@@ -1,5 +1,6 @@
 //! The bucket and the API server fail for a while.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -11,6 +12,9 @@ use crate::support::{Act, Lab, Proxy, eventually, fact};
 
 /// Long enough for several attempts of a client, much shorter than any deadline.
 const SLOW: Duration = Duration::from_secs(3);
+
+/// Requests for one body that always breaks off: the first, and three that go on from where it broke.
+const REQUESTS_OF_A_READ: usize = 4;
 
 /// Why a location cannot be used.
 async fn unavailable(home: &Home<'_>) -> String {
@@ -55,11 +59,11 @@ async fn a_bucket_that_answers_badly_delays_work_and_loses_nothing() {
     let stage = Stage::open(&lab, "unwell").await;
     let spec = json!({"includedNamespaces": [stage.home.name()]});
 
-    // Now and then a request fails; the client's own patience is enough.
-    let mut count = 0;
-    stage.s3.set(move |_| {
-        count += 1;
-        if count % 4 == 0 { Act::Answer(503) } else { Act::Pass }
+    // Each request fails when it is sent first; the client's own patience is enough.
+    let mut failed = BTreeSet::new();
+    stage.s3.set(move |asked| {
+        let is_first = failed.insert((asked.method.clone(), asked.path.clone(), asked.query.clone()));
+        if is_first { Act::Answer(503) } else { Act::Pass }
     });
     stage.home.create(BACKUP, "stumbling", spec.clone()).await;
     stage.home.reach(BACKUP, "stumbling", "Completed").await;
@@ -100,8 +104,11 @@ async fn a_bucket_that_answers_badly_delays_work_and_loses_nothing() {
         lab.a.ark(["backup", "run", "theirs", "--location", &bucket, "--include-namespaces", "kube-public"]);
     tokio::task::spawn_blocking(move || run(&mut elsewhere).expect_code(0)).await.expect("it runs");
     stage.s3.take_seen();
-    eventually("the document is asked for", async || {
-        stage.s3.take_seen().iter().any(|asked| asked.path.ends_with("/theirs/ark-backup.json")).then_some(())
+    let mut asked_for = 0;
+    eventually("a pass has given the document up, and another asks for it", async || {
+        let seen = stage.s3.take_seen();
+        asked_for += seen.iter().filter(|asked| asked.path.ends_with("/theirs/ark-backup.json")).count();
+        (asked_for > REQUESTS_OF_A_READ).then_some(())
     })
     .await;
     assert!(stage.home.read(BACKUP, "theirs").await.is_none());

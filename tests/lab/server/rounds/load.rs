@@ -13,6 +13,8 @@ const MOST: usize = 12;
 /// Runs that wait or are under way, at most: people who see that nothing moves stop asking, and servers that live for seconds
 /// would never get through a longer queue.
 const CROWD: usize = 8;
+/// The ttl of backups that expire within the test.
+pub const SHORT_TTL: &str = "15s";
 /// Namespaces that restores go to.
 const TARGETS: usize = 3;
 
@@ -90,7 +92,7 @@ impl Load {
                 home.create(BACKUP, &format!("kept-{}", self.count), spec).await;
             }
             1 | 2 if own.len() < MOST => {
-                let ttl = if chance.below(3) == 0 { "15s" } else { "1h" };
+                let ttl = if chance.below(3) == 0 { SHORT_TTL } else { "1h" };
                 let spec = json!({"includedNamespaces": [&self.source.name], "ttl": ttl});
                 home.create(BACKUP, &format!("asked-{}", self.count), spec).await;
             }

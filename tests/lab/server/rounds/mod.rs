@@ -12,20 +12,17 @@ use serde_json::json;
 use super::{BACKUP, DELETION, Home, LOCATION, RESTORE, SCHEDULE, Server, ServerOptions};
 use crate::process::run;
 use crate::restore::store;
-use crate::support::{Lab, within};
+use crate::support::{Lab, eventually};
 use ledger::Ledger;
-use load::{Chance, Load};
+use load::{Chance, Load, SHORT_TTL};
 
 /// Rounds in the suite; the environment may ask for more.
 const ROUNDS: usize = 8;
 const MORE: &str = "ARK_LAB_KILL_ROUNDS";
-/// A server lives so long at most, in milliseconds: some are killed before they lead, some with everything under way.
+/// A server lives so long at most, in milliseconds.
 const LONGEST_LIFE: u64 = 5_000;
 /// Between two looks, and two deeds.
 const BEAT: Duration = Duration::from_millis(250);
-/// From the last kill on, until everything has come to an end.
-const SETTLED: Duration = Duration::from_secs(180);
-
 fn options() -> ServerOptions {
     ServerOptions { sync_period: "1s", gc_period: "1s", ..ServerOptions::default() }
 }
@@ -34,11 +31,21 @@ fn rounds() -> usize {
     std::env::var(MORE).map_or(ROUNDS, |rounds| rounds.parse().expect("a number of rounds"))
 }
 
+/// Starts a server, and lets every other one lead first: some are killed before they lead, and some with everything under
+/// way, however slow the machine.
+async fn begin_life(home: &Home<'_>, chance: &mut Chance) -> Server {
+    let server = Server::spawn(home.cluster, home.name(), options());
+    if chance.below(2) == 0 {
+        home.leads(&server).await;
+    }
+    server
+}
+
 /// One server's life: it works, people ask for things, and then it is gone.
 async fn live(home: &Home<'_>, load: &mut Load, ledger: &mut Ledger, chance: &mut Chance) {
     // The one before is known to be dead, so that nobody has to wait for its lease to end.
     home.free_lease().await;
-    let server = Server::spawn(home.cluster, home.name(), options());
+    let server = begin_life(home, chance).await;
     let end = Instant::now() + Duration::from_millis(chance.below(LONGEST_LIFE));
     while Instant::now() < end {
         server.must_run();
@@ -55,7 +62,10 @@ async fn unsettled(home: &Home<'_>) -> Vec<String> {
     for kind in [BACKUP, RESTORE, DELETION] {
         for object in home.all(kind).await {
             let phase = object["status"]["phase"].as_str().unwrap_or("New");
-            if ["New", "InProgress", "Deleting"].contains(&phase) {
+            // What goes soon, or has been asked to go, is on its way out.
+            let goes = object["spec"]["ttl"] == SHORT_TTL && phase == "Completed"
+                || !object["metadata"]["annotations"]["ark.heptio.com/deletion-requested"].is_null();
+            if goes || ["New", "InProgress", "Deleting"].contains(&phase) {
                 found.push(format!("{} {} {phase}", kind.0, object["metadata"]["name"]));
             }
         }
@@ -87,7 +97,7 @@ async fn killed_at_random_moments_under_load_it_loses_nothing_and_leaves_nothing
     let server = home.start_again(options()).await;
     home.reach(LOCATION, "default", "Available").await;
     let stuck = std::cell::RefCell::new(Vec::new());
-    let settled = within(SETTLED, "everything comes to an end", async || {
+    let settled = eventually("everything comes to an end", async || {
         server.must_run();
         ledger.look(&home).await;
         let left = unsettled(&home).await;
@@ -100,7 +110,7 @@ async fn killed_at_random_moments_under_load_it_loses_nothing_and_leaves_nothing
     });
     settled.await;
     // The cluster and the bucket come to say the same: a pass of sync and one of collection take a second each.
-    within(SETTLED, "cluster and bucket agree", async || {
+    eventually("cluster and bucket agree", async || {
         ledger.disagreement(&home).await.is_none().then_some(())
     })
     .await;
