@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::backup::config_map;
 use crate::process::run;
-use crate::server::{BACKUP, Home, LOCATION, RESTORE, SCHEDULE, Server, ServerOptions};
+use crate::server::{BACKUP, Installation, LOCATION, RESTORE, SCHEDULE, Server, ServerOptions};
 use crate::support::{Act, Interceptor, Lab, RoughCluster, TestNamespace, eventually, within};
 
 /// Long enough to stop a server meanwhile.
@@ -18,7 +18,7 @@ const RECOVERED: Duration = Duration::from_secs(120);
 const OBJECTS: usize = 300;
 
 /// Waits for the end of a run; a server that ended because it lost its lease is started again.
-async fn completes(home: &Home<'_>, server: &mut Server, kind: crate::server::Kind, name: &str) {
+async fn completes(home: &Installation<'_>, server: &mut Server, kind: crate::server::Kind, name: &str) {
     within(RECOVERED, &format!("{} {name} is Completed", kind.0), async || {
         if server.ended().is_some() {
             assert!(server.log().contains("lost the lease"), "{}", server.log());
@@ -45,7 +45,7 @@ async fn an_api_server_that_restarts_ends_no_run() {
     for number in 0..OBJECTS {
         config_map(&rough.cluster, &source.name, &format!("object-{number}"), &json!({"k": "v"})).await;
     }
-    let home = Home::found(&rough.cluster, "restarts").await;
+    let home = Installation::prepare(&rough.cluster, "restarts").await;
     home.location("default", &s3.through(&lab, &bucket), json!({})).await;
     let mut server = home.start(ServerOptions::default()).await;
     home.reach(LOCATION, "default", "Available").await;
@@ -92,7 +92,7 @@ async fn an_etcd_that_is_full_loses_nothing_that_was_made() {
     let (rough, lab) = (RoughCluster::get().await, Lab::get().await);
     let (bucket, s3) = (lab.bucket(), Interceptor::of_s3(&lab).await);
     let waste = TestNamespace::create(&rough.cluster, "waste").await;
-    let home = Home::found(&rough.cluster, "full").await;
+    let home = Installation::prepare(&rough.cluster, "full").await;
     home.location("default", &s3.through(&lab, &bucket), json!({})).await;
     let server = home.start(ServerOptions::default()).await;
     home.reach(LOCATION, "default", "Available").await;

@@ -11,7 +11,7 @@ use ark::model::Opener;
 use super::manifests::apply_all;
 use super::{printed, remove_roles};
 use crate::server::{
-    BACKUP, DELETION, DOWNLOAD, Home, LOCATION, RESTORE, SCHEDULE, STATUS, Server, ServerOptions,
+    BACKUP, DELETION, DOWNLOAD, Installation, LOCATION, RESTORE, SCHEDULE, STATUS, Server, ServerOptions,
 };
 use crate::support::{Cluster, Lab, TestNamespace, eventually, unique};
 
@@ -127,7 +127,7 @@ async fn expect_copy(lab: &Lab, namespace: &str) {
 }
 
 /// A restore under another name, then over what was changed there, by each policy.
-async fn restore(lab: &Lab, home: &Home<'_>, shop: &TestNamespace) -> TestNamespace {
+async fn restore(lab: &Lab, home: &Installation<'_>, shop: &TestNamespace) -> TestNamespace {
     let copy = TestNamespace::reserve(&lab.a, "copy");
     let greeting = format!("/api/v1/namespaces/{}/configmaps/web", copy.name);
     for (policy, expected) in
@@ -152,7 +152,7 @@ async fn restore(lab: &Lab, home: &Home<'_>, shop: &TestNamespace) -> TestNamesp
 }
 
 /// What a Schedule makes: once at creation, then by the clock.
-async fn scheduled(home: &Home<'_>, shop: &TestNamespace) {
+async fn scheduled(home: &Installation<'_>, shop: &TestNamespace) {
     let template = json!({"includedNamespaces": [shop.name]});
     let spec = json!({"schedule": "@every 3s", "template": template, "useOwnerReferences": true});
     home.create(SCHEDULE, "often", spec).await;
@@ -168,7 +168,7 @@ async fn scheduled(home: &Home<'_>, shop: &TestNamespace) {
 }
 
 /// A backup that is lost here comes back from the bucket.
-async fn synced(home: &Home<'_>) {
+async fn synced(home: &Installation<'_>) {
     home.delete(BACKUP, "one").await;
     eventually("the backup comes back from the bucket", async || {
         let backup = home.read(BACKUP, "one").await?;
@@ -179,7 +179,7 @@ async fn synced(home: &Home<'_>) {
 }
 
 /// All that a server does beside restoring, and a restore between, if it may.
-async fn live(lab: &Lab, home: &Home<'_>, shop: &TestNamespace, server: &Server, restores: bool) {
+async fn live(lab: &Lab, home: &Installation<'_>, shop: &TestNamespace, server: &Server, restores: bool) {
     home.location("default", &lab.bucket(), json!({})).await;
     home.reach(LOCATION, "default", "Available").await;
     home.create(STATUS, "who", json!({})).await;
@@ -207,7 +207,7 @@ async fn live(lab: &Lab, home: &Home<'_>, shop: &TestNamespace, server: &Server,
     drop(copy);
 }
 
-async fn expect_events(home: &Home<'_>, kind: &str) {
+async fn expect_events(home: &Installation<'_>, kind: &str) {
     let path = format!("/apis/events.k8s.io/v1/namespaces/{}/events", home.name());
     let list = home.cluster.read(&path).await.expect("events are served");
     let events = list["items"].as_array().expect("a list");
@@ -221,7 +221,7 @@ async fn expect_events(home: &Home<'_>, kind: &str) {
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn the_rights_suffice_for_all_that_a_server_does() {
     let lab = Lab::get().await;
-    let home = Home::found(&lab.a, "access").await;
+    let home = Installation::prepare(&lab.a, "access").await;
     let account = Account::grant(&lab.a, home.name(), &[]).await;
     let shop = shop(&lab.a).await;
     let server = home.start(account.options(&[])).await;
@@ -286,7 +286,7 @@ async fn know_one(cluster: &Cluster, namespace: &str, shop: &str) -> Account {
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn a_server_that_knows_a_few_namespaces_only_makes_complete_backups_of_them() {
     let lab = Lab::get().await;
-    let home = Home::found(&lab.a, "few").await;
+    let home = Installation::prepare(&lab.a, "few").await;
     let shop = shop(&lab.a).await;
     let account = know_one(&lab.a, home.name(), &shop.name).await;
     assert!(!account.may(&lab.a, home.name(), "list", ("", "pods")).await);
@@ -309,7 +309,7 @@ async fn a_server_that_knows_a_few_namespaces_only_makes_complete_backups_of_the
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn a_restore_of_all_leaves_the_server_that_runs_it_as_it_is() {
     let lab = Lab::get().await;
-    let home = Home::found(&lab.a, "itself").await;
+    let home = Installation::prepare(&lab.a, "itself").await;
     let account = Account::grant(&lab.a, home.name(), &[]).await;
     for object in &account.objects {
         relabel(&lab.a, home.name(), object, ("test", home.name())).await;
@@ -354,7 +354,7 @@ async fn a_restore_of_all_leaves_the_server_that_runs_it_as_it_is() {
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn a_server_that_may_only_read_does_all_but_restores_which_it_refuses() {
     let lab = Lab::get().await;
-    let home = Home::found(&lab.a, "reader").await;
+    let home = Installation::prepare(&lab.a, "reader").await;
     let account = Account::grant(&lab.a, home.name(), &["--disable-restores"]).await;
     let shop = shop(&lab.a).await;
     for verb in ["create", "patch", "update", "delete"] {

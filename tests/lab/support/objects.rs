@@ -75,16 +75,6 @@ impl Cluster {
         }
     }
 
-    /// Changes an object, or the part of it below this subresource, however often others write it meanwhile.
-    pub async fn edit(&self, path: &str, part: &str, change: impl Fn(&mut Value)) {
-        eventually(&format!("{path} can be changed"), async || {
-            let mut object = self.read(path).await.expect("it is there");
-            change(&mut object);
-            self.try_replace(&format!("{path}{part}"), &object).await.then_some(())
-        })
-        .await;
-    }
-
     /// Creates objects in their order, and waits until a definition among them is served.
     pub async fn create_all(&self, objects: &[Value]) {
         for object in objects {
@@ -110,6 +100,17 @@ impl Cluster {
     pub async fn list(&self, path: &str) -> Vec<Value> {
         let list = self.read(path).await.unwrap_or_else(|| panic!("{path} is not served"));
         list["items"].as_array().cloned().unwrap_or_default()
+    }
+
+    /// Changes an object, or the part of it below this subresource, however often others write it
+    /// meanwhile.
+    pub async fn edit(&self, path: &str, part: &str, change: impl Fn(&mut Value)) {
+        eventually(&format!("{path} can be changed"), async || {
+            let mut object = self.read(path).await.expect("it is there");
+            change(&mut object);
+            self.try_replace(&format!("{path}{part}"), &object).await.then_some(())
+        })
+        .await;
     }
 
     /// Merges `change` into an object.

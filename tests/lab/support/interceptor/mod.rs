@@ -146,6 +146,16 @@ impl Interceptor {
         *self.state.rule.lock().expect("no rule panics") = Box::new(rule);
     }
 
+    /// From now on, `rule` decides first; what it lets pass is decided as before.
+    pub fn precede(&self, mut rule: impl FnMut(&Asked) -> Act + Send + 'static) {
+        let mut current = self.state.rule.lock().expect("no rule panics");
+        let mut before = std::mem::replace(&mut *current, Box::new(|_| Act::Pass));
+        *current = Box::new(move |asked| match rule(asked) {
+            Act::Pass => before(asked),
+            act => act,
+        });
+    }
+
     /// From now on, everything passes.
     pub fn clear(&self) {
         self.set(|_| Act::Pass);

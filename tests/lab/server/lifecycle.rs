@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{BACKUP, Home, LOCATION, RESTORE, SCHEDULE, ServerOptions};
+use super::{BACKUP, Installation, LOCATION, RESTORE, SCHEDULE, ServerOptions};
 use crate::backup::config_map;
 use crate::restore::{data, store};
 use crate::support::{Lab, TestNamespace, eventually};
@@ -11,9 +11,9 @@ use crate::support::{Lab, TestNamespace, eventually};
 const TTL: &str = "5s";
 
 /// The Backup that a Schedule has made.
-async fn scheduled(home: &Home<'_>, schedule: &str) -> String {
+async fn scheduled(installation: &Installation<'_>, schedule: &str) -> String {
     let made = eventually("the schedule makes a backup", async || {
-        let backups = home.all(BACKUP).await;
+        let backups = installation.all(BACKUP).await;
         backups
             .into_iter()
             .find(|backup| backup["metadata"]["labels"]["ark.heptio.com/schedule-name"] == schedule)
@@ -36,7 +36,7 @@ async fn a_backup_is_scheduled_seen_and_restored_elsewhere_and_goes_everywhere_w
     config_map(&lab.a, &shop.name, "prices", &json!({"tea": "2 €"})).await;
 
     // A cluster that makes backups, and one that is there for the day when the first is lost.
-    let (a, b) = (Home::found(&lab.a, "life").await, Home::found(&lab.b, "life").await);
+    let (a, b) = (Installation::prepare(&lab.a, "life").await, Installation::prepare(&lab.b, "life").await);
     a.location("default", &bucket, json!({})).await;
     b.location("default", &bucket, json!({})).await;
     // Nothing is collected until everything is done with it.
@@ -81,9 +81,9 @@ async fn a_backup_is_scheduled_seen_and_restored_elsewhere_and_goes_everywhere_w
     // While its Schedule is there, the newest good one stays.
     a.delete(SCHEDULE, "nightly").await;
     let _server_a = a.start_again(ServerOptions::default()).await;
-    for home in [&a, &b] {
-        home.gone(BACKUP, &backup).await;
-        home.gone(RESTORE, "moved").await;
+    for installation in [&a, &b] {
+        installation.gone(BACKUP, &backup).await;
+        installation.gone(RESTORE, "moved").await;
     }
     let left = store(&bucket).await.list("", false, None).await.expect("listable").objects;
     let left: Vec<String> = left.into_iter().map(|object| object.key.to_string()).collect();

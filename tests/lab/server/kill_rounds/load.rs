@@ -1,8 +1,9 @@
-//! What a busy cluster asks of the server: schedules every few seconds, backups, restores and deletions.
+//! What a busy cluster asks of the server: schedules every few seconds, backups, restores and
+//! deletions.
 
 use serde_json::{Value, json};
 
-use super::super::{BACKUP, DELETION, Home, RESTORE, SCHEDULE};
+use super::super::{BACKUP, DELETION, Installation, RESTORE, SCHEDULE};
 use crate::backup::config_map;
 use crate::support::{Lab, TestNamespace};
 
@@ -10,8 +11,8 @@ use crate::support::{Lab, TestNamespace};
 const OBJECTS: usize = 60;
 /// Backups beside those of the schedules, at most; more would only make the rounds slow.
 const MOST: usize = 12;
-/// Runs that wait or are under way, at most: people who see that nothing moves stop asking, and servers that live for seconds
-/// would never get through a longer queue.
+/// Runs that wait or are under way, at most: people who see that nothing moves stop asking, and
+/// servers that live for seconds would never get through a longer queue.
 const CROWD: usize = 8;
 /// The ttl of backups that expire within the test.
 pub const SHORT_TTL: &str = "15s";
@@ -52,7 +53,7 @@ pub struct Load {
 
 impl Load {
     /// A namespace with objects, and schedules that back it up.
-    pub async fn begin(lab: &Lab, home: &Home<'_>) -> Self {
+    pub async fn begin(lab: &Lab, installation: &Installation<'_>) -> Self {
         let source = TestNamespace::create(&lab.a, "busy").await;
         for number in 0..OBJECTS {
             let text = format!("{number:05}").repeat(400);
@@ -65,47 +66,49 @@ impl Load {
         ] {
             let policy = if name == "steady" { "Allow" } else { "Forbid" };
             let spec = json!({"schedule": every, "template": template, "retention": retention, "concurrencyPolicy": policy});
-            home.create(SCHEDULE, name, spec).await;
+            installation.create(SCHEDULE, name, spec).await;
         }
         let targets = (0..TARGETS).map(|_| TestNamespace::reserve(&lab.a, "busy-copy")).collect();
         Self { source, targets, count: 0 }
     }
 
     /// One deed.
-    pub async fn act(&mut self, home: &Home<'_>, chance: &mut Chance) {
+    pub async fn act(&mut self, installation: &Installation<'_>, chance: &mut Chance) {
         self.count += 1;
         let name = |object: &Value| object["metadata"]["name"].as_str().expect("a name").to_owned();
-        let backups = home.all(BACKUP).await;
+        let backups = installation.all(BACKUP).await;
         let own: Vec<String> = backups.iter().map(name).filter(|name| name.starts_with("asked-")).collect();
         let finished: Vec<String> =
             backups.iter().filter(|backup| backup["status"]["phase"] == "Completed").map(name).collect();
         let waits = |object: &&Value| {
             ["New", "InProgress"].contains(&object["status"]["phase"].as_str().unwrap_or("New"))
         };
-        let restores = home.all(RESTORE).await;
+        let restores = installation.all(RESTORE).await;
         let crowded = backups.iter().chain(&restores).filter(waits).count() >= CROWD;
         match chance.below(8) {
             0..=4 if crowded => {}
             // These stay to the end: each is there then, whole, or was never finished.
             0 => {
                 let spec = json!({"includedNamespaces": [&self.source.name]});
-                home.create(BACKUP, &format!("kept-{}", self.count), spec).await;
+                installation.create(BACKUP, &format!("kept-{}", self.count), spec).await;
             }
             1 | 2 if own.len() < MOST => {
                 let ttl = if chance.below(3) == 0 { SHORT_TTL } else { "1h" };
                 let spec = json!({"includedNamespaces": [&self.source.name], "ttl": ttl});
-                home.create(BACKUP, &format!("asked-{}", self.count), spec).await;
+                installation.create(BACKUP, &format!("asked-{}", self.count), spec).await;
             }
             3 | 4 => {
                 let Some(backup) = chance.pick(&finished).cloned() else { return };
                 let target = &chance.pick(&self.targets).expect("there are some").name;
                 let spec = json!({"backupName": backup, "namespaceMapping": {&self.source.name: target}});
-                home.create(RESTORE, &format!("back-{}", self.count), spec).await;
+                installation.create(RESTORE, &format!("back-{}", self.count), spec).await;
             }
             5 => {
                 let may_go: Vec<_> = finished.iter().filter(|name| !name.starts_with("kept-")).collect();
                 let Some(backup) = chance.pick(&may_go) else { return };
-                home.create(DELETION, &format!("away-{}", self.count), json!({"backupName": backup})).await;
+                installation
+                    .create(DELETION, &format!("away-{}", self.count), json!({"backupName": backup}))
+                    .await;
             }
             _ => {}
         }

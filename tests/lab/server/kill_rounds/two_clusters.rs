@@ -1,4 +1,5 @@
-//! Two clusters with a Schedule of one name on one bucket, both killed again and again: each keeps to its own.
+//! Two clusters with a Schedule of one name on one bucket, both killed again and again: each keeps
+//! to its own.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use ark::store::{ObjectKey, ObjectStore, read_all};
 use chrono::DateTime;
 use serde_json::{Value, json};
 
-use super::super::{BACKUP, Home, LOCATION, SCHEDULE, Server};
+use super::super::{BACKUP, Installation, LOCATION, SCHEDULE, Server};
 use super::ledger::Ledger;
 use super::load::Chance;
 use super::{BEAT, begin_life, options, rounds, unsettled};
@@ -27,29 +28,30 @@ const KEPT: usize = 3;
 
 /// One of the clusters, and what was seen of the backups that its Schedule made.
 struct Twin<'a> {
-    home: Home<'a>,
+    installation: Installation<'a>,
     store: Arc<dyn ObjectStore>,
     /// The ticks, in seconds, that the Schedule says it made a backup for.
     ticks: BTreeSet<i64>,
-    /// The Backups, by name: the tick that each was made for, and the document once it was Completed.
+    /// The Backups, by name: the tick that each was made for, and the document once it was
+    /// Completed.
     made: BTreeMap<String, (i64, Option<Vec<u8>>)>,
 }
 
 impl<'a> Twin<'a> {
     async fn found(cluster: &'a Cluster, bucket: &str) -> Self {
-        let home = Home::found(cluster, "twins").await;
-        home.location("default", bucket, json!({})).await;
-        config_map(cluster, home.name(), "object", &json!({"text": "some".repeat(1000)})).await;
-        Self { home, store: store(bucket).await, ticks: BTreeSet::new(), made: BTreeMap::new() }
+        let installation = Installation::prepare(cluster, "twins").await;
+        installation.location("default", bucket, json!({})).await;
+        config_map(cluster, installation.name(), "object", &json!({"text": "some".repeat(1000)})).await;
+        Self { installation, store: store(bucket).await, ticks: BTreeSet::new(), made: BTreeMap::new() }
     }
 
     async fn schedule(&self, retention: Option<Value>) {
-        let template = json!({"includedNamespaces": [self.home.name()]});
+        let template = json!({"includedNamespaces": [self.installation.name()]});
         let mut spec = json!({"schedule": "@every 4s", "template": template, "concurrencyPolicy": "Allow"});
         if let Some(retention) = retention {
             spec["retention"] = retention;
         }
-        self.home.create(SCHEDULE, NAME, spec).await;
+        self.installation.create(SCHEDULE, NAME, spec).await;
     }
 
     async fn document(&self, backup: &str) -> Option<Vec<u8>> {
@@ -63,7 +65,7 @@ impl<'a> Twin<'a> {
 
     /// The Backups that its Schedule made.
     async fn own(&self) -> Vec<Value> {
-        let mut own = self.home.all(BACKUP).await;
+        let mut own = self.installation.all(BACKUP).await;
         own.retain(|backup| {
             let marks = &backup["metadata"]["annotations"];
             marks.get("ark.heptio.com/synced-from").is_none() && marks.get(SCHEDULE_TOKEN).is_some()
@@ -72,7 +74,7 @@ impl<'a> Twin<'a> {
     }
 
     async fn look(&mut self) {
-        let schedule = self.home.read(SCHEDULE, NAME).await.expect("the Schedule is there");
+        let schedule = self.installation.read(SCHEDULE, NAME).await.expect("the Schedule is there");
         for backup in self.own().await {
             let name = backup["metadata"]["name"].as_str().expect("a name");
             let token = backup["metadata"]["annotations"][SCHEDULE_TOKEN].as_str().expect("a text");
@@ -92,8 +94,8 @@ impl<'a> Twin<'a> {
     /// Some servers' lives, one after the other.
     async fn live(&mut self, chance: &mut Chance) {
         for _ in 0..rounds() {
-            self.home.free_lease().await;
-            let server = begin_life(&self.home, chance).await;
+            self.installation.free_lease().await;
+            let server = begin_life(&self.installation, chance).await;
             let end = Instant::now() + Duration::from_millis(chance.below(LONGEST_LIFE));
             while Instant::now() < end {
                 server.must_run();
@@ -106,24 +108,25 @@ impl<'a> Twin<'a> {
 
     /// Lets a last server finish what was begun.
     async fn settle(&mut self) -> Server {
-        let path = format!("{}/{NAME}", self.home.path(SCHEDULE));
-        self.home.cluster.merge(&path, &json!({"spec": {"paused": true}})).await;
-        let server = self.home.start_again(options()).await;
-        self.home.reach(LOCATION, "default", "Available").await;
+        let path = format!("{}/{NAME}", self.installation.path(SCHEDULE));
+        self.installation.cluster.merge(&path, &json!({"spec": {"paused": true}})).await;
+        let server = self.installation.start_again(options()).await;
+        self.installation.reach(LOCATION, "default", "Available").await;
         eventually("everything comes to an end", async || {
             server.must_run();
             self.look().await;
-            let schedule = self.home.read(SCHEDULE, NAME).await.expect("the Schedule is there");
-            let left = unsettled(&self.home).await;
+            let schedule = self.installation.read(SCHEDULE, NAME).await.expect("the Schedule is there");
+            let left = unsettled(&self.installation).await;
             (left.is_empty() && schedule["status"]["pending"].is_null()).then_some(())
         })
         .await;
         server
     }
 
-    /// What bucket and cluster do not both have. One of its own that came to nothing, and says why, hides another's of its name.
+    /// What bucket and cluster do not both have. One of its own that came to nothing, and says why,
+    /// hides another's of its name.
     async fn disagreement(&self, ledger: &Ledger) -> Option<String> {
-        let found = ledger.disagreement(&self.home).await?;
+        let found = ledger.disagreement(&self.installation).await?;
         let mut hiding = self.own().await;
         hiding.retain(says_why);
         let hidden = |difference: &&str| {
@@ -137,7 +140,8 @@ impl<'a> Twin<'a> {
         (!others.is_empty()).then(|| others.join("; "))
     }
 
-    /// Every tick has a backup of its own, or one that says why it has none; and those that were to be kept are as they were.
+    /// Every tick has a backup of its own, or one that says why it has none; and those that were to
+    /// be kept are as they were.
     async fn judge(&self, kept: usize) {
         for tick in &self.ticks {
             let of_tick = self.made.values().filter(|(made_for, _)| made_for == tick);

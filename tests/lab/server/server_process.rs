@@ -16,7 +16,8 @@ const ANSWER: Duration = Duration::from_secs(60);
 /// What a failed test shows of the log at most.
 const TAIL: usize = 40_000;
 
-/// How a server is started, beyond what every test wants: a sync and a collection every two seconds.
+/// How a server is started, beyond what every test wants: a sync and a collection every two
+/// seconds.
 #[derive(Clone, Debug)]
 pub struct ServerOptions {
     /// `--restore-only`.
@@ -51,7 +52,8 @@ pub struct Server {
     child: Arc<Mutex<Child>>,
     id: u32,
     address: SocketAddr,
-    /// Bound to the address and not listening, so that no other process of the machine is given it before the server listens.
+    /// Bound to the address and not listening, so that no other process of the machine is given it
+    /// before the server listens.
     _reserved: TcpSocket,
     log: NamedTempFile,
 }
@@ -187,7 +189,8 @@ impl Drop for Server {
     }
 }
 
-/// Reserves an address of the loopback device: only a listener that reuses addresses, as the server does, can have it too.
+/// Reserves an address of the loopback device: only a listener that reuses addresses, as the server
+/// does, can have it too.
 fn reserve_address() -> (SocketAddr, TcpSocket) {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.set_reuseaddr(true).expect("it can be shared");

@@ -1,15 +1,15 @@
-//! Killed again and again at random moments under load: no finished backup is lost or altered, none is half-visible, nothing is
-//! stuck. Some rounds in the suite; `hack/kill-rounds 200` for many.
+//! Killed again and again at random moments under load: no finished backup is lost or altered, none
+//! is half-visible, nothing is stuck. Some rounds in the suite; `hack/kill-rounds 200` for many.
 
 mod ledger;
 mod load;
-mod twins;
+mod two_clusters;
 
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::{BACKUP, DELETION, Home, LOCATION, RESTORE, SCHEDULE, Server, ServerOptions};
+use super::{BACKUP, DELETION, Installation, LOCATION, RESTORE, SCHEDULE, Server, ServerOptions};
 use crate::process::run;
 use crate::restore::store;
 use crate::support::{Lab, eventually};
@@ -23,6 +23,7 @@ const MORE: &str = "ARK_LAB_KILL_ROUNDS";
 const LONGEST_LIFE: u64 = 5_000;
 /// Between two looks, and two deeds.
 const BEAT: Duration = Duration::from_millis(250);
+
 fn options() -> ServerOptions {
     ServerOptions { sync_period: "1s", gc_period: "1s", ..ServerOptions::default() }
 }
@@ -31,36 +32,36 @@ fn rounds() -> usize {
     std::env::var(MORE).map_or(ROUNDS, |rounds| rounds.parse().expect("a number of rounds"))
 }
 
-/// Starts a server, and lets every other one lead first: some are killed before they lead, and some with everything under
-/// way, however slow the machine.
-async fn begin_life(home: &Home<'_>, chance: &mut Chance) -> Server {
-    let server = Server::spawn(home.cluster, home.name(), options());
+/// Starts a server, and lets every other one lead first: some are killed before they lead, and some
+/// with everything under way, however slow the machine.
+async fn begin_life(installation: &Installation<'_>, chance: &mut Chance) -> Server {
+    let server = Server::spawn(installation.cluster, installation.name(), options());
     if chance.below(2) == 0 {
-        home.leads(&server).await;
+        installation.leads(&server).await;
     }
     server
 }
 
 /// One server's life: it works, people ask for things, and then it is gone.
-async fn live(home: &Home<'_>, load: &mut Load, ledger: &mut Ledger, chance: &mut Chance) {
+async fn live(installation: &Installation<'_>, load: &mut Load, ledger: &mut Ledger, chance: &mut Chance) {
     // The one before is known to be dead, so that nobody has to wait for its lease to end.
-    home.free_lease().await;
-    let server = begin_life(home, chance).await;
+    installation.free_lease().await;
+    let server = begin_life(installation, chance).await;
     let end = Instant::now() + Duration::from_millis(chance.below(LONGEST_LIFE));
     while Instant::now() < end {
         server.must_run();
-        load.act(home, chance).await;
-        ledger.look(home).await;
+        load.act(installation, chance).await;
+        ledger.look(installation).await;
         tokio::time::sleep(BEAT.min(end.saturating_duration_since(Instant::now()))).await;
     }
     server.kill();
 }
 
 /// What has not come to an end.
-async fn unsettled(home: &Home<'_>) -> Vec<String> {
+async fn unsettled(installation: &Installation<'_>) -> Vec<String> {
     let mut found = Vec::new();
     for kind in [BACKUP, RESTORE, DELETION] {
-        for object in home.all(kind).await {
+        for object in installation.all(kind).await {
             let phase = object["status"]["phase"].as_str().unwrap_or("New");
             // What goes soon, or has been asked to go, is on its way out.
             let goes = object["spec"]["ttl"] == SHORT_TTL && phase == "Completed"
@@ -79,28 +80,28 @@ async fn killed_at_random_moments_under_load_it_loses_nothing_and_leaves_nothing
     let rounds = rounds();
     let lab = Lab::get().await;
     let bucket = lab.bucket();
-    let home = Home::found(&lab.a, "rounds").await;
-    home.location("default", &bucket, json!({})).await;
+    let installation = Installation::prepare(&lab.a, "rounds").await;
+    installation.location("default", &bucket, json!({})).await;
     let mut chance = Chance::new();
-    let mut load = Load::begin(&lab, &home).await;
+    let mut load = Load::begin(&lab, &installation).await;
     let mut ledger = Ledger::of(store(&bucket).await);
     for round in 0..rounds {
-        live(&home, &mut load, &mut ledger, &mut chance).await;
+        live(&installation, &mut load, &mut ledger, &mut chance).await;
         if round % 20 == 19 {
             println!("{} rounds: {ledger}", round + 1);
         }
     }
 
-    for schedule in home.all(SCHEDULE).await {
-        home.delete(SCHEDULE, schedule["metadata"]["name"].as_str().expect("a name")).await;
+    for schedule in installation.all(SCHEDULE).await {
+        installation.delete(SCHEDULE, schedule["metadata"]["name"].as_str().expect("a name")).await;
     }
-    let server = home.start_again(options()).await;
-    home.reach(LOCATION, "default", "Available").await;
+    let server = installation.start_again(options()).await;
+    installation.reach(LOCATION, "default", "Available").await;
     let stuck = std::cell::RefCell::new(Vec::new());
     let settled = eventually("everything comes to an end", async || {
         server.must_run();
-        ledger.look(&home).await;
-        let left = unsettled(&home).await;
+        ledger.look(&installation).await;
+        let left = unsettled(&installation).await;
         if *stuck.borrow() != left {
             println!("not at an end: {left:?}");
         }
@@ -109,13 +110,14 @@ async fn killed_at_random_moments_under_load_it_loses_nothing_and_leaves_nothing
         done.then_some(())
     });
     settled.await;
-    // The cluster and the bucket come to say the same: a pass of sync and one of collection take a second each.
+    // The cluster and the bucket come to say the same: a pass of sync and one of collection take a
+    // second each.
     eventually("cluster and bucket agree", async || {
-        ledger.disagreement(&home).await.is_none().then_some(())
+        ledger.disagreement(&installation).await.is_none().then_some(())
     })
     .await;
     assert_eq!(server.stop().await, Some(0));
-    ledger.settle(&home).await;
+    ledger.settle(&installation).await;
     let mut verify = lab.a.ark(["bucket", "verify", "--location", &bucket]);
     let verified =
         tokio::task::spawn_blocking(move || run(&mut verify)).await.expect("it runs").expect_code(0);

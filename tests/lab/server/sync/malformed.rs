@@ -39,6 +39,8 @@ fn garbage() -> Vec<(&'static str, Value)> {
     ]
 }
 
+/// Documents that are no backups do not come in, do not stop those that are, and are not read again
+/// while they are unchanged.
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn a_bucket_full_of_garbage_shows_what_is_sound_and_the_rest_is_read_once() {
@@ -65,32 +67,33 @@ async fn a_bucket_full_of_garbage_shows_what_is_sound_and_the_rest_is_read_once(
     put_backup(&store, "zzz-sound").await;
 
     let s3 = Interceptor::of_s3(&lab).await;
-    let home = Home::found(&lab.a, "garbage").await;
-    home.location("default", &s3.through(&lab, &bucket), json!({})).await;
-    let server = home.start(ServerOptions::default()).await;
-    home.reach(BACKUP, "zzz-sound", "Completed").await;
-    let flood = home.reach(BACKUP, "flood", "Completed").await;
+    let installation = Installation::prepare(&lab.a, "garbage").await;
+    installation.location("default", &s3.through(&lab, &bucket), json!({})).await;
+    let server = installation.start(ServerOptions::default()).await;
+    installation.reach(BACKUP, "zzz-sound", "Completed").await;
+    let flood = installation.reach(BACKUP, "flood", "Completed").await;
     assert_eq!(flood["metadata"]["labels"].as_object().map(serde_json::Map::len), Some(65));
     for foreign in ["finalizers", "ownerReferences"] {
         assert!(flood["metadata"][foreign].is_null(), "{flood}");
     }
     assert_eq!(flood["metadata"]["annotations"].as_object().map(serde_json::Map::len), Some(2), "{flood}");
-    pass_twice(&home, &server, "default").await;
+    pass_twice(&installation, &server, "default").await;
     let shown: Vec<_> =
-        home.all(BACKUP).await.iter().map(|backup| backup["metadata"]["name"].clone()).collect();
+        installation.all(BACKUP).await.iter().map(|backup| backup["metadata"]["name"].clone()).collect();
     assert_eq!(shown, ["flood", "zzz-sound"]);
-    assert!(home.all(RESTORE).await.is_empty());
+    assert!(installation.all(RESTORE).await.is_empty());
 
     // A pass over what is known reads the identity and the listing, and no document, sound or not.
     s3.take_seen();
-    pass_twice(&home, &server, "default").await;
+    pass_twice(&installation, &server, "default").await;
     let reads: Vec<_> = s3.take_seen().into_iter().filter(|asked| asked.path.contains("/backups/")).collect();
     assert!(reads.is_empty(), "{reads:?}");
     // One that changes is read again.
     put(&store, "backups/text/ark-backup.json", document("text").to_string()).await;
-    home.reach(BACKUP, "text", "Completed").await;
+    installation.reach(BACKUP, "text", "Completed").await;
 }
 
+/// A listing that breaks off does not remove the objects that it lacks.
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn a_bucket_that_fails_or_lies_in_its_listing_deletes_nothing() {
@@ -100,11 +103,11 @@ async fn a_bucket_that_fails_or_lies_in_its_listing_deletes_nothing() {
     put_backup(&store, "kept").await;
     put_backup(&store, "gone").await;
     let s3 = Interceptor::of_s3(&lab).await;
-    let home = Home::found(&lab.a, "liar").await;
-    home.location("default", &s3.through(&lab, &bucket), json!({})).await;
-    let server = home.start(ServerOptions::default()).await;
-    let kept = home.reach(BACKUP, "kept", "Completed").await;
-    home.reach(BACKUP, "gone", "Completed").await;
+    let installation = Installation::prepare(&lab.a, "liar").await;
+    installation.location("default", &s3.through(&lab, &bucket), json!({})).await;
+    let server = installation.start(ServerOptions::default()).await;
+    let kept = installation.reach(BACKUP, "kept", "Completed").await;
+    installation.reach(BACKUP, "gone", "Completed").await;
     // Listings that are cut in the middle.
     s3.set(|asked| if asked.query.contains("list-type") { Act::Cut } else { Act::Pass });
     remove(&store, "backups/gone/ark-backup.json").await;
@@ -113,10 +116,10 @@ async fn a_bucket_that_fails_or_lies_in_its_listing_deletes_nothing() {
     let before = failed();
     eventually("a pass begins and fails", async || (failed() >= before + 2).then_some(())).await;
     for name in ["kept", "gone"] {
-        assert!(home.read(BACKUP, name).await.is_some(), "{name}");
+        assert!(installation.read(BACKUP, name).await.is_some(), "{name}");
     }
     s3.clear();
-    home.gone(BACKUP, "gone").await;
-    let still = home.read(BACKUP, "kept").await.expect("it is there");
+    installation.gone(BACKUP, "gone").await;
+    let still = installation.read(BACKUP, "kept").await.expect("it is there");
     assert_eq!(still["metadata"]["uid"], kept["metadata"]["uid"]);
 }

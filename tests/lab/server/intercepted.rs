@@ -1,4 +1,5 @@
-//! A server with an interceptor on either side, to be killed at a request of its own, and a bucket that can be looked into.
+//! An installation with an interceptor before S3 and another before the API server: its server
+//! fails, waits or is killed at a request of its own, and its bucket can be looked into.
 
 use std::sync::Arc;
 
@@ -6,8 +7,9 @@ use ark::bucket::AttemptId;
 use ark::store::{ObjectKey, ObjectStore, read_all};
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
+use tokio_util::sync::CancellationToken;
 
-use super::{Home, LOCATION, Server, ServerOptions};
+use super::{Installation, LOCATION, Server, ServerOptions};
 use crate::process::run;
 use crate::restore::store;
 use crate::support::{Act, Interceptor, Lab, eventually};
@@ -15,40 +17,46 @@ use crate::support::{Act, Interceptor, Lab, eventually};
 /// Larger than any document of the tests.
 const DOCUMENT: u64 = 1 << 20;
 
-/// Which of the two sides a request goes to.
+/// Where a request goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Door {
+pub enum Destination {
     S3,
-    Api,
+    ApiServer,
 }
 
-/// Whether the server dies before its request arrives, or after it was answered and before it knows.
+/// Whether the server dies before its request arrives, or after it was answered and before it
+/// knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
+pub enum KillMoment {
     Before,
     After,
 }
 
-/// A write of the server: the first request of this method whose path ends so, and whose body holds that. `{}` is a name, `*` the
-/// folder of an attempt.
+/// A write of the server at which it is killed: the first request of this method whose path ends
+/// so, and whose body holds that. `{}` is a name, `*` the folder of an attempt.
 #[derive(Clone, Copy, Debug)]
-pub struct Point {
+pub struct KillPoint {
     /// In words, as `docs/crash.md` calls it.
     pub what: &'static str,
-    pub door: Door,
+    pub destination: Destination,
     pub method: &'static str,
     pub path: &'static str,
     pub holds: &'static str,
 }
 
 /// A write to the bucket.
-pub const fn s3(what: &'static str, method: &'static str, path: &'static str) -> Point {
-    Point { what, door: Door::S3, method, path, holds: "" }
+pub const fn s3(what: &'static str, method: &'static str, path: &'static str) -> KillPoint {
+    KillPoint { what, destination: Destination::S3, method, path, holds: "" }
 }
 
 /// A write to the API server.
-pub const fn api(what: &'static str, method: &'static str, path: &'static str, holds: &'static str) -> Point {
-    Point { what, door: Door::Api, method, path, holds }
+pub const fn api(
+    what: &'static str,
+    method: &'static str,
+    path: &'static str,
+    holds: &'static str,
+) -> KillPoint {
+    KillPoint { what, destination: Destination::ApiServer, method, path, holds }
 }
 
 /// Whether a path ends as a pattern says, in which `*` stands for one segment.
@@ -84,10 +92,10 @@ pub async fn key(store: &dyn ObjectStore, begin: &str, end: &str) -> String {
     found
 }
 
-/// A server, what it talks to, and its bucket.
-pub struct Stage<'a> {
+/// An installation, its server, the interceptors before what the server talks to, and its bucket.
+pub struct InterceptedServer<'a> {
     pub lab: &'a Lab,
-    pub home: Home<'a>,
+    pub installation: Installation<'a>,
     /// The bucket, past the interceptor.
     pub bucket: String,
     pub s3: Interceptor,
@@ -97,28 +105,29 @@ pub struct Stage<'a> {
     kubeconfig: NamedTempFile,
 }
 
-impl<'a> Stage<'a> {
-    /// A home with one location, `default`, and a server that has found it good.
-    pub async fn open(lab: &'a Lab, purpose: &str) -> Self {
-        let mut stage = Self::unmanned(lab, purpose).await;
-        stage.man().await;
-        stage
+impl<'a> InterceptedServer<'a> {
+    /// An installation with one location, `default`, and a server that has found it good.
+    pub async fn start(lab: &'a Lab, purpose: &str) -> Self {
+        let mut intercepted = Self::prepare(lab, purpose).await;
+        intercepted.start_next().await;
+        intercepted
     }
 
     /// The same, without the server.
-    pub async fn unmanned(lab: &'a Lab, purpose: &str) -> Self {
-        let home = Home::found(&lab.a, purpose).await;
+    pub async fn prepare(lab: &'a Lab, purpose: &str) -> Self {
+        let installation = Installation::prepare(&lab.a, purpose).await;
         let (s3, api) = (Interceptor::of_s3(lab).await, Interceptor::of_cluster(&lab.a).await);
         let bucket = lab.bucket();
         let store = store(&bucket).await;
-        home.location(
-            "default",
-            &s3.through(lab, &bucket),
-            json!({"default": true, "validationPeriod": "1s"}),
-        )
-        .await;
+        installation
+            .location(
+                "default",
+                &s3.through(lab, &bucket),
+                json!({"default": true, "validationPeriod": "1s"}),
+            )
+            .await;
         let kubeconfig = api.kubeconfig();
-        Self { lab, home, bucket, s3, api, server: None, store, kubeconfig }
+        Self { lab, installation, bucket, s3, api, server: None, store, kubeconfig }
     }
 
     /// What every server here is started with.
@@ -126,38 +135,53 @@ impl<'a> Stage<'a> {
         ServerOptions { kubeconfig: Some(self.kubeconfig.path().to_owned()), ..ServerOptions::default() }
     }
 
-    /// Starts the next server, which nothing happens to, and waits until it has found the location good.
-    pub async fn man(&mut self) {
+    /// Starts the next server, which nothing happens to, and waits until it has found the location
+    /// good.
+    pub async fn start_next(&mut self) {
         self.s3.clear();
         self.api.clear();
         self.server = None;
-        self.server = Some(self.home.start_again(self.options()).await);
-        self.home.reach(LOCATION, "default", "Available").await;
+        self.server = Some(self.installation.start_again(self.options()).await);
+        self.installation.reach(LOCATION, "default", "Available").await;
+    }
+
+    /// From now on, what is asked of a key that ends so does not arrive at S3, not even once its server
+    /// has ended; `*` is one segment.
+    pub fn hold(&self, key: &'static str) {
+        let never = CancellationToken::new();
+        self.s3.set(
+            move |asked| {
+                if ends_like(&asked.path, key) { Act::Held(never.clone()) } else { Act::Pass }
+            },
+        );
     }
 
     /// From now on, the server dies at `point`, where `name` stands for `{}`.
-    pub fn mine(&self, point: Point, side: Side, name: &str) {
+    pub fn kill_at(&self, point: KillPoint, moment: KillMoment, name: &str) {
         let killer = self.server.as_ref().expect("a server runs").killer();
         let deed: Arc<dyn Fn() + Send + Sync> = Arc::new(move || killer.kill());
         let (path, holds) = (point.path.replace("{}", name), point.holds.replace("{}", name));
-        let door = if point.door == Door::S3 { &self.s3 } else { &self.api };
+        let interceptor = match point.destination {
+            Destination::S3 => &self.s3,
+            Destination::ApiServer => &self.api,
+        };
         let mut struck = false;
-        door.set(move |asked| {
+        interceptor.set(move |asked| {
             let here = asked.method == point.method && ends_like(&asked.path, &path);
             if struck || !here || !asked.body.to_string().contains(&holds) {
                 return Act::Pass;
             }
             struck = true;
-            match side {
-                Side::Before => Act::Before(Arc::clone(&deed)),
-                Side::After => Act::After(Arc::clone(&deed)),
+            match moment {
+                KillMoment::Before => Act::Before(Arc::clone(&deed)),
+                KillMoment::After => Act::After(Arc::clone(&deed)),
             }
         });
     }
 
-    /// Waits until the server has died at the point that was mined.
-    pub async fn died(&self, point: Point, side: Side) {
-        let what = format!("the server dies {side:?} `{}`", point.what);
+    /// Waits until the server has died at this point, see [`InterceptedServer::kill_at`].
+    pub async fn dies_at(&self, point: KillPoint, moment: KillMoment) {
+        let what = format!("the server dies {moment:?} `{}`", point.what);
         let server = self.server.as_ref().expect("a server runs");
         eventually(&what, async || server.ended()).await;
     }

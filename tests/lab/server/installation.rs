@@ -1,4 +1,5 @@
-//! A namespace with Ark's kinds in it: locations, backups, restores and schedules are put there, and awaited.
+//! An installation of the server in a namespace of a cluster: locations, backups, restores and
+//! schedules are created there, and awaited.
 
 use serde_json::{Value, json};
 
@@ -27,21 +28,21 @@ const SECRET: (&str, &str) = ("bucket-credentials", "cloud");
 /// The server's leader election.
 const LEASE: &str = "ark-server";
 
-/// Where a server lives.
-pub struct Home<'a> {
-    /// The cluster it is in.
+/// What servers of one namespace work on.
+pub struct Installation<'a> {
+    /// Its cluster.
     pub cluster: &'a Cluster,
     /// Its own namespace.
     pub namespace: TestNamespace,
 }
 
-impl<'a> Home<'a> {
-    /// A namespace, and Ark's kinds in its cluster.
-    pub async fn found(cluster: &'a Cluster, purpose: &str) -> Self {
+impl<'a> Installation<'a> {
+    /// Creates the namespace, with Ark's kinds in its cluster, and no server yet.
+    pub async fn prepare(cluster: &'a Cluster, purpose: &str) -> Self {
         cluster.install_definitions().await;
-        let home = Self { cluster, namespace: TestNamespace::create(cluster, purpose).await };
-        home.set_credentials(&fact("AWS_ACCESS_KEY_ID"), &fact("AWS_SECRET_ACCESS_KEY")).await;
-        home
+        let installation = Self { cluster, namespace: TestNamespace::create(cluster, purpose).await };
+        installation.set_credentials(&fact("AWS_ACCESS_KEY_ID"), &fact("AWS_SECRET_ACCESS_KEY")).await;
+        installation
     }
 
     /// The name of its namespace.
@@ -211,7 +212,8 @@ impl<'a> Home<'a> {
         .await
     }
 
-    /// Changes an object, or its status where `part` is `/status`, however often others write it meanwhile.
+    /// Changes an object, or its status where `part` is `/status`, however often others write it
+    /// meanwhile.
     pub async fn edit(&self, kind: Kind, name: &str, part: &str, change: impl Fn(&mut Value)) {
         let path = format!("{}/{name}", self.path(kind));
         self.cluster.edit(&path, part, change).await;
@@ -222,6 +224,12 @@ impl<'a> Home<'a> {
         let what = format!("{} {name} is gone", kind.0);
         eventually(&what, async || self.read(kind, name).await.is_none().then_some(())).await;
     }
+}
+
+/// The condition of this type of an object.
+pub fn condition<'a>(object: &'a Value, type_: &str) -> &'a Value {
+    let conditions = object["status"]["conditions"].as_array().expect("conditions");
+    conditions.iter().find(|each| each["type"] == type_).unwrap_or_else(|| panic!("no {type_} in {object}"))
 }
 
 /// Fields that are not given are left out, at any depth.

@@ -1,4 +1,5 @@
-//! A name that another run has by now: behind a location that points elsewhere, by another cluster, made again by the same.
+//! A name that another run has by now: behind a location that points elsewhere, by another cluster,
+//! made again by the same.
 
 use ark::bucket::Bucket;
 use ark::model::Opener;
@@ -23,9 +24,9 @@ async fn back_up_same(cluster: &Cluster, bucket: &str, namespace: &TestNamespace
 }
 
 /// Waits until a location was synced once.
-async fn synced_once(home: &Home<'_>) {
+async fn synced_once(installation: &Installation<'_>) {
     eventually("the location was synced", async || {
-        home.read(LOCATION, "default").await?["status"]["lastSyncedTime"].is_string().then_some(())
+        installation.read(LOCATION, "default").await?["status"]["lastSyncedTime"].is_string().then_some(())
     })
     .await;
 }
@@ -37,10 +38,10 @@ async fn stored(bucket: &str) -> Value {
 }
 
 /// Waits until the object `same` stands for the document that the bucket has.
-async fn stands_for_what_is_there(home: &Home<'_>, bucket: &str) {
+async fn stands_for_what_is_there(installation: &Installation<'_>, bucket: &str) {
     let document = stored(bucket).await;
     eventually("`same` is the run that is there", async || {
-        let shown = home.read(BACKUP, "same").await?;
+        let shown = installation.read(BACKUP, "same").await?;
         let origin = &shown["status"]["origin"];
         let same = origin["run"] == document["metadata"]["uid"]
             && origin["cluster"] == document["status"]["cluster"]["uid"]
@@ -50,6 +51,7 @@ async fn stands_for_what_is_there(home: &Home<'_>, bucket: &str) {
     .await;
 }
 
+/// A location is deleted and made again with another bucket, which has a backup of the same name.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn a_location_that_points_elsewhere_shows_and_restores_what_is_there_now() {
@@ -57,47 +59,49 @@ async fn a_location_that_points_elsewhere_shows_and_restores_what_is_there_now()
     let (one, two) = (lab.bucket(), lab.bucket());
     let (here, there) = (shop(&lab.a, "only-in-a").await, shop(&lab.b, "only-in-b").await);
     back_up_same(&lab.b, &two, &there).await;
-    let home = Home::found(&lab.a, "repointed").await;
-    home.location("default", &one, json!({})).await;
-    let _server = home.start(ServerOptions::default()).await;
-    home.reach(LOCATION, "default", "Available").await;
-    home.create(BACKUP, "same", json!({"includedNamespaces": [&here.name]})).await;
-    let own = home.reach(BACKUP, "same", "Completed").await;
-    let location = home.read(LOCATION, "default").await.expect("there");
+    let installation = Installation::prepare(&lab.a, "repointed").await;
+    installation.location("default", &one, json!({})).await;
+    let _server = installation.start(ServerOptions::default()).await;
+    installation.reach(LOCATION, "default", "Available").await;
+    installation.create(BACKUP, "same", json!({"includedNamespaces": [&here.name]})).await;
+    let own = installation.reach(BACKUP, "same", "Completed").await;
+    let location = installation.read(LOCATION, "default").await.expect("there");
     assert_eq!(own["status"]["origin"]["location"], location["status"]["id"]);
     assert_eq!(own["status"]["origin"]["run"], own["metadata"]["uid"]);
-    home.delete(LOCATION, "default").await;
-    home.gone(LOCATION, "default").await;
-    home.location("default", &two, json!({})).await;
-    home.reach(LOCATION, "default", "Available").await;
-    stands_for_what_is_there(&home, &two).await;
+    installation.delete(LOCATION, "default").await;
+    installation.gone(LOCATION, "default").await;
+    installation.location("default", &two, json!({})).await;
+    installation.reach(LOCATION, "default", "Available").await;
+    stands_for_what_is_there(&installation, &two).await;
     let copy = TestNamespace::reserve(&lab.a, "same-copy");
     let mapping = json!({&there.name: &copy.name});
-    home.create(RESTORE, "back", json!({"backupName": "same", "namespaceMapping": mapping})).await;
-    home.reach(RESTORE, "back", "Completed").await;
+    installation.create(RESTORE, "back", json!({"backupName": "same", "namespaceMapping": mapping})).await;
+    installation.reach(RESTORE, "back", "Completed").await;
     let map = format!("/api/v1/namespaces/{}/configmaps/only-in-b", copy.name);
     assert!(lab.a.read(&map).await.is_some());
     // Points where it pointed before: what it shows is what is there.
-    home.delete(LOCATION, "default").await;
-    home.gone(LOCATION, "default").await;
-    home.location("default", &one, json!({})).await;
-    stands_for_what_is_there(&home, &one).await;
+    installation.delete(LOCATION, "default").await;
+    installation.gone(LOCATION, "default").await;
+    installation.location("default", &one, json!({})).await;
+    stands_for_what_is_there(&installation, &one).await;
 }
 
+/// Between two passes of sync the object stands for a run that the bucket has no longer: restore,
+/// download and deletion are refused.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn another_clusters_backup_of_an_own_ones_name_is_refused_until_it_is_shown() {
     let lab = Lab::get().await;
     let bucket = lab.bucket();
     let (here, there) = (shop(&lab.a, "only-in-a").await, shop(&lab.b, "only-in-b").await);
-    let home = Home::found(&lab.a, "another").await;
-    home.location("default", &bucket, json!({})).await;
+    let installation = Installation::prepare(&lab.a, "another").await;
+    installation.location("default", &bucket, json!({})).await;
     // No pass comes between.
-    let server = home.start(ServerOptions { sync_period: "1h", ..ServerOptions::default() }).await;
-    home.reach(LOCATION, "default", "Available").await;
-    synced_once(&home).await;
-    home.create(BACKUP, "same", json!({"includedNamespaces": [&here.name]})).await;
-    home.reach(BACKUP, "same", "Completed").await;
+    let server = installation.start(ServerOptions { sync_period: "1h", ..ServerOptions::default() }).await;
+    installation.reach(LOCATION, "default", "Available").await;
+    synced_once(&installation).await;
+    installation.create(BACKUP, "same", json!({"includedNamespaces": [&here.name]})).await;
+    installation.reach(BACKUP, "same", "Completed").await;
     let removing = Bucket::new(store(&bucket).await);
     removing.remove_backup(&"same".parse().expect("a name"), None, "test").await.expect("removed");
     back_up_same(&lab.b, &bucket, &there).await;
@@ -109,23 +113,24 @@ async fn another_clusters_backup_of_an_own_ones_name_is_refused_until_it_is_show
         assert!(text.contains("is another run than") && text.contains(&cluster), "{text}");
         assert!(!text.contains("damaged"), "{text}");
     };
-    home.create(RESTORE, "back", json!({"backupName": "same"})).await;
-    told(&home.reach(RESTORE, "back", "FailedValidation").await["status"]["validationErrors"]);
+    installation.create(RESTORE, "back", json!({"backupName": "same"})).await;
+    told(&installation.reach(RESTORE, "back", "FailedValidation").await["status"]["validationErrors"]);
     for (name, kind) in [("log", "BackupLog"), ("index", "BackupResourceList"), ("items", "BackupContents")] {
         let key = Opener::new().expect("there is randomness").key();
-        home.create(DOWNLOAD, name, json!({"target": {"kind": kind, "name": "same"}, "publicKey": key}))
+        installation
+            .create(DOWNLOAD, name, json!({"target": {"kind": kind, "name": "same"}, "publicKey": key}))
             .await;
-        told(&home.reach(DOWNLOAD, name, "Processed").await["status"]["message"]);
+        told(&installation.reach(DOWNLOAD, name, "Processed").await["status"]["message"]);
     }
-    home.create(DELETION, "away", json!({"backupName": "same"})).await;
-    told(&home.reach(DELETION, "away", "Processed").await["status"]["errors"]);
+    installation.create(DELETION, "away", json!({"backupName": "same"})).await;
+    told(&installation.reach(DELETION, "away", "Processed").await["status"]["errors"]);
     assert_eq!(stored(&bucket).await, document, "it is kept");
-    assert_eq!(home.phase(BACKUP, "same").await.as_deref(), Some("Completed"));
+    assert_eq!(installation.phase(BACKUP, "same").await.as_deref(), Some("Completed"));
 
     assert_eq!(server.stop().await, Some(0), "{}", server.log());
-    let server = home.start(ServerOptions::default()).await;
-    stands_for_what_is_there(&home, &bucket).await;
-    let events = format!("/api/v1/namespaces/{}/events", home.name());
+    let server = installation.start(ServerOptions::default()).await;
+    stands_for_what_is_there(&installation, &bucket).await;
+    let events = format!("/api/v1/namespaces/{}/events", installation.name());
     eventually("an Event says so", async || {
         let events = lab.a.read(&events).await?;
         let told = |event: &Value| {
@@ -143,7 +148,7 @@ async fn what_is_deleted_and_made_again_while_another_cluster_does_not_look_is_s
     let lab = Lab::get().await;
     let bucket = lab.bucket();
     let maker = shop(&lab.a, "first").await;
-    let reader = Home::found(&lab.b, "again").await;
+    let reader = Installation::prepare(&lab.b, "again").await;
     reader.location("default", &bucket, json!({})).await;
     tokio::task::block_in_place(|| {
         back_up(&lab.a, &bucket, "same", &["--include-namespaces", &maker.name], 0);
@@ -174,15 +179,15 @@ async fn a_pass_over_own_and_synced_backups_that_are_as_they_were_reads_none_of_
     put_backup(&store(&bucket).await, "theirs").await;
     let shop = shop(&lab.a, "idle").await;
     let s3 = crate::support::Interceptor::of_s3(&lab).await;
-    let home = Home::found(&lab.a, "idle").await;
-    home.location("default", &s3.through(&lab, &bucket), json!({})).await;
-    let server = home.start(ServerOptions { sync_period: "1s", ..ServerOptions::default() }).await;
-    home.reach(BACKUP, "theirs", "Completed").await;
-    home.create(BACKUP, "same", json!({"includedNamespaces": [&shop.name]})).await;
-    home.reach(BACKUP, "same", "Completed").await;
-    pass_twice(&home, &server, "default").await;
+    let installation = Installation::prepare(&lab.a, "idle").await;
+    installation.location("default", &s3.through(&lab, &bucket), json!({})).await;
+    let server = installation.start(ServerOptions { sync_period: "1s", ..ServerOptions::default() }).await;
+    installation.reach(BACKUP, "theirs", "Completed").await;
+    installation.create(BACKUP, "same", json!({"includedNamespaces": [&shop.name]})).await;
+    installation.reach(BACKUP, "same", "Completed").await;
+    pass_twice(&installation, &server, "default").await;
     s3.take_seen();
-    pass_twice(&home, &server, "default").await;
+    pass_twice(&installation, &server, "default").await;
     let seen = s3.take_seen();
     let read = seen.iter().filter(|asked| asked.path.ends_with("/ark-backup.json")).count();
     assert_eq!(read, 0, "{seen:?}");

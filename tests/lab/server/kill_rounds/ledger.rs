@@ -1,4 +1,5 @@
-//! What the rounds have seen: each Backup that was Completed once, with its document, and what was asked to go.
+//! What the rounds have seen: each Backup that was Completed once, with its document, and what was
+//! asked to go.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -9,7 +10,7 @@ use ark::store::{ObjectKey, ObjectStore, read_all};
 use futures::TryStreamExt as _;
 use serde_json::Value;
 
-use super::super::{BACKUP, DELETION, Home, RESTORE};
+use super::super::{BACKUP, DELETION, Installation, RESTORE};
 
 /// Why a run ends otherwise when servers are killed and backups deleted under it.
 const EXPECTED: [&str; 3] = ["attempts at it were interrupted", "is being deleted", "there is no Backup"];
@@ -67,8 +68,8 @@ impl Ledger {
     }
 
     /// Notes what is new in the cluster.
-    pub async fn look(&mut self, home: &Home<'_>) {
-        for backup in home.all(BACKUP).await {
+    pub async fn look(&mut self, installation: &Installation<'_>) {
+        for backup in installation.all(BACKUP).await {
             let (phase, status) = (backup["status"]["phase"].as_str().unwrap_or_default(), &backup["status"]);
             let name = name(&backup);
             if phase == "Completed" && !self.completed.contains_key(&name) {
@@ -80,7 +81,7 @@ impl Ledger {
                 self.otherwise.insert(format!("Backup {name}"), status.to_string());
             }
         }
-        for restore in home.all(RESTORE).await {
+        for restore in installation.all(RESTORE).await {
             let phase = restore["status"]["phase"].as_str().unwrap_or_default();
             let name = name(&restore);
             if phase == "Completed" && self.restored.insert(name.clone()) {
@@ -91,13 +92,14 @@ impl Ledger {
         }
     }
 
-    /// What the bucket has and the cluster has not, the other way about, and what is in the bucket half.
-    pub async fn disagreement(&self, home: &Home<'_>) -> Option<String> {
+    /// What the bucket has and the cluster has not, the other way about, and what is in the bucket
+    /// half.
+    pub async fn disagreement(&self, installation: &Installation<'_>) -> Option<String> {
         let bucket = Bucket::new(Arc::clone(&self.store));
         let mut found = Vec::new();
         for (kind, listing) in [(BACKUP, bucket.list_backups()), (RESTORE, bucket.list_restores())] {
             let entries: Vec<_> = listing.try_collect().await.expect("listable");
-            let objects = home.all(kind).await;
+            let objects = installation.all(kind).await;
             let here: BTreeSet<String> =
                 objects.iter().filter(|object| has_document(object)).map(name).collect();
             let (whole, half): (Vec<_>, Vec<_>) =
@@ -116,16 +118,16 @@ impl Ledger {
     }
 
     /// Every Backup that was Completed is there as it was, or was asked to go and went.
-    pub async fn settle(&mut self, home: &Home<'_>) {
-        self.look(home).await;
-        assert_eq!(self.disagreement(home).await, None);
+    pub async fn settle(&mut self, installation: &Installation<'_>) {
+        self.look(installation).await;
+        assert_eq!(self.disagreement(installation).await, None);
         let mut asked = BTreeSet::new();
-        for request in home.all(DELETION).await {
+        for request in installation.all(DELETION).await {
             if request["status"]["phase"] == "Processed" && request["status"].get("errors").is_none() {
                 asked.insert(request["spec"]["backupName"].as_str().expect("a name").to_owned());
             }
         }
-        let here: BTreeSet<String> = home.all(BACKUP).await.iter().map(name).collect();
+        let here: BTreeSet<String> = installation.all(BACKUP).await.iter().map(name).collect();
         let lost: Vec<&String> =
             self.completed.keys().filter(|name| !here.contains(*name) && !asked.contains(*name)).collect();
         assert!(lost.is_empty(), "lost without being asked to go: {lost:?}");
