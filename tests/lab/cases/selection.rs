@@ -1,14 +1,15 @@
-//! A restore by label or kind brings what its items need, as one by namespace does; and a name that stands twice counts once.
+//! A restore by label or kind brings what its items need, as one by namespace does; and a name that
+//! stands twice counts once.
 
 use serde_json::json;
 
-use super::{Case, bound, pieces};
+use super::{Case, bound, manifests};
 use crate::backup::{back_up, contents};
 use crate::process::run;
 use crate::restore::{destroy, restore};
 use crate::support::eventually;
 
-const LABELLED: &str = include_str!("data/26.yaml");
+const LABELLED: &str = include_str!("data/26-labelled-claims.yaml");
 /// Case 26: a class, and a pod that names it.
 const CLASS: &str = r#"
 apiVersion: scheduling.k8s.io/v1
@@ -23,6 +24,8 @@ metadata: {name: p, namespace: c26, labels: {app: prio}}
 spec: {priorityClassName: c26-high, containers: [{name: main, image: "example.test/main:1"}]}
 "#;
 
+/// Out of a backup by namespace and one by label: the claim that a labelled Deployment names, its
+/// volume, and the class of a pod.
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn a_label_or_a_kind_over_all_namespaces_brings_volumes_and_classes_along() {
@@ -80,7 +83,7 @@ async fn a_label_or_a_kind_over_all_namespaces_brings_volumes_and_classes_along(
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn a_namespace_that_is_named_twice_is_backed_up_once_and_the_backup_opens() {
-    let case = Case::of("c26", &[pieces::namespace("c26"), pieces::config_map("c26", "m", "v")]).await;
+    let case = Case::of("c26", &[manifests::namespace("c26"), manifests::config_map("c26", "m", "v")]).await;
     case.create().await;
     let twice = format!("{0},{0}", case.id);
     case.back_up_by(&["--include-namespaces", &twice, "--include-namespaces", &case.id]);

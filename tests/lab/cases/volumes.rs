@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::{Case, bound, pieces, uid};
+use super::{Case, bound, manifests, uid};
 use crate::restore::count;
 use crate::support::{Cluster, TestNamespace};
 
-const RELEASED: &str = include_str!("data/37.yaml");
-const SOURCES: &str = include_str!("data/20.yaml");
+const RELEASED: &str = include_str!("data/37-released-volumes.yaml");
+const SOURCES: &str = include_str!("data/20-gone-data-source.yaml");
 
 fn volume(case: &Case, name: &str) -> String {
     format!("/api/v1/persistentvolumes/{}-{name}", case.id)
@@ -94,6 +94,7 @@ async fn a_volume_of_another_cluster_is_claimed_there_and_that_both_use_it_is_sa
     case.second_writes_nothing(case.b(), &[]).await;
 }
 
+/// The claim names a VolumeSnapshot that no longer exists as its `dataSource`.
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn a_claim_whose_data_source_is_gone_is_bound_or_waits_for_nothing() {
@@ -113,6 +114,7 @@ async fn a_claim_whose_data_source_is_gone_is_bound_or_waits_for_nothing() {
     case.second_writes_nothing(case.b(), &[]).await;
 }
 
+/// A Released volume names the claim by an older uid: its data are not those of the backup.
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn an_older_volume_that_the_claim_once_had_is_left_alone() {
@@ -137,6 +139,7 @@ async fn an_older_volume_that_the_claim_once_had_is_left_alone() {
     case.a().remove(&volume(&case, "older")).await;
 }
 
+/// The volume was deleted under its claim, which is Lost.
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn a_claim_that_has_lost_its_volume_is_bound_to_it_again() {
@@ -198,9 +201,9 @@ async fn a_volume_that_had_outlived_its_claim_is_not_for_the_next_claim_of_the_n
     };
     let gone = json!({"kind": "PersistentVolumeClaim", "namespace": "c41", "name": "data", "uid": "0fa1c1de-0000-4000-8000-000000000000"});
     let objects = [
-        pieces::class("c41-class"),
-        pieces::labelled(pieces::namespace("c41"), "of", "c41"),
-        pieces::labelled(volume("c41-old", &gone), "of", "c41"),
+        manifests::class("c41-class"),
+        manifests::labelled(manifests::namespace("c41"), "of", "c41"),
+        manifests::labelled(volume("c41-old", &gone), "of", "c41"),
     ];
     let mut case = Case::of("c41", &objects).await;
     let released = async |cluster: &Cluster| {
@@ -219,7 +222,7 @@ async fn a_volume_that_had_outlived_its_claim_is_not_for_the_next_claim_of_the_n
     let spare = volume("c41-spare", &Value::Null).to_string().replace("c41", &case.id);
     let spare: Value = serde_json::from_str(&spare).expect("it is JSON");
     case.b().create("/api/v1/persistentvolumes", &spare).await;
-    let claim = pieces::claim(&case.id, "data", &format!("{}-class", case.id));
+    let claim = manifests::claim(&case.id, "data", &format!("{}-class", case.id));
     case.b().create(&case.home("persistentvolumeclaims"), &claim).await;
     let claim = bound(case.b(), &case.home("persistentvolumeclaims/data")).await;
     assert_eq!(claim["spec"]["volumeName"], json!(format!("{}-spare", case.id)));

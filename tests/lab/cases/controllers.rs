@@ -8,8 +8,8 @@ use super::{Case, owners, uid};
 use crate::restore::restored;
 use crate::support::{Cluster, eventually, path_of};
 
-const OF_ONE_CLUSTER: &str = include_str!("data/30.yaml");
-const PAUSED: &str = include_str!("data/11.yaml");
+const OF_ONE_CLUSTER: &str = include_str!("data/30-kinds-of-one-cluster.yaml");
+const PAUSED: &str = include_str!("data/11-deployments.yaml");
 /// What persons made of those kinds.
 const BY_HAND: &str = r#"
 apiVersion: networking.k8s.io/v1
@@ -41,6 +41,8 @@ fn signing_request(name: &str) -> Value {
         "spec": {"request": request, "signerName": "kubernetes.io/kube-apiserver-client", "usages": ["client auth"]}})
 }
 
+/// Leases, ResourceSlices, CSIStorageCapacities and signing requests stay; a DeviceClass, a
+/// ServiceCIDR and an IPAddress that a person made are restored.
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn what_tells_of_one_cluster_stays_there_and_what_a_person_made_comes() {
@@ -85,6 +87,8 @@ async fn images(case: &Case, cluster: &Cluster, app: &str) -> Vec<String> {
     .await
 }
 
+/// A Deployment is paused and its template changed: after the restore the pods have the image that
+/// ran, not that of the template.
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn a_paused_deployment_runs_on_with_the_image_that_ran() {
@@ -108,7 +112,8 @@ async fn a_paused_deployment_runs_on_with_the_image_that_ran() {
     assert_eq!(case.b().list(&case.home_of("apps/v1", "replicasets")).await.len(), 2);
 }
 
-/// Case 16: a CronJob that runs never, a Job that a person started of it, a ConfigMap that a controller's mark makes nobody's.
+/// Case 16: a CronJob that runs never, a Job that a person started of it, a ConfigMap that a
+/// controller's mark makes nobody's.
 const JOBS: &str = r#"
 apiVersion: v1
 kind: Namespace

@@ -1,12 +1,13 @@
-//! Policy update makes an item what it was in the backup, or says what it could not; recreate makes it anew.
+//! Policy update makes an item what it was in the backup, or says what it could not; recreate makes
+//! it anew.
 
 use serde_json::{Value, json};
 
-use super::{Case, pieces};
+use super::{Case, manifests};
 use crate::restore::{count, restore};
 use crate::support::path_of;
 
-const BEFORE: &str = include_str!("data/28.yaml");
+const BEFORE: &str = include_str!("data/28-items-to-update.yaml");
 
 /// What people did since: added, replaced, changed.
 async fn meddle(case: &Case) {
@@ -80,7 +81,7 @@ async fn update_takes_back_what_was_added_and_recreate_all_of_it() {
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn update_takes_back_what_was_added_to_a_custom_resource_and_to_metadata() {
-    let mut case = Case::of("c28", &[pieces::namespace("c28")]).await;
+    let mut case = Case::of("c28", &[manifests::namespace("c28")]).await;
     let group = format!("{}.example.com", case.id);
     case.objects.push(super::definition(&group, &super::open_schema(), &json!({})));
     let spec = json!({"list": [{"name": "a"}], "map": {"a": {"b": 1}}});

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::Case;
 use crate::support::{Cluster, eventually};
 
-const CLAIMS: &str = include_str!("data/10.yaml");
+const CLAIMS: &str = include_str!("data/10-ephemeral-volumes.yaml");
 const CLASS: &str = "---\napiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {name: c10-none}\nprovisioner: kubernetes.io/no-provisioner\n";
 
 /// Both claims and the ResourceClaim are there, and each belongs to a Pod that is there.
