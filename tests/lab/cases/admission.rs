@@ -98,6 +98,6 @@ async fn webhooks_and_policies_come_after_what_they_judge() {
     await_judgement(&case, false).await;
     let restored = case.restore(case.a(), &flags, 0);
     assert_eq!(count(&restored.status, "errors"), 0, "{}", restored.said);
-    let there = case.a().list(&case.home_of(&format!("{}.example.com/v1", case.id), "rules")).await.len();
+    let there = case.a().list(&case.group_path(&format!("{}.example.com/v1", case.id), "rules")).await.len();
     assert_eq!(there, RULES + 1);
 }

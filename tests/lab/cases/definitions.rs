@@ -82,7 +82,7 @@ async fn numbers_keep_their_digits_through_a_restore_and_a_modifier() {
     let text = format!(
         r#"{{"apiVersion":"{group}/v1","kind":"Widget","metadata":{{"name":"one"}},"spec":{{"numbers":{numbers}}}}}"#
     );
-    let path = case.home_of(&format!("{group}/v1"), "widgets");
+    let path = case.group_path(&format!("{group}/v1"), "widgets");
     let send = async |request: http::Request<Vec<u8>>| {
         case.a().client.request_text(request).await.expect("answered")
     };
@@ -135,7 +135,8 @@ async fn a_field_that_the_target_does_not_know_is_told() {
     let restored = case.restore(case.b(), &[], 0);
     let told = restored.said.lines().any(|line| line.contains("/one") && line.contains("fresh"));
     assert!(told, "{}", restored.said);
-    let live = case.b().read(&case.home_of(&format!("{group}/v1"), "widgets/one")).await.expect("restored");
+    let live =
+        case.b().read(&case.group_path(&format!("{group}/v1"), "widgets/one")).await.expect("restored");
     assert_eq!(live["spec"], json!({"old": "1"}));
 }
 

@@ -32,7 +32,7 @@ impl Ports {
     }
 
     async fn service(&self, cluster: &Cluster, name: &str) -> Value {
-        let path = self.case.home(&format!("services/{name}"));
+        let path = self.case.core_path(&format!("services/{name}"));
         cluster.read(&path).await.unwrap_or_else(|| panic!("{path} is not there"))["spec"].clone()
     }
 
@@ -53,7 +53,7 @@ async fn services_that_hold_the_ports_they_ask_for_are_met_and_not_refused() {
         case.restore_cleanly(a, flags);
         case.second_changes_nothing(a, flags).await;
     }
-    let web = case.home("services/web");
+    let web = case.core_path("services/web");
     let change = json!({"spec": {"selector": {"app": "other"}}});
     a.merge(&web, &change).await;
     assert_eq!(count(&case.restore(a, &[], 0).status, "warnings"), 1, "it differs and is left");

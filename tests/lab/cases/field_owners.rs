@@ -17,9 +17,9 @@ async fn next_version(case: &Case, cluster: &Cluster) {
     for object in objects(&text) {
         cluster.apply_as("flux", &object).await.unwrap_or_else(|conflict| panic!("{conflict}"));
     }
-    let map = cluster.read(&case.home("configmaps/settings")).await.expect("there");
+    let map = cluster.read(&case.core_path("configmaps/settings")).await.expect("there");
     assert_eq!(map["data"], json!({"keep": "1", "change": "2"}));
-    let web = cluster.read(&case.home_of("apps/v1", "deployments/web")).await.expect("there");
+    let web = cluster.read(&case.group_path("apps/v1", "deployments/web")).await.expect("there");
     assert_eq!(web["spec"]["template"]["spec"]["containers"][0].get("env"), None::<&Value>, "{web}");
 }
 
@@ -46,7 +46,7 @@ async fn who_applies_server_side_meets_no_conflict_and_prunes_what_it_should() {
     // What Update brings back is flux's again, too.
     apply().await;
     let change = json!({"data": {"keep": "by hand", "added": "by hand"}});
-    case.a().merge(&case.home("configmaps/settings"), &change).await;
+    case.a().merge(&case.core_path("configmaps/settings"), &change).await;
     let update = ["--existing-resource-policy", "update"];
     case.restore_cleanly(case.a(), &update);
     case.second_changes_nothing(case.a(), &update).await;

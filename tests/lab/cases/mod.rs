@@ -104,14 +104,13 @@ impl Case {
         self.a().create_all(&self.objects).await;
     }
 
-    /// The path of an object in the namespace of the case: `home("services/web")`; of another
-    /// group: `home_of("apps/v1", …)`.
-    pub fn home(&self, rest: &str) -> String {
+    /// The path of an object of the core group in the namespace of the case: `services/web`.
+    pub fn core_path(&self, rest: &str) -> String {
         format!("/api/v1/namespaces/{}/{rest}", self.id)
     }
 
     /// The path of an object of an API group in the namespace of the case.
-    pub fn home_of(&self, version: &str, rest: &str) -> String {
+    pub fn group_path(&self, version: &str, rest: &str) -> String {
         format!("/apis/{version}/namespaces/{}/{rest}", self.id)
     }
 

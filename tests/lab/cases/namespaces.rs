@@ -107,7 +107,7 @@ async fn the_child_of_an_owner_that_is_not_selected_is_its_child_again() {
     let objects = [manifests::namespace("c07"), manifests::config_map("c07", "mother", "nobody"), child];
     let case = Case::of("c07", &objects).await;
     case.create().await;
-    let (mother, child) = (case.home("configmaps/mother"), case.home("configmaps/child"));
+    let (mother, child) = (case.core_path("configmaps/mother"), case.core_path("configmaps/child"));
     let owner = case.a().read(&mother).await.expect("created");
     case.a().own(&child, &owner).await;
     case.back_up();
@@ -127,7 +127,7 @@ async fn a_namespace_that_goes_late_is_waited_for_and_comes_back() {
     case.create().await;
     let other = format!("{}-other", case.id);
     case.back_up_by(&["--include-namespaces", &format!("{},{other}", case.id)]);
-    let (home, held) = (format!("/api/v1/namespaces/{}", case.id), case.home("configmaps/held"));
+    let (home, held) = (format!("/api/v1/namespaces/{}", case.id), case.core_path("configmaps/held"));
     case.a().delete(&home).await;
     destroy(case.a(), &other).await;
 

@@ -66,7 +66,7 @@ async fn chains_of_owners_are_linked_to_the_new_ones() {
 /// StatefulSet.
 async fn expect_claims(case: &Case, cluster: &Cluster) {
     for name in ["db", "free"] {
-        let path = case.home(&format!("persistentvolumeclaims/data-{name}-0"));
+        let path = case.core_path(&format!("persistentvolumeclaims/data-{name}-0"));
         let claim = bound(cluster, &path).await;
         assert_eq!(claim["spec"]["resources"]["requests"]["storage"], "2Gi", "{claim}");
         assert_eq!(claim["metadata"]["labels"]["tier"], "gold", "{claim}");
@@ -75,8 +75,8 @@ async fn expect_claims(case: &Case, cluster: &Cluster) {
         let volume = bound(cluster, &format!("/api/v1/persistentvolumes/{}-{name}", case.id)).await;
         assert_eq!(volume["spec"]["claimRef"]["uid"], claim["metadata"]["uid"]);
     }
-    let set = uid(cluster, &case.home_of("apps/v1", "statefulsets/db")).await;
-    let claim = case.home("persistentvolumeclaims/data-db-0");
+    let set = uid(cluster, &case.group_path("apps/v1", "statefulsets/db")).await;
+    let claim = case.core_path("persistentvolumeclaims/data-db-0");
     eventually("the claim belongs to its StatefulSet", async || {
         (owners(cluster, &claim).await == [set.clone()]).then_some(())
     })
@@ -115,9 +115,9 @@ async fn making_a_stateful_set_anew_does_not_take_its_claims_along() {
     case.create().await;
     expect_claims(&case, case.a()).await;
     case.back_up();
-    let claim = case.home("persistentvolumeclaims/data-db-0");
+    let claim = case.core_path("persistentvolumeclaims/data-db-0");
     let before = uid(case.a(), &claim).await;
-    let set = case.home_of("apps/v1", "statefulsets/db");
+    let set = case.group_path("apps/v1", "statefulsets/db");
     case.a().merge(&set, &json!({"spec": {"minReadySeconds": 5}})).await;
     let flags = ["--existing-resource-policy", "recreate"];
     let first = uid(case.a(), &set).await;
@@ -147,9 +147,9 @@ async fn operated() -> (Case, String) {
             .await;
     }
     let password = json!({"data": {"password": "c3RvcmVk"}, "metadata": {"labels": {"tier": "gold"}}});
-    case.a().merge(&case.home("secrets/app-credentials"), &password).await;
+    case.a().merge(&case.core_path("secrets/app-credentials"), &password).await;
     let label = json!({"metadata": {"labels": {"tier": "gold"}}});
-    case.a().merge(&case.home("persistentvolumeclaims/app-data"), &label).await;
+    case.a().merge(&case.core_path("persistentvolumeclaims/app-data"), &label).await;
     case.back_up();
     (case, group)
 }
@@ -166,13 +166,13 @@ async fn an_operator_that_reacts_at_once_finds_the_stored_password_and_the_store
         let restored = restore_elsewhere(&case, cluster).await;
         eventually("the operator has seen its resource", async || (operator.reacted() > 0).then_some(()))
             .await;
-        let secret = cluster.read(&case.home("secrets/app-credentials")).await.expect("restored");
+        let secret = cluster.read(&case.core_path("secrets/app-credentials")).await.expect("restored");
         assert_eq!(secret["data"]["password"], "c3RvcmVk", "the operator was faster");
-        let claim = cluster.read(&case.home("persistentvolumeclaims/app-data")).await.expect("restored");
+        let claim = cluster.read(&case.core_path("persistentvolumeclaims/app-data")).await.expect("restored");
         assert_eq!(claim["metadata"]["labels"]["tier"], "gold", "the operator was faster");
-        let widget = uid(cluster, &case.home_of(&format!("{group}/v1"), "widgets/app")).await;
+        let widget = uid(cluster, &case.group_path(&format!("{group}/v1"), "widgets/app")).await;
         for path in ["secrets/app-credentials", "persistentvolumeclaims/app-data"] {
-            assert_eq!(owners(cluster, &case.home(path)).await, std::slice::from_ref(&widget), "{path}");
+            assert_eq!(owners(cluster, &case.core_path(path)).await, std::slice::from_ref(&widget), "{path}");
         }
         assert_eq!(operator.made(), 0);
         assert_eq!(count(&restored, "warnings"), 0, "{restored}");
@@ -202,7 +202,7 @@ async fn an_owner_that_is_made_anew_keeps_what_it_owned() {
     objects.extend(names.iter().map(|name| settings(name)));
     let case = Case::of("c48", &objects).await;
     case.create().await;
-    let path = |name: &str| case.home(&format!("configmaps/{name}"));
+    let path = |name: &str| case.core_path(&format!("configmaps/{name}"));
     let owner = case.a().read(&path("owner")).await.expect("created");
     for name in &names {
         case.a().own(&path(name), &owner).await;

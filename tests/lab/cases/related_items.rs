@@ -116,7 +116,7 @@ async fn what_comes_along_is_left_as_it_is_under_every_policy() {
 async fn labelled_workloads_find_their_claims_and_these_their_volumes_though_no_label_is_on_them() {
     let case = Case::get("c38", MOUNTED).await;
     case.create().await;
-    let claim = |name: &str| case.home(&format!("persistentvolumeclaims/{name}"));
+    let claim = |name: &str| case.core_path(&format!("persistentvolumeclaims/{name}"));
     let mounted = ["files", "data-db-0", "data-db-1"];
     for name in mounted {
         bound(case.a(), &claim(name)).await;
@@ -132,7 +132,9 @@ async fn labelled_workloads_find_their_claims_and_these_their_volumes_though_no_
             assert_eq!(back["spec"]["volumeName"], json!(format!("{}-{name}", case.id)), "{backup}");
             assert_eq!(back["metadata"]["labels"]["app"], Value::Null, "{backup}: it is the stored one");
         }
-        for path in [case.home_of("apps/v1", "deployments/web"), case.home_of("apps/v1", "statefulsets/db")] {
+        for path in
+            [case.group_path("apps/v1", "deployments/web"), case.group_path("apps/v1", "statefulsets/db")]
+        {
             assert!(case.b().read(&path).await.is_some(), "{backup}: {path}");
         }
         let bystander = format!("/api/v1/persistentvolumes/{}-bystander", case.id);
@@ -164,15 +166,15 @@ async fn a_claim_that_is_not_wanted_does_not_come_with_what_names_it() {
     for flags in [["--exclude-resources", "pvc"], ["--include-resources", "deploy,sts"]] {
         let restored = case.restore(case.b(), &[&["-l", &*label][..], &flags].concat(), 0);
         assert_eq!(count(&restored.status, "errors"), 0, "{flags:?}: {}", restored.said);
-        assert!(case.b().read(&case.home("persistentvolumeclaims/files")).await.is_none(), "{flags:?}");
-        assert!(case.b().read(&case.home_of("apps/v1", "deployments/web")).await.is_some(), "{flags:?}");
+        assert!(case.b().read(&case.core_path("persistentvolumeclaims/files")).await.is_none(), "{flags:?}");
+        assert!(case.b().read(&case.group_path("apps/v1", "deployments/web")).await.is_some(), "{flags:?}");
         destroy(case.b(), &case.id).await;
     }
     // Without cluster-scoped items the claims come, and their volumes do not.
     let flags = ["-l", &*label, "--include-cluster-resources=false"];
     let restored = case.restore(case.b(), &flags, 0);
     assert_eq!(count(&restored.status, "errors"), 0, "{}", restored.said);
-    assert!(case.b().read(&case.home("persistentvolumeclaims/files")).await.is_some());
+    assert!(case.b().read(&case.core_path("persistentvolumeclaims/files")).await.is_some());
     let volume = format!("/api/v1/persistentvolumes/{}-files", case.id);
     assert!(case.b().read(&volume).await.is_none());
 }

@@ -34,10 +34,10 @@ async fn a_label_or_a_kind_over_all_namespaces_brings_volumes_and_classes_along(
     case.objects.extend(class);
     case.create().await;
     // The API server learns of the class a moment later.
-    let pods = case.home("pods");
+    let pods = case.core_path("pods");
     eventually("the pod may name its class", async || case.a().try_create(&pods, &pod[0]).await.ok()).await;
     case.objects.extend(pod);
-    let claim = |name: &str| case.home(&format!("persistentvolumeclaims/{name}"));
+    let claim = |name: &str| case.core_path(&format!("persistentvolumeclaims/{name}"));
     for name in ["labelled", "bare"] {
         bound(case.a(), &claim(name)).await;
     }
@@ -76,7 +76,7 @@ async fn a_label_or_a_kind_over_all_namespaces_brings_volumes_and_classes_along(
     let flags = ["-l", "app=prio"];
     case.restore_cleanly(case.a(), &flags);
     assert!(case.a().read(&class).await.is_some(), "the class of the pod came along");
-    assert!(case.a().read(&case.home("pods/p")).await.is_some());
+    assert!(case.a().read(&case.core_path("pods/p")).await.is_some());
     case.second_changes_nothing(case.a(), &flags).await;
 }
 
@@ -92,6 +92,6 @@ async fn a_namespace_that_is_named_twice_is_backed_up_once_and_the_backup_opens(
     assert_eq!(items.iter().filter(|item| item.ends_with(&format!("{}/m", case.id))).count(), 1, "{items:?}");
     destroy(case.a(), &case.id).await;
     restore(case.a(), &case.bucket, "one", &["--include-namespaces", &twice], 0);
-    assert!(case.a().read(&case.home("configmaps/m")).await.is_some());
+    assert!(case.a().read(&case.core_path("configmaps/m")).await.is_some());
     case.second_changes_nothing(case.a(), &[]).await;
 }

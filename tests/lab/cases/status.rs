@@ -38,7 +38,7 @@ async fn stored() -> (Case, [String; 2]) {
     let version = format!("{}.example.com/v1", case.id);
     let kinds = format!("widgets.{0}.example.com,gears.{0}.example.com", case.id);
     case.back_up_by(&["--include-resources", &kinds]);
-    let paths = [case.home_of(&version, "widgets/one"), format!("/apis/{version}/gears/two")];
+    let paths = [case.group_path(&version, "widgets/one"), format!("/apis/{version}/gears/two")];
     (case, paths)
 }
 
@@ -103,7 +103,7 @@ async fn a_status_that_is_a_subresource_is_compared_and_written_where_it_is_aske
     let widget = json!({"apiVersion": format!("{group}/v1"), "kind": "Widget", "metadata": {"name": "one", "namespace": case.id}, "spec": {}});
     case.objects.push(widget);
     case.create().await;
-    let path = case.home_of(&format!("{group}/v1"), "widgets/one");
+    let path = case.group_path(&format!("{group}/v1"), "widgets/one");
     let status = format!("{path}/status");
     case.a().merge(&status, &json!({"status": {"phase": "Ready"}})).await;
     case.back_up();

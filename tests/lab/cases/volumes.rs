@@ -16,7 +16,7 @@ fn volume(case: &Case, name: &str) -> String {
 /// Both claims of case 37 are Bound to their volumes, and the volumes to them.
 async fn expect_bound(case: &Case, cluster: &Cluster) {
     for name in ["a", "b"] {
-        let claim = bound(cluster, &case.home(&format!("persistentvolumeclaims/{name}"))).await;
+        let claim = bound(cluster, &case.core_path(&format!("persistentvolumeclaims/{name}"))).await;
         assert_eq!(claim["spec"]["volumeName"], json!(format!("{}-{name}", case.id)));
         let of = bound(cluster, &volume(case, name)).await;
         assert_eq!(of["spec"]["claimRef"]["uid"], claim["metadata"]["uid"], "{of}");
@@ -100,7 +100,7 @@ async fn a_volume_of_another_cluster_is_claimed_there_and_that_both_use_it_is_sa
 async fn a_claim_whose_data_source_is_gone_is_bound_or_waits_for_nothing() {
     let case = Case::get("c20", SOURCES).await;
     case.create().await;
-    let claim = |name: &str| case.home(&format!("persistentvolumeclaims/{name}"));
+    let claim = |name: &str| case.core_path(&format!("persistentvolumeclaims/{name}"));
     for name in ["kept", "gone"] {
         bound(case.a(), &claim(name)).await;
     }
@@ -144,7 +144,7 @@ async fn an_older_volume_that_the_claim_once_had_is_left_alone() {
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn a_claim_that_has_lost_its_volume_is_bound_to_it_again() {
     let case = released().await;
-    let (path, claim) = (volume(&case, "a"), case.home("persistentvolumeclaims/a"));
+    let (path, claim) = (volume(&case, "a"), case.core_path("persistentvolumeclaims/a"));
     case.a().delete(&path).await;
     case.a().merge(&path, &json!({"metadata": {"finalizers": null}})).await;
     let lost = async || {
@@ -171,7 +171,7 @@ async fn volumes_that_are_not_wanted_are_left_alone_in_place_as_well() {
     let before = case.a().read(&volume(&case, "a")).await.expect("there");
     let restored = case.restore(case.a(), &["--restore-volumes=false"], 0);
     assert!(count(&restored.status, "warnings") >= 2, "{}", restored.said);
-    let claim = case.a().read(&case.home("persistentvolumeclaims/a")).await.expect("restored");
+    let claim = case.a().read(&case.core_path("persistentvolumeclaims/a")).await.expect("restored");
     assert_eq!(claim["spec"].get("volumeName"), None, "{claim}");
     let now = case.a().read(&volume(&case, "a")).await.expect("there");
     assert_eq!(now["spec"]["claimRef"], before["spec"]["claimRef"], "{now}");
@@ -223,8 +223,8 @@ async fn a_volume_that_had_outlived_its_claim_is_not_for_the_next_claim_of_the_n
     let spare: Value = serde_json::from_str(&spare).expect("it is JSON");
     case.b().create("/api/v1/persistentvolumes", &spare).await;
     let claim = manifests::claim(&case.id, "data", &format!("{}-class", case.id));
-    case.b().create(&case.home("persistentvolumeclaims"), &claim).await;
-    let claim = bound(case.b(), &case.home("persistentvolumeclaims/data")).await;
+    case.b().create(&case.core_path("persistentvolumeclaims"), &claim).await;
+    let claim = bound(case.b(), &case.core_path("persistentvolumeclaims/data")).await;
     assert_eq!(claim["spec"]["volumeName"], json!(format!("{}-spare", case.id)));
     case.second_writes_nothing(case.b(), &[]).await;
     case.objects.push(spare); // which goes with the rest

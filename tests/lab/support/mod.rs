@@ -2,7 +2,7 @@
 //! patience with a deadline.
 
 mod access;
-mod busy;
+mod busy_processors;
 mod definitions;
 mod interceptor;
 mod namespace;
@@ -24,7 +24,7 @@ use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::process::{self, Running};
 pub use access::Right;
-pub use busy::Busy;
+pub use busy_processors::Busy;
 pub use definitions::DEFINITIONS;
 pub use interceptor::{Act, Asked, Interceptor};
 pub use namespace::TestNamespace;
