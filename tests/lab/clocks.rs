@@ -1,4 +1,5 @@
-//! Servers whose clocks tell different times. Each is the real program with libfaketime before the system's clock.
+//! Servers whose clocks tell different times. Each is the real program with libfaketime before the
+//! system's clock.
 
 use serde_json::json;
 
@@ -15,6 +16,7 @@ fn with_clock(off: &str) -> ServerOptions {
     ServerOptions { environment: environment.into(), ..ServerOptions::default() }
 }
 
+/// Fourteen minutes apart: backups, restores and deletions of one cluster are right in the other.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn two_clusters_whose_clocks_differ_share_a_bucket() {
@@ -27,7 +29,8 @@ async fn two_clusters_whose_clocks_differ_share_a_bucket() {
     for home in [&slow, &fast] {
         home.location("default", &bucket, json!({})).await;
     }
-    // Nearly as far apart as S3 lets them be. Ahead, not behind: the lab's certificates were made just now.
+    // Nearly as far apart as S3 lets them be. Ahead, not behind: the lab's certificates were made
+    // just now.
     let _slow = slow.start(ServerOptions::default()).await;
     let _fast = fast.start(with_clock("+14m")).await;
     for home in [&slow, &fast] {
@@ -57,6 +60,7 @@ async fn two_clusters_whose_clocks_differ_share_a_bucket() {
     }
 }
 
+/// By its clock the backup has expired, and the clock of the API server says otherwise.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn a_server_whose_clock_is_days_ahead_removes_nothing() {

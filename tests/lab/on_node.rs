@@ -1,4 +1,5 @@
-//! What needs pods that run. `hack/test.sh` adds a node to cluster A for these, and names them where it cannot.
+//! What needs pods that run. `hack/test.sh` adds a node to cluster A for these, and names them
+//! where it cannot.
 
 use std::process::Command;
 
@@ -59,8 +60,8 @@ async fn node_address(cluster: &Cluster) -> String {
     internal.expect("the node has an address").address
 }
 
-/// The manifests as they are printed, with the image that the node has. A lab without kube-proxy has no addresses of Services:
-/// the way to the API server is named by hand.
+/// The manifests as they are printed, with the image that the node has. A lab without kube-proxy
+/// has no addresses of Services: the way to the API server is named by hand.
 fn manifests(namespace: &str, api_server: &Proxy) -> Vec<Value> {
     let mut objects = printed(namespace, &[]);
     objects.retain(|object| object["kind"] != "Namespace");

@@ -9,12 +9,13 @@ use ark::model::{BackupName, GroupResource};
 use futures::TryStreamExt as _;
 use serde_json::{Value, json};
 
-use super::scope::{connect_when_served, definition};
+use super::selection_and_mapping::{await_gadgets, definition};
 use super::{data, destroy, restore, restored, store};
 use crate::backup::{back_up, config_map};
-use crate::support::{Lab, TestNamespace, unique};
+use crate::support::{DEFINITIONS, Lab, TestNamespace, unique};
 
-/// Commits a backup of ConfigMaps in one namespace: name in the archive, and the body, whatever it is.
+/// Commits a backup of ConfigMaps in one namespace: name in the archive, and the body, whatever it
+/// is.
 async fn craft(bucket: &str, name: &str, namespace: &str, items: &[(&str, Value)]) {
     let kind = GroupResource::parse("configmaps");
     let info = IndexedResource {
@@ -77,6 +78,7 @@ fn map(namespace: &str, name: &str) -> Value {
     json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": namespace}, "data": {"k": "v"}})
 }
 
+/// An archive whose entries hold objects of another name or namespace than their paths.
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn an_object_that_is_not_what_its_path_says_is_not_restored() {
@@ -102,6 +104,7 @@ async fn an_object_that_is_not_what_its_path_says_is_not_restored() {
     assert_eq!(data(&lab.a, "kube-system", "stray").await, None);
 }
 
+/// A ConfigMap of 5 MiB, more than the API server takes.
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn what_is_too_large_for_the_cluster_fails_alone() {
@@ -124,9 +127,8 @@ async fn an_object_over_one_mebibyte_comes_back() {
     let bucket = lab.bucket();
     let namespace = TestNamespace::create(&lab.a, "mebibyte").await;
     let group = format!("{}.example.com", unique("g"));
-    let definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
-    lab.a.create(definitions, &definition(&group)).await;
-    connect_when_served(&lab.a, &group).await;
+    lab.a.create(DEFINITIONS, &definition(&group)).await;
+    await_gadgets(&lab.a, &group).await;
     let gadgets = format!("/apis/{group}/v1/namespaces/{}/gadgets", namespace.name);
     let text = "grüß dich ".repeat(110_000);
     let object = json!({"apiVersion": format!("{group}/v1"), "kind": "Gadget", "metadata": {"name": "big"}, "spec": {"text": text}});
@@ -136,7 +138,7 @@ async fn an_object_over_one_mebibyte_comes_back() {
     restored(&lab.a, &bucket, "big", &[], 0);
     let big = lab.a.read(&format!("{gadgets}/big")).await.expect("restored");
     assert!(big["spec"]["text"] == text.as_str(), "the text is the same");
-    lab.a.delete(&format!("{definitions}/gadgets.{group}")).await;
+    lab.a.remove_definition(&format!("gadgets.{group}")).await;
 }
 
 #[tokio::test]

@@ -1,14 +1,15 @@
-//! What the rewriting makes of an item, before API servers that say whether they take it and what they keep of it.
+//! What the rewriting makes of an item, before API servers that say whether they take it and what
+//! they keep of it.
 
 use ark::model::{GroupResource, ItemKey};
 use ark::restore::rewrite::{ItemShape, Owner, OwnerView, RewriteOptions, Rewriter, Rewritten};
 use serde_json::{Value, json};
 
-use super::scope::connect_when_served;
+use super::selection_and_mapping::await_gadgets;
 use super::{destroy, read, restore, restored};
 use crate::backup::back_up;
 use crate::install::manifests::helm;
-use crate::support::{Cluster, Lab, TestNamespace, unique};
+use crate::support::{Cluster, DEFINITIONS, Lab, TestNamespace, unique};
 
 const APPLY: &str = "application/apply-patch+yaml";
 const MERGE: &str = "application/merge-patch+json";
@@ -50,6 +51,7 @@ fn managers(object: &Value) -> Vec<&str> {
     entries.iter().map(|entry| entry["manager"].as_str().expect("a name")).collect()
 }
 
+/// The owners of fields (`managedFields`) are put back by a patch after the create.
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn field_owners_that_are_given_back_let_the_next_apply_through_and_prune() {
@@ -74,10 +76,12 @@ async fn field_owners_that_are_given_back_let_the_next_apply_through_and_prune()
     assert_eq!(next["spec"]["template"]["spec"]["containers"][0].get("env"), None, "{next}");
 }
 
+/// Whether a person chose a node port is told by who owns the field: `ark`, or somebody else.
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn ports_that_a_restore_kept_are_not_chosen_and_a_chosen_one_stays_so() {
-    let lab = Lab::get().await;
+    // Alone, since the port must be free when it comes back.
+    let lab = Lab::alone().await;
     let namespace = TestNamespace::create(&lab.a, "chosen").await;
     let list = format!("/api/v1/namespaces/{}/services", namespace.name);
     let service = |name: &str| json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": {"type": "NodePort", "ports": [{"port": 80}]}});
@@ -135,9 +139,8 @@ async fn numbers_come_back_with_every_digit() {
     let bucket = lab.bucket();
     let namespace = TestNamespace::create(&lab.a, "numbers").await;
     let group = format!("{}.example.com", unique("g"));
-    let definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
-    lab.a.create(definitions, &super::scope::definition(&group)).await;
-    connect_when_served(&lab.a, &group).await;
+    lab.a.create(DEFINITIONS, &super::selection_and_mapping::definition(&group)).await;
+    await_gadgets(&lab.a, &group).await;
     let gadgets = format!("/apis/{group}/v1/namespaces/{}/gadgets", namespace.name);
     let spec: Value = serde_json::from_str(
         r#"{"a": 44.440400000000004, "b": 3.6479999999999997, "c": 9007199254740993, "d": 0.1}"#,
@@ -159,7 +162,7 @@ async fn numbers_come_back_with_every_digit() {
     lab.a.delete(&path).await;
     restore(&lab.a, &bucket, "numbers", &["--include-resources", "gadgets"], 0);
     assert_eq!(digits().await, before);
-    lab.a.delete(&format!("{definitions}/gadgets.{group}")).await;
+    lab.a.remove_definition(&format!("gadgets.{group}")).await;
 }
 
 #[tokio::test]
@@ -168,29 +171,28 @@ async fn definitions_from_the_time_of_v1beta1_are_taken_by_v1_and_keep_every_fie
     let lab = Lab::alone().await;
     let namespace = TestNamespace::create(&lab.b, "v1beta1").await;
     let group = format!("{}.example.com", unique("g"));
-    let definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
     let named = json!({"type": "object", "properties": {"name": {"type": "string"}}});
     let schema = json!({"type": "object", "properties": {"metadata": named, "spec": {"type": "object", "properties": {
         "list": {"type": "array", "items": {"type": "object"}}, "map": {"type": "object", "additionalProperties": {"type": "object"}},
         "any": {"type": "object", "additionalProperties": true}, "port": {"x-kubernetes-int-or-string": true},
         "template": {"type": "object", "x-kubernetes-embedded-resource": true, "properties": {"metadata": {"type": "object"}}}}}}});
-    let mut stored = super::scope::definition(&group);
+    let mut stored = super::selection_and_mapping::definition(&group);
     stored["spec"]["preserveUnknownFields"] = json!(true);
     stored["spec"]["versions"] = json!([
         {"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": schema}},
         {"name": "v1alpha1", "served": true, "storage": false}
     ]);
-    assert!(lab.b.try_create(definitions, &stored).await.is_err(), "v1 does not take it as it is stored");
+    assert!(lab.b.try_create(DEFINITIONS, &stored).await.is_err(), "v1 does not take it as it is stored");
     let rewritten = rewritten("customresourcedefinitions.apiextensions.k8s.io", &stored);
-    lab.b.create(definitions, &rewritten.body).await;
-    connect_when_served(&lab.b, &group).await;
+    lab.b.create(DEFINITIONS, &rewritten.body).await;
+    await_gadgets(&lab.b, &group).await;
     let spec = json!({"free": {"a": {"b": 1}}, "list": [{"x": {"y": 1}}], "map": {"k": {"z": {"w": 1}}}, "any": {"thing": {"goes": [1]}}, "port": 80,
         "template": {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": {"x": 1}}});
     let object = json!({"apiVersion": format!("{group}/v1"), "kind": "Gadget", "metadata": {"name": "one"}, "spec": spec, "outside": {"kept": true}});
     let list = format!("/apis/{group}/v1/namespaces/{}/gadgets", namespace.name);
     let made = lab.b.create(&list, &object).await;
     assert_eq!((&made["spec"], &made["outside"]), (&object["spec"], &object["outside"]));
-    lab.b.delete(&format!("{definitions}/gadgets.{group}")).await;
+    lab.b.remove_definition(&format!("gadgets.{group}")).await;
 }
 
 #[tokio::test]

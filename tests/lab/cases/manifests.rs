@@ -1,4 +1,5 @@
-//! What several cases are made of, an object a function. What has no namespace begins its name with the short name of the case.
+//! What several cases are made of, an object a function. What has no namespace begins its name with
+//! the short name of the case.
 
 use serde_json::{Value, json};
 

@@ -1,36 +1,52 @@
-//! What a part needs comes along where it is missing, by whatever names it; and what comes along is never written over.
+//! What a part needs comes along where it is missing, by whatever names it; and what comes along is
+//! never written over.
 
 use serde_json::{Value, json};
 
-use super::pieces::{self, labelled};
-use super::{Case, bound};
+use super::manifests::{self, labelled};
+use super::{Case, bound, is_unwritten};
 use crate::backup::back_up;
 use crate::restore::{count, destroy, restore};
-use crate::support::TestNamespace;
+use crate::support::{Cluster, TestNamespace, eventually};
 
 const RBAC: &str = "/apis/rbac.authorization.k8s.io/v1";
 
-/// Case 13: a namespace whose rights are bound by each form of subject, and a role that is put together of another.
+/// Case 13: a namespace whose rights are bound by each form of subject, and a role that is put
+/// together of another.
 async fn rights() -> Case {
     let group = "system:serviceaccounts:c13";
     let objects = [
-        pieces::namespace("c13"),
-        pieces::account("c13", "robot"),
-        labelled(pieces::class("c13-class"), "of", "stored"),
-        pieces::claim("c13", "data", "c13-class"),
-        labelled(pieces::role("c13-part", "configmaps"), "part-of", "c13"),
-        pieces::gathering_role("c13-whole", "part-of", "c13"),
-        pieces::role("c13-group", "secrets"),
-        pieces::role("c13-user", "pods"),
-        pieces::binding("c13-account", "c13-whole", "c13", "robot"),
-        pieces::binding_by_name("c13-group", "c13-group", "Group", group),
-        pieces::binding_by_name("c13-user", "c13-user", "User", "system:serviceaccount:c13:robot"),
+        manifests::namespace("c13"),
+        manifests::account("c13", "robot"),
+        labelled(manifests::class("c13-class"), "of", "stored"),
+        manifests::claim("c13", "data", "c13-class"),
+        labelled(manifests::role("c13-part", "configmaps"), "part-of", "c13"),
+        manifests::gathering_role("c13-whole", "part-of", "c13"),
+        manifests::role("c13-group", "secrets"),
+        manifests::role("c13-user", "pods"),
+        manifests::binding("c13-account", "c13-whole", "c13", "robot"),
+        manifests::binding_by_name("c13-group", "c13-group", "Group", group),
+        manifests::binding_by_name("c13-user", "c13-user", "User", "system:serviceaccount:c13:robot"),
     ];
-    Case::of("c13", &objects).await
+    let case = Case::of("c13", &objects).await;
+    case.create().await;
+    await_gathered(&case, case.a()).await;
+    case
 }
 
-/// Case 38: labelled workloads whose claims do not have the label, one of them beyond the replicas, and a claim of nobody.
-const MOUNTED: &str = include_str!("data/38.yaml");
+/// Waits until the role that is put together of another has its rules, which a controller writes.
+async fn await_gathered(case: &Case, cluster: &Cluster) {
+    let whole = right(case, "clusterroles", "whole");
+    eventually("the role is put together", async || {
+        let rules = cluster.read(&whole).await?["rules"].as_array().map_or(0, Vec::len);
+        (rules == 1).then_some(())
+    })
+    .await;
+}
+
+/// Case 38: labelled workloads whose claims do not have the label, one of them beyond the replicas,
+/// and a claim of nobody.
+const MOUNTED: &str = include_str!("data/38-mounted-claims.yaml");
 
 fn right(case: &Case, kind: &str, name: &str) -> String {
     format!("{RBAC}/{kind}/{}-{name}", case.id)
@@ -40,7 +56,6 @@ fn right(case: &Case, kind: &str, name: &str) -> String {
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn rights_come_along_whatever_form_their_subject_has_and_with_their_parts() {
     let case = rights().await;
-    case.create().await;
     case.back_up();
     case.restore_cleanly(case.b(), &[]);
     for name in ["account", "group", "user"] {
@@ -49,14 +64,16 @@ async fn rights_come_along_whatever_form_their_subject_has_and_with_their_parts(
     for name in ["part", "whole", "group", "user"] {
         assert!(case.b().read(&right(&case, "clusterroles", name)).await.is_some(), "{name}");
     }
+    await_gathered(&case, case.b()).await;
     case.second_changes_nothing(case.b(), &[]).await;
 }
 
+/// Update and Recreate change what was selected; classes and roles that only come along are left,
+/// with a warning, also where a copy under another name needs them.
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn what_comes_along_is_left_as_it_is_under_every_policy() {
     let case = rights().await;
-    case.create().await;
     case.back_up();
     let class = format!("/apis/storage.k8s.io/v1/storageclasses/{}-class", case.id);
     let (group, account) =
@@ -83,7 +100,8 @@ async fn what_comes_along_is_left_as_it_is_under_every_policy() {
             let sentence = format!("{}-{name}: it is in the cluster already, differs in {differs}", case.id);
             assert_eq!(told.matches(&sentence).count(), 1, "{policy}: {sentence}: {told}");
         }
-        // A copy in the same cluster takes nobody's rights away, and has none itself, which is told.
+        // A copy in the same cluster takes nobody's rights away, and has none itself, which is
+        // told.
         let told =
             case.restore(case.a(), &[&flags[..], &["--namespace-mappings", &mapping]].concat(), 0).said;
         assert_eq!(live().await, before, "{policy} of a copy");
@@ -98,7 +116,7 @@ async fn what_comes_along_is_left_as_it_is_under_every_policy() {
 async fn labelled_workloads_find_their_claims_and_these_their_volumes_though_no_label_is_on_them() {
     let case = Case::get("c38", MOUNTED).await;
     case.create().await;
-    let claim = |name: &str| case.home(&format!("persistentvolumeclaims/{name}"));
+    let claim = |name: &str| case.core_path(&format!("persistentvolumeclaims/{name}"));
     let mounted = ["files", "data-db-0", "data-db-1"];
     for name in mounted {
         bound(case.a(), &claim(name)).await;
@@ -114,7 +132,9 @@ async fn labelled_workloads_find_their_claims_and_these_their_volumes_though_no_
             assert_eq!(back["spec"]["volumeName"], json!(format!("{}-{name}", case.id)), "{backup}");
             assert_eq!(back["metadata"]["labels"]["app"], Value::Null, "{backup}: it is the stored one");
         }
-        for path in [case.home_of("apps/v1", "deployments/web"), case.home_of("apps/v1", "statefulsets/db")] {
+        for path in
+            [case.group_path("apps/v1", "deployments/web"), case.group_path("apps/v1", "statefulsets/db")]
+        {
             assert!(case.b().read(&path).await.is_some(), "{backup}: {path}");
         }
         let bystander = format!("/api/v1/persistentvolumes/{}-bystander", case.id);
@@ -122,12 +142,12 @@ async fn labelled_workloads_find_their_claims_and_these_their_volumes_though_no_
         assert!(case.b().read(&bystander).await.is_none(), "{backup}: nothing named it");
         // What came along is not written over.
         let grey = json!({"metadata": {"labels": {"of": "now"}}});
-        let changed = case.b().merge(&claim("files"), &grey).await["metadata"]["resourceVersion"].clone();
+        let changed = case.b().merge(&claim("files"), &grey).await;
         for policy in ["update", "recreate"] {
             let flags = [&["-l", &*label][..], &["--existing-resource-policy", policy]].concat();
             case.restore_from("one", case.b(), &flags, 0);
             let left = case.b().read(&claim("files")).await.expect("it is there");
-            assert_eq!(left["metadata"]["resourceVersion"], changed, "{backup} {policy}");
+            assert!(is_unwritten(&changed, &left), "{backup} {policy}: {changed}\n{left}");
         }
         destroy(case.b(), &case.id).await;
         for name in mounted {
@@ -146,24 +166,24 @@ async fn a_claim_that_is_not_wanted_does_not_come_with_what_names_it() {
     for flags in [["--exclude-resources", "pvc"], ["--include-resources", "deploy,sts"]] {
         let restored = case.restore(case.b(), &[&["-l", &*label][..], &flags].concat(), 0);
         assert_eq!(count(&restored.status, "errors"), 0, "{flags:?}: {}", restored.said);
-        assert!(case.b().read(&case.home("persistentvolumeclaims/files")).await.is_none(), "{flags:?}");
-        assert!(case.b().read(&case.home_of("apps/v1", "deployments/web")).await.is_some(), "{flags:?}");
+        assert!(case.b().read(&case.core_path("persistentvolumeclaims/files")).await.is_none(), "{flags:?}");
+        assert!(case.b().read(&case.group_path("apps/v1", "deployments/web")).await.is_some(), "{flags:?}");
         destroy(case.b(), &case.id).await;
     }
     // Without cluster-scoped items the claims come, and their volumes do not.
     let flags = ["-l", &*label, "--include-cluster-resources=false"];
     let restored = case.restore(case.b(), &flags, 0);
     assert_eq!(count(&restored.status, "errors"), 0, "{}", restored.said);
-    assert!(case.b().read(&case.home("persistentvolumeclaims/files")).await.is_some());
+    assert!(case.b().read(&case.core_path("persistentvolumeclaims/files")).await.is_some());
     let volume = format!("/api/v1/persistentvolumes/{}-files", case.id);
     assert!(case.b().read(&volume).await.is_none());
 }
 
+/// A ClusterRoleBinding of the original namespace would name the copy instead.
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn a_binding_that_the_mapping_would_change_is_not_written_over() {
     let case = rights().await;
-    case.create().await;
     let kinds = "namespaces,serviceaccounts,clusterrolebindings,clusterroles";
     let flags =
         ["--include-namespaces", &*case.id, "--include-cluster-resources=true", "--include-resources", kinds];
@@ -194,10 +214,10 @@ async fn two_namespaces_are_not_restored_into_one() {
     let case = Case::of(
         "c14",
         &[
-            pieces::namespace("c14"),
-            pieces::namespace("c14-two"),
-            pieces::config_map("c14", "whose", "one"),
-            pieces::config_map("c14-two", "whose", "two"),
+            manifests::namespace("c14"),
+            manifests::namespace("c14-two"),
+            manifests::config_map("c14", "whose", "one"),
+            manifests::config_map("c14-two", "whose", "two"),
         ],
     )
     .await;
@@ -241,11 +261,11 @@ async fn two_namespaces_are_not_restored_into_one() {
     assert_eq!(of["data"]["of"], "one");
 }
 
+/// A StorageClass that was the default in the other cluster.
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn a_default_class_that_comes_along_is_not_made_the_default() {
     let case = rights().await;
-    case.create().await;
     let class = format!("/apis/storage.k8s.io/v1/storageclasses/{}-class", case.id);
     let mark = "storageclass.kubernetes.io/is-default-class";
     case.a().merge(&class, &json!({"metadata": {"annotations": {mark: "true"}}})).await;
@@ -261,7 +281,6 @@ async fn a_default_class_that_comes_along_is_not_made_the_default() {
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn what_came_along_into_a_backup_is_not_changed_by_a_restore_of_all_of_it() {
     let case = rights().await;
-    case.create().await;
     case.back_up();
     let class = format!("/apis/storage.k8s.io/v1/storageclasses/{}-class", case.id);
     case.a().merge(&class, &json!({"metadata": {"labels": {"of": "now"}}})).await;

@@ -1,5 +1,5 @@
-//! Items that are older than what refuses them by now: a quota that they fill, limits, a schema, a policy, a webhook that is away.
-//! Nothing of it matters to what is there already.
+//! Items that are older than what refuses them by now: a quota that they fill, limits, a schema, a
+//! policy, a webhook that is away. Nothing of it matters to what is there already.
 
 use serde_json::{Value, json};
 
@@ -51,6 +51,8 @@ fn younger(case: &Case) -> Vec<Value> {
     ]
 }
 
+/// A quota, a LimitRange, a policy, a webhook and a schema came after the items and would refuse
+/// each create: a restore in place finds the items equal and has no finding.
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn what_is_there_is_not_refused_by_what_is_younger() {

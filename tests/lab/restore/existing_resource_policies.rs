@@ -54,16 +54,10 @@ async fn making_anew_never_deletes_a_claim_a_volume_or_a_namespace() {
     let claim = json!({"metadata": {"name": "data", "labels": {"tier": "one"}}, "spec": {"accessModes": ["ReadWriteOnce"], "storageClassName": "none-such", "resources": {"requests": {"storage": "1Gi"}}}});
     lab.a.create(&claims, &claim).await;
     back_up(&lab.a, &bucket, "protect", &["--include-namespaces", &namespace.name], 0);
-    let mut changed = lab.a.read(&format!("{claims}/data")).await.expect("there");
-    let uid = changed["metadata"]["uid"].clone();
-    changed["metadata"]["labels"]["tier"] = json!("two");
-    lab.a.replace(&format!("{claims}/data"), &changed).await;
+    let label = json!({"metadata": {"labels": {"tier": "two"}}});
+    let uid = lab.a.merge(&format!("{claims}/data"), &label).await["metadata"]["uid"].clone();
     let home = format!("/api/v1/namespaces/{}", namespace.name);
-    let mut own = lab.a.read(&home).await.expect("there");
-    own["metadata"]["labels"]["kubernetes.io/metadata.name"] = json!(namespace.name);
-    own["metadata"]["labels"]["extra"] = json!("yes");
-    let own_uid = own["metadata"]["uid"].clone();
-    lab.a.replace(&home, &own).await;
+    let own_uid = lab.a.merge(&home, &label).await["metadata"]["uid"].clone();
 
     let run = restore(&lab.a, &bucket, "protect", &["--existing-resource-policy", "recreate"], 0);
     assert!(run.stderr.contains("deleting it may delete its data"), "{}", run.stderr);
@@ -108,14 +102,13 @@ async fn the_default_account_of_a_namespace_gets_what_the_stored_one_had() {
     let bucket = lab.bucket();
     let namespace = TestNamespace::create(&lab.a, "account").await;
     let path = format!("/api/v1/namespaces/{}/serviceaccounts/default", namespace.name);
-    let mut account = lab.a.read(&path).await.expect("there");
-    account["imagePullSecrets"] = json!([{"name": "registry"}]);
-    account["metadata"]["annotations"] = json!({"role": unique("role")});
-    let wanted = account["metadata"]["annotations"].clone();
-    lab.a.replace(&path, &account).await;
+    let wanted = json!({"role": unique("role")});
+    let change = json!({"imagePullSecrets": [{"name": "registry"}], "metadata": {"annotations": wanted}});
+    lab.a.merge(&path, &change).await;
     back_up(&lab.a, &bucket, "account", &["--include-namespaces", &namespace.name], 0);
 
-    // In a namespace that is there already, the account is somebody's: it is left as it is, as any other item.
+    // In a namespace that is there already, the account is somebody's: it is left as it is, as any
+    // other item.
     let other = TestNamespace::create(&lab.a, "account-there").await;
     let mapping = format!("{}:{}", namespace.name, other.name);
     let status = restored(&lab.a, &bucket, "account", &["--namespace-mappings", &mapping], 0);

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::scope::{connect_when_served, definition};
+use super::selection_and_mapping::{await_gadgets, definition};
 use super::{count, destroy, read, restored};
 use crate::backup::back_up;
-use crate::support::{Cluster, Lab, TestNamespace, eventually, unique};
+use crate::support::{Cluster, DEFINITIONS, Lab, TestNamespace, eventually, unique};
 
 fn template(image: &str) -> Value {
     json!({"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "main", "image": image}]}})
@@ -15,7 +15,8 @@ fn apps(namespace: &str, kind: &str) -> String {
     format!("/apis/apps/v1/namespaces/{namespace}/{kind}")
 }
 
-/// Revision and image of every entry of a workload's history, oldest first, once there are two that differ.
+/// Revision and image of every entry of a workload's history, oldest first, once there are two that
+/// differ.
 async fn history(cluster: &Cluster, namespace: &str, kind: &str, owner: &Value) -> Vec<(u64, String)> {
     eventually("two revisions", async || {
         let list = cluster.read(&apps(namespace, kind)).await.expect("listable");
@@ -64,13 +65,7 @@ async fn rollouts_keep_their_history_and_nothing_is_made_twice() {
         })
         .await;
         let path = format!("{}/web", apps(name, kind));
-        let object = eventually("the second image", async || {
-            let mut latest = lab.a.read(&path).await.expect("there");
-            latest["metadata"].as_object_mut().expect("metadata").remove("resourceVersion");
-            latest["spec"]["template"] = template("web:2");
-            Some(lab.a.replace(&path, &latest).await)
-        })
-        .await;
+        let object = lab.a.merge(&path, &json!({"spec": {"template": template("web:2")}})).await;
         let before = history(&lab.a, name, revisions, &object["metadata"]["uid"]).await;
         assert_eq!(before, [(1, "web:1".to_owned()), (2, "web:2".to_owned())], "{kind}");
     }
@@ -96,8 +91,8 @@ async fn owner_references_follow_new_owners_whatever_comes_first() {
     let namespace = TestNamespace::create(&lab.a, "owners").await;
     let name = &*namespace.name;
     let group = format!("{}.example.com", unique("g"));
-    lab.a.create("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", &definition(&group)).await;
-    connect_when_served(&lab.a, &group).await;
+    lab.a.create(DEFINITIONS, &definition(&group)).await;
+    await_gadgets(&lab.a, &group).await;
     let gadgets = format!("/apis/{group}/v1/namespaces/{name}/gadgets");
     let owned_by = |owner: &Value| json!([{"apiVersion": owner["apiVersion"], "kind": owner["kind"], "name": owner["metadata"]["name"], "uid": owner["metadata"]["uid"], "controller": true}]);
     let gadget = |name: &str, owners: Value| json!({"apiVersion": format!("{group}/v1"), "kind": "Gadget", "metadata": {"name": name, "ownerReferences": owners}});
@@ -126,5 +121,5 @@ async fn owner_references_follow_new_owners_whatever_comes_first() {
     restored(&lab.a, &bucket, "owners", &["--include-resources", "configmaps"], 0);
     let toy = read(&lab.a, name, "configmaps", "toy").await.expect("there");
     assert_eq!(toy["metadata"].get("ownerReferences"), None);
-    lab.a.delete(&format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/gadgets.{group}")).await;
+    lab.a.remove_definition(&format!("gadgets.{group}")).await;
 }

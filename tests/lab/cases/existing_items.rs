@@ -1,13 +1,14 @@
-//! What is there already, although the API server refuses its create for another reason: ports and defaults that it holds itself.
+//! What is there already, although the API server refuses its create for another reason: ports and
+//! defaults that it holds itself.
 
 use serde_json::{Value, json};
 
 use super::{Case, uid};
 use crate::restore::{count, restore};
-use crate::support::{Cluster, TestNamespace, kind_path, unique};
+use crate::support::{Cluster, TestNamespace, eventually, kind_path, unique};
 
-const SERVICES: &str = include_str!("data/01.yaml");
-const DEFAULT: &str = include_str!("data/02.yaml");
+const SERVICES: &str = include_str!("data/01-chosen-ports.yaml");
+const DEFAULT: &str = include_str!("data/02-default-priority-class.yaml");
 const KEEP: [&str; 1] = ["--preserve-nodeports"];
 
 /// Case 01 with ports of its own, out of those that are allotted last.
@@ -18,18 +19,20 @@ struct Ports {
 }
 
 impl Ports {
+    /// Alone, since ports that are kept must be free when they come back: nobody else is allotted
+    /// them.
     async fn create(number: u32) -> Self {
         let port = 30_000 + number * 10 + std::process::id() % 4 * 2;
         let health = port + 1;
         let yaml = SERVICES.replace("30581", &port.to_string()).replace("30582", &health.to_string());
-        let case = Case::get("c01", &yaml).await;
+        let case = Case::alone("c01", &yaml).await;
         case.create().await;
         case.back_up();
         Self { case, port, health }
     }
 
     async fn service(&self, cluster: &Cluster, name: &str) -> Value {
-        let path = self.case.home(&format!("services/{name}"));
+        let path = self.case.core_path(&format!("services/{name}"));
         cluster.read(&path).await.unwrap_or_else(|| panic!("{path} is not there"))["spec"].clone()
     }
 
@@ -39,6 +42,8 @@ impl Ports {
     }
 }
 
+/// The API server refuses the create of a Service that is there because its own port is taken; the
+/// restore finds that it is there, and follows the policy.
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn services_that_hold_the_ports_they_ask_for_are_met_and_not_refused() {
@@ -48,7 +53,7 @@ async fn services_that_hold_the_ports_they_ask_for_are_met_and_not_refused() {
         case.restore_cleanly(a, flags);
         case.second_changes_nothing(a, flags).await;
     }
-    let web = case.home("services/web");
+    let web = case.core_path("services/web");
     let change = json!({"spec": {"selector": {"app": "other"}}});
     a.merge(&web, &change).await;
     assert_eq!(count(&case.restore(a, &[], 0).status, "warnings"), 1, "it differs and is left");
@@ -100,6 +105,7 @@ async fn a_chosen_port_that_another_holds_is_an_error_that_names_it_and_the_rest
     ports.expect_chosen(a).await;
 }
 
+/// A PriorityClass with `globalDefault` is refused where there is one already, be it itself.
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn a_default_class_that_is_there_is_met_and_follows_the_policy() {
@@ -125,11 +131,18 @@ async fn a_default_class_that_is_there_is_met_and_follows_the_policy() {
         assert_eq!(live["metadata"]["uid"] == first, policy == "update", "{policy}");
         case.second_changes_nothing(case.a(), &flags).await;
     }
-    // Another default is in the way: an error that says so.
+    // Another default is in the way: an error that says so. The API server's admission learns of
+    // either a moment later.
     let spoken_for = unique("c02-other");
     case.a().remove(&class).await;
-    let other = json!({"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": spoken_for}, "value": 1, "globalDefault": true});
-    case.a().create(&kind, &other).await;
+    let other = json!({"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass",
+        "metadata": {"name": spoken_for}, "value": 1, "globalDefault": true});
+    eventually("there is no default", async || case.a().try_create(&kind, &other).await.ok()).await;
+    let probe = format!("{kind}?dryRun=All");
+    eventually("a second default is refused", async || {
+        case.a().try_create(&probe, &case.objects[0]).await.err()
+    })
+    .await;
     let refused = restore(case.a(), &case.bucket, "one", &kinds, 3);
     case.a().delete(&format!("{kind}/{spoken_for}")).await;
     assert!(refused.stderr.contains(&name) && refused.stderr.contains("default"), "{}", refused.stderr);

@@ -1,5 +1,5 @@
-//! The custom resource definitions in a real API server: it takes them, loses nothing of what the types hold, and refuses
-//! what the rules say.
+//! The custom resource definitions in a real API server: it takes them, loses nothing of what the
+//! types hold, and refuses what the rules say.
 
 mod refusals;
 mod samples;

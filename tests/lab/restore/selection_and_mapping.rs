@@ -4,11 +4,10 @@ use serde_json::{Value, json};
 
 use super::{count, data, destroy, restore, restored};
 use crate::backup::{back_up, config_map};
-use crate::support::{Lab, TestNamespace, unique};
+use crate::support::{Cluster, DEFINITIONS, Lab, TestNamespace, unique};
 
 const RBAC: &str = "/apis/rbac.authorization.k8s.io/v1";
 const CLASSES: &str = "/apis/storage.k8s.io/v1/storageclasses";
-const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 
 /// A definition of `gadgets.<group>`.
 pub fn definition(group: &str) -> Value {
@@ -25,10 +24,9 @@ async fn a_namespace_goes_into_another_cluster_with_all_that_it_needs() {
     let bucket = lab.bucket();
     let namespace = TestNamespace::create(&lab.a, "move").await;
     let (group, name) = (format!("{}.example.com", unique("g")), unique("move"));
-    let gadget = format!("{DEFINITIONS}/gadgets.{group}");
     let gadgets = format!("/apis/{group}/v1/namespaces/{}/gadgets", namespace.name);
     lab.a.create(DEFINITIONS, &definition(&group)).await;
-    connect_when_served(&lab.a, &group).await;
+    await_gadgets(&lab.a, &group).await;
     let object = json!({"apiVersion": format!("{group}/v1"), "kind": "Gadget", "metadata": {"name": "one"}, "spec": {"size": 3}});
     lab.a.create(&gadgets, &object).await;
     lab.a.create(CLASSES, &json!({"metadata": {"name": name}, "provisioner": "none"})).await;
@@ -57,17 +55,16 @@ async fn a_namespace_goes_into_another_cluster_with_all_that_it_needs() {
     assert!(lab.b.read(&format!("/api/v1/namespaces/{}", namespace.name)).await.is_none());
 
     for cluster in [&lab.a, &lab.b] {
-        cluster.delete(&gadget).await;
+        cluster.remove_definition(&format!("gadgets.{group}")).await;
         cluster.delete(&format!("{CLASSES}/{name}")).await;
         cluster.delete(&format!("{RBAC}/clusterrolebindings/{name}")).await;
         cluster.delete(&format!("{RBAC}/clusterroles/{name}")).await;
     }
 }
 
-/// Waits until a definition's resources can be created.
-pub async fn connect_when_served(cluster: &crate::support::Cluster, group: &str) {
-    let path = format!("/apis/{group}/v1");
-    crate::support::eventually("the definition is served", async || cluster.read(&path).await).await;
+/// Waits until `gadgets.<group>` can be created.
+pub async fn await_gadgets(cluster: &Cluster, group: &str) {
+    cluster.serves(&format!("/apis/{group}/v1/gadgets")).await;
 }
 
 #[tokio::test]
@@ -115,8 +112,8 @@ async fn kinds_labels_and_names_narrow_a_restore_and_a_wrong_name_is_told() {
     assert!(there("configmaps", "web").await);
     assert!(!there("configmaps", "db").await && !there("secrets", "web").await);
 
-    let wrong = restore(&lab.a, &bucket, "narrow", &["--include-resources", "cm,gadgets"], 3);
-    assert!(wrong.stderr.contains("the backup has no kind called `gadgets`"), "{}", wrong.stderr);
+    let wrong = restore(&lab.a, &bucket, "narrow", &["--include-resources", "cm,nosuchkinds"], 3);
+    assert!(wrong.stderr.contains("the backup has no kind called `nosuchkinds`"), "{}", wrong.stderr);
     let wrong = restore(&lab.a, &bucket, "narrow", &["--include-namespaces", "no-such"], 3);
     assert!(wrong.stderr.contains("the backup has no namespace `no-such`"), "{}", wrong.stderr);
     let none = restore(&lab.a, &bucket, "missing", &[], 4);

@@ -3,15 +3,17 @@
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::scope::{connect_when_served, definition};
+use super::selection_and_mapping::{await_gadgets, definition};
 use super::{count, data, destroy, read, restore, restored};
 use crate::backup::{back_up, config_map, kubeconfig_with_token};
 use crate::process::{Running, run};
-use crate::support::{Act, Interceptor, Lab, TestNamespace, eventually, interrupt, unique};
+use crate::support::{
+    Act, DEFINITIONS, Interceptor, Lab, Right, TestNamespace, eventually, interrupt, unique,
+};
 
-const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 const ADMISSION: &str = "/apis/admissionregistration.k8s.io/v1";
 
+/// Another definition has the same Kind in the group, so that the names are not accepted.
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn a_definition_that_is_never_established_takes_only_its_resources_with_it() {
@@ -20,30 +22,29 @@ async fn a_definition_that_is_never_established_takes_only_its_resources_with_it
     let namespace = TestNamespace::create(&lab.a, "never").await;
     let group = format!("{}.example.com", unique("g"));
     lab.a.create(DEFINITIONS, &definition(&group)).await;
-    connect_when_served(&lab.a, &group).await;
+    await_gadgets(&lab.a, &group).await;
     let gadgets = format!("/apis/{group}/v1/namespaces/{}/gadgets", namespace.name);
     let object = json!({"apiVersion": format!("{group}/v1"), "kind": "Gadget", "metadata": {"name": "one"}});
     lab.a.create(&gadgets, &object).await;
     config_map(&lab.a, &namespace.name, "other", &json!({"k": "v"})).await;
     back_up(&lab.a, &bucket, "never", &["--include-namespaces", &namespace.name], 0);
     destroy(&lab.a, &namespace.name).await;
-    let path = format!("{DEFINITIONS}/gadgets.{group}");
-    lab.a.delete(&path).await;
-    eventually("the definition is gone", async || lab.a.read(&path).await.is_none().then_some(())).await;
+    lab.a.remove_definition(&format!("gadgets.{group}")).await;
     // Another definition has the Kind's name, so that this one is never accepted.
     let mut rival = definition(&group);
     rival["metadata"]["name"] = json!(format!("gizmos.{group}"));
     rival["spec"]["names"] = json!({"plural": "gizmos", "singular": "gizmo", "kind": "Gadget"});
     lab.a.create(DEFINITIONS, &rival).await;
-    connect_when_served(&lab.a, &group).await;
+    lab.a.serves(&format!("/apis/{group}/v1/gizmos")).await;
 
     let run = restore(&lab.a, &bucket, "never", &[], 3);
     assert!(run.stderr.contains("Established"), "{}", run.stderr);
     let item = format!("gadgets.{group} {}/one: its definition is not served", namespace.name);
     assert!(run.stderr.contains(&item), "{}", run.stderr);
     assert_eq!(data(&lab.a, &namespace.name, "other").await, Some(json!({"k": "v"})));
-    lab.a.delete(&path).await;
-    lab.a.delete(&format!("{DEFINITIONS}/gizmos.{group}")).await;
+    for plural in ["gadgets", "gizmos"] {
+        lab.a.remove_definition(&format!("{plural}.{group}")).await;
+    }
 }
 
 #[tokio::test]
@@ -107,12 +108,12 @@ async fn a_kind_that_the_cluster_does_not_serve_fails_alone() {
     let namespace = TestNamespace::create(&lab.a, "unserved").await;
     let group = format!("{}.example.com", unique("g"));
     lab.a.create(DEFINITIONS, &definition(&group)).await;
-    connect_when_served(&lab.a, &group).await;
+    await_gadgets(&lab.a, &group).await;
     let object = json!({"apiVersion": format!("{group}/v1"), "kind": "Gadget", "metadata": {"name": "one"}});
     lab.a.create(&format!("/apis/{group}/v1/namespaces/{}/gadgets", namespace.name), &object).await;
     config_map(&lab.a, &namespace.name, "other", &json!({"k": "v"})).await;
     back_up(&lab.a, &bucket, "unserved", &["--include-namespaces", &namespace.name], 0);
-    lab.a.delete(&format!("{DEFINITIONS}/gadgets.{group}")).await;
+    lab.a.remove_definition(&format!("gadgets.{group}")).await;
     let target = TestNamespace::reserve(&lab.b, "unserved");
     let mapping = format!("{}:{}", namespace.name, target.name);
     let flags = ["--namespace-mappings", &mapping, "--exclude-resources", "customresourcedefinitions"];
@@ -134,10 +135,13 @@ async fn a_namespace_that_is_going_away_is_waited_for() {
     assert_eq!(data(&lab.a, &namespace.name, "settings").await, Some(json!({"k": "v"})));
 }
 
-#[tokio::test]
+/// SIGINT in the middle: the document says Failed and how much was created; another restore creates
+/// the rest.
+#[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn a_stopped_restore_is_recorded_and_another_goes_on() {
     const ITEMS: usize = 300;
+    const MADE: usize = 20;
     let lab = Lab::get().await;
     let folder = tempfile::tempdir().expect("a folder");
     let bucket = format!("file://{}", folder.path().display());
@@ -149,10 +153,23 @@ async fn a_stopped_restore_is_recorded_and_another_goes_on() {
     destroy(&lab.a, &namespace.name).await;
     let arguments =
         ["restore", "run", "halfway", "--location", &bucket, "--from-backup", "stop", "--parallel", "1"];
-    let running = Running::start(&mut lab.a.ark(arguments));
-    eventually("the first item is there", async || data(&lab.a, &namespace.name, "m000").await).await;
+    // Some creates are answered, and no further one, so that it cannot end by itself.
+    let (api, never, held) =
+        (Interceptor::of_cluster(&lab.a).await, CancellationToken::new(), CancellationToken::new());
+    let (mut asked_for, is_held) = (0, held.clone());
+    api.set(move |asked| {
+        asked_for += usize::from(asked.method == "POST" && asked.path.ends_with("/configmaps"));
+        if asked_for <= MADE {
+            return Act::Pass;
+        }
+        is_held.cancel();
+        Act::Held(never.clone())
+    });
+    let kubeconfig = api.kubeconfig();
+    let running = Running::start(lab.a.ark(arguments).arg("--kubeconfig").arg(kubeconfig.path()));
+    held.cancelled().await;
     interrupt(&running);
-    let stopped = running.wait().expect_code(1);
+    let stopped = tokio::task::spawn_blocking(|| running.wait()).await.expect("it ends").expect_code(1);
     assert!(stopped.stderr.contains("another restore goes on where this one stopped"), "{}", stopped.stderr);
     let text =
         std::fs::read_to_string(folder.path().join("restores/halfway/ark-restore.json")).expect("recorded");
@@ -170,6 +187,7 @@ async fn a_stopped_restore_is_recorded_and_another_goes_on() {
     assert!(again.stderr.contains("halfway"), "{}", again.stderr);
 }
 
+/// SIGINT between the deletion of an item and its create: the item is an error.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn a_restore_that_is_stopped_while_it_makes_an_item_anew_says_so() {
@@ -184,20 +202,25 @@ async fn a_restore_that_is_stopped_while_it_makes_an_item_anew_says_so() {
     held["data"]["k"] = json!("changed");
     lab.a.replace(&path, &held).await;
     // Once it is deleted, nobody makes it again.
-    let (api, never, mut deleted) = (Interceptor::of_cluster(&lab.a).await, CancellationToken::new(), false);
-    let hold = never.clone();
+    let (api, never, held) =
+        (Interceptor::of_cluster(&lab.a).await, CancellationToken::new(), CancellationToken::new());
+    let (mut deleted, is_held) = (false, held.clone());
     api.set(move |asked| {
         deleted |= asked.method == "DELETE";
-        let creates = asked.method == "POST" && asked.path.ends_with("/configmaps");
-        if deleted && creates { Act::Held(hold.clone()) } else { Act::Pass }
+        if !(deleted && asked.method == "POST" && asked.path.ends_with("/configmaps")) {
+            return Act::Pass;
+        }
+        is_held.cancel();
+        Act::Held(never.clone())
     });
     let kubeconfig = api.kubeconfig();
     let mut restore = lab.a.ark(["restore", "run", "anew", "--location", &bucket, "--from-backup", "anew"]);
     restore.args(["--existing-resource-policy", "recreate", "--kubeconfig"]).arg(kubeconfig.path());
     let running = Running::start(&mut restore);
-    eventually("it is deleted", async || lab.a.read(&path).await.is_none().then_some(())).await;
+    held.cancelled().await;
+    assert_eq!(lab.a.read(&path).await, None, "it is deleted before it is made anew");
     interrupt(&running);
-    running.wait().expect_code(1);
+    tokio::task::spawn_blocking(|| running.wait()).await.expect("it ends").expect_code(1);
     // Nothing was created or updated, and still the cluster is not as it was.
     let text =
         std::fs::read_to_string(folder.path().join("restores/anew/ark-restore.json")).expect("recorded");
@@ -207,7 +230,6 @@ async fn a_restore_that_is_stopped_while_it_makes_an_item_anew_says_so() {
         (&json!("Failed"), 1),
         "{record}"
     );
-    never.cancel();
 }
 
 #[tokio::test]
@@ -233,6 +255,11 @@ async fn what_the_credentials_do_not_allow_fails_alone() {
     let subject = json!({"kind": "ServiceAccount", "name": "default", "namespace": name});
     let binding = json!({"metadata": {"name": role}, "roleRef": reference, "subjects": [subject]});
     lab.a.create(&format!("{roles}/clusterrolebindings"), &binding).await;
+    let creates = Right { namespace: name, verb: "create", group: "", resource: "configmaps", name: "" };
+    eventually("the account may create ConfigMaps", async || {
+        lab.a.allows((name, "default"), &creates).await.then_some(())
+    })
+    .await;
     let path = format!("/api/v1/namespaces/{name}/serviceaccounts/default/token");
     let token = lab.a.create(&path, &json!({"spec": {"expirationSeconds": 3600}})).await;
     let kubeconfig = kubeconfig_with_token(&lab.a, token["status"]["token"].as_str().expect("a token"));

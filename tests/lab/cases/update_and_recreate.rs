@@ -1,31 +1,32 @@
-//! Policy update makes an item what it was in the backup, or says what it could not; recreate makes it anew.
+//! Policy update makes an item what it was in the backup, or says what it could not; recreate makes
+//! it anew.
 
 use serde_json::{Value, json};
 
-use super::{Case, pieces};
+use super::{Case, manifests};
 use crate::restore::{count, restore};
 use crate::support::path_of;
 
-const BEFORE: &str = include_str!("data/28.yaml");
+const BEFORE: &str = include_str!("data/28-items-to-update.yaml");
 
 /// What people did since: added, replaced, changed.
 async fn meddle(case: &Case) {
     let a = case.a();
-    a.merge(&case.home("configmaps/open"), &json!({"data": {"b": "2"}})).await;
-    a.merge(&case.home("services/web"), &json!({"spec": {"selector": {"tier": "canary"}}})).await;
+    a.merge(&case.core_path("configmaps/open"), &json!({"data": {"b": "2"}})).await;
+    a.merge(&case.core_path("services/web"), &json!({"spec": {"selector": {"tier": "canary"}}})).await;
     let sidecar = json!([{"op": "add", "path": "/spec/template/spec/containers/-", "value": {"name": "side", "image": "example.test/side:1"}},
         {"op": "add", "path": "/spec/template/spec/containers/0/env/-", "value": {"name": "B", "value": "2"}}]);
-    a.change(&case.home_of("apps/v1", "deployments/web"), &sidecar).await;
-    let binding = case.home_of("rbac.authorization.k8s.io/v1", "rolebindings/reader");
+    a.change(&case.group_path("apps/v1", "deployments/web"), &sidecar).await;
+    let binding = case.group_path("rbac.authorization.k8s.io/v1", "rolebindings/reader");
     let subject = json!([{"op": "add", "path": "/subjects/-", "value": {"kind": "ServiceAccount", "name": "other", "namespace": case.id}}]);
     a.change(&binding, &subject).await;
-    let sealed = case.home("configmaps/sealed");
+    let sealed = case.core_path("configmaps/sealed");
     a.remove(&sealed).await;
     let other = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "sealed"}, "immutable": true, "data": {"a": "2"}});
-    a.create(&case.home("configmaps"), &other).await;
+    a.create(&case.core_path("configmaps"), &other).await;
     let image =
         json!([{"op": "replace", "path": "/spec/containers/0/image", "value": "example.test/main:2"}]);
-    a.change(&case.home("pods/bare"), &image).await;
+    a.change(&case.core_path("pods/bare"), &image).await;
 }
 
 /// The fields that were meddled with are those of the backup.
@@ -80,7 +81,7 @@ async fn update_takes_back_what_was_added_and_recreate_all_of_it() {
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn update_takes_back_what_was_added_to_a_custom_resource_and_to_metadata() {
-    let mut case = Case::of("c28", &[pieces::namespace("c28")]).await;
+    let mut case = Case::of("c28", &[manifests::namespace("c28")]).await;
     let group = format!("{}.example.com", case.id);
     case.objects.push(super::definition(&group, &super::open_schema(), &json!({})));
     let spec = json!({"list": [{"name": "a"}], "map": {"a": {"b": 1}}});
@@ -132,15 +133,15 @@ async fn what_is_empty_and_what_a_person_tells_a_program_are_differences() {
     let case = Case::get("c47", TOLD).await;
     case.create().await;
     case.back_up();
-    let budget = case.home_of("policy/v1", "poddisruptionbudgets/all");
+    let budget = case.group_path("policy/v1", "poddisruptionbudgets/all");
     let (ingress, service) =
-        (case.home_of("networking.k8s.io/v1", "ingresses/web"), case.home("services/web"));
+        (case.group_path("networking.k8s.io/v1", "ingresses/web"), case.core_path("services/web"));
     case.a().merge(&budget, &json!({"spec": {"selector": null}})).await;
     let mut headless = case.a().read(&service).await.expect("there");
     headless["metadata"] = json!({"name": "web", "namespace": case.id});
     headless["spec"] = json!({"clusterIP": "None", "selector": {"app": "web"}, "ports": [{"port": 80}]});
     case.a().remove(&service).await;
-    case.a().create(&case.home("services"), &headless).await;
+    case.a().create(&case.core_path("services"), &headless).await;
     let told = json!({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress",
         "metadata": {"name": "web", "namespace": case.id, "annotations": {"nginx.example.com/allow": "10.0.0.0/8"}}});
     case.a().apply_as("kubectl-annotate", &told).await.expect("applied");

@@ -48,6 +48,8 @@ impl Unrecorded<'_> {
     }
 }
 
+/// As a server goes on with a restore after it was killed: items of the first attempt count as
+/// created and are not compared again.
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn a_second_attempt_counts_what_the_first_made_and_a_run_without_record_writes_no_key() {
@@ -64,7 +66,8 @@ async fn a_second_attempt_counts_what_the_first_made_and_a_run_without_record_wr
     let spec = json!({"scheduleName": "nightly", "requireEmpty": true});
     let first = restore.attempt(1, spec.clone()).await.expect("restored");
 
-    // As if the first attempt had been killed before the third item; and somebody changed the second meanwhile.
+    // As if the first attempt had been killed before the third item; and somebody changed the
+    // second meanwhile.
     let path = |name: &str| format!("/api/v1/namespaces/{}/configmaps/{name}", namespace.name);
     lab.a.delete(&path("third")).await;
     let mut second = lab.a.read(&path("second")).await.expect("restored");

@@ -1,26 +1,30 @@
-//! Who owns which field: whoever applies server-side goes on after a restore as if there had been none.
+//! Who owns which field: whoever applies server-side goes on after a restore as if there had been
+//! none.
 
 use serde_json::{Value, json};
 
 use super::Case;
-use super::pieces::{self, labelled};
+use super::manifests::{self, labelled};
 use crate::restore::destroy;
 use crate::support::{Cluster, eventually, objects};
 
-const APPLIED: &str = include_str!("data/36.yaml");
-/// Flux applies the next version, without `drop`, with another `change`, without the variable; nobody is in its way.
+const APPLIED: &str = include_str!("data/36-server-side-applied.yaml");
+/// Flux applies the next version, without `drop`, with another `change`, without the variable;
+/// nobody is in its way.
 async fn next_version(case: &Case, cluster: &Cluster) {
     let text = APPLIED.replace(", drop: \"1\", change: \"1\"", ", change: \"2\"");
     let text = text.replace(", env: [{name: DROP, value: \"1\"}]", "").replace("c36", &case.id);
     for object in objects(&text) {
         cluster.apply_as("flux", &object).await.unwrap_or_else(|conflict| panic!("{conflict}"));
     }
-    let map = cluster.read(&case.home("configmaps/settings")).await.expect("there");
+    let map = cluster.read(&case.core_path("configmaps/settings")).await.expect("there");
     assert_eq!(map["data"], json!({"keep": "1", "change": "2"}));
-    let web = cluster.read(&case.home_of("apps/v1", "deployments/web")).await.expect("there");
+    let web = cluster.read(&case.group_path("apps/v1", "deployments/web")).await.expect("there");
     assert_eq!(web["spec"]["template"]["spec"]["containers"][0].get("env"), None::<&Value>, "{web}");
 }
 
+/// After a restore, Flux applies the next version of its manifests: no conflict, and fields that it
+/// no longer names are removed.
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn who_applies_server_side_meets_no_conflict_and_prunes_what_it_should() {
@@ -42,18 +46,20 @@ async fn who_applies_server_side_meets_no_conflict_and_prunes_what_it_should() {
     // What Update brings back is flux's again, too.
     apply().await;
     let change = json!({"data": {"keep": "by hand", "added": "by hand"}});
-    case.a().merge(&case.home("configmaps/settings"), &change).await;
+    case.a().merge(&case.core_path("configmaps/settings"), &change).await;
     let update = ["--existing-resource-policy", "update"];
     case.restore_cleanly(case.a(), &update);
     case.second_changes_nothing(case.a(), &update).await;
     next_version(&case, case.a()).await;
 }
 
+/// A restored aggregated ClusterRole belongs to its controller, which takes the rules back when the
+/// part is deleted.
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn the_rules_of_an_aggregated_role_go_with_its_last_part() {
-    let part = labelled(pieces::role("c36-part", "configmaps"), "part-of", "c36");
-    let whole = labelled(pieces::gathering_role("c36-whole", "part-of", "c36"), "part-of-test", "c36");
+    let part = labelled(manifests::role("c36-part", "configmaps"), "part-of", "c36");
+    let whole = labelled(manifests::gathering_role("c36-whole", "part-of", "c36"), "part-of-test", "c36");
     let case = Case::of("c36", &[part, whole]).await;
     case.create().await;
     let [part, whole] = ["part", "whole"]
@@ -68,7 +74,8 @@ async fn the_rules_of_an_aggregated_role_go_with_its_last_part() {
     rules(1).await;
     let selector = format!("part-of={0} or part-of-test={0}", case.id);
     case.back_up_by(&["--include-resources", "clusterroles", "--or-selector", &selector]);
-    // Its controller writes the whole when the part has gone, and would make a whole anew that went meanwhile.
+    // Its controller writes the whole when the part has gone, and would make a whole anew that went
+    // meanwhile.
     case.a().remove(&part).await;
     rules(0).await;
     case.a().remove(&whole).await;

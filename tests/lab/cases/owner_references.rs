@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::{Case, bound, create_many, definition, open_schema, owners, pieces, uid};
+use super::{Case, bound, create_many, definition, manifests, open_schema, owners, uid};
 use crate::restore::{count, destroy};
 use crate::support::{Cluster, Operator, TestNamespace, eventually};
 
-const CHAINS: &str = include_str!("data/25.yaml");
-const CHAINS_THEN: &str = include_str!("data/25-then.yaml");
-const CLAIMS: &str = include_str!("data/09.yaml");
+const CHAINS: &str = include_str!("data/25-chains-of-owners.yaml");
+const CHAINS_THEN: &str = include_str!("data/25-chains-of-owners-then.yaml");
+const CLAIMS: &str = include_str!("data/09-owned-claims.yaml");
 /// As many as made a StatefulSet's controller faster than what followed it, each time.
 const INGRESSES: usize = 150;
 
@@ -62,10 +62,11 @@ async fn chains_of_owners_are_linked_to_the_new_ones() {
     }
 }
 
-/// Both claims of case 09 are as they were, hold their volumes, and the one belongs to the StatefulSet.
+/// Both claims of case 09 are as they were, hold their volumes, and the one belongs to the
+/// StatefulSet.
 async fn expect_claims(case: &Case, cluster: &Cluster) {
     for name in ["db", "free"] {
-        let path = case.home(&format!("persistentvolumeclaims/data-{name}-0"));
+        let path = case.core_path(&format!("persistentvolumeclaims/data-{name}-0"));
         let claim = bound(cluster, &path).await;
         assert_eq!(claim["spec"]["resources"]["requests"]["storage"], "2Gi", "{claim}");
         assert_eq!(claim["metadata"]["labels"]["tier"], "gold", "{claim}");
@@ -74,14 +75,16 @@ async fn expect_claims(case: &Case, cluster: &Cluster) {
         let volume = bound(cluster, &format!("/api/v1/persistentvolumes/{}-{name}", case.id)).await;
         assert_eq!(volume["spec"]["claimRef"]["uid"], claim["metadata"]["uid"]);
     }
-    let set = uid(cluster, &case.home_of("apps/v1", "statefulsets/db")).await;
-    let claim = case.home("persistentvolumeclaims/data-db-0");
+    let set = uid(cluster, &case.group_path("apps/v1", "statefulsets/db")).await;
+    let claim = case.core_path("persistentvolumeclaims/data-db-0");
     eventually("the claim belongs to its StatefulSet", async || {
         (owners(cluster, &claim).await == [set.clone()]).then_some(())
     })
     .await;
 }
 
+/// The StatefulSet owns its claims (`whenDeleted: Delete`), and so much follows it that its
+/// controller could make empty ones first.
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn claims_that_a_stateful_set_owns_come_back_and_no_empty_ones() {
@@ -112,14 +115,15 @@ async fn making_a_stateful_set_anew_does_not_take_its_claims_along() {
     case.create().await;
     expect_claims(&case, case.a()).await;
     case.back_up();
-    let claim = case.home("persistentvolumeclaims/data-db-0");
+    let claim = case.core_path("persistentvolumeclaims/data-db-0");
     let before = uid(case.a(), &claim).await;
-    let set = case.home_of("apps/v1", "statefulsets/db");
+    let set = case.group_path("apps/v1", "statefulsets/db");
     case.a().merge(&set, &json!({"spec": {"minReadySeconds": 5}})).await;
     let flags = ["--existing-resource-policy", "recreate"];
     let first = uid(case.a(), &set).await;
     let restored = case.restore(case.a(), &flags, 0);
-    // The set, and its claim and its revision where their controller was not faster to give them to the new one.
+    // The set, and its claim and its revision where their controller was not faster to give them to
+    // the new one.
     let updated = count(&restored.status, "updated");
     assert!((1..=3).contains(&updated), "{}\n{}", restored.status, restored.said);
     assert_ne!(uid(case.a(), &set).await, first, "it was made anew");
@@ -128,9 +132,10 @@ async fn making_a_stateful_set_anew_does_not_take_its_claims_along() {
     case.second_changes_nothing(case.a(), &flags).await;
 }
 
-/// A namespace, the definition of `Widget`, and an operator's work of some time ago: a resource, its password, its claim.
+/// A namespace, the definition of `Widget`, and an operator's work of some time ago: a resource,
+/// its password, its claim.
 async fn operated() -> (Case, String) {
-    let mut case = Case::of("c03", &[pieces::namespace("c03")]).await;
+    let mut case = Case::of("c03", &[manifests::namespace("c03")]).await;
     let group = format!("{}.example.com", case.id);
     case.objects.push(definition(&group, &open_schema(), &json!({"status": {}})));
     let widget = json!({"apiVersion": format!("{group}/v1"), "kind": "Widget", "metadata": {"name": "app", "namespace": case.id}, "spec": {"size": 1}});
@@ -142,13 +147,15 @@ async fn operated() -> (Case, String) {
             .await;
     }
     let password = json!({"data": {"password": "c3RvcmVk"}, "metadata": {"labels": {"tier": "gold"}}});
-    case.a().merge(&case.home("secrets/app-credentials"), &password).await;
+    case.a().merge(&case.core_path("secrets/app-credentials"), &password).await;
     let label = json!({"metadata": {"labels": {"tier": "gold"}}});
-    case.a().merge(&case.home("persistentvolumeclaims/app-data"), &label).await;
+    case.a().merge(&case.core_path("persistentvolumeclaims/app-data"), &label).await;
     case.back_up();
     (case, group)
 }
 
+/// An operator makes Secret and claim for a resource as soon as it sees it: both are restored
+/// before.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn an_operator_that_reacts_at_once_finds_the_stored_password_and_the_stored_claim() {
@@ -157,13 +164,15 @@ async fn an_operator_that_reacts_at_once_finds_the_stored_password_and_the_store
         destroy(cluster, &case.id).await;
         let operator = Operator::start(cluster, &group, "Widget", "widgets", &case.id);
         let restored = restore_elsewhere(&case, cluster).await;
-        let secret = cluster.read(&case.home("secrets/app-credentials")).await.expect("restored");
+        eventually("the operator has seen its resource", async || (operator.reacted() > 0).then_some(()))
+            .await;
+        let secret = cluster.read(&case.core_path("secrets/app-credentials")).await.expect("restored");
         assert_eq!(secret["data"]["password"], "c3RvcmVk", "the operator was faster");
-        let claim = cluster.read(&case.home("persistentvolumeclaims/app-data")).await.expect("restored");
+        let claim = cluster.read(&case.core_path("persistentvolumeclaims/app-data")).await.expect("restored");
         assert_eq!(claim["metadata"]["labels"]["tier"], "gold", "the operator was faster");
-        let widget = uid(cluster, &case.home_of(&format!("{group}/v1"), "widgets/app")).await;
+        let widget = uid(cluster, &case.group_path(&format!("{group}/v1"), "widgets/app")).await;
         for path in ["secrets/app-credentials", "persistentvolumeclaims/app-data"] {
-            assert_eq!(owners(cluster, &case.home(path)).await, std::slice::from_ref(&widget), "{path}");
+            assert_eq!(owners(cluster, &case.core_path(path)).await, std::slice::from_ref(&widget), "{path}");
         }
         assert_eq!(operator.made(), 0);
         assert_eq!(count(&restored, "warnings"), 0, "{restored}");
@@ -182,16 +191,18 @@ async fn restore_elsewhere(case: &Case, cluster: &Cluster) -> Value {
     serde_json::from_str::<Value>(&run.stdout).expect("the document is JSON")["status"].clone()
 }
 
+/// Recreate of a ConfigMap with ten children: they belong to the new one; and so do they if garbage
+/// collection has begun to delete them.
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn an_owner_that_is_made_anew_keeps_what_it_owned() {
     let settings = |name: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "c48"}, "data": {"a": "1"}});
     let names: Vec<String> = (0..10).map(|number| format!("child-{number}")).collect();
-    let mut objects = vec![pieces::namespace("c48"), settings("owner")];
+    let mut objects = vec![manifests::namespace("c48"), settings("owner")];
     objects.extend(names.iter().map(|name| settings(name)));
     let case = Case::of("c48", &objects).await;
     case.create().await;
-    let path = |name: &str| case.home(&format!("configmaps/{name}"));
+    let path = |name: &str| case.core_path(&format!("configmaps/{name}"));
     let owner = case.a().read(&path("owner")).await.expect("created");
     for name in &names {
         case.a().own(&path(name), &owner).await;

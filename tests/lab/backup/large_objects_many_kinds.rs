@@ -3,9 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{back_up, contents, tarball_entry};
-use crate::support::{Lab, TestNamespace, eventually};
-
-const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+use crate::support::{DEFINITIONS, Lab, TestNamespace};
 
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
@@ -30,6 +28,7 @@ async fn objects_over_a_mebibyte_are_kept_byte_by_byte() {
     }
 }
 
+/// One namespace with a resource of each of a hundred definitions.
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn a_hundred_kinds_of_custom_resources_come_with_their_definitions() {
@@ -48,7 +47,7 @@ async fn a_hundred_kinds_of_custom_resources_come_with_their_definitions() {
     }
     for number in 0..100 {
         let path = format!("/apis/{group}/v1/namespaces/{}/{}", namespace.name, plural(number));
-        eventually("the kind is served", async || lab.b.read(&path).await.map(|_| ())).await;
+        lab.b.serves(&format!("/apis/{group}/v1/{}", plural(number))).await;
         let object = json!({"apiVersion": format!("{group}/v1"), "kind": format!("Widget{number}"), "metadata": {"name": "one"}, "spec": {"n": number}});
         lab.b.create(&path, &object).await;
     }
@@ -56,6 +55,9 @@ async fn a_hundred_kinds_of_custom_resources_come_with_their_definitions() {
     let items = contents(&lab.b, &bucket, "many-kinds");
     for number in 0..100 {
         lab.b.delete(&format!("{DEFINITIONS}/{}.{group}", plural(number))).await;
+    }
+    for number in 0..100 {
+        lab.b.remove_definition(&format!("{}.{group}", plural(number))).await;
     }
     for number in 0..100 {
         let kind = format!("{}.{group}", plural(number));

@@ -1,5 +1,5 @@
-//! API servers that fail for a moment: bursts of 500, 502 and 429, one 401, a discovery that lags, a minute without an answer.
-//! None of it is a reason to miss anything.
+//! API servers that fail for a moment: bursts of 500, 502 and 429, one 401, a discovery that lags,
+//! a minute without an answer. None of it is a reason to miss anything.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::{Case, create_many, definition, open_schema, pieces};
+use super::{Case, create_many, definition, manifests, open_schema};
 use crate::backup::{back_up, contents};
 use crate::process::{Run, run};
 use crate::restore::{count, destroy};
@@ -17,17 +17,18 @@ use crate::support::{Act, Asked, Cluster, Interceptor, path_of, unique};
 const AWAY: Duration = Duration::from_secs(65);
 const MAPS: usize = 40;
 
-/// Case 45 in cluster A: what a part needs of the cluster, and so many items that a run takes a while.
+/// Case 45 in cluster A: what a part needs of the cluster, and so many items that a run takes a
+/// while.
 pub async fn part() -> Case {
     let mut case = Case::of(
         "c45",
         &[
-            pieces::namespace("c45"),
-            pieces::account("c45", "robot"),
-            pieces::class("c45-class"),
-            pieces::claim("c45", "data", "c45-class"),
-            pieces::role("c45-role", "configmaps"),
-            pieces::binding("c45-binding", "c45-role", "c45", "robot"),
+            manifests::namespace("c45"),
+            manifests::account("c45", "robot"),
+            manifests::class("c45-class"),
+            manifests::claim("c45", "data", "c45-class"),
+            manifests::role("c45-role", "configmaps"),
+            manifests::binding("c45-binding", "c45-role", "c45", "robot"),
         ],
     )
     .await;
@@ -35,7 +36,7 @@ pub async fn part() -> Case {
     case.objects.push(definition(&group, &open_schema(), &json!({"status": {}})));
     for number in 0..MAPS {
         let name = format!("m{number}");
-        case.objects.push(pieces::config_map(&case.id, &name, "v"));
+        case.objects.push(manifests::config_map(&case.id, &name, "v"));
         let metadata = json!({"name": name, "namespace": case.id});
         case.objects.push(json!({"apiVersion": format!("{group}/v1"), "kind": "Widget", "metadata": metadata, "spec": {"k": "v"}}));
     }
@@ -45,7 +46,8 @@ pub async fn part() -> Case {
     case
 }
 
-/// Each request that was not made before fails once, each time in another way; a write now and then after it was carried out.
+/// Each request that was not made before fails once, each time in another way; a write now and then
+/// after it was carried out.
 pub fn each_once() -> impl FnMut(&Asked) -> Act + Send + 'static {
     let mut seen = BTreeSet::new();
     move |asked| {
@@ -119,6 +121,8 @@ async fn a_part_that_is_backed_up_through_bursts_of_errors_lacks_nothing() {
     assert!(direct.len() > 2 * MAPS, "{direct:?}");
 }
 
+/// Each request fails once, writes partly after they were carried out: all items are there, and
+/// each counts as created once.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn a_restore_through_bursts_of_errors_makes_everything_once() {
@@ -207,19 +211,18 @@ async fn an_api_server_that_is_away_for_a_minute_is_waited_for() {
 /// Discovery as a cluster answers it now, by path.
 pub async fn discovery(cluster: &Cluster) -> BTreeMap<String, Value> {
     let mut answers = BTreeMap::new();
-    for path in ["/api", "/apis"] {
-        let request = http::Request::get(path)
-            .header("Accept", "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList");
-        let request = request.body(Vec::new()).expect("a request");
-        answers.insert(path.to_owned(), cluster.client.request(request).await.expect("discovery"));
+    for root in ["/api", "/apis"] {
+        answers.insert(root.to_owned(), cluster.discovery(root).await);
     }
     answers
 }
 
+/// Discovery is answered as it was before a kind was defined: the backup has its resources, or says
+/// that it lacks them.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn a_backup_whose_discovery_lags_does_not_miss_a_kind_in_silence() {
-    let mut case = Case::of("c46", &[pieces::namespace("c46")]).await;
+    let mut case = Case::of("c46", &[manifests::namespace("c46")]).await;
     case.create().await;
     let before = discovery(case.a()).await;
     let group = format!("{}.example.com", case.id);

@@ -8,8 +8,8 @@ use super::{Case, owners, uid};
 use crate::restore::restored;
 use crate::support::{Cluster, eventually, path_of};
 
-const OF_ONE_CLUSTER: &str = include_str!("data/30.yaml");
-const PAUSED: &str = include_str!("data/11.yaml");
+const OF_ONE_CLUSTER: &str = include_str!("data/30-kinds-of-one-cluster.yaml");
+const PAUSED: &str = include_str!("data/11-deployments.yaml");
 /// What persons made of those kinds.
 const BY_HAND: &str = r#"
 apiVersion: networking.k8s.io/v1
@@ -41,6 +41,8 @@ fn signing_request(name: &str) -> Value {
         "spec": {"request": request, "signerName": "kubernetes.io/kube-apiserver-client", "usages": ["client auth"]}})
 }
 
+/// Leases, ResourceSlices, CSIStorageCapacities and signing requests stay; a DeviceClass, a
+/// ServiceCIDR and an IPAddress that a person made are restored.
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn what_tells_of_one_cluster_stays_there_and_what_a_person_made_comes() {
@@ -63,7 +65,7 @@ async fn what_tells_of_one_cluster_stays_there_and_what_a_person_made_comes() {
         let there = case.b().read(&path_of(object)).await.is_some();
         assert_eq!(there, comes.contains(&kind), "{kind}");
     }
-    let web = case.a().read(&case.home("services/web")).await.expect("there");
+    let web = case.a().read(&case.core_path("services/web")).await.expect("there");
     let allotted = web["spec"]["clusterIP"].as_str().expect("an address");
     let elsewhere = case.b().read(&format!("/apis/networking.k8s.io/v1/ipaddresses/{allotted}")).await;
     assert!(
@@ -77,7 +79,7 @@ async fn what_tells_of_one_cluster_stays_there_and_what_a_person_made_comes() {
 /// The images that run: of each Deployment of case 11, once it has as many pods as it had.
 async fn images(case: &Case, cluster: &Cluster, app: &str) -> Vec<String> {
     eventually(&format!("{app} has two pods"), async || {
-        let pods = cluster.list(&case.home("pods")).await;
+        let pods = cluster.list(&case.core_path("pods")).await;
         let of: Vec<_> = pods.iter().filter(|pod| pod["metadata"]["labels"]["app"] == app).collect();
         let image = |pod: &&Value| pod["spec"]["containers"][0]["image"].as_str().map(str::to_owned);
         (of.len() == 2).then(|| of.iter().filter_map(image).collect())
@@ -85,12 +87,14 @@ async fn images(case: &Case, cluster: &Cluster, app: &str) -> Vec<String> {
     .await
 }
 
+/// A Deployment is paused and its template changed: after the restore the pods have the image that
+/// ran, not that of the template.
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn a_paused_deployment_runs_on_with_the_image_that_ran() {
     let case = Case::get("c11", PAUSED).await;
     case.create().await;
-    let deployment = |name: &str| case.home_of("apps/v1", &format!("deployments/{name}"));
+    let deployment = |name: &str| case.group_path("apps/v1", &format!("deployments/{name}"));
     for app in ["web", "changed"] {
         assert_eq!(images(&case, case.a(), app).await, ["example.test/web:1"; 2]);
         case.a().merge(&deployment(app), &json!({"spec": {"paused": true}})).await;
@@ -102,13 +106,14 @@ async fn a_paused_deployment_runs_on_with_the_image_that_ran() {
     for app in ["web", "changed"] {
         assert_eq!(images(&case, case.b(), app).await, ["example.test/web:1"; 2], "{app}");
     }
-    let sets = case.b().list(&case.home_of("apps/v1", "replicasets")).await;
+    let sets = case.b().list(&case.group_path("apps/v1", "replicasets")).await;
     assert_eq!(sets.len(), 2, "{sets:?}");
     case.second_changes_nothing(case.b(), &[]).await;
-    assert_eq!(case.b().list(&case.home_of("apps/v1", "replicasets")).await.len(), 2);
+    assert_eq!(case.b().list(&case.group_path("apps/v1", "replicasets")).await.len(), 2);
 }
 
-/// Case 16: a CronJob that runs never, a Job that a person started of it, a ConfigMap that a controller's mark makes nobody's.
+/// Case 16: a CronJob that runs never, a Job that a person started of it, a ConfigMap that a
+/// controller's mark makes nobody's.
 const JOBS: &str = r#"
 apiVersion: v1
 kind: Namespace
@@ -134,7 +139,7 @@ async fn a_job_that_a_person_started_of_a_cron_job_comes_back_as_its_child() {
     let case = Case::get("c16", JOBS).await;
     case.create().await;
     let (cron, job) =
-        (case.home_of("batch/v1", "cronjobs/nightly"), case.home_of("batch/v1", "jobs/by-hand"));
+        (case.group_path("batch/v1", "cronjobs/nightly"), case.group_path("batch/v1", "jobs/by-hand"));
     let owner = case.a().read(&cron).await.expect("created");
     case.a().own(&job, &owner).await;
     case.back_up();
@@ -165,7 +170,7 @@ spec:
 async fn pods_that_an_update_strategy_kept_at_an_older_revision_are_told() {
     let case = Case::get("c42", CANARY).await;
     case.create().await;
-    let set = case.home_of("apps/v1", "statefulsets/db");
+    let set = case.group_path("apps/v1", "statefulsets/db");
     assert_eq!(images(&case, case.a(), "db").await, ["example.test/db:1"; 2]);
     let next = json!({"spec": {"template": {"spec": {"containers": [{"name": "db", "image": "example.test/db:2"}]}}}});
     case.a().merge(&set, &next).await;

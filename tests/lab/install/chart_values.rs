@@ -1,4 +1,5 @@
-//! What the chart makes of values: asserted on the rendered objects. Needs Helm, and but for `helm test` no cluster.
+//! What the chart makes of values: asserted on the rendered objects. Needs Helm, and but for `helm
+//! test` no cluster.
 
 use std::collections::BTreeSet;
 
@@ -96,6 +97,7 @@ fn what_everything_sets_arrives() {
     assert_eq!(plain.collect::<Vec<_>>(), [more], "an object lacks the common labels");
 }
 
+/// YAML would read a name such as 123 as a number.
 #[test]
 #[ignore = "needs the lab: run hack/test.sh"]
 fn a_name_of_digits_stays_a_name_and_each_location_is_made() {

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::scope::{connect_when_served, definition};
+use super::selection_and_mapping::{await_gadgets, definition};
 use super::{destroy, read, restore};
 use crate::backup::{back_up, config_map};
-use crate::support::{Lab, TestNamespace, unique};
+use crate::support::{DEFINITIONS, Lab, TestNamespace, eventually, unique};
 
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
@@ -57,9 +57,8 @@ async fn a_status_comes_back_for_the_kinds_that_are_named() {
     let bucket = lab.bucket();
     let namespace = TestNamespace::create(&lab.a, "status").await;
     let group = format!("{}.example.com", unique("g"));
-    let definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
-    lab.a.create(definitions, &definition(&group)).await;
-    connect_when_served(&lab.a, &group).await;
+    lab.a.create(DEFINITIONS, &definition(&group)).await;
+    await_gadgets(&lab.a, &group).await;
     let gadgets = format!("/apis/{group}/v1/namespaces/{}/gadgets", namespace.name);
     let object = json!({"apiVersion": format!("{group}/v1"), "kind": "Gadget", "metadata": {"name": "one"}});
     let mut made = lab.a.create(&gadgets, &object).await;
@@ -78,13 +77,14 @@ async fn a_status_comes_back_for_the_kinds_that_are_named() {
         restore(&lab.a, &bucket, "status", &[&["--include-resources", "gadgets"], &*flags].concat(), 0);
         assert_eq!(status().await, expected, "{flags:?}");
     }
-    lab.a.delete(&format!("{definitions}/gadgets.{group}")).await;
+    lab.a.remove_definition(&format!("gadgets.{group}")).await;
 }
 
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn node_ports_are_kept_only_when_that_is_asked_for() {
-    let lab = Lab::get().await;
+    // Alone, since the port must be free when it comes back.
+    let lab = Lab::alone().await;
     let bucket = lab.bucket();
     let namespace = TestNamespace::create(&lab.a, "ports").await;
     let services = format!("/api/v1/namespaces/{}/services", namespace.name);
@@ -104,6 +104,8 @@ async fn node_ports_are_kept_only_when_that_is_asked_for() {
     assert_ne!(port(&found), port(&made));
 }
 
+/// A volume with the reclaim policy Retain. A copy of its claim under another name must not take
+/// it.
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn a_kept_volume_is_claimed_again_and_a_copy_gets_a_new_one() {
@@ -119,7 +121,7 @@ async fn a_kept_volume_is_claimed_again_and_a_copy_gets_a_new_one() {
     lab.a.create(&claims(name), &claim).await;
     let bound = async |namespace: &str| {
         let path = format!("{}/data", claims(namespace));
-        crate::support::eventually("the claim is bound", async || {
+        eventually("the claim is bound", async || {
             let claim = lab.a.read(&path).await?;
             (claim["status"]["phase"] == "Bound").then(|| claim["spec"]["volumeName"].clone())
         })
@@ -137,7 +139,7 @@ async fn a_kept_volume_is_claimed_again_and_a_copy_gets_a_new_one() {
     assert_eq!(copy["spec"].get("volumeName"), None);
 
     destroy(&lab.a, name).await;
-    lab.a.delete(&format!("{volumes}/{volume}")).await;
+    lab.a.remove(&format!("{volumes}/{volume}")).await;
     restore(&lab.a, &bucket, "volume", &[], 0);
     assert_eq!(bound(name).await, volume.as_str());
     destroy(&lab.a, name).await;
