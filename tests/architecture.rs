@@ -1,6 +1,6 @@
-//! The rules of `docs/architecture.md` that a compiler does not check: who may import whom, how a file begins, how long it
-//! may be, that links of documents lead somewhere, and that generated files are in step with the code. A rule is a pure
-//! function from a file to its violations.
+//! The rules of `docs/architecture.md` that a compiler does not check: who may import whom, how a
+//! file begins, how long it may be, that links of documents lead somewhere, and that generated
+//! files are in step with the code. A rule is a pure function from a file to its violations.
 
 #![cfg(test)] // tells clippy that helpers, too, may expect and panic
 
@@ -40,6 +40,10 @@ const CRATES: [(&str, &[&str]); 2] =
 /// Names that say nothing about what is inside.
 const EMPTY_NAMES: [&str; 6] = ["utils", "util", "helpers", "common", "manager", "misc"];
 const LONGEST: usize = 400;
+/// Columns of a comment, as docs/style.md has it.
+const WIDEST: usize = 100;
+/// Where Rust files are.
+const FOLDERS: [&str; 6] = ["src", "tests", "benches", "examples", "fuzz/src", "fuzz/targets"];
 
 /// A source file: its path from the root of the repository, and its text.
 struct Source {
@@ -70,7 +74,8 @@ impl Source {
     }
 }
 
-/// The modules that a text reaches from the root of the crate, as `crate::x` or in `crate::{x, y::{…}}`.
+/// The modules that a text reaches from the root of the crate, as `crate::x` or in `crate::{x,
+/// y::{…}}`.
 fn reached(code: &str, root: &str) -> Vec<String> {
     let start = Regex::new(&format!(r"(?:^|[^\w:$]){root}")).expect("a pattern");
     let word = |text: &str| {
@@ -146,6 +151,13 @@ fn check_form(source: &Source) -> Vec<String> {
     violations
 }
 
+fn check_comments(source: &Source) -> Vec<String> {
+    let is_wide = |line: &str| line.trim_start().starts_with("//") && line.chars().count() > WIDEST;
+    let wide = source.text.lines().enumerate().filter(|(_, line)| is_wide(line));
+    wide.map(|(at, _)| format!("{}:{}: a comment has at most {WIDEST} columns", source.path, at + 1))
+        .collect()
+}
+
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
@@ -166,7 +178,7 @@ fn sources(folder: &Path, found: &mut Vec<Source>) {
 #[track_caller]
 fn expect_no_violations(check: impl Fn(&Source) -> Vec<String>) {
     let mut found = Vec::new();
-    for folder in ["src", "tests"] {
+    for folder in FOLDERS {
         sources(&root().join(folder), &mut found);
     }
     assert!(found.len() > 10, "the sources are not where they were");
@@ -189,7 +201,13 @@ fn files_begin_with_a_header_stay_short_and_have_a_name() {
     expect_no_violations(check_form);
 }
 
-// Generated files: each test compares committed files (crds/*, docs/cli.md, the rules in docs/permissions.md, those of the chart; `chart` has more) with what the code would write now.
+#[test]
+fn comments_are_no_wider_than_a_page() {
+    expect_no_violations(check_comments);
+}
+
+// Generated files: each test compares committed files (crds/*, docs/cli.md, the rules in
+// docs/permissions.md, those of the chart; `chart` has more) with what the code would write now.
 // `ARK_UPDATE=1 cargo test --test architecture` writes them anew.
 
 #[test]
@@ -306,4 +324,16 @@ fn a_file_without_header_too_long_or_badly_named_is_found() {
     );
     assert_eq!(check_form(&source("src/model/utils.rs", "//! A header.")).len(), 1);
     assert!(check_form(&source("src/model/x.rs", "//! A header.")).is_empty());
+}
+
+#[test]
+fn a_comment_that_is_too_wide_is_found_wherever_it_is_and_code_is_let_be() {
+    let wide = "x".repeat(WIDEST);
+    for text in
+        [format!("//! {wide}"), format!("\n    /// {wide}\n"), format!("fn f() {{\n    // {wide}\n}}")]
+    {
+        assert_eq!(check_comments(&source("benches/x.rs", &text)).len(), 1, "{text}");
+    }
+    let fits = format!("// {}\nlet x = \"{wide}\"; // why\n", &wide[3..]);
+    assert!(check_comments(&source("benches/x.rs", &fits)).is_empty());
 }

@@ -1,4 +1,5 @@
-//! Backups beside a paged LIST of the same kinds: the two alternate, so that whatever else the machine does meets both.
+//! Backups beside a paged LIST of the same kinds: the two alternate, so that whatever else the
+//! machine does meets both.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +18,8 @@ use crate::program::Program;
 use crate::report::{Report, median, median_time, say};
 use crate::setting::Setting;
 
-/// What a backup of a new cluster may take besides its LIST: starting, connecting, claiming and committing.
+/// What a backup of a new cluster may take besides its LIST: starting, connecting, claiming and
+/// committing.
 const CONSTANT: f64 = 0.2;
 
 /// What a backup may take at most.

@@ -1,4 +1,5 @@
-//! The floor: a client that does nothing but talk to the API server. It decodes nothing and keeps nothing.
+//! The floor: a client that does nothing but talk to the API server. It decodes nothing and keeps
+//! nothing.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -21,8 +22,8 @@ const PAGE: usize = 500;
 pub const WAYS: usize = 32;
 /// How often the distance is measured; the shortest counts, since the rest waited for a processor.
 const QUESTIONS: usize = 50;
-/// Bytes of the beginning and of the end of a list in which its metadata is: built-in kinds have it in front, custom
-/// resources behind.
+/// Bytes of the beginning and of the end of a list in which its metadata is: built-in kinds have it
+/// in front, custom resources behind.
 const EDGE: usize = 4096;
 
 /// What to send.
@@ -48,7 +49,8 @@ impl Client {
         Ok(Self(client.map_err(|error| wrong(&error))?))
     }
 
-    /// Lists the kinds one after the other, each page to its end, and says how long it took and how many bytes came.
+    /// Lists the kinds one after the other, each page to its end, and says how long it took and how
+    /// many bytes came.
     pub async fn list(&self, kinds: &[IndexedResource]) -> Outcome<(Duration, u64)> {
         let began = Instant::now();
         let mut bytes = 0;
@@ -80,7 +82,8 @@ impl Client {
         self.each(Arc::clone(all), ways, post).await
     }
 
-    /// Merges into everything that was created what `status` makes of it, so many at once, and says how long it took.
+    /// Merges into everything that was created what `status` makes of it, so many at once, and says
+    /// how long it took.
     pub async fn finish(
         &self,
         all: &[Creation],
@@ -120,7 +123,8 @@ impl Client {
         Ok(began.elapsed())
     }
 
-    /// How soon the API server answers a question that costs it nothing, over a connection that is there.
+    /// How soon the API server answers a question that costs it nothing, over a connection that is
+    /// there.
     pub async fn distance(&self) -> Outcome<Duration> {
         self.page("/version").await?;
         let mut shortest = Duration::MAX;

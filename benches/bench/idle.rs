@@ -1,4 +1,5 @@
-//! What a server costs that has nothing to do: its memory and its share of a processor, with a thousand Backups.
+//! What a server costs that has nothing to do: its memory and its share of a processor, with a
+//! thousand Backups.
 
 use std::time::{Duration, Instant};
 

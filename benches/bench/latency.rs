@@ -1,5 +1,6 @@
-//! Restores into a cluster that is far away: Ark as it chooses beside Ark with a fixed number of requests in flight, each
-//! through the same proxy into a new cluster. Bare clients of several widths tell how much the API server would take.
+//! Restores into a cluster that is far away: Ark as it chooses beside Ark with a fixed number of
+//! requests in flight, each through the same proxy into a new cluster. Bare clients of several
+//! widths tell how much the API server would take.
 
 use std::time::Duration;
 

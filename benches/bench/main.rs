@@ -1,9 +1,11 @@
-//! The bench: what Ark costs beside a bare client that does the same on the same cluster, as ratios of one run.
+//! The bench: what Ark costs beside a bare client that does the same on the same cluster, as ratios
+//! of one run.
 //!
-//! `benches/bench/run` starts it. `backup` compares with a paged LIST, `restore` and `sync` with bare creates, `latency` restores
-//! through a `proxy` that takes its time, `bytes` counts what is read of a tarball, `idle` watches a server; `objects` makes the
-//! load, `client` is the bare client, `program` and `server` run `ark` and watch its memory, `lab` brings clusters up, `report`
-//! prints. Without `--bench` (as in `cargo test --all-targets`) it does nothing.
+//! `benches/bench/run` starts it. `backup` compares with a paged LIST, `restore` and `sync` with
+//! bare creates, `latency` restores through a `proxy` that takes its time, `bytes` counts what is
+//! read of a tarball, `idle` watches a server; `objects` makes the load, `client` is the bare
+//! client, `program` and `server` run `ark` and watch its memory, `lab` brings clusters up,
+//! `report` prints. Without `--bench` (as in `cargo test --all-targets`) it does nothing.
 
 mod backup;
 mod bytes;
@@ -50,7 +52,8 @@ fn text(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
 
-/// All stages that are wanted, in one cluster as it grows: the one that fills it with Ark's own objects comes last.
+/// All stages that are wanted, in one cluster as it grows: the one that fills it with Ark's own
+/// objects comes last.
 async fn run(setting: &Setting) -> Outcome<()> {
     let mut report = Report::default();
     let source = lab::Lab::up("bench-a", true)?;
@@ -67,7 +70,8 @@ async fn run(setting: &Setting) -> Outcome<()> {
     report.print().map_err(|error| format!("printing the table: {error}"))
 }
 
-/// Backups of a cluster as it grows, then, of the smaller one, restores and the bytes of a small one.
+/// Backups of a cluster as it grows, then, of the smaller one, restores and the bytes of a small
+/// one.
 async fn engine(setting: &Setting, source: &lab::Lab, report: &mut Report) -> Outcome<()> {
     let location = source.location()?;
     let backups = backup::Backups::prepare(setting, source, &location).await?;

@@ -1,6 +1,7 @@
 //! The load: objects as clusters have them, the same in every run.
 //!
-//! Nothing of it runs: deployments are paused with no replicas, cron jobs are suspended, services select nothing.
+//! Nothing of it runs: deployments are paused with no replicas, cron jobs are suspended, services
+//! select nothing.
 
 use bytes::Bytes;
 use serde_json::{Map, Value, json};

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use crate::Outcome;
 use crate::lab::{Lab, Place};
 
-/// How often the kernel is asked for the process's peak; it only grows, so that little is lost at the end.
+/// How often the kernel is asked for the process's peak; it only grows, so that little is lost at
+/// the end.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 /// Nothing here takes as long, in a release build.
 const LONGEST: Duration = Duration::from_secs(900);

@@ -1,5 +1,5 @@
-//! A way to the API server that takes its time: a TCP proxy that delivers each byte so much later than it came, in both
-//! directions, and as many of them as come.
+//! A way to the API server that takes its time: a TCP proxy that delivers each byte so much later
+//! than it came, in both directions, and as many of them as come.
 
 use std::io::{self, Write as _};
 use std::net::SocketAddr;

@@ -31,7 +31,8 @@ impl Bodies {
         self.rest.len() + self.namespaces.len() + self.definitions.len()
     }
 
-    /// The floor: definitions, namespaces, and when the definition is served all the rest, so many at once.
+    /// The floor: definitions, namespaces, and when the definition is served all the rest, so many
+    /// at once.
     pub async fn create(&self, client: &Client, ways: usize) -> Outcome<Duration> {
         let began = Instant::now();
         client.create(&self.definitions, ways).await?;
@@ -126,7 +127,8 @@ struct Target {
     path: String,
 }
 
-/// What the cluster makes by itself in every namespace, and what it had before the load, is not created.
+/// What the cluster makes by itself in every namespace, and what it had before the load, is not
+/// created.
 fn target(item: &IndexItem, kinds: &[IndexedResource]) -> Outcome<Option<Target>> {
     let key = item.key().map_err(text)?;
     let Some(kind) = kinds.iter().find(|kind| kind.resource == key.kind) else { return Ok(None) };

@@ -84,7 +84,8 @@ impl Server {
     /// The processor time that it has used so far.
     pub fn processor(&self) -> Outcome<Duration> {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).map_err(text)?;
-        // Behind the name, which may hold anything: user and system time are the 12th and 13th field, in hundredths.
+        // Behind the name, which may hold anything: user and system time are the 12th and 13th
+        // field, in hundredths.
         let fields = stat.rsplit_once(") ").map(|(_, fields)| fields.split(' ')).into_iter().flatten();
         let ticks: Vec<u64> = fields.skip(11).take(2).filter_map(|field| field.parse().ok()).collect();
         match ticks[..] {

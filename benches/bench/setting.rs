@@ -40,7 +40,8 @@ pub struct Setting {
     stages: Vec<Stage>,
 }
 
-/// Milliseconds; below that the timers of the proxy, which count milliseconds, would blur what is measured.
+/// Milliseconds; below that the timers of the proxy, which count milliseconds, would blur what is
+/// measured.
 const NEAREST: usize = 10;
 
 const USAGE: &str = "usage: run [--objects N] [--more N] [--rounds N] [--restores N] [--backups N] [--distance MS] [--only backup,bytes,restore,latency,sync,idle]";

@@ -1,5 +1,5 @@
-//! A location of many backups and restores, synced into an empty cluster by a server, beside a bare client that creates the
-//! same objects; then what a pass costs that finds nothing new.
+//! A location of many backups and restores, synced into an empty cluster by a server, beside a bare
+//! client that creates the same objects; then what a pass costs that finds nothing new.
 
 use std::sync::Arc;
 

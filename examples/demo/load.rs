@@ -50,7 +50,8 @@ async fn put(cluster: &Cluster, kind: &ResourceInfo, name: &str, number: usize) 
     apply(cluster, kind, &object).await
 }
 
-/// Applies the files in the order of their names; a definition is waited for before what it defines comes.
+/// Applies the files in the order of their names; a definition is waited for before what it defines
+/// comes.
 async fn apply_sample(cluster: &Cluster) -> Result<usize, Failed> {
     let mut files: Vec<_> =
         std::fs::read_dir(SAMPLE)?.map(|entry| Ok(entry?.path())).collect::<Result<_, Failed>>()?;

@@ -1,12 +1,13 @@
-//! What the demonstration needs besides Ark and has no kubectl for: it loads a cluster, changes it, deletes a namespace, and
-//! compares objects. The comparison knows nothing of how Ark compares or rewrites.
+//! What the demonstration needs besides Ark and has no kubectl for: it loads a cluster, changes it,
+//! deletes a namespace, and compares objects. The comparison knows nothing of how Ark compares or
+//! rewrites.
 //!
 //! ```text
 //! demo load OBJECTS            the sample application and so many more objects
 //! demo change                  one object edited, one added, one removed
 //! demo delete NAMESPACE        and wait until it is gone
-//! demo snapshot NAMESPACE      waits until its claims are Bound; its objects and their volumes, a line each, to stdout
-//! demo compare FILE NAMESPACE  waits until it holds what the snapshot says, phases included; exit code 1 when it does not
+//! demo snapshot NAMESPACE      waits until its claims are Bound; prints its objects and volumes
+//! demo compare FILE NAMESPACE  waits until it holds what the snapshot says; exit code 1 otherwise
 //! ```
 //! The cluster is that of KUBECONFIG.
 

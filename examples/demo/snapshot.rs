@@ -1,5 +1,6 @@
-//! What a namespace holds, and the volumes of its claims, without what a cluster sets or makes by itself: one line an object,
-//! ready to be compared. Of a status the phase stays: a claim is only back when it is Bound.
+//! What a namespace holds, and the volumes of its claims, without what a cluster sets or makes by
+//! itself: one line an object, ready to be compared. Of a status the phase stays: a claim is only
+//! back when it is Bound.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -40,7 +41,8 @@ const VOLUMES: &str = "persistentvolumes";
 /// Kind and name, and the object as text.
 type Snapshot = BTreeMap<String, String>;
 
-/// The namespace once its claims are Bound and controllers have come to rest: two looks, one second apart, see the same.
+/// The namespace once its claims are Bound and controllers have come to rest: two looks, one second
+/// apart, see the same.
 pub async fn settled(cluster: &Cluster, namespace: &str) -> Result<String, Failed> {
     let deadline = Instant::now() + PATIENCE;
     let mut before = take(cluster, namespace).await?;
@@ -76,8 +78,8 @@ fn waiting(awaited: &str) {
     let _ = writeln!(std::io::stderr(), "waiting for {awaited}");
 }
 
-/// Compares the namespace with a snapshot, which may be of a namespace of another name. Controllers get half a minute to make
-/// the rest of it so: claims are bound, default accounts appear.
+/// Compares the namespace with a snapshot, which may be of a namespace of another name. Controllers
+/// get half a minute to make the rest of it so: claims are bound, default accounts appear.
 pub async fn compare(cluster: &Cluster, file: &str, namespace: &str) -> Result<String, Failed> {
     let text = std::fs::read_to_string(file)?;
     let (original, lines) = text.split_once('\n').ok_or("the snapshot is empty")?;
@@ -110,7 +112,8 @@ fn differences(expected: &Snapshot, found: &Snapshot, original: &str, namespace:
         match found.get(key) {
             None => differences.push(format!("missing: {key}")),
             Some(other) => {
-                // The new name occurs nowhere else, so that the old one in its place must give the old text.
+                // The new name occurs nowhere else, so that the old one in its place must give the
+                // old text.
                 if other.replace(namespace, original) != *object {
                     differences.push(format!("changed: {key}\n  was {object}\n  is  {other}"));
                 } else if namespace != original && still_names(other, original) {

@@ -1,4 +1,5 @@
-//! The archive and what it needs, compiled by themselves from the project's own files, and samples to begin from.
+//! The archive and what it needs, compiled by themselves from the project's own files, and samples
+//! to begin from.
 //!
 //! Only these modules: instrumenting the whole program would take minutes and find nothing more.
 
@@ -73,8 +74,9 @@ pub fn sample() -> Sample {
     sample
 }
 
-/// What the bytes of the fuzzer stand for; the first one tells: themselves, the content of a compressed stream, or changes
-/// (two bytes of place, one of value) of a whole stream or of its content.
+/// What the bytes of the fuzzer stand for; the first one tells: themselves, the content of a
+/// compressed stream, or changes (two bytes of place, one of value) of a whole stream or of its
+/// content.
 pub fn input(data: &[u8], whole: &[u8]) -> Option<Vec<u8>> {
     let (how, data) = data.split_first()?;
     let compress = |content: &[u8]| zstd::bulk::compress(content, 1).ok();

@@ -309,9 +309,14 @@ impl ClusterError {
         self.api().is_some_and(|failure| failure.code == 409 && failure.reason != "AlreadyExists")
     }
 
-    /// Returns true if a quota refuses the object.
-    pub fn is_over_quota(&self) -> bool {
-        self.api().is_some_and(|failure| failure.code == 403 && failure.message.contains("exceeded quota"))
+    /// Returns true if admission refuses the object for the sake of others, among which it may
+    /// still count one that is gone: of a quota, or of the PriorityClasses, only one of which may
+    /// be the default.
+    pub fn may_count_deleted(&self) -> bool {
+        let counts = |message: &str| {
+            message.contains("exceeded quota") || message.contains("is already marked as default")
+        };
+        self.api().is_some_and(|failure| failure.code == 403 && counts(&failure.message))
     }
 
     /// Returns true if the namespace is being deleted and takes nothing new.

@@ -28,10 +28,10 @@ use crate::model::{Category, Finding, NAMESPACES, SkipReason, causes};
 /// and some.
 const GONE_WITHIN: Duration = Duration::from_secs(120);
 
-/// The longest time for which a quota may count an item that is gone: its controller recounts
-/// after each deletion.
-const QUOTA_WITHIN: Duration = Duration::from_secs(30);
-const QUOTA_PAUSE: Duration = Duration::from_millis(500);
+/// The longest time for which admission may count an item that is gone: the controller of quotas
+/// recounts after each deletion, and the API server's cache of PriorityClasses lags a little.
+const COUNTED_WITHIN: Duration = Duration::from_secs(30);
+const COUNTED_PAUSE: Duration = Duration::from_millis(500);
 
 /// The kind whose pods are deleted with it.
 const JOBS: &str = "jobs.batch";
@@ -153,7 +153,7 @@ impl RestoreContext<'_> {
         self.touched.store(true, Ordering::Release);
         self.cluster.delete(ready.info, namespace, &target.name, Some(&live.uid), propagation).await?;
         let made = match self.wait_gone(ready, live).await {
-            Ok(()) => self.create_within_quota(ready).await,
+            Ok(()) => self.create_uncounted(ready).await,
             Err(error) => Err(error),
         };
         match made {
@@ -203,13 +203,15 @@ impl RestoreContext<'_> {
         })
     }
 
-    /// Creates an item that was deleted a moment ago, again while a quota still counts the deleted
-    /// one.
-    async fn create_within_quota(&self, ready: &Ready<'_>) -> Result<Vec<Finding>, ClusterError> {
-        let until = Instant::now() + QUOTA_WITHIN;
+    /// Creates an item that was deleted a moment ago, again while admission still counts the
+    /// deleted one.
+    async fn create_uncounted(&self, ready: &Ready<'_>) -> Result<Vec<Finding>, ClusterError> {
+        let until = Instant::now() + COUNTED_WITHIN;
         loop {
             match self.create(ready, &mut None).await {
-                Err(error) if error.is_over_quota() && Instant::now() < until => sleep(QUOTA_PAUSE).await,
+                Err(error) if error.may_count_deleted() && Instant::now() < until => {
+                    sleep(COUNTED_PAUSE).await;
+                }
                 done => return done,
             }
         }

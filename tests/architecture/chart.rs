@@ -1,4 +1,5 @@
-//! What the chart and the kustomization repeat of other files, and that values, their schema, their table and `ci/` know the same.
+//! What the chart and the kustomization repeat of other files, and that values, their schema, their
+//! table and `ci/` know the same.
 
 use std::collections::BTreeSet;
 use std::fs;

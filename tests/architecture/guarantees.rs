@@ -1,4 +1,5 @@
-//! docs/guarantees.md: what Completed promises, each sentence with the tests that hold it. A rule as those in `architecture.rs`.
+//! docs/guarantees.md: what Completed promises, each sentence with the tests that hold it. A rule
+//! as those in `architecture.rs`.
 
 use std::fs;
 
@@ -43,7 +44,8 @@ fn check_guarantees(page: &str, sources: &[Source]) -> Vec<String> {
     violations
 }
 
-/// Whether a folder of modules has this test: `owners::tests::a_name` in `owners/tests.rs`, or inside of `owners.rs`.
+/// Whether a folder of modules has this test: `owners::tests::a_name` in `owners/tests.rs`, or
+/// inside of `owners.rs`.
 fn has_test(folder: &str, path: &str, sources: &[Source]) -> bool {
     let mut modules: Vec<&str> = path.split("::").collect();
     let name = regex::escape(modules.pop().unwrap_or_default());

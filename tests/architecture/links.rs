@@ -1,4 +1,5 @@
-//! Documents: their links lead to files and headings that are there, files that they name exist, and the book has all pages.
+//! Documents: their links lead to files and headings that are there, files that they name exist,
+//! and the book has all pages.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -98,7 +99,8 @@ fn check_links(document: &Source, documents: &[Source], exists: impl Fn(&str) ->
     violations
 }
 
-/// A file that a code span names is there. What has a placeholder or an ellipsis in it stands for several.
+/// A file that a code span names is there. What has a placeholder or an ellipsis in it stands for
+/// several.
 fn check_paths(document: &Source, exists: impl Fn(&str) -> bool) -> Vec<String> {
     let code = Regex::new("`([^`]+)`").expect("a pattern");
     let text = prose(&document.text).join("\n");

@@ -1,5 +1,6 @@
-//! The shape of the house: a type name occurs once, no two files import each other, `mod.rs` files define nothing that a child
-//! imports, and modules have one style. Rules as those in `architecture.rs`, over all sources together.
+//! The shape of the house: a type name occurs once, no two files import each other, `mod.rs` files
+//! define nothing that a child imports, and modules have one style. Rules as those in
+//! `architecture.rs`, over all sources together.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -4,6 +4,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -18,7 +19,7 @@ const HALF_OPEN: usize = 1200;
 /// What they may cost, in KiB.
 const ALLOWED: u64 = 10 << 10;
 /// A server listens by then.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// A server whose API server takes connections and never answers. It is killed when it is dropped.
@@ -35,17 +36,16 @@ impl Server {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("kubeconfig");
         std::fs::write(&path, kubeconfig(api_server.local_addr().expect("it is bound"))).expect("writable");
-        let free = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-        let address = free.local_addr().expect("it is bound");
-        drop(free);
-        let mut command = ark(["server", "--listen", &address.to_string()]);
-        command.env("KUBECONFIG", path).stdout(Stdio::null()).stderr(Stdio::null());
-        let child = command.spawn().expect("ark can be started");
-        let server = Self { child, address, _api_server: api_server, _folder: folder };
+        let (child, address) = spawn(&path);
+        let mut server = Self { child, address, _api_server: api_server, _folder: folder };
         let deadline = Instant::now() + PATIENCE;
         while !server.lives() {
             assert!(Instant::now() < deadline, "the server does not answer");
             sleep(PAUSE);
+            // Somebody else was faster to take the port.
+            if server.child.try_wait().expect("a child can be asked").is_some() {
+                (server.child, server.address) = spawn(&path);
+            }
         }
         server
     }
@@ -76,6 +76,16 @@ impl Server {
         let _ = stream.write_all(&request);
         stream
     }
+}
+
+/// A server at a port that was free a moment ago.
+fn spawn(kubeconfig: &Path) -> (Child, SocketAddr) {
+    let free = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = free.local_addr().expect("it is bound");
+    drop(free);
+    let mut command = ark(["server", "--listen", &address.to_string()]);
+    command.env("KUBECONFIG", kubeconfig).stdout(Stdio::null()).stderr(Stdio::null());
+    (command.spawn().expect("ark can be started"), address)
 }
 
 impl Drop for Server {

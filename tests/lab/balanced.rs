@@ -1,12 +1,13 @@
-//! A control plane of two API servers over one etcd, behind a balancer, of which one fails in bursts, or lags in discovery, or is
-//! away. `hack/test.sh` gives cluster B a second API server for these.
+//! A control plane of two API servers over one etcd, behind a balancer, of which one fails in
+//! bursts, or lags in discovery, or is away. `hack/test.sh` gives cluster B a second API server for
+//! these.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::cases::bursts::{discovery, each_once, expect_all, part, restore_through};
+use crate::cases::api_server_outages::{discovery, each_once, expect_all, part, restore_through};
 use crate::support::{Act, Cluster, Interceptor};
 
 /// So long the second API server knows nothing of a kind that was defined by way of the first.

@@ -59,6 +59,7 @@ async fn of_many_processes_that_claim_a_name_on_s3_at_once_exactly_one_wins() {
     assert!(losers.iter().all(|error| error.is_name_taken()), "{losers:?}");
 }
 
+/// The second attempt under the same claim commits; the first one, were it alive, could not.
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn a_run_on_s3_that_dies_mid_upload_is_partial_and_taken_over() {

@@ -1,10 +1,11 @@
-//! Servers whose clocks tell different times. Each is the real program with libfaketime before the system's clock.
+//! Servers whose clocks tell different times. Each is the real program with libfaketime before the
+//! system's clock.
 
 use serde_json::json;
 
 use crate::backup::config_map;
 use crate::restore::{data, store};
-use crate::server::{BACKUP, DELETION, Home, LOCATION, RESTORE, ServerOptions};
+use crate::server::{BACKUP, DELETION, Installation, LOCATION, RESTORE, ServerOptions};
 use crate::support::{Lab, TestNamespace, eventually, fact};
 
 /// A server whose clock is off by this (`+8m`).
@@ -15,6 +16,7 @@ fn with_clock(off: &str) -> ServerOptions {
     ServerOptions { environment: environment.into(), ..ServerOptions::default() }
 }
 
+/// Fourteen minutes apart: backups, restores and deletions of one cluster are right in the other.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn two_clusters_whose_clocks_differ_share_a_bucket() {
@@ -22,11 +24,13 @@ async fn two_clusters_whose_clocks_differ_share_a_bucket() {
     let bucket = lab.bucket();
     let shop = TestNamespace::create(&lab.a, "clocks").await;
     config_map(&lab.a, &shop.name, "settings", &json!({"k": "v"})).await;
-    let (slow, fast) = (Home::found(&lab.a, "slow").await, Home::found(&lab.b, "fast").await);
+    let (slow, fast) =
+        (Installation::prepare(&lab.a, "slow").await, Installation::prepare(&lab.b, "fast").await);
     for home in [&slow, &fast] {
         home.location("default", &bucket, json!({})).await;
     }
-    // Nearly as far apart as S3 lets them be. Ahead, not behind: the lab's certificates were made just now.
+    // Nearly as far apart as S3 lets them be. Ahead, not behind: the lab's certificates were made
+    // just now.
     let _slow = slow.start(ServerOptions::default()).await;
     let _fast = fast.start(with_clock("+14m")).await;
     for home in [&slow, &fast] {
@@ -56,13 +60,15 @@ async fn two_clusters_whose_clocks_differ_share_a_bucket() {
     }
 }
 
+/// By its clock the backup has expired, and the clock of the API server says otherwise.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn a_server_whose_clock_is_days_ahead_removes_nothing() {
     let lab = Lab::get().await;
     let folder = tempfile::tempdir().expect("a folder");
     let bucket = format!("file://{}", folder.path().display());
-    let (right, wrong) = (Home::found(&lab.a, "right").await, Home::found(&lab.b, "wrong").await);
+    let (right, wrong) =
+        (Installation::prepare(&lab.a, "right").await, Installation::prepare(&lab.b, "wrong").await);
     for home in [&right, &wrong] {
         home.location("default", &bucket, json!({})).await;
     }
@@ -90,7 +96,7 @@ async fn a_server_whose_clock_is_days_ahead_removes_nothing() {
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn a_clock_that_s3_does_not_accept_is_named() {
     let lab = Lab::get().await;
-    let home = Home::found(&lab.a, "skewed").await;
+    let home = Installation::prepare(&lab.a, "skewed").await;
     home.location("default", &lab.bucket(), json!({"validationPeriod": "1s"})).await;
     let server = home.start(with_clock("+1h")).await;
     let why = eventually("the location is Unavailable", async || {

@@ -1,4 +1,5 @@
-//! What needs pods that run. `hack/test.sh` adds a node to cluster A for these, and names them where it cannot.
+//! What needs pods that run. `hack/test.sh` adds a node to cluster A for these, and names them
+//! where it cannot.
 
 use std::process::Command;
 
@@ -7,7 +8,7 @@ use kube::api::{Api, ListParams, PostParams};
 use serde_json::{Value, json};
 
 use crate::install::{apply_all, printed, remove_roles};
-use crate::server::{BACKUP, Home, LOCATION};
+use crate::server::{BACKUP, Installation, LOCATION};
 use crate::support::{Cluster, Lab, Proxy, TestNamespace, eventually, fact};
 
 /// The image that the lab makes from the machine's own busybox; nothing can be pulled.
@@ -59,8 +60,8 @@ async fn node_address(cluster: &Cluster) -> String {
     internal.expect("the node has an address").address
 }
 
-/// The manifests as they are printed, with the image that the node has. A lab without kube-proxy has no addresses of Services:
-/// the way to the API server is named by hand.
+/// The manifests as they are printed, with the image that the node has. A lab without kube-proxy
+/// has no addresses of Services: the way to the API server is named by hand.
 fn manifests(namespace: &str, api_server: &Proxy) -> Vec<Value> {
     let mut objects = printed(namespace, &[]);
     objects.retain(|object| object["kind"] != "Namespace");
@@ -94,7 +95,7 @@ async fn the_server_runs_as_it_is_installed_and_its_replica_takes_over() {
     let api_server = Proxy::at(&node, server.trim_start_matches("https://")).await;
     let s3 = Proxy::at(&node, lab.s3.trim_start_matches("http://")).await;
 
-    let home = Home::found(&lab.a, "installed").await;
+    let home = Installation::prepare(&lab.a, "installed").await;
     let bucket = lab.bucket().replace(&lab.s3, &format!("http://{}", s3.address()));
     home.location("default", &bucket, json!({})).await;
     let objects = manifests(home.name(), &api_server);

@@ -1,25 +1,20 @@
-//! A server whose cluster is treated roughly: the API server restarts, etcd is full. `hack/test.sh` brings up a cluster for these
-//! that is nobody else's.
-
-use std::time::Duration;
+//! A server whose cluster is treated roughly: the API server restarts, etcd is full. `hack/test.sh`
+//! brings up a cluster for these that is nobody else's.
 
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::backup::config_map;
 use crate::process::run;
-use crate::server::{BACKUP, Home, LOCATION, RESTORE, SCHEDULE, Server, ServerOptions};
-use crate::support::{Act, Interceptor, Lab, RoughCluster, TestNamespace, eventually, within};
+use crate::server::{BACKUP, Installation, LOCATION, RESTORE, SCHEDULE, Server, ServerOptions};
+use crate::support::{Act, Interceptor, Lab, RoughCluster, TestNamespace, eventually};
 
-/// Long enough to stop a server meanwhile.
-const HELD: Duration = Duration::from_secs(3);
-/// A server that lost its lease is started again, as Kubernetes would, and takes up what was begun.
-const RECOVERED: Duration = Duration::from_secs(120);
+/// The objects of a restore that an API server's restart meets on its way.
 const OBJECTS: usize = 300;
 
 /// Waits for the end of a run; a server that ended because it lost its lease is started again.
-async fn completes(home: &Home<'_>, server: &mut Server, kind: crate::server::Kind, name: &str) {
-    within(RECOVERED, &format!("{} {name} is Completed", kind.0), async || {
+async fn completes(home: &Installation<'_>, server: &mut Server, kind: crate::server::Kind, name: &str) {
+    eventually(&format!("{} {name} is Completed", kind.0), async || {
         if server.ended().is_some() {
             assert!(server.log().contains("lost the lease"), "{}", server.log());
             *server = home.start_again(ServerOptions::default()).await;
@@ -36,6 +31,7 @@ async fn verify(lab: &Lab, backup: &str, bucket: &str) {
     tokio::task::spawn_blocking(move || run(&mut command).expect_code(0)).await.expect("it runs");
 }
 
+/// The API server is stopped and started in the middle of a backup and of a restore.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn an_api_server_that_restarts_ends_no_run() {
@@ -45,21 +41,30 @@ async fn an_api_server_that_restarts_ends_no_run() {
     for number in 0..OBJECTS {
         config_map(&rough.cluster, &source.name, &format!("object-{number}"), &json!({"k": "v"})).await;
     }
-    let home = Home::found(&rough.cluster, "restarts").await;
+    let home = Installation::prepare(&rough.cluster, "restarts").await;
     home.location("default", &s3.through(&lab, &bucket), json!({})).await;
     let mut server = home.start(ServerOptions::default()).await;
     home.reach(LOCATION, "default", "Available").await;
     let template = json!({"includedNamespaces": [home.name()]});
     home.create(SCHEDULE, "often", json!({"schedule": "@every 2s", "template": template})).await;
 
-    s3.set(|asked| {
+    let stopped = CancellationToken::new();
+    let until = stopped.clone();
+    s3.set(move |asked| {
         let writes = asked.method == "PUT" && asked.path.ends_with("/during.tar.zst");
-        if writes { Act::Late(HELD) } else { Act::Pass }
+        if writes { Act::Held(until.clone()) } else { Act::Pass }
     });
     home.create(BACKUP, "during", json!({"includedNamespaces": [&source.name]})).await;
     home.reach(BACKUP, "during", "InProgress").await;
     rough.stop_api_server().await;
-    tokio::time::sleep(HELD).await; // its tarball arrives, and nothing can be recorded
+    stopped.cancel();
+    // Its tarball arrives, and nothing can be recorded.
+    let store = crate::restore::store(&bucket).await;
+    eventually("the tarball is in the bucket", async || {
+        let listed = store.list("backups/during/", false, None).await.expect("listable");
+        listed.objects.iter().any(|object| object.key.as_str().ends_with("/during.tar.zst")).then_some(())
+    })
+    .await;
     rough.start().await;
     completes(&home, &mut server, BACKUP, "during").await;
     verify(&lab, "during", &bucket).await;
@@ -86,21 +91,23 @@ async fn an_api_server_that_restarts_ends_no_run() {
         .await;
 }
 
+/// etcd reaches its quota while a backup is made: the backup is in the bucket, and is recorded once
+/// there is room.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn an_etcd_that_is_full_loses_nothing_that_was_made() {
     let (rough, lab) = (RoughCluster::get().await, Lab::get().await);
     let (bucket, s3) = (lab.bucket(), Interceptor::of_s3(&lab).await);
     let waste = TestNamespace::create(&rough.cluster, "waste").await;
-    let home = Home::found(&rough.cluster, "full").await;
+    let home = Installation::prepare(&rough.cluster, "full").await;
     home.location("default", &s3.through(&lab, &bucket), json!({})).await;
     let server = home.start(ServerOptions::default()).await;
     home.reach(LOCATION, "default", "Available").await;
     home.create(BACKUP, "before", json!({"includedNamespaces": [home.name()]})).await;
     home.reach(BACKUP, "before", "Completed").await;
 
-    // Its tarball is under way when etcd becomes full, and arrives at once then: a server that is answered with errors meanwhile
-    // might try again only after its lease has ended.
+    // Its tarball is under way when etcd becomes full, and arrives at once then: a server that is
+    // answered with errors meanwhile might try again only after its lease has ended.
     let full = CancellationToken::new();
     let until = full.clone();
     s3.set(move |asked| {

@@ -1,4 +1,5 @@
-//! The lab itself: both clusters keep what they are given, controllers act, the helpers do what they say.
+//! The lab itself: both clusters keep what they are given, controllers act, the helpers do what
+//! they say.
 
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::api::{Api, ListParams, ObjectMeta, PostParams, VersionMatch};
@@ -79,7 +80,13 @@ async fn the_binary_runs_against_the_lab() {
     run(&mut lab.a.ark(["version"])).expect_code(0);
     // Who starts the tests with `&` from a script has them ignore SIGINT, and their children.
     let mut sleeper = std::process::Command::new("env");
-    let running = Running::start(sleeper.args(["--default-signal=INT", "sleep", "100"]));
+    let running = Running::start(sleeper.args(["--default-signal=INT", "sleep", "1000"]));
+    let name = format!("/proc/{}/comm", running.id());
+    eventually("env has become sleep", async || {
+        let name = std::fs::read_to_string(&name).expect("the process lives");
+        (name == "sleep\n").then_some(())
+    })
+    .await;
     interrupt(&running);
     assert_eq!(running.wait().code, None, "SIGINT ends what does not handle it");
 }

@@ -1,12 +1,13 @@
-//! Runs the `ark` binary as a person does and keeps all that it said. Shared by `tests/it` and `tests/lab`.
+//! Runs the `ark` binary as a person does and keeps all that it said. Shared by `tests/it` and
+//! `tests/lab`.
 
 use std::io::Read;
 use std::process::{Child, Command, Stdio};
 use std::thread::{JoinHandle, sleep, spawn};
 use std::time::{Duration, Instant};
 
-/// No command of the tests takes as long; one that does hangs.
-const LONGEST: Duration = Duration::from_secs(180);
+/// No command of the tests takes as long, on a slow machine either; one that does hangs.
+const LONGEST: Duration = Duration::from_secs(600);
 /// How often a child is asked whether it has ended.
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -36,7 +37,8 @@ impl Run {
     }
 }
 
-/// The command `ark ARGUMENTS…`, without the caller's cluster, credentials and terminal settings. Tests add what they mean to.
+/// The command `ark ARGUMENTS…`, without the caller's cluster, credentials and terminal settings.
+/// Tests add what they mean to.
 pub fn ark<A: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = A>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ark"));
     command.args(arguments).stdin(Stdio::null()).env("COLUMNS", "100").env("HOME", "/nonexistent");

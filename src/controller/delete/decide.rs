@@ -129,7 +129,7 @@ pub fn decide(
         }
         if phase == DeletePhase::InProgress {
             return DeletionStep::Refuse(format!(
-                "the object of Backup `{name}` was deleted before the backup was removed from its bucket; what is left there comes back by itself: delete it again then, and leave the object to Ark"
+                "the object of Backup `{name}` was deleted before the backup was removed from its bucket; what the bucket has under the name comes back by itself: if that is the backup that is meant, delete it again then, and leave the object to Ark"
             ));
         }
         return DeletionStep::Refuse(format!(

@@ -4,6 +4,7 @@
 mod admit;
 mod choose;
 mod engine;
+mod find;
 mod modifiers;
 mod status;
 
@@ -32,7 +33,8 @@ use crate::telemetry::{Metrics, RunFigures, RunMetrics};
 pub use admit::Chosen;
 use admit::admit;
 use choose::objection_to;
-use choose::{Choice, Chooser, choose};
+use choose::{Choice, Chooser};
+use find::find;
 
 /// Reconciles Restores until the server stops.
 pub async fn run(context: Arc<Context>, watched: Watch<Restore>) {
@@ -120,7 +122,7 @@ impl Run for Restore {
     }
 
     async fn observed(&self, context: &Context) -> Result<ObservedRun<Self>, ControllerError> {
-        let source = choose(self, &context.caches.backups.state(), &here(context));
+        let source = find(self, context, &here(context)).await?;
         let (site, location) = match &source {
             Ok(Choice { backup, .. }) => {
                 let (site, location) =

@@ -17,15 +17,14 @@ fn with_other_settings() -> Objects {
     Objects::from([(SETTINGS.to_owned(), settings)])
 }
 
-#[tokio::test(start_paused = true)]
-async fn what_is_made_anew_under_a_quota_comes_when_the_quota_has_counted() {
+/// Makes `shop/settings` anew, whose create is refused with `message` for a while.
+async fn expect_anew_despite(message: &'static str) {
     let mut refused = 0;
     let cluster = keep(with_other_settings(), move |asked, objects| {
         let creates = asked.method == "POST" && asked.uri.contains("/namespaces/shop/configmaps");
         let counted = objects.contains_key(SETTINGS) || refused == 5;
         (creates && !counted).then(|| {
             refused += 1;
-            let message = "settings is forbidden: exceeded quota: small, requested: count/configmaps=1, used: 1, limited: 1";
             failure(403, "Forbidden", message, "")
         })
     });
@@ -34,6 +33,23 @@ async fn what_is_made_anew_under_a_quota_comes_when_the_quota_has_counted() {
     assert_eq!(came.warnings(&settings), [""; 0]);
     assert_eq!(came.act(&settings).action, ItemAction::Recreate);
     assert!((2..10).contains(&came.took.as_secs()), "{:?}", came.took);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_made_anew_under_a_quota_comes_when_the_quota_has_counted() {
+    expect_anew_despite(
+        "settings is forbidden: exceeded quota: small, requested: count/configmaps=1, used: 1, limited: 1",
+    )
+    .await;
+}
+
+/// As the API server refuses a PriorityClass while its admission knows the deleted one.
+#[tokio::test(start_paused = true)]
+async fn what_is_made_anew_as_the_only_default_comes_when_the_old_one_is_forgotten() {
+    expect_anew_despite(
+        "settings is forbidden: PriorityClass settings is already marked as default. Only one default can exist",
+    )
+    .await;
 }
 
 #[tokio::test(start_paused = true)]

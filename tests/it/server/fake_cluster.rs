@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{SocketAddr, TcpListener};
 use std::process::Command;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::thread::{sleep, spawn};
-use std::time::{Duration, Instant};
+use std::thread::spawn;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -15,11 +14,6 @@ use crate::support::ark;
 
 /// The credentials of the cluster, which must not go anywhere else.
 const TOKEN: &str = "only-for-the-cluster";
-
-/// A command looks at an object sooner.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// How often a condition is looked at.
-const PAUSE: Duration = Duration::from_millis(10);
 
 /// What the server knows.
 #[derive(Default)]
@@ -123,22 +117,9 @@ impl FakeCluster {
         self.content().objects.get(&path(plural, name)).cloned()
     }
 
-    /// Waits until somebody has looked at an object for which there is a script.
-    pub fn await_status(&self, plural: &str, name: &str) {
-        let deadline = Instant::now() + PATIENCE;
-        while self.read(plural, name).is_none_or(|object| object["status"].is_null()) {
-            assert!(Instant::now() < deadline, "nobody looked at {plural} {name} within {PATIENCE:?}");
-            sleep(PAUSE);
-        }
-    }
-
-    /// Waits until a kind has been listed, or an object of it (`kind/name`) been read, so often.
-    pub fn await_lists(&self, plural: &str, times: u64) {
-        let deadline = Instant::now() + PATIENCE;
-        while self.content().lists.get(plural).is_none_or(|listed| *listed < times) {
-            assert!(Instant::now() < deadline, "{plural} were not listed {times} times within {PATIENCE:?}");
-            sleep(PAUSE);
-        }
+    /// How often a kind has been listed, or an object of it (`kind/name`) been read.
+    pub fn lists(&self, plural: &str) -> u64 {
+        self.content().lists.get(plural).copied().unwrap_or_default()
     }
 
     /// Removes an object of ours.

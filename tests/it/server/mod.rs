@@ -6,6 +6,7 @@ mod backup;
 mod backup_get;
 mod download;
 mod fake_cluster;
+mod fake_cluster_waits;
 mod fake_wire;
 mod location;
 mod proxies;

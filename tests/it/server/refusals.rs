@@ -15,23 +15,23 @@ fn without_a_server_the_wait_ends_and_says_when_one_was_last_seen() {
     // Side by side, as each takes ten seconds.
     let first = Running::start(&mut dead.ark(&["backup", "create", "a", "--wait"]));
     let second = Running::start(&mut never.ark(&["backup", "create", "a", "--wait"]));
+    let (first, second) = (first.wait().transcript(), second.wait().transcript());
+    for said in [&first, &second] {
+        assert!(said.contains("\nbackup a: New\n"), "it says how far it is: {said}");
+    }
     insta::with_settings!({ filters => crate::FILTERS }, {
-        insta::assert_snapshot!(first.wait().transcript(), @r"
+        insta::assert_snapshot!(first, @r"
             exit 1
             --- stdout
             --- stderr
             backup a is requested; waiting for it
-            backup a: New
-            backup a: New
             ark: no server is running in namespace heptio-ark: it was last heard of at [time]; the Backup stays, and is made as soon as one runs. Start one: `kubectl -n heptio-ark get pods` shows why it is not up, `ark install` prints what to apply, `ark server -n heptio-ark` runs one from here
         ");
-        insta::assert_snapshot!(second.wait().transcript(), @r"
+        insta::assert_snapshot!(second, @r"
             exit 1
             --- stdout
             --- stderr
             backup a is requested; waiting for it
-            backup a: New
-            backup a: New
             ark: no server is running in namespace heptio-ark: there is no Lease `ark-server`, so that none ever ran there; the Backup stays, and is made as soon as one runs. Start one: `kubectl -n heptio-ark get pods` shows why it is not up, `ark install` prints what to apply, `ark server -n heptio-ark` runs one from here
         ");
     });

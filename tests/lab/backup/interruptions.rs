@@ -1,18 +1,23 @@
-//! Runs that are stopped, killed, or cut off from cluster or bucket on their way: what is left, and what is said.
+//! Runs that are stopped, killed, or cut off from cluster or bucket on their way: what is left, and
+//! what is said.
 
-use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
-use super::back_up;
+use super::{back_up, files_in};
 use crate::process::{Run, Running, run};
-use crate::support::{Cluster, Lab, Proxy, TestNamespace, eventually, fact, interrupt, kill};
+use crate::support::{
+    Act, Cluster, Interceptor, Lab, Proxy, TestNamespace, eventually, fact, interrupt, kill,
+};
 
-/// For every 16 KiB: a megabyte takes a third of a second, so that a run of 12 MB is caught on its way.
-const SLOW: Duration = Duration::from_millis(5);
+/// For every 16 KiB: the first part of an upload takes most of a minute, in which it is seen.
+const SLOW: Duration = Duration::from_millis(100);
+/// For every 16 KiB: no more of them arrives while a test lasts.
+const HALTED: Duration = Duration::from_secs(3600);
 
 /// More than one part of a multipart upload, as secrets of a megabyte that does not compress.
 pub async fn fill(cluster: &Cluster, namespace: &str) {
@@ -75,7 +80,8 @@ impl S3 {
     }
 }
 
-/// A run whose tarball is on its way to S3 through a slow network.
+/// A run whose tarball is on its way to S3 through a network that is so slow that the upload does
+/// not end by itself meanwhile.
 struct Uploading {
     proxy: Proxy,
     s3: S3,
@@ -111,6 +117,7 @@ async fn ended(running: Running) -> Run {
     tokio::task::spawn_blocking(|| running.wait()).await.expect("it ends")
 }
 
+/// SIGINT in a multipart upload: the upload is aborted, and the bucket has no key of the run.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn ctrl_c_leaves_no_upload_on_s3_that_someone_pays_for() {
@@ -150,12 +157,14 @@ async fn a_bucket_that_is_cut_off_mid_upload_is_code_6_and_shows_no_backup() {
     run(&mut lab.a.ark(["backup", "verify", "nightly", "--location", bucket])).expect_code(0);
 }
 
+/// All connections to S3 break in the middle of an upload, and new ones are let through.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn a_bucket_that_is_away_for_a_moment_does_not_end_the_backup() {
     let lab = Lab::get().await;
     let uploading = Uploading::start(&lab).await;
     uploading.proxy.cut();
+    uploading.proxy.slow_down(Duration::ZERO);
     uploading.proxy.mend();
     ended(uploading.running).await.expect_code(0);
     run(&mut lab.a.ark(["backup", "verify", "nightly", "--location", &uploading.bucket])).expect_code(0);
@@ -169,16 +178,18 @@ async fn an_api_server_that_dies_on_the_way_is_code_5_and_leaves_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
     let bucket = format!("file://{}", folder.path().display());
     let made = folder.path().join("backups/nightly");
-    let config = kube::config::Kubeconfig::read_from(&lab.a.kubeconfig).expect("readable");
-    let server = config.clusters[0].cluster.as_ref().and_then(|cluster| cluster.server.clone());
-    let server = server.expect("an address");
-    let proxy = Proxy::to(server.trim_start_matches("https://")).await;
-    let text = std::fs::read_to_string(&lab.a.kubeconfig).expect("readable");
-    let kubeconfig = tempfile::NamedTempFile::new().expect("a file");
-    std::fs::write(kubeconfig.path(), text.replace(&server, &format!("https://{}", proxy.address())))
-        .expect("writable");
-    // Every request waits, so that the claim is seen long before the end.
-    proxy.slow_down(Duration::from_millis(50));
+    // One list is not answered, so that the run cannot be complete before the server dies.
+    let (api, never) = (Interceptor::of_cluster(&lab.a).await, CancellationToken::new());
+    api.set(
+        move |asked| {
+            if asked.path.ends_with("/configmaps") { Act::Held(never.clone()) } else { Act::Pass }
+        },
+    );
+    let proxy = Proxy::to(api.url().trim_start_matches("http://")).await;
+    let kubeconfig = api.kubeconfig();
+    let text = std::fs::read_to_string(kubeconfig.path()).expect("readable");
+    let through = text.replace(&api.url(), &format!("http://{}", proxy.address()));
+    std::fs::write(kubeconfig.path(), through).expect("writable");
     let kubeconfig = kubeconfig.path().to_str().expect("text");
     let arguments = ["backup", "run", "nightly", "--location", &bucket, "--kubeconfig", kubeconfig];
     // It is waited for as long as somebody says; five minutes would be long for a test.
@@ -188,16 +199,18 @@ async fn an_api_server_that_dies_on_the_way_is_code_5_and_leaves_nothing() {
     let failed = ended(running).await.expect_code(5);
     assert!(failed.stderr.contains("cannot reach the API server"), "{}", failed.stderr);
     assert!(failed.stderr.contains("waiting for the API server"), "{}", failed.stderr);
-    assert!(!made.exists() || files_below(&made).is_empty(), "{:?}", files_below(&made));
+    assert_eq!(files_in(&made), Vec::<String>::new());
 }
 
+/// The claim names host and process: while the process lives, another run is refused; once it was
+/// killed, another run takes the name over.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn the_name_of_a_run_that_was_killed_is_free_at_once_on_the_same_machine() {
     let lab = Lab::get().await;
     let uploading = Uploading::start(&lab).await;
-    // So slow that it is still on its way when the other one has been refused.
-    uploading.proxy.slow_down(SLOW * 20);
+    // It is still on its way when the other one has been refused.
+    uploading.proxy.slow_down(HALTED);
     let bucket = &uploading.bucket;
     let flags = ["--include-namespaces", "kube-public"];
     let refused = back_up(&lab.a, bucket, "nightly", &flags, 1);
@@ -221,6 +234,7 @@ async fn a_bucket_that_does_not_exist_is_code_6_and_says_how_to_make_it() {
     assert!(failed.stderr.contains("does not exist; create it"), "{}", failed.stderr);
 }
 
+/// The location is a file system of 1 MiB, and then one that is mounted read-only.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn a_folder_that_is_full_or_read_only_is_code_6_and_keeps_nothing() {
@@ -248,9 +262,4 @@ async fn a_folder_that_is_full_or_read_only_is_code_6_and_keeps_nothing() {
         assert!(failed.stderr.contains(said), "{}", failed.stderr);
         assert!(!failed.stdout.contains("/backups/"), "{}", failed.stdout);
     }
-}
-
-fn files_below(folder: &Path) -> Vec<String> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
-    entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect()
 }

@@ -1,16 +1,17 @@
-//! Definitions from other times and of other versions, and resources that must come back as they were to the last digit.
+//! Definitions from other times and of other versions, and resources that must come back as they
+//! were to the last digit.
 
 use serde_json::{Value, json};
 
-use super::{Case, definition, open_schema, pieces};
+use super::{Case, definition, manifests, open_schema};
 use crate::restore::count;
-use crate::support::{Busy, path_of};
+use crate::support::{Busy, DEFINITIONS, path_of};
 
-const OLD: &str = include_str!("data/18.yaml");
-const STORED: &str = include_str!("data/18-stored.json");
-const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+const OLD: &str = include_str!("data/18-v1beta1-definition.yaml");
+const STORED: &str = include_str!("data/18-v1beta1-definition-stored.json");
 
-/// A definition as API servers took it at the time of v1beta1; `versions` take the place of those in the example.
+/// A definition as API servers took it at the time of v1beta1; `versions` take the place of those
+/// in the example.
 fn old(case: &Case, plural: &str, kind: &str, change: impl FnOnce(&mut Value)) -> Value {
     let text = STORED.replace("c18.", &format!("{}.", case.id)).replace("things", plural);
     let text = text.replace("thing", &plural[..plural.len() - 1]).replace("Thing", kind);
@@ -20,6 +21,8 @@ fn old(case: &Case, plural: &str, kind: &str, change: impl FnOnce(&mut Value)) -
     definition
 }
 
+/// Definitions as etcd has them from API servers of years ago: without schema, with
+/// `preserveUnknownFields`, with versions of which one has no schema.
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn definitions_of_v1beta1_come_back_as_v1_with_every_field_of_their_resources() {
@@ -66,10 +69,11 @@ async fn definitions_of_v1beta1_come_back_as_v1_with_every_field_of_their_resour
     case.second_changes_nothing(case.b(), &[]).await;
 }
 
+/// Floating point numbers of a custom resource are compared as text.
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn numbers_keep_their_digits_through_a_restore_and_a_modifier() {
-    let mut case = Case::of("c06", &[pieces::namespace("c06")]).await;
+    let mut case = Case::of("c06", &[manifests::namespace("c06")]).await;
     let group = format!("{}.example.com", case.id);
     case.objects.push(definition(&group, &open_schema(), &json!({"status": {}})));
     case.create().await;
@@ -78,7 +82,7 @@ async fn numbers_keep_their_digits_through_a_restore_and_a_modifier() {
     let text = format!(
         r#"{{"apiVersion":"{group}/v1","kind":"Widget","metadata":{{"name":"one"}},"spec":{{"numbers":{numbers}}}}}"#
     );
-    let path = case.home_of(&format!("{group}/v1"), "widgets");
+    let path = case.group_path(&format!("{group}/v1"), "widgets");
     let send = async |request: http::Request<Vec<u8>>| {
         case.a().client.request_text(request).await.expect("answered")
     };
@@ -113,10 +117,11 @@ async fn numbers_keep_their_digits_through_a_restore_and_a_modifier() {
     );
 }
 
+/// The target has an older definition, whose schema lacks a field: the API server prunes it.
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn a_field_that_the_target_does_not_know_is_told() {
-    let mut case = Case::of("c08", &[pieces::namespace("c08")]).await;
+    let mut case = Case::of("c08", &[manifests::namespace("c08")]).await;
     let group = format!("{}.example.com", case.id);
     let schema = |fields: Value| json!({"type": "object", "properties": {"spec": {"type": "object", "properties": fields}}});
     let text = json!({"type": "string"});
@@ -130,14 +135,16 @@ async fn a_field_that_the_target_does_not_know_is_told() {
     let restored = case.restore(case.b(), &[], 0);
     let told = restored.said.lines().any(|line| line.contains("/one") && line.contains("fresh"));
     assert!(told, "{}", restored.said);
-    let live = case.b().read(&case.home_of(&format!("{group}/v1"), "widgets/one")).await.expect("restored");
+    let live =
+        case.b().read(&case.group_path(&format!("{group}/v1"), "widgets/one")).await.expect("restored");
     assert_eq!(live["spec"], json!({"old": "1"}));
 }
 
+/// The definition has a second version since the backup; Update and Recreate leave it.
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn a_definition_that_comes_along_is_never_brought_back_to_what_it_was() {
-    let mut case = Case::of("c08", &[pieces::namespace("c08")]).await;
+    let mut case = Case::of("c08", &[manifests::namespace("c08")]).await;
     let group = format!("{}.example.com", case.id);
     let first = definition(&group, &open_schema(), &json!({}));
     case.objects.push(first.clone());
@@ -165,7 +172,8 @@ async fn a_definition_that_comes_along_is_never_brought_back_to_what_it_was() {
     }
 }
 
-/// A schema as large as operators have them: the API server works for a second and more until it serves such a kind.
+/// A schema as large as operators have them: the API server works for a second and more until it
+/// serves such a kind.
 fn large_schema() -> Value {
     let text = json!({"type": "string", "maxLength": 1000, "description": "What a person who reads the reference of this field wants to know about it."});
     let fields: serde_json::Map<String, Value> =
@@ -221,7 +229,7 @@ async fn sixty_definitions_with_resources_come_into_a_busy_cluster_without_an_er
             cluster.delete(&path_of(definition)).await;
         }
         for definition in &definitions {
-            cluster.remove(&path_of(definition)).await;
+            cluster.remove_definition(definition["metadata"]["name"].as_str().expect("a name")).await;
         }
     }
 }

@@ -2,15 +2,15 @@
 
 use serde_json::{Value, json};
 
-use super::pieces::{self, labelled};
+use super::manifests::{self, labelled};
 use super::{Case, owners, uid};
 use crate::process::Running;
 use crate::restore::{count, destroy};
 use crate::support::{Interceptor, eventually, unique};
 
-const OWNED: &str = include_str!("data/07.yaml");
-const TENANT: &str = include_str!("data/07-then.yaml");
-const HANGING: &str = include_str!("data/22.yaml");
+const OWNED: &str = include_str!("data/07-owned-namespace.yaml");
+const TENANT: &str = include_str!("data/07-owned-namespace-then.yaml");
+const HANGING: &str = include_str!("data/22-hanging-namespace.yaml");
 
 /// Case 07: a namespace that the cluster-scoped Tenant `oil` owns.
 struct Tenancy {
@@ -42,6 +42,8 @@ impl Tenancy {
     }
 }
 
+/// A namespace has a cluster-scoped owner, as of Capsule: it is owned by the one of that name that
+/// is there, under its uid of now.
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn a_namespace_belongs_to_the_tenant_that_is_in_the_cluster() {
@@ -71,6 +73,7 @@ async fn a_namespace_belongs_to_the_tenant_that_is_in_the_cluster() {
     assert_eq!(owners(a, &own.home).await, [uid(a, &own.tenant).await]);
 }
 
+/// With policy None each is a warning; Update puts them back.
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn references_and_finalizers_that_were_taken_off_are_told_and_repaired() {
@@ -100,11 +103,11 @@ async fn references_and_finalizers_that_were_taken_off_are_told_and_repaired() {
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn the_child_of_an_owner_that_is_not_selected_is_its_child_again() {
-    let child = labelled(pieces::config_map("c07", "child", "mother"), "what", "child");
-    let objects = [pieces::namespace("c07"), pieces::config_map("c07", "mother", "nobody"), child];
+    let child = labelled(manifests::config_map("c07", "child", "mother"), "what", "child");
+    let objects = [manifests::namespace("c07"), manifests::config_map("c07", "mother", "nobody"), child];
     let case = Case::of("c07", &objects).await;
     case.create().await;
-    let (mother, child) = (case.home("configmaps/mother"), case.home("configmaps/child"));
+    let (mother, child) = (case.core_path("configmaps/mother"), case.core_path("configmaps/child"));
     let owner = case.a().read(&mother).await.expect("created");
     case.a().own(&child, &owner).await;
     case.back_up();
@@ -115,6 +118,8 @@ async fn the_child_of_an_owner_that_is_not_selected_is_its_child_again() {
     case.second_changes_nothing(case.a(), &flags).await;
 }
 
+/// A finalizer holds the namespace in Terminating when the restore begins, and is taken off
+/// meanwhile.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn a_namespace_that_goes_late_is_waited_for_and_comes_back() {
@@ -122,7 +127,7 @@ async fn a_namespace_that_goes_late_is_waited_for_and_comes_back() {
     case.create().await;
     let other = format!("{}-other", case.id);
     case.back_up_by(&["--include-namespaces", &format!("{},{other}", case.id)]);
-    let (home, held) = (format!("/api/v1/namespaces/{}", case.id), case.home("configmaps/held"));
+    let (home, held) = (format!("/api/v1/namespaces/{}", case.id), case.core_path("configmaps/held"));
     case.a().delete(&home).await;
     destroy(case.a(), &other).await;
 

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::{Case, pieces};
+use super::{Case, manifests};
 use crate::restore::count;
 use crate::support::Cluster;
 
-const PLAIN: &str = include_str!("data/05.yaml");
+const PLAIN: &str = include_str!("data/05-status-without-subresource.yaml");
 /// The same kind, cluster-scoped.
 const GEARS: &str = r#"
 apiVersion: apiextensions.k8s.io/v1
@@ -38,7 +38,7 @@ async fn stored() -> (Case, [String; 2]) {
     let version = format!("{}.example.com/v1", case.id);
     let kinds = format!("widgets.{0}.example.com,gears.{0}.example.com", case.id);
     case.back_up_by(&["--include-resources", &kinds]);
-    let paths = [case.home_of(&version, "widgets/one"), format!("/apis/{version}/gears/two")];
+    let paths = [case.group_path(&version, "widgets/one"), format!("/apis/{version}/gears/two")];
     (case, paths)
 }
 
@@ -97,13 +97,13 @@ async fn a_plain_status_that_was_changed_is_a_difference_and_follows_the_policy(
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn a_status_that_is_a_subresource_is_compared_and_written_where_it_is_asked_for() {
-    let mut case = Case::of("c05", &[pieces::namespace("c05")]).await;
+    let mut case = Case::of("c05", &[manifests::namespace("c05")]).await;
     let group = format!("{}.example.com", case.id);
     case.objects.push(super::definition(&group, &super::open_schema(), &json!({"status": {}})));
     let widget = json!({"apiVersion": format!("{group}/v1"), "kind": "Widget", "metadata": {"name": "one", "namespace": case.id}, "spec": {}});
     case.objects.push(widget);
     case.create().await;
-    let path = case.home_of(&format!("{group}/v1"), "widgets/one");
+    let path = case.group_path(&format!("{group}/v1"), "widgets/one");
     let status = format!("{path}/status");
     case.a().merge(&status, &json!({"status": {"phase": "Ready"}})).await;
     case.back_up();

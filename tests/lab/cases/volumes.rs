@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::{Case, bound, pieces, uid};
+use super::{Case, bound, manifests, uid};
 use crate::restore::count;
 use crate::support::{Cluster, TestNamespace};
 
-const RELEASED: &str = include_str!("data/37.yaml");
-const SOURCES: &str = include_str!("data/20.yaml");
+const RELEASED: &str = include_str!("data/37-released-volumes.yaml");
+const SOURCES: &str = include_str!("data/20-gone-data-source.yaml");
 
 fn volume(case: &Case, name: &str) -> String {
     format!("/api/v1/persistentvolumes/{}-{name}", case.id)
@@ -16,7 +16,7 @@ fn volume(case: &Case, name: &str) -> String {
 /// Both claims of case 37 are Bound to their volumes, and the volumes to them.
 async fn expect_bound(case: &Case, cluster: &Cluster) {
     for name in ["a", "b"] {
-        let claim = bound(cluster, &case.home(&format!("persistentvolumeclaims/{name}"))).await;
+        let claim = bound(cluster, &case.core_path(&format!("persistentvolumeclaims/{name}"))).await;
         assert_eq!(claim["spec"]["volumeName"], json!(format!("{}-{name}", case.id)));
         let of = bound(cluster, &volume(case, name)).await;
         assert_eq!(of["spec"]["claimRef"]["uid"], claim["metadata"]["uid"], "{of}");
@@ -94,12 +94,13 @@ async fn a_volume_of_another_cluster_is_claimed_there_and_that_both_use_it_is_sa
     case.second_writes_nothing(case.b(), &[]).await;
 }
 
+/// The claim names a VolumeSnapshot that no longer exists as its `dataSource`.
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn a_claim_whose_data_source_is_gone_is_bound_or_waits_for_nothing() {
     let case = Case::get("c20", SOURCES).await;
     case.create().await;
-    let claim = |name: &str| case.home(&format!("persistentvolumeclaims/{name}"));
+    let claim = |name: &str| case.core_path(&format!("persistentvolumeclaims/{name}"));
     for name in ["kept", "gone"] {
         bound(case.a(), &claim(name)).await;
     }
@@ -113,6 +114,7 @@ async fn a_claim_whose_data_source_is_gone_is_bound_or_waits_for_nothing() {
     case.second_writes_nothing(case.b(), &[]).await;
 }
 
+/// A Released volume names the claim by an older uid: its data are not those of the backup.
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn an_older_volume_that_the_claim_once_had_is_left_alone() {
@@ -137,11 +139,12 @@ async fn an_older_volume_that_the_claim_once_had_is_left_alone() {
     case.a().remove(&volume(&case, "older")).await;
 }
 
+/// The volume was deleted under its claim, which is Lost.
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn a_claim_that_has_lost_its_volume_is_bound_to_it_again() {
     let case = released().await;
-    let (path, claim) = (volume(&case, "a"), case.home("persistentvolumeclaims/a"));
+    let (path, claim) = (volume(&case, "a"), case.core_path("persistentvolumeclaims/a"));
     case.a().delete(&path).await;
     case.a().merge(&path, &json!({"metadata": {"finalizers": null}})).await;
     let lost = async || {
@@ -168,7 +171,7 @@ async fn volumes_that_are_not_wanted_are_left_alone_in_place_as_well() {
     let before = case.a().read(&volume(&case, "a")).await.expect("there");
     let restored = case.restore(case.a(), &["--restore-volumes=false"], 0);
     assert!(count(&restored.status, "warnings") >= 2, "{}", restored.said);
-    let claim = case.a().read(&case.home("persistentvolumeclaims/a")).await.expect("restored");
+    let claim = case.a().read(&case.core_path("persistentvolumeclaims/a")).await.expect("restored");
     assert_eq!(claim["spec"].get("volumeName"), None, "{claim}");
     let now = case.a().read(&volume(&case, "a")).await.expect("there");
     assert_eq!(now["spec"]["claimRef"], before["spec"]["claimRef"], "{now}");
@@ -198,9 +201,9 @@ async fn a_volume_that_had_outlived_its_claim_is_not_for_the_next_claim_of_the_n
     };
     let gone = json!({"kind": "PersistentVolumeClaim", "namespace": "c41", "name": "data", "uid": "0fa1c1de-0000-4000-8000-000000000000"});
     let objects = [
-        pieces::class("c41-class"),
-        pieces::labelled(pieces::namespace("c41"), "of", "c41"),
-        pieces::labelled(volume("c41-old", &gone), "of", "c41"),
+        manifests::class("c41-class"),
+        manifests::labelled(manifests::namespace("c41"), "of", "c41"),
+        manifests::labelled(volume("c41-old", &gone), "of", "c41"),
     ];
     let mut case = Case::of("c41", &objects).await;
     let released = async |cluster: &Cluster| {
@@ -219,9 +222,9 @@ async fn a_volume_that_had_outlived_its_claim_is_not_for_the_next_claim_of_the_n
     let spare = volume("c41-spare", &Value::Null).to_string().replace("c41", &case.id);
     let spare: Value = serde_json::from_str(&spare).expect("it is JSON");
     case.b().create("/api/v1/persistentvolumes", &spare).await;
-    let claim = pieces::claim(&case.id, "data", &format!("{}-class", case.id));
-    case.b().create(&case.home("persistentvolumeclaims"), &claim).await;
-    let claim = bound(case.b(), &case.home("persistentvolumeclaims/data")).await;
+    let claim = manifests::claim(&case.id, "data", &format!("{}-class", case.id));
+    case.b().create(&case.core_path("persistentvolumeclaims"), &claim).await;
+    let claim = bound(case.b(), &case.core_path("persistentvolumeclaims/data")).await;
     assert_eq!(claim["spec"]["volumeName"], json!(format!("{}-spare", case.id)));
     case.second_writes_nothing(case.b(), &[]).await;
     case.objects.push(spare); // which goes with the rest

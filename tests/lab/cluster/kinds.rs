@@ -16,7 +16,8 @@ async fn every_kind_that_the_api_server_itself_serves_has_a_row_with_its_scope()
         let cluster = open(lab).await;
         let catalog = cluster.catalog().await.expect("a catalog");
         let definitions = find(&catalog, "customresourcedefinitions.apiextensions.k8s.io");
-        // Groups that a definition serves, or may have served a moment ago: real ones have a row or are of these.
+        // Groups that a definition serves, or may have served a moment ago: real ones have a row or
+        // are of these.
         let custom = |group: &str| group.ends_with(".example.com") || group == "ark.heptio.com";
         let defined: BTreeSet<String> = lab
             .read(&definitions.path(None, None))

@@ -143,6 +143,11 @@ async fn an_aggregated_api_that_does_not_answer_fails_alone() {
     })
     .await;
     cluster.delete(services, None, &name, None, Propagation::Background).await.expect("deletable");
+    // Other tests would have findings of it.
+    eventually("discovery has forgotten the absent API", async || {
+        cluster.catalog().await.expect("a catalog").failures.is_empty().then_some(())
+    })
+    .await;
     assert_eq!(found.failures.len(), 1, "{:?}", found.failures);
     assert!(found.find(&find(&catalog, "deployments.apps").resource).is_some());
 }

@@ -1,11 +1,9 @@
 //! What real API servers answer to writes, and what they warn of.
 
-use std::time::Duration;
-
-use ark::cluster::{Bound, Patch, Propagation};
+use ark::cluster::Patch;
 use serde_json::{Value, json};
 
-use super::{create, find, install_widgets, open};
+use super::{create, find, install_widgets, never, open};
 use crate::support::{Lab, TestNamespace, unique};
 
 #[tokio::test]
@@ -48,11 +46,7 @@ async fn a_write_answers_uid_and_revision_of_built_in_and_custom_kinds_and_warns
             let merge = Patch::Merge(json!({ "metadata": { "labels": { "c": "d" } } }).to_string());
             assert_eq!(cluster.patch(kind, namespace, "one", &merge).await.expect("patchable").uid, made.uid);
         }
-        let definitions = find(&catalog, "customresourcedefinitions.apiextensions.k8s.io");
-        cluster
-            .delete(definitions, None, &definition, None, Propagation::Background)
-            .await
-            .expect("deletable");
+        lab.remove_definition(&definition).await;
     }
 }
 
@@ -85,8 +79,6 @@ async fn what_an_orphaned_claim_waits_for_is_told() {
     });
     let claims = find(&catalog, "persistentvolumeclaims");
     create(&cluster, claims, namespace, "data", json!({ "spec": spec })).await;
-    // Long enough for an API server that is busy with other tests to answer once.
-    let bound = Bound::new(Duration::from_secs(10), Duration::from_secs(10));
-    let error = cluster.bound(&own.name, "data", &bound).await.expect_err("nobody binds it").to_string();
+    let error = cluster.bound(&own.name, "data", &never()).await.expect_err("nobody binds it").to_string();
     assert!(error.contains("did not become Bound within ") && error.contains(": it is Pending"), "{error}");
 }

@@ -1,4 +1,5 @@
-//! Objects with every field set: what the types can hold, the API server keeps, and what people write, it takes.
+//! Objects with every field set: what the types can hold, the API server keeps, and what people
+//! write, it takes.
 
 use std::fmt::Debug;
 

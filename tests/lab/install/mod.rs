@@ -1,9 +1,9 @@
-//! Installing: what `ark install` prints, the Helm chart and the samples, taken by a real API server; and that the rights
-//! which they grant suffice for all that a server does.
+//! Installing: what `ark install` prints, the Helm chart and the samples, taken by a real API
+//! server; and that the rights which they grant suffice for all that a server does.
 
-mod access;
-mod charted;
+mod chart_values;
 pub mod manifests;
+mod permissions;
 mod samples;
 
 use serde_json::{Value, json};
@@ -23,7 +23,8 @@ pub fn printed(namespace: &str, more: &[&str]) -> Vec<Value> {
     read(&run.stdout)
 }
 
-/// Removes what belongs to no namespace, so that nothing of a test stays; definitions are left to the other tests.
+/// Removes what belongs to no namespace, so that nothing of a test stays; definitions are left to
+/// the other tests.
 pub async fn remove_roles(cluster: &Cluster, objects: &[Value]) {
     for object in objects {
         let kind = object["kind"].as_str().unwrap_or_default();
@@ -92,7 +93,8 @@ async fn the_chart_is_taken_with_every_file_of_values() {
     }
 }
 
-/// What a manifest says, without labels (the chart's are more) and with the image's pull policy as it is by default.
+/// What a manifest says, without labels (the chart's are more) and with the image's pull policy as
+/// it is by default.
 fn sense(object: &Value) -> Value {
     let mut object = object.clone();
     object["metadata"] =

@@ -1,4 +1,5 @@
-//! The samples: each is taken by the API server, known to the types, and good in the eyes of the server.
+//! The samples: each is taken by the API server, known to the types, and good in the eyes of the
+//! server.
 
 use ark::api::{Backup, BackupStorageLocation, InvalidSpec, Restore, Schedule};
 use serde_json::json;

@@ -1,13 +1,13 @@
 //! Restores into real clusters: what comes back is what was backed up, in place and elsewhere.
 
-mod archives;
-mod changes;
-mod history;
-mod policies;
-mod refusals;
-mod resumed;
-mod rewritten;
-mod scope;
+mod changed_items;
+mod damaged_backups;
+mod existing_resource_policies;
+mod refused_items;
+mod resumed_restores;
+mod rewritten_items;
+mod rollout_history;
+mod selection_and_mapping;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -152,6 +152,7 @@ async fn a_dry_run_tells_the_plan_and_touches_nothing() {
     assert!(!listed.contains("restore-"), "{listed}");
 }
 
+/// The bytes that a restore of one namespace reads are counted, the index among them.
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn one_namespace_of_fifty_reads_a_tenth_of_the_tarball_at_most() {

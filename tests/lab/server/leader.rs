@@ -1,13 +1,14 @@
 //! Two servers in one namespace: one acts, the other takes its place, and never do both.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use serde_json::json;
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 use tokio_util::sync::CancellationToken;
 
-use super::stage::Stage;
-use super::{BACKUP, Home, STATUS, Server, ServerOptions};
+use super::intercepted::InterceptedServer;
+use super::{BACKUP, Installation, STATUS, Server, ServerOptions};
 use crate::support::{Act, Cluster, Lab, Proxy, eventually};
 
 /// Nothing that is sent arrives any more, and nothing says so.
@@ -26,11 +27,6 @@ async fn way_to(cluster: &Cluster) -> (Proxy, NamedTempFile) {
     (proxy, kubeconfig)
 }
 
-async fn leads(home: &Home<'_>, server: &Server) -> Option<()> {
-    let pid = server.id().to_string();
-    home.leader().await.filter(|holder| holder.contains(&pid)).map(drop)
-}
-
 /// Asserts that a server says of itself whether it leads.
 async fn says(server: &Server, readiness: &str, leader: &str) {
     eventually(&format!("server {} says {readiness:?}", server.id()), async || {
@@ -38,68 +34,83 @@ async fn says(server: &Server, readiness: &str, leader: &str) {
         (code == 200 && words == readiness).then_some(())
     })
     .await;
-    let (_, metrics) = eventually("metrics", async || server.get("/metrics").await).await;
-    assert!(metrics.lines().any(|line| line == leader), "{metrics}");
+    eventually(&format!("server {} says {leader:?}", server.id()), async || {
+        let (_, metrics) = server.get("/metrics").await?;
+        metrics.lines().any(|line| line == leader).then_some(())
+    })
+    .await;
 }
 
 /// Asserts that somebody acts here.
-async fn is_served(home: &Home<'_>, name: &str) {
-    home.create(STATUS, name, json!({})).await;
-    home.reach(STATUS, name, "Processed").await;
+async fn is_served(installation: &Installation<'_>, name: &str) {
+    installation.create(STATUS, name, json!({})).await;
+    installation.reach(STATUS, name, "Processed").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn of_two_servers_one_leads_and_the_other_takes_over_when_it_is_killed_or_ends() {
     let lab = Lab::get().await;
-    let home = Home::found(&lab.a, "leader").await;
-    let first = home.start(ServerOptions::default()).await;
-    let second = home.start_beside(ServerOptions::default()).await;
+    let installation = Installation::prepare(&lab.a, "leader").await;
+    let first = installation.start(ServerOptions::default()).await;
+    let second = installation.start_beside(ServerOptions::default()).await;
     says(&first, "leading\n", "ark_leader 1").await;
     says(&second, "standing by\n", "ark_leader 0").await;
-    is_served(&home, "by-the-first").await;
+    is_served(&installation, "by-the-first").await;
 
     first.kill();
-    eventually("the other leads", async || leads(&home, &second).await).await;
+    installation.leads(&second).await;
     says(&second, "leading\n", "ark_leader 1").await;
-    is_served(&home, "by-the-second").await;
+    is_served(&installation, "by-the-second").await;
 
-    let third = home.start_beside(ServerOptions::default()).await;
+    let third = installation.start_beside(ServerOptions::default()).await;
     says(&third, "standing by\n", "ark_leader 0").await;
     assert_eq!(second.stop().await, Some(0), "{}", second.log());
-    let holder = home.leader().await.unwrap_or_default();
-    assert!(!holder.contains(&second.id().to_string()), "it gives the lease up when it ends: {holder}");
-    eventually("the third leads", async || leads(&home, &third).await).await;
-    is_served(&home, "by-the-third").await;
+    let holder = installation.leader().await.unwrap_or_default();
+    assert!(!second.is_holder(&holder), "it gives the lease up when it ends: {holder}");
+    installation.leads(&third).await;
+    is_served(&installation, "by-the-third").await;
     assert_eq!(third.stop().await, Some(0), "{}", third.log());
-    assert_eq!(home.leader().await, None, "the lease is given up");
+    assert_eq!(installation.leader().await, None, "the lease is given up");
 }
 
-/// Breaks the leader's way to the API server, and asserts that its process is gone when the other begins.
+/// The time of a line of a server's log.
+fn time_of(line: &str) -> Option<DateTime<Utc>> {
+    let line: Value = serde_json::from_str(line).ok()?;
+    line["timestamp"].as_str()?.parse().ok()
+}
+
+/// Breaks the leader's way to the API server, and asserts that the leader does nothing more when
+/// the other begins, and ends.
 async fn is_gone_before_the_other_begins(purpose: &str, disturb: impl FnOnce(&Proxy)) {
     let lab = Lab::get().await;
-    let home = Home::found(&lab.a, purpose).await;
+    let installation = Installation::prepare(&lab.a, purpose).await;
     let (proxy, kubeconfig) = way_to(&lab.a).await;
     let options =
         ServerOptions { kubeconfig: Some(kubeconfig.path().to_owned()), ..ServerOptions::default() };
-    let first = home.start(options).await;
-    let second = home.start_beside(ServerOptions::default()).await;
-    let begun = Instant::now();
+    let first = installation.start(options).await;
+    let second = installation.start_beside(ServerOptions::default()).await;
     disturb(&proxy);
-    eventually("the other leads", async || leads(&home, &second).await).await;
-    let status = first.ended().expect("the first has ended by now");
+    let begun = eventually("the other leads", async || {
+        second.log().lines().find(|line| line.contains(r#""message":"leading""#)).and_then(time_of)
+    })
+    .await;
+    let status = eventually("the first ends", async || first.ended()).await;
     assert_eq!(status.code(), Some(1), "{}", first.log());
     assert!(first.log().contains("lost the lease"), "{}", first.log());
-    println!("the other leads after {:?}", begun.elapsed());
-    is_served(&home, "by-the-second").await;
+    let last = first.log().lines().filter_map(time_of).max().expect("it said when it did what");
+    assert!(last < begun, "the first was at it until {last}, and the other from {begun}: {}", first.log());
+    is_served(&installation, "by-the-second").await;
 }
 
+/// Its connections to the API server break, and new ones are refused.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn a_leader_that_is_cut_off_ends_before_the_other_begins() {
     is_gone_before_the_other_begins("cut", Proxy::cut).await;
 }
 
+/// Its connections to the API server stay, and nothing arrives.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn a_leader_whose_requests_vanish_ends_before_the_other_begins() {
@@ -112,52 +123,63 @@ fn signal(server: &Server, signal: &str) {
     assert!(sent.expect("kill can be started").success());
 }
 
+/// SIGSTOP for longer than a lease: what was under way arrives late and touches nothing, and
+/// nothing else is sent.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn a_leader_that_was_stopped_writes_nothing_when_it_wakes() {
     let lab = Lab::get().await;
-    let mut stage = Stage::open(&lab, "stopped").await;
-    let first = stage.server.take().expect("a server runs");
+    let mut intercepted = InterceptedServer::start(&lab, "asleep").await;
+    let first = intercepted.server.take().expect("a server runs");
     // Busy at the moment when it is stopped, so that it has something to write when it wakes.
     let late = CancellationToken::new();
-    let (held, mut first_one) = (late.clone(), true);
-    stage.s3.set(move |asked| {
+    let held = late.clone();
+    intercepted.s3.set(move |asked| {
         let writes = asked.method == "PUT" && asked.path.ends_with("/begun.tar.zst");
-        if writes && std::mem::take(&mut first_one) { Act::Held(held.clone()) } else { Act::Pass }
+        if writes { Act::Held(held.clone()) } else { Act::Pass }
     });
-    stage.home.create(BACKUP, "begun", json!({"includedNamespaces": [stage.home.name()]})).await;
-    stage.home.reach(BACKUP, "begun", "InProgress").await;
+    intercepted
+        .installation
+        .create(BACKUP, "begun", json!({"includedNamespaces": [intercepted.installation.name()]}))
+        .await;
+    intercepted.installation.reach(BACKUP, "begun", "InProgress").await;
     eventually("a write is on its way", async || {
-        let mut seen = stage.s3.take_seen().into_iter();
+        let mut seen = intercepted.s3.take_seen().into_iter();
         seen.any(|asked| asked.path.ends_with("/begun.tar.zst")).then_some(())
     })
     .await;
     signal(&first, "-STOP");
-    let second = stage.home.start_beside(ServerOptions::default()).await;
-    eventually("the other leads", async || leads(&stage.home, &second).await).await;
-    let made = stage.home.reach(BACKUP, "begun", "Completed").await;
+    intercepted.s3.clear();
+    let second = intercepted.installation.start_beside(ServerOptions::default()).await;
+    intercepted.installation.leads(&second).await;
+    let made = intercepted.installation.reach(BACKUP, "begun", "Completed").await;
     assert_eq!(made["status"]["attempt"], 2, "{made}");
-    // What was under way when it was stopped arrives now: after the commit, and it touches nothing of it.
+    // What was under way when it was stopped arrives now: after the commit, and it touches nothing
+    // of it.
     late.cancel();
     eventually("the late write has arrived", async || {
-        let keys = stage.keys("backups/begun/").await;
+        let keys = intercepted.keys("backups/begun/").await;
         (keys.iter().filter(|key| key.ends_with("/begun.tar.zst")).count() == 2).then_some(())
     })
     .await;
-    stage.verify("begun").await;
+    intercepted.verify("begun").await;
     // From here on, only what it sends counts.
-    stage.api.take_seen();
-    stage.s3.take_seen();
+    intercepted.api.take_seen();
+    intercepted.s3.take_seen();
     signal(&first, "-CONT");
     let ended = eventually("the first ends", async || first.ended()).await;
     assert_eq!(ended.code(), Some(1), "{}", first.log());
-    let writes: Vec<_> = stage.api.take_seen().into_iter().filter(|asked| asked.method != "GET").collect();
+    let writes: Vec<_> =
+        intercepted.api.take_seen().into_iter().filter(|asked| asked.method != "GET").collect();
     let beside: Vec<_> = writes.iter().filter(|asked| !asked.path.contains("/leases/")).collect();
     assert!(beside.is_empty(), "{beside:?}");
-    let to_bucket = stage.s3.take_seen();
+    let to_bucket = intercepted.s3.take_seen();
     let to_bucket: Vec<_> =
         to_bucket.iter().filter(|asked| asked.method != "GET" && asked.path.contains("/begun/")).collect();
     assert!(to_bucket.is_empty(), "neither to the API server nor to the bucket: {to_bucket:?}");
-    assert_eq!(stage.home.read(BACKUP, "begun").await.expect("there")["status"], made["status"]);
-    stage.verify("begun").await;
+    assert_eq!(
+        intercepted.installation.read(BACKUP, "begun").await.expect("there")["status"],
+        made["status"]
+    );
+    intercepted.verify("begun").await;
 }

@@ -1,11 +1,11 @@
 //! Backups and Restores as objects: admitted, run, recorded, taken up again.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
-use super::stage::Stage;
-use super::{BACKUP, Home, LOCATION, RESTORE, Server, ServerOptions};
+use super::installation::condition;
+use super::intercepted::InterceptedServer;
+use super::{BACKUP, Installation, LOCATION, RESTORE, Server, ServerOptions};
 use crate::backup::{back_up, config_map, document};
 use crate::process::run;
 use crate::restore::data;
@@ -18,21 +18,20 @@ fn seldom_in_step() -> ServerOptions {
     ServerOptions { sync_period: "1h", ..ServerOptions::default() }
 }
 
-/// A home with a usable location, and a server that has looked into it: what is put there by other ways stays unseen.
-async fn begin<'a>(lab: &'a Lab, purpose: &str, bucket: &str) -> (Home<'a>, Server) {
-    let home = Home::found(&lab.a, purpose).await;
-    home.location("default", bucket, json!({})).await;
-    let server = home.start(seldom_in_step()).await;
+/// An installation with a usable location, and a server that has looked into it: what is put there
+/// by other ways stays unseen.
+async fn begin<'a>(lab: &'a Lab, purpose: &str, bucket: &str) -> (Installation<'a>, Server) {
+    let installation = Installation::prepare(&lab.a, purpose).await;
+    installation.location("default", bucket, json!({})).await;
+    let server = installation.start(seldom_in_step()).await;
     let synced = async || {
-        home.read(LOCATION, "default").await.filter(|found| found["status"]["lastSyncedTime"].is_string())
+        installation
+            .read(LOCATION, "default")
+            .await
+            .filter(|found| found["status"]["lastSyncedTime"].is_string())
     };
     eventually("the location is synced", synced).await;
-    (home, server)
-}
-
-fn condition<'a>(object: &'a Value, type_: &str) -> &'a Value {
-    let conditions = object["status"]["conditions"].as_array().expect("conditions");
-    conditions.iter().find(|each| each["type"] == type_).unwrap_or_else(|| panic!("no {type_} in {object}"))
+    (installation, server)
 }
 
 fn refusals(object: &Value) -> Vec<&str> {
@@ -45,14 +44,14 @@ fn refusals(object: &Value) -> Vec<&str> {
 async fn a_backup_is_made_and_recorded_and_restored_into_another_namespace() {
     let lab = Lab::get().await;
     let bucket = lab.bucket();
-    let (home, _server) = begin(&lab, "whole", &bucket).await;
+    let (installation, _server) = begin(&lab, "whole", &bucket).await;
     let source = TestNamespace::create(&lab.a, "whole-source").await;
     config_map(&lab.a, &source.name, "settings", &json!({"k": "v"})).await;
 
     let labels = json!({"name": "one", "labels": {"team": "shop"}});
     let spec = json!({"includedNamespaces": [&source.name]});
-    home.create_object(BACKUP, json!({"metadata": labels, "spec": spec})).await;
-    let made = home.reach(BACKUP, "one", "Completed").await;
+    installation.create_object(BACKUP, json!({"metadata": labels, "spec": spec})).await;
+    let made = installation.reach(BACKUP, "one", "Completed").await;
     assert_eq!(made["metadata"]["labels"][LOCATION_LABEL], "default");
     assert_eq!(made["spec"]["storageLocation"], "default");
     assert_eq!(condition(&made, "Stored")["status"], "True");
@@ -68,8 +67,8 @@ async fn a_backup_is_made_and_recorded_and_restored_into_another_namespace() {
 
     let copy = TestNamespace::reserve(&lab.a, "whole-copy");
     let mapping = json!({&source.name: &copy.name});
-    home.create(RESTORE, "back", json!({"backupName": "one", "namespaceMapping": mapping})).await;
-    let restored = home.reach(RESTORE, "back", "Completed").await;
+    installation.create(RESTORE, "back", json!({"backupName": "one", "namespaceMapping": mapping})).await;
+    let restored = installation.reach(RESTORE, "back", "Completed").await;
     assert_eq!(data(&lab.a, &copy.name, "settings").await, Some(json!({"k": "v"})));
     assert_eq!(restored["metadata"]["labels"][LOCATION_LABEL], "default");
     assert_eq!(
@@ -79,7 +78,7 @@ async fn a_backup_is_made_and_recorded_and_restored_into_another_namespace() {
     assert_eq!(condition(&restored, "Stored")["status"], "True");
 
     // An Event follows the status that it tells of.
-    let events = format!("/api/v1/namespaces/{}/events", home.name());
+    let events = format!("/api/v1/namespaces/{}/events", installation.name());
     for (name, reason) in [("one", "InProgress"), ("one", "Completed"), ("back", "Completed")] {
         let of = |event: &Value| event["involvedObject"]["name"] == name && event["reason"] == reason;
         eventually(&format!("an Event says that {name} is {reason}"), async || {
@@ -94,11 +93,13 @@ async fn a_backup_is_made_and_recorded_and_restored_into_another_namespace() {
 async fn what_cannot_be_run_is_refused_with_everything_that_is_wrong() {
     let lab = Lab::get().await;
     let bucket = lab.bucket();
-    let (home, _server) = begin(&lab, "refused", &bucket).await;
-    home.location("closed", &bucket, json!({"accessMode": "ReadOnly"})).await;
+    let (installation, _server) = begin(&lab, "refused", &bucket).await;
+    installation.location("closed", &bucket, json!({"accessMode": "ReadOnly"})).await;
+    // The server knows the location by now.
+    installation.reach(LOCATION, "closed", "Unavailable").await;
     let refused = async |kind, name: &str, spec: Value| {
-        home.create(kind, name, spec).await;
-        home.reach(kind, name, "FailedValidation").await
+        installation.create(kind, name, spec).await;
+        installation.reach(kind, name, "FailedValidation").await
     };
     let wrong = refused(BACKUP, "wrong", json!({"ttl": "1000y", "storageLocation": "nowhere"})).await;
     assert!(
@@ -129,13 +130,13 @@ async fn what_cannot_be_run_is_refused_with_everything_that_is_wrong() {
 async fn a_read_only_location_is_restored_from_and_never_written_to() {
     let lab = Lab::get().await;
     let bucket = lab.bucket();
-    let (home, server) = begin(&lab, "writer", &bucket).await;
+    let (installation, server) = begin(&lab, "writer", &bucket).await;
     let source = TestNamespace::create(&lab.a, "closed-source").await;
     config_map(&lab.a, &source.name, "settings", &json!({"k": "v"})).await;
-    home.create(BACKUP, "one", json!({"includedNamespaces": [&source.name]})).await;
-    home.reach(BACKUP, "one", "Completed").await;
+    installation.create(BACKUP, "one", json!({"includedNamespaces": [&source.name]})).await;
+    installation.reach(BACKUP, "one", "Completed").await;
     assert_eq!(server.stop().await, Some(0));
-    let reader = Home::found(&lab.a, "reader").await;
+    let reader = Installation::prepare(&lab.a, "reader").await;
     reader.location("default", &bucket, json!({"accessMode": "ReadOnly"})).await;
     let _server = reader.start(ServerOptions::default()).await;
     eventually("the backup is synced", async || {
@@ -171,92 +172,128 @@ async fn a_read_only_location_is_restored_from_and_never_written_to() {
     assert!(store.list("restores/", false, None).await.expect("listable").objects.is_empty());
 }
 
-/// Holds the upload of the tarball of `name` for so long.
-fn hold_tarball(stage: &Stage<'_>, name: &str, pause: Duration) {
-    let path = format!("/{name}.tar.zst");
-    stage.s3.set(move |asked| match &*asked.method {
-        "PUT" | "POST" if asked.path.ends_with(&path) => Act::Late(pause),
-        _ => Act::Pass,
-    });
-}
-
-async fn in_attempt(stage: &Stage<'_>, name: &str, attempt: u64) {
+async fn in_attempt(intercepted: &InterceptedServer<'_>, name: &str, attempt: u64) {
     eventually(&format!("attempt {attempt} has its claim"), async || {
-        let claim = stage.object(&format!("backups/{name}/claim.json")).await?;
+        let claim = intercepted.object(&format!("backups/{name}/claim.json")).await?;
         (claim["attempt"] == attempt).then_some(())
     })
     .await;
 }
 
+/// A Backup at whose attempts three servers died is Failed with the reason, and nothing of it stays
+/// in the bucket.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn three_servers_that_die_at_a_backup_are_enough() {
     let lab = Lab::get().await;
-    let mut stage = Stage::open(&lab, "thrice").await;
-    hold_tarball(&stage, "doomed", Duration::from_secs(600));
-    stage.home.create(BACKUP, "doomed", json!({"includedNamespaces": [stage.home.name()]})).await;
+    let mut intercepted = InterceptedServer::start(&lab, "thrice").await;
+    intercepted.hold("/doomed/*/doomed.tar.zst");
+    intercepted
+        .installation
+        .create(BACKUP, "doomed", json!({"includedNamespaces": [intercepted.installation.name()]}))
+        .await;
     for attempt in 1..=3 {
-        in_attempt(&stage, "doomed", attempt).await;
-        stage.server.take().expect("a server runs").kill();
-        stage.server = Some(stage.home.start_again(stage.options()).await);
+        in_attempt(&intercepted, "doomed", attempt).await;
+        intercepted.server.take().expect("a server runs").kill();
+        intercepted.server = Some(intercepted.installation.start_again(intercepted.options()).await);
     }
-    let failed = stage.home.reach(BACKUP, "doomed", "Failed").await;
+    let failed = intercepted.installation.reach(BACKUP, "doomed", "Failed").await;
     let reason = failed["status"]["failureReason"].as_str().expect("a reason");
     assert!(reason.contains("3 attempts"), "{reason}");
-    assert_eq!(stage.keys("backups/").await, Vec::<String>::new());
+    assert_eq!(intercepted.keys("backups/").await, Vec::<String>::new());
 }
 
+/// SIGTERM while a backup is uploaded: the Backup is New again, the bucket is empty, and the
+/// attempt does not count.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn a_server_that_is_stopped_puts_its_backup_back_and_the_next_one_begins_anew() {
     let lab = Lab::get().await;
-    let mut stage = Stage::open(&lab, "stopped").await;
-    hold_tarball(&stage, "again", Duration::from_secs(2));
-    stage.home.create(BACKUP, "again", json!({"includedNamespaces": [stage.home.name()]})).await;
-    in_attempt(&stage, "again", 1).await;
-    assert_eq!(stage.server.take().expect("a server runs").stop().await, Some(0));
-    assert_eq!(stage.home.phase(BACKUP, "again").await.as_deref(), Some("New"));
-    assert_eq!(stage.keys("backups/").await, Vec::<String>::new());
-    stage.man().await;
-    let made = stage.home.reach(BACKUP, "again", "Completed").await;
+    let mut intercepted = InterceptedServer::start(&lab, "stopped").await;
+    intercepted.hold("/again/*/again.tar.zst");
+    intercepted
+        .installation
+        .create(BACKUP, "again", json!({"includedNamespaces": [intercepted.installation.name()]}))
+        .await;
+    in_attempt(&intercepted, "again", 1).await;
+    assert_eq!(intercepted.server.take().expect("a server runs").stop().await, Some(0));
+    assert_eq!(intercepted.installation.phase(BACKUP, "again").await.as_deref(), Some("New"));
+    assert_eq!(intercepted.keys("backups/").await, Vec::<String>::new());
+    intercepted.start_next().await;
+    let made = intercepted.installation.reach(BACKUP, "again", "Completed").await;
     assert_eq!(made["status"]["attempt"], 1, "{made}");
-    stage.verify("again").await;
+    intercepted.verify("again").await;
 }
 
+/// SIGTERM in the middle of a restore, four times: items at hand are finished, and the attempts do
+/// not count.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the lab: run hack/test.sh"]
-async fn a_backup_waits_for_its_location_and_says_so() {
+async fn a_restore_goes_on_however_often_its_server_is_told_to_end() {
     let lab = Lab::get().await;
-    let home = Home::found(&lab.a, "waits").await;
-    home.location("default", &lab.bucket().replace("createBucket=true", "createBucket=false"), json!({}))
+    let mut intercepted = InterceptedServer::start(&lab, "resumed").await;
+    let source = TestNamespace::create(&lab.a, "resumed-source").await;
+    for number in 0..8 {
+        config_map(&lab.a, &source.name, &format!("m{number}"), &json!({"k": "v"})).await;
+    }
+    intercepted.installation.create(BACKUP, "source", json!({"includedNamespaces": [&source.name]})).await;
+    intercepted.installation.reach(BACKUP, "source", "Completed").await;
+    let copy = TestNamespace::reserve(&lab.a, "resumed-copy");
+    let spec = json!({"backupName": "source", "namespaceMapping": {&source.name: &copy.name}});
+    let path = format!("/namespaces/{}/configmaps", copy.name);
+    let mut began = Value::Null;
+    for resumed in 1..=4 {
+        let (path, hold) = (path.clone(), CancellationToken::new());
+        let held = hold.clone();
+        let mut begun = 0;
+        intercepted.api.set(move |asked| {
+            if asked.method != "POST" || !asked.path.ends_with(&path) {
+                return Act::Pass;
+            }
+            begun += 1;
+            // One more each time; those behind it wait until the server has been told to end.
+            if begun <= resumed { Act::Pass } else { Act::Held(held.clone()) }
+        });
+        intercepted.api.take_seen();
+        if resumed == 1 {
+            intercepted.installation.create(RESTORE, "patient", spec.clone()).await;
+        } else {
+            intercepted.server = Some(intercepted.installation.start_again(intercepted.options()).await);
+        }
+        eventually("items are at hand", async || {
+            let seen = intercepted.api.take_seen();
+            seen.iter()
+                .any(|asked| asked.method == "POST" && asked.path.ends_with("/configmaps"))
+                .then_some(())
+        })
         .await;
-    let _server = home.start(ServerOptions::default()).await;
-    home.reach(LOCATION, "default", "Unavailable").await;
-    home.create(BACKUP, "patient", json!({"includedNamespaces": [home.name()]})).await;
-    let waiting = eventually("it says that it waits", async || {
-        let backup = home.read(BACKUP, "patient").await?;
-        backup["status"]["conditions"].is_array().then_some(backup)
-    });
-    let waiting = waiting.await;
-    assert_eq!(waiting["status"]["phase"], "New");
-    let why = condition(&waiting, "Waiting")["message"].as_str().expect("a message").to_owned();
-    assert!(why.contains("`default` is Unavailable"), "{why}");
-    let path = format!("{}/default", home.path(LOCATION));
-    let mut location = lab.a.read(&path).await.expect("there");
-    location["spec"]["config"]["createBucket"] = json!(true);
-    lab.a.replace(&path, &location).await;
-    let made = home.reach(BACKUP, "patient", "Completed").await;
-    let types: Vec<&Value> = made["status"]["conditions"]
-        .as_array()
-        .expect("conditions")
-        .iter()
-        .map(|each| &each["type"])
-        .collect();
-    assert_eq!(types, ["Stored", "Complete"], "it waits no longer");
-    let complete = condition(&made, "Complete");
-    assert_eq!((&complete["status"], &complete["reason"]), (&json!("True"), &json!("Completed")));
-    let location = home.reach(LOCATION, "default", "Available").await;
-    let ready = condition(&location, "Ready");
-    assert_eq!((&ready["status"], &ready["reason"]), (&json!("True"), &json!("Available")));
-    assert_eq!(location["status"]["observedGeneration"], location["metadata"]["generation"]);
+        let server = intercepted.server.take().expect("a server runs");
+        let (code, ()) = tokio::join!(server.stop(), async {
+            // What is at hand ends.
+            hold.cancel();
+        });
+        assert_eq!(code, Some(0), "{}", server.log());
+        let status =
+            intercepted.installation.read(RESTORE, "patient").await.expect("there")["status"].clone();
+        if resumed == 1 {
+            began = status["startTimestamp"].clone();
+        }
+        if status["phase"] == "Completed" {
+            break;
+        }
+        assert_eq!(
+            (&status["phase"], &status["resumed"]),
+            (&json!("InProgress"), &json!(resumed)),
+            "{status}"
+        );
+    }
+    intercepted.start_next().await;
+    let restored = intercepted.installation.reach(RESTORE, "patient", "Completed").await;
+    assert_eq!(restored["status"]["errors"], 0, "{restored}");
+    assert_eq!(restored["status"]["startTimestamp"], began, "it began when its first attempt did");
+    let document = intercepted.object("restores/patient/ark-restore.json").await.expect("recorded");
+    assert_eq!(document["status"]["startTimestamp"], began, "{document}");
+    let list = lab.a.read(&format!("/api/v1/namespaces/{}/configmaps", copy.name)).await.expect("there");
+    let names = list["items"].as_array().expect("items").iter();
+    assert_eq!(names.filter(|item| item["metadata"]["name"] != "kube-root-ca.crt").count(), 8, "{list}");
 }

@@ -1,6 +1,8 @@
-//! What every test of the lab needs: the lab itself, a namespace and a bucket of its own, and patience with a deadline.
+//! What every test of the lab needs: the lab itself, a namespace and a bucket of its own, and
+//! patience with a deadline.
 
-mod busy;
+mod access;
+mod busy_processors;
 mod definitions;
 mod interceptor;
 mod namespace;
@@ -21,7 +23,9 @@ use serde_json::{Value, json};
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::process::{self, Running};
-pub use busy::Busy;
+pub use access::Right;
+pub use busy_processors::Busy;
+pub use definitions::DEFINITIONS;
 pub use interceptor::{Act, Asked, Interceptor};
 pub use namespace::TestNamespace;
 pub use objects::{kind_path, objects, path_of};
@@ -29,8 +33,10 @@ pub use operator::Operator;
 pub use proxy::Proxy;
 pub use rough::RoughCluster;
 
-/// What is waited for in the lab comes within seconds; a slow machine gets more, since no test is about speed.
-pub const PATIENCE: Duration = Duration::from_secs(180);
+/// What is waited for in the lab comes within seconds, and the namespace controller may have those
+/// of a hundred other tests to remove first. A machine that is ten times as slow gets the time as
+/// well, since no test is about speed.
+pub const PATIENCE: Duration = Duration::from_secs(600);
 /// How often a condition is looked at.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -46,7 +52,8 @@ enum Turn {
 pub struct Lab {
     /// The cluster that is backed up.
     pub a: Cluster,
-    /// The other one; its API server answers lists of the past from etcd, as all did before 1.34, not from its cache.
+    /// The other one; its API server answers lists of the past from etcd, as all did before 1.34,
+    /// not from its cache.
     pub b: Cluster,
     /// Where MinIO listens.
     pub s3: String,
@@ -106,8 +113,9 @@ impl Cluster {
         command
     }
 
-    /// Makes etcd forget all revisions before its current one. B refuses them at once; A has them in its cache, learns of
-    /// this by the note that API servers leave for each other, and refuses them within 15 s: [`eventually`].
+    /// Makes etcd forget all revisions before its current one. B refuses them at once; A has them
+    /// in its cache, learns of this by the note that API servers leave for each other, and refuses
+    /// them within 15 s: [`eventually`].
     pub fn compact(&self) {
         let revision = self.revision();
         let note = base64(revision.as_str().expect("etcd tells its revision"));
@@ -143,7 +151,7 @@ impl Cluster {
     fn ask_etcd(&self, path: &str, body: &Value) -> Value {
         let url = format!("{}/v3/{path}", self.etcd);
         let answer =
-            Command::new("curl").args(["-sSf", "--max-time", "20", "-d", &body.to_string(), &url]).output();
+            Command::new("curl").args(["-sSf", "--max-time", "120", "-d", &body.to_string(), &url]).output();
         let answer = answer.expect("curl can be started");
         assert!(answer.status.success(), "{url}: {}", String::from_utf8_lossy(&answer.stderr));
         serde_json::from_slice(&answer.stdout).expect("etcd answers JSON")

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
+use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, DeleteParams, ObjectMeta, PostParams};
 
 use super::{Cluster, connect, eventually, unique};
@@ -15,31 +15,40 @@ pub struct TestNamespace {
 }
 
 impl TestNamespace {
-    /// Creates it, and waits until the controllers have furnished it, so that nothing of theirs appears later.
+    /// Creates it, and waits until the controllers have furnished it.
     pub async fn create(cluster: &Cluster, purpose: &str) -> Self {
         let own = Self::reserve(cluster, purpose);
         let metadata = ObjectMeta { name: Some(own.name.clone()), ..ObjectMeta::default() };
         let namespace = Namespace { metadata, ..Namespace::default() };
         let all = Api::<Namespace>::all(cluster.client.clone());
         all.create(&PostParams::default(), &namespace).await.expect("a namespace can be created");
-        let accounts = Api::<ServiceAccount>::namespaced(cluster.client.clone(), &own.name);
-        eventually("the default service account", async || {
-            accounts.get_opt("default").await.expect("readable")
-        })
-        .await;
+        cluster.furnished(&own.name).await;
         own
     }
 
-    /// Only the name, for a namespace that a restore is to create; what is there at the end is removed all the same.
+    /// Only the name, for a namespace that a restore is to create; what is there at the end is
+    /// removed all the same.
     pub fn reserve(cluster: &Cluster, purpose: &str) -> Self {
         Self { name: unique(purpose), kubeconfig: cluster.kubeconfig.clone() }
+    }
+}
+
+impl Cluster {
+    /// Waits until the controllers have put their own objects into a new namespace, so that nothing
+    /// of theirs appears later, between a backup and its comparison.
+    pub async fn furnished(&self, namespace: &str) {
+        for object in ["serviceaccounts/default", "configmaps/kube-root-ca.crt"] {
+            let path = format!("/api/v1/namespaces/{namespace}/{object}");
+            eventually(&format!("{path} is there"), async || self.read(&path).await).await;
+        }
     }
 }
 
 impl Drop for TestNamespace {
     fn drop(&mut self) {
         let (name, kubeconfig) = (self.name.clone(), self.kubeconfig.clone());
-        // The test's runtime cannot be blocked on from within, so the removal has a thread and a runtime of its own.
+        // The test's runtime cannot be blocked on from within, so the removal has a thread and a
+        // runtime of its own.
         let removal = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(async {

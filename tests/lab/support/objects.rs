@@ -1,10 +1,12 @@
 //! Objects as JSON, by the path of their kind, and as YAML says them.
 
+use std::time::Instant;
+
 use http::Request;
 use kube::Client;
 use serde_json::{Value, json};
 
-use super::{Cluster, eventually};
+use super::{Cluster, PATIENCE, PAUSE, eventually};
 
 /// The objects of a YAML stream.
 pub fn objects(yaml: &str) -> Vec<Value> {
@@ -15,7 +17,8 @@ pub fn objects(yaml: &str) -> Vec<Value> {
     read.filter(|object| !object.is_null()).collect()
 }
 
-/// The path of all objects of the kind of `object` beside it; the plural is guessed as Kubernetes itself guesses it.
+/// The path of all objects of the kind of `object` beside it; the plural is guessed as Kubernetes
+/// itself guesses it.
 pub fn kind_path(object: &Value) -> String {
     let text =
         |field: &Value| field.as_str().unwrap_or_else(|| panic!("not a whole object: {object}")).to_owned();
@@ -75,7 +78,8 @@ impl Cluster {
         }
     }
 
-    /// Creates objects in their order, and waits until a definition among them is served.
+    /// Creates objects in their order, and waits until a definition among them is served, and a
+    /// namespace furnished.
     pub async fn create_all(&self, objects: &[Value]) {
         for object in objects {
             self.create(&kind_path(object), object).await;
@@ -84,6 +88,9 @@ impl Cluster {
                 let plural = object["spec"]["names"]["plural"].as_str().expect("a plural");
                 let version = object["spec"]["versions"][0]["name"].as_str().expect("a version");
                 self.serves(&format!("/apis/{group}/{version}/{plural}")).await;
+            }
+            if object["kind"] == "Namespace" {
+                self.furnished(object["metadata"]["name"].as_str().expect("a name")).await;
             }
         }
     }
@@ -102,6 +109,17 @@ impl Cluster {
         list["items"].as_array().cloned().unwrap_or_default()
     }
 
+    /// Changes an object, or the part of it below this subresource, however often others write it
+    /// meanwhile.
+    pub async fn edit(&self, path: &str, part: &str, change: impl Fn(&mut Value)) {
+        eventually(&format!("{path} can be changed"), async || {
+            let mut object = self.read(path).await.expect("it is there");
+            change(&mut object);
+            self.try_replace(&format!("{path}{part}"), &object).await.then_some(())
+        })
+        .await;
+    }
+
     /// Merges `change` into an object.
     pub async fn merge(&self, path: &str, change: &Value) -> Value {
         self.patch(path, "application/merge-patch+json", change)
@@ -116,7 +134,8 @@ impl Cluster {
             .unwrap_or_else(|error| panic!("PATCH {path}: {error}"))
     }
 
-    /// Server-side apply by a manager of fields, as Flux, Argo CD and kubectl do it: without force, so that a conflict is told.
+    /// Server-side apply by a manager of fields, as Flux, Argo CD and kubectl do it: without force,
+    /// so that a conflict is told.
     pub async fn apply_as(&self, manager: &str, object: &Value) -> Result<Value, String> {
         let path = format!("{}?fieldManager={manager}", path_of(object));
         let applied = self.patch(&path, "application/apply-patch+yaml", object).await;
@@ -152,11 +171,29 @@ impl Cluster {
     }
 }
 
+/// Sends a request. A read that fails for a moment, as of a server under load, is sent again.
 async fn send(client: &Client, method: &str, path: &str, body: Option<&Value>) -> kube::Result<Value> {
-    let request = http::Request::builder()
-        .method(method)
-        .uri(path)
-        .header("Content-Type", "application/json")
-        .body(body.map(ToString::to_string).unwrap_or_default().into_bytes());
-    client.request(request.expect("the path is a URI")).await
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("Content-Type", "application/json")
+            .body(body.map(ToString::to_string).unwrap_or_default().into_bytes());
+        match client.request(request.expect("the path is a URI")).await {
+            Err(error) if method == "GET" && passes(&error) && Instant::now() < deadline => {
+                tokio::time::sleep(PAUSE).await;
+            }
+            done => return done,
+        }
+    }
+}
+
+/// Whether a failure is one of the moment: the connection's, or of a server that cannot serve now.
+fn passes(error: &kube::Error) -> bool {
+    match error {
+        kube::Error::Api(status) => [429, 500, 502, 503, 504].contains(&status.code),
+        kube::Error::HyperError(_) | kube::Error::Service(_) => true,
+        _ => false,
+    }
 }

@@ -1,5 +1,5 @@
-//! An operator that reacts within milliseconds: as soon as a resource of its kind appears, it makes what belongs to it, each
-//! time with a new password, as operators of databases do.
+//! An operator that reacts within milliseconds: as soon as a resource of its kind appears, it makes
+//! what belongs to it, each time with a new password, as operators of databases do.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -19,6 +19,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 
 /// An operator of one kind in one namespace; it ends when it is dropped.
 pub struct Operator {
+    reacted: Arc<AtomicUsize>,
     made: Arc<AtomicUsize>,
     task: JoinHandle<()>,
 }
@@ -34,9 +35,9 @@ impl Operator {
             plural: plural.to_owned(),
         };
         let owned = Api::<DynamicObject>::namespaced_with(cluster.client.clone(), namespace, &resource);
-        let made = Arc::<AtomicUsize>::default();
-        let (client, home, count) =
-            (cluster.client.clone(), format!("/api/v1/namespaces/{namespace}"), Arc::clone(&made));
+        let (made, reacted) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
+        let (client, home) = (cluster.client.clone(), format!("/api/v1/namespaces/{namespace}"));
+        let (objects, resources) = (Arc::clone(&made), Arc::clone(&reacted));
         let task = tokio::spawn(async move {
             loop {
                 let Ok(events) = owned.watch(&WatchParams::default(), "0").await else {
@@ -46,12 +47,18 @@ impl Operator {
                 let mut events = pin!(events);
                 while let Some(Ok(event)) = events.next().await {
                     if let WatchEvent::Added(object) = event {
-                        count.fetch_add(furnish(&client, &home, &object).await, Ordering::Relaxed);
+                        objects.fetch_add(furnish(&client, &home, &object).await, Ordering::Relaxed);
+                        resources.fetch_add(1, Ordering::Release);
                     }
                 }
             }
         });
-        Self { made, task }
+        Self { reacted, made, task }
+    }
+
+    /// For how many resources it has done its work.
+    pub fn reacted(&self) -> usize {
+        self.reacted.load(Ordering::Acquire)
     }
 
     /// How many objects it has made.

@@ -1,13 +1,14 @@
-//! A network between Ark and a server that a test slows down or cuts. It passes bytes, so that TLS and signatures hold.
+//! A network between Ark and a server that a test slows down or cuts. It passes bytes, so that TLS
+//! and signatures hold.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 /// Bytes passed on at once.
 const CHUNK: usize = 16 << 10;
@@ -16,7 +17,8 @@ const CHUNK: usize = 16 << 10;
 pub struct Proxy {
     address: SocketAddr,
     pause: Arc<AtomicU64>,
-    cut: watch::Sender<bool>,
+    /// Ends the connections that were made since the last [`Proxy::mend`].
+    cut: Arc<Mutex<CancellationToken>>,
 }
 
 impl Proxy {
@@ -29,16 +31,17 @@ impl Proxy {
     pub async fn at(host: &str, server: &str) -> Self {
         let listener = TcpListener::bind((host, 0)).await.expect("a port is free");
         let address = listener.local_addr().expect("it is bound");
-        let (cut, is_cut) = watch::channel(false);
+        let cut = Arc::<Mutex<CancellationToken>>::default();
         let pause = Arc::<AtomicU64>::default();
-        let (server, slowness) = (server.to_owned(), Arc::clone(&pause));
+        let (server, slowness, current) = (server.to_owned(), Arc::clone(&pause), Arc::clone(&cut));
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let (server, slowness, mut is_cut) = (server.clone(), Arc::clone(&slowness), is_cut.clone());
+                let (server, slowness) = (server.clone(), Arc::clone(&slowness));
+                let is_cut = current.lock().expect("nobody panics with it").clone();
                 tokio::spawn(async move {
                     tokio::select! {
                         biased;
-                        _ = is_cut.wait_for(|cut| *cut) => {}
+                        () = is_cut.cancelled() => {}
                         () = connect(client, &server, &slowness) => {}
                     }
                 });
@@ -59,12 +62,12 @@ impl Proxy {
 
     /// Breaks all connections, and every new one until [`Proxy::mend`].
     pub fn cut(&self) {
-        self.cut.send_replace(true);
+        self.cut.lock().expect("nobody panics with it").cancel();
     }
 
     /// Lets new connections through again.
     pub fn mend(&self) {
-        self.cut.send_replace(false);
+        *self.cut.lock().expect("nobody panics with it") = CancellationToken::new();
     }
 }
 

@@ -1,4 +1,5 @@
-//! Cluster C: small, and one test's alone, which may stop its servers, fill its etcd and bring it back.
+//! Cluster C: small, and one test's alone, which may stop its servers, fill its etcd and bring it
+//! back.
 
 use std::process::Command;
 
@@ -61,7 +62,8 @@ impl RoughCluster {
         panic!("etcd took {PIECES} pieces of {PIECE} bytes: it has no quota");
     }
 
-    /// Makes room again, as etcd's documentation says: delete, forget the past, defragment, and take the alarm back.
+    /// Makes room again, as etcd's documentation says: delete, forget the past, defragment, and
+    /// take the alarm back.
     pub async fn make_room(&self, namespace: &str) {
         for number in 0..PIECES {
             let path = format!("/api/v1/namespaces/{namespace}/configmaps/piece-{number}");

@@ -1,16 +1,17 @@
-//! Killed while a Backup is made: the next server makes it under the same name, or finds that it is made.
+//! Killed while a Backup is made: the next server makes it under the same name, or finds that it is
+//! made.
 
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::super::stage::{Point, Side, Stage, api, s3, without_attempts};
-use super::super::{BACKUP, Home};
+use super::super::intercepted::{InterceptedServer, KillMoment, KillPoint, api, s3, without_attempts};
+use super::super::{BACKUP, Installation};
 use super::cases;
 use crate::backup::{S3, config_map, fill};
 use crate::support::{Act, Lab, TestNamespace, eventually};
 
-pub const POINTS: &[Point] = &[
+pub const KILL_POINTS: &[KillPoint] = &[
     api("Backup: specification completed", "PATCH", "/backups/{}", ""),
     api("Backup: status InProgress", "PUT", "/backups/{}/status", r#""phase":"InProgress""#),
     s3("Backup: claim", "PUT", "/backups/{}/claim.json"),
@@ -33,8 +34,8 @@ pub fn complete(name: &str) -> Vec<String> {
 }
 
 /// Creates a Backup of one namespace.
-pub async fn begin(home: &Home<'_>, name: &str, namespace: &str) {
-    home.create(BACKUP, name, json!({"includedNamespaces": [namespace]})).await;
+pub async fn begin(installation: &Installation<'_>, name: &str, namespace: &str) {
+    installation.create(BACKUP, name, json!({"includedNamespaces": [namespace]})).await;
 }
 
 /// The document in the bucket is this object's, and both say the same.
@@ -45,9 +46,9 @@ pub fn agree(object: &Value, document: &Value) {
     }
 }
 
-async fn check(stage: &Stage<'_>, name: &str, early: Option<Value>) {
-    let backup = stage.home.reach(BACKUP, name, "Completed").await;
-    let document = stage.object(&format!("backups/{name}/ark-backup.json")).await.expect("committed");
+async fn check(intercepted: &InterceptedServer<'_>, name: &str, early: Option<Value>) {
+    let backup = intercepted.installation.reach(BACKUP, name, "Completed").await;
+    let document = intercepted.object(&format!("backups/{name}/ark-backup.json")).await.expect("committed");
     if let Some(early) = early {
         assert_eq!(early, document, "what was committed before the crash was written again");
     }
@@ -56,8 +57,8 @@ async fn check(stage: &Stage<'_>, name: &str, early: Option<Value>) {
     assert!((1..=2).contains(&attempt), "{backup}");
     let stored = backup["status"]["conditions"].as_array().into_iter().flatten();
     assert!(stored.clone().any(|each| each["type"] == "Stored" && each["status"] == "True"), "{backup}");
-    assert_eq!(without_attempts(stage.keys(&format!("backups/{name}/")).await), complete(name));
-    stage.verify(name).await;
+    assert_eq!(without_attempts(intercepted.keys(&format!("backups/{name}/")).await), complete(name));
+    intercepted.verify(name).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -66,41 +67,42 @@ async fn a_backup_is_made_once_wherever_the_server_is_killed() {
     let lab = Lab::get().await;
     let namespace = TestNamespace::create(&lab.a, "kept").await;
     config_map(&lab.a, &namespace.name, "settings", &json!({"k": "v"})).await;
-    let mut stage = Stage::open(&lab, "crash-backup").await;
-    for (point, side, name) in cases(POINTS, "backup") {
-        println!("{side:?} `{}`: {name}", point.what);
-        stage.mine(point, side, &name);
-        begin(&stage.home, &name, &namespace.name).await;
-        stage.died(point, side).await;
-        let early = stage.object(&format!("backups/{name}/ark-backup.json")).await;
+    let mut intercepted = InterceptedServer::start(&lab, "crash-backup").await;
+    for (point, moment, name) in cases(KILL_POINTS, "backup") {
+        println!("{moment:?} `{}`: {name}", point.what);
+        intercepted.kill_at(point, moment, &name);
+        begin(&intercepted.installation, &name, &namespace.name).await;
+        intercepted.dies_at(point, moment).await;
+        let early = intercepted.object(&format!("backups/{name}/ark-backup.json")).await;
         let late = ["Backup: claim let go", "Backup: status Completed"].contains(&point.what);
-        let committed = late || (point.what.ends_with("the commit") && side == Side::After);
+        let committed = late || (point.what.ends_with("the commit") && moment == KillMoment::After);
         assert_eq!(early.is_some(), committed, "the document exists from the commit on: {early:?}");
-        stage.man().await;
-        check(&stage, &name, early).await;
+        intercepted.start_next().await;
+        check(&intercepted, &name, early).await;
     }
 }
 
+/// Killed between two parts of a multipart upload.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn what_was_being_uploaded_when_the_server_was_killed_does_not_stay() {
     let lab = Lab::get().await;
     let namespace = TestNamespace::create(&lab.a, "large").await;
     fill(&lab.a, &namespace.name).await;
-    let mut stage = Stage::open(&lab, "crash-upload").await;
-    let s3 = S3::new(&lab, &stage.bucket);
-    let killer = stage.server.as_ref().expect("a server runs").killer();
+    let mut intercepted = InterceptedServer::start(&lab, "crash-upload").await;
+    let s3 = S3::new(&lab, &intercepted.bucket);
+    let killer = intercepted.server.as_ref().expect("a server runs").killer();
     let deed: Arc<dyn Fn() + Send + Sync> = Arc::new(move || killer.kill());
-    stage.s3.set(move |asked| {
+    intercepted.s3.set(move |asked| {
         let second = asked.query.contains("partNumber=2");
         if second { Act::Before(Arc::clone(&deed)) } else { Act::Pass }
     });
-    begin(&stage.home, "large", &namespace.name).await;
-    let server = stage.server.as_ref().expect("it was started");
+    begin(&intercepted.installation, "large", &namespace.name).await;
+    let server = intercepted.server.as_ref().expect("it was started");
     eventually("the server dies between two parts", async || server.ended()).await;
     let tarball = s3.tarball("large").await.expect("claimed");
     assert_eq!(s3.uploads(&tarball).await, 1, "the first part is there, unseen");
-    stage.man().await;
-    check(&stage, "large", None).await;
+    intercepted.start_next().await;
+    check(&intercepted, "large", None).await;
     assert_eq!(s3.uploads(&tarball).await, 0);
 }

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::super::stage::{Point, Stage, api, s3, without_attempts};
-use super::super::{BACKUP, DELETION, Home, RESTORE};
+use super::super::intercepted::{InterceptedServer, KillPoint, api, s3, without_attempts};
+use super::super::{BACKUP, DELETION, Installation, RESTORE};
 use super::{backups, cases};
 use crate::backup::config_map;
 use crate::support::{Lab, TestNamespace, eventually};
@@ -11,7 +11,7 @@ use crate::support::{Lab, TestNamespace, eventually};
 /// The annotation by which somebody asks to be rid of a Restore.
 const REQUESTED: &str = "ark.heptio.com/deletion-requested";
 
-pub const POINTS: &[Point] = &[
+pub const KILL_POINTS: &[KillPoint] = &[
     api("Deletion: Backup Deleting", "PUT", "/backups/{}/status", r#""phase":"Deleting""#),
     api("Deletion: request InProgress", "PUT", "/deletebackuprequests/{}/status", r#""phase":"InProgress""#),
     s3("Deletion: claim on a Restore", "PUT", "/restores/{}/claim.json"),
@@ -35,7 +35,7 @@ pub const POINTS: &[Point] = &[
 ];
 
 /// Of a Restore that somebody wants to be rid of.
-pub const RESTORE_POINTS: &[Point] = &[
+pub const RESTORE_KILL_POINTS: &[KillPoint] = &[
     s3("Restore deleted: claim", "PUT", "/restores/{}/claim.json"),
     s3("Restore deleted: document", "DELETE", "/restores/{}/ark-restore.json"),
     s3("Restore deleted: part", "DELETE", "/restores/{}/*/logs.ndjson.zst"),
@@ -44,28 +44,28 @@ pub const RESTORE_POINTS: &[Point] = &[
 ];
 
 /// Of one that is kept, although somebody wants to be rid of it.
-pub const KEPT_POINTS: &[Point] = &[
+pub const KEPT_KILL_POINTS: &[KillPoint] = &[
     api("Restore kept: the reason", "PUT", "/restores/{}/status", r#""type":"Deletion""#),
     api("Restore kept: answer", "PATCH", "/restores/{}", r#""ark.heptio.com/deletion-requested":null"#),
 ];
 
 /// A Backup and a Restore from it for each case, of the same name.
-async fn make(stage: &Stage<'_>, namespace: &str) -> Vec<TestNamespace> {
+async fn make(intercepted: &InterceptedServer<'_>, namespace: &str) -> Vec<TestNamespace> {
     let names: Vec<String> =
-        cases(POINTS, "delete").map(|(_, _, name)| name).chain(["bystander".to_owned()]).collect();
+        cases(KILL_POINTS, "delete").map(|(_, _, name)| name).chain(["bystander".to_owned()]).collect();
     for name in &names {
-        backups::begin(&stage.home, name, namespace).await;
+        backups::begin(&intercepted.installation, name, namespace).await;
     }
     let mut copies = Vec::new();
     for name in &names {
-        stage.home.reach(BACKUP, name, "Completed").await;
-        let copy = TestNamespace::reserve(&stage.lab.a, "deleted");
+        intercepted.installation.reach(BACKUP, name, "Completed").await;
+        let copy = TestNamespace::reserve(&intercepted.lab.a, "deleted");
         let spec = json!({"backupName": name, "namespaceMapping": {namespace: &copy.name}});
-        stage.home.create(RESTORE, name, spec).await;
+        intercepted.installation.create(RESTORE, name, spec).await;
         copies.push(copy);
     }
     for name in &names {
-        stage.home.reach(RESTORE, name, "Completed").await;
+        intercepted.installation.reach(RESTORE, name, "Completed").await;
     }
     copies
 }
@@ -76,90 +76,90 @@ async fn a_deletion_is_finished_wherever_the_server_is_killed() {
     let lab = Lab::get().await;
     let namespace = TestNamespace::create(&lab.a, "removed").await;
     config_map(&lab.a, &namespace.name, "settings", &json!({"k": "v"})).await;
-    let mut stage = Stage::open(&lab, "crash-delete").await;
-    let _copies = make(&stage, &namespace.name).await;
-    for (point, side, name) in cases(POINTS, "delete") {
-        println!("{side:?} `{}`: {name}", point.what);
-        stage.mine(point, side, &name);
-        stage.home.create(DELETION, &name, json!({"backupName": name})).await;
-        stage.died(point, side).await;
-        stage.man().await;
-        let request = stage.home.reach(DELETION, &name, "Processed").await;
+    let mut intercepted = InterceptedServer::start(&lab, "crash-delete").await;
+    let _copies = make(&intercepted, &namespace.name).await;
+    for (point, moment, name) in cases(KILL_POINTS, "delete") {
+        println!("{moment:?} `{}`: {name}", point.what);
+        intercepted.kill_at(point, moment, &name);
+        intercepted.installation.create(DELETION, &name, json!({"backupName": name})).await;
+        intercepted.dies_at(point, moment).await;
+        intercepted.start_next().await;
+        let request = intercepted.installation.reach(DELETION, &name, "Processed").await;
         let errors = request["status"]["errors"].as_array().map_or(0, Vec::len);
         assert_eq!(errors, 0, "{request}");
-        stage.home.gone(BACKUP, &name).await;
-        stage.home.gone(RESTORE, &name).await;
+        intercepted.installation.gone(BACKUP, &name).await;
+        intercepted.installation.gone(RESTORE, &name).await;
         for kind in ["backups", "restores"] {
-            // Where the objects were gone first, the next collection finishes what is left in the bucket.
+            // Where the objects were gone first, the next collection finishes what is left in the
+            // bucket.
             eventually("nothing is left in the bucket", async || {
-                stage.keys(&format!("{kind}/{name}/")).await.is_empty().then_some(())
+                intercepted.keys(&format!("{kind}/{name}/")).await.is_empty().then_some(())
             })
             .await;
         }
     }
-    assert_eq!(stage.home.phase(BACKUP, "bystander").await.as_deref(), Some("Completed"));
-    assert_eq!(stage.home.phase(RESTORE, "bystander").await.as_deref(), Some("Completed"));
-    assert_eq!(without_attempts(stage.keys("backups/").await), backups::complete("bystander"));
-    stage.verify("bystander").await;
+    assert_eq!(intercepted.installation.phase(BACKUP, "bystander").await.as_deref(), Some("Completed"));
+    assert_eq!(intercepted.installation.phase(RESTORE, "bystander").await.as_deref(), Some("Completed"));
+    assert_eq!(without_attempts(intercepted.keys("backups/").await), backups::complete("bystander"));
+    intercepted.verify("bystander").await;
 }
 
-/// Asks for the deletion of a Restore, as `ark restore delete` does, after it was labelled as from this location.
-async fn ask(home: &Home<'_>, name: &str, location: &str) {
-    let path = format!("{}/{name}", home.path(RESTORE));
-    eventually("nobody else changes it", async || {
-        let mut restore = home.read(RESTORE, name).await.expect("it is there");
+/// Asks for the deletion of a Restore, as `ark restore delete` does, after it was labelled as from
+/// this location.
+async fn ask(installation: &Installation<'_>, name: &str, location: &str) {
+    let change = |restore: &mut serde_json::Value| {
         restore["metadata"]["labels"]["ark.heptio.com/storage-location"] = json!(location);
         restore["metadata"]["annotations"][REQUESTED] = json!("2026-11-21T03:00:00Z");
-        home.cluster.try_replace(&path, &restore).await.then_some(())
-    })
-    .await;
+    };
+    installation.edit(RESTORE, name, "", change).await;
 }
 
+/// One that may be deleted is gone in the end, one that may not is told why.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn the_deletion_of_a_restore_is_finished_or_answered_wherever_the_server_is_killed() {
     let lab = Lab::get().await;
     let namespace = TestNamespace::create(&lab.a, "unrestored").await;
     config_map(&lab.a, &namespace.name, "settings", &json!({"k": "v"})).await;
-    let mut stage = Stage::open(&lab, "crash-restore-delete").await;
-    backups::begin(&stage.home, "source", &namespace.name).await;
-    stage.home.reach(BACKUP, "source", "Completed").await;
-    let deleted: Vec<_> = cases(RESTORE_POINTS, "gone").collect();
-    let kept: Vec<_> = cases(KEPT_POINTS, "kept").collect();
+    let mut intercepted = InterceptedServer::start(&lab, "crash-restore-delete").await;
+    backups::begin(&intercepted.installation, "source", &namespace.name).await;
+    intercepted.installation.reach(BACKUP, "source", "Completed").await;
+    let deleted: Vec<_> = cases(RESTORE_KILL_POINTS, "gone").collect();
+    let kept: Vec<_> = cases(KEPT_KILL_POINTS, "kept").collect();
     let copy = TestNamespace::reserve(&lab.a, "restored");
     for (.., name) in deleted.iter().chain(&kept) {
         let spec = json!({"backupName": "source", "namespaceMapping": {&namespace.name: &copy.name}});
-        stage.home.create(RESTORE, name, spec).await;
-        stage.home.reach(RESTORE, name, "Completed").await;
+        intercepted.installation.create(RESTORE, name, spec).await;
+        intercepted.installation.reach(RESTORE, name, "Completed").await;
     }
-    for (point, side, name) in deleted {
-        println!("{side:?} `{}`: {name}", point.what);
-        stage.mine(point, side, &name);
-        ask(&stage.home, &name, "default").await;
-        stage.died(point, side).await;
-        stage.man().await;
-        stage.home.gone(RESTORE, &name).await;
+    for (point, moment, name) in deleted {
+        println!("{moment:?} `{}`: {name}", point.what);
+        intercepted.kill_at(point, moment, &name);
+        ask(&intercepted.installation, &name, "default").await;
+        intercepted.dies_at(point, moment).await;
+        intercepted.start_next().await;
+        intercepted.installation.gone(RESTORE, &name).await;
         eventually("nothing is left in the bucket", async || {
-            stage.keys(&format!("restores/{name}/")).await.is_empty().then_some(())
+            intercepted.keys(&format!("restores/{name}/")).await.is_empty().then_some(())
         })
         .await;
     }
-    for (point, side, name) in kept {
-        println!("{side:?} `{}`: {name}", point.what);
-        stage.mine(point, side, &name);
-        ask(&stage.home, &name, "nowhere").await;
-        stage.died(point, side).await;
-        stage.man().await;
+    for (point, moment, name) in kept {
+        println!("{moment:?} `{}`: {name}", point.what);
+        intercepted.kill_at(point, moment, &name);
+        ask(&intercepted.installation, &name, "nowhere").await;
+        intercepted.dies_at(point, moment).await;
+        intercepted.start_next().await;
         let answered = eventually("the request is answered", async || {
-            let restore = stage.home.read(RESTORE, &name).await.expect("it is kept");
+            let restore = intercepted.installation.read(RESTORE, &name).await.expect("it is kept");
             restore["metadata"]["annotations"].get(REQUESTED).is_none().then_some(restore)
         })
         .await;
         let why = answered["status"]["conditions"].to_string();
         assert!(why.contains("its location `nowhere` is not there"), "{why}");
-        assert_eq!(stage.keys(&format!("restores/{name}/")).await.len(), 4);
+        assert_eq!(intercepted.keys(&format!("restores/{name}/")).await.len(), 4);
     }
     let settings = format!("/api/v1/namespaces/{}/configmaps/settings", copy.name);
     assert!(lab.a.read(&settings).await.is_some(), "what was restored stays");
-    assert_eq!(stage.home.phase(BACKUP, "source").await.as_deref(), Some("Completed"));
+    assert_eq!(intercepted.installation.phase(BACKUP, "source").await.as_deref(), Some("Completed"));
 }

@@ -1,20 +1,26 @@
-//! Killed at each write that matters, before it arrives and after it did, the server leaves a state from which the next one
-//! finishes. The points are those of `docs/crash.md`, each once; a test compares the two lists.
+//! Killed at each write that matters, before it arrives and after it did, the server leaves a state
+//! from which the next one finishes. The points are those of `docs/crash.md`, each once; a test
+//! compares the two lists.
 
 mod backups;
 mod deletions;
-mod others;
 mod restores;
+mod schedules_and_sync;
 
-use super::stage::{Point, Side};
+use super::intercepted::{KillMoment, KillPoint};
 
 /// Either side of a write.
-const SIDES: [Side; 2] = [Side::Before, Side::After];
+const MOMENTS: [KillMoment; 2] = [KillMoment::Before, KillMoment::After];
 
 /// Every point with either side, and a name that no other has.
-fn cases<'a>(points: &'a [Point], kind: &'a str) -> impl Iterator<Item = (Point, Side, String)> + 'a {
+fn cases<'a>(
+    points: &'a [KillPoint],
+    kind: &'a str,
+) -> impl Iterator<Item = (KillPoint, KillMoment, String)> + 'a {
     points.iter().enumerate().flat_map(move |(number, point)| {
-        SIDES.map(|side| (*point, side, format!("{kind}-{number}-{}", format!("{side:?}").to_lowercase())))
+        MOMENTS.map(|moment| {
+            (*point, moment, format!("{kind}-{number}-{}", format!("{moment:?}").to_lowercase()))
+        })
     })
 }
 
@@ -28,16 +34,16 @@ fn the_document_lists_exactly_the_writes_at_which_servers_are_killed_here() {
         .map(|(first, _)| first.trim());
     let mut listed: Vec<&str> = rows.filter(|row| *row != "Write" && !row.starts_with("--")).collect();
     let all = [
-        backups::POINTS,
-        restores::POINTS,
-        deletions::POINTS,
-        deletions::RESTORE_POINTS,
-        deletions::KEPT_POINTS,
-        others::SCHEDULE_POINTS,
-        others::SYNC,
-        others::SYNC_REMOVAL,
-        others::LOCATION_POINTS,
-        others::EXPIRY,
+        backups::KILL_POINTS,
+        restores::KILL_POINTS,
+        deletions::KILL_POINTS,
+        deletions::RESTORE_KILL_POINTS,
+        deletions::KEPT_KILL_POINTS,
+        schedules_and_sync::SCHEDULE_KILL_POINTS,
+        schedules_and_sync::SYNC_KILL_POINTS,
+        schedules_and_sync::SYNC_REMOVAL_KILL_POINTS,
+        schedules_and_sync::LOCATION_KILL_POINTS,
+        schedules_and_sync::EXPIRY_KILL_POINTS,
     ];
     let mut killed: Vec<&str> = all.into_iter().flatten().map(|point| point.what).collect();
     listed.sort_unstable();

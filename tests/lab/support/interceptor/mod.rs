@@ -1,8 +1,9 @@
-//! A listener between the server and what it talks to, S3 or API server, that sees each request and may act on one: kill the
-//! server before or after it, answer it, lose it, cut or delay its answer.
+//! A listener between the server and what it talks to, S3 or API server, that sees each request and
+//! may act on one: kill the server before or after it, answer it, lose it, cut or delay its answer.
 //!
-//! The server speaks plain HTTP to it. Requests to S3 go on byte by byte, since their signature covers the headers; those to
-//! an API server go on through the lab's own client, which has the certificates.
+//! The server speaks plain HTTP to it. Requests to S3 go on byte by byte, since their signature
+//! covers the headers; those to an API server go on through the lab's own client, which has the
+//! certificates.
 
 mod wire;
 
@@ -79,7 +80,8 @@ struct State {
 enum Way {
     /// Plain HTTP, byte by byte.
     Plain(String),
-    /// Through the clients of a cluster's API servers, in turn: what balances them gives each new connection to the next one.
+    /// Through the clients of a cluster's API servers, in turn: what balances them gives each new
+    /// connection to the next one.
     Cluster(Vec<Client>, AtomicUsize),
 }
 
@@ -144,6 +146,16 @@ impl Interceptor {
     /// From now on, `rule` decides.
     pub fn set(&self, rule: impl FnMut(&Asked) -> Act + Send + 'static) {
         *self.state.rule.lock().expect("no rule panics") = Box::new(rule);
+    }
+
+    /// From now on, `rule` decides first; what it lets pass is decided as before.
+    pub fn precede(&self, mut rule: impl FnMut(&Asked) -> Act + Send + 'static) {
+        let mut current = self.state.rule.lock().expect("no rule panics");
+        let mut before = std::mem::replace(&mut *current, Box::new(|_| Act::Pass));
+        *current = Box::new(move |asked| match rule(asked) {
+            Act::Pass => before(asked),
+            act => act,
+        });
     }
 
     /// From now on, everything passes.

@@ -1,4 +1,5 @@
-//! HTTP/1.1 as it is on the wire, as much of it as a proxy must understand to know where a message ends.
+//! HTTP/1.1 as it is on the wire, as much of it as a proxy must understand to know where a message
+//! ends.
 
 use std::io::{Error, ErrorKind, Result};
 
