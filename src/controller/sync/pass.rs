@@ -23,7 +23,7 @@ use crate::controller::buckets::OpenLocation;
 use crate::controller::buckets::identity::is_same;
 use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
-use crate::controller::runs::Run;
+use crate::controller::runs::RunResource;
 
 /// Number of documents that are brought in at the same time: enough to keep an API server busy;
 /// each is at most a MiB.
@@ -146,7 +146,7 @@ async fn list(
 
 /// Executes the plan for one kind: brings in, compares, removes. After [`MOST_FAILURES`] failures
 /// nothing more is begun, and nothing is removed.
-async fn act<K: Mirrored + Run>(
+async fn act<K: Mirrored + RunResource>(
     context: &Arc<Context>,
     open: &OpenLocation,
     plan: SyncPlan,
