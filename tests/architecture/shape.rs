@@ -8,24 +8,9 @@ use regex::Regex;
 use super::{Source, root, source, sources};
 
 /// Pairs of files that import each other for a reason.
-const CIRCLES: [(&str, &str, &str); 5] = [
-    (
-        "src/cluster/error.rs",
-        "src/cluster/trouble.rs",
-        "an error is judged by its trouble, and the trouble read from the error",
-    ),
-    (
-        "src/controller/schedule/make.rs",
-        "src/controller/schedule/record.rs",
-        "a status is recorded before a Backup is made, and after",
-    ),
+const CIRCLES: [(&str, &str, &str); 2] = [
     ("src/restore/binding.rs", "src/restore/work.rs", "the context of a restore has what its parts note"),
     ("src/restore/links.rs", "src/restore/work.rs", "the context of a restore has what its parts note"),
-    (
-        "src/store/fs/folder.rs",
-        "src/store/fs/walk.rs",
-        "a folder lists by walks, and a walk goes through folders",
-    ),
 ];
 
 /// What of a file is no test.

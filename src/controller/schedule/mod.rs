@@ -2,13 +2,14 @@
 //!
 //! A Schedule is reconciled when its specification changes, at each of its ticks, and at least once
 //! a minute, so that a clock that was set is noticed soon. `own` says which Backups are the
-//! Schedule's, `decide` (pure) returns the next step, `make` and `record` execute it, `retention`
-//! selects what has been kept long enough. `delete` removes.
+//! Schedule's, `decide` (pure) returns the next step, `make`, `record` and
+//! `refuse` execute it, `retention` selects what has been kept long enough. `delete` removes.
 
 mod decide;
 mod make;
 mod own;
 mod record;
+mod refuse;
 mod retention;
 
 use std::collections::HashMap;
@@ -140,12 +141,12 @@ async fn look(schedule: &Schedule, context: &Context) -> Result<Action, Controll
     match &step {
         ScheduleStep::Leave => return Ok(Action::await_change()),
         ScheduleStep::Refuse(errors) => {
-            record::refuse(context, schedule, errors).await?;
+            refuse::refuse(context, schedule, errors).await?;
             // Another location may become the default, which no event of this Schedule announces.
             return Ok(Action::requeue(LONGEST_PAUSE));
         }
         ScheduleStep::Count(counting) => {
-            let is_kept = record::count(context, schedule, counting).await?;
+            let is_kept = refuse::count(context, schedule, counting).await?;
             return Ok(Action::requeue(if is_kept { SHORTEST_PAUSE } else { LONGEST_PAUSE }));
         }
         ScheduleStep::Correct(last) => record::correct(context, schedule, *last).await?,

@@ -147,7 +147,7 @@ impl ObjectStore for FileStore {
         let wanted = ListRequest { prefix: prefix.to_owned(), delimiter };
         let (walks, limit) = (Arc::clone(&self.walks), self.page_size);
         let list = move |folder: &Folder, action: &Action| {
-            folder.list(action, &walks, (wanted, page.as_deref().unwrap_or_default()), limit)
+            walks.list(folder, action, (wanted, page.as_deref().unwrap_or_default()), limit)
         };
         self.run(Operation::List, prefix, list).await
     }
