@@ -18,8 +18,8 @@ use kube::ResourceExt;
 use uuid::Uuid;
 
 use self::fetch::Fetcher;
-pub use self::parts::RunPart;
-use self::parts::{Downloadable, PartsState};
+use self::parts::PartsState;
+pub use self::parts::{Downloadable, RunPart};
 use self::store::{DownloadStore, LiveDocument, Looked};
 use super::args::location::SourceArgs;
 use super::client::ArkClient;
