@@ -5,7 +5,7 @@ use clap_complete::Shell;
 
 use super::Cli;
 use super::exit::{Done, Failure};
-use super::invocation::{Called, OWN, PLUGIN, called};
+use super::args::invocation::{Called, OWN, PLUGIN, called};
 use super::output::Output;
 
 /// Print a completion script for a shell.

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::exit::{Done, Failure};
 use super::global::{Global, holder};
-use super::signal::asked;
+use super::exit::signal::asked;
 use crate::api::Duration;
 use crate::controller::{ControllerError, Settings, run as serve};
 use crate::telemetry::Metrics;

@@ -78,8 +78,8 @@ pub async fn run(
     metrics.build(env!("CARGO_PKG_VERSION"), &FORMAT.to_string());
     let tokens = Arc::new(DownloadTokens::default());
     let (duty, watched) = tokio::sync::watch::channel(Duty::Starting);
-    let door = HttpState { duty: watched, metrics: Arc::clone(&metrics), tokens: Arc::clone(&tokens) };
-    let _open = serve::open(settings.listen, door).await?;
+    let state = HttpState { duty: watched, metrics: Arc::clone(&metrics), tokens: Arc::clone(&tokens) };
+    let _open = serve::open(settings.listen, state).await?;
     let Some(identity) = preflight::wait(&cluster, &settings.namespace, &stop).await? else { return Ok(()) };
     duty.send_replace(Duty::StandingBy);
     let election = Election::new(&cluster, &settings.namespace, &settings.holder);

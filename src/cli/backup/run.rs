@@ -15,7 +15,7 @@ use crate::cli::args::selection::SelectionArgs;
 use crate::cli::exit::{Done, Failure};
 use crate::cli::global::Global;
 use crate::cli::output::{Format, Output, count, findings};
-use crate::cli::signal;
+use crate::cli::exit::signal;
 use crate::cli::verbs::create::{check, kept, new_name, timed_name};
 use crate::cli::verbs::describe::elapsed;
 use crate::model::{BackupName, Progress};

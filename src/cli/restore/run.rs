@@ -14,7 +14,7 @@ use crate::cli::client::{ServerPresence, server_presence};
 use crate::cli::exit::{Done, Failure};
 use crate::cli::global::Global;
 use crate::cli::output::{Format, Output, count, findings};
-use crate::cli::signal;
+use crate::cli::exit::signal;
 use crate::cli::verbs::create::{new_name, timed_name};
 use crate::cli::verbs::describe::elapsed;
 use crate::cluster::Cluster;
