@@ -45,7 +45,7 @@ impl Runnable for Backup {
         let too_long = place.and_then(|place| objection_to_length(&place, self.name_any().len()));
         errors.extend(too_long.map(|why| format!("metadata.name: {why}")));
         let name = match &location {
-            Some(location) => runs::look_up(context, self, location).await,
+            Some(location) => runs::observe_name(context, self, location).await,
             None => Name::Free,
         };
         let ttl = self.spec.ttl.clone().unwrap_or_else(|| context.settings.default_ttl.into());

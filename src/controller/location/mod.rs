@@ -21,7 +21,7 @@ use super::watch::drive;
 use super::watch::watches::Watch;
 use crate::api::{BackupStorageLocation, LocationPhase, Timestamp};
 use decide::{ObservedLocation, decide};
-use validate::{LocationReport, Looks};
+use validate::{LocationReport, TestWrites, validate};
 
 pub use obligations::note_obligations;
 
@@ -34,8 +34,8 @@ const TRIES: u32 = 3;
 
 /// Reconciles BackupStorageLocations until the server stops.
 pub async fn run(context: Arc<Context>, watched: Watch<BackupStorageLocation>) {
-    let looks = Arc::new(Looks::default());
-    let reconcile = move |location, context| reconcile(location, context, Arc::clone(&looks));
+    let test_writes = Arc::new(TestWrites::default());
+    let reconcile = move |location, context| reconcile(location, context, Arc::clone(&test_writes));
     drive::drive(context, watched, |location| drive::news_of(location, ()), reconcile).await;
 }
 
@@ -44,13 +44,13 @@ pub async fn run(context: Arc<Context>, watched: Watch<BackupStorageLocation>) {
 async fn reconcile(
     location: Arc<BackupStorageLocation>,
     context: Arc<Context>,
-    looks: Arc<Looks>,
+    test_writes: Arc<TestWrites>,
 ) -> Result<Action, ControllerError> {
     if location.metadata.deletion_timestamp.is_some() {
         record(&context, location.as_ref().clone(), &Err(leaving(&location))).await?;
         return Ok(Action::await_change());
     }
-    let seen = validate::look(&context, &looks, &location).await;
+    let seen = validate(&context, &test_writes, &location).await;
     tell_change(&context, &location).await;
     if let Ok(LocationReport { obligations, .. }) = seen {
         note_obligations(&context, &location, obligations);

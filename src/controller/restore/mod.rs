@@ -88,7 +88,7 @@ impl Runnable for Restore {
         let (admission, plan) = admit(self, source, site.as_ref(), context.settings.disable_restores);
         let name = match &location {
             // A bucket that is ReadOnly never holds anything of this Restore.
-            Some(location) if !location.read_only => runs::look_up(context, self, location).await,
+            Some(location) if !location.read_only => runs::observe_name(context, self, location).await,
             _ => Name::Free,
         };
         Ok(ObservedRun { errors: admission.errors, wait: admission.wait, plan, location, name })

@@ -18,7 +18,7 @@ mod resource;
 mod runnable;
 
 pub use act::refuse_unproven;
-pub use observe::{LOCATION_MISSING, Site, look_up, open_site};
+pub use observe::{LOCATION_MISSING, Site, observe_name, open_site};
 pub use resource::{RunResource, RunStatus, Stage, StatusUpdate, described};
 pub use runnable::{Job, Name, ObservedRun, RunError, Runnable};
 

@@ -101,7 +101,7 @@ pub async fn read_again<K: RunResource>(context: &Context, seen: &K) -> Result<O
 }
 
 /// Like [`who_has`], but a bucket that cannot be read becomes a reason to wait instead of an error.
-pub async fn look_up<K: RunResource>(context: &Context, object: &K, location: &OpenLocation) -> Name<K> {
+pub async fn observe_name<K: RunResource>(context: &Context, object: &K, location: &OpenLocation) -> Name<K> {
     match who_has(context, object, location).await {
         Ok(name) => name,
         Err(error) => Name::Pending(Obstacle::new(LOCATION_UNREACHABLE, lasting(&error))),
@@ -179,9 +179,9 @@ mod tests {
         let (faults, bucket) = faulty_bucket();
         let location = OpenLocation { name: "default".into(), id: "id".into(), read_only: false, bucket };
         let backup = Backup::new("nightly", BackupSpec::default());
-        assert!(matches!(look_up(&context, &backup, &location).await, Name::Free));
+        assert!(matches!(observe_name(&context, &backup, &location).await, Name::Free));
         faults.script_always(Operation::Get, Fault::Forbidden);
-        let Name::Pending(why) = look_up(&context, &backup, &location).await else { panic!("not known") };
+        let Name::Pending(why) = observe_name(&context, &backup, &location).await else { panic!("not known") };
         assert!(why.reason == LOCATION_UNREACHABLE && why.message.contains("`nightly`"), "{why:?}");
         faults.heal();
         let removing =
@@ -189,7 +189,7 @@ mod tests {
         let (key, body) = ("backups/nightly/claim.json", serde_json::to_vec(&removing).unwrap());
         let store = location.bucket.store();
         store.put(&ObjectKey::new(key).unwrap(), body.into(), PutMode::Create).await.unwrap();
-        let Name::Pending(why) = look_up(&context, &backup, &location).await else { panic!("it goes") };
+        let Name::Pending(why) = observe_name(&context, &backup, &location).await else { panic!("it goes") };
         assert!(why.reason == NAME_LEAVING && why.message.contains("pod-7 is removing"), "{why:?}");
     }
 }

@@ -121,7 +121,7 @@ pub fn state_of(context: &Context, schedule: &Schedule, now: DateTime<Utc>) -> S
 }
 
 async fn reconcile(schedule: Arc<Schedule>, context: Arc<Context>) -> Result<Action, ControllerError> {
-    match look(&schedule, &context).await {
+    match decide_and_act(&schedule, &context).await {
         // Somebody changed the Schedule meanwhile: it is read again.
         Err(error) if error.is_conflict() => Ok(Action::requeue(SHORTEST_PAUSE)),
         done => done,
@@ -129,7 +129,7 @@ async fn reconcile(schedule: Arc<Schedule>, context: Arc<Context>) -> Result<Act
 }
 
 /// Decides on a step, executes it, applies retention, and returns when to look again.
-async fn look(schedule: &Schedule, context: &Context) -> Result<Action, ControllerError> {
+async fn decide_and_act(schedule: &Schedule, context: &Context) -> Result<Action, ControllerError> {
     let own = own(context, schedule);
     let now = Utc::now();
     let place = context.locations.find(schedule.spec.template.storage_location.as_deref());

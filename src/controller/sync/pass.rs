@@ -14,7 +14,7 @@ use super::decide::ThisLocation;
 use super::memory::Memory;
 use super::mirrored::Mirrored;
 use super::remove::remove;
-use super::survey::{SyncPlan, look};
+use super::survey::{SyncPlan, plan_pass};
 use super::tally::MOST_LINES;
 use super::tally::SyncTally;
 use crate::api::{Backup, BackupStorageLocation, GROUP, HIDDEN, LocationCounts, Restore, Timestamp, VERSION};
@@ -132,8 +132,8 @@ async fn list(
     let (cluster, namespace) = (&context.identity.uid, &context.settings.namespace);
     let here = ThisLocation { name: &open.name, id: &open.id, cluster, namespace };
     let both = futures::future::try_join(
-        look::<Backup>(&open.bucket, here, &context.caches, memory),
-        look::<Restore>(&open.bucket, here, &context.caches, memory),
+        plan_pass::<Backup>(&open.bucket, here, &context.caches, memory),
+        plan_pass::<Restore>(&open.bucket, here, &context.caches, memory),
     );
     match tokio::time::timeout(LISTING_DEADLINE, both).await {
         Ok(plans) => plans.map_err(ControllerError::bucket(format!("list location `{}`", open.name))),

@@ -161,7 +161,7 @@ impl Folder {
         Err(StoreError::NotFound { action: action.clone() })
     }
 
-    pub(super) fn look(&self, action: &Action, key: &ObjectKey) -> Result<ObjectInfo, StoreError> {
+    pub(super) fn head(&self, action: &Action, key: &ObjectKey) -> Result<ObjectInfo, StoreError> {
         let (_, found) = self.find(action, key)?;
         // Every write makes a new file, so that these three are never the same again.
         let etag = format!("{:x}-{:x}-{:x}", found.ino(), found.mtime(), found.mtime_nsec());
@@ -170,7 +170,7 @@ impl Folder {
     }
 
     fn expect_unchanged(&self, action: &Action, key: &ObjectKey, etag: &ETag) -> Result<(), StoreError> {
-        match self.look(action, key) {
+        match self.head(action, key) {
             Ok(info) if info.etag.as_ref() == Some(etag) => Ok(()),
             Err(error) if !error.is_not_found() => Err(error),
             _ => Err(StoreError::Changed { action: action.clone() }),

@@ -138,8 +138,8 @@ impl ObjectStore for FileStore {
 
     async fn head(&self, key: &ObjectKey) -> Result<ObjectInfo, StoreError> {
         let name = key.clone();
-        let look = move |folder: &Folder, action: &Action| folder.look(action, &name);
-        self.run(Operation::Head, key.as_str(), look).await
+        let head = move |folder: &Folder, action: &Action| folder.head(action, &name);
+        self.run(Operation::Head, key.as_str(), head).await
     }
 
     async fn list(&self, prefix: &str, delimiter: bool, page: Option<String>) -> Result<Listing, StoreError> {
