@@ -34,12 +34,12 @@ mod settings;
 mod sync;
 mod watch;
 
+pub use error::ControllerError;
+pub use settings::Settings;
+
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
-
-pub use error::ControllerError;
-pub use settings::Settings;
 
 use buckets::Locations;
 use context::Context;
@@ -50,7 +50,6 @@ use serve::{Duty, HttpState};
 use watch::backoff::Retries;
 use watch::events::Events;
 use watch::watches::Watches;
-
 use crate::bucket::documents::FORMAT;
 use crate::cluster::{Cluster, ClusterIdentity};
 use crate::store::Gate;

@@ -45,19 +45,17 @@ mod volumes;
 mod work;
 
 pub use request::{MOST_PARALLEL, RestoreRequest};
-use std::future::Future;
-
 pub use error::RestoreError;
 pub use outcome::{Act, ItemAction, Preview, RestoreOutcome};
+
+use std::future::Future;
 
 use account::RestoreAccount;
 use halt::RestoreHalt;
 use work::RestoreContext;
-
 use crate::api::{InvalidSpec, RestoreSpec, Timestamp};
 use crate::bucket::{Attempt, Bucket, BucketError, Claim};
 use crate::cluster::Cluster;
-
 use crate::model::Progress;
 
 /// Restores a backup and records in the bucket what became of each item, unless the request says

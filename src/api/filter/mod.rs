@@ -5,9 +5,9 @@ mod scoped;
 mod selection;
 
 pub use selection::{CompiledSelection, Filter, label_requirements};
-use selection::{check_lists, check_terms};
-
 pub use scoped::ScopedKinds;
+
+use selection::{check_lists, check_terms};
 
 #[cfg(test)]
 mod tests;

@@ -13,19 +13,18 @@ mod location;
 mod modifiers;
 mod restore;
 
-use lenient::{LabelMap, adopt, forget_empty, forget_hollow, forget_off, forget_zero, said, twice};
+pub use backup::{BackupMetadata, VeleroBackup};
+pub use location::{VeleroConfig, VeleroLocation, VeleroStorage};
+pub use modifiers::velero_rules;
+pub use restore::{LocalReference, VeleroRestore};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use lenient::{LabelMap, adopt, forget_empty, forget_hollow, forget_off, forget_zero, said, twice};
 use super::{
     BackupSpec, BackupStorageLocationSpec, InvalidSpec, LocationConfig, RestoreSpec, ScheduleSpec, schema,
 };
-pub use backup::{BackupMetadata, VeleroBackup};
-pub use location::{VeleroConfig, VeleroLocation, VeleroStorage};
-pub use modifiers::velero_rules;
-
-pub use restore::{LocalReference, VeleroRestore};
 
 /// The derived codecs of these types read and write every field as it is spelled (`remote =
 /// "Self"`); they are wrapped here.

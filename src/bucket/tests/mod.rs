@@ -14,6 +14,9 @@ mod reading;
 mod sample;
 mod sweeping;
 
+pub(crate) use crate::store::{Fault, Faults, Operation};
+pub(crate) use sample::{write_backup, write_items};
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -22,10 +25,6 @@ use futures::TryStreamExt as _;
 use crate::api::{Backup, BackupPhase, BackupSpec, BackupStatus, ClusterReference};
 use crate::model::{BackupName, Results};
 use crate::store::{ObjectKey, read_all};
-
-pub(crate) use crate::store::{Fault, Faults, Operation};
-pub(crate) use sample::{write_backup, write_items};
-
 use super::{Attempt, Bucket, BucketError, Claim, Part, RunEntry, documents};
 use memory::MemoryStore;
 

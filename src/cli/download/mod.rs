@@ -10,6 +10,8 @@ mod fetch;
 mod parts;
 mod store;
 
+pub use self::parts::{Downloadable, RunPart};
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -19,7 +21,6 @@ use uuid::Uuid;
 
 use self::fetch::Fetcher;
 use self::parts::PartsState;
-pub use self::parts::{Downloadable, RunPart};
 use self::store::{DownloadStore, LiveDocument, Looked};
 use super::args::location::SourceArgs;
 use super::client::ArkClient;

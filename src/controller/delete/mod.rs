@@ -16,8 +16,11 @@ mod record;
 mod restore;
 mod timing;
 
+pub use ask::{DeletionReason, ask};
+pub use deletability::{backup_of, is_removable};
+pub use restore::{dismiss, is_removable as is_restore_removable, location_of};
+
 use std::sync::Arc;
-use timing::{POSTPONED, SOON};
 
 use chrono::Utc;
 use kube::ResourceExt as _;
@@ -25,6 +28,7 @@ use kube::api::ListParams;
 use kube::runtime::controller::Action;
 use tokio::sync::Semaphore;
 
+use timing::{POSTPONED, SOON};
 use super::context::Context;
 use super::error::ControllerError;
 use super::watch::drive::{drive, news_of};
@@ -33,11 +37,6 @@ use crate::api::{Backup, DeleteBackupRequest, DeletePhase};
 use crate::bucket::BucketError;
 use crate::model::lasting;
 use decide::{Deletability, DeletionStep, ObservedDeletion};
-
-pub use ask::{DeletionReason, ask};
-pub use deletability::{backup_of, is_removable};
-
-pub use restore::{dismiss, is_removable as is_restore_removable, location_of};
 
 /// Number of Backups that are deleted at once: a removal is a handful of requests to the bucket.
 const CONCURRENT: usize = 8;

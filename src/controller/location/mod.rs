@@ -7,6 +7,8 @@ mod decide;
 mod obligations;
 mod validate;
 
+pub use obligations::note_obligations;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,8 +24,6 @@ use super::watch::watches::Watch;
 use crate::api::{BackupStorageLocation, LocationPhase, Timestamp};
 use decide::{ObservedLocation, decide};
 use validate::{LocationReport, TestWrites, validate};
-
-pub use obligations::note_obligations;
 
 /// Time between two validations of a location that sets no period, as in Velero.
 const VALIDATION_PERIOD: Duration = Duration::from_secs(60);

@@ -12,6 +12,9 @@ mod record;
 mod refuse;
 mod retention;
 
+pub use make::introduce;
+pub use own::{CLOCKS_DISAGREE, Goodness, begun, goodness, maker};
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,9 +35,6 @@ use crate::api::{Backup, Schedule, name_at};
 use crate::telemetry::ScheduleState;
 use decide::ScheduleStep;
 use own::Ownership;
-
-pub use make::introduce;
-pub use own::{CLOCKS_DISAGREE, Goodness, begun, goodness, maker};
 
 /// Longest pause between two looks: clocks may be set, and Backups that count for retention may
 /// end, at any time.

@@ -17,17 +17,17 @@ mod shapes;
 mod sink;
 mod storage;
 
-use names::{ACCOUNTS, BUNDLES, CLUSTER_ROLES, MUTATING, STORAGE, VALIDATING};
 pub use names::{CLUSTER_ROLE_BINDINGS, CRDS, NAMESPACES, PVCS, VOLUMES};
-use sink::Sink;
+
 use std::collections::{HashMap, HashSet};
 
+use names::{ACCOUNTS, BUNDLES, CLUSTER_ROLES, MUTATING, STORAGE, VALIDATING};
+use sink::Sink;
 use super::item::{GroupResource, ItemKey};
 use super::selection::LabelQuery;
 use bundles::BundleQuery;
 use claims::NamedClaims;
 use roles::ClusterRoleView;
-
 use shapes::{Binding, Reference};
 
 /// Cluster-scoped kinds whose items need others, each before the kinds that it leads to.

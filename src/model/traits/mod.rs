@@ -10,12 +10,10 @@ mod rows;
 mod table;
 
 pub use kind_traits::{ItemOrigin, ORDINARY, Regenerated, Stay, Traits};
-use rows::{OWN_GROUPS, ROWS};
-
 pub use order::{PriorityClass, restore_order};
 
+use rows::{OWN_GROUPS, ROWS};
 use super::item::GroupResource;
-
 use super::outcome::SkipReason;
 
 impl Traits {

@@ -1,5 +1,10 @@
 //! Decides, by the policy, what to do about an item that is in the cluster already. Pure.
 
+mod schema;
+mod update;
+
+pub use update::as_update;
+
 use std::collections::BTreeMap;
 
 use serde_json::Value;
@@ -10,12 +15,7 @@ use super::select::Inclusion;
 use crate::api::{BACKUP_NAME_LABEL, ExistingResourcePolicy as Policy, RESTORE_NAME_LABEL, label_value};
 use crate::model::traits::{is_custom, is_data};
 use crate::model::{CRDS, GroupResource, ItemKey, NAMESPACES};
-
-mod schema;
-mod update;
-
 use schema::loses_properties;
-pub use update::as_update;
 
 /// The API group of roles and bindings.
 const RBAC: &str = "rbac.authorization.k8s.io";

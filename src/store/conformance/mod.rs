@@ -7,10 +7,11 @@
 mod conditions;
 mod trial;
 
-use std::sync::Arc;
 pub use trial::Violation;
-use trial::{Conformance, Trial, broken, done, hold};
 
+use std::sync::Arc;
+
+use trial::{Conformance, Trial, broken, done, hold};
 use super::ObjectStore;
 
 /// Runs all checks, and removes what they wrote.

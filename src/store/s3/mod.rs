@@ -14,7 +14,8 @@ mod replace;
 mod service;
 mod upload;
 
-use service::{Service, body, describe, time};
+pub use profile::objection_to_credentials;
+
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::sync::OnceCell;
 
+use service::{Service, body, describe, time};
 use self::error::S3Target;
 use super::key::check_prefix;
 use super::location::{Content, S3Location};
@@ -34,8 +36,6 @@ use super::{
     Action, ByteStream, ETag, Gate, Listing, ObjectInfo, ObjectKey, ObjectStore, Operation, PutMode,
     StoreError, Upload,
 };
-
-pub use profile::objection_to_credentials;
 
 /// The most objects on one page of a listing: the most that S3 gives.
 const PAGE: i32 = 1000;
