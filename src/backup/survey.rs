@@ -106,9 +106,9 @@ impl Related {
     pub fn close(&mut self, plan: &BackupPlan, defined: &HashSet<String>) {
         let of_cluster = plan.kinds.iter().filter(|info| !info.namespaced);
         self.needs.close(of_cluster.map(|info| (&info.resource, &*info.kind)));
-        let custom = |key: &&ItemKey| defined.contains(key.kind.as_str());
+        let custom = |key: &&ItemKey| defined.contains(key.resource.as_str());
         let kinds: HashSet<GroupResource> =
-            self.needs.found.iter().filter(custom).map(|key| key.kind.clone()).collect();
+            self.needs.found.iter().filter(custom).map(|key| key.resource.clone()).collect();
         kinds.iter().for_each(|kind| self.need_definition(kind));
     }
 

@@ -222,7 +222,7 @@ impl ClusterReferences {
 
     /// Returns whether any item of the kind is needed, as far as is known.
     pub fn needs_any(&self, kind: &str) -> bool {
-        self.found.iter().any(|key| key.kind.as_str() == kind)
+        self.found.iter().any(|key| key.resource.as_str() == kind)
     }
 
     fn need(&mut self, kind: &str, name: Option<String>) {

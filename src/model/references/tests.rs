@@ -321,7 +321,7 @@ fn claims_named_by(of: &str, object: &Value, there: &[&str]) -> Vec<String> {
         let (namespace, name) = claim.split_once('/').unwrap();
         needs.offer_claim(namespace, name, br#"{"spec":{"volumeName":"disk"}}"#);
     }
-    let claims = needs.found.iter().filter(|key| key.kind.as_str() == PVCS);
+    let claims = needs.found.iter().filter(|key| key.resource.as_str() == PVCS);
     let mut claims: Vec<String> =
         claims.map(|key| format!("{}/{}", key.namespace.as_deref().unwrap(), key.name)).collect();
     claims.sort();
