@@ -125,7 +125,8 @@ fn parse_item(path: &str) -> Option<EntryName> {
     }
     let count = parts.iter().position(|part| part.is_empty())?;
     let item = |layout, kind, namespace: Option<&str>, file| {
-        let key = ItemKey { resource: kind_of(kind)?, namespace: namespace_of(namespace)?, name: name_of(file)? };
+        let key =
+            ItemKey { resource: kind_of(kind)?, namespace: namespace_of(namespace)?, name: name_of(file)? };
         Some(EntryName::Item { layout, key })
     };
     let copy = |version: &str, kind, namespace: Option<&str>, file| {

@@ -141,7 +141,9 @@ impl<'a> ClusterView<'a> {
         let filter = self.filter();
         let mut survey = Related::of(self.selection);
         let kinds = survey::kinds_to_survey(&self.plan, narrows, defined);
-        around.each_item(kinds, self.query(), |info, body| survey.note_item(&filter, info, body, defined)).await?;
+        around
+            .each_item(kinds, self.query(), |info, body| survey.note_item(&filter, info, body, defined))
+            .await?;
         if survey.needs.names_claims() {
             let claims = survey::the_kind(&self.plan, PVCS);
             let query = Query { labels: None, ..self.query() };

@@ -41,21 +41,21 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::bucket::documents::FORMAT;
+use crate::cluster::{Cluster, ClusterIdentity};
+use crate::store::Gate;
+use crate::telemetry::Metrics;
 use buckets::Locations;
 use context::Context;
 use leader::lease::Election;
+use leader::term;
 use obligations::Obligations;
+use requests::{download, server_status};
 use serve::download_tokens::DownloadTokens;
 use serve::{Duty, HttpState};
 use watch::backoff::Retries;
 use watch::events::Events;
 use watch::watches::Watches;
-use crate::bucket::documents::FORMAT;
-use crate::cluster::{Cluster, ClusterIdentity};
-use crate::store::Gate;
-use crate::telemetry::Metrics;
-use leader::term;
-use requests::{download, server_status};
 
 /// Runs the server until `stop` is cancelled, and leaves unfinished work so that the next server
 /// goes on with it.

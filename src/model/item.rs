@@ -68,7 +68,11 @@ impl ItemKey {
     }
 
     /// Names an item in a namespace.
-    pub fn namespaced(resource: GroupResource, namespace: impl Into<String>, name: impl Into<String>) -> Self {
+    pub fn namespaced(
+        resource: GroupResource,
+        namespace: impl Into<String>,
+        name: impl Into<String>,
+    ) -> Self {
         Self { resource, namespace: Some(namespace.into()), name: name.into() }
     }
 }

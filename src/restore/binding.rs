@@ -175,7 +175,9 @@ impl RestoreContext<'_> {
     /// Frees the volume of a PVC that was created under a new uid, if the volume is still kept for
     /// the old one. A failure shows when the PVC does not become Bound.
     pub async fn free_volume(&self, ready: &Ready<'_>, uid: &str) {
-        let (PVCS, Some(namespace)) = (ready.target.resource.as_str(), &ready.target.namespace) else { return };
+        let (PVCS, Some(namespace)) = (ready.target.resource.as_str(), &ready.target.namespace) else {
+            return;
+        };
         let Some(volume) = ready.body["spec"]["volumeName"].as_str().filter(|name| !name.is_empty()) else {
             return;
         };

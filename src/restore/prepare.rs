@@ -38,7 +38,9 @@ impl RestoreContext<'_> {
         if self.belongs_to_a_pod_that_stays_away(&item.resource, &value) {
             return Ok(Prepared::Skip(SkipReason::ControllerMakesIt, None));
         }
-        if let (VOLUMES, Some((reason, why))) = (item.resource.as_str(), self.volumes.left_out.get(&item.name)) {
+        if let (VOLUMES, Some((reason, why))) =
+            (item.resource.as_str(), self.volumes.left_out.get(&item.name))
+        {
             return Ok(Prepared::Skip(*reason, Some(why.clone())));
         }
         let (info, converted) = match self.kinds.of(entry) {
@@ -61,7 +63,11 @@ impl RestoreContext<'_> {
         let mut ready = Ready {
             entry: id,
             may_run_again: may_run_again(&item.resource, status(false)),
-            target: ItemKey { resource: item.resource.clone(), namespace: rewritten.namespace, name: rewritten.name },
+            target: ItemKey {
+                resource: item.resource.clone(),
+                namespace: rewritten.namespace,
+                name: rewritten.name,
+            },
             info,
             takes: item.resource.as_str() == "services" && !rewritten.asks,
             item,

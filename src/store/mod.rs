@@ -17,7 +17,6 @@ mod object_store;
 pub mod resume;
 pub mod s3;
 
-pub use object_store::{ByteStream, ETag, Listing, ObjectInfo, ObjectStore, PutMode, Upload, read_all};
 pub use conformance::conformance;
 pub use error::{Action, Cause, Operation, StoreError};
 pub use faults::{Fault, Faults};
@@ -26,6 +25,7 @@ pub use gate::{Gate, Gated};
 pub use key::{InvalidKey, ObjectKey};
 pub use location::{Content, InvalidLocation, Location};
 pub use meter::{Meter, Observer, StoreOutcome};
+pub use object_store::{ByteStream, ETag, Listing, ObjectInfo, ObjectStore, PutMode, Upload, read_all};
 pub use resume::Resumed;
 pub use s3::{S3Store, objection_to_credentials};
 

@@ -13,7 +13,17 @@ const NOT_OURS: [&str; 2] = ["target", ".git"];
 
 /// What a path of the repository begins with, where a document names one in a code span.
 const FOLDERS: [&str; 11] = [
-    "src/", "tests/", "hack/", "config/", "docs/", "crds/", ".github/", "charts/", "benches/", "examples/", "fuzz/",
+    "src/",
+    "tests/",
+    "hack/",
+    "config/",
+    "docs/",
+    "crds/",
+    ".github/",
+    "charts/",
+    "benches/",
+    "examples/",
+    "fuzz/",
 ];
 
 /// Tells what was, so that its paths may be gone.

@@ -154,19 +154,22 @@ fn check_mod_files(all: &[Source]) -> Vec<String> {
 
 /// `mod.rs` files name their modules first, then what they re-export, then what they import.
 fn check_mod_order(all: &[Source]) -> Vec<String> {
-    let line = Regex::new(r"(?m)^(#\[cfg\(test\)\]\n)?(?:(pub(?:\([^)]*\))?) )?(mod|use) ").expect("a pattern");
+    let line =
+        Regex::new(r"(?m)^(#\[cfg\(test\)\]\n)?(?:(pub(?:\([^)]*\))?) )?(mod \w+;|use )").expect("a pattern");
     let rank = |text: &str| -> Vec<usize> {
         let lines = line.captures_iter(text).filter(|captures| captures.get(1).is_none());
         let rank = |captures: regex::Captures<'_>| match (&captures[3], captures.get(2)) {
-            ("mod", _) => 0,
-            (_, Some(_)) => 1,
-            (_, None) => 2,
+            ("use ", None) => 2,
+            ("use ", Some(_)) => 1,
+            _ => 0,
         };
         lines.map(rank).collect()
     };
     let is_wrong = |source: &&Source| source.path.ends_with("/mod.rs") && !rank(&source.text).is_sorted();
     let wrong = all.iter().filter(is_wrong);
-    wrong.map(|source| format!("{}: modules come first, then re-exports, then imports", source.path)).collect()
+    wrong
+        .map(|source| format!("{}: modules come first, then re-exports, then imports", source.path))
+        .collect()
 }
 
 /// Files and folders of `cli/` that are no command.
@@ -291,7 +294,9 @@ fn what_a_child_takes_of_its_mod_file_is_found_unless_it_is_a_re_export() {
 fn another_order_of_a_mod_file_is_found_and_tests_may_come_last() {
     let right = "mod a;\npub mod b;\n\npub use a::A;\n\nuse b::B;\n\n#[cfg(test)]\nmod tests;\n";
     assert!(check_mod_order(&[source("src/m/mod.rs", right)]).is_empty());
-    for wrong in ["use b::B;\nmod b;\n", "mod b;\nuse b::B;\npub(super) use b::C;\n", "pub use b::C;\nmod b;\n"] {
+    for wrong in
+        ["use b::B;\nmod b;\n", "mod b;\nuse b::B;\npub(super) use b::C;\n", "pub use b::C;\nmod b;\n"]
+    {
         assert_eq!(check_mod_order(&[source("src/m/mod.rs", wrong)]).len(), 1, "{wrong}");
     }
 }
@@ -299,7 +304,8 @@ fn another_order_of_a_mod_file_is_found_and_tests_may_come_last() {
 #[test]
 fn a_file_of_the_command_line_that_is_neither_command_nor_shelf_is_found() {
     let commands = source("src/cli/commands.rs", "enum Command {\n    Backup(backup::BackupCommand),\n}\n");
-    let files = ["src/cli/backup/mod.rs", "src/cli/args/mod.rs", "src/cli/memory.rs"].map(|path| source(path, ""));
+    let files =
+        ["src/cli/backup/mod.rs", "src/cli/args/mod.rs", "src/cli/memory.rs"].map(|path| source(path, ""));
     let all: Vec<_> = files.into_iter().chain([commands]).collect();
     assert_eq!(check_cli(&all), ["src/cli/memory is no command: put it on one of the shelves"]);
 }

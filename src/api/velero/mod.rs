@@ -21,10 +21,10 @@ pub use restore::{LocalReference, VeleroRestore};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use lenient::{LabelMap, adopt, forget_empty, forget_hollow, forget_off, forget_zero, said, twice};
 use super::{
     BackupSpec, BackupStorageLocationSpec, InvalidSpec, LocationConfig, RestoreSpec, ScheduleSpec, schema,
 };
+use lenient::{LabelMap, adopt, forget_empty, forget_hollow, forget_off, forget_zero, said, twice};
 
 /// The derived codecs of these types read and write every field as it is spelled (`remote =
 /// "Self"`); they are wrapped here.

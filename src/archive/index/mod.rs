@@ -9,10 +9,10 @@ mod labels;
 mod lines;
 mod order;
 
-pub use lines::{FORMAT, IndexFrame, IndexHeader, IndexItem, IndexLine, IndexedResource};
 pub use decode::IndexDecoder;
 pub use encode::IndexEncoder;
 pub(super) use labels::LabelText;
+pub use lines::{FORMAT, IndexFrame, IndexHeader, IndexItem, IndexLine, IndexedResource};
 
 use lines::HeaderLine;
 

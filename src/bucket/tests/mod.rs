@@ -22,10 +22,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 
+use super::{Attempt, Bucket, BucketError, Claim, Part, RunEntry, documents};
 use crate::api::{Backup, BackupPhase, BackupSpec, BackupStatus, ClusterReference};
 use crate::model::{BackupName, Results};
 use crate::store::{ObjectKey, read_all};
-use super::{Attempt, Bucket, BucketError, Claim, Part, RunEntry, documents};
 use memory::MemoryStore;
 
 fn bucket() -> (Arc<MemoryStore>, Bucket) {

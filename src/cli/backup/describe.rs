@@ -107,7 +107,9 @@ async fn deletion(global: &Global, backup: &Backup) -> Result<Vec<String>, Failu
     }
     let selector = format!("{BACKUP_NAME_LABEL}={}", label_value(&backup.name_any()));
     let client = ArkClient::open(global).await?;
-    let Ok(requests) = client.list::<DeleteBackupRequest>(Some(&selector)).await else { return Ok(Vec::new()) };
+    let Ok(requests) = client.list::<DeleteBackupRequest>(Some(&selector)).await else {
+        return Ok(Vec::new());
+    };
     let statuses: Vec<_> = requests.into_iter().map(|request| request.status.unwrap_or_default()).collect();
     let is_asked_for = statuses.iter().any(|status| status.phase != Some(DeletePhase::Processed));
     let mut why: Vec<_> = statuses.into_iter().flat_map(|status| status.errors).collect();

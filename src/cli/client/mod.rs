@@ -9,11 +9,11 @@ pub mod wait;
 pub use ark_client::{ArkClient, ArkResource};
 pub use server_lease::{ServerPresence, server_presence};
 
-use ark_client::DEADLINE;
 use crate::api::{
     Backup, BackupStorageLocation, DeleteBackupRequest, DownloadRequest, Restore, Schedule,
     ServerStatusRequest,
 };
+use ark_client::DEADLINE;
 
 macro_rules! nouns {
     ($($kind:ty: $noun:literal),* $(,)?) => {

@@ -17,8 +17,8 @@ use crate::api::{
     RestorePhase, ServerStatusPhase, ServerStatusRequest, WAITING, holding,
 };
 use crate::cli::exit::Failure;
-use crate::cli::output::Output;
 use crate::cli::exit::signal;
+use crate::cli::output::Output;
 use crate::model::Progress;
 
 /// Pause before the second read, which doubles up to [`LOOK_EVERY`]: many requests are done at

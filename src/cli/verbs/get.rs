@@ -11,10 +11,10 @@ use crate::api::Timestamp;
 use crate::cli::args::selection::check_selector;
 use crate::cli::client::bare;
 use crate::cli::client::{ArkClient, ArkResource};
+use crate::cli::exit::signal;
 use crate::cli::exit::{Done, Failure};
 use crate::cli::global::Global;
 use crate::cli::output::{Format, Output, Table};
-use crate::cli::exit::signal;
 use crate::model::ObjectName;
 
 /// Time between two lists with `--watch`: short enough for a person, long enough for the API

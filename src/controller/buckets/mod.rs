@@ -8,10 +8,10 @@ mod names;
 mod open_location;
 mod resolve;
 
-pub use open_location::OpenLocation;
-pub use resolve::is_read_only;
 pub use identity::{objection_to_form, objection_to_identity};
 pub use names::objection_to_length;
+pub use open_location::OpenLocation;
+pub use resolve::is_read_only;
 
 use std::collections::HashMap;
 use std::fmt;

@@ -145,7 +145,11 @@ fn is_nothing(error: Option<&BucketError>) -> bool {
 }
 
 /// Returns which run the bucket has under the name of a Backup.
-async fn find_run(bucket: &Bucket, name: &BackupName, backup: &Backup) -> Result<RunInBucket, ControllerError> {
+async fn find_run(
+    bucket: &Bucket,
+    name: &BackupName,
+    backup: &Backup,
+) -> Result<RunInBucket, ControllerError> {
     match bucket.open_backup(name).await {
         Ok(stored) => Ok(compare(stored.must_be(&RunIdentity::of_object(backup)))),
         Err(error) => found_by(error).map_err(ControllerError::bucket(format!("read backup `{name}`"))),

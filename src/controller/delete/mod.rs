@@ -28,7 +28,6 @@ use kube::api::ListParams;
 use kube::runtime::controller::Action;
 use tokio::sync::Semaphore;
 
-use timing::{POSTPONED, SOON};
 use super::context::Context;
 use super::error::ControllerError;
 use super::watch::drive::{drive, news_of};
@@ -37,6 +36,7 @@ use crate::api::{Backup, DeleteBackupRequest, DeletePhase};
 use crate::bucket::BucketError;
 use crate::model::lasting;
 use decide::{Deletability, DeletionStep, ObservedDeletion};
+use timing::{POSTPONED, SOON};
 
 /// Number of Backups that are deleted at once: a removal is a handful of requests to the bucket.
 const CONCURRENT: usize = 8;

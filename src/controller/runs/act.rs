@@ -218,7 +218,10 @@ async fn own<K: RunResource>(
 }
 
 /// Removes what attempts at this run left in the bucket. Parts of other runs stay.
-async fn sweep<K: RunResource>(record: &Record<'_, K>, location: &OpenLocation) -> Result<(), ControllerError> {
+async fn sweep<K: RunResource>(
+    record: &Record<'_, K>,
+    location: &OpenLocation,
+) -> Result<(), ControllerError> {
     if location.read_only {
         return Ok(());
     }
@@ -265,7 +268,10 @@ async fn object_to<K: RunResource>(
     give_up(record, Some(&job.location), errors.join("; ")).await
 }
 
-async fn refuse<K: RunResource>(record: &mut Record<'_, K>, errors: Vec<String>) -> Result<(), ControllerError> {
+async fn refuse<K: RunResource>(
+    record: &mut Record<'_, K>,
+    errors: Vec<String>,
+) -> Result<(), ControllerError> {
     let note = errors.join("; ");
     if record.persist(&StatusUpdate::Refuse(errors, None)).await? == WriteOutcome::Done {
         let context = record.context();

@@ -19,7 +19,7 @@ mod runnable;
 
 pub use act::refuse_unproven;
 pub use observe::{LOCATION_MISSING, Site, observe_name, open_site};
-pub use resource::{RunResource, RunStatus, Stage, StatusUpdate, described};
+pub use resource::{RunResource, RunStatus, Stage, StatusUpdate};
 pub use runnable::{Job, Name, ObservedRun, RunError, Runnable};
 
 use std::sync::Arc;

@@ -181,7 +181,9 @@ mod tests {
         let backup = Backup::new("nightly", BackupSpec::default());
         assert!(matches!(observe_name(&context, &backup, &location).await, Name::Free));
         faults.script_always(Operation::Get, Fault::Forbidden);
-        let Name::Pending(why) = observe_name(&context, &backup, &location).await else { panic!("not known") };
+        let Name::Pending(why) = observe_name(&context, &backup, &location).await else {
+            panic!("not known")
+        };
         assert!(why.reason == LOCATION_UNREACHABLE && why.message.contains("`nightly`"), "{why:?}");
         faults.heal();
         let removing =

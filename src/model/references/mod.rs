@@ -21,14 +21,14 @@ pub use names::{CLUSTER_ROLE_BINDINGS, CRDS, NAMESPACES, PVCS, VOLUMES};
 
 use std::collections::{HashMap, HashSet};
 
-use names::{ACCOUNTS, BUNDLES, CLUSTER_ROLES, MUTATING, STORAGE, VALIDATING};
-use sink::Sink;
 use super::item::{GroupResource, ItemKey};
 use super::selection::LabelQuery;
 use bundles::BundleQuery;
 use claims::NamedClaims;
+use names::{ACCOUNTS, BUNDLES, CLUSTER_ROLES, MUTATING, STORAGE, VALIDATING};
 use roles::ClusterRoleView;
 use shapes::{Binding, Reference};
+use sink::Sink;
 
 /// Cluster-scoped kinds whose items need others, each before the kinds that it leads to.
 pub const LEADING: [&str; 13] = [
@@ -262,7 +262,7 @@ impl ClusterReferences {
     }
 }
 
-/// One item while it is looked at.
+/// Notes the references of one body.
 struct BodyReferences<'a> {
     needs: &'a mut ClusterReferences,
     body: &'a [u8],

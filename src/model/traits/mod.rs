@@ -12,9 +12,9 @@ mod table;
 pub use kind_traits::{ItemOrigin, ORDINARY, Regenerated, Stay, Traits};
 pub use order::{PriorityClass, restore_order};
 
-use rows::{OWN_GROUPS, ROWS};
 use super::item::GroupResource;
 use super::outcome::SkipReason;
+use rows::{OWN_GROUPS, ROWS};
 
 impl Traits {
     /// Returns the traits of a kind.

@@ -30,12 +30,12 @@ mod storage_class;
 mod strip;
 mod volume;
 
-pub use options::{LAST_APPLIED, RewriteError, RewriteOptions};
 pub use chosen::{PortKey, annotations_by_hand};
 pub use default_class::unmark_default;
 pub use field_owners::{are_ours, merge_field_owners};
 pub use fitted::Mapping;
 pub use modifiers::{CompiledModifiers, InvalidModifier};
+pub use options::{LAST_APPLIED, RewriteError, RewriteOptions};
 pub use owners::{Owner, OwnerView};
 pub use service_account::is_made_for;
 pub use skip::never_restored;

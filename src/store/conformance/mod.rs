@@ -11,8 +11,8 @@ pub use trial::Violation;
 
 use std::sync::Arc;
 
-use trial::{Conformance, Trial, broken, done, hold};
 use super::ObjectStore;
+use trial::{Conformance, Trial, broken, done, hold};
 
 /// Runs all checks, and removes what they wrote.
 ///

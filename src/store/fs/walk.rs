@@ -56,12 +56,7 @@ struct OpenFolder {
 
 impl FolderWalk {
     /// Begins a walk over the entries behind the key `after`.
-    fn begin(
-        folder: &Folder,
-        action: &Action,
-        wanted: ListRequest,
-        after: &str,
-    ) -> Result<Self, StoreError> {
+    fn begin(folder: &Folder, action: &Action, wanted: ListRequest, after: &str) -> Result<Self, StoreError> {
         let base = wanted.prefix.rsplit_once('/').map_or("", |(base, _)| base).to_owned();
         let key = if base.is_empty() { String::new() } else { format!("{base}/") };
         let mut walk = Self { wanted, after: after.to_owned(), inside: Vec::new(), ahead: None };

@@ -28,7 +28,6 @@ use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::sync::OnceCell;
 
-use service::{Service, body, describe, time};
 use self::error::S3Target;
 use super::key::check_prefix;
 use super::location::{Content, S3Location};
@@ -36,6 +35,7 @@ use super::{
     Action, ByteStream, ETag, Gate, Listing, ObjectInfo, ObjectKey, ObjectStore, Operation, PutMode,
     StoreError, Upload,
 };
+use service::{Service, body, describe, time};
 
 /// The most objects on one page of a listing: the most that S3 gives.
 const PAGE: i32 = 1000;
