@@ -131,9 +131,9 @@ struct Target {
 /// created.
 fn target(item: &IndexItem, kinds: &[IndexedResource]) -> Outcome<Option<Target>> {
     let key = item.key().map_err(text)?;
-    let Some(kind) = kinds.iter().find(|kind| kind.resource == key.kind) else { return Ok(None) };
+    let Some(kind) = kinds.iter().find(|kind| kind.resource == key.resource) else { return Ok(None) };
     let ours = |name: &str| name.starts_with(objects::PREFIX);
-    let group = match (&key.namespace, key.kind.as_str()) {
+    let group = match (&key.namespace, key.resource.as_str()) {
         (None, "customresourcedefinitions.apiextensions.k8s.io") => Some(0),
         (None, "namespaces") if ours(&key.name) => Some(1),
         (Some(namespace), _) if ours(namespace) => {

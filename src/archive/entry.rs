@@ -51,7 +51,7 @@ const METADATA_BACKUP: &str = "metadata/backup.json";
 /// Returns the path of an item in format 2.
 pub fn item_path(key: &ItemKey) -> String {
     let mut path = String::new();
-    write_item_path(&mut path, &key.kind, key.namespace.as_deref(), &key.name);
+    write_item_path(&mut path, &key.resource, key.namespace.as_deref(), &key.name);
     path
 }
 
@@ -125,7 +125,8 @@ fn parse_item(path: &str) -> Option<EntryName> {
     }
     let count = parts.iter().position(|part| part.is_empty())?;
     let item = |layout, kind, namespace: Option<&str>, file| {
-        let key = ItemKey { kind: kind_of(kind)?, namespace: namespace_of(namespace)?, name: name_of(file)? };
+        let key =
+            ItemKey { resource: kind_of(kind)?, namespace: namespace_of(namespace)?, name: name_of(file)? };
         Some(EntryName::Item { layout, key })
     };
     let copy = |version: &str, kind, namespace: Option<&str>, file| {

@@ -144,7 +144,8 @@ impl<'a> BackupAccount<'a> {
             return;
         }
         let namespace = item.namespace.as_deref().map(str::to_owned);
-        let key = ItemKey { kind: info.resource.clone(), namespace, name: item.name.clone().into_owned() };
+        let key =
+            ItemKey { resource: info.resource.clone(), namespace, name: item.name.clone().into_owned() };
         let message = format!("left out: {}", causes(error));
         let finding = if repeated { Finding::warning } else { Finding::error };
         self.find(finding(error.category(), message).on_item(key));

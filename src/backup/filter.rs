@@ -345,7 +345,7 @@ mod tests {
                 ["data", "private"].map(|claim| json!({"persistentVolumeClaim": {"claimName": claim}}));
             let pod =
                 json!({"metadata": {"name": "web", "namespace": namespace}, "spec": {"volumes": volumes}});
-            survey.needs.look(&GroupResource::parse("pods"), pod.to_string().as_bytes());
+            survey.needs.note_references(&GroupResource::parse("pods"), pod.to_string().as_bytes());
         }
         let filter = BackupFilter {
             selection: &selection,

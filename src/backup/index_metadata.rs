@@ -24,7 +24,7 @@ pub fn index_metadata(
         hash: item.hash,
         labels: item.label_set(),
         owner: item.controller.as_ref().map(|owner| owner.uid.clone().into_owned()),
-        rollout: rollout(&key.kind, &item),
+        rollout: rollout(&key.resource, &item),
     })
 }
 

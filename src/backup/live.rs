@@ -44,7 +44,7 @@ pub async fn live_items(
                         if filter.judge(&listing.info, &item) == FilterVerdict::Take {
                             let namespace = item.namespace.map(String::from);
                             let key = ItemKey {
-                                kind: listing.info.resource.clone(),
+                                resource: listing.info.resource.clone(),
                                 namespace,
                                 name: item.name.into_owned(),
                             };

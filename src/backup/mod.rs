@@ -29,26 +29,24 @@ mod told;
 mod unheeded;
 mod view;
 
-pub use request::{BackupOutcome, BackupRequest};
-use std::future::Future;
-
 pub use error::BackupError;
 pub use index_metadata::index_metadata;
 pub use item::{ItemOwner, ItemView};
 pub use live::live_items;
+pub use request::{BackupOutcome, BackupRequest};
 
+use std::future::Future;
+
+use crate::api::CompiledSelection;
+use crate::bucket::{Attempt, Bucket, Claim};
+use crate::cluster::{Cluster, Page};
+use crate::model::{Category, Finding, Progress};
 use account::BackupAccount;
 use collect::{Event, ResourceListing};
 use filter::{BackupFilter, FilterVerdict};
 use halt::BackupHalt;
 use pack::Packing;
 use view::ClusterView;
-
-use crate::api::CompiledSelection;
-use crate::bucket::{Attempt, Bucket, Claim};
-use crate::cluster::{Cluster, Page};
-
-use crate::model::{Category, Finding, Progress};
 
 /// Makes a backup and commits it. `stop` ends the run early.
 ///

@@ -59,7 +59,7 @@ impl Related {
 
     /// Notes the namespace and the references of one item if `filter` takes the item. `filter`
     /// must have no survey itself.
-    pub fn look(
+    pub fn note_item(
         &mut self,
         filter: &BackupFilter<'_>,
         info: &ResourceInfo,
@@ -75,7 +75,7 @@ impl Related {
             self.need_definition(&info.resource);
         }
         if has_references(&info.resource) {
-            self.needs.look(&info.resource, body);
+            self.needs.note_references(&info.resource, body);
         }
         let Some(namespace) = item.namespace.as_deref() else { return };
         if !self.namespaces.contains(namespace) {
@@ -106,9 +106,9 @@ impl Related {
     pub fn close(&mut self, plan: &BackupPlan, defined: &HashSet<String>) {
         let of_cluster = plan.kinds.iter().filter(|info| !info.namespaced);
         self.needs.close(of_cluster.map(|info| (&info.resource, &*info.kind)));
-        let custom = |key: &&ItemKey| defined.contains(key.kind.as_str());
+        let custom = |key: &&ItemKey| defined.contains(key.resource.as_str());
         let kinds: HashSet<GroupResource> =
-            self.needs.found.iter().filter(custom).map(|key| key.kind.clone()).collect();
+            self.needs.found.iter().filter(custom).map(|key| key.resource.clone()).collect();
         kinds.iter().for_each(|kind| self.need_definition(kind));
     }
 
@@ -167,7 +167,7 @@ mod tests {
         };
         let mut survey = Related::default();
         let snapshot = json!({"metadata": {"name": "s", "namespace": "n"}, "status": {"boundVolumeSnapshotContentName": "c"}});
-        survey.look(&filter, &info(SNAPSHOTS, true), snapshot.to_string().as_bytes(), &defined);
+        survey.note_item(&filter, &info(SNAPSHOTS, true), snapshot.to_string().as_bytes(), &defined);
         survey.close(&plan, &defined);
         let found: BTreeSet<String> = survey.needs.found.iter().map(ToString::to_string).collect();
         let definition = |kind: &str| format!("{CRDS} {kind}");

@@ -32,7 +32,7 @@ impl Told {
         }
         item.deleted.as_deref().filter(|since| hangs(since, self.at)).map(|_| {
             let namespace = item.namespace.as_deref().map(str::to_owned);
-            let key = ItemKey { kind: kind.clone(), namespace, name: item.name.clone().into_owned() };
+            let key = ItemKey { resource: kind.clone(), namespace, name: item.name.clone().into_owned() };
             let message = "somebody has deleted it, and it is there only for as long as it is used; it is in this backup, and a restore brings it back to stay";
             Finding::warning(Category::Other, message).on_item(key)
         })

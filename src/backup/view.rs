@@ -77,7 +77,7 @@ impl<'a> ClusterView<'a> {
         };
         if view.plan.needs_survey {
             stage("looking for what comes along");
-            view.look_around(&mut around, &catalog, &definitions::defined(&definitions)).await?;
+            view.make_survey(&mut around, &catalog, &definitions::defined(&definitions)).await?;
         }
         view.tell_unseen(around.unseen);
         Ok(view)
@@ -114,7 +114,7 @@ impl<'a> ClusterView<'a> {
 
     /// Makes the survey: looks through the kinds that decide what comes along, in the order in
     /// which one leads to another (workloads, PVCs, then cluster-scoped items).
-    async fn look_around(
+    async fn make_survey(
         &mut self,
         around: &mut Around<'_>,
         catalog: &Catalog,
@@ -141,7 +141,9 @@ impl<'a> ClusterView<'a> {
         let filter = self.filter();
         let mut survey = Related::of(self.selection);
         let kinds = survey::kinds_to_survey(&self.plan, narrows, defined);
-        around.each_item(kinds, self.query(), |info, body| survey.look(&filter, info, body, defined)).await?;
+        around
+            .each_item(kinds, self.query(), |info, body| survey.note_item(&filter, info, body, defined))
+            .await?;
         if survey.needs.names_claims() {
             let claims = survey::the_kind(&self.plan, PVCS);
             let query = Query { labels: None, ..self.query() };

@@ -111,7 +111,7 @@ impl Attempt {
     /// [`BucketError::ClaimLost`] if another process has the claim by now: stop writing at once.
     /// Else if the store fails.
     pub async fn renew(&self) -> Result<(), BucketError> {
-        let (held, etag) = self.bucket.look_at_claim(self.keys.claim()).await?;
+        let (held, etag) = self.bucket.read_claim_with_tag(self.keys.claim()).await?;
         let is_ours = matches!(&held, ClaimState::Held(held) if held.is_same_attempt(&self.claim));
         let reads = self.reads.get().or(self.claim.reads.as_ref()).cloned();
         let claim = Claim { heartbeat: Utc::now(), reads, ..self.claim.clone() };

@@ -116,7 +116,7 @@ impl Bucket {
             Err(error) => return Err(error.into()),
         }
         let now = Utc::now();
-        let (current, etag) = self.look_at_claim(keys.claim()).await?;
+        let (current, etag) = self.read_claim_with_tag(keys.claim()).await?;
         match &current {
             ClaimState::Absent => Ok(None),
             // The first PUT arrived, its answer was lost, and the store's client sent the PUT
@@ -203,7 +203,7 @@ impl Bucket {
 
     /// Deletes a claim, if it is still ours.
     pub(super) async fn release(&self, keys: &RunKeys, claim: &Claim) -> Result<(), BucketError> {
-        let (held, etag) = self.look_at_claim(keys.claim()).await?;
+        let (held, etag) = self.read_claim_with_tag(keys.claim()).await?;
         if !matches!(&held, ClaimState::Held(held) if held.is_same_attempt(claim)) {
             return Ok(());
         }

@@ -52,20 +52,20 @@ impl Bucket {
     /// Lists the backups of Ark 0.3 to 0.9: folders at the top of the location.
     fn list_old_backups(&self) -> BoxStream<'static, Result<RunEntry, BucketError>> {
         let bucket = self.clone();
-        let look = move |folder: String| {
+        let read = move |folder: String| {
             let bucket = bucket.clone();
-            async move { bucket.look_into(&folder).await }
+            async move { bucket.read_old_backup(&folder).await }
         };
         let folders = self.pages("", true).map_ok(|page| {
             let folders = page.prefixes.into_iter().filter(|folder| !layout::is_reserved_folder(folder));
             stream::iter(folders.map(Ok))
         });
-        folders.try_flatten().try_filter_map(look).boxed()
+        folders.try_flatten().try_filter_map(read).boxed()
     }
 
     /// Returns the backup of Ark 0.3 to 0.9 in a folder, or `None` if there is none. The first page
     /// suffices, as such a backup has three objects.
-    async fn look_into(&self, prefix: &str) -> Result<Option<RunEntry>, BucketError> {
+    async fn read_old_backup(&self, prefix: &str) -> Result<Option<RunEntry>, BucketError> {
         let name = prefix.trim_end_matches('/');
         let listing = self.store.list(prefix, true, None).await?;
         let mut run = ListedRun::new(RunKind::Backup, name);

@@ -43,7 +43,7 @@ impl Process {
     /// Returns the calling process, or `None` where the kernel does not identify it.
     pub fn current() -> Option<Self> {
         let id = std::process::id();
-        let Sight::Started(started) = look(id) else { return None };
+        let Sight::Started(started) = read_stat(id) else { return None };
         Some(Self { boot: boot()?, namespace: namespace()?, id, started })
     }
 
@@ -52,7 +52,7 @@ impl Process {
         let Self { boot: its_boot, namespace: its_namespace, id, started } = self;
         let is_ours = boot().as_ref() == Some(its_boot) && namespace().as_ref() == Some(its_namespace);
         is_ours
-            && match look(*id) {
+            && match read_stat(*id) {
                 Sight::Started(other) => other != *started,
                 Sight::Ended => true,
                 Sight::Unknown => false,
@@ -69,7 +69,8 @@ fn namespace() -> Option<String> {
     Some(fs::read_link("/proc/self/ns/pid").ok()?.to_string_lossy().into_owned())
 }
 
-fn look(id: u32) -> Sight {
+/// Returns what the kernel tells of a process.
+fn read_stat(id: u32) -> Sight {
     let stat = |id: u32| PathBuf::from(format!("/proc/{id}/stat"));
     match fs::read_to_string(stat(id)) {
         Ok(text) => parse(&text),

@@ -156,7 +156,7 @@ impl Bucket {
             return;
         }
         let over = claim.clone().given_back();
-        if let Ok((ClaimState::Held(held), etag)) = self.look_at_claim(keys.claim()).await
+        if let Ok((ClaimState::Held(held), etag)) = self.read_claim_with_tag(keys.claim()).await
             && held.is_same_attempt(claim)
             && let Err(error) = self.replace_claim(keys.claim(), &over, etag).await
         {
@@ -194,7 +194,7 @@ impl Bucket {
         // Three times: a claim that disappears, or changes hands, while it is looked at leaves the
         // name free.
         for _ in 0..3 {
-            let (held, etag) = self.look_at_claim(keys.claim()).await?;
+            let (held, etag) = self.read_claim_with_tag(keys.claim()).await?;
             if let ClaimState::Held(held) = &held
                 && held.is_given_back()
             {

@@ -161,7 +161,7 @@ impl Bucket {
 
     /// Reads a claim, and the tag that it had just before: replacing by that tag overwrites no
     /// later claim.
-    pub(super) async fn look_at_claim(
+    pub(super) async fn read_claim_with_tag(
         &self,
         key: &ObjectKey,
     ) -> Result<(ClaimState, Option<ETag>), BucketError> {

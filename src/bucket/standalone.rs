@@ -219,13 +219,13 @@ fn learn_kind(
     key: &ItemKey,
     body: &[u8],
 ) -> Result<(), BucketError> {
-    if kinds.contains_key(&key.kind) {
+    if kinds.contains_key(&key.resource) {
         return Ok(());
     }
     let TypeMeta { api_version, kind } = serde_json::from_slice(body)
         .map_err(|error| refuse(path, format!("{key} does not say its apiVersion and kind ({error})")))?;
     let learnt = IndexedResource {
-        resource: key.kind.clone(),
+        resource: key.resource.clone(),
         version: api_version,
         singular: kind.to_lowercase(),
         kind,
@@ -233,7 +233,7 @@ fn learn_kind(
         namespaced: key.namespace.is_some(),
         status_is_data: false,
     };
-    kinds.insert(key.kind.clone(), learnt);
+    kinds.insert(key.resource.clone(), learnt);
     Ok(())
 }
 

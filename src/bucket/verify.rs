@@ -355,7 +355,7 @@ fn check_item(
     if let Err(error) = archive::check_body(&key, body) {
         return Some(causes(&error));
     }
-    match describe(&key, body, kinds.get(&key.kind)).map(|metadata| metadata.differences(item)) {
+    match describe(&key, body, kinds.get(&key.resource)).map(|metadata| metadata.differences(item)) {
         Ok(keys) if keys.is_empty() => None,
         Ok(keys) => {
             Some(format!("its line in the index does not say what its body does (keys {})", keys.join(", ")))

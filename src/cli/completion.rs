@@ -4,8 +4,8 @@ use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
 use super::Cli;
+use super::args::invocation::{Called, OWN, PLUGIN, called};
 use super::exit::{Done, Failure};
-use super::invocation::{Called, OWN, PLUGIN, called};
 use super::output::Output;
 
 /// Print a completion script for a shell.

@@ -14,31 +14,27 @@ mod download;
 mod exit;
 mod global;
 mod install;
-mod invocation;
 mod location;
-mod memory;
 mod output;
-mod reference;
 mod restore;
 mod schedule;
 mod server;
-mod signal;
 mod verbs;
 mod version;
 
+pub use args::reference::reference;
 pub use commands::Cli;
-use commands::Command;
+pub use install::{chart_rules, rules_table};
+
 use std::process::ExitCode;
 
 use clap::FromArgMatches;
 
+use args::invocation::{self, Called};
+use commands::Command;
 use exit::{Done, Failure};
 use global::Global;
-pub use install::{chart_rules, rules_table};
-use invocation::Called;
 use output::Output;
-
-pub use reference::reference;
 
 /// Most worker threads: cluster and bucket limit the speed, and on a machine of many processors
 /// more threads would only hold memory.
@@ -52,7 +48,6 @@ const THREADS: usize = 4;
 /// 2. Clap parses the arguments, with the noun put before its verb.
 /// 3. The command runs and returns `Done` or `Failure`, which becomes the exit code.
 pub fn main() -> ExitCode {
-    memory::keep_large_pieces_apart();
     let called = invocation::called();
     if called == Called::Completion {
         let arguments: Vec<String> =

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
+use super::exit::signal::asked;
 use super::exit::{Done, Failure};
 use super::global::{Global, holder};
-use super::signal::asked;
 use crate::api::Duration;
 use crate::controller::{ControllerError, Settings, run as serve};
 use crate::telemetry::Metrics;

@@ -49,14 +49,14 @@ pub async fn run(global: &Global, command: &VersionCommand, output: &Output) -> 
 
 /// Returns the version of the server that answers. The request is deleted here, or by the server.
 async fn ask(global: &Global, output: &Output) -> Result<String, Failure> {
-    let door = ArkClient::open(global).await?;
+    let client = ArkClient::open(global).await?;
     let name = format!("version-{}", Uuid::new_v4());
     let mut request = ServerStatusRequest::new(&name, ServerStatusRequestSpec {});
     request.metadata.namespace = Some(global.namespace.clone());
-    door.create(&request).await?;
+    client.create(&request).await?;
     let answered =
-        wait::<ServerStatusRequest>(&door, &name, "there is nobody to tell a version", output).await;
-    let _ = door.delete::<ServerStatusRequest>(&name).await; // who may not delete it leaves it to the server
+        wait::<ServerStatusRequest>(&client, &name, "there is nobody to tell a version", output).await;
+    let _ = client.delete::<ServerStatusRequest>(&name).await; // who may not delete it leaves it to the server
     match answered? {
         Waited::Done(request) => {
             let version = request.status.and_then(|status| status.server_version);

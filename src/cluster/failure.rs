@@ -1,4 +1,5 @@
-//! Reads an answer that is a failure, be it a Status or the text of a proxy. Pure.
+//! Reads an answer that is a failure, be it a Status or the text of a proxy, and finds the trouble
+//! behind it. Pure.
 
 use std::time::Duration;
 
@@ -6,7 +7,7 @@ use http::header::RETRY_AFTER;
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
-use super::ApiFailure;
+use super::error::{ApiFailure, TOO_LARGE};
 use super::trouble::Trouble;
 
 /// Characters of an answer without a Status that go into the message.
@@ -17,6 +18,33 @@ const OF_API_SERVERS: &str = "audit-id";
 /// The longest message that is kept, in bytes. API servers repeat whole objects in theirs, and a
 /// run keeps thousands of messages.
 const MESSAGE_MOST: usize = 2 << 10;
+
+/// Texts by which the API server tells that etcd, or the connection to it, failed; the code is 500
+/// then.
+const OF_THE_STORE: [&str; 9] = [
+    "etcdserver:",
+    "leader changed",
+    "request timed out",
+    "context deadline exceeded",
+    "context canceled",
+    "error reading from server",
+    "transport is closing",
+    "connection refused",
+    "code = Unavailable",
+];
+
+/// Texts by which the API server tells that a webhook did not answer.
+const OF_WEBHOOKS: [&str; 2] = ["failed calling webhook", "conversion webhook for"];
+
+/// Texts of admission plug-ins that miss something which a controller is about to create.
+const NOT_YET: [&str; 6] = [
+    "status unknown for quota",
+    "error looking up service account",
+    "no API token found for service account",
+    "not yet ready to handle request",
+    "because it is being terminated",
+    "no params found for policy binding",
+];
 
 /// Shortens a message that comes from elsewhere to a length that can be kept.
 pub(super) fn shorten(message: &mut String) {
@@ -87,6 +115,38 @@ pub(super) fn read_failure(doing: String, code: StatusCode, headers: &HeaderMap,
         retry_after: asked.or(details.retry_after_seconds).map(Duration::from_secs),
     };
     let about_name = details.name.is_some_and(|name| !name.is_empty());
-    failure.trouble = Trouble::find(&failure, about_name, elsewhere);
+    failure.trouble = find_trouble(&failure, about_name, elsewhere);
     failure
+}
+
+/// Returns the trouble behind a failure. `about_name` says whether the answer names an object
+/// rather than a kind, `elsewhere` whether something in front of the API server answered.
+fn find_trouble(failure: &ApiFailure, about_name: bool, elsewhere: bool) -> Trouble {
+    let says = |texts: &[&str]| texts.iter().any(|text| failure.message.contains(text));
+    let because = |reason: &str| failure.causes.iter().any(|cause| cause == reason);
+    if because("ResourceVersionTooLarge") || says(&["future revision"]) {
+        return Trouble::Ahead;
+    }
+    if elsewhere {
+        return Trouble::Away;
+    }
+    match failure.code {
+        401 => Trouble::Credentials,
+        413 => Trouble::TooLarge,
+        _ if says(&TOO_LARGE) => Trouble::TooLarge,
+        404 if !about_name => Trouble::Kind,
+        404 if says(&["namespaces \""]) => Trouble::Namespace,
+        404 => Trouble::Missing,
+        409 if failure.reason == "AlreadyExists" => Trouble::Exists,
+        409 => Trouble::Race,
+        408 | 429 | 502..=504 => Trouble::Load,
+        500 if failure.retry_after.is_some() => Trouble::Store,
+        _ if says(&OF_WEBHOOKS) => Trouble::Webhook,
+        500 if says(&OF_THE_STORE) => Trouble::Store,
+        500 => Trouble::Inside,
+        505..=599 => Trouble::Strange,
+        _ if says(&NOT_YET) || because("NamespaceTerminating") => Trouble::NotYet,
+        400 | 403 | 422 => Trouble::Refused,
+        _ => Trouble::Other,
+    }
 }

@@ -277,7 +277,7 @@ impl Cluster {
             }
             bytes.extend_from_slice(&data);
             if let Some(early) = call.early.filter(|_| head.status.is_success()) {
-                early.look(&bytes);
+                early.search(&bytes);
             }
         }
         let bytes = bytes.freeze();

@@ -1,9 +1,7 @@
-//! The trouble behind a failed call, found once, when the answer is read, and asked three
-//! questions. May the same call be repeated at once ([`super::policy`])? Does the trouble pass by
+//! The trouble behind a failed call, found once, when the answer is read ([`super::failure`]), and
+//! asked three questions. May the same call be repeated at once ([`super::policy`])? Does the trouble pass by
 //! itself within minutes ([`Trouble::passes`])? May the refused object exist already
 //! ([`Trouble::is_refusal`])? Pure.
-
-use super::error::{ApiFailure, TOO_LARGE};
 
 /// The trouble behind a failure.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,66 +49,7 @@ pub(super) enum Trouble {
     Other,
 }
 
-/// Texts by which the API server tells that etcd, or the connection to it, failed; the code is 500
-/// then.
-const OF_THE_STORE: [&str; 9] = [
-    "etcdserver:",
-    "leader changed",
-    "request timed out",
-    "context deadline exceeded",
-    "context canceled",
-    "error reading from server",
-    "transport is closing",
-    "connection refused",
-    "code = Unavailable",
-];
-
-/// Texts by which the API server tells that a webhook did not answer.
-const OF_WEBHOOKS: [&str; 2] = ["failed calling webhook", "conversion webhook for"];
-
-/// Texts of admission plug-ins that miss something which a controller is about to create.
-const NOT_YET: [&str; 6] = [
-    "status unknown for quota",
-    "error looking up service account",
-    "no API token found for service account",
-    "not yet ready to handle request",
-    "because it is being terminated",
-    "no params found for policy binding",
-];
-
 impl Trouble {
-    /// Returns the trouble behind a failure. `about_name` says whether the answer names an object
-    /// rather than a kind, `elsewhere` whether something in front of the API server answered.
-    pub fn find(failure: &ApiFailure, about_name: bool, elsewhere: bool) -> Self {
-        let says = |texts: &[&str]| texts.iter().any(|text| failure.message.contains(text));
-        let because = |reason: &str| failure.causes.iter().any(|cause| cause == reason);
-        if because("ResourceVersionTooLarge") || says(&["future revision"]) {
-            return Self::Ahead;
-        }
-        if elsewhere {
-            return Self::Away;
-        }
-        match failure.code {
-            401 => Self::Credentials,
-            413 => Self::TooLarge,
-            _ if says(&TOO_LARGE) => Self::TooLarge,
-            404 if !about_name => Self::Kind,
-            404 if says(&["namespaces \""]) => Self::Namespace,
-            404 => Self::Missing,
-            409 if failure.reason == "AlreadyExists" => Self::Exists,
-            409 => Self::Race,
-            408 | 429 | 502..=504 => Self::Load,
-            500 if failure.retry_after.is_some() => Self::Store,
-            _ if says(&OF_WEBHOOKS) => Self::Webhook,
-            500 if says(&OF_THE_STORE) => Self::Store,
-            500 => Self::Inside,
-            505..=599 => Self::Strange,
-            _ if says(&NOT_YET) || because("NamespaceTerminating") => Self::NotYet,
-            400 | 403 | 422 => Self::Refused,
-            _ => Self::Other,
-        }
-    }
-
     /// Returns true if the trouble passes without anybody acting, though maybe only in minutes.
     pub fn passes(self) -> bool {
         match self {

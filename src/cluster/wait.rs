@@ -146,7 +146,7 @@ impl Cluster {
             AwaitedState { what: format!("the CustomResourceDefinition {name}"), state: "Established" };
         let path = format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}");
         let look = || async {
-            let Some(crd) = self.look(&path, &wanted.what).await? else {
+            let Some(crd) = self.find(&path, &wanted.what).await? else {
                 return Ok(WaitResult::NotYet("it is not there".to_owned()));
             };
             if let Some(missing) = not_established(&crd) {
@@ -155,7 +155,7 @@ impl Cluster {
             let (group, plural) = (&crd["spec"]["group"], &crd["spec"]["names"]["plural"]);
             for version in list(&crd["spec"]["versions"]).iter().filter(|version| version["served"] == true) {
                 let path = format!("/apis/{}/{}", text(group), text(&version["name"]));
-                let served = self.look(&path, &path).await?.unwrap_or_default();
+                let served = self.find(&path, &path).await?.unwrap_or_default();
                 if !list(&served["resources"]).iter().any(|resource| resource["name"] == *plural) {
                     return Ok(WaitResult::NotYet(format!(
                         "it is Established, but {path} does not serve it yet"
@@ -172,7 +172,7 @@ impl Cluster {
         let wanted = AwaitedState { what: format!("the namespace {name}"), state: "Active" };
         let path = format!("/api/v1/namespaces/{name}");
         let look = || async {
-            Ok(match self.look(&path, &wanted.what).await? {
+            Ok(match self.find(&path, &wanted.what).await? {
                 Some(namespace) if namespace["status"]["phase"] == "Active" => WaitResult::Done,
                 Some(namespace) => WaitResult::NotYet(state_of(&namespace)),
                 None => WaitResult::NotYet("it is not there".to_owned()),
@@ -198,7 +198,7 @@ impl Cluster {
         };
         let (wanted, path) = (AwaitedState { what, state: "deleted" }, kind.path(namespace, Some(name)));
         let look = || async {
-            let object = self.look(&path, &wanted.what).await?;
+            let object = self.find(&path, &wanted.what).await?;
             let that = |object: &Value| uid.is_none_or(|uid| object["metadata"]["uid"] == uid);
             Ok(object.filter(that).map_or(WaitResult::Done, |object| WaitResult::NotYet(state_of(&object))))
         };
@@ -210,7 +210,7 @@ impl Cluster {
         let wanted = AwaitedState { what: format!("the claim {namespace}/{name}"), state: "Bound" };
         let path = format!("/api/v1/namespaces/{namespace}/persistentvolumeclaims/{name}");
         let look = || async {
-            Ok(match self.look(&path, &wanted.what).await? {
+            Ok(match self.find(&path, &wanted.what).await? {
                 Some(claim) if claim["status"]["phase"] == "Bound" => WaitResult::Done,
                 Some(claim) => WaitResult::NotYet(state_of(&claim)),
                 None => WaitResult::NotYet("it is not there".to_owned()),
@@ -233,7 +233,7 @@ impl Cluster {
             "/api/v1/namespaces/{namespace}/events?limit={EVENTS}\
              &fieldSelector=involvedObject.kind%3DPersistentVolumeClaim%2CinvolvedObject.name%3D{name}"
         );
-        let events = self.look(&path, "events").await.ok().flatten()?;
+        let events = self.find(&path, "events").await.ok().flatten()?;
         let failed =
             |event: &&Value| matches!(text(&event["reason"]), "FailedBinding" | "ProvisioningFailed");
         let time = |event: &&Value| text(&event["lastTimestamp"]).to_owned();
@@ -242,7 +242,7 @@ impl Cluster {
     }
 
     /// Reads an object, or returns `None` if it does not exist.
-    async fn look(&self, path: &str, what: &str) -> Result<Option<Value>, ClusterError> {
+    async fn find(&self, path: &str, what: &str) -> Result<Option<Value>, ClusterError> {
         let doing = Doing { verb: "get", what, namespace: None, name: None };
         match self.read(&Call::get(path, doing)).await {
             Ok(object) => Ok(Some(object)),

@@ -188,14 +188,12 @@ impl ControllerError {
     /// back in a moment.
     pub fn is_away(&self) -> bool {
         match self {
+            // Its category tells neither a kind that is not served yet from one that is missing,
+            // nor an untrusted address from one that does not answer.
             Self::Cluster { source, .. } => source.passes(),
-            Self::Kube { source: Unanswered(kube::Error::Api(status)), .. } => {
-                status.code == 429 || status.code >= 500
+            Self::Kube { .. } | Self::Silent { .. } | Self::Late { .. } => {
+                matches!(self.category(), Category::Unavailable | Category::Timeout)
             }
-            Self::Kube {
-                source: Unanswered(kube::Error::Service(_) | kube::Error::HyperError(_)), ..
-            } => true,
-            Self::Silent { .. } | Self::Late { .. } => true,
             _ => false,
         }
     }

@@ -34,29 +34,28 @@ mod settings;
 mod sync;
 mod watch;
 
-use std::sync::Arc;
-
-use tokio_util::sync::CancellationToken;
-
 pub use error::ControllerError;
 pub use settings::Settings;
 
-use buckets::Locations;
-use context::Context;
-use leader::lease::Election;
-use obligations::Obligations;
-use serve::download_tokens::DownloadTokens;
-use serve::{Duty, HttpState};
-use watch::backoff::Retries;
-use watch::events::Events;
-use watch::watches::Watches;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
 
 use crate::bucket::documents::FORMAT;
 use crate::cluster::{Cluster, ClusterIdentity};
 use crate::store::Gate;
 use crate::telemetry::Metrics;
+use buckets::Locations;
+use context::Context;
+use leader::lease::Election;
 use leader::term;
+use obligations::Obligations;
 use requests::{download, server_status};
+use serve::download_tokens::DownloadTokens;
+use serve::{Duty, HttpState};
+use watch::backoff::Retries;
+use watch::events::Events;
+use watch::watches::Watches;
 
 /// Runs the server until `stop` is cancelled, and leaves unfinished work so that the next server
 /// goes on with it.
@@ -78,8 +77,8 @@ pub async fn run(
     metrics.build(env!("CARGO_PKG_VERSION"), &FORMAT.to_string());
     let tokens = Arc::new(DownloadTokens::default());
     let (duty, watched) = tokio::sync::watch::channel(Duty::Starting);
-    let door = HttpState { duty: watched, metrics: Arc::clone(&metrics), tokens: Arc::clone(&tokens) };
-    let _open = serve::open(settings.listen, door).await?;
+    let state = HttpState { duty: watched, metrics: Arc::clone(&metrics), tokens: Arc::clone(&tokens) };
+    let _open = serve::open(settings.listen, state).await?;
     let Some(identity) = preflight::wait(&cluster, &settings.namespace, &stop).await? else { return Ok(()) };
     duty.send_replace(Duty::StandingBy);
     let election = Election::new(&cluster, &settings.namespace, &settings.holder);

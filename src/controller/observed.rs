@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use kube::ResourceExt as _;
 
 use super::context::Context;
-use super::runs::{Run, Stage};
+use super::runs::{RunResource, Stage};
 use super::{schedule, sync};
 use crate::api::{
     Backup, BackupPhase, BackupStorageLocation, DELETION, DeletePhase, LocationPhase, NAME_TAKEN, Restore,
@@ -50,7 +50,7 @@ fn observe(context: &Context, now: DateTime<Utc>) -> ServerState {
 }
 
 /// Returns the outcome of the latest of these runs, and when the last good one ended.
-fn latest<'a, K: Run>(
+fn latest<'a, K: RunResource>(
     schedule: String,
     runs: impl Iterator<Item = &'a Arc<K>>,
     now: DateTime<Utc>,
@@ -79,23 +79,23 @@ fn latest<'a, K: Run>(
     LatestRun { schedule, good, figures, last_good }
 }
 
-fn has_lost_name<K: Run>(run: &K) -> bool {
+fn has_lost_name<K: RunResource>(run: &K) -> bool {
     run.conditions().iter().any(|each| each.type_ == NAME_TAKEN && each.status == "True")
 }
 
 /// Returns true if the run was asked for in this cluster.
-fn is_here<K: Run>(run: &K) -> bool {
+fn is_here<K: RunResource>(run: &K) -> bool {
     !run.annotations().contains_key(SYNCED_FROM)
 }
 
 /// Returns true if a person asked for the run. Runs of a Schedule that no longer exists appear
 /// under no name.
-fn is_people_s<K: Run>(run: &Arc<K>) -> bool {
+fn is_people_s<K: RunResource>(run: &Arc<K>) -> bool {
     is_here(&**run) && !run.is_scheduled()
 }
 
 /// Counts the runs of this cluster that wait or are in progress.
-fn queue<K: Run>(runs: &[Arc<K>]) -> RunQueue {
+fn queue<K: RunResource>(runs: &[Arc<K>]) -> RunQueue {
     let mut queue = RunQueue::default();
     for run in runs.iter().filter(|run| is_here(&***run) && run.meta().deletion_timestamp.is_none()) {
         match run.state().stage {

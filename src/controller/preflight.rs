@@ -23,7 +23,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 /// intervals. Returns `None` if the server was asked to end before.
 ///
 /// # Errors
-/// As [`look`], once the API server answers.
+/// As [`check`], once the API server answers.
 pub async fn wait(
     cluster: &Cluster,
     namespace: &str,
@@ -31,7 +31,7 @@ pub async fn wait(
 ) -> Result<Option<ClusterIdentity>, ControllerError> {
     let mut pause = FIRST_PAUSE;
     loop {
-        match look(cluster, namespace).await {
+        match check(cluster, namespace).await {
             Err(error) if error.is_away() => {
                 tracing::warn!(again_in = ?pause, "waiting for the API server: {}", causes(&error));
             }
@@ -49,18 +49,18 @@ pub async fn wait(
 ///
 /// # Errors
 /// If something is missing; the error says what to do about it.
-pub async fn look(cluster: &Cluster, namespace: &str) -> Result<ClusterIdentity, ControllerError> {
+pub async fn check(cluster: &Cluster, namespace: &str) -> Result<ClusterIdentity, ControllerError> {
     let identity = cluster
         .identity()
         .await
         .map_err(ControllerError::cluster("ask the API server which cluster it is"))?;
-    look_for_definitions(&cluster.client()).await?;
-    look_for_namespace(cluster.client(), namespace).await?;
+    check_definitions(&cluster.client()).await?;
+    check_namespace(cluster.client(), namespace).await?;
     Ok(identity)
 }
 
 /// Fails if the API server does not serve Ark's kinds, or would drop fields of them.
-async fn look_for_definitions(client: &Client) -> Result<(), ControllerError> {
+async fn check_definitions(client: &Client) -> Result<(), ControllerError> {
     let version = format!("{GROUP}/{VERSION}");
     let doing = format!("ask the API server for the kinds of {version}");
     let served = match ControllerError::within(doing, client.list_api_group_resources(&version)).await {
@@ -100,7 +100,7 @@ async fn document(client: &Client) -> Option<ServedFields> {
 }
 
 /// Fails if the namespace does not exist. Treats "forbidden" as "exists".
-async fn look_for_namespace(client: Client, namespace: &str) -> Result<(), ControllerError> {
+async fn check_namespace(client: Client, namespace: &str) -> Result<(), ControllerError> {
     let namespaces: Api<Namespace> = Api::all(client);
     let doing = format!("look for the namespace `{namespace}`");
     match ControllerError::within(doing, namespaces.get_metadata(namespace)).await {
@@ -148,7 +148,7 @@ mod tests {
             "/apis/ark.heptio.com/v1" => kinds(),
             _ => namespace(),
         });
-        look(&cluster, "heptio-ark").await
+        check(&cluster, "heptio-ark").await
     }
 
     fn all() -> Answer {
@@ -202,7 +202,7 @@ mod tests {
                 "/openapi/v3/apis/ark.heptio.com/v1" => document.take().unwrap(),
                 _ => namespace(),
             });
-            let looked = look(&cluster, "heptio-ark").await.map_err(|error| error.to_string());
+            let looked = check(&cluster, "heptio-ark").await.map_err(|error| error.to_string());
             assert_eq!(looked.is_err(), refused, "{looked:?}");
             if let Err(error) = looked {
                 let advice = "ark crd | kubectl apply --server-side --force-conflicts -f -";

@@ -51,8 +51,9 @@ impl fmt::Display for GroupResource {
 /// name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ItemKey {
-    /// The resource type.
-    pub kind: GroupResource,
+    /// The resource type with its group; `kind` in the format.
+    #[serde(rename = "kind")]
+    pub resource: GroupResource,
     /// The namespace; `None` for a cluster-scoped item.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
@@ -62,21 +63,25 @@ pub struct ItemKey {
 
 impl ItemKey {
     /// Names a cluster-scoped item.
-    pub fn cluster(kind: GroupResource, name: impl Into<String>) -> Self {
-        Self { kind, namespace: None, name: name.into() }
+    pub fn cluster(resource: GroupResource, name: impl Into<String>) -> Self {
+        Self { resource, namespace: None, name: name.into() }
     }
 
     /// Names an item in a namespace.
-    pub fn namespaced(kind: GroupResource, namespace: impl Into<String>, name: impl Into<String>) -> Self {
-        Self { kind, namespace: Some(namespace.into()), name: name.into() }
+    pub fn namespaced(
+        resource: GroupResource,
+        namespace: impl Into<String>,
+        name: impl Into<String>,
+    ) -> Self {
+        Self { resource, namespace: Some(namespace.into()), name: name.into() }
     }
 }
 
 impl fmt::Display for ItemKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.namespace {
-            Some(namespace) => write!(f, "{} {namespace}/{}", self.kind, self.name),
-            None => write!(f, "{} {}", self.kind, self.name),
+            Some(namespace) => write!(f, "{} {namespace}/{}", self.resource, self.name),
+            None => write!(f, "{} {}", self.resource, self.name),
         }
     }
 }

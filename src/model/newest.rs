@@ -134,11 +134,9 @@ pub fn pick<T>(candidates: Vec<Candidate<T>>, wish: &Wish<'_>) -> Result<Pick<T>
         }
     };
     let schedule = wish.schedule.filter(|_| own.iter().all(|candidate| candidate.cluster == wish.here));
-    let newest = newest_of(of_one_schedule(own, schedule, &mut notes)?, wish.partial)?;
-    let told = newest.picked.doubt.iter().filter(|_| wish.from.is_some());
-    notes.extend(told.map(|doubt| format!("it is of cluster {}, {doubt}", wish.from.unwrap_or_default())));
-    notes.extend(newest.notes);
-    Ok(Pick { notes, ..newest })
+    let own = of_one_schedule(own, schedule, &mut notes)?;
+    let picked = newest_of(own, wish, &mut notes)?;
+    Ok(Pick { picked, notes })
 }
 
 /// Returns the backups that are surely of the named cluster, or else those of which that is only
@@ -205,10 +203,14 @@ fn also_there<T>(others: &BTreeMap<String, Vec<Candidate<T>>>) -> Option<String>
     ))
 }
 
-/// Returns the newest backup of one cluster.
-fn newest_of<T>(mut own: Vec<Candidate<T>>, partial: bool) -> Result<Pick<T>, String> {
+/// Returns the newest backup of one Schedule, and notes what somebody might not expect of it.
+fn newest_of<T>(
+    mut own: Vec<Candidate<T>>,
+    wish: &Wish<'_>,
+    notes: &mut Vec<String>,
+) -> Result<Candidate<T>, String> {
     own.sort_by(|one, other| (other.began, &other.name).cmp(&(one.began, &one.name)));
-    let Some(at) = own.iter().position(|candidate| partial || !candidate.is_partial) else {
+    let Some(at) = own.iter().position(|candidate| wish.partial || !candidate.is_partial) else {
         let newest = own.first().map(|newest| newest.name.as_str()).unwrap_or_default();
         return Err(format!(
             "; {} only PartiallyFailed, the newest of them `{newest}`: name it (backupName, --from-backup), or take such ones, too \
@@ -217,7 +219,9 @@ fn newest_of<T>(mut own: Vec<Candidate<T>>, partial: bool) -> Result<Pick<T>, St
         ));
     };
     let picked = own.remove(at);
-    let mut notes = Vec::new();
+    if let Some((doubt, cluster)) = picked.doubt.as_ref().zip(wish.from) {
+        notes.push(format!("it is of cluster {cluster}, {doubt}"));
+    }
     let passed_over = own.get(..at).unwrap_or_default();
     if let Some(newest) = passed_over.first() {
         notes.push(format!(
@@ -230,7 +234,7 @@ fn newest_of<T>(mut own: Vec<Candidate<T>>, partial: bool) -> Result<Pick<T>, St
     if picked.is_partial {
         notes.push(format!("`{}` only PartiallyFailed: it lacks what its errors name", picked.name));
     }
-    Ok(Pick { picked, notes })
+    Ok(picked)
 }
 
 /// Describes the clusters, each with its newest backup.

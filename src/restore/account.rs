@@ -111,7 +111,7 @@ impl<'a> RestoreAccount<'a> {
         match act.action {
             ItemAction::Create => self.created += 1,
             ItemAction::Update | ItemAction::Recreate => self.updated += 1,
-            ItemAction::Skip(reason) => self.results.skipped.add(reason, &act.item.kind),
+            ItemAction::Skip(reason) => self.results.skipped.add(reason, &act.item.resource),
             ItemAction::Fail => {}
         }
         self.done += 1;

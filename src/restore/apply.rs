@@ -205,7 +205,7 @@ impl RestoreContext<'_> {
         let made = self.cluster.create(ready.info, namespace, ready.bytes()).await?;
         *permit = None;
         let Written { uid, resource_version, warnings } = made;
-        if ready.target.kind.as_str() == NAMESPACES {
+        if ready.target.resource.as_str() == NAMESPACES {
             self.made_namespaces.add(ready.target.name.clone());
         }
         let mut findings = self.lost(ready, &warnings);

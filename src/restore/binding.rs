@@ -67,7 +67,7 @@ impl RestoreContext<'_> {
         ready: &Ready<'_>,
         live: &LiveItem,
     ) -> Result<Option<Finding>, ClusterError> {
-        let (PVCS, Some(namespace)) = (ready.target.kind.as_str(), &ready.target.namespace) else {
+        let (PVCS, Some(namespace)) = (ready.target.resource.as_str(), &ready.target.namespace) else {
             return Ok(None);
         };
         let volume = live.object["spec"]["volumeName"].as_str().unwrap_or_default();
@@ -94,7 +94,7 @@ impl RestoreContext<'_> {
     /// now, or a volume that is there only lacks its PVC, which comes back and names it.
     pub fn gets_its_other_half(&self, ready: &Ready<'_>, live: &LiveItem) -> bool {
         let lacks = |path: &str| live.difference.extra.is_empty() && live.difference.changed == [path];
-        match ready.target.kind.as_str() {
+        match ready.target.resource.as_str() {
             PVCS => {
                 let named = ready.body["spec"]["volumeName"].as_str().unwrap_or_default();
                 let waits = live.object["status"]["phase"] == "Pending"
@@ -121,7 +121,7 @@ impl RestoreContext<'_> {
         let reference = &live.object["spec"]["volumeSnapshotRef"];
         let text = |key: &str| reference[key].as_str().filter(|text| !text.is_empty());
         let (CONTENTS, Some(uid), Some(namespace), Some(name)) =
-            (ready.target.kind.as_str(), text("uid"), text("namespace"), text("name"))
+            (ready.target.resource.as_str(), text("uid"), text("namespace"), text("name"))
         else {
             return Ok(None);
         };
@@ -175,7 +175,9 @@ impl RestoreContext<'_> {
     /// Frees the volume of a PVC that was created under a new uid, if the volume is still kept for
     /// the old one. A failure shows when the PVC does not become Bound.
     pub async fn free_volume(&self, ready: &Ready<'_>, uid: &str) {
-        let (PVCS, Some(namespace)) = (ready.target.kind.as_str(), &ready.target.namespace) else { return };
+        let (PVCS, Some(namespace)) = (ready.target.resource.as_str(), &ready.target.namespace) else {
+            return;
+        };
         let Some(volume) = ready.body["spec"]["volumeName"].as_str().filter(|name| !name.is_empty()) else {
             return;
         };
@@ -246,7 +248,7 @@ impl RestoreContext<'_> {
     /// Returns the warning about a volume that comes from another cluster, or `None`: both
     /// clusters would use its storage.
     pub fn volume_warning(&self, ready: &Ready<'_>) -> Option<String> {
-        let foreign = self.from_another_cluster && ready.item.kind.as_str() == VOLUMES;
+        let foreign = self.from_another_cluster && ready.item.resource.as_str() == VOLUMES;
         foreign.then(|| {
             "its storage belongs to a volume of the cluster that was backed up: where that cluster still runs, both would write to the same storage; stop the application there first, or restore with restorePVs false".to_owned()
         })

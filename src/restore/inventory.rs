@@ -87,7 +87,7 @@ impl Inventory {
         let key = item.key().map_err(|error| error.to_string())?;
         let kind = self.kind_id(&key)?;
         let namespace = key.namespace.as_deref().map(|name| self.namespace_id(name));
-        if key.kind.as_str() == NAMESPACES {
+        if key.resource.as_str() == NAMESPACES {
             self.namespace_id(&key.name); // an empty one is known, too
         }
         let judge = |by: &Selection<'_>| by.judge(&self.kinds[usize::from(kind)], &key, &item.labels);
@@ -103,7 +103,7 @@ impl Inventory {
         let owner = item.owner.as_deref().and_then(OldUid::read);
         let Some(inclusion) = inclusion else {
             self.owners_elsewhere.extend(owner);
-            if let (PVCS, Some(namespace)) = (key.kind.as_str(), namespace) {
+            if let (PVCS, Some(namespace)) = (key.resource.as_str(), namespace) {
                 self.claims_elsewhere.insert((namespace, key.name.into()));
             }
             return Ok(());
@@ -155,7 +155,7 @@ impl Inventory {
     /// Returns the entry's name in the backup.
     pub fn key(&self, entry: &InventoryEntry) -> ItemKey {
         ItemKey {
-            kind: self.kind(entry).clone(),
+            resource: self.kind(entry).clone(),
             namespace: self.namespace(entry).map(str::to_owned),
             name: entry.name.to_string(),
         }
@@ -195,13 +195,13 @@ impl Inventory {
     /// Returns the place of the item's kind. A kind that the header lacks is added, known by its
     /// plural alone.
     fn kind_id(&mut self, key: &ItemKey) -> Result<u16, String> {
-        if let Some(id) = self.kind_ids.get(&key.kind) {
+        if let Some(id) = self.kind_ids.get(&key.resource) {
             return Ok(*id);
         }
         let id = u16::try_from(self.kinds.len()).ok().filter(|id| usize::from(*id) < MAX_KINDS);
         let id = id.ok_or_else(|| format!("it holds items of more than {MAX_KINDS} kinds"))?;
         self.kinds.push(IndexedResource {
-            resource: key.kind.clone(),
+            resource: key.resource.clone(),
             version: String::new(),
             kind: String::new(),
             singular: String::new(),
@@ -209,7 +209,7 @@ impl Inventory {
             namespaced: key.namespace.is_some(),
             status_is_data: false,
         });
-        self.kind_ids.insert(key.kind.clone(), id);
+        self.kind_ids.insert(key.resource.clone(), id);
         Ok(id)
     }
 }

@@ -26,7 +26,7 @@ impl RestoreContext<'_> {
         ready: &Ready<'_>,
         foreseen: bool,
     ) -> Result<Option<Finding>, ClusterError> {
-        let told = match ready.target.kind.as_str() {
+        let told = match ready.target.resource.as_str() {
             "secrets" => self.without_account(ready, foreseen).await,
             "statefulsets.apps" => self.without_claims(ready).await,
             _ => Ok(None),

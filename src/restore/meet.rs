@@ -45,7 +45,7 @@ impl RestoreContext<'_> {
         let mut met = match verdict {
             // The earlier attempt may have ended between the create and what follows it.
             ExistingVerdict::Restored => {
-                if ready.target.kind.as_str() == NAMESPACES {
+                if ready.target.resource.as_str() == NAMESPACES {
                     self.made_namespaces.add(ready.target.name.clone());
                 }
                 let why = "an earlier attempt of this restore made it";
@@ -147,7 +147,7 @@ impl RestoreContext<'_> {
     async fn recreate(&self, ready: &Ready<'_>, live: &LiveItem) -> Result<CreateOutcome, ClusterError> {
         let (target, namespace) = (&ready.target, ready.target.namespace.as_deref());
         let differed = Some(format!("differed in {}", live.difference.describe()));
-        let is_job = target.kind.as_str() == JOBS;
+        let is_job = target.resource.as_str() == JOBS;
         let propagation = if is_job { Propagation::Background } else { Propagation::Orphan };
         // Noted before the deletion is sent, since its answer may be lost.
         self.touched.store(true, Ordering::Release);
@@ -195,8 +195,8 @@ impl RestoreContext<'_> {
         let (inventory, plan) = (&self.source.inventory, &self.plan);
         let owner = inventory.entry(ready.entry).uid?;
         let leaves = (inventory.owners_elsewhere.contains(&owner) || plan.parted_owners.contains(&owner))
-            && !adopts(&ready.target.kind)
-            && ready.target.kind.as_str() != JOBS;
+            && !adopts(&ready.target.resource)
+            && ready.target.resource.as_str() != JOBS;
         leaves.then(|| {
             let message = "it was made anew, and the backup has items of it that this restore does not bring: those that are in the cluster have no owner any more, so that nothing collects them and an operator may not know them; restore them with existingResourcePolicy Update, which gives them their owner";
             ready.warning(Category::Other, message)
@@ -247,16 +247,16 @@ impl RestoreContext<'_> {
         let target = &ready.target;
         let keep = |owner: &OwnerView<'_>| Owner::New(owner.uid.to_owned());
         let by_hand = annotations_by_hand(&live);
-        match self.plain.rewrite(&target.kind, target, live, ready.shape(&keep)) {
+        match self.plain.rewrite(&target.resource, target, live, ready.shape(&keep)) {
             Ok(mut live) => {
                 // A default class that comes along is not made the default, and is not different
                 // if it is the default already.
                 if self.source.inventory.entry(ready.entry).inclusion != Inclusion::Selected {
-                    unmark_default(&target.kind, &mut live.body);
+                    unmark_default(&target.resource, &mut live.body);
                 }
                 let intended =
                     Intended { body: wanted, awaited: &ready.awaited, status: ready.status.as_ref() };
-                compare(&target.kind, intended, &live, &by_hand)
+                compare(&target.resource, intended, &live, &by_hand)
             }
             Err(error) => Difference { changed: vec![causes(&error)], extra: Vec::new() },
         }
@@ -273,10 +273,10 @@ impl RestoreContext<'_> {
                 .as_deref()
                 .is_some_and(|name| self.made_namespaces.has(name)),
             // A workload that is made anew leaves its children in place; see `recreate`.
-            owns_claims: !adopts(&ready.target.kind)
+            owns_claims: !adopts(&ready.target.resource)
                 && entry.uid.is_some_and(|uid| self.plan.claim_owners.contains(&uid)),
             gets_its_other_half: self.gets_its_other_half(ready, live),
-            ..ObservedItem::read(&ready.target.kind, &ready.body, &live.object)
+            ..ObservedItem::read(&ready.target.resource, &ready.body, &live.object)
         };
         let verdict = decide(&ready.target, entry.inclusion, &live.difference, self.policy, observed);
         let changes = || !self.compare(ready, &updated(ready, live), live.object.clone()).is_none();
@@ -297,5 +297,5 @@ impl RestoreContext<'_> {
 /// Returns the body of an update.
 fn updated(ready: &Ready<'_>, live: &LiveItem) -> Value {
     let wanted = live.wanted.as_ref().unwrap_or(&ready.body);
-    as_update(wanted, &live.object, &ready.target.kind)
+    as_update(wanted, &live.object, &ready.target.resource)
 }

@@ -44,21 +44,19 @@ mod survey;
 mod volumes;
 mod work;
 
-pub use request::{MOST_PARALLEL, RestoreRequest};
-use std::future::Future;
-
 pub use error::RestoreError;
 pub use outcome::{Act, ItemAction, Preview, RestoreOutcome};
+pub use request::{MOST_PARALLEL, RestoreRequest};
 
-use account::RestoreAccount;
-use halt::RestoreHalt;
-use work::RestoreContext;
+use std::future::Future;
 
 use crate::api::{InvalidSpec, RestoreSpec, Timestamp};
 use crate::bucket::{Attempt, Bucket, BucketError, Claim};
 use crate::cluster::Cluster;
-
 use crate::model::Progress;
+use account::RestoreAccount;
+use halt::RestoreHalt;
+use work::RestoreContext;
 
 /// Restores a backup and records in the bucket what became of each item, unless the request says
 /// not to record.

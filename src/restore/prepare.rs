@@ -32,13 +32,15 @@ impl RestoreContext<'_> {
         if !value.is_object() {
             return Err(self.source.damaged(id, "it is no JSON object"));
         }
-        if let Some(reason) = never_restored(&item.kind, &value) {
-            return Ok(Prepared::Skip(reason, made_by_an_operator(&item.kind, &value)));
+        if let Some(reason) = never_restored(&item.resource, &value) {
+            return Ok(Prepared::Skip(reason, made_by_an_operator(&item.resource, &value)));
         }
-        if self.belongs_to_a_pod_that_stays_away(&item.kind, &value) {
+        if self.belongs_to_a_pod_that_stays_away(&item.resource, &value) {
             return Ok(Prepared::Skip(SkipReason::ControllerMakesIt, None));
         }
-        if let (VOLUMES, Some((reason, why))) = (item.kind.as_str(), self.volumes.left_out.get(&item.name)) {
+        if let (VOLUMES, Some((reason, why))) =
+            (item.resource.as_str(), self.volumes.left_out.get(&item.name))
+        {
             return Ok(Prepared::Skip(*reason, Some(why.clone())));
         }
         let (info, converted) = match self.kinds.of(entry) {
@@ -51,7 +53,7 @@ impl RestoreContext<'_> {
             Fate::There(uid) => Owner::New(uid),
             Fate::Awaited | Fate::Unknown => Owner::Awaited,
         };
-        let rewritten = (self.rewriter.rewrite(&item.kind, &item, value, shape(info, &owners)))
+        let rewritten = (self.rewriter.rewrite(&item.resource, &item, value, shape(info, &owners)))
             .map_err(|error| Finding::error(error.category(), causes(&error)).on_item(item.clone()))?;
         if let Some(why) = rewritten.left_out {
             return Ok(Prepared::Skip(SkipReason::NotRestorable, Some(why)));
@@ -60,10 +62,14 @@ impl RestoreContext<'_> {
             |comes: bool| rewritten.status.as_ref().filter(|_| comes == self.restores_status(entry.kind));
         let mut ready = Ready {
             entry: id,
-            may_run_again: may_run_again(&item.kind, status(false)),
-            target: ItemKey { kind: item.kind.clone(), namespace: rewritten.namespace, name: rewritten.name },
+            may_run_again: may_run_again(&item.resource, status(false)),
+            target: ItemKey {
+                resource: item.resource.clone(),
+                namespace: rewritten.namespace,
+                name: rewritten.name,
+            },
             info,
-            takes: item.kind.as_str() == "services" && !rewritten.asks,
+            takes: item.resource.as_str() == "services" && !rewritten.asks,
             item,
             body: rewritten.body,
             status: status(true).cloned(),
@@ -77,7 +83,7 @@ impl RestoreContext<'_> {
             *version = info.api_version().into();
         }
         ready.warnings.extend(self.volume_warning(&ready));
-        if entry.inclusion != Inclusion::Selected && unmark_default(&ready.item.kind, &mut ready.body) {
+        if entry.inclusion != Inclusion::Selected && unmark_default(&ready.item.resource, &mut ready.body) {
             let warning = "it is the default of its kind where it was backed up; here it only comes along with what needs it, and is not made the default";
             ready.warnings.push(warning.to_owned());
         }

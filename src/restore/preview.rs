@@ -117,7 +117,7 @@ impl RestoreContext<'_> {
     }
 
     async fn foresee(&self, ready: &Ready<'_>, missing: &ToBeMade) -> Result<ItemDone, RestoreError> {
-        let home = match ready.target.kind.as_str() {
+        let home = match ready.target.resource.as_str() {
             NAMESPACES => Some(&ready.target.name),
             _ => ready.target.namespace.as_ref(),
         };

@@ -134,7 +134,7 @@ mod tests {
         let terms = serde_json::from_value::<Filter>(filter).unwrap().compile().unwrap();
         let info = kind_info(kind, namespace.is_some());
         let key = ItemKey {
-            kind: info.resource.clone(),
+            resource: info.resource.clone(),
             namespace: namespace.map(str::to_owned),
             name: name.to_owned(),
         };

@@ -82,7 +82,7 @@ pub async fn look_for_needs(
     let referring = not_left_out(inventory, said, Inclusion::comes).filter(refers);
     let mut bodies = source.bodies(&referring.map(|(id, _)| id).collect::<Vec<_>>())?;
     while let Some((id, body)) = bodies.try_next().await? {
-        needs.look(inventory.kind(inventory.entry(id)), &body.unwrap_or_default());
+        needs.note_references(inventory.kind(inventory.entry(id)), &body.unwrap_or_default());
     }
     drop(bodies);
     if needs.names_claims() {

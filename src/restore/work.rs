@@ -336,7 +336,7 @@ fn left_to_operators(plan: &PlannedItems, inventory: &Inventory, said: &BodyFact
         first.namespace.unwrap_or_default(),
         first.name
     );
-    Some(Finding::warning(Category::Other, message).on_kind(first.kind))
+    Some(Finding::warning(Category::Other, message).on_kind(first.resource))
 }
 
 /// Refuses a mapping by which two namespaces of the backup become one: the second item of a name

@@ -17,10 +17,6 @@ mod object_store;
 pub mod resume;
 pub mod s3;
 
-use object_store::exactly;
-pub use object_store::{ByteStream, ETag, Listing, ObjectInfo, ObjectStore, PutMode, Upload, read_all};
-use std::sync::Arc;
-
 pub use conformance::conformance;
 pub use error::{Action, Cause, Operation, StoreError};
 pub use faults::{Fault, Faults};
@@ -29,9 +25,13 @@ pub use gate::{Gate, Gated};
 pub use key::{InvalidKey, ObjectKey};
 pub use location::{Content, InvalidLocation, Location};
 pub use meter::{Meter, Observer, StoreOutcome};
+pub use object_store::{ByteStream, ETag, Listing, ObjectInfo, ObjectStore, PutMode, Upload, read_all};
 pub use resume::Resumed;
-
 pub use s3::{S3Store, objection_to_credentials};
+
+use std::sync::Arc;
+
+use object_store::exactly;
 
 /// Opens a location, and creates the bucket or folder if the location says so. An S3 service is
 /// not contacted otherwise: a wrong bucket or credential is the error of the first operation. A

@@ -13,7 +13,19 @@ use super::{Source, root, source};
 const NOT_OURS: [&str; 2] = ["target", ".git"];
 
 /// What a path of the repository begins with, where a document names one in a code span.
-const FOLDERS: [&str; 7] = ["src/", "tests/", "hack/", "config/", "docs/", "crds/", ".github/"];
+const FOLDERS: [&str; 11] = [
+    "src/",
+    "tests/",
+    "hack/",
+    "config/",
+    "docs/",
+    "crds/",
+    ".github/",
+    "charts/",
+    "benches/",
+    "examples/",
+    "fuzz/",
+];
 
 /// Tells what was, so that its paths may be gone.
 const HISTORY: &str = "CHANGELOG.md";

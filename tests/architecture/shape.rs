@@ -1,6 +1,7 @@
 //! The shape of the house: a type name occurs once, no two files import each other, `mod.rs` files
-//! define nothing that a child imports, and modules have one style. Rules as those in
-//! `architecture.rs`, over all sources together.
+//! define nothing that a child imports and name modules, re-exports and imports in this order,
+//! modules have one style, and the command line its shelves. Rules as those in `architecture.rs`,
+//! over all sources together.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,24 +10,9 @@ use regex::Regex;
 use super::{Source, root, source, sources};
 
 /// Pairs of files that import each other for a reason.
-const CIRCLES: [(&str, &str, &str); 5] = [
-    (
-        "src/cluster/error.rs",
-        "src/cluster/trouble.rs",
-        "an error is judged by its trouble, and the trouble read from the error",
-    ),
-    (
-        "src/controller/schedule/make.rs",
-        "src/controller/schedule/record.rs",
-        "a status is recorded before a Backup is made, and after",
-    ),
+const CIRCLES: [(&str, &str, &str); 2] = [
     ("src/restore/binding.rs", "src/restore/work.rs", "the context of a restore has what its parts note"),
     ("src/restore/links.rs", "src/restore/work.rs", "the context of a restore has what its parts note"),
-    (
-        "src/store/fs/folder.rs",
-        "src/store/fs/walk.rs",
-        "a folder lists by walks, and a walk goes through folders",
-    ),
 ];
 
 /// What of a file is no test.
@@ -166,6 +152,46 @@ fn check_mod_files(all: &[Source]) -> Vec<String> {
     violations
 }
 
+/// `mod.rs` files name their modules first, then what they re-export, then what they import.
+fn check_mod_order(all: &[Source]) -> Vec<String> {
+    let line =
+        Regex::new(r"(?m)^(#\[cfg\(test\)\]\n)?(?:(pub(?:\([^)]*\))?) )?(mod \w+;|use )").expect("a pattern");
+    let rank = |text: &str| -> Vec<usize> {
+        let lines = line.captures_iter(text).filter(|captures| captures.get(1).is_none());
+        let rank = |captures: regex::Captures<'_>| match (&captures[3], captures.get(2)) {
+            ("use ", None) => 2,
+            ("use ", Some(_)) => 1,
+            _ => 0,
+        };
+        lines.map(rank).collect()
+    };
+    let is_wrong = |source: &&Source| source.path.ends_with("/mod.rs") && !rank(&source.text).is_sorted();
+    let wrong = all.iter().filter(is_wrong);
+    wrong
+        .map(|source| format!("{}: modules come first, then re-exports, then imports", source.path))
+        .collect()
+}
+
+/// Files and folders of `cli/` that are no command.
+const SHELVES: [&str; 9] =
+    ["args", "client", "commands", "download", "exit", "global", "mod", "output", "verbs"];
+
+/// `cli/` has a file or a folder for each command, and else only [`SHELVES`].
+fn check_cli(all: &[Source]) -> Vec<String> {
+    let command = Regex::new(r"(?m)^    \w+\((\w+)::\w+Command\),").expect("a pattern");
+    let commands: BTreeSet<&str> = (all.iter().filter(|source| source.path == "src/cli/commands.rs"))
+        .flat_map(|source| command.captures_iter(&source.text))
+        .filter_map(|captures| Some(captures.get(1)?.as_str()))
+        .collect();
+    let entry = |source: &Source| {
+        let inside = source.path.strip_prefix("src/cli/")?;
+        Some(inside.split('/').next()?.trim_end_matches(".rs").to_owned())
+    };
+    let entries: BTreeSet<String> = all.iter().filter_map(entry).collect();
+    let strange = entries.iter().filter(|name| !commands.contains(&***name) && !SHELVES.contains(&&***name));
+    strange.map(|name| format!("src/cli/{name} is no command: put it on one of the shelves")).collect()
+}
+
 fn check_style(all: &[Source]) -> Vec<String> {
     let paths: BTreeSet<_> =
         all.iter().map(|source| &*source.path).filter(|path| path.starts_with("src/")).collect();
@@ -220,6 +246,16 @@ fn mod_files_define_nothing_that_a_child_imports() {
 }
 
 #[test]
+fn mod_files_name_modules_then_re_exports_then_imports() {
+    expect_none(check_mod_order);
+}
+
+#[test]
+fn the_command_line_has_its_commands_and_its_shelves() {
+    expect_none(check_cli);
+}
+
+#[test]
 fn modules_have_one_style() {
     expect_none(check_style);
 }
@@ -252,6 +288,26 @@ fn what_a_child_takes_of_its_mod_file_is_found_unless_it_is_a_re_export() {
     assert!(
         check_mod_files(&[source("src/m/mod.rs", "mod a;\nmod b;\npub use b::Shared;"), child]).is_empty()
     );
+}
+
+#[test]
+fn another_order_of_a_mod_file_is_found_and_tests_may_come_last() {
+    let right = "mod a;\npub mod b;\n\npub use a::A;\n\nuse b::B;\n\n#[cfg(test)]\nmod tests;\n";
+    assert!(check_mod_order(&[source("src/m/mod.rs", right)]).is_empty());
+    for wrong in
+        ["use b::B;\nmod b;\n", "mod b;\nuse b::B;\npub(super) use b::C;\n", "pub use b::C;\nmod b;\n"]
+    {
+        assert_eq!(check_mod_order(&[source("src/m/mod.rs", wrong)]).len(), 1, "{wrong}");
+    }
+}
+
+#[test]
+fn a_file_of_the_command_line_that_is_neither_command_nor_shelf_is_found() {
+    let commands = source("src/cli/commands.rs", "enum Command {\n    Backup(backup::BackupCommand),\n}\n");
+    let files =
+        ["src/cli/backup/mod.rs", "src/cli/args/mod.rs", "src/cli/memory.rs"].map(|path| source(path, ""));
+    let all: Vec<_> = files.into_iter().chain([commands]).collect();
+    assert_eq!(check_cli(&all), ["src/cli/memory is no command: put it on one of the shelves"]);
 }
 
 #[test]

@@ -4,10 +4,10 @@
 mod scoped;
 mod selection;
 
-pub use selection::{CompiledSelection, Filter, label_requirements};
-use selection::{check_lists, check_terms};
-
 pub use scoped::ScopedKinds;
+pub use selection::{CompiledSelection, Filter, label_requirements};
+
+use selection::{check_lists, check_terms};
 
 #[cfg(test)]
 mod tests;

@@ -13,7 +13,10 @@ mod location;
 mod modifiers;
 mod restore;
 
-use lenient::{LabelMap, adopt, forget_empty, forget_hollow, forget_off, forget_zero, said, twice};
+pub use backup::{BackupMetadata, VeleroBackup};
+pub use location::{VeleroConfig, VeleroLocation, VeleroStorage};
+pub use modifiers::velero_rules;
+pub use restore::{LocalReference, VeleroRestore};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -21,11 +24,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::{
     BackupSpec, BackupStorageLocationSpec, InvalidSpec, LocationConfig, RestoreSpec, ScheduleSpec, schema,
 };
-pub use backup::{BackupMetadata, VeleroBackup};
-pub use location::{VeleroConfig, VeleroLocation, VeleroStorage};
-pub use modifiers::velero_rules;
-
-pub use restore::{LocalReference, VeleroRestore};
+use lenient::{LabelMap, adopt, forget_empty, forget_hollow, forget_off, forget_zero, said, twice};
 
 /// The derived codecs of these types read and write every field as it is spelled (`remote =
 /// "Self"`); they are wrapped here.

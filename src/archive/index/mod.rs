@@ -9,12 +9,12 @@ mod labels;
 mod lines;
 mod order;
 
-use lines::HeaderLine;
-pub use lines::{FORMAT, IndexFrame, IndexHeader, IndexItem, IndexLine, IndexedResource};
-
 pub use decode::IndexDecoder;
 pub use encode::IndexEncoder;
 pub(super) use labels::LabelText;
+pub use lines::{FORMAT, IndexFrame, IndexHeader, IndexItem, IndexLine, IndexedResource};
+
+use lines::HeaderLine;
 
 /// Serde form of 64 bits as 16 hexadecimal digits: JSON numbers lose bits in many readers.
 mod hexadecimal {

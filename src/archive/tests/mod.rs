@@ -27,7 +27,7 @@ pub struct Sample {
 impl Sample {
     fn new(kind: &str, namespace: Option<&str>, name: &str, filling: usize) -> Self {
         let key = ItemKey {
-            kind: GroupResource::parse(kind),
+            resource: GroupResource::parse(kind),
             namespace: namespace.map(str::to_owned),
             name: name.to_owned(),
         };
@@ -49,7 +49,7 @@ impl Sample {
         let labels = serde_json::to_string(&self.labels).unwrap();
         let (first, second) = self.body.split_at(self.body.len() / 3);
         let entry = ItemEntry {
-            kind: &self.key.kind,
+            kind: &self.key.resource,
             namespace: self.key.namespace.as_deref(),
             name: &self.key.name,
             body: &[first, second],

@@ -47,7 +47,7 @@ proptest! {
                 IndexLine::Item(item) => items.push(item),
                 IndexLine::Frame(line) => {
                     let frame = open_frame(&line, range(&archive.tarball, &line)).unwrap();
-                    let kinds: BTreeSet<_> = items.iter().map(|item| item.key().unwrap().kind).collect();
+                    let kinds: BTreeSet<_> = items.iter().map(|item| item.key().unwrap().resource).collect();
                     prop_assert!(kinds.len() <= 1, "one kind a frame, but {kinds:?}");
                     prop_assert!(line.raw <= FRAME_TARGET as u64 || items.len() == 1, "{line:?}");
                     for item in items.drain(..) {

@@ -14,19 +14,18 @@ mod reading;
 mod sample;
 mod sweeping;
 
+pub(crate) use crate::store::{Fault, Faults, Operation};
+pub(crate) use sample::{write_backup, write_items};
+
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 
+use super::{Attempt, Bucket, BucketError, Claim, Part, RunEntry, documents};
 use crate::api::{Backup, BackupPhase, BackupSpec, BackupStatus, ClusterReference};
 use crate::model::{BackupName, Results};
 use crate::store::{ObjectKey, read_all};
-
-pub(crate) use crate::store::{Fault, Faults, Operation};
-pub(crate) use sample::{write_backup, write_items};
-
-use super::{Attempt, Bucket, BucketError, Claim, Part, RunEntry, documents};
 use memory::MemoryStore;
 
 fn bucket() -> (Arc<MemoryStore>, Bucket) {

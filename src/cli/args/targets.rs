@@ -49,20 +49,20 @@ impl ChosenArgs {
     }
 
     /// Returns the objects. Fails, before anything is done, if one of the names does not exist.
-    pub async fn choose<K: ArkResource>(&self, door: &ArkClient) -> Result<Vec<K>, Failure> {
+    pub async fn choose<K: ArkResource>(&self, client: &ArkClient) -> Result<Vec<K>, Failure> {
         if self.names.is_empty() {
-            return door.list(self.selector.as_deref()).await;
+            return client.list(self.selector.as_deref()).await;
         }
         let (mut found, mut missing) = (Vec::new(), Vec::new());
         // A name that is given twice means one object.
         let mut seen = HashSet::new();
         for name in self.names.iter().map(|name| name.as_str()).filter(|name| seen.insert(*name)) {
-            match door.find(name).await? {
+            match client.find(name).await? {
                 Some(object) => found.push(object),
                 None => missing.push(name),
             }
         }
-        if missing.is_empty() { Ok(found) } else { Err(door.missing::<K>(&missing).await) }
+        if missing.is_empty() { Ok(found) } else { Err(client.missing::<K>(&missing).await) }
     }
 
     /// Returns whether the objects are given by name.
@@ -74,16 +74,16 @@ impl ChosenArgs {
     /// of this one made, and prints their number.
     pub async fn spare_others<K: ArkResource + RunDocument>(
         &self,
-        door: &ArkClient,
+        client: &ArkClient,
         objects: &mut Vec<K>,
         output: &Output,
     ) {
         if self.is_named() {
             return;
         }
-        let here = door.cluster_uid().await;
+        let here = client.cluster_uid().await;
         let others =
-            objects.extract_if(.., |each| is_of_another(each, here.as_deref(), door.namespace())).count();
+            objects.extract_if(.., |each| is_of_another(each, here.as_deref(), client.namespace())).count();
         if others > 0 {
             output.note(format!(
                 "{} of other clusters or servers: kept; name them, or add --from-other-clusters",

@@ -111,14 +111,14 @@ impl Columns {
         let known = self
             .header
             .as_ref()
-            .and_then(|header| header.kinds.iter().find(|kind| kind.resource == key.kind));
+            .and_then(|header| header.kinds.iter().find(|kind| kind.resource == key.resource));
         let kind = match known {
-            Some(info) => selection.kinds.takes(&key.kind, info.aliases()),
-            None => selection.kinds.takes(&key.kind, std::iter::empty()),
+            Some(info) => selection.kinds.takes(&key.resource, info.aliases()),
+            None => selection.kinds.takes(&key.resource, std::iter::empty()),
         };
         let namespace = match &key.namespace {
             Some(namespace) => selection.namespaces.takes(namespace),
-            None if key.kind.as_str() == "namespaces" => selection.namespaces.takes(&key.name),
+            None if key.resource.as_str() == "namespaces" => selection.namespaces.takes(&key.name),
             None => selection.cluster_scope == ClusterScope::All,
         };
         kind && namespace && selection.labels.matches(&item.labels)
@@ -130,12 +130,12 @@ impl Columns {
         match output.format() {
             Format::Name => output.line(key),
             Format::Json => output.line(serde_json::json!({
-                "kind": key.kind, "namespace": key.namespace, "name": key.name, "bytes": item.size, "uid": item.uid,
+                "kind": key.resource, "namespace": key.namespace, "name": key.name, "bytes": item.size, "uid": item.uid,
                 "labels": item.labels,
             })),
             Format::Yaml => output.line(format!(
                 "- {{kind: {:?}, namespace: {:?}, name: {:?}, bytes: {}}}",
-                key.kind.as_str(), namespace, key.name, item.size
+                key.resource.as_str(), namespace, key.name, item.size
             )),
             Format::Table | Format::Wide => {
                 let wide = if output.format() == Format::Wide {
@@ -145,7 +145,7 @@ impl Columns {
                 };
                 output.line(format!(
                     "{:kind_width$}   {namespace:NAMESPACE_WIDTH$}   {:>8}   {wide}{}",
-                    key.kind.as_str(), item.size, key.name
+                    key.resource.as_str(), item.size, key.name
                 ))
             }
         }

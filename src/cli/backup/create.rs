@@ -53,7 +53,7 @@ pub struct CreateCommand {
 
 /// Creates the Backup, and with `--wait` waits until it has ended.
 pub async fn create(global: &Global, command: &CreateCommand, output: &Output) -> Result<Done, Failure> {
-    let (door, backup) = match &command.from_schedule {
+    let (client, backup) = match &command.from_schedule {
         None => {
             let backup = plain(global, command)?;
             if command.make.dry_run {
@@ -62,9 +62,9 @@ pub async fn create(global: &Global, command: &CreateCommand, output: &Output) -
             (ArkClient::open(global).await?, backup)
         }
         Some(schedule) => {
-            let door = ArkClient::open(global).await?;
-            let backup = of_schedule(global, command, &door.get(schedule.as_str()).await?)?;
-            (door, backup)
+            let client = ArkClient::open(global).await?;
+            let backup = of_schedule(global, command, &client.get(schedule.as_str()).await?)?;
+            (client, backup)
         }
     };
     if command.make.dry_run {
@@ -74,12 +74,12 @@ pub async fn create(global: &Global, command: &CreateCommand, output: &Output) -
     let prefix = command.name.is_none().then(|| prefix(command));
     if command.wait {
         let what = "the Backup stays, and is made as soon as one runs";
-        let ended = create_and_wait(&door, backup, prefix.as_deref(), what, output).await?;
+        let ended = create_and_wait(&client, backup, prefix.as_deref(), what, output).await?;
         return report(&ended, began, output);
     }
     let created = match prefix {
-        None => door.create(&backup).await?,
-        Some(prefix) => create_timed(&door, backup, &prefix).await?,
+        None => client.create(&backup).await?,
+        Some(prefix) => create_timed(&client, backup, &prefix).await?,
     };
     let then = format!("`ark backup describe {}` says how far it is", created.name_any());
     made(&created, "requested", &then, output)

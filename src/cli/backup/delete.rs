@@ -50,10 +50,10 @@ pub struct DeleteCommand {
 /// Creates a DeleteBackupRequest for each backup and prints the answers.
 pub async fn delete(global: &Global, command: &DeleteCommand, output: &Output) -> Result<Done, Failure> {
     command.chosen.check("deleting backups", output)?;
-    let door = ArkClient::open(global).await?;
-    let mut backups: Vec<Backup> = command.chosen.choose(&door).await?;
+    let client = ArkClient::open(global).await?;
+    let mut backups: Vec<Backup> = command.chosen.choose(&client).await?;
     if !command.from_other_clusters {
-        command.chosen.spare_others(&door, &mut backups, output).await;
+        command.chosen.spare_others(&client, &mut backups, output).await;
     }
     let consequence = " with all that belongs to them in the bucket, for every cluster that uses it";
     if !command.chosen.agreed("delete", &backups, consequence, output)? {
@@ -62,14 +62,14 @@ pub async fn delete(global: &Global, command: &DeleteCommand, output: &Output) -
     let mut requests = Vec::new();
     for backup in &backups {
         let name = backup.name_any();
-        requests.push((name.clone(), door.create(&request(backup, door.namespace())).await?.name_any()));
+        requests.push((name.clone(), client.create(&request(backup, client.namespace())).await?.name_any()));
     }
     let mut kept = 0_u64;
     let until = Instant::now() + ANSWER;
     for (backup, request) in &requests {
         let answer = match command.wait {
-            true => finish(&door, backup, request, output).await?,
-            false => hear(&door, backup, request, until, output).await?,
+            true => finish(&client, backup, request, output).await?,
+            false => hear(&client, backup, request, until, output).await?,
         };
         match answer {
             Ok(line) => output.line(line)?,
@@ -102,22 +102,22 @@ type DeletionReport = Result<String, Vec<String>>;
 
 /// Waits until one request is done.
 async fn finish(
-    door: &ArkClient,
+    client: &ArkClient,
     backup: &str,
     request: &str,
     output: &Output,
 ) -> Result<DeletionReport, Failure> {
     let what = format!("the request {request} stays, and backup {backup} is deleted as soon as one runs");
-    match wait::<DeleteBackupRequest>(door, request, &what, output).await? {
-        Waited::Done(request) => ended(door, backup, request.status.unwrap_or_default().errors).await,
-        Waited::Gone => gone(door, backup, request).await,
+    match wait::<DeleteBackupRequest>(client, request, &what, output).await? {
+        Waited::Done(request) => ended(client, backup, request.status.unwrap_or_default().errors).await,
+        Waited::Gone => gone(client, backup, request).await,
     }
 }
 
 /// Waits until a server refuses a request or begins with it, up to `until`; without a server the
 /// request stays.
 async fn hear(
-    door: &ArkClient,
+    client: &ArkClient,
     backup: &str,
     request: &str,
     until: Instant,
@@ -125,12 +125,12 @@ async fn hear(
 ) -> Result<DeletionReport, Failure> {
     let requested = format!("the deletion of backup {backup} is requested");
     loop {
-        let Some(asked) = door.find::<DeleteBackupRequest>(request).await? else {
-            return gone(door, backup, request).await;
+        let Some(asked) = client.find::<DeleteBackupRequest>(request).await? else {
+            return gone(client, backup, request).await;
         };
         let status = asked.status.unwrap_or_default();
         match (status.phase.unwrap_or_default(), status.errors) {
-            (DeletePhase::Processed, errors) => return ended(door, backup, errors).await,
+            (DeletePhase::Processed, errors) => return ended(client, backup, errors).await,
             (DeletePhase::New, errors) if errors.is_empty() => {}
             (_, errors) => {
                 errors
@@ -151,11 +151,11 @@ async fn hear(
 
 /// Returns the outcome of a request that is done. The bucket has nothing of the backup any more;
 /// the object is deleted as soon as no finalizer holds it.
-async fn ended(door: &ArkClient, backup: &str, errors: Vec<String>) -> Result<DeletionReport, Failure> {
+async fn ended(client: &ArkClient, backup: &str, errors: Vec<String>) -> Result<DeletionReport, Failure> {
     if !errors.is_empty() {
         return Ok(Err(errors));
     }
-    let found = door.find::<Backup>(backup).await?;
+    let found = client.find::<Backup>(backup).await?;
     Ok(Ok(match found.as_ref().and_then(held) {
         Some(why) => format!("backup {backup} is gone from its bucket: {why}"),
         None => format!("backup {backup} is deleted"),
@@ -164,9 +164,9 @@ async fn ended(door: &ArkClient, backup: &str, errors: Vec<String>) -> Result<De
 
 /// Returns the outcome of a request that is gone: requests are deleted an hour after they are done,
 /// and with their backup.
-async fn gone(door: &ArkClient, backup: &str, request: &str) -> Result<DeletionReport, Failure> {
-    let Some(found) = door.find::<Backup>(backup).await? else {
-        return ended(door, backup, Vec::new()).await;
+async fn gone(client: &ArkClient, backup: &str, request: &str) -> Result<DeletionReport, Failure> {
+    let Some(found) = client.find::<Backup>(backup).await? else {
+        return ended(client, backup, Vec::new()).await;
     };
     let phase: BackupPhase = found.status.and_then(|status| status.phase).unwrap_or_default();
     let why = format!("its delete request {request} is gone, and it is still there ({phase})");

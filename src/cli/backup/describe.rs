@@ -15,8 +15,8 @@ use crate::cli::exit::{Done, Failure};
 use crate::cli::global::Global;
 use crate::cli::output::{Format, Output};
 use crate::cli::verbs::columns::kept;
-use crate::cli::verbs::describe::{taken_lines, went_wrong};
-use crate::cli::verbs::get::{Listed as _, documents};
+use crate::cli::verbs::describe::{run_documents, taken_lines, went_wrong};
+use crate::cli::verbs::get::Listed as _;
 use crate::model::{BackupName, Results};
 
 /// Show when and how a backup was made, what was left out, what went wrong.
@@ -39,12 +39,7 @@ pub struct DescribeCommand {
 pub async fn describe(global: &Global, command: &DescribeCommand, output: &Output) -> Result<Done, Failure> {
     let DescribeCommand { names, source, details } = command;
     if matches!(output.format(), Format::Json | Format::Yaml) {
-        let mut backups = Vec::new();
-        for name in names {
-            backups.push(download::describe::<Backup>(global, source, name, false, output).await?.object);
-        }
-        documents(&backups, names.len() == 1, output)?;
-        return Ok(Done::Complete);
+        return run_documents::<Backup>(global, source, names, output).await;
     }
     for (at, name) in names.iter().enumerate() {
         if at > 0 {
@@ -111,8 +106,10 @@ async fn deletion(global: &Global, backup: &Backup) -> Result<Vec<String>, Failu
         return Ok(Vec::new());
     }
     let selector = format!("{BACKUP_NAME_LABEL}={}", label_value(&backup.name_any()));
-    let door = ArkClient::open(global).await?;
-    let Ok(requests) = door.list::<DeleteBackupRequest>(Some(&selector)).await else { return Ok(Vec::new()) };
+    let client = ArkClient::open(global).await?;
+    let Ok(requests) = client.list::<DeleteBackupRequest>(Some(&selector)).await else {
+        return Ok(Vec::new());
+    };
     let statuses: Vec<_> = requests.into_iter().map(|request| request.status.unwrap_or_default()).collect();
     let is_asked_for = statuses.iter().any(|status| status.phase != Some(DeletePhase::Processed));
     let mut why: Vec<_> = statuses.into_iter().flat_map(|status| status.errors).collect();

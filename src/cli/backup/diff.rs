@@ -141,7 +141,7 @@ async fn compare_live(
     .await?;
     printed?;
     for (kind, error) in &failures {
-        first.retain(|key, _| key.kind != *kind);
+        first.retain(|key, _| key.resource != *kind);
         output.error(format!("{kind}: not compared: {}", causes(error)));
     }
     Ok(!failures.is_empty())
@@ -174,7 +174,7 @@ fn print(sign: char, key: &ItemKey, output: &Output) -> Result<(), Failure> {
     match output.format() {
         Format::Json => output.line(serde_json::json!({
             "change": match sign { '+' => "added", '-' => "removed", _ => "changed" },
-            "kind": key.kind, "namespace": key.namespace, "name": key.name,
+            "kind": key.resource, "namespace": key.namespace, "name": key.name,
         })),
         _ => output.line(format!("{sign} {key}")),
     }

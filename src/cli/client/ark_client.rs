@@ -60,7 +60,7 @@ impl ArkClient {
     }
 
     /// Returns the client underneath, for requests that are not about Ark's objects.
-    pub fn client(&self) -> &Client {
+    pub fn kube(&self) -> &Client {
         &self.client
     }
 

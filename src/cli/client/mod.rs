@@ -6,14 +6,14 @@ mod errors;
 mod server_lease;
 pub mod wait;
 
-use ark_client::DEADLINE;
 pub use ark_client::{ArkClient, ArkResource};
+pub use server_lease::{ServerPresence, server_presence};
 
 use crate::api::{
     Backup, BackupStorageLocation, DeleteBackupRequest, DownloadRequest, Restore, Schedule,
     ServerStatusRequest,
 };
-pub use server_lease::{ServerPresence, server_presence};
+use ark_client::DEADLINE;
 
 macro_rules! nouns {
     ($($kind:ty: $noun:literal),* $(,)?) => {

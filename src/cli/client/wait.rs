@@ -17,8 +17,8 @@ use crate::api::{
     RestorePhase, ServerStatusPhase, ServerStatusRequest, WAITING, holding,
 };
 use crate::cli::exit::Failure;
+use crate::cli::exit::signal;
 use crate::cli::output::Output;
-use crate::cli::signal;
 use crate::model::Progress;
 
 /// Pause before the second read, which doubles up to [`LOOK_EVERY`]: many requests are done at
@@ -71,17 +71,17 @@ pub enum Waited<K> {
 /// Waits for an object and shows its progress. `what` says what becomes of the object if no server
 /// runs.
 pub async fn wait<K: Worked>(
-    door: &ArkClient,
+    client: &ArkClient,
     name: &str,
     what: &str,
     output: &Output,
 ) -> Result<Waited<K>, Failure> {
-    wait_until(door, name, what, K::seen, output).await
+    wait_until(client, name, what, K::seen, output).await
 }
 
 /// Waits as [`wait`] does, for a progress that `seen` determines, for example that of a deletion.
 pub async fn wait_until<K: Worked>(
-    door: &ArkClient,
+    client: &ArkClient,
     name: &str,
     what: &str,
     seen: fn(&K) -> ObjectProgress,
@@ -91,7 +91,7 @@ pub async fn wait_until<K: Worked>(
     let noun = K::NOUN;
     let waiting = async {
         tokio::select! {
-            waited = watch(door, name, what, seen, &progress, output) => waited,
+            waited = watch(client, name, what, seen, &progress, output) => waited,
             () = signal::asked() => Err(Failure::because(format!(
                 "no longer waiting for {noun} {name}; the server goes on with it, and `{}` says how far it is",
                 K::LOOK
@@ -102,7 +102,7 @@ pub async fn wait_until<K: Worked>(
 }
 
 async fn watch<K: Worked>(
-    door: &ArkClient,
+    client: &ArkClient,
     name: &str,
     what: &str,
     seen: fn(&K) -> ObjectProgress,
@@ -113,7 +113,7 @@ async fn watch<K: Worked>(
     let (mut version, mut pause) = (None, LOOK_AGAIN);
     let mut told = None;
     loop {
-        match door.find::<K>(name).await {
+        match client.find::<K>(name).await {
             Ok(None) => return Ok(Waited::Gone),
             Ok(Some(object)) => {
                 let mut seen = seen(&object);
@@ -134,7 +134,7 @@ async fn watch<K: Worked>(
             }
             Err(failure) => patience.unanswered(failure, output)?,
         }
-        patience.check(door, what, output).await?;
+        patience.check(client, what, output).await?;
         sleep(pause).await;
         pause = (pause * 2).min(LOOK_EVERY);
     }
@@ -182,12 +182,12 @@ impl WaitPatience {
     }
 
     /// Reads the server's Lease after a while without a change; fails if no server runs.
-    async fn check(&mut self, door: &ArkClient, what: &str, output: &Output) -> Result<(), Failure> {
+    async fn check(&mut self, client: &ArkClient, what: &str, output: &Output) -> Result<(), Failure> {
         if self.looked.elapsed() < SILENT || self.outage.is_some() {
             return Ok(());
         }
         self.looked = Instant::now();
-        match door.heard().await {
+        match client.heard().await {
             ServerPresence::Running(holder) if !self.begun && !self.explained => {
                 self.tell(
                     output,
@@ -200,7 +200,7 @@ impl WaitPatience {
             }
             // Work that has begun goes on with the next server, for which a while is waited.
             heard if !self.begun || self.changed.elapsed() > TAKEOVER => {
-                return Err(door.no_server(&heard, what));
+                return Err(client.no_server(&heard, what));
             }
             _ => self
                 .tell(output, "the server has gone away; still waiting for another one to go on".to_owned()),

@@ -10,6 +10,8 @@ mod fetch;
 mod parts;
 mod store;
 
+pub use self::parts::{Downloadable, RunPart};
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -18,8 +20,7 @@ use kube::ResourceExt;
 use uuid::Uuid;
 
 use self::fetch::Fetcher;
-pub use self::parts::RunPart;
-use self::parts::{Downloadable, PartsState};
+use self::parts::PartsState;
 use self::store::{DownloadStore, LiveDocument, Looked};
 use super::args::location::SourceArgs;
 use super::client::ArkClient;
@@ -52,9 +53,9 @@ pub async fn bucket<K: Downloadable>(
         return location.bucket().await;
     }
     let keys = K::keys(name).map_err(StoreError::from)?;
-    let door = ArkClient::open(global).await?;
-    let object: K = door.get(keys.name()).await?;
-    open(&door, &object, &keys, wanted, output).await
+    let client = ArkClient::open(global).await?;
+    let object: K = client.get(keys.name()).await?;
+    open(&client, &object, &keys, wanted, output).await
 }
 
 /// A run with its results, for `describe`.
@@ -80,10 +81,10 @@ pub async fn describe<K: Downloadable>(
         let results = if with_results { Some(stored.results().await?) } else { None };
         return Ok(Described { object: stored.into_document(), results: Ok(results) });
     }
-    let door = ArkClient::open(global).await?;
-    let object: K = door.get(keys.name()).await?;
+    let client = ArkClient::open(global).await?;
+    let object: K = client.get(keys.name()).await?;
     let results = if with_results && object.has_parts().is_ok() {
-        results(&door, &object, keys, output).await.map(Some)
+        results(&client, &object, keys, output).await.map(Some)
     } else {
         Ok(None)
     };
@@ -91,18 +92,18 @@ pub async fn describe<K: Downloadable>(
 }
 
 async fn results<K: Downloadable>(
-    door: &ArkClient,
+    client: &ArkClient,
     object: &K,
     keys: RunKeys,
     output: &Output,
 ) -> Result<Results, Failure> {
-    let bucket = open(door, object, &keys, RunPart::Results, output).await?;
+    let bucket = open(client, object, &keys, RunPart::Results, output).await?;
     Ok(bucket.open_run::<K>(keys).await?.results().await?)
 }
 
 /// Opens the server's downloads of a run, with the wanted parts and no others.
 async fn open<K: Downloadable>(
-    door: &ArkClient,
+    client: &ArkClient,
     object: &K,
     keys: &RunKeys,
     wanted: RunPart,
@@ -123,13 +124,13 @@ async fn open<K: Downloadable>(
     }
     let mut parts = all;
     parts.retain(|(part, ..)| wanted == RunPart::Everything || wanted == *part);
-    let certificates = location(door, object).await.and_then(|location| location.spec.config?.ca_cert);
-    let fetcher = Fetcher::new(door.client().clone(), door.namespace(), certificates);
-    let mut described = format!("the server of namespace {}", door.namespace());
-    let mut addresses = addresses(door, keys.name(), &parts, false, output).await?;
+    let certificates = location(client, object).await.and_then(|location| location.spec.config?.ca_cert);
+    let fetcher = Fetcher::new(client.kube().clone(), client.namespace(), certificates);
+    let mut described = format!("the server of namespace {}", client.namespace());
+    let mut addresses = addresses(client, keys.name(), &parts, false, output).await?;
     if let Some(why) = unreached(&fetcher, &described, &addresses).await? {
         tracing::info!("{why}; taking the way through {described}");
-        addresses = self::addresses(door, keys.name(), &parts, true, output).await?;
+        addresses = self::addresses(client, keys.name(), &parts, true, output).await?;
         // An older server, or an older definition of DownloadRequest, ignores `throughServer` and
         // gives the bucket's address again.
         if !addresses.values().all(|address| fetcher.is_own(address)) {
@@ -139,7 +140,7 @@ async fn open<K: Downloadable>(
     }
     let document = serde_json::to_vec(&bare(object))
         .map_err(|error| Failure::failed(&format!("reading {} {}", K::NOUN, keys.name()), &error))?;
-    let (api, name) = (door.api::<K>(), keys.name().to_owned());
+    let (api, name) = (client.api::<K>(), keys.name().to_owned());
     let look = move || -> Looked {
         let (api, name) = (api.clone(), name.clone());
         Box::pin(async move {
@@ -157,19 +158,19 @@ async fn open<K: Downloadable>(
 
 /// Returns the location of a run, whose name may be hashed as a label's value; `None` for a user
 /// who may not read locations and does without its certificates.
-async fn location<K: Downloadable>(door: &ArkClient, object: &K) -> Option<BackupStorageLocation> {
+async fn location<K: Downloadable>(client: &ArkClient, object: &K) -> Option<BackupStorageLocation> {
     let name = object.location()?;
-    if let Some(location) = door.find::<BackupStorageLocation>(name).await.ok()? {
+    if let Some(location) = client.find::<BackupStorageLocation>(name).await.ok()? {
         return Some(location);
     }
-    let all: Vec<BackupStorageLocation> = door.list(None).await.ok()?;
+    let all: Vec<BackupStorageLocation> = client.list(None).await.ok()?;
     all.into_iter().find(|location| label_value(&location.name_any()) == name)
 }
 
 /// Requests the addresses of parts and returns them by key. `through_server` asks for addresses of
 /// the server itself instead of the bucket's.
 async fn addresses(
-    door: &ArkClient,
+    client: &ArkClient,
     name: &str,
     parts: &[(RunPart, &ObjectKey, DownloadKind)],
     through_server: bool,
@@ -185,12 +186,12 @@ async fn addresses(
             through_server: through_server.then_some(true),
             public_key: Some(opener.key()),
         };
-        let request = door.create(&request(spec, door.namespace())).await?;
+        let request = client.create(&request(spec, client.namespace())).await?;
         requests.push((*key, request.name_any(), opener));
     }
     let mut addresses = BTreeMap::new();
     for (key, request, opener) in requests {
-        addresses.insert(key.as_str().to_owned(), address(door, &request, opener, key, output).await?);
+        addresses.insert(key.as_str().to_owned(), address(client, &request, opener, key, output).await?);
     }
     Ok(addresses)
 }
@@ -225,7 +226,7 @@ fn request(spec: DownloadRequestSpec, namespace: &str) -> DownloadRequest {
 
 /// Waits for the answer to a request and returns the address of a part; only `opener` can read it.
 async fn address(
-    door: &ArkClient,
+    client: &ArkClient,
     request: &str,
     opener: Opener,
     key: &ObjectKey,
@@ -237,7 +238,7 @@ async fn address(
             "the server cannot hand out {key}: {why}; with --location and the bucket's credentials it can be read without the server"
         ))
     };
-    match wait::<DownloadRequest>(door, request, what, output).await? {
+    match wait::<DownloadRequest>(client, request, what, output).await? {
         Waited::Gone => Err(refused("somebody deleted the request for it")),
         Waited::Done(request) => {
             let status = request.status.unwrap_or_default();

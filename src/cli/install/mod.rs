@@ -4,6 +4,8 @@ mod location;
 mod rbac;
 mod workload;
 
+pub use rbac::{chart_rules, rules_table};
+
 use std::path::PathBuf;
 
 use clap::Args;
@@ -13,7 +15,6 @@ use super::exit::{Done, Failure};
 use super::global::Global;
 use super::output::{Format, Output};
 use crate::api;
-pub use rbac::{chart_rules, rules_table};
 use workload::{Manifest, Workload};
 
 /// The name of the Secret that `--credentials-file` yields.

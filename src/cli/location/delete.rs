@@ -27,13 +27,13 @@ pub struct DeleteCommand {
 /// Deletes the locations.
 pub async fn delete(global: &Global, command: &DeleteCommand, output: &Output) -> Result<Done, Failure> {
     command.chosen.check("deleting locations", output)?;
-    let door = ArkClient::open(global).await?;
-    let locations: Vec<BackupStorageLocation> = command.chosen.choose(&door).await?;
+    let client = ArkClient::open(global).await?;
+    let locations: Vec<BackupStorageLocation> = command.chosen.choose(&client).await?;
     let consequence =
         "; their backups can no longer be restored or deleted from here, and stay in the bucket";
     if command.chosen.agreed("delete", &locations, consequence, output)? {
         for location in &locations {
-            door.delete::<BackupStorageLocation>(&location.name_any()).await?;
+            client.delete::<BackupStorageLocation>(&location.name_any()).await?;
             output.line(format!("location {} is deleted; its bucket is as it was", location.name_any()))?;
         }
     }

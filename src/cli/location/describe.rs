@@ -23,8 +23,8 @@ pub struct DescribeCommand {
 
 /// Prints the location.
 pub async fn describe(global: &Global, command: &DescribeCommand, output: &Output) -> Result<Done, Failure> {
-    let door = ArkClient::open(global).await?;
-    let location: BackupStorageLocation = door.get(command.name.as_str()).await?;
+    let client = ArkClient::open(global).await?;
+    let location: BackupStorageLocation = client.get(command.name.as_str()).await?;
     if matches!(output.format(), Format::Json | Format::Yaml) {
         output.document(&bare(&location))?;
         return Ok(Done::Complete);
@@ -52,7 +52,7 @@ pub async fn describe(global: &Global, command: &DescribeCommand, output: &Outpu
     output.line(format!("Access:         {:?}", spec.access_mode.unwrap_or_default()))?;
     output.line(format!(
         "Default:        {}",
-        is_default(&location, &door.list(None).await.unwrap_or_default())
+        is_default(&location, &client.list(None).await.unwrap_or_default())
     ))?;
     output.line(format!("Identity:       {}", cell(status.id)))?;
     output.line(format!("Claiming names: {claims}"))?;

@@ -46,7 +46,7 @@ pub async fn set(global: &Global, command: &SetCommand, output: &Output) -> Resu
     put("accessMode", access_mode.map(|mode| json!(AccessMode::from(mode))));
     put("syncPeriod", sync_period.as_ref().map(|period| json!(period)));
     put("validationPeriod", validation_period.as_ref().map(|period| json!(period)));
-    let door = ArkClient::open(global).await?;
-    let changed: BackupStorageLocation = door.change(name.as_str(), &json!({"spec": spec})).await?;
+    let client = ArkClient::open(global).await?;
+    let changed: BackupStorageLocation = client.change(name.as_str(), &json!({"spec": spec})).await?;
     made(&changed, "changed", "`ark location describe` shows how it is used now", output)
 }

@@ -26,13 +26,13 @@ pub async fn set_default(
     command: &SetDefaultCommand,
     output: &Output,
 ) -> Result<Done, Failure> {
-    let door = ArkClient::open(global).await?;
+    let client = ArkClient::open(global).await?;
     let chosen: BackupStorageLocation =
-        door.change(command.name.as_str(), &json!({"spec": {"default": true}})).await?;
-    for other in door.list::<BackupStorageLocation>(None).await? {
+        client.change(command.name.as_str(), &json!({"spec": {"default": true}})).await?;
+    for other in client.list::<BackupStorageLocation>(None).await? {
         if other.spec.default == Some(true) && other.name_any() != chosen.name_any() {
             let change = json!({"spec": {"default": false}});
-            door.change::<BackupStorageLocation>(&other.name_any(), &change).await?;
+            client.change::<BackupStorageLocation>(&other.name_any(), &change).await?;
             output.note(format!("location {} is no longer the default", other.name_any()));
         }
     }

@@ -9,12 +9,12 @@ mod shown;
 mod table;
 
 pub use printer::{Color, Format, Output};
+pub use table::Table;
+
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use shown::shown;
-
-pub use table::Table;
 
 /// Prints clap's message: help and version to stdout with exit code 0, wrong usage to stderr with
 /// exit code 2.

@@ -79,22 +79,22 @@ pub async fn create(global: &Global, command: &CreateCommand, output: &Output) -
     if command.make.dry_run {
         return preview(&restore, output);
     }
-    let door = ArkClient::open(global).await?;
+    let client = ArkClient::open(global).await?;
     if let Some(backup) = &command.from_backup
-        && let Ok(None) = door.find::<Backup>(backup.as_str()).await
+        && let Ok(None) = client.find::<Backup>(backup.as_str()).await
     {
-        return Err(door.missing::<Backup>(&[backup.as_str()]).await);
+        return Err(client.missing::<Backup>(&[backup.as_str()]).await);
     }
     let began = Instant::now();
     let prefix = command.name.is_none().then(|| prefix(command));
     if command.wait {
         let what = "the Restore stays, and is done as soon as one runs";
-        let ended = create_and_wait(&door, restore, prefix.as_deref(), what, output).await?;
+        let ended = create_and_wait(&client, restore, prefix.as_deref(), what, output).await?;
         return report(&ended, began, output);
     }
     let created = match prefix {
-        None => door.create(&restore).await?,
-        Some(prefix) => create_timed(&door, restore, &prefix).await?,
+        None => client.create(&restore).await?,
+        Some(prefix) => create_timed(&client, restore, &prefix).await?,
     };
     let then = format!("`ark restore describe {}` says how far it is", created.name_any());
     made(&created, "requested", &then, output)

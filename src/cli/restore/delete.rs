@@ -39,10 +39,10 @@ pub struct DeleteCommand {
 /// Annotates each Restore for deletion, and with `--wait` waits until it is gone.
 pub async fn delete(global: &Global, command: &DeleteCommand, output: &Output) -> Result<Done, Failure> {
     command.chosen.check("deleting restores", output)?;
-    let door = ArkClient::open(global).await?;
-    let mut restores: Vec<Restore> = command.chosen.choose(&door).await?;
+    let client = ArkClient::open(global).await?;
+    let mut restores: Vec<Restore> = command.chosen.choose(&client).await?;
     if !command.from_other_clusters {
-        command.chosen.spare_others(&door, &mut restores, output).await;
+        command.chosen.spare_others(&client, &mut restores, output).await;
     }
     let consequence = ", in the bucket, too, for every cluster that uses it; what was restored stays";
     if !command.chosen.agreed("delete", &restores, consequence, output)? {
@@ -50,12 +50,12 @@ pub async fn delete(global: &Global, command: &DeleteCommand, output: &Output) -
     }
     for restore in &restores {
         let name = restore.name_any();
-        door.change::<Restore>(&name, &request(restore)).await?;
+        client.change::<Restore>(&name, &request(restore)).await?;
         if is_running(restore) {
             output.note(format!(
                 "restore {name} is in progress: it goes on to its end, and its record is deleted then; `kubectl -n {} delete \
                  restores.ark.heptio.com {name}` stops it where it is",
-                door.namespace()
+                client.namespace()
             ));
         }
         if !command.wait {
@@ -68,7 +68,7 @@ pub async fn delete(global: &Global, command: &DeleteCommand, output: &Output) -
     let mut kept = 0_u64;
     for restore in &restores {
         let name = restore.name_any();
-        match finish(&door, &name, output).await? {
+        match finish(&client, &name, output).await? {
             None => output.line(format!("restore {name} is deleted; what it restored stays"))?,
             Some(why) => {
                 kept += 1;
@@ -93,9 +93,9 @@ fn request(restore: &Restore) -> Value {
 }
 
 /// Waits until the Restore is gone; returns why it is kept, or `None` if it is gone.
-async fn finish(door: &ArkClient, name: &str, output: &Output) -> Result<Option<String>, Failure> {
+async fn finish(client: &ArkClient, name: &str, output: &Output) -> Result<Option<String>, Failure> {
     let what = format!("the request stays, and restore {name} is deleted as soon as one runs");
-    match wait_until::<Restore>(door, name, &what, how_far, output).await? {
+    match wait_until::<Restore>(client, name, &what, how_far, output).await? {
         Waited::Gone => Ok(None),
         Waited::Done(kept) => {
             let why = answer(&kept).unwrap_or("somebody took the request back");

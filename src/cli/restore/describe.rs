@@ -11,8 +11,7 @@ use crate::cli::download::{self, Described};
 use crate::cli::exit::{Done, Failure};
 use crate::cli::global::Global;
 use crate::cli::output::{Format, Output};
-use crate::cli::verbs::describe::{counts, selection_lines, went_wrong};
-use crate::cli::verbs::get::documents;
+use crate::cli::verbs::describe::{counts, run_documents, selection_lines, went_wrong};
 use crate::model::RestoreName;
 
 /// The column in which values begin.
@@ -38,12 +37,7 @@ pub struct DescribeCommand {
 pub async fn describe(global: &Global, command: &DescribeCommand, output: &Output) -> Result<Done, Failure> {
     let DescribeCommand { names, source, details } = command;
     if matches!(output.format(), Format::Json | Format::Yaml) {
-        let mut restores = Vec::new();
-        for name in names {
-            restores.push(download::describe::<Restore>(global, source, name, false, output).await?.object);
-        }
-        documents(&restores, names.len() == 1, output)?;
-        return Ok(Done::Complete);
+        return run_documents::<Restore>(global, source, names, output).await;
     }
     for (at, name) in names.iter().enumerate() {
         if at > 0 {

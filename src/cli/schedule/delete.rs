@@ -27,11 +27,11 @@ pub struct DeleteCommand {
 /// Deletes the Schedules; their backups stay.
 pub async fn delete(global: &Global, command: &DeleteCommand, output: &Output) -> Result<Done, Failure> {
     command.chosen.check("deleting schedules", output)?;
-    let door = ArkClient::open(global).await?;
-    let schedules: Vec<Schedule> = command.chosen.choose(&door).await?;
+    let client = ArkClient::open(global).await?;
+    let schedules: Vec<Schedule> = command.chosen.choose(&client).await?;
     if command.chosen.agreed("delete", &schedules, "; their backups stay", output)? {
         for schedule in &schedules {
-            door.delete::<Schedule>(&schedule.name_any()).await?;
+            client.delete::<Schedule>(&schedule.name_any()).await?;
             output.line(format!("schedule {} is deleted", schedule.name_any()))?;
         }
     }

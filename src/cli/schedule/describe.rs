@@ -27,15 +27,15 @@ pub struct DescribeCommand {
 
 /// Prints the Schedule and its newest backups.
 pub async fn describe(global: &Global, command: &DescribeCommand, output: &Output) -> Result<Done, Failure> {
-    let door = ArkClient::open(global).await?;
-    let schedule: Schedule = door.get(command.name.as_str()).await?;
+    let client = ArkClient::open(global).await?;
+    let schedule: Schedule = client.get(command.name.as_str()).await?;
     if matches!(output.format(), Format::Json | Format::Yaml) {
         output.document(&bare(&schedule))?;
         return Ok(Done::Complete);
     }
     summary(&schedule, output)?;
     let selector = format!("{SCHEDULE_NAME_LABEL}={}", label_value(command.name.as_str()));
-    let mut backups: Vec<Backup> = door.list(Some(&selector)).await?;
+    let mut backups: Vec<Backup> = client.list(Some(&selector)).await?;
     let labelled = backups.len();
     backups.retain(|backup| is_own(backup, &schedule));
     backups.sort_by_key(|backup| std::cmp::Reverse(created(backup)));

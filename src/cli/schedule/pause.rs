@@ -26,7 +26,7 @@ pub async fn pause(
     paused: bool,
     output: &Output,
 ) -> Result<Done, Failure> {
-    let door = ArkClient::open(global).await?;
+    let client = ArkClient::open(global).await?;
     let (did, then) = if paused {
         ("paused", "it makes no backups until `ark schedule unpause`")
     } else {
@@ -36,7 +36,7 @@ pub async fn pause(
         )
     };
     for name in &command.names {
-        let schedule: Schedule = door.change(name.as_str(), &json!({"spec": {"paused": paused}})).await?;
+        let schedule: Schedule = client.change(name.as_str(), &json!({"spec": {"paused": paused}})).await?;
         made(&schedule, did, then, output)?;
     }
     Ok(Done::Complete)

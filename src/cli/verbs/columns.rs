@@ -52,9 +52,9 @@ impl Listed for Backup {
     }
 
     /// Marks the names of locations that do not exist any more.
-    async fn complete(door: &ArkClient, mut backups: Vec<Self>) -> Vec<Self> {
+    async fn complete(client: &ArkClient, mut backups: Vec<Self>) -> Vec<Self> {
         // A user who may not list locations sees their names as they are.
-        let Ok(locations) = door.list::<BackupStorageLocation>(None).await else { return backups };
+        let Ok(locations) = client.list::<BackupStorageLocation>(None).await else { return backups };
         for backup in &mut backups {
             if let Some(name) = &mut backup.spec.storage_location
                 && !locations.iter().any(|location| location.name_any() == *name)
@@ -65,8 +65,8 @@ impl Listed for Backup {
         backups
     }
 
-    async fn lacking(door: &ArkClient) -> Vec<String> {
-        hidden(door).await
+    async fn lacking(client: &ArkClient) -> Vec<String> {
+        hidden(client).await
     }
 }
 
@@ -116,8 +116,8 @@ impl Listed for Restore {
         ]
     }
 
-    async fn lacking(door: &ArkClient) -> Vec<String> {
-        hidden(door).await
+    async fn lacking(client: &ArkClient) -> Vec<String> {
+        hidden(client).await
     }
 }
 
@@ -169,8 +169,8 @@ impl Listed for BackupStorageLocation {
     }
 
     /// Marks the location that is used as the default where none is marked as such.
-    async fn complete(door: &ArkClient, mut locations: Vec<Self>) -> Vec<Self> {
-        let all = door.list::<Self>(None).await.unwrap_or_default();
+    async fn complete(client: &ArkClient, mut locations: Vec<Self>) -> Vec<Self> {
+        let all = client.list::<Self>(None).await.unwrap_or_default();
         for location in &mut locations {
             location.spec.default = Some(is_default(location, &all));
         }
@@ -180,8 +180,8 @@ impl Listed for BackupStorageLocation {
 
 /// Returns a note for each location with runs that are not shown, because one object has a name and
 /// several runs may. A user who may not list locations gets none.
-async fn hidden(door: &ArkClient) -> Vec<String> {
-    let locations = door.list::<BackupStorageLocation>(None).await.unwrap_or_default();
+async fn hidden(client: &ArkClient) -> Vec<String> {
+    let locations = client.list::<BackupStorageLocation>(None).await.unwrap_or_default();
     let note = |location: &BackupStorageLocation| {
         let (name, counts) = (location.name_any(), location.status.as_ref()?.counts.clone()?);
         (counts.hidden > 0).then(|| {

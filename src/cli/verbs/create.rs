@@ -96,25 +96,25 @@ where
 /// Creates an object whose name is `prefix` and the time. Where another command of the same second
 /// was faster, a later time is taken.
 pub async fn create_timed<K: ArkResource>(
-    door: &ArkClient,
+    client: &ArkClient,
     mut object: K,
     prefix: &str,
 ) -> Result<K, Failure> {
     for _ in 0..TRIES {
-        if let Some(created) = door.create_if_free(&object).await? {
+        if let Some(created) = client.create_if_free(&object).await? {
             return Ok(created);
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
         object.meta_mut().name = Some(format!("{prefix}{}", stamp()));
     }
-    door.create(&object).await
+    client.create(&object).await
 }
 
 /// Creates an object and waits until it has ended; `what` says what becomes of the object if no
 /// server runs. With `prefix`, the name is the prefix and the time: where another cluster's run of
 /// that second has the name in the bucket, the object is created again under a later name.
 pub async fn create_and_wait<K: Worked>(
-    door: &ArkClient,
+    client: &ArkClient,
     mut object: K,
     prefix: Option<&str>,
     what: &str,
@@ -123,17 +123,17 @@ pub async fn create_and_wait<K: Worked>(
     let noun = K::NOUN;
     for left in (0..TRIES).rev() {
         let created = match prefix {
-            Some(prefix) => create_timed(door, object.clone(), prefix).await?,
-            None => door.create(&object).await?,
+            Some(prefix) => create_timed(client, object.clone(), prefix).await?,
+            None => client.create(&object).await?,
         };
         let name = created.name_any();
         output.note(format!("{noun} {name} is requested; waiting for it"));
-        let Waited::Done(ended) = wait::<K>(door, &name, what, output).await? else {
+        let Waited::Done(ended) = wait::<K>(client, &name, what, output).await? else {
             return Err(Failure::because(format!("{noun} {name} was deleted while it was waited for")));
         };
         let Some(prefix) = prefix.filter(|_| left > 0 && ended.seen().lost_name) else { return Ok(*ended) };
         // A user who may not delete the refused object sees why it was refused.
-        if door.delete_this(&*ended).await.is_err() {
+        if client.delete_this(&*ended).await.is_err() {
             return Ok(*ended);
         }
         output.note(format!("another run has the name {name} in the bucket; trying a later one"));

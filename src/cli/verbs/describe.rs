@@ -1,14 +1,35 @@
 //! Parts of `describe` that backups and restores share.
 
+use std::time::Instant;
+
+use indicatif::HumanDuration;
+
+use super::get::documents;
 use crate::api::{BackupSpec, Filter, ScopedKinds};
-use crate::cli::exit::Failure;
+use crate::cli::args::location::SourceArgs;
+use crate::cli::download::{self, Downloadable};
+use crate::cli::exit::{Done, Failure};
+use crate::cli::global::Global;
 use crate::cli::output::Output;
 use crate::model::{Results, Severity};
-use indicatif::HumanDuration;
-use std::time::Instant;
 
 /// Findings shown without `--details`.
 const FINDINGS_SHOWN: usize = 20;
+
+/// Prints runs as documents, without their findings: `describe` with `-o json` or `-o yaml`.
+pub async fn run_documents<K: Downloadable>(
+    global: &Global,
+    source: &SourceArgs,
+    names: &[K::Name],
+    output: &Output,
+) -> Result<Done, Failure> {
+    let mut runs = Vec::new();
+    for name in names {
+        runs.push(download::describe::<K>(global, source, name, false, output).await?.object);
+    }
+    documents(&runs, names.len() == 1, output)?;
+    Ok(Done::Complete)
+}
 
 /// Prints the selection of a backup; values begin in column `width`.
 pub fn taken_lines(spec: &BackupSpec, width: usize, output: &Output) -> Result<(), Failure> {

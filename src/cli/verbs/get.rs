@@ -11,10 +11,10 @@ use crate::api::Timestamp;
 use crate::cli::args::selection::check_selector;
 use crate::cli::client::bare;
 use crate::cli::client::{ArkClient, ArkResource};
+use crate::cli::exit::signal;
 use crate::cli::exit::{Done, Failure};
 use crate::cli::global::Global;
 use crate::cli::output::{Format, Output, Table};
-use crate::cli::signal;
 use crate::model::ObjectName;
 
 /// Time between two lists with `--watch`: short enough for a person, long enough for the API
@@ -99,20 +99,20 @@ async fn show<K: Listed>(
         check_selector(selector)?;
     }
     let ended = signal::asked();
-    let door = ArkClient::open(global).await?;
-    let (found, missing) = find(&door, args, &is_wanted).await?;
+    let client = ArkClient::open(global).await?;
+    let (found, missing) = find(&client, args, &is_wanted).await?;
     let single = args.names.len() == 1;
     let mut view = WatchView::new(output);
     if found.is_empty() && missing.is_empty() && view.is_table() {
-        output.note(format!("there are no {}s{of} in namespace {}", K::NOUN, door.namespace()));
+        output.note(format!("there are no {}s{of} in namespace {}", K::NOUN, client.namespace()));
     } else if !found.is_empty() || missing.is_empty() {
-        view.print(&door, found, single).await?;
+        view.print(&client, found, single).await?;
     }
     if view.is_table() && args.names.is_empty() {
-        K::lacking(&door).await.into_iter().for_each(|note| output.note(note));
+        K::lacking(&client).await.into_iter().for_each(|note| output.note(note));
     }
     if !missing.is_empty() {
-        return Err(door.missing::<K>(&missing).await);
+        return Err(client.missing::<K>(&missing).await);
     }
     if !args.watch {
         return Ok(Done::Complete);
@@ -120,8 +120,8 @@ async fn show<K: Listed>(
     let watching = async {
         loop {
             sleep(LOOK_EVERY).await;
-            let (found, _) = find(&door, args, &is_wanted).await?;
-            view.follow(&door, found).await?;
+            let (found, _) = find(&client, args, &is_wanted).await?;
+            view.follow(&client, found).await?;
         }
     };
     tokio::select! {
@@ -132,17 +132,17 @@ async fn show<K: Listed>(
 
 /// Returns the wanted objects that exist, and the names of those that do not.
 async fn find<'a, K: Listed>(
-    door: &ArkClient,
+    client: &ArkClient,
     args: &'a GetArgs,
     is_wanted: impl Fn(&K) -> bool,
 ) -> Result<(Vec<K>, Vec<&'a str>), Failure> {
     let (mut found, mut missing) = (Vec::<K>::new(), Vec::new());
     if args.names.is_empty() {
-        found = door.list(args.selector.as_deref()).await?;
+        found = client.list(args.selector.as_deref()).await?;
         found.retain(is_wanted);
     }
     for name in &args.names {
-        match door.find(name.as_str()).await? {
+        match client.find(name.as_str()).await? {
             Some(object) => found.push(object),
             None => missing.push(name.as_str()),
         }
@@ -169,7 +169,7 @@ impl<'a> WatchView<'a> {
 
     async fn print<K: Listed>(
         &mut self,
-        door: &ArkClient,
+        client: &ArkClient,
         objects: Vec<K>,
         single: bool,
     ) -> Result<(), Failure> {
@@ -177,12 +177,12 @@ impl<'a> WatchView<'a> {
         match self.output.format() {
             Format::Name => objects.iter().try_for_each(|object| self.output.line(object.name_any())),
             Format::Json | Format::Yaml => documents(&objects, single, self.output),
-            Format::Table | Format::Wide => self.rows(&K::complete(door, objects).await, true),
+            Format::Table | Format::Wide => self.rows(&K::complete(client, objects).await, true),
         }
     }
 
     /// Prints the objects that have changed since they were printed.
-    async fn follow<K: Listed>(&mut self, door: &ArkClient, mut objects: Vec<K>) -> Result<(), Failure> {
+    async fn follow<K: Listed>(&mut self, client: &ArkClient, mut objects: Vec<K>) -> Result<(), Failure> {
         let news = self.news(&objects);
         objects.retain(|object| news.contains(&object.name_any()));
         match self.output.format() {
@@ -191,7 +191,7 @@ impl<'a> WatchView<'a> {
                 .iter()
                 .try_for_each(|object| documents(std::slice::from_ref(object), true, self.output)),
             Format::Name => objects.iter().try_for_each(|object| self.output.line(object.name_any())),
-            Format::Table | Format::Wide => self.rows(&K::complete(door, objects).await, false),
+            Format::Table | Format::Wide => self.rows(&K::complete(client, objects).await, false),
         }
     }
 

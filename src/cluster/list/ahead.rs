@@ -37,8 +37,8 @@ impl EarlyToken {
         (Self(Mutex::new(Some(says))), next)
     }
 
-    /// Searches the token in the part of a page that has arrived.
-    pub fn look(&self, beginning: &[u8]) {
+    /// Searches for the token in the part of a page that has arrived.
+    pub fn search(&self, beginning: &[u8]) {
         let mut says = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if says.is_none() {
             return;

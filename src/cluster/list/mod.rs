@@ -7,6 +7,9 @@
 mod ahead;
 mod drift;
 
+pub use self::ahead::EarlyToken;
+pub use self::drift::Drift;
+
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -14,9 +17,7 @@ use bytes::Bytes;
 use tokio_util::task::AbortOnDropHandle;
 use url::form_urlencoded::Serializer;
 
-pub use self::ahead::EarlyToken;
 use self::ahead::RequestedPage;
-pub use self::drift::Drift;
 use super::request::{Call, Doing, ask_again};
 use super::trouble::Trouble;
 use super::{ApiFailure, Cluster, ClusterError, Page, ResourceInfo};

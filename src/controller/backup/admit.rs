@@ -6,7 +6,7 @@ use kube::ResourceExt as _;
 
 use crate::api::{Backup, WAITING, holding};
 use crate::controller::runs::admission::Admission;
-use crate::controller::runs::{LOCATION_MISSING, Run as _, Site, Stage};
+use crate::controller::runs::{LOCATION_MISSING, RunResource as _, Site, Stage};
 use crate::controller::watch::conditions::Obstacle;
 use crate::model::BackupName;
 

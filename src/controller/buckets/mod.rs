@@ -8,8 +8,11 @@ mod names;
 mod open_location;
 mod resolve;
 
+pub use identity::{objection_to_form, objection_to_identity};
+pub use names::objection_to_length;
 pub use open_location::OpenLocation;
 pub use resolve::is_read_only;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,9 +20,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use k8s_openapi::api::core::v1::Secret;
 use kube::runtime::reflector::Store;
 use kube::{Api, Client};
-
-pub use identity::{objection_to_form, objection_to_identity};
-pub use names::objection_to_length;
 
 use super::error::ControllerError;
 use super::settings::Settings;
@@ -29,7 +29,6 @@ use crate::store::{self, Gate, Meter, Observer, StoreOutcome};
 use crate::telemetry::Metrics;
 use credentials::Credentials;
 use failing::Failing;
-
 use missing::MissingLocations;
 
 /// The locations of this cluster. Each bucket is opened once, and again when specification or

@@ -35,7 +35,7 @@ pub async fn check(context: &Context, backup: &Backup) -> Result<(), ControllerE
     if let (true, Ok(name)) = (reached_bucket(backup), backup.name_any().parse()) {
         let location = open(context, backup).await?;
         let doing = || ControllerError::bucket(format!("delete Backup `{name}`"));
-        if let RunInBucket::Another(error) = look(&location.bucket, &name, backup).await? {
+        if let RunInBucket::Another(error) = find_run(&location.bucket, &name, backup).await? {
             return Err(doing()(*error));
         }
         location.bucket.refuse_while_read(&name).await.map_err(doing())?;
@@ -72,7 +72,7 @@ async fn delete_stored(
     backup: &Backup,
 ) -> Result<(), ControllerError> {
     // The Backup is Deleting, so its object has to go. Only the other run under its name stays.
-    if let RunInBucket::Another(error) = look(&location.bucket, name, backup).await? {
+    if let RunInBucket::Another(error) = find_run(&location.bucket, name, backup).await? {
         tracing::warn!(kind = "Backup", name = %name, location = location.name, "what the bucket has is kept: {error}");
         return Ok(());
     }
@@ -145,7 +145,11 @@ fn is_nothing(error: Option<&BucketError>) -> bool {
 }
 
 /// Returns which run the bucket has under the name of a Backup.
-async fn look(bucket: &Bucket, name: &BackupName, backup: &Backup) -> Result<RunInBucket, ControllerError> {
+async fn find_run(
+    bucket: &Bucket,
+    name: &BackupName,
+    backup: &Backup,
+) -> Result<RunInBucket, ControllerError> {
     match bucket.open_backup(name).await {
         Ok(stored) => Ok(compare(stored.must_be(&RunIdentity::of_object(backup)))),
         Err(error) => found_by(error).map_err(ControllerError::bucket(format!("read backup `{name}`"))),

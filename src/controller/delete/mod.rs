@@ -16,8 +16,11 @@ mod record;
 mod restore;
 mod timing;
 
+pub use ask::{DeletionReason, ask};
+pub use deletability::{backup_of, is_removable};
+pub use restore::{dismiss, is_removable as is_restore_removable, location_of};
+
 use std::sync::Arc;
-use timing::{POSTPONED, SOON};
 
 use chrono::Utc;
 use kube::ResourceExt as _;
@@ -33,11 +36,7 @@ use crate::api::{Backup, DeleteBackupRequest, DeletePhase};
 use crate::bucket::BucketError;
 use crate::model::lasting;
 use decide::{Deletability, DeletionStep, ObservedDeletion};
-
-pub use ask::{DeletionReason, ask};
-pub use deletability::{backup_of, is_removable};
-
-pub use restore::{dismiss, is_removable as is_restore_removable, location_of};
+use timing::{POSTPONED, SOON};
 
 /// Number of Backups that are deleted at once: a removal is a handful of requests to the bucket.
 const CONCURRENT: usize = 8;

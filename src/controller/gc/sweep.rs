@@ -19,7 +19,7 @@ use crate::bucket::{Claim, HEARTBEAT_EVERY, REMOVAL_LASTS, RunEntry, RunKeys, Ru
 use crate::controller::buckets::{OpenLocation, is_read_only};
 use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
-use crate::controller::runs::{Run, Stage};
+use crate::controller::runs::{RunResource, Stage};
 use crate::model::causes;
 
 /// Number of runs that are removed at the same time in a location.
@@ -97,7 +97,7 @@ fn is_writable(location: &Arc<BackupStorageLocation>) -> bool {
 }
 
 /// Lists the runs of a kind in one location, and removes what nobody works on any more.
-async fn sweep_location<K: Run>(
+async fn sweep_location<K: RunResource>(
     context: &Context,
     of: &BackupStorageLocation,
     suspects: &mut Suspects,
@@ -132,7 +132,7 @@ async fn sweep_location<K: Run>(
 
 /// Returns why what a bucket has of a run goes; `None` if it stays. `sure` says whether a claim
 /// that looks dead has been watched for long enough.
-fn fate<K: Run>(
+fn fate<K: RunResource>(
     context: &Context,
     run: &RunEntry,
     now: DateTime<Utc>,
@@ -150,7 +150,7 @@ fn fate<K: Run>(
 }
 
 /// Removes what a bucket has of a run.
-async fn end<K: Run>(context: &Context, location: &OpenLocation, run: String, fate: SweepReason) {
+async fn end<K: RunResource>(context: &Context, location: &OpenLocation, run: String, fate: SweepReason) {
     match fate {
         SweepReason::Forsaken => remove(context, location, K::KIND, run).await,
         SweepReason::Over(claim) => let_go(location, K::KIND, &run, &claim).await,
@@ -194,14 +194,14 @@ fn orphaned(run: &str, location: &str, until: DateTime<Utc>) -> String {
 
 /// Returns true if the object is a run of this cluster that has not ended: the reconciler of runs
 /// continues it with what the bucket has.
-fn is_open<K: Run>(object: &K) -> bool {
+fn is_open<K: RunResource>(object: &K) -> bool {
     synced_from(object.meta()).is_none() && object.state().stage != Stage::Over
 }
 
 /// Returns a claim in the name of a run of this cluster that is over, or `None`. A server that
 /// could not write to the location any more, or was cut off, left the old claim, which would keep
 /// the name, or the backup that a restore reads.
-fn left_by_ours<K: Run>(context: &Context, object: Option<&K>, run: &RunEntry) -> Option<Claim> {
+fn left_by_ours<K: RunResource>(context: &Context, object: Option<&K>, run: &RunEntry) -> Option<Claim> {
     let RunState::Partial(Some(claim)) = &run.state else { return None };
     let object = object.filter(|object| object.meta().uid.as_ref() == Some(&claim.backup_uid))?;
     let over = object.state().stage == Stage::Over;
@@ -212,7 +212,7 @@ fn left_by_ours<K: Run>(context: &Context, object: Option<&K>, run: &RunEntry) -
 /// Returns a claim in the name of a run of this server whose object is deleted, or `None`. Somebody
 /// deleted the object while no server ran, so nobody comes back to the run. `sure` says whether the
 /// claim has been watched for long enough: its holder may live in a copy of this cluster.
-fn deserted_by_ours<K: Run>(
+fn deserted_by_ours<K: RunResource>(
     context: &Context,
     object: Option<&K>,
     run: &RunEntry,
@@ -238,7 +238,7 @@ fn successor(context: &Context, claim: &Claim) -> Claim {
 }
 
 /// Returns true if the API server has the object of a run: the cache lags behind.
-async fn is_there<K: Run>(context: &Context, name: &str, uid: &str) -> Result<bool, ControllerError> {
+async fn is_there<K: RunResource>(context: &Context, name: &str, uid: &str) -> Result<bool, ControllerError> {
     let doing = format!("look whether the {} `{name}` is there, whose claim is", K::KIND);
     let found = ControllerError::within(doing, context.api::<K>().get_opt(name)).await?;
     Ok(found.is_some_and(|found| found.meta().uid.as_deref() == Some(uid)))

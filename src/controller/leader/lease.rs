@@ -95,7 +95,7 @@ impl Election {
     /// waited out.
     pub async fn win(self, stop: &CancellationToken) -> Result<Option<Held>, ControllerError> {
         let mut observer = LeaseObserver::default();
-        let mut record = self.look().await?;
+        let mut record = self.read().await?;
         loop {
             let (now, asked) = (Instant::now(), Moment::now());
             let next = match observer.observe(record.as_ref(), &self.me, now) {
@@ -123,7 +123,7 @@ impl Election {
                 () = sleep_until(next) => {}
             }
             record = loop {
-                match self.look().await {
+                match self.read().await {
                     Ok(record) => break record,
                     Err(error) => {
                         tracing::warn!("cannot look at the lease `{NAME}`; trying on: {}", causes(&error));
@@ -137,7 +137,7 @@ impl Election {
         }
     }
 
-    async fn look(&self) -> Result<Option<Lease>, ControllerError> {
+    async fn read(&self) -> Result<Option<Lease>, ControllerError> {
         request("read", self.leases.get_opt(NAME)).await
     }
 
@@ -208,7 +208,7 @@ impl Held {
             Err(error) if error.is_not_found() => {}
             Err(error) => return Err(Unrenewed::Failed(error)),
         }
-        let record = self.election.look().await.map_err(Unrenewed::Failed)?;
+        let record = self.election.read().await.map_err(Unrenewed::Failed)?;
         if let Some(other) =
             record.as_ref().and_then(observer::holder).filter(|holder| *holder != self.election.me)
         {

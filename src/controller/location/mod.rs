@@ -7,6 +7,8 @@ mod decide;
 mod obligations;
 mod validate;
 
+pub use obligations::note_obligations;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,9 +23,7 @@ use super::watch::drive;
 use super::watch::watches::Watch;
 use crate::api::{BackupStorageLocation, LocationPhase, Timestamp};
 use decide::{ObservedLocation, decide};
-use validate::{LocationReport, Looks};
-
-pub use obligations::note_obligations;
+use validate::{LocationReport, TestWrites, validate};
 
 /// Time between two validations of a location that sets no period, as in Velero.
 const VALIDATION_PERIOD: Duration = Duration::from_secs(60);
@@ -34,8 +34,8 @@ const TRIES: u32 = 3;
 
 /// Reconciles BackupStorageLocations until the server stops.
 pub async fn run(context: Arc<Context>, watched: Watch<BackupStorageLocation>) {
-    let looks = Arc::new(Looks::default());
-    let reconcile = move |location, context| reconcile(location, context, Arc::clone(&looks));
+    let test_writes = Arc::new(TestWrites::default());
+    let reconcile = move |location, context| reconcile(location, context, Arc::clone(&test_writes));
     drive::drive(context, watched, |location| drive::news_of(location, ()), reconcile).await;
 }
 
@@ -44,13 +44,13 @@ pub async fn run(context: Arc<Context>, watched: Watch<BackupStorageLocation>) {
 async fn reconcile(
     location: Arc<BackupStorageLocation>,
     context: Arc<Context>,
-    looks: Arc<Looks>,
+    test_writes: Arc<TestWrites>,
 ) -> Result<Action, ControllerError> {
     if location.metadata.deletion_timestamp.is_some() {
         record(&context, location.as_ref().clone(), &Err(leaving(&location))).await?;
         return Ok(Action::await_change());
     }
-    let seen = validate::look(&context, &looks, &location).await;
+    let seen = validate(&context, &test_writes, &location).await;
     tell_change(&context, &location).await;
     if let Ok(LocationReport { obligations, .. }) = seen {
         note_obligations(&context, &location, obligations);

@@ -39,7 +39,7 @@ pub struct LocationReport {
 
 /// The last test write to each location, by name.
 #[derive(Default)]
-pub struct Looks {
+pub struct TestWrites {
     written: Mutex<HashMap<String, LastWrite>>,
 }
 
@@ -49,7 +49,7 @@ struct LastWrite {
     at: Instant,
 }
 
-impl Looks {
+impl TestWrites {
     /// Returns true if a test write is due. A new connection, because specification or Secret
     /// changed, is always tested.
     fn is_write_due(&self, name: &str, bucket: &Bucket) -> bool {
@@ -72,10 +72,10 @@ impl Looks {
     }
 }
 
-/// Looks at a location. The error says why the location cannot be used.
-pub async fn look(
+/// Validates a location. The error says why the location cannot be used.
+pub async fn validate(
     context: &Context,
-    looks: &Looks,
+    test_writes: &TestWrites,
     location: &BackupStorageLocation,
 ) -> Result<LocationReport, Obstacle> {
     let wrong = location.spec.validate();
@@ -84,7 +84,7 @@ pub async fn look(
         return Err(Obstacle::new("InvalidSpec", wrong.join("; ")));
     }
     let known = location.status.as_ref().is_some_and(|status| status.id.is_some());
-    match tokio::time::timeout(DEADLINE, ask(context, looks, location, known)).await {
+    match tokio::time::timeout(DEADLINE, ask(context, test_writes, location, known)).await {
         Ok(seen) => seen
             .map_err(|error| Obstacle::new(reason(&error), sentence(&error, location.spec.provider, known))),
         Err(_) => {
@@ -97,7 +97,7 @@ pub async fn look(
 /// Connects to the bucket and reads its identity; a test write only if one is due.
 async fn ask(
     context: &Context,
-    looks: &Looks,
+    test_writes: &TestWrites,
     location: &BackupStorageLocation,
     known: bool,
 ) -> Result<LocationReport, ControllerError> {
@@ -113,12 +113,12 @@ async fn ask(
     let identity = if known { bucket.identity().await } else { bucket.establish_identity().await.map(Some) };
     let identity = identity.map_err(failed("read the identity of"))?;
     let obligations = bucket.obligations().await.map_err(failed("list"))?;
-    let due = looks.is_write_due(&name, &bucket);
+    let due = test_writes.is_write_due(&name, &bucket);
     if !due || identity.is_none() {
         return Ok(LocationReport { identity, conditional_writes: None, checksums: None, obligations });
     }
     let written = try_to_write(&bucket, &context.identity.uid).await;
-    looks.note(&name, &bucket, written.is_ok());
+    test_writes.note(&name, &bucket, written.is_ok());
     let conditional_writes = Some(written.map_err(failed("write to"))?);
     Ok(LocationReport { identity, conditional_writes, checksums: bucket.store().checksums(), obligations })
 }
@@ -235,16 +235,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let place = crate::store::Location::from_url(&format!("file://{}", folder.path().display())).unwrap();
         let open = async || Bucket::new(crate::store::open(&place).await.unwrap());
-        let (bucket, looks) = (open().await, Looks::default());
-        assert!(looks.is_write_due("a", &bucket));
-        looks.note("a", &bucket, true);
-        assert!(!looks.is_write_due("a", &bucket) && looks.is_write_due("b", &bucket));
-        assert!(looks.is_write_due("a", &open().await));
+        let (bucket, test_writes) = (open().await, TestWrites::default());
+        assert!(test_writes.is_write_due("a", &bucket));
+        test_writes.note("a", &bucket, true);
+        assert!(!test_writes.is_write_due("a", &bucket) && test_writes.is_write_due("b", &bucket));
+        assert!(test_writes.is_write_due("a", &open().await));
         tokio::time::advance(WRITE_EVERY).await;
-        assert!(looks.is_write_due("a", &bucket));
-        looks.note("a", &bucket, true);
-        looks.note("a", &bucket, false);
-        assert!(looks.is_write_due("a", &bucket));
+        assert!(test_writes.is_write_due("a", &bucket));
+        test_writes.note("a", &bucket, true);
+        test_writes.note("a", &bucket, false);
+        assert!(test_writes.is_write_due("a", &bucket));
         assert!(try_to_write(&bucket, "cluster").await.unwrap());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }

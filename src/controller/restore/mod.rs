@@ -6,34 +6,28 @@ mod choose;
 mod engine;
 mod find;
 mod modifiers;
+mod resource;
 mod status;
+
+pub use admit::Chosen;
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use chrono::Utc;
 use kube::ResourceExt as _;
 use kube::runtime::controller::Action;
-use kube::runtime::reflector::Store;
-use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::buckets::{OpenLocation, is_read_only};
 use super::context::Context;
 use super::delete;
 use super::error::ControllerError;
-use super::runs::{self, Job, Name, ObservedRun, Run, RunError, RunStatus, Stage, StatusUpdate};
-use super::schedule::label_named;
-use super::watch::watches::{Caches, Watch};
-use crate::api::{
-    Backup, BackupStorageLocation, Restore, RestorePhase, STORAGE_LOCATION_LABEL, Timestamp, label_value,
-};
+use super::runs::{self, Job, Name, ObservedRun, RunError, Runnable};
+use super::watch::watches::Watch;
+use crate::api::{Backup, BackupStorageLocation, Restore};
 use crate::model::Progress;
-use crate::telemetry::{Metrics, RunFigures, RunMetrics};
-pub use admit::Chosen;
 use admit::admit;
-use choose::objection_to;
-use choose::{Choice, Chooser};
+use choose::{Choice, Chooser, objection_to};
 use find::find;
 
 /// Reconciles Restores until the server stops.
@@ -71,24 +65,9 @@ impl Restore {
     }
 }
 
-impl Run for Restore {
-    /// The backup that is restored.
-    type Plan = Chosen;
-
-    fn store(caches: &Caches) -> &Store<Self> {
-        &caches.restores
-    }
-
-    fn metrics(metrics: &Metrics) -> &RunMetrics {
-        &metrics.restores
-    }
-
-    fn schedule(&self, context: &Context) -> String {
-        self.spec.schedule_name.as_deref().map(|name| label_named(context, name)).unwrap_or_default()
-    }
-
-    fn is_scheduled(&self) -> bool {
-        self.spec.schedule_name.is_some()
+impl Runnable for Restore {
+    async fn handle_deletion_request(&self, context: &Context) -> Result<Option<Action>, ControllerError> {
+        delete::dismiss(context, self).await
     }
 
     /// Succeeds without a request: only people create Restores.
@@ -96,32 +75,7 @@ impl Run for Restore {
         Ok(())
     }
 
-    fn state(&self) -> RunStatus {
-        let Some(status) = &self.status else { return RunStatus::default() };
-        let phase = status.phase.unwrap_or_default();
-        RunStatus {
-            stage: match phase {
-                RestorePhase::New => Stage::New,
-                RestorePhase::InProgress => Stage::Begun,
-                _ => Stage::Over,
-            },
-            phase: phase.to_string(),
-            attempt: status.attempt.unwrap_or_default(),
-            resumed: status.resumed.unwrap_or_default(),
-            holder: status.holder.clone(),
-        }
-    }
-
-    fn begun(&self) -> Option<DateTime<Utc>> {
-        let start = self.status.as_ref().and_then(|status| status.start_timestamp);
-        start.or_else(|| self.metadata.creation_timestamp.as_ref().map(Timestamp::from)).map(Timestamp::time)
-    }
-
-    fn conditions(&self) -> &[Condition] {
-        self.status.as_ref().map_or(&[], |status| &status.conditions)
-    }
-
-    async fn observed(&self, context: &Context) -> Result<ObservedRun<Self>, ControllerError> {
+    async fn observe(&self, context: &Context) -> Result<ObservedRun<Self>, ControllerError> {
         let source = find(self, context, &here(context)).await?;
         let (site, location) = match &source {
             Ok(Choice { backup, .. }) => {
@@ -136,20 +90,10 @@ impl Run for Restore {
         let (admission, plan) = admit(self, source, site.as_ref(), context.settings.disable_restores);
         let name = match &location {
             // A bucket that is ReadOnly never holds anything of this Restore.
-            Some(location) if !location.read_only => runs::look_up(context, self, location).await,
+            Some(location) if !location.read_only => runs::observe_name(context, self, location).await,
             _ => Name::Free,
         };
         Ok(ObservedRun { errors: admission.errors, wait: admission.wait, plan, location, name })
-    }
-
-    fn settled(&self, _: &Chosen, location: &OpenLocation) -> Value {
-        json!({"metadata": {"labels": {STORAGE_LOCATION_LABEL: label_value(&location.name)}}})
-    }
-
-    fn change(&mut self, change: &StatusUpdate<Self>) {
-        let status = self.status.get_or_insert_default();
-        status::change(status, change);
-        status.conclude(self.metadata.generation);
     }
 
     /// Reads the Backup again after the Restore is InProgress. A deletion marks the Backup first
@@ -172,7 +116,7 @@ impl Run for Restore {
         })
     }
 
-    async fn engine(
+    async fn run_engine(
         &self,
         context: &Context,
         job: &Job<Self>,
@@ -180,17 +124,5 @@ impl Run for Restore {
         stop: CancellationToken,
     ) -> Result<Self, RunError> {
         engine::run(self, context, job, progress, stop).await
-    }
-
-    async fn handle_deletion_request(&self, context: &Context) -> Result<Option<Action>, ControllerError> {
-        delete::dismiss(context, self).await
-    }
-
-    fn failure(&self) -> Option<&str> {
-        self.status.as_ref()?.failure_reason.as_deref()
-    }
-
-    fn figures(&self) -> RunFigures {
-        self.status.as_ref().map(status::figures).unwrap_or_else(|| status::figures(&Default::default()))
     }
 }

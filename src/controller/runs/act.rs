@@ -1,5 +1,7 @@
 //! Executes a decided step of a run and records the outcome.
 
+use std::time::Duration;
+
 use kube::ResourceExt as _;
 use kube::runtime::controller::Action;
 use tokio::time::timeout;
@@ -7,12 +9,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::decide::RunStep;
 use super::follow::{EarlyEnd, follow};
-use super::observe::{LOCATION_UNREACHABLE, NAME_LEAVING, who_has};
+use super::observe::{LOCATION_UNREACHABLE, NAME_LEAVING, read_again, who_has};
 use super::record::{GRACE, Record, WriteOutcome};
-use super::run::Name;
-use super::{
-    Job, QUEUED, Run, RunError, Stage, StatusUpdate, WAIT, WAIT_ASKING, described, is_left_alone, keys_of,
-};
+use super::resource::{RunResource, Stage, StatusUpdate, described, keys_of};
+use super::runnable::{Job, Name, RunError, Runnable};
 use crate::api::{NAME_TAKEN, Origin, STORED, SYNCED_FROM, Timestamp, WAITING, stored};
 use crate::bucket::Claim;
 use crate::controller::buckets::OpenLocation;
@@ -21,11 +21,25 @@ use crate::controller::error::ControllerError;
 use crate::controller::watch::conditions::{Obstacle, condition, now};
 use crate::model::{Progress, causes, cut, lasting};
 
+/// Pause before a waiting run is examined again if that costs no request: it should begin soon
+/// after its location is back, and failures of a location are shared.
+const WAIT: Duration = Duration::from_secs(2);
+
+/// Pause where each look asks the bucket, whose message may differ each time.
+const WAIT_ASKING: Duration = Duration::from_secs(15);
+
+/// Reason of a wait: nothing but the number of runs at a time is in the way.
+pub const QUEUED: &str = "Queued";
+
 /// Executes a decided step and records the outcome in the object's status.
 ///
 /// # Errors
 /// If the step could not be executed or recorded; the step is then decided anew.
-pub async fn act<K: Run>(context: &Context, object: K, step: RunStep<K>) -> Result<Action, ControllerError> {
+pub async fn act<K: Runnable>(
+    context: &Context,
+    object: K,
+    step: RunStep<K>,
+) -> Result<Action, ControllerError> {
     let mut record = Record::open(context, object);
     match step {
         RunStep::Wait(why, plan) => return wait(context, record.object(), why, plan).await,
@@ -48,7 +62,7 @@ pub async fn act<K: Run>(context: &Context, object: K, step: RunStep<K>) -> Resu
 
 /// Writes the condition `Waiting` and the plan into the status, unless they are there already, and
 /// returns when to look again.
-pub async fn wait<K: Run>(
+pub async fn wait<K: RunResource>(
     context: &Context,
     seen: &K,
     why: Obstacle,
@@ -61,10 +75,8 @@ pub async fn wait<K: Run>(
     let why = condition.message.clone();
     let change = StatusUpdate::Wait(condition, plan);
     if !says(seen, &change) {
-        let doing = format!("read {}", described(seen));
-        let fresh = ControllerError::within(doing, context.api::<K>().get_opt(&seen.name_any())).await?;
-        let is_it = |fresh: &K| fresh.uid() == seen.uid() && !is_left_alone(fresh);
-        let Some(fresh) = fresh.filter(is_it) else { return Ok(Action::await_change()) };
+        let fresh = read_again(context, seen).await?.filter(|fresh| fresh.uid() == seen.uid());
+        let Some(fresh) = fresh else { return Ok(Action::await_change()) };
         let mut record = Record::open(context, fresh);
         if record.write(&change).await? == WriteOutcome::Done {
             let (kind, name) = (K::kind(&()), seen.name_any());
@@ -81,7 +93,7 @@ pub async fn wait<K: Run>(
 }
 
 /// Returns true if the change would leave the status as it is.
-fn says<K: Run>(object: &K, change: &StatusUpdate<K>) -> bool {
+fn says<K: RunResource>(object: &K, change: &StatusUpdate<K>) -> bool {
     let mut changed = object.clone();
     changed.change(change);
     changed == *object
@@ -89,7 +101,7 @@ fn says<K: Run>(object: &K, change: &StatusUpdate<K>) -> bool {
 
 /// Starts an attempt: settles the specification, writes InProgress, checks once more, then runs the
 /// engine and follows it.
-async fn run<K: Run>(record: &mut Record<'_, K>, job: &Job<K>) -> Result<(), ControllerError> {
+async fn run<K: Runnable>(record: &mut Record<'_, K>, job: &Job<K>) -> Result<(), ControllerError> {
     let context = record.context();
     if record.object().state().stage == Stage::New {
         let merge = record.object().settled(&job.plan, &job.location);
@@ -119,7 +131,7 @@ async fn run<K: Run>(record: &mut Record<'_, K>, job: &Job<K>) -> Result<(), Con
 
     let (progress, stop) = (Progress::default(), CancellationToken::new());
     let object = record.object().clone();
-    let mut engine = Box::pin(object.engine(context, job, &progress, stop.clone()));
+    let mut engine = Box::pin(object.run_engine(context, job, &progress, stop.clone()));
     // Biased: the outcome of an engine that has ended counts, even if the server stops just then.
     let (early, end) = tokio::select! {
         biased;
@@ -139,7 +151,7 @@ async fn run<K: Run>(record: &mut Record<'_, K>, job: &Job<K>) -> Result<(), Con
 
 /// Records how an attempt ended. After a failure the bucket is asked first: the commit may have
 /// arrived although its answer did not.
-async fn conclude<K: Run>(
+async fn conclude<K: RunResource>(
     record: &mut Record<'_, K>,
     job: &Job<K>,
     early: Option<EarlyEnd>,
@@ -192,7 +204,7 @@ async fn conclude<K: Run>(
 
 /// Returns the document of this run if the bucket has it in spite of how the attempt ended, or
 /// `None`. A ReadOnly location is not asked.
-async fn own<K: Run>(
+async fn own<K: RunResource>(
     record: &Record<'_, K>,
     location: &OpenLocation,
 ) -> Result<Option<Box<K>>, ControllerError> {
@@ -206,7 +218,10 @@ async fn own<K: Run>(
 }
 
 /// Removes what attempts at this run left in the bucket. Parts of other runs stay.
-async fn sweep<K: Run>(record: &Record<'_, K>, location: &OpenLocation) -> Result<(), ControllerError> {
+async fn sweep<K: RunResource>(
+    record: &Record<'_, K>,
+    location: &OpenLocation,
+) -> Result<(), ControllerError> {
     if location.read_only {
         return Ok(());
     }
@@ -225,7 +240,7 @@ async fn sweep<K: Run>(record: &Record<'_, K>, location: &OpenLocation) -> Resul
 
 /// Fails a run that cannot be finished, after removing what its attempts left: a claim that stays
 /// would keep the name, or a backup from being deleted.
-async fn give_up<K: Run>(
+async fn give_up<K: RunResource>(
     record: &mut Record<'_, K>,
     location: Option<&OpenLocation>,
     why: String,
@@ -242,7 +257,7 @@ async fn give_up<K: Run>(
 }
 
 /// Refuses a first attempt; gives up a run that an earlier attempt began.
-async fn object_to<K: Run>(
+async fn object_to<K: RunResource>(
     record: &mut Record<'_, K>,
     job: &Job<K>,
     errors: Vec<String>,
@@ -253,7 +268,10 @@ async fn object_to<K: Run>(
     give_up(record, Some(&job.location), errors.join("; ")).await
 }
 
-async fn refuse<K: Run>(record: &mut Record<'_, K>, errors: Vec<String>) -> Result<(), ControllerError> {
+async fn refuse<K: RunResource>(
+    record: &mut Record<'_, K>,
+    errors: Vec<String>,
+) -> Result<(), ControllerError> {
     let note = errors.join("; ");
     if record.persist(&StatusUpdate::Refuse(errors, None)).await? == WriteOutcome::Done {
         let context = record.context();
@@ -268,7 +286,7 @@ async fn refuse<K: Run>(record: &mut Record<'_, K>, errors: Vec<String>) -> Resu
 ///
 /// # Errors
 /// If the refusal could not be recorded; the object is then reconciled again.
-pub async fn refuse_unproven<K: Run>(context: &Context, object: K) -> Result<(), ControllerError> {
+pub async fn refuse_unproven<K: RunResource>(context: &Context, object: K) -> Result<(), ControllerError> {
     let mut record = Record::open(context, object);
     let why = format!(
         "metadata.annotations: it carries the annotation {SYNCED_FROM}, which only the server sets, on what it finds in a bucket, and there is \
@@ -284,7 +302,7 @@ pub async fn refuse_unproven<K: Run>(context: &Context, object: K) -> Result<(),
 
 /// Refuses a run only because its name is taken. A Schedule makes its Backup again under another
 /// name, so that its metrics count no refusal and no alert fires.
-async fn lose_name<K: Run>(record: &mut Record<'_, K>, why: String) -> Result<(), ControllerError> {
+async fn lose_name<K: RunResource>(record: &mut Record<'_, K>, why: String) -> Result<(), ControllerError> {
     let taken = condition(NAME_TAKEN, true, NAME_TAKEN, why.clone());
     if record.persist(&StatusUpdate::Refuse(vec![why.clone()], Some(taken))).await? == WriteOutcome::Done {
         let context = record.context();
@@ -297,7 +315,7 @@ async fn lose_name<K: Run>(record: &mut Record<'_, K>, why: String) -> Result<()
     Ok(())
 }
 
-async fn fail<K: Run>(record: &mut Record<'_, K>, why: String) -> Result<(), ControllerError> {
+async fn fail<K: RunResource>(record: &mut Record<'_, K>, why: String) -> Result<(), ControllerError> {
     if record.persist(&StatusUpdate::Fail(why.clone(), Timestamp::now())).await? == WriteOutcome::Done {
         let context = record.context();
         K::metrics(&context.metrics).failed(&record.object().schedule(context));
@@ -307,7 +325,7 @@ async fn fail<K: Run>(record: &mut Record<'_, K>, why: String) -> Result<(), Con
 }
 
 /// Records a run that is over. `location` is `None` if its document was found in the bucket.
-async fn done<K: Run>(
+async fn done<K: RunResource>(
     record: &mut Record<'_, K>,
     document: Box<K>,
     location: Option<&OpenLocation>,
@@ -351,7 +369,7 @@ async fn done<K: Run>(
 }
 
 /// Publishes an Event and a log line about the object's present phase.
-async fn tell<K: Run>(record: &Record<'_, K>, note: &str) {
+async fn tell<K: RunResource>(record: &Record<'_, K>, note: &str) {
     let object = record.object();
     let (kind, name, phase) = (K::kind(&()), object.name_any(), object.state().phase);
     let events = &record.context().events;

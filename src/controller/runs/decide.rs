@@ -1,7 +1,7 @@
 //! The next step for a Backup or Restore, from what was observed. Pure.
 
-use super::run::{Name, ObservedRun};
-use super::{Job, Run, RunStatus, Stage};
+use super::resource::{RunResource, RunStatus, Stage};
+use super::runnable::{Job, Name, ObservedRun};
 use crate::controller::buckets::OpenLocation;
 use crate::controller::watch::conditions::Obstacle;
 
@@ -11,7 +11,7 @@ pub const ATTEMPTS: u32 = 3;
 
 /// The next step for a run.
 #[derive(Debug)]
-pub enum RunStep<K: Run> {
+pub enum RunStep<K: RunResource> {
     /// Wait, for this reason; with the plan as far as it is known.
     Wait(Obstacle, Option<K::Plan>),
     /// Refuse, for all these reasons.
@@ -28,7 +28,7 @@ pub enum RunStep<K: Run> {
 
 /// Returns the next step for an object that is not left alone. A run that is complete in the bucket
 /// is recorded, whatever else is wrong.
-pub fn decide<K: Run>(object: &K, observed: ObservedRun<K>) -> RunStep<K> {
+pub fn decide<K: RunResource>(object: &K, observed: ObservedRun<K>) -> RunStep<K> {
     let ObservedRun { mut errors, mut wait, plan, location, name } = observed;
     let RunStatus { stage, attempt, resumed, .. } = object.state();
     match name {

@@ -7,7 +7,7 @@ use kube::ResourceExt as _;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::record::{Record, WriteOutcome};
-use super::{Run, StatusUpdate};
+use super::resource::{RunResource, StatusUpdate};
 use crate::model::{Progress, ProgressSnapshot, causes};
 
 /// Time between two looks at the run; progress is written at most as often.
@@ -36,7 +36,7 @@ impl fmt::Display for EarlyEnd {
 
 /// Follows a run until it has to end early, and returns the reason. Progress that cannot be written
 /// is only logged.
-pub async fn follow<K: Run>(record: &mut Record<'_, K>, progress: &Progress) -> EarlyEnd {
+pub async fn follow<K: RunResource>(record: &mut Record<'_, K>, progress: &Progress) -> EarlyEnd {
     let stop = record.context().stop.clone();
     let mut looks = interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);

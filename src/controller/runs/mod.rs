@@ -1,6 +1,9 @@
 //! The reconciler of Backups and Restores: admits, runs and records one run of the engine, and
 //! takes an interrupted one up again.
 //!
+//! Two traits say how a Backup differs from a Restore: `resource` what is read of the object
+//! (pure), `runnable` the steps that ask the cluster and the bucket, up to the engine.
+//!
 //! `observe` reads (location, name in the bucket), the kind adds its admission, `decide` (pure)
 //! returns the next step, `act` executes it: refuse, wait, record what the bucket has already, give
 //! up, or run. `follow` watches a run, and `record` alone writes the status.
@@ -11,19 +14,19 @@ mod decide;
 mod follow;
 mod observe;
 mod record;
-mod run;
+mod resource;
+mod runnable;
 
-pub use run::{Job, Run, RunError, RunStatus, Stage, StatusUpdate, described};
-use run::{QUEUED, WAIT, WAIT_ASKING, is_left_alone, keys_of};
+pub use act::refuse_unproven;
+pub use observe::{LOCATION_MISSING, Site, observe_name, open_site};
+pub use resource::{RunResource, RunStatus, Stage, StatusUpdate};
+pub use runnable::{Job, Name, ObservedRun, RunError, Runnable};
+
 use std::sync::Arc;
 
 use kube::ResourceExt as _;
 use kube::runtime::controller::Action;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-
-pub use act::refuse_unproven;
-pub use observe::{LOCATION_MISSING, Site, look_up, open_site};
-pub use run::{Name, ObservedRun};
 
 use super::context::Context;
 use super::error::ControllerError;
@@ -31,9 +34,10 @@ use super::watch::conditions::Obstacle;
 use super::watch::drive::{drive, news_of};
 use super::watch::watches::Watch;
 use crate::api::{DELETION_REQUESTED, synced_from};
-use act::act;
-
+use act::{QUEUED, act};
 use decide::{RunStep, decide};
+use observe::read_again;
+use resource::is_left_alone;
 
 /// Number of objects that are examined at once. After a restart with a long queue the first run
 /// should begin while the others wait, instead of after all have been examined.
@@ -48,14 +52,14 @@ struct Turns {
 
 /// Reconciles all objects of one kind until the server stops; at most `at_once` of them run at a
 /// time.
-pub async fn run<K: Run>(context: Arc<Context>, watched: Watch<K>, at_once: usize) {
+pub async fn run<K: Runnable>(context: Arc<Context>, watched: Watch<K>, at_once: usize) {
     let turns = Turns { looks: Arc::new(Semaphore::new(LOOKS)), runs: Arc::new(Semaphore::new(at_once)) };
     drive(context, watched, news, move |object, context| reconcile(object, context, turns.clone())).await;
 }
 
 /// Returns what wakes the reconciler besides a new generation: the phase, if another wrote it, and
 /// the annotations, which request a deletion. Progress and the reason of a wait do not wake it.
-fn news<K: Run>(object: &K) -> Option<u64> {
+fn news<K: RunResource>(object: &K) -> Option<u64> {
     news_of(object, (object.state().phase, object.annotations()))
 }
 
@@ -69,7 +73,7 @@ async fn turn(context: &Context, turns: Arc<Semaphore>) -> Option<OwnedSemaphore
 
 /// Waits for a permit to run. If none is free now, writes the condition `Waiting` and the plan
 /// first. Returns `None` if the server stops before.
-async fn queue<K: Run>(
+async fn queue<K: RunResource>(
     context: &Context,
     seen: &K,
     turns: Arc<Semaphore>,
@@ -88,7 +92,8 @@ async fn queue<K: Run>(
 /// Reconciles one Backup or Restore.
 ///
 /// # Flow
-/// 1. A deletion request (annotation) is handled and ends the look: writing. Restores only.
+/// 1. A deletion request (annotation) is handled and ends the look: reading, writing. Restores
+///    only.
 /// 2. An object that is synced, over or being deleted is left alone: pure. A copy of a synced
 ///    object that no location can prove is refused: writing.
 /// 3. `introduce`: a Backup with a Schedule's token is marked with that Schedule: reading, writing.
@@ -116,24 +121,31 @@ async fn queue<K: Run>(
 /// - A location that cannot be used delays a run and does not fail it (a missing location: see
 ///   `backup::admit`).
 /// - A document is trusted for its uid, and for its cluster if it names one.
-async fn reconcile<K: Run>(
+async fn reconcile<K: Runnable>(
     seen: Arc<K>,
     context: Arc<Context>,
     turns: Turns,
 ) -> Result<Action, ControllerError> {
+    // 1. A deletion request: reading and writing.
     if let Some(action) = handle_deletion_request(&*seen, &context, &turns).await? {
         return Ok(action);
     }
+    // 2. What is left alone: pure. The refusal of a copy: writing.
     if is_left_alone(&*seen) {
         if has_no_source(&*seen, &context) {
             act::refuse_unproven(&context, seen.as_ref().clone()).await?;
         }
         return Ok(Action::await_change());
     }
+    // 3. The mark of a Schedule: reading and writing.
     seen.introduce(&context).await?;
+    // 4. Location, admission and name: reading.
     let Some(look) = turn(&context, turns.looks).await else { return Ok(Action::await_change()) };
-    let step = decide(&*seen, seen.observed(&context).await?);
+    let observed = seen.observe(&context).await?;
     drop(look);
+    // 5. The decision: pure.
+    let step = decide(&*seen, observed);
+    // 6. The wait, for a reason or for a permit: writing.
     let _turn = match step {
         RunStep::Wait(why, plan) => return act::wait(&context, &*seen, why, plan).await,
         RunStep::Run(job) => match queue(&context, &*seen, turns.runs, job.plan).await? {
@@ -142,21 +154,17 @@ async fn reconcile<K: Run>(
         },
         _ => None,
     };
-    // The object may have changed since it was seen: waiting for a permit takes time.
-    let doing = format!("read {}", described(&*seen));
-    let fresh = ControllerError::within(doing, context.api::<K>().get_opt(&seen.name_any())).await?;
-    match fresh {
-        Some(fresh) if !is_left_alone(&fresh) => {
-            let step = decide(&fresh, fresh.observed(&context).await?);
-            act(&context, fresh, step).await
-        }
-        _ => Ok(Action::await_change()),
-    }
+    // 7. Steps 2, 4 and 5 once more, since waiting takes time: reading.
+    let Some(fresh) = read_again(&context, &*seen).await? else { return Ok(Action::await_change()) };
+    let observed = fresh.observe(&context).await?;
+    let step = decide(&fresh, observed);
+    // 8. The step itself: writing.
+    act(&context, fresh, step).await
 }
 
 /// Handles a deletion request (annotation `deletion-requested`), within a permit, since that asks
 /// the bucket. Returns `None` if there is none to handle.
-async fn handle_deletion_request<K: Run>(
+async fn handle_deletion_request<K: Runnable>(
     seen: &K,
     context: &Context,
     turns: &Turns,
@@ -172,7 +180,7 @@ async fn handle_deletion_request<K: Run>(
 
 /// Returns true if an object that has not begun claims to come from a bucket that no location here
 /// has; only that location could prove it.
-fn has_no_source<K: Run>(object: &K, context: &Context) -> bool {
+fn has_no_source<K: RunResource>(object: &K, context: &Context) -> bool {
     let is_unproven = object.state().stage == Stage::New && object.meta().deletion_timestamp.is_none();
     let Some(from) = synced_from(object.meta()).filter(|_| is_unproven) else { return false };
     context.locations.with_id(from).is_none()

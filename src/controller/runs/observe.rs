@@ -6,8 +6,8 @@ use std::time::Duration;
 use kube::ResourceExt as _;
 use tokio::time::Instant;
 
-use super::run::Name;
-use super::{Run, described, keys_of};
+use super::resource::{RunResource, described, is_left_alone, keys_of};
+use super::runnable::Name;
 use crate::api::LocationPhase;
 use crate::bucket::BucketError;
 use crate::controller::buckets::{OpenLocation, is_read_only};
@@ -89,8 +89,19 @@ pub async fn open_site(context: &Context, name: Option<&str>) -> (Site, Option<O
     opened
 }
 
+/// Reads an object again from the API server. Returns `None` if it does not exist any more, or must
+/// be left alone by now.
+///
+/// # Errors
+/// If the API server refuses or does not answer.
+pub async fn read_again<K: RunResource>(context: &Context, seen: &K) -> Result<Option<K>, ControllerError> {
+    let doing = format!("read {}", described(seen));
+    let fresh = ControllerError::within(doing, context.api::<K>().get_opt(&seen.name_any())).await?;
+    Ok(fresh.filter(|fresh| !is_left_alone(fresh)))
+}
+
 /// Like [`who_has`], but a bucket that cannot be read becomes a reason to wait instead of an error.
-pub async fn look_up<K: Run>(context: &Context, object: &K, location: &OpenLocation) -> Name<K> {
+pub async fn observe_name<K: RunResource>(context: &Context, object: &K, location: &OpenLocation) -> Name<K> {
     match who_has(context, object, location).await {
         Ok(name) => name,
         Err(error) => Name::Pending(Obstacle::new(LOCATION_UNREACHABLE, lasting(&error))),
@@ -101,7 +112,7 @@ pub async fn look_up<K: Run>(context: &Context, object: &K, location: &OpenLocat
 ///
 /// # Errors
 /// If the bucket cannot be read.
-pub async fn who_has<K: Run>(
+pub async fn who_has<K: RunResource>(
     context: &Context,
     object: &K,
     location: &OpenLocation,
@@ -148,7 +159,7 @@ pub async fn who_has<K: Run>(
     }
 }
 
-async fn remover<K: Run>(object: &K, location: &OpenLocation) -> Result<Option<String>, BucketError> {
+async fn remover<K: RunResource>(object: &K, location: &OpenLocation) -> Result<Option<String>, BucketError> {
     location.bucket.remover_of(&keys_of(object)?).await
 }
 
@@ -168,9 +179,11 @@ mod tests {
         let (faults, bucket) = faulty_bucket();
         let location = OpenLocation { name: "default".into(), id: "id".into(), read_only: false, bucket };
         let backup = Backup::new("nightly", BackupSpec::default());
-        assert!(matches!(look_up(&context, &backup, &location).await, Name::Free));
+        assert!(matches!(observe_name(&context, &backup, &location).await, Name::Free));
         faults.script_always(Operation::Get, Fault::Forbidden);
-        let Name::Pending(why) = look_up(&context, &backup, &location).await else { panic!("not known") };
+        let Name::Pending(why) = observe_name(&context, &backup, &location).await else {
+            panic!("not known")
+        };
         assert!(why.reason == LOCATION_UNREACHABLE && why.message.contains("`nightly`"), "{why:?}");
         faults.heal();
         let removing =
@@ -178,7 +191,7 @@ mod tests {
         let (key, body) = ("backups/nightly/claim.json", serde_json::to_vec(&removing).unwrap());
         let store = location.bucket.store();
         store.put(&ObjectKey::new(key).unwrap(), body.into(), PutMode::Create).await.unwrap();
-        let Name::Pending(why) = look_up(&context, &backup, &location).await else { panic!("it goes") };
+        let Name::Pending(why) = observe_name(&context, &backup, &location).await else { panic!("it goes") };
         assert!(why.reason == NAME_LEAVING && why.message.contains("pod-7 is removing"), "{why:?}");
     }
 }

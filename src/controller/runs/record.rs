@@ -12,7 +12,7 @@ use kube::runtime::reflector::ObjectRef;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::{Run, Stage, StatusUpdate, described};
+use super::resource::{RunResource, Stage, StatusUpdate, described};
 use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
 use crate::model::causes;
@@ -48,13 +48,13 @@ pub enum WriteOutcome {
 }
 
 /// The object of a run, as it was last seen.
-pub struct Record<'a, K: Run> {
+pub struct Record<'a, K: RunResource> {
     context: &'a Context,
     api: Api<K>,
     object: K,
 }
 
-impl<'a, K: Run> Record<'a, K> {
+impl<'a, K: RunResource> Record<'a, K> {
     /// Creates a record of an object that was read just now.
     pub fn open(context: &'a Context, object: K) -> Self {
         Self { context, api: context.api(), object }

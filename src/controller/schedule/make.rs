@@ -41,7 +41,7 @@ pub async fn backup(
 /// already.
 pub async fn again(context: &Context, schedule: &Schedule, again: &Again) -> Result<(), ControllerError> {
     let Again { tick, second, lost } = again;
-    match look(context, &lost.name).await? {
+    match find_backup(context, &lost.name).await? {
         Some(found) if found.uid().as_ref() == Some(&lost.uid) => {
             name_and_make(context, schedule, *tick, *second, Some(lost)).await
         }
@@ -55,7 +55,7 @@ pub async fn finish(
     schedule: &Schedule,
     pending: &PendingBackup,
 ) -> Result<(), ControllerError> {
-    let found = look(context, &pending.name).await?;
+    let found = find_backup(context, &pending.name).await?;
     match found {
         Some(found) if is_proved(&found, pending) => conclude(context, schedule, pending, found).await,
         found => {
@@ -73,7 +73,7 @@ pub async fn leave(context: &Context, schedule: &Schedule) -> Result<Schedule, C
     let before = schedule.status.clone().unwrap_or_default();
     let Some(pending) = before.pending.clone() else { return Ok(schedule.clone()) };
     let mut status = ScheduleStatus { pending: None, ..before };
-    match look(context, &pending.name).await? {
+    match find_backup(context, &pending.name).await? {
         Some(found) if is_proved(&found, &pending) => {
             mark(context, found, schedule.uid().unwrap_or_default()).await?;
             status.last_backup = Some(pending.tick);
@@ -155,7 +155,7 @@ async fn create(
     let api = context.api::<Backup>();
     match ControllerError::within(doing, api.create(&PostParams::default(), &backup)).await {
         Ok(created) => Ok(Some(created)),
-        Err(error) if error.is_conflict() => match look(context, &pending.name).await? {
+        Err(error) if error.is_conflict() => match find_backup(context, &pending.name).await? {
             Some(found) if is_proved(&found, pending) => Ok(Some(found)),
             Some(_) => Ok(None),
             None => Err(error), // gone just now: the next look takes the name
@@ -199,7 +199,7 @@ async fn mark(context: &Context, mut backup: Backup, schedule: String) -> Result
             Err(error) if error.is_conflict() && conflicts < CONFLICTS => conflicts += 1,
             Err(error) => return Err(error),
         }
-        match look(context, &name).await? {
+        match find_backup(context, &name).await? {
             Some(fresh) if fresh.uid() == backup.uid() => backup = fresh,
             _ => break, // somebody deleted it
         }
@@ -231,7 +231,7 @@ async fn remove(
     }
 }
 
-async fn look(context: &Context, name: &str) -> Result<Option<Backup>, ControllerError> {
+async fn find_backup(context: &Context, name: &str) -> Result<Option<Backup>, ControllerError> {
     let doing = format!("read Backup `{name}`");
     ControllerError::within(doing, context.api::<Backup>().get_opt(name)).await
 }

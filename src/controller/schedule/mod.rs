@@ -2,14 +2,18 @@
 //!
 //! A Schedule is reconciled when its specification changes, at each of its ticks, and at least once
 //! a minute, so that a clock that was set is noticed soon. `own` says which Backups are the
-//! Schedule's, `decide` (pure) returns the next step, `make` and `record` execute it, `retention`
-//! selects what has been kept long enough. `delete` removes.
+//! Schedule's, `decide` (pure) returns the next step, `make`, `record` and
+//! `refuse` execute it, `retention` selects what has been kept long enough. `delete` removes.
 
 mod decide;
 mod make;
 mod own;
 mod record;
+mod refuse;
 mod retention;
+
+pub use make::introduce;
+pub use own::{CLOCKS_DISAGREE, Goodness, begun, goodness, maker};
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -31,9 +35,6 @@ use crate::api::{Backup, Schedule, name_at};
 use crate::telemetry::ScheduleState;
 use decide::ScheduleStep;
 use own::Ownership;
-
-pub use make::introduce;
-pub use own::{CLOCKS_DISAGREE, Goodness, begun, goodness, maker};
 
 /// Longest pause between two looks: clocks may be set, and Backups that count for retention may
 /// end, at any time.
@@ -120,7 +121,7 @@ pub fn state_of(context: &Context, schedule: &Schedule, now: DateTime<Utc>) -> S
 }
 
 async fn reconcile(schedule: Arc<Schedule>, context: Arc<Context>) -> Result<Action, ControllerError> {
-    match look(&schedule, &context).await {
+    match decide_and_act(&schedule, &context).await {
         // Somebody changed the Schedule meanwhile: it is read again.
         Err(error) if error.is_conflict() => Ok(Action::requeue(SHORTEST_PAUSE)),
         done => done,
@@ -128,7 +129,7 @@ async fn reconcile(schedule: Arc<Schedule>, context: Arc<Context>) -> Result<Act
 }
 
 /// Decides on a step, executes it, applies retention, and returns when to look again.
-async fn look(schedule: &Schedule, context: &Context) -> Result<Action, ControllerError> {
+async fn decide_and_act(schedule: &Schedule, context: &Context) -> Result<Action, ControllerError> {
     let own = own(context, schedule);
     let now = Utc::now();
     let place = context.locations.find(schedule.spec.template.storage_location.as_deref());
@@ -140,12 +141,12 @@ async fn look(schedule: &Schedule, context: &Context) -> Result<Action, Controll
     match &step {
         ScheduleStep::Leave => return Ok(Action::await_change()),
         ScheduleStep::Refuse(errors) => {
-            record::refuse(context, schedule, errors).await?;
+            refuse::refuse(context, schedule, errors).await?;
             // Another location may become the default, which no event of this Schedule announces.
             return Ok(Action::requeue(LONGEST_PAUSE));
         }
         ScheduleStep::Count(counting) => {
-            let is_kept = record::count(context, schedule, counting).await?;
+            let is_kept = refuse::count(context, schedule, counting).await?;
             return Ok(Action::requeue(if is_kept { SHORTEST_PAUSE } else { LONGEST_PAUSE }));
         }
         ScheduleStep::Correct(last) => record::correct(context, schedule, *last).await?,

@@ -69,31 +69,31 @@ pub struct HttpState {
 ///
 /// # Errors
 /// [`ControllerError::Listen`] if the address cannot be listened on.
-pub async fn open(address: SocketAddr, door: HttpState) -> Result<AbortOnDropHandle<()>, ControllerError> {
+pub async fn open(address: SocketAddr, state: HttpState) -> Result<AbortOnDropHandle<()>, ControllerError> {
     let unheard = |source| ControllerError::Listen { address, source };
     let listener = TcpListener::bind(address).await.map_err(unheard)?;
     let bound = listener.local_addr().map_err(unheard)?;
     tracing::info!(address = %bound, "listening for health, metrics and downloads");
-    Ok(AbortOnDropHandle::new(tokio::spawn(serve(listener, routes(door)))))
+    Ok(AbortOnDropHandle::new(tokio::spawn(serve(listener, routes(state)))))
 }
 
-fn routes(door: HttpState) -> Router {
+fn routes(state: HttpState) -> Router {
     Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .route("/download/{token}", get(download))
-        .with_state(Arc::new(door))
+        .with_state(Arc::new(state))
 }
 
-async fn ready(State(door): State<Arc<HttpState>>) -> Response {
-    let duty = *door.duty.borrow();
+async fn ready(State(state): State<Arc<HttpState>>) -> Response {
+    let duty = *state.duty.borrow();
     let code = if duty.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (code, duty.words()).into_response()
 }
 
-async fn metrics(State(door): State<Arc<HttpState>>) -> Response {
-    match door.metrics.exposition() {
+async fn metrics(State(state): State<Arc<HttpState>>) -> Response {
+    match state.metrics.exposition() {
         Ok(text) => ([(CONTENT_TYPE, EXPOSITION_TYPE)], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
     }
@@ -101,11 +101,11 @@ async fn metrics(State(door): State<Arc<HttpState>>) -> Response {
 
 /// Serves the part of a bucket that a token is valid for.
 async fn download(
-    State(door): State<Arc<HttpState>>,
+    State(state): State<Arc<HttpState>>,
     Extension(handing_out): Extension<HandingOut>,
     Path(token): Path<String>,
 ) -> Response {
-    let Some(target) = door.tokens.redeem(&token, Instant::now()) else {
+    let Some(target) = state.tokens.redeem(&token, Instant::now()) else {
         let why =
             "this address is not good, or no longer: each is good once, for ten minutes; ask for another\n";
         return (StatusCode::NOT_FOUND, why).into_response();

@@ -20,8 +20,8 @@ async fn serve() -> Served {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let (duty, watched) = watch::channel(Duty::Starting);
     let tokens = Arc::<DownloadTokens>::default();
-    let door = HttpState { duty: watched, metrics: Arc::new(Metrics::new()), tokens: Arc::clone(&tokens) };
-    let running = open(free, door).await.unwrap();
+    let state = HttpState { duty: watched, metrics: Arc::new(Metrics::new()), tokens: Arc::clone(&tokens) };
+    let running = open(free, state).await.unwrap();
     Served { address: free, duty, tokens, _running: running }
 }
 
@@ -76,8 +76,8 @@ async fn an_address_that_is_taken_is_named_with_the_flag() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
     let (_, duty) = watch::channel(Duty::Starting);
-    let door = HttpState { duty, metrics: Arc::new(Metrics::new()), tokens: Arc::default() };
-    let error = open(address, door).await.unwrap_err();
+    let state = HttpState { duty, metrics: Arc::new(Metrics::new()), tokens: Arc::default() };
+    let error = open(address, state).await.unwrap_err();
     let text = causes(&error);
     assert!(
         text.contains(&address.to_string()) && text.contains("--listen") && text.contains("in use"),

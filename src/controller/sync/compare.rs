@@ -52,7 +52,7 @@ pub async fn compare<K: Mirrored>(
     let looks = stream::iter(suspects).map(|suspect| {
         let (context, location) = (Arc::clone(context), location.clone());
         async move {
-            let verdict = look::<K>(&context, &location, &suspect).await;
+            let verdict = compare_one::<K>(&context, &location, &suspect).await;
             (suspect, verdict)
         }
     });
@@ -91,7 +91,7 @@ pub async fn compare<K: Mirrored>(
 }
 
 /// Reads a suspect's document and compares it with the object in the cache.
-async fn look<K: Mirrored>(
+async fn compare_one<K: Mirrored>(
     context: &Context,
     location: &OpenLocation,
     suspect: &Suspect,

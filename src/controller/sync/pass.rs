@@ -14,7 +14,7 @@ use super::decide::ThisLocation;
 use super::memory::Memory;
 use super::mirrored::Mirrored;
 use super::remove::remove;
-use super::survey::{SyncPlan, look};
+use super::survey::{SyncPlan, plan_pass};
 use super::tally::MOST_LINES;
 use super::tally::SyncTally;
 use crate::api::{Backup, BackupStorageLocation, GROUP, HIDDEN, LocationCounts, Restore, Timestamp, VERSION};
@@ -23,7 +23,7 @@ use crate::controller::buckets::OpenLocation;
 use crate::controller::buckets::identity::is_same;
 use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
-use crate::controller::runs::Run;
+use crate::controller::runs::RunResource;
 
 /// Number of documents that are brought in at the same time: enough to keep an API server busy;
 /// each is at most a MiB.
@@ -132,8 +132,8 @@ async fn list(
     let (cluster, namespace) = (&context.identity.uid, &context.settings.namespace);
     let here = ThisLocation { name: &open.name, id: &open.id, cluster, namespace };
     let both = futures::future::try_join(
-        look::<Backup>(&open.bucket, here, &context.caches, memory),
-        look::<Restore>(&open.bucket, here, &context.caches, memory),
+        plan_pass::<Backup>(&open.bucket, here, &context.caches, memory),
+        plan_pass::<Restore>(&open.bucket, here, &context.caches, memory),
     );
     match tokio::time::timeout(LISTING_DEADLINE, both).await {
         Ok(plans) => plans.map_err(ControllerError::bucket(format!("list location `{}`", open.name))),
@@ -146,7 +146,7 @@ async fn list(
 
 /// Executes the plan for one kind: brings in, compares, removes. After [`MOST_FAILURES`] failures
 /// nothing more is begun, and nothing is removed.
-async fn act<K: Mirrored + Run>(
+async fn act<K: Mirrored + RunResource>(
     context: &Arc<Context>,
     open: &OpenLocation,
     plan: SyncPlan,

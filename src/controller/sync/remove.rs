@@ -18,7 +18,7 @@ use crate::controller::buckets::OpenLocation;
 use crate::controller::buckets::identity::is_same;
 use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
-use crate::controller::runs::{Run, refuse_unproven};
+use crate::controller::runs::{RunResource, refuse_unproven};
 
 /// Number of keys that are looked at, and of objects that are deleted, at the same time.
 const AT_ONCE: usize = 8;
@@ -28,7 +28,7 @@ const AT_ONCE: usize = 8;
 /// # Errors
 /// If the bucket is not the one that was listed; nothing is deleted then. Failures of single
 /// objects are tallied.
-pub async fn remove<K: Mirrored + Run>(
+pub async fn remove<K: Mirrored + RunResource>(
     context: &Arc<Context>,
     location: &OpenLocation,
     doomed: Vec<Doomed>,
@@ -81,7 +81,7 @@ pub async fn remove<K: Mirrored + Run>(
 
 /// Deletes the object, or refuses one that only claims to be synced. Returns true if it was
 /// deleted.
-async fn end<K: Mirrored + Run>(context: &Context, doomed: &Doomed) -> Result<bool, ControllerError> {
+async fn end<K: Mirrored + RunResource>(context: &Context, doomed: &Doomed) -> Result<bool, ControllerError> {
     let (api, name, uid) = (context.api::<K>(), doomed.keys.name(), &doomed.local.uid);
     if doomed.successor.is_some() || !doomed.local.is_unproven() {
         return delete(&api, name, Some(uid)).await;

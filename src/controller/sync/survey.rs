@@ -79,10 +79,10 @@ pub struct SyncPlan {
     pub goes_on: bool,
 }
 
-/// Lists all runs of a kind and compares. The cluster's objects are taken from the cache before the
-/// listing begins: the document of each that has ended is in the bucket by then, so that the
-/// listing cannot miss it.
-pub async fn look<K: Mirrored>(
+/// Lists all runs of a kind, compares them with the cluster's objects, and returns what a pass has
+/// to do. The objects are taken from the cache before the listing begins: the document of each that
+/// has ended is in the bucket by then, so that the listing cannot miss it.
+pub async fn plan_pass<K: Mirrored>(
     bucket: &Bucket,
     here: ThisLocation<'_>,
     caches: &Caches,

@@ -17,18 +17,18 @@ mod shapes;
 mod sink;
 mod storage;
 
-use names::{ACCOUNTS, BUNDLES, CLUSTER_ROLES, MUTATING, STORAGE, VALIDATING};
 pub use names::{CLUSTER_ROLE_BINDINGS, CRDS, NAMESPACES, PVCS, VOLUMES};
-use sink::Sink;
+
 use std::collections::{HashMap, HashSet};
 
 use super::item::{GroupResource, ItemKey};
 use super::selection::LabelQuery;
 use bundles::BundleQuery;
 use claims::NamedClaims;
+use names::{ACCOUNTS, BUNDLES, CLUSTER_ROLES, MUTATING, STORAGE, VALIDATING};
 use roles::ClusterRoleView;
-
 use shapes::{Binding, Reference};
+use sink::Sink;
 
 /// Cluster-scoped kinds whose items need others, each before the kinds that it leads to.
 pub const LEADING: [&str; 13] = [
@@ -118,13 +118,12 @@ impl ClusterReferences {
         Self { claims: Some(NamedClaims::default()), ..Self::default() }
     }
 
-    /// Looks at the body of an item that is taken, or needed. A body of unknown shape names
-    /// nothing.
-    pub fn look(&mut self, kind: &GroupResource, body: &[u8]) {
+    /// Notes what the body of a taken or needed item names. A body of unknown shape names nothing.
+    pub fn note_references(&mut self, kind: &GroupResource, body: &[u8]) {
         match kind.as_str() {
             ACCOUNTS => self.accounts.extend(shapes::place(body)),
             CLUSTER_ROLES => self.keep_role(None, body),
-            _ => shapes::look(kind, body, &mut Look { needs: self, body }),
+            _ => shapes::find_references(kind, body, &mut BodyReferences { needs: self, body }),
         }
     }
 
@@ -139,30 +138,30 @@ impl ClusterReferences {
         if all { Offer::All } else { Offer::Nothing }
     }
 
-    /// Looks at an item of a kind of [`LEADING`], taken or not.
+    /// Notes an item of a kind of [`LEADING`], taken or not, if it is needed.
     pub fn offer(&mut self, kind: &GroupResource, name: &str, body: &[u8]) {
         match kind.as_str() {
             CLUSTER_ROLE_BINDINGS => {
                 let Ok(binding) = serde_json::from_slice::<Binding>(body) else { return };
                 if binding.subjects.iter().flatten().any(|subject| self.has_taken(subject)) {
                     self.need(CLUSTER_ROLE_BINDINGS, Some(name.to_owned()));
-                    self.look(kind, body);
+                    self.note_references(kind, body);
                 }
             }
             CLUSTER_ROLES => self.keep_role(Some(name), body),
             BUNDLES if self.bundles.iter().any(|query| query.chooses(body)) => {
                 self.need(BUNDLES, Some(name.to_owned()));
             }
-            _ if self.needs(kind, name) => self.look(kind, body),
+            _ if self.needs(kind, name) => self.note_references(kind, body),
             _ => {}
         }
     }
 
-    /// Looks at a PVC: if an item names it, it is needed, and so is what it names.
+    /// Notes a PVC: if an item names it, it is needed, and so is what it names.
     pub fn offer_claim(&mut self, namespace: &str, name: &str, body: &[u8]) {
         if self.names_claim(namespace, name) {
             let kind = GroupResource::parse(PVCS);
-            self.look(&kind, body);
+            self.note_references(&kind, body);
             self.found.insert(ItemKey::namespaced(kind, namespace, name));
         }
     }
@@ -223,7 +222,7 @@ impl ClusterReferences {
 
     /// Returns whether any item of the kind is needed, as far as is known.
     pub fn needs_any(&self, kind: &str) -> bool {
-        self.found.iter().any(|key| key.kind.as_str() == kind)
+        self.found.iter().any(|key| key.resource.as_str() == kind)
     }
 
     fn need(&mut self, kind: &str, name: Option<String>) {
@@ -263,13 +262,13 @@ impl ClusterReferences {
     }
 }
 
-/// One item while it is looked at.
-struct Look<'a> {
+/// Notes the references of one body.
+struct BodyReferences<'a> {
     needs: &'a mut ClusterReferences,
     body: &'a [u8],
 }
 
-impl Look<'_> {
+impl BodyReferences<'_> {
     /// Returns where names of PVCs go, and namespace and name of the item; `None` if PVCs are not
     /// asked for.
     fn claims(&mut self) -> Option<(&mut NamedClaims, String, String)> {
@@ -279,7 +278,7 @@ impl Look<'_> {
     }
 }
 
-impl Sink for Look<'_> {
+impl Sink for BodyReferences<'_> {
     fn need(&mut self, kind: &str, name: Option<String>) {
         self.needs.need(kind, name);
     }

@@ -17,7 +17,7 @@ use crate::model::item::GroupResource;
 const INGRESS: &str = "ingressclasses.networking.k8s.io";
 
 /// Tells the sink what the body of an item of this kind names.
-pub(super) fn look(kind: &GroupResource, body: &[u8], sink: &mut impl Sink) {
+pub(super) fn find_references(kind: &GroupResource, body: &[u8], sink: &mut impl Sink) {
     match kind.as_str() {
         "pods" => with(body, |pod: Templated<PodSpec>| pod.spec.refer(sink)),
         "podtemplates" => with(body, |own: PodTemplate| own.template.spec.refer(sink)),

@@ -16,7 +16,7 @@ fn kind(name: &str) -> GroupResource {
 
 fn named_by(of: &str, object: &Value) -> Vec<String> {
     let mut needs = ClusterReferences::default();
-    needs.look(&kind(of), object.to_string().as_bytes());
+    needs.note_references(&kind(of), object.to_string().as_bytes());
     found(&needs)
 }
 
@@ -184,7 +184,7 @@ fn a_cluster_binding_comes_when_it_speaks_of_a_taken_account_in_any_form() {
     ] {
         let mut needs = ClusterReferences::default();
         assert_eq!(needs.asks(CLUSTER_ROLE_BINDINGS), Offer::Nothing);
-        needs.look(&kind(ACCOUNTS), account("shop", "web").as_bytes());
+        needs.note_references(&kind(ACCOUNTS), account("shop", "web").as_bytes());
         assert_eq!(needs.asks(CLUSTER_ROLE_BINDINGS), Offer::All);
         let body =
             json!({"roleRef": {"kind": "ClusterRole", "name": "r"}, "subjects": [subject]}).to_string();
@@ -202,7 +202,7 @@ fn an_aggregated_role_brings_the_roles_that_it_gathers_and_what_those_gather() {
     let by = |key: &str| json!([{"matchLabels": {key: "true"}}]);
     let expressions = json!([{"matchExpressions": [{"key": "leaf", "operator": "Exists"}]}]);
     let mut needs = ClusterReferences::default();
-    needs.look(
+    needs.note_references(
         &kind("rolebindings.rbac.authorization.k8s.io"),
         json!({"roleRef": {"kind": "ClusterRole", "name": "top"}}).to_string().as_bytes(),
     );
@@ -224,7 +224,7 @@ fn an_aggregated_role_brings_the_roles_that_it_gathers_and_what_those_gather() {
 fn a_taken_role_gathers_though_nothing_needs_it() {
     let mut needs = ClusterReferences::default();
     let top = json!({"aggregationRule": {"clusterRoleSelectors": [{"matchLabels": {"a": "b"}}]}}).to_string();
-    needs.look(&kind(CLUSTER_ROLES), top.as_bytes());
+    needs.note_references(&kind(CLUSTER_ROLES), top.as_bytes());
     let part = json!({"metadata": {"labels": {"a": "b"}}}).to_string();
     needs.offer(&kind(CLUSTER_ROLES), "part", part.as_bytes());
     needs.close(std::iter::empty());
@@ -234,7 +234,7 @@ fn a_taken_role_gathers_though_nothing_needs_it() {
 #[test]
 fn what_is_needed_leads_on_and_what_is_not_does_not() {
     let mut needs = ClusterReferences::default();
-    needs.look(&kind("persistentvolumeclaims"), br#"{"spec":{"volumeName":"mine"}}"#);
+    needs.note_references(&kind("persistentvolumeclaims"), br#"{"spec":{"volumeName":"mine"}}"#);
     for name in ["mine", "other"] {
         let body = json!({"spec": {"storageClassName": format!("class-of-{name}")}}).to_string();
         needs.offer(&kind(VOLUMES), name, body.as_bytes());
@@ -246,7 +246,7 @@ fn what_is_needed_leads_on_and_what_is_not_does_not() {
 #[test]
 fn the_parameters_of_a_class_are_found_by_their_kind() {
     let mut needs = ClusterReferences::default();
-    needs.look(&kind("ingresses.networking.k8s.io"), br#"{"spec":{"ingressClassName":"alb"}}"#);
+    needs.note_references(&kind("ingresses.networking.k8s.io"), br#"{"spec":{"ingressClassName":"alb"}}"#);
     let class = json!({"spec": {"parameters": {"apiGroup": "elbv2.k8s.aws", "kind": "IngressClassParams", "name": "alb"}}});
     let classes = kind("ingressclasses.networking.k8s.io");
     needs.offer(&classes, "alb", class.to_string().as_bytes());
@@ -260,7 +260,7 @@ fn the_parameters_of_a_class_are_found_by_their_kind() {
     );
     let mut in_a_namespace = ClusterReferences::default();
     let class = json!({"spec": {"parameters": {"kind": "ConfigMap", "name": "x", "namespace": "n"}}});
-    in_a_namespace.look(&classes, class.to_string().as_bytes());
+    in_a_namespace.note_references(&classes, class.to_string().as_bytes());
     in_a_namespace.close(kinds.into_iter());
     assert!(in_a_namespace.found.is_empty());
 }
@@ -272,7 +272,7 @@ fn the_parameters_that_a_binding_names_are_of_the_kind_that_its_policy_says() {
         let mut needs = ClusterReferences::default();
         let binding = json!({"spec": {"policyName": "p", "paramRef": {"name": "strict", "namespace": namespace.unwrap_or_default()}}});
         let bindings = kind("validatingadmissionpolicybindings.admissionregistration.k8s.io");
-        needs.look(&bindings, binding.to_string().as_bytes());
+        needs.note_references(&bindings, binding.to_string().as_bytes());
         assert_eq!((needs.asks(VALIDATING), needs.asks(MUTATING)), (Offer::Found, Offer::Nothing));
         for (name, asked) in [("p", "Limit"), ("other", "Other")] {
             let policy = json!({"metadata": {"name": name}, "spec": {"paramKind": {"apiVersion": "example.com/v1", "kind": asked}}});
@@ -299,7 +299,7 @@ fn trust_bundles_come_that_a_pod_chooses_by_signer_and_labels() {
         let mut needs = ClusterReferences::default();
         let source = json!({"clusterTrustBundle": {"signerName": "example.com/ca", "labelSelector": selector, "path": "ca"}});
         let pod = json!({"spec": {"volumes": [{"projected": {"sources": [source]}}]}});
-        needs.look(&kind("pods"), pod.to_string().as_bytes());
+        needs.note_references(&kind("pods"), pod.to_string().as_bytes());
         assert_eq!(needs.asks(BUNDLES) == Offer::All, !selector.is_null());
         for (name, body) in [
             ("live", bundle("example.com/ca", json!({"live": "yes"}))),
@@ -316,12 +316,12 @@ fn trust_bundles_come_that_a_pod_chooses_by_signer_and_labels() {
 /// Returns which of these PVCs, `namespace/name` each, are needed once an item has been looked at.
 fn claims_named_by(of: &str, object: &Value, there: &[&str]) -> Vec<String> {
     let mut needs = ClusterReferences::with_claims();
-    needs.look(&kind(of), object.to_string().as_bytes());
+    needs.note_references(&kind(of), object.to_string().as_bytes());
     for claim in there {
         let (namespace, name) = claim.split_once('/').unwrap();
         needs.offer_claim(namespace, name, br#"{"spec":{"volumeName":"disk"}}"#);
     }
-    let claims = needs.found.iter().filter(|key| key.kind.as_str() == PVCS);
+    let claims = needs.found.iter().filter(|key| key.resource.as_str() == PVCS);
     let mut claims: Vec<String> =
         claims.map(|key| format!("{}/{}", key.namespace.as_deref().unwrap(), key.name)).collect();
     claims.sort();
@@ -392,7 +392,7 @@ fn claims_are_not_asked_for_where_no_labels_part_them_from_workloads() {
     let mut needs = ClusterReferences::default();
     let pod = json!({"metadata": {"name": "web", "namespace": "shop"},
         "spec": {"volumes": [{"persistentVolumeClaim": {"claimName": "data"}}]}});
-    needs.look(&kind("pods"), pod.to_string().as_bytes());
+    needs.note_references(&kind("pods"), pod.to_string().as_bytes());
     assert!(!needs.names_claims());
     needs.offer_claim("shop", "data", b"{}");
     assert!(needs.found.is_empty());

@@ -10,13 +10,11 @@ mod rows;
 mod table;
 
 pub use kind_traits::{ItemOrigin, ORDINARY, Regenerated, Stay, Traits};
-use rows::{OWN_GROUPS, ROWS};
-
 pub use order::{PriorityClass, restore_order};
 
 use super::item::GroupResource;
-
 use super::outcome::SkipReason;
+use rows::{OWN_GROUPS, ROWS};
 
 impl Traits {
     /// Returns the traits of a kind.

@@ -1,5 +1,10 @@
 //! Decides, by the policy, what to do about an item that is in the cluster already. Pure.
 
+mod schema;
+mod update;
+
+pub use update::as_update;
+
 use std::collections::BTreeMap;
 
 use serde_json::Value;
@@ -10,12 +15,7 @@ use super::select::Inclusion;
 use crate::api::{BACKUP_NAME_LABEL, ExistingResourcePolicy as Policy, RESTORE_NAME_LABEL, label_value};
 use crate::model::traits::{is_custom, is_data};
 use crate::model::{CRDS, GroupResource, ItemKey, NAMESPACES};
-
-mod schema;
-mod update;
-
 use schema::loses_properties;
-pub use update::as_update;
 
 /// The API group of roles and bindings.
 const RBAC: &str = "rbac.authorization.k8s.io";
@@ -157,7 +157,7 @@ pub fn decide(
     policy: Policy,
     observed: ObservedItem,
 ) -> ExistingVerdict {
-    let kind = item.kind.as_str();
+    let kind = item.resource.as_str();
     if difference.is_none() || observed.gets_its_other_half {
         return ExistingVerdict::Unchanged;
     }
@@ -169,7 +169,7 @@ pub fn decide(
     if inclusion != Inclusion::Selected {
         return ExistingVerdict::Leave(LeaveReason::Along);
     }
-    if is_own_definition(&item.kind, &item.name) {
+    if is_own_definition(&item.resource, &item.name) {
         return ExistingVerdict::Leave(LeaveReason::Own);
     }
     if observed.fewer_versions {
@@ -195,7 +195,7 @@ pub fn decide(
         Policy::None => ExistingVerdict::Leave(LeaveReason::Policy),
         Policy::Update => ExistingVerdict::Update,
         Policy::Recreate if holds_others(item) || is_right(item, difference) => ExistingVerdict::Update,
-        Policy::Recreate if is_data(&item.kind) || observed.finalized || observed.owns_claims => {
+        Policy::Recreate if is_data(&item.resource) || observed.finalized || observed.owns_claims => {
             ExistingVerdict::Leave(LeaveReason::Data)
         }
         Policy::Recreate => ExistingVerdict::Recreate,
@@ -206,14 +206,14 @@ pub fn decide(
 /// CRD its resources, an account the tokens that pods use. A CronJob that is made anew does not
 /// know the Job that runs.
 fn holds_others(item: &ItemKey) -> bool {
-    [NAMESPACES, CRDS, "serviceaccounts", "cronjobs.batch"].contains(&item.kind.as_str())
+    [NAMESPACES, CRDS, "serviceaccounts", "cronjobs.batch"].contains(&item.resource.as_str())
 }
 
 /// Returns whether the item is a role or a binding that can be changed in place: rights that are
 /// gone for a moment may be those by which the restore runs. Only `roleRef` of a binding cannot be
 /// changed.
 fn is_right(item: &ItemKey, difference: &Difference) -> bool {
-    item.kind.group() == RBAC && !difference.changed.iter().any(|path| path.starts_with("roleRef"))
+    item.resource.group() == RBAC && !difference.changed.iter().any(|path| path.starts_with("roleRef"))
 }
 
 /// Returns the verdict about what an earlier attempt of this restore made: the item counts as
@@ -236,7 +236,7 @@ pub fn unless_fixed(verdict: ExistingVerdict, changes: impl FnOnce() -> bool) ->
 /// Returns whether the item is the account that a controller makes in every namespace, mostly
 /// before the restore does.
 pub fn is_default_account(item: &ItemKey) -> bool {
-    item.kind.as_str() == "serviceaccounts" && item.name == "default"
+    item.resource.as_str() == "serviceaccounts" && item.name == "default"
 }
 
 /// Returns the account with the secrets that it has in the cluster besides: secrets are added,

@@ -5,13 +5,6 @@
 //! shaped as the API server shapes it is left alone, and of an unknown kind only the metadata
 //! changes.
 
-pub use options::{LAST_APPLIED, RewriteError, RewriteOptions};
-
-use serde_json::Value;
-
-use crate::model::{GroupResource, ItemKey, NAMESPACES};
-use namespaces::NamespaceMap;
-
 mod chosen;
 mod default_class;
 mod definition;
@@ -42,12 +35,17 @@ pub use default_class::unmark_default;
 pub use field_owners::{are_ours, merge_field_owners};
 pub use fitted::Mapping;
 pub use modifiers::{CompiledModifiers, InvalidModifier};
+pub use options::{LAST_APPLIED, RewriteError, RewriteOptions};
 pub use owners::{Owner, OwnerView};
 pub use service_account::is_made_for;
 pub use skip::never_restored;
 pub use snapshot::{CONTENTS, SNAPSHOTS};
-
 pub use volume::{DataSource, data_source, is_retained, other_storage, volume_comes_back};
+
+use serde_json::Value;
+
+use crate::model::{GroupResource, ItemKey, NAMESPACES};
+use namespaces::NamespaceMap;
 
 /// Rewrites the items of one restore.
 #[derive(Clone, Debug)]

@@ -7,11 +7,12 @@
 mod conditions;
 mod trial;
 
-use std::sync::Arc;
 pub use trial::Violation;
-use trial::{Conformance, Trial, broken, done, hold};
+
+use std::sync::Arc;
 
 use super::ObjectStore;
+use trial::{Conformance, Trial, broken, done, hold};
 
 /// Runs all checks, and removes what they wrote.
 ///

@@ -1,4 +1,4 @@
-//! The blocking work on a folder of objects: paths, durable writes, listing, deleting.
+//! The blocking work on a folder of objects: paths, durable writes, deleting.
 //!
 //! Assumes that nobody changes symbolic links while it runs; links that exist are refused.
 
@@ -14,9 +14,8 @@ use tempfile::NamedTempFile;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::trouble::{LONGEST_NAME, explain, kind, missing, obstructed, too_long};
-use super::walk::{FolderWalk, ListRequest, Walks};
 use crate::store::key::TEMPORARY;
-use crate::store::{Action, ETag, Listing, ObjectInfo, ObjectKey, PutMode, StoreError};
+use crate::store::{Action, ETag, ObjectInfo, ObjectKey, PutMode, StoreError};
 
 /// Tries to begin a file while others remove the folder that it goes into, because the folder
 /// looks empty.
@@ -162,7 +161,7 @@ impl Folder {
         Err(StoreError::NotFound { action: action.clone() })
     }
 
-    pub(super) fn look(&self, action: &Action, key: &ObjectKey) -> Result<ObjectInfo, StoreError> {
+    pub(super) fn head(&self, action: &Action, key: &ObjectKey) -> Result<ObjectInfo, StoreError> {
         let (_, found) = self.find(action, key)?;
         // Every write makes a new file, so that these three are never the same again.
         let etag = format!("{:x}-{:x}-{:x}", found.ino(), found.mtime(), found.mtime_nsec());
@@ -171,7 +170,7 @@ impl Folder {
     }
 
     fn expect_unchanged(&self, action: &Action, key: &ObjectKey, etag: &ETag) -> Result<(), StoreError> {
-        match self.look(action, key) {
+        match self.head(action, key) {
             Ok(info) if info.etag.as_ref() == Some(etag) => Ok(()),
             Err(error) if !error.is_not_found() => Err(error),
             _ => Err(StoreError::Changed { action: action.clone() }),
@@ -275,40 +274,6 @@ impl Folder {
         sync_folder(action, &self.root)
     }
 
-    /// Returns one page: the first `limit` entries behind `after` in the order of keys, by the
-    /// walk that waits there if one does.
-    pub(super) fn list(
-        &self,
-        action: &Action,
-        walks: &Walks,
-        (wanted, after): (ListRequest, &str),
-        limit: usize,
-    ) -> Result<Listing, StoreError> {
-        if !wanted.prefix.contains('/') {
-            self.check_root(action)?;
-        }
-        let mut walk = match walks.resume(&wanted, after) {
-            Some(walk) => walk,
-            None => FolderWalk::begin(self, action, wanted, after)?,
-        };
-        let (found, goes_on) = walk.page(self, action, limit)?;
-        let mut listing = Listing::default();
-        if goes_on && let Some((last, _)) = found.last() {
-            listing.next = Some(last.clone());
-            walks.keep(walk, last.clone());
-        }
-        for (name, entry) in found {
-            match (entry, ObjectKey::new(name.as_str())) {
-                (None, _) => listing.prefixes.push(name),
-                (Some((size, modified)), Ok(key)) => {
-                    listing.objects.push(ObjectInfo { key, size, modified, etag: None });
-                }
-                (_, Err(error)) => tracing::debug!(%error, "left out of a listing"),
-            }
-        }
-        Ok(listing)
-    }
-
     /// Yields the names that may be objects, or with a slash at the end folders of some: text, not
     /// unfinished, no links. A folder that does not exist has no names.
     pub(super) fn names(
@@ -337,7 +302,8 @@ impl Folder {
         Ok(entries.into_iter().flatten().filter_map(name))
     }
 
-    fn check_root(&self, action: &Action) -> Result<(), StoreError> {
+    /// Checks that the root folder exists.
+    pub(super) fn check_root(&self, action: &Action) -> Result<(), StoreError> {
         if self.root.is_dir() { Ok(()) } else { Err(missing(action, &self.root)) }
     }
 

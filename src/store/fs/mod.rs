@@ -138,8 +138,8 @@ impl ObjectStore for FileStore {
 
     async fn head(&self, key: &ObjectKey) -> Result<ObjectInfo, StoreError> {
         let name = key.clone();
-        let look = move |folder: &Folder, action: &Action| folder.look(action, &name);
-        self.run(Operation::Head, key.as_str(), look).await
+        let head = move |folder: &Folder, action: &Action| folder.head(action, &name);
+        self.run(Operation::Head, key.as_str(), head).await
     }
 
     async fn list(&self, prefix: &str, delimiter: bool, page: Option<String>) -> Result<Listing, StoreError> {
@@ -147,7 +147,7 @@ impl ObjectStore for FileStore {
         let wanted = ListRequest { prefix: prefix.to_owned(), delimiter };
         let (walks, limit) = (Arc::clone(&self.walks), self.page_size);
         let list = move |folder: &Folder, action: &Action| {
-            folder.list(action, &walks, (wanted, page.as_deref().unwrap_or_default()), limit)
+            walks.list(folder, action, (wanted, page.as_deref().unwrap_or_default()), limit)
         };
         self.run(Operation::List, prefix, list).await
     }

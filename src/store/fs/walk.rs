@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 
 use super::folder::{Folder, modified};
-use crate::store::{Action, StoreError};
+use crate::store::{Action, Listing, ObjectInfo, ObjectKey, StoreError};
 
 /// The most walks that wait; listings that were given up are among them.
 const MOST_WAITING: usize = 8;
@@ -56,12 +56,7 @@ struct OpenFolder {
 
 impl FolderWalk {
     /// Begins a walk over the entries behind the key `after`.
-    pub(super) fn begin(
-        folder: &Folder,
-        action: &Action,
-        wanted: ListRequest,
-        after: &str,
-    ) -> Result<Self, StoreError> {
+    fn begin(folder: &Folder, action: &Action, wanted: ListRequest, after: &str) -> Result<Self, StoreError> {
         let base = wanted.prefix.rsplit_once('/').map_or("", |(base, _)| base).to_owned();
         let key = if base.is_empty() { String::new() } else { format!("{base}/") };
         let mut walk = Self { wanted, after: after.to_owned(), inside: Vec::new(), ahead: None };
@@ -70,7 +65,7 @@ impl FolderWalk {
     }
 
     /// Returns the next entries, and whether more follow.
-    pub(super) fn page(
+    fn page(
         &mut self,
         folder: &Folder,
         action: &Action,
@@ -165,8 +160,42 @@ struct ParkedWalk {
 }
 
 impl Walks {
+    /// Returns one page: the first `limit` entries behind `after` in the order of keys, by the
+    /// walk that waits there if one does.
+    pub(super) fn list(
+        &self,
+        folder: &Folder,
+        action: &Action,
+        (wanted, after): (ListRequest, &str),
+        limit: usize,
+    ) -> Result<Listing, StoreError> {
+        if !wanted.prefix.contains('/') {
+            folder.check_root(action)?;
+        }
+        let mut walk = match self.resume(&wanted, after) {
+            Some(walk) => walk,
+            None => FolderWalk::begin(folder, action, wanted, after)?,
+        };
+        let (found, goes_on) = walk.page(folder, action, limit)?;
+        let mut listing = Listing::default();
+        if goes_on && let Some((last, _)) = found.last() {
+            listing.next = Some(last.clone());
+            self.keep(walk, last.clone());
+        }
+        for (name, entry) in found {
+            match (entry, ObjectKey::new(name.as_str())) {
+                (None, _) => listing.prefixes.push(name),
+                (Some((size, modified)), Ok(key)) => {
+                    listing.objects.push(ObjectInfo { key, size, modified, etag: None });
+                }
+                (_, Err(error)) => tracing::debug!(%error, "left out of a listing"),
+            }
+        }
+        Ok(listing)
+    }
+
     /// Returns the walk that continues behind the key `last`, or `None` if it no longer waits.
-    pub(super) fn resume(&self, wanted: &ListRequest, last: &str) -> Option<FolderWalk> {
+    fn resume(&self, wanted: &ListRequest, last: &str) -> Option<FolderWalk> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let is_meant = |known: &ParkedWalk| known.last == last && known.walk.wanted == *wanted;
         let found = waiting.iter().position(is_meant)?;
@@ -174,7 +203,7 @@ impl Walks {
     }
 
     /// Keeps a walk until its next page is requested.
-    pub(super) fn keep(&self, walk: FolderWalk, last: String) {
+    fn keep(&self, walk: FolderWalk, last: String) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.retain(|known| known.since.elapsed() < FORGOTTEN);
         if waiting.len() >= MOST_WAITING {

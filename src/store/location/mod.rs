@@ -5,13 +5,13 @@
 
 mod content;
 
+pub use content::Content;
+
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use url::Url;
-
-pub use content::Content;
 
 use super::ObjectKey;
 use crate::model::objection_to_bucket_name;

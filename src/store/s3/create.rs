@@ -50,16 +50,16 @@ impl Service {
         match self.conditional.get() {
             Some(true) => match self.put_if(Precondition::Absent, key, &whole).await? {
                 ConditionalOutcome::Done => Ok(()),
-                ConditionalOutcome::NotSupported => self.look_and_put(key, whole).await,
+                ConditionalOutcome::NotSupported => self.put_unless_there(key, whole).await,
             },
-            Some(false) => self.look_and_put(key, whole).await,
+            Some(false) => self.put_unless_there(key, whole).await,
             None => {
                 self.refuse_existing(key).await?;
                 match self.put_if(Precondition::Absent, key, &whole).await? {
                     ConditionalOutcome::Done => self.learn(key, &whole).await,
                     ConditionalOutcome::NotSupported => {
                         let _ = self.conditional.set(false);
-                        self.look_and_put(key, whole).await
+                        self.put_unless_there(key, whole).await
                     }
                 }
             }
@@ -103,7 +103,9 @@ impl Service {
         }
     }
 
-    async fn look_and_put(&self, key: &ObjectKey, whole: Bytes) -> Result<(), StoreError> {
+    /// Creates an object where the service knows no condition: between the two requests another
+    /// writer may create it as well.
+    async fn put_unless_there(&self, key: &ObjectKey, whole: Bytes) -> Result<(), StoreError> {
         self.refuse_existing(key).await?;
         self.put(Operation::Put, key, whole).await
     }

@@ -14,7 +14,8 @@ mod replace;
 mod service;
 mod upload;
 
-use service::{Service, body, describe, time};
+pub use profile::objection_to_credentials;
+
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -34,8 +35,7 @@ use super::{
     Action, ByteStream, ETag, Gate, Listing, ObjectInfo, ObjectKey, ObjectStore, Operation, PutMode,
     StoreError, Upload,
 };
-
-pub use profile::objection_to_credentials;
+use service::{Service, body, describe, time};
 
 /// The most objects on one page of a listing: the most that S3 gives.
 const PAGE: i32 = 1000;

@@ -9,6 +9,9 @@ mod runs;
 mod series;
 mod state;
 
+pub use runs::{RunFigures, RunMetrics};
+pub use state::{LatestRun, LocationState, RunQueue, ScheduleState, ServerState};
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::OnceLock;
@@ -20,9 +23,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-pub use runs::{RunFigures, RunMetrics};
 use series::{LabelledSeries, SeriesLabels, registered};
-pub use state::{LatestRun, LocationState, RunQueue, ScheduleState, ServerState};
 
 /// The media type of [`Metrics::exposition`].
 pub const EXPOSITION_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

@@ -26,7 +26,7 @@ fn rewritten(kind: &str, item: &Value) -> Rewritten {
     let text = |key: &str| item["metadata"][key].as_str().map(str::to_owned);
     let kind = GroupResource::parse(kind);
     let key =
-        ItemKey { kind: kind.clone(), namespace: text("namespace"), name: text("name").expect("a name") };
+        ItemKey { resource: kind.clone(), namespace: text("namespace"), name: text("name").expect("a name") };
     let shape = ItemShape { owners: &gone, status_is_data: false };
     let options = RewriteOptions { restore_name: "r".into(), backup_name: "b".into(), ..Default::default() };
     Rewriter::new(options).rewrite(&kind, &key, item.clone(), shape).expect("an item")

@@ -117,7 +117,7 @@ async fn what_a_run_of_this_server_left_whose_object_is_gone_is_let_go_and_nobod
 }
 
 /// Returns whether a claim of the run `uid` is let go beside an object of its name.
-fn is_left_beside<K: Run>(uid: &str, phase: &str, claim: &Claim) -> bool {
+fn is_left_beside<K: RunResource>(uid: &str, phase: &str, claim: &Claim) -> bool {
     let (cluster, _) = serve(|_, _| failure(404, "NotFound", "not found", ""));
     let object: K =
         serde_json::from_value(json!({"apiVersion": "ark.heptio.com/v1", "kind": K::kind(&()), "spec": {},

@@ -15,7 +15,7 @@ fn claim() -> (ItemKey, Value) {
 
 fn apply(rules: Value) -> Result<Value, RewriteError> {
     let (key, mut item) = claim();
-    compile_rules(rules).unwrap().apply(&key.kind.clone(), &key, &mut item).map(|()| item)
+    compile_rules(rules).unwrap().apply(&key.resource.clone(), &key, &mut item).map(|()| item)
 }
 
 fn rule(conditions: &Value) -> Value {

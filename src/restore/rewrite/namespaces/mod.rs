@@ -7,18 +7,17 @@
 //! in arguments, URLs) and unknown fields of custom resources are not guessed at: a resource
 //! modifier changes those.
 
+mod map;
+mod places;
+mod selectors;
+mod subjects;
+
 pub(super) use map::NamespaceMap;
 
 use serde_json::Value;
 
 use super::{LAST_APPLIED, shape};
-
 use crate::model::GroupResource;
-
-mod map;
-mod places;
-mod selectors;
-mod subjects;
 
 /// Maps the item, and the configuration that kubectl last applied, so that a later `kubectl apply`
 /// finds its own.

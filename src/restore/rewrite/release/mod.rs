@@ -5,6 +5,9 @@
 //! what is in the old namespace. The payload is whatever the backup holds: parts of its text are
 //! replaced and no tree is built of it, so that memory stays within a few times [`LARGEST`].
 
+mod manifest;
+mod payload;
+
 use std::io::{Read, Write};
 
 use flate2::Compression;
@@ -19,9 +22,6 @@ use super::namespaces::NamespaceMap;
 use super::shape;
 use crate::model::GroupResource;
 use manifest::LARGEST;
-
-mod manifest;
-mod payload;
 
 /// The beginning of the name of such a record, a Secret or a ConfigMap.
 const RECORD: &str = "sh.helm.release.v1.";

@@ -1,20 +1,21 @@
 //! Tests of the translation of answers, against a service of this process that answers by script;
 //! no lab.
 
-use std::io::{BufRead as _, BufReader, Read, Write};
-use std::net::TcpListener;
-use std::sync::Mutex;
-
-use super::super::{Location, read_all};
-use super::*;
-use aws_sdk_s3::error::SdkError;
-
 mod certificates;
 mod credentials;
 mod dialects;
 mod lab;
 mod replacing;
 mod upload;
+
+use std::io::{BufRead as _, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::sync::Mutex;
+
+use aws_sdk_s3::error::SdkError;
+
+use super::super::{Location, read_all};
+use super::*;
 
 /// Answers one request after the other with these texts and records the requests.
 struct FakeService {

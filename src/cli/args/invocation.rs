@@ -9,7 +9,7 @@ use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command, CommandFactory};
 
-use super::Cli;
+use crate::cli::Cli;
 
 /// The name of the plugin's link, which kubectl looks for.
 pub const PLUGIN: &str = "kubectl-ark";

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use clap::{Command, CommandFactory};
 
-use super::Cli;
+use crate::cli::Cli;
 
 /// Columns of the reference: as many as fit on a page.
 const WIDTH: usize = 110;

@@ -4,7 +4,7 @@ use std::future::Future;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::output::Output;
+use crate::cli::output::Output;
 
 /// The exit code of a program that a signal ended, as shells have it: 128 + SIGINT.
 const INTERRUPTED: i32 = 130;

@@ -1,4 +1,4 @@
-//! Failures of a command and their exit codes. No other file knows the number of a code.
+//! Outcomes and failures of a command, and their exit codes.
 
 use std::error::Error;
 use std::process::ExitCode;
