@@ -58,6 +58,7 @@ pub enum BackupError {
     )]
     Left {
         /// The error that ended the run.
+        #[source]
         error: Box<BackupError>,
         /// The error of the removal.
         left: BucketError,

@@ -101,7 +101,7 @@ async fn write(
     let compressed = |part: Result<Bytes, std::io::Error>| {
         part.map_err(|error| BucketError::Unwritable {
             key: attempt.keys().to_string(),
-            problem: error.to_string(),
+            source: error.into(),
         })
     };
     let objects = vec![

@@ -8,7 +8,7 @@ use std::time::Duration;
 use chrono::Utc;
 
 use crate::archive::ArchiveError;
-use crate::model::{Category, InvalidName};
+use crate::model::{Category, Cause, InvalidName};
 use crate::store::{InvalidKey, StoreError};
 
 use super::documents::{Claim, DEAD_AFTER_HOURS, HEARTBEAT_EVERY};
@@ -248,22 +248,22 @@ pub enum BucketError {
         known: u64,
     },
     /// A document of ours cannot be written.
-    #[error("cannot write the document {key}: {problem}")]
+    #[error("cannot write the document {key}")]
     Unwritable {
         /// The object.
         key: String,
         /// The reason.
-        problem: String,
+        source: Cause,
     },
     /// The proof of what was written failed: readers would refuse it.
     #[error(
-        "nothing was committed, because {key}, as it was written, would not be read back: {problem}; this is a fault of Ark: please report it with this message"
+        "nothing was committed, because {key}, as it was written, would not be read back; this is a fault of Ark: please report it with this message"
     )]
     Unproven {
         /// The object.
         key: String,
         /// The error that readers would get.
-        problem: String,
+        source: Cause,
     },
     /// A local tarball that is to be adopted cannot be read.
     #[error("cannot read the tarball {}", path.display())]
@@ -284,12 +284,12 @@ pub enum BucketError {
         source: Box<ArchiveError>,
     },
     /// A local tarball that is to be adopted lacks what a backup needs.
-    #[error("cannot adopt {}: {problem}", path.display())]
+    #[error("cannot adopt {}", path.display())]
     NotAdoptable {
         /// The file.
         path: PathBuf,
         /// The problem, and what to do.
-        problem: String,
+        source: Cause,
     },
     /// The tarball's own name cannot be used in a bucket.
     #[error("cannot adopt {}; give it another name", path.display())]

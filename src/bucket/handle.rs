@@ -8,6 +8,7 @@ use chrono::Utc;
 use super::documents::{FORMAT, LocationDocument, MAX_CLAIM};
 use super::error::BucketError;
 use super::layout::{self, RunKeys};
+use crate::model::Cause;
 use crate::store::{ObjectKey, ObjectStore, PutMode, read_all};
 
 /// A location and the runs in it. Cheap to clone.
@@ -67,13 +68,14 @@ impl Bucket {
         let key = ObjectKey::new(layout::LOCATION)?;
         let id = uuid::Uuid::new_v4().to_string();
         let fresh = LocationDocument { id, format: FORMAT, created_at: Utc::now() };
-        let unwritable = |problem: String| BucketError::Unwritable { key: key.to_string(), problem };
-        let body = serde_json::to_vec_pretty(&fresh).map_err(|error| unwritable(error.to_string()))?;
+        let unwritable = |source: Cause| BucketError::Unwritable { key: key.to_string(), source };
+        let body = serde_json::to_vec_pretty(&fresh).map_err(|error| unwritable(error.into()))?;
         match self.store.put(&key, Bytes::from(body), PutMode::Create).await {
             Ok(()) => Ok(fresh),
-            Err(error) if error.is_already_exists() => {
-                self.identity().await?.ok_or_else(|| unwritable("it comes and goes".to_owned()))
-            }
+            Err(error) if error.is_already_exists() => self
+                .identity()
+                .await?
+                .ok_or_else(|| unwritable("another process writes and removes it again and again".into())),
             Err(error) => Err(error.into()),
         }
     }

@@ -102,6 +102,7 @@ pub enum RestoreError {
     )]
     Left {
         /// The reason for which the run ended.
+        #[source]
         error: Box<RestoreError>,
         /// The reason for which the claim is still there.
         left: BucketError,

@@ -6,13 +6,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::model::Category;
+use crate::model::{Category, Cause};
 
 use super::InvalidKey;
 use super::location::InvalidLocation;
-
-/// The underlying cause of an error.
-pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 /// An operation of a store: the label of its metrics and the verb of its errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -15,9 +15,10 @@ use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::{
-    Action, ByteStream, Cause, ETag, Listing, ObjectInfo, ObjectKey, ObjectStore, Operation, PutMode,
-    StoreError, Upload, exactly,
+    Action, ByteStream, ETag, Listing, ObjectInfo, ObjectKey, ObjectStore, Operation, PutMode, StoreError,
+    Upload, exactly,
 };
+use crate::model::Cause;
 
 /// A fault of an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -22,7 +22,7 @@ pub use object_store::{ByteStream, ETag, Listing, ObjectInfo, ObjectStore, PutMo
 use std::sync::Arc;
 
 pub use conformance::conformance;
-pub use error::{Action, Cause, Operation, StoreError};
+pub use error::{Action, Operation, StoreError};
 pub use faults::{Fault, Faults};
 pub use fs::FileStore;
 pub use gate::{Gate, Gated};

@@ -10,9 +10,10 @@ use chrono::{DateTime, Utc};
 use futures::stream::{BoxStream, Stream};
 use futures::{StreamExt as _, TryStreamExt as _};
 
-use super::error::{Action, Cause, Operation, StoreError};
+use super::error::{Action, Operation, StoreError};
 use super::key::ObjectKey;
 use super::resume::Resumed;
+use crate::model::Cause;
 
 /// The body of an object, as it arrives. The stream ends with an error if fewer bytes come than
 /// were promised.

@@ -211,7 +211,7 @@ mod tests {
             source: "connection refused".into(),
         };
         let told = sentence(&store_error(unreachable), Provider::S3, true);
-        assert!(told.contains("cannot reach http://x") && told.ends_with("connection refused"), "{told}");
+        assert!(told.contains("cannot reach http://x: connection refused; check"), "{told}");
     }
 
     #[test]

@@ -225,7 +225,7 @@ pub fn described<K: Run>(object: &K) -> String {
 pub fn keys_of<K: Run>(object: &K) -> Result<RunKeys, BucketError> {
     let name = object.name_any();
     let unnameable =
-        || BucketError::Unwritable { key: name.clone(), problem: "that is no name for a run".to_owned() };
+        || BucketError::Unwritable { key: name.clone(), source: "this is not a name of a run".into() };
     RunKeys::parse(K::KIND, &name).ok_or_else(unnameable)
 }
 

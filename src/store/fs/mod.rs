@@ -27,9 +27,10 @@ use self::walk::{ListRequest, Walks};
 use super::key::check_prefix;
 use super::location::DirectoryLocation;
 use super::{
-    Action, ByteStream, Cause, ETag, Listing, ObjectInfo, ObjectKey, ObjectStore, Operation, PutMode,
-    StoreError, Upload, exactly,
+    Action, ByteStream, ETag, Listing, ObjectInfo, ObjectKey, ObjectStore, Operation, PutMode, StoreError,
+    Upload, exactly,
 };
+use crate::model::Cause;
 
 /// Objects on one page of a listing, as with S3.
 const PAGE: usize = 1000;
