@@ -214,7 +214,7 @@ fn check(item: &ItemEntry<'_>, path: &str, size: usize) -> Result<(), String> {
         return Err(format!("its path has {} bytes, an archive takes {MAX_PATH}", path.len()));
     }
     if !matches!(parse_path(path), Ok(EntryName::Item { layout: Layout::Version2, .. })) {
-        return Err("its path is none that readers take for an item's".to_owned());
+        return Err("its path does not have the form of an item's path".to_owned());
     }
     if size > MAX_BODY {
         return Err(format!("it has {size} bytes, an archive takes {MAX_BODY}"));

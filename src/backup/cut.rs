@@ -113,7 +113,7 @@ fn leaving(selection: &CompiledSelection, namespaces: &Namespaces, at: DateTime<
     let selected = namespaces.leaving.iter().filter(|(name, (since, _))| is_told(name, since));
     let tell = |(name, (_, state)): (&String, &(String, String))| {
         let message = format!(
-            "nothing of it is in this backup, whatever of it is still there: {state}; what was in it is in the backups from before its deletion: keep one, or let the deletion end"
+            "nothing of it is in this backup, even if parts of it still exist: {state}; backups from before the deletion hold what was in the namespace: keep one, or let the deletion end"
         );
         let finding = match selection.namespaces.spells_out(name) {
             true => Finding::error,

@@ -201,7 +201,7 @@ impl Attempt {
         // document does not name are removed with the run.
         if let Err(error) = self.tidy(document.objects()).await {
             let error = causes(&error);
-            tracing::warn!(run = %self.keys, "what was left over could not be removed after the commit; it does no harm: {error}");
+            tracing::warn!(run = %self.keys, "parts of earlier attempts, or the claim, could not be removed after the commit, which does no harm: {error}");
         }
         Ok(())
     }
@@ -225,7 +225,7 @@ impl Attempt {
         // The document may be our own, whose answer was lost, or that of another attempt.
         if self.bucket.survey(&self.keys).await?.committed {
             if let Err(error) = self.discard_unnamed().await {
-                tracing::debug!(run = %self.keys, "what was written stays: {}", causes(&error));
+                tracing::debug!(run = %self.keys, "the parts that the document does not name stay: {}", causes(&error));
             }
             return Err(BucketError::CommittedAfterAll {
                 kind: self.keys.kind(),

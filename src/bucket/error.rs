@@ -50,8 +50,8 @@ impl fmt::Display for Taker {
                 let dead = "if that run has died, delete its claim.json from the bucket and try again";
                 write!(
                     f,
-                    "cluster {} (holder {}) has been making it since {} and last said so at {}; use another name{} (by \
-                     itself this one gets free {DEAD_AFTER_HOURS} h after that)",
+                    "cluster {} (holder {}) has been making it since {} and last renewed its claim at {}; use another name{} (this \
+                     one gets free by itself {DEAD_AFTER_HOURS} h after that)",
                     claim.cluster_uid,
                     claim.holder,
                     claim.claimed_at.format("%Y-%m-%d %H:%M:%S UTC"),
@@ -145,7 +145,7 @@ pub enum BucketError {
     },
     /// Our claim is no longer ours: another process took the name over.
     #[error(
-        "the claim on {kind} `{name}` in {location} was lost: {now}; nothing more of it is removed, as it may be another's by now; start it again"
+        "the claim on {kind} `{name}` in {location} was lost: {now}; nothing more of the {kind} is written or removed, since it may belong to another run by now; start again"
     )]
     ClaimLost {
         /// Backup or restore.
@@ -310,8 +310,8 @@ pub enum BucketError {
 
 fn used_by(Reader { restore, claim }: &Reader) -> String {
     format!(
-        "restore `{restore}` of cluster {} (holder {}) reads it and last said so at {}; remove it when that has ended{} (by \
-         itself it is let go {DEAD_AFTER_HOURS} h after that)",
+        "restore `{restore}` of cluster {} (holder {}) reads it and last renewed its claim at {}; remove the backup when that restore has ended{} (its \
+         claim counts for nothing {DEAD_AFTER_HOURS} h after that)",
         claim.cluster_uid,
         claim.holder,
         claim.heartbeat.format("%Y-%m-%d %H:%M:%S UTC"),

@@ -78,7 +78,7 @@ pub enum ClusterError {
     },
     /// The identity of the cluster may not be read.
     #[error(
-        "cannot tell which cluster this is: Ark knows clusters by the uid of the namespace kube-system, and may not get it; \
+        "cannot tell which cluster this is: Ark knows clusters by the uid of the namespace kube-system, which it may not get; \
          ask for a role with the verb get on the namespace kube-system"
     )]
     Unidentified {
@@ -134,7 +134,9 @@ pub enum ClusterError {
         source: Cause,
     },
     /// The answer is larger than Ark is ready to hold in memory.
-    #[error("the API server's answer to {doing} is larger than {most} bytes")]
+    #[error(
+        "the API server's answer to {doing} is larger than {most} bytes, the most that Ark holds in memory"
+    )]
     Oversized {
         /// The action that failed.
         doing: String,

@@ -129,8 +129,7 @@ impl RestoreContext<'_> {
             match self.create_or_meet(ready, permit, tries >= TRIES).await? {
                 CreateOutcome::Done(action, reason, findings) => break (action, reason, findings),
                 CreateOutcome::TryAgain if tries >= MOST_TRIES => {
-                    let why =
-                        format!("somebody changed it each of the {tries} times that it was to be changed");
+                    let why = format!("somebody else changed it at each of the {tries} tries to change it");
                     let message = format!("{why}; stop what changes it, and run the restore again");
                     let finding = ready.error(Category::Conflict, message);
                     break (ItemAction::Fail, Some(why), vec![finding]);

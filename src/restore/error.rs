@@ -92,7 +92,7 @@ pub enum RestoreError {
         source: Box<RestoreError>,
     },
     /// A part of the record could not be compressed.
-    #[error("compressing the report of the restore")]
+    #[error("cannot compress the report of the restore")]
     Compressing(#[source] std::io::Error),
     /// The run ended, and its claim could not be removed afterwards.
     #[error(

@@ -161,7 +161,7 @@ pub enum StoreError {
         source: Cause,
     },
     /// No answer in time.
-    #[error("{action}: no answer within {}", humantime::format_duration(*.limit))]
+    #[error("{action}: no answer within {}; check the service and the network", humantime::format_duration(*.limit))]
     Timeout {
         /// The operation and its target.
         action: Action,

@@ -284,4 +284,4 @@ pub struct LocationCounts {
 
 /// Advice for messages: how to reach backups and restores that are not shown.
 pub const HIDDEN: &str = "`ark restore run --location URL --from-backup NAME`, with the URL of the location, restores from one of \
-    them; to have them shown, delete the objects that have their names, and before that the other location where these are of one";
+    them; to have them shown, delete the objects that have their names (and first the other location, if these objects belong to one)";

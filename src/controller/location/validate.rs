@@ -88,7 +88,7 @@ pub async fn look(
         Ok(seen) => seen
             .map_err(|error| Obstacle::new(reason(&error), sentence(&error, location.spec.provider, known))),
         Err(_) => {
-            let message = "it did not answer within {} s; check the service and the network";
+            let message = "the bucket did not answer within {} s; check the service and the network";
             Err(Obstacle::new("Timeout", message.replace("{}", &DEADLINE.as_secs().to_string())))
         }
     }

@@ -79,8 +79,9 @@ async fn queue<K: Run>(
         return Ok(Some(turn));
     }
     let kinds = K::plural(&());
-    let why =
-        format!("as many {kinds} run as may at once (--concurrent-{kinds}); it begins when one has ended");
+    let why = format!(
+        "as many {kinds} run as may at once (--concurrent-{kinds}); this one begins when another has ended"
+    );
     act::wait(context, seen, Obstacle::new(QUEUED, why), Some(plan)).await?;
     Ok(turn(context, turns).await)
 }

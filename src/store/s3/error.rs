@@ -217,7 +217,8 @@ fn is_broken(error: &(dyn Error + 'static)) -> bool {
 
 fn clocks(action: Action, answer: S3Answer) -> StoreError {
     let off = answer.ahead.map(|ahead| format!(" by {} min", ahead.num_minutes().abs())).unwrap_or_default();
-    let hint = format!("the clocks of this machine and of the service differ{off}; set this one");
+    let hint =
+        format!("the clocks of this machine and of the service differ{off}; set the clock of this machine");
     StoreError::Forbidden { action, hint, source: Some(answer.into()) }
 }
 
