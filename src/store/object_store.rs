@@ -64,6 +64,31 @@ pub struct Listing {
 }
 
 /// An object store. All implementations pass [`conformance()`](crate::store::conformance()).
+///
+/// # Examples
+/// ```
+/// use ark::store::{self, Location, ObjectKey, PutMode, read_all};
+/// use bytes::Bytes;
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let folder = tempfile::tempdir()?;
+/// let location = Location::from_url(&format!("file://{}", folder.path().display()))?;
+/// let store = store::open(&location).await?;
+///
+/// let key = ObjectKey::new("notes/first.txt")?;
+/// store.put(&key, Bytes::from("hello"), PutMode::Create).await?;
+/// assert_eq!(read_all(&*store, &key, 1 << 20).await?, "hello");
+///
+/// // A create replaces nothing.
+/// let refused = store.put(&key, Bytes::from("bye"), PutMode::Create).await;
+/// assert!(refused.is_err_and(|error| error.is_already_exists()));
+///
+/// let page = store.list("notes/", false, None).await?;
+/// assert_eq!((page.objects[0].size, page.next), (5, None));
+/// # Ok(())
+/// # }
+/// ```
 #[async_trait]
 pub trait ObjectStore: Send + Sync + Debug {
     /// Returns the location in words, for messages; without secrets.
