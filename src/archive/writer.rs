@@ -31,13 +31,13 @@ pub struct ItemEntry<'a> {
     pub uid: &'a str,
     /// `metadata.resourceVersion`.
     pub resource_version: &'a str,
-    /// The hash of the body without volatile fields.
+    /// The hash of the body without volatile fields (xxh3, 64 bits).
     pub hash: u64,
     /// `metadata.labels` as JSON text; left out of the index if it is no object of strings.
     pub labels: Option<&'a str>,
-    /// The uid of the owner whose `controller` is true.
+    /// The uid of the owner whose `controller` is true; `None` if there is none.
     pub owner: Option<&'a str>,
-    /// The revision of the rollout, for a ReplicaSet or ControllerRevision.
+    /// The revision of the rollout, for a ReplicaSet or ControllerRevision; `None` for other kinds.
     pub rollout: Option<u64>,
 }
 
@@ -105,7 +105,8 @@ impl Packer {
         Ok(())
     }
 
-    /// Adds an item. Returns the open frame, closed, if the item does not belong into it.
+    /// Adds an item. Returns the frame that was open, now closed, if the item does not belong into
+    /// it, else `None`.
     ///
     /// # Errors
     /// [`ArchiveError::Unstorable`] for an item that no reader would accept,

@@ -38,7 +38,10 @@ impl Cut {
     }
 }
 
-/// Returns the cluster's revision now, and the time.
+/// Returns the cluster's revision now, and the time by the clock of this machine.
+///
+/// # Errors
+/// If the API server refuses or cannot be reached.
 pub async fn instant(cluster: &Cluster) -> Result<(String, DateTime<Utc>), BackupError> {
     let revision = cluster.current_revision().await.map_err(BackupError::cluster(
         "asking the API server for its current revision, the instant of the backup",
@@ -47,6 +50,9 @@ pub async fn instant(cluster: &Cluster) -> Result<(String, DateTime<Utc>), Backu
 }
 
 /// Lists the namespaces at the cut.
+///
+/// # Errors
+/// If the API server refuses or cannot be reached.
 pub async fn namespaces(
     cluster: &Cluster,
     catalog: &Catalog,

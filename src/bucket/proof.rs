@@ -42,6 +42,9 @@ impl IndexProof {
     }
 
     /// Passes bytes of the index to the reader, in the order in which they are written.
+    ///
+    /// # Errors
+    /// [`BucketError::Unproven`] if readers would refuse the index so far.
     pub async fn add(&mut self, bytes: Bytes) -> Result<(), BucketError> {
         match self.pieces.send(bytes).await {
             Ok(()) => Ok(()),
@@ -51,6 +54,9 @@ impl IndexProof {
     }
 
     /// Ends the index and waits until the reader has read all of it.
+    ///
+    /// # Errors
+    /// [`BucketError::Unproven`] if readers would refuse the index.
     pub async fn finish(self) -> Result<(), BucketError> {
         let Self { key, pieces, reading } = self;
         drop(pieces);

@@ -26,13 +26,13 @@ pub struct IndexMetadata {
     pub uid: String,
     /// `metadata.resourceVersion`.
     pub resource_version: String,
-    /// Hash of the body without volatile fields.
+    /// Hash of the body without volatile fields (xxh3, 64 bits).
     pub hash: u64,
     /// `metadata.labels`.
     pub labels: LabelSet,
-    /// The uid of the owner reference whose `controller` is true.
+    /// The uid of the owner reference whose `controller` is true; `None` if there is none.
     pub owner: Option<String>,
-    /// The revision of a rollout: of a ReplicaSet or a ControllerRevision.
+    /// The revision of a rollout: of a ReplicaSet or a ControllerRevision; `None` for other kinds.
     pub rollout: Option<u64>,
 }
 

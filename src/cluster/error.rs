@@ -281,7 +281,7 @@ impl ClusterError {
         }
     }
 
-    /// Returns the API server's failure, if the error is one.
+    /// Returns the API server's failure, or `None` if the error is another one.
     pub fn api(&self) -> Option<&ApiFailure> {
         match self {
             Self::Api(failure) => Some(failure),

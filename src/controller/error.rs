@@ -129,6 +129,10 @@ impl ControllerError {
 
     /// Waits for a request through the client for custom resources, which has no deadline of its
     /// own, for 30 s at most.
+    ///
+    /// # Errors
+    /// [`ControllerError::Silent`] after these 30 s, [`ControllerError::Kube`] if the request
+    /// fails.
     pub async fn within<T>(
         doing: impl Into<String>,
         request: impl Future<Output = Result<T, kube::Error>>,

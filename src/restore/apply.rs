@@ -309,8 +309,8 @@ impl RestoreContext<'_> {
         told.map(finding).collect()
     }
 
-    /// Writes the status that the item had, if its status is restored; returns a finding if that
-    /// fails.
+    /// Writes the status that the item had, if its status is restored. Returns a finding if that
+    /// fails, else `None`.
     pub async fn restore_status(&self, ready: &Ready<'_>) -> Option<Finding> {
         let status = ready.status.as_ref()?;
         let (target, namespace) = (&ready.target, ready.target.namespace.as_deref());

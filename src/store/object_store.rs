@@ -65,6 +65,10 @@ pub struct Listing {
 
 /// An object store. All implementations pass [`conformance()`](crate::store::conformance()).
 ///
+/// # Errors
+/// Every operation fails if the store cannot be reached, refuses the credentials, or is missing,
+/// full or read-only, after the repetitions of its client. Methods name what comes on top.
+///
 /// # Examples
 /// ```
 /// use ark::store::{self, Location, ObjectKey, PutMode, read_all};

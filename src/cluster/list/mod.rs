@@ -124,6 +124,9 @@ pub struct Lister {
 impl Cluster {
     /// Returns the cluster's current revision: every write that ended before this call is at or
     /// before it.
+    ///
+    /// # Errors
+    /// If namespaces may not be listed, or the API server does not say its revision.
     pub async fn current_revision(&self) -> Result<String, ClusterError> {
         let doing = Doing { verb: "read", what: "the current revision", namespace: None, name: None };
         // Without a resourceVersion the answer is as recent as etcd. Namespaces are listed because

@@ -132,7 +132,7 @@ pub struct RunStatus {
     /// Number of attempts that ended in good order with their server; they do not count against the
     /// limit.
     pub resumed: u32,
-    /// The server that makes the attempt.
+    /// The server that makes the attempt; `None` before the first.
     pub holder: Option<String>,
 }
 

@@ -47,6 +47,9 @@ pub struct FileStore {
 
 impl FileStore {
     /// Opens the folder, and creates it if the location says so.
+    ///
+    /// # Errors
+    /// If the folder does not exist and is not to be created, or cannot be read.
     pub async fn open(location: &DirectoryLocation) -> Result<Self, StoreError> {
         let DirectoryLocation { path, create_bucket } = location.clone();
         let action = Action { operation: Operation::Open, target: format!("file://{}", path.display()) };
