@@ -38,9 +38,9 @@ pub fn synced_from(metadata: &ObjectMeta) -> Option<&str> {
     metadata.annotations.as_ref()?.get(SYNCED_FROM).map(String::as_str)
 }
 
-/// Returns the time from which the ttl of a run counts: its end, or its creation if it never
-/// began. For a synced object the time is at least that at which the store got its document, since
-/// the clock of its writer may have been wrong.
+/// Returns the time from which the ttl of a run counts: its end, or its creation if it never began;
+/// `None` if it has neither. For a synced object the time is at least that at which the store got
+/// its document, since the clock of its writer may have been wrong.
 pub fn kept_from(metadata: &ObjectMeta, ended: Option<Timestamp>) -> Option<Timestamp> {
     let from = ended.or_else(|| metadata.creation_timestamp.as_ref().map(Timestamp::from));
     from.max(from.and(document_time(metadata)))

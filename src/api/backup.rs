@@ -25,7 +25,10 @@ use super::{
     derive = "PartialEq",
     shortname = "bkp",
     category = "ark",
-    doc = "A backup of the cluster's objects at one instant, in a bucket.",
+    doc = "A backup of the cluster's objects as they were at one instant, in a bucket. Creating a Backup makes \
+           the server run it once. `ark backup delete` removes it from the bucket; a Backup that is only \
+           deleted with kubectl comes back as long as the bucket has it. Example: `spec: {includedNamespaces: \
+           [shop], ttl: 720h}`.",
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "Errors", type_ = "integer", json_path = ".status.errors"),
     printcolumn(name = "Warnings", type_ = "integer", json_path = ".status.warnings"),

@@ -40,6 +40,9 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
 }
 
 /// Returns a definition as YAML, ready for `kubectl apply`.
+///
+/// # Errors
+/// If the definition cannot be written as YAML, which is a fault of Ark.
 pub fn crd_yaml(definition: &CustomResourceDefinition) -> Result<String, DefinitionYaml> {
     serde_saphyr::to_string(definition).map_err(|source| DefinitionYaml {
         name: definition.metadata.name.clone().unwrap_or_default(),

@@ -20,7 +20,9 @@ use super::{BACKUP_NAME_LABEL, BACKUP_UID_LABEL, Backup, STORED_IN, Timestamp, l
     derive = "PartialEq",
     shortname = "dbr",
     category = "ark",
-    doc = "Asks for a backup to be deleted, with its objects in the bucket.",
+    doc = "Asks the server to delete a Backup, all that the bucket has of it, and the records of its restores. \
+           `ark backup delete` makes one; `status` says how far the deletion is and what it waits for. \
+           Example: `spec: {backupName: nightly-20261121030000}`.",
     printcolumn(name = "Backup", type_ = "string", json_path = ".spec.backupName"),
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
@@ -101,7 +103,9 @@ pub enum DeletePhase {
     derive = "PartialEq",
     shortname = "dlr",
     category = "ark",
-    doc = "Asks for an address at which one part of a backup or restore can be downloaded.",
+    doc = "Asks the server for an address at which one file of a Backup or Restore can be downloaded. \
+           `ark backup logs` and other commands make one each; the address is sealed to `spec.publicKey` and good \
+           for ten minutes.",
     printcolumn(name = "Kind", type_ = "string", json_path = ".spec.target.kind"),
     printcolumn(name = "Name", type_ = "string", json_path = ".spec.target.name"),
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
@@ -206,7 +210,7 @@ pub enum DownloadPhase {
     derive = "PartialEq",
     shortname = "ssr",
     category = "ark",
-    doc = "Asks the server for its version.",
+    doc = "Asks the server for its version, which it writes into `status`. `ark version --server` makes one.",
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "Version", type_ = "string", json_path = ".status.serverVersion"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")

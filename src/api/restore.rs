@@ -28,7 +28,8 @@ use super::{
     derive = "PartialEq",
     shortname = "rst",
     category = "ark",
-    doc = "Brings the objects of a backup back, there or in another cluster.",
+    doc = "Creates the objects of a Backup again, in the cluster that was backed up or in another one. Creating a Restore makes the server run it once. \
+           What exists already is left as it is unless existingResourcePolicy says otherwise. Example: `spec: {backupName: nightly, namespaceMapping: {shop: shop-copy}}`.",
     printcolumn(name = "Backup", type_ = "string", json_path = ".spec.backupName"),
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "Errors", type_ = "integer", json_path = ".status.errors"),

@@ -1,4 +1,4 @@
-//! Schedule: backups made by the clock, and how long they are kept. Shape and checks only; the
+//! Schedule: backups made at the times of a cron schedule, and how long they are kept. Shape and checks only; the
 //! server acts on it.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -22,7 +22,9 @@ const MAX_KEPT: u32 = 10_000;
     derive = "PartialEq",
     shortname = "sched",
     category = "ark",
-    doc = "Makes backups by the clock and removes old ones.",
+    doc = "Makes a Backup at each time of a cron schedule, named after the Schedule and the time, and removes old \
+           ones if `retention` is set. Example: `spec: {schedule: \"0 3 * * *\", template: {includedNamespaces: \
+           [shop], ttl: 720h}}`.",
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "Schedule", type_ = "string", json_path = ".spec.schedule"),
     printcolumn(name = "Paused", type_ = "boolean", json_path = ".spec.paused"),

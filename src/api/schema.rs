@@ -22,19 +22,24 @@ const MAX_SELECTORS: usize = 64;
 const MAX_PAIRS: usize = 512;
 
 fn selector() -> Value {
-    let key = serde_json::json!({"type": "string", "minLength": 1, "maxLength": MAX_LABEL_KEY});
+    let key = serde_json::json!({
+        "description": "Key of the label, for example `app.kubernetes.io/name`.",
+        "type": "string",
+        "minLength": 1,
+        "maxLength": MAX_LABEL_KEY,
+    });
     let value = serde_json::json!({"type": "string", "maxLength": 63});
     serde_json::json!({
         "type": "object",
         "properties": {
             "matchLabels": {
-                "description": "Labels that must have exactly these values.",
+                "description": "Labels that an item must have, with exactly these values. Example: `{app: web}`.",
                 "type": "object",
                 "maxProperties": MAX_REQUIREMENTS,
                 "additionalProperties": value,
             },
             "matchExpressions": {
-                "description": "Requirements that must all hold, beside matchLabels.",
+                "description": "Requirements that must all hold, besides matchLabels. Example: `[{key: tier, operator: In, values: [web, api]}]`.",
                 "type": "array",
                 "maxItems": MAX_REQUIREMENTS,
                 "items": {
@@ -42,8 +47,18 @@ fn selector() -> Value {
                     "required": ["key", "operator"],
                     "properties": {
                         "key": key,
-                        "operator": {"type": "string", "enum": ["In", "NotIn", "Exists", "DoesNotExist"]},
-                        "values": {"type": "array", "maxItems": MAX_VALUES, "items": value},
+                        "operator": {
+                            "description": "In: the label has one of `values`. NotIn: the label has none of `values`, or the item lacks it. \
+                                Exists: the item has the label, whatever its value. DoesNotExist: the item lacks the label.",
+                            "type": "string",
+                            "enum": ["In", "NotIn", "Exists", "DoesNotExist"],
+                        },
+                        "values": {
+                            "description": "Values of the label, for In and NotIn; Exists and DoesNotExist take none.",
+                            "type": "array",
+                            "maxItems": MAX_VALUES,
+                            "items": value,
+                        },
                     },
                     "x-kubernetes-validations": [{
                         "rule": "(self.operator in ['In', 'NotIn']) == (has(self.values) && size(self.values) > 0)",

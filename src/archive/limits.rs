@@ -1,26 +1,26 @@
 //! The limits of the format: writers keep them, readers refuse what exceeds them. Pure.
 
-/// The size of a frame, uncompressed, before which it closes, unless one item alone is larger.
-/// Large enough for zstd to find the repetitions of JSON, small enough that a single item is cheap
-/// to fetch.
+/// The uncompressed bytes of a frame before which it closes, unless one item alone is larger. Large
+/// enough for zstd to find the repetitions of JSON, small enough that a single item is cheap to
+/// fetch.
 pub const FRAME_TARGET: usize = 1 << 20;
 
-/// The size, uncompressed, from which on a frame closes at the end of a namespace, so that one
+/// The uncompressed bytes from which on a frame closes at the end of a namespace, so that one
 /// namespace of many can be read without its neighbours.
 pub const NAMESPACE_CUT: usize = 64 << 10;
 
-/// The largest body of an entry. The API server takes 3 MiB; aggregated servers may take more, but
-/// none is known to take this much.
+/// The most bytes of an entry's body. The API server takes 3 MiB; aggregated servers may take more,
+/// but none is known to take this much.
 pub const MAX_BODY: usize = 32 << 20;
 
-/// The largest frame, uncompressed: one entry with the largest body, and room.
+/// The most uncompressed bytes of a frame: one entry with the largest body, and room.
 pub const MAX_FRAME: usize = 64 << 20;
 
-/// The longest path of an entry. Names of RBAC objects have no limit of their own; this is far
+/// The most bytes of an entry's path. Names of RBAC objects have no limit of their own; this is far
 /// beyond any that was seen.
 pub const MAX_PATH: usize = 32 << 10;
 
-/// The longest line of the index. Labels may fill an object, and an object that was written
+/// The most bytes of a line of the index. Labels may fill an object, and an object that was written
 /// through the API server has up to 3 MiB.
 pub const MAX_LINE: usize = 4 << 20;
 

@@ -179,6 +179,39 @@ pub struct TarballEntry {
 }
 
 /// Reads one entry after the other; a path that occurs twice is an error.
+///
+/// # Examples
+/// ```
+/// use ark::archive::{ItemEntry, Packer, TarballReader};
+/// use ark::model::GroupResource;
+///
+/// let mut packer = Packer::new(0);
+/// packer.push(&ItemEntry {
+///     kind: &GroupResource::parse("configmaps"),
+///     namespace: Some("shop"),
+///     name: "settings",
+///     body: &[br#"{"metadata":{"name":"settings","namespace":"shop"}}"#],
+///     uid: "9c0d",
+///     resource_version: "48120",
+///     hash: 0,
+///     labels: None,
+///     owner: None,
+///     rollout: None,
+/// })?;
+/// let mut tarball = Vec::new();
+/// for frame in packer.finish() {
+///     tarball.extend_from_slice(&frame.compress(3)?.bytes);
+/// }
+///
+/// // A `std::fs::File` is read in the same way.
+/// let mut reader = TarballReader::new(&*tarball)?;
+/// let mut paths = Vec::new();
+/// while let Some(entry) = reader.next_entry()? {
+///     paths.push(entry.path);
+/// }
+/// assert_eq!(paths, ["resources/configmaps/namespaces/shop/settings.json"]);
+/// # Ok::<(), ark::archive::ArchiveError>(())
+/// ```
 pub struct TarballReader<R> {
     frames: FrameReader<R>,
     open: Option<(Frame, usize)>,

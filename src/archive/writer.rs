@@ -31,13 +31,13 @@ pub struct ItemEntry<'a> {
     pub uid: &'a str,
     /// `metadata.resourceVersion`.
     pub resource_version: &'a str,
-    /// The hash of the body without volatile fields.
+    /// The hash of the body without volatile fields (xxh3, 64 bits).
     pub hash: u64,
     /// `metadata.labels` as JSON text; left out of the index if it is no object of strings.
     pub labels: Option<&'a str>,
-    /// The uid of the owner whose `controller` is true.
+    /// The uid of the owner whose `controller` is true; `None` if there is none.
     pub owner: Option<&'a str>,
-    /// The revision of the rollout, for a ReplicaSet or ControllerRevision.
+    /// The revision of the rollout, for a ReplicaSet or ControllerRevision; `None` for other kinds.
     pub rollout: Option<u64>,
 }
 
@@ -105,7 +105,8 @@ impl Packer {
         Ok(())
     }
 
-    /// Adds an item. Returns the open frame, closed, if the item does not belong into it.
+    /// Adds an item. Returns the frame that was open, now closed, if the item does not belong into
+    /// it, else `None`.
     ///
     /// # Errors
     /// [`ArchiveError::Unstorable`] for an item that no reader would accept,
@@ -214,7 +215,7 @@ fn check(item: &ItemEntry<'_>, path: &str, size: usize) -> Result<(), String> {
         return Err(format!("its path has {} bytes, an archive takes {MAX_PATH}", path.len()));
     }
     if !matches!(parse_path(path), Ok(EntryName::Item { layout: Layout::Version2, .. })) {
-        return Err("its path is none that readers take for an item's".to_owned());
+        return Err("its path does not have the form of an item's path".to_owned());
     }
     if size > MAX_BODY {
         return Err(format!("it has {size} bytes, an archive takes {MAX_BODY}"));

@@ -48,6 +48,9 @@ pub struct BackupAccount<'a> {
 
 impl<'a> BackupAccount<'a> {
     /// Creates an empty account of the backup.
+    ///
+    /// # Errors
+    /// If zstd gets no memory for the log.
     pub fn open(name: &BackupName, progress: &'a Progress) -> Result<Self, BackupError> {
         Ok(Self {
             progress,

@@ -43,7 +43,8 @@ pub struct Query {
     pub cut: String,
     /// The namespaces to list one by one; `None` if all are listed at once.
     pub namespaces: Option<Vec<String>>,
-    /// The label selector for namespaced kinds, if one selector expresses the whole selection.
+    /// The label selector for namespaced kinds; `None` if no single selector expresses the whole
+    /// selection.
     pub labels: Option<String>,
     /// The kind that is listed without the label selector, because selected items refer to others
     /// of this kind that lack the labels (PVCs).

@@ -38,7 +38,10 @@ impl Cut {
     }
 }
 
-/// Returns the cluster's revision now, and the time.
+/// Returns the cluster's revision now, and the time by the clock of this machine.
+///
+/// # Errors
+/// If the API server refuses or cannot be reached.
 pub async fn instant(cluster: &Cluster) -> Result<(String, DateTime<Utc>), BackupError> {
     let revision = cluster.current_revision().await.map_err(BackupError::cluster(
         "asking the API server for its current revision, the instant of the backup",
@@ -47,6 +50,9 @@ pub async fn instant(cluster: &Cluster) -> Result<(String, DateTime<Utc>), Backu
 }
 
 /// Lists the namespaces at the cut.
+///
+/// # Errors
+/// If the API server refuses or cannot be reached.
 pub async fn namespaces(
     cluster: &Cluster,
     catalog: &Catalog,
@@ -113,7 +119,7 @@ fn leaving(selection: &CompiledSelection, namespaces: &Namespaces, at: DateTime<
     let selected = namespaces.leaving.iter().filter(|(name, (since, _))| is_told(name, since));
     let tell = |(name, (_, state)): (&String, &(String, String))| {
         let message = format!(
-            "nothing of it is in this backup, whatever of it is still there: {state}; what was in it is in the backups from before its deletion: keep one, or let the deletion end"
+            "nothing of it is in this backup, even if parts of it still exist: {state}; backups from before the deletion hold what was in the namespace: keep one, or let the deletion end"
         );
         let finding = match selection.namespaces.spells_out(name) {
             true => Finding::error,

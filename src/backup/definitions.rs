@@ -99,7 +99,7 @@ impl Definition {
         let hangs = self.metadata.deletion_timestamp.as_deref().is_some_and(|since| hangs(since, at));
         match (hangs, !self.is_leaving() && self.is_established() && !self.has_served_version()) {
             (true, _) => Some(
-                "its definition is being deleted and its resources with it, so that those that are still there are not in this backup; what was there is in the backups from before: keep one, or let the deletion end",
+                "its definition is being deleted and its resources with it, so that none of them is in this backup; backups from before the deletion hold them: keep one, or let the deletion end",
             ),
             (false, true) => Some(
                 "its definition is there and none of its versions is served, so that its resources, if there are any, cannot be read and are not in this backup; serve a version of it, and run the backup again",

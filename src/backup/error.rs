@@ -32,14 +32,14 @@ pub enum BackupError {
     #[error(transparent)]
     Unstorable(ArchiveError),
     /// A compression task panicked or was cancelled.
-    #[error("compressing a frame of the tarball was cut short")]
+    #[error("cannot compress a frame of the tarball; this is a fault of Ark, or memory ran out")]
     Compress {
         /// The cause.
         #[source]
         source: tokio::task::JoinError,
     },
     /// The results or the log could not be compressed.
-    #[error("compressing the results and the log of the backup")]
+    #[error("cannot compress the results and the log of the backup")]
     Compressing(#[source] std::io::Error),
     /// The run was stopped from outside.
     #[error("the backup {name} was stopped before it was complete")]
@@ -52,18 +52,19 @@ pub enum BackupError {
     Halted,
     /// The run ended, and the parts that it had written could not be removed.
     #[error(
-        "{}; moreover, what was half-written could not be removed ({}): it shows as Unfinished in `ark bucket list` and goes with the next attempt at this name",
+        "{}; moreover, what was half-written could not be removed ({}): the backup shows as Unfinished in `ark bucket list` until the next attempt at this name removes it",
         causes(error),
         causes(left)
     )]
     Left {
         /// The error that ended the run.
+        #[source]
         error: Box<BackupError>,
         /// The error of the removal.
         left: BucketError,
     },
     /// The document could not be written as JSON.
-    #[error("writing the backup's document as JSON")]
+    #[error("cannot write the backup's document as JSON")]
     Document(#[source] serde_json::Error),
 }
 

@@ -28,8 +28,8 @@ pub fn index_metadata(
     })
 }
 
-/// Returns the revision in a rollout's history, for the kinds that are such a history
-/// (ReplicaSets, ControllerRevisions).
+/// Returns the revision in a rollout's history, for the kinds that are such a history (ReplicaSets,
+/// ControllerRevisions); `None` for other kinds, and for an item without a revision.
 pub fn rollout(kind: &GroupResource, item: &ItemView<'_>) -> Option<u64> {
     match kind.as_str() {
         "replicasets.apps" => item.annotation("deployment.kubernetes.io/revision")?.parse().ok(),

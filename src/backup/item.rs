@@ -45,7 +45,7 @@ pub struct ItemView<'a> {
     pub finalizers: Option<&'a str>,
     /// `type` of a Secret.
     pub secret_type: Option<Cow<'a, str>>,
-    /// `revision` of a ControllerRevision.
+    /// `revision` of a ControllerRevision; `None` for other kinds.
     pub revision: Option<u64>,
     /// `spec` as JSON text.
     pub spec: Option<&'a str>,

@@ -41,6 +41,9 @@ pub struct Packing {
 
 impl Packing {
     /// Begins both uploads. Neither object is visible in the bucket before [`Packing::finish`].
+    ///
+    /// # Errors
+    /// If the bucket fails.
     pub async fn begin(attempt: &Attempt, header: &IndexHeader, seconds: u64) -> Result<Self, BackupError> {
         Ok(Self {
             packer: Packer::new(seconds),
@@ -54,6 +57,9 @@ impl Packing {
     }
 
     /// Adds a document about the backup itself. All of these come before the first item.
+    ///
+    /// # Errors
+    /// [`BackupError::Archive`] for a document that the format does not have, or behind an item.
     pub fn metadata(&mut self, path: &str, body: &[u8]) -> Result<(), BackupError> {
         Ok(self.packer.metadata(path, body)?)
     }

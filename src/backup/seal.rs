@@ -19,6 +19,9 @@ use crate::bucket::{Attempt, Part};
 use crate::cluster::ResourceInfo;
 
 /// Begins the tarball and its index with what is known before the first item.
+///
+/// # Errors
+/// If the bucket fails.
 pub async fn begin(
     attempt: &Attempt,
     request: &BackupRequest,
@@ -41,6 +44,10 @@ pub async fn begin(
 
 /// Finishes tarball and index, writes results and log, and commits. Once the commit is sent, the
 /// run cannot be stopped any more.
+///
+/// # Errors
+/// If the bucket fails, the run is to end, or what was written would not be read back; nothing is
+/// committed then.
 pub async fn commit(
     attempt: &Attempt,
     request: &BackupRequest,

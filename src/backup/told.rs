@@ -25,7 +25,8 @@ impl Told {
         Self { at, without: BTreeMap::new() }
     }
 
-    /// Notes an item that is taken. Returns a warning if somebody has deleted the item.
+    /// Notes an item that is taken. Returns a warning if somebody has deleted the item, else
+    /// `None`.
     pub fn taken(&mut self, kind: &GroupResource, item: &ItemView<'_>) -> Option<Finding> {
         if let Some(resources) = self.without.get_mut(kind.as_str()) {
             *resources += 1;

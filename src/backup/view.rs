@@ -49,6 +49,11 @@ pub struct ClusterView<'a> {
 impl<'a> ClusterView<'a> {
     /// Takes the cut, discovers the kinds, plans, and surveys if the plan needs it. `stage` is
     /// told each step in words.
+    ///
+    /// # Errors
+    /// If the API server refuses, or cannot be reached for, the revision, discovery, or the list of
+    /// namespaces or definitions. A kind that cannot be surveyed is no error but stands in
+    /// `unseen`.
     pub async fn open(
         cluster: &Cluster,
         selection: &'a CompiledSelection,

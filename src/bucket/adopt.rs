@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use crate::api::{Backup, BackupPhase, BackupProgress, ClusterReference, StoredObject, Timestamp};
 use crate::archive::IndexHeader;
-use crate::model::{BackupName, Category, Finding, Results};
+use crate::model::{BackupName, Category, Finding, Results, causes};
 
 use super::documents::{FORMAT, encode_compressed};
 use super::standalone::{self, DescribeItem, StandaloneTarball};
@@ -75,7 +75,7 @@ impl Bucket {
             Ok(backup) => Ok(backup),
             Err(error) => {
                 if let Err(left) = attempt.discard().await {
-                    tracing::warn!(backup = %name, error = %left, "what was written could not be removed");
+                    tracing::warn!(backup = %name, error = causes(&left), "the parts that the adoption had written could not be removed");
                 }
                 Err(error)
             }
@@ -101,7 +101,7 @@ async fn write(
     let compressed = |part: Result<Bytes, std::io::Error>| {
         part.map_err(|error| BucketError::Unwritable {
             key: attempt.keys().to_string(),
-            problem: error.to_string(),
+            source: error.into(),
         })
     };
     let objects = vec![

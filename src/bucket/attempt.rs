@@ -18,7 +18,7 @@ use bytes::Bytes;
 use chrono::Utc;
 
 use crate::api::{Backup, Restore, StoredObject};
-use crate::model::{BackupName, causes};
+use crate::model::{BackupName, Cause, causes};
 use crate::store::{ObjectKey, PutMode, read_all};
 
 use super::documents::{Claim, HEARTBEAT_EVERY, MAX_DOCUMENT};
@@ -154,7 +154,7 @@ impl Attempt {
             match self.renew().await {
                 Ok(()) => {}
                 Err(error) if error.is_retryable() => {
-                    tracing::warn!(run = %self.keys, %error, "the claim could not be renewed; it is tried again");
+                    tracing::warn!(run = %self.keys, error = causes(&error), "the claim could not be renewed; it is tried again");
                 }
                 Err(error) => return error,
             }
@@ -201,7 +201,7 @@ impl Attempt {
         // document does not name are removed with the run.
         if let Err(error) = self.tidy(document.objects()).await {
             let error = causes(&error);
-            tracing::warn!(run = %self.keys, "what was left over could not be removed after the commit; it does no harm: {error}");
+            tracing::warn!(run = %self.keys, "parts of earlier attempts, or the claim, could not be removed after the commit, which does no harm: {error}");
         }
         Ok(())
     }
@@ -225,7 +225,7 @@ impl Attempt {
         // The document may be our own, whose answer was lost, or that of another attempt.
         if self.bucket.survey(&self.keys).await?.committed {
             if let Err(error) = self.discard_unnamed().await {
-                tracing::debug!(run = %self.keys, "what was written stays: {}", causes(&error));
+                tracing::debug!(run = %self.keys, "the parts that the document does not name stay: {}", causes(&error));
             }
             return Err(BucketError::CommittedAfterAll {
                 kind: self.keys.kind(),
@@ -293,13 +293,13 @@ impl Attempt {
     /// Encodes the document and reads it back as readers will.
     fn encode_document<D: RunDocument>(&self, document: &D) -> Result<Bytes, BucketError> {
         let unwritable =
-            |problem: String| BucketError::Unwritable { key: self.keys.document().to_string(), problem };
+            |source: Cause| BucketError::Unwritable { key: self.keys.document().to_string(), source };
         if let Some(problem) = document.objection(&self.keys) {
-            return Err(unwritable(problem));
+            return Err(unwritable(problem.into()));
         }
-        let body = serde_json::to_vec_pretty(document).map_err(|error| unwritable(error.to_string()))?;
+        let body = serde_json::to_vec_pretty(document).map_err(|error| unwritable(error.into()))?;
         if body.len() as u64 > MAX_DOCUMENT {
-            return Err(unwritable(format!("it is larger than {MAX_DOCUMENT} bytes")));
+            return Err(unwritable(format!("the document is larger than {MAX_DOCUMENT} bytes").into()));
         }
         let read: Result<D, String> = serde_json::from_slice(&body).map_err(|error| error.to_string());
         match read.map(|read| read.objection(&self.keys)) {
@@ -320,7 +320,7 @@ impl Attempt {
             Part::Claim | Part::Takeover | Part::Document | Part::Volumes | Part::Dump => {
                 return Err(BucketError::Unwritable {
                     key: self.keys.to_string(),
-                    problem: format!("{part:?} is not a part that a run writes by itself"),
+                    source: format!("{part:?} is not a part that a run writes by itself").into(),
                 });
             }
         })

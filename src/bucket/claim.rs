@@ -256,5 +256,5 @@ impl Bucket {
 fn encode(key: &ObjectKey, claim: &Claim) -> Result<Bytes, BucketError> {
     serde_json::to_vec(claim)
         .map(Bytes::from)
-        .map_err(|error| BucketError::Unwritable { key: key.to_string(), problem: error.to_string() })
+        .map_err(|error| BucketError::Unwritable { key: key.to_string(), source: error.into() })
 }

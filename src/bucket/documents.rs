@@ -100,7 +100,7 @@ pub struct Claim {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub earlier: Vec<AttemptId>,
     /// The name of the backup that a restore reads: while this claim is alive, nobody removes that
-    /// backup.
+    /// backup. `None` for a backup.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reads: Option<String>,
 }
@@ -195,6 +195,9 @@ pub(super) fn is_dead(since: DateTime<Utc>, now: DateTime<Utc>) -> bool {
 }
 
 /// Returns a document as JSON in one zstd frame, as results are stored.
+///
+/// # Errors
+/// If the document is no JSON, for example because a map has keys that are no strings.
 pub fn encode_compressed<T: Serialize>(document: &T) -> std::io::Result<Bytes> {
     let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), LEVEL)?;
     encoder.include_checksum(true)?;

@@ -11,11 +11,17 @@ use super::{Bucket, BucketError};
 impl Bucket {
     /// Lists all backups, page by page; memory does not grow with their number. The backups of Ark
     /// 0.3 to 0.9, which lie at the top of the location, come last.
+    ///
+    /// # Errors
+    /// The stream ends with an error if the store fails.
     pub fn list_backups(&self) -> BoxStream<'static, Result<RunEntry, BucketError>> {
         self.entries(RunKind::Backup).chain(self.list_old_backups()).boxed()
     }
 
     /// Lists all restores, page by page; memory does not grow with their number.
+    ///
+    /// # Errors
+    /// The stream ends with an error if the store fails.
     pub fn list_restores(&self) -> BoxStream<'static, Result<RunEntry, BucketError>> {
         self.entries(RunKind::Restore)
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use chrono::Utc;
 
 use crate::archive::ArchiveError;
-use crate::model::{Category, InvalidName};
+use crate::model::{Category, Cause, InvalidName};
 use crate::store::{InvalidKey, StoreError};
 
 use super::documents::{Claim, DEAD_AFTER_HOURS, HEARTBEAT_EVERY};
@@ -50,8 +50,8 @@ impl fmt::Display for Taker {
                 let dead = "if that run has died, delete its claim.json from the bucket and try again";
                 write!(
                     f,
-                    "cluster {} (holder {}) has been making it since {} and last said so at {}; use another name{} (by \
-                     itself this one gets free {DEAD_AFTER_HOURS} h after that)",
+                    "cluster {} (holder {}) has been making it since {} and last renewed its claim at {}; use another name{} (this \
+                     one gets free by itself {DEAD_AFTER_HOURS} h after that)",
                     claim.cluster_uid,
                     claim.holder,
                     claim.claimed_at.format("%Y-%m-%d %H:%M:%S UTC"),
@@ -145,7 +145,7 @@ pub enum BucketError {
     },
     /// Our claim is no longer ours: another process took the name over.
     #[error(
-        "the claim on {kind} `{name}` in {location} was lost: {now}; nothing more of it is removed, as it may be another's by now; start it again"
+        "the claim on {kind} `{name}` in {location} was lost: {now}; nothing more of the {kind} is written or removed, since it may belong to another run by now; start again"
     )]
     ClaimLost {
         /// Backup or restore.
@@ -248,22 +248,22 @@ pub enum BucketError {
         known: u64,
     },
     /// A document of ours cannot be written.
-    #[error("cannot write the document {key}: {problem}")]
+    #[error("cannot write the document {key}")]
     Unwritable {
         /// The object.
         key: String,
         /// The reason.
-        problem: String,
+        source: Cause,
     },
     /// The proof of what was written failed: readers would refuse it.
     #[error(
-        "nothing was committed, because {key}, as it was written, would not be read back: {problem}; this is a fault of Ark: please report it with this message"
+        "nothing was committed, because {key}, as it was written, would not be read back; this is a fault of Ark: please report it with this message"
     )]
     Unproven {
         /// The object.
         key: String,
         /// The error that readers would get.
-        problem: String,
+        source: Cause,
     },
     /// A local tarball that is to be adopted cannot be read.
     #[error("cannot read the tarball {}", path.display())]
@@ -284,12 +284,12 @@ pub enum BucketError {
         source: Box<ArchiveError>,
     },
     /// A local tarball that is to be adopted lacks what a backup needs.
-    #[error("cannot adopt {}: {problem}", path.display())]
+    #[error("cannot adopt {}", path.display())]
     NotAdoptable {
         /// The file.
         path: PathBuf,
         /// The problem, and what to do.
-        problem: String,
+        source: Cause,
     },
     /// The tarball's own name cannot be used in a bucket.
     #[error("cannot adopt {}; give it another name", path.display())]
@@ -310,8 +310,8 @@ pub enum BucketError {
 
 fn used_by(Reader { restore, claim }: &Reader) -> String {
     format!(
-        "restore `{restore}` of cluster {} (holder {}) reads it and last said so at {}; remove it when that has ended{} (by \
-         itself it is let go {DEAD_AFTER_HOURS} h after that)",
+        "restore `{restore}` of cluster {} (holder {}) reads it and last renewed its claim at {}; remove the backup when that restore has ended{} (its \
+         claim counts for nothing {DEAD_AFTER_HOURS} h after that)",
         claim.cluster_uid,
         claim.holder,
         claim.heartbeat.format("%Y-%m-%d %H:%M:%S UTC"),

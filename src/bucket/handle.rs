@@ -8,9 +8,42 @@ use chrono::Utc;
 use super::documents::{FORMAT, LocationDocument, MAX_CLAIM};
 use super::error::BucketError;
 use super::layout::{self, RunKeys};
+use crate::model::Cause;
 use crate::store::{ObjectKey, ObjectStore, PutMode, read_all};
 
 /// A location and the runs in it. Cheap to clone.
+///
+/// # Examples
+/// A backup exists once its document does, which is written last:
+/// ```
+/// use ark::api::{Backup, BackupPhase, BackupSpec, BackupStatus};
+/// use ark::bucket::{Bucket, Claim, Part};
+/// use ark::model::BackupName;
+/// use ark::store::{self, Location};
+/// use bytes::Bytes;
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let folder = tempfile::tempdir()?;
+/// let location = Location::from_url(&format!("file://{}", folder.path().display()))?;
+/// let bucket = Bucket::new(store::open(&location).await?);
+///
+/// let name: BackupName = "monday".parse()?;
+/// let claim = Claim::new("uid of the run", "uid of the cluster", "host/1");
+/// let attempt = bucket.claim_backup(&name, &claim).await?;
+/// let mut tarball = attempt.upload(Part::Tarball).await?;
+/// tarball.write(Bytes::from("the items")).await?;
+/// let objects = vec![tarball.finish().await?];
+/// assert!(bucket.open_backup(&name).await.is_err());
+///
+/// let mut backup = Backup::new("monday", BackupSpec::default());
+/// let phase = Some(BackupPhase::Completed);
+/// backup.status = Some(BackupStatus { phase, objects, ..BackupStatus::default() });
+/// attempt.commit(&backup).await?;
+/// assert_eq!(bucket.open_backup(&name).await?.objects()[0].size, 9);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Bucket {
     pub(super) store: Arc<dyn ObjectStore>,
@@ -67,13 +100,14 @@ impl Bucket {
         let key = ObjectKey::new(layout::LOCATION)?;
         let id = uuid::Uuid::new_v4().to_string();
         let fresh = LocationDocument { id, format: FORMAT, created_at: Utc::now() };
-        let unwritable = |problem: String| BucketError::Unwritable { key: key.to_string(), problem };
-        let body = serde_json::to_vec_pretty(&fresh).map_err(|error| unwritable(error.to_string()))?;
+        let unwritable = |source: Cause| BucketError::Unwritable { key: key.to_string(), source };
+        let body = serde_json::to_vec_pretty(&fresh).map_err(|error| unwritable(error.into()))?;
         match self.store.put(&key, Bytes::from(body), PutMode::Create).await {
             Ok(()) => Ok(fresh),
-            Err(error) if error.is_already_exists() => {
-                self.identity().await?.ok_or_else(|| unwritable("it comes and goes".to_owned()))
-            }
+            Err(error) if error.is_already_exists() => self
+                .identity()
+                .await?
+                .ok_or_else(|| unwritable("another process writes and removes it again and again".into())),
             Err(error) => Err(error.into()),
         }
     }

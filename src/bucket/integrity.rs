@@ -69,6 +69,9 @@ impl CheckedBody {
     }
 
     /// Returns the next `length` bytes, a number that the caller has bounded.
+    ///
+    /// # Errors
+    /// [`StoreError::Truncated`] if the object ends before, or if the store fails.
     pub async fn take(&mut self, length: u64, on_bytes: OnBytes<'_>) -> Result<Bytes, StoreError> {
         let wanted = usize::try_from(length).unwrap_or(usize::MAX);
         while self.buffer.len() < wanted {
@@ -81,6 +84,9 @@ impl CheckedBody {
     }
 
     /// Skips `length` bytes.
+    ///
+    /// # Errors
+    /// As `take`.
     pub async fn skip(&mut self, length: u64, on_bytes: OnBytes<'_>) -> Result<(), StoreError> {
         let mut left = length;
         while left > 0 {
@@ -96,6 +102,9 @@ impl CheckedBody {
     }
 
     /// Reads to the end of the object, for its hash.
+    ///
+    /// # Errors
+    /// If the store fails.
     pub async fn drain(&mut self, on_bytes: OnBytes<'_>) -> Result<(), StoreError> {
         loop {
             self.position += self.buffer.len() as u64;

@@ -98,11 +98,17 @@ pub struct RunKeys {
 
 impl RunKeys {
     /// Returns the keys of a backup.
+    ///
+    /// # Errors
+    /// If a key would be longer than the 1024 bytes that S3 takes.
     pub fn backup(name: &BackupName) -> Result<Self, InvalidKey> {
         Self::new(RunKind::Backup, name.as_str())
     }
 
     /// Returns the keys of a restore.
+    ///
+    /// # Errors
+    /// If a key would be longer than the 1024 bytes that S3 takes.
     pub fn restore(name: &RestoreName) -> Result<Self, InvalidKey> {
         Self::new(RunKind::Restore, name.as_str())
     }

@@ -166,6 +166,9 @@ impl ListedRun {
 impl Bucket {
     /// Lists all runs of a kind by their keys alone, page by page; memory does not grow with their
     /// number.
+    ///
+    /// # Errors
+    /// The stream ends with an error if the store fails.
     pub fn list_runs(&self, kind: RunKind) -> BoxStream<'static, Result<ListedRun, BucketError>> {
         let mut open = None;
         let end = stream::once(async { Ok(None) });

@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::archive::{ArchiveError, IndexDecoder};
-use crate::model::{Results, causes};
+use crate::model::{Cause, Results};
 
 use super::BucketError;
 use super::documents::{MAX_COMPRESSED, decode_compressed, pass_through};
@@ -42,6 +42,9 @@ impl IndexProof {
     }
 
     /// Passes bytes of the index to the reader, in the order in which they are written.
+    ///
+    /// # Errors
+    /// [`BucketError::Unproven`] if readers would refuse the index so far.
     pub async fn add(&mut self, bytes: Bytes) -> Result<(), BucketError> {
         match self.pieces.send(bytes).await {
             Ok(()) => Ok(()),
@@ -51,6 +54,9 @@ impl IndexProof {
     }
 
     /// Ends the index and waits until the reader has read all of it.
+    ///
+    /// # Errors
+    /// [`BucketError::Unproven`] if readers would refuse the index.
     pub async fn finish(self) -> Result<(), BucketError> {
         let Self { key, pieces, reading } = self;
         drop(pieces);
@@ -65,14 +71,14 @@ fn ended(
 ) -> Result<(), BucketError> {
     match read {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(unreadable(key, causes(&error))),
+        Ok(Err(error)) => Err(unreadable(key, error)),
         Err(_) => Err(BucketError::Worker { key: key.to_owned() }),
     }
 }
 
 /// Returns the error that readers would refuse what was written at `key`.
-pub(super) fn unreadable(key: &str, problem: String) -> BucketError {
-    BucketError::Unproven { key: key.to_owned(), problem }
+pub(super) fn unreadable(key: &str, problem: impl Into<Cause>) -> BucketError {
+    BucketError::Unproven { key: key.to_owned(), source: problem.into() }
 }
 
 /// Reads a part that is written in one piece, as readers will.

@@ -140,7 +140,7 @@ impl Bucket {
         let state = match self.read_claim(keys.claim()).await? {
             ClaimState::Held(claim) if claim.removing => "it is being removed".to_owned(),
             ClaimState::Held(claim) => format!(
-                "cluster {} (holder {}) has been making it since {} and last said so at {}",
+                "cluster {} (holder {}) has been making it since {} and last renewed its claim at {}",
                 claim.cluster_uid, claim.holder, claim.claimed_at, claim.heartbeat
             ),
             _ if survey.is_empty() => return Ok(self.not_found(keys)),

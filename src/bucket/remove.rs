@@ -10,7 +10,7 @@
 use chrono::Utc;
 
 use crate::api::{Backup, Restore};
-use crate::model::{BackupName, RestoreName};
+use crate::model::{BackupName, RestoreName, causes};
 
 use super::documents::Claim;
 use super::error::Taker;
@@ -161,7 +161,8 @@ impl Bucket {
             && let Err(error) = self.replace_claim(keys.claim(), &over, etag).await
         {
             tracing::warn!(
-                "the removal of the {keys} keeps others from reading it for a quarter of an hour: {error}"
+                "the removal of the {keys} keeps others from reading it for a quarter of an hour: {}",
+                causes(&error)
             );
         }
     }

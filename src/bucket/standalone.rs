@@ -13,7 +13,7 @@ use crate::archive::{
     self, ArchiveError, EntryName, Frame, FrameReader, IndexEncoder, IndexFrame, IndexHeader, IndexItem,
     IndexLine, IndexedResource, Layout, Position, Seen,
 };
-use crate::model::{GroupResource, ItemKey, LabelSet};
+use crate::model::{Cause, GroupResource, ItemKey, LabelSet};
 
 use super::BucketError;
 use super::documents::{FORMAT, MAX_DOCUMENT};
@@ -26,13 +26,13 @@ pub struct IndexMetadata {
     pub uid: String,
     /// `metadata.resourceVersion`.
     pub resource_version: String,
-    /// Hash of the body without volatile fields.
+    /// Hash of the body without volatile fields (xxh3, 64 bits).
     pub hash: u64,
     /// `metadata.labels`.
     pub labels: LabelSet,
-    /// The uid of the owner reference whose `controller` is true.
+    /// The uid of the owner reference whose `controller` is true; `None` if there is none.
     pub owner: Option<String>,
-    /// The revision of a rollout: of a ReplicaSet or a ControllerRevision.
+    /// The revision of a rollout: of a ReplicaSet or a ControllerRevision; `None` for other kinds.
     pub rollout: Option<u64>,
 }
 
@@ -166,7 +166,7 @@ fn name_entry(path: &Path, entry: &str) -> Result<EntryName, BucketError> {
     match archive::parse_path(entry) {
         Ok(EntryName::Item { layout: Layout::Ark03, .. }) => Err(foreign(path)),
         Ok(name) => Ok(name),
-        Err(error) => Err(refuse(path, error.to_string())),
+        Err(error) => Err(refuse(path, error)),
     }
 }
 
@@ -241,8 +241,8 @@ fn foreign(path: &Path) -> BucketError {
     refuse(path, "an earlier Ark or Velero wrote it, and only backups of Ark in format 2 can be adopted")
 }
 
-pub(super) fn refuse(path: &Path, problem: impl Into<String>) -> BucketError {
-    BucketError::NotAdoptable { path: path.to_owned(), problem: problem.into() }
+pub(super) fn refuse(path: &Path, problem: impl Into<Cause>) -> BucketError {
+    BucketError::NotAdoptable { path: path.to_owned(), source: problem.into() }
 }
 
 fn damaged(path: &Path, source: ArchiveError) -> BucketError {

@@ -44,7 +44,7 @@ pub struct VerifyReport {
 pub struct Problem {
     /// The key of the object.
     pub key: String,
-    /// The byte offset in the object, where known.
+    /// The byte offset in the object; `None` if it is not known.
     pub offset: Option<u64>,
     /// The problem, in a sentence.
     pub message: String,

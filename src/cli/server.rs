@@ -100,7 +100,7 @@ pub async fn run(global: &Global, command: &ServerCommand) -> Result<Done, Failu
         tracing::info!("ending; what runs is left to the next server");
         stop.cancel();
         asked().await;
-        tracing::warn!("asked to end once more: at once");
+        tracing::warn!("asked to end a second time; ending at once");
     };
     tokio::select! {
         ended = serve(cluster, settings, metrics, stop.clone()) => match ended {

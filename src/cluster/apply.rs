@@ -115,6 +115,10 @@ impl Patch {
 
 impl Cluster {
     /// Returns the body of one object, or `None` if the object does not exist.
+    ///
+    /// # Errors
+    /// If the API server refuses the call, does not answer within its deadline, or cannot be
+    /// reached.
     pub async fn get(
         &self,
         kind: &ResourceInfo,
@@ -133,6 +137,10 @@ impl Cluster {
     /// [`ClusterError::may_be_own`] and [`ClusterError::may_be_there`].
     ///
     /// The name is the body's; messages contain the name only if the API server's do.
+    ///
+    /// # Errors
+    /// If the API server refuses the call, does not answer within its deadline, or cannot be
+    /// reached.
     pub async fn create(
         &self,
         kind: &ResourceInfo,
@@ -145,6 +153,11 @@ impl Cluster {
 
     /// Replaces an existing object. If the body has a resourceVersion, only that revision is
     /// replaced.
+    ///
+    /// # Errors
+    /// If the API server refuses the call, does not answer within its deadline, or cannot be
+    /// reached. [`ClusterError::is_conflict`] if the object has another revision,
+    /// [`ClusterError::is_not_found`] if it does not exist.
     pub async fn replace(
         &self,
         kind: &ResourceInfo,
@@ -157,6 +170,10 @@ impl Cluster {
     }
 
     /// Changes an object.
+    ///
+    /// # Errors
+    /// If the API server refuses the call, does not answer within its deadline, or cannot be
+    /// reached. [`ClusterError::is_not_found`] if the object does not exist.
     pub async fn patch(
         &self,
         kind: &ResourceInfo,
@@ -192,6 +209,10 @@ impl Cluster {
 
     /// Deletes an object; with a uid, only the object of that uid. An object that does not exist
     /// counts as deleted.
+    ///
+    /// # Errors
+    /// If the API server refuses the call, does not answer within its deadline, or cannot be
+    /// reached. [`ClusterError::is_conflict`] if the object has another uid.
     pub async fn delete(
         &self,
         kind: &ResourceInfo,

@@ -29,8 +29,8 @@ impl Catalog {
     }
 
     /// Returns the entry of a kind by the names that objects and references use, for example
-    /// `apps/v1` and `Deployment`. The version does not matter: every served version has the same
-    /// objects.
+    /// `apps/v1` and `Deployment`, or `None` if the cluster does not serve the kind. The version
+    /// does not matter: every served version has the same objects.
     pub fn find_named(&self, api_version: &str, name: &str) -> Option<&ResourceInfo> {
         let group = api_version.split_once('/').map_or("", |(group, _)| group);
         self.kinds.iter().find(|info| info.kind == name && info.resource.group() == group)

@@ -23,7 +23,7 @@ use super::policy::Patience;
 use super::proxy::{Proxies, proxy_at, shown, with_port};
 use super::request::{Call, Doing, ask_again};
 use super::waiting::Waits;
-use crate::model::Category;
+use crate::model::{Category, Cause, RootCause};
 use crate::telemetry::Metrics;
 
 /// The time for establishing a connection. A host that exists answers at once; another one is
@@ -97,7 +97,10 @@ impl Cluster {
         let (counting, fencing) = (Counting(options.metrics.clone()), Fencing(fence.clone()));
         let client = ClientBuilder::try_from(config)
             .map(|builder| builder.with_layer(&counting).with_layer(&fencing).build())
-            .map_err(|error| ClusterError::Prepare { server: server.clone(), cause: innermost(&error) })?;
+            .map_err(|error| ClusterError::Prepare {
+                server: server.clone(),
+                source: RootCause::of(&error).into(),
+            })?;
         let mut cluster = Self { fence, ..Self::from_client(client, &server) };
         if let Some(within) = options.away_within {
             cluster.shared.health = Arc::new(Health::new(within));
@@ -179,8 +182,7 @@ impl Cluster {
                 Err(error) => error,
             };
             if !ask_again(&mut garbled).await {
-                let cause = error.to_string();
-                return Err(ClusterError::Answer { doing: call.doing.to_string(), cause });
+                return Err(ClusterError::Answer { doing: call.doing.to_string(), source: error.into() });
             }
         }
     }
@@ -195,12 +197,12 @@ fn configure(options: &ConnectOptions) -> Result<Config, ClusterError> {
         },
     };
     let context = check_context(&kubeconfig, options.context.as_deref(), &path)?;
-    of_context(&kubeconfig, &context).map_err(|cause| ClusterError::Kubeconfig { path, cause })
+    of_context(&kubeconfig, &context).map_err(|source| ClusterError::Kubeconfig { path, source })
 }
 
 /// Returns the configuration of a context. Not left to the client, which would also choose the
 /// proxy, and wrongly (`proxy.rs`).
-fn of_context(kubeconfig: &Kubeconfig, name: &str) -> Result<Config, String> {
+fn of_context(kubeconfig: &Kubeconfig, name: &str) -> Result<Config, Cause> {
     let contexts = kubeconfig.contexts.iter().find(|known| known.name == name);
     let context = contexts.and_then(|known| known.context.clone()).unwrap_or_default();
     let clusters = kubeconfig.clusters.iter().find(|known| known.name == context.cluster);
@@ -211,7 +213,7 @@ fn of_context(kubeconfig: &Kubeconfig, name: &str) -> Result<Config, String> {
     let address: http::Uri = server.parse().map_err(|error| {
         format!("the server `{server}` of its cluster `{}` is no URL: {error}", context.cluster)
     })?;
-    let described = ExecAuthCluster::try_from(&cluster).map_err(|error| innermost(&error))?;
+    let described = ExecAuthCluster::try_from(&cluster).map_err(|error| RootCause::of(&error))?;
     let users = kubeconfig.auth_infos.iter().find(|known| Some(&known.name) == context.user.as_ref());
     let mut user = users.and_then(|known| known.auth_info.clone()).unwrap_or_default();
     let mut config = Config::new(address);
@@ -255,10 +257,11 @@ fn named(config: &Config) -> String {
 
 /// Returns the kubeconfig that kubectl would use, or `None` if there is none.
 fn find() -> Result<Option<(PathBuf, Kubeconfig)>, ClusterError> {
-    let unusable = |path: &Path, cause: String| ClusterError::Kubeconfig { path: path.to_owned(), cause };
     let named = std::env::var_os("KUBECONFIG").map(PathBuf::from).unwrap_or_default();
-    if let Some(kubeconfig) = Kubeconfig::from_env().map_err(|error| unusable(&named, error.to_string()))? {
-        return Ok(Some((named, kubeconfig)));
+    match Kubeconfig::from_env() {
+        Ok(Some(kubeconfig)) => return Ok(Some((named, kubeconfig))),
+        Ok(None) => {}
+        Err(error) => return Err(ClusterError::Kubeconfig { path: named, source: error.into() }),
     }
     match home_kubeconfig().filter(|path| path.exists()) {
         Some(path) => read(&path).map(|kubeconfig| Some((path, kubeconfig))),
@@ -271,8 +274,10 @@ fn home_kubeconfig() -> Option<PathBuf> {
 }
 
 fn read(path: &Path) -> Result<Kubeconfig, ClusterError> {
-    Kubeconfig::read_from(path)
-        .map_err(|error| ClusterError::Kubeconfig { path: path.to_owned(), cause: innermost(&error) })
+    Kubeconfig::read_from(path).map_err(|error| ClusterError::Kubeconfig {
+        path: path.to_owned(),
+        source: RootCause::of(&error).into(),
+    })
 }
 
 fn within_pod() -> Result<Config, ClusterError> {
@@ -294,13 +299,6 @@ fn check_context(kubeconfig: &Kubeconfig, asked: Option<&str>, path: &Path) -> R
     }
     let known = kubeconfig.contexts.iter().map(|context| context.name.clone()).collect();
     Err(ClusterError::UnknownContext { context: context.map(str::to_owned), known, path: path.to_owned() })
-}
-
-/// Returns the innermost cause of an error, for chains whose links repeat each other.
-fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
-    std::iter::successors(Some(error), |error| error.source())
-        .last()
-        .map_or_else(String::new, ToString::to_string)
 }
 
 #[cfg(test)]

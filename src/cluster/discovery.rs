@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::policy::Patience;
 use super::request::{Call, Doing};
 use super::{Catalog, Cluster, ClusterError, GroupFailure, ResourceInfo};
-use crate::model::GroupResource;
+use crate::model::{GroupResource, causes};
 
 /// Accepts the aggregated form, newest version first, and the older form.
 const ACCEPT: &str = concat!(
@@ -70,7 +70,7 @@ async fn ask_one_by_one(cluster: &Cluster, versions: Vec<(String, String)>, cata
                 }
                 resources.into_iter().for_each(|resource| catalog.add(&group, &version, resource));
             }
-            Err(error) => catalog.fail(&group, &version, error.to_string()),
+            Err(error) => catalog.fail(&group, &version, causes(&error)),
         }
     }
 }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::trouble::Trouble;
-use crate::model::Category;
+use crate::model::{Category, Cause, causes};
 
 /// A failure between Ark and an API server.
 #[derive(Debug, thiserror::Error)]
@@ -23,12 +23,12 @@ pub enum ClusterError {
         looked: String,
     },
     /// The kubeconfig cannot be read or understood.
-    #[error("cannot use the kubeconfig {path}: {cause}", path = path.display())]
+    #[error("cannot use the kubeconfig {}", path.display())]
     Kubeconfig {
         /// The file, or the list of files of KUBECONFIG.
         path: PathBuf,
         /// The fault.
-        cause: String,
+        source: Cause,
     },
     /// The context asked for, or the current one, is not in the kubeconfig.
     #[error("{}", unknown_context(context.as_deref(), known, path))]
@@ -42,17 +42,17 @@ pub enum ClusterError {
     },
     /// The certificate, key or authentication of the kubeconfig cannot be used.
     #[error(
-        "cannot prepare the connection to the API server at {server}: {cause}; check the user and the cluster of this context"
+        "cannot prepare the connection to the API server at {server}; check the user and the cluster of this context"
     )]
     Prepare {
         /// The server's URL.
         server: String,
         /// The fault.
-        cause: String,
+        source: Cause,
     },
     /// The connection failed or broke.
     #[error(
-        "cannot reach the API server at {server} to {doing}: {cause}; check that the address is right, \
+        "cannot reach the API server at {server} to {doing}; check that the address is right, \
          that the server runs, and that the network and any firewall let this machine through"
     )]
     Unreachable {
@@ -61,11 +61,11 @@ pub enum ClusterError {
         /// The action that failed.
         doing: String,
         /// The cause, in the words of the operating system.
-        cause: String,
+        source: Cause,
     },
     /// The connection broke at each try, while the server answered other calls.
     #[error(
-        "the connection to the API server at {server} broke each time Ark tried to {doing}, though it answers other calls: {cause}; \
+        "the connection to the API server at {server} broke each time Ark tried to {doing}, though it answers other calls; \
          check what is between this machine and the server"
     )]
     Broken {
@@ -74,11 +74,11 @@ pub enum ClusterError {
         /// The action that failed.
         doing: String,
         /// The cause, in the words of the operating system.
-        cause: String,
+        source: Cause,
     },
     /// The identity of the cluster may not be read.
     #[error(
-        "cannot tell which cluster this is: Ark knows clusters by the uid of the namespace kube-system, and may not get it; \
+        "cannot tell which cluster this is: Ark knows clusters by the uid of the namespace kube-system, which it may not get; \
          ask for a role with the verb get on the namespace kube-system"
     )]
     Unidentified {
@@ -87,18 +87,18 @@ pub enum ClusterError {
     },
     /// The server's certificate is not signed by the authority that the kubeconfig names.
     #[error(
-        "cannot trust the API server at {server}: {cause}; check certificate-authority(-data) of this cluster in the kubeconfig, \
+        "cannot trust the API server at {server}; check certificate-authority(-data) of this cluster in the kubeconfig, \
          and that the address is the cluster's"
     )]
     Untrusted {
         /// The server's URL.
         server: String,
         /// The error of TLS.
-        cause: String,
+        source: Cause,
     },
     /// The credentials are expired or wrong (401), or a credential plugin failed.
     #[error(
-        "the API server at {server} does not accept the credentials to {doing}: {cause}; they may be expired: \
+        "the API server at {server} does not accept the credentials to {doing}; they may be expired: \
          sign in again, or check the user of this context in the kubeconfig"
     )]
     Credentials {
@@ -107,7 +107,7 @@ pub enum ClusterError {
         /// The action that failed.
         doing: String,
         /// The text of the server or the plugin.
-        cause: String,
+        source: Cause,
     },
     /// No complete answer came within the deadline.
     #[error(
@@ -126,15 +126,17 @@ pub enum ClusterError {
     #[error(transparent)]
     Api(#[from] Box<ApiFailure>),
     /// The answer cannot be parsed.
-    #[error("cannot understand the API server's answer to {doing}: {cause}")]
+    #[error("cannot understand the API server's answer to {doing}")]
     Answer {
         /// The action that failed.
         doing: String,
         /// The fault of the answer.
-        cause: String,
+        source: Cause,
     },
     /// The answer is larger than Ark is ready to hold in memory.
-    #[error("the API server's answer to {doing} is larger than {most} bytes")]
+    #[error(
+        "the API server's answer to {doing} is larger than {most} bytes, the most that Ark holds in memory"
+    )]
     Oversized {
         /// The action that failed.
         doing: String,
@@ -142,12 +144,12 @@ pub enum ClusterError {
         most: usize,
     },
     /// A list would never end.
-    #[error("cannot {doing}: {cause}; the list would never end")]
+    #[error("cannot {doing}: {why}; the list would never end")]
     Endless {
         /// The action that failed.
         doing: String,
-        /// The sign of it.
-        cause: String,
+        /// The sign that the list would never end.
+        why: String,
     },
     /// A wait reached its bound.
     #[error("{what} did not become {state} within {}: {last}", seconds(waited))]
@@ -272,14 +274,14 @@ impl ClusterError {
     /// Returns the fault without advice.
     pub(super) fn in_short(&self) -> String {
         match self {
-            Self::Unreachable { cause, .. } => cause.clone(),
+            Self::Unreachable { source, .. } => source.to_string(),
             Self::Timeout { after, .. } => format!("no answer within {}", seconds(after)),
             Self::Api(failure) => format!("{} ({})", failure.message, failure.code),
-            error => error.to_string(),
+            error => causes(error),
         }
     }
 
-    /// Returns the API server's failure, if the error is one.
+    /// Returns the API server's failure, or `None` if the error is another one.
     pub fn api(&self) -> Option<&ApiFailure> {
         match self {
             Self::Api(failure) => Some(failure),

@@ -85,7 +85,8 @@ impl Health {
         self.lock().current(Instant::now()).cloned()
     }
 
-    /// Returns the time at which the server answered again after its last absence.
+    /// Returns the time at which the server answered again after its last absence, or `None` if it
+    /// was never away.
     pub fn back(&self) -> Option<Instant> {
         self.lock().back
     }

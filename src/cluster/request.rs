@@ -23,6 +23,7 @@ use super::policy::{Blame, Patience, blame, pause, says_nothing_was_done};
 use super::trouble::Trouble;
 use super::warnings::read_warnings;
 use super::{Cluster, ClusterError};
+use crate::model::{RootCause, causes, chain};
 
 /// The deadline of a try for one object. The API server gives up after 60 s, and webhooks after at
 /// most 30 s.
@@ -123,7 +124,7 @@ impl<'a> Call<'a> {
         }
         request.body(Body::from(self.body.clone())).map_err(|error| ClusterError::Answer {
             doing: self.doing.to_string(),
-            cause: format!("the request cannot be written: {error}"),
+            source: format!("the request cannot be written: {error}").into(),
         })
     }
 }
@@ -173,7 +174,7 @@ impl Cluster {
                 return Err(self.give_up(error, &course));
             };
             course.uncertain |= !says_nothing_was_done(&error);
-            tracing::debug!(%error, attempt = course.attempt, ?pause, "trying again");
+            tracing::debug!(error = causes(&error), attempt = course.attempt, ?pause, "trying again");
             tokio::time::sleep(pause).await;
         }
     }
@@ -215,15 +216,15 @@ impl Cluster {
         match error {
             // A proxy or load balancer in front of the server answered in its place.
             ClusterError::Api(failure) if failure.trouble == Trouble::Away && for_all => {
-                let cause = format!("{} ({})", failure.message, failure.code);
-                ClusterError::Unreachable { server: server(), doing: failure.doing, cause }
+                let source = format!("{} ({})", failure.message, failure.code).into();
+                ClusterError::Unreachable { server: server(), doing: failure.doing, source }
             }
             ClusterError::Api(mut failure) => {
                 failure.retried = course.uncertain;
                 ClusterError::Api(failure)
             }
-            ClusterError::Unreachable { doing, cause, .. } if !for_all && self.fence.is_open() => {
-                ClusterError::Broken { server: server(), doing, cause }
+            ClusterError::Unreachable { doing, source, .. } if !for_all && self.fence.is_open() => {
+                ClusterError::Broken { server: server(), doing, source }
             }
             error => error,
         }
@@ -290,7 +291,8 @@ impl Cluster {
         }
         if failure.code == 401 {
             let server = self.server.to_string();
-            return Err(ClusterError::Credentials { server, doing: failure.doing, cause: failure.message });
+            let source = failure.message.into();
+            return Err(ClusterError::Credentials { server, doing: failure.doing, source });
         }
         Err(ClusterError::Api(Box::new(failure)))
     }
@@ -299,15 +301,14 @@ impl Cluster {
     /// errors nest too deeply for a person.
     fn broken(&self, call: &Call<'_>, error: &(dyn std::error::Error + 'static)) -> ClusterError {
         let (server, doing) = (self.server.to_string(), call.doing.to_string());
-        let chain = || std::iter::successors(Some(error), |error| error.source());
-        if let Some(error) = chain().find_map(|error| error.downcast_ref::<kube::client::AuthError>()) {
-            return ClusterError::Credentials { server, doing, cause: error.to_string() };
+        if let Some(error) = chain(error).find_map(|cause| cause.downcast_ref::<kube::client::AuthError>()) {
+            return ClusterError::Credentials { server, doing, source: error.to_string().into() };
         }
-        let cause = chain().last().map_or_else(String::new, ToString::to_string);
+        let RootCause(cause) = RootCause::of(error);
         if cause.contains("invalid peer certificate") {
-            return ClusterError::Untrusted { server, cause };
+            return ClusterError::Untrusted { server, source: cause.into() };
         }
-        ClusterError::Unreachable { server, doing, cause }
+        ClusterError::Unreachable { server, doing, source: cause.into() }
     }
 }
 

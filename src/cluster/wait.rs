@@ -141,6 +141,11 @@ struct AwaitedState {
 impl Cluster {
     /// Waits until a CustomResourceDefinition is Established and discovery has its kind in every
     /// served version.
+    ///
+    /// # Errors
+    /// [`ClusterError::NotReady`] once `bound` is reached, with the state that was seen last. Else
+    /// if the API server fails for a reason that does not pass by itself; other failures are waited
+    /// over.
     pub async fn crd_established(&self, name: &str, bound: &Bound) -> Result<(), ClusterError> {
         let wanted =
             AwaitedState { what: format!("the CustomResourceDefinition {name}"), state: "Established" };
@@ -168,6 +173,9 @@ impl Cluster {
     }
 
     /// Waits until a namespace is Active.
+    ///
+    /// # Errors
+    /// As [`Cluster::crd_established`].
     pub async fn namespace_active(&self, name: &str, bound: &Bound) -> Result<(), ClusterError> {
         let wanted = AwaitedState { what: format!("the namespace {name}"), state: "Active" };
         let path = format!("/api/v1/namespaces/{name}");
@@ -183,6 +191,9 @@ impl Cluster {
 
     /// Waits until an object no longer exists. With a uid the wait is for that very object: one of
     /// the same name that was created meanwhile is another.
+    ///
+    /// # Errors
+    /// As [`Cluster::crd_established`].
     pub async fn gone(
         &self,
         kind: &ResourceInfo,
@@ -206,6 +217,9 @@ impl Cluster {
     }
 
     /// Waits until a PVC is bound. If it never is, the error contains the last Event about it.
+    ///
+    /// # Errors
+    /// As [`Cluster::crd_established`].
     pub async fn bound(&self, namespace: &str, name: &str, bound: &Bound) -> Result<(), ClusterError> {
         let wanted = AwaitedState { what: format!("the claim {namespace}/{name}"), state: "Bound" };
         let path = format!("/api/v1/namespaces/{namespace}/persistentvolumeclaims/{name}");

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::bucket::BucketError;
 use crate::cluster::{ClusterError, category_of_status};
-use crate::model::Category;
+use crate::model::{Category, Cause};
 
 /// Deadline of one request to the API server: longer than an answer takes under load. The client
 /// itself has no deadline.
@@ -48,10 +48,10 @@ pub enum ControllerError {
         seconds: u64,
     },
     /// Another server of the namespace holds the lease, or may soon; this server must not act.
-    #[error("lost the lease `ark-server` and stopped acting: {why}; start again to stand by")]
+    #[error("lost the lease `ark-server` and stopped acting; start again to stand by")]
     LeaseLost {
         /// The other holder, or why the lease could not be renewed.
-        why: String,
+        source: Cause,
     },
     /// Health, metrics and downloads cannot be served.
     #[error("cannot listen at {address}; choose another address with --listen")]
@@ -129,6 +129,10 @@ impl ControllerError {
 
     /// Waits for a request through the client for custom resources, which has no deadline of its
     /// own, for 30 s at most.
+    ///
+    /// # Errors
+    /// [`ControllerError::Silent`] after these 30 s, [`ControllerError::Kube`] if the request
+    /// fails.
     pub async fn within<T>(
         doing: impl Into<String>,
         request: impl Future<Output = Result<T, kube::Error>>,

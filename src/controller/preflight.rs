@@ -91,7 +91,7 @@ async fn document(client: &Client) -> Option<ServedFields> {
         Ok(document) => Some(document),
         Err(error) => {
             tracing::warn!(
-                "begins without knowing whether the cluster's definitions of its kinds are of its version: {}",
+                "the server begins without knowing whether the cluster's definitions of Ark's kinds are of its version: {}",
                 causes(&error)
             );
             None

@@ -16,7 +16,7 @@ mod sealed;
 mod selection;
 pub mod traits;
 
-pub use causes::{RequestId, causes, lasting};
+pub use causes::{Cause, RequestId, RootCause, causes, chain, lasting};
 pub use item::{GroupResource, ItemKey};
 pub use names::{BackupName, InvalidName, ObjectName, RestoreName, objection_to_bucket_name};
 pub use newest::{Candidate, Pick, Wish, pick};

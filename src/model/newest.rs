@@ -178,7 +178,7 @@ fn of_one_schedule<T>(
             Some(format!("`{}`", newest.name))
         });
         return Err(format!(
-            " of which is known that it is meant: {count} Schedules of that name made some side by side (the newest of each: {}); name \
+            " that is known to be meant: {count} Schedules of that name made some side by side (the newest of each: {}); name \
              the one that is meant (backupName, --from-backup)",
             newest.collect::<Vec<_>>().join(", ")
         ));

@@ -43,6 +43,9 @@ pub struct NamePatterns {
 
 impl NamePatterns {
     /// Compiles both lists.
+    ///
+    /// # Errors
+    /// If one of the patterns is none.
     pub fn new(includes: &[String], excludes: &[String]) -> Result<Self, InvalidSelection> {
         let (includes, excludes) = (each_once(includes), each_once(excludes));
         Ok(Self { included: compile(&includes)?, excluded: compile(&excludes)?, includes, excludes })
@@ -212,6 +215,9 @@ pub struct LabelRequirement {
 
 impl LabelRequirement {
     /// Makes a requirement, and checks that operator and values go together.
+    ///
+    /// # Errors
+    /// If the key is empty, In or NotIn has no values, or Exists or DoesNotExist has some.
     pub fn new(key: &str, operator: LabelOperator, values: &[String]) -> Result<Self, InvalidSelection> {
         let needs_values = matches!(operator, LabelOperator::In | LabelOperator::NotIn);
         let wrong = |why: &str| Err(InvalidSelection::Labels { key: key.to_owned(), why: why.to_owned() });

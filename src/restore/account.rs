@@ -65,6 +65,9 @@ pub struct RestoreAccount<'a> {
 
 impl<'a> RestoreAccount<'a> {
     /// Opens an empty account of the restore.
+    ///
+    /// # Errors
+    /// If zstd gets no memory.
     pub fn open(name: &RestoreName, progress: &'a Progress) -> Result<Self, RestoreError> {
         Ok(Self {
             progress,
@@ -105,6 +108,9 @@ impl<'a> RestoreAccount<'a> {
     }
 
     /// Records that an item is dealt with.
+    ///
+    /// # Errors
+    /// If the line about the item cannot be compressed.
     pub fn record(&mut self, done: ItemDone) -> Result<(), RestoreError> {
         let ItemDone { mut act, findings, bytes } = done;
         act.reason = act.reason.map(cut);
@@ -125,6 +131,9 @@ impl<'a> RestoreAccount<'a> {
     }
 
     /// Takes the lines about all items, as one zstd frame of NDJSON.
+    ///
+    /// # Errors
+    /// If the lines cannot be compressed.
     pub fn take_acts(&mut self) -> Result<Bytes, RestoreError> {
         let acts = std::mem::replace(&mut self.acts, encoder()?);
         acts.finish().map(Bytes::from).map_err(RestoreError::Compressing)

@@ -129,8 +129,7 @@ impl RestoreContext<'_> {
             match self.create_or_meet(ready, permit, tries >= TRIES).await? {
                 CreateOutcome::Done(action, reason, findings) => break (action, reason, findings),
                 CreateOutcome::TryAgain if tries >= MOST_TRIES => {
-                    let why =
-                        format!("somebody changed it each of the {tries} times that it was to be changed");
+                    let why = format!("somebody else changed it at each of the {tries} tries to change it");
                     let message = format!("{why}; stop what changes it, and run the restore again");
                     let finding = ready.error(Category::Conflict, message);
                     break (ItemAction::Fail, Some(why), vec![finding]);
@@ -310,8 +309,8 @@ impl RestoreContext<'_> {
         told.map(finding).collect()
     }
 
-    /// Writes the status that the item had, if its status is restored; returns a finding if that
-    /// fails.
+    /// Writes the status that the item had, if its status is restored. Returns a finding if that
+    /// fails, else `None`.
     pub async fn restore_status(&self, ready: &Ready<'_>) -> Option<Finding> {
         let status = ready.status.as_ref()?;
         let (target, namespace) = (&ready.target, ready.target.namespace.as_deref());

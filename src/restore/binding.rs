@@ -184,7 +184,7 @@ impl RestoreContext<'_> {
         if let Some(old) = self.volumes.held.get(volume).filter(|old| *old != uid)
             && let Err(error) = self.free(volume, old).await
         {
-            tracing::debug!(%error, volume, "the volume was not freed");
+            tracing::debug!(error = causes(&error), volume, "the volume was not freed");
         }
         self.awaits(ready, namespace);
     }

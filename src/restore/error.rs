@@ -92,7 +92,7 @@ pub enum RestoreError {
         source: Box<RestoreError>,
     },
     /// A part of the record could not be compressed.
-    #[error("compressing the report of the restore")]
+    #[error("cannot compress the report of the restore")]
     Compressing(#[source] std::io::Error),
     /// The run ended, and its claim could not be removed afterwards.
     #[error(
@@ -102,6 +102,7 @@ pub enum RestoreError {
     )]
     Left {
         /// The reason for which the run ended.
+        #[source]
         error: Box<RestoreError>,
         /// The reason for which the claim is still there.
         left: BucketError,

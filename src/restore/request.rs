@@ -38,7 +38,7 @@ pub struct RestoreRequest {
     /// The cluster that is restored into.
     pub cluster: ClusterIdentity,
     /// The namespace of a server of Ark in that cluster, this process or another: the restore
-    /// leaves that server as it is.
+    /// leaves that server as it is. `None` if no server runs there.
     pub server: Option<String>,
     /// When the first attempt began; `None` if this is the first, which begins now.
     pub began: Option<Timestamp>,

@@ -151,6 +151,9 @@ impl CompiledSpec {
 }
 
 /// Checks a specification by itself, without cluster and bucket.
+///
+/// # Errors
+/// [`RestoreError::Specification`], with all that is wrong.
 pub fn check(spec: &RestoreSpec) -> Result<(), RestoreError> {
     CompiledSpec::compile(spec).map(|_| ())
 }

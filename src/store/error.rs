@@ -6,13 +6,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::model::Category;
+use crate::model::{Category, Cause};
 
 use super::InvalidKey;
 use super::location::InvalidLocation;
-
-/// The underlying cause of an error.
-pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 /// An operation of a store: the label of its metrics and the verb of its errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -164,7 +161,7 @@ pub enum StoreError {
         source: Cause,
     },
     /// No answer in time.
-    #[error("{action}: no answer within {}", humantime::format_duration(*.limit))]
+    #[error("{action}: no answer within {}; check the service and the network", humantime::format_duration(*.limit))]
     Timeout {
         /// The operation and its target.
         action: Action,

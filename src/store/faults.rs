@@ -1,8 +1,11 @@
 //! A wrapper that makes a store fail by script, for tests of whatever uses one.
 //!
-//! ```ignore
+//! ```
+//! # use ark::store::{Fault, Faults, ObjectStore, Operation};
+//! # fn fail(store: std::sync::Arc<dyn ObjectStore>) {
 //! let faults = Faults::new(store);
 //! faults.script(Operation::UploadWrite, 3, Fault::Unavailable); // the third write of any upload
+//! # }
 //! ```
 
 use std::collections::BTreeMap;
@@ -15,9 +18,10 @@ use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::{
-    Action, ByteStream, Cause, ETag, Listing, ObjectInfo, ObjectKey, ObjectStore, Operation, PutMode,
-    StoreError, Upload, exactly,
+    Action, ByteStream, ETag, Listing, ObjectInfo, ObjectKey, ObjectStore, Operation, PutMode, StoreError,
+    Upload, exactly,
 };
+use crate::model::Cause;
 
 /// A fault of an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]

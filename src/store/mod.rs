@@ -18,7 +18,7 @@ pub mod resume;
 pub mod s3;
 
 pub use conformance::conformance;
-pub use error::{Action, Cause, Operation, StoreError};
+pub use error::{Action, Operation, StoreError};
 pub use faults::{Fault, Faults};
 pub use fs::FileStore;
 pub use gate::{Gate, Gated};
@@ -33,15 +33,21 @@ use std::sync::Arc;
 
 use object_store::exactly;
 
-/// Opens a location, and creates the bucket or folder if the location says so. An S3 service is
-/// not contacted otherwise: a wrong bucket or credential is the error of the first operation. A
-/// missing folder is an error at once.
+/// Opens a location, and creates the bucket or folder if the location says so. An S3 service is not
+/// contacted otherwise: a wrong bucket or credential is the error of the first operation.
+///
+/// # Errors
+/// As [`open_behind`].
 pub async fn open(location: &Location) -> Result<Arc<dyn ObjectStore>, StoreError> {
     open_behind(location, Gate::default()).await
 }
 
 /// Opens a location behind a gate: while the gate is closed nothing is written, neither by new
 /// calls nor by the repetition of a request that began before.
+///
+/// # Errors
+/// If credentials, certificates or other settings of the location cannot be used, the folder does
+/// not exist, or the bucket cannot be created.
 pub async fn open_behind(location: &Location, gate: Gate) -> Result<Arc<dyn ObjectStore>, StoreError> {
     let store: Arc<dyn ObjectStore> = match location {
         Location::S3(location) => Arc::new(S3Store::open_behind(location, &gate).await?),

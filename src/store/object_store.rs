@@ -10,9 +10,10 @@ use chrono::{DateTime, Utc};
 use futures::stream::{BoxStream, Stream};
 use futures::{StreamExt as _, TryStreamExt as _};
 
-use super::error::{Action, Cause, Operation, StoreError};
+use super::error::{Action, Operation, StoreError};
 use super::key::ObjectKey;
 use super::resume::Resumed;
+use crate::model::Cause;
 
 /// The body of an object, as it arrives. The stream ends with an error if fewer bytes come than
 /// were promised.
@@ -63,6 +64,35 @@ pub struct Listing {
 }
 
 /// An object store. All implementations pass [`conformance()`](crate::store::conformance()).
+///
+/// # Errors
+/// Every operation fails if the store cannot be reached, refuses the credentials, or is missing,
+/// full or read-only, after the repetitions of its client. Methods name what comes on top.
+///
+/// # Examples
+/// ```
+/// use ark::store::{self, Location, ObjectKey, PutMode, read_all};
+/// use bytes::Bytes;
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let folder = tempfile::tempdir()?;
+/// let location = Location::from_url(&format!("file://{}", folder.path().display()))?;
+/// let store = store::open(&location).await?;
+///
+/// let key = ObjectKey::new("notes/first.txt")?;
+/// store.put(&key, Bytes::from("hello"), PutMode::Create).await?;
+/// assert_eq!(read_all(&*store, &key, 1 << 20).await?, "hello");
+///
+/// // A create replaces nothing.
+/// let refused = store.put(&key, Bytes::from("bye"), PutMode::Create).await;
+/// assert!(refused.is_err_and(|error| error.is_already_exists()));
+///
+/// let page = store.list("notes/", false, None).await?;
+/// assert_eq!((page.objects[0].size, page.next), (5, None));
+/// # Ok(())
+/// # }
+/// ```
 #[async_trait]
 pub trait ObjectStore: Send + Sync + Debug {
     /// Returns the location in words, for messages; without secrets.

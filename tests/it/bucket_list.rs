@@ -124,7 +124,7 @@ fn complete_unfinished_foreign_and_unreadable_ones_are_told_apart() {
         exit 1
         --- stdout
         --- stderr
-        ark: the backup `being-made` in file://[folder] is not complete: cluster c (holder host/1) has been making it since [time] and last said so at [time]
+        ark: the backup `being-made` in file://[folder] is not complete: cluster c (holder host/1) has been making it since [time] and last renewed its claim at [time]
     ");
     says!(ark(["backup", "describe", "left-behind", "--location", &location]), @r"
         exit 1

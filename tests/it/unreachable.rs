@@ -124,6 +124,6 @@ fn an_s3_service_that_does_not_answer_is_code_6() {
         exit 6
         --- stdout
         --- stderr
-        ark: listing s3://backups/backups/: cannot reach http://[address]; check the endpoint, the network and the certificate authority: Connection refused (os error 111)
+        ark: listing s3://backups/backups/: cannot reach http://[address]: Connection refused (os error 111); check the endpoint, the network and the certificate authority
     ");
 }

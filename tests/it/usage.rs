@@ -284,7 +284,7 @@ fn the_value_of_a_switch_is_not_taken_for_a_name() {
         "restore create --from-backup monday --restore-volumes false",
     ] {
         let run = run(&mut ark(command.split(' '))).expect_code(2);
-        assert!(run.stderr.contains("this would be the name"), "{command}: {}", run.stderr);
+        assert!(run.stderr.contains("would be the name"), "{command}: {}", run.stderr);
     }
 }
 

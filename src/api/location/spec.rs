@@ -19,7 +19,9 @@ use crate::api::{Duration, Timestamp, VeleroConfig, VeleroLocation};
     derive = "PartialEq",
     shortname = "bsl",
     category = "ark",
-    doc = "A bucket or directory that holds backups.",
+    doc = "A bucket of an S3 service, or a folder in the server's pods, with a prefix, that holds backups and the \
+           records of restores. Clusters that share one show each other's backups. Example: `spec: {provider: s3, \
+           bucket: my-backups, prefix: clusters/east, config: {region: eu-central-1}}`.",
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(
         name = "Reason",
@@ -284,4 +286,4 @@ pub struct LocationCounts {
 
 /// Advice for messages: how to reach backups and restores that are not shown.
 pub const HIDDEN: &str = "`ark restore run --location URL --from-backup NAME`, with the URL of the location, restores from one of \
-    them; to have them shown, delete the objects that have their names, and before that the other location where these are of one";
+    them; to have them shown, delete the objects that have their names (and first the other location, if these objects belong to one)";

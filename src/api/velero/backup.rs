@@ -125,7 +125,7 @@ impl BackupSpec {
             said(
                 "itemOperationTimeout",
                 item_operation_timeout.is_some(),
-                "nothing works on after a backup has ended",
+                "no work goes on after a backup has ended",
             ),
             said("datamover", datamover.is_some(), DATA),
             said("uploaderConfig", !uploader_config.is_empty(), DATA),
@@ -155,8 +155,8 @@ impl VeleroBackup {
         if self.resource_policy.is_some() {
             wrong.push(InvalidSpec::new(
                 "resourcePolicy",
-                "Ark reads no resource policies, so that other items would be taken than it says; leave it out, and say what is \
-                 wanted by namespaces, kinds and labels",
+                "Ark does not read resource policies, so that the backup would hold other items than the policy says; leave \
+                 it out, and select items by namespace, kind and label",
             ));
         }
         wrong

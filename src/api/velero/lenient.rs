@@ -18,10 +18,7 @@ pub fn adopt<T: PartialEq>(own: &mut Option<T>, theirs: &mut Option<T>) {
 
 /// Returns the fault of a setting that is given twice with different values.
 pub fn twice(theirs: &str, own: &str) -> InvalidSpec {
-    InvalidSpec::new(
-        theirs,
-        format!("says something else than {own}, which means the same; keep one of them"),
-    )
+    InvalidSpec::new(theirs, format!("differs from {own}, which means the same; keep one of them"))
 }
 
 /// Removes a switch that is off, which asks for nothing.

@@ -234,13 +234,13 @@ impl VeleroConfig {
             checksum_algorithm: _,
             tagging: _,
         } = self;
-        let keys = "Ark has no keys of customers; use serverSideEncryption `aws:kms`";
+        let keys = "Ark does not encrypt with keys that the customer sends (SSE-C); use serverSideEncryption `aws:kms`";
         let style = match s3_force_path_style.as_deref() {
-            Some("true" | "false") => "says something else than config.forcePathStyle; keep one of them",
+            Some("true" | "false") => "differs from config.forcePathStyle; keep one of them",
             _ => "must be \"true\" or \"false\"",
         };
         [
-            ("s3Url", s3_url, "says something else than config.endpoint; keep one of them"),
+            ("s3Url", s3_url, "differs from config.endpoint; keep one of them"),
             ("s3ForcePathStyle", s3_force_path_style, style),
             (
                 "insecureSkipTLSVerify",

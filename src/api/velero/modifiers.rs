@@ -25,10 +25,10 @@ struct Document {
 /// The faults of the document, for its author.
 pub fn velero_rules(text: &str) -> Result<Vec<ResourceModifier>, String> {
     let document: Document = serde_saphyr::from_str(text)
-        .map_err(|error| format!("it is no document of resource modifier rules: {error}"))?;
+        .map_err(|error| format!("it is not a document of resource modifier rules: {error}"))?;
     let Document { version, resource_modifier_rules } = document;
     if let Some(version) = version.filter(|version| version != "v1") {
-        return Err(format!("its version is `{version}`, and Ark knows `v1`"));
+        return Err(format!("its version is `{version}`, and Ark reads only `v1`"));
     }
     resource_modifier_rules
         .into_iter()
@@ -40,13 +40,13 @@ pub fn velero_rules(text: &str) -> Result<Vec<ResourceModifier>, String> {
 fn read(mut rule: Map<String, Value>) -> Result<ResourceModifier, String> {
     if let Some(unknown) = rule.keys().find(|key| !KNOWN.contains(&key.as_str())) {
         return Err(format!(
-            "`{unknown}` is nothing that a rule says; it has conditions, and patches or mergePatches"
+            "`{unknown}` is not a field of a rule; a rule has conditions, and patches or mergePatches"
         ));
     }
     let strategic = rule.remove("strategicPatches");
     if strategic.as_ref().and_then(Value::as_array).is_some_and(|patches| !patches.is_empty()) {
         return Err(
-            "Ark has no strategicPatches, because these need the schema of each kind; write it as patches or mergePatches"
+            "Ark has no strategicPatches, because these need the schema of each kind; write the change as patches or mergePatches"
                 .to_owned(),
         );
     }

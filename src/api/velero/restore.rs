@@ -58,7 +58,7 @@ impl RestoreSpec {
         let VeleroRestore { item_operation_timeout, uploader_config, resource_policy: _ } = &self.velero;
         let timeout = item_operation_timeout.is_some();
         [
-            said("itemOperationTimeout", timeout, "nothing works on after a restore has ended"),
+            said("itemOperationTimeout", timeout, "no work goes on after a restore has ended"),
             said(
                 "uploaderConfig",
                 !uploader_config.is_empty(),
@@ -77,8 +77,8 @@ impl VeleroRestore {
         let policy = self.resource_policy.iter().map(|_| {
             InvalidSpec::new(
                 "resourcePolicy",
-                "Ark reads no resource policies, so that other items would be restored than it says; leave it out, and say \
-                 what is wanted by namespaces, kinds and labels",
+                "Ark does not read resource policies, so that other items would be restored than the policy says; leave \
+                 it out, and select items by namespace, kind and label",
             )
         });
         policy.collect()
@@ -91,7 +91,7 @@ impl LocalReference {
         let core = self.api_group.as_deref().is_none_or(str::is_empty);
         (!core || !self.kind.eq_ignore_ascii_case("configmap")).then(|| {
             let why = format!(
-                "`{}` is not the kind of it: it must be a ConfigMap of the server's namespace",
+                "`{}` is not a kind that holds rules; put them into a ConfigMap in the server's namespace",
                 self.kind
             );
             InvalidSpec::new(format!("{field}.kind"), why)

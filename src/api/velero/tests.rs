@@ -180,10 +180,10 @@ fn values_of_veleros_rules_stand_for_json() {
     assert_eq!(rules[0].conditions.matches[0].value, Some(json!(1)));
     assert_eq!(rules[1].merge_patches.len(), 1);
     for (from, to, says) in [
-        ("version: v1", "version: v2", "Ark knows `v1`"),
+        ("version: v1", "version: v2", "Ark reads only `v1`"),
         ("mergePatches:", "strategicPatches:", "rule 2: Ark has no strategicPatches"),
-        ("mergePatches:", "mergedPatches:", "rule 2: `mergedPatches` is nothing that a rule says"),
-        ("resourceModifierRules:", "rules:", "no document of resource modifier rules"),
+        ("mergePatches:", "mergedPatches:", "rule 2: `mergedPatches` is not a field of a rule"),
+        ("resourceModifierRules:", "rules:", "not a document of resource modifier rules"),
     ] {
         let refused = velero_rules(&RULES.replace(from, to)).unwrap_err();
         assert!(refused.contains(says), "{refused}");

@@ -110,7 +110,10 @@ impl LineSplitter {
     fn read(&mut self, mut text: &[u8], at: u64, yielded: &mut Vec<IndexLine>) -> Result<(), ArchiveError> {
         self.expanded += text.len() as u64;
         if self.expanded > FREE_EXPANSION.saturating_add(at.saturating_mul(MAX_EXPANSION)) {
-            let why = format!("{at} bytes expand to {} and more: no honest index does", self.expanded);
+            let why = format!(
+                "{at} bytes expand to {} and more, which no index that Ark writes does",
+                self.expanded
+            );
             return Err(ArchiveError::Invalid { place: Position::Index { at }, why });
         }
         while let Some(end) = text.iter().position(|byte| *byte == b'\n') {

@@ -77,16 +77,17 @@ pub struct IndexItem {
     /// `metadata.resourceVersion`.
     #[serde(rename = "v", default)]
     pub resource_version: String,
-    /// The hash of the body without volatile fields; 16 hexadecimal digits in the line.
+    /// The hash of the body without volatile fields (xxh3, 64 bits); 16 hexadecimal digits in the
+    /// line.
     #[serde(rename = "h", with = "super::hexadecimal")]
     pub hash: u64,
     /// `metadata.labels`.
     #[serde(rename = "l", default, skip_serializing_if = "LabelSet::is_empty")]
     pub labels: LabelSet,
-    /// The uid of the owner whose `controller` is true.
+    /// The uid of the owner whose `controller` is true; `None` if there is none.
     #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
-    /// The revision of the rollout, for a ReplicaSet or ControllerRevision.
+    /// The revision of the rollout, for a ReplicaSet or ControllerRevision; `None` for other kinds.
     #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
     pub rollout: Option<u64>,
 }

@@ -104,8 +104,9 @@ impl Order {
         if sha256.len() != 64 || !sha256.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
             return Err("its SHA-256 does not have 64 hexadecimal digits".to_owned());
         }
-        self.at = at.checked_add(*len).ok_or("the tarball would have more bytes than there are numbers")?;
-        self.frame = frame.checked_add(1).ok_or("there are more frames than there are numbers")?;
+        self.at =
+            at.checked_add(*len).ok_or("the frames together claim more bytes than a 64-bit number counts")?;
+        self.frame = frame.checked_add(1).ok_or("the index has more frames than their numbers can count")?;
         self.end = 0;
         Ok(())
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::*;
 use crate::archive::{IndexEncoder, IndexFrame, IndexLine};
 use crate::bucket::StoredBackup;
-use crate::model::Category;
+use crate::model::{Category, causes};
 
 /// The lines of a sound index.
 async fn lines(backup: &StoredBackup) -> Vec<IndexLine> {
@@ -39,7 +39,7 @@ async fn an_index_that_names_a_path_twice_is_not_committed() {
     };
     for error in [put, uploaded.await.unwrap_err()] {
         assert!(matches!(&error, BucketError::Unproven { .. }), "{error}");
-        let text = error.to_string();
+        let text = causes(&error);
         let index = attempt.parts().index().as_str();
         assert!(text.contains(index) && text.contains(&item.path) && text.contains("fault of Ark"), "{text}");
         assert!(!error.is_retryable());
@@ -65,7 +65,8 @@ async fn every_part_is_read_before_it_is_written() {
     let mut upload = attempt.upload(Part::Index).await.unwrap();
     upload.write(whole.slice(..whole.len() - 1)).await.unwrap();
     let error = upload.finish().await.unwrap_err();
-    assert!(error.to_string().contains("is cut off"), "{error}");
+    let text = causes(&error);
+    assert!(text.contains("is cut off"), "{text}");
     assert_eq!(store.keys(), ["backups/nightly/claim.json"]);
     assert_eq!(store.unfinished(), Vec::<String>::new());
 }

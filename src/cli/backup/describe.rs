@@ -115,8 +115,8 @@ async fn deletion(global: &Global, backup: &Backup) -> Result<Vec<String>, Failu
     let mut why: Vec<_> = statuses.into_iter().flat_map(|status| status.errors).collect();
     if !is_asked_for {
         why.push(format!(
-            "nobody asks for it any more, and what was begun is finished by garbage collection; `kubectl delete backups.ark.heptio.com {}` \
-             keeps what the bucket has of it still, which comes back as it is there",
+            "no request asks for this deletion any more, and garbage collection finishes it; `kubectl delete backups.ark.heptio.com {}` \
+             keeps what the bucket still has of the backup, which then comes back",
             backup.name_any()
         ));
     }

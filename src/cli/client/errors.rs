@@ -8,6 +8,7 @@ use kube::core::Status;
 use crate::api::GROUP;
 use crate::cli::exit::Failure;
 use crate::cluster::ClusterError;
+use crate::model::{RootCause, chain};
 
 /// A call to the API server, for messages.
 pub struct ApiCall<'a> {
@@ -75,7 +76,7 @@ pub fn explain(asked: &ApiCall<'_>, error: &kube::Error) -> Failure {
         401 => ClusterError::Credentials {
             server: (*server).to_owned(),
             doing: asked.to_string(),
-            cause: message.clone(),
+            source: message.clone().into(),
         }
         .into(),
         // RBAC says which user "cannot" do what; other refusals, of admission for example, are
@@ -95,16 +96,16 @@ pub fn explain(asked: &ApiCall<'_>, error: &kube::Error) -> Failure {
 /// own errors nest too deeply for a person.
 fn unanswered(asked: &ApiCall<'_>, error: &kube::Error) -> Failure {
     let (server, doing) = (asked.server.to_owned(), asked.to_string());
-    let first: &(dyn std::error::Error + 'static) = error;
-    let chain = || std::iter::successors(Some(first), |error| error.source());
-    let cause = chain().last().map_or_else(String::new, ToString::to_string);
+    let RootCause(cause) = RootCause::of(error);
+    let is_untrusted = cause.contains("invalid peer certificate");
+    let source = cause.into();
     match error {
-        kube::Error::SerdeError(_) => ClusterError::Answer { doing, cause }.into(),
-        _ if chain().any(|error| error.is::<kube::client::AuthError>()) => {
-            ClusterError::Credentials { server, doing, cause }.into()
+        kube::Error::SerdeError(_) => ClusterError::Answer { doing, source }.into(),
+        _ if chain(error).any(|cause| cause.is::<kube::client::AuthError>()) => {
+            ClusterError::Credentials { server, doing, source }.into()
         }
-        _ if cause.contains("invalid peer certificate") => ClusterError::Untrusted { server, cause }.into(),
-        _ => ClusterError::Unreachable { server, doing, cause }.into(),
+        _ if is_untrusted => ClusterError::Untrusted { server, source }.into(),
+        _ => ClusterError::Unreachable { server, doing, source }.into(),
     }
 }
 

@@ -189,10 +189,7 @@ impl WaitPatience {
         self.looked = Instant::now();
         match client.heard().await {
             ServerPresence::Running(holder) if !self.begun && !self.explained => {
-                self.tell(
-                    output,
-                    format!("the server {holder} runs and has not come to it yet; still waiting"),
-                );
+                self.tell(output, format!("the server {holder} runs and has not begun yet; still waiting"));
             }
             ServerPresence::Running(_) => {}
             ServerPresence::Unknown(why) => {

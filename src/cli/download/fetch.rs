@@ -16,7 +16,8 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
 use crate::cluster::{Proxies, proxy_shown, with_port};
-use crate::store::{Action, ByteStream, Cause, StoreError};
+use crate::model::{Cause, RootCause};
+use crate::store::{Action, ByteStream, StoreError};
 
 /// Time to connect: a bucket that can be reached from here is connected by then.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -64,7 +65,7 @@ impl Fetcher {
         let answer = answer.map_err(|error| StoreError::Unreachable {
             action: action.clone(),
             endpoint: way.described,
-            source: innermost(&error).into(),
+            source: RootCause::of(&error).into(),
         })?;
         if !answer.status().is_success() {
             return Err(refused(answer, action, self.is_own(address)).await);
@@ -83,7 +84,7 @@ impl Fetcher {
         let request = request.map_err(|error| other(action, error))?;
         let cause = match tokio::time::timeout(ANSWER, way.client.send(request)).await {
             Ok(Ok(_)) => return Ok(None),
-            Ok(Err(error)) => innermost(&error),
+            Ok(Err(error)) => RootCause::of(&error).to_string(),
             Err(_) => format!("no answer within {} s", ANSWER.as_secs()),
         };
         Ok(Some(format!("{} is not reached from here ({cause})", way.described)))
@@ -119,7 +120,7 @@ impl Fetcher {
             config.cluster_url = with_port(config.cluster_url);
         }
         config.root_cert = self.certificates.as_deref().map(|text| authorities(text, action)).transpose()?;
-        let client = Client::try_from(config).map_err(|error| other(action, innermost(&error)))?;
+        let client = Client::try_from(config).map_err(|error| other(action, RootCause::of(&error)))?;
         Ok(Route { client, path, described })
     }
 }
@@ -143,7 +144,7 @@ fn authorities(text: &str, action: &Action) -> Result<Vec<Vec<u8>>, StoreError> 
     let certificates = certificates.map_err(|error| StoreError::Setting {
         action: action.clone(),
         problem: "the caCert of the location does not hold PEM certificates".to_owned(),
-        source: Some(error.to_string().into()),
+        source: Some(error.into()),
     })?;
     Ok(certificates.into_iter().map(|certificate| certificate.to_vec()).collect())
 }
@@ -160,7 +161,7 @@ fn pieces(body: Body, action: Action) -> ByteStream {
         };
         match tokio::time::timeout(PIECE, data.try_next()).await {
             Err(_) => Err(StoreError::Timeout { action, limit: PIECE }),
-            Ok(Err(error)) => Err(broken(Some(innermost(&error).into()))),
+            Ok(Err(error)) => Err(broken(Some(RootCause::of(&error).into()))),
             Ok(Ok(None)) => Ok(None),
             Ok(Ok(Some(piece))) => {
                 let received = received + piece.len() as u64;
@@ -222,13 +223,6 @@ fn host(address: &str) -> String {
 
 fn other(action: &Action, source: impl Into<Cause>) -> StoreError {
     StoreError::Other { action: action.clone(), source: source.into() }
-}
-
-/// Returns the innermost cause of a chain whose links repeat each other.
-fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
-    std::iter::successors(Some(error), |error| error.source())
-        .last()
-        .map_or_else(String::new, ToString::to_string)
 }
 
 #[cfg(test)]

@@ -69,7 +69,7 @@ fn summary(schedule: &Schedule, output: &Output) -> Result<(), Failure> {
     output.line(format!("Name:          {}", schedule.name_any()))?;
     output.line(format!("Phase:         {}", cell(status.phase.map(|phase| format!("{phase:?}")))))?;
     if status.phase.is_none() {
-        output.line("  no server has taken it up yet; where that stays so, none runs here, or it was started with --restore-only or --disable-schedules")?;
+        output.line("  no server has taken up this schedule yet; if that stays so, no server runs here, or the server was started with --restore-only or --disable-schedules")?;
     }
     for error in &status.validation_errors {
         output.line(format!("  error: {error}"))?;

@@ -64,7 +64,7 @@ pub fn kept(text: &str) -> Result<api::Duration, String> {
 pub fn new_name<N: FromStr<Err: ToString>>(text: &str) -> Result<N, String> {
     if ["true", "false"].contains(&text) {
         return Err(format!(
-            "this would be the name; a switch takes its value behind an equals sign, as in --include-cluster-resources={text}"
+            "`{text}` would be the name; a switch takes its value behind an equals sign, as in --include-cluster-resources={text}"
         ));
     }
     text.parse().map_err(|error: N::Err| error.to_string())

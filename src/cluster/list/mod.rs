@@ -21,6 +21,7 @@ use self::ahead::RequestedPage;
 use super::request::{Call, Doing, ask_again};
 use super::trouble::Trouble;
 use super::{ApiFailure, Cluster, ClusterError, Page, ResourceInfo};
+use crate::model::Cause;
 
 /// The limit of the first page, while the size of the items is unknown.
 const FIRST_LIMIT: usize = 50;
@@ -124,15 +125,18 @@ pub struct Lister {
 impl Cluster {
     /// Returns the cluster's current revision: every write that ended before this call is at or
     /// before it.
+    ///
+    /// # Errors
+    /// If namespaces may not be listed, or the API server does not say its revision.
     pub async fn current_revision(&self) -> Result<String, ClusterError> {
         let doing = Doing { verb: "read", what: "the current revision", namespace: None, name: None };
         // Without a resourceVersion the answer is as recent as etcd. Namespaces are listed because
         // every cluster has them.
         let body = self.call(&Call::get("/api/v1/namespaces?limit=1", doing)).await?;
-        let wrong = |cause: String| ClusterError::Answer { doing: doing.to_string(), cause };
-        let (page, _) = Page::read(body).map_err(|error| wrong(error.to_string()))?;
+        let wrong = |source: Cause| ClusterError::Answer { doing: doing.to_string(), source };
+        let (page, _) = Page::read(body).map_err(|error| wrong(error.into()))?;
         if page.revision.is_empty() {
-            return Err(wrong("it has no metadata.resourceVersion".to_owned()));
+            return Err(wrong("it has no metadata.resourceVersion".into()));
         }
         Ok(page.revision.clone())
     }
@@ -179,8 +183,8 @@ impl Lister {
                     Ok((page, token)) => return self.accept(page, token).map(Some),
                     Err(_) if ask_again(&mut self.garbled).await => {}
                     Err(error) => {
-                        let (doing, cause) = (self.doing().to_string(), error.to_string());
-                        return Err(ClusterError::Answer { doing, cause });
+                        let (doing, source) = (self.doing().to_string(), error.into());
+                        return Err(ClusterError::Answer { doing, source });
                     }
                 },
                 Err(error) => self.recover(error).await?,
@@ -212,7 +216,7 @@ impl Lister {
             tokio::select! {
                 biased;
                 body = &mut body => return body.unwrap_or_else(|error| {
-                    Err(ClusterError::Answer { doing: self.doing().to_string(), cause: error.to_string() })
+                    Err(ClusterError::Answer { doing: self.doing().to_string(), source: error.into() })
                 }),
                 token = async { next.as_mut()?.await.ok() }, if next.is_some() => {
                     next = None;
@@ -271,10 +275,8 @@ impl Lister {
     /// Accepts a page and moves the position behind it.
     fn accept(&mut self, mut page: Page, token: Option<String>) -> Result<Page, ClusterError> {
         let doing = self.doing().to_string();
-        let wrong = |error: serde_json::Error| ClusterError::Answer {
-            doing: doing.clone(),
-            cause: error.to_string(),
-        };
+        let wrong =
+            |error: serde_json::Error| ClusterError::Answer { doing: doing.clone(), source: error.into() };
         page.recycle_into(&self.cluster.buffers);
         self.check_revision(&page.revision);
         self.expected = page.size();
@@ -314,7 +316,7 @@ impl Lister {
     /// If the list promises ever more pages.
     fn follow(&mut self, token: Option<String>, found: usize) -> Result<ListPosition, ClusterError> {
         let Some(token) = token else { return Ok(ListPosition::End) };
-        let endless = |cause: String| Err(ClusterError::Endless { doing: self.doing().to_string(), cause });
+        let endless = |why: String| Err(ClusterError::Endless { doing: self.doing().to_string(), why });
         if self.tokens.contains(&token) {
             return endless("the server gave the same continue token twice".to_owned());
         }

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::super::script::{Answer, answer, broken, failure, kind, script, serve};
 use crate::cluster::{Cluster, ClusterError, Moment, Patch, Propagation, Written};
-use crate::model::Category;
+use crate::model::{Category, causes};
 
 async fn refusal(code: u16, reason: &str, message: &str) -> ClusterError {
     let (reason, message) = (reason.to_owned(), message.to_owned());
@@ -73,7 +73,7 @@ async fn an_unreachable_server_is_named_with_what_to_check() {
     let error = cluster.identity().await.unwrap_err();
     assert!(error.is_about_the_connection());
     assert_eq!(error.category(), Category::Unavailable);
-    let text = error.to_string();
+    let text = causes(&error);
     assert!(text.starts_with(
         "cannot reach the API server at https://scripted to read the version: connection reset by peer; check"
     ));

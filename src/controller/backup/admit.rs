@@ -35,7 +35,7 @@ pub fn admit(backup: &Backup, site: &Site, restore_only: bool) -> Admission {
         Site::Missing { name, since } => {
             let why = missing(backup, name);
             if errors.is_empty() && *since < MISSING_FOR && is_patient(backup) {
-                wait = Some(Obstacle::new(LOCATION_MISSING, format!("{why}; it waits for an hour, as it may be made anew")));
+                wait = Some(Obstacle::new(LOCATION_MISSING, format!("{why}; the Backup waits for an hour, since the location may be made anew")));
             } else {
                 errors.push(why);
             }
@@ -59,7 +59,7 @@ fn missing(backup: &Backup, name: &str) -> String {
             "spec.storageLocation: there is no BackupStorageLocation `{name}`; `ark location get` shows which there are"
         ),
         None => format!(
-            "spec.storageLocation: it names none, no BackupStorageLocation says that it is the default, and there is none \
+            "spec.storageLocation: the Backup names no location, no BackupStorageLocation is the default, and none is \
              called `{name}`; name one, or set spec.default of one"
         ),
     }
@@ -141,7 +141,7 @@ mod tests {
             assert!(matches!(&*errors, [error] if error.contains("is ReadOnly")) && wait.is_none());
         }
         let errors = admit(&backup(json!({})), &missing_since("default", 0), false).errors;
-        assert!(errors[0].contains("no BackupStorageLocation says that it is the default"));
+        assert!(errors[0].contains("no BackupStorageLocation is the default"));
     }
 
     #[test]

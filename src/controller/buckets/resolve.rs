@@ -11,6 +11,9 @@ use crate::api::AccessMode;
 /// Returns the location of a store. Under `config.createBucket` a missing bucket is created only if
 /// it may be written and never had an identity: one that vanished later is not replaced by an empty
 /// one.
+///
+/// # Errors
+/// If a setting of the location cannot be used.
 pub fn of(
     location: &BackupStorageLocation,
     credentials: Option<Content>,

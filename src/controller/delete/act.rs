@@ -176,7 +176,9 @@ fn gone(removed: Result<u64, BucketError>, doing: String) -> Result<u64, Control
         Ok(objects) => Ok(objects),
         Err(error) if error.is_not_found() || error.is_name_taken() => Ok(0),
         Err(another @ BucketError::AnotherRun { .. }) => {
-            tracing::warn!("{doing}: it is gone, and what the bucket has is kept: {another}");
+            tracing::warn!(
+                "{doing}: this run is gone from the bucket, and the other one under its name is kept: {another}"
+            );
             Ok(0)
         }
         Err(error) => Err(ControllerError::bucket(doing)(error)),
@@ -205,7 +207,7 @@ async fn discard_leftovers(context: &Context, name: &BackupName, backup: &Backup
     };
     if let Err(error) = discard.await {
         let causes = crate::model::causes(&error);
-        tracing::warn!(kind = "Backup", name = %name, "{causes}; it is removed a day later");
+        tracing::warn!(kind = "Backup", name = %name, "{causes}; what is left is removed a day later");
     }
 }
 

@@ -26,7 +26,7 @@ pub struct ObservedDeletion<'a> {
     pub backup: Option<&'a Backup>,
     /// State of its location; matters only if the Backup reached the bucket.
     pub place: Deletability,
-    /// Name of a Restore from it that runs in this cluster.
+    /// Name of a Restore from the Backup that runs in this cluster; `None` if none does.
     pub restoring: Option<String>,
     /// Whether this server removes nothing from buckets.
     pub restore_only: bool,

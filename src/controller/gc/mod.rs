@@ -145,7 +145,7 @@ fn why_kept<'a>(
 
 /// Reports, once, that a Backup stays: in its status, and as an Event.
 async fn tell(context: &Context, backup: &Backup, why: &str) {
-    let note = format!("its time has come, and it stays: it is the newest good one {why}");
+    let note = format!("the backup has expired and is kept: it is the newest good one {why}");
     let mut kept = backup.clone();
     let status = kept.status.get_or_insert_default();
     if holding(&status.conditions, KEPT).is_some_and(|told| told.message == note) {

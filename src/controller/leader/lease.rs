@@ -19,7 +19,7 @@ use super::observer::{Availability, LeaseObserver};
 use super::timing::{GIVE_UP_AFTER, LAST_WORDS, LOOK_EVERY, RENEW_AGAIN, RENEW_EVERY, REQUEST, VALID_FOR};
 use crate::cluster::{Cluster, Fence, Moment};
 use crate::controller::error::ControllerError;
-use crate::model::causes;
+use crate::model::{Cause, causes};
 
 /// Name of the Lease in the server's namespace.
 pub const NAME: &str = "ark-server";
@@ -178,18 +178,21 @@ impl Held {
                 () = sleep_until(next) => {}
             }
             let end = self.renewed + GIVE_UP_AFTER;
-            let lost = |why: String| Err(ControllerError::LeaseLost { why });
+            let lost = |source: Cause| Err(ControllerError::LeaseLost { source });
             let started = Instant::now();
             let renewed = timeout_at(end, self.renew(started)).await;
             match renewed {
                 Ok(Ok(())) => next = started + RENEW_EVERY,
-                Ok(Err(Unrenewed::Taken(by))) => return lost(format!("`{by}` holds it")),
+                Ok(Err(Unrenewed::Taken(by))) => return lost(format!("`{by}` holds the lease").into()),
                 Ok(Err(Unrenewed::Failed(error))) if Instant::now() < end => {
                     tracing::warn!("cannot renew the lease `{NAME}`; trying on: {}", causes(&error));
                     next = end.min(Instant::now() + RENEW_AGAIN);
                 }
-                Ok(Err(Unrenewed::Failed(error))) => return lost(causes(&error)),
-                Err(_) => return lost(format!("it could not be renewed for {} s", GIVE_UP_AFTER.as_secs())),
+                Ok(Err(Unrenewed::Failed(error))) => return lost(error.into()),
+                Err(_) => {
+                    let silence = GIVE_UP_AFTER.as_secs();
+                    return lost(format!("the lease could not be renewed for {silence} s").into());
+                }
             }
         }
     }

@@ -52,7 +52,7 @@ pub async fn serve(
     done.cancel();
     match keeper.await {
         Ok(kept) => kept,
-        Err(error) => Err(ControllerError::LeaseLost { why: format!("its keeper failed: {error}") }),
+        Err(error) => Err(ControllerError::LeaseLost { source: error.into() }),
     }
 }
 

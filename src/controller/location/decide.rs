@@ -60,7 +60,7 @@ fn say_ready(
     reason: &str,
 ) {
     status.observed_generation = observed.location.metadata.generation;
-    let message = status.message.clone().unwrap_or_else(|| "it can be used".to_owned());
+    let message = status.message.clone().unwrap_or_else(|| "the location can be used".to_owned());
     let ready = Condition {
         last_transition_time: observed.now.into(),
         observed_generation: status.observed_generation,

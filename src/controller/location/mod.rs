@@ -64,7 +64,7 @@ async fn reconcile(
 fn leaving(location: &BackupStorageLocation) -> Obstacle {
     let holders = location.metadata.finalizers.clone().unwrap_or_default();
     let why = format!(
-        "it is being deleted, and takes and shows nothing new; its finalizers hold it until whoever set them is done: {}",
+        "the location is being deleted, and takes and shows nothing new; it stays until its finalizers are removed: {}",
         holders.join(", ")
     );
     Obstacle::new("BeingDeleted", why)
@@ -119,9 +119,8 @@ async fn tell_change(context: &Context, location: &BackupStorageLocation) {
     match context.locations.take_change(name) {
         None => {}
         Some(AccessChange::Credentials) => {
-            tracing::info!(kind = "BackupStorageLocation", name, "its credentials have changed");
-            let note =
-                "the Secret of its credentials was changed, and the bucket is reached with what it says now";
+            tracing::info!(kind = "BackupStorageLocation", name, "the location's credentials have changed");
+            let note = "the Secret of the location's credentials was changed, and the bucket is reached with the new ones";
             events.changed(location, "CredentialsChanged", note).await;
         }
         Some(AccessChange::Connection) => {
@@ -130,7 +129,7 @@ async fn tell_change(context: &Context, location: &BackupStorageLocation) {
                 name,
                 "spec.credential or spec.config has changed"
             );
-            let note = "spec.credential or spec.config was changed, and the bucket is reached as that says now; if nobody should have, look who may write locations here";
+            let note = "spec.credential or spec.config was changed, and the bucket is reached by the new values; if nobody was meant to change them, look who may write locations here";
             events.warned(location, "ConnectionChanged", note).await;
         }
     }
@@ -140,7 +139,7 @@ async fn tell_change(context: &Context, location: &BackupStorageLocation) {
 async fn announce(context: &Context, location: &BackupStorageLocation) {
     let Some(status) = &location.status else { return };
     let name = location.metadata.name.as_deref().unwrap_or_default();
-    let message = status.message.as_deref().unwrap_or("it can be used");
+    let message = status.message.as_deref().unwrap_or("the location can be used");
     if status.phase == Some(LocationPhase::Available) {
         tracing::info!(kind = "BackupStorageLocation", name, "available: {message}");
         context.events.changed(location, "Available", message).await;

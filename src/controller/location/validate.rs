@@ -88,7 +88,7 @@ pub async fn validate(
         Ok(seen) => seen
             .map_err(|error| Obstacle::new(reason(&error), sentence(&error, location.spec.provider, known))),
         Err(_) => {
-            let message = "it did not answer within {} s; check the service and the network";
+            let message = "the bucket did not answer within {} s; check the service and the network";
             Err(Obstacle::new("Timeout", message.replace("{}", &DEADLINE.as_secs().to_string())))
         }
     }
@@ -211,7 +211,7 @@ mod tests {
             source: "connection refused".into(),
         };
         let told = sentence(&store_error(unreachable), Provider::S3, true);
-        assert!(told.contains("cannot reach http://x") && told.ends_with("connection refused"), "{told}");
+        assert!(told.contains("cannot reach http://x: connection refused; check"), "{told}");
     }
 
     #[test]

@@ -70,7 +70,7 @@ pub fn choose(restore: &Restore, backups: &[Arc<Backup>], here: &Chooser) -> Res
         };
     }
     let Some(schedule) = &restore.spec.schedule_name else {
-        return Err("spec.backupName: it names no Backup, nor a Schedule in spec.scheduleName".to_owned());
+        return Err("spec.backupName: the Restore names neither a Backup nor, in spec.scheduleName, a Schedule; set one of the two".to_owned());
     };
     newest(restore, schedule, backups, here)
 }

@@ -77,8 +77,8 @@ mod tests {
         for (data, says) in [
             (json!({}), "has 0 keys"),
             (json!({"a": RULES, "b": RULES}), "has 2 keys"),
-            (json!({"a": "x"}), "no document of resource modifier rules"),
-            (json!({"a": RULES.replace("v1", "v2")}), "Ark knows `v1`"),
+            (json!({"a": "x"}), "not a document of resource modifier rules"),
+            (json!({"a": RULES.replace("v1", "v2")}), "Ark reads only `v1`"),
             (json!({"a": RULES.replace("/spec", "spec")}), "resourceModifiers[1]"),
         ] {
             let refused = extended(data).unwrap_err();

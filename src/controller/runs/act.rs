@@ -49,7 +49,7 @@ pub async fn act<K: Runnable>(
             if let Some(location) = location
                 && let Err(error) = sweep(&record, &location).await
             {
-                tracing::warn!(kind = %K::kind(&()), name = record.object().name_any(), "{}; it does no harm", causes(&error));
+                tracing::warn!(kind = %K::kind(&()), name = record.object().name_any(), "{}; this does no harm", causes(&error));
             }
             done(&mut record, document, None).await?;
         }
@@ -138,7 +138,7 @@ async fn run<K: Runnable>(record: &mut Record<'_, K>, job: &Job<K>) -> Result<()
         end = &mut engine => (None, Some(end)),
         early = follow(record, &progress) => {
             let (kind, name) = (K::kind(&()), record.object().name_any());
-            tracing::info!(%kind, name, "stopping it, because {early}");
+            tracing::info!(%kind, name, "stopping the run, because {early}");
             stop.cancel();
             // A bucket that does not answer must not hold up the end. What is left then is swept,
             // or taken up by the next server.
@@ -160,7 +160,7 @@ async fn conclude<K: RunResource>(
     let (kind, name, location) = (K::kind(&()), record.object().name_any(), &job.location);
     match (early, end) {
         (Some(EarlyEnd::Lost), _) => {
-            tracing::warn!(%kind, name, "it was stopped, and what it left is the other's");
+            tracing::warn!(%kind, name, "the run was stopped, and what it left belongs to the run that has its phase now");
             Ok(())
         }
         (Some(EarlyEnd::Deleted), end) => {
@@ -172,11 +172,11 @@ async fn conclude<K: RunResource>(
         (_, Some(Ok(document))) => done(record, Box::new(document), Some(location)).await,
         (_, Some(Err(RunError::Stopped { clean: true }))) => {
             record.persist(&StatusUpdate::Reset).await?;
-            tracing::info!(%kind, name, "it was stopped with the server, and the next one takes it up");
+            tracing::info!(%kind, name, "the run was stopped with the server, and the next server takes it up");
             Ok(())
         }
         (_, None | Some(Err(RunError::Stopped { clean: false }))) => {
-            tracing::warn!(%kind, name, "it was cut short with the server; the next one goes on");
+            tracing::warn!(%kind, name, "the run was cut short with the server, and the next server goes on with it");
             Ok(())
         }
         (_, Some(Err(RunError::Lost(error)))) => {
@@ -250,7 +250,7 @@ async fn give_up<K: RunResource>(
         None => None,
     };
     let why = match left {
-        Some(left) => format!("{why} ({}; it goes a day later)", lasting(&left)),
+        Some(left) => format!("{why} ({}; what is left is removed a day later)", lasting(&left)),
         None => why,
     };
     fail(record, why).await
@@ -346,7 +346,8 @@ async fn done<K: RunResource>(
         Ok(WriteOutcome::Lost) => return Ok(()),
         // The document does not fit the schema: no further try would write it.
         Err(error) if error.is_status(422) => {
-            return fail(record, format!("its document in the bucket is none: {}", causes(&error))).await;
+            return fail(record, format!("its document in the bucket is not valid: {}", causes(&error)))
+                .await;
         }
         Err(error) => return Err(error),
     }

@@ -42,7 +42,7 @@ pub fn decide<K: RunResource>(object: &K, observed: ObservedRun<K>) -> RunStep<K
     }
     let attempt = attempt.saturating_add(1);
     if stage == Stage::Begun && !errors.is_empty() {
-        let why = "the server that was at it was interrupted, and it cannot be run again";
+        let why = "the run was interrupted with its server, and cannot be run again";
         return RunStep::GiveUp(format!("{why}: {}", errors.join("; ")), location);
     }
     if !errors.is_empty() {
@@ -54,13 +54,13 @@ pub fn decide<K: RunResource>(object: &K, observed: ObservedRun<K>) -> RunStep<K
     match plan.zip(location) {
         Some((_, location)) if attempt.saturating_sub(resumed) > ATTEMPTS => {
             let why = format!(
-                "{ATTEMPTS} attempts at it were interrupted, each by the end of the server that made it; look why the server \
+                "{ATTEMPTS} attempts at the run were interrupted, each by the end of its server; look why the server \
                  ends (its memory may be too small), and create another one"
             );
             RunStep::GiveUp(why, Some(location))
         }
         Some((plan, location)) => RunStep::Run(Box::new(Job { attempt, plan, location })),
-        None => RunStep::Wait(Obstacle::new("NotPlanned", "it is not known yet how to run it"), None),
+        None => RunStep::Wait(Obstacle::new("NotPlanned", "it is not known yet what the run needs"), None),
     }
 }
 

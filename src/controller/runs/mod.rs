@@ -19,7 +19,7 @@ mod runnable;
 
 pub use act::refuse_unproven;
 pub use observe::{LOCATION_MISSING, Site, observe_name, open_site};
-pub use resource::{RunResource, RunStatus, Stage, StatusUpdate};
+pub use resource::{RunResource, RunStatus, Stage, StatusUpdate, described};
 pub use runnable::{Job, Name, ObservedRun, RunError, Runnable};
 
 use std::sync::Arc;
@@ -83,8 +83,9 @@ async fn queue<K: RunResource>(
         return Ok(Some(turn));
     }
     let kinds = K::plural(&());
-    let why =
-        format!("as many {kinds} run as may at once (--concurrent-{kinds}); it begins when one has ended");
+    let why = format!(
+        "as many {kinds} run as may at once (--concurrent-{kinds}); this one begins when another has ended"
+    );
     act::wait(context, seen, Obstacle::new(QUEUED, why), Some(plan)).await?;
     Ok(turn(context, turns).await)
 }

@@ -54,8 +54,8 @@ pub enum Site {
     },
 }
 
-/// Opens the named location, or the default one, and returns its state. A location that failed just
-/// now is not asked again at once.
+/// Opens the named location, or the default one, and returns its state, with `None` if it cannot be
+/// used now. A location that failed just now is not asked again at once.
 pub async fn open_site(context: &Context, name: Option<&str>) -> (Site, Option<OpenLocation>) {
     let (missing, wanted) = (&context.locations.missing, name.unwrap_or(&context.settings.default_location));
     let Some(location) = context.locations.find(name) else {

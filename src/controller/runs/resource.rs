@@ -73,7 +73,7 @@ pub struct RunStatus {
     /// Number of attempts that ended in good order with their server; they do not count against the
     /// limit.
     pub resumed: u32,
-    /// The server that makes the attempt.
+    /// The server that makes the attempt; `None` before the first.
     pub holder: Option<String>,
 }
 
@@ -142,6 +142,6 @@ pub fn described<K: RunResource>(object: &K) -> String {
 pub fn keys_of<K: RunResource>(object: &K) -> Result<RunKeys, BucketError> {
     let name = object.name_any();
     let unnameable =
-        || BucketError::Unwritable { key: name.clone(), problem: "that is no name for a run".to_owned() };
+        || BucketError::Unwritable { key: name.clone(), source: "this is not a name of a run".into() };
     RunKeys::parse(K::KIND, &name).ok_or_else(unnameable)
 }

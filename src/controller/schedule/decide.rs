@@ -202,7 +202,8 @@ fn tick_in(token: &str) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp(token.split_once('.')?.0.parse().ok()?, 0)
 }
 
-/// Returns the first tick after an instant, or `None`.
+/// Returns the first tick after an instant, or `None` if the schedule is wrong or has no tick any
+/// more.
 pub fn next_tick(schedule: &Schedule, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
     schedule.spec.schedule.parse::<Cron>().ok()?.next(created(schedule).unwrap_or(after), after)
 }
@@ -215,14 +216,16 @@ pub fn next_backup(schedule: &Schedule, after: DateTime<Utc>) -> Option<String> 
     (schedule.spec.paused != Some(true)).then(|| cron.by_the_wall(next))
 }
 
-/// Returns since when ticks count, as recorded, or else the Schedule's creation.
+/// Returns since when ticks count, as recorded, or else the Schedule's creation; `None` if it has
+/// neither.
 pub fn counts_from(schedule: &Schedule) -> Option<DateTime<Utc>> {
     let counting = schedule.status.as_ref().and_then(|status| status.counting.as_ref());
     counting.map(|counting| counting.since.time()).or_else(|| created(schedule))
 }
 
-/// Returns the longest time between two ticks around an instant. One that leaves out weekends may
-/// be followed by another a day later and preceded by one three days before.
+/// Returns the longest time between two ticks around an instant, or `None` if the schedule is wrong
+/// or has no tick any more. One that leaves out weekends may be followed by another a day later and
+/// preceded by one three days before.
 pub fn interval(schedule: &Schedule, now: DateTime<Utc>) -> Option<TimeDelta> {
     let cron = schedule.spec.schedule.parse::<Cron>().ok()?;
     let since = created(schedule).unwrap_or(now);

@@ -90,13 +90,13 @@ pub fn goodness(backup: &Backup) -> Option<Goodness> {
     stays.then(|| (phase == Some(BackupPhase::Completed), begun(backup), backup.metadata.name.clone()))
 }
 
-/// Returns when a Backup began, or else when it was created.
+/// Returns when a Backup began, or else when it was created; `None` if it has neither time.
 pub fn begun(backup: &Backup) -> Option<DateTime<Utc>> {
     let start = backup.status.as_ref().and_then(|status| status.start_timestamp);
     start.or_else(|| backup.metadata.creation_timestamp.as_ref().map(Timestamp::from)).map(Timestamp::time)
 }
 
-/// Returns the uid of the Schedule that made a Backup, or `None`.
+/// Returns the uid of the Schedule that made a Backup, or `None` if none did.
 pub fn maker(backup: &Backup) -> Option<&str> {
     let Origin { schedule, .. } = backup.status.as_ref()?.origin.as_ref()?;
     schedule.as_deref()

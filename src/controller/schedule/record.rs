@@ -27,7 +27,7 @@ pub async fn correct(
     let status = ScheduleStatus { last_backup: Some(last.into()), last_skipped: None, counting, ..sound };
     record(context, schedule, status).await?;
     let note = format!(
-        "its last tick was recorded as of a time that has not come yet: a clock was wrong; it goes on from {last}"
+        "the last tick of the schedule was recorded with a time in the future, since a clock was wrong; the schedule goes on from {last}"
     );
     tracing::warn!(kind = "Schedule", name = schedule.name_any(), "{note}");
     context.events.warned(schedule, "ClockWasWrong", &note).await;
@@ -46,7 +46,9 @@ pub async fn skip(
     let note = match why {
         Why::Paused => return Ok(()),
         Why::Running(backup) => format!("skipped {tick}: Backup {backup} has not ended"),
-        Why::Waiting(count) => format!("skipped {tick}: {count} Backups of it wait to begin already"),
+        Why::Waiting(count) => {
+            format!("skipped {tick}: {count} Backups of the schedule already wait to begin")
+        }
     };
     tracing::warn!(kind = "Schedule", name = schedule.name_any(), "{note}");
     context.events.warned(schedule, "Skipped", &note).await;
@@ -71,9 +73,9 @@ pub fn say_ready(status: &mut ScheduleStatus, schedule: &Schedule, wrong: Option
     let (reason, message) = match wrong {
         Some(wrong) => ("FailedValidation", wrong),
         None if schedule.spec.paused == Some(true) => {
-            ("Paused", "it makes no backups until it is no longer paused")
+            ("Paused", "the schedule is paused and makes no backups")
         }
-        None => ("Enabled", "it makes backups"),
+        None => ("Enabled", "the schedule makes backups"),
     };
     status.observed_generation = schedule.metadata.generation;
     let ready = Condition {

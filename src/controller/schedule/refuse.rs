@@ -31,7 +31,11 @@ pub async fn refuse(
     say_ready(&mut status, schedule, Some(&errors.join("; ")));
     if status != before {
         let errors = errors.join("; ");
-        tracing::warn!(kind = "Schedule", name = schedule.name_any(), "it makes no backups: {errors}");
+        tracing::warn!(
+            kind = "Schedule",
+            name = schedule.name_any(),
+            "the schedule makes no backups: {errors}"
+        );
         record(context, schedule, status).await?;
         context.events.warned(schedule, "FailedValidation", &errors).await;
     }

@@ -107,7 +107,7 @@ async fn download(
 ) -> Response {
     let Some(target) = state.tokens.redeem(&token, Instant::now()) else {
         let why =
-            "this address is not good, or no longer: each is good once, for ten minutes; ask for another\n";
+            "this address is not valid, or no longer: each is valid once, for ten minutes; ask for another\n";
         return (StatusCode::NOT_FOUND, why).into_response();
     };
     handing_out.begin();

@@ -172,7 +172,7 @@ pub fn disclaim<K: Mirrored>(object: &mut K) {
     for complete in conditions.filter(|condition| condition.type_ == COMPLETE) {
         let Condition { reason, message, .. } = &*complete;
         complete.message = cut(format!(
-            "nothing was run here: it came out of the bucket, and is of cluster {place}{server}, where it is {reason}: {message}; to run \
+            "nothing was run here: this object was read from the bucket and belongs to cluster {place}{server}, where it is {reason}: {message}; to run \
              one here, use another name"
         ));
         "False".clone_into(&mut complete.status);

@@ -27,7 +27,7 @@ pub struct WantedDocument {
     pub stamp: Stamp,
     /// Hash of the document, by which a rejection is remembered.
     pub fingerprint: Fingerprint,
-    /// The uid of the object, if it exists already and lacks a status.
+    /// The uid of the object that exists already and lacks a status; `None` if there is none.
     pub object: Option<String>,
 }
 

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use futures::TryStreamExt as _;
 use futures::future::join_all;
 
+use crate::model::causes;
 use crate::store::{Listing, ObjectKey, ObjectStore, PutMode, StoreError, read_all};
 
 /// A read limit above the size of any check's object.
@@ -35,10 +36,7 @@ pub fn broken<T>(promise: &'static str, detail: impl Into<String>) -> Result<T, 
 
 /// Checks the promise that an operation succeeds.
 pub fn done<T>(promise: &'static str, result: Result<T, StoreError>) -> Result<T, Violation> {
-    result.or_else(|error| {
-        let causes = std::iter::successors(std::error::Error::source(&error), |cause| cause.source());
-        broken(promise, causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}")))
-    })
+    result.or_else(|error| broken(promise, causes(&error)))
 }
 
 pub fn hold(promise: &'static str, held: bool, seen: impl std::fmt::Debug) -> Conformance {

@@ -27,9 +27,10 @@ use self::walk::{ListRequest, Walks};
 use super::key::check_prefix;
 use super::location::DirectoryLocation;
 use super::{
-    Action, ByteStream, Cause, ETag, Listing, ObjectInfo, ObjectKey, ObjectStore, Operation, PutMode,
-    StoreError, Upload, exactly,
+    Action, ByteStream, ETag, Listing, ObjectInfo, ObjectKey, ObjectStore, Operation, PutMode, StoreError,
+    Upload, exactly,
 };
+use crate::model::Cause;
 
 /// Objects on one page of a listing, as with S3.
 const PAGE: usize = 1000;
@@ -46,6 +47,9 @@ pub struct FileStore {
 
 impl FileStore {
     /// Opens the folder, and creates it if the location says so.
+    ///
+    /// # Errors
+    /// If the folder does not exist and is not to be created, or cannot be read.
     pub async fn open(location: &DirectoryLocation) -> Result<Self, StoreError> {
         let DirectoryLocation { path, create_bucket } = location.clone();
         let action = Action { operation: Operation::Open, target: format!("file://{}", path.display()) };

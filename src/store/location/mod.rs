@@ -64,23 +64,24 @@ pub struct S3Location {
     pub bucket: String,
     /// The prefix of all keys, without slashes at either end; empty for the whole bucket.
     pub prefix: String,
-    /// The service, if it is not AWS: an http or https URL.
+    /// The http or https URL of the service; `None` for AWS.
     pub endpoint: Option<String>,
-    /// The URL at which people reach the service, if it is not the one that Ark uses: download
-    /// URLs are signed for it.
+    /// The URL at which people reach the service, for which download URLs are signed; `None` if
+    /// that is the one that Ark uses.
     pub public_url: Option<String>,
-    /// The region; by default that of the environment or profile, else `us-east-1`.
+    /// The region; `None` for that of the environment or profile, else `us-east-1`.
     pub region: Option<String>,
-    /// Whether the bucket is in the path instead of the host name; by default if there is an
-    /// endpoint.
+    /// Whether the bucket is in the path instead of the host name; `None` means that it is if there
+    /// is an endpoint.
     pub force_path_style: Option<bool>,
     /// Encryption at rest by the service.
     pub encryption: Encryption,
-    /// PEM certificates that are trusted for the endpoint, instead of those of the system.
+    /// PEM certificates that are trusted for the endpoint; `None` for those of the system.
     pub ca_cert: Option<Content>,
-    /// The profile of the AWS configuration files.
+    /// The profile of the AWS configuration files; `None` for that of the environment, else
+    /// `default`.
     pub profile: Option<String>,
-    /// Text in the format of an AWS credentials file, instead of `~/.aws/credentials`.
+    /// Text in the format of an AWS credentials file; `None` for the usual AWS chain.
     pub credentials: Option<Content>,
     /// Whether writes carry checksum headers; `None` leaves it to the first write to find out.
     pub checksums: Option<bool>,
@@ -243,8 +244,11 @@ fn parse_directory(text: &str) -> Result<DirectoryLocation, InvalidLocation> {
     Ok(DirectoryLocation { path: path.into(), create_bucket })
 }
 
-/// Returns whether writes carry checksums, by the setting `checksums`, whose values are those of
-/// the AWS tools.
+/// Returns whether all writes carry checksums, by the setting `checksums`: `WhenSupported` or
+/// `WhenRequired`, as in the AWS tools.
+///
+/// # Errors
+/// If the text is neither.
 pub fn parse_checksums(text: &str) -> Result<bool, InvalidLocation> {
     match text {
         WITH_CHECKSUMS => Ok(true),
@@ -258,8 +262,12 @@ pub fn checksums_setting(always: bool) -> &'static str {
     if always { WITH_CHECKSUMS } else { WITHOUT_CHECKSUMS }
 }
 
-/// Parses the address of an S3 service into the beginning of its request URLs; `name` is the
-/// setting that holds it.
+/// Parses the address of an S3 service, for example `https://minio.example:9000/`, into the
+/// beginning of its request URLs, without a slash at the end. `name` is the setting that holds the
+/// address, for the error.
+///
+/// # Errors
+/// If the text is no URL with http or https, or has a user, a path, parameters or a fragment.
 pub fn parse_endpoint(name: &str, text: &str) -> Result<String, InvalidLocation> {
     let problem =
         || format!("{name} is not a URL such as https://host:port, without user, path or parameters");

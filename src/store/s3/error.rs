@@ -11,8 +11,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::checksums::names_headers;
 use super::client::{ATTEMPT_TIMEOUT, GateClosed, OPERATION_TIMEOUT};
-use crate::model::RequestId;
-use crate::store::{Action, Cause, Operation, StoreError};
+use crate::model::{Cause, RequestId, RootCause, chain};
+use crate::store::{Action, Operation, StoreError};
 
 /// The facts about the location that the translation needs; no secrets.
 #[derive(Clone, Debug)]
@@ -49,11 +49,6 @@ struct S3Answer {
     ahead: Option<TimeDelta>,
 }
 
-/// The innermost cause of a missing answer, which is the one that explains something.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct RootCause(String);
-
 /// Translates an error of the SDK.
 pub(super) fn explain<E>(place: &S3Target, action: Action, error: &SdkError<E, HttpResponse>) -> StoreError
 where
@@ -62,7 +57,7 @@ where
     if let Some(source) = find_credentials_error(error) {
         return explain_credentials(place, action, source);
     }
-    if causes(error).any(|cause| cause.is::<GateClosed>()) {
+    if chain(error).any(|cause| cause.is::<GateClosed>()) {
         return StoreError::NotSent { action };
     }
     match error {
@@ -84,13 +79,13 @@ where
         }
         SdkError::TimeoutError(_) => StoreError::Timeout { action, limit: elapsed(error) },
         SdkError::DispatchFailure(failure) if failure.is_user() => {
-            StoreError::Other { action, source: root_cause(error) }
+            StoreError::Other { action, source: RootCause::of(error).into() }
         }
         SdkError::ResponseError(answer) if answer.raw().status().is_success() && !is_broken(error) => {
-            no_service(place, action, root_cause(error))
+            no_service(place, action, RootCause::of(error).into())
         }
         SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => {
-            let source = root_cause(error);
+            let source: Cause = RootCause::of(error).into();
             // The error of TLS for an answer that is no TLS.
             if source.to_string().contains("InvalidContentType") {
                 let problem = format!(
@@ -105,7 +100,7 @@ where
             };
             StoreError::Unreachable { action, endpoint: place.endpoint.clone(), source }
         }
-        _ => StoreError::Other { action, source: root_cause(error) },
+        _ => StoreError::Other { action, source: RootCause::of(error).into() },
     }
 }
 
@@ -217,17 +212,18 @@ fn no_service(place: &S3Target, action: Action, source: Cause) -> StoreError {
 
 /// Returns true if the connection ended before the answer did.
 fn is_broken(error: &(dyn Error + 'static)) -> bool {
-    causes(error).any(|cause| cause.is::<std::io::Error>() || cause.to_string().contains("connection"))
+    chain(error).any(|cause| cause.is::<std::io::Error>() || cause.to_string().contains("connection"))
 }
 
 fn clocks(action: Action, answer: S3Answer) -> StoreError {
     let off = answer.ahead.map(|ahead| format!(" by {} min", ahead.num_minutes().abs())).unwrap_or_default();
-    let hint = format!("the clocks of this machine and of the service differ{off}; set this one");
+    let hint =
+        format!("the clocks of this machine and of the service differ{off}; set the clock of this machine");
     StoreError::Forbidden { action, hint, source: Some(answer.into()) }
 }
 
 fn forbid(place: &S3Target, action: Action, hint: &str, answer: S3Answer) -> StoreError {
-    let hint = format!("{hint} (they come from {})", place.credentials);
+    let hint = format!("{hint}; the credentials come from {}", place.credentials);
     StoreError::Forbidden { action, hint, source: Some(answer.into()) }
 }
 
@@ -241,24 +237,16 @@ fn explain_credentials(place: &S3Target, action: Action, error: &CredentialsErro
         }
         _ => format!("the credentials could not be loaded; looked in {looked}"),
     };
-    StoreError::Forbidden { action, hint, source: Some(root_cause(error)) }
+    StoreError::Forbidden { action, hint, source: Some(RootCause::of(error).into()) }
 }
 
 fn find_credentials_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a CredentialsError> {
-    causes(error).find_map(|cause| cause.downcast_ref())
-}
-
-fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |&error| error.source())
-}
-
-fn root_cause(error: &(dyn Error + 'static)) -> Cause {
-    RootCause(causes(error).last().map(ToString::to_string).unwrap_or_default()).into()
+    chain(error).find_map(|cause| cause.downcast_ref())
 }
 
 /// Returns the deadline that passed; only the text of the SDK's error tells which.
 fn elapsed(error: &(dyn Error + 'static)) -> Duration {
-    if causes(error).any(|cause| cause.to_string().contains("attempt timeout")) {
+    if chain(error).any(|cause| cause.to_string().contains("attempt timeout")) {
         ATTEMPT_TIMEOUT
     } else {
         OPERATION_TIMEOUT

@@ -52,11 +52,18 @@ pub struct S3Store {
 
 impl S3Store {
     /// Opens the location, and creates the bucket if the location says so.
+    ///
+    /// # Errors
+    /// If credentials, certificates or other settings cannot be used, or the bucket cannot be
+    /// created.
     pub async fn open(location: &S3Location) -> Result<Self, StoreError> {
         Self::open_behind(location, &Gate::default()).await
     }
 
     /// Opens the location behind a gate, which the repetitions of the SDK have to pass as well.
+    ///
+    /// # Errors
+    /// As [`S3Store::open`].
     pub async fn open_behind(location: &S3Location, gate: &Gate) -> Result<Self, StoreError> {
         let action = client::opening(location);
         let client::Connection { client, public, region, checksums } =

@@ -175,7 +175,7 @@ impl Service {
         }
         let length = answer.content_length().and_then(|size| u64::try_from(size).ok());
         let chunks = stream::try_unfold(answer.body, |mut body| async move {
-            Ok::<_, crate::store::Cause>(body.try_next().await?.map(|chunk| (chunk, body)))
+            Ok::<_, crate::model::Cause>(body.try_next().await?.map(|chunk| (chunk, body)))
         });
         Ok(exactly(action, asked.or(length), chunks))
     }

@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 
 use super::checksums::Writing;
 use super::{Service, body};
+use crate::model::causes;
 use crate::store::{ObjectKey, Operation, StoreError, Upload};
 
 /// The size of every part but the last: the least that S3 takes, since a backup holds two of them
@@ -202,7 +203,10 @@ async fn cancel(
         .await;
     if let Err(error) = aborted {
         let error = service.explain(Operation::UploadAbort, &key, &error);
-        tracing::warn!(%error, "parts of an unfinished upload stay in the bucket; a lifecycle rule can remove them");
+        tracing::warn!(
+            error = causes(&error),
+            "parts of an unfinished upload stay in the bucket; a lifecycle rule can remove them"
+        );
     }
 }
 

@@ -182,7 +182,7 @@ fn when_a_backup_goes_is_said_as_it_will_be() {
     assert_eq!(expires("backup", "refused"), "7d after it was created");
     assert_eq!(expires("backup", "run"), "never");
     let kept = json!({"type": "KeptAsLastGood", "status": "True", "reason": "LastGood", "lastTransitionTime": "2026-11-21T03:00:00Z",
-        "message": "its time has come, and it stays: it is the newest good one of Schedule nightly"});
+        "message": "the backup has expired and is kept: it is the newest good one of Schedule nightly"});
     let over = json!({"phase": "Completed", "expiration": "2026-11-21T03:00:00Z", "conditions": [kept]});
     cluster.put("backups", "kept", json!({"spec": {}, "status": over}));
     let told = expires("backup", "kept");

@@ -133,7 +133,7 @@ fn a_bucket_that_is_not_reached_from_here_is_read_through_the_server() {
         exit 6
         --- stdout
         --- stderr
-        ark: reading backups/monday/[attempt]/logs.ndjson.zst through the server of namespace heptio-ark, since the bucket's address http://[address]/bucket/BackupLog is not reached from here (Connection refused (os error 111)): the server that was to hand it out is gone, was started anew, or cannot read the bucket; what is in the bucket is as it was: try again, and see whether the server's pods run: 404 Not Found: pods "ark-0" not found
+        ark: reading backups/monday/[attempt]/logs.ndjson.zst through the server of namespace heptio-ark, since the bucket's address http://[address]/bucket/BackupLog is not reached from here (Connection refused (os error 111)): the server that was to hand it out is gone, was started anew, or cannot read the bucket: 404 Not Found: pods "ark-0" not found; what is in the bucket is as it was: try again, and see whether the server's pods run
     "#);
 }
 
@@ -162,7 +162,7 @@ fn a_server_whose_pod_is_gone_is_not_taken_for_lost_data() {
         exit 6
         --- stdout
         --- stderr
-        ark: reading backups/monday/[attempt]/logs.ndjson.zst through the server of namespace heptio-ark: the server that was to hand it out is gone, was started anew, or cannot read the bucket; what is in the bucket is as it was: try again, and see whether the server's pods run: 404 Not Found: pods "ark-0" not found
+        ark: reading backups/monday/[attempt]/logs.ndjson.zst through the server of namespace heptio-ark: the server that was to hand it out is gone, was started anew, or cannot read the bucket: 404 Not Found: pods "ark-0" not found; what is in the bucket is as it was: try again, and see whether the server's pods run
     "#);
 }
 

@@ -157,7 +157,7 @@ fn the_location_that_is_used_and_one_that_is_gone_show() {
         Identity:       -
         Claiming names: -
         Backups:        3, and 0 unfinished
-          2 of its backups and restores are not shown, because other objects of the cluster have their names: `ark restore run --location URL --from-backup NAME`, with the URL of the location, restores from one of them; to have them shown, delete the objects that have their names, and before that the other location where these are of one
+          2 of its backups and restores are not shown, because other objects of the cluster have their names: `ark restore run --location URL --from-backup NAME`, with the URL of the location, restores from one of them; to have them shown, delete the objects that have their names (and first the other location, if these objects belong to one)
         Last checked:   -
         Last synced:    -
         --- stderr

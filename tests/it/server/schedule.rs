@@ -74,7 +74,7 @@ fn a_schedule_is_created_paused_described_and_deleted() {
         --- stdout
         Name:          nightly
         Phase:         -
-          no server has taken it up yet; where that stays so, none runs here, or it was started with --restore-only or --disable-schedules
+          no server has taken up this schedule yet; if that stays so, no server runs here, or the server was started with --restore-only or --disable-schedules
         Schedule:      @daily
         Paused:        true
         Last backup:   -

@@ -135,7 +135,7 @@ fn describe_says_that_nobody_asks_for_a_deletion_any_more_and_how_to_keep_the_ba
         Completed:    -
         Expires:      never
         Items:        0 ([size] )
-        Not deleted:  nobody asks for it any more, and what was begun is finished by garbage collection; `kubectl delete backups.ark.heptio.com monday` keeps what the bucket has of it still, which comes back as it is there
+        Not deleted:  no request asks for this deletion any more, and garbage collection finishes it; `kubectl delete backups.ark.heptio.com monday` keeps what the bucket still has of the backup, which then comes back
         Namespaces:   all
         Kinds:        all
         Cluster-wide: all

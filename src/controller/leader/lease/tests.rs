@@ -163,8 +163,8 @@ async fn who_finds_another_s_name_in_the_record_stops_at_the_next_renewal() {
     let (_done, first) = keep(won(&record, "a").await);
     write(&record, |lease| lease["spec"]["holderIdentity"] = json!("b/1"));
     let taken = Instant::now();
-    let error = first.await.unwrap().unwrap_err().to_string();
-    assert!(error.contains("`b/") && error.contains("holds it"), "{error}");
+    let error = causes(&first.await.unwrap().unwrap_err());
+    assert!(error.contains("`b/") && error.contains("holds the lease"), "{error}");
     assert!(taken.elapsed() <= RENEW_EVERY);
     assert!(holder_of(&record).starts_with("b/"));
 }

@@ -156,6 +156,6 @@ async fn the_name_of_a_request_is_told_to_people_and_kept_out_of_what_lasts() {
     for _ in 0..2 {
         errors.push(store.delete(&[key()]).await.unwrap_err());
     }
-    assert!(crate::model::causes(&errors[0]).ends_with("AccessDenied: no: request ONE"));
+    assert!(crate::model::causes(&errors[0]).contains("AccessDenied: no: request ONE; what Ark needs"));
     assert_eq!(crate::model::lasting(&errors[0]), crate::model::lasting(&errors[1]));
 }

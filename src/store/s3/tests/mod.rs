@@ -360,8 +360,14 @@ fn a_deadline_that_passed_is_told_with_its_length() {
         let error = SdkError::<aws_sdk_s3::operation::get_object::GetObjectError, _>::timeout_error(text);
         error::explain(&place, action.clone(), &error).to_string()
     };
-    assert_eq!(explain("operation timeout"), "reading s3://bucket/key: no answer within 2m 30s");
-    assert_eq!(explain("operation attempt timeout"), "reading s3://bucket/key: no answer within 1m");
+    assert_eq!(
+        explain("operation timeout"),
+        "reading s3://bucket/key: no answer within 2m 30s; check the service and the network"
+    );
+    assert_eq!(
+        explain("operation attempt timeout"),
+        "reading s3://bucket/key: no answer within 1m; check the service and the network"
+    );
 }
 
 #[tokio::test]

@@ -13,7 +13,8 @@ use serde_json::Value;
 use super::super::{BACKUP, DELETION, Installation, RESTORE};
 
 /// Why a run ends otherwise when servers are killed and backups deleted under it.
-const EXPECTED: [&str; 3] = ["attempts at it were interrupted", "is being deleted", "there is no Backup"];
+const EXPECTED: [&str; 3] =
+    ["attempts at the run were interrupted", "is being deleted", "there is no Backup"];
 
 /// The account of all rounds.
 pub struct Ledger {
