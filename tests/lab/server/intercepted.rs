@@ -145,8 +145,8 @@ impl<'a> InterceptedServer<'a> {
         self.installation.reach(LOCATION, "default", "Available").await;
     }
 
-    /// From now on, what is asked of a key that ends so does not arrive at S3, not even once its server
-    /// has ended; `*` is one segment.
+    /// From now on, what is asked of a key that ends so does not arrive at S3, not even once its
+    /// server has ended; `*` is one segment.
     pub fn hold(&self, key: &'static str) {
         let never = CancellationToken::new();
         self.s3.set(

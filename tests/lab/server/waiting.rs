@@ -1,5 +1,5 @@
-//! What waits for its location: it says so, begins when the location is there, and acts on nothing but
-//! what was meant when it was asked for.
+//! What waits for its location: it says so, begins when the location is there, and acts on nothing
+//! but what was meant when it was asked for.
 
 use ark::bucket::Bucket;
 use serde_json::{Value, json};

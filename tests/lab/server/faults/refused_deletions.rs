@@ -15,8 +15,8 @@ fn is_deletion(asked: &Asked) -> bool {
     asked.method == "DELETE" || asked.method == "POST" && asked.query.contains("delete")
 }
 
-/// Waits until the server has looked again and again at what the bucket refuses, each time asking so,
-/// and asserts that it has written nothing into a status meanwhile.
+/// Waits until the server has looked again and again at what the bucket refuses, each time asking
+/// so, and asserts that it has written nothing into a status meanwhile.
 async fn looks_and_writes_nothing(
     intercepted: &InterceptedServer<'_>,
     asks: impl Fn(&Asked) -> bool,
