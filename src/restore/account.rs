@@ -9,7 +9,9 @@ use bytes::Bytes;
 
 use super::error::RestoreError;
 use super::outcome::{Act, ItemAction};
-use crate::model::{Finding, ItemKey, Progress, RestoreName, Results, cut};
+use super::plan::RestorePlan;
+use super::rewrite::Rewriter;
+use crate::model::{Category, Finding, ItemKey, Progress, RestoreName, Results, cut};
 use crate::telemetry::RunLog;
 
 /// Compression level; the fastest that is of use, since lines are written while items wait.
@@ -90,16 +92,29 @@ impl<'a> RestoreAccount<'a> {
         self.progress.stage(stage);
     }
 
-    /// Adds to the number of planned items.
-    pub fn expect(&mut self, items: usize) {
-        self.total += items as u64;
-        self.progress.expect(items as u64);
+    /// Takes over from the plan how many items are planned, and which are left out.
+    pub fn begin(&mut self, plan: &RestorePlan) {
+        self.total = plan.items.number() as u64;
+        self.progress.expect(self.total);
+        for (id, reason) in &plan.items.skipped {
+            self.results.skipped.add(*reason, plan.kind(*id));
+        }
+        self.log.info(&plan.to_string());
     }
 
     /// Keeps and logs a finding.
     pub fn find(&mut self, finding: Finding) {
         self.log.finding(&finding);
         self.results.add(finding);
+    }
+
+    /// Reports mappings and rules that fitted no item. A restore that dealt with no item has
+    /// reported enough, and reports none of them.
+    pub fn tell_without_effect(&mut self, rewriter: &Rewriter) {
+        let found = if self.done > 0 { rewriter.without_effect() } else { Vec::new() };
+        for message in found {
+            self.find(Finding::warning(Category::Unmatched, message));
+        }
     }
 
     /// Returns whether the restore may have changed the cluster.
@@ -153,7 +168,7 @@ fn encoder() -> Result<zstd::stream::write::Encoder<'static, Vec<u8>>, RestoreEr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Category, MAX_MESSAGE};
+    use crate::model::MAX_MESSAGE;
 
     #[test]
     fn a_restore_that_deleted_something_has_touched_the_cluster_whatever_came_of_it() {

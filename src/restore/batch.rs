@@ -14,12 +14,13 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::account::{ItemDone, RestoreAccount};
 use super::apply::{Applied, Chance};
+use super::binding::free_released_volumes;
 use super::error::RestoreError;
 use super::halt::FINISHED_WITHIN;
 use super::inventory::EntryId;
 use super::outcome::ItemAction;
-use super::plan::PlanStep;
-use super::work::RestoreContext;
+use super::restorer::Restorer;
+use super::steps::PlanStep;
 use crate::model::{Category, Finding};
 
 /// Most items of a class that may still be under way when the next class begins, where that does
@@ -60,7 +61,7 @@ pub struct Batch {
     at_hand: HashSet<EntryId>,
 }
 
-impl RestoreContext<'_> {
+impl Restorer<'_> {
     /// Restores classes of items, and returns those that failed for a reason that may pass once
     /// all others are dealt with.
     pub async fn restore_steps(
@@ -71,12 +72,12 @@ impl RestoreContext<'_> {
         let mut again = Vec::new();
         for chain in steps.chunk_by(|_, next| next.soft) {
             if chain.iter().any(|step| step.claims) {
-                self.free_released_volumes(account).await?;
+                free_released_volumes(&self.view, account).await?;
             }
             let classes: Vec<&[EntryId]> = chain.iter().map(|step| &*step.entries).collect();
             let batch = self.restore_classes(&classes, Chance::First, true, account).await?;
             again.extend(batch.again);
-            self.link(false, account).await?;
+            self.links.link(&self.view, false, account).await?;
         }
         Ok(again)
     }
@@ -110,10 +111,10 @@ impl RestoreContext<'_> {
             let mut put_off = false;
             let mut left = class.to_vec();
             loop {
-                let mut bodies = self.source.bodies(&left)?;
+                let mut bodies = self.view.plan.source.bodies(&left)?;
                 let mut more = true;
                 while more {
-                    let full = running.len() >= self.parallel;
+                    let full = running.len() >= self.view.plan.parallel;
                     tokio::select! {
                         biased;
                         () = self.halt.raised() => return self.end_at_hand(running, batch, account).await,
@@ -180,8 +181,8 @@ impl RestoreContext<'_> {
         while let Ok(Some((id, applied))) = timeout_at(end, running.next()).await {
             match applied {
                 Ok(Applied::Again(finding)) => {
-                    let entry = self.source.inventory.entry(id);
-                    let done = ItemDone::failed(self.source.inventory.key(entry), finding, entry.size);
+                    let entry = self.view.plan.entry(id);
+                    let done = ItemDone::failed(self.view.plan.key(id), finding, entry.size);
                     batch.take(id, Applied::Done(done), account)?;
                 }
                 Ok(applied) => batch.take(id, applied, account)?,
@@ -192,8 +193,8 @@ impl RestoreContext<'_> {
             batch.at_hand.remove(&id);
         }
         for id in batch.at_hand.into_iter().filter(|id| self.begun.has(id)) {
-            let entry = self.source.inventory.entry(id);
-            let item = self.source.inventory.key(entry);
+            let entry = self.view.plan.entry(id);
+            let item = self.view.plan.key(id);
             let finding = Finding::error(Category::Other, UNFINISHED).on_item(item.clone());
             account.record(ItemDone::failed(item, finding, entry.size))?;
         }
@@ -211,8 +212,7 @@ impl RestoreContext<'_> {
         let (mut pause, mut progress) = (FIRST_PAUSE, Instant::now());
         let mut ended = Batch::default();
         while !failed.is_empty() {
-            let first =
-                failed.first().map(|(id, _)| self.source.inventory.key(self.source.inventory.entry(*id)));
+            let first = failed.first().map(|(id, _)| self.view.plan.key(*id));
             let first = first.map(|item| item.to_string()).unwrap_or_default();
             account.stage(format!(
                 "trying again what failed for a reason that may pass ({} items, such as {first})",
@@ -242,7 +242,7 @@ impl RestoreContext<'_> {
 
     /// Sets the stage: the kinds that are restored now.
     fn stage(&self, entries: &[EntryId], account: &RestoreAccount<'_>) {
-        let inventory = &self.source.inventory;
+        let inventory = &self.view.plan.source.inventory;
         let mut kinds: Vec<u16> = entries.iter().map(|id| inventory.entry(*id).kind).collect();
         kinds.dedup();
         let named =

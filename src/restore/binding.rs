@@ -1,20 +1,20 @@
 //! Binds PVCs to their volumes: a volume that was kept for a PVC which no longer exists is freed
 //! for the PVC that comes back, and the restore ends when its PVCs are Bound.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt as _};
 use serde_json::{Value, json};
 
 use super::account::RestoreAccount;
-use super::error::RestoreError;
+use super::error::{RestoreError, unless_connection};
 use super::inventory::EntryId;
 use super::live::LiveItem;
 use super::prepared::Ready;
-use super::ready::unless_connection;
 use super::rewrite::{CONTENTS, SNAPSHOTS, other_storage};
+use super::view::RestoreView;
 use super::volumes::{Holder, PvcName};
-use super::work::RestoreContext;
 use crate::cluster::{Bound, ClusterError, Patch};
 use crate::model::{Category, Finding, GroupResource, PVCS, VOLUMES, causes};
 
@@ -27,43 +27,23 @@ const MOST: Duration = Duration::from_secs(600);
 
 /// A PVC that was created for a volume that is there.
 #[derive(Debug)]
-pub struct Claimed {
+struct Claimed {
     entry: EntryId,
     namespace: String,
     name: String,
 }
 
-impl RestoreContext<'_> {
-    /// Frees the volumes whose PVCs are gone and come back, before the PVCs are created: they bind
-    /// at once then. A PVC of the name that is there may have another volume; what it lacks is
-    /// seen when it is met.
-    pub async fn free_released_volumes(&self, account: &mut RestoreAccount<'_>) -> Result<(), RestoreError> {
-        for (volume, Holder { uid, claim }) in &self.volumes.released {
-            let freed = match self.has_claim(claim).await {
-                Ok(true) => Ok(()),
-                Ok(false) => self.free(volume, uid).await,
-                Err(error) => Err(error),
-            };
-            if let Err(error) = freed {
-                let error = unless_connection("freeing volumes for their claims", error)?;
-                account
-                    .log
-                    .info(&format!("the volume {volume} was not freed beforehand: {}", causes(&error)));
-            }
-        }
-        Ok(())
-    }
+/// The PVCs that were created for volumes that are there.
+#[derive(Debug, Default)]
+pub struct PvcBindings(Mutex<Vec<Claimed>>);
 
-    async fn has_claim(&self, (namespace, name): &PvcName) -> Result<bool, ClusterError> {
-        let Some(info) = self.catalog.find(&GroupResource::parse(PVCS)) else { return Ok(false) };
-        Ok(self.cluster.get(info, Some(namespace), name).await?.is_some())
-    }
-
+impl PvcBindings {
     /// Gives a PVC that is there without a volume the volume that it names, if that comes back.
     /// Returns a finding if the PVC cannot get it, or gets one with other storage than in the
     /// backup; else `None`.
     pub async fn bind_again(
         &self,
+        view: &RestoreView<'_>,
         ready: &Ready<'_>,
         live: &LiveItem,
     ) -> Result<Option<Finding>, ClusterError> {
@@ -71,166 +51,70 @@ impl RestoreContext<'_> {
             return Ok(None);
         };
         let volume = live.object["spec"]["volumeName"].as_str().unwrap_or_default();
-        if self.volumes.elsewhere.contains(volume) {
+        if view.plan.volumes.elsewhere.contains(volume) {
             return Ok(Some(ready.warning(Category::Conflict, other_storage(volume))));
         }
         match live.object["status"]["phase"].as_str() {
-            Some("Pending") => self.free_volume(ready, &live.uid).await,
+            Some("Pending") => self.free_volume(view, ready, &live.uid).await,
             Some("Lost") => {
-                if !self.reserve(volume, (namespace, &ready.target.name), &live.uid).await? {
+                if !reserve(view, volume, (namespace, &ready.target.name), &live.uid).await? {
                     let message = format!(
                         "it has lost its volume `{volume}`, which is neither in the cluster nor restored; delete the claim and restore it again: it gets a new, empty one"
                     );
                     return Ok(Some(ready.warning(Category::Conflict, message)));
                 }
-                self.awaits(ready, namespace);
+                self.awaits(view, ready, namespace);
             }
             _ => {}
         }
         Ok(None)
     }
 
-    /// Returns whether a PVC that is there only lacks its volume and gets the one that it names
-    /// now, or a volume that is there only lacks its PVC, which comes back and names it.
-    pub fn gets_its_other_half(&self, ready: &Ready<'_>, live: &LiveItem) -> bool {
-        let lacks = |path: &str| live.difference.extra.is_empty() && live.difference.changed == [path];
-        match ready.target.resource.as_str() {
-            PVCS => {
-                let named = ready.body["spec"]["volumeName"].as_str().unwrap_or_default();
-                let waits = live.object["status"]["phase"] == "Pending"
-                    && live.object["spec"]["volumeName"].is_null();
-                waits && lacks("spec.volumeName") && self.volumes.held.contains_key(named)
-            }
-            VOLUMES => {
-                let text = |field: &str| ready.body["spec"]["claimRef"][field].as_str().map(str::to_owned);
-                let claim = text("namespace").zip(text("name"));
-                lacks("spec.claimRef") && claim.is_some_and(|claim| self.volumes.bound.contains(&claim))
-            }
-            _ => false,
-        }
-    }
-
-    /// Returns a warning if a VolumeSnapshotContent is kept for a snapshot that no longer exists,
-    /// else `None`: the snapshot controller goes by the uid, and no snapshot can be restored from
-    /// what a content says of its source.
-    pub async fn tell_of_content(
-        &self,
-        ready: &Ready<'_>,
-        live: &LiveItem,
-    ) -> Result<Option<Finding>, ClusterError> {
-        let reference = &live.object["spec"]["volumeSnapshotRef"];
-        let text = |key: &str| reference[key].as_str().filter(|text| !text.is_empty());
-        let (CONTENTS, Some(uid), Some(namespace), Some(name)) =
-            (ready.target.resource.as_str(), text("uid"), text("namespace"), text("name"))
-        else {
-            return Ok(None);
-        };
-        let Some(info) = self.catalog.find(&GroupResource::parse(SNAPSHOTS)) else { return Ok(None) };
-        let body = self.cluster.get(info, Some(namespace), name).await?;
-        let snapshot: Value = body.and_then(|body| serde_json::from_slice(&body).ok()).unwrap_or_default();
-        Ok((snapshot["metadata"]["uid"] != uid).then(|| {
-            let keep = match live.object["spec"]["deletionPolicy"].as_str() {
-                Some("Retain") => "delete this content, whose deletion policy Retain keeps the snapshot itself",
-                _ => "set its deletionPolicy to Retain, which keeps the snapshot itself, delete this content",
-            };
-            let message = format!(
-                "it is in the cluster and belongs to the snapshot {namespace}/{name} of before, which is gone, so that the restored one is never ready; {keep}, and restore both again"
-            );
-            ready.warning(Category::Conflict, message)
-        }))
-    }
-
-    /// Reserves a volume that came back for the PVC that has lost it, by its uid: a reservation by
-    /// name alone does not count for a Lost PVC. Returns whether the volume is there and that
-    /// PVC's.
-    async fn reserve(&self, volume: &str, claim: (&str, &str), uid: &str) -> Result<bool, ClusterError> {
-        let Some(info) = self.catalog.find(&GroupResource::parse(VOLUMES)) else { return Ok(false) };
-        let Some(body) = self.cluster.get(info, None, volume).await? else { return Ok(false) };
-        let body: Value = serde_json::from_slice(&body).unwrap_or_default();
-        let reference = &body["spec"]["claimRef"];
-        // The controller gives a volume without a claimRef to the PVC.
-        if reference.is_null() {
-            return Ok(true);
-        }
-        if (reference["namespace"].as_str(), reference["name"].as_str()) != (Some(claim.0), Some(claim.1)) {
-            return Ok(false);
-        }
-        let patch = json!([
-            {"op": "test", "path": "/metadata/resourceVersion", "value": body["metadata"]["resourceVersion"]},
-            {"op": "add", "path": "/spec/claimRef/uid", "value": uid},
-        ]);
-        match self.cluster.patch(info, None, volume, &Patch::Json(patch.to_string())).await {
-            Ok(_) => Ok(true),
-            // Somebody was faster; whether the PVC is Bound is seen at the end.
-            Err(error)
-                if error.is_conflict()
-                    || matches!(error.category(), Category::NotFound | Category::Invalid) =>
-            {
-                Ok(true)
-            }
-            Err(error) => Err(error),
-        }
-    }
-
     /// Frees the volume of a PVC that was created under a new uid, if the volume is still kept for
     /// the old one. A failure shows when the PVC does not become Bound.
-    pub async fn free_volume(&self, ready: &Ready<'_>, uid: &str) {
+    pub async fn free_volume(&self, view: &RestoreView<'_>, ready: &Ready<'_>, uid: &str) {
         let (PVCS, Some(namespace)) = (ready.target.resource.as_str(), &ready.target.namespace) else {
             return;
         };
         let Some(volume) = ready.body["spec"]["volumeName"].as_str().filter(|name| !name.is_empty()) else {
             return;
         };
-        if let Some(old) = self.volumes.held.get(volume).filter(|old| *old != uid)
-            && let Err(error) = self.free(volume, old).await
+        if let Some(old) = view.plan.volumes.held.get(volume).filter(|old| *old != uid)
+            && let Err(error) = free(view, volume, old).await
         {
             tracing::debug!(error = causes(&error), volume, "the volume was not freed");
         }
-        self.awaits(ready, namespace);
+        self.awaits(view, ready, namespace);
     }
 
     /// Notes a PVC that was Bound when the backup was made, to be waited for at the end.
-    fn awaits(&self, ready: &Ready<'_>, namespace: &str) {
+    fn awaits(&self, view: &RestoreView<'_>, ready: &Ready<'_>, namespace: &str) {
         let (entry, namespace, name) = (ready.entry, namespace.to_owned(), ready.target.name.clone());
-        if !self.volumes.bound.contains(&(namespace.clone(), name.clone())) {
+        if !view.plan.volumes.bound.contains(&(namespace.clone(), name.clone())) {
             return;
         }
         let claimed = Claimed { entry, namespace, name };
-        self.claimed.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(claimed);
-    }
-
-    /// Takes the old PVC's uid off a volume, so that the volume is kept for the PVC's name alone;
-    /// does nothing if the volume has another uid by now.
-    async fn free(&self, volume: &str, old: &str) -> Result<(), ClusterError> {
-        let Some(info) = self.catalog.find(&GroupResource::parse(VOLUMES)) else { return Ok(()) };
-        let patch = json!([
-            {"op": "test", "path": "/spec/claimRef/uid", "value": old},
-            {"op": "remove", "path": "/spec/claimRef/uid"},
-            {"op": "add", "path": "/spec/claimRef/resourceVersion", "value": ""},
-        ]);
-        match self.cluster.patch(info, None, volume, &Patch::Json(patch.to_string())).await {
-            Ok(_) => Ok(()),
-            // Somebody was faster, or the volume is gone, so that there is nothing to free.
-            Err(error) if matches!(error.category(), Category::NotFound | Category::Invalid) => Ok(()),
-            Err(error) => Err(error),
-        }
+        self.lock().push(claimed);
     }
 
     /// Waits until the PVCs that were created for volumes that are there are Bound; one that does
     /// not become Bound is an error.
-    pub async fn await_claims(&self, account: &mut RestoreAccount<'_>) -> Result<(), RestoreError> {
-        let claimed =
-            std::mem::take(&mut *self.claimed.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+    pub async fn await_bound(
+        &self,
+        view: &RestoreView<'_>,
+        account: &mut RestoreAccount<'_>,
+    ) -> Result<(), RestoreError> {
+        let claimed = std::mem::take(&mut *self.lock());
         if claimed.is_empty() {
             return Ok(());
         }
         account.stage(format!("waiting until {} claims are bound to their volumes", claimed.len()));
         let bound = Bound::new(QUIET, MOST);
         let waits = claimed.into_iter().map(async |claim: Claimed| {
-            let outcome = self.cluster.bound(&claim.namespace, &claim.name, &bound).await;
+            let outcome = view.cluster.bound(&claim.namespace, &claim.name, &bound).await;
             (claim.entry, outcome)
         });
-        let mut waits = std::pin::pin!(stream::iter(waits).buffer_unordered(self.parallel));
+        let mut waits = std::pin::pin!(stream::iter(waits).buffer_unordered(view.plan.parallel));
         while let Some((entry, outcome)) = waits.next().await {
             if let Err(error) = outcome {
                 let error = unless_connection("waiting for claims to be bound", error)?;
@@ -238,19 +122,123 @@ impl RestoreContext<'_> {
                     "it was restored for its volume, and is not bound to it, so that no pod can use its data: {}; look at the events of the claim and at claimRef of the volume",
                     causes(&error)
                 );
-                let item = self.source.inventory.key(self.source.inventory.entry(entry));
+                let item = view.plan.key(entry);
                 account.find(Finding::error(error.category(), message).on_item(item));
             }
         }
         Ok(())
     }
 
-    /// Returns the warning about a volume that comes from another cluster, or `None`: both
-    /// clusters would use its storage.
-    pub fn volume_warning(&self, ready: &Ready<'_>) -> Option<String> {
-        let foreign = self.from_another_cluster && ready.item.resource.as_str() == VOLUMES;
-        foreign.then(|| {
-            "its storage belongs to a volume of the cluster that was backed up: where that cluster still runs, both would write to the same storage; stop the application there first, or restore with restorePVs false".to_owned()
-        })
+    fn lock(&self) -> MutexGuard<'_, Vec<Claimed>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Frees the volumes whose PVCs are gone and come back, before the PVCs are created: they bind
+/// at once then. A PVC of the name that is there may have another volume; what it lacks is
+/// seen when it is met.
+pub async fn free_released_volumes(
+    view: &RestoreView<'_>,
+    account: &mut RestoreAccount<'_>,
+) -> Result<(), RestoreError> {
+    for (volume, Holder { uid, claim }) in &view.plan.volumes.released {
+        let freed = match is_there(view, claim).await {
+            Ok(true) => Ok(()),
+            Ok(false) => free(view, volume, uid).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = freed {
+            let error = unless_connection("freeing volumes for their claims", error)?;
+            account.log.info(&format!("the volume {volume} was not freed beforehand: {}", causes(&error)));
+        }
+    }
+    Ok(())
+}
+
+/// Returns a warning if a VolumeSnapshotContent is kept for a snapshot that no longer exists,
+/// else `None`: the snapshot controller goes by the uid, and no snapshot can be restored from
+/// what a content says of its source.
+pub async fn tell_of_content(
+    view: &RestoreView<'_>,
+    ready: &Ready<'_>,
+    live: &LiveItem,
+) -> Result<Option<Finding>, ClusterError> {
+    let reference = &live.object["spec"]["volumeSnapshotRef"];
+    let text = |key: &str| reference[key].as_str().filter(|text| !text.is_empty());
+    let (CONTENTS, Some(uid), Some(namespace), Some(name)) =
+        (ready.target.resource.as_str(), text("uid"), text("namespace"), text("name"))
+    else {
+        return Ok(None);
+    };
+    let Some(info) = view.served.catalog.find(&GroupResource::parse(SNAPSHOTS)) else { return Ok(None) };
+    let body = view.cluster.get(info, Some(namespace), name).await?;
+    let snapshot: Value = body.and_then(|body| serde_json::from_slice(&body).ok()).unwrap_or_default();
+    Ok((snapshot["metadata"]["uid"] != uid).then(|| {
+        let keep = match live.object["spec"]["deletionPolicy"].as_str() {
+            Some("Retain") => "delete this content, whose deletion policy Retain keeps the snapshot itself",
+            _ => "set its deletionPolicy to Retain, which keeps the snapshot itself, delete this content",
+        };
+        let message = format!(
+            "it is in the cluster and belongs to the snapshot {namespace}/{name} of before, which is gone, so that the restored one is never ready; {keep}, and restore both again"
+        );
+        ready.warning(Category::Conflict, message)
+    }))
+}
+
+async fn is_there(view: &RestoreView<'_>, (namespace, name): &PvcName) -> Result<bool, ClusterError> {
+    let Some(info) = view.served.catalog.find(&GroupResource::parse(PVCS)) else { return Ok(false) };
+    Ok(view.cluster.get(info, Some(namespace), name).await?.is_some())
+}
+
+/// Reserves a volume that came back for the PVC that has lost it, by its uid: a reservation by
+/// name alone does not count for a Lost PVC. Returns whether the volume is there and that
+/// PVC's.
+async fn reserve(
+    view: &RestoreView<'_>,
+    volume: &str,
+    claim: (&str, &str),
+    uid: &str,
+) -> Result<bool, ClusterError> {
+    let Some(info) = view.served.catalog.find(&GroupResource::parse(VOLUMES)) else { return Ok(false) };
+    let Some(body) = view.cluster.get(info, None, volume).await? else { return Ok(false) };
+    let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let reference = &body["spec"]["claimRef"];
+    // The controller gives a volume without a claimRef to the PVC.
+    if reference.is_null() {
+        return Ok(true);
+    }
+    if (reference["namespace"].as_str(), reference["name"].as_str()) != (Some(claim.0), Some(claim.1)) {
+        return Ok(false);
+    }
+    let patch = json!([
+        {"op": "test", "path": "/metadata/resourceVersion", "value": body["metadata"]["resourceVersion"]},
+        {"op": "add", "path": "/spec/claimRef/uid", "value": uid},
+    ]);
+    match view.cluster.patch(info, None, volume, &Patch::Json(patch.to_string())).await {
+        Ok(_) => Ok(true),
+        // Somebody was faster; whether the PVC is Bound is seen at the end.
+        Err(error)
+            if error.is_conflict() || matches!(error.category(), Category::NotFound | Category::Invalid) =>
+        {
+            Ok(true)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Takes the old PVC's uid off a volume, so that the volume is kept for the PVC's name alone;
+/// does nothing if the volume has another uid by now.
+async fn free(view: &RestoreView<'_>, volume: &str, old: &str) -> Result<(), ClusterError> {
+    let Some(info) = view.served.catalog.find(&GroupResource::parse(VOLUMES)) else { return Ok(()) };
+    let patch = json!([
+        {"op": "test", "path": "/spec/claimRef/uid", "value": old},
+        {"op": "remove", "path": "/spec/claimRef/uid"},
+        {"op": "add", "path": "/spec/claimRef/resourceVersion", "value": ""},
+    ]);
+    match view.cluster.patch(info, None, volume, &Patch::Json(patch.to_string())).await {
+        Ok(_) => Ok(()),
+        // Somebody was faster, or the volume is gone, so that there is nothing to free.
+        Err(error) if matches!(error.category(), Category::NotFound | Category::Invalid) => Ok(()),
+        Err(error) => Err(error),
     }
 }

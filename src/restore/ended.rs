@@ -15,7 +15,7 @@ use super::error::RestoreError;
 use super::inventory::EntryId;
 use super::outcome::ItemAction;
 use super::prepared::Ready;
-use super::work::RestoreContext;
+use super::view::RestoreView;
 use crate::model::{Category, Finding, GroupResource, SkipReason};
 
 /// The kind of Kubernetes' own Jobs.
@@ -34,7 +34,7 @@ pub fn made_by_an_operator(kind: &GroupResource, item: &Value) -> Option<String>
     Some(format!("{} {} may make it again", text("kind"), text("name")))
 }
 
-impl RestoreContext<'_> {
+impl RestoreView<'_> {
     /// Notes a finished Job that is left out and not in the cluster, if [`made_by_an_operator`]
     /// named its controller in `why`.
     ///
@@ -46,11 +46,12 @@ impl RestoreContext<'_> {
         reason: SkipReason,
         why: Option<&String>,
     ) -> Result<(), RestoreError> {
-        let entry = self.source.inventory.entry(id);
-        let (SkipReason::Finished, Some(_), Some(info)) = (reason, why, self.kinds.info(entry)) else {
+        let entry = self.plan.entry(id);
+        let (SkipReason::Finished, Some(_), Some(info)) = (reason, why, self.served.info(entry)) else {
             return Ok(());
         };
-        let namespace = self.source.inventory.namespace(entry).map(|name| self.rewriter.namespace(name));
+        let namespace =
+            self.plan.source.inventory.namespace(entry).map(|name| self.plan.rewriter.namespace(name));
         match self.cluster.get(info, namespace, &entry.name).await {
             Ok(Some(_)) => {}
             Err(error) if error.is_about_the_connection() => {
@@ -74,12 +75,11 @@ impl RestoreContext<'_> {
     pub fn tell_of_ended(&self, account: &mut RestoreAccount<'_>) {
         let mut kinds: BTreeMap<u16, Vec<EntryId>> = BTreeMap::new();
         for id in self.ended.all() {
-            kinds.entry(self.source.inventory.entry(id).kind).or_default().push(id);
+            kinds.entry(self.plan.entry(id).kind).or_default().push(id);
         }
         for (kind, ids) in kinds {
-            let kind = &self.source.inventory.kinds[usize::from(kind)].resource;
-            let first =
-                ids.iter().min().map(|id| self.source.inventory.key(self.source.inventory.entry(*id)));
+            let kind = &self.plan.source.inventory.kinds[usize::from(kind)].resource;
+            let first = ids.iter().min().map(|id| self.plan.key(*id));
             let first = first.map(|key| format!("{}{}", namespace(&key), key.name)).unwrap_or_default();
             let number = ids.len();
             let message = if kind.as_str() == JOBS {

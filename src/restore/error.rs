@@ -140,6 +140,17 @@ impl RestoreError {
     }
 }
 
+/// Returns an error that concerns one object, to become a finding.
+///
+/// # Errors
+/// When the error is about the connection, which ends the run.
+pub fn unless_connection(doing: &'static str, error: ClusterError) -> Result<ClusterError, RestoreError> {
+    if error.is_about_the_connection() {
+        return Err(RestoreError::Cluster { doing, source: error });
+    }
+    Ok(error)
+}
+
 fn list(faults: &[InvalidSpec]) -> String {
     faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }

@@ -1,7 +1,7 @@
 //! Keeps what planning needs of the index, in little memory: names once, no labels, no paths.
 //! Pure.
 //!
-//! Next on the way: `plan`.
+//! Next on the way: `survey`, `steps`.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
+use super::error::Broken;
 use super::inventory::{Inventory, InventoryEntry};
 use crate::archive::IndexedResource;
 use crate::cluster::{Catalog, ResourceInfo};
-use crate::model::{Category, Finding};
+use crate::model::{Category, Finding, GroupResource, NAMESPACES};
 
 /// The way in which the cluster serves one kind.
 #[derive(Clone, Debug)]
@@ -27,22 +28,24 @@ pub enum ServedAs {
     },
 }
 
-/// The way in which each kind of an inventory is served, by its place there.
-#[derive(Clone, Debug, Default)]
-pub struct Kinds(Vec<ServedAs>);
+/// The kinds that the cluster serves, and how it serves those of a backup.
+#[derive(Clone, Debug)]
+pub struct ServedKinds {
+    /// The kinds that the cluster serves.
+    pub catalog: Catalog,
+    /// The kinds of the backup, by their places in its inventory.
+    stored: Vec<ServedAs>,
+}
 
-impl Kinds {
-    /// Looks up every kind. `broken` names the CRDs that did not come, each with the reason.
-    pub fn resolve(
-        inventory: &Inventory,
-        catalog: &Catalog,
-        broken: &HashMap<String, (Category, String)>,
-    ) -> Self {
+impl ServedKinds {
+    /// Looks up every kind of the backup. `broken` names the CRDs that did not come, each with the
+    /// reason.
+    pub fn resolve(inventory: &Inventory, catalog: Catalog, broken: &HashMap<String, Broken>) -> Self {
         let kinds = inventory.kinds.iter().map(|kind| match broken.get(kind.resource.as_str()) {
             Some((category, why)) => ServedAs::No { category: *category, why: why.clone() },
-            None => serve(kind, catalog),
+            None => serve(kind, &catalog),
         });
-        Self(kinds.collect())
+        Self { stored: kinds.collect(), catalog }
     }
 
     /// Returns how the kind of an entry is served.
@@ -61,7 +64,7 @@ impl Kinds {
 
     /// Returns how the kind at a place of the inventory is served.
     pub fn at(&self, kind: u16) -> &ServedAs {
-        &self.0[usize::from(kind)]
+        &self.stored[usize::from(kind)]
     }
 }
 
@@ -85,6 +88,21 @@ pub fn conversion(stored: &IndexedResource, served: &ServedAs, restores_status: 
         return None;
     };
     Some(Finding::warning(Category::Other, message).on_kind(stored.resource.clone()))
+}
+
+/// Returns the kind of namespaces, which every cluster serves in the same way.
+pub fn namespace_kind() -> ResourceInfo {
+    ResourceInfo {
+        resource: GroupResource::parse(NAMESPACES),
+        version: "v1".to_owned(),
+        kind: "Namespace".to_owned(),
+        singular: "namespace".to_owned(),
+        short_names: Vec::new(),
+        namespaced: false,
+        verbs: Vec::new(),
+        other_versions: Vec::new(),
+        status: false,
+    }
 }
 
 fn serve(kind: &IndexedResource, catalog: &Catalog) -> ServedAs {
@@ -139,7 +157,6 @@ fn group_of(group_version: &str) -> &str {
 mod tests {
     use super::*;
     use crate::cluster::GroupFailure;
-    use crate::model::GroupResource;
 
     fn catalog() -> Catalog {
         let info = |kind: &str, verbs: &[&str]| ResourceInfo {

@@ -3,19 +3,19 @@
 //!
 //! A token is deleted at once if its ServiceAccount is not there, and a StatefulSet creates empty
 //! PVCs in the place of those that were not selected. Anything else that an item names may come
-//! later, and the item waits for it. Next on the way: `apply`.
+//! later, and the item waits for it. Next on the way: `create`.
 
 use serde_json::Value;
 
 use super::prepared::Ready;
-use super::work::RestoreContext;
+use super::view::RestoreView;
 use crate::cluster::ClusterError;
 use crate::model::{Category, Finding, GroupResource, PVCS, TOKEN_TYPE, causes};
 
 /// The resource type of ServiceAccounts.
 const ACCOUNTS: &str = "serviceaccounts";
 
-impl RestoreContext<'_> {
+impl RestoreView<'_> {
     /// Returns a warning about an item that is about to be made, or `None` if nothing is missing.
     /// In a dry run (`foreseen`) planned items count as there.
     ///
@@ -56,8 +56,8 @@ impl RestoreContext<'_> {
     }
 
     fn is_planned(&self, ready: &Ready<'_>, account: &str) -> bool {
-        let (inventory, home) = (&self.source.inventory, ready.item.namespace.as_deref());
-        self.plan.entries().map(|id| inventory.entry(id)).any(|entry| {
+        let (inventory, home) = (&self.plan.source.inventory, ready.item.namespace.as_deref());
+        self.plan.items.entries().map(|id| inventory.entry(id)).any(|entry| {
             *entry.name == *account
                 && inventory.namespace(entry) == home
                 && inventory.kind(entry).as_str() == ACCOUNTS
@@ -65,7 +65,7 @@ impl RestoreContext<'_> {
     }
 
     async fn without_claims(&self, ready: &Ready<'_>) -> Result<Option<String>, ClusterError> {
-        let elsewhere = self.source.inventory.claims_elsewhere(ready.item.namespace.as_deref());
+        let elsewhere = self.plan.source.inventory.claims_elsewhere(ready.item.namespace.as_deref());
         for claim in elsewhere.filter(|claim| is_claim_of(&ready.body, claim)) {
             if !self.is_there(ready, PVCS, claim).await? {
                 return Ok(Some(format!(
@@ -78,7 +78,7 @@ impl RestoreContext<'_> {
 
     /// Returns whether an item of that kind and name is in the target namespace.
     async fn is_there(&self, ready: &Ready<'_>, kind: &str, name: &str) -> Result<bool, ClusterError> {
-        let Some(info) = self.catalog.find(&GroupResource::parse(kind)) else { return Ok(false) };
+        let Some(info) = self.served.catalog.find(&GroupResource::parse(kind)) else { return Ok(false) };
         let found = self.cluster.get(info, ready.target.namespace.as_deref(), name).await?;
         Ok(found.is_some())
     }

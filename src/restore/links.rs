@@ -2,13 +2,12 @@
 //! that are not there yet, and gets them by a patch once they are. So no item waits for its owner,
 //! and no owner's controller makes first what the backup holds.
 //! An owner may be of any kind, may come later, or may be in the cluster without being restored;
-//! in that case it is found by its kind and name. Next on the way: `binding`, `report`.
+//! in that case it is found by its kind and name.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use futures::stream::{self, StreamExt as _};
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::account::RestoreAccount;
@@ -16,8 +15,8 @@ use super::circles::{Edge, circles};
 use super::error::RestoreError;
 use super::inventory::EntryId;
 use super::owners::{Fate, OldUid};
-use super::rewrite::OwnerView;
-use super::work::RestoreContext;
+use super::references::{OwnerReference, is_successor, merge};
+use super::view::RestoreView;
 use crate::api::ExistingResourcePolicy;
 use crate::cluster::{ClusterError, Patch};
 use crate::model::{Category, Finding, ItemKey, causes};
@@ -55,53 +54,6 @@ pub struct Links {
     found: Mutex<HashMap<String, Option<String>>>,
 }
 
-/// The fields of an owner reference.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct OwnerReference {
-    api_version: String,
-    kind: String,
-    name: String,
-    uid: String,
-}
-
-impl OwnerReference {
-    fn read(reference: &Value) -> Self {
-        Self::deserialize(reference).unwrap_or_default()
-    }
-}
-
-impl Links {
-    /// Adds an item whose owners are to come; `old` is its uid in the backup.
-    pub fn add(&self, link: Link, old: Option<OldUid>) {
-        if link.awaited.is_empty() {
-            return;
-        }
-        let owners = link.awaited.iter().filter_map(|one| OldUid::read(&OwnerReference::read(one).uid));
-        if let Some(item) = old.filter(|_| !link.met) {
-            let edges = owners.map(|owner| Edge { entry: link.entry, item, owner });
-            lock(&self.edges).extend(edges);
-        }
-        lock(&self.waiting).push(link);
-    }
-}
-
-/// Returns whether a reference is to the same object as another, made anew.
-fn is_successor(one: &Value, other: &Value) -> bool {
-    let (Some(one), Some(other)) = (OwnerView::read(one), OwnerView::read(other)) else { return false };
-    one.is_same_object(&other) && one.uid != other.uid
-}
-
-/// Returns the outcome for an item that is gone: one that this restore met, rather than made, has
-/// gone with its former owner.
-fn vanished(met: bool, item: &ItemKey) -> LinkOutcome {
-    if !met {
-        return LinkOutcome::Nothing;
-    }
-    let message = "it was in the cluster when this restore came to it, and has gone since, probably with an owner that was deleted before; run the restore again";
-    LinkOutcome::Told(Finding::error(Category::NotFound, message).on_item(item.clone()))
-}
-
 /// The outcome of one link.
 struct Tied {
     findings: Vec<Finding>,
@@ -120,21 +72,39 @@ enum LinkOutcome {
     Told(Finding),
 }
 
-impl RestoreContext<'_> {
+impl Links {
+    /// Adds an item whose owners are to come; `old` is its uid in the backup.
+    pub fn add(&self, link: Link, old: Option<OldUid>) {
+        if link.awaited.is_empty() {
+            return;
+        }
+        let owners = link.awaited.iter().filter_map(|one| OldUid::read(&OwnerReference::read(one).uid));
+        if let Some(item) = old.filter(|_| !link.met) {
+            let edges = owners.map(|owner| Edge { entry: link.entry, item, owner });
+            lock(&self.edges).extend(edges);
+        }
+        lock(&self.waiting).push(link);
+    }
+
     /// Gives references to the items whose owners have all come by now; with `last`, to all items,
     /// as far as their owners are there.
-    pub async fn link(&self, last: bool, account: &mut RestoreAccount<'_>) -> Result<(), RestoreError> {
-        let links = std::mem::take(&mut *lock(&self.links.waiting));
+    pub async fn link(
+        &self,
+        view: &RestoreView<'_>,
+        last: bool,
+        account: &mut RestoreAccount<'_>,
+    ) -> Result<(), RestoreError> {
+        let links = std::mem::take(&mut *lock(&self.waiting));
         let open = |reference: &Value| {
-            self.owners.fate(&OwnerReference::read(reference).uid) == Fate::Awaited && !last
+            view.owners.fate(&OwnerReference::read(reference).uid) == Fate::Awaited && !last
         };
         let (waiting, ready): (Vec<Link>, Vec<Link>) =
             links.into_iter().partition(|link| link.awaited.iter().any(open));
-        lock(&self.links.waiting).extend(waiting);
+        lock(&self.waiting).extend(waiting);
         if ready.len() > 1 {
             account.stage("giving owner references to what was restored");
         }
-        let tied = stream::iter(ready).map(|link| self.tie(link)).buffer_unordered(self.parallel);
+        let tied = stream::iter(ready).map(|link| self.tie(view, link)).buffer_unordered(view.plan.parallel);
         let mut tied = std::pin::pin!(tied);
         while let Some(tied) = tied.next().await {
             let Tied { findings, changed } = tied?;
@@ -144,19 +114,19 @@ impl RestoreContext<'_> {
             }
         }
         if last {
-            self.tell_circles(account);
+            self.tell_circles(view, account);
         }
         Ok(())
     }
 
     /// Gives one item the references that it lacks.
-    async fn tie(&self, link: Link) -> Result<Tied, RestoreError> {
-        let item = self.source.inventory.key(self.source.inventory.entry(link.entry));
-        match self.references(&link, &item).await {
+    async fn tie(&self, view: &RestoreView<'_>, link: Link) -> Result<Tied, RestoreError> {
+        let item = view.plan.key(link.entry);
+        match self.references(view, &link, &item).await {
             Ok((wanted, mut findings)) => {
                 let written = match wanted.is_empty() {
                     true => LinkOutcome::Nothing,
-                    false => self.write_references(&link, &wanted, &item).await?,
+                    false => write_references(view, &link, &wanted, &item).await?,
                 };
                 // Only an item that was there before counts as updated: one that this restore made
                 // counts as created.
@@ -182,16 +152,17 @@ impl RestoreContext<'_> {
     /// for each owner that is not there.
     async fn references(
         &self,
+        view: &RestoreView<'_>,
         link: &Link,
         item: &ItemKey,
     ) -> Result<(Vec<Value>, Vec<Finding>), ClusterError> {
         let (mut wanted, mut findings) = (Vec::new(), Vec::new());
         for reference in &link.awaited {
             let owner = OwnerReference::read(reference);
-            let uid = match self.owners.fate(&owner.uid) {
+            let uid = match view.owners.fate(&owner.uid) {
                 Fate::There(uid) => Some(uid),
                 Fate::Awaited | Fate::Unknown => {
-                    self.find_owner(&owner, link.target.namespace.as_deref()).await?
+                    self.find_owner(view, &owner, link.target.namespace.as_deref()).await?
                 }
             };
             if let Some(uid) = uid {
@@ -213,19 +184,22 @@ impl RestoreContext<'_> {
     /// the cluster, or is being deleted.
     async fn find_owner(
         &self,
+        view: &RestoreView<'_>,
         owner: &OwnerReference,
         namespace: Option<&str>,
     ) -> Result<Option<String>, ClusterError> {
-        let Some(info) = self.catalog.find_named(&owner.api_version, &owner.kind) else { return Ok(None) };
+        let Some(info) = view.served.catalog.find_named(&owner.api_version, &owner.kind) else {
+            return Ok(None);
+        };
         let namespace = namespace.filter(|_| info.namespaced);
         if (info.namespaced && namespace.is_none()) || owner.name.is_empty() {
             return Ok(None);
         }
         let path = info.path(namespace, Some(&owner.name));
-        if let Some(known) = lock(&self.links.found).get(&path) {
+        if let Some(known) = lock(&self.found).get(&path) {
             return Ok(known.clone());
         }
-        let found = self.cluster.get(info, namespace, &owner.name).await?;
+        let found = view.cluster.get(info, namespace, &owner.name).await?;
         let uid = found.and_then(|body| {
             let object: Value = serde_json::from_slice(&body).ok()?;
             let metadata = object.get("metadata")?;
@@ -234,79 +208,89 @@ impl RestoreContext<'_> {
                 .is_none()
                 .then(|| metadata.get("uid")?.as_str().map(str::to_owned))?
         });
-        lock(&self.links.found).insert(path, uid.clone());
+        lock(&self.found).insert(path, uid.clone());
         Ok(uid)
-    }
-
-    /// Writes the references, based on the item as it was last seen; if somebody has changed it
-    /// since, on a new look.
-    async fn write_references(
-        &self,
-        link: &Link,
-        wanted: &[Value],
-        item: &ItemKey,
-    ) -> Result<LinkOutcome, RestoreError> {
-        let Link { target, uid, met, ours, .. } = link;
-        let Some(info) = self.kinds.info(self.source.inventory.entry(link.entry)) else {
-            return Ok(LinkOutcome::Nothing);
-        };
-        let (mut references, mut version) = (link.references.clone(), link.version.clone());
-        for tried in 1..=TRIES {
-            let merged = merge(&references, wanted);
-            if merged == references {
-                return Ok(LinkOutcome::Nothing);
-            }
-            // An item whose owner no longer exists is about to be collected, unless it gets the
-            // new owner: it is linked even under the policy None.
-            let doomed = references.iter().any(|one| wanted.iter().any(|other| is_successor(other, one)));
-            if *met && !ours && !doomed && self.policy == ExistingResourcePolicy::None {
-                let message = "it is in the cluster already without the owner that it has in the backup, and was left as it is; existingResourcePolicy Update changes it";
-                let finding = Finding::warning(Category::Conflict, message);
-                return Ok(LinkOutcome::Told(finding.on_item(item.clone())));
-            }
-            let metadata = json!({"uid": uid, "resourceVersion": version, "ownerReferences": merged});
-            let patch = Patch::Merge(json!({ "metadata": metadata }).to_string());
-            let namespace = target.namespace.as_deref();
-            let error = match self.cluster.patch(info, namespace, &target.name, &patch).await {
-                Ok(_) => return Ok(LinkOutcome::Done),
-                Err(error) => error,
-            };
-            if error.is_about_the_connection() {
-                return Err(RestoreError::Cluster { doing: "giving owner references", source: error });
-            }
-            let seen = if error.is_conflict() && tried < TRIES {
-                self.cluster.get(info, namespace, &target.name).await
-            } else {
-                Err(error)
-            };
-            match seen {
-                Ok(Some(body)) => match now(&body, uid) {
-                    Some(seen) => (references, version) = seen,
-                    None => return Ok(LinkOutcome::Nothing), // another item of that name, which is not ours
-                },
-                Ok(None) => return Ok(vanished(*met, item)),
-                Err(error) if error.is_not_found() => return Ok(vanished(*met, item)),
-                Err(error) => {
-                    let message = format!("it was restored, but without its owner: {}", causes(&error));
-                    let finding = Finding::error(error.category(), message);
-                    return Ok(LinkOutcome::Told(finding.on_item(item.clone())));
-                }
-            }
-        }
-        Ok(LinkOutcome::Nothing)
     }
 
     /// Reports items that own each other, which are restored as they were: the garbage collector
     /// never removes them.
-    fn tell_circles(&self, account: &mut RestoreAccount<'_>) {
-        let edges = std::mem::take(&mut *lock(&self.links.edges));
+    fn tell_circles(&self, view: &RestoreView<'_>, account: &mut RestoreAccount<'_>) {
+        let edges = std::mem::take(&mut *lock(&self.edges));
         for entry in circles(edges) {
-            let item = self.source.inventory.key(self.source.inventory.entry(entry));
+            let item = view.plan.key(entry);
             let message =
                 "it owns and is owned in a circle, as in the backup: deleting one of them removes no other";
             account.find(Finding::warning(Category::Other, message).on_item(item));
         }
     }
+}
+
+/// Writes the references, based on the item as it was last seen; if somebody has changed it
+/// since, on a new look.
+async fn write_references(
+    view: &RestoreView<'_>,
+    link: &Link,
+    wanted: &[Value],
+    item: &ItemKey,
+) -> Result<LinkOutcome, RestoreError> {
+    let Link { target, uid, met, ours, .. } = link;
+    let Some(info) = view.served.info(view.plan.entry(link.entry)) else {
+        return Ok(LinkOutcome::Nothing);
+    };
+    let (mut references, mut version) = (link.references.clone(), link.version.clone());
+    for tried in 1..=TRIES {
+        let merged = merge(&references, wanted);
+        if merged == references {
+            return Ok(LinkOutcome::Nothing);
+        }
+        // An item whose owner no longer exists is about to be collected, unless it gets the
+        // new owner: it is linked even under the policy None.
+        let doomed = references.iter().any(|one| wanted.iter().any(|other| is_successor(other, one)));
+        if *met && !ours && !doomed && view.plan.policy == ExistingResourcePolicy::None {
+            let message = "it is in the cluster already without the owner that it has in the backup, and was left as it is; existingResourcePolicy Update changes it";
+            let finding = Finding::warning(Category::Conflict, message);
+            return Ok(LinkOutcome::Told(finding.on_item(item.clone())));
+        }
+        let metadata = json!({"uid": uid, "resourceVersion": version, "ownerReferences": merged});
+        let patch = Patch::Merge(json!({ "metadata": metadata }).to_string());
+        let namespace = target.namespace.as_deref();
+        let error = match view.cluster.patch(info, namespace, &target.name, &patch).await {
+            Ok(_) => return Ok(LinkOutcome::Done),
+            Err(error) => error,
+        };
+        if error.is_about_the_connection() {
+            return Err(RestoreError::Cluster { doing: "giving owner references", source: error });
+        }
+        let seen = if error.is_conflict() && tried < TRIES {
+            view.cluster.get(info, namespace, &target.name).await
+        } else {
+            Err(error)
+        };
+        match seen {
+            Ok(Some(body)) => match now(&body, uid) {
+                Some(seen) => (references, version) = seen,
+                None => return Ok(LinkOutcome::Nothing), // another item of that name, which is not ours
+            },
+            Ok(None) => return Ok(vanished(*met, item)),
+            Err(error) if error.is_not_found() => return Ok(vanished(*met, item)),
+            Err(error) => {
+                let message = format!("it was restored, but without its owner: {}", causes(&error));
+                let finding = Finding::error(error.category(), message);
+                return Ok(LinkOutcome::Told(finding.on_item(item.clone())));
+            }
+        }
+    }
+    Ok(LinkOutcome::Nothing)
+}
+
+/// Returns the outcome for an item that is gone: one that this restore met, rather than made, has
+/// gone with its former owner.
+fn vanished(met: bool, item: &ItemKey) -> LinkOutcome {
+    if !met {
+        return LinkOutcome::Nothing;
+    }
+    let message = "it was in the cluster when this restore came to it, and has gone since, probably with an owner that was deleted before; run the restore again";
+    LinkOutcome::Told(Finding::error(Category::NotFound, message).on_item(item.clone()))
 }
 
 /// Returns the references and resourceVersion of an item as it is now, or `None` if it is another
@@ -319,66 +303,6 @@ fn now(body: &[u8], uid: &str) -> Option<(Vec<Value>, String)> {
     (text("uid")? == uid).then_some((references, text("resourceVersion")?.to_owned()))
 }
 
-/// Returns the references that are there with those that are wanted; a reference to an earlier
-/// life of the same owner is replaced. A second controller is not added: the API server accepts
-/// one.
-fn merge(there: &[Value], wanted: &[Value]) -> Vec<Value> {
-    let mut merged = there.to_vec();
-    for reference in wanted {
-        let same = |other: &Value| {
-            ["kind", "name"].iter().all(|field| other.get(*field) == reference.get(*field))
-                && group(other) == group(reference)
-        };
-        let second = controls(reference) && merged.iter().any(controls);
-        match merged.iter_mut().find(|other| same(other)) {
-            Some(other) if other.get("uid") == reference.get("uid") => {}
-            Some(other) => *other = reference.clone(),
-            None if second => {}
-            None => merged.push(reference.clone()),
-        }
-    }
-    merged
-}
-
-/// Returns whether an item with these references lacks one of those that are `wanted`, whatever
-/// uid its owner has.
-pub fn lacks_owner(there: &[Value], wanted: &[Value]) -> bool {
-    merge(there, wanted).len() > there.len()
-}
-
-fn group(reference: &Value) -> &str {
-    let version = reference.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
-    version.split_once('/').map_or("", |(group, _)| group)
-}
-
-fn controls(reference: &Value) -> bool {
-    reference.get("controller").and_then(Value::as_bool) == Some(true)
-}
-
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn reference(name: &str, uid: &str, controller: bool) -> Value {
-        json!({"apiVersion": "example.com/v1", "kind": "Zone", "name": name, "uid": uid, "controller": controller})
-    }
-
-    #[test]
-    fn references_are_added_and_an_earlier_life_of_an_owner_is_replaced() {
-        let (one, other) = ([reference("a", "1", true)], [reference("b", "2", false)]);
-        let (both, renewed) = ([one.clone(), other.clone()].concat(), [reference("a", "9", true)]);
-        assert_eq!(merge(&[], &one), one);
-        assert_eq!(merge(&one, &both), both);
-        assert_eq!(merge(&both, &renewed), [renewed.clone(), other].concat());
-    }
-
-    #[test]
-    fn an_item_that_somebody_controls_gets_no_second_controller() {
-        let (one, other) = (reference("a", "1", true), reference("b", "2", true));
-        assert_eq!(merge(std::slice::from_ref(&one), &[other]), [one]);
-    }
 }

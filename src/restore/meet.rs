@@ -1,32 +1,23 @@
-//! Deals with an item that is in the cluster already: looks at it, and leaves it, changes it, or
-//! makes it anew.
+//! Deals with an item that is in the cluster already: leaves it, changes it, or makes it anew.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use super::compare::{Difference, Intended, compare};
-use super::existing::{
-    ExistingVerdict, ObservedItem, as_update, decide, go_on, is_default_account, merge_account,
-    still_differs, unless_fixed,
-};
+use super::binding::tell_of_content;
+use super::existing::{ExistingVerdict, still_differs};
+use super::inspect::updated;
 use super::links::Link;
 use super::live::{LiveItem, labels, references};
-use super::outcome::CreateOutcome;
-use super::outcome::ItemAction;
+use super::outcome::{CreateOutcome, ItemAction};
 use super::prepared::Ready;
-use super::rewrite::{Owner, OwnerView, annotations_by_hand, are_ours, unmark_default};
+use super::restorer::Restorer;
+use super::rewrite::are_ours;
 use super::select::Inclusion;
-use super::work::RestoreContext;
-use crate::cluster::{Bound, ClusterError, Propagation};
+use crate::cluster::{ClusterError, Propagation};
 use crate::model::traits::adopts;
 use crate::model::{Category, Finding, NAMESPACES, SkipReason, causes};
-
-/// The longest time that an item may take to be deleted: a pod's grace period (30 s by default)
-/// and some.
-const GONE_WITHIN: Duration = Duration::from_secs(120);
 
 /// The longest time for which admission may count an item that is gone: the controller of quotas
 /// recounts after each deletion, and the API server's cache of PriorityClasses lags a little.
@@ -36,17 +27,17 @@ const COUNTED_PAUSE: Duration = Duration::from_millis(500);
 /// The kind whose pods are deleted with it.
 const JOBS: &str = "jobs.batch";
 
-impl RestoreContext<'_> {
+impl Restorer<'_> {
     /// Leaves the item, changes it, or makes it anew, as the policy says.
     pub async fn meet(&self, ready: &Ready<'_>, live: &LiveItem) -> Result<CreateOutcome, ClusterError> {
-        self.owners.arrived(self.source.inventory.entry(ready.entry).uid, &live.uid);
-        let verdict = self.judge(ready, live);
+        self.view.owners.arrived(self.view.plan.entry(ready.entry).uid, &live.uid);
+        let verdict = self.view.judge(ready, live);
         let differs = || Some(format!("differs in {}", live.difference.describe()));
         let mut met = match verdict {
             // The earlier attempt may have ended between the create and what follows it.
             ExistingVerdict::Restored => {
                 if ready.target.resource.as_str() == NAMESPACES {
-                    self.made_namespaces.add(ready.target.name.clone());
+                    self.view.made_namespaces.add(ready.target.name.clone());
                 }
                 let why = "an earlier attempt of this restore made it";
                 let findings = self.made(ready, &live.uid, &live.version, Some(live)).await;
@@ -78,8 +69,8 @@ impl RestoreContext<'_> {
         };
         self.meet_owners(ready, live);
         if let CreateOutcome::Done(.., findings) = &mut met {
-            findings.extend(self.bind_again(ready, live).await?);
-            findings.extend(self.tell_of_content(ready, live).await?);
+            findings.extend(self.bindings.bind_again(&self.view, ready, live).await?);
+            findings.extend(tell_of_content(&self.view, ready, live).await?);
         }
         Ok(met)
     }
@@ -88,7 +79,7 @@ impl RestoreContext<'_> {
     /// so.
     async fn finish(&self, ready: &Ready<'_>, live: &LiveItem) -> Option<Finding> {
         let stored = ready.field_owners.as_ref()?;
-        if !self.earlier.made_any(&labels(&live.object)) || !are_ours(stored, &live.object) {
+        if !self.view.plan.earlier.made_any(&labels(&live.object)) || !are_ours(stored, &live.object) {
             return None;
         }
         self.give_fields_back(ready, &live.uid, &live.version).await.1
@@ -97,7 +88,7 @@ impl RestoreContext<'_> {
     /// Notes the references that the item lacks, whose owners have not come so far. Only a
     /// selected item gets them.
     fn meet_owners(&self, ready: &Ready<'_>, live: &LiveItem) {
-        if self.source.inventory.entry(ready.entry).inclusion != Inclusion::Selected {
+        if self.view.plan.entry(ready.entry).inclusion != Inclusion::Selected {
             return;
         }
         let link = Link {
@@ -108,7 +99,7 @@ impl RestoreContext<'_> {
             references: references(&live.object),
             awaited: ready.awaited.clone(),
             met: true,
-            ours: self.earlier.made_any(&labels(&live.object)),
+            ours: self.view.plan.earlier.made_any(&labels(&live.object)),
         };
         self.links.add(link, None);
     }
@@ -118,7 +109,7 @@ impl RestoreContext<'_> {
     async fn update(&self, ready: &Ready<'_>, live: &LiveItem) -> Result<CreateOutcome, ClusterError> {
         let (target, namespace) = (&ready.target, ready.target.namespace.as_deref());
         let body = updated(ready, live).to_string();
-        let written = match self.cluster.replace(ready.info, namespace, &target.name, body).await {
+        let written = match self.view.cluster.replace(ready.info, namespace, &target.name, body).await {
             Ok(written) => written,
             // Somebody changed the item since the look, so it is looked at again.
             Err(error) if error.is_conflict() => return Ok(CreateOutcome::TryAgain),
@@ -127,7 +118,7 @@ impl RestoreContext<'_> {
         let mut findings = self.lost(ready, &written.warnings);
         findings.extend(self.restore_status(ready).await);
         findings.extend(self.give_fields_back(ready, &written.uid, &written.resource_version).await.1);
-        let now = self.look(ready).await?;
+        let now = self.view.look(ready).await?;
         if let Some(now) = &now {
             self.meet_owners(ready, now);
             let differs = still_differs("updated", &now.difference).filter(|_| now.uid == live.uid);
@@ -151,14 +142,14 @@ impl RestoreContext<'_> {
         let propagation = if is_job { Propagation::Background } else { Propagation::Orphan };
         // Noted before the deletion is sent, since its answer may be lost.
         self.touched.store(true, Ordering::Release);
-        self.cluster.delete(ready.info, namespace, &target.name, Some(&live.uid), propagation).await?;
-        let made = match self.wait_gone(ready, live).await {
+        self.view.cluster.delete(ready.info, namespace, &target.name, Some(&live.uid), propagation).await?;
+        let made = match self.view.wait_gone(ready, live).await {
             Ok(()) => self.create_uncounted(ready).await,
             Err(error) => Err(error),
         };
         match made {
             Ok(mut findings) => {
-                let differs = match self.look(ready).await {
+                let differs = match self.view.look(ready).await {
                     Ok(now) => now.and_then(|now| still_differs("made anew", &now.difference)),
                     Err(error) if error.is_about_the_connection() => return Err(error),
                     Err(error) => Some(format!(
@@ -192,9 +183,10 @@ impl RestoreContext<'_> {
     /// else `None`: those that are in the cluster stay there without an owner. Children that are
     /// adopted by a selector find the new item by themselves.
     fn left_without_owner(&self, ready: &Ready<'_>) -> Option<Finding> {
-        let (inventory, plan) = (&self.source.inventory, &self.plan);
-        let owner = inventory.entry(ready.entry).uid?;
-        let leaves = (inventory.owners_elsewhere.contains(&owner) || plan.parted_owners.contains(&owner))
+        let plan = self.view.plan;
+        let owner = plan.entry(ready.entry).uid?;
+        let leaves = (plan.source.inventory.owners_elsewhere.contains(&owner)
+            || plan.items.parted_owners.contains(&owner))
             && !adopts(&ready.target.resource)
             && ready.target.resource.as_str() != JOBS;
         leaves.then(|| {
@@ -216,86 +208,4 @@ impl RestoreContext<'_> {
             }
         }
     }
-
-    /// Reads the item from the cluster and compares it; `None` if it is not there.
-    pub async fn look(&self, ready: &Ready<'_>) -> Result<Option<LiveItem>, ClusterError> {
-        let target = &ready.target;
-        let found = self.cluster.get(ready.info, target.namespace.as_deref(), &target.name).await?;
-        Ok(found.map(|body| {
-            let object: Value = serde_json::from_slice(&body).unwrap_or_default();
-            let text =
-                |key: &str| object.get("metadata").and_then(|data| data.get(key)).and_then(Value::as_str);
-            let begun = self.attempt > 1 || self.tried.has(&ready.entry);
-            let restored = begun && self.earlier.made(&labels(&object));
-            let (uid, version) =
-                (text("uid").unwrap_or_default(), text("resourceVersion").unwrap_or_default());
-            let wanted = is_default_account(target).then(|| merge_account(&ready.body, &object));
-            let difference = self.compare(ready, wanted.as_ref().unwrap_or(&ready.body), object.clone());
-            LiveItem {
-                uid: uid.to_owned(),
-                version: version.to_owned(),
-                deleting: text("deletionTimestamp").is_some(),
-                restored,
-                difference,
-                wanted,
-                object,
-            }
-        }))
-    }
-
-    fn compare(&self, ready: &Ready<'_>, wanted: &Value, live: Value) -> Difference {
-        let target = &ready.target;
-        let keep = |owner: &OwnerView<'_>| Owner::New(owner.uid.to_owned());
-        let by_hand = annotations_by_hand(&live);
-        match self.plain.rewrite(&target.resource, target, live, ready.shape(&keep)) {
-            Ok(mut live) => {
-                // A default class that comes along is not made the default, and is not different
-                // if it is the default already.
-                if self.source.inventory.entry(ready.entry).inclusion != Inclusion::Selected {
-                    unmark_default(&target.resource, &mut live.body);
-                }
-                let intended =
-                    Intended { body: wanted, awaited: &ready.awaited, status: ready.status.as_ref() };
-                compare(&target.resource, intended, &live, &by_hand)
-            }
-            Err(error) => Difference { changed: vec![causes(&error)], extra: Vec::new() },
-        }
-    }
-
-    /// Returns the verdict about an item that is in the cluster.
-    pub fn judge(&self, ready: &Ready<'_>, live: &LiveItem) -> ExistingVerdict {
-        let entry = self.source.inventory.entry(ready.entry);
-        let observed = ObservedItem {
-            mapped: ready.mapped,
-            made_namespace: ready
-                .target
-                .namespace
-                .as_deref()
-                .is_some_and(|name| self.made_namespaces.has(name)),
-            // A workload that is made anew leaves its children in place; see `recreate`.
-            owns_claims: !adopts(&ready.target.resource)
-                && entry.uid.is_some_and(|uid| self.plan.claim_owners.contains(&uid)),
-            gets_its_other_half: self.gets_its_other_half(ready, live),
-            ..ObservedItem::read(&ready.target.resource, &ready.body, &live.object)
-        };
-        let verdict = decide(&ready.target, entry.inclusion, &live.difference, self.policy, observed);
-        let changes = || !self.compare(ready, &updated(ready, live), live.object.clone()).is_none();
-        let verdict = unless_fixed(verdict, changes);
-        if live.restored { go_on(verdict) } else { verdict }
-    }
-
-    /// Waits until the item that is being deleted is gone.
-    pub async fn wait_gone(&self, ready: &Ready<'_>, live: &LiveItem) -> Result<(), ClusterError> {
-        let target = &ready.target;
-        let bound = Bound::new(GONE_WITHIN, GONE_WITHIN);
-        self.cluster
-            .gone(ready.info, target.namespace.as_deref(), &target.name, Some(&live.uid), &bound)
-            .await
-    }
-}
-
-/// Returns the body of an update.
-fn updated(ready: &Ready<'_>, live: &LiveItem) -> Value {
-    let wanted = live.wanted.as_ref().unwrap_or(&ready.body);
-    as_update(wanted, &live.object, &ready.target.resource)
 }

@@ -1,14 +1,20 @@
-//! Restores one backup. This file is the flow and reads top to bottom as the restore happens.
+//! Restores one backup: opens it, which makes a plan, and then previews or runs the plan.
 //!
-//! In order of a run: `source` (the index of the backup; later the bodies), `select` and
-//! `inventory` (the items that are wanted), `survey` (the items that those need), `plan` (what is
-//! left out, and in which order the rest comes), `work` (all of that, opened; nothing is changed
-//! so far), `empty` (`requireEmpty`), `ready` (CRDs are served, namespaces are Active), `batch`
-//! (class after class, side by side), `prepare` and `rewrite` (from the stored object to the
-//! wanted one), `lacking` (what must be beside an item), `apply` (create), `meet`, `compare` and
-//! `existing` (the item is there already), `links` and `owners` (owner references), `binding` and
-//! `volumes` (PVCs are Bound), `ended` (what may run again), `account` and `report` (what became
-//! of each item, and the commit). `preview` goes by the same rules and changes nothing.
+//! Who follows a restore from here to the create comes through the files in this order, and back
+//! to none:
+//!
+//! 1. `spec` (what is asked for), `open` (makes the plan), `source` (the index of the backup; later
+//!    the bodies), `inventory` and `select` (the items that are wanted), `survey` (the items that
+//!    those need), `steps` (what is left out, and in which order the rest comes), `volumes`,
+//!    `empty` (`requireEmpty`); nothing in the cluster is changed so far.
+//! 2. `plan` (the value that all this makes, and that nothing changes), `view` (the plan beside the
+//!    cluster), and either `preview` (`--dry-run`) or
+//! 3. `restorer` and `run` (executes the plan), `ready` (CRDs are served, namespaces are Active),
+//!    `batch` (class after class, side by side), `apply` (one item), `prepare` and `rewrite` (from
+//!    the stored object to the wanted one), `lacking` (what must be beside an item), `meet`,
+//!    `inspect`, `compare` and `existing` (the item is there already), `create`, `links` and
+//!    `owners` (owner references), `binding` (PVCs are Bound), `ended` (what may run again).
+//! 4. `account` and `report` (what became of each item, and the commit).
 
 mod account;
 mod apply;
@@ -16,11 +22,13 @@ mod batch;
 mod binding;
 mod circles;
 mod compare;
+mod create;
 mod empty;
 mod ended;
 mod error;
 mod existing;
 mod halt;
+mod inspect;
 mod inventory;
 mod itself;
 mod kinds;
@@ -28,6 +36,8 @@ mod lacking;
 mod links;
 mod live;
 mod meet;
+mod noted;
+mod open;
 mod outcome;
 mod owners;
 mod plan;
@@ -35,14 +45,19 @@ mod prepare;
 mod prepared;
 mod preview;
 mod ready;
+mod references;
 mod report;
 mod request;
+mod restorer;
 pub mod rewrite;
+mod run;
 mod select;
 mod source;
+mod spec;
+mod steps;
 mod survey;
+mod view;
 mod volumes;
-mod work;
 
 pub use error::RestoreError;
 pub use outcome::{Act, ItemAction, Preview, RestoreOutcome};
@@ -50,13 +65,17 @@ pub use request::{MOST_PARALLEL, RestoreRequest};
 
 use std::future::Future;
 
+use account::RestoreAccount;
+use halt::RestoreHalt;
+use open::open;
+use preview::foresee;
+use restorer::Restorer;
+use spec::CompiledSpec;
+
 use crate::api::{InvalidSpec, RestoreSpec, Timestamp};
 use crate::bucket::{Attempt, Bucket, BucketError, Claim};
 use crate::cluster::Cluster;
 use crate::model::Progress;
-use account::RestoreAccount;
-use halt::RestoreHalt;
-use work::RestoreContext;
 
 /// Restores a backup and records in the bucket what became of each item, unless the request says
 /// not to record.
@@ -109,7 +128,7 @@ pub async fn run(
     progress: &Progress,
     stop: impl Future<Output = ()>,
 ) -> Result<RestoreOutcome, RestoreError> {
-    work::check(&request.spec)?;
+    let spec = CompiledSpec::compile(&request.spec).map_err(RestoreError::Specification)?;
     let began = request.began.unwrap_or_else(Timestamp::now);
     // The claim names the backup, if it is chosen by now, so that nobody removes it meanwhile.
     let attempt = if request.record {
@@ -131,18 +150,18 @@ pub async fn run(
             () = stop => RestoreError::Stopped { name: request.name.clone() },
         }
     };
-    let end =
-        halt.unless(ended, restore(cluster, bucket, request, attempt.as_ref(), &halt, &mut account)).await;
+    let restored = async {
+        let plan = open(cluster, bucket, request, spec, attempt.as_ref(), &mut account).await?;
+        Restorer::new(cluster, &plan, &halt, &account).run(&mut account).await
+    };
+    let end = halt.unless(ended, restored).await;
     report::close(attempt.as_ref(), request, account, began, end).await
 }
 
 /// Returns everything that is wrong with a specification, as far as that shows without cluster and
 /// bucket; empty if nothing is wrong.
 pub fn check(spec: &RestoreSpec) -> Vec<InvalidSpec> {
-    match work::check(spec) {
-        Err(RestoreError::Specification(wrong)) => wrong,
-        _ => Vec::new(),
-    }
+    CompiledSpec::compile(spec).err().unwrap_or_default()
 }
 
 /// Returns what [`run`] would do to each item, and changes neither the cluster nor the bucket.
@@ -155,62 +174,11 @@ pub async fn preview(
     request: &RestoreRequest,
     progress: &Progress,
 ) -> Result<Preview, RestoreError> {
+    let spec = CompiledSpec::compile(&request.spec).map_err(RestoreError::Specification)?;
     let mut account = RestoreAccount::open(&request.name, progress)?;
-    let work = open(cluster, bucket, request, None, &RestoreHalt::default(), &mut account).await?;
-    let acts = work.preview(&mut account).await?;
-    Ok(Preview { backup: work.source.name.to_string(), acts, results: account.results })
-}
-
-async fn open<'a>(
-    cluster: &'a Cluster,
-    bucket: &Bucket,
-    request: &RestoreRequest,
-    attempt: Option<&Attempt>,
-    halt: &RestoreHalt,
-    account: &mut RestoreAccount<'_>,
-) -> Result<RestoreContext<'a>, RestoreError> {
-    let work = RestoreContext::open(cluster, bucket, request, attempt, halt, account).await?;
-    if request.spec.require_empty == Some(true) {
-        account.stage("looking whether the target namespaces are empty");
-        work.require_empty().await?;
-    }
-    work.open_account(account);
-    Ok(work)
-}
-
-async fn restore(
-    cluster: &Cluster,
-    bucket: &Bucket,
-    request: &RestoreRequest,
-    attempt: Option<&Attempt>,
-    halt: &RestoreHalt,
-    account: &mut RestoreAccount<'_>,
-) -> Result<(), RestoreError> {
-    let mut work = open(cluster, bucket, request, attempt, halt, account).await?;
-    work.restore_definitions(account).await?;
-    for conversion in work.conversions() {
-        account.find(conversion);
-    }
-    // A namespace that hangs in its deletion must not hold up the others, so its items come in a
-    // second round.
-    let late = work.restore_namespaces(account).await?;
-    let steps = std::mem::take(&mut work.plan.steps);
-    let (last, steps): (Vec<_>, Vec<_>) = steps.into_iter().partition(|step| step.last);
-    let [now, later] = work.part_steps(steps, &late);
-    let mut failed = work.restore_steps(&now, account).await?;
-    if !late.is_empty() {
-        work.restore_late_namespaces(late, account).await?;
-        failed.extend(work.restore_steps(&later, account).await?);
-    }
-    // Webhooks and policies come after the second chance of what they may refuse; whatever still
-    // failed then has its last chance once everything else is there.
-    let mut failed = work.second_chance(failed, false, account).await?.again;
-    failed.extend(work.restore_steps(&last, account).await?);
-    work.second_chance(failed, true, account).await?;
-    work.link(true, account).await?;
-    work.tell_without_effect(account);
-    work.tell_of_ended(account);
-    work.await_claims(account).await
+    let plan = open(cluster, bucket, request, spec, None, &mut account).await?;
+    let acts = foresee(cluster, &plan, &mut account).await?;
+    Ok(Preview { backup: plan.source.name.to_string(), acts, results: account.results })
 }
 
 /// Renews the claim, and returns only when the claim is lost; never without an attempt, since a

@@ -2,7 +2,7 @@
 //! items.
 //!
 //! Only frames that hold wanted items are read, in order and ahead of use. Next on the way:
-//! `survey`, `plan`.
+//! `inventory`, `survey`.
 
 use std::collections::VecDeque;
 use std::str::FromStr as _;

@@ -9,12 +9,6 @@ use regex::Regex;
 
 use super::{Source, root, source, sources};
 
-/// Pairs of files that import each other for a reason.
-const CIRCLES: [(&str, &str, &str); 2] = [
-    ("src/restore/binding.rs", "src/restore/work.rs", "the context of a restore has what its parts note"),
-    ("src/restore/links.rs", "src/restore/work.rs", "the context of a restore has what its parts note"),
-];
-
 /// What of a file is no test.
 fn living(source: &Source) -> Option<&str> {
     let is_test = |part: &str| part == "tests" || part == "tests.rs" || part == "script.rs";
@@ -122,9 +116,7 @@ fn check_circles(all: &[Source]) -> Vec<String> {
         );
     }
     let back = |(from, to): &&(String, String)| from < to && arrows.contains(&(to.clone(), from.clone()));
-    let known = |from: &str, to: &str| CIRCLES.iter().any(|(one, other, _)| (*one, *other) == (from, to));
-    let circles = arrows.iter().filter(back).filter(|(from, to)| !known(from, to));
-    circles.map(|(from, to)| format!("{from} and {to} import each other")).collect()
+    arrows.iter().filter(back).map(|(from, to)| format!("{from} and {to} import each other")).collect()
 }
 
 fn check_mod_files(all: &[Source]) -> Vec<String> {

@@ -5,6 +5,7 @@ mod anew;
 mod lacking;
 mod order;
 mod owned;
+mod plan;
 mod server;
 mod told;
 
@@ -97,10 +98,15 @@ async fn restore_from(bucket: &Bucket, cluster: &Cluster, spec: Value) -> Came {
     let outcome = run(cluster, bucket, &request, &Progress::default(), std::future::pending()).await.unwrap();
     let took = began.elapsed();
     let stored = bucket.open_restore(&request.name).await.unwrap();
-    let lines = zstd::decode_all(&*read(bucket, stored.parts().index()).await).unwrap();
-    let acts = serde_json::Deserializer::from_slice(&lines).into_iter().map(Result::unwrap).collect();
+    let acts = acts(&read(bucket, stored.parts().index()).await);
     let phase = outcome.restore.status.unwrap().phase.unwrap();
     Came { phase, findings: outcome.results.findings, acts, took }
+}
+
+/// Reads the lines about all items.
+fn acts(lines: &[u8]) -> Vec<Act> {
+    let lines = zstd::decode_all(lines).unwrap();
+    serde_json::Deserializer::from_slice(&lines).into_iter().map(Result::unwrap).collect()
 }
 
 fn namespace(name: &str) -> (&'static str, Value) {

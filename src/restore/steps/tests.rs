@@ -78,7 +78,7 @@ fn told(filter: &str, lines: &[&str], needed: &[ItemKey]) -> Vec<String> {
 fn told_of(filter: &str, lines: &[&str], needed: &[ItemKey], said: &BodyFacts) -> Vec<String> {
     let inventory = inventory(filter, lines);
     let needed = needed.iter().cloned().collect();
-    let plan = plan(&inventory, &needed, said, |name| if name == "prod" { "stage" } else { name });
+    let plan = plan_items(&inventory, &needed, said, |name| if name == "prod" { "stage" } else { name });
     let name = |id: EntryId| inventory.key(inventory.entry(id)).to_string();
     let mut told: Vec<String> = plan.definitions.iter().map(|id| format!("+{}", name(*id))).collect();
     told.extend(plan.namespaces.iter().map(|(target, home)| match home {
@@ -205,7 +205,7 @@ fn a_namespace_that_nothing_is_in_comes_back_when_it_is_selected() {
 fn every_entry_stands_once_in_restore_order() {
     let lines = ["namespaces a", "configmaps a/x", "pods a/p"];
     let inventory = inventory("{}", &lines);
-    let plan = plan(&inventory, &HashSet::new(), &BodyFacts::default(), |name| name);
+    let plan = plan_items(&inventory, &HashSet::new(), &BodyFacts::default(), |name| name);
     assert_eq!(plan.entries().collect::<Vec<_>>(), [0, 1, 2]);
 }
 
@@ -223,7 +223,7 @@ fn the_server_that_restores_stays_as_it_is_and_nothing_is_needed_for_it() {
     let said = BodyFacts::default();
     let bodies: Vec<EntryId> = not_left_out(&inventory, &said, Inclusion::comes).map(|(id, _)| id).collect();
     assert_eq!(bodies, [1, 2]);
-    let plan = plan(&inventory, &HashSet::new(), &said, |name| name);
+    let plan = plan_items(&inventory, &HashSet::new(), &said, |name| name);
     assert_eq!(plan.entries().collect::<HashSet<_>>(), HashSet::from([1, 2]));
     assert_eq!(plan.namespaces.keys().collect::<Vec<_>>(), ["prod"]);
     let skipped: Vec<_> = plan.skipped.iter().map(|(id, reason)| (*id, *reason)).collect();
@@ -273,7 +273,7 @@ fn what_belongs_to_a_replica_set_that_its_deployment_makes_comes_and_waits_for_i
         ]
     );
     let inventory = inventory("{}", &lines);
-    let plan = plan(&inventory, &HashSet::new(), &BodyFacts::default(), |name| name);
+    let plan = plan_items(&inventory, &HashSet::new(), &BodyFacts::default(), |name| name);
     assert_eq!(plan.made_by_others(&inventory).collect::<Vec<_>>(), [OldUid::read("r").unwrap()]);
 }
 
