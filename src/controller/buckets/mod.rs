@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::runtime::reflector::Store;
-use kube::{Api, Client};
+use kube::{Api, Client, ResourceExt as _};
 
 use super::error::ControllerError;
 use super::settings::Settings;
@@ -119,11 +119,19 @@ impl Locations {
 
     /// Returns the named location, or the default one; `None` if it does not exist.
     pub fn find(&self, name: Option<&str>) -> Option<Arc<BackupStorageLocation>> {
-        let by_name =
-            |wanted: &str| self.store.find(|location| location.metadata.name.as_deref() == Some(wanted));
+        self.find_among(&self.store.state(), name)
+    }
+
+    /// Returns the location that [`Locations::find`] would return if `all` were all there are.
+    pub fn find_among(
+        &self,
+        all: &[Arc<BackupStorageLocation>],
+        name: Option<&str>,
+    ) -> Option<Arc<BackupStorageLocation>> {
+        let by_name = |wanted: &str| all.iter().find(|location| location.name_any() == wanted).cloned();
         match name {
             Some(name) => by_name(name),
-            None => default_of(&self.store.state()).or_else(|| by_name(&self.default)),
+            None => default_of(all).or_else(|| by_name(&self.default)),
         }
     }
 

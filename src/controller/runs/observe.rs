@@ -1,14 +1,16 @@
 //! Facts about a run, read before anything is done: its location, and the run that has its name in
 //! the bucket.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use kube::ResourceExt as _;
+use kube::api::ListParams;
 use tokio::time::Instant;
 
 use super::resource::{RunResource, described, is_left_alone, keys_of};
 use super::runnable::Name;
-use crate::api::LocationPhase;
+use crate::api::{BackupStorageLocation, LocationPhase};
 use crate::bucket::BucketError;
 use crate::controller::buckets::{OpenLocation, is_read_only};
 use crate::controller::context::Context;
@@ -22,6 +24,9 @@ pub const LOCATION_UNREACHABLE: &str = "LocationUnreachable";
 
 /// Reason of a wait: an earlier run of the name is being removed. Asks the bucket at each look.
 pub const NAME_LEAVING: &str = "NameBeingRemoved";
+
+/// Reason of a wait: the server has not looked at the location yet.
+const LOCATION_NOT_VALIDATED: &str = "LocationNotValidated";
 
 /// Reason of a wait: no location has the name.
 pub const LOCATION_MISSING: &str = "LocationMissing";
@@ -57,15 +62,13 @@ pub enum Site {
 /// Opens the named location, or the default one, and returns its state, with `None` if it cannot be
 /// used now. A location that failed just now is not asked again at once.
 pub async fn open_site(context: &Context, name: Option<&str>) -> (Site, Option<OpenLocation>) {
-    let (missing, wanted) = (&context.locations.missing, name.unwrap_or(&context.settings.default_location));
     let Some(location) = context.locations.find(name) else {
-        let since = missing.note(wanted, Instant::now());
-        return (Site::Missing { name: wanted.to_owned(), since }, None);
+        return (find_unseen(context, name).await, None);
     };
-    missing.found(wanted);
+    context.locations.missing.found(name.unwrap_or(&context.settings.default_location));
     let (name, read_only) = (location.name_any(), is_read_only(&location));
     let reason = match location.status.as_ref().and_then(|status| status.phase) {
-        None => "LocationNotValidated",
+        None => LOCATION_NOT_VALIDATED,
         Some(LocationPhase::Unavailable) => "LocationUnavailable",
         Some(LocationPhase::Available) => LOCATION_UNREACHABLE,
     };
@@ -87,6 +90,26 @@ pub async fn open_site(context: &Context, name: Option<&str>) -> (Site, Option<O
     };
     failing.note(&name, unanswered, Instant::now());
     opened
+}
+
+/// Returns the state of a location that the cache does not hold, as the API server has it: a refusal
+/// is final, and the cache may be behind what a person has just created.
+async fn find_unseen(context: &Context, name: Option<&str>) -> Site {
+    let wanted = name.unwrap_or(&context.settings.default_location).to_owned();
+    let (api, everything) = (context.api::<BackupStorageLocation>(), ListParams::default());
+    let listed = ControllerError::within("list the BackupStorageLocations", api.list(&everything)).await;
+    let why = match listed {
+        Ok(listed) => {
+            let all: Vec<_> = listed.items.into_iter().map(Arc::new).collect();
+            if context.locations.find_among(&all, name).is_none() {
+                let since = context.locations.missing.note(&wanted, Instant::now());
+                return Site::Missing { name: wanted, since };
+            }
+            "the location was created a moment ago, and the server has not looked at it yet".to_owned()
+        }
+        Err(error) => lasting(&error),
+    };
+    Site::Unavailable { name: wanted, read_only: false, why: Obstacle::new(LOCATION_NOT_VALIDATED, why) }
 }
 
 /// Reads an object again from the API server. Returns `None` if it does not exist any more, or must
@@ -165,12 +188,37 @@ async fn remover<K: RunResource>(object: &K, location: &OpenLocation) -> Result<
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
+    use serde_json::json;
+
     use super::*;
     use crate::api::{Backup, BackupSpec};
     use crate::bucket::tests::faulty_bucket;
     use crate::cluster::script::{answer, serve};
     use crate::controller::context::scripted;
     use crate::store::{Fault, ObjectKey, Operation, PutMode};
+
+    #[tokio::test]
+    async fn a_location_that_the_cache_does_not_show_yet_is_waited_for() {
+        let all = Arc::new(Mutex::new(json!([])));
+        let listed = Arc::clone(&all);
+        let (cluster, _) = serve(move |_, _| {
+            let list = json!({"apiVersion": "ark.heptio.com/v1", "kind": "BackupStorageLocationList",
+                "metadata": {}, "items": *listed.lock().unwrap()});
+            answer(200, list.to_string())
+        });
+        let context = scripted(cluster);
+        let site = async |name| open_site(&context, name).await.0;
+        assert!(matches!(site(Some("west")).await, Site::Missing { name, .. } if name == "west"));
+        *all.lock().unwrap() = json!([{"apiVersion": "ark.heptio.com/v1", "kind": "BackupStorageLocation",
+            "metadata": {"name": "west"}, "spec": {"provider": "s3", "bucket": "b", "default": true}}]);
+        for name in [Some("west"), None] {
+            let Site::Unavailable { why, .. } = site(name).await else { panic!("{name:?} is there") };
+            assert_eq!(why.reason, "LocationNotValidated");
+        }
+        assert!(matches!(site(Some("east")).await, Site::Missing { .. }));
+    }
 
     #[tokio::test]
     async fn a_name_of_which_the_bucket_does_not_say_who_has_it_or_that_is_about_to_go_is_waited_for() {
