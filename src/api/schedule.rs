@@ -1,5 +1,5 @@
-//! Schedule: backups made at the times of a cron schedule, and how long they are kept. Shape and checks only; the
-//! server acts on it.
+//! Schedule: backups made at the times of a cron schedule, and how long they are kept. Shape and
+//! checks only; the server acts on it.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};

@@ -1,7 +1,7 @@
 //! The trouble behind a failed call, found once, when the answer is read ([`super::failure`]), and
-//! asked three questions. May the same call be repeated at once ([`super::policy`])? Does the trouble pass by
-//! itself within minutes ([`Trouble::passes`])? May the refused object exist already
-//! ([`Trouble::is_refusal`])? Pure.
+//! asked three questions. May the same call be repeated at once ([`super::policy`])? Does the
+//! trouble pass by itself within minutes ([`Trouble::passes`])? May the refused object exist
+//! already ([`Trouble::is_refusal`])? Pure.
 
 /// The trouble behind a failure.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

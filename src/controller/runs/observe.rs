@@ -92,8 +92,8 @@ pub async fn open_site(context: &Context, name: Option<&str>) -> (Site, Option<O
     opened
 }
 
-/// Returns the state of a location that the cache does not hold, as the API server has it: a refusal
-/// is final, and the cache may be behind what a person has just created.
+/// Returns the state of a location that the cache does not hold, as the API server has it: a
+/// refusal is final, and the cache may be behind what a person has just created.
 async fn find_unseen(context: &Context, name: Option<&str>) -> Site {
     let wanted = name.unwrap_or(&context.settings.default_location).to_owned();
     let (api, everything) = (context.api::<BackupStorageLocation>(), ListParams::default());
