@@ -7,6 +7,10 @@
 //! 3. `item` and `filter` decide of each item whether it is taken;
 //! 4. `pack` writes tarball and index and uploads them as they grow;
 //! 5. `seal` writes results, log and the document, which commits the backup.
+//!
+//! Beside these: `exclusion` (reasons to leave an item out whatever is selected), `account`
+//! (counters, findings, log), `told` and `unheeded` (warnings), `halt` (ends a run early), `live`
+//! (what a backup would take now, for a diff) and `index_metadata` (for whoever rebuilds an index).
 
 mod account;
 mod collect;
@@ -58,7 +62,7 @@ use view::ClusterView;
 ///
 /// # Guarantees
 /// - The backup exists if and only if its document does: a conditional write, the last one, never
-///   repeated. Killed at any write before, the run leaves a claim and parts, which the next
+///   overwritten. Killed at any write before, the run leaves a claim and parts, which the next
 ///   attempt under this `uid` takes over (docs/crash.md).
 /// - Every kind is read at the revision of the cut. A kind that its server cannot show at that
 ///   revision is named in a warning and in `status.kindsOutsideCut`.

@@ -1,5 +1,5 @@
-//! One attempt at a run, from the claim to commit or clean-up: the only way to write the keys of a
-//! run.
+//! One attempt at a run, from the claim to commit or clean-up: the only way to write the parts
+//! and the document of a run.
 //!
 //! ```text
 //! claim -> upload and put the parts, renewing the claim
@@ -31,7 +31,7 @@ use super::run_folder::ClaimState;
 use super::upload::{HashingUpload, describe_bytes};
 use super::{Bucket, BucketError};
 
-/// How many times the commit is sent when no answer comes: whether it arrived decides whether the
+/// Most times that the commit is sent when no answer comes: whether it arrived decides whether the
 /// run exists.
 const COMMIT_TRIES: u32 = 4;
 

@@ -19,7 +19,7 @@ use super::layout::RunKeys;
 use super::run_folder::{ClaimState, RunFolder};
 use super::{Bucket, BucketError};
 
-/// How many times claiming starts anew when the claim that was in the way disappears while it is
+/// Most times that claiming starts anew when the claim that was in the way disappears while it is
 /// looked at. Each time, another process has finished or given up; more than a few in a row do not
 /// happen.
 const MAX_ROUNDS: usize = 5;

@@ -24,7 +24,7 @@ pub const DEAD_AFTER_HOURS: i64 = 24;
 /// A removal without a heartbeat for so long keeps nobody from reading any more.
 pub const REMOVAL_LASTS: TimeDelta = TimeDelta::minutes(15);
 
-/// How often a holder renews its claim: rare enough to cost nothing, often enough to outlive a day
+/// The time between two heartbeats of a holder: rare enough to cost nothing, often enough to outlive a day
 /// of failures.
 pub const HEARTBEAT_EVERY: std::time::Duration = std::time::Duration::from_secs(300);
 

@@ -1,9 +1,10 @@
-//! Every key of a location, and the meaning of a listed key (format 2, and the layouts that came
-//! before). Pure.
+//! The keys of a location that follow from names, and the meaning of a listed key (format 2, and
+//! the layouts that came before). Pure.
 //!
 //! The keys of claim and document follow from the name of a run alone, so that a claim on the name
 //! is a claim on the document. The keys of its parts are known only from the document: see
-//! [`PartKeys`](super::PartKeys).
+//! [`PartKeys`](super::PartKeys). Objects `ark-probe-…`, which only try whether and how a location
+//! can be written to, are named where they are written (`store::s3`, `controller::location`).
 
 use std::fmt;
 

@@ -26,7 +26,7 @@ pub struct Newest {
     pub name: Option<BackupName>,
     /// Facts about the choice that the user might not expect.
     pub notes: Vec<String>,
-    /// Why there is no backup; empty if there is one.
+    /// The reason why there is no backup; empty if there is one.
     pub why: String,
     /// Backups that may be newer and cannot be read, each with the reason.
     pub passed_over: Vec<(BackupName, BucketError)>,

@@ -1,10 +1,11 @@
 //! The server: turns custom resources into runs of the engine, and documents of buckets into custom
 //! resources.
 //!
-//! Each controller is a file or a folder and works in one order: load, decide (pure), act, record.
+//! Each controller is a file or a folder and works in one order: it looks (`observe`, `ask`,
+//! `survey`, `validate`), decides (pure), acts and records.
 //! - `backup` and `restore` run the engine; `runs` is the flow that they share.
-//! - `schedule` makes Backups, `gc` and `delete` remove what has expired, `location` validates
-//!   buckets.
+//! - `schedule` makes Backups, `gc` requests the deletion of what has expired and sweeps what dead
+//!   runs left, `delete` executes deletion requests, `location` validates buckets.
 //! - `sync` creates objects for the documents of a bucket and deletes objects whose document is
 //!   gone.
 //! - `requests` answers DownloadRequests and ServerStatusRequests.

@@ -1,5 +1,8 @@
 //! Rules about single items that a controller or the control plane makes again; rows of
 //! [`traits`](super::traits) name them. Pure.
+//!
+//! The decisions by these rules are made in `restore::rewrite` (`never_restored`) and, about items
+//! whose controller comes back in the same restore, in `restore::steps`.
 
 use super::item::GroupResource;
 use super::outcome::SkipReason;

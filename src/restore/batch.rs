@@ -3,7 +3,7 @@
 //!
 //! A class begins when the one before it is done. Between classes of which the later does not rest
 //! on the earlier, the last few stragglers of the earlier (a slow webhook) hold up nothing. Next
-//! on the way: `prepare`, `apply`.
+//! on the way: `apply`, `prepare`.
 
 use std::collections::{HashMap, HashSet};
 use std::future::Future;

@@ -1,7 +1,6 @@
 //! Restores one backup: opens it, which makes a plan, and then previews or runs the plan.
 //!
-//! Who follows a restore from here to the create comes through the files in this order, and back
-//! to none:
+//! Who follows a restore from here to the create comes through the files roughly in this order:
 //!
 //! 1. `spec` (what is asked for), `open` (makes the plan), `source` (the index of the backup; later
 //!    the bodies), `inventory` and `select` (the items that are wanted), `survey` (the items that
@@ -15,6 +14,10 @@
 //!    `inspect`, `compare` and `existing` (the item is there already), `create`, `links` and
 //!    `owners` (owner references), `binding` (PVCs are Bound), `ended` (what may run again).
 //! 4. `account` and `report` (what became of each item, and the commit).
+//!
+//! Shared values: `kinds` (what the cluster serves), `itself` (items of the running server),
+//! `prepared` (an item ready to be created), `live` (an item of the cluster), `references` and
+//! `circles` (owner references), `noted` (sets that items share), `halt` (ends a run early).
 
 mod account;
 mod apply;

@@ -1,4 +1,4 @@
-//! What changes while a plan is executed. `run` has the order in which it is.
+//! The state that changes while a plan is executed. `run` has the order of the execution.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What a restore sees: its plan, and what is known of the cluster by now. Nothing here writes to
+//! The view of a restore: its plan, and what is known of the cluster by now. Nothing here writes to
 //! the cluster, so that a dry run goes by the same rules as a run.
 
 use std::borrow::Cow;

@@ -7,7 +7,7 @@ use crate::bucket::Bucket;
 use crate::cli::exit::Failure;
 use crate::store::{self, Location};
 
-/// Where the backups are.
+/// The bucket that holds the backups.
 #[derive(Args, Clone, Debug)]
 pub struct LocationArgs {
     /// The bucket: s3://BUCKET/PREFIX?region=…&endpoint=… or file:///FOLDER
@@ -15,7 +15,7 @@ pub struct LocationArgs {
     location: String,
 }
 
-/// Where the backup is.
+/// The bucket that holds the backup, or the server that knows it.
 #[derive(Args, Debug)]
 pub struct SourceArgs {
     /// Read from this bucket, without a server: s3://BUCKET/PREFIX?region=…&endpoint=… or

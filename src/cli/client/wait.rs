@@ -43,7 +43,7 @@ pub struct ObjectProgress {
     pub done: bool,
     /// The object's phase.
     pub phase: String,
-    /// Why the object does not go on, as the server says; `None` if there is no reason.
+    /// The server's reason why the object does not go on; `None` if there is none.
     pub why: Option<String>,
     /// Whether the run was refused only because another run has its name in the bucket.
     pub lost_name: bool,

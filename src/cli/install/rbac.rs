@@ -4,7 +4,7 @@
 /// One rule of a role.
 #[derive(Clone, Copy, Debug)]
 pub struct PolicyRule {
-    /// Why the server needs it.
+    /// The reason why the server needs the rule.
     pub reason: &'static str,
     /// The API groups; empty for a rule about paths.
     pub groups: &'static [&'static str],

@@ -54,7 +54,7 @@ pub struct CreateCommand {
     make: MakeArgs,
 }
 
-/// What may be done in a location.
+/// The access to a location.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum Mode {
     #[value(alias = "readwrite")]

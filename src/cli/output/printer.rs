@@ -11,7 +11,7 @@ use super::log;
 use super::shown::shown;
 use crate::cli::exit::Failure;
 
-/// How an answer is printed.
+/// The format of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// Columns for people.

@@ -23,7 +23,7 @@ use crate::cli::output::{Format, Output};
 /// faster than one a second.
 const TRIES: u32 = 5;
 
-/// What every `create` takes.
+/// The flags that every `create` takes.
 #[derive(Args, Debug)]
 pub struct MakeArgs {
     /// Labels of the object: team=web,stage=prod

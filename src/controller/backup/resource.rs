@@ -1,4 +1,4 @@
-//! What the reconciler of runs reads of a Backup. Pure.
+//! The fields of a Backup that the reconciler of runs reads. Pure.
 
 use chrono::{DateTime, Utc};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;

@@ -96,9 +96,9 @@ async fn queue<K: RunResource>(
 /// 1. A deletion request (annotation) is handled and ends the look: reading, writing. Restores
 ///    only.
 /// 2. An object that is synced, over or being deleted is left alone: pure. A copy of a synced
-///    object that no location can prove is refused: writing.
-/// 3. `introduce`: a Backup with a Schedule's token is marked with that Schedule: reading, writing.
-/// 4. `observed`: location, admission, and the run that has the name in the bucket: reading. At
+///    object whose source bucket is no location here is refused: writing.
+/// 3. `record_schedule`: a Backup with a Schedule's token is marked with that Schedule: reading, writing.
+/// 4. `observe`: location, admission, and the run that has the name in the bucket: reading. At
 ///    most [`LOOKS`] objects at a time.
 /// 5. `decide`: pure.
 /// 6. A step that waits writes its condition and ends the look; a step that runs waits for a
@@ -121,7 +121,8 @@ async fn queue<K: RunResource>(
 /// # Caveats
 /// - A location that cannot be used delays a run and does not fail it (a missing location: see
 ///   `backup::admit`).
-/// - A document is trusted for its uid, and for its cluster if it names one.
+/// - A document with the object's uid counts as this run's; its cluster must match if the document
+///   names one.
 async fn reconcile<K: Runnable>(
     seen: Arc<K>,
     context: Arc<Context>,

@@ -1,4 +1,5 @@
-//! What the reconciler of runs reads of a Backup or Restore, and the changes of its status. Pure.
+//! The fields of a Backup or Restore that the reconciler of runs reads, and the changes of its
+//! status. Pure.
 
 use std::fmt::Debug;
 

@@ -1,8 +1,9 @@
 //! The traits of each kind of Kubernetes, a row a kind: when it comes back, who makes its items
 //! again, what depends on them. Pure.
 //!
-//! `table` is the one place where kinds are told apart; a kind without a row is an ordinary one
-//! ([`ORDINARY`]), unless its group is known for policies.
+//! `table` is the one place for policy about kinds; a kind without a row is an ordinary one
+//! ([`ORDINARY`]), unless its group is known for policies. Which fields of a kind a function reads
+//! or changes is its own match.
 
 mod kind_traits;
 mod order;

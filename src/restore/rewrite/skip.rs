@@ -1,8 +1,8 @@
 //! Tells which items are never restored, and why: what the control plane makes by itself, and what
 //! has ended. Pure.
 //!
-//! Whether an item's controller comes back in the same restore is not known here; the plan decides
-//! about that.
+//! The rules about single items are in `model::regenerated`. Whether an item's controller comes
+//! back in the same restore is not known here; the plan decides about that (`restore::steps`).
 
 use std::borrow::Cow;
 

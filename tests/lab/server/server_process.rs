@@ -13,10 +13,10 @@ use crate::support::{Cluster, eventually};
 
 /// An answer that takes longer counts as none.
 const ANSWER: Duration = Duration::from_secs(60);
-/// What a failed test shows of the log at most.
+/// Most bytes of the log that a failed test shows.
 const TAIL: usize = 40_000;
 
-/// How a server is started, beyond what every test wants: a sync and a collection every two
+/// The options of a server beyond what every test wants: a sync and a collection every two
 /// seconds.
 #[derive(Clone, Debug)]
 pub struct ServerOptions {
@@ -109,7 +109,7 @@ impl Server {
         holder.split('/').nth(1) == Some(&*self.id.to_string())
     }
 
-    /// Where it serves health, metrics and downloads.
+    /// Returns the address at which the server serves health, metrics and downloads.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
