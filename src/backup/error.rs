@@ -47,7 +47,7 @@ pub enum BackupError {
         /// The backup that was being made.
         name: BackupName,
     },
-    /// The run noticed that it is to end; `halt::unless` replaces this by the reason.
+    /// The run noticed that it is to end; `halt::run_until` replaces this by the reason.
     #[error("the run was stopped")]
     Halted,
     /// The run ended, and the parts that it had written could not be removed.

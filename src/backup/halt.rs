@@ -40,7 +40,7 @@ async fn raised(halt: &mut watch::Receiver<bool>) {
 
 /// Runs `run` to its end, or until `ended` yields an error. In that case the run is asked to halt
 /// and awaited, and the error is returned, unless the run was complete by then.
-pub async fn unless<T, R>(
+pub async fn run_until<T, R>(
     ended: impl Future<Output = BackupError>,
     run: impl FnOnce(BackupHalt) -> R,
 ) -> Result<T, BackupError>
@@ -83,18 +83,18 @@ mod tests {
             begun += 1;
             Ok(())
         };
-        let end = unless(ended, run).await;
+        let end = run_until(ended, run).await;
         assert!(matches!(end, Err(BackupError::Stopped { .. })), "{end:?}");
         assert_eq!((begun, written), (1, 1));
     }
 
     #[tokio::test]
     async fn reading_is_cut_short_and_a_run_that_is_complete_stays_so() {
-        let end = unless::<(), _>(async { stopped() }, async |mut halt| {
+        let end = run_until::<(), _>(async { stopped() }, async |mut halt| {
             halt.or(std::future::pending::<()>()).await
         });
         assert!(matches!(end.await, Err(BackupError::Stopped { .. })));
-        let end = unless(async { stopped() }, async |_| {
+        let end = run_until(async { stopped() }, async |_| {
             tokio::task::yield_now().await;
             Ok(7)
         });

@@ -105,11 +105,13 @@ pub async fn run(
     let ended = async {
         tokio::select! {
             lost = attempt.keep() => lost.into(),
+            // `tell_waits` never returns, so that there is no value to match.
             never = cluster.tell_waits(progress) => match never {},
             () = stop => BackupError::Stopped { name: request.name.clone() },
         }
     };
-    let made = halt::unless(ended, |halt| make(cluster, &attempt, request, &selection, progress, halt)).await;
+    let made =
+        halt::run_until(ended, |halt| make(cluster, &attempt, request, &selection, progress, halt)).await;
     match made {
         Ok(made) => Ok(made),
         Err(error) => Err(discard(&attempt, error).await),

@@ -141,33 +141,31 @@ fn prepare(
 async fn act(context: Arc<Context>, watches: Watches, duty: &tokio::sync::watch::Sender<Duty>) {
     let Watches { backups, restores, schedules, locations, deletions, downloads, statuses, .. } = watches;
     let c = || Arc::clone(&context);
-    let always = async {
-        tokio::join!(
-            backup::run(c(), backups),
-            restore::run(c(), restores),
-            location::run(c(), locations),
-            delete::run(c(), deletions),
-            download::run(c(), downloads),
-            server_status::run(c(), statuses),
-            once_filled(&context, sync::run(c())),
-        );
+    let Settings { restore_only, disable_schedules, .. } = context.settings;
+    let scheduling = async {
+        if restore_only || disable_schedules {
+            schedule::watch(c(), schedules).await;
+        } else {
+            schedule::run(c(), schedules).await;
+        }
     };
-    let owning = async {
-        let Settings { restore_only, disable_schedules, .. } = context.settings;
-        let by_the_clock = async {
-            if restore_only || disable_schedules {
-                schedule::watch(c(), schedules).await;
-            } else {
-                schedule::run(c(), schedules).await;
-            }
-        };
-        tokio::join!(by_the_clock, once_filled(&context, gc::run(c())));
-    };
-    let filled = once_filled(&context, async {
+    let observing = async {
         duty.send_replace(Duty::Leading);
         observed::tell(&context);
-    });
-    tokio::join!(always, owning, filled);
+    };
+    tokio::join!(
+        backup::run(c(), backups),
+        restore::run(c(), restores),
+        scheduling,
+        location::run(c(), locations),
+        delete::run(c(), deletions),
+        download::run(c(), downloads),
+        server_status::run(c(), statuses),
+        once_filled(&context, sync::run(c())),
+        // Also with `--restore-only`, where a pass leaves backups alone.
+        once_filled(&context, gc::run(c())),
+        once_filled(&context, observing),
+    );
 }
 
 /// Runs `work` once all caches are filled: an object that a cache does not hold yet would pass for

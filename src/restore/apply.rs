@@ -78,8 +78,8 @@ impl Restorer<'_> {
                 done.act.reason = why;
                 done
             }
-            Ok(Prepared::Ready(ready)) if ready.takes && !put_off => return Ok(Applied::Later),
-            Ok(Prepared::Ready(ready)) => match self.put(&ready, &mut permit).await {
+            Ok(Prepared::Ready(ready)) if ready.takes_any_address && !put_off => return Ok(Applied::Later),
+            Ok(Prepared::Ready(ready)) => match self.create_or_meet(&ready, &mut permit).await {
                 Ok(done) => done,
                 Err(error) if error.is_about_the_connection() => {
                     return Err(RestoreError::Cluster { doing: "creating items", source: error });
@@ -101,7 +101,12 @@ impl Restorer<'_> {
         Ok(Applied::Done(done))
     }
 
-    async fn put(&self, ready: &Ready<'_>, permit: &mut Option<Permit>) -> Result<ItemDone, ClusterError> {
+    /// Creates the item or deals with the one that is there, again while others change that.
+    async fn create_or_meet(
+        &self,
+        ready: &Ready<'_>,
+        permit: &mut Option<Permit>,
+    ) -> Result<ItemDone, ClusterError> {
         if let Some((_, why)) =
             ready.target.namespace.as_ref().and_then(|name| self.broken_namespaces.get(name))
         {
@@ -115,7 +120,7 @@ impl Restorer<'_> {
         let mut tries = 0;
         let (action, reason, mut findings) = loop {
             tries += 1;
-            match self.create_or_meet(ready, permit, tries >= TRIES).await? {
+            match self.create_or_meet_once(ready, permit, tries >= TRIES).await? {
                 CreateOutcome::Done(action, reason, findings) => break (action, reason, findings),
                 CreateOutcome::TryAgain if tries >= MOST_TRIES => {
                     let why = format!("somebody else changed it at each of the {tries} tries to change it");
@@ -138,7 +143,7 @@ impl Restorer<'_> {
         Ok(done)
     }
 
-    async fn create_or_meet(
+    async fn create_or_meet_once(
         &self,
         ready: &Ready<'_>,
         permit: &mut Option<Permit>,
@@ -161,8 +166,11 @@ impl Restorer<'_> {
         match seen {
             // A create whose answer was lost is sent again, and then meets what it made itself.
             Some(live) if error.may_be_own() && self.is_own(&live) => {
-                let mut findings: Vec<Finding> =
-                    self.made(ready, &live.uid, &live.version, Some(&live)).await.into_iter().collect();
+                let mut findings: Vec<Finding> = self
+                    .complete_create(ready, &live.uid, &live.version, Some(&live))
+                    .await
+                    .into_iter()
+                    .collect();
                 findings.extend(self.restore_status(ready).await);
                 Ok(CreateOutcome::Done(ItemAction::Create, None, findings))
             }

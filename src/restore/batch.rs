@@ -47,7 +47,7 @@ const UNFINISHED: &str = "the restore was stopped while it was at hand, and what
 /// Most kinds that are named while they are restored; more would not fit a line.
 const KINDS_NAMED: usize = 3;
 
-/// The items of a batch that are not restored.
+/// The items of a batch that are not restored, or not yet, by the reason.
 #[derive(Debug, Default)]
 pub struct Batch {
     /// Items that are put off until the others of their class are there.
@@ -58,7 +58,7 @@ pub struct Batch {
     /// Items that failed for good, each with the reason.
     pub failed: HashMap<EntryId, (Category, String)>,
     /// Items that are under way.
-    at_hand: HashSet<EntryId>,
+    under_way: HashSet<EntryId>,
 }
 
 impl Restorer<'_> {
@@ -99,7 +99,7 @@ impl Restorer<'_> {
         say: bool,
         account: &mut RestoreAccount<'_>,
     ) -> Result<Batch, RestoreError> {
-        let _at_hand = self.halt.take();
+        let _at_hand = self.halt.hold();
         let mut batch = Batch::default();
         let mut running = FuturesUnordered::new();
         let restore =
@@ -117,13 +117,13 @@ impl Restorer<'_> {
                     let full = running.len() >= self.view.plan.parallel;
                     tokio::select! {
                         biased;
-                        () = self.halt.raised() => return self.end_at_hand(running, batch, account).await,
+                        () = self.halt.raised() => return self.end_under_way(running, batch, account).await,
                         Some((id, applied)) = running.next(), if !running.is_empty() => {
-                            batch.take(id, applied?, account)?;
+                            batch.settle(id, applied?, account)?;
                         }
                         body = bodies.try_next(), if !full => match body? {
                             Some(body) => {
-                                batch.at_hand.insert(body.0);
+                                batch.under_way.insert(body.0);
                                 running.push(restore(body, put_off));
                             }
                             None => more = false,
@@ -137,11 +137,11 @@ impl Restorer<'_> {
                     let wait = if few { STRAGGLING } else { Duration::MAX };
                     let next = tokio::select! {
                         biased;
-                        () = self.halt.raised() => return self.end_at_hand(running, batch, account).await,
+                        () = self.halt.raised() => return self.end_under_way(running, batch, account).await,
                         next = timeout(wait, running.next()) => next,
                     };
                     match next {
-                        Ok(Some((id, applied))) => batch.take(id, applied?, account)?,
+                        Ok(Some((id, applied))) => batch.settle(id, applied?, account)?,
                         Ok(None) | Err(_) => break,
                     }
                 }
@@ -157,9 +157,9 @@ impl Restorer<'_> {
         loop {
             tokio::select! {
                 biased;
-                () = self.halt.raised() => return self.end_at_hand(running, batch, account).await,
+                () = self.halt.raised() => return self.end_under_way(running, batch, account).await,
                 next = running.next() => match next {
-                    Some((id, applied)) => batch.take(id, applied?, account)?,
+                    Some((id, applied)) => batch.settle(id, applied?, account)?,
                     None => return Ok(batch),
                 },
             }
@@ -168,7 +168,7 @@ impl Restorer<'_> {
 
     /// Waits until the items under way have ended, for as long as a stop allows, and records those
     /// that have not. Always returns [`RestoreError::Halted`].
-    async fn end_at_hand<F>(
+    async fn end_under_way<F>(
         &self,
         mut running: FuturesUnordered<F>,
         mut batch: Batch,
@@ -183,16 +183,16 @@ impl Restorer<'_> {
                 Ok(Applied::Again(finding)) => {
                     let entry = self.view.plan.entry(id);
                     let done = ItemDone::failed(self.view.plan.key(id), finding, entry.size);
-                    batch.take(id, Applied::Done(done), account)?;
+                    batch.settle(id, Applied::Done(done), account)?;
                 }
-                Ok(applied) => batch.take(id, applied, account)?,
+                Ok(applied) => batch.settle(id, applied, account)?,
                 // The item had not begun, or its error is the one about the API server that ends
                 // the run.
                 Err(_) => {}
             }
-            batch.at_hand.remove(&id);
+            batch.under_way.remove(&id);
         }
-        for id in batch.at_hand.into_iter().filter(|id| self.begun.has(id)) {
+        for id in batch.under_way.into_iter().filter(|id| self.begun.has(id)) {
             let entry = self.view.plan.entry(id);
             let item = self.view.plan.key(id);
             let finding = Finding::error(Category::Other, UNFINISHED).on_item(item.clone());
@@ -253,14 +253,14 @@ impl Restorer<'_> {
 }
 
 impl Batch {
-    /// Takes the outcome of an item.
-    fn take(
+    /// Files an item by its outcome, and records it if it is dealt with.
+    fn settle(
         &mut self,
         id: EntryId,
         applied: Applied,
         account: &mut RestoreAccount<'_>,
     ) -> Result<(), RestoreError> {
-        self.at_hand.remove(&id);
+        self.under_way.remove(&id);
         match applied {
             Applied::Later => self.later.push(id),
             Applied::Again(finding) => self.again.push((id, finding)),

@@ -11,8 +11,8 @@ use super::rewrite::merge_field_owners;
 use crate::cluster::{ClusterError, Patch, Permit, Written};
 use crate::model::{Category, Finding, NAMESPACES, causes};
 
-/// Tries to give the field owners back while others change the item.
-const TRIES_AT_OWNERS: usize = 3;
+/// Number of tries to give an item its field owners back while others change the item.
+const TRIES_AT_FIELD_OWNERS: usize = 3;
 
 /// The beginnings of API server warnings that tell of lost data; other warnings are about the
 /// item's own ways, or deprecations, which concern the whole cluster.
@@ -34,7 +34,7 @@ impl Restorer<'_> {
             self.view.made_namespaces.add(ready.target.name.clone());
         }
         let mut findings = self.lost(ready, &warnings);
-        findings.extend(self.made(ready, &uid, &resource_version, None).await);
+        findings.extend(self.complete_create(ready, &uid, &resource_version, None).await);
         findings.extend(self.restore_status(ready).await);
         Ok(findings)
     }
@@ -42,7 +42,7 @@ impl Restorer<'_> {
     /// Completes a create: tells the children of the item its new uid, notes the references that
     /// it lacks, gives field owners back, frees its volume. `live` is the object if it was looked
     /// at, else `None`. Returns a finding if the field owners could not be given back.
-    pub async fn made(
+    pub async fn complete_create(
         &self,
         ready: &Ready<'_>,
         uid: &str,
@@ -57,7 +57,7 @@ impl Restorer<'_> {
             entry: ready.entry,
             target: ready.target.clone(),
             uid: uid.to_owned(),
-            version: version.unwrap_or_else(|| version_or_none(live)),
+            version: version.unwrap_or_else(|| version_or_empty(live)),
             references: references(live.map_or(&ready.body, |live| &live.object)),
             awaited: ready.awaited.clone(),
             met: false,
@@ -97,14 +97,14 @@ impl Restorer<'_> {
         let Some(stored) = &ready.field_owners else { return Ok(Some(version.to_owned())) };
         let (target, namespace) = (&ready.target, ready.target.namespace.as_deref());
         let (mut owners, mut version) = (stored.clone(), version.to_owned());
-        for tried in 1..=TRIES_AT_OWNERS {
+        for tried in 1..=TRIES_AT_FIELD_OWNERS {
             let metadata =
                 serde_json::json!({"uid": uid, "resourceVersion": version, "managedFields": owners});
             let patch = Patch::Merge(serde_json::json!({ "metadata": metadata }).to_string());
             match self.view.cluster.patch(ready.info, namespace, &target.name, &patch).await {
                 Ok(written) => return Ok(Some(written.resource_version)),
                 // Somebody has written meanwhile, and owns what was written.
-                Err(error) if error.is_conflict() && tried < TRIES_AT_OWNERS => {
+                Err(error) if error.is_conflict() && tried < TRIES_AT_FIELD_OWNERS => {
                     let Some(live) = self.view.cluster.get(ready.info, namespace, &target.name).await? else {
                         return Ok(None);
                     };
@@ -148,6 +148,6 @@ impl Restorer<'_> {
     }
 }
 
-fn version_or_none(live: Option<&LiveItem>) -> String {
+fn version_or_empty(live: Option<&LiveItem>) -> String {
     live.map(|live| live.version.clone()).unwrap_or_default()
 }

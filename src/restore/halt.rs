@@ -43,7 +43,7 @@ impl Drop for AtHand {
 impl RestoreHalt {
     /// Marks items as at hand: until the guard is dropped the run is not dropped either, and has
     /// to look by itself whether it is to end.
-    pub fn take(&self) -> AtHand {
+    pub fn hold(&self) -> AtHand {
         self.at_hand.fetch_add(1, Ordering::AcqRel);
         AtHand(Arc::clone(&self.at_hand))
     }
@@ -62,7 +62,7 @@ impl RestoreHalt {
 
     /// Drives `run` to its end, or until `ended` yields the reason to end earlier; items at hand
     /// then come to their end first.
-    pub async fn unless(
+    pub async fn run_until(
         &self,
         ended: impl Future<Output = RestoreError>,
         run: impl Future<Output = Result<(), RestoreError>>,
@@ -94,7 +94,7 @@ mod tests {
         let halt = RestoreHalt::default();
         let (mut ended, mut begun) = (0, 0);
         let run = async {
-            let _at_hand = halt.take();
+            let _at_hand = halt.hold();
             halt.raised().await;
             tokio::task::yield_now().await;
             ended += 1;
@@ -104,21 +104,21 @@ mod tests {
             begun += 1;
             Ok(())
         };
-        let end = halt.unless(stopped(), run).await;
+        let end = halt.run_until(stopped(), run).await;
         assert!(matches!(end, Err(RestoreError::Stopped { .. })), "{end:?}");
         assert_eq!((ended, begun), (1, 0));
     }
 
     #[tokio::test]
     async fn what_only_waits_is_dropped_and_what_is_done_is_done() {
-        let end = RestoreHalt::default().unless(stopped(), std::future::pending()).await;
+        let end = RestoreHalt::default().run_until(stopped(), std::future::pending()).await;
         assert!(matches!(end, Err(RestoreError::Stopped { .. })));
         let halt = RestoreHalt::default();
         let run = async {
-            let _at_hand = halt.take();
+            let _at_hand = halt.hold();
             halt.raised().await;
             Ok(())
         };
-        assert!(halt.unless(stopped(), run).await.is_ok());
+        assert!(halt.run_until(stopped(), run).await.is_ok());
     }
 }

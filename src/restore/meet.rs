@@ -40,7 +40,7 @@ impl Restorer<'_> {
                     self.view.made_namespaces.add(ready.target.name.clone());
                 }
                 let why = "an earlier attempt of this restore made it";
-                let findings = self.made(ready, &live.uid, &live.version, Some(live)).await;
+                let findings = self.complete_create(ready, &live.uid, &live.version, Some(live)).await;
                 return Ok(CreateOutcome::Done(
                     ItemAction::Create,
                     Some(why.to_owned()),

@@ -149,6 +149,7 @@ pub async fn run(
     let ended = async {
         tokio::select! {
             lost = keep(attempt.as_ref()) => lost.into(),
+            // `tell_waits` never returns, so that there is no value to match.
             never = cluster.tell_waits(progress) => match never {},
             () = stop => RestoreError::Stopped { name: request.name.clone() },
         }
@@ -157,7 +158,7 @@ pub async fn run(
         let plan = open(cluster, bucket, request, spec, attempt.as_ref(), &mut account).await?;
         Restorer::new(cluster, &plan, &halt, &account).run(&mut account).await
     };
-    let end = halt.unless(ended, restored).await;
+    let end = halt.run_until(ended, restored).await;
     report::close(attempt.as_ref(), request, account, began, end).await
 }
 

@@ -39,20 +39,20 @@ pub async fn open(
     let selection = Selection::new(&spec.selection);
     let source = read_backup(bucket, request, &selection, attempt, account).await?;
     let options = options(request, &source, spec.modifiers);
-    let names = Rewriter::new(options.clone());
-    let items = choose_items(request, &source, &selection, &names, account).await?;
+    let namespace_mapper = Rewriter::new(options.clone());
+    let items = choose_items(request, &source, &selection, &namespace_mapper, account).await?;
     account.stage("asking the cluster what it serves");
     let catalog =
         cluster.catalog().await.map_err(RestoreError::cluster("asking the cluster what it serves"))?;
     let (volumes, options) =
-        look_at_storage(cluster, &catalog, request, &source, &items, &names, options).await?;
+        look_at_storage(cluster, &catalog, request, &source, &items, &namespace_mapper, options).await?;
     let plan = RestorePlan {
         served: ServedKinds::resolve(&source.inventory, catalog, &HashMap::new()),
         volumes,
         rewriter: Rewriter::new(options),
         policy: request.spec.existing_resource_policy.unwrap_or_default(),
         status_kinds: status_kinds(&request.spec, &source.inventory),
-        from_another_cluster: !["", &request.cluster.uid].contains(&&*source.inventory.cluster),
+        from_another_cluster: is_another_cluster(&source.inventory.cluster, &request.cluster.uid),
         earlier: Earlier::new(request.name.as_str(), source.name.as_str()),
         attempt: request.attempt,
         parallel: if request.parallel == 0 { MOST_PARALLEL } else { request.parallel },
@@ -88,18 +88,18 @@ async fn read_backup(
     Ok(source)
 }
 
-/// Decides which items come; `names` maps the namespaces.
+/// Decides which items come; `namespace_mapper` maps the namespaces.
 async fn choose_items(
     request: &RestoreRequest,
     source: &Source,
     selection: &Selection<'_>,
-    names: &Rewriter,
+    namespace_mapper: &Rewriter,
     account: &mut RestoreAccount<'_>,
 ) -> Result<PlannedItems, RestoreError> {
     let inventory = &source.inventory;
-    let said = survey::look_into_owners(source).await?;
-    let needs = survey::look_for_needs(source, selection, &said).await?;
-    let items = plan_items(inventory, &needs, &said, |namespace| names.namespace(namespace));
+    let facts = survey::look_into_owners(source).await?;
+    let needs = survey::look_for_needs(source, selection, &facts).await?;
+    let items = plan_items(inventory, &needs, &facts, |namespace| namespace_mapper.namespace(namespace));
     check_mapping(&request.spec, inventory, &items)?;
     if let Some(message) = nothing(&items) {
         account.find(Finding::warning(Category::Unmatched, message));
@@ -107,7 +107,7 @@ async fn choose_items(
     if let Some(message) = left_to_the_server(&items) {
         account.find(Finding::warning(Category::Other, message));
     }
-    if let Some(finding) = left_to_operators(&items, inventory, &said) {
+    if let Some(finding) = left_to_operators(&items, inventory, &facts) {
         account.find(finding);
     }
     Ok(items)
@@ -121,13 +121,15 @@ async fn look_at_storage(
     request: &RestoreRequest,
     source: &Source,
     items: &PlannedItems,
-    names: &Rewriter,
+    namespace_mapper: &Rewriter,
     options: RewriteOptions,
 ) -> Result<(Volumes, RewriteOptions), RestoreError> {
-    let claims = survey::look_at_claims(source, items, names).await?;
+    let claims = survey::look_at_claims(source, items, namespace_mapper).await?;
     let wanted = request.spec.restore_pvs;
-    let volumes = survey::look_at_volumes(cluster, catalog, source, items, &claims, wanted, names).await?;
-    let sources = survey::look_for_sources(cluster, catalog, source, items, &claims, names).await?;
+    let volumes =
+        survey::look_at_volumes(cluster, catalog, source, items, &claims, wanted, namespace_mapper).await?;
+    let sources =
+        survey::look_for_sources(cluster, catalog, source, items, &claims, namespace_mapper).await?;
     let options = RewriteOptions {
         returning_volumes: volumes.returning.clone(),
         volumes_elsewhere: volumes.elsewhere.clone(),
@@ -137,6 +139,12 @@ async fn look_at_storage(
         ..options
     };
     Ok((volumes, options))
+}
+
+/// Returns whether the backup was made in another cluster than `here`; false if the backup does
+/// not say in which.
+fn is_another_cluster(of_backup: &str, here: &str) -> bool {
+    !of_backup.is_empty() && of_backup != here
 }
 
 fn options(request: &RestoreRequest, source: &Source, modifiers: CompiledModifiers) -> RewriteOptions {
@@ -173,8 +181,8 @@ fn left_to_the_server(items: &PlannedItems) -> Option<String> {
 
 /// Returns the warning that pods of custom resources are left out, or `None` if there are none.
 /// Whether their operators run in this cluster is not known.
-fn left_to_operators(items: &PlannedItems, inventory: &Inventory, said: &BodyFacts) -> Option<Finding> {
-    let mut pods = items.left_to_operators(inventory, said);
+fn left_to_operators(items: &PlannedItems, inventory: &Inventory, facts: &BodyFacts) -> Option<Finding> {
+    let mut pods = items.left_to_operators(inventory, facts);
     let first = inventory.key(pods.next()?);
     let message = format!(
         "{} of them have generated names and belong to custom resources that come back (`{}/{}` among them); they are left out, since the operator of these would make others beside them; where no operator does, they are missing",

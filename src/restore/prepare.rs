@@ -48,6 +48,7 @@ impl RestoreView<'_> {
         };
         let owners = |owner: &OwnerView<'_>| match self.owners.fate(owner.uid) {
             Fate::There(uid) => Owner::New(uid),
+            // An owner that the restore does not bring may be in the cluster: `links` looks for it.
             Fate::Awaited | Fate::Unknown => Owner::Awaited,
         };
         let rewritten = (self.plan.rewriter.rewrite(&item.resource, &item, value, shape(info, &owners)))
@@ -67,7 +68,7 @@ impl RestoreView<'_> {
                 name: rewritten.name,
             },
             info,
-            takes: item.resource.as_str() == "services" && !rewritten.asks,
+            takes_any_address: item.resource.as_str() == "services" && !rewritten.wants_fixed_address,
             item,
             body: rewritten.body,
             status: status(true).cloned(),

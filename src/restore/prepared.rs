@@ -33,7 +33,7 @@ pub struct Ready<'a> {
     pub mapped: bool,
     /// Whether the cluster allots it a port or an address that another Service may ask for by
     /// number.
-    pub takes: bool,
+    pub takes_any_address: bool,
     /// Whether the item asks for work that was done, and only the status said so, which does not
     /// come back.
     pub may_run_again: bool,

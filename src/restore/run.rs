@@ -21,7 +21,7 @@ impl Restorer<'_> {
         // A namespace that hangs in its deletion must not hold up the others, so its items come in
         // a second round.
         let late = self.restore_namespaces(account).await?;
-        let (steps, last) = plan.items.steps_before_last();
+        let (steps, last) = plan.items.split_last_steps();
         let mut failed = if late.is_empty() {
             self.restore_steps(steps, account).await?
         } else {

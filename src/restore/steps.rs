@@ -70,10 +70,10 @@ impl PlannedItems {
     pub fn left_to_operators<'a>(
         &'a self,
         inventory: &'a Inventory,
-        said: &'a BodyFacts,
+        facts: &'a BodyFacts,
     ) -> impl Iterator<Item = &'a InventoryEntry> {
         let skipped = self.skipped.iter().map(|(id, _)| inventory.entry(*id));
-        skipped.filter(|entry| entry.uid.is_some_and(|uid| said.generated.contains(&uid)))
+        skipped.filter(|entry| entry.uid.is_some_and(|uid| facts.generated.contains(&uid)))
     }
 
     /// Returns every item that is to be restored: CRDs, namespaces, then the steps in order.
@@ -91,7 +91,7 @@ impl PlannedItems {
 
     /// Returns the steps in order, parted into those that come first and those that come when
     /// everything else is there.
-    pub fn steps_before_last(&self) -> (&[PlanStep], &[PlanStep]) {
+    pub fn split_last_steps(&self) -> (&[PlanStep], &[PlanStep]) {
         self.steps.split_at(self.steps.partition_point(|step| !step.last))
     }
 }
@@ -101,10 +101,10 @@ impl PlannedItems {
 pub fn plan_items<'a>(
     inventory: &'a Inventory,
     needed: &HashSet<ItemKey>,
-    said: &BodyFacts,
+    facts: &BodyFacts,
     map: impl Fn(&'a str) -> &'a str,
 ) -> PlannedItems {
-    let controllers = Controllers::of(inventory, said);
+    let controllers = Controllers::of(inventory, facts);
     let mut plan = PlannedItems::default();
     let mut steps: BTreeMap<PriorityClass, PlanStep> = BTreeMap::new();
     let mut homes: HashMap<&str, EntryId> = HashMap::new();
@@ -151,12 +151,12 @@ pub fn plan_items<'a>(
 /// successor needs, which the custom resource says in fields that Ark does not know.
 pub fn not_left_out<'a>(
     inventory: &'a Inventory,
-    said: &'a BodyFacts,
+    facts: &'a BodyFacts,
     stands: impl Fn(Inclusion) -> bool + 'a,
 ) -> impl Iterator<Item = (EntryId, &'a InventoryEntry)> {
-    let controllers = Controllers::of(inventory, said);
+    let controllers = Controllers::of(inventory, facts);
     inventory.entries.iter().zip(0..).filter_map(move |(entry, id)| {
-        let speaks = || entry.uid.is_some_and(|uid| said.generated.contains(&uid));
+        let speaks = || entry.uid.is_some_and(|uid| facts.generated.contains(&uid));
         let stands = stands(entry.inclusion);
         (stands && (skip(inventory, entry, &controllers).is_none() || speaks())).then_some((id, entry))
     })
@@ -198,14 +198,14 @@ fn skip(inventory: &Inventory, entry: &InventoryEntry, controllers: &Controllers
 
 /// The controllers among the items that come.
 struct Controllers<'a> {
-    said: &'a BodyFacts,
+    facts: &'a BodyFacts,
     kinds: HashMap<OldUid, &'a GroupResource>,
     /// The number of the newest rollout, by owner and by the kind that is rolled out.
     newest: HashMap<(OldUid, u16), u64>,
 }
 
 impl<'a> Controllers<'a> {
-    fn of(inventory: &'a Inventory, said: &'a BodyFacts) -> Self {
+    fn of(inventory: &'a Inventory, facts: &'a BodyFacts) -> Self {
         let selected = || inventory.entries.iter().filter(|entry| entry.inclusion.comes());
         let kinds = selected().filter_map(|entry| Some((entry.uid?, inventory.kind(entry)))).collect();
         let mut newest: HashMap<(OldUid, u16), u64> = HashMap::new();
@@ -215,7 +215,7 @@ impl<'a> Controllers<'a> {
                 *newest = (*newest).max(entry.rollout.unwrap_or_default());
             }
         }
-        Self { said, kinds, newest }
+        Self { facts, kinds, newest }
     }
 
     /// Returns whether the item's controller comes back and makes the item again.
@@ -223,13 +223,13 @@ impl<'a> Controllers<'a> {
         let Some(owner) = entry.owner else { return false };
         let Some(controller) = self.kinds.get(&owner) else { return false };
         match regenerates(kind, controller) {
-            Regenerated::No => entry.uid.is_some_and(|uid| self.said.generated.contains(&uid)),
+            Regenerated::No => entry.uid.is_some_and(|uid| self.facts.generated.contains(&uid)),
             Regenerated::Yes => true,
             // The newest revision is met as its controller makes it; the older ones are the
             // history that `rollout undo` needs.
             Regenerated::Newest => {
                 let newest = self.newest.get(&(owner, entry.kind)).copied();
-                newest == Some(entry.rollout.unwrap_or_default()) && !self.said.paused.contains(&owner)
+                newest == Some(entry.rollout.unwrap_or_default()) && !self.facts.paused.contains(&owner)
             }
         }
     }

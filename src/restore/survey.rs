@@ -42,19 +42,19 @@ pub async fn look_into_owners(source: &Source) -> Result<BodyFacts, RestoreError
         _ => false,
     };
     let telling: Vec<EntryId> = inventory.entries.iter().zip(0..).filter(telling).map(|(_, id)| id).collect();
-    let mut said = BodyFacts::default();
+    let mut facts = BodyFacts::default();
     let mut bodies = source.bodies(&telling)?;
     while let Some((id, body)) = bodies.try_next().await? {
         // A body that cannot be read is reported when it is to be restored.
         let body: Value = body.ok().and_then(|body| serde_json::from_slice(&body).ok()).unwrap_or_default();
         let entry = inventory.entry(id);
         match inventory.kind(entry).as_str() {
-            PODS if has_generated_name(&body) => said.generated.extend(entry.uid),
-            DEPLOYMENTS if body["spec"]["paused"] == true => said.paused.extend(entry.uid),
+            PODS if has_generated_name(&body) => facts.generated.extend(entry.uid),
+            DEPLOYMENTS if body["spec"]["paused"] == true => facts.paused.extend(entry.uid),
             _ => {}
         }
     }
-    Ok(said)
+    Ok(facts)
 }
 
 /// Returns whether the API server made up the name, so that whoever makes the item again makes it
@@ -69,7 +69,7 @@ fn has_generated_name(item: &Value) -> bool {
 pub async fn look_for_needs(
     source: &Source,
     selection: &Selection<'_>,
-    said: &BodyFacts,
+    facts: &BodyFacts,
 ) -> Result<HashSet<ItemKey>, RestoreError> {
     let inventory = &source.inventory;
     let optional = || inventory.entries.iter().filter(|entry| entry.inclusion == Inclusion::IfNeeded);
@@ -79,14 +79,14 @@ pub async fn look_for_needs(
     }
     let mut needs = if claims { ClusterReferences::with_claims() } else { ClusterReferences::default() };
     let refers = |(_, entry): &(EntryId, &InventoryEntry)| has_references(inventory.kind(entry));
-    let referring = not_left_out(inventory, said, Inclusion::comes).filter(refers);
+    let referring = not_left_out(inventory, facts, Inclusion::comes).filter(refers);
     let mut bodies = source.bodies(&referring.map(|(id, _)| id).collect::<Vec<_>>())?;
     while let Some((id, body)) = bodies.try_next().await? {
         needs.note_references(inventory.kind(inventory.entry(id)), &body.unwrap_or_default());
     }
     drop(bodies);
     if needs.names_claims() {
-        look_for_claims(source, said, &mut needs).await?;
+        look_for_claims(source, facts, &mut needs).await?;
     }
     for kind in LEADING {
         let asked = needs.asks(kind);
@@ -111,7 +111,7 @@ pub async fn look_for_needs(
 /// need.
 async fn look_for_claims(
     source: &Source,
-    said: &BodyFacts,
+    facts: &BodyFacts,
     needs: &mut ClusterReferences,
 ) -> Result<(), RestoreError> {
     let inventory = &source.inventory;
@@ -119,7 +119,7 @@ async fn look_for_claims(
         inventory.kind(entry).as_str() == PVCS
             && inventory.namespace(entry).is_some_and(|home| needs.names_claim(home, &entry.name))
     };
-    let named = not_left_out(inventory, said, |inclusion| !inclusion.comes()).filter(named);
+    let named = not_left_out(inventory, facts, |inclusion| !inclusion.comes()).filter(named);
     let mut bodies = source.bodies(&named.map(|(id, _)| id).collect::<Vec<_>>())?;
     while let Some((id, body)) = bodies.try_next().await? {
         let entry = inventory.entry(id);

@@ -14,7 +14,7 @@ const LARGEST: usize = 512 << 10;
 
 /// Returns the specification of a location, as the server needs it. `flag` is the flag with the
 /// URL, `credential_flag` the one for credentials, both for messages.
-pub fn place(
+pub fn spec_from_location(
     location: Location,
     flag: &str,
     credential_flag: &str,
@@ -23,12 +23,14 @@ pub fn place(
         Location::Directory(folder) if folder.create_bucket => Err(Failure::usage(format!(
             "{flag}: createBucket does not go with file://; the folder is one that is mounted into the server's pods"
         ))),
-        Location::Directory(folder) => Ok(nowhere(Provider::Fs, folder.path.to_string_lossy().into_owned())),
+        Location::Directory(folder) => {
+            Ok(bare_spec(Provider::Fs, folder.path.to_string_lossy().into_owned()))
+        }
         Location::S3(s3) => bucket(s3, flag, credential_flag),
     }
 }
 
-fn nowhere(provider: Provider, bucket: String) -> BackupStorageLocationSpec {
+fn bare_spec(provider: Provider, bucket: String) -> BackupStorageLocationSpec {
     BackupStorageLocationSpec {
         provider,
         bucket,
@@ -83,7 +85,7 @@ fn bucket(s3: S3Location, flag: &str, credential_flag: &str) -> Result<BackupSto
     Ok(BackupStorageLocationSpec {
         prefix: (!prefix.is_empty()).then_some(prefix),
         config: (config != LocationConfig::default()).then_some(config),
-        ..nowhere(Provider::S3, bucket)
+        ..bare_spec(Provider::S3, bucket)
     })
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use k8s_openapi::ByteString;
 use serde_json::{Value, json};
 
-use super::super::args::storage_location_spec::{place, read};
+use super::super::args::storage_location_spec::{read, spec_from_location};
 use super::super::exit::Failure;
 use crate::api::{AccessMode, BackupStorageLocation, BackupStorageLocationSpec, SecretKey};
 use crate::store::{Location, objection_to_credentials};
@@ -32,7 +32,7 @@ pub fn location(
         credential: credential.map(|secret| SecretKey { name: secret.to_owned(), key: KEY.to_owned() }),
         access_mode: read_only.then_some(AccessMode::ReadOnly),
         default: Some(true),
-        ..place(location, "--location", "--credentials-file")?
+        ..spec_from_location(location, "--location", "--credentials-file")?
     };
     let mut location = BackupStorageLocation::new(name, specification);
     location.metadata.namespace = Some(namespace.to_owned());

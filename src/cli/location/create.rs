@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 
 use crate::api::{self, AccessMode, BackupStorageLocation, BackupStorageLocationSpec, Provider, SecretKey};
 use crate::cli::args::pairs::pair;
-use crate::cli::args::storage_location_spec::place;
+use crate::cli::args::storage_location_spec::spec_from_location;
 use crate::cli::exit::{Done, Failure};
 use crate::cli::global::Global;
 use crate::cli::output::Output;
@@ -82,8 +82,8 @@ pub async fn create(global: &Global, command: &CreateCommand, output: &Output) -
 fn build(global: &Global, command: &CreateCommand) -> Result<BackupStorageLocation, Failure> {
     let CreateCommand { name, url, credential, access_mode, default, sync_period, validation_period, make } =
         command;
-    let place = place(Location::from_url(url)?, "--url", "--credential SECRET:KEY")?;
-    if place.provider == Provider::Fs && credential.is_some() {
+    let spec = spec_from_location(Location::from_url(url)?, "--url", "--credential SECRET:KEY")?;
+    if spec.provider == Provider::Fs && credential.is_some() {
         return Err(Failure::usage("--credential goes only with an s3:// URL"));
     }
     let spec = BackupStorageLocationSpec {
@@ -92,7 +92,7 @@ fn build(global: &Global, command: &CreateCommand) -> Result<BackupStorageLocati
         default: default.then_some(true),
         sync_period: sync_period.clone(),
         validation_period: validation_period.clone(),
-        ..place
+        ..spec
     };
     let wrong: Vec<String> = spec.validate().iter().map(ToString::to_string).collect();
     if !wrong.is_empty() {

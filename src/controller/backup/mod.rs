@@ -34,8 +34,8 @@ impl Runnable for Backup {
         Ok(None)
     }
 
-    async fn introduce(&self, context: &Context) -> Result<(), ControllerError> {
-        schedule::introduce(context, self).await
+    async fn mark_with_schedule(&self, context: &Context) -> Result<(), ControllerError> {
+        schedule::mark_with_schedule(context, self).await
     }
 
     async fn observe(&self, context: &Context) -> Result<ObservedRun<Self>, ControllerError> {

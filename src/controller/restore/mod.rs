@@ -71,7 +71,7 @@ impl Runnable for Restore {
     }
 
     /// Succeeds without a request: only people create Restores.
-    async fn introduce(&self, _: &Context) -> Result<(), ControllerError> {
+    async fn mark_with_schedule(&self, _: &Context) -> Result<(), ControllerError> {
         Ok(())
     }
 

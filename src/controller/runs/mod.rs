@@ -97,7 +97,8 @@ async fn queue<K: RunResource>(
 ///    only.
 /// 2. An object that is synced, over or being deleted is left alone: pure. A copy of a synced
 ///    object whose source bucket is no location here is refused: writing.
-/// 3. `record_schedule`: a Backup with a Schedule's token is marked with that Schedule: reading, writing.
+/// 3. `mark_with_schedule`: a Backup with a Schedule's token is marked with that Schedule: reading,
+///    writing.
 /// 4. `observe`: location, admission, and the run that has the name in the bucket: reading. At
 ///    most [`LOOKS`] objects at a time.
 /// 5. `decide`: pure.
@@ -140,7 +141,7 @@ async fn reconcile<K: Runnable>(
         return Ok(Action::await_change());
     }
     // 3. The mark of a Schedule: reading and writing.
-    seen.introduce(&context).await?;
+    seen.mark_with_schedule(&context).await?;
     // 4. Location, admission and name: reading.
     let Some(look) = turn(&context, turns.looks).await else { return Ok(Action::await_change()) };
     let observed = seen.observe(&context).await?;

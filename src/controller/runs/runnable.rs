@@ -23,7 +23,10 @@ pub trait Runnable: RunResource {
 
     /// Writes into the status which Schedule made this object, if one did and the status does not
     /// say so yet. Reads and writes.
-    fn introduce(&self, context: &Context) -> impl Future<Output = Result<(), ControllerError>> + Send;
+    fn mark_with_schedule(
+        &self,
+        context: &Context,
+    ) -> impl Future<Output = Result<(), ControllerError>> + Send;
 
     /// Reads what a decision needs. Writes nothing.
     fn observe(

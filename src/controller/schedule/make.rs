@@ -86,7 +86,7 @@ pub async fn leave(context: &Context, schedule: &Schedule) -> Result<Schedule, C
 /// Marks a Backup, before it begins, with the Schedule that is making it, so that its document says
 /// so too. A Backup whose token no Schedule recorded is left as it is: a person's, whatever its
 /// annotation says.
-pub async fn introduce(context: &Context, backup: &Backup) -> Result<(), ControllerError> {
+pub async fn mark_with_schedule(context: &Context, backup: &Backup) -> Result<(), ControllerError> {
     let name = backup.name_any();
     let claims = backup.annotations().contains_key(SCHEDULE_TOKEN);
     if !claims || maker(backup).is_some() || synced_from(&backup.metadata).is_some() {

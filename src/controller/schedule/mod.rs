@@ -12,7 +12,7 @@ mod record;
 mod refuse;
 mod retention;
 
-pub use make::introduce;
+pub use make::mark_with_schedule;
 pub use own::{CLOCKS_DISAGREE, Goodness, begun, goodness, maker};
 
 use std::collections::HashMap;

@@ -16,7 +16,7 @@ fn there(body: Value, status: Option<Value>) -> Rewritten {
         field_owners: None,
         mapped: false,
         awaited: Vec::new(),
-        asks: false,
+        wants_fixed_address: false,
     }
 }
 

@@ -91,7 +91,7 @@ pub struct Rewritten {
     pub awaited: Vec<Value>,
     /// Whether the item is a Service that asks for a node port or an address: it is made before
     /// those that take any.
-    pub asks: bool,
+    pub wants_fixed_address: bool,
 }
 
 impl Rewriter {
@@ -174,7 +174,7 @@ impl Rewriter {
         }
 
         let (namespace, name) = self.target(kind, key);
-        let asks = service::asks(kind, &item);
+        let wants_fixed_address = service::wants_fixed_address(kind, &item);
         let body = item;
         Ok(Rewritten {
             body,
@@ -186,7 +186,7 @@ impl Rewriter {
             field_owners,
             mapped,
             awaited,
-            asks,
+            wants_fixed_address,
         })
     }
 

@@ -1,5 +1,5 @@
-//! Points owner references at the restored owners, sets them aside while the owner is to come, and
-//! drops them where the owner never comes. Pure.
+//! Points owner references at the restored owners, and sets the others aside: `links` gives them
+//! back once their owners are found. Pure.
 
 use std::fmt;
 
@@ -25,11 +25,9 @@ pub struct OwnerView<'a> {
 pub enum Owner {
     /// The owner is in the cluster, under this uid.
     New(String),
-    /// The owner is to come.
+    /// The owner is not known to be in the cluster: a reference to it would have the garbage
+    /// collector remove the item.
     Awaited,
-    /// The owner is not there and will not be: a reference to it would have the garbage collector
-    /// remove the item.
-    Gone,
 }
 
 impl<'a> OwnerView<'a> {
@@ -63,7 +61,7 @@ impl fmt::Display for OwnerView<'_> {
 }
 
 /// Replaces each owner's uid; `controller` and `blockOwnerDeletion` stay as they are. Removes the
-/// references whose owners are to come, and returns them as they are in the backup.
+/// references whose owners are awaited, and returns them as they are in the backup.
 pub(super) fn rewrite(item: &mut Value, owners: &dyn Fn(&OwnerView<'_>) -> Owner) -> Vec<Value> {
     let mut awaited = Vec::new();
     shape::retain(item, &["metadata", "ownerReferences"], |reference| {
@@ -77,7 +75,6 @@ pub(super) fn rewrite(item: &mut Value, owners: &dyn Fn(&OwnerView<'_>) -> Owner
                 awaited.push(reference.take());
                 false
             }
-            Owner::Gone => false,
         }
     });
     awaited
@@ -89,17 +86,16 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn references_follow_owners_that_come_back_wait_for_those_to_come_and_drop_the_others() {
+    fn references_follow_owners_that_come_back_and_wait_for_the_others() {
         let reference = |uid: &str| json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "uid": uid, "controller": true, "blockOwnerDeletion": true});
-        let mut item = json!({"metadata": {"ownerReferences": [reference("old"), reference("lost"), 3, reference("later")]}});
+        let mut item = json!({"metadata": {"ownerReferences": [reference("old"), 3, reference("later")]}});
         let owners = |owner: &OwnerView<'_>| match (owner.uid, owner.api_version, owner.kind, owner.name) {
             ("old", "apps/v1", "Deployment", "web") => Owner::New("new".to_owned()),
-            ("later", ..) => Owner::Awaited,
-            _ => Owner::Gone,
+            _ => Owner::Awaited,
         };
         assert_eq!(rewrite(&mut item, &owners), [reference("later")]);
         assert_eq!(item, json!({"metadata": {"ownerReferences": [reference("new")]}}));
-        assert_eq!(rewrite(&mut item, &|_| Owner::Gone), Vec::<Value>::new());
+        assert_eq!(rewrite(&mut item, &|_| Owner::Awaited).len(), 1);
         assert_eq!(item, json!({"metadata": {}}));
     }
 }

@@ -54,7 +54,7 @@ pub(super) fn rewrite(kind: &GroupResource, item: &mut Value, preserve_node_port
 
 /// Returns whether the Service asks for a port or an address that another Service, made before it,
 /// could take.
-pub(super) fn asks(kind: &GroupResource, item: &Value) -> bool {
+pub(super) fn wants_fixed_address(kind: &GroupResource, item: &Value) -> bool {
     let address = || shape::text(item, &["spec", "clusterIP"]).is_some_and(|ip| !["", "None"].contains(&ip));
     let number = |place: Option<&Value>| place.and_then(Value::as_u64).is_some_and(|port| port > 0);
     kind.as_str() == "services"
@@ -153,7 +153,10 @@ mod tests {
             let mut item = service(&metadata);
             let kept = rewrite(&GroupResource::parse("services"), &mut item, false);
             assert_eq!((&item["spec"], kept), (&expected, expected != json!({})), "{metadata}");
-            assert_eq!(asks(&GroupResource::parse("services"), &item), expected.get("clusterIP").is_some());
+            assert_eq!(
+                wants_fixed_address(&GroupResource::parse("services"), &item),
+                expected.get("clusterIP").is_some()
+            );
         }
     }
 
@@ -162,9 +165,9 @@ mod tests {
         let port = json!({"f:ports": {"k:{\"port\":80,\"protocol\":\"TCP\"}": {"f:nodePort": {}}}});
         let mut item = node_port_service(&owned("ark", &port));
         assert!(!rewrite(&GroupResource::parse("services"), &mut item, false));
-        assert!(!asks(&GroupResource::parse("services"), &item), "{item}");
+        assert!(!wants_fixed_address(&GroupResource::parse("services"), &item), "{item}");
         let mut item = node_port_service(&owned("helm", &port));
         assert!(rewrite(&GroupResource::parse("services"), &mut item, false));
-        assert!(asks(&GroupResource::parse("services"), &item), "{item}");
+        assert!(wants_fixed_address(&GroupResource::parse("services"), &item), "{item}");
     }
 }

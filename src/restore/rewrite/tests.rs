@@ -159,9 +159,9 @@ proptest! {
         };
         let rewriter = Rewriter::new(options);
         never_restored(&kind, &item);
-        let whole = rewriter.rewrite(&kind, &key, item.clone(), shape(&|_| Owner::Gone));
+        let whole = rewriter.rewrite(&kind, &key, item.clone(), shape(&|_| Owner::Awaited));
         prop_assert!(whole.is_err() || item["metadata"].is_object());
-        prop_assert!(rewriter.rewrite(&kind, &key, named(item, &key), shape(&|_| Owner::Gone)).is_ok());
+        prop_assert!(rewriter.rewrite(&kind, &key, named(item, &key), shape(&|_| Owner::Awaited)).is_ok());
     }
 
     #[test]

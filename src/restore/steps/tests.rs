@@ -75,10 +75,10 @@ fn told(filter: &str, lines: &[&str], needed: &[ItemKey]) -> Vec<String> {
     told_of(filter, lines, needed, &BodyFacts::default())
 }
 
-fn told_of(filter: &str, lines: &[&str], needed: &[ItemKey], said: &BodyFacts) -> Vec<String> {
+fn told_of(filter: &str, lines: &[&str], needed: &[ItemKey], facts: &BodyFacts) -> Vec<String> {
     let inventory = inventory(filter, lines);
     let needed = needed.iter().cloned().collect();
-    let plan = plan_items(&inventory, &needed, said, |name| if name == "prod" { "stage" } else { name });
+    let plan = plan_items(&inventory, &needed, facts, |name| if name == "prod" { "stage" } else { name });
     let name = |id: EntryId| inventory.key(inventory.entry(id)).to_string();
     let mut told: Vec<String> = plan.definitions.iter().map(|id| format!("+{}", name(*id))).collect();
     told.extend(plan.namespaces.iter().map(|(target, home)| match home {
@@ -220,10 +220,10 @@ fn the_server_that_restores_stays_as_it_is_and_nothing_is_needed_for_it() {
     ];
     let mut inventory = inventory("{}", &lines);
     inventory.itself = Some(Itself::of("heptio-ark", &RestoreSpec::default()));
-    let said = BodyFacts::default();
-    let bodies: Vec<EntryId> = not_left_out(&inventory, &said, Inclusion::comes).map(|(id, _)| id).collect();
+    let facts = BodyFacts::default();
+    let bodies: Vec<EntryId> = not_left_out(&inventory, &facts, Inclusion::comes).map(|(id, _)| id).collect();
     assert_eq!(bodies, [1, 2]);
-    let plan = plan_items(&inventory, &HashSet::new(), &said, |name| name);
+    let plan = plan_items(&inventory, &HashSet::new(), &facts, |name| name);
     assert_eq!(plan.entries().collect::<HashSet<_>>(), HashSet::from([1, 2]));
     assert_eq!(plan.namespaces.keys().collect::<Vec<_>>(), ["prod"]);
     let skipped: Vec<_> = plan.skipped.iter().map(|(id, reason)| (*id, *reason)).collect();
@@ -280,9 +280,9 @@ fn what_belongs_to_a_replica_set_that_its_deployment_makes_comes_and_waits_for_i
 #[test]
 fn a_paused_deployment_makes_no_replica_set_so_that_its_own_come_back() {
     let lines = ["deployments.apps a/web d", "replicasets.apps a/web-2 r d 2", "pods a/web-2-x p r"];
-    let said = BodyFacts { paused: HashSet::from([OldUid::read("d").unwrap()]), ..BodyFacts::default() };
+    let facts = BodyFacts { paused: HashSet::from([OldUid::read("d").unwrap()]), ..BodyFacts::default() };
     assert_eq!(
-        told_of("{}", &lines, &[], &said),
+        told_of("{}", &lines, &[], &facts),
         [
             "+namespace a, bare",
             "+deployments.apps a/web",
@@ -295,7 +295,7 @@ fn a_paused_deployment_makes_no_replica_set_so_that_its_own_come_back() {
 #[test]
 fn a_pod_of_a_custom_resource_is_left_out_where_its_operator_would_make_another_beside_it() {
     let uid = |uid: &str| OldUid::read(uid).unwrap();
-    let said = BodyFacts { generated: [uid("p1"), uid("p3")].into(), ..BodyFacts::default() };
+    let facts = BodyFacts { generated: [uid("p1"), uid("p3")].into(), ..BodyFacts::default() };
     let lines = [
         "widgets.example.com a/w w",
         "persistentvolumeclaims a/data c w",
@@ -305,7 +305,7 @@ fn a_pod_of_a_custom_resource_is_left_out_where_its_operator_would_make_another_
         "pods a/lone-x7k2p p3 gone",
     ];
     assert_eq!(
-        told_of("{}", &lines, &[], &said),
+        told_of("{}", &lines, &[], &facts),
         [
             "+namespace a, bare",
             "+persistentvolumeclaims a/data",

@@ -22,12 +22,12 @@ async fn patch(cluster: &Cluster, path: &str, form: &str, body: &Value) -> Resul
 
 /// An item of the cluster as a restore would make it.
 fn rewritten(kind: &str, item: &Value) -> Rewritten {
-    let gone = |_: &OwnerView<'_>| Owner::Gone;
+    let awaited = |_: &OwnerView<'_>| Owner::Awaited;
     let text = |key: &str| item["metadata"][key].as_str().map(str::to_owned);
     let kind = GroupResource::parse(kind);
     let key =
         ItemKey { resource: kind.clone(), namespace: text("namespace"), name: text("name").expect("a name") };
-    let shape = ItemShape { owners: &gone, status_is_data: false };
+    let shape = ItemShape { owners: &awaited, status_is_data: false };
     let options = RewriteOptions { restore_name: "r".into(), backup_name: "b".into(), ..Default::default() };
     Rewriter::new(options).rewrite(&kind, &key, item.clone(), shape).expect("an item")
 }
@@ -94,14 +94,14 @@ async fn ports_that_a_restore_kept_are_not_chosen_and_a_chosen_one_stays_so() {
     kept["spec"]["ports"][0]["nodePort"] = port(&auto).expect("allotted");
     let kept = lab.a.create(&format!("{list}?fieldManager=ark"), &kept).await;
     assert_eq!(port(&rewritten("services", &kept).body), None);
-    assert!(!rewritten("services", &kept).asks);
+    assert!(!rewritten("services", &kept).wants_fixed_address);
 
     lab.a.delete(&format!("{list}/auto")).await;
     let mut chosen = service("chosen");
     chosen["spec"]["ports"][0]["nodePort"] = port(&auto).expect("allotted");
     let first = lab.a.create(&list, &chosen).await;
     let second = make_anew(&lab.a, "services", &list, "chosen").await;
-    assert!(rewritten("services", &second).asks, "{second}");
+    assert!(rewritten("services", &second).wants_fixed_address, "{second}");
     assert_eq!(port(&rewritten("services", &second).body), port(&first));
 }
 

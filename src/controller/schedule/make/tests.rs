@@ -146,12 +146,12 @@ async fn a_backup_says_who_makes_it_before_it_begins_and_a_forged_one_nothing() 
     let ours = backup_of(&making, &name, token);
     let known = [serde_json::to_value(&making).unwrap(), serde_json::to_value(&ours).unwrap()];
     let (context, objects) = world(&known);
-    introduce(&context, &ours).await.unwrap();
+    mark_with_schedule(&context, &ours).await.unwrap();
     assert_eq!(object(&objects, &name)["status"]["origin"]["schedule"], "uid");
 
     let theirs: Backup = serde_json::from_value(forged(&name)).unwrap();
     let (context, objects) = world(&[known[0].clone(), forged(&name)]);
-    introduce(&context, &theirs).await.unwrap();
+    mark_with_schedule(&context, &theirs).await.unwrap();
     assert_eq!(object(&objects, &name), forged(&name));
 }
 
