@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::exclusion::exclusion;
 use super::item::ItemView;
-use super::related::Related;
+use super::survey_result::SurveyResult;
 use crate::api::CompiledSelection;
 use crate::cluster::ResourceInfo;
 use crate::model::{
@@ -52,7 +52,7 @@ pub struct BackupFilter<'a> {
     /// The namespaces at the cut.
     pub namespaces: &'a Namespaces,
     /// The result of the survey; `None` if the plan needs none, and during the survey itself.
-    pub survey: Option<&'a Related>,
+    pub survey: Option<&'a SurveyResult>,
     /// Services with a selector that were seen so far, as (namespace, name); they come before
     /// endpoints.
     pub selecting: HashSet<(String, String)>,
@@ -309,7 +309,7 @@ mod tests {
         let selection =
             Fields { included_namespaces: vec!["n".into()], ..Fields::default() }.compile().unwrap();
         let namespaces = Namespaces::default();
-        let mut survey = Related::default();
+        let mut survey = SurveyResult::default();
         survey.needs.found.insert(ItemKey::cluster(GroupResource::parse("persistentvolumes"), "mine"));
         survey.namespaces.insert("n".into());
         let filter = BackupFilter {
@@ -339,7 +339,7 @@ mod tests {
         let labels =
             json!({"labelSelector": {"matchLabels": {"app": "web"}}, "excludedNamespaces": ["other"]});
         let selection = serde_json::from_value::<Fields>(labels).unwrap().compile().unwrap();
-        let mut survey = Related::of(&selection);
+        let mut survey = SurveyResult::of(&selection);
         for namespace in ["n", "other"] {
             let volumes =
                 ["data", "private"].map(|claim| json!({"persistentVolumeClaim": {"claimName": claim}}));

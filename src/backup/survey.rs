@@ -1,6 +1,6 @@
-//! The survey, a first pass where only a part of the cluster is wanted. [`Related`] collects the
-//! namespaces in which an item is taken, and the items that taken ones need: cluster-scoped items,
-//! and PVCs that lack the selected labels.
+//! The survey, a first pass where only a part of the cluster is wanted. [`SurveyResult`] collects
+//! the namespaces in which an item is taken, and the items that taken ones need: cluster-scoped
+//! items, and PVCs that lack the selected labels.
 //!
 //! The tarball is in restore order: a definition comes before its resources and a volume before
 //! its PVC. So the needed items must be known before the first item is written. The survey lists
@@ -11,7 +11,7 @@ use std::collections::HashSet;
 use super::filter::{BackupFilter, FilterVerdict};
 use super::item::ItemView;
 use super::plan::BackupPlan;
-use super::related::Related;
+use super::survey_result::SurveyResult;
 use crate::api::CompiledSelection;
 use crate::cluster::ResourceInfo;
 use crate::model::{
@@ -45,7 +45,7 @@ pub fn the_kind<'a>(plan: &'a BackupPlan, kind: &str) -> Vec<&'a ResourceInfo> {
     plan.kinds.iter().filter(|info| info.resource.as_str() == kind).collect()
 }
 
-impl Related {
+impl SurveyResult {
     /// Returns an empty result. PVCs are looked for only where labels select: labels part a
     /// workload from its PVCs, while a choice of kinds or namespaces is meant as it stands.
     pub fn of(selection: &CompiledSelection) -> Self {
@@ -165,7 +165,7 @@ mod tests {
             survey: None,
             selecting: HashSet::new(),
         };
-        let mut survey = Related::default();
+        let mut survey = SurveyResult::default();
         let snapshot = json!({"metadata": {"name": "s", "namespace": "n"}, "status": {"boundVolumeSnapshotContentName": "c"}});
         survey.note_item(&filter, &info(SNAPSHOTS, true), snapshot.to_string().as_bytes(), &defined);
         survey.close(&plan, &defined);

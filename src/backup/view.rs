@@ -13,8 +13,8 @@ use super::error::BackupError;
 use super::filter::{BackupFilter, SERVICES};
 use super::item::ItemView;
 use super::plan::{self, BackupPlan};
-use super::related::Related;
 use super::survey;
+use super::survey_result::SurveyResult;
 use crate::api::CompiledSelection;
 use crate::cluster::{Catalog, Cluster, ClusterError, Lag, ResourceInfo};
 use crate::model::{CRDS, Category, Finding, GroupResource, LEADING, NAMESPACES, Offer, PVCS, causes};
@@ -35,7 +35,7 @@ pub struct ClusterView<'a> {
     pub plan: BackupPlan,
     /// The revision and time of the view, and the namespaces at it.
     pub cut: Cut,
-    survey: Option<Related>,
+    survey: Option<SurveyResult>,
     /// Services with a selector, looked up beforehand where the selection does not list all of
     /// them; as (namespace, name).
     selecting: HashSet<(String, String)>,
@@ -144,7 +144,7 @@ impl<'a> ClusterView<'a> {
             self.selecting = filter.selecting;
         }
         let filter = self.filter();
-        let mut survey = Related::of(self.selection);
+        let mut survey = SurveyResult::of(self.selection);
         let kinds = survey::kinds_to_survey(&self.plan, narrows, defined);
         around
             .each_item(kinds, self.query(), |info, body| survey.note_item(&filter, info, body, defined))

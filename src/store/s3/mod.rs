@@ -1,12 +1,13 @@
 //! A store in a bucket of an S3 service: `client` connects, `upload` streams, `error` translates.
 //!
-//! The SDK repeats requests that may be repeated; `create` does so itself, because there the
-//! answer to a second try means something else.
+//! The SDK repeats requests that may be repeated; `create_object` does so itself, because
+//! there the answer to a second try means something else.
 
 mod absent;
 mod checksums;
 mod client;
-mod create;
+mod create_bucket;
+mod create_object;
 mod error;
 mod keys;
 mod profile;

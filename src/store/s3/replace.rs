@@ -8,7 +8,7 @@
 use bytes::Bytes;
 
 use super::Service;
-use super::create::{ConditionalOutcome, Precondition};
+use super::create_object::{ConditionalOutcome, Precondition};
 use super::error::status;
 use crate::store::{ETag, ObjectKey, Operation, StoreError};
 

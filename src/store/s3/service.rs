@@ -6,7 +6,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::{ByteStream as Body, DateTime as Timestamp};
-use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration, ServerSideEncryption};
+use aws_sdk_s3::types::ServerSideEncryption;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures::{StreamExt as _, stream};
@@ -74,35 +74,6 @@ impl Service {
             Encryption::BucketDefault => (None, None),
             Encryption::ServiceKey => (Some(ServerSideEncryption::Aes256), None),
             Encryption::Kms(key) => (Some(ServerSideEncryption::AwsKms), key.clone()),
-        }
-    }
-
-    pub(super) async fn create_bucket(&self, action: Action) -> Result<(), StoreError> {
-        let S3Target { bucket, region, .. } = &self.place;
-        match self.client.head_bucket().bucket(bucket).send().await {
-            Ok(_) => return Ok(()),
-            Err(error) if error::status(&error) == Some(404) => {}
-            Err(error) => return Err(error::explain(&self.place, action, &error)),
-        }
-        // us-east-1 is the one region that a request must not name.
-        let elsewhere = (region != "us-east-1").then(|| {
-            let region = BucketLocationConstraint::from(region.as_str());
-            CreateBucketConfiguration::builder().location_constraint(region).build()
-        });
-        let created = self
-            .client
-            .create_bucket()
-            .bucket(bucket)
-            .set_create_bucket_configuration(elsewhere)
-            .send()
-            .await;
-        match created {
-            Ok(_) => Ok(()),
-            // Another process was faster; the first use tells whose bucket it is.
-            Err(error) if matches!(error.code(), Some("BucketAlreadyOwnedByYou" | "BucketAlreadyExists")) => {
-                Ok(())
-            }
-            Err(error) => Err(error::explain(&self.place, action, &error)),
         }
     }
 

@@ -4,9 +4,9 @@ use std::collections::HashSet;
 
 use crate::model::ClusterReferences;
 
-/// What comes along with the selected items.
+/// The result of the survey.
 #[derive(Clone, Debug, Default)]
-pub struct Related {
+pub struct SurveyResult {
     /// The namespaces in which an item is taken.
     pub namespaces: HashSet<String>,
     /// The items that taken ones refer to: cluster-scoped items and PVCs.
