@@ -24,8 +24,8 @@ pub const DEAD_AFTER_HOURS: i64 = 24;
 /// A removal without a heartbeat for so long keeps nobody from reading any more.
 pub const REMOVAL_LASTS: TimeDelta = TimeDelta::minutes(15);
 
-/// The time between two heartbeats of a holder: long enough to cost nothing, short enough to outlive
-/// a day of failures.
+/// The time between two heartbeats of a holder: long enough to cost nothing, short enough to
+/// outlive a day of failures.
 pub const HEARTBEAT_EVERY: std::time::Duration = std::time::Duration::from_secs(300);
 
 /// Earlier attempts that a claim remembers: more than these do not die one after the other before

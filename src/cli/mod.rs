@@ -1,8 +1,8 @@
 //! The command line: what can be typed, and which function answers.
 //!
 //! A folder or file for each noun, a file for each verb; a group of verbs that are alike for
-//! several nouns is in `verbs`. `output` alone prints; `exit` says how a command ends, with its exit
-//! code.
+//! several nouns is in `verbs`. `output` alone prints; `exit` says how a command ends, with its
+//! exit code.
 
 mod args;
 mod backup;

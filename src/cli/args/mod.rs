@@ -1,5 +1,5 @@
-//! The arguments that are typed: ways to call the program, groups of flags that several commands share with the
-//! values that they yield, and the reference of all of them.
+//! The arguments that are typed: ways to call the program, groups of flags that several commands
+//! share with the values that they yield, and the reference of all of them.
 
 pub mod backup_spec;
 pub mod invocation;
