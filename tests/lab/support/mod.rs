@@ -103,6 +103,12 @@ impl Cluster {
         Self { kubeconfig, client, etcd: fact(&format!("ARK_LAB_ETCD_{letter}")) }
     }
 
+    /// Whether the API server gives no answer within a second.
+    pub async fn is_away(&self) -> bool {
+        let answer = tokio::time::timeout(Duration::from_secs(1), self.client.apiserver_version()).await;
+        !matches!(answer, Ok(Ok(_)))
+    }
+
     /// `ark ARGUMENTS…` against this cluster, with the credentials of the lab's S3 server.
     pub fn ark<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> Command {
         let mut command = process::ark(arguments);
