@@ -4,36 +4,36 @@
 use serde_json::{Value, json};
 
 use super::super::intercepted::InterceptedServer;
-use super::super::{BACKUP, DELETION, RESTORE};
+use super::super::{BACKUP, DELETION, Kind, RESTORE};
 use crate::support::{Act, Asked, Lab, TestNamespace, eventually};
-
-/// Looks that are awaited after the first word about the refusal. The last has only begun: those
-/// before it have ended, and would have been written about.
-const LOOKS: usize = 3;
 
 fn is_deletion(asked: &Asked) -> bool {
     asked.method == "DELETE" || asked.method == "POST" && asked.query.contains("delete")
 }
 
 /// Waits until the server has looked again and again at what the bucket refuses, each time asking
-/// so, and asserts that it has written nothing into a status meanwhile.
-async fn looks_and_writes_nothing(
+/// so, and asserts that the object has not changed meanwhile. The first look and the second may
+/// name different keys. The last look has only begun when it is seen: those before it have ended.
+async fn looks_and_changes_nothing(
     intercepted: &InterceptedServer<'_>,
     asks: impl Fn(&Asked) -> bool,
-    status: &str,
+    kind: Kind,
+    name: &str,
 ) {
+    let looks = async |number: usize| {
+        let mut seen = 0;
+        eventually("the server tries again and again", async || {
+            seen += intercepted.s3.take_seen().iter().filter(|asked| asks(asked)).count();
+            (seen >= number).then_some(())
+        })
+        .await;
+    };
+    let object = async || intercepted.installation.read(kind, name).await.expect("it is kept");
     intercepted.s3.take_seen();
-    intercepted.api.take_seen();
-    let mut looks = 0;
-    eventually("the server tries again and again", async || {
-        looks += intercepted.s3.take_seen().iter().filter(|asked| asks(asked)).count();
-        (looks >= LOOKS).then_some(())
-    })
-    .await;
-    let seen = intercepted.api.take_seen().into_iter();
-    let written: Vec<_> =
-        seen.filter(|asked| asked.method == "PUT" && asked.path.ends_with(status)).collect();
-    assert!(written.is_empty(), "{written:?}");
+    looks(2).await;
+    let settled = object().await;
+    looks(3).await;
+    assert_eq!(object().await, settled);
 }
 
 /// However often the server tries again: the status of a Restore and that of a request do not
@@ -65,7 +65,7 @@ async fn a_bucket_that_refuses_deletions_is_written_about_once() {
     let why = deletion["message"].as_str().expect("a message");
     assert!(why.contains("not allowed") && !why.contains("request "), "{why}");
     let asks = |asked: &Asked| is_deletion(asked) && asked.path.ends_with("/restores/back/claim.json");
-    looks_and_writes_nothing(&intercepted, asks, "/restores/back/status").await;
+    looks_and_changes_nothing(&intercepted, asks, RESTORE, "back").await;
 
     installation.create(DELETION, "away", json!({"backupName": "kept"})).await;
     eventually("it says why", async || {
@@ -74,7 +74,7 @@ async fn a_bucket_that_refuses_deletions_is_written_about_once() {
     })
     .await;
     let asks = |asked: &Asked| asked.method == "GET" && asked.path.ends_with("/backups/kept/ark-backup.json");
-    looks_and_writes_nothing(&intercepted, asks, "/deletebackuprequests/away/status").await;
+    looks_and_changes_nothing(&intercepted, asks, DELETION, "away").await;
     intercepted.s3.clear();
     installation.gone(BACKUP, "kept").await;
     assert_eq!(intercepted.keys("backups/").await, Vec::<String>::new());
