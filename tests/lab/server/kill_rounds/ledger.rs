@@ -59,15 +59,6 @@ impl Ledger {
         self.completed.len()
     }
 
-    async fn document(&self, backup: &str) -> Option<Vec<u8>> {
-        let key = ObjectKey::new(format!("backups/{backup}/ark-backup.json")).expect("a key");
-        match read_all(&*self.store, &key, 1 << 20).await {
-            Ok(bytes) => Some(bytes.to_vec()),
-            Err(error) if error.is_not_found() => None,
-            Err(error) => panic!("{key}: {error}"),
-        }
-    }
-
     /// Notes what is new in the cluster.
     pub async fn look(&mut self, installation: &Installation<'_>) {
         for backup in installation.all(BACKUP).await {
@@ -75,7 +66,7 @@ impl Ledger {
             let name = name(&backup);
             if phase == "Completed" && !self.completed.contains_key(&name) {
                 // It may be on its way out already.
-                let document = self.document(&name).await.unwrap_or_default();
+                let document = read_document(&*self.store, &name).await.unwrap_or_default();
                 self.completed.insert(name, document);
                 *self.attempts.entry(format!("{}", status["attempt"])).or_default() += 1;
             } else if ["Failed", "PartiallyFailed", "FailedValidation"].contains(&phase) {
@@ -136,7 +127,7 @@ impl Ledger {
         assert_eq!(gone, None, "nobody asked for this one to go");
         self.deleted = Some(self.completed.keys().filter(|name| !here.contains(*name)).count());
         for (name, seen) in self.completed.iter().filter(|(name, _)| here.contains(*name)) {
-            let now = self.document(name).await.expect("it is there");
+            let now = read_document(&*self.store, name).await.expect("it is there");
             assert!(seen.is_empty() || *seen == now, "{name} was altered after it was Completed");
         }
     }
@@ -154,5 +145,15 @@ impl fmt::Display for Ledger {
             otherwise.iter().partition(|(_, status)| EXPECTED.iter().any(|reason| status.contains(reason)));
         write!(f, ", {} were given up after three kills or named a backup that went", expected.len())?;
         others.into_iter().try_for_each(|(name, status)| write!(f, "\n{name}: {status}"))
+    }
+}
+
+/// Reads the document of a backup in a bucket; none if there is none.
+pub async fn read_document(store: &dyn ObjectStore, backup: &str) -> Option<Vec<u8>> {
+    let key = ObjectKey::new(format!("backups/{backup}/ark-backup.json")).expect("a key");
+    match read_all(store, &key, 1 << 20).await {
+        Ok(bytes) => Some(bytes.to_vec()),
+        Err(error) if error.is_not_found() => None,
+        Err(error) => panic!("{key}: {error}"),
     }
 }

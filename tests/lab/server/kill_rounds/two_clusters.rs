@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ark::api::SCHEDULE_TOKEN;
-use ark::store::{ObjectKey, ObjectStore, read_all};
+use ark::store::ObjectStore;
 use chrono::DateTime;
 use serde_json::{Value, json};
 
 use super::super::{BACKUP, Installation, LOCATION, SCHEDULE, Server};
-use super::ledger::Ledger;
+use super::ledger::{Ledger, read_document};
 use super::load::Chance;
 use super::{BEAT, begin_life, options, rounds, unsettled};
 use crate::backup::config_map;
@@ -54,15 +54,6 @@ impl<'a> Twin<'a> {
         self.installation.create(SCHEDULE, NAME, spec).await;
     }
 
-    async fn document(&self, backup: &str) -> Option<Vec<u8>> {
-        let key = ObjectKey::new(format!("backups/{backup}/ark-backup.json")).expect("a key");
-        match read_all(&*self.store, &key, 1 << 20).await {
-            Ok(bytes) => Some(bytes.to_vec()),
-            Err(error) if error.is_not_found() => None,
-            Err(error) => panic!("{key}: {error}"),
-        }
-    }
-
     /// The Backups that its Schedule made.
     async fn own(&self) -> Vec<Value> {
         let mut own = self.installation.all(BACKUP).await;
@@ -82,7 +73,7 @@ impl<'a> Twin<'a> {
             let completed = backup["status"]["phase"] == "Completed";
             let is_new = self.made.get(name).is_none_or(|(_, document)| document.is_none());
             if is_new {
-                let document = if completed { self.document(name).await } else { None };
+                let document = if completed { read_document(&*self.store, name).await } else { None };
                 self.made.insert(name.to_owned(), (tick, document));
             }
         }
@@ -157,7 +148,11 @@ impl<'a> Twin<'a> {
             assert!(backup["status"]["phase"] == "Completed" || says_why(&backup), "{backup}");
         }
         for (name, _, document) in completed.iter().rev().take(kept) {
-            assert_eq!(self.document(name).await.as_ref(), Some(*document), "{name} is not as it was");
+            assert_eq!(
+                read_document(&*self.store, name).await.as_ref(),
+                Some(*document),
+                "{name} is not as it was"
+            );
         }
     }
 }
