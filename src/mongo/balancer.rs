@@ -8,8 +8,8 @@ use tokio::time::{Instant, sleep};
 
 use super::connection::AdminConnection;
 use super::error::MongoError;
+use super::record::{MongoLedger, MongoUndo, announce, settle};
 use super::replies::BalancerStatus;
-use super::undo::{MongoLedger, MongoUndo, announce, settle};
 use super::unlock::PAUSE;
 
 /// A round moves one chunk a shard, of up to 128 MB; the server's own default is the same.

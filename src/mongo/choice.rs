@@ -267,7 +267,8 @@ mod tests {
 
     #[test]
     fn arbiters_delayed_members_and_those_without_indexes_are_never_chosen() {
-        let cases: [(fn(&mut MemberConfig), &str); 4] = [
+        type Change = fn(&mut MemberConfig);
+        let cases: [(Change, &str); 4] = [
             (|member| member.arbiter_only = true, "a is an arbiter"),
             (|member| member.secondary_delay_secs = 3600.0, "a is delayed on purpose"),
             (|member| member.build_indexes = Some(false), "a has no indexes"),

@@ -30,8 +30,8 @@ use super::error::MongoError;
 use super::login::MongoLogin;
 use super::marker;
 use super::member_lock::{LockEnd, LockTerms, MemberLock, OpenMember};
+use super::record::MongoLedger;
 use super::topology::{MongoTopology, SetView, discover, parts, view};
-use super::undo::MongoLedger;
 
 /// What is asked of the locks of a deployment.
 #[derive(Clone, Debug)]

@@ -198,7 +198,7 @@ pub enum MongoError {
         undoes: String,
         /// The fault.
         #[source]
-        cause: super::LedgerError,
+        cause: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The part was never locked, or is released already.
     #[error("{part} is not locked by this backup any more")]

@@ -5,8 +5,9 @@
 //! removed with the last connection.
 
 use std::fmt;
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -110,8 +111,9 @@ impl MongoLogin {
     /// Fails if a text holds no certificate or key, or cannot be written to a temporary folder.
     pub fn with_certificates(mut self, certificates: &MongoCertificates) -> Result<Self, MongoError> {
         certificates.check()?;
-        let folder =
-            tempfile::Builder::new().prefix("ark-mongo-").tempdir().map_err(MongoError::Certificates)?;
+        let only_mine = Permissions::from_mode(0o700);
+        let folder = tempfile::Builder::new().prefix("ark-mongo-").permissions(only_mine).tempdir();
+        let folder = folder.map_err(MongoError::Certificates)?;
         let write = |name: &str, text: &Option<String>| {
             text.as_ref().map(|text| write_private(folder.path().join(name), text)).transpose()
         };
@@ -223,7 +225,6 @@ mod tests {
 
     #[tokio::test]
     async fn certificates_are_in_files_of_this_user_until_the_login_is_dropped() {
-        use std::os::unix::fs::PermissionsExt;
         let login = MongoLogin::from_hosts(&["a".to_owned()]).await.expect("valid");
         let client = format!("{CERTIFICATE}{KEY}");
         let login = login.with_certificates(&certificates(&client)).expect("written");

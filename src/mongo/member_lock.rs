@@ -9,7 +9,7 @@ use super::connection::{AdminConnection, whole_number};
 use super::error::MongoError;
 use super::login::MongoLogin;
 use super::operations::lock_state;
-use super::undo::{MongoLedger, MongoUndo, announce, settle};
+use super::record::{MongoLedger, MongoUndo, announce, settle};
 use super::unlock::{PATIENCE, PAUSE, Unlocked, unlock};
 
 /// The server gives up by itself after the time that it is told; what it says then needs this long.

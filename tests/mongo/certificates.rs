@@ -22,10 +22,11 @@ set -e
 key="-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"
 openssl req -x509 $key -keyout authority.key -out authority.pem -days 2 -subj /CN=authority
 echo subjectAltName=DNS:localhost > names
-printf '%s\n' '[ca]' default_ca=a '[a]' database=index new_certs_dir=. default_md=sha256 policy=p '[p]' \
+printf '%s\n' '[ca]' default_ca=a '[a]' database=index serial=serial new_certs_dir=. default_md=sha256 policy=p '[p]' \
     commonName=supplied > ca.conf
 touch index
-by="openssl ca -batch -notext -rand_serial -config ca.conf -cert authority.pem -keyfile authority.key -extfile names"
+echo 01 > serial
+by="openssl ca -batch -notext -config ca.conf -cert authority.pem -keyfile authority.key -extfile names"
 for name in server client; do
     openssl req $key -keyout $name.key -out $name.csr -subj /CN=$name
     echo unique_subject=no > index.attr
