@@ -6,6 +6,7 @@
 
 #![cfg(test)] // tells clippy that helpers, too, may expect and panic
 
+mod any_deployment;
 mod certificates;
 mod data;
 mod logins;

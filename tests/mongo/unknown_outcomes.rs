@@ -9,15 +9,19 @@ use tokio::runtime::Runtime;
 
 use crate::records::Records;
 use crate::stand::{Fault, Peculiarities, Stand};
-use crate::{impatient, lock, login, request};
+use crate::{impatient, ledger, lock, login, request};
 
 #[tokio::test]
 async fn a_connection_that_is_cut_after_the_lock_leaves_no_lock() {
-    let stand = Stand::standalone(Peculiarities::default()).await;
+    // While the server is locked, nobody can log in: only a connection that was open before helps.
+    let user = Some(("ark".to_owned(), "hunter2".to_owned()));
+    let stand = Stand::standalone(Peculiarities { login: user, ..Default::default() }).await;
+    let login = login(&stand).await.with_password("ark", "hunter2", None);
     let records = Arc::<Records>::default();
     for (fault, unlocks) in [(Fault::CutAfterLock, 1), (Fault::CutBeforeLock, 1)] {
         stand.member(0).change(|state| state.fault = Some(fault));
-        let error = lock(&stand, &request(), &records).await.expect_err("the connection was cut");
+        let locked = ark::mongo::lock(&login, &request(), ledger(&records)).await;
+        let error = locked.expect_err("the connection was cut");
         assert!(matches!(error, MongoError::Unreachable { .. }), "{error}");
         assert_eq!((stand.locks(), records.open().len()), (0, 0), "{fault:?}");
         assert_eq!(stand.member(0).state().asked.1, unlocks, "{fault:?}");
@@ -32,15 +36,15 @@ async fn a_lock_that_is_taken_after_its_deadline_is_released() {
     member.change(|state| state.fault = Some(Fault::HoldLock));
     let records = Arc::<Records>::default();
     let brief = impatient();
-    let locking = lock(&stand, &brief, &records);
-    let late = async {
+    let mut locking = std::pin::pin!(lock(&stand, &brief, &records));
+    tokio::select! {
+        locked = &mut locking => panic!("the lock still waits: {locked:?}"),
         // The client gives up and looks, again and again, while its lock still waits.
-        member.until(|state| !state.waiting.is_empty() && state.looks_while_waiting > 2).await;
-        assert_eq!(records.open().len(), 1);
-        member.change(|state| state.fault = None);
-        member.until(|state| state.asked.1 == 1 && state.locks == 0).await;
-    };
-    let (locked, ()) = tokio::join!(locking, late);
+        () = member.until(|state| state.looks_while_waiting > 2) => {}
+    }
+    assert_eq!(records.open().len(), 1);
+    member.change(|state| state.fault = None);
+    let locked = locking.await;
     assert!(matches!(locked, Err(MongoError::Late { .. })), "{locked:?}");
     assert_eq!((stand.locks(), member.state().asked, records.open().len()), (0, (1, 1), 0));
 }
@@ -98,6 +102,41 @@ async fn another_process_undoes_what_is_recorded() {
         assert!(!undo(&login, record).await.expect("there is nothing left to undo"));
     }
     assert_eq!((stand.locks(), stand.deployment().balancer(|_| {}).mode), (0, "full"));
+}
+
+/// At each command that changes something, once before it is done and once after: what a process
+/// has sent is done although it is dead by then.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_is_killed_at_any_moment_leaves_nothing_that_its_records_do_not_undo() {
+    let mut step = 1;
+    loop {
+        let stand = Stand::sharded(Peculiarities::default()).await;
+        let (deployment, login, records) =
+            (stand.deployment(), login(&stand).await, Arc::<Records>::default());
+        deployment.stop_at(step);
+        let process = Runtime::new().expect("a runtime");
+        let (by, wanted, theirs) = (login.clone(), request(), ledger(&records));
+        let life = process.spawn(async move {
+            let held = ark::mongo::lock(&by, &wanted, theirs).await.expect("it is locked");
+            held.finish().await
+        });
+        let killed = tokio::select! {
+            () = deployment.stopped() => true,
+            ends = life => ends.expect("nothing panics").iter().any(Result::is_err),
+        };
+        process.shutdown_background();
+        deployment.go_on().await;
+        for record in records.open().iter().rev() {
+            undo(&login, record).await.expect("it is undone");
+        }
+        let mode = deployment.balancer(|_| {}).mode;
+        assert_eq!((stand.locks(), mode), (0, "full"), "step {step}: {:?}", deployment.events());
+        if !killed {
+            break;
+        }
+        step += 1;
+    }
+    assert!(step > 18, "nine commands change something, and there were {step} steps");
 }
 
 #[tokio::test(flavor = "multi_thread")]

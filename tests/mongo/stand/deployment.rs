@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use mongodb::bson::{DateTime, Document, doc};
+use tokio::sync::watch;
 
 use super::member::{Member, Role};
 
@@ -16,6 +17,19 @@ pub struct Deployment {
     pub backend: Option<String>,
     balancer: Mutex<Balancer>,
     events: Mutex<Vec<String>>,
+    steps: watch::Sender<Steps>,
+}
+
+/// How far the clients of a deployment have come: a step before each command that changes
+/// something, and one after it.
+#[derive(Debug, Default)]
+pub struct Steps {
+    /// How many steps there were.
+    done: u32,
+    /// The step that waits for [`Deployment::go_on`].
+    stop_at: u32,
+    /// How many commands are under way.
+    under_way: u32,
 }
 
 /// The balancer.
@@ -51,6 +65,41 @@ impl Deployment {
     /// Returns what was done, in order.
     pub fn events(&self) -> Vec<String> {
         self.events.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Lets this step wait, so that a client can be killed there; the first one is 1.
+    pub fn stop_at(&self, step: u32) {
+        self.steps.send_modify(|steps| steps.stop_at = step);
+    }
+
+    /// Waits until the step is reached that waits.
+    pub async fn stopped(&self) {
+        self.until(|steps| steps.done == steps.stop_at).await;
+    }
+
+    /// Lets clients go on, and waits until what they have sent is done.
+    pub async fn go_on(&self) {
+        self.stop_at(0);
+        self.until(|steps| steps.under_way == 0).await;
+    }
+
+    /// Does what a client has sent between two steps, whether it is still there or not.
+    pub async fn between_steps<T>(&self, done: impl Future<Output = T>) -> T {
+        self.steps.send_modify(|steps| steps.under_way += 1);
+        self.step().await;
+        let done = done.await;
+        self.step().await;
+        self.steps.send_modify(|steps| steps.under_way -= 1);
+        done
+    }
+
+    async fn step(&self) {
+        self.steps.send_modify(|steps| steps.done += 1);
+        self.until(|steps| steps.done != steps.stop_at).await;
+    }
+
+    async fn until(&self, is_so: impl FnMut(&Steps) -> bool) {
+        self.steps.subscribe().wait_for(is_so).await.expect("the deployment is there");
     }
 
     /// Changes the balancer and returns it.

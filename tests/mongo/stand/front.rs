@@ -25,6 +25,8 @@ const WRITES: [&str; 9] = [
     "dropDatabase",
     "renameCollection",
 ];
+/// What changes a lock, the balancer or the mark.
+const CHANGES: [&str; 5] = ["fsync", "fsyncUnlock", "balancerStop", "balancerStart", "findAndModify"];
 /// What may be asked without a login.
 const OPEN: [&str; 6] = ["hello", "isMaster", "ismaster", "saslStart", "saslContinue", "ping"];
 
@@ -72,7 +74,11 @@ async fn talk(
     let mut backend = None;
     loop {
         let message = Message::read(&mut stream).await?;
-        match session.answer(message.command(), member, deployment).await {
+        let command = message.command();
+        let changes = command.keys().next().is_some_and(|name| CHANGES.contains(&&**name));
+        let answer = session.answer(command, member, deployment);
+        let answer = if changes { deployment.between_steps(answer).await } else { answer.await };
+        match answer {
             Answer::Reply(reply) => message.answer(&reply).write(&mut stream).await?,
             Answer::Cut => return Ok(()),
             Answer::Forward => {
