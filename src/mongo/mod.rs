@@ -1,13 +1,13 @@
 //! MongoDB around a backup: members locked in the order that their topology asks for.
 //!
 //! 1. [`MongoLogin`] says how to connect: seeds, credentials, TLS.
-//! 2. [`lock`] asks a seed for the topology (`topology.rs`), chooses a member of each replica set
+//! 2. [`lock()`] asks a seed for the topology (`topology.rs`), chooses a member of each replica set
 //!    (`choice.rs`, pure) and locks it (`member_lock.rs`); of a sharded cluster the balancer is
 //!    stopped before that and the config servers are marked (`balancer.rs`, `marker.rs`).
 //! 3. [`DeploymentLock`] is what the caller holds during its cut. It is released part by part, and
 //!    by itself when it is dropped or its time is up.
 //!
-//! Each change is announced to a [`MongoLedger`] before it is made, as a [`MongoUndo`]; [`undo`]
+//! Each change is announced to a [`MongoLedger`] before it is made, as a [`MongoUndo`]; [`undo()`]
 //! undoes one, also from another process. Every command has a deadline, and no password is in any
 //! error or `Debug` output.
 
