@@ -16,12 +16,15 @@
 //! to the records in the ledger.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::join_all;
+use futures::join;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::balancer::{self, RestingBalancer};
 use super::choice::{MemberSelector, choose};
@@ -32,6 +35,11 @@ use super::marker;
 use super::member_lock::{LockEnd, LockTerms, MemberLock, OpenMember};
 use super::record::MongoLedger;
 use super::topology::{MongoTopology, SetView, discover, parts, view};
+use super::unlock::PATIENCE;
+
+/// A member that answers is unlocked within milliseconds; one that does not, must not keep the
+/// config servers locked.
+const ORDERLY: Duration = Duration::from_secs(5);
 
 /// What is asked of the locks of a deployment.
 #[derive(Clone, Debug)]
@@ -143,7 +151,10 @@ async fn keep(
             Err(_) => break true,
         }
     };
-    held.release_all(expired).await
+    let rest = held.expect_rest().await;
+    let mut ends = held.release_all(expired).await;
+    ends.extend(rest.err().map(Err));
+    ends
 }
 
 impl HeldParts<'_> {
@@ -198,30 +209,61 @@ impl HeldParts<'_> {
         Ok(())
     }
 
+    /// Releases one part. What cannot be released before the time of the others is up, is tried
+    /// again with them.
     async fn release(&mut self, part: &str) -> Result<LockEnd, MongoError> {
         let at = self.locks.iter().position(|(name, _)| name == part);
-        let (_, lock) = self.locks.remove(at.ok_or_else(|| MongoError::NotHeld { part: part.to_owned() })?);
-        lock.release(&self.terms, false).await
+        let at = at.ok_or_else(|| MongoError::NotHeld { part: part.to_owned() })?;
+        let left = self.until.map(|until| until.saturating_duration_since(Instant::now()));
+        let patience = left.unwrap_or_default().min(PATIENCE);
+        let end = self.locks[at].1.release(&self.terms, patience, false).await?;
+        self.locks.remove(at);
+        Ok(end)
     }
 
-    /// Releases everything, the last lock first, and the balancer after them.
+    /// Checks that chunks have stayed where they were.
+    async fn expect_rest(&self) -> Result<(), MongoError> {
+        match &self.balancer {
+            Some(balancer) if !self.locks.is_empty() => balancer.expect_rest().await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Releases everything: the first lock, which is that of the config servers, after the others
+    /// or when these take too long, and the balancer last.
     async fn release_all(&mut self, expired: bool) -> Vec<Result<LockEnd, MongoError>> {
-        let mut ends = Vec::new();
-        if let Some(balancer) = &self.balancer
-            && !self.locks.is_empty()
-            && let Err(error) = balancer.expect_rest().await
-        {
-            ends.push(Err(error));
-        }
-        while let Some((_, lock)) = self.locks.pop() {
-            ends.push(lock.release(&self.terms, expired).await);
-        }
-        if let Some(balancer) = self.balancer.take()
-            && let Err(error) = balancer.restore(self.terms.ledger).await
-        {
-            ends.push(Err(error));
-        }
+        let mut ends = match self.locks.split_first() {
+            Some((first, others)) => self.release_in_order(first, others, expired).await,
+            None => Vec::new(),
+        };
+        self.locks.clear();
+        ends.extend(self.start_balancer().await);
         ends
+    }
+
+    async fn release_in_order(
+        &self,
+        (_, first): &(String, MemberLock),
+        others: &[(String, MemberLock)],
+        expired: bool,
+    ) -> Vec<Result<LockEnd, MongoError>> {
+        let others = others.iter().map(|(_, lock)| lock.release(&self.terms, PATIENCE, expired));
+        let mut others = pin!(join_all(others));
+        let in_order = timeout(ORDERLY, &mut others).await;
+        let (first, mut ends) = join!(first.release(&self.terms, PATIENCE, expired), async {
+            match in_order {
+                Ok(ends) => ends,
+                Err(_) => others.await,
+            }
+        });
+        ends.push(first);
+        ends
+    }
+
+    /// Returns the failure, if there is one.
+    async fn start_balancer(&mut self) -> Vec<Result<LockEnd, MongoError>> {
+        let Some(balancer) = self.balancer.take() else { return Vec::new() };
+        balancer.restore(self.terms.ledger).await.err().map(Err).into_iter().collect()
     }
 }
 

@@ -147,12 +147,17 @@ pub(super) struct MemberLock {
 }
 
 impl MemberLock {
-    /// Releases the lock and removes its record.
+    /// Releases the lock, within `patience`, and removes its record.
     ///
     /// # Errors
     /// Fails if the member is still locked after many tries; the record stays then.
-    pub(super) async fn release(self, terms: &LockTerms<'_>, expired: bool) -> Result<LockEnd, MongoError> {
-        let unlocked = unlock(&self.member.control, terms.comment, PATIENCE).await?;
+    pub(super) async fn release(
+        &self,
+        terms: &LockTerms<'_>,
+        patience: Duration,
+        expired: bool,
+    ) -> Result<LockEnd, MongoError> {
+        let unlocked = unlock(&self.member.control, terms.comment, patience).await?;
         let end =
             LockEnd { host: self.member.host().to_owned(), unlocked, held: self.since.elapsed(), expired };
         settle(terms.ledger, &self.record).await?;
