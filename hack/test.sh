@@ -40,14 +40,15 @@ bring_up() {
 
 say "compiling"
 cargo test --all-targets --no-run 7>&-
-# needing NAME: the tests whose names begin so; what they need is not everywhere.
-needing() { cargo test --quiet --test lab -- --list --include-ignored "$1::" 2>/dev/null 7>&- | sed -n "s/^\($1::.*\): test\$/\1/p" >"$work/$1"; }
+# needing NAME [TARGET]: the tests whose names begin so; what they need is not everywhere.
+needing() { cargo test --quiet --test "${2:-lab}" -- --list --include-ignored "$1::" 2>/dev/null 7>&- | sed -n "s/^\($1::.*\): test\$/\1/p" >"$work/$1"; }
 needing on_node
 needing rough
 needing balanced
 needing clocks
+needing real_deployment mongo
 
-hack/lab/build helm 7>&- # tests install the chart
+hack/lab/build helm ferretdb 7>&- # tests install the chart, and lock databases
 
 leave_out=()
 touch "$work/not_run"
@@ -58,6 +59,7 @@ without() {
   sed "s/\$/ ($2)/" "$work/$1" >>"$work/not_run"
 }
 
+[ -n "${MONGO_URI:-}" ] || without real_deployment "MONGO_URI names no MongoDB deployment that may be locked"
 faketime=$(hack/lab/faketime 2>"$work/reason") && export ARK_LAB_FAKETIME=$faketime || without clocks "$(tail -n 1 "$work/reason")"
 if [ -n "${ARK_LAB_KUBECONFIG_A:-}" ]; then
   without on_node "the clusters are given, and whether pods run there is not known"

@@ -10,7 +10,8 @@
 //! 4. [`bucket`] defines the meaning of the bytes in a bucket; [`store`] reads and writes these
 //!    bytes.
 //! 5. [`cluster`] holds all traffic with the API server.
-//! 6. [`api`] holds the custom resources, [`model`] the vocabulary without I/O, [`telemetry`] the
+//! 6. [`mongo`] locks MongoDB around a backup; the module knows nothing of Kubernetes.
+//! 7. [`api`] holds the custom resources, [`model`] the vocabulary without I/O, [`telemetry`] the
 //!    log of a run and the metrics of a server.
 //!
 //! The table of permitted imports is in `docs/architecture.md`; `tests/architecture.rs` checks it.
@@ -27,6 +28,7 @@ pub mod bucket;
 pub mod store;
 
 pub mod cluster;
+pub mod mongo;
 
 pub mod api;
 pub mod model;

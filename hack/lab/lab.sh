@@ -27,12 +27,13 @@ recipe() {
     etcdctl) module=etcd package=go.etcd.io/etcd/etcdctl/v3 ;;
     minio) module=minio package=github.com/minio/minio ;;
     helm) module=helm package=helm.sh/helm/v4/cmd/helm ;;
+    ferretdb) module=ferretdb package=lab/ferretdb ;; # a main of our own
     promtool) # without what finds targets in each vendor's cloud
       module=prometheus package=github.com/prometheus/prometheus/cmd/promtool tags=remove_all_sd ;;
-    *) fail "no such program: $1 (there are etcd, etcdctl, kube-apiserver, kube-controller-manager, kube-scheduler, kubelet, minio, helm, promtool)" ;;
+    *) fail "no such program: $1 (there are etcd, etcdctl, kube-apiserver, kube-controller-manager, kube-scheduler, kubelet, minio, helm, promtool, ferretdb)" ;;
   esac
   local pins
-  pins=$({ cat "$lab/modules/$module/go.mod" "$lab/modules/$module/go.sum"; echo "$flags${tags:+ $tags}"; } | sha256sum | cut -c1-12)
+  pins=$({ cat "$lab/modules/$module"/*; echo "$flags${tags:+ $tags}"; } | sha256sum | cut -c1-12)
   binary=$cache/bin/$module-$pins/$1
 }
 

@@ -11,7 +11,8 @@ use super::{Source, root, source, sources};
 const NOT_PROMISED: &str = "\n## Not promised\n";
 
 /// What a test's name begins with there, and where such tests are.
-const PLACES: [(&str, &str); 3] = [("unit", "src"), ("it", "tests/it"), ("lab", "tests/lab")];
+const PLACES: [(&str, &str); 4] =
+    [("unit", "src"), ("it", "tests/it"), ("mongo", "tests/mongo"), ("lab", "tests/lab")];
 
 fn check_guarantees(page: &str, sources: &[Source]) -> Vec<String> {
     let quoted = Regex::new("`([^`]*)`").expect("a pattern");
