@@ -62,6 +62,7 @@ pub struct Cluster {
     pub(super) buffers: Buffers,
     pub(super) fence: Fence,
     pub(super) shared: ClusterState,
+    metrics: Option<Arc<Metrics>>,
 }
 
 /// The state that all clones of a [`Cluster`] share.
@@ -98,7 +99,8 @@ impl Cluster {
         let client = ClientBuilder::try_from(config)
             .map(|builder| builder.with_layer(&counting).with_layer(&fencing).build())
             .map_err(|error| ClusterError::Prepare { server: server.clone(), cause: innermost(&error) })?;
-        let mut cluster = Self { fence, ..Self::from_client(client, &server) };
+        let metrics = options.metrics.clone();
+        let mut cluster = Self { fence, metrics, ..Self::from_client(client, &server) };
         if let Some(within) = options.away_within {
             cluster.shared.health = Arc::new(Health::new(within));
         }
@@ -114,6 +116,7 @@ impl Cluster {
             buffers: Buffers::default(),
             fence: Fence::default(),
             shared: ClusterState::default(),
+            metrics: None,
         }
     }
 
@@ -126,6 +129,11 @@ impl Cluster {
     /// Returns the fence that ends all writes through this connection.
     pub fn fence(&self) -> Fence {
         self.fence.clone()
+    }
+
+    /// Returns the metrics in which calls are counted, if there are any.
+    pub fn metrics(&self) -> Option<&Metrics> {
+        self.metrics.as_deref()
     }
 
     /// Returns the API server's URL, with the proxy that leads to it.

@@ -4,8 +4,8 @@
 mod scoped;
 mod selection;
 
-pub use selection::{CompiledSelection, Filter, label_requirements};
-use selection::{check_lists, check_terms};
+use selection::check_lists;
+pub use selection::{CompiledSelection, Filter, check_terms, label_requirements};
 
 pub use scoped::ScopedKinds;
 

@@ -19,7 +19,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
-    BackupSpec, BackupStorageLocationSpec, InvalidSpec, LocationConfig, RestoreSpec, ScheduleSpec, schema,
+    BackupHook, BackupSpec, BackupStorageLocationSpec, InvalidSpec, LocationConfig, RestoreSpec,
+    ScheduleSpec, schema,
 };
 pub use backup::{BackupMetadata, VeleroBackup};
 pub use location::{VeleroConfig, VeleroLocation, VeleroStorage};

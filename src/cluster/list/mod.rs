@@ -92,6 +92,7 @@ pub struct Lister {
     kind: String,
     namespace: Option<String>,
     path: String,
+    accept: &'static str,
     labels: Option<String>,
     cut: Option<String>,
     position: ListPosition,
@@ -144,6 +145,7 @@ impl Cluster {
             kind: kind.resource.to_string(),
             namespace: namespace.map(str::to_owned),
             path: kind.path(namespace, None),
+            accept: "application/json",
             labels: labels.map(str::to_owned),
             cut: cut.map(str::to_owned),
             position: ListPosition::Start,
@@ -193,6 +195,11 @@ impl Lister {
         self.drift.as_ref()
     }
 
+    /// Sets the form in which pages are requested.
+    pub(super) fn accepting(self, accept: &'static str) -> Self {
+        Self { accept, ..self }
+    }
+
     /// Sets whether the page after the next one may be requested while the next one arrives, which
     /// takes room for both.
     pub fn run_ahead(&mut self, may: bool) {
@@ -225,6 +232,7 @@ impl Lister {
     fn ask(&self, position: &ListPosition) -> RequestedPage {
         let (cluster, kind, namespace) = (self.cluster.clone(), self.kind.clone(), self.namespace.clone());
         let (path, (limit, expected)) = (self.request_path(position), (self.limit, self.expected));
+        let accept = self.accept;
         let asks_for_less = limit > 1 && self.shrinks < MAX_SHRINKS;
         let (early, next) = EarlyToken::new();
         let body = async move {
@@ -235,6 +243,7 @@ impl Lister {
                 most: if limit > 1 { PAGE_MOST } else { ITEM_MOST },
                 asks_for_less,
                 early: Some(&early),
+                accept,
                 ..Call::get(&path, Doing { verb: "list", what, namespace, name: None })
             };
             cluster.call(&call).await
