@@ -11,6 +11,7 @@ use super::account::BackupAccount;
 use super::cut;
 use super::error::BackupError;
 use super::halt::BackupHalt;
+use super::unheeded::asking;
 use crate::api::{CompiledSelection, InvalidSpec};
 use crate::cluster::Cluster;
 use crate::hooks::{HookPhase, HookRun, HookSelection, PodHooks, pods_with_hooks};
@@ -66,8 +67,8 @@ pub async fn instant(
 fn tell_unheeded(pods: &[PodHooks], account: &mut BackupAccount<'_>) {
     let Some(first) = pods.first() else { return };
     let message = format!(
-        "{} pods ask by annotation for hooks, the first of them {first}, and none was run (--disable-hooks): what applications held in memory may be missing from their volumes",
-        pods.len()
+        "{} by annotation for hooks, and none was run (--disable-hooks): what applications held in memory may be missing from their volumes",
+        asking(pods.len() as u64, &first.to_string())
     );
     account.find(Finding::warning(Category::Other, message));
 }

@@ -34,16 +34,22 @@ impl Unheeded {
 
     /// Returns a warning if any pod asks.
     pub fn finding(&self) -> Option<Finding> {
-        let first = &self.first;
-        let which = match self.pods {
-            0 => return None,
-            1 => format!("the pod {first} asks"),
-            pods => format!("{pods} pods ask, the first of them {first},"),
-        };
+        if self.pods == 0 {
+            return None;
+        }
         let message = format!(
-            "{which} by annotation for the data of volumes to be copied, which Ark does not do yet: they are not in this backup; back them up by other means"
+            "{} by annotation for the data of volumes to be copied, which Ark does not do yet: they are not in this backup; back them up by other means",
+            asking(self.pods, &self.first)
         );
         Some(Finding::warning(Category::Other, message))
+    }
+}
+
+/// Returns which pods ask for something, the beginning of a sentence.
+pub fn asking(pods: u64, first: &str) -> String {
+    match pods {
+        1 => format!("the pod {first} asks"),
+        pods => format!("{pods} pods ask, the first of them {first},"),
     }
 }
 

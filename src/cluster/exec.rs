@@ -95,6 +95,14 @@ impl StreamEnd {
         self.kept.drain(..self.kept.len().saturating_sub(KEPT));
     }
 
+    /// For tests: a stream that ended with this text.
+    #[cfg(test)]
+    pub(crate) fn of(text: &str) -> Self {
+        let mut end = Self::default();
+        end.add(text.as_bytes());
+        end
+    }
+
     /// Returns the number of bytes before those that were kept.
     pub fn left_out(&self) -> u64 {
         self.total - self.kept.len() as u64

@@ -33,9 +33,10 @@ impl<'a> HookRun<'a> {
         Self { cluster, pods: pods.into_iter().map(hooked).collect() }
     }
 
-    /// Returns the number of hooks of a phase.
+    /// Returns the number of hooks of a phase that can be run.
     pub fn count(&self, phase: HookPhase) -> usize {
-        self.pods.iter().map(|pod| pod.hooks.of(phase).len()).sum()
+        let readable = self.pods.iter().filter(|pod| pod.hooks.mistake.is_none());
+        readable.map(|pod| pod.hooks.of(phase).len()).sum()
     }
 
     /// Runs the hooks before the instant; yields the ends of each pod's hooks. Whoever drops the

@@ -109,3 +109,50 @@ impl HookEnd {
         lines
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::ExecHook;
+    use crate::hooks::HookSource;
+    use crate::model::GroupResource;
+
+    fn end(failure: Option<HookFailure>, stderr: &str) -> HookEnd {
+        let command = vec!["mysql".to_owned(), "--password=secret".to_owned()];
+        let exec = ExecHook { command, ..ExecHook::default() };
+        HookEnd {
+            pod: ItemKey {
+                kind: GroupResource::parse("pods"),
+                namespace: Some("shop".into()),
+                name: "db".into(),
+            },
+            phase: HookPhase::Pre,
+            hook: Some(PodHook { source: HookSource::Annotation, exec }),
+            failure,
+            output: ExecOutput { stderr: StreamEnd::of(stderr), ..ExecOutput::default() },
+            took: Duration::from_millis(250),
+        }
+    }
+
+    #[test]
+    fn a_failure_names_pod_hook_and_reason_and_no_argument() {
+        let failure = HookFailure::Command(ExecFailure::ExitCode(1));
+        let finding = end(Some(failure), "first\naccess denied\n\n").finding().unwrap();
+        assert_eq!(
+            finding.to_string(),
+            "pods shop/db: its pre hook (by annotation, `mysql`) failed: it ended with exit code 1; it printed last: access denied"
+        );
+        assert_eq!(end(None, "access denied").finding(), None);
+    }
+
+    #[test]
+    fn the_last_lines_go_to_the_log_each_with_its_pod() {
+        let printed: String = (0..2 * LINES).map(|number| format!("line {number}\n")).collect();
+        let lines = end(None, &printed).lines();
+        assert_eq!(lines[0], "pods shop/db: its pre hook (by annotation, `mysql`) succeeded after 0.2 s");
+        assert!(lines[1].contains("more to stderr than is kept"), "{lines:?}");
+        assert_eq!(lines.len(), 2 + LINES);
+        assert!(lines[2..].iter().all(|line| line.starts_with("pods shop/db: stderr of its pre hook")));
+        assert!(lines[lines.len() - 1].ends_with(": line 99"), "{lines:?}");
+    }
+}

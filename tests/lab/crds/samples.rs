@@ -63,7 +63,7 @@ fn backup() -> Value {
             "name": "freeze", "includedNamespaces": ["a"], "excludedNamespaces": ["b"], "labelSelector": selector(),
             "includedResources": ["pods"], "excludedResources": ["jobs"],
             "pre": [{"exec": {"container": "c", "command": ["/bin/true"], "onError": "Continue", "timeout": "30s"}}],
-            "post": [{"exec": {"command": ["/bin/true"], "timeout": "0s"}}],
+            "post": [{"exec": {"command": ["/bin/true"]}}],
         }]},
         "dumps": [{"preset": "mongodb", "any": [1, null]}], "metadata": {"labels": {"team": "web"}},
         "includedClusterScopedResources": ["*"], "excludedClusterScopedResources": ["nodes"],
