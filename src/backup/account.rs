@@ -93,7 +93,7 @@ impl<'a> BackupAccount<'a> {
 
     /// Counts a hook that was run, and logs what it printed.
     pub fn hook_ended(&mut self, end: &HookEnd) {
-        self.hooks.attempted += 1;
+        self.hooks.attempted += u64::from(!end.is_of_ended_pod());
         end.lines().iter().for_each(|line| self.log.info(line));
         if let Some(finding) = end.finding() {
             self.hooks.failed += 1;

@@ -61,7 +61,7 @@ impl<'a> HookRun<'a> {
     async fn run_pod(&self, pod: &HookedPod, phase: HookPhase) -> Vec<HookEnd> {
         let hooks = &pod.hooks;
         if let Some(why) = &hooks.mistake {
-            let end = || HookEnd::failed(hooks, phase, HookFailure::Annotation(why.clone()));
+            let end = || HookEnd::unbegun(hooks, phase, Some(HookFailure::Annotation(why.clone())));
             return (phase == HookPhase::Pre).then(end).into_iter().collect();
         }
         let mut ends = Vec::new();
@@ -69,7 +69,10 @@ impl<'a> HookRun<'a> {
             if phase == HookPhase::Pre {
                 pod.is_begun.store(true, Ordering::Relaxed);
             }
-            let Some(end) = self.run_hook(hooks, hook, phase).await else { break };
+            let Some(end) = self.run_hook(hooks, hook, phase).await else {
+                ends.push(HookEnd::unbegun(hooks, phase, None));
+                break;
+            };
             let goes_on = end.failure.is_none() || hook.continues();
             ends.push(end);
             if !goes_on {

@@ -18,7 +18,7 @@ pub struct HookEnd {
     pub pod: ItemKey,
     /// Before or after the instant of the backup.
     pub phase: HookPhase,
-    /// The hook; `None` if the pod's annotations cannot be read.
+    /// The hook; `None` if the pod's annotations cannot be read, or the pod has ended.
     pub hook: Option<PodHook>,
     /// Why it failed; `None` if it succeeded.
     pub failure: Option<HookFailure>,
@@ -57,10 +57,16 @@ impl HookFailure {
 }
 
 impl HookEnd {
-    /// Creates the end of a pod's hooks that were never begun.
-    pub(super) fn failed(pod: &PodHooks, phase: HookPhase, failure: HookFailure) -> Self {
+    /// Creates the end of a pod's hooks that were never begun: because of a failure, or else since
+    /// the pod has ended.
+    pub(super) fn unbegun(pod: &PodHooks, phase: HookPhase, failure: Option<HookFailure>) -> Self {
         let output = ExecOutput::default();
-        Self { pod: pod.key(), phase, hook: None, failure: Some(failure), output, took: Duration::ZERO }
+        Self { pod: pod.key(), phase, hook: None, failure, output, took: Duration::ZERO }
+    }
+
+    /// Returns true if there was nothing to run, since the pod has ended.
+    pub fn is_of_ended_pod(&self) -> bool {
+        self.hook.is_none() && self.failure.is_none()
     }
 
     /// Returns the hook in words, for example ``pre hook (by annotation, `fsfreeze`)``.
@@ -93,6 +99,12 @@ impl HookEnd {
     /// Returns the lines for the log: of a hook that succeeded that it did, and what was printed.
     pub fn lines(&self) -> Vec<String> {
         let Self { pod, output, took, failure, .. } = self;
+        if self.is_of_ended_pod() {
+            let phase = self.phase.as_str();
+            return vec![format!(
+                "{pod}: it has ended (Succeeded or Failed), so that its {phase} hooks are not run"
+            )];
+        }
         let name = self.name();
         let ended = format!("{pod}: its {name} succeeded after {:.1} s", took.as_secs_f64());
         let mut lines: Vec<String> = failure.is_none().then_some(ended).into_iter().collect();

@@ -113,6 +113,8 @@ fn a_container_that_is_not_there_or_does_not_run_is_told() {
     fixture.cluster.put("pods", Some("shop"), "db", ended);
     let made = fixture.run(&["backup", "run", "c", "-o", "json"]).expect_code(0);
     assert_eq!(document(&made)["status"]["hooks"], Value::Null, "a pod that has ended has nothing to run");
+    let log = fixture.run(&["backup", "logs", "c"]).expect_code(0).stdout;
+    assert!(log.contains("pods shop/db: it has ended (Succeeded or Failed)"), "{log}");
 }
 
 /// Megabytes of output neither hang the hook nor fill the log: the end is kept.
