@@ -9,7 +9,8 @@
 //! 3. [`archive`] turns items into bytes and back; the module knows neither cluster nor bucket.
 //! 4. [`bucket`] defines the meaning of the bytes in a bucket; [`store`] reads and writes these
 //!    bytes.
-//! 5. [`cluster`] holds all traffic with the API server.
+//! 5. [`cluster`] holds all traffic with the API server; [`hooks`] are commands that run in pods
+//!    around a backup.
 //! 6. [`mongo`] locks MongoDB around a backup; the module knows nothing of Kubernetes.
 //! 7. [`api`] holds the custom resources, [`model`] the vocabulary without I/O, [`telemetry`] the
 //!    log of a run and the metrics of a server.
@@ -28,6 +29,7 @@ pub mod bucket;
 pub mod store;
 
 pub mod cluster;
+pub mod hooks;
 pub mod mongo;
 
 pub mod api;

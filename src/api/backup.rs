@@ -67,8 +67,8 @@ pub struct BackupSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub storage_location: Option<String>,
-    /// Commands to run in pods before and after the items are read. Not supported yet: a Backup
-    /// with hooks is refused (phase FailedValidation).
+    /// Commands to run in pods before and after the instant of the backup; pods may also ask for
+    /// them by annotation, which wins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hooks: Option<BackupHooks>,
     /// Databases to dump with the backup. Not supported yet: a Backup with dumps is refused (phase
@@ -121,8 +121,8 @@ pub struct BackupStatus {
     /// Number of warnings; `ark backup describe NAME --details` lists them.
     #[serde(default)]
     pub warnings: u64,
-    /// Number of errors, each an item or a kind that is missing in the backup;
-    /// `ark backup describe NAME --details` lists them.
+    /// Number of errors, each an item or a kind that is missing in the backup, or a hook that
+    /// failed; `ark backup describe NAME --details` lists them.
     #[serde(default)]
     pub errors: u64,
     /// Reason why the backup failed as a whole (phase Failed); otherwise empty.
@@ -151,7 +151,7 @@ pub struct BackupStatus {
     /// is not among them. Empty until the backup is complete.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub objects: Vec<StoredObject>,
-    /// Number of hooks that were run; always empty, since hooks are not supported yet.
+    /// Number of hooks that were run; empty if there were none, or the backup is not complete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hooks: Option<HookCounts>,
     /// Conditions by type: Complete or Failed once the work has ended (the reason is the phase),
@@ -164,9 +164,9 @@ pub struct BackupStatus {
 
 /// Progress of the Backup. New: not begun; the condition Waiting may say why. InProgress: the work
 /// has begun. Completed: the backup is complete, without errors. PartiallyFailed: the backup can be
-/// restored from, but single items or kinds are missing. Failed: there is no backup; see
-/// failureReason. FailedValidation: refused before any work; see validationErrors. Deleting: the
-/// backup is being removed from the bucket. Empty until a server has seen the Backup.
+/// restored from, but single items or kinds are missing, or hooks failed. Failed: there is no
+/// backup; see failureReason. FailedValidation: refused before any work; see validationErrors.
+/// Deleting: the backup is being removed from the bucket. Empty until a server has seen the Backup.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum BackupPhase {
     /// Not begun.
@@ -176,7 +176,7 @@ pub enum BackupPhase {
     InProgress,
     /// The work has ended without errors.
     Completed,
-    /// The work has ended with errors on single items or kinds.
+    /// The work has ended with errors on single items, kinds or hooks.
     PartiallyFailed,
     /// The work has ended by an error; there is nothing to restore from.
     Failed,
@@ -310,10 +310,6 @@ impl BackupSpec {
             let why = "Ark takes no snapshots of volumes yet; leave it out or set it to false, and back the data up by other means";
             wrong.push(InvalidSpec::new("snapshotVolumes", why));
         }
-        if hooks.is_some() {
-            let why = "Ark does not run hooks yet; leave them out, and bring the application to rest by other means before the backup";
-            wrong.push(InvalidSpec::new("hooks", why));
-        }
         wrong.extend(hooks.iter().flat_map(BackupHooks::validate));
         if !dumps.is_empty() {
             let why = "Ark does not dump databases yet; leave them out, and back the databases up with their own tools";
@@ -336,9 +332,7 @@ mod tests {
             let spec: BackupSpec = serde_json::from_value(spec).unwrap();
             spec.validate().into_iter().map(|wrong| wrong.to_string()).collect::<Vec<_>>()
         };
-        let hook = json!({"resources": [{"name": "freeze", "pre": [{"exec": {"command": ["/bin/true"], "onError": "Fail"}}]}]});
         for (spec, says) in [
-            (json!({"hooks": hook}), "spec.hooks: Ark does not run hooks yet"),
             (json!({"dumps": [{"name": "db"}]}), "spec.dumps: Ark does not dump databases yet"),
             (json!({"snapshotVolumes": true}), "spec.snapshotVolumes: Ark takes no snapshots of volumes yet"),
         ] {

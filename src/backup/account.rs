@@ -13,8 +13,10 @@ use super::plan::BackupPlan;
 use super::told::Told;
 use super::unheeded::Unheeded;
 use super::view::ClusterView;
+use crate::api::HookCounts;
 use crate::archive::ArchiveError;
 use crate::cluster::{Cluster, ClusterError, Drift, ResourceInfo};
+use crate::hooks::HookEnd;
 use crate::model::{
     BackupName, Category, Finding, GroupResource, ItemKey, Progress, Results, SkipReason, causes,
 };
@@ -40,6 +42,8 @@ pub struct BackupAccount<'a> {
     /// The bytes of their bodies.
     pub bytes: u64,
     unreadable: HashMap<GroupResource, u64>,
+    /// The number of hooks that were run.
+    pub hooks: HookCounts,
     unheeded: Unheeded,
     told: Told,
     /// The number of items that the API server listed twice.
@@ -61,6 +65,7 @@ impl<'a> BackupAccount<'a> {
             items: 0,
             bytes: 0,
             unreadable: HashMap::new(),
+            hooks: HookCounts::default(),
             unheeded: Unheeded::default(),
             told: Told::new(Utc::now()),
             repeated: 0,
@@ -89,6 +94,16 @@ impl<'a> BackupAccount<'a> {
         self.results.add(finding);
     }
 
+    /// Counts a hook that was run, and logs what it printed.
+    pub fn hook_ended(&mut self, end: &HookEnd) {
+        self.hooks.attempted += u64::from(!end.is_of_ended_pod());
+        end.lines().iter().for_each(|line| self.log.info(line));
+        if let Some(finding) = end.finding() {
+            self.hooks.failed += 1;
+            self.find(finding);
+        }
+    }
+
     /// Adds listed items to the expected total.
     pub fn expect(&self, items: usize) {
         self.progress.expect(items as u64);
@@ -105,10 +120,10 @@ impl<'a> BackupAccount<'a> {
         }
     }
 
-    /// Adds the findings that need all items: hooks and volume copies that pods ask for and do not
-    /// get, and resources without their definition.
+    /// Adds the findings that need all items: volume copies that pods ask for and do not get, and
+    /// resources without their definition.
     pub fn tell_of_items(&mut self) {
-        let findings = self.unheeded.findings().into_iter().chain(self.told.findings());
+        let findings = self.unheeded.finding().into_iter().chain(self.told.findings());
         findings.collect::<Vec<_>>().into_iter().for_each(|finding| self.find(finding));
     }
 

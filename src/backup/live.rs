@@ -26,7 +26,7 @@ pub async fn live_items(
     mut visit: impl FnMut(ItemKey, u64),
 ) -> Result<Vec<(GroupResource, ClusterError)>, BackupError> {
     let selection = spec.selection().map_err(BackupError::Specification)?;
-    let mut view = ClusterView::open(cluster, &selection, |_| {}).await?;
+    let mut view = ClusterView::open(cluster, &selection).await?;
     let mut failures = std::mem::take(&mut view.unseen);
     let mut filter = view.filter();
     // An index of an older format hashed no `status` at all.

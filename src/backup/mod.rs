@@ -1,8 +1,9 @@
 //! One backup of one cluster at one instant. This file is the pipeline, in the order in which a
 //! backup is made:
 //!
-//! 1. `view` looks at the cluster: `cut` (at which revision), `definitions`, `plan` (which kinds),
-//!    `survey` (what comes along, where only a part of the cluster is wanted);
+//! 1. `hooked` takes the cut, the revision of the cluster, between the hooks of pods; `view` looks
+//!    at the cluster there: `definitions`, `plan` (which kinds), `survey` (what comes along, where
+//!    only a part of the cluster is wanted);
 //! 2. `collect` lists the kinds as pages of raw bytes;
 //! 3. `item` and `filter` decide of each item whether it is taken;
 //! 4. `pack` writes tarball and index and uploads them as they grow;
@@ -20,6 +21,7 @@ mod error;
 mod exclusion;
 mod filter;
 mod halt;
+mod hooked;
 mod index_metadata;
 mod item;
 mod live;
@@ -55,10 +57,10 @@ use view::ClusterView;
 /// Makes a backup and commits it. `stop` ends the run early.
 ///
 /// # Flow
-/// Validates the specification, claims the name in the bucket, opens a view of the cluster at one
-/// revision, streams the selected items in restore order into tarball and index, and writes
-/// results, log and, last, the document. Meanwhile the claim is renewed, and `progress` is told
-/// for what the run waits.
+/// Validates the specification, claims the name in the bucket, takes the cut between the hooks,
+/// opens a view of the cluster at that revision, streams the selected items in restore order into
+/// tarball and index, and writes results, log and, last, the document. Meanwhile the claim is
+/// renewed, and `progress` is told for what the run waits.
 ///
 /// # Guarantees
 /// - The backup exists if and only if its document does: a conditional write, the last one, never
@@ -68,6 +70,8 @@ use view::ClusterView;
 ///   revision is named in a warning and in `status.kindsOutsideCut`.
 /// - Each item is stored once, byte by byte. What could not be read is an error among the results,
 ///   and the backup is PartiallyFailed.
+/// - Hooks after the cut run whatever became of those before it and of the cut; a hook that failed
+///   is an error among the results.
 /// - Memory is bounded: every queue has a bound in bytes or frames, so that a slow bucket slows
 ///   the LIST.
 ///
@@ -94,7 +98,8 @@ pub async fn run(
     progress: &Progress,
     stop: impl Future<Output = ()>,
 ) -> Result<BackupOutcome, BackupError> {
-    let wrong = request.spec.validate();
+    let mut wrong = request.spec.validate();
+    wrong.extend(hooked::refused(request));
     if !wrong.is_empty() {
         return Err(BackupError::Specification(wrong));
     }
@@ -127,7 +132,9 @@ async fn make(
     mut halt: BackupHalt,
 ) -> Result<BackupOutcome, BackupError> {
     let mut account = BackupAccount::open(&request.name, progress)?;
-    let view = halt.or(ClusterView::open(cluster, selection, |stage| account.stage(stage))).await??;
+    let instant = hooked::instant(cluster, request, selection, &mut account, &mut halt).await?;
+    let view = ClusterView::open_at(cluster, instant, selection, |stage| account.stage(stage));
+    let view = halt.or(view).await??;
     account.open_with(&view);
     request.spec.ignored().iter().for_each(|said| account.log.info(said));
     let mut packing = seal::begin(attempt, request, &view).await?;

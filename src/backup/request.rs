@@ -27,6 +27,9 @@ pub struct BackupRequest {
     pub holder: String,
     /// The identity of the cluster that is backed up.
     pub cluster: ClusterIdentity,
+    /// Whether hooks may be run. Otherwise a specification with hooks is refused, and pods that ask
+    /// for hooks by annotation are a warning.
+    pub runs_hooks: bool,
     /// The number of this attempt, from 1, as the Backup's status has it. The document gets the
     /// larger of this number and the bucket's.
     pub attempt: u32,

@@ -56,7 +56,7 @@ pub async fn commit(
     account: BackupAccount<'_>,
     halt: &BackupHalt,
 ) -> Result<BackupOutcome, BackupError> {
-    let BackupAccount { log, results, outside_cut, items, bytes, repeated, .. } = account;
+    let BackupAccount { log, results, outside_cut, items, bytes, repeated, hooks, .. } = account;
     let (warnings, errors) = (results.warnings, results.errors);
     if repeated > 0 {
         log.info(&format!("the API server gave {repeated} items twice, which are in the backup once"));
@@ -79,6 +79,7 @@ pub async fn commit(
             warnings,
             errors,
             objects,
+            hooks: (hooks.attempted > 0).then_some(hooks),
             ..status_at(attempt, request, cut)
         },
     );

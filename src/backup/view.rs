@@ -6,6 +6,8 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+
 use super::collect::{Collection, Event, Query};
 use super::cut::{self, Cut};
 use super::definitions::{self, Definition};
@@ -47,21 +49,20 @@ pub struct ClusterView<'a> {
 }
 
 impl<'a> ClusterView<'a> {
-    /// Takes the cut, discovers the kinds, plans, and surveys if the plan needs it. `stage` is
-    /// told each step in words.
-    ///
-    /// # Errors
-    /// If the API server refuses, or cannot be reached for, the revision, discovery, or the list of
-    /// namespaces or definitions. A kind that cannot be surveyed is no error but stands in
-    /// `unseen`.
-    pub async fn open(
+    /// Takes the cut and opens the view at it, as [`ClusterView::open_at`] does.
+    pub async fn open(cluster: &Cluster, selection: &'a CompiledSelection) -> Result<Self, BackupError> {
+        Self::open_at(cluster, cut::instant(cluster).await?, selection, |_| {}).await
+    }
+
+    /// Discovers the kinds, plans, and surveys if the plan needs it. Discovery cannot be older than
+    /// the cut (revision and time), which is taken already. `stage` is told each step in words.
+    pub async fn open_at(
         cluster: &Cluster,
+        (revision, time): (String, DateTime<Utc>),
         selection: &'a CompiledSelection,
         stage: impl Fn(&str),
     ) -> Result<Self, BackupError> {
-        stage("asking the cluster for its revision and its kinds");
-        // The cut comes first, so that discovery cannot be older than it.
-        let (revision, time) = cut::instant(cluster).await?;
+        stage("asking the cluster for its kinds");
         let catalog = catalog(cluster).await?;
         let mut around = Around { cluster, revision, unseen: Vec::new() };
         let namespaces = cut::namespaces(cluster, &catalog, &around.revision).await?;

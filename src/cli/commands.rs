@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use super::global::Global;
-use super::{backup, bucket, completion, crd, install, location, restore, schedule, server, version};
+use super::{backup, bucket, completion, crd, hook, install, location, restore, schedule, server, version};
 
 pub const EXAMPLE: &str = "\
 Examples:
@@ -45,6 +45,9 @@ pub enum Command {
     /// Make backups regularly, by schedules
     #[command(subcommand)]
     Schedule(schedule::ScheduleCommand),
+    /// Show and try the commands that pods have run around a backup
+    #[command(subcommand)]
+    Hook(hook::HookCommand),
     /// Manage the locations in which the server keeps backups
     #[command(subcommand)]
     Location(location::LocationCommand),

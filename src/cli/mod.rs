@@ -14,6 +14,7 @@ mod crd;
 mod download;
 mod exit;
 mod global;
+mod hook;
 mod install;
 mod location;
 mod output;
@@ -91,6 +92,7 @@ async fn run(cli: &Cli, output: &Output) -> Result<Done, Failure> {
         Command::Backup(command) => backup::run(global, command, output).await,
         Command::Restore(command) => restore::run(global, command, output).await,
         Command::Schedule(command) => schedule::run(global, command, output).await,
+        Command::Hook(command) => hook::run(global, command, output).await,
         Command::Location(command) => location::run(global, command, output).await,
         Command::Bucket(command) => bucket::run(command, output).await,
         Command::Server(command) => server::run(global, command).await,

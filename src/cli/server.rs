@@ -32,6 +32,10 @@ pub struct ServerCommand {
     /// Refuse every restore, so that the server needs no right to write into the cluster
     #[arg(long, conflicts_with = "restore_only")]
     disable_restores: bool,
+    /// Run no hooks, so that the server needs no right to run commands in pods: backups with hooks
+    /// are refused
+    #[arg(long)]
+    disable_hooks: bool,
     /// How many backups run at the same time
     #[arg(long, value_name = "NUMBER", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=64))]
     concurrent_backups: u64,
@@ -64,6 +68,7 @@ pub async fn run(global: &Global, command: &ServerCommand) -> Result<Done, Failu
         restore_only,
         disable_schedules,
         disable_restores,
+        disable_hooks,
         concurrent_backups,
         concurrent_restores,
         sync_period,
@@ -82,6 +87,7 @@ pub async fn run(global: &Global, command: &ServerCommand) -> Result<Done, Failu
         restore_only: *restore_only,
         disable_schedules: *disable_schedules,
         disable_restores: *disable_restores,
+        disable_hooks: *disable_hooks,
         concurrent_backups: number(*concurrent_backups),
         concurrent_restores: number(*concurrent_restores),
         sync_period: length("sync-period", sync_period)?,

@@ -62,6 +62,7 @@ pub struct Cluster {
     pub(super) buffers: Buffers,
     pub(super) fence: Fence,
     pub(super) shared: ClusterState,
+    metrics: Option<Arc<Metrics>>,
 }
 
 /// The state that all clones of a [`Cluster`] share.
@@ -101,7 +102,8 @@ impl Cluster {
                 server: server.clone(),
                 source: RootCause::of(&error).into(),
             })?;
-        let mut cluster = Self { fence, ..Self::from_client(client, &server) };
+        let metrics = options.metrics.clone();
+        let mut cluster = Self { fence, metrics, ..Self::from_client(client, &server) };
         if let Some(within) = options.away_within {
             cluster.shared.health = Arc::new(Health::new(within));
         }
@@ -117,6 +119,7 @@ impl Cluster {
             buffers: Buffers::default(),
             fence: Fence::default(),
             shared: ClusterState::default(),
+            metrics: None,
         }
     }
 
@@ -129,6 +132,11 @@ impl Cluster {
     /// Returns the fence that ends all writes through this connection.
     pub fn fence(&self) -> Fence {
         self.fence.clone()
+    }
+
+    /// Returns the metrics in which calls are counted, if there are any.
+    pub fn metrics(&self) -> Option<&Metrics> {
+        self.metrics.as_deref()
     }
 
     /// Returns the API server's URL, with the proxy that leads to it.

@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::future::{BoxFuture, FutureExt as _, TryFutureExt as _, err};
+use http::header::UPGRADE;
 use http::{Method, Request, Response};
 use rustix::time::{ClockId, clock_gettime};
 use tower::{BoxError, Layer, Service};
@@ -64,7 +65,9 @@ impl Fence {
 
     fn lets_through<B>(&self, request: &Request<B>) -> bool {
         let is_lease = || self.0.lease.get().is_some_and(|lease| request.uri().path() == lease);
-        matches!(*request.method(), Method::GET | Method::HEAD) || self.is_open() || is_lease()
+        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+        // A GET that asks for another protocol runs a command in a container.
+        reads && !request.headers().contains_key(UPGRADE) || self.is_open() || is_lease()
     }
 }
 
@@ -144,6 +147,8 @@ mod tests {
             }
         }
         assert!(arrives(&fence, "GET", "/api/v1/namespaces").await, "who only looks does no harm");
+        let exec = Request::get("/api/v1/namespaces/shop/pods/db-0/exec").header(UPGRADE, "websocket");
+        assert!(!fence.lets_through(&exec.body(()).unwrap()), "who runs a command does more than look");
         fence.open_until(Moment::now(), Duration::from_secs(60));
         assert!(arrives(&fence, "POST", "/api/v1/namespaces").await);
     }

@@ -66,6 +66,7 @@ pub fn settings() -> Settings {
         restore_only: false,
         disable_schedules: false,
         disable_restores: false,
+        disable_hooks: false,
         concurrent_backups: 1,
         concurrent_restores: 1,
         sync_period: second,

@@ -84,7 +84,8 @@ pub async fn run(
     duty.send_replace(Duty::StandingBy);
     let election = Election::new(&cluster, &settings.namespace, &settings.holder);
     let Some(held) = election.win(&stop).await? else { return Ok(()) };
-    let Settings { namespace, restore_only, disable_schedules, disable_restores, .. } = &settings;
+    let Settings { namespace, restore_only, disable_schedules, disable_restores, disable_hooks, .. } =
+        &settings;
     let (holder, uid) = (held.holder(), &identity.uid);
     tracing::info!(
         holder,
@@ -93,6 +94,7 @@ pub async fn run(
         restore_only,
         disable_schedules,
         disable_restores,
+        disable_hooks,
         "leading"
     );
     metrics.leader(true);

@@ -15,6 +15,8 @@ pub struct Settings {
     /// Restores nothing: every Restore fails validation, so that a role that only reads the cluster
     /// is enough for the server.
     pub disable_restores: bool,
+    /// Runs no hooks: Backups with hooks are refused, and pods that ask for hooks are a warning.
+    pub disable_hooks: bool,
     /// Number of Backups that run at once.
     pub concurrent_backups: usize,
     /// Number of Restores that run at once.

@@ -18,7 +18,8 @@ const ROUND: Duration = Duration::from_secs(60);
 const ROUND_MILLIS: i32 = 60_000;
 /// The server gives up by itself after [`ROUND`]; what it says then needs this long.
 const GRACE: Duration = Duration::from_secs(5);
-/// The mode in which chunks are moved. Before 6.1 there is `autoSplitOnly` as well, which moves none.
+/// The mode in which chunks are moved. Before 6.1 there is `autoSplitOnly` as well, which moves
+/// none.
 const FULL: &str = "full";
 const OFF: &str = "off";
 

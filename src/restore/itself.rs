@@ -8,7 +8,7 @@ use crate::api::{GROUP, RestoreSpec};
 use crate::model::{CRDS, GroupResource, NAMESPACES};
 
 /// The cluster roles of `ark install` and of the chart are named `<namespace>:<role>`.
-const ROLES: [&str; 2] = ["backup", "restore"];
+const ROLES: [&str; 3] = ["backup", "hooks", "restore"];
 
 /// A server of Ark, known by its namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,7 +84,9 @@ mod tests {
     fn its_cluster_roles_are_its_own_in_any_case_and_those_of_another_server_are_not() {
         let role = |spec, name| is(spec, "clusterroles.rbac.authorization.k8s.io", None, name);
         let named = || serde_json::json!({"includedNamespaces": ["heptio-ark"]});
-        assert!(role(named(), "heptio-ark:backup") && role(named(), "heptio-ark:restore"));
+        for own in ["heptio-ark:backup", "heptio-ark:hooks", "heptio-ark:restore"] {
+            assert!(role(named(), own), "{own}");
+        }
         assert!(is(named(), "clusterrolebindings.rbac.authorization.k8s.io", None, "heptio-ark:restore"));
         for other in ["other:restore", "heptio-ark:", "heptio-ark", "restore", "heptio-ark:restore:more"] {
             assert!(!role(named(), other), "{other}");

@@ -9,7 +9,9 @@ fn the_log_is_printed_for_people_or_as_it_is_stored() {
     says!(fixture.command(&["backup", "logs", "monday"]), @r"
         exit 0
         --- stdout
-        [time] info    asking the cluster for its revision and its kinds
+        [time] info    looking for the pods that have hooks
+        [time] info    asking the cluster for its revision
+        [time] info    asking the cluster for its kinds
         [time] info    taking 3 kinds at revision 1000
         [time] info    listing namespaces
         [time] info    listing secrets

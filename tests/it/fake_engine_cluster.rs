@@ -8,14 +8,20 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
-use std::thread::spawn;
+use std::thread::{sleep, spawn};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::fake_exec;
 use crate::support::ark;
 
 const REVISION: &str = "1000";
+
+/// What a command does comes within milliseconds; a slow machine gets more.
+const PATIENCE: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// What the server knows.
 #[derive(Default)]
@@ -24,6 +30,8 @@ struct Content {
     forbidden: BTreeSet<&'static str>,
     /// Kinds whose revisions are others' than the cluster's, as those of an aggregated API are.
     elsewhere: BTreeSet<&'static str>,
+    /// Paths and queries of the requests so far.
+    asked: Vec<String>,
 }
 
 /// The server; it answers as long as the test's process lives.
@@ -57,13 +65,17 @@ impl FakeEngineCluster {
         server
     }
 
-    /// Adds or replaces an object.
+    /// Adds or replaces an object; of its metadata, labels and annotations may be given.
     pub fn put(&self, plural: &'static str, namespace: Option<&str>, name: &str, fields: Value) {
         let mut object = fields;
-        object["metadata"] = json!({
+        let mut metadata = json!({
             "name": name, "uid": format!("00000000-0000-0000-0000-{:0>12}", name.len()), "resourceVersion": "7",
             "labels": {"app": name},
         });
+        for (field, value) in object["metadata"].as_object().into_iter().flatten() {
+            metadata[field] = value.clone();
+        }
+        object["metadata"] = metadata;
         if let Some(namespace) = namespace {
             object["metadata"]["namespace"] = namespace.into();
         }
@@ -98,6 +110,20 @@ impl FakeEngineCluster {
     /// From now on, this kind is kept elsewhere and knows nothing of the cluster's revisions.
     pub fn keep_elsewhere(&self, plural: &'static str) {
         self.content.lock().expect("no test panics here").elsewhere.insert(plural);
+    }
+
+    /// Paths and queries of the requests so far, in their order.
+    pub fn asked(&self) -> Vec<String> {
+        self.content.lock().expect("no test panics here").asked.clone()
+    }
+
+    /// Waits until a path and query with all of these parts has been asked for.
+    pub fn await_asked(&self, parts: &[&str]) {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.asked().iter().any(|asked| parts.iter().all(|part| asked.contains(part))) {
+            assert!(Instant::now() < deadline, "nobody asked for {parts:?} within {PATIENCE:?}");
+            sleep(PAUSE);
+        }
     }
 
     /// The command `ark ARGUMENTS…` with this cluster as its own.
@@ -141,6 +167,10 @@ fn serve(mut stream: TcpStream, content: &Mutex<Content>) {
         let head = String::from_utf8_lossy(&received[..end]).into_owned();
         received.clear();
         let target = head.split(' ').nth(1).unwrap_or_default();
+        content.lock().expect("no test panics here").asked.push(target.to_owned());
+        if target.contains("/exec?") {
+            return fake_exec::serve(stream, &head, target);
+        }
         let (code, body) = answer(target, &content.lock().expect("no test panics here"));
         let body = body.to_string();
         let length = body.len();
@@ -161,6 +191,9 @@ fn answer(target: &str, content: &Content) -> (u16, Value) {
         "/apis" => return (200, json!({"kind": "APIGroupList", "groups": []})),
         "/api/v1" => return (200, resources(content)),
         _ => {}
+    }
+    if let Some(name) = path.strip_prefix("/apis/ark.heptio.com/v1/namespaces/heptio-ark/schedules/") {
+        return get(content, "schedules", name);
     }
     let parts: Vec<&str> = path.trim_start_matches("/api/v1/").split('/').collect();
     match *parts {

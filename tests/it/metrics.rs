@@ -65,6 +65,7 @@ pub fn known() -> BTreeMap<String, BTreeSet<String>> {
     metrics.sync_deleted("l", 1);
     metrics.sync_failed("l");
     metrics.gc_deleted(1);
+    metrics.hook_ran("pre", true, 1.0);
     metrics.reconcile_failed("k");
     metrics.api_request("get", "200");
     metrics.store_request("get", "ok");

@@ -1,6 +1,8 @@
 //! What needs pods that run. `hack/test.sh` adds a node to cluster A for these, and names them
 //! where it cannot.
 
+mod hooks;
+
 use std::process::Command;
 
 use k8s_openapi::api::core::v1::{Node, Pod};
@@ -108,8 +110,12 @@ async fn the_server_runs_as_it_is_installed_and_its_replica_takes_over() {
     .await;
     home.reach(LOCATION, "default", "Available").await;
     let first = home.leader().await.expect("one leads");
+    // With the rights that are installed it also runs hooks.
+    let freeze = json!({"pre.hook.backup.velero.io/command": "true"});
+    hooks::running_pod(&lab.a, home.name(), "db", freeze).await;
     home.create(BACKUP, "by-the-first", json!({"includedNamespaces": [home.name()]})).await;
-    home.reach(BACKUP, "by-the-first", "Completed").await;
+    let made = home.reach(BACKUP, "by-the-first", "Completed").await;
+    assert_eq!(made["status"]["hooks"], json!({"attempted": 1, "failed": 0}), "{made}");
 
     let pod = first.split('/').next().expect("a pod's name");
     lab.a.delete(&format!("/api/v1/namespaces/{}/pods/{pod}", home.name())).await;

@@ -19,6 +19,14 @@
 - nonResourceURLs: ["/api", "/api/*", "/apis", "/apis/*", "/version"]
   verbs: ["get"]
 {{- end }}
+{{- define "ark.rules.hooks" -}}
+# A hook runs a command in a container before or after the instant of a backup, in whatever pod asks for it by
+# annotation or is selected by spec.hooks. `create` is what it takes; API servers before 1.35 ask for `get` of
+# whoever comes by WebSocket, and later ones for both.
+- apiGroups: [""]
+  resources: ["pods/exec"]
+  verbs: ["create", "get"]
+{{- end }}
 {{- define "ark.rules.restore" -}}
 # A restore makes whatever the backup holds, in namespaces that may not exist yet: so it takes a ClusterRole,
 # and `*` since kinds are known only when it runs (definitions and their custom resources come back in one

@@ -5,9 +5,9 @@ mod scoped;
 mod selection;
 
 pub use scoped::ScopedKinds;
-pub use selection::{CompiledSelection, Filter, label_requirements};
+pub use selection::{CompiledSelection, Filter, check_terms, label_requirements};
 
-use selection::{check_lists, check_terms};
+use selection::check_lists;
 
 #[cfg(test)]
 mod tests;

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    BackupSpec, InvalidSpec, LabelMap, LocalReference, forget_empty, forget_hollow, forget_off, forget_zero,
-    said, schema,
+    BackupHook, BackupSpec, InvalidSpec, LabelMap, LocalReference, forget_empty, forget_hollow, forget_off,
+    forget_zero, said, schema,
 };
 
 /// Metadata of the Backups of a Schedule.
@@ -75,6 +75,7 @@ impl BackupSpec {
     pub(super) fn respell(&mut self) {
         forget_zero(&mut self.ttl);
         self.hooks.take_if(|hooks| hooks.resources.is_empty());
+        self.hooks.iter_mut().flat_map(|hooks| &mut hooks.resources).for_each(BackupHook::respell);
         self.metadata.take_if(|metadata| metadata.labels.is_empty());
         let VeleroBackup {
             snapshot_move_data,

@@ -22,7 +22,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
-    BackupSpec, BackupStorageLocationSpec, InvalidSpec, LocationConfig, RestoreSpec, ScheduleSpec, schema,
+    BackupHook, BackupSpec, BackupStorageLocationSpec, InvalidSpec, LocationConfig, RestoreSpec,
+    ScheduleSpec, schema,
 };
 use lenient::{LabelMap, adopt, forget_empty, forget_hollow, forget_off, forget_zero, said, twice};
 

@@ -4,13 +4,14 @@
 use serde_json::{Value, json};
 
 use crate::api::{
-    Backup, BackupStorageLocation, ExistingResourcePolicy, InvalidSpec, Provider, Restore, RestoreSpec,
-    Schedule, velero_rules,
+    Backup, BackupStorageLocation, ExistingResourcePolicy, HookAction, HookErrorMode, InvalidSpec, Provider,
+    Restore, RestoreSpec, Schedule, velero_rules,
 };
 use crate::model::ClusterScope;
 
 const BACKUP: &str = include_str!("../../../tests/velero/backup.yaml");
 const SCOPED: &str = include_str!("../../../tests/velero/backup-scoped.yaml");
+const HOOKS: &str = include_str!("../../../tests/velero/backup-hooks.yaml");
 const SCHEDULE: &str = include_str!("../../../tests/velero/schedule.yaml");
 const RESTORE: &str = include_str!("../../../tests/velero/restore.yaml");
 const LOCATION: &str = include_str!("../../../tests/velero/location.yaml");
@@ -52,6 +53,17 @@ fn a_backup_of_velero_means_the_same() {
         "spec.uploaderConfig",
     ];
     assert_eq!(ignored(&lines), expected);
+}
+
+#[test]
+fn hooks_of_velero_mean_the_same() {
+    let backup: Backup = ours(HOOKS);
+    assert_eq!(backup.spec.validate(), []);
+    let [hook] = &*backup.spec.hooks.unwrap().resources else { panic!("one hook") };
+    let (HookAction::Exec(pre), HookAction::Exec(post)) = (&hook.pre[0], &hook.post[0]);
+    assert_eq!((pre.container.as_deref(), pre.on_error), (Some("fsfreeze"), Some(HookErrorMode::Fail)));
+    assert_eq!(pre.timeout.as_ref().unwrap().length().unwrap().as_secs(), 90);
+    assert_eq!((post.on_error, &post.timeout), (None, &None), "0s is Velero's default");
 }
 
 #[test]

@@ -93,7 +93,7 @@ fn cluster_of(mut first: impl FnMut(&Asked) -> Option<Answer> + Send + 'static) 
 }
 
 async fn view<'a>(cluster: &Cluster, selection: &'a CompiledSelection) -> ClusterView<'a> {
-    ClusterView::open(cluster, selection, |_| {}).await.unwrap()
+    ClusterView::open(cluster, selection).await.unwrap()
 }
 
 fn needed(view: &ClusterView<'_>) -> BTreeSet<String> {

@@ -6,7 +6,7 @@ use kube::ResourceExt;
 
 use crate::api::{
     BACKUP_NAME_LABEL, Backup, BackupPhase, BackupSpec, BackupStatus, DeleteBackupRequest, DeletePhase,
-    SCHEDULE_NAME_LABEL, Timestamp, WAITING, holding, label_value,
+    HookCounts, SCHEDULE_NAME_LABEL, Timestamp, WAITING, holding, label_value,
 };
 use crate::cli::args::location::SourceArgs;
 use crate::cli::client::ArkClient;
@@ -176,6 +176,9 @@ fn summary(backup: &Backup, output: &Output) -> Result<(), Failure> {
         progress.items_backed_up.to_string()
     };
     line("Items:", format!("{items} ({})", HumanBytes(progress.bytes)))?;
+    if let Some(HookCounts { attempted, failed }) = status.hooks {
+        line("Hooks:", format!("{attempted} run, {failed} of them failed"))?;
+    }
     if !status.kinds_outside_cut.is_empty() {
         line("Read later:", format!("{} (not at that instant)", status.kinds_outside_cut.join(", ")))?;
     }

@@ -42,6 +42,9 @@ pub struct RunCommand {
     location: LocationArgs,
     #[command(flatten)]
     selection: SelectionArgs,
+    /// Run no hooks: pods that ask for hooks by annotation are a warning
+    #[arg(long)]
+    disable_hooks: bool,
     /// Keep the backup for this long: 30d, 720h [default: for ever; a server keeps its own for 30
     /// days]
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = kept)]
@@ -72,6 +75,7 @@ pub async fn run(global: &Global, command: &RunCommand, output: &Output) -> Resu
         origin: Origin { location: Some(location), ..Origin::default() },
         holder: crate::cli::global::holder(),
         cluster: identity,
+        runs_hooks: !command.disable_hooks,
         attempt: 1,
     };
     let began = Instant::now();

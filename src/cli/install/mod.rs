@@ -57,6 +57,9 @@ pub struct InstallCommand {
     /// Refuse every restore; the server gets no right to write into the cluster
     #[arg(long, conflicts_with = "restore_only")]
     disable_restores: bool,
+    /// Run no hooks; the server gets no right to run commands in pods
+    #[arg(long)]
+    disable_hooks: bool,
     /// Set no user and group ids in the pods, for OpenShift, which assigns them by namespace
     #[arg(long)]
     openshift: bool,
@@ -130,6 +133,7 @@ fn manifests(namespace: &str, command: &InstallCommand) -> Result<Vec<Manifest>,
         restore_only,
         disable_schedules,
         disable_restores,
+        disable_hooks,
         openshift,
         location: url,
         read_only,
@@ -148,6 +152,7 @@ fn manifests(namespace: &str, command: &InstallCommand) -> Result<Vec<Manifest>,
         restore_only: *restore_only,
         disable_schedules: *disable_schedules,
         disable_restores: *disable_restores,
+        disable_hooks: *disable_hooks,
         openshift: *openshift,
         service_account_annotations: annotations(service_account_annotations),
         pod_annotations: annotations(pod_annotations),

@@ -17,7 +17,7 @@ pub struct PolicyRule {
 /// A role: its rules and its purpose.
 #[derive(Clone, Copy, Debug)]
 pub struct Role {
-    /// The name: `backup`, `restore` or `server`.
+    /// The name: `backup`, `hooks`, `restore` or `server`.
     pub name: &'static str,
     /// The purpose of the role.
     pub purpose: &'static str,
@@ -58,6 +58,20 @@ pub const BACKUP: Role = Role {
             verbs: &["get"],
         },
     ],
+};
+
+/// The role for the whole cluster that hooks need, unless they are disabled or no backups are made.
+pub const HOOKS: Role = Role {
+    name: "hooks",
+    purpose: "Runs commands in pods. Left out when hooks are disabled (--disable-hooks), and of a server that only restores.",
+    rules: &[PolicyRule {
+        reason: "A hook runs a command in a container before or after the instant of a backup, in whatever pod asks for it by \
+                 annotation or is selected by spec.hooks. `create` is what it takes; API servers before 1.35 ask for `get` of \
+                 whoever comes by WebSocket, and later ones for both.",
+        groups: &[""],
+        resources: &["pods/exec"],
+        verbs: &["create", "get"],
+    }],
 };
 
 /// The second role for the whole cluster, unless restores are disabled.
@@ -227,7 +241,7 @@ pub fn chart_rules() -> String {
     let mut text =
         "{{- /* Generated from src/cli/install/rbac.rs: ARK_UPDATE=1 cargo test --test architecture */ -}}\n"
             .to_owned();
-    for role in [BACKUP, RESTORE, SERVER] {
+    for role in [BACKUP, HOOKS, RESTORE, SERVER] {
         text += &format!("{{{{- define \"ark.rules.{}\" -}}}}\n{}{{{{- end }}}}\n", role.name, role.yaml());
     }
     text
@@ -240,7 +254,7 @@ pub fn rules_table() -> String {
         named.map(|item| format!("`{item}`")).collect::<Vec<_>>().join(", ")
     };
     let mut text = String::new();
-    for Role { name, purpose, rules } in [BACKUP, RESTORE, SERVER] {
+    for Role { name, purpose, rules } in [BACKUP, HOOKS, RESTORE, SERVER] {
         text += &format!(
             "### `{name}`\n{purpose}\n\n| Groups | Resources or paths | Verbs | Why |\n|---|---|---|---|\n"
         );
@@ -257,7 +271,7 @@ mod tests {
     use super::*;
 
     fn all() -> impl Iterator<Item = &'static PolicyRule> {
-        [BACKUP, RESTORE, SERVER].into_iter().flat_map(|role| role.rules)
+        [BACKUP, HOOKS, RESTORE, SERVER].into_iter().flat_map(|role| role.rules)
     }
 
     #[test]
@@ -280,7 +294,7 @@ mod tests {
 
     #[test]
     fn the_rules_as_yaml_are_those_as_json() {
-        for role in [BACKUP, RESTORE, SERVER] {
+        for role in [BACKUP, HOOKS, RESTORE, SERVER] {
             let read: serde_json::Value = serde_saphyr::from_str(&role.yaml()).unwrap();
             assert_eq!(read, role.rules());
             let comments = role.yaml().lines().filter(|line| line.starts_with('#')).map(str::len).max();

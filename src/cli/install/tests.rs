@@ -39,6 +39,8 @@ fn the_namespace_and_the_kinds_come_first_and_the_server_last() {
         "ClusterRoleBinding",
         "ClusterRole",
         "ClusterRoleBinding",
+        "ClusterRole",
+        "ClusterRoleBinding",
         "Role",
         "RoleBinding",
         "Deployment",

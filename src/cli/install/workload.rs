@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::rbac::{BACKUP, RESTORE, Role, SERVER};
+use super::rbac::{BACKUP, HOOKS, RESTORE, Role, SERVER};
 
 /// The name of ServiceAccount, Deployment, Service, PodDisruptionBudget and NetworkPolicy.
 const NAME: &str = "ark";
@@ -24,6 +24,7 @@ pub struct Workload {
     pub restore_only: bool,
     pub disable_schedules: bool,
     pub disable_restores: bool,
+    pub disable_hooks: bool,
     /// OpenShift gives each namespace users and groups of its own, and refuses others.
     pub openshift: bool,
     pub service_account_annotations: Map<String, Value>,
@@ -66,6 +67,9 @@ impl Workload {
         }
         let mut all = vec![account.into()];
         all.extend(self.for_the_cluster(BACKUP));
+        if !self.restore_only && !self.disable_hooks {
+            all.extend(self.for_the_cluster(HOOKS));
+        }
         if !self.disable_restores {
             all.extend(self.for_the_cluster(RESTORE));
         }
@@ -185,6 +189,7 @@ impl Workload {
             (self.restore_only, "--restore-only"),
             (self.disable_schedules, "--disable-schedules"),
             (self.disable_restores, "--disable-restores"),
+            (self.disable_hooks, "--disable-hooks"),
         ];
         let mut arguments = vec!["server".to_owned(), format!("--namespace={}", self.namespace)];
         arguments.extend(switches.into_iter().filter(|(on, _)| *on).map(|(_, switch)| switch.to_owned()));
@@ -249,6 +254,7 @@ mod tests {
             restore_only: false,
             disable_schedules: false,
             disable_restores: false,
+            disable_hooks: false,
             openshift: false,
             service_account_annotations: Map::new(),
             pod_annotations: Map::new(),
@@ -260,14 +266,16 @@ mod tests {
     }
 
     #[test]
-    fn without_restores_nothing_may_write_into_the_cluster() {
+    fn what_is_disabled_takes_no_rights() {
         let cluster_roles = |workload: &Workload| {
             let all = workload.access();
             let roles = all.iter().filter(|manifest| manifest.object["kind"] == "ClusterRole");
             roles.filter_map(|manifest| manifest.role).map(|role| role.name).collect::<Vec<_>>()
         };
-        assert_eq!(cluster_roles(&workload()), ["backup", "restore"]);
-        assert_eq!(cluster_roles(&Workload { disable_restores: true, ..workload() }), ["backup"]);
+        assert_eq!(cluster_roles(&workload()), ["backup", "hooks", "restore"]);
+        let reads = Workload { disable_restores: true, disable_hooks: true, ..workload() };
+        assert_eq!(cluster_roles(&reads), ["backup"]);
+        assert_eq!(cluster_roles(&Workload { restore_only: true, ..workload() }), ["backup", "restore"]);
     }
 
     #[test]

@@ -94,6 +94,7 @@ pub struct Lister {
     kind: String,
     namespace: Option<String>,
     path: String,
+    accept: &'static str,
     labels: Option<String>,
     cut: Option<String>,
     position: ListPosition,
@@ -134,11 +135,10 @@ impl Cluster {
         // every cluster has them.
         let body = self.call(&Call::get("/api/v1/namespaces?limit=1", doing)).await?;
         let wrong = |source: Cause| ClusterError::Answer { doing: doing.to_string(), source };
-        let (page, _) = Page::read(body).map_err(|error| wrong(error.into()))?;
-        if page.revision.is_empty() {
-            return Err(wrong("it has no metadata.resourceVersion".into()));
+        match Page::read(body).map_err(|error| wrong(error.into()))?.0.revision.as_str() {
+            "" => Err(wrong("it has no metadata.resourceVersion".into())),
+            revision => Ok(revision.to_owned()),
         }
-        Ok(page.revision.clone())
     }
 
     /// Begins a list; nothing is sent before the first [`Lister::next`].
@@ -149,6 +149,7 @@ impl Cluster {
             kind: kind.resource.to_string(),
             namespace: namespace.map(str::to_owned),
             path: kind.path(namespace, None),
+            accept: "application/json",
             labels: labels.map(str::to_owned),
             cut: cut.map(str::to_owned),
             position: ListPosition::Start,
@@ -198,6 +199,11 @@ impl Lister {
         self.drift.as_ref()
     }
 
+    /// Sets the form in which pages are requested.
+    pub(super) fn accepting(self, accept: &'static str) -> Self {
+        Self { accept, ..self }
+    }
+
     /// Sets whether the page after the next one may be requested while the next one arrives, which
     /// takes room for both.
     pub fn run_ahead(&mut self, may: bool) {
@@ -229,7 +235,8 @@ impl Lister {
     /// Requests a page in a task of its own.
     fn ask(&self, position: &ListPosition) -> RequestedPage {
         let (cluster, kind, namespace) = (self.cluster.clone(), self.kind.clone(), self.namespace.clone());
-        let (path, (limit, expected)) = (self.request_path(position), (self.limit, self.expected));
+        let (path, accept) = (self.request_path(position), self.accept);
+        let (limit, expected) = (self.limit, self.expected);
         let asks_for_less = limit > 1 && self.shrinks < MAX_SHRINKS;
         let (early, next) = EarlyToken::new();
         let body = async move {
@@ -240,6 +247,7 @@ impl Lister {
                 most: if limit > 1 { PAGE_MOST } else { ITEM_MOST },
                 asks_for_less,
                 early: Some(&early),
+                accept,
                 ..Call::get(&path, Doing { verb: "list", what, namespace, name: None })
             };
             cluster.call(&call).await

@@ -33,6 +33,7 @@ pub async fn run(
         },
         holder: context.settings.holder.clone(),
         cluster: context.identity.clone(),
+        runs_hooks: !context.settings.disable_hooks,
         attempt: job.attempt,
     };
     let stopped = stop.cancelled_owned();

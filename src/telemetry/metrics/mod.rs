@@ -34,6 +34,9 @@ const PASS_SECONDS: [f64; 9] = [0.01, 0.05, 0.2, 1.0, 3.0, 10.0, 30.0, 120.0, 60
 
 /// Returns the state at a scrape, or `None` while it is not known.
 type StateSource = Box<dyn Fn() -> Option<ServerState> + Send + Sync>;
+/// Buckets of a hook's duration in seconds; a hook has 30 s unless it asks for more.
+const HOOK_SECONDS: [f64; 10] = [0.05, 0.2, 0.5, 1.0, 3.0, 10.0, 30.0, 60.0, 300.0, 1800.0];
+
 type Counters<const N: usize> = Family<SeriesLabels<N>, Counter>;
 
 /// All metrics of the server, shared by all controllers; counting never fails and never waits for
@@ -54,6 +57,8 @@ pub struct Metrics {
     sync_deleted: LabelledSeries<Counter>,
     sync_errors: LabelledSeries<Counter>,
     gc_deleted: Counter,
+    hooks: Counters<2>,
+    hook_seconds: LabelledSeries<Histogram>,
     reconcile_errors: Counters<1>,
     api_requests: Counters<2>,
     store_requests: Counters<2>,
@@ -85,6 +90,13 @@ impl Metrics {
         let syncs = |r: &mut Registry, name: &str, help: &str| {
             LabelledSeries::register(r, (name, help), "location", Counter::default)
         };
+        let hooks: Counters<2> = registered(r, "hooks", "Hooks that were run, by phase and outcome");
+        for phase in ["pre", "post"] {
+            for outcome in ["success", "failure"] {
+                drop(hooks.get_or_create(&hook_labels(phase, outcome)));
+            }
+        }
+        let hook_seconds = ("hook_duration_seconds", "Time that hooks took");
         let passes = ("sync_duration_seconds", "Time of one comparison of a location with the cluster");
         Self {
             source: OnceLock::new(),
@@ -106,6 +118,8 @@ impl Metrics {
                 "sync_errors",
                 "Comparisons of a location with the cluster that failed, and runs in it that cannot be shown",
             ),
+            hooks,
+            hook_seconds: LabelledSeries::register(r, hook_seconds, "phase", || Histogram::new(HOOK_SECONDS)),
             gc_deleted: registered(r, "gc_deleted", "Expired backups that were asked to be deleted"),
             reconcile_errors: registered(r, "reconcile_errors", "Tries of a controller that failed, by kind"),
             api_requests: registered(r, "api_requests", "Calls to the API server, by verb and code"),
@@ -207,6 +221,13 @@ impl Metrics {
         self.gc_deleted.inc_by(number);
     }
 
+    /// Counts a hook that was run in `phase` (`pre`, `post`) and took so many seconds.
+    pub fn hook_ran(&self, phase: &str, succeeded: bool, seconds: f64) {
+        let outcome = if succeeded { "success" } else { "failure" };
+        self.hooks.get_or_create(&hook_labels(phase, outcome)).inc();
+        self.hook_seconds.of(phase).observe(seconds);
+    }
+
     /// Counts that a controller failed on an object of this kind; it will try again.
     pub fn reconcile_failed(&self, kind: &str) {
         self.reconcile_errors.get_or_create(&[("kind", kind.to_owned())]).inc();
@@ -227,6 +248,10 @@ impl Metrics {
     pub fn leader(&self, leads: bool) {
         self.leader.set(i64::from(leads));
     }
+}
+
+fn hook_labels(phase: &str, outcome: &str) -> SeriesLabels<2> {
+    [("phase", phase.to_owned()), ("outcome", outcome.to_owned())]
 }
 
 #[cfg(test)]

@@ -163,3 +163,19 @@ fn a_server_that_stands_by_tells_of_itself_only() {
     let text = metrics.exposition().unwrap();
     assert!(text.contains("ark_leader 0") && !text.contains("ark_location_available"), "{text}");
 }
+
+#[test]
+fn hooks_are_counted_by_phase_and_outcome_from_zero() {
+    let metrics = Metrics::new();
+    assert!(says(&metrics, r#"ark_hooks_total{phase="post",outcome="failure"} 0"#));
+    metrics.hook_ran("pre", true, 0.1);
+    metrics.hook_ran("pre", false, 40.0);
+    assert_says(
+        &metrics,
+        &[
+            r#"ark_hooks_total{phase="pre",outcome="success"} 1"#,
+            r#"ark_hooks_total{phase="pre",outcome="failure"} 1"#,
+            r#"ark_hook_duration_seconds_count{phase="pre"} 2"#,
+        ],
+    );
+}

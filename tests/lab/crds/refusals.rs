@@ -81,6 +81,12 @@ pub const REFUSALS: &[Refusal] = &[
     ),
     refusal(BACKUP, r#"{"ttl": "720"}"#, "spec.ttl"),
     refusal(BACKUP, r#"{"storageLocation": ""}"#, "spec.storageLocation"),
+    refusal(BACKUP, r#"{"hooks": {"resources": [{"name": "a", "pre": [{}]}]}}"#, "pre[0]"),
+    refusal(
+        BACKUP,
+        r#"{"hooks": {"resources": [{"name": "a", "pre": [{"exec": {"command": ["x"], "timeout": "soon"}}]}]}}"#,
+        "pre[0].exec.timeout",
+    ),
     refusal(
         BACKUP,
         r#"{"hooks": {"resources": [{"name": "a", "pre": [{"exec": {"command": []}}]}]}}"#,

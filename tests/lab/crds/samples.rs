@@ -62,6 +62,7 @@ fn backup() -> Value {
         "snapshotVolumes": true, "ttl": "720h0m0s", "storageLocation": "default",
         "hooks": {"resources": [{
             "name": "freeze", "includedNamespaces": ["a"], "excludedNamespaces": ["b"], "labelSelector": selector(),
+            "includedResources": ["pods"], "excludedResources": ["jobs"],
             "pre": [{"exec": {"container": "c", "command": ["/bin/true"], "onError": "Continue", "timeout": "30s"}}],
             "post": [{"exec": {"command": ["/bin/true"]}}],
         }]},
@@ -164,9 +165,10 @@ async fn keep_locations(cluster: &Cluster, namespace: &TestNamespace) {
 }
 
 /// Velero's own YAML, of which only the group changes.
-const VELERO: [(&str, &str); 5] = [
+const VELERO: [(&str, &str); 6] = [
     ("Backup", include_str!("../../velero/backup.yaml")),
     ("Backup", include_str!("../../velero/backup-scoped.yaml")),
+    ("Backup", include_str!("../../velero/backup-hooks.yaml")),
     ("Restore", include_str!("../../velero/restore.yaml")),
     ("Schedule", include_str!("../../velero/schedule.yaml")),
     ("BackupStorageLocation", include_str!("../../velero/location.yaml")),

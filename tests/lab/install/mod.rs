@@ -114,8 +114,8 @@ fn the_chart_installs_what_install_prints() {
         (&[], &[]),
         (&["--restore-only", "--replicas", "1"], &["--set", "restoreOnly=true,replicas=1"]),
         (
-            &["--disable-restores", "--disable-schedules"],
-            &["--set", "disableRestores=true,disableSchedules=true"],
+            &["--disable-restores", "--disable-schedules", "--disable-hooks"],
+            &["--set", "disableRestores=true,disableSchedules=true,disableHooks=true"],
         ),
     ];
     for (flags, values) in modes {

@@ -352,9 +352,10 @@ async fn a_restore_of_all_leaves_the_server_that_runs_it_as_it_is() {
 #[tokio::test]
 #[ignore = "needs the lab: run hack/test.sh"]
 async fn a_server_that_may_only_read_does_all_but_restores_which_it_refuses() {
+    const READS: [&str; 2] = ["--disable-restores", "--disable-hooks"];
     let lab = Lab::get().await;
     let home = Installation::prepare(&lab.a, "reader").await;
-    let account = Account::grant(&lab.a, home.name(), &["--disable-restores"]).await;
+    let account = Account::grant(&lab.a, home.name(), &READS).await;
     let shop = shop(&lab.a).await;
     for verb in ["create", "patch", "update", "delete"] {
         assert!(!account.may(&lab.a, &shop.name, verb, ("", "configmaps")).await, "it may {verb}");
@@ -367,7 +368,7 @@ async fn a_server_that_may_only_read_does_all_but_restores_which_it_refuses() {
         }
     }
     assert!(!account.may(&lab.a, &shop.name, "escalate", ("rbac.authorization.k8s.io", "roles")).await);
-    let server = home.start(account.options(&["--disable-restores"])).await;
+    let server = home.start(account.options(&READS)).await;
     live(&lab, &home, &shop, &server, false).await;
     home.create(RESTORE, "refused", json!({"backupName": "one"})).await;
     let refused = home.reach(RESTORE, "refused", "FailedValidation").await;

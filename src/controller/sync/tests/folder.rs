@@ -200,6 +200,7 @@ pub(super) fn settings() -> Settings {
         restore_only: false,
         disable_schedules: false,
         disable_restores: false,
+        disable_hooks: false,
         concurrent_backups: 1,
         concurrent_restores: 1,
         sync_period: long,
