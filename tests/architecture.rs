@@ -28,7 +28,7 @@ const IMPORTS: [(&str, &[&str]); 13] = [
     ("mongo", &["model"]),
     ("cluster", &["model", "telemetry"]),
     ("bucket", &["api", "model", "store", "archive"]),
-    ("hooks", &["api", "model", "cluster"]),
+    ("hooks", &["api", "model", "telemetry", "mongo", "cluster", "bucket"]),
     ("backup", &["api", "model", "telemetry", "cluster", "hooks", "archive", "bucket"]),
     ("restore", &["api", "model", "telemetry", "cluster", "archive", "bucket"]),
     ("controller", EVERYTHING_BELOW),

@@ -269,6 +269,19 @@ pub struct HookCounts {
     /// Number of hooks that failed.
     #[serde(default)]
     pub failed: u64,
+    /// How long each database was locked, in the order in which they were released.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub locks: Vec<LockTime>,
+}
+
+/// How long a database was locked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LockTime {
+    /// Name of the action that locked it.
+    pub action: String,
+    /// Time from the first lock taken to the last one released, in milliseconds.
+    pub held_milliseconds: u64,
 }
 
 impl BackupSpec {

@@ -32,7 +32,8 @@ pub use annotations::{
     synced_from,
 };
 pub use backup::{
-    Backup, BackupPhase, BackupProgress, BackupSpec, BackupStatus, ClusterReference, HookCounts, StoredObject,
+    Backup, BackupPhase, BackupProgress, BackupSpec, BackupStatus, ClusterReference, HookCounts, LockTime,
+    StoredObject,
 };
 pub use conditions::{COMPLETE, FAILED, KEPT, READY, WAITING, holding, of_others, set_condition};
 pub use conditions::{DELETION, NAME_TAKEN, STORED, is_stored, stored};
@@ -40,7 +41,10 @@ pub use cron::{Cron, InvalidCron};
 pub use definitions::{DefinitionYaml, crd_yaml, crds};
 pub use duration::{Duration, InvalidDuration};
 pub use filter::{CompiledSelection, Filter, ScopedKinds, label_requirements};
-pub use hooks::{BackupHook, BackupHooks, ExecHook, HookAction, HookErrorMode};
+pub use hooks::{
+    ActionPhase, BackupAction, BackupHook, BackupHooks, ExecHook, HookAction, HookErrorMode, HttpAction,
+    JobAction, MongoAction, ScaleAction,
+};
 pub use invalid::InvalidSpec;
 pub use labels::{
     BACKUP_NAME_LABEL, BACKUP_UID_LABEL, EXCLUDE_LABEL, FOREIGN_FORMAT_LABEL, RESTORE_NAME_LABEL,

@@ -13,10 +13,11 @@ use super::plan::BackupPlan;
 use super::told::Told;
 use super::unheeded::Unheeded;
 use super::view::ClusterView;
-use crate::api::HookCounts;
+use crate::api::{HookCounts, LockTime};
 use crate::archive::ArchiveError;
 use crate::cluster::{Cluster, ClusterError, Drift, ResourceInfo};
 use crate::hooks::HookEnd;
+use crate::hooks::actions::ActionEnd;
 use crate::model::{
     BackupName, Category, Finding, GroupResource, ItemKey, Progress, Results, SkipReason, causes,
 };
@@ -98,6 +99,20 @@ impl<'a> BackupAccount<'a> {
     pub fn hook_ended(&mut self, end: &HookEnd) {
         self.hooks.attempted += u64::from(!end.is_of_ended_pod());
         end.lines().iter().for_each(|line| self.log.info(line));
+        if let Some(finding) = end.finding() {
+            self.hooks.failed += 1;
+            self.find(finding);
+        }
+    }
+
+    /// Counts a step of an action, and logs what is told of it.
+    pub fn action_ended(&mut self, end: &ActionEnd) {
+        self.hooks.attempted += 1;
+        end.log_lines().iter().for_each(|line| self.log.info(line));
+        if let Some(held) = end.held {
+            let held_milliseconds = u64::try_from(held.as_millis()).unwrap_or(u64::MAX);
+            self.hooks.locks.push(LockTime { action: end.action.clone(), held_milliseconds });
+        }
         if let Some(finding) = end.finding() {
             self.hooks.failed += 1;
             self.find(finding);

@@ -1,5 +1,6 @@
-//! The cut between the hooks: runs those before it, takes it, and runs those after it whatever
-//! became of it. Only then is anything listed: no pod stays at rest for as long as that takes.
+//! The cut between the hooks: actions, commands in pods and locks come before it, and after it, in
+//! the opposite order, what ends them, whatever became of the cut. Only then is anything listed: no
+//! pod stays at rest, and no database locked, for as long as that takes.
 
 use std::pin::pin;
 
@@ -13,7 +14,9 @@ use super::error::BackupError;
 use super::halt::BackupHalt;
 use super::unheeded::asking;
 use crate::api::{CompiledSelection, InvalidSpec};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, ClusterError};
+use crate::hooks::actions::{ActionContext, ActionRun};
+use crate::hooks::obligations::ObligationLedger;
 use crate::hooks::{HookPhase, HookRun, HookSelection, PodHooks, pods_with_hooks};
 use crate::model::{Category, Finding, GroupResource, causes};
 
@@ -37,22 +40,16 @@ pub async fn instant(
 ) -> Result<(String, DateTime<Utc>), BackupError> {
     account.stage("looking for the pods that have hooks");
     let hooks = HookSelection::new(request.spec.hooks.as_ref());
-    let found = halt.or(pods_with_hooks(cluster, selection, &hooks)).await?;
-    let pods = match found {
+    let pods = match halt.or(pods_with_hooks(cluster, selection, &hooks)).await? {
         Ok(pods) => pods,
         Err(source) if source.concerns_every_call() => {
             return Err(BackupError::Cluster { doing: "looking for the pods that have hooks", source });
         }
         // That pods cannot be listed is told when they are listed for the backup.
-        Err(_) if !request.runs_hooks => return cut(cluster, account, halt).await,
+        Err(_) if !request.runs_hooks => Vec::new(),
         Err(error) => {
-            let message = format!(
-                "nobody knows which pods have hooks, and no hook was run: {}; run the backup again",
-                causes(&error)
-            );
-            let finding = Finding::error(error.category(), message);
-            account.find(finding.on_kind(GroupResource::parse("pods")));
-            return cut(cluster, account, halt).await;
+            tell_unknown(&error, account);
+            Vec::new()
         }
     };
     if !request.runs_hooks {
@@ -60,10 +57,26 @@ pub async fn instant(
         return cut(cluster, account, halt).await;
     }
     tell_idle(&hooks, &pods, account);
-    let run = HookRun::new(cluster, pods);
-    let taken = before(&run, cluster, account, halt).await;
-    after(&run, taken.is_err(), account).await;
+    let context = ActionContext {
+        cluster,
+        ledger: ObligationLedger::default(),
+        comment: format!("ark {}/{}", request.name, request.uid),
+    };
+    let actions = request.spec.hooks.as_ref().map_or(&[][..], |hooks| &hooks.actions);
+    let mut bracket =
+        Bracket { pods: HookRun::new(cluster, pods), actions: ActionRun::new(context, actions) };
+    let taken = bracket.before(cluster, account, halt).await;
+    bracket.after(taken.is_err(), account).await;
     taken
+}
+
+fn tell_unknown(error: &ClusterError, account: &mut BackupAccount<'_>) {
+    let message = format!(
+        "nobody knows which pods have hooks, and no command was run in them: {}; run the backup again",
+        causes(error)
+    );
+    let finding = Finding::error(error.category(), message);
+    account.find(finding.on_kind(GroupResource::parse("pods")));
 }
 
 fn tell_unheeded(pods: &[PodHooks], account: &mut BackupAccount<'_>) {
@@ -84,18 +97,45 @@ fn tell_idle(hooks: &HookSelection, pods: &[PodHooks], account: &mut BackupAccou
     }
 }
 
-async fn before(
-    run: &HookRun<'_>,
-    cluster: &Cluster,
-    account: &mut BackupAccount<'_>,
-    halt: &mut BackupHalt,
-) -> Result<(String, DateTime<Utc>), BackupError> {
-    stage(run, HookPhase::Pre, account);
-    let mut pods = pin!(run.pre());
-    while let Some(ends) = halt.or(pods.next()).await? {
-        ends.into_iter().for_each(|end| account.hook_ended(&end));
+/// What is run around the cut.
+struct Bracket<'a> {
+    pods: HookRun<'a>,
+    actions: ActionRun<'a>,
+}
+
+impl Bracket<'_> {
+    async fn before(
+        &mut self,
+        cluster: &Cluster,
+        account: &mut BackupAccount<'_>,
+        halt: &mut BackupHalt,
+    ) -> Result<(String, DateTime<Utc>), BackupError> {
+        let ends = halt.or(self.actions.prepare(|stage| account.stage(stage))).await?;
+        ends.iter().for_each(|end| account.action_ended(end));
+        if !self.actions.is_broken() {
+            stage(&self.pods, HookPhase::Pre, account);
+            let mut pods = pin!(self.pods.pre());
+            while let Some(ends) = halt.or(pods.next()).await? {
+                ends.iter().for_each(|end| account.hook_ended(end));
+            }
+        }
+        let ends = halt.or(self.actions.lock(|stage| account.stage(stage))).await?;
+        ends.iter().for_each(|end| account.action_ended(end));
+        cut(cluster, account, halt).await
     }
-    cut(cluster, account, halt).await
+
+    /// Also where the run is to end: each step has a timeout.
+    async fn after(&mut self, only_begun: bool, account: &mut BackupAccount<'_>) {
+        let ends = self.actions.unlock(|stage| account.stage(stage)).await;
+        ends.iter().for_each(|end| account.action_ended(end));
+        stage(&self.pods, HookPhase::Post, account);
+        let mut pods = pin!(self.pods.post(only_begun));
+        while let Some(ends) = pods.next().await {
+            ends.iter().for_each(|end| account.hook_ended(end));
+        }
+        let ends = self.actions.conclude(|stage| account.stage(stage)).await;
+        ends.iter().for_each(|end| account.action_ended(end));
+    }
 }
 
 async fn cut(
@@ -105,15 +145,6 @@ async fn cut(
 ) -> Result<(String, DateTime<Utc>), BackupError> {
     account.stage("asking the cluster for its revision");
     halt.or(cut::instant(cluster)).await?
-}
-
-/// Runs the hooks after the cut, also where the run is to end: each has a timeout.
-async fn after(run: &HookRun<'_>, only_begun: bool, account: &mut BackupAccount<'_>) {
-    stage(run, HookPhase::Post, account);
-    let mut pods = pin!(run.post(only_begun));
-    while let Some(ends) = pods.next().await {
-        ends.into_iter().for_each(|end| account.hook_ended(&end));
-    }
 }
 
 fn stage(run: &HookRun<'_>, phase: HookPhase, account: &BackupAccount<'_>) {

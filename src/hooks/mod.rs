@@ -1,11 +1,17 @@
-//! Hooks: commands that run in pods before and after the instant of a backup.
+//! Hooks: what is done before and after the instant of a backup.
 //!
-//! `annotations` and `select` say which hooks a pod has, `target` in which container a command
-//! runs, `told` what is told of it (all pure); `look` finds the pods, `run` runs their hooks.
+//! Commands in pods: `annotations` and `select` say which hooks a pod has, `target` in which
+//! container a command runs, `told` what is told of it (all pure); `look` finds the pods, `run`
+//! runs their hooks.
+//!
+//! [`actions`] are what is done beside pods; [`obligations`] are what undoes it, kept where another
+//! process finds it.
 
+pub mod actions;
 mod annotations;
 mod hook;
 mod look;
+pub mod obligations;
 mod run;
 mod select;
 mod target;

@@ -1,12 +1,15 @@
 //! `ark backup describe`: prints when and how backups were made, and their findings.
 
+use std::time::Duration;
+
 use clap::Args;
+use humantime::format_duration;
 use indicatif::HumanBytes;
 use kube::ResourceExt;
 
 use crate::api::{
     BACKUP_NAME_LABEL, Backup, BackupPhase, BackupSpec, BackupStatus, DeleteBackupRequest, DeletePhase,
-    HookCounts, SCHEDULE_NAME_LABEL, Timestamp, WAITING, holding, label_value,
+    HookCounts, LockTime, SCHEDULE_NAME_LABEL, Timestamp, WAITING, holding, label_value,
 };
 use crate::cli::args::location::SourceArgs;
 use crate::cli::client::ArkClient;
@@ -176,8 +179,14 @@ fn summary(backup: &Backup, output: &Output) -> Result<(), Failure> {
         progress.items_backed_up.to_string()
     };
     line("Items:", format!("{items} ({})", HumanBytes(progress.bytes)))?;
-    if let Some(HookCounts { attempted, failed }) = status.hooks {
+    if let Some(HookCounts { attempted, failed, locks }) = &status.hooks {
         line("Hooks:", format!("{attempted} run, {failed} of them failed"))?;
+        for LockTime { action, held_milliseconds } in locks {
+            line(
+                "Locked:",
+                format!("{action}, for {}", format_duration(Duration::from_millis(*held_milliseconds))),
+            )?;
+        }
     }
     if !status.kinds_outside_cut.is_empty() {
         line("Read later:", format!("{} (not at that instant)", status.kinds_outside_cut.join(", ")))?;

@@ -1,23 +1,12 @@
-//! Commands to run in pods around a backup: shape and checks. Pure.
+//! Commands to run in selected pods around a backup: shape and checks. Pure.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Duration, InvalidSpec, duration, filter, schema};
+use crate::api::{Duration, InvalidSpec, duration, filter, schema};
 use crate::model::NamePatterns;
-
-/// Hooks of a backup.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct BackupHooks {
-    /// Hooks, each with the pods that it selects and the commands to run in them; 64 at most.
-    /// Default: none.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 64))]
-    pub resources: Vec<BackupHook>,
-}
 
 /// Commands to run in selected pods before and after the instant of the backup.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -101,26 +90,15 @@ pub enum HookErrorMode {
     Continue,
 }
 
-impl BackupHooks {
-    /// Returns everything that is wrong with the hooks.
-    pub(super) fn validate(&self) -> Vec<InvalidSpec> {
-        self.resources
-            .iter()
-            .enumerate()
-            .flat_map(|(at, hook)| hook.validate(&format!("hooks.resources[{at}]")))
-            .collect()
-    }
-}
-
 impl BackupHook {
     /// Forgets timeouts of zero, which Velero writes for its default.
-    pub(super) fn respell(&mut self) {
+    pub(in crate::api) fn respell(&mut self) {
         for HookAction::Exec(exec) in self.pre.iter_mut().chain(&mut self.post) {
             exec.timeout.take_if(|timeout| timeout.is_zero());
         }
     }
 
-    fn validate(&self, field: &str) -> Vec<InvalidSpec> {
+    pub(super) fn validate(&self, field: &str) -> Vec<InvalidSpec> {
         let Self {
             name,
             included_namespaces,
@@ -178,8 +156,7 @@ mod tests {
 
     fn wrong(hook: serde_json::Value) -> Vec<String> {
         let hook: BackupHook = serde_json::from_value(hook).unwrap();
-        let hooks = BackupHooks { resources: vec![hook] };
-        hooks.validate().into_iter().map(|wrong| wrong.to_string()).collect()
+        hook.validate("spec.hooks.resources[0]").into_iter().map(|wrong| wrong.to_string()).collect()
     }
 
     #[test]

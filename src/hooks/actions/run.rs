@@ -1,0 +1,151 @@
+//! Runs the actions of a backup one after another, in the order of the specification.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::context::ActionContext;
+use super::end::{ActionEnd, ActionFailure, ActionStep};
+use super::mongo::HeldLock;
+use super::{http, job, mongo, scale};
+use crate::api::{ActionPhase, BackupAction, HookErrorMode};
+
+/// The time that a step may take unless its action says otherwise.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// The actions of a backup, as far as they were run.
+pub struct ActionRun<'a> {
+    context: ActionContext<'a>,
+    actions: &'a [BackupAction],
+    locks: Vec<(&'a BackupAction, HeldLock)>,
+    /// Whether a step failed whose action does not say Continue.
+    is_broken: bool,
+}
+
+impl<'a> ActionRun<'a> {
+    /// Prepares the actions; nothing is run yet.
+    pub fn new(context: ActionContext<'a>, actions: &'a [BackupAction]) -> Self {
+        Self { context, actions, locks: Vec::new(), is_broken: false }
+    }
+
+    /// Returns whether an action before the instant failed that does not say Continue: what would
+    /// follow before the instant is not run.
+    pub fn is_broken(&self) -> bool {
+        self.is_broken
+    }
+
+    /// Sends the requests, runs the Jobs and scales the workloads down that come before the
+    /// instant. `stage` is told each step in words, here and below.
+    ///
+    /// Whoever drops the future leaves what it changed to [`ActionRun::conclude`].
+    pub async fn prepare(&mut self, stage: impl Fn(String)) -> Vec<ActionEnd> {
+        let mut ends = Vec::new();
+        for action in self.actions {
+            if self.is_broken || action.mongo.is_some() || action.phase == Some(ActionPhase::Post) {
+                continue;
+            }
+            let step = if action.scale.is_some() { ActionStep::ScaleDown } else { ActionStep::Pre };
+            stage(format!("running action `{}`", action.name));
+            let end = self.step(action, step).await;
+            self.note(action, &end);
+            ends.push(end);
+        }
+        ends
+    }
+
+    /// Locks the databases, one after another. Whoever drops the future releases what it locked.
+    pub async fn lock(&mut self, stage: impl Fn(String)) -> Vec<ActionEnd> {
+        let mut ends = Vec::new();
+        for action in self.actions {
+            let Some(wanted) = action.mongo.as_ref().filter(|_| !self.is_broken) else { continue };
+            stage(format!("locking the database of action `{}`", action.name));
+            let began = Instant::now();
+            let taken = mongo::lock(&self.context, action, wanted, timeout(action)).await;
+            let (failure, lines) = match taken {
+                Ok((lock, lines)) => {
+                    self.locks.push((action, lock));
+                    (None, lines)
+                }
+                Err(failure) => (Some(failure), Vec::new()),
+            };
+            let end = ended(action, ActionStep::Lock, failure, lines, began);
+            self.note(action, &end);
+            ends.push(end);
+        }
+        ends
+    }
+
+    /// Releases the databases, the last one first.
+    pub async fn unlock(&mut self, stage: impl Fn(String)) -> Vec<ActionEnd> {
+        let mut ends = Vec::new();
+        while let Some((action, lock)) = self.locks.pop() {
+            stage(format!("releasing the database of action `{}`", action.name));
+            let began = Instant::now();
+            let (released, held) = lock.release().await;
+            let (failure, lines) = match released {
+                Ok(lines) => (None, lines),
+                Err(failure) => (Some(failure), Vec::new()),
+            };
+            ends.push(ActionEnd {
+                held: Some(held),
+                ..ended(action, ActionStep::Unlock, failure, lines, began)
+            });
+        }
+        ends
+    }
+
+    /// Scales workloads back, the last one first, and then runs what comes after the instant, also
+    /// where the backup could not be made.
+    pub async fn conclude(&mut self, stage: impl Fn(String)) -> Vec<ActionEnd> {
+        let mut ends = Vec::new();
+        for action in self.actions.iter().rev().filter(|action| action.scale.is_some()) {
+            stage(format!("scaling the workloads of action `{}` back", action.name));
+            ends.push(self.step(action, ActionStep::ScaleUp).await);
+        }
+        for action in self.actions.iter().filter(|action| action.phase == Some(ActionPhase::Post)) {
+            stage(format!("running action `{}`", action.name));
+            ends.push(self.step(action, ActionStep::Post).await);
+        }
+        ends
+    }
+
+    async fn step(&self, action: &BackupAction, step: ActionStep) -> ActionEnd {
+        let (began, limit) = (Instant::now(), timeout(action));
+        let mut lines = Vec::new();
+        let context = &self.context;
+        let run = async {
+            match action {
+                BackupAction { http: Some(http), .. } => http::run(context, action, http, &mut lines).await,
+                BackupAction { job: Some(job), .. } => job::run(context, action, job, &mut lines).await,
+                BackupAction { scale: Some(scale), .. } if step == ActionStep::ScaleDown => {
+                    scale::down(context, action, scale, &mut lines).await
+                }
+                BackupAction { scale: Some(_), .. } => scale::up(context, action, &mut lines).await,
+                // Checked with the specification.
+                _ => Ok(()),
+            }
+        };
+        let ran = tokio::time::timeout(limit, run).await;
+        let failure = ran.unwrap_or_else(|_| Err(ActionFailure::timed_out(limit))).err();
+        ended(action, step, failure, lines, began)
+    }
+
+    fn note(&mut self, action: &BackupAction, end: &ActionEnd) {
+        self.is_broken |= end.failure.is_some() && action.on_error != Some(HookErrorMode::Continue);
+    }
+}
+
+fn timeout(action: &BackupAction) -> Duration {
+    let given = action.timeout.as_ref().and_then(|timeout| timeout.length().ok());
+    given.filter(|given| !given.is_zero()).unwrap_or(DEFAULT_TIMEOUT)
+}
+
+fn ended(
+    action: &BackupAction,
+    step: ActionStep,
+    failure: Option<ActionFailure>,
+    lines: Vec<String>,
+    began: Instant,
+) -> ActionEnd {
+    ActionEnd { action: action.name.clone(), step, failure, lines, took: began.elapsed(), held: None }
+}

@@ -1,0 +1,11 @@
+//! Failures of obligations.
+
+use crate::model::Cause;
+
+/// Whatever kept an obligation from being stored, removed or undone.
+#[derive(Debug, thiserror::Error)]
+pub enum ObligationError {
+    /// The ledger cannot be written.
+    #[error("storing what is to be undone later")]
+    Store(#[source] Cause),
+}
