@@ -74,7 +74,7 @@ impl<'a> ActionRun<'a> {
                 }
                 Err(failure) => (Some(failure), Vec::new()),
             };
-            let end = ended(action, ActionStep::Lock, failure, lines, began);
+            let end = self.ended(action, ActionStep::Lock, failure, lines, began);
             self.note(action, &end);
             ends.push(end);
         }
@@ -94,7 +94,7 @@ impl<'a> ActionRun<'a> {
             };
             ends.push(ActionEnd {
                 held: Some(held),
-                ..ended(action, ActionStep::Unlock, failure, lines, began)
+                ..self.ended(action, ActionStep::Unlock, failure, lines, began)
             });
         }
         ends
@@ -146,7 +146,23 @@ impl<'a> ActionRun<'a> {
         let most = if action.http.is_some() { limit } else { limit + TIDYING };
         let ran = tokio::time::timeout(most, run).await;
         let failure = ran.unwrap_or_else(|_| Err(ActionFailure::timed_out(limit))).err();
-        ended(action, step, failure, lines, began)
+        self.ended(action, step, failure, lines, began)
+    }
+
+    /// Returns the end of a step that is over now, and counts it.
+    fn ended(
+        &self,
+        action: &BackupAction,
+        step: ActionStep,
+        failure: Option<ActionFailure>,
+        lines: Vec<String>,
+        began: Instant,
+    ) -> ActionEnd {
+        let took = began.elapsed();
+        if let Some(metrics) = self.context.cluster.metrics() {
+            metrics.hook_ran(step.as_str(), failure.is_none(), took.as_secs_f64());
+        }
+        ActionEnd { action: action.name.clone(), step, failure, lines, took, held: None }
     }
 
     fn note(&mut self, action: &BackupAction, end: &ActionEnd) {
@@ -157,14 +173,4 @@ impl<'a> ActionRun<'a> {
 fn timeout(action: &BackupAction) -> Duration {
     let given = action.timeout.as_ref().and_then(|timeout| timeout.length().ok());
     given.filter(|given| !given.is_zero()).unwrap_or(DEFAULT_TIMEOUT)
-}
-
-fn ended(
-    action: &BackupAction,
-    step: ActionStep,
-    failure: Option<ActionFailure>,
-    lines: Vec<String>,
-    began: Instant,
-) -> ActionEnd {
-    ActionEnd { action: action.name.clone(), step, failure, lines, took: began.elapsed(), held: None }
 }
