@@ -13,6 +13,10 @@ use crate::api::REPLICAS_BEFORE;
 use crate::cluster::Patch;
 use crate::model::{GroupResource, LabelSet};
 
+/// The most writes for one workload: its controller writes its status at any time, which refuses a
+/// write that is based on what was before.
+pub const MOST_WRITES: usize = 20;
+
 /// A workload as it was read.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
@@ -80,9 +84,12 @@ impl Workload {
         self.status.ready_replicas
     }
 
-    /// Returns the number of replicas that it had before Ark scaled it to zero, or `None` if
-    /// nothing says so.
-    pub fn before(&self) -> Option<i32> {
+    /// Returns the number of replicas that it is to have after the backup: what it has, or, at
+    /// zero, what it had before an earlier backup that was lost; `None` if zero is its number.
+    pub fn number(&self) -> Option<i32> {
+        if self.replicas() != Some(0) {
+            return self.replicas();
+        }
         let before = self.metadata.annotations.get(REPLICAS_BEFORE)?.parse().ok();
         before.filter(|before| *before > 0)
     }
@@ -236,9 +243,15 @@ mod tests {
 
     #[test]
     fn a_mark_that_is_no_number_is_no_number_of_replicas() {
-        for (text, before) in [("3", Some(3)), ("0", None), ("-1", None), ("three", None)] {
-            let marked = workload(json!({"metadata": {"annotations": {REPLICAS_BEFORE: text}}}));
-            assert_eq!((marked.before(), marked.is_marked()), (before, true));
+        let marked = |text: &str, replicas: i32| {
+            let metadata = json!({"annotations": {REPLICAS_BEFORE: text}});
+            let marked = workload(json!({"metadata": metadata, "spec": {"replicas": replicas}}));
+            assert!(marked.is_marked());
+            marked.number()
+        };
+        assert_eq!((marked("3", 0), marked("3", 5)), (Some(3), Some(5)));
+        for nonsense in ["0", "-1", "three", ""] {
+            assert_eq!(marked(nonsense, 0), None, "{nonsense}");
         }
     }
 

@@ -108,7 +108,8 @@ impl<'a> ActionRun<'a> {
             stage(format!("deleting the Job of action `{}`", action.name));
             let began = Instant::now();
             let failure = job::delete(&self.context, action).await.err();
-            ends.push(ended(action, ActionStep::Pre, failure, vec!["its Job was deleted".to_owned()], began));
+            let lines = vec!["its Job was deleted".to_owned()];
+            ends.push(self.ended(action, ActionStep::Pre, failure, lines, began));
         }
         for action in self.actions.iter().rev() {
             if !self.context.ledger.open().iter().any(|undo| undo.scales_for(&action.name)) {
@@ -174,3 +175,6 @@ fn timeout(action: &BackupAction) -> Duration {
     let given = action.timeout.as_ref().and_then(|timeout| timeout.length().ok());
     given.filter(|given| !given.is_zero()).unwrap_or(DEFAULT_TIMEOUT)
 }
+
+#[cfg(test)]
+mod tests;

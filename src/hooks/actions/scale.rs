@@ -13,14 +13,11 @@ use super::stuck::told_pods;
 use crate::api::{BackupAction, ScaleAction};
 use crate::cluster::{Bound, ClusterError};
 use crate::hooks::obligations::{ObligationError, ScaleBack, Undo, read_workload, scale_back};
-use crate::hooks::workload::{Workload, is_pod_of};
+use crate::hooks::workload::{MOST_WRITES, Workload, is_pod_of};
 use crate::model::Category;
 
 /// The most workloads that are scaled, and waited for, at once.
 const AT_ONCE: usize = 8;
-/// The most writes for one workload: its controller writes its status at any time, which refuses a
-/// write that is based on what was before.
-const TRIES: usize = 20;
 
 /// A workload at zero.
 struct ZeroWorkload {
@@ -93,56 +90,73 @@ async fn to_zero(
     (action, scale): (&BackupAction, &ScaleAction),
     target: ScaleTarget,
 ) -> Result<ZeroWorkload, ActionFailure> {
-    let ActionContext { cluster, ledger, .. } = context;
-    let ScaleTarget { kind, namespace, name } = &target;
     let selector = selector(context, &target).await?;
-    let mut announced: Option<Undo> = None;
-    for _ in 0..TRIES {
+    let mut announced = None;
+    for _ in 0..MOST_WRITES {
         let found = read(context, &target).await?;
         if let Some(why) = found.refusal() {
             let why = format!("{target} is not scaled to zero: {why}");
             return Err(ActionFailure::new(Category::Refused, why));
         }
-        let (now, uid) = (found.replicas().unwrap_or_default(), found.uid().to_owned());
-        let Some(before) = found.before().filter(|_| now == 0).or((now > 0).then_some(now)) else {
+        let uid = found.uid().to_owned();
+        let Some(number) = found.number() else {
             let line = format!("{target} was at zero before, and stays there");
             return Ok(ZeroWorkload { target, uid, selector, line });
         };
-        let undo = Undo::Scale {
-            action: action.name.clone(),
-            resource: kind.resource.to_string(),
-            namespace: namespace.clone(),
-            name: name.clone(),
-            uid: uid.clone(),
-            replicas: before,
-        };
-        if announced.as_ref() != Some(&undo) {
-            if let Some(former) = announced.take() {
-                ledger.settle(&former).await?;
-            }
-            ledger.announce_for(undo.clone(), scale.longest()).await?;
-            announced = Some(undo.clone());
-        }
-        if now == 0 {
-            let line = format!("{target} was at zero since an earlier backup, and will get its {before} back");
+        let undo = undo_of(action, &target, &found, number);
+        announce(context, scale, &mut announced, &undo).await?;
+        if found.replicas() == Some(0) {
+            let line = format!("{target} was at zero since an earlier backup, and will get its {number} back");
             return Ok(ZeroWorkload { target, uid, selector, line });
         }
-        match cluster.patch(kind, Some(namespace), name, &found.to_zero(before)).await {
+        let ScaleTarget { kind, namespace, name } = &target;
+        let patch = found.to_zero(number);
+        match context.cluster.patch(kind, Some(namespace), name, &patch).await {
             Ok(_) => {
-                let line = format!("{target} was scaled from {before} to zero");
+                let line = format!("{target} was scaled from {number} to zero");
                 return Ok(ZeroWorkload { target, uid, selector, line });
             }
             Err(error) if error.is_conflict() => {}
             Err(error) => {
                 if is_certainly_undone(&error) {
-                    ledger.settle(&undo).await?;
+                    context.ledger.settle(&undo).await?;
                 }
                 return Err(error.into());
             }
         }
     }
-    let why = format!("{target} was changed by others {TRIES} times in a row; it was not scaled to zero");
+    let why =
+        format!("{target} was changed by others {MOST_WRITES} times in a row; it was not scaled to zero");
     Err(ActionFailure::new(Category::Conflict, why))
+}
+
+/// Returns what scales a workload back to this number.
+fn undo_of(action: &BackupAction, target: &ScaleTarget, found: &Workload, number: i32) -> Undo {
+    Undo::Scale {
+        action: action.name.clone(),
+        resource: target.kind.resource.to_string(),
+        namespace: target.namespace.clone(),
+        name: target.name.clone(),
+        uid: found.uid().to_owned(),
+        replicas: number,
+    }
+}
+
+/// Stores what scales a workload back in place of what was stored for it before.
+async fn announce(
+    context: &ActionContext<'_>,
+    scale: &ScaleAction,
+    announced: &mut Option<Undo>,
+    undo: &Undo,
+) -> Result<(), ActionFailure> {
+    if announced.as_ref() == Some(undo) {
+        return Ok(());
+    }
+    context.ledger.announce_for(undo.clone(), scale.longest()).await?;
+    if let Some(former) = announced.replace(undo.clone()) {
+        context.ledger.settle(&former).await?;
+    }
+    Ok(())
 }
 
 /// Returns whether a write was refused, also each time that it was sent before.

@@ -2,12 +2,8 @@
 
 use super::error::ObligationError;
 use crate::cluster::{Cluster, ClusterError, ResourceInfo};
-use crate::hooks::workload::{WayBack, Workload};
+use crate::hooks::workload::{MOST_WRITES, WayBack, Workload};
 use crate::model::{Cause, GroupResource};
-
-/// The most writes for one workload: its controller writes its status at any time, which refuses a
-/// write that is based on what was before.
-const TRIES: usize = 20;
 
 /// A workload that is at zero, and the number of replicas that it had.
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +56,7 @@ async fn write_back(cluster: &Cluster, workload: &ScaledWorkload<'_>) -> Result<
     let ScaledWorkload { resource, namespace, name, uid, replicas } = *workload;
     let Some(kind) = kind(cluster, resource).await? else { return Ok(ScaleBack::Gone) };
     let mut is_ours = false;
-    for _ in 0..TRIES {
+    for _ in 0..MOST_WRITES {
         let found = read(cluster, &kind, namespace, name).await?;
         let Some(found) = found.filter(|found| found.uid() == uid) else { return Ok(ScaleBack::Gone) };
         let (patch, end) = match found.way_back(replicas) {
@@ -79,7 +75,7 @@ async fn write_back(cluster: &Cluster, workload: &ScaledWorkload<'_>) -> Result<
             Err(error) => return Err(error.into()),
         }
     }
-    Err(format!("it was changed by others {TRIES} times in a row, between being read and being written").into())
+    Err(format!("it was changed by others {MOST_WRITES} times in a row, between being read and being written").into())
 }
 
 /// Returns the kind as the cluster serves it, or `None` if it serves it no longer.
