@@ -20,7 +20,7 @@ pub const MOST_WRITES: usize = 20;
 /// A workload as it was read.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Workload {
+pub struct FoundWorkload {
     metadata: WorkloadMetadata,
     spec: WorkloadSpec,
     status: WorkloadStatus,
@@ -63,7 +63,7 @@ struct WorkloadStatus {
     ready_replicas: i32,
 }
 
-impl Workload {
+impl FoundWorkload {
     /// Returns the name.
     pub fn name(&self) -> &str {
         &self.metadata.name
@@ -194,7 +194,7 @@ pub fn is_pod_of(pod: &Pod, kind: &GroupResource, uid: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn workload(more: Value) -> Workload {
+    fn workload(more: Value) -> FoundWorkload {
         let mut object = json!({"metadata": {"name": "web", "uid": "u", "resourceVersion": "7"}});
         if more["spec"].is_object() {
             object["spec"] = more["spec"].clone();
@@ -212,12 +212,10 @@ mod tests {
 
     #[test]
     fn number_and_mark_change_in_one_write_that_fails_if_the_workload_has_changed() {
-        let of = |mark: Value| json!({"uid": "u", "resourceVersion": "7", "annotations": {REPLICAS_BEFORE: mark}});
+        let of =
+            |mark: Value| json!({"uid": "u", "resourceVersion": "7", "annotations": {REPLICAS_BEFORE: mark}});
         let three = workload(json!({"spec": {"replicas": 3}}));
-        assert_eq!(
-            body(&three.to_zero(3)),
-            json!({"metadata": of(json!("3")), "spec": {"replicas": 0}})
-        );
+        assert_eq!(body(&three.to_zero(3)), json!({"metadata": of(json!("3")), "spec": {"replicas": 0}}));
         let zero = workload(json!({"spec": {"replicas": 0}}));
         let WayBack::Last(patch) = zero.way_back(3) else { panic!("it is at zero") };
         assert_eq!(body(&patch), json!({"metadata": of(Value::Null), "spec": {"replicas": 3}}));

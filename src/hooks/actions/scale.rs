@@ -13,7 +13,7 @@ use super::stuck::told_pods;
 use crate::api::{BackupAction, ScaleAction};
 use crate::cluster::{Bound, ClusterError};
 use crate::hooks::obligations::{ObligationError, ScaleBack, Undo, read_workload, scale_back};
-use crate::hooks::workload::{MOST_WRITES, Workload, is_pod_of};
+use crate::hooks::workload::{MOST_WRITES, FoundWorkload, is_pod_of};
 use crate::model::Category;
 
 /// The most workloads that are scaled, and waited for, at once.
@@ -106,7 +106,8 @@ async fn to_zero(
         let undo = undo_of(action, &target, &found, number);
         announce(context, scale, &mut announced, &undo).await?;
         if found.replicas() == Some(0) {
-            let line = format!("{target} was at zero since an earlier backup, and will get its {number} back");
+            let line =
+                format!("{target} was at zero since an earlier backup, and will get its {number} back");
             return Ok(ZeroWorkload { target, uid, selector, line });
         }
         let ScaleTarget { kind, namespace, name } = &target;
@@ -131,7 +132,7 @@ async fn to_zero(
 }
 
 /// Returns what scales a workload back to this number.
-fn undo_of(action: &BackupAction, target: &ScaleTarget, found: &Workload, number: i32) -> Undo {
+fn undo_of(action: &BackupAction, target: &ScaleTarget, found: &FoundWorkload, number: i32) -> Undo {
     Undo::Scale {
         action: action.name.clone(),
         resource: target.kind.resource.to_string(),
@@ -164,7 +165,7 @@ fn is_certainly_undone(error: &ClusterError) -> bool {
     error.api().is_some_and(|failure| !failure.retried && (400..500).contains(&failure.code))
 }
 
-async fn read(context: &ActionContext<'_>, target: &ScaleTarget) -> Result<Workload, ActionFailure> {
+async fn read(context: &ActionContext<'_>, target: &ScaleTarget) -> Result<FoundWorkload, ActionFailure> {
     let ScaleTarget { kind, namespace, name } = target;
     let found = read_workload(context.cluster, kind, namespace, name).await?;
     found.ok_or_else(|| ActionFailure::new(Category::NotFound, format!("there is no {target}")))
@@ -227,10 +228,7 @@ async fn left(context: &ActionContext<'_>, zero: &ZeroWorkload) -> Result<Option
 
 /// Scales one workload back and removes it from the ledger. Returns what is told of that, and the
 /// record if the workload has its number again.
-async fn to_number(
-    context: &ActionContext<'_>,
-    undo: Undo,
-) -> Result<(String, Option<Undo>), ActionFailure> {
+async fn to_number(context: &ActionContext<'_>, undo: Undo) -> Result<(String, Option<Undo>), ActionFailure> {
     let Some(workload) = undo.workload() else { return Ok((String::new(), None)) };
     let back = scale_back(context.cluster, &workload).await?;
     context.ledger.settle(&undo).await?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::end::ActionFailure;
 use crate::api::{ScaleAction, WorkloadName, label_requirements};
 use crate::cluster::{Catalog, Cluster, ListQuery, ResourceInfo};
-use crate::hooks::workload::Workload;
+use crate::hooks::workload::FoundWorkload;
 use crate::model::{Category, GroupResource, LabelQuery, term_means};
 
 /// A workload to scale.
@@ -79,7 +79,7 @@ async fn selected(
     let mut names = Vec::new();
     while let Some(page) = list.next().await? {
         for body in page.bodies() {
-            let workload: Workload = serde_json::from_slice(body).map_err(|error| {
+            let workload: FoundWorkload = serde_json::from_slice(body).map_err(|error| {
                 let why = format!("one of the {} of {namespace} cannot be read: {error}", kind.resource);
                 ActionFailure::new(Category::Invalid, why)
             })?;

@@ -2,7 +2,7 @@
 
 use super::error::ObligationError;
 use crate::cluster::{Cluster, ClusterError, ResourceInfo};
-use crate::hooks::workload::{MOST_WRITES, WayBack, Workload};
+use crate::hooks::workload::{MOST_WRITES, WayBack, FoundWorkload};
 use crate::model::{Cause, GroupResource};
 
 /// A workload that is at zero, and the number of replicas that it had.
@@ -75,7 +75,10 @@ async fn write_back(cluster: &Cluster, workload: &ScaledWorkload<'_>) -> Result<
             Err(error) => return Err(error.into()),
         }
     }
-    Err(format!("it was changed by others {MOST_WRITES} times in a row, between being read and being written").into())
+    Err(format!(
+        "it was changed by others {MOST_WRITES} times in a row, between being read and being written"
+    )
+    .into())
 }
 
 /// Returns the kind as the cluster serves it, or `None` if it serves it no longer.
@@ -104,7 +107,7 @@ pub async fn read(
     kind: &ResourceInfo,
     namespace: &str,
     name: &str,
-) -> Result<Option<Workload>, ClusterError> {
+) -> Result<Option<FoundWorkload>, ClusterError> {
     let Some(body) = cluster.get(kind, Some(namespace), name).await? else { return Ok(None) };
     let doing = || format!("get {} {namespace}/{name}", kind.resource);
     let workload = serde_json::from_slice(&body);

@@ -72,7 +72,7 @@ async fn a_workload_that_its_controller_changes_meanwhile_comes_back_all_the_sam
 async fn a_write_to_zero_that_is_still_on_its_way_does_not_outlive_the_way_back() {
     let (end, state) = back_from(web(3, json!({})), nobody()).await;
     assert_eq!(end, ScaleBack::Untouched);
-    let late: Workload = serde_json::from_value(web(3, json!({}))).unwrap();
+    let late: FoundWorkload = serde_json::from_value(web(3, json!({}))).unwrap();
     let crate::cluster::Patch::Merge(late) = late.to_zero(3) else { panic!("a merge patch") };
     let late: Value = serde_json::from_str(&late).unwrap();
     let now = state.lock().unwrap().web["metadata"]["resourceVersion"].clone();
@@ -90,9 +90,10 @@ async fn a_kind_that_is_not_served_any_more_has_no_workloads() {
 #[tokio::test]
 async fn a_refusal_says_what_could_not_be_scaled_back_to_what() {
     let refuse = |_: usize, asked: &crate::cluster::script::Asked| match asked.uri.as_str() {
-        uri if uri.starts_with("/api") && !uri.contains("namespaces") => {
-            crate::cluster::script::answer(200, r#"{"kind":"APIGroupDiscoveryList","items":[{"metadata":{"name":"apps"},"versions":[{"version":"v1","resources":[{"resource":"deployments","responseKind":{"kind":"Deployment"},"scope":"Namespaced","singularResource":"deployment","verbs":["get"]}]}]}]}"#)
-        }
+        uri if uri.starts_with("/api") && !uri.contains("namespaces") => crate::cluster::script::answer(
+            200,
+            r#"{"kind":"APIGroupDiscoveryList","items":[{"metadata":{"name":"apps"},"versions":[{"version":"v1","resources":[{"resource":"deployments","responseKind":{"kind":"Deployment"},"scope":"Namespaced","singularResource":"deployment","verbs":["get"]}]}]}]}"#,
+        ),
         _ => crate::cluster::script::failure(403, "Forbidden", "no", ""),
     };
     let (cluster, _) = crate::cluster::script::serve(refuse);
