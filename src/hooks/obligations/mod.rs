@@ -3,8 +3,10 @@
 
 mod error;
 mod ledger;
+mod scale;
 mod undo;
 
 pub use error::ObligationError;
 pub use ledger::ObligationLedger;
+pub use scale::{ScaleBack, ScaledWorkload, back as scale_back, read as read_workload};
 pub use undo::{Undo, undo};
