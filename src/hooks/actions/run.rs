@@ -126,7 +126,7 @@ impl<'a> ActionRun<'a> {
             }
         };
         let ran = tokio::time::timeout(limit, run).await;
-        let failure = ran.unwrap_or_else(|_| Err(ActionFailure::timed_out(limit))).err();
+        let failure = ran.unwrap_or_else(|_| Err(ActionFailure::timed_out(limit, lines.last()))).err();
         ended(action, step, failure, lines, began)
     }
 
