@@ -42,8 +42,9 @@ pub use definitions::{DefinitionYaml, crd_yaml, crds};
 pub use duration::{Duration, InvalidDuration};
 pub use filter::{CompiledSelection, Filter, ScopedKinds, label_requirements};
 pub use hooks::{
-    ActionPhase, BackupAction, BackupHook, BackupHooks, ExecHook, HookAction, HookErrorMode, HttpAction,
-    JobAction, MongoAction, ScaleAction, WorkloadName,
+    ActionPhase, BackupAction, BackupHook, BackupHooks, BasicAuth, ExecHook, HookAction, HookErrorMode,
+    HttpAction, HttpExpectation, HttpHeader, HttpMethod, HttpPoll, HttpScheme, HttpService, HttpVerdict,
+    JobAction, MongoAction, ScaleAction, SecretValue, WorkloadName,
 };
 pub use invalid::InvalidSpec;
 pub use labels::{

@@ -60,6 +60,8 @@ pub async fn instant(
     let context = ActionContext {
         cluster,
         ledger: ObligationLedger::default(),
+        backup: request.name.to_string(),
+        is_server: request.namespace.is_some(),
         comment: format!("ark {}/{}", request.name, request.uid),
     };
     let actions = request.spec.hooks.as_ref().map_or(&[][..], |hooks| &hooks.actions);

@@ -133,7 +133,8 @@ impl FakeEngineCluster {
         command
     }
 
-    fn kubeconfig(&self) -> PathBuf {
+    /// The file with a kubeconfig that leads here.
+    pub fn kubeconfig(&self) -> PathBuf {
         let path = self.folder.path().join("kubeconfig");
         std::fs::write(&path, kubeconfig(self.address)).expect("a kubeconfig can be written");
         path

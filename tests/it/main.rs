@@ -30,6 +30,7 @@ mod fake_engine_cluster;
 mod fake_exec;
 mod fixture;
 mod hooks;
+mod http_action;
 mod iam_policy;
 mod kubectl_plugin;
 mod metrics;

@@ -12,7 +12,10 @@ mod scale;
 
 pub use action::{ActionPhase, BackupAction};
 pub use exec::{BackupHook, ExecHook, HookAction, HookErrorMode};
-pub use http::HttpAction;
+pub use http::{
+    BasicAuth, HttpAction, HttpExpectation, HttpHeader, HttpMethod, HttpPoll, HttpScheme, HttpService,
+    HttpVerdict, SecretValue,
+};
 pub use job::JobAction;
 pub use mongo::MongoAction;
 pub use scale::{ScaleAction, WorkloadName};

@@ -148,7 +148,7 @@ impl<'a> ActionRun<'a> {
         };
         let most = if action.http.is_some() { limit } else { limit + TIDYING };
         let ran = tokio::time::timeout(most, run).await;
-        let failure = ran.unwrap_or_else(|_| Err(ActionFailure::timed_out(limit))).err();
+        let failure = ran.unwrap_or_else(|_| Err(ActionFailure::timed_out(limit, lines.last()))).err();
         self.ended(action, step, failure, lines, began)
     }
 
