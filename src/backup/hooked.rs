@@ -18,7 +18,9 @@ use crate::api::{BackupAction, CompiledSelection, InvalidSpec};
 use crate::bucket::Bucket;
 use crate::cluster::{Cluster, ClusterError};
 use crate::hooks::actions::{ActionContext, ActionRun};
-use crate::hooks::obligations::{LedgerOwner, ObligationHolder, ObligationLedger, ObligedRun, Undoer, undo_earlier};
+use crate::hooks::obligations::{
+    LedgerOwner, ObligationHolder, ObligationLedger, ObligedRun, Undoer, undo_earlier,
+};
 use crate::hooks::{HookPhase, HookRun, HookSelection, PodHooks, pods_with_hooks};
 use crate::model::{Category, Finding, GroupResource, causes};
 

@@ -116,7 +116,8 @@ pub async fn run(
         }
     };
     let made =
-        halt::run_until(ended, |halt| make(cluster, bucket, &attempt, request, &selection, progress, halt)).await;
+        halt::run_until(ended, |halt| make(cluster, bucket, &attempt, request, &selection, progress, halt))
+            .await;
     match made {
         Ok(made) => Ok(made),
         Err(error) => Err(discard(&attempt, error).await),

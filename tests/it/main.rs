@@ -33,6 +33,7 @@ mod hooks;
 mod iam_policy;
 mod kubectl_plugin;
 mod metrics;
+mod obligations;
 mod repository;
 mod restore_run;
 mod server;

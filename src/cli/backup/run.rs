@@ -81,7 +81,10 @@ pub async fn run(global: &Global, command: &RunCommand, output: &Output) -> Resu
     };
     let began = Instant::now();
     let progress = Progress::default();
-    let stop = signal::stopped(output, "undoing what hooks have changed, and removing what is half-written from the bucket");
+    let stop = signal::stopped(
+        output,
+        "undoing what hooks have changed, and removing what is half-written from the bucket",
+    );
     let work = backup::run(&cluster, &bucket, &request, &progress, stop);
     let outcome = output.follow(&progress, work).await?;
     report(&outcome, began, output)

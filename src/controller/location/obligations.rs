@@ -1,12 +1,13 @@
-//! What is to be undone in each location, as its last look counted it: the run that made the changes
-//! may be gone.
+//! Pending undo operations of each location, as its last look counted them: the run that made the
+//! changes may be gone.
 
 use kube::ResourceExt as _;
 
 use crate::api::BackupStorageLocation;
 use crate::controller::context::Context;
 
-/// Stores the number of runs that have something to undo in a location, and logs when it changes.
+/// Stores the number of changes that are still to be undone in a location, and logs when it
+/// changes.
 pub fn note_obligations(context: &Context, location: &BackupStorageLocation, open: u64) {
     let (kind, name) = ("BackupStorageLocation", location.name_any());
     let is_there = |uid: &String| {
@@ -17,13 +18,13 @@ pub fn note_obligations(context: &Context, location: &BackupStorageLocation, ope
         return;
     }
     if open == 0 {
-        tracing::info!(kind, name, "every change that a backup had to undo is undone");
+        tracing::info!(kind, name, "every change that a backup or restore had to undo is undone");
     } else {
         tracing::warn!(
             kind,
             name,
             open,
-            "runs have something to undo; each is a document below `obligations/` in its bucket"
+            "changes that a backup or restore made wait to be undone; each is an object below `obligations/` in its bucket"
         );
     }
 }

@@ -28,9 +28,10 @@ pub async fn undo(context: Arc<Context>, left: LeftObligations) -> (DocumentKey,
         Ok(became) => became,
         // Somebody else undoes it, or its holder lives: the next look sees what it says then.
         Err(ObligationError::Taken) => return (key, None),
-        Err(error) => {
-            UndoneObligations { failed: vec![(format!("undoes {}", key.1), causes(&error))], ..Default::default() }
-        }
+        Err(error) => UndoneObligations {
+            failed: vec![(format!("undoes {}", key.1), causes(&error))],
+            ..Default::default()
+        },
     };
     let UndoneObligations { undone, failed } = became;
     let name = &run.name;

@@ -7,10 +7,9 @@ use kube::ResourceExt as _;
 use tokio::time::Instant;
 
 use super::notes::StatusNotes;
-use super::watched::SILENT;
 use crate::api::{Backup, PendingUndo, SYNCED_FROM};
 use crate::controller::context::Context;
-use crate::hooks::obligations::{ObligationNotes as _, OpenObligation, is_held_here, undo};
+use crate::hooks::obligations::{ObligationNotes as _, OpenObligation, SILENT, is_held_here, undo};
 use crate::model::causes;
 
 /// What statuses say is to be undone, and since when the bucket cannot be asked, by document.

@@ -85,7 +85,11 @@ async fn look_at(
             let Some(document) = read else { continue };
             if let Err(why) = &document {
                 let document = &listed.id;
-                tracing::warn!(name, document, "what is to be undone cannot be read, and is left alone: {why}");
+                tracing::warn!(
+                    name,
+                    document,
+                    "what is to be undone cannot be read, and is left alone: {why}"
+                );
             }
             holding = Some(Holding::of(document, server));
         }

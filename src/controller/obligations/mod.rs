@@ -15,6 +15,7 @@ mod watched;
 pub use notes::StatusNotes;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
@@ -24,19 +25,17 @@ use act::undo;
 use look::look;
 use watched::{LOOK_EVERY, WatchedObligations};
 
+/// Time between two looks at the statuses of Backups and at locations of which it is not known that
+/// they hold nothing to undo.
+const IDLE: Duration = Duration::from_secs(60);
+
 /// Looks for what is left and undoes it, until the server stops.
 pub async fn run(context: Arc<Context>) {
     let mut watched = WatchedObligations::default();
     let mut statuses = from_status::StatusObligations::default();
     let mut acts = JoinSet::new();
-    let mut next = Some(Instant::now());
+    let mut next = Instant::now();
     loop {
-        let pause = async {
-            match next {
-                Some(next) => sleep_until(next).await,
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
             biased;
             () = context.stop.cancelled() => return,
@@ -44,7 +43,7 @@ pub async fn run(context: Arc<Context>) {
                 watched.end(&key, again);
                 continue;
             }
-            () = pause => {}
+            () = sleep_until(next) => {}
             () = context.obligations.found() => {}
         }
         let seen = look(&context, &mut watched, statuses.is_open()).await;
@@ -54,6 +53,9 @@ pub async fn run(context: Arc<Context>) {
         }
         statuses.undo_unreadable(&context, &seen.readable).await;
         let is_open = watched.is_open() || statuses.is_open();
-        next = is_open.then(|| Instant::now() + LOOK_EVERY);
+        next = Instant::now() + if is_open { LOOK_EVERY } else { IDLE };
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,10 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::bucket::ObligationStamp;
-use crate::hooks::obligations::{ObligationDocument, ObligedRun};
-
-/// Time without a heartbeat after which a holder is dead: three heartbeats.
-pub const SILENT: Duration = Duration::from_secs(30);
+use crate::hooks::obligations::{ObligationDocument, ObligedRun, SILENT};
 
 /// Time between two looks while something is open.
 pub const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -88,14 +85,8 @@ impl WatchedObligations {
 
     /// Notes what was seen of a document; `holding` is `None` if it was not read this time.
     pub fn see(&mut self, key: DocumentKey, stamp: ObligationStamp, holding: Option<Holding>, now: Instant) {
-        let fresh = |holding| SeenDocument {
-            stamp,
-            since: now,
-            looked: now,
-            holding,
-            again: None,
-            is_busy: false,
-        };
+        let fresh =
+            |holding| SeenDocument { stamp, since: now, looked: now, holding, again: None, is_busy: false };
         match (self.0.get_mut(&key), holding) {
             (Some(known), holding) => {
                 if known.stamp != stamp || now - known.looked > LONGEST_GAP {

@@ -2,9 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+
+/// Time without a heartbeat after which a holder is dead: three heartbeats.
+pub const SILENT: Duration = Duration::from_secs(30);
 
 /// Documents that ledgers of this process keep alive, by their ids.
 static HELD_HERE: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());

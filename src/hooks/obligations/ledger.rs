@@ -1,7 +1,7 @@
 //! The obligations of one run.
 
-use std::sync::atomic::Ordering;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
@@ -118,6 +118,9 @@ impl ObligationLedger {
     /// Undoes what is still open, the newest first. Returns what the run is to be told: what could
     /// not be undone, and what did not last.
     pub async fn finish(&self) -> Vec<Finding> {
+        if self.state.is_taken() {
+            self.state.lose().await;
+        }
         for obligation in self.state.newest_first() {
             let Some(undo) = obligation.undo() else { continue };
             let undone = match self.state.undoer.undo(&undo).await {

@@ -23,7 +23,7 @@ mod undo;
 pub use document::{ObligationDocument, ObligedRun, OpenObligation};
 pub use earlier::undo_earlier;
 pub use error::ObligationError;
-pub use holder::{ObligationHolder, is_held_here};
+pub use holder::{ObligationHolder, SILENT, is_held_here};
 pub use ledger::ObligationLedger;
 pub use notes::ObligationNotes;
 pub use state::LedgerOwner;

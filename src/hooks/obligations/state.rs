@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use chrono::Utc;
 use tokio::time::{Instant, timeout};
 
 use super::document::{ObligationDocument, ObligedRun, OpenObligation};
@@ -44,6 +43,8 @@ pub(super) struct LedgerState {
     /// Whether the notes do not say yet what the document does.
     is_unnoted: AtomicBool,
     is_taken: AtomicBool,
+    /// Whether what followed from that was done.
+    is_lost: AtomicBool,
     /// Whether tasks renew it and look for what is overdue.
     pub is_kept: AtomicBool,
     _held: HeldHere,
@@ -74,6 +75,7 @@ impl LedgerState {
             is_stale: AtomicBool::new(false),
             is_unnoted: AtomicBool::new(false),
             is_taken: AtomicBool::new(false),
+            is_lost: AtomicBool::new(false),
             is_kept: AtomicBool::new(false),
             _held: HeldHere::new(id.clone()),
             id,
@@ -170,23 +172,23 @@ impl LedgerState {
         let is_due = !self.open().is_empty()
             || self.is_stale.load(Ordering::Acquire)
             || self.is_unnoted.load(Ordering::Acquire);
-        if !is_due || self.is_taken() {
-            return;
-        }
-        match self.write().await {
+        let written = if is_due { self.write().await } else { Ok(()) };
+        match written {
             Ok(()) => {}
             Err(ObligationError::Taken) => self.lose().await,
             Err(error) => tracing::warn!(
                 document = self.id,
-                at = %Utc::now(),
                 "what is to be undone could not be written anew; it is tried again: {}",
                 causes(&error)
             ),
         }
     }
 
-    /// Undoes what this process has changed since another one undid its obligations.
-    async fn lose(&self) {
+    /// Undoes once what this process may have changed since another one undid its obligations.
+    pub async fn lose(&self) {
+        if self.is_lost.swap(true, Ordering::AcqRel) {
+            return;
+        }
         let open = std::mem::take(&mut *self.open());
         for held in open.iter().rev() {
             let Some(undo) = held.obligation.undo().filter(|undo| !undo.is_watched()) else { continue };
@@ -230,6 +232,9 @@ impl LedgerState {
 
 impl std::fmt::Debug for LedgerState {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("LedgerState").field("id", &self.id).field("open", &self.open()).finish_non_exhaustive()
+        f.debug_struct("LedgerState")
+            .field("id", &self.id)
+            .field("open", &self.open())
+            .finish_non_exhaustive()
     }
 }
