@@ -29,7 +29,7 @@ mod timestamp;
 mod velero;
 
 pub use annotations::{
-    DELETION_REQUESTED, DOCUMENT_STAMP, REQUESTED_AT, SCHEDULE_TOKEN, STORED_IN, SYNCED_FROM, kept_from,
+    DELETION_REQUESTED, DOCUMENT_STAMP, REPLICAS_BEFORE, REQUESTED_AT, SCHEDULE_TOKEN, STORED_IN, SYNCED_FROM, kept_from,
     synced_from,
 };
 pub use backup::{
@@ -44,11 +44,11 @@ pub use duration::{Duration, InvalidDuration};
 pub use filter::{CompiledSelection, Filter, ScopedKinds, label_requirements};
 pub use hooks::{
     ActionPhase, BackupAction, BackupHook, BackupHooks, ExecHook, HookAction, HookErrorMode, HttpAction,
-    JobAction, MongoAction, ScaleAction,
+    JobAction, MongoAction, ScaleAction, WorkloadName,
 };
 pub use invalid::InvalidSpec;
 pub use labels::{
-    BACKUP_NAME_LABEL, BACKUP_UID_LABEL, EXCLUDE_LABEL, FOREIGN_FORMAT_LABEL, RESTORE_NAME_LABEL,
+    BACKUP_NAME_LABEL, BACKUP_UID_LABEL, EXCLUDE_LABEL, FOREIGN_FORMAT_LABEL, HOOK_JOB_LABEL, RESTORE_NAME_LABEL,
     SCHEDULE_NAME_LABEL, STORAGE_LOCATION_LABEL, VELERO_EXCLUDE_LABEL, label_value,
 };
 pub use location::{

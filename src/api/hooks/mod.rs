@@ -15,7 +15,7 @@ pub use exec::{BackupHook, ExecHook, HookAction, HookErrorMode};
 pub use http::HttpAction;
 pub use job::JobAction;
 pub use mongo::MongoAction;
-pub use scale::ScaleAction;
+pub use scale::{ScaleAction, WorkloadName};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::cluster::ClusterError;
 use crate::model::{Category, Cause, Finding, causes};
 
 /// A step of an action.
@@ -74,6 +75,12 @@ impl ActionFailure {
     pub(super) fn timed_out(limit: Duration) -> Self {
         let limit = humantime::format_duration(limit);
         Self::new(Category::Timeout, format!("it was not done after {limit}"))
+    }
+}
+
+impl From<ClusterError> for ActionFailure {
+    fn from(error: ClusterError) -> Self {
+        Self::new(error.category(), error)
     }
 }
 

@@ -17,6 +17,16 @@ pub enum ObligationError {
     /// The document cannot be read.
     #[error("what is to be undone cannot be read, and is left alone: {0}")]
     Unreadable(String),
+    /// A workload cannot be scaled back.
+    #[error("scaling {workload} back to {replicas}")]
+    Scale {
+        /// The kind, namespace and name.
+        workload: String,
+        /// The number of replicas that it had.
+        replicas: i32,
+        /// The cause.
+        source: Cause,
+    },
 }
 
 impl From<BucketError> for ObligationError {

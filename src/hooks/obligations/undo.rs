@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use super::error::ObligationError;
+use super::scale::{self, ScaleBack, ScaledWorkload};
 use crate::api::MongoAction;
 use crate::cluster::Cluster;
 use crate::mongo::MongoUndo;
@@ -48,6 +49,21 @@ impl Undo {
     pub(super) fn is_watched(&self) -> bool {
         matches!(self, Self::Mongo { .. })
     }
+
+    /// Returns the workload to scale back, or `None` if it is another change.
+    pub fn workload(&self) -> Option<ScaledWorkload<'_>> {
+        match self {
+            Self::Scale { resource, namespace, name, uid, replicas, .. } => {
+                Some(ScaledWorkload { resource, namespace, name, uid, replicas: *replicas })
+            }
+            Self::Mongo { .. } => None,
+        }
+    }
+
+    /// Returns true if an action of this name has scaled a workload to zero.
+    pub fn scales_for(&self, name: &str) -> bool {
+        matches!(self, Self::Scale { action, .. } if action == name)
+    }
 }
 
 impl fmt::Display for Undo {
@@ -83,6 +99,9 @@ impl Undoer for Cluster {
 ///
 /// # Errors
 /// If the change may still be there.
-pub async fn undo(_cluster: &Cluster, _undo: &Undo) -> Result<bool, ObligationError> {
-    Ok(false)
+pub async fn undo(cluster: &Cluster, undo: &Undo) -> Result<bool, ObligationError> {
+    match undo.workload() {
+        Some(workload) => Ok(scale::back(cluster, &workload).await? == ScaleBack::Done),
+        None => Ok(false),
+    }
 }
