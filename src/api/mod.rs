@@ -19,6 +19,7 @@ mod location;
 mod mapping;
 mod modifiers;
 mod origin;
+mod pending_undo;
 mod requests;
 mod restore;
 mod schedule;
@@ -60,6 +61,7 @@ pub use modifiers::{
     MergePatch, ModifierConditions, PatchOperation, PathMatch, ResourceModifier, ResourcePatch,
 };
 pub use origin::Origin;
+pub use pending_undo::PendingUndo;
 pub use requests::{
     DeleteBackupRequest, DeleteBackupRequestSpec, DeleteBackupRequestStatus, DeletePhase, DownloadKind,
     DownloadPhase, DownloadRequest, DownloadRequestSpec, DownloadRequestStatus, DownloadTarget,

@@ -34,6 +34,7 @@ mod http_action;
 mod iam_policy;
 mod kubectl_plugin;
 mod metrics;
+mod obligations;
 mod repository;
 mod restore_run;
 mod server;

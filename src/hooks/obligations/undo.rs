@@ -1,5 +1,8 @@
 //! What undoes one change, and undoing it, also in another process than the one that made it.
 
+use std::fmt;
+
+use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use super::error::ObligationError;
@@ -41,6 +44,12 @@ pub enum Undo {
 }
 
 impl Undo {
+    /// Returns whether whoever made the change watches over it and its time until the end, as locks
+    /// of MongoDB are.
+    pub(super) fn is_watched(&self) -> bool {
+        matches!(self, Self::Mongo { .. })
+    }
+
     /// Returns the workload to scale back, or `None` if it is another change.
     pub fn workload(&self) -> Option<ScaledWorkload<'_>> {
         match self {
@@ -54,6 +63,35 @@ impl Undo {
     /// Returns true if an action of this name has scaled a workload to zero.
     pub fn scales_for(&self, name: &str) -> bool {
         matches!(self, Self::Scale { action, .. } if action == name)
+    }
+}
+
+impl fmt::Display for Undo {
+    /// Writes what the record does: "scales deployments.apps shop/web back to 3".
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Scale { resource, namespace, name, replicas, .. } => {
+                write!(f, "scales {resource} {namespace}/{name} back to {replicas}")
+            }
+            Self::Mongo { record, .. } => f.write_str(&record.effect()),
+        }
+    }
+}
+
+/// Undoes changes; in tests, something that only notes them.
+#[async_trait]
+pub trait Undoer: Send + Sync {
+    /// Undoes one change. Returns whether there was anything to undo.
+    ///
+    /// # Errors
+    /// If the change may still be there.
+    async fn undo(&self, undo: &Undo) -> Result<bool, ObligationError>;
+}
+
+#[async_trait]
+impl Undoer for Cluster {
+    async fn undo(&self, change: &Undo) -> Result<bool, ObligationError> {
+        undo(self, change).await
     }
 }
 

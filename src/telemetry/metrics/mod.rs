@@ -61,6 +61,7 @@ pub struct Metrics {
     gc_deleted: Counter,
     hooks: Counters<2>,
     hook_seconds: LabelledSeries<Histogram>,
+    obligations_undone: Counter,
     reconcile_errors: Counters<1>,
     api_requests: Counters<2>,
     store_requests: Counters<2>,
@@ -122,6 +123,11 @@ impl Metrics {
             ),
             hooks,
             hook_seconds: LabelledSeries::register(r, hook_seconds, "phase", || Histogram::new(HOOK_SECONDS)),
+            obligations_undone: registered(
+                r,
+                "stale_locks_released",
+                "Locks and other changes that were undone because the process that made them had died",
+            ),
             gc_deleted: registered(r, "gc_deleted", "Expired backups that were asked to be deleted"),
             reconcile_errors: registered(r, "reconcile_errors", "Tries of a controller that failed, by kind"),
             api_requests: registered(r, "api_requests", "Calls to the API server, by verb and code"),
@@ -239,6 +245,11 @@ impl Metrics {
     /// was none.
     pub fn api_request(&self, verb: &str, code: &str) {
         self.api_requests.get_or_create(&[("verb", verb.to_owned()), ("code", code.to_owned())]).inc();
+    }
+
+    /// Counts a change that was undone because the process that made it had died.
+    pub fn obligation_undone(&self) {
+        self.obligations_undone.inc();
     }
 
     /// Counts a call to a bucket.
