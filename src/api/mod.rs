@@ -35,15 +35,16 @@ pub use backup::{
     Backup, BackupPhase, BackupProgress, BackupSpec, BackupStatus, ClusterReference, HookCounts, LockTime,
     StoredObject,
 };
-pub use conditions::{COMPLETE, FAILED, KEPT, READY, WAITING, holding, of_others, set_condition};
+pub use conditions::{COMPLETE, FAILED, HOOKS_SUCCEEDED, KEPT, READY, WAITING, holding, of_others, set_condition};
 pub use conditions::{DELETION, NAME_TAKEN, STORED, is_stored, stored};
 pub use cron::{Cron, InvalidCron};
 pub use definitions::{DefinitionYaml, crd_yaml, crds};
 pub use duration::{Duration, InvalidDuration};
 pub use filter::{CompiledSelection, Filter, ScopedKinds, label_requirements};
 pub use hooks::{
-    ActionPhase, BackupAction, BackupHook, BackupHooks, ExecHook, HookAction, HookErrorMode, HttpAction,
-    JobAction, MongoAction, ScaleAction,
+    ActionPhase, BackupAction, BackupHook, BackupHooks, ExecHook, HiddenMemberUse, HookAction, HookErrorMode,
+    HttpAction, JobAction, MongoAction, MongoConnection, MongoMembers, MongoPods, MongoService, MongoUri,
+    ScaleAction,
 };
 pub use invalid::InvalidSpec;
 pub use labels::{

@@ -4,13 +4,14 @@
 //! container a command runs, `told` what is told of it (all pure); `look` finds the pods, `run`
 //! runs their hooks.
 //!
-//! [`actions`] are what is done beside pods; [`obligations`] are what undoes it, kept where another
+//! [`actions`] are what is done beside pods (`mongo_login` is the way to a database); [`obligations`] are what undoes it, kept where another
 //! process finds it.
 
 pub mod actions;
 mod annotations;
 mod hook;
 mod look;
+mod mongo_login;
 pub mod obligations;
 mod run;
 mod select;

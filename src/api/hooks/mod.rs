@@ -14,7 +14,9 @@ pub use action::{ActionPhase, BackupAction};
 pub use exec::{BackupHook, ExecHook, HookAction, HookErrorMode};
 pub use http::HttpAction;
 pub use job::JobAction;
-pub use mongo::MongoAction;
+pub use mongo::{
+    HiddenMemberUse, MongoAction, MongoConnection, MongoMembers, MongoPods, MongoService, MongoUri,
+};
 pub use scale::ScaleAction;
 
 use schemars::JsonSchema;

@@ -8,4 +8,7 @@ pub enum ObligationError {
     /// The ledger cannot be written.
     #[error("storing what is to be undone later")]
     Store(#[source] Cause),
+    /// A change cannot be undone.
+    #[error("undoing what a backup changed")]
+    Undo(#[source] Cause),
 }

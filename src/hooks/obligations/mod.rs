@@ -3,6 +3,7 @@
 
 mod error;
 mod ledger;
+mod mongo;
 mod undo;
 
 pub use error::ObligationError;

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::error::ObligationError;
-use crate::api::MongoAction;
+use super::mongo::undo_record;
+use crate::api::MongoConnection;
 use crate::cluster::Cluster;
 use crate::mongo::MongoUndo;
 
@@ -33,7 +34,7 @@ pub enum Undo {
         /// The namespace of the Secrets and Services that the action names.
         namespace: String,
         /// How to connect; credentials by reference.
-        connection: Box<MongoAction>,
+        connection: Box<MongoConnection>,
         /// The change.
         record: MongoUndo,
     },
@@ -43,6 +44,11 @@ pub enum Undo {
 ///
 /// # Errors
 /// If the change may still be there.
-pub async fn undo(_cluster: &Cluster, _undo: &Undo) -> Result<bool, ObligationError> {
-    Ok(false)
+pub async fn undo(cluster: &Cluster, undo: &Undo) -> Result<bool, ObligationError> {
+    match undo {
+        Undo::Scale { .. } => Ok(false),
+        Undo::Mongo { action: _, namespace, connection, record } => {
+            undo_record(cluster, namespace, connection, record).await
+        }
+    }
 }
