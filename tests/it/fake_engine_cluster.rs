@@ -32,6 +32,8 @@ struct Content {
     elsewhere: BTreeSet<&'static str>,
     /// Paths and queries of the requests so far.
     asked: Vec<String>,
+    /// Requests whose path and query have this part are not answered yet.
+    held: Option<&'static str>,
 }
 
 /// The server; it answers as long as the test's process lives.
@@ -112,6 +114,16 @@ impl FakeEngineCluster {
         self.content.lock().expect("no test panics here").elsewhere.insert(plural);
     }
 
+    /// From now on, requests whose path and query have this part wait for [`Self::go_on`].
+    pub fn hold(&self, part: &'static str) {
+        self.content.lock().expect("no test panics here").held = Some(part);
+    }
+
+    /// Answers what waits.
+    pub fn go_on(&self) {
+        self.content.lock().expect("no test panics here").held = None;
+    }
+
     /// Paths and queries of the requests so far, in their order.
     pub fn asked(&self) -> Vec<String> {
         self.content.lock().expect("no test panics here").asked.clone()
@@ -169,6 +181,9 @@ fn serve(mut stream: TcpStream, content: &Mutex<Content>) {
         received.clear();
         let target = head.split(' ').nth(1).unwrap_or_default();
         content.lock().expect("no test panics here").asked.push(target.to_owned());
+        while content.lock().expect("no test panics here").held.is_some_and(|part| target.contains(part)) {
+            sleep(PAUSE);
+        }
         if target.contains("/exec?") {
             return fake_exec::serve(stream, &head, target);
         }

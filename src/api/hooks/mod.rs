@@ -17,7 +17,9 @@ pub use http::{
     HttpVerdict, SecretValue,
 };
 pub use job::JobAction;
-pub use mongo::MongoAction;
+pub use mongo::{
+    HiddenMemberUse, MongoAction, MongoConnection, MongoMembers, MongoPods, MongoService, MongoUri,
+};
 pub use scale::{ScaleAction, WorkloadName};
 
 use schemars::JsonSchema;

@@ -57,7 +57,7 @@ pub fn change(status: &mut BackupStatus, change: &StatusUpdate<Backup>) {
         },
         StatusUpdate::Done(document, stored) => {
             let mut done = document.status.unwrap_or_default();
-            done.conditions = of_others(before.conditions);
+            done.conditions = of_others(before.conditions).into_iter().chain(done.conditions).collect();
             done.conditions.push(stored);
             // Whoever writes into the bucket must not have this server undo anything.
             done.obligations = before.obligations;

@@ -27,6 +27,9 @@ pub enum ObligationError {
         /// The cause.
         source: Cause,
     },
+    /// A database cannot be released.
+    #[error("undoing what a backup changed")]
+    Undo(#[source] Cause),
 }
 
 impl From<BucketError> for ObligationError {

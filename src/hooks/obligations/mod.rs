@@ -15,6 +15,7 @@ mod file;
 mod holder;
 mod keeper;
 mod ledger;
+mod mongo;
 mod notes;
 mod scale;
 mod state;

@@ -6,8 +6,9 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use super::error::ObligationError;
+use super::mongo::undo_record;
 use super::scale::{self, ScaleBack, ScaledWorkload};
-use crate::api::MongoAction;
+use crate::api::MongoConnection;
 use crate::cluster::Cluster;
 use crate::mongo::MongoUndo;
 
@@ -37,7 +38,7 @@ pub enum Undo {
         /// The namespace of the Secrets and Services that the action names.
         namespace: String,
         /// How to connect; credentials by reference.
-        connection: Box<MongoAction>,
+        connection: Box<MongoConnection>,
         /// The change.
         record: MongoUndo,
     },
@@ -100,8 +101,13 @@ impl Undoer for Cluster {
 /// # Errors
 /// If the change may still be there.
 pub async fn undo(cluster: &Cluster, undo: &Undo) -> Result<bool, ObligationError> {
-    match undo.workload() {
-        Some(workload) => Ok(scale::back(cluster, &workload).await? == ScaleBack::Done),
-        None => Ok(false),
+    match undo {
+        Undo::Scale { .. } => match undo.workload() {
+            Some(workload) => Ok(scale::back(cluster, &workload).await? == ScaleBack::Done),
+            None => Ok(false),
+        },
+        Undo::Mongo { action: _, namespace, connection, record } => {
+            undo_record(cluster, namespace, connection, record).await
+        }
     }
 }
