@@ -69,7 +69,7 @@ pub async fn lock(
     });
     let request = request(context, wanted);
     let taking = tokio::time::timeout(limit, mongo::lock(&login, &request, ledger)).await;
-    let lock = taking.map_err(|_| ActionFailure::timed_out(limit))?.map_err(|error| failed(&error))?;
+    let lock = taking.map_err(|_| ActionFailure::timed_out(limit, None))?.map_err(|error| failed(&error))?;
     let lines = vec![format!("locked {}", lock.parts().join(", "))];
     let active = ActiveLock::new(context.cluster);
     Ok((HeldLock { lock, login, max_lag: request.selector.max_lag, _active: active }, lines))
@@ -248,8 +248,13 @@ mod tests {
     #[test]
     fn defaults_are_those_of_the_documentation_and_what_is_given_wins() {
         let (cluster, _) = crate::cluster::script::serve(|_, _| crate::cluster::script::broken());
-        let context =
-            ActionContext { cluster: &cluster, ledger: ObligationLedger::default(), comment: "ark a/1".into() };
+        let context = ActionContext {
+            cluster: &cluster,
+            ledger: ObligationLedger::default(),
+            backup: "nightly".to_owned(),
+            is_server: true,
+            comment: "ark a/1".into(),
+        };
         let asked = |action: serde_json::Value| request(&context, &serde_json::from_value(action).unwrap());
         let usual = asked(json!({"connection": {}}));
         assert_eq!((usual.acquire, usual.longest, usual.allow_primary), (ACQUIRE, LONGEST, false));
