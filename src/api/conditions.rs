@@ -21,11 +21,16 @@ pub const FAILED: &str = "Failed";
 /// Type of the condition that says why a Backup or Restore does not begin, or does not go on.
 pub const WAITING: &str = "Waiting";
 
+/// Type of the condition of a Backup with hooks: True if none of them failed. The reason says what
+/// failed, where it is a lock: `ForeignLock`, `LockLost`, `LockExpired` and others.
+pub const HOOKS_SUCCEEDED: &str = "HooksSucceeded";
+
 /// Type of the condition of an expired Backup that garbage collection keeps; the message says why.
 pub const KEPT: &str = "KeptAsLastGood";
 
 /// The types that Ark sets on a run. Other conditions in its status belong to others, and stay.
-const OF_RUNS: [&str; 7] = [COMPLETE, FAILED, WAITING, KEPT, STORED, NAME_TAKEN, DELETION];
+const OF_RUNS: [&str; 8] =
+    [COMPLETE, FAILED, WAITING, KEPT, HOOKS_SUCCEEDED, STORED, NAME_TAKEN, DELETION];
 
 /// Sets a condition in place of the one of its type. The transition time is kept if the status is
 /// the same.

@@ -19,6 +19,7 @@ mod location;
 mod mapping;
 mod modifiers;
 mod origin;
+mod pending_undo;
 mod requests;
 mod restore;
 mod schedule;
@@ -35,15 +36,17 @@ pub use backup::{
     Backup, BackupPhase, BackupProgress, BackupSpec, BackupStatus, ClusterReference, HookCounts, LockTime,
     StoredObject,
 };
-pub use conditions::{COMPLETE, FAILED, KEPT, READY, WAITING, holding, of_others, set_condition};
+pub use conditions::{COMPLETE, FAILED, HOOKS_SUCCEEDED, KEPT, READY, WAITING, holding, of_others, set_condition};
 pub use conditions::{DELETION, NAME_TAKEN, STORED, is_stored, stored};
 pub use cron::{Cron, InvalidCron};
 pub use definitions::{DefinitionYaml, crd_yaml, crds};
 pub use duration::{Duration, InvalidDuration};
 pub use filter::{CompiledSelection, Filter, ScopedKinds, label_requirements};
 pub use hooks::{
-    ActionPhase, BackupAction, BackupHook, BackupHooks, ExecHook, HookAction, HookErrorMode, HttpAction,
-    JobAction, MongoAction, ScaleAction, WorkloadName,
+    ActionPhase, BackupAction, BackupHook, BackupHooks, BasicAuth, ExecHook, HiddenMemberUse, HookAction,
+    HookErrorMode, HttpAction, HttpExpectation, HttpHeader, HttpMethod, HttpPoll, HttpScheme, HttpService,
+    HttpVerdict, JobAction, MongoAction, MongoConnection, MongoMembers, MongoPods, MongoService, MongoUri,
+    ScaleAction, SecretValue, WorkloadName,
 };
 pub use invalid::InvalidSpec;
 pub use labels::{
@@ -59,6 +62,7 @@ pub use modifiers::{
     MergePatch, ModifierConditions, PatchOperation, PathMatch, ResourceModifier, ResourcePatch,
 };
 pub use origin::Origin;
+pub use pending_undo::PendingUndo;
 pub use requests::{
     DeleteBackupRequest, DeleteBackupRequestSpec, DeleteBackupRequestStatus, DeletePhase, DownloadKind,
     DownloadPhase, DownloadRequest, DownloadRequestSpec, DownloadRequestStatus, DownloadTarget,

@@ -6,6 +6,7 @@ use std::fmt;
 
 use chrono::Utc;
 use futures::future::join_all;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::error::BackupError;
 use super::item::ItemView;
@@ -13,13 +14,13 @@ use super::plan::BackupPlan;
 use super::told::Told;
 use super::unheeded::Unheeded;
 use super::view::ClusterView;
-use crate::api::{HookCounts, LockTime};
+use crate::api::{HOOKS_SUCCEEDED, HookCounts, LockTime, Timestamp};
 use crate::archive::ArchiveError;
 use crate::cluster::{Cluster, ClusterError, Drift, ResourceInfo};
 use crate::hooks::HookEnd;
 use crate::hooks::actions::ActionEnd;
 use crate::model::{
-    BackupName, Category, Finding, GroupResource, ItemKey, Progress, Results, SkipReason, causes,
+    BackupName, Category, Finding, GroupResource, ItemKey, Progress, Results, SkipReason, causes, cut,
 };
 use crate::telemetry::RunLog;
 
@@ -45,6 +46,8 @@ pub struct BackupAccount<'a> {
     unreadable: HashMap<GroupResource, u64>,
     /// The number of hooks that were run.
     pub hooks: HookCounts,
+    /// The first failure of a hook: its reason, if it has one, and the message.
+    hook_failure: Option<(Option<&'static str>, String)>,
     unheeded: Unheeded,
     told: Told,
     /// The number of items that the API server listed twice.
@@ -67,6 +70,7 @@ impl<'a> BackupAccount<'a> {
             bytes: 0,
             unreadable: HashMap::new(),
             hooks: HookCounts::default(),
+            hook_failure: None,
             unheeded: Unheeded::default(),
             told: Told::new(Utc::now()),
             repeated: 0,
@@ -100,8 +104,7 @@ impl<'a> BackupAccount<'a> {
         self.hooks.attempted += u64::from(!end.is_of_ended_pod());
         end.lines().iter().for_each(|line| self.log.info(line));
         if let Some(finding) = end.finding() {
-            self.hooks.failed += 1;
-            self.find(finding);
+            self.hook_failed(None, finding);
         }
     }
 
@@ -114,9 +117,33 @@ impl<'a> BackupAccount<'a> {
             self.hooks.locks.push(LockTime { action: end.action.clone(), held_milliseconds });
         }
         if let Some(finding) = end.finding() {
-            self.hooks.failed += 1;
-            self.find(finding);
+            self.hook_failed(end.failure.as_ref().and_then(|failure| failure.reason), finding);
         }
+    }
+
+    fn hook_failed(&mut self, reason: Option<&'static str>, finding: Finding) {
+        self.hooks.failed += 1;
+        self.hook_failure.get_or_insert_with(|| (reason, finding.to_string()));
+        self.find(finding);
+    }
+
+    /// Returns the condition about the hooks, or `None` if none was run.
+    pub fn hooks_condition(&self, now: Timestamp) -> Option<Condition> {
+        let HookCounts { attempted, failed, .. } = self.hooks;
+        let (reason, message) = match &self.hook_failure {
+            None => ("Succeeded", format!("{attempted} hooks were run")),
+            Some((reason, first)) => {
+                (reason.unwrap_or("Failed"), format!("{failed} of {attempted} hooks failed: {first}"))
+            }
+        };
+        (attempted > 0).then(|| Condition {
+            type_: HOOKS_SUCCEEDED.to_owned(),
+            status: if failed == 0 { "True" } else { "False" }.to_owned(),
+            reason: reason.to_owned(),
+            message: cut(message),
+            last_transition_time: now.into(),
+            observed_generation: None,
+        })
     }
 
     /// Adds listed items to the expected total.

@@ -56,6 +56,7 @@ pub async fn commit(
     account: BackupAccount<'_>,
     halt: &BackupHalt,
 ) -> Result<BackupOutcome, BackupError> {
+    let conditions = account.hooks_condition(Timestamp::now()).into_iter().collect();
     let BackupAccount { log, results, outside_cut, items, bytes, repeated, hooks, .. } = account;
     let (warnings, errors) = (results.warnings, results.errors);
     if repeated > 0 {
@@ -79,6 +80,7 @@ pub async fn commit(
             warnings,
             errors,
             objects,
+            conditions,
             hooks: (hooks.attempted > 0).then_some(hooks),
             ..status_at(attempt, request, cut)
         },

@@ -29,6 +29,7 @@ mod proxy;
 mod request;
 #[cfg(test)]
 pub(crate) mod script;
+mod secrets;
 mod tempo;
 mod trouble;
 mod wait;

@@ -42,7 +42,7 @@ impl Cluster {
     /// # Errors
     /// If pods may not be listed there, or the API server fails.
     pub async fn pod(&self, namespace: &str, name: &str) -> Result<Option<Pod>, ClusterError> {
-        let path = path_of_one(namespace, name);
+        let path = path_of_one(PODS, namespace, name);
         let doing = Doing { verb: "list", what: PODS, namespace: Some(namespace), name: Some(name) };
         let found: Found = self.read(&Call::get(&path, doing)).await?;
         Ok(found.items.into_iter().find(|pod| pod.metadata.name.as_deref() == Some(name)))
@@ -82,16 +82,16 @@ impl Cluster {
     }
 }
 
-/// Returns path and query of a list of one pod.
-fn path_of_one(namespace: &str, name: &str) -> String {
-    let path = format!("{}?", core(PODS, true).path(Some(namespace), None));
+/// Returns path and query of a list of one object of a kind of the core group.
+pub(super) fn path_of_one(plural: &str, namespace: &str, name: &str) -> String {
+    let path = format!("{}?", core(plural, true).path(Some(namespace), None));
     let start = path.len();
     let mut query = Serializer::for_suffix(path, start);
     query.append_pair("fieldSelector", &format!("metadata.name={name}")).finish()
 }
 
 /// Returns a kind of the core group, which every cluster serves as `v1`.
-fn core(plural: &str, namespaced: bool) -> ResourceInfo {
+pub(super) fn core(plural: &str, namespaced: bool) -> ResourceInfo {
     ResourceInfo {
         resource: GroupResource::parse(plural),
         version: "v1".to_owned(),

@@ -4,13 +4,15 @@
 //! container a command runs, `told` what is told of it (all pure); `look` finds the pods, `run`
 //! runs their hooks.
 //!
-//! [`actions`] are what is done beside pods (`workload` is one that is scaled, pure);
-//! [`obligations`] are what undoes it, kept where another process finds it.
+//! [`actions`] are what is done beside pods (`workload` is one that is scaled, pure; `mongo_login`
+//! is the way to a database); [`obligations`] are what undoes it, kept where another process finds
+//! it.
 
 pub mod actions;
 mod annotations;
 mod hook;
 mod look;
+mod mongo_login;
 pub mod obligations;
 mod run;
 #[cfg(test)]

@@ -61,6 +61,7 @@ pub struct LockRequest {
 #[derive(Debug)]
 pub struct DeploymentLock {
     parts: Vec<String>,
+    since: Instant,
     releases: mpsc::Sender<PartRelease>,
     keeper: JoinHandle<Vec<Result<LockEnd, MongoError>>>,
 }
@@ -80,8 +81,8 @@ pub async fn lock(
     let (releases, orders) = mpsc::channel(1);
     let (taken, outcome) = oneshot::channel();
     let keeper = tokio::spawn(keep(login.clone(), request.clone(), ledger, taken, orders));
-    let parts = outcome.await.map_err(|_| MongoError::KeeperGone)??;
-    Ok(DeploymentLock { parts, releases, keeper })
+    let (parts, since) = outcome.await.map_err(|_| MongoError::KeeperGone)??;
+    Ok(DeploymentLock { parts, since, releases, keeper })
 }
 
 impl DeploymentLock {
@@ -89,6 +90,11 @@ impl DeploymentLock {
     /// or the names of the shards and, last, `config`.
     pub fn parts(&self) -> &[String] {
         &self.parts
+    }
+
+    /// Returns when the first lock was sent.
+    pub fn since(&self) -> Instant {
+        self.since
     }
 
     /// Releases one part; the others stay locked.
@@ -125,7 +131,7 @@ async fn keep(
     login: MongoLogin,
     request: LockRequest,
     ledger: Arc<dyn MongoLedger>,
-    taken: oneshot::Sender<Result<Vec<String>, MongoError>>,
+    taken: oneshot::Sender<Result<(Vec<String>, Instant), MongoError>>,
     mut orders: mpsc::Receiver<PartRelease>,
 ) -> Vec<Result<LockEnd, MongoError>> {
     let terms = LockTerms { comment: &request.comment, acquire: request.acquire, ledger: &*ledger };
@@ -140,8 +146,9 @@ async fn keep(
         let _ = taken.send(Err(error));
         return Vec::new();
     }
-    let _ = taken.send(Ok(held.locks.iter().rev().map(|(part, _)| part.clone()).collect()));
     let until = held.until.unwrap_or_else(Instant::now);
+    let since = held.locks.first().map_or(until, |(_, lock)| lock.since());
+    let _ = taken.send(Ok((held.locks.iter().rev().map(|(part, _)| part.clone()).collect(), since)));
     let expired = loop {
         match timeout_at(until, orders.recv()).await {
             Ok(Some((part, told))) => {

@@ -136,6 +136,27 @@ pub enum MongoError {
         /// The member.
         host: String,
     },
+    /// The time of the lock was up before its caller released it.
+    #[error(
+        "{host} was released after {}, before the instant of the backup was over: the time of its lock was up; \
+         allow it more (maxLockDuration)",
+        humantime::format_duration(Duration::from_millis(u64::try_from(after.as_millis()).unwrap_or(u64::MAX)))
+    )]
+    LockExpired {
+        /// The member.
+        host: String,
+        /// How long it was locked.
+        after: Duration,
+    },
+    /// The lock was gone before its caller released it.
+    #[error(
+        "{host} had lost its lock by the end of the instant of the backup, since it was restarted or somebody \
+         released it; run the backup again"
+    )]
+    LockLost {
+        /// The member.
+        host: String,
+    },
     /// The member is still locked after many tries.
     #[error(
         "cannot unlock {host}, which takes no writes meanwhile: {cause}; \
@@ -258,14 +279,35 @@ impl MongoError {
         matches!(self, Self::Credentials { .. } | Self::Refused { code: UNAUTHORIZED, .. })
     }
 
+    /// Returns the error as one word in CamelCase, stable across versions, for a condition; `None`
+    /// where there is nothing that a tool would tell apart.
+    pub fn reason(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::ForeignLock { .. } => "ForeignLock",
+            Self::MajorityLost { .. } => "MajorityLost",
+            Self::NoMember { .. } => "NoMemberToLock",
+            Self::StillLocked { .. } => "StillLocked",
+            Self::BalancerStarted { .. } => "BalancerStarted",
+            Self::LockExpired { .. } => "LockExpired",
+            Self::LockLost { .. } => "LockLost",
+            Self::NotUndone { undo, .. } => return undo.reason(),
+            _ => return None,
+        })
+    }
+
     /// Returns the label of the error for results and metrics.
     pub fn category(&self) -> Category {
         match self {
             Self::Uri { .. } | Self::Pem { .. } => Category::Invalid,
             Self::Credentials { .. } | Self::Refused { code: UNAUTHORIZED, .. } => Category::Forbidden,
             Self::Unreachable { .. } | Self::StillLocked { .. } => Category::Unavailable,
-            Self::Late { .. } | Self::BalancerBusy { .. } | Self::MarkLate { .. } => Category::Timeout,
-            Self::ForeignLock { .. } | Self::BalancerStarted { .. } => Category::Conflict,
+            Self::Late { .. }
+            | Self::BalancerBusy { .. }
+            | Self::MarkLate { .. }
+            | Self::LockExpired { .. } => Category::Timeout,
+            Self::ForeignLock { .. } | Self::BalancerStarted { .. } | Self::LockLost { .. } => {
+                Category::Conflict
+            }
             Self::NoMember { .. } | Self::MajorityLost { .. } | Self::StillBehind { .. } => {
                 Category::NotReady
             }

@@ -26,6 +26,8 @@ pub struct LockEnd {
     pub unlocked: Unlocked,
     /// For how long the member took no writes.
     pub held: Duration,
+    /// When that ended.
+    pub ended: Instant,
     /// Whether the lock ended because its time was up.
     pub expired: bool,
 }
@@ -34,6 +36,16 @@ impl LockEnd {
     /// Returns whether the member took no writes until its caller released it.
     pub fn lasted(&self) -> bool {
         !self.expired && self.unlocked != Unlocked::Gone
+    }
+
+    /// Returns why the lock did not last, or `None` if it did.
+    pub fn failure(&self) -> Option<MongoError> {
+        let host = || self.host.clone();
+        match self {
+            Self { expired: true, held, .. } => Some(MongoError::LockExpired { host: host(), after: *held }),
+            Self { unlocked: Unlocked::Gone, .. } => Some(MongoError::LockLost { host: host() }),
+            _ => None,
+        }
     }
 }
 
@@ -147,6 +159,11 @@ pub(super) struct MemberLock {
 }
 
 impl MemberLock {
+    /// Returns when the lock was sent.
+    pub(super) fn since(&self) -> Instant {
+        self.since
+    }
+
     /// Releases the lock, within `patience`, and removes its record.
     ///
     /// # Errors
@@ -158,8 +175,8 @@ impl MemberLock {
         expired: bool,
     ) -> Result<LockEnd, MongoError> {
         let unlocked = unlock(&self.member.control, terms.comment, patience).await?;
-        let end =
-            LockEnd { host: self.member.host().to_owned(), unlocked, held: self.since.elapsed(), expired };
+        let (ended, host) = (Instant::now(), self.member.host().to_owned());
+        let end = LockEnd { host, unlocked, held: ended - self.since, ended, expired };
         settle(terms.ledger, &self.record).await?;
         Ok(end)
     }

@@ -32,6 +32,8 @@ struct Content {
     elsewhere: BTreeSet<&'static str>,
     /// Paths and queries of the requests so far.
     asked: Vec<String>,
+    /// Requests whose path and query have this part are not answered yet.
+    held: Option<&'static str>,
 }
 
 /// The server; it answers as long as the test's process lives.
@@ -112,6 +114,16 @@ impl FakeEngineCluster {
         self.content.lock().expect("no test panics here").elsewhere.insert(plural);
     }
 
+    /// From now on, requests whose path and query have this part wait for [`Self::go_on`].
+    pub fn hold(&self, part: &'static str) {
+        self.content.lock().expect("no test panics here").held = Some(part);
+    }
+
+    /// Answers what waits.
+    pub fn go_on(&self) {
+        self.content.lock().expect("no test panics here").held = None;
+    }
+
     /// Paths and queries of the requests so far, in their order.
     pub fn asked(&self) -> Vec<String> {
         self.content.lock().expect("no test panics here").asked.clone()
@@ -133,7 +145,8 @@ impl FakeEngineCluster {
         command
     }
 
-    fn kubeconfig(&self) -> PathBuf {
+    /// The file with a kubeconfig that leads here.
+    pub fn kubeconfig(&self) -> PathBuf {
         let path = self.folder.path().join("kubeconfig");
         std::fs::write(&path, kubeconfig(self.address)).expect("a kubeconfig can be written");
         path
@@ -168,6 +181,9 @@ fn serve(mut stream: TcpStream, content: &Mutex<Content>) {
         received.clear();
         let target = head.split(' ').nth(1).unwrap_or_default();
         content.lock().expect("no test panics here").asked.push(target.to_owned());
+        while content.lock().expect("no test panics here").held.is_some_and(|part| target.contains(part)) {
+            sleep(PAUSE);
+        }
         if target.contains("/exec?") {
             return fake_exec::serve(stream, &head, target);
         }
@@ -198,8 +214,8 @@ fn answer(target: &str, content: &Content) -> (u16, Value) {
     let parts: Vec<&str> = path.trim_start_matches("/api/v1/").split('/').collect();
     match *parts {
         ["namespaces", name] => get(content, "namespaces", name),
-        ["namespaces", namespace, plural] => list(content, plural, Some(namespace)),
-        [plural] => list(content, plural, None),
+        ["namespaces", namespace, plural] => list(content, plural, Some(namespace), wanted_name(target)),
+        [plural] => list(content, plural, None, None),
         _ => status(404, "NotFound", "the server could not find the requested resource"),
     }
 }
@@ -235,14 +251,23 @@ fn get(content: &Content, plural: &str, name: &str) -> (u16, Value) {
     }
 }
 
-fn list(content: &Content, plural: &str, namespace: Option<&str>) -> (u16, Value) {
+/// The one name that a field selector asks for.
+fn wanted_name(target: &str) -> Option<&str> {
+    let (_, selector) = target.split_once("fieldSelector=metadata.name%3D")?;
+    selector.split('&').next()
+}
+
+fn list(content: &Content, plural: &str, namespace: Option<&str>, name: Option<&str>) -> (u16, Value) {
     if content.forbidden.contains(plural) {
         let message = format!("{plural} is forbidden: User \"me\" cannot list resource \"{plural}\"");
         return status(403, "Forbidden", &message);
     }
     let objects = content.objects.get(plural).map(Vec::as_slice).unwrap_or_default();
-    let inside =
-        |object: &&Value| namespace.is_none_or(|namespace| object["metadata"]["namespace"] == namespace);
+    let inside = |object: &&Value| {
+        let metadata = &object["metadata"];
+        namespace.is_none_or(|namespace| metadata["namespace"] == namespace)
+            && name.is_none_or(|name| metadata["name"] == name)
+    };
     let revision = if content.elsewhere.contains(plural) { "5" } else { REVISION };
     let items: Vec<&Value> = objects.iter().filter(inside).collect();
     (

@@ -1,13 +1,14 @@
 //! `ark backup run`: runs the engine in this process, without a server.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
 use indicatif::HumanBytes;
 use uuid::Uuid;
 
-use crate::api::{self, BackupSpec, Origin};
+use crate::api::{self, BackupHooks, BackupSpec, Origin};
 use crate::backup::{self, BackupOutcome, BackupRequest};
 use crate::bucket::RunKind;
 use crate::cli::args::location::LocationArgs;
@@ -42,6 +43,9 @@ pub struct RunCommand {
     location: LocationArgs,
     #[command(flatten)]
     selection: SelectionArgs,
+    /// Run the hooks and actions in this YAML file as well; it holds what a Backup has in spec.hooks
+    #[arg(long, value_name = "FILE", conflicts_with = "disable_hooks")]
+    hooks: Option<PathBuf>,
     /// Run no hooks: pods that ask for hooks by annotation are a warning
     #[arg(long)]
     disable_hooks: bool,
@@ -53,8 +57,12 @@ pub struct RunCommand {
 
 /// Runs the backup and prints its outcome.
 pub async fn run(global: &Global, command: &RunCommand, output: &Output) -> Result<Done, Failure> {
-    let spec =
-        BackupSpec { filter: command.selection.filter()?, ttl: command.ttl.clone(), ..BackupSpec::default() };
+    let spec = BackupSpec {
+        filter: command.selection.filter()?,
+        hooks: command.hooks.as_deref().map(read_hooks).transpose()?,
+        ttl: command.ttl.clone(),
+        ..BackupSpec::default()
+    };
     // A mistake in the command line is reported before anything is touched.
     check(&spec)?;
     command.location.check()?;
@@ -76,14 +84,26 @@ pub async fn run(global: &Global, command: &RunCommand, output: &Output) -> Resu
         holder: crate::cli::global::holder(),
         cluster: identity,
         runs_hooks: !command.disable_hooks,
+        notes: None,
         attempt: 1,
     };
     let began = Instant::now();
     let progress = Progress::default();
-    let stop = signal::stopped(output, "removing what is half-written from the bucket");
+    let stop = signal::stopped(
+        output,
+        "undoing what hooks have changed, and removing what is half-written from the bucket",
+    );
     let work = backup::run(&cluster, &bucket, &request, &progress, stop);
     let outcome = output.follow(&progress, work).await?;
     report(&outcome, began, output)
+}
+
+fn read_hooks(file: &Path) -> Result<BackupHooks, Failure> {
+    let doing = format!("reading the hooks in {}", file.display());
+    let text = std::fs::read_to_string(file).map_err(|error| Failure::failed(&doing, &error))?;
+    serde_saphyr::from_str(&text).map_err(|error| {
+        Failure::usage(format!("{doing}: {error}; it should hold what a Backup has in spec.hooks"))
+    })
 }
 
 fn report(outcome: &BackupOutcome, began: Instant, output: &Output) -> Result<Done, Failure> {

@@ -192,9 +192,9 @@ pub const SERVER: Role = Role {
             verbs: &["update"],
         },
         PolicyRule {
-            reason: "Sync and validation write different fields of a location's status.",
+            reason: "Sync and validation write different fields of a location's status; what a Backup has yet to undo is noted beside its progress.",
             groups: &["ark.heptio.com"],
-            resources: &["backupstoragelocations/status"],
+            resources: &["backups/status", "backupstoragelocations/status"],
             verbs: &["patch"],
         },
         PolicyRule {

@@ -71,10 +71,12 @@ impl ActionFailure {
         Self { category, reason: None, cause: cause.into() }
     }
 
-    /// Creates the failure of a step that was not done in its time.
-    pub(super) fn timed_out(limit: Duration) -> Self {
+    /// Creates the failure of a step that was not done in its time, with the last that was told of
+    /// it.
+    pub(super) fn timed_out(limit: Duration, last: Option<&String>) -> Self {
         let limit = humantime::format_duration(limit);
-        Self::new(Category::Timeout, format!("it was not done after {limit}"))
+        let last = last.map(|line| format!("; the last that is known: {line}")).unwrap_or_default();
+        Self::new(Category::Timeout, format!("it was not done after {limit}{last}"))
     }
 }
 

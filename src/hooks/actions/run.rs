@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use futures::future::join_all;
 use tokio::time::Instant;
 
 use super::context::ActionContext;
 use super::end::{ActionEnd, ActionFailure, ActionStep};
-use super::mongo::HeldLock;
+use super::mongo::{HeldLock, ReleasedLock};
 use super::{http, job, mongo, scale};
 use crate::api::{ActionPhase, BackupAction, HookErrorMode};
 
@@ -81,23 +82,21 @@ impl<'a> ActionRun<'a> {
         ends
     }
 
-    /// Releases the databases, the last one first.
+    /// Releases the databases, all at once, so that none waits for another one, and then waits until
+    /// those that rested have caught up.
     pub async fn unlock(&mut self, stage: impl Fn(String)) -> Vec<ActionEnd> {
-        let mut ends = Vec::new();
-        while let Some((action, lock)) = self.locks.pop() {
+        let releases = self.locks.drain(..).map(|(action, lock)| {
             stage(format!("releasing the database of action `{}`", action.name));
-            let began = Instant::now();
-            let (released, held) = lock.release().await;
-            let (failure, lines) = match released {
-                Ok(lines) => (None, lines),
-                Err(failure) => (Some(failure), Vec::new()),
-            };
-            ends.push(ActionEnd {
-                held: Some(held),
-                ..self.ended(action, ActionStep::Unlock, failure, lines, began)
-            });
-        }
-        ends
+            async move { (action, Instant::now(), lock.release().await) }
+        });
+        let this = &*self;
+        let ends = join_all(releases).await.into_iter().map(async |(action, began, mut lock)| {
+            lock.catch_up().await;
+            let ReleasedLock { failure, lines, held, .. } = lock;
+            let end = this.ended(action, ActionStep::Unlock, failure, lines, began);
+            ActionEnd { held: Some(held), ..end }
+        });
+        join_all(ends).await
     }
 
     /// Scales workloads back, the last one first, and then runs what comes after the instant, also
@@ -148,7 +147,7 @@ impl<'a> ActionRun<'a> {
         };
         let most = if action.http.is_some() { limit } else { limit + TIDYING };
         let ran = tokio::time::timeout(most, run).await;
-        let failure = ran.unwrap_or_else(|_| Err(ActionFailure::timed_out(limit))).err();
+        let failure = ran.unwrap_or_else(|_| Err(ActionFailure::timed_out(limit, lines.last()))).err();
         self.ended(action, step, failure, lines, began)
     }
 

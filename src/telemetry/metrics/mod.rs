@@ -39,6 +39,9 @@ const HOOK_PHASES: [&str; 6] = ["pre", "post", "scale-down", "scale-up", "lock",
 /// Buckets of a hook's duration in seconds; a hook has 30 s unless it asks for more.
 const HOOK_SECONDS: [f64; 10] = [0.05, 0.2, 0.5, 1.0, 3.0, 10.0, 30.0, 60.0, 300.0, 1800.0];
 
+/// Buckets of the time for which a database was locked, in seconds; a cut takes a fraction of one.
+const LOCK_SECONDS: [f64; 9] = [0.05, 0.1, 0.2, 0.5, 1.0, 3.0, 10.0, 60.0, 600.0];
+
 type Counters<const N: usize> = Family<SeriesLabels<N>, Counter>;
 
 /// All metrics of the server, shared by all controllers; counting never fails and never waits for
@@ -61,6 +64,9 @@ pub struct Metrics {
     gc_deleted: Counter,
     hooks: Counters<2>,
     hook_seconds: LabelledSeries<Histogram>,
+    obligations_undone: Counter,
+    lock_seconds: Histogram,
+    locks: Gauge,
     reconcile_errors: Counters<1>,
     api_requests: Counters<2>,
     store_requests: Counters<2>,
@@ -99,6 +105,8 @@ impl Metrics {
             }
         }
         let hook_seconds = ("hook_duration_seconds", "Time that hooks took");
+        let lock_seconds = Histogram::new(LOCK_SECONDS);
+        r.register("lock_held_seconds", "Time for which databases were locked", lock_seconds.clone());
         let passes = ("sync_duration_seconds", "Time of one comparison of a location with the cluster");
         Self {
             source: OnceLock::new(),
@@ -122,6 +130,13 @@ impl Metrics {
             ),
             hooks,
             hook_seconds: LabelledSeries::register(r, hook_seconds, "phase", || Histogram::new(HOOK_SECONDS)),
+            obligations_undone: registered(
+                r,
+                "stale_locks_released",
+                "Locks and other changes that were undone because the process that made them had died",
+            ),
+            lock_seconds,
+            locks: registered(r, "locks_active", "Databases that are locked now"),
             gc_deleted: registered(r, "gc_deleted", "Expired backups that were asked to be deleted"),
             reconcile_errors: registered(r, "reconcile_errors", "Tries of a controller that failed, by kind"),
             api_requests: registered(r, "api_requests", "Calls to the API server, by verb and code"),
@@ -230,6 +245,21 @@ impl Metrics {
         self.hook_seconds.of(phase).observe(seconds);
     }
 
+    /// Counts a database that is locked from now on.
+    pub fn lock_taken(&self) {
+        self.locks.inc();
+    }
+
+    /// Records for how many seconds a database was locked.
+    pub fn lock_held(&self, seconds: f64) {
+        self.lock_seconds.observe(seconds);
+    }
+
+    /// Counts a database no longer as locked.
+    pub fn lock_ended(&self) {
+        self.locks.dec();
+    }
+
     /// Counts that a controller failed on an object of this kind; it will try again.
     pub fn reconcile_failed(&self, kind: &str) {
         self.reconcile_errors.get_or_create(&[("kind", kind.to_owned())]).inc();
@@ -239,6 +269,11 @@ impl Metrics {
     /// was none.
     pub fn api_request(&self, verb: &str, code: &str) {
         self.api_requests.get_or_create(&[("verb", verb.to_owned()), ("code", code.to_owned())]).inc();
+    }
+
+    /// Counts a change that was undone because the process that made it had died.
+    pub fn obligation_undone(&self) {
+        self.obligations_undone.inc();
     }
 
     /// Counts a call to a bucket.
