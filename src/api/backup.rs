@@ -271,6 +271,13 @@ pub struct HookCounts {
     pub failed: u64,
 }
 
+impl StoredObject {
+    /// Returns true if the file is the tarball of a backup.
+    pub fn is_tarball(&self) -> bool {
+        self.key.ends_with(".tar.zst")
+    }
+}
+
 impl BackupSpec {
     /// Compiles the selection of items.
     ///
