@@ -290,6 +290,13 @@ pub struct LockTime {
     pub held_milliseconds: u64,
 }
 
+impl StoredObject {
+    /// Returns true if the file is the tarball of a backup.
+    pub fn is_tarball(&self) -> bool {
+        self.key.ends_with(".tar.zst")
+    }
+}
+
 impl BackupSpec {
     /// Compiles the selection of items.
     ///

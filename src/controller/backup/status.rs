@@ -72,7 +72,7 @@ pub fn change(status: &mut BackupStatus, change: &StatusUpdate<Backup>) {
 
 /// Returns the counts of a status.
 pub fn figures(status: &BackupStatus) -> RunFigures {
-    let tarball = status.objects.iter().find(|object| object.key.ends_with(".tar.zst"));
+    let tarball = status.objects.iter().find(|object| object.is_tarball());
     RunFigures {
         seconds: seconds_between(status.start_timestamp, status.completion_timestamp),
         items: status.progress.as_ref().map_or(0, |progress| progress.items_backed_up),

@@ -30,7 +30,8 @@ use tokio::sync::Semaphore;
 
 use super::context::Context;
 use super::error::ControllerError;
-use super::watch::drive::{drive, news_of};
+use super::watch::drive::drive;
+use super::watch::news::news_of;
 use super::watch::watches::Watch;
 use crate::api::{Backup, DeleteBackupRequest, DeletePhase};
 use crate::bucket::BucketError;

@@ -146,17 +146,13 @@ fn why_kept<'a>(
 /// Reports, once, that a Backup stays: in its status, and as an Event.
 async fn tell(context: &Context, backup: &Backup, why: &str) {
     let note = format!("the backup has expired and is kept: it is the newest good one {why}");
-    let mut kept = backup.clone();
-    let status = kept.status.get_or_insert_default();
-    if holding(&status.conditions, KEPT).is_some_and(|told| told.message == note) {
+    let told = backup.status.as_ref().and_then(|status| holding(&status.conditions, KEPT));
+    if told.is_some_and(|told| told.message == note) {
         return;
     }
-    set_condition(&mut status.conditions, condition(KEPT, true, "LastGood", note.clone()));
     let name = backup.name_any();
-    let doing = format!("write into the status of Backup `{name}` that it is kept");
-    let api = context.api::<Backup>();
-    match ControllerError::within(doing, api.replace_status(&name, &PostParams::default(), &kept)).await {
-        Ok(_) => {
+    match write_kept(context, backup, &note).await {
+        Ok(()) => {
             tracing::warn!(kind = "Backup", name, "{note}");
             context.events.warned(backup, "KeptAsLastGood", &note).await;
         }
@@ -164,6 +160,20 @@ async fn tell(context: &Context, backup: &Backup, why: &str) {
         Err(error) if error.is_conflict() || error.is_not_found() => {}
         Err(error) => tracing::warn!(kind = "Backup", name, "{}", causes(&error)),
     }
+}
+
+/// Writes into the status of a Backup that it is kept, and why. It is read anew: the cache does not
+/// keep all of it.
+async fn write_kept(context: &Context, backup: &Backup, note: &str) -> Result<(), ControllerError> {
+    let (name, api) = (backup.name_any(), context.api::<Backup>());
+    let mut kept =
+        ControllerError::within(format!("read the Backup `{name}`, which is kept"), api.get(&name)).await?;
+    // Another Backup that has the name by now conflicts.
+    kept.metadata.uid.clone_from(&backup.metadata.uid);
+    let status = kept.status.get_or_insert_default();
+    set_condition(&mut status.conditions, condition(KEPT, true, "LastGood", note.to_owned()));
+    let doing = format!("write into the status of Backup `{name}` that it is kept");
+    ControllerError::within(doing, api.replace_status(&name, &PostParams::default(), &kept)).await.map(drop)
 }
 
 /// Returns why a Backup should go now, or `None`.
@@ -253,15 +263,19 @@ mod tests {
 
     #[tokio::test]
     async fn that_a_backup_is_kept_and_why_stands_in_its_status_and_is_told_once() {
-        let (cluster, requests) = serve(|_, asked| answer(200, asked.body.clone()));
+        let shown = backup(BackupPhase::Completed, Some("11:00:00"));
+        let (mut backup, shown) = (shown.clone(), serde_json::to_string(&shown).unwrap());
+        let (cluster, requests) = serve(move |_, asked| match asked.method {
+            http::Method::GET => answer(200, shown.clone()),
+            _ => answer(200, asked.body.clone()),
+        });
         let context = scripted(cluster);
-        let mut backup = backup(BackupPhase::Completed, Some("11:00:00"));
         for _ in 0..2 {
             tell(&context, &backup, "of Schedule nightly").await;
             let requests = requests.lock().unwrap();
-            assert_eq!(requests.len(), 2, "{requests:?}");
-            assert!(requests[0].uri.contains("/nightly/status") && requests[1].uri.contains("/events"));
-            backup = serde_json::from_str(&requests[0].body).unwrap();
+            assert_eq!(requests.len(), 3, "{requests:?}");
+            assert!(requests[1].uri.contains("/nightly/status") && requests[2].uri.contains("/events"));
+            backup = serde_json::from_str(&requests[1].body).unwrap();
             let status = backup.status.clone().unwrap();
             let kept = holding(&status.conditions, KEPT).unwrap();
             assert!(kept.message.contains("newest good one of Schedule nightly"), "{}", kept.message);

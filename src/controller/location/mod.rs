@@ -19,7 +19,8 @@ use super::buckets::AccessChange;
 use super::context::Context;
 use super::error::ControllerError;
 use super::watch::conditions::Obstacle;
-use super::watch::drive;
+use super::watch::drive::drive;
+use super::watch::news::news_of;
 use super::watch::watches::Watch;
 use crate::api::{BackupStorageLocation, LocationPhase, Timestamp};
 use decide::{ObservedLocation, decide};
@@ -36,7 +37,7 @@ const TRIES: u32 = 3;
 pub async fn run(context: Arc<Context>, watched: Watch<BackupStorageLocation>) {
     let test_writes = Arc::new(TestWrites::default());
     let reconcile = move |location, context| reconcile(location, context, Arc::clone(&test_writes));
-    drive::drive(context, watched, |location| drive::news_of(location, ()), reconcile).await;
+    drive(context, watched, |location| news_of(location, ()), reconcile).await;
 }
 
 /// Reconciles one location: asks its bucket, decides on a status (pure), writes it, and looks again

@@ -19,9 +19,11 @@ use crate::bucket::BucketError;
 use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
 use crate::controller::serve::download_tokens::{TokenTarget, VALID_FOR};
-use crate::controller::watch::drive::{drive, news_of};
+use crate::controller::watch::drive::drive;
+use crate::controller::watch::news::news_of;
 use crate::controller::watch::watches::{Caches, Watch};
 use crate::model::{lasting, seal};
+use crate::store::ObjectKey;
 
 /// Time for which an answered request is kept; its sender has read the answer by then.
 const KEPT_FOR: TimeDelta = TimeDelta::hours(1);
@@ -130,16 +132,19 @@ async fn address(context: &Context, request: &DownloadRequest) -> Result<String,
     let Caches { backups, restores, locations, .. } = &context.caches;
     let part = locate(backups, restores, locations, &request.spec.target)?;
     let open = context.locations.open(part.location.as_deref()).await.map_err(|error| lasting(&error))?;
-    let absent =
-        || format!("location `{}` has no {}: it was never written, or is deleted", open.name, part.key);
-    match part.check(&open.bucket).await {
-        Ok(()) => {}
-        Err(BucketError::NotFound { .. } | BucketError::Incomplete { .. }) => return Err(absent()),
+    let absent = |key: &ObjectKey| {
+        format!("location `{}` has no {key}: it was never written, or is deleted", open.name)
+    };
+    let key = match part.key(&open.bucket).await {
+        Ok(key) => key,
+        Err(BucketError::NotFound { .. } | BucketError::Incomplete { .. }) => {
+            return Err(absent(part.document()));
+        }
         Err(error) => return Err(lasting(&error)),
-    }
-    let (store, key) = (open.bucket.store(), part.key.clone());
+    };
+    let store = open.bucket.store();
     if let Err(error) = store.head(&key).await {
-        return Err(if error.is_not_found() { absent() } else { lasting(&error) });
+        return Err(if error.is_not_found() { absent(&key) } else { lasting(&error) });
     }
     let is_asked_itself = request.spec.through_server == Some(true);
     if !is_asked_itself

@@ -1,4 +1,5 @@
-//! The object of a bucket that a DownloadRequest means. Pure, except that it reads caches.
+//! The object of a bucket that a DownloadRequest means: the caches have the run, and its document
+//! says where the parts lie.
 
 use std::sync::Arc;
 
@@ -10,17 +11,17 @@ use crate::api::{
     STORAGE_LOCATION_LABEL,
 };
 use crate::bucket::layout::{RunKeys, RunKind};
-use crate::bucket::{Bucket, BucketError, PartKeys, RunDocument, RunIdentity};
+use crate::bucket::{Bucket, BucketError, RunDocument, RunIdentity};
 use crate::controller::buckets::name_of_label;
 use crate::store::ObjectKey;
 
 /// A part of a run.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub struct RequestedPart {
     /// The location of the run; `None` means the default one.
     pub location: Option<String>,
-    /// The key of the part.
-    pub key: ObjectKey,
+    /// Which part it is.
+    kind: DownloadKind,
     /// The keys of its run.
     keys: RunKeys,
     /// The run that the object stands for.
@@ -28,16 +29,34 @@ pub struct RequestedPart {
 }
 
 impl RequestedPart {
-    /// Checks that the bucket has, under the name, the run that was asked for.
+    /// Returns the key of the run's document.
+    pub fn document(&self) -> &ObjectKey {
+        self.keys.document()
+    }
+
+    /// Returns the key of the part, as the run's document has it.
     ///
     /// # Errors
-    /// If it has another run or none, or the document cannot be read.
-    pub async fn check(&self, bucket: &Bucket) -> Result<(), BucketError> {
-        let (keys, run) = (self.keys.clone(), &self.run);
-        match keys.kind() {
-            RunKind::Backup => bucket.open_run::<Backup>(keys).await?.must_be(run),
-            RunKind::Restore => bucket.open_run::<Restore>(keys).await?.must_be(run),
+    /// If the bucket has, under the name, another run than the one that was asked for or none, or
+    /// the document cannot be read.
+    pub async fn key(&self, bucket: &Bucket) -> Result<ObjectKey, BucketError> {
+        match self.keys.kind() {
+            RunKind::Backup => self.key_in::<Backup>(bucket).await,
+            RunKind::Restore => self.key_in::<Restore>(bucket).await,
         }
+    }
+
+    async fn key_in<D: RunDocument>(&self, bucket: &Bucket) -> Result<ObjectKey, BucketError> {
+        let run = bucket.open_run::<D>(self.keys.clone()).await?;
+        run.must_be(&self.run)?;
+        let parts = run.parts();
+        let key = match self.kind {
+            DownloadKind::BackupLog | DownloadKind::RestoreLog => parts.log(),
+            DownloadKind::BackupContents | DownloadKind::BackupVolumeInfos => parts.tarball(),
+            DownloadKind::BackupResourceList | DownloadKind::RestoreResourceList => parts.index(),
+            DownloadKind::BackupResults | DownloadKind::RestoreResults => parts.results(),
+        };
+        Ok(key.clone())
     }
 }
 
@@ -55,26 +74,20 @@ pub fn locate(
     if *kind == DownloadKind::BackupVolumeInfos {
         return Err("volumes have no document of their own".to_owned());
     }
-    let (location, parts, run) = match run {
+    let (location, run) = match run {
         RunKind::Backup => {
             let backup = find_backup(backups, name)?;
             let location = backup.spec.storage_location.clone().or_else(|| labelled(&*backup));
-            (location, parts_of(&keys, &*backup)?, RunIdentity::of_object(&*backup))
+            (location, RunIdentity::of_object(&*backup))
         }
         RunKind::Restore => {
             let restore = find_restore(restores, name)?;
-            (labelled(&*restore), parts_of(&keys, &*restore)?, RunIdentity::of_object(&*restore))
+            (labelled(&*restore), RunIdentity::of_object(&*restore))
         }
-    };
-    let key = match kind {
-        DownloadKind::BackupLog | DownloadKind::RestoreLog => parts.log(),
-        DownloadKind::BackupContents | DownloadKind::BackupVolumeInfos => parts.tarball(),
-        DownloadKind::BackupResourceList | DownloadKind::RestoreResourceList => parts.index(),
-        DownloadKind::BackupResults | DownloadKind::RestoreResults => parts.results(),
     };
     // A label hashes long names; if no location has the hash, the text is used as it is.
     let location = location.map(|known| name_of_label(locations, &known).unwrap_or(known));
-    Ok(RequestedPart { location, key: key.clone(), keys, run })
+    Ok(RequestedPart { location, kind: *kind, keys, run })
 }
 
 fn run_of(kind: DownloadKind) -> RunKind {
@@ -88,11 +101,6 @@ fn run_of(kind: DownloadKind) -> RunKind {
             RunKind::Restore
         }
     }
-}
-
-/// Returns the keys of a run's parts, from its object in the cluster.
-fn parts_of<D: RunDocument>(keys: &RunKeys, run: &D) -> Result<PartKeys, String> {
-    PartKeys::named(keys, run.objects()).map_err(|error| error.to_string())
 }
 
 fn find_backup(store: &Store<Backup>, name: &str) -> Result<Arc<Backup>, String> {
@@ -180,10 +188,7 @@ mod tests {
                 "kind": kind,
                 "metadata": {"name": name, "labels": {STORAGE_LOCATION_LABEL: location}},
                 "spec": {"backupName": "done"},
-                "status": {"phase": phase, "objects": [
-                    {"key": "backups/done/2-0123456789ab/index.ndjson.zst", "size": 1, "sha256": ""},
-                    {"key": "backups/other/logs.ndjson.zst", "size": 1, "sha256": ""},
-                ]},
+                "status": {"phase": phase},
             })
         };
         (
@@ -199,15 +204,35 @@ mod tests {
         )
     }
 
-    fn find(kind: DownloadKind, name: &str) -> Result<(String, String), String> {
+    fn find(kind: DownloadKind, name: &str) -> Result<RequestedPart, String> {
         let (backups, restores) = caches();
-        let part =
-            locate(&backups, &restores, &locations(), &DownloadTarget { kind, name: name.to_owned() })?;
-        Ok((part.location.unwrap_or_default(), part.key.to_string()))
+        locate(&backups, &restores, &locations(), &DownloadTarget { kind, name: name.to_owned() })
     }
 
-    #[test]
-    fn each_part_has_its_key_in_the_location_of_its_run() {
+    async fn folder() -> (tempfile::TempDir, Bucket) {
+        let folder = tempfile::tempdir().unwrap();
+        let place = DirectoryLocation { path: folder.path().to_owned(), create_bucket: false };
+        let bucket = Bucket::new(Arc::new(FileStore::open(&place).await.unwrap()));
+        (folder, bucket)
+    }
+
+    #[tokio::test]
+    async fn each_part_has_its_key_in_the_location_of_its_run() {
+        let (_folder, bucket) = folder().await;
+        for (kind, run, name) in [
+            (RunKind::Backup, "Backup", "done"),
+            (RunKind::Restore, "Restore", "back"),
+            (RunKind::Restore, "Restore", "long"),
+        ] {
+            let keys = RunKeys::parse(kind, name).unwrap();
+            let index = format!("{}2-0123456789ab/index.ndjson.zst", keys.folder());
+            let objects =
+                if name == "done" { json!([{"key": index, "size": 1, "sha256": ""}]) } else { json!([]) };
+            let document = json!({"apiVersion": "ark.heptio.com/v1", "kind": run, "metadata": {"name": name},
+                "spec": {"backupName": "done"},
+                "status": {"phase": "Completed", "formatVersion": "2", "objects": objects}});
+            bucket.store().put(keys.document(), document.to_string().into(), PutMode::Create).await.unwrap();
+        }
         for (kind, name, location, key) in [
             (DownloadKind::BackupLog, "done", "west", "backups/done/logs.ndjson.zst"),
             (DownloadKind::BackupContents, "done", "west", "backups/done/done.tar.zst"),
@@ -223,15 +248,15 @@ mod tests {
             (DownloadKind::RestoreResults, "back", "east", "restores/back/results.json.zst"),
             (DownloadKind::RestoreLog, "long", &long(), "restores/long/logs.ndjson.zst"),
         ] {
-            assert_eq!(find(kind, name), Ok((location.to_owned(), key.to_owned())));
+            let part = find(kind, name).unwrap();
+            assert_eq!(part.location.as_deref(), Some(location));
+            assert_eq!(part.key(&bucket).await.unwrap().as_str(), key);
         }
     }
 
     #[tokio::test]
     async fn a_part_of_another_run_is_not_handed_out() {
-        let folder = tempfile::tempdir().unwrap();
-        let place = DirectoryLocation { path: folder.path().to_owned(), create_bucket: false };
-        let bucket = Bucket::new(Arc::new(FileStore::open(&place).await.unwrap()));
+        let (_folder, bucket) = folder().await;
         let object = |uid: &str, cluster: &str| {
             json!({"apiVersion": "ark.heptio.com/v1", "kind": "Backup",
                 "metadata": {"name": "same", "uid": uid}, "spec": {},
@@ -243,17 +268,17 @@ mod tests {
             locate(&backups(&[object(uid, cluster)]), &restores(&[]), &locations(), &target).unwrap()
         };
         let here = part("one", "a");
-        assert!(here.check(&bucket).await.unwrap_err().is_not_found());
+        assert!(here.key(&bucket).await.unwrap_err().is_not_found());
         let document = RunKeys::parse(RunKind::Backup, "same").unwrap().document().clone();
         let body = object("two", "b").to_string();
         bucket.store().put(&document, body.into(), PutMode::Create).await.unwrap();
-        let told = here.check(&bucket).await.unwrap_err().to_string();
+        let told = here.key(&bucket).await.unwrap_err().to_string();
         for part in
             ["`same`", "is another run than", "made in cluster b at 2026-11-21T03:00:00Z", "sync period"]
         {
             assert!(told.contains(part), "{told}");
         }
-        assert!(part("two", "b").check(&bucket).await.is_ok());
+        assert!(part("two", "b").key(&bucket).await.is_ok());
     }
 
     #[test]

@@ -12,7 +12,8 @@ use super::download::{RequestStep, answered_at, decide, gone};
 use crate::api::{ServerStatusPhase, ServerStatusRequest, ServerStatusRequestStatus, Timestamp};
 use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
-use crate::controller::watch::drive::{drive, news_of};
+use crate::controller::watch::drive::drive;
+use crate::controller::watch::news::news_of;
 use crate::controller::watch::watches::Watch;
 
 /// Reconciles ServerStatusRequests until the server stops.

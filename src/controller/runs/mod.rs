@@ -31,13 +31,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::context::Context;
 use super::error::ControllerError;
 use super::watch::conditions::Obstacle;
-use super::watch::drive::{drive, news_of};
+use super::watch::drive::drive;
+use super::watch::news::news_of;
 use super::watch::watches::Watch;
 use crate::api::{DELETION_REQUESTED, synced_from};
 use act::{QUEUED, act};
 use decide::{RunStep, decide};
 use observe::read_again;
-use resource::is_left_alone;
+use resource::{is_left_alone, is_settled};
 
 /// Number of objects that are examined at once. After a restart with a long queue the first run
 /// should begin while the others wait, instead of after all have been examined.
@@ -58,8 +59,13 @@ pub async fn run<K: Runnable>(context: Arc<Context>, watched: Watch<K>, at_once:
 }
 
 /// Returns what wakes the reconciler besides a new generation: the phase, if another wrote it, and
-/// the annotations, which request a deletion. Progress and the reason of a wait do not wake it.
+/// the annotations, which request a deletion. Progress and the reason of a wait do not wake it, nor
+/// does anything while the object is settled: a server that starts beside thousands of them would
+/// look at all at once.
 fn news<K: RunResource>(object: &K) -> Option<u64> {
+    if is_settled(object) {
+        return None;
+    }
     news_of(object, (object.state().phase, object.annotations()))
 }
 

@@ -10,7 +10,7 @@ use kube::runtime::reflector::Store;
 use kube::{Resource, ResourceExt as _};
 use serde_json::Value;
 
-use crate::api::{Origin, SYNCED_FROM, Timestamp};
+use crate::api::{DELETION_REQUESTED, Origin, SYNCED_FROM, Timestamp};
 use crate::bucket::{BucketError, RunDocument, RunKeys};
 use crate::controller::buckets::OpenLocation;
 use crate::controller::context::Context;
@@ -129,6 +129,13 @@ pub fn is_left_alone<K: RunResource>(object: &K) -> bool {
     object.annotations().contains_key(SYNCED_FROM)
         || object.meta().deletion_timestamp.is_some()
         || object.state().stage == Stage::Over
+}
+
+/// Returns true if nothing but another phase or a request for its deletion gives the reconciler
+/// anything to do with the object: it is over, or being deleted.
+pub fn is_settled<K: RunResource>(object: &K) -> bool {
+    let is_ended = object.state().stage == Stage::Over || object.meta().deletion_timestamp.is_some();
+    is_ended && !object.annotations().contains_key(DELETION_REQUESTED)
 }
 
 /// Returns kind and name, for messages.

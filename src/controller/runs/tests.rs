@@ -29,38 +29,43 @@ fn restore(changed: &Value) -> Restore {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_controller_writes_into_a_status_wakes_it_not_again() {
+async fn what_a_controller_writes_into_a_status_wakes_it_not_again_and_what_is_over_not_at_all() {
     let context = filled(settings(), Vec::new()).await;
     let (store, mut writer) = reflector::store();
     for event in [watcher::Event::Init, watcher::Event::InitDone] {
         writer.apply_watcher_event(&event); // nothing is looked at before
     }
-    let (says, changes) = mpsc::unbounded();
+    let (says, events) = mpsc::unbounded();
     let looks = Arc::<AtomicUsize>::default();
-    let (watched, counted) = (Watch { changes: changes.boxed(), cache: store }, Arc::clone(&looks));
+    let (watched, counted) = (Watch { events: events.boxed(), cache: store }, Arc::clone(&looks));
     let driving = tokio::spawn(drive(context, watched, news::<Restore>, move |_, _| {
         counted.fetch_add(1, Ordering::Relaxed);
         async { Ok(Action::await_change()) }
     }));
     let mut looked = Vec::new();
+    let deletion = json!({"metadata": {"annotations": {DELETION_REQUESTED: "now"}}});
     for changed in [
         json!({}),
-        json!({"status": {"conditions": [{"type": "Deletion", "status": "False", "reason": "Postponed", "message": "one",
-            "lastTransitionTime": "2026-11-21T03:00:00Z"}]}, "metadata": {"resourceVersion": "2"}}),
-        json!({"status": {"progress": {"itemsRestored": 1}}}),
-        json!({"metadata": {"annotations": {DELETION_REQUESTED: "now"}}}),
-        json!({"metadata": {"generation": 2}}),
+        deletion.clone(),
+        json!({}),
+        deletion,
+        json!({"status": {"phase": "InProgress"}}),
+        json!({"status": {"phase": "InProgress", "conditions": [{"type": "Deletion", "status": "False", "reason": "Postponed",
+            "message": "one", "lastTransitionTime": "2026-11-21T03:00:00Z"}]}, "metadata": {"resourceVersion": "2"}}),
+        json!({"status": {"phase": "InProgress", "progress": {"itemsRestored": 1}}}),
+        json!({"status": {"phase": "InProgress"}, "metadata": {"generation": 2}}),
         json!({"status": {"phase": "New"}}),
     ] {
         let object = restore(&changed);
-        writer.apply_watcher_event(&watcher::Event::Apply(object.clone()));
-        says.unbounded_send(Ok(object)).unwrap();
+        let event = watcher::Event::Apply(object);
+        writer.apply_watcher_event(&event);
+        says.unbounded_send(Ok(event)).unwrap();
         // Paused time advances only when nothing else goes on.
         tokio::time::sleep(MOMENT).await;
         looked.push(looks.load(Ordering::Relaxed));
     }
     driving.abort();
-    assert_eq!(looked, [1, 1, 1, 2, 3, 4]);
+    assert_eq!(looked, [0, 1, 1, 2, 3, 3, 3, 4, 5]);
 }
 
 #[tokio::test]

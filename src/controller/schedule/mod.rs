@@ -29,7 +29,8 @@ use super::context::Context;
 use super::delete::{self, DeletionReason};
 use super::error::ControllerError;
 use super::settings::Settings;
-use super::watch::drive::{drive, news_of};
+use super::watch::drive::drive;
+use super::watch::news::news_of;
 use super::watch::watches::Watch;
 use crate::api::{Backup, Schedule, name_at};
 use crate::telemetry::ScheduleState;
@@ -55,7 +56,7 @@ pub async fn run(context: Arc<Context>, watched: Watch<Schedule>) {
 /// Fills the cache of Schedules without acting on them: a server that makes no backups needs to
 /// know, too, which Schedule a Backup belongs to.
 pub async fn watch(context: Arc<Context>, watched: Watch<Schedule>) {
-    let watching = watched.changes.for_each(|_| std::future::ready(()));
+    let watching = watched.events.for_each(|_| std::future::ready(()));
     tokio::select! {
         () = context.stop.cancelled() => {}
         () = watching => {}

@@ -8,7 +8,6 @@
 use std::sync::Arc;
 
 use futures::stream::{self, StreamExt as _};
-use kube::runtime::reflector::ObjectRef;
 
 use super::create::{Brought, judge};
 use super::mirrored::{Life, Mirrored};
@@ -90,15 +89,17 @@ pub async fn compare<K: Mirrored>(
     doomed
 }
 
-/// Reads a suspect's document and compares it with the object in the cache.
+/// Reads a suspect and its document, and compares them. The cache does not keep what the object
+/// vouches for.
 async fn compare_one<K: Mirrored>(
     context: &Context,
     location: &OpenLocation,
     suspect: &Suspect,
 ) -> Result<Comparison, ControllerError> {
     let name = suspect.keys.name();
-    let reference = ObjectRef::new(name).within(&context.settings.namespace);
-    let Some(object) = K::all(&context.caches).get(&reference) else { return Ok(Comparison::Overtaken) };
+    let doing = format!("read the {} `{name}`, whose document was written anew", K::KIND);
+    let found = ControllerError::within(doing, context.api::<K>().get_opt(name)).await?;
+    let Some(object) = found else { return Ok(Comparison::Overtaken) };
     let document = match location.bucket.open_run::<K>(suspect.keys.clone()).await {
         Ok(run) => run.into_document(),
         Err(error) => {
@@ -108,7 +109,7 @@ async fn compare_one<K: Mirrored>(
             });
         }
     };
-    Ok(weigh(&*object, &suspect.local.uid, &document))
+    Ok(weigh(&object, &suspect.local.uid, &document))
 }
 
 /// Compares an object with a document that was read. Pure.

@@ -2,20 +2,20 @@
 //! and the object is tried again after a backoff.
 
 use std::fmt::Debug;
-use std::future::Future;
-use std::hash::{DefaultHasher, Hash, Hasher as _};
+use std::future::{Future, ready};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
+use kube::runtime::Controller;
 use kube::runtime::controller::{Action, Error};
 use kube::runtime::reflector::Lookup;
-use kube::runtime::{Controller, PredicateConfig, WatchStreamExt as _};
 use kube::{Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
 use super::backoff::FIRST_DELAY;
+use super::news::{News, Sieve};
 use super::watches::Watch;
 use crate::controller::context::Context;
 use crate::controller::error::ControllerError;
@@ -58,20 +58,6 @@ fn again_in(error: &ControllerError, backoff: Duration) -> Duration {
     }
 }
 
-/// Returns a number that changes when the controller has to look at an object. Must not depend on
-/// what the controller itself writes, most of all the status, or each look would cause the next.
-pub type News<K> = fn(&K) -> Option<u64>;
-
-/// Returns the news of an object: it was created, its specification changed, or its deletion began;
-/// and `besides`, taken from status or metadata.
-pub fn news_of(object: &impl Resource, besides: impl Hash) -> Option<u64> {
-    let metadata = object.meta();
-    let is_leaving = metadata.deletion_timestamp.is_some();
-    let mut hasher = DefaultHasher::new();
-    (&metadata.uid, metadata.generation, is_leaving, besides).hash(&mut hasher);
-    Some(hasher.finish())
-}
-
 /// Reconciles every object of the watch when there is news of it, and again when `reconcile` says
 /// so, until the server stops; never before all caches are filled. Returns when the running
 /// reconciliations have ended.
@@ -88,9 +74,10 @@ where
     R: Fn(Arc<K>, Arc<Context>) -> F + Clone + Send + 'static,
     F: Future<Output = Result<Action, ControllerError>> + Send + 'static,
 {
-    let Watch { changes, cache } = watched;
+    let Watch { events, cache } = watched;
     let stop = context.stop.clone();
-    let changes = changes.predicate_filter(news, PredicateConfig::default());
+    let mut sieve = Sieve::new(news);
+    let changes = events.filter_map(move |event| ready(event.map(|event| sieve.sift(event)).transpose()));
     Controller::for_stream(changes, cache)
         .graceful_shutdown_on(stop.cancelled_owned())
         .run(move |object, context| when_filled(object, context, reconcile.clone()), error_policy, context)

@@ -1,5 +1,5 @@
 //! Watches and caches of Ark's kinds: one watch a kind and one copy of each object, without managed
-//! fields, which no controller reads.
+//! fields, which no controller reads, and of runs that are over without more (`shrink`).
 
 use std::fmt::Debug;
 use std::hash::Hash;
@@ -12,6 +12,7 @@ use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
+use super::shrink;
 use crate::api::{
     Backup, BackupStorageLocation, DeleteBackupRequest, DownloadRequest, Restore, Schedule,
     ServerStatusRequest,
@@ -22,7 +23,8 @@ use crate::api::{
 /// runs for weeks.
 const PAGE: u32 = 50;
 
-/// Caches of the kinds that controllers look up. Each fills while its watch is read.
+/// Caches of the kinds that controllers look up. Each fills while its watch is read. An object that
+/// is to be written is read anew: a cache does not keep all of it.
 #[derive(Clone, Debug)]
 pub struct Caches {
     pub backups: Store<Backup>,
@@ -33,9 +35,9 @@ pub struct Caches {
     fills: [Filled; 5],
 }
 
-/// The changes of one kind, which a controller reads, and the cache that they fill.
+/// The events of one kind, which a controller reads, and the cache that they fill.
 pub struct Watch<K: Resource<DynamicType: Hash + Eq> + 'static> {
-    pub changes: BoxStream<'static, Result<K, watcher::Error>>,
+    pub events: BoxStream<'static, Result<watcher::Event<K>, watcher::Error>>,
     pub cache: Store<K>,
 }
 
@@ -74,11 +76,11 @@ impl Watches {
     pub async fn follow(self) {
         let Self { backups, restores, schedules, locations, deletions, .. } = self;
         tokio::join!(
-            backups.changes.for_each(async |_| {}),
-            restores.changes.for_each(async |_| {}),
-            schedules.changes.for_each(async |_| {}),
-            locations.changes.for_each(async |_| {}),
-            deletions.changes.for_each(async |_| {}),
+            backups.events.for_each(async |_| {}),
+            restores.events.for_each(async |_| {}),
+            schedules.events.for_each(async |_| {}),
+            locations.events.for_each(async |_| {}),
+            deletions.events.for_each(async |_| {}),
         );
     }
 }
@@ -86,13 +88,13 @@ impl Watches {
 impl Watches {
     /// Prepares to watch one namespace. Sends no request before a watch is read.
     pub fn of(client: &Client, namespace: &str) -> Self {
-        let (backups, backups_filled) = prepare(client, namespace);
-        let (restores, restores_filled) = prepare(client, namespace);
-        let (schedules, schedules_filled) = prepare(client, namespace);
-        let (locations, locations_filled) = prepare(client, namespace);
-        let (deletions, deletions_filled) = prepare(client, namespace);
-        let (downloads, _) = prepare(client, namespace);
-        let (statuses, _) = prepare(client, namespace);
+        let (backups, backups_filled) = prepare(client, namespace, shrink::backup);
+        let (restores, restores_filled) = prepare(client, namespace, shrink::restore);
+        let (schedules, schedules_filled) = prepare(client, namespace, |_| {});
+        let (locations, locations_filled) = prepare(client, namespace, |_| {});
+        let (deletions, deletions_filled) = prepare(client, namespace, |_| {});
+        let (downloads, _) = prepare(client, namespace, |_| {});
+        let (statuses, _) = prepare(client, namespace, |_| {});
         let fills = [backups_filled, restores_filled, schedules_filled, locations_filled, deletions_filled];
         Self { backups, restores, schedules, locations, deletions, downloads, statuses, fills }
     }
@@ -110,7 +112,8 @@ impl Watches {
     }
 }
 
-fn prepare<K>(client: &Client, namespace: &str) -> (Watch<K>, Filled)
+/// Prepares to watch one kind; `shrink` takes from an object what the cache does not keep.
+fn prepare<K>(client: &Client, namespace: &str, shrink: fn(&mut K)) -> (Watch<K>, Filled)
 where
     K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
         + Clone
@@ -123,18 +126,20 @@ where
     let (cache, writer) = reflector::store();
     let api: Api<K> = Api::namespaced(client.clone(), namespace);
     let (says, filled) = watch::channel(false);
-    let changes = watcher(api, watcher::Config::default().page_size(PAGE))
+    let events = watcher(api, watcher::Config::default().page_size(PAGE))
         .default_backoff()
-        .modify(|object| object.meta_mut().managed_fields = None)
+        .modify(move |object| {
+            object.meta_mut().managed_fields = None;
+            shrink(object);
+        })
         .reflect(writer)
         .inspect(move |event| {
             if matches!(event, Ok(watcher::Event::InitDone)) {
                 says.send_replace(true);
             }
         })
-        .applied_objects()
         .boxed();
-    (Watch { changes, cache }, filled)
+    (Watch { events, cache }, filled)
 }
 
 #[cfg(test)]
@@ -159,7 +164,6 @@ mod tests {
         let (cluster, _) = serve(|_, asked| lists(&asked.uri));
         let watches = Watches::of(&cluster.client(), "heptio-ark");
         let caches = watches.caches();
-        let Watches { mut backups, mut restores, mut schedules, mut locations, mut deletions, .. } = watches;
         let waiting: Vec<_> = (0..8)
             .map(|_| {
                 let caches = caches.clone();
@@ -167,15 +171,7 @@ mod tests {
             })
             .collect();
         tokio::task::yield_now().await;
-        let feeding = tokio::spawn(async move {
-            tokio::join!(
-                backups.changes.next(),
-                restores.changes.next(),
-                schedules.changes.next(),
-                locations.changes.next(),
-                deletions.changes.next(),
-            );
-        });
+        let feeding = tokio::spawn(watches.follow());
         for waiter in waiting {
             let told = tokio::time::timeout(Duration::from_secs(20), waiter).await;
             assert!(told.expect("each is told").unwrap());
