@@ -46,3 +46,4 @@ pub use pace::{Pace, Permit};
 pub use page::Page;
 pub use proxy::{Proxies, shown as proxy_shown, with_port};
 pub use wait::{Bound, Lag, state_of};
+pub use waiting::Waiting;

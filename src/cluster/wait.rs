@@ -4,6 +4,8 @@
 //! have any shape under `status`, so that objects are read as trees and nothing in them is taken
 //! for granted.
 
+mod job;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 

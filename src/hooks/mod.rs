@@ -1,18 +1,26 @@
-//! Hooks: commands that run in pods before and after the instant of a backup.
+//! Hooks: commands that run in pods before and after the instant of a backup, and after a restore.
 //!
 //! `annotations` and `select` say which hooks a pod has, `target` in which container a command
-//! runs, `told` what is told of it (all pure); `look` finds the pods, `run` runs their hooks.
+//! runs, `told` what is told of it (all pure); `look` finds the pods, `run` runs their hooks. Of a
+//! restore, `restored` says which hooks a pod has and `hooked_item` what is waited for (both pure),
+//! and `after_restore` waits and runs them.
 
+mod after_restore;
 mod annotations;
 mod hook;
+mod hooked_item;
 mod look;
+mod restored;
 mod run;
 mod select;
 mod target;
 mod told;
 
+pub use after_restore::run_restored;
 pub use hook::{HookPhase, HookSource, PodHook, PodHooks};
+pub use hooked_item::HookedItem;
 pub use look::pods_with_hooks;
+pub use restored::{RestoreHookSelection, RestoredHooks};
 pub use run::HookRun;
 pub use select::HookSelection;
 pub use told::{HookEnd, HookFailure};

@@ -117,10 +117,13 @@ fn a_restore_of_velero_means_the_same() {
     assert_eq!(restore.spec.resource_modifier.as_ref().unwrap().name, "rules");
     assert_eq!(ignored(&restore.spec.ignored()), ["spec.itemOperationTimeout"]);
     let wrong: RestoreSpec = spec(json!({
-        "backupName": "a", "hooks": {"resources": [{"name": "x", "postHooks": []}]},
+        "backupName": "a", "hooks": {"resources": [{"name": "x", "postHooks": [{"exec": {"command": [""]}}]}]},
         "resourcePolicy": {"kind": "configmap", "name": "policy"}, "resourceModifier": {"kind": "Secret", "name": "rules"},
     }));
-    assert_eq!(fields(wrong.validate()), ["resourceModifier.kind", "hooks", "resourcePolicy"]);
+    assert_eq!(
+        fields(wrong.validate()),
+        ["resourceModifier.kind", "hooks.resources[0].postHooks[0].exec.command", "resourcePolicy"]
+    );
 }
 
 #[test]

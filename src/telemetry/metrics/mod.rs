@@ -91,7 +91,7 @@ impl Metrics {
             LabelledSeries::register(r, (name, help), "location", Counter::default)
         };
         let hooks: Counters<2> = registered(r, "hooks", "Hooks that were run, by phase and outcome");
-        for phase in ["pre", "post"] {
+        for phase in ["pre", "post", "post-restore"] {
             for outcome in ["success", "failure"] {
                 drop(hooks.get_or_create(&hook_labels(phase, outcome)));
             }
@@ -221,7 +221,7 @@ impl Metrics {
         self.gc_deleted.inc_by(number);
     }
 
-    /// Counts a hook that was run in `phase` (`pre`, `post`) and took so many seconds.
+    /// Counts a hook that was run in `phase` (`pre`, `post`, `post-restore`) and took so many seconds.
     pub fn hook_ran(&self, phase: &str, succeeded: bool, seconds: f64) {
         let outcome = if succeeded { "success" } else { "failure" };
         self.hooks.get_or_create(&hook_labels(phase, outcome)).inc();
