@@ -270,8 +270,8 @@ pub struct RestoreStatus {
 }
 
 /// Progress of the Restore: New (not begun), InProgress, Completed (no errors), PartiallyFailed
-/// (errors on single items, kinds or hooks), Failed (ended early; see failureReason), FailedValidation
-/// (refused; see validationErrors). Empty until a server has seen the Restore.
+/// (errors on single items, kinds or hooks), Failed (ended early; see failureReason),
+/// FailedValidation (refused; see validationErrors). Empty until a server has seen the Restore.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum RestorePhase {
     /// Not begun.

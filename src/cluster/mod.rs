@@ -20,6 +20,7 @@ mod exec;
 mod failure;
 mod fence;
 mod health;
+mod job_end;
 mod list;
 mod pace;
 mod page;

@@ -12,7 +12,7 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, sleep};
 
 use super::hook::{HookPhase, PodHooks};
-use super::hooked_item::{HookedItem, Seen, Standing, standing};
+use super::hooked_item::{HookedItem, SeenItem, Standing, standing};
 use super::restored::AwaitedHook;
 use super::run::{AT_ONCE, HookRun};
 use super::told::{HookEnd, HookFailure};
@@ -26,7 +26,7 @@ const PAUSE: Duration = Duration::from_secs(2);
 const NAMESPACES_AT_ONCE: usize = 8;
 
 /// What a look has found.
-enum Found {
+enum HookDue {
     /// A pod whose hooks are due.
     Pod(PodHooks, Vec<AwaitedHook>),
     /// Something that is not waited for any longer.
@@ -53,10 +53,10 @@ pub fn run_restored(cluster: &Cluster, items: Vec<HookedItem>) -> impl Stream<It
     stream::select(looking, ends)
 }
 
-async fn end(cluster: &Cluster, began: Instant, found: Found) -> Vec<HookEnd> {
+async fn end(cluster: &Cluster, began: Instant, found: HookDue) -> Vec<HookEnd> {
     let (pod, hooks) = match found {
-        Found::Pod(pod, hooks) => (pod, hooks),
-        Found::End(end) => return vec![end],
+        HookDue::Pod(pod, hooks) => (pod, hooks),
+        HookDue::End(end) => return vec![end],
     };
     let (run, mut ends) = (HookRun::new(cluster, Vec::new()), Vec::new());
     for awaited in &hooks {
@@ -100,7 +100,7 @@ async fn await_container(
 }
 
 /// Looks at the items until none is waited for any more.
-async fn look(cluster: &Cluster, items: Vec<HookedItem>, began: Instant, found: UnboundedSender<Found>) {
+async fn look(cluster: &Cluster, items: Vec<HookedItem>, began: Instant, found: UnboundedSender<HookDue>) {
     let mut homes: BTreeMap<String, Home> = BTreeMap::new();
     for item in items {
         let Some(namespace) = item.item.namespace.clone() else { continue };
@@ -131,7 +131,7 @@ async fn look(cluster: &Cluster, items: Vec<HookedItem>, began: Instant, found: 
 
 impl Home {
     /// Looks at the items once; those that are waited for stay.
-    async fn look(mut self, cluster: &Cluster, waited: Duration, found: &UnboundedSender<Found>) -> Self {
+    async fn look(mut self, cluster: &Cluster, waited: Duration, found: &UnboundedSender<HookDue>) -> Self {
         let seen = match pods(cluster, &self.namespace).await {
             Ok(pods) => lives(cluster, &self.items).await.map(|lives| (pods, lives)),
             Err(error) => Err(error),
@@ -146,14 +146,14 @@ impl Home {
         self.waits_for = None;
         let items = std::mem::take(&mut self.items);
         for (item, live) in items.into_iter().zip(lives) {
-            let judged = item.judge(&Seen { pods: &pods, item: live.as_ref(), waited }, &mut self.begun);
+            let judged = item.judge(&SeenItem { pods: &pods, item: live.as_ref(), waited }, &mut self.begun);
             for (name, uid) in judged.due {
                 let pod = PodHooks::of_restored(&self.namespace, name, uid);
                 // Whoever does not read any more has dropped this future, too.
-                let _ = found.send(Found::Pod(pod, item.hooks.post.clone()));
+                let _ = found.send(HookDue::Pod(pod, item.hooks.post.clone()));
             }
             for why in judged.given_up {
-                let _ = found.send(Found::End(HookEnd::given_up(&item.item, why)));
+                let _ = found.send(HookDue::End(HookEnd::given_up(&item.item, why)));
             }
             if let Some(what) = judged.waits_for {
                 self.waits_for.get_or_insert(what);
@@ -164,13 +164,13 @@ impl Home {
     }
 
     /// Gives up the items whose time is over, or all where the failure does not pass by itself.
-    fn give_up(&mut self, error: &ClusterError, waited: Duration, found: &UnboundedSender<Found>) {
+    fn give_up(&mut self, error: &ClusterError, waited: Duration, found: &UnboundedSender<HookDue>) {
         let why = format!("its pods could not be looked at: {}", causes(error));
         let is_over = |item: &HookedItem| {
             !error.passes() || item.hooks.post.first().is_none_or(|first| waited >= first.wait)
         };
         for item in self.items.extract_if(.., |item| is_over(item)) {
-            let _ = found.send(Found::End(HookEnd::given_up(&item.item, why.clone())));
+            let _ = found.send(HookDue::End(HookEnd::given_up(&item.item, why.clone())));
         }
         self.waits_for = Some(why);
     }

@@ -19,19 +19,19 @@ pub fn annotated(annotations: &LabelSet, phase: HookPhase) -> Result<Option<Exec
     let phased = PREFIXES.map(|prefix| format!("{}.{prefix}", phase.as_str()));
     let bare = PREFIXES.map(str::to_owned);
     let bare = bare.into_iter().filter(|_| phase == HookPhase::Pre);
-    let given = |prefix: &String| Annotated { annotations, prefix }.text("command").is_some();
+    let given = |prefix: &String| HookAnnotations { annotations, prefix }.text("command").is_some();
     let prefix = phased.into_iter().chain(bare).find(given);
-    prefix.map(|prefix| Annotated { annotations, prefix: &prefix }.exec("timeout")).transpose()
+    prefix.map(|prefix| HookAnnotations { annotations, prefix: &prefix }.exec("timeout")).transpose()
 }
 
 /// The annotations with one prefix.
 #[derive(Clone, Copy)]
-pub struct Annotated<'a> {
+pub struct HookAnnotations<'a> {
     pub annotations: &'a LabelSet,
     pub prefix: &'a str,
 }
 
-impl Annotated<'_> {
+impl HookAnnotations<'_> {
     /// Returns the text of a field, or `None` if it is not there or empty.
     pub fn text(&self, field: &str) -> Option<&str> {
         let text = self.annotations.get(&format!("{}/{field}", self.prefix))?.trim();
@@ -54,7 +54,7 @@ impl Annotated<'_> {
     /// Returns a command; `timeout_field` is the name of the field with its timeout.
     ///
     /// # Errors
-    /// As [`Annotated::read`].
+    /// As [`HookAnnotations::read`].
     pub fn exec(&self, timeout_field: &str) -> Result<ExecHook, String> {
         Ok(ExecHook {
             container: self.text("container").map(str::to_owned),

@@ -38,7 +38,7 @@ pub enum Standing {
 }
 
 /// What a look at the cluster shows of an item.
-pub struct Seen<'a> {
+pub struct SeenItem<'a> {
     /// The pods of its namespace.
     pub pods: &'a [Pod],
     /// The item itself; `None` if it is gone. Of a pod it is not asked for.
@@ -168,7 +168,7 @@ impl HookedItem {
 
     /// Judges a look at the item; `begun` are the uids of pods whose hooks were due before, or
     /// whose init containers have ended.
-    pub fn judge(&self, seen: &Seen<'_>, begun: &mut HashSet<String>) -> Judged {
+    pub fn judge(&self, seen: &SeenItem<'_>, begun: &mut HashSet<String>) -> Judged {
         let mut judged = Judged::default();
         self.judge_init(seen, begun, &mut judged);
         if let Some(first) = self.hooks.post.first() {
@@ -180,7 +180,7 @@ impl HookedItem {
     fn judge_pods(
         &self,
         first: &AwaitedHook,
-        seen: &Seen<'_>,
+        seen: &SeenItem<'_>,
         begun: &mut HashSet<String>,
         judged: &mut Judged,
     ) {
@@ -214,7 +214,7 @@ impl HookedItem {
         }
     }
 
-    fn judge_init(&self, seen: &Seen<'_>, begun: &mut HashSet<String>, judged: &mut Judged) {
+    fn judge_init(&self, seen: &SeenItem<'_>, begun: &mut HashSet<String>, judged: &mut Judged) {
         let pod = seen.pods.iter().find(|pod| self.has(pod));
         for (init, timeout) in self.timed_init() {
             for name in init.init_containers.iter().filter_map(|each| each.get("name")?.as_str()) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Deserialize as _;
 use serde_json::{Map, Value};
 
-use super::annotations::{Annotated, command, timeout};
+use super::annotations::{HookAnnotations, command, timeout};
 use super::hook::{HookSource, PodHook};
 use super::select::{HookedMetadata, SelectedHook};
 use crate::api::{
@@ -140,8 +140,8 @@ fn prefix_with<'a>(
     annotations: &'a LabelSet,
     prefixes: [&'static str; 2],
     field: &str,
-) -> Option<Annotated<'a>> {
-    let annotated = prefixes.map(|prefix| Annotated { annotations, prefix });
+) -> Option<HookAnnotations<'a>> {
+    let annotated = prefixes.map(|prefix| HookAnnotations { annotations, prefix });
     annotated.into_iter().find(|annotated| annotated.text(field).is_some())
 }
 

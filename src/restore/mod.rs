@@ -122,8 +122,8 @@ use crate::model::Progress;
 ///
 /// # Caveats
 /// - A request that is not recorded has no claim, so that nothing keeps two such runs apart.
-/// - The run ends when the objects are there, not when their pods run, hooks aside; data in volumes are not
-///   restored. `docs/guarantees.md` lists what else is not promised.
+/// - The run ends when the objects are there, not when their pods run, those aside that have
+///   hooks; data in volumes are not restored. `docs/guarantees.md` lists what else is not promised.
 ///
 /// # Errors
 /// When the specification is wrong, the name is taken, the backup cannot be read, `requireEmpty`

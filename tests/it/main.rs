@@ -34,6 +34,7 @@ mod iam_policy;
 mod kubectl_plugin;
 mod metrics;
 mod repository;
+mod restore_hooks;
 mod restore_run;
 mod server;
 mod server_port;

@@ -5,12 +5,13 @@ use serde_json::{Value, json};
 
 use crate::api::{
     Backup, BackupStorageLocation, ExistingResourcePolicy, HookAction, HookErrorMode, InvalidSpec, Provider,
-    Restore, RestoreSpec, Schedule, velero_rules,
+    Restore, RestoreHookAction, RestoreSpec, Schedule, velero_rules,
 };
 use crate::model::ClusterScope;
 
 const BACKUP: &str = include_str!("../../../tests/velero/backup.yaml");
 const SCOPED: &str = include_str!("../../../tests/velero/backup-scoped.yaml");
+const RESTORE_HOOKS: &str = include_str!("../../../tests/velero/restore-hooks.yaml");
 const HOOKS: &str = include_str!("../../../tests/velero/backup-hooks.yaml");
 const SCHEDULE: &str = include_str!("../../../tests/velero/schedule.yaml");
 const RESTORE: &str = include_str!("../../../tests/velero/restore.yaml");
@@ -64,6 +65,19 @@ fn hooks_of_velero_mean_the_same() {
     assert_eq!((pre.container.as_deref(), pre.on_error), (Some("fsfreeze"), Some(HookErrorMode::Fail)));
     assert_eq!(pre.timeout.as_ref().unwrap().length().unwrap().as_secs(), 90);
     assert_eq!((post.on_error, &post.timeout), (None, &None), "0s is Velero's default");
+}
+
+#[test]
+fn hooks_of_a_restore_of_velero_mean_the_same() {
+    let restore: Restore = ours(RESTORE_HOOKS);
+    assert_eq!(restore.spec.validate(), []);
+    let [hook] = &*restore.spec.hooks.unwrap().resources else { panic!("one hook") };
+    let [RestoreHookAction::Init(init), RestoreHookAction::Exec(exec)] = &*hook.post_hooks else {
+        panic!("{hook:?}")
+    };
+    assert_eq!((&init.init_containers[0]["name"], &init.timeout), (&json!("setup"), &None));
+    assert_eq!((exec.on_error, &exec.exec_timeout), (Some(HookErrorMode::Fail), &None));
+    assert_eq!(exec.wait_timeout.as_ref().unwrap().length().unwrap().as_secs(), 300);
 }
 
 #[test]

@@ -39,7 +39,7 @@ fn owned(kind: &str, name: &str) -> Value {
 
 fn judge(item: &HookedItem, pods: &[Pod], live: Value, waited: u64, begun: &mut HashSet<String>) -> Judged {
     let waited = Duration::from_secs(waited);
-    item.judge(&Seen { pods, item: Some(&live).filter(|live| !live.is_null()), waited }, begun)
+    item.judge(&SeenItem { pods, item: Some(&live).filter(|live| !live.is_null()), waited }, begun)
 }
 
 #[test]

@@ -221,7 +221,7 @@ impl Metrics {
         self.gc_deleted.inc_by(number);
     }
 
-    /// Counts a hook that was run in `phase` (`pre`, `post`, `post-restore`) and took so many seconds.
+    /// Counts a hook that was run in `phase` (`pre`, `post`, `post-restore`), with its seconds.
     pub fn hook_ran(&self, phase: &str, succeeded: bool, seconds: f64) {
         let outcome = if succeeded { "success" } else { "failure" };
         self.hooks.get_or_create(&hook_labels(phase, outcome)).inc();

@@ -4,8 +4,12 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
-use super::{AwaitedState, Bound, WaitResult, list, text};
-use crate::cluster::{Cluster, ClusterError, ResourceInfo};
+use super::wait::{AwaitedState, WaitResult, list, text};
+use super::{Bound, Cluster, ClusterError, ResourceInfo};
+
+/// What is said of a Job that is gone.
+const GONE: &str =
+    "it was deleted or replaced before anybody saw its end (does it have ttlSecondsAfterFinished?)";
 
 impl Cluster {
     /// Waits until a Job with this uid has ended. Returns why it failed, if it did.
@@ -38,9 +42,6 @@ impl Cluster {
         Ok(end.into_inner().unwrap_or_else(|| Err(GONE.to_owned())))
     }
 }
-
-const GONE: &str =
-    "it was deleted or replaced before anybody saw its end (does it have ttlSecondsAfterFinished?)";
 
 /// Returns how a Job has ended, or `None` if it has not.
 fn ended(job: &Value) -> Option<Result<(), String>> {
