@@ -30,7 +30,7 @@ const IMPORTS: [(&str, &[&str]); 13] = [
     ("bucket", &["api", "model", "store", "archive"]),
     ("hooks", &["api", "model", "telemetry", "mongo", "cluster", "bucket"]),
     ("backup", &["api", "model", "telemetry", "cluster", "hooks", "archive", "bucket"]),
-    ("restore", &["api", "model", "telemetry", "cluster", "archive", "bucket"]),
+    ("restore", &["api", "model", "telemetry", "cluster", "hooks", "archive", "bucket"]),
     ("controller", EVERYTHING_BELOW),
     ("cli", EVERYTHING_BELOW), // and `controller`, from server.rs alone
 ];

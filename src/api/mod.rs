@@ -21,7 +21,9 @@ mod modifiers;
 mod origin;
 mod pending_undo;
 mod requests;
+mod rerun_jobs;
 mod restore;
+mod restore_hooks;
 mod schedule;
 mod scheduled;
 mod schema;
@@ -70,10 +72,12 @@ pub use requests::{
     DownloadPhase, DownloadRequest, DownloadRequestSpec, DownloadRequestStatus, DownloadTarget,
     ServerStatusPhase, ServerStatusRequest, ServerStatusRequestSpec, ServerStatusRequestStatus,
 };
+pub use rerun_jobs::RerunJob;
 pub use restore::{
     ExistingResourcePolicy, InvalidPolicy, MAX_STATUS_FINDINGS, Restore, RestorePhase, RestoreProgress,
     RestoreSpec, RestoreStatus, StatusFilter,
 };
+pub use restore_hooks::{InitHook, RestoreExecHook, RestoreHook, RestoreHookAction, RestoreHooks};
 pub use schedule::{
     ConcurrencyPolicy, LostName, PendingBackup, Retention, Schedule, SchedulePhase, ScheduleSpec,
     ScheduleStatus, TickCount,

@@ -12,8 +12,8 @@ use serde_json::{Map, Value};
 
 use super::mapping::{check_mapping, check_namespace_mapping};
 use super::{
-    CompiledSelection, Duration, Filter, InvalidSpec, LocalReference, Origin, ResourceModifier, StoredObject,
-    Timestamp, VeleroRestore, conditions, schema,
+    CompiledSelection, Duration, Filter, HookCounts, InvalidSpec, LocalReference, Origin, RerunJob,
+    ResourceModifier, RestoreHooks, StoredObject, Timestamp, VeleroRestore, conditions, schema,
 };
 
 /// Names the backup, selects its items and says how they are changed; fixed once the work has
@@ -111,18 +111,18 @@ pub struct RestoreSpec {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::mapping")]
     pub image_mapping: BTreeMap<String, String>,
-    /// Commands to run in restored pods. Not supported yet: hooks are refused (FailedValidation).
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
-    #[schemars(schema_with = "schema::any_object")]
-    pub hooks: Map<String, Value>,
+    /// Init containers for restored pods, and commands to run in them; default: none but those that
+    /// pods ask for by annotation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hooks: Option<RestoreHooks>,
     /// Workloads to scale down during the restore. Not supported yet: refused (FailedValidation).
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     #[schemars(schema_with = "schema::any_object")]
     pub scale: Map<String, Value>,
-    /// Jobs to run again afterwards. Not supported yet: refused (FailedValidation).
+    /// Jobs to run again after the hooks, one after the other; default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(schema_with = "schema::any_objects")]
-    pub rerun_jobs: Vec<Map<String, Value>>,
+    #[schemars(length(max = 64))]
+    pub rerun_jobs: Vec<RerunJob>,
     /// Refuses the Restore, before any change, if a namespaced item exists already; default: false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub require_empty: Option<bool>,
@@ -236,6 +236,9 @@ pub struct RestoreStatus {
     /// Number of errors; `ark restore describe NAME --details` lists them.
     #[serde(default)]
     pub errors: u64,
+    /// Number of hooks that were run afterwards; empty if there were none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hooks: Option<HookCounts>,
     /// Reason why the restore ended early (phase Failed); otherwise empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure_reason: Option<String>,
@@ -267,8 +270,8 @@ pub struct RestoreStatus {
 }
 
 /// Progress of the Restore: New (not begun), InProgress, Completed (no errors), PartiallyFailed
-/// (errors on single items or kinds), Failed (ended early; see failureReason), FailedValidation
-/// (refused; see validationErrors). Empty until a server has seen the Restore.
+/// (errors on single items, kinds or hooks), Failed (ended early; see failureReason),
+/// FailedValidation (refused; see validationErrors). Empty until a server has seen the Restore.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum RestorePhase {
     /// Not begun.
@@ -352,15 +355,12 @@ impl RestoreSpec {
         if let Some(Err(error)) = self.ttl.as_ref().map(Duration::length) {
             wrong.push(InvalidSpec::new("ttl", error));
         }
-        for (field, asked, what) in [
-            ("hooks", !self.hooks.is_empty(), "run hooks"),
-            ("scale", !self.scale.is_empty(), "scale workloads down for the time of a restore"),
-            ("rerunJobs", !self.rerun_jobs.is_empty(), "run jobs again"),
-        ] {
-            if asked {
-                let why = format!("Ark does not {what} yet; leave it out, and do it by other means");
-                wrong.push(InvalidSpec::new(field, why));
-            }
+        wrong.extend(self.hooks.iter().flat_map(RestoreHooks::validate));
+        let jobs = self.rerun_jobs.iter().zip(0..);
+        wrong.extend(jobs.flat_map(|(job, at)| job.validate(&format!("rerunJobs[{at}]"))));
+        if !self.scale.is_empty() {
+            let why = "Ark does not scale workloads down for the time of a restore yet; leave it out, and do it by other means";
+            wrong.push(InvalidSpec::new("scale", why));
         }
         wrong.extend(self.velero.refused());
         wrong

@@ -58,6 +58,8 @@ pub enum Patch {
 pub enum Propagation {
     /// The garbage collector deletes the owned objects later.
     Background,
+    /// The garbage collector deletes the owned objects first; the object stays until they are gone.
+    Foreground,
     /// The owned objects stay and lose their owner reference.
     Orphan,
 }
@@ -246,6 +248,7 @@ impl Cluster {
         let preconditions = uid.map(|uid| serde_json::json!({ "uid": uid }));
         let policy = match owned {
             Propagation::Background => "Background",
+            Propagation::Foreground => "Foreground",
             Propagation::Orphan => "Orphan",
         };
         let options = serde_json::json!({

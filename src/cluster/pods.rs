@@ -1,5 +1,5 @@
-//! Pods: those of a namespace or of all, by their metadata alone, the state of one or of a few, and
-//! what a container printed.
+//! Pods: those of a namespace or of all, by their metadata alone or whole, the state of one or of a
+//! few, and what a container printed.
 
 use k8s_openapi::api::core::v1::Pod;
 use serde::Deserialize;
@@ -25,6 +25,16 @@ impl Cluster {
     /// Begins a list of the metadata of pods as they are now: of one namespace, or of all.
     pub fn pods(&self, namespace: Option<&str>, labels: Option<&str>) -> Lister {
         self.metadata(&core(PODS, true), namespace, labels)
+    }
+
+    /// Begins a list of the pods of a namespace as they are now, with their status.
+    pub fn whole_pods(&self, namespace: &str) -> Lister {
+        self.lister(ListQuery {
+            kind: &core(PODS, true),
+            namespace: Some(namespace),
+            labels: None,
+            cut: None,
+        })
     }
 
     /// Begins a list of the metadata of namespaces as they are now.

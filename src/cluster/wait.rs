@@ -127,17 +127,17 @@ impl Lag {
 }
 
 /// The result of one look.
-enum WaitResult {
+pub(super) enum WaitResult {
     Done,
     NotYet(String),
 }
 
 /// The state that a wait is for.
-struct AwaitedState {
+pub(super) struct AwaitedState {
     /// `the namespace shop`.
-    what: String,
+    pub what: String,
     /// `Active`.
-    state: &'static str,
+    pub state: &'static str,
 }
 
 impl Cluster {
@@ -279,7 +279,7 @@ impl Cluster {
     }
 
     /// Reads an object, or returns `None` if it does not exist.
-    async fn find(&self, path: &str, what: &str) -> Result<Option<Value>, ClusterError> {
+    pub(super) async fn find(&self, path: &str, what: &str) -> Result<Option<Value>, ClusterError> {
         let doing = Doing { verb: "get", what, namespace: None, name: None };
         match self.read(&Call::get(path, doing)).await {
             Ok(object) => Ok(Some(object)),
@@ -290,7 +290,7 @@ impl Cluster {
 
     /// Looks until the state is reached or the bound is. Failures that pass are waited over; other
     /// failures end the wait.
-    async fn wait<F: Future<Output = Result<WaitResult, ClusterError>>>(
+    pub(super) async fn wait<F: Future<Output = Result<WaitResult, ClusterError>>>(
         &self,
         wanted: &AwaitedState,
         bound: &Bound,
@@ -368,11 +368,11 @@ fn tell(condition: &Value) -> String {
     format!("{} is {} ({}): {}", field("type"), field("status"), field("reason"), field("message"))
 }
 
-fn text(value: &Value) -> &str {
+pub(super) fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
-fn list(value: &Value) -> &[Value] {
+pub(super) fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 

@@ -30,7 +30,7 @@ struct Entries {
 
 /// One wait under way; ends when dropped.
 #[derive(Debug)]
-pub(super) struct Waiting {
+pub struct Waiting {
     waits: Arc<Waits>,
     id: u64,
 }
@@ -66,6 +66,12 @@ impl Drop for Waiting {
 }
 
 impl Cluster {
+    /// Begins a wait that is shown until the value is dropped; `what` is part of a sentence, as for
+    /// [`Cluster::waiting`].
+    pub fn begin_waiting(&self, what: String) -> Waiting {
+        self.shared.waits.begin(what)
+    }
+
     /// Returns the waits that have lasted for more than a second: the API server itself first,
     /// then in the order of their beginning.
     ///

@@ -19,30 +19,54 @@ pub fn annotated(annotations: &LabelSet, phase: HookPhase) -> Result<Option<Exec
     let phased = PREFIXES.map(|prefix| format!("{}.{prefix}", phase.as_str()));
     let bare = PREFIXES.map(str::to_owned);
     let bare = bare.into_iter().filter(|_| phase == HookPhase::Pre);
-    let given = |prefix: &String| value(annotations, prefix, "command").is_some();
-    phased.into_iter().chain(bare).find(given).map(|prefix| read(annotations, &prefix)).transpose()
+    let given = |prefix: &String| HookAnnotations { annotations, prefix }.text("command").is_some();
+    let prefix = phased.into_iter().chain(bare).find(given);
+    prefix.map(|prefix| HookAnnotations { annotations, prefix: &prefix }.exec("timeout")).transpose()
 }
 
-fn value<'a>(annotations: &'a LabelSet, prefix: &str, field: &str) -> Option<&'a str> {
-    let value = annotations.get(&format!("{prefix}/{field}"))?.trim();
-    (!value.is_empty()).then_some(value)
+/// The annotations with one prefix.
+#[derive(Clone, Copy)]
+pub struct HookAnnotations<'a> {
+    pub annotations: &'a LabelSet,
+    pub prefix: &'a str,
 }
 
-fn read(annotations: &LabelSet, prefix: &str) -> Result<ExecHook, String> {
-    let value = |field: &str| value(annotations, prefix, field);
-    let wrong = |field: &str, why: String| format!("its annotation {prefix}/{field} cannot be read: {why}");
-    let command = command(value("command").unwrap_or_default());
-    let timeout = value("timeout").map(timeout).transpose();
-    Ok(ExecHook {
-        container: value("container").map(str::to_owned),
-        command: command.map_err(|why| wrong("command", why))?,
-        on_error: value("on-error").map(on_error).transpose().map_err(|why| wrong("on-error", why))?,
-        timeout: timeout.map_err(|why| wrong("timeout", why))?.flatten(),
-    })
+impl HookAnnotations<'_> {
+    /// Returns the text of a field, or `None` if it is not there or empty.
+    pub fn text(&self, field: &str) -> Option<&str> {
+        let text = self.annotations.get(&format!("{}/{field}", self.prefix))?.trim();
+        (!text.is_empty()).then_some(text)
+    }
+
+    /// Returns what a field says, or `None` if it is not there.
+    ///
+    /// # Errors
+    /// The annotation that cannot be read, and why.
+    pub fn read<T>(
+        &self,
+        field: &str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<Option<T>, String> {
+        let wrong = |why| format!("its annotation {}/{field} cannot be read: {why}", self.prefix);
+        self.text(field).map(parse).transpose().map_err(wrong)
+    }
+
+    /// Returns a command; `timeout_field` is the name of the field with its timeout.
+    ///
+    /// # Errors
+    /// As [`HookAnnotations::read`].
+    pub fn exec(&self, timeout_field: &str) -> Result<ExecHook, String> {
+        Ok(ExecHook {
+            container: self.text("container").map(str::to_owned),
+            command: self.read("command", command)?.unwrap_or_default(),
+            on_error: self.read("on-error", on_error)?,
+            timeout: self.read(timeout_field, timeout)?.flatten(),
+        })
+    }
 }
 
 /// Returns program and arguments: those of a JSON array, or one program without arguments.
-fn command(text: &str) -> Result<Vec<String>, String> {
+pub fn command(text: &str) -> Result<Vec<String>, String> {
     if !text.starts_with('[') {
         return Ok(vec![text.to_owned()]);
     }
@@ -64,7 +88,7 @@ fn on_error(text: &str) -> Result<HookErrorMode, String> {
 }
 
 /// Returns the duration, or `None` for zero, with which Velero means its default.
-fn timeout(text: &str) -> Result<Option<Duration>, String> {
+pub fn timeout(text: &str) -> Result<Option<Duration>, String> {
     let zero = text.trim_start_matches(['0', 'h', 'm', 's']).is_empty();
     if zero { Ok(None) } else { text.parse().map(Some).map_err(|error| format!("{error}")) }
 }

@@ -9,13 +9,15 @@ use crate::model::{GroupResource, ItemKey};
 /// The time that a command may take unless its hook says otherwise, as in Velero.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Before or after the instant of the backup.
+/// Before or after the instant of the backup, or after a restore.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HookPhase {
     /// Before it.
     Pre,
     /// After it.
     Post,
+    /// After the items of a restore are there.
+    PostRestore,
 }
 
 impl HookPhase {
@@ -24,6 +26,7 @@ impl HookPhase {
         match self {
             Self::Pre => "pre",
             Self::Post => "post",
+            Self::PostRestore => "post-restore",
         }
     }
 }
@@ -84,7 +87,7 @@ pub struct PodHooks {
     pub uid: String,
     /// The hooks before the instant of the backup, in their order.
     pub pre: Vec<PodHook>,
-    /// The hooks after the instant of the backup, in their order.
+    /// The hooks after the instant of the backup, or after the restore, in their order.
     pub post: Vec<PodHook>,
     /// Why the pod's annotations cannot be read. None of its hooks is run then: what a hook before
     /// the instant stops, one after it must be able to start.
@@ -92,11 +95,17 @@ pub struct PodHooks {
 }
 
 impl PodHooks {
+    /// Returns a restored pod, whose hooks are awaited one by one.
+    pub fn of_restored(namespace: &str, name: String, uid: String) -> Self {
+        let namespace = namespace.to_owned();
+        Self { namespace, name, uid, pre: Vec::new(), post: Vec::new(), mistake: None }
+    }
+
     /// Returns the hooks of a phase.
     pub fn of(&self, phase: HookPhase) -> &[PodHook] {
         match phase {
             HookPhase::Pre => &self.pre,
-            HookPhase::Post => &self.post,
+            HookPhase::Post | HookPhase::PostRestore => &self.post,
         }
     }
 

@@ -12,9 +12,9 @@ use super::told::{HookEnd, HookFailure};
 use crate::cluster::{Cluster, ContainerCommand, ExecFailure, ExecOutput};
 
 /// The most pods in which hooks run at once: each holds a connection through the API server.
-const AT_ONCE: usize = 16;
+pub const AT_ONCE: usize = 16;
 
-/// The hooks of a backup, as far as they were run.
+/// The hooks of pods, as far as they were run.
 pub struct HookRun<'a> {
     cluster: &'a Cluster,
     pods: Vec<HookedPod>,
@@ -83,7 +83,7 @@ impl<'a> HookRun<'a> {
     }
 
     /// Runs one hook, or returns `None` where the pod has ended.
-    async fn run_hook(&self, pod: &PodHooks, hook: &PodHook, phase: HookPhase) -> Option<HookEnd> {
+    pub async fn run_hook(&self, pod: &PodHooks, hook: &PodHook, phase: HookPhase) -> Option<HookEnd> {
         let (mut output, began) = (ExecOutput::default(), Instant::now());
         let limit = hook.timeout();
         let ran = tokio::time::timeout(limit, self.command(pod, hook, &mut output)).await;
@@ -111,7 +111,7 @@ impl<'a> HookRun<'a> {
         let container = match target(found.as_ref(), uid, hook.exec.container.as_deref()) {
             HookTarget::Container(container) => container,
             HookTarget::Ended => return Ok(false),
-            HookTarget::Unfit(why) => return Err(HookFailure::Unfit(why)),
+            HookTarget::Unfit(why) | HookTarget::Idle(why) => return Err(HookFailure::Unfit(why)),
         };
         let command =
             ContainerCommand { namespace, pod: name, container: &container, command: &hook.exec.command };

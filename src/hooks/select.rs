@@ -37,8 +37,9 @@ impl HookedMetadata {
 #[derive(Debug, Default)]
 pub struct HookSelection(Vec<SelectedHook>);
 
+/// A hook with the pods that it selects.
 #[derive(Debug)]
-struct SelectedHook {
+pub struct SelectedHook {
     hook: BackupHook,
     namespaces: NamePatterns,
     pods: bool,
@@ -82,7 +83,8 @@ impl HookSelection {
 }
 
 impl SelectedHook {
-    fn new(hook: &BackupHook) -> Option<Self> {
+    /// Compiles a hook; `None` if it is not valid.
+    pub fn new(hook: &BackupHook) -> Option<Self> {
         let kinds = KindTerms::new(&hook.included_resources, &hook.excluded_resources);
         let selector = hook.label_selector.as_ref();
         let requirements = selector.map(|selector| label_requirements("labelSelector", selector)).transpose();
@@ -94,14 +96,15 @@ impl SelectedHook {
         })
     }
 
-    fn takes(&self, pod: &HookedMetadata) -> bool {
+    /// Returns whether the hook selects the pod.
+    pub fn takes(&self, pod: &HookedMetadata) -> bool {
         self.pods && self.namespaces.takes(&pod.namespace) && self.labels.matches(&pod.labels)
     }
 
     fn in_phase(&self, phase: HookPhase) -> impl Iterator<Item = PodHook> {
         let actions = match phase {
             HookPhase::Pre => &self.hook.pre,
-            HookPhase::Post => &self.hook.post,
+            HookPhase::Post | HookPhase::PostRestore => &self.hook.post,
         };
         actions.iter().map(|HookAction::Exec(exec)| PodHook {
             source: HookSource::Specification(self.hook.name.clone()),

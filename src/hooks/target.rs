@@ -9,6 +9,8 @@ pub enum HookTarget {
     Container(String),
     /// The pod has ended, so that there is nothing to bring to rest, and nothing to run.
     Ended,
+    /// The container does not run now, for this reason.
+    Idle(String),
     /// The command cannot run, for this reason.
     Unfit(String),
 }
@@ -19,7 +21,7 @@ pub fn target(pod: Option<&Pod>, uid: &str, wanted: Option<&str>) -> HookTarget 
     let unfit = |why: String| HookTarget::Unfit(why);
     let Some(pod) = pod else { return unfit("the pod is gone".to_owned()) };
     if pod.metadata.uid.as_deref() != Some(uid) {
-        return unfit("the pod was replaced by another one of its name since the backup began".to_owned());
+        return unfit("the pod was replaced by another one of its name meanwhile".to_owned());
     }
     let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
     if matches!(phase, Some("Succeeded" | "Failed")) {
@@ -35,7 +37,7 @@ pub fn target(pod: Option<&Pod>, uid: &str, wanted: Option<&str>) -> HookTarget 
     };
     match idle(pod, name) {
         None => HookTarget::Container(name.to_owned()),
-        Some(why) => unfit(format!("its container `{name}` does not run: {why}")),
+        Some(why) => HookTarget::Idle(format!("its container `{name}` does not run: {why}")),
     }
 }
 
@@ -105,7 +107,7 @@ mod tests {
     #[test]
     fn a_pod_in_which_no_command_can_run_is_told_with_the_reason() {
         let said = |pod: Option<&Pod>, uid: &str, wanted: Option<&str>| match target(pod, uid, wanted) {
-            HookTarget::Unfit(why) => why,
+            HookTarget::Unfit(why) | HookTarget::Idle(why) => why,
             fit => panic!("{fit:?}"),
         };
         assert_eq!(said(None, "one", None), "the pod is gone");

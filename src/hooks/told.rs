@@ -14,9 +14,9 @@ const EXCERPT: usize = 300;
 /// The end of a hook.
 #[derive(Debug)]
 pub struct HookEnd {
-    /// The pod.
+    /// The pod, or the item that makes it.
     pub pod: ItemKey,
-    /// Before or after the instant of the backup.
+    /// Before or after the instant of the backup, or after a restore.
     pub phase: HookPhase,
     /// The hook; `None` if the pod's annotations cannot be read, or the pod has ended.
     pub hook: Option<PodHook>,
@@ -37,6 +37,9 @@ pub enum HookFailure {
     /// No command can run in the pod.
     #[error("it was not run: {0}")]
     Unfit(String),
+    /// What is before the command of a restored pod did not come.
+    #[error("{0}")]
+    GivenUp(String),
     /// The pod could not be looked at.
     #[error("it was not run, since the pod could not be looked at")]
     Cluster(#[from] ClusterError),
@@ -49,7 +52,7 @@ impl HookFailure {
     fn category(&self) -> Category {
         match self {
             Self::Annotation(_) => Category::Invalid,
-            Self::Unfit(_) => Category::NotReady,
+            Self::Unfit(_) | Self::GivenUp(_) => Category::NotReady,
             Self::Cluster(error) => error.category(),
             Self::Command(failure) => failure.category(),
         }
@@ -62,6 +65,18 @@ impl HookEnd {
     pub(super) fn unbegun(pod: &PodHooks, phase: HookPhase, failure: Option<HookFailure>) -> Self {
         let output = ExecOutput::default();
         Self { pod: pod.key(), phase, hook: None, failure, output, took: Duration::ZERO }
+    }
+
+    /// Creates the end of a hook whose command was not run.
+    pub(super) fn unrun(pod: &PodHooks, hook: &PodHook, phase: HookPhase, failure: HookFailure) -> Self {
+        Self { hook: Some(hook.clone()), ..Self::unbegun(pod, phase, Some(failure)) }
+    }
+
+    /// Creates the end of a restored item's hooks that nobody waits for any longer.
+    pub(super) fn given_up(item: &ItemKey, why: String) -> Self {
+        let (phase, failure) = (HookPhase::PostRestore, Some(HookFailure::GivenUp(why)));
+        let output = ExecOutput::default();
+        Self { pod: item.clone(), phase, hook: None, failure, output, took: Duration::ZERO }
     }
 
     /// Returns true if there was nothing to run, since the pod has ended.

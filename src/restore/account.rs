@@ -11,6 +11,8 @@ use super::error::RestoreError;
 use super::outcome::{Act, ItemAction};
 use super::plan::RestorePlan;
 use super::rewrite::Rewriter;
+use crate::api::HookCounts;
+use crate::hooks::{HookEnd, HookedItem};
 use crate::model::{Category, Finding, ItemKey, Progress, RestoreName, Results, cut};
 use crate::telemetry::RunLog;
 
@@ -24,6 +26,8 @@ pub struct ItemDone {
     pub act: Act,
     /// The findings about the item.
     pub findings: Vec<Finding>,
+    /// The hooks of the item's pods, if it was made and they have any.
+    pub hooked: Option<HookedItem>,
     /// Bytes of the item's body.
     pub bytes: u64,
 }
@@ -31,7 +35,8 @@ pub struct ItemDone {
 impl ItemDone {
     /// Makes an outcome without findings.
     pub fn new(item: ItemKey, action: ItemAction, bytes: u64) -> Self {
-        Self { act: Act { item, target: None, action, reason: None }, findings: Vec::new(), bytes }
+        let act = Act { item, target: None, action, reason: None };
+        Self { act, findings: Vec::new(), hooked: None, bytes }
     }
 
     /// Makes the outcome of an item that could not be restored; the finding gives the reason.
@@ -56,6 +61,12 @@ pub struct RestoreAccount<'a> {
     pub created: u64,
     /// Items that were changed in place, or deleted and created.
     pub updated: u64,
+    /// Items that were made and whose pods have hooks that are still to be run.
+    pub hooked: Vec<HookedItem>,
+    /// The number of hooks that were run.
+    pub hooks: HookCounts,
+    /// Entries of `rerunJobs` that are still to be dealt with.
+    pub jobs_left: usize,
     /// Items of the plan.
     pub total: u64,
     /// Items that are dealt with.
@@ -79,6 +90,9 @@ impl<'a> RestoreAccount<'a> {
             created: 0,
             updated: 0,
             total: 0,
+            hooked: Vec::new(),
+            hooks: HookCounts::default(),
+            jobs_left: 0,
             done: 0,
             touched: Arc::default(),
             acts: encoder()?,
@@ -95,6 +109,7 @@ impl<'a> RestoreAccount<'a> {
     /// Takes over from the plan how many items are planned, and which are left out.
     pub fn begin(&mut self, plan: &RestorePlan) {
         self.total = plan.items.number() as u64;
+        self.jobs_left = plan.afterwards.jobs.len();
         self.progress.expect(self.total);
         for (id, reason) in &plan.items.skipped {
             self.results.skipped.add(*reason, plan.kind(*id));
@@ -122,12 +137,23 @@ impl<'a> RestoreAccount<'a> {
         self.created + self.updated > 0 || self.touched.load(Ordering::Acquire)
     }
 
+    /// Counts a hook that was run, and logs what it printed.
+    pub fn hook_ended(&mut self, end: &HookEnd) {
+        self.hooks.attempted += 1;
+        end.lines().iter().for_each(|line| self.log.info(line));
+        if let Some(finding) = end.finding() {
+            self.hooks.failed += 1;
+            self.find(finding);
+        }
+    }
+
     /// Records that an item is dealt with.
     ///
     /// # Errors
     /// If the line about the item cannot be compressed.
     pub fn record(&mut self, done: ItemDone) -> Result<(), RestoreError> {
-        let ItemDone { mut act, findings, bytes } = done;
+        let ItemDone { mut act, findings, hooked, bytes } = done;
+        self.hooked.extend(hooked);
         act.reason = act.reason.map(cut);
         match act.action {
             ItemAction::Create => self.created += 1,

@@ -134,12 +134,13 @@ impl Restorer<'_> {
         if matches!(action, ItemAction::Create | ItemAction::Update | ItemAction::Recreate) {
             findings.extend(ready.warnings.iter().map(|warning| ready.warning(Category::Other, warning)));
             findings.extend(lacking);
-            self.view.note_ended(ready, &action);
         }
+        self.view.note_ended(ready, &action);
         let mut done = ItemDone::new(ready.item.clone(), action, ready.bytes);
         done.act.target = (ready.target != ready.item).then(|| ready.target.clone());
         done.act.reason = reason;
         done.findings = findings;
+        self.view.note_hooked(ready, &mut done);
         Ok(done)
     }
 

@@ -12,7 +12,8 @@
 //!    `batch` (class after class, side by side), `apply` (one item), `prepare` and `rewrite` (from
 //!    the stored object to the wanted one), `lacking` (what must be beside an item), `meet`,
 //!    `inspect`, `compare` and `existing` (the item is there already), `create`, `links` and
-//!    `owners` (owner references), `binding` (PVCs are Bound), `ended` (what may run again).
+//!    `owners` (owner references), `binding` (PVCs are Bound), `ended` (what may run again), and
+//!    afterwards `hooked` (hooks of pods) and `rerun` (Jobs that are run again).
 //! 4. `account` and `report` (what became of each item, and the commit).
 //!
 //! Shared values: `kinds` (what the cluster serves), `itself` (items of the running server),
@@ -31,6 +32,7 @@ mod ended;
 mod error;
 mod existing;
 mod halt;
+mod hooked;
 mod inspect;
 mod inventory;
 mod itself;
@@ -51,6 +53,7 @@ mod ready;
 mod references;
 mod report;
 mod request;
+mod rerun;
 mod restorer;
 pub mod rewrite;
 mod run;
@@ -70,6 +73,7 @@ use std::future::Future;
 
 use account::RestoreAccount;
 use halt::RestoreHalt;
+use hooked::refused;
 use open::open;
 use preview::foresee;
 use restorer::Restorer;
@@ -97,7 +101,8 @@ use crate::model::Progress;
 ///    those.
 /// 5. Gives items the references to their owners, and waits until PVCs whose volumes are there are
 ///    Bound.
-/// 6. Writes index, results and log, and last the document: only now does the record exist.
+/// 6. Waits for pods that have hooks and runs these, then Jobs again that the specification names.
+/// 7. Writes index, results and log, and last the document: only now does the record exist.
 ///
 /// # Guarantees
 /// - An item that is in the cluster already is changed only where the policy says so, or where the
@@ -117,8 +122,8 @@ use crate::model::Progress;
 ///
 /// # Caveats
 /// - A request that is not recorded has no claim, so that nothing keeps two such runs apart.
-/// - The run ends when the objects are there, not when their pods run; data in volumes are not
-///   restored. `docs/guarantees.md` lists what else is not promised.
+/// - The run ends when the objects are there, not when their pods run, those aside that have
+///   hooks; data in volumes are not restored. `docs/guarantees.md` lists what else is not promised.
 ///
 /// # Errors
 /// When the specification is wrong, the name is taken, the backup cannot be read, `requireEmpty`
@@ -131,7 +136,7 @@ pub async fn run(
     progress: &Progress,
     stop: impl Future<Output = ()>,
 ) -> Result<RestoreOutcome, RestoreError> {
-    let spec = CompiledSpec::compile(&request.spec).map_err(RestoreError::Specification)?;
+    let spec = compile(request)?;
     let began = request.began.unwrap_or_else(Timestamp::now);
     // The claim names the backup, if it is chosen by now, so that nobody removes it meanwhile.
     let attempt = if request.record {
@@ -178,11 +183,16 @@ pub async fn preview(
     request: &RestoreRequest,
     progress: &Progress,
 ) -> Result<Preview, RestoreError> {
-    let spec = CompiledSpec::compile(&request.spec).map_err(RestoreError::Specification)?;
+    let spec = compile(request)?;
     let mut account = RestoreAccount::open(&request.name, progress)?;
     let plan = open(cluster, bucket, request, spec, None, &mut account).await?;
     let acts = foresee(cluster, &plan, &mut account).await?;
     Ok(Preview { backup: plan.source.name.to_string(), acts, results: account.results })
+}
+
+fn compile(request: &RestoreRequest) -> Result<CompiledSpec, RestoreError> {
+    let spec = CompiledSpec::compile(&request.spec).map_err(RestoreError::Specification)?;
+    refused(request).map_or(Ok(spec), |wrong| Err(RestoreError::Specification(vec![wrong])))
 }
 
 /// Renews the claim, and returns only when the claim is lost; never without an attempt, since a

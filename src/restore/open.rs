@@ -2,6 +2,7 @@
 //! and which volumes it has. Changes neither, so that a run and a dry run share it.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use super::account::RestoreAccount;
 use super::empty::require_empty;
@@ -9,7 +10,7 @@ use super::error::RestoreError;
 use super::existing::Earlier;
 use super::inventory::Inventory;
 use super::kinds::ServedKinds;
-use super::plan::RestorePlan;
+use super::plan::{Afterwards, RestorePlan};
 use super::rewrite::{CompiledModifiers, RewriteOptions, Rewriter};
 use super::select::Selection;
 use super::source::Source;
@@ -20,6 +21,7 @@ use super::{MOST_PARALLEL, RestoreRequest, survey};
 use crate::api::{RestoreSpec, collisions};
 use crate::bucket::{Attempt, Bucket};
 use crate::cluster::{Catalog, Cluster};
+use crate::hooks::RestoreHookSelection;
 use crate::model::{Category, Finding, KindTerms, SkipReason};
 
 /// Makes the plan; `spec` is that of the request. What a person should know of the plan goes to
@@ -38,7 +40,9 @@ pub async fn open(
 ) -> Result<RestorePlan, RestoreError> {
     let selection = Selection::new(&spec.selection);
     let source = read_backup(bucket, request, &selection, attempt, account).await?;
-    let options = options(request, &source, spec.modifiers);
+    let hooks = Arc::new(RestoreHookSelection::new(request.spec.hooks.as_ref()));
+    let init_hooks = request.runs_hooks.then(|| Arc::clone(&hooks));
+    let options = RewriteOptions { init_hooks, ..options(request, &source, spec.modifiers) };
     let namespace_mapper = Rewriter::new(options.clone());
     let items = choose_items(request, &source, &selection, &namespace_mapper, account).await?;
     account.stage("asking the cluster what it serves");
@@ -54,6 +58,12 @@ pub async fn open(
         status_kinds: status_kinds(&request.spec, &source.inventory),
         from_another_cluster: is_another_cluster(&source.inventory.cluster, &request.cluster.uid),
         earlier: Earlier::new(request.name.as_str(), source.name.as_str()),
+        afterwards: Afterwards {
+            hooks,
+            runs_hooks: request.runs_hooks,
+            jobs: request.spec.rerun_jobs.clone(),
+            run: request.uid.clone(),
+        },
         attempt: request.attempt,
         parallel: if request.parallel == 0 { MOST_PARALLEL } else { request.parallel },
         items,

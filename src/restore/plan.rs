@@ -4,6 +4,7 @@
 //! restored is in `view` and `restorer`.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::existing::Earlier;
 use super::inventory::{EntryId, InventoryEntry};
@@ -12,7 +13,8 @@ use super::rewrite::Rewriter;
 use super::source::Source;
 use super::steps::PlannedItems;
 use super::volumes::Volumes;
-use crate::api::ExistingResourcePolicy;
+use crate::api::{ExistingResourcePolicy, RerunJob};
+use crate::hooks::RestoreHookSelection;
 use crate::model::{GroupResource, ItemKey};
 
 /// One restore, opened and decided.
@@ -37,10 +39,25 @@ pub struct RestorePlan {
     pub from_another_cluster: bool,
     /// Tells by labels what this restore, or another of this backup, made.
     pub earlier: Earlier,
+    /// What is done once the items are there.
+    pub afterwards: Afterwards,
     /// The number of this attempt, from 1.
     pub attempt: u32,
     /// Most items that are under way at once.
     pub parallel: usize,
+}
+
+/// What is done once the items are there.
+#[derive(Debug)]
+pub struct Afterwards {
+    /// The hooks of the specification, which also reads those of annotations.
+    pub hooks: Arc<RestoreHookSelection>,
+    /// Whether hooks may be run.
+    pub runs_hooks: bool,
+    /// The Jobs to run again.
+    pub jobs: Vec<RerunJob>,
+    /// The uid of the restore, the same for every attempt at it.
+    pub run: String,
 }
 
 impl RestorePlan {

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::account::{ItemDone, RestoreAccount};
 use super::error::RestoreError;
 use super::existing::ExistingVerdict;
+use super::hooked::tell_of_hooks;
 use super::inventory::EntryId;
 use super::kinds::namespace_kind;
 use super::live::{LiveItem, labels, references};
@@ -17,11 +18,13 @@ use super::owners::Fate;
 use super::plan::RestorePlan;
 use super::prepared::{Prepared, Ready};
 use super::references::lacks_owner;
+use super::rerun::foresee_jobs;
 use super::rewrite::OwnerView;
 use super::select::Inclusion;
 use super::view::RestoreView;
 use crate::api::ExistingResourcePolicy;
 use crate::cluster::{Cluster, Pace};
+use crate::hooks::HookedItem;
 use crate::model::{Category, Finding, GroupResource, ItemKey, NAMESPACES, SkipReason, causes};
 
 /// Returns the act for each item of the plan, in restore order, with those left out at the end;
@@ -60,11 +63,13 @@ pub async fn foresee(
         let action = ItemAction::Skip(*reason);
         acts.push(Act { item: plan.key(*id), target: None, action, reason: None });
     }
+    foresee_jobs(plan, &mut acts, account).await?;
     foresight.view.tell_of_ended(account);
     // Items of kinds that are not defined yet were not prepared, so that a rule may fit one of
     // them.
     if foresight.missing.kinds.is_empty() {
         account.tell_without_effect(&plan.rewriter);
+        tell_of_hooks(plan, account);
     }
     Ok(acts)
 }
@@ -176,6 +181,12 @@ impl Foresight<'_> {
             done.findings
                 .extend(self.view.tell_lacking(ready, true).await.map_err(RestoreError::cluster(doing))?);
             self.view.note_ended(ready, &done.act.action);
+            self.view.note_hooked(ready, &mut done);
+            let hooks = done.hooked.as_ref().filter(|_| self.view.plan.afterwards.runs_hooks);
+            if let Some(hooks) = hooks.map(HookedItem::in_words).filter(|words| !words.is_empty()) {
+                let reason = done.act.reason.take().map(|reason| format!("{reason}; ")).unwrap_or_default();
+                done.act.reason = Some(format!("{reason}{hooks}"));
+            }
         }
         done.act.target = (ready.target != ready.item).then(|| ready.target.clone());
         Ok(done)

@@ -184,7 +184,7 @@ impl<'a> Restorer<'a> {
                     let item = ItemKey::cluster(GroupResource::parse(NAMESPACES), name);
                     let finding = Finding::error(error.category(), why.clone()).on_item(item.clone());
                     let act = Act { item, target: None, action: ItemAction::Fail, reason: Some(why.clone()) };
-                    account.record(ItemDone { act, findings: vec![finding], bytes: 0 })?;
+                    account.record(ItemDone { act, findings: vec![finding], hooked: None, bytes: 0 })?;
                     self.broken_namespaces.insert(name.to_owned(), (error.category(), why));
                 }
             }
@@ -268,7 +268,7 @@ impl<'a> Restorer<'a> {
         let active = async { self.view.cluster.namespace_active(name, bound).await };
         let item = || ItemKey::cluster(GroupResource::parse(NAMESPACES), name);
         let act = |action| Act { item: item(), target: None, action, reason: None };
-        let done = |action, findings| ItemDone { act: act(action), findings, bytes: 0 };
+        let done = |action, findings| ItemDone { act: act(action), findings, hooked: None, bytes: 0 };
         let (made, error) = match made {
             Ok(made) => match active.await {
                 Ok(()) => return Ok((name, None, made.map(|action| done(action, Vec::new())))),

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::RestoreRequest;
 use super::account::RestoreAccount;
 use super::error::RestoreError;
+use super::hooked::tell_what_is_left;
 use super::outcome::RestoreOutcome;
 use crate::api::{
     MAX_STATUS_FINDINGS, Origin, Restore, RestorePhase, RestoreProgress, RestoreStatus, Timestamp,
@@ -51,6 +52,7 @@ pub async fn close(
             },
         },
         Err(error) => {
+            tell_what_is_left(&mut account);
             let Some(attempt) = attempt else {
                 return Err(RestoreError::Unrecorded { created, updated, source: Box::new(error) });
             };
@@ -113,6 +115,7 @@ fn document(
         progress: Some(RestoreProgress { total_items: account.total, items_restored: account.done }),
         created: account.created,
         updated: account.updated,
+        hooks: Some(account.hooks.clone()).filter(|hooks| hooks.attempted > 0),
         skipped: account.results.skipped.total(),
         warnings: account.results.warnings,
         errors: account.results.errors,

@@ -51,6 +51,9 @@ pub struct RestoreRequest {
     /// Whether the bucket keeps a record of the restore; false for a location that must not be
     /// written to.
     pub record: bool,
+    /// Whether hooks may be run. Otherwise a specification with hooks is refused, and pods that ask
+    /// for hooks by annotation are a warning.
+    pub runs_hooks: bool,
     /// Creates that are under way at once; 0 means as many as the API server answers soonest, up
     /// to [`MOST_PARALLEL`].
     pub parallel: usize,

@@ -6,8 +6,8 @@ use super::ready::part_steps;
 use super::restorer::Restorer;
 
 impl Restorer<'_> {
-    /// Restores what is planned, and waits until volumes are bound. Problems of items are findings
-    /// in the account.
+    /// Restores what is planned, waits until volumes are bound, runs the hooks, and Jobs again.
+    /// Problems of items and hooks are findings in the account.
     ///
     /// # Errors
     /// When the cluster as a whole fails, the backup cannot be read any more, or the restore is to
@@ -39,6 +39,8 @@ impl Restorer<'_> {
         self.links.link(&self.view, true, account).await?;
         account.tell_without_effect(&plan.rewriter);
         self.view.tell_of_ended(account);
-        self.bindings.await_bound(&self.view, account).await
+        self.bindings.await_bound(&self.view, account).await?;
+        self.run_hooks(account).await;
+        self.rerun_jobs(account).await
     }
 }

@@ -269,6 +269,7 @@ mod tests {
             attempt: 1,
             goes_on: false,
             record: false,
+            runs_hooks: true,
             parallel: 1,
         }
     }

@@ -1,6 +1,6 @@
 //! The cluster that the engine's tests back up: an API server on the loopback device with three
 //! kinds, pods and PersistentVolumeClaims once a test puts some there, a few objects, and answers
-//! that a test may forbid. It knows nothing of Ark's own kinds.
+//! that a test may forbid. Pods that are created run at once. It knows nothing of Ark's own kinds.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
@@ -178,8 +178,10 @@ fn serve(mut stream: TcpStream, content: &Mutex<Content>) {
         received.extend_from_slice(&chunk[..size]);
         let Some(end) = received.windows(4).position(|window| window == b"\r\n\r\n") else { continue };
         let head = String::from_utf8_lossy(&received[..end]).into_owned();
+        let sent = received.split_off(end + 4);
         received.clear();
-        let target = head.split(' ').nth(1).unwrap_or_default();
+        let mut words = head.split(' ');
+        let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
         content.lock().expect("no test panics here").asked.push(target.to_owned());
         while content.lock().expect("no test panics here").held.is_some_and(|part| target.contains(part)) {
             sleep(PAUSE);
@@ -187,7 +189,10 @@ fn serve(mut stream: TcpStream, content: &Mutex<Content>) {
         if target.contains("/exec?") {
             return fake_exec::serve(stream, &head, target);
         }
-        let (code, body) = answer(target, &content.lock().expect("no test panics here"));
+        let (code, body) = match method {
+            "POST" => create(target, &rest_of_body(&mut stream, &head, sent), content),
+            _ => answer(target, &content.lock().expect("no test panics here")),
+        };
         let body = body.to_string();
         let length = body.len();
         let text = format!(
@@ -197,6 +202,43 @@ fn serve(mut stream: TcpStream, content: &Mutex<Content>) {
             return;
         }
     }
+}
+
+/// Reads the body of a request to its end; `sent` came with its head.
+fn rest_of_body(stream: &mut TcpStream, head: &str, mut sent: Vec<u8>) -> Value {
+    let length = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
+    });
+    let mut rest = vec![0; length.expect("a body has a length").saturating_sub(sent.len())];
+    stream.read_exact(&mut rest).expect("the body comes");
+    sent.extend(rest);
+    serde_json::from_slice(&sent).expect("a body is JSON")
+}
+
+/// Creates an object; the containers of a pod run at once.
+fn create(target: &str, object: &Value, content: &Mutex<Content>) -> (u16, Value) {
+    let path = target.split('?').next().unwrap_or_default();
+    let plural = path.rsplit('/').next().unwrap_or_default();
+    let mut object = object.clone();
+    let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+    let mut content = content.lock().expect("no test panics here");
+    if get(&content, plural, &name).0 == 200 {
+        return status(409, "AlreadyExists", &format!("{plural} \"{name}\" already exists"));
+    }
+    let Some((_, objects)) = content.objects.iter_mut().find(|(kind, _)| **kind == plural) else {
+        return status(404, "NotFound", "the server could not find the requested resource");
+    };
+    object["metadata"]["uid"] = "00000000-0000-0000-0000-00000000beef".into();
+    object["metadata"]["resourceVersion"] = "8".into();
+    if plural == "pods" {
+        let containers = object["spec"]["containers"].as_array().into_iter().flatten();
+        let running = containers.map(|each| json!({"name": each["name"], "state": {"running": {}}}));
+        let running: Vec<Value> = running.collect();
+        object["status"] = json!({"phase": "Running", "containerStatuses": running});
+    }
+    objects.push(object.clone());
+    (201, object)
 }
 
 fn answer(target: &str, content: &Content) -> (u16, Value) {
@@ -214,6 +256,7 @@ fn answer(target: &str, content: &Content) -> (u16, Value) {
     let parts: Vec<&str> = path.trim_start_matches("/api/v1/").split('/').collect();
     match *parts {
         ["namespaces", name] => get(content, "namespaces", name),
+        ["namespaces", _, plural, name] => get(content, plural, name),
         ["namespaces", namespace, plural] => list(content, plural, Some(namespace), wanted_name(target)),
         [plural] => list(content, plural, None, None),
         _ => status(404, "NotFound", "the server could not find the requested resource"),

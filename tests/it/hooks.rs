@@ -9,7 +9,7 @@ use crate::fixture::Fixture;
 use crate::support::{Run, Running};
 
 /// A pod whose containers run.
-fn pod(annotations: Value) -> Value {
+pub fn pod(annotations: Value) -> Value {
     let running = |name: &str| json!({"name": name, "state": {"running": {}}});
     json!({
         "metadata": {"annotations": annotations},
@@ -38,7 +38,7 @@ fn document(run: &Run) -> Value {
 }
 
 /// Whether a command with this argument was run.
-fn ran(fixture: &Fixture, argument: &str) -> bool {
+pub fn ran(fixture: &Fixture, argument: &str) -> bool {
     let argument = format!("command={argument}");
     fixture.cluster.asked().iter().any(|asked| asked.contains("/exec?") && asked.contains(&argument))
 }

@@ -36,6 +36,7 @@ mod kubectl_plugin;
 mod metrics;
 mod obligations;
 mod repository;
+mod restore_hooks;
 mod restore_run;
 mod server;
 mod server_port;

@@ -2,6 +2,7 @@
 //! where it cannot.
 
 mod hooks;
+mod restore_hooks;
 
 use std::process::Command;
 

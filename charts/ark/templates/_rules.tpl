@@ -20,9 +20,9 @@
   verbs: ["get"]
 {{- end }}
 {{- define "ark.rules.hooks" -}}
-# A hook runs a command in a container before or after the instant of a backup, in whatever pod asks for it by
-# annotation or is selected by spec.hooks. `create` is what it takes; API servers before 1.35 ask for `get` of
-# whoever comes by WebSocket, and later ones for both.
+# A hook runs a command in a container before or after the instant of a backup, or after a restore, in whatever
+# pod asks for it by annotation or is selected by spec.hooks. `create` is what it takes; API servers before 1.35
+# ask for `get` of whoever comes by WebSocket, and later ones for both.
 - apiGroups: [""]
   resources: ["pods/exec"]
   verbs: ["create", "get"]

@@ -22,7 +22,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
-    BackupHook, BackupSpec, BackupStorageLocationSpec, InvalidSpec, LocationConfig, RestoreSpec,
+    BackupHook, BackupSpec, BackupStorageLocationSpec, InvalidSpec, LocationConfig, RestoreHook, RestoreSpec,
     ScheduleSpec, schema,
 };
 use lenient::{LabelMap, adopt, forget_empty, forget_hollow, forget_off, forget_zero, said, twice};

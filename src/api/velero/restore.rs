@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{InvalidSpec, RestoreSpec, forget_empty, forget_hollow, said, schema};
+use super::{InvalidSpec, RestoreHook, RestoreSpec, forget_empty, forget_hollow, said, schema};
 
 /// A reference to an object in the server's namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -43,7 +43,8 @@ impl RestoreSpec {
     pub(super) fn respell(&mut self) {
         forget_empty(&mut self.backup_name);
         forget_empty(&mut self.schedule_name);
-        forget_hollow(&mut self.hooks);
+        self.hooks.take_if(|hooks| hooks.resources.is_empty());
+        self.hooks.iter_mut().flat_map(|hooks| &mut hooks.resources).for_each(RestoreHook::respell);
         forget_hollow(&mut self.scale);
         self.resource_modifier.take_if(|modifier| modifier.name.is_empty());
         let VeleroRestore { item_operation_timeout, uploader_config, resource_policy } = &mut self.velero;

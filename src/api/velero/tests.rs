@@ -5,12 +5,13 @@ use serde_json::{Value, json};
 
 use crate::api::{
     Backup, BackupStorageLocation, ExistingResourcePolicy, HookAction, HookErrorMode, InvalidSpec, Provider,
-    Restore, RestoreSpec, Schedule, velero_rules,
+    Restore, RestoreHookAction, RestoreSpec, Schedule, velero_rules,
 };
 use crate::model::ClusterScope;
 
 const BACKUP: &str = include_str!("../../../tests/velero/backup.yaml");
 const SCOPED: &str = include_str!("../../../tests/velero/backup-scoped.yaml");
+const RESTORE_HOOKS: &str = include_str!("../../../tests/velero/restore-hooks.yaml");
 const HOOKS: &str = include_str!("../../../tests/velero/backup-hooks.yaml");
 const SCHEDULE: &str = include_str!("../../../tests/velero/schedule.yaml");
 const RESTORE: &str = include_str!("../../../tests/velero/restore.yaml");
@@ -76,6 +77,19 @@ fn hooks_that_are_actions_alone_are_not_dropped() {
 }
 
 #[test]
+fn hooks_of_a_restore_of_velero_mean_the_same() {
+    let restore: Restore = ours(RESTORE_HOOKS);
+    assert_eq!(restore.spec.validate(), []);
+    let [hook] = &*restore.spec.hooks.unwrap().resources else { panic!("one hook") };
+    let [RestoreHookAction::Init(init), RestoreHookAction::Exec(exec)] = &*hook.post_hooks else {
+        panic!("{hook:?}")
+    };
+    assert_eq!((&init.init_containers[0]["name"], &init.timeout), (&json!("setup"), &None));
+    assert_eq!((exec.on_error, &exec.exec_timeout), (Some(HookErrorMode::Fail), &None));
+    assert_eq!(exec.wait_timeout.as_ref().unwrap().length().unwrap().as_secs(), 300);
+}
+
+#[test]
 fn a_backup_of_velero_with_scoped_lists_means_the_same() {
     let backup: Backup = ours(SCOPED);
     assert_eq!(backup.spec.validate(), []);
@@ -126,10 +140,13 @@ fn a_restore_of_velero_means_the_same() {
     assert_eq!(restore.spec.resource_modifier.as_ref().unwrap().name, "rules");
     assert_eq!(ignored(&restore.spec.ignored()), ["spec.itemOperationTimeout"]);
     let wrong: RestoreSpec = spec(json!({
-        "backupName": "a", "hooks": {"resources": [{"name": "x", "postHooks": []}]},
+        "backupName": "a", "hooks": {"resources": [{"name": "x", "postHooks": [{"exec": {"command": [""]}}]}]},
         "resourcePolicy": {"kind": "configmap", "name": "policy"}, "resourceModifier": {"kind": "Secret", "name": "rules"},
     }));
-    assert_eq!(fields(wrong.validate()), ["resourceModifier.kind", "hooks", "resourcePolicy"]);
+    assert_eq!(
+        fields(wrong.validate()),
+        ["resourceModifier.kind", "hooks.resources[0].postHooks[0].exec.command", "resourcePolicy"]
+    );
 }
 
 #[test]

@@ -60,14 +60,13 @@ pub const BACKUP: Role = Role {
     ],
 };
 
-/// The role for the whole cluster that hooks need, unless they are disabled or no backups are made.
+/// The role for the whole cluster that hooks need, unless they are disabled.
 pub const HOOKS: Role = Role {
     name: "hooks",
-    purpose: "Runs commands in pods, scales workloads and runs Jobs. Left out when hooks are disabled (--disable-hooks), and of a \
-              server that only restores.",
+    purpose: "Runs commands in pods, scales workloads and runs Jobs. Left out when hooks are disabled (--disable-hooks).",
     rules: &[
         PolicyRule {
-            reason: "A hook runs a command in a container before or after the instant of a backup, in whatever pod asks for it by \
+            reason: "A hook runs a command in a container before or after the instant of a backup, or after a restore, in whatever pod asks for it by \
                      annotation or is selected by spec.hooks. `create` is what it takes; API servers before 1.35 ask for `get` of \
                      whoever comes by WebSocket, and later ones for both.",
             groups: &[""],

@@ -67,7 +67,7 @@ impl Workload {
         }
         let mut all = vec![account.into()];
         all.extend(self.for_the_cluster(BACKUP));
-        if !self.restore_only && !self.disable_hooks {
+        if !self.disable_hooks {
             all.extend(self.for_the_cluster(HOOKS));
         }
         if !self.disable_restores {
@@ -275,7 +275,10 @@ mod tests {
         assert_eq!(cluster_roles(&workload()), ["backup", "hooks", "restore"]);
         let reads = Workload { disable_restores: true, disable_hooks: true, ..workload() };
         assert_eq!(cluster_roles(&reads), ["backup"]);
-        assert_eq!(cluster_roles(&Workload { restore_only: true, ..workload() }), ["backup", "restore"]);
+        assert_eq!(
+            cluster_roles(&Workload { restore_only: true, ..workload() }),
+            ["backup", "hooks", "restore"]
+        );
     }
 
     #[test]

@@ -4,7 +4,8 @@ use clap::Args;
 use kube::ResourceExt;
 
 use crate::api::{
-    Restore, RestorePhase, RestoreSpec, RestoreStatus, STORED, Timestamp, WAITING, holding, kept_from,
+    HookCounts, Restore, RestorePhase, RestoreSpec, RestoreStatus, STORED, Timestamp, WAITING, holding,
+    kept_from,
 };
 use crate::cli::args::location::SourceArgs;
 use crate::cli::download::{self, Described};
@@ -126,6 +127,9 @@ fn summary(restore: &Restore, output: &Output) -> Result<(), Failure> {
     line("Completed:", time(status.completion_timestamp))?;
     line("Expires:", expires)?;
     line("Items:", format!("{} of {}", progress.items_restored, progress.total_items))?;
+    if let Some(HookCounts { attempted, failed, locks: _ }) = &status.hooks {
+        line("Hooks:", format!("{attempted} run, {failed} of them failed"))?;
+    }
     line(
         "Done:",
         format!("{} created, {} updated, {} skipped", status.created, status.updated, status.skipped),

@@ -48,6 +48,9 @@ pub struct RunCommand {
     /// Only print what would be done with each item; change nothing
     #[arg(long)]
     dry_run: bool,
+    /// Run no hooks: pods that ask for hooks by annotation are a warning
+    #[arg(long)]
+    disable_hooks: bool,
     /// How many items to create at the same time [default: as many as the API server answers
     /// soonest, up to 256]
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..=256))]
@@ -88,6 +91,7 @@ pub async fn run(global: &Global, command: &RunCommand, output: &Output) -> Resu
         server,
         attempt: 1,
         record: true,
+        runs_hooks: !command.disable_hooks,
         parallel: command.parallel.and_then(|number| usize::try_from(number).ok()).unwrap_or_default(),
     };
     let began = Instant::now();

@@ -51,6 +51,7 @@ pub async fn run(
         attempt: job.attempt,
         goes_on: true,
         record: !job.location.read_only,
+        runs_hooks: !context.settings.disable_hooks,
         parallel: 0,
     };
     let stopped = stop.cancelled_owned();

@@ -11,6 +11,7 @@ mod definition;
 mod field_owners;
 mod fitted;
 mod image;
+mod init_hooks;
 mod job;
 mod labels;
 mod modifiers;
@@ -167,6 +168,10 @@ impl Rewriter {
         volume::rewrite(kind, &mut item, options);
         let left_out = snapshot::rewrite(kind, &mut item, status.as_ref(), &mut warnings);
         storage_class::rewrite(kind, &mut item, &options.storage_classes);
+        if let Some(hooks) = &options.init_hooks {
+            let (namespace, _) = self.target(kind, key);
+            init_hooks::rewrite(kind, namespace.as_deref(), &mut item, hooks, &mut warnings);
+        }
         image::rewrite(kind, &mut item, &options.images);
         let mapped = self.map(kind, key, &mut item, &mut warnings);
         options.modifiers.apply(kind, key, &mut item)?;

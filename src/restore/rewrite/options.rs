@@ -1,10 +1,12 @@
 //! The options of a rewriting, and the reasons why it may fail.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
 
 use super::fitted::Mapping;
 use super::modifiers::CompiledModifiers;
 use super::volume::DataSource;
+use crate::hooks::RestoreHookSelection;
 use crate::model::{Category, ItemKey};
 
 /// The annotation in which kubectl keeps what it last applied.
@@ -25,6 +27,8 @@ pub struct RewriteOptions {
     pub images: Mapping,
     /// A person's own rules, applied last.
     pub modifiers: CompiledModifiers,
+    /// The hooks that may ask for init containers; `None` where none may be added.
+    pub init_hooks: Option<Arc<RestoreHookSelection>>,
     /// Whether Services keep every node port, chosen or not.
     pub preserve_node_ports: bool,
     /// Names of the PersistentVolumes that will be there, restored or not; a PVC on another one

@@ -1,6 +1,7 @@
 //! Whole restores against a scripted API server: what real servers do too seldom, or for too long,
 //! to be waited for.
 
+mod afterwards;
 mod anew;
 mod lacking;
 mod order;
@@ -16,7 +17,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::*;
-use crate::api::{Origin, RestorePhase};
+use crate::api::{HookCounts, Origin, RestorePhase, RestoreStatus};
 use crate::bucket::tests::{faulty_bucket, read, write_items};
 use crate::cluster::ClusterIdentity;
 use crate::cluster::script::{Answer, Asked, answer};
@@ -31,6 +32,7 @@ struct Came {
     phase: RestorePhase,
     findings: Vec<Finding>,
     acts: Vec<Act>,
+    hooks: Option<HookCounts>,
     took: Duration,
 }
 
@@ -81,6 +83,7 @@ fn request(mut spec: Value) -> RestoreRequest {
         attempt: 1,
         goes_on: false,
         record: true,
+        runs_hooks: true,
         parallel: 0,
     }
 }
@@ -99,8 +102,8 @@ async fn restore_from(bucket: &Bucket, cluster: &Cluster, spec: Value) -> Came {
     let took = began.elapsed();
     let stored = bucket.open_restore(&request.name).await.unwrap();
     let acts = acts(&read(bucket, stored.parts().index()).await);
-    let phase = outcome.restore.status.unwrap().phase.unwrap();
-    Came { phase, findings: outcome.results.findings, acts, took }
+    let RestoreStatus { phase, hooks, .. } = outcome.restore.status.unwrap();
+    Came { phase: phase.unwrap(), findings: outcome.results.findings, acts, hooks, took }
 }
 
 /// Reads the lines about all items.

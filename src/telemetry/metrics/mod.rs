@@ -35,7 +35,7 @@ const PASS_SECONDS: [f64; 9] = [0.01, 0.05, 0.2, 1.0, 3.0, 10.0, 30.0, 120.0, 60
 /// Returns the state at a scrape, or `None` while it is not known.
 type StateSource = Box<dyn Fn() -> Option<ServerState> + Send + Sync>;
 /// The phases of hooks and steps of actions, so that the first failure of each is an increase.
-const HOOK_PHASES: [&str; 6] = ["pre", "post", "scale-down", "scale-up", "lock", "unlock"];
+const HOOK_PHASES: [&str; 7] = ["pre", "post", "post-restore", "scale-down", "scale-up", "lock", "unlock"];
 /// Buckets of a hook's duration in seconds; a hook has 30 s unless it asks for more.
 const HOOK_SECONDS: [f64; 10] = [0.05, 0.2, 0.5, 1.0, 3.0, 10.0, 30.0, 60.0, 300.0, 1800.0];
 

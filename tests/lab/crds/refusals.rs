@@ -186,6 +186,21 @@ pub const REFUSALS: &[Refusal] = &[
         r#"{"backupName": "a", "resourceModifiers": [{"conditions": {"groupResource": "pods"}, "patches": [{"operation": "remove", "path": "a"}]}]}"#,
         "patches[0].path",
     ),
+    refusal(
+        RESTORE,
+        r#"{"backupName": "a", "hooks": {"resources": [{"name": "a", "postHooks": [{"init": {"initContainers": []}}]}]}}"#,
+        "postHooks[0].init.initContainers",
+    ),
+    refusal(
+        RESTORE,
+        r#"{"backupName": "a", "hooks": {"resources": [{"name": "a", "postHooks": [{"exec": {"command": ["x"], "waitTimeout": "soon"}}]}]}}"#,
+        "postHooks[0].exec.waitTimeout",
+    ),
+    refusal(
+        RESTORE,
+        r#"{"backupName": "a", "rerunJobs": [{"name": "a", "labelSelector": {}}]}"#,
+        "exactly one of name and labelSelector must be set",
+    ),
     refusal(SCHEDULE, r#"{"schedule": "every day", "template": {}}"#, "schedule must be five cron fields"),
     refusal(SCHEDULE, r#"{"schedule": "0 3 * * * *", "template": {}}"#, "schedule must be five cron fields"),
     refusal(SCHEDULE, r#"{"schedule": "@daily"}"#, "spec.template"),

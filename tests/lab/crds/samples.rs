@@ -103,6 +103,12 @@ async fn keep_restores(cluster: &Cluster, namespace: &TestNamespace) {
             {"operation": "replace", "path": "/e", "value": null}, {"operation": "test", "path": "/f", "value": 1}]},
         {"conditions": {"groupResource": "pods"}, "mergePatches": [{"patchData": "metadata: {labels: null}"}]},
     ]);
+    let exec = json!({"container": "db", "command": ["x", ""], "onError": "Continue", "execTimeout": "1m", "waitTimeout": "5m", "waitForReady": true});
+    let init = json!({"initContainers": [{"name": "a", "image": "b", "volumeMounts": [{"name": "c", "mountPath": "/d"}]}], "timeout": "5m"});
+    let hooks = json!({"resources": [{
+        "name": "mend", "includedNamespaces": ["stage"], "excludedNamespaces": ["a"], "includedResources": ["pods"],
+        "excludedResources": ["secrets"], "labelSelector": selector(), "postHooks": [{"exec": exec}, {"init": init}],
+    }]});
     let spec = json!({
         "backupName": "nightly", "includedNamespaces": ["prod"], "excludedResources": ["Secret"],
         "orLabelSelectors": [selector(), {"matchLabels": {"a": ""}}], "includeClusterResources": true,
@@ -111,14 +117,15 @@ async fn keep_restores(cluster: &Cluster, namespace: &TestNamespace) {
         "resourceModifiers": modifiers, "resourceModifier": {"apiGroup": "", "kind": "ConfigMap", "name": "rules"},
         "itemOperationTimeout": "4h0m0s", "uploaderConfig": {"writeSparseFiles": true},
         "resourcePolicy": {"kind": "ConfigMap", "name": "policy"}, "storageClassMapping": {"old": "new"}, "imageMapping": {"a.example/": "b.example/"},
-        "hooks": {"resources": [{"any": 1}]}, "scale": {"any": 1}, "rerunJobs": [{"name": "x"}], "requireEmpty": true,
+        "hooks": hooks, "scale": {"any": 1}, "requireEmpty": true,
+        "rerunJobs": [{"name": "x", "namespace": "stage", "timeout": "5m"}, {"labelSelector": selector()}],
         "ttl": "30d",
     });
     let status = json!({
         "phase": "InProgress", "backupName": "nightly", "startTimestamp": TIME, "completionTimestamp": TIME,
         "progress": {"totalItems": 3, "itemsRestored": 2}, "created": 1, "updated": 2, "skipped": 3, "warnings": 4, "errors": 5,
         "failureReason": "x", "validationErrors": ["y"], "attempt": 1, "holder": "h", "conditions": [condition()],
-        "choice": ["z"],
+        "choice": ["z"], "hooks": {"attempted": 2, "failed": 1},
     });
     keep::<Restore>(cluster, namespace, "full", spec, status.clone()).await;
     let newest =

@@ -7,7 +7,7 @@ use crate::server::{BACKUP, Installation, SCHEDULE, ServerOptions};
 use crate::support::{Cluster, Lab, TestNamespace, eventually};
 
 /// The first process of a container: it dies of TERM.
-const MAIN: [&str; 3] = ["sh", "-c", "trap 'exit 1' TERM; while :; do sleep 1; done"];
+pub const MAIN: [&str; 3] = ["sh", "-c", "trap 'exit 1' TERM; while :; do sleep 1; done"];
 
 /// Creates a pod of another user than root with these annotations, and waits until it runs. Its
 /// container `done` has ended.

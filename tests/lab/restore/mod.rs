@@ -207,6 +207,7 @@ async fn one_namespace_of_fifty_reads_a_tenth_of_the_tarball_at_most() {
         attempt: 1,
         server: None,
         record: true,
+        runs_hooks: true,
         parallel: 8,
     };
     let counted = Bucket::new(Arc::clone(&meter) as Arc<dyn ObjectStore>);

@@ -38,6 +38,7 @@ impl Unrecorded<'_> {
             attempt,
             server: None,
             record: false,
+            runs_hooks: true,
             parallel: 8,
         };
         let bucket = Bucket::new(store(self.bucket).await);
