@@ -29,8 +29,8 @@ mod timestamp;
 mod velero;
 
 pub use annotations::{
-    DELETION_REQUESTED, DOCUMENT_STAMP, REPLICAS_BEFORE, REQUESTED_AT, SCHEDULE_TOKEN, STORED_IN, SYNCED_FROM, kept_from,
-    synced_from,
+    DELETION_REQUESTED, DOCUMENT_STAMP, REPLICAS_BEFORE, REQUESTED_AT, SCHEDULE_TOKEN, STORED_IN,
+    SYNCED_FROM, kept_from, synced_from,
 };
 pub use backup::{
     Backup, BackupPhase, BackupProgress, BackupSpec, BackupStatus, ClusterReference, HookCounts, LockTime,
@@ -48,8 +48,8 @@ pub use hooks::{
 };
 pub use invalid::InvalidSpec;
 pub use labels::{
-    BACKUP_NAME_LABEL, BACKUP_UID_LABEL, EXCLUDE_LABEL, FOREIGN_FORMAT_LABEL, HOOK_JOB_LABEL, RESTORE_NAME_LABEL,
-    SCHEDULE_NAME_LABEL, STORAGE_LOCATION_LABEL, VELERO_EXCLUDE_LABEL, label_value,
+    BACKUP_NAME_LABEL, BACKUP_UID_LABEL, EXCLUDE_LABEL, FOREIGN_FORMAT_LABEL, HOOK_JOB_LABEL,
+    RESTORE_NAME_LABEL, SCHEDULE_NAME_LABEL, STORAGE_LOCATION_LABEL, VELERO_EXCLUDE_LABEL, label_value,
 };
 pub use location::{
     AccessMode, BackupStorageLocation, BackupStorageLocationSpec, BackupStorageLocationStatus, HIDDEN,

@@ -67,12 +67,7 @@ impl Cluster {
     ///
     /// # Errors
     /// If the log may not be read, the container has none, or the API server fails.
-    pub async fn log_end(
-        &self,
-        namespace: &str,
-        pod: &str,
-        container: &str,
-    ) -> Result<String, ClusterError> {
+    pub async fn log_end(&self, namespace: &str, pod: &str, container: &str) -> Result<String, ClusterError> {
         let path = format!("{}/log?", core(PODS, true).path(Some(namespace), Some(pod)));
         let start = path.len();
         let path = Serializer::for_suffix(path, start)

@@ -90,7 +90,10 @@ fn reply(state: &mut ScriptedState, asked: &Asked) -> Answer {
             answer(201, body.to_string())
         }
         (method, _, _, Some(job)) if job.starts_with("jobs/") => {
-            let at = state.jobs.iter().position(|known| job == format!("jobs/{}", known["metadata"]["name"].as_str().unwrap()));
+            let at = state
+                .jobs
+                .iter()
+                .position(|known| job == format!("jobs/{}", known["metadata"]["name"].as_str().unwrap()));
             match at {
                 Some(at) if method == "DELETE" => answer(200, state.jobs.remove(at).to_string()),
                 Some(at) => answer(200, state.jobs[at].to_string()),
@@ -131,7 +134,14 @@ fn discovery(root: &str) -> Answer {
     };
     let (group, kinds) = match root {
         "/api" => ("", json!([kind("pods", "Pod")])),
-        _ => ("apps", json!([kind("deployments", "Deployment"), kind("statefulsets", "StatefulSet"), kind("replicasets", "ReplicaSet")])),
+        _ => (
+            "apps",
+            json!([
+                kind("deployments", "Deployment"),
+                kind("statefulsets", "StatefulSet"),
+                kind("replicasets", "ReplicaSet")
+            ]),
+        ),
     };
     let items = json!([{"metadata": {"name": group}, "versions": [{"version": "v1", "resources": kinds}]}]);
     answer(200, json!({"kind": "APIGroupDiscoveryList", "items": items}).to_string())

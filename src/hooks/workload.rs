@@ -212,12 +212,10 @@ mod tests {
 
     #[test]
     fn number_and_mark_change_in_one_write_that_fails_if_the_workload_has_changed() {
-        let of = |mark: Value| json!({"uid": "u", "resourceVersion": "7", "annotations": {REPLICAS_BEFORE: mark}});
+        let of =
+            |mark: Value| json!({"uid": "u", "resourceVersion": "7", "annotations": {REPLICAS_BEFORE: mark}});
         let three = workload(json!({"spec": {"replicas": 3}}));
-        assert_eq!(
-            body(&three.to_zero(3)),
-            json!({"metadata": of(json!("3")), "spec": {"replicas": 0}})
-        );
+        assert_eq!(body(&three.to_zero(3)), json!({"metadata": of(json!("3")), "spec": {"replicas": 0}}));
         let zero = workload(json!({"spec": {"replicas": 0}}));
         let WayBack::Last(patch) = zero.way_back(3) else { panic!("it is at zero") };
         assert_eq!(body(&patch), json!({"metadata": of(Value::Null), "spec": {"replicas": 3}}));

@@ -85,7 +85,10 @@ mod tests {
             (json!({"template": template(whole)["template"], "fromCronJob": "nightly"}), "one of the two"),
             (json!({"fromCronJob": ""}), "job.fromCronJob"),
             (json!({"template": {}}), "no spec.template.spec"),
-            (json!({"template": {"spec": {"template": {"spec": {"containers": 3}}}}}), "no template of a Job"),
+            (
+                json!({"template": {"spec": {"template": {"spec": {"containers": 3}}}}}),
+                "no template of a Job",
+            ),
             (template(json!({"containers": [], "restartPolicy": "Never"})), "no containers"),
             (template(json!({"containers": containers})), "restartPolicy"),
             (template(json!({"containers": containers, "restartPolicy": "Always"})), "restartPolicy"),

@@ -118,8 +118,8 @@ impl WatchedObligations {
         let is_left = match seen.again {
             Some(again) => now >= again,
             None => {
-                let is_predecessor = holder.process != server.process
-                    && holder.namespace.as_ref() == Some(&server.namespace);
+                let is_predecessor =
+                    holder.process != server.process && holder.namespace.as_ref() == Some(&server.namespace);
                 is_predecessor || now - seen.since >= SILENT
             }
         };

@@ -146,7 +146,9 @@ mod tests {
 
     #[test]
     fn no_template_whatever_its_shape_makes_a_job_that_a_backup_takes() {
-        for template in [json!(null), json!([]), json!({"metadata": 3, "spec": "x"}), json!({"metadata": {"labels": []}})] {
+        for template in
+            [json!(null), json!([]), json!({"metadata": 3, "spec": "x"}), json!({"metadata": {"labels": []}})]
+        {
             let job = job_object(&template, &identity(), Duration::ZERO);
             assert_eq!(job["metadata"]["labels"][EXCLUDE_LABEL], "true", "{template}");
             assert_eq!(job["spec"]["template"]["metadata"]["labels"][EXCLUDE_LABEL], "true", "{template}");
@@ -165,7 +167,9 @@ mod tests {
     fn only_its_conditions_say_that_a_job_has_ended() {
         let end = |kind: &str, status: &str| {
             let condition = json!({"type": kind, "status": status, "reason": "BackoffLimitExceeded", "message": "too often"});
-            job_end(&serde_json::from_value(json!({"status": {"failed": 3, "conditions": [condition]}})).unwrap())
+            job_end(
+                &serde_json::from_value(json!({"status": {"failed": 3, "conditions": [condition]}})).unwrap(),
+            )
         };
         assert_eq!(end("Complete", "True"), Some(JobEnd::Complete));
         let failed = JobEnd::Failed("BackoffLimitExceeded: too often".to_owned());

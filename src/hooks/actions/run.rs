@@ -133,7 +133,9 @@ impl<'a> ActionRun<'a> {
         let run = async {
             match action {
                 BackupAction { http: Some(http), .. } => http::run(context, action, http, &mut lines).await,
-                BackupAction { job: Some(job), .. } => job::run(context, action, job, deadline, &mut lines).await,
+                BackupAction { job: Some(job), .. } => {
+                    job::run(context, action, job, deadline, &mut lines).await
+                }
                 BackupAction { scale: Some(scale), .. } if step == ActionStep::ScaleDown => {
                     scale::down(context, action, scale, deadline, &mut lines).await
                 }

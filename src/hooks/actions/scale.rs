@@ -106,7 +106,8 @@ async fn to_zero(
         let undo = undo_of(action, &target, &found, number);
         announce(context, scale, &mut announced, &undo).await?;
         if found.replicas() == Some(0) {
-            let line = format!("{target} was at zero since an earlier backup, and will get its {number} back");
+            let line =
+                format!("{target} was at zero since an earlier backup, and will get its {number} back");
             return Ok(ZeroWorkload { target, uid, selector, line });
         }
         let ScaleTarget { kind, namespace, name } = &target;
@@ -227,10 +228,7 @@ async fn left(context: &ActionContext<'_>, zero: &ZeroWorkload) -> Result<Option
 
 /// Scales one workload back and removes it from the ledger. Returns what is told of that, and the
 /// record if the workload has its number again.
-async fn to_number(
-    context: &ActionContext<'_>,
-    undo: Undo,
-) -> Result<(String, Option<Undo>), ActionFailure> {
+async fn to_number(context: &ActionContext<'_>, undo: Undo) -> Result<(String, Option<Undo>), ActionFailure> {
     let Some(workload) = undo.workload() else { return Ok((String::new(), None)) };
     let back = scale_back(context.cluster, &workload).await?;
     context.ledger.settle(&undo).await?;

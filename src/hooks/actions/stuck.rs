@@ -23,14 +23,18 @@ fn told_pod(pod: &Pod) -> String {
         let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()).unwrap_or("no node");
         return match finalizers {
             [] => format!("the pod {name} on {node} is being deleted"),
-            _ => format!("the pod {name} is being deleted and waits for its finalizers {}", finalizers.join(", ")),
+            _ => format!(
+                "the pod {name} is being deleted and waits for its finalizers {}",
+                finalizers.join(", ")
+            ),
         };
     }
     let status = pod.status.as_ref();
     let phase = status.and_then(|status| status.phase.as_deref()).unwrap_or("not seen by any node");
     let why = status.and_then(|status| {
         let conditions = status.conditions.iter().flatten();
-        let mut unscheduled = conditions.filter(|each| each.type_ == "PodScheduled" && each.status == "False");
+        let mut unscheduled =
+            conditions.filter(|each| each.type_ == "PodScheduled" && each.status == "False");
         let containers = status.init_container_statuses.iter().chain(&status.container_statuses).flatten();
         let unscheduled = unscheduled.next().map(|condition| {
             let reason = condition.reason.as_deref().unwrap_or_default();
@@ -76,14 +80,35 @@ mod tests {
     #[test]
     fn each_way_in_which_a_pod_hangs_is_told() {
         let pod = |status: Value| json!([{"metadata": {"name": "a"}, "status": status}]);
-        let container = |state: Value| pod(json!({"phase": "Pending", "containerStatuses": [{"name": "c", "image": "i", "imageID": "", "ready": false, "restartCount": 0, "state": state}]}));
+        let container = |state: Value| {
+            pod(
+                json!({"phase": "Pending", "containerStatuses": [{"name": "c", "image": "i", "imageID": "", "ready": false, "restartCount": 0, "state": state}]}),
+            )
+        };
         for (pods, says) in [
             (json!([]), ""),
-            (json!([{"metadata": {"name": "a", "deletionTimestamp": "2026-11-28T10:00:00Z"}, "spec": {"nodeName": "n", "containers": []}}]), "the pod a on n is being deleted"),
-            (json!([{"metadata": {"name": "a", "deletionTimestamp": "2026-11-28T10:00:00Z", "finalizers": ["x/y"]}}]), "waits for its finalizers x/y"),
-            (pod(json!({"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes are available"}]})), "the pod a is Pending: Unschedulable: 0/1 nodes are available"),
-            (container(json!({"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}})), "its container c waits: ImagePullBackOff: no such image"),
-            (container(json!({"terminated": {"exitCode": 3, "reason": "Error"}})), "its container c ended with exit code 3 (Error)"),
+            (
+                json!([{"metadata": {"name": "a", "deletionTimestamp": "2026-11-28T10:00:00Z"}, "spec": {"nodeName": "n", "containers": []}}]),
+                "the pod a on n is being deleted",
+            ),
+            (
+                json!([{"metadata": {"name": "a", "deletionTimestamp": "2026-11-28T10:00:00Z", "finalizers": ["x/y"]}}]),
+                "waits for its finalizers x/y",
+            ),
+            (
+                pod(
+                    json!({"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes are available"}]}),
+                ),
+                "the pod a is Pending: Unschedulable: 0/1 nodes are available",
+            ),
+            (
+                container(json!({"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}})),
+                "its container c waits: ImagePullBackOff: no such image",
+            ),
+            (
+                container(json!({"terminated": {"exitCode": 3, "reason": "Error"}})),
+                "its container c ended with exit code 3 (Error)",
+            ),
             (pod(json!({"phase": "Running"})), "the pod a is Running"),
             (json!([{}, {}, {}, {}, {}]), "; 2 more"),
         ] {

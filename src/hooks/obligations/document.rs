@@ -180,7 +180,9 @@ mod tests {
         let mut newer = written();
         newer["format"] = json!(2);
         assert!(parse(&newer).unwrap_err().contains("format 2"));
-        for field in ["/clusterUid", "/holder", "/holderNamespace", "/run/name", "/run/namespace", "/open/0/what"] {
+        for field in
+            ["/clusterUid", "/holder", "/holderNamespace", "/run/name", "/run/namespace", "/open/0/what"]
+        {
             let mut hostile = written();
             *hostile.pointer_mut(field).unwrap() = json!("a\u{1b}[2J");
             assert!(parse(&hostile).unwrap_err().contains("control"), "{field}");

@@ -75,7 +75,10 @@ async fn write_back(cluster: &Cluster, workload: &ScaledWorkload<'_>) -> Result<
             Err(error) => return Err(error.into()),
         }
     }
-    Err(format!("it was changed by others {MOST_WRITES} times in a row, between being read and being written").into())
+    Err(format!(
+        "it was changed by others {MOST_WRITES} times in a row, between being read and being written"
+    )
+    .into())
 }
 
 /// Returns the kind as the cluster serves it, or `None` if it serves it no longer.

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::remove_roles;
 use super::permissions::{Account, expect_nothing_refused};
+use super::remove_roles;
 use crate::server::{BACKUP, Installation};
 use crate::support::{Lab, TestNamespace};
 

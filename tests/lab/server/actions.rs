@@ -107,7 +107,8 @@ async fn pods_that_hang_are_named_and_everything_is_scaled_back() {
 }
 
 fn job(phase: &str, timeout: &str) -> Value {
-    let pod = json!({"restartPolicy": "Never", "containers": [{"name": "flush", "image": "example.com/flush"}]});
+    let pod =
+        json!({"restartPolicy": "Never", "containers": [{"name": "flush", "image": "example.com/flush"}]});
     json!({"phase": phase, "timeout": timeout, "onError": "Continue",
         "job": {"template": {"spec": {"backoffLimit": 0, "template": {"spec": pod}}}}})
 }
@@ -187,5 +188,9 @@ async fn a_job_that_fails_or_never_starts_says_why() {
         assert!(log.contains(says), "{says} is not in {log}");
     }
     let jobs = lab.a.list(&format!("/apis/batch/v1/namespaces/{}/jobs", namespace.name)).await;
-    assert!(jobs.iter().all(|job| job["metadata"]["name"].as_str().is_some_and(|name| name.starts_with("ark-action-0"))), "{jobs:?}");
+    assert!(
+        jobs.iter()
+            .all(|job| job["metadata"]["name"].as_str().is_some_and(|name| name.starts_with("ark-action-0"))),
+        "{jobs:?}"
+    );
 }

@@ -1,3 +1,5 @@
+//! Which documents are undone, and when.
+
 use chrono::DateTime;
 
 use super::*;

@@ -69,7 +69,8 @@ async fn a_job_that_fails_says_why_and_how_its_pod_ended() {
 #[tokio::test(start_paused = true)]
 async fn a_job_that_is_not_complete_in_time_says_what_keeps_it_and_is_deleted() {
     let mut of = pod("rest-1", "Job", "Pending");
-    let condition = json!({"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "no nodes"});
+    let condition =
+        json!({"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "no nodes"});
     of["status"]["conditions"] = json!([condition]);
     let late = move |state: &mut ScriptedState, asked: &Asked| {
         if asked.method == http::Method::POST {
@@ -79,7 +80,12 @@ async fn a_job_that_is_not_complete_in_time_says_what_keeps_it_and_is_deleted() 
     let (cluster, state) = cluster(ScriptedState::default(), Box::new(late));
     let (ended, lines) = ran(&cluster, &templated()).await;
     let said = ended.unwrap_err();
-    assert!(said.contains("did not become complete within 30 s: the pod rest-1 is Pending: Unschedulable: no nodes"), "{said}");
+    assert!(
+        said.contains(
+            "did not become complete within 30 s: the pod rest-1 is Pending: Unschedulable: no nodes"
+        ),
+        "{said}"
+    );
     assert!(lines.last().unwrap().ends_with("was deleted"), "{lines:?}");
     assert_eq!(state.lock().unwrap().jobs, [json!(null); 0]);
 }
@@ -101,7 +107,11 @@ async fn the_job_of_an_earlier_attempt_is_deleted_and_its_pods_are_waited_for() 
         }
     };
     let earlier = json!({"metadata": {"name": "earlier", "uid": "u"}});
-    let state = ScriptedState { jobs: vec![earlier], pods: vec![pod("earlier-1", "Job", "Running")], ..Default::default() };
+    let state = ScriptedState {
+        jobs: vec![earlier],
+        pods: vec![pod("earlier-1", "Job", "Running")],
+        ..Default::default()
+    };
     let (cluster, state) = cluster(state, Box::new(meanwhile));
     assert_eq!(ran(&cluster, &templated()).await.0, Ok(()));
     let state = state.lock().unwrap();

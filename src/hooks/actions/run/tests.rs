@@ -20,7 +20,11 @@ async fn cut_short(run: &mut ActionRun<'_>) -> Vec<(ActionStep, Option<String>)>
 
 #[tokio::test(start_paused = true)]
 async fn a_run_that_is_cut_short_scales_back_what_it_scaled_down() {
-    let state = ScriptedState { web: web(3, json!({})), pods: vec![pod("web-1", "ReplicaSet", "Running")], ..Default::default() };
+    let state = ScriptedState {
+        web: web(3, json!({})),
+        pods: vec![pod("web-1", "ReplicaSet", "Running")],
+        ..Default::default()
+    };
     let (cluster, state) = cluster(state, Box::new(|_, _| {}));
     let actions = [action(json!({"scale": {"workloads": [{"resource": "deployments", "name": "web"}]}}))];
     let ends = cut_short(&mut ActionRun::new(context(&cluster), &actions)).await;
@@ -40,7 +44,8 @@ async fn a_run_that_is_cut_short_deletes_the_job_that_it_waits_for() {
 
 #[tokio::test(start_paused = true)]
 async fn what_was_not_scaled_down_is_not_said_to_be_scaled_back() {
-    let (cluster, _) = cluster(ScriptedState { web: web(0, json!({})), ..Default::default() }, Box::new(|_, _| {}));
+    let (cluster, _) =
+        cluster(ScriptedState { web: web(0, json!({})), ..Default::default() }, Box::new(|_, _| {}));
     let actions = [action(json!({"scale": {"workloads": [{"resource": "deployments", "name": "web"}]}}))];
     let mut run = ActionRun::new(context(&cluster), &actions);
     assert_eq!(run.prepare(|_| {}).await.len(), 1);

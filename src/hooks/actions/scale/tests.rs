@@ -77,7 +77,10 @@ async fn pods_that_stay_are_named() {
     let context = context(&cluster);
     let said = scaled_down(&context, &by_name()).await.unwrap_err();
     assert!(said.contains("the pods of deployments.apps shop/web did not become gone within 30 s"), "{said}");
-    assert!(said.contains("the pod web-1 is being deleted and waits for its finalizers example.com/hold"), "{said}");
+    assert!(
+        said.contains("the pod web-1 is being deleted and waits for its finalizers example.com/hold"),
+        "{said}"
+    );
     assert_eq!(context.ledger.open().len(), 1, "it is to be scaled back");
 }
 

@@ -90,9 +90,10 @@ async fn a_kind_that_is_not_served_any_more_has_no_workloads() {
 #[tokio::test]
 async fn a_refusal_says_what_could_not_be_scaled_back_to_what() {
     let refuse = |_: usize, asked: &crate::cluster::script::Asked| match asked.uri.as_str() {
-        uri if uri.starts_with("/api") && !uri.contains("namespaces") => {
-            crate::cluster::script::answer(200, r#"{"kind":"APIGroupDiscoveryList","items":[{"metadata":{"name":"apps"},"versions":[{"version":"v1","resources":[{"resource":"deployments","responseKind":{"kind":"Deployment"},"scope":"Namespaced","singularResource":"deployment","verbs":["get"]}]}]}]}"#)
-        }
+        uri if uri.starts_with("/api") && !uri.contains("namespaces") => crate::cluster::script::answer(
+            200,
+            r#"{"kind":"APIGroupDiscoveryList","items":[{"metadata":{"name":"apps"},"versions":[{"version":"v1","resources":[{"resource":"deployments","responseKind":{"kind":"Deployment"},"scope":"Namespaced","singularResource":"deployment","verbs":["get"]}]}]}]}"#,
+        ),
         _ => crate::cluster::script::failure(403, "Forbidden", "no", ""),
     };
     let (cluster, _) = crate::cluster::script::serve(refuse);
