@@ -87,11 +87,15 @@ async fn open_ledger(
     account: &mut BackupAccount<'_>,
 ) -> ObligationLedger {
     let BackupRequest { name, uid, namespace, attempt, notes, .. } = request;
-    let (namespace, name) = (namespace.clone(), name.to_string());
     let owner = LedgerOwner {
-        run: ObligedRun { kind: "Backup".to_owned(), namespace, name, uid: uid.clone() },
+        run: ObligedRun {
+            kind: "Backup".to_owned(),
+            namespace: namespace.clone(),
+            name: name.to_string(),
+            uid: uid.clone(),
+        },
         cluster_uid: request.cluster.uid.clone(),
-        holder: ObligationHolder::this_process(&request.holder),
+        holder: ObligationHolder::this_process(&request.holder, namespace.clone()),
     };
     let undoer: Arc<dyn Undoer> = Arc::new(cluster.clone());
     if *attempt > 1 || !actions.is_empty() {

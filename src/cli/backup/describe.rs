@@ -188,6 +188,9 @@ fn summary(backup: &Backup, output: &Output) -> Result<(), Failure> {
             )?;
         }
     }
+    for pending in status.obligations.values().flatten() {
+        line("To undo:", format!("what {}, since {}", pending.what, pending.since))?;
+    }
     if !status.kinds_outside_cut.is_empty() {
         line("Read later:", format!("{} (not at that instant)", status.kinds_outside_cut.join(", ")))?;
     }

@@ -92,7 +92,7 @@ pub async fn run(global: &Global, command: &RunCommand, output: &Output) -> Resu
     let progress = Progress::default();
     let stop = signal::stopped(
         output,
-        "undoing what hooks have changed, and removing what is half-written from the bucket",
+        "removing what is half-written from the bucket, and undoing what hooks have changed",
     );
     let work = backup::run(&cluster, &bucket, &request, &progress, stop);
     let outcome = output.follow(&progress, work).await?;

@@ -40,7 +40,7 @@ pub async fn undo(global: &Global, command: &UndoCommand, output: &Output) -> Re
     let identity = cluster.identity().await?;
     let bucket = command.location.bucket().await?;
     let ids = chosen(command, &bucket, &identity.uid, output).await?;
-    let holder = ObligationHolder::this_process(holder());
+    let holder = ObligationHolder::this_process(&holder(), None);
     let undoer = Arc::new(cluster);
     let mut has_failed = false;
     for id in ids {

@@ -21,7 +21,8 @@ const KIND: &str = "Obligation";
 /// tried again.
 pub async fn undo(context: Arc<Context>, left: LeftObligations) -> (DocumentKey, Option<Instant>) {
     let LeftObligations { key, run, location, bucket } = left;
-    let holder = ObligationHolder::this_process(&context.settings.holder);
+    let namespace = Some(context.settings.namespace.clone());
+    let holder = ObligationHolder::this_process(&context.settings.holder, namespace);
     let undoer = Arc::new(context.cluster.clone());
     let undone = undo_left(undoer, &bucket, &key.1, &holder, notes(&context, &run)).await;
     let became = match undone {

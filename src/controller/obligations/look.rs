@@ -42,7 +42,7 @@ pub async fn look(context: &Context, watched: &mut WatchedObligations, at_all: b
     let server = LookingServer {
         cluster_uid: context.identity.uid.clone(),
         namespace: context.settings.namespace.clone(),
-        process: ObligationHolder::this_process("").process,
+        process: ObligationHolder::this_process("", None).process,
     };
     let locations = context.caches.locations.state();
     watched.keep_locations(|uid| locations.iter().any(|each| each.metadata.uid.as_deref() == Some(uid)));

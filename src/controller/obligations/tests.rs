@@ -9,7 +9,8 @@ use crate::controller::context::{filled, settings};
 
 fn document(cluster: &str, open: &Value) -> String {
     let run = json!({"kind": "Backup", "namespace": "heptio-ark", "name": "nightly", "uid": "u"});
-    json!({"format": 1, "run": run, "clusterUid": cluster, "holder": "pod", "process": "before",
+    json!({"format": 1, "run": run, "clusterUid": cluster, "holder": "pod",
+        "holderNamespace": "heptio-ark", "process": "before",
         "heartbeat": "2026-11-28T03:00:00Z", "open": open})
     .to_string()
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::bucket::ObligationStamp;
-use crate::hooks::obligations::{ObligationDocument, ObligedRun, SILENT};
+use crate::hooks::obligations::{ObligationDocument, ObligationHolder, ObligedRun, SILENT};
 
 /// Time between two looks while something is open.
 pub const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -25,12 +25,12 @@ pub type DocumentKey = (String, String);
 /// What a document says of its holder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Holding {
-    /// It is of this cluster: the run, and the process that holds it.
+    /// It is of this cluster.
     Ours {
         /// The run that made the changes.
         run: ObligedRun,
-        /// The process.
-        process: String,
+        /// The process that holds it.
+        holder: ObligationHolder,
     },
     /// It is of another cluster, which undoes it.
     OfAnotherCluster,
@@ -70,7 +70,7 @@ impl Holding {
         match document {
             Err(_) => Self::Unreadable,
             Ok(document) if document.cluster_uid != server.cluster_uid => Self::OfAnotherCluster,
-            Ok(document) => Self::Ours { run: document.run, process: document.holder.process },
+            Ok(document) => Self::Ours { run: document.run, holder: document.holder },
         }
     }
 }
@@ -114,12 +114,12 @@ impl WatchedObligations {
     /// or not yet.
     pub fn due(&self, key: &DocumentKey, server: &LookingServer, now: Instant) -> Option<ObligedRun> {
         let seen = self.0.get(key).filter(|seen| !seen.is_busy)?;
-        let Holding::Ours { run, process } = &seen.holding else { return None };
+        let Holding::Ours { run, holder } = &seen.holding else { return None };
         let is_left = match seen.again {
             Some(again) => now >= again,
             None => {
                 let is_predecessor =
-                    *process != server.process && run.namespace.as_ref() == Some(&server.namespace);
+                    holder.process != server.process && holder.namespace.as_ref() == Some(&server.namespace);
                 is_predecessor || now - seen.since >= SILENT
             }
         };

@@ -92,7 +92,8 @@ impl ObligationDocument {
         let Self { format: _, run, cluster_uid, holder, heartbeat: _, open } = self;
         let ObligedRun { kind, namespace, name, uid } = run;
         let texts = [kind, name, uid, cluster_uid, &holder.name, &holder.process];
-        texts.into_iter().chain(namespace).chain(open.iter().map(|each| &each.what))
+        let namespaces = namespace.iter().chain(&holder.namespace);
+        texts.into_iter().chain(namespaces).chain(open.iter().map(|each| &each.what))
     }
 
     /// Returns the document as it is stored.
@@ -145,7 +146,8 @@ mod tests {
     fn written() -> Value {
         json!({
             "format": 1, "run": {"kind": "Backup", "namespace": "ark", "name": "nightly", "uid": "u"},
-            "clusterUid": "c", "holder": "pod", "process": "p", "heartbeat": "2026-11-28T03:00:10Z",
+            "clusterUid": "c", "holder": "pod", "holderNamespace": "ark", "process": "p",
+            "heartbeat": "2026-11-28T03:00:10Z",
             "open": [{
                 "what": "scales deployments.apps shop/web back to 3", "since": "2026-11-28T03:00:00Z",
                 "deadline": "2026-11-28T04:00:00Z",
@@ -178,7 +180,9 @@ mod tests {
         let mut newer = written();
         newer["format"] = json!(2);
         assert!(parse(&newer).unwrap_err().contains("format 2"));
-        for field in ["/clusterUid", "/holder", "/run/name", "/run/namespace", "/open/0/what"] {
+        for field in
+            ["/clusterUid", "/holder", "/holderNamespace", "/run/name", "/run/namespace", "/open/0/what"]
+        {
             let mut hostile = written();
             *hostile.pointer_mut(field).unwrap() = json!("a\u{1b}[2J");
             assert!(parse(&hostile).unwrap_err().contains("control"), "{field}");

@@ -19,16 +19,20 @@ pub struct ObligationHolder {
     /// The process as people read it: pod, or host and process id.
     #[serde(rename = "holder")]
     pub name: String,
+    /// The namespace of a server; `None` for a command line. Of the servers of a namespace only the
+    /// holder of its lease acts.
+    #[serde(rename = "holderNamespace", default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
     /// Drawn by the process when it starts: a restarted pod has the name of its predecessor.
     pub process: String,
 }
 
 impl ObligationHolder {
-    /// Returns this process, under the name that people know.
-    pub fn this_process(name: impl Into<String>) -> Self {
+    /// Returns this process, under the name that people know; `namespace` is that of a server.
+    pub fn this_process(name: &str, namespace: Option<String>) -> Self {
         static PROCESS: OnceLock<String> = OnceLock::new();
         let process = PROCESS.get_or_init(|| Uuid::new_v4().to_string());
-        Self { name: name.into(), process: process.clone() }
+        Self { name: name.to_owned(), namespace, process: process.clone() }
     }
 }
 

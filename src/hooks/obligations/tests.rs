@@ -52,7 +52,7 @@ impl ObligationNotes for Notes {
 
 fn owner(process: &str) -> LedgerOwner {
     let run = ObligedRun { kind: "Backup".into(), namespace: None, name: "nightly".into(), uid: "u".into() };
-    let holder = ObligationHolder { name: "host/1".into(), process: process.into() };
+    let holder = ObligationHolder { name: "host/1".into(), namespace: None, process: process.into() };
     LedgerOwner { run, cluster_uid: "here".into(), holder }
 }
 
@@ -196,7 +196,8 @@ async fn another_process_undoes_the_newest_first_and_a_slow_holder_brings_nothin
     ledger.announce(scale("web")).await.unwrap();
     ledger.announce(scale("api")).await.unwrap();
     let id = only_id(&bucket).await;
-    let other = ObligationHolder { name: "server".into(), process: "other".into() };
+    let other =
+        ObligationHolder { name: "server".into(), namespace: Some("ark".into()), process: "other".into() };
     let became = undo_left(Arc::clone(&undoer) as _, &bucket, &id, &other, None).await.unwrap();
     let undone = vec![API.to_owned(), WEB.to_owned()];
     assert_eq!(became, UndoneObligations { undone, failed: Vec::new() });
@@ -213,7 +214,8 @@ async fn a_holder_that_was_asleep_undoes_what_it_changed_since_and_the_run_is_to
     let (_, bucket, undoer, ledger) = stand();
     ledger.announce(scale("web")).await.unwrap();
     let id = only_id(&bucket).await;
-    let other = ObligationHolder { name: "server".into(), process: "other".into() };
+    let other =
+        ObligationHolder { name: "server".into(), namespace: Some("ark".into()), process: "other".into() };
     let other_undoer = Arc::new(NotingUndoer::default());
     undo_left(other_undoer, &bucket, &id, &other, None).await.unwrap();
     sleep(Duration::from_secs(11)).await;
@@ -237,7 +239,8 @@ async fn what_cannot_be_undone_stays_for_the_next_one_and_what_is_unknown_as_it_
     let bytes = document.to_string().into_bytes().into();
     assert!(bucket.write_obligations(&id, Some(&stored_before), bytes).await.unwrap());
     drop(ledger);
-    let other = ObligationHolder { name: "server".into(), process: "other".into() };
+    let other =
+        ObligationHolder { name: "server".into(), namespace: Some("ark".into()), process: "other".into() };
     *undoer.refuses.lock().unwrap() = Some("web");
     let became = undo_left(Arc::clone(&undoer) as _, &bucket, &id, &other, None).await.unwrap();
     assert_eq!((became.undone.len(), became.failed.len()), (0, 2));
@@ -269,7 +272,8 @@ async fn the_next_attempt_undoes_what_the_one_before_left_and_nothing_of_other_r
 #[tokio::test]
 async fn a_damaged_or_huge_document_is_told_and_left_alone() {
     let (_, bucket, undoer, _) = stand();
-    let other = ObligationHolder { name: "server".into(), process: "other".into() };
+    let other =
+        ObligationHolder { name: "server".into(), namespace: Some("ark".into()), process: "other".into() };
     for bytes in [bytes::Bytes::from_static(b"{\"format\":7"), bytes::Bytes::from(vec![b' '; 1 << 20])] {
         assert!(bucket.write_obligations("backup-x-1", None, bytes.clone()).await.unwrap());
         let end = undo_left(Arc::clone(&undoer) as _, &bucket, "backup-x-1", &other, None).await;

@@ -54,7 +54,7 @@ pub struct LocationState {
     pub last_sync: Option<DateTime<Utc>>,
     /// Seconds between two comparisons.
     pub sync_period: u64,
-    /// Number of changes recorded in it that wait to be undone; `None` until it was listed.
+    /// Number of runs recorded in it that have something to undo; `None` until it was listed.
     pub obligations: Option<u64>,
 }
 
@@ -125,7 +125,7 @@ impl ServerState {
         tell(registry, "location_last_sync_timestamp", help, by(|each| seconds(each.last_sync)));
         let help = "Time between two comparisons of the location with the cluster";
         tell(registry, "location_sync_period_seconds", help, by(|each| Some(number(each.sync_period))));
-        let help = "What a backup or restore changed and has yet to undo";
+        let help = "Runs that have changed something and have yet to undo it";
         tell(registry, "obligation_open", help, by(|each| each.obligations.map(number)));
     }
 

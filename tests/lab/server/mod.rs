@@ -17,6 +17,7 @@ mod intercepted;
 mod kill_rounds;
 mod leader;
 mod lifecycle;
+mod obligations;
 mod runs;
 mod schedules;
 mod server_process;

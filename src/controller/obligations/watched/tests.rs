@@ -1,3 +1,5 @@
+//! Which documents are undone, and when.
+
 use chrono::DateTime;
 
 use super::*;
@@ -17,11 +19,12 @@ fn key() -> DocumentKey {
 fn held(namespace: Option<&str>, process: &str) -> Holding {
     let run = ObligedRun {
         kind: "Backup".into(),
-        namespace: namespace.map(str::to_owned),
+        namespace: Some("ark".into()),
         name: "nightly".into(),
         uid: "u".into(),
     };
-    Holding::Ours { run, process: process.to_owned() }
+    let (name, namespace) = ("host/1".to_owned(), namespace.map(str::to_owned));
+    Holding::Ours { run, holder: ObligationHolder { name, namespace, process: process.to_owned() } }
 }
 
 /// Returns after how many looks, ten seconds apart, an unchanged document is undone.
@@ -40,7 +43,7 @@ fn what_a_server_before_this_one_left_is_undone_at_once_and_others_after_thirty_
     assert_eq!(looks_until_due(held(Some("ark"), "before")), Some(0));
     assert_eq!(looks_until_due(held(Some("ark"), "me")), Some(3), "the run could not undo it");
     assert_eq!(looks_until_due(held(None, "laptop")), Some(3));
-    assert_eq!(looks_until_due(held(Some("other"), "other server")), Some(3));
+    assert_eq!(looks_until_due(held(Some("other"), "other server")), Some(3), "it may be undoing it");
     assert_eq!(looks_until_due(Holding::OfAnotherCluster), None);
     assert_eq!(looks_until_due(Holding::Unreadable), None);
 }
