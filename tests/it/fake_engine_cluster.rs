@@ -145,7 +145,8 @@ impl FakeEngineCluster {
         command
     }
 
-    fn kubeconfig(&self) -> PathBuf {
+    /// The file that leads to this cluster.
+    pub fn kubeconfig(&self) -> PathBuf {
         let path = self.folder.path().join("kubeconfig");
         std::fs::write(&path, kubeconfig(self.address)).expect("a kubeconfig can be written");
         path
