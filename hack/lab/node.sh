@@ -38,6 +38,23 @@ node_names() {
   pods_bridge=arkpods$slot node_bridge=arknode$slot
   node_address=10.89.$((slot / 250)).$((slot % 250 + 1))
   pods_network=10.$((96 + slot / 250)).$((slot % 250)).0/24
+  cgroup=ark-lab-$slot
+}
+
+# cgroup_folders: where the control groups of this lab are: one with version 2, one a controller with version 1.
+cgroup_folders() { awk -v name="/$cgroup" '$3 ~ /^cgroup2?$/ {print $2 name}' /proc/mounts; }
+
+# Control groups of the node's own: a kubelet ends what it does not know below its root, and so the pods of another lab's kubelet.
+make_cgroups() {
+  local folder file controller
+  for folder in $(cgroup_folders); do
+    [ ! -e "${folder%/*}/cgroup.subtree_control" ] || for controller in $(cat "${folder%/*}/cgroup.controllers"); do
+      echo "+$controller" >"${folder%/*}/cgroup.subtree_control" 2>/dev/null || true
+    done
+    mkdir -p "$folder"
+    # With version 1, a new group has no processors and no memory before it is told which.
+    for file in cpuset.cpus cpuset.mems; do [ ! -e "$folder/$file" ] || cat "$folder/../$file" >"$folder/$file"; done
+  done
 }
 
 write_node_files() {
@@ -72,7 +89,7 @@ address: $node_address
 authentication: {anonymous: {enabled: false}, webhook: {enabled: true}, x509: {clientCAFile: "$state/pki/ca.crt"}}
 authorization: {mode: Webhook}
 cgroupDriver: cgroupfs
-cgroupRoot: /
+cgroupRoot: /$cgroup
 failCgroupV1: false
 failSwapOn: false
 containerRuntimeEndpoint: unix://$socket
@@ -91,7 +108,7 @@ node_is_ready() {
 }
 
 start_node() {
-  local node run socket pods_bridge node_bridge node_address pods_network image
+  local node run socket pods_bridge node_bridge node_address pods_network cgroup image
   node_names
   if ! alive "$state" containerd; then
     write_node_files
@@ -101,6 +118,7 @@ start_node() {
   fi
   # The node's address must not be a loopback one; a bridge without ports carries it, which works where dummy devices do not.
   ip link show "$node_bridge" >/dev/null 2>&1 || { ip link add "$node_bridge" type bridge && ip addr add "$node_address/32" dev "$node_bridge" && ip link set "$node_bridge" up; }
+  make_cgroups
   alive "$state" kubelet || launch kubelet "$(binary_of kubelet)" --config "$node/kubelet.yaml" --kubeconfig "$state/kubeconfig" \
     --root-dir "$node/kubelet" --hostname-override "$name" --node-ip "$node_address"
   await "$state" kubelet 60 node_is_ready
@@ -108,7 +126,7 @@ start_node() {
 
 # stop_node: pods first, by way of this lab's own containerd, then mounts and network devices that bear this lab's number.
 stop_node() {
-  local node run socket pods_bridge node_bridge node_address pods_network id note
+  local node run socket pods_bridge node_bridge node_address pods_network cgroup id note folder
   [ -f "$state/port" ] && [ -d "$state/node" ] || return 0
   node_names
   stop "$state" kubelet
@@ -129,6 +147,7 @@ stop_node() {
     rm -f "$note" "/var/lib/cni/results/cni-loopback-$id-lo"
   done
   awk -v a="$node/" -v b="$run/" 'index($2, a) == 1 || index($2, b) == 1 {print $2}' /proc/mounts | sort -r | xargs -r umount 2>/dev/null || true
+  for folder in $(cgroup_folders); do find "$folder" -depth -type d -exec rmdir {} + 2>/dev/null || true; done
   ip link del "$pods_bridge" 2>/dev/null || true
   ip link del "$node_bridge" 2>/dev/null || true
   rm -rf "$run"

@@ -33,6 +33,10 @@ pub const DELETION_REQUESTED: &str = "ark.heptio.com/deletion-requested";
 /// `status.origin.schedule` does.
 pub const SCHEDULE_TOKEN: &str = "ark.heptio.com/schedule-token";
 
+/// Annotation of a workload that an action has scaled to zero for a backup: the number of replicas
+/// that it had. The backup holds it so, and a restore gives the number back.
+pub const REPLICAS_BEFORE: &str = "ark.heptio.com/replicas-before";
+
 /// Returns the id of the location from which an object was synced, or `None` if it was not.
 pub fn synced_from(metadata: &ObjectMeta) -> Option<&str> {
     metadata.annotations.as_ref()?.get(SYNCED_FROM).map(String::as_str)

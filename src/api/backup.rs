@@ -1,5 +1,6 @@
 //! Backup: the items to take, how long and where to keep them, and the status of the run.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -9,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    BackupHooks, BackupMetadata, CompiledSelection, Duration, Filter, InvalidSpec, Origin, ScopedKinds,
-    Timestamp, VeleroBackup, conditions, duration, schema,
+    BackupHooks, BackupMetadata, CompiledSelection, Duration, Filter, InvalidSpec, Origin, PendingUndo,
+    ScopedKinds, Timestamp, VeleroBackup, conditions, duration, schema,
 };
 
 /// Selects what is backed up and where to, and says how long the backup is kept. A Backup that has
@@ -154,6 +155,11 @@ pub struct BackupStatus {
     /// Number of hooks that were run; empty if there were none, or the backup is not complete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hooks: Option<HookCounts>,
+    /// What the backup changed outside of the bucket and has yet to undo, by the name of the document
+    /// below `obligations/` in the bucket that says the same. Empty as soon as it is undone; a
+    /// server undoes what another one left.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub obligations: BTreeMap<String, Vec<PendingUndo>>,
     /// Conditions by type: Complete or Failed once the work has ended (the reason is the phase),
     /// Waiting (why the backup does not begin or go on), Stored (the document is in the bucket),
     /// KeptAsLastGood (why the backup is kept beyond its ttl), NameTaken (another run has the name

@@ -28,6 +28,10 @@ pub const EXCLUDE_LABEL: &str = "ark.heptio.com/exclude-from-backup";
 /// Velero's name of [`EXCLUDE_LABEL`], obeyed alike.
 pub const VELERO_EXCLUDE_LABEL: &str = "velero.io/exclude-from-backup";
 
+/// Label of a Job that an action of a backup runs, and of its pods: which run and action it is of,
+/// as a hash.
+pub const HOOK_JOB_LABEL: &str = "ark.heptio.com/hook-job";
+
 /// The longest value of a label, in bytes.
 const MAX_VALUE: usize = 63;
 

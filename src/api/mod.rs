@@ -19,6 +19,7 @@ mod location;
 mod mapping;
 mod modifiers;
 mod origin;
+mod pending_undo;
 mod requests;
 mod restore;
 mod schedule;
@@ -28,8 +29,8 @@ mod timestamp;
 mod velero;
 
 pub use annotations::{
-    DELETION_REQUESTED, DOCUMENT_STAMP, REQUESTED_AT, SCHEDULE_TOKEN, STORED_IN, SYNCED_FROM, kept_from,
-    synced_from,
+    DELETION_REQUESTED, DOCUMENT_STAMP, REPLICAS_BEFORE, REQUESTED_AT, SCHEDULE_TOKEN, STORED_IN,
+    SYNCED_FROM, kept_from, synced_from,
 };
 pub use backup::{
     Backup, BackupPhase, BackupProgress, BackupSpec, BackupStatus, ClusterReference, HookCounts, LockTime,
@@ -42,14 +43,15 @@ pub use definitions::{DefinitionYaml, crd_yaml, crds};
 pub use duration::{Duration, InvalidDuration};
 pub use filter::{CompiledSelection, Filter, ScopedKinds, label_requirements};
 pub use hooks::{
-    ActionPhase, BackupAction, BackupHook, BackupHooks, ExecHook, HiddenMemberUse, HookAction, HookErrorMode,
-    HttpAction, JobAction, MongoAction, MongoConnection, MongoMembers, MongoPods, MongoService, MongoUri,
-    ScaleAction,
+    ActionPhase, BackupAction, BackupHook, BackupHooks, BasicAuth, ExecHook, HiddenMemberUse, HookAction,
+    HookErrorMode, HttpAction, HttpExpectation, HttpHeader, HttpMethod, HttpPoll, HttpScheme, HttpService,
+    HttpVerdict, JobAction, MongoAction, MongoConnection, MongoMembers, MongoPods, MongoService, MongoUri,
+    ScaleAction, SecretValue, WorkloadName,
 };
 pub use invalid::InvalidSpec;
 pub use labels::{
-    BACKUP_NAME_LABEL, BACKUP_UID_LABEL, EXCLUDE_LABEL, FOREIGN_FORMAT_LABEL, RESTORE_NAME_LABEL,
-    SCHEDULE_NAME_LABEL, STORAGE_LOCATION_LABEL, VELERO_EXCLUDE_LABEL, label_value,
+    BACKUP_NAME_LABEL, BACKUP_UID_LABEL, EXCLUDE_LABEL, FOREIGN_FORMAT_LABEL, HOOK_JOB_LABEL,
+    RESTORE_NAME_LABEL, SCHEDULE_NAME_LABEL, STORAGE_LOCATION_LABEL, VELERO_EXCLUDE_LABEL, label_value,
 };
 pub use location::{
     AccessMode, BackupStorageLocation, BackupStorageLocationSpec, BackupStorageLocationStatus, HIDDEN,
@@ -60,6 +62,7 @@ pub use modifiers::{
     MergePatch, ModifierConditions, PatchOperation, PathMatch, ResourceModifier, ResourcePatch,
 };
 pub use origin::Origin;
+pub use pending_undo::PendingUndo;
 pub use requests::{
     DeleteBackupRequest, DeleteBackupRequestSpec, DeleteBackupRequestStatus, DeletePhase, DownloadKind,
     DownloadPhase, DownloadRequest, DownloadRequestSpec, DownloadRequestStatus, DownloadTarget,

@@ -3,6 +3,7 @@
 //! pod stays at rest, and no database locked, for as long as that takes.
 
 use std::pin::pin;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use futures::StreamExt as _;
@@ -13,10 +14,13 @@ use super::cut;
 use super::error::BackupError;
 use super::halt::BackupHalt;
 use super::unheeded::asking;
-use crate::api::{CompiledSelection, InvalidSpec};
+use crate::api::{BackupAction, CompiledSelection, InvalidSpec};
+use crate::bucket::Bucket;
 use crate::cluster::{Cluster, ClusterError};
 use crate::hooks::actions::{ActionContext, ActionRun};
-use crate::hooks::obligations::ObligationLedger;
+use crate::hooks::obligations::{
+    LedgerOwner, ObligationHolder, ObligationLedger, ObligedRun, Undoer, undo_earlier,
+};
 use crate::hooks::{HookPhase, HookRun, HookSelection, PodHooks, pods_with_hooks};
 use crate::model::{Category, Finding, GroupResource, causes};
 
@@ -33,6 +37,7 @@ pub fn refused(request: &BackupRequest) -> Option<InvalidSpec> {
 /// those pods in which one before it had been begun.
 pub async fn instant(
     cluster: &Cluster,
+    bucket: &Bucket,
     request: &BackupRequest,
     selection: &CompiledSelection,
     account: &mut BackupAccount<'_>,
@@ -57,17 +62,50 @@ pub async fn instant(
         return cut(cluster, account, halt).await;
     }
     tell_idle(&hooks, &pods, account);
+    let actions = request.spec.hooks.as_ref().map_or(&[][..], |hooks| &hooks.actions);
+    let ledger = halt.or(open_ledger(cluster, bucket, request, actions, account)).await?;
     let context = ActionContext {
         cluster,
-        ledger: ObligationLedger::default(),
+        ledger: ledger.clone(),
+        backup: request.name.to_string(),
+        is_server: request.namespace.is_some(),
         comment: format!("ark {}/{}", request.name, request.uid),
     };
-    let actions = request.spec.hooks.as_ref().map_or(&[][..], |hooks| &hooks.actions);
-    let mut bracket =
-        Bracket { pods: HookRun::new(cluster, pods), actions: ActionRun::new(context, actions) };
+    let actions = ActionRun::new(context, actions);
+    let mut bracket = Bracket { pods: HookRun::new(cluster, pods), actions, ledger };
     let taken = bracket.before(cluster, account, halt).await;
     bracket.after(taken.is_err(), account).await;
     taken
+}
+
+/// Returns the ledger of this attempt, once what earlier ones left is undone.
+async fn open_ledger(
+    cluster: &Cluster,
+    bucket: &Bucket,
+    request: &BackupRequest,
+    actions: &[BackupAction],
+    account: &mut BackupAccount<'_>,
+) -> ObligationLedger {
+    let BackupRequest { name, uid, namespace, attempt, notes, .. } = request;
+    let (namespace, name) = (namespace.clone(), name.to_string());
+    let owner = LedgerOwner {
+        run: ObligedRun { kind: "Backup".to_owned(), namespace, name, uid: uid.clone() },
+        cluster_uid: request.cluster.uid.clone(),
+        holder: ObligationHolder::this_process(&request.holder),
+    };
+    let undoer: Arc<dyn Undoer> = Arc::new(cluster.clone());
+    if *attempt > 1 || !actions.is_empty() {
+        account.stage("undoing what earlier attempts have left");
+        let failed = match undo_earlier(&undoer, bucket, &owner, notes.as_ref()).await {
+            Ok(failed) => failed,
+            Err(error) => vec![("undoes what earlier attempts have left".to_owned(), causes(&error))],
+        };
+        for (what, why) in failed {
+            let message = format!("what {what} failed before the hooks were run: {why}");
+            account.find(Finding::error(Category::Other, message));
+        }
+    }
+    ObligationLedger::new(undoer, bucket.clone(), owner, *attempt, notes.clone())
 }
 
 fn tell_unknown(error: &ClusterError, account: &mut BackupAccount<'_>) {
@@ -101,6 +139,7 @@ fn tell_idle(hooks: &HookSelection, pods: &[PodHooks], account: &mut BackupAccou
 struct Bracket<'a> {
     pods: HookRun<'a>,
     actions: ActionRun<'a>,
+    ledger: ObligationLedger,
 }
 
 impl Bracket<'_> {
@@ -135,6 +174,7 @@ impl Bracket<'_> {
         }
         let ends = self.actions.conclude(|stage| account.stage(stage)).await;
         ends.iter().for_each(|end| account.action_ended(end));
+        self.ledger.finish().await.into_iter().for_each(|finding| account.find(finding));
     }
 }
 

@@ -116,7 +116,8 @@ pub async fn run(
         }
     };
     let made =
-        halt::run_until(ended, |halt| make(cluster, &attempt, request, &selection, progress, halt)).await;
+        halt::run_until(ended, |halt| make(cluster, bucket, &attempt, request, &selection, progress, halt))
+            .await;
     match made {
         Ok(made) => Ok(made),
         Err(error) => Err(discard(&attempt, error).await),
@@ -125,6 +126,7 @@ pub async fn run(
 
 async fn make(
     cluster: &Cluster,
+    bucket: &Bucket,
     attempt: &Attempt,
     request: &BackupRequest,
     selection: &CompiledSelection,
@@ -132,7 +134,7 @@ async fn make(
     mut halt: BackupHalt,
 ) -> Result<BackupOutcome, BackupError> {
     let mut account = BackupAccount::open(&request.name, progress)?;
-    let instant = hooked::instant(cluster, request, selection, &mut account, &mut halt).await?;
+    let instant = hooked::instant(cluster, bucket, request, selection, &mut account, &mut halt).await?;
     let view = ClusterView::open_at(cluster, instant, selection, |stage| account.stage(stage));
     let view = halt.or(view).await??;
     account.open_with(&view);

@@ -1,9 +1,11 @@
 //! The input of a backup ([`BackupRequest`]) and its result ([`BackupOutcome`]).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::api::{Backup, BackupSpec, Origin};
 use crate::cluster::ClusterIdentity;
+use crate::hooks::obligations::ObligationNotes;
 use crate::model::{BackupName, Results};
 
 /// The input of a backup: selection, name in the bucket, and identity of the run.
@@ -30,6 +32,8 @@ pub struct BackupRequest {
     /// Whether hooks may be run. Otherwise a specification with hooks is refused, and pods that ask
     /// for hooks by annotation are a warning.
     pub runs_hooks: bool,
+    /// Notes in the status of the Backup what is to be undone; `None` if there is no such object.
+    pub notes: Option<Arc<dyn ObligationNotes>>,
     /// The number of this attempt, from 1, as the Backup's status has it. The document gets the
     /// larger of this number and the bucket's.
     pub attempt: u32,

@@ -177,16 +177,6 @@ impl Bucket {
         runs.try_flatten().boxed()
     }
 
-    /// Returns the number of changes of any cluster's runs that wait to be undone, by a listing
-    /// alone.
-    ///
-    /// # Errors
-    /// If the store fails.
-    pub async fn obligations(&self) -> Result<u64, BucketError> {
-        let pages = self.pages(layout::OBLIGATIONS, false);
-        pages.try_fold(0, async |known, page| Ok(known + page.objects.len() as u64)).await
-    }
-
     /// Returns the pages of a listing, one after the other.
     pub(super) fn pages(
         &self,

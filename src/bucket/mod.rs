@@ -9,6 +9,8 @@
 //! reads the index, and of the tarball only the frames that are wanted. [`Bucket::list_backups`]
 //! tells complete runs from partial and foreign ones.
 //!
+//! `obligations` holds what runs have yet to undo outside of the bucket.
+//!
 //! Restores are stored in the same way below another folder. The keys are in [`layout`], the small
 //! documents in [`documents`].
 
@@ -27,6 +29,7 @@ mod integrity;
 pub mod layout;
 mod listing;
 mod newest;
+mod obligations;
 mod parts;
 mod process;
 mod proof;
@@ -56,6 +59,7 @@ pub use integrity::OnBytes;
 pub use layout::{Part, RunKeys, RunKind, Writer};
 pub use listing::{ListedRun, Stamp};
 pub use newest::Newest;
+pub use obligations::{ListedObligations, ObligationStamp, StoredObligations};
 pub use parts::{PartKeys, longest_file, longest_key};
 pub use process::Process;
 pub use read::{StoredBackup, StoredRestore, StoredRun};

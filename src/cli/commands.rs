@@ -3,7 +3,9 @@
 use clap::{Parser, Subcommand};
 
 use super::global::Global;
-use super::{backup, bucket, completion, crd, hook, install, location, restore, schedule, server, version};
+use super::{
+    backup, bucket, completion, crd, hook, install, location, obligation, restore, schedule, server, version,
+};
 
 pub const EXAMPLE: &str = "\
 Examples:
@@ -48,6 +50,9 @@ pub enum Command {
     /// Show and try the commands that pods have run around a backup
     #[command(subcommand)]
     Hook(hook::HookCommand),
+    /// Show and undo what backups have changed and not undone: workloads at zero, locked databases
+    #[command(subcommand)]
+    Obligation(obligation::ObligationCommand),
     /// Manage the locations in which the server keeps backups
     #[command(subcommand)]
     Location(location::LocationCommand),

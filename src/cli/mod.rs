@@ -17,6 +17,7 @@ mod global;
 mod hook;
 mod install;
 mod location;
+mod obligation;
 mod output;
 mod restore;
 mod schedule;
@@ -94,6 +95,7 @@ async fn run(cli: &Cli, output: &Output) -> Result<Done, Failure> {
         Command::Schedule(command) => schedule::run(global, command, output).await,
         Command::Hook(command) => hook::run(global, command, output).await,
         Command::Location(command) => location::run(global, command, output).await,
+        Command::Obligation(command) => obligation::run(global, command, output).await,
         Command::Bucket(command) => bucket::run(command, output).await,
         Command::Server(command) => server::run(global, command).await,
         Command::Install(command) => install::run(global, command, output),

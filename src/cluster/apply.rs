@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use http::Method;
+use k8s_openapi::api::autoscaling::v1::Scale;
 use serde::Deserialize;
 
 use super::request::{Call, Doing, Success};
@@ -128,6 +129,26 @@ impl Cluster {
         let target = Target { kind, namespace, name: Some(name) };
         match self.call(&Call::get(&target.path(), target.doing("get"))).await {
             Ok(body) => Ok(Some(body)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Returns the subresource `scale` of an object, or `None` if the object does not exist, or its
+    /// kind has none.
+    ///
+    /// # Errors
+    /// As [`Cluster::get`].
+    pub async fn scale(
+        &self,
+        kind: &ResourceInfo,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<Scale>, ClusterError> {
+        let target = Target { kind, namespace: Some(namespace), name: Some(name) };
+        let path = format!("{}/scale", target.path());
+        match self.read(&Call::get(&path, target.doing("get the scale of"))).await {
+            Ok(scale) => Ok(Some(scale)),
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),
         }

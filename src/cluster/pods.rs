@@ -1,4 +1,5 @@
-//! Pods: those of a namespace or of all, by their metadata alone, and the state of one.
+//! Pods: those of a namespace or of all, by their metadata alone, the state of one or of a few, and
+//! what a container printed.
 
 use k8s_openapi::api::core::v1::Pod;
 use serde::Deserialize;
@@ -9,6 +10,9 @@ use super::{Cluster, ClusterError, ListQuery, Lister, ResourceInfo};
 use crate::model::{GroupResource, NAMESPACES};
 
 const PODS: &str = "pods";
+/// The most lines and bytes of a log that are read.
+const LOG_LINES: &str = "50";
+const LOG_BYTES: &str = "16384";
 /// The form that has the metadata of items alone; a server that does not know it sends the items.
 const METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
 
@@ -42,6 +46,39 @@ impl Cluster {
         let doing = Doing { verb: "list", what: PODS, namespace: Some(namespace), name: Some(name) };
         let found: Found = self.read(&Call::get(&path, doing)).await?;
         Ok(found.items.into_iter().find(|pod| pod.metadata.name.as_deref() == Some(name)))
+    }
+
+    /// Returns the pods with these labels as they are now: those of one workload, which are few.
+    ///
+    /// # Errors
+    /// If pods may not be listed there, or the API server fails.
+    pub async fn pods_labelled(&self, namespace: &str, labels: &str) -> Result<Vec<Pod>, ClusterError> {
+        let kind = core(PODS, true);
+        let query = ListQuery { kind: &kind, namespace: Some(namespace), labels: Some(labels), cut: None };
+        let mut list = self.lister(query);
+        let mut pods = Vec::new();
+        while let Some(page) = list.next().await? {
+            pods.extend(page.bodies().filter_map(|body| serde_json::from_slice::<Pod>(body).ok()));
+        }
+        Ok(pods)
+    }
+
+    /// Returns the end of what a container printed: some lines, some kilobytes.
+    ///
+    /// # Errors
+    /// If the log may not be read, the container has none, or the API server fails.
+    pub async fn log_end(&self, namespace: &str, pod: &str, container: &str) -> Result<String, ClusterError> {
+        let path = format!("{}/log?", core(PODS, true).path(Some(namespace), Some(pod)));
+        let start = path.len();
+        let path = Serializer::for_suffix(path, start)
+            .append_pair("container", container)
+            .append_pair("tailLines", LOG_LINES)
+            .append_pair("limitBytes", LOG_BYTES)
+            .finish();
+        let doing =
+            Doing { verb: "read the log of", what: PODS, namespace: Some(namespace), name: Some(pod) };
+        let log = self.call(&Call { accept: "*/*", ..Call::get(&path, doing) }).await?;
+        Ok(String::from_utf8_lossy(&log).into_owned())
     }
 }
 

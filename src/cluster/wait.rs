@@ -23,8 +23,10 @@ const FIRST_PAUSE: Duration = Duration::from_millis(20);
 /// little.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// The most Events that are read for the reason why a PVC is not bound.
+/// The most Events that are read for the reason why something does not become ready.
 const EVENTS: usize = 100;
+/// The reasons of the controllers' Events about a PVC that they cannot bind.
+const UNBOUND: [&str; 2] = ["FailedBinding", "ProvisioningFailed"];
 
 /// The bound of a group of waits: a wait goes on while one of the group after the other ends, and
 /// never longer than a maximum.
@@ -232,7 +234,7 @@ impl Cluster {
         };
         let mut waited = self.wait(&wanted, bound, look).await;
         if let Err(ClusterError::NotReady { last, .. }) = &mut waited
-            && let Some(why) = self.why_not_bound(namespace, name).await
+            && let Some(why) = self.last_event(namespace, "PersistentVolumeClaim", name, &UNBOUND).await
         {
             *last = format!("{last}: {why}");
             shorten(last);
@@ -240,19 +242,40 @@ impl Cluster {
         waited
     }
 
-    /// Returns the last Event of the controllers about a PVC that they cannot bind, or `None` if
-    /// there is none.
-    async fn why_not_bound(&self, namespace: &str, name: &str) -> Option<String> {
+    /// Returns the last Event about an object that has one of these reasons, or `None` if there is
+    /// none.
+    pub async fn last_event(
+        &self,
+        namespace: &str,
+        kind: &str,
+        name: &str,
+        reasons: &[&str],
+    ) -> Option<String> {
         let path = format!(
             "/api/v1/namespaces/{namespace}/events?limit={EVENTS}\
-             &fieldSelector=involvedObject.kind%3DPersistentVolumeClaim%2CinvolvedObject.name%3D{name}"
+             &fieldSelector=involvedObject.kind%3D{kind}%2CinvolvedObject.name%3D{name}"
         );
         let events = self.find(&path, "events").await.ok().flatten()?;
-        let failed =
-            |event: &&Value| matches!(text(&event["reason"]), "FailedBinding" | "ProvisioningFailed");
+        let meant = |event: &&Value| reasons.contains(&text(&event["reason"]));
         let time = |event: &&Value| text(&event["lastTimestamp"]).to_owned();
-        let last = list(&events["items"]).iter().filter(failed).max_by_key(time)?;
+        let last = list(&events["items"]).iter().filter(meant).max_by_key(time)?;
         Some(text(&last["message"]).to_owned())
+    }
+
+    /// Waits for what `look` looks at: it returns what is missing, or `None` once nothing is.
+    /// `what` and `state` are parts of a sentence: the pods of x, gone.
+    ///
+    /// # Errors
+    /// As [`Cluster::crd_established`].
+    pub async fn awaited<F: Future<Output = Result<Option<String>, ClusterError>>>(
+        &self,
+        what: String,
+        state: &'static str,
+        bound: &Bound,
+        look: impl Fn() -> F,
+    ) -> Result<(), ClusterError> {
+        let look = || async { Ok(look().await?.map_or(WaitResult::Done, WaitResult::NotYet)) };
+        self.wait(&AwaitedState { what, state }, bound, look).await
     }
 
     /// Reads an object, or returns `None` if it does not exist.

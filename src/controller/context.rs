@@ -6,7 +6,7 @@ use kube::{Api, Client, Resource};
 use tokio_util::sync::CancellationToken;
 
 use super::buckets::Locations;
-use super::obligations::Obligations;
+use super::obligations::count::Obligations;
 use super::serve::download_tokens::DownloadTokens;
 use super::settings::Settings;
 use super::watch::backoff::Retries;

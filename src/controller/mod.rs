@@ -8,6 +8,7 @@
 //!   runs left, `delete` executes deletion requests, `location` validates buckets.
 //! - `sync` creates objects for the documents of a bucket and deletes objects whose document is
 //!   gone.
+//! - `obligations` undoes what runs whose process died have left outside of the bucket.
 //! - `requests` answers DownloadRequests and ServerStatusRequests.
 //!
 //! `watch` holds the caches and the error policy, `buckets` opens locations, `observed` derives
@@ -50,7 +51,7 @@ use buckets::Locations;
 use context::Context;
 use leader::lease::Election;
 use leader::term;
-use obligations::Obligations;
+use obligations::count::Obligations;
 use requests::{download, server_status};
 use serve::download_tokens::DownloadTokens;
 use serve::{Duty, HttpState};
@@ -166,6 +167,7 @@ async fn act(context: Arc<Context>, watches: Watches, duty: &tokio::sync::watch:
         once_filled(&context, sync::run(c())),
         // Also with `--restore-only`, where a pass leaves backups alone.
         once_filled(&context, gc::run(c())),
+        once_filled(&context, obligations::run(c())),
         once_filled(&context, observing),
     );
 }

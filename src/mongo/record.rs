@@ -28,7 +28,7 @@ pub enum MongoUndo {
 
 impl MongoUndo {
     /// Returns what the record does, for a sentence: "unlocks a:27017".
-    fn effect(&self) -> String {
+    pub fn effect(&self) -> String {
         match self {
             Self::Unlock { host, .. } => format!("unlocks {host}"),
             Self::StartBalancer { host } => format!("starts the balancer of {host}"),

@@ -145,7 +145,7 @@ impl FakeEngineCluster {
         command
     }
 
-    /// The file that leads to this cluster.
+    /// The file with a kubeconfig that leads here.
     pub fn kubeconfig(&self) -> PathBuf {
         let path = self.folder.path().join("kubeconfig");
         std::fs::write(&path, kubeconfig(self.address)).expect("a kubeconfig can be written");
@@ -214,8 +214,8 @@ fn answer(target: &str, content: &Content) -> (u16, Value) {
     let parts: Vec<&str> = path.trim_start_matches("/api/v1/").split('/').collect();
     match *parts {
         ["namespaces", name] => get(content, "namespaces", name),
-        ["namespaces", namespace, plural] => list(content, plural, Some(namespace)),
-        [plural] => list(content, plural, None),
+        ["namespaces", namespace, plural] => list(content, plural, Some(namespace), wanted_name(target)),
+        [plural] => list(content, plural, None, None),
         _ => status(404, "NotFound", "the server could not find the requested resource"),
     }
 }
@@ -251,14 +251,23 @@ fn get(content: &Content, plural: &str, name: &str) -> (u16, Value) {
     }
 }
 
-fn list(content: &Content, plural: &str, namespace: Option<&str>) -> (u16, Value) {
+/// The one name that a field selector asks for.
+fn wanted_name(target: &str) -> Option<&str> {
+    let (_, selector) = target.split_once("fieldSelector=metadata.name%3D")?;
+    selector.split('&').next()
+}
+
+fn list(content: &Content, plural: &str, namespace: Option<&str>, name: Option<&str>) -> (u16, Value) {
     if content.forbidden.contains(plural) {
         let message = format!("{plural} is forbidden: User \"me\" cannot list resource \"{plural}\"");
         return status(403, "Forbidden", &message);
     }
     let objects = content.objects.get(plural).map(Vec::as_slice).unwrap_or_default();
-    let inside =
-        |object: &&Value| namespace.is_none_or(|namespace| object["metadata"]["namespace"] == namespace);
+    let inside = |object: &&Value| {
+        let metadata = &object["metadata"];
+        namespace.is_none_or(|namespace| metadata["namespace"] == namespace)
+            && name.is_none_or(|name| metadata["name"] == name)
+    };
     let revision = if content.elsewhere.contains(plural) { "5" } else { REVISION };
     let items: Vec<&Value> = objects.iter().filter(inside).collect();
     (

@@ -141,6 +141,31 @@ fn a_flood_of_output_is_read_to_its_end_and_the_end_is_kept() {
     assert!(log.lines().filter(|line| line.contains("once more")).count() < 50, "{log}");
 }
 
+/// A thousand pods with hooks, of which every tenth prints megabytes, take little more memory than
+/// one does.
+#[test]
+fn a_thousand_pods_that_have_hooks_fit_into_the_memory_of_a_backup() {
+    const MOST: u64 = 24 << 20;
+    let peak = |pods: u64| {
+        let fixture = Fixture::new();
+        for number in 0..pods {
+            let program = if number % 10 == 0 { "flood" } else { "true" };
+            let annotations = json!({
+                "pre.hook.backup.velero.io/command": program, "post.hook.backup.velero.io/command": "true",
+                "note": "x".repeat(4096),
+            });
+            fixture.cluster.put("pods", Some("shop"), &format!("db-{number}"), pod(annotations));
+        }
+        let running = Running::start(&mut fixture.command(&["backup", "run", "a", "-o", "json"]));
+        let (made, peak) = running.wait_with_peak();
+        let status = &document(&made.expect_code(0))["status"];
+        assert_eq!(status["hooks"], json!({"attempted": 2 * pods, "failed": 0}));
+        peak
+    };
+    let (one, thousand) = (peak(1), peak(1000));
+    assert!(one > 0 && thousand <= one + MOST, "{} and {} MiB", one >> 20, thousand >> 20);
+}
+
 /// A pod whose annotations cannot be read is an error; neither of its hooks is run, so that nothing
 /// is stopped that is not started again.
 #[test]

@@ -83,9 +83,17 @@ impl Running {
 
     /// Waits for its end; a command that hangs is killed and fails the test.
     #[track_caller]
-    pub fn wait(mut self) -> Run {
+    pub fn wait(self) -> Run {
+        self.wait_with_peak().0
+    }
+
+    /// Waits likewise, and returns the most memory besides that the command had, in bytes.
+    #[track_caller]
+    pub fn wait_with_peak(mut self) -> (Run, u64) {
         let deadline = Instant::now() + LONGEST;
+        let mut peak = 0;
         let status = loop {
+            peak = resident_peak(self.id()).unwrap_or(peak);
             match self.child.try_wait().expect("a child can be waited for") {
                 Some(status) => break status,
                 None if Instant::now() > deadline => {
@@ -97,8 +105,15 @@ impl Running {
         };
         let [stdout, stderr] =
             [self.stdout, self.stderr].map(|stream| stream.join().expect("the stream is read"));
-        Run { code: status.code(), stdout, stderr }
+        (Run { code: status.code(), stdout, stderr }, peak)
     }
+}
+
+/// The most memory that a process has had so far, or `None` once it has ended.
+fn resident_peak(process: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let field = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(field.trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1024)
 }
 
 fn collect(mut stream: impl Read + Send + 'static) -> JoinHandle<String> {

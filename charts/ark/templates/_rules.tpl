@@ -26,6 +26,28 @@
 - apiGroups: [""]
   resources: ["pods/exec"]
   verbs: ["create", "get"]
+# A scale action sets the number of replicas to zero and back, and notes in an annotation what it was, in one
+# write: the backup, and who finds the workload later, read it there. Other kinds than these take the same
+# rights.
+- apiGroups: ["apps"]
+  resources: ["deployments", "replicasets", "statefulsets"]
+  verbs: ["get", "patch"]
+# Which pods are a workload's, that it may be waited for them to be gone.
+- apiGroups: ["apps"]
+  resources: ["deployments/scale", "replicasets/scale", "statefulsets/scale"]
+  verbs: ["get"]
+# A job action makes a Job, looks whether it is complete, and deletes what a killed server or a timeout left.
+- apiGroups: ["batch"]
+  resources: ["jobs"]
+  verbs: ["create", "delete", "get"]
+# A job action may name a CronJob that has the template.
+- apiGroups: ["batch"]
+  resources: ["cronjobs"]
+  verbs: ["get"]
+# The end of what the Job of an action printed goes into the log of the backup; without this right it does not.
+- apiGroups: [""]
+  resources: ["pods/log"]
+  verbs: ["get"]
 {{- end }}
 {{- define "ark.rules.restore" -}}
 # A restore makes whatever the backup holds, in namespaces that may not exist yet: so it takes a ClusterRole,

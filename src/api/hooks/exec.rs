@@ -156,7 +156,7 @@ mod tests {
 
     fn wrong(hook: serde_json::Value) -> Vec<String> {
         let hook: BackupHook = serde_json::from_value(hook).unwrap();
-        hook.validate("spec.hooks.resources[0]").into_iter().map(|wrong| wrong.to_string()).collect()
+        hook.validate("hooks.resources[0]").into_iter().map(|wrong| wrong.to_string()).collect()
     }
 
     #[test]

@@ -12,12 +12,15 @@ mod scale;
 
 pub use action::{ActionPhase, BackupAction};
 pub use exec::{BackupHook, ExecHook, HookAction, HookErrorMode};
-pub use http::HttpAction;
+pub use http::{
+    BasicAuth, HttpAction, HttpExpectation, HttpHeader, HttpMethod, HttpPoll, HttpScheme, HttpService,
+    HttpVerdict, SecretValue,
+};
 pub use job::JobAction;
 pub use mongo::{
     HiddenMemberUse, MongoAction, MongoConnection, MongoMembers, MongoPods, MongoService, MongoUri,
 };
-pub use scale::ScaleAction;
+pub use scale::{ScaleAction, WorkloadName};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

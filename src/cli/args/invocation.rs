@@ -22,7 +22,7 @@ pub const OWN: &str = "ark";
 const VERBS: [&str; 8] = ["create", "get", "describe", "delete", "logs", "download", "pause", "unpause"];
 /// Nouns as people write them, and as the command line has them. (Clap would offer aliases to users
 /// who mistype.)
-const NOUNS: [(&str, &str); 14] = [
+const NOUNS: [(&str, &str); 16] = [
     ("backup", "backup"),
     ("backups", "backup"),
     ("bkp", "backup"),
@@ -33,6 +33,8 @@ const NOUNS: [(&str, &str); 14] = [
     ("schedules", "schedule"),
     ("hook", "hook"),
     ("hooks", "hook"),
+    ("obligation", "obligation"),
+    ("obligations", "obligation"),
     ("location", "location"),
     ("locations", "location"),
     ("backup-location", "location"),

@@ -84,11 +84,15 @@ pub async fn run(global: &Global, command: &RunCommand, output: &Output) -> Resu
         holder: crate::cli::global::holder(),
         cluster: identity,
         runs_hooks: !command.disable_hooks,
+        notes: None,
         attempt: 1,
     };
     let began = Instant::now();
     let progress = Progress::default();
-    let stop = signal::stopped(output, "removing what is half-written from the bucket");
+    let stop = signal::stopped(
+        output,
+        "undoing what hooks have changed, and removing what is half-written from the bucket",
+    );
     let work = backup::run(&cluster, &bucket, &request, &progress, stop);
     let outcome = output.follow(&progress, work).await?;
     report(&outcome, began, output)

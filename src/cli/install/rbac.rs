@@ -63,15 +63,49 @@ pub const BACKUP: Role = Role {
 /// The role for the whole cluster that hooks need, unless they are disabled or no backups are made.
 pub const HOOKS: Role = Role {
     name: "hooks",
-    purpose: "Runs commands in pods. Left out when hooks are disabled (--disable-hooks), and of a server that only restores.",
-    rules: &[PolicyRule {
-        reason: "A hook runs a command in a container before or after the instant of a backup, in whatever pod asks for it by \
-                 annotation or is selected by spec.hooks. `create` is what it takes; API servers before 1.35 ask for `get` of \
-                 whoever comes by WebSocket, and later ones for both.",
-        groups: &[""],
-        resources: &["pods/exec"],
-        verbs: &["create", "get"],
-    }],
+    purpose: "Runs commands in pods, scales workloads and runs Jobs. Left out when hooks are disabled (--disable-hooks), and of a \
+              server that only restores.",
+    rules: &[
+        PolicyRule {
+            reason: "A hook runs a command in a container before or after the instant of a backup, in whatever pod asks for it by \
+                     annotation or is selected by spec.hooks. `create` is what it takes; API servers before 1.35 ask for `get` of \
+                     whoever comes by WebSocket, and later ones for both.",
+            groups: &[""],
+            resources: &["pods/exec"],
+            verbs: &["create", "get"],
+        },
+        PolicyRule {
+            reason: "A scale action sets the number of replicas to zero and back, and notes in an annotation what it was, in one write: \
+                     the backup, and who finds the workload later, read it there. Other kinds than these take the same rights.",
+            groups: &["apps"],
+            resources: &["deployments", "replicasets", "statefulsets"],
+            verbs: &["get", "patch"],
+        },
+        PolicyRule {
+            reason: "Which pods are a workload's, that it may be waited for them to be gone.",
+            groups: &["apps"],
+            resources: &["deployments/scale", "replicasets/scale", "statefulsets/scale"],
+            verbs: &["get"],
+        },
+        PolicyRule {
+            reason: "A job action makes a Job, looks whether it is complete, and deletes what a killed server or a timeout left.",
+            groups: &["batch"],
+            resources: &["jobs"],
+            verbs: &["create", "delete", "get"],
+        },
+        PolicyRule {
+            reason: "A job action may name a CronJob that has the template.",
+            groups: &["batch"],
+            resources: &["cronjobs"],
+            verbs: &["get"],
+        },
+        PolicyRule {
+            reason: "The end of what the Job of an action printed goes into the log of the backup; without this right it does not.",
+            groups: &[""],
+            resources: &["pods/log"],
+            verbs: &["get"],
+        },
+    ],
 };
 
 /// The second role for the whole cluster, unless restores are disabled.
@@ -158,9 +192,9 @@ pub const SERVER: Role = Role {
             verbs: &["update"],
         },
         PolicyRule {
-            reason: "Sync and validation write different fields of a location's status.",
+            reason: "Sync and validation write different fields of a location's status; what a Backup has yet to undo is noted beside its progress.",
             groups: &["ark.heptio.com"],
-            resources: &["backupstoragelocations/status"],
+            resources: &["backups/status", "backupstoragelocations/status"],
             verbs: &["patch"],
         },
         PolicyRule {

@@ -1,6 +1,8 @@
 //! Translates a Backup into a request to the engine, and the engine's error into its meaning for
 //! the Backup.
 
+use std::sync::Arc;
+
 use kube::ResourceExt as _;
 use tokio_util::sync::CancellationToken;
 
@@ -8,6 +10,7 @@ use crate::api::{Backup, Origin};
 use crate::backup::{self, BackupError, BackupRequest};
 use crate::bucket::{BucketError, RunDocument as _};
 use crate::controller::context::Context;
+use crate::controller::obligations::StatusNotes;
 use crate::controller::runs::{Job, RunError};
 use crate::model::{Progress, lasting};
 
@@ -34,6 +37,7 @@ pub async fn run(
         holder: context.settings.holder.clone(),
         cluster: context.identity.clone(),
         runs_hooks: !context.settings.disable_hooks,
+        notes: Some(Arc::new(StatusNotes::of(context, object))),
         attempt: job.attempt,
     };
     let stopped = stop.cancelled_owned();

@@ -23,6 +23,7 @@ pub fn change(status: &mut BackupStatus, change: &StatusUpdate<Backup>) {
             start_timestamp: Some(at),
             origin: Some(origin.or(before.origin.unwrap_or_default())),
             conditions: of_others(before.conditions),
+            obligations: before.obligations,
             expiration: ttl.after(at),
             ..BackupStatus::default()
         },
@@ -35,6 +36,7 @@ pub fn change(status: &mut BackupStatus, change: &StatusUpdate<Backup>) {
             phase: Some(BackupPhase::FailedValidation),
             validation_errors: errors,
             conditions: of_others(before.conditions).into_iter().chain(condition).collect(),
+            obligations: before.obligations,
             origin: before.origin,
             ..BackupStatus::default()
         },
@@ -50,12 +52,15 @@ pub fn change(status: &mut BackupStatus, change: &StatusUpdate<Backup>) {
             attempt: before.attempt.map(|attempt| attempt.saturating_sub(1)).filter(|attempt| *attempt > 0),
             origin: before.origin,
             conditions: of_others(before.conditions),
+            obligations: before.obligations,
             ..BackupStatus::default()
         },
         StatusUpdate::Done(document, stored) => {
             let mut done = document.status.unwrap_or_default();
             done.conditions = of_others(before.conditions).into_iter().chain(done.conditions).collect();
             done.conditions.push(stored);
+            // Whoever writes into the bucket must not have this server undo anything.
+            done.obligations = before.obligations;
             // The server's own notes win; the document fills in what an earlier version did not
             // note.
             let noted = before.origin.unwrap_or_default().or(done.origin.unwrap_or_default());
@@ -82,8 +87,10 @@ pub fn figures(status: &BackupStatus) -> RunFigures {
 mod tests {
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
+    use std::collections::BTreeMap;
+
     use super::*;
-    use crate::api::{BackupSpec, StoredObject, is_stored, stored};
+    use crate::api::{BackupSpec, PendingUndo, StoredObject, is_stored, stored};
     use crate::model::ProgressSnapshot;
 
     fn origin() -> Origin {
@@ -176,6 +183,31 @@ mod tests {
             let mut status = made.clone();
             change(&mut status, &each);
             assert_eq!(maker(&status).as_deref(), Some("s"), "{each:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_to_be_undone_stays_noted_until_it_is_undone_and_no_document_adds_to_it() {
+        let pending = |what: &str| PendingUndo {
+            what: what.to_owned(),
+            since: Timestamp::now(),
+            undo: serde_json::Map::new(),
+        };
+        let noted = BTreeMap::from([("backup-uid-1".to_owned(), vec![pending("scales it back")])]);
+        let mut document = Backup::new("a", BackupSpec::default());
+        let lie = BTreeMap::from([("x".to_owned(), vec![pending("lie")])]);
+        document.status = Some(BackupStatus { obligations: lie, ..BackupStatus::default() });
+        let condition = stored("there".into(), Time(k8s_openapi::jiff::Timestamp::UNIX_EPOCH));
+        for each in [
+            begin(2),
+            StatusUpdate::Reset,
+            StatusUpdate::Refuse(vec!["x".into()], None),
+            StatusUpdate::Fail("x".into(), Timestamp::now()),
+            StatusUpdate::Done(Box::new(document), condition),
+        ] {
+            let mut status = BackupStatus { obligations: noted.clone(), ..BackupStatus::default() };
+            change(&mut status, &each);
+            assert_eq!(status.obligations, noted, "{each:?}");
         }
     }
 

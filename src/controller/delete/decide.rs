@@ -185,12 +185,27 @@ fn objection(request: &DeleteBackupRequest, backup: &Backup, deleting: bool) -> 
     if !deleting && let Some(why) = clocks_disagree(request) {
         return Some(why);
     }
+    if !deleting && let Some(why) = still_to_undo(backup) {
+        return Some(why);
+    }
     if phase(backup) == BackupPhase::InProgress && synced_from(&backup.metadata).is_none() {
         return Some(format!(
             "Backup `{name}` is in progress; delete it when it has ended, or stop it with `kubectl delete backups.ark.heptio.com {name}`"
         ));
     }
     None
+}
+
+/// Returns an objection if the Backup has something to undo, or `None`: its status is the copy that
+/// does not need the bucket, and goes with it.
+fn still_to_undo(backup: &Backup) -> Option<String> {
+    let status = backup.status.as_ref().filter(|_| synced_from(&backup.metadata).is_none())?;
+    let pending = status.obligations.values().flatten().next()?;
+    Some(format!(
+        "Backup `{}` has changed something that is not undone yet (what {}); the server tries it again and again, and `ark obligation undo` does it; delete the Backup then",
+        backup.metadata.name.as_deref().unwrap_or_default(),
+        pending.what
+    ))
 }
 
 /// Returns what keeps this server from writing the bucket until a person changes that, or `None`.

@@ -54,6 +54,9 @@ async fn reconcile(
     tell_change(&context, &location).await;
     if let Ok(LocationReport { obligations, .. }) = seen {
         note_obligations(&context, &location, obligations);
+        if obligations > 0 {
+            context.obligations.wake();
+        }
     }
     record(&context, location.as_ref().clone(), &seen).await?;
     Ok(Action::requeue(period(&location)))

@@ -33,7 +33,7 @@ pub struct LocationReport {
     pub conditional_writes: Option<bool>,
     /// Whether uploads carry checksums; `None` if unknown.
     pub checksums: Option<bool>,
-    /// Number of changes that are still to be undone, as listed in the bucket.
+    /// Number of documents that say what is to be undone, as listed in the bucket.
     pub obligations: u64,
 }
 
@@ -106,13 +106,13 @@ async fn ask(
     let failed = |doing: &str| ControllerError::bucket(format!("{doing} location `{name}`"));
     if is_read_only(location) {
         let identity = bucket.identity().await.map_err(failed("read the identity of"))?;
-        let obligations = bucket.obligations().await.map_err(failed("list"))?;
+        let obligations = bucket.list_obligations().await.map_err(failed("list"))?.len() as u64;
         return Ok(LocationReport { identity, conditional_writes: None, checksums: None, obligations });
     }
     // A bucket that had an identity gets no other: without it, the bucket was emptied or replaced.
     let identity = if known { bucket.identity().await } else { bucket.establish_identity().await.map(Some) };
     let identity = identity.map_err(failed("read the identity of"))?;
-    let obligations = bucket.obligations().await.map_err(failed("list"))?;
+    let obligations = bucket.list_obligations().await.map_err(failed("list"))?.len() as u64;
     let due = test_writes.is_write_due(&name, &bucket);
     if !due || identity.is_none() {
         return Ok(LocationReport { identity, conditional_writes: None, checksums: None, obligations });

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::cluster::ClusterError;
 use crate::model::{Category, Cause, Finding, causes};
 
 /// A step of an action.
@@ -70,10 +71,18 @@ impl ActionFailure {
         Self { category, reason: None, cause: cause.into() }
     }
 
-    /// Creates the failure of a step that was not done in its time.
-    pub(super) fn timed_out(limit: Duration) -> Self {
+    /// Creates the failure of a step that was not done in its time, with the last that was told of
+    /// it.
+    pub(super) fn timed_out(limit: Duration, last: Option<&String>) -> Self {
         let limit = humantime::format_duration(limit);
-        Self::new(Category::Timeout, format!("it was not done after {limit}"))
+        let last = last.map(|line| format!("; the last that is known: {line}")).unwrap_or_default();
+        Self::new(Category::Timeout, format!("it was not done after {limit}{last}"))
+    }
+}
+
+impl From<ClusterError> for ActionFailure {
+    fn from(error: ClusterError) -> Self {
+        Self::new(error.category(), error)
     }
 }
 

@@ -9,9 +9,12 @@ mod context;
 mod end;
 mod http;
 mod job;
+mod job_object;
 mod mongo;
 mod run;
 mod scale;
+mod scale_targets;
+mod stuck;
 
 pub use context::ActionContext;
 pub use end::{ActionEnd, ActionFailure, ActionStep};

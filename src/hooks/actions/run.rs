@@ -14,6 +14,8 @@ use crate::api::{ActionPhase, BackupAction, HookErrorMode};
 
 /// The time that a step may take unless its action says otherwise.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(300);
+/// The time that a step has beyond its own, to say what it waited for and to tidy up.
+const TIDYING: Duration = Duration::from_secs(10);
 
 /// The actions of a backup, as far as they were run.
 pub struct ActionRun<'a> {
@@ -21,6 +23,8 @@ pub struct ActionRun<'a> {
     actions: &'a [BackupAction],
     locks: Vec<(&'a BackupAction, HeldLock)>,
     pending: PendingLock,
+    /// The action before the instant that was begun and has not ended.
+    begun: Option<&'a BackupAction>,
     /// Whether a step failed whose action does not say Continue.
     is_broken: bool,
 }
@@ -28,7 +32,8 @@ pub struct ActionRun<'a> {
 impl<'a> ActionRun<'a> {
     /// Prepares the actions; nothing is run yet.
     pub fn new(context: ActionContext<'a>, actions: &'a [BackupAction]) -> Self {
-        Self { context, actions, locks: Vec::new(), pending: PendingLock::default(), is_broken: false }
+        let pending = PendingLock::default();
+        Self { context, actions, locks: Vec::new(), pending, begun: None, is_broken: false }
     }
 
     /// Returns whether an action before the instant failed that does not say Continue: what would
@@ -49,7 +54,9 @@ impl<'a> ActionRun<'a> {
             }
             let step = if action.scale.is_some() { ActionStep::ScaleDown } else { ActionStep::Pre };
             stage(format!("running action `{}`", action.name));
+            self.begun = Some(action);
             let end = self.step(action, step).await;
+            self.begun = None;
             self.note(action, &end);
             ends.push(end);
         }
@@ -72,7 +79,7 @@ impl<'a> ActionRun<'a> {
                 }
                 Err(failure) => (Some(failure), Vec::new()),
             };
-            let end = ended(action, ActionStep::Lock, failure, lines, began);
+            let end = self.ended(action, ActionStep::Lock, failure, lines, began);
             self.note(action, &end);
             ends.push(end);
         }
@@ -88,10 +95,12 @@ impl<'a> ActionRun<'a> {
             async move { (action, Instant::now(), lock.release().await) }
         });
         let ((), released) = join!(abandoned, join_all(releases));
+        let this = &*self;
         let ends = released.into_iter().map(async |(action, began, mut lock)| {
             lock.catch_up().await;
             let ReleasedLock { failure, lines, held, .. } = lock;
-            ActionEnd { held: Some(held), ..ended(action, ActionStep::Unlock, failure, lines, began) }
+            let end = this.ended(action, ActionStep::Unlock, failure, lines, began);
+            ActionEnd { held: Some(held), ..end }
         });
         join_all(ends).await
     }
@@ -100,7 +109,17 @@ impl<'a> ActionRun<'a> {
     /// where the backup could not be made.
     pub async fn conclude(&mut self, stage: impl Fn(String)) -> Vec<ActionEnd> {
         let mut ends = Vec::new();
-        for action in self.actions.iter().rev().filter(|action| action.scale.is_some()) {
+        if let Some(action) = self.begun.take().filter(|action| action.job.is_some()) {
+            stage(format!("deleting the Job of action `{}`", action.name));
+            let began = Instant::now();
+            let failure = job::delete(&self.context, action).await.err();
+            let lines = vec!["its Job was deleted".to_owned()];
+            ends.push(self.ended(action, ActionStep::Pre, failure, lines, began));
+        }
+        for action in self.actions.iter().rev() {
+            if !self.context.ledger.open().iter().any(|undo| undo.scales_for(&action.name)) {
+                continue;
+            }
             stage(format!("scaling the workloads of action `{}` back", action.name));
             ends.push(self.step(action, ActionStep::ScaleUp).await);
         }
@@ -113,23 +132,45 @@ impl<'a> ActionRun<'a> {
 
     async fn step(&self, action: &BackupAction, step: ActionStep) -> ActionEnd {
         let (began, limit) = (Instant::now(), timeout(action));
+        let deadline = began + limit;
         let mut lines = Vec::new();
         let context = &self.context;
         let run = async {
             match action {
                 BackupAction { http: Some(http), .. } => http::run(context, action, http, &mut lines).await,
-                BackupAction { job: Some(job), .. } => job::run(context, action, job, &mut lines).await,
-                BackupAction { scale: Some(scale), .. } if step == ActionStep::ScaleDown => {
-                    scale::down(context, action, scale, &mut lines).await
+                BackupAction { job: Some(job), .. } => {
+                    job::run(context, action, job, deadline, &mut lines).await
                 }
-                BackupAction { scale: Some(_), .. } => scale::up(context, action, &mut lines).await,
+                BackupAction { scale: Some(scale), .. } if step == ActionStep::ScaleDown => {
+                    scale::down(context, action, scale, deadline, &mut lines).await
+                }
+                BackupAction { scale: Some(scale), .. } => {
+                    scale::up(context, action, scale, deadline, &mut lines).await
+                }
                 // Checked with the specification.
                 _ => Ok(()),
             }
         };
-        let ran = tokio::time::timeout(limit, run).await;
-        let failure = ran.unwrap_or_else(|_| Err(ActionFailure::timed_out(limit))).err();
-        ended(action, step, failure, lines, began)
+        let most = if action.http.is_some() { limit } else { limit + TIDYING };
+        let ran = tokio::time::timeout(most, run).await;
+        let failure = ran.unwrap_or_else(|_| Err(ActionFailure::timed_out(limit, lines.last()))).err();
+        self.ended(action, step, failure, lines, began)
+    }
+
+    /// Returns the end of a step that is over now, and counts it.
+    fn ended(
+        &self,
+        action: &BackupAction,
+        step: ActionStep,
+        failure: Option<ActionFailure>,
+        lines: Vec<String>,
+        began: Instant,
+    ) -> ActionEnd {
+        let took = began.elapsed();
+        if let Some(metrics) = self.context.cluster.metrics() {
+            metrics.hook_ran(step.as_str(), failure.is_none(), took.as_secs_f64());
+        }
+        ActionEnd { action: action.name.clone(), step, failure, lines, took, held: None }
     }
 
     fn note(&mut self, action: &BackupAction, end: &ActionEnd) {
@@ -142,12 +183,5 @@ fn timeout(action: &BackupAction) -> Duration {
     given.filter(|given| !given.is_zero()).unwrap_or(DEFAULT_TIMEOUT)
 }
 
-fn ended(
-    action: &BackupAction,
-    step: ActionStep,
-    failure: Option<ActionFailure>,
-    lines: Vec<String>,
-    began: Instant,
-) -> ActionEnd {
-    ActionEnd { action: action.name.clone(), step, failure, lines, took: began.elapsed(), held: None }
-}
+#[cfg(test)]
+mod tests;

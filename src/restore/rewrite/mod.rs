@@ -19,6 +19,7 @@ mod options;
 mod owners;
 mod pod;
 mod release;
+mod replicas;
 mod rollout;
 mod secret;
 mod service;
@@ -154,6 +155,7 @@ impl Rewriter {
             job::tell_of_work(kind, &item, status.as_ref(), &mut warnings);
             rollout::tell_of_older(kind, status.as_ref(), &mut warnings);
             volume::rewrite_claim(kind, &mut item, options, &mut warnings);
+            replicas::rewrite(&mut item);
         }
         strip::rewrite(&mut item);
         let awaited = owners::rewrite(&mut item, shape.owners);

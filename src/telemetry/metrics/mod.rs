@@ -34,6 +34,8 @@ const PASS_SECONDS: [f64; 9] = [0.01, 0.05, 0.2, 1.0, 3.0, 10.0, 30.0, 120.0, 60
 
 /// Returns the state at a scrape, or `None` while it is not known.
 type StateSource = Box<dyn Fn() -> Option<ServerState> + Send + Sync>;
+/// The phases of hooks and steps of actions, so that the first failure of each is an increase.
+const HOOK_PHASES: [&str; 6] = ["pre", "post", "scale-down", "scale-up", "lock", "unlock"];
 /// Buckets of a hook's duration in seconds; a hook has 30 s unless it asks for more.
 const HOOK_SECONDS: [f64; 10] = [0.05, 0.2, 0.5, 1.0, 3.0, 10.0, 30.0, 60.0, 300.0, 1800.0];
 
@@ -62,6 +64,7 @@ pub struct Metrics {
     gc_deleted: Counter,
     hooks: Counters<2>,
     hook_seconds: LabelledSeries<Histogram>,
+    obligations_undone: Counter,
     lock_seconds: Histogram,
     locks: Gauge,
     reconcile_errors: Counters<1>,
@@ -96,7 +99,7 @@ impl Metrics {
             LabelledSeries::register(r, (name, help), "location", Counter::default)
         };
         let hooks: Counters<2> = registered(r, "hooks", "Hooks that were run, by phase and outcome");
-        for phase in ["pre", "post"] {
+        for phase in HOOK_PHASES {
             for outcome in ["success", "failure"] {
                 drop(hooks.get_or_create(&hook_labels(phase, outcome)));
             }
@@ -127,6 +130,11 @@ impl Metrics {
             ),
             hooks,
             hook_seconds: LabelledSeries::register(r, hook_seconds, "phase", || Histogram::new(HOOK_SECONDS)),
+            obligations_undone: registered(
+                r,
+                "stale_locks_released",
+                "Locks and other changes that were undone because the process that made them had died",
+            ),
             lock_seconds,
             locks: registered(r, "locks_active", "Databases that are locked now"),
             gc_deleted: registered(r, "gc_deleted", "Expired backups that were asked to be deleted"),
@@ -230,7 +238,7 @@ impl Metrics {
         self.gc_deleted.inc_by(number);
     }
 
-    /// Counts a hook that was run in `phase` (`pre`, `post`) and took so many seconds.
+    /// Counts a hook, or a step of an action, that was run in `phase` and took so many seconds.
     pub fn hook_ran(&self, phase: &str, succeeded: bool, seconds: f64) {
         let outcome = if succeeded { "success" } else { "failure" };
         self.hooks.get_or_create(&hook_labels(phase, outcome)).inc();
@@ -261,6 +269,11 @@ impl Metrics {
     /// was none.
     pub fn api_request(&self, verb: &str, code: &str) {
         self.api_requests.get_or_create(&[("verb", verb.to_owned()), ("code", code.to_owned())]).inc();
+    }
+
+    /// Counts a change that was undone because the process that made it had died.
+    pub fn obligation_undone(&self) {
+        self.obligations_undone.inc();
     }
 
     /// Counts a call to a bucket.

@@ -97,6 +97,26 @@ pub const REFUSALS: &[Refusal] = &[
         r#"{"hooks": {"resources": [{"name": "a", "pre": [{"exec": {"command": ["x"], "onError": "Panic"}}]}]}}"#,
         "pre[0].exec.onError",
     ),
+    refusal(
+        BACKUP,
+        r#"{"hooks": {"actions": [{"name": "a", "namespace": "b", "scale": {}}]}}"#,
+        "name the workloads to scale to zero",
+    ),
+    refusal(
+        BACKUP,
+        r#"{"hooks": {"actions": [{"name": "a", "namespace": "b", "scale": {"workloads": [{"resource": "a", "name": "b"}], "resources": ["a"]}}]}}"#,
+        "without it, name workloads",
+    ),
+    refusal(
+        BACKUP,
+        r#"{"hooks": {"actions": [{"name": "a", "namespace": "b", "scale": {"workloads": [{"resource": "a", "name": "b"}]}, "phase": "Pre"}]}}"#,
+        "leave phase out",
+    ),
+    refusal(
+        BACKUP,
+        r#"{"hooks": {"actions": [{"name": "a", "namespace": "b", "job": {}}]}}"#,
+        "one of the two",
+    ),
     refusal(RESTORE, r#"{}"#, "exactly one of backupName and scheduleName must be set"),
     refusal(
         RESTORE,

@@ -65,7 +65,14 @@ fn backup() -> Value {
             "includedResources": ["pods"], "excludedResources": ["jobs"],
             "pre": [{"exec": {"container": "c", "command": ["/bin/true"], "onError": "Continue", "timeout": "30s"}}],
             "post": [{"exec": {"command": ["/bin/true"]}}],
-        }]},
+        }], "actions": [
+            {"name": "rest", "namespace": "a", "onError": "Continue", "timeout": "5m", "scale": {
+                "workloads": [{"resource": "deployments", "name": "web"}], "labelSelector": selector(),
+                "resources": ["statefulsets.apps"], "waitReady": true, "maxDuration": "15m",
+            }},
+            {"name": "flush", "namespace": "a", "phase": "Post", "job": {"template": {"spec": {"any": [1]}}}},
+            {"name": "check", "namespace": "a", "phase": "Pre", "job": {"fromCronJob": "nightly"}},
+        ]},
         "dumps": [{"preset": "mongodb", "any": [1, null]}], "metadata": {"labels": {"team": "web"}},
         "includedClusterScopedResources": ["*"], "excludedClusterScopedResources": ["nodes"],
         "includedNamespaceScopedResources": ["pods"], "excludedNamespaceScopedResources": ["events"],

@@ -2,6 +2,7 @@
 //! server; and that the rights which they grant suffice for all that a server does.
 
 mod chart_values;
+mod hook_permissions;
 pub mod manifests;
 mod permissions;
 mod samples;

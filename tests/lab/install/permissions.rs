@@ -17,13 +17,15 @@ use crate::support::{Cluster, Lab, Right, TestNamespace, eventually, unique};
 
 /// Roles and account of a server in a namespace, and a kubeconfig with nothing but the account's
 /// token.
-struct Account {
-    objects: Vec<Value>,
+pub struct Account {
+    /// The account and its roles.
+    pub objects: Vec<Value>,
     kubeconfig: NamedTempFile,
 }
 
 impl Account {
-    async fn grant(cluster: &Cluster, namespace: &str, flags: &[&str]) -> Self {
+    /// Creates the account that `ark install` prints with these flags.
+    pub async fn grant(cluster: &Cluster, namespace: &str, flags: &[&str]) -> Self {
         let mut objects = printed(namespace, flags);
         objects.retain(|object| {
             let kind = object["kind"].as_str().expect("a kind");
@@ -42,7 +44,8 @@ impl Account {
         Self { objects, kubeconfig }
     }
 
-    fn options(&self, flags: &[&str]) -> ServerOptions {
+    /// A server with the account.
+    pub fn options(&self, flags: &[&str]) -> ServerOptions {
         ServerOptions {
             kubeconfig: Some(self.kubeconfig.path().to_owned()),
             flags: flags.iter().map(|flag| (*flag).to_owned()).collect(),
@@ -66,7 +69,7 @@ impl Account {
 }
 
 /// Nothing that the server did was more than it may.
-async fn expect_nothing_refused(server: &Server) {
+pub async fn expect_nothing_refused(server: &Server) {
     let log = server.log();
     let refused: Vec<_> = log.lines().filter(|line| line.to_lowercase().contains("forbidden")).collect();
     assert!(refused.is_empty(), "{refused:#?}");

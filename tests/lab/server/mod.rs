@@ -5,6 +5,7 @@
 //! objects, and starts a [`Server`] in it, or several, one after the other or side by side. A
 //! server ends with its test, and its log is printed if the test fails.
 
+mod actions;
 mod commands;
 mod crashes;
 mod deletions;

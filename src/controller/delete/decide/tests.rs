@@ -243,3 +243,17 @@ fn what_reached_the_bucket_is_told_by_its_marks_also_while_it_is_deleted() {
         vec![crate::api::stored("there".into(), Time(NOW.parse().unwrap()))];
     assert!(reached_bucket(&synced) && reached_bucket(&stored));
 }
+
+#[test]
+fn a_backup_that_has_something_to_undo_is_kept_until_it_is_undone() {
+    let pending = json!({"backup-uid-1": [{"what": "scales it back", "since": NOW, "undo": {}}]});
+    let mut open = backup(BackupPhase::PartiallyFailed);
+    open.status.as_mut().unwrap().obligations = serde_json::from_value(pending).unwrap();
+    expect_refusal(decide(&request(json!({})), &observed(Some(&open)), now()), "not undone yet (what scales");
+    // Of what came out of a bucket, the cluster that made it looks after the rest.
+    let mut copy = open.clone();
+    copy.metadata.annotations = Some([(SYNCED_FROM.to_owned(), "default".to_owned())].into());
+    assert_eq!(decide(&request(json!({})), &observed(Some(&copy)), now()), DeletionStep::Begin);
+    open.status.as_mut().unwrap().phase = Some(BackupPhase::Deleting);
+    assert_eq!(decide(&begun(), &observed(Some(&open)), now()), DeletionStep::Work, "it has begun");
+}
