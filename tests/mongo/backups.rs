@@ -57,7 +57,7 @@ async fn a_database_that_cannot_be_locked_is_one_clear_error() {
     ] {
         scene.put_secret("mongo", &[(texts.0, &texts.1)]);
         let made = scene.run(name, 3);
-        assert!(made.said.contains(&format!("lock of action `db` failed: ")), "{name}: {}", made.said);
+        assert!(made.said.contains("lock of action `db` failed: "), "{name}: {}", made.said);
         assert!(made.said.contains(says), "{name}: {}", made.said);
         assert_eq!((&made.status["phase"], &made.status["errors"]), (&json!("PartiallyFailed"), &json!(1)));
         assert_eq!((made.hooks(), stand.locks()), (("False", "Failed"), 0), "{name}");

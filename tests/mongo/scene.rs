@@ -89,6 +89,13 @@ impl Scene {
         Running::start(&mut self.backup(name))
     }
 
+    /// Undoes what dead backups have left, and returns whether there was anything.
+    #[track_caller]
+    pub fn undo_all(&self) -> bool {
+        let undone = run(&mut self.ark(&["obligation", "undo", "--all", "--force"])).expect_code(0);
+        undone.stdout.contains("done: ")
+    }
+
     /// Returns what a command prints about a backup.
     #[track_caller]
     pub fn told(&self, verb: &str, name: &str) -> String {

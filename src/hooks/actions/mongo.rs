@@ -41,7 +41,7 @@ pub struct HeldLock {
     lock: DeploymentLock,
     login: MongoLogin,
     max_lag: Duration,
-    _active: ActiveLock,
+    active: ActiveLock,
 }
 
 /// A deployment that is released.
@@ -87,7 +87,7 @@ pub async fn lock(
     let lock = taken.unwrap_or(Err(MongoError::KeeperGone)).map_err(|error| failed(&error))?;
     let lines = vec![format!("locked {}", lock.parts().join(", "))];
     let active = ActiveLock::new(context.cluster);
-    Ok((HeldLock { lock, login, max_lag, _active: active }, lines))
+    Ok((HeldLock { lock, login, max_lag, active }, lines))
 }
 
 impl PendingLock {
@@ -108,11 +108,11 @@ impl PendingLock {
 impl HeldLock {
     /// Releases the deployment.
     pub async fn release(self) -> ReleasedLock {
-        let Self { lock, login, max_lag, _active } = self;
+        let Self { lock, login, max_lag, active } = self;
         let (since, is_standalone) = (lock.since(), lock.parts() == ["standalone"]);
         let ends = lock.finish().await;
         let held = last(&ends) - since;
-        if let Some(metrics) = _active.cluster.metrics() {
+        if let Some(metrics) = active.cluster.metrics() {
             metrics.lock_held(held.as_secs_f64());
         }
         let mut released =
