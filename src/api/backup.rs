@@ -155,9 +155,9 @@ pub struct BackupStatus {
     /// Number of hooks that were run; empty if there were none, or the backup is not complete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hooks: Option<HookCounts>,
-    /// What the backup changed outside of the bucket and has yet to undo, by the name of the document
-    /// below `obligations/` in the bucket that says the same. Empty as soon as it is undone; a
-    /// server undoes what another one left.
+    /// What the backup changed outside of the bucket and has yet to undo, by the name of the
+    /// document below `obligations/` in the bucket that says the same. Empty as soon as it is
+    /// undone; a server undoes what another one left.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub obligations: BTreeMap<String, Vec<PendingUndo>>,
     /// Conditions by type: Complete or Failed once the work has ended (the reason is the phase),

@@ -29,8 +29,7 @@ pub const HOOKS_SUCCEEDED: &str = "HooksSucceeded";
 pub const KEPT: &str = "KeptAsLastGood";
 
 /// The types that Ark sets on a run. Other conditions in its status belong to others, and stay.
-const OF_RUNS: [&str; 8] =
-    [COMPLETE, FAILED, WAITING, KEPT, HOOKS_SUCCEEDED, STORED, NAME_TAKEN, DELETION];
+const OF_RUNS: [&str; 8] = [COMPLETE, FAILED, WAITING, KEPT, HOOKS_SUCCEEDED, STORED, NAME_TAKEN, DELETION];
 
 /// Sets a condition in place of the one of its type. The transition time is kept if the status is
 /// the same.

@@ -36,7 +36,9 @@ pub use backup::{
     Backup, BackupPhase, BackupProgress, BackupSpec, BackupStatus, ClusterReference, HookCounts, LockTime,
     StoredObject,
 };
-pub use conditions::{COMPLETE, FAILED, HOOKS_SUCCEEDED, KEPT, READY, WAITING, holding, of_others, set_condition};
+pub use conditions::{
+    COMPLETE, FAILED, HOOKS_SUCCEEDED, KEPT, READY, WAITING, holding, of_others, set_condition,
+};
 pub use conditions::{DELETION, NAME_TAKEN, STORED, is_stored, stored};
 pub use cron::{Cron, InvalidCron};
 pub use definitions::{DefinitionYaml, crd_yaml, crds};

@@ -53,7 +53,9 @@ pub enum MongoLoginError {
         source: ClusterError,
     },
     /// No pod has the labels and an address.
-    #[error("no pod in namespace {namespace} has the labels {labels} and an address; correct the labels, or start it")]
+    #[error(
+        "no pod in namespace {namespace} has the labels {labels} and an address; correct the labels, or start it"
+    )]
     NoPod {
         /// The namespace.
         namespace: String,
@@ -202,7 +204,8 @@ mod tests {
     #[tokio::test]
     async fn members_are_found_by_uri_service_and_pods() {
         let uri = json!({"uriSecret": {"name": "mongo", "key": "uri"}});
-        let login = ask(uri, json!([secret("mongo", json!({"uri": URI}))]), json!([])).await.expect("a login");
+        let login =
+            ask(uri, json!([secret("mongo", json!({"uri": URI}))]), json!([])).await.expect("a login");
         assert_eq!(login.seeds(), ["db-0:27018"]);
         let service = json!({"service": {"name": "db"}});
         let login = ask(service, json!([]), json!([])).await.expect("a login");
@@ -222,13 +225,17 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_missing_is_named_and_no_value_is_told() {
-        let connection = json!({"service": {"name": "db"}, "credentialsSecret": "ark", "clientCertificateSecret": "tls"});
+        let connection =
+            json!({"service": {"name": "db"}, "credentialsSecret": "ark", "clientCertificateSecret": "tls"});
         let user = json!({"username": "YXJr", "password": "aHVudGVyMg=="});
         for (secrets, says) in [
             (json!([]), "there is no Secret shop/ark"),
             (json!([secret("other", user.clone())]), "there is no Secret shop/ark"),
             (json!([secret("ark", json!({"username": "YXJr"}))]), "has no key `password`"),
-            (json!([secret("ark", json!({"username": "YXJr", "password": "Cg=="}))]), "has no key `password`"),
+            (
+                json!([secret("ark", json!({"username": "YXJr", "password": "Cg=="}))]),
+                "has no key `password`",
+            ),
             (json!([secret("ark", user.clone())]), "there is no Secret shop/tls"),
             (
                 json!([

@@ -71,7 +71,9 @@ fn what_is_to_be_undone_is_listed_with_what_undoes_it_and_not_with_what_it_says_
     stand.put("backup-u-1", HERE, true);
     std::fs::write(stand.path("nonsense"), "{\"format\": 1").expect("a file can be written");
     let listed = stand.ark(&["list", "-o", "wide"]).expect_code(0).stdout;
-    for said in ["backup-u-1", "Backup nightly", "scales deployments.apps shop/gone back to 3", "laptop/7", HERE] {
+    for said in
+        ["backup-u-1", "Backup nightly", "scales deployments.apps shop/gone back to 3", "laptop/7", HERE]
+    {
         assert!(listed.contains(said), "{said} in {listed}");
     }
     assert!(listed.contains("nonsense") && listed.contains("cannot be read"), "{listed}");

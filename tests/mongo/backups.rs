@@ -51,7 +51,11 @@ async fn a_database_that_cannot_be_locked_is_one_clear_error() {
         ("no-text", ("uri", "\n".to_owned()), "the Secret shop/mongo has no key `uri`"),
         ("no-uri", ("uri", format!("postgres://ark:{PASSWORD}@db/")), "cannot use the MongoDB URI"),
         ("looked-up", ("uri", format!("mongodb+srv://ark:{PASSWORD}@db/")), "looks no SRV records up"),
-        ("nobody", ("uri", format!("mongodb://ark:{PASSWORD}@localhost:1/")), "cannot reach MongoDB at localhost:1"),
+        (
+            "nobody",
+            ("uri", format!("mongodb://ark:{PASSWORD}@localhost:1/")),
+            "cannot reach MongoDB at localhost:1",
+        ),
         ("wrong", ("uri", uri("ark:hunter3")), "refuses the credentials"),
         ("none", ("uri", stand.uri()), "the user needs the roles hostManager"),
     ] {

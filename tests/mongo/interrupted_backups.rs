@@ -115,7 +115,8 @@ async fn a_rotated_secret_matters_only_to_what_connects_anew() {
     // What is undone later reads the Secret anew.
     let cluster = scene.connect().await;
     let undone = async |stand: &Stand, connection: &Value| {
-        let record = MongoUndo::Unlock { host: stand.member(0).address.clone(), comment: "ark a/1".to_owned() };
+        let record =
+            MongoUndo::Unlock { host: stand.member(0).address.clone(), comment: "ark a/1".to_owned() };
         let (action, namespace) = ("db".to_owned(), "shop".to_owned());
         let connection = serde_json::from_value(connection.clone()).expect("a connection");
         let left = Undo::Mongo { action, namespace, connection: Box::new(connection), record };

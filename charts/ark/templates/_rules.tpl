@@ -92,9 +92,10 @@
 - apiGroups: ["ark.heptio.com"]
   resources: ["backups/status", "backupstoragelocations/status", "deletebackuprequests/status", "downloadrequests/status", "restores/status", "schedules/status", "serverstatusrequests/status"]
   verbs: ["update"]
-# Sync and validation write different fields of a location's status.
+# Sync and validation write different fields of a location's status; what a Backup has yet to undo is noted
+# beside its progress.
 - apiGroups: ["ark.heptio.com"]
-  resources: ["backupstoragelocations/status"]
+  resources: ["backups/status", "backupstoragelocations/status"]
   verbs: ["patch"]
 # The credentials of a BackupStorageLocation, read by name; never listed.
 - apiGroups: [""]

@@ -188,7 +188,10 @@ impl MongoConnection {
                 wrong.push(InvalidSpec::new(format!("{field}.{member}"), "is empty"));
             }
         }
-        let ports = [("service", service.as_ref().map(|service| service.port)), ("pods", pods.as_ref().map(|pods| pods.port))];
+        let ports = [
+            ("service", service.as_ref().map(|service| service.port)),
+            ("pods", pods.as_ref().map(|pods| pods.port)),
+        ];
         for (member, port) in ports {
             if port.flatten() == Some(0) {
                 wrong.push(InvalidSpec::new(format!("{field}.{member}.port"), "is no port"));
@@ -231,10 +234,20 @@ mod tests {
             "maxLockDuration": "-1s",
         }));
         let fields = [
-            "connection", "connection.uriSecret.name", "connection.uriSecret.key", "connection.service.name",
-            "connection.credentialsSecret", "connection.authSource", "connection.caSecret",
-            "connection.clientCertificateSecret", "connection.service.port", "connection.pods.port",
-            "connection.pods.labelSelector", "memberSelector.maxLag", "acquireTimeout", "maxLockDuration",
+            "connection",
+            "connection.uriSecret.name",
+            "connection.uriSecret.key",
+            "connection.service.name",
+            "connection.credentialsSecret",
+            "connection.authSource",
+            "connection.caSecret",
+            "connection.clientCertificateSecret",
+            "connection.service.port",
+            "connection.pods.port",
+            "connection.pods.labelSelector",
+            "memberSelector.maxLag",
+            "acquireTimeout",
+            "maxLockDuration",
         ];
         assert_eq!(wrong.len(), fields.len(), "{wrong:?}");
         for (said, field) in wrong.iter().zip(fields) {

@@ -74,7 +74,7 @@ pub struct VeleroBackup {
 impl BackupSpec {
     pub(super) fn respell(&mut self) {
         forget_zero(&mut self.ttl);
-        self.hooks.take_if(|hooks| hooks.resources.is_empty());
+        self.hooks.take_if(|hooks| hooks.resources.is_empty() && hooks.actions.is_empty());
         self.hooks.iter_mut().flat_map(|hooks| &mut hooks.resources).for_each(BackupHook::respell);
         self.metadata.take_if(|metadata| metadata.labels.is_empty());
         let VeleroBackup {

@@ -66,6 +66,15 @@ fn hooks_of_velero_mean_the_same() {
     assert_eq!((post.on_error, &post.timeout), (None, &None), "0s is Velero's default");
 }
 
+/// A server reads them so, and would do none of them.
+#[test]
+fn hooks_that_are_actions_alone_are_not_dropped() {
+    let job = json!({"name": "a", "namespace": "b", "job": {"fromCronJob": "c"}});
+    let object = json!({"metadata": {"name": "x"}, "spec": {"hooks": {"actions": [job]}}});
+    let backup: Backup = serde_json::from_value(object).unwrap();
+    assert_eq!(backup.spec.hooks.map(|hooks| hooks.actions.len()), Some(1));
+}
+
 #[test]
 fn a_backup_of_velero_with_scoped_lists_means_the_same() {
     let backup: Backup = ours(SCOPED);

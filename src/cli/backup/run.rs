@@ -43,7 +43,8 @@ pub struct RunCommand {
     location: LocationArgs,
     #[command(flatten)]
     selection: SelectionArgs,
-    /// Run the hooks and actions in this YAML file as well; it holds what a Backup has in spec.hooks
+    /// Run the hooks and actions in this YAML file as well, which holds what a Backup has in
+    /// spec.hooks
     #[arg(long, value_name = "FILE", conflicts_with = "disable_hooks")]
     hooks: Option<PathBuf>,
     /// Run no hooks: pods that ask for hooks by annotation are a warning

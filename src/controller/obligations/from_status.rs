@@ -58,8 +58,8 @@ fn of_this_cluster(backup: &Arc<Backup>) -> impl Iterator<Item = (&String, &Vec<
     backup.status.iter().filter(move |_| is_own).flat_map(|status| &status.obligations)
 }
 
-/// Undoes what a status holds, the newest first, and removes what is undone. What is not in a bucket
-/// that was listed (`is_settled`) is undone already.
+/// Undoes what a status holds, the newest first, and removes what is undone. What is not in a
+/// bucket that was listed (`is_settled`) is undone already.
 async fn undo_noted(
     context: &Context,
     backup: &Backup,

@@ -82,7 +82,8 @@ pub async fn lock(
     let max_lag = request.selector.max_lag;
     let by = login.clone();
     let taking = pending.0.insert(tokio::spawn(async move { mongo::lock(&by, &request, ledger).await }));
-    let taken = tokio::time::timeout(limit, taking).await.map_err(|_| ActionFailure::timed_out(limit))?;
+    let taken =
+        tokio::time::timeout(limit, taking).await.map_err(|_| ActionFailure::timed_out(limit, None))?;
     pending.0 = None;
     let lock = taken.unwrap_or(Err(MongoError::KeeperGone)).map_err(|error| failed(&error))?;
     let lines = vec![format!("locked {}", lock.parts().join(", "))];
@@ -278,8 +279,13 @@ mod tests {
     #[test]
     fn defaults_are_those_of_the_documentation_and_what_is_given_wins() {
         let (cluster, _) = crate::cluster::script::serve(|_, _| crate::cluster::script::broken());
-        let context =
-            ActionContext { cluster: &cluster, ledger: ObligationLedger::default(), comment: "ark a/1".into() };
+        let context = ActionContext {
+            cluster: &cluster,
+            ledger: ObligationLedger::default(),
+            backup: "nightly".to_owned(),
+            is_server: true,
+            comment: "ark a/1".into(),
+        };
         let asked = |action: serde_json::Value| request(&context, &serde_json::from_value(action).unwrap());
         let usual = asked(json!({"connection": {}}));
         assert_eq!((usual.acquire, usual.longest, usual.allow_primary), (ACQUIRE, LONGEST, false));

@@ -86,11 +86,11 @@ impl<'a> ActionRun<'a> {
         ends
     }
 
-    /// Releases the databases, all at once, so that none waits for another one, and then waits until
-    /// those that rested have caught up.
+    /// Releases the databases, all at once, so that none waits for another one, and then waits
+    /// until those that rested have caught up.
     pub async fn unlock(&mut self, stage: impl Fn(String)) -> Vec<ActionEnd> {
         let abandoned = self.pending.abandon();
-        let releases = self.locks.drain(..).map(|(action, lock)| {
+        let releases = std::mem::take(&mut self.locks).into_iter().map(|(action, lock)| {
             stage(format!("releasing the database of action `{}`", action.name));
             async move { (action, Instant::now(), lock.release().await) }
         });

@@ -13,7 +13,7 @@ use super::stuck::told_pods;
 use crate::api::{BackupAction, ScaleAction};
 use crate::cluster::{Bound, ClusterError};
 use crate::hooks::obligations::{ObligationError, ScaleBack, Undo, read_workload, scale_back};
-use crate::hooks::workload::{MOST_WRITES, FoundWorkload, is_pod_of};
+use crate::hooks::workload::{FoundWorkload, MOST_WRITES, is_pod_of};
 use crate::model::Category;
 
 /// The most workloads that are scaled, and waited for, at once.

@@ -28,7 +28,7 @@ pub async fn watch(ledger: Weak<LedgerState>) {
     loop {
         let Some(deadline) = ledger.upgrade().map(|ledger| ledger.next_deadline()) else { return };
         let soon = Instant::now() + OVERDUE_AGAIN;
-        // An obligation that comes meanwhile has a deadline of its own, and is seen at the next look.
+        // An obligation that comes meanwhile has a deadline of its own, seen at the next look.
         sleep_until(deadline.map_or(soon, |deadline| deadline.min(soon))).await;
         let Some(ledger) = ledger.upgrade() else { return };
         ledger.undo_overdue().await;

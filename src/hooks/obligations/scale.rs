@@ -2,7 +2,7 @@
 
 use super::error::ObligationError;
 use crate::cluster::{Cluster, ClusterError, ResourceInfo};
-use crate::hooks::workload::{MOST_WRITES, WayBack, FoundWorkload};
+use crate::hooks::workload::{FoundWorkload, MOST_WRITES, WayBack};
 use crate::model::{Cause, GroupResource};
 
 /// A workload that is at zero, and the number of replicas that it had.

@@ -246,7 +246,10 @@ async fn what_cannot_be_undone_stays_for_the_next_one_and_what_is_unknown_as_it_
     assert_eq!((became.undone, became.failed[0].0.as_str()), (vec![WEB.to_owned()], "does something new"));
     let left = bucket.read_obligations(&id).await.unwrap().unwrap();
     let left: serde_json::Value = serde_json::from_slice(&left.bytes).unwrap();
-    assert_eq!((&left["open"], &left["process"]), (&serde_json::json!([unknown]), &serde_json::json!("other")));
+    assert_eq!(
+        (&left["open"], &left["process"]),
+        (&serde_json::json!([unknown]), &serde_json::json!("other"))
+    );
 }
 
 #[tokio::test]

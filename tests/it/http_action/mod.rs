@@ -78,7 +78,8 @@ fn back_up(action: &BackupAction) -> Made {
 }
 
 async fn run(fixture: &Fixture, action: &BackupAction) -> BackupOutcome {
-    let options = ConnectOptions { kubeconfig: Some(fixture.cluster.kubeconfig()), ..ConnectOptions::default() };
+    let options =
+        ConnectOptions { kubeconfig: Some(fixture.cluster.kubeconfig()), ..ConnectOptions::default() };
     let cluster = Cluster::connect(&options).await.expect("a good kubeconfig");
     let location = Location::from_url(&fixture.location).expect("a location");
     let bucket = Bucket::new(ark::store::open(&location).await.expect("a folder"));
@@ -93,6 +94,7 @@ async fn run(fixture: &Fixture, action: &BackupAction) -> BackupOutcome {
         origin: Origin::default(),
         holder: "test".to_owned(),
         cluster: cluster.identity().await.expect("it answers"),
+        notes: None,
         runs_hooks: true,
         attempt: 1,
     };
@@ -157,7 +159,9 @@ fn what_passes_is_asked_again_and_what_does_not_is_told() {
     ]);
     let made = back_up(&sample(&server.url));
     assert_eq!((made.phase, server.lines().len()), (json!("Completed"), 6), "{}", made.errors);
-    for says in ["503 Service Unavailable; it is asked again", "broke off after", "the connection broke before"] {
+    for says in
+        ["503 Service Unavailable; it is asked again", "broke off after", "the connection broke before"]
+    {
         assert!(made.log.contains(says), "{says}: {}", made.log);
     }
     for (plays, says) in [

@@ -119,7 +119,9 @@ fn answer(stream: &mut dyn Channel, play: Option<Play>, request: &str) -> std::i
             reply(stream, &status, "", &body, body.len())
         }
         Some(Play::Text(status, body)) => reply(stream, status, "", body, body.len()),
-        Some(Play::Redirect(to)) => reply(stream, "307 Temporary Redirect", &format!("location: {to}\r\n"), "", 0),
+        Some(Play::Redirect(to)) => {
+            reply(stream, "307 Temporary Redirect", &format!("location: {to}\r\n"), "", 0)
+        }
         Some(Play::Flood) => {
             let body = "x".repeat(2 << 20);
             reply(stream, "200 OK", "", &body, body.len())
@@ -133,7 +135,13 @@ fn answer(stream: &mut dyn Channel, play: Option<Play>, request: &str) -> std::i
     }
 }
 
-fn reply(stream: &mut dyn Channel, status: &str, more: &str, body: &str, length: usize) -> std::io::Result<()> {
+fn reply(
+    stream: &mut dyn Channel,
+    status: &str,
+    more: &str,
+    body: &str,
+    length: usize,
+) -> std::io::Result<()> {
     let kind = "content-type: application/json; charset=UTF-8\r\nconnection: close\r\n";
     write!(stream, "HTTP/1.1 {status}\r\n{kind}{more}content-length: {length}\r\n\r\n{body}")?;
     stream.flush()

@@ -55,7 +55,8 @@ fn only_a_certificate_by_the_authority_that_is_named_is_trusted_and_faults_are_t
         ("expired", "authority", Some("its certificate has expired; renew it")),
         ("elsewhere", "authority", Some("its certificate is for another name")),
     ] {
-        let server = SearchServer::start_tls(&[Play::Text("200 OK", "{}")], config(folder.path(), certificate));
+        let server =
+            SearchServer::start_tls(&[Play::Text("200 OK", "{}")], config(folder.path(), certificate));
         let authority = folder.path().join(format!("{authority}.pem"));
         let authority = std::fs::read_to_string(authority).expect("readable");
         let made = back_up(&simple(&server.url, "POST", json!({"caCert": authority})));

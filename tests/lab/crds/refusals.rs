@@ -114,6 +114,11 @@ pub const REFUSALS: &[Refusal] = &[
     ),
     refusal(
         BACKUP,
+        r#"{"hooks": {"actions": [{"name": "a", "namespace": "b"}]}}"#,
+        "exactly one of http, job, scale and mongo is an action",
+    ),
+    refusal(
+        BACKUP,
         r#"{"hooks": {"actions": [{"name": "a", "namespace": "b", "job": {}}]}}"#,
         "one of the two",
     ),

@@ -110,12 +110,16 @@ impl HttpFailure {
     }
 }
 
-/// Returns the first cause of a kind, also where an I/O error wraps it, which names only its own
-/// cause.
+/// Returns the first cause of a kind, also where I/O errors wrap it: each names only the cause of
+/// what it wraps, and one may wrap another.
 fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
-    chain(error).find_map(|cause| {
-        let wrapped = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        cause.downcast_ref().or_else(|| wrapped?.downcast_ref())
+    chain(error).find_map(|mut cause| {
+        loop {
+            if let Some(found) = cause.downcast_ref() {
+                return Some(found);
+            }
+            cause = cause.downcast_ref::<io::Error>()?.get_ref()?;
+        }
     })
 }
 

@@ -19,7 +19,13 @@ fn templated() -> BackupAction {
 }
 
 fn context(cluster: &Cluster) -> ActionContext<'_> {
-    ActionContext { cluster, ledger: ObligationLedger::default(), comment: "ark nightly/1".to_owned() }
+    ActionContext {
+        cluster,
+        ledger: ObligationLedger::default(),
+        backup: "nightly".to_owned(),
+        is_server: true,
+        comment: "ark nightly/1".to_owned(),
+    }
 }
 
 async fn ran(cluster: &Cluster, action: &BackupAction) -> (Result<(), String>, Vec<String>) {

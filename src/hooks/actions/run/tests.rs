@@ -7,7 +7,13 @@ use crate::hooks::obligations::ObligationLedger;
 use crate::hooks::scripted::{ScriptedState, action, cluster, pod, web};
 
 fn context(cluster: &crate::cluster::Cluster) -> ActionContext<'_> {
-    ActionContext { cluster, ledger: ObligationLedger::default(), comment: "ark nightly/1".to_owned() }
+    ActionContext {
+        cluster,
+        ledger: ObligationLedger::default(),
+        backup: "nightly".to_owned(),
+        is_server: true,
+        comment: "ark nightly/1".to_owned(),
+    }
 }
 
 /// Prepares until a wait has lasted for a while, and then as a run does that is to end.

@@ -17,7 +17,13 @@ fn by_name() -> BackupAction {
 }
 
 fn context(cluster: &Cluster) -> ActionContext<'_> {
-    ActionContext { cluster, ledger: ObligationLedger::default(), comment: "ark nightly/1".to_owned() }
+    ActionContext {
+        cluster,
+        ledger: ObligationLedger::default(),
+        backup: "nightly".to_owned(),
+        is_server: true,
+        comment: "ark nightly/1".to_owned(),
+    }
 }
 
 fn with(web: Value, pods: Vec<Value>, meanwhile: Meanwhile) -> (Cluster, Scripted) {
