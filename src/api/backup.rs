@@ -163,7 +163,8 @@ pub struct BackupStatus {
     /// Conditions by type: Complete or Failed once the work has ended (the reason is the phase),
     /// Waiting (why the backup does not begin or go on), Stored (the document is in the bucket),
     /// KeptAsLastGood (why the backup is kept beyond its ttl), NameTaken (another run has the name
-    /// in the bucket), Deletion (since when it is being deleted).
+    /// in the bucket), Deletion (since when it is being deleted), HooksSucceeded (whether all hooks
+    /// did; the reason says what failed, for example ForeignLock).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
 }

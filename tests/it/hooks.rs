@@ -71,6 +71,19 @@ fn hooks_run_around_the_cut_and_before_anything_is_listed() {
     assert!(described.contains("Hooks:        2 run, 0 of them failed"), "{described}");
 }
 
+/// What rests for the cut does so until the cut is there.
+#[test]
+fn the_hooks_after_the_cut_wait_for_it() {
+    let fixture = with_pod("true", "true", &[]);
+    fixture.cluster.hold("/namespaces?limit=1");
+    let running = Running::start(&mut fixture.command(&["backup", "run", "a"]));
+    fixture.cluster.await_asked(&["/exec?", "command=before"]);
+    assert!(!ran(&fixture, "after"));
+    fixture.cluster.go_on();
+    running.wait().expect_code(0);
+    assert!(ran(&fixture, "after"));
+}
+
 /// A backup whose hook fails is PartiallyFailed and names pod and reason; it has the pod, and the
 /// hook after it runs.
 #[test]

@@ -7,15 +7,27 @@
 #![cfg(test)] // tells clippy that helpers, too, may expect and panic
 
 mod any_deployment;
+mod backups;
 mod certificates;
 mod data;
+mod interrupted_backups;
+mod kill_rounds;
 mod logins;
 mod members;
 mod real_deployment;
 mod records;
+mod scene;
 mod stand;
 mod topologies;
 mod unknown_outcomes;
+
+#[path = "../it/fake_engine_cluster.rs"]
+#[expect(dead_code, reason = "tests/it needs more of it")]
+mod fake_engine_cluster;
+#[path = "../it/fake_exec.rs"]
+mod fake_exec;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::sync::Arc;
 use std::time::Duration;

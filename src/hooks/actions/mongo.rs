@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::future::join_all;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::context::ActionContext;
@@ -27,12 +28,20 @@ const LONGEST: Duration = Duration::from_secs(600);
 /// A secondary that rested for seconds has caught up after seconds; its backup is good in any case.
 const CATCHING_UP: Duration = Duration::from_secs(30);
 
+/// What a stopped backup waits for the end of a lock that is being taken; a server that is to end
+/// has 20 s in all.
+const ABANDONING: Duration = Duration::from_secs(10);
+
+/// The lock that is being taken. It goes on while nobody waits for it.
+#[derive(Default)]
+pub struct PendingLock(Option<JoinHandle<Result<DeploymentLock, MongoError>>>);
+
 /// A deployment that is locked.
 pub struct HeldLock {
     lock: DeploymentLock,
     login: MongoLogin,
     max_lag: Duration,
-    _active: ActiveLock,
+    active: ActiveLock,
 }
 
 /// A deployment that is released.
@@ -49,7 +58,8 @@ pub struct ReleasedLock {
     rested: Vec<String>,
 }
 
-/// Locks a deployment and returns once it takes no writes, with what is told of that.
+/// Locks a deployment and returns once it takes no writes, with what is told of that. Whoever drops
+/// the future, or is told that it took too long, finds the lock in `pending`.
 ///
 /// # Errors
 /// If a member cannot be locked; nothing is locked then.
@@ -58,6 +68,7 @@ pub async fn lock(
     action: &BackupAction,
     wanted: &MongoAction,
     limit: Duration,
+    pending: &mut PendingLock,
 ) -> Result<(HeldLock, Vec<String>), ActionFailure> {
     let connection = &wanted.connection;
     let login = mongo_login(context.cluster, &action.namespace, connection).await.map_err(no_login)?;
@@ -68,21 +79,41 @@ pub async fn lock(
         connection: connection.clone(),
     });
     let request = request(context, wanted);
-    let taking = tokio::time::timeout(limit, mongo::lock(&login, &request, ledger)).await;
-    let lock = taking.map_err(|_| ActionFailure::timed_out(limit, None))?.map_err(|error| failed(&error))?;
+    let max_lag = request.selector.max_lag;
+    let by = login.clone();
+    let taking = pending.0.insert(tokio::spawn(async move { mongo::lock(&by, &request, ledger).await }));
+    let taken =
+        tokio::time::timeout(limit, taking).await.map_err(|_| ActionFailure::timed_out(limit, None))?;
+    pending.0 = None;
+    let lock = taken.unwrap_or(Err(MongoError::KeeperGone)).map_err(|error| failed(&error))?;
     let lines = vec![format!("locked {}", lock.parts().join(", "))];
     let active = ActiveLock::new(context.cluster);
-    Ok((HeldLock { lock, login, max_lag: request.selector.max_lag, _active: active }, lines))
+    Ok((HeldLock { lock, login, max_lag, active }, lines))
+}
+
+impl PendingLock {
+    /// Releases the lock once it is taken, for a bounded time: later, it is released by its keeper
+    /// or from its record.
+    pub async fn abandon(&mut self) {
+        let Some(taking) = self.0.take() else { return };
+        let release = async {
+            if let Ok(Ok(lock)) = taking.await {
+                lock.finish().await;
+            }
+        };
+        // What is not released by then, the ledger still has.
+        let _ = tokio::time::timeout(ABANDONING, release).await;
+    }
 }
 
 impl HeldLock {
     /// Releases the deployment.
     pub async fn release(self) -> ReleasedLock {
-        let Self { lock, login, max_lag, _active } = self;
+        let Self { lock, login, max_lag, active } = self;
         let (since, is_standalone) = (lock.since(), lock.parts() == ["standalone"]);
         let ends = lock.finish().await;
         let held = last(&ends) - since;
-        if let Some(metrics) = _active.cluster.metrics() {
+        if let Some(metrics) = active.cluster.metrics() {
             metrics.lock_held(held.as_secs_f64());
         }
         let mut released =

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use futures::future::join_all;
+use futures::join;
 use tokio::time::Instant;
 
 use super::context::ActionContext;
 use super::end::{ActionEnd, ActionFailure, ActionStep};
-use super::mongo::{HeldLock, ReleasedLock};
+use super::mongo::{HeldLock, PendingLock, ReleasedLock};
 use super::{http, job, mongo, scale};
 use crate::api::{ActionPhase, BackupAction, HookErrorMode};
 
@@ -21,6 +22,7 @@ pub struct ActionRun<'a> {
     context: ActionContext<'a>,
     actions: &'a [BackupAction],
     locks: Vec<(&'a BackupAction, HeldLock)>,
+    pending: PendingLock,
     /// The action before the instant that was begun and has not ended.
     begun: Option<&'a BackupAction>,
     /// Whether a step failed whose action does not say Continue.
@@ -30,7 +32,8 @@ pub struct ActionRun<'a> {
 impl<'a> ActionRun<'a> {
     /// Prepares the actions; nothing is run yet.
     pub fn new(context: ActionContext<'a>, actions: &'a [BackupAction]) -> Self {
-        Self { context, actions, locks: Vec::new(), begun: None, is_broken: false }
+        let pending = PendingLock::default();
+        Self { context, actions, locks: Vec::new(), pending, begun: None, is_broken: false }
     }
 
     /// Returns whether an action before the instant failed that does not say Continue: what would
@@ -60,14 +63,15 @@ impl<'a> ActionRun<'a> {
         ends
     }
 
-    /// Locks the databases, one after another. Whoever drops the future releases what it locked.
+    /// Locks the databases, one after another. Whoever drops the future leaves what it locked to
+    /// [`ActionRun::unlock`].
     pub async fn lock(&mut self, stage: impl Fn(String)) -> Vec<ActionEnd> {
         let mut ends = Vec::new();
         for action in self.actions {
             let Some(wanted) = action.mongo.as_ref().filter(|_| !self.is_broken) else { continue };
             stage(format!("locking the database of action `{}`", action.name));
             let began = Instant::now();
-            let taken = mongo::lock(&self.context, action, wanted, timeout(action)).await;
+            let taken = mongo::lock(&self.context, action, wanted, timeout(action), &mut self.pending).await;
             let (failure, lines) = match taken {
                 Ok((lock, lines)) => {
                     self.locks.push((action, lock));
@@ -85,12 +89,14 @@ impl<'a> ActionRun<'a> {
     /// Releases the databases, all at once, so that none waits for another one, and then waits
     /// until those that rested have caught up.
     pub async fn unlock(&mut self, stage: impl Fn(String)) -> Vec<ActionEnd> {
+        let abandoned = self.pending.abandon();
         let releases = std::mem::take(&mut self.locks).into_iter().map(|(action, lock)| {
             stage(format!("releasing the database of action `{}`", action.name));
             async move { (action, Instant::now(), lock.release().await) }
         });
+        let ((), released) = join!(abandoned, join_all(releases));
         let this = &*self;
-        let ends = join_all(releases).await.into_iter().map(async |(action, began, mut lock)| {
+        let ends = released.into_iter().map(async |(action, began, mut lock)| {
             lock.catch_up().await;
             let ReleasedLock { failure, lines, held, .. } = lock;
             let end = this.ended(action, ActionStep::Unlock, failure, lines, began);

@@ -165,6 +165,16 @@ fn a_server_that_stands_by_tells_of_itself_only() {
 }
 
 #[test]
+fn locks_are_counted_while_they_are_held_and_their_time_after_that() {
+    let metrics = Metrics::new();
+    metrics.lock_taken();
+    assert_says(&metrics, &["ark_locks_active 1", "ark_lock_held_seconds_count 0"]);
+    metrics.lock_held(0.3);
+    metrics.lock_ended();
+    assert_says(&metrics, &["ark_locks_active 0", "ark_lock_held_seconds_count 1"]);
+}
+
+#[test]
 fn hooks_are_counted_by_phase_and_outcome_from_zero() {
     let metrics = Metrics::new();
     assert!(says(&metrics, r#"ark_hooks_total{phase="post",outcome="failure"} 0"#));

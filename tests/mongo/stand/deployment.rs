@@ -30,6 +30,8 @@ pub struct Steps {
     stop_at: u32,
     /// How many commands are under way.
     under_way: u32,
+    /// How many connections are open.
+    open: u32,
 }
 
 /// The balancer.
@@ -91,6 +93,19 @@ impl Deployment {
         self.step().await;
         self.steps.send_modify(|steps| steps.under_way -= 1);
         done
+    }
+
+    /// Serves a connection, which counts as open meanwhile.
+    pub async fn connected<T>(&self, served: impl Future<Output = T>) -> T {
+        self.steps.send_modify(|steps| steps.open += 1);
+        let served = served.await;
+        self.steps.send_modify(|steps| steps.open -= 1);
+        served
+    }
+
+    /// Waits until nobody is connected: all that the dead have sent is done.
+    pub async fn deserted(&self) {
+        self.until(|steps| steps.open == 0).await;
     }
 
     async fn step(&self) {

@@ -50,10 +50,13 @@ pub async fn serve(
                     None => talk(stream, &member, &deployment).await,
                 }
             };
-            tokio::select! {
-                _ = talk => {}
-                () = member.until(|now| now.time != state.time || now.down) => {}
-            }
+            let served = async {
+                tokio::select! {
+                    _ = talk => {}
+                    () = member.until(|now| now.time != state.time || now.down) => {}
+                }
+            };
+            deployment.connected(served).await;
         });
     }
 }
