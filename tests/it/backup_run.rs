@@ -179,6 +179,8 @@ fn a_labelled_pod_brings_the_claim_that_it_names_into_a_backup_and_out_of_one() 
         --- stderr
     ");
     fixture.run(&["backup", "run", "whole"]).expect_code(0);
+    fixture.cluster.remove("pods", "web");
+    fixture.cluster.remove("persistentvolumeclaims", "data");
     says!(fixture.command(&["restore", "run", "--from-backup", "whole", "-l", "app=web", "--dry-run"]), @r"
         exit 0
         --- stdout
