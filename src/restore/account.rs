@@ -27,7 +27,7 @@ pub struct ItemDone {
     /// The findings about the item.
     pub findings: Vec<Finding>,
     /// The hooks of the item's pods, if it was made and they have any.
-    pub hooked: Option<HookedItem>,
+    pub hooked: Option<Box<HookedItem>>,
     /// Bytes of the item's body.
     pub bytes: u64,
 }
@@ -153,7 +153,7 @@ impl<'a> RestoreAccount<'a> {
     /// If the line about the item cannot be compressed.
     pub fn record(&mut self, done: ItemDone) -> Result<(), RestoreError> {
         let ItemDone { mut act, findings, hooked, bytes } = done;
-        self.hooked.extend(hooked);
+        self.hooked.extend(hooked.map(|hooked| *hooked));
         act.reason = act.reason.map(cut);
         match act.action {
             ItemAction::Create => self.created += 1,

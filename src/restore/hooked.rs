@@ -29,7 +29,7 @@ impl RestoreView<'_> {
             return;
         }
         let after = &self.plan.afterwards;
-        done.hooked = HookedItem::read(&after.hooks, &ready.target, ready.info, &ready.body);
+        done.hooked = HookedItem::read(&after.hooks, &ready.target, ready.info, &ready.body).map(Box::new);
         let hooks = done.hooked.iter().filter(|_| after.runs_hooks);
         for mistake in hooks.flat_map(|hooked| &hooked.hooks.mistakes) {
             let message = format!("{mistake}; it comes without this hook");

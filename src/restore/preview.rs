@@ -24,7 +24,6 @@ use super::select::Inclusion;
 use super::view::RestoreView;
 use crate::api::ExistingResourcePolicy;
 use crate::cluster::{Cluster, Pace};
-use crate::hooks::HookedItem;
 use crate::model::{Category, Finding, GroupResource, ItemKey, NAMESPACES, SkipReason, causes};
 
 /// Returns the act for each item of the plan, in restore order, with those left out at the end;
@@ -183,7 +182,7 @@ impl Foresight<'_> {
             self.view.note_ended(ready, &done.act.action);
             self.view.note_hooked(ready, &mut done);
             let hooks = done.hooked.as_ref().filter(|_| self.view.plan.afterwards.runs_hooks);
-            if let Some(hooks) = hooks.map(HookedItem::in_words).filter(|words| !words.is_empty()) {
+            if let Some(hooks) = hooks.map(|hooks| hooks.in_words()).filter(|words| !words.is_empty()) {
                 let reason = done.act.reason.take().map(|reason| format!("{reason}; ")).unwrap_or_default();
                 done.act.reason = Some(format!("{reason}{hooks}"));
             }

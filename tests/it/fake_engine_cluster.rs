@@ -59,7 +59,12 @@ impl FakeEngineCluster {
         });
         let server = Self { address, folder: tempfile::tempdir().expect("a folder"), content };
         for name in ["default", "kube-system", "shop"] {
-            server.put("namespaces", None, name, json!({"spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}}));
+            server.put(
+                "namespaces",
+                None,
+                name,
+                json!({"spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}}),
+            );
         }
         server.put("configmaps", Some("shop"), "settings", json!({"data": {"greeting": "Grüß Gott"}}));
         server.put("configmaps", Some("shop"), "prices", json!({"data": {"apple": "1.20"}}));

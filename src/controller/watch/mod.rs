@@ -1,5 +1,5 @@
-//! Watches and what depends on them: caches and what they keep, the news that wake a controller, its
-//! loop, its error policy, Events, conditions.
+//! Watches and what depends on them: caches and what they keep, the news that wake a controller,
+//! its loop, its error policy, Events, conditions.
 
 pub mod backoff;
 pub mod conditions;

@@ -57,7 +57,7 @@ impl SearchServer {
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
         let url = format!("{scheme}://{}", listener.local_addr().expect("it is bound"));
-        let (asked, mut plays) = (Arc::<Mutex<Vec<String>>>::default(), plays.to_vec().into_iter());
+        let (asked, mut plays) = (Arc::<Mutex<Vec<String>>>::default(), Vec::from(plays).into_iter());
         let noted = Arc::clone(&asked);
         spawn(move || {
             for stream in listener.incoming().flatten() {
