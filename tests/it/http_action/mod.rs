@@ -197,7 +197,7 @@ fn a_server_that_nobody_is_at_or_that_does_not_answer_is_asked_until_the_time_is
     let server = SearchServer::start(&[Play::Silence]);
     for (url, says) in [
         (format!("http://{}", nobody()), "cannot connect for POST http://127.0.0.1:1/flush"),
-        (server.url.clone(), "it was not done after 1s"),
+        (server.url, "it was not done after 1s"),
     ] {
         let mut action = simple(&url, "POST", json!({}));
         action.timeout = Some("1s".parse().expect("a duration"));
