@@ -191,7 +191,10 @@ mod tests {
     async fn ask(connection: Value, secrets: Value, pods: Value) -> Result<MongoLogin, MongoLoginError> {
         let (cluster, _) = serve(move |_, asked| {
             let items = if asked.uri.contains("/pods?") { &pods } else { &secrets };
-            answer(200, json!({"kind": "List", "items": items}).to_string())
+            answer(
+                200,
+                json!({"kind": "List", "metadata": {"resourceVersion": "1"}, "items": items}).to_string(),
+            )
         });
         let connection = serde_json::from_value(connection).expect("a connection");
         mongo_login(&cluster, "shop", &connection).await
@@ -210,11 +213,17 @@ mod tests {
         let service = json!({"service": {"name": "db"}});
         let login = ask(service, json!([]), json!([])).await.expect("a login");
         assert_eq!(login.seeds(), ["db.shop.svc:27017"]);
+        let pod = |spec: Value, status: Value| {
+            let mut pod =
+                json!({"metadata": {"name": "db", "namespace": "shop"}, "spec": spec, "status": status});
+            pod["spec"]["containers"] = json!([]);
+            pod
+        };
         let pods = json!([
-            {"spec": {"containers": [], "hostname": "db-0", "subdomain": "db"}, "status": {"podIP": "10.0.0.1"}},
-            {"spec": {"containers": []}, "status": {"podIP": "10.0.0.2"}},
-            {"spec": {"containers": []}, "status": {"podIP": "fd00::3"}},
-            {"spec": {"containers": []}, "status": {}},
+            pod(json!({"hostname": "db-0", "subdomain": "db"}), json!({"podIP": "10.0.0.1"})),
+            pod(json!({}), json!({"podIP": "10.0.0.2"})),
+            pod(json!({}), json!({"podIP": "fd00::3"})),
+            pod(json!({}), json!({})),
         ]);
         let selector = json!({"pods": {"labelSelector": {"matchLabels": {"app": "db"}}, "port": 1}});
         let login = ask(selector.clone(), json!([]), pods).await.expect("a login");
@@ -253,7 +262,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_secret_that_may_not_be_read_is_told_with_the_right_that_is_missing() {
-        let (cluster, _) = serve(|_, _| failure(403, "Forbidden", "secrets is forbidden", ""));
+        let (cluster, _) = serve(|_, _| {
+            failure(403, "Forbidden", "secrets is forbidden: User me cannot list resource secrets", "")
+        });
         let connection = MongoConnection { credentials_secret: Some("ark".into()), ..service() };
         let error = mongo_login(&cluster, "shop", &connection).await.expect_err("forbidden");
         assert_eq!(error.category(), Category::Forbidden);

@@ -25,6 +25,9 @@ use super::error::MongoError;
 /// A member in the same network answers within milliseconds, and a TLS handshake within a second.
 const CONNECTING: Duration = Duration::from_secs(5);
 
+/// The port of a server whose address names none.
+const PORT: u16 = 27_017;
+
 /// Certificates for TLS, as PEM texts.
 #[derive(Clone, Default)]
 pub struct MongoCertificates {
@@ -127,7 +130,7 @@ impl MongoLogin {
 
     /// Returns the addresses that were given, `host:port`.
     pub fn seeds(&self) -> Vec<String> {
-        self.options.hosts.iter().map(ToString::to_string).collect()
+        self.options.hosts.iter().map(shown).collect()
     }
 
     /// Opens one authenticated connection to exactly this server, `host:port`.
@@ -157,6 +160,17 @@ impl MongoLogin {
         let client = Client::with_options(options)
             .map_err(|error| MongoError::of_driver(host, "prepare the connection", &error))?;
         Ok(AdminConnection::new(host, client, self.certificates.clone()))
+    }
+}
+
+/// Returns an address as [`ServerAddress::parse`] reads it; the driver's own text of an IPv6 address
+/// has no brackets.
+fn shown(address: &ServerAddress) -> String {
+    match address {
+        ServerAddress::Tcp { host, port } if host.contains(':') => {
+            format!("[{host}]:{}", port.unwrap_or(PORT))
+        }
+        other => other.to_string(),
     }
 }
 

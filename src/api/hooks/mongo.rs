@@ -251,7 +251,7 @@ mod tests {
         ];
         assert_eq!(wrong.len(), fields.len(), "{wrong:?}");
         for (said, field) in wrong.iter().zip(fields) {
-            assert!(said.starts_with(&format!("m.{field}")), "{said} is not about {field}");
+            assert!(said.starts_with(&format!("spec.m.{field}")), "{said} is not about {field}");
         }
     }
 

@@ -276,8 +276,8 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn defaults_are_those_of_the_documentation_and_what_is_given_wins() {
+    #[tokio::test]
+    async fn defaults_are_those_of_the_documentation_and_what_is_given_wins() {
         let (cluster, _) = crate::cluster::script::serve(|_, _| crate::cluster::script::broken());
         let context = ActionContext {
             cluster: &cluster,
