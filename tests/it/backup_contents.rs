@@ -10,9 +10,9 @@ fn contents_are_listed_whole_or_filtered_in_every_format() {
         exit 0
         --- stdout
         KIND         NAMESPACE                     BYTES   NAME
-        namespaces   -                               199   default
-        namespaces   -                               207   kube-system
-        namespaces   -                               193   shop
+        namespaces   -                               227   default
+        namespaces   -                               235   kube-system
+        namespaces   -                               221   shop
         secrets      shop                            205   login
         configmaps   shop                            217   settings
         configmaps   shop                            203   prices

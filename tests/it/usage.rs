@@ -38,7 +38,17 @@ fn every_command_of_the_reference_has_help_with_an_example() {
         let arguments: Vec<&str> = command.split_whitespace().chain(["--help"]).collect();
         let run = run(&mut ark(&arguments)).expect_code(0);
         assert_eq!(run.stderr, "");
-        let groups = ["", " backup", " restore", " schedule", " location", " bucket", " hook", " version"];
+        let groups = [
+            "",
+            " backup",
+            " restore",
+            " schedule",
+            " location",
+            " bucket",
+            " hook",
+            " obligation",
+            " version",
+        ];
         assert!(run.stdout.contains("Example") || groups.contains(&command), "{command}: {}", run.stdout);
     }
 }
