@@ -110,7 +110,11 @@ step "load a sample application and $objects objects into A" on a "$demo" load "
 snapshot() { on a "$demo" snapshot $namespace >"$work/snapshot"; }
 step "write down what is in namespace $namespace" snapshot
 
-step "ark backup run nightly" on a "$ark" backup run nightly
+backup() { on a "$demo" database "$work/hooks" "$ark" backup run nightly --hooks "$work/hooks"; }
+step "ark backup run nightly, and a database locked for its instant" backup
+said
+locked() { "$ark" backup describe nightly | grep '^Locked:'; }
+step "ark backup describe nightly (how long it was locked)" locked
 said
 step "ark bucket list" "$ark" bucket list
 said

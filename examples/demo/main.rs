@@ -7,12 +7,22 @@
 //! demo change                  one object edited, one added, one removed
 //! demo delete NAMESPACE        and wait until it is gone
 //! demo snapshot NAMESPACE      waits until its claims are Bound; prints its objects and volumes
+//! demo database FILE COMMAND… runs it beside a database; FILE gets hooks that lock that
 //! demo compare FILE NAMESPACE  waits until it holds what the snapshot says; exit code 1 otherwise
 //! ```
 //! The cluster is that of KUBECONFIG.
 
+mod database;
 mod load;
 mod snapshot;
+#[path = "../../tests/mongo/stand/mod.rs"]
+#[expect(
+    dead_code,
+    unused_imports,
+    clippy::expect_used,
+    reason = "it is made for tests, which need more of it"
+)]
+mod stand;
 
 use std::error::Error;
 use std::io::Write as _;
@@ -52,9 +62,10 @@ async fn run(arguments: &[&str]) -> Result<String, Failed> {
             cluster.gone(&namespaces, None, namespace, None, &Bound::new(PATIENCE, PATIENCE)).await?;
             Ok(format!("namespace {namespace} is gone"))
         }
+        ["database", file, command @ ..] => database::beside(&cluster, file, command).await,
         ["snapshot", namespace] => snapshot::settled(&cluster, namespace).await,
         ["compare", file, namespace] => snapshot::compare(&cluster, file, namespace).await,
-        _ => Err("usage: demo load OBJECTS | change | delete NAMESPACE | snapshot NAMESPACE | compare FILE NAMESPACE".into()),
+        _ => Err("usage: demo load OBJECTS | change | delete NAMESPACE | snapshot NAMESPACE | database FILE COMMAND… | compare FILE NAMESPACE".into()),
     }
 }
 
