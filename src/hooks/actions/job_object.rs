@@ -43,13 +43,17 @@ fn mark(run: &str, action: &str) -> String {
     hash.iter().take(MARK_BYTES).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Returns the Job of a template (`metadata` and `spec`): no backup takes it, it ends itself after
-/// `limit` whatever becomes of Ark, and goes a while after its end.
+/// What a Job has beyond its action's time. Kubernetes deletes the pods of a Job whose time is up,
+/// and with them what tells why the Job is not complete; Ark looks before.
+const GRACE: Duration = Duration::from_secs(15);
+
+/// Returns the Job of a template (`metadata` and `spec`): no backup takes it, it ends itself soon
+/// after `limit` whatever becomes of Ark, and goes a while after its end.
 pub fn job_object(template: &Value, identity: &JobIdentity, limit: Duration) -> Value {
     let of_template = |field: &str| template.get("metadata").and_then(|metadata| metadata.get(field));
     let spec = template.get("spec");
     let number = |field: &str| spec.and_then(|spec| spec.get(field)).and_then(Value::as_u64);
-    let longest = limit.as_secs().max(1);
+    let longest = (limit + GRACE).as_secs();
     let labels = json!({EXCLUDE_LABEL: "true", HOOK_JOB_LABEL: identity.mark});
     let mut job = json!({
         "apiVersion": "batch/v1",
@@ -127,7 +131,7 @@ mod tests {
             json!({
                 "apiVersion": "batch/v1", "kind": "Job",
                 "metadata": {"name": identity.name, "labels": labels, "annotations": {"a": "b"}},
-                "spec": {"backoffLimit": 0, "ttlSecondsAfterFinished": 600, "activeDeadlineSeconds": 300,
+                "spec": {"backoffLimit": 0, "ttlSecondsAfterFinished": 600, "activeDeadlineSeconds": 315,
                     "template": {"metadata": {"labels": labels}, "spec": {"containers": containers}}},
             })
         );
@@ -140,7 +144,7 @@ mod tests {
             job_object(&json!({"spec": spec}), &identity(), Duration::from_secs(60))["spec"].clone()
         };
         assert_eq!(spec(10)["activeDeadlineSeconds"], 10);
-        assert_eq!(spec(1000)["activeDeadlineSeconds"], 60);
+        assert_eq!(spec(1000)["activeDeadlineSeconds"], 75);
         assert_eq!(spec(10)["ttlSecondsAfterFinished"], 0);
     }
 

@@ -122,6 +122,36 @@ pub const REFUSALS: &[Refusal] = &[
         r#"{"hooks": {"actions": [{"name": "a", "namespace": "b", "job": {}}]}}"#,
         "one of the two",
     ),
+    refusal(
+        BACKUP,
+        r#"{"hooks": {"actions": [{"name": "a", "namespace": "b", "http": {"path": "/"}}]}}"#,
+        "exactly one of service and url says whom to ask",
+    ),
+    refusal(
+        BACKUP,
+        r#"{"hooks": {"actions": [{"name": "a", "namespace": "b", "http": {"url": "http://a", "path": "/", "body": "x", "bodyFrom": {"name": "a", "key": "b"}}}]}}"#,
+        "body and bodyFrom exclude each other",
+    ),
+    refusal(
+        BACKUP,
+        r#"{"hooks": {"actions": [{"name": "a", "namespace": "b", "http": {"url": "http://a", "path": "/", "basicAuth": {"name": "a"}, "bearerToken": {"name": "a", "key": "b"}}}]}}"#,
+        "basicAuth and bearerToken exclude each other",
+    ),
+    refusal(
+        BACKUP,
+        r#"{"hooks": {"actions": [{"name": "a", "namespace": "b", "http": {"url": "http://a", "path": "/", "caCert": "x", "caCertFrom": {"name": "a", "key": "b"}}}]}}"#,
+        "caCert and caCertFrom exclude each other",
+    ),
+    refusal(
+        BACKUP,
+        r#"{"hooks": {"actions": [{"name": "a", "namespace": "b", "http": {"url": "http://a", "path": "/", "headers": [{"name": "a"}]}}]}}"#,
+        "a header has either value or valueFrom",
+    ),
+    refusal(
+        BACKUP,
+        r#"{"hooks": {"actions": [{"name": "a", "namespace": "b", "mongo": {"connection": {}}}]}}"#,
+        "exactly one of uriSecret, service and pods says where the deployment is",
+    ),
     refusal(RESTORE, r#"{}"#, "exactly one of backupName and scheduleName must be set"),
     refusal(
         RESTORE,

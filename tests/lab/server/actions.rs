@@ -162,7 +162,7 @@ async fn a_job_that_fails_or_never_starts_says_why() {
     let (bucket, namespace) = (lab.bucket(), TestNamespace::create(&lab.a, "fails").await);
     let quota = json!({"metadata": {"name": "none"}, "spec": {"hard": {"pods": "1"}}});
     let fails = end_job(&lab.a, &namespace.name, &[], "Failed");
-    let actions = vec![job("Pre", "2m"), job("Pre", "3s"), job("Post", "4s")];
+    let actions = vec![job("Pre", "2m"), job("Pre", "10s"), job("Post", "4s")];
     let backup = back_up(&lab, &bucket, &namespace.name, actions, "PartiallyFailed");
     let script = async {
         let failed = fails.await;
@@ -182,7 +182,7 @@ async fn a_job_that_fails_or_never_starts_says_why() {
         "pre of action `action-0` failed: the Job",
         "BackoffLimitExceeded",
         "pre of action `action-1` failed: the Job",
-        "did not become complete within 3 s: the pod ark-action-1-",
+        "did not become complete within 10 s: the pod ark-action-1-",
         "post of action `action-2` failed: the Job",
     ] {
         assert!(log.contains(says), "{says} is not in {log}");
