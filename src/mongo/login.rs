@@ -163,8 +163,8 @@ impl MongoLogin {
     }
 }
 
-/// Returns an address as [`ServerAddress::parse`] reads it; the driver's own text of an IPv6 address
-/// has no brackets.
+/// Returns an address as [`ServerAddress::parse`] reads it; the driver's own text of an IPv6
+/// address has no brackets.
 fn shown(address: &ServerAddress) -> String {
     match address {
         ServerAddress::Tcp { host, port } if host.contains(':') => {

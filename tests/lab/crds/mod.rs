@@ -1,6 +1,7 @@
 //! The custom resource definitions in a real API server: it takes them, loses nothing of what the
 //! types hold, and refuses what the rules say.
 
+mod changes;
 mod refusals;
 mod samples;
 
@@ -11,7 +12,8 @@ use kube::core::ApiResource;
 use serde_json::{Value, json};
 
 use crate::support::{Cluster, Lab, TestNamespace};
-use refusals::{CHANGES, Change, REFUSALS, Refusal};
+use changes::{CHANGES, Change};
+use refusals::{REFUSALS, Refusal};
 
 fn objects(cluster: &Cluster, namespace: &TestNamespace, kind: &str) -> Api<DynamicObject> {
     let definition = ark::api::crds().into_iter().find(|definition| definition.spec.names.kind == kind);

@@ -76,7 +76,7 @@ impl Deployment {
 
     /// Waits until the step is reached that waits.
     pub async fn stopped(&self) {
-        self.until(|steps| steps.done == steps.stop_at).await;
+        self.until(|steps| steps.done >= steps.stop_at).await;
     }
 
     /// Lets clients go on, and waits until what they have sent is done.
@@ -110,7 +110,7 @@ impl Deployment {
 
     async fn step(&self) {
         self.steps.send_modify(|steps| steps.done += 1);
-        self.until(|steps| steps.done != steps.stop_at).await;
+        self.until(|steps| steps.stop_at == 0 || steps.done < steps.stop_at).await;
     }
 
     async fn until(&self, is_so: impl FnMut(&Steps) -> bool) {
