@@ -25,4 +25,7 @@ mod restore;
 mod rough;
 mod server;
 mod smoke;
+#[path = "../mongo/stand/mod.rs"]
+#[expect(dead_code, unused_imports, reason = "tests/mongo needs more of it")]
+mod stand;
 mod support;

@@ -8,6 +8,7 @@
 mod actions;
 mod commands;
 mod crashes;
+mod database_locks;
 mod deletions;
 mod download;
 mod expiry;
