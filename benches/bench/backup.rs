@@ -11,10 +11,10 @@ use ark::store::{self, Location};
 use futures::TryStreamExt as _;
 
 use crate::Outcome;
-use crate::client::Client;
+use crate::client::{Client, Creation};
 use crate::lab::{Lab, Place};
 use crate::objects;
-use crate::program::Program;
+use crate::program::{Program, Ran};
 use crate::report::{Report, median, median_time, say};
 use crate::setting::Setting;
 
@@ -115,7 +115,7 @@ impl<'a> Backups<'a> {
     }
 
     /// Floor and Ark in turns; who begins alternates too.
-    async fn alternate(&self, label: &str) -> Outcome<Vec<(Duration, crate::program::Ran)>> {
+    async fn alternate(&self, label: &str) -> Outcome<Vec<(Duration, Ran)>> {
         let mut pairs = Vec::new();
         for round in 0..self.setting.rounds {
             let name = format!("{label}-{round}");
@@ -142,9 +142,25 @@ impl<'a> Backups<'a> {
         Ok(self.client.list(&self.kinds).await?.0)
     }
 
-    async fn make(&self, label: &str) -> Outcome<(BackupName, crate::program::Ran)> {
+    /// Creates one more object.
+    pub async fn create(&self, creation: Creation) -> Outcome<()> {
+        self.client.load(vec![creation]).await.map(drop)
+    }
+
+    /// Returns where the backups are.
+    pub fn place(&self) -> &Place {
+        self.place
+    }
+
+    async fn make(&self, label: &str) -> Outcome<(BackupName, Ran)> {
+        self.make_with(label, &[]).await
+    }
+
+    /// Makes a backup with these further arguments.
+    pub async fn make_with(&self, label: &str, more: &[&str]) -> Outcome<(BackupName, Ran)> {
         let name = format!("{label}-{}", uuid::Uuid::new_v4().simple());
-        let ran = tokio::task::block_in_place(|| self.program.run(&["backup", "run", &name, "-q"]))?;
+        let arguments = [&["backup", "run", &name, "-q"], more].concat();
+        let ran = tokio::task::block_in_place(|| self.program.run(&arguments))?;
         Ok((name.parse().map_err(|error| format!("naming a backup: {error}"))?, ran))
     }
 }

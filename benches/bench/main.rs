@@ -2,7 +2,7 @@
 //! of one run.
 //!
 //! `benches/bench/run` starts it. `backup` compares with a paged LIST, `restore` and `sync` with
-//! bare creates, `latency` restores through a `proxy` that takes its time, `bytes` counts what is
+//! bare creates, `lock` locks databases, `latency` restores through a `proxy` that takes its time, `bytes` counts what is
 //! read of a tarball, `idle` watches a server; `objects` makes the load, `client` is the bare
 //! client, `program` and `server` run `ark` and watch its memory, `lab` brings clusters up,
 //! `report` prints. Without `--bench` (as in `cargo test --all-targets`) it does nothing.
@@ -13,6 +13,7 @@ mod client;
 mod idle;
 mod lab;
 mod latency;
+mod lock;
 mod objects;
 mod program;
 mod proxy;
@@ -20,6 +21,14 @@ mod report;
 mod restore;
 mod server;
 mod setting;
+#[path = "../../tests/mongo/stand/mod.rs"]
+#[expect(
+    dead_code,
+    unused_imports,
+    clippy::expect_used,
+    reason = "it is made for tests, which need more of it"
+)]
+mod stand;
 mod sync;
 
 use std::process::ExitCode;
@@ -57,7 +66,9 @@ fn text(error: impl std::fmt::Display) -> String {
 async fn run(setting: &Setting) -> Outcome<()> {
     let mut report = Report::default();
     let source = lab::Lab::up("bench-a", true)?;
-    if [Stage::Backup, Stage::Bytes, Stage::Restore, Stage::Latency].iter().any(|stage| setting.does(*stage))
+    if [Stage::Backup, Stage::Lock, Stage::Bytes, Stage::Restore, Stage::Latency]
+        .iter()
+        .any(|stage| setting.does(*stage))
     {
         engine(setting, &source, &mut report).await?;
     }
@@ -81,6 +92,9 @@ async fn engine(setting: &Setting, source: &lab::Lab, report: &mut Report) -> Ou
     let original = backups.load_and_keep(setting.objects).await?;
     if setting.does(Stage::Bytes) {
         bytes::measure(&original, report).await?;
+    }
+    if setting.does(Stage::Lock) {
+        lock::measure(&backups, report).await?;
     }
     if setting.does(Stage::Backup) {
         let few = backups.measure(setting.objects, backup::FEW, report).await?;

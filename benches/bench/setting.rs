@@ -10,6 +10,8 @@ use crate::Outcome;
 pub enum Stage {
     /// Time and memory of backups.
     Backup,
+    /// Time for which a backup keeps a database locked.
+    Lock,
     /// Bytes read for one namespace.
     Bytes,
     /// The rate of a restore.
@@ -44,7 +46,7 @@ pub struct Setting {
 /// measured.
 const NEAREST: usize = 10;
 
-const USAGE: &str = "usage: run [--objects N] [--more N] [--rounds N] [--restores N] [--backups N] [--distance MS] [--only backup,bytes,restore,latency,sync,idle]";
+const USAGE: &str = "usage: run [--objects N] [--more N] [--rounds N] [--restores N] [--backups N] [--distance MS] [--only backup,lock,bytes,restore,latency,sync,idle]";
 
 impl Setting {
     /// Reads the arguments.
@@ -58,6 +60,7 @@ impl Setting {
             distance: Duration::from_millis(20),
             stages: vec![
                 Stage::Backup,
+                Stage::Lock,
                 Stage::Bytes,
                 Stage::Restore,
                 Stage::Latency,
@@ -92,6 +95,7 @@ impl Setting {
 fn stage(name: &str) -> Outcome<Stage> {
     match name {
         "backup" => Ok(Stage::Backup),
+        "lock" => Ok(Stage::Lock),
         "bytes" => Ok(Stage::Bytes),
         "restore" => Ok(Stage::Restore),
         "latency" => Ok(Stage::Latency),
