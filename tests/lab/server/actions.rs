@@ -94,7 +94,7 @@ async fn pods_that_hang_are_named_and_everything_is_scaled_back() {
     let (bucket, namespace) = (lab.bucket(), TestNamespace::create(&lab.a, "hangs").await);
     let web = deployment(&lab.a, &namespace.name, "web", &["example.com/hold"]).await;
     let workloads = json!([{"resource": "deploy", "name": "web"}]);
-    let scale = json!({"timeout": "3s", "scale": {"workloads": workloads}});
+    let scale = json!({"timeout": "20s", "scale": {"workloads": workloads}});
     let said = back_up(&lab, &bucket, &namespace.name, vec![scale], "PartiallyFailed").await;
     assert_eq!(state(&lab.a, &web).await, (json!(2), Value::Null));
     assert!(said.contains("waits for its finalizers example.com/hold"), "{said}");

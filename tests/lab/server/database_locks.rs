@@ -1,5 +1,6 @@
-//! What a killed server has locked in a MongoDB deployment is released by the next one. What is
-//! left is read from the fronts that play the deployment, not from Ark's records.
+//! What a killed server has locked in a MongoDB deployment is released by the next one, and what it
+//! has scaled to zero comes back. What is left is read from the fronts that play the deployment and
+//! from the cluster, not from Ark's records.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +8,7 @@ use serde_json::json;
 
 use super::{BACKUP, Installation, ServerOptions, keys};
 use crate::stand::{Peculiarities, Role, Stand};
-use crate::support::{Lab, TestNamespace, eventually};
+use crate::support::{Cluster, Lab, TestNamespace, eventually};
 
 /// Rounds of each topology beyond those in the suite; each kills the server at another step.
 const MORE: &str = "ARK_MONGO_KILL_ROUNDS";
@@ -19,9 +20,14 @@ async fn round(lab: &Lab, installation: &Installation<'_>, name: &str, stand: &S
     let secret = json!({"metadata": {"name": "mongo"}, "stringData": {"uri": stand.uri()}});
     lab.a.create(&format!("/api/v1/namespaces/{}/secrets", namespace.name), &secret).await;
     let server = installation.start_again(ServerOptions::default()).await;
+    let web = deployment(&lab.a, &namespace.name).await;
     let connection = json!({"uriSecret": {"name": "mongo", "key": "uri"}});
-    let action = json!({"name": "db", "namespace": namespace.name, "mongo": {"connection": connection}});
-    let spec = json!({"includedNamespaces": [namespace.name], "hooks": {"actions": [action]}});
+    let workloads = json!([{"resource": "deployments", "name": "web"}]);
+    let actions = json!([
+        {"name": "rest", "namespace": namespace.name, "scale": {"workloads": workloads}},
+        {"name": "db", "namespace": namespace.name, "mongo": {"connection": connection}},
+    ]);
+    let spec = json!({"includedNamespaces": [namespace.name], "hooks": {"actions": actions}});
     stand.deployment().stop_at(step);
     installation.create(BACKUP, name, spec).await;
     stand.deployment().stopped().await;
@@ -29,6 +35,7 @@ async fn round(lab: &Lab, installation: &Installation<'_>, name: &str, stand: &S
     // What the server had sent is done although it is dead.
     stand.deployment().go_on().await;
     stand.deployment().deserted().await;
+    assert_eq!(replicas(&lab.a, &web).await, 0, "it rests while the database is locked");
     let next = installation.start_beside(ServerOptions::default()).await;
     let began = Instant::now();
     installation.free_lease().await;
@@ -42,7 +49,26 @@ async fn round(lab: &Lab, installation: &Installation<'_>, name: &str, stand: &S
     installation.reach(BACKUP, name, "Completed").await;
     assert_eq!(next.stop().await, Some(0), "{}", next.log());
     assert_eq!((stand.locks(), stand.deployment().balancer(|_| {}).mode), (0, "full"), "{name}, step {step}");
+    assert_eq!(replicas(&lab.a, &web).await, 2, "{name}, step {step}");
     took
+}
+
+/// Creates a Deployment of two pods, and returns its path.
+async fn deployment(cluster: &Cluster, namespace: &str) -> String {
+    let path = format!("/apis/apps/v1/namespaces/{namespace}/deployments");
+    let labels = json!({"app": "web"});
+    let template = json!({
+        "metadata": {"labels": labels},
+        "spec": {"containers": [{"name": "web", "image": "example.com/web"}], "terminationGracePeriodSeconds": 0},
+    });
+    let spec = json!({"replicas": 2, "selector": {"matchLabels": labels}, "template": template});
+    cluster.create(&path, &json!({"metadata": {"name": "web"}, "spec": spec})).await;
+    format!("{path}/web")
+}
+
+async fn replicas(cluster: &Cluster, deployment: &str) -> u64 {
+    let found = cluster.read(deployment).await.expect("it is there");
+    found["spec"]["replicas"].as_u64().expect("a number")
 }
 
 /// Kills servers at these steps of a topology, and at more if the environment asks for them.
