@@ -83,6 +83,11 @@ impl<'a> BackupAccount<'a> {
         self.progress.stage(stage);
     }
 
+    /// Logs a line.
+    pub fn note(&self, line: &str) {
+        self.log.info(line);
+    }
+
     /// Takes over the findings of the view and logs the revision.
     pub fn open_with(&mut self, view: &ClusterView<'_>) {
         let ClusterView { plan, cut, .. } = view;

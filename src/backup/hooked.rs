@@ -17,7 +17,7 @@ use super::unheeded::asking;
 use crate::api::{BackupAction, CompiledSelection, InvalidSpec};
 use crate::bucket::Bucket;
 use crate::cluster::{Cluster, ClusterError};
-use crate::hooks::actions::{ActionContext, ActionRun};
+use crate::hooks::actions::{ActionContext, ActionRun, ZeroWorkloads};
 use crate::hooks::obligations::{
     LedgerOwner, ObligationHolder, ObligationLedger, ObligedRun, Undoer, undo_earlier,
 };
@@ -43,25 +43,12 @@ pub async fn instant(
     account: &mut BackupAccount<'_>,
     halt: &mut BackupHalt,
 ) -> Result<(String, DateTime<Utc>), BackupError> {
-    account.stage("looking for the pods that have hooks");
     let hooks = HookSelection::new(request.spec.hooks.as_ref());
-    let pods = match halt.or(pods_with_hooks(cluster, selection, &hooks)).await? {
-        Ok(pods) => pods,
-        Err(source) if source.concerns_every_call() => {
-            return Err(BackupError::Cluster { doing: "looking for the pods that have hooks", source });
-        }
-        // That pods cannot be listed is told when they are listed for the backup.
-        Err(_) if !request.runs_hooks => Vec::new(),
-        Err(error) => {
-            tell_unknown(&error, account);
-            Vec::new()
-        }
-    };
+    let pods = BracketedPods { cluster, request, selection, hooks };
     if !request.runs_hooks {
-        tell_unheeded(&pods, account);
+        tell_unheeded(&pods.look(account, halt).await?, account);
         return cut(cluster, account, halt).await;
     }
-    tell_idle(&hooks, &pods, account);
     let actions = request.spec.hooks.as_ref().map_or(&[][..], |hooks| &hooks.actions);
     let ledger = halt.or(open_ledger(cluster, bucket, request, actions, account)).await?;
     let context = ActionContext {
@@ -70,12 +57,47 @@ pub async fn instant(
         backup: request.name.to_string(),
         is_server: request.namespace.is_some(),
         comment: format!("ark {}/{}", request.name, request.uid),
+        zeros: ZeroWorkloads::default(),
     };
     let actions = ActionRun::new(context, actions);
-    let mut bracket = Bracket { pods: HookRun::new(cluster, pods), actions, ledger };
-    let taken = bracket.before(cluster, account, halt).await;
+    let mut bracket = Bracket { pods: HookRun::new(cluster, Vec::new()), actions, ledger };
+    let taken = bracket.before(&pods, account, halt).await;
     bracket.after(taken.is_err(), account).await;
+    if taken.is_ok() {
+        let behind = halt.or(bracket.actions.catch_up(|stage| account.stage(stage))).await?;
+        behind.iter().for_each(|line| account.note(line));
+    }
     taken
+}
+
+/// Which pods are looked for.
+struct BracketedPods<'a> {
+    cluster: &'a Cluster,
+    request: &'a BackupRequest,
+    selection: &'a CompiledSelection,
+    hooks: HookSelection,
+}
+
+impl BracketedPods<'_> {
+    /// Returns the pods that have hooks.
+    async fn look(
+        &self,
+        account: &mut BackupAccount<'_>,
+        halt: &mut BackupHalt,
+    ) -> Result<Vec<PodHooks>, BackupError> {
+        let doing = "looking for the pods that have hooks";
+        account.stage(doing);
+        match halt.or(pods_with_hooks(self.cluster, self.selection, &self.hooks)).await? {
+            Ok(pods) => Ok(pods),
+            Err(source) if source.concerns_every_call() => Err(BackupError::Cluster { doing, source }),
+            // That pods cannot be listed is told when they are listed for the backup.
+            Err(_) if !self.request.runs_hooks => Ok(Vec::new()),
+            Err(error) => {
+                tell_unknown(&error, account);
+                Ok(Vec::new())
+            }
+        }
+    }
 }
 
 /// Returns the ledger of this attempt, once what earlier ones left is undone.
@@ -146,15 +168,19 @@ struct Bracket<'a> {
     ledger: ObligationLedger,
 }
 
-impl Bracket<'_> {
+impl<'a> Bracket<'a> {
     async fn before(
         &mut self,
-        cluster: &Cluster,
+        looked_for: &BracketedPods<'a>,
         account: &mut BackupAccount<'_>,
         halt: &mut BackupHalt,
     ) -> Result<(String, DateTime<Utc>), BackupError> {
         let ends = halt.or(self.actions.prepare(|stage| account.stage(stage))).await?;
         ends.iter().for_each(|end| account.action_ended(end));
+        // Only now: what was prepared takes minutes at times, in which pods come and go.
+        let pods = looked_for.look(account, halt).await?;
+        tell_idle(&looked_for.hooks, &pods, account);
+        self.pods = HookRun::new(looked_for.cluster, pods);
         if !self.actions.is_broken() {
             stage(&self.pods, HookPhase::Pre, account);
             let mut pods = pin!(self.pods.pre());
@@ -164,7 +190,7 @@ impl Bracket<'_> {
         }
         let ends = halt.or(self.actions.lock(|stage| account.stage(stage))).await?;
         ends.iter().for_each(|end| account.action_ended(end));
-        cut(cluster, account, halt).await
+        cut(looked_for.cluster, account, halt).await
     }
 
     /// Also where the run is to end: each step has a timeout.

@@ -37,6 +37,14 @@ impl Cluster {
         })
     }
 
+    /// Returns whether there is a namespace of this name.
+    ///
+    /// # Errors
+    /// If namespaces may not be read, or the API server fails.
+    pub async fn has_namespace(&self, name: &str) -> Result<bool, ClusterError> {
+        Ok(self.get(&core(NAMESPACES, false), None, name).await?.is_some())
+    }
+
     /// Begins a list of the metadata of namespaces as they are now.
     pub fn namespaces(&self) -> Lister {
         self.metadata(&core(NAMESPACES, false), None, None)

@@ -149,6 +149,7 @@ impl FoundWorkload {
     /// marked is marked first, and then unmarked.
     pub fn way_back(&self, replicas: i32) -> WayBack {
         match self.replicas() {
+            Some(0) if !self.is_marked() => WayBack::Taken,
             Some(0) => WayBack::Last(self.back_to(replicas)),
             _ if self.is_marked() => WayBack::Unmark(self.patch(Value::Null, None)),
             _ => WayBack::Mark(self.patch(json!(replicas.to_string()), None)),
@@ -165,6 +166,8 @@ pub enum WayBack {
     Unmark(Patch),
     /// It is not at zero, and never was as far as is known.
     Mark(Patch),
+    /// It is at zero because somebody else has scaled it there; nothing is written.
+    Taken,
 }
 
 /// Returns whether a pod has ended, so that nothing runs in it any more.
@@ -217,7 +220,9 @@ mod tests {
         let three = workload(json!({"spec": {"replicas": 3}}));
         assert_eq!(body(&three.to_zero(3)), json!({"metadata": of(json!("3")), "spec": {"replicas": 0}}));
         let zero = workload(json!({"spec": {"replicas": 0}}));
-        let WayBack::Last(patch) = zero.way_back(3) else { panic!("it is at zero") };
+        assert_eq!(zero.way_back(3), WayBack::Taken, "somebody else has scaled it to zero");
+        let marked = json!({"metadata": {"annotations": {REPLICAS_BEFORE: "3"}}, "spec": {"replicas": 0}});
+        let WayBack::Last(patch) = workload(marked).way_back(3) else { panic!("it is at zero") };
         assert_eq!(body(&patch), json!({"metadata": of(Value::Null), "spec": {"replicas": 3}}));
         let WayBack::Mark(patch) = three.way_back(3) else { panic!("it is not marked") };
         assert_eq!(body(&patch), json!({"metadata": of(json!("3"))}));

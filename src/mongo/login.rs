@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use mongodb::Client;
 use mongodb::error::ErrorKind;
-use mongodb::options::{ClientOptions, Credential, ServerAddress, Tls, TlsOptions};
+use mongodb::options::{AuthMechanism, ClientOptions, Credential, ServerAddress, Tls, TlsOptions};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tempfile::TempDir;
@@ -80,10 +80,14 @@ impl MongoLogin {
     /// Returns the login that a `mongodb://` URI describes.
     ///
     /// # Errors
-    /// Fails if the URI cannot be understood; the error holds neither user nor password.
+    /// Fails if the URI cannot be understood, or asks for what only the owner of Ark's pod may ask
+    /// for; the error holds neither user nor password.
     pub async fn from_uri(uri: &str) -> Result<Self, MongoError> {
         match ClientOptions::parse(uri).await {
-            Ok(options) => Ok(Self { options, certificates: None }),
+            Ok(options) => match refusal(&options) {
+                Some(cause) => Err(MongoError::Uri { cause }),
+                None => Ok(Self { options, certificates: None }),
+            },
             Err(_) => Err(MongoError::Uri { cause: objection_to(uri).await }),
         }
     }
@@ -180,6 +184,29 @@ fn write_private(path: PathBuf, text: &str) -> Result<PathBuf, MongoError> {
     written.map(|()| path).map_err(MongoError::Certificates)
 }
 
+/// Returns why a URI is refused whose author may not be the one of the pod in which Ark runs, or
+/// `None`: other mechanisms would send the pod's own identity to any host, and paths lead to its
+/// files.
+fn refusal(options: &ClientOptions) -> Option<String> {
+    let mechanism = options.credential.as_ref().and_then(|credential| credential.mechanism.as_ref());
+    if let Some(mechanism) = mechanism.filter(|mechanism| {
+        use AuthMechanism::{MongoDbX509, Plain, ScramSha1, ScramSha256};
+        !matches!(mechanism, ScramSha1 | ScramSha256 | MongoDbX509 | Plain)
+    }) {
+        return Some(format!(
+            "Ark uses no authMechanism {}, name SCRAM-SHA-1, SCRAM-SHA-256, MONGODB-X509 or PLAIN, or none",
+            mechanism.as_str()
+        ));
+    }
+    let Some(Tls::Enabled(tls)) = &options.tls else { return None };
+    let option = match (&tls.ca_file_path, &tls.cert_key_file_path) {
+        (Some(_), _) => "tlsCAFile",
+        (None, Some(_)) => "tlsCertificateKeyFile",
+        (None, None) => return None,
+    };
+    Some(format!("Ark takes certificates from no file, leave out {option} and hand them over beside the URI"))
+}
+
 /// Returns what is wrong with a URI. The driver's words may repeat pieces of a password that is
 /// not URL-encoded, so it is asked about the URI without user and password.
 async fn objection_to(uri: &str) -> String {
@@ -234,6 +261,28 @@ mod tests {
             let error = MongoLogin::from_uri(uri).await.expect_err("invalid");
             let text = format!("{error} {error:?}");
             assert!(!text.contains("hunter2") && !text.contains("ter2"), "{uri}: {text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_uri_asks_neither_for_the_identity_nor_for_files_of_the_pod() {
+        for (uri, names) in [
+            (
+                "mongodb://a/?authMechanism=MONGODB-OIDC&authMechanismProperties=ENVIRONMENT:k8s",
+                "MONGODB-OIDC",
+            ),
+            ("mongodb://a/?authMechanism=MONGODB-AWS", "MONGODB-AWS"),
+            ("mongodb://a/?authMechanism=GSSAPI", "GSSAPI"),
+            ("mongodb://a/?tls=true&tlsCAFile=/hunter2", "tlsCAFile"),
+            ("mongodb://a/?tls=true&tlsCertificateKeyFile=/hunter2", "tlsCertificateKeyFile"),
+        ] {
+            let error = MongoLogin::from_uri(uri).await.expect_err("refused").to_string();
+            assert!(error.contains(names) && !error.contains("hunter2"), "{error}");
+        }
+        for mechanism in ["SCRAM-SHA-1", "SCRAM-SHA-256", "MONGODB-X509", "PLAIN"] {
+            let user = if mechanism == "MONGODB-X509" { "" } else { "ark:hunter2@" };
+            let uri = format!("mongodb://{user}a/?tls=true&authMechanism={mechanism}");
+            assert!(MongoLogin::from_uri(&uri).await.is_ok(), "{mechanism}");
         }
     }
 

@@ -68,6 +68,28 @@ async fn a_network_that_is_cut_before_the_unlock_is_waited_for() {
     assert_eq!(stand.locks(), 0);
 }
 
+/// What rests in pods does not wait for a member that got behind.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_is_waited_for_only_once_the_hooks_after_the_instant_have_run() {
+    let stand = Stand::replica_set(&THREE, Peculiarities::default()).await;
+    let scene = Scene::of(&stand);
+    let running = json!({"name": "db", "state": {"running": {}}});
+    let annotations =
+        json!({"post.hook.backup.ark.heptio.com/command": json!(["true", "after"]).to_string()});
+    let pod = json!({"metadata": {"annotations": annotations}, "spec": {"containers": [{"name": "db"}]},
+        "status": {"phase": "Running", "containerStatuses": [running]}});
+    scene.cluster.put("pods", Some("shop"), "db", pod);
+    let running = scene.run_to_the_cut("a");
+    stand.member(1).change(|state| state.lag = std::time::Duration::from_secs(60));
+    scene.cluster.go_on();
+    scene.cluster.await_asked(&["/exec?", "command=after"]);
+    stand.member(1).change(|state| state.lag = std::time::Duration::ZERO);
+    assert_eq!(Backup::of(running.wait().expect_code(0)).hooks(), ("True", "Succeeded"));
+    let log = scene.told("logs", "a");
+    let at = |line: &str| log.find(line).unwrap_or_else(|| panic!("{line} is not in {log}"));
+    assert!(at("running 1 post hooks") < at("waiting until the database of action `db` has caught up"));
+}
+
 fn interrupt(id: u32) {
     let sent = Command::new("sh").args(["-c", "kill -INT \"$0\"", &id.to_string()]).status();
     assert!(sent.expect("sh can be started").success());

@@ -11,7 +11,8 @@ use crate::cli::args::location::LocationArgs;
 use crate::cli::exit::{Done, Failure};
 use crate::cli::global::{Global, holder};
 use crate::cli::output::Output;
-use crate::hooks::obligations::{ObligationHolder, undo_left};
+use crate::hooks::obligations::{ObligationHolder, Undoer, undo_left};
+use crate::model::causes;
 
 /// Undo what backups that died have left: scale workloads back, unlock databases.
 #[derive(Args, Debug)]
@@ -41,18 +42,36 @@ pub async fn undo(global: &Global, command: &UndoCommand, output: &Output) -> Re
     let bucket = command.location.bucket().await?;
     let ids = chosen(command, &bucket, &identity.uid, output).await?;
     let holder = ObligationHolder::this_process(&holder(), None);
-    let undoer = Arc::new(cluster);
+    let undoer: Arc<dyn Undoer> = Arc::new(cluster);
+    Ok(Done::unless(undo_each(&undoer, &bucket, &ids, &holder, output).await?))
+}
+
+/// Undoes documents one after another, and goes on after one that cannot be undone. Returns whether
+/// there was such a one.
+async fn undo_each(
+    undoer: &Arc<dyn Undoer>,
+    bucket: &Bucket,
+    ids: &[String],
+    holder: &ObligationHolder,
+    output: &Output,
+) -> Result<bool, Failure> {
     let mut has_failed = false;
     for id in ids {
-        let became = undo_left(Arc::clone(&undoer) as _, &bucket, &id, &holder, None).await;
-        let became = became.map_err(|error| Failure::failed(&format!("undoing {id}"), &error))?;
+        let became = match undo_left(Arc::clone(undoer), bucket, id, holder, None).await {
+            Ok(became) => became,
+            Err(error) => {
+                has_failed = true;
+                output.error(format!("undoing {id}: {}", causes(&error)));
+                continue;
+            }
+        };
         became.undone.iter().try_for_each(|what| output.line(format!("done: {what}")))?;
         for (what, why) in became.failed {
             has_failed = true;
             output.error(format!("what {what} failed: {why}"));
         }
     }
-    Ok(Done::unless(has_failed))
+    Ok(has_failed)
 }
 
 /// Returns the ids of what is to be undone; fails, before anything is done, if one of those that
@@ -107,4 +126,31 @@ fn objection(found: &FoundObligations, cluster: &str, is_forced: bool) -> Option
             document.heartbeat.format("%Y-%m-%d %H:%M:%S UTC")
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bucket::tests::{Fault, Operation, faulty_bucket};
+    use crate::cli::output::{Color, Format};
+
+    #[tokio::test]
+    async fn a_document_that_cannot_be_undone_keeps_no_other_from_it() {
+        let (faults, bucket) = faulty_bucket();
+        let ids = ["backup-u-1", "backup-v-1"].map(str::to_owned);
+        for id in &ids {
+            let document = serde_json::json!({"format": 1, "clusterUid": "c", "holder": "h", "process": "p",
+                "run": {"kind": "Backup", "name": "a", "uid": "u"}, "heartbeat": Utc::now(), "open": []});
+            let document = document.to_string().into_bytes().into();
+            assert!(bucket.write_obligations(id, None, document).await.unwrap());
+        }
+        faults.script(Operation::Delete, 1, Fault::Forbidden);
+        let (cluster, _) = crate::cluster::script::serve(|_, _| crate::cluster::script::broken());
+        let undoer: Arc<dyn Undoer> = Arc::new(cluster);
+        let holder = ObligationHolder::this_process("me", None);
+        let output = Output::new(Format::Table, true, 0, Color::Never, false);
+        assert!(undo_each(&undoer, &bucket, &ids, &holder, &output).await.unwrap());
+        let left: Vec<_> = bucket.list_obligations().await.unwrap();
+        assert!(matches!(&*left, [one] if one.id == ids[0]), "{left:?}");
+    }
 }

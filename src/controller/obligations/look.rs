@@ -37,7 +37,8 @@ pub struct LeftObligations {
     pub bucket: Bucket,
 }
 
-/// Looks at each location of which it is not known that it holds nothing to undo, or at all.
+/// Looks at each location of which the last look did not say that it holds nothing to undo, or at
+/// all.
 pub async fn look(context: &Context, watched: &mut WatchedObligations, at_all: bool) -> SeenObligations {
     let server = LookingServer {
         cluster_uid: context.identity.uid.clone(),

@@ -2,8 +2,9 @@
 //! their process died.
 //!
 //! `look` goes through the locations, `watched` (pure) knows whose holder is dead, `act` undoes and
-//! tells. Nothing is asked of a bucket while its validations find nothing to undo. A Backup's own
-//! status says the same (`notes`); `from_status` goes by it where the bucket cannot be read.
+//! tells. Each bucket is listed once a minute, and more often while it has something to undo: a run
+//! of another process may leave something at any time. A Backup's own status says the same
+//! (`notes`); `from_status` goes by it where the bucket cannot be read.
 
 mod act;
 pub mod count;
@@ -25,8 +26,7 @@ use act::undo;
 use look::look;
 use watched::{LOOK_EVERY, WatchedObligations};
 
-/// Time between two looks at the statuses of Backups and at locations of which it is not known that
-/// they hold nothing to undo.
+/// Time between two looks at the statuses of Backups and at all locations.
 const IDLE: Duration = Duration::from_secs(60);
 
 /// Looks for what is left and undoes it, until the server stops.
@@ -35,6 +35,7 @@ pub async fn run(context: Arc<Context>) {
     let mut statuses = from_status::StatusObligations::default();
     let mut acts = JoinSet::new();
     let mut next = Instant::now();
+    let mut all_at = next;
     loop {
         tokio::select! {
             biased;
@@ -46,7 +47,11 @@ pub async fn run(context: Arc<Context>) {
             () = sleep_until(next) => {}
             () = context.obligations.found() => {}
         }
-        let seen = look(&context, &mut watched, statuses.is_open()).await;
+        let at_all = statuses.is_open() || Instant::now() >= all_at;
+        if at_all {
+            all_at = Instant::now() + IDLE;
+        }
+        let seen = look(&context, &mut watched, at_all).await;
         for left in seen.left {
             watched.begin(&left.key);
             acts.spawn(undo(Arc::clone(&context), left));

@@ -56,6 +56,28 @@ async fn what_a_server_before_left_is_undone_and_what_is_of_others_or_unreadable
     assert_eq!(std::fs::read_to_string(path("backup-v-1")).unwrap(), document("another", &json!([])));
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_comes_into_a_location_that_held_nothing_is_found_without_a_validation() {
+    let folder = tempfile::tempdir().unwrap();
+    let context = begun(folder.path(), "ReadWrite", Vec::new()).await;
+    let path = folder.path().join("obligations/backup-u-1.json");
+    tokio::spawn(run(Arc::clone(&context)));
+    let mut looks = 0;
+    let mut next_look = async || {
+        looks += 1;
+        assert!(looks < 600, "nobody looks");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    };
+    while context.obligations.of("l") != Some(0) {
+        next_look().await;
+    }
+    std::fs::write(&path, document("cluster", &json!([]))).unwrap();
+    while path.exists() {
+        next_look().await;
+    }
+    context.stop.cancel();
+}
+
 #[tokio::test]
 async fn in_a_location_that_is_read_only_nothing_is_undone() {
     let folder = tempfile::tempdir().unwrap();

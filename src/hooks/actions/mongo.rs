@@ -29,8 +29,8 @@ const LONGEST: Duration = Duration::from_secs(600);
 const CATCHING_UP: Duration = Duration::from_secs(30);
 
 /// What a stopped backup waits for the end of a lock that is being taken; a server that is to end
-/// has 20 s in all.
-const ABANDONING: Duration = Duration::from_secs(10);
+/// has 10 s in all, in which the hooks after the instant run, too.
+const ABANDONING: Duration = Duration::from_secs(3);
 
 /// The lock that is being taken. It goes on while nobody waits for it.
 #[derive(Default)]
@@ -52,10 +52,15 @@ pub struct ReleasedLock {
     pub lines: Vec<String>,
     /// From the first lock taken to the last one released.
     pub held: Duration,
+    /// The members that rested, if they are of a replica set.
+    pub rested: RestedMembers,
+}
+
+/// Members that were locked.
+pub struct RestedMembers {
     login: MongoLogin,
     max_lag: Duration,
-    /// The members that rested, if they are of a replica set.
-    rested: Vec<String>,
+    hosts: Vec<String>,
 }
 
 /// Locks a deployment and returns once it takes no writes, with what is told of that. Whoever drops
@@ -116,13 +121,13 @@ impl HeldLock {
         if let Some(metrics) = active.cluster.metrics() {
             metrics.lock_held(held.as_secs_f64());
         }
-        let mut released =
-            ReleasedLock { failure: None, lines: Vec::new(), held, login, max_lag, rested: Vec::new() };
+        let rested = RestedMembers { login, max_lag, hosts: Vec::new() };
+        let mut released = ReleasedLock { failure: None, lines: Vec::new(), held, rested };
         for end in &ends {
             let failure = match end {
                 Ok(end) => {
                     released.lines.push(told(end));
-                    released.rested.extend((!is_standalone).then(|| end.host.clone()));
+                    released.rested.hosts.extend((!is_standalone).then(|| end.host.clone()));
                     end.failure().as_ref().map(failed)
                 }
                 Err(error) => Some(failed(error)),
@@ -134,15 +139,6 @@ impl HeldLock {
 }
 
 impl ReleasedLock {
-    /// Waits until the members that rested have caught up with their primaries; for a bounded time,
-    /// since the backup is good in any case.
-    pub async fn catch_up(&mut self) {
-        let Self { login, max_lag, rested, .. } = self;
-        let waits = rested.iter().map(|host| mongo::wait_until_caught_up(login, host, *max_lag, CATCHING_UP));
-        let behind: Vec<_> = join_all(waits).await.into_iter().filter_map(Result::err).collect();
-        self.lines.extend(behind.iter().map(|error| causes(error)));
-    }
-
     /// The first failure is the reason; what else failed is told in the log.
     fn add(&mut self, failure: Option<ActionFailure>) {
         match (&self.failure, failure) {
@@ -150,6 +146,22 @@ impl ReleasedLock {
             (Some(_), Some(other)) => self.lines.push(other.to_string()),
             (Some(_), None) => {}
         }
+    }
+}
+
+impl RestedMembers {
+    /// Returns true if none rested.
+    pub fn is_empty(&self) -> bool {
+        self.hosts.is_empty()
+    }
+
+    /// Waits until the members have caught up with their primaries; for a bounded time, since the
+    /// backup is good in any case. Returns what is told of those that have not.
+    pub async fn catch_up(&self) -> Vec<String> {
+        let Self { login, max_lag, hosts } = self;
+        let waits = hosts.iter().map(|host| mongo::wait_until_caught_up(login, host, *max_lag, CATCHING_UP));
+        let behind = join_all(waits).await.into_iter().filter_map(Result::err);
+        behind.map(|error| causes(&error)).collect()
     }
 }
 
@@ -285,6 +297,7 @@ mod tests {
             backup: "nightly".to_owned(),
             is_server: true,
             comment: "ark a/1".into(),
+            zeros: Default::default(),
         };
         let asked = |action: serde_json::Value| request(&context, &serde_json::from_value(action).unwrap());
         let usual = asked(json!({"connection": {}}));

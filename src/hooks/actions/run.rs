@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::context::ActionContext;
 use super::end::{ActionEnd, ActionFailure, ActionStep};
-use super::mongo::{HeldLock, PendingLock, ReleasedLock};
+use super::mongo::{HeldLock, PendingLock, ReleasedLock, RestedMembers};
 use super::{http, job, mongo, scale};
 use crate::api::{ActionPhase, BackupAction, HookErrorMode};
 
@@ -23,6 +23,8 @@ pub struct ActionRun<'a> {
     actions: &'a [BackupAction],
     locks: Vec<(&'a BackupAction, HeldLock)>,
     pending: PendingLock,
+    /// The members that were locked, until they have caught up.
+    rested: Vec<(&'a BackupAction, RestedMembers)>,
     /// The action before the instant that was begun and has not ended.
     begun: Option<&'a BackupAction>,
     /// Whether a step failed whose action does not say Continue.
@@ -33,7 +35,8 @@ impl<'a> ActionRun<'a> {
     /// Prepares the actions; nothing is run yet.
     pub fn new(context: ActionContext<'a>, actions: &'a [BackupAction]) -> Self {
         let pending = PendingLock::default();
-        Self { context, actions, locks: Vec::new(), pending, begun: None, is_broken: false }
+        let (locks, rested) = (Vec::new(), Vec::new());
+        Self { context, actions, locks, pending, rested, begun: None, is_broken: false }
     }
 
     /// Returns whether an action before the instant failed that does not say Continue: what would
@@ -86,8 +89,7 @@ impl<'a> ActionRun<'a> {
         ends
     }
 
-    /// Releases the databases, all at once, so that none waits for another one, and then waits
-    /// until those that rested have caught up.
+    /// Releases the databases, all at once, so that none waits for another one.
     pub async fn unlock(&mut self, stage: impl Fn(String)) -> Vec<ActionEnd> {
         let abandoned = self.pending.abandon();
         let releases = std::mem::take(&mut self.locks).into_iter().map(|(action, lock)| {
@@ -95,14 +97,27 @@ impl<'a> ActionRun<'a> {
             async move { (action, Instant::now(), lock.release().await) }
         });
         let ((), released) = join!(abandoned, join_all(releases));
-        let this = &*self;
-        let ends = released.into_iter().map(async |(action, began, mut lock)| {
-            lock.catch_up().await;
-            let ReleasedLock { failure, lines, held, .. } = lock;
-            let end = this.ended(action, ActionStep::Unlock, failure, lines, began);
-            ActionEnd { held: Some(held), ..end }
+        let mut ends = Vec::new();
+        for (action, began, ReleasedLock { failure, lines, held, rested }) in released {
+            let end = self.ended(action, ActionStep::Unlock, failure, lines, began);
+            ends.push(ActionEnd { held: Some(held), ..end });
+            self.rested.push((action, rested));
+        }
+        ends
+    }
+
+    /// Waits until the members that were locked have caught up, for a bounded time; nothing else
+    /// should wait for that. Returns lines for the log about those that have not.
+    pub async fn catch_up(&mut self, stage: impl Fn(String)) -> Vec<String> {
+        let rested = self.rested.drain(..).filter(|(_, rested)| !rested.is_empty());
+        let waits = rested.map(|(action, rested)| {
+            stage(format!("waiting until the database of action `{}` has caught up", action.name));
+            async move {
+                let behind = rested.catch_up().await.into_iter();
+                behind.map(|line| format!("action `{}`: {line}", action.name)).collect::<Vec<_>>()
+            }
         });
-        join_all(ends).await
+        join_all(waits).await.concat()
     }
 
     /// Scales workloads back, the last one first, and then runs what comes after the instant, also

@@ -100,12 +100,16 @@ async fn to_zero(
         }
         let uid = found.uid().to_owned();
         let Some(number) = found.number() else {
+            if let Some(former) = announced {
+                context.ledger.settle(&former).await?;
+            }
             let line = format!("{target} was at zero before, and stays there");
             return Ok(ZeroWorkload { target, uid, selector, line });
         };
         let undo = undo_of(action, &target, &found, number);
         announce(context, scale, &mut announced, &undo).await?;
         if found.replicas() == Some(0) {
+            context.zeros.add(&uid);
             let line =
                 format!("{target} was at zero since an earlier backup, and will get its {number} back");
             return Ok(ZeroWorkload { target, uid, selector, line });
@@ -114,6 +118,7 @@ async fn to_zero(
         let patch = found.to_zero(number);
         match context.cluster.patch(kind, Some(namespace), name, &patch).await {
             Ok(_) => {
+                context.zeros.add(&uid);
                 let line = format!("{target} was scaled from {number} to zero");
                 return Ok(ZeroWorkload { target, uid, selector, line });
             }
@@ -235,11 +240,11 @@ async fn to_number(context: &ActionContext<'_>, undo: Undo) -> Result<(String, O
     let replicas = workload.replicas;
     let line = match back {
         ScaleBack::Done => return Ok((format!("{workload} was scaled back to {replicas}"), Some(undo))),
-        ScaleBack::Untouched => format!("{workload} is not at zero"),
+        ScaleBack::Untouched if !context.zeros.contains(workload.uid) => format!("{workload} is not at zero"),
         ScaleBack::Gone => format!("{workload} was deleted meanwhile"),
-        ScaleBack::Taken => {
+        ScaleBack::Untouched | ScaleBack::Taken => {
             let why = format!(
-                "{workload} was at zero no longer when the instant of the backup was over: somebody else has scaled it, so that it may have run then. Their number stays"
+                "{workload} was no longer at zero as Ark had left it when the instant of the backup was over: somebody else has scaled it, so that it may have run then. Their number stays"
             );
             return Err(ActionFailure::new(Category::Conflict, why));
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+use super::document::{ObligationDocument, OpenObligation};
 use super::error::ObligationError;
 use super::holder::is_held_here;
 use super::ledger::id_prefix;
@@ -13,8 +14,9 @@ use super::state::LedgerOwner;
 use super::take_over::undo_left;
 use super::undo::Undoer;
 use crate::bucket::Bucket;
+use crate::model::causes;
 
-/// Time for which an attempt waits for what this process is already undoing.
+/// Time for which an attempt waits for what this process, or another one, is already undoing.
 const WAITING: Duration = Duration::from_secs(60);
 
 /// Pause between two looks whether it is done.
@@ -39,10 +41,34 @@ pub async fn undo_earlier(
             sleep(LOOK).await;
         }
         let undoer = Arc::clone(undoer);
-        match undo_left(undoer, bucket, &listed.id, &owner.holder, notes.cloned()).await {
-            Ok(became) => failed.extend(became.failed),
-            Err(error) => failed.push((format!("undoes {}", listed.id), crate::model::causes(&error))),
+        let left = match undo_left(undoer, bucket, &listed.id, &owner.holder, notes.cloned()).await {
+            Err(ObligationError::Taken) => left_by_another(bucket, &listed.id).await,
+            undone => undone.map(|became| became.failed),
+        };
+        match left {
+            Ok(left) => failed.extend(left),
+            Err(error) => failed.push((format!("undoes {}", listed.id), causes(&error))),
         }
     }
     Ok(failed)
+}
+
+/// Waits until another process has undone what a document holds. Returns what it has not in the
+/// end, in words, with the reason.
+async fn left_by_another(bucket: &Bucket, id: &str) -> Result<Vec<(String, String)>, ObligationError> {
+    let end = Instant::now() + WAITING;
+    loop {
+        let read = bucket.read_obligations(id).await;
+        if matches!(read, Ok(None)) {
+            return Ok(Vec::new());
+        }
+        if Instant::now() >= end {
+            let Some(stored) = read? else { return Ok(Vec::new()) };
+            let document = ObligationDocument::parse(&stored.bytes).map_err(ObligationError::Unreadable)?;
+            let why = format!("another process has not done it within {} s", WAITING.as_secs());
+            let left = document.open.iter().map(OpenObligation::describe);
+            return Ok(left.map(|what| (what, why.clone())).collect());
+        }
+        sleep(LOOK).await;
+    }
 }

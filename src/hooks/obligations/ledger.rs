@@ -25,6 +25,9 @@ const LONGEST: Duration = Duration::from_secs(3600);
 /// have somebody undo it again.
 const SETTLING: Duration = Duration::from_secs(180);
 
+/// Time for which the end of a run tries to write what an earlier write may have left otherwise.
+const FINISHING: Duration = Duration::from_secs(30);
+
 /// Pause after the first failed try to remove a record; doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 
@@ -94,14 +97,19 @@ impl ObligationLedger {
     /// If the record may still be there.
     pub async fn settle(&self, undo: &Undo) -> Result<(), ObligationError> {
         self.state.remove(undo);
-        let (end, mut pause) = (Instant::now() + SETTLING, FIRST_PAUSE);
+        self.write_for(SETTLING).await
+    }
+
+    /// Writes what is open, with tries for so long.
+    async fn write_for(&self, patience: Duration) -> Result<(), ObligationError> {
+        let (end, mut pause) = (Instant::now() + patience, FIRST_PAUSE);
         loop {
             match self.state.write().await {
                 // Whoever has it now finds nothing to undo.
                 Ok(()) | Err(ObligationError::Taken) => return Ok(()),
                 Err(error) if Instant::now() >= end => return Err(error),
                 Err(error) => tracing::warn!(
-                    "the record of what is undone could not be removed; it is tried again: {}",
+                    "the record of what is to be undone could not be written; it is tried again: {}",
                     causes(&error)
                 ),
             }
@@ -133,6 +141,12 @@ impl ObligationLedger {
                     causes(&error)
                 ));
             }
+        }
+        // A record whose write failed may be there all the same, of a change that was never made.
+        if self.state.is_stale()
+            && let Err(error) = self.write_for(FINISHING).await
+        {
+            tracing::warn!("the record of what is to be undone is not up to date: {}", causes(&error));
         }
         self.state.take_findings()
     }

@@ -31,7 +31,7 @@ impl std::fmt::Display for ScaledWorkload<'_> {
 pub enum ScaleBack {
     /// It has its number again.
     Done,
-    /// It was at zero no longer: somebody else has scaled it, whose number stays.
+    /// Somebody else has scaled it, whose number stays, be it zero.
     Taken,
     /// It was not at zero, and nothing says that it ever was.
     Untouched,
@@ -64,6 +64,7 @@ async fn write_back(cluster: &Cluster, workload: &ScaledWorkload<'_>) -> Result<
             WayBack::Unmark(patch) if is_ours => (patch, Some(ScaleBack::Untouched)),
             WayBack::Unmark(patch) => (patch, Some(ScaleBack::Taken)),
             WayBack::Mark(patch) => (patch, None),
+            WayBack::Taken => return Ok(ScaleBack::Taken),
         };
         match cluster.patch(&kind, Some(namespace), name, &patch).await {
             Ok(_) => match end {

@@ -105,6 +105,11 @@ impl LedgerState {
         }
     }
 
+    /// Returns whether the document may not say what is open.
+    pub fn is_stale(&self) -> bool {
+        self.is_stale.load(Ordering::Acquire)
+    }
+
     pub fn is_taken(&self) -> bool {
         self.is_taken.load(Ordering::Acquire)
     }

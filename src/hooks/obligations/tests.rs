@@ -145,6 +145,18 @@ async fn a_record_is_tried_to_be_removed_for_long() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_end_of_a_run_removes_the_record_of_a_change_that_was_never_made() {
+    let (faults, bucket, undoer, ledger) = stand();
+    faults.script(Operation::Put, 1, Fault::AnswerLost);
+    ledger.announce(scale("web")).await.unwrap_err();
+    assert_eq!(stored(&bucket).await, [WEB]);
+    faults.script(Operation::Head, 1, Fault::Unavailable);
+    assert_eq!(ledger.finish().await, []);
+    assert_eq!(bucket.list_obligations().await.unwrap(), []);
+    assert!(undoer.undone.lock().unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_document_is_renewed_while_its_ledger_lives_and_not_after() {
     let (_, bucket, _, ledger) = stand();
     ledger.announce(scale("web")).await.unwrap();
@@ -267,6 +279,32 @@ async fn the_next_attempt_undoes_what_the_one_before_left_and_nothing_of_other_r
     let failed = undo_earlier(&undoing, &bucket, &owner("next"), None).await.unwrap();
     assert_eq!((failed, stored(&bucket).await), (Vec::new(), vec![API.to_owned()]));
     assert_eq!(*undoer.undone.lock().unwrap(), ["web"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_process_undoes_meanwhile_is_waited_for_and_only_what_it_leaves_is_told() {
+    for undoes in [true, false] {
+        let (faults, bucket, undoer, ledger) = stand();
+        ledger.announce(scale("web")).await.unwrap();
+        let id = only_id(&bucket).await;
+        drop(ledger);
+        let another = async {
+            sleep(Duration::from_secs(1)).await;
+            let before = bucket.read_obligations(&id).await.unwrap().unwrap();
+            let bytes = [&before.bytes[..], b"\n"].concat().into();
+            assert!(bucket.write_obligations(&id, Some(&before), bytes).await.unwrap());
+            sleep(Duration::from_secs(30)).await;
+            let now = bucket.read_obligations(&id).await.unwrap().unwrap();
+            assert!(!undoes || bucket.delete_obligations(&id, &now).await.unwrap());
+        };
+        // The next attempt has read the document, and its write comes second.
+        faults.script(Operation::Put, 1, Fault::Delay(Duration::from_secs(5)));
+        let undoing: Arc<dyn Undoer> = Arc::clone(&undoer) as _;
+        let next = owner("next");
+        let (failed, ()) = tokio::join!(undo_earlier(&undoing, &bucket, &next, None), another);
+        let failed: Vec<_> = failed.unwrap().into_iter().map(|(what, _)| what).collect();
+        assert_eq!(failed, if undoes { vec![] } else { vec![WEB] });
+    }
 }
 
 #[tokio::test]

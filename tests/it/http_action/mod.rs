@@ -133,6 +133,20 @@ fn a_snapshot_is_begun_and_waited_for_under_the_name_of_the_backup() {
     }
 }
 
+/// What is prepared may take minutes, in which pods come and go.
+#[test]
+fn pods_with_hooks_are_looked_for_once_the_actions_before_the_instant_have_ended() {
+    let fixture = Fixture::new();
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let body = json!({"bodyFrom": {"name": "nobody", "key": "body"}});
+    let begin = fixture.cluster.asked().len();
+    runtime.block_on(run(&fixture, &simple("http://127.0.0.1:1", "POST", body)));
+    let asked = fixture.cluster.asked().split_off(begin);
+    let first = |part: &str| asked.iter().position(|asked| asked.contains(part));
+    let order = [first("/secrets?").expect("the Secret is read"), first("/pods?").expect("they are listed")];
+    assert!(order.is_sorted(), "{order:?} in {asked:#?}");
+}
+
 #[test]
 fn a_snapshot_that_lacks_shards_or_failed_is_an_error() {
     for (end, says) in [

@@ -13,6 +13,7 @@ fn context(cluster: &crate::cluster::Cluster) -> ActionContext<'_> {
         backup: "nightly".to_owned(),
         is_server: true,
         comment: "ark nightly/1".to_owned(),
+        zeros: Default::default(),
     }
 }
 

@@ -8,7 +8,7 @@ use super::*;
 use crate::api::REPLICAS_BEFORE;
 use crate::cluster::Cluster;
 use crate::hooks::obligations::ObligationLedger;
-use crate::hooks::scripted::{Meanwhile, Scripted, ScriptedState, action, cluster, pod, web};
+use crate::hooks::scripted::{Meanwhile, Scripted, ScriptedState, action, cluster, pod, touch, web};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -23,6 +23,7 @@ fn context(cluster: &Cluster) -> ActionContext<'_> {
         backup: "nightly".to_owned(),
         is_server: true,
         comment: "ark nightly/1".to_owned(),
+        zeros: Default::default(),
     }
 }
 
@@ -106,6 +107,33 @@ async fn who_scales_it_back_at_once_is_told_of() {
     assert!(said.contains("Their number stays"), "{said}");
     assert_eq!((replicas(&state), context.ledger.open()), (json!(3), Vec::new()));
     assert_eq!(state.lock().unwrap().web["metadata"]["annotations"], json!({}));
+}
+
+/// The workload lost its annotation with its zero, so that nothing in it tells of either.
+#[tokio::test(start_paused = true)]
+async fn who_scales_it_back_with_its_annotation_before_the_instant_is_told_of() {
+    let (cluster, state) = with(web(3, json!({})), Vec::new(), nobody());
+    let (context, action) = (context(&cluster), by_name());
+    scaled_down(&context, &action).await.unwrap();
+    state.lock().unwrap().web = web(3, json!({}));
+    let said = scaled_up(&context, &action).await.unwrap_err();
+    assert!(said.contains("Their number stays"), "{said}");
+    assert_eq!((replicas(&state), context.ledger.open()), (json!(3), Vec::new()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_somebody_else_scales_to_zero_meanwhile_stays_there_and_nothing_of_it_is_recorded() {
+    let person = |state: &mut ScriptedState, asked: &crate::cluster::script::Asked| {
+        if asked.method == http::Method::PATCH {
+            state.web["spec"]["replicas"] = json!(0);
+            touch(&mut state.web);
+        }
+    };
+    let (cluster, state) = with(web(3, json!({})), Vec::new(), Box::new(person));
+    let (context, action) = (context(&cluster), by_name());
+    let lines = scaled_down(&context, &action).await.unwrap();
+    assert_eq!(lines, ["deployments.apps shop/web was at zero before, and stays there"]);
+    assert_eq!((replicas(&state), context.ledger.open()), (json!(0), Vec::new()));
 }
 
 #[tokio::test(start_paused = true)]

@@ -40,6 +40,8 @@ async fn a_workload_at_zero_gets_its_number_back_and_a_second_time_changes_nothi
 async fn the_number_that_somebody_else_has_set_stays() {
     let (end, state) = back_from(web(5, marked()), nobody()).await;
     assert_eq!((end, state_of(&state)), (ScaleBack::Taken, (json!(5), json!({}))));
+    let (end, state) = back_from(web(0, json!({})), nobody()).await;
+    assert_eq!((end, state.lock().unwrap().writes.len()), (ScaleBack::Taken, 0), "it is theirs");
 }
 
 #[tokio::test]
