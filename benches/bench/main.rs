@@ -1,11 +1,11 @@
 //! The bench: what Ark costs beside a bare client that does the same on the same cluster, as ratios
 //! of one run.
 //!
-//! `benches/bench/run` starts it. `backup` compares with a paged LIST, `restore` and `sync` with
-//! bare creates, `lock` locks databases, `latency` restores through a `proxy` that takes its time, `bytes` counts what is
-//! read of a tarball, `idle` watches a server; `objects` makes the load, `client` is the bare
-//! client, `program` and `server` run `ark` and watch its memory, `lab` brings clusters up,
-//! `report` prints. Without `--bench` (as in `cargo test --all-targets`) it does nothing.
+//! `benches/bench/run` starts it. `backup` compares with a paged LIST, `lock` locks databases,
+//! `restore` and `sync` compare with bare creates, `latency` restores through a `proxy` that takes
+//! its time, `bytes` counts what is read of a tarball, `idle` watches a server; `objects` makes the
+//! load, `client` is the bare client, `program` and `server` run `ark` and watch its memory, `lab`
+//! brings clusters up, `report` prints. Without `--bench` (as in `cargo test --all-targets`) it does nothing.
 
 mod backup;
 mod bytes;
