@@ -217,8 +217,8 @@ impl Restorer<'_> {
         }
     }
 
-    /// Creates the Job, again for a while where the refusal may pass, and returns its uid; `None` if
-    /// another Job of its name is there.
+    /// Creates the Job, again for a while where the refusal may pass, and returns its uid; `None`
+    /// if another Job of its name is there.
     async fn create_again(
         &self,
         info: &ResourceInfo,
