@@ -27,7 +27,9 @@ use crate::model::{Category, Finding, GroupResource, causes};
 /// Returns why the hooks of the specification are refused, or `None` if they may be run.
 pub fn refused(request: &BackupRequest) -> Option<InvalidSpec> {
     let why = "no hooks are run here (--disable-hooks); leave them out, or have hooks enabled";
-    (!request.runs_hooks && request.spec.hooks.is_some()).then(|| InvalidSpec::new("hooks", why))
+    let hooks = request.spec.hooks.as_ref();
+    let asks = hooks.is_some_and(|hooks| !hooks.resources.is_empty() || !hooks.actions.is_empty());
+    (!request.runs_hooks && asks).then(|| InvalidSpec::new("hooks", why))
 }
 
 /// Returns the cluster's revision between the hooks, and the time.

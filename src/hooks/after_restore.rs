@@ -4,8 +4,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
-use futures::future::join_all;
-use futures::stream::{self, Stream, StreamExt as _};
+use futures::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::Value;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
@@ -24,6 +23,8 @@ use crate::model::causes;
 const PAUSE: Duration = Duration::from_secs(2);
 /// The most namespaces that are looked at at once.
 const NAMESPACES_AT_ONCE: usize = 8;
+/// The most items of a namespace that are read at once.
+const ITEMS_AT_ONCE: usize = 16;
 
 /// What a look has found.
 enum HookDue {
@@ -195,5 +196,5 @@ async fn lives(cluster: &Cluster, items: &[HookedItem]) -> Result<Vec<Option<Val
         let body = cluster.get(info, item.namespace.as_deref(), &item.name).await?;
         Ok(body.and_then(|body| serde_json::from_slice(&body).ok()))
     });
-    join_all(gets).await.into_iter().collect()
+    stream::iter(gets.collect::<Vec<_>>()).buffered(ITEMS_AT_ONCE).try_collect().await
 }

@@ -70,9 +70,12 @@ impl PodHook {
         self.exec.on_error == Some(HookErrorMode::Continue)
     }
 
-    /// Returns the program, for messages; arguments may hold passwords.
-    pub fn program(&self) -> &str {
-        self.exec.command.first().map_or("", String::as_str)
+    /// Returns the program, for messages; arguments may hold passwords, also those that are written
+    /// into one string with it.
+    pub fn program(&self) -> String {
+        let first = self.exec.command.first().map_or("", |first| first.trim());
+        let program = first.split_whitespace().next().unwrap_or_default();
+        if program == first { program.to_owned() } else { format!("{program} …") }
     }
 }
 
@@ -119,5 +122,25 @@ impl PodHooks {
 impl fmt::Display for PodHooks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_of_a_command_are_told_nowhere_also_where_it_is_one_string() {
+        for (command, told) in [
+            (vec!["mysql", "-psecret"], "mysql"),
+            (vec![" mysql -uroot -psecret"], "mysql …"),
+            (vec!["/bin/fsfreeze\t--freeze"], "/bin/fsfreeze …"),
+            (vec![], ""),
+        ] {
+            let command = command.into_iter().map(str::to_owned).collect();
+            let exec = ExecHook { container: None, command, on_error: None, timeout: None };
+            let hook = PodHook { source: HookSource::Annotation, exec };
+            assert_eq!(hook.program(), told);
+        }
     }
 }

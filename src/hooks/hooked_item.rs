@@ -4,6 +4,8 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::restored::{AwaitedHook, RestoreHookSelection, RestoredHooks};
@@ -14,6 +16,12 @@ use crate::model::ItemKey;
 
 /// The kind of pods themselves.
 const PODS: &str = "pods";
+/// The kind whose pods go with it when it is made anew.
+const JOBS: &str = "jobs.batch";
+
+/// A pod that is older than its workload by more than this many seconds was there before that was
+/// made anew; the clocks of API servers may differ by a little.
+const CLOCKS_DIFFER: i64 = 5;
 
 /// A restored item whose pods have hooks: a pod, or a workload that makes pods.
 #[derive(Clone, Debug)]
@@ -66,7 +74,7 @@ fn pods_metadata(resource: &str) -> Option<&'static str> {
         | "replicasets.apps"
         | "statefulsets.apps"
         | "daemonsets.apps"
-        | "jobs.batch"
+        | JOBS
         | "replicationcontrollers" => Some("/spec/template/metadata"),
         _ => None,
     }
@@ -157,8 +165,8 @@ impl HookedItem {
             "daemonsets.apps" => {
                 number("/status/observedGeneration").and(number("/status/desiredNumberScheduled"))
             }
-            "jobs.batch" if item?.pointer("/spec/suspend") == Some(&Value::Bool(true)) => Some(0),
-            "jobs.batch" => {
+            JOBS if item?.pointer("/spec/suspend") == Some(&Value::Bool(true)) => Some(0),
+            JOBS => {
                 let parallel = number("/spec/parallelism").unwrap_or(1);
                 Some(number("/spec/completions").unwrap_or(parallel).min(parallel))
             }
@@ -185,11 +193,20 @@ impl HookedItem {
         judged: &mut Judged,
     ) {
         let is_late = seen.waited >= first.wait;
-        let mut there = 0;
+        let (mut there, mut kept) = (0, 0);
         for pod in seen.pods.iter().filter(|pod| self.has(pod)) {
+            let is_kept = is_older(pod, seen.item);
+            if is_kept && self.item.resource.as_str() == JOBS {
+                continue;
+            }
             there += 1;
             let (Some(name), Some(uid)) = (&pod.metadata.name, &pod.metadata.uid) else { continue };
             if begun.contains(uid) {
+                continue;
+            }
+            if is_kept {
+                begun.insert(uid.clone());
+                kept += 1;
                 continue;
             }
             match standing(Some(pod), uid, first) {
@@ -199,6 +216,11 @@ impl HookedItem {
                     judged.due.push((name.clone(), uid.clone()));
                 }
             }
+        }
+        if kept > 0 {
+            judged.given_up.push(format!(
+                "they were not run in {kept} of its pods, which are from before it was made anew; run them there by hand"
+            ));
         }
         let wanted = self.wanted(seen.item);
         let missing = wanted.is_none_or(|wanted| there < wanted);
@@ -239,6 +261,13 @@ impl HookedItem {
             }
         }
     }
+}
+
+/// Returns whether the pod is older than the item that it belongs to now.
+fn is_older(pod: &Pod, item: Option<&Value>) -> bool {
+    let made = item.and_then(|item| Time::deserialize(item.pointer("/metadata/creationTimestamp")?).ok());
+    let ages = pod.metadata.creation_timestamp.as_ref().zip(made);
+    ages.is_some_and(|(pod, item)| item.0.as_second() - pod.0.as_second() > CLOCKS_DIFFER)
 }
 
 /// Returns how the pod stands with one of its init containers: fit if that has ended well.

@@ -194,7 +194,7 @@ mod tests {
     }
 
     fn programs(hooks: &RestoredHooks) -> Vec<&str> {
-        hooks.post.iter().map(|awaited| awaited.hook.program()).collect()
+        hooks.post.iter().map(|awaited| awaited.hook.exec.command[0].as_str()).collect()
     }
 
     fn containers(hooks: &RestoredHooks) -> Vec<&str> {

@@ -134,7 +134,7 @@ mod tests {
     }
 
     fn programs(hooks: &[PodHook]) -> Vec<&str> {
-        hooks.iter().map(PodHook::program).collect()
+        hooks.iter().map(|hook| hook.exec.command[0].as_str()).collect()
     }
 
     fn run(program: &str) -> Value {

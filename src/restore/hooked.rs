@@ -18,18 +18,26 @@ use crate::model::{Category, Finding};
 /// Returns why the hooks of the specification are refused, or `None` if they may be run.
 pub fn refused(request: &RestoreRequest) -> Option<InvalidSpec> {
     let why = "no hooks are run here (--disable-hooks); leave them out, or have hooks enabled";
-    (!request.runs_hooks && request.spec.hooks.is_some()).then(|| InvalidSpec::new("hooks", why))
+    let asks = request.spec.hooks.as_ref().is_some_and(|hooks| !hooks.resources.is_empty());
+    (!request.runs_hooks && asks).then(|| InvalidSpec::new("hooks", why))
 }
 
 impl RestoreView<'_> {
-    /// Notes that the item's pods have hooks, if `done` says that it was made. Its annotations that
-    /// cannot be read are errors.
+    /// Notes that the item's pods have hooks, if `done` says that it was made, or this restore had
+    /// made it before and has changed it now. Its annotations that cannot be read are errors, and
+    /// so are init containers that its pods do not get.
     pub fn note_hooked(&self, ready: &Ready<'_>, done: &mut ItemDone) {
-        if !matches!(done.act.action, ItemAction::Create | ItemAction::Recreate) {
+        let is_made = match done.act.action {
+            ItemAction::Create | ItemAction::Recreate => true,
+            ItemAction::Update => self.own.has(&ready.entry),
+            ItemAction::Skip(_) | ItemAction::Fail => false,
+        };
+        if !is_made {
             return;
         }
         let after = &self.plan.afterwards;
         done.hooked = HookedItem::read(&after.hooks, &ready.target, ready.info, &ready.body).map(Box::new);
+        done.findings.extend(ready.lost_hook.iter().map(|lost| ready.error(Category::Other, lost)));
         let hooks = done.hooked.iter().filter(|_| after.runs_hooks);
         for mistake in hooks.flat_map(|hooked| &hooked.hooks.mistakes) {
             let message = format!("{mistake}; it comes without this hook");

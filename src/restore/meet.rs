@@ -21,8 +21,8 @@ use crate::model::{Category, Finding, NAMESPACES, SkipReason, causes};
 
 /// The longest time for which admission may count an item that is gone: the controller of quotas
 /// recounts after each deletion, and the API server's cache of PriorityClasses lags a little.
-const COUNTED_WITHIN: Duration = Duration::from_secs(30);
-const COUNTED_PAUSE: Duration = Duration::from_millis(500);
+pub(super) const COUNTED_WITHIN: Duration = Duration::from_secs(30);
+pub(super) const COUNTED_PAUSE: Duration = Duration::from_millis(500);
 
 /// The kind whose pods are deleted with it.
 const JOBS: &str = "jobs.batch";
@@ -32,6 +32,9 @@ impl Restorer<'_> {
     pub async fn meet(&self, ready: &Ready<'_>, live: &LiveItem) -> Result<CreateOutcome, ClusterError> {
         self.view.owners.arrived(self.view.plan.entry(ready.entry).uid, &live.uid);
         let verdict = self.view.judge(ready, live);
+        if live.restored {
+            self.view.own.add(ready.entry);
+        }
         let differs = || Some(format!("differs in {}", live.difference.describe()));
         let mut met = match verdict {
             // The earlier attempt may have ended between the create and what follows it.

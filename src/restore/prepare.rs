@@ -76,6 +76,7 @@ impl RestoreView<'_> {
             field_owners: rewritten.field_owners,
             mapped: rewritten.mapped,
             warnings: rewritten.warnings,
+            lost_hook: rewritten.lost_hook,
             bytes: entry.size,
         };
         if converted && let Some(version) = ready.body.get_mut("apiVersion") {

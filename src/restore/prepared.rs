@@ -39,6 +39,8 @@ pub struct Ready<'a> {
     pub may_run_again: bool,
     /// Warnings for a person, reported if the item is made.
     pub warnings: Vec<String>,
+    /// The hook that the item's pods do not get, reported if the item is made; else `None`.
+    pub lost_hook: Option<String>,
     /// Bytes of the item's body in the backup.
     pub bytes: u64,
 }

@@ -9,12 +9,13 @@ use std::time::Duration;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde::Deserialize as _;
 use serde_json::{Value, json};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::account::RestoreAccount;
 use super::error::RestoreError;
 use super::halt::FINISHED_WITHIN;
 use super::inventory::EntryId;
+use super::meet::{COUNTED_PAUSE, COUNTED_WITHIN};
 use super::outcome::Act;
 use super::owners::Fate;
 use super::plan::RestorePlan;
@@ -33,7 +34,7 @@ const RERUN_BY: &str = "ark.heptio.com/rerun-by";
 
 /// The time that a Job may take unless the specification says otherwise.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(600);
-/// The longest time that a Job may take to be deleted: its pods have a grace period.
+/// The time that a Job may take at least to be deleted: its pods have a grace period.
 const GONE_WITHIN: Duration = Duration::from_secs(120);
 /// The most Jobs of one selector that run at once.
 const AT_ONCE: usize = 8;
@@ -47,7 +48,7 @@ pub struct WantedJob {
 }
 
 /// Returns the Jobs of the backup that are meant: those that the restore selects, also such as had
-/// ended and are not restored.
+/// ended and are not restored, but nothing of the server at work.
 pub async fn wanted_jobs(plan: &RestorePlan, wanted: &RerunJob) -> Result<Vec<WantedJob>, RestoreError> {
     let inventory = &plan.source.inventory;
     let is_meant = |id: &EntryId| {
@@ -55,6 +56,7 @@ pub async fn wanted_jobs(plan: &RestorePlan, wanted: &RerunJob) -> Result<Vec<Wa
         let namespace = inventory.namespace(entry).map(|name| plan.rewriter.namespace(name));
         plan.kind(*id).as_str() == JOBS
             && entry.inclusion == Inclusion::Selected
+            && !inventory.is_itself(entry)
             && wanted.name.as_deref().is_none_or(|name| name == &*entry.name)
             && (wanted.namespace.is_none() || wanted.namespace.as_deref() == namespace)
     };
@@ -144,7 +146,7 @@ impl Restorer<'_> {
             return Err((Category::NotReady, "it was not run again: the cluster serves no Jobs".to_owned()));
         };
         let uid = tokio::select! {
-            uid = self.make_again(info, &job) => uid?,
+            uid = self.make_again(info, &job, timeout) => uid?,
             () = async { self.halt.raised().await; sleep(FINISHED_WITHIN).await } => {
                 let why = "it may have been deleted to be run again, and the restore ended before it was there; it is in the backup, restore it again";
                 return Err((Category::Other, why.to_owned()));
@@ -166,20 +168,22 @@ impl Restorer<'_> {
         }
     }
 
-    /// Creates the Job anew, and returns its uid.
-    async fn make_again(&self, info: &ResourceInfo, job: &WantedJob) -> Result<String, (Category, String)> {
+    /// Creates the Job anew, and returns its uid. `timeout` is the time that it may take to run.
+    async fn make_again(
+        &self,
+        info: &ResourceInfo,
+        job: &WantedJob,
+        timeout: Duration,
+    ) -> Result<String, (Category, String)> {
         let (namespace, name) = self.place(&job.item);
         let failed =
             |what: &str, error: &ClusterError| (error.category(), format!("{what}: {}", causes(error)));
-        let live = self.view.cluster.get(info, namespace, name).await;
+        let live = self.live_job(info, &job.item).await;
         let live = live.map_err(|error| failed("it was not run again", &error))?;
-        let live: Option<Value> = live.and_then(|live| serde_json::from_slice(&live).ok());
-        let text = |path: &str| live.as_ref().and_then(|live| live.pointer(path)?.as_str());
-        let uid = text("/metadata/uid").unwrap_or_default();
-        let run = &self.view.plan.afterwards.run;
-        if text(&format!("/metadata/annotations/{}", RERUN_BY.replace('/', "~1"))) == Some(run) {
-            return Ok(uid.to_owned()); // an earlier attempt made it
+        if let Some(uid) = live.as_ref().and_then(|live| self.uid_if_rerun(live)) {
+            return Ok(uid); // an earlier attempt made it
         }
+        let run = &self.view.plan.afterwards.run;
         let mut body = self.stripped(info, job, live.as_ref())?;
         json_patch::merge(&mut body, &json!({"metadata": {"annotations": {RERUN_BY: run}}}));
         if self.halt.is_raised() {
@@ -188,18 +192,69 @@ impl Restorer<'_> {
         let _at_hand = self.halt.hold();
         // Noted before the deletion is sent, since its answer may be lost.
         self.touched.store(true, Ordering::Release);
-        if live.is_some() {
+        if let Some(live) = &live {
+            let uid = live["metadata"]["uid"].as_str().unwrap_or_default();
             let deleted = self.view.cluster.delete(info, namespace, name, Some(uid), Propagation::Foreground);
             deleted
                 .await
                 .map_err(|error| failed("it was not run again, since it could not be deleted", &error))?;
-            let bound = Bound::new(GONE_WITHIN, GONE_WITHIN);
+            let within = GONE_WITHIN.max(timeout);
+            let bound = Bound::new(within, within);
             let gone = self.view.cluster.gone(info, namespace, name, Some(uid), &bound).await;
-            gone.map_err(|error| failed("it was deleted to be run again, and does not go", &error))?;
+            let slow = "it was deleted to be run again, and goes or is gone; it is in the backup, so once it is gone restore it again with rerunJobs";
+            gone.map_err(|error| failed(slow, &error))?;
         }
-        let made = self.view.cluster.create(info, namespace, body.to_string()).await;
-        let lost = "it was to be created anew to be run again, and that failed, so that it is not in the cluster; it is in the backup";
-        made.map(|made| made.uid).map_err(|error| failed(lost, &error))
+        match self.create_again(info, &job.item, &body).await {
+            Ok(Some(uid)) => Ok(uid),
+            Ok(None) => {
+                let why = "it was not run again: somebody else has made a Job of its name meanwhile";
+                Err((Category::Conflict, why.to_owned()))
+            }
+            Err(error) => {
+                let lost = "it was to be created anew to be run again, and that failed, so that it is not in the cluster; it is in the backup, restore it again with rerunJobs";
+                Err(failed(lost, &error))
+            }
+        }
+    }
+
+    /// Creates the Job, again for a while where the refusal may pass, and returns its uid; `None`
+    /// if another Job of its name is there.
+    async fn create_again(
+        &self,
+        info: &ResourceInfo,
+        item: &ItemKey,
+        body: &Value,
+    ) -> Result<Option<String>, ClusterError> {
+        let (namespace, _) = self.place(item);
+        let until = Instant::now() + COUNTED_WITHIN;
+        loop {
+            match self.view.cluster.create(info, namespace, body.to_string()).await {
+                Ok(made) => return Ok(Some(made.uid)),
+                // The answer to an earlier try may have been lost.
+                Err(error) if error.is_already_exists() => {
+                    let live = self.live_job(info, item).await?;
+                    return Ok(live.and_then(|live| self.uid_if_rerun(&live)));
+                }
+                Err(error) if (error.may_count_deleted() || error.passes()) && Instant::now() < until => {
+                    sleep(COUNTED_PAUSE).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Returns the Job as it is in the cluster, or `None` if it is not there.
+    async fn live_job(&self, info: &ResourceInfo, item: &ItemKey) -> Result<Option<Value>, ClusterError> {
+        let (namespace, name) = self.place(item);
+        let live = self.view.cluster.get(info, namespace, name).await?;
+        Ok(live.and_then(|live| serde_json::from_slice(&live).ok()))
+    }
+
+    /// Returns the uid of a Job if this run made it to run it again.
+    fn uid_if_rerun(&self, live: &Value) -> Option<String> {
+        let metadata = live.get("metadata")?;
+        let is_ours = metadata["annotations"][RERUN_BY] == *self.view.plan.afterwards.run;
+        is_ours.then(|| metadata["uid"].as_str().unwrap_or_default().to_owned())
     }
 
     /// Returns the Job without what the API server made: that of the cluster, or else that of the

@@ -31,6 +31,8 @@ pub struct RestoreView<'a> {
     /// Items that were tried before in this attempt, and may have been made although no answer
     /// came.
     pub tried: Noted<EntryId>,
+    /// Items that were there, made by an earlier try or attempt of this restore.
+    pub own: Noted<EntryId>,
     /// Items that were made without the status that said that they were done.
     pub ended: Noted<EntryId>,
     /// Takes off an item of the cluster what a server sets, so that the item compares with the
@@ -50,6 +52,7 @@ impl<'a> RestoreView<'a> {
             owners: Owners::awaiting(planned),
             made_namespaces: Noted::default(),
             tried: Noted::default(),
+            own: Noted::default(),
             ended: Noted::default(),
             plain: Rewriter::plain(),
         }

@@ -126,6 +126,33 @@ fn every_workload_knows_its_pods_and_their_number() {
 }
 
 #[test]
+fn no_hook_runs_in_a_pod_that_is_from_before_its_workload_was_made_anew() {
+    let aged = |name: &str, owner: Value, at: &str| {
+        let mut pod = pod(name, owner, json!({"running": {}}));
+        pod.metadata.creation_timestamp = Some(serde_json::from_value(json!(at)).unwrap());
+        pod
+    };
+    let live = |spec: Value| json!({"metadata": {"creationTimestamp": "2026-01-01T00:10:00Z"}, "spec": spec});
+    let set = item("statefulsets.apps", "db", run("1m"));
+    let owner = || owned("StatefulSet", "db");
+    let (old, new) =
+        (aged("db-0", owner(), "2026-01-01T00:09:00Z"), aged("db-1", owner(), "2026-01-01T00:09:59Z"));
+    let mut begun = HashSet::new();
+    let judged = judge(&set, &[old.clone(), new], live(json!({"replicas": 2})), 1, &mut begun);
+    assert_eq!(judged.due, [("db-1".to_owned(), "uid of db-1".to_owned())]);
+    let says =
+        "they were not run in 1 of its pods, which are from before it was made anew; run them there by hand";
+    assert_eq!((judged.given_up, judged.waits_for), (vec![says.to_owned()], None));
+    let judged = judge(&set, &[old], live(json!({"replicas": 1})), 2, &mut begun);
+    assert!(judged.given_up.is_empty() && judged.waits_for.is_none(), "told once");
+    // A Job's pods go with it, and its successor makes its own.
+    let old = [aged("seed-x", owned("Job", "seed"), "2026-01-01T00:09:00Z")];
+    let judged = judge(&item("jobs.batch", "seed", run("1m")), &old, live(json!({})), 1, &mut HashSet::new());
+    assert!(judged.due.is_empty() && judged.given_up.is_empty(), "{judged:?}");
+    assert_eq!(judged.waits_for.unwrap(), "0 of 1 pods are there");
+}
+
+#[test]
 fn a_hook_that_wants_a_ready_container_waits_for_that() {
     let ready = json!([{"exec": {"command": ["fix"], "waitForReady": true}}]);
     let hook = item("pods", "db", ready).hooks.post[0].clone();

@@ -12,6 +12,7 @@ fn there(body: Value, status: Option<Value>) -> Rewritten {
         name: "a".to_owned(),
         status,
         warnings: Vec::new(),
+        lost_hook: None,
         left_out: None,
         field_owners: None,
         mapped: false,

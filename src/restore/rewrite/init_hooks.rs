@@ -6,38 +6,37 @@ use super::{pod, shape};
 use crate::hooks::RestoreHookSelection;
 use crate::model::GroupResource;
 
-/// Adds the init containers of a pod. Of a pod template nothing is changed, which would last: a
-/// warning says what its pods do not get. `namespace` is the one in the cluster.
+/// Adds the init containers of a pod. Of a pod template nothing is changed, which would last:
+/// returns in words what its pods do not get. `namespace` is the one in the cluster.
 pub(super) fn rewrite(
     kind: &GroupResource,
     namespace: Option<&str>,
     item: &mut Value,
     hooks: &RestoreHookSelection,
-    warnings: &mut Vec<String>,
-) {
-    let Some([above @ .., "spec"]) = pod::spec_path(kind) else { return };
+) -> Option<String> {
+    let Some([above @ .., "spec"]) = pod::spec_path(kind) else { return None };
     let metadata = shape::at(item, above).and_then(|pod| shape::at(pod, &["metadata"]));
     let hooks = metadata.map(|metadata| hooks.of(metadata, namespace.unwrap_or_default()));
     let wanted = hooks.unwrap_or_default().init.into_iter().flat_map(|init| init.init_containers);
     let mut containers: Vec<Value> = wanted.map(Value::Object).collect();
     if containers.is_empty() {
-        return;
+        return None;
     }
     match kind.as_str() {
         "pods" => {}
-        // Nobody makes pods of them.
-        "podtemplates" | "controllerrevisions.apps" => return,
+        // The restore makes no pods of them.
+        "podtemplates" | "controllerrevisions.apps" | "cronjobs.batch" => return None,
+        _ if shape::at(item, &["spec", "replicas"]).is_some_and(|number| *number == 0) => return None,
         _ => {
             let names: Vec<&str> =
                 containers.iter().filter_map(|each| shape::text(each, &["name"])).collect();
-            warnings.push(format!(
+            return Some(format!(
                 "the init container `{}`, for which a hook asks, is not added: its pods are not restored but made by it, and its template stays as it is, since it would get them for good; let an exec hook do it, or a resource modifier add them",
                 names.join("`, `")
             ));
-            return;
         }
     }
-    let Some(spec) = shape::object_mut(item, &["spec"]) else { return };
+    let spec = shape::object_mut(item, &["spec"])?;
     let own = spec.remove("initContainers");
     // A pod that was restored with the hook before has its container already.
     let is_new = |one: &Value| containers.iter().all(|each| each.get("name") != one.get("name"));
@@ -45,6 +44,7 @@ pub(super) fn rewrite(
     let own: Vec<Value> = own.filter(|one| is_new(one)).cloned().collect();
     containers.extend(own);
     spec.insert("initContainers".to_owned(), Value::Array(containers));
+    None
 }
 
 #[cfg(test)]
@@ -53,14 +53,13 @@ mod tests {
 
     use super::*;
 
-    fn rewritten(kind: &str, mut item: Value) -> (Value, Vec<String>) {
+    fn rewritten(kind: &str, mut item: Value) -> (Value, Option<String>) {
         let container = |name: &str| json!({"name": name, "image": "busybox"});
         let hooks = json!({"resources": [{"name": "all", "includedNamespaces": ["shop-copy"],
             "postHooks": [{"init": {"initContainers": [container("one"), container("two")]}}]}]});
         let hooks = RestoreHookSelection::new(Some(&serde_json::from_value(hooks).unwrap()));
-        let mut warnings = Vec::new();
-        rewrite(&GroupResource::parse(kind), Some("shop-copy"), &mut item, &hooks, &mut warnings);
-        (item, warnings)
+        let lost = rewrite(&GroupResource::parse(kind), Some("shop-copy"), &mut item, &hooks);
+        (item, lost)
     }
 
     fn names(item: &Value) -> Vec<&str> {
@@ -72,8 +71,8 @@ mod tests {
     fn the_containers_of_hooks_come_first_and_each_once() {
         let own = json!([{"name": "own"}, {"name": "one", "image": "of an earlier restore"}]);
         let pod = json!({"metadata": {"name": "a", "namespace": "shop"}, "spec": {"initContainers": own}});
-        let (pod, warnings) = rewritten("pods", pod);
-        assert_eq!((names(&pod), warnings.len()), (vec!["one", "two", "own"], 0));
+        let (pod, lost) = rewritten("pods", pod);
+        assert_eq!((names(&pod), lost), (vec!["one", "two", "own"], None));
         assert_eq!(pod["spec"]["initContainers"][0]["image"], "busybox");
         assert_eq!(names(&rewritten("pods", json!({"metadata": {}, "spec": {}})).0), ["one", "two"]);
     }
@@ -82,12 +81,16 @@ mod tests {
     fn a_template_stays_as_it_is_and_that_is_told() {
         let workload = json!({"metadata": {"name": "a"}, "spec": {"template": {"metadata": {}, "spec": {"containers": []}}}});
         for kind in ["deployments.apps", "statefulsets.apps", "jobs.batch"] {
-            let (item, warnings) = rewritten(kind, workload.clone());
+            let (item, lost) = rewritten(kind, workload.clone());
             assert_eq!(item, workload);
-            assert!(warnings[0].contains("the init container `one`, `two`"), "{warnings:?}");
+            assert!(lost.as_ref().unwrap().contains("the init container `one`, `two`"), "{lost:?}");
         }
         for kind in ["controllerrevisions.apps", "configmaps"] {
-            assert_eq!(rewritten(kind, workload.clone()), (workload.clone(), Vec::new()));
+            assert_eq!(rewritten(kind, workload.clone()), (workload.clone(), None));
         }
+        // An older ReplicaSet, or what is at zero, makes no pods.
+        let mut idle = workload;
+        idle["spec"]["replicas"] = 0.into();
+        assert_eq!(rewritten("replicasets.apps", idle.clone()), (idle, None));
     }
 }

@@ -80,6 +80,8 @@ pub struct Rewritten {
     pub status: Option<Value>,
     /// Warnings for a person.
     pub warnings: Vec<String>,
+    /// The hook that the item's pods do not get, for a person; `None` if they get all.
+    pub lost_hook: Option<String>,
     /// The reason why the item must not be created at all; `None` if it may be.
     pub left_out: Option<String>,
     /// The `metadata.managedFields` to write back after the create, because server-side applies to
@@ -168,10 +170,11 @@ impl Rewriter {
         volume::rewrite(kind, &mut item, options);
         let left_out = snapshot::rewrite(kind, &mut item, status.as_ref(), &mut warnings);
         storage_class::rewrite(kind, &mut item, &options.storage_classes);
-        if let Some(hooks) = &options.init_hooks {
-            let (namespace, _) = self.target(kind, key);
-            init_hooks::rewrite(kind, namespace.as_deref(), &mut item, hooks, &mut warnings);
-        }
+        let (namespace, name) = self.target(kind, key);
+        let lost_hook = options
+            .init_hooks
+            .as_ref()
+            .and_then(|hooks| init_hooks::rewrite(kind, namespace.as_deref(), &mut item, hooks));
         image::rewrite(kind, &mut item, &options.images);
         let mapped = self.map(kind, key, &mut item, &mut warnings);
         options.modifiers.apply(kind, key, &mut item)?;
@@ -180,7 +183,6 @@ impl Rewriter {
             labels::rewrite(&mut item, &options.restore_name, &options.backup_name);
         }
 
-        let (namespace, name) = self.target(kind, key);
         let wants_fixed_address = service::wants_fixed_address(kind, &item);
         let body = item;
         Ok(Rewritten {
@@ -189,6 +191,7 @@ impl Rewriter {
             name,
             status,
             warnings,
+            lost_hook,
             left_out,
             field_owners,
             mapped,

@@ -1,10 +1,12 @@
 //! What comes after the items: hooks of restored pods, and Jobs that are run again.
 
 use super::*;
+use crate::api::{BACKUP_NAME_LABEL, RESTORE_NAME_LABEL};
 use crate::cluster::script::failure;
 
 const PODS: &str = "/api/v1/namespaces/shop/pods";
-const JOB: &str = "/apis/batch/v1/namespaces/shop/jobs/seed";
+const SET: &str = "/apis/apps/v1/namespaces/shop/statefulsets/db";
+pub(super) const JOB: &str = "/apis/batch/v1/namespaces/shop/jobs/seed";
 
 /// The end of a container's wait, or of its run.
 fn status(state: Value) -> Value {
@@ -139,7 +141,7 @@ async fn pods_that_a_workload_does_not_make_are_told_of() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_init_container_is_given_to_a_pod_and_told_of_a_workload() {
+async fn an_init_container_is_given_to_a_pod_and_of_a_workload_an_error() {
     let given = Arc::<Mutex<Vec<Value>>>::default();
     let noted = Arc::clone(&given);
     let (cluster, _) = with_commands(move |asked, _| {
@@ -147,21 +149,48 @@ async fn an_init_container_is_given_to_a_pod_and_told_of_a_workload() {
             noted.lock().unwrap().push(serde_json::from_str(&asked.body).unwrap());
         }
     });
-    let annotations = json!({"init.hook.restore.velero.io/container-image": "busybox", "init.hook.restore.velero.io/container-name": "setup"});
-    let items = vec![namespace("shop"), pod(annotations.clone()), stateful_set(annotations)];
+    let annotations = || json!({"init.hook.restore.velero.io/container-image": "busybox", "init.hook.restore.velero.io/container-name": "setup"});
+    let items = vec![namespace("shop"), pod(annotations()), stateful_set(annotations())];
     let came = restore_into(&cluster, items).await;
-    assert!(came.errors().is_empty(), "{:?}", came.findings);
-    let given = given.lock().unwrap();
+    let [error] = came.errors()[..] else { panic!("{:?}", came.findings) };
+    let given = given.lock().unwrap().clone();
     let of = |kind: &str| given.iter().find(|body| body["kind"] == kind).unwrap();
     assert_eq!(of("Pod")["spec"]["initContainers"], json!([{"name": "setup", "image": "busybox"}]));
     assert_eq!(of("StatefulSet")["spec"]["template"]["spec"]["initContainers"], Value::Null);
-    let says = messages(&came).join("\n");
-    assert!(
-        says.contains(
-            "statefulsets.apps shop/db: the init container `setup`, for which a hook asks, is not added"
-        ),
-        "{says}"
-    );
+    let says = "statefulsets.apps shop/db: the init container `setup`, for which a hook asks, is not added";
+    assert!(error.to_string().starts_with(says) && came.findings.len() == 1, "{:?}", came.findings);
+    // Of what was there nothing is lost.
+    let there = json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "db", "namespace": "shop", "uid": "there"}, "spec": {}});
+    let objects = Objects::from([(SET.to_owned(), there)]);
+    let items = || vec![namespace("shop"), stateful_set(annotations())];
+    for policy in ["None", "Update"] {
+        let cluster = keep(objects.clone(), |_, _| None);
+        let came = restore_as(&cluster, items(), json!({"existingResourcePolicy": policy})).await;
+        assert!(came.errors().is_empty(), "{:?}", came.findings);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_hooks_of_what_an_earlier_attempt_made_run_also_if_it_is_changed_again() {
+    let (_, bucket) = faulty_bucket();
+    write_items(&bucket, "nightly", None, vec![namespace("shop"), stateful_set(fix())]).await;
+    for (restore, errors) in [("back", 1), ("another", 0)] {
+        let mut live = stateful_set(fix()).1;
+        live["metadata"]["uid"] = "made".into();
+        live["metadata"]["labels"] = json!({RESTORE_NAME_LABEL: restore, BACKUP_NAME_LABEL: "nightly"});
+        live["spec"]["replicas"] = 5.into();
+        let cluster = keep(Objects::from([(SET.to_owned(), live)]), |_, _| None);
+        let request = RestoreRequest {
+            attempt: 2,
+            record: false,
+            ..request(json!({"existingResourcePolicy": "Update"}))
+        };
+        let ended = run(&cluster, &bucket, &request, &Progress::default(), std::future::pending()).await;
+        let findings = ended.unwrap().results.findings;
+        let lacking =
+            findings.iter().filter(|found| found.message.contains("they were not run in all of its pods"));
+        assert_eq!(lacking.count(), errors, "{findings:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -192,7 +221,8 @@ async fn hooks_that_are_disabled_are_refused_in_the_specification_and_a_warning_
     let hooks = json!({"hooks": {"resources": [{"name": "all"}]}});
     let refused = run(disabled(hooks)).await.unwrap_err();
     assert!(matches!(&refused, RestoreError::Specification(wrong) if wrong[0].field == "hooks"), "{refused}");
-    let findings = run(disabled(json!({}))).await.unwrap().results.findings;
+    let nothing = json!({"hooks": {"resources": []}}); // asks for nothing
+    let findings = run(disabled(nothing)).await.unwrap().results.findings;
     let [warning] = &*findings else { panic!("{findings:?}") };
     assert!(
         warning
@@ -250,7 +280,7 @@ async fn a_dry_run_says_which_hooks_and_jobs_would_run() {
 }
 
 /// The Job `shop/seed` of the backup, which had ended or not.
-fn job(has_ended: bool) -> (&'static str, Value) {
+pub(super) fn job(has_ended: bool) -> (&'static str, Value) {
     let labels = json!({"app": "seed", "batch.kubernetes.io/controller-uid": "old", "controller-uid": "old"});
     let metadata = json!({"name": "seed", "namespace": "shop", "uid": "old", "labels": labels});
     let spec = json!({"selector": {"matchLabels": {"batch.kubernetes.io/controller-uid": "old"}},

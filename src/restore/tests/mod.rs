@@ -7,6 +7,7 @@ mod lacking;
 mod order;
 mod owned;
 mod plan;
+mod rerun;
 mod server;
 mod told;
 
