@@ -5,7 +5,8 @@
 //! `restore` and `sync` compare with bare creates, `latency` restores through a `proxy` that takes
 //! its time, `bytes` counts what is read of a tarball, `idle` watches a server; `objects` makes the
 //! load, `client` is the bare client, `program` and `server` run `ark` and watch its memory, `lab`
-//! brings clusters up, `report` prints. Without `--bench` (as in `cargo test --all-targets`) it does nothing.
+//! brings clusters up, `report` prints. Without `--bench` (as in `cargo test --all-targets`) the
+//! bench does nothing.
 
 mod backup;
 mod bytes;
