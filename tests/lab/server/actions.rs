@@ -28,12 +28,19 @@ async fn back_up(lab: &Lab, bucket: &str, namespace: &str, actions: Vec<Value>, 
     run(&mut { logs }).expect_code(0).stdout
 }
 
-/// A pod of a workload, with these finalizers.
+/// A pod of a workload. No node takes it, so that the test alone says what becomes of it. One with
+/// finalizers is on a node that does not exist: at once of a pod on no node, and of that one after
+/// 40 s, the garbage collector of pods says that it has ended.
 fn pod_template(finalizers: &[&str]) -> Value {
-    json!({
-        "metadata": {"labels": {"app": "web"}, "finalizers": finalizers},
-        "spec": {"containers": [{"name": "web", "image": "example.com/web"}], "terminationGracePeriodSeconds": 0},
-    })
+    let mut spec = json!({
+        "containers": [{"name": "web", "image": "example.com/web"}], "terminationGracePeriodSeconds": 0,
+    });
+    if finalizers.is_empty() {
+        spec["nodeSelector"] = json!({"example.com/no": "node"});
+    } else {
+        spec["nodeName"] = json!("nowhere");
+    }
+    json!({"metadata": {"labels": {"app": "web"}, "finalizers": finalizers}, "spec": spec})
 }
 
 async fn deployment(cluster: &Cluster, namespace: &str, name: &str, finalizers: &[&str]) -> String {
@@ -94,7 +101,7 @@ async fn pods_that_hang_are_named_and_everything_is_scaled_back() {
     let (bucket, namespace) = (lab.bucket(), TestNamespace::create(&lab.a, "hangs").await);
     let web = deployment(&lab.a, &namespace.name, "web", &["example.com/hold"]).await;
     let workloads = json!([{"resource": "deploy", "name": "web"}]);
-    let scale = json!({"timeout": "20s", "scale": {"workloads": workloads}});
+    let scale = json!({"timeout": "8s", "scale": {"workloads": workloads}});
     let said = back_up(&lab, &bucket, &namespace.name, vec![scale], "PartiallyFailed").await;
     assert_eq!(state(&lab.a, &web).await, (json!(2), Value::Null));
     assert!(said.contains("waits for its finalizers example.com/hold"), "{said}");
@@ -107,8 +114,7 @@ async fn pods_that_hang_are_named_and_everything_is_scaled_back() {
 }
 
 fn job(phase: &str, timeout: &str) -> Value {
-    let pod =
-        json!({"restartPolicy": "Never", "containers": [{"name": "flush", "image": "example.com/flush"}]});
+    let pod = json!({"restartPolicy": "Never", "nodeSelector": {"example.com/no": "node"}, "containers": [{"name": "flush", "image": "example.com/flush"}]});
     json!({"phase": phase, "timeout": timeout, "onError": "Continue",
         "job": {"template": {"spec": {"backoffLimit": 0, "template": {"spec": pod}}}}})
 }

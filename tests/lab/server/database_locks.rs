@@ -59,7 +59,8 @@ async fn deployment(cluster: &Cluster, namespace: &str) -> String {
     let labels = json!({"app": "web"});
     let template = json!({
         "metadata": {"labels": labels},
-        "spec": {"containers": [{"name": "web", "image": "example.com/web"}], "terminationGracePeriodSeconds": 0},
+        "spec": {"nodeSelector": {"example.com/no": "node"}, "containers": [{"name": "web", "image": "example.com/web"}],
+            "terminationGracePeriodSeconds": 0},
     });
     let spec = json!({"replicas": 2, "selector": {"matchLabels": labels}, "template": template});
     cluster.create(&path, &json!({"metadata": {"name": "web"}, "spec": spec})).await;

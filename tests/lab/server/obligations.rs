@@ -11,13 +11,15 @@ use crate::support::{Cluster, Lab, TestNamespace, eventually};
 
 const BEFORE: &str = "ark.heptio.com/replicas-before";
 
-/// A Deployment of two pods, which a finalizer keeps when it is scaled to zero. Returns its path.
+/// A Deployment of two pods, which a finalizer keeps when it is scaled to zero; on a node that does
+/// not exist, so that nobody says of them that they have ended. Returns its path.
 async fn deployment(cluster: &Cluster, namespace: &str) -> String {
     let path = format!("/apis/apps/v1/namespaces/{namespace}/deployments");
     let labels = json!({"app": "web"});
     let template = json!({
         "metadata": {"labels": labels, "finalizers": ["example.com/hold"]},
-        "spec": {"containers": [{"name": "web", "image": "example.com/web"}], "terminationGracePeriodSeconds": 0},
+        "spec": {"nodeName": "nowhere", "containers": [{"name": "web", "image": "example.com/web"}],
+            "terminationGracePeriodSeconds": 0},
     });
     let spec = json!({"replicas": 2, "selector": {"matchLabels": labels}, "template": template});
     cluster.create(&path, &json!({"metadata": {"name": "web"}, "spec": spec})).await;
