@@ -49,8 +49,8 @@ pub use filter::{CompiledSelection, Filter, ScopedKinds, label_requirements};
 pub use hooks::{
     ActionPhase, BackupAction, BackupHook, BackupHooks, BasicAuth, ExecHook, HiddenMemberUse, HookAction,
     HookErrorMode, HttpAction, HttpExpectation, HttpHeader, HttpMethod, HttpPoll, HttpScheme, HttpService,
-    HttpVerdict, JobAction, MongoAction, MongoConnection, MongoMembers, MongoPods, MongoService, MongoUri,
-    ScaleAction, SecretValue, WorkloadName,
+    HttpVerdict, JobAction, MongoAction, MongoConnection, MongoMembers, MongoPods, MongoService, ScaleAction,
+    SecretValue, WorkloadName,
 };
 pub use invalid::InvalidSpec;
 pub use labels::{

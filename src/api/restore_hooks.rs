@@ -60,7 +60,7 @@ pub struct RestoreHook {
 #[serde(rename_all = "camelCase")]
 pub enum RestoreHookAction {
     /// Init containers that are put before those of the restored pod. Pods that a workload makes
-    /// anew do not get them; a warning tells of that.
+    /// anew do not get them; an error tells of that.
     Init(InitHook),
     /// Command to run in a container of the pod once that runs.
     Exec(RestoreExecHook),

@@ -17,9 +17,7 @@ pub use http::{
     HttpVerdict, SecretValue,
 };
 pub use job::JobAction;
-pub use mongo::{
-    HiddenMemberUse, MongoAction, MongoConnection, MongoMembers, MongoPods, MongoService, MongoUri,
-};
+pub use mongo::{HiddenMemberUse, MongoAction, MongoConnection, MongoMembers, MongoPods, MongoService};
 pub use scale::{ScaleAction, WorkloadName};
 
 use schemars::JsonSchema;

@@ -7,6 +7,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::http::SecretValue;
 use crate::api::{Duration, InvalidSpec, duration, filter, schema};
 
 /// A MongoDB deployment to lock (fsync) for the instant of the backup: a server, a secondary of a
@@ -41,7 +42,7 @@ pub struct MongoAction {
 pub struct MongoConnection {
     /// Key of a Secret that holds a `mongodb://` URI, with or without user and password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub uri_secret: Option<MongoUri>,
+    pub uri_secret: Option<SecretValue>,
     /// Service that leads to a member, or to the mongos of a sharded cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<MongoService>,
@@ -67,18 +68,6 @@ pub struct MongoConnection {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub client_certificate_secret: Option<String>,
-}
-
-/// A key of a Secret with a `mongodb://` URI.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct MongoUri {
-    /// Name of the Secret.
-    #[schemars(length(min = 1, max = 253))]
-    pub name: String,
-    /// Key in the Secret, for example `uri`.
-    #[schemars(length(min = 1, max = 253))]
-    pub key: String,
 }
 
 /// A Service of MongoDB.
