@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
+use super::actions::ActionContext;
+use super::obligations::ObligationLedger;
 use crate::api::BackupAction;
 use crate::cluster::Cluster;
 use crate::cluster::script::{Answer, Asked, answer, failure, serve};
@@ -49,6 +51,18 @@ pub fn action(what: Value) -> BackupAction {
     let mut action = json!({"name": "rest", "namespace": "shop"});
     json_patch::merge(&mut action, &what);
     serde_json::from_value(action).unwrap()
+}
+
+/// Creates what the actions of a server's backup `nightly` act on, with an empty ledger.
+pub fn context(cluster: &Cluster) -> ActionContext<'_> {
+    ActionContext {
+        cluster,
+        ledger: ObligationLedger::default(),
+        backup: "nightly".to_owned(),
+        is_server: true,
+        comment: "ark nightly/1".to_owned(),
+        zeros: Default::default(),
+    }
 }
 
 /// Returns a cluster, and what it knows.

@@ -8,25 +8,13 @@ use super::*;
 use crate::api::HOOK_JOB_LABEL;
 use crate::cluster::Cluster;
 use crate::cluster::script::Asked;
-use crate::hooks::obligations::ObligationLedger;
-use crate::hooks::scripted::{self, Meanwhile, ScriptedState, action, cluster, pod};
+use crate::hooks::scripted::{self, Meanwhile, ScriptedState, action, cluster, context, pod};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
 fn templated() -> BackupAction {
     let pod = json!({"containers": [{"name": "main", "image": "i"}], "restartPolicy": "Never"});
     action(json!({"job": {"template": {"spec": {"template": {"spec": pod}}}}}))
-}
-
-fn context(cluster: &Cluster) -> ActionContext<'_> {
-    ActionContext {
-        cluster,
-        ledger: ObligationLedger::default(),
-        backup: "nightly".to_owned(),
-        is_server: true,
-        comment: "ark nightly/1".to_owned(),
-        zeros: Default::default(),
-    }
 }
 
 async fn ran(cluster: &Cluster, action: &BackupAction) -> (Result<(), String>, Vec<String>) {

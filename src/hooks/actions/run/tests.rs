@@ -3,19 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::hooks::obligations::ObligationLedger;
-use crate::hooks::scripted::{ScriptedState, action, cluster, pod, web};
-
-fn context(cluster: &crate::cluster::Cluster) -> ActionContext<'_> {
-    ActionContext {
-        cluster,
-        ledger: ObligationLedger::default(),
-        backup: "nightly".to_owned(),
-        is_server: true,
-        comment: "ark nightly/1".to_owned(),
-        zeros: Default::default(),
-    }
-}
+use crate::hooks::scripted::{ScriptedState, action, cluster, context, pod, web};
 
 /// Prepares until a wait has lasted for a while, and then as a run does that is to end.
 async fn cut_short(run: &mut ActionRun<'_>) -> Vec<(ActionStep, Option<String>)> {

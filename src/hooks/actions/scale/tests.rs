@@ -7,24 +7,12 @@ use serde_json::{Value, json};
 use super::*;
 use crate::api::REPLICAS_BEFORE;
 use crate::cluster::Cluster;
-use crate::hooks::obligations::ObligationLedger;
-use crate::hooks::scripted::{Meanwhile, Scripted, ScriptedState, action, cluster, pod, touch, web};
+use crate::hooks::scripted::{Meanwhile, Scripted, ScriptedState, action, cluster, context, pod, touch, web};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
 fn by_name() -> BackupAction {
     action(json!({"scale": {"workloads": [{"resource": "Deployment", "name": "web"}]}}))
-}
-
-fn context(cluster: &Cluster) -> ActionContext<'_> {
-    ActionContext {
-        cluster,
-        ledger: ObligationLedger::default(),
-        backup: "nightly".to_owned(),
-        is_server: true,
-        comment: "ark nightly/1".to_owned(),
-        zeros: Default::default(),
-    }
 }
 
 fn with(web: Value, pods: Vec<Value>, meanwhile: Meanwhile) -> (Cluster, Scripted) {
